@@ -1,0 +1,56 @@
+interface ErrorMeaning {
+  readonly status: number;
+  readonly meaning: string;
+}
+
+/** The closed list of error codes; `docs/errors.md` is checked against it. */
+export const ERROR_CODES = {
+  MALFORMED: { status: 400, meaning: "The body is not what the content type or the contract says" },
+  INVALID: {
+    status: 400,
+    meaning: "A value is of the wrong type, out of range or inconsistent; `detail` names its path",
+  },
+  NUMBER_NOT_EXACT: { status: 400, meaning: "A JSON number would lose digits; send it as a string" },
+  TIME_OUT_OF_RANGE: { status: 400, meaning: "`time` is more than 35 days old or more than 5 minutes ahead" },
+  BEFORE_FIRST_PERIOD: { status: 400, meaning: "`time` lies before the tenant's first billing period" },
+  SUBJECT_MISMATCH: { status: 400, meaning: "The key belongs to another tenant than `subject` names" },
+  SUBJECT_REQUIRED: { status: 400, meaning: "A platform key must name the tenant in `subject` or `tenantId`" },
+  RESERVED_TYPE: { status: 400, meaning: "Event types that start with `metrly.` are reserved" },
+  UNAUTHENTICATED: { status: 401, meaning: "No key or token, or one that is unknown, expired or revoked" },
+  FORBIDDEN: { status: 403, meaning: "The key's scopes or the user's role do not allow this" },
+  TENANT_SUSPENDED: { status: 403, meaning: "The tenant is suspended" },
+  TENANT_CLOSED: { status: 403, meaning: "The tenant is closed" },
+  NOT_FOUND: { status: 404, meaning: "There is no such thing, or it is another tenant's" },
+  METHOD_NOT_ALLOWED: { status: 405, meaning: "The path exists, the method does not" },
+  CONFLICT: { status: 409, meaning: "The id is taken by something else, or the state does not allow this now" },
+  TOO_LARGE: { status: 413, meaning: "Over a size limit; `detail` names it" },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, meaning: "The content type or encoding is not one of those accepted" },
+  QUOTA_EXCEEDED: { status: 429, meaning: "A hard limit denies this" },
+  TENANT_OVER_SHARE: { status: 429, meaning: "The tenant uses more than its share of a busy queue" },
+  TOO_COMPLEX: { status: 400, meaning: "The GraphQL operation is over a depth, cost, alias or token limit" },
+  BUSY: { status: 503, meaning: "A bounded queue is full; try again after `Retry-After`" },
+  LOG_UNAVAILABLE: { status: 503, meaning: "The event log does not answer; nothing was accepted" },
+  SUBGRAPH_UNAVAILABLE: { status: 503, meaning: "One service behind the graph does not answer" },
+  UNAVAILABLE: { status: 503, meaning: "Not ready, or a copy of tenancy is too old to decide" },
+  INTERNAL: { status: 500, meaning: "A bug; details are in the log only" },
+} as const satisfies Readonly<Record<string, ErrorMeaning>>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** An error that a client may see: everything else is a bug and is masked as INTERNAL. */
+export class MetrlyError extends Error {
+  override readonly name = "MetrlyError";
+  readonly code: ErrorCode;
+  /** Further members of the problem document, e.g. `errors` with a path each. */
+  readonly extensions: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, detail: string, extensions: Readonly<Record<string, unknown>> = {}) {
+    super(detail);
+    this.code = code;
+    this.extensions = extensions;
+  }
+
+  get status(): number {
+    return ERROR_CODES[this.code].status;
+  }
+}

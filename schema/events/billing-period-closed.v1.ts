@@ -1,0 +1,37 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { contract, dataschemaOf, envelope, seq, timeText } from "./contract.js";
+
+const TYPE = "metrly.billing.period.closed.v1";
+
+const schema = envelope(
+  TYPE,
+  Type.Object({
+    tenantId: Type.String(),
+    periodStart: timeText,
+    periodEnd: timeText,
+    /** The last `seq` of the tenant's partition that belongs to the period's invoice. */
+    watermark: seq,
+    closedAt: timeText,
+    invoiceId: Type.String(),
+  }),
+);
+
+/** A billing period of a tenant is closed for good: later usage of it becomes adjustments. */
+export const billingPeriodClosedV1 = contract(TYPE, schema, {
+  specversion: "1.0",
+  id: "period-closed:acme:2026-10-01",
+  source: "metrly/billing",
+  type: TYPE,
+  dataschema: dataschemaOf(TYPE),
+  subject: "acme",
+  time: "2026-11-04T00:00:05.000Z",
+  data: {
+    tenantId: "acme",
+    periodStart: "2026-10-01T00:00:00.000Z",
+    periodEnd: "2026-11-01T00:00:00.000Z",
+    watermark: 9120,
+    closedAt: "2026-11-04T00:00:05.000Z",
+    invoiceId: "inv_acme_000001",
+  },
+});
+export type BillingPeriodClosedV1 = Static<typeof schema>;

@@ -1,0 +1,52 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { dataschemaOf, decimalText, timeText } from "./contract.js";
+
+/** What `quota.warning` and `quota.exceeded` tell. */
+export const quotaAlertData = Type.Object({
+  tenantId: Type.String(),
+  meter: Type.Union([Type.String(), Type.Null()]),
+  window: Type.Union([
+    Type.Literal("SECOND"),
+    Type.Literal("MINUTE"),
+    Type.Literal("HOUR"),
+    Type.Literal("DAY"),
+    Type.Literal("BILLING_PERIOD"),
+  ]),
+  /** Start of the aligned window in which the threshold was crossed. */
+  windowStart: timeText,
+  kind: Type.Union([Type.Literal("SOFT"), Type.Literal("HARD")]),
+  /** Fraction of the limit that was crossed, e.g. "0.8"; "1" for exceeded. */
+  threshold: decimalText,
+  limit: decimalText,
+  used: decimalText,
+  planId: Type.String(),
+  planVersion: Type.Integer({ minimum: 1 }),
+  at: timeText,
+});
+export type QuotaAlertData = Static<typeof quotaAlertData>;
+
+/** An example event of `type`, valid for both contracts. */
+export function quotaAlertExample<T extends string>(type: T, threshold: string, used: string) {
+  return {
+    specversion: "1.0" as const,
+    id: `acme:api_calls:BILLING_PERIOD:pro@2:2026-11-01T00:00:00.000Z:${threshold}`,
+    source: "metrly/quota",
+    type,
+    dataschema: dataschemaOf(type),
+    subject: "acme",
+    time: "2026-11-24T06:23:28.000Z",
+    data: {
+      tenantId: "acme",
+      meter: "api_calls",
+      window: "BILLING_PERIOD" as const,
+      windowStart: "2026-11-01T00:00:00.000Z",
+      kind: "HARD" as const,
+      threshold,
+      limit: "1000",
+      used,
+      planId: "pro",
+      planVersion: 2,
+      at: "2026-11-24T06:23:28.000Z",
+    },
+  };
+}

@@ -1,0 +1,170 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { contract, decimalText, epochMs } from "./contract.js";
+
+/** A tenancy version: every change gets the next one, so a version is a point in tenancy's history. */
+const version = Type.Integer({ minimum: 1 });
+
+const DimensionMatch = Type.Object({ dimension: Type.String(), value: Type.String() });
+const PriceTier = Type.Object({
+  /** Inclusive; null in the last tier. */
+  upTo: Type.Union([decimalText, Type.Null()]),
+  unitAmount: decimalText,
+  flatAmount: decimalText,
+});
+const Price = Type.Object({
+  meter: Type.String(),
+  model: Type.Union([
+    Type.Literal("FLAT"),
+    Type.Literal("PER_UNIT"),
+    Type.Literal("GRADUATED"),
+    Type.Literal("VOLUME"),
+    Type.Literal("PACKAGE"),
+    Type.Literal("PERCENTAGE"),
+  ]),
+  included: decimalText,
+  unitAmount: Type.Union([decimalText, Type.Null()]),
+  packageSize: Type.Union([decimalText, Type.Null()]),
+  ratePercent: Type.Union([decimalText, Type.Null()]),
+  tiers: Type.Array(PriceTier),
+  divideBy: decimalText,
+  roundUp: Type.Boolean(),
+  minimumAmount: Type.Union([decimalText, Type.Null()]),
+  maximumAmount: Type.Union([decimalText, Type.Null()]),
+  discountPercent: decimalText,
+  where: Type.Array(DimensionMatch),
+});
+const QuotaLimit = Type.Object({
+  /** Null: counts requests, one per `consume`. */
+  meter: Type.Union([Type.String(), Type.Null()]),
+  window: Type.Union([
+    Type.Literal("SECOND"),
+    Type.Literal("MINUTE"),
+    Type.Literal("HOUR"),
+    Type.Literal("DAY"),
+    Type.Literal("BILLING_PERIOD"),
+  ]),
+  kind: Type.Union([Type.Literal("SOFT"), Type.Literal("HARD")]),
+  limit: decimalText,
+  /** Fractions of the limit, ascending, e.g. "0.8". */
+  warnAt: Type.Array(decimalText),
+});
+/** Never changes once published. */
+const PlanVersion = Type.Object({
+  version: Type.Integer({ minimum: 1 }),
+  publishedAt: epochMs,
+  publishedInVersion: version,
+  currency: Type.String(),
+  recurringFee: decimalText,
+  minimumCommit: decimalText,
+  prices: Type.Array(Price),
+  limits: Type.Array(QuotaLimit),
+});
+
+const TenantState = Type.Object({
+  kind: Type.Literal("tenant"),
+  id: Type.String(),
+  version,
+  name: Type.String(),
+  status: Type.Union([Type.Literal("ACTIVE"), Type.Literal("SUSPENDED"), Type.Literal("CLOSED")]),
+  createdAt: epochMs,
+  createdInVersion: version,
+  billingAnchorDay: Type.Integer({ minimum: 1, maximum: 28 }),
+  /** Start of the tenant's first billing period. */
+  startsAt: epochMs,
+  currency: Type.Union([Type.String(), Type.Null()]),
+  testClock: Type.Union([epochMs, Type.Null()]),
+  /** History of the grace time, ascending by version. */
+  graceDays: Type.Array(Type.Object({ days: Type.Integer({ minimum: 0 }), inVersion: version }), { minItems: 1 }),
+  /**
+   * History of plan assignments in the order they were made. For a period, the plan is that of the latest assignment
+   * (by `inVersion`) whose `effectiveFrom` <= period start and that is not cancelled.
+   */
+  assignments: Type.Array(
+    Type.Object({
+      planId: Type.String(),
+      planVersion: Type.Integer({ minimum: 1 }),
+      effectiveFrom: epochMs,
+      inVersion: version,
+      cancelledInVersion: Type.Union([version, Type.Null()]),
+    }),
+  ),
+  closedInVersion: Type.Union([version, Type.Null()]),
+});
+const ApiKeyState = Type.Object({
+  kind: Type.Literal("apiKey"),
+  id: Type.String(),
+  version,
+  tenantId: Type.Union([Type.String(), Type.Null()]),
+  name: Type.String(),
+  prefix: Type.String(),
+  /** SHA-256 of the secret, hex. */
+  hash: Type.String({ minLength: 64, maxLength: 64 }),
+  scopes: Type.Array(
+    Type.Union([Type.Literal("INGEST"), Type.Literal("QUOTA"), Type.Literal("READ"), Type.Literal("ADMIN")]),
+  ),
+  test: Type.Boolean(),
+  createdAt: epochMs,
+  expiresAt: Type.Union([epochMs, Type.Null()]),
+  revokedAt: Type.Union([epochMs, Type.Null()]),
+});
+const MeterState = Type.Object({
+  kind: Type.Literal("meter"),
+  id: Type.String(),
+  version,
+  name: Type.String(),
+  eventType: Type.String(),
+  aggregation: Type.Union([
+    Type.Literal("COUNT"),
+    Type.Literal("SUM"),
+    Type.Literal("MAX"),
+    Type.Literal("UNIQUE"),
+    Type.Literal("LATEST"),
+  ]),
+  valueProperty: Type.Union([Type.String(), Type.Null()]),
+  dimensions: Type.Array(Type.String()),
+  unit: Type.Union([Type.String(), Type.Null()]),
+  /** The meter counts entries stamped with this tenancy version or a later one. */
+  createdInVersion: version,
+  archivedInVersion: Type.Union([version, Type.Null()]),
+});
+const PlanState = Type.Object({
+  kind: Type.Literal("plan"),
+  id: Type.String(),
+  version,
+  name: Type.String(),
+  archived: Type.Boolean(),
+  versions: Type.Array(PlanVersion, { minItems: 1 }),
+});
+/** Sent every few seconds, also when nothing changes: a copy that hears none for 60 s is stale. */
+const Heartbeat = Type.Object({
+  kind: Type.Literal("heartbeat"),
+  id: Type.Literal("heartbeat"),
+  version: Type.Integer({ minimum: 0 }),
+  at: epochMs,
+});
+
+/** The full state of one thing, with as much of its history as any reader at any version needs. Key: `kind:id`. */
+const schema = Type.Union([TenantState, ApiKeyState, MeterState, PlanState, Heartbeat]);
+
+export type TenancyChangedV1 = Static<typeof schema>;
+export type TenantState = Static<typeof TenantState>;
+export type ApiKeyState = Static<typeof ApiKeyState>;
+export type MeterState = Static<typeof MeterState>;
+export type PlanState = Static<typeof PlanState>;
+export type PlanVersionState = Static<typeof PlanVersion>;
+export type PriceState = Static<typeof Price>;
+export type QuotaLimitState = Static<typeof QuotaLimit>;
+
+export const tenancyChangedV1 = contract("metrly.tenancy.changed.v1", schema, {
+  kind: "meter",
+  id: "api_calls",
+  version: 3,
+  name: "API calls",
+  eventType: "api.request",
+  aggregation: "COUNT",
+  valueProperty: null,
+  dimensions: ["region"],
+  unit: "call",
+  createdInVersion: 3,
+  archivedInVersion: null,
+});

@@ -1,0 +1,67 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { contract, epochMs } from "./contract.js";
+
+/** One usage event as the edge accepted it. */
+export const ReceivedItem = Type.Object({
+  tenantId: Type.String({ minLength: 1 }),
+  source: Type.String({ minLength: 1 }),
+  id: Type.String({ minLength: 1 }),
+  type: Type.String({ minLength: 1 }),
+  /** When the usage happened. */
+  time: epochMs,
+  /** When the edge accepted it. */
+  receivedAt: epochMs,
+  /** The CloudEvents `data` as canonical JSON text (RFC 8785): what the fingerprint covers and the ledger stores. */
+  data: Type.String(),
+  /** First 16 bytes of SHA-256 over type, tenant and `data`, base64url; `time` is not part: honest retries restamp it. */
+  fingerprint: Type.String({ minLength: 22, maxLength: 22 }),
+});
+export type ReceivedItem = Static<typeof ReceivedItem>;
+
+/** Control records share the log with usage, so that their place among the events is a fact and not a clock reading. */
+export const ControlRecord = Type.Union([
+  Type.Object({ kind: Type.Literal("tick"), at: epochMs }),
+  Type.Object({ kind: Type.Literal("close"), tenantId: Type.String(), periodStart: epochMs, actor: Type.String() }),
+  Type.Object({
+    kind: Type.Literal("void"),
+    tenantId: Type.String(),
+    source: Type.String(),
+    id: Type.String(),
+    reason: Type.String(),
+    actor: Type.String(),
+  }),
+  Type.Object({
+    kind: Type.Literal("resolve"),
+    tenantId: Type.String(),
+    source: Type.String(),
+    id: Type.String(),
+    accept: Type.Boolean(),
+    reason: Type.String(),
+    actor: Type.String(),
+  }),
+  Type.Object({ kind: Type.Literal("backfill"), meterKey: Type.String(), tenancyVersion: Type.Integer() }),
+]);
+export type ControlRecord = Static<typeof ControlRecord>;
+
+/** One record of `usage.received`: many items, or one control record. */
+const schema = Type.Union([
+  Type.Object({ kind: Type.Literal("items"), items: Type.Array(ReceivedItem, { minItems: 1 }) }),
+  ControlRecord,
+]);
+
+export const usageReceivedV1 = contract("metrly.usage.received.v1", schema, {
+  kind: "items",
+  items: [
+    {
+      tenantId: "acme",
+      source: "api-gateway",
+      id: "req-1",
+      type: "api.request",
+      time: 1_790_000_000_000,
+      receivedAt: 1_790_000_000_120,
+      data: '{"path":"/v1/search","tokens":"12"}',
+      fingerprint: "3q2-7wAAAAAAAAAAAAAAAA",
+    },
+  ],
+});
+export type UsageReceivedV1 = Static<typeof schema>;

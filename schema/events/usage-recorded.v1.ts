@@ -1,0 +1,75 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { contract, epochMs, seq } from "./contract.js";
+
+const common = { seq, recordedAt: epochMs, tenancyVersion: Type.Integer({ minimum: 0 }) };
+
+/** A usage event of the ledger. */
+const RecordedEvent = Type.Object({
+  ...common,
+  kind: Type.Literal("event"),
+  tenantId: Type.String(),
+  source: Type.String(),
+  id: Type.String(),
+  type: Type.String(),
+  time: epochMs,
+  receivedAt: epochMs,
+  data: Type.String(),
+});
+/** The recorder's clock. A tenant's period ends at the first tick (or close) past its grace time. */
+const Tick = Type.Object({ ...common, kind: Type.Literal("tick"), at: epochMs });
+const Close = Type.Object({
+  ...common,
+  kind: Type.Literal("close"),
+  tenantId: Type.String(),
+  periodStart: epochMs,
+  actor: Type.String(),
+});
+/** Takes `event` back. It carries the voided event, so that no consumer has to look it up. */
+const Void = Type.Object({
+  ...common,
+  kind: Type.Literal("void"),
+  tenantId: Type.String(),
+  reason: Type.String(),
+  actor: Type.String(),
+  event: RecordedEvent,
+});
+const Backfill = Type.Object({ ...common, kind: Type.Literal("backfill"), meterKey: Type.String() });
+
+/**
+ * One entry of the ledger. `tenancyVersion` is what the recorder had applied of `tenancy.changed`: it alone decides which
+ * meters, plans and periods an entry is read under, now and in every rebuild.
+ */
+export const LedgerEntry = Type.Union([RecordedEvent, Tick, Close, Void, Backfill]);
+export type LedgerEntry = Static<typeof LedgerEntry>;
+export type RecordedEvent = Static<typeof RecordedEvent>;
+
+/** One record of `usage.recorded` and one page of the ledger API: contiguous entries of one partition. */
+const schema = Type.Object({
+  partition: Type.Integer({ minimum: 0 }),
+  firstSeq: seq,
+  lastSeq: seq,
+  entries: Type.Array(LedgerEntry, { minItems: 1 }),
+});
+
+export const usageRecordedV1 = contract("metrly.usage.recorded.v1", schema, {
+  partition: 3,
+  firstSeq: 41,
+  lastSeq: 42,
+  entries: [
+    {
+      kind: "event",
+      seq: 41,
+      recordedAt: 1_790_000_000_300,
+      tenancyVersion: 17,
+      tenantId: "acme",
+      source: "api-gateway",
+      id: "req-1",
+      type: "api.request",
+      time: 1_790_000_000_000,
+      receivedAt: 1_790_000_000_120,
+      data: '{"path":"/v1/search","tokens":"12"}',
+    },
+    { kind: "tick", seq: 42, recordedAt: 1_790_000_000_300, tenancyVersion: 17, at: 1_790_000_000_290 },
+  ],
+});
+export type UsageRecordedV1 = Static<typeof schema>;

@@ -1,0 +1,49 @@
+/** Every topic of the event log. Those with `keyedByTenant` have the deployment's partition count; others have one. */
+export interface Topic {
+  readonly name: string;
+  readonly keyedByTenant: boolean;
+  /** Keeps the last record of each key instead of all records. */
+  readonly compacted: boolean;
+  /** Undefined: kept until trimmed by its consumer. */
+  readonly retentionMs: number | undefined;
+}
+
+const DAY_MS = 86_400_000;
+
+/** What clients sent, as acknowledged: items and control records. Trimmed below the recorder's cursor. */
+export const USAGE_RECEIVED: Topic = {
+  name: "usage.received",
+  keyedByTenant: true,
+  compacted: false,
+  retentionMs: undefined,
+};
+/** What the ledger holds, in `seq` order per partition, with repeats but without gaps. Transport: the ledger has it all. */
+export const USAGE_RECORDED: Topic = {
+  name: "usage.recorded",
+  keyedByTenant: true,
+  compacted: false,
+  retentionMs: 7 * DAY_MS,
+};
+/** Tenancy's current state, one record per `kind:id`, in version order; a single partition, so that a version is a position. */
+export const TENANCY_CHANGED: Topic = {
+  name: "tenancy.changed",
+  keyedByTenant: false,
+  compacted: true,
+  retentionMs: undefined,
+};
+/** `quota.warning` and `quota.exceeded`, in one topic so that a tenant's alerts keep their order. */
+export const QUOTA_ALERTS: Topic = {
+  name: "quota.alerts",
+  keyedByTenant: true,
+  compacted: false,
+  retentionMs: 30 * DAY_MS,
+};
+/** `billing.period.closed` and `invoice.generated`, in the order of their transaction. */
+export const BILLING_EVENTS: Topic = {
+  name: "billing.events",
+  keyedByTenant: true,
+  compacted: false,
+  retentionMs: 30 * DAY_MS,
+};
+
+export const TOPICS: readonly Topic[] = [USAGE_RECEIVED, USAGE_RECORDED, TENANCY_CHANGED, QUOTA_ALERTS, BILLING_EVENTS];
