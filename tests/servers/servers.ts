@@ -1,0 +1,104 @@
+import { randomBytes } from "node:crypto";
+import { createServer } from "node:net";
+import pg from "pg";
+
+/**
+ * The servers that tests may use: `npm test` provisions them and names them in these variables, and so can you.
+ * A test that needs a missing one is skipped with `describe.skipIf(!hasKafka)`: the runner counts and announces it.
+ */
+export const servers: {
+  readonly databaseUrl: string | undefined;
+  readonly redisUrl: string | undefined;
+  readonly kafkaBrokers: readonly string[] | undefined;
+} = {
+  databaseUrl: process.env.DATABASE_URL || undefined,
+  redisUrl: process.env.REDIS_URL || undefined,
+  kafkaBrokers: process.env.KAFKA_BROKERS?.split(",").filter((broker) => broker !== ""),
+};
+
+export const hasPostgres: boolean = servers.databaseUrl !== undefined;
+export const hasRedis: boolean = servers.redisUrl !== undefined;
+export const hasKafka: boolean = (servers.kafkaBrokers?.length ?? 0) > 0;
+
+/** The URL, for code inside a `describe.skipIf(!has…)` block. */
+export function databaseUrl(): string {
+  return present(servers.databaseUrl, "DATABASE_URL");
+}
+
+export function redisUrl(): string {
+  return present(servers.redisUrl, "REDIS_URL");
+}
+
+export function kafkaBrokers(): readonly string[] {
+  return present(servers.kafkaBrokers, "KAFKA_BROKERS");
+}
+
+function present<T>(value: T | undefined, variable: string): T {
+  if (value === undefined) throw new Error(`${variable} is not set: guard the test with describe.skipIf(!has…)`);
+  return value;
+}
+
+export interface TestDatabase {
+  readonly url: string;
+  /** Closes what is still connected and deletes the database. */
+  drop(): Promise<void>;
+}
+
+/** An empty database of its own for one test or file; `name` only helps whoever looks at the server. */
+export async function createTestDatabase(name: string): Promise<TestDatabase> {
+  const unique = `${name.toLowerCase().replace(/[^a-z0-9]+/g, "_")}_${randomBytes(6).toString("hex")}`;
+  const identifier = pg.escapeIdentifier(unique);
+  await administer(`CREATE DATABASE ${identifier} ENCODING 'UTF8' TEMPLATE template0`);
+  const url = new URL(databaseUrl());
+  url.pathname = `/${unique}`;
+  return { url: url.toString(), drop: () => administer(`DROP DATABASE IF EXISTS ${identifier} WITH (FORCE)`) };
+}
+
+async function administer(statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl() });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+export interface WaitOptions {
+  /** Completes the sentence "waited 5000 ms for …". */
+  readonly what: string;
+  readonly deadlineMs?: number;
+}
+
+/**
+ * Polls until `condition` gives something other than false, null or undefined, and returns that. A throw counts as "not
+ * yet"; the last one is the cause of the error after the deadline (10 s by default).
+ */
+export async function waitFor<T>(condition: () => T | Promise<T>, options: WaitOptions): Promise<NonNullable<T>> {
+  const deadlineMs = options.deadlineMs ?? 10_000;
+  const end = Date.now() + deadlineMs;
+  for (let pauseMs = 5; ; pauseMs = Math.min(100, pauseMs * 2)) {
+    let cause: unknown;
+    try {
+      const value = await condition();
+      if (value !== undefined && value !== null && value !== false) return value;
+    } catch (error) {
+      cause = error;
+    }
+    if (Date.now() >= end) throw new Error(`waited ${deadlineMs} ms for ${options.what}`, { cause });
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+}
+
+/** A TCP port on 127.0.0.1 that was free a moment ago: whoever uses it must still expect EADDRINUSE. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}
