@@ -1,0 +1,73 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { Clock } from "#kernel/clock.js";
+import { MetrlyError } from "#kernel/errors.js";
+import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
+import { type ApiKeyScope, type Identity, rolesOfKey } from "#schema/policy.js";
+import type { TenancyCopy } from "./tenancy-copy.js";
+
+const KEY = /^mtr_(live|test)_([A-Za-z0-9_-]{32})([A-Za-z0-9_-]{6})$/;
+const RANDOM_BYTES = 24;
+
+export interface NewApiKey {
+  /** Shown once, never stored. */
+  readonly secret: string;
+  /** SHA-256 of the secret, hex: what is stored. The secret has 192 random bits, so a slow hash would add nothing. */
+  readonly hash: string;
+  /** The part that people may see in lists and logs. */
+  readonly prefix: string;
+}
+
+export function generateApiKey(test: boolean): NewApiKey {
+  const head = `mtr_${test ? "test" : "live"}_`;
+  const random = randomBytes(RANDOM_BYTES).toString("base64url");
+  const secret = `${head}${random}${checksum(head + random)}`;
+  return { secret, hash: hashApiKey(secret), prefix: secret.slice(0, head.length + 6) };
+}
+
+export function hashApiKey(secret: string): string {
+  return createHash("sha256").update(secret).digest("hex");
+}
+
+/** Whether text has the form and checksum of a key: lets typing errors and secret scanners decide without a look-up. */
+export function looksLikeApiKey(text: string): boolean {
+  const match = KEY.exec(text);
+  return match !== null && checksum(`mtr_${match[1]}_${match[2]}`) === match[3];
+}
+
+function checksum(text: string): string {
+  return createHash("sha256").update(`metrly-key:${text}`).digest("base64url").slice(0, 6);
+}
+
+/** The bearer token of an Authorization header. Throws UNAUTHENTICATED when there is none. */
+export function bearerToken(authorization: string | undefined): string {
+  const match = /^Bearer\s+(\S+)$/i.exec(authorization ?? "");
+  if (match?.[1] === undefined) throw new MetrlyError("UNAUTHENTICATED", "Send `Authorization: Bearer <key>`");
+  return match[1];
+}
+
+/** Finds the key in the copy of tenancy. Throws UNAUTHENTICATED for one that is unknown, expired or revoked. */
+export function authenticateApiKey(tenancy: TenancyCopy, clock: Clock, secret: string): ApiKeyState {
+  const key = looksLikeApiKey(secret) ? tenancy.apiKeyByHash(hashApiKey(secret)) : undefined;
+  if (key === undefined) throw new MetrlyError("UNAUTHENTICATED", "This API key is not known");
+  const now = clock.now();
+  if (key.revokedAt !== null && key.revokedAt <= now)
+    throw new MetrlyError("UNAUTHENTICATED", "This API key is revoked");
+  if (key.expiresAt !== null && key.expiresAt <= now)
+    throw new MetrlyError("UNAUTHENTICATED", "This API key is expired");
+  return key;
+}
+
+/** Throws FORBIDDEN unless the key carries the scope. */
+export function requireScope(key: ApiKeyState, scope: ApiKeyScope): void {
+  if (!key.scopes.includes(scope)) throw new MetrlyError("FORBIDDEN", `This API key lacks the scope ${scope}`);
+}
+
+export function identityOfKey(key: ApiKeyState): Identity {
+  return {
+    kind: "API_KEY",
+    id: key.id,
+    tenantId: key.tenantId,
+    roles: rolesOfKey(key.tenantId, key.scopes),
+    scopes: key.scopes,
+  };
+}

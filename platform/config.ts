@@ -1,0 +1,112 @@
+import path from "node:path";
+import type { Service } from "./room.js";
+
+/** Everything that can be set from outside, parsed once. Secrets never appear in messages. */
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly metricsPort: number;
+  readonly dataDir: string;
+  readonly demo: boolean;
+  readonly logLevel: LogLevel;
+  /** Empty: the embedded log on PostgreSQL. */
+  readonly kafkaBrokers: readonly string[];
+  readonly kafkaReplicationFactor: number;
+  /** Undefined: counters in process and queues on PostgreSQL. */
+  readonly redisUrl: string | undefined;
+  /** A PostgreSQL server (any database of it); undefined: an embedded one in the data directory. */
+  readonly databaseUrl: string | undefined;
+  /** Partitions of every topic that is keyed by tenant; fixed when the topics are created. */
+  readonly partitions: number;
+  /** How often each recorder appends its clock to its partitions, ms. */
+  readonly tickIntervalMs: number;
+  /** Hosts (names, addresses or CIDR blocks) that webhooks may reach although they are private. */
+  readonly webhookAllowHosts: readonly string[];
+  /** Whether webhooks may go to loopback: embedded mode only. */
+  readonly webhookAllowLoopback: boolean;
+  /** Signs identities and internal calls between rooms; undefined: generated into the data directory. */
+  readonly internalSecret: string | undefined;
+}
+
+export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Parses the environment. Throws one `ConfigError` that names every variable that is wrong. */
+export function parseConfig(env: Env): Config {
+  const problems: string[] = [];
+  const read = reader(env, problems);
+  const kafkaBrokers = read.list("METRLY_KAFKA_BROKERS");
+  const redisUrl = read.url("METRLY_REDIS_URL", ["redis:", "rediss:"]);
+  const config: Config = {
+    host: env.METRLY_HOST || "127.0.0.1",
+    port: read.integer("METRLY_PORT", 4000, 0, 65_535),
+    metricsPort: read.integer("METRLY_METRICS_PORT", 9464, 0, 65_535),
+    dataDir: path.resolve(env.METRLY_DATA_DIR || ".metrly"),
+    demo: read.oneOf("METRLY_DEMO", ["on", "off"], "on") === "on",
+    logLevel: read.oneOf("METRLY_LOG_LEVEL", LOG_LEVELS, "info"),
+    kafkaBrokers,
+    kafkaReplicationFactor: read.integer("METRLY_KAFKA_REPLICATION_FACTOR", 1, 1, 9),
+    redisUrl,
+    databaseUrl: read.url("METRLY_DATABASE_URL", ["postgres:", "postgresql:"]),
+    partitions: read.integer("METRLY_PARTITIONS", kafkaBrokers.length > 0 ? 64 : 4, 1, 1024),
+    tickIntervalMs: read.integer("METRLY_TICK_SECONDS", 5, 1, 60) * 1000,
+    webhookAllowHosts: read.list("METRLY_WEBHOOK_ALLOW_HOSTS"),
+    webhookAllowLoopback: kafkaBrokers.length === 0,
+    internalSecret: read.secret("METRLY_INTERNAL_SECRET"),
+  };
+  if (problems.length > 0)
+    throw new ConfigError(`Configuration is wrong:\n${problems.map((p) => `  - ${p}`).join("\n")}`);
+  return config;
+}
+
+/** The name of a service's own database on a shared server. */
+export const databaseName = (service: Service | "log" | "jobs"): string => `metrly_${service}`;
+
+const MIN_SECRET_LENGTH = 32;
+
+function reader(env: Env, problems: string[]) {
+  return {
+    integer(name: string, fallback: number, min: number, max: number): number {
+      const text = env[name];
+      if (text === undefined || text === "") return fallback;
+      const value = Number(text);
+      if (Number.isInteger(value) && value >= min && value <= max) return value;
+      problems.push(`${name} must be a whole number from ${min} to ${max}, not "${text}"`);
+      return fallback;
+    },
+    oneOf<const T extends string>(name: string, allowed: readonly T[], fallback: T): T {
+      const text = env[name];
+      if (text === undefined || text === "") return fallback;
+      const found = allowed.find((candidate) => candidate === text);
+      if (found === undefined) problems.push(`${name} must be one of ${allowed.join(", ")}, not "${text}"`);
+      return found ?? fallback;
+    },
+    list(name: string): readonly string[] {
+      return (env[name] ?? "")
+        .split(",")
+        .map((item) => item.trim())
+        .filter((item) => item !== "");
+    },
+    url(name: string, protocols: readonly string[]): string | undefined {
+      const text = env[name];
+      if (text === undefined || text === "") return undefined;
+      const url = URL.canParse(text) ? new URL(text) : undefined;
+      if (url === undefined || !protocols.includes(url.protocol)) {
+        problems.push(`${name} must be a URL that starts with ${protocols.map((p) => `${p}//`).join(" or ")}`);
+      }
+      return text;
+    },
+    secret(name: string): string | undefined {
+      const text = env[name];
+      if (text === undefined || text === "") return undefined;
+      if (text.length < MIN_SECRET_LENGTH) problems.push(`${name} must have at least ${MIN_SECRET_LENGTH} characters`);
+      return text;
+    },
+  };
+}

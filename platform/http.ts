@@ -1,0 +1,69 @@
+import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, type FastifyReply } from "fastify";
+import { ERROR_CODES, type ErrorCode, MetrlyError } from "#kernel/errors.js";
+
+/** The JSON of RFC 9457 `application/problem+json`, with the closed list's `code`. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ErrorCode;
+}
+
+export function problemOf(error: MetrlyError): Problem {
+  const { status, meaning } = ERROR_CODES[error.code];
+  return {
+    type: `urn:metrly:error:${error.code}`,
+    title: meaning,
+    status,
+    detail: error.message,
+    code: error.code,
+    ...error.extensions,
+  };
+}
+
+const RETRY_AFTER_SECONDS = 1;
+
+export function sendProblem(reply: FastifyReply, error: MetrlyError): FastifyReply {
+  if (error.status === 503) reply.header("retry-after", String(RETRY_AFTER_SECONDS));
+  if (error.status === 401) reply.header("www-authenticate", "Bearer");
+  return reply
+    .code(error.status)
+    .type("application/problem+json")
+    .send(JSON.stringify(problemOf(error)));
+}
+
+/** An HTTP server whose every error is a problem document and whose bugs are logged and masked. */
+export function createHttpServer(logger: FastifyBaseLogger): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    bodyLimit: 1_048_576,
+    forceCloseConnections: "idle",
+  });
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const known = toMetrlyError(error);
+    if (known.code === "INTERNAL") request.log.error({ err: error, url: request.url }, "request failed");
+    return sendProblem(reply, known);
+  });
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(reply, new MetrlyError("NOT_FOUND", `There is no ${request.method} ${request.url.split("?")[0]}`)),
+  );
+  return app;
+}
+
+const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
+  400: "MALFORMED",
+  404: "NOT_FOUND",
+  405: "METHOD_NOT_ALLOWED",
+  413: "TOO_LARGE",
+  415: "UNSUPPORTED_MEDIA_TYPE",
+};
+
+function toMetrlyError(error: FastifyError): MetrlyError {
+  if (error instanceof MetrlyError) return error;
+  const code = BY_STATUS[error.statusCode ?? 500];
+  return code === undefined
+    ? new MetrlyError("INTERNAL", "Something went wrong on our side")
+    : new MetrlyError(code, error.message);
+}

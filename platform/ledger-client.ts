@@ -1,0 +1,68 @@
+import { MetrlyError } from "#kernel/errors.js";
+import { type LedgerEntry, usageRecordedV1 } from "#schema/events/usage-recorded.v1.js";
+import { type IdentityTokens, roomIdentity } from "./identity.js";
+
+export interface LedgerPage {
+  /** Contiguous from the asked `from` on; empty when the ledger ends before it. With a tenant filter only that tenant's. */
+  readonly entries: readonly LedgerEntry[];
+  /** Where to go on. */
+  readonly nextSeq: number;
+  /** The partition's last recorded `seq` when the page was read; 0: nothing yet. */
+  readonly headSeq: number;
+}
+
+export interface LedgerQuery {
+  readonly partition: number;
+  /** First `seq` wanted; the ledger starts at 1. */
+  readonly from: number;
+  readonly limit: number;
+  /** Only entries of this tenant, and those that concern every tenant (ticks, backfills). */
+  readonly tenantId?: string;
+}
+
+/** Reads the ledger through ingestion's internal API: the way downstream rooms fill gaps, rebuild and verify. */
+export interface LedgerClient {
+  read(query: LedgerQuery): Promise<LedgerPage>;
+}
+
+export const LEDGER_PATH = "/internal/ledger";
+export const LEDGER_AUDIENCE = "ingestion";
+/** Header of the signed internal identity on calls between rooms. */
+export const IDENTITY_HEADER = "x-metrly-identity";
+/** Most entries that one page carries. */
+export const LEDGER_PAGE_LIMIT = 10_000;
+
+const TIMEOUT_MS = 15_000;
+
+/** `baseUrl` is asked at each call: in `all` mode the port is known only when the server listens. */
+export function createLedgerClient(baseUrl: () => string, tokens: IdentityTokens, room: string): LedgerClient {
+  return {
+    async read(query) {
+      const url = new URL(LEDGER_PATH, baseUrl());
+      for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
+      const token = await tokens.sign(roomIdentity(room), LEDGER_AUDIENCE);
+      const response = await fetch(url, {
+        headers: { [IDENTITY_HEADER]: token },
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      if (!response.ok) throw new MetrlyError("UNAVAILABLE", `the ledger answered ${response.status}`);
+      return parsePage(await response.json());
+    },
+  };
+}
+
+function parsePage(body: unknown): LedgerPage {
+  if (typeof body !== "object" || body === null) throw new TypeError("a ledger page must be an object");
+  const { partition, entries, nextSeq, headSeq } = body as Record<string, unknown>;
+  if (typeof nextSeq !== "number" || typeof headSeq !== "number" || !Array.isArray(entries)) {
+    throw new TypeError("a ledger page needs entries, nextSeq and headSeq");
+  }
+  if (entries.length === 0) return { entries: [], nextSeq, headSeq };
+  const parsed = usageRecordedV1.parse({
+    partition,
+    firstSeq: nextSeq > 1 ? nextSeq - 1 : 1,
+    lastSeq: Math.max(1, nextSeq - 1),
+    entries,
+  });
+  return { entries: parsed.entries, nextSeq, headSeq };
+}

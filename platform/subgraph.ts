@@ -1,0 +1,145 @@
+import "reflect-metadata";
+import { makeExecutableSchema } from "@graphql-tools/schema";
+import { type IResolvers, printSchemaWithDirectives } from "@graphql-tools/utils";
+import { GraphQLError, type GraphQLSchema, parse } from "graphql";
+import { type BuildSchemaOptions, buildSchema, createResolversMap, type NonEmptyArray } from "type-graphql";
+import { MetrlyError } from "#kernel/errors.js";
+import type { Identity } from "#schema/policy.js";
+
+/** What every resolver of every room gets as its context. */
+export interface SubgraphContext {
+  readonly identity: Identity;
+}
+
+/** One room's part of the graph. */
+export interface Subgraph {
+  readonly name: string;
+  /** Federation 2 SDL, with its `@link`. */
+  readonly sdl: string;
+  /** The same, executable, with `_entities` and `_service`. */
+  readonly schema: GraphQLSchema;
+}
+
+/** Completes an entity that another subgraph refers to by its key; null: there is no such thing. */
+export type ReferenceResolver = (
+  reference: Readonly<Record<string, unknown>>,
+  context: SubgraphContext,
+) => Promise<object | null> | object | null;
+
+export interface SubgraphOptions {
+  readonly name: string;
+  /** type-graphql resolver instances, one per class: built by the room with its dependencies, no container. */
+  readonly resolvers: readonly object[];
+  /** By type name. Every `@key` type that others may ask for needs one. */
+  readonly references: Readonly<Record<string, ReferenceResolver>>;
+  /** `@ObjectType` classes that are reached by reference only. */
+  readonly orphanedTypes?: BuildSchemaOptions["orphanedTypes"];
+}
+
+const LINK = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@external", "@requires", "@provides", "@inaccessible"])`;
+const FEDERATION_TYPES = /* GraphQL */ `
+  scalar _Any
+  scalar federation__FieldSet
+  scalar link__Import
+  type _Service { sdl: String! }
+  directive @key(fields: federation__FieldSet!, resolvable: Boolean = true) repeatable on OBJECT | INTERFACE
+  directive @shareable repeatable on OBJECT | FIELD_DEFINITION
+  directive @external on OBJECT | FIELD_DEFINITION
+  directive @requires(fields: federation__FieldSet!) on FIELD_DEFINITION
+  directive @provides(fields: federation__FieldSet!) on FIELD_DEFINITION
+  directive @inaccessible on OBJECT | FIELD_DEFINITION
+  directive @link(url: String!, import: [link__Import]) repeatable on SCHEMA
+`;
+
+/** Makes a federation subgraph of type-graphql classes, without Apollo's libraries. */
+export async function buildSubgraph(options: SubgraphOptions): Promise<Subgraph> {
+  const instances = new Map<unknown, object>(options.resolvers.map((instance) => [instance.constructor, instance]));
+  const schema = await buildSchema({
+    resolvers: resolverClasses(options.resolvers),
+    ...(options.orphanedTypes !== undefined && { orphanedTypes: options.orphanedTypes }),
+    container: { get: (cls) => instances.get(cls) },
+    validate: false,
+    // Subscriptions bring their own `subscribe`; type-graphql still insists on the option.
+    pubSub: {
+      publish: () => undefined,
+      subscribe: () => ({ [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }) }),
+    },
+  });
+  const sdl = `${LINK}\n${printSchemaWithDirectives(schema)}`;
+  const entities = Object.keys(options.references);
+  const entityTypes =
+    entities.length === 0
+      ? ""
+      : `union _Entity = ${entities.join(" | ")}\nextend type Query { _entities(representations: [_Any!]!): [_Entity]! }`;
+  const resolvers = createResolversMap(schema) as IResolvers & { Query?: Record<string, unknown> };
+  return {
+    name: options.name,
+    sdl,
+    schema: makeExecutableSchema({
+      typeDefs: parse(`${FEDERATION_TYPES}\n${sdl}\n${entityTypes}\nextend type Query { _service: _Service! }`),
+      resolvers: {
+        ...resolvers,
+        Query: {
+          ...resolvers.Query,
+          _service: () => ({ sdl }),
+          ...(entities.length > 0 && { _entities: resolveEntities(options.references) }),
+        },
+        ...(entities.length > 0 && { _Entity: { __resolveType: (value: { __typename: string }) => value.__typename } }),
+      },
+      assumeValidSDL: true,
+      resolverValidationOptions: { requireResolversToMatchSchema: "ignore" },
+    }),
+  };
+}
+
+/** What type-graphql calls `Function`. */
+type ResolverClass = BuildSchemaOptions["resolvers"][number];
+
+function resolverClasses(instances: readonly object[]): NonEmptyArray<ResolverClass> {
+  const [first, ...rest] = instances.map((instance) => instance.constructor);
+  if (first === undefined) throw new Error("a subgraph needs a resolver");
+  return [first, ...rest];
+}
+
+function resolveEntities(references: SubgraphOptions["references"]) {
+  return (
+    _: unknown,
+    args: { representations: readonly (Record<string, unknown> & { __typename: string })[] },
+    context: SubgraphContext,
+  ) =>
+    Promise.all(
+      args.representations.map(async (representation) => {
+        const resolve = references[representation.__typename];
+        if (resolve === undefined) throw new GraphQLError(`no entity ${representation.__typename}`);
+        const found = await resolve(representation, context);
+        return found === null ? null : Object.assign(found, { __typename: representation.__typename });
+      }),
+    );
+}
+
+/**
+ * The error a client may see. A `MetrlyError` keeps its code; GraphQL's own request errors stay as they are; everything
+ * else is a bug: `onBug` logs it and the client gets INTERNAL.
+ */
+export function maskError(error: GraphQLError, onBug: (error: unknown) => void): GraphQLError {
+  const original = error.originalError ?? undefined;
+  if (original instanceof MetrlyError) {
+    return rebuilt(error, original.message, {
+      ...original.extensions,
+      code: original.code,
+      http: { status: original.status },
+    });
+  }
+  if (typeof error.extensions.code === "string" && error.extensions.code !== "INTERNAL_SERVER_ERROR") return error;
+  if (original === undefined) return error;
+  onBug(original);
+  return rebuilt(error, "Something went wrong on our side", { code: "INTERNAL" });
+}
+
+function rebuilt(error: GraphQLError, message: string, extensions: Record<string, unknown>): GraphQLError {
+  return new GraphQLError(message, {
+    ...(error.nodes !== undefined && { nodes: error.nodes }),
+    ...(error.path !== undefined && { path: error.path }),
+    extensions,
+  });
+}

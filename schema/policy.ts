@@ -1,0 +1,109 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { MetrlyError } from "#kernel/errors.js";
+
+/** Who asks, as the front door established it. `tenantId` null: not bound to one tenant (platform). */
+const IdentitySchema = Type.Object({
+  kind: Type.Union([Type.Literal("USER"), Type.Literal("API_KEY"), Type.Literal("SERVICE")]),
+  id: Type.String(),
+  tenantId: Type.Union([Type.String(), Type.Null()]),
+  roles: Type.Array(
+    Type.Union([Type.Literal("PLATFORM_ADMIN"), Type.Literal("TENANT_ADMIN"), Type.Literal("TENANT_VIEWER")]),
+  ),
+  scopes: Type.Array(
+    Type.Union([Type.Literal("INGEST"), Type.Literal("QUOTA"), Type.Literal("READ"), Type.Literal("ADMIN")]),
+  ),
+});
+export type Identity = Static<typeof IdentitySchema>;
+export type Role = Identity["roles"][number];
+export type ApiKeyScope = Identity["scopes"][number];
+
+export function parseIdentity(value: unknown): Identity {
+  return Value.Parse(IdentitySchema, value);
+}
+
+/** The role that an operation asks for. A tenant-bound identity only ever reaches its own tenant. */
+type Need = "AUTHENTICATED" | "TENANT_VIEWER" | "TENANT_ADMIN" | "PLATFORM_ADMIN";
+
+/** Who may do what: the one table. Fields of types that these answer need nothing further than the parent did. */
+export const POLICY = {
+  "Query.viewer": "AUTHENTICATED",
+  "Query.tenant": "TENANT_VIEWER",
+  "Query.tenants": "PLATFORM_ADMIN",
+  "Query.meters": "TENANT_VIEWER",
+  "Query.plan": "TENANT_VIEWER",
+  "Query.plans": "TENANT_VIEWER",
+  "Query.invoice": "TENANT_VIEWER",
+  "Query.event": "TENANT_VIEWER",
+  "Query.verifyInvoice": "TENANT_VIEWER",
+  "Query.quarantinedEvents": "TENANT_VIEWER",
+  "Query.unmeteredTypes": "TENANT_VIEWER",
+  "Query.auditLog": "TENANT_ADMIN",
+  "Query.previewPlan": "TENANT_VIEWER",
+  "Mutation.createTenant": "PLATFORM_ADMIN",
+  "Mutation.updateTenant": "PLATFORM_ADMIN",
+  "Mutation.suspendTenant": "PLATFORM_ADMIN",
+  "Mutation.resumeTenant": "PLATFORM_ADMIN",
+  "Mutation.closeTenant": "PLATFORM_ADMIN",
+  "Mutation.issueApiKey": "TENANT_ADMIN",
+  "Mutation.rotateApiKey": "TENANT_ADMIN",
+  "Mutation.revokeApiKey": "TENANT_ADMIN",
+  "Mutation.createMeter": "PLATFORM_ADMIN",
+  "Mutation.createPlan": "PLATFORM_ADMIN",
+  "Mutation.publishPlanVersion": "PLATFORM_ADMIN",
+  "Mutation.changePlan": "PLATFORM_ADMIN",
+  "Mutation.cancelPlanChange": "PLATFORM_ADMIN",
+  "Mutation.setQuotaOverride": "PLATFORM_ADMIN",
+  "Mutation.closeBillingPeriod": "PLATFORM_ADMIN",
+  "Mutation.voidEvent": "PLATFORM_ADMIN",
+  "Mutation.resolveQuarantined": "PLATFORM_ADMIN",
+  "Mutation.archivePlan": "PLATFORM_ADMIN",
+  "Mutation.archiveMeter": "PLATFORM_ADMIN",
+  "Mutation.advanceTestClock": "PLATFORM_ADMIN",
+  "Mutation.createWebhookEndpoint": "TENANT_ADMIN",
+  "Mutation.updateWebhookEndpoint": "TENANT_ADMIN",
+  "Mutation.deleteWebhookEndpoint": "TENANT_ADMIN",
+  "Mutation.rotateWebhookSecret": "TENANT_ADMIN",
+  "Mutation.sendTestWebhook": "TENANT_ADMIN",
+  "Mutation.replayWebhookDelivery": "TENANT_ADMIN",
+  "Mutation.replayDeadLetters": "TENANT_ADMIN",
+  "Subscription.quotaAlerts": "TENANT_VIEWER",
+  "Subscription.invoiceGenerated": "TENANT_VIEWER",
+  "Tenant.apiKeys": "TENANT_ADMIN",
+  "Tenant.webhookEndpoints": "TENANT_ADMIN",
+} as const satisfies Readonly<Record<string, Need>>;
+export type Operation = keyof typeof POLICY;
+
+const RANK: Readonly<Record<Need, number>> = { AUTHENTICATED: 0, TENANT_VIEWER: 1, TENANT_ADMIN: 2, PLATFORM_ADMIN: 3 };
+
+/**
+ * Allows or throws: FORBIDDEN when the role is too small, whatever the target; NOT_FOUND when the target is another
+ * tenant's, exactly as if it did not exist.
+ */
+export function authorize(identity: Identity, operation: Operation, tenantId?: string): void {
+  assertRole(identity, operation);
+  if (tenantId !== undefined && !reaches(identity, tenantId))
+    throw new MetrlyError("NOT_FOUND", "There is no such thing");
+}
+
+/** For nullable answers: whether this tenant's things exist as far as the asker may know. Throws FORBIDDEN like `authorize`. */
+export function maySee(identity: Identity, operation: Operation, tenantId: string): boolean {
+  assertRole(identity, operation);
+  return reaches(identity, tenantId);
+}
+
+function assertRole(identity: Identity, operation: Operation): void {
+  const need: Need = POLICY[operation];
+  const rank = Math.max(0, ...identity.roles.map((role) => RANK[role]));
+  if (rank < RANK[need]) throw new MetrlyError("FORBIDDEN", `${operation} needs ${need}`);
+}
+
+function reaches(identity: Identity, tenantId: string): boolean {
+  return identity.tenantId === null || identity.tenantId === tenantId;
+}
+
+/** The roles that an API key's scopes amount to. A key for ingest or quota alone has none in the graph. */
+export function rolesOfKey(tenantId: string | null, scopes: readonly ApiKeyScope[]): Role[] {
+  if (scopes.includes("ADMIN")) return [tenantId === null ? "PLATFORM_ADMIN" : "TENANT_ADMIN"];
+  return scopes.includes("READ") ? ["TENANT_VIEWER"] : [];
+}
