@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { createServer } from "node:net";
 import pg from "pg";
+
+export { freePort } from "#platform/free-port.js";
 
 /**
  * The servers that tests may use: `npm test` provisions them and names them in these variables, and so can you.
@@ -88,17 +89,4 @@ export async function waitFor<T>(condition: () => T | Promise<T>, options: WaitO
     if (Date.now() >= end) throw new Error(`waited ${deadlineMs} ms for ${options.what}`, { cause });
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
-}
-
-/** A TCP port on 127.0.0.1 that was free a moment ago: whoever uses it must still expect EADDRINUSE. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
-  });
 }
