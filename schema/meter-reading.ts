@@ -1,0 +1,75 @@
+import { Decimal, formatDecimal, parseDecimal } from "#kernel/decimal.js";
+import type { MeterState } from "./events/tenancy-changed.v1.js";
+
+/** Longest value of a dimension, UTF-8 bytes. */
+export const MAX_DIMENSION_BYTES = 128;
+/** Longest value that a UNIQUE meter counts, UTF-8 bytes. */
+export const MAX_UNIQUE_BYTES = 256;
+
+/** What one event says to one meter. */
+export type MeterReading =
+  | {
+      readonly kind: "reading";
+      /** COUNT: "1". SUM, MAX, LATEST: canonical decimal text. UNIQUE: the counted value as text. */
+      readonly value: string;
+      /** In the order of `meter.dimensions`; a missing property reads as "". */
+      readonly dimensions: readonly string[];
+    }
+  | { readonly kind: "invalid"; readonly path: string; readonly reason: string };
+
+/**
+ * Reads an event's `data` for a meter. The edge refuses what is invalid, the recorder quarantines it (a meter may be younger
+ * than the edge's copy of tenancy), so that billing never meets it.
+ */
+export function readMeter(meter: MeterState, data: unknown): MeterReading {
+  const properties = isRecord(data) ? data : {};
+  const dimensions: string[] = [];
+  for (const name of meter.dimensions) {
+    const value = readText(properties[name] ?? "");
+    if (value === undefined) return invalid(name, "a dimension must be a string, a number or a boolean");
+    if (byteLength(value) > MAX_DIMENSION_BYTES)
+      return invalid(name, `a dimension has at most ${MAX_DIMENSION_BYTES} bytes`);
+    dimensions.push(value);
+  }
+  if (meter.aggregation === "COUNT") return { kind: "reading", value: "1", dimensions };
+  const property = meter.valueProperty ?? "";
+  const raw = properties[property];
+  if (raw === undefined || raw === null) return invalid(property, `meter ${meter.id} needs this property`);
+  if (meter.aggregation === "UNIQUE") {
+    const value = readText(raw);
+    if (value === undefined) return invalid(property, "a counted value must be a string, a number or a boolean");
+    if (byteLength(value) > MAX_UNIQUE_BYTES)
+      return invalid(property, `a counted value has at most ${MAX_UNIQUE_BYTES} bytes`);
+    return { kind: "reading", value, dimensions };
+  }
+  const quantity = readQuantity(raw);
+  if (quantity === undefined) {
+    return invalid(
+      property,
+      "must be a decimal with at most 18 integer and 12 fractional digits, as a number or a string",
+    );
+  }
+  return { kind: "reading", value: quantity, dimensions };
+}
+
+function readQuantity(raw: unknown): string | undefined {
+  const text = typeof raw === "number" && Number.isFinite(raw) ? new Decimal(raw).toFixed() : raw;
+  const value = typeof text === "string" ? parseDecimal(text) : undefined;
+  return value === undefined ? undefined : formatDecimal(value);
+}
+
+function readText(raw: unknown): string | undefined {
+  if (typeof raw === "string") return raw;
+  return typeof raw === "number" || typeof raw === "boolean" ? String(raw) : undefined;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const byteLength = (text: string): number => Buffer.byteLength(text, "utf8");
+const invalid = (property: string, reason: string): MeterReading => ({
+  kind: "invalid",
+  path: `data.${property}`,
+  reason,
+});
