@@ -2,7 +2,8 @@ import { createRequire } from "node:module";
 import { defineConfig } from "vitest/config";
 
 const require = createRequire(import.meta.url);
-const conditions = ["source", "import", "node", "default"];
+// Not "import": vitest hands these to Node, whose `require` would then load the ESM half of packages such as pg-pool.
+const conditions = ["source", "node", "default"];
 
 export default defineConfig({
   // Without the alias, `graphql` is loaded twice ("another module or realm").
