@@ -1,0 +1,32 @@
+import type { PartitionBounds } from "./event-log.js";
+
+/**
+ * The log does not hold what a consumer's cursor asks for: records were forgotten before they were consumed, or the cursor
+ * belongs to another log. Skipping would lose them silently, so the partition stops until someone looks.
+ */
+export class LogPositionError extends Error {
+  override readonly name = "LogPositionError";
+  constructor(topic: string, partition: number, wanted: number, found: string) {
+    super(
+      `${topic}/${partition}: offset ${wanted} is wanted, but ${found}; the partition is stopped, nothing is skipped`,
+    );
+  }
+}
+
+export function checkPosition(topic: string, partition: number, wanted: number, bounds: PartitionBounds): void {
+  if (Number.isSafeInteger(wanted) && wanted >= bounds.first && wanted <= bounds.next) return;
+  throw new LogPositionError(
+    topic,
+    partition,
+    wanted,
+    `the log holds ${bounds.first} up to, not including, ${bounds.next}`,
+  );
+}
+
+/** A topic that `ensureTopics` has not created, or a partition it does not have. */
+export class UnknownPartitionError extends Error {
+  override readonly name = "UnknownPartitionError";
+  constructor(topic: string, partition: number) {
+    super(`the log has no partition ${topic}/${partition}`);
+  }
+}

@@ -1,0 +1,41 @@
+import { Kafka, type KafkaConfig, type LogEntry, logLevel } from "kafkajs";
+import type { Logger } from "pino";
+
+export interface KafkaConnection {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly logger?: Logger | undefined;
+}
+
+/** Short waits: an append must fail within seconds, and our own retries go on from there. */
+export const PATIENCE = {
+  connectionTimeout: 1_000,
+  requestTimeout: 2_000,
+  retry: { retries: 3, initialRetryTime: 50, maxRetryTime: 500 },
+} as const;
+
+export function createKafka(connection: KafkaConnection, patience: Partial<KafkaConfig> = PATIENCE): Kafka {
+  const { logger } = connection;
+  return new Kafka({
+    ...patience,
+    brokers: [...connection.brokers],
+    clientId: connection.clientId,
+    enforceRequestTimeout: true,
+    logLevel: logger === undefined ? logLevel.NOTHING : logLevel.WARN,
+    logCreator: () => (entry) => passOn(entry, logger),
+  });
+}
+
+/** kafkajs calls each failed try of a request an error; what really fails is thrown, so all of it is a warning at most. */
+function passOn({ level, namespace, log }: LogEntry, logger: Logger | undefined): void {
+  const { message, timestamp: _, logger: __, stack: ___, ...details } = log;
+  if (level <= logLevel.WARN) logger?.warn({ ...details, namespace }, `kafkajs: ${message}`);
+  else logger?.debug({ ...details, namespace }, `kafkajs: ${message}`);
+}
+
+/** The protocol's own error name, e.g. `MESSAGE_TOO_LARGE`, from wherever kafkajs wrapped it. */
+export function protocolErrorOf(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause)
+    if ("type" in at && typeof at.type === "string") return at.type;
+  return undefined;
+}

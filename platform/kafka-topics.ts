@@ -1,0 +1,54 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Admin } from "kafkajs";
+import type { Topic } from "#schema/topics.js";
+import { protocolErrorOf } from "./kafka-client.js";
+
+/** A record of a full batch of events is about 1 MiB; the broker's limit leaves room for its envelope. */
+const MAX_MESSAGE_BYTES = 2 << 20;
+const VISIBLE_WITHIN_MS = 10_000;
+
+/** Creates the topic unless it is there; throws if it has another number of partitions. */
+export async function createTopic(
+  admin: Admin,
+  topic: Topic,
+  partitionCount: number,
+  replicationFactor: number,
+): Promise<void> {
+  const wanted = topic.keyedByTenant ? partitionCount : 1;
+  await admin.createTopics({
+    waitForLeaders: true,
+    topics: [
+      {
+        topic: topic.name,
+        numPartitions: wanted,
+        replicationFactor,
+        configEntries: [
+          { name: "cleanup.policy", value: topic.compacted ? "compact" : "delete" },
+          { name: "retention.ms", value: String(topic.retentionMs ?? -1) },
+          { name: "retention.bytes", value: "-1" },
+          { name: "max.message.bytes", value: String(MAX_MESSAGE_BYTES) },
+          { name: "message.timestamp.type", value: "LogAppendTime" },
+          { name: "min.insync.replicas", value: replicationFactor >= 3 ? "2" : "1" },
+        ],
+      },
+    ],
+  });
+  const count = await countPartitions(admin, topic.name);
+  if (count !== wanted)
+    throw new Error(`topic ${topic.name} has ${count} partitions, ${wanted} are configured; they can't be changed`);
+}
+
+/** A topic that another process is just creating may not be visible on every broker yet. */
+export async function countPartitions(admin: Admin, topic: string): Promise<number> {
+  const deadline = Date.now() + VISIBLE_WITHIN_MS;
+  for (;;) {
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      return topics.find(({ name }) => name === topic)?.partitions.length ?? 0;
+    } catch (error) {
+      const isNotYetThere = protocolErrorOf(error) === "UNKNOWN_TOPIC_OR_PARTITION";
+      if (!isNotYetThere || Date.now() > deadline) throw error;
+      await sleep(100);
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * The part of kafkajs (pinned to 2.2.4) that its public types leave out: a client that fetches from a given offset without
+ * a group. Only what `kafka-fetch.ts` uses.
+ */
+declare module "kafkajs/src/cluster/index.js" {
+  import type { ISocketFactory, Logger, RetryOptions } from "kafkajs";
+
+  interface FetchedMessage {
+    readonly offset: string;
+    readonly key: Buffer | null;
+    readonly value: Buffer | null;
+    readonly timestamp: string;
+    readonly isControlRecord?: boolean;
+  }
+  interface FetchResponse {
+    readonly responses: readonly {
+      readonly topicName: string;
+      readonly partitions: readonly { readonly partition: number; readonly messages: readonly FetchedMessage[] }[];
+    }[];
+  }
+  interface Broker {
+    fetch(request: {
+      maxWaitTime: number;
+      minBytes: number;
+      maxBytes: number;
+      isolationLevel: 0 | 1;
+      topics: { topic: string; partitions: { partition: number; fetchOffset: string; maxBytes: number }[] }[];
+    }): Promise<FetchResponse>;
+  }
+  export default class Cluster {
+    constructor(options: {
+      logger: Logger;
+      socketFactory: ISocketFactory;
+      brokers: string[];
+      clientId: string;
+      connectionTimeout: number;
+      requestTimeout: number;
+      enforceRequestTimeout: boolean;
+      metadataMaxAge: number;
+      retry: RetryOptions;
+      allowAutoTopicCreation: boolean;
+    });
+    connect(): Promise<void>;
+    disconnect(): Promise<void>;
+    addTargetTopic(topic: string): Promise<void>;
+    refreshMetadata(): Promise<void>;
+    refreshMetadataIfNecessary(): Promise<void>;
+    findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>;
+    findBroker(node: { nodeId: string }): Promise<Broker>;
+  }
+}
