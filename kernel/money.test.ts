@@ -1,0 +1,19 @@
+import { expect, test } from "vitest";
+import { Decimal } from "./decimal.js";
+import { formatMoney, isCurrencyCode, roundToMinor } from "./money.js";
+
+test.each([
+  ["1.005", "EUR", "1.01"],
+  ["-1.005", "EUR", "-1.01"],
+  ["1.0049999999", "EUR", "1.00"],
+  ["0.5", "JPY", "1"],
+  ["1.2345", "KWD", "1.235"],
+  ["-0.001", "USD", "0.00"],
+])("%s %s rounds half up to %s", (amount, currency, expected) => {
+  expect(formatMoney(roundToMinor(new Decimal(amount), currency), currency)).toBe(expected);
+});
+
+test("only ISO 4217 codes are currencies", () => {
+  expect(["EUR", "JPY", "KWD"].every(isCurrencyCode)).toBe(true);
+  expect(["eur", "EURO", "XXA", ""].some(isCurrencyCode)).toBe(false);
+});

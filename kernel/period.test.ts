@@ -1,0 +1,40 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { contains, hourOf, nextPeriod, periodAt, previousPeriod } from "./period.js";
+
+const instant = fc.integer({ min: Date.UTC(2000, 0, 1), max: Date.UTC(2100, 0, 1) });
+const anchor = fc.integer({ min: 1, max: 28 });
+
+test("every instant lies in exactly one period, and periods join without gap or overlap", () => {
+  fc.assert(
+    fc.property(instant, anchor, (at, day) => {
+      const period = periodAt(at, day);
+      expect(contains(period, at)).toBe(true);
+      expect(nextPeriod(period, day).start).toBe(period.end);
+      expect(previousPeriod(period, day).end).toBe(period.start);
+      expect(periodAt(period.start, day)).toEqual(period);
+      expect(periodAt(period.end - 1, day)).toEqual(period);
+      expect(new Date(period.start).getUTCDate()).toBe(day);
+    }),
+  );
+});
+
+test("periods have the lengths of their months, leap years included", () => {
+  const days = (at: number, day: number) => {
+    const { start, end } = periodAt(at, day);
+    return (end - start) / 86_400_000;
+  };
+  expect(days(Date.UTC(2024, 1, 15), 1)).toBe(29);
+  expect(days(Date.UTC(2026, 1, 15), 1)).toBe(28);
+  expect(days(Date.UTC(2026, 11, 31, 23, 59, 59, 999), 1)).toBe(31);
+  expect(days(Date.UTC(2024, 1, 28), 28)).toBe(29);
+});
+
+test("an anchor day that not every month has is refused", () => {
+  for (const day of [0, 29, 1.5, Number.NaN]) expect(() => periodAt(0, day)).toThrow(RangeError);
+});
+
+test("hours are aligned to UTC, also before 1970", () => {
+  expect(hourOf(-1)).toBe(-3_600_000);
+  expect(hourOf(3_600_000)).toBe(3_600_000);
+});
