@@ -25,7 +25,7 @@ export function readMeter(meter: MeterState, data: unknown): MeterReading {
   const properties = isRecord(data) ? data : {};
   const dimensions: string[] = [];
   for (const name of meter.dimensions) {
-    const value = readText(properties[name] ?? "");
+    const value = readText(own(properties, name) ?? "");
     if (value === undefined) return invalid(name, "a dimension must be a string, a number or a boolean");
     if (byteLength(value) > MAX_DIMENSION_BYTES)
       return invalid(name, `a dimension has at most ${MAX_DIMENSION_BYTES} bytes`);
@@ -33,7 +33,7 @@ export function readMeter(meter: MeterState, data: unknown): MeterReading {
   }
   if (meter.aggregation === "COUNT") return { kind: "reading", value: "1", dimensions };
   const property = meter.valueProperty ?? "";
-  const raw = properties[property];
+  const raw = own(properties, property);
   if (raw === undefined || raw === null) return invalid(property, `meter ${meter.id} needs this property`);
   if (meter.aggregation === "UNIQUE") {
     const value = readText(raw);
@@ -61,6 +61,11 @@ function readQuantity(raw: unknown): string | undefined {
 function readText(raw: unknown): string | undefined {
   if (typeof raw === "string") return raw;
   return typeof raw === "number" || typeof raw === "boolean" ? String(raw) : undefined;
+}
+
+/** What `toString` or `constructor` inherit is not data. */
+function own(properties: Readonly<Record<string, unknown>>, name: string): unknown {
+  return Object.hasOwn(properties, name) ? properties[name] : undefined;
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
