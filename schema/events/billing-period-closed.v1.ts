@@ -12,7 +12,8 @@ const schema = envelope(
     /** The last `seq` of the tenant's partition that belongs to the period's invoice. */
     watermark: seq,
     closedAt: timeText,
-    invoiceId: Type.String(),
+    /** Null: the tenant had no plan for the period, and nothing earlier was to adjust. */
+    invoiceId: Type.Union([Type.String(), Type.Null()]),
   }),
 );
 
