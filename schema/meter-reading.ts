@@ -26,7 +26,7 @@ export function readMeter(meter: MeterState, data: unknown): MeterReading {
   const dimensions: string[] = [];
   for (const name of meter.dimensions) {
     const value = readText(own(properties, name) ?? "");
-    if (value === undefined) return invalid(name, "a dimension must be a string, a number or a boolean");
+    if (value === undefined) return invalid(name, "a dimension must be a string (of valid Unicode without NUL), a number or a boolean");
     if (byteLength(value) > MAX_DIMENSION_BYTES)
       return invalid(name, `a dimension has at most ${MAX_DIMENSION_BYTES} bytes`);
     dimensions.push(value);
@@ -37,7 +37,7 @@ export function readMeter(meter: MeterState, data: unknown): MeterReading {
   if (raw === undefined || raw === null) return invalid(property, `meter ${meter.id} needs this property`);
   if (meter.aggregation === "UNIQUE") {
     const value = readText(raw);
-    if (value === undefined) return invalid(property, "a counted value must be a string, a number or a boolean");
+    if (value === undefined) return invalid(property, "a counted value must be a string (of valid Unicode without NUL), a number or a boolean");
     if (byteLength(value) > MAX_UNIQUE_BYTES)
       return invalid(property, `a counted value has at most ${MAX_UNIQUE_BYTES} bytes`);
     return { kind: "reading", value, dimensions };
@@ -58,8 +58,11 @@ function readQuantity(raw: unknown): string | undefined {
   return value === undefined ? undefined : formatDecimal(value);
 }
 
+/** NUL and lone surrogates have no place in a database's text: a value with one would stop whoever stores it. */
+const UNSTORABLE = /\0|\p{Surrogate}/u;
+
 function readText(raw: unknown): string | undefined {
-  if (typeof raw === "string") return raw;
+  if (typeof raw === "string") return UNSTORABLE.test(raw) ? undefined : raw;
   return typeof raw === "number" || typeof raw === "boolean" ? String(raw) : undefined;
 }
 

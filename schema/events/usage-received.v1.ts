@@ -45,7 +45,12 @@ export type ControlRecord = Static<typeof ControlRecord>;
 
 /** One record of `usage.received`: many items, or one control record. */
 const schema = Type.Union([
-  Type.Object({ kind: Type.Literal("items"), items: Type.Array(ReceivedItem, { minItems: 1 }) }),
+  Type.Object({
+    kind: Type.Literal("items"),
+    items: Type.Array(ReceivedItem, { minItems: 1 }),
+    /** What the edge had applied of tenancy: the recorder stamps the items with this or a later version. */
+    tenancyVersion: Type.Optional(Type.Integer({ minimum: 0 })),
+  }),
   ControlRecord,
 ]);
 
