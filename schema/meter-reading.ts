@@ -26,7 +26,8 @@ export function readMeter(meter: MeterState, data: unknown): MeterReading {
   const dimensions: string[] = [];
   for (const name of meter.dimensions) {
     const value = readText(own(properties, name) ?? "");
-    if (value === undefined) return invalid(name, "a dimension must be a string (of valid Unicode without NUL), a number or a boolean");
+    if (value === undefined)
+      return invalid(name, "a dimension must be a string (of valid Unicode without NUL), a number or a boolean");
     if (byteLength(value) > MAX_DIMENSION_BYTES)
       return invalid(name, `a dimension has at most ${MAX_DIMENSION_BYTES} bytes`);
     dimensions.push(value);
@@ -37,7 +38,11 @@ export function readMeter(meter: MeterState, data: unknown): MeterReading {
   if (raw === undefined || raw === null) return invalid(property, `meter ${meter.id} needs this property`);
   if (meter.aggregation === "UNIQUE") {
     const value = readText(raw);
-    if (value === undefined) return invalid(property, "a counted value must be a string (of valid Unicode without NUL), a number or a boolean");
+    if (value === undefined)
+      return invalid(
+        property,
+        "a counted value must be a string (of valid Unicode without NUL), a number or a boolean",
+      );
     if (byteLength(value) > MAX_UNIQUE_BYTES)
       return invalid(property, `a counted value has at most ${MAX_UNIQUE_BYTES} bytes`);
     return { kind: "reading", value, dimensions };
