@@ -24,6 +24,8 @@ interface Owned {
   /** The last batch did not begin at `position`. */
   surprised: boolean;
   failures: number;
+  /** The last `onBatch` threw: the partition makes no progress, whatever the fetches bring. */
+  failing: boolean;
   progressAt: number;
 }
 
@@ -69,6 +71,7 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
       const [position, found] = await Promise.all([positionOf(), bounds]);
       if (!isMine(one)) return;
       checkPosition(topic, one.partition, position, found.get(one.partition) ?? { first: 0, next: 0 });
+      if (!one.failing) one.failures = 0;
       flowFrom(one, position);
     } catch (error) {
       if (isMine(one)) fail(one, error, positionOf);
@@ -100,6 +103,7 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
           position: 0,
           surprised: false,
           failures: 0,
+          failing: false,
           progressAt: before.get(partition)?.progressAt ?? Date.now(),
         },
       ]),
@@ -147,6 +151,7 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
       const outcome = await options.onBatch(batch);
       if (!isMine(one)) return false;
       one.failures = 0;
+      one.failing = false;
       one.progressAt = Date.now();
       if (outcome.kind === "continue") {
         one.position = next;
@@ -155,6 +160,7 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
       hold(one);
       setImmediate(() => place(one, async () => outcome.next));
     } catch (error) {
+      one.failing = true;
       if (isMine(one)) fail(one, error, async () => one.position);
       else options.onError(error);
     }
@@ -167,7 +173,7 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
     noteFetch() {
       fetchedAt = Date.now();
       for (const one of owned.values())
-        if (one.state === "flowing" && !running.has(one.partition)) one.progressAt = fetchedAt;
+        if (one.state === "flowing" && !one.failing && !running.has(one.partition)) one.progressAt = fetchedAt;
     },
     partitions: () => [...owned.keys()].sort((a, b) => a - b),
     lastProgressAt: () =>

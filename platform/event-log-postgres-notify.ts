@@ -6,6 +6,7 @@ import type { WakeUps } from "./event-log-wake-ups.js";
 const CHANNEL = "metrly_log";
 const FIRST_BACKOFF_MS = 200;
 const LONGEST_BACKOFF_MS = 5_000;
+const END_WITHIN_MS = 500;
 
 export interface AppendNotifications {
   /** Wakes readers in this process at once and those of other processes soon. */
@@ -27,7 +28,10 @@ export function listenForAppends(
   const dirty = new Set<string>();
   let sending: Promise<void> | undefined;
   let stopping = false;
-  let client: pg.Client | undefined;
+  let halt = () => {};
+  const halted = new Promise<void>((resolve) => {
+    halt = resolve;
+  });
 
   async function send(): Promise<void> {
     while (dirty.size > 0) {
@@ -49,8 +53,8 @@ export function listenForAppends(
   async function listen(): Promise<void> {
     let backoffMs = FIRST_BACKOFF_MS;
     while (!stopping) {
-      client = new pg.Client({ connectionString: database.url, keepAlive: true });
-      const closed = new Promise<void>((resolve) => client?.once("end", resolve));
+      const client = new pg.Client({ connectionString: database.url, keepAlive: true });
+      const closed = new Promise<void>((resolve) => client.once("end", resolve));
       client.on("error", onError);
       client.on("notification", ({ payload = "" }) => {
         const [from, place] = payload.split(" ", 2);
@@ -60,11 +64,12 @@ export function listenForAppends(
         await client.connect();
         await client.query(`LISTEN ${CHANNEL}`);
         backoffMs = FIRST_BACKOFF_MS;
-        await closed;
+        await Promise.race([closed, halted]);
       } catch (error) {
-        if (!stopping) onError(error);
-        await client.end();
+        onError(error);
       }
+      // pg's `end` of a connection that broke may never resolve.
+      await Promise.race([client.end(), wakeUps.pause(END_WITHIN_MS)]);
       if (!stopping) await wakeUps.pause(backoffMs);
       backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
     }
@@ -79,8 +84,7 @@ export function listenForAppends(
     },
     async stop() {
       stopping = true;
-      wakeUps.wakeAll();
-      await client?.end();
+      halt();
       await Promise.all([listening, sending]);
     },
   };
