@@ -28,6 +28,8 @@ export const ERROR_CODES = {
   QUOTA_EXCEEDED: { status: 429, meaning: "A hard limit denies this" },
   TENANT_OVER_SHARE: { status: 429, meaning: "The tenant uses more than its share of a busy queue" },
   TOO_COMPLEX: { status: 400, meaning: "The GraphQL operation is over a depth, cost, alias or token limit" },
+  GRAPHQL_PARSE_FAILED: { status: 400, meaning: "The GraphQL document is not well formed" },
+  GRAPHQL_VALIDATION_FAILED: { status: 400, meaning: "The GraphQL document does not fit the schema" },
   BUSY: { status: 503, meaning: "A bounded queue is full; try again after `Retry-After`" },
   LOG_UNAVAILABLE: { status: 503, meaning: "The event log does not answer; nothing was accepted" },
   SUBGRAPH_UNAVAILABLE: { status: 503, meaning: "One service behind the graph does not answer" },
