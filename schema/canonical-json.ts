@@ -1,0 +1,11 @@
+import { createRequire } from "node:module";
+
+// The package is CommonJS with types that claim an ES default export, so a plain import type-checks only where it fails.
+const serialize: (value: unknown) => unknown = createRequire(import.meta.url)("canonicalize");
+
+/** Canonical JSON text (RFC 8785): equal values have equal bytes. Throws for what JSON cannot carry. */
+export function canonicalJson(value: unknown): string {
+  const text = serialize(value);
+  if (typeof text !== "string") throw new TypeError("there is no JSON for this value");
+  return text;
+}
