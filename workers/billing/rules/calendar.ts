@@ -1,0 +1,70 @@
+import { type Period, periodAt } from "#kernel/period.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { type AssignedPlan, assignedPlan, firstPeriodStart, graceDaysAt } from "#schema/tenancy-history.js";
+
+const DAY_MS = 86_400_000;
+
+/** A period ended at an entry of the log: what has `seq` up to that entry's belongs to its invoice. */
+export interface Closing {
+  readonly tenantId: string;
+  readonly period: Period;
+  readonly watermark: number;
+  /** Tenancy's version at the watermark. */
+  readonly tenancyVersion: number;
+  readonly plan: AssignedPlan | undefined;
+}
+
+type Tick = Extract<LedgerEntry, { kind: "tick" }>;
+type Close = Extract<LedgerEntry, { kind: "close" }>;
+
+/** The earliest period of a tenant that has no watermark yet. `closedThrough`: end of the last one that has. */
+export function earliestOpenPeriod(tenant: TenantState, closedThrough: number | undefined): Period {
+  return periodAt(closedThrough ?? firstPeriodStart(tenant), tenant.billingAnchorDay);
+}
+
+/**
+ * The periods that a tick ends: every one whose grace time has passed, in order (several after a downtime). A tenant with a
+ * test clock is left alone: its time moves by close records only.
+ */
+export function closingsOfTick(tick: Tick, tenant: TenantState, closedThrough: number | undefined): Closing[] {
+  if (tenant.testClock !== null || tenant.createdInVersion > tick.tenancyVersion) return [];
+  const graceMs = graceDaysAt(tenant, tick.tenancyVersion) * DAY_MS;
+  const closings: Closing[] = [];
+  let period = earliestOpenPeriod(tenant, closedThrough);
+  while (period.end + graceMs <= tick.at) {
+    closings.push(closing(tick, tenant, period));
+    period = periodAt(period.end, tenant.billingAnchorDay);
+  }
+  return closings;
+}
+
+/** The period that a close record ends, if it is the earliest without a watermark and has ended: else nothing. */
+export function closingOfClose(
+  close: Close,
+  tenant: TenantState,
+  closedThrough: number | undefined,
+): Closing | undefined {
+  if (tenant.createdInVersion > close.tenancyVersion) return undefined;
+  const period = earliestOpenPeriod(tenant, closedThrough);
+  if (close.periodStart !== period.start) return undefined;
+  if (tenant.testClock === null && period.end > close.recordedAt) return undefined;
+  return closing(close, tenant, period);
+}
+
+function closing(entry: Tick | Close, tenant: TenantState, period: Period): Closing {
+  return {
+    tenantId: tenant.id,
+    period,
+    watermark: entry.seq,
+    tenancyVersion: entry.tenancyVersion,
+    plan: assignedPlan(tenant, period.start, entry.tenancyVersion),
+  };
+}
+
+export type OpenPeriodStatus = "OPEN" | "GRACE";
+
+/** Of a period without a watermark. `nowMs` is the tenant's own clock. */
+export function openStatus(period: Period, nowMs: number): OpenPeriodStatus {
+  return nowMs < period.end ? "OPEN" : "GRACE";
+}

@@ -1,0 +1,149 @@
+import { Decimal, ZERO } from "#kernel/decimal.js";
+import { hourOf } from "#kernel/period.js";
+import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
+import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
+import { readMeter } from "#schema/meter-reading.js";
+import { isMeterActive } from "#schema/tenancy-history.js";
+import { storedValue } from "./usage.js";
+
+/** A row of `usage_delta`: what some entries between two control records add to one cell. */
+export interface UsageDelta {
+  readonly tenantId: string;
+  readonly meter: string;
+  /** Start of the UTC hour of the event's time. */
+  readonly hour: number;
+  /** JSON array of values in the meter's order. */
+  readonly dimensions: string;
+  readonly value: string;
+  readonly recordedHour: number;
+  /** Last entry folded into it. */
+  seq: number;
+  quantity: Decimal;
+  eventCount: number;
+  lastEventAt: number;
+}
+
+/** Events received in one UTC hour, by what became of them. */
+export interface CountDelta {
+  readonly tenantId: string;
+  readonly hour: number;
+  counted: number;
+  unmetered: number;
+}
+
+export interface UnmeteredDelta {
+  readonly tenantId: string;
+  readonly eventType: string;
+  count: number;
+  lastAt: number;
+}
+
+export interface Folded {
+  readonly deltas: readonly UsageDelta[];
+  readonly counts: readonly CountDelta[];
+  readonly unmetered: readonly UnmeteredDelta[];
+}
+
+export type MetersOfType = (eventType: string) => readonly MeterState[];
+
+/**
+ * Folds contiguous entries of one partition. A delta never spans a tick or a close: any of them may become a watermark, and a
+ * delta must lie wholly at or below it or wholly above. An event feeds every meter of its type that is active at the tenancy
+ * version it is stamped with; a void takes back what its event gave, in the hour of that event.
+ */
+export function foldEntries(entries: readonly LedgerEntry[], metersOfType: MetersOfType): Folded {
+  const deltas: UsageDelta[] = [];
+  const counts = new Map<string, CountDelta>();
+  const unmetered = new Map<string, UnmeteredDelta>();
+  let cells = new Map<string, UsageDelta>();
+  for (const entry of entries) {
+    if (entry.kind === "event") {
+      const fed = feed(cells, entry, entry, 1, metersOfType);
+      count(counts, entry, fed);
+      if (!fed) countUnmetered(unmetered, entry);
+    } else if (entry.kind === "void") {
+      feed(cells, entry.event, entry, -1, metersOfType);
+    } else {
+      deltas.push(...cells.values());
+      cells = new Map();
+    }
+  }
+  deltas.push(...cells.values());
+  return { deltas, counts: [...counts.values()], unmetered: [...unmetered.values()] };
+}
+
+/** Adds (or takes back) one event in every meter it feeds; answers whether there is one. */
+function feed(
+  cells: Map<string, UsageDelta>,
+  event: RecordedEvent,
+  carrier: { readonly seq: number; readonly recordedAt: number },
+  sign: 1 | -1,
+  metersOfType: MetersOfType,
+): boolean {
+  const meters = metersOfType(event.type).filter((meter) => isMeterActive(meter, event.tenancyVersion));
+  if (meters.length === 0) return false;
+  const data: unknown = JSON.parse(event.data);
+  for (const meter of meters) {
+    const reading = readMeter(meter, data);
+    if (reading.kind === "invalid") {
+      throw new Error(
+        `ledger entry ${event.seq} of ${event.tenantId} does not fit meter ${meter.id}: ${reading.path} ${reading.reason}`,
+      );
+    }
+    const cell = cellOf(cells, event, carrier.recordedAt, meter, reading.value, JSON.stringify(reading.dimensions));
+    cell.seq = carrier.seq;
+    cell.eventCount += sign;
+    cell.lastEventAt = Math.max(cell.lastEventAt, event.time);
+    if (meter.aggregation === "COUNT" || meter.aggregation === "SUM") {
+      cell.quantity = sign === 1 ? cell.quantity.plus(reading.value) : cell.quantity.minus(reading.value);
+    }
+  }
+  return true;
+}
+
+function cellOf(
+  cells: Map<string, UsageDelta>,
+  event: RecordedEvent,
+  recordedAt: number,
+  meter: MeterState,
+  reading: string,
+  dimensions: string,
+): UsageDelta {
+  const hour = hourOf(event.time);
+  const recordedHour = hourOf(recordedAt);
+  const value = storedValue(meter.aggregation, reading, event.time, event.seq);
+  const key = `${event.tenantId}\n${meter.id}\n${hour}\n${recordedHour}\n${dimensions}\n${value}`;
+  const known = cells.get(key);
+  if (known !== undefined) return known;
+  const cell: UsageDelta = {
+    tenantId: event.tenantId,
+    meter: meter.id,
+    hour,
+    dimensions,
+    value,
+    recordedHour,
+    seq: 0,
+    quantity: ZERO,
+    eventCount: 0,
+    lastEventAt: 0,
+  };
+  cells.set(key, cell);
+  return cell;
+}
+
+function count(counts: Map<string, CountDelta>, event: RecordedEvent, counted: boolean): void {
+  const hour = hourOf(event.receivedAt);
+  const key = `${event.tenantId}\n${hour}`;
+  const delta = counts.get(key) ?? { tenantId: event.tenantId, hour, counted: 0, unmetered: 0 };
+  if (counted) delta.counted += 1;
+  else delta.unmetered += 1;
+  counts.set(key, delta);
+}
+
+function countUnmetered(unmetered: Map<string, UnmeteredDelta>, event: RecordedEvent): void {
+  const key = `${event.tenantId}\n${event.type}`;
+  const delta = unmetered.get(key) ?? { tenantId: event.tenantId, eventType: event.type, count: 0, lastAt: 0 };
+  delta.count += 1;
+  delta.lastAt = Math.max(delta.lastAt, event.time);
+  unmetered.set(key, delta);
+}

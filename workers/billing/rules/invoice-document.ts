@@ -1,0 +1,92 @@
+import { createHash } from "node:crypto";
+import { formatDecimal } from "#kernel/decimal.js";
+import { formatMoney } from "#kernel/money.js";
+import type { Period } from "#kernel/period.js";
+import { canonicalJson } from "#schema/canonical-json.js";
+import { printExact } from "./exact.js";
+import { type InvoiceLine, type PlanRef, totalOf } from "./invoice-lines.js";
+
+const ORDINAL_DIGITS = 6;
+
+export interface InvoiceFacts {
+  readonly tenantId: string;
+  /** 1, 2, 3 … per tenant, without gaps. */
+  readonly ordinal: number;
+  readonly period: Period;
+  readonly currency: string;
+  /** Null: the period had no plan, the invoice only adjusts earlier ones. */
+  readonly plan: PlanRef | null;
+  readonly watermark: number;
+  /** Hash of the tenant's previous invoice: the chain. */
+  readonly previousSha256: string | null;
+  readonly lines: readonly InvoiceLine[];
+}
+
+export interface InvoiceDocument {
+  readonly id: string;
+  readonly text: string;
+  readonly sha256: string;
+}
+
+export const invoiceIdOf = (tenantId: string, ordinal: number): string => `inv_${tenantId}_${ordinalText(ordinal)}`;
+const numberOf = (tenantId: string, ordinal: number): string => `${tenantId.toUpperCase()}-${ordinalText(ordinal)}`;
+const ordinalText = (ordinal: number): string => String(ordinal).padStart(ORDINAL_DIGITS, "0");
+
+/** Tenant and ordinal of an invoice id; undefined for text that is none. */
+export function parseInvoiceId(id: string): { tenantId: string; ordinal: number } | undefined {
+  const match = /^inv_([A-Za-z0-9][A-Za-z0-9_.-]{0,63})_(\d{6,9})$/.exec(id);
+  if (match?.[1] === undefined) return undefined;
+  const ordinal = Number(match[2]);
+  return invoiceIdOf(match[1], ordinal) === id ? { tenantId: match[1], ordinal } : undefined;
+}
+
+/**
+ * The invoice as text: canonical JSON (RFC 8785) of everything it is derived from and nothing else. No wall-clock time is in
+ * it, so that a rebuild gives the same bytes.
+ */
+export function invoiceDocument(facts: InvoiceFacts): InvoiceDocument {
+  const id = invoiceIdOf(facts.tenantId, facts.ordinal);
+  const text = canonicalJson({
+    schema: "metrly.invoice.v1",
+    id,
+    number: numberOf(facts.tenantId, facts.ordinal),
+    tenantId: facts.tenantId,
+    period: { start: timeText(facts.period.start), end: timeText(facts.period.end) },
+    currency: facts.currency,
+    plan: facts.plan,
+    watermark: String(facts.watermark),
+    previousSha256: facts.previousSha256,
+    lines: facts.lines.map((line) => lineDocument(line, facts.currency)),
+    total: formatMoney(totalOf(facts.lines), facts.currency),
+  });
+  return { id, text, sha256: createHash("sha256").update(text, "utf8").digest("hex") };
+}
+
+function lineDocument(line: InvoiceLine, currency: string) {
+  return {
+    kind: line.kind,
+    description: line.description,
+    meter: line.meter,
+    dimensions: line.dimensions.map(({ dimension, value }) => ({ dimension, value })),
+    quantity: formatDecimal(line.quantity),
+    amount: formatMoney(line.amount, currency),
+    plan: line.plan,
+    price: line.identity.priceIndex < 0 ? null : line.identity.priceIndex,
+    arithmetic: line.arithmetic.map((step) => ({
+      quantity: printExact(step.quantity),
+      unitAmount: printExact(step.unitAmount),
+      flatAmount: printExact(step.flatAmount),
+      amount: printExact(step.amount),
+      note: step.note,
+    })),
+    adjusts: line.adjusts && {
+      invoiceId: line.adjusts.invoiceId,
+      kind: line.identity.kind,
+      periodStart: timeText(line.adjusts.periodStart),
+      quantityBefore: formatDecimal(line.adjusts.quantityBefore),
+      quantityAfter: formatDecimal(line.adjusts.quantityAfter),
+    },
+  };
+}
+
+const timeText = (ms: number): string => new Date(ms).toISOString();

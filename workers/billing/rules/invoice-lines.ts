@@ -1,0 +1,185 @@
+import { Decimal, formatDecimal, ZERO } from "#kernel/decimal.js";
+import { formatMoney } from "#kernel/money.js";
+import type { Period } from "#kernel/period.js";
+import type { PlanVersionState, PriceState } from "#schema/events/tenancy-changed.v1.js";
+import { exact, roundLine } from "./exact.js";
+import { flatStep, type LineStep, priceUsage } from "./pricing.js";
+
+export interface PlanRef {
+  readonly id: string;
+  readonly version: number;
+}
+
+/** A plan version as published: `terms` never change. */
+export interface PlanTerms {
+  readonly ref: PlanRef;
+  readonly terms: PlanVersionState;
+}
+
+export type ChargeKind = "RECURRING" | "USAGE" | "MINIMUM_COMMIT";
+
+/** What a line is about, the same in the original invoice and in every adjustment of it. */
+export interface LineIdentity {
+  readonly periodStart: number;
+  readonly kind: ChargeKind;
+  /** Position of the price in its plan version; -1 for lines without one. */
+  readonly priceIndex: number;
+}
+
+export interface InvoiceLine {
+  readonly identity: LineIdentity;
+  readonly kind: ChargeKind | "ADJUSTMENT";
+  readonly description: string;
+  readonly meter: string | null;
+  readonly dimensions: readonly { readonly dimension: string; readonly value: string }[];
+  readonly quantity: Decimal;
+  /** Rounded to the currency's minor unit. */
+  readonly amount: Decimal;
+  readonly plan: PlanRef;
+  readonly arithmetic: readonly LineStep[];
+  readonly adjusts: Adjusts | null;
+}
+
+export interface Adjusts {
+  readonly invoiceId: string;
+  readonly periodStart: number;
+  readonly quantityBefore: Decimal;
+  readonly quantityAfter: Decimal;
+}
+
+export type QuantityOfPrice = (price: PriceState) => Decimal;
+
+/** Every line of a period under its plan: the recurring fee, one line per price, and what is missing to the minimum commit. */
+export function chargeLines(period: Period, plan: PlanTerms, quantityOf: QuantityOfPrice): InvoiceLine[] {
+  const usage = plan.terms.prices.map((price, index) => usageLine(period, plan, price, index, quantityOf(price)));
+  return [...recurringLines(period, plan), ...usage, ...commitLines(period, plan, usage)];
+}
+
+function recurringLines(period: Period, plan: PlanTerms): InvoiceLine[] {
+  const fee = exact(plan.terms.recurringFee);
+  if (fee.isZero()) return [];
+  return [planLine(period, plan, "RECURRING", "Recurring fee", fee, [flatStep(fee, "recurring fee")])];
+}
+
+function usageLine(
+  period: Period,
+  plan: PlanTerms,
+  price: PriceState,
+  priceIndex: number,
+  quantity: Decimal,
+): InvoiceLine {
+  const { steps, amount } = priceUsage(price, quantity);
+  return {
+    identity: { periodStart: period.start, kind: "USAGE", priceIndex },
+    kind: "USAGE",
+    description: `Usage of ${price.meter}${price.where.map((w) => `, ${w.dimension} ${w.value}`).join("")}`,
+    meter: price.meter,
+    dimensions: price.where,
+    quantity,
+    amount: roundLine(amount, plan.terms.currency),
+    plan: plan.ref,
+    arithmetic: steps,
+    adjusts: null,
+  };
+}
+
+/** Usage lines are raised together to the minimum commit; the recurring fee comes on top. */
+function commitLines(period: Period, plan: PlanTerms, usage: readonly InvoiceLine[]): InvoiceLine[] {
+  const commit = new Decimal(plan.terms.minimumCommit);
+  const used = sum(usage.map((line) => line.amount));
+  if (commit.lte(used)) return [];
+  const { currency } = plan.terms;
+  const steps = [flatStep(commit, "minimum commit"), flatStep(used.neg(), "less usage")];
+  const description = `Minimum commit of ${formatMoney(roundLine(commit, currency), currency)}, less usage`;
+  return [planLine(period, plan, "MINIMUM_COMMIT", description, exact(commit).minus(used), steps)];
+}
+
+function planLine(
+  period: Period,
+  plan: PlanTerms,
+  kind: "RECURRING" | "MINIMUM_COMMIT",
+  description: string,
+  amount: Decimal,
+  arithmetic: readonly LineStep[],
+): InvoiceLine {
+  return {
+    identity: { periodStart: period.start, kind, priceIndex: -1 },
+    kind,
+    description,
+    meter: null,
+    dimensions: [],
+    quantity: new Decimal(1),
+    amount: roundLine(amount, plan.terms.currency),
+    plan: plan.ref,
+    arithmetic,
+    adjusts: null,
+  };
+}
+
+export interface LateInput {
+  /** The closed period that got usage after its watermark. */
+  readonly period: Period;
+  readonly plan: PlanTerms;
+  readonly invoiceId: string;
+  /** As last invoiced. */
+  readonly quantityBefore: QuantityOfPrice;
+  /** As known now. */
+  readonly quantityAfter: QuantityOfPrice;
+  /** Sum of everything invoiced for a line so far: the original and its adjustments. */
+  readonly invoiced: (identity: LineIdentity) => Decimal;
+}
+
+/**
+ * The adjustments of a closed period: per line what it costs with what is known now, less everything already invoiced for it,
+ * so that the closed invoice and its adjustments together are the invoice with full knowledge, to the cent. A line whose
+ * amount stays is left out.
+ */
+export function adjustmentLines(late: LateInput): InvoiceLine[] {
+  const before = new Map(
+    chargeLines(late.period, late.plan, late.quantityBefore).map((line) => [keyOf(line.identity), line]),
+  );
+  const after = new Map(
+    chargeLines(late.period, late.plan, late.quantityAfter).map((line) => [keyOf(line.identity), line]),
+  );
+  const keys = [...after.keys(), ...[...before.keys()].filter((key) => !after.has(key))];
+  return keys.flatMap((key) => {
+    const line = after.get(key) ?? before.get(key);
+    return line === undefined ? [] : adjustmentOf(late, line, before.get(key), after.get(key));
+  });
+}
+
+function adjustmentOf(
+  late: LateInput,
+  about: InvoiceLine,
+  before: InvoiceLine | undefined,
+  after: InvoiceLine | undefined,
+): InvoiceLine[] {
+  const invoiced = late.invoiced(about.identity);
+  const amount = (after?.amount ?? ZERO).minus(invoiced);
+  if (amount.isZero()) return [];
+  const quantityBefore = before?.quantity ?? ZERO;
+  const quantityAfter = after?.quantity ?? ZERO;
+  return [
+    {
+      ...about,
+      kind: "ADJUSTMENT",
+      description: `Adjustment of ${new Date(late.period.start).toISOString().slice(0, 10)}: ${about.description}`,
+      quantity: quantityAfter.minus(quantityBefore),
+      amount,
+      arithmetic: [
+        ...(after?.arithmetic ?? []),
+        flatStep(invoiced.neg(), "already invoiced; the steps above are rounded first"),
+      ],
+      adjusts: { invoiceId: late.invoiceId, periodStart: late.period.start, quantityBefore, quantityAfter },
+    },
+  ];
+}
+
+export const keyOf = (identity: LineIdentity): string =>
+  `${identity.periodStart}/${identity.kind}/${identity.priceIndex}`;
+
+const sum = (amounts: readonly Decimal[]): Decimal => amounts.reduce((total, amount) => total.plus(amount), ZERO);
+
+export const totalOf = (lines: readonly InvoiceLine[]): Decimal => sum(lines.map((line) => line.amount));
+
+export const quantityText = (quantity: Decimal): string => formatDecimal(quantity);

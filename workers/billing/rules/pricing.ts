@@ -1,0 +1,137 @@
+import { type Decimal, ZERO } from "#kernel/decimal.js";
+import type { PriceState } from "#schema/events/tenancy-changed.v1.js";
+import { exact } from "./exact.js";
+
+/** One step of a line's arithmetic: quantity x unitAmount + flatAmount = amount, unrounded. */
+export interface LineStep {
+  readonly quantity: Decimal;
+  readonly unitAmount: Decimal;
+  readonly flatAmount: Decimal;
+  readonly amount: Decimal;
+  readonly note: string | null;
+}
+
+export interface PricedSteps {
+  readonly steps: readonly LineStep[];
+  /** Exact: the line's rounding comes after. */
+  readonly amount: Decimal;
+}
+
+/**
+ * Prices a quantity in the order of the public contract: converted by `divideBy`, less `included`, priced by the model, less
+ * the discount, raised to the minimum, capped at the maximum. What is left to price is never below zero.
+ */
+export function priceUsage(price: PriceState, quantity: Decimal): PricedSteps {
+  const converted = convertQuantity(price, quantity);
+  const included = takeIncluded(exact(price.included), converted.quantity);
+  const priced = [...converted.steps, ...included.steps, ...priceByModel(price, included.billable)];
+  const discounted = [...priced, ...discountSteps(price, total(priced))];
+  const raised = [...discounted, ...minimumSteps(price, total(discounted))];
+  const steps = [...raised, ...capSteps(price, total(raised))];
+  return { steps, amount: total(steps) };
+}
+
+const total = (steps: readonly LineStep[]): Decimal => exact(sumExact(steps.map((step) => step.amount)));
+
+function sumExact(amounts: readonly Decimal[]): Decimal {
+  return amounts.reduce((sum, amount) => sum.plus(amount), exact(ZERO));
+}
+
+function convertQuantity(price: PriceState, raw: Decimal): { quantity: Decimal; steps: LineStep[] } {
+  const divided = exact(raw).div(exact(price.divideBy));
+  const quantity = price.roundUp ? divided.ceil() : divided;
+  if (quantity.eq(raw)) return { quantity, steps: [] };
+  const note = `divided by ${price.divideBy}${price.roundUp ? ", rounded up" : ""}`;
+  return { quantity, steps: [freeStep(quantity, note)] };
+}
+
+function takeIncluded(included: Decimal, quantity: Decimal): { billable: Decimal; steps: LineStep[] } {
+  const positive = quantity.isNegative() ? exact(ZERO) : quantity;
+  const covered = positive.lt(included) ? positive : included;
+  return { billable: positive.minus(covered), steps: covered.isZero() ? [] : [freeStep(covered, "included")] };
+}
+
+function priceByModel(price: PriceState, billable: Decimal): LineStep[] {
+  switch (price.model) {
+    case "FLAT":
+      return [flatStep(amountOf(price.unitAmount, "unitAmount"), "flat amount")];
+    case "PER_UNIT":
+      return [step(billable, amountOf(price.unitAmount, "unitAmount"), exact(ZERO), null)];
+    case "GRADUATED":
+      return priceGraduated(billable, price.tiers);
+    case "VOLUME":
+      return priceVolume(billable, price.tiers);
+    case "PACKAGE":
+      return [
+        pricePackages(billable, amountOf(price.packageSize, "packageSize"), amountOf(price.unitAmount, "unitAmount")),
+      ];
+    case "PERCENTAGE": {
+      const rate = amountOf(price.ratePercent, "ratePercent");
+      return [step(billable, rate.div(100), exact(ZERO), `${price.ratePercent} %`)];
+    }
+  }
+}
+
+type PriceTier = PriceState["tiers"][number];
+
+/** Each tier prices only the part that falls into it; a tier's flat amount is due once it is reached (the first always). */
+export function priceGraduated(quantity: Decimal, tiers: readonly PriceTier[]): LineStep[] {
+  const steps: LineStep[] = [];
+  let lower = exact(ZERO);
+  for (const [index, tier] of tiers.entries()) {
+    if (index > 0 && quantity.lte(lower)) break;
+    const upper = tier.upTo === null || quantity.lte(tier.upTo) ? quantity : exact(tier.upTo);
+    steps.push(tierStep(upper.minus(lower), tier, index));
+    lower = upper;
+    if (tier.upTo !== null && quantity.lte(tier.upTo)) break;
+  }
+  return steps;
+}
+
+/** The tier that holds the whole quantity prices all of it. `upTo` is inclusive. */
+export function priceVolume(quantity: Decimal, tiers: readonly PriceTier[]): LineStep[] {
+  const index = tiers.findIndex((tier) => tier.upTo === null || quantity.lte(tier.upTo));
+  const tier = tiers[index];
+  if (tier === undefined) throw new RangeError("the last tier of a price must be unbounded");
+  return [tierStep(quantity, tier, index)];
+}
+
+/** Every started package costs the unit amount. */
+export function pricePackages(quantity: Decimal, packageSize: Decimal, unitAmount: Decimal): LineStep {
+  return step(exact(quantity).div(packageSize).ceil(), unitAmount, exact(ZERO), `packages of ${packageSize.toFixed()}`);
+}
+
+function tierStep(quantity: Decimal, tier: PriceTier, index: number): LineStep {
+  const bound = tier.upTo === null ? "without end" : `up to ${tier.upTo}`;
+  return step(quantity, exact(tier.unitAmount), exact(tier.flatAmount), `tier ${index + 1}, ${bound}`);
+}
+
+function discountSteps(price: PriceState, amount: Decimal): LineStep[] {
+  const percent = exact(price.discountPercent);
+  if (percent.isZero()) return [];
+  return [flatStep(amount.times(percent).div(100).neg(), `discount of ${price.discountPercent} %`)];
+}
+
+function minimumSteps(price: PriceState, amount: Decimal): LineStep[] {
+  if (price.minimumAmount === null || amount.gte(price.minimumAmount)) return [];
+  return [flatStep(exact(price.minimumAmount).minus(amount), `raised to the minimum of ${price.minimumAmount}`)];
+}
+
+function capSteps(price: PriceState, amount: Decimal): LineStep[] {
+  if (price.maximumAmount === null || amount.lte(price.maximumAmount)) return [];
+  return [flatStep(exact(price.maximumAmount).minus(amount), `capped at ${price.maximumAmount}`)];
+}
+
+const freeStep = (quantity: Decimal, note: string): LineStep => step(quantity, exact(ZERO), exact(ZERO), note);
+export const flatStep = (amount: Decimal, note: string): LineStep =>
+  step(exact(ZERO), exact(ZERO), exact(amount), note);
+
+function step(quantity: Decimal, unitAmount: Decimal, flatAmount: Decimal, note: string | null): LineStep {
+  return { quantity, unitAmount, flatAmount, amount: exact(quantity).times(unitAmount).plus(flatAmount), note };
+}
+
+/** Published plans always have what their model needs: tenancy refuses the others. */
+function amountOf(text: string | null, field: string): Decimal {
+  if (text === null) throw new RangeError(`a price of this model needs ${field}`);
+  return exact(text);
+}

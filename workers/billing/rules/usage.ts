@@ -1,0 +1,66 @@
+import { Decimal, sumDecimals, ZERO } from "#kernel/decimal.js";
+import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.js";
+
+/** Usage of one meter and combination of dimension values; for MAX, UNIQUE and LATEST also of one counted value. */
+export interface UsageCell {
+  readonly meter: string;
+  /** In the order of the meter's dimensions. */
+  readonly dimensions: readonly string[];
+  readonly value: string;
+  /** COUNT and SUM: what was counted; otherwise 0. */
+  readonly quantity: Decimal;
+  /** Events less voids. */
+  readonly eventCount: number;
+  readonly lastEventAt: number;
+}
+
+const LATEST_PARTS = /^(\d+)\|(\d+)\|(.*)$/;
+const SORTABLE_DIGITS = 16;
+
+/**
+ * What a reading is stored as. MAX, UNIQUE and LATEST keep a row per value with how many events carry it, so that a void
+ * takes exactly its event back; LATEST's value begins with its order: the event's time, then its `seq`.
+ */
+export function storedValue(aggregation: MeterState["aggregation"], value: string, time: number, seq: number): string {
+  switch (aggregation) {
+    case "COUNT":
+    case "SUM":
+      return "";
+    case "MAX":
+      return value;
+    case "UNIQUE":
+      return JSON.stringify(value);
+    case "LATEST":
+      return `${sortable(time)}|${sortable(seq)}|${value}`;
+  }
+}
+
+const sortable = (whole: number): string => String(whole).padStart(SORTABLE_DIGITS, "0");
+
+/** The quantity of a meter over cells of it: all dimensions together, each value counted where events still carry it. */
+export function quantityOf(aggregation: MeterState["aggregation"], cells: readonly UsageCell[]): Decimal {
+  if (aggregation === "COUNT" || aggregation === "SUM") return sumDecimals(cells.map((cell) => cell.quantity));
+  const values = new Set(cells.filter((cell) => cell.eventCount > 0).map((cell) => cell.value));
+  switch (aggregation) {
+    case "UNIQUE":
+      return new Decimal(values.size);
+    case "MAX":
+      return values.size === 0 ? ZERO : Decimal.max(...values);
+    case "LATEST":
+      return latestOf(values);
+  }
+}
+
+function latestOf(values: ReadonlySet<string>): Decimal {
+  let latest: string | undefined;
+  for (const value of values) if (latest === undefined || value > latest) latest = value;
+  return latest === undefined ? ZERO : new Decimal(LATEST_PARTS.exec(latest)?.[3] ?? 0);
+}
+
+/** The cells that a price claims: its meter's, where every named dimension has the named value. */
+export function cellsOf(price: PriceState, meter: MeterState, cells: readonly UsageCell[]): UsageCell[] {
+  const wanted = price.where.map(({ dimension, value }) => ({ at: meter.dimensions.indexOf(dimension), value }));
+  return cells.filter(
+    (cell) => cell.meter === price.meter && wanted.every(({ at, value }) => cell.dimensions[at] === value),
+  );
+}
