@@ -16,6 +16,8 @@ export interface Config {
   readonly redisUrl: string | undefined;
   /** A PostgreSQL server (any database of it); undefined: an embedded one in the data directory. */
   readonly databaseUrl: string | undefined;
+  /** Keeps several installations on the same servers apart: part of database, topic, queue and counter names. */
+  readonly namespace: string;
   /** Partitions of every topic that is keyed by tenant; fixed when the topics are created. */
   readonly partitions: number;
   /** How often each recorder appends its clock to its partitions, ms. */
@@ -54,6 +56,7 @@ export function parseConfig(env: Env): Config {
     kafkaReplicationFactor: read.integer("METRLY_KAFKA_REPLICATION_FACTOR", 1, 1, 9),
     redisUrl,
     databaseUrl: read.url("METRLY_DATABASE_URL", ["postgres:", "postgresql:"]),
+    namespace: read.name("METRLY_NAMESPACE", DEFAULT_NAMESPACE),
     partitions: read.integer("METRLY_PARTITIONS", kafkaBrokers.length > 0 ? 64 : 4, 1, 1024),
     tickIntervalMs: read.integer("METRLY_TICK_SECONDS", 5, 1, 60) * 1000,
     webhookAllowHosts: read.list("METRLY_WEBHOOK_ALLOW_HOSTS"),
@@ -66,9 +69,14 @@ export function parseConfig(env: Env): Config {
 }
 
 /** The name of a service's own database on a shared server. */
-export const databaseName = (service: Service | "log" | "jobs"): string => `metrly_${service}`;
+export const databaseName = (config: Config, service: Service | "log" | "jobs"): string =>
+  `${config.namespace}_${service}`;
+
+/** With it, topics have the very names of the contracts. */
+export const DEFAULT_NAMESPACE = "metrly";
 
 const MIN_SECRET_LENGTH = 32;
+const NAME = /^[a-z][a-z0-9_]{0,29}$/;
 
 function reader(env: Env, problems: string[]) {
   return {
@@ -100,6 +108,12 @@ function reader(env: Env, problems: string[]) {
       if (url === undefined || !protocols.includes(url.protocol)) {
         problems.push(`${name} must be a URL that starts with ${protocols.map((p) => `${p}//`).join(" or ")}`);
       }
+      return text;
+    },
+    name(name: string, fallback: string): string {
+      const text = env[name] || fallback;
+      if (!NAME.test(text))
+        problems.push(`${name} must be 1 to 30 of a-z, 0-9 and _, starting with a letter, not "${text}"`);
       return text;
     },
     secret(name: string): string | undefined {

@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { Registry } from "prom-client";
 import { systemClock } from "#kernel/clock.js";
 import { TOPICS } from "#schema/topics.js";
-import { type Config, databaseName } from "./config.js";
+import { type Config, DEFAULT_NAMESPACE, databaseName } from "./config.js";
 import { openDatabase, withDatabase } from "./database.js";
 import { startEmbeddedPostgres } from "./embedded-postgres.js";
 import type { EventLog } from "./event-log.js";
@@ -14,6 +14,7 @@ import { connectPostgresLog } from "./event-log-postgres.js";
 import { createIdentityTokens } from "./identity.js";
 import { connectJobQueues } from "./job-queue-bullmq.js";
 import { createLedgerClient } from "./ledger-client.js";
+import { namespacedLog } from "./namespaced-log.js";
 import { packageRoot } from "./package-root.js";
 import type { RoomContext, Service } from "./room.js";
 import { followTenancy } from "./tenancy-copy.js";
@@ -56,9 +57,10 @@ async function openAll(options: PortsOptions, onStop: (close: () => Promise<void
   const log = await openLog(options, databaseUrl, onStop);
   await log.ensureTopics(TOPICS, config.partitions);
 
-  const queueUrl = withDatabase(databaseUrl, databaseName("jobs"));
+  const queueUrl = withDatabase(databaseUrl, databaseName(config, "jobs"));
   if (config.redisUrl === undefined) await ensureDatabase(queueUrl);
   const jobs = await connectJobQueues({
+    prefix: config.namespace,
     backend:
       config.redisUrl === undefined ? { kind: "postgres", url: queueUrl } : { kind: "redis", url: config.redisUrl },
     onError,
@@ -87,7 +89,7 @@ async function openAll(options: PortsOptions, onStop: (close: () => Promise<void
     ledger: createLedgerClient(options.ledgerUrl, identityTokens, processName),
     openDatabase: (service: Service) =>
       openDatabase({
-        url: withDatabase(databaseUrl, databaseName(service)),
+        url: withDatabase(databaseUrl, databaseName(config, service)),
         migrationsDir: migrationsOf(service),
         onError,
       }),
@@ -117,11 +119,11 @@ async function openLog(
       logger,
     });
     onStop(() => log.stop());
-    return log;
+    return config.namespace === DEFAULT_NAMESPACE ? log : namespacedLog(log, config.namespace);
   }
   const onError = (error: unknown) => logger.warn({ err: error }, "the event log reported an error");
   const database = await openDatabase({
-    url: withDatabase(databaseUrl, databaseName("log")),
+    url: withDatabase(databaseUrl, databaseName(config, "log")),
     migrationsDir: migrationsOf("log"),
     onError,
   });

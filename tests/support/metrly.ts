@@ -1,0 +1,142 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { packageRoot } from "#platform/package-root.js";
+import { databaseUrl, freePort, kafkaBrokers, redisUrl, waitFor } from "../servers/servers.js";
+
+/** `embedded`: nothing but Node. `servers`: real Kafka, Redis and PostgreSQL. */
+export type Adapters = "embedded" | "servers";
+
+/** `metrly all` as a process of its own, reached only through its public interfaces. */
+export interface MetrlyProcess {
+  readonly url: string;
+  readonly dataDir: string;
+  /** The platform admin's token. */
+  adminToken(): Promise<string>;
+  /** SIGKILL, then a start on the same data; resolves when it is ready again. */
+  killAndRestart(): Promise<void>;
+  /** SIGTERM; resolves with the exit code. */
+  terminate(): Promise<number | null>;
+  restart(): Promise<void>;
+  /** What it printed, for failure messages. */
+  output(): string;
+  /** Ends the process and deletes what it kept. */
+  dispose(): Promise<void>;
+}
+
+const READY_DEADLINE_MS = 60_000;
+
+export async function startMetrly(
+  adapters: Adapters,
+  env: Readonly<Record<string, string>> = {},
+): Promise<MetrlyProcess> {
+  build();
+  const dataDir = await mkdtemp(path.join(tmpdir(), "metrly-test-"));
+  const port = await freePort();
+  const fullEnv = {
+    ...cleanEnvironment(),
+    ...(await environmentOf(adapters)),
+    METRLY_PORT: String(port),
+    METRLY_METRICS_PORT: "0",
+    METRLY_DATA_DIR: dataDir,
+    METRLY_DEMO: "off",
+    METRLY_TICK_SECONDS: "1",
+    METRLY_LOG_LEVEL: "warn",
+    ...env,
+  };
+  const url = `http://127.0.0.1:${port}`;
+  let printed = "";
+  let child = launch();
+
+  function launch(): ChildProcess {
+    const started = spawn(process.execPath, [path.join(packageRoot(), "dist/cli/metrly.js"), "all"], {
+      env: fullEnv,
+      cwd: dataDir,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    for (const stream of [started.stdout, started.stderr]) {
+      stream?.on("data", (chunk: Buffer) => {
+        printed = (printed + chunk.toString("utf8")).slice(-200_000);
+      });
+    }
+    return started;
+  }
+
+  async function untilReady(): Promise<void> {
+    await waitFor(
+      async () => {
+        if (child.exitCode !== null) throw new Error(`metrly ended with ${child.exitCode}:\n${printed.slice(-5_000)}`);
+        return (await fetch(`${url}/readyz`)).ok;
+      },
+      { deadlineMs: READY_DEADLINE_MS, what: `metrly to be ready; it printed:\n${printed.slice(-5_000)}` },
+    ).catch((error: Error) => {
+      throw new Error(`${error.message}\n${printed.slice(-5_000)}`, { cause: error });
+    });
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<number | null> {
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+    const ended = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+    child.kill(signal);
+    return ended;
+  }
+
+  async function restart(): Promise<void> {
+    child = launch();
+    await untilReady();
+  }
+
+  await untilReady();
+  return {
+    url,
+    dataDir,
+    restart,
+    adminToken: async () => (await readFile(path.join(dataDir, "admin-token"), "utf8")).trim(),
+    async killAndRestart() {
+      await end("SIGKILL");
+      await restart();
+    },
+    terminate: () => end("SIGTERM"),
+    output: () => printed,
+    async dispose() {
+      await end("SIGTERM");
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Only what a process needs from ours: no METRLY_ variable of the person who runs the tests. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !name.startsWith("METRLY_") && name !== "NODE_OPTIONS" && name !== "VITEST",
+    ),
+  );
+}
+
+async function environmentOf(adapters: Adapters): Promise<Record<string, string>> {
+  if (adapters === "embedded") return {};
+  return {
+    METRLY_KAFKA_BROKERS: kafkaBrokers().join(","),
+    METRLY_REDIS_URL: redisUrl(),
+    METRLY_DATABASE_URL: databaseUrl(),
+    METRLY_NAMESPACE: `t${randomBytes(5).toString("hex")}`,
+    METRLY_PARTITIONS: "4",
+  };
+}
+
+let built = false;
+
+/** Processes run what `npm start` runs: the build. */
+function build(): void {
+  if (built) return;
+  const tsc = path.join(packageRoot(), "node_modules/typescript/bin/tsc");
+  const result = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], {
+    cwd: packageRoot(),
+    encoding: "utf8",
+  });
+  if (result.status !== 0) throw new Error(`the build failed:\n${result.stdout}${result.stderr}`);
+  built = true;
+}
