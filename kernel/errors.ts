@@ -39,6 +39,9 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+export const isErrorCode = (value: unknown): value is ErrorCode =>
+  typeof value === "string" && Object.hasOwn(ERROR_CODES, value);
+
 /** An error that a client may see: everything else is a bug and is masked as INTERNAL. */
 export class MetrlyError extends Error {
   override readonly name = "MetrlyError";

@@ -3,7 +3,7 @@ import { makeExecutableSchema } from "@graphql-tools/schema";
 import { type IResolvers, printSchemaWithDirectives } from "@graphql-tools/utils";
 import { GraphQLError, type GraphQLSchema, parse } from "graphql";
 import { type BuildSchemaOptions, buildSchema, createResolversMap, type NonEmptyArray } from "type-graphql";
-import { MetrlyError } from "#kernel/errors.js";
+import { isErrorCode, MetrlyError } from "#kernel/errors.js";
 import type { Identity } from "#schema/policy.js";
 
 /** What every resolver of every room gets as its context. */
@@ -124,13 +124,9 @@ function resolveEntities(references: SubgraphOptions["references"]) {
 export function maskError(error: GraphQLError, onBug: (error: unknown) => void): GraphQLError {
   const original = error.originalError ?? undefined;
   if (original instanceof MetrlyError) {
-    return rebuilt(error, original.message, {
-      ...original.extensions,
-      code: original.code,
-      http: { status: original.status },
-    });
+    return rebuilt(error, original.message, { ...original.extensions, code: original.code });
   }
-  if (typeof error.extensions.code === "string" && error.extensions.code !== "INTERNAL_SERVER_ERROR") return error;
+  if (isErrorCode(error.extensions.code)) return error;
   if (original === undefined) return error;
   onBug(original);
   return rebuilt(error, "Something went wrong on our side", { code: "INTERNAL" });
