@@ -1,0 +1,68 @@
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { Clock } from "#kernel/clock.js";
+import type { RecorderCursor } from "./store.js";
+
+export type EdgeStatus = "accepted" | "duplicate" | "rejected" | "deferred";
+
+export interface IngestionMetrics {
+  /** Items by what the edge answered; `deferred`: the whole request got 503. */
+  answered(status: EdgeStatus, count: number): void;
+  recorded(result: {
+    readonly entries: readonly { readonly kind: string }[];
+    readonly duplicates: number;
+    readonly quarantined: number;
+  }): void;
+  published(entries: number): void;
+  /** Reads the lag from the recorder's cursors whenever metrics are scraped. */
+  watchCursors(cursors: () => ReadonlyMap<number, RecorderCursor>, clock: Clock): void;
+}
+
+export function createMetrics(registry: Registry): IngestionMetrics {
+  const registers = [registry];
+  const edge = new Counter({
+    name: "metrly_ingestion_items_total",
+    help: "Items of requests by what the edge answered",
+    labelNames: ["status"],
+    registers,
+  });
+  const recorder = new Counter({
+    name: "metrly_ingestion_recorded_total",
+    help: "Items of the log by what the recorder made of them",
+    labelNames: ["outcome"],
+    registers,
+  });
+  const batchSize = new Histogram({
+    name: "metrly_ingestion_batch_entries",
+    help: "Ledger entries per recorded transaction",
+    buckets: [1, 10, 100, 500, 1_000, 2_500, 5_000],
+    registers,
+  });
+  const publisher = new Counter({
+    name: "metrly_ingestion_published_total",
+    help: "Ledger entries appended to usage.recorded, repeats included",
+    registers,
+  });
+  return {
+    answered: (status, count) => edge.inc({ status }, count),
+    recorded({ entries, duplicates, quarantined }) {
+      recorder.inc({ outcome: "recorded" }, entries.filter((entry) => entry.kind === "event").length);
+      recorder.inc({ outcome: "duplicate" }, duplicates);
+      recorder.inc({ outcome: "quarantined" }, quarantined);
+      batchSize.observe(entries.length);
+    },
+    published: (entries) => publisher.inc(entries),
+    watchCursors(cursors, clock) {
+      new Gauge({
+        name: "metrly_ingestion_lag_seconds",
+        help: "Age of the last recorded log record; ticks keep it low when nothing else arrives",
+        labelNames: ["partition"],
+        registers,
+        collect() {
+          this.reset();
+          for (const [partition, { recordedThrough }] of cursors())
+            if (recordedThrough > 0) this.set({ partition }, Math.max(0, clock.now() - recordedThrough) / 1000);
+        },
+      });
+    },
+  };
+}

@@ -1,0 +1,188 @@
+import type { Clock } from "#kernel/clock.js";
+import { hourOf } from "#kernel/period.js";
+import type { Database, Transaction } from "#platform/database.js";
+import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { readMeter } from "#schema/meter-reading.js";
+import { isMeterActive } from "#schema/tenancy-history.js";
+import { eventKeyOf, recordUuid } from "./rules/fingerprint.js";
+import type { LookupControl, RecordingStep } from "./rules/plan-steps.js";
+import { eventEntry, recordBatch } from "./rules/record-items.js";
+import { mayVoid, refuseAcceptance } from "./rules/resolve-event.js";
+import {
+  appendToLedger,
+  changeAccounts,
+  keepPoison,
+  knownKeys,
+  lockCursor,
+  moveCursor,
+  type RecorderCursor,
+  saveBatch,
+} from "./store.js";
+import { oldestPending, passKey, recordedEventAt, saveResolution, saveVoid, standingOf } from "./store-control.js";
+
+export interface RecordingDependencies {
+  readonly database: Database;
+  readonly tenancy: Pick<TenancyCopy, "version" | "reached" | "metersOfType">;
+  readonly clock: Clock;
+}
+
+export interface Recorded {
+  readonly kind: "recorded";
+  readonly cursor: RecorderCursor;
+  readonly entries: readonly LedgerEntry[];
+  readonly duplicates: number;
+  readonly quarantined: number;
+}
+/** The partition was recorded further by someone else: read on at `next`. */
+export interface Fenced {
+  readonly kind: "fenced";
+  readonly next: number;
+}
+
+interface Stamp {
+  readonly recordedAt: number;
+  readonly tenancyVersion: number;
+}
+
+/**
+ * Records one step in one transaction: rows, accounts and cursor move together or not at all. The partition's row is locked
+ * first, so that of two recorders one finds the cursor moved and changes nothing.
+ */
+export async function recordStep(
+  { database, tenancy, clock }: RecordingDependencies,
+  partition: number,
+  step: RecordingStep,
+): Promise<Recorded | Fenced> {
+  await tenancyReached(tenancy, step.tenancyVersion);
+  // Read once and before: what is stamped is what the meters were looked up under, or older.
+  const stamp: Stamp = { recordedAt: clock.now(), tenancyVersion: tenancy.version() };
+  const first = step.records[0].offset;
+  const last = step.records.at(-1) ?? step.records[0];
+  return database.transaction(async (tx) => {
+    const cursor = await lockCursor(tx, partition);
+    if (cursor.next !== first) return { kind: "fenced", next: cursor.next };
+    if (cursor.tenancyVersion > stamp.tenancyVersion)
+      throw new Error(`this copy of tenancy is at ${stamp.tenancyVersion}, the ledger at ${cursor.tenancyVersion}`);
+    const effect =
+      step.lookup === undefined
+        ? await recordElements(tx, partition, step, cursor, stamp, tenancy)
+        : await recordLookup(tx, partition, step.lookup, cursor, stamp, tenancy);
+    for (const poison of step.poison) await keepPoison(tx, partition, poison, stamp.recordedAt);
+    const moved: RecorderCursor = {
+      next: last.offset + 1,
+      seq: cursor.seq + effect.entries.length,
+      tenancyVersion: stamp.tenancyVersion,
+      recordedThrough: Math.max(cursor.recordedThrough, last.timestamp),
+      lastRecord: recordUuid(last.value),
+    };
+    await moveCursor(tx, partition, first, moved);
+    return { kind: "recorded", cursor: moved, ...effect };
+  });
+}
+
+const TENANCY_PATIENCE_MS = 30_000;
+
+/** Waits until this copy of tenancy knows what the record's writer knew. */
+export async function tenancyReached(tenancy: Pick<TenancyCopy, "reached">, version: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`tenancy has not reached version ${version} in ${TENANCY_PATIENCE_MS} ms`)),
+      TENANCY_PATIENCE_MS,
+    );
+  });
+  try {
+    await Promise.race([tenancy.reached(version), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+type Effect = Omit<Recorded, "kind" | "cursor">;
+type Meters = Pick<TenancyCopy, "metersOfType">;
+
+async function recordElements(
+  tx: Transaction,
+  partition: number,
+  step: RecordingStep,
+  cursor: RecorderCursor,
+  stamp: Stamp,
+  tenancy: Meters,
+): Promise<Effect> {
+  const items = step.elements.flatMap((element) => (element.kind === "item" ? [element.item] : []));
+  const known = items.length === 0 ? new Map() : await knownKeys(tx, partition, items);
+  const outcome = recordBatch(step.elements, known, { seq: cursor.seq, ...stamp }, (item) =>
+    invalidFor(tenancy, item.type, item.value, stamp.tenancyVersion),
+  );
+  await saveBatch(tx, partition, outcome);
+  let duplicates = 0;
+  for (const count of outcome.duplicates.values()) duplicates += count;
+  return { entries: outcome.entries, duplicates, quarantined: outcome.quarantined.length };
+}
+
+function invalidFor(tenancy: Meters, type: string, value: unknown, version: number): string | undefined {
+  for (const meter of tenancy.metersOfType(type)) {
+    if (!isMeterActive(meter, version)) continue;
+    const reading = readMeter(meter, value);
+    if (reading.kind === "invalid") return `${reading.path}: ${reading.reason}`;
+  }
+  return undefined;
+}
+
+async function recordLookup(
+  tx: Transaction,
+  partition: number,
+  control: LookupControl,
+  cursor: RecorderCursor,
+  stamp: Stamp,
+  tenancy: Meters,
+): Promise<Effect> {
+  const common = { seq: cursor.seq + 1, ...stamp };
+  const entries =
+    control.kind === "void"
+      ? await recordVoid(tx, partition, control, common)
+      : await recordResolution(tx, partition, control, common, tenancy);
+  await appendToLedger(tx, partition, entries);
+  return { entries, duplicates: 0, quarantined: 0 };
+}
+
+type Common = Stamp & { readonly seq: number };
+
+async function recordVoid(
+  tx: Transaction,
+  partition: number,
+  { tenantId, source, id, reason, actor }: Extract<LookupControl, { kind: "void" }>,
+  common: Common,
+): Promise<LedgerEntry[]> {
+  const standing = await standingOf(tx, partition, eventKeyOf(tenantId, source, id));
+  if (!mayVoid(standing) || typeof standing.seq !== "number") return [];
+  const event = await recordedEventAt(tx, partition, standing.seq);
+  await saveVoid(tx, partition, { eventSeq: standing.seq, voidSeq: common.seq, reason, actor });
+  return [{ kind: "void", ...common, tenantId, reason, actor, event }];
+}
+
+async function recordResolution(
+  tx: Transaction,
+  partition: number,
+  { tenantId, source, id, accept, reason, actor }: Extract<LookupControl, { kind: "resolve" }>,
+  common: Common,
+  tenancy: Meters,
+): Promise<LedgerEntry[]> {
+  const key = eventKeyOf(tenantId, source, id);
+  const pending = await oldestPending(tx, partition, key);
+  if (pending === undefined) return [];
+  const { fingerprint } = pending;
+  const resolution = { key, fingerprint, reason, actor, at: common.recordedAt };
+  if (!accept) {
+    await saveResolution(tx, partition, { ...resolution, status: "REFUSED" });
+    return [];
+  }
+  const invalid = invalidFor(tenancy, pending.type, JSON.parse(pending.data), common.tenancyVersion);
+  if (refuseAcceptance(await standingOf(tx, partition, key), invalid) !== undefined) return [];
+  await saveResolution(tx, partition, { ...resolution, status: "ACCEPTED" });
+  await passKey(tx, partition, { key, fingerprint, seq: common.seq });
+  const hour = hourOf(pending.receivedAt);
+  await changeAccounts(tx, partition, [{ tenantId, hour, accepted: 0, recorded: 1, duplicates: 0, quarantined: -1 }]);
+  return [eventEntry(pending, common)];
+}

@@ -1,0 +1,90 @@
+import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { ReceivedItem } from "#schema/events/usage-received.v1.js";
+import { readMeter } from "#schema/meter-reading.js";
+import { firstPeriodStart, isMeterActive } from "#schema/tenancy-history.js";
+import { canonicalData, MAX_DATA_DEPTH } from "./canonical-data.js";
+import { readEnvelope } from "./event-envelope.js";
+import { fingerprintOf } from "./fingerprint.js";
+import { type Refusal, refuse } from "./refusal.js";
+
+export const MAX_EVENT_BYTES = 65_536;
+const DAY_MS = 86_400_000;
+export const MAX_AGE_MS = 35 * DAY_MS;
+export const MAX_AHEAD_MS = 5 * 60_000;
+
+export type Acceptance = { readonly kind: "accepted"; readonly item: ReceivedItem } | Refusal;
+
+/** What the edge knows when an item arrives. */
+export interface Arrival {
+  /** Epoch ms. */
+  readonly now: number;
+  /** The tenant that the key belongs to; null: a platform key, `subject` names the tenant. */
+  readonly keyTenantId: string | null;
+  readonly tenancyVersion: number;
+  tenant(id: string): TenantState | undefined;
+  metersOfType(type: string): readonly MeterState[];
+}
+
+/** Decides whether one CloudEvent can be billed as it stands. Everything later relies on what is checked here. */
+export function acceptItem(event: unknown, arrival: Arrival): Acceptance {
+  const read = readEnvelope(event);
+  if (read.kind === "rejected") return read;
+  const { envelope } = read;
+  const found = tenantOf(envelope.subject, arrival);
+  if (found.kind === "rejected") return found;
+  const { tenant } = found;
+  if (tenant.status === "CLOSED") return refuse("TENANT_CLOSED", `Tenant ${tenant.id} is closed`);
+  const clock = tenant.testClock ?? arrival.now;
+  const time = envelope.time ?? clock;
+  const untimely = refuseTime(time, clock, tenant);
+  if (untimely !== undefined) return untimely;
+  const data = canonicalData(envelope.data);
+  if (data === undefined) return refuse("INVALID", `data: nested deeper than ${MAX_DATA_DEPTH} levels`);
+  if (byteLength(data, envelope) > MAX_EVENT_BYTES)
+    return refuse("TOO_LARGE", `An event has at most ${MAX_EVENT_BYTES} bytes`);
+  const unreadable = refuseForMeters(envelope.type, envelope.data, arrival);
+  if (unreadable !== undefined) return unreadable;
+  const { source, id, type } = envelope;
+  const fingerprint = fingerprintOf(tenant.id, type, data);
+  return {
+    kind: "accepted",
+    item: { tenantId: tenant.id, source, id, type, time, receivedAt: arrival.now, data, fingerprint },
+  };
+}
+
+type FoundTenant = { readonly kind: "found"; readonly tenant: TenantState } | Refusal;
+
+function tenantOf(subject: string | undefined, arrival: Arrival): FoundTenant {
+  const { keyTenantId } = arrival;
+  if (keyTenantId !== null && subject !== undefined && subject !== keyTenantId)
+    return refuse("SUBJECT_MISMATCH", `subject: this key belongs to another tenant than "${subject.slice(0, 64)}"`);
+  const id = keyTenantId ?? subject;
+  if (id === undefined) return refuse("SUBJECT_REQUIRED", "subject: a platform key must name the tenant here");
+  const tenant = arrival.tenant(id);
+  return tenant === undefined
+    ? refuse("NOT_FOUND", `subject: there is no tenant "${id.slice(0, 64)}"`)
+    : { kind: "found", tenant };
+}
+
+function refuseTime(time: number, clock: number, tenant: TenantState): Refusal | undefined {
+  if (time < clock - MAX_AGE_MS) return refuse("TIME_OUT_OF_RANGE", "time: more than 35 days ago");
+  if (time > clock + MAX_AHEAD_MS) return refuse("TIME_OUT_OF_RANGE", "time: more than 5 minutes ahead");
+  const start = firstPeriodStart(tenant);
+  if (time < start)
+    return refuse("BEFORE_FIRST_PERIOD", `time: before the tenant's first period, ${new Date(start).toISOString()}`);
+  return undefined;
+}
+
+/** Suspects all meters of the type: a value that one of them can't read would be quarantined later. */
+function refuseForMeters(type: string, data: unknown, arrival: Arrival): Refusal | undefined {
+  for (const meter of arrival.metersOfType(type)) {
+    if (!isMeterActive(meter, arrival.tenancyVersion)) continue;
+    const reading = readMeter(meter, data);
+    if (reading.kind === "invalid") return refuse("INVALID", `${reading.path}: ${reading.reason}`);
+  }
+  return undefined;
+}
+
+function byteLength(data: string, event: { source: string; id: string; type: string }): number {
+  return Buffer.byteLength(data) + Buffer.byteLength(event.source + event.id + event.type);
+}

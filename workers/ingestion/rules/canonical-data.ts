@@ -1,0 +1,38 @@
+/** Deepest nesting of `data` that is accepted: `data` itself is level 1. */
+export const MAX_DATA_DEPTH = 32;
+
+/**
+ * Canonical JSON (RFC 8785) of a value that `JSON.parse` gave: members sorted by UTF-16 code units, no blanks, numbers and
+ * strings as ECMAScript prints them. Undefined when it is nested deeper than `MAX_DATA_DEPTH`, which is what keeps the
+ * recursion bounded (a library's is not).
+ */
+export function canonicalData(value: unknown): string | undefined {
+  return serialize(value, MAX_DATA_DEPTH);
+}
+
+function serialize(value: unknown, depthLeft: number): string | undefined {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (depthLeft === 0) return undefined;
+  return Array.isArray(value) ? serializeArray(value, depthLeft) : serializeObject(value, depthLeft);
+}
+
+function serializeArray(values: readonly unknown[], depthLeft: number): string | undefined {
+  let text = "[";
+  for (const [index, item] of values.entries()) {
+    const serialized = serialize(item, depthLeft - 1);
+    if (serialized === undefined) return undefined;
+    text += index === 0 ? serialized : `,${serialized}`;
+  }
+  return `${text}]`;
+}
+
+function serializeObject(value: object, depthLeft: number): string | undefined {
+  let text = "{";
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [index, [name, member]] of members.entries()) {
+    const serialized = serialize(member, depthLeft - 1);
+    if (serialized === undefined) return undefined;
+    text += `${index === 0 ? "" : ","}${JSON.stringify(name)}:${serialized}`;
+  }
+  return `${text}}`;
+}

@@ -1,0 +1,36 @@
+import { createHash } from "node:crypto";
+
+const BYTES = 16;
+
+/**
+ * Tells two payloads under one key apart: first 16 bytes of SHA-256 over tenant, type and canonical data, base64url.
+ * Unambiguous, because the head is a JSON array and ends where its bracket closes. `time` is not part of it: honest retries
+ * restamp it.
+ */
+export function fingerprintOf(tenantId: string, type: string, canonicalData: string): string {
+  return digest(JSON.stringify([tenantId, type]) + canonicalData).toString("base64url");
+}
+
+/** The key under which an event is counted once for ever, as the database's uuid text. */
+export function eventKeyOf(tenantId: string, source: string, id: string): string {
+  return uuidText(digest(JSON.stringify([tenantId, source, id])));
+}
+
+/** A fingerprint as the database keeps it. */
+export function fingerprintUuid(fingerprint: string): string {
+  return uuidText(Buffer.from(fingerprint, "base64url"));
+}
+
+/** Identifies the bytes of a log record, as the database's uuid text. */
+export function recordUuid(value: Buffer): string {
+  return uuidText(digest(value));
+}
+
+function digest(content: string | Buffer): Buffer {
+  return createHash("sha256").update(content).digest().subarray(0, BYTES);
+}
+
+function uuidText(bytes: Buffer): string {
+  const hex = bytes.toString("hex");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}

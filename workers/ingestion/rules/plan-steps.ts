@@ -1,0 +1,87 @@
+import type { ControlRecord } from "#schema/events/usage-received.v1.js";
+import { type DecodedRecord } from "./decode-record.js";
+import type { BatchElement } from "./record-items.js";
+
+/** A record of usage.received with what was read from it. */
+export interface ReceivedRecord {
+  readonly offset: number;
+  /** When the log stored it, epoch ms. */
+  readonly timestamp: number;
+  readonly value: Buffer;
+  readonly decoded: DecodedRecord;
+}
+
+/** Control records that depend on what is recorded already: each is a transaction of its own. */
+export type LookupControl = Extract<ControlRecord, { kind: "void" | "resolve" }>;
+
+/** What one transaction records: contiguous records, from the first's offset to the last's. */
+export interface RecordingStep {
+  readonly records: readonly [ReceivedRecord, ...ReceivedRecord[]];
+  readonly elements: readonly BatchElement[];
+  readonly lookup: LookupControl | undefined;
+  readonly poison: readonly { readonly offset: number; readonly value: Buffer; readonly error: string }[];
+  /** Ticks whose clock and the log's differ by more than `MAX_CLOCK_SKEW_MS`: they get no place. */
+  readonly refusedTicks: number;
+  /** Accepted ticks. */
+  readonly ticks: number;
+  /** Tenancy version that must be applied before these are stamped. */
+  readonly tenancyVersion: number;
+}
+
+export const MAX_CLOCK_SKEW_MS = 60_000;
+export const MAX_ITEMS_PER_STEP = 5_000;
+
+/** Cuts a batch into transactions: bounded in items, and a void or a resolution alone. */
+export function planSteps(records: readonly ReceivedRecord[]): RecordingStep[] {
+  const steps: RecordingStep[] = [];
+  let open: ReceivedRecord[] = [];
+  let items = 0;
+  const close = () => {
+    const [first, ...rest] = open;
+    if (first !== undefined) steps.push(stepOf([first, ...rest]));
+    open = [];
+    items = 0;
+  };
+  for (const record of records) {
+    const count = record.decoded.kind === "items" ? record.decoded.items.length : 0;
+    const alone = lookupOf(record) !== undefined;
+    if (alone || items + count > MAX_ITEMS_PER_STEP) close();
+    open.push(record);
+    items += count;
+    if (alone) close();
+  }
+  close();
+  return steps;
+}
+
+function stepOf(records: readonly [ReceivedRecord, ...ReceivedRecord[]]): RecordingStep {
+  const elements: BatchElement[] = [];
+  const poison: { offset: number; value: Buffer; error: string }[] = [];
+  let ticks = 0;
+  let refusedTicks = 0;
+  let tenancyVersion = 0;
+  for (const { decoded, offset, value, timestamp } of records) {
+    if (decoded.kind === "poison") {
+      poison.push({ offset, value, error: decoded.error });
+    } else if (decoded.kind === "items") {
+      tenancyVersion = Math.max(tenancyVersion, decoded.tenancyVersion);
+      for (const item of decoded.items) elements.push({ kind: "item", item });
+    } else {
+      const { control } = decoded;
+      if (control.kind === "void" || control.kind === "resolve") continue;
+      if (control.kind === "tick" && Math.abs(control.at - timestamp) > MAX_CLOCK_SKEW_MS) {
+        refusedTicks += 1;
+        continue;
+      }
+      if (control.kind === "tick") ticks += 1;
+      if (control.kind === "backfill") tenancyVersion = Math.max(tenancyVersion, control.tenancyVersion);
+      elements.push({ kind: "control", control });
+    }
+  }
+  return { records, elements, lookup: lookupOf(records[0]), poison, ticks, refusedTicks, tenancyVersion };
+}
+
+function lookupOf({ decoded }: ReceivedRecord): LookupControl | undefined {
+  if (decoded.kind !== "control") return undefined;
+  return decoded.control.kind === "void" || decoded.control.kind === "resolve" ? decoded.control : undefined;
+}

@@ -1,0 +1,158 @@
+import { hourOf } from "#kernel/period.js";
+import type { ControlRecord } from "#schema/events/usage-received.v1.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import type { DecodedItem } from "./decode-record.js";
+
+/** What is stored of a key that was seen before. */
+export interface KnownKey {
+  /** Of the event that holds the key, as uuid text. */
+  readonly fingerprint: string;
+  /** Its place in the ledger; null: it is quarantined. */
+  readonly seq: number | null;
+  /** Fingerprints that are quarantined under this key. */
+  readonly quarantined: readonly string[];
+}
+
+export type QuarantineReason = "CONFLICT" | "VALUE_INVALID";
+
+export interface Quarantined {
+  readonly item: DecodedItem;
+  readonly reason: QuarantineReason;
+  readonly detail: string;
+  /** CONFLICT: the recorded event with the same key. */
+  readonly recordedSeq: number | null;
+}
+
+/** Changes to the account of one tenant and hour of arrival. */
+export interface AccountChange {
+  readonly tenantId: string;
+  readonly hour: number;
+  accepted: number;
+  recorded: number;
+  duplicates: number;
+  quarantined: number;
+}
+
+/** Everything that one batch changes, decided before anything is written. */
+export interface BatchOutcome {
+  /** Contiguous from `seq + 1`, in log order. */
+  readonly entries: readonly LedgerEntry[];
+  readonly newKeys: readonly { readonly key: string; readonly fingerprint: string; readonly seq: number | null }[];
+  readonly duplicates: ReadonlyMap<string, number>;
+  readonly quarantined: readonly Quarantined[];
+  readonly accounts: readonly AccountChange[];
+}
+
+export interface BatchStamp {
+  /** Last ledger position given out before. */
+  readonly seq: number;
+  readonly recordedAt: number;
+  readonly tenancyVersion: number;
+}
+
+/** Control records that need no look-up: they take their place among the events. */
+export type PlainControl = Extract<ControlRecord, { kind: "tick" | "close" | "backfill" }>;
+export type BatchElement =
+  | { readonly kind: "item"; readonly item: DecodedItem }
+  | { readonly kind: "control"; readonly control: PlainControl };
+
+/**
+ * Gives the new events and control records of a batch their places, in log order. An event whose key is known is a duplicate
+ * when its fingerprint is known under that key too, otherwise it contradicts it and is quarantined: never silently dropped.
+ * `invalidFor` tells why a meter that is active at the stamp can't read an item.
+ */
+export function recordBatch(
+  elements: readonly BatchElement[],
+  known: ReadonlyMap<string, KnownKey>,
+  stamp: BatchStamp,
+  invalidFor: (item: DecodedItem) => string | undefined,
+): BatchOutcome {
+  const keys = new Map(known);
+  const entries: LedgerEntry[] = [];
+  const newKeys: { key: string; fingerprint: string; seq: number | null }[] = [];
+  const duplicates = new Map<string, number>();
+  const quarantined: Quarantined[] = [];
+  const accounts = createAccounts();
+  const common = () => ({
+    seq: stamp.seq + entries.length + 1,
+    recordedAt: stamp.recordedAt,
+    tenancyVersion: stamp.tenancyVersion,
+  });
+
+  for (const element of elements) {
+    if (element.kind === "control") entries.push(controlEntry(element.control, common()));
+    else recordItem(element.item);
+  }
+  return { entries, newKeys, duplicates, quarantined, accounts: accounts.changes() };
+
+  function recordItem(item: DecodedItem): void {
+    const holder = keys.get(item.key);
+    const fingerprint = item.fingerprintUuid;
+    const account = accounts.of(item);
+    account.accepted += 1;
+    if (holder !== undefined) {
+      if (holder.fingerprint === fingerprint || holder.quarantined.includes(fingerprint)) {
+        duplicates.set(item.key, (duplicates.get(item.key) ?? 0) + 1);
+        account.duplicates += 1;
+        return;
+      }
+      keys.set(item.key, { ...holder, quarantined: [...holder.quarantined, fingerprint] });
+      quarantined.push({ item, reason: "CONFLICT", detail: CONFLICT_DETAIL, recordedSeq: holder.seq });
+      account.quarantined += 1;
+      return;
+    }
+    const detail = invalidFor(item);
+    const entry = detail === undefined ? eventEntry(item, common()) : undefined;
+    const holds = { fingerprint, seq: entry?.seq ?? null };
+    keys.set(item.key, { ...holds, quarantined: [] });
+    newKeys.push({ key: item.key, ...holds });
+    if (entry === undefined) {
+      quarantined.push({ item, reason: "VALUE_INVALID", detail: detail ?? "", recordedSeq: null });
+      account.quarantined += 1;
+    } else {
+      entries.push(entry);
+      account.recorded += 1;
+    }
+  }
+}
+
+const CONFLICT_DETAIL = "another event with this source and id was here before, with another type or data";
+
+type Common = Pick<LedgerEntry, "seq" | "recordedAt" | "tenancyVersion">;
+
+export function eventEntry(
+  item: Omit<DecodedItem, "key" | "fingerprintUuid" | "fingerprint" | "value">,
+  common: Common,
+) {
+  const { tenantId, source, id, type, time, receivedAt, data } = item;
+  return { kind: "event" as const, ...common, tenantId, source, id, type, time, receivedAt, data };
+}
+
+function controlEntry(control: PlainControl, common: Common): LedgerEntry {
+  switch (control.kind) {
+    case "tick":
+      return { kind: "tick", ...common, at: control.at };
+    case "close": {
+      const { tenantId, periodStart, actor } = control;
+      return { kind: "close", ...common, tenantId, periodStart, actor };
+    }
+    case "backfill":
+      return { kind: "backfill", ...common, meterKey: control.meterKey };
+  }
+}
+
+function createAccounts() {
+  const byTenantAndHour = new Map<string, AccountChange>();
+  return {
+    of({ tenantId, receivedAt }: DecodedItem): AccountChange {
+      const hour = hourOf(receivedAt);
+      const key = `${hour} ${tenantId}`;
+      const existing = byTenantAndHour.get(key);
+      if (existing !== undefined) return existing;
+      const created = { tenantId, hour, accepted: 0, recorded: 0, duplicates: 0, quarantined: 0 };
+      byTenantAndHour.set(key, created);
+      return created;
+    },
+    changes: () => [...byTenantAndHour.values()],
+  };
+}

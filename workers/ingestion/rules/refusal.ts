@@ -1,0 +1,10 @@
+import type { ErrorCode } from "#kernel/errors.js";
+
+/** Why one item of a request is not accepted. `detail` begins with the path of what is wrong, where there is one. */
+export interface Refusal {
+  readonly kind: "rejected";
+  readonly code: ErrorCode;
+  readonly detail: string;
+}
+
+export const refuse = (code: ErrorCode, detail: string): Refusal => ({ kind: "rejected", code, detail });

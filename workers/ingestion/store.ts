@@ -1,0 +1,226 @@
+import type { Database, Transaction } from "#platform/database.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { type LedgerRow, rowOf } from "./ledger-row.js";
+import type { AccountChange, BatchOutcome, KnownKey, Quarantined } from "./rules/record-items.js";
+
+/** What is written while recording; `store-reads.ts` has what is only read. No other file knows this database. */
+
+export interface RecorderCursor {
+  /** Offset in usage.received that is recorded next. */
+  readonly next: number;
+  /** Last ledger position given out; 0: none. */
+  readonly seq: number;
+  readonly tenancyVersion: number;
+  /** Log time of the last recorded record, epoch ms; 0: none. */
+  readonly recordedThrough: number;
+  readonly lastRecord: string | null;
+}
+
+interface CursorRow {
+  readonly next: number;
+  readonly seq: number;
+  readonly tenancy_version: number;
+  readonly recorded_through_ms: number;
+  readonly last_record: string | null;
+}
+
+const CURSOR =
+  "SELECT next, seq, tenancy_version, recorded_through_ms, last_record FROM recorder_cursor WHERE partition = $1";
+const START: RecorderCursor = { next: 0, seq: 0, tenancyVersion: 0, recordedThrough: 0, lastRecord: null };
+
+/** The cursor of a partition, created at the log's beginning when there is none. */
+export async function openCursor(database: Database, partition: number): Promise<RecorderCursor> {
+  await database.pool.query(
+    `INSERT INTO recorder_cursor (partition, next, seq, tenancy_version, recorded_through_ms) VALUES ($1, 0, 0, 0, 0)
+     ON CONFLICT DO NOTHING`,
+    [partition],
+  );
+  await database.pool.query(
+    "INSERT INTO publisher_cursor (partition, published) VALUES ($1, 0) ON CONFLICT DO NOTHING",
+    [partition],
+  );
+  return readCursor(database.pool, partition);
+}
+
+export async function readCursor(from: Pick<Transaction, "query">, partition: number): Promise<RecorderCursor> {
+  const { rows } = await from.query<CursorRow>(CURSOR, [partition]);
+  return cursorOf(rows[0]);
+}
+
+/** Locks the partition until the transaction ends: whoever else wants to record it waits, and then finds the cursor moved. */
+export async function lockCursor(tx: Transaction, partition: number): Promise<RecorderCursor> {
+  const { rows } = await tx.query<CursorRow>({
+    name: "lock-cursor",
+    text: `${CURSOR} FOR UPDATE`,
+    values: [partition],
+  });
+  return cursorOf(rows[0]);
+}
+
+function cursorOf(row: CursorRow | undefined): RecorderCursor {
+  if (row === undefined) return START;
+  const { next, seq, tenancy_version, recorded_through_ms, last_record } = row;
+  return { next, seq, tenancyVersion: tenancy_version, recordedThrough: recorded_through_ms, lastRecord: last_record };
+}
+
+/** Moves the cursor by compare-and-swap. Throws when it is not at `from`: the lock was not held. */
+export async function moveCursor(tx: Transaction, partition: number, from: number, to: RecorderCursor): Promise<void> {
+  const { rowCount } = await tx.query({
+    name: "move-cursor",
+    text: `UPDATE recorder_cursor SET next = $3, seq = $4, tenancy_version = $5, recorded_through_ms = $6, last_record = $7
+           WHERE partition = $1 AND next = $2`,
+    values: [partition, from, to.next, to.seq, to.tenancyVersion, to.recordedThrough, to.lastRecord],
+  });
+  if (rowCount !== 1) throw new Error(`the cursor of partition ${partition} moved while its row was locked`);
+}
+
+/** What is known of these keys. Complete under the cursor's lock: nobody else adds keys to the partition. */
+export async function knownKeys(
+  tx: Transaction,
+  partition: number,
+  items: readonly { readonly key: string; readonly fingerprintUuid: string }[],
+): Promise<Map<string, KnownKey>> {
+  const { rows } = await tx.query<{ key: string; fingerprint: string; seq: number | null }>({
+    name: "known-keys",
+    text: "SELECT key, fingerprint, seq FROM usage_key WHERE partition = $1 AND key = ANY ($2::uuid[])",
+    values: [partition, items.map((item) => item.key)],
+  });
+  const known = new Map(
+    rows.map(({ key, fingerprint, seq }) => [key, { fingerprint, seq, quarantined: [] as string[] }]),
+  );
+  const contradicted = items.filter((item) => {
+    const holder = known.get(item.key);
+    return holder !== undefined && holder.fingerprint !== item.fingerprintUuid;
+  });
+  if (contradicted.length === 0) return known;
+  const quarantined = await tx.query<{ key: string; fingerprint: string }>(
+    "SELECT key, fingerprint FROM quarantined_event WHERE partition = $1 AND key = ANY ($2::uuid[])",
+    [partition, contradicted.map((item) => item.key)],
+  );
+  for (const { key, fingerprint } of quarantined.rows) known.get(key)?.quarantined.push(fingerprint);
+  return known;
+}
+
+/** Writes everything that a batch changes, apart from the cursor. */
+export async function saveBatch(tx: Transaction, partition: number, outcome: BatchOutcome): Promise<void> {
+  await insertKeys(tx, partition, outcome.newKeys);
+  await appendToLedger(tx, partition, outcome.entries);
+  await countDuplicates(tx, partition, outcome.duplicates);
+  await insertQuarantined(tx, partition, outcome.quarantined);
+  await changeAccounts(tx, partition, outcome.accounts);
+}
+
+async function insertKeys(tx: Transaction, partition: number, keys: BatchOutcome["newKeys"]): Promise<void> {
+  if (keys.length === 0) return;
+  await tx.query({
+    name: "insert-keys",
+    text: `INSERT INTO usage_key (partition, key, fingerprint, seq)
+           SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[])`,
+    values: [partition, keys.map((k) => k.key), keys.map((k) => k.fingerprint), keys.map((k) => k.seq)],
+  });
+}
+
+export async function appendToLedger(
+  tx: Transaction,
+  partition: number,
+  entries: readonly LedgerEntry[],
+): Promise<void> {
+  if (entries.length === 0) return;
+  const rows = entries.map(rowOf);
+  const column = <K extends keyof LedgerRow>(name: K): LedgerRow[K][] => rows.map((row) => row[name]);
+  await tx.query({
+    name: "append-ledger",
+    text: `INSERT INTO ledger (partition, seq, recorded_at_ms, received_at_ms, time_ms, tenancy_version, kind, tenant_id,
+             source, id, type, data)
+           SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
+             $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])`,
+    values: [
+      partition,
+      column("seq"),
+      column("recorded_at_ms"),
+      column("received_at_ms"),
+      column("time_ms"),
+      column("tenancy_version"),
+      column("kind"),
+      column("tenant_id"),
+      column("source"),
+      column("id"),
+      column("type"),
+      column("data"),
+    ],
+  });
+}
+
+async function countDuplicates(tx: Transaction, partition: number, counts: ReadonlyMap<string, number>): Promise<void> {
+  if (counts.size === 0) return;
+  await tx.query({
+    name: "count-duplicates",
+    text: `INSERT INTO usage_duplicate AS d (partition, key, count) SELECT $1, * FROM unnest($2::uuid[], $3::bigint[])
+           ON CONFLICT (partition, key) DO UPDATE SET count = d.count + excluded.count`,
+    values: [partition, [...counts.keys()], [...counts.values()]],
+  });
+}
+
+async function insertQuarantined(tx: Transaction, partition: number, rows: readonly Quarantined[]): Promise<void> {
+  for (const { item, reason, detail, recordedSeq } of rows) {
+    await tx.query({
+      name: "insert-quarantined",
+      text: `INSERT INTO quarantined_event (partition, key, fingerprint, tenant_id, source, id, type, time_ms,
+               received_at_ms, data, reason, detail, recorded_seq, status)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'QUARANTINED')`,
+      values: [
+        partition,
+        item.key,
+        item.fingerprintUuid,
+        item.tenantId,
+        item.source,
+        item.id,
+        item.type,
+        item.time,
+        item.receivedAt,
+        item.data,
+        reason,
+        detail,
+        recordedSeq,
+      ],
+    });
+  }
+}
+
+export async function changeAccounts(
+  tx: Transaction,
+  partition: number,
+  changes: readonly AccountChange[],
+): Promise<void> {
+  if (changes.length === 0) return;
+  const column = <K extends keyof AccountChange>(name: K): AccountChange[K][] => changes.map((change) => change[name]);
+  await tx.query({
+    name: "change-accounts",
+    text: `INSERT INTO usage_account AS a (partition, tenant_id, hour_ms, accepted, recorded, duplicates, quarantined)
+           SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+           ON CONFLICT (partition, tenant_id, hour_ms) DO UPDATE SET accepted = a.accepted + excluded.accepted,
+             recorded = a.recorded + excluded.recorded, duplicates = a.duplicates + excluded.duplicates,
+             quarantined = a.quarantined + excluded.quarantined`,
+    values: [
+      partition,
+      column("tenantId"),
+      column("hour"),
+      column("accepted"),
+      column("recorded"),
+      column("duplicates"),
+      column("quarantined"),
+    ],
+  });
+}
+
+export async function keepPoison(
+  tx: Transaction,
+  partition: number,
+  poison: { readonly offset: number; readonly value: Buffer; readonly error: string },
+  seenAt: number,
+): Promise<void> {
+  await tx.query(
+    "INSERT INTO poison_record (partition, log_offset, value, error, seen_at_ms) VALUES ($1, $2, $3, $4, $5)",
+    [partition, poison.offset, poison.value, poison.error.replaceAll("\0", ""), seenAt],
+  );
+}
