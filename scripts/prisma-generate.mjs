@@ -9,13 +9,24 @@ const root = new URL("../prisma/", import.meta.url);
 const services = readdirSync(root).filter((name) => existsSync(new URL(`${name}/schema.prisma`, root)));
 
 for (const service of services) {
-  const args = ["exec", "--yes", `--package=${PRISMA}`, "--", "prisma", "generate", "--config", `prisma/${service}/prisma.config.ts`];
+  const args = [
+    "exec",
+    "--yes",
+    `--package=${PRISMA}`,
+    "--",
+    "prisma",
+    "generate",
+    "--config",
+    `prisma/${service}/prisma.config.ts`,
+  ];
   run("npm", args, { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: "/bin/false" });
 }
 if (process.argv.includes("--check")) {
   const changed = spawnSync("git", ["status", "--porcelain", "--", "prisma"], { encoding: "utf8" }).stdout.trim();
   if (changed !== "") {
-    console.error(`Generated Prisma clients differ from their schemas; run npm run prisma:generate and commit:\n${changed}`);
+    console.error(
+      `Generated Prisma clients differ from their schemas; run npm run prisma:generate and commit:\n${changed}`,
+    );
     process.exit(1);
   }
 }

@@ -1,0 +1,63 @@
+import { execFile } from "node:child_process";
+import { copyFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { promisify } from "node:util";
+import { cached, Unavailable } from "./cache.js";
+
+const run = promisify(execFile);
+
+export const KAFKA_VERSION = "4.3.0";
+const POM = path.join(import.meta.dirname, "kafka-pom.xml");
+
+/** The class path of a Kafka broker from Maven Central; needs java and, the first time, mvn. */
+export async function findKafka(): Promise<string> {
+  await run("java", ["-version"]).catch((cause: unknown) => {
+    throw new Unavailable("no java in PATH", { cause });
+  });
+  try {
+    const dir = await cached(`kafka-${KAFKA_VERSION}`, async (draft) => {
+      // In a folder of its own, because Maven writes beside the pom.
+      await copyFile(POM, path.join(draft, "pom.xml"));
+      const target = ["-DincludeScope=runtime", `-DoutputDirectory=${path.join(draft, "lib")}`];
+      await run("mvn", ["-q", "-B", "-f", path.join(draft, "pom.xml"), "dependency:copy-dependencies", ...target]);
+    });
+    return path.join(dir, "lib", "*");
+  } catch (cause) {
+    throw new Unavailable(`Kafka ${KAFKA_VERSION} cannot be downloaded with mvn`, { cause });
+  }
+}
+
+/** Writes the configuration of one broker that is its own controller and formats its storage. */
+export async function formatKafka(classPath: string, dir: string, ports: KafkaPorts): Promise<string> {
+  const file = path.join(dir, "server.properties");
+  await writeFile(file, properties(dir, ports));
+  const tool = ["-cp", classPath, "kafka.tools.StorageTool"];
+  const { stdout } = await run("java", [...tool, "random-uuid"]);
+  await run("java", [...tool, "format", "-t", stdout.trim(), "-c", file]);
+  return file;
+}
+
+export interface KafkaPorts {
+  readonly broker: number;
+  readonly controller: number;
+}
+
+function properties(dir: string, ports: KafkaPorts): string {
+  return `process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:${ports.controller}
+listeners=PLAINTEXT://127.0.0.1:${ports.broker},CONTROLLER://127.0.0.1:${ports.controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:${ports.broker}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs=${path.join(dir, "data")}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+`;
+}

@@ -1,0 +1,98 @@
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import { isRunning } from "#platform/embedded-cluster.js";
+import { startEmbeddedPostgres } from "#platform/embedded-postgres.js";
+import { findKafka, formatKafka } from "./kafka.js";
+import { findRedis } from "./redis.js";
+import { type ServerProcess, serverDir, startServerProcess } from "./server-process.js";
+import { freePort, waitFor } from "./servers.js";
+
+/** A server of one test's own, which may be killed, paused and started again. Guard its test with the `has…` flags. */
+export interface PrivatePostgres extends ServerProcess {
+  /** Changes when it is restarted. */
+  url(): string;
+}
+
+export interface PrivateRedis extends ServerProcess {
+  readonly url: string;
+}
+
+export interface PrivateKafka extends ServerProcess {
+  readonly brokers: readonly string[];
+}
+
+/** Crash-safe by default, like in production; tests that never crash it pass `{ fsync: "off" }`. */
+export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PrivatePostgres> {
+  const dataDir = await serverDir("postgres");
+  const launch = () => startEmbeddedPostgres({ dataDir, settings });
+  let server = await launch();
+  const isGone = () => !isRunning(server.pid);
+  return {
+    url: () => server.url("postgres"),
+    async kill(signal) {
+      process.kill(server.pid, signal);
+      if (signal === "SIGSTOP" || signal === "SIGCONT") return;
+      await waitFor(isGone, { what: "PostgreSQL to end", deadlineMs: 15_000 });
+    },
+    async restart() {
+      await waitFor(isGone, { what: "PostgreSQL to end", deadlineMs: 15_000 });
+      server = await launch();
+    },
+    async stop() {
+      if (!isGone()) {
+        process.kill(server.pid, "SIGCONT");
+        await server.stop();
+      }
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** Empty, without eviction; persistence only with `{ appendOnly: true }`, so that a `kill` loses everything. */
+export async function startRedis(options: { readonly appendOnly?: boolean } = {}): Promise<PrivateRedis> {
+  const program = await findRedis();
+  return retryOnPort(async () => {
+    const dir = await serverDir("redis");
+    const port = await freePort();
+    const persistence = ["--save", "", "--appendonly", options.appendOnly === true ? "yes" : "no"];
+    const flags = ["--port", String(port), "--bind", "127.0.0.1", "--dir", dir, "--maxmemory-policy", "noeviction"];
+    const server = await startServerProcess({
+      name: "Redis",
+      command: program.command,
+      args: [...flags, ...persistence],
+      env: program.env,
+      dir,
+      readyLine: /Ready to accept connections/,
+    });
+    return { ...server, url: `redis://127.0.0.1:${port}` };
+  });
+}
+
+/** One broker that is its own controller (KRaft), without automatic topics. */
+export async function startKafka(): Promise<PrivateKafka> {
+  const classPath = await findKafka();
+  return retryOnPort(async () => {
+    const dir = await serverDir("kafka");
+    const ports = { broker: await freePort(), controller: await freePort() };
+    const configuration = await formatKafka(classPath, dir, ports);
+    const server = await startServerProcess({
+      name: "Kafka",
+      command: "java",
+      args: ["-Xmx512m", "-cp", classPath, "kafka.Kafka", path.resolve(configuration)],
+      dir,
+      readyLine: /Kafka Server started/,
+    });
+    return { ...server, brokers: [`127.0.0.1:${ports.broker}`] };
+  });
+}
+
+/** A port that was free may be taken a moment later by another test. */
+async function retryOnPort<T>(start: () => Promise<T>): Promise<T> {
+  for (let left = 3; ; left--) {
+    try {
+      return await start();
+    } catch (error) {
+      if (left === 0 || !/address already in use/i.test(String(error))) throw error;
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { waitFor } from "./servers.js";
+
+/** Set by the runner: everything started during the run keeps its files here, so that the runner can end what is left. */
+export const RUN_DIR_VARIABLE = "METRLY_TEST_RUN_DIR";
+
+export interface ServerSpec {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Working directory, and where `log` is. */
+  readonly dir: string;
+  /** What the server prints once it accepts clients. */
+  readonly readyLine: RegExp;
+  readonly deadlineMs?: number;
+}
+
+export interface ServerProcess {
+  /** Sends the signal; unless it only pauses or resumes the server, waits until the process is gone. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Starts it again with the same arguments and files, after a `kill`. */
+  restart(): Promise<void>;
+  /** Ends it whatever its state. */
+  stop(): Promise<void>;
+}
+
+/** A new folder for one server's files. */
+export async function serverDir(name: string): Promise<string> {
+  const parent = process.env[RUN_DIR_VARIABLE] || tmpdir();
+  await mkdir(parent, { recursive: true });
+  return mkdtemp(path.join(parent, `metrly-${name}-`));
+}
+
+/** Starts a server and waits until it is ready; throws with the end of its output when it is not. */
+export async function startServerProcess(spec: ServerSpec): Promise<ServerProcess> {
+  let child = await launch(spec);
+  return {
+    async kill(signal) {
+      child.kill(signal);
+      if (signal !== "SIGSTOP" && signal !== "SIGCONT") await gone(spec, child);
+    },
+    async restart() {
+      await gone(spec, child);
+      child = await launch(spec);
+    },
+    async stop() {
+      // A paused process does not hear SIGTERM.
+      child.kill("SIGCONT");
+      child.kill("SIGTERM");
+      await gone(spec, child).catch(async () => {
+        child.kill("SIGKILL");
+        await gone(spec, child);
+      });
+      await rm(spec.dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function launch(spec: ServerSpec): Promise<ChildProcess> {
+  const log = path.join(spec.dir, "log");
+  await writeFile(log, "");
+  const output = openSync(log, "a");
+  const child = spawn(spec.command, spec.args, {
+    cwd: spec.dir,
+    env: { ...process.env, ...spec.env },
+    stdio: ["ignore", output, output],
+    // Under the runner, Ctrl-C must let the tests end first; without it, Ctrl-C is the only thing that ends the server.
+    detached: process.env[RUN_DIR_VARIABLE] !== undefined,
+  });
+  closeSync(output);
+  let failure: string | undefined;
+  child.once("error", (error) => {
+    failure = error.message;
+  });
+  const isReady = async () => {
+    const text = await readFile(log, "utf8");
+    const isDead = failure !== undefined || child.exitCode !== null || child.signalCode !== null;
+    return isDead ? "dead" : spec.readyLine.test(text) && "ready";
+  };
+  const state = await waitFor(isReady, { what: `${spec.name} to start`, deadlineMs: spec.deadlineMs ?? 60_000 }).catch(
+    () => "late",
+  );
+  if (state === "ready") return child;
+  child.kill("SIGKILL");
+  const said = (await readFile(log, "utf8")).split("\n").slice(-15).join("\n");
+  throw new Error(`${spec.name} did not start (${failure ?? state}):\n${said}`);
+}
+
+async function gone(spec: ServerSpec, child: ChildProcess): Promise<void> {
+  await waitFor(() => child.pid === undefined || child.exitCode !== null || child.signalCode !== null, {
+    what: `${spec.name} to end`,
+    deadlineMs: 15_000,
+  });
+}
