@@ -60,7 +60,8 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   415: "UNSUPPORTED_MEDIA_TYPE",
 };
 
-function toMetrlyError(error: FastifyError): MetrlyError {
+/** Whatever was thrown while a request was handled, as an error that a client may see. */
+export function toMetrlyError(error: FastifyError): MetrlyError {
   if (error instanceof MetrlyError) return error;
   const code = BY_STATUS[error.statusCode ?? 500];
   return code === undefined
