@@ -8,13 +8,15 @@ const LONGEST_PAUSE_MS = 1_000;
 
 /**
  * Runs `attempt` again after each error that `isTransient`, with growing jittered pauses, until the deadline; then throws
- * LOG_UNAVAILABLE. An attempt still running at the deadline is abandoned, not undone: its records may appear later.
+ * LOG_UNAVAILABLE. An attempt still running at the deadline is told by its signal that nobody waits any more, but what it
+ * has sent may still arrive.
  */
 export async function appendWithinDeadline(
-  attempt: () => Promise<void>,
+  attempt: (abandoned: AbortSignal) => Promise<void>,
   isTransient: (error: unknown) => boolean,
   stopped: AbortSignal,
 ): Promise<void> {
+  const abandoned = new AbortController();
   const deadline = Date.now() + APPEND_DEADLINE_MS;
   let pauseMs = FIRST_PAUSE_MS;
   let cause: unknown = new Error("no answer");
@@ -22,7 +24,7 @@ export async function appendWithinDeadline(
     const leftMs = deadline - Date.now();
     if (leftMs <= 0) break;
     try {
-      if (await settlesWithin(attempt(), leftMs)) return;
+      if (await settlesWithin(attempt(abandoned.signal), leftMs)) return;
     } catch (error) {
       if (!isTransient(error)) throw error;
       cause = error;
@@ -30,6 +32,7 @@ export async function appendWithinDeadline(
       pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
     }
   }
+  abandoned.abort();
   const reason = stopped.aborted ? "it was stopped" : cause instanceof Error ? cause.message : String(cause);
   throw new MetrlyError("LOG_UNAVAILABLE", `the event log does not take records: ${reason}`);
 }

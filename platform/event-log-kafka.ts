@@ -3,6 +3,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import type { Topic } from "#schema/topics.js";
 import type { EventLog, LogConsumer, NewRecord, PartitionBounds } from "./event-log.js";
 import { appendWithinDeadline } from "./event-log-deadline.js";
+import { groupAppends, sizeOf } from "./event-log-group-append.js";
 import { consumeFromKafka } from "./event-log-kafka-consumer.js";
 import { UnknownPartitionError } from "./event-log-position.js";
 import { createKafka, type KafkaConnection, protocolErrorOf } from "./kafka-client.js";
@@ -10,7 +11,7 @@ import { createFetcher } from "./kafka-fetch.js";
 import { countPartitions, createTopic } from "./kafka-topics.js";
 
 /** kafkajs makes one Kafka batch of one send, and the broker's limit is on the batch. */
-const MAX_BYTES_PER_SEND = 1 << 20;
+const LIMITS = { maxRecords: 10_000, maxBytes: 1 << 20 };
 const PERMANENT = new Set([
   "MESSAGE_TOO_LARGE",
   "RECORD_LIST_TOO_LARGE",
@@ -40,6 +41,7 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
   const fetcher = createFetcher(options);
   const connectProducer = once(() => producer.connect());
   const connectAdmin = once(() => admin.connect());
+  const appenders = new Map<string, ReturnType<typeof groupAppends>>();
   const consumers = new Set<LogConsumer>();
   const stopped = new AbortController();
 
@@ -47,6 +49,18 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
     await connectAdmin();
     const offsets = await admin.fetchTopicOffsets(topic);
     return new Map(offsets.map(({ partition, low, high }) => [partition, { first: Number(low), next: Number(high) }]));
+  }
+
+  function appenderOf(topic: Topic, partition: number): ReturnType<typeof groupAppends> {
+    const key = `${topic.name}/${partition}`;
+    const appender = appenders.get(key) ?? groupAppends((records) => send(topic, partition, records), LIMITS);
+    appenders.set(key, appender);
+    return appender;
+  }
+
+  async function send(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
+    await connectProducer();
+    await sendRecords(producer, topic, partition, records);
   }
 
   async function bounds(topic: Topic, partition: number): Promise<PartitionBounds> {
@@ -67,11 +81,8 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
     },
     async append(topic, partition, records) {
       for (const chunk of chunksOf(records)) {
-        const attempt = async () => {
-          await connectProducer();
-          await send(producer, topic, partition, chunk);
-        };
-        await appendWithinDeadline(attempt, isTransient, stopped.signal);
+        const append = appenderOf(topic, partition);
+        await appendWithinDeadline((abandoned) => append(chunk, abandoned), isTransient, stopped.signal);
       }
     },
     async consume(consumerOptions) {
@@ -95,7 +106,12 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
   };
 }
 
-async function send(producer: Producer, topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
+async function sendRecords(
+  producer: Producer,
+  topic: Topic,
+  partition: number,
+  records: readonly NewRecord[],
+): Promise<void> {
   const metadata = await producer.send({
     topic: topic.name,
     acks: -1,
@@ -117,8 +133,8 @@ function* chunksOf(records: readonly NewRecord[]): Generator<readonly NewRecord[
   let chunk: NewRecord[] = [];
   let bytes = 0;
   for (const record of records) {
-    const size = record.value.length + Buffer.byteLength(record.key ?? "") + 64;
-    if (chunk.length > 0 && bytes + size > MAX_BYTES_PER_SEND) {
+    const size = sizeOf([record]);
+    if (chunk.length > 0 && bytes + size > LIMITS.maxBytes) {
       yield chunk;
       chunk = [];
       bytes = 0;

@@ -1,10 +1,10 @@
 import pg from "pg";
 import type { Topic } from "#schema/topics.js";
 import type { NewRecord } from "./event-log.js";
+import { groupAppends } from "./event-log-group-append.js";
 import { UnknownPartitionError } from "./event-log-position.js";
 
-const MAX_RECORDS = 2_000;
-const MAX_BYTES = 8 << 20;
+const LIMITS = { maxRecords: 2_000, maxBytes: 8 << 20 };
 
 /**
  * Locks the partition's row, takes the next offsets and inserts, in one statement and so in one transaction: one commit,
@@ -34,60 +34,17 @@ const APPEND_COMPACTED = APPEND.replace(
 SELECT base`,
 );
 
-interface Waiting {
-  readonly records: readonly NewRecord[];
-  resolve(): void;
-  reject(error: unknown): void;
-}
-
-/** Appends to one partition; what arrives while a transaction runs shares the next one (group commit), in order of arrival. */
+/** Appends to one partition; appends that arrive while a transaction runs share the next one (group commit). */
 export function partitionAppender(
   pool: pg.Pool,
   topic: Topic,
   partition: number,
   onAppended: () => void,
-): (records: readonly NewRecord[]) => Promise<void> {
-  const waiting: Waiting[] = [];
-  let running = false;
-
-  async function drain(): Promise<void> {
-    if (running) return;
-    running = true;
-    for (let group = takeGroup(waiting); group.length > 0; group = takeGroup(waiting)) {
-      try {
-        await insert(
-          pool,
-          topic,
-          partition,
-          group.flatMap((one) => one.records),
-        );
-        for (const one of group) one.resolve();
-        onAppended();
-      } catch (error) {
-        for (const one of group) one.reject(error);
-      }
-    }
-    running = false;
-  }
-
-  return (records) =>
-    new Promise<void>((resolve, reject) => {
-      waiting.push({ records, resolve, reject });
-      void drain();
-    });
-}
-
-function takeGroup(waiting: Waiting[]): Waiting[] {
-  let count = 0;
-  let bytes = 0;
-  let taken = 0;
-  for (const one of waiting) {
-    count += one.records.length;
-    for (const record of one.records) bytes += record.value.length;
-    if (taken > 0 && (count > MAX_RECORDS || bytes > MAX_BYTES)) break;
-    taken += 1;
-  }
-  return waiting.splice(0, taken);
+): ReturnType<typeof groupAppends> {
+  return groupAppends(async (records) => {
+    await insert(pool, topic, partition, records);
+    onAppended();
+  }, LIMITS);
 }
 
 async function insert(pool: pg.Pool, topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {

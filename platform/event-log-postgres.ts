@@ -1,7 +1,7 @@
 import pg from "pg";
 import type { Topic } from "#schema/topics.js";
 import type { Database } from "./database.js";
-import type { EventLog, NewRecord } from "./event-log.js";
+import type { EventLog } from "./event-log.js";
 import { appendWithinDeadline } from "./event-log-deadline.js";
 import { UnknownPartitionError } from "./event-log-position.js";
 import { partitionAppender } from "./event-log-postgres-append.js";
@@ -29,7 +29,7 @@ export async function connectPostgresLog({ database, onError }: PostgresLogOptio
   const { pool } = database;
   const stopped = new AbortController();
   const known = new Map<string, Topic>();
-  const appenders = new Map<string, (records: readonly NewRecord[]) => Promise<void>>();
+  const appenders = new Map<string, ReturnType<typeof partitionAppender>>();
   const wakeUps = createWakeUps();
   const notifications = listenForAppends(database, wakeUps, onError);
   const sweep = setInterval(() => {
@@ -64,7 +64,7 @@ export async function connectPostgresLog({ database, onError }: PostgresLogOptio
     async append(topic, partition, records) {
       if (records.length === 0) return;
       const append = appenderOf(topic, partition);
-      await appendWithinDeadline(() => append(records), isTransient, stopped.signal);
+      await appendWithinDeadline((abandoned) => append(records, abandoned), isTransient, stopped.signal);
     },
     async consume(options) {
       const partitions = Array.from({ length: await partitionCount(options.topic) }, (_, partition) => partition);

@@ -1,0 +1,68 @@
+import type { NewRecord } from "./event-log.js";
+
+export interface GroupLimits {
+  readonly maxRecords: number;
+  readonly maxBytes: number;
+}
+
+interface Waiting {
+  readonly records: readonly NewRecord[];
+  readonly abandoned: AbortSignal;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Appends to one partition with one `write` in flight: what arrives meanwhile shares the next one, in order of arrival.
+ * A single append is never split. What was abandoned before its turn is not written.
+ */
+export function groupAppends(
+  write: (records: readonly NewRecord[]) => Promise<void>,
+  limits: GroupLimits,
+): (records: readonly NewRecord[], abandoned: AbortSignal) => Promise<void> {
+  const waiting: Waiting[] = [];
+  let isWriting = false;
+
+  async function drain(): Promise<void> {
+    if (isWriting) return;
+    isWriting = true;
+    for (let group = takeGroup(waiting, limits); group.length > 0; group = takeGroup(waiting, limits)) {
+      try {
+        await write(group.flatMap(({ records }) => records));
+        for (const one of group) one.resolve();
+      } catch (error) {
+        for (const one of group) one.reject(error);
+      }
+    }
+    isWriting = false;
+  }
+
+  return (records, abandoned) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ records, abandoned, resolve, reject });
+      void drain();
+    });
+}
+
+function takeGroup(waiting: Waiting[], { maxRecords, maxBytes }: GroupLimits): readonly Waiting[] {
+  const group: Waiting[] = [];
+  let records = 0;
+  let bytes = 0;
+  let taken = 0;
+  for (const one of waiting) {
+    if (!one.abandoned.aborted) {
+      records += one.records.length;
+      bytes += sizeOf(one.records);
+      if (group.length > 0 && (records > maxRecords || bytes > maxBytes)) break;
+      group.push(one);
+    }
+    taken += 1;
+  }
+  waiting.splice(0, taken);
+  return group;
+}
+
+/** Bytes of keys and values, and something for the envelope. */
+export function sizeOf(records: readonly NewRecord[]): number {
+  return records.reduce((sum, { key = "", value }) => sum + value.length + Buffer.byteLength(key) + 64, 0);
+}
