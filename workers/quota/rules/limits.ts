@@ -1,0 +1,76 @@
+import { Decimal } from "#kernel/decimal.js";
+import { type Period, periodAt } from "#kernel/period.js";
+import type { PlanState, QuotaLimitState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
+import { scaleOf } from "./scaling.js";
+import type { QuotaWindow } from "./windows.js";
+
+/** What one counter counts: limits on the same meter and window at the same scale share it. */
+export interface CounterKey {
+  /** Null: requests. */
+  readonly meter: string | null;
+  readonly window: QuotaWindow;
+  readonly scale: number;
+}
+
+export interface LimitInForce {
+  readonly meter: string | null;
+  readonly window: QuotaWindow;
+  readonly kind: QuotaLimitState["kind"];
+  readonly limit: Decimal;
+  /** Fractions of the limit, ascending. */
+  readonly warnAt: readonly Decimal[];
+  readonly counter: CounterKey;
+  /** Whether another limit of the plan has the same meter and window, so that these two don't name it. */
+  readonly ambiguous: boolean;
+}
+
+export interface LimitsInForce {
+  readonly planId: string;
+  readonly planVersion: number;
+  readonly period: Period;
+  readonly limits: readonly LimitInForce[];
+}
+
+export type PlanLookup = (planId: string) => PlanState | undefined;
+
+/** The limits of the plan of the billing period that holds `atMs`, as known at tenancy version `version`; undefined: no plan. */
+export function limitsInForce(
+  tenant: TenantState,
+  plan: PlanLookup,
+  atMs: number,
+  version: number,
+): LimitsInForce | undefined {
+  const period = periodAt(atMs, tenant.billingAnchorDay);
+  const assigned = assignedPlan(tenant, period.start, version);
+  if (assigned === undefined) return undefined;
+  const planVersion = planVersionOf(plan(assigned.planId), assigned.planVersion);
+  if (planVersion === undefined) return undefined;
+  const { limits } = planVersion;
+  return { ...assigned, period, limits: limits.map((limit) => limitInForce(limit, limits)) };
+}
+
+function limitInForce(state: QuotaLimitState, all: readonly QuotaLimitState[]): LimitInForce {
+  const limit = new Decimal(state.limit);
+  const { meter, window, kind } = state;
+  return {
+    meter,
+    window,
+    kind,
+    limit,
+    warnAt: state.warnAt.map((fraction) => new Decimal(fraction)).sort((a, b) => a.comparedTo(b)),
+    // A request is one: fractions of it don't exist.
+    counter: { meter, window, scale: meter === null ? Math.min(0, scaleOf(limit)) : scaleOf(limit) },
+    ambiguous: all.some((other) => other !== state && other.meter === meter && other.window === window),
+  };
+}
+
+/** Id of a counter within its tenant, e.g. "api_calls|DAY|0"; requests have an empty meter. */
+export function counterId({ meter, window, scale }: CounterKey): string {
+  return `${meter ?? ""}|${window}|${scale}`;
+}
+
+/** Different counters, in order of first mention. */
+export function countersOf(limits: readonly LimitInForce[]): CounterKey[] {
+  return [...new Map(limits.map((limit) => [counterId(limit.counter), limit.counter])).values()];
+}

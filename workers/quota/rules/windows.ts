@@ -1,0 +1,31 @@
+import { periodAt } from "#kernel/period.js";
+import type { QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
+
+export type QuotaWindow = QuotaLimitState["window"];
+export type SlidingWindow = Exclude<QuotaWindow, "BILLING_PERIOD">;
+
+/**
+ * Sliding windows are rings of sub-buckets. A bucket counts whole while any moment of it is inside the window, so that at
+ * most windowMs / (windowMs + bucketMs) of the limit is admitted at a steady rate (95 %), and never more than all of it.
+ */
+export const SLIDING: Readonly<Record<SlidingWindow, { readonly windowMs: number; readonly bucketMs: number }>> = {
+  SECOND: { windowMs: 1_000, bucketMs: 50 },
+  MINUTE: { windowMs: 60_000, bucketMs: 3_000 },
+  HOUR: { windowMs: 3_600_000, bucketMs: 180_000 },
+  DAY: { windowMs: 86_400_000, bucketMs: 3_600_000 },
+};
+
+/** Whether admissions in this window must outlive the counters; shorter windows deny for their length after a loss instead. */
+export function outlivesLoss(window: QuotaWindow): boolean {
+  return window !== "SECOND" && window !== "MINUTE";
+}
+
+/** Start of the bucket of `sizeMs` that holds `atMs`. */
+export function bucketStart(atMs: number, sizeMs: number): number {
+  return Math.floor(atMs / sizeMs) * sizeMs;
+}
+
+/** Start of the aligned window that thresholds are judged in: UTC second, minute, hour, day, or the billing period. */
+export function alignedStart(window: QuotaWindow, atMs: number, anchorDay: number): number {
+  return window === "BILLING_PERIOD" ? periodAt(atMs, anchorDay).start : bucketStart(atMs, SLIDING[window].windowMs);
+}
