@@ -1,0 +1,87 @@
+import type { Logger } from "pino";
+import type { Database } from "#platform/database.js";
+import type { BatchOutcome, EventLog, LogBatch, LogConsumer } from "#platform/event-log.js";
+import { BILLING_EVENTS, QUOTA_ALERTS, type Topic } from "#schema/topics.js";
+import type { NotificationMetrics } from "./metrics.js";
+import { decodeNotice, type Notice } from "./rules/notice.js";
+import type { DeliveryRef } from "./store-delivery.js";
+import { type IntakeBatch, type PoisonRecord, startCursor, storeIntake } from "./store-intake.js";
+
+export interface IntakeOptions {
+  readonly log: EventLog;
+  readonly database: Database;
+  readonly metrics: NotificationMetrics;
+  readonly logger: Logger;
+  /** Asks for jobs for deliveries that were just planned. May fail: the sweeper finds them. */
+  enqueue(planned: readonly DeliveryRef[]): Promise<void>;
+}
+
+export interface Intake {
+  readonly consumers: readonly { readonly topic: Topic; readonly consumer: LogConsumer }[];
+  stop(): Promise<void>;
+}
+
+/** Turns the events of quota and billing into notices and planned deliveries. */
+export async function startIntake(options: IntakeOptions): Promise<Intake> {
+  const consumers: { topic: Topic; consumer: LogConsumer }[] = [];
+  const stop = async () => {
+    await Promise.all(consumers.map(({ consumer }) => consumer.stop()));
+  };
+  try {
+    for (const topic of [QUOTA_ALERTS, BILLING_EVENTS])
+      consumers.push({ topic, consumer: await follow(topic, options) });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { consumers, stop };
+}
+
+function follow(topic: Topic, { log, database, metrics, logger, enqueue }: IntakeOptions): Promise<LogConsumer> {
+  return log.consume({
+    topic,
+    group: `notification-${topic.name}`,
+    async startAt(partition) {
+      const bounds = await log.bounds(topic, partition);
+      const start = await startCursor(database, topic.name, partition, bounds);
+      if (start.lostPosition !== undefined)
+        logger.error(
+          { topic: topic.name, partition, cursor: start.lostPosition, bounds },
+          "the log does not hold the cursor's offset: events may have expired unread; reading from its beginning",
+        );
+      return start.next;
+    },
+    async onBatch(batch): Promise<BatchOutcome> {
+      const decoded = decodeBatch(batch);
+      const outcome = await storeIntake(database, decoded);
+      if (outcome.kind === "fenced") return { kind: "seek", next: outcome.next };
+      for (const { type } of outcome.notices) metrics.notices.inc({ type });
+      for (const { offset, error } of decoded.poison) {
+        metrics.poison.inc();
+        logger.error({ topic: topic.name, partition: batch.partition, offset, error }, "a record was set aside");
+      }
+      await enqueue(outcome.planned);
+      return { kind: "continue" };
+    },
+    onError: (error) => logger.warn({ err: error, topic: topic.name }, "a batch of events failed and is tried again"),
+  });
+}
+
+function decodeBatch(batch: LogBatch): IntakeBatch {
+  const notices: Notice[] = [];
+  const poison: PoisonRecord[] = [];
+  for (const { offset, key, value } of batch.records) {
+    const decoded = decodeNotice(value.toString("utf8"));
+    if (decoded.kind === "notice") notices.push(decoded.notice);
+    else poison.push({ offset, key, value, error: decoded.error });
+  }
+  const [first] = batch.records;
+  return {
+    topic: batch.topic,
+    partition: batch.partition,
+    firstOffset: first.offset,
+    nextOffset: (batch.records.at(-1) ?? first).offset + 1,
+    notices,
+    poison,
+  };
+}

@@ -1,0 +1,89 @@
+import { isClientId } from "#kernel/ids.js";
+import { type BillingPeriodClosedV1, billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
+import { ContractViolation } from "#schema/events/contract.js";
+import { type InvoiceGeneratedV1, invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
+import { type QuotaExceededV1, quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
+import { type QuotaWarningV1, quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
+
+/** The event types a webhook endpoint may ask for: the closed list. */
+export const EVENT_TYPES = ["quota.warning", "quota.exceeded", "billing.period.closed", "invoice.generated"] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/** What `sendTestWebhook` sends; nobody subscribes to it. */
+export const TEST_EVENT_TYPE = "webhook.test";
+
+/** One thing that happened to a tenant, as it is stored and told. Deduplicated by `eventId` within the tenant. */
+export type Notice = { readonly tenantId: string; readonly eventId: string; readonly time: string } & (
+  | { readonly type: "quota.warning"; readonly data: QuotaWarningV1["data"] }
+  | { readonly type: "quota.exceeded"; readonly data: QuotaExceededV1["data"] }
+  | { readonly type: "billing.period.closed"; readonly data: BillingPeriodClosedV1["data"] }
+  | { readonly type: "invoice.generated"; readonly data: InvoiceGeneratedV1["data"] }
+);
+
+export type DecodedNotice =
+  | { readonly kind: "notice"; readonly notice: Notice }
+  /** No event we know: it is set aside with its bytes and never blocks what comes after it. */
+  | { readonly kind: "poison"; readonly error: string };
+
+/** Longest event id that is stored (it is part of an index), characters. */
+const MAX_EVENT_ID = 512;
+
+/** Reads one record of `quota.alerts` or `billing.events`. */
+export function decodeNotice(text: string): DecodedNotice {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return poison(`not JSON: ${error instanceof Error ? error.message : error}`);
+  }
+  try {
+    return checked(noticeOf(value), value);
+  } catch (error) {
+    if (error instanceof ContractViolation) return poison(error.message);
+    throw error;
+  }
+}
+
+function noticeOf(value: unknown): Notice | undefined {
+  switch (typeOf(value)) {
+    case quotaWarningV1.type: {
+      const { id, time, data } = quotaWarningV1.parse(value);
+      return { type: "quota.warning", tenantId: data.tenantId, eventId: id, time, data };
+    }
+    case quotaExceededV1.type: {
+      const { id, time, data } = quotaExceededV1.parse(value);
+      return { type: "quota.exceeded", tenantId: data.tenantId, eventId: id, time, data };
+    }
+    case billingPeriodClosedV1.type: {
+      const { id, time, data } = billingPeriodClosedV1.parse(value);
+      return { type: "billing.period.closed", tenantId: data.tenantId, eventId: id, time, data };
+    }
+    case invoiceGeneratedV1.type: {
+      const { id, time, data } = invoiceGeneratedV1.parse(value);
+      return { type: "invoice.generated", tenantId: data.tenantId, eventId: id, time, data };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** What a contract does not say, but without which the database would refuse the row and block the partition. */
+function checked(notice: Notice | undefined, value: unknown): DecodedNotice {
+  if (notice === undefined) return poison(`unknown type ${JSON.stringify(typeOf(value))?.slice(0, 100)}`);
+  if (!isClientId(notice.tenantId)) return poison("tenantId is not an id");
+  if (notice.eventId.length > MAX_EVENT_ID || notice.eventId.includes("\0"))
+    return poison(`the event id must have at most ${MAX_EVENT_ID} characters and no NUL`);
+  if (Number.isNaN(Date.parse(notice.time))) return poison("time is not an instant");
+  return { kind: "notice", notice };
+}
+
+function typeOf(value: unknown): unknown {
+  return typeof value === "object" && value !== null && "type" in value ? value.type : undefined;
+}
+
+const poison = (error: string): DecodedNotice => ({ kind: "poison", error });
+
+/** The body of a webhook, as Standard Webhooks recommends it: `{type, timestamp, data}`. */
+export function webhookPayload(type: string, time: string, data: unknown): string {
+  return JSON.stringify({ type, timestamp: time, data });
+}

@@ -1,0 +1,63 @@
+/**
+ * When a failed delivery is tried again. Caps grow threefold from a minute, each wait is drawn evenly from zero to its cap
+ * ("full jitter": receivers that come back are not hit by everybody at once), so that ten attempts span about three days:
+ * 3.4 on average, 6.8 at most.
+ */
+export const MAX_ATTEMPTS = 10;
+const FIRST_CAP_MS = 60_000;
+const GROWTH = 3;
+/** A receiver's `Retry-After` is honoured up to this, so that one header can't park a delivery for years. */
+const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
+
+/** An endpoint that has only failed for this long is disabled. */
+export const DISABLE_AFTER_FAILING_MS = 5 * 24 * 3_600_000;
+
+/** What came of one attempt. */
+export interface AttemptResult {
+  readonly startedAt: number;
+  readonly durationMs: number;
+  /** Undefined: no response came. */
+  readonly responseStatus: number | undefined;
+  /** Why it failed, in a sentence; undefined after a 2xx. */
+  readonly error: string | undefined;
+  /** The start of the response's body. */
+  readonly responseBody: string | undefined;
+  /** What the receiver asked for by `Retry-After`, ms. */
+  readonly retryAfterMs: number | undefined;
+  /** The target must not be reached, or never will be: no retry changes that. */
+  readonly isPermanent: boolean;
+}
+
+export type Verdict =
+  | { readonly kind: "delivered" }
+  | { readonly kind: "retry"; readonly delayMs: number }
+  | { readonly kind: "dead"; readonly reason: string; readonly disablesEndpoint: boolean };
+
+const GONE = 410;
+
+/**
+ * Judges the `attempt`th attempt (from 1) of the running schedule. `random` is uniform in [0, 1).
+ * Every way a delivery can end is here: delivered, or dead with a reason.
+ */
+export function judgeAttempt(result: AttemptResult, attempt: number, random: number): Verdict {
+  if (result.error === undefined) return { kind: "delivered" };
+  if (result.responseStatus === GONE)
+    return { kind: "dead", reason: "the receiver answered 410 Gone; the endpoint is disabled", disablesEndpoint: true };
+  if (result.isPermanent) return { kind: "dead", reason: result.error, disablesEndpoint: false };
+  if (attempt >= MAX_ATTEMPTS)
+    return { kind: "dead", reason: `${attempt} attempts failed; the last: ${result.error}`, disablesEndpoint: false };
+  return { kind: "retry", delayMs: Math.max(backoffMs(attempt, random), result.retryAfterMs ?? 0) };
+}
+
+/** The wait after the `attempt`th failed attempt (from 1), ms. */
+export function backoffMs(attempt: number, random: number): number {
+  return Math.floor(FIRST_CAP_MS * GROWTH ** (attempt - 1) * random);
+}
+
+/** Reads `Retry-After` (RFC 9110, 10.2.3): seconds or an HTTP date. Undefined when absent or unreadable. */
+export function parseRetryAfter(header: string | undefined, nowMs: number): number | undefined {
+  if (header === undefined) return undefined;
+  const text = header.trim();
+  const waitMs = /^\d{1,10}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
+  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(0, waitMs), MAX_RETRY_AFTER_MS);
+}

@@ -1,0 +1,136 @@
+import { lookup } from "node:dns/promises";
+import { BlockList, isIP } from "node:net";
+import { networkInterfaces } from "node:os";
+import ipaddr from "ipaddr.js";
+
+/** What this deployment's webhooks may reach. */
+export interface TargetPolicy {
+  readonly allowLoopback: boolean;
+  /** Names, addresses or CIDR blocks that are allowed although they are private. */
+  readonly allowHosts: readonly string[];
+  /** Ports on this machine that are Metrly's own: never reached, whatever else is allowed. */
+  readonly ownPorts: readonly number[];
+}
+
+export interface Address {
+  readonly address: string;
+  readonly family: 4 | 6;
+}
+
+/** All addresses of a name, as the system resolves it. Rejects when there are none. */
+export type Resolve = (name: string) => Promise<readonly Address[]>;
+
+export const resolveBySystem: Resolve = async (name) =>
+  (await lookup(name, { all: true, verbatim: true })).map(({ address, family }) => ({
+    address,
+    family: family === 6 ? 6 : 4,
+  }));
+
+export type Target =
+  /** Connect to one of these addresses and to nothing else: looking the name up again could give another answer. */
+  | { readonly kind: "allowed"; readonly url: URL; readonly addresses: readonly Address[] }
+  | { readonly kind: "forbidden"; readonly reason: string }
+  /** The name does not resolve now. That may pass, so it is no reason to refuse an endpoint. */
+  | { readonly kind: "unresolved"; readonly reason: string };
+
+const MAX_URL_LENGTH = 2048;
+
+/**
+ * Decides whether a webhook may be sent to `text`, after resolving its name; every address must be allowed. WHATWG parsing
+ * turns odd notations of addresses (octal, hexadecimal, one number, full-width digits) into plain ones first.
+ */
+export async function checkTarget(text: string, policy: TargetPolicy, resolve: Resolve): Promise<Target> {
+  if (text.length > MAX_URL_LENGTH) return forbidden(`a URL has at most ${MAX_URL_LENGTH} characters`);
+  if (!URL.canParse(text)) return forbidden("this is not an absolute URL");
+  const url = new URL(text);
+  if (url.protocol !== "https:" && url.protocol !== "http:") return forbidden("only https and http URLs are called");
+  if (url.username !== "" || url.password !== "") return forbidden("a URL must not contain credentials");
+  const host = url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
+  let addresses: readonly Address[];
+  try {
+    addresses = await addressesOf(host, resolve);
+  } catch (error) {
+    return {
+      kind: "unresolved",
+      reason: `${host} does not resolve: ${error instanceof Error ? error.message : error}`,
+    };
+  }
+  if (addresses.length === 0) return { kind: "unresolved", reason: `${host} has no address` };
+  const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
+  for (const { address } of addresses) {
+    const reason = objection(host, address, port, policy);
+    if (reason !== undefined) return forbidden(reason);
+  }
+  if (url.protocol === "http:" && !mayUsePlainHttp(host, addresses, policy))
+    return forbidden("http is for hosts in METRLY_WEBHOOK_ALLOW_HOSTS; use https");
+  return { kind: "allowed", url, addresses };
+}
+
+async function addressesOf(host: string, resolve: Resolve): Promise<readonly Address[]> {
+  const family = isIP(host);
+  return family === 0 ? resolve(host) : [{ address: host, family: family === 6 ? 6 : 4 }];
+}
+
+/** Embedded mode is for trying things at home; elsewhere only what the operator named goes without TLS. */
+function mayUsePlainHttp(host: string, addresses: readonly Address[], policy: TargetPolicy): boolean {
+  return policy.allowLoopback || addresses.every(({ address }) => isNamed(host, address, policy.allowHosts));
+}
+
+function objection(host: string, address: string, port: number, policy: TargetPolicy): string | undefined {
+  const plain = plainAddress(address);
+  if (plain === undefined) return `${address} is not an address`;
+  if (isThisMachine(plain) && policy.ownPorts.includes(port)) return `port ${port} of this machine is Metrly's own`;
+  if (isNamed(host, plain, policy.allowHosts)) return undefined;
+  const range = rangeOf(plain);
+  if (range === "public" || (range === "loopback" && policy.allowLoopback)) return undefined;
+  return `${host === plain ? host : `${host} (${plain})`} is not a public address: ${range}`;
+}
+
+/** The address in one notation, IPv4 out of IPv4-mapped IPv6. A zone (`fe80::1%eth0`) is no part of what is judged. */
+function plainAddress(address: string): string | undefined {
+  const bare = address.split("%")[0] ?? "";
+  return isIP(bare) === 0 ? undefined : ipaddr.process(bare).toString();
+}
+
+const GLOBAL_UNICAST_V6 = ipaddr.IPv6.parseCIDR("2000::/3");
+/** Public by its number, yet the door to a cloud's own services: Azure's wire server. */
+const CLOUD_INTERNAL = new Set(["168.63.129.16"]);
+
+/** "public", or the name of the special range. */
+function rangeOf(plain: string): string {
+  const parsed = ipaddr.parse(plain);
+  const range = parsed.range();
+  if (CLOUD_INTERNAL.has(plain)) return "cloudMetadata";
+  if (range !== "unicast") return range;
+  // Everything outside 2000::/3 is special or unassigned, e.g. IPv4-compatible ::127.0.0.1.
+  if (parsed instanceof ipaddr.IPv6 && !parsed.match(GLOBAL_UNICAST_V6)) return "notGlobalUnicast";
+  return "public";
+}
+
+function isThisMachine(plain: string): boolean {
+  const range = ipaddr.parse(plain).range();
+  if (range === "loopback" || range === "unspecified") return true;
+  const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return own.some(({ address }) => plainAddress(address) === plain);
+}
+
+function isNamed(host: string, address: string, allowHosts: readonly string[]): boolean {
+  const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+  return allowHosts.some((entry) => {
+    const [base = "", bits] = entry.split("/");
+    if (isIP(base) === 0) return base.toLowerCase() === host.toLowerCase();
+    const list = new BlockList();
+    const ofBase = isIP(base) === 6 ? "ipv6" : "ipv4";
+    if (bits === undefined) list.addAddress(base, ofBase);
+    else list.addSubnet(base, Number(bits), ofBase);
+    return list.check(address, family);
+  });
+}
+
+const forbidden = (reason: string): Target => ({ kind: "forbidden", reason });
+
+/** The ports that Metrly and the servers it was configured with listen on. */
+export function ownPorts(ports: readonly number[], urls: readonly (string | undefined)[]): readonly number[] {
+  const ofUrls = urls.flatMap((url) => (url === undefined || !URL.canParse(url) ? [] : [Number(new URL(url).port)]));
+  return [...ports, ...ofUrls].filter((port) => port > 0);
+}
