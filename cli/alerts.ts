@@ -1,0 +1,102 @@
+import { createClient } from "graphql-ws";
+import { WebSocket } from "ws";
+import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection.js";
+import { Refusal } from "./failure.js";
+
+const ALERTS = /* GraphQL */ `
+  subscription Alerts($tenantId: ID!, $after: Cursor) {
+    quotaAlerts(tenantId: $tenantId, after: $after) {
+      cursor tenantId kind meter window windowStart threshold limit used at
+    }
+  }
+`;
+const TENANTS = /* GraphQL */ `
+  query Tenants($after: Cursor) { tenants(first: 200, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }
+`;
+
+interface Alert {
+  readonly cursor: string;
+  readonly tenantId: string;
+  readonly kind: string;
+  readonly meter: string | null;
+  readonly window: string;
+  readonly threshold: string;
+  readonly limit: string;
+  readonly used: string;
+  readonly at: string;
+}
+
+interface WatchOptions extends ConnectionOptions {
+  readonly tenant?: string;
+  readonly after?: string;
+  readonly json?: boolean;
+}
+
+/** `metrly alerts watch`: prints alerts until interrupted; reconnects and resumes from each tenant's last cursor. */
+export async function watchAlerts(
+  options: WatchOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  if (options.after !== undefined && options.tenant === undefined)
+    throw new Refusal("--after needs --tenant: a cursor belongs to one tenant.");
+  const connection = await findConnection(options, env);
+  const tenants = options.tenant === undefined ? await allTenants(connection) : [options.tenant];
+  const client = createClient({
+    url: `${connection.url.replace(/^http/, "ws")}/graphql`,
+    webSocketImpl: WebSocket,
+    connectionParams: { authorization: `Bearer ${connection.token}` },
+    retryAttempts: 0,
+  });
+  process.stderr.write(
+    `Watching quota alerts of ${tenants.length === 1 ? tenants[0] : `${tenants.length} tenants`} (Ctrl-C ends)\n`,
+  );
+  await Promise.all(tenants.map((tenantId) => watchOne(client, tenantId, options)));
+}
+
+const RECONNECT_MS = 1_000;
+
+async function watchOne(
+  client: ReturnType<typeof createClient>,
+  tenantId: string,
+  options: WatchOptions,
+): Promise<void> {
+  let after = options.after;
+  for (;;) {
+    try {
+      for await (const result of client.iterate<{ quotaAlerts: Alert }>({
+        query: ALERTS,
+        variables: { tenantId, after },
+      })) {
+        const error = result.errors?.[0];
+        if (error !== undefined) throw new Refusal(error.message);
+        const alert = result.data?.quotaAlerts;
+        if (alert === undefined) continue;
+        after = alert.cursor;
+        process.stdout.write(`${options.json ? JSON.stringify(alert) : describe(alert)}\n`);
+      }
+    } catch (error) {
+      if (error instanceof Refusal) throw error;
+      process.stderr.write("Connection lost; trying again\n");
+    }
+    await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+  }
+}
+
+function describe(alert: Alert): string {
+  const percent = `${(Number(alert.threshold) * 100).toFixed(0)} %`;
+  return `${alert.at}  ${alert.kind.padEnd(8)}  ${alert.tenantId}  ${alert.meter ?? "requests"} per ${alert.window}: used ${alert.used} of ${alert.limit} (${percent} crossed)`;
+}
+
+async function allTenants(connection: Connection): Promise<string[]> {
+  const ids: string[] = [];
+  let after: string | null = null;
+  do {
+    const { tenants } = (await askGraph(connection, TENANTS, { after })) as {
+      tenants: { nodes: { id: string }[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };
+    };
+    ids.push(...tenants.nodes.map((tenant) => tenant.id));
+    after = tenants.pageInfo.hasNextPage ? tenants.pageInfo.endCursor : null;
+  } while (after !== null);
+  if (ids.length === 0) throw new Refusal("There are no tenants yet.");
+  return ids;
+}

@@ -1,0 +1,97 @@
+/** What the demo sets up: four meters, three plans, three tenants. Ids are fixed, so that a second start finds them. */
+
+export const METERS = [
+  {
+    key: "api_calls",
+    name: "API calls",
+    eventType: "api.request",
+    aggregation: "COUNT",
+    dimensions: ["region"],
+    unit: "call",
+  },
+  {
+    key: "llm_tokens",
+    name: "LLM tokens",
+    eventType: "llm.completion",
+    aggregation: "SUM",
+    valueProperty: "tokens",
+    dimensions: ["model"],
+    unit: "token",
+  },
+  { key: "jobs", name: "Jobs run", eventType: "job.finished", aggregation: "COUNT", unit: "job" },
+  {
+    key: "egress_gb",
+    name: "Egress",
+    eventType: "egress.measured",
+    aggregation: "SUM",
+    valueProperty: "gb",
+    unit: "GB",
+  },
+] as const;
+
+const graduatedTokens = {
+  meter: "llm_tokens",
+  model: "GRADUATED",
+  divideBy: "1000",
+  tiers: [
+    { upTo: "1000", unitAmount: "0.02" },
+    { upTo: "10000", unitAmount: "0.015" },
+    { upTo: null, unitAmount: "0.01" },
+  ],
+};
+
+export const PLANS = [
+  {
+    id: "starter",
+    name: "Starter",
+    version: {
+      currency: "EUR",
+      recurringFee: "19",
+      prices: [{ meter: "api_calls", model: "PER_UNIT", included: "1000", unitAmount: "0.004" }, graduatedTokens],
+      limits: [
+        { meter: "api_calls", window: "HOUR", kind: "HARD", limit: "1000" },
+        { meter: "llm_tokens", window: "BILLING_PERIOD", kind: "SOFT", limit: "500000", warnAt: ["0.5", "0.8"] },
+      ],
+    },
+  },
+  {
+    id: "growth",
+    name: "Growth",
+    version: {
+      currency: "EUR",
+      recurringFee: "99",
+      prices: [
+        { meter: "api_calls", model: "PER_UNIT", included: "5000", unitAmount: "0.003" },
+        graduatedTokens,
+        { meter: "jobs", model: "PER_UNIT", unitAmount: "0.05" },
+      ],
+      limits: [
+        { meter: "api_calls", window: "MINUTE", kind: "HARD", limit: "600" },
+        { meter: "jobs", window: "DAY", kind: "SOFT", limit: "60", warnAt: ["0.5", "0.8"] },
+      ],
+    },
+  },
+  {
+    id: "scale",
+    name: "Scale",
+    version: {
+      currency: "USD",
+      recurringFee: "490",
+      minimumCommit: "1000",
+      prices: [
+        { meter: "api_calls", model: "PER_UNIT", unitAmount: "0.002" },
+        graduatedTokens,
+        { meter: "egress_gb", model: "PER_UNIT", included: "100", unitAmount: "0.08" },
+      ],
+      limits: [{ meter: "egress_gb", window: "HOUR", kind: "SOFT", limit: "40", warnAt: ["0.25", "0.5", "0.8"] }],
+    },
+  },
+] as const;
+
+export const TENANTS = [
+  { id: "acme", name: "Acme Search", planId: "starter" },
+  { id: "globex", name: "Globex Robotics", planId: "growth" },
+  { id: "initech", name: "Initech Data", planId: "scale" },
+] as const;
+
+export type DemoTenantId = (typeof TENANTS)[number]["id"];

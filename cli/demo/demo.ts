@@ -1,0 +1,83 @@
+import type { Logger } from "pino";
+import type { Config } from "#platform/config.js";
+import { findConnection } from "../connection.js";
+import { TENANTS } from "./catalog.js";
+import { demoEvent } from "./events.js";
+import { startDemoReceiver } from "./receiver.js";
+import { type DemoKeys, newRunId, postEvents, seedDemo } from "./seed.js";
+
+export interface DemoOptions {
+  readonly url: string;
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Seeds the demo, starts its receiver and its gentle traffic, and prints what to try. */
+export async function startDemo({ url, config, logger, env }: DemoOptions): Promise<{ stop(): Promise<void> }> {
+  const connection = await findConnection({ url }, env);
+  const keys = await seedDemo(connection, config.dataDir, Date.now());
+  const stopReceiver = await startDemoReceiver(
+    connection,
+    TENANTS.map((tenant) => tenant.id),
+    logger,
+  );
+  const stopTraffic = startTraffic(url, keys, logger);
+  process.stdout.write(firstScreen(url, keys));
+  return {
+    async stop() {
+      await stopTraffic();
+      await stopReceiver();
+    },
+  };
+}
+
+const EVERY_MS = 1_000;
+const EVENTS_EACH = 2;
+
+/** About two events a second for each tenant, until stopped. A refused batch is only logged: the next second tries anew. */
+function startTraffic(url: string, keys: DemoKeys, logger: Logger): () => Promise<void> {
+  const runId = newRunId();
+  let n = 0;
+  let inFlight: Promise<unknown> = Promise.resolve();
+  const timer = setInterval(() => {
+    const first = n;
+    n += EVENTS_EACH;
+    inFlight = Promise.all(
+      TENANTS.map(({ id }) =>
+        postEvents(
+          url,
+          keys[id] ?? "",
+          Array.from({ length: EVENTS_EACH }, (_, i) => demoEvent(id, runId, first + i)),
+        ),
+      ),
+    ).catch((error: unknown) => logger.warn({ err: error }, "demo: a batch of traffic was refused"));
+  }, EVERY_MS);
+  return async () => {
+    clearInterval(timer);
+    await inFlight;
+  };
+}
+
+function firstScreen(url: string, keys: DemoKeys): string {
+  return `
+Metrly is running, with demo data: ${TENANTS.map((tenant) => tenant.id).join(", ")}; last month is closed, events flow in.
+
+  Explorer      ${url}/
+
+  Post an event
+    curl -s ${url}/v1/events -H 'Authorization: Bearer ${keys.acme}' \\
+      -H 'Content-Type: application/cloudevents+json' \\
+      -d '{"specversion":"1.0","id":"hello-1","source":"curl","type":"api.request","data":{"region":"eu-west"}}'
+
+  Consume quota (the limit is 1000 an hour: repeat it with new keys and see it deny)
+    curl -s ${url}/v1/quota/consume -H 'Authorization: Bearer ${keys.acme}' \\
+      -H 'Content-Type: application/json' \\
+      -d '{"meter":"api_calls","amount":"400","idempotencyKey":"try-1"}'
+
+  Watch alerts
+    npx metrly alerts watch
+
+Ctrl-C stops everything. METRLY_DEMO=off starts without demo data.
+`;
+}

@@ -1,0 +1,49 @@
+import { createServer, type Server } from "node:http";
+import type { Logger } from "pino";
+import { askGraph, type Connection } from "../connection.js";
+import { CREATE_ENDPOINT, ENDPOINTS, UPDATE_ENDPOINT } from "./graph.js";
+
+const EVENT_TYPES = ["quota.warning", "quota.exceeded", "invoice.generated"];
+
+/** A webhook receiver on loopback that says what arrived, so that a newcomer sees deliveries without setting one up. */
+export async function startDemoReceiver(
+  connection: Connection,
+  tenantIds: readonly string[],
+  logger: Logger,
+): Promise<() => Promise<void>> {
+  const server = createServer((request, response) => {
+    request.resume();
+    request.on("end", () => {
+      logger.info({ webhookId: request.headers["webhook-id"], path: request.url }, "demo: a webhook was delivered");
+      response.writeHead(204).end();
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const base = `http://127.0.0.1:${portOf(server)}`;
+  for (const tenantId of tenantIds) await pointEndpoint(connection, tenantId, `${base}/${tenantId}`);
+  return () =>
+    new Promise((resolve) => {
+      server.closeAllConnections();
+      server.close(() => resolve());
+    });
+}
+
+/** The receiver's port changes from start to start; the endpoint stays and is told the new address. */
+async function pointEndpoint(connection: Connection, tenantId: string, url: string): Promise<void> {
+  const { tenant } = (await askGraph(connection, ENDPOINTS, { tenantId })) as {
+    tenant: { webhookEndpoints: { id: string; url: string }[] };
+  };
+  const known = tenant.webhookEndpoints.find((endpoint) => endpoint.url.startsWith("http://127.0.0.1:"));
+  if (known === undefined)
+    await askGraph(connection, CREATE_ENDPOINT, { input: { tenantId, url, eventTypes: EVENT_TYPES } });
+  else await askGraph(connection, UPDATE_ENDPOINT, { id: known.id, input: { url, status: "ENABLED" } });
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the demo receiver has no port");
+  return address.port;
+}

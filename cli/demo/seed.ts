@@ -1,0 +1,124 @@
+import { randomUUID } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { periodAt, previousPeriod } from "#kernel/period.js";
+import { askGraph, type Connection } from "../connection.js";
+import { METERS, PLANS, TENANTS } from "./catalog.js";
+import { demoEvent } from "./events.js";
+import { CLOSE_PERIOD, CREATE_METER, CREATE_PLAN, CREATE_TENANT, FIRST_PERIODS, INVOICES, ISSUE_KEY } from "./graph.js";
+
+/** Secrets of the demo tenants' keys, by tenant id. */
+export type DemoKeys = Readonly<Record<string, string>>;
+
+const DAY_MS = 86_400_000;
+const EVENTS_PER_TENANT = 400;
+const ACCEPTED_BACK_MS = 34 * DAY_MS;
+
+/** Creates what is missing of the demo and closes last month. Every step may be repeated: a killed first start is completed. */
+export async function seedDemo(connection: Connection, dataDir: string, nowMs: number): Promise<DemoKeys> {
+  const lastMonth = previousPeriod(periodAt(nowMs, 1), 1);
+  const usageStart = Math.max(lastMonth.start, nowMs - ACCEPTED_BACK_MS);
+  for (const input of METERS) await askGraph(connection, CREATE_METER, { input });
+  for (const input of PLANS) await askGraph(connection, CREATE_PLAN, { input });
+  for (const tenant of TENANTS) {
+    if (await isMissing(connection, tenant.id)) {
+      await askGraph(connection, CREATE_TENANT, { input: { ...tenant, startsAt: new Date(usageStart).toISOString() } });
+    }
+  }
+  const keys = await demoKeys(connection, dataDir);
+  for (const tenant of TENANTS) {
+    if (await hasInvoice(connection, tenant.id)) continue;
+    await postLastMonth(connection, keys[tenant.id] ?? "", tenant.id, usageStart, lastMonth.end);
+    await closeFirstPeriod(connection, tenant.id);
+  }
+  return keys;
+}
+
+async function isMissing(connection: Connection, id: string): Promise<boolean> {
+  const { tenant } = (await askGraph(connection, "query ($id: ID!) { tenant(id: $id) { id } }", { id })) as {
+    tenant: unknown;
+  };
+  return tenant === null;
+}
+
+async function demoKeys(connection: Connection, dataDir: string): Promise<DemoKeys> {
+  const file = path.join(dataDir, "demo-keys.json");
+  const known = await readFile(file, "utf8").then(
+    (text) => JSON.parse(text) as Record<string, string>,
+    () => undefined,
+  );
+  if (known !== undefined) return known;
+  const keys: Record<string, string> = {};
+  for (const { id } of TENANTS) {
+    const { issueApiKey } = (await askGraph(connection, ISSUE_KEY, {
+      input: { tenantId: id, name: "Demo", scopes: ["INGEST", "QUOTA", "READ"] },
+    })) as { issueApiKey: { secret: string } };
+    keys[id] = issueApiKey.secret;
+  }
+  await writeFile(file, `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600 });
+  return keys;
+}
+
+async function hasInvoice(connection: Connection, tenantId: string): Promise<boolean> {
+  const { tenant } = (await askGraph(connection, INVOICES, { tenantId })) as {
+    tenant: { invoices: { nodes: unknown[] } };
+  };
+  return tenant.invoices.nodes.length > 0;
+}
+
+async function postLastMonth(
+  connection: Connection,
+  key: string,
+  tenantId: (typeof TENANTS)[number]["id"],
+  startMs: number,
+  endMs: number,
+) {
+  const stepMs = (endMs - startMs) / EVENTS_PER_TENANT;
+  const events = Array.from({ length: EVENTS_PER_TENANT }, (_, n) =>
+    demoEvent(tenantId, "history", n, Math.floor(startMs + (n + 0.5) * stepMs)),
+  );
+  await postEvents(connection.url, key, events);
+}
+
+/** Posts a batch and expects all of it to be accepted. A fresh key may need a moment to reach the edge. */
+export async function postEvents(url: string, key: string, events: readonly unknown[]): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const response = await fetch(`${url}/v1/events`, {
+      method: "POST",
+      headers: { "content-type": "application/cloudevents-batch+json", authorization: `Bearer ${key}` },
+      body: JSON.stringify(events),
+    });
+    const body = await response.text();
+    if (response.ok) return;
+    if (attempt === MAX_ATTEMPTS || (response.status !== 401 && response.status !== 503)) {
+      throw new Error(`the demo's events were answered ${response.status}: ${body.slice(0, 500)}`);
+    }
+    await pause(RETRY_MS);
+  }
+}
+
+const MAX_ATTEMPTS = 20;
+const RETRY_MS = 250;
+const CLOSE_DEADLINE_MS = 30_000;
+
+async function closeFirstPeriod(connection: Connection, tenantId: string): Promise<void> {
+  const { tenant } = (await askGraph(connection, FIRST_PERIODS, { tenantId })) as {
+    tenant: { billingPeriods: { nodes: { start: string; status: string }[] } };
+  };
+  const first = tenant.billingPeriods.nodes.toSorted((a, b) => a.start.localeCompare(b.start))[0];
+  if (first === undefined) throw new Error(`${tenantId} has no billing period`);
+  if (first.status === "OPEN" || first.status === "GRACE") {
+    await askGraph(connection, CLOSE_PERIOD, { tenantId, periodStart: first.start });
+  }
+  const deadline = Date.now() + CLOSE_DEADLINE_MS;
+  while (!(await hasInvoice(connection, tenantId))) {
+    if (Date.now() > deadline)
+      throw new Error(`the invoice of ${tenantId} did not appear within ${CLOSE_DEADLINE_MS / 1000} s`);
+    await pause(RETRY_MS);
+  }
+}
+
+/** A prefix for ids of live events that no earlier run used. */
+export const newRunId = (): string => `live-${randomUUID().slice(0, 8)}`;
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,26 @@
+import type { FastifyInstance } from "fastify";
+import type { Room, RoomContext, Service } from "#platform/room.js";
+import type { Subgraph } from "#platform/subgraph.js";
+
+type StartRoom = (context: RoomContext) => Promise<Room>;
+
+/**
+ * The composition root of each role, loaded when it is asked for. The one place that knows all rooms; rooms never know each
+ * other.
+ */
+export const ROLES: Readonly<Record<Service, () => Promise<StartRoom>>> = {
+  tenancy: async () => (await import("../workers/tenancy/main.js")).startTenancy,
+  ingestion: async () => (await import("../workers/ingestion/main.js")).startIngestion,
+  quota: async () => (await import("../workers/quota/main.js")).startQuota,
+  billing: async () => (await import("../workers/billing/main.js")).startBilling,
+  notification: async () => (await import("../workers/notification/main.js")).startNotification,
+};
+
+export async function startFrontDoor(
+  context: RoomContext,
+  app: FastifyInstance,
+  subgraphs: readonly Subgraph[],
+): Promise<Room> {
+  const { startGateway } = await import("../gateway/main.js");
+  return startGateway({ ...context, app, subgraphs });
+}

@@ -1,0 +1,152 @@
+import { createServer } from "node:net";
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import { collectDefaultMetrics } from "prom-client";
+import type { Config } from "#platform/config.js";
+import { createHttpServer } from "#platform/http.js";
+import { openPorts, type Ports } from "#platform/ports.js";
+import { type Room, SERVICES } from "#platform/room.js";
+import { Refusal } from "./failure.js";
+import { ROLES, startFrontDoor } from "./roles.js";
+
+export interface RunningSystem {
+  /** Where the one port answers. */
+  readonly url: string;
+  readonly logger: Logger;
+  readonly rooms: readonly Room[];
+  /** Something that uses the system from outside and must end first (the demo's traffic). */
+  beforeStop(stop: () => Promise<void>): void;
+  /** Drains every room, then closes the ports, the database last. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+export interface SystemOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  fail(error: unknown): void;
+}
+
+/** Starts every room and the front door in this process and listens. Whatever started is stopped again when a part fails. */
+export async function startSystem(options: SystemOptions): Promise<RunningSystem> {
+  const { config, logger } = options;
+  await assertPortsFree(config);
+  const closers: (() => Promise<void>)[] = [];
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= closeAll(closers);
+    return stopping;
+  };
+  try {
+    return await start(options, closers, stop);
+  } catch (error) {
+    await stop().catch((failure: unknown) => logger.error({ err: failure }, "closing after a failed start"));
+    throw error;
+  }
+}
+
+async function start(
+  options: SystemOptions,
+  closers: (() => Promise<void>)[],
+  stop: () => Promise<void>,
+): Promise<RunningSystem> {
+  const { config, logger } = options;
+  let url = "";
+  const ports: Ports = await openPorts({ ...options, processName: "all", ledgerUrl: () => url });
+  closers.push(() => ports.stop());
+  const { context } = ports;
+  collectDefaultMetrics({ register: context.metrics });
+
+  const rooms: Room[] = [];
+  closers.push(async () => {
+    await Promise.all(rooms.map((room) => room.stop()));
+  });
+  rooms.push(
+    ...(await Promise.all(
+      SERVICES.map(async (service) =>
+        (
+          await ROLES[service]()
+        )({ ...context, logger: logger.child({ room: service }) }),
+      ),
+    )),
+  );
+
+  const app = createHttpServer(logger.child({ room: "http" }));
+  closers.push(() => app.close());
+  const subgraphs = rooms.map((room) => room.subgraph).filter((subgraph) => subgraph !== undefined);
+  const frontDoor = await startFrontDoor({ ...context, logger: logger.child({ room: "gateway" }) }, app, subgraphs);
+  // Open sockets would keep the server from closing: the front door says goodbye to them first.
+  closers.push(() => frontDoor.stop());
+  for (const room of [...rooms, frontDoor]) room.register?.(app);
+  registerHealth(app, [...rooms, frontDoor]);
+  await app.listen({ host: config.host, port: config.port });
+  url = addressOf(app, config.host);
+
+  const metricsServer = createMetricsServer(context.metrics, logger);
+  await metricsServer.listen({ host: config.host, port: config.metricsPort });
+  closers.push(() => metricsServer.close());
+
+  for (const room of rooms) await room.begin?.();
+  return { url, logger, rooms, stop, beforeStop: (close) => closers.push(close) };
+}
+
+async function closeAll(closers: (() => Promise<void>)[]): Promise<void> {
+  let failure: unknown;
+  for (const close of closers.splice(0).reverse()) {
+    await close().catch((error: unknown) => {
+      failure ??= error;
+    });
+  }
+  if (failure !== undefined) throw failure;
+}
+
+function registerHealth(app: FastifyInstance, rooms: readonly Room[]): void {
+  app.get("/healthz", async () => ({ status: "ok" }));
+  app.get("/readyz", async (_request, reply) => {
+    const reasons = (
+      await Promise.all(
+        rooms.map(async (room) => (await room.readiness()).reasons.map((reason) => `${room.name}: ${reason}`)),
+      )
+    ).flat();
+    return reply
+      .code(reasons.length === 0 ? 200 : 503)
+      .send({ status: reasons.length === 0 ? "ready" : "not ready", reasons });
+  });
+}
+
+function createMetricsServer(metrics: Ports["context"]["metrics"], logger: Logger): FastifyInstance {
+  const app = createHttpServer(logger.child({ room: "metrics" }));
+  app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+  return app;
+}
+
+/** The address by which this machine reaches a server that listens on `host`. */
+function addressOf(app: FastifyInstance, host: string): string {
+  const address = app.server.address();
+  if (address === null || typeof address === "string") throw new Error("the HTTP server has no port");
+  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${address.port}`;
+}
+
+async function assertPortsFree(config: Config): Promise<void> {
+  await assertPortFree(config.host, config.port, "METRLY_PORT");
+  await assertPortFree(config.host, config.metricsPort, "METRLY_METRICS_PORT");
+}
+
+/** Before anything is started, so that the sentence about a taken port comes at once and leaves nothing behind. */
+async function assertPortFree(host: string, port: number, variable: string): Promise<void> {
+  if (port === 0) return;
+  const probe = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once("error", reject);
+      probe.listen({ host, port }, resolve);
+    });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EADDRINUSE")
+      throw new Refusal(`Port ${port} on ${host} is in use by another program: stop that one or set ${variable}.`);
+    throw new Refusal(`Metrly cannot listen on ${host}:${port} (${code}): set METRLY_HOST and ${variable}.`);
+  } finally {
+    await new Promise((resolve) => probe.close(resolve));
+  }
+}

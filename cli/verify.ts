@@ -1,0 +1,30 @@
+import { askGraph, type ConnectionOptions, findConnection } from "./connection.js";
+import { Refusal } from "./failure.js";
+
+const VERIFY = /* GraphQL */ `
+  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }
+`;
+
+interface Verification {
+  readonly matches: boolean;
+  readonly expectedSha256: string;
+  readonly checkedEvents: number;
+  readonly differences: readonly string[];
+}
+
+/** `metrly verify invoice ID`. */
+export async function verifyInvoice(
+  id: string,
+  options: ConnectionOptions & { readonly json?: boolean },
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const connection = await findConnection(options, env);
+  const { verifyInvoice: result } = (await askGraph(connection, VERIFY, { id })) as { verifyInvoice: Verification };
+  if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  else if (result.matches)
+    process.stdout.write(
+      `${id} matches: recomputed from ${result.checkedEvents} events, sha256 ${result.expectedSha256}\n`,
+    );
+  if (result.matches) return;
+  throw new Refusal(`${id} differs from the ledger:\n${result.differences.map((d) => `  - ${d}`).join("\n")}`);
+}
