@@ -247,3 +247,10 @@ export async function replayDeliveries(
     .map((row) => ({ tenantId, deliveryId: row.id, attemptCount: row.attempt_count }))
     .sort((a, b) => (a.deliveryId < b.deliveryId ? -1 : 1));
 }
+
+export async function countPending(database: Database): Promise<number> {
+  const { rows } = await database.pool.query<{ count: number }>(
+    "SELECT count(*)::int AS count FROM webhook_delivery WHERE next_attempt_at IS NOT NULL",
+  );
+  return rows[0]?.count ?? 0;
+}

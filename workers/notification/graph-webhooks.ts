@@ -1,0 +1,206 @@
+import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from "type-graphql";
+import type { Clock } from "#kernel/clock.js";
+import { MetrlyError } from "#kernel/errors.js";
+import { CursorScalar } from "#platform/scalars.js";
+import type { SubgraphContext } from "#platform/subgraph.js";
+import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import { authorize, type Identity, type Operation } from "#schema/policy.js";
+import type { DeliveryWorker } from "./deliver.js";
+import {
+  CreateWebhookEndpointInput,
+  TenantType,
+  UpdateWebhookEndpointInput,
+  WebhookDeliveryConnectionType,
+  WebhookDeliveryStatus,
+  WebhookDeliveryType,
+  WebhookEndpointType,
+  WebhookEndpointWithSecretType,
+} from "./graph-types.js";
+import { requireTenant } from "./known-tenant.js";
+import { checkPageSize, deliveryCursor, parseDeliveryCursor } from "./rules/cursor.js";
+import { EVENT_TYPES } from "./rules/notice.js";
+import { newWebhookSecret } from "./signing.js";
+import { checkTarget, type Resolve, type TargetPolicy } from "./ssrf.js";
+import type { DeliveryRef } from "./store-delivery.js";
+import type { Delivery, DeliveryStatus, Endpoint, EndpointStore } from "./store-endpoint.js";
+
+export interface WebhookGraphOptions {
+  readonly endpoints: EndpointStore;
+  readonly tenancy: TenancyCopy;
+  readonly clock: Clock;
+  readonly policy: TargetPolicy;
+  readonly resolve: Resolve;
+  enqueue: DeliveryWorker["enqueue"];
+}
+
+const MAX_GRACE_SECONDS = 7 * 24 * 3600;
+/** Jobs asked for at once by a replay; the sweeper brings the rest. */
+const REPLAY_JOBS = 1_000;
+
+@Resolver(() => TenantType)
+export class TenantWebhooksResolver {
+  private readonly endpoints: EndpointStore;
+
+  constructor({ endpoints }: Pick<WebhookGraphOptions, "endpoints">) {
+    this.endpoints = endpoints;
+  }
+
+  @FieldResolver(() => [WebhookEndpointType])
+  async webhookEndpoints(@Root() tenant: TenantType, @Ctx() { identity }: SubgraphContext) {
+    authorize(identity, "Tenant.webhookEndpoints", tenant.id);
+    return this.endpoints.list(tenant.id);
+  }
+}
+
+@Resolver(() => WebhookEndpointType)
+export class WebhookEndpointResolver {
+  private readonly endpoints: EndpointStore;
+
+  constructor({ endpoints }: Pick<WebhookGraphOptions, "endpoints">) {
+    this.endpoints = endpoints;
+  }
+
+  @FieldResolver(() => WebhookDeliveryConnectionType, { description: "Newest first" })
+  async deliveries(
+    @Root() endpoint: WebhookEndpointType,
+    @Arg("first", () => Int, { defaultValue: 50 }) first: number,
+    @Arg("after", () => CursorScalar, { nullable: true }) after?: string | null,
+    @Arg("status", () => WebhookDeliveryStatus, { nullable: true }) status?: DeliveryStatus | null,
+  ): Promise<WebhookDeliveryConnectionType> {
+    const size = checkPageSize(first);
+    const position = after === null || after === undefined ? undefined : parseDeliveryCursor(after);
+    const rows = await this.endpoints.deliveries(endpoint, size, position, status ?? undefined);
+    const page = rows.slice(0, size);
+    const last = page.at(-1);
+    return {
+      nodes: page.map(deliveryView),
+      pageInfo: { hasNextPage: rows.length > size, endCursor: last === undefined ? null : deliveryCursor(last.id) },
+    };
+  }
+}
+
+@Resolver()
+export class WebhookMutations {
+  private readonly options: WebhookGraphOptions;
+
+  constructor(options: WebhookGraphOptions) {
+    this.options = options;
+  }
+
+  @Mutation(() => WebhookEndpointWithSecretType)
+  async createWebhookEndpoint(
+    @Arg("input", () => CreateWebhookEndpointInput) input: CreateWebhookEndpointInput,
+    @Ctx() { identity }: SubgraphContext,
+  ): Promise<WebhookEndpointWithSecretType> {
+    authorize(identity, "Mutation.createWebhookEndpoint", input.tenantId);
+    const eventTypes = checkEventTypes(input.eventTypes);
+    const url = await this.checkUrl(input.url);
+    const tenant = await requireTenant(this.options.tenancy, input.tenantId);
+    if (tenant.status === "CLOSED") throw new MetrlyError("TENANT_CLOSED", "The tenant is closed");
+    const secret = newWebhookSecret();
+    return { endpoint: await this.options.endpoints.create(tenant.id, url, eventTypes, secret), secret };
+  }
+
+  @Mutation(() => WebhookEndpointType)
+  async updateWebhookEndpoint(
+    @Arg("id", () => ID) id: string,
+    @Arg("input", () => UpdateWebhookEndpointInput) input: UpdateWebhookEndpointInput,
+    @Ctx() { identity }: SubgraphContext,
+  ): Promise<Endpoint> {
+    const endpoint = await this.reach(identity, "Mutation.updateWebhookEndpoint", id);
+    return this.options.endpoints.update(endpoint, {
+      ...(typeof input.url === "string" && { url: await this.checkUrl(input.url) }),
+      ...(input.eventTypes && { eventTypes: checkEventTypes(input.eventTypes) }),
+      ...(input.status && { status: input.status }),
+    });
+  }
+
+  @Mutation(() => Boolean)
+  async deleteWebhookEndpoint(@Arg("id", () => ID) id: string, @Ctx() { identity }: SubgraphContext): Promise<boolean> {
+    await this.options.endpoints.remove(await this.reach(identity, "Mutation.deleteWebhookEndpoint", id));
+    return true;
+  }
+
+  @Mutation(() => WebhookEndpointWithSecretType)
+  async rotateWebhookSecret(
+    @Arg("id", () => ID) id: string,
+    @Arg("graceSeconds", () => Int, { defaultValue: 86_400 }) graceSeconds: number,
+    @Ctx() { identity }: SubgraphContext,
+  ): Promise<WebhookEndpointWithSecretType> {
+    const endpoint = await this.reach(identity, "Mutation.rotateWebhookSecret", id);
+    if (graceSeconds < 0 || graceSeconds > MAX_GRACE_SECONDS)
+      throw new MetrlyError("INVALID", `\`graceSeconds\` must be 0..${MAX_GRACE_SECONDS}, not ${graceSeconds}`);
+    const secret = newWebhookSecret();
+    await this.options.endpoints.rotate(endpoint, secret, graceSeconds);
+    return { endpoint, secret };
+  }
+
+  @Mutation(() => WebhookDeliveryType)
+  async sendTestWebhook(
+    @Arg("endpointId", () => ID) endpointId: string,
+    @Ctx() { identity }: SubgraphContext,
+  ): Promise<WebhookDeliveryType> {
+    const endpoint = await this.reach(identity, "Mutation.sendTestWebhook", endpointId);
+    return this.start(await this.options.endpoints.planTest(endpoint, this.options.clock.now()));
+  }
+
+  @Mutation(() => WebhookDeliveryType)
+  async replayWebhookDelivery(
+    @Arg("id", () => ID) id: string,
+    @Ctx() { identity }: SubgraphContext,
+  ): Promise<WebhookDeliveryType> {
+    authorize(identity, "Mutation.replayWebhookDelivery");
+    const delivery = await this.options.endpoints.delivery(id);
+    if (delivery === undefined) throw new MetrlyError("NOT_FOUND", "There is no such webhook delivery");
+    authorize(identity, "Mutation.replayWebhookDelivery", delivery.tenantId);
+    return this.start(await this.options.endpoints.replay(delivery.tenantId, id));
+  }
+
+  @Mutation(() => Int)
+  async replayDeadLetters(
+    @Arg("endpointId", () => ID) endpointId: string,
+    @Ctx() { identity }: SubgraphContext,
+  ): Promise<number> {
+    const endpoint = await this.reach(identity, "Mutation.replayDeadLetters", endpointId);
+    const replayed = await this.options.endpoints.replayDead(endpoint);
+    await this.options.enqueue(replayed.slice(0, REPLAY_JOBS));
+    return replayed.length;
+  }
+
+  /** The role first, so that a too small one learns nothing; then the endpoint, and another tenant's does not exist. */
+  private async reach(identity: Identity, operation: Operation, endpointId: string): Promise<Endpoint> {
+    authorize(identity, operation);
+    const endpoint = await this.options.endpoints.find(endpointId);
+    if (endpoint === undefined) throw new MetrlyError("NOT_FOUND", "There is no such webhook endpoint");
+    authorize(identity, operation, endpoint.tenantId);
+    return endpoint;
+  }
+
+  private async start(ref: DeliveryRef): Promise<WebhookDeliveryType> {
+    await this.options.enqueue([ref]);
+    const delivery = await this.options.endpoints.delivery(ref.deliveryId);
+    if (delivery === undefined) throw new Error(`delivery ${ref.deliveryId} was planned and is not there`);
+    return deliveryView(delivery);
+  }
+
+  /** A name that does not resolve now is no objection; each attempt checks again. */
+  private async checkUrl(text: string): Promise<string> {
+    const target = await checkTarget(text, this.options.policy, this.options.resolve);
+    if (target.kind === "forbidden") throw new MetrlyError("INVALID", `\`url\`: ${target.reason}`, { path: "url" });
+    return new URL(text).href;
+  }
+}
+
+function checkEventTypes(types: readonly string[]): readonly string[] {
+  const known: readonly string[] = EVENT_TYPES;
+  const unknown = types.find((type) => !known.includes(type));
+  if (unknown !== undefined || types.length === 0) {
+    const what = unknown === undefined ? "names none" : `names ${JSON.stringify(unknown.slice(0, 80))}`;
+    throw new MetrlyError("INVALID", `\`eventTypes\` ${what}; there are ${known.join(", ")}`, { path: "eventTypes" });
+  }
+  return EVENT_TYPES.filter((type) => types.includes(type));
+}
+
+function deliveryView(delivery: Delivery): WebhookDeliveryType {
+  return { ...delivery, payload: JSON.parse(delivery.payload) };
+}

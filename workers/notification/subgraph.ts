@@ -1,0 +1,34 @@
+import type { Database } from "#platform/database.js";
+import { buildSubgraph, type Subgraph } from "#platform/subgraph.js";
+import { maySee } from "#schema/policy.js";
+import type { Feed } from "./feed.js";
+import { createLiveResolver, TenantAlertsResolver } from "./graph-alerts.js";
+import {
+  TenantWebhooksResolver,
+  WebhookEndpointResolver,
+  type WebhookGraphOptions,
+  WebhookMutations,
+} from "./graph-webhooks.js";
+
+export interface NotificationGraphOptions extends WebhookGraphOptions {
+  readonly database: Database;
+  readonly feed: Feed;
+}
+
+/** Notification's part of the graph: alerts and webhooks of tenants, mutations of webhooks, live subscriptions. */
+export function buildNotificationSubgraph(options: NotificationGraphOptions): Promise<Subgraph> {
+  return buildSubgraph({
+    name: "notification",
+    resolvers: [
+      new TenantAlertsResolver(options.database),
+      new TenantWebhooksResolver(options),
+      new WebhookEndpointResolver(options),
+      new WebhookMutations(options),
+      createLiveResolver(options),
+    ],
+    references: {
+      Tenant: ({ id }, { identity }) =>
+        typeof id === "string" && maySee(identity, "Query.tenant", id) ? { id } : null,
+    },
+  });
+}
