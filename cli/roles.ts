@@ -1,4 +1,3 @@
-import type { FastifyInstance } from "fastify";
 import type { Room, RoomContext, Service } from "#platform/room.js";
 import type { Subgraph } from "#platform/subgraph.js";
 
@@ -16,11 +15,8 @@ export const ROLES: Readonly<Record<Service, () => Promise<StartRoom>>> = {
   notification: async () => (await import("../workers/notification/main.js")).startNotification,
 };
 
-export async function startFrontDoor(
-  context: RoomContext,
-  app: FastifyInstance,
-  subgraphs: readonly Subgraph[],
-): Promise<Room> {
+export async function startFrontDoor(context: RoomContext, subgraphs: readonly Subgraph[]): Promise<Room> {
   const { startGateway } = await import("../gateway/main.js");
-  return startGateway({ ...context, app, subgraphs });
+  const { createTokenIssuer } = await import("../gateway/token-issuer.js");
+  return startGateway({ ...context, subgraphs, issuer: await createTokenIssuer(context.config.dataDir) });
 }

@@ -73,7 +73,7 @@ async function start(
   const app = createHttpServer(logger.child({ room: "http" }));
   closers.push(() => app.close());
   const subgraphs = rooms.map((room) => room.subgraph).filter((subgraph) => subgraph !== undefined);
-  const frontDoor = await startFrontDoor({ ...context, logger: logger.child({ room: "gateway" }) }, app, subgraphs);
+  const frontDoor = await startFrontDoor({ ...context, logger: logger.child({ room: "gateway" }) }, subgraphs);
   // Open sockets would keep the server from closing: the front door says goodbye to them first.
   closers.push(() => frontDoor.stop());
   for (const room of [...rooms, frontDoor]) room.register?.(app);

@@ -1,0 +1,31 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { pino } from "pino";
+import { parseConfig } from "#platform/config.js";
+import { startSystem } from "./system.js";
+
+/** Prints `[{ name, sdl }]` of the subgraphs that really run: starts the system in a folder that is thrown away. */
+const dataDir = await mkdtemp(path.join(tmpdir(), "metrly-schema-"));
+try {
+  const config = parseConfig({
+    METRLY_DATA_DIR: dataDir,
+    METRLY_PORT: "0",
+    METRLY_METRICS_PORT: "0",
+    METRLY_DEMO: "off",
+  });
+  const system = await startSystem({
+    config,
+    logger: pino({ level: "warn" }, pino.destination(2)),
+    fail(error) {
+      throw error;
+    },
+  });
+  const subgraphs = system.rooms.flatMap((room) =>
+    room.subgraph === undefined ? [] : [{ name: room.subgraph.name, sdl: room.subgraph.sdl }],
+  );
+  process.stdout.write(JSON.stringify(subgraphs));
+  await system.stop();
+} finally {
+  await rm(dataDir, { recursive: true, force: true });
+}
