@@ -29,7 +29,8 @@ export interface InvoiceDocument {
 }
 
 export const invoiceIdOf = (tenantId: string, ordinal: number): string => `inv_${tenantId}_${ordinalText(ordinal)}`;
-const numberOf = (tenantId: string, ordinal: number): string => `${tenantId.toUpperCase()}-${ordinalText(ordinal)}`;
+export const invoiceNumberOf = (tenantId: string, ordinal: number): string =>
+  `${tenantId.toUpperCase()}-${ordinalText(ordinal)}`;
 const ordinalText = (ordinal: number): string => String(ordinal).padStart(ORDINAL_DIGITS, "0");
 
 /** Tenant and ordinal of an invoice id; undefined for text that is none. */
@@ -49,7 +50,7 @@ export function invoiceDocument(facts: InvoiceFacts): InvoiceDocument {
   const text = canonicalJson({
     schema: "metrly.invoice.v1",
     id,
-    number: numberOf(facts.tenantId, facts.ordinal),
+    number: invoiceNumberOf(facts.tenantId, facts.ordinal),
     tenantId: facts.tenantId,
     period: { start: timeText(facts.period.start), end: timeText(facts.period.end) },
     currency: facts.currency,

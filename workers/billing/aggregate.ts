@@ -1,0 +1,70 @@
+import type { Clock } from "#kernel/clock.js";
+import type { Transaction } from "#platform/database.js";
+import type { Queue } from "#platform/job-queue.js";
+import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { type CloseJob, closeJobId } from "./close-job.js";
+import { createPeriodCalendar, type PeriodCalendar } from "./period-calendar.js";
+import { foldEntries } from "./rules/fold.js";
+import { insertClosings, lastEnds } from "./store/periods.js";
+import { appendFolded } from "./store/usage.js";
+
+export interface AggregatorOptions {
+  readonly tenancy: TenancyCopy;
+  readonly partitions: number;
+  readonly queue: Queue<CloseJob>;
+  readonly clock: Clock;
+  readonly onApplied?: (partition: number, last: LedgerEntry) => void;
+}
+
+export interface Aggregator {
+  /** Billing's effect of contiguous entries: see `LedgerConsumerOptions.apply`. */
+  apply(
+    tx: Transaction,
+    partition: number,
+    entries: readonly LedgerEntry[],
+  ): Promise<(() => Promise<void>) | undefined>;
+  stop(): void;
+}
+
+/**
+ * Turns the ledger into deltas, counts and ended periods, in the transaction that moves the mark. What it keeps in memory is
+ * derived from the database and loaded anew whenever another consumer has moved the partition meanwhile.
+ */
+export function createAggregator(options: AggregatorOptions): Aggregator {
+  const { tenancy, partitions, queue, clock } = options;
+  const calendars = new Map<number, PeriodCalendar>();
+  const unsubscribe = tenancy.onChange((change) => {
+    if (change.kind === "tenant") for (const calendar of calendars.values()) calendar.add(change);
+  });
+
+  async function calendarAt(tx: Transaction, partition: number, mark: number): Promise<PeriodCalendar> {
+    const known = calendars.get(partition);
+    if (known?.mark() === mark) return known;
+    const loaded = createPeriodCalendar(partition, partitions, tenancy, await lastEnds(tx, partition), mark);
+    calendars.set(partition, loaded);
+    return loaded;
+  }
+
+  return {
+    async apply(tx, partition, entries) {
+      const [first, last] = [entries[0], entries.at(-1)];
+      if (first === undefined || last === undefined) return undefined;
+      const calendar = await calendarAt(tx, partition, first.seq - 1);
+      await appendFolded(
+        tx,
+        foldEntries(entries, (type) => tenancy.metersOfType(type)),
+      );
+      const closings = calendar.closingsOf(entries);
+      await insertClosings(tx, partition, closings, clock.now());
+      return async () => {
+        calendar.commit(closings, last.seq);
+        options.onApplied?.(partition, last);
+        for (const { tenantId, period } of closings) {
+          await queue.add(closeJobId(tenantId, period.start), { tenantId });
+        }
+      };
+    },
+    stop: unsubscribe,
+  };
+}

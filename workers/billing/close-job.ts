@@ -1,0 +1,8 @@
+/** The queue only says who has something to close; what that is, the database knows. */
+export interface CloseJob {
+  readonly tenantId: string;
+}
+
+export const CLOSE_QUEUE = "billing-close";
+
+export const closeJobId = (tenantId: string, periodStart: number): string => `close-${tenantId}-${periodStart}`;

@@ -1,0 +1,82 @@
+import type { LogConsumer } from "#platform/event-log.js";
+import { startLedgerConsumer } from "#platform/ledger-consumer.js";
+import { startOutboxRelay } from "#platform/outbox.js";
+import type { Readiness, Room, RoomContext } from "#platform/room.js";
+import { BILLING_EVENTS } from "#schema/topics.js";
+import { createAggregator } from "./aggregate.js";
+import { CLOSE_QUEUE, type CloseJob } from "./close-job.js";
+import { STUCK_AFTER_MS, startCloseWorker } from "./close-worker.js";
+import { createBillingMetrics } from "./metrics.js";
+import { waitingCloses } from "./store/periods.js";
+import { createBillingSubgraph } from "./subgraph.js";
+
+const CONSUMER_SILENT_AFTER_MS = 30_000;
+
+/** Starts billing: its graph at once, its consumer and worker when `begin` says that the ledger can be asked. */
+export async function startBilling(context: RoomContext): Promise<Room> {
+  const { clock, logger, tenancy, jobs } = context;
+  const metrics = createBillingMetrics(context.metrics);
+  const database = await context.openDatabase("billing");
+  const onError = (error: unknown): void => logger.error({ err: error }, "billing retries after an error");
+  const queue = jobs.queue<CloseJob>(CLOSE_QUEUE);
+  const aggregator = createAggregator({
+    tenancy,
+    queue,
+    clock,
+    partitions: context.config.partitions,
+    onApplied: (partition, last) =>
+      metrics.lagSeconds.set({ partition: String(partition) }, (clock.now() - last.recordedAt) / 1000),
+  });
+  const relay = startOutboxRelay({ database, log: context.log, topics: [BILLING_EVENTS], onError });
+  const worker = startCloseWorker({
+    database,
+    tenancy,
+    clock,
+    jobs,
+    queue,
+    logger,
+    onFailed: () => metrics.closeFailures.inc(),
+    onClosed: (invoiced) => {
+      metrics.closes.inc();
+      if (invoiced) metrics.invoices.inc();
+      relay.kick();
+    },
+  });
+  const subgraph = await createBillingSubgraph({ ...context, partitions: context.config.partitions, database });
+  let consumer: LogConsumer | undefined;
+
+  async function readiness(): Promise<Readiness> {
+    const reasons: string[] = [];
+    if (consumer === undefined) reasons.push("billing does not consume the ledger yet");
+    else if (clock.now() - consumer.lastProgressAt() > CONSUMER_SILENT_AFTER_MS)
+      reasons.push("billing's consumer of usage.recorded does not move");
+    const [oldest] = await waitingCloses(database.pool, 1);
+    if (oldest !== undefined && clock.now() - oldest.since > STUCK_AFTER_MS)
+      reasons.push(`the close of a billing period of ${oldest.tenantId} is stuck`);
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  return {
+    name: "billing",
+    subgraph,
+    readiness,
+    async begin() {
+      consumer = await startLedgerConsumer({
+        log: context.log,
+        group: "billing-aggregate",
+        database,
+        ledger: context.ledger,
+        tenancy,
+        apply: (tx, partition, entries) => aggregator.apply(tx, partition, entries),
+        onError,
+      });
+    },
+    async stop() {
+      await consumer?.stop();
+      aggregator.stop();
+      await worker.stop();
+      await relay.stop();
+      await database.stop();
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import { Counter, Gauge, type Registry } from "prom-client";
+
+export interface BillingMetrics {
+  /** Age of the last applied ledger entry when it was applied, per partition: how far billing follows behind recording. */
+  readonly lagSeconds: Gauge<"partition">;
+  readonly closes: Counter;
+  readonly invoices: Counter;
+  readonly closeFailures: Counter;
+}
+
+export function createBillingMetrics(registry: Registry): BillingMetrics {
+  const registers = [registry];
+  return {
+    lagSeconds: new Gauge({
+      name: "metrly_billing_lag_seconds",
+      help: "Age of the last applied ledger entry when it was applied",
+      labelNames: ["partition"],
+      registers,
+    }),
+    closes: new Counter({ name: "metrly_billing_closes_total", help: "Billing periods closed", registers }),
+    invoices: new Counter({ name: "metrly_billing_invoices_total", help: "Invoices written", registers }),
+    closeFailures: new Counter({
+      name: "metrly_billing_close_failures_total",
+      help: "Attempts to close or sweep that failed and are tried again",
+      registers,
+    }),
+  };
+}

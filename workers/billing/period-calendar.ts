@@ -1,0 +1,88 @@
+import { partitionOf } from "#kernel/partition.js";
+import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { type Closing, closingOfClose, closingsOfTick, earliestOpenPeriod } from "./rules/calendar.js";
+
+/**
+ * One partition's tenants by the end of their earliest open period, so that a tick looks only at those that may be due.
+ * Derived from the database at `mark` and valid for the entry after it; whoever finds another mark loads it anew.
+ */
+export interface PeriodCalendar {
+  /** The last applied `seq` that this reflects. */
+  readonly mark: () => number;
+  add(tenant: TenantState): void;
+  /** What the entries end, without remembering it: the transaction may still fail. */
+  closingsOf(entries: readonly LedgerEntry[]): Closing[];
+  /** Remembers closings that are committed. */
+  commit(closings: readonly Closing[], mark: number): void;
+}
+
+export function createPeriodCalendar(
+  partition: number,
+  partitions: number,
+  tenancy: TenancyCopy,
+  lastEnds: ReadonlyMap<string, number>,
+  initialMark: number,
+): PeriodCalendar {
+  const closedThrough = new Map(lastEnds);
+  const byEnd = new Map<number, Set<string>>();
+  const known = new Set<string>();
+  let mark = initialMark;
+
+  function file(tenant: TenantState): void {
+    const { end } = earliestOpenPeriod(tenant, closedThrough.get(tenant.id));
+    const due = byEnd.get(end) ?? new Set();
+    due.add(tenant.id);
+    byEnd.set(end, due);
+  }
+
+  function add(tenant: TenantState): void {
+    if (known.has(tenant.id) || partitionOf(tenant.id, partitions) !== partition) return;
+    known.add(tenant.id);
+    file(tenant);
+  }
+
+  function dueAt(atMs: number): string[] {
+    const due: string[] = [];
+    for (const [end, tenants] of byEnd) if (end <= atMs) due.push(...tenants);
+    return due.sort();
+  }
+
+  function closingsOf(entries: readonly LedgerEntry[]): Closing[] {
+    const closings: Closing[] = [];
+    const moved = new Map<string, number>();
+    const through = (id: string): number | undefined => moved.get(id) ?? closedThrough.get(id);
+    const take = (found: readonly Closing[]): void => {
+      for (const closing of found) moved.set(closing.tenantId, closing.period.end);
+      closings.push(...found);
+    };
+    for (const entry of entries) {
+      if (entry.kind === "close") {
+        const tenant = tenancy.tenant(entry.tenantId);
+        const closing = tenant && closingOfClose(entry, tenant, through(tenant.id));
+        if (closing !== undefined) take([closing]);
+      } else if (entry.kind === "tick") {
+        for (const id of dueAt(entry.at)) {
+          const tenant = tenancy.tenant(id);
+          if (tenant !== undefined) take(closingsOfTick(entry, tenant, through(id)));
+        }
+      }
+    }
+    return closings;
+  }
+
+  function commit(closings: readonly Closing[], newMark: number): void {
+    mark = newMark;
+    for (const { tenantId, period } of closings) {
+      byEnd.get(period.end)?.delete(tenantId);
+      if (byEnd.get(period.end)?.size === 0) byEnd.delete(period.end);
+      closedThrough.set(tenantId, period.end);
+      const tenant = tenancy.tenant(tenantId);
+      if (tenant !== undefined) file(tenant);
+    }
+  }
+
+  for (const tenant of tenancy.tenants()) add(tenant);
+  return { mark: () => mark, add, closingsOf, commit };
+}

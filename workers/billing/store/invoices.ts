@@ -1,0 +1,157 @@
+import { Decimal } from "#kernel/decimal.js";
+import type { Transaction } from "#platform/database.js";
+import type { InvoiceDocument } from "../rules/invoice-document.js";
+import type { InvoiceLine } from "../rules/invoice-lines.js";
+import { totalOf } from "../rules/invoice-lines.js";
+import { groupByQuery, type Queryable } from "./usage.js";
+
+/** A closed invoice. Its document is the invoice; everything else helps to find it. */
+export interface StoredInvoice {
+  readonly tenantId: string;
+  readonly ordinal: number;
+  readonly periodStart: number;
+  readonly sha256: string;
+  readonly document: string;
+  readonly generatedAt: number;
+}
+
+interface InvoiceRow {
+  readonly tenant_id: string;
+  readonly ordinal: number;
+  readonly period_start: number;
+  readonly sha256: string;
+  readonly document: string;
+  readonly generated_at: number;
+}
+
+const COLUMNS = "i.tenant_id, i.ordinal, i.period_start, i.sha256, i.document, i.generated_at";
+
+/** Ordinal and hash of a tenant's last invoice; call it under the lock of its closing period. */
+export async function lastInvoice(
+  tx: Transaction,
+  tenantId: string,
+): Promise<{ ordinal: number; sha256: string } | undefined> {
+  const { rows } = await tx.query<{ ordinal: number; sha256: string }>(
+    "SELECT ordinal, sha256 FROM invoice WHERE tenant_id = $1 ORDER BY ordinal DESC LIMIT 1",
+    [tenantId],
+  );
+  return rows[0];
+}
+
+export interface NewInvoice {
+  readonly tenantId: string;
+  readonly ordinal: number;
+  readonly periodStart: number;
+  readonly currency: string;
+  readonly lines: readonly InvoiceLine[];
+  readonly document: InvoiceDocument;
+  readonly generatedAt: number;
+}
+
+export async function insertInvoice(tx: Transaction, invoice: NewInvoice): Promise<void> {
+  const { lines, document } = invoice;
+  await tx.query(
+    `INSERT INTO invoice (tenant_id, ordinal, period_start, currency, total, sha256, document, generated_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [
+      invoice.tenantId,
+      invoice.ordinal,
+      invoice.periodStart,
+      invoice.currency,
+      totalOf(lines).toFixed(),
+      document.sha256,
+      document.text,
+      invoice.generatedAt,
+    ],
+  );
+  await tx.query(
+    `INSERT INTO invoice_line (tenant_id, invoice_ordinal, position, for_period, for_kind, for_price, amount)
+     SELECT $1, $2, n, p, k, i, a
+       FROM unnest($3::bigint[], $4::text[], $5::int[], $6::numeric[]) WITH ORDINALITY AS l(p, k, i, a, n)`,
+    [
+      invoice.tenantId,
+      invoice.ordinal,
+      lines.map((line) => line.identity.periodStart),
+      lines.map((line) => line.identity.kind),
+      lines.map((line) => line.identity.priceIndex),
+      lines.map((line) => line.amount.toFixed()),
+    ],
+  );
+}
+
+export interface InvoicedAmount {
+  readonly tenantId: string;
+  readonly periodStart: number;
+  readonly kind: string;
+  readonly priceIndex: number;
+  readonly amount: Decimal;
+}
+
+/** Everything invoiced so far for the lines of some periods: originals and adjustments together. */
+export async function invoicedAmounts(
+  q: Queryable,
+  periods: readonly { readonly tenantId: string; readonly start: number }[],
+): Promise<InvoicedAmount[]> {
+  if (periods.length === 0) return [];
+  const { rows } = await q.query<{
+    tenant_id: string;
+    for_period: number;
+    for_kind: string;
+    for_price: number;
+    amount: string;
+  }>(
+    `SELECT l.tenant_id, l.for_period, l.for_kind, l.for_price, sum(l.amount)::text AS amount FROM invoice_line l
+       JOIN unnest($1::text[], $2::bigint[]) AS w(tenant_id, for_period) USING (tenant_id, for_period)
+      GROUP BY 1, 2, 3, 4`,
+    [periods.map((p) => p.tenantId), periods.map((p) => p.start)],
+  );
+  return rows.map((row) => ({
+    tenantId: row.tenant_id,
+    periodStart: row.for_period,
+    kind: row.for_kind,
+    priceIndex: row.for_price,
+    amount: new Decimal(row.amount),
+  }));
+}
+
+export interface InvoiceKey {
+  readonly tenantId: string;
+  readonly ordinal: number;
+}
+
+export async function invoicesByKey(q: Queryable, keys: readonly InvoiceKey[]): Promise<StoredInvoice[]> {
+  const { rows } = await q.query<InvoiceRow>(
+    `SELECT ${COLUMNS} FROM invoice i
+       JOIN unnest($1::text[], $2::int[]) AS w(tenant_id, ordinal) USING (tenant_id, ordinal)`,
+    [keys.map((key) => key.tenantId), keys.map((key) => key.ordinal)],
+  );
+  return rows.map(fromRow);
+}
+
+export interface InvoicePage {
+  readonly tenantId: string;
+  /** Only invoices with a smaller ordinal. */
+  readonly before: number;
+  readonly take: number;
+}
+
+/** Pages of invoices, newest first, in one statement. */
+export async function listInvoices(q: Queryable, pages: readonly InvoicePage[]): Promise<StoredInvoice[][]> {
+  const { rows } = await q.query<InvoiceRow & { n: number }>(
+    `SELECT w.n, i.* FROM unnest($1::text[], $2::bigint[], $3::int[]) WITH ORDINALITY AS w(tenant_id, before, take, n)
+      CROSS JOIN LATERAL (SELECT ${COLUMNS} FROM invoice i
+        WHERE i.tenant_id = w.tenant_id AND i.ordinal < w.before ORDER BY i.ordinal DESC LIMIT w.take) i
+      ORDER BY w.n, i.ordinal DESC`,
+    [pages.map((page) => page.tenantId), pages.map((page) => page.before), pages.map((page) => page.take)],
+  );
+  return groupByQuery(rows, pages.length, fromRow);
+}
+
+const fromRow = (row: InvoiceRow): StoredInvoice => ({
+  tenantId: row.tenant_id,
+  ordinal: row.ordinal,
+  periodStart: row.period_start,
+  sha256: row.sha256,
+  document: row.document,
+  generatedAt: row.generated_at,
+});

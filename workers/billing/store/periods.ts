@@ -1,0 +1,203 @@
+import type { Period } from "#kernel/period.js";
+import type { Transaction } from "#platform/database.js";
+import type { AssignedPlan } from "#schema/tenancy-history.js";
+import type { Closing } from "../rules/calendar.js";
+import { groupByQuery, type Queryable } from "./usage.js";
+
+/** A period that has a watermark. */
+export interface EndedPeriod {
+  readonly tenantId: string;
+  readonly period: Period;
+  readonly partition: number;
+  readonly status: "CLOSING" | "CLOSED";
+  readonly watermark: number;
+  readonly tenancyVersion: number;
+  readonly plan: AssignedPlan | undefined;
+  readonly closedAt: number | null;
+  readonly invoiceOrdinal: number | null;
+}
+
+interface PeriodRow {
+  readonly tenant_id: string;
+  readonly start_at: number;
+  readonly end_at: number;
+  readonly partition: number;
+  readonly status: "CLOSING" | "CLOSED";
+  readonly watermark: number;
+  readonly tenancy_version: number;
+  readonly plan_id: string | null;
+  readonly plan_version: number | null;
+  readonly closed_at: number | null;
+  readonly invoice_ordinal: number | null;
+}
+
+const COLUMNS =
+  "p.tenant_id, p.start_at, p.end_at, p.partition, p.status, p.watermark, p.tenancy_version, p.plan_id, p.plan_version, p.closed_at, p.invoice_ordinal";
+
+export async function insertClosings(
+  tx: Transaction,
+  partition: number,
+  closings: readonly Closing[],
+  nowMs: number,
+): Promise<void> {
+  if (closings.length === 0) return;
+  await tx.query(
+    `INSERT INTO billing_period (tenant_id, start_at, end_at, partition, status, watermark, tenancy_version, plan_id,
+                                 plan_version, closing_since)
+     SELECT t, s, e, $8, 'CLOSING', w, v, pi, pv, $9
+       FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::int[])
+              AS c(t, s, e, w, v, pi, pv)`,
+    [
+      closings.map((c) => c.tenantId),
+      closings.map((c) => c.period.start),
+      closings.map((c) => c.period.end),
+      closings.map((c) => c.watermark),
+      closings.map((c) => c.tenancyVersion),
+      closings.map((c) => c.plan?.planId ?? null),
+      closings.map((c) => c.plan?.planVersion ?? null),
+      partition,
+      nowMs,
+    ],
+  );
+}
+
+/** End of the last period with a watermark, per tenant of a partition. */
+export async function lastEnds(q: Queryable, partition: number): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await q.query<{ tenant_id: string; end_at: number }>(
+    "SELECT tenant_id, max(end_at) AS end_at FROM billing_period WHERE partition = $1 GROUP BY tenant_id",
+    [partition],
+  );
+  return new Map(rows.map((row) => [row.tenant_id, row.end_at]));
+}
+
+/**
+ * Locks a tenant's earliest period that waits for its close. Undefined: none, or another worker just closed the one that this
+ * call waited for; ask `hasClosing` to tell.
+ */
+export async function lockEarliestClosing(tx: Transaction, tenantId: string): Promise<EndedPeriod | undefined> {
+  const { rows } = await tx.query<PeriodRow>(
+    `SELECT ${COLUMNS} FROM billing_period p WHERE p.tenant_id = $1 AND p.status = 'CLOSING'
+      ORDER BY p.start_at LIMIT 1 FOR UPDATE`,
+    [tenantId],
+  );
+  return rows[0] && fromRow(rows[0]);
+}
+
+export async function hasClosing(q: Queryable, tenantId: string): Promise<boolean> {
+  const { rowCount } = await q.query(
+    "SELECT 1 FROM billing_period WHERE tenant_id = $1 AND status = 'CLOSING' LIMIT 1",
+    [tenantId],
+  );
+  return rowCount === 1;
+}
+
+/** Entries with a `seq` in (afterSeq, toSeq] that belong to periods before `start`. */
+export interface LateQuery {
+  readonly tenantId: string;
+  readonly start: number;
+  readonly afterSeq: number;
+  readonly toSeq: number;
+}
+
+/** Per query: the invoiced periods that got late usage, oldest first. */
+export async function latePeriods(q: Queryable, queries: readonly LateQuery[]): Promise<EndedPeriod[][]> {
+  if (queries.length === 0) return [];
+  const { rows } = await q.query<PeriodRow & { n: number }>(
+    `WITH late AS (
+       SELECT DISTINCT w.n, w.tenant_id, w.start_at, d.hour
+         FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
+                WITH ORDINALITY AS w(tenant_id, start_at, after_seq, to_seq, n)
+         JOIN usage_delta d ON d.tenant_id = w.tenant_id AND d.seq > w.after_seq AND d.seq <= w.to_seq
+          AND d.hour < w.start_at
+     )
+     SELECT DISTINCT late.n, ${COLUMNS} FROM late
+       JOIN billing_period p ON p.tenant_id = late.tenant_id AND p.start_at < late.start_at
+        AND late.hour >= p.start_at AND late.hour < p.end_at
+      WHERE p.invoice_ordinal IS NOT NULL AND p.plan_id IS NOT NULL
+      ORDER BY late.n, p.start_at`,
+    [
+      queries.map((w) => w.tenantId),
+      queries.map((w) => w.start),
+      queries.map((w) => w.afterSeq),
+      queries.map((w) => w.toSeq),
+    ],
+  );
+  return groupByQuery(rows, queries.length, fromRow);
+}
+
+export async function markClosed(
+  tx: Transaction,
+  period: EndedPeriod,
+  invoiceOrdinal: number | null,
+  closedAt: number,
+): Promise<void> {
+  const { rowCount } = await tx.query(
+    `UPDATE billing_period SET status = 'CLOSED', closed_at = $3, invoice_ordinal = $4
+      WHERE tenant_id = $1 AND start_at = $2 AND status = 'CLOSING'`,
+    [period.tenantId, period.period.start, closedAt, invoiceOrdinal],
+  );
+  if (rowCount !== 1) throw new Error(`the period of ${period.tenantId} was closed under its own lock`);
+}
+
+/** What waits for its close: the queue may lose jobs, this table does not. */
+export async function waitingCloses(
+  q: Queryable,
+  limit: number,
+): Promise<{ tenantId: string; start: number; since: number }[]> {
+  const { rows } = await q.query<{ tenant_id: string; start_at: number; closing_since: number }>(
+    `SELECT tenant_id, start_at, closing_since FROM billing_period WHERE status = 'CLOSING'
+      ORDER BY closing_since LIMIT $1`,
+    [limit],
+  );
+  return rows.map((row) => ({ tenantId: row.tenant_id, start: row.start_at, since: row.closing_since }));
+}
+
+export interface PeriodPage {
+  readonly tenantId: string;
+  /** Only periods that start before this one. */
+  readonly before: number;
+  readonly take: number;
+}
+
+/** Pages of ended periods, newest first, in one statement. */
+export async function listEnded(q: Queryable, pages: readonly PeriodPage[]): Promise<EndedPeriod[][]> {
+  const { rows } = await q.query<PeriodRow & { n: number }>(
+    `SELECT w.n, p.* FROM unnest($1::text[], $2::bigint[], $3::int[]) WITH ORDINALITY AS w(tenant_id, before, take, n)
+      CROSS JOIN LATERAL (SELECT ${COLUMNS} FROM billing_period p
+        WHERE p.tenant_id = w.tenant_id AND p.start_at < w.before ORDER BY p.start_at DESC LIMIT w.take) p
+      ORDER BY w.n, p.start_at DESC`,
+    [pages.map((page) => page.tenantId), pages.map((page) => page.before), pages.map((page) => page.take)],
+  );
+  return groupByQuery(rows, pages.length, fromRow);
+}
+
+export interface PeriodKey {
+  readonly tenantId: string;
+  readonly start: number;
+}
+
+export async function periodsByKey(q: Queryable, keys: readonly PeriodKey[]): Promise<EndedPeriod[]> {
+  const { rows } = await q.query<PeriodRow>(
+    `SELECT ${COLUMNS} FROM billing_period p
+       JOIN unnest($1::text[], $2::bigint[]) AS w(tenant_id, start_at) USING (tenant_id, start_at)`,
+    [keys.map((key) => key.tenantId), keys.map((key) => key.start)],
+  );
+  return rows.map(fromRow);
+}
+
+function fromRow(row: PeriodRow): EndedPeriod {
+  return {
+    tenantId: row.tenant_id,
+    period: { start: row.start_at, end: row.end_at },
+    partition: row.partition,
+    status: row.status,
+    watermark: row.watermark,
+    tenancyVersion: row.tenancy_version,
+    plan:
+      row.plan_id === null || row.plan_version === null
+        ? undefined
+        : { planId: row.plan_id, planVersion: row.plan_version },
+    closedAt: row.closed_at,
+    invoiceOrdinal: row.invoice_ordinal,
+  };
+}
