@@ -1,0 +1,124 @@
+import { uuidv7 } from "uuidv7";
+import { MetrlyError } from "#kernel/errors.js";
+import { generateApiKey } from "#platform/api-keys.js";
+import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
+import { authorize, type Identity, type Operation } from "#schema/policy.js";
+import {
+  type ApiKeyTerms,
+  assertMayGrant,
+  isLive,
+  MAX_LIVE_KEYS,
+  rotationReasons,
+  rotationTimes,
+  validateApiKey,
+} from "./rules/api-key.js";
+import { rejectIf } from "./rules/reasons.js";
+import { assertOpen } from "./rules/tenant.js";
+import type { TenancyStore } from "./store.js";
+import type { Change } from "./store-change.js";
+import { notFound, tenantOf } from "./tenants.js";
+
+/** A key just made, with the secret that is shown this once. */
+export interface IssuedKey {
+  readonly apiKey: ApiKeyState;
+  readonly secret: string;
+}
+
+/** Who did it, as the audit log names them. */
+export const actorOf = (identity: Identity): string => `${identity.kind.toLowerCase()}:${identity.id}`;
+
+/** Issues a key. Throws INVALID, FORBIDDEN (more than the issuer has), NOT_FOUND (the tenant), CONFLICT (closed, too many). */
+export function issueApiKey(store: TenancyStore, issuer: Identity, terms: ApiKeyTerms): Promise<IssuedKey> {
+  authorize(issuer, "Mutation.issueApiKey", terms.tenantId);
+  const tenantId = terms.tenantId ?? null;
+  assertMayGrant(issuer, tenantId, terms.scopes);
+  return store.change(actorOf(issuer), async (change) => {
+    rejectIf(validateApiKey(terms, change.now));
+    const tenant = tenantId === null ? undefined : await tenantOf(change, tenantId);
+    if (tenant !== undefined) assertOpen(tenant);
+    await assertRoom(change, tenantId);
+    return newKey(change, "apiKey.issue", {
+      tenantId,
+      name: terms.name,
+      scopes: [...terms.scopes],
+      test: tenant !== undefined && tenant.testClock !== null,
+      expiresAt: terms.expiresAt,
+    });
+  });
+}
+
+/**
+ * Replaces a key by a new one with the same rights; the old one works for `graceSeconds` more, or as long as it would have
+ * anyway. Throws NOT_FOUND, INVALID, FORBIDDEN, CONFLICT (not live any more).
+ */
+export async function rotateApiKey(
+  store: TenancyStore,
+  issuer: Identity,
+  id: string,
+  graceSeconds: number,
+): Promise<IssuedKey> {
+  await reachableKey(store, issuer, "Mutation.rotateApiKey", id);
+  return store.change(actorOf(issuer), async (change) => {
+    rejectIf(rotationReasons(graceSeconds));
+    const old = await keyOf(change, id);
+    assertMayGrant(issuer, old.tenantId, old.scopes);
+    if (!isLive(old, change.now)) throw new MetrlyError("CONFLICT", "The key is revoked or expired: issue a new one");
+    await assertRoom(change, old.tenantId);
+    const { oldExpiresAt, newExpiresAt } = rotationTimes(old, graceSeconds, change.now);
+    const { tenantId, name, scopes, test } = old;
+    const issued = await newKey(change, "apiKey.issue", { tenantId, name, scopes, test, expiresAt: newExpiresAt });
+    const after = { ...old, version: change.nextVersion(), expiresAt: oldExpiresAt };
+    await change.save({ action: "apiKey.rotate", before: old, after });
+    return issued;
+  });
+}
+
+/** Ends a key at once and for good; ending one again changes nothing. Throws NOT_FOUND. */
+export async function revokeApiKey(store: TenancyStore, identity: Identity, id: string): Promise<ApiKeyState> {
+  await reachableKey(store, identity, "Mutation.revokeApiKey", id);
+  return store.change(actorOf(identity), async (change) => {
+    const before = await keyOf(change, id);
+    if (before.revokedAt !== null) return before;
+    const after = { ...before, version: change.nextVersion(), revokedAt: change.now };
+    return change.save({ action: "apiKey.revoke", before, after });
+  });
+}
+
+function newKey(
+  change: Change,
+  action: string,
+  fields: Pick<ApiKeyState, "tenantId" | "name" | "scopes" | "test" | "expiresAt">,
+): Promise<IssuedKey> {
+  const { secret, hash, prefix } = generateApiKey(fields.test);
+  const after: ApiKeyState = {
+    ...fields,
+    kind: "apiKey",
+    id: `key_${uuidv7().replaceAll("-", "")}`,
+    version: change.nextVersion(),
+    prefix,
+    hash,
+    createdAt: change.now,
+    revokedAt: null,
+  };
+  return change.save({ action, after }).then((apiKey) => ({ apiKey, secret }));
+}
+
+/** A key whose tenant the identity reaches; platform keys only for who isn't bound to a tenant. A key's tenant never changes. */
+async function reachableKey(store: TenancyStore, identity: Identity, operation: Operation, id: string): Promise<void> {
+  authorize(identity, operation);
+  const key = await store.apiKey(id);
+  if (key === undefined) throw notFound();
+  if (key.tenantId !== null) return authorize(identity, operation, key.tenantId);
+  if (identity.tenantId !== null || !identity.roles.includes("PLATFORM_ADMIN")) throw notFound();
+}
+
+async function keyOf(change: Change, id: string): Promise<ApiKeyState> {
+  const key = await change.apiKey(id);
+  if (key === undefined) throw notFound();
+  return key;
+}
+
+async function assertRoom(change: Change, tenantId: string | null): Promise<void> {
+  if ((await change.liveApiKeyCount(tenantId)) < MAX_LIVE_KEYS) return;
+  throw new MetrlyError("CONFLICT", `There are ${MAX_LIVE_KEYS} live keys already: revoke some first`);
+}

@@ -1,0 +1,79 @@
+import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
+import { MetrlyError } from "#kernel/errors.js";
+import { CursorScalar } from "#platform/scalars.js";
+import type { SubgraphContext } from "#platform/subgraph.js";
+import { authorize } from "#schema/policy.js";
+import { type IssuedKey, issueApiKey, revokeApiKey, rotateApiKey } from "../api-keys.js";
+import type { TenancyStore } from "../store.js";
+import { DEFAULT_PAGE, type Page, pageOf, pageRequest } from "./paging.js";
+import {
+  ApiKey,
+  AuditEntry,
+  AuditEntryConnection,
+  apiKeyView,
+  IssueApiKeyInput,
+  IssuedApiKey,
+  Viewer,
+} from "./tenant-types.js";
+
+const DEFAULT_GRACE_SECONDS = 86_400;
+
+/** Who may ask, with which key, and who changed what. */
+@Resolver()
+export class AccessResolver {
+  constructor(private readonly store: TenancyStore) {}
+
+  @Query(() => Viewer)
+  viewer(@Ctx() { identity }: SubgraphContext): Viewer {
+    authorize(identity, "Query.viewer");
+    if (identity.kind === "SERVICE") throw new MetrlyError("FORBIDDEN", "Rooms are not viewers");
+    return { kind: identity.kind, id: identity.id, tenantId: identity.tenantId, roles: identity.roles };
+  }
+
+  @Query(() => AuditEntryConnection, { description: "Newest first" })
+  async auditLog(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("tenantId", () => ID, { nullable: true }) tenantId: string | null,
+    @Arg("first", () => Int, { nullable: true, defaultValue: DEFAULT_PAGE }) first: number | null,
+    @Arg("after", () => CursorScalar, { nullable: true }) after: string | null,
+  ): Promise<Page<AuditEntry>> {
+    const wanted = tenantId ?? identity.tenantId ?? undefined;
+    authorize(identity, "Query.auditLog", wanted);
+    const page = pageRequest(first, after ?? null, "audit");
+    const records = await this.store.auditLog({ ...page, tenantId: wanted });
+    return pageOf(records, page, "audit", (record) => record.id);
+  }
+
+  @Mutation(() => IssuedApiKey)
+  async issueApiKey(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("input", () => IssueApiKeyInput) input: IssueApiKeyInput,
+  ): Promise<IssuedApiKey> {
+    const issued = await issueApiKey(this.store, identity, {
+      tenantId: input.tenantId ?? undefined,
+      platform: input.platform ?? false,
+      name: input.name,
+      scopes: input.scopes,
+      expiresAt: input.expiresAt ?? null,
+    });
+    return issuedView(issued);
+  }
+
+  @Mutation(() => IssuedApiKey)
+  async rotateApiKey(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("id", () => ID) id: string,
+    @Arg("graceSeconds", () => Int, { nullable: true, defaultValue: DEFAULT_GRACE_SECONDS }) graceSeconds:
+      | number
+      | null,
+  ): Promise<IssuedApiKey> {
+    return issuedView(await rotateApiKey(this.store, identity, id, graceSeconds ?? DEFAULT_GRACE_SECONDS));
+  }
+
+  @Mutation(() => ApiKey)
+  async revokeApiKey(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<ApiKey> {
+    return apiKeyView(await revokeApiKey(this.store, identity, id));
+  }
+}
+
+const issuedView = ({ apiKey, secret }: IssuedKey): IssuedApiKey => ({ apiKey: apiKeyView(apiKey), secret });

@@ -1,0 +1,43 @@
+import DataLoader from "dataloader";
+import type { ApiKeyState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { TenancyStore } from "../store.js";
+
+/**
+ * Many of the same kind in one query: what a list, or another subgraph's list of references, asks for one by one. They
+ * batch across requests and cache nothing, so that a mutation's answer and the next read are never old; who may see what
+ * is decided around them.
+ */
+export interface Loaders {
+  tenant(id: string): Promise<TenantState | undefined>;
+  plan(id: string): Promise<PlanState | undefined>;
+  apiKeysOfTenant(tenantId: string): Promise<readonly ApiKeyState[]>;
+}
+
+const OPTIONS = { cache: false, maxBatchSize: 500 } as const;
+
+export function createLoaders(store: TenancyStore): Loaders {
+  const tenants = new DataLoader(
+    byId((ids) => store.tenantsByIds(ids)),
+    OPTIONS,
+  );
+  const plans = new DataLoader(
+    byId((ids) => store.plansByIds(ids)),
+    OPTIONS,
+  );
+  const keys = new DataLoader(async (tenantIds: readonly string[]) => {
+    const found = await store.apiKeysOfTenants([...new Set(tenantIds)]);
+    return tenantIds.map((id) => found.filter((key) => key.tenantId === id));
+  }, OPTIONS);
+  return {
+    tenant: (id) => tenants.load(id),
+    plan: (id) => plans.load(id),
+    apiKeysOfTenant: (tenantId) => keys.load(tenantId),
+  };
+}
+
+function byId<T extends { readonly id: string }>(find: (ids: readonly string[]) => Promise<readonly T[]>) {
+  return async (ids: readonly string[]): Promise<(T | undefined)[]> => {
+    const found = new Map((await find([...new Set(ids)])).map((item) => [item.id, item]));
+    return ids.map((id) => found.get(id));
+  };
+}

@@ -1,0 +1,212 @@
+import { Directive, Field, ID, Int, ObjectType } from "type-graphql";
+import { DateTimeScalar, DecimalScalar } from "#platform/scalars.js";
+import type { MeterState, PlanState, PriceState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
+import { Aggregation, LimitKind, PriceModel, QuotaWindow } from "./enums.js";
+import { PageInfo } from "./paging.js";
+
+@ObjectType()
+export class Meter {
+  @Field(() => String)
+  readonly key!: string;
+
+  @Field(() => String)
+  readonly name!: string;
+
+  @Field(() => String)
+  readonly eventType!: string;
+
+  @Field(() => Aggregation)
+  readonly aggregation!: MeterState["aggregation"];
+
+  @Field(() => String, { nullable: true, description: "Property of `data`; not for COUNT" })
+  readonly valueProperty!: string | null;
+
+  @Field(() => [String])
+  readonly dimensions!: readonly string[];
+
+  @Field(() => String, { nullable: true })
+  readonly unit!: string | null;
+
+  @Field(() => Boolean, { description: "Counts nothing of what is recorded from now on" })
+  readonly archived!: boolean;
+}
+
+export function meterView({ id, archivedInVersion, ...state }: MeterState): Meter {
+  return { ...state, key: id, archived: archivedInVersion !== null };
+}
+
+@Directive("@shareable")
+@ObjectType()
+export class DimensionMatch {
+  @Field(() => String)
+  readonly dimension!: string;
+
+  @Field(() => String)
+  readonly value!: string;
+}
+
+@ObjectType({
+  description:
+    "`upTo` is inclusive; null in the last tier. A flat amount is due once its tier is reached; at quantity 0 the first tier's is due",
+})
+export class PriceTier {
+  @Field(() => DecimalScalar, { nullable: true })
+  readonly upTo!: string | null;
+
+  @Field(() => DecimalScalar)
+  readonly unitAmount!: string;
+
+  @Field(() => DecimalScalar)
+  readonly flatAmount!: string;
+}
+
+@ObjectType()
+export class Price {
+  @Field(() => String)
+  readonly meter!: string;
+
+  @Field(() => PriceModel)
+  readonly model!: PriceState["model"];
+
+  @Field(() => DecimalScalar)
+  readonly included!: string;
+
+  @Field(() => DecimalScalar, { nullable: true })
+  readonly unitAmount!: string | null;
+
+  @Field(() => DecimalScalar, { nullable: true })
+  readonly packageSize!: string | null;
+
+  @Field(() => DecimalScalar, { nullable: true })
+  readonly ratePercent!: string | null;
+
+  @Field(() => [PriceTier])
+  readonly tiers!: readonly PriceTier[];
+
+  @Field(() => DecimalScalar)
+  readonly divideBy!: string;
+
+  @Field(() => Boolean)
+  readonly roundUp!: boolean;
+
+  @Field(() => DecimalScalar, { nullable: true })
+  readonly minimumAmount!: string | null;
+
+  @Field(() => DecimalScalar, { nullable: true })
+  readonly maximumAmount!: string | null;
+
+  @Field(() => DecimalScalar)
+  readonly discountPercent!: string;
+
+  @Field(() => [DimensionMatch])
+  readonly where!: readonly DimensionMatch[];
+}
+
+@Directive("@shareable")
+@ObjectType({ description: "`meter` null: counts requests" })
+export class QuotaLimit {
+  @Field(() => String, { nullable: true })
+  readonly meter!: string | null;
+
+  @Field(() => QuotaWindow)
+  readonly window!: QuotaLimitState["window"];
+
+  @Field(() => LimitKind)
+  readonly kind!: QuotaLimitState["kind"];
+
+  @Field(() => DecimalScalar)
+  readonly limit!: string;
+
+  @Field(() => [DecimalScalar])
+  readonly warnAt!: readonly string[];
+}
+
+@Directive('@key(fields: "id")')
+@ObjectType({ description: "Never changes once published" })
+export class PlanVersion {
+  @Field(() => ID, { description: "`planId@version`" })
+  readonly id!: string;
+
+  @Field(() => Plan)
+  readonly plan!: Plan;
+
+  @Field(() => Int)
+  readonly version!: number;
+
+  @Field(() => DateTimeScalar)
+  readonly publishedAt!: number;
+
+  @Field(() => String)
+  readonly currency!: string;
+
+  @Field(() => DecimalScalar)
+  readonly recurringFee!: string;
+
+  @Field(() => DecimalScalar)
+  readonly minimumCommit!: string;
+
+  @Field(() => [Price])
+  readonly prices!: readonly Price[];
+
+  @Field(() => [QuotaLimit])
+  readonly limits!: readonly QuotaLimit[];
+}
+
+@ObjectType()
+export class Plan {
+  @Field(() => ID)
+  readonly id!: string;
+
+  @Field(() => String)
+  readonly name!: string;
+
+  @Field(() => [PlanVersion])
+  readonly versions!: readonly PlanVersion[];
+
+  @Field(() => PlanVersion, { nullable: true })
+  readonly latest!: PlanVersion | null;
+
+  @Field(() => Boolean, { description: "Can't be assigned any more; those who have it keep it" })
+  readonly archived!: boolean;
+}
+
+@ObjectType()
+export class PlanConnection {
+  @Field(() => [Plan])
+  readonly nodes!: readonly Plan[];
+
+  @Field(() => PageInfo)
+  readonly pageInfo!: PageInfo;
+}
+
+/** A plan and its versions refer to each other, as the graph lets a query walk both ways. */
+export function planView(state: PlanState): Plan {
+  const versions: PlanVersion[] = [];
+  const plan: Plan = {
+    id: state.id,
+    name: state.name,
+    archived: state.archived,
+    versions,
+    get latest() {
+      return versions.at(-1) ?? null;
+    },
+  };
+  for (const version of state.versions)
+    versions.push({ ...version, id: planVersionId(state.id, version.version), plan });
+  return plan;
+}
+
+/** Null: the plan has no such version. */
+export function planVersionView(state: PlanState | undefined, version: number): PlanVersion | null {
+  if (state === undefined) return null;
+  return planView(state).versions.find((candidate) => candidate.version === version) ?? null;
+}
+
+/** What other subgraphs know a plan version by: `{ __typename: "PlanVersion", id: "planId@version" }`. */
+export const planVersionId = (planId: string, version: number): string => `${planId}@${version}`;
+
+/** Undefined for what names no plan version. */
+export function parsePlanVersionId(id: unknown): { planId: string; version: number } | undefined {
+  const match = typeof id === "string" ? /^([^@]+)@([1-9]\d{0,8})$/.exec(id) : null;
+  return match?.[1] === undefined ? undefined : { planId: match[1], version: Number(match[2]) };
+}

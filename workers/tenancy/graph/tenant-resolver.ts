@@ -1,0 +1,157 @@
+import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
+import type { Clock } from "#kernel/clock.js";
+import { CursorScalar } from "#platform/scalars.js";
+import type { SubgraphContext } from "#platform/subgraph.js";
+import { authorize, maySee } from "#schema/policy.js";
+import { actorOf } from "../api-keys.js";
+import { type ActiveAssignment, activeAssignments, runningPlan } from "../rules/assignment.js";
+import type { TenancyStore } from "../store.js";
+import { cancelPlanChange, changePlan, createTenant, moveTenant, updateTenant } from "../tenants.js";
+import { TenantStatus } from "./enums.js";
+import type { Loaders } from "./loaders.js";
+import { DEFAULT_PAGE, type Page, pageOf, pageRequest } from "./paging.js";
+import { PlanVersion, planVersionView } from "./plan-types.js";
+import {
+  ApiKey,
+  apiKeyView,
+  CreateTenantInput,
+  PlanAssignment,
+  Tenant,
+  TenantConnection,
+  tenantView,
+  UpdateTenantInput,
+} from "./tenant-types.js";
+
+@Resolver(() => Tenant)
+export class TenantResolver {
+  constructor(
+    private readonly store: TenancyStore,
+    private readonly loaders: Loaders,
+    private readonly clock: Clock,
+  ) {}
+
+  @Query(() => Tenant, { nullable: true })
+  tenant(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<Tenant | null> {
+    return this.reference(id, { identity });
+  }
+
+  /** For `_entities` too. Null: there is none, or it is not for the asker to see. */
+  async reference(id: string, { identity }: SubgraphContext): Promise<Tenant | null> {
+    if (!maySee(identity, "Query.tenant", id)) return null;
+    const state = await this.loaders.tenant(id);
+    return state === undefined ? null : tenantView(state);
+  }
+
+  @Query(() => TenantConnection)
+  async tenants(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("first", () => Int, { nullable: true, defaultValue: DEFAULT_PAGE }) first: number | null,
+    @Arg("after", () => CursorScalar, { nullable: true }) after: string | null,
+    @Arg("status", () => TenantStatus, { nullable: true }) status: keyof typeof TenantStatus | null,
+  ): Promise<Page<Tenant>> {
+    authorize(identity, "Query.tenants");
+    const page = pageRequest(first, after ?? null, "tenants");
+    const states = await this.store.tenants({ ...page, status: status ?? undefined });
+    const { nodes, pageInfo } = pageOf(states, page, "tenants", (state) => state.createdInVersion);
+    return { nodes: nodes.map(tenantView), pageInfo };
+  }
+
+  @FieldResolver(() => PlanVersion, { nullable: true, description: "The plan of the running billing period" })
+  async plan(@Root() { state }: Tenant): Promise<PlanVersion | null> {
+    const assigned = runningPlan(state, this.clock.now());
+    return assigned === undefined
+      ? null
+      : planVersionView(await this.loaders.plan(assigned.planId), assigned.planVersion);
+  }
+
+  @FieldResolver(() => [PlanAssignment])
+  assignments(@Root() { state }: Tenant): Promise<PlanAssignment[]> {
+    return Promise.all(activeAssignments(state).map((assignment) => this.assignmentView(assignment)));
+  }
+
+  @FieldResolver(() => [ApiKey])
+  async apiKeys(@Ctx() { identity }: SubgraphContext, @Root() { id }: Tenant): Promise<ApiKey[]> {
+    authorize(identity, "Tenant.apiKeys", id);
+    return (await this.loaders.apiKeysOfTenant(id)).map(apiKeyView);
+  }
+
+  @Mutation(() => Tenant)
+  async createTenant(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("input", () => CreateTenantInput) input: CreateTenantInput,
+  ): Promise<Tenant> {
+    authorize(identity, "Mutation.createTenant");
+    const tenant = await createTenant(this.store, actorOf(identity), {
+      id: input.id ?? undefined,
+      name: input.name,
+      planId: input.planId ?? undefined,
+      startsAt: input.startsAt ?? undefined,
+      billingAnchorDay: input.billingAnchorDay ?? 1,
+      graceDays: input.graceDays ?? 3,
+      testClock: input.testClock ?? null,
+    });
+    return tenantView(tenant);
+  }
+
+  @Mutation(() => Tenant)
+  async updateTenant(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("id", () => ID) id: string,
+    @Arg("input", () => UpdateTenantInput) input: UpdateTenantInput,
+  ): Promise<Tenant> {
+    authorize(identity, "Mutation.updateTenant", id);
+    const changes = { name: input.name ?? undefined, graceDays: input.graceDays ?? undefined };
+    return tenantView(await updateTenant(this.store, actorOf(identity), id, changes));
+  }
+
+  @Mutation(() => Tenant)
+  async suspendTenant(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("id", () => ID) id: string,
+    @Arg("reason", () => String) reason: string,
+  ): Promise<Tenant> {
+    authorize(identity, "Mutation.suspendTenant", id);
+    return tenantView(await moveTenant(this.store, actorOf(identity), id, "suspend", reason));
+  }
+
+  @Mutation(() => Tenant)
+  async resumeTenant(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<Tenant> {
+    authorize(identity, "Mutation.resumeTenant", id);
+    return tenantView(await moveTenant(this.store, actorOf(identity), id, "resume"));
+  }
+
+  @Mutation(() => Tenant)
+  async closeTenant(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<Tenant> {
+    authorize(identity, "Mutation.closeTenant", id);
+    return tenantView(await moveTenant(this.store, actorOf(identity), id, "close"));
+  }
+
+  @Mutation(() => PlanAssignment, {
+    description: "Takes effect in the next billing period unless the tenant has no plan yet",
+  })
+  async changePlan(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("planId", () => ID) planId: string,
+    @Arg("version", () => Int, { nullable: true }) version: number | null,
+  ): Promise<PlanAssignment> {
+    authorize(identity, "Mutation.changePlan", tenantId);
+    const change = { tenantId, planId, version: version ?? undefined };
+    return this.assignmentView((await changePlan(this.store, actorOf(identity), change)).assignment);
+  }
+
+  @Mutation(() => Tenant)
+  async cancelPlanChange(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("tenantId", () => ID) tenantId: string,
+  ): Promise<Tenant> {
+    authorize(identity, "Mutation.cancelPlanChange", tenantId);
+    return tenantView(await cancelPlanChange(this.store, actorOf(identity), tenantId));
+  }
+
+  private async assignmentView(assignment: ActiveAssignment): Promise<PlanAssignment> {
+    const plan = planVersionView(await this.loaders.plan(assignment.planId), assignment.planVersion);
+    if (plan === null) throw new Error(`the assigned ${assignment.planId}@${assignment.planVersion} is not there`);
+    return { plan, effectiveFrom: assignment.effectiveFrom, effectiveTo: assignment.effectiveTo };
+  }
+}

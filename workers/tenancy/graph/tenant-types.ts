@@ -1,0 +1,224 @@
+import { Directive, Field, ID, InputType, Int, ObjectType } from "type-graphql";
+import { DateTimeScalar, JsonScalar } from "#platform/scalars.js";
+import type { ApiKeyState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { Identity } from "#schema/policy.js";
+import type { AuditRecord } from "../store.js";
+import { ApiKeyScope, Role, TenantStatus, TestClockStatus, ViewerKind } from "./enums.js";
+import { PageInfo } from "./paging.js";
+import { PlanVersion } from "./plan-types.js";
+
+/** `plan`, `assignments` and `apiKeys` are resolved when they are asked for. */
+@Directive('@key(fields: "id")')
+@ObjectType()
+export class Tenant {
+  @Field(() => ID)
+  readonly id!: string;
+
+  @Field(() => String)
+  readonly name!: string;
+
+  @Field(() => TenantStatus)
+  readonly status!: TenantState["status"];
+
+  @Field(() => DateTimeScalar)
+  readonly createdAt!: number;
+
+  @Field(() => Int, { description: "Day of month (1..28) on which billing periods start, 00:00 UTC" })
+  readonly billingAnchorDay!: number;
+
+  @Field(() => Int)
+  readonly graceDays!: number;
+
+  @Field(() => DateTimeScalar, { description: "Start of the first billing period" })
+  readonly startsAt!: number;
+
+  @Field(() => String, { nullable: true, description: "ISO 4217; fixed by the first plan, one for the tenant's life" })
+  readonly currency!: string | null;
+
+  @Field(() => DateTimeScalar, { nullable: true })
+  readonly testClock!: number | null;
+
+  @Field(() => TestClockStatus, { nullable: true })
+  readonly testClockStatus!: keyof typeof TestClockStatus | null;
+
+  readonly state!: TenantState;
+}
+
+export function tenantView(state: TenantState): Tenant {
+  return {
+    ...state,
+    graceDays: state.graceDays.at(-1)?.days ?? 0,
+    testClockStatus: state.testClock === null ? null : "READY",
+    state,
+  };
+}
+
+@ObjectType()
+export class TenantConnection {
+  @Field(() => [Tenant])
+  readonly nodes!: readonly Tenant[];
+
+  @Field(() => PageInfo)
+  readonly pageInfo!: PageInfo;
+}
+
+@ObjectType()
+export class PlanAssignment {
+  @Field(() => PlanVersion)
+  readonly plan!: PlanVersion;
+
+  @Field(() => DateTimeScalar)
+  readonly effectiveFrom!: number;
+
+  @Field(() => DateTimeScalar, { nullable: true })
+  readonly effectiveTo!: number | null;
+}
+
+@ObjectType()
+export class ApiKey {
+  @Field(() => ID)
+  readonly id!: string;
+
+  @Field(() => ID, { nullable: true })
+  readonly tenantId!: string | null;
+
+  @Field(() => String)
+  readonly name!: string;
+
+  @Field(() => String)
+  readonly prefix!: string;
+
+  @Field(() => [ApiKeyScope])
+  readonly scopes!: ApiKeyState["scopes"];
+
+  @Field(() => Boolean)
+  readonly test!: boolean;
+
+  @Field(() => DateTimeScalar)
+  readonly createdAt!: number;
+
+  @Field(() => DateTimeScalar, { nullable: true })
+  readonly expiresAt!: number | null;
+
+  @Field(() => DateTimeScalar, { nullable: true })
+  readonly revokedAt!: number | null;
+
+  @Field(() => DateTimeScalar, { nullable: true })
+  readonly lastUsedAt!: number | null;
+}
+
+/** Without the hash. */
+export function apiKeyView({ hash: _, ...state }: ApiKeyState): ApiKey {
+  return { ...state, lastUsedAt: null };
+}
+
+@ObjectType({ description: "`secret` is shown this once" })
+export class IssuedApiKey {
+  @Field(() => ApiKey)
+  readonly apiKey!: ApiKey;
+
+  @Field(() => String)
+  readonly secret!: string;
+}
+
+@ObjectType()
+export class Viewer {
+  @Field(() => ViewerKind)
+  readonly kind!: keyof typeof ViewerKind;
+
+  @Field(() => ID)
+  readonly id!: string;
+
+  @Field(() => ID, { nullable: true })
+  readonly tenantId!: string | null;
+
+  @Field(() => [Role])
+  readonly roles!: Identity["roles"];
+}
+
+@ObjectType()
+export class AuditEntry {
+  @Field(() => DateTimeScalar)
+  readonly at!: number;
+
+  @Field(() => String)
+  readonly actor!: string;
+
+  @Field(() => String)
+  readonly action!: string;
+
+  @Field(() => String)
+  readonly target!: string;
+
+  @Field(() => JsonScalar, { nullable: true })
+  readonly before!: AuditRecord["before"];
+
+  @Field(() => JsonScalar, { nullable: true })
+  readonly after!: AuditRecord["after"];
+}
+
+@ObjectType()
+export class AuditEntryConnection {
+  @Field(() => [AuditEntry])
+  readonly nodes!: readonly AuditEntry[];
+
+  @Field(() => PageInfo)
+  readonly pageInfo!: PageInfo;
+}
+
+@InputType({
+  description:
+    "`startsAt`: the first billing period is the one that holds this moment (default now, at most 35 days back); `planId` applies from it. `testClock`: a test tenant whose time stands still until advanced; its accept window, periods and quota windows follow that clock.",
+})
+export class CreateTenantInput {
+  @Field(() => ID, { nullable: true })
+  readonly id?: string | null;
+
+  @Field(() => String)
+  readonly name!: string;
+
+  @Field(() => ID, { nullable: true })
+  readonly planId?: string | null;
+
+  @Field(() => DateTimeScalar, { nullable: true })
+  readonly startsAt?: number | null;
+
+  @Field(() => Int, { nullable: true, defaultValue: 1 })
+  readonly billingAnchorDay?: number | null;
+
+  @Field(() => Int, { nullable: true, defaultValue: 3 })
+  readonly graceDays?: number | null;
+
+  @Field(() => DateTimeScalar, { nullable: true })
+  readonly testClock?: number | null;
+}
+
+@InputType()
+export class UpdateTenantInput {
+  @Field(() => String, { nullable: true })
+  readonly name?: string | null;
+
+  @Field(() => Int, { nullable: true })
+  readonly graceDays?: number | null;
+}
+
+@InputType({
+  description:
+    "Either `tenantId` or `platform: true`; scopes at most the issuer's own. Keys of tenants with a test clock are `mtr_test_…`",
+})
+export class IssueApiKeyInput {
+  @Field(() => ID, { nullable: true })
+  readonly tenantId?: string | null;
+
+  @Field(() => Boolean, { nullable: true, defaultValue: false })
+  readonly platform?: boolean | null;
+
+  @Field(() => String)
+  readonly name!: string;
+
+  @Field(() => [ApiKeyScope])
+  readonly scopes!: ApiKeyState["scopes"];
+
+  @Field(() => DateTimeScalar, { nullable: true })
+  readonly expiresAt?: number | null;
+}

@@ -1,0 +1,59 @@
+import { startOutboxRelay } from "#platform/outbox.js";
+import type { Readiness, Room, RoomContext } from "#platform/room.js";
+import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import { TENANCY_CHANGED } from "#schema/topics.js";
+import { startHeartbeat } from "./heartbeat.js";
+import { createTenancyStore, type PublishedState, type TenancyStore } from "./store.js";
+import { buildTenancySubgraph } from "./subgraph.js";
+
+/** Opens tenancy's database, publishes its changes and serves its part of the graph. */
+export async function startTenancy(context: RoomContext): Promise<Room> {
+  const logger = context.logger.child({ room: "tenancy" });
+  const onError = (error: unknown) => logger.error({ err: error }, "tenancy could not publish; it tries again");
+  const database = await context.openDatabase("tenancy");
+  let kick = (): void => undefined;
+  const store = createTenancyStore({ database, clock: context.clock, onCommitted: () => kick() });
+
+  const subgraph = await buildTenancySubgraph(store, context.clock);
+
+  // Before the relay: what the log has lost must not come after newer changes.
+  const missing = await store.republishMissing(isPublishedIn(context.tenancy));
+  if (missing > 0) logger.info({ states: missing }, "publishing what the log does not have");
+  const relay = startOutboxRelay({ database, log: context.log, topics: [TENANCY_CHANGED], onError });
+  kick = relay.kick;
+  const heartbeat = startHeartbeat(store, onError);
+
+  return {
+    name: "tenancy",
+    subgraph,
+    readiness: () => readiness(store, context.clock.now()),
+    async stop() {
+      await heartbeat.stop();
+      await relay.stop();
+      await store.stop();
+      await database.stop();
+    },
+  };
+}
+
+/** Whether a copy of tenancy, read from the log, has this state or a newer one. */
+function isPublishedIn(copy: TenancyCopy): (state: PublishedState) => boolean {
+  return ({ kind, id, hash, version }) => {
+    const known = {
+      tenant: () => copy.tenant(id),
+      plan: () => copy.plan(id),
+      meter: () => copy.meter(id),
+      apiKey: () => copy.apiKeyByHash(hash ?? ""),
+    }[kind]();
+    return known !== undefined && known.version >= version;
+  };
+}
+
+const MAX_PUBLISH_DELAY_MS = 10_000;
+
+async function readiness(store: TenancyStore, now: number): Promise<Readiness> {
+  const oldest = await store.oldestUnpublished().catch(() => null);
+  if (oldest === null) return { ready: false, reasons: ["tenancy's database does not answer"] };
+  if (oldest === undefined || now - oldest < MAX_PUBLISH_DELAY_MS) return { ready: true, reasons: [] };
+  return { ready: false, reasons: ["changes of tenancy do not reach the log"] };
+}

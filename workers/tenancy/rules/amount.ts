@@ -1,0 +1,34 @@
+import { type Decimal, parseDecimal } from "#kernel/decimal.js";
+import type { Reason } from "./reasons.js";
+
+/** What a decimal of an input may be. Bounds are canonical decimal text. */
+export interface AmountBounds {
+  readonly min?: string;
+  readonly max?: string;
+  /** Greater than zero. */
+  readonly positive?: boolean;
+  readonly maxSignificantDigits?: number;
+}
+
+/** Reasons against one decimal; null is none's business here. Without bounds an amount must not be negative. */
+export function amountReasons(path: string, text: string | null, bounds: AmountBounds = {}): Reason[] {
+  if (text === null) return [];
+  const value = parseDecimal(text);
+  if (value === undefined)
+    return [{ path, detail: "must be a decimal with at most 18 integer and 12 fractional digits" }];
+  if (bounds.positive === true && !value.greaterThan(0)) return [{ path, detail: "must be greater than 0" }];
+  const min = bounds.min ?? "0";
+  if (value.lessThan(min)) return [{ path, detail: min === "0" ? "must not be negative" : `must be at least ${min}` }];
+  if (bounds.max !== undefined && value.greaterThan(bounds.max))
+    return [{ path, detail: `must be at most ${bounds.max}` }];
+  if (bounds.maxSignificantDigits !== undefined && value.precision() > bounds.maxSignificantDigits)
+    return [{ path, detail: `has at most ${bounds.maxSignificantDigits} significant digits` }];
+  return [];
+}
+
+/** Whether `a` < `b`, for two texts that are both decimals; undefined when one isn't (which `amountReasons` reports). */
+export function isLess(a: string, b: string): boolean | undefined {
+  const left: Decimal | undefined = parseDecimal(a);
+  const right: Decimal | undefined = parseDecimal(b);
+  return left === undefined || right === undefined ? undefined : left.lessThan(right);
+}

@@ -1,0 +1,64 @@
+import { MetrlyError } from "#kernel/errors.js";
+import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
+import type { ApiKeyScope, Identity } from "#schema/policy.js";
+import { nameReasons, type Reason } from "./reasons.js";
+
+export const MAX_LIVE_KEYS = 200;
+const MAX_GRACE_SECONDS = 30 * 86_400;
+
+export interface ApiKeyTerms {
+  /** Undefined together with `platform`: for no tenant in particular. */
+  readonly tenantId: string | undefined;
+  readonly platform: boolean;
+  readonly name: string;
+  readonly scopes: readonly ApiKeyScope[];
+  readonly expiresAt: number | null;
+}
+
+/** Everything that is wrong with a new key, whoever asks for it; empty: it can be issued. */
+export function validateApiKey(terms: ApiKeyTerms, now: number): Reason[] {
+  return [
+    ...((terms.tenantId !== undefined) === terms.platform
+      ? [{ path: "tenantId", detail: "name either a tenant or `platform: true`" }]
+      : []),
+    ...nameReasons("name", terms.name),
+    ...(terms.scopes.length === 0 ? [{ path: "scopes", detail: "must name at least one scope" }] : []),
+    ...(new Set(terms.scopes).size < terms.scopes.length
+      ? [{ path: "scopes", detail: "must name each scope once" }]
+      : []),
+    ...(terms.expiresAt !== null && terms.expiresAt <= now
+      ? [{ path: "expiresAt", detail: "must lie in the future" }]
+      : []),
+  ];
+}
+
+/**
+ * Nobody hands out more than they have: a key at most its own scopes, a tenant's identity keys of that tenant only.
+ * Throws FORBIDDEN.
+ */
+export function assertMayGrant(issuer: Identity, tenantId: string | null, scopes: readonly ApiKeyScope[]): void {
+  if (tenantId === null && (issuer.tenantId !== null || !issuer.roles.includes("PLATFORM_ADMIN")))
+    throw new MetrlyError("FORBIDDEN", "Only the platform's own administrators issue platform keys");
+  if (issuer.kind !== "API_KEY") return;
+  const missing = scopes.filter((scope) => !issuer.scopes.includes(scope));
+  if (missing.length > 0)
+    throw new MetrlyError("FORBIDDEN", `A key gives at most its own scopes, and this one lacks ${missing.join(", ")}`);
+}
+
+export function isLive(key: ApiKeyState, now: number): boolean {
+  return (key.revokedAt === null || key.revokedAt > now) && (key.expiresAt === null || key.expiresAt > now);
+}
+
+export function rotationReasons(graceSeconds: number): Reason[] {
+  if (Number.isInteger(graceSeconds) && graceSeconds >= 0 && graceSeconds <= MAX_GRACE_SECONDS) return [];
+  return [{ path: "graceSeconds", detail: `must be a whole number from 0 to ${MAX_GRACE_SECONDS}` }];
+}
+
+/** When the old key ends (never later than before) and when its successor does: it lives as long as the old one was to. */
+export function rotationTimes(key: ApiKeyState, graceSeconds: number, now: number) {
+  const graceEnd = now + graceSeconds * 1000;
+  return {
+    oldExpiresAt: key.expiresAt === null ? graceEnd : Math.min(key.expiresAt, graceEnd),
+    newExpiresAt: key.expiresAt === null ? null : now + (key.expiresAt - key.createdAt),
+  };
+}

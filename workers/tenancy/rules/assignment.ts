@@ -1,0 +1,89 @@
+import { periodAt } from "#kernel/period.js";
+import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { type AssignedPlan, assignedPlan, firstPeriodStart } from "#schema/tenancy-history.js";
+
+type Assignment = TenantState["assignments"][number];
+
+/** An assignment that counts, with where the next one takes over. */
+export interface ActiveAssignment extends AssignedPlan {
+  readonly effectiveFrom: number;
+  /** Null: until further notice. */
+  readonly effectiveTo: number | null;
+}
+
+/** Now, for a tenant: its own clock if it has one. */
+export const tenantNow = (tenant: Pick<TenantState, "testClock">, now: number): number => tenant.testClock ?? now;
+
+/** Start of the period that runs now; of the first one for a tenant that hasn't begun. */
+export function runningPeriodStart(tenant: TenantState, now: number): number {
+  return periodAt(Math.max(tenantNow(tenant, now), tenant.startsAt), tenant.billingAnchorDay).start;
+}
+
+/** The plan of the period that runs now, as known today. */
+export function runningPlan(tenant: TenantState, now: number): AssignedPlan | undefined {
+  return assignedPlan(tenant, runningPeriodStart(tenant, now), tenant.version);
+}
+
+/** The assignments that are not cancelled, as intervals, in order. */
+export function activeAssignments(tenant: TenantState): ActiveAssignment[] {
+  const active = tenant.assignments.filter(isActive);
+  return active.map((assignment, index) => ({
+    planId: assignment.planId,
+    planVersion: assignment.planVersion,
+    effectiveFrom: assignment.effectiveFrom,
+    effectiveTo: active[index + 1]?.effectiveFrom ?? null,
+  }));
+}
+
+/**
+ * Where a change made now takes effect: the first assignment from the tenant's first period, a later one from the period
+ * after the running one. (Before the first period has begun, a change is still about that period.)
+ */
+export function changeEffectiveFrom(tenant: TenantState, now: number): number {
+  const first = firstPeriodStart(tenant);
+  if (!tenant.assignments.some(isActive) || tenantNow(tenant, now) < first) return first;
+  return periodAt(tenantNow(tenant, now), tenant.billingAnchorDay).end;
+}
+
+export type PlanChange =
+  | { readonly kind: "unchanged" }
+  | { readonly kind: "otherCurrency"; readonly currency: string }
+  | { readonly kind: "changed"; readonly assignments: readonly Assignment[] };
+
+/**
+ * Plans the assignment of a plan version to a tenant in tenancy version `inVersion`. What was to take effect at the same
+ * moment or later is cancelled, never removed: readers of older versions still need it.
+ */
+export function planChange(
+  tenant: TenantState,
+  plan: PlanState,
+  version: PlanVersionState,
+  now: number,
+  inVersion: number,
+): PlanChange {
+  if (tenant.currency !== null && tenant.currency !== version.currency)
+    return { kind: "otherCurrency", currency: tenant.currency };
+  const effectiveFrom = changeEffectiveFrom(tenant, now);
+  const there = assignedPlan(tenant, effectiveFrom, tenant.version);
+  if (there?.planId === plan.id && there.planVersion === version.version) return { kind: "unchanged" };
+  const kept = cancelFrom(tenant.assignments, effectiveFrom, inVersion);
+  const added = { planId: plan.id, planVersion: version.version, effectiveFrom, inVersion, cancelledInVersion: null };
+  return { kind: "changed", assignments: [...kept, added] };
+}
+
+/** Cancels what has not taken effect yet; undefined: there is nothing to cancel. */
+export function cancelPending(tenant: TenantState, now: number, inVersion: number): readonly Assignment[] | undefined {
+  const from = runningPeriodStart(tenant, now) + 1;
+  const isPending = (assignment: Assignment) => isActive(assignment) && assignment.effectiveFrom >= from;
+  return tenant.assignments.some(isPending) ? cancelFrom(tenant.assignments, from, inVersion) : undefined;
+}
+
+function cancelFrom(assignments: readonly Assignment[], from: number, inVersion: number): Assignment[] {
+  return assignments.map((assignment) =>
+    isActive(assignment) && assignment.effectiveFrom >= from
+      ? { ...assignment, cancelledInVersion: inVersion }
+      : assignment,
+  );
+}
+
+const isActive = (assignment: Assignment): boolean => assignment.cancelledInVersion === null;

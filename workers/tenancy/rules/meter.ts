@@ -1,0 +1,66 @@
+import { isClientId } from "#kernel/ids.js";
+import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
+import { nameReasons, type Reason } from "./reasons.js";
+
+export const MAX_DIMENSIONS = 10;
+const MAX_PROPERTY_LENGTH = 128;
+const MAX_EVENT_TYPE_BYTES = 256;
+const MAX_UNIT_LENGTH = 32;
+/** Event types of Metrly's own events. */
+const RESERVED_PREFIX = "metrly.";
+
+export type MeterTerms = Pick<
+  MeterState,
+  "id" | "name" | "eventType" | "aggregation" | "valueProperty" | "dimensions" | "unit"
+>;
+
+/** Everything that is wrong with a new meter; empty: it can be created. `id` is what the API calls `key`. */
+export function validateMeter(terms: MeterTerms): Reason[] {
+  return [
+    ...(isClientId(terms.id)
+      ? []
+      : [{ path: "key", detail: "must be 1 to 64 letters, digits, _, - or ., starting with a letter or digit" }]),
+    ...nameReasons("name", terms.name),
+    ...eventTypeReasons(terms.eventType),
+    ...valueReasons(terms),
+    ...dimensionReasons(terms.dimensions),
+    ...(terms.unit !== null && (terms.unit.trim() === "" || terms.unit.length > MAX_UNIT_LENGTH)
+      ? [{ path: "unit", detail: `must be 1 to ${MAX_UNIT_LENGTH} characters` }]
+      : []),
+  ];
+}
+
+function eventTypeReasons(eventType: string): Reason[] {
+  const path = "eventType";
+  if (eventType.trim() === "") return [{ path, detail: "must not be blank" }];
+  if (eventType.startsWith(RESERVED_PREFIX))
+    return [{ path, detail: `event types that start with ${RESERVED_PREFIX} are reserved` }];
+  if (Buffer.byteLength(eventType, "utf8") > MAX_EVENT_TYPE_BYTES)
+    return [{ path, detail: `has at most ${MAX_EVENT_TYPE_BYTES} bytes` }];
+  return [];
+}
+
+function valueReasons({ aggregation, valueProperty }: MeterTerms): Reason[] {
+  const path = "valueProperty";
+  if (aggregation === "COUNT")
+    return valueProperty === null ? [] : [{ path, detail: "a COUNT meter counts events and reads no property" }];
+  if (valueProperty === null) return [{ path, detail: `${aggregation} needs the property of \`data\` that it reads` }];
+  return propertyReasons(path, valueProperty);
+}
+
+function dimensionReasons(dimensions: readonly string[]): Reason[] {
+  return [
+    ...(dimensions.length > MAX_DIMENSIONS
+      ? [{ path: "dimensions", detail: `has at most ${MAX_DIMENSIONS} dimensions` }]
+      : []),
+    ...dimensions.flatMap((name, index) => [
+      ...propertyReasons(`dimensions[${index}]`, name),
+      ...(dimensions.indexOf(name) < index ? [{ path: `dimensions[${index}]`, detail: `names "${name}" twice` }] : []),
+    ]),
+  ];
+}
+
+function propertyReasons(path: string, property: string): Reason[] {
+  if (property !== "" && property.length <= MAX_PROPERTY_LENGTH) return [];
+  return [{ path, detail: `must be 1 to ${MAX_PROPERTY_LENGTH} characters` }];
+}

@@ -1,0 +1,56 @@
+import { isCurrencyCode } from "#kernel/money.js";
+import type { MeterState, PlanVersionState } from "#schema/events/tenancy-changed.v1.js";
+import { amountReasons } from "./amount.js";
+import { claimSameUsage, priceReasons } from "./price.js";
+import { limitKey, limitReasons } from "./quota-limit.js";
+import type { Reason } from "./reasons.js";
+
+export const MAX_PRICES = 100;
+export const MAX_LIMITS = 20;
+const MAX_WHERE = 10;
+
+/** What a plan version says, before it is published under a number. */
+export type PlanTerms = Omit<PlanVersionState, "version" | "publishedAt" | "publishedInVersion">;
+
+/** Everything that is wrong with a plan version, at once; empty: it can be published. `meters`: those that count today. */
+export function validatePlanVersion(terms: PlanTerms, meters: ReadonlyMap<string, MeterState>): Reason[] {
+  return [
+    ...(isCurrencyCode(terms.currency)
+      ? []
+      : [{ path: "currency", detail: "must be an ISO 4217 code in capitals, e.g. EUR" }]),
+    ...amountReasons("recurringFee", terms.recurringFee),
+    ...amountReasons("minimumCommit", terms.minimumCommit),
+    ...(terms.prices.length > MAX_PRICES ? [{ path: "prices", detail: `has at most ${MAX_PRICES} prices` }] : []),
+    ...(terms.limits.length > MAX_LIMITS ? [{ path: "limits", detail: `has at most ${MAX_LIMITS} limits` }] : []),
+    ...terms.prices
+      .slice(0, MAX_PRICES)
+      .flatMap((price, index) => [
+        ...(price.where.length > MAX_WHERE
+          ? [{ path: `prices[${index}].where`, detail: `has at most ${MAX_WHERE} conditions` }]
+          : []),
+        ...priceReasons(`prices[${index}]`, price, meters.get(price.meter)),
+      ]),
+    ...rivalReasons(terms.prices.slice(0, MAX_PRICES)),
+    ...terms.limits.slice(0, MAX_LIMITS).flatMap((limit, index) => limitReasons(`limits[${index}]`, limit, meters)),
+    ...repeatedLimits(terms.limits.slice(0, MAX_LIMITS)),
+  ];
+}
+
+/** Usage that two prices claim would be charged twice. */
+function rivalReasons(prices: PlanTerms["prices"]): Reason[] {
+  return prices.flatMap((price, index) => {
+    const rival = prices.slice(0, index).findIndex((other) => claimSameUsage(price, other));
+    if (rival < 0) return [];
+    return [
+      { path: `prices[${index}].where`, detail: `claims usage of ${price.meter} that prices[${rival}] claims too` },
+    ];
+  });
+}
+
+function repeatedLimits(limits: PlanTerms["limits"]): Reason[] {
+  return limits.flatMap((limit, index) => {
+    const first = limits.findIndex((other) => limitKey(other) === limitKey(limit));
+    if (first === index) return [];
+    return [{ path: `limits[${index}]`, detail: `limits[${first}] is for the same meter and window` }];
+  });
+}

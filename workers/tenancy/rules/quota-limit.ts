@@ -1,0 +1,41 @@
+import type { MeterState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
+import { amountReasons, isLess } from "./amount.js";
+import type { Reason } from "./reasons.js";
+
+export const MAX_WARNINGS = 10;
+/** Counters keep a limit exactly in a double: 15 significant digits survive. */
+export const MAX_LIMIT_DIGITS = 15;
+
+/** Everything that is wrong with one limit. */
+export function limitReasons(path: string, limit: QuotaLimitState, meters: ReadonlyMap<string, MeterState>): Reason[] {
+  return [
+    ...meterReasons(`${path}.meter`, limit.meter, meters),
+    ...amountReasons(`${path}.limit`, limit.limit, { positive: true, maxSignificantDigits: MAX_LIMIT_DIGITS }),
+    ...warnAtReasons(`${path}.warnAt`, limit.warnAt),
+  ];
+}
+
+/** MAX, UNIQUE and LATEST can't be admitted piece by piece: what one more event adds isn't known before it is counted. */
+function meterReasons(path: string, key: string | null, meters: ReadonlyMap<string, MeterState>): Reason[] {
+  if (key === null) return [];
+  const meter = meters.get(key);
+  if (meter === undefined) return [{ path, detail: `there is no meter "${key}"` }];
+  if (meter.aggregation === "COUNT" || meter.aggregation === "SUM") return [];
+  return [{ path, detail: `a limit needs a COUNT or SUM meter, and ${key} is ${meter.aggregation}` }];
+}
+
+function warnAtReasons(path: string, warnAt: readonly string[]): Reason[] {
+  const reasons: Reason[] = [];
+  if (warnAt.length > MAX_WARNINGS) reasons.push({ path, detail: `has at most ${MAX_WARNINGS} thresholds` });
+  for (const [index, threshold] of warnAt.entries()) {
+    const at = `${path}[${index}]`;
+    const before = warnAt[index - 1];
+    reasons.push(...amountReasons(at, threshold, { positive: true, max: "1" }));
+    if (before !== undefined && isLess(before, threshold) === false)
+      reasons.push({ path: at, detail: `must be greater than ${before}, the threshold before it` });
+  }
+  return reasons;
+}
+
+/** What a limit is known by in overrides and alerts: a plan version has one per meter and window. */
+export const limitKey = (limit: QuotaLimitState): string => `${limit.meter ?? ""}/${limit.window}`;

@@ -1,0 +1,24 @@
+import { MetrlyError } from "#kernel/errors.js";
+
+/** Why one value of an input is refused. `path` is as in the GraphQL input, e.g. `prices[0].tiers[1].upTo`. */
+export interface Reason {
+  readonly path: string;
+  readonly detail: string;
+}
+
+/** Throws one INVALID with all reasons, so that whoever writes a plan corrects it once and not error by error. */
+export function rejectIf(reasons: readonly Reason[]): void {
+  const [first, ...rest] = reasons;
+  if (first === undefined) return;
+  const more = rest.length === 0 ? "" : ` (and ${rest.length} more)`;
+  throw new MetrlyError("INVALID", `${first.path}: ${first.detail}${more}`, { errors: reasons });
+}
+
+export const MAX_NAME_LENGTH = 200;
+
+/** A name that people read. */
+export function nameReasons(path: string, name: string): Reason[] {
+  if (name.trim() === "") return [{ path, detail: "must not be blank" }];
+  if (name.length > MAX_NAME_LENGTH) return [{ path, detail: `has at most ${MAX_NAME_LENGTH} characters` }];
+  return [];
+}

@@ -1,0 +1,176 @@
+import { Decimal, formatDecimal } from "#kernel/decimal.js";
+import type { Prisma } from "#prisma/tenancy/generated/client.js";
+import {
+  type ApiKeyState,
+  type MeterState,
+  type PlanState,
+  type TenancyChangedV1,
+  type TenantState,
+  tenancyChangedV1,
+} from "#schema/events/tenancy-changed.v1.js";
+
+/** A thing that tenancy owns, in full. */
+export type State = Exclude<TenancyChangedV1, { kind: "heartbeat" }>;
+type Kind = State["kind"];
+
+export const tenantParts = {
+  graceDays: { orderBy: { inVersion: "asc" } },
+  assignments: { orderBy: { inVersion: "asc" } },
+} as const satisfies Prisma.TenantInclude;
+export const planParts = { versions: { orderBy: { version: "asc" } } } as const satisfies Prisma.PlanInclude;
+
+type TenantRow = Prisma.TenantGetPayload<{ include: typeof tenantParts }>;
+type PlanRow = Prisma.PlanGetPayload<{ include: typeof planParts }>;
+
+export function tenantState(row: TenantRow): TenantState {
+  return parseAs("tenant", {
+    kind: "tenant",
+    id: row.id,
+    version: row.version,
+    name: row.name,
+    status: row.status,
+    createdAt: row.createdAt.getTime(),
+    createdInVersion: row.createdInVersion,
+    billingAnchorDay: row.billingAnchorDay,
+    startsAt: row.startsAt.getTime(),
+    currency: row.currency,
+    testClock: msOf(row.testClock),
+    graceDays: row.graceDays.map(({ days, inVersion }) => ({ days, inVersion })),
+    assignments: row.assignments.map((assignment) => ({
+      planId: assignment.planId,
+      planVersion: assignment.planVersion,
+      effectiveFrom: assignment.effectiveFrom.getTime(),
+      inVersion: assignment.inVersion,
+      cancelledInVersion: assignment.cancelledInVersion,
+    })),
+    closedInVersion: row.closedInVersion,
+  });
+}
+
+export function apiKeyState(row: Prisma.ApiKeyGetPayload<object>): ApiKeyState {
+  return parseAs("apiKey", {
+    ...row,
+    kind: "apiKey",
+    createdAt: row.createdAt.getTime(),
+    expiresAt: msOf(row.expiresAt),
+    revokedAt: msOf(row.revokedAt),
+  });
+}
+
+export function meterState({ creationInput: _, ...row }: Prisma.MeterGetPayload<object>): MeterState {
+  return parseAs("meter", { ...row, kind: "meter" });
+}
+
+export function planState(row: PlanRow): PlanState {
+  return parseAs("plan", {
+    kind: "plan",
+    id: row.id,
+    version: row.version,
+    name: row.name,
+    archived: row.archived,
+    versions: row.versions.map((version) => ({
+      version: version.version,
+      publishedAt: version.publishedAt.getTime(),
+      publishedInVersion: version.publishedInVersion,
+      currency: version.currency,
+      recurringFee: formatDecimal(new Decimal(version.recurringFee.toFixed())),
+      minimumCommit: formatDecimal(new Decimal(version.minimumCommit.toFixed())),
+      prices: version.prices,
+      limits: version.limits,
+    })),
+  });
+}
+
+/** The database is outside too: a row that isn't a valid state is a bug and stops here. */
+function parseAs<K extends Kind>(kind: K, value: unknown): Extract<State, { kind: K }> {
+  const state = tenancyChangedV1.parse(value);
+  if (!isOfKind(state, kind)) throw new Error(`a row of ${kind} reads as ${state.kind}`);
+  return state;
+}
+
+function isOfKind<K extends Kind>(state: TenancyChangedV1, kind: K): state is Extract<State, { kind: K }> {
+  return state.kind === kind;
+}
+
+const msOf = (date: Date | null): number | null => date?.getTime() ?? null;
+const dateOf = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
+
+/** Writes a state: its row, and what its histories have more than the tables. `creationInput` only when it is new. */
+export async function writeState(
+  tx: Prisma.TransactionClient,
+  state: State,
+  creationInput: Prisma.InputJsonObject | undefined,
+): Promise<void> {
+  switch (state.kind) {
+    case "tenant":
+      return writeTenant(tx, state, creationInput);
+    case "plan":
+      return writePlan(tx, state, creationInput);
+    case "meter":
+      return writeMeter(tx, state, creationInput);
+    case "apiKey":
+      return writeApiKey(tx, state);
+  }
+}
+
+async function writeTenant(
+  tx: Prisma.TransactionClient,
+  { kind: _, id, graceDays, assignments, ...rest }: TenantState,
+  creationInput: Prisma.InputJsonObject | undefined,
+): Promise<void> {
+  const row = {
+    ...rest,
+    createdAt: new Date(rest.createdAt),
+    startsAt: new Date(rest.startsAt),
+    testClock: dateOf(rest.testClock),
+  };
+  if (creationInput === undefined) await tx.tenant.update({ where: { id }, data: row });
+  else await tx.tenant.create({ data: { id, ...row, creationInput } });
+  await tx.tenantGrace.createMany({
+    data: graceDays.map((entry) => ({ tenantId: id, ...entry })),
+    skipDuplicates: true,
+  });
+  await tx.planAssignment.createMany({
+    data: assignments.map((a) => ({ tenantId: id, ...a, effectiveFrom: new Date(a.effectiveFrom) })),
+    skipDuplicates: true,
+  });
+  for (const { inVersion, cancelledInVersion } of assignments) {
+    if (cancelledInVersion !== rest.version) continue;
+    await tx.planAssignment.update({
+      where: { tenantId_inVersion: { tenantId: id, inVersion } },
+      data: { cancelledInVersion },
+    });
+  }
+}
+
+async function writePlan(
+  tx: Prisma.TransactionClient,
+  { kind: _, id, versions, ...row }: PlanState,
+  creationInput: Prisma.InputJsonObject | undefined,
+): Promise<void> {
+  if (creationInput === undefined) await tx.plan.update({ where: { id }, data: row });
+  else await tx.plan.create({ data: { id, ...row, createdInVersion: row.version, creationInput } });
+  await tx.planVersion.createMany({
+    data: versions.map((v) => ({ planId: id, ...v, publishedAt: new Date(v.publishedAt) })),
+    skipDuplicates: true,
+  });
+}
+
+async function writeMeter(
+  tx: Prisma.TransactionClient,
+  { kind: _, id, ...row }: MeterState,
+  creationInput: Prisma.InputJsonObject | undefined,
+): Promise<void> {
+  if (creationInput === undefined) await tx.meter.update({ where: { id }, data: row });
+  else await tx.meter.create({ data: { id, ...row, creationInput } });
+}
+
+async function writeApiKey(tx: Prisma.TransactionClient, { kind: _, id, ...state }: ApiKeyState): Promise<void> {
+  const row = {
+    ...state,
+    createdAt: new Date(state.createdAt),
+    expiresAt: dateOf(state.expiresAt),
+    revokedAt: dateOf(state.revokedAt),
+  };
+  await tx.apiKey.upsert({ where: { id }, create: { id, ...row }, update: row });
+}

@@ -1,0 +1,184 @@
+import { uuidv7 } from "uuidv7";
+import { MetrlyError } from "#kernel/errors.js";
+import { periodAt } from "#kernel/period.js";
+import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { type ActiveAssignment, activeAssignments, cancelPending, planChange } from "./rules/assignment.js";
+import { assertSameCreation, creationInput } from "./rules/creation.js";
+import { nameReasons, rejectIf } from "./rules/reasons.js";
+import {
+  assertOpen,
+  graceReasons,
+  statusAfter,
+  type TenantTerms,
+  type Transition,
+  validateTenant,
+} from "./rules/tenant.js";
+import type { TenancyStore } from "./store.js";
+import type { Change } from "./store-change.js";
+
+/** The answer to everything that isn't there or is another tenant's: nobody can tell the two apart. */
+export const notFound = (): MetrlyError => new MetrlyError("NOT_FOUND", "There is no such thing");
+
+export interface NewTenant extends TenantTerms {
+  /** Its latest version applies from the tenant's first period. */
+  readonly planId: string | undefined;
+}
+
+/** Creates a tenant. Throws INVALID, NOT_FOUND (the plan), CONFLICT (the id is taken, the plan is archived). */
+export function createTenant(store: TenancyStore, actor: string, input: NewTenant): Promise<TenantState> {
+  return store.change(actor, async (change) => {
+    const given = creationInput(input);
+    const there = input.id === undefined ? undefined : await change.tenant(input.id);
+    if (there !== undefined) {
+      assertSameCreation(`Tenant ${there.id}`, await change.creationInput("tenant", there.id), given);
+      return there;
+    }
+    rejectIf(validateTenant(input, change.now));
+    const tenant = newTenant(input, change.now, change.nextVersion());
+    const after = input.planId === undefined ? tenant : await withPlan(change, tenant, input.planId, undefined);
+    return change.save({ action: "tenant.create", after, creationInput: given });
+  });
+}
+
+function newTenant(input: NewTenant, now: number, version: number): TenantState {
+  const startsAt = input.startsAt ?? input.testClock ?? now;
+  return {
+    kind: "tenant",
+    id: input.id ?? `ten_${uuidv7().replaceAll("-", "")}`,
+    version,
+    name: input.name,
+    status: "ACTIVE",
+    createdAt: now,
+    createdInVersion: version,
+    billingAnchorDay: input.billingAnchorDay,
+    startsAt: periodAt(startsAt, input.billingAnchorDay).start,
+    currency: null,
+    testClock: input.testClock,
+    graceDays: [{ days: input.graceDays, inVersion: version }],
+    assignments: [],
+    closedInVersion: null,
+  };
+}
+
+/** Renames a tenant or changes its grace time from now on. Throws NOT_FOUND, INVALID, CONFLICT (closed). */
+export function updateTenant(
+  store: TenancyStore,
+  actor: string,
+  id: string,
+  input: { readonly name: string | undefined; readonly graceDays: number | undefined },
+): Promise<TenantState> {
+  return store.change(actor, async (change) => {
+    const before = await openTenant(change, id);
+    const name = input.name ?? before.name;
+    const days = input.graceDays ?? before.graceDays.at(-1)?.days ?? 0;
+    rejectIf([...nameReasons("name", name), ...graceReasons(days)]);
+    const isSameGrace = days === before.graceDays.at(-1)?.days;
+    if (name === before.name && isSameGrace) return before;
+    const version = change.nextVersion();
+    const graceDays = isSameGrace ? before.graceDays : [...before.graceDays, { days, inVersion: version }];
+    return change.save({ action: "tenant.update", before, after: { ...before, version, name, graceDays } });
+  });
+}
+
+/** Suspends, resumes or closes a tenant. Throws NOT_FOUND, CONFLICT (the transition makes no sense). */
+export function moveTenant(
+  store: TenancyStore,
+  actor: string,
+  id: string,
+  transition: Transition,
+  reason?: string,
+): Promise<TenantState> {
+  return store.change(actor, async (change) => {
+    if (reason !== undefined) rejectIf(nameReasons("reason", reason));
+    const before = await tenantOf(change, id);
+    const status = statusAfter(before.status, transition);
+    const version = change.nextVersion();
+    const closedInVersion = status === "CLOSED" ? version : null;
+    const after: TenantState = { ...before, version, status, closedInVersion };
+    return change.save({ action: `tenant.${transition}`, before, after, ...(reason !== undefined && { reason }) });
+  });
+}
+
+/** The tenant and the assignment that a change of plan led to. */
+export interface ChangedPlan {
+  readonly tenant: TenantState;
+  readonly assignment: ActiveAssignment;
+}
+
+/**
+ * Assigns a plan version (default: the latest), effective as `planChange` says. Throws NOT_FOUND (tenant, plan or version),
+ * CONFLICT (tenant closed, plan archived), INVALID (another currency).
+ */
+export function changePlan(
+  store: TenancyStore,
+  actor: string,
+  input: { readonly tenantId: string; readonly planId: string; readonly version: number | undefined },
+): Promise<ChangedPlan> {
+  return store.change(actor, async (change) => {
+    const before = await openTenant(change, input.tenantId);
+    const next = await withPlan(change, before, input.planId, input.version);
+    const isChanged = next !== before;
+    const tenant = isChanged ? await change.save({ action: "tenant.changePlan", before, after: next }) : before;
+    const assignment = activeAssignments(tenant).at(-1);
+    if (assignment === undefined) throw new Error(`tenant ${tenant.id} has no plan after it was assigned`);
+    return { tenant, assignment };
+  });
+}
+
+/** Cancels what has not taken effect yet. Throws NOT_FOUND, CONFLICT (there is no pending change, or closed). */
+export function cancelPlanChange(store: TenancyStore, actor: string, tenantId: string): Promise<TenantState> {
+  return store.change(actor, async (change) => {
+    const before = await openTenant(change, tenantId);
+    const version = change.nextVersion();
+    const assignments = cancelPending(before, change.now, version);
+    if (assignments === undefined) throw new MetrlyError("CONFLICT", "No change of plan is pending");
+    return change.save({
+      action: "tenant.cancelPlanChange",
+      before,
+      after: { ...before, version, assignments: [...assignments] },
+    });
+  });
+}
+
+/** The tenant with the plan assigned in the next version; the same object when that changes nothing. */
+async function withPlan(
+  change: Change,
+  tenant: TenantState,
+  planId: string,
+  version: number | undefined,
+): Promise<TenantState> {
+  const plan = await change.plan(planId);
+  const published = plan === undefined ? undefined : publishedVersion(plan, version);
+  if (plan === undefined || published === undefined) throw notFound();
+  if (plan.archived) throw new MetrlyError("CONFLICT", `Plan ${plan.id} is archived and can't be assigned any more`);
+  const inVersion = change.nextVersion();
+  const planned = planChange(tenant, plan, published, change.now, inVersion);
+  if (planned.kind === "unchanged") return tenant;
+  if (planned.kind === "otherCurrency")
+    rejectIf([
+      {
+        path: "planId",
+        detail: `the plan is in ${published.currency}, the tenant pays in ${planned.currency} for life`,
+      },
+    ]);
+  if (planned.kind !== "changed") return tenant;
+  return { ...tenant, version: inVersion, currency: published.currency, assignments: [...planned.assignments] };
+}
+
+function publishedVersion(plan: PlanState, version: number | undefined): PlanVersionState | undefined {
+  return version === undefined
+    ? plan.versions.at(-1)
+    : plan.versions.find((candidate) => candidate.version === version);
+}
+
+async function openTenant(change: Change, id: string): Promise<TenantState> {
+  const tenant = await tenantOf(change, id);
+  assertOpen(tenant);
+  return tenant;
+}
+
+export async function tenantOf(change: Change, id: string): Promise<TenantState> {
+  const tenant = await change.tenant(id);
+  if (tenant === undefined) throw notFound();
+  return tenant;
+}
