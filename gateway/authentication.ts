@@ -1,0 +1,56 @@
+import type { Clock } from "#kernel/clock.js";
+import { MetrlyError } from "#kernel/errors.js";
+import { authenticateApiKey, bearerToken, identityOfKey } from "#platform/api-keys.js";
+import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { Identity } from "#schema/policy.js";
+import type { TokenIssuer } from "./token-issuer.js";
+
+/** Someone who has shown who they are. */
+export interface Session {
+  readonly identity: Identity;
+  /** Throws UNAUTHENTICATED once the key is revoked or anything expired: for connections that outlive their first request. */
+  assertValid(): void;
+}
+
+export interface Authentication {
+  /** Of an `Authorization` header's text. Throws UNAUTHENTICATED, or UNAVAILABLE while keys cannot be judged. */
+  authenticate(authorization: string | undefined): Promise<Session>;
+}
+
+export interface AuthenticationOptions {
+  readonly tenancy: TenancyCopy;
+  readonly issuer: TokenIssuer;
+  readonly clock: Clock;
+}
+
+export function createAuthentication({ tenancy, issuer, clock }: AuthenticationOptions): Authentication {
+  return {
+    async authenticate(authorization) {
+      const secret = bearerToken(authorization);
+      return secret.startsWith("mtr_") ? sessionOfKey(secret) : sessionOfToken(secret);
+    },
+  };
+
+  /** A copy of tenancy that has heard nothing for long may not know of a revocation: the graph fails closed. */
+  function sessionOfKey(secret: string): Session {
+    const judge = (): Identity => {
+      if (tenancy.isStale())
+        throw new MetrlyError("UNAVAILABLE", "API keys cannot be judged now: tenancy's log is silent");
+      return identityOfKey(authenticateApiKey(tenancy, clock, secret));
+    };
+    return { identity: judge(), assertValid: () => void judge() };
+  }
+
+  async function sessionOfToken(token: string): Promise<Session> {
+    const { identity, expiresAtMs } = await issuer.verify(token);
+    return {
+      identity,
+      assertValid() {
+        if (clock.now() >= expiresAtMs) throw new MetrlyError("UNAUTHENTICATED", "The token is expired");
+      },
+    };
+  }
+}
+
+/** Who has shown nothing: in demo mode the explorer may read the schema before anyone signs in. */
+export const ANONYMOUS: Identity = { kind: "USER", id: "anonymous", tenantId: null, roles: [], scopes: [] };

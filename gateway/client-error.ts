@@ -1,0 +1,75 @@
+import { GraphQLError, Kind } from "graphql";
+import { ERROR_CODES, type ErrorCode, isErrorCode, MetrlyError } from "#kernel/errors.js";
+
+/** Apollo Server's and graphql-js' own codes in the words of the closed list. */
+const FROM_APOLLO: Readonly<Record<string, ErrorCode>> = {
+  BAD_REQUEST: "MALFORMED",
+  BAD_USER_INPUT: "INVALID",
+  OPERATION_RESOLUTION_FAILURE: "INVALID",
+  PERSISTED_QUERY_NOT_FOUND: "INVALID",
+  PERSISTED_QUERY_NOT_SUPPORTED: "INVALID",
+};
+
+/** An error of our own as GraphQL has it. */
+export function graphqlErrorOf(error: MetrlyError): GraphQLError {
+  return new GraphQLError(error.message, { extensions: { ...error.extensions, code: error.code } });
+}
+
+/**
+ * The error a client may see, whatever went wrong and on whichever path (HTTP, WebSocket): it always has a code of the closed
+ * list, never a stack, and the message of a bug stays with us: `onBug` logs it.
+ */
+export function toClientError(thrown: unknown, onBug: (error: unknown) => void): GraphQLError {
+  if (thrown instanceof MetrlyError) return graphqlErrorOf(thrown);
+  if (!(thrown instanceof GraphQLError)) return masked(thrown, undefined, onBug);
+  const cause = thrown.originalError;
+  if (cause instanceof MetrlyError) return rebuilt(thrown, cause.message, { ...cause.extensions, code: cause.code });
+  if (cause instanceof AggregateError) return ofAggregate(thrown, cause, onBug);
+  if (isTokenLimit(thrown)) return rebuilt(thrown, thrown.message, { code: "TOO_COMPLEX" });
+  if (isVariableError(thrown)) return rebuilt(thrown, thrown.message, { code: "INVALID", ...thrown.extensions });
+  const { http: _, stacktrace: __, ...extensions } = thrown.extensions;
+  const code = isErrorCode(extensions.code) ? extensions.code : FROM_APOLLO[String(extensions.code)];
+  return code === undefined
+    ? masked(cause ?? thrown, thrown, onBug)
+    : rebuilt(thrown, thrown.message, { ...extensions, code });
+}
+
+/** Errors without a path reach the gateway in a bundle when one answer has several: the first speaks for them. */
+function ofAggregate(located: GraphQLError, bundle: AggregateError, onBug: (error: unknown) => void): GraphQLError {
+  const first: unknown = bundle.errors[0];
+  const clean = toClientError(first, onBug);
+  return rebuilt(located, clean.message, clean.extensions);
+}
+
+function masked(bug: unknown, located: GraphQLError | undefined, onBug: (error: unknown) => void): GraphQLError {
+  onBug(bug);
+  return rebuilt(located, "Something went wrong on our side", { code: "INTERNAL" });
+}
+
+/** graphql-js' parser says only in words that a document has too many tokens. */
+const isTokenLimit = (error: GraphQLError): boolean =>
+  /^Syntax Error: Document contains more tha[nt] \d+ tokens/.test(error.message);
+
+/** graphql-js has no code for a variable that does not fit its type. */
+const isVariableError = (error: GraphQLError): boolean =>
+  error.path === undefined && error.nodes?.length === 1 && error.nodes[0]?.kind === Kind.VARIABLE_DEFINITION;
+
+function rebuilt(
+  error: GraphQLError | undefined,
+  message: string,
+  extensions: Readonly<Record<string, unknown>>,
+): GraphQLError {
+  return new GraphQLError(message, {
+    nodes: error?.nodes ?? null,
+    source: error?.source ?? null,
+    positions: error?.positions ?? null,
+    path: error?.path ?? null,
+    extensions: { ...extensions },
+  });
+}
+
+/** The HTTP status of an answer with these errors and no data: the first error's. */
+export function statusOfErrors(errors: readonly { readonly extensions?: Readonly<Record<string, unknown>> }[]): number {
+  const code = errors[0]?.extensions?.code;
+  return isErrorCode(code) ? ERROR_CODES[code].status : 500;
+}

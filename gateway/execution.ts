@@ -1,0 +1,106 @@
+import { createDefaultExecutor } from "@graphql-tools/delegate";
+import { getStitchedSchemaFromSupergraphSdl } from "@graphql-tools/federation";
+import {
+  type ExecutionRequest,
+  type ExecutionResult,
+  type Executor,
+  isAsyncIterable,
+  type MaybeAsyncIterable,
+} from "@graphql-tools/utils";
+import { GraphQLError, type GraphQLSchema } from "graphql";
+import { MetrlyError } from "#kernel/errors.js";
+import { maskError, type Subgraph } from "#platform/subgraph.js";
+
+/** A subgraph and how it is reached: executed in this process. */
+export type SubgraphTarget = Subgraph;
+
+/** Told of each error that a client sees masked or as SUBGRAPH_UNAVAILABLE. */
+export type OnSubgraphFailure = (subgraph: string, error: unknown) => void;
+
+/** One executable schema over all subgraphs: queries, mutations and subscriptions. */
+export function buildGatewaySchema(
+  supergraphSdl: string,
+  targets: readonly SubgraphTarget[],
+  onFailure: OnSubgraphFailure,
+): GraphQLSchema {
+  const executors = new Map(
+    targets.map((target) => [
+      target.name.toLowerCase(),
+      guarded(target.name, executorOf(target), (error) => onFailure(target.name, error)),
+    ]),
+  );
+  return getStitchedSchemaFromSupergraphSdl({
+    supergraphSdl,
+    batch: true,
+    onSubschemaConfig(config) {
+      const executor = executors.get(config.name.toLowerCase());
+      if (executor === undefined) throw new Error(`the supergraph names a subgraph that is not here: ${config.name}`);
+      config.executor = executor;
+    },
+  });
+}
+
+/** How operations reach a subgraph: the one place that knows. */
+function executorOf(target: SubgraphTarget): Executor {
+  return createDefaultExecutor(target.schema);
+}
+
+/**
+ * Makes a subgraph's every failure an error with a code at the right path: its own errors are masked before anything is
+ * joined with them, and a subgraph that does not answer is SUBGRAPH_UNAVAILABLE while the others' data is delivered.
+ */
+export function guarded(name: string, execute: Executor, onFailure: (error: unknown) => void): Executor {
+  const masked = (result: ExecutionResult): ExecutionResult =>
+    result.errors === undefined || result.errors.length === 0
+      ? result
+      : { ...result, errors: result.errors.map((error) => maskError(error, onFailure)) };
+  const failed = (error: unknown): ExecutionResult => {
+    if (error instanceof MetrlyError) return { errors: [coded(error)] };
+    onFailure(error);
+    return { errors: [coded(new MetrlyError("SUBGRAPH_UNAVAILABLE", `The service ${name} does not answer`))] };
+  };
+  return async (request: ExecutionRequest): Promise<MaybeAsyncIterable<ExecutionResult>> => {
+    try {
+      const result: MaybeAsyncIterable<ExecutionResult> = await execute(request);
+      return isAsyncIterable(result) ? guardedStream(result, masked, failed) : masked(result);
+    } catch (error) {
+      return failed(error);
+    }
+  };
+}
+
+const coded = (error: MetrlyError): GraphQLError =>
+  new GraphQLError(error.message, { extensions: { ...error.extensions, code: error.code } });
+
+/** A source that throws says so once, with a code, and ends; leaving closes the source at once, also while it waits. */
+function guardedStream(
+  source: AsyncIterable<ExecutionResult>,
+  masked: (result: ExecutionResult) => ExecutionResult,
+  failed: (error: unknown) => ExecutionResult,
+): AsyncIterableIterator<ExecutionResult> {
+  const iterator = source[Symbol.asyncIterator]();
+  let ended = false;
+  const end = (): IteratorReturnResult<undefined> => {
+    ended = true;
+    return { done: true, value: undefined };
+  };
+  return {
+    async next() {
+      if (ended) return end();
+      try {
+        const step = await iterator.next();
+        return step.done ? end() : { done: false, value: masked(step.value) };
+      } catch (error) {
+        ended = true;
+        return { done: false, value: failed(error) };
+      }
+    },
+    async return() {
+      if (!ended) await iterator.return?.();
+      return end();
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

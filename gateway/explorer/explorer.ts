@@ -1,0 +1,86 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import type { FastifyInstance } from "fastify";
+import type { Clock } from "#kernel/clock.js";
+import { MetrlyError } from "#kernel/errors.js";
+import { packageRoot } from "#platform/package-root.js";
+import type { TokenIssuer } from "../token-issuer.js";
+import { SAVED_OPERATIONS } from "./operations.js";
+import { explorerPage } from "./page.js";
+import { isOwnPageOnLoopback } from "./session.js";
+
+const SESSION_SECONDS = 3_600;
+
+/** Nothing from elsewhere, ever: the explorer works without a network. GraphiQL styles its editor inline. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self' data:",
+  "frame-ancestors 'none'",
+].join("; ");
+
+interface Asset {
+  readonly file: () => string;
+  readonly type: string;
+}
+
+const SCRIPT = "text/javascript; charset=utf-8";
+const STYLE = "text/css; charset=utf-8";
+
+/** By name below /explorer/: the builds that the packages ship, and our own script beside this file's source. */
+const ASSETS: Readonly<Record<string, Asset>> = {
+  "react.js": { file: () => packaged("react", "umd/react.production.min.js"), type: SCRIPT },
+  "react-dom.js": { file: () => packaged("react-dom", "umd/react-dom.production.min.js"), type: SCRIPT },
+  "graphiql.js": { file: () => packaged("graphiql", "graphiql.min.js"), type: SCRIPT },
+  "graphiql.css": { file: () => packaged("graphiql", "graphiql.min.css"), type: STYLE },
+  "graphql-ws.js": { file: () => packaged("graphql-ws", "umd/graphql-ws.min.js"), type: SCRIPT },
+  "explorer.js": { file: () => own("explorer.browser.js"), type: SCRIPT },
+  "explorer.css": { file: () => own("explorer.css"), type: STYLE },
+};
+
+export interface ExplorerOptions {
+  /** Whether one click signs in, on this machine. */
+  readonly demo: boolean;
+  readonly issuer: TokenIssuer;
+  readonly clock: Clock;
+}
+
+/** GraphiQL at `GET /`, served from here, with an operation for every task. */
+export function registerExplorer(app: FastifyInstance, options: ExplorerOptions): void {
+  app.get("/", async (_, reply) => {
+    reply.type("text/html; charset=utf-8");
+    reply.header("content-security-policy", CONTENT_SECURITY_POLICY);
+    reply.header("x-content-type-options", "nosniff");
+    reply.header("cache-control", "no-cache");
+    return explorerPage({ demo: options.demo });
+  });
+  app.get("/explorer/operations.json", async () => SAVED_OPERATIONS);
+  app.get<{ Params: { name: string } }>("/explorer/:name", async (request, reply) => {
+    const asset = Object.hasOwn(ASSETS, request.params.name) ? ASSETS[request.params.name] : undefined;
+    if (asset === undefined) throw new MetrlyError("NOT_FOUND", "The explorer has no such file");
+    reply.type(asset.type).header("x-content-type-options", "nosniff").header("cache-control", "public, max-age=3600");
+    return readFile(asset.file());
+  });
+  if (options.demo) registerSession(app, options);
+}
+
+function registerSession(app: FastifyInstance, { issuer, clock }: ExplorerOptions): void {
+  app.post("/explorer/session", async (request, reply) => {
+    if (!isOwnPageOnLoopback({ headers: request.headers, remoteAddress: request.socket.remoteAddress ?? "" }))
+      throw new MetrlyError(
+        "FORBIDDEN",
+        "One-click sign-in is for the explorer on this machine; paste a token instead",
+      );
+    reply.header("cache-control", "no-store");
+    return {
+      token: await issuer.issue({ subject: "explorer", roles: ["PLATFORM_ADMIN"], expiresInSeconds: SESSION_SECONDS }),
+      expiresAt: new Date(clock.now() + SESSION_SECONDS * 1000).toISOString(),
+    };
+  });
+}
+
+/** Files that the packages' `exports` do not name, so no resolver finds them. */
+const packaged = (name: string, file: string): string => path.join(packageRoot(), "node_modules", name, file);
+
+const own = (file: string): string => path.join(packageRoot(), "gateway/explorer", file);

@@ -1,0 +1,222 @@
+/** An operation that the explorer opens in a tab of its own. */
+export interface SavedOperation {
+  /** The task, in a few words. */
+  readonly task: string;
+  readonly query: string;
+  readonly variables: Readonly<Record<string, unknown>>;
+}
+
+/** A tenant that the demo seeds; elsewhere the variable is changed by hand. */
+const DEMO_TENANT = "acme";
+
+const saved = (task: string, query: string, variables: SavedOperation["variables"] = {}): SavedOperation => ({
+  task,
+  query: `# ${task}\n${query.replace(/^\n|\s+$/g, "").replace(/^ {4}/gm, "")}\n`,
+  variables,
+});
+
+const SET_UP: readonly SavedOperation[] = [
+  saved(
+    "Create a meter: what is counted, of which events",
+    `
+    mutation CreateMeter($input: CreateMeterInput!) {
+      createMeter(input: $input) { key name eventType aggregation valueProperty dimensions }
+    }`,
+    {
+      input: {
+        key: "images_rendered",
+        name: "Rendered images",
+        eventType: "image.rendered",
+        aggregation: "COUNT",
+        dimensions: ["model"],
+      },
+    },
+  ),
+  saved(
+    "Create a plan: a price and a hard limit",
+    `
+    mutation CreatePlan($input: CreatePlanInput!) {
+      createPlan(input: $input) { id name latest { version currency prices { meter model unitAmount } } }
+    }`,
+    {
+      input: {
+        id: "studio",
+        name: "Studio",
+        version: {
+          currency: "EUR",
+          recurringFee: "20",
+          prices: [{ meter: "images_rendered", model: "PER_UNIT", unitAmount: "0.04", included: "100" }],
+          limits: [{ meter: "images_rendered", window: "DAY", kind: "HARD", limit: "1000" }],
+        },
+      },
+    },
+  ),
+  saved(
+    "Create a tenant on that plan",
+    `
+    mutation CreateTenant($input: CreateTenantInput!) {
+      createTenant(input: $input) { id name status currency plan { version plan { name } } }
+    }`,
+    { input: { id: "my-tenant", name: "My tenant", planId: "studio" } },
+  ),
+  saved(
+    "Issue an API key: the secret is shown this once",
+    `
+    mutation IssueApiKey($input: IssueApiKeyInput!) {
+      issueApiKey(input: $input) { secret apiKey { id prefix scopes } }
+    }`,
+    { input: { tenantId: "my-tenant", name: "my backend", scopes: ["INGEST", "QUOTA", "READ"] } },
+  ),
+  saved(
+    "Move a tenant to another plan from the next period on",
+    `
+    mutation ChangePlan($tenantId: ID!, $planId: ID!) {
+      changePlan(tenantId: $tenantId, planId: $planId) { effectiveFrom plan { version plan { name } } }
+    }`,
+    { tenantId: DEMO_TENANT, planId: "studio" },
+  ),
+];
+
+const WATCH: readonly SavedOperation[] = [
+  saved(
+    "Tenants and their plans",
+    `
+    query Tenants {
+      tenants(first: 20) {
+        nodes { id name status currency plan { version plan { name } } }
+        pageInfo { hasNextPage endCursor }
+      }
+    }`,
+  ),
+  saved(
+    "Usage of the running period",
+    `
+    query UsageTotals($tenantId: ID!) {
+      tenant(id: $tenantId) {
+        usageTotals(granularity: PERIOD) { meter from to quantity eventCount lastEventAt }
+      }
+    }`,
+    { tenantId: DEMO_TENANT },
+  ),
+  saved(
+    "Quotas: used, reserved, remaining",
+    `
+    query Quotas($tenantId: ID!) {
+      tenant(id: $tenantId) {
+        quotas { state used reserved remaining resetAt limit { meter window kind limit } }
+      }
+    }`,
+    { tenantId: DEMO_TENANT },
+  ),
+  saved(
+    "Accounting: where every accepted event went",
+    `
+    query Accounting($tenantId: ID!) {
+      tenant(id: $tenantId) {
+        accounting { accepted counted duplicates unmetered quarantined inFlight asOf }
+      }
+    }`,
+    { tenantId: DEMO_TENANT },
+  ),
+  saved(
+    "Live alerts of a tenant (leave it running)",
+    `
+    subscription QuotaAlerts($tenantId: ID!) {
+      quotaAlerts(tenantId: $tenantId) { cursor kind meter window threshold limit used at tenant { name } }
+    }`,
+    { tenantId: DEMO_TENANT },
+  ),
+];
+
+const BILL: readonly SavedOperation[] = [
+  saved(
+    "Billing periods",
+    `
+    query BillingPeriods($tenantId: ID!) {
+      tenant(id: $tenantId) {
+        billingPeriods(first: 12) { nodes { start end status watermark invoice { number total { amount currency } } } }
+      }
+    }`,
+    { tenantId: DEMO_TENANT },
+  ),
+  saved(
+    "Close the earliest period that has ended",
+    `
+    mutation CloseBillingPeriod($tenantId: ID!, $periodStart: DateTime!) {
+      closeBillingPeriod(tenantId: $tenantId, periodStart: $periodStart) { start end status }
+    }`,
+    { tenantId: DEMO_TENANT, periodStart: "2026-01-01T00:00:00Z" },
+  ),
+  saved(
+    "Invoices, line by line with their arithmetic",
+    `
+    query Invoices($tenantId: ID!) {
+      tenant(id: $tenantId) {
+        invoices(first: 5) {
+          nodes {
+            id number sha256
+            total { amount currency }
+            lines {
+              kind description quantity
+              amount { amount }
+              arithmetic { quantity unitAmount flatAmount amount note }
+              adjusts { periodStart quantityBefore quantityAfter invoice { number } }
+            }
+          }
+        }
+      }
+    }`,
+    { tenantId: DEMO_TENANT },
+  ),
+  saved(
+    "Verify an invoice: recomputed from the log by separate code",
+    `
+    query VerifyInvoice($invoiceId: ID!) {
+      verifyInvoice(id: $invoiceId) { matches expectedSha256 checkedEvents differences }
+    }`,
+    { invoiceId: "take an id from the invoices" },
+  ),
+  saved(
+    "The invoice that the running period would give now",
+    `
+    query UpcomingInvoice($tenantId: ID!) {
+      tenant(id: $tenantId) {
+        upcomingInvoice { asOf currency total { amount } lines { kind description quantity amount { amount } } }
+      }
+    }`,
+    { tenantId: DEMO_TENANT },
+  ),
+];
+
+const NOTIFY: readonly SavedOperation[] = [
+  saved(
+    "Create a webhook endpoint: the secret is shown this once",
+    `
+    mutation CreateWebhookEndpoint($input: CreateWebhookEndpointInput!) {
+      createWebhookEndpoint(input: $input) { secret endpoint { id url eventTypes status } }
+    }`,
+    {
+      input: {
+        tenantId: DEMO_TENANT,
+        url: "http://127.0.0.1:8080/webhooks",
+        eventTypes: ["quota.warning", "quota.exceeded", "invoice.generated"],
+      },
+    },
+  ),
+  saved(
+    "Webhook deliveries and their attempts",
+    `
+    query WebhookDeliveries($tenantId: ID!) {
+      tenant(id: $tenantId) {
+        webhookEndpoints {
+          id url status
+          deliveries(first: 10) { nodes { id eventType status nextAttemptAt attempts { at durationMs responseStatus error } } }
+        }
+      }
+    }`,
+    { tenantId: DEMO_TENANT },
+  ),
+];
+
+/** One for every task, in the order in which a newcomer meets them. */
+export const SAVED_OPERATIONS: readonly SavedOperation[] = [...WATCH, ...BILL, ...SET_UP, ...NOTIFY];

@@ -1,0 +1,61 @@
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import type { Clock } from "#kernel/clock.js";
+import type { Config } from "#platform/config.js";
+import type { Room } from "#platform/room.js";
+import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import { createAuthentication } from "./authentication.js";
+import { composeSupergraph } from "./composition.js";
+import { buildGatewaySchema, type SubgraphTarget } from "./execution.js";
+import { registerExplorer } from "./explorer/explorer.js";
+import { startGraphqlHttp } from "./http.js";
+import { startGraphqlSocket } from "./socket.js";
+import type { TokenIssuer } from "./token-issuer.js";
+
+export interface GatewayOptions {
+  readonly config: Pick<Config, "demo">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly tenancy: TenancyCopy;
+  readonly issuer: TokenIssuer;
+  readonly subgraphs: readonly SubgraphTarget[];
+}
+
+/** The front door: one GraphQL API over the subgraphs (HTTP and WebSocket), who may enter, and the explorer. */
+export async function startGateway(options: GatewayOptions): Promise<Room> {
+  const { config, clock, logger, tenancy, issuer, subgraphs } = options;
+  const { supergraphSdl } = composeSupergraph(subgraphs);
+  const schema = buildGatewaySchema(supergraphSdl, subgraphs, (subgraph, error) =>
+    logger.error({ err: error, subgraph }, "a subgraph failed"),
+  );
+  const authentication = createAuthentication({ tenancy, issuer, clock });
+  const onBug = (error: unknown) => logger.error({ err: error }, "a GraphQL operation failed");
+  const http = await startGraphqlHttp({ schema, authentication, openIntrospection: config.demo, logger, onBug });
+  const socket = startGraphqlSocket({ schema, authentication, logger, onBug });
+  const stopRechecking = tenancy.onChange((change) => {
+    if (change.kind === "apiKey") socket.recheck();
+  });
+  let server: FastifyInstance["server"] | undefined;
+  return {
+    name: "gateway",
+    register(app) {
+      http.register(app);
+      registerExplorer(app, { demo: config.demo, issuer, clock });
+      app.get("/.well-known/jwks.json", async (_, reply) => {
+        reply.header("cache-control", "public, max-age=300");
+        return issuer.jwks;
+      });
+      server = app.server.on("upgrade", socket.handleUpgrade);
+    },
+    async readiness() {
+      const reasons = tenancy.isStale() ? ["the copy of tenancy is stale: API keys are refused"] : [];
+      return { ready: reasons.length === 0, reasons };
+    },
+    async stop() {
+      stopRechecking();
+      server?.off("upgrade", socket.handleUpgrade);
+      await socket.stop();
+      await http.stop();
+    },
+  };
+}

@@ -1,0 +1,194 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  GraphQLError,
+  type GraphQLSchema,
+  getOperationAST,
+  parse,
+  validate,
+} from "graphql";
+import { CloseCode, type ServerOptions } from "graphql-ws";
+import { type Extra, useServer as serveProtocol } from "graphql-ws/use/ws";
+import type { Logger } from "pino";
+import { type WebSocket, WebSocketServer } from "ws";
+import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
+import type { Authentication, Session } from "./authentication.js";
+import { graphqlErrorOf, toClientError } from "./client-error.js";
+import { GRAPH_LIMITS } from "./limits.js";
+import { admitOperation, type GatewayContext } from "./operation.js";
+
+const PATH = "/graphql";
+const MAX_MESSAGE_BYTES = 256 * 1024;
+const MAX_OPERATIONS_PER_SOCKET = 100;
+/** Revocation is checked when tenancy changes; this bounds how long an expired key or token keeps its socket. */
+const EXPIRY_CHECK_MS = 5_000;
+const CLOSE_GRACE_MS = 1_000;
+/** RFC 6455's "try again later": clients reconnect. */
+const TRY_AGAIN_LATER = 1013;
+
+export interface GraphqlSocketOptions {
+  readonly schema: GraphQLSchema;
+  readonly authentication: Authentication;
+  readonly logger: Logger;
+  readonly onBug: (error: unknown) => void;
+}
+
+/** GraphQL over graphql-transport-ws; `connectionParams.authorization` is what the header is on HTTP. */
+export interface GraphqlSocket {
+  /** Takes over upgrades on `/graphql`; others are answered 404. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Closes every socket whose key or token is no longer good. */
+  recheck(): void;
+  stop(): Promise<void>;
+}
+
+type ConnectionParams = Readonly<Record<string, unknown>>;
+
+export function startGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocket {
+  const sessions = new Map<WebSocket, Session>();
+  const server = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES });
+  server.on("connection", (socket) => {
+    socket.on("error", (error) => options.logger.debug({ err: error }, "a GraphQL socket failed"));
+    socket.once("close", () => sessions.delete(socket));
+  });
+  serveProtocol<ConnectionParams, Partial<Extra>>({ ...serverOptions(options, sessions), isProd: true }, server);
+  const recheck = () => {
+    for (const [socket, session] of sessions) closeUnlessValid(socket, session);
+  };
+  const timer = setInterval(recheck, EXPIRY_CHECK_MS).unref();
+  return {
+    handleUpgrade(request, socket, head) {
+      socket.on("error", (error) => options.logger.debug({ err: error }, "an upgrade failed"));
+      if (request.url?.split("?")[0] !== PATH) {
+        socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        return;
+      }
+      server.handleUpgrade(request, socket, head, (ready) => server.emit("connection", ready, request));
+    },
+    recheck,
+    async stop() {
+      clearInterval(timer);
+      for (const socket of server.clients) socket.close(1001, "Going away");
+      const terminate = setTimeout(() => {
+        for (const socket of server.clients) socket.terminate();
+      }, CLOSE_GRACE_MS);
+      await new Promise<void>((resolve, reject) => server.close((error) => (error ? reject(error) : resolve())));
+      clearTimeout(terminate);
+    },
+  };
+}
+
+function serverOptions(
+  { schema, authentication, onBug }: GraphqlSocketOptions,
+  sessions: Map<WebSocket, Session>,
+): ServerOptions<ConnectionParams, Extra> {
+  const clean = (errors: readonly GraphQLError[]) => errors.map((error) => toClientError(error, onBug).toJSON());
+  return {
+    async onConnect({ connectionParams, extra: { socket } }) {
+      const session = await sessionOf(authentication, socket, connectionParams?.authorization);
+      if (session === undefined) return false;
+      if (socket.readyState === socket.OPEN) sessions.set(socket, session);
+      return true;
+    },
+    onSubscribe({ extra: { socket }, subscriptions }, _, payload) {
+      const session = sessions.get(socket);
+      if (session === undefined || !closeUnlessValid(socket, session)) return [unauthenticated()];
+      if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
+      // A context of its own for each operation: it is also the key of the batching of its calls.
+      return prepare(schema, payload, { identity: session.identity }, onBug);
+    },
+    onNext(_, __, ___, ____, { data, errors, extensions }) {
+      if (errors === undefined) return undefined;
+      return {
+        ...(data !== undefined && { data }),
+        ...(extensions !== undefined && { extensions }),
+        errors: clean(errors),
+      };
+    },
+    onError: (_, __, ___, errors) => clean(errors),
+  };
+}
+
+const unauthenticated = () => graphqlErrorOf(new MetrlyError("UNAUTHENTICATED", "The key or token is no longer good"));
+const tooManyOperations = () =>
+  graphqlErrorOf(new MetrlyError("TOO_COMPLEX", `At most ${MAX_OPERATIONS_PER_SOCKET} operations run on one socket`));
+
+/** Undefined: not let in, and the socket is closing with the reason. */
+async function sessionOf(
+  auth: Authentication,
+  socket: WebSocket,
+  authorization: unknown,
+): Promise<Session | undefined> {
+  try {
+    return await auth.authenticate(typeof authorization === "string" ? authorization : undefined);
+  } catch (error) {
+    if (!(error instanceof MetrlyError)) throw error;
+    closeWith(socket, error);
+    return undefined;
+  }
+}
+
+function closeUnlessValid(socket: WebSocket, session: Session): boolean {
+  try {
+    session.assertValid();
+    return true;
+  } catch (error) {
+    if (!(error instanceof MetrlyError)) throw error;
+    closeWith(socket, error);
+    return false;
+  }
+}
+
+function closeWith(socket: WebSocket, error: MetrlyError): void {
+  socket.close(error.code === "UNAVAILABLE" ? TRY_AGAIN_LATER : CloseCode.Unauthorized, error.code);
+}
+
+interface SubscribePayload {
+  readonly query: string;
+  readonly operationName?: string | null | undefined;
+  readonly variables?: Readonly<Record<string, unknown>> | null | undefined;
+}
+
+/** What Apollo does on HTTP: parse, validate, admit. The errors, or what to execute. */
+function prepare(
+  schema: GraphQLSchema,
+  { query, operationName, variables }: SubscribePayload,
+  context: GatewayContext,
+  onBug: (error: unknown) => void,
+): ExecutionArgs | readonly GraphQLError[] {
+  try {
+    const document = parsed(query);
+    const problems = validate(schema, document);
+    if (problems.length > 0) return problems.map((problem) => withCode(problem, "GRAPHQL_VALIDATION_FAILED"));
+    const operation = getOperationAST(document, operationName);
+    if (!operation) throw new MetrlyError("INVALID", "The document has no such operation, or several and no name");
+    admitOperation(schema, { document, operation, variables: variables ?? {}, context });
+    return {
+      schema,
+      document,
+      operationName: operationName ?? null,
+      variableValues: variables ?? null,
+      contextValue: context,
+    };
+  } catch (error) {
+    return [toClientError(error, onBug)];
+  }
+}
+
+function parsed(query: string): DocumentNode {
+  try {
+    return parse(query, { maxTokens: GRAPH_LIMITS.tokens });
+  } catch (error) {
+    throw error instanceof GraphQLError ? withCode(error, "GRAPHQL_PARSE_FAILED") : error;
+  }
+}
+
+const withCode = ({ message, source, positions, nodes }: GraphQLError, code: ErrorCode): GraphQLError =>
+  new GraphQLError(message, {
+    source: source ?? null,
+    positions: positions ?? null,
+    nodes: nodes ?? null,
+    extensions: { code },
+  });
