@@ -1,0 +1,57 @@
+// `npm run check`: everything that can be said about the code without running it. All checks run, so that one run shows all
+// that is wrong.
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { ROOT, runNpm } from "./install.mjs";
+
+const FOLDERS = ["kernel", "schema", "platform", "gateway", "workers", "cli", "prisma", "sdk", "tests", "bench"];
+const tool = (name, ...args) => [process.execPath, [`node_modules/${name}`, ...args]];
+const { scripts } = JSON.parse(readFileSync(`${ROOT}/package.json`, "utf8"));
+
+const checks = {
+  types: () => passes(tool("typescript/bin/tsc", "-p", "tsconfig.json", "--noEmit")),
+  style: () => passes(tool("@biomejs/biome/bin/biome", "check", "--error-on-warnings", ".")),
+  imports: importsGoOneWay,
+  "import cycles": () => passes(tool("knip/bin/knip.js", "--cycles", "--no-config-hints")),
+  "unused code": () => passes(tool("knip/bin/knip.js", "--no-config-hints")),
+  lock: () => passes([process.execPath, ["scripts/complete-lock.mjs", "--check"]]),
+  ...("check:schema" in scripts && { schema: () => passes(npm("run", "--silent", "check:schema")) }),
+};
+
+if (!existsSync(`${ROOT}/node_modules`)) runNpm(["ci", "--include=dev", "--no-audit", "--no-fund"]);
+const failed = Object.entries(checks).filter(([name, check]) => !timed(name, check));
+if (failed.length > 0) {
+  console.error(`check failed: ${failed.map(([name]) => name).join(", ")}`);
+  process.exitCode = 1;
+}
+
+function timed(name, check) {
+  const start = Date.now();
+  const ok = check();
+  console.log(`${ok ? "ok    " : "FAILED"} ${name} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
+  return ok;
+}
+
+function npm(...args) {
+  const cli = process.env.npm_execpath;
+  return cli?.endsWith(".js") ? [process.execPath, [cli, ...args]] : ["npm", args];
+}
+
+function passes([command, args]) {
+  return spawnSync(command, args, { cwd: ROOT, stdio: "inherit" }).status === 0;
+}
+
+/** Without a parser that understands this TypeScript, dependency-cruiser is content with nothing: then this is a failure. */
+function importsGoOneWay() {
+  const folders = FOLDERS.filter((folder) => existsSync(`${ROOT}/${folder}`));
+  const cruise = tool(
+    "dependency-cruiser/bin/dependency-cruise.mjs",
+    "--config",
+    ".dependency-cruiser.mjs",
+    ...folders,
+  );
+  const { status, stdout, stderr } = spawnSync(...cruise, { cwd: ROOT, encoding: "utf8" });
+  const modules = Number(/(\d+) modules/.exec(stdout)?.[1] ?? 0);
+  if (status !== 0 || modules === 0) console.error(`${stdout}${stderr}${modules} modules seen`);
+  return status === 0 && modules > 0;
+}
