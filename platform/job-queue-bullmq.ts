@@ -19,6 +19,7 @@ export interface JobQueuesOptions {
 const ID_PREFIX = "job-";
 /** Enough to ask for work, extend locks and finish jobs; more would only use up the server's connections. */
 const POSTGRES_CONNECTIONS = 4;
+const LONGEST_RECONNECT_MS = 1_000;
 const STALLED_CHECK_MS = 30_000;
 
 interface OpenQueue {
@@ -128,10 +129,16 @@ async function onRedis(url: string, prefix: string, onError: (error: unknown) =>
   const common = { prefix: `{${prefix}}` };
   return {
     openQueue(name) {
+      const closing = new AbortController();
       // Adding fails after a few tries, so that its caller learns of an outage; what is due lies in the caller's database.
-      const queue = new RedisQueue(name, { ...common, connection: { url, maxRetriesPerRequest: 3 } });
+      const connection = { url, maxRetriesPerRequest: 3, retryStrategy: reconnectUntil(closing.signal) };
+      const queue = new RedisQueue(name, { ...common, connection });
       queue.on("error", onError);
-      return queue;
+      return {
+        add: (jobName, data, options) => queue.add(jobName, data, options),
+        remove: (id) => queue.remove(id),
+        close: () => closeAfter(closing, queue),
+      };
     },
     openWorker<Data>(
       name: string,
@@ -139,16 +146,24 @@ async function onRedis(url: string, prefix: string, onError: (error: unknown) =>
       process: Process<Data>,
       onJobError: (error: unknown) => void,
     ) {
-      const worker = new RedisWorker<Data, void>(name, process, {
-        ...common,
-        ...workerOptions(options),
-        connection: { url, maxRetriesPerRequest: null },
-      });
+      const closing = new AbortController();
+      const connection = { url, maxRetriesPerRequest: null, retryStrategy: reconnectUntil(closing.signal) };
+      const worker = new RedisWorker<Data, void>(name, process, { ...common, ...workerOptions(options), connection });
       worker.on("error", onError);
       worker.on("failed", (_, error) => onJobError(error));
-      return worker;
+      return { close: () => closeAfter(closing, worker) };
     },
   };
+}
+
+/** Closing waits for the server's answers; when it is gone, nobody must wait for it to come back. */
+function reconnectUntil(closing: AbortSignal): (attempt: number) => number | null {
+  return (attempt) => (closing.aborted ? null : Math.min(attempt * 100, LONGEST_RECONNECT_MS));
+}
+
+async function closeAfter(closing: AbortController, closable: { close(): Promise<void> }): Promise<void> {
+  closing.abort();
+  await closable.close();
 }
 
 async function onPostgres(url: string, prefix: string, onError: (error: unknown) => void): Promise<Backend> {
