@@ -277,11 +277,13 @@ return ops[op]()
 
 /**
  * Names the unbroken life of the store. KEYS: 1 the incarnation; ARGV: 1 the server's run id, 2 a new name. What another run
- * of the server wrote (a restart from disk, a failover) is replaced: it may be an older state.
+ * of the server wrote (a restart from disk, a failover) is replaced: it may be an older state. A name ends with when it began, ms.
  */
 export const INCARNATION_LUA = `
 local held = redis.call('GET', KEYS[1])
 if held and string.sub(held, 1, #ARGV[1] + 1) == ARGV[1] .. ':' then return held end
-redis.call('SET', KEYS[1], ARGV[1] .. ':' .. ARGV[2])
-return ARGV[1] .. ':' .. ARGV[2]
+local t = redis.call('TIME')
+local name = ARGV[1] .. ':' .. ARGV[2] .. ':' .. t[1] .. string.sub('000000' .. t[2], -6, -4)
+redis.call('SET', KEYS[1], name)
+return name
 `;

@@ -19,7 +19,7 @@ import { type Counter, createCounter, type TenantCounters, tenantCounters } from
  * `save` and `restore` carry it over. A call runs to its end within one turn of the event loop, which makes it atomic.
  */
 export function createMemoryQuotaCounters(clock: Clock): QuotaCounters {
-  const incarnation = randomUUID();
+  const incarnation = { name: randomUUID(), since: clock.now() };
   const tenants = new Map<string, TenantCounters>();
 
   function decide(request: DecideRequest): DecideOutcome {
@@ -61,7 +61,7 @@ export function createMemoryQuotaCounters(clock: Clock): QuotaCounters {
   }
 
   function load(request: TenantLoad): void {
-    if (request.incarnation !== incarnation) return;
+    if (request.incarnation !== incarnation.name) return;
     const state = tenants.get(request.tenantId) ?? tenantCounters(request.seq);
     tenants.set(request.tenantId, state);
     for (const loaded of request.counters) {

@@ -6,6 +6,7 @@ import {
   CountersUnavailable,
   type DecideOutcome,
   type DecideRequest,
+  type Incarnation,
   type QuotaCounters,
   type SettleOutcome,
 } from "./quota-counters.js";
@@ -43,19 +44,19 @@ export async function createRedisQuotaCounters(options: RedisQuotaCountersOption
   });
   redis.on("error", options.onError);
   /** Known for this connection; forgotten when it closes or something looks wrong. */
-  let current: { readonly name: string; readonly clock: ClockAnchor } | undefined;
+  let current: Known | undefined;
   redis.on("close", () => {
     current = undefined;
   });
   await redis.connect();
   await refuseEviction(redis);
 
-  async function learn(): Promise<{ readonly name: string; readonly clock: ClockAnchor }> {
+  async function learn(): Promise<Known> {
     const runId = /^run_id:(\w+)/m.exec(await redis.info("server"))?.[1];
     if (runId === undefined) throw new Error("Redis does not tell its run_id");
     const name = await redis.eval(INCARNATION_LUA, 1, `${prefix}:incarnation`, runId, randomUUID());
     if (typeof name !== "string") throw new Error("Redis gave no incarnation");
-    current = { name, clock: clockAnchor(redisMs(await redis.time())) };
+    current = { name, since: Number(name.split(":")[2]), clock: clockAnchor(redisMs(await redis.time())) };
     return current;
   }
 
@@ -121,7 +122,7 @@ export async function createRedisQuotaCounters(options: RedisQuotaCountersOption
   }
 
   return {
-    incarnation: () => answering(async () => (await learn()).name),
+    incarnation: () => answering(learn),
     now: () => answering(async () => redisMs(await redis.time())),
     decide: (request) => answering(() => decide(request)),
     load: (load) => answering(async () => void (await run("load", load.tenantId, load))),
@@ -168,6 +169,10 @@ async function refuseEviction(redis: Redis): Promise<void> {
     redis.disconnect();
     throw new Error(`Redis has maxmemory-policy ${policy}: quota counters need noeviction`);
   }
+}
+
+interface Known extends Incarnation {
+  readonly clock: ClockAnchor;
 }
 
 interface ClockAnchor {

@@ -137,12 +137,18 @@ export class CountersUnavailable extends Error {
   override readonly name = "CountersUnavailable";
 }
 
+export interface Incarnation {
+  readonly name: string;
+  /** When it began, on the counters' clock: what an earlier one admitted, it admitted before. */
+  readonly since: number;
+}
+
 export interface QuotaCounters {
   /**
    * Names the unbroken life of the counters: another value means that everything admitted before may be forgotten.
    * Asks the store, so that a loss is seen before anything is loaded.
    */
-  incarnation(): Promise<string>;
+  incarnation(): Promise<Incarnation>;
   /** The counters' clock, epoch ms. */
   now(): Promise<number>;
   /** One atomic evaluation: all charges are admitted or none is. */
