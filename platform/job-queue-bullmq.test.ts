@@ -21,9 +21,11 @@ function onError(error: unknown): void {
 
 describe.skipIf(!hasRedis)("on Redis", () => {
   const prefix = `conformance-${randomBytes(4).toString("hex")}`;
-  describeJobQueues("BullMQ on Redis", () =>
-    connectJobQueues({ backend: { kind: "redis", url: redisUrl() }, prefix, onError }),
-  );
+  describeJobQueues("BullMQ on Redis", () => ({
+    backend: { kind: "redis", url: redisUrl() },
+    prefix,
+    onError,
+  }));
 
   test("does not start without its server", async () => {
     const url = `redis://127.0.0.1:${await freePort()}`;
@@ -38,9 +40,10 @@ describe.skipIf(!hasPostgres)("on PostgreSQL", () => {
   });
   afterAll(() => testDatabase.drop());
 
-  describeJobQueues("BullMQ on PostgreSQL", () =>
-    connectJobQueues({ backend: { kind: "postgres", url: testDatabase.url }, onError }),
-  );
+  describeJobQueues("BullMQ on PostgreSQL", () => ({
+    backend: { kind: "postgres", url: testDatabase.url },
+    onError,
+  }));
 
   test("several processes may set up the same new database at once", async () => {
     const fresh = await createTestDatabase("job_queue_fresh");

@@ -1,13 +1,19 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { waitFor } from "../tests/servers/servers.js";
 import type { Job, JobQueues, QueueOptions } from "./job-queue.js";
+import { connectJobQueues, type JobQueuesOptions } from "./job-queue-bullmq.js";
+
+const VICTIM = fileURLToPath(new URL("./job-queue-victim.conformance.ts", import.meta.url));
 
 interface Data {
   readonly text: string;
 }
 
-/** What every adapter of the job queues must do; `open` finds the jobs that an earlier, stopped one left. */
-export function describeJobQueues(name: string, open: () => Promise<JobQueues>): void {
+/** What every adapter of the job queues must do; a new `connectJobQueues` finds the jobs that an earlier one left. */
+export function describeJobQueues(name: string, options: () => JobQueuesOptions): void {
+  const open = () => connectJobQueues(options());
   describe(`job queues: ${name}`, () => {
     let queues: JobQueues;
     let queueNumber = 0;
@@ -168,6 +174,29 @@ export function describeJobQueues(name: string, open: () => Promise<JobQueues>):
       expect(await stopped).toBe(true);
       expect(runs).toHaveLength(1);
     });
+
+    test("a job whose process was killed runs again", async () => {
+      const { backend, prefix = "metrly" } = options();
+      const victim = spawn(
+        process.execPath,
+        ["--conditions=source", "--import", "tsx", VICTIM, backend.kind, backend.url, prefix, queueName],
+        { stdio: ["ignore", "pipe", "inherit"] },
+      );
+      const output: string[] = [];
+      victim.stdout.on("data", (chunk) => output.push(String(chunk)));
+      try {
+        await queues.queue<Data>(queueName).add("orphan", { text: "x" });
+        await waitFor(() => output.join("").includes("took orphan"), {
+          what: "the victim's start",
+          deadlineMs: 20_000,
+        });
+      } finally {
+        victim.kill("SIGKILL");
+      }
+      const { runs, untilRan } = work(undefined, { lockDurationMs: 1_000 });
+      await untilRan(1);
+      expect(runs).toEqual([{ id: "orphan", data: { text: "x" } }]);
+    }, 60_000);
 
     test("an id with a colon is refused", async () => {
       await expect(queues.queue<Data>(queueName).add("a:b", { text: "x" })).rejects.toThrow(RangeError);
