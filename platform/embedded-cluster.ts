@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { chown, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -112,11 +113,13 @@ async function removeDrafts(cluster: Cluster): Promise<void> {
   }
 }
 
-/** Whether there is a process with this id, no matter whose. */
+/** Whether a process with this id runs, no matter whose. A zombie, which only waits for its parent's attention, does not. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    if (process.platform !== "linux") return true;
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return !stat.slice(stat.lastIndexOf(")")).startsWith(") Z");
   } catch (error) {
     return hasCode(error, "EPERM");
   }

@@ -123,9 +123,14 @@ export async function launch(cluster: Cluster, settings: Readonly<Record<string,
     const mayPass = /could not bind|Address already in use|pre-existing shared memory block/.test(attempt.output);
     if (!mayPass || Date.now() >= end)
       throw new EmbeddedPostgresError(
-        `The database in ${cluster.data} does not start: ${lastError(attempt.output) ?? "it says nothing"}.`,
+        `The database in ${cluster.data} does not start: ${said(cluster, attempt.output)}.`,
       );
   }
+}
+
+function said(cluster: Cluster, output: string): string {
+  const line = lastError(output) ?? "it says nothing";
+  return line.replaceAll(asSeenFromInside(cluster, cluster.data), cluster.data);
 }
 
 type Attempt =
@@ -181,17 +186,9 @@ async function spawnPostmaster(
 export async function whenGone(cluster: Cluster, pid: number): Promise<void> {
   for (const end = Date.now() + STOP_DEADLINE_MS; Date.now() < end; await pause(20)) {
     if (!isRunning(pid)) return;
-    // The file goes last. A process that stays after it is a zombie whose parent does not care.
-    if ((await readPidFile(cluster)) === undefined && (await isZombie(pid))) return;
   }
   process.kill(pid, "SIGQUIT");
   throw new EmbeddedPostgresError(`The database in ${cluster.data} did not stop within ${STOP_DEADLINE_MS / 1000} s.`);
-}
-
-async function isZombie(pid: number): Promise<boolean> {
-  if (process.platform !== "linux") return false;
-  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => ") Z");
-  return text.slice(text.lastIndexOf(")")).startsWith(") Z");
 }
 
 function pause(ms: number): Promise<void> {
