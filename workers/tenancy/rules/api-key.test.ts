@@ -1,0 +1,85 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
+import { type ApiKeyScope, type Identity, rolesOfKey } from "#schema/policy.js";
+import { type ApiKeyTerms, assertMayGrant, isLive, rotationTimes, validateApiKey } from "./api-key.js";
+
+const NOW = 1_790_000_000_000;
+const SCOPES: readonly ApiKeyScope[] = ["INGEST", "QUOTA", "READ", "ADMIN"];
+
+const keyIdentity = (tenantId: string | null, scopes: ApiKeyScope[]): Identity => ({
+  kind: "API_KEY",
+  id: "key_1",
+  tenantId,
+  roles: rolesOfKey(tenantId, scopes),
+  scopes,
+});
+const admin: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
+const terms = (change: Partial<ApiKeyTerms> = {}): ApiKeyTerms => ({
+  tenantId: "acme",
+  platform: false,
+  name: "edge",
+  scopes: ["INGEST"],
+  expiresAt: null,
+  ...change,
+});
+const pathsOf = (change: Partial<ApiKeyTerms>) => validateApiKey(terms(change), NOW).map(({ path }) => path);
+
+describe("issuing a key", () => {
+  test("a key never gives more than its own scopes", () => {
+    fc.assert(
+      fc.property(fc.subarray([...SCOPES]), fc.subarray([...SCOPES]), (own, wanted) => {
+        const grant = () => assertMayGrant(keyIdentity("acme", own), "acme", wanted);
+        if (wanted.every((scope) => own.includes(scope))) expect(grant).not.toThrow();
+        else expect(grant).toThrow(expect.objectContaining({ code: "FORBIDDEN" }));
+      }),
+    );
+  });
+
+  test("only the platform's administrators issue platform keys", () => {
+    expect(() => assertMayGrant(admin, null, SCOPES)).not.toThrow();
+    expect(() => assertMayGrant(keyIdentity(null, ["ADMIN"]), null, ["ADMIN"])).not.toThrow();
+    const forbidden = expect.objectContaining({ code: "FORBIDDEN" });
+    expect(() => assertMayGrant(keyIdentity("acme", ["ADMIN"]), null, ["ADMIN"])).toThrow(forbidden);
+    expect(() => assertMayGrant({ ...admin, tenantId: "acme", roles: ["TENANT_ADMIN"] }, null, ["READ"])).toThrow(
+      forbidden,
+    );
+  });
+
+  test("names a tenant or the platform, scopes once each, and a future end", () => {
+    expect(pathsOf({})).toEqual([]);
+    expect(pathsOf({ tenantId: undefined, platform: true })).toEqual([]);
+    expect(pathsOf({ platform: true })).toEqual(["tenantId"]);
+    expect(pathsOf({ tenantId: undefined })).toEqual(["tenantId"]);
+    expect(pathsOf({ scopes: [], expiresAt: NOW })).toEqual(["scopes", "expiresAt"]);
+    expect(pathsOf({ scopes: ["READ", "READ"] })).toEqual(["scopes"]);
+  });
+});
+
+describe("rotating a key", () => {
+  const key = (expiresAt: number | null): ApiKeyState => ({
+    kind: "apiKey",
+    id: "key_1",
+    version: 1,
+    tenantId: "acme",
+    name: "edge",
+    prefix: "mtr_live_abc",
+    hash: "0".repeat(64),
+    scopes: ["INGEST"],
+    test: false,
+    createdAt: NOW - 1_000_000,
+    expiresAt,
+    revokedAt: null,
+  });
+
+  test("lets the old one work for the grace time and no longer than before", () => {
+    expect(rotationTimes(key(null), 60, NOW)).toEqual({ oldExpiresAt: NOW + 60_000, newExpiresAt: null });
+    expect(rotationTimes(key(NOW + 5), 60, NOW)).toEqual({ oldExpiresAt: NOW + 5, newExpiresAt: NOW + 1_000_005 });
+  });
+
+  test("a key is live until its end, not at it", () => {
+    expect(isLive(key(NOW + 1), NOW)).toBe(true);
+    expect(isLive(key(NOW), NOW)).toBe(false);
+    expect(isLive({ ...key(null), revokedAt: NOW }, NOW)).toBe(false);
+  });
+});

@@ -1,0 +1,179 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { nextPeriod, periodAt } from "#kernel/period.js";
+import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { assignedPlan } from "#schema/tenancy-history.js";
+import { activeAssignments, cancelPending, planChange, runningPeriodStart, runningPlan } from "./assignment.js";
+
+const DAY = 86_400_000;
+const OCTOBER = Date.UTC(2026, 9, 1);
+const NOVEMBER = Date.UTC(2026, 10, 1);
+const DECEMBER = Date.UTC(2026, 11, 1);
+const MID_NOVEMBER = Date.UTC(2026, 10, 15);
+
+const tenant = (change: Partial<TenantState> = {}): TenantState => ({
+  kind: "tenant",
+  id: "acme",
+  version: 1,
+  name: "Acme",
+  status: "ACTIVE",
+  createdAt: OCTOBER,
+  createdInVersion: 1,
+  billingAnchorDay: 1,
+  startsAt: OCTOBER,
+  currency: null,
+  testClock: null,
+  graceDays: [{ days: 3, inVersion: 1 }],
+  assignments: [],
+  closedInVersion: null,
+  ...change,
+});
+const versionOf = (currency = "EUR"): PlanVersionState => ({
+  version: 1,
+  publishedAt: OCTOBER,
+  publishedInVersion: 1,
+  currency,
+  recurringFee: "0",
+  minimumCommit: "0",
+  prices: [],
+  limits: [],
+});
+const plan = (id: string, currency = "EUR"): PlanState => ({
+  kind: "plan",
+  id,
+  version: 1,
+  name: id,
+  archived: false,
+  versions: [versionOf(currency)],
+});
+
+/** The tenant after a change of plan in its next version; the same when nothing changes. */
+function changed(before: TenantState, planId: string, now: number): TenantState {
+  const version = before.version + 1;
+  const outcome = planChange(before, plan(planId), versionOf(), now, version);
+  return outcome.kind === "changed"
+    ? { ...before, version, currency: "EUR", assignments: [...outcome.assignments] }
+    : before;
+}
+
+const effective = (state: TenantState) =>
+  activeAssignments(state).map(({ planId, effectiveFrom, effectiveTo }) => [planId, effectiveFrom, effectiveTo]);
+
+describe("a plan assignment", () => {
+  test("the first one counts from the tenant's first period", () => {
+    expect(effective(changed(tenant(), "pro", MID_NOVEMBER))).toEqual([["pro", OCTOBER, null]]);
+  });
+
+  test("a later one counts from the next period and leaves the running one alone", () => {
+    const after = changed(changed(tenant(), "pro", MID_NOVEMBER), "max", MID_NOVEMBER);
+    expect(effective(after)).toEqual([
+      ["pro", OCTOBER, DECEMBER],
+      ["max", DECEMBER, null],
+    ]);
+    expect(runningPlan(after, MID_NOVEMBER)?.planId).toBe("pro");
+    expect(runningPlan(after, DECEMBER)?.planId).toBe("max");
+  });
+
+  test("a second change for the same period replaces the first", () => {
+    const pending = changed(changed(tenant(), "pro", MID_NOVEMBER), "max", MID_NOVEMBER);
+    expect(effective(changed(pending, "mini", MID_NOVEMBER + DAY))).toEqual([
+      ["pro", OCTOBER, DECEMBER],
+      ["mini", DECEMBER, null],
+    ]);
+  });
+
+  test("asking again for what is coming changes nothing", () => {
+    const pending = changed(changed(tenant(), "pro", MID_NOVEMBER), "max", MID_NOVEMBER);
+    expect(changed(pending, "max", MID_NOVEMBER + DAY)).toBe(pending);
+  });
+
+  test("a test tenant's change follows its own clock", () => {
+    const test = changed(tenant({ testClock: OCTOBER + DAY }), "pro", DECEMBER);
+    expect(effective(changed(test, "max", DECEMBER)).at(-1)).toEqual(["max", NOVEMBER, null]);
+  });
+
+  test("a plan in another currency is refused for life", () => {
+    const outcome = planChange(tenant({ currency: "USD" }), plan("pro"), versionOf("EUR"), MID_NOVEMBER, 2);
+    expect(outcome).toEqual({ kind: "otherCurrency", currency: "USD" });
+  });
+
+  test("a tenant that has not begun changes its first period", () => {
+    const early = changed(tenant({ startsAt: DECEMBER }), "pro", MID_NOVEMBER);
+    expect(effective(changed(early, "max", MID_NOVEMBER))).toEqual([["max", DECEMBER, null]]);
+    expect(cancelPending(early, MID_NOVEMBER, 9)).toBeUndefined();
+  });
+});
+
+type Act = { readonly kind: "change"; readonly planId: string } | { readonly kind: "cancel" | "wait" };
+const act: fc.Arbitrary<Act> = fc.oneof(
+  fc.constantFrom("a", "b", "c").map((planId) => ({ kind: "change" as const, planId })),
+  fc.constantFrom("cancel" as const, "wait" as const).map((kind) => ({ kind })),
+);
+
+/** Every state that the acts lead through, with the moment of each. */
+function history(acts: readonly Act[], anchor: number) {
+  let state = tenant({ billingAnchorDay: anchor, startsAt: periodAt(OCTOBER, anchor).start });
+  let now = MID_NOVEMBER;
+  const states = [{ state, now }];
+  for (const step of acts) {
+    if (step.kind === "wait") now += 11 * DAY;
+    else if (step.kind === "change") state = changed(state, step.planId, now);
+    else {
+      const version = state.version + 1;
+      const assignments = cancelPending(state, now, version);
+      if (assignments !== undefined) state = { ...state, version, assignments: [...assignments] };
+    }
+    states.push({ state, now });
+  }
+  return states;
+}
+
+describe("whatever changes of plan are made,", () => {
+  const acts = fc.array(act, { maxLength: 30 });
+  const anchor = fc.integer({ min: 1, max: 28 });
+
+  test("no period that has begun under a plan ever gets another", () => {
+    fc.assert(
+      fc.property(acts, anchor, (steps, day) => {
+        const states = history(steps, day);
+        const last = states.at(-1)?.state ?? tenant();
+        for (const { state, now } of states) {
+          const running = runningPlan(state, now);
+          if (running === undefined) continue;
+          expect(assignedPlan(last, runningPeriodStart(state, now), last.version)?.planId).toBe(running.planId);
+        }
+      }),
+    );
+  });
+
+  test("a reader at an older version reads what was true then", () => {
+    fc.assert(
+      fc.property(acts, anchor, (steps, day) => {
+        const states = history(steps, day);
+        const last = states.at(-1)?.state ?? tenant();
+        for (const { state } of states) {
+          for (let period = periodAt(state.startsAt, day), i = 0; i < 12; i += 1, period = nextPeriod(period, day)) {
+            const then = assignedPlan(state, period.start, state.version);
+            expect(assignedPlan(last, period.start, state.version)?.planId).toBe(then?.planId);
+          }
+        }
+      }),
+    );
+  });
+
+  test("the active ones follow each other without gap or overlap and at most one is pending", () => {
+    fc.assert(
+      fc.property(acts, anchor, (steps, day) => {
+        for (const { state, now } of history(steps, day)) {
+          const active = activeAssignments(state);
+          for (const [index, { effectiveFrom, effectiveTo }] of active.entries()) {
+            expect(effectiveTo).toBe(active[index + 1]?.effectiveFrom ?? null);
+            if (effectiveTo !== null) expect(effectiveTo).toBeGreaterThan(effectiveFrom);
+          }
+          const pending = active.filter((one) => one.effectiveFrom > runningPeriodStart(state, now));
+          expect(pending.length).toBeLessThanOrEqual(1);
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,34 @@
+import { describe, expect, test } from "vitest";
+import { type MeterTerms, validateMeter } from "./meter.js";
+
+const terms = (change: Partial<MeterTerms> = {}): MeterTerms => ({
+  id: "tokens",
+  name: "Tokens",
+  eventType: "llm.completion",
+  aggregation: "SUM",
+  valueProperty: "tokens",
+  dimensions: ["model"],
+  unit: "token",
+  ...change,
+});
+
+describe("a meter", () => {
+  test("that is sound has nothing against it", () => {
+    expect(validateMeter(terms())).toEqual([]);
+    expect(validateMeter(terms({ aggregation: "COUNT", valueProperty: null, unit: null }))).toEqual([]);
+  });
+
+  test.each<[string, Partial<MeterTerms>, string]>([
+    ["a key with a space", { id: "two words" }, "key"],
+    ["a blank name", { name: " " }, "name"],
+    ["a reserved event type", { eventType: "metrly.quota.warning.v1" }, "eventType"],
+    ["a blank event type", { eventType: "" }, "eventType"],
+    ["a SUM without a property", { valueProperty: null }, "valueProperty"],
+    ["a COUNT with a property", { aggregation: "COUNT" }, "valueProperty"],
+    ["a dimension twice", { dimensions: ["a", "a"] }, "dimensions[1]"],
+    ["eleven dimensions", { dimensions: Array.from({ length: 11 }, (_, i) => `d${i}`) }, "dimensions"],
+    ["a blank unit", { unit: " " }, "unit"],
+  ])("refuses %s", (_, change, path) => {
+    expect(validateMeter(terms(change)).map((reason) => reason.path)).toEqual([path]);
+  });
+});

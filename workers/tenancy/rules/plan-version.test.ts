@@ -1,0 +1,156 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { MeterState, PriceState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
+import { type PlanTerms, validatePlanVersion } from "./plan-version.js";
+import { claimSameUsage } from "./price.js";
+
+const meter = (id: string, aggregation: MeterState["aggregation"], dimensions: string[] = []): MeterState => ({
+  kind: "meter",
+  id,
+  version: 1,
+  name: id,
+  eventType: `type.${id}`,
+  aggregation,
+  valueProperty: aggregation === "COUNT" ? null : "value",
+  dimensions,
+  unit: null,
+  createdInVersion: 1,
+  archivedInVersion: null,
+});
+
+const METERS = new Map(
+  [meter("calls", "COUNT", ["region", "model"]), meter("tokens", "SUM"), meter("seats", "MAX")].map((m) => [m.id, m]),
+);
+
+const price = (change: Partial<PriceState> = {}): PriceState => ({
+  meter: "calls",
+  model: "PER_UNIT",
+  included: "0",
+  unitAmount: "0.01",
+  packageSize: null,
+  ratePercent: null,
+  tiers: [],
+  divideBy: "1",
+  roundUp: false,
+  minimumAmount: null,
+  maximumAmount: null,
+  discountPercent: "0",
+  where: [],
+  ...change,
+});
+const tiered = (...upTo: (string | null)[]): PriceState =>
+  price({
+    model: "GRADUATED",
+    unitAmount: null,
+    tiers: upTo.map((end) => ({ upTo: end, unitAmount: "1", flatAmount: "0" })),
+  });
+const limit = (change: Partial<QuotaLimitState> = {}): QuotaLimitState => ({
+  meter: "calls",
+  window: "MINUTE",
+  kind: "HARD",
+  limit: "100",
+  warnAt: ["0.8"],
+  ...change,
+});
+const terms = (change: Partial<PlanTerms> = {}): PlanTerms => ({
+  currency: "EUR",
+  recurringFee: "0",
+  minimumCommit: "0",
+  prices: [],
+  limits: [],
+  ...change,
+});
+const pathsOf = (plan: PlanTerms) => validatePlanVersion(plan, METERS).map(({ path }) => path);
+
+describe("a plan version", () => {
+  test("with sound prices and limits has nothing against it", () => {
+    const sound = terms({
+      prices: [
+        price({ where: [{ dimension: "region", value: "eu" }] }),
+        price({ where: [{ dimension: "region", value: "us" }] }),
+        { ...tiered("100", "1000", null), meter: "tokens" },
+        price({ meter: "seats", model: "PACKAGE", packageSize: "10", minimumAmount: "5", maximumAmount: "5" }),
+      ],
+      limits: [limit(), limit({ window: "DAY" }), limit({ meter: null }), limit({ meter: "tokens", warnAt: [] })],
+    });
+    expect(validatePlanVersion(sound, METERS)).toEqual([]);
+  });
+
+  test("tells every reason at once", () => {
+    const wrong = terms({
+      currency: "EURO",
+      recurringFee: "-1",
+      prices: [price({ meter: "nope", unitAmount: "-0.01", discountPercent: "101" })],
+      limits: [limit({ meter: "seats", limit: "0" })],
+    });
+    expect(pathsOf(wrong)).toEqual([
+      "currency",
+      "recurringFee",
+      "prices[0].meter",
+      "prices[0].unitAmount",
+      "prices[0].discountPercent",
+      "limits[0].meter",
+      "limits[0].limit",
+    ]);
+  });
+
+  test.each<[string, PriceState, string[]]>([
+    ["an end in the last tier", tiered("10", "20"), ["prices[0].tiers[1].upTo"]],
+    ["no end before the last tier", tiered(null, null), ["prices[0].tiers[0].upTo"]],
+    ["tiers that repeat an end", tiered("10", "10", null), ["prices[0].tiers[1].upTo"]],
+    ["tiers that descend", tiered("10", "9", null), ["prices[0].tiers[1].upTo"]],
+    ["a tier that ends at 0", tiered("0", null), ["prices[0].tiers[0].upTo"]],
+    ["tiers that are missing", tiered(), ["prices[0].tiers"]],
+    ["a package without a size", price({ model: "PACKAGE" }), ["prices[0].packageSize"]],
+    ["a percentage without a rate", price({ model: "PERCENTAGE", unitAmount: null }), ["prices[0].ratePercent"]],
+    ["a field that the model ignores", price({ model: "FLAT", ratePercent: "1" }), ["prices[0].ratePercent"]],
+    ["division by zero", price({ divideBy: "0" }), ["prices[0].divideBy"]],
+    ["a cap below the minimum", price({ minimumAmount: "9", maximumAmount: "8" }), ["prices[0].maximumAmount"]],
+    ["an unknown dimension", price({ where: [{ dimension: "x", value: "1" }] }), ["prices[0].where[0].dimension"]],
+    ["an amount that is no decimal", price({ unitAmount: "1e3" }), ["prices[0].unitAmount"]],
+  ])("refuses %s", (_, wrong, paths) => {
+    expect(pathsOf(terms({ prices: [wrong] }))).toEqual(paths);
+  });
+
+  test.each<[string, QuotaLimitState[], string[]]>([
+    ["a limit on an unknown meter", [limit({ meter: "nope" })], ["limits[0].meter"]],
+    ["16 significant digits", [limit({ limit: "1234567890.123456" })], ["limits[0].limit"]],
+    ["a threshold above 1", [limit({ warnAt: ["1.01"] })], ["limits[0].warnAt[0]"]],
+    ["a threshold of 0", [limit({ warnAt: ["0"] })], ["limits[0].warnAt[0]"]],
+    ["thresholds that don't ascend", [limit({ warnAt: ["0.8", "0.8"] })], ["limits[0].warnAt[1]"]],
+    ["two limits for one meter and window", [limit(), limit({ kind: "SOFT" })], ["limits[1]"]],
+  ])("refuses %s", (_, limits, paths) => {
+    expect(pathsOf(terms({ limits }))).toEqual(paths);
+  });
+
+  test("refuses exactly the prices that some usage would meet twice", () => {
+    const region = fc.constantFrom("eu", "us");
+    const where = fc
+      .record({ region: fc.option(region), model: fc.option(fc.constantFrom("a", "b")) })
+      .map((match) =>
+        Object.entries(match).flatMap(([dimension, value]) => (value === null ? [] : [{ dimension, value }])),
+      );
+    const everyUsage = ["eu", "us", "asia"].flatMap((r) => ["a", "b", "c"].map((m) => ({ region: r, model: m })));
+    const matches = (conditions: PriceState["where"], usage: Readonly<Record<string, string>>) =>
+      conditions.every(({ dimension, value }) => usage[dimension] === value);
+    fc.assert(
+      fc.property(where, where, (a, b) => {
+        const both = everyUsage.some((usage) => matches(a, usage) && matches(b, usage));
+        expect(claimSameUsage(price({ where: a }), price({ where: b }))).toBe(both);
+        expect(pathsOf(terms({ prices: [price({ where: a }), price({ where: b })] })).length > 0).toBe(both);
+      }),
+    );
+  });
+
+  test("accepts tiers exactly when they cover every quantity once", () => {
+    const ends = fc.array(fc.option(fc.integer({ min: 1, max: 6 }).map(String)), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(ends, (upTo) => {
+        const bounds = upTo.map((end) => (end === null ? Number.POSITIVE_INFINITY : Number(end)));
+        const ascends = bounds.every((end, index) => index === 0 || (bounds[index - 1] ?? 0) < end);
+        const covers = ascends && bounds.at(-1) === Number.POSITIVE_INFINITY;
+        expect(pathsOf(terms({ prices: [tiered(...upTo)] })).length === 0).toBe(covers);
+      }),
+    );
+  });
+});

@@ -1,0 +1,68 @@
+import { describe, expect, test } from "vitest";
+import { assertSameCreation, creationInput } from "./creation.js";
+import { rejectIf } from "./reasons.js";
+import { statusAfter, type TenantTerms, validateTenant } from "./tenant.js";
+
+const DAY = 86_400_000;
+const NOW = 1_790_000_000_000;
+const terms = (change: Partial<TenantTerms> = {}): TenantTerms => ({
+  id: "acme",
+  name: "Acme",
+  startsAt: undefined,
+  billingAnchorDay: 1,
+  graceDays: 3,
+  testClock: null,
+  ...change,
+});
+const pathsOf = (change: Partial<TenantTerms>) => validateTenant(terms(change), NOW).map(({ path }) => path);
+
+describe("a tenant", () => {
+  test("starts at most 35 days back, by its own clock", () => {
+    expect(pathsOf({ startsAt: NOW - 35 * DAY })).toEqual([]);
+    expect(pathsOf({ startsAt: NOW - 35 * DAY - 1 })).toEqual(["startsAt"]);
+    const testClock = NOW - 400 * DAY;
+    expect(pathsOf({ testClock, startsAt: testClock - 35 * DAY })).toEqual([]);
+    expect(pathsOf({ testClock, startsAt: NOW })).toEqual(["startsAt"]);
+  });
+
+  test("with several faults is told all of them", () => {
+    expect(pathsOf({ id: "a b", name: "", billingAnchorDay: 29, graceDays: -1 })).toEqual([
+      "id",
+      "name",
+      "billingAnchorDay",
+      "graceDays",
+    ]);
+  });
+
+  test("moves between its states only where that makes sense", () => {
+    expect(statusAfter("ACTIVE", "suspend")).toBe("SUSPENDED");
+    expect(statusAfter("SUSPENDED", "resume")).toBe("ACTIVE");
+    expect(statusAfter("SUSPENDED", "close")).toBe("CLOSED");
+    const conflict = expect.objectContaining({ code: "CONFLICT" });
+    for (const transition of ["suspend", "resume", "close"] as const)
+      expect(() => statusAfter("CLOSED", transition)).toThrow(conflict);
+    expect(() => statusAfter("ACTIVE", "resume")).toThrow(conflict);
+    expect(() => statusAfter("SUSPENDED", "suspend")).toThrow(conflict);
+  });
+});
+
+describe("a repeated create", () => {
+  test("is the same input however absence is written, and another one otherwise", () => {
+    const stored = creationInput({ name: "Acme", planId: undefined, nested: { a: null, b: "1" } });
+    expect(() => assertSameCreation("it", stored, creationInput({ nested: { b: "1" }, name: "Acme" }))).not.toThrow();
+    expect(() => assertSameCreation("it", stored, creationInput({ name: "Acme", nested: { b: "2" } }))).toThrow(
+      expect.objectContaining({ code: "CONFLICT" }),
+    );
+  });
+});
+
+test("several reasons become one INVALID that carries them all", () => {
+  const reasons = [
+    { path: "a", detail: "is wrong" },
+    { path: "b", detail: "too" },
+  ];
+  expect(() => rejectIf(reasons)).toThrow(
+    expect.objectContaining({ code: "INVALID", message: "a: is wrong (and 1 more)", extensions: { errors: reasons } }),
+  );
+  expect(() => rejectIf([])).not.toThrow();
+});
