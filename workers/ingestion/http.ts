@@ -1,0 +1,199 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Clock } from "#kernel/clock.js";
+import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
+import { authenticateApiKey, bearerToken, requireScope } from "#platform/api-keys.js";
+import { sendProblem } from "#platform/http.js";
+import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
+import type { ReceivedItem } from "#schema/events/usage-received.v1.js";
+import type { Appender } from "./appender.js";
+import { describeEvent, type EventLookup } from "./event-lookup.js";
+import { MAX_BODY_BYTES, type RawItem, readEvents } from "./http-body.js";
+import type { IngestionMetrics } from "./metrics.js";
+import { acknowledgementKey, createRecentlyAcknowledged } from "./recently-acknowledged.js";
+import { type Acceptance, type Arrival, acceptItem } from "./rules/accept-item.js";
+import { refuse } from "./rules/refusal.js";
+
+export interface EdgeOptions {
+  readonly tenancy: TenancyCopy;
+  readonly clock: Clock;
+  readonly appender: Appender;
+  readonly metrics: IngestionMetrics;
+  readonly events: EventLookup;
+}
+
+/** What became of one item, in the order sent. */
+interface ItemResult {
+  readonly id: string | undefined;
+  readonly source: string | undefined;
+  readonly status: "accepted" | "duplicate" | "rejected";
+  readonly code?: ErrorCode;
+  readonly detail?: string;
+}
+
+/** The data plane: `POST /v1/events`, its alias for the OpenMeter SDK, and `GET /v1/events`. */
+export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
+  const recent = createRecentlyAcknowledged();
+
+  app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", { parseAs: "buffer", bodyLimit: MAX_BODY_BYTES }, (_request, body, done) =>
+      done(null, body),
+    );
+    const post = { bodyLimit: MAX_BODY_BYTES, onRequest: (request: FastifyRequest) => authorizeIngest(request) };
+    scope.post("/v1/events", post, async (request, reply) => reply.code(202).send(await ingest(request)));
+    scope.post("/api/v1/events", post, async (request, reply) => {
+      await ingest(request);
+      return reply.code(204).send();
+    });
+    scope.get("/v1/events", (request, reply) => answerLookup(request, reply, options));
+    for (const [url, allow] of [
+      ["/v1/events", "GET, POST"],
+      ["/api/v1/events", "POST"],
+    ] as const) {
+      const method = ["PUT", "PATCH", "DELETE", ...(allow === "POST" ? ["GET"] : [])];
+      scope.route({ method, url, handler: (request, reply) => refuseMethod(request, reply, allow) });
+    }
+  });
+
+  async function authorizeIngest(request: FastifyRequest): Promise<void> {
+    requireScope(keyOf(request, options), "INGEST");
+  }
+
+  async function ingest(request: FastifyRequest): Promise<IngestAnswer> {
+    const key = keyOf(request, options);
+    const items = await readEvents(request.headers, Buffer.isBuffer(request.body) ? request.body : undefined);
+    const arrival = arrivalOf(key, options);
+    const decided = items.map((raw) => ({ raw, acceptance: decide(raw, arrival) }));
+    const { results, fresh } = withoutRepeats(decided, (item) => recent.has(item));
+    const answer = answerOf(results);
+    if (answer.accepted + answer.duplicates === 0) {
+      options.metrics.answered("rejected", answer.rejected);
+      throw nothingAcceptable(answer);
+    }
+    await append(fresh, items.length);
+    recent.add(fresh);
+    options.metrics.answered("accepted", answer.accepted);
+    options.metrics.answered("duplicate", answer.duplicates);
+    options.metrics.answered("rejected", answer.rejected);
+    return answer;
+  }
+
+  async function append(items: readonly ReceivedItem[], requested: number): Promise<void> {
+    try {
+      await options.appender.append(items);
+    } catch (error) {
+      options.metrics.answered("deferred", requested);
+      throw error;
+    }
+  }
+}
+
+interface IngestAnswer {
+  readonly accepted: number;
+  readonly duplicates: number;
+  readonly rejected: number;
+  readonly results: readonly ItemResult[];
+}
+
+interface Decided {
+  readonly raw: RawItem;
+  readonly acceptance: Acceptance;
+}
+
+function decide({ event, inexact }: RawItem, arrival: Arrival): Acceptance {
+  return inexact === undefined ? acceptItem(event, arrival) : refuse("NUMBER_NOT_EXACT", inexact);
+}
+
+/** Takes out what the log has already, and what repeats within the request: one place in the log is enough for both. */
+function withoutRepeats(decided: readonly Decided[], isKnown: (item: ReceivedItem) => boolean) {
+  const fresh: ReceivedItem[] = [];
+  const seen = new Map<string, string>();
+  const results = decided.map(({ raw, acceptance }): ItemResult => {
+    if (acceptance.kind === "rejected") {
+      const { code, detail } = acceptance;
+      return {
+        id: textMember(raw.event, "id"),
+        source: textMember(raw.event, "source"),
+        status: "rejected",
+        code,
+        detail,
+      };
+    }
+    const { item } = acceptance;
+    const key = acknowledgementKey(item);
+    const isRepeat = seen.get(key) === item.fingerprint || isKnown(item);
+    if (!isRepeat) {
+      fresh.push(item);
+      seen.set(key, item.fingerprint);
+    }
+    return { id: item.id, source: item.source, status: isRepeat ? "duplicate" : "accepted" };
+  });
+  return { results, fresh };
+}
+
+function answerOf(results: readonly ItemResult[]): IngestAnswer {
+  const count = (status: ItemResult["status"]) => results.filter((result) => result.status === status).length;
+  return { accepted: count("accepted"), duplicates: count("duplicate"), rejected: count("rejected"), results };
+}
+
+/** The code that all items share, if it is a 400 too; the results have each one's own. */
+function nothingAcceptable(answer: IngestAnswer): MetrlyError {
+  const [first, ...others] = answer.results;
+  const shared = others.every(({ code }) => code === first?.code) ? first?.code : undefined;
+  const detail = others.length === 0 ? (first?.detail ?? "") : "None of the events is acceptable; `results` says why";
+  const error = new MetrlyError(shared ?? "INVALID", detail, { ...answer });
+  return error.status === 400 ? error : new MetrlyError("INVALID", detail, { ...answer });
+}
+
+function arrivalOf(key: ApiKeyState, { tenancy, clock }: EdgeOptions): Arrival {
+  return {
+    now: clock.now(),
+    keyTenantId: key.tenantId,
+    tenancyVersion: tenancy.version(),
+    tenant: tenancy.tenant,
+    metersOfType: tenancy.metersOfType,
+  };
+}
+
+function keyOf(request: FastifyRequest, { tenancy, clock }: EdgeOptions): ApiKeyState {
+  return authenticateApiKey(tenancy, clock, bearerToken(request.headers.authorization));
+}
+
+/** `GET /v1/events`: what became of an event. */
+async function answerLookup(request: FastifyRequest, reply: FastifyReply, options: EdgeOptions): Promise<FastifyReply> {
+  const key = keyOf(request, options);
+  if (!key.scopes.some((scope) => scope === "INGEST" || scope === "READ" || scope === "ADMIN"))
+    throw new MetrlyError("FORBIDDEN", "This API key lacks the scope INGEST or READ");
+  const { searchParams } = new URL(request.url, "http://localhost");
+  const tenantId = key.tenantId ?? searchParams.get("tenantId");
+  if (tenantId === null)
+    throw new MetrlyError("SUBJECT_REQUIRED", "tenantId: a platform key must name the tenant here");
+  if (key.tenantId !== null && (searchParams.get("tenantId") ?? tenantId) !== tenantId)
+    throw new MetrlyError("NOT_FOUND", "There is no such event");
+  const source = required(searchParams, "source");
+  const id = required(searchParams, "id");
+  const found = await options.events.find(tenantId, source, id);
+  if (found !== undefined) return reply.send(describeEvent(found));
+  const recordedThrough = await options.events.recordedThrough(tenantId);
+  throw new MetrlyError("NOT_FOUND", "There is no such event, or it is not recorded yet", {
+    recordedThrough: recordedThrough === undefined ? null : new Date(recordedThrough).toISOString(),
+  });
+}
+
+function required(params: URLSearchParams, name: string): string {
+  const value = params.get(name) ?? "";
+  if (value === "") throw new MetrlyError("INVALID", `${name}: is required`);
+  return value;
+}
+
+function refuseMethod(request: FastifyRequest, reply: FastifyReply, allow: string): FastifyReply {
+  reply.header("allow", allow);
+  return sendProblem(reply, new MetrlyError("METHOD_NOT_ALLOWED", `${request.method} is not one of ${allow}`));
+}
+
+function textMember(event: unknown, name: "id" | "source"): string | undefined {
+  if (typeof event !== "object" || event === null || !(name in event)) return undefined;
+  const value: unknown = Reflect.get(event, name);
+  return typeof value === "string" ? value.slice(0, 256) : undefined;
+}

@@ -1,0 +1,52 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { MetrlyError } from "#kernel/errors.js";
+import type { Database } from "#platform/database.js";
+import type { IdentityTokens } from "#platform/identity.js";
+import {
+  IDENTITY_HEADER,
+  LEDGER_AUDIENCE,
+  LEDGER_PAGE_LIMIT,
+  LEDGER_PATH,
+  type LedgerQuery,
+} from "#platform/ledger-client.js";
+import { readLedger } from "./store-reads.js";
+
+export interface LedgerRouteOptions {
+  readonly database: Database;
+  readonly identityTokens: IdentityTokens;
+  readonly partitionCount: number;
+}
+
+/** The internal ledger API (`platform/ledger-client.ts` calls it): for other rooms only, never for clients. */
+export function registerLedgerRoutes(app: FastifyInstance, options: LedgerRouteOptions): void {
+  app.get(LEDGER_PATH, async (request, reply) => {
+    const token = request.headers[IDENTITY_HEADER];
+    const identity = await options.identityTokens.verify(
+      typeof token === "string" ? token : undefined,
+      LEDGER_AUDIENCE,
+    );
+    if (identity.kind !== "SERVICE") throw new MetrlyError("FORBIDDEN", "The ledger is for rooms of this installation");
+    const query = readQuery(request, options.partitionCount);
+    const page = await readLedger(options.database, query);
+    return reply.send({ partition: query.partition, ...page });
+  });
+}
+
+function readQuery(request: FastifyRequest, partitionCount: number): LedgerQuery {
+  const { searchParams } = new URL(request.url, "http://localhost");
+  const tenantId = searchParams.get("tenantId");
+  return {
+    partition: integer(searchParams, "partition", 0, partitionCount - 1),
+    from: integer(searchParams, "from", 1, Number.MAX_SAFE_INTEGER),
+    limit: integer(searchParams, "limit", 1, LEDGER_PAGE_LIMIT),
+    ...(tenantId !== null && { tenantId }),
+  };
+}
+
+function integer(params: URLSearchParams, name: string, min: number, max: number): number {
+  const text = params.get(name);
+  const value = text === null || text === "" ? Number.NaN : Number(text);
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new MetrlyError("INVALID", `${name}: must be a whole number from ${min} to ${max}`);
+  return value;
+}

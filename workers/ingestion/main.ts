@@ -1,0 +1,82 @@
+import type { Room, RoomContext } from "#platform/room.js";
+import { USAGE_RECEIVED } from "#schema/topics.js";
+import { measureAccounting } from "./accounting.js";
+import { createAppender } from "./appender.js";
+import { createEventControl } from "./event-control.js";
+import { createEventLookup } from "./event-lookup.js";
+import { registerEdge } from "./http.js";
+import { registerLedgerRoutes } from "./ledger-http.js";
+import { createMetrics } from "./metrics.js";
+import { type Publisher, startPublisher } from "./publisher.js";
+import { createReadiness } from "./readiness.js";
+import { type Recorder, startRecorder } from "./recorder.js";
+import { buildIngestionSubgraph } from "./subgraph.js";
+import { startTicks, type Ticks } from "./ticks.js";
+import { startTrimming } from "./trim.js";
+
+/** Accepts usage, records each event once in the ledger, and publishes it: see README.md. */
+export async function startIngestion(context: RoomContext): Promise<Room> {
+  const { clock, config, log, tenancy, identityTokens } = context;
+  const logger = context.logger.child({ room: "ingestion" });
+  const database = await context.openDatabase("ingestion");
+  const partitionCount = await log.partitionCount(USAGE_RECEIVED);
+  const metrics = createMetrics(context.metrics);
+  const warn = (what: string) => (error: unknown) => logger.warn({ err: error }, what);
+
+  const appender = createAppender({
+    log,
+    partitionCount,
+    tenancyVersion: tenancy.version,
+    onError: warn("usage could not be appended to the log; its senders were told to come again"),
+  });
+  const parts: { recorder?: Recorder; ticks?: Ticks } = {};
+  const assigned = () => parts.recorder?.assigned() ?? [];
+  const publisher: Publisher = startPublisher({
+    database,
+    log,
+    clock,
+    metrics,
+    assigned,
+    onError: warn("the ledger could not be published; it is sent again"),
+  });
+  const recorder = await startRecorder({
+    database,
+    tenancy,
+    clock,
+    log,
+    partitionCount,
+    metrics,
+    logger,
+    onRecorded: publisher.offer,
+    onTick: (agreed) => parts.ticks?.seen(agreed),
+    onHole: context.fail,
+  });
+  parts.recorder = recorder;
+  metrics.watchCursors(recorder.cursors, clock);
+  const ticks = startTicks({ log, database, clock, logger, intervalMs: config.tickIntervalMs, assigned });
+  parts.ticks = ticks;
+  const trimming = startTrimming(log, recorder, warn("usage.received could not be trimmed"));
+
+  const events = createEventLookup(database, partitionCount);
+  const subgraph = await buildIngestionSubgraph({
+    events,
+    control: createEventControl({ database, log, events, partitionCount }),
+    measureAccounting: (question) => measureAccounting(database, log, partitionCount, question),
+  });
+  return {
+    name: "ingestion",
+    subgraph,
+    register(app) {
+      registerEdge(app, { tenancy, clock, appender, metrics, events });
+      registerLedgerRoutes(app, { database, identityTokens, partitionCount });
+    },
+    readiness: createReadiness({ recorder, publisher, ticks, log, clock }),
+    async stop() {
+      await appender.stop();
+      await Promise.all([ticks.stop(), trimming.stop()]);
+      await recorder.stop();
+      await publisher.stop();
+      await database.stop();
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import type { ReceivedItem } from "#schema/events/usage-received.v1.js";
+
+export interface RecentlyAcknowledged {
+  /** Whether this very event is known to be in the log. False says nothing. */
+  has(item: ReceivedItem): boolean;
+  /** Only after the log's acknowledgement: an event remembered before it would be lost when its append fails. */
+  add(items: readonly ReceivedItem[]): void;
+}
+
+/**
+ * Answers the quick retry of an event without logging it again. Best effort and per process: the recorder has the final
+ * word. Two generations bound it: when the young one is full, the old one is forgotten.
+ */
+export function createRecentlyAcknowledged(maxEntries = 50_000, maxChars = 4_000_000): RecentlyAcknowledged {
+  let young = new Map<string, string>();
+  let old = new Map<string, string>();
+  let chars = 0;
+  return {
+    has(item) {
+      const key = acknowledgementKey(item);
+      return (young.get(key) ?? old.get(key)) === item.fingerprint;
+    },
+    add(items) {
+      for (const item of items) {
+        const key = acknowledgementKey(item);
+        young.set(key, item.fingerprint);
+        chars += key.length;
+        if (young.size < maxEntries && chars < maxChars) continue;
+        old = young;
+        young = new Map();
+        chars = 0;
+      }
+    },
+  };
+}
+
+/** Unambiguous: none of the three holds a NUL. */
+export const acknowledgementKey = ({ tenantId, source, id }: ReceivedItem): string => `${tenantId}\0${source}\0${id}`;

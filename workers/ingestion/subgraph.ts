@@ -1,0 +1,92 @@
+import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
+import { MetrlyError } from "#kernel/errors.js";
+import { CursorScalar } from "#platform/scalars.js";
+import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/subgraph.js";
+import { authorize, maySee } from "#schema/policy.js";
+import type { AccountingAnswer } from "./accounting.js";
+import type { EventControl } from "./event-control.js";
+import type { EventLookup } from "./event-lookup.js";
+import { AccountingType, eventView, pageView, UsageEventConnectionType, UsageEventType } from "./graph-types.js";
+import { type AccountingQuestion, decodeAccountingId } from "./rules/accounting-id.js";
+
+export interface IngestionGraph {
+  readonly events: EventLookup;
+  readonly control: EventControl;
+  measureAccounting(question: AccountingQuestion): Promise<AccountingAnswer>;
+}
+
+const DEFAULT_PAGE = 50;
+const MAX_PAGE = 200;
+
+@Resolver()
+class EventResolver {
+  constructor(private readonly graph: IngestionGraph) {}
+
+  @Query(() => UsageEventType, { nullable: true })
+  async event(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("source", () => String) source: string,
+    @Arg("id", () => String) id: string,
+  ): Promise<UsageEventType | null> {
+    if (!maySee(identity, "Query.event", tenantId)) return null;
+    const found = await this.graph.events.find(tenantId, source, id);
+    return found === undefined ? null : eventView(found);
+  }
+
+  @Query(() => UsageEventConnectionType, { description: "Oldest first; with those refused for good" })
+  async quarantinedEvents(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("first", () => Int, { nullable: true, defaultValue: DEFAULT_PAGE }) first: number | null,
+    @Arg("after", () => CursorScalar, { nullable: true }) after: string | null,
+  ): Promise<UsageEventConnectionType> {
+    authorize(identity, "Query.quarantinedEvents", tenantId);
+    const size = first ?? DEFAULT_PAGE;
+    if (size < 1 || size > MAX_PAGE) throw new MetrlyError("INVALID", `first: must be from 1 to ${MAX_PAGE}`);
+    return pageView(await this.graph.events.quarantined(tenantId, size, after ?? undefined));
+  }
+
+  @Mutation(() => UsageEventType, { description: "Takes a recorded event back by an immutable control record" })
+  async voidEvent(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("source", () => String) source: string,
+    @Arg("id", () => String) id: string,
+    @Arg("reason", () => String) reason: string,
+  ): Promise<UsageEventType> {
+    authorize(identity, "Mutation.voidEvent", tenantId);
+    const decision = { reason, actor: identity.id };
+    return eventView(await this.graph.control.voidEvent({ tenantId, source, id }, decision));
+  }
+
+  @Mutation(() => UsageEventType, { description: "Records a quarantined event after all, or refuses it for good" })
+  async resolveQuarantined(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("source", () => String) source: string,
+    @Arg("id", () => String) id: string,
+    @Arg("accept", () => Boolean) accept: boolean,
+    @Arg("reason", () => String) reason: string,
+  ): Promise<UsageEventType> {
+    authorize(identity, "Mutation.resolveQuarantined", tenantId);
+    const decision = { reason, actor: identity.id };
+    return eventView(await this.graph.control.resolve({ tenantId, source, id }, accept, decision));
+  }
+}
+
+/** Ingestion's part of the graph. */
+export function buildIngestionSubgraph(graph: IngestionGraph): Promise<Subgraph> {
+  return buildSubgraph({
+    name: "ingestion",
+    resolvers: [new EventResolver(graph)],
+    orphanedTypes: [AccountingType],
+    references: {
+      async Accounting(reference, { identity }): Promise<AccountingType | null> {
+        const question = decodeAccountingId(reference.id);
+        if (question === undefined || !maySee(identity, "Query.tenant", question.tenantId)) return null;
+        return { id: String(reference.id), ...(await graph.measureAccounting(question)) };
+      },
+    },
+  });
+}

@@ -1,0 +1,38 @@
+import type { EventLog } from "#platform/event-log.js";
+import { USAGE_RECEIVED } from "#schema/topics.js";
+import type { Recorder } from "./recorder.js";
+
+const EVERY_MS = 60_000;
+
+/**
+ * Lets usage.received forget what the ledger has. It stays one round behind the cursor, for those who read the log's tail
+ * from a cursor of a moment ago, and keeps the record before it, by which a recreated topic is recognised.
+ */
+export function startTrimming(
+  log: EventLog,
+  recorder: Recorder,
+  onError: (error: unknown) => void,
+  everyMs: number = EVERY_MS,
+): { stop(): Promise<void> } {
+  const before = new Map<number, number>();
+  let running: Promise<void> = Promise.resolve();
+  const timer = setInterval(() => {
+    running = running.then(trimAll).catch(onError);
+  }, everyMs);
+
+  async function trimAll(): Promise<void> {
+    for (const partition of recorder.assigned()) {
+      const cursor = recorder.cursors().get(partition);
+      const keep = before.get(partition);
+      if (cursor !== undefined) before.set(partition, cursor.next);
+      if (keep !== undefined && keep > 1) await log.trim(USAGE_RECEIVED, partition, keep - 1);
+    }
+  }
+
+  return {
+    async stop() {
+      clearInterval(timer);
+      await running;
+    },
+  };
+}
