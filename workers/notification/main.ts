@@ -5,7 +5,7 @@ import { startDelivering } from "./deliver.js";
 import { startFeed } from "./feed.js";
 import { type Intake, startIntake } from "./intake.js";
 import { createMetrics } from "./metrics.js";
-import { ownPorts, resolveBySystem, type TargetPolicy } from "./ssrf.js";
+import { ownPorts, parseAllowedHosts, type Resolve, resolveBySystem, type TargetPolicy } from "./ssrf.js";
 import { countPending, overdueDeliveries } from "./store-delivery.js";
 import { createEndpointStore } from "./store-endpoint.js";
 import { buildNotificationSubgraph } from "./subgraph.js";
@@ -13,9 +13,19 @@ import { startSweeper } from "./sweep.js";
 
 /** A consumer that has not moved for this long, or a delivery overdue for this long while none finishes, is stuck. */
 const STUCK_MS = 60_000;
+const SWEEP_EVERY_MS = 5_000;
+
+/** What tests shorten or make certain; the defaults are the product's. */
+export interface NotificationTuning {
+  readonly random?: () => number;
+  readonly resolve?: Resolve;
+  readonly leaseMs?: number;
+  readonly sendTimeoutMs?: number;
+  readonly sweepEveryMs?: number;
+}
 
 /** Alerts, live subscriptions and webhooks: see README.md. */
-export async function startNotification(context: RoomContext): Promise<Room> {
+export async function startNotification(context: RoomContext, tuning: NotificationTuning = {}): Promise<Room> {
   const { config, logger, jobs, clock, tenancy } = context;
   const database = await context.openDatabase("notification");
   const prisma = new PrismaClient({ adapter: prismaAdapter(database) });
@@ -23,7 +33,7 @@ export async function startNotification(context: RoomContext): Promise<Room> {
   const onError = (error: unknown) => logger.warn({ err: error }, "notification goes on after an error");
   const policy: TargetPolicy = {
     allowLoopback: config.webhookAllowLoopback,
-    allowHosts: config.webhookAllowHosts,
+    allowHosts: parseAllowedHosts(config.webhookAllowHosts),
     ownPorts: ownPorts(
       [config.port, config.metricsPort],
       [database.url, config.redisUrl, ...config.kafkaBrokers.map((broker) => `kafka://${broker}`)],
@@ -32,17 +42,11 @@ export async function startNotification(context: RoomContext): Promise<Room> {
 
   const feed = startFeed({ database, onError });
   const metrics = createMetrics(context.metrics, feed.size, () => countPending(database));
-  const worker = startDelivering({
-    database,
-    jobs,
-    metrics,
-    logger,
-    policy,
-    resolve: resolveBySystem,
-    random: Math.random,
-  });
-  const sweeper = startSweeper({ database, metrics, enqueue: worker.enqueue, onError });
-  const intake = await startIntake({ log: context.log, database, metrics, logger, enqueue: worker.enqueue });
+  const resolve = tuning.resolve ?? resolveBySystem;
+  const worker = startDelivering({ random: Math.random, ...tuning, database, jobs, metrics, logger, policy, resolve });
+  const { enqueue } = worker;
+  const sweeper = startSweeper({ database, metrics, enqueue, onError, everyMs: tuning.sweepEveryMs ?? SWEEP_EVERY_MS });
+  const intake = await startIntake({ log: context.log, database, metrics, logger, enqueue });
   const subgraph = await buildNotificationSubgraph({
     database,
     feed,
@@ -50,8 +54,8 @@ export async function startNotification(context: RoomContext): Promise<Room> {
     tenancy,
     clock,
     policy,
-    resolve: resolveBySystem,
-    enqueue: worker.enqueue,
+    resolve,
+    enqueue,
   });
 
   async function readiness(): Promise<Readiness> {

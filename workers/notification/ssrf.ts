@@ -6,11 +6,33 @@ import ipaddr from "ipaddr.js";
 /** What this deployment's webhooks may reach. */
 export interface TargetPolicy {
   readonly allowLoopback: boolean;
-  /** Names, addresses or CIDR blocks that are allowed although they are private. */
-  readonly allowHosts: readonly string[];
+  /** What is allowed although it is private. */
+  readonly allowHosts: AllowedHosts;
   /** Ports on this machine that are Metrly's own: never reached, whatever else is allowed. */
   readonly ownPorts: readonly number[];
 }
+
+export interface AllowedHosts {
+  readonly names: ReadonlySet<string>;
+  readonly blocks: BlockList;
+}
+
+/** Reads names, addresses and CIDR blocks. Throws for a block that is none. */
+export function parseAllowedHosts(entries: readonly string[]): AllowedHosts {
+  const names = new Set<string>();
+  const blocks = new BlockList();
+  for (const entry of entries) {
+    const [base = "", bits] = entry.split("/");
+    if (isIP(base) === 0) names.add(entry.toLowerCase());
+    else if (bits === undefined) blocks.addAddress(base, familyOf(base));
+    else if (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIP(base) === 6 ? 128 : 32))
+      blocks.addSubnet(base, Number(bits), familyOf(base));
+    else throw new Error(`METRLY_WEBHOOK_ALLOW_HOSTS: "${entry}" is not a name, an address or a CIDR block`);
+  }
+  return { names, blocks };
+}
+
+const familyOf = (address: string) => (isIP(address) === 6 ? "ipv6" : "ipv4");
 
 export interface Address {
   readonly address: string;
@@ -73,7 +95,10 @@ async function addressesOf(host: string, resolve: Resolve): Promise<readonly Add
 
 /** Embedded mode is for trying things at home; elsewhere only what the operator named goes without TLS. */
 function mayUsePlainHttp(host: string, addresses: readonly Address[], policy: TargetPolicy): boolean {
-  return policy.allowLoopback || addresses.every(({ address }) => isNamed(host, address, policy.allowHosts));
+  return (
+    policy.allowLoopback ||
+    addresses.every(({ address }) => isNamed(host, plainAddress(address) ?? address, policy.allowHosts))
+  );
 }
 
 function objection(host: string, address: string, port: number, policy: TargetPolicy): string | undefined {
@@ -114,17 +139,8 @@ function isThisMachine(plain: string): boolean {
   return own.some(({ address }) => plainAddress(address) === plain);
 }
 
-function isNamed(host: string, address: string, allowHosts: readonly string[]): boolean {
-  const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-  return allowHosts.some((entry) => {
-    const [base = "", bits] = entry.split("/");
-    if (isIP(base) === 0) return base.toLowerCase() === host.toLowerCase();
-    const list = new BlockList();
-    const ofBase = isIP(base) === 6 ? "ipv6" : "ipv4";
-    if (bits === undefined) list.addAddress(base, ofBase);
-    else list.addSubnet(base, Number(bits), ofBase);
-    return list.check(address, family);
-  });
+function isNamed(host: string, address: string, { names, blocks }: AllowedHosts): boolean {
+  return names.has(host.toLowerCase()) || blocks.check(address, familyOf(address));
 }
 
 const forbidden = (reason: string): Target => ({ kind: "forbidden", reason });

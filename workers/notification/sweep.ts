@@ -2,7 +2,6 @@ import type { Database } from "#platform/database.js";
 import type { NotificationMetrics } from "./metrics.js";
 import { type DeliveryRef, type DueDelivery, overdueDeliveries } from "./store-delivery.js";
 
-const EVERY_MS = 5_000;
 /** A delivery that its job will take in a moment is none that the queue lost. */
 const OVERDUE_MS = 2_000;
 const PAGE = 500;
@@ -12,8 +11,7 @@ export interface SweeperOptions {
   readonly metrics: NotificationMetrics;
   enqueue(deliveries: readonly DeliveryRef[]): Promise<void>;
   readonly onError: (error: unknown) => void;
-  readonly everyMs?: number;
-  readonly overdueMs?: number;
+  readonly everyMs: number;
 }
 
 /**
@@ -28,7 +26,7 @@ export function startSweeper(options: SweeperOptions): { stop(): Promise<void> }
   async function sweep(): Promise<void> {
     let last: DueDelivery | undefined;
     do {
-      const page = await overdueDeliveries(options.database, options.overdueMs ?? OVERDUE_MS, PAGE, last);
+      const page = await overdueDeliveries(options.database, OVERDUE_MS, PAGE, last);
       if (page.length > 0) {
         await options.enqueue(page);
         options.metrics.requeued.inc(page.length);
@@ -44,7 +42,7 @@ export function startSweeper(options: SweeperOptions): { stop(): Promise<void> }
         .finally(() => {
           if (!stopped) schedule();
         });
-    }, options.everyMs ?? EVERY_MS);
+    }, options.everyMs);
   }
 
   schedule();

@@ -58,6 +58,11 @@ export function backoffMs(attempt: number, random: number): number {
 export function parseRetryAfter(header: string | undefined, nowMs: number): number | undefined {
   if (header === undefined) return undefined;
   const text = header.trim();
-  const waitMs = /^\d{1,10}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
+  const waitMs = /^\d{1,10}$/.test(text) ? Number(text) * 1000 : dateOf(text) - nowMs;
   return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(0, waitMs), MAX_RETRY_AFTER_MS);
+}
+
+/** `Date.parse` alone would take "-5" for a year. */
+function dateOf(text: string): number {
+  return text.endsWith("GMT") ? Date.parse(text) : Number.NaN;
 }

@@ -1,0 +1,242 @@
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { type DocumentNode, execute, type GraphQLSchema, parse, subscribe } from "graphql";
+import { pino } from "pino";
+import { Registry } from "prom-client";
+import { systemClock } from "#kernel/clock.js";
+import { partitionOf } from "#kernel/partition.js";
+import { parseConfig } from "#platform/config.js";
+import { type Database, openDatabase } from "#platform/database.js";
+import type { EventLog } from "#platform/event-log.js";
+import { connectPostgresLog } from "#platform/event-log-postgres.js";
+import { createIdentityTokens } from "#platform/identity.js";
+import type { JobQueues } from "#platform/job-queue.js";
+import { connectJobQueues } from "#platform/job-queue-bullmq.js";
+import type { Room, RoomContext } from "#platform/room.js";
+import { createTenancyState } from "#platform/tenancy-copy.js";
+import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
+import { quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
+import { quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
+import type { Identity } from "#schema/policy.js";
+import { BILLING_EVENTS, QUOTA_ALERTS, type Topic } from "#schema/topics.js";
+import { createTestDatabase } from "../../tests/servers/servers.js";
+import { type NotificationTuning, startNotification } from "./main.js";
+
+const migrations = (name: string) => fileURLToPath(new URL(`../../prisma/${name}/migrations`, import.meta.url));
+const PARTITIONS = 2;
+
+export const admin: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
+export const adminOf = (tenantId: string): Identity => ({
+  kind: "API_KEY",
+  id: `key-of-${tenantId}`,
+  tenantId,
+  roles: ["TENANT_ADMIN"],
+  scopes: ["ADMIN"],
+});
+export const viewerOf = (tenantId: string): Identity => ({ ...adminOf(tenantId), roles: ["TENANT_VIEWER"] });
+
+/** An empty database of this room; several handles on it are several processes. */
+export async function openRoomDatabase(name: string) {
+  const test = await createTestDatabase(`notification_${name}`);
+  const opened: Database[] = [];
+  return {
+    async connect(maxConnections = 8): Promise<Database> {
+      const database = await openDatabase({
+        url: test.url,
+        migrationsDir: migrations("notification"),
+        maxConnections,
+        onError: () => undefined,
+      });
+      opened.push(database);
+      return database;
+    },
+    async drop(): Promise<void> {
+      await Promise.all(opened.map((database) => database.stop()));
+      await test.drop();
+    },
+  };
+}
+
+export type World = Awaited<ReturnType<typeof openWorld>>;
+
+/** Everything around the room: a log, queues, a copy of tenancy with tenants "acme" and "globex". */
+export async function openWorld(name: string) {
+  const roomDatabase = await createTestDatabase(`notification_${name}`);
+  const logTest = await createTestDatabase(`notification_${name}_log`);
+  const jobsTest = await createTestDatabase(`notification_${name}_jobs`);
+  const logDatabase = await openDatabase({
+    url: logTest.url,
+    migrationsDir: migrations("log"),
+    onError: () => undefined,
+  });
+  const log: EventLog = await connectPostgresLog({ database: logDatabase, onError: () => undefined });
+  await log.ensureTopics([QUOTA_ALERTS, BILLING_EVENTS], PARTITIONS);
+  const jobs: JobQueues = await connectJobQueues({
+    backend: { kind: "postgres", url: jobsTest.url },
+    onError: () => undefined,
+  });
+  const tenancy = createTenancyState(systemClock);
+  for (const id of ["acme", "globex"]) tenancy.apply(tenantState(id));
+  const rooms = new Set<Room>();
+
+  const context = (): RoomContext => ({
+    config: parseConfig({ METRLY_PORT: "4000" }),
+    clock: systemClock,
+    logger: pino({ level: "silent" }),
+    metrics: new Registry(),
+    log,
+    jobs,
+    tenancy: { ...tenancy.reads, stop: async () => undefined },
+    ledger: {
+      read: async () => {
+        throw new Error("notification does not read the ledger");
+      },
+    },
+    identityTokens: createIdentityTokens("0".repeat(32)),
+    openDatabase: () =>
+      openDatabase({ url: roomDatabase.url, migrationsDir: migrations("notification"), onError: () => undefined }),
+    fail: (error) => {
+      throw error;
+    },
+  });
+
+  return {
+    log,
+    jobs,
+    tenancy,
+    async start(tuning: NotificationTuning = {}): Promise<Room> {
+      const room = await startNotification(context(), { random: () => 0, sweepEveryMs: 200, ...tuning });
+      rooms.add(room);
+      return room;
+    },
+    async stopRoom(room: Room): Promise<void> {
+      rooms.delete(room);
+      await room.stop();
+    },
+    /** A look into the room's database. */
+    openDatabase: () => openDatabase({ url: roomDatabase.url, onError: () => undefined }),
+    publish: (topic: Topic, event: { subject: string }) =>
+      log.append(topic, partitionOf(event.subject, PARTITIONS), [{ value: Buffer.from(JSON.stringify(event)) }]),
+    async close(): Promise<void> {
+      await Promise.all([...rooms].map((room) => room.stop()));
+      await jobs.stop();
+      await log.stop();
+      await logDatabase.stop();
+      await Promise.all([roomDatabase.drop(), logTest.drop(), jobsTest.drop()]);
+    },
+  };
+}
+
+export function tenantState(id: string) {
+  return {
+    kind: "tenant" as const,
+    id,
+    version: 1,
+    name: id,
+    status: "ACTIVE" as const,
+    createdAt: 0,
+    createdInVersion: 1,
+    billingAnchorDay: 1,
+    startsAt: 0,
+    currency: null,
+    testClock: null,
+    graceDays: [{ days: 3, inVersion: 1 }],
+    assignments: [],
+    closedInVersion: null,
+  };
+}
+
+export function warning(tenantId: string, id: string) {
+  const { example } = quotaWarningV1;
+  return { ...example, id, subject: tenantId, data: { ...example.data, tenantId } };
+}
+export function exceeded(tenantId: string, id: string) {
+  const { example } = quotaExceededV1;
+  return { ...example, id, subject: tenantId, data: { ...example.data, tenantId } };
+}
+export function invoice(tenantId: string, invoiceId: string) {
+  const { example } = invoiceGeneratedV1;
+  return {
+    ...example,
+    id: `invoice-generated:${invoiceId}`,
+    subject: tenantId,
+    data: { ...example.data, tenantId, invoiceId },
+  };
+}
+
+export interface ReceivedWebhook {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** A real receiver on loopback; `answer` decides what it says to the nth request (from 1). */
+export async function startReceiver(answer: (response: ServerResponse, nth: number) => void) {
+  const received: ReceivedWebhook[] = [];
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      received.push({ path: request.url ?? "", headers: request.headers, body: Buffer.concat(chunks).toString() });
+      answer(response, received.length);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/hook`,
+    port,
+    received,
+    async close(): Promise<void> {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+export const ok = (response: ServerResponse): void => void response.end("thanks");
+
+export interface GraphAnswer {
+  // biome-ignore lint/suspicious/noExplicitAny: tests read answers as a client would
+  readonly data: any;
+  readonly codes: readonly unknown[];
+  readonly messages: readonly string[];
+}
+
+/** Runs an operation on the subgraph as its gateway would. */
+export async function ask(room: Room, identity: Identity, source: string, variables = {}): Promise<GraphAnswer> {
+  const result = await execute({
+    schema: schemaOf(room),
+    document: parse(source),
+    variableValues: variables,
+    contextValue: { identity },
+  });
+  const errors = result.errors ?? [];
+  return {
+    data: result.data,
+    codes: errors.map(({ originalError, extensions }) =>
+      originalError && "code" in originalError ? originalError.code : extensions.code,
+    ),
+    messages: errors.map(({ message }) => message),
+  };
+}
+
+/** Subscribes by graphql-js; throws the first error's code when that is refused. */
+export async function live(room: Room, identity: Identity, source: string, variables = {}) {
+  const document: DocumentNode = parse(source);
+  const result = await subscribe({
+    schema: schemaOf(room),
+    document,
+    variableValues: variables,
+    contextValue: { identity },
+  });
+  if (Symbol.asyncIterator in result) return result;
+  const original = result.errors?.[0]?.originalError;
+  throw new Error(original && "code" in original ? String(original.code) : result.errors?.[0]?.message);
+}
+
+function schemaOf(room: Room): GraphQLSchema {
+  if (room.subgraph === undefined) throw new Error("the room has no subgraph");
+  return room.subgraph.schema;
+}

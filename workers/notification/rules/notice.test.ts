@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
+import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
+import { quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
+import { quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
+import { noticeCursor, parseDeliveryCursor, parseNoticeCursor } from "./cursor.js";
+import { decodeNotice, webhookPayload } from "./notice.js";
+
+test.each([
+  ["quota.warning", quotaWarningV1.example],
+  ["quota.exceeded", quotaExceededV1.example],
+  ["billing.period.closed", billingPeriodClosedV1.example],
+  ["invoice.generated", invoiceGeneratedV1.example],
+] as const)("%s is read from its event", (type, example) => {
+  expect(decodeNotice(JSON.stringify(example))).toEqual({
+    kind: "notice",
+    notice: { type, tenantId: "acme", eventId: example.id, time: example.time, data: example.data },
+  });
+});
+
+const warning = quotaWarningV1.example;
+test.each([
+  ["not JSON", "{"],
+  ["null", "null"],
+  ["an unknown type", JSON.stringify({ ...warning, type: "metrly.quota.warning.v9" })],
+  ["a missing field", JSON.stringify({ ...warning, data: { ...warning.data, used: undefined } })],
+  ["a tenant that is no id", JSON.stringify({ ...warning, data: { ...warning.data, tenantId: "a\u0000b" } })],
+  ["a NUL in the event id", JSON.stringify({ ...warning, id: "a\u0000" })],
+  ["an endless event id", JSON.stringify({ ...warning, id: "a".repeat(5000) })],
+  ["a time that is none", JSON.stringify({ ...warning, time: "yesterday" })],
+])("%s is set aside with a reason", (_, text) => {
+  expect(decodeNotice(text)).toEqual({ kind: "poison", error: expect.stringMatching(/./) });
+});
+
+test("a webhook's body is type, timestamp, data", () => {
+  expect(webhookPayload("quota.warning", "2026-11-24T00:00:00Z", { a: 1 })).toBe(
+    '{"type":"quota.warning","timestamp":"2026-11-24T00:00:00Z","data":{"a":1}}',
+  );
+});
+
+test("a cursor comes back as its position, and anything else is refused", () => {
+  for (const number of [0, 1, 42, Number.MAX_SAFE_INTEGER])
+    expect(parseNoticeCursor(noticeCursor(number))).toBe(number);
+  for (const text of ["", "42", "bm90aWNlIC0x", noticeCursor(1.5), "zzzz"])
+    expect(() => parseNoticeCursor(text)).toThrow();
+  expect(() => parseDeliveryCursor(noticeCursor(1))).toThrow();
+});
