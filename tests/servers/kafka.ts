@@ -23,7 +23,9 @@ export async function findKafka(): Promise<string> {
     });
     return path.join(dir, "lib", "*");
   } catch (cause) {
-    throw new Unavailable(`Kafka ${KAFKA_VERSION} cannot be downloaded with mvn`, { cause });
+    const said =
+      cause instanceof Error && "stdout" in cause ? /^\[ERROR\] (.*)$/m.exec(String(cause.stdout))?.[1] : undefined;
+    throw new Unavailable(`Kafka ${KAFKA_VERSION} cannot be downloaded with mvn (${said ?? String(cause)})`, { cause });
   }
 }
 
