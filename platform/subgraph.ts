@@ -1,7 +1,7 @@
 import "reflect-metadata";
 import { makeExecutableSchema } from "@graphql-tools/schema";
 import { type IResolvers, printSchemaWithDirectives } from "@graphql-tools/utils";
-import { GraphQLError, type GraphQLSchema, parse } from "graphql";
+import { GraphQLError, type GraphQLSchema, parse, validateSchema } from "graphql";
 import { type BuildSchemaOptions, buildSchema, createResolversMap, type NonEmptyArray } from "type-graphql";
 import { isErrorCode, MetrlyError } from "#kernel/errors.js";
 import type { Identity } from "#schema/policy.js";
@@ -59,6 +59,8 @@ export async function buildSubgraph(options: SubgraphOptions): Promise<Subgraph>
     ...(options.orphanedTypes !== undefined && { orphanedTypes: options.orphanedTypes }),
     container: { get: (cls) => instances.get(cls) },
     validate: false,
+    // It would insist on a query of the room's own; the finished schema is checked below.
+    skipCheck: true,
     // Subscriptions bring their own `subscribe`; type-graphql still insists on the option.
     pubSub: {
       publish: () => undefined,
@@ -75,21 +77,31 @@ export async function buildSubgraph(options: SubgraphOptions): Promise<Subgraph>
   return {
     name: options.name,
     sdl,
-    schema: makeExecutableSchema({
-      typeDefs: parse(`${FEDERATION_TYPES}\n${sdl}\n${entityTypes}\nextend type Query { _service: _Service! }`),
-      resolvers: {
-        ...resolvers,
-        Query: {
-          ...resolvers.Query,
-          _service: () => ({ sdl }),
-          ...(entities.length > 0 && { _entities: resolveEntities(options.references) }),
+    schema: checked(
+      makeExecutableSchema({
+        typeDefs: parse(`${FEDERATION_TYPES}\n${sdl}\n${entityTypes}\nextend type Query { _service: _Service! }`),
+        resolvers: {
+          ...resolvers,
+          Query: {
+            ...resolvers.Query,
+            _service: () => ({ sdl }),
+            ...(entities.length > 0 && { _entities: resolveEntities(options.references) }),
+          },
+          ...(entities.length > 0 && {
+            _Entity: { __resolveType: (value: { __typename: string }) => value.__typename },
+          }),
         },
-        ...(entities.length > 0 && { _Entity: { __resolveType: (value: { __typename: string }) => value.__typename } }),
-      },
-      assumeValidSDL: true,
-      resolverValidationOptions: { requireResolversToMatchSchema: "ignore" },
-    }),
+        assumeValidSDL: true,
+        resolverValidationOptions: { requireResolversToMatchSchema: "ignore" },
+      }),
+    ),
   };
+}
+
+function checked(schema: GraphQLSchema): GraphQLSchema {
+  const [first] = validateSchema(schema);
+  if (first !== undefined) throw first;
+  return schema;
 }
 
 /** What type-graphql calls `Function`. */
