@@ -1,4 +1,10 @@
-import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, type FastifyReply } from "fastify";
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  LogController,
+} from "fastify";
 import { ERROR_CODES, type ErrorCode, MetrlyError } from "#kernel/errors.js";
 
 /** The JSON of RFC 9457 `application/problem+json`, with the closed list's `code`. */
@@ -37,7 +43,7 @@ export function sendProblem(reply: FastifyReply, error: MetrlyError): FastifyRep
 export function createHttpServer(logger: FastifyBaseLogger): FastifyInstance {
   const app = Fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1_048_576,
     forceCloseConnections: "idle",
   });
