@@ -6,8 +6,11 @@ import { startHeartbeat } from "./heartbeat.js";
 import { createTenancyStore, type PublishedState, type TenancyStore } from "./store.js";
 import { buildTenancySubgraph } from "./subgraph.js";
 
+/** What tenancy needs of a process. */
+export type TenancyContext = Pick<RoomContext, "clock" | "logger" | "log" | "tenancy" | "openDatabase">;
+
 /** Opens tenancy's database, publishes its changes and serves its part of the graph. */
-export async function startTenancy(context: RoomContext): Promise<Room> {
+export async function startTenancy(context: TenancyContext): Promise<Room> {
   const logger = context.logger.child({ room: "tenancy" });
   const onError = (error: unknown) => logger.error({ err: error }, "tenancy could not publish; it tries again");
   const database = await context.openDatabase("tenancy");

@@ -4,6 +4,7 @@ import type { Database } from "#platform/database.js";
 import { prismaAdapter } from "#platform/prisma.js";
 import { Prisma, PrismaClient } from "#prisma/tenancy/generated/client.js";
 import type { ApiKeyState, MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { createTurns } from "./in-turn.js";
 import { type Change, createChange } from "./store-change.js";
 import { enqueueHeartbeat, oldestUnpublished, republishMissing } from "./store-publishing.js";
 import { apiKeyState, meterState, planParts, planState, type State, tenantParts, tenantState } from "./store-rows.js";
@@ -67,19 +68,23 @@ export interface StoreOptions {
   readonly onCommitted: () => void;
 }
 
+const MAX_WAITING_CHANGES = 500;
 const MAX_WAIT_MS = 10_000;
 const CHANGE_TIMEOUT_MS = 10_000;
 const TRANSACTION_NOT_TO_BE_HAD = "P2028";
 
 export function createTenancyStore({ database, clock, onCommitted }: StoreOptions): TenancyStore {
   const prisma = new PrismaClient({ adapter: prismaAdapter(database) });
+  const inTurn = createTurns(MAX_WAITING_CHANGES);
 
   async function locked<T>(
     timeout: number,
     work: (tx: Prisma.TransactionClient, head: number) => Promise<T>,
   ): Promise<T> {
     try {
-      return await prisma.$transaction(async (tx) => work(tx, await lockHead(tx)), { maxWait: MAX_WAIT_MS, timeout });
+      return await inTurn(() =>
+        prisma.$transaction(async (tx) => work(tx, await lockHead(tx)), { maxWait: MAX_WAIT_MS, timeout }),
+      );
     } catch (error) {
       if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === TRANSACTION_NOT_TO_BE_HAD)
         throw new MetrlyError("BUSY", "Too many changes at once; try again");

@@ -1,0 +1,125 @@
+import path from "node:path";
+import pino from "pino";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemClock } from "#kernel/clock.js";
+import { authenticateApiKey, hashApiKey } from "#platform/api-keys.js";
+import { openDatabase } from "#platform/database.js";
+import type { EventLog } from "#platform/event-log.js";
+import { packageRoot } from "#platform/package-root.js";
+import { followTenancy, type TenancyCopy } from "#platform/tenancy-copy.js";
+import type { Identity } from "#schema/policy.js";
+import { TENANCY_CHANGED } from "#schema/topics.js";
+import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
+import { startTenancy } from "./main.js";
+import { ask } from "./test-graph.js";
+import { openLog } from "./test-world.js";
+
+const admin: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
+
+describe.skipIf(!hasPostgres)("a started tenancy", () => {
+  let created: TestDatabase;
+  let opened: Awaited<ReturnType<typeof openLog>>;
+  beforeAll(async () => {
+    created = await createTestDatabase("tenancy_room");
+    opened = await openLog();
+  });
+  afterAll(async () => {
+    await opened.close();
+    await created.drop();
+  });
+
+  async function follow(log: EventLog): Promise<TenancyCopy> {
+    const group = `copy-${Math.random()}`;
+    return followTenancy({ log, group, clock: systemClock, onError: () => undefined });
+  }
+
+  /** Starts the room on `log` with a copy as another process would have it. */
+  async function start(log: EventLog) {
+    const tenancy = await follow(log);
+    const room = await startTenancy({
+      clock: systemClock,
+      logger: pino({ level: "silent" }),
+      log,
+      tenancy,
+      openDatabase: () =>
+        openDatabase({
+          url: created.url,
+          migrationsDir: path.join(packageRoot(), "prisma/tenancy/migrations"),
+          onError: () => undefined,
+        }),
+    });
+    const subgraph = room.subgraph;
+    if (subgraph === undefined) throw new Error("tenancy has no subgraph");
+    return {
+      copy: tenancy,
+      room,
+      mutate: (mutation: string) => ask(subgraph, admin, `mutation { ${mutation} }`),
+      async stop(): Promise<void> {
+        await room.stop();
+        await tenancy.stop();
+      },
+    };
+  }
+
+  test("lets every copy follow what is changed, a revocation within a second", async () => {
+    const { copy, mutate, room, stop } = await start(opened.log);
+    await mutate(`createTenant(input: { id: "acme", name: "Acme" }) { id }`);
+    const issued = await mutate(
+      `issueApiKey(input: { tenantId: "acme", name: "edge", scopes: [INGEST] }) { secret apiKey { id } }`,
+    );
+    const { secret, apiKey } = issued.data.issueApiKey;
+    await waitFor(() => authenticateApiKey(copy, systemClock, secret), { what: "the key to be known" });
+    expect(copy.tenant("acme")).toMatchObject({ name: "Acme", status: "ACTIVE" });
+
+    const revokedAt = performance.now();
+    await mutate(`revokeApiKey(id: "${apiKey.id}") { revokedAt }`);
+    const isRevoked = () => copy.apiKeyByHash(hashApiKey(secret))?.revokedAt !== null;
+    await waitFor(isRevoked, { what: "the revocation to arrive", deadlineMs: 1000 });
+    expect(performance.now() - revokedAt).toBeLessThan(1000);
+    expect(() => authenticateApiKey(copy, systemClock, secret)).toThrow(/revoked/);
+
+    expect(await room.readiness()).toEqual({ ready: true, reasons: [] });
+    await stop();
+  });
+
+  test("a copy that starts later has everything, at the version that the heartbeat says", async () => {
+    const { stop } = await start(opened.log);
+    const late = await follow(opened.log);
+    expect(late.tenant("acme")).toMatchObject({ name: "Acme" });
+    expect(late.version()).toBe(3);
+    await late.stop();
+    await stop();
+  });
+
+  test("publishes everything again after the log was wiped, and nothing twice otherwise", async () => {
+    const fresh = await openLog();
+    const first = await start(fresh.log);
+    await waitFor(() => first.copy.version() >= 3 && first.copy.tenant("acme"), { what: "the history to return" });
+    await first.mutate(`updateTenant(id: "acme", input: { name: "Acme 2" }) { id }`);
+    await waitFor(() => first.copy.tenant("acme")?.name === "Acme 2", { what: "the change to arrive" });
+    await first.stop();
+
+    const end = (await fresh.log.bounds(TENANCY_CHANGED, 0)).next;
+    const second = await start(fresh.log);
+    await waitFor(async () => (await fresh.log.bounds(TENANCY_CHANGED, 0)).next > end, { what: "the heartbeat" });
+    await second.stop();
+    const added = await fresh.log.read(TENANCY_CHANGED, 0, end, 100);
+    expect(added.map(({ key }) => key)).toEqual(["heartbeat:heartbeat"]);
+    await fresh.close();
+  });
+
+  test("is not ready while its changes do not reach the log", async () => {
+    const deaf: EventLog = { ...opened.log, append: () => Promise.reject(new Error("the log is away")) };
+    const { mutate, room, stop } = await start(deaf);
+    await mutate(`updateTenant(id: "acme", input: { name: "Acme 3" }) { id }`);
+    const pool = await openDatabase({ url: created.url, onError: () => undefined });
+    await pool.pool.query("UPDATE outbox SET created_at = created_at - interval '11 seconds'");
+    expect(await room.readiness()).toEqual({ ready: false, reasons: ["changes of tenancy do not reach the log"] });
+    await pool.stop();
+    await stop();
+
+    const healed = await start(opened.log);
+    await waitFor(() => healed.copy.tenant("acme")?.name === "Acme 3", { what: "what waited to arrive" });
+    await healed.stop();
+  });
+});
