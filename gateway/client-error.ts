@@ -26,12 +26,17 @@ export function toClientError(thrown: unknown, onBug: (error: unknown) => void):
   if (cause instanceof MetrlyError) return rebuilt(thrown, cause.message, { ...cause.extensions, code: cause.code });
   if (cause instanceof AggregateError) return ofAggregate(thrown, cause, onBug);
   if (isTokenLimit(thrown)) return rebuilt(thrown, thrown.message, { code: "TOO_COMPLEX" });
-  if (isVariableError(thrown)) return rebuilt(thrown, thrown.message, { code: "INVALID", ...thrown.extensions });
   const { http: _, stacktrace: __, ...extensions } = thrown.extensions;
-  const code = isErrorCode(extensions.code) ? extensions.code : FROM_APOLLO[String(extensions.code)];
+  const code = codeOf(thrown);
   return code === undefined
     ? masked(cause ?? thrown, thrown, onBug)
     : rebuilt(thrown, thrown.message, { ...extensions, code });
+}
+
+function codeOf(error: GraphQLError): ErrorCode | undefined {
+  const { code } = error.extensions;
+  if (isErrorCode(code)) return code;
+  return FROM_APOLLO[String(code)] ?? (isVariableError(error) ? "INVALID" : undefined);
 }
 
 /** Errors without a path reach the gateway in a bundle when one answer has several: the first speaks for them. */

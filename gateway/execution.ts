@@ -22,11 +22,12 @@ export function buildGatewaySchema(
   supergraphSdl: string,
   targets: readonly SubgraphTarget[],
   onFailure: OnSubgraphFailure,
+  reach: (target: SubgraphTarget) => Executor = executorOf,
 ): GraphQLSchema {
   const executors = new Map(
     targets.map((target) => [
       target.name.toLowerCase(),
-      guarded(target.name, executorOf(target), (error) => onFailure(target.name, error)),
+      guarded(target.name, reach(target), (error) => onFailure(target.name, error)),
     ]),
   );
   return getStitchedSchemaFromSupergraphSdl({

@@ -49,11 +49,13 @@ type ConnectionParams = Readonly<Record<string, unknown>>;
 export function startGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocket {
   const sessions = new Map<WebSocket, Session>();
   const server = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES });
+  serveProtocol<ConnectionParams, Partial<Extra>>({ ...serverOptions(options, sessions), isProd: true }, server);
   server.on("connection", (socket) => {
+    // The library's own listener writes what a client did wrong to the console, once, and lets a second error crash us.
+    socket.removeAllListeners("error");
     socket.on("error", (error) => options.logger.debug({ err: error }, "a GraphQL socket failed"));
     socket.once("close", () => sessions.delete(socket));
   });
-  serveProtocol<ConnectionParams, Partial<Extra>>({ ...serverOptions(options, sessions), isProd: true }, server);
   const recheck = () => {
     for (const [socket, session] of sessions) closeUnlessValid(socket, session);
   };

@@ -13,7 +13,7 @@ import {
   jwtVerify,
   SignJWT,
 } from "jose";
-import type { Clock } from "#kernel/clock.js";
+import { type Clock, systemClock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { type Identity, parseIdentity, type Role } from "#schema/policy.js";
 
@@ -49,7 +49,7 @@ const ADMIN_TOKEN_LIFETIME_SECONDS = 365 * DAY_SECONDS;
 const ADMIN_TOKEN_RENEW_MS = 30 * DAY_SECONDS * 1000;
 
 /** Opens the issuer of a data directory, creating its key and its admin token when they are missing or unusable. */
-export async function createTokenIssuer(dataDir: string, clock: Clock): Promise<TokenIssuer> {
+export async function createTokenIssuer(dataDir: string, clock: Clock = systemClock): Promise<TokenIssuer> {
   const key = await signingKey(path.join(dataDir, "keys"));
   const issuer = issuerWith(key, clock, path.join(dataDir, "admin-token"));
   await ensureAdminToken(issuer, clock);

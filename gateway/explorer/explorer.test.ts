@@ -1,0 +1,131 @@
+import { readFile } from "node:fs/promises";
+import { request as httpRequest } from "node:http";
+import path from "node:path";
+import { buildSchema, parse, validate } from "graphql";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { packageRoot } from "#platform/package-root.js";
+import { type GatewayWorld, startGatewayWorld } from "../../tests/gateway/world.js";
+import { ANONYMOUS } from "../authentication.js";
+import { admitOperation } from "../operation.js";
+import { SAVED_OPERATIONS } from "./operations.js";
+
+let demo: GatewayWorld;
+let production: GatewayWorld;
+beforeAll(async () => {
+  demo = await startGatewayWorld({ demo: true });
+  production = await startGatewayWorld();
+});
+afterAll(() => Promise.all([demo.stop(), production.stop()]));
+
+test("the page loads from its own origin only, and everything it names is there", async () => {
+  const page = await demo.send("/", {});
+  expect(page.status).toBe(200);
+  expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+  expect(page.headers.get("content-security-policy")).toContain("default-src 'self'");
+  const named = [...page.text.matchAll(/\b(?:src|href)="([^"]*)"/g)].map((match) => match[1] ?? "");
+  const files = named.filter((url) => url !== "data:,");
+  expect(files.length).toBeGreaterThanOrEqual(7);
+  for (const file of [...files, "/explorer/operations.json"]) {
+    expect(file).toMatch(/^\/explorer\//);
+    const asset = await demo.send(file, {});
+    expect(asset.status, file).toBe(200);
+    expect(asset.text.length, file).toBeGreaterThan(100);
+  }
+  expect(page.text).not.toMatch(/<script(?![^>]*\bsrc=)/);
+});
+
+test("stylesheets and our script fetch nothing from elsewhere", async () => {
+  for (const file of ["graphiql.css", "explorer.css"]) {
+    const { text } = await demo.send(`/explorer/${file}`, {});
+    const urls = [...text.matchAll(/url\(\s*["']?([^"')]{1,40})|@import\s+["']([^"']+)/g)].map(
+      (m) => m[1] ?? m[2] ?? "",
+    );
+    for (const url of urls) expect(url).toMatch(/^data:/);
+  }
+  expect((await demo.send("/explorer/explorer.js", {})).text).not.toMatch(/https?:\/\//);
+});
+
+test("other names below /explorer are not files", async () => {
+  for (const name of ["nothing.js", "..%2f..%2fpackage.json", "toString", "__proto__"]) {
+    expect((await demo.send(`/explorer/${name}`, {})).status).toBe(404);
+  }
+});
+
+test("every saved operation fits the public contract and the limits", async () => {
+  const schema = buildSchema(await readFile(path.join(packageRoot(), "schema/graphql/contract.graphql"), "utf8"));
+  for (const { task, query, variables } of SAVED_OPERATIONS) {
+    const document = parse(query);
+    expect(validate(schema, document), task).toEqual([]);
+    const [operation] = document.definitions;
+    if (operation?.kind !== "OperationDefinition") throw new Error(`no operation: ${task}`);
+    expect(operation.name?.value, task).toBeTruthy();
+    const declared = (operation.variableDefinitions ?? []).map((definition) => definition.variable.name.value);
+    expect(Object.keys(variables).sort(), task).toEqual(declared.sort());
+    admitOperation(schema, { document, operation, variables, context: { identity: { ...ANONYMOUS } } });
+  }
+});
+
+/** `fetch` refuses to send these headers as a test wants them. */
+function post(world: GatewayWorld, headers: Record<string, string>): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(`${world.url}/explorer/session`, { method: "POST", headers }, (response) => {
+      let body = "";
+      response.on("data", (chunk) => {
+        body += chunk;
+      });
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
+    });
+    request.on("error", reject);
+    request.end();
+  });
+}
+
+test("in demo mode one click on this machine signs in for an hour", async () => {
+  const answer = await post(demo, { origin: demo.url });
+  expect(answer.status).toBe(200);
+  const { token, expiresAt } = JSON.parse(answer.body);
+  expect((await demo.ask("{ whoAmI }", token)).data).toEqual({ whoAmI: "explorer" });
+  expect((await demo.ask("{ tenants { nodes { name } } }", token)).status).toBe(200);
+  expect(Date.parse(expiresAt)).toBe(demo.clock.now() + 3_600_000);
+});
+
+test("nobody else is signed in by a click: other pages, other hosts, proxied strangers, or outside demo mode", async () => {
+  const port = new URL(demo.url).port;
+  const refused: Record<string, string>[] = [
+    {},
+    { origin: "https://evil.example" },
+    { origin: "null" },
+    { origin: `http://evil.example:${port}`, host: `evil.example:${port}` },
+    { origin: demo.url, "x-forwarded-for": "203.0.113.9" },
+    { origin: demo.url, forwarded: "for=203.0.113.9" },
+  ];
+  for (const headers of refused) {
+    const answer = await post(demo, headers);
+    expect(answer.status, JSON.stringify(headers)).toBe(403);
+    expect(answer.body).not.toContain("eyJ");
+  }
+  expect((await post(production, { origin: production.url })).status).toBe(404);
+});
+
+test("in demo mode the schema, and only the schema, is readable before signing in", async () => {
+  expect((await demo.ask("{ __schema { queryType { name } } }")).status).toBe(200);
+  expect((await demo.ask('{ __type(name: "Tenant") { name } }')).status).toBe(200);
+  const peeks = [
+    "{ whoAmI }",
+    "{ __typename whoAmI }",
+    "{ ...A } fragment A on Query { whoAmI }",
+    "{ ... { whoAmI } }",
+    'mutation { rename(name: "x") }',
+    "query A { __typename } query B { whoAmI }",
+  ];
+  for (const query of peeks) {
+    const answer = await demo.send("/graphql", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ query, ...(query.includes("query B") && { operationName: "B" }) }),
+    });
+    expect(answer.status, query).toBe(401);
+    expect(answer.data).toBeUndefined();
+  }
+  expect((await demo.ask("{ __schema { queryType { name } } }", "nonsense")).status).toBe(401);
+});

@@ -1,0 +1,195 @@
+import { connect } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isErrorCode } from "#kernel/errors.js";
+import { STALE_AFTER_MS } from "#platform/tenancy-copy.js";
+import { type GatewayWorld, startGatewayWorld } from "../tests/gateway/world.js";
+import { GRAPH_LIMITS } from "./limits.js";
+
+let world: GatewayWorld;
+beforeAll(async () => {
+  world = await startGatewayWorld();
+});
+afterAll(() => world.stop());
+
+describe("who may enter", () => {
+  test("nothing, nonsense, strangers, and what is expired or revoked are 401", async () => {
+    const key = world.issueKey("short-lived", ["READ"], "acme");
+    world.revokeKey("short-lived");
+    const expired = await world.issuer.issue({ subject: "u", roles: ["TENANT_VIEWER"], expiresInSeconds: -1 });
+    const [head, , signature] = world.admin.split(".");
+    const forged = `${head}.${Buffer.from('{"roles":["PLATFORM_ADMIN"],"sub":"x","exp":9999999999,"iss":"metrly","aud":"metrly"}').toString("base64url")}.${signature}`;
+    const unsigned = `${Buffer.from('{"alg":"none"}').toString("base64url")}.${world.admin.split(".")[1]}.`;
+    for (const token of [undefined, "x", "mtr_live_x", key, expired, forged, unsigned]) {
+      const answer = await world.ask("{ whoAmI }", token);
+      expect(answer.status, String(token)).toBe(401);
+      expect(answer.headers.get("www-authenticate")).toBe("Bearer");
+      expect(answer.errors).toMatchObject([{ extensions: { code: "UNAUTHENTICATED" } }]);
+      expect(answer.data).toBeUndefined();
+    }
+  });
+
+  test("outside demo mode even the schema is for those signed in", async () => {
+    expect((await world.ask("{ __schema { queryType { name } } }")).status).toBe(401);
+    expect((await world.ask("{ __schema { queryType { name } } }", world.admin)).status).toBe(200);
+  });
+
+  test("keys are refused while tenancy's copy is too old to know of revocations", async () => {
+    const stale = await startGatewayWorld();
+    try {
+      const key = stale.issueKey("k", ["READ"], "acme");
+      expect((await stale.ask("{ whoAmI }", key)).status).toBe(200);
+      expect((await stale.room.readiness()).ready).toBe(true);
+      stale.clock.advance(STALE_AFTER_MS + 1);
+      const answer = await stale.ask("{ whoAmI }", key);
+      expect(answer.status).toBe(503);
+      expect(answer.headers.get("retry-after")).toBe("1");
+      expect(answer.errors).toMatchObject([{ extensions: { code: "UNAVAILABLE" } }]);
+      expect((await stale.room.readiness()).ready).toBe(false);
+    } finally {
+      await stale.stop();
+    }
+  });
+});
+
+describe("limits", () => {
+  const tooComplex = async (query: string, variables?: Record<string, unknown>) => {
+    const answer = await world.ask(query, world.admin, variables);
+    expect(answer.status).toBe(400);
+    expect(answer.errors).toMatchObject([{ extensions: { code: "TOO_COMPLEX" } }]);
+    return answer.errors?.[0]?.message;
+  };
+
+  test("depth 8 is the deepest, through fragments too", async () => {
+    const deepest =
+      "{ tenants(first: 1) { nodes { invoices(first: 1) { nodes { tenant { invoices(first: 1) { nodes { id } } } } } } } }";
+    expect((await world.ask(deepest, world.admin)).status).toBe(200);
+    expect(await tooComplex(deepest.replace("{ id }", "{ tenant { id } }"))).toContain("depth may be at most 8");
+    const hidden = `${deepest.replace("{ id }", "{ ...Deep }")} fragment Deep on Invoice { tenant { ... { id } } }`;
+    expect(await tooComplex(hidden)).toContain("depth");
+  });
+
+  test("the cost counts pages by their size, wherever the size is said", async () => {
+    const query = (first: string) =>
+      `query ${first.startsWith("$") ? "($n: Int)" : ""} { tenants(first: ${first}) { nodes { invoices(first: ${first}) { nodes { lines { arithmetic { quantity } } } } } } }`;
+    expect((await world.ask(query("10"), world.admin)).status).toBe(200);
+    expect(await tooComplex(query("200"))).toContain("cost");
+    expect(await tooComplex(query("$n"), { n: 200 })).toContain("cost");
+    expect(await tooComplex(query("$n").replace("$n: Int", "$n: Int = 200"))).toContain("cost");
+    expect(await tooComplex(query("-5"))).toContain("cost");
+  });
+
+  test("aliases, directives and tokens are bounded", async () => {
+    const times = (n: number, text: (i: number) => string) => Array.from({ length: n }, (_, i) => text(i)).join(" ");
+    expect(await tooComplex(`{ ${times(GRAPH_LIMITS.aliases + 1, (i) => `a${i}: whoAmI`)} }`)).toContain("aliases");
+    expect(await tooComplex(`{ ${times(31, () => "whoAmI @include(if: true)")} }`)).toContain("directives");
+    expect(await tooComplex(`{ ${times(GRAPH_LIMITS.tokens, () => "whoAmI")} }`)).toContain("tokens");
+  });
+
+  test("fragments that double each other end at a limit at once", async () => {
+    const bomb = Array.from({ length: 30 }, (_, i) => `fragment F${i} on Query { ...F${i + 1} ...F${i + 1} }`).join(
+      " ",
+    );
+    await tooComplex(`{ ...F0 } ${bomb} fragment F30 on Query { whoAmI }`);
+  });
+
+  test("GraphiQL's own introspection passes", async () => {
+    const { getIntrospectionQuery } = await import("graphql");
+    const answer = await world.ask(getIntrospectionQuery({ inputValueDeprecation: true }), world.admin);
+    expect(answer.errors).toBeUndefined();
+    expect(JSON.stringify(answer.data)).not.toMatch(/_entities|_service|join__|"_Any"/);
+  });
+});
+
+describe("bad input", () => {
+  const json = { "content-type": "application/json" };
+
+  test("whatever is sent, the answer is a client error with a code of the closed list", async () => {
+    const authorization = `Bearer ${world.admin}`;
+    const cases: readonly [status: number, body: string | undefined, headers?: Record<string, string>][] = [
+      [400, "{"],
+      [400, ""],
+      [400, "null"],
+      [400, "5"],
+      [400, '"{ whoAmI }"'],
+      [400, "[]"],
+      [400, '[{"query":"{ whoAmI }"}]'],
+      [400, "{}"],
+      [400, '{"query":5}'],
+      [400, '{"query":"{ whoAmI }","variables":7}'],
+      [400, '{"query":"{ whoAmI }","operationName":{}}'],
+      [400, '{"query":"{ whoAmI }","extensions":[1]}'],
+      [400, '{"query":"{ whoAmI }","extensions":{"persistedQuery":{"version":1,"sha256Hash":"aa"}}}'],
+      [400, '{"query":"{ whoAmI"}'],
+      [400, '{"query":"{ nothing }"}'],
+      [400, '{"query":"query A { whoAmI } query B { whoAmI }"}'],
+      [400, '{"query":"query A { whoAmI }","operationName":"B"}'],
+      [400, '{"query":"query ($n: Int!) { tenants(first: $n) { nodes { id } } }","variables":{"n":"x"}}'],
+      [400, '{"query":"query ($n: Int!) { tenants(first: $n) { nodes { id } } }"}'],
+      [400, '{"query":"subscription { quotaAlerts(tenantId: 1) { used } }"}'],
+      [400, '{"__proto__":{"query":"{ whoAmI }"}}'],
+      [400, "{ whoAmI }", { "content-type": "text/plain" }],
+      [415, "query=x", { "content-type": "application/x-www-form-urlencoded" }],
+      [406, '{"query":"{ whoAmI }"}', { ...json, accept: "image/png" }],
+      [413, JSON.stringify({ query: `{ whoAmI } #${"x".repeat(1_100_000)}` })],
+    ];
+    for (const [status, body, headers = json] of cases) {
+      const answer = await world.send("/graphql", {
+        method: "POST",
+        headers: { ...headers, authorization },
+        ...(body !== undefined && { body }),
+      });
+      const what = `${JSON.stringify(headers)} ${body?.slice(0, 100)} -> ${answer.text}`;
+      expect(answer.status, what).toBe(status);
+      expect(answer.errors?.length, what).toBeGreaterThan(0);
+      for (const error of answer.errors ?? []) expect(isErrorCode(error.extensions.code), what).toBe(true);
+      expect(answer.text, what).not.toMatch(/node_modules|\bat .*:\d+:\d+/);
+    }
+  });
+
+  test("what a foreign page could send unasked is refused", async () => {
+    const headers = { authorization: `Bearer ${world.admin}` };
+    const query = `/graphql?query=${encodeURIComponent("{ whoAmI }")}`;
+    const simple = await world.send(query, { headers });
+    expect(simple.status).toBe(400);
+    expect(simple.errors).toMatchObject([{ extensions: { code: "MALFORMED" } }]);
+    const preflighted = await world.send(query, { headers: { ...headers, "apollo-require-preflight": "1" } });
+    expect(preflighted.data).toEqual({ whoAmI: "root" });
+    const change = await world.send(`/graphql?query=${encodeURIComponent('mutation { rename(name: "x") }')}`, {
+      headers: { ...headers, "apollo-require-preflight": "1" },
+    });
+    expect(change.status).toBe(405);
+  });
+
+  test("other methods are 405", async () => {
+    for (const method of ["PUT", "DELETE", "PATCH", "HEAD"]) {
+      const answer = await world.send("/graphql", { method });
+      expect(answer.status, method).toBe(405);
+      expect(answer.headers.get("allow")).toBe("GET, POST");
+    }
+  });
+
+  test("a nonsensical Host header is the client's error", async () => {
+    const raw = await new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(new URL(world.url).port), "127.0.0.1", () =>
+        socket.write(
+          `GET /graphql?query={whoAmI} HTTP/1.1\r\nHost: %%%\r\nauthorization: Bearer ${world.admin}\r\napollo-require-preflight: 1\r\nconnection: close\r\n\r\n`,
+        ),
+      );
+      let text = "";
+      socket.on("data", (chunk) => {
+        text += chunk;
+      });
+      socket.on("end", () => resolve(text));
+      socket.on("error", reject);
+    });
+    expect(raw).toMatch(/^HTTP\/1.1 400 /);
+    expect(raw).toContain("MALFORMED");
+  });
+});
+
+test("the public half of the signing key is published, the private one is not", async () => {
+  const answer = await world.send("/.well-known/jwks.json", {});
+  const { keys } = JSON.parse(answer.text);
+  expect(keys).toMatchObject([{ kty: "EC", crv: "P-256", alg: "ES256", use: "sig" }]);
+  expect(keys[0].d).toBeUndefined();
+});

@@ -1,0 +1,202 @@
+import { GraphQLError } from "graphql";
+import {
+  Arg,
+  Ctx,
+  Directive,
+  Field,
+  FieldResolver,
+  ID,
+  Int,
+  Mutation,
+  ObjectType,
+  Query,
+  Resolver,
+  Root,
+  Subscription,
+} from "type-graphql";
+import { MetrlyError } from "#kernel/errors.js";
+import { DecimalScalar } from "#platform/scalars.js";
+import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/subgraph.js";
+import { authorize } from "#schema/policy.js";
+import { type EventSource, eventSource } from "./event-source.js";
+
+/** Three small subgraphs that do what the real ones do: entities, lists, errors of each kind, live events. */
+export interface TestSubgraphs {
+  readonly all: readonly Subgraph[];
+  readonly alerts: EventSource<Alert>;
+  /** The ids that each call of `usage` was asked for: one entry per `_entities` call. */
+  readonly usageCalls: string[][];
+}
+
+export interface Alert {
+  readonly tenantId: string;
+  readonly used: number;
+}
+
+export async function buildTestSubgraphs(): Promise<TestSubgraphs> {
+  const alerts = eventSource<Alert>();
+  const usageCalls: string[][] = [];
+  return {
+    all: [await tenancy(), await quota(alerts, usageCalls), await billing()],
+    alerts,
+    usageCalls,
+  };
+}
+
+const NAMES: Readonly<Record<string, string>> = { acme: "Acme", globex: "Globex", initech: "Initech" };
+
+function tenancy(): Promise<Subgraph> {
+  @Directive('@key(fields: "id")')
+  @ObjectType("Tenant")
+  class Tenant {
+    @Field(() => ID) id!: string;
+    @Field(() => String) name!: string;
+  }
+  @ObjectType()
+  class TenantConnection {
+    @Field(() => [Tenant]) nodes!: Tenant[];
+  }
+  const tenants = Object.entries(NAMES).map(([id, name]): Tenant => ({ id, name }));
+  const find = (id: unknown) => tenants.find((tenant) => tenant.id === id) ?? null;
+
+  @Resolver(() => Tenant)
+  class TenancyResolver {
+    @Query(() => String) whoAmI(@Ctx() context: SubgraphContext): string {
+      return context.identity.id;
+    }
+    @Query(() => Tenant, { nullable: true }) tenant(@Arg("id", () => ID) id: string, @Ctx() context: SubgraphContext) {
+      authorize(context.identity, "Query.tenant", id);
+      return find(id);
+    }
+    @Query(() => TenantConnection) tenants(
+      @Arg("first", () => Int, { defaultValue: 50 }) first: number,
+      @Ctx() context: SubgraphContext,
+    ): TenantConnection {
+      authorize(context.identity, "Query.tenants");
+      return { nodes: tenants.slice(0, first) };
+    }
+    @Query(() => String, { nullable: true }) crash(): string {
+      throw new Error("the database password is hunter2");
+    }
+    @Query(() => String, { nullable: true }) uncoded(): string {
+      throw new GraphQLError("table app_secret does not exist");
+    }
+    @Query(() => String, { nullable: true }) conflict(): string {
+      throw new MetrlyError("CONFLICT", "The id is taken", { takenBy: "acme" });
+    }
+    @Query(() => DecimalScalar) echo(@Arg("amount", () => DecimalScalar) amount: string): string {
+      return amount;
+    }
+    @Mutation(() => String) rename(@Arg("name", () => String) name: string, @Ctx() context: SubgraphContext): string {
+      authorize(context.identity, "Mutation.createTenant");
+      return name;
+    }
+  }
+  return buildSubgraph({
+    name: "tenancy",
+    resolvers: [new TenancyResolver()],
+    references: { Tenant: ({ id }) => find(id) },
+  });
+}
+
+function quota(alerts: EventSource<Alert>, usageCalls: string[][]): Promise<Subgraph> {
+  @Directive('@key(fields: "id")')
+  @ObjectType("Tenant")
+  class Tenant {
+    @Field(() => ID) id!: string;
+  }
+  @ObjectType("QuotaAlert")
+  class QuotaAlert {
+    @Field(() => Int) used!: number;
+    @Field(() => String) seenBy!: string;
+    @Field(() => Tenant) tenant!: Tenant;
+  }
+  let callsThisTurn: string[] | undefined;
+
+  @Resolver(() => Tenant)
+  class QuotaResolver {
+    @Query(() => Boolean) quotaReady(): boolean {
+      return true;
+    }
+    @FieldResolver(() => Int, { nullable: true }) usage(@Root() tenant: Tenant): number {
+      if (tenant.id === "initech") throw new MetrlyError("UNAVAILABLE", "This counter is being rebuilt");
+      return tenant.id.length;
+    }
+    @Subscription(() => QuotaAlert, {
+      subscribe: ({ args, context }: { args: { tenantId: string }; context: SubgraphContext }) => {
+        authorize(context.identity, "Subscription.quotaAlerts", args.tenantId);
+        return alerts.open((alert) => alert.tenantId === args.tenantId);
+      },
+    })
+    quotaAlerts(
+      @Arg("tenantId", () => ID) _tenantId: string,
+      @Root() alert: Alert,
+      @Ctx() context: SubgraphContext,
+    ): QuotaAlert {
+      return { used: alert.used, seenBy: context.identity.id, tenant: { id: alert.tenantId } };
+    }
+  }
+  return buildSubgraph({
+    name: "quota",
+    resolvers: [new QuotaResolver()],
+    references: {
+      Tenant(reference) {
+        if (callsThisTurn === undefined) {
+          callsThisTurn = [];
+          usageCalls.push(callsThisTurn);
+          queueMicrotask(() => {
+            callsThisTurn = undefined;
+          });
+        }
+        callsThisTurn.push(String(reference.id));
+        return { id: reference.id };
+      },
+    },
+  });
+}
+
+function billing(): Promise<Subgraph> {
+  @ObjectType("LineStep")
+  class LineStep {
+    @Field(() => DecimalScalar) quantity!: string;
+  }
+  @ObjectType("InvoiceLine")
+  class InvoiceLine {
+    @Field(() => [LineStep]) arithmetic!: LineStep[];
+  }
+  @Directive('@key(fields: "id")')
+  @ObjectType("Invoice")
+  class Invoice {
+    @Field(() => ID) id!: string;
+    @Field(() => [InvoiceLine]) lines!: InvoiceLine[];
+    @Field(() => Tenant) tenant!: object;
+  }
+  @ObjectType("InvoiceConnection")
+  class InvoiceConnection {
+    @Field(() => [Invoice]) nodes!: Invoice[];
+  }
+  @Directive('@key(fields: "id")')
+  @ObjectType("Tenant")
+  class Tenant {
+    @Field(() => ID) id!: string;
+  }
+  @Resolver(() => Tenant)
+  class BillingResolver {
+    @FieldResolver(() => InvoiceConnection, { nullable: true }) invoices(
+      @Root() tenant: Tenant,
+      @Arg("first", () => Int, { defaultValue: 50 }) first: number,
+    ): InvoiceConnection {
+      const invoice = { id: `${tenant.id}-1`, lines: [{ arithmetic: [{ quantity: "3" }] }], tenant };
+      return { nodes: [invoice].slice(0, first) };
+    }
+    @Query(() => Boolean, { nullable: true }) billingReady(): boolean {
+      return true;
+    }
+  }
+  return buildSubgraph({
+    name: "billing",
+    resolvers: [new BillingResolver()],
+    references: { Tenant: ({ id }) => ({ id }), Invoice: ({ id }) => ({ id, lines: [], tenant: { id: "acme" } }) },
+    orphanedTypes: [Tenant],
+  });
+}
