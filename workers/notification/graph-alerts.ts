@@ -7,7 +7,7 @@ import { authorize } from "#schema/policy.js";
 import type { Feed } from "./feed.js";
 import { InvoiceGeneratedType, QuotaAlertConnectionType, QuotaAlertType, TenantType } from "./graph-types.js";
 import { requireTenant } from "./known-tenant.js";
-import { checkPageSize, noticeCursor, parseNoticeCursor } from "./rules/cursor.js";
+import { noticeCursor, pageSize, parseNoticeCursor } from "./rules/cursor.js";
 import { type NoticeOf, readNotices } from "./store-feed.js";
 
 const ALERTS = ["quota.warning", "quota.exceeded"] as const;
@@ -42,11 +42,11 @@ export class TenantAlertsResolver {
   async alerts(
     @Root() tenant: TenantType,
     @Ctx() { identity }: SubgraphContext,
-    @Arg("first", () => Int, { defaultValue: 50 }) first: number,
-    @Arg("after", () => CursorScalar, { nullable: true }) after: string | null | undefined,
+    @Arg("first", () => Int, { nullable: true, defaultValue: 50 }) first?: number | null,
+    @Arg("after", () => CursorScalar, { nullable: true }) after?: string | null,
   ): Promise<QuotaAlertConnectionType> {
     authorize(identity, "Query.tenant", tenant.id);
-    const size = checkPageSize(first);
+    const size = pageSize(first);
     const rows = await readNotices(this.database, tenant.id, ALERTS, positionOf(after) ?? 0, size + 1);
     const nodes = rows.slice(0, size).map(alertOf);
     return { nodes, pageInfo: { hasNextPage: rows.length > size, endCursor: nodes.at(-1)?.cursor ?? null } };

@@ -17,7 +17,7 @@ import {
   WebhookEndpointWithSecretType,
 } from "./graph-types.js";
 import { requireTenant } from "./known-tenant.js";
-import { checkPageSize, deliveryCursor, parseDeliveryCursor } from "./rules/cursor.js";
+import { deliveryCursor, pageSize, parseDeliveryCursor } from "./rules/cursor.js";
 import { EVENT_TYPES } from "./rules/notice.js";
 import { newWebhookSecret } from "./signing.js";
 import { checkTarget, type Resolve, type TargetPolicy } from "./ssrf.js";
@@ -33,6 +33,7 @@ export interface WebhookGraphOptions {
   enqueue: DeliveryWorker["enqueue"];
 }
 
+const DEFAULT_GRACE_SECONDS = 24 * 3600;
 const MAX_GRACE_SECONDS = 7 * 24 * 3600;
 /** Jobs asked for at once by a replay; the sweeper brings the rest. */
 const REPLAY_JOBS = 1_000;
@@ -63,11 +64,11 @@ export class WebhookEndpointResolver {
   @FieldResolver(() => WebhookDeliveryConnectionType, { description: "Newest first" })
   async deliveries(
     @Root() endpoint: WebhookEndpointType,
-    @Arg("first", () => Int, { defaultValue: 50 }) first: number,
+    @Arg("first", () => Int, { nullable: true, defaultValue: 50 }) first?: number | null,
     @Arg("after", () => CursorScalar, { nullable: true }) after?: string | null,
     @Arg("status", () => WebhookDeliveryStatus, { nullable: true }) status?: DeliveryStatus | null,
   ): Promise<WebhookDeliveryConnectionType> {
-    const size = checkPageSize(first);
+    const size = pageSize(first);
     const position = after === null || after === undefined ? undefined : parseDeliveryCursor(after);
     const rows = await this.endpoints.deliveries(endpoint, size, position, status ?? undefined);
     const page = rows.slice(0, size);
@@ -124,10 +125,11 @@ export class WebhookMutations {
   @Mutation(() => WebhookEndpointWithSecretType)
   async rotateWebhookSecret(
     @Arg("id", () => ID) id: string,
-    @Arg("graceSeconds", () => Int, { defaultValue: 86_400 }) graceSeconds: number,
     @Ctx() { identity }: SubgraphContext,
+    @Arg("graceSeconds", () => Int, { nullable: true, defaultValue: DEFAULT_GRACE_SECONDS }) grace?: number | null,
   ): Promise<WebhookEndpointWithSecretType> {
     const endpoint = await this.reach(identity, "Mutation.rotateWebhookSecret", id);
+    const graceSeconds = grace ?? DEFAULT_GRACE_SECONDS;
     if (graceSeconds < 0 || graceSeconds > MAX_GRACE_SECONDS)
       throw new MetrlyError("INVALID", `\`graceSeconds\` must be 0..${MAX_GRACE_SECONDS}, not ${graceSeconds}`);
     const secret = newWebhookSecret();

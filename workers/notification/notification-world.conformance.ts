@@ -231,7 +231,16 @@ export async function live(room: Room, identity: Identity, source: string, varia
     variableValues: variables,
     contextValue: { identity },
   });
-  if (Symbol.asyncIterator in result) return result;
+  if (Symbol.asyncIterator in result) {
+    return {
+      async next(): Promise<GraphAnswer["data"]> {
+        const { done, value } = await result.next();
+        if (done || value === undefined) throw new Error("the subscription ended");
+        return value.data;
+      },
+      stop: () => result.return(undefined),
+    };
+  }
   const original = result.errors?.[0]?.originalError;
   throw new Error(original && "code" in original ? String(original.code) : result.errors?.[0]?.message);
 }

@@ -22,10 +22,12 @@ export function parseDeliveryCursor(cursor: string): string {
   return found[1];
 }
 
+const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
 
-/** Throws INVALID outside 1..200. */
-export function checkPageSize(first: number): number {
+/** The size of a page: 50 unless asked otherwise. Throws INVALID outside 1..200. */
+export function pageSize(asked: number | null | undefined): number {
+  const first = asked ?? DEFAULT_PAGE;
   if (!Number.isInteger(first) || first < 1 || first > MAX_PAGE)
     throw new MetrlyError("INVALID", `\`first\` must be 1..${MAX_PAGE}, not ${first}`);
   return first;

@@ -1,0 +1,290 @@
+import { Webhook } from "standardwebhooks";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { Database } from "#platform/database.js";
+import type { Room } from "#platform/room.js";
+import { BILLING_EVENTS, QUOTA_ALERTS } from "#schema/topics.js";
+import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
+import { DELIVER_QUEUE } from "./deliver.js";
+import {
+  adminOf,
+  ask,
+  exceeded,
+  invoice,
+  ok,
+  openWorld,
+  startReceiver,
+  type World,
+  warning,
+} from "./notification-world.conformance.js";
+import { claimDelivery } from "./store-delivery.js";
+
+type Receiver = Awaited<ReturnType<typeof startReceiver>>;
+
+describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
+  let world: World;
+  let database: Database;
+  const receivers: Receiver[] = [];
+  const rooms: Room[] = [];
+  beforeAll(async () => {
+    world = await openWorld("delivery");
+    await world.stopRoom(await world.start());
+    database = await world.openDatabase();
+  });
+  afterEach(async () => {
+    for (const room of rooms.splice(0)) await world.stopRoom(room);
+    for (const receiver of receivers.splice(0)) await receiver.close();
+    await database.pool.query("TRUNCATE webhook_endpoint CASCADE");
+  });
+  afterAll(async () => {
+    await database.stop();
+    await world.close();
+  });
+
+  async function start(tuning: Parameters<World["start"]>[0] = {}): Promise<Room> {
+    const room = await world.start(tuning);
+    rooms.push(room);
+    return room;
+  }
+
+  async function receiver(...args: Parameters<typeof startReceiver>): Promise<Receiver> {
+    const started = await startReceiver(...args);
+    receivers.push(started);
+    return started;
+  }
+
+  const EVERYTHING = ["quota.warning", "quota.exceeded", "billing.period.closed", "invoice.generated"];
+
+  async function createEndpoint(room: Room, url: string, eventTypes: readonly string[] = EVERYTHING) {
+    const { data, messages } = await ask(
+      room,
+      adminOf("acme"),
+      "mutation ($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { secret endpoint { id } } }",
+      { input: { tenantId: "acme", url, eventTypes } },
+    );
+    if (messages.length > 0) throw new Error(messages.join("; "));
+    return { id: String(data.createWebhookEndpoint.endpoint.id), secret: String(data.createWebhookEndpoint.secret) };
+  }
+
+  /** One delivery's state, by its event. */
+  async function deliveryOf(eventId: string) {
+    const { rows } = await database.pool.query<{
+      id: string;
+      status: string;
+      dead_reason: string | null;
+      attempt_count: number;
+      errors: (string | null)[];
+    }>(
+      `SELECT id, status, dead_reason, attempt_count, ARRAY(SELECT error FROM webhook_attempt a
+         WHERE a.tenant_id = d.tenant_id AND a.delivery_id = d.id ORDER BY number) AS errors
+       FROM webhook_delivery d WHERE event_id = $1`,
+      [eventId],
+    );
+    return rows[0];
+  }
+
+  const becomes = (eventId: string, status: string) =>
+    waitFor(
+      async () => {
+        const delivery = await deliveryOf(eventId);
+        return delivery?.status === status ? delivery : undefined;
+      },
+      { what: `${eventId} to be ${status}` },
+    );
+
+  test("an alert and an invoice arrive signed, as {type, timestamp, data}", async () => {
+    const room = await start();
+    const target = await receiver(ok);
+    const { secret } = await createEndpoint(room, target.url);
+    await world.publish(QUOTA_ALERTS, exceeded("acme", "signed-1"));
+    await world.publish(BILLING_EVENTS, invoice("acme", "inv-signed"));
+    await waitFor(() => target.received.length === 2, { what: "two webhooks" });
+    const verified = target.received.map(({ headers, body }) => new Webhook(secret).verify(body, flat(headers)));
+    expect(verified).toContainEqual({
+      type: "quota.exceeded",
+      timestamp: exceeded("acme", "").time,
+      data: exceeded("acme", "").data,
+    });
+    expect(verified).toContainEqual({
+      type: "invoice.generated",
+      timestamp: invoice("acme", "").time,
+      data: invoice("acme", "inv-signed").data,
+    });
+    await becomes("signed-1", "DELIVERED");
+  });
+
+  test("a receiver that fails is tried again with the same webhook-id until it succeeds", async () => {
+    const room = await start();
+    const target = await receiver((response, nth) => response.writeHead(nth < 3 ? 500 : 200).end());
+    await createEndpoint(room, target.url);
+    await world.publish(QUOTA_ALERTS, warning("acme", "retried"));
+    expect(await becomes("retried", "DELIVERED")).toMatchObject({
+      errors: ["the receiver answered 500", "the receiver answered 500", null],
+    });
+    expect(new Set(target.received.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
+  });
+
+  test("ten failures make a dead letter with a reason, which a replay revives", async () => {
+    const room = await start();
+    let isWell = false;
+    const target = await receiver((response) => response.writeHead(isWell ? 200 : 503).end());
+    const { id } = await createEndpoint(room, target.url);
+    await world.publish(QUOTA_ALERTS, warning("acme", "hopeless"));
+    const dead = await becomes("hopeless", "DEAD");
+    expect(dead).toMatchObject({ attempt_count: 10, dead_reason: expect.stringContaining("answered 503") });
+    isWell = true;
+    const replay = await ask(room, adminOf("acme"), `mutation { replayDeadLetters(endpointId: "${id}") }`);
+    expect(replay.data.replayDeadLetters).toBe(1);
+    expect(await becomes("hopeless", "DELIVERED")).toMatchObject({ attempt_count: 11 });
+    expect(new Set(target.received.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
+  });
+
+  test("a redirect is a failure and is not followed", async () => {
+    const room = await start({ random: () => 0.99 });
+    const elsewhere = await receiver(ok);
+    const target = await receiver((response) => response.writeHead(301, { location: elsewhere.url }).end());
+    await createEndpoint(room, target.url);
+    await world.publish(QUOTA_ALERTS, warning("acme", "redirected"));
+    await waitFor(async () => (await deliveryOf("redirected"))?.errors.length === 1, { what: "an attempt" });
+    expect(await deliveryOf("redirected")).toMatchObject({ status: "PENDING" });
+    expect(elsewhere.received).toHaveLength(0);
+  });
+
+  test("410 disables the endpoint, and everything pending for it is a dead letter", async () => {
+    const room = await start({ random: () => 0.99 });
+    const target = await receiver((response, nth) => response.writeHead(nth === 1 ? 500 : 410).end());
+    const { id } = await createEndpoint(room, target.url);
+    await world.publish(QUOTA_ALERTS, warning("acme", "waits"));
+    await waitFor(async () => (await deliveryOf("waits"))?.errors.length === 1, { what: "an attempt" });
+    await world.publish(QUOTA_ALERTS, warning("acme", "gone"));
+    for (const event of ["gone", "waits"])
+      expect(await becomes(event, "DEAD")).toMatchObject({ dead_reason: expect.stringContaining("410") });
+    const { rows } = await database.pool.query("SELECT status, disabled_reason FROM webhook_endpoint WHERE id = $1", [
+      id,
+    ]);
+    expect(rows).toEqual([{ status: "DISABLED", disabled_reason: expect.stringContaining("410") }]);
+  });
+
+  test("deleting an endpoint leaves its pending deliveries as dead letters", async () => {
+    const room = await start({ random: () => 0.99 });
+    const target = await receiver((response) => response.writeHead(500).end());
+    const { id } = await createEndpoint(room, target.url);
+    await world.publish(QUOTA_ALERTS, warning("acme", "orphan"));
+    await waitFor(async () => (await deliveryOf("orphan"))?.errors.length === 1, { what: "an attempt" });
+    await ask(room, adminOf("acme"), `mutation { deleteWebhookEndpoint(id: "${id}") }`);
+    expect(await deliveryOf("orphan")).toMatchObject({ status: "DEAD", dead_reason: "the endpoint was deleted" });
+  });
+
+  test("a hanging receiver does not hold up another endpoint", async () => {
+    const room = await start({ sendTimeoutMs: 5_000 });
+    const hanging = await receiver(() => undefined);
+    const well = await receiver(ok);
+    await createEndpoint(room, hanging.url, ["quota.warning"]);
+    await createEndpoint(room, well.url, ["quota.exceeded"]);
+    await world.publish(QUOTA_ALERTS, warning("acme", "hangs"));
+    await waitFor(() => hanging.received.length === 1, { what: "the hanging receiver to be called" });
+    await world.publish(QUOTA_ALERTS, exceeded("acme", "passes"));
+    await becomes("passes", "DELIVERED");
+    expect(await deliveryOf("hangs")).toMatchObject({ status: "PENDING" });
+  });
+
+  test("a worker that died after sending and before marking is followed by a second send with the same id", async () => {
+    const room = await start({ leaseMs: 300 });
+    const target = await receiver(ok);
+    await createEndpoint(room, target.url);
+    // What such a worker leaves behind: the receiver has it, the row is claimed and stays so.
+    await world.stopRoom(rooms.splice(0)[0] ?? room);
+    await world.publish(QUOTA_ALERTS, warning("acme", "sent-not-marked"));
+    const second = await start({ leaseMs: 300, sweepEveryMs: 3_600_000 });
+    await becomes("sent-not-marked", "DELIVERED");
+    await database.pool.query(
+      `UPDATE webhook_delivery SET status = 'PENDING', next_attempt_at = now() + interval '300 ms' WHERE event_id = 'sent-not-marked'`,
+    );
+    await database.pool.query("DELETE FROM webhook_attempt");
+    await world.stopRoom(second);
+    rooms.splice(0);
+    await start();
+    expect(await becomes("sent-not-marked", "DELIVERED")).toMatchObject({ attempt_count: 2, errors: [null] });
+    expect(target.received.map(({ headers }) => headers["webhook-id"])).toEqual([
+      target.received[0]?.headers["webhook-id"],
+      target.received[0]?.headers["webhook-id"],
+    ]);
+  });
+
+  test("two workers never send one delivery at once", async () => {
+    const room = await start({ random: () => 0.99 });
+    const target = await receiver((response) => response.writeHead(500).end());
+    await createEndpoint(room, target.url);
+    await world.publish(QUOTA_ALERTS, warning("acme", "contended"));
+    await waitFor(async () => (await deliveryOf("contended"))?.errors.length === 1, { what: "an attempt" });
+    const { id = "" } = (await deliveryOf("contended")) ?? {};
+    await world.stopRoom(room);
+    rooms.splice(0);
+    await database.pool.query("UPDATE webhook_delivery SET next_attempt_at = now() WHERE id = $1", [id]);
+    const claims = await Promise.all(Array.from({ length: 6 }, () => claimDelivery(database, "acme", id, 60_000)));
+    expect(claims.filter((claim) => claim !== undefined)).toHaveLength(1);
+  });
+
+  test("the sweeper asks again for a job that the queue lost", async () => {
+    const room = await start();
+    let isWell = false;
+    const target = await receiver((response) => response.writeHead(isWell ? 200 : 429, { "retry-after": "1" }).end());
+    await createEndpoint(room, target.url);
+    await world.publish(QUOTA_ALERTS, warning("acme", "lost-job"));
+    const { id } = await waitFor(
+      async () => {
+        const delivery = await deliveryOf("lost-job");
+        return delivery?.errors.length === 1 ? delivery : undefined;
+      },
+      { what: "the first attempt" },
+    );
+    isWell = true;
+    await waitFor(
+      async () =>
+        world.jobs
+          .queue(DELIVER_QUEUE)
+          .remove(`${id}-2`)
+          .then(() => true),
+      { what: "the job to go" },
+    );
+    expect(await becomes("lost-job", "DELIVERED")).toMatchObject({ attempt_count: 2 });
+  });
+
+  test("two rooms on one database store an event once and deliver it once", async () => {
+    const [room] = [await start(), await start()];
+    const target = await receiver(ok);
+    await createEndpoint(room, target.url);
+    const ids = Array.from({ length: 20 }, (_, i) => `twice-${i}`);
+    for (const id of ids) await world.publish(QUOTA_ALERTS, warning("acme", id));
+    for (const id of ids) await becomes(id, "DELIVERED");
+    expect(target.received).toHaveLength(20);
+    const { rows } = await database.pool.query("SELECT count(*)::int AS n FROM notice WHERE event_id LIKE 'twice-%'");
+    expect(rows).toEqual([{ n: 20 }]);
+  });
+
+  test("what is published while the room is stopped is delivered when it starts", async () => {
+    const room = await start();
+    const target = await receiver(ok);
+    await createEndpoint(room, target.url);
+    await world.stopRoom(room);
+    rooms.splice(0);
+    await world.publish(QUOTA_ALERTS, warning("acme", "meanwhile"));
+    const again = await start();
+    await becomes("meanwhile", "DELIVERED");
+    expect(await again.readiness()).toEqual({ ready: true, reasons: [] });
+  });
+
+  test("a record that is no event is set aside and the next one arrives", async () => {
+    const room = await start();
+    const target = await receiver(ok);
+    await createEndpoint(room, target.url);
+    await world.publish(QUOTA_ALERTS, { subject: "acme" });
+    await world.publish(QUOTA_ALERTS, warning("acme", "after-poison"));
+    await becomes("after-poison", "DELIVERED");
+    const { rows } = await database.pool.query("SELECT topic FROM poison_record");
+    expect(rows).toEqual([{ topic: "quota.alerts" }]);
+  });
+});
+
+function flat(headers: Receiver["received"][number]["headers"]): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+}
