@@ -1,0 +1,146 @@
+import { describe, expect, test } from "vitest";
+import { MetrlyError } from "#kernel/errors.js";
+import { partitionOf } from "#kernel/partition.js";
+import type { NewRecord } from "#platform/event-log.js";
+import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
+import { type AppenderLimits, createAppender } from "./appender.js";
+import { receivedItem } from "./test-world.js";
+
+const PARTITIONS = 4;
+
+/** A log in memory that answers when told: what is tested is the queue in front of it. */
+function heldLog() {
+  const sends: { partition: number; records: readonly NewRecord[]; answer: (error?: Error) => void }[] = [];
+  return {
+    sends,
+    append: (_topic: unknown, partition: number, records: readonly NewRecord[]) =>
+      new Promise<void>((resolve, reject) => {
+        sends.push({ partition, records, answer: (error) => (error === undefined ? resolve() : reject(error)) });
+      }),
+  };
+}
+
+function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLimits> = {}) {
+  return createAppender({
+    log,
+    partitionCount: PARTITIONS,
+    tenancyVersion: () => 7,
+    onError: () => undefined,
+    limits: { maxItems: 100, maxBytes: 1 << 20, patienceMs: 2_000, ...limits },
+  });
+}
+
+const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+const idsOf = (records: readonly NewRecord[]) =>
+  records.flatMap(({ value }) => {
+    const record = usageReceivedV1.parse(JSON.parse(value.toString("utf8")));
+    return record.kind === "items" ? record.items.map(({ id }) => id) : [];
+  });
+const codeOf = (work: Promise<unknown>) =>
+  work.then(
+    () => "resolved",
+    (error: unknown) => (error instanceof MetrlyError ? error.code : error),
+  );
+
+describe("the queue in front of the log", () => {
+  test("many requests share one record, and none is answered before the log has it", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log);
+    let answered = 0;
+    const requests = ["a", "b", "c"].map((id) => appender.append([receivedItem({ id })]).then(() => (answered += 1)));
+    await turn();
+    expect(log.sends).toHaveLength(1);
+    expect(idsOf(log.sends[0]?.records ?? [])).toEqual(["a", "b", "c"]);
+    expect(answered).toBe(0);
+    log.sends[0]?.answer();
+    await Promise.all(requests);
+    expect(answered).toBe(3);
+  });
+
+  test("a request over several partitions is answered when the last of them has its part", async () => {
+    const log = heldLog();
+    const tenants = ["acme", "globex", "initech", "umbrella", "hooli"];
+    const partitions = new Set(tenants.map((tenantId) => partitionOf(tenantId, PARTITIONS)));
+    expect(partitions.size).toBeGreaterThan(1);
+    const request = appenderOn(log).append(tenants.map((tenantId) => receivedItem({ id: "a", tenantId })));
+    await turn();
+    expect(new Set(log.sends.map(({ partition }) => partition))).toEqual(partitions);
+    const [last, ...others] = log.sends;
+    for (const send of others) send.answer();
+    await turn();
+    expect(await Promise.race([request.then(() => "answered"), turn().then(() => "waits")])).toBe("waits");
+    last?.answer();
+    await request;
+  });
+
+  test("over its bounds in items or bytes it refuses the whole request, and takes it again when there is room", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log, { maxItems: 3, maxBytes: 2_000 });
+    const first = appender.append([receivedItem({ id: "a" }), receivedItem({ id: "b" })]);
+    await turn();
+    expect(await codeOf(appender.append([receivedItem({ id: "c" }), receivedItem({ id: "d" })]))).toBe("BUSY");
+    const big = receivedItem({ id: "e", data: JSON.stringify("x".repeat(2_000)) });
+    expect(await codeOf(appender.append([big]))).toBe("BUSY");
+    log.sends[0]?.answer();
+    await first;
+    const again = appender.append([receivedItem({ id: "c" }), receivedItem({ id: "d" })]);
+    await turn();
+    log.sends[1]?.answer();
+    await again;
+    expect(idsOf(log.sends[1]?.records ?? [])).toEqual(["c", "d"]);
+  });
+
+  test("when the log fails, all that wait for it are told at once, and the next request is tried anew", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log);
+    const first = codeOf(appender.append([receivedItem({ id: "a" })]));
+    await turn();
+    const behind = codeOf(appender.append([receivedItem({ id: "b" })]));
+    log.sends[0]?.answer(new Error("broker not connected"));
+    expect(await first).toBe("LOG_UNAVAILABLE");
+    expect(await behind).toBe("LOG_UNAVAILABLE");
+    const next = appender.append([receivedItem({ id: "b" })]);
+    await turn();
+    log.sends[1]?.answer();
+    await next;
+  });
+
+  test("a log that does not answer is not waited for longer than patience, and still holds its place in the queue", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log, { maxItems: 2, patienceMs: 20 });
+    expect(await codeOf(appender.append([receivedItem({ id: "a" }), receivedItem({ id: "b" })]))).toBe(
+      "LOG_UNAVAILABLE",
+    );
+    expect(await codeOf(appender.append([receivedItem({ id: "c" })]))).toBe("BUSY");
+  });
+
+  test("stopping waits for what waits, and takes no more", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log);
+    const request = appender.append([receivedItem({ id: "a" })]);
+    await turn();
+    let isStopped = false;
+    const stopping = appender.stop().then(() => {
+      isStopped = true;
+    });
+    expect(await codeOf(appender.append([receivedItem({ id: "b" })]))).toBe("UNAVAILABLE");
+    expect(isStopped).toBe(false);
+    log.sends[0]?.answer();
+    await Promise.all([request, stopping]);
+  });
+
+  test("no record exceeds the limit below the broker's", async () => {
+    const log = heldLog();
+    const items = Array.from({ length: 60 }, (_, id) =>
+      receivedItem({ id: String(id), data: JSON.stringify("\\".repeat(15_000)) }),
+    );
+    const request = appenderOn(log, { maxBytes: 64 << 20 }).append(items);
+    await turn();
+    const records = log.sends.flatMap((send) => send.records);
+    expect(records.length).toBeGreaterThan(1);
+    for (const { value } of records) expect(value.length).toBeLessThan(710_000);
+    expect(idsOf(records)).toHaveLength(60);
+    for (const send of log.sends) send.answer();
+    await request;
+  });
+});

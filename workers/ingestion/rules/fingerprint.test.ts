@@ -1,0 +1,30 @@
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { eventKeyOf, fingerprintOf, fingerprintUuid } from "./fingerprint.js";
+
+const text = fc.string({ unit: "binary", maxLength: 12 });
+const json = fc.jsonValue().map((value) => JSON.stringify(value));
+
+test("different tenants, types or data have different fingerprints", () => {
+  fc.assert(
+    fc.property(fc.tuple(text, text, json), fc.tuple(text, text, json), (one, other) => {
+      const same = one.every((part, index) => part === other[index]);
+      expect(fingerprintOf(...one) === fingerprintOf(...other)).toBe(same);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test("moving a character from one part to the next makes another fingerprint and key", () => {
+  expect(fingerprintOf("ab", "c", "{}")).not.toBe(fingerprintOf("a", "bc", "{}"));
+  expect(eventKeyOf("ab", "c", "d")).not.toBe(eventKeyOf("a", "bc", "d"));
+  expect(eventKeyOf("a", "bc", "d")).not.toBe(eventKeyOf("a", "b", "cd"));
+});
+
+test("a fingerprint is the first 16 bytes of SHA-256, and the same in the log and the database", () => {
+  const digest = createHash("sha256").update('["acme","api.request"]{"n":1}').digest().subarray(0, 16);
+  const fingerprint = fingerprintOf("acme", "api.request", '{"n":1}');
+  expect(fingerprint).toBe(digest.toString("base64url"));
+  expect(fingerprintUuid(fingerprint).replaceAll("-", "")).toBe(digest.toString("hex"));
+});

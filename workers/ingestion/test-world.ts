@@ -1,0 +1,190 @@
+import path from "node:path";
+import type { FastifyInstance } from "fastify";
+import { pino } from "pino";
+import { Registry } from "prom-client";
+import { type Clock, systemClock } from "#kernel/clock.js";
+import { generateApiKey } from "#platform/api-keys.js";
+import { parseConfig } from "#platform/config.js";
+import { type Database, openDatabase } from "#platform/database.js";
+import type { EventLog } from "#platform/event-log.js";
+import { connectPostgresLog } from "#platform/event-log-postgres.js";
+import { createHttpServer } from "#platform/http.js";
+import { createIdentityTokens } from "#platform/identity.js";
+import { packageRoot } from "#platform/package-root.js";
+import type { Room, RoomContext } from "#platform/room.js";
+import { createTenancyState, type TenancyCopy } from "#platform/tenancy-copy.js";
+import type { ApiKeyState, MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { ReceivedItem, UsageReceivedV1 } from "#schema/events/usage-received.v1.js";
+import { type LedgerEntry, usageRecordedV1 } from "#schema/events/usage-recorded.v1.js";
+import { TOPICS, USAGE_RECEIVED, USAGE_RECORDED } from "#schema/topics.js";
+import { createTestDatabase } from "../../tests/servers/servers.js";
+import { startIngestion } from "./main.js";
+import { fingerprintOf } from "./rules/fingerprint.js";
+
+const migrationsOf = (name: string) => path.join(packageRoot(), "prisma", name, "migrations");
+export const identityTokens = createIdentityTokens("a secret that only the tests of ingestion know");
+const logger = pino({ level: "silent" });
+
+/** For tests: this room's database and an event log, both on PostgreSQL databases of their own, and a hand-fed tenancy. */
+export async function openWorld(options: { partitions?: number; clock?: Clock } = {}) {
+  const clock = options.clock ?? systemClock;
+  const created = await Promise.all([createTestDatabase("ingestion"), createTestDatabase("ingestion_log")]);
+  const [database, logDatabase] = await Promise.all([
+    openDatabase({ url: created[0].url, migrationsDir: migrationsOf("ingestion"), onError: ignoreAfterDrop }),
+    openDatabase({ url: created[1].url, migrationsDir: migrationsOf("log"), onError: ignoreAfterDrop }),
+  ]);
+  const log = await connectPostgresLog({ database: logDatabase, onError: ignoreAfterDrop });
+  await log.ensureTopics(TOPICS, options.partitions ?? 1);
+  const state = createTenancyState(clock);
+  const tenancy: TenancyCopy = { ...state.reads, stop: async () => state.close() };
+  return {
+    clock,
+    database,
+    log,
+    tenancy,
+    apply: state.apply,
+    url: created[0].url,
+    async close(): Promise<void> {
+      await log.stop();
+      await Promise.all([database.stop(), logDatabase.stop()]);
+      await Promise.all(created.map((one) => one.drop()));
+    },
+  };
+}
+
+export type World = Awaited<ReturnType<typeof openWorld>>;
+
+/** For tests: the room as a process would run it, on the world's log and a connection of its own to its database. */
+export async function startRoom(world: World, changed: Partial<{ log: EventLog; tickMs: number }> = {}) {
+  const failures: unknown[] = [];
+  const context: RoomContext = {
+    config: { ...parseConfig({ METRLY_LOG_LEVEL: "silent" }), tickIntervalMs: changed.tickMs ?? 60_000 },
+    clock: world.clock,
+    logger,
+    metrics: new Registry(),
+    log: changed.log ?? world.log,
+    tenancy: world.tenancy,
+    identityTokens,
+    openDatabase: () => openDatabase({ url: world.url, onError: ignoreAfterDrop }),
+    fail: (error) => failures.push(error),
+    jobs: { queue: unused, work: unused, stop: unused },
+    ledger: { read: unused },
+  };
+  const room: Room = await startIngestion(context);
+  const app: FastifyInstance = createHttpServer(logger);
+  room.register?.(app);
+  await app.ready();
+  return {
+    app,
+    room,
+    failures,
+    async stop(): Promise<void> {
+      await app.close();
+      await room.stop();
+    },
+  };
+}
+
+const unused = (): never => {
+  throw new Error("ingestion does not use this");
+};
+
+/** Connections that a dropped test database cuts. */
+function ignoreAfterDrop(_: unknown): void {}
+
+let version = 1;
+
+export function tenantState(id: string, changed: Partial<TenantState> = {}): TenantState {
+  version += 1;
+  return {
+    kind: "tenant",
+    id,
+    version,
+    name: id,
+    status: "ACTIVE",
+    createdAt: 0,
+    createdInVersion: version,
+    billingAnchorDay: 1,
+    startsAt: 0,
+    currency: null,
+    testClock: null,
+    graceDays: [{ days: 3, inVersion: version }],
+    assignments: [],
+    closedInVersion: null,
+    ...changed,
+  };
+}
+
+export function meterState(id: string, eventType: string, changed: Partial<MeterState> = {}): MeterState {
+  version += 1;
+  return {
+    kind: "meter",
+    id,
+    version,
+    name: id,
+    eventType,
+    aggregation: "COUNT",
+    valueProperty: null,
+    dimensions: [],
+    unit: null,
+    createdInVersion: version,
+    archivedInVersion: null,
+    ...changed,
+  };
+}
+
+/** A key's state and the secret that opens it; `tenantId` null: a platform key. */
+export function apiKeyState(tenantId: string | null, scopes: ApiKeyState["scopes"] = ["INGEST"]) {
+  version += 1;
+  const { secret, hash, prefix } = generateApiKey(false);
+  const state: ApiKeyState = {
+    kind: "apiKey",
+    id: `key_${version}`,
+    version,
+    tenantId,
+    name: "test",
+    prefix,
+    hash,
+    scopes,
+    test: false,
+    createdAt: 0,
+    expiresAt: null,
+    revokedAt: null,
+  };
+  return { state, secret };
+}
+
+export async function rowsOf(database: Database, sql: string): Promise<Record<string, unknown>[]> {
+  return (await database.pool.query<Record<string, unknown>>(sql)).rows;
+}
+
+/** An item as the edge would have accepted it at `receivedAt`. */
+export function receivedItem(changed: Partial<ReceivedItem> & { readonly id: string }): ReceivedItem {
+  const { tenantId = "acme", source = "test", type = "api.request", data = "{}", id } = changed;
+  const receivedAt = changed.receivedAt ?? Date.now();
+  const fingerprint = fingerprintOf(tenantId, type, data);
+  return { tenantId, source, id, type, time: changed.time ?? receivedAt, receivedAt, data, fingerprint };
+}
+
+/** Appends one record of items, as the edge does. */
+export async function appendItems(log: EventLog, partition: number, items: readonly ReceivedItem[]): Promise<void> {
+  await appendRecord(log, partition, { kind: "items", items: [...items] });
+}
+
+export async function appendRecord(log: EventLog, partition: number, record: UsageReceivedV1): Promise<void> {
+  await log.append(USAGE_RECEIVED, partition, [{ value: Buffer.from(JSON.stringify(record)) }]);
+}
+
+/** Everything that usage.recorded holds of a partition, in order, repeats included. */
+export async function publishedEntries(log: EventLog, partition: number): Promise<LedgerEntry[]> {
+  const { first, next } = await log.bounds(USAGE_RECORDED, partition);
+  const entries: LedgerEntry[] = [];
+  for (let from = first; from < next; ) {
+    const records = await log.read(USAGE_RECORDED, partition, from, 500);
+    for (const { value, offset } of records) {
+      entries.push(...usageRecordedV1.parse(JSON.parse(value.toString("utf8"))).entries);
+      from = offset + 1;
+    }
+  }
+  return entries;
+}
