@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -105,6 +105,11 @@ test("after kill -9 of the database its owner is told, and the next start has ev
   expect(await query(recovered, "SELECT count(*)::int FROM kept")).toEqual([1000]);
 });
 
+test("Ctrl-C in the terminal does not reach the database: it leads a process group of its own", async () => {
+  const server = await start(await newDataDir());
+  expect(process.kill(-server.pid, 0)).toBe(true);
+});
+
 test("a stop that was asked for is no loss", async () => {
   const reasons: string[] = [];
   const server = await start(await newDataDir(), (reason) => reasons.push(reason));
@@ -144,7 +149,10 @@ test("a stale pid file that names a living stranger does not keep the database f
   const first = await start(dataDir);
   await kill(first);
   const pidFile = path.join(dataDir, "postgres", "data", "postmaster.pid");
-  await writeFile(pidFile, (await readFile(pidFile, "utf8")).replace(/^\d+/, String(process.pid)));
+  const { uid, gid } = await stat(pidFile);
+  const stranger = spawn("sleep", ["60"], { uid, gid });
+  cleanups.push(async () => stranger.kill());
+  await writeFile(pidFile, (await readFile(pidFile, "utf8")).replace(/^\d+/, String(stranger.pid)));
   expect((await start(dataDir)).origin).toBe("started");
 });
 

@@ -37,14 +37,11 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const { cluster, created } = await openCluster(path.resolve(options.dataDir));
   const running = created ? undefined : await findRunning(cluster);
   const server = running ?? (await launch(cluster, options.settings ?? {}));
-  let stopping = false;
-  const lost = (reason: string) => {
-    if (!stopping) options.onLost?.(reason);
-  };
-  const owner = await claim(cluster, server.port, lost).catch(async (error: unknown) => {
+  const owner = await claim(cluster, server.port, options.onLost).catch(async (error: unknown) => {
     if (running === undefined) await shutDown(cluster, server.pid);
     throw error;
   });
+  let stopping = false;
   return {
     url: (databaseName) => connectionString(cluster, server.port, databaseName),
     pid: server.pid,
@@ -109,12 +106,12 @@ const CLAIM_DEADLINE_MS = 3_000;
  * One Metrly owns the database: it holds a lock as long as its connection lives, so that the lock of a killed process
  * disappears with it, while a second `metrly all` on the same directory is refused.
  */
-async function claim(cluster: Cluster, port: number, onLost: (reason: string) => void): Promise<pg.Client> {
+async function claim(cluster: Cluster, port: number, onLost?: (reason: string) => void): Promise<pg.Client> {
   const client = new pg.Client({
     connectionString: connectionString(cluster, port, "postgres"),
     application_name: "metrly-owner",
   });
-  client.on("error", (error) => onLost(error.message));
+  client.on("error", (error) => onLost?.(error.message));
   await client.connect().catch((cause: unknown) => {
     if (!hasCode(cause, "28P01")) throw cause;
     const file = path.join(cluster.root, "password");
