@@ -30,7 +30,10 @@ export interface ConsumerOptions {
   readonly topic: Topic;
   /** Consumers of one group share the topic's partitions; each partition has one owner at a time, as far as the log knows. */
   readonly group: string;
-  /** Where to begin on a newly assigned partition: read from the consumer's own database. */
+  /**
+   * Where to begin on a newly assigned partition: read from the consumer's own database. A position outside the log's
+   * bounds, here, after a `seek` or later on, is a LogPositionError to `onError` and stops that partition: nothing is skipped.
+   */
   startAt(partition: number): Promise<number>;
   /** One call at a time per partition. A throw is a bug or a lost dependency: the batch is delivered again after a backoff. */
   onBatch(batch: LogBatch): Promise<BatchOutcome>;
@@ -42,7 +45,10 @@ export interface ConsumerOptions {
 export interface LogConsumer {
   /** Partitions this consumer owns now. */
   assigned(): readonly number[];
-  /** When `onBatch` last succeeded or an empty poll completed, epoch ms: readiness needs movement, not an open socket. */
+  /**
+   * When `onBatch` last succeeded or an empty poll completed on the partition that is furthest behind in this, epoch ms:
+   * readiness needs movement, not an open socket.
+   */
   lastProgressAt(): number;
   /** Stops fetching, waits for the running `onBatch`, leaves the group. */
   stop(): Promise<void>;
@@ -68,7 +74,7 @@ export interface EventLog {
   append(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void>;
   consume(options: ConsumerOptions): Promise<LogConsumer>;
   bounds(topic: Topic, partition: number): Promise<PartitionBounds>;
-  /** Records from `from` on, at most `maxRecords`: a bounded read outside any group. */
+  /** Records from `from` on, or from the oldest one still there, at most `maxRecords`: a bounded read outside any group. */
   read(topic: Topic, partition: number, from: number, maxRecords: number): Promise<readonly LogRecord[]>;
   /** Allows the log to forget everything below `before`. */
   trim(topic: Topic, partition: number, before: number): Promise<void>;
