@@ -100,6 +100,13 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
         );
     });
 
+    test("appends that don't wait for each other keep the order of their calls", async () => {
+      const topic = await givenTopic(1);
+      await Promise.all(Array.from({ length: 50 }, (_, i) => append(log, topic, 0, `${i}`)));
+      const texts = (await log.read(topic, 0, 0, 100)).map(({ value }) => value.toString());
+      expect(texts).toEqual(Array.from({ length: 50 }, (_, i) => `${i}`));
+    });
+
     test("what was appended is there after the log was closed and opened again", async () => {
       const topic = await givenTopic(1);
       await append(log, topic, 0, "kept");
@@ -215,6 +222,16 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
       expect(errors).toMatchObject([{ name: "LogPositionError" }]);
     });
 
+    test("a cursor beyond the end of a compacted topic stops it too", async () => {
+      const topic = await givenTopic(1, { compacted: true, keyedByTenant: false });
+      await append(log, topic, 0, "a");
+      const { seen, errors } = await collect(topic, { startAt: async () => 5 });
+      await waitFor(() => errors.length > 0, { what: "the error", deadlineMs: 20_000 });
+      await append(log, topic, 0, "b");
+      expect(seen).toEqual([]);
+      expect(errors).toMatchObject([{ name: "LogPositionError" }]);
+    });
+
     test("a hole that opens below a running consumer stops it", async () => {
       const topic = await givenTopic(1);
       for (const text of ["a", "b", "c"]) await append(log, topic, 0, text);
@@ -229,6 +246,21 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
       await waitFor(() => errors.length > 0, { what: "the error", deadlineMs: 20_000 });
       expect(errors).toMatchObject([{ name: "LogPositionError" }]);
       expect(seen).toEqual([]);
+    });
+
+    test("records that are forgotten before they were consumed are not skipped silently", async () => {
+      const topic = await givenTopic(1);
+      for (const text of ["a", "b", "c", "d"]) await append(log, topic, 0, text);
+      const { texts, errors } = await collect(topic, {
+        maxBatchBytes: 1,
+        async onBatch() {
+          await log.trim(topic, 0, 3);
+          return CONTINUE;
+        },
+      });
+      await waitFor(() => errors.length > 0, { what: "the error", deadlineMs: 20_000 });
+      expect(errors).toMatchObject([{ name: "LogPositionError" }]);
+      expect(texts()).toEqual(["a"]);
     });
 
     test("delivers soon after an append", async () => {
