@@ -4,6 +4,7 @@ import { formatMoney } from "#kernel/money.js";
 import type { Period } from "#kernel/period.js";
 import { canonicalJson } from "#schema/canonical-json.js";
 import { printExact } from "./exact.js";
+import type { LineDocument } from "./invoice-document-format.js";
 import { type InvoiceLine, type PlanRef, totalOf } from "./invoice-lines.js";
 
 const ORDINAL_DIGITS = 6;
@@ -63,7 +64,8 @@ export function invoiceDocument(facts: InvoiceFacts): InvoiceDocument {
   return { id, text, sha256: createHash("sha256").update(text, "utf8").digest("hex") };
 }
 
-function lineDocument(line: InvoiceLine, currency: string) {
+/** One line as the document carries it; all numbers are text. */
+export function lineDocument(line: InvoiceLine, currency: string): LineDocument {
   return {
     kind: line.kind,
     description: line.description,

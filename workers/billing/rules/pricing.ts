@@ -63,7 +63,7 @@ function priceByModel(price: PriceState, billable: Decimal): LineStep[] {
       return priceVolume(billable, price.tiers);
     case "PACKAGE":
       return [
-        pricePackages(billable, amountOf(price.packageSize, "packageSize"), amountOf(price.unitAmount, "unitAmount")),
+        pricePackages(billable, textOf(price.packageSize, "packageSize"), amountOf(price.unitAmount, "unitAmount")),
       ];
     case "PERCENTAGE": {
       const rate = amountOf(price.ratePercent, "ratePercent");
@@ -97,8 +97,8 @@ export function priceVolume(quantity: Decimal, tiers: readonly PriceTier[]): Lin
 }
 
 /** Every started package costs the unit amount. */
-export function pricePackages(quantity: Decimal, packageSize: Decimal, unitAmount: Decimal): LineStep {
-  return step(exact(quantity).div(packageSize).ceil(), unitAmount, exact(ZERO), `packages of ${packageSize.toFixed()}`);
+export function pricePackages(quantity: Decimal, packageSize: string, unitAmount: Decimal): LineStep {
+  return step(exact(quantity).div(packageSize).ceil(), unitAmount, exact(ZERO), `packages of ${packageSize}`);
 }
 
 function tierStep(quantity: Decimal, tier: PriceTier, index: number): LineStep {
@@ -130,8 +130,10 @@ function step(quantity: Decimal, unitAmount: Decimal, flatAmount: Decimal, note:
   return { quantity, unitAmount, flatAmount, amount: exact(quantity).times(unitAmount).plus(flatAmount), note };
 }
 
+const amountOf = (text: string | null, field: string): Decimal => exact(textOf(text, field));
+
 /** Published plans always have what their model needs: tenancy refuses the others. */
-function amountOf(text: string | null, field: string): Decimal {
+function textOf(text: string | null, field: string): string {
   if (text === null) throw new RangeError(`a price of this model needs ${field}`);
-  return exact(text);
+  return text;
 }

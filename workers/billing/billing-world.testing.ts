@@ -1,0 +1,235 @@
+import path from "node:path";
+import { manualClock } from "#kernel/clock.js";
+import { partitionOf } from "#kernel/partition.js";
+import { type Database, openDatabase } from "#platform/database.js";
+import type { LedgerClient } from "#platform/ledger-client.js";
+import { packageRoot } from "#platform/package-root.js";
+import { createTenancyState, type TenancyCopy } from "#platform/tenancy-copy.js";
+import type { MeterState, PlanVersionState, PriceState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
+import { createTestDatabase } from "../../tests/servers/servers.js";
+import { type Aggregator, createAggregator } from "./aggregate.js";
+import { closeTenant } from "./close.js";
+import { listInvoices, type StoredInvoice } from "./store/invoices.js";
+import { UNBOUNDED } from "./store/usage.js";
+
+/** Many, so that tests on one database can each have a partition, and so a ledger, of their own. */
+export const PARTITIONS = 512;
+const HOUR_MS = 3_600_000;
+
+export const at = (text: string): number => Date.parse(`${text}Z`);
+
+export const price = (changes: Partial<PriceState> & Pick<PriceState, "meter" | "model">): PriceState => ({
+  included: "0",
+  unitAmount: null,
+  packageSize: null,
+  ratePercent: null,
+  tiers: [],
+  divideBy: "1",
+  roundUp: false,
+  minimumAmount: null,
+  maximumAmount: null,
+  discountPercent: "0",
+  where: [],
+  ...changes,
+});
+
+export const meter = (id: string, changes: Partial<MeterState> = {}): MeterState => ({
+  kind: "meter",
+  id,
+  version: 1,
+  name: id,
+  eventType: "api.request",
+  aggregation: "COUNT",
+  valueProperty: null,
+  dimensions: [],
+  unit: null,
+  createdInVersion: 1,
+  archivedInVersion: null,
+  ...changes,
+});
+
+export const tenant = (id: string, changes: Partial<TenantState> = {}): TenantState => ({
+  kind: "tenant",
+  id,
+  version: 1,
+  name: id,
+  status: "ACTIVE",
+  createdAt: at("2026-01-01T00:00:00"),
+  createdInVersion: 1,
+  billingAnchorDay: 1,
+  startsAt: at("2026-01-01T00:00:00"),
+  currency: "EUR",
+  testClock: null,
+  graceDays: [{ days: 3, inVersion: 1 }],
+  assignments: [
+    { planId: "pro", planVersion: 1, effectiveFrom: at("2026-01-01T00:00:00"), inVersion: 1, cancelledInVersion: null },
+  ],
+  closedInVersion: null,
+  ...changes,
+});
+
+export const planVersion = (changes: Partial<PlanVersionState> = {}): PlanVersionState => ({
+  version: 1,
+  publishedAt: 0,
+  publishedInVersion: 1,
+  currency: "EUR",
+  recurringFee: "0",
+  minimumCommit: "0",
+  prices: [],
+  limits: [],
+  ...changes,
+});
+
+type Draft<E> = E extends LedgerEntry ? Omit<E, "seq" | "recordedAt" | "tenancyVersion"> : never;
+export type DraftEntry = Draft<LedgerEntry> & { readonly recordedAt?: number; readonly tenancyVersion?: number };
+
+export const usage = (
+  tenantId: string,
+  id: string,
+  time: number,
+  data: object = {},
+  type = "api.request",
+): DraftEntry => ({
+  kind: "event",
+  tenantId,
+  source: "test",
+  id,
+  type,
+  time,
+  receivedAt: time,
+  data: JSON.stringify(data),
+});
+
+/** A ledger of one partition: gives entries their `seq` and remembers them, as ingestion would. */
+export function ledgerOf(partition: number) {
+  const entries: LedgerEntry[] = [];
+  return {
+    partition,
+    entries,
+    record(...drafts: DraftEntry[]): LedgerEntry[] {
+      const added = drafts.map((draft, index) => {
+        const when = draft.kind === "event" ? draft.time : draft.kind === "tick" ? draft.at : HOUR_MS;
+        const stamp = { recordedAt: draft.recordedAt ?? when, tenancyVersion: draft.tenancyVersion ?? 1 };
+        return { ...draft, ...stamp, seq: entries.length + 1 + index } as LedgerEntry;
+      });
+      entries.push(...added);
+      return added;
+    },
+    voidOf(id: string): DraftEntry {
+      const event = entries.find((entry): entry is RecordedEvent => entry.kind === "event" && entry.id === id);
+      if (event === undefined) throw new Error(`no event ${id} to void`);
+      return { kind: "void", tenantId: event.tenantId, reason: "wrong", actor: "test", event };
+    },
+  };
+}
+export type TestLedger = ReturnType<typeof ledgerOf>;
+
+/** Reads test ledgers like ingestion's internal API would. */
+export const ledgerClientOf = (ledgers: readonly TestLedger[]): LedgerClient => ({
+  async read({ partition, from, limit, tenantId }) {
+    const all = ledgers.find((ledger) => ledger.partition === partition)?.entries ?? [];
+    const page = all.slice(from - 1, from - 1 + limit);
+    const mine = page.filter(
+      (entry) => tenantId === undefined || !("tenantId" in entry) || entry.tenantId === tenantId,
+    );
+    return { entries: mine, nextSeq: from + page.length, headSeq: all.length };
+  },
+});
+
+export interface BillingWorld {
+  readonly database: Database;
+  readonly tenancy: TenancyCopy;
+  readonly state: ReturnType<typeof createTenancyState>;
+  readonly clock: ReturnType<typeof manualClock>;
+  /** Job ids that the aggregator queued. */
+  readonly queued: string[];
+  /** Applies what of a ledger lies above the mark, in batches of the given sizes (then everything else at once). */
+  deliver(ledger: TestLedger, batchSizes?: readonly number[]): Promise<void>;
+  /** A process that starts anew: nothing in memory. */
+  restart(): void;
+  close(tenantId: string): Promise<void>;
+  invoices(tenantId: string): Promise<StoredInvoice[]>;
+  stop(): Promise<void>;
+}
+
+/** Billing on a database of its own, without the rooms around it. */
+export async function billingWorld(): Promise<BillingWorld> {
+  const created = await createTestDatabase("billing");
+  const database = await openDatabase({
+    url: created.url,
+    migrationsDir: path.join(packageRoot(), "prisma/billing/migrations"),
+    onError: (error) => {
+      throw error;
+    },
+  });
+  const clock = manualClock(at("2026-03-10T00:00:00"));
+  const state = createTenancyState(clock);
+  const tenancy: TenancyCopy = { ...state.reads, stop: async () => undefined };
+  const queued: string[] = [];
+  const queue = { add: async (id: string) => void queued.push(id), remove: async () => undefined };
+  const start = (): Aggregator => createAggregator({ tenancy, partitions: PARTITIONS, queue, clock });
+  let aggregator = start();
+  return {
+    database,
+    tenancy,
+    state,
+    clock,
+    queued,
+    deliver: (ledger, sizes = []) => deliver(database, aggregator, ledger, sizes),
+    restart() {
+      aggregator.stop();
+      aggregator = start();
+    },
+    close: (tenantId) => closeTenant({ database, tenancy, clock }, tenantId),
+    invoices: async (tenantId) =>
+      (await listInvoices(database.pool, [{ tenantId, before: UNBOUNDED, take: 1000 }])).flat().reverse(),
+    async stop() {
+      aggregator.stop();
+      await database.stop();
+      await created.drop();
+    },
+  };
+}
+
+/** What `startLedgerConsumer` does for one partition. */
+async function deliver(
+  database: Database,
+  aggregator: Aggregator,
+  { partition, entries }: TestLedger,
+  sizes: readonly number[],
+): Promise<void> {
+  await database.pool.query("INSERT INTO high_water_mark VALUES ($1, 0, 0) ON CONFLICT DO NOTHING", [partition]);
+  const { rows } = await database.pool.query<{ seq: number }>("SELECT seq FROM high_water_mark WHERE partition = $1", [
+    partition,
+  ]);
+  let mark = rows[0]?.seq ?? 0;
+  const rest = [...sizes];
+  while (mark < entries.length) {
+    const batch = entries.slice(mark, mark + Math.max(1, rest.shift() ?? entries.length));
+    const next = mark + batch.length;
+    const afterCommit = await database.transaction(async (tx) => {
+      await tx.query("UPDATE high_water_mark SET seq = $2 WHERE partition = $1 AND seq = $3", [partition, next, mark]);
+      return aggregator.apply(tx, partition, batch);
+    });
+    await afterCommit?.();
+    mark = next;
+  }
+}
+
+/** A tenant id whose partition is this one. */
+export function tenantOn(partition: number): string {
+  for (let n = 0; ; n += 1) if (partitionOf(`t${n}`, PARTITIONS) === partition) return `t${n}`;
+}
+
+export const ledgerFor = (tenantId: string): TestLedger => ledgerOf(partitionOf(tenantId, PARTITIONS));
+
+/** Lines of an invoice as a person would compare them. */
+export function linesOf(
+  invoice: StoredInvoice | undefined,
+): { kind: string; meter: string | null; quantity: string; amount: string }[] {
+  const document: { lines: { kind: string; meter: string | null; quantity: string; amount: string }[] } = JSON.parse(
+    invoice?.document ?? '{"lines":[]}',
+  );
+  return document.lines.map(({ kind, meter, quantity, amount }) => ({ kind, meter, quantity, amount }));
+}

@@ -1,0 +1,282 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { formatDecimal, sumDecimals, ZERO } from "#kernel/decimal.js";
+import { formatMoney } from "#kernel/money.js";
+import { hasPostgres } from "../../tests/servers/servers.js";
+import {
+  at,
+  type BillingWorld,
+  billingWorld,
+  type DraftEntry,
+  ledgerClientOf,
+  ledgerOf,
+  meter,
+  PARTITIONS,
+  planVersion,
+  price,
+  type TestLedger,
+  tenant,
+  tenantOn,
+  usage,
+} from "./billing-world.testing.js";
+import { planTerms, quantities } from "./derive.js";
+import { chargeLines } from "./rules/invoice-lines.js";
+import { invoicedAmounts } from "./store/invoices.js";
+import { listEnded } from "./store/periods.js";
+import { readCells, UNBOUNDED } from "./store/usage.js";
+import { createInvoiceVerifier } from "./verify.js";
+
+const DAY_MS = 86_400_000;
+const FIRST = at("2026-01-14T00:00:00");
+const RUNS = 40;
+
+/** One thing that happens to a tenant; numbers choose among what is there when it happens. */
+type Happening =
+  | { kind: "usage"; backDays: number; region: string; value: number; user: number; type: string }
+  | { kind: "void"; which: number }
+  | { kind: "tick"; days: number }
+  | { kind: "close" };
+
+const happening: fc.Arbitrary<Happening> = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      kind: fc.constant("usage" as const),
+      backDays: fc.integer({ min: 0, max: 70 }),
+      region: fc.constantFrom("eu", "us"),
+      value: fc.integer({ min: -300, max: 3000 }),
+      user: fc.integer({ min: 1, max: 4 }),
+      type: fc.constantFrom("api.request", "job.run", "nobody.counts"),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("void" as const), which: fc.nat() }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("tick" as const), days: fc.integer({ min: 0, max: 40 }) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("close" as const) }) },
+);
+
+/** Writes the story into a ledger. A close names the period before the running one, which may or may not be the next to close. */
+function tell(ledger: TestLedger, tenantId: string, story: readonly Happening[]): void {
+  let now = FIRST + DAY_MS;
+  const unvoided: string[] = [];
+  for (const [index, part] of story.entries()) {
+    if (part.kind === "usage") {
+      const data = { region: part.region, value: String(part.value / 8), user: part.user };
+      const when = Math.max(FIRST, now - part.backDays * DAY_MS + index);
+      ledger.record({ ...usage(tenantId, `e${index}`, when, data, part.type), recordedAt: now } as DraftEntry);
+      unvoided.push(`e${index}`);
+    } else if (part.kind === "void") {
+      const [id] = unvoided.splice(part.which % Math.max(1, unvoided.length), 1);
+      if (id !== undefined) ledger.record({ ...ledger.voidOf(id), recordedAt: now });
+    } else if (part.kind === "tick") {
+      now += part.days * DAY_MS;
+      ledger.record({ kind: "tick", at: now });
+    } else {
+      const monthAgo = new Date(now - 31 * DAY_MS);
+      const periodStart = Date.UTC(monthAgo.getUTCFullYear(), monthAgo.getUTCMonth(), 14);
+      ledger.record({ kind: "close", tenantId, periodStart, actor: "test", recordedAt: now });
+    }
+  }
+}
+
+function configure(world: BillingWorld): void {
+  const onJobs = { eventType: "job.run", valueProperty: "value", dimensions: ["region"] };
+  world.state.apply(meter("calls", { dimensions: ["region"] }));
+  world.state.apply(meter("tokens", { aggregation: "SUM", valueProperty: "value", dimensions: ["region"] }));
+  world.state.apply(meter("peak", { ...onJobs, aggregation: "MAX" }));
+  world.state.apply(meter("level", { ...onJobs, aggregation: "LATEST" }));
+  world.state.apply(meter("users", { ...onJobs, aggregation: "UNIQUE", valueProperty: "user" }));
+  const tiers = [
+    { upTo: "2", unitAmount: "1.005", flatAmount: "0.5" },
+    { upTo: "5", unitAmount: "0.333", flatAmount: "0" },
+    { upTo: null, unitAmount: "0.1", flatAmount: "2" },
+  ];
+  world.state.apply({
+    kind: "plan",
+    id: "pro",
+    version: 1,
+    name: "Pro",
+    archived: false,
+    versions: [
+      planVersion({
+        recurringFee: "9.99",
+        minimumCommit: "30",
+        prices: [
+          price({ meter: "calls", model: "GRADUATED", tiers, where: [{ dimension: "region", value: "eu" }] }),
+          price({ meter: "calls", model: "VOLUME", tiers, where: [{ dimension: "region", value: "us" }] }),
+          price({ meter: "tokens", model: "PERCENTAGE", ratePercent: "1.25", divideBy: "3", minimumAmount: "0.015" }),
+          price({ meter: "peak", model: "PER_UNIT", unitAmount: "0.015", divideBy: "3", discountPercent: "10" }),
+          price({ meter: "users", model: "PACKAGE", packageSize: "2", unitAmount: "4.5", maximumAmount: "8" }),
+        ],
+      }),
+      planVersion({
+        version: 2,
+        prices: [
+          price({ meter: "level", model: "PER_UNIT", unitAmount: "0.07", included: "10" }),
+          price({
+            meter: "tokens",
+            model: "PACKAGE",
+            packageSize: "100",
+            unitAmount: "1",
+            roundUp: true,
+            divideBy: "7",
+          }),
+          price({ meter: "users", model: "FLAT", unitAmount: "3" }),
+        ],
+      }),
+    ],
+  });
+}
+
+const lifeOf = (id: string) => {
+  const assigned = (planVersion: number, from: string) => ({
+    planId: "pro",
+    planVersion,
+    effectiveFrom: at(from),
+    inVersion: 1,
+    cancelledInVersion: null,
+  });
+  return tenant(id, {
+    billingAnchorDay: 14,
+    startsAt: FIRST + 3 * DAY_MS,
+    graceDays: [{ days: 2, inVersion: 1 }],
+    assignments: [assigned(1, "2026-01-14T00:00:00"), assigned(2, "2026-04-14T00:00:00")],
+  });
+};
+
+describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
+  const worlds: BillingWorld[] = [];
+  let nextPartition = 0;
+
+  beforeAll(async () => {
+    worlds.push(await billingWorld(), await billingWorld());
+    for (const world of worlds) configure(world);
+  });
+  afterAll(() => Promise.all(worlds.map((world) => world.stop())));
+
+  /** The same story in a partition that no other run uses. */
+  function begin(story: readonly Happening[]): { tenantId: string; ledger: TestLedger } {
+    const partition = nextPartition++ % PARTITIONS;
+    const tenantId = tenantOn(partition);
+    for (const world of worlds) world.state.apply(lifeOf(tenantId));
+    const ledger = ledgerOf(partition);
+    tell(ledger, tenantId, story);
+    return { tenantId, ledger };
+  }
+
+  const world = (index: number): BillingWorld => {
+    const found = worlds[index];
+    if (found === undefined) throw new Error("two worlds were begun");
+    return found;
+  };
+
+  test("does not depend on batch boundaries, restarts or when closes run: invoices are equal byte for byte", async () => {
+    const splits = fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(happening, { minLength: 10, maxLength: 60 }), splits, async (story, sizes) => {
+        const { tenantId, ledger } = begin(story);
+        await world(0).deliver(ledger);
+        await world(0).close(tenantId);
+        for (const size of sizes) {
+          const known = ledger.entries.length;
+          await world(1).deliver({ ...ledger, entries: ledger.entries.slice(0, Math.min(size * 5, known)) }, [size]);
+          if (size % 2 === 0) world(1).restart();
+          if (size % 3 === 0) await world(1).close(tenantId);
+        }
+        await world(1).deliver(ledger, sizes);
+        await world(1).close(tenantId);
+        const [whole, split] = [await world(0).invoices(tenantId), await world(1).invoices(tenantId)];
+        expect(split.map((i) => i.document)).toEqual(whole.map((i) => i.document));
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  test("agrees with the verifier on every invoice", async () => {
+    let checked = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(happening, { minLength: 10, maxLength: 80 }), async (story) => {
+        const { tenantId, ledger } = begin(story);
+        await world(0).deliver(ledger, [7, 1, 13]);
+        await world(0).close(tenantId);
+        const verifier = createInvoiceVerifier({
+          ledger: ledgerClientOf([ledger]),
+          tenancy: world(0).tenancy,
+          partitions: PARTITIONS,
+        });
+        for (const invoice of await world(0).invoices(tenantId)) {
+          expect((await verifier.verify(invoice)).differences).toEqual([]);
+          expect((await verifier.verify(invoice)).matches).toBe(true);
+          checked += 1;
+        }
+      }),
+      { numRuns: RUNS },
+    );
+    expect(checked).toBeGreaterThan(RUNS / 2);
+  });
+
+  test("a closed invoice and its adjustments together are the invoice with full knowledge, to the cent", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(happening, { minLength: 10, maxLength: 80 }), async (story) => {
+        const { tenantId, ledger } = begin([...story, { kind: "tick", days: 40 }]);
+        await world(0).deliver(ledger, [11]);
+        await world(0).close(tenantId);
+        const { pool } = world(0).database;
+        const ended = (await listEnded(pool, [{ tenantId, before: UNBOUNDED, take: 1000 }])).flat();
+        for (const { period, plan, watermark } of ended) {
+          if (plan === undefined) continue;
+          // Full knowledge: everything up to the last watermark, which is the newest period's.
+          const maxSeq = ended[0]?.watermark ?? watermark;
+          const query = {
+            tenantId,
+            from: period.start,
+            to: period.end,
+            maxSeq,
+            recordedBefore: UNBOUNDED,
+            meter: null,
+            bucketMs: 0,
+          };
+          const { tenancy } = world(0);
+          const full = chargeLines(
+            period,
+            planTerms(tenancy, plan),
+            quantities(tenancy, await readCells(pool, [query])),
+          );
+          const invoiced = await invoicedAmounts(pool, [{ tenantId, start: period.start }]);
+          for (const line of full) {
+            const known = invoiced.find(
+              (i) => i.kind === line.identity.kind && i.priceIndex === line.identity.priceIndex,
+            );
+            expect(formatMoney(known?.amount ?? ZERO, "EUR")).toBe(formatMoney(line.amount, "EUR"));
+          }
+          expect(formatDecimal(sumDecimals(invoiced.map((i) => i.amount)))).toBe(
+            formatDecimal(sumDecimals(full.map((line) => line.amount))),
+          );
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  test("the verifier names what differs in a forged invoice", async () => {
+    const { tenantId, ledger } = begin([
+      { kind: "usage", backDays: 0, region: "eu", value: 80, user: 1, type: "api.request" },
+      { kind: "tick", days: 60 },
+    ]);
+    await world(0).deliver(ledger);
+    await world(0).close(tenantId);
+    const verifier = createInvoiceVerifier({
+      ledger: ledgerClientOf([ledger]),
+      tenancy: world(0).tenancy,
+      partitions: PARTITIONS,
+    });
+    const [invoice] = await world(0).invoices(tenantId);
+    if (invoice === undefined) throw new Error("the story closes a period");
+    const forged = { ...invoice, document: invoice.document.replace('"total":"', '"total":"1') };
+    const verdict = await verifier.verify(forged);
+    expect(verdict).toMatchObject({ matches: false, checkedEvents: 1, expectedSha256: invoice.sha256 });
+    expect(verdict.differences).toEqual([
+      "sha256: the stored hash is not that of the stored document",
+      expect.stringMatching(/^total: stored "1[\d.]+", recomputed "[\d.]+"$/),
+    ]);
+  });
+});

@@ -1,0 +1,146 @@
+import { MetrlyError } from "#kernel/errors.js";
+import { partitionOf } from "#kernel/partition.js";
+import { type Period, periodAt } from "#kernel/period.js";
+import type { SubgraphContext } from "#platform/subgraph.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
+import { type DerivationInput, deriveInvoices } from "../derive.js";
+import { earliestOpenPeriod, openStatus } from "../rules/calendar.js";
+import { parseInvoiceId } from "../rules/invoice-document.js";
+import { type InvoiceKey, invoicesByKey, listInvoices, type StoredInvoice } from "../store/invoices.js";
+import { type EndedPeriod, listEnded, type PeriodKey, periodsByKey } from "../store/periods.js";
+import { readMarks, UNBOUNDED } from "../store/usage.js";
+import { batched } from "./batched.js";
+import { knownTenant, periodStartingAt, runningPeriod, tenantNow } from "./known-tenant.js";
+import { type PageArguments, pageOf, pageStart } from "./paging.js";
+import type {
+  BillingPeriodConnectionType,
+  BillingPeriodType,
+  InvoiceConnectionType,
+  InvoicePreviewType,
+} from "./types.js";
+import type { GraphOptions } from "./usage-reads.js";
+import { endedPeriodView, invoiceView, previewView } from "./views.js";
+
+export type InvoiceReads = ReturnType<typeof createInvoiceReads>;
+
+/** Reads of periods and invoices for the graph, batched over the tenants of an operation. */
+export function createInvoiceReads({ database, tenancy, clock, partitions }: GraphOptions) {
+  const { pool } = database;
+  const endedOf = batched((pages: readonly Parameters<typeof listEnded>[1][number][]) => listEnded(pool, pages));
+  const invoicesOf = batched((pages: readonly Parameters<typeof listInvoices>[1][number][]) =>
+    listInvoices(pool, pages),
+  );
+  const invoiceOf = batched(async (keys: readonly InvoiceKey[]) => {
+    const found = new Map((await invoicesByKey(pool, keys)).map((i) => [`${i.tenantId}/${i.ordinal}`, i]));
+    return keys.map((key) => found.get(`${key.tenantId}/${key.ordinal}`));
+  });
+  const periodOf = batched(async (keys: readonly PeriodKey[]) => {
+    const found = new Map((await periodsByKey(pool, keys)).map((p) => [`${p.tenantId}/${p.period.start}`, p]));
+    return keys.map((key) => found.get(`${key.tenantId}/${key.start}`));
+  });
+  const marksOf = batched(async (keys: readonly number[]) => {
+    const marks = await readMarks(pool);
+    return keys.map((partition) => marks.get(partition) ?? 0);
+  });
+  const derivedOf = batched((inputs: readonly DerivationInput[]) => deriveInvoices(pool, tenancy, inputs));
+
+  async function lastEnded(context: SubgraphContext, tenantId: string): Promise<EndedPeriod | undefined> {
+    return (await endedOf(context, { tenantId, before: UNBOUNDED, take: 1 }))[0];
+  }
+
+  async function billingPeriods(
+    context: SubgraphContext,
+    tenantId: string,
+    page: PageArguments,
+  ): Promise<BillingPeriodConnectionType> {
+    const start = pageStart(page);
+    const tenant = await knownTenant(tenancy, tenantId);
+    const ended = await endedOf(context, { tenantId, ...start });
+    const open = openPeriods(tenant, ended[0]?.period.end).filter((period) => period.start < start.before);
+    return pageOf([...open, ...ended.map(endedPeriodView)], start, (period) => period.start);
+  }
+
+  /** From the running period back to the earliest without a watermark, newest first. */
+  function openPeriods(tenant: TenantState, closedThrough: number | undefined): BillingPeriodType[] {
+    const periods: BillingPeriodType[] = [];
+    const running = runningPeriod(tenant, clock);
+    let period = earliestOpenPeriod(tenant, closedThrough);
+    while (period.start <= running.start) {
+      periods.unshift(openView(tenant, period));
+      period = periodAt(period.end, tenant.billingAnchorDay);
+    }
+    return periods;
+  }
+
+  const openView = (tenant: TenantState, { start, end }: Period): BillingPeriodType => ({
+    tenantId: tenant.id,
+    invoiceOrdinal: null,
+    start,
+    end,
+    status: openStatus({ start, end }, tenantNow(tenant, clock)),
+    closedAt: null,
+    watermark: null,
+  });
+
+  async function invoices(
+    context: SubgraphContext,
+    tenantId: string,
+    page: PageArguments,
+  ): Promise<InvoiceConnectionType> {
+    const start = pageStart(page);
+    const { nodes, pageInfo } = pageOf(await invoicesOf(context, { tenantId, ...start }), start, (i) => i.ordinal);
+    return { nodes: nodes.map(invoiceView), pageInfo };
+  }
+
+  async function invoiceById(context: SubgraphContext, id: string): Promise<StoredInvoice | undefined> {
+    const key = parseInvoiceId(id);
+    return key === undefined ? undefined : invoiceOf(context, key);
+  }
+
+  /**
+   * What the running period would be invoiced now. Late usage of closed periods is in it when the running period is the next
+   * to close; otherwise an earlier one takes it.
+   */
+  async function upcoming(context: SubgraphContext, tenantId: string): Promise<InvoicePreviewType | undefined> {
+    const tenant = await knownTenant(tenancy, tenantId);
+    const period = runningPeriod(tenant, clock);
+    const [watermark, last] = await Promise.all([
+      marksOf(context, partitionOf(tenantId, partitions)),
+      lastEnded(context, tenantId),
+    ]);
+    const isNext = last?.status === "CLOSED" && last.period.end === period.start;
+    const derived = await derivedOf(context, {
+      tenantId,
+      period,
+      plan: assignedPlan(tenant, period.start, tenancy.version()),
+      watermark,
+      previousWatermark: isNext ? last.watermark : undefined,
+    });
+    return previewView(derived, clock.now());
+  }
+
+  /** What another plan version would charge for a period's usage as known now. Throws NOT_FOUND for an unknown plan version. */
+  async function preview(
+    context: SubgraphContext,
+    input: { tenantId: string; planId: string; version: number | null; periodStart: number },
+  ): Promise<InvoicePreviewType> {
+    const tenant = await knownTenant(tenancy, input.tenantId);
+    const period = periodStartingAt(tenant, input.periodStart);
+    const plan = tenancy.plan(input.planId);
+    const terms = input.version === null ? plan?.versions.at(-1) : planVersionOf(plan, input.version);
+    if (terms === undefined) throw new MetrlyError("NOT_FOUND", "There is no such plan version");
+    const derived = await derivedOf(context, {
+      tenantId: input.tenantId,
+      period,
+      plan: { planId: input.planId, planVersion: terms.version },
+      watermark: await marksOf(context, partitionOf(input.tenantId, partitions)),
+      previousWatermark: undefined,
+    });
+    const view = previewView(derived, clock.now());
+    if (view === undefined) throw new Error("a priced preview has a currency");
+    return view;
+  }
+
+  return { billingPeriods, invoices, invoiceById, invoiceOf, periodOf, lastEnded, upcoming, preview };
+}

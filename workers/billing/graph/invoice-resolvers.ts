@@ -1,0 +1,58 @@
+import { Ctx, FieldResolver, Resolver, Root } from "type-graphql";
+import type { SubgraphContext } from "#platform/subgraph.js";
+import type { InvoiceReads } from "./invoice-reads.js";
+import { BillingPeriodType, InvoiceAdjustmentType, InvoiceType, TenantType } from "./types.js";
+import { endedPeriodView, invoiceView } from "./views.js";
+
+@Resolver(() => InvoiceType)
+export class InvoiceResolver {
+  private readonly billing: InvoiceReads;
+
+  constructor(billing: InvoiceReads) {
+    this.billing = billing;
+  }
+
+  @FieldResolver(() => TenantType)
+  tenant(@Root() invoice: InvoiceType): TenantType {
+    return { id: invoice.tenantId };
+  }
+
+  @FieldResolver(() => BillingPeriodType)
+  async period(@Root() invoice: InvoiceType, @Ctx() context: SubgraphContext): Promise<BillingPeriodType> {
+    const ended = await this.billing.periodOf(context, { tenantId: invoice.tenantId, start: invoice.periodStart });
+    if (ended === undefined) throw new Error(`invoice ${invoice.id} has no period`);
+    return endedPeriodView(ended);
+  }
+}
+
+@Resolver(() => BillingPeriodType)
+export class BillingPeriodResolver {
+  private readonly billing: InvoiceReads;
+
+  constructor(billing: InvoiceReads) {
+    this.billing = billing;
+  }
+
+  @FieldResolver(() => InvoiceType, { nullable: true })
+  async invoice(@Root() period: BillingPeriodType, @Ctx() context: SubgraphContext): Promise<InvoiceType | null> {
+    if (period.invoiceOrdinal === null) return null;
+    const stored = await this.billing.invoiceOf(context, { tenantId: period.tenantId, ordinal: period.invoiceOrdinal });
+    return stored === undefined ? null : invoiceView(stored);
+  }
+}
+
+@Resolver(() => InvoiceAdjustmentType)
+export class InvoiceAdjustmentResolver {
+  private readonly billing: InvoiceReads;
+
+  constructor(billing: InvoiceReads) {
+    this.billing = billing;
+  }
+
+  @FieldResolver(() => InvoiceType)
+  async invoice(@Root() adjusts: InvoiceAdjustmentType, @Ctx() context: SubgraphContext): Promise<InvoiceType> {
+    const stored = await this.billing.invoiceById(context, adjusts.invoiceId);
+    if (stored === undefined) throw new Error(`an adjustment names ${adjusts.invoiceId}, which does not exist`);
+    return invoiceView(stored);
+  }
+}

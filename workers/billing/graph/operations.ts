@@ -1,0 +1,112 @@
+import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
+import { MetrlyError } from "#kernel/errors.js";
+import { prismaAdapter } from "#platform/prisma.js";
+import { DateTimeScalar } from "#platform/scalars.js";
+import type { SubgraphContext } from "#platform/subgraph.js";
+import { PrismaClient } from "#prisma/billing/generated/client.js";
+import { authorize, maySee } from "#schema/policy.js";
+import type { PeriodCloser } from "../request-close.js";
+import { parseInvoiceId } from "../rules/invoice-document.js";
+import type { InvoiceVerifier } from "../verify.js";
+import type { InvoiceReads } from "./invoice-reads.js";
+import { knownTenant } from "./known-tenant.js";
+import {
+  BillingPeriodType,
+  InvoicePreviewType,
+  InvoiceType,
+  InvoiceVerificationType,
+  UnmeteredTypeType,
+} from "./types.js";
+import type { GraphOptions } from "./usage-reads.js";
+import { invoiceView } from "./views.js";
+
+/** Most event types that `unmeteredTypes` lists: those with the most events. */
+const MAX_UNMETERED_TYPES = 200;
+
+@Resolver()
+export class BillingOperations {
+  private readonly options: GraphOptions;
+  private readonly billing: InvoiceReads;
+  private readonly verifier: InvoiceVerifier;
+  private readonly closer: PeriodCloser;
+  private readonly prisma: PrismaClient;
+
+  constructor(options: GraphOptions, billing: InvoiceReads, verifier: InvoiceVerifier, closer: PeriodCloser) {
+    this.options = options;
+    this.billing = billing;
+    this.verifier = verifier;
+    this.closer = closer;
+    this.prisma = new PrismaClient({ adapter: prismaAdapter(options.database) });
+  }
+
+  @Query(() => InvoiceType, { nullable: true })
+  async invoice(@Ctx() context: SubgraphContext, @Arg("id", () => ID) id: string): Promise<InvoiceType | null> {
+    const key = parseInvoiceId(id);
+    if (key === undefined || !maySee(context.identity, "Query.invoice", key.tenantId)) return null;
+    const stored = await this.billing.invoiceOf(context, key);
+    return stored === undefined ? null : invoiceView(stored);
+  }
+
+  @Query(() => InvoiceVerificationType, {
+    description: "Recomputes one invoice from the log, by code that shares nothing with billing",
+  })
+  async verifyInvoice(
+    @Ctx() context: SubgraphContext,
+    @Arg("id", () => ID) id: string,
+  ): Promise<InvoiceVerificationType> {
+    const key = parseInvoiceId(id);
+    authorize(context.identity, "Query.verifyInvoice", key?.tenantId);
+    const stored = key && (await this.billing.invoiceOf(context, key));
+    if (stored === undefined) throw new MetrlyError("NOT_FOUND", "There is no such thing");
+    return this.verifier.verify(stored);
+  }
+
+  @Query(() => [UnmeteredTypeType], { description: "Event types that no meter counts, with how many events each" })
+  async unmeteredTypes(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("tenantId", () => ID) tenantId: string,
+  ): Promise<UnmeteredTypeType[]> {
+    authorize(identity, "Query.unmeteredTypes", tenantId);
+    await knownTenant(this.options.tenancy, tenantId);
+    const rows = await this.prisma.unmeteredType.findMany({
+      where: { tenantId },
+      orderBy: [{ eventCount: "desc" }, { eventType: "asc" }],
+      take: MAX_UNMETERED_TYPES,
+    });
+    return rows.map((row) => ({
+      eventType: row.eventType,
+      count: Number(row.eventCount),
+      lastAt: Number(row.lastAt),
+    }));
+  }
+
+  @Query(() => InvoicePreviewType, {
+    description: "What a plan version would have charged a tenant for a period that has usage; charges nothing",
+  })
+  async previewPlan(
+    @Ctx() context: SubgraphContext,
+    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("planId", () => ID) planId: string,
+    @Arg("version", () => Int, { nullable: true }) version: number | null | undefined,
+    @Arg("periodStart", () => DateTimeScalar) periodStart: number,
+  ): Promise<InvoicePreviewType> {
+    authorize(context.identity, "Query.previewPlan", tenantId);
+    return this.billing.preview(context, { tenantId, planId, version: version ?? null, periodStart });
+  }
+
+  @Mutation(() => BillingPeriodType, {
+    description:
+      "Closes the earliest unclosed period, which must have ended, without waiting for its grace time; answers CLOSING at once",
+  })
+  async closeBillingPeriod(
+    @Ctx() context: SubgraphContext,
+    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("periodStart", () => DateTimeScalar) periodStart: number,
+  ): Promise<BillingPeriodType> {
+    authorize(context.identity, "Mutation.closeBillingPeriod", tenantId);
+    const tenant = await knownTenant(this.options.tenancy, tenantId);
+    const last = await this.billing.lastEnded(context, tenantId);
+    const period = await this.closer.requestClose(tenant, last?.period, periodStart, context.identity.id);
+    return { tenantId, invoiceOrdinal: null, ...period, status: "CLOSING", closedAt: null, watermark: null };
+  }
+}

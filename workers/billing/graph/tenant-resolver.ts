@@ -1,0 +1,95 @@
+import { Arg, Ctx, FieldResolver, Int, Resolver, Root } from "type-graphql";
+import { CursorScalar, DateTimeScalar } from "#platform/scalars.js";
+import type { SubgraphContext } from "#platform/subgraph.js";
+import type { InvoiceReads } from "./invoice-reads.js";
+import {
+  AccountingType,
+  BillingPeriodConnectionType,
+  Granularity,
+  InvoiceConnectionType,
+  InvoicePreviewType,
+  InvoiceStatus,
+  TenantType,
+  UsageTotalType,
+} from "./types.js";
+import type { UsageReads } from "./usage-reads.js";
+
+/** What billing adds to a tenant. Whoever got the tenant may see these. */
+@Resolver(() => TenantType)
+export class TenantBillingResolver {
+  private readonly usage: UsageReads;
+  private readonly billing: InvoiceReads;
+
+  constructor(usage: UsageReads, billing: InvoiceReads) {
+    this.usage = usage;
+    this.billing = billing;
+  }
+
+  @FieldResolver(() => [UsageTotalType], {
+    description:
+      "Of the running period unless `periodStart` names another; `asOf`: as known at the start of that UTC hour",
+  })
+  usageTotals(
+    @Root() tenant: TenantType,
+    @Ctx() context: SubgraphContext,
+    @Arg("periodStart", () => DateTimeScalar, { nullable: true }) periodStart: number | null | undefined,
+    @Arg("meter", () => String, { nullable: true }) meter: string | null | undefined,
+    @Arg("groupBy", () => [String], { nullable: true }) groupBy: readonly string[] | null | undefined,
+    @Arg("granularity", () => Granularity, { nullable: true, defaultValue: "PERIOD" })
+    granularity: Granularity | null,
+    @Arg("asOf", () => DateTimeScalar, { nullable: true }) asOf: number | null | undefined,
+  ): Promise<UsageTotalType[]> {
+    return this.usage.usageTotals(context, tenant.id, {
+      periodStart: periodStart ?? null,
+      meter: meter ?? null,
+      groupBy: groupBy ?? [],
+      granularity: granularity ?? "PERIOD",
+      asOf: asOf ?? null,
+    });
+  }
+
+  @FieldResolver(() => BillingPeriodConnectionType, { description: "Newest first" })
+  billingPeriods(
+    @Root() tenant: TenantType,
+    @Ctx() context: SubgraphContext,
+    @Arg("first", () => Int, { nullable: true, defaultValue: 50 }) first: number | null,
+    @Arg("after", () => CursorScalar, { nullable: true }) after: string | null | undefined,
+  ): Promise<BillingPeriodConnectionType> {
+    return this.billing.billingPeriods(context, tenant.id, { first: first ?? 50, after: after ?? null });
+  }
+
+  @FieldResolver(() => InvoicePreviewType, {
+    nullable: true,
+    description: "The invoice that the running period would give now",
+  })
+  async upcomingInvoice(
+    @Root() tenant: TenantType,
+    @Ctx() context: SubgraphContext,
+  ): Promise<InvoicePreviewType | null> {
+    return (await this.billing.upcoming(context, tenant.id)) ?? null;
+  }
+
+  @FieldResolver(() => InvoiceConnectionType, { description: "Newest first" })
+  invoices(
+    @Root() tenant: TenantType,
+    @Ctx() context: SubgraphContext,
+    @Arg("first", () => Int, { nullable: true, defaultValue: 50 }) first: number | null,
+    @Arg("after", () => CursorScalar, { nullable: true }) after: string | null | undefined,
+    // Every invoice is CLOSED: the only status there is.
+    @Arg("status", () => InvoiceStatus, { nullable: true }) _status: keyof typeof InvoiceStatus | null | undefined,
+  ): Promise<InvoiceConnectionType> {
+    return this.billing.invoices(context, tenant.id, { first: first ?? 50, after: after ?? null });
+  }
+
+  @FieldResolver(() => AccountingType, {
+    description: "Of the events received in [from, to), which are rounded outwards to full hours",
+  })
+  accounting(
+    @Root() tenant: TenantType,
+    @Ctx() context: SubgraphContext,
+    @Arg("from", () => DateTimeScalar, { nullable: true }) from: number | null | undefined,
+    @Arg("to", () => DateTimeScalar, { nullable: true }) to: number | null | undefined,
+  ): Promise<AccountingType> {
+    return this.usage.accounting(context, tenant.id, from ?? null, to ?? null);
+  }
+}

@@ -1,0 +1,171 @@
+import { Directive, Field, ID, ObjectType, registerEnumType } from "type-graphql";
+import { CountScalar, CursorScalar, DateTimeScalar, DecimalScalar } from "#platform/scalars.js";
+
+export const Granularity = { HOUR: "HOUR", DAY: "DAY", PERIOD: "PERIOD" } as const;
+export type Granularity = keyof typeof Granularity;
+export const BillingPeriodStatus = { OPEN: "OPEN", GRACE: "GRACE", CLOSING: "CLOSING", CLOSED: "CLOSED" } as const;
+export const InvoiceStatus = { CLOSED: "CLOSED" } as const;
+export const InvoiceLineKind = {
+  RECURRING: "RECURRING",
+  USAGE: "USAGE",
+  MINIMUM_COMMIT: "MINIMUM_COMMIT",
+  ADJUSTMENT: "ADJUSTMENT",
+} as const;
+registerEnumType(Granularity, { name: "Granularity" });
+registerEnumType(BillingPeriodStatus, { name: "BillingPeriodStatus" });
+registerEnumType(InvoiceStatus, { name: "InvoiceStatus" });
+registerEnumType(InvoiceLineKind, { name: "InvoiceLineKind" });
+
+@Directive("@shareable")
+@ObjectType("PageInfo")
+export class PageInfoType {
+  @Field(() => Boolean) declare readonly hasNextPage: boolean;
+  @Field(() => CursorScalar, { nullable: true }) declare readonly endCursor: string | null;
+}
+
+@Directive("@shareable")
+@ObjectType("DimensionMatch")
+export class DimensionMatchType {
+  @Field(() => String) declare readonly dimension: string;
+  @Field(() => String) declare readonly value: string;
+}
+
+@ObjectType("Money")
+export class MoneyType {
+  @Field(() => DecimalScalar) declare readonly amount: string;
+  @Field(() => String) declare readonly currency: string;
+}
+
+/** Tenancy's entity, to which this room adds fields. */
+@Directive('@key(fields: "id")')
+@ObjectType("Tenant")
+export class TenantType {
+  @Field(() => ID) declare readonly id: string;
+}
+
+/** Tenancy's entity, named here by its key only. */
+@Directive('@key(fields: "id", resolvable: false)')
+@ObjectType("PlanVersion")
+export class PlanVersionType {
+  @Field(() => ID) declare readonly id: string;
+}
+
+@ObjectType("UsageTotal")
+export class UsageTotalType {
+  @Field(() => String) declare readonly meter: string;
+  @Field(() => DateTimeScalar) declare readonly from: number;
+  @Field(() => DateTimeScalar) declare readonly to: number;
+  @Field(() => DecimalScalar) declare readonly quantity: string;
+  @Field(() => [DimensionMatchType]) declare readonly dimensions: readonly DimensionMatchType[];
+  @Field(() => CountScalar) declare readonly eventCount: number;
+  @Field(() => DateTimeScalar, { nullable: true }) declare readonly lastEventAt: number | null;
+}
+
+@ObjectType("UnmeteredType")
+export class UnmeteredTypeType {
+  @Field(() => String) declare readonly eventType: string;
+  @Field(() => CountScalar) declare readonly count: number;
+  @Field(() => DateTimeScalar) declare readonly lastAt: number;
+}
+
+/** Billing counts what it has read up to a position of the ledger; ingestion completes the rest for that same position. */
+@Directive('@key(fields: "id")')
+@ObjectType("Accounting")
+export class AccountingType {
+  @Field(() => ID) declare readonly id: string;
+  @Field(() => CountScalar) declare readonly counted: number;
+  @Field(() => CountScalar) declare readonly unmetered: number;
+  @Field(() => DateTimeScalar) declare readonly asOf: number;
+}
+
+@ObjectType("LineStep")
+export class LineStepType {
+  @Field(() => DecimalScalar) declare readonly quantity: string;
+  @Field(() => DecimalScalar) declare readonly unitAmount: string;
+  @Field(() => DecimalScalar) declare readonly flatAmount: string;
+  @Field(() => DecimalScalar) declare readonly amount: string;
+  @Field(() => String, { nullable: true }) declare readonly note: string | null;
+}
+
+@ObjectType("InvoiceAdjustment")
+export class InvoiceAdjustmentType {
+  declare readonly invoiceId: string;
+  @Field(() => DateTimeScalar) declare readonly periodStart: number;
+  @Field(() => DecimalScalar) declare readonly quantityBefore: string;
+  @Field(() => DecimalScalar) declare readonly quantityAfter: string;
+}
+
+@ObjectType("InvoiceLine")
+export class InvoiceLineType {
+  @Field(() => InvoiceLineKind) declare readonly kind: keyof typeof InvoiceLineKind;
+  @Field(() => String) declare readonly description: string;
+  @Field(() => String, { nullable: true }) declare readonly meter: string | null;
+  @Field(() => [DimensionMatchType]) declare readonly dimensions: readonly DimensionMatchType[];
+  @Field(() => DecimalScalar) declare readonly quantity: string;
+  @Field(() => MoneyType) declare readonly amount: MoneyType;
+  @Field(() => PlanVersionType) declare readonly plan: PlanVersionType;
+  @Field(() => [LineStepType], { description: "Tier by tier: quantity x unit + flat = amount, unrounded" })
+  declare readonly arithmetic: readonly LineStepType[];
+  @Field(() => InvoiceAdjustmentType, { nullable: true, description: "Set on adjustments" })
+  declare readonly adjusts: InvoiceAdjustmentType | null;
+}
+
+@ObjectType("BillingPeriod")
+export class BillingPeriodType {
+  declare readonly tenantId: string;
+  declare readonly invoiceOrdinal: number | null;
+  @Field(() => DateTimeScalar) declare readonly start: number;
+  @Field(() => DateTimeScalar) declare readonly end: number;
+  @Field(() => BillingPeriodStatus) declare readonly status: keyof typeof BillingPeriodStatus;
+  @Field(() => DateTimeScalar, { nullable: true }) declare readonly closedAt: number | null;
+  @Field(() => String, {
+    nullable: true,
+    description: "The last `seq` of the tenant's partition that belongs to the invoice",
+  })
+  declare readonly watermark: string | null;
+}
+
+@Directive('@key(fields: "id")')
+@ObjectType("Invoice")
+export class InvoiceType {
+  declare readonly tenantId: string;
+  declare readonly periodStart: number;
+  @Field(() => ID) declare readonly id: string;
+  @Field(() => String) declare readonly number: string;
+  @Field(() => InvoiceStatus) declare readonly status: keyof typeof InvoiceStatus;
+  @Field(() => String) declare readonly currency: string;
+  @Field(() => [InvoiceLineType]) declare readonly lines: readonly InvoiceLineType[];
+  @Field(() => MoneyType) declare readonly total: MoneyType;
+  @Field(() => DateTimeScalar) declare readonly generatedAt: number;
+  @Field(() => String, { description: "Of the canonical JSON (RFC 8785) in `document`" })
+  declare readonly sha256: string;
+  @Field(() => String) declare readonly document: string;
+}
+
+@ObjectType("InvoicePreview")
+export class InvoicePreviewType {
+  @Field(() => String) declare readonly currency: string;
+  @Field(() => [InvoiceLineType]) declare readonly lines: readonly InvoiceLineType[];
+  @Field(() => MoneyType) declare readonly total: MoneyType;
+  @Field(() => DateTimeScalar) declare readonly asOf: number;
+}
+
+@ObjectType("InvoiceVerification", { description: "Recomputed from the log by separate code" })
+export class InvoiceVerificationType {
+  @Field(() => Boolean) declare readonly matches: boolean;
+  @Field(() => String) declare readonly expectedSha256: string;
+  @Field(() => CountScalar) declare readonly checkedEvents: number;
+  @Field(() => [String]) declare readonly differences: readonly string[];
+}
+
+@ObjectType("BillingPeriodConnection")
+export class BillingPeriodConnectionType {
+  @Field(() => [BillingPeriodType]) declare readonly nodes: readonly BillingPeriodType[];
+  @Field(() => PageInfoType) declare readonly pageInfo: PageInfoType;
+}
+
+@ObjectType("InvoiceConnection")
+export class InvoiceConnectionType {
+  @Field(() => [InvoiceType]) declare readonly nodes: readonly InvoiceType[];
+  @Field(() => PageInfoType) declare readonly pageInfo: PageInfoType;
+}

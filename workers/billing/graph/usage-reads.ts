@@ -1,0 +1,110 @@
+import type { Clock } from "#kernel/clock.js";
+import { MetrlyError } from "#kernel/errors.js";
+import { partitionOf } from "#kernel/partition.js";
+import { hourOf, type Period } from "#kernel/period.js";
+import type { Database } from "#platform/database.js";
+import type { SubgraphContext } from "#platform/subgraph.js";
+import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
+import { totalsOf } from "../rules/usage-totals.js";
+import { type BucketedCell, readCells, readCounts, UNBOUNDED, type UsageQuery } from "../store/usage.js";
+import { batched } from "./batched.js";
+import { knownTenant, periodStartingAt, runningPeriod } from "./known-tenant.js";
+import type { AccountingType, Granularity, UsageTotalType } from "./types.js";
+
+const HOUR_MS = 3_600_000;
+const BUCKET_MS: Readonly<Record<Granularity, number>> = { HOUR: HOUR_MS, DAY: 24 * HOUR_MS, PERIOD: 0 };
+/** Most totals in one answer. */
+const MAX_TOTALS = 10_000;
+
+export interface UsageTotalsArguments {
+  readonly periodStart: number | null;
+  readonly meter: string | null;
+  readonly groupBy: readonly string[];
+  readonly granularity: Granularity;
+  /** As known at the start of this moment's UTC hour. */
+  readonly asOf: number | null;
+}
+
+export interface GraphOptions {
+  readonly database: Database;
+  readonly tenancy: TenancyCopy;
+  readonly clock: Clock;
+  readonly partitions: number;
+}
+
+export type UsageReads = ReturnType<typeof createUsageReads>;
+
+/** Reads of usage for the graph: one statement per operation, however many tenants are asked for. */
+export function createUsageReads({ database, tenancy, clock, partitions }: GraphOptions) {
+  const cellsOf = batched(async (queries: readonly UsageQuery[]) => {
+    const groups: BucketedCell[][] = queries.map(() => []);
+    for (const cell of await readCells(database.pool, queries)) groups[cell.query]?.push(cell);
+    return groups;
+  });
+  const countsOf = batched((queries: readonly Parameters<typeof readCounts>[1][number][]) =>
+    readCounts(database.pool, queries),
+  );
+
+  async function usageTotals(
+    context: SubgraphContext,
+    tenantId: string,
+    args: UsageTotalsArguments,
+  ): Promise<UsageTotalType[]> {
+    const tenant = await knownTenant(tenancy, tenantId);
+    const period =
+      args.periodStart === null ? runningPeriod(tenant, clock) : periodStartingAt(tenant, args.periodStart);
+    const meters = wantedMeters(tenancy, args);
+    const cells = await cellsOf(context, {
+      tenantId,
+      from: period.start,
+      to: period.end,
+      maxSeq: UNBOUNDED,
+      recordedBefore: args.asOf === null ? UNBOUNDED : hourOf(args.asOf),
+      meter: args.meter,
+      bucketMs: BUCKET_MS[args.granularity],
+    });
+    const totals = meters.flatMap((meter) =>
+      totalsOf(
+        meter,
+        cells.filter((cell) => cell.meter === meter.id),
+        args.groupBy,
+      ),
+    );
+    if (totals.length > MAX_TOTALS) {
+      throw new MetrlyError("INVALID", `usageTotals: more than ${MAX_TOTALS} totals; ask for one meter or coarser`);
+    }
+    return totals.map(({ bucket, ...total }) => ({ ...total, ...bucketSpan(period, bucket, args.granularity) }));
+  }
+
+  /** Counts of what was received in [from, to), rounded outwards to full hours, and the position they are of. */
+  async function accounting(
+    context: SubgraphContext,
+    tenantId: string,
+    fromMs: number | null,
+    toMs: number | null,
+  ): Promise<AccountingType> {
+    const from = fromMs === null ? null : hourOf(fromMs);
+    const to = toMs === null ? null : hourOf(toMs + HOUR_MS - 1);
+    const partition = partitionOf(tenantId, partitions);
+    const { counted, unmetered, mark } = await countsOf(context, { tenantId, partition, from, to });
+    const id = Buffer.from(JSON.stringify({ tenantId, from, to, mark })).toString("base64url");
+    return { id, counted, unmetered, asOf: clock.now() };
+  }
+
+  return { usageTotals, accounting };
+}
+
+function wantedMeters(tenancy: TenancyCopy, { meter: key, groupBy }: UsageTotalsArguments): MeterState[] {
+  const meters = [...tenancy.meters()].filter((meter) => key === null || meter.id === key);
+  if (key !== null && meters.length === 0) throw new MetrlyError("NOT_FOUND", `There is no meter ${key}`);
+  const unknown = groupBy.find((name) => !meters.some((meter) => meter.dimensions.includes(name)));
+  if (unknown !== undefined)
+    throw new MetrlyError("INVALID", `groupBy: no meter asked for has the dimension ${unknown}`);
+  return meters.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function bucketSpan(period: Period, bucket: number, granularity: Granularity): { from: number; to: number } {
+  if (granularity === "PERIOD") return { from: period.start, to: period.end };
+  return { from: bucket, to: bucket + BUCKET_MS[granularity] };
+}

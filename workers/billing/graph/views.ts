@@ -1,0 +1,66 @@
+import { formatMoney } from "#kernel/money.js";
+import type { Derived } from "../derive.js";
+import { invoiceIdOf, lineDocument } from "../rules/invoice-document.js";
+import { type LineDocument, parseInvoiceDocument } from "../rules/invoice-document-format.js";
+import { totalOf } from "../rules/invoice-lines.js";
+import type { StoredInvoice } from "../store/invoices.js";
+import type { EndedPeriod } from "../store/periods.js";
+import type { BillingPeriodType, InvoiceLineType, InvoicePreviewType, InvoiceType } from "./types.js";
+
+/** An invoice as the graph shows it: read from its document, so that both can't differ. */
+export function invoiceView(stored: StoredInvoice): InvoiceType {
+  const document = parseInvoiceDocument(stored.document);
+  return {
+    id: invoiceIdOf(stored.tenantId, stored.ordinal),
+    tenantId: stored.tenantId,
+    periodStart: stored.periodStart,
+    number: document.number,
+    status: "CLOSED",
+    currency: document.currency,
+    lines: document.lines.map((line) => lineView(line, document.currency)),
+    total: { amount: document.total, currency: document.currency },
+    generatedAt: stored.generatedAt,
+    sha256: stored.sha256,
+    document: stored.document,
+  };
+}
+
+/** Undefined: there is no plan and nothing to adjust. */
+export function previewView({ lines, currency }: Derived, asOf: number): InvoicePreviewType | undefined {
+  if (currency === undefined) return undefined;
+  return {
+    currency,
+    lines: lines.map((line) => lineView(lineDocument(line, currency), currency)),
+    total: { amount: formatMoney(totalOf(lines), currency), currency },
+    asOf,
+  };
+}
+
+function lineView(line: LineDocument, currency: string): InvoiceLineType {
+  return {
+    kind: line.kind,
+    description: line.description,
+    meter: line.meter,
+    dimensions: line.dimensions,
+    quantity: line.quantity,
+    amount: { amount: line.amount, currency },
+    plan: { id: `${line.plan.id}@${line.plan.version}` },
+    arithmetic: line.arithmetic,
+    adjusts: line.adjusts && {
+      invoiceId: line.adjusts.invoiceId,
+      periodStart: Date.parse(line.adjusts.periodStart),
+      quantityBefore: line.adjusts.quantityBefore,
+      quantityAfter: line.adjusts.quantityAfter,
+    },
+  };
+}
+
+export const endedPeriodView = (ended: EndedPeriod): BillingPeriodType => ({
+  tenantId: ended.tenantId,
+  invoiceOrdinal: ended.invoiceOrdinal,
+  start: ended.period.start,
+  end: ended.period.end,
+  status: ended.status,
+  closedAt: ended.closedAt,
+  watermark: String(ended.watermark),
+});

@@ -1,0 +1,46 @@
+import type { EventLog } from "#platform/event-log.js";
+import type { LedgerClient } from "#platform/ledger-client.js";
+import { buildSubgraph, type Subgraph } from "#platform/subgraph.js";
+import { maySee } from "#schema/policy.js";
+import { createInvoiceReads } from "./graph/invoice-reads.js";
+import { BillingPeriodResolver, InvoiceAdjustmentResolver, InvoiceResolver } from "./graph/invoice-resolvers.js";
+import { BillingOperations } from "./graph/operations.js";
+import { TenantBillingResolver } from "./graph/tenant-resolver.js";
+import { createUsageReads, type GraphOptions } from "./graph/usage-reads.js";
+import { invoiceView } from "./graph/views.js";
+import { createPeriodCloser } from "./request-close.js";
+import { parseInvoiceId } from "./rules/invoice-document.js";
+import { createInvoiceVerifier } from "./verify.js";
+
+export interface BillingGraphOptions extends GraphOptions {
+  readonly log: EventLog;
+  readonly ledger: LedgerClient;
+}
+
+/** Billing's part of the graph: usage, periods and invoices of tenants, previews, verification, manual closes. */
+export function createBillingSubgraph(options: BillingGraphOptions): Promise<Subgraph> {
+  const usage = createUsageReads(options);
+  const billing = createInvoiceReads(options);
+  const verifier = createInvoiceVerifier(options);
+  const closer = createPeriodCloser(options.log, options.clock, options.partitions);
+  return buildSubgraph({
+    name: "billing",
+    resolvers: [
+      new TenantBillingResolver(usage, billing),
+      new InvoiceResolver(billing),
+      new BillingPeriodResolver(billing),
+      new InvoiceAdjustmentResolver(billing),
+      new BillingOperations(options, billing, verifier, closer),
+    ],
+    references: {
+      Tenant: ({ id }, { identity }) =>
+        typeof id === "string" && maySee(identity, "Query.tenant", id) ? { id } : null,
+      async Invoice({ id }, context) {
+        const key = typeof id === "string" ? parseInvoiceId(id) : undefined;
+        if (key === undefined || !maySee(context.identity, "Query.invoice", key.tenantId)) return null;
+        const stored = await billing.invoiceOf(context, key);
+        return stored === undefined ? null : invoiceView(stored);
+      },
+    },
+  });
+}

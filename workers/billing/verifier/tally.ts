@@ -1,0 +1,100 @@
+import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.js";
+import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
+import { readMeter } from "#schema/meter-reading.js";
+import { isMeterActive } from "#schema/tenancy-history.js";
+import { isLess, minus, NOTHING, plus, type Rational, rational } from "./rational.js";
+
+interface Cell {
+  readonly dimensions: readonly string[];
+  /** COUNT and SUM. */
+  sum: Rational;
+  /** The other aggregations: what each event that is still there says, by its `seq`. */
+  readonly readings: Map<number, { readonly time: number; readonly value: string }>;
+}
+
+/** Usage of one tenant as far as the ledger was read, by start of the period of its event time. */
+export interface Tally {
+  add(event: RecordedEvent): void;
+  takeBack(event: RecordedEvent): void;
+  quantity(periodStart: number, price: PriceState): Rational;
+}
+
+/** Start of the month-long period that holds an instant: periods begin on the anchor day, 00:00 UTC. */
+export function periodStartOf(atMs: number, anchorDay: number): number {
+  const date = new Date(atMs);
+  const month = Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), anchorDay);
+  return month <= atMs ? month : Date.UTC(date.getUTCFullYear(), date.getUTCMonth() - 1, anchorDay);
+}
+
+export function nextMonth(periodStart: number, anchorDay: number): number {
+  const date = new Date(periodStart);
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, anchorDay);
+}
+
+export interface Meters {
+  meter(key: string): MeterState | undefined;
+  metersOfType(type: string): readonly MeterState[];
+}
+
+export function createTally(meters: Meters, anchorDay: number): Tally {
+  const periods = new Map<number, Map<string, Map<string, Cell>>>();
+
+  function cellOf(periodStart: number, meter: string, dimensions: readonly string[]): Cell {
+    const ofPeriod = upsert(periods, periodStart, () => new Map<string, Map<string, Cell>>());
+    const ofMeter = upsert(ofPeriod, meter, () => new Map<string, Cell>());
+    return upsert(ofMeter, JSON.stringify(dimensions), () => ({ dimensions, sum: NOTHING, readings: new Map() }));
+  }
+
+  function apply(event: RecordedEvent, change: "add" | "takeBack"): void {
+    for (const meter of meters.metersOfType(event.type)) {
+      if (!isMeterActive(meter, event.tenancyVersion)) continue;
+      const reading = readMeter(meter, JSON.parse(event.data));
+      if (reading.kind === "invalid") throw new Error(`entry ${event.seq} does not fit meter ${meter.id}`);
+      const cell = cellOf(periodStartOf(event.time, anchorDay), meter.id, reading.dimensions);
+      if (meter.aggregation === "COUNT" || meter.aggregation === "SUM") {
+        cell.sum = (change === "add" ? plus : minus)(cell.sum, rational(reading.value));
+      } else if (change === "add") cell.readings.set(event.seq, { time: event.time, value: reading.value });
+      else cell.readings.delete(event.seq);
+    }
+  }
+
+  return {
+    add: (event) => apply(event, "add"),
+    takeBack: (event) => apply(event, "takeBack"),
+    quantity(periodStart, price) {
+      const meter = meters.meter(price.meter);
+      if (meter === undefined) throw new Error(`a plan prices the unknown meter ${price.meter}`);
+      const cells = [...(periods.get(periodStart)?.get(meter.id)?.values() ?? [])].filter((cell) =>
+        price.where.every((match) => cell.dimensions[meter.dimensions.indexOf(match.dimension)] === match.value),
+      );
+      return aggregate(meter.aggregation, cells);
+    },
+  };
+}
+
+function aggregate(aggregation: MeterState["aggregation"], cells: readonly Cell[]): Rational {
+  const readings = cells.flatMap((cell) => [...cell.readings].map(([seq, reading]) => ({ seq, ...reading })));
+  switch (aggregation) {
+    case "COUNT":
+    case "SUM":
+      return cells.map((cell) => cell.sum).reduce(plus, NOTHING);
+    case "UNIQUE":
+      return { n: BigInt(new Set(readings.map((reading) => reading.value)).size), d: 1n };
+    case "MAX":
+      return readings.map((r) => rational(r.value)).reduce<Rational | undefined>(larger, undefined) ?? NOTHING;
+    case "LATEST": {
+      const last = readings.sort((a, b) => a.time - b.time || a.seq - b.seq).at(-1);
+      return last === undefined ? NOTHING : rational(last.value);
+    }
+  }
+}
+
+const larger = (a: Rational | undefined, b: Rational): Rational => (a === undefined || isLess(a, b) ? b : a);
+
+function upsert<K, V>(map: Map<K, V>, key: K, create: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const created = create();
+  map.set(key, created);
+  return created;
+}

@@ -1,0 +1,93 @@
+import { createHash } from "node:crypto";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { createReplay, type History, type ReplayedInvoice } from "./replay.js";
+
+/** The verifier's own words for what it needs: the ledger, page by page, and tenancy's history. */
+export interface VerifierSources {
+  readonly ledger: {
+    read(query: {
+      partition: number;
+      from: number;
+      limit: number;
+      tenantId: string;
+    }): Promise<{ readonly entries: readonly LedgerEntry[]; readonly nextSeq: number; readonly headSeq: number }>;
+  };
+  readonly tenancy: History & {
+    tenant(id: string): TenantState | undefined;
+    reached(version: number): Promise<void>;
+  };
+  readonly partition: number;
+}
+
+/** An invoice as it is kept. */
+export interface ClaimedInvoice {
+  readonly tenantId: string;
+  readonly ordinal: number;
+  readonly sha256: string;
+  readonly document: string;
+}
+
+const PAGE = 5_000;
+const MAX_DIFFERENCES = 50;
+
+/**
+ * Recomputes an invoice from the tenant's whole ledger, with code of its own from the first event to the hash, and compares.
+ * Whatever was invoiced before is recomputed too: the chain of hashes and every adjustment depend on it.
+ */
+export async function verifyInvoice(sources: VerifierSources, claimed: ClaimedInvoice) {
+  const { invoice, events } = await recompute(sources, claimed);
+  const differences: string[] = [];
+  if (createHash("sha256").update(claimed.document).digest("hex") !== claimed.sha256) {
+    differences.push("sha256: the stored hash is not that of the stored document");
+  }
+  if (invoice === undefined) differences.push("the ledger gives no invoice with this number");
+  else compare("", JSON.parse(claimed.document), invoice.document, differences);
+  const matches = invoice !== undefined && invoice.text === claimed.document && invoice.sha256 === claimed.sha256;
+  if (!matches && differences.length === 0) differences.push("document: the same content in another notation");
+  return {
+    matches,
+    expectedSha256: invoice?.sha256 ?? "",
+    checkedEvents: events,
+    differences: differences.slice(0, MAX_DIFFERENCES),
+  };
+}
+
+async function recompute(
+  { ledger, tenancy, partition }: VerifierSources,
+  { tenantId, ordinal }: ClaimedInvoice,
+): Promise<{ invoice: ReplayedInvoice | undefined; events: number }> {
+  const tenant = tenancy.tenant(tenantId);
+  if (tenant === undefined) return { invoice: undefined, events: 0 };
+  const replay = createReplay(tenant, tenancy);
+  let events = 0;
+  let from = 1;
+  for (;;) {
+    const page = await ledger.read({ partition, from, limit: PAGE, tenantId });
+    await tenancy.reached(page.entries.reduce((newest, entry) => Math.max(newest, entry.tenancyVersion), 0));
+    for (const entry of page.entries) {
+      if (entry.kind === "event") events += 1;
+      const invoice = replay(entry).find((candidate) => candidate.ordinal === ordinal);
+      if (invoice !== undefined) return { invoice, events };
+    }
+    if (page.nextSeq <= from || page.nextSeq > page.headSeq) return { invoice: undefined, events };
+    from = page.nextSeq;
+  }
+}
+
+/** Names every place where two JSON values differ, as `path: stored x, recomputed y`. */
+function compare(path: string, stored: unknown, recomputed: unknown, differences: string[]): void {
+  if (isContainer(stored) && isContainer(recomputed)) {
+    for (const key of new Set([...Object.keys(stored), ...Object.keys(recomputed)])) {
+      compare(path === "" ? key : `${path}.${key}`, stored[key], recomputed[key], differences);
+    }
+  } else if (JSON.stringify(stored) !== JSON.stringify(recomputed)) {
+    differences.push(`${path}: stored ${brief(stored)}, recomputed ${brief(recomputed)}`);
+  }
+}
+
+function isContainer(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+const brief = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 200);
