@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { looksLikeApiKey } from "#platform/api-keys.js";
+import { hashApiKey, looksLikeApiKey } from "#platform/api-keys.js";
 import type { Subgraph } from "#platform/subgraph.js";
 import { type ApiKeyScope, type Identity, rolesOfKey } from "#schema/policy.js";
 import { hasPostgres } from "../../tests/servers/servers.js";
@@ -176,6 +176,9 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
     );
     expect(JSON.stringify(everything.rows)).toContain(apiKey.id);
     expect(JSON.stringify(everything.rows)).not.toContain(secret);
+    const audit = await asAdmin(`{ auditLog(tenantId: "acme") { nodes { target after } } }`);
+    expect(JSON.stringify(audit.data)).toContain(apiKey.id);
+    expect(JSON.stringify(audit.data)).not.toContain(hashApiKey(secret));
 
     const rotated = await asAdmin(
       `mutation { rotateApiKey(id: "${apiKey.id}", graceSeconds: 60) { secret apiKey { name scopes } } }`,
