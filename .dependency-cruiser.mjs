@@ -1,7 +1,8 @@
 // Imports go one way: docs/ARCHITECTURE.md. `npm run check` also fails when this sees no modules at all. Cycles are knip's
 // part: with the parser for this TypeScript, dependency-cruiser cannot tell imports of types.
 const deny = (name, comment, from, to) => ({ name, comment, severity: "error", from, to });
-const TEST = "\\.(test|conformance)\\.ts$";
+// A test, what several tests share, a suite that every adapter of a port passes.
+const TEST = "\\.(test|testing|conformance)\\.ts$";
 const ROOMS = "^(gateway|cli|workers/[^/]+)/";
 
 export default {
@@ -26,9 +27,11 @@ export default {
     ),
     deny(
       "rules-are-pure",
-      "rules take values and give values: kernel, schema, rules of the same room, and node's hashes",
+      "rules take values and give values: kernel, schema, rules of the same room, validators and hashes",
       { path: "^workers/([^/]+)/rules/", pathNot: TEST },
-      { pathNot: "^(kernel|schema)/|^workers/$1/rules/|^node_modules/decimal\\.js/|^(crypto|util)$" },
+      {
+        pathNot: "^(kernel|schema)/|^workers/$1/rules/|^node_modules/(decimal\\.js|@sinclair/typebox)/|^(crypto|util)$",
+      },
     ),
     deny(
       "rooms-do-not-import-rooms",

@@ -23,7 +23,8 @@ function hashSources() {
   for (const folder of include) {
     if (!existsSync(`${ROOT}/${folder}`)) continue;
     const names = readdirSync(`${ROOT}/${folder}`, { recursive: true, encoding: "utf8" });
-    for (const name of names.sort()) if (/(?<!\.test)\.ts$/.test(name)) add(hash, `${folder}/${name}`);
+    for (const name of names.sort())
+      if (/(?<!\.(test|testing|conformance))\.ts$/.test(name)) add(hash, `${folder}/${name}`);
   }
   return hash.digest("hex");
 }
