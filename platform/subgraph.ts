@@ -69,6 +69,11 @@ export async function buildSubgraph(options: SubgraphOptions): Promise<Subgraph>
   });
   const sdl = `${LINK}\n${printSchemaWithDirectives(schema)}`;
   const entities = Object.keys(options.references);
+  for (const name of entities) {
+    if (schema.getType(name) === undefined)
+      throw new Error(`subgraph ${options.name}: nothing reaches the type ${name}; add its class to orphanedTypes`);
+  }
+  const { resolveEntities, typeOf } = entityResolvers(options.references);
   const entityTypes =
     entities.length === 0
       ? ""
@@ -85,11 +90,9 @@ export async function buildSubgraph(options: SubgraphOptions): Promise<Subgraph>
           Query: {
             ...resolvers.Query,
             _service: () => ({ sdl }),
-            ...(entities.length > 0 && { _entities: resolveEntities(options.references) }),
+            ...(entities.length > 0 && { _entities: resolveEntities }),
           },
-          ...(entities.length > 0 && {
-            _Entity: { __resolveType: (value: { __typename: string }) => value.__typename },
-          }),
+          ...(entities.length > 0 && { _Entity: { __resolveType: typeOf } }),
         },
         assumeValidSDL: true,
         resolverValidationOptions: { requireResolversToMatchSchema: "ignore" },
@@ -113,20 +116,28 @@ function resolverClasses(instances: readonly object[]): NonEmptyArray<ResolverCl
   return [first, ...rest];
 }
 
-function resolveEntities(references: SubgraphOptions["references"]) {
-  return (
-    _: unknown,
-    args: { representations: readonly (Record<string, unknown> & { __typename: string })[] },
-    context: SubgraphContext,
-  ) =>
-    Promise.all(
-      args.representations.map(async (representation) => {
-        const resolve = references[representation.__typename];
-        if (resolve === undefined) throw new GraphQLError(`no entity ${representation.__typename}`);
-        const found = await resolve(representation, context);
-        return found === null ? null : Object.assign(found, { __typename: representation.__typename });
-      }),
-    );
+type Representation = Readonly<Record<string, unknown>> & { readonly __typename: string };
+
+function entityResolvers(references: SubgraphOptions["references"]) {
+  // Beside the objects and not in them: a room may give its own, shared and frozen ones.
+  const typeNames = new WeakMap<object, string>();
+  async function resolveOne(representation: Representation, context: SubgraphContext): Promise<object | null> {
+    try {
+      const resolve = references[representation.__typename];
+      if (resolve === undefined) throw new Error(`no entity ${representation.__typename}`);
+      const found = await resolve(representation, context);
+      if (found !== null) typeNames.set(found, representation.__typename);
+      return found;
+    } catch (error) {
+      // Returned, not thrown: GraphQL puts it at this entity's place and leaves its neighbours alone.
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+  return {
+    resolveEntities: (_: unknown, args: { representations: readonly Representation[] }, context: SubgraphContext) =>
+      Promise.all(args.representations.map((representation) => resolveOne(representation, context))),
+    typeOf: (value: object) => typeNames.get(value),
+  };
 }
 
 /**
