@@ -11,8 +11,8 @@ import type { Identity } from "#schema/policy.js";
 import { TENANCY_CHANGED } from "#schema/topics.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { startTenancy } from "./main.js";
-import { ask } from "./test-graph.js";
-import { openLog } from "./test-world.js";
+import { ask } from "./tenancy-graph.testing.js";
+import { openLog } from "./tenancy-world.testing.js";
 
 const admin: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
 

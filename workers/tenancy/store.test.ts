@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasPostgres } from "../../tests/servers/servers.js";
 import { archiveMeter, createMeter } from "./meters.js";
 import { createPlan, publishPlanVersion } from "./plans.js";
+import { ACTOR, countMeter, NOW, newTenant, openWorld, terms, type World } from "./tenancy-world.testing.js";
 import { cancelPlanChange, changePlan, createTenant, moveTenant, updateTenant } from "./tenants.js";
-import { ACTOR, countMeter, NOW, newTenant, openWorld, terms, type World } from "./test-world.js";
 
 const conflict = expect.objectContaining({ code: "CONFLICT" });
 const DECEMBER = Date.UTC(2026, 11, 1);

@@ -4,8 +4,8 @@ import type { Subgraph } from "#platform/subgraph.js";
 import { type ApiKeyScope, type Identity, rolesOfKey } from "#schema/policy.js";
 import { hasPostgres } from "../../tests/servers/servers.js";
 import { buildTenancySubgraph } from "./subgraph.js";
-import { ask } from "./test-graph.js";
-import { NOW, openWorld, type World } from "./test-world.js";
+import { ask } from "./tenancy-graph.testing.js";
+import { NOW, openWorld, type World } from "./tenancy-world.testing.js";
 
 const admin: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
 const keyOf = (tenantId: string, scopes: ApiKeyScope[]): Identity => ({
