@@ -8,6 +8,7 @@ import { type Database, openDatabase } from "./database.js";
 import { describeEventLog, newTopic } from "./event-log.conformance.js";
 import type { EventLog } from "./event-log.js";
 import { connectPostgresLog } from "./event-log-postgres.js";
+import { expire } from "./event-log-postgres-retention.js";
 
 const migrationsDir = path.join(path.dirname(fileURLToPath(import.meta.url)), "../prisma/log/migrations");
 
@@ -42,6 +43,23 @@ describe.skipIf(!hasPostgres)("on PostgreSQL", () => {
     for (let i = 0; i < 10; i += 1) await log.append(topic, 0, [{ key: `k${i % 2}`, value: Buffer.from(`${i}`) }]);
     await log.append(topic, 0, [{ value: Buffer.from("no key, no compaction") }]);
     expect((await log.read(topic, 0, 0, 100)).map(({ offset }) => offset)).toEqual([8, 9, 10]);
+    await log.stop();
+  });
+
+  test("retention forgets what is too old, and only that", async () => {
+    const database = await openDatabase({ url: testDatabase.url, migrationsDir, onError: throwLater });
+    const log = await logOn(database, throwLater);
+    const [brief, unlimited] = [newTopic({ retentionMs: 60_000 }), newTopic()];
+    await log.ensureTopics([brief, unlimited], 1);
+    for (const topic of [brief, unlimited])
+      for (const text of ["a", "b", "c"]) await log.append(topic, 0, [{ value: Buffer.from(text) }]);
+    await database.pool.query("UPDATE log_record SET at = at - interval '2 minutes' WHERE log_offset < 2");
+    await Promise.all([brief, unlimited].map((topic) => expire(database.pool, topic)));
+    expect(await log.bounds(brief, 0)).toEqual({ first: 2, next: 3 });
+    expect(await log.bounds(unlimited, 0)).toEqual({ first: 0, next: 3 });
+    await database.pool.query("UPDATE log_record SET at = at - interval '2 minutes'");
+    await expire(database.pool, brief);
+    expect(await log.bounds(brief, 0)).toEqual({ first: 3, next: 3 });
     await log.stop();
   });
 

@@ -8,6 +8,7 @@ import { partitionAppender } from "./event-log-postgres-append.js";
 import { consumePartitions } from "./event-log-postgres-consumer.js";
 import { listenForAppends } from "./event-log-postgres-notify.js";
 import { readPartition } from "./event-log-postgres-read.js";
+import { expire, trim } from "./event-log-postgres-retention.js";
 import { createWakeUps } from "./event-log-wake-ups.js";
 
 const RETENTION_EVERY_MS = 60_000;
@@ -96,32 +97,6 @@ async function ensureTopic(database: Database, topic: Topic, count: number): Pro
     else if (existing !== count)
       throw new Error(`topic ${topic.name} has ${existing} partitions, ${count} are configured; they can't be changed`);
   });
-}
-
-/** Readers stop seeing the records first, then these are deleted without holding up appends; a crash between leaves garbage. */
-async function trim(pool: pg.Pool, topic: string, partition: number, before: number): Promise<void> {
-  await pool.query({
-    name: "log-trim",
-    text: `UPDATE log_partition SET first = least($3, next) WHERE topic = $1 AND partition = $2 AND first < least($3, next)`,
-    values: [topic, partition, before],
-  });
-  await pool.query({
-    name: "log-collect",
-    text: `DELETE FROM log_record USING log_partition p
-           WHERE p.topic = $1 AND p.partition = $2 AND partition_id = p.id AND log_offset < p.first`,
-    values: [topic, partition],
-  });
-}
-
-async function expire(pool: pg.Pool, topic: Topic): Promise<void> {
-  if (topic.retentionMs === undefined || topic.compacted) return;
-  const { rows } = await pool.query<{ partition: number; before: number }>(
-    `SELECT p.partition, coalesce((SELECT log_offset FROM log_record WHERE partition_id = p.id AND log_offset >= p.first
-       AND at >= now() - $2 * interval '1 millisecond' ORDER BY log_offset LIMIT 1), p.next) AS before
-     FROM log_partition p WHERE p.topic = $1`,
-    [topic.name, topic.retentionMs],
-  );
-  for (const { partition, before } of rows) await trim(pool, topic.name, partition, before);
 }
 
 /** Connection trouble, a server that starts or stops, or lacks resources: these SQLSTATE classes, or none at all. */
