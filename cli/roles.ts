@@ -18,5 +18,9 @@ export const ROLES: Readonly<Record<Service, () => Promise<StartRoom>>> = {
 export async function startFrontDoor(context: RoomContext, subgraphs: readonly Subgraph[]): Promise<Room> {
   const { startGateway } = await import("../gateway/main.js");
   const { createTokenIssuer } = await import("../gateway/token-issuer.js");
-  return startGateway({ ...context, subgraphs, issuer: await createTokenIssuer(context.config.dataDir, context.clock) });
+  return startGateway({
+    ...context,
+    subgraphs,
+    issuer: await createTokenIssuer(context.config.dataDir, context.clock),
+  });
 }

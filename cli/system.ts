@@ -5,7 +5,7 @@ import { collectDefaultMetrics } from "prom-client";
 import type { Config } from "#platform/config.js";
 import { createHttpServer } from "#platform/http.js";
 import { openPorts, type Ports } from "#platform/ports.js";
-import { type Room, SERVICES } from "#platform/room.js";
+import { type Room, type RoomContext, SERVICES } from "#platform/room.js";
 import { Refusal } from "./failure.js";
 import { ROLES, startFrontDoor } from "./roles.js";
 
@@ -60,15 +60,7 @@ async function start(
   closers.push(async () => {
     await Promise.all(rooms.map((room) => room.stop()));
   });
-  rooms.push(
-    ...(await Promise.all(
-      SERVICES.map(async (service) =>
-        (
-          await ROLES[service]()
-        )({ ...context, logger: logger.child({ room: service }) }),
-      ),
-    )),
-  );
+  await startRooms(context, rooms);
 
   const app = createHttpServer(logger.child({ room: "http" }));
   closers.push(() => app.close());
@@ -87,6 +79,18 @@ async function start(
 
   for (const room of rooms) await room.begin?.();
   return { url, logger, rooms, stop, beforeStop: (close) => closers.push(close) };
+}
+
+/** Starts all services at once. When one fails, those that did start are in `rooms` to be stopped. */
+async function startRooms(context: RoomContext, rooms: Room[]): Promise<void> {
+  const outcomes = await Promise.allSettled(
+    SERVICES.map(async (service) => {
+      const startRoom = await ROLES[service]();
+      rooms.push(await startRoom({ ...context, logger: context.logger.child({ room: service }) }));
+    }),
+  );
+  const failed = outcomes.find((outcome) => outcome.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
 }
 
 async function closeAll(closers: (() => Promise<void>)[]): Promise<void> {
