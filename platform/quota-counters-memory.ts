@@ -14,15 +14,34 @@ import type {
 } from "./quota-counters.js";
 import { type Counter, createCounter, type TenantCounters, tenantCounters } from "./quota-counters-state.js";
 
+export interface MemoryQuotaCountersOptions {
+  /** A clock that never jumps: with it, a jump of the other one is seen and counts as a loss. */
+  readonly steadyMs?: () => number;
+}
+
+const CLOCK_TOLERANCE_MS = 2_000;
+
 /**
  * Counters in this process: each process start is a loss of what the last one knew, except after an orderly stop, when
  * `save` and `restore` carry it over. A call runs to its end within one turn of the event loop, which makes it atomic.
  */
-export function createMemoryQuotaCounters(clock: Clock): QuotaCounters {
-  const incarnation = { name: randomUUID(), since: clock.now() };
+export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCountersOptions = {}): QuotaCounters {
+  let incarnation = { name: randomUUID(), since: clock.now() };
   const tenants = new Map<string, TenantCounters>();
+  const offset = (): number => (options.steadyMs === undefined ? 0 : clock.now() - options.steadyMs());
+  let lastOffset = offset();
+
+  /** Forgets everything when the clock jumped (or the machine slept): windows would lie. */
+  function watchClock(): void {
+    const before = lastOffset;
+    lastOffset = offset();
+    if (Math.abs(lastOffset - before) <= CLOCK_TOLERANCE_MS) return;
+    tenants.clear();
+    incarnation = { name: randomUUID(), since: clock.now() };
+  }
 
   function decide(request: DecideRequest): DecideOutcome {
+    watchClock();
     const state = tenants.get(request.tenantId);
     if (state === undefined) return { kind: "unknown" };
     const now = state.advance(request.now ?? clock.now());
@@ -135,9 +154,13 @@ export function createMemoryQuotaCounters(clock: Clock): QuotaCounters {
       return state.giveBack(reservation);
     },
     positions: async (ids) => ids.map((id) => tenants.get(id)?.seq),
-    save: () => new Map([...tenants].map(([id, state]) => [id, state.toJSON()])),
+    save: () => ({
+      incarnation: incarnation.name,
+      tenants: new Map([...tenants].map(([id, state]) => [id, state.toJSON()])),
+    }),
     restore(tenantId, saved) {
       if (!tenants.has(tenantId)) tenants.set(tenantId, tenantCounters(saved));
+      return true;
     },
     stop: async () => tenants.clear(),
   };
@@ -176,7 +199,8 @@ function read({ charge, counter }: Involved, now: number): CounterReading {
   const leavesAt = (start: number) =>
     window.kind === "period" ? window.end : start + window.bucketMs + window.windowMs;
   const counting = buckets.filter((bucket) => bucket.used + bucket.reserved !== 0);
-  const resetAt = window.kind === "period" ? window.end : leavesAt(counting.at(-1)?.start ?? now - leavesAt(0));
+  const last = counting.at(-1);
+  const resetAt = window.kind === "period" ? window.end : last === undefined ? now : leavesAt(last.start);
   let freed = 0;
   const enough = counting.find((bucket) => {
     freed += bucket.used + bucket.reserved;

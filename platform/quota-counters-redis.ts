@@ -11,6 +11,7 @@ import {
   type SettleOutcome,
 } from "./quota-counters.js";
 import { INCARNATION_LUA, QUOTA_COUNTERS_LUA } from "./quota-counters-lua.js";
+import { refuseEviction } from "./redis-eviction.js";
 
 export interface RedisQuotaCountersOptions {
   readonly url: string;
@@ -48,8 +49,8 @@ export async function createRedisQuotaCounters(options: RedisQuotaCountersOption
   redis.on("close", () => {
     current = undefined;
   });
+  await refuseEviction(options.url);
   await redis.connect();
-  await refuseEviction(redis);
 
   async function learn(): Promise<Known> {
     const runId = /^run_id:(\w+)/m.exec(await redis.info("server"))?.[1];
@@ -140,8 +141,8 @@ export async function createRedisQuotaCounters(options: RedisQuotaCountersOption
           }),
         ),
       ),
-    save: () => new Map(),
-    restore: () => undefined,
+    save: () => ({ incarnation: "", tenants: new Map() }),
+    restore: () => false,
     async stop() {
       redis.disconnect();
     },
@@ -162,14 +163,6 @@ async function answering<T>(work: () => Promise<T>): Promise<T> {
 
 /** ioredis exports the class without a type. */
 const isReplyError = (error: unknown): error is Error => error instanceof Error && error.name === "ReplyError";
-
-async function refuseEviction(redis: Redis): Promise<void> {
-  const [, policy] = asArray(await redis.config("GET", "maxmemory-policy"));
-  if (policy !== undefined && policy !== "noeviction") {
-    redis.disconnect();
-    throw new Error(`Redis has maxmemory-policy ${policy}: quota counters need noeviction`);
-  }
-}
 
 interface Known extends Incarnation {
   readonly clock: ClockAnchor;

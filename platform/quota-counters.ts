@@ -137,6 +137,11 @@ export class CountersUnavailable extends Error {
   override readonly name = "CountersUnavailable";
 }
 
+export interface SavedCounters {
+  readonly incarnation: string;
+  readonly tenants: ReadonlyMap<string, unknown>;
+}
+
 export interface Incarnation {
   readonly name: string;
   /** When it began, on the counters' clock: what an earlier one admitted, it admitted before. */
@@ -164,9 +169,10 @@ export interface QuotaCounters {
   release(tenantId: string, reservation: string, now: number | undefined): Promise<boolean>;
   /** Last settled position of each tenant; undefined: not loaded. */
   positions(tenantIds: readonly string[]): Promise<readonly (number | undefined)[]>;
-  /** State that dies with the process, per tenant, for `restore` after an orderly stop; empty when it survives by itself. */
-  save(): ReadonlyMap<string, unknown>;
-  restore(tenantId: string, state: unknown): void;
+  /** State that dies with the process, for `restore` after an orderly stop; no tenants when it survives by itself. */
+  save(): SavedCounters;
+  /** Takes over what `save` gave; false when these counters don't need that. */
+  restore(tenantId: string, state: unknown): boolean;
   stop(): Promise<void>;
 }
 

@@ -3,7 +3,7 @@ import { type Period, periodAt } from "#kernel/period.js";
 import type { PlanState, QuotaLimitState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
 import { scaleOf } from "./scaling.js";
-import type { QuotaWindow } from "./windows.js";
+import { type QuotaWindow, WINDOWS } from "./windows.js";
 
 /** What one counter counts: limits on the same meter and window at the same scale share it. */
 export interface CounterKey {
@@ -70,7 +70,20 @@ export function counterId({ meter, window, scale }: CounterKey): string {
   return `${meter ?? ""}|${window}|${scale}`;
 }
 
+/** The key that `counterId` named. */
+export function counterKey(id: string): CounterKey {
+  const [meter, name, scale] = id.split("|");
+  const window = WINDOWS.find((candidate) => candidate === name);
+  if (window === undefined) throw new RangeError(`not a counter: ${id}`);
+  return { meter: meter === "" || meter === undefined ? null : meter, window, scale: Number(scale) };
+}
+
 /** Different counters, in order of first mention. */
 export function countersOf(limits: readonly LimitInForce[]): CounterKey[] {
   return [...new Map(limits.map((limit) => [counterId(limit.counter), limit.counter])).values()];
+}
+
+/** The key of a reservation: one per meter, as a recorded event settles its key once per meter. Null: requests alone. */
+export function reservationOf(meter: string | null, idempotencyKey: string): string {
+  return `${meter ?? ""}|${idempotencyKey}`;
 }

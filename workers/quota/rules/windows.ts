@@ -15,6 +15,10 @@ export const SLIDING: Readonly<Record<SlidingWindow, { readonly windowMs: number
   DAY: { windowMs: 86_400_000, bucketMs: 3_600_000 },
 };
 
+export const SLIDING_WINDOWS: readonly SlidingWindow[] = ["SECOND", "MINUTE", "HOUR", "DAY"];
+
+export const WINDOWS: readonly QuotaWindow[] = [...SLIDING_WINDOWS, "BILLING_PERIOD"];
+
 /** Whether admissions in this window must outlive the counters; shorter windows deny for their length after a loss instead. */
 export function outlivesLoss(window: QuotaWindow): boolean {
   return window !== "SECOND" && window !== "MINUTE";
@@ -29,3 +33,26 @@ export function bucketStart(atMs: number, sizeMs: number): number {
 export function alignedStart(window: QuotaWindow, atMs: number, anchorDay: number): number {
   return window === "BILLING_PERIOD" ? periodAt(atMs, anchorDay).start : bucketStart(atMs, SLIDING[window].windowMs);
 }
+
+/** What recorded usage is totalled by: every aligned window, and the slices that an hour's sliding counter is rebuilt from. */
+export type Grain = QuotaWindow | "HOUR_SLICE";
+
+/** Length of a grain's buckets, ms; billing periods have the lengths of months. */
+export const GRAIN_MS: Readonly<Record<Exclude<Grain, "BILLING_PERIOD">, number>> = {
+  SECOND: 1_000,
+  MINUTE: 60_000,
+  HOUR_SLICE: SLIDING.HOUR.bucketMs,
+  HOUR: 3_600_000,
+  DAY: 86_400_000,
+};
+
+/** The grain whose totals rebuild a sliding window's counter. */
+export const REBUILT_FROM: Readonly<Record<SlidingWindow, Exclude<Grain, "BILLING_PERIOD">>> = {
+  SECOND: "SECOND",
+  MINUTE: "MINUTE",
+  HOUR: "HOUR_SLICE",
+  DAY: "HOUR",
+};
+
+/** Grains kept of every meter, so that a limit may come later; seconds and minutes are kept only where a limit needs them. */
+export const ALWAYS_TOTALLED: readonly Exclude<Grain, "BILLING_PERIOD">[] = ["HOUR_SLICE", "HOUR", "DAY"];

@@ -1,0 +1,110 @@
+import { Decimal } from "#kernel/decimal.js";
+import type { BoundNeed, QuotaCounters } from "#platform/quota-counters.js";
+import { type CounterKey, counterId, counterKey } from "./rules/limits.js";
+import { fromUnits, unitsUp } from "./rules/scaling.js";
+import type { QuotaStore, RaisedBound } from "./store.js";
+
+/** A block is this share of the limit: the most that a loss may cost a tenant, and how seldom the database is written. */
+const BLOCK_SHARE = 0.02;
+/** How much longer than asked a bound holds reservations, so that not each one extends it. */
+const LIFETIME_SLACK_MS = 600_000;
+
+export interface BoundWant {
+  readonly need: BoundNeed;
+  readonly hardLimit: number;
+}
+
+export interface Bounds {
+  /** Raises what the counters may admit alone, first in the database, then in the counters. */
+  raise(tenantId: string, wants: readonly BoundWant[]): Promise<void>;
+}
+
+/** Requests of one tenant that arrive while a raise is under way share the next one. */
+export function createBounds(counters: QuotaCounters, store: QuotaStore): Bounds {
+  const waiting = new Map<string, { readonly wants: BoundWant[]; readonly done: Promise<void> }>();
+  const running = new Map<string, Promise<void>>();
+
+  async function flush(tenantId: string, wants: readonly BoundWant[]): Promise<void> {
+    const merged = mergeWants(wants);
+    const raised = await store.raiseBounds(tenantId, rowsOf(merged));
+    const grants = merged.flatMap(({ key, bucketStart }) => {
+      const held = raised.find(
+        (one) => one.meter === key.meter && one.window === key.window && one.bucketStart === bucketStart,
+      );
+      if (held === undefined) return [];
+      return [{ counter: counterId(key), bucketStart, bound: unitsUp(held.bound, key.scale), until: held.expiresAt }];
+    });
+    await counters.grant(tenantId, grants);
+  }
+
+  return {
+    raise(tenantId, wants) {
+      const open = waiting.get(tenantId);
+      if (open !== undefined) {
+        open.wants.push(...wants);
+        return open.done;
+      }
+      const mine = [...wants];
+      const before = running.get(tenantId);
+      const done = (async () => {
+        // Its failure is told to those who wait for it.
+        await before?.catch(() => undefined);
+        await new Promise((resolve) => setImmediate(resolve));
+        waiting.delete(tenantId);
+        await flush(tenantId, mine);
+      })();
+      waiting.set(tenantId, { wants: mine, done });
+      running.set(tenantId, done);
+      const forget = (): void => {
+        if (running.get(tenantId) === done) running.delete(tenantId);
+      };
+      done.then(forget, forget);
+      return done;
+    },
+  };
+}
+
+interface MergedWant {
+  readonly key: CounterKey;
+  readonly bucketStart: number;
+  readonly bound: number;
+  readonly until: number;
+}
+
+/** One bound per counter and bucket that covers all who want it, and a block more, but never more than the limit. */
+export function mergeWants(wants: readonly BoundWant[]): readonly MergedWant[] {
+  const groups = new Map<string, BoundWant[]>();
+  for (const want of wants) {
+    const id = `${want.need.counter} ${want.need.bucketStart}`;
+    groups.set(id, [...(groups.get(id) ?? []), want]);
+  }
+  return [...groups.values()].flatMap((group) => {
+    const first = group[0];
+    if (first === undefined) return [];
+    const { hardLimit, need } = first;
+    const key = counterKey(need.counter);
+    const exposure = Math.max(...group.map((want) => want.need.exposure));
+    const amount = group.reduce((sum, want) => sum + want.need.amount, 0);
+    const block = Math.max(1, Math.ceil(hardLimit * BLOCK_SHARE));
+    const until = Math.max(...group.map((want) => want.need.until)) + LIFETIME_SLACK_MS;
+    return [{ key, bucketStart: need.bucketStart, bound: Math.min(hardLimit, exposure + amount + block), until }];
+  });
+}
+
+/** Two scales of one meter and window share a row, and one statement can touch a row only once: the higher bound holds for both. */
+function rowsOf(merged: readonly MergedWant[]): readonly RaisedBound[] {
+  const rows = new Map<string, RaisedBound>();
+  for (const { key, bucketStart, bound, until } of merged) {
+    const id = `${key.meter ?? ""} ${key.window} ${bucketStart}`;
+    const exact = fromUnits(bound, key.scale);
+    const other = rows.get(id);
+    rows.set(id, {
+      meter: key.meter,
+      window: key.window,
+      bucketStart,
+      bound: other === undefined ? exact : Decimal.max(other.bound, exact),
+      expiresAt: Math.max(other?.expiresAt ?? 0, until),
+    });
+  }
+  return [...rows.values()];
+}

@@ -1,0 +1,77 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Database } from "#platform/database.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { Decision } from "./rules/decision.js";
+import type { LimitsInForce } from "./rules/limits.js";
+import { alertOf, type QuotaAlert } from "./rules/thresholds.js";
+import { alignedStart } from "./rules/windows.js";
+import type { QuotaStore } from "./store.js";
+
+export interface DenialAlerts {
+  /** Emits `quota.exceeded` for the limits that deny, in the background, once per window: denied usage is never recorded. */
+  note(tenant: TenantState, decision: Decision, inForce: LimitsInForce): void;
+  stop(): Promise<void>;
+}
+
+/** Ids remembered as emitted, so that denials cost no more than admissions; the database has the last word. */
+const REMEMBERED = 10_000;
+const ATTEMPTS = 5;
+const FIRST_PAUSE_MS = 100;
+
+export interface DenialAlertsOptions {
+  readonly database: Database;
+  readonly store: QuotaStore;
+  onAlerts(): void;
+  /** An alert that could not be stored after several attempts; the next denial of its window tries again. */
+  readonly onError: (error: unknown) => void;
+}
+
+export function createDenialAlerts({ database, store, onAlerts, onError }: DenialAlertsOptions): DenialAlerts {
+  const remembered = new Set<string>();
+  const running = new Set<Promise<void>>();
+
+  async function emit(alert: QuotaAlert): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const emitted = await database.transaction((tx) => store.emitAlerts(tx, [alert]));
+        if (emitted > 0) onAlerts();
+        return;
+      } catch (error) {
+        if (attempt === ATTEMPTS) {
+          remembered.delete(alert.id);
+          onError(error);
+          return;
+        }
+        await delay(FIRST_PAUSE_MS * 2 ** attempt * (0.5 + Math.random() / 2));
+      }
+    }
+  }
+
+  return {
+    note(tenant, decision, inForce) {
+      if (decision.reason !== "LIMIT_EXCEEDED" && decision.reason !== "AMOUNT_EXCEEDS_LIMIT") return;
+      for (const { limit, used, reserved } of decision.limits.filter((read) => read.denies)) {
+        const windowStart = alignedStart(limit.window, decision.now, tenant.billingAnchorDay);
+        const { planId, planVersion } = inForce;
+        const facts = {
+          tenantId: tenant.id,
+          planId,
+          planVersion,
+          limit,
+          windowStart,
+          used: used.plus(reserved),
+          at: decision.now,
+        };
+        const alert = alertOf(facts, { kind: "exceeded", threshold: "1" });
+        if (remembered.has(alert.id)) continue;
+        if (remembered.size >= REMEMBERED) remembered.clear();
+        remembered.add(alert.id);
+        const run = emit(alert).finally(() => running.delete(run));
+        running.add(run);
+      }
+    },
+    async stop() {
+      await Promise.all(running);
+    },
+  };
+}

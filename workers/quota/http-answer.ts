@@ -1,0 +1,58 @@
+import { Decimal, formatDecimal } from "#kernel/decimal.js";
+import type { ParsedRequest } from "./http-request.js";
+import type { Decision, LimitReading } from "./rules/decision.js";
+
+/** The body of a decision: the public contract. */
+export function decisionBody(decision: Decision, { tenantId, meter, idempotencyKey }: ParsedRequest) {
+  const reserved = decision.allowed && decision.expiresAt !== null;
+  return {
+    allowed: decision.allowed,
+    reason: decision.reason,
+    ...(reserved && { reservationId: `${tenantId}:${meter ?? "requests"}:${idempotencyKey}` }),
+    ...(reserved && decision.expiresAt !== null && { expiresAt: new Date(decision.expiresAt).toISOString() }),
+    plan: decision.plan,
+    limits: decision.limits.map(({ limit, used, reserved, remaining, resetAt }) => ({
+      meter: limit.meter,
+      window: limit.window,
+      kind: limit.kind,
+      limit: formatDecimal(limit.limit),
+      used: formatDecimal(used),
+      reserved: formatDecimal(reserved),
+      remaining: formatDecimal(remaining),
+      resetAt: new Date(resetAt).toISOString(),
+    })),
+  };
+}
+
+/**
+ * `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10: lists of structured fields, one member per
+ * policy; q quota, w window in seconds, r remaining, t seconds until reset; whole numbers, here rounded down), and
+ * `Retry-After` of a denial in seconds, rounded up.
+ */
+export function decisionHeaders(decision: Decision): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (decision.limits.length > 0) {
+    headers["ratelimit-policy"] = decision.limits
+      .map(
+        (read) => `${policyName(read)};q=${whole(read.limit.limit)};w=${Math.max(1, Math.round(read.windowMs / 1000))}`,
+      )
+      .join(", ");
+    headers.ratelimit = decision.limits
+      .map((read) => `${policyName(read)};r=${whole(read.remaining)};t=${secondsUntil(read.resetAt, decision.now)}`)
+      .join(", ");
+  }
+  if (decision.retryAt !== null) {
+    headers["retry-after"] = String(Math.max(1, secondsUntil(decision.retryAt, decision.now)));
+  }
+  return headers;
+}
+
+function policyName({ limit }: LimitReading): string {
+  const parts = [limit.meter ?? "requests", limit.window, ...(limit.ambiguous ? [limit.kind] : [])];
+  return `"${parts.join(":")}"`;
+}
+
+/** Integers of structured fields have at most 15 digits. */
+const whole = (amount: Decimal): string => Decimal.min(amount.floor(), 999_999_999_999_999).toFixed();
+
+const secondsUntil = (at: number, now: number): number => Math.max(0, Math.ceil((at - now) / 1000));

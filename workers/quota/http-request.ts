@@ -1,0 +1,98 @@
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
+import { type Decimal, parseDecimal } from "#kernel/decimal.js";
+import { MetrlyError } from "#kernel/errors.js";
+import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
+
+const MAX_KEY_BYTES = 256;
+const DEFAULT_TTL_SECONDS = 300;
+/** The longest a reservation may live; a loss of the counters costs a tenant what was open for at most this long. */
+export const MAX_TTL_SECONDS = 86_400;
+export const MAX_BATCH = 1_000;
+
+const Body = Type.Object({
+  operation: Type.Optional(Type.Union([Type.Literal("check"), Type.Literal("consume"), Type.Literal("release")])),
+  meter: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  amount: Type.Optional(Type.Union([Type.String(), Type.Number()])),
+  idempotencyKey: Type.Optional(Type.String({ minLength: 1 })),
+  ttlSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_TTL_SECONDS })),
+  tenantId: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+});
+const body = lazily(Body);
+
+export type Operation = NonNullable<Static<typeof Body>["operation"]>;
+
+export interface ParsedRequest {
+  readonly operation: Operation;
+  readonly tenantId: string;
+  readonly meter: string | null;
+  readonly amount: Decimal;
+  readonly idempotencyKey: string;
+  readonly ttlMs: number;
+}
+
+export interface RequestRules {
+  readonly key: ApiKeyState;
+  /** What is asked for when the body does not say. */
+  readonly operation: Operation;
+  hasMeter(meter: string): boolean;
+}
+
+/** Types what a client sent. Throws MALFORMED, INVALID with the path, SUBJECT_REQUIRED or SUBJECT_MISMATCH. */
+export function parseRequest(value: unknown, { key, operation, hasMeter }: RequestRules): ParsedRequest {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new MetrlyError("MALFORMED", "Send a JSON object");
+  const wrong = body().Errors(value).First();
+  if (wrong !== undefined) throw invalid(wrong.path.slice(1).replaceAll("/", ".") || "body", describe(wrong));
+  const parsed = body().Decode(value);
+  const wanted = parsed.operation ?? operation;
+  const meter = parsed.meter ?? null;
+  if (meter !== null && !hasMeter(meter))
+    throw invalid("meter", `there is no meter ${JSON.stringify(meter.slice(0, 64))}`);
+  if (parsed.idempotencyKey === undefined && wanted !== "check") throw invalid("idempotencyKey", "is required");
+  const idempotencyKey = parsed.idempotencyKey ?? "";
+  if (Buffer.byteLength(idempotencyKey) > MAX_KEY_BYTES)
+    throw invalid("idempotencyKey", `has at most ${MAX_KEY_BYTES} bytes`);
+  return {
+    operation: wanted,
+    tenantId: tenantOf(key, parsed.tenantId ?? null),
+    meter,
+    amount: amountOf(parsed.amount ?? "1"),
+    idempotencyKey,
+    ttlMs: (parsed.ttlSeconds ?? DEFAULT_TTL_SECONDS) * 1000,
+  };
+}
+
+function tenantOf(key: ApiKeyState, named: string | null): string {
+  if (key.tenantId === null) {
+    if (named === null) throw new MetrlyError("SUBJECT_REQUIRED", "tenantId: a platform key must name the tenant");
+    return named;
+  }
+  if (named !== null && named !== key.tenantId)
+    throw new MetrlyError("SUBJECT_MISMATCH", "tenantId: this API key belongs to another tenant");
+  return key.tenantId;
+}
+
+function amountOf(raw: string | number): Decimal {
+  if (typeof raw === "number" && !Number.isSafeInteger(raw))
+    throw new MetrlyError("NUMBER_NOT_EXACT", "amount: send a number that is not whole as a string");
+  const amount = parseDecimal(String(raw));
+  if (amount === undefined)
+    throw invalid("amount", "must be a decimal with at most 18 integer and 12 fractional digits");
+  if (amount.isNegative() && !amount.isZero()) throw invalid("amount", "must not be negative");
+  return amount;
+}
+
+const describe = ({ message, value }: { message: string; value: unknown }): string =>
+  `${message.toLowerCase()}, not ${JSON.stringify(value)?.slice(0, 40) ?? "absent"}`;
+
+const invalid = (path: string, what: string): MetrlyError => new MetrlyError("INVALID", `${path}: ${what}`);
+
+/** Compiles at first use, so that loading the file does no work. */
+function lazily<T extends TSchema>(schema: T): () => TypeCheck<T> {
+  let compiled: TypeCheck<T> | undefined;
+  return () => {
+    compiled ??= TypeCompiler.Compile(schema);
+    return compiled;
+  };
+}

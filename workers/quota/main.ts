@@ -1,0 +1,119 @@
+import { systemClock } from "#kernel/clock.js";
+import { partitionOf } from "#kernel/partition.js";
+import type { LogConsumer } from "#platform/event-log.js";
+import { startLedgerConsumer } from "#platform/ledger-consumer.js";
+import { startOutboxRelay } from "#platform/outbox.js";
+import type { QuotaCounters } from "#platform/quota-counters.js";
+import { createMemoryQuotaCounters } from "#platform/quota-counters-memory.js";
+import { createRedisQuotaCounters } from "#platform/quota-counters-redis.js";
+import type { Readiness, Room, RoomContext } from "#platform/room.js";
+import { QUOTA_ALERTS } from "#schema/topics.js";
+import { createBounds } from "./bounds.js";
+import { createDenialAlerts } from "./denial-alerts.js";
+import { createGate } from "./gate.js";
+import { registerDataPlane } from "./http.js";
+import { createCounterLoader } from "./loader.js";
+import { createMetrics } from "./metrics.js";
+import { startPruning } from "./prune.js";
+import { startReconciler } from "./reconcile.js";
+import { createQuotaStore } from "./store.js";
+import { buildQuotaSubgraph } from "./subgraph.js";
+import { createTenantLimits } from "./tenant-limits.js";
+import { createUsageRecorded } from "./usage-recorded.js";
+
+const CONSUMER_SILENT_AFTER_MS = 30_000;
+
+/** Allows or denies in real time, settles by recorded usage, warns: see README.md. */
+export async function startQuota(context: RoomContext): Promise<Room> {
+  const { clock, config, tenancy, log } = context;
+  const logger = context.logger.child({ room: "quota" });
+  const onError = (error: unknown): void => logger.warn({ err: error }, "quota goes on after an error");
+  const counters = await openCounters(context, onError);
+  const database = await context.openDatabase("quota");
+  const metrics = createMetrics(context.metrics);
+  const store = createQuotaStore(database, (tenantId) => partitionOf(tenantId, config.partitions));
+  const limits = createTenantLimits(tenancy, clock);
+  const loader = createCounterLoader(counters, store, limits);
+  const relay = startOutboxRelay({ database, log, topics: [QUOTA_ALERTS], onError });
+  const denials = createDenialAlerts({ database, store, onAlerts: relay.kick, onError });
+  const gate = createGate({
+    counters,
+    loader,
+    limits,
+    bounds: createBounds(counters, store),
+    onDenied: denials.note,
+  });
+  let consumer: LogConsumer | undefined;
+  const reconciler = startReconciler({
+    store,
+    counters,
+    loader,
+    metrics,
+    assigned: () => consumer?.assigned() ?? [],
+    onError,
+  });
+  const pruning = startPruning(store, clock, onError);
+  const apply = createUsageRecorded({
+    store,
+    counters,
+    tenancy,
+    limits,
+    onBehind: reconciler.behind,
+    onAlerts: relay.kick,
+  });
+  const subgraph = await buildQuotaSubgraph(gate, (tenantId) => tenancy.tenant(tenantId) !== undefined);
+
+  async function readiness(): Promise<Readiness> {
+    const reasons: string[] = [];
+    if (consumer === undefined) reasons.push("quota does not consume the ledger yet");
+    // The consumer keeps its own time, and that is the system's.
+    else if (Date.now() - consumer.lastProgressAt() > CONSUMER_SILENT_AFTER_MS)
+      reasons.push("quota's consumer of usage.recorded does not move");
+    const reachable = await counters.now().then(
+      () => true,
+      () => false,
+    );
+    if (!reachable) reasons.push("the quota counters do not answer");
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  return {
+    name: "quota",
+    subgraph,
+    readiness,
+    register: (app) => registerDataPlane(app, { gate, tenancy, clock, metrics }),
+    async begin() {
+      consumer = await startLedgerConsumer({
+        log,
+        group: "quota-settle",
+        database,
+        ledger: context.ledger,
+        tenancy,
+        async apply(tx, partition, entries) {
+          const afterCommit = await apply(tx, partition, entries);
+          const recordedAt = entries.at(-1)?.recordedAt;
+          if (recordedAt !== undefined) metrics.applied(partition, (clock.now() - recordedAt) / 1000);
+          return afterCommit;
+        },
+        onError,
+      });
+    },
+    async stop() {
+      await consumer?.stop();
+      await Promise.all([reconciler.stop(), pruning.stop(), denials.stop()]);
+      await relay.stop();
+      await store.saveCounters(counters.save());
+      await counters.stop();
+      await store.stop();
+      await database.stop();
+    },
+  };
+}
+
+function openCounters(context: RoomContext, onError: (error: unknown) => void): Promise<QuotaCounters> | QuotaCounters {
+  const { redisUrl, namespace } = context.config;
+  if (redisUrl !== undefined) return createRedisQuotaCounters({ url: redisUrl, prefix: `${namespace}:quota`, onError });
+  return createMemoryQuotaCounters(context.clock, {
+    ...(context.clock === systemClock && { steadyMs: () => performance.now() }),
+  });
+}

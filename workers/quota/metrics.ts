@@ -1,0 +1,48 @@
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { Decision } from "./rules/decision.js";
+
+export interface QuotaMetrics {
+  decided(operation: string, decision: Decision, tookMs: number): void;
+  /** Seconds between the recording of the last applied entry of a partition and now. */
+  applied(partition: number, lagSeconds: number): void;
+  repaired(): void;
+}
+
+/** From 50 µs, a decision in process, to 2 s, when the counters are given up on. */
+const LATENCY_BUCKETS_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 2];
+
+export function createMetrics(registry: Registry): QuotaMetrics {
+  const registers = [registry];
+  const decisions = new Counter({
+    name: "metrly_quota_decisions_total",
+    help: "Decisions by operation, whether allowed, and reason",
+    labelNames: ["operation", "allowed", "reason"],
+    registers,
+  });
+  const latency = new Histogram({
+    name: "metrly_quota_decision_seconds",
+    help: "Time from a parsed request to its decision",
+    labelNames: ["operation"],
+    buckets: LATENCY_BUCKETS_SECONDS,
+    registers,
+  });
+  const lag = new Gauge({
+    name: "metrly_quota_consumer_lag_seconds",
+    help: "Age of the last applied ledger entry when it was applied",
+    labelNames: ["partition"],
+    registers,
+  });
+  const repairs = new Counter({
+    name: "metrly_quota_counter_repairs_total",
+    help: "Tenants whose counters had missed recorded usage and were repaired from the database",
+    registers,
+  });
+  return {
+    decided(operation, { allowed, reason }, tookMs) {
+      decisions.inc({ operation, allowed: String(allowed), reason });
+      latency.observe({ operation }, tookMs / 1000);
+    },
+    applied: (partition, lagSeconds) => lag.set({ partition: String(partition) }, lagSeconds),
+    repaired: () => repairs.inc(),
+  };
+}

@@ -1,0 +1,252 @@
+import path from "node:path";
+import type { FastifyInstance } from "fastify";
+import { pino } from "pino";
+import { Registry } from "prom-client";
+import { type Clock, systemClock } from "#kernel/clock.js";
+import { partitionOf } from "#kernel/partition.js";
+import { generateApiKey } from "#platform/api-keys.js";
+import { parseConfig } from "#platform/config.js";
+import { openDatabase } from "#platform/database.js";
+import { connectPostgresLog } from "#platform/event-log-postgres.js";
+import { createHttpServer } from "#platform/http.js";
+import { createIdentityTokens } from "#platform/identity.js";
+import { packageRoot } from "#platform/package-root.js";
+import type { Room, RoomContext } from "#platform/room.js";
+import { createTenancyState, type TenancyCopy } from "#platform/tenancy-copy.js";
+import type { ApiKeyState, MeterState, QuotaLimitState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { QUOTA_ALERTS, TOPICS, USAGE_RECORDED } from "#schema/topics.js";
+import { createTestDatabase } from "../../tests/servers/servers.js";
+import { startQuota } from "./main.js";
+import type { QuotaAlert } from "./rules/thresholds.js";
+
+const PARTITIONS = 2;
+const migrationsOf = (name: string) => path.join(packageRoot(), "prisma", name, "migrations");
+const logger = pino({ level: "silent" });
+
+/** Connections that a dropped test database cuts. */
+function ignoreAfterDrop(_: unknown): void {}
+
+export interface WorldOptions {
+  readonly clock?: Clock;
+  readonly redisUrl?: string;
+}
+
+/** For tests: quota's database and an event log on PostgreSQL databases of their own, and a hand-fed tenancy. */
+export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions = {}) {
+  const created = await Promise.all([createTestDatabase("quota"), createTestDatabase("quota_log")]);
+  const [database, logDatabase] = await Promise.all([
+    openDatabase({ url: created[0].url, migrationsDir: migrationsOf("quota"), onError: ignoreAfterDrop }),
+    openDatabase({ url: created[1].url, migrationsDir: migrationsOf("log"), onError: ignoreAfterDrop }),
+  ]);
+  const log = await connectPostgresLog({ database: logDatabase, onError: ignoreAfterDrop });
+  await log.ensureTopics(TOPICS, PARTITIONS);
+  const state = createTenancyState(clock);
+  const tenancy: TenancyCopy = { ...state.reads, stop: async () => state.close() };
+  const seqs = new Map<number, number>();
+  const namespace = `q${created[0].url.slice(-12)}`;
+  let version = 0;
+  const next = () => {
+    version += 1;
+    return version;
+  };
+
+  const context = (): RoomContext => ({
+    config: { ...parseConfig({}), redisUrl, namespace, partitions: PARTITIONS },
+    clock,
+    logger,
+    metrics: new Registry(),
+    log,
+    tenancy,
+    identityTokens: createIdentityTokens("a secret that only the tests of quota know"),
+    openDatabase: () => openDatabase({ url: created[0].url, onError: ignoreAfterDrop }),
+    fail: (error) => {
+      throw error;
+    },
+    jobs: { queue: unused, work: unused, stop: unused },
+    ledger: { read: unused },
+  });
+
+  const world = {
+    database,
+    tenancy,
+    namespace,
+    /** A room as a process would run it. Rooms that are not stopped orderly stand for killed ones. */
+    async startRoom() {
+      const room: Room = await startQuota(context());
+      const app: FastifyInstance = createHttpServer(logger);
+      room.register?.(app);
+      await app.ready();
+      await room.begin?.();
+      return {
+        room,
+        app,
+        async stop(): Promise<void> {
+          await app.close();
+          await room.stop();
+        },
+      };
+    },
+    meter(id: string, changed: Partial<MeterState> = {}): void {
+      const inVersion = next();
+      state.apply({
+        kind: "meter",
+        id,
+        version: inVersion,
+        name: id,
+        eventType: `use.${id}`,
+        aggregation: "COUNT",
+        valueProperty: null,
+        dimensions: [],
+        unit: null,
+        createdInVersion: inVersion,
+        archivedInVersion: null,
+        ...changed,
+      });
+    },
+    plan(id: string, limits: readonly (Partial<QuotaLimitState> & Pick<QuotaLimitState, "limit">)[]): void {
+      const inVersion = next();
+      state.apply({
+        kind: "plan",
+        id,
+        version: inVersion,
+        name: id,
+        archived: false,
+        versions: [
+          {
+            version: 1,
+            publishedAt: 0,
+            publishedInVersion: inVersion,
+            currency: "EUR",
+            recurringFee: "0",
+            minimumCommit: "0",
+            prices: [],
+            limits: limits.map((limit) => ({
+              meter: "calls",
+              window: "BILLING_PERIOD",
+              kind: "HARD",
+              warnAt: ["0.8"],
+              ...limit,
+            })),
+          },
+        ],
+      });
+    },
+    tenant(id: string, planId: string | null, changed: Partial<TenantState> = {}): void {
+      const inVersion = next();
+      const assignment = { planVersion: 1, effectiveFrom: 0, inVersion, cancelledInVersion: null };
+      state.apply({
+        kind: "tenant",
+        id,
+        version: inVersion,
+        name: id,
+        status: "ACTIVE",
+        createdAt: 0,
+        createdInVersion: inVersion,
+        billingAnchorDay: 1,
+        startsAt: 0,
+        currency: null,
+        testClock: null,
+        graceDays: [{ days: 3, inVersion }],
+        assignments: planId === null ? [] : [{ ...assignment, planId }],
+        closedInVersion: null,
+        ...changed,
+      });
+    },
+    /** A key and the header that carries it; `tenantId` null: a platform key. */
+    key(tenantId: string | null, scopes: ApiKeyState["scopes"] = ["QUOTA"]) {
+      const { secret, hash, prefix } = generateApiKey(false);
+      const inVersion = next();
+      state.apply({
+        kind: "apiKey",
+        id: `key_${inVersion}`,
+        version: inVersion,
+        tenantId,
+        name: "test",
+        prefix,
+        hash,
+        scopes,
+        test: false,
+        createdAt: 0,
+        expiresAt: null,
+        revokedAt: null,
+      });
+      return { authorization: `Bearer ${secret}` };
+    },
+    /** Publishes usage as ingestion would; answers the entries. */
+    async record(tenantId: string, events: readonly (EventOf & { readonly id: string })[]): Promise<LedgerEntry[]> {
+      const entries = events.map(({ id, type, time, data = {} }): NewEntry => {
+        const at = clock.now();
+        return {
+          kind: "event",
+          tenantId,
+          source: "test",
+          id,
+          type: type ?? "use.calls",
+          time: time ?? at,
+          receivedAt: at,
+          data: JSON.stringify(data),
+        };
+      });
+      return world.publish(tenantId, entries);
+    },
+    async publish(tenantId: string, entries: readonly NewEntry[]): Promise<LedgerEntry[]> {
+      const partition = partitionOf(tenantId, PARTITIONS);
+      const firstSeq = (seqs.get(partition) ?? 0) + 1;
+      const stamped = entries.map(
+        (entry, index): LedgerEntry => ({
+          ...entry,
+          seq: firstSeq + index,
+          recordedAt: clock.now(),
+          tenancyVersion: tenancy.version(),
+        }),
+      );
+      seqs.set(partition, firstSeq + stamped.length - 1);
+      await world.republish(tenantId, stamped);
+      return stamped;
+    },
+    /** Publishes entries as they are, once more for instance. */
+    async republish(tenantId: string, entries: readonly LedgerEntry[]): Promise<void> {
+      const partition = partitionOf(tenantId, PARTITIONS);
+      const firstSeq = entries[0]?.seq;
+      const lastSeq = entries.at(-1)?.seq;
+      const value = Buffer.from(JSON.stringify({ partition, firstSeq, lastSeq, entries }));
+      await log.append(USAGE_RECORDED, partition, [{ value }]);
+    },
+    /** Resolves when quota's database holds everything published of the tenant's partition. */
+    async appliedSeq(tenantId: string): Promise<boolean> {
+      const partition = partitionOf(tenantId, PARTITIONS);
+      const { rows } = await database.pool.query<{ seq: number }>(
+        "SELECT seq FROM high_water_mark WHERE partition = $1",
+        [partition],
+      );
+      return rows[0]?.seq === (seqs.get(partition) ?? 0);
+    },
+    async alerts(tenantId: string): Promise<QuotaAlert[]> {
+      const records = await log.read(QUOTA_ALERTS, partitionOf(tenantId, PARTITIONS), 0, 1_000);
+      return records
+        .map((record): QuotaAlert => JSON.parse(record.value.toString("utf8")))
+        .filter((alert) => alert.subject === tenantId);
+    },
+    async close(): Promise<void> {
+      await log.stop();
+      await Promise.all([database.stop(), logDatabase.stop()]);
+      await Promise.all(created.map((one) => one.drop()));
+    },
+  };
+  return world;
+}
+
+interface EventOf {
+  readonly type?: string;
+  readonly time?: number;
+  readonly data?: unknown;
+}
+type Unstamped<T> = T extends LedgerEntry ? Omit<T, "seq" | "recordedAt" | "tenancyVersion"> : never;
+export type NewEntry = Unstamped<LedgerEntry>;
+export type World = Awaited<ReturnType<typeof openWorld>>;
+export type StartedRoom = Awaited<ReturnType<World["startRoom"]>>;
+
+const unused = (): never => {
+  throw new Error("quota does not use this");
+};

@@ -1,0 +1,322 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../tests/servers/servers.js";
+import { openWorld, type StartedRoom, type World } from "./quota-world.testing.js";
+
+interface Answer {
+  readonly allowed: boolean;
+  readonly reason: string;
+  readonly reservationId?: string;
+  readonly expiresAt?: string;
+  readonly limits: readonly {
+    meter: string | null;
+    used: string;
+    reserved: string;
+    remaining: string;
+    resetAt: string;
+  }[];
+}
+
+for (const backend of ["in process", "Redis"] as const) {
+  describe.skipIf(!hasPostgres || (backend === "Redis" && !hasRedis))(`quota, counters ${backend}`, () => {
+    let world: World;
+    let room: StartedRoom;
+
+    beforeAll(async () => {
+      world = await openWorld(backend === "Redis" ? { redisUrl: redisUrl() } : {});
+      world.meter("calls");
+      world.meter("tokens", { aggregation: "SUM", valueProperty: "n" });
+      world.plan("ten", [{ limit: "10", warnAt: ["0.5", "0.8"] }]);
+      world.plan("soft", [{ limit: "2", kind: "SOFT" }]);
+      world.plan("requests", [{ limit: "3", meter: null, window: "HOUR" }]);
+      world.plan("both", [
+        { limit: "5", meter: "calls", window: "DAY" },
+        { limit: "2.5", meter: "calls", window: "HOUR" },
+      ]);
+      world.plan("tokens", [{ limit: "1.5", meter: "tokens" }]);
+    });
+    beforeEach(async () => {
+      room = await world.startRoom();
+    });
+    afterEach(async () => room.stop());
+    afterAll(async () => world.close());
+
+    const post = async (path: string, headers: Record<string, string>, payload: object, on = room) => {
+      const response = await on.app.inject({ method: "POST", url: `/v1/quota/${path}`, headers, payload });
+      return { status: response.statusCode, headers: response.headers, body: response.json<Answer>() };
+    };
+    const tenant = (id: string, planId: string | null, changed: Parameters<World["tenant"]>[2] = {}) => {
+      const unique = `${id}-${backend === "Redis" ? "r" : "m"}`;
+      world.tenant(unique, planId, changed);
+      return { id: unique, headers: world.key(unique) };
+    };
+
+    test("consume reserves until the hard limit, then denies with the reason, headers and the same body", async () => {
+      const { headers } = tenant("consume", "ten");
+      const allowed = await post("consume", headers, { meter: "calls", amount: "8", idempotencyKey: "a" });
+      expect(allowed.status).toBe(200);
+      expect(allowed.body).toMatchObject({
+        allowed: true,
+        reason: "WITHIN_LIMITS",
+        plan: { id: "ten", version: 1 },
+        limits: [
+          {
+            meter: "calls",
+            window: "BILLING_PERIOD",
+            kind: "HARD",
+            limit: "10",
+            used: "0",
+            reserved: "8",
+            remaining: "2",
+          },
+        ],
+      });
+      expect(allowed.body.reservationId).toBeDefined();
+      expect(Date.parse(allowed.body.expiresAt ?? "") - Date.now()).toBeGreaterThan(295_000);
+      const denied = await post("consume", headers, { meter: "calls", amount: "3", idempotencyKey: "b" });
+      expect(denied.status).toBe(429);
+      expect(denied.body).toMatchObject({
+        allowed: false,
+        reason: "LIMIT_EXCEEDED",
+        limits: [{ reserved: "8", remaining: "2" }],
+      });
+      expect(denied.headers["content-type"]).toMatch(/^application\/json/);
+      expect(denied.headers["ratelimit-policy"]).toMatch(/^"calls:BILLING_PERIOD";q=10;w=\d+$/);
+      expect(denied.headers.ratelimit).toMatch(/^"calls:BILLING_PERIOD";r=2;t=\d+$/);
+      expect(Number(denied.headers["retry-after"])).toBeGreaterThan(0);
+      expect(
+        (await post("consume?denyStatus=403", headers, { meter: "calls", amount: "3", idempotencyKey: "b" })).status,
+      ).toBe(403);
+      expect((await post("consume", headers, { meter: "calls", amount: "11", idempotencyKey: "c" })).body.reason).toBe(
+        "AMOUNT_EXCEEDS_LIMIT",
+      );
+    });
+
+    test("the same key again answers the same and charges once; release gives back", async () => {
+      const { headers } = tenant("idempotent", "ten");
+      const request = { meter: "calls", amount: "6", idempotencyKey: "a" };
+      const first = await post("consume", headers, request);
+      const again = await post("consume", headers, request);
+      expect([again.status, again.body]).toEqual([200, first.body]);
+      expect((await post("release", headers, { idempotencyKey: "a" })).body).toEqual({ released: true });
+      expect((await post("release", headers, { idempotencyKey: "a" })).body).toEqual({ released: false });
+      expect((await post("check", headers, { meter: "calls" })).body.limits[0]).toMatchObject({
+        reserved: "0",
+        remaining: "10",
+      });
+    });
+
+    test("check looks and charges nothing; amounts are rounded up to the limit's scale", async () => {
+      const { headers } = tenant("check", "tokens");
+      const check = await post("check", headers, { meter: "tokens", amount: "1.51" });
+      expect([check.status, check.body.allowed]).toEqual([200, false]);
+      const consumed = await post("consume", headers, { meter: "tokens", amount: "0.01", idempotencyKey: "a" });
+      expect(consumed.body.limits[0]).toMatchObject({ reserved: "0.1", remaining: "1.4" });
+    });
+
+    test("several windows of a meter are charged together or not at all", async () => {
+      const { headers } = tenant("windows", "both");
+      expect((await post("consume", headers, { meter: "calls", amount: "2", idempotencyKey: "a" })).status).toBe(200);
+      const denied = await post("consume", headers, { meter: "calls", amount: "1", idempotencyKey: "b" });
+      expect(denied.status).toBe(429);
+      expect(denied.body.limits.map((limit) => limit.reserved)).toEqual(["2", "2"]);
+    });
+
+    test("requests are counted one per consume, whatever the amount, and release gives them back", async () => {
+      const { headers } = tenant("requests", "requests");
+      for (const key of ["a", "b", "c"]) {
+        expect((await post("consume", headers, { amount: "50", idempotencyKey: key })).status).toBe(200);
+      }
+      expect((await post("consume", headers, { meter: "calls", idempotencyKey: "d" })).body).toMatchObject({
+        allowed: false,
+        limits: [{ meter: null, used: "3", remaining: "0" }],
+      });
+      await post("release", headers, { idempotencyKey: "a" });
+      expect((await post("consume", headers, { idempotencyKey: "d" })).status).toBe(200);
+    });
+
+    test("a soft limit never blocks and says that it is exceeded", async () => {
+      const { headers } = tenant("soft", "soft");
+      const answer = await post("consume", headers, { meter: "calls", amount: "7", idempotencyKey: "a" });
+      expect([answer.status, answer.body.reason]).toEqual([200, "SOFT_LIMIT_EXCEEDED"]);
+    });
+
+    test("suspended and closed tenants are denied with their reason; without limits everything is allowed", async () => {
+      const suspended = tenant("suspended", "ten", { status: "SUSPENDED" });
+      const closed = tenant("closed", "ten", { status: "CLOSED" });
+      const free = tenant("free", null);
+      const request = { meter: "calls", idempotencyKey: "a" };
+      expect(await post("consume", suspended.headers, request)).toMatchObject({
+        status: 429,
+        body: { reason: "TENANT_SUSPENDED" },
+      });
+      expect((await post("check", closed.headers, request)).body).toMatchObject({
+        allowed: false,
+        reason: "TENANT_CLOSED",
+      });
+      expect((await post("consume", free.headers, request)).body).toMatchObject({
+        allowed: true,
+        reason: "NO_LIMITS",
+        limits: [],
+      });
+    });
+
+    test("a batch answers in order, and one bad item spoils no other", async () => {
+      const { headers } = tenant("batch", "ten");
+      const response = await room.app.inject({
+        method: "POST",
+        url: "/v1/quota/batch",
+        headers,
+        payload: [
+          { meter: "calls", amount: "6", idempotencyKey: "a" },
+          { meter: "nothing", idempotencyKey: "b" },
+          { meter: "calls", amount: "6", idempotencyKey: "c" },
+          { operation: "check", meter: "calls", amount: "4" },
+        ],
+      });
+      expect(response.statusCode).toBe(200);
+      expect(response.json()).toMatchObject([
+        { allowed: true },
+        { code: "INVALID", detail: expect.stringContaining("meter") },
+        { allowed: false },
+        { allowed: true },
+      ]);
+    });
+
+    test("who may not ask, and what can't be asked, gets a problem document", async () => {
+      const { id, headers } = tenant("errors", "ten");
+      const ingest = world.key(id, ["INGEST"]);
+      const platform = world.key(null);
+      const ok = { meter: "calls", idempotencyKey: "a" };
+      const cases: [Record<string, string>, object, number, string][] = [
+        [{}, ok, 401, "UNAUTHENTICATED"],
+        [ingest, ok, 403, "FORBIDDEN"],
+        [platform, ok, 400, "SUBJECT_REQUIRED"],
+        [platform, { ...ok, tenantId: "nobody" }, 404, "NOT_FOUND"],
+        [headers, { ...ok, tenantId: "other" }, 400, "SUBJECT_MISMATCH"],
+        [headers, { meter: "calls" }, 400, "INVALID"],
+        [headers, { ...ok, amount: "-1" }, 400, "INVALID"],
+        [headers, { ...ok, amount: 0.1 }, 400, "NUMBER_NOT_EXACT"],
+        [headers, { ...ok, amount: "1e3" }, 400, "INVALID"],
+        [headers, { ...ok, ttlSeconds: 0 }, 400, "INVALID"],
+        [headers, { ...ok, meter: 7 }, 400, "INVALID"],
+        [headers, [], 400, "MALFORMED"],
+      ];
+      for (const [who, payload, status, code] of cases) {
+        const response = await room.app.inject({ method: "POST", url: "/v1/quota/consume", headers: who, payload });
+        expect([payload, response.statusCode, response.json<{ code: string }>().code]).toEqual([payload, status, code]);
+        expect(response.headers["content-type"]).toMatch(/^application\/problem\+json/);
+      }
+      expect((await post("consume", platform, { ...ok, tenantId: id })).status).toBe(200);
+    });
+
+    test("the recorded event settles its reservation with the actual amount, and its key is not charged again", async () => {
+      const { id, headers } = tenant("settle", "ten");
+      await post("consume", headers, { meter: "calls", amount: "6", idempotencyKey: "job-1" });
+      await world.record(id, [{ id: "job-1" }, { id: "unasked" }]);
+      await waitFor(() => world.appliedSeq(id), { what: "the settlement" });
+      const settled = await waitFor(
+        async () => {
+          const { body } = await post("check", headers, { meter: "calls" });
+          return body.limits[0]?.used === "2" ? body : undefined;
+        },
+        { what: "the counters" },
+      );
+      expect(settled.limits[0]).toMatchObject({ used: "2", reserved: "0" });
+      const again = await post("consume", headers, { meter: "calls", amount: "6", idempotencyKey: "job-1" });
+      expect(again.body.limits[0]).toMatchObject({ used: "2", reserved: "0" });
+    });
+
+    test("a void gives back in the billing period", async () => {
+      const { id, headers } = tenant("void", "ten");
+      const [recorded] = await world.record(id, [{ id: "a" }, { id: "b" }]);
+      if (recorded?.kind !== "event") throw new Error("not recorded");
+      await world.publish(id, [{ kind: "void", tenantId: id, reason: "wrong", actor: "me", event: recorded }]);
+      await waitFor(() => world.appliedSeq(id), { what: "the void" });
+      expect((await post("check", headers, { meter: "calls" })).body.limits[0]).toMatchObject({ used: "1" });
+    });
+
+    test("each threshold and the limit are told once and in order, also when usage jumps over them and is replayed", async () => {
+      const { id } = tenant("alerts", "ten");
+      const entries = await world.record(
+        id,
+        Array.from({ length: 9 }, (_, n) => ({ id: `e${n}` })),
+      );
+      await world.record(
+        id,
+        Array.from({ length: 9 }, (_, n) => ({ id: `f${n}` })),
+      );
+      await waitFor(async () => (await world.alerts(id)).length >= 3, { what: "alerts" });
+      await world.republish(id, entries);
+      await world.record(id, [{ id: "g" }]);
+      await waitFor(() => world.appliedSeq(id), { what: "everything applied" });
+      const alerts = await world.alerts(id);
+      expect(alerts.map(({ type, data }) => [type, data.threshold, data.used])).toEqual([
+        ["metrly.quota.warning.v1", "0.5", "5"],
+        ["metrly.quota.warning.v1", "0.8", "8"],
+        ["metrly.quota.exceeded.v1", "1", "10"],
+      ]);
+      expect(alerts[0]?.id).toMatch(new RegExp(`^${id}:calls:BILLING_PERIOD:ten@1:.*T00:00:00\\.000Z:0\\.5$`));
+    });
+
+    test("the first denial of a window tells that the limit is exceeded, once", async () => {
+      const { id, headers } = tenant("denied", "ten");
+      await post("consume", headers, { meter: "calls", amount: "10", idempotencyKey: "a" });
+      for (const key of ["b", "c", "d"]) await post("consume", headers, { meter: "calls", idempotencyKey: key });
+      await waitFor(async () => (await world.alerts(id)).length > 0, { what: "the alert" });
+      await world.record(
+        id,
+        Array.from({ length: 10 }, (_, n) => ({ id: `e${n}` })),
+      );
+      await waitFor(async () => (await world.alerts(id)).length >= 3, { what: "the warnings" });
+      expect((await world.alerts(id)).map(({ data }) => data.threshold)).toEqual(["1", "0.5", "0.8"]);
+    });
+
+    test("the graph shows the data plane's numbers", async () => {
+      const { id, headers } = tenant("graph", "ten");
+      await post("consume", headers, { meter: "calls", amount: "5", idempotencyKey: "a" });
+      const { graphql } = await import("graphql");
+      const schema = room.room.subgraph?.schema;
+      if (schema === undefined) throw new Error("no subgraph");
+      const ask = (tenantId: string) =>
+        graphql({
+          schema,
+          source: `query ($id: ID!) { _entities(representations: [{ __typename: "Tenant", id: $id }]) { ... on Tenant {
+            quotas { limit { meter window kind limit warnAt } used reserved remaining state } } } }`,
+          variableValues: { id },
+          contextValue: {
+            identity: { kind: "USER", id: "u", tenantId, roles: ["TENANT_VIEWER"], scopes: [] },
+          },
+        });
+      expect(JSON.parse(JSON.stringify((await ask(id)).data))).toEqual({
+        _entities: [
+          {
+            quotas: [
+              {
+                limit: { meter: "calls", window: "BILLING_PERIOD", kind: "HARD", limit: "10", warnAt: ["0.5", "0.8"] },
+                used: "0",
+                reserved: "5",
+                remaining: "5",
+                state: "WARNING",
+              },
+            ],
+          },
+        ],
+      });
+      expect((await ask("other")).data).toEqual({ _entities: [null] });
+    });
+
+    test("it is ready when its consumer moves and its counters answer", async () => {
+      expect(await waitFor(async () => (await room.room.readiness()).ready, { what: "readiness" })).toBe(true);
+    });
+
+    test("an orderly restart keeps reservations, keys and short windows as they were", async () => {
+      const { headers } = tenant("restart", "ten");
+      const before = await post("consume", headers, { meter: "calls", amount: "6", idempotencyKey: "a" });
+      await room.stop();
+      room = await world.startRoom();
+      const again = await post("consume", headers, { meter: "calls", amount: "6", idempotencyKey: "a" });
+      expect(again.body).toEqual(before.body);
+      expect((await post("consume", headers, { meter: "calls", amount: "4", idempotencyKey: "b" })).status).toBe(200);
+    });
+  });
+}

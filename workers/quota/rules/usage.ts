@@ -1,0 +1,86 @@
+import { Decimal } from "#kernel/decimal.js";
+import { periodAt } from "#kernel/period.js";
+import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { readMeter } from "#schema/meter-reading.js";
+import { isMeterActive } from "#schema/tenancy-history.js";
+import type { LimitsInForce } from "./limits.js";
+import { ALWAYS_TOTALLED, bucketStart, GRAIN_MS, type Grain } from "./windows.js";
+
+/** What one ledger entry adds to one meter. */
+export interface UsageReading {
+  readonly seq: number;
+  readonly meter: string;
+  /** Of the event, what reservations are settled by; undefined for a void, which settles none. */
+  readonly eventId: string | undefined;
+  /** Negative for a void. */
+  readonly value: Decimal;
+  /** When the usage happened: decides the billing period. */
+  readonly time: number;
+  /** When it counts in sliding windows. */
+  readonly arrivedAt: number;
+  readonly recordedAt: number;
+  readonly tenancyVersion: number;
+}
+
+/** One tenant's part of a batch. */
+export interface TenantUsage {
+  readonly tenant: TenantState;
+  readonly readings: readonly UsageReading[];
+  readonly previousSeq: number;
+  readonly seq: number;
+}
+
+/** The readings of an entry by the COUNT and SUM meters that were active at its tenancy version. */
+export function usageReadings(
+  entry: LedgerEntry,
+  metersOfType: (eventType: string) => readonly MeterState[],
+  tenant: Pick<TenantState, "testClock">,
+): readonly UsageReading[] {
+  if (entry.kind !== "event" && entry.kind !== "void") return [];
+  const event = entry.kind === "void" ? entry.event : entry;
+  // The entry that takes an event back is read under the meters that counted the event.
+  const version = event.tenancyVersion;
+  const readings: UsageReading[] = [];
+  for (const meter of metersOfType(event.type)) {
+    const countable = meter.aggregation === "COUNT" || meter.aggregation === "SUM";
+    if (!countable || !isMeterActive(meter, version)) continue;
+    const reading = readMeter(meter, JSON.parse(event.data));
+    if (reading.kind === "invalid") continue;
+    const value = new Decimal(reading.value);
+    readings.push({
+      seq: entry.seq,
+      meter: meter.id,
+      eventId: entry.kind === "event" ? event.id : undefined,
+      value: entry.kind === "void" ? value.negated() : value,
+      time: event.time,
+      arrivedAt: tenant.testClock ?? entry.recordedAt,
+      recordedAt: entry.recordedAt,
+      tenancyVersion: entry.tenancyVersion,
+    });
+  }
+  return readings;
+}
+
+export interface GrainBucket {
+  readonly grain: Grain;
+  readonly bucketStart: number;
+}
+
+/** The totals that a reading goes into. A void only corrects its billing period: windows of the moment have passed. */
+export function grainsOf(
+  reading: UsageReading,
+  anchorDay: number,
+  arrivalLimits: LimitsInForce | undefined,
+): readonly GrainBucket[] {
+  const period: GrainBucket = { grain: "BILLING_PERIOD", bucketStart: periodAt(reading.time, anchorDay).start };
+  if (reading.eventId === undefined) return [period];
+  const limited = (window: Grain): boolean =>
+    arrivalLimits?.limits.some((limit) => limit.meter === reading.meter && limit.window === window) ?? false;
+  const short = (["SECOND", "MINUTE"] as const).filter(limited);
+  const sliding = [...short, ...ALWAYS_TOTALLED].map((grain) => ({
+    grain,
+    bucketStart: bucketStart(reading.arrivedAt, GRAIN_MS[grain]),
+  }));
+  return [period, ...sliding];
+}

@@ -1,0 +1,43 @@
+import type { Clock } from "#kernel/clock.js";
+import type { CounterWindow } from "#platform/quota-counters.js";
+import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { type CounterKey, type LimitsInForce, limitsInForce } from "./rules/limits.js";
+import { SLIDING } from "./rules/windows.js";
+
+/** A tenant with what limits it now. */
+export interface LimitedTenant {
+  readonly tenant: TenantState;
+  /** The tenant's time: its test clock or the system's. */
+  readonly now: number;
+  /** Undefined: no plan. */
+  readonly inForce: LimitsInForce | undefined;
+}
+
+export interface TenantLimits {
+  /** Undefined: there is no such tenant. */
+  current(tenantId: string): LimitedTenant | undefined;
+  /** As of a moment and a tenancy version. */
+  at(tenant: TenantState, atMs: number, version: number): LimitsInForce | undefined;
+}
+
+/** The limits in force, from this process's copy of tenancy. */
+export function createTenantLimits(tenancy: TenancyCopy, clock: Clock): TenantLimits {
+  const at = (tenant: TenantState, atMs: number, version: number) =>
+    limitsInForce(tenant, (planId) => tenancy.plan(planId), atMs, version);
+  return {
+    at,
+    current(tenantId) {
+      const tenant = tenancy.tenant(tenantId);
+      if (tenant === undefined) return undefined;
+      const now = tenant.testClock ?? clock.now();
+      return { tenant, now, inForce: at(tenant, now, tenancy.version()) };
+    },
+  };
+}
+
+export function counterWindow(key: CounterKey, period: LimitsInForce["period"]): CounterWindow {
+  return key.window === "BILLING_PERIOD"
+    ? { kind: "period", start: period.start, end: period.end }
+    : { kind: "sliding", ...SLIDING[key.window] };
+}

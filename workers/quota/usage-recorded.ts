@@ -1,0 +1,175 @@
+import { type Decimal, ZERO } from "#kernel/decimal.js";
+import type { Transaction } from "#platform/database.js";
+import { CountersUnavailable, type QuotaCounters } from "#platform/quota-counters.js";
+import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import type { LimitInForce, LimitsInForce } from "./rules/limits.js";
+import { alertOf, crossings, type QuotaAlert } from "./rules/thresholds.js";
+import { type GrainBucket, grainsOf, type TenantUsage, type UsageReading, usageReadings } from "./rules/usage.js";
+import type { Grain } from "./rules/windows.js";
+import { settleRequests } from "./settlement.js";
+import type { QuotaStore } from "./store.js";
+import type { TenantLimits } from "./tenant-limits.js";
+
+export interface UsageRecordedOptions {
+  readonly store: QuotaStore;
+  readonly counters: QuotaCounters;
+  readonly tenancy: TenancyCopy;
+  readonly limits: TenantLimits;
+  /** A tenant whose counters missed a settlement. */
+  onBehind(tenantId: string): void;
+  /** Alerts were written to the outbox. */
+  onAlerts(): void;
+}
+
+/**
+ * The effect of recorded usage: exact totals and the alerts they cross, in the transaction that moves the mark; then the
+ * counters are settled. A crash before that leaves the counters behind the tenant's position, which repairs them.
+ */
+export function createUsageRecorded(options: UsageRecordedOptions) {
+  const { store, counters, tenancy, limits } = options;
+
+  return async function apply(
+    tx: Transaction,
+    partition: number,
+    entries: readonly LedgerEntry[],
+  ): Promise<(() => Promise<void>) | undefined> {
+    const byTenant = readUsage(entries, tenancy);
+    if (byTenant.size === 0) return undefined;
+    const seqs = new Map([...byTenant].map(([id, usage]) => [id, usage.seq]));
+    const previous = await store.movePositions(tx, partition, seqs);
+    const usages = [...byTenant].map(([id, usage]) => ({ ...usage, previousSeq: previous.get(id) ?? 0 }));
+    const totals = totalsOf(usages, limits);
+    const after = await store.addUsage(tx, totals.deltas());
+    totals.startFrom(after);
+    const alerts = usages.flatMap((usage) => alertsOf(usage, totals, limits));
+    const emitted = await store.emitAlerts(tx, alerts);
+    return async () => {
+      for (const usage of usages) await settle(usage, totals);
+      if (emitted > 0) options.onAlerts();
+    };
+  };
+
+  async function settle(usage: TenantUsage, totals: Totals): Promise<void> {
+    const current = limits.current(usage.tenant.id);
+    try {
+      for (const request of settleRequests(usage, current?.inForce, (meter, start) =>
+        totals.period(usage.tenant.id, meter, start),
+      )) {
+        const outcome = await counters.settle(request);
+        if (outcome === "behind") options.onBehind(usage.tenant.id);
+        if (outcome !== "applied") return;
+      }
+    } catch (error) {
+      if (!(error instanceof CountersUnavailable)) throw error;
+      options.onBehind(usage.tenant.id);
+    }
+  }
+}
+
+function readUsage(entries: readonly LedgerEntry[], tenancy: TenancyCopy) {
+  const byTenant = new Map<string, { tenant: TenantState; readings: UsageReading[]; seq: number }>();
+  for (const entry of entries) {
+    if (entry.kind !== "event" && entry.kind !== "void") continue;
+    const tenant = tenancy.tenant(entry.tenantId);
+    if (tenant === undefined) continue;
+    const readings = usageReadings(entry, (type) => tenancy.metersOfType(type), tenant);
+    if (readings.length === 0) continue;
+    const usage = byTenant.get(tenant.id) ?? { tenant, readings: [], seq: 0 };
+    usage.readings.push(...readings);
+    usage.seq = entry.seq;
+    byTenant.set(tenant.id, usage);
+  }
+  return byTenant;
+}
+
+type Totals = ReturnType<typeof totalsOf>;
+
+interface RunningTotal extends GrainBucket {
+  readonly tenantId: string;
+  readonly meter: string;
+  delta: Decimal;
+  /** While alerts are judged: the total up to the reading at hand. */
+  running: Decimal;
+  after: Decimal;
+}
+
+interface Step {
+  readonly windowStart: number;
+  readonly before: Decimal;
+  readonly after: Decimal;
+}
+
+/** The batch's sums, one per row of the database that they go to. */
+function totalsOf(usages: readonly TenantUsage[], limits: TenantLimits) {
+  const rows = new Map<string, RunningTotal>();
+  const rowsOf = new Map<UsageReading, RunningTotal[]>();
+  const keyOf = (tenantId: string, meter: string, grain: Grain, start: number) =>
+    `${tenantId} ${meter} ${grain} ${start}`;
+  for (const { tenant, readings } of usages) {
+    for (const reading of readings) {
+      const { meter } = reading;
+      const arrival = limits.at(tenant, reading.arrivedAt, reading.tenancyVersion);
+      const own = grainsOf(reading, tenant.billingAnchorDay, arrival).map((bucket) => {
+        const key = keyOf(tenant.id, meter, bucket.grain, bucket.bucketStart);
+        const empty = { ...bucket, tenantId: tenant.id, meter, delta: ZERO, running: ZERO, after: ZERO };
+        const row = rows.get(key) ?? empty;
+        rows.set(key, row);
+        row.delta = row.delta.plus(reading.value);
+        return row;
+      });
+      rowsOf.set(reading, own);
+    }
+  }
+  return {
+    deltas: () => [...rows.values()],
+    /** `after`: the totals with this batch, in the order of `deltas`. */
+    startFrom(after: readonly Decimal[]): void {
+      for (const [index, row] of [...rows.values()].entries()) {
+        row.after = after[index] ?? ZERO;
+        row.running = row.after.minus(row.delta);
+      }
+    },
+    /** Adds one reading; answers its totals before and after it. */
+    advance(reading: UsageReading): ReadonlyMap<Grain, Step> {
+      const steps = (rowsOf.get(reading) ?? []).map((row): [Grain, Step] => {
+        const before = row.running;
+        row.running = before.plus(reading.value);
+        return [row.grain, { windowStart: row.bucketStart, before, after: row.running }];
+      });
+      return new Map(steps);
+    },
+    period: (tenantId: string, meter: string, start: number) =>
+      rows.get(keyOf(tenantId, meter, "BILLING_PERIOD", start))?.after,
+  };
+}
+
+/** Judges every reading in order, so that alerts don't depend on where batches begin and end. */
+function alertsOf({ tenant, readings }: TenantUsage, totals: Totals, limits: TenantLimits): readonly QuotaAlert[] {
+  return readings.flatMap((reading) => {
+    const steps = totals.advance(reading);
+    const ofPeriod = limits.at(tenant, reading.time, reading.tenancyVersion);
+    const ofArrival = limits.at(tenant, reading.arrivedAt, reading.tenancyVersion);
+    return [ofPeriod, ofArrival].flatMap((inForce) => {
+      if (inForce === undefined) return [];
+      const judged = inForce.limits.filter(
+        ({ meter, window }) => meter === reading.meter && (window === "BILLING_PERIOD") === (inForce === ofPeriod),
+      );
+      return judged.flatMap((limit) => alertsOfStep(tenant.id, inForce, limit, steps.get(limit.window), reading));
+    });
+  });
+}
+
+function alertsOfStep(
+  tenantId: string,
+  { planId, planVersion }: LimitsInForce,
+  limit: LimitInForce,
+  step: Step | undefined,
+  reading: UsageReading,
+): readonly QuotaAlert[] {
+  if (step === undefined) return [];
+  const { windowStart, before, after } = step;
+  const facts = { tenantId, planId, planVersion, limit, windowStart, used: after, at: reading.recordedAt };
+  return crossings(limit, before, after).map((crossing) => alertOf(facts, crossing));
+}
