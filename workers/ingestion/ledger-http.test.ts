@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createLedgerClient, LEDGER_AUDIENCE, type LedgerClient } from "#platform/ledger-client.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
+import { readCursor } from "./store.js";
+import {
+  appendItems,
+  appendRecord,
+  identityTokens,
+  openWorld,
+  receivedItem,
+  startRoom,
+  type World,
+} from "./test-world.js";
+
+describe.skipIf(!hasPostgres)("the internal ledger API", () => {
+  let world: World;
+  let room: Awaited<ReturnType<typeof startRoom>>;
+  let ledger: LedgerClient;
+  let address: string;
+  const EVENTS = 250;
+
+  beforeAll(async () => {
+    world = await openWorld();
+    room = await startRoom(world);
+    for (let batch = 0; batch < EVENTS / 50; batch += 1) {
+      const items = Array.from({ length: 50 }, (_, index) =>
+        receivedItem({ id: `${batch}-${index}`, tenantId: index % 5 === 0 ? "rare" : "acme" }),
+      );
+      await appendItems(world.log, 0, items);
+      await appendRecord(world.log, 0, { kind: "tick", at: Date.now() });
+    }
+    await appendRecord(world.log, 0, {
+      kind: "void",
+      tenantId: "rare",
+      source: "test",
+      id: "0-0",
+      reason: "wrong",
+      actor: "root",
+    });
+    await appendRecord(world.log, 0, { kind: "backfill", meterKey: "calls", tenancyVersion: 0 });
+    await waitFor(async () => (await readCursor(world.database.pool, 0)).seq >= EVENTS + 7, { what: "all recorded" });
+    address = await room.app.listen({ host: "127.0.0.1", port: 0 });
+    ledger = createLedgerClient(() => address, identityTokens, "billing");
+  });
+  afterAll(async () => {
+    await room.stop();
+    await world.close();
+  });
+
+  async function readAll(limit: number, tenantId?: string): Promise<LedgerEntry[]> {
+    const entries: LedgerEntry[] = [];
+    for (let from = 1; ; ) {
+      const page = await ledger.read({ partition: 0, from, limit, ...(tenantId !== undefined && { tenantId }) });
+      entries.push(...page.entries);
+      if (page.nextSeq > page.headSeq) return entries;
+      expect(page.nextSeq).toBeGreaterThan(from);
+      from = page.nextSeq;
+    }
+  }
+
+  test("pages of any size give the whole ledger, contiguous and in order", async () => {
+    const whole = await readAll(10_000);
+    expect(whole.map(({ seq }) => seq)).toEqual(whole.map((_, index) => index + 1));
+    expect(whole.length).toBeGreaterThanOrEqual(EVENTS + 7);
+    expect((await readAll(7)).slice(0, whole.length)).toEqual(whole);
+  });
+
+  test("a tenant's pages hold its own entries and what concerns every tenant, nothing else, and end at the head", async () => {
+    const whole = await readAll(10_000);
+    const mine = whole.filter((entry) => !("tenantId" in entry) || entry.tenantId === "rare");
+    for (const limit of [3, 10, 10_000]) expect((await readAll(limit, "rare")).slice(0, mine.length)).toEqual(mine);
+    expect((await readAll(5, "nobody")).every((entry) => entry.kind === "tick" || entry.kind === "backfill")).toBe(
+      true,
+    );
+  });
+
+  test("a void carries the event that it takes back", async () => {
+    const found = (await readAll(10_000)).find((entry) => entry.kind === "void");
+    expect(found).toMatchObject({
+      tenantId: "rare",
+      reason: "wrong",
+      actor: "root",
+      event: { kind: "event", seq: 1, id: "0-0" },
+    });
+  });
+
+  test("behind the head there is nothing, and the next page starts where it was asked", async () => {
+    expect(await ledger.read({ partition: 0, from: 100_000, limit: 10 })).toMatchObject({
+      entries: [],
+      nextSeq: 100_000,
+    });
+  });
+
+  test("only rooms with a fresh identity for this audience may read", async () => {
+    const status = async (token: string | undefined, query = "partition=0&from=1&limit=1") =>
+      (
+        await room.app.inject({
+          url: `/internal/ledger?${query}`,
+          ...(token !== undefined && { headers: { "x-metrly-identity": token } }),
+        })
+      ).statusCode;
+    const service = { kind: "SERVICE" as const, id: "billing", tenantId: null, roles: [], scopes: [] };
+    const good = await identityTokens.sign(service, LEDGER_AUDIENCE);
+    expect(await status(good)).toBe(200);
+    expect(await status(undefined)).toBe(401);
+    expect(await status("forged")).toBe(401);
+    expect(await status(await identityTokens.sign(service, "billing"))).toBe(401);
+    expect(await status(await identityTokens.sign({ ...service, kind: "USER" }, LEDGER_AUDIENCE))).toBe(403);
+    for (const wrong of [
+      "partition=1&from=1&limit=1",
+      "partition=0&from=0&limit=1",
+      "partition=0&from=1&limit=10001",
+      "from=1&limit=1",
+    ])
+      expect(await status(good, wrong)).toBe(400);
+  });
+});
