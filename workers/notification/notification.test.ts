@@ -15,7 +15,7 @@ import {
   startReceiver,
   type World,
   warning,
-} from "./notification-world.conformance.js";
+} from "./notification-world.testing.js";
 import { claimDelivery } from "./store-delivery.js";
 
 type Receiver = Awaited<ReturnType<typeof startReceiver>>;

@@ -1,7 +1,7 @@
 import { Webhook } from "standardwebhooks";
 import { afterEach, expect, test } from "vitest";
 import { waitFor } from "../../tests/servers/servers.js";
-import { ok, startReceiver } from "./notification-world.conformance.js";
+import { ok, startReceiver } from "./notification-world.testing.js";
 import { webhookPayload } from "./rules/notice.js";
 import { type SendOptions, sendWebhook } from "./send.js";
 import { newWebhookSecret, signatureHeaders, webhookId } from "./signing.js";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Database } from "#platform/database.js";
 import { hasPostgres } from "../../tests/servers/servers.js";
-import { openRoomDatabase, warning } from "./notification-world.conformance.js";
+import { openRoomDatabase, warning } from "./notification-world.testing.js";
 import { decodeNotice, type Notice } from "./rules/notice.js";
 import { type IntakeBatch, startCursor, storeIntake } from "./store-intake.js";
 
