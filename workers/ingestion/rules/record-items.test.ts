@@ -1,0 +1,111 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { hourOf } from "#kernel/period.js";
+import type { DecodedItem } from "./decode-record.js";
+import { type BatchElement, type KnownKey, recordBatch } from "./record-items.js";
+
+const HOUR_MS = 3_600_000;
+
+/** Few keys and payloads, so that duplicates and conflicts are common; payload 3 is one that a meter can't read. */
+const item = fc.record({ id: fc.nat(4), payload: fc.nat(3), tenant: fc.constantFrom("a", "b"), hour: fc.nat(1) }).map(
+  ({ id, payload, tenant, hour }): DecodedItem => ({
+    tenantId: tenant,
+    source: "s",
+    id: String(id),
+    type: "t",
+    time: 0,
+    receivedAt: hour * HOUR_MS + 5,
+    data: JSON.stringify(payload),
+    fingerprint: String(payload),
+    fingerprintUuid: String(payload),
+    key: `${tenant}/${id}`,
+    value: payload,
+  }),
+);
+const element = fc.oneof(
+  { weight: 9, arbitrary: item.map((one): BatchElement => ({ kind: "item", item: one })) },
+  { weight: 1, arbitrary: fc.nat().map((at): BatchElement => ({ kind: "control", control: { kind: "tick", at } })) },
+);
+const invalidFor = ({ value }: DecodedItem) => (value === 3 ? "data.n: no number" : undefined);
+
+interface Sums {
+  entries: string[];
+  duplicates: Record<string, number>;
+  quarantined: string[];
+  accounts: Record<string, number[]>;
+}
+
+/** What must come out, said as simply as it can be: one element after the other. */
+function naive(elements: readonly BatchElement[]): Sums {
+  const first = new Map<string, string>();
+  const kept = new Set<string>();
+  const sums: Sums = { entries: [], duplicates: {}, quarantined: [], accounts: {} };
+  for (const one of elements) {
+    if (one.kind === "control") {
+      sums.entries.push("tick");
+      continue;
+    }
+    const { key, data, tenantId, receivedAt } = one.item;
+    const account = sums.accounts[`${tenantId} ${hourOf(receivedAt)}`] ?? [0, 0, 0, 0];
+    sums.accounts[`${tenantId} ${hourOf(receivedAt)}`] = account;
+    const add = (index: number) => {
+      account[index] = (account[index] ?? 0) + 1;
+    };
+    add(0);
+    if (kept.has(key + data)) {
+      sums.duplicates[key] = (sums.duplicates[key] ?? 0) + 1;
+      add(2);
+    } else if (first.has(key) || data === "3") {
+      sums.quarantined.push(`${key} ${data} ${first.has(key) ? "CONFLICT" : "VALUE_INVALID"}`);
+      add(3);
+    } else {
+      sums.entries.push(`${key} ${data}`);
+      add(1);
+    }
+    if (!first.has(key)) first.set(key, data);
+    kept.add(key + data);
+  }
+  return sums;
+}
+
+/** The same through `recordBatch`, cut into batches, with what is stored handed on from one to the next. */
+function inBatches(elements: readonly BatchElement[], cuts: readonly number[]): Sums {
+  const stored = new Map<string, KnownKey>();
+  const sums: Sums = { entries: [], duplicates: {}, quarantined: [], accounts: {} };
+  const edges = [0, ...cuts.map((cut) => cut % (elements.length + 1)).sort((a, b) => a - b), elements.length];
+  for (const [index, from] of edges.slice(0, -1).entries()) {
+    const stamp = { seq: sums.entries.length, recordedAt: 1, tenancyVersion: 1 };
+    const outcome = recordBatch(elements.slice(from, edges[index + 1]), stored, stamp, invalidFor);
+    for (const entry of outcome.entries) {
+      expect(entry.seq).toBe(sums.entries.length + 1);
+      sums.entries.push(entry.kind === "event" ? `${entry.tenantId}/${entry.id} ${entry.data}` : entry.kind);
+    }
+    for (const { key, fingerprint, seq } of outcome.newKeys) {
+      expect(stored.has(key)).toBe(false);
+      stored.set(key, { fingerprint, seq, quarantined: [] });
+    }
+    for (const [key, count] of outcome.duplicates) sums.duplicates[key] = (sums.duplicates[key] ?? 0) + count;
+    for (const { item: one, reason, recordedSeq } of outcome.quarantined) {
+      const holder = stored.get(one.key);
+      sums.quarantined.push(`${one.key} ${one.data} ${reason}`);
+      expect(recordedSeq).toBe(reason === "CONFLICT" ? holder?.seq : null);
+      if (holder !== undefined && reason === "CONFLICT")
+        stored.set(one.key, { ...holder, quarantined: [...holder.quarantined, one.fingerprintUuid] });
+    }
+    for (const { tenantId, hour, accepted, recorded, duplicates, quarantined } of outcome.accounts) {
+      const account = sums.accounts[`${tenantId} ${hour}`] ?? [0, 0, 0, 0];
+      const change = [accepted, recorded, duplicates, quarantined];
+      sums.accounts[`${tenantId} ${hour}`] = account.map((value, at) => value + (change[at] ?? 0));
+    }
+  }
+  return sums;
+}
+
+test("the same log gives the same ledger, duplicates, quarantine and accounts, however it is cut into batches", () => {
+  fc.assert(
+    fc.property(fc.array(element, { maxLength: 60 }), fc.array(fc.nat(60), { maxLength: 6 }), (elements, cuts) => {
+      expect(inBatches(elements, cuts)).toEqual(naive(elements));
+    }),
+    { numRuns: 2_000 },
+  );
+});
