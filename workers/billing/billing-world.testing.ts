@@ -14,7 +14,7 @@ import { listInvoices, type StoredInvoice } from "./store/invoices.js";
 import { UNBOUNDED } from "./store/usage.js";
 
 /** Many, so that tests on one database can each have a partition, and so a ledger, of their own. */
-export const PARTITIONS = 512;
+export const PARTITIONS = 4096;
 const HOUR_MS = 3_600_000;
 
 export const at = (text: string): number => Date.parse(`${text}Z`);
