@@ -11,9 +11,15 @@ export function isMeterActive(meter: MeterState, version: number): boolean {
   return meter.createdInVersion <= version && (meter.archivedInVersion === null || meter.archivedInVersion > version);
 }
 
-/** The grace time of a tenant as known at `version`, in days. */
-export function graceDaysAt(tenant: TenantState, version: number): number {
-  return tenant.graceDays.findLast((entry) => entry.inVersion <= version)?.days ?? tenant.graceDays[0]?.days ?? 0;
+const DAY_MS = 86_400_000;
+
+/**
+ * When the grace time of a period is over, as known at `version`. It starts with the period's end, but not before the tenant
+ * existed here: whoever brings last month along has the whole grace time to send it.
+ */
+export function graceEnd(tenant: TenantState, periodEnd: number, version: number): number {
+  const known = tenant.graceDays.findLast((entry) => entry.inVersion <= version) ?? tenant.graceDays[0];
+  return Math.max(periodEnd, tenant.createdAt) + (known?.days ?? 0) * DAY_MS;
 }
 
 export interface AssignedPlan {

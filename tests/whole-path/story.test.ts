@@ -154,7 +154,7 @@ for (const { adapters, can } of CASES) {
 
     test("a hard limit denies and explains itself, and an alert arrives live and as a signed webhook", async () => {
       const alerts = subscribe<{
-        quotaAlerts: { kind: string; meter: string; threshold: string; tenant: { name: string } };
+        quotaAlerts: { kind: string; used: string; meter: string; threshold: string; tenant: { name: string } };
       }>(url, key, world.ALERTS, { tenantId: "acme" });
       await new Promise((resolve) => setTimeout(resolve, 500));
       const consume = (amount: string, idempotencyKey: string) =>
@@ -174,10 +174,10 @@ for (const { adapters, can } of CASES) {
       expect((await postJson(url, key, "/v1/quota/release", { idempotencyKey: "k3" })).status).toBe(200);
 
       await postEvents(url, key, [event("now1", "llm.completion", { tokens: "600" })]);
-      await waitFor(() => alerts.received.find((got) => got.quotaAlerts.kind === "WARNING"), {
+      await waitFor(() => alerts.received.find(isThisMonths), {
         what: `a live warning; errors ${JSON.stringify(alerts.errors)}`,
       });
-      expect(alerts.received.find((got) => got.quotaAlerts.kind === "WARNING")?.quotaAlerts).toMatchObject({
+      expect(alerts.received.find(isThisMonths)?.quotaAlerts).toMatchObject({
         meter: "tokens",
         threshold: "0.5",
         tenant: { name: "Acme" },
@@ -185,10 +185,13 @@ for (const { adapters, can } of CASES) {
       expect(alerts.errors).toEqual([]);
       await alerts.stop();
 
-      const warning = await waitFor(() => deliveries.find((delivery) => delivery.body.includes('"quota.warning"')), {
-        what: "a webhook",
-        deadlineMs: 20_000,
-      });
+      const warning = await waitFor(
+        () => deliveries.find(({ body }) => body.includes('"quota.warning"') && body.includes('"600"')),
+        {
+          what: "a webhook",
+          deadlineMs: 20_000,
+        },
+      );
       expect(() => new Webhook(webhookSecret).verify(warning.body, webhookHeaders(warning))).not.toThrow();
       expect(() =>
         new Webhook(webhookSecret).verify(warning.body.replace("600", "601"), webhookHeaders(warning)),
@@ -378,6 +381,10 @@ for (const { adapters, can } of CASES) {
     }
   });
 }
+
+/** Last month's usage crossed the threshold of last month's window as well. */
+const isThisMonths = ({ quotaAlerts }: { quotaAlerts: { kind: string; used: string } }): boolean =>
+  quotaAlerts.kind === "WARNING" && quotaAlerts.used === "600";
 
 function webhookHeaders({ headers }: Delivery): Record<string, string> {
   return Object.fromEntries(

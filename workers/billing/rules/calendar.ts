@@ -1,9 +1,7 @@
 import { type Period, periodAt } from "#kernel/period.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import { type AssignedPlan, assignedPlan, firstPeriodStart, graceDaysAt } from "#schema/tenancy-history.js";
-
-const DAY_MS = 86_400_000;
+import { type AssignedPlan, assignedPlan, firstPeriodStart, graceEnd } from "#schema/tenancy-history.js";
 
 /** A period ended at an entry of the log: what has `seq` up to that entry's belongs to its invoice. */
 export interface Closing {
@@ -29,10 +27,9 @@ export function earliestOpenPeriod(tenant: TenantState, closedThrough: number | 
  */
 export function closingsOfTick(tick: Tick, tenant: TenantState, closedThrough: number | undefined): Closing[] {
   if (tenant.testClock !== null || tenant.createdInVersion > tick.tenancyVersion) return [];
-  const graceMs = graceDaysAt(tenant, tick.tenancyVersion) * DAY_MS;
   const closings: Closing[] = [];
   let period = earliestOpenPeriod(tenant, closedThrough);
-  while (period.end + graceMs <= tick.at) {
+  while (graceEnd(tenant, period.end, tick.tenancyVersion) <= tick.at) {
     closings.push(closing(tick, tenant, period));
     period = periodAt(period.end, tenant.billingAnchorDay);
   }

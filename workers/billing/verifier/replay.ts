@@ -2,12 +2,10 @@ import { createHash } from "node:crypto";
 import { minorDigits } from "#kernel/money.js";
 import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import { assignedPlan, graceDaysAt, planVersionOf } from "#schema/tenancy-history.js";
+import { assignedPlan, graceEnd, planVersionOf } from "#schema/tenancy-history.js";
 import { type Charge, charges, lump, type Step } from "./charges.js";
 import { fixed, isNothing, minus, NOTHING, plain, plus, type Rational, total } from "./rational.js";
 import { createTally, type Meters, nextMonth, periodStartOf } from "./tally.js";
-
-const DAY_MS = 86_400_000;
 
 export interface History extends Meters {
   plan(id: string): PlanState | undefined;
@@ -169,9 +167,9 @@ export function createReplay(tenant: TenantState, history: History): (entry: Led
         return entry.periodStart === open && hasEnded ? settle(entry) : [];
       }
       case "tick": {
-        const graceMs = graceDaysAt(tenant, entry.tenancyVersion) * DAY_MS;
         const invoices: ReplayedInvoice[] = [];
-        while (tenant.testClock === null && endOf(open) + graceMs <= entry.at) invoices.push(...settle(entry));
+        while (tenant.testClock === null && graceEnd(tenant, endOf(open), entry.tenancyVersion) <= entry.at)
+          invoices.push(...settle(entry));
         return invoices;
       }
       case "backfill":
