@@ -1,7 +1,9 @@
+import type { Config } from "#platform/config.js";
+import type { Database } from "#platform/database.js";
 import { prismaAdapter } from "#platform/prisma.js";
-import type { Readiness, Room, RoomContext } from "#platform/room.js";
+import type { Room, RoomContext } from "#platform/room.js";
 import { PrismaClient } from "#prisma/notification/generated/client.js";
-import { startDelivering } from "./deliver.js";
+import { type DeliveryWorker, startDelivering } from "./deliver.js";
 import { startFeed } from "./feed.js";
 import { type Intake, startIntake } from "./intake.js";
 import { createMetrics } from "./metrics.js";
@@ -24,14 +26,66 @@ export interface NotificationTuning {
   readonly sweepEveryMs?: number;
 }
 
-/** Alerts, live subscriptions and webhooks: see README.md. */
+/** Alerts, live subscriptions and webhooks: see README.md. What was started is stopped again when a later part fails. */
 export async function startNotification(context: RoomContext, tuning: NotificationTuning = {}): Promise<Room> {
-  const { config, logger, jobs, clock, tenancy } = context;
+  const closers: (() => Promise<void>)[] = [];
+  async function stop(): Promise<void> {
+    for (const close of closers.splice(0).reverse()) await close();
+  }
+  try {
+    return { ...(await startAll(context, tuning, (close) => closers.push(close))), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startAll(
+  context: RoomContext,
+  tuning: NotificationTuning,
+  onStop: (close: () => Promise<void>) => void,
+): Promise<Omit<Room, "stop">> {
+  const { logger, jobs, clock, tenancy } = context;
   const database = await context.openDatabase("notification");
+  onStop(() => database.stop());
   const prisma = new PrismaClient({ adapter: prismaAdapter(database) });
+  onStop(() => prisma.$disconnect());
   const endpoints = createEndpointStore(database, prisma);
   const onError = (error: unknown) => logger.warn({ err: error }, "notification goes on after an error");
-  const policy: TargetPolicy = {
+  const policy = targetPolicy(context.config, database);
+  const resolve = tuning.resolve ?? resolveBySystem;
+
+  const feed = startFeed({ database, onError });
+  onStop(feed.stop);
+  const metrics = createMetrics(context.metrics, feed.size, () => countPending(database));
+  const worker = startDelivering({ random: Math.random, ...tuning, database, jobs, metrics, logger, policy, resolve });
+  onStop(worker.stop);
+  const { enqueue } = worker;
+  const sweeper = startSweeper({ database, metrics, enqueue, onError, everyMs: tuning.sweepEveryMs ?? SWEEP_EVERY_MS });
+  onStop(sweeper.stop);
+  const intake = await startIntake({ log: context.log, database, metrics, logger, enqueue });
+  onStop(intake.stop);
+  return {
+    name: "notification",
+    subgraph: await buildNotificationSubgraph({
+      database,
+      feed,
+      endpoints,
+      tenancy,
+      clock,
+      policy,
+      resolve,
+      enqueue,
+    }),
+    async readiness() {
+      const reasons = [...stuckConsumers(intake), ...(await stuckDeliveries(database, worker))];
+      return { ready: reasons.length === 0, reasons };
+    },
+  };
+}
+
+function targetPolicy(config: Config, database: Database): TargetPolicy {
+  return {
     allowLoopback: config.webhookAllowLoopback,
     allowHosts: parseAllowedHosts(config.webhookAllowHosts),
     ownPorts: ownPorts(
@@ -39,44 +93,12 @@ export async function startNotification(context: RoomContext, tuning: Notificati
       [database.url, config.redisUrl, ...config.kafkaBrokers.map((broker) => `kafka://${broker}`)],
     ),
   };
+}
 
-  const feed = startFeed({ database, onError });
-  const metrics = createMetrics(context.metrics, feed.size, () => countPending(database));
-  const resolve = tuning.resolve ?? resolveBySystem;
-  const worker = startDelivering({ random: Math.random, ...tuning, database, jobs, metrics, logger, policy, resolve });
-  const { enqueue } = worker;
-  const sweeper = startSweeper({ database, metrics, enqueue, onError, everyMs: tuning.sweepEveryMs ?? SWEEP_EVERY_MS });
-  const intake = await startIntake({ log: context.log, database, metrics, logger, enqueue });
-  const subgraph = await buildNotificationSubgraph({
-    database,
-    feed,
-    endpoints,
-    tenancy,
-    clock,
-    policy,
-    resolve,
-    enqueue,
-  });
-
-  async function readiness(): Promise<Readiness> {
-    const reasons = stuckConsumers(intake);
-    const [oldest] = await overdueDeliveries(database, STUCK_MS, 1);
-    if (oldest !== undefined && Date.now() - worker.lastFinishedAt() > STUCK_MS)
-      reasons.push(`webhook deliveries are due since ${oldest.dueAt.toISOString()} and none finishes`);
-    return { ready: reasons.length === 0, reasons };
-  }
-
-  return {
-    name: "notification",
-    subgraph,
-    readiness,
-    async stop() {
-      await Promise.all([intake.stop(), feed.stop(), sweeper.stop()]);
-      await worker.stop();
-      await prisma.$disconnect();
-      await database.stop();
-    },
-  };
+async function stuckDeliveries(database: Database, worker: DeliveryWorker): Promise<string[]> {
+  const [oldest] = await overdueDeliveries(database, STUCK_MS, 1);
+  if (oldest === undefined || Date.now() - worker.lastFinishedAt() <= STUCK_MS) return [];
+  return [`webhook deliveries are due since ${oldest.dueAt.toISOString()} and none finishes`];
 }
 
 function stuckConsumers(intake: Intake): string[] {

@@ -16,7 +16,7 @@ import {
   type World,
   warning,
 } from "./notification-world.testing.js";
-import { claimDelivery } from "./store-delivery.js";
+import { claimDelivery, finishAttempt } from "./store-delivery.js";
 
 type Receiver = Awaited<ReturnType<typeof startReceiver>>;
 
@@ -247,6 +247,67 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
       { what: "the job to go" },
     );
     expect(await becomes("lost-job", "DELIVERED")).toMatchObject({ attempt_count: 2 });
+  });
+
+  /** A delivery that is due, as another process may have left it. */
+  async function leave(eventId: string, endpoint: string, attemptCount = 0): Promise<void> {
+    await database.pool.query(
+      `INSERT INTO webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, payload, attempt_count, next_attempt_at)
+       VALUES ('acme', 'whd_' || $1, $2, $1, 'quota.warning', '{}', $3, now())`,
+      [eventId, endpoint, attemptCount],
+    );
+  }
+
+  test.each([
+    ["deleted", "deleted_at = now()", "the endpoint was deleted"],
+    ["disabled", "status = 'DISABLED'", "the endpoint is disabled"],
+  ])(
+    "a delivery planned while its endpoint was being %s is a dead letter, not a request",
+    async (what, change, reason) => {
+      const room = await start();
+      const target = await receiver(ok);
+      const { id } = await createEndpoint(room, target.url);
+      await database.pool.query(`UPDATE webhook_endpoint SET ${change} WHERE id = $1`, [id]);
+      await leave(`raced-${what}`, id);
+      expect(await becomes(`raced-${what}`, "DEAD")).toMatchObject({ dead_reason: reason });
+      expect(target.received).toHaveLength(0);
+    },
+  );
+
+  test("a delivery whose last attempt died with its process is a dead letter that says so", async () => {
+    const room = await start();
+    const target = await receiver(ok);
+    const { id } = await createEndpoint(room, target.url);
+    await leave("died-last", id, 10);
+    expect(await becomes("died-last", "DEAD")).toMatchObject({ dead_reason: expect.stringContaining("unknown") });
+  });
+
+  test("a worker that was given up changes nothing by a failure, and its success still counts", async () => {
+    const room = await start();
+    const { id } = await createEndpoint(room, "http://127.0.0.1:9/");
+    await world.stopRoom(room);
+    rooms.splice(0);
+    await leave("given-up", id);
+    const first = await claimDelivery(database, "acme", "whd_given-up", -1);
+    await claimDelivery(database, "acme", "whd_given-up", 60_000);
+    if (first === undefined) throw new Error("the first lease must be granted");
+    const result = {
+      startedAt: Date.now(),
+      durationMs: 1,
+      responseStatus: 500,
+      error: "the receiver answered 500",
+      responseBody: "",
+      retryAfterMs: undefined,
+      isPermanent: false,
+    };
+    await finishAttempt(database, first, result, { kind: "dead", reason: "late", disablesEndpoint: false });
+    expect(await deliveryOf("given-up")).toMatchObject({
+      status: "PENDING",
+      attempt_count: 2,
+      errors: ["the receiver answered 500"],
+    });
+    await finishAttempt(database, first, { ...result, error: undefined }, { kind: "delivered" });
+    expect(await deliveryOf("given-up")).toMatchObject({ status: "DELIVERED" });
   });
 
   test("two rooms on one database store an event once and deliver it once", async () => {

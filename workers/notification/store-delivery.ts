@@ -132,8 +132,9 @@ async function applyVerdict(tx: Transaction, claimed: ClaimedDelivery, verdict: 
   switch (verdict.kind) {
     case "delivered":
       await tx.query(
-        `UPDATE webhook_delivery SET status = 'DELIVERED', dead_reason = NULL, next_attempt_at = NULL WHERE ${mine}`,
-        key,
+        `UPDATE webhook_delivery SET status = 'DELIVERED', dead_reason = NULL, next_attempt_at = NULL
+         WHERE tenant_id = $1 AND id = $2`,
+        [claimed.tenantId, claimed.deliveryId],
       );
       break;
     case "retry":
