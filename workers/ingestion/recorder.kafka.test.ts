@@ -1,0 +1,79 @@
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { EventLog } from "#platform/event-log.js";
+import { connectKafkaLog } from "#platform/event-log-kafka.js";
+import { namespacedLog } from "#platform/namespaced-log.js";
+import { TOPICS, USAGE_RECEIVED } from "#schema/topics.js";
+import { hasKafka, hasPostgres, kafkaBrokers, waitFor } from "../../tests/servers/servers.js";
+import { measureAccounting } from "./accounting.js";
+import { readLedger } from "./store-reads.js";
+import { appendItems, openWorld, publishedEntries, receivedItem, startRoom, type World } from "./test-world.js";
+
+describe.skipIf(!hasPostgres || !hasKafka)("recording from Kafka", () => {
+  let world: World;
+  const logs: EventLog[] = [];
+  const namespace = `ingestion_${randomBytes(4).toString("hex")}`;
+
+  async function connect(): Promise<EventLog> {
+    const log = await connectKafkaLog({ brokers: kafkaBrokers(), clientId: "ingestion-test", replicationFactor: 1 });
+    logs.push(log);
+    return namespacedLog(log, namespace);
+  }
+  beforeAll(async () => {
+    world = await openWorld({ partitions: 1 });
+  });
+  afterAll(async () => {
+    for (const log of logs) await log.stop();
+    await world.close();
+  });
+
+  test("each event is recorded once and published in order, across a restart and a second process", async () => {
+    const log = await connect();
+    await log.ensureTopics(TOPICS, 1);
+    const kafkaWorld = { ...world, log };
+    const items = Array.from({ length: 300 }, (_, index) => receivedItem({ id: String(index % 200) }));
+    const events = async () =>
+      (await readLedger(world.database, { partition: 0, from: 1, limit: 10_000 })).entries.filter(
+        ({ kind }) => kind === "event",
+      );
+
+    const first = await startRoom(kafkaWorld, { tickMs: 500 });
+    await appendItems(log, 0, items.slice(0, 150));
+    await waitFor(async () => (await events()).length === 150, { what: "the first half", deadlineMs: 20_000 });
+    await first.stop();
+    const others = [
+      await startRoom({ ...world, log: await connect() }, { tickMs: 500 }),
+      await startRoom({ ...world, log: await connect() }, { tickMs: 500 }),
+    ];
+    await appendItems(log, 0, items.slice(150));
+    await waitFor(async () => (await events()).length === 200, { what: "all events", deadlineMs: 30_000 });
+    const question = { tenantId: "acme", from: null, to: null, mark: 0 };
+    expect(await measureAccounting(world.database, log, 1, question)).toEqual({
+      accepted: 300,
+      duplicates: 100,
+      quarantined: 0,
+      inFlight: 200,
+    });
+    const last = (await events()).at(-1)?.seq ?? 0;
+    await waitFor(async () => (await publishedEntries(log, 0)).some(({ seq }) => seq === last), {
+      what: "all published",
+    });
+    let reached = 0;
+    for (const { seq } of await publishedEntries(log, 0)) {
+      expect(seq).toBeLessThanOrEqual(reached + 1);
+      reached = Math.max(reached, seq);
+    }
+    await waitFor(
+      async () =>
+        (await readLedger(world.database, { partition: 0, from: last, limit: 100 })).entries.some(
+          ({ kind }) => kind === "tick",
+        ),
+      { what: "a tick that Kafka's clock agrees with" },
+    );
+    await log.trim(USAGE_RECEIVED, 0, 1);
+    for (const { stop, failures } of others) {
+      await stop();
+      expect(failures).toEqual([]);
+    }
+  }, 90_000);
+});

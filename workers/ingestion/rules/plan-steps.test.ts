@@ -1,0 +1,54 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { DecodedItem, DecodedRecord } from "./decode-record.js";
+import { MAX_CLOCK_SKEW_MS, MAX_ITEMS_PER_STEP, planSteps, type ReceivedRecord } from "./plan-steps.js";
+
+const itemsOf = (count: number): DecodedRecord => ({
+  kind: "items",
+  items: Array.from({ length: count }, (_, id) => ({ id: String(id) }) as DecodedItem),
+  tenancyVersion: count,
+});
+const lookup = { tenantId: "acme", source: "s", id: "1", reason: "r", actor: "a" };
+const decoded: fc.Arbitrary<DecodedRecord> = fc.oneof(
+  fc.nat({ max: 3_000 }).map((count) => itemsOf(count + 1)),
+  fc.constant<DecodedRecord>({ kind: "control", control: { kind: "void", ...lookup } }),
+  fc.constant<DecodedRecord>({ kind: "control", control: { kind: "resolve", accept: true, ...lookup } }),
+  fc.constant<DecodedRecord>({ kind: "control", control: { kind: "tick", at: 0 } }),
+  fc.constant<DecodedRecord>({ kind: "control", control: { kind: "backfill", meterKey: "m", tenancyVersion: 9_999 } }),
+  fc.constant<DecodedRecord>({ kind: "poison", error: "broken" }),
+);
+const records = fc
+  .array(decoded, { maxLength: 20 })
+  .map((all) =>
+    all.map((one, offset): ReceivedRecord => ({ offset, timestamp: 0, value: Buffer.alloc(0), decoded: one })),
+  );
+
+test("every record has its place in one step, in order, and nothing of it gets lost", () => {
+  fc.assert(
+    fc.property(records, (all) => {
+      const steps = planSteps(all);
+      expect(steps.flatMap((step) => step.records)).toEqual(all);
+      for (const { elements, lookup: alone, poison, records: own, tenancyVersion } of steps) {
+        const items = own.reduce((sum, one) => sum + (one.decoded.kind === "items" ? one.decoded.items.length : 0), 0);
+        const controls = own.filter((one) => one.decoded.kind === "control").length - (alone === undefined ? 0 : 1);
+        expect(elements).toHaveLength(items + controls);
+        expect(poison).toHaveLength(own.filter((one) => one.decoded.kind === "poison").length);
+        if (alone !== undefined) expect(own).toHaveLength(1);
+        if (own.length > 1) expect(items).toBeLessThanOrEqual(MAX_ITEMS_PER_STEP);
+        for (const one of own)
+          if (one.decoded.kind === "items") expect(tenancyVersion).toBeGreaterThanOrEqual(one.decoded.tenancyVersion);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test.each([
+  [MAX_CLOCK_SKEW_MS, 1, 0],
+  [MAX_CLOCK_SKEW_MS + 1, 0, 1],
+  [-MAX_CLOCK_SKEW_MS - 1, 0, 1],
+])("a tick that is %i ms off the log's clock: %i accepted, %i refused", (offMs, ticks, refusedTicks) => {
+  const tick: DecodedRecord = { kind: "control", control: { kind: "tick", at: 1_000_000 + offMs } };
+  const [step] = planSteps([{ offset: 0, timestamp: 1_000_000, value: Buffer.alloc(0), decoded: tick }]);
+  expect(step).toMatchObject({ ticks, refusedTicks, elements: { length: ticks } });
+});
