@@ -2,10 +2,13 @@ import { createDefaultExecutor } from "@graphql-tools/delegate";
 import { graphql } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
+import type { Identity } from "#schema/policy.js";
 import { buildTestSubgraphs } from "../tests/gateway/subgraphs.js";
 import { type GatewayWorld, startGatewayWorld } from "../tests/gateway/world.js";
 import { composeSupergraph } from "./composition.js";
 import { buildGatewaySchema, guarded } from "./execution.js";
+
+const ADMIN: Identity = { kind: "USER", id: "u", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
 
 let world: GatewayWorld;
 beforeAll(async () => {
@@ -33,6 +36,29 @@ describe("one graph over the subgraphs", () => {
       billingReady: true,
     });
     expect(world.usageCalls).toEqual([["acme", "globex", "initech"]]);
+  });
+
+  test("what one operation asks of a subgraph at once goes there in one call", async () => {
+    const { all } = await buildTestSubgraphs();
+    const calls: string[] = [];
+    const schema = buildGatewaySchema(
+      composeSupergraph(all).supergraphSdl,
+      all,
+      () => undefined,
+      (target) => {
+        const execute = createDefaultExecutor(target.schema);
+        return (request) => {
+          calls.push(target.name);
+          return execute(request);
+        };
+      },
+    );
+    await graphql({
+      schema,
+      source: '{ whoAmI echo(amount: "1") tenants { nodes { name usage invoices { nodes { id } } } } quotaReady }',
+      contextValue: { identity: ADMIN },
+    });
+    expect(calls.sort()).toEqual(["billing", "quota", "quota", "tenancy"]);
   });
 
   test("what fails in one subgraph keeps its code and path and leaves the rest", async () => {
@@ -105,7 +131,7 @@ describe("a subgraph that does not answer", () => {
     const result = await graphql({
       schema,
       source: '{ tenant(id: "acme") { name usage invoices { nodes { id } } } billingReady }',
-      contextValue: { identity: { kind: "USER", id: "u", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] } },
+      contextValue: { identity: ADMIN },
     });
     expect(result.data).toEqual({ tenant: { name: "Acme", usage: 4, invoices: null }, billingReady: null });
     const seen = result.errors?.map(({ path, message, extensions }) => ({ path, message, code: extensions.code }));

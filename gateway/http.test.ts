@@ -74,7 +74,10 @@ describe("limits", () => {
     expect((await world.ask(query("10"), world.admin)).status).toBe(200);
     expect(await tooComplex(query("200"))).toContain("cost");
     expect(await tooComplex(query("$n"), { n: 200 })).toContain("cost");
-    expect(await tooComplex(query("$n").replace("$n: Int", "$n: Int = 200"))).toContain("cost");
+    const byDefault = (n: number) =>
+      query("10").replace("query ", `query ($n: Int = ${n}) `).replace("first: 10", "first: $n");
+    expect((await world.ask(byDefault(50), world.admin)).status).toBe(200);
+    expect(await tooComplex(byDefault(200))).toContain("cost");
     expect(await tooComplex(query("-5"))).toContain("cost");
   });
 

@@ -1,21 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { chmod, link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { Type } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
-import {
-  type CryptoKey,
-  calculateJwkThumbprint,
-  exportJWK,
-  generateKeyPair,
-  importJWK,
-  type JWK,
-  jwtVerify,
-  SignJWT,
-} from "jose";
+import { type JWK, jwtVerify, SignJWT } from "jose";
 import { type Clock, systemClock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { type Identity, parseIdentity, type Role } from "#schema/policy.js";
+import { readIfThere, SIGNING_ALGORITHM, type SigningKey, signingKey } from "./signing-key.js";
 
 export interface TokenRequest {
   readonly subject: string;
@@ -41,7 +31,6 @@ export interface TokenIssuer {
   readonly adminTokenFile: string;
 }
 
-const ALGORITHM = "ES256";
 const ISSUER = "metrly";
 const DAY_SECONDS = 86_400;
 const ADMIN_TOKEN_LIFETIME_SECONDS = 365 * DAY_SECONDS;
@@ -56,23 +45,16 @@ export async function createTokenIssuer(dataDir: string, clock: Clock = systemCl
   return issuer;
 }
 
-interface SigningKey {
-  readonly id: string;
-  readonly privateKey: CryptoKey;
-  readonly publicKey: CryptoKey;
-  readonly publicJwk: JWK;
-}
-
 function issuerWith(key: SigningKey, clock: Clock, adminTokenFile: string): TokenIssuer {
   return {
-    jwks: { keys: [{ ...key.publicJwk, kid: key.id, alg: ALGORITHM, use: "sig" }] },
+    jwks: { keys: [{ ...key.publicJwk, kid: key.id, alg: SIGNING_ALGORITHM, use: "sig" }] },
     adminTokenFile,
     issue({ subject, roles, tenantId, expiresInSeconds }) {
       if (tenantId !== undefined && roles.includes("PLATFORM_ADMIN"))
         throw new RangeError("a token of one tenant cannot carry PLATFORM_ADMIN");
       const nowSeconds = Math.floor(clock.now() / 1000);
       return new SignJWT({ roles, ...(tenantId !== undefined && { tenantId }) })
-        .setProtectedHeader({ alg: ALGORITHM, kid: key.id })
+        .setProtectedHeader({ alg: SIGNING_ALGORITHM, kid: key.id })
         .setIssuer(ISSUER)
         .setAudience(ISSUER)
         .setSubject(subject)
@@ -85,7 +67,7 @@ function issuerWith(key: SigningKey, clock: Clock, adminTokenFile: string): Toke
         const { payload } = await jwtVerify(token, key.publicKey, {
           issuer: ISSUER,
           audience: ISSUER,
-          algorithms: [ALGORITHM],
+          algorithms: [SIGNING_ALGORITHM],
           requiredClaims: ["sub", "exp"],
           currentDate: new Date(clock.now()),
         });
@@ -110,59 +92,6 @@ function identityOf(claims: Readonly<Record<string, unknown>>): Identity {
   });
 }
 
-const StoredKey = Type.Object({
-  kty: Type.Literal("EC"),
-  crv: Type.Literal("P-256"),
-  x: Type.String(),
-  y: Type.String(),
-  d: Type.String(),
-});
-
-/** Reads the key, or makes one; of two processes that start at once on one directory both use the same. */
-async function signingKey(folder: string): Promise<SigningKey> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const file = path.join(folder, "token-signing.jwk.json");
-  const stored = (await readIfThere(file)) ?? (await storeNewKey(file));
-  const jwk = parseKey(stored, file);
-  const { d: _, ...publicJwk } = jwk;
-  return {
-    id: await calculateJwkThumbprint(publicJwk),
-    privateKey: await importEcKey(jwk),
-    publicKey: await importEcKey(publicJwk),
-    publicJwk,
-  };
-}
-
-function parseKey(text: string, file: string) {
-  try {
-    return Value.Parse(StoredKey, JSON.parse(text));
-  } catch (cause) {
-    throw new Error(`${file} is not a P-256 private key in JWK form; delete it to have a new one made`, { cause });
-  }
-}
-
-async function importEcKey(jwk: JWK): Promise<CryptoKey> {
-  const key = await importJWK(jwk, ALGORITHM);
-  if (key instanceof Uint8Array) throw new TypeError("a P-256 key is never symmetric");
-  return key;
-}
-
-async function storeNewKey(file: string): Promise<string> {
-  const { privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
-  const { kty, crv, x, y, d } = await exportJWK(privateKey);
-  const temporary = `${file}.${randomUUID()}`;
-  await writeFile(temporary, JSON.stringify({ kty, crv, x, y, d }), { mode: 0o600, flag: "wx" });
-  try {
-    // A hard link never replaces what is there: the first of two wins, whole.
-    await link(temporary, file).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "EEXIST") throw error;
-    });
-  } finally {
-    await rm(temporary);
-  }
-  return readFile(file, "utf8");
-}
-
 async function ensureAdminToken(issuer: TokenIssuer, clock: Clock): Promise<void> {
   const present = await readIfThere(issuer.adminTokenFile);
   if (present !== undefined && (await isGood(issuer, present.trim(), clock))) {
@@ -185,15 +114,6 @@ async function isGood(issuer: TokenIssuer, token: string, clock: Clock): Promise
     return identity.roles.includes("PLATFORM_ADMIN") && expiresAtMs - clock.now() > ADMIN_TOKEN_RENEW_MS;
   } catch (error) {
     if (error instanceof MetrlyError) return false;
-    throw error;
-  }
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
   }
 }

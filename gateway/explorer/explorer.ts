@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import path from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Clock } from "#kernel/clock.js";
@@ -21,22 +22,30 @@ const CONTENT_SECURITY_POLICY = [
 ].join("; ");
 
 interface Asset {
-  readonly file: () => string;
+  readonly file: string;
   readonly type: string;
 }
 
 const SCRIPT = "text/javascript; charset=utf-8";
 const STYLE = "text/css; charset=utf-8";
 
-/** By name below /explorer/: the builds that the packages ship, and our own script beside this file's source. */
+const require = createRequire(import.meta.url);
+/** The packages' `exports` do not name these builds, so no resolver finds the files themselves. */
+const REACT = path.dirname(require.resolve("react/package.json"));
+const REACT_DOM = path.dirname(require.resolve("react-dom/package.json"));
+const GRAPHIQL = path.dirname(require.resolve("graphiql/package.json"));
+const GRAPHQL_WS = path.dirname(require.resolve("graphql-ws/package.json"));
+const OWN = path.join(packageRoot(), "gateway/explorer");
+
+/** By name below /explorer/. */
 const ASSETS: Readonly<Record<string, Asset>> = {
-  "react.js": { file: () => packaged("react", "umd/react.production.min.js"), type: SCRIPT },
-  "react-dom.js": { file: () => packaged("react-dom", "umd/react-dom.production.min.js"), type: SCRIPT },
-  "graphiql.js": { file: () => packaged("graphiql", "graphiql.min.js"), type: SCRIPT },
-  "graphiql.css": { file: () => packaged("graphiql", "graphiql.min.css"), type: STYLE },
-  "graphql-ws.js": { file: () => packaged("graphql-ws", "umd/graphql-ws.min.js"), type: SCRIPT },
-  "explorer.js": { file: () => own("explorer.browser.js"), type: SCRIPT },
-  "explorer.css": { file: () => own("explorer.css"), type: STYLE },
+  "react.js": { file: `${REACT}/umd/react.production.min.js`, type: SCRIPT },
+  "react-dom.js": { file: `${REACT_DOM}/umd/react-dom.production.min.js`, type: SCRIPT },
+  "graphiql.js": { file: `${GRAPHIQL}/graphiql.min.js`, type: SCRIPT },
+  "graphiql.css": { file: `${GRAPHIQL}/graphiql.min.css`, type: STYLE },
+  "graphql-ws.js": { file: `${GRAPHQL_WS}/umd/graphql-ws.min.js`, type: SCRIPT },
+  "explorer.js": { file: `${OWN}/explorer.browser.js`, type: SCRIPT },
+  "explorer.css": { file: `${OWN}/explorer.css`, type: STYLE },
 };
 
 export interface ExplorerOptions {
@@ -60,7 +69,7 @@ export function registerExplorer(app: FastifyInstance, options: ExplorerOptions)
     const asset = Object.hasOwn(ASSETS, request.params.name) ? ASSETS[request.params.name] : undefined;
     if (asset === undefined) throw new MetrlyError("NOT_FOUND", "The explorer has no such file");
     reply.type(asset.type).header("x-content-type-options", "nosniff").header("cache-control", "public, max-age=3600");
-    return readFile(asset.file());
+    return readFile(asset.file);
   });
   if (options.demo) registerSession(app, options);
 }
@@ -79,8 +88,3 @@ function registerSession(app: FastifyInstance, { issuer, clock }: ExplorerOption
     };
   });
 }
-
-/** Files that the packages' `exports` do not name, so no resolver finds them. */
-const packaged = (name: string, file: string): string => path.join(packageRoot(), "node_modules", name, file);
-
-const own = (file: string): string => path.join(packageRoot(), "gateway/explorer", file);
