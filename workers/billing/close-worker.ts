@@ -19,6 +19,7 @@ export interface CloseWorkerOptions extends CloserOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onFailed: () => void;
+  readonly sweepIntervalMs?: number;
 }
 
 export interface CloseWorker {
@@ -53,7 +54,7 @@ export function startCloseWorker(options: CloseWorkerOptions): CloseWorker {
       options.onFailed();
       logger.error({ err: error }, "the sweep for waiting closes failed; the next one tries again");
     }
-    if (!stopped) timer = setTimeout(startSweep, SWEEP_INTERVAL_MS);
+    if (!stopped) timer = setTimeout(startSweep, options.sweepIntervalMs ?? SWEEP_INTERVAL_MS);
   }
 
   function startSweep(): void {

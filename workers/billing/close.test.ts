@@ -127,6 +127,55 @@ describe.skipIf(!hasPostgres)("closing", () => {
     expect(rows).toEqual([{ status: "CLOSED", count: 5 }]);
   });
 
+  test("two processes that take turns on a partition end each period once", async () => {
+    ledger.record(usage("acme", "a", JANUARY), tick("2026-02-04T00:00:00"));
+    await world.deliver(ledger);
+    world.takeOver();
+    ledger.record(usage("acme", "b", FEBRUARY), tick("2026-03-04T00:00:00"));
+    await world.deliver(ledger);
+    world.takeOver();
+    ledger.record(tick("2026-03-05T00:00:00"), tick("2026-04-04T00:00:00"));
+    await world.deliver(ledger);
+    await world.close("acme");
+    expect(world.queued).toHaveLength(3);
+    expect((await world.invoices("acme")).map((i) => [i.ordinal, JSON.parse(i.document).total])).toEqual([
+      [1, "10.13"],
+      [2, "10.13"],
+      [3, "10.00"],
+    ]);
+  });
+
+  test("a close record ends the earliest open period once it has ended, and nothing else", async () => {
+    const close = (periodStart: number, recorded: string) =>
+      ledger.record({ kind: "close", tenantId: "acme", periodStart, actor: "root", recordedAt: at(recorded) });
+    ledger.record(usage("acme", "a", JANUARY));
+    close(JANUARY, "2026-01-31T23:59:59");
+    close(FEBRUARY, "2026-02-01T00:00:00");
+    ledger.record(usage("acme", "b", JANUARY + 1));
+    close(JANUARY, "2026-02-01T00:00:00");
+    close(JANUARY, "2026-02-01T00:00:01");
+    await world.deliver(ledger);
+    await world.close("acme");
+    expect((await world.invoices("acme")).map((i) => JSON.parse(i.document).watermark)).toEqual(["5"]);
+  });
+
+  test("ticks leave a test tenant alone, close records move it through its life", async () => {
+    world.state.apply(tenant("acme", { version: 2, testClock: JANUARY }));
+    ledger.record(usage("acme", "a", JANUARY), tick("2027-01-01T00:00:00"));
+    await world.deliver(ledger);
+    expect(world.queued).toEqual([]);
+    for (let month = 0; month < 12; month += 1) {
+      const periodStart = Date.UTC(2026, month, 1);
+      ledger.record({ kind: "close", tenantId: "acme", periodStart, actor: "clock", recordedAt: JANUARY });
+    }
+    await world.deliver(ledger);
+    await world.close("acme");
+    expect((await world.invoices("acme")).map((i) => JSON.parse(i.document).total)).toEqual([
+      "10.13",
+      ...Array.from({ length: 11 }, () => "10.00"),
+    ]);
+  });
+
   test("the database refuses to change, delete or empty what is closed", async () => {
     await closeJanuary();
     for (const statement of [
