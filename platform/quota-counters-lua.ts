@@ -188,7 +188,7 @@ function ops.load()
 end
 
 function ops.repair()
-  if not loaded() or q.seq < tonumber(redis.call('HGET', H, 'seq')) then return 0 end
+  if not loaded() or q.seq <= tonumber(redis.call('HGET', H, 'seq')) then return 0 end
   redis.call('HSET', H, 'seq', string.format('%.0f', q.seq))
   for _, one in ipairs(q.counters) do
     local c = counter(one.counter)

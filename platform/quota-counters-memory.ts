@@ -105,7 +105,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
 
   function repair(request: TenantLoad): void {
     const state = tenants.get(request.tenantId);
-    if (state === undefined || request.seq < state.seq) return;
+    if (state === undefined || request.seq <= state.seq) return;
     state.seq = request.seq;
     for (const { counter: id, window, settles, buckets } of request.counters) {
       const counter = state.counters.get(id);

@@ -1,11 +1,8 @@
 /**
  * The counters that quota decides on: fast, atomic per tenant, and never the only place that knows what they must not
- * forget. Amounts are whole numbers at the counter's scale, at most `SATURATED`; times are epoch ms on the counters' own
- * clock, or the tenant's test clock where one is passed.
+ * forget. Amounts are whole numbers at the counter's scale, limits at most 10^15 and single amounts at most 9 * 10^15, so
+ * that doubles compare exactly; times are epoch ms on the counters' own clock, or the tenant's test clock where one is passed.
  */
-
-/** Sums stop here, above every limit (10^15), so that doubles stay exact. */
-export const SATURATED = 9_000_000_000_000_000;
 
 /** Sliding: a ring of sub-buckets counted whole while any moment of theirs is inside. Period: one bucket, [start, end). */
 export type CounterWindow =
@@ -160,7 +157,7 @@ export interface QuotaCounters {
   decide(request: DecideRequest): Promise<DecideOutcome>;
   /** Adds counters that are not loaded in this incarnation yet; loaded ones stay as they are. */
   load(load: TenantLoad): Promise<void>;
-  /** Raises settled usage to what the database says; open reservations stay. */
+  /** Raises settled usage to what the database says, if that is ahead; open reservations stay. */
   repair(load: TenantLoad): Promise<void>;
   settle(request: SettleRequest): Promise<SettleOutcome>;
   /** Tells of a bound that is durable. */

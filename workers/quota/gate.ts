@@ -22,6 +22,7 @@ import {
 import { counterId, type LimitInForce, type LimitsInForce, reservationOf } from "./rules/limits.js";
 import { unitsDown } from "./rules/scaling.js";
 import { outlivesLoss } from "./rules/windows.js";
+import { isDatabaseUnreachable } from "./store.js";
 import { counterWindow, type LimitedTenant, type TenantLimits } from "./tenant-limits.js";
 
 export interface QuotaRequest {
@@ -49,6 +50,8 @@ export interface GateOptions {
   readonly loader: CounterLoader;
   readonly bounds: Bounds;
   readonly limits: TenantLimits;
+  /** Told why the counters could not decide; the request was answered as its limits' kinds say. */
+  onUnavailable(error: unknown): void;
   /** Told of each denial of a consume by a hard limit. */
   onDenied(tenant: TenantState, decision: Decision, inForce: LimitsInForce): void;
 }
@@ -102,7 +105,8 @@ export function createGate(options: GateOptions): Gate {
         else await bounds.raise(tenant.id, wantsOf(outcome.needs, charges));
       }
     } catch (error) {
-      if (!(error instanceof CountersUnavailable)) throw error;
+      if (!(error instanceof CountersUnavailable) && !isDatabaseUnreachable(error)) throw error;
+      options.onUnavailable(error);
     }
     return undefined;
   }

@@ -42,6 +42,7 @@ export async function startQuota(context: RoomContext): Promise<Room> {
     limits,
     bounds: createBounds(counters, store),
     onDenied: denials.note,
+    onUnavailable: onError,
   });
   let consumer: LogConsumer | undefined;
   const reconciler = startReconciler({

@@ -1,3 +1,4 @@
+import { connect, createServer, type Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../tests/servers/servers.js";
 import { openWorld, type StartedRoom, type World } from "./quota-world.testing.js";
@@ -319,4 +320,80 @@ for (const backend of ["in process", "Redis"] as const) {
       expect((await post("consume", headers, { meter: "calls", amount: "4", idempotencyKey: "b" })).status).toBe(200);
     });
   });
+}
+
+describe.skipIf(!hasPostgres || !hasRedis)("quota while Redis does not answer", () => {
+  test("hard limits deny, soft ones go on degraded, readiness says why, and all is well again by itself", async () => {
+    const proxy = await startProxy(redisUrl());
+    const world = await openWorld({ redisUrl: proxy.url });
+    world.meter("calls");
+    world.plan("hard", [{ limit: "5", window: "DAY" }]);
+    world.plan("soft", [{ limit: "5", kind: "SOFT" }]);
+    world.tenant("h", "hard");
+    world.tenant("s", "soft");
+    const keys = { h: world.key("h"), s: world.key("s") };
+    const room = await world.startRoom();
+    const consume = async (who: "h" | "s", idempotencyKey: string) => {
+      const payload = { meter: "calls", idempotencyKey };
+      const request = { method: "POST", url: "/v1/quota/consume", headers: keys[who], payload } as const;
+      const response = await room.app.inject(request);
+      return { retryAfter: response.headers["retry-after"], ...response.json<Answer>() };
+    };
+    expect(await consume("h", "a")).toMatchObject({ allowed: true, reason: "WITHIN_LIMITS" });
+    proxy.cut();
+    expect(await consume("h", "b")).toMatchObject({ allowed: false, reason: "COUNTER_REBUILDING", retryAfter: "1" });
+    expect(await consume("s", "b")).toMatchObject({ allowed: true, reason: "DEGRADED" });
+    expect((await room.room.readiness()).reasons).toContain("the quota counters do not answer");
+    proxy.mend();
+    const again = await waitFor(
+      async () => {
+        const answer = await consume("h", "c");
+        return answer.allowed ? answer : undefined;
+      },
+      { what: "Redis again" },
+    );
+    expect(again.limits[0]).toMatchObject({ reserved: "2" });
+    await room.stop();
+    await world.close();
+    await proxy.stop();
+  });
+});
+
+/** A way to Redis that can be cut: open connections break and new ones are refused until it is mended. */
+async function startProxy(target: string) {
+  const { hostname, port } = new URL(target);
+  const sockets = new Set<Socket>();
+  let open = true;
+  const server = createServer((client) => {
+    if (!open) return client.destroy();
+    const upstream = connect(Number(port), hostname);
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on("error", () => socket.destroy());
+      socket.on("close", () => {
+        sockets.delete(socket);
+        client.destroy();
+        upstream.destroy();
+      });
+    }
+    client.pipe(upstream).pipe(client);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (typeof address !== "object" || address === null) throw new Error("the proxy has no port");
+  const cut = (): void => {
+    open = false;
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    url: `redis://127.0.0.1:${address.port}`,
+    cut,
+    mend: (): void => {
+      open = true;
+    },
+    stop: () => {
+      cut();
+      return new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
 }

@@ -45,8 +45,19 @@ export interface RaisedBound {
 
 export type QuotaStore = ReturnType<typeof createQuotaStore>;
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const MAX_BILLING_PERIOD_MS = 31 * DAY_MS;
+
+const UNREACHABLE_CODES = /^(?:ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|08|57P|53300|P1001|P1002|P1008|P1017|P2024|P2037)/;
+const UNREACHABLE_MESSAGES = /timeout exceeded when trying to connect|Connection terminated/;
+
+/** Whether an error of this store means that the database does not answer now, rather than a bug. */
+export function isDatabaseUnreachable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  return UNREACHABLE_CODES.test(code) || UNREACHABLE_MESSAGES.test(error.message);
+}
 
 /** How far back a bucket may begin and still be inside a sliding window. */
 const reachMs = (window: SlidingWindow): number =>
@@ -278,14 +289,17 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
 
     /** Forgets what no window reaches any more. Periods' totals and emitted alerts stay. */
     async prune(now: number): Promise<void> {
+      const before = (ms: number): Date => new Date(now - ms);
       await database.pool.query(
-        "DELETE FROM usage_total WHERE grain <> 'BILLING_PERIOD' AND bucket_start < $1::timestamptz",
-        [new Date(now - 3 * DAY_MS)],
+        `DELETE FROM usage_total WHERE grain <> 'BILLING_PERIOD'
+         AND (bucket_start < $1::timestamptz OR (grain IN ('SECOND', 'MINUTE') AND bucket_start < $2::timestamptz))`,
+        [before(3 * DAY_MS), before(3 * HOUR_MS)],
       );
-      await database.pool.query("DELETE FROM granted_bound WHERE bucket_start < $1::timestamptz AND expires_at < $2", [
-        new Date(now - 3 * DAY_MS - MAX_BILLING_PERIOD_MS),
-        new Date(now),
-      ]);
+      await database.pool.query(
+        `DELETE FROM granted_bound WHERE bucket_start < $1::timestamptz
+         AND (quota_window <> 'BILLING_PERIOD' OR bucket_start < $2::timestamptz)`,
+        [before(3 * DAY_MS), before(3 * DAY_MS + MAX_BILLING_PERIOD_MS)],
+      );
     },
 
     stop: () => prisma.$disconnect(),

@@ -1,4 +1,5 @@
 import type { Clock } from "#kernel/clock.js";
+import { periodAt } from "#kernel/period.js";
 import type { CounterWindow } from "#platform/quota-counters.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
@@ -21,10 +22,26 @@ export interface TenantLimits {
   at(tenant: TenantState, atMs: number, version: number): LimitsInForce | undefined;
 }
 
+/** Periods and tenancy versions that a batch of the ledger touches are few. */
+const REMEMBERED_PER_TENANT = 16;
+
 /** The limits in force, from this process's copy of tenancy. */
 export function createTenantLimits(tenancy: TenancyCopy, clock: Clock): TenantLimits {
-  const at = (tenant: TenantState, atMs: number, version: number) =>
-    limitsInForce(tenant, (planId) => tenancy.plan(planId), atMs, version);
+  const known = new WeakMap<TenantState, Map<string, LimitsInForce>>();
+
+  /** A tenant's state is replaced when it changes and a published plan version never changes: what was found stays true. */
+  function at(tenant: TenantState, atMs: number, version: number): LimitsInForce | undefined {
+    const ofTenant = known.get(tenant) ?? new Map<string, LimitsInForce>();
+    known.set(tenant, ofTenant);
+    const key = `${periodAt(atMs, tenant.billingAnchorDay).start} ${version}`;
+    const before = ofTenant.get(key);
+    if (before !== undefined) return before;
+    const found = limitsInForce(tenant, (planId) => tenancy.plan(planId), atMs, version);
+    if (found === undefined) return undefined;
+    if (ofTenant.size >= REMEMBERED_PER_TENANT) ofTenant.clear();
+    ofTenant.set(key, found);
+    return found;
+  }
   return {
     at,
     current(tenantId) {

@@ -151,24 +151,23 @@ function alertsOf({ tenant, readings }: TenantUsage, totals: Totals, limits: Ten
     const steps = totals.advance(reading);
     const ofPeriod = limits.at(tenant, reading.time, reading.tenancyVersion);
     const ofArrival = limits.at(tenant, reading.arrivedAt, reading.tenancyVersion);
-    return [ofPeriod, ofArrival].flatMap((inForce) => {
-      if (inForce === undefined) return [];
-      const judged = inForce.limits.filter(
-        ({ meter, window }) => meter === reading.meter && (window === "BILLING_PERIOD") === (inForce === ofPeriod),
-      );
-      return judged.flatMap((limit) => alertsOfStep(tenant.id, inForce, limit, steps.get(limit.window), reading));
-    });
+    const judge = (inForce: LimitsInForce | undefined, ofPeriods: boolean) =>
+      (inForce?.limits ?? [])
+        .filter(({ meter, window }) => meter === reading.meter && (window === "BILLING_PERIOD") === ofPeriods)
+        .flatMap((limit) => alertsOfStep(tenant.id, inForce, limit, steps.get(limit.window), reading));
+    return [...judge(ofPeriod, true), ...judge(ofArrival, false)];
   });
 }
 
 function alertsOfStep(
   tenantId: string,
-  { planId, planVersion }: LimitsInForce,
+  inForce: LimitsInForce | undefined,
   limit: LimitInForce,
   step: Step | undefined,
   reading: UsageReading,
 ): readonly QuotaAlert[] {
-  if (step === undefined) return [];
+  if (step === undefined || inForce === undefined) return [];
+  const { planId, planVersion } = inForce;
   const { windowStart, before, after } = step;
   const facts = { tenantId, planId, planVersion, limit, windowStart, used: after, at: reading.recordedAt };
   return crossings(limit, before, after).map((crossing) => alertOf(facts, crossing));

@@ -42,10 +42,12 @@ export function usageReadings(
   // The entry that takes an event back is read under the meters that counted the event.
   const version = event.tenancyVersion;
   const readings: UsageReading[] = [];
-  for (const meter of metersOfType(event.type)) {
-    const countable = meter.aggregation === "COUNT" || meter.aggregation === "SUM";
-    if (!countable || !isMeterActive(meter, version)) continue;
-    const reading = readMeter(meter, JSON.parse(event.data));
+  const meters = metersOfType(event.type).filter(
+    (meter) => (meter.aggregation === "COUNT" || meter.aggregation === "SUM") && isMeterActive(meter, version),
+  );
+  const data: unknown = meters.length === 0 ? undefined : JSON.parse(event.data);
+  for (const meter of meters) {
+    const reading = readMeter(meter, data);
     if (reading.kind === "invalid") continue;
     const value = new Decimal(reading.value);
     readings.push({
