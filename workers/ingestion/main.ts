@@ -72,8 +72,7 @@ export async function startIngestion(context: RoomContext): Promise<Room> {
     },
     readiness: createReadiness({ recorder, publisher, ticks, log, clock }),
     async stop() {
-      await appender.stop();
-      await Promise.all([ticks.stop(), trimming.stop()]);
+      await Promise.all([appender.stop(), ticks.stop(), trimming.stop()]);
       await recorder.stop();
       await publisher.stop();
       await database.stop();

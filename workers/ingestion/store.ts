@@ -1,6 +1,7 @@
 import type { Database, Transaction } from "#platform/database.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type LedgerRow, rowOf } from "./ledger-row.js";
+import type { DecodedItem } from "./rules/decode-record.js";
 import type { AccountChange, BatchOutcome, KnownKey, Quarantined } from "./rules/record-items.js";
 
 /** What is written while recording; `store-reads.ts` has what is only read. No other file knows this database. */
@@ -162,29 +163,30 @@ async function countDuplicates(tx: Transaction, partition: number, counts: Reado
 }
 
 async function insertQuarantined(tx: Transaction, partition: number, rows: readonly Quarantined[]): Promise<void> {
-  for (const { item, reason, detail, recordedSeq } of rows) {
-    await tx.query({
-      name: "insert-quarantined",
-      text: `INSERT INTO quarantined_event (partition, key, fingerprint, tenant_id, source, id, type, time_ms,
-               received_at_ms, data, reason, detail, recorded_seq, status)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'QUARANTINED')`,
-      values: [
-        partition,
-        item.key,
-        item.fingerprintUuid,
-        item.tenantId,
-        item.source,
-        item.id,
-        item.type,
-        item.time,
-        item.receivedAt,
-        item.data,
-        reason,
-        detail,
-        recordedSeq,
-      ],
-    });
-  }
+  if (rows.length === 0) return;
+  const column = <K extends keyof DecodedItem>(name: K): DecodedItem[K][] => rows.map(({ item }) => item[name]);
+  await tx.query({
+    name: "insert-quarantined",
+    text: `INSERT INTO quarantined_event (partition, status, key, fingerprint, tenant_id, source, id, type, time_ms,
+             received_at_ms, data, reason, detail, recorded_seq)
+           SELECT $1, 'QUARANTINED', * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+             $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[])`,
+    values: [
+      partition,
+      column("key"),
+      column("fingerprintUuid"),
+      column("tenantId"),
+      column("source"),
+      column("id"),
+      column("type"),
+      column("time"),
+      column("receivedAt"),
+      column("data"),
+      rows.map(({ reason }) => reason),
+      rows.map(({ detail }) => detail),
+      rows.map(({ recordedSeq }) => recordedSeq),
+    ],
+  });
 }
 
 export async function changeAccounts(
