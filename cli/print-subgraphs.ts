@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { pino } from "pino";
 import { parseConfig } from "#platform/config.js";
+import { createLogger } from "#platform/logger.js";
 import { startSystem } from "./system.js";
 
 /** Prints `[{ name, sdl }]` of the subgraphs that really run: starts the system in a folder that is thrown away. */
@@ -16,7 +16,7 @@ try {
   });
   const system = await startSystem({
     config,
-    logger: pino({ level: "warn" }, pino.destination(2)),
+    logger: createLogger("warn"),
     fail(error) {
       throw error;
     },

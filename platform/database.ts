@@ -38,7 +38,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     options: "-c timezone=UTC",
     connectionTimeoutMillis: 10_000,
   });
-  pool.on("error", options.onError);
+  let stopping = false;
+  pool.on("error", (error) => {
+    // Idle connections may report the server's goodbye after the pool has ended.
+    if (!stopping) options.onError(error);
+  });
   try {
     if (options.migrationsDir !== undefined) await migrate(options.url, options.migrationsDir);
   } catch (error) {
@@ -65,7 +69,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
         client.release(broken);
       }
     },
-    stop: () => pool.end(),
+    stop() {
+      stopping = true;
+      return pool.end();
+    },
   };
 }
 

@@ -3,7 +3,6 @@
 export const CREATE_METER = /* GraphQL */ `mutation ($input: CreateMeterInput!) { createMeter(input: $input) { key } }`;
 export const CREATE_PLAN = /* GraphQL */ `mutation ($input: CreatePlanInput!) { createPlan(input: $input) { id } }`;
 export const CREATE_TENANT = /* GraphQL */ `mutation ($input: CreateTenantInput!) { createTenant(input: $input) { id } }`;
-export const FIND_TENANT = /* GraphQL */ `query ($id: ID!) { tenant(id: $id) { id } }`;
 export const ISSUE_KEY = /* GraphQL */ `
   mutation ($input: IssueApiKeyInput!) { issueApiKey(input: $input) { secret } }
 `;
