@@ -1,7 +1,8 @@
 import { createRequire } from "node:module";
 
 // The package is CommonJS with types that claim an ES default export, so a plain import type-checks only where it fails.
-const serialize: (value: unknown) => unknown = createRequire(import.meta.url)("canonicalize");
+const require = createRequire(import.meta.url);
+const serialize: (value: unknown) => unknown = require("canonicalize");
 
 /** Canonical JSON text (RFC 8785): equal values have equal bytes. Throws for what JSON cannot carry. */
 export function canonicalJson(value: unknown): string {

@@ -1,4 +1,4 @@
-import { Decimal, formatDecimal, ZERO } from "#kernel/decimal.js";
+import { Decimal, ZERO } from "#kernel/decimal.js";
 import { formatMoney } from "#kernel/money.js";
 import type { Period } from "#kernel/period.js";
 import type { PlanVersionState, PriceState } from "#schema/events/tenancy-changed.v1.js";
@@ -181,5 +181,3 @@ export const keyOf = (identity: LineIdentity): string =>
 const sum = (amounts: readonly Decimal[]): Decimal => amounts.reduce((total, amount) => total.plus(amount), ZERO);
 
 export const totalOf = (lines: readonly InvoiceLine[]): Decimal => sum(lines.map((line) => line.amount));
-
-export const quantityText = (quantity: Decimal): string => formatDecimal(quantity);
