@@ -4,7 +4,7 @@ import { partitionOf } from "#kernel/partition.js";
 import type { NewRecord } from "#platform/event-log.js";
 import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
 import { type AppenderLimits, createAppender } from "./appender.js";
-import { receivedItem } from "./test-world.js";
+import { receivedItem } from "./world.testing.js";
 
 const PARTITIONS = 4;
 

@@ -7,7 +7,7 @@ import type { EventLog } from "#platform/event-log.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
-import { apiKeyState, meterState, openWorld, startRoom, tenantState, type World } from "./test-world.js";
+import { apiKeyState, meterState, openWorld, startRoom, tenantState, type World } from "./world.testing.js";
 
 const DAY_MS = 86_400_000;
 const BATCH = "application/cloudevents-batch+json";
@@ -40,6 +40,7 @@ describe.skipIf(!hasPostgres)("the edge", () => {
       keys[name] = secret;
     };
     add("acme", "acme", ["INGEST", "READ"]);
+    add("reader", "acme", ["READ"]);
     add("globex", "globex");
     add("quota", "acme", ["QUOTA"]);
     add("platform", null);
@@ -268,6 +269,19 @@ describe.skipIf(!hasPostgres)("the edge", () => {
       body: { code: "SUBJECT_REQUIRED" },
     });
     expect(await get(`source=test&id=${one.id}`, "quota")).toMatchObject({ status: 403 });
+  });
+
+  test("with a copy of tenancy that is too old, reading fails closed and ingest goes on", async () => {
+    const stale = await startRoom({ ...world, tenancy: { ...world.tenancy, isStale: () => true } });
+    const ask = async (method: "GET" | "POST", key: string) => {
+      const headers = { authorization: `Bearer ${keys[key]}`, "content-type": SINGLE };
+      const payload = method === "POST" ? { payload: JSON.stringify(event()) } : {};
+      return (await stale.app.inject({ method, url: "/v1/events?source=a&id=b", headers, ...payload })).statusCode;
+    };
+    expect(await ask("GET", "reader")).toBe(503);
+    expect(await ask("GET", "acme")).toBe(404);
+    expect(await ask("POST", "acme")).toBe(202);
+    await stale.stop();
   });
 
   test("when the log is down a request gets 503 and Retry-After over a real socket, and none is half accepted", async () => {

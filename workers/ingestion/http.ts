@@ -165,6 +165,8 @@ async function answerLookup(request: FastifyRequest, reply: FastifyReply, option
   const key = keyOf(request, options);
   if (!key.scopes.some((scope) => scope === "INGEST" || scope === "READ" || scope === "ADMIN"))
     throw new MetrlyError("FORBIDDEN", "This API key lacks the scope INGEST or READ");
+  if (!key.scopes.includes("INGEST") && options.tenancy.isStale())
+    throw new MetrlyError("UNAVAILABLE", "This process has not heard of revoked keys for too long to let anyone read");
   const { searchParams } = new URL(request.url, "http://localhost");
   const tenantId = key.tenantId ?? searchParams.get("tenantId");
   if (tenantId === null)

@@ -11,7 +11,7 @@ import {
   receivedItem,
   startRoom,
   type World,
-} from "./test-world.js";
+} from "./world.testing.js";
 
 describe.skipIf(!hasPostgres)("the internal ledger API", () => {
   let world: World;

@@ -10,7 +10,7 @@ import { decodeRecord } from "./rules/decode-record.js";
 import { planSteps } from "./rules/plan-steps.js";
 import { openCursor } from "./store.js";
 import { readPublished } from "./store-reads.js";
-import { openWorld, publishedEntries, receivedItem, type World } from "./test-world.js";
+import { openWorld, publishedEntries, receivedItem, type World } from "./world.testing.js";
 
 describe.skipIf(!hasPostgres)("publishing", () => {
   let world: World;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createRecentlyAcknowledged } from "./recently-acknowledged.js";
-import { receivedItem } from "./test-world.js";
+import { receivedItem } from "./world.testing.js";
 
 test("only the very event is known: another payload, source or tenant is not", () => {
   const recent = createRecentlyAcknowledged();

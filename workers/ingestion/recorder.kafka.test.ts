@@ -7,7 +7,7 @@ import { TOPICS, USAGE_RECEIVED } from "#schema/topics.js";
 import { hasKafka, hasPostgres, kafkaBrokers, waitFor } from "../../tests/servers/servers.js";
 import { measureAccounting } from "./accounting.js";
 import { readLedger } from "./store-reads.js";
-import { appendItems, openWorld, publishedEntries, receivedItem, startRoom, type World } from "./test-world.js";
+import { appendItems, openWorld, publishedEntries, receivedItem, startRoom, type World } from "./world.testing.js";
 
 describe.skipIf(!hasPostgres || !hasKafka)("recording from Kafka", () => {
   let world: World;

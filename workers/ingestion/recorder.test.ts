@@ -17,7 +17,7 @@ import {
   rowsOf,
   startRoom,
   type World,
-} from "./test-world.js";
+} from "./world.testing.js";
 
 describe.skipIf(!hasPostgres)("recording", () => {
   let world: World;

@@ -13,7 +13,7 @@ import {
   receivedItem,
   startRoom,
   type World,
-} from "./test-world.js";
+} from "./world.testing.js";
 
 const ADMIN: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
 const VIEWER: Identity = { kind: "API_KEY", id: "key", tenantId: "acme", roles: ["TENANT_VIEWER"], scopes: ["READ"] };

@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { manualClock } from "#kernel/clock.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
-import { openWorld, type World } from "./test-world.js";
 import { startTicks } from "./ticks.js";
+import { openWorld, type World } from "./world.testing.js";
 
 describe.skipIf(!hasPostgres)("the clock in the log", () => {
   let world: World;
