@@ -10,6 +10,7 @@ import {
 import { GraphQLError, type GraphQLSchema } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import { maskError, type Subgraph } from "#platform/subgraph.js";
+import { locateErrors } from "./error-paths.js";
 
 /** A subgraph and how it is reached: executed in this process. */
 export type SubgraphTarget = Subgraph;
@@ -30,7 +31,7 @@ export function buildGatewaySchema(
       guarded(target.name, reach(target), (error) => onFailure(target.name, error)),
     ]),
   );
-  return getStitchedSchemaFromSupergraphSdl({
+  const schema = getStitchedSchemaFromSupergraphSdl({
     supergraphSdl,
     batch: true,
     onSubschemaConfig(config) {
@@ -39,6 +40,7 @@ export function buildGatewaySchema(
       config.executor = executor;
     },
   });
+  return locateErrors(schema);
 }
 
 /** How operations reach a subgraph: the one place that knows. */

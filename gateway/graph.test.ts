@@ -75,8 +75,30 @@ describe("one graph over the subgraphs", () => {
     expect(answer.errors).toContainEqual({
       message: "The id is taken",
       path: ["conflict"],
+      locations: [{ line: 1, column: 40 }],
       extensions: { code: "CONFLICT", takenBy: "acme" },
     });
+  });
+
+  test("an error in a list says at which of its items", async () => {
+    const { data, errors } = await world.ask(
+      "{ tenants { nodes { usage invoices { nodes { lines { faulty } } } } } }",
+      world.admin,
+    );
+    const paths = errors?.map(({ path }) => path);
+    expect(data).toMatchObject({ tenants: { nodes: [{ usage: 4 }, { usage: 6 }, { usage: null }] } });
+    expect(paths).toContainEqual(["tenants", "nodes", 2, "usage"]);
+    for (const tenant of [0, 1, 2])
+      expect(paths).toContainEqual(["tenants", "nodes", tenant, "invoices", "nodes", 0, "lines", 0, "faulty"]);
+    expect(paths).toHaveLength(4);
+  });
+
+  test("a null that rose from deeper inside still says where it began", async () => {
+    const { data, errors } = await world.ask('{ tenant(id: "acme") { invoices { nodes { required } } } }', world.admin);
+    expect(data).toEqual({ tenant: { invoices: null } });
+    expect(errors).toMatchObject([
+      { path: ["tenant", "invoices", "nodes", 0, "required"], extensions: { code: "CONFLICT" } },
+    ]);
   });
 
   test("a bug is logged and shows nothing of itself", async () => {

@@ -180,6 +180,18 @@ function billing(): Promise<Subgraph> {
   class Tenant {
     @Field(() => ID) id!: string;
   }
+  @Resolver(() => InvoiceLine)
+  class LineResolver {
+    @FieldResolver(() => Int, { nullable: true }) faulty(): number {
+      throw new MetrlyError("CONFLICT", "This line is being rebuilt");
+    }
+  }
+  @Resolver(() => Invoice)
+  class InvoiceResolver {
+    @FieldResolver(() => Int) required(): number {
+      throw new MetrlyError("CONFLICT", "This invoice is being rebuilt");
+    }
+  }
   @Resolver(() => Tenant)
   class BillingResolver {
     @FieldResolver(() => InvoiceConnection, { nullable: true }) invoices(
@@ -195,7 +207,7 @@ function billing(): Promise<Subgraph> {
   }
   return buildSubgraph({
     name: "billing",
-    resolvers: [new BillingResolver()],
+    resolvers: [new BillingResolver(), new InvoiceResolver(), new LineResolver()],
     references: { Tenant: ({ id }) => ({ id }), Invoice: ({ id }) => ({ id, lines: [], tenant: { id: "acme" } }) },
     orphanedTypes: [Tenant],
   });
