@@ -55,7 +55,7 @@ export function foldEntries(entries: readonly LedgerEntry[], metersOfType: Meter
   const deltas: UsageDelta[] = [];
   const counts = new Map<string, CountDelta>();
   const unmetered = new Map<string, UnmeteredDelta>();
-  let cells = new Map<string, UsageDelta>();
+  let cells = new Map<string, Cell>();
   for (const entry of entries) {
     if (entry.kind === "event") {
       const fed = feed(cells, entry, entry, 1, metersOfType);
@@ -64,17 +64,28 @@ export function foldEntries(entries: readonly LedgerEntry[], metersOfType: Meter
     } else if (entry.kind === "void") {
       feed(cells, entry.event, entry, -1, metersOfType);
     } else {
-      deltas.push(...cells.values());
+      deltas.push(...finished(cells));
       cells = new Map();
     }
   }
-  deltas.push(...cells.values());
+  deltas.push(...finished(cells));
   return { deltas, counts: [...counts.values()], unmetered: [...unmetered.values()] };
+}
+
+/** A COUNT is its events: it becomes a decimal once, at the end. */
+interface Cell extends UsageDelta {
+  readonly counts: boolean;
+}
+
+function finished(cells: ReadonlyMap<string, Cell>): Cell[] {
+  const done = [...cells.values()];
+  for (const cell of done) if (cell.counts) cell.quantity = new Decimal(cell.eventCount);
+  return done;
 }
 
 /** Adds (or takes back) one event in every meter it feeds; answers whether there is one. */
 function feed(
-  cells: Map<string, UsageDelta>,
+  cells: Map<string, Cell>,
   event: RecordedEvent,
   carrier: { readonly seq: number; readonly recordedAt: number },
   sign: 1 | -1,
@@ -94,7 +105,7 @@ function feed(
     cell.seq = carrier.seq;
     cell.eventCount += sign;
     cell.lastEventAt = Math.max(cell.lastEventAt, event.time);
-    if (meter.aggregation === "COUNT" || meter.aggregation === "SUM") {
+    if (meter.aggregation === "SUM") {
       cell.quantity = sign === 1 ? cell.quantity.plus(reading.value) : cell.quantity.minus(reading.value);
     }
   }
@@ -102,20 +113,21 @@ function feed(
 }
 
 function cellOf(
-  cells: Map<string, UsageDelta>,
+  cells: Map<string, Cell>,
   event: RecordedEvent,
   recordedAt: number,
   meter: MeterState,
   reading: string,
   dimensions: string,
-): UsageDelta {
+): Cell {
   const hour = hourOf(event.time);
   const recordedHour = hourOf(recordedAt);
   const value = storedValue(meter.aggregation, reading, event.time, event.seq);
   const key = `${event.tenantId}\n${meter.id}\n${hour}\n${recordedHour}\n${dimensions}\n${value}`;
   const known = cells.get(key);
   if (known !== undefined) return known;
-  const cell: UsageDelta = {
+  const cell: Cell = {
+    counts: meter.aggregation === "COUNT",
     tenantId: event.tenantId,
     meter: meter.id,
     hour,
