@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { minorDigits } from "#kernel/money.js";
 import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { assignedPlan, graceEnd, planVersionOf } from "#schema/tenancy-history.js";
-import { type Charge, charges, lump, type Step } from "./charges.js";
-import { fixed, isNothing, minus, NOTHING, plain, plus, type Rational, total } from "./rational.js";
-import { createTally, type Meters, nextMonth, periodStartOf } from "./tally.js";
+import { type Charge, charges, lump } from "./charges.js";
+import { canonical, documentOf, invoiceId, type Line, type Terms } from "./document.js";
+import { isNothing, minus, NOTHING, plus, type Rational } from "./rational.js";
+import { createTally, type Meters, nextMonth, periodStartOf, type Tally } from "./tally.js";
 
 export interface History extends Meters {
   plan(id: string): PlanState | undefined;
@@ -18,206 +18,150 @@ export interface ReplayedInvoice {
   readonly sha256: string;
 }
 
-/** A period that ended, as the next invoices need it. */
+/** An invoiced period, as corrections of later invoices need it. */
 interface Settled {
   readonly start: number;
-  readonly planId: string;
-  readonly plan: PlanVersionState;
+  readonly terms: Terms;
   readonly invoiceId: string;
+  /** As last known to an invoice. */
   charges: readonly Charge[];
   /** By line: everything invoiced so far. */
   readonly invoiced: Map<string, Rational>;
 }
 
-/** Replays a tenant's life from its ledger entries, in order; answers the invoices that each entry gives rise to. */
-export function createReplay(tenant: TenantState, history: History): (entry: LedgerEntry) => ReplayedInvoice[] {
-  const anchor = tenant.billingAnchorDay;
-  const tally = createTally(history, anchor);
-  const settled = new Map<number, Settled>();
-  const late = new Set<number>();
-  let open = periodStartOf(tenant.startsAt, anchor);
-  let ordinal = 0;
-  let previous: string | null = null;
-
-  const endOf = (start: number): number => nextMonth(start, anchor);
-
-  function chargesOf(start: number, plan: PlanVersionState): Charge[] {
-    return charges(
-      plan,
-      plan.prices.map((price) => tally.quantity(start, price)),
-    );
-  }
-
-  function settle(entry: LedgerEntry): ReplayedInvoice[] {
-    const start = open;
-    open = endOf(start);
-    const assigned = assignedPlan(tenant, start, entry.tenancyVersion);
-    const plan = assigned && planVersionOf(history.plan(assigned.planId), assigned.planVersion);
-    if (assigned !== undefined && plan === undefined) throw new Error(`unknown plan version of ${assigned.planId}`);
-    const adjustments = [...late].sort((a, b) => a - b).flatMap((p) => adjust(settled.get(p)));
-    late.clear();
-    if (plan === undefined && adjustments.length === 0) return [];
-
-    const currency = plan?.currency ?? adjustments[0]?.currency ?? "";
-    const digits = minorDigits(currency);
-    const own = plan === undefined ? [] : chargesOf(start, plan);
-    const id = `inv_${tenant.id}_${padded(ordinal + 1)}`;
-    const planRef = assigned === undefined ? null : { id: assigned.planId, version: assigned.planVersion };
-    if (plan !== undefined && assigned !== undefined) {
-      const invoiced = new Map(own.map((charge) => [lineKey(charge), charge.amount]));
-      settled.set(start, { start, planId: assigned.planId, plan, invoiceId: id, charges: own, invoiced });
-    }
-    ordinal += 1;
-    const document = {
-      schema: "metrly.invoice.v1",
-      id,
-      number: `${tenant.id.toUpperCase()}-${padded(ordinal)}`,
-      tenantId: tenant.id,
-      period: { start: iso(start), end: iso(open) },
-      currency,
-      plan: planRef,
-      watermark: String(entry.seq),
-      previousSha256: previous,
-      lines: [
-        ...own.map((charge) =>
-          lineOf(
-            charge,
-            charge.kind,
-            charge.description,
-            charge.quantity,
-            charge.amount,
-            charge.steps,
-            planRef,
-            digits,
-            {
-              prices: plan,
-              adjusts: null,
-            },
-          ),
-        ),
-        ...adjustments.map((adjustment) => adjustment.line),
-      ],
-      total: fixed(total([...own.map((c) => c.amount), ...adjustments.map((a) => a.amount)]), digits),
-    };
-    const text = canonical(document);
-    previous = createHash("sha256").update(text).digest("hex");
-    return [{ ordinal, document, text, sha256: previous }];
-  }
-
-  function adjust(period: Settled | undefined): { currency: string; amount: Rational; line: unknown }[] {
-    if (period === undefined) return [];
-    const { currency } = period.plan;
-    const digits = minorDigits(currency);
-    const before = period.charges;
-    period.charges = chargesOf(period.start, period.plan);
-    const find = (list: readonly Charge[], key: string): Charge | undefined => list.find((c) => lineKey(c) === key);
-    const keys = new Set([...period.charges, ...before].map(lineKey));
-    return [...keys].flatMap((key) => {
-      const [was, now] = [find(before, key), find(period.charges, key)];
-      const charge = now ?? was;
-      if (charge === undefined) return [];
-      const already = period.invoiced.get(key) ?? NOTHING;
-      const amount = minus(now?.amount ?? NOTHING, already);
-      if (isNothing(amount)) return [];
-      period.invoiced.set(key, plus(already, amount));
-      const [quantityBefore, quantityAfter] = [was?.quantity ?? NOTHING, now?.quantity ?? NOTHING];
-      const closing = lump(minus(NOTHING, already), "already invoiced; the steps above are rounded first");
-      const line = lineOf(
-        charge,
-        "ADJUSTMENT",
-        `Adjustment of ${iso(period.start).slice(0, 10)}: ${charge.description}`,
-        minus(quantityAfter, quantityBefore),
-        amount,
-        [...(now?.steps ?? []), closing],
-        { id: period.planId, version: period.plan.version },
-        digits,
-        {
-          prices: period.plan,
-          adjusts: {
-            invoiceId: period.invoiceId,
-            kind: charge.kind,
-            periodStart: iso(period.start),
-            quantityBefore: plain(quantityBefore),
-            quantityAfter: plain(quantityAfter),
-          },
-        },
-      );
-      return [{ currency, amount, line }];
-    });
-  }
-
-  function note(time: number): void {
-    const start = periodStartOf(time, anchor);
-    if (start < open) late.add(start);
-  }
-
-  return (entry) => {
-    if (tenant.createdInVersion > entry.tenancyVersion) return [];
-    switch (entry.kind) {
-      case "event":
-        tally.add(entry);
-        note(entry.time);
-        return [];
-      case "void":
-        tally.takeBack(entry.event);
-        note(entry.event.time);
-        return [];
-      case "close": {
-        const hasEnded = tenant.testClock !== null || endOf(open) <= entry.recordedAt;
-        return entry.periodStart === open && hasEnded ? settle(entry) : [];
-      }
-      case "tick": {
-        const invoices: ReplayedInvoice[] = [];
-        while (tenant.testClock === null && graceEnd(tenant, endOf(open), entry.tenancyVersion) <= entry.at)
-          invoices.push(...settle(entry));
-        return invoices;
-      }
-      case "backfill":
-        return [];
-    }
-  };
+/** A tenant's life so far. */
+interface Life {
+  readonly tenant: TenantState;
+  readonly history: History;
+  readonly tally: Tally;
+  readonly settled: Map<number, Settled>;
+  /** Starts of ended periods that got usage since the last one ended. */
+  readonly late: Set<number>;
+  /** Start of the earliest period that has not ended. */
+  open: number;
+  ordinal: number;
+  previousSha256: string | null;
 }
 
-function lineOf(
-  charge: Charge,
-  kind: string,
-  description: string,
-  quantity: Rational,
-  amount: Rational,
-  steps: readonly Step[],
-  plan: { id: string; version: number } | null,
-  digits: number,
-  about: { prices: PlanVersionState | undefined; adjusts: object | null },
-): unknown {
-  const price = charge.price === undefined ? undefined : about.prices?.prices[charge.price];
-  return {
-    kind,
-    description,
-    meter: price?.meter ?? null,
-    dimensions: (price?.where ?? []).map(({ dimension, value }) => ({ dimension, value })),
-    quantity: plain(quantity),
-    amount: fixed(amount, digits),
-    plan,
-    price: charge.price ?? null,
-    arithmetic: steps.map((step) => ({
-      quantity: plain(step.quantity),
-      unitAmount: plain(step.unitAmount),
-      flatAmount: plain(step.flatAmount),
-      amount: plain(step.amount),
-      note: step.note,
-    })),
-    adjusts: about.adjusts,
+/** Replays a tenant's life from its ledger entries, in order; answers the invoices that each entry gives rise to. */
+export function createReplay(tenant: TenantState, history: History): (entry: LedgerEntry) => ReplayedInvoice[] {
+  const life: Life = {
+    tenant,
+    history,
+    tally: createTally(history, tenant.billingAnchorDay),
+    settled: new Map(),
+    late: new Set(),
+    open: periodStartOf(tenant.startsAt, tenant.billingAnchorDay),
+    ordinal: 0,
+    previousSha256: null,
   };
+  return (entry) => (tenant.createdInVersion > entry.tenancyVersion ? [] : live(life, entry));
+}
+
+function live(life: Life, entry: LedgerEntry): ReplayedInvoice[] {
+  const { tenant, tally } = life;
+  const openEnd = (): number => nextMonth(life.open, tenant.billingAnchorDay);
+  switch (entry.kind) {
+    case "event":
+      tally.add(entry);
+      note(life, entry.time);
+      return [];
+    case "void":
+      tally.takeBack(entry.event);
+      note(life, entry.event.time);
+      return [];
+    case "close": {
+      const hasEnded = tenant.testClock !== null || openEnd() <= entry.recordedAt;
+      return entry.periodStart === life.open && hasEnded ? settle(life, entry) : [];
+    }
+    case "tick": {
+      const invoices: ReplayedInvoice[] = [];
+      while (tenant.testClock === null && graceEnd(tenant, openEnd(), entry.tenancyVersion) <= entry.at) {
+        invoices.push(...settle(life, entry));
+      }
+      return invoices;
+    }
+    case "backfill":
+      return [];
+  }
+}
+
+function note(life: Life, time: number): void {
+  const start = periodStartOf(time, life.tenant.billingAnchorDay);
+  if (start < life.open) life.late.add(start);
+}
+
+/** Ends the open period at an entry. Without a plan and without corrections there is no invoice. */
+function settle(life: Life, entry: LedgerEntry): ReplayedInvoice[] {
+  const start = life.open;
+  const end = nextMonth(start, life.tenant.billingAnchorDay);
+  life.open = end;
+  const terms = termsOf(life, start, entry.tenancyVersion);
+  const corrections = [...life.late].sort((a, b) => a - b).flatMap((p) => correct(life, life.settled.get(p)));
+  life.late.clear();
+  const currency = (terms ?? corrections[0]?.terms)?.plan.currency;
+  if (currency === undefined) return [];
+
+  life.ordinal += 1;
+  const own = terms === undefined ? [] : chargesOf(life, start, terms.plan);
+  if (terms !== undefined) {
+    const invoiced = new Map(own.map((charge) => [lineKey(charge), charge.amount]));
+    const id = invoiceId(life.tenant.id, life.ordinal);
+    life.settled.set(start, { start, terms, invoiceId: id, charges: own, invoiced });
+  }
+  const lines = [...own.flatMap((charge) => (terms ? [{ charge, terms, amount: charge.amount }] : [])), ...corrections];
+  const { ordinal, previousSha256 } = life;
+  const document = documentOf({
+    ...{ tenantId: life.tenant.id, ordinal, start, end, currency, terms, previousSha256, lines },
+    watermark: entry.seq,
+  });
+  const text = canonical(document);
+  const sha256 = createHash("sha256").update(text).digest("hex");
+  life.previousSha256 = sha256;
+  return [{ ordinal, document, text, sha256 }];
+}
+
+function termsOf({ tenant, history }: Life, start: number, version: number): Terms | undefined {
+  const assigned = assignedPlan(tenant, start, version);
+  if (assigned === undefined) return undefined;
+  const plan = planVersionOf(history.plan(assigned.planId), assigned.planVersion);
+  if (plan === undefined) throw new Error(`unknown plan version ${assigned.planId}@${assigned.planVersion}`);
+  return { planId: assigned.planId, plan };
+}
+
+function chargesOf({ tally }: Life, start: number, plan: PlanVersionState): Charge[] {
+  return charges(
+    plan,
+    plan.prices.map((price) => tally.quantity(start, price)),
+  );
+}
+
+/** What a settled period costs now, less everything invoiced for it, line by line. */
+function correct(life: Life, period: Settled | undefined): Line[] {
+  if (period === undefined) return [];
+  const before = period.charges;
+  period.charges = chargesOf(life, period.start, period.terms.plan);
+  const keys = new Set([...period.charges, ...before].map(lineKey));
+  return [...keys].flatMap((key) => {
+    const was = before.find((charge) => lineKey(charge) === key);
+    const now = period.charges.find((charge) => lineKey(charge) === key);
+    const charge = now ?? was;
+    const already = period.invoiced.get(key) ?? NOTHING;
+    const amount = minus(now?.amount ?? NOTHING, already);
+    if (charge === undefined || isNothing(amount)) return [];
+    period.invoiced.set(key, plus(already, amount));
+    const correction = {
+      invoiceId: period.invoiceId,
+      periodStart: period.start,
+      before: was?.quantity ?? NOTHING,
+      after: now?.quantity ?? NOTHING,
+      steps: [
+        ...(now?.steps ?? []),
+        lump(minus(NOTHING, already), "already invoiced; the steps above are rounded first"),
+      ],
+    };
+    return [{ charge, terms: period.terms, amount, correction }];
+  });
 }
 
 const lineKey = (charge: Charge): string => `${charge.kind} ${charge.price ?? ""}`;
-const padded = (ordinal: number): string => String(ordinal).padStart(6, "0");
-const iso = (ms: number): string => new Date(ms).toISOString();
-
-/** JSON with sorted keys and no spaces: the verifier's own RFC 8785 for text, small integers, lists and objects. */
-export function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
-}

@@ -1,0 +1,102 @@
+import { minorDigits } from "#kernel/money.js";
+import type { PlanVersionState } from "#schema/events/tenancy-changed.v1.js";
+import type { Charge, Step } from "./charges.js";
+import { fixed, plain, type Rational, total } from "./rational.js";
+
+/** A plan version that was in force, under its id. */
+export interface Terms {
+  readonly planId: string;
+  readonly plan: PlanVersionState;
+}
+
+/** A line of an invoice: a charge of the invoice's own period, or the correction of an earlier one. */
+export interface Line {
+  readonly charge: Charge;
+  readonly terms: Terms;
+  readonly amount: Rational;
+  readonly correction?: {
+    readonly invoiceId: string;
+    readonly periodStart: number;
+    readonly before: Rational;
+    readonly after: Rational;
+    readonly steps: readonly Step[];
+  };
+}
+
+export interface Facts {
+  readonly tenantId: string;
+  readonly ordinal: number;
+  readonly start: number;
+  readonly end: number;
+  readonly currency: string;
+  readonly terms: Terms | undefined;
+  readonly watermark: number;
+  readonly previousSha256: string | null;
+  readonly lines: readonly Line[];
+}
+
+export const invoiceId = (tenantId: string, ordinal: number): string => `inv_${tenantId}_${padded(ordinal)}`;
+const padded = (ordinal: number): string => String(ordinal).padStart(6, "0");
+const iso = (ms: number): string => new Date(ms).toISOString();
+const planOf = ({ planId, plan }: Terms) => ({ id: planId, version: plan.version });
+
+/** The invoice document, version 1, as a plain value. */
+export function documentOf(facts: Facts): unknown {
+  const digits = minorDigits(facts.currency);
+  return {
+    schema: "metrly.invoice.v1",
+    id: invoiceId(facts.tenantId, facts.ordinal),
+    number: `${facts.tenantId.toUpperCase()}-${padded(facts.ordinal)}`,
+    tenantId: facts.tenantId,
+    period: { start: iso(facts.start), end: iso(facts.end) },
+    currency: facts.currency,
+    plan: facts.terms === undefined ? null : planOf(facts.terms),
+    watermark: String(facts.watermark),
+    previousSha256: facts.previousSha256,
+    lines: facts.lines.map((line) => lineOf(line, digits)),
+    total: fixed(total(facts.lines.map((line) => line.amount)), digits),
+  };
+}
+
+function lineOf({ charge, terms, amount, correction }: Line, digits: number): unknown {
+  const price = charge.price === undefined ? undefined : terms.plan.prices[charge.price];
+  const quantity = correction === undefined ? charge.quantity : difference(correction.after, correction.before);
+  const prefix = correction === undefined ? "" : `Adjustment of ${iso(correction.periodStart).slice(0, 10)}: `;
+  return {
+    kind: correction === undefined ? charge.kind : "ADJUSTMENT",
+    description: prefix + charge.description,
+    meter: price?.meter ?? null,
+    dimensions: (price?.where ?? []).map(({ dimension, value }) => ({ dimension, value })),
+    quantity: plain(quantity),
+    amount: fixed(amount, digits),
+    plan: planOf(terms),
+    price: charge.price ?? null,
+    arithmetic: (correction?.steps ?? charge.steps).map((step) => ({
+      quantity: plain(step.quantity),
+      unitAmount: plain(step.unitAmount),
+      flatAmount: plain(step.flatAmount),
+      amount: plain(step.amount),
+      note: step.note,
+    })),
+    adjusts:
+      correction === undefined
+        ? null
+        : {
+            invoiceId: correction.invoiceId,
+            kind: charge.kind,
+            periodStart: iso(correction.periodStart),
+            quantityBefore: plain(correction.before),
+            quantityAfter: plain(correction.after),
+          },
+  };
+}
+
+const difference = (a: Rational, b: Rational): Rational => total([a, { n: -b.n, d: b.d }]);
+
+/** JSON with sorted keys and no spaces: the verifier's own RFC 8785 for text, small integers, lists and objects. */
+export function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
+}
