@@ -62,11 +62,12 @@ export function createCounter(blockedUntil: number, buckets: Bucket[] = []): Cou
       return created;
     },
     prune(window, now) {
-      const gone =
-        window.kind === "period"
-          ? buckets.length - PERIODS_KEPT
-          : buckets.findIndex(({ start }) => start + window.bucketMs > now - window.windowMs);
-      buckets.splice(0, gone === -1 ? buckets.length : Math.max(0, gone));
+      if (window.kind === "period") {
+        buckets.splice(0, Math.max(0, buckets.length - PERIODS_KEPT));
+        return;
+      }
+      const firstInside = buckets.findIndex(({ start }) => start + window.bucketMs > now - window.windowMs);
+      buckets.splice(0, firstInside === -1 ? buckets.length : firstInside);
     },
     inside: (window) =>
       window.kind === "period" ? buckets.filter((bucket) => bucket.start === window.start) : buckets,

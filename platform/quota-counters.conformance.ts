@@ -167,6 +167,27 @@ export function quotaCountersConformance(name: string, open: () => Promise<Quota
       expect((await consume("m", PERIOD.end, next)).readings[0]).toMatchObject({ used: 0, reserved: 2 });
     });
 
+    test("late usage of earlier periods leaves the running one as it is", async () => {
+      const period = { ...calls(1, 10), counter: "p", window: PERIOD };
+      await load([{ charge: period }]);
+      await consume("k", T, period);
+      for (const [seq, monthsBack] of [1, 2, 1, 2].entries()) {
+        await counters.settle({
+          tenantId,
+          previousSeq: seq,
+          seq: seq + 1,
+          inForce: ["p"],
+          events: [],
+          totals: [
+            { counter: "p", bucketStart: Date.UTC(2026, 10 - monthsBack, 1), total: 9 },
+            { counter: "p", bucketStart: PERIOD.start, total: seq },
+          ],
+        });
+        const { readings } = decided(await ask("check", "x", T, [period]));
+        expect(readings[0]).toMatchObject({ used: seq, reserved: 1 });
+      }
+    });
+
     test("nothing is admitted beyond a granted bound, and the need names what the counters alone know", async () => {
       const bounded = { ...calls(2, 10), window: HOUR, bounded: true };
       await load([{ charge: bounded }]);
