@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { Command } from "commander";
+import { SERVICES } from "#platform/room.js";
 import { watchAlerts } from "./alerts.js";
 import { reportFailure } from "./failure.js";
+import type { Composition } from "./system.js";
 import { verifyInvoice } from "./verify.js";
 
 const program = new Command("metrly").description("Usage metering, real-time quotas and invoices that add up");
@@ -9,10 +11,19 @@ const program = new Command("metrly").description("Usage metering, real-time quo
 program
   .command("all", { isDefault: true })
   .description("run the whole system in this process (configuration: METRLY_* variables, see .env.example)")
-  .action(async () => {
-    const { runAll } = await import("./all.js");
-    await runAll(process.env);
-  });
+  .action(() => run("all"));
+
+for (const role of ["gateway", ...SERVICES] as const) {
+  program
+    .command(role)
+    .description(`run ${role} as a process of its own`)
+    .action(() => run(role));
+}
+
+async function run(composition: Composition): Promise<void> {
+  const { runProcess } = await import("./run.js");
+  await runProcess(composition, process.env);
+}
 
 const alerts = program.command("alerts").description("quota alerts");
 alerts

@@ -16,6 +16,7 @@ try {
   });
   const system = await startSystem({
     config,
+    composition: "all",
     logger: createLogger("warn"),
     fail(error) {
       throw error;

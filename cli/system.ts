@@ -5,9 +5,10 @@ import { collectDefaultMetrics } from "prom-client";
 import type { Config } from "#platform/config.js";
 import { createHttpServer } from "#platform/http.js";
 import { openPorts, type Ports } from "#platform/ports.js";
-import { type Room, type RoomContext, SERVICES } from "#platform/room.js";
+import { type Room, type RoomContext, SERVICES, type Service } from "#platform/room.js";
 import { Refusal } from "./failure.js";
-import { ROLES, startFrontDoor } from "./roles.js";
+import { openGraph } from "./graph.js";
+import { ROLES } from "./roles.js";
 
 export interface RunningSystem {
   /** Where the one port answers. */
@@ -20,13 +21,17 @@ export interface RunningSystem {
   stop(): Promise<void>;
 }
 
+/** What one process is: the whole system, one service, or the front door before services elsewhere. */
+export type Composition = "all" | "gateway" | Service;
+
 export interface SystemOptions {
   readonly config: Config;
+  readonly composition: Composition;
   readonly logger: Logger;
   fail(error: unknown): void;
 }
 
-/** Starts every room and the front door in this process and listens. Whatever started is stopped again when a part fails. */
+/** Starts what the composition names in this process and listens. Whatever started is stopped again when a part fails. */
 export async function startSystem(options: SystemOptions): Promise<RunningSystem> {
   const { config, logger } = options;
   await assertPortsFree(config);
@@ -49,9 +54,16 @@ async function start(
   closers: (() => Promise<void>)[],
   stop: () => Promise<void>,
 ): Promise<RunningSystem> {
-  const { config, logger } = options;
+  const { config, logger, composition } = options;
+  const services = servicesOf(composition);
   let url = "";
-  const ports: Ports = await openPorts({ ...options, processName: "all", ledgerUrl: () => url });
+  const ports: Ports = await openPorts({
+    ...options,
+    processName: composition,
+    databases: composition === "all" ? "shared" : "own",
+    jobs: services.some((service) => RUNS_JOBS.has(service)),
+    ledgerUrl: () => (composition === "all" ? url : (config.serviceUrls.ingestion ?? url)),
+  });
   closers.push(() => ports.stop());
   const { context } = ports;
   collectDefaultMetrics({ register: context.metrics });
@@ -60,16 +72,15 @@ async function start(
   closers.push(async () => {
     await Promise.all(rooms.map((room) => room.stop()));
   });
-  await startRooms(context, rooms);
+  await startRooms(context, services, rooms);
 
   const app = createHttpServer(logger.child({ room: "http" }));
   closers.push(() => app.close());
-  const subgraphs = rooms.map((room) => room.subgraph).filter((subgraph) => subgraph !== undefined);
-  const frontDoor = await startFrontDoor({ ...context, logger: logger.child({ room: "gateway" }) }, subgraphs);
-  // Open sockets would keep the server from closing: the front door says goodbye to them first.
-  closers.push(() => frontDoor.stop());
-  for (const room of [...rooms, frontDoor]) room.register?.(app);
-  registerHealth(app, [...rooms, frontDoor]);
+  for (const room of rooms) room.register?.(app);
+  // Open sockets would keep the server from closing: who holds them says goodbye first.
+  const graph = await openGraph(context, composition, app, rooms);
+  closers.push(() => graph.stop());
+  registerHealth(app, [...rooms, ...graph.rooms]);
   await app.listen({ host: config.host, port: config.port });
   url = addressOf(app, config.host);
 
@@ -81,10 +92,17 @@ async function start(
   return { url, logger, rooms, stop, beforeStop: (close) => closers.push(close) };
 }
 
+const RUNS_JOBS: ReadonlySet<Service> = new Set(["billing", "notification"]);
+
+function servicesOf(composition: Composition): readonly Service[] {
+  if (composition === "all") return SERVICES;
+  return composition === "gateway" ? [] : [composition];
+}
+
 /** Starts all services at once. When one fails, those that did start are in `rooms` to be stopped. */
-async function startRooms(context: RoomContext, rooms: Room[]): Promise<void> {
+async function startRooms(context: RoomContext, services: readonly Service[], rooms: Room[]): Promise<void> {
   const outcomes = await Promise.allSettled(
-    SERVICES.map(async (service) => {
+    services.map(async (service) => {
       const startRoom = await ROLES[service]();
       rooms.push(await startRoom({ ...context, logger: context.logger.child({ room: service }) }));
     }),
@@ -103,7 +121,7 @@ async function closeAll(closers: (() => Promise<void>)[]): Promise<void> {
   if (failure !== undefined) throw failure;
 }
 
-function registerHealth(app: FastifyInstance, rooms: readonly Room[]): void {
+function registerHealth(app: FastifyInstance, rooms: readonly Pick<Room, "name" | "readiness">[]): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
     const reasons = (

@@ -26,8 +26,12 @@ export interface Config {
   readonly webhookAllowHosts: readonly string[];
   /** Whether webhooks may go to loopback: embedded mode only. */
   readonly webhookAllowLoopback: boolean;
-  /** Signs identities and internal calls between rooms; undefined: generated into the data directory. */
+  /** Signs identities and internal calls between rooms. */
   readonly internalSecret: string | undefined;
+  /** A file that holds it instead, e.g. one that an orchestrator mounts. */
+  readonly internalSecretFile: string | undefined;
+  /** Where the other roles answer, when each is a process of its own. */
+  readonly serviceUrls: Readonly<Record<Service, string | undefined>>;
 }
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -62,6 +66,14 @@ export function parseConfig(env: Env): Config {
     webhookAllowHosts: read.list("METRLY_WEBHOOK_ALLOW_HOSTS"),
     webhookAllowLoopback: kafkaBrokers.length === 0,
     internalSecret: read.secret("METRLY_INTERNAL_SECRET"),
+    internalSecretFile: env.METRLY_INTERNAL_SECRET_FILE || undefined,
+    serviceUrls: {
+      tenancy: read.url("METRLY_TENANCY_URL", HTTP),
+      ingestion: read.url("METRLY_INGESTION_URL", HTTP),
+      quota: read.url("METRLY_QUOTA_URL", HTTP),
+      billing: read.url("METRLY_BILLING_URL", HTTP),
+      notification: read.url("METRLY_NOTIFICATION_URL", HTTP),
+    },
   };
   if (problems.length > 0)
     throw new ConfigError(`Configuration is wrong:\n${problems.map((p) => `  - ${p}`).join("\n")}`);
@@ -76,6 +88,7 @@ export const databaseName = (config: Config, service: Service | "log" | "jobs"):
 export const DEFAULT_NAMESPACE = "metrly";
 
 const MIN_SECRET_LENGTH = 32;
+const HTTP = ["http:", "https:"];
 const NAME = /^[a-z][a-z0-9_]{0,29}$/;
 
 function reader(env: Env, problems: string[]) {

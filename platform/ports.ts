@@ -1,5 +1,4 @@
-import { randomBytes, randomUUID } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
 import path from "node:path";
 import type { Logger } from "pino";
 import { Registry } from "prom-client";
@@ -12,10 +11,13 @@ import type { EventLog } from "./event-log.js";
 import { connectKafkaLog } from "./event-log-kafka.js";
 import { connectPostgresLog } from "./event-log-postgres.js";
 import { createIdentityTokens } from "./identity.js";
+import { findInternalSecret } from "./internal-secret.js";
+import type { JobQueues } from "./job-queue.js";
 import { connectJobQueues } from "./job-queue-bullmq.js";
 import { createLedgerClient } from "./ledger-client.js";
 import { namespacedLog } from "./namespaced-log.js";
 import { packageRoot } from "./package-root.js";
+import { untilReachable } from "./reachable.js";
 import type { RoomContext, Service } from "./room.js";
 import { followTenancy } from "./tenancy-copy.js";
 
@@ -30,10 +32,19 @@ export interface PortsOptions {
   readonly logger: Logger;
   /** For log lines, consumer groups and client ids. */
   readonly processName: string;
+  /**
+   * `shared`: one PostgreSQL server for all services, embedded unless configured. `own`: METRLY_DATABASE_URL is the one
+   * service's own database; a role that has none opens none.
+   */
+  readonly databases: "shared" | "own";
+  /** Whether any of the process's rooms runs jobs. */
+  readonly jobs: boolean;
   /** Where the process that serves the ledger answers; asked at each call. */
   ledgerUrl(): string;
   fail(error: unknown): void;
 }
+
+type OnStop = (close: () => Promise<void>) => void;
 
 /** Opens everything that the configuration names, in order; what was opened is closed again when a later part fails. */
 export async function openPorts(options: PortsOptions): Promise<Ports> {
@@ -49,33 +60,21 @@ export async function openPorts(options: PortsOptions): Promise<Ports> {
   }
 }
 
-async function openAll(options: PortsOptions, onStop: (close: () => Promise<void>) => void): Promise<RoomContext> {
+async function openAll(options: PortsOptions, onStop: OnStop): Promise<RoomContext> {
   const { config, logger, processName, fail } = options;
   const onError = (error: unknown) => logger.warn({ err: error }, "a port reported an error");
-  const databaseUrl = await findDatabase(options, onStop);
+  const databaseUrl = await findDatabases(options, onStop);
 
   const log = await openLog(options, databaseUrl, onStop);
-  await log.ensureTopics(TOPICS, config.partitions);
+  await untilReachable("the event log", logger, () => log.ensureTopics(TOPICS, config.partitions));
+  const jobs = options.jobs ? await openJobs(options, databaseUrl, onStop) : NO_JOBS;
 
-  const queueUrl = withDatabase(databaseUrl, databaseName(config, "jobs"));
-  if (config.redisUrl === undefined) await ensureDatabase(queueUrl);
-  const jobs = await connectJobQueues({
-    prefix: config.namespace,
-    backend:
-      config.redisUrl === undefined ? { kind: "postgres", url: queueUrl } : { kind: "redis", url: config.redisUrl },
-    onError,
-  });
-  onStop(() => jobs.stop());
-
-  const tenancy = await followTenancy({
-    log,
-    group: `tenancy-copy-${processName}-${randomUUID()}`,
-    clock: systemClock,
-    onError,
-  });
+  const tenancy = await untilReachable("tenancy's topic", logger, () =>
+    followTenancy({ log, group: `tenancy-copy-${processName}-${randomUUID()}`, clock: systemClock, onError }),
+  );
   onStop(() => tenancy.stop());
 
-  const identityTokens = createIdentityTokens(config.internalSecret ?? (await localSecret(config.dataDir)));
+  const identityTokens = createIdentityTokens(await findInternalSecret(config));
   return {
     config,
     logger,
@@ -87,17 +86,30 @@ async function openAll(options: PortsOptions, onStop: (close: () => Promise<void
     clock: systemClock,
     metrics: new Registry(),
     ledger: createLedgerClient(options.ledgerUrl, identityTokens, processName),
-    openDatabase: (service: Service) =>
-      openDatabase({
-        url: withDatabase(databaseUrl, databaseName(config, service)),
-        migrationsDir: migrationsOf(service),
-        onError,
-      }),
+    openDatabase: (service) =>
+      untilReachable(`the database of ${service}`, logger, () =>
+        openDatabase({ url: databaseUrl(service), migrationsDir: migrationsOf(service), onError }),
+      ),
   };
 }
 
-async function findDatabase(options: PortsOptions, onStop: (close: () => Promise<void>) => void): Promise<string> {
-  if (options.config.databaseUrl !== undefined) return options.config.databaseUrl;
+/** Where each database is: a function of its name. */
+type DatabaseUrl = (name: Service | "log" | "jobs") => string;
+
+async function findDatabases(options: PortsOptions, onStop: OnStop): Promise<DatabaseUrl> {
+  const { config } = options;
+  if (options.databases === "own") {
+    return (name) => {
+      if (config.databaseUrl === undefined)
+        throw new Error(`${name} needs a database and METRLY_DATABASE_URL is not set`);
+      return config.databaseUrl;
+    };
+  }
+  const server = config.databaseUrl ?? (await startEmbedded(options, onStop));
+  return (name) => withDatabase(server, databaseName(config, name));
+}
+
+async function startEmbedded(options: PortsOptions, onStop: OnStop): Promise<string> {
   const embedded = await startEmbeddedPostgres({
     dataDir: options.config.dataDir,
     onLost: (reason) => options.fail(new Error(`the embedded database went away: ${reason}`)),
@@ -106,11 +118,8 @@ async function findDatabase(options: PortsOptions, onStop: (close: () => Promise
   return embedded.url("postgres");
 }
 
-async function openLog(
-  { config, logger, processName }: PortsOptions,
-  databaseUrl: string,
-  onStop: (close: () => Promise<void>) => void,
-): Promise<EventLog> {
+async function openLog(options: PortsOptions, databaseUrl: DatabaseUrl, onStop: OnStop): Promise<EventLog> {
+  const { config, logger, processName } = options;
   if (config.kafkaBrokers.length > 0) {
     const log = await connectKafkaLog({
       brokers: config.kafkaBrokers,
@@ -122,36 +131,33 @@ async function openLog(
     return config.namespace === DEFAULT_NAMESPACE ? log : namespacedLog(log, config.namespace);
   }
   const onError = (error: unknown) => logger.warn({ err: error }, "the event log reported an error");
-  const database = await openDatabase({
-    url: withDatabase(databaseUrl, databaseName(config, "log")),
-    migrationsDir: migrationsOf("log"),
-    onError,
-  });
+  const database = await openDatabase({ url: databaseUrl("log"), migrationsDir: migrationsOf("log"), onError });
   onStop(() => database.stop());
   const log = await connectPostgresLog({ database, onError });
   onStop(() => log.stop());
   return log;
 }
 
-/** BullMQ migrates its own tables but not the database that they live in. */
-async function ensureDatabase(url: string): Promise<void> {
-  const database = await openDatabase({ url, maxConnections: 1, onError: () => undefined });
-  await database.stop();
+async function openJobs(
+  { config, logger }: PortsOptions,
+  databaseUrl: DatabaseUrl,
+  onStop: OnStop,
+): Promise<JobQueues> {
+  const backend =
+    config.redisUrl === undefined
+      ? ({ kind: "postgres", url: databaseUrl("jobs") } as const)
+      : ({ kind: "redis", url: config.redisUrl } as const);
+  const onError = (error: unknown) => logger.warn({ err: error }, "the job queues reported an error");
+  const jobs = await untilReachable("the job queues", logger, () =>
+    connectJobQueues({ prefix: config.namespace, backend, onError }),
+  );
+  onStop(() => jobs.stop());
+  return jobs;
 }
 
-const SECRET_BYTES = 32;
-
-/** The secret of an installation that configures none: generated once, readable by its owner only. */
-async function localSecret(dataDir: string): Promise<string> {
-  const folder = path.join(dataDir, "keys");
-  const file = path.join(folder, "internal-secret");
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  try {
-    await writeFile(file, randomBytes(SECRET_BYTES).toString("hex"), { mode: 0o600, flag: "wx" });
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-  }
-  return (await readFile(file, "utf8")).trim();
-}
+const noJobs = (): never => {
+  throw new Error("this process was started without job queues");
+};
+const NO_JOBS: JobQueues = { queue: noJobs, work: noJobs, stop: async () => undefined };
 
 const migrationsOf = (database: Service | "log"): string => path.join(packageRoot(), "prisma", database, "migrations");

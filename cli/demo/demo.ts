@@ -14,7 +14,7 @@ export interface DemoOptions {
 }
 
 /** Seeds the demo, starts its receiver and its gentle traffic, and prints what to try. */
-export async function startDemo({ url, config, logger, env }: DemoOptions): Promise<{ stop(): Promise<void> }> {
+export async function openDemo({ url, config, logger, env }: DemoOptions): Promise<{ stop(): Promise<void> }> {
   const connection = await findConnection({ url }, env);
   const keys = await seedDemo(connection, config.dataDir, Date.now());
   const stopReceiver = await startDemoReceiver(

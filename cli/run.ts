@@ -3,17 +3,26 @@ import { type Config, parseConfig } from "#platform/config.js";
 import { EmbeddedPostgresError } from "#platform/embedded-postgres.js";
 import { createLogger } from "#platform/logger.js";
 import { Refusal, reportFailure } from "./failure.js";
-import { type RunningSystem, startSystem } from "./system.js";
+import { assertRoleConfigured } from "./role-config.js";
+import { type Composition, type RunningSystem, startSystem } from "./system.js";
 
 const DRAIN_MS = 10_000;
 
-/** `metrly all`: the whole system in one process, until a signal or a failure ends it. Exit code 0 only when all is well. */
-export async function runAll(env: Readonly<Record<string, string | undefined>>): Promise<void> {
+/**
+ * `metrly all` and `metrly <role>`: runs until a signal or a failure ends it. Exit code 0 only when all is well.
+ */
+export async function runProcess(
+  composition: Composition,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
   const config = parseConfig(env);
+  if (composition !== "all") assertRoleConfigured(composition, config);
   const logger = createLogger(config.logLevel);
   let failed = false;
+  let stopping = false;
   const onTimeout = () => logger.fatal(`not drained within ${DRAIN_MS / 1000} s`);
   const grace = closeWithGrace({ delay: DRAIN_MS, logger: false, onTimeout }, async ({ err, signal }) => {
+    stopping = true;
     if (err !== undefined) {
       failed = true;
       logger.fatal({ err }, "stopping after a failure");
@@ -28,6 +37,7 @@ export async function runAll(env: Readonly<Record<string, string | undefined>>):
   });
   const starting = startSystem({
     config,
+    composition,
     logger,
     fail(error) {
       failed = true;
@@ -36,8 +46,11 @@ export async function runAll(env: Readonly<Record<string, string | undefined>>):
     },
   });
   try {
-    await announce(config, await starting, env);
+    const system = await starting;
+    if (composition === "all" && config.demo) await startDemo(config, system, env);
+    else process.stdout.write(`Metrly ${composition === "all" ? "" : `${composition} `}is ready: ${system.url}\n`);
   } catch (error) {
+    if (stopping) return;
     grace.uninstall();
     await starting.then(
       (system) => system.stop(),
@@ -48,16 +61,12 @@ export async function runAll(env: Readonly<Record<string, string | undefined>>):
   }
 }
 
-async function announce(
+async function startDemo(
   config: Config,
   system: RunningSystem,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
-  if (!config.demo) {
-    process.stdout.write(`Metrly is ready: ${system.url}\n`);
-    return;
-  }
-  const { startDemo } = await import("./demo/demo.js");
-  const demo = await startDemo({ url: system.url, config, logger: system.logger, env });
+  const { openDemo } = await import("./demo/demo.js");
+  const demo = await openDemo({ url: system.url, config, logger: system.logger, env });
   system.beforeStop(() => demo.stop());
 }

@@ -1,0 +1,28 @@
+import { type Config, ConfigError } from "#platform/config.js";
+import { SERVICES } from "#platform/room.js";
+import type { Composition } from "./system.js";
+
+type Role = Exclude<Composition, "all">;
+
+/** What a role of its own cannot do without; nothing is embedded there. Throws one `ConfigError` that names all of it. */
+export function assertRoleConfigured(role: Role, config: Config): void {
+  const missing: string[] = [];
+  const need = (present: boolean, variable: string) => {
+    if (!present) missing.push(variable);
+  };
+  need(config.kafkaBrokers.length > 0, "METRLY_KAFKA_BROKERS");
+  need(
+    config.internalSecret !== undefined || config.internalSecretFile !== undefined,
+    "METRLY_INTERNAL_SECRET or METRLY_INTERNAL_SECRET_FILE",
+  );
+  if (role === "gateway") {
+    for (const service of SERVICES)
+      need(config.serviceUrls[service] !== undefined, `METRLY_${service.toUpperCase()}_URL`);
+  } else {
+    need(config.databaseUrl !== undefined, "METRLY_DATABASE_URL");
+  }
+  if (role === "billing" || role === "quota") need(config.serviceUrls.ingestion !== undefined, "METRLY_INGESTION_URL");
+  if (role === "billing" || role === "quota" || role === "notification")
+    need(config.redisUrl !== undefined, "METRLY_REDIS_URL");
+  if (missing.length > 0) throw new ConfigError(`metrly ${role} needs ${missing.join(", ")} (see .env.example).`);
+}
