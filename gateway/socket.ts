@@ -10,10 +10,11 @@ import {
   validate,
 } from "graphql";
 import { CloseCode, type ServerOptions } from "graphql-ws";
-import { type Extra, useServer as serveProtocol } from "graphql-ws/use/ws";
+import type { Extra } from "graphql-ws/use/ws";
 import type { Logger } from "pino";
-import { type WebSocket, WebSocketServer } from "ws";
+import type { WebSocket } from "ws";
 import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
+import { serveGraphqlSocket } from "#platform/graphql-socket.js";
 import type { Authentication, Session } from "./authentication.js";
 import { graphqlErrorOf, toClientError } from "./client-error.js";
 import { GRAPH_LIMITS } from "./limits.js";
@@ -24,7 +25,6 @@ const MAX_MESSAGE_BYTES = 256 * 1024;
 const MAX_OPERATIONS_PER_SOCKET = 100;
 /** Revocation is checked when tenancy changes; this bounds how long an expired key or token keeps its socket. */
 const EXPIRY_CHECK_MS = 5_000;
-const CLOSE_GRACE_MS = 1_000;
 /** RFC 6455's "try again later": clients reconnect. */
 const TRY_AGAIN_LATER = 1013;
 
@@ -48,36 +48,23 @@ type ConnectionParams = Readonly<Record<string, unknown>>;
 
 export function startGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocket {
   const sessions = new Map<WebSocket, Session>();
-  const server = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES });
-  serveProtocol<ConnectionParams, Partial<Extra>>({ ...serverOptions(options, sessions), isProd: true }, server);
-  server.on("connection", (socket) => {
-    // The library's own listener writes what a client did wrong to the console, once, and lets a second error crash us.
-    socket.removeAllListeners("error");
-    socket.on("error", (error) => options.logger.debug({ err: error }, "a GraphQL socket failed"));
-    socket.once("close", () => sessions.delete(socket));
+  const server = serveGraphqlSocket<ConnectionParams>({
+    path: PATH,
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    protocol: serverOptions(options, sessions),
+    logger: options.logger,
+    onClosed: (socket) => sessions.delete(socket),
   });
   const recheck = () => {
     for (const [socket, session] of sessions) closeUnlessValid(socket, session);
   };
   const timer = setInterval(recheck, EXPIRY_CHECK_MS).unref();
   return {
-    handleUpgrade(request, socket, head) {
-      socket.on("error", (error) => options.logger.debug({ err: error }, "an upgrade failed"));
-      if (request.url?.split("?")[0] !== PATH) {
-        socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-        return;
-      }
-      server.handleUpgrade(request, socket, head, (ready) => server.emit("connection", ready, request));
-    },
+    handleUpgrade: server.handleUpgrade,
     recheck,
     async stop() {
       clearInterval(timer);
-      for (const socket of server.clients) socket.close(1001, "Going away");
-      const terminate = setTimeout(() => {
-        for (const socket of server.clients) socket.terminate();
-      }, CLOSE_GRACE_MS);
-      await new Promise<void>((resolve, reject) => server.close((error) => (error ? reject(error) : resolve())));
-      clearTimeout(terminate);
+      await server.stop();
     },
   };
 }

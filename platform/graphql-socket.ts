@@ -1,0 +1,58 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import type { ConnectionInitMessage, ServerOptions } from "graphql-ws";
+import { type Extra, useServer as serveProtocol } from "graphql-ws/use/ws";
+import type { Logger } from "pino";
+import { type WebSocket, WebSocketServer } from "ws";
+
+const CLOSE_GRACE_MS = 1_000;
+
+export interface GraphqlSocketOptions<Params extends ConnectionInitMessage["payload"]> {
+  /** Upgrades on other paths are answered 404. */
+  readonly path: string;
+  readonly maxMessageBytes: number;
+  /** What is served: graphql-ws' own options. */
+  readonly protocol: ServerOptions<Params, Extra>;
+  readonly logger: Logger;
+  /** Told of each socket that closed. */
+  readonly onClosed?: (socket: WebSocket) => void;
+}
+
+/** GraphQL over graphql-transport-ws on an HTTP server's upgrades. */
+export interface GraphqlSocketServer {
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Says goodbye to every client; whoever does not answer within a second is cut off. */
+  stop(): Promise<void>;
+}
+
+export function serveGraphqlSocket<Params extends ConnectionInitMessage["payload"]>(
+  options: GraphqlSocketOptions<Params>,
+): GraphqlSocketServer {
+  const { logger } = options;
+  const server = new WebSocketServer({ noServer: true, maxPayload: options.maxMessageBytes });
+  serveProtocol<Params, Partial<Extra>>({ ...options.protocol, isProd: true }, server);
+  server.on("connection", (socket) => {
+    // The library's own listener writes what a client did wrong to the console, once, and lets a second error crash us.
+    socket.removeAllListeners("error");
+    socket.on("error", (error) => logger.debug({ err: error }, "a GraphQL socket failed"));
+    socket.once("close", () => options.onClosed?.(socket));
+  });
+  return {
+    handleUpgrade(request, socket, head) {
+      socket.on("error", (error) => logger.debug({ err: error }, "an upgrade failed"));
+      if (request.url?.split("?")[0] !== options.path) {
+        socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        return;
+      }
+      server.handleUpgrade(request, socket, head, (ready) => server.emit("connection", ready, request));
+    },
+    async stop() {
+      for (const socket of server.clients) socket.close(1001, "Going away");
+      const terminate = setTimeout(() => {
+        for (const socket of server.clients) socket.terminate();
+      }, CLOSE_GRACE_MS);
+      await new Promise<void>((resolve, reject) => server.close((error) => (error ? reject(error) : resolve())));
+      clearTimeout(terminate);
+    },
+  };
+}
