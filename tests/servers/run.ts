@@ -5,6 +5,7 @@ import path from "node:path";
 import { isRunning } from "#platform/embedded-cluster.js";
 import { Unavailable } from "./cache.js";
 import { KAFKA_VERSION } from "./kafka.js";
+import { findNginx } from "./nginx.js";
 import { startKafka, startPostgres, startRedis } from "./private-servers.js";
 import { findRedis } from "./redis.js";
 import { RUN_DIR_VARIABLE } from "./server-process.js";
@@ -44,6 +45,14 @@ const PROVISIONS: readonly Provision[] = [
     async start() {
       const server = await startKafka();
       return { value: server.brokers.join(","), version: KAFKA_VERSION, stop: server.stop };
+    },
+  },
+  {
+    name: "nginx",
+    variable: "NGINX",
+    async start() {
+      const { command, version } = await findNginx();
+      return { value: command, version, stop: async () => undefined };
     },
   },
 ];

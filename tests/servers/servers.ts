@@ -20,6 +20,8 @@ export const servers: {
 export const hasPostgres: boolean = servers.databaseUrl !== undefined;
 export const hasRedis: boolean = servers.redisUrl !== undefined;
 export const hasKafka: boolean = (servers.kafkaBrokers?.length ?? 0) > 0;
+/** Whether there is an nginx program: no server to share, each test starts its own (`findNginx`). */
+export const hasNginx: boolean = Boolean(process.env.NGINX);
 
 /** The URL, for code inside a `describe.skipIf(!has…)` block. */
 export function databaseUrl(): string {
