@@ -1,0 +1,48 @@
+import { type DocumentNode, GraphQLError, type GraphQLSchema, parse, validate } from "graphql";
+import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
+
+/** Both bound what is kept: 1,000 documents of 16 KiB are 16 MiB of text. Longer ones are used and forgotten. */
+const MAX_DOCUMENTS = 1_000;
+const MAX_KEPT_LENGTH = 16_384;
+/** Bounds what one document may cost to parse. The gateway bundles what it asks at once, so this is more than a client's. */
+const MAX_TOKENS = 50_000;
+
+/** Parsed and validated documents by their text: the gateway asks the same few again and again. */
+export interface GraphqlDocuments {
+  /** Throws GRAPHQL_PARSE_FAILED or GRAPHQL_VALIDATION_FAILED. */
+  get(text: string): DocumentNode;
+}
+
+export function createGraphqlDocuments(schema: GraphQLSchema): GraphqlDocuments {
+  const kept = new Map<string, DocumentNode>();
+  return {
+    get(text) {
+      const known = kept.get(text);
+      const document = known ?? validated(schema, parsed(text));
+      if (text.length > MAX_KEPT_LENGTH) return document;
+      // Set again, so that the first key of the map is the one used longest ago.
+      kept.delete(text);
+      kept.set(text, document);
+      const oldest = kept.size > MAX_DOCUMENTS ? kept.keys().next().value : undefined;
+      if (oldest !== undefined) kept.delete(oldest);
+      return document;
+    },
+  };
+}
+
+function parsed(text: string): DocumentNode {
+  try {
+    return parse(text, { maxTokens: MAX_TOKENS, noLocation: true });
+  } catch (error) {
+    throw error instanceof GraphQLError ? refusal("GRAPHQL_PARSE_FAILED", [error]) : error;
+  }
+}
+
+function validated(schema: GraphQLSchema, document: DocumentNode): DocumentNode {
+  const problems = validate(schema, document);
+  if (problems.length > 0) throw refusal("GRAPHQL_VALIDATION_FAILED", problems);
+  return document;
+}
+
+const refusal = (code: ErrorCode, problems: readonly GraphQLError[]): MetrlyError =>
+  new MetrlyError(code, problems.map(({ message }) => message).join("; "));
