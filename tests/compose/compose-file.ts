@@ -1,0 +1,77 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { parseEnv } from "node:util";
+import { type Static, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { parse } from "yaml";
+import { packageRoot } from "#platform/package-root.js";
+
+/** The part of a service that decides what runs, how, and when. */
+const ServiceShape = Type.Object({
+  image: Type.String(),
+  build: Type.Optional(Type.Union([Type.String(), Type.Object({})])),
+  entrypoint: Type.Optional(Type.Array(Type.String())),
+  command: Type.Optional(Type.Array(Type.String())),
+  environment: Type.Optional(Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()]))),
+  depends_on: Type.Optional(
+    Type.Record(
+      Type.String(),
+      Type.Object({
+        condition: Type.Union([Type.Literal("service_healthy"), Type.Literal("service_completed_successfully")]),
+      }),
+    ),
+  ),
+  healthcheck: Type.Optional(Type.Object({ test: Type.Array(Type.String()) })),
+  volumes: Type.Optional(Type.Array(Type.String())),
+  ports: Type.Optional(Type.Array(Type.String())),
+  networks: Type.Optional(Type.Array(Type.String())),
+  restart: Type.Optional(Type.String()),
+});
+const ComposeShape = Type.Object({ services: Type.Record(Type.String(), ServiceShape) });
+
+export type ComposeService = Static<typeof ServiceShape>;
+export type Compose = Static<typeof ComposeShape>;
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** The repository's docker-compose.yml as `docker compose` would read it with these variables, e.g. out of `.env`. */
+export async function readCompose(env: Env): Promise<Compose> {
+  const compose = interpolate(await parseCompose(), env);
+  if (!Value.Check(ComposeShape, compose)) {
+    const [first] = [...Value.Errors(ComposeShape, compose)];
+    throw new Error(`docker-compose.yml: ${first?.path} ${first?.message}`);
+  }
+  return compose;
+}
+
+/** As it is written, anchors and merges resolved. */
+export async function parseCompose(): Promise<unknown> {
+  return parse(await readFile(path.join(packageRoot(), "docker-compose.yml"), "utf8"), { merge: true });
+}
+
+/** What a person has who copies `.env.example` to `.env` and changes nothing. */
+export async function exampleEnvironment(): Promise<Env> {
+  return parseEnv(await readFile(path.join(packageRoot(), ".env.example"), "utf8"));
+}
+
+/**
+ * `$$`, `${NAME}`, `${NAME:-default}` and `${NAME:?message}`, in values, as in the Compose specification's chapter on
+ * interpolation. Anything else with a `$` is an error: the file should not need it.
+ */
+export function interpolate(value: unknown, env: Env): unknown {
+  if (typeof value === "string") return interpolateText(value, env);
+  if (Array.isArray(value)) return value.map((item) => interpolate(item, env));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, interpolate(item, env)]));
+}
+
+function interpolateText(text: string, env: Env): string {
+  return text.replaceAll(/\$(?:(\$)|\{(\w+)(?:(:[-?])([^}]*))?\}|)/g, (found, dollar, name, kind, rest) => {
+    if (dollar !== undefined) return "$";
+    if (name === undefined) throw new Error(`${found} in "${text}" is not understood`);
+    const given = env[name];
+    if (given !== undefined && given !== "") return given;
+    if (kind === ":?") throw new Error(`${name} is not set: ${rest}`);
+    return kind === ":-" ? rest : (given ?? "");
+  });
+}
