@@ -1,4 +1,3 @@
-import { createDefaultExecutor } from "@graphql-tools/delegate";
 import { getStitchedSchemaFromSupergraphSdl } from "@graphql-tools/federation";
 import {
   type ExecutionRequest,
@@ -9,21 +8,19 @@ import {
 } from "@graphql-tools/utils";
 import { GraphQLError, type GraphQLSchema } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import { maskError, type Subgraph } from "#platform/subgraph.js";
+import { maskError } from "#platform/subgraph.js";
 import { locateErrors } from "./error-paths.js";
-
-/** A subgraph and how it is reached: executed in this process. */
-export type SubgraphTarget = Subgraph;
+import type { SubgraphTarget } from "./reach.js";
 
 /** Told of each error that a client sees masked or as SUBGRAPH_UNAVAILABLE. */
 export type OnSubgraphFailure = (subgraph: string, error: unknown) => void;
 
 /** One executable schema over all subgraphs: queries, mutations and subscriptions. */
-export function buildGatewaySchema(
+export function buildGatewaySchema<Target extends SubgraphTarget>(
   supergraphSdl: string,
-  targets: readonly SubgraphTarget[],
+  targets: readonly Target[],
   onFailure: OnSubgraphFailure,
-  reach: (target: SubgraphTarget) => Executor = executorOf,
+  reach: (target: Target) => Executor,
 ): GraphQLSchema {
   const executors = new Map(
     targets.map((target) => [
@@ -41,11 +38,6 @@ export function buildGatewaySchema(
     },
   });
   return locateErrors(schema);
-}
-
-/** How operations reach a subgraph: the one place that knows. */
-function executorOf(target: SubgraphTarget): Executor {
-  return createDefaultExecutor(target.schema);
 }
 
 /**

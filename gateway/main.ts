@@ -2,13 +2,15 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Clock } from "#kernel/clock.js";
 import type { Config } from "#platform/config.js";
+import type { IdentityTokens } from "#platform/identity.js";
 import type { Room } from "#platform/room.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import { createAuthentication } from "./authentication.js";
 import { composeSupergraph } from "./composition.js";
-import { buildGatewaySchema, type SubgraphTarget } from "./execution.js";
+import { buildGatewaySchema } from "./execution.js";
 import { registerExplorer } from "./explorer/explorer.js";
 import { startGraphqlHttp } from "./http.js";
+import { reachSubgraphs, type SubgraphTarget } from "./reach.js";
 import { startGraphqlSocket } from "./socket.js";
 import type { TokenIssuer } from "./token-issuer.js";
 
@@ -18,6 +20,9 @@ export interface GatewayOptions {
   readonly logger: Logger;
   readonly tenancy: TenancyCopy;
   readonly issuer: TokenIssuer;
+  /** Sign who asks, for subgraphs in other processes. */
+  readonly identityTokens: IdentityTokens;
+  /** Those with a `url` may be down when this starts and at any time. */
   readonly subgraphs: readonly SubgraphTarget[];
 }
 
@@ -25,9 +30,9 @@ export interface GatewayOptions {
 export async function startGateway(options: GatewayOptions): Promise<Room> {
   const { config, clock, logger, tenancy, issuer, subgraphs } = options;
   const { supergraphSdl } = composeSupergraph(subgraphs);
-  const schema = buildGatewaySchema(supergraphSdl, subgraphs, (subgraph, error) =>
-    logger.error({ err: error, subgraph }, "a subgraph failed"),
-  );
+  const reach = reachSubgraphs(options);
+  const onFailure = (subgraph: string, error: unknown) => logger.error({ err: error, subgraph }, "a subgraph failed");
+  const schema = buildGatewaySchema(supergraphSdl, subgraphs, onFailure, reach.executorOf);
   const authentication = createAuthentication({ tenancy, issuer, clock });
   const onBug = (error: unknown) => logger.error({ err: error }, "a GraphQL operation failed");
   const http = await startGraphqlHttp({ schema, authentication, openIntrospection: config.demo, logger, onBug });
@@ -56,6 +61,7 @@ export async function startGateway(options: GatewayOptions): Promise<Room> {
       server?.off("upgrade", socket.handleUpgrade);
       await socket.stop();
       await http.stop();
+      await reach.stop();
     },
   };
 }

@@ -8,6 +8,7 @@ import { WebSocket } from "ws";
 import { manualClock } from "#kernel/clock.js";
 import { generateApiKey } from "#platform/api-keys.js";
 import { createHttpServer } from "#platform/http.js";
+import { createIdentityTokens } from "#platform/identity.js";
 import type { Room } from "#platform/room.js";
 import { createTenancyState } from "#platform/tenancy-copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
@@ -58,6 +59,7 @@ export async function startGatewayWorld(options: { demo?: boolean } = {}): Promi
     logger,
     tenancy: { ...tenancy.reads, stop: async () => tenancy.close() },
     issuer,
+    identityTokens: createIdentityTokens("a secret of at least 32 characters"),
     subgraphs: subgraphs.all,
   });
   const app = createHttpServer(logger);

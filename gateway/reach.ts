@@ -1,0 +1,30 @@
+import { createDefaultExecutor } from "@graphql-tools/delegate";
+import type { Executor } from "@graphql-tools/utils";
+import type { Subgraph } from "#platform/subgraph.js";
+import { openRemoteSubgraph, type RemoteOptions, type RemoteTarget } from "./remote-subgraph.js";
+
+/** A subgraph and how it is reached: executed in this process, or asked at a URL. */
+export type SubgraphTarget = Subgraph | RemoteTarget;
+
+/** The way to every subgraph. */
+export interface Reach {
+  executorOf(target: SubgraphTarget): Executor;
+  /** Closes connections; what is still asked then fails. */
+  stop(): Promise<void>;
+}
+
+/** How operations reach a subgraph: the one place that knows. Nothing is connected before it is needed. */
+export function reachSubgraphs(options: RemoteOptions): Reach {
+  const closers: (() => Promise<void>)[] = [];
+  return {
+    executorOf(target) {
+      if ("schema" in target) return createDefaultExecutor(target.schema);
+      const remote = openRemoteSubgraph(target, options);
+      closers.push(() => remote.stop());
+      return remote.execute;
+    },
+    async stop() {
+      await Promise.all(closers.map((close) => close()));
+    },
+  };
+}

@@ -1,0 +1,32 @@
+import { Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { type ExecutionResult, GraphQLError } from "graphql";
+
+const RemoteError = Type.Object({
+  message: Type.String(),
+  path: Type.Optional(Type.Array(Type.Union([Type.String(), Type.Number()]))),
+  extensions: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+});
+const Answer = Type.Object({
+  data: Type.Optional(Type.Union([Type.Object({}), Type.Null()])),
+  errors: Type.Optional(Type.Array(RemoteError)),
+});
+const Errors = Type.Array(RemoteError, { minItems: 1 });
+
+/** A subgraph's answer as if it had been executed here. Throws a `TypeError` for what is no GraphQL answer. */
+export function parseAnswer(body: unknown): ExecutionResult<Record<string, unknown>> {
+  if (!Value.Check(Answer, body)) throw new TypeError("a subgraph answered something that is not GraphQL");
+  const { data, errors } = body;
+  return {
+    ...(data !== undefined && { data: data === null ? null : { ...data } }),
+    ...(errors !== undefined && { errors: errors.map(errorOf) }),
+  };
+}
+
+/** The errors that ended an operation on a socket; undefined: it ended for another reason. */
+export function parseErrors(reason: unknown): readonly GraphQLError[] | undefined {
+  return Value.Check(Errors, reason) ? reason.map(errorOf) : undefined;
+}
+
+const errorOf = ({ message, path, extensions }: typeof RemoteError.static): GraphQLError =>
+  new GraphQLError(message, { path: path ?? null, extensions: extensions ?? {} });

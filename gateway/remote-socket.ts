@@ -1,0 +1,101 @@
+import { createClient, type SubscribePayload } from "graphql-ws";
+import { WebSocket } from "ws";
+import { SUBGRAPH_PATH } from "#platform/subgraph-server.js";
+
+const CONNECT_TIMEOUT_MS = 1_000;
+const ACKNOWLEDGE_TIMEOUT_MS = 3_000;
+const PING_INTERVAL_MS = 5_000;
+const PONG_TIMEOUT_MS = 5_000;
+/** So that operations which follow each other do not each open a socket. */
+const LINGER_MS = 5_000;
+const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
+
+/** Told what becomes of one operation: any number of results, then one end, and nothing after either side left. */
+export interface RemoteSink {
+  next(payload: unknown): void;
+  /** GraphQL errors when the operation was refused, else why the socket is gone. */
+  error(reason: unknown): void;
+  complete(): void;
+}
+
+/** Operations of one subgraph on one socket that all its subscriptions share, opened when there is a first. */
+export interface RemoteSocket {
+  /** Returns how to leave. Never connects again by itself: the payload holds an identity and a position that grow old. */
+  subscribe(payload: SubscribePayload, sink: RemoteSink): () => void;
+  stop(): void;
+}
+
+export function openRemoteSocket(url: string): RemoteSocket {
+  const target = new URL(SUBGRAPH_PATH, url);
+  target.protocol = target.protocol === "https:" ? "wss:" : "ws:";
+  const sockets = new Set<WebSocket>();
+  const cutOff = () => {
+    for (const socket of sockets) socket.terminate();
+  };
+  const operations = new Set<(event: unknown) => void>();
+  let pongDeadline: NodeJS.Timeout | undefined;
+  const client = createClient({
+    url: target.href,
+    webSocketImpl: socketClass(sockets),
+    retryAttempts: 0,
+    lazyCloseTimeout: LINGER_MS,
+    connectionAckWaitTimeout: ACKNOWLEDGE_TIMEOUT_MS,
+    keepAlive: PING_INTERVAL_MS,
+    on: {
+      ping(received) {
+        if (!received) pongDeadline = setTimeout(cutOff, PONG_TIMEOUT_MS);
+      },
+      pong: () => clearTimeout(pongDeadline),
+      closed(event) {
+        clearTimeout(pongDeadline);
+        // The client would send the same payload on a new socket after a "normal" close, repeating what was delivered.
+        for (const lost of [...operations]) lost(event);
+      },
+    },
+  });
+  return {
+    subscribe(payload, sink) {
+      const end = (tell: () => void) => {
+        if (operations.delete(lost)) tell();
+      };
+      const lost = (event: unknown) =>
+        end(() => {
+          leave();
+          sink.error(event);
+        });
+      operations.add(lost);
+      const leave = client.subscribe(payload, {
+        next(result) {
+          if (operations.has(lost)) sink.next(result);
+        },
+        error: (reason) => end(() => sink.error(reason)),
+        complete: () => end(() => sink.complete()),
+      });
+      return () => end(leave);
+    },
+    stop() {
+      clearTimeout(pongDeadline);
+      cutOff();
+    },
+  };
+}
+
+function socketClass(sockets: Set<WebSocket>) {
+  return class extends WebSocket {
+    constructor(address: string, protocol: string) {
+      super(address, protocol, { handshakeTimeout: CONNECT_TIMEOUT_MS, maxPayload: MAX_MESSAGE_BYTES });
+      sockets.add(this);
+      this.once("close", () => sockets.delete(this));
+    }
+  };
+}
+
+/** In words, for the log: close events and the like print as "[object Object]". */
+export function reasonText(reason: unknown): string {
+  if (reason instanceof Error) return reason.message;
+  if (typeof reason !== "object" || reason === null) return String(reason);
+  if ("error" in reason && reason.error instanceof Error) return reason.error.message;
+  if ("code" in reason && "reason" in reason)
+    return `its socket closed (${reason.code} ${reason.reason})`.replace(" )", ")");
+  return JSON.stringify(reason);
+}

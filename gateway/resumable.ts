@@ -1,0 +1,141 @@
+import {
+  type ArgumentNode,
+  type DocumentNode,
+  type FieldNode,
+  Kind,
+  type ObjectTypeDefinitionNode,
+  type OperationDefinitionNode,
+  parse,
+  print,
+  type TypeNode,
+  type VariableDefinitionNode,
+  visit,
+} from "graphql";
+
+/** Subscription fields that can go on where they stopped: they take `after` and give `cursor`. With the type of `after`. */
+export type ResumableFields = ReadonlyMap<string, TypeNode>;
+
+export function resumableFields(sdl: string): ResumableFields {
+  const { definitions } = parse(sdl);
+  const types = new Map<string, ObjectTypeDefinitionNode>();
+  for (const definition of definitions)
+    if (definition.kind === Kind.OBJECT_TYPE_DEFINITION) types.set(definition.name.value, definition);
+  const found = new Map<string, TypeNode>();
+  for (const field of types.get("Subscription")?.fields ?? []) {
+    const after = field.arguments?.find(({ name }) => name.value === "after");
+    const cursor = types.get(namedType(field.type))?.fields?.some(({ name }) => name.value === "cursor");
+    if (after !== undefined && cursor === true) found.set(field.name.value, after.type);
+  }
+  return found;
+}
+
+const namedType = (type: TypeNode): string => (type.kind === Kind.NAMED_TYPE ? type.name.value : namedType(type.type));
+
+export interface PreparedSubscription {
+  readonly query: string;
+  /** What to send as variables, going on after `cursor`; undefined: from where the client asked. */
+  variables(cursor: unknown): Record<string, unknown>;
+  /** Takes the position out of a result's data: undefined where there is none. */
+  takeCursor(data: Record<string, unknown>): unknown;
+  /** Where the client asked to begin; undefined: from now on, or the field cannot be resumed. */
+  readonly after: unknown;
+}
+
+const AFTER = "metrlyAfter";
+const CURSOR = "metrlyCursor";
+
+/** Makes a subscription ask for its position and begin at one: the same text at each attempt. */
+export function prepareSubscription(
+  document: DocumentNode,
+  variables: Readonly<Record<string, unknown>>,
+  fields: ResumableFields,
+): PreparedSubscription {
+  const field = rootField(document);
+  const afterType = field && fields.get(field.name.value);
+  if (field?.selectionSet === undefined || afterType === undefined)
+    return {
+      query: print(document),
+      variables: () => ({ ...variables }),
+      takeCursor: () => undefined,
+      after: undefined,
+    };
+  const asking = withPosition(field, document, afterType);
+  const after = valueOfArgument(field.arguments?.find(isAfter), variables);
+  const responseKey = (field.alias ?? field.name).value;
+  const used = usedVariables(asking);
+  const kept = Object.fromEntries(Object.entries(variables).filter(([name]) => used.has(name)));
+  return {
+    query: print(asking),
+    variables: (cursor) => ({ ...kept, [AFTER]: cursor ?? after ?? null }),
+    takeCursor: (data) => takeCursor(data[responseKey]),
+    after,
+  };
+}
+
+function rootField(document: DocumentNode): FieldNode | undefined {
+  const fields = operationOf(document)?.selectionSet.selections.filter((selection) => selection.kind === Kind.FIELD);
+  return fields?.length === 1 ? fields[0] : undefined;
+}
+
+const operationOf = (document: DocumentNode): OperationDefinitionNode | undefined =>
+  document.definitions.find((definition) => definition.kind === Kind.OPERATION_DEFINITION);
+
+const isAfter = ({ name }: ArgumentNode): boolean => name.value === "after";
+
+function valueOfArgument(argument: ArgumentNode | undefined, variables: Readonly<Record<string, unknown>>): unknown {
+  const value = argument?.value;
+  if (value?.kind === Kind.VARIABLE) return variables[value.name.value] ?? undefined;
+  return value?.kind === Kind.STRING ? value.value : undefined;
+}
+
+function withPosition(field: FieldNode, document: DocumentNode, afterType: TypeNode): DocumentNode {
+  const variable = { kind: Kind.VARIABLE, name: { kind: Kind.NAME, value: AFTER } } as const;
+  const positioned: FieldNode = {
+    ...field,
+    arguments: [
+      ...(field.arguments ?? []).filter((argument) => !isAfter(argument)),
+      { kind: Kind.ARGUMENT, name: { kind: Kind.NAME, value: "after" }, value: variable },
+    ],
+    selectionSet: {
+      kind: Kind.SELECTION_SET,
+      selections: [
+        ...(field.selectionSet?.selections ?? []),
+        {
+          kind: Kind.FIELD,
+          alias: { kind: Kind.NAME, value: CURSOR },
+          name: { kind: Kind.NAME, value: "cursor" },
+        },
+      ],
+    },
+  };
+  const rewritten = visit(document, { Field: (node) => (node === field ? positioned : undefined) });
+  const used = usedVariables(rewritten);
+  const definition: VariableDefinitionNode = { kind: Kind.VARIABLE_DEFINITION, variable, type: afterType };
+  return visit(rewritten, {
+    OperationDefinition: (node) => ({
+      ...node,
+      // A variable that nothing uses any more would make the operation invalid.
+      variableDefinitions: [...(node.variableDefinitions ?? []).filter((each) => used.has(nameOf(each))), definition],
+    }),
+  });
+}
+
+const nameOf = (definition: VariableDefinitionNode): string => definition.variable.name.value;
+
+function usedVariables(document: DocumentNode): ReadonlySet<string> {
+  const used = new Set<string>();
+  visit(document, {
+    VariableDefinition: () => false,
+    Variable: (node) => {
+      used.add(node.name.value);
+    },
+  });
+  return used;
+}
+
+function takeCursor(event: unknown): unknown {
+  if (typeof event !== "object" || event === null || !(CURSOR in event)) return undefined;
+  const cursor = event[CURSOR];
+  delete event[CURSOR];
+  return cursor ?? undefined;
+}
