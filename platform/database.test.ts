@@ -58,4 +58,27 @@ describe.skipIf(!hasPostgres)("a service's database", () => {
     await database.stop();
     await created.drop();
   });
+
+  test.each(["while it waits for something else", "while a statement runs"])(
+    "a connection that is cut in a transaction, %s, fails that transaction and nothing else",
+    async (when) => {
+      const database = await openDatabase({ url: databaseUrl(), onError: () => undefined });
+      const uncaught: unknown[] = [];
+      const note = (error: unknown): unknown => uncaught.push(error);
+      process.on("uncaughtException", note);
+      const cut = database.transaction(async (tx) => {
+        const { rows } = await tx.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+        const running = when.includes("statement") ? tx.query("SELECT pg_sleep(10)") : undefined;
+        await Promise.all([running, database.pool.query("SELECT pg_terminate_backend($1)", [rows[0]?.pid])]);
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        await tx.query("SELECT 1");
+      });
+      await expect(cut).rejects.toThrow();
+      expect((await database.pool.query("SELECT 1 AS n")).rows).toEqual([{ n: 1 }]);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      process.removeListener("uncaughtException", note);
+      expect(uncaught).toEqual([]);
+      await database.stop();
+    },
+  );
 });

@@ -55,6 +55,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     async transaction(work) {
       const client = await pool.connect();
       let broken: Error | undefined;
+      // A connection that is cut while nothing is asked of it tells only by this event; unheard, it would end the process.
+      const onLost = (error: Error): void => {
+        broken = error;
+      };
+      client.on("error", onLost);
       try {
         await client.query("BEGIN");
         const result = await work(client);
@@ -67,6 +72,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
         throw error;
       } finally {
         client.release(broken);
+        client.removeListener("error", onLost);
       }
     },
     stop() {
@@ -121,6 +127,8 @@ const MIGRATION_LOCK = 72707369;
  */
 async function migrate(url: string, dir: string): Promise<void> {
   const client = new pg.Client({ connectionString: url, options: "-c timezone=UTC" });
+  // The statement that a cut connection breaks rejects; the event beside it, unheard, would end the process.
+  client.on("error", () => undefined);
   await client.connect();
   try {
     await client.query("SELECT pg_advisory_lock($1)", [MIGRATION_LOCK]);
