@@ -1,6 +1,11 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
 import type { FastifyInstance } from "fastify";
-import type { Room, RoomContext } from "#platform/room.js";
-import { startFrontDoor } from "./roles.js";
+import type { Config } from "#platform/config.js";
+import { packageRoot } from "#platform/package-root.js";
+import { type Room, type RoomContext, SERVICES } from "#platform/room.js";
+import { registerSubgraphServer } from "#platform/subgraph-server.js";
+import { type SubgraphTarget, startFrontDoor } from "./roles.js";
 import type { Composition } from "./system.js";
 
 /** A process's part of the graph: what answers for its readiness, and what closes its sockets. */
@@ -16,9 +21,38 @@ export async function openGraph(
   app: FastifyInstance,
   rooms: readonly Room[],
 ): Promise<OpenGraph> {
-  if (composition !== "all") return { rooms: [], stop: async () => undefined };
   const subgraphs = rooms.map((room) => room.subgraph).filter((subgraph) => subgraph !== undefined);
-  const frontDoor = await startFrontDoor({ ...context, logger: context.logger.child({ room: "gateway" }) }, subgraphs);
+  if (composition === "all") return openFrontDoor(context, app, subgraphs);
+  if (composition === "gateway") return openFrontDoor(context, app, await remoteSubgraphs(context.config));
+  const { identityTokens, logger } = context;
+  const onBug = (error: unknown) => logger.error({ err: error }, "a GraphQL operation failed");
+  const servers = subgraphs.map((subgraph) => registerSubgraphServer(app, { subgraph, identityTokens, logger, onBug }));
+  return {
+    rooms: [],
+    async stop() {
+      await Promise.all(servers.map((server) => server.stop()));
+    },
+  };
+}
+
+async function openFrontDoor(
+  context: RoomContext,
+  app: FastifyInstance,
+  targets: readonly SubgraphTarget[],
+): Promise<OpenGraph> {
+  const frontDoor = await startFrontDoor({ ...context, logger: context.logger.child({ room: "gateway" }) }, targets);
   frontDoor.register?.(app);
   return { rooms: [frontDoor], stop: () => frontDoor.stop() };
+}
+
+/** The committed contracts, so that a gateway composes and starts although services are down. */
+async function remoteSubgraphs(config: Config): Promise<SubgraphTarget[]> {
+  return Promise.all(
+    SERVICES.map(async (name) => {
+      const url = config.serviceUrls[name];
+      if (url === undefined) throw new Error(`the gateway does not know where ${name} is`);
+      const sdl = await readFile(path.join(packageRoot(), "schema/graphql", `${name}.graphql`), "utf8");
+      return { name, sdl, url };
+    }),
+  );
 }

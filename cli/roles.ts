@@ -1,5 +1,4 @@
 import type { Room, RoomContext, Service } from "#platform/room.js";
-import type { Subgraph } from "#platform/subgraph.js";
 
 type StartRoom = (context: RoomContext) => Promise<Room>;
 
@@ -15,7 +14,10 @@ export const ROLES: Readonly<Record<Service, () => Promise<StartRoom>>> = {
   notification: async () => (await import("../workers/notification/main.js")).startNotification,
 };
 
-export async function startFrontDoor(context: RoomContext, subgraphs: readonly Subgraph[]): Promise<Room> {
+type StartGateway = typeof import("../gateway/main.js").startGateway;
+export type SubgraphTarget = Parameters<StartGateway>[0]["subgraphs"][number];
+
+export async function startFrontDoor(context: RoomContext, subgraphs: readonly SubgraphTarget[]): Promise<Room> {
   const { startGateway } = await import("../gateway/main.js");
   const { createTokenIssuer } = await import("../gateway/token-issuer.js");
   return startGateway({
