@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { contract, epochMs } from "./contract.js";
+import { contract, epochMs, seq } from "./contract.js";
 
 /** One usage event as the edge accepted it. */
 export const ReceivedItem = Type.Object({
@@ -29,6 +29,8 @@ export const ControlRecord = Type.Union([
     id: Type.String(),
     reason: Type.String(),
     actor: Type.String(),
+    /** The event that is meant: the log may repeat a record after another event was accepted under its key. */
+    eventSeq: Type.Optional(seq),
   }),
   Type.Object({
     kind: Type.Literal("resolve"),
@@ -38,6 +40,8 @@ export const ControlRecord = Type.Union([
     accept: Type.Boolean(),
     reason: Type.String(),
     actor: Type.String(),
+    /** As `ReceivedItem` has it, of the event that is meant: a repeated record must not decide about the next one. */
+    fingerprint: Type.Optional(Type.String({ minLength: 22, maxLength: 22 })),
   }),
   Type.Object({ kind: Type.Literal("backfill"), meterKey: Type.String(), tenancyVersion: Type.Integer() }),
 ]);

@@ -6,6 +6,7 @@ import type { EventLog } from "#platform/event-log.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import type { EventLookup, FoundEvent } from "./event-lookup.js";
+import { fingerprintOfUuid } from "./rules/fingerprint.js";
 import { readCursor } from "./store.js";
 
 export interface EventKey {
@@ -61,7 +62,15 @@ export function createEventControl(options: EventControlOptions): EventControl {
       if (before.status === "VOIDED") return before;
       if (before.status !== "RECORDED")
         throw new MetrlyError("CONFLICT", `Only a recorded event can be voided; this one is ${before.status}`);
-      const control: ControlRecord = { kind: "void", tenantId, source, id, reason, actor };
+      const control: ControlRecord = {
+        kind: "void",
+        tenantId,
+        source,
+        id,
+        reason,
+        actor,
+        ...(before.seq !== null && { eventSeq: before.seq }),
+      };
       await appendAndWait(partitionOf(tenantId, partitionCount), control);
       return (await events.find(tenantId, source, id)) ?? before;
     },
@@ -69,7 +78,8 @@ export function createEventControl(options: EventControlOptions): EventControl {
       assertReason(reason);
       const fingerprint = await events.pending(tenantId, source, id);
       if (fingerprint === undefined) throw notFound();
-      const control: ControlRecord = { kind: "resolve", tenantId, source, id, accept, reason, actor };
+      const meant = { fingerprint: fingerprintOfUuid(fingerprint) };
+      const control: ControlRecord = { kind: "resolve", tenantId, source, id, accept, reason, actor, ...meant };
       await appendAndWait(partitionOf(tenantId, partitionCount), control);
       const after = await events.findQuarantined(tenantId, source, id, fingerprint);
       if (after?.status === "QUARANTINED") throw new MetrlyError("CONFLICT", STAYS);

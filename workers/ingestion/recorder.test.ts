@@ -158,6 +158,10 @@ describe.skipIf(!hasPostgres)("recording", () => {
       Buffer.from(JSON.stringify({ kind: "items", items: [{ ...receivedItem({ id: "x" }), id: "nul\0" }] })),
       Buffer.from(JSON.stringify({ kind: "items", items: [{ ...receivedItem({ id: "x" }), time: 1e300 }] })),
       Buffer.from(JSON.stringify({ kind: "items", items: [{ ...receivedItem({ id: "x" }), data: "{" }] })),
+      Buffer.from(
+        JSON.stringify({ kind: "items", items: [{ ...receivedItem({ id: "x" }), fingerprint: "!".repeat(22) }] }),
+      ),
+      Buffer.from(JSON.stringify({ kind: "items", items: [{ ...receivedItem({ id: "x" }), type: "half \ud800" }] })),
     ];
     await world.log.append(
       USAGE_RECEIVED,

@@ -5,7 +5,7 @@ import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { readMeter } from "#schema/meter-reading.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
-import { eventKeyOf, recordUuid } from "./rules/fingerprint.js";
+import { eventKeyOf, fingerprintUuid, recordUuid } from "./rules/fingerprint.js";
 import type { LookupControl, RecordingStep } from "./rules/plan-steps.js";
 import { eventEntry, recordBatch } from "./rules/record-items.js";
 import { mayVoid, refuseAcceptance } from "./rules/resolve-event.js";
@@ -152,11 +152,13 @@ type Common = Stamp & { readonly seq: number };
 async function recordVoid(
   tx: Transaction,
   partition: number,
-  { tenantId, source, id, reason, actor }: Extract<LookupControl, { kind: "void" }>,
+  { tenantId, source, id, reason, actor, eventSeq }: Extract<LookupControl, { kind: "void" }>,
   common: Common,
 ): Promise<LedgerEntry[]> {
   const standing = await standingOf(tx, partition, eventKeyOf(tenantId, source, id));
   if (!mayVoid(standing) || typeof standing.seq !== "number") return [];
+  // A repeat of the record, behind the acceptance of another event under this key.
+  if (eventSeq !== undefined && eventSeq !== standing.seq) return [];
   const event = await recordedEventAt(tx, partition, standing.seq);
   await saveVoid(tx, partition, { eventSeq: standing.seq, voidSeq: common.seq, reason, actor });
   return [{ kind: "void", ...common, tenantId, reason, actor, event }];
@@ -165,7 +167,7 @@ async function recordVoid(
 async function recordResolution(
   tx: Transaction,
   partition: number,
-  { tenantId, source, id, accept, reason, actor }: Extract<LookupControl, { kind: "resolve" }>,
+  { tenantId, source, id, accept, reason, actor, ...meant }: Extract<LookupControl, { kind: "resolve" }>,
   common: Common,
   tenancy: Meters,
 ): Promise<LedgerEntry[]> {
@@ -173,6 +175,8 @@ async function recordResolution(
   const pending = await oldestPending(tx, partition, key);
   if (pending === undefined) return [];
   const { fingerprint } = pending;
+  // A repeat of the record, that has decided about the event before this one.
+  if (meant.fingerprint !== undefined && fingerprintUuid(meant.fingerprint) !== fingerprint) return [];
   const resolution = { key, fingerprint, reason, actor, at: common.recordedAt };
   if (!accept) {
     await saveResolution(tx, partition, { ...resolution, status: "REFUSED" });

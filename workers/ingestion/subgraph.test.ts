@@ -2,6 +2,7 @@ import { type ExecutionResult, graphql } from "graphql";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
 import type { Identity } from "#schema/policy.js";
+import { USAGE_RECEIVED } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
 import { measureAccounting } from "./accounting.js";
 import { readCursor } from "./store.js";
@@ -114,6 +115,29 @@ describe.skipIf(!hasPostgres)("the graph of ingestion", () => {
     });
     expect(await accountOf(0)).toMatchObject({ accepted: 2, quarantined: 0, inFlight: 2 });
   });
+
+  test("a decision that the log repeats behind newer records decides nothing more", async () => {
+    const payload = (n: number) => receivedItem({ id: "a", data: `{"n":${n}}` });
+    await appendItems(world.log, 0, [payload(1), payload(2), payload(3)]);
+    await recordedAll();
+    await resolve("a", false);
+    await repeatLast("resolve");
+    expect((await ask('{ quarantinedEvents(tenantId: "acme") { nodes { status } } }')).data).toMatchObject({
+      quarantinedEvents: { nodes: [{ status: "REFUSED" }, { status: "QUARANTINED" }] },
+    });
+    await voidEvent("a");
+    expect((await resolve("a", true)).data?.resolveQuarantined).toMatchObject({ status: "RECORDED", data: { n: 3 } });
+    await repeatLast("void");
+    expect(await eventOf("a")).toMatchObject({ status: "RECORDED", data: { n: 3 } });
+  });
+
+  async function repeatLast(kind: "void" | "resolve"): Promise<void> {
+    const records = await world.log.read(USAGE_RECEIVED, 0, 0, 1000);
+    const last = records.findLast(({ value }) => value.includes(`"kind":"${kind}"`));
+    if (last === undefined) throw new Error(`no ${kind} was appended`);
+    await world.log.append(USAGE_RECEIVED, 0, [{ value: last.value }]);
+    await recordedAll();
+  }
 
   test("an unreadable value is refused for good, or accepted once its meter is gone", async () => {
     const meter = meterState("tokens", "llm.call", { aggregation: "SUM", valueProperty: "tokens" });

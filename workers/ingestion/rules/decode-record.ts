@@ -60,6 +60,7 @@ function decodeControl(
   if (control.kind === "tick") assertInstant(control.at);
   if (control.kind === "close") assertInstant(control.periodStart);
   if ("tenantId" in control) assertTenant(control.tenantId, partition, partitionCount);
+  if (control.kind === "resolve" && control.fingerprint !== undefined) fingerprintUuid(control.fingerprint);
   assertStorable(...Object.values(control).filter((field) => typeof field === "string"));
   return { kind: "control", control };
 }
@@ -70,8 +71,11 @@ function assertTenant(tenantId: string, partition: number, partitionCount: numbe
   if (own !== partition) throw new RangeError(`tenant ${tenantId} belongs to partition ${own}, not ${partition}`);
 }
 
+/** NUL and lone surrogates: the database refuses the one and changes the other. */
+const UNSTORABLE = /\0|\p{Surrogate}/u;
+
 function assertStorable(...texts: readonly string[]): void {
-  if (texts.some((text) => text.includes("\0"))) throw new RangeError("NUL can't be stored");
+  if (texts.some((text) => UNSTORABLE.test(text))) throw new RangeError("NUL and lone surrogates can't be stored");
 }
 
 const MAX_INSTANT_MS = 8.64e15;

@@ -16,9 +16,16 @@ export function eventKeyOf(tenantId: string, source: string, id: string): string
   return uuidText(digest(JSON.stringify([tenantId, source, id])));
 }
 
-/** A fingerprint as the database keeps it. */
+/** A fingerprint as the database keeps it. Throws RangeError when it is not one of 16 bytes. */
 export function fingerprintUuid(fingerprint: string): string {
-  return uuidText(Buffer.from(fingerprint, "base64url"));
+  const bytes = Buffer.from(fingerprint, "base64url");
+  if (bytes.length !== BYTES) throw new RangeError(`a fingerprint has ${BYTES} bytes, not ${bytes.length}`);
+  return uuidText(bytes);
+}
+
+/** The fingerprint that `fingerprintUuid` read. */
+export function fingerprintOfUuid(uuid: string): string {
+  return Buffer.from(uuid.replaceAll("-", ""), "hex").toString("base64url");
 }
 
 /** Identifies the bytes of a log record, as the database's uuid text. */
