@@ -8,7 +8,7 @@ import { consumeFromKafka } from "./event-log-kafka-consumer.js";
 import { UnknownPartitionError } from "./event-log-position.js";
 import { createKafka, type KafkaConnection, protocolErrorOf } from "./kafka-client.js";
 import { createFetcher } from "./kafka-fetch.js";
-import { countPartitions, createTopic } from "./kafka-topics.js";
+import { assertPartitions, countPartitions, createTopic } from "./kafka-topics.js";
 
 /** kafkajs makes one Kafka batch of one send, and the broker's limit is on the batch. */
 const LIMITS = { maxRecords: 10_000, maxBytes: 1 << 20 };
@@ -73,7 +73,11 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
     bounds,
     async ensureTopics(topics, partitionCount) {
       await connectAdmin();
-      for (const topic of topics) await createTopic(admin, topic, partitionCount, options.replicationFactor);
+      const existing = new Set(await admin.listTopics());
+      for (const topic of topics) {
+        if (!existing.has(topic.name)) await createTopic(admin, topic, partitionCount, options.replicationFactor);
+        await assertPartitions(admin, topic, partitionCount);
+      }
     },
     async partitionCount(topic) {
       await connectAdmin();

@@ -7,20 +7,19 @@ import { protocolErrorOf } from "./kafka-client.js";
 const MAX_MESSAGE_BYTES = 2 << 20;
 const VISIBLE_WITHIN_MS = 10_000;
 
-/** Creates the topic unless it is there; throws if it has another number of partitions. */
+/** Creates the topic; another process may do so at the same time. */
 export async function createTopic(
   admin: Admin,
   topic: Topic,
   partitionCount: number,
   replicationFactor: number,
 ): Promise<void> {
-  const wanted = topic.keyedByTenant ? partitionCount : 1;
   await admin.createTopics({
     waitForLeaders: true,
     topics: [
       {
         topic: topic.name,
-        numPartitions: wanted,
+        numPartitions: partitionsOf(topic, partitionCount),
         replicationFactor,
         configEntries: [
           { name: "cleanup.policy", value: topic.compacted ? "compact" : "delete" },
@@ -33,10 +32,17 @@ export async function createTopic(
       },
     ],
   });
+}
+
+/** Throws if the topic has another number of partitions than is configured. */
+export async function assertPartitions(admin: Admin, topic: Topic, partitionCount: number): Promise<void> {
+  const wanted = partitionsOf(topic, partitionCount);
   const count = await countPartitions(admin, topic.name);
   if (count !== wanted)
     throw new Error(`topic ${topic.name} has ${count} partitions, ${wanted} are configured; they can't be changed`);
 }
+
+const partitionsOf = (topic: Topic, partitionCount: number): number => (topic.keyedByTenant ? partitionCount : 1);
 
 /** A topic that another process is just creating may not be visible on every broker yet. */
 export async function countPartitions(admin: Admin, topic: string): Promise<number> {
