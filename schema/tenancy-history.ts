@@ -27,8 +27,19 @@ export interface AssignedPlan {
   readonly planVersion: number;
 }
 
-/** The plan of the billing period that starts at `periodStart`, as known at `version`; undefined: none assigned. */
+/** Whether a tenant, as known at `version`, was closed before the period that starts at `periodStart` began. */
+function isClosedBefore(tenant: TenantState, periodStart: number, version: number): boolean {
+  const { closedInVersion, closedAt } = tenant;
+  if (closedInVersion === null || closedInVersion > version) return false;
+  return closedAt !== undefined && closedAt !== null && closedAt < periodStart;
+}
+
+/**
+ * The plan of the billing period that starts at `periodStart`, as known at `version`; undefined: none assigned, or the
+ * tenant was closed in an earlier period.
+ */
 export function assignedPlan(tenant: TenantState, periodStart: number, version: number): AssignedPlan | undefined {
+  if (isClosedBefore(tenant, periodStart, version)) return undefined;
   return tenant.assignments.findLast(
     (a) =>
       a.inVersion <= version &&

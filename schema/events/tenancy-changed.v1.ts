@@ -89,6 +89,8 @@ const TenantState = Type.Object({
     }),
   ),
   closedInVersion: Type.Union([version, Type.Null()]),
+  /** When it was closed, by the tenant's own clock: the period that holds this moment is the last one charged. */
+  closedAt: Type.Optional(Type.Union([epochMs, Type.Null()])),
 });
 const ApiKeyState = Type.Object({
   kind: Type.Literal("apiKey"),

@@ -4,15 +4,19 @@ import {
   at,
   type BillingWorld,
   billingWorld,
+  type DraftEntry,
+  ledgerClientOf,
   ledgerFor,
   linesOf,
   meter,
+  PARTITIONS,
   planVersion,
   price,
   type TestLedger,
   tenant,
   usage,
 } from "./billing-world.testing.js";
+import { createInvoiceVerifier } from "./verify.js";
 
 const JANUARY = at("2026-01-01T00:00:00");
 const FEBRUARY = at("2026-02-01T00:00:00");
@@ -208,6 +212,37 @@ describe.skipIf(!hasPostgres)("closing", () => {
       "SELECT value::jsonb->'data'->>'invoiceId' AS invoice FROM outbox WHERE value LIKE '%period.closed%' ORDER BY id",
     );
     expect(rows).toEqual([{ invoice: null }, { invoice: "inv_acme_000001" }]);
+  });
+
+  test("a closed tenant is charged for the period it closed in and for none after it, but late usage is adjusted", async () => {
+    await closeJanuary();
+    const closedAt = at("2026-02-10T12:00:00");
+    world.state.apply(tenant("acme", { version: 2, status: "CLOSED", closedInVersion: 2, closedAt }));
+    const asOfClosing = (entry: DraftEntry): DraftEntry => ({ ...entry, tenancyVersion: 2 });
+    ledger.record(
+      asOfClosing(tick("2026-03-04T00:00:00")),
+      asOfClosing(usage("acme", "on its way", FEBRUARY + 1)),
+      asOfClosing(tick("2026-04-04T00:00:00")),
+      asOfClosing(tick("2026-05-04T00:00:00")),
+    );
+    await world.deliver(ledger);
+    await world.close("acme");
+    const [, february, march, ...others] = await world.invoices("acme");
+    expect(linesOf(february).map(({ kind, amount }) => [kind, amount])).toEqual([
+      ["RECURRING", "10.00"],
+      ["USAGE", "0.13"],
+    ]);
+    // February has two calls now: 0.25 less the 0.13 invoiced.
+    expect(linesOf(march).map(({ kind, amount }) => [kind, amount])).toEqual([["ADJUSTMENT", "0.12"]]);
+    expect(JSON.parse(march?.document ?? "")).toMatchObject({ plan: null, total: "0.12" });
+    expect(others).toEqual([]);
+    const verifier = createInvoiceVerifier({
+      ledger: ledgerClientOf([ledger]),
+      tenancy: world.tenancy,
+      partitions: PARTITIONS,
+    });
+    for (const invoice of await world.invoices("acme"))
+      expect(await verifier.verify(invoice)).toMatchObject({ matches: true, differences: [] });
   });
 
   test("a minimum commit is topped up, and usage that comes late is set off against it", async () => {

@@ -44,6 +44,7 @@ export function tenantState(row: TenantRow): TenantState {
       cancelledInVersion: assignment.cancelledInVersion,
     })),
     closedInVersion: row.closedInVersion,
+    closedAt: msOf(row.closedAt),
   });
 }
 
@@ -123,6 +124,7 @@ async function writeTenant(
     createdAt: new Date(rest.createdAt),
     startsAt: new Date(rest.startsAt),
     testClock: dateOf(rest.testClock),
+    closedAt: dateOf(rest.closedAt ?? null),
   };
   if (creationInput === undefined) await tx.tenant.update({ where: { id }, data: row });
   else await tx.tenant.create({ data: { id, ...row, creationInput } });

@@ -66,6 +66,19 @@ describe.skipIf(!hasPostgres)("tenancy's store", () => {
     expect(JSON.parse(rows[0].value)).toEqual(tenant);
   });
 
+  test("a closed tenant remembers when, by its own clock, in what is published and what is read back", async () => {
+    const clock = Date.UTC(2030, 4, 5);
+    for (const [id, testClock, closedAt] of [
+      ["leaver", null, NOW],
+      ["test-leaver", clock, clock],
+    ] as const) {
+      await createTenant(world.store, ACTOR, { ...newTenant(id), testClock });
+      const closed = await moveTenant(world.store, ACTOR, id, "close");
+      expect(closed).toMatchObject({ status: "CLOSED", closedInVersion: closed.version, closedAt });
+      expect(await world.store.tenantsByIds([id])).toEqual([closed]);
+    }
+  });
+
   test("a repeated create answers the same, with another input it is a CONFLICT", async () => {
     const input = newTenant("twice", "pro");
     const first = await createTenant(world.store, ACTOR, input);

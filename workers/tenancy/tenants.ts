@@ -2,7 +2,7 @@ import { uuidv7 } from "uuidv7";
 import { MetrlyError } from "#kernel/errors.js";
 import { periodAt } from "#kernel/period.js";
 import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { type ActiveAssignment, activeAssignments, cancelPending, planChange } from "./rules/assignment.js";
+import { type ActiveAssignment, activeAssignments, cancelPending, planChange, tenantNow } from "./rules/assignment.js";
 import { assertSameCreation, creationInput } from "./rules/creation.js";
 import { nameReasons, rejectIf } from "./rules/reasons.js";
 import {
@@ -57,6 +57,7 @@ function newTenant(input: NewTenant, now: number, version: number): TenantState 
     graceDays: [{ days: input.graceDays, inVersion: version }],
     assignments: [],
     closedInVersion: null,
+    closedAt: null,
   };
 }
 
@@ -94,7 +95,8 @@ export function moveTenant(
     const status = statusAfter(before.status, transition);
     const version = change.nextVersion();
     const closedInVersion = status === "CLOSED" ? version : null;
-    const after: TenantState = { ...before, version, status, closedInVersion };
+    const closedAt = status === "CLOSED" ? tenantNow(before, change.now) : null;
+    const after: TenantState = { ...before, version, status, closedInVersion, closedAt };
     return change.save({ action: `tenant.${transition}`, before, after, ...(reason !== undefined && { reason }) });
   });
 }

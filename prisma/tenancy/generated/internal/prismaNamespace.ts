@@ -1225,6 +1225,7 @@ export const TenantScalarFieldEnum = {
   currency: 'currency',
   testClock: 'testClock',
   closedInVersion: 'closedInVersion',
+  closedAt: 'closedAt',
   creationInput: 'creationInput'
 } as const
 

@@ -52,6 +52,7 @@ export type TenantMinAggregateOutputType = {
   currency: string | null
   testClock: Date | null
   closedInVersion: number | null
+  closedAt: Date | null
 }
 
 export type TenantMaxAggregateOutputType = {
@@ -66,6 +67,7 @@ export type TenantMaxAggregateOutputType = {
   currency: string | null
   testClock: Date | null
   closedInVersion: number | null
+  closedAt: Date | null
 }
 
 export type TenantCountAggregateOutputType = {
@@ -80,6 +82,7 @@ export type TenantCountAggregateOutputType = {
   currency: number
   testClock: number
   closedInVersion: number
+  closedAt: number
   creationInput: number
   _all: number
 }
@@ -111,6 +114,7 @@ export type TenantMinAggregateInputType = {
   currency?: true
   testClock?: true
   closedInVersion?: true
+  closedAt?: true
 }
 
 export type TenantMaxAggregateInputType = {
@@ -125,6 +129,7 @@ export type TenantMaxAggregateInputType = {
   currency?: true
   testClock?: true
   closedInVersion?: true
+  closedAt?: true
 }
 
 export type TenantCountAggregateInputType = {
@@ -139,6 +144,7 @@ export type TenantCountAggregateInputType = {
   currency?: true
   testClock?: true
   closedInVersion?: true
+  closedAt?: true
   creationInput?: true
   _all?: true
 }
@@ -241,6 +247,7 @@ export type TenantGroupByOutputType = {
   currency: string | null
   testClock: Date | null
   closedInVersion: number | null
+  closedAt: Date | null
   creationInput: runtime.JsonValue
   _count: TenantCountAggregateOutputType | null
   _avg: TenantAvgAggregateOutputType | null
@@ -279,6 +286,7 @@ export type TenantWhereInput = {
   currency?: Prisma.StringNullableFilter<"Tenant"> | string | null
   testClock?: Prisma.DateTimeNullableFilter<"Tenant"> | Date | string | null
   closedInVersion?: Prisma.IntNullableFilter<"Tenant"> | number | null
+  closedAt?: Prisma.DateTimeNullableFilter<"Tenant"> | Date | string | null
   creationInput?: Prisma.JsonFilter<"Tenant">
   graceDays?: Prisma.TenantGraceListRelationFilter
   assignments?: Prisma.PlanAssignmentListRelationFilter
@@ -297,6 +305,7 @@ export type TenantOrderByWithRelationInput = {
   currency?: Prisma.SortOrderInput | Prisma.SortOrder
   testClock?: Prisma.SortOrderInput | Prisma.SortOrder
   closedInVersion?: Prisma.SortOrderInput | Prisma.SortOrder
+  closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   creationInput?: Prisma.SortOrder
   graceDays?: Prisma.TenantGraceOrderByRelationAggregateInput
   assignments?: Prisma.PlanAssignmentOrderByRelationAggregateInput
@@ -318,6 +327,7 @@ export type TenantWhereUniqueInput = Prisma.AtLeast<{
   currency?: Prisma.StringNullableFilter<"Tenant"> | string | null
   testClock?: Prisma.DateTimeNullableFilter<"Tenant"> | Date | string | null
   closedInVersion?: Prisma.IntNullableFilter<"Tenant"> | number | null
+  closedAt?: Prisma.DateTimeNullableFilter<"Tenant"> | Date | string | null
   creationInput?: Prisma.JsonFilter<"Tenant">
   graceDays?: Prisma.TenantGraceListRelationFilter
   assignments?: Prisma.PlanAssignmentListRelationFilter
@@ -336,6 +346,7 @@ export type TenantOrderByWithAggregationInput = {
   currency?: Prisma.SortOrderInput | Prisma.SortOrder
   testClock?: Prisma.SortOrderInput | Prisma.SortOrder
   closedInVersion?: Prisma.SortOrderInput | Prisma.SortOrder
+  closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   creationInput?: Prisma.SortOrder
   _count?: Prisma.TenantCountOrderByAggregateInput
   _avg?: Prisma.TenantAvgOrderByAggregateInput
@@ -359,6 +370,7 @@ export type TenantScalarWhereWithAggregatesInput = {
   currency?: Prisma.StringNullableWithAggregatesFilter<"Tenant"> | string | null
   testClock?: Prisma.DateTimeNullableWithAggregatesFilter<"Tenant"> | Date | string | null
   closedInVersion?: Prisma.IntNullableWithAggregatesFilter<"Tenant"> | number | null
+  closedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Tenant"> | Date | string | null
   creationInput?: Prisma.JsonWithAggregatesFilter<"Tenant">
 }
 
@@ -374,6 +386,7 @@ export type TenantCreateInput = {
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
+  closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceCreateNestedManyWithoutTenantInput
   assignments?: Prisma.PlanAssignmentCreateNestedManyWithoutTenantInput
@@ -392,6 +405,7 @@ export type TenantUncheckedCreateInput = {
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
+  closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUncheckedCreateNestedManyWithoutTenantInput
   assignments?: Prisma.PlanAssignmentUncheckedCreateNestedManyWithoutTenantInput
@@ -410,6 +424,7 @@ export type TenantUpdateInput = {
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUpdateManyWithoutTenantNestedInput
   assignments?: Prisma.PlanAssignmentUpdateManyWithoutTenantNestedInput
@@ -428,6 +443,7 @@ export type TenantUncheckedUpdateInput = {
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUncheckedUpdateManyWithoutTenantNestedInput
   assignments?: Prisma.PlanAssignmentUncheckedUpdateManyWithoutTenantNestedInput
@@ -446,6 +462,7 @@ export type TenantCreateManyInput = {
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
+  closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -461,6 +478,7 @@ export type TenantUpdateManyMutationInput = {
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -476,6 +494,7 @@ export type TenantUncheckedUpdateManyInput = {
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -491,6 +510,7 @@ export type TenantCountOrderByAggregateInput = {
   currency?: Prisma.SortOrder
   testClock?: Prisma.SortOrder
   closedInVersion?: Prisma.SortOrder
+  closedAt?: Prisma.SortOrder
   creationInput?: Prisma.SortOrder
 }
 
@@ -513,6 +533,7 @@ export type TenantMaxOrderByAggregateInput = {
   currency?: Prisma.SortOrder
   testClock?: Prisma.SortOrder
   closedInVersion?: Prisma.SortOrder
+  closedAt?: Prisma.SortOrder
 }
 
 export type TenantMinOrderByAggregateInput = {
@@ -527,6 +548,7 @@ export type TenantMinOrderByAggregateInput = {
   currency?: Prisma.SortOrder
   testClock?: Prisma.SortOrder
   closedInVersion?: Prisma.SortOrder
+  closedAt?: Prisma.SortOrder
 }
 
 export type TenantSumOrderByAggregateInput = {
@@ -626,6 +648,7 @@ export type TenantCreateWithoutGraceDaysInput = {
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
+  closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
   assignments?: Prisma.PlanAssignmentCreateNestedManyWithoutTenantInput
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
@@ -643,6 +666,7 @@ export type TenantUncheckedCreateWithoutGraceDaysInput = {
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
+  closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
   assignments?: Prisma.PlanAssignmentUncheckedCreateNestedManyWithoutTenantInput
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
@@ -676,6 +700,7 @@ export type TenantUpdateWithoutGraceDaysInput = {
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   assignments?: Prisma.PlanAssignmentUpdateManyWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
@@ -693,6 +718,7 @@ export type TenantUncheckedUpdateWithoutGraceDaysInput = {
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   assignments?: Prisma.PlanAssignmentUncheckedUpdateManyWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
@@ -710,6 +736,7 @@ export type TenantCreateWithoutAssignmentsInput = {
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
+  closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceCreateNestedManyWithoutTenantInput
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
@@ -727,6 +754,7 @@ export type TenantUncheckedCreateWithoutAssignmentsInput = {
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
+  closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUncheckedCreateNestedManyWithoutTenantInput
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
@@ -760,6 +788,7 @@ export type TenantUpdateWithoutAssignmentsInput = {
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUpdateManyWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
@@ -777,6 +806,7 @@ export type TenantUncheckedUpdateWithoutAssignmentsInput = {
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUncheckedUpdateManyWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
@@ -794,6 +824,7 @@ export type TenantCreateWithoutApiKeysInput = {
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
+  closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceCreateNestedManyWithoutTenantInput
   assignments?: Prisma.PlanAssignmentCreateNestedManyWithoutTenantInput
@@ -811,6 +842,7 @@ export type TenantUncheckedCreateWithoutApiKeysInput = {
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
+  closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUncheckedCreateNestedManyWithoutTenantInput
   assignments?: Prisma.PlanAssignmentUncheckedCreateNestedManyWithoutTenantInput
@@ -844,6 +876,7 @@ export type TenantUpdateWithoutApiKeysInput = {
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUpdateManyWithoutTenantNestedInput
   assignments?: Prisma.PlanAssignmentUpdateManyWithoutTenantNestedInput
@@ -861,6 +894,7 @@ export type TenantUncheckedUpdateWithoutApiKeysInput = {
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUncheckedUpdateManyWithoutTenantNestedInput
   assignments?: Prisma.PlanAssignmentUncheckedUpdateManyWithoutTenantNestedInput
@@ -927,6 +961,7 @@ export type TenantSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   currency?: boolean
   testClock?: boolean
   closedInVersion?: boolean
+  closedAt?: boolean
   creationInput?: boolean
   graceDays?: boolean | Prisma.Tenant$graceDaysArgs<ExtArgs>
   assignments?: boolean | Prisma.Tenant$assignmentsArgs<ExtArgs>
@@ -946,6 +981,7 @@ export type TenantSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   currency?: boolean
   testClock?: boolean
   closedInVersion?: boolean
+  closedAt?: boolean
   creationInput?: boolean
 }, ExtArgs["result"]["tenant"]>
 
@@ -961,6 +997,7 @@ export type TenantSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   currency?: boolean
   testClock?: boolean
   closedInVersion?: boolean
+  closedAt?: boolean
   creationInput?: boolean
 }, ExtArgs["result"]["tenant"]>
 
@@ -976,10 +1013,11 @@ export type TenantSelectScalar = {
   currency?: boolean
   testClock?: boolean
   closedInVersion?: boolean
+  closedAt?: boolean
   creationInput?: boolean
 }
 
-export type TenantOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "version" | "name" | "status" | "createdAt" | "createdInVersion" | "billingAnchorDay" | "startsAt" | "currency" | "testClock" | "closedInVersion" | "creationInput", ExtArgs["result"]["tenant"]>
+export type TenantOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "version" | "name" | "status" | "createdAt" | "createdInVersion" | "billingAnchorDay" | "startsAt" | "currency" | "testClock" | "closedInVersion" | "closedAt" | "creationInput", ExtArgs["result"]["tenant"]>
 export type TenantInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   graceDays?: boolean | Prisma.Tenant$graceDaysArgs<ExtArgs>
   assignments?: boolean | Prisma.Tenant$assignmentsArgs<ExtArgs>
@@ -1008,6 +1046,7 @@ export type $TenantPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     currency: string | null
     testClock: Date | null
     closedInVersion: number | null
+    closedAt: Date | null
     creationInput: runtime.JsonValue
   }, ExtArgs["result"]["tenant"]>
   composites: {}
@@ -1446,6 +1485,7 @@ export interface TenantFieldRefs {
   readonly currency: Prisma.FieldRef<"Tenant", 'String'>
   readonly testClock: Prisma.FieldRef<"Tenant", 'DateTime'>
   readonly closedInVersion: Prisma.FieldRef<"Tenant", 'Int'>
+  readonly closedAt: Prisma.FieldRef<"Tenant", 'DateTime'>
   readonly creationInput: Prisma.FieldRef<"Tenant", 'Json'>
 }
     

@@ -1,0 +1,40 @@
+import { describe, expect, test } from "vitest";
+import type { TenantState } from "./events/tenancy-changed.v1.js";
+import { assignedPlan } from "./tenancy-history.js";
+
+const MARCH = Date.UTC(2028, 2, 1);
+const APRIL = Date.UTC(2028, 3, 1);
+
+const tenant = (closedAt: number | null, closedInVersion: number | null = 9): TenantState => ({
+  kind: "tenant",
+  id: "acme",
+  version: 9,
+  name: "Acme",
+  status: "CLOSED",
+  createdAt: 0,
+  createdInVersion: 1,
+  billingAnchorDay: 1,
+  startsAt: 0,
+  currency: "EUR",
+  testClock: null,
+  graceDays: [{ days: 0, inVersion: 1 }],
+  assignments: [{ planId: "pro", planVersion: 2, effectiveFrom: 0, inVersion: 2, cancelledInVersion: null }],
+  closedInVersion,
+  closedAt,
+});
+
+describe("the plan of a tenant that is closed", () => {
+  test.each([
+    ["in the period before", MARCH, undefined],
+    ["in the last moment before", APRIL - 1, undefined],
+    ["in the first moment of the period", APRIL, "pro"],
+    ["during the period", APRIL + 86_400_000, "pro"],
+  ])("%s: %j", (_, closedAt, planId) => {
+    expect(assignedPlan(tenant(closedAt), APRIL, 9)?.planId).toBe(planId);
+  });
+
+  test("is what it was for whoever reads as of a version before that", () => {
+    expect(assignedPlan(tenant(MARCH), APRIL, 8)?.planId).toBe("pro");
+    expect(assignedPlan(tenant(null, null), APRIL, 9)?.planId).toBe("pro");
+  });
+});
