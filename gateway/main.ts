@@ -11,6 +11,7 @@ import { buildGatewaySchema } from "./execution.js";
 import { registerExplorer } from "./explorer/explorer.js";
 import { startGraphqlHttp } from "./http.js";
 import { reachSubgraphs, type SubgraphTarget } from "./reach.js";
+import type { RemoteOptions } from "./remote-subgraph.js";
 import { startGraphqlSocket } from "./socket.js";
 import type { TokenIssuer } from "./token-issuer.js";
 
@@ -24,13 +25,15 @@ export interface GatewayOptions {
   readonly identityTokens: IdentityTokens;
   /** Those with a `url` may be down when this starts and at any time. */
   readonly subgraphs: readonly SubgraphTarget[];
+  /** How long to wait for those. */
+  readonly remote?: Pick<RemoteOptions, "timeoutMs" | "giveUpMs">;
 }
 
 /** The front door: one GraphQL API over the subgraphs (HTTP and WebSocket), who may enter, and the explorer. */
 export async function startGateway(options: GatewayOptions): Promise<Room> {
   const { config, clock, logger, tenancy, issuer, subgraphs } = options;
   const { supergraphSdl } = composeSupergraph(subgraphs);
-  const reach = reachSubgraphs(options);
+  const reach = reachSubgraphs({ ...options, ...options.remote });
   const onFailure = (subgraph: string, error: unknown) => logger.error({ err: error, subgraph }, "a subgraph failed");
   const schema = buildGatewaySchema(supergraphSdl, subgraphs, onFailure, reach.executorOf);
   const authentication = createAuthentication({ tenancy, issuer, clock });

@@ -4,8 +4,8 @@ import { SUBGRAPH_PATH } from "#platform/subgraph-server.js";
 
 const CONNECT_TIMEOUT_MS = 1_000;
 const ACKNOWLEDGE_TIMEOUT_MS = 3_000;
-const PING_INTERVAL_MS = 5_000;
-const PONG_TIMEOUT_MS = 5_000;
+/** How long a peer may be gone without a sign before it is noticed: at most twice this. */
+const PING_MS = 5_000;
 /** So that operations which follow each other do not each open a socket. */
 const LINGER_MS = 5_000;
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
@@ -25,31 +25,37 @@ export interface RemoteSocket {
   stop(): void;
 }
 
-export function openRemoteSocket(url: string): RemoteSocket {
+export function openRemoteSocket(url: string, pingMs = PING_MS): RemoteSocket {
   const target = new URL(SUBGRAPH_PATH, url);
   target.protocol = target.protocol === "https:" ? "wss:" : "ws:";
   const sockets = new Set<WebSocket>();
   const cutOff = () => {
     for (const socket of sockets) socket.terminate();
   };
-  const operations = new Set<(event: unknown) => void>();
+  const operations = new Set<(reason: unknown) => void>();
   let pongDeadline: NodeJS.Timeout | undefined;
+  let failure: unknown;
   const client = createClient({
     url: target.href,
     webSocketImpl: socketClass(sockets),
     retryAttempts: 0,
     lazyCloseTimeout: LINGER_MS,
     connectionAckWaitTimeout: ACKNOWLEDGE_TIMEOUT_MS,
-    keepAlive: PING_INTERVAL_MS,
+    keepAlive: pingMs,
     on: {
       ping(received) {
-        if (!received) pongDeadline = setTimeout(cutOff, PONG_TIMEOUT_MS);
+        if (!received) pongDeadline = setTimeout(cutOff, pingMs);
       },
       pong: () => clearTimeout(pongDeadline),
+      error(event) {
+        failure = event;
+      },
       closed(event) {
         clearTimeout(pongDeadline);
+        const reason = failure ?? event;
+        failure = undefined;
         // The client would send the same payload on a new socket after a "normal" close, repeating what was delivered.
-        for (const lost of [...operations]) lost(event);
+        for (const lost of [...operations]) lost(reason);
       },
     },
   });
@@ -58,10 +64,10 @@ export function openRemoteSocket(url: string): RemoteSocket {
       const end = (tell: () => void) => {
         if (operations.delete(lost)) tell();
       };
-      const lost = (event: unknown) =>
+      const lost = (reason: unknown) =>
         end(() => {
           leave();
-          sink.error(event);
+          sink.error(reason);
         });
       operations.add(lost);
       const leave = client.subscribe(payload, {

@@ -1,6 +1,13 @@
-/** Live events for tests: a source that closes at once when its reader leaves, also while it waits. */
+/** An event and its place in the source, from 1. */
+export interface Positioned<T> {
+  readonly event: T;
+  readonly position: number;
+}
+
+/** Events for tests: a source that closes at once when its reader leaves, also while it waits. */
 export interface EventSource<T> {
-  open(filter: (event: T) => boolean): AsyncIterableIterator<T>;
+  /** From just after a position, or from now on. */
+  open(filter: (event: T) => boolean, after?: number): AsyncIterableIterator<Positioned<T>>;
   publish(event: T): void;
   /** Makes every open source throw. */
   fail(error: Error): void;
@@ -10,21 +17,24 @@ export interface EventSource<T> {
 
 interface Reader<T> {
   readonly filter: (event: T) => boolean;
-  readonly buffer: T[];
+  readonly buffer: Positioned<T>[];
   failure: Error | undefined;
   wake: () => void;
 }
 
 export function eventSource<T>(): EventSource<T> {
   const readers = new Set<Reader<T>>();
+  const history: Positioned<T>[] = [];
   return {
     get openCount() {
       return readers.size;
     },
     publish(event) {
+      const positioned = { event, position: history.length + 1 };
+      history.push(positioned);
       for (const reader of readers) {
         if (!reader.filter(event)) continue;
-        reader.buffer.push(event);
+        reader.buffer.push(positioned);
         reader.wake();
       }
     },
@@ -34,10 +44,11 @@ export function eventSource<T>(): EventSource<T> {
         reader.wake();
       }
     },
-    open(filter) {
-      const reader: Reader<T> = { filter, buffer: [], failure: undefined, wake: () => undefined };
+    open(filter, after = history.length) {
+      const buffer = history.slice(after).filter(({ event }) => filter(event));
+      const reader: Reader<T> = { filter, buffer, failure: undefined, wake: () => undefined };
       readers.add(reader);
-      const close = async (): Promise<IteratorResult<T>> => {
+      const close = async (): Promise<IteratorResult<Positioned<T>>> => {
         readers.delete(reader);
         reader.wake();
         return { done: true, value: undefined };

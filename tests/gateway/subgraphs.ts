@@ -15,10 +15,10 @@ import {
   Subscription,
 } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import { DecimalScalar } from "#platform/scalars.js";
+import { CursorScalar, DecimalScalar } from "#platform/scalars.js";
 import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/subgraph.js";
 import { authorize } from "#schema/policy.js";
-import { type EventSource, eventSource } from "./event-source.js";
+import { type EventSource, eventSource, type Positioned } from "./event-source.js";
 
 /** Three small subgraphs that do what the real ones do: entities, lists, errors of each kind, live events. */
 export interface TestSubgraphs {
@@ -41,6 +41,12 @@ export async function buildTestSubgraphs(): Promise<TestSubgraphs> {
     alerts,
     usageCalls,
   };
+}
+
+/** What type-graphql hands to `subscribe`. */
+interface SubscribeCall {
+  readonly args: { readonly tenantId: string; readonly after?: string | null };
+  readonly context: SubgraphContext;
 }
 
 const NAMES: Readonly<Record<string, string>> = { acme: "Acme", globex: "Globex", initech: "Initech" };
@@ -107,6 +113,7 @@ function quota(alerts: EventSource<Alert>, usageCalls: string[][]): Promise<Subg
   }
   @ObjectType("QuotaAlert")
   class QuotaAlert {
+    @Field(() => CursorScalar) cursor!: string;
     @Field(() => Int) used!: number;
     @Field(() => String) seenBy!: string;
     @Field(() => Tenant) tenant!: Tenant;
@@ -123,17 +130,20 @@ function quota(alerts: EventSource<Alert>, usageCalls: string[][]): Promise<Subg
       return tenant.id.length;
     }
     @Subscription(() => QuotaAlert, {
-      subscribe: ({ args, context }: { args: { tenantId: string }; context: SubgraphContext }) => {
+      subscribe: ({ args, context }: SubscribeCall) => {
         authorize(context.identity, "Subscription.quotaAlerts", args.tenantId);
-        return alerts.open((alert) => alert.tenantId === args.tenantId);
+        const after = args.after ?? undefined;
+        return alerts.open(({ tenantId }) => tenantId === args.tenantId, after === undefined ? after : Number(after));
       },
     })
     quotaAlerts(
       @Arg("tenantId", () => ID) _tenantId: string,
-      @Root() alert: Alert,
+      @Root() { event, position }: Positioned<Alert>,
       @Ctx() context: SubgraphContext,
+      @Arg("after", () => CursorScalar, { nullable: true }) _after?: string | null,
     ): QuotaAlert {
-      return { used: alert.used, seenBy: context.identity.id, tenant: { id: alert.tenantId } };
+      const tenant = { id: event.tenantId };
+      return { cursor: String(position), used: event.used, seenBy: context.identity.id, tenant };
     }
   }
   return buildSubgraph({

@@ -14,7 +14,9 @@ import { createTenancyState } from "#platform/tenancy-copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { ApiKeyScope } from "#schema/policy.js";
 import { startGateway } from "../../gateway/main.js";
+import type { RemoteOptions } from "../../gateway/remote-subgraph.js";
 import { createTokenIssuer, type TokenIssuer } from "../../gateway/token-issuer.js";
+import { type SubgraphProcess, startSubgraphProcess } from "./subgraph-process.js";
 import { buildTestSubgraphs, type TestSubgraphs } from "./subgraphs.js";
 
 export interface Answer {
@@ -42,10 +44,19 @@ export interface GatewayWorld extends TestSubgraphs {
   ask(query: string, token?: string, variables?: Record<string, unknown>): Promise<Answer>;
   send(path: string, init: RequestInit): Promise<Answer>;
   socket(token: string | undefined, onClose?: (code: number, reason: string) => void): Client;
+  /** A subgraph that runs behind a port. */
+  process(name: string): SubgraphProcess;
   stop(): Promise<void>;
 }
 
-export async function startGatewayWorld(options: { demo?: boolean } = {}): Promise<GatewayWorld> {
+export interface GatewayWorldOptions {
+  readonly demo?: boolean;
+  /** Where the subgraphs run: in the gateway's process, or each behind a port of its own. */
+  readonly subgraphs?: "local" | "remote";
+  readonly remote?: Pick<RemoteOptions, "timeoutMs" | "giveUpMs">;
+}
+
+export async function startGatewayWorld(options: GatewayWorldOptions = {}): Promise<GatewayWorld> {
   const dataDir = await mkdtemp(path.join(tmpdir(), "metrly-gateway-"));
   const clock = manualClock(Date.now());
   const tenancy = createTenancyState(clock);
@@ -53,14 +64,24 @@ export async function startGatewayWorld(options: { demo?: boolean } = {}): Promi
   const logger = pino({ level: "trace" }, { write: (line: string) => logged.push(line) });
   const subgraphs = await buildTestSubgraphs();
   const issuer = await createTokenIssuer(dataDir, clock);
+  const identityTokens = createIdentityTokens("a secret of at least 32 characters");
+  const processes = new Map<string, SubgraphProcess>();
+  if (options.subgraphs === "remote") {
+    for (const subgraph of subgraphs.all)
+      processes.set(subgraph.name, await startSubgraphProcess({ subgraph, identityTokens, logger }));
+  }
   const room = await startGateway({
     config: { demo: options.demo ?? false },
     clock,
     logger,
     tenancy: { ...tenancy.reads, stop: async () => tenancy.close() },
     issuer,
-    identityTokens: createIdentityTokens("a secret of at least 32 characters"),
-    subgraphs: subgraphs.all,
+    identityTokens,
+    subgraphs: subgraphs.all.map((subgraph) => {
+      const process = processes.get(subgraph.name);
+      return process === undefined ? subgraph : { name: subgraph.name, sdl: subgraph.sdl, url: process.url };
+    }),
+    ...(options.remote !== undefined && { remote: options.remote }),
   });
   const app = createHttpServer(logger);
   room.register?.(app);
@@ -126,10 +147,16 @@ export async function startGatewayWorld(options: { demo?: boolean } = {}): Promi
       clients.push(client);
       return client;
     },
+    process(name) {
+      const found = processes.get(name);
+      if (found === undefined) throw new Error(`no process ${name}`);
+      return found;
+    },
     async stop() {
       for (const client of clients) await client.dispose();
       await room.stop();
       await app.close();
+      for (const process of processes.values()) await process.kill();
       await rm(dataDir, { recursive: true, force: true });
     },
   };
