@@ -281,6 +281,26 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
     expect(running.errors?.[0]?.originalError).toMatchObject({ code: "CONFLICT" });
   });
 
+  test("asking again for the close of a period that has one answers how it stands, and asks the log for nothing", async () => {
+    const { partition } = ledgerFor("acme");
+    const before = await log.bounds(USAGE_RECEIVED, partition);
+    const { data } = await ask(
+      platform,
+      `mutation { closeBillingPeriod(tenantId: "acme", periodStart: "2026-01-01T00:00:00Z") {
+         start status watermark closedAt invoice { id } } }`,
+    );
+    expect(data).toEqual({
+      closeBillingPeriod: {
+        start: "2026-01-01T00:00:00.000Z",
+        status: "CLOSED",
+        watermark: "4",
+        closedAt: expect.any(String),
+        invoice: { id: "inv_acme_000001" },
+      },
+    });
+    expect(await log.bounds(USAGE_RECEIVED, partition)).toEqual(before);
+  });
+
   test("asks the database as often for many tenants as for one", async () => {
     const fields = `usageTotals { quantity } billingPeriods { nodes { status invoice { id } } } upcomingInvoice { total { amount } }
                     invoices { nodes { number period { status } lines { adjusts { invoice { id } } } } } accounting { counted }`;

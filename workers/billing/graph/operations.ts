@@ -18,7 +18,7 @@ import {
   UnmeteredTypeType,
 } from "./types.js";
 import type { GraphOptions } from "./usage-reads.js";
-import { invoiceView } from "./views.js";
+import { endedPeriodView, invoiceView } from "./views.js";
 
 /** Most event types that `unmeteredTypes` lists: those with the most events. */
 const MAX_UNMETERED_TYPES = 200;
@@ -105,6 +105,9 @@ export class BillingOperations {
   ): Promise<BillingPeriodType> {
     authorize(context.identity, "Mutation.closeBillingPeriod", tenantId);
     const tenant = await knownTenant(this.options.tenancy, tenantId);
+    const ended = await this.billing.periodOf(context, { tenantId, start: periodStart });
+    // Asked again: the answer is how the close stands.
+    if (ended !== undefined) return endedPeriodView(ended);
     const last = await this.billing.lastEnded(context, tenantId);
     const period = await this.closer.requestClose(tenant, last?.period, periodStart, context.identity.id);
     return { tenantId, invoiceOrdinal: null, ...period, status: "CLOSING", closedAt: null, watermark: null };
