@@ -130,7 +130,7 @@ async function environmentOf(adapters: Adapters): Promise<Record<string, string>
 let built = false;
 
 /** Processes run what `npm start` runs: the build. */
-function build(): void {
+export function build(): void {
   if (built) return;
   const tsc = path.join(packageRoot(), "node_modules/typescript/bin/tsc");
   const result = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], {

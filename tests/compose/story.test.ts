@@ -1,0 +1,15 @@
+import { hasKafka, hasNginx, hasPostgres, hasRedis } from "../servers/servers.js";
+import { tellStory } from "../whole-path/story.js";
+import { startCompose } from "./start.js";
+
+// Servers of its own, but only where the run has such servers at all.
+tellStory({
+  where: "compose",
+  can: hasKafka && hasRedis && hasPostgres && hasNginx,
+  async start() {
+    const compose = await startCompose({
+      env: { METRLY_WEBHOOK_ALLOW_HOSTS: "127.0.0.1", METRLY_TICK_SECONDS: "1", METRLY_LOG_LEVEL: "warn" },
+    });
+    return { ...compose, dispose: compose.stop };
+  },
+});
