@@ -18,6 +18,11 @@ export interface LedgerQuery {
   readonly limit: number;
   /** Only entries of this tenant, and those that concern every tenant (ticks, backfills). */
   readonly tenantId?: string;
+  /**
+   * With a tenant: leaves out ticks whose `at` is earlier, epoch ms. Whoever waits for the first tick at or after a moment
+   * need not read the hundred thousands before it.
+   */
+  readonly ticksFrom?: number;
 }
 
 /** Reads the ledger through ingestion's internal API: the way downstream rooms fill gaps, rebuild and verify. */

@@ -127,11 +127,13 @@ export type TestLedger = ReturnType<typeof ledgerOf>;
 
 /** Reads test ledgers like ingestion's internal API would. */
 export const ledgerClientOf = (ledgers: readonly TestLedger[]): LedgerClient => ({
-  async read({ partition, from, limit, tenantId }) {
+  async read({ partition, from, limit, tenantId, ticksFrom = Number.NEGATIVE_INFINITY }) {
     const all = ledgers.find((ledger) => ledger.partition === partition)?.entries ?? [];
     const page = all.slice(from - 1, from - 1 + limit);
     const mine = page.filter(
-      (entry) => tenantId === undefined || !("tenantId" in entry) || entry.tenantId === tenantId,
+      (entry) =>
+        tenantId === undefined ||
+        ("tenantId" in entry ? entry.tenantId === tenantId : entry.kind !== "tick" || entry.at >= ticksFrom),
     );
     return { entries: mine, nextSeq: from + page.length, headSeq: all.length };
   },

@@ -48,10 +48,14 @@ describe.skipIf(!hasPostgres)("the internal ledger API", () => {
     await world.close();
   });
 
-  async function readAll(limit: number, tenantId?: string): Promise<LedgerEntry[]> {
+  async function readAll(limit: number, tenantId?: string, ticksFrom?: number): Promise<LedgerEntry[]> {
     const entries: LedgerEntry[] = [];
     for (let from = 1; ; ) {
-      const page = await ledger.read({ partition: 0, from, limit, ...(tenantId !== undefined && { tenantId }) });
+      const page = await ledger.read({
+        ...{ partition: 0, from, limit },
+        ...(tenantId !== undefined && { tenantId }),
+        ...(ticksFrom !== undefined && { ticksFrom }),
+      });
       entries.push(...page.entries);
       if (page.nextSeq > page.headSeq) return entries;
       expect(page.nextSeq).toBeGreaterThan(from);
@@ -73,6 +77,19 @@ describe.skipIf(!hasPostgres)("the internal ledger API", () => {
     expect((await readAll(5, "nobody")).every((entry) => entry.kind === "tick" || entry.kind === "backfill")).toBe(
       true,
     );
+  });
+
+  test("a reader who waits for a moment gets no tick before it, and everything else in pages of any size", async () => {
+    const whole = (await readAll(10_000)).slice(0, EVENTS + 7);
+    const moments = whole.flatMap((entry) => (entry.kind === "tick" ? [entry.at] : []));
+    expect(moments.length).toBeGreaterThan(3);
+    for (const ticksFrom of [moments[2] ?? 0, (moments[2] ?? 0) + 1, Date.now() + 60_000]) {
+      const wanted = whole.filter((entry) =>
+        "tenantId" in entry ? entry.tenantId === "rare" : entry.kind !== "tick" || entry.at >= ticksFrom,
+      );
+      for (const limit of [1, 3, 10_000])
+        expect((await readAll(limit, "rare", ticksFrom)).filter(({ seq }) => seq <= whole.length)).toEqual(wanted);
+    }
   });
 
   test("a void carries the event that it takes back", async () => {
@@ -111,6 +128,7 @@ describe.skipIf(!hasPostgres)("the internal ledger API", () => {
       "partition=1&from=1&limit=1",
       "partition=0&from=0&limit=1",
       "partition=0&from=1&limit=10001",
+      "partition=0&from=1&limit=1&ticksFrom=soon",
       "from=1&limit=1",
     ])
       expect(await status(good, wrong)).toBe(400);

@@ -32,6 +32,8 @@ export function registerLedgerRoutes(app: FastifyInstance, options: LedgerRouteO
   });
 }
 
+const MAX_INSTANT_MS = 8.64e15;
+
 function readQuery(request: FastifyRequest, partitionCount: number): LedgerQuery {
   const { searchParams } = new URL(request.url, "http://localhost");
   const tenantId = searchParams.get("tenantId");
@@ -40,6 +42,9 @@ function readQuery(request: FastifyRequest, partitionCount: number): LedgerQuery
     from: integer(searchParams, "from", 1, Number.MAX_SAFE_INTEGER),
     limit: integer(searchParams, "limit", 1, LEDGER_PAGE_LIMIT),
     ...(tenantId !== null && { tenantId }),
+    ...(searchParams.has("ticksFrom") && {
+      ticksFrom: integer(searchParams, "ticksFrom", -MAX_INSTANT_MS, MAX_INSTANT_MS),
+    }),
   };
 }
 

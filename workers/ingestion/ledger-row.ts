@@ -24,7 +24,13 @@ export function rowOf(entry: LedgerEntry): LedgerRow {
     const { tenantId, source, id, type, time, receivedAt, data } = entry;
     return { ...row, tenant_id: tenantId, source, id, type, time_ms: time, received_at_ms: receivedAt, data };
   }
-  return { ...row, tenant_id: "tenantId" in entry ? entry.tenantId : null, data: JSON.stringify(own) };
+  return {
+    ...row,
+    // What a tick says is in `data` like of any control record; here it can be searched.
+    time_ms: entry.kind === "tick" ? entry.at : null,
+    tenant_id: "tenantId" in entry ? entry.tenantId : null,
+    data: JSON.stringify(own),
+  };
 }
 
 const EMPTY = { received_at_ms: null, time_ms: null, tenant_id: null, source: null, id: null, type: null } as const;

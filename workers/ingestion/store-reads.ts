@@ -16,21 +16,32 @@ FROM (
 ) sized WHERE bytes_before < $5 ORDER BY seq`;
 
 const ALL = bounded("SELECT * FROM ledger WHERE partition = $1 AND seq BETWEEN $2 AND $3");
-const OF_TENANT = bounded(`
-  (SELECT * FROM ledger WHERE partition = $1 AND seq BETWEEN $2 AND $3 AND tenant_id = $6 ORDER BY seq LIMIT $4)
-  UNION ALL
-  (SELECT * FROM ledger WHERE partition = $1 AND seq BETWEEN $2 AND $3 AND tenant_id IS NULL ORDER BY seq LIMIT $4)`);
+/**
+ * The tenant's own entries, and those that concern every tenant only as far as the own ones of this page reach: of a month's
+ * half a million ticks each is looked at once, in their index alone, however many pages the tenant has.
+ */
+const OF_TENANT = `
+WITH own AS MATERIALIZED (
+  SELECT seq FROM ledger WHERE partition = $1 AND seq BETWEEN $2 AND $3 AND tenant_id = $6 ORDER BY seq LIMIT $4
+), reach AS (
+  SELECT CASE WHEN count(*) < $4 THEN $3 ELSE max(seq) END AS last FROM own
+), shared AS MATERIALIZED (
+  SELECT seq FROM ledger WHERE partition = $1 AND seq BETWEEN $2 AND (SELECT last FROM reach) AND tenant_id IS NULL
+    AND (kind <> 'tick' OR time_ms IS NULL OR time_ms >= $7) ORDER BY seq LIMIT $4
+)${bounded("SELECT ledger.* FROM ledger JOIN (SELECT seq FROM own UNION ALL SELECT seq FROM shared) wanted USING (seq) WHERE partition = $1")}`;
+
+const EVERY_TICK = -8.64e15;
 
 /** Entries from `from` on, in order; with a tenant only its own and those that concern every tenant. */
 export async function readLedger(database: Database, query: LedgerQuery): Promise<LedgerPage> {
-  const { partition, from, limit, tenantId } = query;
+  const { partition, from, limit, tenantId, ticksFrom = EVERY_TICK } = query;
   const headSeq = await readHead(database, partition);
   if (from > headSeq) return { entries: [], nextSeq: from, headSeq };
   const range = [partition, from, headSeq, limit, MAX_PAGE_BYTES];
   const { rows } = await database.pool.query<LedgerRow & { found: number }>(
     tenantId === undefined
       ? { name: "read-ledger", text: ALL, values: range }
-      : { name: "read-ledger-of-tenant", text: OF_TENANT, values: [...range, tenantId] },
+      : { name: "read-ledger-of-tenant", text: OF_TENANT, values: [...range, tenantId, ticksFrom] },
   );
   const entries = rows.map(entryOf);
   const complete = rows.length === (rows[0]?.found ?? 0) && rows.length < limit;

@@ -43,8 +43,15 @@ interface Life {
   previousSha256: string | null;
 }
 
-/** Replays a tenant's life from its ledger entries, in order; answers the invoices that each entry gives rise to. */
-export function createReplay(tenant: TenantState, history: History): (entry: LedgerEntry) => ReplayedInvoice[] {
+export interface Replay {
+  /** Takes the next entry; answers the invoices that it gives rise to. */
+  next(entry: LedgerEntry): ReplayedInvoice[];
+  /** Of the ticks to come, none with an earlier `at` can end the open period, epoch ms. */
+  ticksMatterFrom(): number;
+}
+
+/** Replays a tenant's life from its ledger entries, in order. `tenant`: with all of its history that the entries know. */
+export function createReplay(tenant: TenantState, history: History): Replay {
   const life: Life = {
     tenant,
     history,
@@ -55,7 +62,19 @@ export function createReplay(tenant: TenantState, history: History): (entry: Led
     ordinal: 0,
     previousSha256: null,
   };
-  return (entry) => (tenant.createdInVersion > entry.tenancyVersion ? [] : live(life, entry));
+  return {
+    next: (entry) => (tenant.createdInVersion > entry.tenancyVersion ? [] : live(life, entry)),
+    ticksMatterFrom: () => earliestEnd(life),
+  };
+}
+
+const NEVER_MS = 8.64e15;
+
+/** The end of the open period with the shortest grace time that the tenant ever had: which one counts, the tick decides. */
+function earliestEnd({ tenant, open }: Life): number {
+  if (tenant.testClock !== null) return NEVER_MS;
+  const end = nextMonth(open, tenant.billingAnchorDay);
+  return Math.min(...tenant.graceDays.map(({ inVersion }) => graceEnd(tenant, end, inVersion)));
 }
 
 function live(life: Life, entry: LedgerEntry): ReplayedInvoice[] {

@@ -10,7 +10,8 @@ export interface VerifierSources {
       partition: number;
       from: number;
       limit: number;
-      tenantId: string;
+      tenantId?: string;
+      ticksFrom?: number;
     }): Promise<{ readonly entries: readonly LedgerEntry[]; readonly nextSeq: number; readonly headSeq: number }>;
   };
   readonly tenancy: History & {
@@ -57,22 +58,39 @@ async function recompute(
   { ledger, tenancy, partition }: VerifierSources,
   { tenantId, ordinal }: ClaimedInvoice,
 ): Promise<{ invoice: ReplayedInvoice | undefined; events: number }> {
+  const headSeq = await caughtUp(ledger, tenancy, partition);
   const tenant = tenancy.tenant(tenantId);
   if (tenant === undefined) return { invoice: undefined, events: 0 };
   const replay = createReplay(tenant, tenancy);
   let events = 0;
   let from = 1;
-  for (;;) {
-    const page = await ledger.read({ partition, from, limit: PAGE, tenantId });
-    await tenancy.reached(page.entries.reduce((newest, entry) => Math.max(newest, entry.tenancyVersion), 0));
+  while (from <= headSeq) {
+    const ticksFrom = replay.ticksMatterFrom();
+    const page = await ledger.read({ partition, from, limit: PAGE, tenantId, ticksFrom });
     for (const entry of page.entries) {
+      if (entry.seq > headSeq) break;
       if (entry.kind === "event") events += 1;
-      const invoice = replay(entry).find((candidate) => candidate.ordinal === ordinal);
+      const invoice = replay.next(entry).find((candidate) => candidate.ordinal === ordinal);
       if (invoice !== undefined) return { invoice, events };
     }
-    if (page.nextSeq <= from || page.nextSeq > page.headSeq) return { invoice: undefined, events };
+    if (page.nextSeq <= from) break;
     from = page.nextSeq;
   }
+  return { invoice: undefined, events };
+}
+
+/** Waits until tenancy is known as the ledger's last entry knows it, for stamps never go back; answers where that entry is. */
+async function caughtUp(
+  ledger: VerifierSources["ledger"],
+  tenancy: VerifierSources["tenancy"],
+  partition: number,
+): Promise<number> {
+  const { headSeq } = await ledger.read({ partition, from: 1, limit: 1 });
+  if (headSeq === 0) return 0;
+  const [last] = (await ledger.read({ partition, from: headSeq, limit: 1 })).entries;
+  if (last === undefined) throw new Error(`the ledger of partition ${partition} lacks its last entry, ${headSeq}`);
+  await tenancy.reached(last.tenancyVersion);
+  return headSeq;
 }
 
 /** Names every place where two JSON values differ, as `path: stored x, recomputed y`. */
