@@ -57,6 +57,20 @@ describe("the queue in front of the log", () => {
     expect(answered).toBe(3);
   });
 
+  test("what arrives in the very moment that a send ends is sent too", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log);
+    const first = appender.append([receivedItem({ id: "a" })]);
+    await turn();
+    log.sends[0]?.answer();
+    const second = Promise.resolve().then(() => appender.append([receivedItem({ id: "b" })]));
+    await first;
+    await turn();
+    expect(log.sends).toHaveLength(2);
+    log.sends[1]?.answer();
+    await second;
+  });
+
   test("a request over several partitions is answered when the last of them has its part", async () => {
     const log = heldLog();
     const tenants = ["acme", "globex", "initech", "umbrella", "hooli"];

@@ -70,11 +70,7 @@ export function createAppender(options: AppenderOptions): Appender {
     const queue = queues.get(partition) ?? [];
     queues.set(partition, queue);
     const settled = new Promise<void>((done, failed) => queue.push({ items: encoded, done, failed }));
-    if (!sending.has(partition))
-      sending.set(
-        partition,
-        drain(partition, queue).finally(() => sending.delete(partition)),
-      );
+    if (!sending.has(partition)) sending.set(partition, drain(partition, queue));
     return settled.finally(() => {
       items -= encoded.length;
       bytes -= size;
@@ -102,6 +98,8 @@ export function createAppender(options: AppenderOptions): Appender {
         for (const one of [...group, ...queue.splice(0)]) one.failed(unavailable(error));
       }
     }
+    // In the same step as the look at the queue: what came between the two would wait for a send that never starts.
+    sending.delete(partition);
   }
 
   return {
