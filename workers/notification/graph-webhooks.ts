@@ -153,7 +153,7 @@ export class WebhookMutations {
   ): Promise<WebhookDeliveryType> {
     authorize(identity, "Mutation.replayWebhookDelivery");
     const delivery = await this.options.endpoints.delivery(id);
-    if (delivery === undefined) throw new MetrlyError("NOT_FOUND", "There is no such webhook delivery");
+    if (delivery === undefined) throw new MetrlyError("NOT_FOUND", "There is no such thing");
     authorize(identity, "Mutation.replayWebhookDelivery", delivery.tenantId);
     return this.start(await this.options.endpoints.replay(delivery.tenantId, id));
   }
@@ -173,7 +173,7 @@ export class WebhookMutations {
   private async reach(identity: Identity, operation: Operation, endpointId: string): Promise<Endpoint> {
     authorize(identity, operation);
     const endpoint = await this.options.endpoints.find(endpointId);
-    if (endpoint === undefined) throw new MetrlyError("NOT_FOUND", "There is no such webhook endpoint");
+    if (endpoint === undefined) throw new MetrlyError("NOT_FOUND", "There is no such thing");
     authorize(identity, operation, endpoint.tenantId);
     return endpoint;
   }

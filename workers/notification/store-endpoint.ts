@@ -233,7 +233,7 @@ async function lockEnabled(tx: Transaction, endpoint: Pick<Endpoint, "tenantId" 
     throw new MetrlyError("CONFLICT", "The endpoint is disabled; enable it first");
 }
 
-const gone = (): MetrlyError => new MetrlyError("NOT_FOUND", "There is no such webhook endpoint");
+const gone = (): MetrlyError => new MetrlyError("NOT_FOUND", "There is no such thing");
 
 function present<T>(value: T | undefined): T {
   if (value === undefined) throw gone();
