@@ -24,10 +24,12 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
   let database: Database;
   let log: EventLog;
   const consumers: LogConsumer[] = [];
+  let waits = 0;
   const tenancyState = createTenancyState(systemClock);
   const tenancy = { ...tenancyState.reads, stop: async () => undefined };
 
   beforeEach(async () => {
+    waits = 0;
     databases = await Promise.all([createTestDatabase("ledger_log"), createTestDatabase("ledger_effect")]);
     const [logUrl = "", effectUrl = ""] = databases.map((created) => created.url);
     logDatabase = await openDatabase({
@@ -64,6 +66,16 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     await start({ ledger: ledgerOf(9), maxEntries: 3 });
     await untilMark(9);
     expect(await effects()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test("stops at once although tenancy does not come to what a batch waits for", async () => {
+    await publish(1, 2, 1_000_000);
+    const consumer = await start({ ledger: ledgerOf(0) });
+    await waitFor(() => waits > 0, { what: "the batch to wait for tenancy" });
+    const before = performance.now();
+    await consumer.stop();
+    expect(performance.now() - before).toBeLessThan(5_000);
+    expect(await effects()).toEqual([]);
   });
 
   test("a failure in the effect moves nothing; the batch is applied again", async () => {
@@ -118,24 +130,30 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     maxEntries?: number;
     beforeCommit?: () => void;
   }) {
-    consumers.push(
-      await startLedgerConsumer({
-        log,
-        database,
-        tenancy,
-        ledger: options.ledger,
-        group: options.group ?? "test",
-        ...(options.maxEntries !== undefined && { maxEntries: options.maxEntries }),
-        onError: () => undefined,
-        async apply(tx, _partition, entries) {
-          await tx.query("INSERT INTO effect (seq) SELECT * FROM unnest($1::bigint[])", [
-            entries.map((entry) => entry.seq),
-          ]);
-          options.beforeCommit?.();
-          return undefined;
+    const consumer = await startLedgerConsumer({
+      log,
+      database,
+      tenancy: {
+        ...tenancy,
+        reached(version, signal) {
+          waits += 1;
+          return tenancy.reached(version, signal);
         },
-      }),
-    );
+      },
+      ledger: options.ledger,
+      group: options.group ?? "test",
+      ...(options.maxEntries !== undefined && { maxEntries: options.maxEntries }),
+      onError: () => undefined,
+      async apply(tx, _partition, entries) {
+        await tx.query("INSERT INTO effect (seq) SELECT * FROM unnest($1::bigint[])", [
+          entries.map((entry) => entry.seq),
+        ]);
+        options.beforeCommit?.();
+        return undefined;
+      },
+    });
+    consumers.push(consumer);
+    return consumer;
   }
 
   async function publish(firstSeq: number, lastSeq: number, tenancyVersion = 0): Promise<void> {

@@ -93,7 +93,8 @@ export async function startLedgerConsumer(options: LedgerConsumerOptions): Promi
     const last = entries.at(-1);
     if (last === undefined) return mark;
     assertContiguous(partition, mark, entries);
-    await options.tenancy.reached(Math.max(...entries.map((entry) => entry.tenancyVersion)));
+    const version = entries.reduce((newest, entry) => Math.max(newest, entry.tenancyVersion), 0);
+    await options.tenancy.reached(version, retry.signal);
     const committed = await options.database.transaction(async (tx) => {
       const moved = await tx.query("UPDATE high_water_mark SET seq = $3 WHERE partition = $1 AND seq = $2", [
         partition,

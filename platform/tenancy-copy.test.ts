@@ -38,6 +38,17 @@ test("stopping rejects whoever still waits", async () => {
   await expect(waiting).rejects.toThrow("stopped");
 });
 
+test("whoever gives up waiting is told so, and leaves nothing behind", async () => {
+  const { reads, apply } = createTenancyState(manualClock(0));
+  const patience = new AbortController();
+  const waiting = reads.reached(9, patience.signal);
+  patience.abort();
+  await expect(waiting).rejects.toThrow("9 is awaited no longer");
+  await expect(reads.reached(9, patience.signal)).rejects.toThrow("no longer");
+  apply(meter("a", 9));
+  await expect(reads.reached(9, patience.signal)).resolves.toBeUndefined();
+});
+
 test("a repeated or older state changes nothing", () => {
   const { apply, reads } = createTenancyState(manualClock(0));
   apply(meter("a", 5, "new"));

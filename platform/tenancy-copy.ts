@@ -19,8 +19,8 @@ export const STALE_AFTER_MS = 60_000;
  */
 export interface TenancyCopy {
   version(): number;
-  /** Resolves once everything up to `version` is applied; rejects when the copy stops first. */
-  reached(version: number): Promise<void>;
+  /** Resolves once everything up to `version` is applied; rejects when the copy stops or `signal` aborts first. */
+  reached(version: number, signal?: AbortSignal): Promise<void>;
   isStale(): boolean;
   tenant(id: string): TenantState | undefined;
   tenants(): Iterable<TenantState>;
@@ -94,9 +94,7 @@ export function createTenancyState(clock: Clock) {
     store(change);
     version = Math.max(version, change.version);
     for (const waiter of waiters) {
-      if (waiter.version > version) continue;
-      waiters.delete(waiter);
-      waiter.resolve();
+      if (waiter.version <= version) waiter.resolve();
     }
     for (const listener of listeners) listener(change);
   }
@@ -134,9 +132,29 @@ export function createTenancyState(clock: Clock) {
 
   const reads: Omit<TenancyCopy, "stop"> = {
     version: () => version,
-    reached(wanted) {
+    reached(wanted, signal) {
       if (wanted <= version) return Promise.resolve();
-      return new Promise((resolve, reject) => waiters.add({ version: wanted, resolve, reject }));
+      return new Promise((resolve, reject) => {
+        const forget = (): void => {
+          waiters.delete(waiter);
+          signal?.removeEventListener("abort", onAbort);
+        };
+        const onAbort = (): void => {
+          forget();
+          reject(new Error(`tenancy is at version ${version}, ${wanted} is awaited no longer`));
+        };
+        const waiter = {
+          version: wanted,
+          resolve: () => {
+            forget();
+            resolve();
+          },
+          reject,
+        };
+        waiters.add(waiter);
+        if (signal?.aborted) onAbort();
+        else signal?.addEventListener("abort", onAbort, { once: true });
+      });
     },
     isStale: () => clock.now() - heardAt > STALE_AFTER_MS,
     tenant: (id) => tenants.get(id),

@@ -30,11 +30,14 @@ export async function closeTenant(options: CloserOptions, tenantId: string): Pro
   } while (await hasClosing(options.database.pool, tenantId));
 }
 
+/** The period's lock is held meanwhile; a close that waits in vain is queued again. */
+const TENANCY_PATIENCE_MS = 5_000;
+
 async function closeNext(options: CloserOptions, tenantId: string): Promise<boolean> {
   const closed = await options.database.transaction(async (tx) => {
     const period = await lockEarliestClosing(tx, tenantId);
     if (period === undefined) return undefined;
-    await options.tenancy.reached(period.tenancyVersion);
+    await options.tenancy.reached(period.tenancyVersion, AbortSignal.timeout(TENANCY_PATIENCE_MS));
     const [before] = (await listEnded(tx, [{ tenantId, before: period.period.start, take: 1 }])).flat();
     const [derived] = await deriveInvoices(tx, options.tenancy, [{ ...period, previousWatermark: before?.watermark }]);
     if (derived === undefined) throw new Error("each input derives one invoice");

@@ -37,11 +37,13 @@ const MAX_BATCH_BYTES = 2 << 20;
 /** Records usage.received into the ledger: one consumer per partition, each event once, in the log's order. */
 export async function startRecorder(options: RecorderOptions): Promise<Recorder> {
   const cursors = new Map<number, RecorderCursor>();
+  const stopping = new AbortController();
+  const dependencies = { ...options, stopped: stopping.signal };
 
   async function startAt(partition: number): Promise<number> {
     const cursor = await openCursor(options.database, partition);
     await assertSameLog(options.log, partition, cursor);
-    await tenancyReached(options.tenancy, cursor.tenancyVersion);
+    await tenancyReached(dependencies, cursor.tenancyVersion);
     cursors.set(partition, cursor);
     options.onRecorded(partition, []);
     return cursor.next;
@@ -49,7 +51,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
 
   async function onBatch(batch: LogBatch): Promise<BatchOutcome> {
     for (const step of readSteps(batch, options.partitionCount)) {
-      const result = await recordStep(options, batch.partition, step);
+      const result = await recordStep(dependencies, batch.partition, step);
       if (result.kind === "fenced") return { kind: "seek", next: result.next };
       cursors.set(batch.partition, result.cursor);
       options.metrics.recorded(result);
@@ -74,7 +76,10 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
     assigned: () => consumer.assigned(),
     lastProgressAt: () => consumer.lastProgressAt(),
     cursors: () => cursors,
-    stop: () => consumer.stop(),
+    stop() {
+      stopping.abort();
+      return consumer.stop();
+    },
   };
 }
 

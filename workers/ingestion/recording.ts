@@ -25,6 +25,8 @@ export interface RecordingDependencies {
   readonly database: Database;
   readonly tenancy: Pick<TenancyCopy, "version" | "reached" | "metersOfType">;
   readonly clock: Clock;
+  /** Aborts the wait for tenancy. */
+  readonly stopped?: AbortSignal;
 }
 
 export interface Recorded {
@@ -50,11 +52,12 @@ interface Stamp {
  * first, so that of two recorders one finds the cursor moved and changes nothing.
  */
 export async function recordStep(
-  { database, tenancy, clock }: RecordingDependencies,
+  dependencies: RecordingDependencies,
   partition: number,
   step: RecordingStep,
 ): Promise<Recorded | Fenced> {
-  await tenancyReached(tenancy, step.tenancyVersion);
+  const { database, tenancy, clock } = dependencies;
+  await tenancyReached(dependencies, step.tenancyVersion);
   // Read once and before: what is stamped is what the meters were looked up under, or older.
   const stamp: Stamp = { recordedAt: clock.now(), tenancyVersion: tenancy.version() };
   const first = step.records[0].offset;
@@ -83,20 +86,19 @@ export async function recordStep(
 
 const TENANCY_PATIENCE_MS = 30_000;
 
-/** Waits until this copy of tenancy knows what the record's writer knew. */
-export async function tenancyReached(tenancy: Pick<TenancyCopy, "reached">, version: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`tenancy has not reached version ${version} in ${TENANCY_PATIENCE_MS} ms`)),
-      TENANCY_PATIENCE_MS,
-    );
-  });
-  try {
-    await Promise.race([tenancy.reached(version), late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** Waits until this copy of tenancy knows what the record's writer knew; a batch that waits in vain is delivered again. */
+export async function tenancyReached(
+  {
+    tenancy,
+    stopped,
+  }: Pick<RecordingDependencies, "stopped"> & {
+    readonly tenancy: Pick<TenancyCopy, "version" | "reached">;
+  },
+  version: number,
+): Promise<void> {
+  if (tenancy.version() >= version) return;
+  const patience = AbortSignal.timeout(TENANCY_PATIENCE_MS);
+  await tenancy.reached(version, stopped === undefined ? patience : AbortSignal.any([patience, stopped]));
 }
 
 type Effect = Omit<Recorded, "kind" | "cursor">;
