@@ -29,10 +29,32 @@ export async function findKafka(): Promise<string> {
   }
 }
 
-/** Writes the configuration of one broker that is its own controller and formats its storage. */
-export async function formatKafka(classPath: string, dir: string, ports: KafkaPorts): Promise<string> {
+export type KafkaSettings = Readonly<Record<string, string>>;
+
+/** What one broker needs that has nobody to replicate to. */
+const ALONE: KafkaSettings = {
+  "offsets.topic.replication.factor": "1",
+  "offsets.topic.num.partitions": "4",
+  "transaction.state.log.replication.factor": "1",
+  "transaction.state.log.min.isr": "1",
+  "share.coordinator.state.topic.replication.factor": "1",
+  "share.coordinator.state.topic.min.isr": "1",
+  "group.initial.rebalance.delay.ms": "0",
+  "auto.create.topics.enable": "false",
+};
+
+/**
+ * Writes the configuration of one broker that is its own controller and formats its storage. `settings` are everything but
+ * where it listens and keeps its data.
+ */
+export async function formatKafka(
+  classPath: string,
+  dir: string,
+  ports: KafkaPorts,
+  settings: KafkaSettings = ALONE,
+): Promise<string> {
   const file = path.join(dir, "server.properties");
-  await writeFile(file, properties(dir, ports));
+  await writeFile(file, properties({ ...settings, ...placeOf(dir, ports) }));
   const tool = ["-cp", classPath, "kafka.tools.StorageTool"];
   const { stdout } = await run("java", [...tool, "random-uuid"]);
   await run("java", [...tool, "format", "-t", stdout.trim(), "-c", file]);
@@ -44,22 +66,20 @@ export interface KafkaPorts {
   readonly controller: number;
 }
 
-function properties(dir: string, ports: KafkaPorts): string {
-  return `process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:${ports.controller}
-listeners=PLAINTEXT://127.0.0.1:${ports.broker},CONTROLLER://127.0.0.1:${ports.controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:${ports.broker}
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs=${path.join(dir, "data")}
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-group.initial.rebalance.delay.ms=0
-auto.create.topics.enable=false
-`;
+function placeOf(dir: string, ports: KafkaPorts): KafkaSettings {
+  return {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.quorum.voters": `1@127.0.0.1:${ports.controller}`,
+    listeners: `PLAINTEXT://127.0.0.1:${ports.broker},CONTROLLER://127.0.0.1:${ports.controller}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${ports.broker}`,
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "log.dirs": path.join(dir, "data"),
+  };
+}
+
+function properties(settings: KafkaSettings): string {
+  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
+  return lines.join("");
 }

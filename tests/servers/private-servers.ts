@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { isRunning } from "#platform/embedded-cluster.js";
 import { startEmbeddedPostgres } from "#platform/embedded-postgres.js";
-import { findKafka, formatKafka } from "./kafka.js";
+import { findKafka, formatKafka, type KafkaSettings } from "./kafka.js";
 import { findRedis } from "./redis.js";
 import { type ServerProcess, serverDir, startServerProcess } from "./server-process.js";
 import { freePort, waitFor } from "./servers.js";
@@ -48,18 +48,25 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
   };
 }
 
+export interface RedisOptions {
+  readonly appendOnly?: boolean;
+  /** Instead of the above and of no eviction: everything but where it listens and keeps its data. */
+  readonly flags?: readonly string[];
+}
+
 /** Empty, without eviction; persistence only with `{ appendOnly: true }`, so that a `kill` loses everything. */
-export async function startRedis(options: { readonly appendOnly?: boolean } = {}): Promise<PrivateRedis> {
+export async function startRedis(options: RedisOptions = {}): Promise<PrivateRedis> {
   const program = await findRedis();
   return retryOnPort(async () => {
     const dir = await serverDir("redis");
     const port = await freePort();
     const persistence = ["--save", "", "--appendonly", options.appendOnly === true ? "yes" : "no"];
-    const flags = ["--port", String(port), "--bind", "127.0.0.1", "--dir", dir, "--maxmemory-policy", "noeviction"];
+    const flags = options.flags ?? [...persistence, "--maxmemory-policy", "noeviction"];
+    const place = ["--port", String(port), "--bind", "127.0.0.1", "--dir", dir];
     const server = await startServerProcess({
       name: "Redis",
       command: program.command,
-      args: [...flags, ...persistence],
+      args: [...place, ...flags],
       env: program.env,
       dir,
       readyLine: /Ready to accept connections/,
@@ -69,12 +76,12 @@ export async function startRedis(options: { readonly appendOnly?: boolean } = {}
 }
 
 /** One broker that is its own controller (KRaft), without automatic topics. */
-export async function startKafka(): Promise<PrivateKafka> {
+export async function startKafka(settings?: KafkaSettings): Promise<PrivateKafka> {
   const classPath = await findKafka();
   return retryOnPort(async () => {
     const dir = await serverDir("kafka");
     const ports = { broker: await freePort(), controller: await freePort() };
-    const configuration = await formatKafka(classPath, dir, ports);
+    const configuration = await formatKafka(classPath, dir, ports, settings);
     const server = await startServerProcess({
       name: "Kafka",
       command: "java",
