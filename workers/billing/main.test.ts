@@ -64,8 +64,12 @@ describe.skipIf(!hasPostgres)("the billing room", () => {
   let jobs: JobQueues;
   let ledger: TestLedger;
   let room: Room | undefined;
+  let failures: unknown[];
+  let awaited: number[];
 
   beforeEach(async () => {
+    failures = [];
+    awaited = [];
     databases = await Promise.all([createTestDatabase("billing_log"), createTestDatabase("billing_jobs")]);
     const [logUrl = "", jobsUrl = ""] = databases.map((created) => created.url);
     logDatabase = await openDatabase({
@@ -98,13 +102,17 @@ describe.skipIf(!hasPostgres)("the billing room", () => {
       metrics: new Registry(),
       log,
       jobs,
-      tenancy: world.tenancy,
+      tenancy: {
+        ...world.tenancy,
+        reached(version, signal) {
+          awaited.push(version);
+          return world.tenancy.reached(version, signal);
+        },
+      },
       ledger: ledgerClientOf([ledger]),
       identityTokens: createIdentityTokens("0".repeat(32)),
       openDatabase: () => openDatabase({ url: world.database.url, onError }),
-      fail(error) {
-        throw error;
-      },
+      fail: (error) => failures.push(error),
     });
     await room.begin?.();
     return room;
@@ -144,6 +152,19 @@ describe.skipIf(!hasPostgres)("the billing room", () => {
     ]);
     world.clock.set(Date.now());
     expect(await started.readiness()).toEqual({ ready: true, reasons: [] });
+  });
+
+  test("stops the process, to go on from the ledger, when the log forgets what it has not read", async () => {
+    for (let n = 0; n < 3; n += 1) ledger.record({ ...usage("acme", `e${n}`, JANUARY + n), tenancyVersion: 99 });
+    await publish(1, 3);
+    await start();
+    await waitFor(() => awaited.includes(99), { what: "the batch to wait for tenancy" });
+    await publish(1, 3);
+    await publish(1, 3);
+    await log.trim(USAGE_RECORDED, ledger.partition, 2);
+    world.state.apply({ kind: "heartbeat", id: "heartbeat", version: 99, at: 0 });
+    await waitFor(() => failures.length > 0, { what: "the process to be told" });
+    expect(String(failures[0])).toMatch(/nothing is skipped/);
   });
 
   test("is not ready when its consumer stands still or a close is stuck", async () => {

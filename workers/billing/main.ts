@@ -1,4 +1,5 @@
 import type { LogConsumer } from "#platform/event-log.js";
+import { LogPositionError } from "#platform/event-log-position.js";
 import { startLedgerConsumer } from "#platform/ledger-consumer.js";
 import { startOutboxRelay } from "#platform/outbox.js";
 import type { Readiness, Room, RoomContext } from "#platform/room.js";
@@ -45,6 +46,12 @@ export async function startBilling(context: RoomContext): Promise<Room> {
   const subgraph = await createBillingSubgraph({ ...context, partitions: context.config.partitions, database });
   let consumer: LogConsumer | undefined;
 
+  function onConsumerError(error: unknown): void {
+    // The log has forgotten what comes next, and the partition is stopped: a start reads that from the ledger.
+    if (error instanceof LogPositionError) context.fail(error);
+    else onError(error);
+  }
+
   async function readiness(): Promise<Readiness> {
     const reasons: string[] = [];
     if (consumer === undefined) reasons.push("billing does not consume the ledger yet");
@@ -68,7 +75,7 @@ export async function startBilling(context: RoomContext): Promise<Room> {
         ledger: context.ledger,
         tenancy,
         apply: (tx, partition, entries) => aggregator.apply(tx, partition, entries),
-        onError,
+        onError: onConsumerError,
       });
     },
     async stop() {

@@ -1,6 +1,7 @@
 import { systemClock } from "#kernel/clock.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { LogConsumer } from "#platform/event-log.js";
+import { LogPositionError } from "#platform/event-log-position.js";
 import { startLedgerConsumer } from "#platform/ledger-consumer.js";
 import { startOutboxRelay } from "#platform/outbox.js";
 import type { QuotaCounters } from "#platform/quota-counters.js";
@@ -64,6 +65,12 @@ export async function startQuota(context: RoomContext): Promise<Room> {
   });
   const subgraph = await buildQuotaSubgraph(gate, (tenantId) => tenancy.tenant(tenantId) !== undefined);
 
+  function onConsumerError(error: unknown): void {
+    // The log has forgotten what comes next, and the partition is stopped: a start reads that from the ledger.
+    if (error instanceof LogPositionError) context.fail(error);
+    else onError(error);
+  }
+
   async function readiness(): Promise<Readiness> {
     const reasons: string[] = [];
     if (consumer === undefined) reasons.push("quota does not consume the ledger yet");
@@ -96,7 +103,7 @@ export async function startQuota(context: RoomContext): Promise<Room> {
           if (recordedAt !== undefined) metrics.applied(partition, (clock.now() - recordedAt) / 1000);
           return afterCommit;
         },
-        onError,
+        onError: onConsumerError,
       });
     },
     async stop() {
