@@ -200,6 +200,8 @@ for (const backend of ["in process", "Redis"] as const) {
         [headers, { ...ok, amount: "1e3" }, 400, "INVALID"],
         [headers, { ...ok, ttlSeconds: 0 }, 400, "INVALID"],
         [headers, { ...ok, meter: 7 }, 400, "INVALID"],
+        [headers, { ...ok, idempotencyKey: "nul\0" }, 400, "INVALID"],
+        [headers, { ...ok, idempotencyKey: "half \ud800" }, 400, "INVALID"],
         [headers, [], 400, "MALFORMED"],
       ];
       for (const [who, payload, status, code] of cases) {
