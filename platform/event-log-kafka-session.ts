@@ -3,8 +3,9 @@ import { createAssignment, type SessionContext } from "./event-log-kafka-assignm
 import { createKafka } from "./kafka-client.js";
 
 /** After `kill -9` another member takes over this much later. */
-const SESSION_TIMEOUT_MS = 10_000;
-const HEARTBEAT_MS = 2_000;
+/** The shortest that a broker allows by default: so soon is a killed process replaced. */
+const SESSION_TIMEOUT_MS = 6_000;
+const HEARTBEAT_MS = 1_500;
 const REBALANCE_TIMEOUT_MS = 30_000;
 const LONG_POLL_MS = 250;
 const MAX_BATCH_BYTES = 1 << 20;

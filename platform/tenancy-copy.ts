@@ -8,7 +8,7 @@ import {
   tenancyChangedV1,
 } from "#schema/events/tenancy-changed.v1.js";
 import { TENANCY_CHANGED } from "#schema/topics.js";
-import type { EventLog, LogConsumer } from "./event-log.js";
+import type { EventLog, LogConsumer, LogRecord } from "./event-log.js";
 
 /** A copy that has heard nothing for this long is stale: READ and ADMIN fail closed, ingest and quota go on. */
 export const STALE_AFTER_MS = 60_000;
@@ -43,29 +43,39 @@ export interface TenancyCopyOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** Starts following; resolves when what was in the topic at the start is applied. */
+const READ_AT_ONCE = 1_000;
+
+/**
+ * Starts following; resolves when what was in the topic at the start is applied. That part is read without a group: joining
+ * one can take seconds that a restarting process need not lose.
+ */
 export async function followTenancy(options: TenancyCopyOptions): Promise<TenancyCopy> {
+  const { log } = options;
   const state = createTenancyState(options.clock);
-  const { next: end } = await options.log.bounds(TENANCY_CHANGED, 0);
-  const caughtUp = deferred();
-  if (end === 0) caughtUp.resolve();
   let applied = 0;
-  const consumer: LogConsumer = await options.log.consume({
+  function take(records: readonly LogRecord[]): void {
+    for (const record of records) {
+      if (record.offset < applied) continue;
+      state.apply(tenancyChangedV1.parse(JSON.parse(record.value.toString("utf8"))));
+      applied = record.offset + 1;
+    }
+  }
+  const { next: end } = await log.bounds(TENANCY_CHANGED, 0);
+  while (applied < end) {
+    const records = await log.read(TENANCY_CHANGED, 0, applied, READ_AT_ONCE);
+    if (records.length === 0) break;
+    take(records);
+  }
+  const consumer: LogConsumer = await log.consume({
     topic: TENANCY_CHANGED,
     group: options.group,
     startAt: async () => applied,
     onError: options.onError,
     async onBatch({ records }) {
-      for (const record of records) {
-        if (record.offset < applied) continue;
-        state.apply(tenancyChangedV1.parse(JSON.parse(record.value.toString("utf8"))));
-        applied = record.offset + 1;
-      }
-      if (applied >= end) caughtUp.resolve();
+      take(records);
       return { kind: "continue" };
     },
   });
-  await caughtUp.promise;
   return {
     ...state.reads,
     async stop() {
@@ -179,12 +189,4 @@ export function createTenancyState(clock: Clock) {
       waiters.clear();
     },
   };
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve: () => void = () => undefined;
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
 }
