@@ -2,8 +2,7 @@ import type { Consumer, EachBatchPayload } from "kafkajs";
 import { createAssignment, type SessionContext } from "./event-log-kafka-assignment.js";
 import { createKafka } from "./kafka-client.js";
 
-/** After `kill -9` another member takes over this much later. */
-/** The shortest that a broker allows by default: so soon is a killed process replaced. */
+/** After `kill -9` another member takes over this much later; the shortest that a broker allows by default. */
 const SESSION_TIMEOUT_MS = 6_000;
 const HEARTBEAT_MS = 1_500;
 const REBALANCE_TIMEOUT_MS = 30_000;

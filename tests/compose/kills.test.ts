@@ -77,8 +77,8 @@ for (const replicas of [1, 2]) {
         expect(admitted, `admitted by a hard limit, seed ${options.seed}`).toBeLessThanOrEqual(REQUESTS_LIMIT);
         expect(admitted).toBeGreaterThan(0);
         await expectNoticesDelivered(target, options.tenants, receiver);
-        const slow = recoveries.filter(([victim, ms]) => victim !== "kafka" && ms > RECOVERY_MS);
-        expect(slow, "recoveries over 15 s").toEqual([]);
+        process.stdout.write(`back after, ms: ${recoveries.map(([victim, ms]) => `${victim} ${ms}`).join(", ")}\n`);
+        expect(recoveries.filter(([, ms]) => ms > BACK_WITHIN_MS)).toEqual([]);
       }, 540_000);
 
       /** Every role three times, the broker and Redis once, in random order. */
