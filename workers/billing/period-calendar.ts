@@ -45,7 +45,7 @@ export function createPeriodCalendar(
 
   function dueAt(atMs: number): string[] {
     const due: string[] = [];
-    for (const [end, tenants] of byEnd) if (end <= atMs) due.push(...tenants);
+    for (const [end, tenants] of byEnd) if (end <= atMs) for (const id of tenants) due.push(id);
     return due.sort();
   }
 

@@ -64,11 +64,11 @@ export function foldEntries(entries: readonly LedgerEntry[], metersOfType: Meter
     } else if (entry.kind === "void") {
       feed(cells, entry.event, entry, -1, metersOfType);
     } else {
-      deltas.push(...finished(cells));
+      finish(cells, deltas);
       cells = new Map();
     }
   }
-  deltas.push(...finished(cells));
+  finish(cells, deltas);
   return { deltas, counts: [...counts.values()], unmetered: [...unmetered.values()] };
 }
 
@@ -77,10 +77,11 @@ interface Cell extends UsageDelta {
   readonly counts: boolean;
 }
 
-function finished(cells: ReadonlyMap<string, Cell>): Cell[] {
-  const done = [...cells.values()];
-  for (const cell of done) if (cell.counts) cell.quantity = new Decimal(cell.eventCount);
-  return done;
+function finish(cells: ReadonlyMap<string, Cell>, deltas: UsageDelta[]): void {
+  for (const cell of cells.values()) {
+    if (cell.counts) cell.quantity = new Decimal(cell.eventCount);
+    deltas.push(cell);
+  }
 }
 
 /** Adds (or takes back) one event in every meter it feeds; answers whether there is one. */

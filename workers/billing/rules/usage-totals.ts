@@ -34,7 +34,10 @@ export function totalsOf(
       quantity: formatDecimal(quantityOf(meter.aggregation, group)),
       dimensions,
       eventCount,
-      lastEventAt: eventCount === 0 ? null : Math.max(...group.map((cell) => cell.lastEventAt)),
+      lastEventAt:
+        eventCount === 0
+          ? null
+          : group.reduce((last, cell) => Math.max(last, cell.lastEventAt), Number.NEGATIVE_INFINITY),
     };
   });
 }

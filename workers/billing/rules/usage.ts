@@ -45,10 +45,20 @@ export function quantityOf(aggregation: MeterState["aggregation"], cells: readon
     case "UNIQUE":
       return new Decimal(values.size);
     case "MAX":
-      return values.size === 0 ? ZERO : Decimal.max(...values);
+      return largestOf(values);
     case "LATEST":
       return latestOf(values);
   }
+}
+
+/** One by one: a period may hold more different values than a call takes arguments. */
+function largestOf(values: ReadonlySet<string>): Decimal {
+  let largest: Decimal | undefined;
+  for (const text of values) {
+    const value = new Decimal(text);
+    if (largest === undefined || value.gt(largest)) largest = value;
+  }
+  return largest ?? ZERO;
 }
 
 function latestOf(values: ReadonlySet<string>): Decimal {
