@@ -83,6 +83,24 @@ describe.skipIf(!hasPostgres)("an outbox", () => {
     expect(await published(1_200)).toEqual(Array.from({ length: 1_200 }, (_, n) => n));
   });
 
+  test("tells since when it has failed, until it publishes again", async () => {
+    let isDown = true;
+    const relay = startRelay({
+      ...log,
+      async append(topic, partition, records) {
+        if (isDown) throw new Error("the log is down");
+        await log.append(topic, partition, records);
+      },
+    });
+    const before = Date.now();
+    await database.transaction((tx) => enqueueOutbox(tx, [row(1)]));
+    const since = await waitFor(() => relay.failingSince(), { what: "the failure to be told" });
+    expect(since).toBeGreaterThanOrEqual(before);
+    isDown = false;
+    await waitFor(() => relay.failingSince() === undefined, { what: "the relay to have recovered" });
+    expect(await published(1)).toEqual([1]);
+  });
+
   function startRelay(target: EventLog): OutboxRelay {
     const relay = startOutboxRelay({
       database,

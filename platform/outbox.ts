@@ -35,6 +35,8 @@ export async function enqueueOutbox(tx: Transaction, rows: readonly OutboxRow[])
 export interface OutboxRelay {
   /** Publishes now what is committed, without waiting for the next poll. */
   kick(): void;
+  /** Since when publishing has failed without a success in between, epoch ms; undefined: the last try went well. */
+  failingSince(): number | undefined;
   stop(): Promise<void>;
 }
 
@@ -60,11 +62,14 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   let again = false;
+  let failingSince: number | undefined;
 
   async function run(): Promise<void> {
     try {
       while (!stopped && (await publishSome(options, topics)) === BATCH);
+      failingSince = undefined;
     } catch (error) {
+      failingSince ??= Date.now();
       options.onError(error);
     }
   }
@@ -91,6 +96,7 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   kick();
   return {
     kick,
+    failingSince: () => failingSince,
     async stop() {
       stopped = true;
       clearTimeout(timer);

@@ -12,6 +12,7 @@ import { waitingCloses } from "./store/periods.js";
 import { createBillingSubgraph } from "./subgraph.js";
 
 const CONSUMER_SILENT_AFTER_MS = 30_000;
+const RELAY_FAILING_AFTER_MS = 30_000;
 
 /** Starts billing: its graph at once, its consumer and worker when `begin` says that the ledger can be asked. */
 export async function startBilling(context: RoomContext): Promise<Room> {
@@ -60,6 +61,9 @@ export async function startBilling(context: RoomContext): Promise<Room> {
     const [oldest] = await waitingCloses(database.pool, 1);
     if (oldest !== undefined && clock.now() - oldest.since > STUCK_AFTER_MS)
       reasons.push(`the close of a billing period of ${oldest.tenantId} is stuck`);
+    const failingSince = relay.failingSince();
+    if (failingSince !== undefined && Date.now() - failingSince > RELAY_FAILING_AFTER_MS)
+      reasons.push("closed periods and invoices are not announced");
     return { ready: reasons.length === 0, reasons };
   }
 

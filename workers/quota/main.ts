@@ -23,6 +23,7 @@ import { createTenantLimits } from "./tenant-limits.js";
 import { createUsageRecorded } from "./usage-recorded.js";
 
 const CONSUMER_SILENT_AFTER_MS = 30_000;
+const RELAY_FAILING_AFTER_MS = 30_000;
 
 /** Allows or denies in real time, settles by recorded usage, warns: see README.md. */
 export async function startQuota(context: RoomContext): Promise<Room> {
@@ -82,6 +83,9 @@ export async function startQuota(context: RoomContext): Promise<Room> {
       () => false,
     );
     if (!reachable) reasons.push("the quota counters do not answer");
+    const failingSince = relay.failingSince();
+    if (failingSince !== undefined && Date.now() - failingSince > RELAY_FAILING_AFTER_MS)
+      reasons.push("alerts are not published");
     return { ready: reasons.length === 0, reasons };
   }
 
