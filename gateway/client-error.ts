@@ -27,7 +27,7 @@ export function toClientError(thrown: unknown, onBug: (error: unknown) => void):
   if (cause instanceof AggregateError) return ofAggregate(thrown, cause, onBug);
   if (isTokenLimit(thrown)) return rebuilt(thrown, thrown.message, { code: "TOO_COMPLEX" });
   const { http: _, stacktrace: __, ...extensions } = thrown.extensions;
-  const code = codeOf(thrown);
+  const code = isRefusedMethod(thrown) ? "METHOD_NOT_ALLOWED" : codeOf(thrown);
   return code === undefined
     ? masked(cause ?? thrown, thrown, onBug)
     : rebuilt(thrown, thrown.message, { ...extensions, code });
@@ -50,6 +50,10 @@ function masked(bug: unknown, located: GraphQLError | undefined, onBug: (error: 
   onBug(bug);
   return rebuilt(located, "Something went wrong on our side", { code: "INTERNAL" });
 }
+
+/** Apollo's word for a change asked for by GET is BAD_REQUEST; only the status tells. */
+const isRefusedMethod = ({ extensions: { http } }: GraphQLError): boolean =>
+  typeof http === "object" && http !== null && "status" in http && http.status === 405;
 
 /** graphql-js' parser says only in words that a document has too many tokens. */
 const isTokenLimit = (error: GraphQLError): boolean =>

@@ -130,7 +130,8 @@ describe("bad input", () => {
       [400, '{"query":"query ($n: Int!) { tenants(first: $n) { nodes { id } } }"}'],
       [400, '{"query":"subscription { quotaAlerts(tenantId: 1) { used } }"}'],
       [400, '{"__proto__":{"query":"{ whoAmI }"}}'],
-      [400, "{ whoAmI }", { "content-type": "text/plain" }],
+      [400, '{"query":"mutation ($n: String!) { rename(name: $n) }","variables":{"n":"\\u0000"}}'],
+      [415, "{ whoAmI }", { "content-type": "text/plain" }],
       [415, "query=x", { "content-type": "application/x-www-form-urlencoded" }],
       [406, '{"query":"{ whoAmI }"}', { ...json, accept: "image/png" }],
       [413, JSON.stringify({ query: `{ whoAmI } #${"x".repeat(1_100_000)}` })],
@@ -161,6 +162,7 @@ describe("bad input", () => {
       headers: { ...headers, "apollo-require-preflight": "1" },
     });
     expect(change.status).toBe(405);
+    expect(change.errors).toMatchObject([{ extensions: { code: "METHOD_NOT_ALLOWED" } }]);
   });
 
   test("other methods are 405", async () => {

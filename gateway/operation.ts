@@ -10,6 +10,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import type { SubgraphContext } from "#platform/subgraph.js";
 import { ANONYMOUS } from "./authentication.js";
 import { assertWithinLimits } from "./limits.js";
+import { assertStorableText } from "./storable-text.js";
 
 /** What resolvers of the gateway and of every subgraph in this process get; one object per operation, never shared. */
 export type GatewayContext = SubgraphContext;
@@ -28,6 +29,7 @@ export function admitOperation(schema: GraphQLSchema, request: Request): void {
   if (context.identity === ANONYMOUS && !onlyIntrospects(operation.selectionSet, fragments))
     throw new MetrlyError("UNAUTHENTICATED", "Sign in: only the schema can be read without");
   assertWithinLimits(schema, { operation, fragments, variables });
+  assertStorableText(document, variables);
 }
 
 function fragmentsOf(document: DocumentNode): ReadonlyMap<string, FragmentDefinitionNode> {

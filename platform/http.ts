@@ -52,9 +52,19 @@ export function createHttpServer(logger: FastifyBaseLogger): FastifyInstance {
     if (known.code === "INTERNAL") request.log.error({ err: error, url: request.url }, "request failed");
     return sendProblem(reply, known);
   });
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(reply, new MetrlyError("NOT_FOUND", `There is no ${request.method} ${request.url.split("?")[0]}`)),
-  );
+  // Everything here takes JSON; with Fastify's own parser for text a body of another type would be a string.
+  app.removeContentTypeParser("text/plain");
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?")[0] ?? "";
+    const allowed = app.supportedMethods.filter((method) => app.findRoute({ method, url: path }) !== null);
+    if (allowed.length === 0)
+      return sendProblem(reply, new MetrlyError("NOT_FOUND", `There is no ${request.method} ${path}`));
+    reply.header("allow", allowed.join(", "));
+    return sendProblem(
+      reply,
+      new MetrlyError("METHOD_NOT_ALLOWED", `${request.method} is not one of ${allowed.join(", ")}`),
+    );
+  });
   return app;
 }
 

@@ -237,7 +237,16 @@ describe.skipIf(!hasPostgres)("the edge", () => {
       "UNSUPPORTED_MEDIA_TYPE",
     ]);
     const wrongMethod = await room.app.inject({ method: "DELETE", url: "/v1/events" });
-    expect([wrongMethod.statusCode, wrongMethod.headers.allow]).toEqual([405, "GET, POST"]);
+    expect([wrongMethod.statusCode, wrongMethod.headers.allow]).toEqual([405, "GET, HEAD, POST"]);
+  });
+
+  test("an event of exactly 64 KiB of JSON is accepted, one byte more is not", async () => {
+    const sized = (bytes: number) => {
+      const empty = event({ id: `sized-${bytes}`, data: { text: "" } });
+      return { ...empty, data: { text: "x".repeat(bytes - JSON.stringify(empty).length) } };
+    };
+    const answer = await post([sized(65_536), sized(65_537)]);
+    expect(answer.body.results).toMatchObject([{ status: "accepted" }, { status: "rejected", code: "TOO_LARGE" }]);
   });
 
   test("nesting that would overflow a stack is one more rejected item", async () => {

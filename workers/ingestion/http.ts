@@ -2,7 +2,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Clock } from "#kernel/clock.js";
 import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
 import { authenticateApiKey, bearerToken, requireScope } from "#platform/api-keys.js";
-import { sendProblem } from "#platform/http.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v1.js";
@@ -47,13 +46,6 @@ export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
       return reply.code(204).send();
     });
     scope.get("/v1/events", (request, reply) => answerLookup(request, reply, options));
-    for (const [url, allow] of [
-      ["/v1/events", "GET, POST"],
-      ["/api/v1/events", "POST"],
-    ] as const) {
-      const method = ["PUT", "PATCH", "DELETE", ...(allow === "POST" ? ["GET"] : [])];
-      scope.route({ method, url, handler: (request, reply) => refuseMethod(request, reply, allow) });
-    }
   });
 
   async function authorizeIngest(request: FastifyRequest): Promise<void> {
@@ -187,11 +179,6 @@ function required(params: URLSearchParams, name: string): string {
   const value = params.get(name) ?? "";
   if (value === "") throw new MetrlyError("INVALID", `${name}: is required`);
   return value;
-}
-
-function refuseMethod(request: FastifyRequest, reply: FastifyReply, allow: string): FastifyReply {
-  reply.header("allow", allow);
-  return sendProblem(reply, new MetrlyError("METHOD_NOT_ALLOWED", `${request.method} is not one of ${allow}`));
 }
 
 function textMember(event: unknown, name: "id" | "source"): string | undefined {

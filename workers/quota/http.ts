@@ -1,8 +1,8 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { authenticateApiKey, bearerToken, requireScope } from "#platform/api-keys.js";
-import { problemOf, sendProblem } from "#platform/http.js";
+import { problemOf } from "#platform/http.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { Gate } from "./gate.js";
@@ -77,10 +77,6 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
       throw error;
     }
   }
-
-  for (const url of ["check", "consume", "release", "batch"].map((name) => `/v1/quota/${name}`)) {
-    app.route({ method: ["GET", "PUT", "PATCH", "DELETE"], url, handler: refuseMethod });
-  }
 }
 
 function keyOf(request: FastifyRequest, { tenancy, clock }: DataPlaneOptions): ApiKeyState {
@@ -95,9 +91,4 @@ function denyStatusOf(request: FastifyRequest): number {
   if (asked === null || asked === String(DENIED)) return DENIED;
   if (asked === "403") return 403;
   throw new MetrlyError("INVALID", "denyStatus: must be 403 or 429");
-}
-
-function refuseMethod(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  reply.header("allow", "POST");
-  return sendProblem(reply, new MetrlyError("METHOD_NOT_ALLOWED", `${request.method} is not POST`));
 }

@@ -40,8 +40,7 @@ export function acceptItem(event: unknown, arrival: Arrival): Acceptance {
   if (untimely !== undefined) return untimely;
   const data = canonicalData(envelope.data);
   if (data === undefined) return refuse("INVALID", `data: nested deeper than ${MAX_DATA_DEPTH} levels`);
-  if (byteLength(data, envelope) > MAX_EVENT_BYTES)
-    return refuse("TOO_LARGE", `An event has at most ${MAX_EVENT_BYTES} bytes`);
+  if (isTooLarge(data, event)) return refuse("TOO_LARGE", `An event has at most ${MAX_EVENT_BYTES} bytes`);
   const unreadable = refuseForMeters(envelope.type, envelope.data, arrival);
   if (unreadable !== undefined) return unreadable;
   const { source, id, type } = envelope;
@@ -85,6 +84,12 @@ function refuseForMeters(type: string, data: unknown, arrival: Arrival): Refusal
   return undefined;
 }
 
-function byteLength(data: string, event: { source: string; id: string; type: string }): number {
-  return Buffer.byteLength(data) + Buffer.byteLength(event.source + event.id + event.type);
+/** What the rest of an event takes at most, generously: only an event near the limit pays for being printed. */
+const ENVELOPE_BYTES = 4_096;
+
+/** Measured as compact JSON, as it was sent or would be. */
+function isTooLarge(data: string, event: unknown): boolean {
+  const dataBytes = Buffer.byteLength(data);
+  if (dataBytes > MAX_EVENT_BYTES) return true;
+  return dataBytes > MAX_EVENT_BYTES - ENVELOPE_BYTES && Buffer.byteLength(JSON.stringify(event)) > MAX_EVENT_BYTES;
 }
