@@ -37,6 +37,8 @@ export interface DeliverOptions {
 export interface DeliveryWorker {
   /** Asks for a job per delivery. When the queue does not take them the sweeper asks again, so this never fails. */
   enqueue(deliveries: readonly DeliveryRef[], delayMs?: number): Promise<void>;
+  /** The same at once, also for deliveries whose job waits for a later time: that one then finds nothing to do. */
+  enqueueNow(deliveries: readonly DeliveryRef[]): Promise<void>;
   /** When an attempt was last finished, epoch ms; 0: none yet. */
   lastFinishedAt(): number;
   stop(): Promise<void>;
@@ -54,10 +56,10 @@ export function startDelivering(options: DeliverOptions): DeliveryWorker {
   const cutOff = new AbortController();
   let finishedAt = 0;
 
-  async function enqueue(deliveries: readonly DeliveryRef[], delayMs = 0): Promise<void> {
+  async function add(deliveries: readonly DeliveryRef[], delayMs: number, suffix: string): Promise<void> {
     const added = await Promise.allSettled(
       deliveries.map(({ tenantId, deliveryId, attemptCount }) =>
-        queue.add(`${deliveryId}-${attemptCount + 1}`, { tenantId, deliveryId }, delayMs),
+        queue.add(`${deliveryId}-${attemptCount + 1}${suffix}`, { tenantId, deliveryId }, delayMs),
       ),
     );
     const failed = added.find((result) => result.status === "rejected");
@@ -67,6 +69,7 @@ export function startDelivering(options: DeliverOptions): DeliveryWorker {
         "the queue took no job for a delivery; the sweeper asks again when it is due",
       );
   }
+  const enqueue = (deliveries: readonly DeliveryRef[], delayMs = 0) => add(deliveries, delayMs, "");
 
   const worker = jobs.work<DeliverJob>(
     DELIVER_QUEUE,
@@ -82,6 +85,7 @@ export function startDelivering(options: DeliverOptions): DeliveryWorker {
 
   return {
     enqueue,
+    enqueueNow: (deliveries) => add(deliveries, 0, "-now"),
     lastFinishedAt: () => finishedAt,
     async stop() {
       const timer = setTimeout(() => cutOff.abort(), DRAIN_MS);

@@ -30,7 +30,7 @@ export interface WebhookGraphOptions {
   readonly clock: Clock;
   readonly policy: TargetPolicy;
   readonly resolve: Resolve;
-  enqueue: DeliveryWorker["enqueue"];
+  enqueueNow: DeliveryWorker["enqueueNow"];
 }
 
 const DEFAULT_GRACE_SECONDS = 24 * 3600;
@@ -165,7 +165,7 @@ export class WebhookMutations {
   ): Promise<number> {
     const endpoint = await this.reach(identity, "Mutation.replayDeadLetters", endpointId);
     const replayed = await this.options.endpoints.replayDead(endpoint);
-    await this.options.enqueue(replayed.slice(0, REPLAY_JOBS));
+    await this.options.enqueueNow(replayed.slice(0, REPLAY_JOBS));
     return replayed.length;
   }
 
@@ -179,7 +179,7 @@ export class WebhookMutations {
   }
 
   private async start(ref: DeliveryRef): Promise<WebhookDeliveryType> {
-    await this.options.enqueue([ref]);
+    await this.options.enqueueNow([ref]);
     const delivery = await this.options.endpoints.delivery(ref.deliveryId);
     if (delivery === undefined) throw new Error(`delivery ${ref.deliveryId} was planned and is not there`);
     return deliveryView(delivery);

@@ -75,7 +75,7 @@ async function startAll(
       clock,
       policy,
       resolve,
-      enqueue,
+      enqueueNow: worker.enqueueNow,
     }),
     async readiness() {
       const reasons = [...stuckConsumers(intake), ...(await stuckDeliveries(database, worker))];

@@ -123,6 +123,27 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     expect(new Set(target.received.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
   });
 
+  test("a replay sends what waits for its next attempt at once", async () => {
+    const room = await start({ random: () => 0.9 });
+    const target = await receiver((response, nth) => response.writeHead(nth < 2 ? 500 : 200).end());
+    await createEndpoint(room, target.url);
+    await world.publish(QUOTA_ALERTS, warning("acme", "waiting"));
+    const waiting = await waitFor(
+      async () => {
+        const delivery = await deliveryOf("waiting");
+        return delivery?.errors.length === 1 ? delivery : undefined;
+      },
+      { what: "the first attempt to fail" },
+    );
+    const replay = await ask(
+      room,
+      adminOf("acme"),
+      `mutation { replayWebhookDelivery(id: "${waiting.id}") { status } }`,
+    );
+    expect(replay.data.replayWebhookDelivery).toEqual({ status: "PENDING" });
+    expect(await becomes("waiting", "DELIVERED")).toMatchObject({ attempt_count: 2 });
+  });
+
   test("ten failures make a dead letter with a reason, which a replay revives", async () => {
     const room = await start();
     let isWell = false;

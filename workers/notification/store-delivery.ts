@@ -228,7 +228,19 @@ export async function overdueDeliveries(
   }));
 }
 
-/** Starts a new schedule of retries for deliveries that are not pending; answers those it started, oldest first. */
+/**
+ * The attempt that began last has not ended: it is being sent, or its process died. Sending it again then would be a second
+ * sender beside the first.
+ */
+const IN_FLIGHT = `status = 'PENDING' AND attempt_count > 0 AND NOT EXISTS (
+  SELECT 1 FROM webhook_attempt a
+  WHERE a.tenant_id = webhook_delivery.tenant_id AND a.delivery_id = webhook_delivery.id
+    AND a.number = webhook_delivery.attempt_count)`;
+
+/**
+ * Starts a new schedule of retries, at once: for one delivery that is not being sent right now, or for dead letters. Answers
+ * those it started, oldest first.
+ */
 export async function replayDeliveries(
   tx: Transaction,
   tenantId: string,
@@ -236,7 +248,7 @@ export async function replayDeliveries(
 ): Promise<readonly DeliveryRef[]> {
   const [condition, value] =
     "deliveryId" in which
-      ? ["id = $2 AND status <> 'PENDING'", which.deliveryId]
+      ? [`id = $2 AND NOT (${IN_FLIGHT})`, which.deliveryId]
       : ["endpoint_id = $2 AND status = 'DEAD'", which.deadLettersOf];
   const { rows } = await tx.query<{ id: string; attempt_count: number }>(
     `UPDATE webhook_delivery

@@ -182,7 +182,7 @@ export function createEndpointStore(database: Database, prisma: PrismaClient) {
       return present(ref);
     },
 
-    /** Throws CONFLICT for a delivery that is still pending, or whose endpoint takes none. */
+    /** Throws CONFLICT for a delivery that is being sent right now, or whose endpoint takes none. */
     async replay(tenantId: string, deliveryId: string): Promise<DeliveryRef> {
       return database.transaction(async (tx) => {
         const { rows } = await tx.query<{ endpoint_id: string }>(
@@ -191,8 +191,7 @@ export function createEndpointStore(database: Database, prisma: PrismaClient) {
         );
         await lockEnabled(tx, { tenantId, id: rows[0]?.endpoint_id ?? "" });
         const [ref] = await replayDeliveries(tx, tenantId, { deliveryId });
-        if (ref === undefined)
-          throw new MetrlyError("CONFLICT", "The delivery is pending: it is tried again by itself");
+        if (ref === undefined) throw new MetrlyError("CONFLICT", "The delivery is being sent right now");
         return ref;
       });
     },
