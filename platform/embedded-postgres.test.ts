@@ -174,6 +174,16 @@ test("a data directory that is no directory is one clear sentence", async () => 
   );
 });
 
+test.skipIf(process.platform !== "linux")(
+  "a data directory where nothing can be made is one clear sentence",
+  async () => {
+    await expectSentence(
+      startEmbeddedPostgres({ dataDir: "/proc/metrly" }),
+      "The data directory /proc/metrly cannot be used: ENOENT",
+    );
+  },
+);
+
 test.skipIf(process.getuid?.() === 0)("a data directory without permission is one clear sentence", async () => {
   const dataDir = await newDataDir();
   await chmod(dataDir, 0o500);

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { link, mkdir, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { link, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import pg from "pg";
 import { type Cluster, connectionString, hasCode, initialise, isRunning, readIfThere } from "./embedded-cluster.js";
@@ -65,7 +66,7 @@ async function openCluster(dataDir: string): Promise<{ cluster: Cluster; created
   const root = path.join(dataDir, "postgres");
   const data = path.join(root, "data");
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await makeFolder(dataDir);
     await mkdir(root, { recursive: true, mode: 0o700 });
     const user = await chooseDatabaseUser(data);
     const password = await sharedPassword(path.join(root, "password"));
@@ -78,6 +79,23 @@ async function openCluster(dataDir: string): Promise<{ cluster: Cluster; created
         cause: error,
       });
     throw error;
+  }
+}
+
+/**
+ * Node's own recursive `mkdir` never ends where the system says ENOENT for a folder whose parent is there, as below /proc:
+ * https://github.com/nodejs/node/issues/31481. So each level is tried once, the missing ones from the top.
+ */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    if (error.code === "EEXIST" && (await stat(folder)).isDirectory()) return;
+    const parent = path.dirname(folder);
+    if (error.code !== "ENOENT" || parent === folder || existsSync(parent)) throw error;
+    await makeFolder(parent);
+    await mkdir(folder, { mode: 0o700 });
   }
 }
 
