@@ -1,3 +1,4 @@
+import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { Database } from "#platform/database.js";
 import { prismaAdapter } from "#platform/prisma.js";
@@ -156,7 +157,9 @@ function quarantinedEvent(row: QuarantinedEvent, duplicates: number): FoundEvent
 
 /** Anything that is no position of ours starts from the beginning. */
 function positionOf(cursor: string | undefined): bigint {
-  return cursor !== undefined && /^\d{1,18}$/.test(cursor) ? BigInt(cursor) : 0n;
+  if (cursor === undefined) return 0n;
+  if (!/^\d{1,18}$/.test(cursor)) throw new MetrlyError("INVALID", "after: this is not a cursor of this list");
+  return BigInt(cursor);
 }
 
 /** The event as `GET /v1/events` tells it. */

@@ -148,6 +148,8 @@ describe.skipIf(!hasPostgres)("the graph of ingestion", () => {
       ["a", "b"].map((id) => receivedItem({ id, type: "llm.call" })),
     );
     await recordedAll();
+    const foreign = await ask('{ quarantinedEvents(tenantId: "acme", after: "x") { nodes { id } } }');
+    expect(foreign.code).toBe("INVALID");
     const { data } = await ask(
       '{ quarantinedEvents(tenantId: "acme", first: 1) { nodes { id status quarantineReason } pageInfo { hasNextPage endCursor } } }',
     );
