@@ -185,6 +185,18 @@ describe.skipIf(!hasPostgres)("the billing room", () => {
       "the close of a billing period of acme is stuck",
     ]);
   });
+
+  test("is not ready, and says so, while its database does not answer", async () => {
+    const started = await start();
+    const name = new URL(world.database.url).pathname.slice(1);
+    await logDatabase.pool.query(`ALTER DATABASE "${name}" ALLOW_CONNECTIONS false`);
+    await logDatabase.pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", [name]);
+    expect((await started.readiness()).reasons).toContain("billing's database does not answer");
+    await logDatabase.pool.query(`ALTER DATABASE "${name}" ALLOW_CONNECTIONS true`);
+    await waitFor(async () => !(await started.readiness()).reasons.includes("billing's database does not answer"), {
+      what: "the database to be back",
+    });
+  });
 });
 
 describe.skipIf(!hasPostgres)("closes", () => {

@@ -53,14 +53,23 @@ export async function startBilling(context: RoomContext): Promise<Room> {
     else onError(error);
   }
 
+  async function closeReasons(): Promise<string[]> {
+    try {
+      const [oldest] = await waitingCloses(database.pool, 1);
+      const isStuck = oldest !== undefined && clock.now() - oldest.since > STUCK_AFTER_MS;
+      return isStuck ? [`the close of a billing period of ${oldest.tenantId} is stuck`] : [];
+    } catch (error) {
+      onError(error);
+      return ["billing's database does not answer"];
+    }
+  }
+
   async function readiness(): Promise<Readiness> {
     const reasons: string[] = [];
     if (consumer === undefined) reasons.push("billing does not consume the ledger yet");
     else if (clock.now() - consumer.lastProgressAt() > CONSUMER_SILENT_AFTER_MS)
       reasons.push("billing's consumer of usage.recorded does not move");
-    const [oldest] = await waitingCloses(database.pool, 1);
-    if (oldest !== undefined && clock.now() - oldest.since > STUCK_AFTER_MS)
-      reasons.push(`the close of a billing period of ${oldest.tenantId} is stuck`);
+    reasons.push(...(await closeReasons()));
     const failingSince = relay.failingSince();
     if (failingSince !== undefined && Date.now() - failingSince > RELAY_FAILING_AFTER_MS)
       reasons.push("closed periods and invoices are not announced");
