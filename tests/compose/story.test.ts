@@ -1,3 +1,4 @@
+import { expect } from "vitest";
 import { hasKafka, hasNginx, hasPostgres, hasRedis } from "../servers/servers.js";
 import { tellStory } from "../whole-path/story.js";
 import { startCompose } from "./start.js";
@@ -10,6 +11,16 @@ tellStory({
     const compose = await startCompose({
       env: { METRLY_WEBHOOK_ALLOW_HOSTS: "127.0.0.1", METRLY_TICK_SECONDS: "1", METRLY_LOG_LEVEL: "warn" },
     });
-    return { ...compose, dispose: compose.stop };
+    async function dispose(): Promise<void> {
+      try {
+        for (const role of compose.processes.values()) {
+          expect(role.restartCount(), `${role.name} ended by itself:\n${(await role.output()).slice(-2_000)}`).toBe(0);
+          expect(await role.litter(), `${role.name} writes outside its volumes`).toEqual([]);
+        }
+      } finally {
+        await compose.stop();
+      }
+    }
+    return { ...compose, dispose };
   },
 });
