@@ -203,20 +203,34 @@ test("many subscriptions share one socket", async () => {
   expect(quota.connectionCount - before).toBe(1);
 });
 
-test("a slow reader holds a bounded part, and misses nothing", async () => {
+/** Quota alone, and the way to it. */
+async function startQuota(timeoutMs?: number) {
   const { all, alerts } = await buildTestSubgraphs();
   const subgraph = all.find(({ name }) => name === "quota");
   if (subgraph === undefined) throw new Error("no quota");
+  const logged: string[] = [];
+  const logger = pino({}, { write: (line: string) => logged.push(line) });
   const identityTokens = createIdentityTokens("a secret of at least 32 characters");
-  const logger = pino({ level: "silent" });
   const process = await startSubgraphProcess({ subgraph, identityTokens, logger });
-  const remote = openRemoteSubgraph({ ...subgraph, url: process.url }, { identityTokens, logger });
+  const options = { identityTokens, logger, ...(timeoutMs !== undefined && { timeoutMs }) };
+  const remote = openRemoteSubgraph({ ...subgraph, url: process.url }, options);
   const identity: Identity = { kind: "USER", id: "u", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
+  return {
+    alerts,
+    logged,
+    process,
+    execute: async (document: string) => remote.execute({ document: parse(document), context: { identity } }),
+    async stop() {
+      await remote.stop();
+      await process.kill();
+    },
+  };
+}
+
+test("a slow reader holds a bounded part, and misses nothing", async () => {
+  const { alerts, execute, stop } = await startQuota();
   try {
-    const stream = await remote.execute({
-      document: parse('subscription { quotaAlerts(tenantId: "acme", after: "0") { used } }'),
-      context: { identity },
-    });
+    const stream = await execute('subscription { quotaAlerts(tenantId: "acme", after: "0") { used } }');
     if (!isAsyncIterable(stream)) throw new Error("not a stream");
     await waitFor(() => alerts.openCount === 1, { what: "the source" });
     for (let used = 1; used <= 2_500; used += 1) alerts.publish({ tenantId: "acme", used });
@@ -229,7 +243,20 @@ test("a slow reader holds a bounded part, and misses nothing", async () => {
     expect(got).toEqual(range(1, 2_500).map((used) => ({ quotaAlerts: { used } })));
     await waitFor(() => alerts.openCount === 0, { what: "the source to be left for good" });
   } finally {
-    await remote.stop();
+    await stop();
+  }
+});
+
+test("what waits for a subgraph that hangs is bounded, and the log says it once and how often", async () => {
+  const { execute, logged, process, stop } = await startQuota(1_000);
+  try {
     await process.kill();
+    await process.hang();
+    const asked = range(1, 1_100).map(() => execute("{ quotaReady }").catch((error: Error) => error.message));
+    expect(new Set(await Promise.all(asked))).toEqual(new Set(["The service quota does not answer"]));
+    expect(logged.join()).toContain("1000 operations wait for it already");
+    expect(logged.length).toBeLessThanOrEqual(3);
+  } finally {
+    await stop();
   }
 });
