@@ -2,6 +2,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { formatDecimal, sumDecimals, ZERO } from "#kernel/decimal.js";
 import { formatMoney } from "#kernel/money.js";
+import { periodAt } from "#kernel/period.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { hasPostgres } from "../../tests/servers/servers.js";
 import {
   at,
@@ -38,7 +40,10 @@ type Happening =
   | { kind: "void"; which: number }
   | { kind: "wait"; days: number }
   | { kind: "tick" }
-  | { kind: "close" };
+  | { kind: "close" }
+  | { kind: "plan"; version: number }
+  | { kind: "grace"; days: number }
+  | { kind: "leave" };
 
 const happening: fc.Arbitrary<Happening> = fc.oneof(
   {
@@ -56,13 +61,35 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("wait" as const), days: fc.integer({ min: 0, max: 40 }) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("tick" as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("close" as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("plan" as const), version: fc.integer({ min: 1, max: 2 }) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("grace" as const), days: fc.integer({ min: 0, max: 28 }) }) },
 );
+/** Ends the tenant's life, once in a while: what comes then is only what was on its way. */
+const leave = fc.record({ kind: fc.constant("leave" as const) });
 
-const stories = (maxLength: number) => fc.array(happening, { minLength: 10, maxLength, size: "max" });
+const stories = (maxLength: number): fc.Arbitrary<Happening[]> =>
+  fc
+    .tuple(
+      fc.array(happening, { minLength: 10, maxLength, size: "max" }),
+      fc.option(leave, { freq: 3 }),
+      fc.array(happening, { maxLength: 20 }),
+    )
+    .map(([life, end, after]) => [...life, ...(end === null ? [] : [end]), ...after]);
 
-/** Writes the story into a ledger. A close names the period before the running one, which may or may not be the next to close. */
-function tell(ledger: TestLedger, tenantId: string, story: readonly Happening[]): void {
+/**
+ * Writes the story into a ledger, stamped with the tenancy of the moment, and answers the tenant as it is in the end. A close
+ * names the period before the running one, which may or may not be the next to close.
+ */
+function tell(told: TestLedger, tenantId: string, story: readonly Happening[]): TenantState {
   let now = FIRST + DAY_MS;
+  let life: TenantState = lifeOf(tenantId);
+  const ledger = {
+    ...told,
+    record: (draft: DraftEntry) => told.record({ ...draft, tenancyVersion: life.version } as DraftEntry),
+  };
   const unvoided: string[] = [];
   for (const [index, part] of story.entries()) {
     if (part.kind === "usage") {
@@ -77,10 +104,37 @@ function tell(ledger: TestLedger, tenantId: string, story: readonly Happening[])
       now += part.days * DAY_MS;
     } else if (part.kind === "tick") {
       ledger.record({ kind: "tick", at: now });
+    } else if (part.kind === "plan" || part.kind === "grace" || part.kind === "leave") {
+      life = changed(life, part, now);
     } else {
       const monthAgo = new Date(now - 31 * DAY_MS);
       const periodStart = Date.UTC(monthAgo.getUTCFullYear(), monthAgo.getUTCMonth(), 14);
       ledger.record({ kind: "close", tenantId, periodStart, actor: "test", recordedAt: now });
+    }
+  }
+  return life;
+}
+
+/** What tenancy does: a plan takes effect with the next period, and a closed tenant changes no more. */
+function changed(
+  life: TenantState,
+  part: Extract<Happening, { kind: "plan" | "grace" | "leave" }>,
+  now: number,
+): TenantState {
+  if (life.status === "CLOSED") return life;
+  const inVersion = life.version + 1;
+  switch (part.kind) {
+    case "leave":
+      return { ...life, version: inVersion, status: "CLOSED", closedInVersion: inVersion, closedAt: now };
+    case "grace":
+      return { ...life, version: inVersion, graceDays: [...life.graceDays, { days: part.days, inVersion }] };
+    case "plan": {
+      const effectiveFrom = periodAt(now, life.billingAnchorDay).end;
+      const kept = life.assignments.map((a) =>
+        a.cancelledInVersion === null && a.effectiveFrom >= effectiveFrom ? { ...a, cancelledInVersion: inVersion } : a,
+      );
+      const added = { planId: "pro", planVersion: part.version, effectiveFrom, inVersion, cancelledInVersion: null };
+      return { ...life, version: inVersion, assignments: [...kept, added] };
     }
   }
 }
@@ -164,9 +218,9 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
   function begin(story: readonly Happening[]): { tenantId: string; ledger: TestLedger } {
     const partition = nextPartition++;
     const tenantId = tenantOn(partition);
-    for (const world of worlds) world.state.apply(lifeOf(tenantId));
     const ledger = ledgerOf(partition);
-    tell(ledger, tenantId, story);
+    const life = tell(ledger, tenantId, story);
+    for (const world of worlds) world.state.apply(life);
     return { tenantId, ledger };
   }
 
