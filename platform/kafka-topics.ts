@@ -6,8 +6,9 @@ import { protocolErrorOf } from "./kafka-client.js";
 /** A record of a full batch of events is about 1 MiB; the broker's limit leaves room for its envelope. */
 const MAX_MESSAGE_BYTES = 2 << 20;
 const VISIBLE_WITHIN_MS = 10_000;
+const NOT_YET_THERE: ReadonlySet<string | undefined> = new Set(["UNKNOWN_TOPIC_OR_PARTITION", "LEADER_NOT_AVAILABLE"]);
 
-/** Creates the topic; another process may do so at the same time. */
+/** Creates the topic; another process may do so at the same time. It may take a moment to be there: see `countPartitions`. */
 export async function createTopic(
   admin: Admin,
   topic: Topic,
@@ -15,7 +16,8 @@ export async function createTopic(
   replicationFactor: number,
 ): Promise<void> {
   await admin.createTopics({
-    waitForLeaders: true,
+    // KafkaJS' own waiting gives up at once when the broker does not know the new topic yet.
+    waitForLeaders: false,
     topics: [
       {
         topic: topic.name,
@@ -44,7 +46,7 @@ export async function assertPartitions(admin: Admin, topic: Topic, partitionCoun
 
 const partitionsOf = (topic: Topic, partitionCount: number): number => (topic.keyedByTenant ? partitionCount : 1);
 
-/** A topic that another process is just creating may not be visible on every broker yet. */
+/** Waits for a topic that was just created, here or by another process: not every broker knows it yet, or who leads it. */
 export async function countPartitions(admin: Admin, topic: string): Promise<number> {
   const deadline = Date.now() + VISIBLE_WITHIN_MS;
   for (;;) {
@@ -52,8 +54,7 @@ export async function countPartitions(admin: Admin, topic: string): Promise<numb
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
       return topics.find(({ name }) => name === topic)?.partitions.length ?? 0;
     } catch (error) {
-      const isNotYetThere = protocolErrorOf(error) === "UNKNOWN_TOPIC_OR_PARTITION";
-      if (!isNotYetThere || Date.now() > deadline) throw error;
+      if (!NOT_YET_THERE.has(protocolErrorOf(error)) || Date.now() > deadline) throw error;
       await sleep(100);
     }
   }
