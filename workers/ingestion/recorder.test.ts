@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openDatabase } from "#platform/database.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
-import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
+import { databaseUrl, hasPostgres, waitFor } from "../../tests/servers/servers.js";
 import { recordStep } from "./recording.js";
 import { decodeRecord } from "./rules/decode-record.js";
 import { planSteps, type RecordingStep } from "./rules/plan-steps.js";
@@ -151,6 +152,39 @@ describe.skipIf(!hasPostgres)("recording", () => {
       { reason: "VALUE_INVALID", detail: expect.stringContaining("data.tokens") },
     ]);
   });
+
+  test("connections cut again and again, in whatever transaction, lose nothing and record nothing twice", async () => {
+    const admin = await openDatabase({ url: databaseUrl(), onError: () => undefined });
+    const { failures } = await start({ tickMs: 50 });
+    const names = await Promise.all(
+      [world.database, world.logDatabase].map(async ({ url }) => new URL(url).pathname.slice(1)),
+    );
+    const ids = Array.from({ length: 600 }, (_, index) => `e${index}`);
+    for (let at = 0; at < ids.length; at += 20) {
+      const items = ids.slice(at, at + 20).map((id) => receivedItem({ id, receivedAt: 1 }));
+      const appended = appendItems(world.log, 0, items);
+      await admin.pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ANY($1)", [names]);
+      // As a client does that got no answer.
+      await appended.catch(() => appendItems(world.log, 0, items));
+    }
+    await admin.stop();
+    await waitFor(async () => (await events()).length === ids.length, { what: "all recorded", deadlineMs: 30_000 });
+    expect((await events()).map(({ id }) => id)).toEqual(ids);
+    const whole = await ledger();
+    expect(whole.map(({ seq }) => seq)).toEqual(whole.map((_, index) => index + 1));
+    const lastEvent = whole.findLast((entry) => entry.kind === "event")?.seq ?? 0;
+    await waitFor(async () => (await publishedEntries(world.log, 0)).some(({ seq }) => seq >= lastEvent), {
+      what: "all published",
+    });
+    let published = 0;
+    for (const { seq } of await publishedEntries(world.log, 0)) {
+      expect(seq).toBeLessThanOrEqual(published + 1);
+      published = Math.max(published, seq);
+    }
+    const [account] = await accounts();
+    expect(account).toMatchObject({ recorded: ids.length, quarantined: 0 });
+    expect(failures).toEqual([]);
+  }, 60_000);
 
   test("a record that nothing can be made of is kept with its bytes and blocks nothing", async () => {
     const values = [

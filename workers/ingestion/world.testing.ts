@@ -40,6 +40,7 @@ export async function openWorld(options: { partitions?: number; clock?: Clock } 
   return {
     clock,
     database,
+    logDatabase,
     log,
     tenancy,
     apply: state.apply,
