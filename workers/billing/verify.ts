@@ -1,3 +1,4 @@
+import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { LedgerClient } from "#platform/ledger-client.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
@@ -17,17 +18,46 @@ export interface InvoiceVerifier {
   verify(invoice: StoredInvoice): Promise<Verification>;
 }
 
-/** Hands a stored invoice to the verifier, which knows the ledger and tenancy's history and nothing of this room. */
+/** Each reads a tenant's whole ledger: more at once would take the database away from recording. */
+const AT_ONCE = 2;
+const MAX_WAITING = 20;
+
+/**
+ * Hands a stored invoice to the verifier, which knows the ledger and tenancy's history and nothing of this room. Few run at
+ * once, others wait; throws BUSY when too many do.
+ */
 export function createInvoiceVerifier(options: {
   readonly ledger: LedgerClient;
   readonly tenancy: TenancyCopy;
   readonly partitions: number;
 }): InvoiceVerifier {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+
+  async function turn(): Promise<void> {
+    if (running < AT_ONCE) running += 1;
+    else if (waiting.length < MAX_WAITING) await new Promise<void>((resolve) => waiting.push(resolve));
+    else throw new MetrlyError("BUSY", "Too many invoices are being verified; try again later");
+  }
+
+  /** A turn that ends goes to whoever waits longest. */
+  function done(): void {
+    const next = waiting.shift();
+    if (next === undefined) running -= 1;
+    else next();
+  }
+
   return {
-    verify: ({ tenantId, ordinal, sha256, document }) =>
-      verifyInvoice(
-        { ledger: options.ledger, tenancy: options.tenancy, partition: partitionOf(tenantId, options.partitions) },
-        { tenantId, ordinal, sha256, document },
-      ),
+    async verify({ tenantId, ordinal, sha256, document }) {
+      await turn();
+      try {
+        return await verifyInvoice(
+          { ledger: options.ledger, tenancy: options.tenancy, partition: partitionOf(tenantId, options.partitions) },
+          { tenantId, ordinal, sha256, document },
+        );
+      } finally {
+        done();
+      }
+    },
   };
 }

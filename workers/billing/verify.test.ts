@@ -1,0 +1,41 @@
+import { expect, test } from "vitest";
+import { MetrlyError } from "#kernel/errors.js";
+import type { LedgerClient } from "#platform/ledger-client.js";
+import { createTenancyState } from "#platform/tenancy-copy.js";
+import { createInvoiceVerifier } from "./verify.js";
+
+test("few verifications run at once, some wait for their turn, and more are told to come again", async () => {
+  let reading = 0;
+  let most = 0;
+  const answers: (() => void)[] = [];
+  const ledger: LedgerClient = {
+    async read() {
+      reading += 1;
+      most = Math.max(most, reading);
+      await new Promise<void>((resolve) => answers.push(resolve));
+      reading -= 1;
+      return { entries: [], nextSeq: 1, headSeq: 0 };
+    },
+  };
+  const tenancy = { ...createTenancyState({ now: () => 0 }).reads, stop: async () => undefined };
+  const verifier = createInvoiceVerifier({ ledger, tenancy, partitions: 4 });
+  const invoice = { tenantId: "acme", ordinal: 1, periodStart: 0, sha256: "", document: "{}", generatedAt: 0 };
+  const outcomes = Array.from({ length: 30 }, () =>
+    verifier.verify(invoice).then(
+      () => "verified",
+      (error: unknown) => (error instanceof MetrlyError ? error.code : error),
+    ),
+  );
+  let settled = false;
+  const all = Promise.all(outcomes).finally(() => {
+    settled = true;
+  });
+  while (!settled) {
+    await new Promise((resolve) => setImmediate(resolve));
+    answers.shift()?.();
+  }
+  const counts = await all;
+  expect(counts.filter((outcome) => outcome === "verified")).toHaveLength(22);
+  expect(counts.filter((outcome) => outcome === "BUSY")).toHaveLength(8);
+  expect(most).toBe(2);
+});
