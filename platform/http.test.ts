@@ -41,5 +41,6 @@ describe("every server", () => {
     const response = await app.inject({ method: "GET", url: "/broken" });
     expect(response.statusCode).toBe(500);
     expect(response.body).not.toContain("secret");
+    expect(response.headers["content-type"], "as registered, without a charset").toBe(PROBLEM);
   });
 });

@@ -31,12 +31,16 @@ export function problemOf(error: MetrlyError): Problem {
 const RETRY_AFTER_SECONDS = 1;
 
 export function sendProblem(reply: FastifyReply, error: MetrlyError): FastifyReply {
-  if (error.status === 503) reply.header("retry-after", String(RETRY_AFTER_SECONDS));
+  if (error.status === 503 || error.code === "TENANT_OVER_SHARE")
+    reply.header("retry-after", String(RETRY_AFTER_SECONDS));
   if (error.status === 401) reply.header("www-authenticate", "Bearer");
-  return reply
-    .code(error.status)
-    .type("application/problem+json")
-    .send(JSON.stringify(problemOf(error)));
+  return (
+    reply
+      .code(error.status)
+      .type("application/problem+json")
+      // Bytes: to a text Fastify would add a charset, which this type does not have, and clients that compare it would miss it.
+      .send(Buffer.from(JSON.stringify(problemOf(error))))
+  );
 }
 
 /** An HTTP server whose every error is a problem document and whose bugs are logged and masked. */
