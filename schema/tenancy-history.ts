@@ -1,5 +1,11 @@
 import { periodAt } from "#kernel/period.js";
-import type { MeterState, PlanState, PlanVersionState, TenantState } from "./events/tenancy-changed.v1.js";
+import type {
+  MeterState,
+  PlanState,
+  PlanVersionState,
+  QuotaOverrideState,
+  TenantState,
+} from "./events/tenancy-changed.v1.js";
 
 /**
  * Reading tenancy as it was at a version. Whoever reads the ledger reads each entry under the version it is stamped with,
@@ -50,6 +56,13 @@ export function assignedPlan(tenant: TenantState, periodStart: number, version: 
 
 export function planVersionOf(plan: PlanState | undefined, version: number): PlanVersionState | undefined {
   return plan?.versions.find((candidate) => candidate.version === version);
+}
+
+/** The overrides that count at a moment of the tenant's clock, as known at `version`: the latest of each meter and window. */
+export function activeOverrides(tenant: TenantState, atMs: number, version: number): readonly QuotaOverrideState[] {
+  const known = tenant.quotaOverrides?.filter((override) => override.inVersion <= version) ?? [];
+  const latest = new Map(known.map((override) => [`${override.meter ?? ""}|${override.window}`, override]));
+  return [...latest.values()].filter((override) => atMs < override.until);
 }
 
 /** Start of the tenant's first billing period. */

@@ -48,6 +48,16 @@ const QuotaLimit = Type.Object({
   /** Fractions of the limit, ascending, e.g. "0.8". */
   warnAt: Type.Array(decimalText),
 });
+/** Another limit in the place of the plan's on the same meter and window. The latest that counts wins. */
+const QuotaOverride = Type.Object({
+  meter: QuotaLimit.properties.meter,
+  window: QuotaLimit.properties.window,
+  limit: decimalText,
+  /** It counts before this moment, by the tenant's own clock. */
+  until: epochMs,
+  reason: Type.String(),
+  inVersion: version,
+});
 /** Never changes once published. */
 const PlanVersion = Type.Object({
   version: Type.Integer({ minimum: 1 }),
@@ -88,6 +98,8 @@ const TenantState = Type.Object({
       cancelledInVersion: Type.Union([version, Type.Null()]),
     }),
   ),
+  /** History of quota overrides, ascending by version; those that ended long before any event that can still arrive are gone. */
+  quotaOverrides: Type.Optional(Type.Array(QuotaOverride)),
   closedInVersion: Type.Union([version, Type.Null()]),
   /** When it was closed, by the tenant's own clock: the period that holds this moment is the last one charged. */
   closedAt: Type.Optional(Type.Union([epochMs, Type.Null()])),
@@ -155,6 +167,7 @@ export type MeterState = Static<typeof MeterState>;
 export type PlanState = Static<typeof PlanState>;
 export type PlanVersionState = Static<typeof PlanVersion>;
 export type PriceState = Static<typeof Price>;
+export type QuotaOverrideState = Static<typeof QuotaOverride>;
 export type QuotaLimitState = Static<typeof QuotaLimit>;
 
 export const tenancyChangedV1 = contract("metrly.tenancy.changed.v1", schema, {
