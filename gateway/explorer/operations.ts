@@ -75,6 +75,23 @@ const SET_UP: readonly SavedOperation[] = [
     }`,
     { tenantId: DEMO_TENANT, planId: "studio" },
   ),
+  saved(
+    "Help a tenant at once: another limit until a moment",
+    `
+    mutation SetQuotaOverride($tenantId: ID!, $meter: String, $window: QuotaWindow!, $limit: Decimal!, $until: DateTime!, $reason: String!) {
+      setQuotaOverride(tenantId: $tenantId, meter: $meter, window: $window, limit: $limit, until: $until, reason: $reason) {
+        limit { meter window kind limit } used reserved remaining resetAt state
+      }
+    }`,
+    {
+      tenantId: DEMO_TENANT,
+      meter: "api_calls",
+      window: "HOUR",
+      limit: "5000",
+      until: "2030-01-01T00:00:00Z",
+      reason: "A launch",
+    },
+  ),
 ];
 
 const WATCH: readonly SavedOperation[] = [

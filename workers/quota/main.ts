@@ -64,7 +64,7 @@ export async function startQuota(context: RoomContext): Promise<Room> {
     onBehind: reconciler.behind,
     onAlerts: relay.kick,
   });
-  const subgraph = await buildQuotaSubgraph(gate, (tenantId) => tenancy.tenant(tenantId) !== undefined);
+  const subgraph = await buildQuotaSubgraph(gate, tenancy);
 
   function onConsumerError(error: unknown): void {
     // The log has forgotten what comes next, and the partition is stopped: a start reads that from the ledger.

@@ -92,6 +92,24 @@ for (const backend of ["in process", "Redis"] as const) {
       );
     });
 
+    test("an override counts at once and until its end, over what is reserved already", async () => {
+      const { id, headers } = tenant("overridden", "ten");
+      const consume = async (amount: string, idempotencyKey: string) => {
+        const { body } = await post("consume", headers, { meter: "calls", amount, idempotencyKey });
+        return [body.allowed, body.limits[0]?.remaining];
+      };
+      const override = { meter: "calls", window: "BILLING_PERIOD", limit: "12", reason: "a launch" } as const;
+      expect(await consume("10", "a")).toEqual([true, "0"]);
+      expect(await consume("1", "b")).toEqual([false, "0"]);
+      const until = Date.now() + 1_500;
+      world.tenant(id, "ten", { quotaOverrides: [{ ...override, until, inVersion: 1 }] });
+      expect(await consume("2", "c")).toEqual([true, "0"]);
+      expect(await consume("1", "d")).toEqual([false, "0"]);
+      await waitFor(() => Date.now() > until, { what: "the override to end" });
+      const after = await post("check", headers, { meter: "calls" });
+      expect(after.body.limits[0]).toMatchObject({ limit: "10", reserved: "12", remaining: "0" });
+    });
+
     test("the same key again answers the same and charges once; release gives back", async () => {
       const { headers } = tenant("idempotent", "ten");
       const request = { meter: "calls", amount: "6", idempotencyKey: "a" };

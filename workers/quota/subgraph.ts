@@ -1,9 +1,13 @@
+import { Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
 import { Directive, Field, FieldResolver, ID, ObjectType, Resolver, Root, registerEnumType } from "type-graphql";
 import { formatDecimal } from "#kernel/decimal.js";
+import { MetrlyError } from "#kernel/errors.js";
 import { DateTimeScalar, DecimalScalar } from "#platform/scalars.js";
 import { buildSubgraph, type Subgraph } from "#platform/subgraph.js";
+import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import type { QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
-import { maySee } from "#schema/policy.js";
+import { type Identity, maySee } from "#schema/policy.js";
 import type { Gate } from "./gate.js";
 import type { LimitReading, LimitStateName } from "./rules/decision.js";
 
@@ -36,8 +40,13 @@ class QuotaLimit {
   readonly warnAt!: readonly string[];
 }
 
+@Directive('@key(fields: "ref")')
 @ObjectType({ description: "How a limit stands now: the data plane's numbers" })
 class QuotaStatus {
+  @Directive("@inaccessible")
+  @Field(() => String, { description: "Names it to the other services" })
+  readonly ref!: string;
+
   @Field(() => QuotaLimit)
   readonly limit!: QuotaLimit;
 
@@ -77,12 +86,13 @@ class TenantQuotas {
 
   @FieldResolver(() => [QuotaStatus])
   async quotas(@Root() tenant: Tenant): Promise<readonly QuotaStatus[]> {
-    return (await this.#gate.status(tenant.id)).map(statusView);
+    return (await this.#gate.status(tenant.id)).map((read) => statusView(tenant.id, read));
   }
 }
 
-function statusView({ limit, ...read }: LimitReading): QuotaStatus {
+function statusView(tenantId: string, { limit, ...read }: LimitReading): QuotaStatus {
   return {
+    ref: JSON.stringify({ tenantId, meter: limit.meter, window: limit.window, version: 0 }),
     limit: {
       meter: limit.meter,
       window: limit.window,
@@ -99,16 +109,54 @@ function statusView({ limit, ...read }: LimitReading): QuotaStatus {
   };
 }
 
-export function buildQuotaSubgraph(gate: Gate, hasTenant: (tenantId: string) => boolean): Promise<Subgraph> {
+/** What tenancy calls a limit that it has just changed, and in which of its versions. */
+const Ref = Type.Object({
+  tenantId: Type.String(),
+  meter: Type.Union([Type.String(), Type.Null()]),
+  window: Type.String(),
+  version: Type.Integer({ minimum: 0 }),
+});
+/** How long an answer waits for this process to hear of the change that it is about, ms. */
+const HEARD_WITHIN_MS = 5_000;
+
+/** The limit that `ref` names, not before what changed it has arrived here. Null: there is none any more. */
+async function statusByRef(
+  ref: unknown,
+  identity: Identity,
+  gate: Gate,
+  tenancy: Pick<TenancyCopy, "reached" | "tenant">,
+): Promise<QuotaStatus | null> {
+  const { tenantId, meter, window, version } = Value.Parse(Ref, JSON.parse(String(ref)));
+  if (!maySee(identity, "Query.tenant", tenantId)) return null;
+  await heard(tenancy, version);
+  if (tenancy.tenant(tenantId) === undefined) return null;
+  const reads = await gate.status(tenantId);
+  const read = reads.find(({ limit }) => limit.meter === meter && limit.window === window);
+  return read === undefined ? null : statusView(tenantId, read);
+}
+
+async function heard(tenancy: Pick<TenancyCopy, "reached">, version: number): Promise<void> {
+  const signal = AbortSignal.timeout(HEARD_WITHIN_MS);
+  try {
+    await tenancy.reached(version, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new MetrlyError("UNAVAILABLE", "The change is made; quota has not heard of it yet");
+  }
+}
+
+export function buildQuotaSubgraph(gate: Gate, tenancy: Pick<TenancyCopy, "reached" | "tenant">): Promise<Subgraph> {
   return buildSubgraph({
     name: "quota",
     resolvers: [new TenantQuotas(gate)],
     orphanedTypes: [Tenant],
     references: {
       Tenant({ id }, { identity }) {
-        const known = typeof id === "string" && maySee(identity, "Query.tenant", id) && hasTenant(id);
+        const known =
+          typeof id === "string" && maySee(identity, "Query.tenant", id) && tenancy.tenant(id) !== undefined;
         return known ? { id } : null;
       },
+      QuotaStatus: ({ ref }, { identity }) => statusByRef(ref, identity, gate, tenancy),
     },
   });
 }

@@ -3,6 +3,7 @@ import { periodAt } from "#kernel/period.js";
 import type { CounterWindow } from "#platform/quota-counters.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { activeOverrides } from "#schema/tenancy-history.js";
 import { type CounterKey, type LimitsInForce, limitsInForce } from "./rules/limits.js";
 import { SLIDING } from "./rules/windows.js";
 
@@ -33,7 +34,8 @@ export function createTenantLimits(tenancy: TenancyCopy, clock: Clock): TenantLi
   function at(tenant: TenantState, atMs: number, version: number): LimitsInForce | undefined {
     const ofTenant = known.get(tenant) ?? new Map<string, LimitsInForce>();
     known.set(tenant, ofTenant);
-    const key = `${periodAt(atMs, tenant.billingAnchorDay).start} ${version}`;
+    const overrides = activeOverrides(tenant, atMs, version).map(({ inVersion }) => inVersion);
+    const key = `${periodAt(atMs, tenant.billingAnchorDay).start} ${version} ${overrides.join()}`;
     const before = ofTenant.get(key);
     if (before !== undefined) return before;
     const found = limitsInForce(tenant, (planId) => tenancy.plan(planId), atMs, version);

@@ -43,6 +43,7 @@ export function tenantState(row: TenantRow): TenantState {
       inVersion: assignment.inVersion,
       cancelledInVersion: assignment.cancelledInVersion,
     })),
+    quotaOverrides: row.quotaOverrides,
     closedInVersion: row.closedInVersion,
     closedAt: msOf(row.closedAt),
   });
@@ -125,6 +126,7 @@ async function writeTenant(
     startsAt: new Date(rest.startsAt),
     testClock: dateOf(rest.testClock),
     closedAt: dateOf(rest.closedAt ?? null),
+    quotaOverrides: rest.quotaOverrides ?? [],
   };
   if (creationInput === undefined) await tx.tenant.update({ where: { id }, data: row });
   else await tx.tenant.create({ data: { id, ...row, creationInput } });

@@ -255,4 +255,50 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
       pool.off("acquire", counter);
     }
   }
+
+  test("a quota override is kept with its history and audited; what makes no sense is refused with all reasons", async () => {
+    await asAdmin(
+      `mutation { createPlan(input: { id: "limited", name: "Limited", version: { currency: "EUR", prices: [],
+        limits: [{ window: HOUR, kind: HARD, limit: "10" }] } }) { id } }`,
+    );
+    await world.tenant("helped", "limited");
+    const set = (identity: Identity, changed: Readonly<Record<string, unknown>> = {}) =>
+      as(identity)(
+        `mutation ($tenantId: ID!, $meter: String, $limit: Decimal!, $until: DateTime!, $reason: String!) {
+          setQuotaOverride(tenantId: $tenantId, meter: $meter, window: HOUR, limit: $limit, until: $until, reason: $reason) { ref } }`,
+        {
+          tenantId: "helped",
+          limit: "20.50",
+          until: new Date(NOW + 60_000).toISOString(),
+          reason: "a launch",
+          ...changed,
+        },
+      );
+    const done = await set(admin);
+    expect(done.codes).toEqual([]);
+    const [helped] = await world.store.tenantsByIds(["helped"]);
+    const version = helped?.version;
+    expect(JSON.parse(done.data.setQuotaOverride.ref)).toEqual({
+      tenantId: "helped",
+      meter: null,
+      window: "HOUR",
+      version,
+    });
+    expect(helped?.quotaOverrides).toEqual([
+      { meter: null, window: "HOUR", limit: "20.5", until: NOW + 60_000, reason: "a launch", inVersion: version },
+    ]);
+    const audit = await asAdmin(`{ auditLog(tenantId: "helped", first: 1) { nodes { action actor } } }`);
+    expect(audit.data.auditLog.nodes).toEqual([{ action: "tenant.setQuotaOverride", actor: "user:root" }]);
+
+    const refused = await set(admin, { until: new Date(NOW).toISOString(), reason: " ", limit: "-1" });
+    expect(refused.errors[0]?.extensions.errors).toMatchObject([
+      { path: "limit" },
+      { path: "reason" },
+      { path: "until" },
+    ]);
+    expect((await set(admin, { meter: "calls" })).codes).toEqual(["INVALID"]);
+    expect((await set(admin, { tenantId: "globex" })).codes).toEqual(["INVALID"]);
+    expect((await set(admin, { tenantId: "nobody" })).codes).toEqual(["NOT_FOUND"]);
+    expect((await set(keyOf("helped", ["ADMIN"]))).codes).toEqual(["FORBIDDEN"]);
+  });
 });

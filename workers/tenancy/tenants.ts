@@ -2,8 +2,17 @@ import { uuidv7 } from "uuidv7";
 import { MetrlyError } from "#kernel/errors.js";
 import { periodAt } from "#kernel/period.js";
 import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { type ActiveAssignment, activeAssignments, cancelPending, planChange, tenantNow } from "./rules/assignment.js";
+import { planVersionOf } from "#schema/tenancy-history.js";
+import {
+  type ActiveAssignment,
+  activeAssignments,
+  cancelPending,
+  planChange,
+  runningPlan,
+  tenantNow,
+} from "./rules/assignment.js";
 import { assertSameCreation, creationInput } from "./rules/creation.js";
+import { type OverrideTerms, overrideReasons, withOverride } from "./rules/quota-override.js";
 import { nameReasons, rejectIf } from "./rules/reasons.js";
 import {
   assertOpen,
@@ -56,6 +65,7 @@ function newTenant(input: NewTenant, now: number, version: number): TenantState 
     testClock: input.testClock,
     graceDays: [{ days: input.graceDays, inVersion: version }],
     assignments: [],
+    quotaOverrides: [],
     closedInVersion: null,
     closedAt: null,
   };
@@ -139,6 +149,27 @@ export function cancelPlanChange(store: TenancyStore, actor: string, tenantId: s
       before,
       after: { ...before, version, assignments: [...assignments] },
     });
+  });
+}
+
+/**
+ * Puts another limit in the place of one of the plan's until a moment, effective at once. Throws NOT_FOUND, INVALID,
+ * CONFLICT (closed, or too many).
+ */
+export function setQuotaOverride(
+  store: TenancyStore,
+  actor: string,
+  tenantId: string,
+  terms: OverrideTerms,
+): Promise<TenantState> {
+  return store.change(actor, async (change) => {
+    const before = await openTenant(change, tenantId);
+    const assigned = runningPlan(before, change.now);
+    const plan = assigned === undefined ? undefined : await change.plan(assigned.planId);
+    rejectIf(overrideReasons(terms, before, planVersionOf(plan, assigned?.planVersion ?? 0)?.limits ?? [], change.now));
+    const version = change.nextVersion();
+    const quotaOverrides = withOverride(before, terms, change.now, version);
+    return change.save({ action: "tenant.setQuotaOverride", before, after: { ...before, version, quotaOverrides } });
   });
 }
 

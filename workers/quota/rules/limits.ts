@@ -1,7 +1,7 @@
 import { Decimal } from "#kernel/decimal.js";
 import { type Period, periodAt } from "#kernel/period.js";
-import type { PlanState, QuotaLimitState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
+import type { PlanState, QuotaLimitState, QuotaOverrideState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { activeOverrides, assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
 import { scaleOf } from "./scaling.js";
 import { type QuotaWindow, WINDOWS } from "./windows.js";
 
@@ -23,6 +23,8 @@ export interface LimitInForce {
   readonly counter: CounterKey;
   /** Whether another limit of the plan has the same meter and window, so that these two don't name it. */
   readonly ambiguous: boolean;
+  /** The tenancy version of the override that `limit` is from; undefined: it is the plan's. */
+  readonly overriddenIn?: number;
 }
 
 export interface LimitsInForce {
@@ -47,7 +49,14 @@ export function limitsInForce(
   const planVersion = planVersionOf(plan(assigned.planId), assigned.planVersion);
   if (planVersion === undefined) return undefined;
   const { limits } = planVersion;
-  return { ...assigned, period, limits: limits.map((limit) => limitInForce(limit, limits)) };
+  const overrides = activeOverrides(tenant, atMs, version);
+  return { ...assigned, period, limits: limits.map((limit) => overridden(limitInForce(limit, limits), overrides)) };
+}
+
+/** The counter stays the plan's, its scale too: what it has counted goes on counting when an override begins or ends. */
+function overridden(limit: LimitInForce, overrides: readonly QuotaOverrideState[]): LimitInForce {
+  const found = overrides.find((override) => override.meter === limit.meter && override.window === limit.window);
+  return found === undefined ? limit : { ...limit, limit: new Decimal(found.limit), overriddenIn: found.inVersion };
 }
 
 function limitInForce(state: QuotaLimitState, all: readonly QuotaLimitState[]): LimitInForce {

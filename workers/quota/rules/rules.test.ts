@@ -114,6 +114,8 @@ describe("thresholds", () => {
     expect(quotaWarningV1.parse(JSON.parse(JSON.stringify(warning))).id).toBe(
       "acme:calls:DAY:pro@2:2026-11-01T00:00:00.000Z:0.8",
     );
+    const raised = alertOf({ ...facts, limit: limit({ overriddenIn: 9 }) }, { kind: "warning", threshold: "0.8" });
+    expect(raised.id).toBe("acme:calls:DAY:pro@2:2026-11-01T00:00:00.000Z:0.8:override@9");
     const requests = limit({ meter: null, ambiguous: true });
     const exceeded = alertOf({ ...facts, limit: requests }, { kind: "exceeded", threshold: "1" });
     expect(quotaExceededV1.parse(JSON.parse(JSON.stringify(exceeded))).id).toBe(
@@ -169,6 +171,28 @@ describe("limits in force", () => {
     const found = limitsInForce(tenant, (id) => plans.get(id), ms, version);
     return found?.limits.map((one) => formatDecimal(one.limit));
   };
+
+  test("an override stands in for the plan's limit from its version on and until its end, on the same counter", () => {
+    const terms = { meter: "calls", window: "DAY", reason: "a launch" } as const;
+    const helped: TenantState = {
+      ...tenant,
+      quotaOverrides: [
+        { ...terms, limit: "20.5", until: november + 100, inVersion: 3 },
+        { ...terms, limit: "30", until: november + 50, inVersion: 4 },
+      ],
+    };
+    const limitAt = (ms: number, version: number) =>
+      limitsInForce(helped, (id) => plans.get(id), ms, version)?.limits.map((one) => ({
+        limit: formatDecimal(one.limit),
+        counter: counterId(one.counter),
+      }));
+    const counter = "calls|DAY|0";
+    expect(limitAt(november, 2)).toEqual([{ limit: "10", counter }]);
+    expect(limitAt(november, 3)).toEqual([{ limit: "20.5", counter }]);
+    expect(limitAt(november, 4)).toEqual([{ limit: "30", counter }]);
+    expect(limitAt(november + 50, 4)).toEqual([{ limit: "10", counter }]);
+    expect(limitAt(november + 100, 3)).toEqual([{ limit: "10", counter }]);
+  });
 
   test("a changed plan's limits hold from its period on, never with the old ones and never with none", () => {
     expect(at(december - 1, 5)).toEqual(["10"]);

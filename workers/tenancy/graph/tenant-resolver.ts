@@ -1,13 +1,13 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
 import type { Clock } from "#kernel/clock.js";
-import { CursorScalar } from "#platform/scalars.js";
+import { CursorScalar, DateTimeScalar, DecimalScalar } from "#platform/scalars.js";
 import type { SubgraphContext } from "#platform/subgraph.js";
 import { authorize, maySee } from "#schema/policy.js";
 import { actorOf } from "../api-keys.js";
 import { type ActiveAssignment, activeAssignments, runningPlan } from "../rules/assignment.js";
 import type { TenancyStore } from "../store.js";
-import { cancelPlanChange, changePlan, createTenant, moveTenant, updateTenant } from "../tenants.js";
-import { TenantStatus } from "./enums.js";
+import { cancelPlanChange, changePlan, createTenant, moveTenant, setQuotaOverride, updateTenant } from "../tenants.js";
+import { QuotaWindow, TenantStatus } from "./enums.js";
 import type { Loaders } from "./loaders.js";
 import { DEFAULT_PAGE, type Page, pageOf, pageRequest } from "./paging.js";
 import { PlanVersion, planVersionView } from "./plan-types.js";
@@ -16,6 +16,7 @@ import {
   apiKeyView,
   CreateTenantInput,
   PlanAssignment,
+  QuotaStatus,
   Tenant,
   TenantConnection,
   tenantView,
@@ -138,6 +139,24 @@ export class TenantResolver {
     authorize(identity, "Mutation.changePlan", tenantId);
     const change = { tenantId, planId, version: version ?? undefined };
     return this.assignmentView((await changePlan(this.store, actorOf(identity), change)).assignment);
+  }
+
+  @Mutation(() => QuotaStatus, {
+    description: "Another limit for one tenant until a moment: effective at once, audited",
+  })
+  async setQuotaOverride(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("meter", () => String, { nullable: true }) meter: string | null,
+    @Arg("window", () => QuotaWindow) window: keyof typeof QuotaWindow,
+    @Arg("limit", () => DecimalScalar) limit: string,
+    @Arg("until", () => DateTimeScalar) until: number,
+    @Arg("reason", () => String) reason: string,
+  ): Promise<QuotaStatus> {
+    authorize(identity, "Mutation.setQuotaOverride", tenantId);
+    const terms = { meter: meter ?? null, window, limit, until, reason };
+    const { version } = await setQuotaOverride(this.store, actorOf(identity), tenantId, terms);
+    return { ref: JSON.stringify({ tenantId, meter: terms.meter, window, version }) };
   }
 
   @Mutation(() => Tenant)

@@ -53,6 +53,15 @@ export function tenantView(state: TenantState): Tenant {
   };
 }
 
+/** Quota owns it: tenancy only names one. */
+@Directive('@key(fields: "ref", resolvable: false)')
+@ObjectType()
+export class QuotaStatus {
+  @Directive("@inaccessible")
+  @Field(() => String)
+  readonly ref!: string;
+}
+
 @ObjectType()
 export class TenantConnection {
   @Field(() => [Tenant])

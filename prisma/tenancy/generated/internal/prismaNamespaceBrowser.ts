@@ -100,7 +100,8 @@ export const TenantScalarFieldEnum = {
   testClock: 'testClock',
   closedInVersion: 'closedInVersion',
   closedAt: 'closedAt',
-  creationInput: 'creationInput'
+  creationInput: 'creationInput',
+  quotaOverrides: 'quotaOverrides'
 } as const
 
 export type TenantScalarFieldEnum = (typeof TenantScalarFieldEnum)[keyof typeof TenantScalarFieldEnum]

@@ -84,6 +84,7 @@ export type TenantCountAggregateOutputType = {
   closedInVersion: number
   closedAt: number
   creationInput: number
+  quotaOverrides: number
   _all: number
 }
 
@@ -146,6 +147,7 @@ export type TenantCountAggregateInputType = {
   closedInVersion?: true
   closedAt?: true
   creationInput?: true
+  quotaOverrides?: true
   _all?: true
 }
 
@@ -249,6 +251,7 @@ export type TenantGroupByOutputType = {
   closedInVersion: number | null
   closedAt: Date | null
   creationInput: runtime.JsonValue
+  quotaOverrides: runtime.JsonValue
   _count: TenantCountAggregateOutputType | null
   _avg: TenantAvgAggregateOutputType | null
   _sum: TenantSumAggregateOutputType | null
@@ -288,6 +291,7 @@ export type TenantWhereInput = {
   closedInVersion?: Prisma.IntNullableFilter<"Tenant"> | number | null
   closedAt?: Prisma.DateTimeNullableFilter<"Tenant"> | Date | string | null
   creationInput?: Prisma.JsonFilter<"Tenant">
+  quotaOverrides?: Prisma.JsonFilter<"Tenant">
   graceDays?: Prisma.TenantGraceListRelationFilter
   assignments?: Prisma.PlanAssignmentListRelationFilter
   apiKeys?: Prisma.ApiKeyListRelationFilter
@@ -307,6 +311,7 @@ export type TenantOrderByWithRelationInput = {
   closedInVersion?: Prisma.SortOrderInput | Prisma.SortOrder
   closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   creationInput?: Prisma.SortOrder
+  quotaOverrides?: Prisma.SortOrder
   graceDays?: Prisma.TenantGraceOrderByRelationAggregateInput
   assignments?: Prisma.PlanAssignmentOrderByRelationAggregateInput
   apiKeys?: Prisma.ApiKeyOrderByRelationAggregateInput
@@ -329,6 +334,7 @@ export type TenantWhereUniqueInput = Prisma.AtLeast<{
   closedInVersion?: Prisma.IntNullableFilter<"Tenant"> | number | null
   closedAt?: Prisma.DateTimeNullableFilter<"Tenant"> | Date | string | null
   creationInput?: Prisma.JsonFilter<"Tenant">
+  quotaOverrides?: Prisma.JsonFilter<"Tenant">
   graceDays?: Prisma.TenantGraceListRelationFilter
   assignments?: Prisma.PlanAssignmentListRelationFilter
   apiKeys?: Prisma.ApiKeyListRelationFilter
@@ -348,6 +354,7 @@ export type TenantOrderByWithAggregationInput = {
   closedInVersion?: Prisma.SortOrderInput | Prisma.SortOrder
   closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   creationInput?: Prisma.SortOrder
+  quotaOverrides?: Prisma.SortOrder
   _count?: Prisma.TenantCountOrderByAggregateInput
   _avg?: Prisma.TenantAvgOrderByAggregateInput
   _max?: Prisma.TenantMaxOrderByAggregateInput
@@ -372,6 +379,7 @@ export type TenantScalarWhereWithAggregatesInput = {
   closedInVersion?: Prisma.IntNullableWithAggregatesFilter<"Tenant"> | number | null
   closedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Tenant"> | Date | string | null
   creationInput?: Prisma.JsonWithAggregatesFilter<"Tenant">
+  quotaOverrides?: Prisma.JsonWithAggregatesFilter<"Tenant">
 }
 
 export type TenantCreateInput = {
@@ -388,6 +396,7 @@ export type TenantCreateInput = {
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceCreateNestedManyWithoutTenantInput
   assignments?: Prisma.PlanAssignmentCreateNestedManyWithoutTenantInput
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
@@ -407,6 +416,7 @@ export type TenantUncheckedCreateInput = {
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUncheckedCreateNestedManyWithoutTenantInput
   assignments?: Prisma.PlanAssignmentUncheckedCreateNestedManyWithoutTenantInput
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
@@ -426,6 +436,7 @@ export type TenantUpdateInput = {
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUpdateManyWithoutTenantNestedInput
   assignments?: Prisma.PlanAssignmentUpdateManyWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
@@ -445,6 +456,7 @@ export type TenantUncheckedUpdateInput = {
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUncheckedUpdateManyWithoutTenantNestedInput
   assignments?: Prisma.PlanAssignmentUncheckedUpdateManyWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
@@ -464,6 +476,7 @@ export type TenantCreateManyInput = {
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
 export type TenantUpdateManyMutationInput = {
@@ -480,6 +493,7 @@ export type TenantUpdateManyMutationInput = {
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
 export type TenantUncheckedUpdateManyInput = {
@@ -496,6 +510,7 @@ export type TenantUncheckedUpdateManyInput = {
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
 export type TenantCountOrderByAggregateInput = {
@@ -512,6 +527,7 @@ export type TenantCountOrderByAggregateInput = {
   closedInVersion?: Prisma.SortOrder
   closedAt?: Prisma.SortOrder
   creationInput?: Prisma.SortOrder
+  quotaOverrides?: Prisma.SortOrder
 }
 
 export type TenantAvgOrderByAggregateInput = {
@@ -650,6 +666,7 @@ export type TenantCreateWithoutGraceDaysInput = {
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   assignments?: Prisma.PlanAssignmentCreateNestedManyWithoutTenantInput
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
 }
@@ -668,6 +685,7 @@ export type TenantUncheckedCreateWithoutGraceDaysInput = {
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   assignments?: Prisma.PlanAssignmentUncheckedCreateNestedManyWithoutTenantInput
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
 }
@@ -702,6 +720,7 @@ export type TenantUpdateWithoutGraceDaysInput = {
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   assignments?: Prisma.PlanAssignmentUpdateManyWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
 }
@@ -720,6 +739,7 @@ export type TenantUncheckedUpdateWithoutGraceDaysInput = {
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   assignments?: Prisma.PlanAssignmentUncheckedUpdateManyWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
 }
@@ -738,6 +758,7 @@ export type TenantCreateWithoutAssignmentsInput = {
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceCreateNestedManyWithoutTenantInput
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
 }
@@ -756,6 +777,7 @@ export type TenantUncheckedCreateWithoutAssignmentsInput = {
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUncheckedCreateNestedManyWithoutTenantInput
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
 }
@@ -790,6 +812,7 @@ export type TenantUpdateWithoutAssignmentsInput = {
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUpdateManyWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
 }
@@ -808,6 +831,7 @@ export type TenantUncheckedUpdateWithoutAssignmentsInput = {
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUncheckedUpdateManyWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
 }
@@ -826,6 +850,7 @@ export type TenantCreateWithoutApiKeysInput = {
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceCreateNestedManyWithoutTenantInput
   assignments?: Prisma.PlanAssignmentCreateNestedManyWithoutTenantInput
 }
@@ -844,6 +869,7 @@ export type TenantUncheckedCreateWithoutApiKeysInput = {
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUncheckedCreateNestedManyWithoutTenantInput
   assignments?: Prisma.PlanAssignmentUncheckedCreateNestedManyWithoutTenantInput
 }
@@ -878,6 +904,7 @@ export type TenantUpdateWithoutApiKeysInput = {
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUpdateManyWithoutTenantNestedInput
   assignments?: Prisma.PlanAssignmentUpdateManyWithoutTenantNestedInput
 }
@@ -896,6 +923,7 @@ export type TenantUncheckedUpdateWithoutApiKeysInput = {
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  quotaOverrides?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   graceDays?: Prisma.TenantGraceUncheckedUpdateManyWithoutTenantNestedInput
   assignments?: Prisma.PlanAssignmentUncheckedUpdateManyWithoutTenantNestedInput
 }
@@ -963,6 +991,7 @@ export type TenantSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   closedInVersion?: boolean
   closedAt?: boolean
   creationInput?: boolean
+  quotaOverrides?: boolean
   graceDays?: boolean | Prisma.Tenant$graceDaysArgs<ExtArgs>
   assignments?: boolean | Prisma.Tenant$assignmentsArgs<ExtArgs>
   apiKeys?: boolean | Prisma.Tenant$apiKeysArgs<ExtArgs>
@@ -983,6 +1012,7 @@ export type TenantSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   closedInVersion?: boolean
   closedAt?: boolean
   creationInput?: boolean
+  quotaOverrides?: boolean
 }, ExtArgs["result"]["tenant"]>
 
 export type TenantSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -999,6 +1029,7 @@ export type TenantSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   closedInVersion?: boolean
   closedAt?: boolean
   creationInput?: boolean
+  quotaOverrides?: boolean
 }, ExtArgs["result"]["tenant"]>
 
 export type TenantSelectScalar = {
@@ -1015,9 +1046,10 @@ export type TenantSelectScalar = {
   closedInVersion?: boolean
   closedAt?: boolean
   creationInput?: boolean
+  quotaOverrides?: boolean
 }
 
-export type TenantOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "version" | "name" | "status" | "createdAt" | "createdInVersion" | "billingAnchorDay" | "startsAt" | "currency" | "testClock" | "closedInVersion" | "closedAt" | "creationInput", ExtArgs["result"]["tenant"]>
+export type TenantOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "version" | "name" | "status" | "createdAt" | "createdInVersion" | "billingAnchorDay" | "startsAt" | "currency" | "testClock" | "closedInVersion" | "closedAt" | "creationInput" | "quotaOverrides", ExtArgs["result"]["tenant"]>
 export type TenantInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   graceDays?: boolean | Prisma.Tenant$graceDaysArgs<ExtArgs>
   assignments?: boolean | Prisma.Tenant$assignmentsArgs<ExtArgs>
@@ -1048,6 +1080,7 @@ export type $TenantPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     closedInVersion: number | null
     closedAt: Date | null
     creationInput: runtime.JsonValue
+    quotaOverrides: runtime.JsonValue
   }, ExtArgs["result"]["tenant"]>
   composites: {}
 }
@@ -1487,6 +1520,7 @@ export interface TenantFieldRefs {
   readonly closedInVersion: Prisma.FieldRef<"Tenant", 'Int'>
   readonly closedAt: Prisma.FieldRef<"Tenant", 'DateTime'>
   readonly creationInput: Prisma.FieldRef<"Tenant", 'Json'>
+  readonly quotaOverrides: Prisma.FieldRef<"Tenant", 'Json'>
 }
     
 

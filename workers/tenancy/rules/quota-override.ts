@@ -1,0 +1,48 @@
+import { MetrlyError } from "#kernel/errors.js";
+import type { QuotaLimitState, QuotaOverrideState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { amountReasons } from "./amount.js";
+import { tenantNow } from "./assignment.js";
+import { limitKey, MAX_LIMIT_DIGITS } from "./quota-limit.js";
+import { nameReasons, type Reason } from "./reasons.js";
+
+export type OverrideTerms = Omit<QuotaOverrideState, "inVersion">;
+
+const DAY_MS = 86_400_000;
+/** Events arrive up to 35 days late: an override that ended before that concerns none that can still come. */
+const KEEP_ENDED_MS = 40 * DAY_MS;
+/** Each is part of the tenant's state, which every change publishes in full. */
+export const MAX_OVERRIDES = 200;
+
+/** Everything that is wrong with an override. `planLimits`: those of the plan that the tenant has now. */
+export function overrideReasons(
+  terms: OverrideTerms,
+  tenant: TenantState,
+  planLimits: readonly QuotaLimitState[],
+  now: number,
+): Reason[] {
+  const reasons = [
+    ...amountReasons("limit", terms.limit, { maxSignificantDigits: MAX_LIMIT_DIGITS }),
+    ...nameReasons("reason", terms.reason),
+  ];
+  if (terms.until <= tenantNow(tenant, now)) reasons.push({ path: "until", detail: "must be in the future" });
+  const wanted = `${terms.meter ?? ""}/${terms.window}`;
+  if (!planLimits.some((limit) => limitKey(limit) === wanted)) {
+    const what = terms.meter === null ? "requests" : `"${terms.meter}"`;
+    reasons.push({ path: "meter", detail: `the tenant's plan has no limit on ${what} per ${terms.window}` });
+  }
+  return reasons;
+}
+
+/** The history with one more. Throws CONFLICT when there are too many. */
+export function withOverride(
+  tenant: TenantState,
+  terms: OverrideTerms,
+  now: number,
+  inVersion: number,
+): QuotaOverrideState[] {
+  const oldest = tenantNow(tenant, now) - KEEP_ENDED_MS;
+  const kept = (tenant.quotaOverrides ?? []).filter((override) => override.until >= oldest);
+  if (kept.length >= MAX_OVERRIDES)
+    throw new MetrlyError("CONFLICT", `A tenant has at most ${MAX_OVERRIDES} quota overrides in 40 days`);
+  return [...kept, { ...terms, inVersion }];
+}
