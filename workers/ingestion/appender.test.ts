@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { NewRecord } from "#platform/event-log.js";
-import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
+import { type ReceivedItem, usageReceivedV1 } from "#schema/events/usage-received.v1.js";
 import { type AppenderLimits, createAppender } from "./appender.js";
 import { receivedItem } from "./world.testing.js";
 
@@ -21,13 +21,17 @@ function heldLog() {
 }
 
 function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLimits> = {}) {
-  return createAppender({
+  const appender = createAppender({
     log,
     partitionCount: PARTITIONS,
     tenancyVersion: () => 7,
     onError: () => undefined,
     limits: { maxItems: 100, maxBytes: 1 << 20, patienceMs: 2_000, ...limits },
   });
+  return {
+    append: (items: readonly ReceivedItem[], sender = "acme") => appender.append(items, sender),
+    stop: appender.stop,
+  };
 }
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
@@ -119,13 +123,44 @@ describe("the queue in front of the log", () => {
     await next;
   });
 
-  test("a log that does not answer is not waited for longer than patience, and still holds its place in the queue", async () => {
+  test("a log that does not answer is not waited for longer than patience, and what was sent holds its place", async () => {
     const log = heldLog();
     const appender = appenderOn(log, { maxItems: 2, patienceMs: 20 });
     expect(await codeOf(appender.append([receivedItem({ id: "a" }), receivedItem({ id: "b" })]))).toBe(
       "LOG_UNAVAILABLE",
     );
     expect(await codeOf(appender.append([receivedItem({ id: "c" })]))).toBe("BUSY");
+  });
+
+  test("what was not sent when its client lost patience gives up its place and is never sent", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log, { maxItems: 3, patienceMs: 20 });
+    const first = codeOf(appender.append([receivedItem({ id: "a" })]));
+    await turn();
+    const behind = codeOf(appender.append([receivedItem({ id: "b" }), receivedItem({ id: "c" })]));
+    expect([await first, await behind]).toEqual(["LOG_UNAVAILABLE", "LOG_UNAVAILABLE"]);
+    const later = appender.append([receivedItem({ id: "d" }), receivedItem({ id: "e" })]);
+    log.sends[0]?.answer();
+    await turn();
+    expect(idsOf(log.sends[1]?.records ?? [])).toEqual(["d", "e"]);
+    log.sends[1]?.answer();
+    await later;
+  });
+
+  test("behind a slow log another sender's few go before the rest of one sender's flood", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log, { maxBytes: 64 << 20 });
+    const big = (id: string) => [receivedItem({ id, data: JSON.stringify("x".repeat(60_000)) })];
+    const requests = Array.from({ length: 40 }, (_, n) => appender.append(big(`flood-${n}`), "flood"));
+    requests.push(appender.append([receivedItem({ id: "quiet" })], "quiet"));
+    await turn();
+    const firstSend = idsOf(log.sends[0]?.records ?? []);
+    expect(firstSend).toContain("quiet");
+    expect(firstSend.length).toBeLessThan(40);
+    log.sends[0]?.answer();
+    await turn();
+    log.sends[1]?.answer();
+    await Promise.all(requests);
   });
 
   test("stopping waits for what waits, and takes no more", async () => {

@@ -3,6 +3,7 @@ import { partitionOf } from "#kernel/partition.js";
 import type { EventLog } from "#platform/event-log.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
+import { createFairQueue, type FairQueue } from "./rules/fair-queue.js";
 import { packed } from "./rules/pack.js";
 import { MAX_ITEMS_PER_STEP } from "./rules/plan-steps.js";
 
@@ -28,20 +29,28 @@ export interface Appender {
   /**
    * Resolves when the log has all items durably. Throws BUSY when the queue is full, LOG_UNAVAILABLE when the log does not
    * take them in time, and says then nothing about whether they are there: the client sends all again, ids make that safe.
+   * Where the log is slow, senders take turns.
    */
-  append(items: readonly ReceivedItem[]): Promise<void>;
+  append(items: readonly ReceivedItem[], sender: string): Promise<void>;
   /** Refuses new items and waits for those that wait. */
   stop(): Promise<void>;
 }
 
-const DEFAULT_LIMITS: AppenderLimits = { maxItems: 50_000, maxBytes: 32 << 20, patienceMs: 5_000 };
+/** Patience is short of the 2 s within which a client is promised an answer. */
+const DEFAULT_LIMITS: AppenderLimits = { maxItems: 50_000, maxBytes: 32 << 20, patienceMs: 1_500 };
 /** Below the broker's limit of 1 MiB per batch. */
 const MAX_RECORD_BYTES = 700_000;
 const MAX_ITEMS_PER_RECORD = MAX_ITEMS_PER_STEP;
+const MAX_SEND_BYTES = 2 * MAX_RECORD_BYTES;
+/** What each sender may have in a send before the next one's turn, bytes. */
+const TURN_BYTES = 64 << 10;
 
+/** One request's part for one partition. */
 interface Waiting {
-  /** The items as JSON texts. */
-  readonly items: readonly EncodedItem[];
+  /** The items as JSON texts; none when they hold no place any more. */
+  items: readonly EncodedItem[];
+  bytes: number;
+  isSending: boolean;
   readonly done: () => void;
   readonly failed: (error: unknown) => void;
 }
@@ -53,57 +62,72 @@ interface EncodedItem {
 
 /**
  * Packs the items of many requests into few log records: while one send of a partition is under way, what arrives for it
- * waits and goes together. The wait is bounded by count and bytes across the process, so memory is too.
+ * waits and goes together. The wait is bounded by count and bytes across the process, so memory is too. What was not sent
+ * when its client lost patience is dropped; what was holds its place until the log has answered.
  */
 export function createAppender(options: AppenderOptions): Appender {
   const limits = options.limits ?? DEFAULT_LIMITS;
-  const queues = new Map<number, Waiting[]>();
+  const queues = new Map<number, FairQueue<Waiting>>();
   const sending = new Map<number, Promise<void>>();
   let items = 0;
   let bytes = 0;
   let stopped = false;
 
-  function enqueue(partition: number, encoded: readonly EncodedItem[]): Promise<void> {
-    const size = totalBytes(encoded);
-    items += encoded.length;
-    bytes += size;
-    const queue = queues.get(partition) ?? [];
+  function enqueue(partition: number, encoded: readonly EncodedItem[], sender: string) {
+    const queue = queues.get(partition) ?? createFairQueue<Waiting>(TURN_BYTES);
     queues.set(partition, queue);
-    const settled = new Promise<void>((done, failed) => queue.push({ items: encoded, done, failed }));
+    const { promise, resolve, reject } = withResolvers();
+    const part: Waiting = {
+      items: encoded,
+      bytes: totalBytes(encoded),
+      isSending: false,
+      done: resolve,
+      failed: reject,
+    };
+    items += part.items.length;
+    bytes += part.bytes;
+    queue.push(sender, part, part.bytes);
     if (!sending.has(partition)) sending.set(partition, drain(partition, queue));
-    return settled.finally(() => {
-      items -= encoded.length;
-      bytes -= size;
-    });
+    return { part, settled: promise };
   }
 
-  async function drain(partition: number, queue: Waiting[]): Promise<void> {
+  function release(part: Waiting): void {
+    items -= part.items.length;
+    bytes -= part.bytes;
+    part.items = [];
+    part.bytes = 0;
+  }
+
+  async function drain(partition: number, queue: FairQueue<Waiting>): Promise<void> {
     // What arrives in this turn of the event loop goes with the first record.
     await new Promise((resolve) => setImmediate(resolve));
-    while (queue.length > 0) {
-      const group = takeGroup(queue);
-      try {
-        await options.log.append(
-          USAGE_RECEIVED,
-          partition,
-          encodeRecords(
-            group.flatMap((one) => one.items),
-            options.tenancyVersion(),
-          ),
-        );
-        for (const one of group) one.done();
-      } catch (error) {
-        options.onError(error);
-        // Whoever waits behind a log that does not answer would wait as long again: all are told now.
-        for (const one of [...group, ...queue.splice(0)]) one.failed(unavailable(error));
-      }
+    while (queue.size > 0) {
+      const group = queue.take(MAX_SEND_BYTES).filter((part) => part.items.length > 0);
+      if (group.length > 0) await send(partition, group, queue);
     }
     // In the same step as the look at the queue: what came between the two would wait for a send that never starts.
     sending.delete(partition);
   }
 
+  async function send(partition: number, group: readonly Waiting[], queue: FairQueue<Waiting>): Promise<void> {
+    for (const part of group) part.isSending = true;
+    const encoded = group.flatMap((part) => part.items);
+    try {
+      await options.log.append(USAGE_RECEIVED, partition, encodeRecords(encoded, options.tenancyVersion()));
+      for (const part of group) part.done();
+    } catch (error) {
+      options.onError(error);
+      // Whoever waits behind a log that does not answer would wait as long again: all are told now.
+      const behind = queue.take(Number.POSITIVE_INFINITY);
+      for (const part of [...group, ...behind]) part.failed(unavailable(error));
+      for (const part of behind) release(part);
+    } finally {
+      for (const part of group) release(part);
+    }
+  }
+
   return {
-    async append(wanted) {
+    async append(wanted, sender) {
       if (stopped) throw new MetrlyError("UNAVAILABLE", "This process is stopping; send again");
       if (wanted.length === 0) return;
       const byPartition = encodeByPartition(wanted, options.partitionCount);
@@ -113,14 +137,29 @@ export function createAppender(options: AppenderOptions): Appender {
           "BUSY",
           "The queue in front of the event log is full; nothing was accepted, send all again",
         );
-      const appended = [...byPartition].map(([partition, encoded]) => enqueue(partition, encoded));
-      await within(limits.patienceMs, Promise.all(appended));
+      const enqueued = [...byPartition].map(([partition, encoded]) => enqueue(partition, encoded, sender));
+      try {
+        await within(limits.patienceMs, Promise.all(enqueued.map(({ settled }) => settled)));
+      } catch (error) {
+        for (const { part } of enqueued) if (!part.isSending) release(part);
+        throw error;
+      }
     },
     async stop() {
       stopped = true;
       await Promise.all(sending.values());
     },
   };
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
+  let resolve: () => void = () => undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<void>((onDone, onFailed) => {
+    resolve = onDone;
+    reject = onFailed;
+  });
+  return { promise, resolve, reject };
 }
 
 function encodeByPartition(items: readonly ReceivedItem[], partitionCount: number): Map<number, EncodedItem[]> {
@@ -134,18 +173,6 @@ function encodeByPartition(items: readonly ReceivedItem[], partitionCount: numbe
     else existing.push(encoded);
   }
   return byPartition;
-}
-
-/** As many requests as fit into one send of a few records. */
-function takeGroup(queue: Waiting[]): Waiting[] {
-  let bytes = 0;
-  let taken = 0;
-  for (const one of queue) {
-    bytes += totalBytes(one.items);
-    if (taken > 0 && bytes > 2 * MAX_RECORD_BYTES) break;
-    taken += 1;
-  }
-  return queue.splice(0, taken);
 }
 
 function encodeRecords(items: readonly EncodedItem[], tenancyVersion: number): { value: Buffer }[] {
@@ -165,7 +192,6 @@ function unavailable(error: unknown): MetrlyError {
     : new MetrlyError("LOG_UNAVAILABLE", "The event log does not take records; nothing was accepted, send all again");
 }
 
-/** The items go on waiting, and hold their place in the queue, after their client was sent away. */
 async function within<T>(patienceMs: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

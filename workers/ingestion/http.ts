@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Clock } from "#kernel/clock.js";
 import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
@@ -5,6 +6,7 @@ import { authenticateApiKey, bearerToken, requireScope } from "#platform/api-key
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v1.js";
+import { type Admission, type Admitted, createAdmission } from "./admission.js";
 import type { Appender } from "./appender.js";
 import { describeEvent, type EventLookup } from "./event-lookup.js";
 import { MAX_BODY_BYTES, type RawItem, readEvents } from "./http-body.js";
@@ -19,6 +21,21 @@ export interface EdgeOptions {
   readonly appender: Appender;
   readonly metrics: IngestionMetrics;
   readonly events: EventLookup;
+  readonly admission?: Admission;
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Set for requests that send usage, once they may. */
+    sending: Sending | undefined;
+  }
+}
+
+interface Sending {
+  readonly key: ApiKeyState;
+  /** Whose turn it uses up. */
+  readonly sender: string;
+  readonly admitted: Admitted;
 }
 
 /** What became of one item, in the order sent. */
@@ -33,13 +50,15 @@ interface ItemResult {
 /** The data plane: `POST /v1/events`, its alias for the OpenMeter SDK, and `GET /v1/events`. */
 export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
   const recent = createRecentlyAcknowledged();
+  const admission = options.admission ?? createAdmission();
 
   app.register(async (scope) => {
+    scope.decorateRequest("sending", undefined);
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", { parseAs: "buffer", bodyLimit: MAX_BODY_BYTES }, (_request, body, done) =>
       done(null, body),
     );
-    const post = { bodyLimit: MAX_BODY_BYTES, onRequest: (request: FastifyRequest) => authorizeIngest(request) };
+    const post = { bodyLimit: MAX_BODY_BYTES, onRequest: admit };
     scope.post("/v1/events", post, async (request, reply) => reply.code(202).send(await ingest(request)));
     scope.post("/api/v1/events", post, async (request, reply) => {
       await ingest(request);
@@ -48,12 +67,27 @@ export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
     scope.get("/v1/events", (request, reply) => answerLookup(request, reply, options));
   });
 
-  async function authorizeIngest(request: FastifyRequest): Promise<void> {
-    requireScope(keyOf(request, options), "INGEST");
+  /** Before the body is read: whoever may not send, or sends too much, costs no memory. */
+  async function admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const key = keyOf(request, options);
+    requireScope(key, "INGEST");
+    const sender = key.tenantId ?? key.id;
+    const weight = key.tenantId === null ? PLATFORM_KEY_WEIGHT : 1;
+    try {
+      const admitted = admission.enter(sender, weight, bytesOf(request.headers));
+      request.sending = { key, sender, admitted };
+      reply.raw.once("close", admitted.leave);
+    } catch (error) {
+      options.metrics.refused(error instanceof MetrlyError ? error.code : "INTERNAL");
+      throw error;
+    }
   }
 
   async function ingest(request: FastifyRequest): Promise<IngestAnswer> {
-    const key = keyOf(request, options);
+    const { sending } = request;
+    if (sending === undefined) throw new Error("a request reached the edge without being admitted");
+    const { key, sender, admitted } = sending;
+    await admitted.turn();
     const items = await readEvents(request.headers, Buffer.isBuffer(request.body) ? request.body : undefined);
     const arrival = arrivalOf(key, options);
     const decided = items.map((raw) => ({ raw, acceptance: decide(raw, arrival) }));
@@ -63,7 +97,7 @@ export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
       options.metrics.answered("rejected", answer.rejected);
       throw nothingAcceptable(answer);
     }
-    await append(fresh, items.length);
+    await append(fresh, sender, items.length);
     recent.add(fresh);
     options.metrics.answered("accepted", answer.accepted);
     options.metrics.answered("duplicate", answer.duplicates);
@@ -71,14 +105,25 @@ export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
     return answer;
   }
 
-  async function append(items: readonly ReceivedItem[], requested: number): Promise<void> {
+  async function append(items: readonly ReceivedItem[], sender: string, requested: number): Promise<void> {
     try {
-      await options.appender.append(items);
+      await options.appender.append(items, sender);
     } catch (error) {
       options.metrics.answered("deferred", requested);
       throw error;
     }
   }
+}
+
+/** A platform key sends for many tenants. */
+const PLATFORM_KEY_WEIGHT = 8;
+const INFLATION = 8;
+
+/** What the body will take, at most or about: a length that is not told, or is told of compressed bytes, is guessed. */
+function bytesOf(headers: IncomingHttpHeaders): number {
+  const length = Number(headers["content-length"] ?? MAX_BODY_BYTES);
+  const inflated = headers["content-encoding"] === "gzip" ? length * INFLATION : length;
+  return Math.min(Number.isFinite(inflated) ? inflated : MAX_BODY_BYTES, MAX_BODY_BYTES);
 }
 
 interface IngestAnswer {

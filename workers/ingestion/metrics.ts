@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { Clock } from "#kernel/clock.js";
+import type { ErrorCode } from "#kernel/errors.js";
 import type { RecorderCursor } from "./store.js";
 
 export type EdgeStatus = "accepted" | "duplicate" | "rejected" | "deferred";
@@ -7,6 +8,8 @@ export type EdgeStatus = "accepted" | "duplicate" | "rejected" | "deferred";
 export interface IngestionMetrics {
   /** Items by what the edge answered; `deferred`: the whole request got 503. */
   answered(status: EdgeStatus, count: number): void;
+  /** Requests that were not let in, by error code. */
+  refused(code: ErrorCode): void;
   recorded(result: {
     readonly entries: readonly { readonly kind: string }[];
     readonly duplicates: number;
@@ -23,6 +26,12 @@ export function createMetrics(registry: Registry): IngestionMetrics {
     name: "metrly_ingestion_items_total",
     help: "Items of requests by what the edge answered",
     labelNames: ["status"],
+    registers,
+  });
+  const refusals = new Counter({
+    name: "metrly_ingestion_refused_requests_total",
+    help: "Requests refused before their body was read, by error code",
+    labelNames: ["code"],
     registers,
   });
   const recorder = new Counter({
@@ -44,6 +53,7 @@ export function createMetrics(registry: Registry): IngestionMetrics {
   });
   return {
     answered: (status, count) => edge.inc({ status }, count),
+    refused: (code) => refusals.inc({ code }),
     recorded({ entries, duplicates, quarantined }) {
       recorder.inc({ outcome: "recorded" }, entries.filter((entry) => entry.kind === "event").length);
       recorder.inc({ outcome: "duplicate" }, duplicates);
