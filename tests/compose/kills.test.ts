@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
 import { hasKafka, hasNginx, hasPostgres, hasRedis, waitFor } from "../servers/servers.js";
 import { randomOf } from "../whole-path/load.js";
 import {
@@ -55,6 +55,10 @@ for (const replicas of [1, 2]) {
       }, 60_000);
 
       test("loses nothing when each role, the broker and Redis are killed under load", async () => {
+        onTestFailed(async () => {
+          for (const [name, process] of compose.processes)
+            console.error(`${name}:\n${(await process.output()).slice(-3_000)}`);
+        });
         const victims = replicas === 1 ? plannedKills(randomOf(options.seed + 1)) : [...ROLES];
         const recoveries: [string, number][] = [];
         let done = 0;
