@@ -104,7 +104,7 @@ test("nobody else is signed in by a click: other pages, other hosts, proxied str
     expect(answer.status, JSON.stringify(headers)).toBe(403);
     expect(answer.body).not.toContain("eyJ");
   }
-  expect((await post(production, { origin: production.url })).status).toBe(404);
+  expect((await post(production, { origin: production.url })).status).toBe(405);
 });
 
 test("in demo mode the schema, and only the schema, is readable before signing in", async () => {
