@@ -4,17 +4,40 @@ import { defineConfig } from "vitest/config";
 const require = createRequire(import.meta.url);
 // Not "import": vitest hands these to Node, whose `require` would then load the ESM half of packages such as pg-pool.
 const conditions = ["source", "node", "default"];
-
-export default defineConfig({
+const exclude = ["dist/**", "node_modules/**", "**/.cache/**"];
+const shared = {
   // Without the alias, `graphql` is loaded twice ("another module or realm").
   resolve: { conditions, alias: [{ find: /^graphql$/, replacement: require.resolve("graphql") }] },
   ssr: { resolve: { conditions } },
+};
+const limits = { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 } as const;
+
+export default defineConfig({
   test: {
-    include: ["**/*.test.ts"],
-    exclude: ["dist/**", "node_modules/**", "**/.cache/**"],
-    pool: "forks",
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    projects: [
+      {
+        ...shared,
+        test: {
+          ...limits,
+          name: "rooms",
+          include: ["**/*.test.ts"],
+          exclude: [...exclude, "tests/**"],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      // What crosses rooms starts whole systems: one file at a time, when the rest is done.
+      {
+        ...shared,
+        test: {
+          ...limits,
+          name: "whole",
+          include: ["tests/**/*.test.ts"],
+          exclude,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

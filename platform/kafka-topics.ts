@@ -5,7 +5,7 @@ import { protocolErrorOf } from "./kafka-client.js";
 
 /** A record of a full batch of events is about 1 MiB; the broker's limit leaves room for its envelope. */
 const MAX_MESSAGE_BYTES = 2 << 20;
-const VISIBLE_WITHIN_MS = 10_000;
+const VISIBLE_WITHIN_MS = 30_000;
 const NOT_YET_THERE: ReadonlySet<string | undefined> = new Set(["UNKNOWN_TOPIC_OR_PARTITION", "LEADER_NOT_AVAILABLE"]);
 
 /** Creates the topic; another process may do so at the same time. It may take a moment to be there: see `countPartitions`. */
