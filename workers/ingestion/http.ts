@@ -20,7 +20,7 @@ export interface EdgeOptions {
   readonly clock: Clock;
   readonly appender: Appender;
   readonly metrics: IngestionMetrics;
-  readonly events: EventLookup;
+  readonly events: Pick<EventLookup, "find" | "recordedThrough">;
   readonly admission?: Admission;
 }
 

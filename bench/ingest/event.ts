@@ -1,0 +1,68 @@
+import { createHash } from "node:crypto";
+
+/** Every event of the benchmarks is this long as JSON, bytes. */
+export const EVENT_BYTES = 180;
+const ID_LENGTH = 16;
+const ID_PLACE = "#".repeat(ID_LENGTH);
+
+/** One event, with a place for its id. */
+function eventText(timeMs: number): string {
+  const event = {
+    specversion: "1.0",
+    id: ID_PLACE,
+    source: "bench",
+    type: "api.request",
+    time: new Date(timeMs).toISOString(),
+    data: { path: "/v1/search", region: "eu-1", note: "" },
+  };
+  event.data.note = "x".repeat(EVENT_BYTES - JSON.stringify(event).length);
+  return JSON.stringify(event);
+}
+
+export interface RequestTemplate {
+  /** The whole HTTP request; the next call overwrites it. */
+  next(): Buffer;
+  readonly events: number;
+}
+
+export interface TemplateOptions {
+  readonly path: string;
+  readonly key: string;
+  /** Events per request; 1: structured mode, more: batch mode. */
+  readonly events: number;
+  /** How many of 100 requests repeat one that was sent before. */
+  readonly repeatPercent: number;
+  readonly timeMs: number;
+}
+
+/** Requests whose ids are never the same, unless repeats are asked for. Ids of two templates never meet. */
+export function requestTemplate({ path, key, events, repeatPercent, timeMs }: TemplateOptions): RequestTemplate {
+  const one = eventText(timeMs);
+  const body = events === 1 ? one : `[${Array.from({ length: events }, () => one).join(",")}]`;
+  const type = events === 1 ? "application/cloudevents+json" : "application/cloudevents-batch+json";
+  const head = [
+    `POST ${path} HTTP/1.1`,
+    "host: 127.0.0.1",
+    `authorization: Bearer ${key}`,
+    `content-type: ${type}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+  ].join("\r\n");
+  const bytes = Buffer.from(`${head}\r\n\r\n${body}`);
+  const places: number[] = [];
+  for (let at = bytes.indexOf(ID_PLACE); at >= 0; at = bytes.indexOf(ID_PLACE, at + ID_LENGTH)) places.push(at);
+  const prefix = createHash("sha256").update(`${process.pid} ${process.hrtime.bigint()}`).digest("hex").slice(0, 6);
+  let sent = 0;
+  let turn = 0;
+  return {
+    events,
+    next() {
+      turn += 1;
+      const isRepeat = sent > 0 && turn % 100 < repeatPercent;
+      const request = isRepeat ? (turn * 7_919) % sent : sent;
+      if (!isRepeat) sent += 1;
+      for (const [index, at] of places.entries())
+        bytes.write(prefix + String(request * events + index).padStart(10, "0"), at, "latin1");
+      return bytes;
+    },
+  };
+}

@@ -1,0 +1,123 @@
+import net from "node:net";
+import { parseArgs } from "node:util";
+import { requestTemplate } from "./event.js";
+
+// The load generator, a process of its own: raw sockets and one buffer, so that it takes as little of the shared cores as it
+// can. Each connection sends its next request when the last one is answered. Prints one line of JSON.
+
+const { values } = parseArgs({
+  options: {
+    port: { type: "string", default: "0" },
+    path: { type: "string", default: "/v1/events" },
+    key: { type: "string", default: "none" },
+    connections: { type: "string", default: "1" },
+    events: { type: "string", default: "1" },
+    seconds: { type: "string", default: "5" },
+    /** Requests that are sent before the clock starts. */
+    warmup: { type: "string", default: "1" },
+    "repeat-percent": { type: "string", default: "0" },
+    /** Events per second over all connections; 0: as fast as answers come. */
+    rate: { type: "string", default: "0" },
+  },
+});
+
+const TIMEOUT_MS = 10_000;
+
+export interface LoadResult {
+  readonly requests: number;
+  readonly events: number;
+  readonly seconds: number;
+  readonly eventsPerSecond: number;
+  /** Answers by status; 0: no answer within 10 s, or a broken connection. */
+  readonly statuses: Readonly<Record<string, number>>;
+  /** Of those that were answered 202, ms. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+const template = requestTemplate({
+  path: values.path,
+  key: values.key,
+  events: Number(values.events),
+  repeatPercent: Number(values["repeat-percent"]),
+  timeMs: Date.now(),
+});
+const connections = Number(values.connections);
+const beginAt = performance.now() + Number(values.warmup) * 1_000;
+const endAt = beginAt + Number(values.seconds) * 1_000;
+/** Pause between two requests of one connection that keeps the rate, ms. */
+const paceMs = Number(values.rate) === 0 ? 0 : (connections * template.events * 1_000) / Number(values.rate);
+const latencies: number[] = [];
+const statuses: Record<string, number> = {};
+
+await Promise.all(Array.from({ length: connections }, (_, index) => connection((paceMs * index) / connections)));
+const sorted = Float64Array.from(latencies).sort();
+const seconds = Number(values.seconds);
+const events = (statuses[202] ?? 0) * template.events;
+const result: LoadResult = {
+  requests: sorted.length,
+  events,
+  seconds,
+  eventsPerSecond: events / seconds,
+  statuses,
+  p50: sorted[Math.floor(sorted.length * 0.5)] ?? Number.NaN,
+  p99: sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN,
+  max: sorted.at(-1) ?? Number.NaN,
+};
+console.log(JSON.stringify(result));
+
+function connection(delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ port: Number(values.port), host: "127.0.0.1", noDelay: true });
+    const answers = answerReader();
+    let sentAt = 0;
+    let due = performance.now() + delayMs;
+    function send(): void {
+      const now = performance.now();
+      if (now >= endAt) return void socket.end();
+      if (now < due) return void setTimeout(send, due - now);
+      // With a rate, what is late counts as waiting: a slow server must not slow down who measures it.
+      sentAt = paceMs > 0 ? due : now;
+      due += paceMs;
+      socket.write(Buffer.from(template.next()));
+    }
+    function count(status: number): void {
+      const now = performance.now();
+      if (now < beginAt || now >= endAt) return;
+      statuses[status] = (statuses[status] ?? 0) + 1;
+      if (status === 202) latencies.push(now - sentAt);
+    }
+    socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error("no answer")));
+    socket.on("connect", send);
+    socket.on("data", (chunk) => {
+      const status = answers(chunk);
+      if (status === undefined) return;
+      count(status);
+      send();
+    });
+    socket.on("error", () => count(0));
+    socket.on("close", () => resolve());
+  });
+}
+
+/** Gives the status when an answer is complete; answers have a content-length and never overlap. */
+function answerReader(): (chunk: Buffer) => number | undefined {
+  let head = "";
+  let missing = 0;
+  let status = 0;
+  return (chunk) => {
+    if (missing > 0) {
+      missing -= chunk.length;
+      return missing > 0 ? undefined : status;
+    }
+    head += chunk.toString("latin1");
+    const end = head.indexOf("\r\n\r\n");
+    if (end < 0) return undefined;
+    status = Number(head.slice(9, 12));
+    const length = Number(/content-length: (\d+)/i.exec(head.slice(0, end))?.[1] ?? 0);
+    missing = length - (head.length - end - 4);
+    head = "";
+    return missing > 0 ? undefined : status;
+  };
+}

@@ -1,0 +1,28 @@
+import type { Listening, Usage } from "./processes.js";
+
+/** What a measured server does after it listens: answers for its usage, and stops when told. */
+export function serve(listening: Listening, stop: () => Promise<void>): void {
+  process.on("message", (asked) => {
+    if (asked === "usage") tell("usage", usage());
+    if (asked === "stop") void stop().then(() => process.exit(0));
+  });
+  tell("listening", listening);
+}
+
+function tell(kind: string, body: object): void {
+  process.send?.({ kind, ...body });
+}
+
+function usage(): Usage {
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  return {
+    cpuMs: (userCPUTime + systemCPUTime) / 1_000,
+    rssMb: process.memoryUsage.rss() / 1_048_576,
+    peakRssMb: maxRSS / 1_024,
+  };
+}
+
+/** The options that `startServer` passed. */
+export function optionsOf<T>(): T {
+  return JSON.parse(process.argv[2] ?? "{}");
+}

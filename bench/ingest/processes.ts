@@ -1,0 +1,105 @@
+import { type ChildProcess, execFile, fork } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import { promisify } from "node:util";
+import { findKafka } from "../../tests/servers/kafka.js";
+import { EVENT_BYTES } from "./event.js";
+import type { LoadResult } from "./load.js";
+
+const run = promisify(execFile);
+const RUNTIME = ["--conditions=source", "--import", "tsx"];
+
+/** What a measured server tells when it listens. */
+export interface Listening {
+  readonly port: number;
+  readonly key: string;
+}
+
+export interface Usage {
+  readonly cpuMs: number;
+  readonly rssMb: number;
+  readonly peakRssMb: number;
+}
+
+/** One of the servers of this folder, as a process of its own. */
+export interface MeasuredServer extends Listening {
+  usage(): Promise<Usage>;
+  stop(): Promise<void>;
+}
+
+/** `profileDir`: writes a CPU profile there when it is stopped. */
+export async function startServer(
+  name: string,
+  options: Readonly<Record<string, unknown>>,
+  profileDir?: string,
+): Promise<MeasuredServer> {
+  const profile = profileDir === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileDir}`];
+  const child = fork(path.join(import.meta.dirname, `${name}.ts`), [JSON.stringify(options)], {
+    execArgv: [...RUNTIME, ...profile],
+  });
+  const listening = await message<Listening>(child, "listening");
+  return {
+    ...listening,
+    async usage() {
+      child.send("usage");
+      return message<Usage>(child, "usage");
+    },
+    async stop() {
+      if (child.exitCode !== null) return;
+      const ended = once(child, "exit");
+      child.send("stop");
+      await ended;
+    },
+  };
+}
+
+/** Messages are `{ kind, … }`; an early end is an error. */
+function message<T>(child: ChildProcess, kind: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const listen = (received: { readonly kind: string } & T) => {
+      if (received.kind !== kind) return;
+      child.off("message", listen);
+      child.off("exit", ended);
+      resolve(received);
+    };
+    const ended = (code: number | null) => reject(new Error(`a measured server ended with ${code}`));
+    child.on("message", listen);
+    child.once("exit", ended);
+  });
+}
+
+export interface LoadOptions {
+  readonly connections: number;
+  readonly events: number;
+  readonly seconds: number;
+  readonly warmup?: number;
+  readonly repeatPercent?: number;
+  readonly rate?: number;
+}
+
+export async function load(server: Listening, options: LoadOptions): Promise<LoadResult> {
+  const args = {
+    port: server.port,
+    key: server.key,
+    connections: options.connections,
+    events: options.events,
+    seconds: options.seconds,
+    warmup: options.warmup ?? 2,
+    "repeat-percent": options.repeatPercent ?? 0,
+    rate: options.rate ?? 0,
+  };
+  const flags = Object.entries(args).map(([name, value]) => `--${name}=${value}`);
+  const { stdout } = await run(process.execPath, [...RUNTIME, path.join(import.meta.dirname, "load.ts"), ...flags]);
+  return JSON.parse(stdout);
+}
+
+/** Records per second of Kafka's own producer benchmark: acks=all, its defaults, records as long as our events. */
+export async function producerPerformance(brokers: readonly string[], topic: string, records: number): Promise<number> {
+  const { stdout } = await run("java", [
+    ...["-cp", await findKafka(), "org.apache.kafka.tools.ProducerPerformance"],
+    ...["--topic", topic, "--num-records", String(records), "--record-size", String(EVENT_BYTES)],
+    ...["--throughput", "-1", "--producer-props", `bootstrap.servers=${brokers.join(",")}`, "acks=all"],
+  ]);
+  const line = stdout.trim().split("\n").at(-1) ?? "";
+  return Number(/([\d.]+) records\/sec/.exec(line)?.[1]);
+}

@@ -1,0 +1,44 @@
+import { pino } from "pino";
+import { Registry } from "prom-client";
+import { systemClock } from "#kernel/clock.js";
+import { connectKafkaLog } from "#platform/event-log-kafka.js";
+import { createHttpServer } from "#platform/http.js";
+import { createTenancyState } from "#platform/tenancy-copy.js";
+import { TOPICS, USAGE_RECEIVED } from "#schema/topics.js";
+import { createAppender } from "../../workers/ingestion/appender.js";
+import { registerEdge } from "../../workers/ingestion/http.js";
+import { createMetrics } from "../../workers/ingestion/metrics.js";
+import { apiKeyState, meterState, tenantState } from "../../workers/ingestion/world.testing.js";
+import { optionsOf, serve } from "./measured.js";
+
+// Ingestion's edge as the product runs it, without the recorder: request, validation, log, answer.
+const { brokers, partitions } = optionsOf<{ brokers: string[]; partitions: number }>();
+const logger = pino({ level: "error" });
+const log = await connectKafkaLog({ brokers, clientId: "edge", replicationFactor: 1, logger });
+await log.ensureTopics(TOPICS, partitions);
+const { reads, apply, close } = createTenancyState(systemClock);
+apply(tenantState("acme"));
+apply(meterState("requests", "api.request", { dimensions: ["region"] }));
+const { state, secret } = apiKeyState("acme");
+apply(state);
+
+const app = createHttpServer(logger);
+const appender = createAppender({
+  log,
+  partitionCount: await log.partitionCount(USAGE_RECEIVED),
+  tenancyVersion: reads.version,
+  onError: (error) => logger.error(error),
+});
+registerEdge(app, {
+  tenancy: { ...reads, stop: async () => close() },
+  clock: systemClock,
+  appender,
+  metrics: createMetrics(new Registry()),
+  events: { find: async () => undefined, recordedThrough: async () => undefined },
+});
+await app.listen({ host: "127.0.0.1", port: 0 });
+serve({ port: Number(new URL(app.listeningOrigin).port), key: secret }, async () => {
+  await app.close();
+  await appender.stop();
+  await log.stop();
+});

@@ -1,0 +1,86 @@
+import { randomUUID } from "node:crypto";
+import path from "node:path";
+import { systemClock } from "#kernel/clock.js";
+import { type Database, openDatabase } from "#platform/database.js";
+import { packageRoot } from "#platform/package-root.js";
+import { createTenancyState } from "#platform/tenancy-copy.js";
+import { createTestDatabase } from "../tests/servers/servers.js";
+import { recordStep } from "../workers/ingestion/recording.js";
+import { decodeRecord } from "../workers/ingestion/rules/decode-record.js";
+import { fingerprintOf } from "../workers/ingestion/rules/fingerprint.js";
+import { planSteps } from "../workers/ingestion/rules/plan-steps.js";
+import { openCursor } from "../workers/ingestion/store.js";
+
+/**
+ * What an event of 180 bytes (as a CloudEvent) costs on disk, and its recorder in time: one partition, batches of 1,000 in
+ * records of 100, through the recorder's own code into a real PostgreSQL. `DATABASE_URL` names the server; the first argument
+ * is how many events (default 200,000).
+ */
+const COUNT = Number(process.argv[2] ?? 200_000);
+const PER_RECORD = 100;
+const RECORDS_PER_BATCH = 10;
+const TENANTS = 24;
+
+function record(n: number): Buffer {
+  const items = Array.from({ length: PER_RECORD }, (_, index) => {
+    const tenantId = `tenant-${(n * PER_RECORD + index) % TENANTS}`;
+    const data = JSON.stringify({ region: index % 3 ? "eu" : "us", tokens: String((n * 7919 + index * 104_729) % 5_000) });
+    const now = Date.now();
+    const type = "api.request";
+    const fingerprint = fingerprintOf(tenantId, type, data);
+    return { tenantId, source: "bench", id: randomUUID(), type, time: now, receivedAt: now, data, fingerprint };
+  });
+  return Buffer.from(JSON.stringify({ kind: "items", items }));
+}
+
+async function sizes(database: Database): Promise<Record<string, number>> {
+  const { rows } = await database.pool.query<{ name: string; bytes: number }>(
+    `SELECT CASE WHEN relname LIKE 'ledger%' THEN 'ledger' ELSE relname END AS name,
+       sum(pg_total_relation_size(c.oid))::bigint AS bytes
+     FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace GROUP BY 1`,
+  );
+  return Object.fromEntries(rows.map(({ name, bytes }) => [name, bytes]));
+}
+
+const created = await createTestDatabase("ledger_size");
+const migrationsDir = path.join(packageRoot(), "prisma/ingestion/migrations");
+const database = await openDatabase({ url: created.url, migrationsDir, onError: () => undefined });
+try {
+  await openCursor(database, 0);
+  const state = createTenancyState(systemClock);
+  const before = await sizes(database);
+  let busyMs = 0;
+  let decodeMs = 0;
+  let bytes = 0;
+  for (let n = 0; n < COUNT / PER_RECORD; n += RECORDS_PER_BATCH) {
+    const values = Array.from({ length: RECORDS_PER_BATCH }, (_, index) => record(n + index));
+    const start = performance.now();
+    const records = values.map((value, index) => ({
+      ...{ offset: n + index, timestamp: Date.now(), value },
+      decoded: decodeRecord(value, 0, 1),
+    }));
+    const steps = planSteps(records);
+    decodeMs += performance.now() - start;
+    for (const step of steps) await recordStep({ database, tenancy: state.reads, clock: systemClock }, 0, step);
+    busyMs += performance.now() - start;
+    bytes += values.reduce((sum, value) => sum + value.length, 0);
+  }
+  await database.pool.query("VACUUM ANALYZE");
+  const after = await sizes(database);
+  const perEvent = (name: string) => ((after[name] ?? 0) - (before[name] ?? 0)) / COUNT;
+  const total = Object.keys(after).reduce((sum, name) => sum + perEvent(name), 0);
+  const report = {
+    events: COUNT,
+    logBytesPerEvent: bytes / COUNT,
+    ledgerBytesPerEvent: perEvent("ledger"),
+    dedupBytesPerEvent: perEvent("usage_key"),
+    totalBytesPerEvent: total,
+    target: 250,
+    recorderMicrosPerEvent: (busyMs / COUNT) * 1000,
+    ofWhichDecoding: (decodeMs / COUNT) * 1000,
+  };
+  process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+} finally {
+  await database.stop();
+  await created.drop();
+}
