@@ -121,18 +121,24 @@ async function closeAll(closers: (() => Promise<void>)[]): Promise<void> {
   if (failure !== undefined) throw failure;
 }
 
-function registerHealth(app: FastifyInstance, rooms: readonly Pick<Room, "name" | "readiness">[]): void {
+function registerHealth(app: FastifyInstance, rooms: readonly Answering[]): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
-    const reasons = (
-      await Promise.all(
-        rooms.map(async (room) => (await room.readiness()).reasons.map((reason) => `${room.name}: ${reason}`)),
-      )
-    ).flat();
-    return reply
-      .code(reasons.length === 0 ? 200 : 503)
-      .send({ status: reasons.length === 0 ? "ready" : "not ready", reasons });
+    const reasons = (await Promise.all(rooms.map(reasonsOf))).flat();
+    const ready = reasons.length === 0;
+    return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not ready", reasons });
   });
+}
+
+type Answering = Pick<Room, "name" | "readiness">;
+
+/** A room that cannot even say is not ready. */
+async function reasonsOf(room: Answering): Promise<string[]> {
+  try {
+    return (await room.readiness()).reasons.map((reason) => `${room.name}: ${reason}`);
+  } catch (error) {
+    return [`${room.name}: ${error instanceof Error ? error.message : String(error)}`];
+  }
 }
 
 function createMetricsServer(metrics: Ports["context"]["metrics"], logger: Logger): FastifyInstance {
