@@ -24,7 +24,10 @@ const TENANTS = 24;
 function record(n: number): Buffer {
   const items = Array.from({ length: PER_RECORD }, (_, index) => {
     const tenantId = `tenant-${(n * PER_RECORD + index) % TENANTS}`;
-    const data = JSON.stringify({ region: index % 3 ? "eu" : "us", tokens: String((n * 7919 + index * 104_729) % 5_000) });
+    const data = JSON.stringify({
+      region: index % 3 ? "eu" : "us",
+      tokens: String((n * 7919 + index * 104_729) % 5_000),
+    });
     const now = Date.now();
     const type = "api.request";
     const fingerprint = fingerprintOf(tenantId, type, data);

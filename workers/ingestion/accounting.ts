@@ -57,8 +57,10 @@ interface RecordedPart {
 /** One statement is one snapshot. */
 const RECORDED = `
 SELECT coalesce((SELECT next FROM recorder_cursor WHERE partition = $1), 0)::bigint AS next,
-  (SELECT count(*) FROM ledger WHERE partition = $1 AND tenant_id = $2 AND seq > $3 AND kind = 'event'
-    AND received_at_ms >= $4 AND received_at_ms < $5) AS uncounted,
+  (SELECT count(*) FROM ledger_block b CROSS JOIN LATERAL json_array_elements(b.entries::json) WITH ORDINALITY AS e (entry, n)
+    WHERE b.partition = $1 AND b.last_seq > $3 AND b.tenants @> ARRAY[$2::text] AND json_typeof(entry) = 'array'
+      AND entry ->> 0 = $2 AND b.first_seq + n - 1 > $3
+      AND (entry ->> 5)::bigint >= $4 AND (entry ->> 5)::bigint < $5) AS uncounted,
   coalesce(sum(accepted), 0)::bigint AS accepted, coalesce(sum(duplicates), 0)::bigint AS duplicates,
   coalesce(sum(quarantined), 0)::bigint AS quarantined
 FROM usage_account WHERE partition = $1 AND tenant_id = $2 AND hour_ms >= $4 AND hour_ms < $5`;

@@ -6,6 +6,7 @@ import type { QuarantinedEvent } from "#prisma/ingestion/generated/client.js";
 import { PrismaClient } from "#prisma/ingestion/generated/client.js";
 import { eventKeyOf } from "./rules/fingerprint.js";
 import { readCursor } from "./store.js";
+import { recordedEventAt } from "./store-control.js";
 
 export type EventStatus = "RECORDED" | "QUARANTINED" | "VOIDED" | "REFUSED";
 
@@ -72,17 +73,17 @@ export function createEventLookup(database: Database, partitionCount: number): E
         return quarantinedEvent(row, duplicates);
       }
       const [entry, voided] = await Promise.all([
-        prisma.ledgerRow.findUniqueOrThrow({ where: { partition_seq: { partition, seq } } }),
+        recordedEventAt(database.pool, partition, Number(seq)),
         prisma.voidedEvent.findUnique({ where: { partition_eventSeq: { partition, eventSeq: seq } } }),
       ]);
       return {
         tenantId,
         source,
         id,
-        type: entry.type ?? "",
-        time: Number(entry.timeMs),
-        receivedAt: Number(entry.receivedAtMs),
-        recordedAt: Number(entry.recordedAtMs),
+        type: entry.type,
+        time: entry.time,
+        receivedAt: entry.receivedAt,
+        recordedAt: entry.recordedAt,
         status: voided === null ? "RECORDED" : "VOIDED",
         seq: Number(seq),
         data: entry.data,

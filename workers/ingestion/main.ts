@@ -10,6 +10,7 @@ import { createMetrics } from "./metrics.js";
 import { type Publisher, startPublisher } from "./publisher.js";
 import { createReadiness } from "./readiness.js";
 import { type Recorder, startRecorder } from "./recorder.js";
+import { ensureLedgerMonths } from "./store-reads.js";
 import { buildIngestionSubgraph } from "./subgraph.js";
 import { startTicks, type Ticks } from "./ticks.js";
 import { startTrimming } from "./trim.js";
@@ -19,6 +20,7 @@ export async function startIngestion(context: RoomContext): Promise<Room> {
   const { clock, config, log, tenancy, identityTokens } = context;
   const logger = context.logger.child({ room: "ingestion" });
   const database = await context.openDatabase("ingestion");
+  await ensureLedgerMonths(database, clock.now());
   const partitionCount = await log.partitionCount(USAGE_RECEIVED);
   const metrics = createMetrics(context.metrics);
   const warn = (what: string) => (error: unknown) => logger.warn({ err: error }, what);

@@ -240,8 +240,10 @@ describe.skipIf(!hasPostgres)("recording", () => {
   test("the ledger refuses change", async () => {
     await openCursor(world.database, 0);
     await recordStep(world, 0, stepOf(0, [receivedItem({ id: "a" })]));
-    for (const sql of ["UPDATE ledger SET data = '{}'", "DELETE FROM ledger", "TRUNCATE ledger"])
-      await expect(world.database.pool.query(sql)).rejects.toThrow(/append-only/);
+    const month = `ledger_${new Date().toISOString().slice(0, 7).replace("-", "_")}`;
+    for (const table of ["ledger_block", month])
+      for (const sql of [`UPDATE ${table} SET entries = '[]'`, `DELETE FROM ${table}`, `TRUNCATE ${table}`])
+        await expect(world.database.pool.query(sql)).rejects.toThrow(/append-only/);
     expect(await events()).toHaveLength(1);
   });
 
@@ -276,7 +278,14 @@ describe.skipIf(!hasPostgres)("recording", () => {
   }
 
   async function dump(): Promise<unknown[]> {
-    const tables = ["recorder_cursor", "ledger", "usage_key", "usage_duplicate", "usage_account", "quarantined_event"];
+    const tables = [
+      "recorder_cursor",
+      "ledger_block",
+      "usage_key",
+      "usage_duplicate",
+      "usage_account",
+      "quarantined_event",
+    ];
     return Promise.all(tables.map((table) => rowsOf(world.database, `SELECT * FROM ${table} ORDER BY 1, 2`)));
   }
 });

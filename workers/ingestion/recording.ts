@@ -20,6 +20,7 @@ import {
   saveBatch,
 } from "./store.js";
 import { oldestPending, passKey, recordedEventAt, saveResolution, saveVoid, standingOf } from "./store-control.js";
+import { ensureLedgerMonths } from "./store-reads.js";
 
 export interface RecordingDependencies {
   readonly database: Database;
@@ -60,6 +61,26 @@ export async function recordStep(
   await tenancyReached(dependencies, step.tenancyVersion);
   // Read once and before: what is stamped is what the meters were looked up under, or older.
   const stamp: Stamp = { recordedAt: clock.now(), tenancyVersion: tenancy.version() };
+  try {
+    return await recordStamped(database, tenancy, partition, step, stamp);
+  } catch (error) {
+    if (!isMonthMissing(error)) throw error;
+    await ensureLedgerMonths(database, stamp.recordedAt);
+    return recordStamped(database, tenancy, partition, step, stamp);
+  }
+}
+
+/** No table holds what is recorded now: the clock has passed into a month that nobody made ready. */
+const isMonthMissing = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "23514" && error.message.startsWith("no partition of");
+
+function recordStamped(
+  database: Database,
+  tenancy: RecordingDependencies["tenancy"],
+  partition: number,
+  step: RecordingStep,
+  stamp: Stamp,
+): Promise<Recorded | Fenced> {
   const first = step.records[0].offset;
   const last = step.records.at(-1) ?? step.records[0];
   return database.transaction(async (tx) => {

@@ -1,7 +1,7 @@
 import type { Transaction } from "#platform/database.js";
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
-import { entryOf, type LedgerRow } from "./ledger-row.js";
 import type { EventStanding } from "./rules/resolve-event.js";
+import { readEntry } from "./store-reads.js";
 
 /** The part of the store that voids and resolves; the cursor's lock is held throughout. */
 
@@ -15,12 +15,12 @@ export async function standingOf(tx: Transaction, partition: number, key: string
   return { seq: rows[0]?.seq, voided: rows[0]?.voided ?? false };
 }
 
-export async function recordedEventAt(tx: Transaction, partition: number, seq: number): Promise<RecordedEvent> {
-  const { rows } = await tx.query<LedgerRow>("SELECT * FROM ledger WHERE partition = $1 AND seq = $2", [
-    partition,
-    seq,
-  ]);
-  const entry = rows[0] === undefined ? undefined : entryOf(rows[0]);
+export async function recordedEventAt(
+  from: Pick<Transaction, "query">,
+  partition: number,
+  seq: number,
+): Promise<RecordedEvent> {
+  const entry = await readEntry(from, partition, seq);
   if (entry?.kind !== "event") throw new Error(`a key points to ${partition}/${seq}, where the ledger has no event`);
   return entry;
 }

@@ -1,52 +1,90 @@
-import type { Database } from "#platform/database.js";
+import type { Database, Transaction } from "#platform/database.js";
 import type { LedgerPage, LedgerQuery } from "#platform/ledger-client.js";
-import { entryOf, type LedgerRow } from "./ledger-row.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { entriesOf, type StoredBlock } from "./ledger-block.js";
 
 /** Reads of the ledger and its cursors. */
 
-/** A page of the ledger is cut when its data exceeds this, so that one answer's memory is bounded. */
+/** A page of the ledger is cut when its blocks exceed this, so that one answer's memory is bounded. */
 const MAX_PAGE_BYTES = 8 << 20;
 
-/** `octet_length` of a stored text doesn't fetch it, so the limit costs nothing; the first entry comes whatever its size. */
+/** `octet_length` of a stored text doesn't fetch it, so the limit costs nothing; the first block comes whatever its size. */
 const bounded = (from: string): string => `
-SELECT seq, recorded_at_ms, received_at_ms, time_ms, tenancy_version, kind, tenant_id, source, id, type, data, found
+SELECT first_seq, last_seq, recorded_at_ms, tenancy_version, entries, found
 FROM (
-  SELECT page.*, count(*) OVER () AS found, sum(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS bytes_before
-  FROM (${from} ORDER BY seq LIMIT $4) page
-) sized WHERE bytes_before < $5 ORDER BY seq`;
+  SELECT page.*, count(*) OVER () AS found,
+    sum(octet_length(entries)) OVER (ORDER BY last_seq) - octet_length(entries) AS bytes_before
+  FROM (${from} ORDER BY last_seq LIMIT $3) page
+) sized WHERE bytes_before < $4 ORDER BY last_seq`;
 
-const ALL = bounded("SELECT * FROM ledger WHERE partition = $1 AND seq BETWEEN $2 AND $3");
-/**
- * The tenant's own entries, and those that concern every tenant only as far as the own ones of this page reach: of a month's
- * half a million ticks each is looked at once, in their index alone, however many pages the tenant has.
- */
-const OF_TENANT = `
-WITH own AS MATERIALIZED (
-  SELECT seq FROM ledger WHERE partition = $1 AND seq BETWEEN $2 AND $3 AND tenant_id = $6 ORDER BY seq LIMIT $4
-), reach AS (
-  SELECT CASE WHEN count(*) < $4 THEN $3 ELSE max(seq) END AS last FROM own
-), shared AS MATERIALIZED (
-  SELECT seq FROM ledger WHERE partition = $1 AND seq BETWEEN $2 AND (SELECT last FROM reach) AND tenant_id IS NULL
-    AND (kind <> 'tick' OR time_ms IS NULL OR time_ms >= $7) ORDER BY seq LIMIT $4
-)${bounded("SELECT ledger.* FROM ledger JOIN (SELECT seq FROM own UNION ALL SELECT seq FROM shared) wanted USING (seq) WHERE partition = $1")}`;
+const COLUMNS = "first_seq, last_seq, recorded_at_ms, tenancy_version, entries";
+const ALL = bounded(`SELECT ${COLUMNS} FROM ledger_block WHERE partition = $1 AND last_seq >= $2`);
+/** Of blocks with ticks alone, half a million a month, only those are fetched that the reader waits for. */
+const OF_TENANT = bounded(`
+  SELECT * FROM (
+    (SELECT ${COLUMNS} FROM ledger_block WHERE partition = $1 AND last_seq >= $2 AND tenants <> '{}'
+       AND (tenants @> ARRAY[$5::text] OR is_shared OR ticked_ms >= $6) ORDER BY last_seq LIMIT $3)
+    UNION ALL
+    (SELECT ${COLUMNS} FROM ledger_block WHERE partition = $1 AND last_seq >= $2 AND tenants = '{}'
+       AND (is_shared OR ticked_ms >= $6) ORDER BY last_seq LIMIT $3)
+  ) wanted`);
 
 const EVERY_TICK = -8.64e15;
+
+type PageBlock = StoredBlock & { readonly last_seq: number; readonly found: number };
 
 /** Entries from `from` on, in order; with a tenant only its own and those that concern every tenant. */
 export async function readLedger(database: Database, query: LedgerQuery): Promise<LedgerPage> {
   const { partition, from, limit, tenantId, ticksFrom = EVERY_TICK } = query;
   const headSeq = await readHead(database, partition);
   if (from > headSeq) return { entries: [], nextSeq: from, headSeq };
-  const range = [partition, from, headSeq, limit, MAX_PAGE_BYTES];
-  const { rows } = await database.pool.query<LedgerRow & { found: number }>(
+  const range = [partition, from, limit, MAX_PAGE_BYTES];
+  const { rows } = await database.pool.query<PageBlock>(
     tenantId === undefined
       ? { name: "read-ledger", text: ALL, values: range }
       : { name: "read-ledger-of-tenant", text: OF_TENANT, values: [...range, tenantId, ticksFrom] },
   );
-  const entries = rows.map(entryOf);
-  const complete = rows.length === (rows[0]?.found ?? 0) && rows.length < limit;
-  const nextSeq = complete ? headSeq + 1 : (entries.at(-1)?.seq ?? headSeq) + 1;
-  return { entries, nextSeq, headSeq };
+  const isWanted = (entry: LedgerEntry): boolean =>
+    entry.seq >= from &&
+    entry.seq <= headSeq &&
+    (tenantId === undefined ||
+      ("tenantId" in entry ? entry.tenantId === tenantId : entry.kind !== "tick" || entry.at >= ticksFrom));
+  const entries: LedgerEntry[] = [];
+  for (const block of rows) {
+    for (const entry of entriesOf(block)) {
+      if (!isWanted(entry)) continue;
+      if (entries.length === limit) return { entries, nextSeq: (entries.at(-1)?.seq ?? headSeq) + 1, headSeq };
+      entries.push(entry);
+    }
+  }
+  const isComplete = rows.length === (rows[0]?.found ?? 0) && rows.length < limit;
+  const reached = isComplete ? headSeq : Math.min(headSeq, rows.at(-1)?.last_seq ?? headSeq);
+  return { entries, nextSeq: reached + 1, headSeq };
+}
+
+/** The entry at a place of the ledger; undefined: there is none, or it is archived. */
+export async function readEntry(
+  from: Pick<Transaction, "query">,
+  partition: number,
+  seq: number,
+): Promise<LedgerEntry | undefined> {
+  const { rows } = await from.query<StoredBlock>({
+    name: "read-entry",
+    text: `SELECT first_seq, recorded_at_ms, tenancy_version, entries FROM ledger_block
+           WHERE partition = $1 AND last_seq >= $2 ORDER BY last_seq LIMIT 1`,
+    values: [partition, seq],
+  });
+  return rows[0] && entriesOf(rows[0]).find((entry) => entry.seq === seq);
+}
+
+/**
+ * Makes sure that what is recorded at a moment has its month's table, and the month after: a clock that passes into the next
+ * month finds it there. Recording into a month without a table is refused.
+ */
+export async function ensureLedgerMonths(database: Database, atMs: number): Promise<void> {
+  const at = new Date(atMs);
+  const next = Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + 1, 1);
+  for (const month of [atMs, next]) await database.pool.query("SELECT ensure_ledger_month($1)", [month]);
 }
 
 async function readHead(database: Database, partition: number): Promise<number> {

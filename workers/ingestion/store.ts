@@ -1,6 +1,6 @@
 import type { Database, Transaction } from "#platform/database.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import { type LedgerRow, rowOf } from "./ledger-row.js";
+import { blocksOf, type LedgerBlock } from "./ledger-block.js";
 import type { DecodedItem } from "./rules/decode-record.js";
 import type { AccountChange, BatchOutcome, KnownKey, Quarantined } from "./rules/record-items.js";
 
@@ -116,7 +116,7 @@ async function insertKeys(tx: Transaction, partition: number, keys: BatchOutcome
   await tx.query({
     name: "insert-keys",
     text: `INSERT INTO usage_key (partition, key, fingerprint, seq)
-           SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[])`,
+           SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[]) ORDER BY 2`,
     values: [partition, keys.map((k) => k.key), keys.map((k) => k.fingerprint), keys.map((k) => k.seq)],
   });
 }
@@ -127,27 +127,25 @@ export async function appendToLedger(
   entries: readonly LedgerEntry[],
 ): Promise<void> {
   if (entries.length === 0) return;
-  const rows = entries.map(rowOf);
-  const column = <K extends keyof LedgerRow>(name: K): LedgerRow[K][] => rows.map((row) => row[name]);
+  const blocks = blocksOf(entries);
+  const column = <K extends keyof LedgerBlock>(name: K): LedgerBlock[K][] => blocks.map((block) => block[name]);
   await tx.query({
     name: "append-ledger",
-    text: `INSERT INTO ledger (partition, seq, recorded_at_ms, received_at_ms, time_ms, tenancy_version, kind, tenant_id,
-             source, id, type, data)
-           SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
-             $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])`,
+    text: `INSERT INTO ledger_block (partition, first_seq, last_seq, recorded_at_ms, tenancy_version, ticked_ms, is_shared,
+             tenants, entries)
+           SELECT $1, f, l, r, v, t, s, ARRAY(SELECT json_array_elements_text(n::json)), e
+           FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[], $8::text[],
+             $9::text[]) AS b(f, l, r, v, t, s, n, e)`,
     values: [
       partition,
-      column("seq"),
+      column("first_seq"),
+      column("last_seq"),
       column("recorded_at_ms"),
-      column("received_at_ms"),
-      column("time_ms"),
       column("tenancy_version"),
-      column("kind"),
-      column("tenant_id"),
-      column("source"),
-      column("id"),
-      column("type"),
-      column("data"),
+      column("ticked_ms"),
+      column("is_shared"),
+      blocks.map(({ tenants }) => JSON.stringify(tenants)),
+      column("entries"),
     ],
   });
 }

@@ -52,10 +52,10 @@ export type RecorderCursor = Prisma.RecorderCursorModel
  */
 export type PublisherCursor = Prisma.PublisherCursorModel
 /**
- * Model LedgerRow
- * 
+ * Model LedgerBlock
+ * The view `ledger` has it entry by entry.
  */
-export type LedgerRow = Prisma.LedgerRowModel
+export type LedgerBlock = Prisma.LedgerBlockModel
 /**
  * Model UsageKey
  * 

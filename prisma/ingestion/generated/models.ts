@@ -10,7 +10,7 @@
  */
 export type * from './models/RecorderCursor.js'
 export type * from './models/PublisherCursor.js'
-export type * from './models/LedgerRow.js'
+export type * from './models/LedgerBlock.js'
 export type * from './models/UsageKey.js'
 export type * from './models/UsageDuplicate.js'
 export type * from './models/QuarantinedEvent.js'

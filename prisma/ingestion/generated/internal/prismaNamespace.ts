@@ -399,7 +399,7 @@ type FieldRefInputType<Model, FieldType> = Model extends never ? never : FieldRe
 export const ModelName = {
   RecorderCursor: 'RecorderCursor',
   PublisherCursor: 'PublisherCursor',
-  LedgerRow: 'LedgerRow',
+  LedgerBlock: 'LedgerBlock',
   UsageKey: 'UsageKey',
   UsageDuplicate: 'UsageDuplicate',
   QuarantinedEvent: 'QuarantinedEvent',
@@ -421,7 +421,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "recorderCursor" | "publisherCursor" | "ledgerRow" | "usageKey" | "usageDuplicate" | "quarantinedEvent" | "voidedEvent" | "usageAccount" | "poisonRecord"
+    modelProps: "recorderCursor" | "publisherCursor" | "ledgerBlock" | "usageKey" | "usageDuplicate" | "quarantinedEvent" | "voidedEvent" | "usageAccount" | "poisonRecord"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -573,77 +573,77 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
-    LedgerRow: {
-      payload: Prisma.$LedgerRowPayload<ExtArgs>
-      fields: Prisma.LedgerRowFieldRefs
+    LedgerBlock: {
+      payload: Prisma.$LedgerBlockPayload<ExtArgs>
+      fields: Prisma.LedgerBlockFieldRefs
       operations: {
         findUnique: {
-          args: Prisma.LedgerRowFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerRowPayload> | null
+          args: Prisma.LedgerBlockFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload> | null
         }
         findUniqueOrThrow: {
-          args: Prisma.LedgerRowFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerRowPayload>
+          args: Prisma.LedgerBlockFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>
         }
         findFirst: {
-          args: Prisma.LedgerRowFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerRowPayload> | null
+          args: Prisma.LedgerBlockFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload> | null
         }
         findFirstOrThrow: {
-          args: Prisma.LedgerRowFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerRowPayload>
+          args: Prisma.LedgerBlockFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>
         }
         findMany: {
-          args: Prisma.LedgerRowFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerRowPayload>[]
+          args: Prisma.LedgerBlockFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>[]
         }
         create: {
-          args: Prisma.LedgerRowCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerRowPayload>
+          args: Prisma.LedgerBlockCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>
         }
         createMany: {
-          args: Prisma.LedgerRowCreateManyArgs<ExtArgs>
+          args: Prisma.LedgerBlockCreateManyArgs<ExtArgs>
           result: BatchPayload
         }
         createManyAndReturn: {
-          args: Prisma.LedgerRowCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerRowPayload>[]
+          args: Prisma.LedgerBlockCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>[]
         }
         delete: {
-          args: Prisma.LedgerRowDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerRowPayload>
+          args: Prisma.LedgerBlockDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>
         }
         update: {
-          args: Prisma.LedgerRowUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerRowPayload>
+          args: Prisma.LedgerBlockUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>
         }
         deleteMany: {
-          args: Prisma.LedgerRowDeleteManyArgs<ExtArgs>
+          args: Prisma.LedgerBlockDeleteManyArgs<ExtArgs>
           result: BatchPayload
         }
         updateMany: {
-          args: Prisma.LedgerRowUpdateManyArgs<ExtArgs>
+          args: Prisma.LedgerBlockUpdateManyArgs<ExtArgs>
           result: BatchPayload
         }
         updateManyAndReturn: {
-          args: Prisma.LedgerRowUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerRowPayload>[]
+          args: Prisma.LedgerBlockUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>[]
         }
         upsert: {
-          args: Prisma.LedgerRowUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerRowPayload>
+          args: Prisma.LedgerBlockUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>
         }
         aggregate: {
-          args: Prisma.LedgerRowAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateLedgerRow>
+          args: Prisma.LedgerBlockAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateLedgerBlock>
         }
         groupBy: {
-          args: Prisma.LedgerRowGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.LedgerRowGroupByOutputType>[]
+          args: Prisma.LedgerBlockGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LedgerBlockGroupByOutputType>[]
         }
         count: {
-          args: Prisma.LedgerRowCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.LedgerRowCountAggregateOutputType> | number
+          args: Prisma.LedgerBlockCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LedgerBlockCountAggregateOutputType> | number
         }
       }
     }
@@ -1150,22 +1150,19 @@ export const PublisherCursorScalarFieldEnum = {
 export type PublisherCursorScalarFieldEnum = (typeof PublisherCursorScalarFieldEnum)[keyof typeof PublisherCursorScalarFieldEnum]
 
 
-export const LedgerRowScalarFieldEnum = {
+export const LedgerBlockScalarFieldEnum = {
   partition: 'partition',
-  seq: 'seq',
-  kind: 'kind',
-  tenantId: 'tenantId',
-  source: 'source',
-  id: 'id',
-  type: 'type',
-  timeMs: 'timeMs',
-  receivedAtMs: 'receivedAtMs',
+  firstSeq: 'firstSeq',
+  lastSeq: 'lastSeq',
   recordedAtMs: 'recordedAtMs',
   tenancyVersion: 'tenancyVersion',
-  data: 'data'
+  tickedMs: 'tickedMs',
+  isShared: 'isShared',
+  tenants: 'tenants',
+  entries: 'entries'
 } as const
 
-export type LedgerRowScalarFieldEnum = (typeof LedgerRowScalarFieldEnum)[keyof typeof LedgerRowScalarFieldEnum]
+export type LedgerBlockScalarFieldEnum = (typeof LedgerBlockScalarFieldEnum)[keyof typeof LedgerBlockScalarFieldEnum]
 
 
 export const UsageKeyScalarFieldEnum = {
@@ -1315,6 +1312,13 @@ export type StringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 
  * Reference to a field of type 'String[]'
  */
 export type ListStringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'String[]'>
+    
+
+
+/**
+ * Reference to a field of type 'Boolean'
+ */
+export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
     
 
 
@@ -1498,7 +1502,7 @@ export type PrismaClientOptions = PrismaClientOptionsWithAccelerateUrl | PrismaC
 export type GlobalOmitConfig = {
   recorderCursor?: Prisma.RecorderCursorOmit
   publisherCursor?: Prisma.PublisherCursorOmit
-  ledgerRow?: Prisma.LedgerRowOmit
+  ledgerBlock?: Prisma.LedgerBlockOmit
   usageKey?: Prisma.UsageKeyOmit
   usageDuplicate?: Prisma.UsageDuplicateOmit
   quarantinedEvent?: Prisma.QuarantinedEventOmit

@@ -53,7 +53,7 @@ export const AnyNull = runtime.AnyNull
 export const ModelName = {
   RecorderCursor: 'RecorderCursor',
   PublisherCursor: 'PublisherCursor',
-  LedgerRow: 'LedgerRow',
+  LedgerBlock: 'LedgerBlock',
   UsageKey: 'UsageKey',
   UsageDuplicate: 'UsageDuplicate',
   QuarantinedEvent: 'QuarantinedEvent',
@@ -98,22 +98,19 @@ export const PublisherCursorScalarFieldEnum = {
 export type PublisherCursorScalarFieldEnum = (typeof PublisherCursorScalarFieldEnum)[keyof typeof PublisherCursorScalarFieldEnum]
 
 
-export const LedgerRowScalarFieldEnum = {
+export const LedgerBlockScalarFieldEnum = {
   partition: 'partition',
-  seq: 'seq',
-  kind: 'kind',
-  tenantId: 'tenantId',
-  source: 'source',
-  id: 'id',
-  type: 'type',
-  timeMs: 'timeMs',
-  receivedAtMs: 'receivedAtMs',
+  firstSeq: 'firstSeq',
+  lastSeq: 'lastSeq',
   recordedAtMs: 'recordedAtMs',
   tenancyVersion: 'tenancyVersion',
-  data: 'data'
+  tickedMs: 'tickedMs',
+  isShared: 'isShared',
+  tenants: 'tenants',
+  entries: 'entries'
 } as const
 
-export type LedgerRowScalarFieldEnum = (typeof LedgerRowScalarFieldEnum)[keyof typeof LedgerRowScalarFieldEnum]
+export type LedgerBlockScalarFieldEnum = (typeof LedgerBlockScalarFieldEnum)[keyof typeof LedgerBlockScalarFieldEnum]
 
 
 export const UsageKeyScalarFieldEnum = {
