@@ -292,6 +292,21 @@ for (const backend of ["in process", "Redis"] as const) {
       expect((await world.alerts(id)).map(({ data }) => data.threshold)).toEqual(["1", "0.5", "0.8"]);
     });
 
+    test("the graph waits for a tenant that was created a moment ago", async () => {
+      const { graphql } = await import("graphql");
+      const schema = room.room.subgraph?.schema;
+      if (schema === undefined) throw new Error("no subgraph");
+      const id = `newcomer-${backend === "Redis" ? "r" : "m"}`;
+      const answer = graphql({
+        schema,
+        source: `query ($id: ID!) { _entities(representations: [{ __typename: "Tenant", id: $id }]) { ... on Tenant { quotas { used } } } }`,
+        variableValues: { id },
+        contextValue: { identity: { kind: "USER", id: "u", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] } },
+      });
+      setTimeout(() => world.tenant(id, "ten"), 50);
+      expect(JSON.parse(JSON.stringify((await answer).data))).toEqual({ _entities: [{ quotas: [{ used: "0" }] }] });
+    });
+
     test("the graph shows the data plane's numbers", async () => {
       const { id, headers } = tenant("graph", "ten");
       await post("consume", headers, { meter: "calls", amount: "5", idempotencyKey: "a" });

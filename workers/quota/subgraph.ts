@@ -6,6 +6,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import { DateTimeScalar, DecimalScalar } from "#platform/scalars.js";
 import { buildSubgraph, type Subgraph } from "#platform/subgraph.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import { tenantAppears } from "#platform/tenant-appears.js";
 import type { QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
 import { type Identity, maySee } from "#schema/policy.js";
 import type { Gate } from "./gate.js";
@@ -124,7 +125,7 @@ async function statusByRef(
   ref: unknown,
   identity: Identity,
   gate: Gate,
-  tenancy: Pick<TenancyCopy, "reached" | "tenant">,
+  tenancy: Pick<TenancyCopy, "reached" | "tenant" | "onChange">,
 ): Promise<QuotaStatus | null> {
   const { tenantId, meter, window, version } = Value.Parse(Ref, JSON.parse(String(ref)));
   if (!maySee(identity, "Query.tenant", tenantId)) return null;
@@ -145,16 +146,18 @@ async function heard(tenancy: Pick<TenancyCopy, "reached">, version: number): Pr
   }
 }
 
-export function buildQuotaSubgraph(gate: Gate, tenancy: Pick<TenancyCopy, "reached" | "tenant">): Promise<Subgraph> {
+export function buildQuotaSubgraph(
+  gate: Gate,
+  tenancy: Pick<TenancyCopy, "reached" | "tenant" | "onChange">,
+): Promise<Subgraph> {
   return buildSubgraph({
     name: "quota",
     resolvers: [new TenantQuotas(gate)],
     orphanedTypes: [Tenant],
     references: {
-      Tenant({ id }, { identity }) {
-        const known =
-          typeof id === "string" && maySee(identity, "Query.tenant", id) && tenancy.tenant(id) !== undefined;
-        return known ? { id } : null;
+      async Tenant({ id }, { identity }) {
+        if (typeof id !== "string" || !maySee(identity, "Query.tenant", id)) return null;
+        return (await tenantAppears(tenancy, id)) === undefined ? null : { id };
       },
       QuotaStatus: ({ ref }, { identity }) => statusByRef(ref, identity, gate, tenancy),
     },

@@ -2,31 +2,15 @@ import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { type Period, periodAt } from "#kernel/period.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import { tenantAppears } from "#platform/tenant-appears.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { firstPeriodStart } from "#schema/tenancy-history.js";
 
-/** How long to wait for a tenant that was created a moment ago, ms. */
-const APPEARS_WITHIN_MS = 2_000;
-
 /** The tenant in this process's copy of tenancy, which may be a moment behind. Throws NOT_FOUND. */
 export async function knownTenant(tenancy: TenancyCopy, id: string): Promise<TenantState> {
-  const tenant = tenancy.tenant(id) ?? (await appearance(tenancy, id));
+  const tenant = await tenantAppears(tenancy, id);
   if (tenant === undefined) throw new MetrlyError("NOT_FOUND", "There is no such thing");
   return tenant;
-}
-
-function appearance(tenancy: TenancyCopy, id: string): Promise<TenantState | undefined> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      unsubscribe();
-      resolve(tenancy.tenant(id));
-    };
-    const timer = setTimeout(done, APPEARS_WITHIN_MS);
-    const unsubscribe = tenancy.onChange((change) => {
-      if (change.kind === "tenant" && change.id === id) done();
-    });
-  });
 }
 
 /** A tenant's own time: a test tenant's clock stands still until it is advanced. */
