@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { SERVICES } from "#platform/room.js";
 import { watchAlerts } from "./alerts.js";
 import { reportFailure } from "./failure.js";
+import { sendUsage } from "./send.js";
 import type { Composition } from "./system.js";
 import { verifyInvoice } from "./verify.js";
 
@@ -24,6 +25,24 @@ async function run(composition: Composition): Promise<void> {
   const { runProcess } = await import("./run.js");
   await runProcess(composition, process.env);
 }
+
+program
+  .command("send [file]")
+  .description("send usage from a file of JSON lines or CSV, or from standard input; can be interrupted and repeated")
+  .addOption(new Option("--format <format>", "default: csv for *.csv, else ndjson").choices(["ndjson", "csv"]))
+  .option("--map <name=column,...>", "where id, source, type, subject, time and members of data are found")
+  .option("--type <type>", "the type of rows that have none")
+  .option("--source <source>", "the source of rows that have none (default: metrly-send)")
+  .option("--subject <tenant>", "the tenant of rows that have none")
+  .option("--name <name>", "stands for the file in the ids of rows that have none (default: its base name)")
+  .option("--dry-run", "only validate; sends nothing and needs no Metrly")
+  .option("--concurrency <n>", "batches on their way at a time (default: 4)")
+  .option("--give-up-after <seconds>", "how long one batch is tried while nothing takes it (default: 300)")
+  .option("--checkpoint <file>", "where to remember how far it came (default: beside the file, <file>.metrly-send)")
+  .option("--json", "print the summary as JSON")
+  .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
+  .option("--token <key>", "an API key with the scope INGEST (default: METRLY_TOKEN)")
+  .action((file: string | undefined, options) => sendUsage(file, options, process.env));
 
 const alerts = program.command("alerts").description("quota alerts");
 alerts

@@ -1,0 +1,47 @@
+export interface ProgressState {
+  readonly rows: number;
+  /** Of these, what an earlier run had sent: no work of this one. */
+  readonly resumedRows: number;
+  readonly bytes: number;
+  /** Undefined for an input whose end nobody knows. */
+  readonly totalBytes: number | undefined;
+  readonly elapsedMs: number;
+}
+
+const BAR_WIDTH = 24;
+const BAR_EVERY_MS = 200;
+const LINE_EVERY_MS = 5_000;
+
+/** `[######------]  52 %  104,000 rows  21,300 rows/s  ETA 0:05`; without a bar and ETA when the end is not known. */
+export function describeProgress({ rows, resumedRows, bytes, totalBytes, elapsedMs }: ProgressState): string {
+  const rate = elapsedMs > 0 ? Math.round(((rows - resumedRows) * 1000) / elapsedMs) : 0;
+  const done = `${rows.toLocaleString("en")} rows  ${rate.toLocaleString("en")} rows/s`;
+  if (totalBytes === undefined || totalBytes === 0) return done;
+  const share = Math.min(1, bytes / totalBytes);
+  const filled = Math.round(share * BAR_WIDTH);
+  const bar = `[${"#".repeat(filled)}${"-".repeat(BAR_WIDTH - filled)}]`;
+  const left = share > 0 && elapsedMs > 0 ? clock((elapsedMs / share) * (1 - share)) : "?";
+  return `${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${done}  ETA ${left}`;
+}
+
+function clock(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const two = (n: number) => String(n).padStart(2, "0");
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+/** Tells on `out` how far it is: in place on a terminal, as a line now and then otherwise. `stop` leaves a clean line. */
+export function showProgress(out: NodeJS.WriteStream, state: () => ProgressState): { stop(): void } {
+  const inPlace = out.isTTY === true;
+  const show = () => out.write(inPlace ? `\r\u001b[2K${describeProgress(state())}` : `${describeProgress(state())}\n`);
+  const timer = setInterval(show, inPlace ? BAR_EVERY_MS : LINE_EVERY_MS);
+  return {
+    stop() {
+      clearInterval(timer);
+      if (!inPlace) return;
+      show();
+      out.write("\n");
+    },
+  };
+}
