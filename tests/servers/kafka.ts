@@ -64,6 +64,8 @@ export async function formatKafka(
 export interface KafkaPorts {
   readonly broker: number;
   readonly controller: number;
+  /** Where clients are told to go, when that is a proxy before the broker. */
+  readonly advertised?: number;
 }
 
 function placeOf(dir: string, ports: KafkaPorts): KafkaSettings {
@@ -72,12 +74,15 @@ function placeOf(dir: string, ports: KafkaPorts): KafkaSettings {
     "node.id": "1",
     "controller.quorum.voters": `1@127.0.0.1:${ports.controller}`,
     listeners: `PLAINTEXT://127.0.0.1:${ports.broker},CONTROLLER://127.0.0.1:${ports.controller}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${ports.broker}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${ports.advertised ?? ports.broker}`,
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-    "log.dirs": path.join(dir, "data"),
+    "log.dirs": kafkaDataDir(dir),
   };
 }
+
+/** Where a broker whose files are in `dir` keeps its log. */
+export const kafkaDataDir = (dir: string): string => path.join(dir, "data");
 
 function properties(settings: KafkaSettings): string {
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);

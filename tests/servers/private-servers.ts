@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { isRunning } from "#platform/embedded-cluster.js";
 import { startEmbeddedPostgres } from "#platform/embedded-postgres.js";
-import { findKafka, formatKafka, type KafkaSettings } from "./kafka.js";
+import { findKafka, formatKafka, type KafkaSettings, kafkaDataDir } from "./kafka.js";
 import { findRedis } from "./redis.js";
 import { type ServerProcess, serverDir, startServerProcess } from "./server-process.js";
 import { freePort, waitFor } from "./servers.js";
@@ -18,7 +18,17 @@ export interface PrivateRedis extends ServerProcess {
 }
 
 export interface PrivateKafka extends ServerProcess {
+  /** Where clients go. */
   readonly brokers: readonly string[];
+  /** Where the broker itself listens. */
+  readonly port: number;
+}
+
+export interface KafkaPlace {
+  /** A proxy's port, which clients are told instead of the broker's own. */
+  readonly advertisedPort?: number;
+  /** Called with the folder of the log before it is made, e.g. to mount something small there. */
+  beforeFormat?(dataDir: string): Promise<void>;
 }
 
 /** Crash-safe by default, like in production; tests that never crash it pass `{ fsync: "off" }`. */
@@ -76,11 +86,17 @@ export async function startRedis(options: RedisOptions = {}): Promise<PrivateRed
 }
 
 /** One broker that is its own controller (KRaft), without automatic topics. */
-export async function startKafka(settings?: KafkaSettings): Promise<PrivateKafka> {
+export async function startKafka(settings?: KafkaSettings, place: KafkaPlace = {}): Promise<PrivateKafka> {
   const classPath = await findKafka();
   return retryOnPort(async () => {
     const dir = await serverDir("kafka");
-    const ports = { broker: await freePort(), controller: await freePort() };
+    const { advertisedPort } = place;
+    const ports = {
+      broker: await freePort(),
+      controller: await freePort(),
+      ...(advertisedPort !== undefined && { advertised: advertisedPort }),
+    };
+    await place.beforeFormat?.(kafkaDataDir(dir));
     const configuration = await formatKafka(classPath, dir, ports, settings);
     const server = await startServerProcess({
       name: "Kafka",
@@ -89,7 +105,7 @@ export async function startKafka(settings?: KafkaSettings): Promise<PrivateKafka
       dir,
       readyLine: /Kafka Server started/,
     });
-    return { ...server, brokers: [`127.0.0.1:${ports.broker}`] };
+    return { ...server, brokers: [`127.0.0.1:${advertisedPort ?? ports.broker}`], port: ports.broker };
   });
 }
 

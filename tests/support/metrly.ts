@@ -20,6 +20,8 @@ export interface MetrlyProcess {
   /** SIGTERM; resolves with the exit code. */
   terminate(): Promise<number | null>;
   restart(): Promise<void>;
+  /** Of the process that runs now. */
+  pid(): number;
   /** What it printed, for failure messages. */
   output(): string;
   /** Ends the process and deletes what it kept. */
@@ -99,6 +101,7 @@ export async function startMetrly(
       await restart();
     },
     terminate: () => end("SIGTERM"),
+    pid: () => child.pid ?? 0,
     output: () => printed,
     async dispose() {
       await end("SIGTERM");
