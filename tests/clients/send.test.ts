@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packageRoot } from "#platform/package-root.js";
-import { waitFor } from "../tests/servers/servers.js";
-import { type MetrlyProcess, startMetrly } from "../tests/support/metrly.js";
-import { setUp } from "../tests/whole-path/proof.js";
-import { type Accounting, accountingOf, sumOf } from "../tests/whole-path/world.js";
+import { waitFor } from "../servers/servers.js";
+import { type MetrlyProcess, startMetrly } from "../support/metrly.js";
+import { setUp } from "../whole-path/proof.js";
+import { type Accounting, accountingOf, sumOf } from "../whole-path/world.js";
 
 const CLI = path.join(packageRoot(), "dist/cli/metrly.js");
 const ROWS = 30_000;
