@@ -1,5 +1,7 @@
+import { Agent, get } from "node:http";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { waitFor } from "../tests/servers/servers.js";
 import { createHttpServer } from "./http.js";
 
 describe("every server", () => {
@@ -35,6 +37,31 @@ describe("every server", () => {
   test("takes JSON and no text that looks like it", async () => {
     expect(await answered("POST", "/things", "application/json")).toEqual([200, "application/json", undefined]);
     expect(await answered("POST", "/things", "text/plain")).toEqual([415, PROBLEM, "UNSUPPORTED_MEDIA_TYPE"]);
+  });
+
+  test("closes soon although a client keeps its connection alive after the last answer", async () => {
+    let answer: (() => void) | undefined;
+    app.get("/slow", async () => {
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      return "done";
+    });
+    const url = await app.listen({ host: "127.0.0.1", port: 0 });
+    const agent = new Agent({ keepAlive: true });
+    const status = new Promise((resolve, reject) => {
+      get(`${url}/slow`, { agent }, (response) => response.resume().on("end", () => resolve(response.statusCode))).on(
+        "error",
+        reject,
+      );
+    });
+    await waitFor(() => answer !== undefined, { what: "the request to arrive" });
+    const closing = app.close();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    answer?.();
+    expect(await status).toBe(200);
+    await closing;
+    agent.destroy();
   });
 
   test("masks its bugs", async () => {

@@ -51,6 +51,7 @@ export function createHttpServer(logger: FastifyBaseLogger): FastifyInstance {
     bodyLimit: 1_048_576,
     forceCloseConnections: "idle",
   });
+  closeWhatFallsIdle(app);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = toMetrlyError(error);
     if (known.code === "INTERNAL") request.log.error({ err: error, url: request.url }, "request failed");
@@ -70,6 +71,20 @@ export function createHttpServer(logger: FastifyBaseLogger): FastifyInstance {
     );
   });
   return app;
+}
+
+const IDLE_CHECK_MS = 50;
+
+/**
+ * A connection that was busy when the server began to close, and is kept alive after its answer, would hold up the close until
+ * the client lets go of it.
+ */
+function closeWhatFallsIdle(app: FastifyInstance): void {
+  let timer: NodeJS.Timeout | undefined;
+  app.addHook("preClose", async () => {
+    timer = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
+  });
+  app.addHook("onClose", async () => clearInterval(timer));
 }
 
 const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
