@@ -3,6 +3,7 @@ import { partitionOf } from "#kernel/partition.js";
 import type { EventLog } from "#platform/event-log.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
+import { encodeItem } from "./rules/encode-item.js";
 import { createFairQueue, type FairQueue } from "./rules/fair-queue.js";
 import { packed } from "./rules/pack.js";
 import { MAX_ITEMS_PER_STEP } from "./rules/plan-steps.js";
@@ -164,9 +165,13 @@ function withResolvers(): { promise: Promise<void>; resolve: () => void; reject:
 
 function encodeByPartition(items: readonly ReceivedItem[], partitionCount: number): Map<number, EncodedItem[]> {
   const byPartition = new Map<number, EncodedItem[]>();
+  let tenantId: string | undefined;
+  let partition = 0;
   for (const item of items) {
-    const partition = partitionOf(item.tenantId, partitionCount);
-    const json = JSON.stringify(item);
+    // Neighbours are mostly of one tenant.
+    if (item.tenantId !== tenantId) partition = partitionOf(item.tenantId, partitionCount);
+    tenantId = item.tenantId;
+    const json = encodeItem(item);
     const encoded = { json, bytes: Buffer.byteLength(json) + 1 };
     const existing = byPartition.get(partition);
     if (existing === undefined) byPartition.set(partition, [encoded]);

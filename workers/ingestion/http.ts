@@ -11,7 +11,12 @@ import type { Appender } from "./appender.js";
 import { describeEvent, type EventLookup } from "./event-lookup.js";
 import { MAX_BODY_BYTES, type RawItem, readEvents } from "./http-body.js";
 import type { IngestionMetrics } from "./metrics.js";
-import { acknowledgementKey, createRecentlyAcknowledged } from "./recently-acknowledged.js";
+import {
+  type Acknowledgement,
+  acknowledgementKey,
+  createRecentlyAcknowledged,
+  type RecentlyAcknowledged,
+} from "./recently-acknowledged.js";
 import { type Acceptance, type Arrival, acceptItem } from "./rules/accept-item.js";
 import { refuse } from "./rules/refusal.js";
 
@@ -91,17 +96,17 @@ export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
     const items = await readEvents(request.headers, Buffer.isBuffer(request.body) ? request.body : undefined);
     const arrival = arrivalOf(key, options);
     const decided = items.map((raw) => ({ raw, acceptance: decide(raw, arrival) }));
-    const { results, fresh } = withoutRepeats(decided, (item) => recent.has(item));
+    const { results, fresh, acknowledgements } = withoutRepeats(decided, recent);
     const answer = answerOf(results);
     if (answer.accepted + answer.duplicates === 0) {
       options.metrics.answered("rejected", answer.rejected);
       throw nothingAcceptable(answer);
     }
     await append(fresh, sender, items.length);
-    recent.add(fresh);
+    recent.add(acknowledgements);
     options.metrics.answered("accepted", answer.accepted);
-    options.metrics.answered("duplicate", answer.duplicates);
-    options.metrics.answered("rejected", answer.rejected);
+    if (answer.duplicates > 0) options.metrics.answered("duplicate", answer.duplicates);
+    if (answer.rejected > 0) options.metrics.answered("rejected", answer.rejected);
     return answer;
   }
 
@@ -143,8 +148,9 @@ function decide({ event, inexact }: RawItem, arrival: Arrival): Acceptance {
 }
 
 /** Takes out what the log has already, and what repeats within the request: one place in the log is enough for both. */
-function withoutRepeats(decided: readonly Decided[], isKnown: (item: ReceivedItem) => boolean) {
+function withoutRepeats(decided: readonly Decided[], recent: RecentlyAcknowledged) {
   const fresh: ReceivedItem[] = [];
+  const acknowledgements: Acknowledgement[] = [];
   const seen = new Map<string, string>();
   const results = decided.map(({ raw, acceptance }): ItemResult => {
     if (acceptance.kind === "rejected") {
@@ -158,15 +164,16 @@ function withoutRepeats(decided: readonly Decided[], isKnown: (item: ReceivedIte
       };
     }
     const { item } = acceptance;
-    const key = acknowledgementKey(item);
-    const isRepeat = seen.get(key) === item.fingerprint || isKnown(item);
+    const acknowledgement = { key: acknowledgementKey(item), fingerprint: item.fingerprint };
+    const isRepeat = seen.get(acknowledgement.key) === item.fingerprint || recent.has(acknowledgement);
     if (!isRepeat) {
       fresh.push(item);
-      seen.set(key, item.fingerprint);
+      acknowledgements.push(acknowledgement);
+      seen.set(acknowledgement.key, item.fingerprint);
     }
     return { id: item.id, source: item.source, status: isRepeat ? "duplicate" : "accepted" };
   });
-  return { results, fresh };
+  return { results, fresh, acknowledgements };
 }
 
 function answerOf(results: readonly ItemResult[]): IngestAnswer {

@@ -2,9 +2,16 @@ import type { ReceivedItem } from "#schema/events/usage-received.v1.js";
 
 export interface RecentlyAcknowledged {
   /** Whether this very event is known to be in the log. False says nothing. */
-  has(item: ReceivedItem): boolean;
+  has(event: Acknowledgement): boolean;
   /** Only after the log's acknowledgement: an event remembered before it would be lost when its append fails. */
-  add(items: readonly ReceivedItem[]): void;
+  add(events: readonly Acknowledgement[]): void;
+}
+
+/** What is remembered of an event. */
+export interface Acknowledgement {
+  /** As `acknowledgementKey` makes it: once per event, because it is looked up several times. */
+  readonly key: string;
+  readonly fingerprint: string;
 }
 
 /**
@@ -16,14 +23,12 @@ export function createRecentlyAcknowledged(maxEntries = 50_000, maxChars = 4_000
   let old = new Map<string, string>();
   let chars = 0;
   return {
-    has(item) {
-      const key = acknowledgementKey(item);
-      return (young.get(key) ?? old.get(key)) === item.fingerprint;
+    has({ key, fingerprint }) {
+      return (young.get(key) ?? old.get(key)) === fingerprint;
     },
-    add(items) {
-      for (const item of items) {
-        const key = acknowledgementKey(item);
-        young.set(key, item.fingerprint);
+    add(events) {
+      for (const { key, fingerprint } of events) {
+        young.set(key, fingerprint);
         chars += key.length;
         if (young.size < maxEntries && chars < maxChars) continue;
         old = young;

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 const BYTES = 16;
 
@@ -34,7 +34,7 @@ export function recordUuid(value: Buffer): string {
 }
 
 function digest(content: string | Buffer): Buffer {
-  return createHash("sha256").update(content).digest().subarray(0, BYTES);
+  return hash("sha256", content, "buffer").subarray(0, BYTES);
 }
 
 function uuidText(bytes: Buffer): string {
