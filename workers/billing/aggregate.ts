@@ -1,17 +1,15 @@
 import type { Clock } from "#kernel/clock.js";
 import type { Transaction } from "#platform/database.js";
 import type { Queue } from "#platform/job-queue.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { applyBackfill, type BackfillOptions, backfilledIn } from "./backfill.js";
 import { type CloseJob, closeJobId } from "./close-job.js";
 import { createPeriodCalendar, type PeriodCalendar } from "./period-calendar.js";
 import { foldEntries } from "./rules/fold.js";
 import { insertClosings, lastEnds } from "./store/periods.js";
 import { appendFolded } from "./store/usage.js";
 
-export interface AggregatorOptions {
-  readonly tenancy: TenancyCopy;
-  readonly partitions: number;
+export interface AggregatorOptions extends BackfillOptions {
   readonly queue: Queue<CloseJob>;
   readonly clock: Clock;
   readonly onApplied?: (partition: number, last: LedgerEntry) => void;
@@ -51,12 +49,17 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
       const [first, last] = [entries[0], entries.at(-1)];
       if (first === undefined || last === undefined) return undefined;
       const calendar = await calendarAt(tx, partition, first.seq - 1);
-      await appendFolded(
-        tx,
-        foldEntries(entries, (type) => tenancy.metersOfType(type)),
-      );
       const closings = calendar.closingsOf(entries);
       await insertClosings(tx, partition, closings, clock.now());
+      const { own, backfilled } = await backfilledIn(tx, options, partition, entries);
+      await appendFolded(
+        tx,
+        foldEntries(entries, (type) => tenancy.metersOfType(type), backfilled),
+      );
+      for (const backfill of own) {
+        const { recordedAt } = entries[backfill.seq - first.seq] ?? first;
+        await applyBackfill(tx, options, partition, backfill, recordedAt, backfilled?.backfills ?? own);
+      }
       return async () => {
         calendar.commit(closings, last.seq);
         options.onApplied?.(partition, last);

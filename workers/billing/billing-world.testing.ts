@@ -171,7 +171,9 @@ export async function billingWorld(): Promise<BillingWorld> {
   const tenancy: TenancyCopy = { ...state.reads, stop: async () => undefined };
   const queued: string[] = [];
   const queue = { add: async (id: string) => void queued.push(id), remove: async () => undefined };
-  const start = (): Aggregator => createAggregator({ tenancy, partitions: PARTITIONS, queue, clock });
+  const delivered = new Map<number, TestLedger>();
+  const ledger: LedgerClient = { read: (query) => ledgerClientOf([...delivered.values()]).read(query) };
+  const start = (): Aggregator => createAggregator({ tenancy, ledger, partitions: PARTITIONS, queue, clock });
   let aggregator = start();
   let other = start();
   return {
@@ -180,7 +182,10 @@ export async function billingWorld(): Promise<BillingWorld> {
     state,
     clock,
     queued,
-    deliver: (ledger, sizes = []) => deliver(database, aggregator, ledger, sizes),
+    deliver(told, sizes = []) {
+      delivered.set(told.partition, told);
+      return deliver(database, aggregator, told, sizes);
+    },
     restart() {
       aggregator.stop();
       aggregator = start();

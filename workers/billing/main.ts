@@ -23,6 +23,7 @@ export async function startBilling(context: RoomContext): Promise<Room> {
   const queue = jobs.queue<CloseJob>(CLOSE_QUEUE);
   const aggregator = createAggregator({
     tenancy,
+    ledger: context.ledger,
     queue,
     clock,
     partitions: context.config.partitions,

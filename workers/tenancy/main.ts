@@ -1,7 +1,7 @@
 import { startOutboxRelay } from "#platform/outbox.js";
 import type { Readiness, Room, RoomContext } from "#platform/room.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
-import { TENANCY_CHANGED } from "#schema/topics.js";
+import { TENANCY_CHANGED, USAGE_RECEIVED } from "#schema/topics.js";
 import { startHeartbeat } from "./heartbeat.js";
 import { createTenancyStore, type PublishedState, type TenancyStore } from "./store.js";
 import { buildTenancySubgraph } from "./subgraph.js";
@@ -15,14 +15,15 @@ export async function startTenancy(context: TenancyContext): Promise<Room> {
   const onError = (error: unknown) => logger.error({ err: error }, "tenancy could not publish; it tries again");
   const database = await context.openDatabase("tenancy");
   let kick = (): void => undefined;
-  const store = createTenancyStore({ database, clock: context.clock, onCommitted: () => kick() });
+  const partitions = await context.log.partitionCount(USAGE_RECEIVED);
+  const store = createTenancyStore({ database, clock: context.clock, partitions, onCommitted: () => kick() });
 
   const subgraph = await buildTenancySubgraph(store, context.clock);
 
   // Before the relay: what the log has lost must not come after newer changes.
   const missing = await store.republishMissing(isPublishedIn(context.tenancy));
   if (missing > 0) logger.info({ states: missing }, "publishing what the log does not have");
-  const relay = startOutboxRelay({ database, log: context.log, topics: [TENANCY_CHANGED], onError });
+  const relay = startOutboxRelay({ database, log: context.log, topics: [TENANCY_CHANGED, USAGE_RECEIVED], onError });
   kick = relay.kick;
   const heartbeat = startHeartbeat(store, onError);
 

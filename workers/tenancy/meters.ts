@@ -12,7 +12,10 @@ export interface NewMeter extends MeterTerms {
   readonly backfill: boolean;
 }
 
-/** Creates a meter; it counts what is recorded from now on. Throws INVALID, CONFLICT (the key is taken, too many). */
+/**
+ * Creates a meter; it counts what is recorded from now on, with `backfill` also what was recorded unmetered in periods that
+ * have not ended when the log reaches it. Throws INVALID, CONFLICT (the key is taken, too many).
+ */
 export function createMeter(store: TenancyStore, actor: string, input: NewMeter): Promise<MeterState> {
   return store.change(actor, async (change) => {
     const given = creationInput(input);
@@ -22,12 +25,7 @@ export function createMeter(store: TenancyStore, actor: string, input: NewMeter)
       return there;
     }
     const { backfill, ...terms } = input;
-    rejectIf([
-      ...validateMeter(terms),
-      ...(backfill
-        ? [{ path: "backfill", detail: "is not supported yet: the meter counts from its creation on" }]
-        : []),
-    ]);
+    rejectIf(validateMeter(terms));
     if ((await change.activeMeters()).size >= MAX_METERS)
       throw new MetrlyError("CONFLICT", `There are ${MAX_METERS} meters already: archive some first`);
     const version = change.nextVersion();
@@ -40,7 +38,9 @@ export function createMeter(store: TenancyStore, actor: string, input: NewMeter)
       createdInVersion: version,
       archivedInVersion: null,
     };
-    return change.save({ action: "meter.create", after, creationInput: given });
+    const saved = await change.save({ action: "meter.create", after, creationInput: given });
+    if (backfill) await change.enqueueBackfill(saved);
+    return saved;
   });
 }
 

@@ -1,7 +1,8 @@
 import { MetrlyError } from "#kernel/errors.js";
 import type { Prisma } from "#prisma/tenancy/generated/client.js";
 import type { ApiKeyState, MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { TENANCY_CHANGED } from "#schema/topics.js";
+import type { ControlRecord } from "#schema/events/usage-received.v1.js";
+import { TENANCY_CHANGED, USAGE_RECEIVED } from "#schema/topics.js";
 import type { CreationInput } from "./rules/creation.js";
 import {
   apiKeyState,
@@ -43,6 +44,8 @@ export interface Change {
   creationInput(kind: "tenant" | "plan" | "meter", id: string): Promise<CreationInput>;
   /** Writes the state, its audit entry and its outbox row. */
   save<S extends State>(step: Step<S>): Promise<S>;
+  /** Tells every partition, with the same commit, that a meter also counts what was recorded unmetered before. */
+  enqueueBackfill(meter: MeterState): Promise<void>;
 }
 
 /** Most bytes of one published state; brokers take 1 MiB by default. */
@@ -54,6 +57,7 @@ export function createChange(
   head: number,
   actor: string,
   now: number,
+  partitions: number,
 ): Change & { saved(): number } {
   let saved = head;
   return {
@@ -93,6 +97,12 @@ export function createChange(
       await tx.outbox.create({ data: outboxRow(step.after) });
       saved = step.after.version;
       return step.after;
+    },
+    async enqueueBackfill({ id, version }) {
+      const record: ControlRecord = { kind: "backfill", meterKey: id, tenancyVersion: version };
+      const row = { topic: USAGE_RECEIVED.name, key: `backfill:${id}`, value: JSON.stringify(record) };
+      const rows = Array.from({ length: partitions }, (_, partition) => ({ ...row, partition }));
+      await tx.outbox.createMany({ data: rows });
     },
   };
 }

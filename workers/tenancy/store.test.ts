@@ -159,6 +159,20 @@ describe.skipIf(!hasPostgres)("tenancy's store", () => {
     expect(await world.store.plansByIds(["basic"])).toEqual([after]);
   });
 
+  test("a meter with backfill is told once to every partition of usage, behind its own state and with its version", async () => {
+    const input = { ...countMeter("found"), backfill: true };
+    const made = await createMeter(world.store, ACTOR, input);
+    expect(await createMeter(world.store, ACTOR, input)).toEqual(made);
+    const { rows } = await world.database.pool.query<{ topic: string; partition: number; value: string }>(
+      "SELECT topic, partition, value FROM outbox WHERE key IN ('meter:found', 'backfill:found') ORDER BY id",
+    );
+    const record = { kind: "backfill", meterKey: "found", tenancyVersion: made.version };
+    expect(rows.map(({ topic, partition, value }) => ({ topic, partition, value: JSON.parse(value) }))).toEqual([
+      { topic: "tenancy.changed", partition: 0, value: made },
+      ...[0, 1, 2].map((partition) => ({ topic: "usage.received", partition, value: record })),
+    ]);
+  });
+
   test("an archived meter keeps its key and can't be priced any more", async () => {
     await world.meter("old");
     const archived = await archiveMeter(world.store, ACTOR, "old");

@@ -64,6 +64,8 @@ export type PublishedState = {
 export interface StoreOptions {
   readonly database: Database;
   readonly clock: Clock;
+  /** Of usage.received: a meter's backfill is told to each. */
+  readonly partitions: number;
   /** Called after each commit that enqueued something. */
   readonly onCommitted: () => void;
 }
@@ -73,7 +75,7 @@ const MAX_WAIT_MS = 10_000;
 const CHANGE_TIMEOUT_MS = 10_000;
 const TRANSACTION_NOT_TO_BE_HAD = "P2028";
 
-export function createTenancyStore({ database, clock, onCommitted }: StoreOptions): TenancyStore {
+export function createTenancyStore({ database, clock, partitions, onCommitted }: StoreOptions): TenancyStore {
   const prisma = new PrismaClient({ adapter: prismaAdapter(database) });
   const inTurn = createTurns(MAX_WAITING_CHANGES);
 
@@ -95,7 +97,7 @@ export function createTenancyStore({ database, clock, onCommitted }: StoreOption
   return {
     async change(actor, work) {
       const result = await locked(CHANGE_TIMEOUT_MS, async (tx, head) => {
-        const change = createChange(tx, head, actor, clock.now());
+        const change = createChange(tx, head, actor, clock.now(), partitions);
         const done = await work(change);
         if (change.saved() > head) await tx.tenancyHead.update({ where: { id: 1 }, data: { version: change.saved() } });
         return done;

@@ -27,8 +27,8 @@ export async function openWorld(onCommitted: () => void = () => undefined) {
     onError: background.onError,
   });
   const clock = manualClock(NOW);
-  const store = createTenancyStore({ database, clock, onCommitted });
-  const anotherProcess = createTenancyStore({ database, clock, onCommitted });
+  const store = createTenancyStore({ database, clock, partitions: 3, onCommitted });
+  const anotherProcess = createTenancyStore({ database, clock, partitions: 3, onCommitted });
   return {
     store,
     /** A second store on the same database, as another process would have it. */

@@ -62,6 +62,11 @@ export type UsageDelta = Prisma.UsageDeltaModel
  */
 export type UsageCount = Prisma.UsageCountModel
 /**
+ * Model MeterBackfill
+ * 
+ */
+export type MeterBackfill = Prisma.MeterBackfillModel
+/**
  * Model UnmeteredType
  * 
  */

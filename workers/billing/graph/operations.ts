@@ -69,7 +69,8 @@ export class BillingOperations {
     authorize(identity, "Query.unmeteredTypes", tenantId);
     await knownTenant(this.options.tenancy, tenantId);
     const rows = await this.prisma.unmeteredType.findMany({
-      where: { tenantId },
+      // A type that a backfill came to count keeps its row, with nothing left in it.
+      where: { tenantId, eventCount: { gt: 0 } },
       orderBy: [{ eventCount: "desc" }, { eventType: "asc" }],
       take: MAX_UNMETERED_TYPES,
     });

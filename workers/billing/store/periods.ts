@@ -70,6 +70,18 @@ export async function lastEnds(q: Queryable, partition: number): Promise<Readonl
   return new Map(rows.map((row) => [row.tenant_id, row.end_at]));
 }
 
+/** Where each period of some tenants ended, in order of time. */
+export async function endsOf(
+  q: Queryable,
+  tenantIds: readonly string[],
+): Promise<{ tenantId: string; end: number; watermark: number }[]> {
+  const { rows } = await q.query<{ tenant_id: string; end_at: number; watermark: number }>(
+    "SELECT tenant_id, end_at, watermark FROM billing_period WHERE tenant_id = ANY ($1) ORDER BY tenant_id, end_at",
+    [tenantIds],
+  );
+  return rows.map((row) => ({ tenantId: row.tenant_id, end: row.end_at, watermark: row.watermark }));
+}
+
 /**
  * Locks a tenant's earliest period that waits for its close. Undefined: none, or another worker just closed the one that this
  * call waited for; ask `hasClosing` to tell.

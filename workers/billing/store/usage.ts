@@ -81,6 +81,28 @@ async function addUnmetered(tx: Transaction, unmetered: Folded["unmetered"]): Pr
   );
 }
 
+/** Who has or had events of a type that no meter counted when they were recorded. */
+export async function tenantsUnmetered(tx: Transaction, eventType: string): Promise<string[]> {
+  const { rows } = await tx.query<{ tenant_id: string }>(
+    "SELECT tenant_id FROM unmetered_type WHERE event_type = $1 ORDER BY tenant_id",
+    [eventType],
+  );
+  return rows.map((row) => row.tenant_id);
+}
+
+/** The backfills of a partition, by meter key. */
+export async function readBackfills(tx: Transaction, partition: number): Promise<{ meter: string; seq: number }[]> {
+  const { rows } = await tx.query<{ meter: string; seq: number }>(
+    "SELECT meter, seq FROM meter_backfill WHERE partition = $1 ORDER BY seq",
+    [partition],
+  );
+  return rows;
+}
+
+export async function insertBackfill(tx: Transaction, partition: number, meter: string, seq: number): Promise<void> {
+  await tx.query("INSERT INTO meter_backfill (partition, meter, seq) VALUES ($1, $2, $3)", [partition, meter, seq]);
+}
+
 /** Usage of a tenant whose event time lies in [from, to), as of a watermark and a recording hour. */
 export interface UsageQuery {
   readonly tenantId: string;

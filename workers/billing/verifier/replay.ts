@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import { assignedPlan, graceEnd, planVersionOf } from "#schema/tenancy-history.js";
+import { assignedPlan, graceEnd, isMeterActive, planVersionOf } from "#schema/tenancy-history.js";
 import { type Charge, charges, lump } from "./charges.js";
 import { canonical, documentOf, invoiceId, type Line, type Terms } from "./document.js";
 import { isNothing, minus, NOTHING, plus, type Rational } from "./rational.js";
@@ -37,6 +37,8 @@ interface Life {
   readonly settled: Map<number, Settled>;
   /** Starts of ended periods that got usage since the last one ended. */
   readonly late: Set<number>;
+  /** Keys of meters whose backfill was met. */
+  readonly backfilled: Set<string>;
   /** Start of the earliest period that has not ended. */
   open: number;
   ordinal: number;
@@ -58,6 +60,7 @@ export function createReplay(tenant: TenantState, history: History): Replay {
     tally: createTally(history, tenant.billingAnchorDay),
     settled: new Map(),
     late: new Set(),
+    backfilled: new Set(),
     open: periodStartOf(tenant.startsAt, tenant.billingAnchorDay),
     ordinal: 0,
     previousSha256: null,
@@ -101,8 +104,17 @@ function live(life: Life, entry: LedgerEntry): ReplayedInvoice[] {
       return invoices;
     }
     case "backfill":
+      backfill(life, entry.meterKey, entry.tenancyVersion);
       return [];
   }
+}
+
+/** A meter that came later counts what nobody counted, in the periods that have not ended; a repeat does nothing. */
+function backfill({ tally, history, open, backfilled }: Life, meterKey: string, version: number): void {
+  const meter = history.meter(meterKey);
+  if (meter === undefined || !isMeterActive(meter, version) || backfilled.has(meterKey)) return;
+  backfilled.add(meterKey);
+  for (const start of tally.uncounted()) if (start >= open) tally.backfill(meter, start);
 }
 
 function note(life: Life, time: number): void {

@@ -16,7 +16,11 @@ interface Cell {
 export interface Tally {
   add(event: RecordedEvent): void;
   takeBack(event: RecordedEvent): void;
+  /** Counts in this period, by a meter that came later, what no meter counted when it was recorded. */
+  backfill(meter: MeterState, periodStart: number): void;
   quantity(periodStart: number, price: PriceState): Rational;
+  /** Periods with events that no meter counted when they were recorded. */
+  uncounted(): readonly number[];
 }
 
 /** Start of the month-long period that holds an instant: periods begin on the anchor day, 00:00 UTC. */
@@ -45,9 +49,21 @@ export function createTally(meters: Meters, anchorDay: number): Tally {
     return upsert(ofMeter, JSON.stringify(dimensions), () => ({ dimensions, sum: NOTHING, readings: new Map() }));
   }
 
-  function apply(event: RecordedEvent, change: "add" | "takeBack"): void {
-    for (const meter of meters.metersOfType(event.type)) {
-      if (!isMeterActive(meter, event.tenancyVersion)) continue;
+  /** By period: events that no meter counted when they were recorded, and the meters that came to count them. */
+  const orphans = new Map<number, Map<number, { readonly event: RecordedEvent; readonly meters: MeterState[] }>>();
+
+  function countedBy(event: RecordedEvent, change: "add" | "takeBack"): readonly MeterState[] {
+    const counting = meters.metersOfType(event.type).filter((meter) => isMeterActive(meter, event.tenancyVersion));
+    if (counting.length > 0) return counting;
+    const ofPeriod = upsert(orphans, periodStartOf(event.time, anchorDay), () => new Map());
+    const adopters: readonly MeterState[] = ofPeriod.get(event.seq)?.meters ?? [];
+    if (change === "add") ofPeriod.set(event.seq, { event, meters: [] });
+    else ofPeriod.delete(event.seq);
+    return adopters;
+  }
+
+  function apply(event: RecordedEvent, change: "add" | "takeBack", by = countedBy(event, change)): void {
+    for (const meter of by) {
       const reading = readMeter(meter, JSON.parse(event.data));
       if (reading.kind === "invalid") throw new Error(`entry ${event.seq} does not fit meter ${meter.id}`);
       const cell = cellOf(periodStartOf(event.time, anchorDay), meter.id, reading.dimensions);
@@ -61,6 +77,14 @@ export function createTally(meters: Meters, anchorDay: number): Tally {
   return {
     add: (event) => apply(event, "add"),
     takeBack: (event) => apply(event, "takeBack"),
+    backfill(meter, periodStart) {
+      for (const { event, meters: adopters } of orphans.get(periodStart)?.values() ?? []) {
+        if (event.type !== meter.eventType || readMeter(meter, JSON.parse(event.data)).kind === "invalid") continue;
+        adopters.push(meter);
+        apply(event, "add", [meter]);
+      }
+    },
+    uncounted: () => [...orphans.keys()],
     quantity(periodStart, price) {
       const meter = meters.meter(price.meter);
       if (meter === undefined) throw new Error(`a plan prices the unknown meter ${price.meter}`);

@@ -401,6 +401,7 @@ export const ModelName = {
   Outbox: 'Outbox',
   UsageDelta: 'UsageDelta',
   UsageCount: 'UsageCount',
+  MeterBackfill: 'MeterBackfill',
   UnmeteredType: 'UnmeteredType',
   BillingPeriod: 'BillingPeriod',
   Invoice: 'Invoice',
@@ -420,7 +421,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "highWaterMark" | "outbox" | "usageDelta" | "usageCount" | "unmeteredType" | "billingPeriod" | "invoice" | "invoiceLine"
+    modelProps: "highWaterMark" | "outbox" | "usageDelta" | "usageCount" | "meterBackfill" | "unmeteredType" | "billingPeriod" | "invoice" | "invoiceLine"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -717,6 +718,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.UsageCountCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.UsageCountCountAggregateOutputType> | number
+        }
+      }
+    }
+    MeterBackfill: {
+      payload: Prisma.$MeterBackfillPayload<ExtArgs>
+      fields: Prisma.MeterBackfillFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.MeterBackfillFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.MeterBackfillFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
+        }
+        findFirst: {
+          args: Prisma.MeterBackfillFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.MeterBackfillFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
+        }
+        findMany: {
+          args: Prisma.MeterBackfillFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>[]
+        }
+        create: {
+          args: Prisma.MeterBackfillCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
+        }
+        createMany: {
+          args: Prisma.MeterBackfillCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.MeterBackfillCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>[]
+        }
+        delete: {
+          args: Prisma.MeterBackfillDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
+        }
+        update: {
+          args: Prisma.MeterBackfillUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
+        }
+        deleteMany: {
+          args: Prisma.MeterBackfillDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.MeterBackfillUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.MeterBackfillUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>[]
+        }
+        upsert: {
+          args: Prisma.MeterBackfillUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
+        }
+        aggregate: {
+          args: Prisma.MeterBackfillAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateMeterBackfill>
+        }
+        groupBy: {
+          args: Prisma.MeterBackfillGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.MeterBackfillGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.MeterBackfillCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.MeterBackfillCountAggregateOutputType> | number
         }
       }
     }
@@ -1103,6 +1178,15 @@ export const UsageCountScalarFieldEnum = {
 export type UsageCountScalarFieldEnum = (typeof UsageCountScalarFieldEnum)[keyof typeof UsageCountScalarFieldEnum]
 
 
+export const MeterBackfillScalarFieldEnum = {
+  partition: 'partition',
+  meter: 'meter',
+  seq: 'seq'
+} as const
+
+export type MeterBackfillScalarFieldEnum = (typeof MeterBackfillScalarFieldEnum)[keyof typeof MeterBackfillScalarFieldEnum]
+
+
 export const UnmeteredTypeScalarFieldEnum = {
   tenantId: 'tenantId',
   eventType: 'eventType',
@@ -1426,6 +1510,7 @@ export type GlobalOmitConfig = {
   outbox?: Prisma.OutboxOmit
   usageDelta?: Prisma.UsageDeltaOmit
   usageCount?: Prisma.UsageCountOmit
+  meterBackfill?: Prisma.MeterBackfillOmit
   unmeteredType?: Prisma.UnmeteredTypeOmit
   billingPeriod?: Prisma.BillingPeriodOmit
   invoice?: Prisma.InvoiceOmit

@@ -55,6 +55,7 @@ export const ModelName = {
   Outbox: 'Outbox',
   UsageDelta: 'UsageDelta',
   UsageCount: 'UsageCount',
+  MeterBackfill: 'MeterBackfill',
   UnmeteredType: 'UnmeteredType',
   BillingPeriod: 'BillingPeriod',
   Invoice: 'Invoice',
@@ -123,6 +124,15 @@ export const UsageCountScalarFieldEnum = {
 } as const
 
 export type UsageCountScalarFieldEnum = (typeof UsageCountScalarFieldEnum)[keyof typeof UsageCountScalarFieldEnum]
+
+
+export const MeterBackfillScalarFieldEnum = {
+  partition: 'partition',
+  meter: 'meter',
+  seq: 'seq'
+} as const
+
+export type MeterBackfillScalarFieldEnum = (typeof MeterBackfillScalarFieldEnum)[keyof typeof MeterBackfillScalarFieldEnum]
 
 
 export const UnmeteredTypeScalarFieldEnum = {

@@ -1,0 +1,86 @@
+import { partitionOf } from "#kernel/partition.js";
+import type { Transaction } from "#platform/database.js";
+import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger-client.js";
+import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { firstPeriodStart } from "#schema/tenancy-history.js";
+import { type Backfill, backfillsOf, type OpenStart } from "./rules/backfill.js";
+import { type Backfilled, type BackfillFold, foldBackfill } from "./rules/fold.js";
+import { endsOf } from "./store/periods.js";
+import { appendFolded, insertBackfill, readBackfills, tenantsUnmetered } from "./store/usage.js";
+
+export interface BackfillOptions {
+  readonly tenancy: TenancyCopy;
+  readonly ledger: LedgerClient;
+  readonly partitions: number;
+}
+
+/** What a batch must know of backfills: those before it and its own. Nothing is read when it holds no void and no backfill. */
+export async function backfilledIn(
+  tx: Transaction,
+  { tenancy }: BackfillOptions,
+  partition: number,
+  entries: readonly LedgerEntry[],
+): Promise<{ readonly own: readonly Backfill[]; readonly backfilled: Backfilled | undefined }> {
+  const voided = entries.flatMap((entry) => (entry.kind === "void" ? [entry.tenantId] : []));
+  if (voided.length === 0 && !entries.some(({ kind }) => kind === "backfill"))
+    return { own: [], backfilled: undefined };
+  const known = (await readBackfills(tx, partition)).flatMap(({ meter: key, seq }) => {
+    const meter = tenancy.meter(key);
+    return meter === undefined ? [] : [{ meter, seq }];
+  });
+  const own = backfillsOf(entries, (key) => tenancy.meter(key), known);
+  const backfills = [...known, ...own];
+  if (backfills.length === 0) return { own, backfilled: undefined };
+  return { own, backfilled: { backfills, openStart: await openStarts(tx, tenancy, [...new Set(voided)]) } };
+}
+
+/**
+ * Counts what a backfill reaches, out of the ledger, in the transaction that takes its entry: redelivered, it is not there
+ * twice. Call it when the batch's own usage and ended periods are written.
+ */
+export async function applyBackfill(
+  tx: Transaction,
+  { tenancy, ledger, partitions }: BackfillOptions,
+  partition: number,
+  backfill: Backfill,
+  recordedAt: number,
+  backfills: readonly Backfill[],
+): Promise<void> {
+  await insertBackfill(tx, partition, backfill.meter.id, backfill.seq);
+  const tenantIds = (await tenantsUnmetered(tx, backfill.meter.eventType)).filter(
+    (id) => partitionOf(id, partitions) === partition,
+  );
+  const openStart = await openStarts(tx, tenancy, tenantIds);
+  for (const tenantId of tenantIds) {
+    const fold = foldBackfill(backfill, recordedAt, (type) => tenancy.metersOfType(type), { backfills, openStart });
+    await readBefore(ledger, partition, tenantId, backfill.seq, fold);
+    await appendFolded(tx, fold.finish());
+  }
+}
+
+const NO_TICKS = 8.64e15;
+
+async function readBefore(
+  ledger: LedgerClient,
+  partition: number,
+  tenantId: string,
+  seq: number,
+  fold: BackfillFold,
+): Promise<void> {
+  for (let from = 1; from < seq; ) {
+    const page = await ledger.read({ partition, from, limit: LEDGER_PAGE_LIMIT, tenantId, ticksFrom: NO_TICKS });
+    for (const entry of page.entries) fold.add(entry);
+    if (page.nextSeq <= from) throw new Error(`the ledger of partition ${partition} does not hold ${from}`);
+    from = page.nextSeq;
+  }
+}
+
+async function openStarts(tx: Transaction, tenancy: TenancyCopy, tenantIds: readonly string[]): Promise<OpenStart> {
+  const ends = tenantIds.length === 0 ? [] : await endsOf(tx, tenantIds);
+  return (tenantId, seq) => {
+    const ended = ends.findLast((period) => period.tenantId === tenantId && period.watermark < seq);
+    const tenant = tenancy.tenant(tenantId);
+    return ended?.end ?? (tenant === undefined ? Number.POSITIVE_INFINITY : firstPeriodStart(tenant));
+  };
+}
