@@ -1,0 +1,91 @@
+import { execFile } from "node:child_process";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import path from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { serverDir } from "../servers/server-process.js";
+import { hasKafka, hasPostgres, hasRedis, waitFor } from "../servers/servers.js";
+import { expectRefusals } from "./outage.js";
+import { expectNothingLost, type FaultWorld, loadOf, postThrough, startFaultWorld } from "./world.js";
+
+const run = promisify(execFile);
+const DISK_MIB = 96;
+const EVENTS = 20_000;
+
+/** Only root may mount a small disk. */
+const mountable = await canMount();
+if (!mountable)
+  process.stdout.write("*** NO SMALL DISK: mounting is not allowed here. The full disk's test is SKIPPED. ***\n");
+
+describe.skipIf(!mountable || !hasKafka || !hasRedis || !hasPostgres)("a broker whose disk is full", () => {
+  const tenants = ["full-1", "full-2", "full-3"];
+  let disk: string | undefined;
+  let world: FaultWorld;
+
+  beforeAll(async () => {
+    world = await startFaultWorld([...tenants, "outage"], {
+      async beforeFormat(dataDir) {
+        await mountSmall(dataDir);
+        disk = dataDir;
+      },
+    });
+  }, 180_000);
+
+  afterAll(async () => {
+    // The broker's folder can only be deleted without the disk in it.
+    await world?.kafka.kill("SIGKILL");
+    if (disk !== undefined) await run("umount", ["-l", disk]);
+    await world?.stop();
+  }, 60_000);
+
+  test("means refusals until there is room and the broker is back, and nothing to do then", async () => {
+    const load = loadOf(tenants, EVENTS);
+    const ballast = path.join(disk ?? "", "ballast");
+    async function fill(): Promise<void> {
+      await writeFile(ballast, Buffer.alloc(DISK_MIB * 1024 * 1024)).catch((error: NodeJS.ErrnoException) => {
+        expect(error.code).toBe("ENOSPC");
+      });
+      try {
+        await brokerGivesUp();
+        await expectRefusals(world, "outage", 3_000);
+      } finally {
+        await rm(ballast);
+        await world.kafka.kill("SIGKILL");
+        await world.kafka.restart();
+      }
+    }
+    /** It takes itself down when it cannot write; until then, what fits into the last page may still be taken. */
+    async function brokerGivesUp(): Promise<void> {
+      await waitFor(() => isRefused(world.kafka.port), { what: "the broker to give up", deadlineMs: 60_000 });
+    }
+    const events = await postThrough(world, load, 0.3, fill);
+    await expectNothingLost(world, load, events);
+  }, 240_000);
+});
+
+function isRefused(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port });
+    socket.once("connect", () => resolve(false)).once("error", () => resolve(true));
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
+async function mountSmall(at: string): Promise<void> {
+  await mkdir(at, { recursive: true });
+  await run("mount", ["-t", "tmpfs", "-o", `size=${DISK_MIB}m`, "tmpfs", at]);
+}
+
+async function canMount(): Promise<boolean> {
+  const probe = await serverDir("mount");
+  try {
+    await mountSmall(probe);
+    await run("umount", [probe]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await rm(probe, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,42 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { expect } from "vitest";
+import { postEvents } from "../support/client.js";
+import { type FaultWorld, residentMiB } from "./world.js";
+
+/** Within 2 s on a machine of its own; this one may be busy with other tests. */
+const ANSWER_WITHIN_MS = 4_000;
+const MEMORY_MIB = 150;
+
+/**
+ * Asks the edge, while its log is away, to take events of its own until `ms` have passed: everything is refused as a whole, soon,
+ * with a time to come again, and memory stays where it was. Returns how many it was asked.
+ */
+export async function expectRefusals({ target, key, metrly }: FaultWorld, tenantId: string, ms: number): Promise<void> {
+  const before = await residentMiB(metrly.pid());
+  const end = Date.now() + ms;
+  let refused = 0;
+  async function ask(client: number): Promise<void> {
+    for (let n = 0; Date.now() < end; n += 1) {
+      const event = { specversion: "1.0", source: "outage", type: "api.call", subject: tenantId, data: {} };
+      const started = Date.now();
+      const response = await postEvents(target.url, key, [
+        { ...event, id: `${client}-${n}-a` },
+        { ...event, id: `${client}-${n}-b` },
+      ]);
+      const answer: { code?: string; results?: unknown } = JSON.parse(await response.text());
+      expect({ status: response.status, code: answer.code, results: answer.results }).toEqual({
+        status: 503,
+        code: expect.stringMatching(/^(LOG_UNAVAILABLE|BUSY)$/),
+        results: undefined,
+      });
+      expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+      expect(Date.now() - started, "ms until the refusal").toBeLessThan(ANSWER_WITHIN_MS);
+      refused += 1;
+      await wait(50);
+    }
+  }
+  await Promise.all(Array.from({ length: 8 }, (_, client) => ask(client)));
+  expect(refused).toBeGreaterThan(0);
+  const after = await residentMiB(metrly.pid());
+  if (before !== undefined && after !== undefined) expect(after - before, "MiB more").toBeLessThan(MEMORY_MIB);
+}
