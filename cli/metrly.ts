@@ -10,7 +10,7 @@ import { verifyInvoice } from "./verify.js";
 const program = new Command("metrly").description("Usage metering, real-time quotas and invoices that add up");
 
 program
-  .command("all", { isDefault: true })
+  .command("all")
   .description("run the whole system in this process (configuration: METRLY_* variables, see .env.example)")
   .action(() => run("all"));
 
@@ -64,8 +64,11 @@ verify
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
   .action((id: string, options) => verifyInvoice(id, options, process.env));
 
+/** Without a command the whole system runs. Not commander's default command: that would take a misspelt one for its argument. */
+const NO_COMMAND = 2;
+
 try {
-  await program.parseAsync();
+  await program.parseAsync(process.argv.length === NO_COMMAND ? [...process.argv, "all"] : process.argv);
 } catch (error) {
   reportFailure(error);
 }

@@ -89,7 +89,7 @@ async function start(
   closers.push(() => metricsServer.close());
 
   for (const room of rooms) await room.begin?.();
-  return { url, logger, rooms, stop, beforeStop: (close) => closers.push(close) };
+  return { url, logger, rooms, stop, beforeStop: (close) => void closers.push(close) };
 }
 
 const RUNS_JOBS: ReadonlySet<Service> = new Set(["billing", "notification"]);

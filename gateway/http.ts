@@ -36,11 +36,20 @@ export interface GraphqlHttp {
 export async function startGraphqlHttp(options: GraphqlHttpOptions): Promise<GraphqlHttp> {
   const apollo = apolloServer(options);
   await apollo.start();
+  let stopping = false;
   return {
     register(app) {
-      app.register(async (scope) => routes(scope, apollo, options));
+      app.register(async (scope) => {
+        scope.addHook("onRequest", async () => {
+          if (stopping) throw new MetrlyError("UNAVAILABLE", "This process is stopping");
+        });
+        routes(scope, apollo, options);
+      });
     },
-    stop: () => apollo.stop(),
+    stop() {
+      stopping = true;
+      return apollo.stop();
+    },
   };
 }
 

@@ -24,7 +24,7 @@ export const GRAPH_LIMITS = {
   aliases: 30,
   directives: 30,
   /** Objects that may be read, estimated: pages by their size, unpaged lists as `UNPAGED_LIST_SIZE`. */
-  cost: 20_000,
+  cost: 30_000,
   /** Selections visited with fragments spread out: bounds the estimate itself. */
   selections: 10_000,
 } as const;
