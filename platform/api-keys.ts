@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
@@ -25,7 +25,7 @@ export function generateApiKey(test: boolean): NewApiKey {
 }
 
 export function hashApiKey(secret: string): string {
-  return createHash("sha256").update(secret).digest("hex");
+  return hash("sha256", secret, "hex");
 }
 
 /** Whether text has the form and checksum of a key: lets typing errors and secret scanners decide without a look-up. */
@@ -35,7 +35,7 @@ export function looksLikeApiKey(text: string): boolean {
 }
 
 function checksum(text: string): string {
-  return createHash("sha256").update(`metrly-key:${text}`).digest("base64url").slice(0, 6);
+  return hash("sha256", `metrly-key:${text}`, "base64url").slice(0, 6);
 }
 
 /** The bearer token of an Authorization header. Throws UNAUTHENTICATED when there is none. */

@@ -3,6 +3,8 @@ import type { NewRecord } from "./event-log.js";
 export interface GroupLimits {
   readonly maxRecords: number;
   readonly maxBytes: number;
+  /** Writes under way at once, 1 by default; with more, what did not wait for each other may change places. */
+  readonly writesAtOnce?: number;
 }
 
 interface Waiting {
@@ -13,7 +15,7 @@ interface Waiting {
 }
 
 /**
- * Appends to one partition with one `write` in flight: what arrives meanwhile shares the next one, in order of arrival.
+ * Appends to one partition with one `write` in flight, or a few: what arrives meanwhile shares the next one, in order of arrival.
  * A single append is never split. What was abandoned before its turn is not written.
  */
 export function groupAppends(
@@ -21,11 +23,12 @@ export function groupAppends(
   limits: GroupLimits,
 ): (records: readonly NewRecord[], abandoned: AbortSignal) => Promise<void> {
   const waiting: Waiting[] = [];
-  let isWriting = false;
+  const { writesAtOnce = 1 } = limits;
+  let writing = 0;
 
   async function drain(): Promise<void> {
-    if (isWriting) return;
-    isWriting = true;
+    if (writing >= writesAtOnce) return;
+    writing += 1;
     for (let group = takeGroup(waiting, limits); group.length > 0; group = takeGroup(waiting, limits)) {
       try {
         await write(group.flatMap(({ records }) => records));
@@ -34,7 +37,7 @@ export function groupAppends(
         for (const one of group) one.reject(error);
       }
     }
-    isWriting = false;
+    writing -= 1;
   }
 
   return (records, abandoned) =>

@@ -53,7 +53,8 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
 
   function appenderOf(topic: Topic, partition: number): ReturnType<typeof groupAppends> {
     const key = `${topic.name}/${partition}`;
-    const appender = appenders.get(key) ?? groupAppends((records) => send(topic, partition, records), LIMITS);
+    const limits = { ...LIMITS, writesAtOnce: topic.concurrentAppends ?? 1 };
+    const appender = appenders.get(key) ?? groupAppends((records) => send(topic, partition, records), limits);
     appenders.set(key, appender);
     return appender;
   }

@@ -67,7 +67,7 @@ export interface EventLog {
   ensureTopics(topics: readonly Topic[], partitionCount: number): Promise<void>;
   partitionCount(topic: Topic): Promise<number>;
   /**
-   * Appends in order to one partition and resolves only when the log has them durably. A rejection says nothing about
+   * Appends in order to one partition (see `Topic.concurrentAppends`) and resolves only when the log has them durably. A rejection says nothing about
    * whether they are there: the caller appends again and its readers deduplicate.
    * Rejects with MetrlyError LOG_UNAVAILABLE within about 9 s when the log does not answer.
    */

@@ -6,6 +6,11 @@ export interface Topic {
   readonly compacted: boolean;
   /** Undefined: kept until trimmed by its consumer. */
   readonly retentionMs: number | undefined;
+  /**
+   * Appends to one partition that may be under way at once, 1 by default. With more, those that don't wait for each other may
+   * change places; one that waited for another still comes behind it.
+   */
+  readonly concurrentAppends?: number;
 }
 
 const DAY_MS = 86_400_000;
@@ -16,6 +21,7 @@ export const USAGE_RECEIVED: Topic = {
   keyedByTenant: true,
   compacted: false,
   retentionMs: undefined,
+  concurrentAppends: 2,
 };
 /** What the ledger holds, in `seq` order per partition, with repeats but without gaps. Transport: the ledger has it all. */
 export const USAGE_RECORDED: Topic = {

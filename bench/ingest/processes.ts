@@ -2,12 +2,24 @@ import { type ChildProcess, execFile, fork } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { promisify } from "node:util";
+import { packageRoot } from "#platform/package-root.js";
 import { findKafka } from "../../tests/servers/kafka.js";
+import { build } from "../../tests/support/metrly.js";
 import { EVENT_BYTES } from "./event.js";
 import type { LoadResult } from "./load.js";
 
 const run = promisify(execFile);
-const RUNTIME = ["--conditions=source", "--import", "tsx"];
+/** Below the package, so that its `#` imports and dependencies are found. */
+const BUILD_DIR = path.join(packageRoot(), ".cache", "bench");
+
+/** What is measured runs as the product does: compiled, without a loader. */
+export async function buildMeasured(): Promise<void> {
+  build();
+  const tsc = path.join(packageRoot(), "node_modules/typescript/bin/tsc");
+  await run(process.execPath, [tsc, "-p", "tsconfig.json", "--outDir", BUILD_DIR], { cwd: packageRoot() });
+}
+
+const built = (name: string): string => path.join(BUILD_DIR, "bench", "ingest", `${name}.js`);
 
 /** What a measured server tells when it listens. */
 export interface Listening {
@@ -21,7 +33,7 @@ export interface Usage {
   readonly peakRssMb: number;
 }
 
-/** One of the servers of this folder, as a process of its own. */
+/** One of the servers of this folder, after `buildMeasured`, as a process of its own. */
 export interface MeasuredServer extends Listening {
   usage(): Promise<Usage>;
   stop(): Promise<void>;
@@ -34,9 +46,7 @@ export async function startServer(
   profileDir?: string,
 ): Promise<MeasuredServer> {
   const profile = profileDir === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileDir}`];
-  const child = fork(path.join(import.meta.dirname, `${name}.ts`), [JSON.stringify(options)], {
-    execArgv: [...RUNTIME, ...profile],
-  });
+  const child = fork(built(name), [JSON.stringify(options)], { execArgv: profile });
   const listening = await message<Listening>(child, "listening");
   return {
     ...listening,
@@ -89,7 +99,7 @@ export async function load(server: Listening, options: LoadOptions): Promise<Loa
     rate: options.rate ?? 0,
   };
   const flags = Object.entries(args).map(([name, value]) => `--${name}=${value}`);
-  const { stdout } = await run(process.execPath, [...RUNTIME, path.join(import.meta.dirname, "load.ts"), ...flags]);
+  const { stdout } = await run(process.execPath, [built("load"), ...flags]);
   return JSON.parse(stdout);
 }
 

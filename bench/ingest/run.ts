@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { Kafka, logLevel } from "kafkajs";
 import { type PrivateKafka, type PrivateRedis, startKafka, startRedis } from "../../tests/servers/private-servers.js";
-import { load, type MeasuredServer, producerPerformance, startServer } from "./processes.js";
+import { buildMeasured, load, type MeasuredServer, producerPerformance, startServer } from "./processes.js";
 import { medianOf, report, round } from "./report.js";
 
 // bench/README.md says what is measured and how to read it.
@@ -20,6 +20,7 @@ const PARTITIONS = 4;
 const REFERENCE_TOPIC = "reference";
 const BATCH = 100;
 
+await buildMeasured();
 const kafka = await startKafka();
 const redis = await startRedis();
 const servers: MeasuredServer[] = [];
@@ -69,9 +70,9 @@ async function measureBatches({ edge, naive }: Started, { brokers }: PrivateKafk
   const measured = await rounds(async () => {
     const reference = await producerPerformance(brokers, REFERENCE_TOPIC, seconds * 100_000);
     const before = await edge.usage();
-    const ours = await load(edge, { connections: 16, events: BATCH, seconds });
+    const ours = await load(edge, { connections: 32, events: BATCH, seconds });
     const after = await edge.usage();
-    const theirs = await load(naive, { connections: 16, events: BATCH, seconds });
+    const theirs = await load(naive, { connections: 32, events: BATCH, seconds });
     const cpuUs = ((after.cpuMs - before.cpuMs) * 1_000) / (ours.eventsPerSecond * (seconds + 2));
     report("  round", {
       producerPerformance: round(reference),

@@ -29,7 +29,7 @@ export interface Admission {
 }
 
 /** 2 ms or so of work per turn: what another sender's request waits at most behind those of one. */
-const DEFAULT_LIMITS: AdmissionLimits = { sharedBytes: 16 << 20, maxBytes: 24 << 20, bytesPerTurn: 64 << 10 };
+const DEFAULT_LIMITS: AdmissionLimits = { sharedBytes: 10 << 20, maxBytes: 16 << 20, bytesPerTurn: 64 << 10 };
 /** What a request costs beside its bytes: an event of 200 bytes takes as long as 1,200 of a batch. */
 const REQUEST_BYTES = 1_024;
 

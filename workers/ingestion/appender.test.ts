@@ -26,7 +26,7 @@ function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLim
     partitionCount: PARTITIONS,
     tenancyVersion: () => 7,
     onError: () => undefined,
-    limits: { maxItems: 100, maxBytes: 1 << 20, patienceMs: 2_000, ...limits },
+    limits: { maxItems: 100, maxBytes: 1 << 20, patienceMs: 2_000, sendsPerPartition: 1, ...limits },
   });
   return {
     append: (items: readonly ReceivedItem[], sender = "acme") => appender.append(items, sender),
@@ -73,6 +73,23 @@ describe("the queue in front of the log", () => {
     expect(log.sends).toHaveLength(2);
     log.sends[1]?.answer();
     await second;
+  });
+
+  test("while the log stores one record the next is sent, but no more at once than allowed", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log, { sendsPerPartition: 2 });
+    const requests = [];
+    for (const id of ["a", "b", "c", "d"]) {
+      requests.push(appender.append([receivedItem({ id })]));
+      await turn();
+    }
+    expect(log.sends.map(({ records }) => idsOf(records))).toEqual([["a"], ["b"]]);
+    log.sends[1]?.answer();
+    await requests[1];
+    await turn();
+    expect(idsOf(log.sends[2]?.records ?? [])).toEqual(["c", "d"]);
+    for (const send of log.sends) send.answer();
+    await Promise.all(requests);
   });
 
   test("a request over several partitions is answered when the last of them has its part", async () => {

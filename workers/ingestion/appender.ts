@@ -24,6 +24,8 @@ export interface AppenderLimits {
   readonly maxBytes: number;
   /** How long a request waits for the log before it is told to come again, ms. */
   readonly patienceMs: number;
+  /** Sends of one partition under way at once: while the log stores one, the next is prepared and sent. */
+  readonly sendsPerPartition: number;
 }
 
 export interface Appender {
@@ -38,7 +40,12 @@ export interface Appender {
 }
 
 /** Patience is short of the 2 s within which a client is promised an answer. */
-const DEFAULT_LIMITS: AppenderLimits = { maxItems: 50_000, maxBytes: 32 << 20, patienceMs: 1_500 };
+const DEFAULT_LIMITS: AppenderLimits = {
+  maxItems: 50_000,
+  maxBytes: 16 << 20,
+  patienceMs: 1_500,
+  sendsPerPartition: USAGE_RECEIVED.concurrentAppends ?? 1,
+};
 /** Below the broker's limit of 1 MiB per batch. */
 const MAX_RECORD_BYTES = 700_000;
 const MAX_ITEMS_PER_RECORD = MAX_ITEMS_PER_STEP;
@@ -56,27 +63,37 @@ interface Waiting {
   readonly failed: (error: unknown) => void;
 }
 
+interface Partition {
+  readonly partition: number;
+  readonly queue: FairQueue<Waiting>;
+  /** Under way now. */
+  sends: number;
+  /** Whether one of them has yet to take its items. */
+  isStarting: boolean;
+}
+
 interface EncodedItem {
   readonly json: string;
   readonly bytes: number;
 }
 
 /**
- * Packs the items of many requests into few log records: while one send of a partition is under way, what arrives for it
+ * Packs the items of many requests into few log records: while sends of a partition are under way, what arrives for it
  * waits and goes together. The wait is bounded by count and bytes across the process, so memory is too. What was not sent
  * when its client lost patience is dropped; what was holds its place until the log has answered.
  */
 export function createAppender(options: AppenderOptions): Appender {
   const limits = options.limits ?? DEFAULT_LIMITS;
-  const queues = new Map<number, FairQueue<Waiting>>();
-  const sending = new Map<number, Promise<void>>();
+  const partitions = new Map<number, Partition>();
+  const running = new Set<Promise<void>>();
   let items = 0;
   let bytes = 0;
   let stopped = false;
 
   function enqueue(partition: number, encoded: readonly EncodedItem[], sender: string) {
-    const queue = queues.get(partition) ?? createFairQueue<Waiting>(TURN_BYTES);
-    queues.set(partition, queue);
+    const known = partitions.get(partition);
+    const state = known ?? { partition, queue: createFairQueue<Waiting>(TURN_BYTES), sends: 0, isStarting: false };
+    partitions.set(partition, state);
     const { promise, resolve, reject } = withResolvers();
     const part: Waiting = {
       items: encoded,
@@ -87,8 +104,8 @@ export function createAppender(options: AppenderOptions): Appender {
     };
     items += part.items.length;
     bytes += part.bytes;
-    queue.push(sender, part, part.bytes);
-    if (!sending.has(partition)) sending.set(partition, drain(partition, queue));
+    state.queue.push(sender, part, part.bytes);
+    if (state.sends < limits.sendsPerPartition && !state.isStarting) start(state);
     return { part, settled: promise };
   }
 
@@ -99,18 +116,27 @@ export function createAppender(options: AppenderOptions): Appender {
     part.bytes = 0;
   }
 
-  async function drain(partition: number, queue: FairQueue<Waiting>): Promise<void> {
-    // What arrives in this turn of the event loop goes with the first record.
-    await new Promise((resolve) => setImmediate(resolve));
-    while (queue.size > 0) {
-      const group = queue.take(MAX_SEND_BYTES).filter((part) => part.items.length > 0);
-      if (group.length > 0) await send(partition, group, queue);
-    }
-    // In the same step as the look at the queue: what came between the two would wait for a send that never starts.
-    sending.delete(partition);
+  function start(state: Partition): void {
+    const drained = drain(state);
+    running.add(drained);
+    void drained.finally(() => running.delete(drained));
   }
 
-  async function send(partition: number, group: readonly Waiting[], queue: FairQueue<Waiting>): Promise<void> {
+  async function drain(state: Partition): Promise<void> {
+    state.sends += 1;
+    // What arrives in this turn of the event loop goes with the first record.
+    state.isStarting = true;
+    await new Promise((resolve) => setImmediate(resolve));
+    state.isStarting = false;
+    while (state.queue.size > 0) {
+      const group = state.queue.take(MAX_SEND_BYTES).filter((part) => part.items.length > 0);
+      if (group.length > 0) await send(state, group);
+    }
+    // In the same step as the look at the queue: what came between the two would wait for a send that never starts.
+    state.sends -= 1;
+  }
+
+  async function send({ partition, queue }: Partition, group: readonly Waiting[]): Promise<void> {
     for (const part of group) part.isSending = true;
     const encoded = group.flatMap((part) => part.items);
     try {
@@ -148,7 +174,7 @@ export function createAppender(options: AppenderOptions): Appender {
     },
     async stop() {
       stopped = true;
-      await Promise.all(sending.values());
+      await Promise.all(running);
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Clock } from "#kernel/clock.js";
 import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
@@ -84,6 +85,8 @@ export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
       reply.raw.once("close", admitted.leave);
     } catch (error) {
       options.metrics.refused(error instanceof MetrlyError ? error.code : "INTERNAL");
+      // Its body stays in the network meanwhile: a sender that tries again at once would keep the edge from its work.
+      await delay(REFUSAL_DELAY_MS);
       throw error;
     }
   }
@@ -120,6 +123,8 @@ export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
   }
 }
 
+/** Short of the 2 s within which a client is promised an answer. */
+const REFUSAL_DELAY_MS = 500;
 /** A platform key sends for many tenants. */
 const PLATFORM_KEY_WEIGHT = 8;
 const INFLATION = 8;
