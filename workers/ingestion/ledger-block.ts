@@ -13,6 +13,7 @@ export interface LedgerBlock {
   readonly ticked_ms: number | null;
   readonly is_shared: boolean;
   readonly tenants: readonly string[];
+  readonly event_count: number;
   readonly entries: string;
 }
 
@@ -46,6 +47,7 @@ function blockOf(entries: readonly LedgerEntry[]): LedgerBlock {
     ticked_ms: ticked,
     is_shared: isShared,
     tenants: [...tenants],
+    event_count: entries.filter(({ kind }) => kind === "event").length,
     entries: JSON.stringify(entries.map(storedOf)),
   };
 }

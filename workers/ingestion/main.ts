@@ -1,6 +1,7 @@
 import type { Room, RoomContext } from "#platform/room.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { measureAccounting } from "./accounting.js";
+import { startAccountingWatch } from "./accounting-watch.js";
 import { createAppender } from "./appender.js";
 import { createEventControl } from "./event-control.js";
 import { createEventLookup } from "./event-lookup.js";
@@ -58,6 +59,7 @@ export async function startIngestion(context: RoomContext): Promise<Room> {
   const ticks = startTicks({ log, database, clock, logger, intervalMs: config.tickIntervalMs, assigned });
   parts.ticks = ticks;
   const trimming = startTrimming(log, recorder, warn("usage.received could not be trimmed"));
+  const accounting = startAccountingWatch({ database, log, clock, registry: context.metrics, logger, assigned });
 
   const events = createEventLookup(database, partitionCount);
   const subgraph = await buildIngestionSubgraph({
@@ -72,9 +74,9 @@ export async function startIngestion(context: RoomContext): Promise<Room> {
       registerEdge(app, { tenancy, clock, appender, metrics, events });
       registerLedgerRoutes(app, { database, identityTokens, partitionCount });
     },
-    readiness: createReadiness({ recorder, publisher, ticks, log, clock }),
+    readiness: createReadiness({ recorder, publisher, ticks, accounting, log, clock }),
     async stop() {
-      await Promise.all([appender.stop(), ticks.stop(), trimming.stop()]);
+      await Promise.all([appender.stop(), ticks.stop(), trimming.stop(), accounting.stop()]);
       await recorder.stop();
       await publisher.stop();
       await database.stop();

@@ -3,6 +3,7 @@ import type { Clock } from "#kernel/clock.js";
 import type { EventLog } from "#platform/event-log.js";
 import type { Readiness } from "#platform/room.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
+import type { AccountingWatch } from "./accounting-watch.js";
 import type { Publisher } from "./publisher.js";
 import type { Recorder } from "./recorder.js";
 import type { Ticks } from "./ticks.js";
@@ -14,15 +15,17 @@ export interface ReadinessOptions {
   readonly recorder: Pick<Recorder, "lastProgressAt">;
   readonly publisher: Pick<Publisher, "stuckSince">;
   readonly ticks: Pick<Ticks, "problem">;
+  readonly accounting: Pick<AccountingWatch, "problem">;
   readonly log: Pick<EventLog, "bounds">;
   readonly clock: Clock;
 }
 
-/** Ready means that things move: the recorder, the publisher, the clocks together, and the log answers. */
+/** Ready means that things move: the recorder, the publisher, the clocks together, the accounts add up, and the log answers. */
 export function createReadiness({
   recorder,
   publisher,
   ticks,
+  accounting,
   log,
   clock,
 }: ReadinessOptions): () => Promise<Readiness> {
@@ -34,6 +37,8 @@ export function createReadiness({
     if (stuckSince !== undefined && clock.now() - stuckSince > STILL_MS) reasons.push("the ledger is not published");
     const clocks = ticks.problem();
     if (clocks !== undefined) reasons.push(clocks);
+    const unaccounted = accounting.problem();
+    if (unaccounted !== undefined) reasons.push(unaccounted);
     if (!(await answers(log))) reasons.push("the event log does not answer");
     return { ready: reasons.length === 0, reasons };
   };

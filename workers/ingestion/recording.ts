@@ -36,6 +36,8 @@ export interface Recorded {
   readonly entries: readonly LedgerEntry[];
   readonly duplicates: number;
   readonly quarantined: number;
+  /** Events that were accepted out of quarantine. */
+  readonly released: number;
 }
 /** The partition was recorded further by someone else: read on at `next`. */
 export interface Fenced {
@@ -100,7 +102,12 @@ function recordStamped(
       recordedThrough: Math.max(cursor.recordedThrough, last.timestamp),
       lastRecord: recordUuid(last.value),
     };
-    await moveCursor(tx, partition, first, moved);
+    await moveCursor(tx, partition, first, moved, {
+      items: step.elements.filter(({ kind }) => kind === "item").length,
+      events: effect.entries.filter(({ kind }) => kind === "event").length,
+      duplicates: effect.duplicates,
+      quarantined: effect.quarantined - effect.released,
+    });
     return { kind: "recorded", cursor: moved, ...effect };
   });
 }
@@ -141,7 +148,7 @@ async function recordElements(
   await saveBatch(tx, partition, outcome);
   let duplicates = 0;
   for (const count of outcome.duplicates.values()) duplicates += count;
-  return { entries: outcome.entries, duplicates, quarantined: outcome.quarantined.length };
+  return { entries: outcome.entries, duplicates, quarantined: outcome.quarantined.length, released: 0 };
 }
 
 function invalidFor(tenancy: Meters, type: string, value: unknown, version: number): string | undefined {
@@ -167,7 +174,7 @@ async function recordLookup(
       ? await recordVoid(tx, partition, control, common)
       : await recordResolution(tx, partition, control, common, tenancy);
   await appendToLedger(tx, partition, entries);
-  return { entries, duplicates: 0, quarantined: 0 };
+  return { entries, duplicates: 0, quarantined: 0, released: control.kind === "resolve" ? entries.length : 0 };
 }
 
 type Common = Stamp & { readonly seq: number };

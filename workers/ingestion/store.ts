@@ -6,6 +6,14 @@ import type { AccountChange, BatchOutcome, KnownKey, Quarantined } from "./rules
 
 /** What is written while recording; `store-reads.ts` has what is only read. No other file knows this database. */
 
+/** Of all items of a partition: items = events + duplicates + quarantined, or something was lost or doubled. */
+export interface ItemTotals {
+  readonly items: number;
+  readonly events: number;
+  readonly duplicates: number;
+  readonly quarantined: number;
+}
+
 export interface RecorderCursor {
   /** Offset in usage.received that is recorded next. */
   readonly next: number;
@@ -65,12 +73,22 @@ function cursorOf(row: CursorRow | undefined): RecorderCursor {
 }
 
 /** Moves the cursor by compare-and-swap. Throws when it is not at `from`: the lock was not held. */
-export async function moveCursor(tx: Transaction, partition: number, from: number, to: RecorderCursor): Promise<void> {
+export async function moveCursor(
+  tx: Transaction,
+  partition: number,
+  from: number,
+  to: RecorderCursor,
+  added: ItemTotals,
+): Promise<void> {
   const { rowCount } = await tx.query({
     name: "move-cursor",
-    text: `UPDATE recorder_cursor SET next = $3, seq = $4, tenancy_version = $5, recorded_through_ms = $6, last_record = $7
+    text: `UPDATE recorder_cursor SET next = $3, seq = $4, tenancy_version = $5, recorded_through_ms = $6, last_record = $7,
+             items = items + $8, events = events + $9, duplicates = duplicates + $10, quarantined = quarantined + $11
            WHERE partition = $1 AND next = $2`,
-    values: [partition, from, to.next, to.seq, to.tenancyVersion, to.recordedThrough, to.lastRecord],
+    values: [
+      ...[partition, from, to.next, to.seq, to.tenancyVersion, to.recordedThrough, to.lastRecord],
+      ...[added.items, added.events, added.duplicates, added.quarantined],
+    ],
   });
   if (rowCount !== 1) throw new Error(`the cursor of partition ${partition} moved while its row was locked`);
 }
@@ -132,10 +150,10 @@ export async function appendToLedger(
   await tx.query({
     name: "append-ledger",
     text: `INSERT INTO ledger_block (partition, first_seq, last_seq, recorded_at_ms, tenancy_version, ticked_ms, is_shared,
-             tenants, entries)
-           SELECT $1, f, l, r, v, t, s, ARRAY(SELECT json_array_elements_text(n::json)), e
+             tenants, entries, event_count)
+           SELECT $1, f, l, r, v, t, s, ARRAY(SELECT json_array_elements_text(n::json)), e, c
            FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[], $8::text[],
-             $9::text[]) AS b(f, l, r, v, t, s, n, e)`,
+             $9::text[], $10::int[]) AS b(f, l, r, v, t, s, n, e, c)`,
     values: [
       partition,
       column("first_seq"),
@@ -146,6 +164,7 @@ export async function appendToLedger(
       column("is_shared"),
       blocks.map(({ tenants }) => JSON.stringify(tenants)),
       column("entries"),
+      column("event_count"),
     ],
   });
 }

@@ -1136,7 +1136,11 @@ export const RecorderCursorScalarFieldEnum = {
   seq: 'seq',
   tenancyVersion: 'tenancyVersion',
   recordedThroughMs: 'recordedThroughMs',
-  lastRecord: 'lastRecord'
+  lastRecord: 'lastRecord',
+  items: 'items',
+  events: 'events',
+  duplicates: 'duplicates',
+  quarantined: 'quarantined'
 } as const
 
 export type RecorderCursorScalarFieldEnum = (typeof RecorderCursorScalarFieldEnum)[keyof typeof RecorderCursorScalarFieldEnum]
@@ -1159,7 +1163,8 @@ export const LedgerBlockScalarFieldEnum = {
   tickedMs: 'tickedMs',
   isShared: 'isShared',
   tenants: 'tenants',
-  entries: 'entries'
+  entries: 'entries',
+  eventCount: 'eventCount'
 } as const
 
 export type LedgerBlockScalarFieldEnum = (typeof LedgerBlockScalarFieldEnum)[keyof typeof LedgerBlockScalarFieldEnum]

@@ -84,7 +84,11 @@ export const RecorderCursorScalarFieldEnum = {
   seq: 'seq',
   tenancyVersion: 'tenancyVersion',
   recordedThroughMs: 'recordedThroughMs',
-  lastRecord: 'lastRecord'
+  lastRecord: 'lastRecord',
+  items: 'items',
+  events: 'events',
+  duplicates: 'duplicates',
+  quarantined: 'quarantined'
 } as const
 
 export type RecorderCursorScalarFieldEnum = (typeof RecorderCursorScalarFieldEnum)[keyof typeof RecorderCursorScalarFieldEnum]
@@ -107,7 +111,8 @@ export const LedgerBlockScalarFieldEnum = {
   tickedMs: 'tickedMs',
   isShared: 'isShared',
   tenants: 'tenants',
-  entries: 'entries'
+  entries: 'entries',
+  eventCount: 'eventCount'
 } as const
 
 export type LedgerBlockScalarFieldEnum = (typeof LedgerBlockScalarFieldEnum)[keyof typeof LedgerBlockScalarFieldEnum]

@@ -33,6 +33,7 @@ export type LedgerBlockAvgAggregateOutputType = {
   recordedAtMs: number | null
   tenancyVersion: number | null
   tickedMs: number | null
+  eventCount: number | null
 }
 
 export type LedgerBlockSumAggregateOutputType = {
@@ -42,6 +43,7 @@ export type LedgerBlockSumAggregateOutputType = {
   recordedAtMs: bigint | null
   tenancyVersion: bigint | null
   tickedMs: bigint | null
+  eventCount: number | null
 }
 
 export type LedgerBlockMinAggregateOutputType = {
@@ -53,6 +55,7 @@ export type LedgerBlockMinAggregateOutputType = {
   tickedMs: bigint | null
   isShared: boolean | null
   entries: string | null
+  eventCount: number | null
 }
 
 export type LedgerBlockMaxAggregateOutputType = {
@@ -64,6 +67,7 @@ export type LedgerBlockMaxAggregateOutputType = {
   tickedMs: bigint | null
   isShared: boolean | null
   entries: string | null
+  eventCount: number | null
 }
 
 export type LedgerBlockCountAggregateOutputType = {
@@ -76,6 +80,7 @@ export type LedgerBlockCountAggregateOutputType = {
   isShared: number
   tenants: number
   entries: number
+  eventCount: number
   _all: number
 }
 
@@ -87,6 +92,7 @@ export type LedgerBlockAvgAggregateInputType = {
   recordedAtMs?: true
   tenancyVersion?: true
   tickedMs?: true
+  eventCount?: true
 }
 
 export type LedgerBlockSumAggregateInputType = {
@@ -96,6 +102,7 @@ export type LedgerBlockSumAggregateInputType = {
   recordedAtMs?: true
   tenancyVersion?: true
   tickedMs?: true
+  eventCount?: true
 }
 
 export type LedgerBlockMinAggregateInputType = {
@@ -107,6 +114,7 @@ export type LedgerBlockMinAggregateInputType = {
   tickedMs?: true
   isShared?: true
   entries?: true
+  eventCount?: true
 }
 
 export type LedgerBlockMaxAggregateInputType = {
@@ -118,6 +126,7 @@ export type LedgerBlockMaxAggregateInputType = {
   tickedMs?: true
   isShared?: true
   entries?: true
+  eventCount?: true
 }
 
 export type LedgerBlockCountAggregateInputType = {
@@ -130,6 +139,7 @@ export type LedgerBlockCountAggregateInputType = {
   isShared?: true
   tenants?: true
   entries?: true
+  eventCount?: true
   _all?: true
 }
 
@@ -229,6 +239,7 @@ export type LedgerBlockGroupByOutputType = {
   isShared: boolean
   tenants: string[]
   entries: string
+  eventCount: number | null
   _count: LedgerBlockCountAggregateOutputType | null
   _avg: LedgerBlockAvgAggregateOutputType | null
   _sum: LedgerBlockSumAggregateOutputType | null
@@ -264,6 +275,7 @@ export type LedgerBlockWhereInput = {
   isShared?: Prisma.BoolFilter<"LedgerBlock"> | boolean
   tenants?: Prisma.StringNullableListFilter<"LedgerBlock">
   entries?: Prisma.StringFilter<"LedgerBlock"> | string
+  eventCount?: Prisma.IntNullableFilter<"LedgerBlock"> | number | null
 }
 
 export type LedgerBlockOrderByWithRelationInput = {
@@ -276,6 +288,7 @@ export type LedgerBlockOrderByWithRelationInput = {
   isShared?: Prisma.SortOrder
   tenants?: Prisma.SortOrder
   entries?: Prisma.SortOrder
+  eventCount?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type LedgerBlockWhereUniqueInput = Prisma.AtLeast<{
@@ -292,6 +305,7 @@ export type LedgerBlockWhereUniqueInput = Prisma.AtLeast<{
   isShared?: Prisma.BoolFilter<"LedgerBlock"> | boolean
   tenants?: Prisma.StringNullableListFilter<"LedgerBlock">
   entries?: Prisma.StringFilter<"LedgerBlock"> | string
+  eventCount?: Prisma.IntNullableFilter<"LedgerBlock"> | number | null
 }, "partition_lastSeq_recordedAtMs">
 
 export type LedgerBlockOrderByWithAggregationInput = {
@@ -304,6 +318,7 @@ export type LedgerBlockOrderByWithAggregationInput = {
   isShared?: Prisma.SortOrder
   tenants?: Prisma.SortOrder
   entries?: Prisma.SortOrder
+  eventCount?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.LedgerBlockCountOrderByAggregateInput
   _avg?: Prisma.LedgerBlockAvgOrderByAggregateInput
   _max?: Prisma.LedgerBlockMaxOrderByAggregateInput
@@ -324,6 +339,7 @@ export type LedgerBlockScalarWhereWithAggregatesInput = {
   isShared?: Prisma.BoolWithAggregatesFilter<"LedgerBlock"> | boolean
   tenants?: Prisma.StringNullableListFilter<"LedgerBlock">
   entries?: Prisma.StringWithAggregatesFilter<"LedgerBlock"> | string
+  eventCount?: Prisma.IntNullableWithAggregatesFilter<"LedgerBlock"> | number | null
 }
 
 export type LedgerBlockCreateInput = {
@@ -336,6 +352,7 @@ export type LedgerBlockCreateInput = {
   isShared: boolean
   tenants?: Prisma.LedgerBlockCreatetenantsInput | string[]
   entries: string
+  eventCount?: number | null
 }
 
 export type LedgerBlockUncheckedCreateInput = {
@@ -348,6 +365,7 @@ export type LedgerBlockUncheckedCreateInput = {
   isShared: boolean
   tenants?: Prisma.LedgerBlockCreatetenantsInput | string[]
   entries: string
+  eventCount?: number | null
 }
 
 export type LedgerBlockUpdateInput = {
@@ -360,6 +378,7 @@ export type LedgerBlockUpdateInput = {
   isShared?: Prisma.BoolFieldUpdateOperationsInput | boolean
   tenants?: Prisma.LedgerBlockUpdatetenantsInput | string[]
   entries?: Prisma.StringFieldUpdateOperationsInput | string
+  eventCount?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
 }
 
 export type LedgerBlockUncheckedUpdateInput = {
@@ -372,6 +391,7 @@ export type LedgerBlockUncheckedUpdateInput = {
   isShared?: Prisma.BoolFieldUpdateOperationsInput | boolean
   tenants?: Prisma.LedgerBlockUpdatetenantsInput | string[]
   entries?: Prisma.StringFieldUpdateOperationsInput | string
+  eventCount?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
 }
 
 export type LedgerBlockCreateManyInput = {
@@ -384,6 +404,7 @@ export type LedgerBlockCreateManyInput = {
   isShared: boolean
   tenants?: Prisma.LedgerBlockCreatetenantsInput | string[]
   entries: string
+  eventCount?: number | null
 }
 
 export type LedgerBlockUpdateManyMutationInput = {
@@ -396,6 +417,7 @@ export type LedgerBlockUpdateManyMutationInput = {
   isShared?: Prisma.BoolFieldUpdateOperationsInput | boolean
   tenants?: Prisma.LedgerBlockUpdatetenantsInput | string[]
   entries?: Prisma.StringFieldUpdateOperationsInput | string
+  eventCount?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
 }
 
 export type LedgerBlockUncheckedUpdateManyInput = {
@@ -408,6 +430,7 @@ export type LedgerBlockUncheckedUpdateManyInput = {
   isShared?: Prisma.BoolFieldUpdateOperationsInput | boolean
   tenants?: Prisma.LedgerBlockUpdatetenantsInput | string[]
   entries?: Prisma.StringFieldUpdateOperationsInput | string
+  eventCount?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
 }
 
 export type StringNullableListFilter<$PrismaModel = never> = {
@@ -434,6 +457,7 @@ export type LedgerBlockCountOrderByAggregateInput = {
   isShared?: Prisma.SortOrder
   tenants?: Prisma.SortOrder
   entries?: Prisma.SortOrder
+  eventCount?: Prisma.SortOrder
 }
 
 export type LedgerBlockAvgOrderByAggregateInput = {
@@ -443,6 +467,7 @@ export type LedgerBlockAvgOrderByAggregateInput = {
   recordedAtMs?: Prisma.SortOrder
   tenancyVersion?: Prisma.SortOrder
   tickedMs?: Prisma.SortOrder
+  eventCount?: Prisma.SortOrder
 }
 
 export type LedgerBlockMaxOrderByAggregateInput = {
@@ -454,6 +479,7 @@ export type LedgerBlockMaxOrderByAggregateInput = {
   tickedMs?: Prisma.SortOrder
   isShared?: Prisma.SortOrder
   entries?: Prisma.SortOrder
+  eventCount?: Prisma.SortOrder
 }
 
 export type LedgerBlockMinOrderByAggregateInput = {
@@ -465,6 +491,7 @@ export type LedgerBlockMinOrderByAggregateInput = {
   tickedMs?: Prisma.SortOrder
   isShared?: Prisma.SortOrder
   entries?: Prisma.SortOrder
+  eventCount?: Prisma.SortOrder
 }
 
 export type LedgerBlockSumOrderByAggregateInput = {
@@ -474,6 +501,7 @@ export type LedgerBlockSumOrderByAggregateInput = {
   recordedAtMs?: Prisma.SortOrder
   tenancyVersion?: Prisma.SortOrder
   tickedMs?: Prisma.SortOrder
+  eventCount?: Prisma.SortOrder
 }
 
 export type LedgerBlockCreatetenantsInput = {
@@ -501,6 +529,14 @@ export type StringFieldUpdateOperationsInput = {
   set?: string
 }
 
+export type NullableIntFieldUpdateOperationsInput = {
+  set?: number | null
+  increment?: number
+  decrement?: number
+  multiply?: number
+  divide?: number
+}
+
 
 
 export type LedgerBlockSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -513,6 +549,7 @@ export type LedgerBlockSelect<ExtArgs extends runtime.Types.Extensions.InternalA
   isShared?: boolean
   tenants?: boolean
   entries?: boolean
+  eventCount?: boolean
 }, ExtArgs["result"]["ledgerBlock"]>
 
 export type LedgerBlockSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -525,6 +562,7 @@ export type LedgerBlockSelectCreateManyAndReturn<ExtArgs extends runtime.Types.E
   isShared?: boolean
   tenants?: boolean
   entries?: boolean
+  eventCount?: boolean
 }, ExtArgs["result"]["ledgerBlock"]>
 
 export type LedgerBlockSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -537,6 +575,7 @@ export type LedgerBlockSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.E
   isShared?: boolean
   tenants?: boolean
   entries?: boolean
+  eventCount?: boolean
 }, ExtArgs["result"]["ledgerBlock"]>
 
 export type LedgerBlockSelectScalar = {
@@ -549,9 +588,10 @@ export type LedgerBlockSelectScalar = {
   isShared?: boolean
   tenants?: boolean
   entries?: boolean
+  eventCount?: boolean
 }
 
-export type LedgerBlockOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"partition" | "firstSeq" | "lastSeq" | "recordedAtMs" | "tenancyVersion" | "tickedMs" | "isShared" | "tenants" | "entries", ExtArgs["result"]["ledgerBlock"]>
+export type LedgerBlockOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"partition" | "firstSeq" | "lastSeq" | "recordedAtMs" | "tenancyVersion" | "tickedMs" | "isShared" | "tenants" | "entries" | "eventCount", ExtArgs["result"]["ledgerBlock"]>
 
 export type $LedgerBlockPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "LedgerBlock"
@@ -566,6 +606,7 @@ export type $LedgerBlockPayload<ExtArgs extends runtime.Types.Extensions.Interna
     isShared: boolean
     tenants: string[]
     entries: string
+    eventCount: number | null
   }, ExtArgs["result"]["ledgerBlock"]>
   composites: {}
 }
@@ -998,6 +1039,7 @@ export interface LedgerBlockFieldRefs {
   readonly isShared: Prisma.FieldRef<"LedgerBlock", 'Boolean'>
   readonly tenants: Prisma.FieldRef<"LedgerBlock", 'String[]'>
   readonly entries: Prisma.FieldRef<"LedgerBlock", 'String'>
+  readonly eventCount: Prisma.FieldRef<"LedgerBlock", 'Int'>
 }
     
 

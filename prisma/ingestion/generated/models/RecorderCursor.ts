@@ -32,6 +32,10 @@ export type RecorderCursorAvgAggregateOutputType = {
   seq: number | null
   tenancyVersion: number | null
   recordedThroughMs: number | null
+  items: number | null
+  events: number | null
+  duplicates: number | null
+  quarantined: number | null
 }
 
 export type RecorderCursorSumAggregateOutputType = {
@@ -40,6 +44,10 @@ export type RecorderCursorSumAggregateOutputType = {
   seq: bigint | null
   tenancyVersion: bigint | null
   recordedThroughMs: bigint | null
+  items: bigint | null
+  events: bigint | null
+  duplicates: bigint | null
+  quarantined: bigint | null
 }
 
 export type RecorderCursorMinAggregateOutputType = {
@@ -49,6 +57,10 @@ export type RecorderCursorMinAggregateOutputType = {
   tenancyVersion: bigint | null
   recordedThroughMs: bigint | null
   lastRecord: string | null
+  items: bigint | null
+  events: bigint | null
+  duplicates: bigint | null
+  quarantined: bigint | null
 }
 
 export type RecorderCursorMaxAggregateOutputType = {
@@ -58,6 +70,10 @@ export type RecorderCursorMaxAggregateOutputType = {
   tenancyVersion: bigint | null
   recordedThroughMs: bigint | null
   lastRecord: string | null
+  items: bigint | null
+  events: bigint | null
+  duplicates: bigint | null
+  quarantined: bigint | null
 }
 
 export type RecorderCursorCountAggregateOutputType = {
@@ -67,6 +83,10 @@ export type RecorderCursorCountAggregateOutputType = {
   tenancyVersion: number
   recordedThroughMs: number
   lastRecord: number
+  items: number
+  events: number
+  duplicates: number
+  quarantined: number
   _all: number
 }
 
@@ -77,6 +97,10 @@ export type RecorderCursorAvgAggregateInputType = {
   seq?: true
   tenancyVersion?: true
   recordedThroughMs?: true
+  items?: true
+  events?: true
+  duplicates?: true
+  quarantined?: true
 }
 
 export type RecorderCursorSumAggregateInputType = {
@@ -85,6 +109,10 @@ export type RecorderCursorSumAggregateInputType = {
   seq?: true
   tenancyVersion?: true
   recordedThroughMs?: true
+  items?: true
+  events?: true
+  duplicates?: true
+  quarantined?: true
 }
 
 export type RecorderCursorMinAggregateInputType = {
@@ -94,6 +122,10 @@ export type RecorderCursorMinAggregateInputType = {
   tenancyVersion?: true
   recordedThroughMs?: true
   lastRecord?: true
+  items?: true
+  events?: true
+  duplicates?: true
+  quarantined?: true
 }
 
 export type RecorderCursorMaxAggregateInputType = {
@@ -103,6 +135,10 @@ export type RecorderCursorMaxAggregateInputType = {
   tenancyVersion?: true
   recordedThroughMs?: true
   lastRecord?: true
+  items?: true
+  events?: true
+  duplicates?: true
+  quarantined?: true
 }
 
 export type RecorderCursorCountAggregateInputType = {
@@ -112,6 +148,10 @@ export type RecorderCursorCountAggregateInputType = {
   tenancyVersion?: true
   recordedThroughMs?: true
   lastRecord?: true
+  items?: true
+  events?: true
+  duplicates?: true
+  quarantined?: true
   _all?: true
 }
 
@@ -208,6 +248,10 @@ export type RecorderCursorGroupByOutputType = {
   tenancyVersion: bigint
   recordedThroughMs: bigint
   lastRecord: string | null
+  items: bigint
+  events: bigint
+  duplicates: bigint
+  quarantined: bigint
   _count: RecorderCursorCountAggregateOutputType | null
   _avg: RecorderCursorAvgAggregateOutputType | null
   _sum: RecorderCursorSumAggregateOutputType | null
@@ -240,6 +284,10 @@ export type RecorderCursorWhereInput = {
   tenancyVersion?: Prisma.BigIntFilter<"RecorderCursor"> | bigint | number
   recordedThroughMs?: Prisma.BigIntFilter<"RecorderCursor"> | bigint | number
   lastRecord?: Prisma.UuidNullableFilter<"RecorderCursor"> | string | null
+  items?: Prisma.BigIntFilter<"RecorderCursor"> | bigint | number
+  events?: Prisma.BigIntFilter<"RecorderCursor"> | bigint | number
+  duplicates?: Prisma.BigIntFilter<"RecorderCursor"> | bigint | number
+  quarantined?: Prisma.BigIntFilter<"RecorderCursor"> | bigint | number
 }
 
 export type RecorderCursorOrderByWithRelationInput = {
@@ -249,6 +297,10 @@ export type RecorderCursorOrderByWithRelationInput = {
   tenancyVersion?: Prisma.SortOrder
   recordedThroughMs?: Prisma.SortOrder
   lastRecord?: Prisma.SortOrderInput | Prisma.SortOrder
+  items?: Prisma.SortOrder
+  events?: Prisma.SortOrder
+  duplicates?: Prisma.SortOrder
+  quarantined?: Prisma.SortOrder
 }
 
 export type RecorderCursorWhereUniqueInput = Prisma.AtLeast<{
@@ -261,6 +313,10 @@ export type RecorderCursorWhereUniqueInput = Prisma.AtLeast<{
   tenancyVersion?: Prisma.BigIntFilter<"RecorderCursor"> | bigint | number
   recordedThroughMs?: Prisma.BigIntFilter<"RecorderCursor"> | bigint | number
   lastRecord?: Prisma.UuidNullableFilter<"RecorderCursor"> | string | null
+  items?: Prisma.BigIntFilter<"RecorderCursor"> | bigint | number
+  events?: Prisma.BigIntFilter<"RecorderCursor"> | bigint | number
+  duplicates?: Prisma.BigIntFilter<"RecorderCursor"> | bigint | number
+  quarantined?: Prisma.BigIntFilter<"RecorderCursor"> | bigint | number
 }, "partition">
 
 export type RecorderCursorOrderByWithAggregationInput = {
@@ -270,6 +326,10 @@ export type RecorderCursorOrderByWithAggregationInput = {
   tenancyVersion?: Prisma.SortOrder
   recordedThroughMs?: Prisma.SortOrder
   lastRecord?: Prisma.SortOrderInput | Prisma.SortOrder
+  items?: Prisma.SortOrder
+  events?: Prisma.SortOrder
+  duplicates?: Prisma.SortOrder
+  quarantined?: Prisma.SortOrder
   _count?: Prisma.RecorderCursorCountOrderByAggregateInput
   _avg?: Prisma.RecorderCursorAvgOrderByAggregateInput
   _max?: Prisma.RecorderCursorMaxOrderByAggregateInput
@@ -287,6 +347,10 @@ export type RecorderCursorScalarWhereWithAggregatesInput = {
   tenancyVersion?: Prisma.BigIntWithAggregatesFilter<"RecorderCursor"> | bigint | number
   recordedThroughMs?: Prisma.BigIntWithAggregatesFilter<"RecorderCursor"> | bigint | number
   lastRecord?: Prisma.UuidNullableWithAggregatesFilter<"RecorderCursor"> | string | null
+  items?: Prisma.BigIntWithAggregatesFilter<"RecorderCursor"> | bigint | number
+  events?: Prisma.BigIntWithAggregatesFilter<"RecorderCursor"> | bigint | number
+  duplicates?: Prisma.BigIntWithAggregatesFilter<"RecorderCursor"> | bigint | number
+  quarantined?: Prisma.BigIntWithAggregatesFilter<"RecorderCursor"> | bigint | number
 }
 
 export type RecorderCursorCreateInput = {
@@ -296,6 +360,10 @@ export type RecorderCursorCreateInput = {
   tenancyVersion: bigint | number
   recordedThroughMs: bigint | number
   lastRecord?: string | null
+  items?: bigint | number
+  events?: bigint | number
+  duplicates?: bigint | number
+  quarantined?: bigint | number
 }
 
 export type RecorderCursorUncheckedCreateInput = {
@@ -305,6 +373,10 @@ export type RecorderCursorUncheckedCreateInput = {
   tenancyVersion: bigint | number
   recordedThroughMs: bigint | number
   lastRecord?: string | null
+  items?: bigint | number
+  events?: bigint | number
+  duplicates?: bigint | number
+  quarantined?: bigint | number
 }
 
 export type RecorderCursorUpdateInput = {
@@ -314,6 +386,10 @@ export type RecorderCursorUpdateInput = {
   tenancyVersion?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   recordedThroughMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastRecord?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  items?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  events?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  duplicates?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  quarantined?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type RecorderCursorUncheckedUpdateInput = {
@@ -323,6 +399,10 @@ export type RecorderCursorUncheckedUpdateInput = {
   tenancyVersion?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   recordedThroughMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastRecord?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  items?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  events?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  duplicates?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  quarantined?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type RecorderCursorCreateManyInput = {
@@ -332,6 +412,10 @@ export type RecorderCursorCreateManyInput = {
   tenancyVersion: bigint | number
   recordedThroughMs: bigint | number
   lastRecord?: string | null
+  items?: bigint | number
+  events?: bigint | number
+  duplicates?: bigint | number
+  quarantined?: bigint | number
 }
 
 export type RecorderCursorUpdateManyMutationInput = {
@@ -341,6 +425,10 @@ export type RecorderCursorUpdateManyMutationInput = {
   tenancyVersion?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   recordedThroughMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastRecord?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  items?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  events?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  duplicates?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  quarantined?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type RecorderCursorUncheckedUpdateManyInput = {
@@ -350,6 +438,10 @@ export type RecorderCursorUncheckedUpdateManyInput = {
   tenancyVersion?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   recordedThroughMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastRecord?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  items?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  events?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  duplicates?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  quarantined?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type RecorderCursorCountOrderByAggregateInput = {
@@ -359,6 +451,10 @@ export type RecorderCursorCountOrderByAggregateInput = {
   tenancyVersion?: Prisma.SortOrder
   recordedThroughMs?: Prisma.SortOrder
   lastRecord?: Prisma.SortOrder
+  items?: Prisma.SortOrder
+  events?: Prisma.SortOrder
+  duplicates?: Prisma.SortOrder
+  quarantined?: Prisma.SortOrder
 }
 
 export type RecorderCursorAvgOrderByAggregateInput = {
@@ -367,6 +463,10 @@ export type RecorderCursorAvgOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   tenancyVersion?: Prisma.SortOrder
   recordedThroughMs?: Prisma.SortOrder
+  items?: Prisma.SortOrder
+  events?: Prisma.SortOrder
+  duplicates?: Prisma.SortOrder
+  quarantined?: Prisma.SortOrder
 }
 
 export type RecorderCursorMaxOrderByAggregateInput = {
@@ -376,6 +476,10 @@ export type RecorderCursorMaxOrderByAggregateInput = {
   tenancyVersion?: Prisma.SortOrder
   recordedThroughMs?: Prisma.SortOrder
   lastRecord?: Prisma.SortOrder
+  items?: Prisma.SortOrder
+  events?: Prisma.SortOrder
+  duplicates?: Prisma.SortOrder
+  quarantined?: Prisma.SortOrder
 }
 
 export type RecorderCursorMinOrderByAggregateInput = {
@@ -385,6 +489,10 @@ export type RecorderCursorMinOrderByAggregateInput = {
   tenancyVersion?: Prisma.SortOrder
   recordedThroughMs?: Prisma.SortOrder
   lastRecord?: Prisma.SortOrder
+  items?: Prisma.SortOrder
+  events?: Prisma.SortOrder
+  duplicates?: Prisma.SortOrder
+  quarantined?: Prisma.SortOrder
 }
 
 export type RecorderCursorSumOrderByAggregateInput = {
@@ -393,6 +501,10 @@ export type RecorderCursorSumOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   tenancyVersion?: Prisma.SortOrder
   recordedThroughMs?: Prisma.SortOrder
+  items?: Prisma.SortOrder
+  events?: Prisma.SortOrder
+  duplicates?: Prisma.SortOrder
+  quarantined?: Prisma.SortOrder
 }
 
 export type IntFieldUpdateOperationsInput = {
@@ -424,6 +536,10 @@ export type RecorderCursorSelect<ExtArgs extends runtime.Types.Extensions.Intern
   tenancyVersion?: boolean
   recordedThroughMs?: boolean
   lastRecord?: boolean
+  items?: boolean
+  events?: boolean
+  duplicates?: boolean
+  quarantined?: boolean
 }, ExtArgs["result"]["recorderCursor"]>
 
 export type RecorderCursorSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -433,6 +549,10 @@ export type RecorderCursorSelectCreateManyAndReturn<ExtArgs extends runtime.Type
   tenancyVersion?: boolean
   recordedThroughMs?: boolean
   lastRecord?: boolean
+  items?: boolean
+  events?: boolean
+  duplicates?: boolean
+  quarantined?: boolean
 }, ExtArgs["result"]["recorderCursor"]>
 
 export type RecorderCursorSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -442,6 +562,10 @@ export type RecorderCursorSelectUpdateManyAndReturn<ExtArgs extends runtime.Type
   tenancyVersion?: boolean
   recordedThroughMs?: boolean
   lastRecord?: boolean
+  items?: boolean
+  events?: boolean
+  duplicates?: boolean
+  quarantined?: boolean
 }, ExtArgs["result"]["recorderCursor"]>
 
 export type RecorderCursorSelectScalar = {
@@ -451,9 +575,13 @@ export type RecorderCursorSelectScalar = {
   tenancyVersion?: boolean
   recordedThroughMs?: boolean
   lastRecord?: boolean
+  items?: boolean
+  events?: boolean
+  duplicates?: boolean
+  quarantined?: boolean
 }
 
-export type RecorderCursorOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"partition" | "next" | "seq" | "tenancyVersion" | "recordedThroughMs" | "lastRecord", ExtArgs["result"]["recorderCursor"]>
+export type RecorderCursorOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"partition" | "next" | "seq" | "tenancyVersion" | "recordedThroughMs" | "lastRecord" | "items" | "events" | "duplicates" | "quarantined", ExtArgs["result"]["recorderCursor"]>
 
 export type $RecorderCursorPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "RecorderCursor"
@@ -465,6 +593,10 @@ export type $RecorderCursorPayload<ExtArgs extends runtime.Types.Extensions.Inte
     tenancyVersion: bigint
     recordedThroughMs: bigint
     lastRecord: string | null
+    items: bigint
+    events: bigint
+    duplicates: bigint
+    quarantined: bigint
   }, ExtArgs["result"]["recorderCursor"]>
   composites: {}
 }
@@ -894,6 +1026,10 @@ export interface RecorderCursorFieldRefs {
   readonly tenancyVersion: Prisma.FieldRef<"RecorderCursor", 'BigInt'>
   readonly recordedThroughMs: Prisma.FieldRef<"RecorderCursor", 'BigInt'>
   readonly lastRecord: Prisma.FieldRef<"RecorderCursor", 'String'>
+  readonly items: Prisma.FieldRef<"RecorderCursor", 'BigInt'>
+  readonly events: Prisma.FieldRef<"RecorderCursor", 'BigInt'>
+  readonly duplicates: Prisma.FieldRef<"RecorderCursor", 'BigInt'>
+  readonly quarantined: Prisma.FieldRef<"RecorderCursor", 'BigInt'>
 }
     
 
