@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { SERVICES } from "#platform/room.js";
 import { watchAlerts } from "./alerts.js";
 import { reportFailure } from "./failure.js";
+import { republishLedger } from "./republish.js";
 import { sendUsage } from "./send.js";
 import type { Composition } from "./system.js";
 import { verifyInvoice } from "./verify.js";
@@ -15,10 +16,19 @@ program
   .action(() => run("all"));
 
 for (const role of ["gateway", ...SERVICES] as const) {
-  program
+  const command = program
     .command(role)
     .description(`run ${role} as a process of its own`)
     .action(() => run(role));
+  if (role === "ingestion")
+    command
+      .command("republish")
+      .description("send a range of a partition's ledger to usage.recorded once more; readers skip what they have")
+      .requiredOption("--partition <n>", "the partition")
+      .requiredOption("--from <seq>", "the first entry")
+      .requiredOption("--to <seq>", "the last entry")
+      .option("--url <url>", "ingestion's address (default: METRLY_INGESTION_URL or http://127.0.0.1:METRLY_PORT)")
+      .action((options) => republishLedger(options, process.env));
 }
 
 async function run(composition: Composition): Promise<void> {

@@ -31,6 +31,8 @@ export interface LedgerClient {
 }
 
 export const LEDGER_PATH = "/internal/ledger";
+/** `POST` with partition, from and to: sends a piece of the ledger to usage.recorded once more; for operators. */
+export const REPUBLISH_PATH = "/internal/republish";
 export const LEDGER_AUDIENCE = "ingestion";
 /** Header of the signed internal identity on calls between rooms. */
 export const IDENTITY_HEADER = "x-metrly-identity";

@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLedgerClient, LEDGER_AUDIENCE, type LedgerClient } from "#platform/ledger-client.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import type { Role } from "#schema/policy.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
 import { readCursor } from "./store.js";
+import { readPublished } from "./store-reads.js";
 import {
   appendItems,
   appendRecord,
   identityTokens,
   openWorld,
+  publishedEntries,
   receivedItem,
   startRoom,
   type World,
@@ -107,6 +110,24 @@ describe.skipIf(!hasPostgres)("the internal ledger API", () => {
       entries: [],
       nextSeq: 100_000,
     });
+  });
+
+  test("a range is published once more, up to what was published and no further, by an administrator only", async () => {
+    const whole = await readAll(10_000);
+    await waitFor(async () => (await readPublished(world.database, 0)) >= whole.length, { what: "all published" });
+    const send = async (query: string, roles: Role[]) => {
+      const identity = { kind: "SERVICE" as const, id: "cli", tenantId: null, roles, scopes: [] };
+      const headers = { "x-metrly-identity": await identityTokens.sign(identity, LEDGER_AUDIENCE) };
+      return room.app.inject({ method: "POST", url: `/internal/republish?${query}`, headers });
+    };
+    const before = (await publishedEntries(world.log, 0)).length;
+    expect((await send("partition=0&from=5&to=8", [])).statusCode).toBe(403);
+    const answer = await send("partition=0&from=5&to=8", ["PLATFORM_ADMIN"]);
+    expect(answer.json()).toEqual({ entries: 4, nextSeq: 9 });
+    const published = await publishedEntries(world.log, 0);
+    expect(published.slice(before)).toEqual(whole.slice(4, 8));
+    for (const query of ["partition=0&from=8&to=5", "partition=0&from=100000&to=100000", "partition=9&from=1&to=1"])
+      expect((await send(query, ["PLATFORM_ADMIN"])).statusCode).toBe(400);
   });
 
   test("only rooms with a fresh identity for this audience may read", async () => {

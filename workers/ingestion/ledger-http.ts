@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MetrlyError } from "#kernel/errors.js";
 import type { Database } from "#platform/database.js";
+import type { EventLog } from "#platform/event-log.js";
 import type { IdentityTokens } from "#platform/identity.js";
 import {
   IDENTITY_HEADER,
@@ -8,24 +9,43 @@ import {
   LEDGER_PAGE_LIMIT,
   LEDGER_PATH,
   type LedgerQuery,
+  REPUBLISH_PATH,
 } from "#platform/ledger-client.js";
+import type { Identity } from "#schema/policy.js";
+import { republish } from "./republish.js";
 import { readLedger } from "./store-reads.js";
 
 export interface LedgerRouteOptions {
   readonly database: Database;
   readonly identityTokens: IdentityTokens;
   readonly partitionCount: number;
+  readonly log: Pick<EventLog, "append">;
 }
 
 /** The internal ledger API (`platform/ledger-client.ts` calls it): for other rooms only, never for clients. */
 export function registerLedgerRoutes(app: FastifyInstance, options: LedgerRouteOptions): void {
-  app.get(LEDGER_PATH, async (request, reply) => {
+  async function authenticate(request: FastifyRequest): Promise<Identity> {
     const token = request.headers[IDENTITY_HEADER];
     const identity = await options.identityTokens.verify(
       typeof token === "string" ? token : undefined,
       LEDGER_AUDIENCE,
     );
     if (identity.kind !== "SERVICE") throw new MetrlyError("FORBIDDEN", "The ledger is for rooms of this installation");
+    return identity;
+  }
+
+  app.post(REPUBLISH_PATH, async (request, reply) => {
+    const { roles } = await authenticate(request);
+    if (!roles.includes("PLATFORM_ADMIN")) throw new MetrlyError("FORBIDDEN", "Republishing needs PLATFORM_ADMIN");
+    const { searchParams } = new URL(request.url, "http://localhost");
+    const partition = integer(searchParams, "partition", 0, options.partitionCount - 1);
+    const from = integer(searchParams, "from", 1, Number.MAX_SAFE_INTEGER);
+    const to = integer(searchParams, "to", from, Number.MAX_SAFE_INTEGER);
+    return reply.send(await republish(options, partition, from, to));
+  });
+
+  app.get(LEDGER_PATH, async (request, reply) => {
+    await authenticate(request);
     const query = readQuery(request, options.partitionCount);
     const page = await readLedger(options.database, query);
     return reply.send({ partition: query.partition, ...page });

@@ -72,7 +72,7 @@ export async function startIngestion(context: RoomContext): Promise<Room> {
     subgraph,
     register(app) {
       registerEdge(app, { tenancy, clock, appender, metrics, events });
-      registerLedgerRoutes(app, { database, identityTokens, partitionCount });
+      registerLedgerRoutes(app, { database, log, identityTokens, partitionCount });
     },
     readiness: createReadiness({ recorder, publisher, ticks, accounting, log, clock }),
     async stop() {

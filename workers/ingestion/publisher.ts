@@ -2,10 +2,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "#kernel/clock.js";
 import type { Database } from "#platform/database.js";
 import type { EventLog } from "#platform/event-log.js";
-import type { LedgerEntry, UsageRecordedV1 } from "#schema/events/usage-recorded.v1.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { USAGE_RECORDED } from "#schema/topics.js";
 import type { IngestionMetrics } from "./metrics.js";
-import { packed } from "./rules/pack.js";
+import { MAX_ENTRIES_PER_SEND, recordsOf } from "./recorded-records.js";
 import { movePublished, readLedger, readPublished } from "./store-reads.js";
 
 export interface PublisherOptions {
@@ -27,8 +27,6 @@ export interface Publisher {
   stop(): Promise<void>;
 }
 
-const MAX_RECORD_BYTES = 500_000;
-const MAX_ENTRIES_PER_SEND = 5_000;
 /** Beyond it, waiting entries are dropped from memory: the ledger has them. */
 const MAX_WAITING = 10_000;
 const POLL_MS = 1_000;
@@ -138,12 +136,7 @@ async function publishSome(
   const entries = takeWaiting(state, published) ?? (await readFrom(database, partition, published + 1));
   const last = entries.at(-1);
   if (last === undefined) return 0;
-  const records = [...packed(entries, sizeOf, { maxBytes: MAX_RECORD_BYTES, maxCount: MAX_ENTRIES_PER_SEND })];
-  await log.append(
-    USAGE_RECORDED,
-    partition,
-    records.map((record) => ({ value: encode(partition, record) })),
-  );
+  await log.append(USAGE_RECORDED, partition, recordsOf(partition, entries));
   metrics.published(entries.length);
   // Moved by another owner of the partition meanwhile: what was sent here is a repeat, and the cursor is read again.
   await movePublished(database, partition, published, last.seq);
@@ -162,25 +155,4 @@ function takeWaiting(state: PartitionState, published: number): LedgerEntry[] | 
 
 async function readFrom(database: Database, partition: number, from: number): Promise<readonly LedgerEntry[]> {
   return (await readLedger(database, { partition, from, limit: MAX_ENTRIES_PER_SEND })).entries;
-}
-
-const ENVELOPE_BYTES = 300;
-
-function sizeOf(entry: LedgerEntry): number {
-  if (entry.kind === "void") return sizeOf(entry.event) + Buffer.byteLength(entry.reason) * 2 + ENVELOPE_BYTES;
-  if (entry.kind !== "event") return ENVELOPE_BYTES;
-  // Quotes in `data` are escaped in the record, and so may be every other byte of the texts.
-  const texts = entry.data.length + entry.tenantId.length + entry.source.length + entry.id.length + entry.type.length;
-  return 2 * texts + ENVELOPE_BYTES;
-}
-
-function encode(partition: number, entries: readonly LedgerEntry[]): Buffer {
-  const firstSeq = entries[0]?.seq ?? 0;
-  const record: UsageRecordedV1 = {
-    partition,
-    firstSeq,
-    lastSeq: firstSeq + entries.length - 1,
-    entries: [...entries],
-  };
-  return Buffer.from(JSON.stringify(record));
 }
