@@ -1,7 +1,7 @@
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { constants, createReadStream } from "node:fs";
+import { access, stat } from "node:fs/promises";
 import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
+import { PassThrough, type Readable } from "node:stream";
 import { parse } from "csv-parse";
 import { Refusal } from "./failure.js";
 import type { Row } from "./send-event.js";
@@ -15,6 +15,8 @@ export interface Input {
   /** Of a file; undefined for standard input, whose end nobody knows. */
   readonly totalBytes: number | undefined;
   bytesRead(): number;
+  /** Ends the rows here, also while more is waited for; a row that is cut by this must not be used. */
+  end(): void;
 }
 
 /** A row; with `problem` when the line could not be read as one. */
@@ -28,17 +30,24 @@ export async function openInput(file: string | undefined, format: Format | undef
   let bytes = 0;
   const isFile = file !== undefined && file !== "-";
   const totalBytes = isFile ? await sizeOf(file) : undefined;
-  const stream: Readable = isFile ? createReadStream(file) : process.stdin;
-  stream.on("data", (chunk: Buffer | string) => {
+  const source: Readable = isFile ? createReadStream(file) : process.stdin;
+  const stream = new PassThrough();
+  source.on("data", (chunk: Buffer | string) => {
     bytes += chunk.length;
   });
-  stream.pause();
+  source.on("error", (error) => stream.destroy(error)).pipe(stream);
   const byName = file?.toLowerCase().endsWith(".csv") ? "csv" : "ndjson";
-  return { format: format ?? byName, stream, totalBytes, bytesRead: () => bytes };
+  function end(): void {
+    source.unpipe(stream);
+    source.destroy();
+    stream.end();
+  }
+  return { format: format ?? byName, stream, totalBytes, bytesRead: () => bytes, end };
 }
 
 async function sizeOf(file: string): Promise<number> {
   try {
+    await access(file, constants.R_OK);
     const found = await stat(file);
     if (found.isFile()) return found.size;
   } catch {

@@ -39,6 +39,7 @@ export async function sendUsage(file: string | undefined, options: SendOptions, 
     connection && source !== undefined ? checkpointOf(source, options, input, mapping, connection) : undefined;
   const resume = checkpoint && (await findResume(checkpoint, source, input, mapping));
   const interrupted = onInterrupt();
+  interrupted.signal.addEventListener("abort", input.end);
   let rows = resume?.rows ?? 0;
   const progress = showProgress(
     process.stderr,
@@ -61,7 +62,7 @@ export async function sendUsage(file: string | undefined, options: SendOptions, 
   } finally {
     progress.stop();
     interrupted.forget();
-    input.stream.destroy();
+    input.end();
   }
   const verb = options.dryRun === true ? "valid" : "accepted";
   process.stdout.write(options.json ? `${JSON.stringify(tally)}\n` : describeTally(tally, verb));
@@ -101,7 +102,7 @@ async function findResume(
   if (found === undefined) return undefined;
   const again = await openInput(file, format);
   const same = await isAbout(readRows(again, mapping.names.values()), found);
-  again.stream.destroy();
+  again.end();
   process.stderr.write(
     same
       ? `Going on after ${found.rows} rows that were sent before.\n`

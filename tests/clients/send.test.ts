@@ -19,7 +19,7 @@ interface Ended {
 }
 
 describe("metrly send", () => {
-  const tenants = ["killed", "restarted", "interrupted", "refused", "changed", "acme"];
+  const tenants = ["killed", "restarted", "interrupted", "piped", "refused", "changed", "acme"];
   let metrly: MetrlyProcess;
   let admin: string;
   let key: string;
@@ -37,14 +37,18 @@ describe("metrly send", () => {
     if (dir !== undefined) await rm(dir, { recursive: true, force: true });
   });
 
-  function launch(command: string, args: readonly string[]): { child: ChildProcess; ended: Promise<Ended> } {
+  function launch(
+    command: string,
+    args: readonly string[],
+    stdin: "ignore" | "pipe" = "ignore",
+  ): { child: ChildProcess; ended: Promise<Ended> } {
     const env = { PATH: process.env.PATH, METRLY_URL: metrly.url, METRLY_TOKEN: key, METRLY_DATA_DIR: dir };
-    const child = spawn(command, args, { cwd: dir, env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, { cwd: dir, env, stdio: [stdin, "pipe", "pipe"] });
     let [out, err] = ["", ""];
-    child.stdout.on("data", (chunk: Buffer) => {
+    child.stdout?.on("data", (chunk: Buffer) => {
       out += chunk.toString("utf8");
     });
-    child.stderr.on("data", (chunk: Buffer) => {
+    child.stderr?.on("data", (chunk: Buffer) => {
       err += chunk.toString("utf8");
     });
     const ended = new Promise<Ended>((resolve) => child.once("close", (code) => resolve({ code, out, err })));
@@ -117,6 +121,19 @@ describe("metrly send", () => {
     // What was on its way was answered and remembered: nothing had to be sent twice.
     expect(await atRest("interrupted", ROWS)).toMatchObject({ counted: ROWS, duplicates: 0 });
   }, 120_000);
+
+  test("interrupted while it waits for a pipe, it ends with what was answered", async () => {
+    const { child, ended } = launch(process.execPath, [CLI, "send", "--json"], "pipe");
+    const row = JSON.stringify({ type: "llm.completion", subject: "piped", tokens: "2" });
+    child.stdin?.write(`${row}\n`.repeat(500));
+    await atRest("piped", 500);
+    child.stdin?.write(row.slice(0, -5));
+    child.kill("SIGINT");
+    const { code, out } = await ended;
+    expect(code).toBe(130);
+    expect(JSON.parse(out)).toMatchObject({ accepted: 500, rejected: 0 });
+    expect(await atRest("piped", 500)).toMatchObject({ counted: 500 });
+  }, 60_000);
 
   test("says by line what was rejected here and there, sends the rest, and exits with 1", async () => {
     const file = await fileOf("refused", 1_200, (n) => {
