@@ -260,6 +260,51 @@ describe.skipIf(!hasPostgres)("recording", () => {
     expect(await events()).toHaveLength(2);
   });
 
+  test("a fresh log under an old database stops the recorder, also when it has grown past the cursor, and says what to do", async () => {
+    await appendItems(world.log, 0, [receivedItem({ id: "a" })]);
+    await appendItems(world.log, 0, [receivedItem({ id: "b" })]);
+    await recordedOnce();
+    const fresh = await openWorld();
+    try {
+      for (const grown of [0, 40]) {
+        for (let n = 0; n < grown; n += 1) await appendItems(fresh.log, 0, [receivedItem({ id: `new${n}` })]);
+        const { failures } = await start({ log: fresh.log });
+        await waitFor(() => failures.length > 0, { what: "the recorder to stop" });
+        expect(String(failures[0])).toMatch(/restore the log, or.*set recorder_cursor.next/s);
+      }
+      expect(await events()).toHaveLength(2);
+    } finally {
+      for (const room of rooms.splice(0)) await room.stop();
+      await fresh.close();
+    }
+  });
+
+  test("an old log, trimmed, under a fresh database stops the recorder; a whole one is recorded from its beginning", async () => {
+    for (const id of ["a", "b", "c"]) await appendItems(world.log, 0, [receivedItem({ id })]);
+    await recordedOnce();
+    const fresh = await openWorld();
+    try {
+      const room = await startRoom({ ...fresh, log: world.log });
+      rooms.push(room);
+      const again = async () => (await readLedger(fresh.database, { partition: 0, from: 1, limit: 100 })).entries;
+      await waitFor(async () => (await again()).filter(({ kind }) => kind === "event").length === 3, {
+        what: "all of it",
+      });
+      expect(room.failures).toEqual([]);
+      await room.stop();
+      rooms = [];
+      await fresh.database.pool.query("DELETE FROM recorder_cursor");
+      await world.log.trim(USAGE_RECEIVED, 0, 2);
+      const late = await startRoom({ ...fresh, log: world.log });
+      rooms.push(late);
+      await waitFor(() => late.failures.length > 0, { what: "the recorder to stop" });
+      expect(String(late.failures[0])).toMatch(/offset 0 is wanted.*restore the log/s);
+    } finally {
+      for (const room of rooms.splice(0)) await room.stop();
+      await fresh.close();
+    }
+  });
+
   test("a hole in the log stops the recorder loudly", async () => {
     await appendItems(world.log, 0, [receivedItem({ id: "a" })]);
     await appendItems(world.log, 0, [receivedItem({ id: "b" })]);
