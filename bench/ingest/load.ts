@@ -28,7 +28,7 @@ export interface LoadResult {
   readonly events: number;
   readonly seconds: number;
   readonly eventsPerSecond: number;
-  /** Answers by status; 0: no answer within 10 s, or a broken connection. */
+  /** Answers by status, with the code of a problem; 0: no answer within 10 s, or a broken connection. */
   readonly statuses: Readonly<Record<string, number>>;
   /** Of those that were answered 202, ms. */
   readonly p50: number;
@@ -54,7 +54,7 @@ const statuses: Record<string, number> = {};
 await Promise.all(Array.from({ length: connections }, (_, index) => connection((paceMs * index) / connections)));
 const sorted = Float64Array.from(latencies).sort();
 const seconds = Number(values.seconds);
-const events = (statuses[202] ?? 0) * template.events;
+const events = (statuses["202"] ?? 0) * template.events;
 const result: LoadResult = {
   requests: sorted.length,
   events,
@@ -82,11 +82,11 @@ function connection(delayMs: number): Promise<void> {
       due += paceMs;
       socket.write(Buffer.from(template.next()));
     }
-    function count(status: number): void {
+    function count(status: string): void {
       const now = performance.now();
       if (now < beginAt || now >= endAt) return;
       statuses[status] = (statuses[status] ?? 0) + 1;
-      if (status === 202) latencies.push(now - sentAt);
+      if (status === "202") latencies.push(now - sentAt);
     }
     socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error("no answer")));
     socket.on("connect", send);
@@ -96,28 +96,29 @@ function connection(delayMs: number): Promise<void> {
       count(status);
       send();
     });
-    socket.on("error", () => count(0));
+    socket.on("error", () => count("0"));
     socket.on("close", () => resolve());
   });
 }
 
 /** Gives the status when an answer is complete; answers have a content-length and never overlap. */
-function answerReader(): (chunk: Buffer) => number | undefined {
-  let head = "";
+function answerReader(): (chunk: Buffer) => string | undefined {
+  let text = "";
   let missing = 0;
-  let status = 0;
+  let status = "";
   return (chunk) => {
     if (missing > 0) {
       missing -= chunk.length;
       return missing > 0 ? undefined : status;
     }
-    head += chunk.toString("latin1");
-    const end = head.indexOf("\r\n\r\n");
+    text += chunk.toString("latin1");
+    const end = text.indexOf("\r\n\r\n");
     if (end < 0) return undefined;
-    status = Number(head.slice(9, 12));
-    const length = Number(/content-length: (\d+)/i.exec(head.slice(0, end))?.[1] ?? 0);
-    missing = length - (head.length - end - 4);
-    head = "";
+    status = text.slice(9, 12);
+    if (status !== "202") status = `${status} ${/"code":"(\w+)"/.exec(text)?.[1] ?? ""}`;
+    const length = Number(/content-length: (\d+)/i.exec(text.slice(0, end))?.[1] ?? 0);
+    missing = length - (text.length - end - 4);
+    text = "";
     return missing > 0 ? undefined : status;
   };
 }

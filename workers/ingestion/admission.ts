@@ -28,8 +28,8 @@ export interface Admission {
   held(): { readonly requests: number; readonly bytes: number };
 }
 
-/** 2 ms or so of work per turn: what another sender's request waits at most behind those of one. */
-const DEFAULT_LIMITS: AdmissionLimits = { sharedBytes: 10 << 20, maxBytes: 16 << 20, bytesPerTurn: 64 << 10 };
+/** A millisecond or so of work per turn: what another sender's request waits at most behind those of one. */
+const DEFAULT_LIMITS: AdmissionLimits = { sharedBytes: 10 << 20, maxBytes: 16 << 20, bytesPerTurn: 16 << 10 };
 /** What a request costs beside its bytes: an event of 200 bytes takes as long as 1,200 of a batch. */
 const REQUEST_BYTES = 1_024;
 

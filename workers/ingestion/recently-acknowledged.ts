@@ -18,7 +18,7 @@ export interface Acknowledgement {
  * Answers the quick retry of an event without logging it again. Best effort and per process: the recorder has the final
  * word. Two generations bound it: when the young one is full, the old one is forgotten.
  */
-export function createRecentlyAcknowledged(maxEntries = 50_000, maxChars = 4_000_000): RecentlyAcknowledged {
+export function createRecentlyAcknowledged(maxEntries = 20_000, maxChars = 2_000_000): RecentlyAcknowledged {
   let young = new Map<string, string>();
   let old = new Map<string, string>();
   let chars = 0;
