@@ -102,7 +102,7 @@ export async function knownKeys(
   const { rows } = await tx.query<{ key: string; fingerprint: string; seq: number | null }>({
     name: "known-keys",
     text: "SELECT key, fingerprint, seq FROM usage_key WHERE partition = $1 AND key = ANY ($2::uuid[])",
-    values: [partition, items.map((item) => item.key)],
+    values: [partition, arrayText(items.map((item) => item.key))],
   });
   const known = new Map(
     rows.map(({ key, fingerprint, seq }) => [key, { fingerprint, seq, quarantined: [] as string[] }]),
@@ -135,9 +135,17 @@ async function insertKeys(tx: Transaction, partition: number, keys: BatchOutcome
     name: "insert-keys",
     text: `INSERT INTO usage_key (partition, key, fingerprint, seq)
            SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[]) ORDER BY 2`,
-    values: [partition, keys.map((k) => k.key), keys.map((k) => k.fingerprint), keys.map((k) => k.seq)],
+    values: [
+      partition,
+      arrayText(keys.map((k) => k.key)),
+      arrayText(keys.map((k) => k.fingerprint)),
+      arrayText(keys.map((k) => k.seq ?? "NULL")),
+    ],
   });
 }
+
+/** An array of uuids or numbers as PostgreSQL reads it: the driver would look at each for characters to escape. */
+const arrayText = (elements: readonly (string | number)[]): string => `{${elements.join(",")}}`;
 
 export async function appendToLedger(
   tx: Transaction,
