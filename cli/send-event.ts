@@ -39,7 +39,7 @@ const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\
  * again is the same event. Numbers keep every digit. Checks what can be known here; whether a tenant takes it is up to Metrly.
  */
 export function buildEvent(row: Row, mapping: Mapping): Built {
-  const members = row.cells === undefined ? parseObject(row.text) : new Map<string, unknown>(row.cells);
+  const members = row.cells === undefined ? parseObject(row.text) : filledCells(row.cells);
   if (members === undefined) return invalid(row, "is not a JSON object");
   const isEvent = members.has("specversion") && mapping.names.size === 0;
   const event = isEvent ? members : eventOf(members, mapping.names);
@@ -64,22 +64,25 @@ function eventOf(members: ReadonlyMap<string, unknown>, names: ReadonlyMap<strin
     const name = names.get(attribute) ?? attribute;
     used.add(name);
     const value = members.get(name);
-    // An empty cell says nothing; a number may well be an id.
-    if (value !== undefined && value !== null && value !== "")
-      event.set(attribute, isLosslessNumber(value) ? value.value : value);
+    // A number may well be an id.
+    if (value !== undefined && value !== null) event.set(attribute, isLosslessNumber(value) ? value.value : value);
   }
   const mapped = [...names].filter(([target]) => !isAttribute(target));
   const rest = [...members.keys()].filter((name) => !used.has(name)).map((name) => [name, name] as const);
   const data: [string, unknown][] = [];
   for (const [target, name] of mapped.length > 0 ? mapped : rest) {
     const value = members.get(name);
-    if (value !== undefined && value !== "") data.push([target, value]);
+    if (value !== undefined) data.push([target, value]);
   }
   const [only] = data;
   const isWhole = data.length === 1 && only?.[0] === "data" && typeof only[1] === "object";
   event.set("data", isWhole ? only[1] : Object.fromEntries(data));
   return event;
 }
+
+/** An empty cell says nothing. */
+const filledCells = (cells: ReadonlyMap<string, string>): Map<string, unknown> =>
+  new Map([...cells].filter(([, value]) => value !== ""));
 
 function idOf(line: number, event: ReadonlyMap<string, unknown>, name: string): string {
   const hash = createHash("sha256")
