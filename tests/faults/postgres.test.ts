@@ -28,9 +28,8 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("a database that fails",
   test("connections cut around COMMIT, before it or before its answer, lose and double nothing", async () => {
     const load = loadOf(tenants.cut, EVENTS);
     const random = randomOf(load.seed + 1);
-    world.postgresProxy.decide(() =>
-      random() < 0.4 ? COMMIT_FAULTS[Math.floor(random() * COMMIT_FAULTS.length)] : undefined,
-    );
+    let faults = 0;
+    world.postgresProxy.decide(() => (random() < 0.4 ? COMMIT_FAULTS[faults++ % COMMIT_FAULTS.length] : undefined));
     // Slowly, so that it takes many transactions.
     const events = await postLoad(world.target, world.key, load, () => wait(600));
     world.postgresProxy.decide(() => undefined);
