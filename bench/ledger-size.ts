@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import path from "node:path";
-import { systemClock } from "#kernel/clock.js";
+import { systemClock } from "#platform/clock.js";
 import { type Database, openDatabase } from "#platform/database.js";
 import { packageRoot } from "#platform/package-root.js";
 import { createTenancyState } from "#platform/tenancy-copy.js";

@@ -2,7 +2,7 @@ import { isAsyncIterable } from "@graphql-tools/utils";
 import { parse } from "graphql";
 import { pino } from "pino";
 import { afterEach, expect, test } from "vitest";
-import { systemClock } from "#kernel/clock.js";
+import { systemClock } from "#platform/clock.js";
 import { createIdentityTokens } from "#platform/identity.js";
 import type { Identity } from "#schema/policy.js";
 import { startSubgraphProcess } from "../tests/gateway/subgraph-process.js";

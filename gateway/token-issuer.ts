@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 import { chmod, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type JWK, jwtVerify, SignJWT } from "jose";
-import { type Clock, systemClock } from "#kernel/clock.js";
+import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
+import { systemClock } from "#platform/clock.js";
 import { type Identity, parseIdentity, type Role } from "#schema/policy.js";
 import { readIfThere, SIGNING_ALGORITHM, type SigningKey, signingKey } from "./signing-key.js";
 

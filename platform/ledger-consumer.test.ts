@@ -1,10 +1,10 @@
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { systemClock } from "#kernel/clock.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { TOPICS, USAGE_RECORDED } from "#schema/topics.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../tests/servers/servers.js";
 import { migrationOf } from "../tests/support/migration.js";
+import { systemClock } from "./clock.js";
 import { type Database, openDatabase } from "./database.js";
 import type { EventLog, LogConsumer } from "./event-log.js";
 import { connectPostgresLog } from "./event-log-postgres.js";

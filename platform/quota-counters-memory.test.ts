@@ -1,4 +1,4 @@
-import { systemClock } from "#kernel/clock.js";
+import { systemClock } from "./clock.js";
 import { quotaCountersConformance } from "./quota-counters.conformance.js";
 import { createMemoryQuotaCounters } from "./quota-counters-memory.js";
 

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { systemClock } from "#kernel/clock.js";
 import { hasRedis, redisUrl } from "../tests/servers/servers.js";
+import { systemClock } from "./clock.js";
 import type { CounterCharge, CounterWindow, QuotaCounters } from "./quota-counters.js";
 import { createMemoryQuotaCounters } from "./quota-counters-memory.js";
 import { createRedisQuotaCounters } from "./quota-counters-redis.js";

@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import { Registry } from "prom-client";
-import { systemClock } from "#kernel/clock.js";
+import { systemClock } from "#platform/clock.js";
 import { connectKafkaLog } from "#platform/event-log-kafka.js";
 import { createHttpServer } from "#platform/http.js";
 import { createTenancyState } from "#platform/tenancy-copy.js";

@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { systemClock } from "#kernel/clock.js";
+import { systemClock } from "#platform/clock.js";
 import type { EventLog } from "#platform/event-log.js";
 import { connectKafkaLog } from "#platform/event-log-kafka.js";
 import { createHttpServer } from "#platform/http.js";

@@ -1,5 +1,5 @@
-import { systemClock } from "#kernel/clock.js";
 import { partitionOf } from "#kernel/partition.js";
+import { systemClock } from "#platform/clock.js";
 import type { LogConsumer } from "#platform/event-log.js";
 import { LogPositionError } from "#platform/event-log-position.js";
 import { startLedgerConsumer } from "#platform/ledger-consumer.js";

@@ -1,8 +1,8 @@
 import path from "node:path";
 import pino from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { systemClock } from "#kernel/clock.js";
 import { authenticateApiKey, hashApiKey } from "#platform/api-keys.js";
+import { systemClock } from "#platform/clock.js";
 import { openDatabase } from "#platform/database.js";
 import type { EventLog } from "#platform/event-log.js";
 import { packageRoot } from "#platform/package-root.js";
