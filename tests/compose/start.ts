@@ -40,6 +40,8 @@ export interface RunningCompose {
   /** The edge. */
   readonly url: string;
   adminToken(): Promise<string>;
+  /** What the gateway's volume holds: its keys and the admin's token. */
+  readonly gatewayDir: string;
   /** By name: `billing`, and `billing-2` for a second one. */
   readonly processes: ReadonlyMap<string, Container>;
   readonly kafka: PrivateKafka;
@@ -175,6 +177,7 @@ function describe(system: System, stop: () => Promise<void>): RunningCompose {
     kafka,
     redis,
     stop,
+    gatewayDir: volumeDir(system, "gateway"),
     adminToken: async () => (await readFile(path.join(volumeDir(system, "gateway"), "admin-token"), "utf8")).trim(),
     async terminate() {
       const codes: (number | null)[] = [];
