@@ -14,7 +14,8 @@ const limits = { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 } as co
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // More than two cores: these tests wait for servers most of the time.
+    maxWorkers: 3,
     projects: [
       {
         ...shared,

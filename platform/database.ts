@@ -38,6 +38,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     options: "-c timezone=UTC",
     connectionTimeoutMillis: 10_000,
   });
+  // A connection that the pool has given up may still report its end, when nobody listens any more. Whoever used it has been
+  // told by a rejected query; without a listener the report would end the process.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   let stopping = false;
   pool.on("error", (error) => {
     // Idle connections may report the server's goodbye after the pool has ended.

@@ -25,7 +25,7 @@ for (const replicas of [1, 2]) {
     `the distributed system, ${replicas} of each role`,
     () => {
       const options: ProofOptions = {
-        events: 60_000,
+        events: 30_000,
         tenants: Array.from({ length: 12 }, (_, n) => `tenant-${n}`),
         seed: Date.now() % 1_000_000,
         limits: [
