@@ -103,19 +103,25 @@ interface Step {
 
 /** The batch's sums, one per row of the database that they go to. */
 function totalsOf(usages: readonly TenantUsage[], limits: TenantLimits) {
-  const rows = new Map<string, RunningTotal>();
+  const rows: RunningTotal[] = [];
+  // Nested, not under one long key: making and hashing such a text for each grain of each event was most of the work here.
+  const byMeter = new Map<string, Map<string, Map<Grain, Map<number, RunningTotal>>>>();
   const rowsOf = new Map<UsageReading, RunningTotal[]>();
-  const keyOf = (tenantId: string, meter: string, grain: Grain, start: number) =>
-    `${tenantId} ${meter} ${grain} ${start}`;
+  function rowOf(tenantId: string, meter: string, bucket: GrainBucket): RunningTotal {
+    const ofBucket = within(within(within(byMeter, tenantId), meter), bucket.grain);
+    const known = ofBucket.get(bucket.bucketStart);
+    if (known !== undefined) return known;
+    const row = { ...bucket, tenantId, meter, delta: ZERO, running: ZERO, after: ZERO };
+    ofBucket.set(bucket.bucketStart, row);
+    rows.push(row);
+    return row;
+  }
   for (const { tenant, readings } of usages) {
     for (const reading of readings) {
       const { meter } = reading;
       const arrival = limits.at(tenant, reading.arrivedAt, reading.tenancyVersion);
       const own = grainsOf(reading, tenant.billingAnchorDay, arrival).map((bucket) => {
-        const key = keyOf(tenant.id, meter, bucket.grain, bucket.bucketStart);
-        const empty = { ...bucket, tenantId: tenant.id, meter, delta: ZERO, running: ZERO, after: ZERO };
-        const row = rows.get(key) ?? empty;
-        rows.set(key, row);
+        const row = rowOf(tenant.id, meter, bucket);
         row.delta = row.delta.plus(reading.value);
         return row;
       });
@@ -123,10 +129,10 @@ function totalsOf(usages: readonly TenantUsage[], limits: TenantLimits) {
     }
   }
   return {
-    deltas: () => [...rows.values()],
+    deltas: () => rows,
     /** `after`: the totals with this batch, in the order of `deltas`. */
     startFrom(after: readonly Decimal[]): void {
-      for (const [index, row] of [...rows.values()].entries()) {
+      for (const [index, row] of rows.entries()) {
         row.after = after[index] ?? ZERO;
         row.running = row.after.minus(row.delta);
       }
@@ -141,8 +147,17 @@ function totalsOf(usages: readonly TenantUsage[], limits: TenantLimits) {
       return new Map(steps);
     },
     period: (tenantId: string, meter: string, start: number) =>
-      rows.get(keyOf(tenantId, meter, "BILLING_PERIOD", start))?.after,
+      byMeter.get(tenantId)?.get(meter)?.get("BILLING_PERIOD")?.get(start)?.after,
   };
+}
+
+/** The map under a key, made when it is first asked for. */
+function within<K, Inner, V>(outer: Map<K, Map<Inner, V>>, key: K): Map<Inner, V> {
+  const known = outer.get(key);
+  if (known !== undefined) return known;
+  const made = new Map<Inner, V>();
+  outer.set(key, made);
+  return made;
 }
 
 /** Judges every reading in order, so that alerts don't depend on where batches begin and end. */
