@@ -4,10 +4,10 @@ import { systemClock } from "#platform/clock.js";
 import { type Database, openDatabase } from "#platform/database.js";
 import { packageRoot } from "#platform/package-root.js";
 import { createTenancyState } from "#platform/tenancy-copy.js";
+import { encodeItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { createTestDatabase } from "../tests/servers/servers.js";
 import { recordStep } from "../workers/ingestion/recording.js";
 import { decodeRecord } from "../workers/ingestion/rules/decode-record.js";
-import { fingerprintOf } from "../workers/ingestion/rules/fingerprint.js";
 import { planSteps } from "../workers/ingestion/rules/plan-steps.js";
 import { openCursor } from "../workers/ingestion/store.js";
 
@@ -30,10 +30,9 @@ function record(n: number): Buffer {
     });
     const now = Date.now();
     const type = "api.request";
-    const fingerprint = fingerprintOf(tenantId, type, data);
-    return { tenantId, source: "bench", id: randomUUID(), type, time: now, receivedAt: now, data, fingerprint };
+    return encodeItem({ tenantId, source: "bench", id: randomUUID(), type, time: now, receivedAt: now, data });
   });
-  return Buffer.from(JSON.stringify({ kind: "items", items }));
+  return Buffer.from(receivedText(items, 0));
 }
 
 async function sizes(database: Database): Promise<Record<string, number>> {

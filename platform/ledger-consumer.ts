@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type LedgerEntry, usageRecordedV1 } from "#schema/events/usage-recorded.v1.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { readRecorded } from "#schema/events/usage-recorded.v2.js";
 import { USAGE_RECORDED } from "#schema/topics.js";
 import type { Database, Transaction } from "./database.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer } from "./event-log.js";
@@ -142,7 +143,7 @@ export async function startLedgerConsumer(options: LedgerConsumerOptions): Promi
 function contiguousRuns(batch: LogBatch): { firstSeq: number; entries: LedgerEntry[] }[] {
   const runs: { firstSeq: number; lastSeq: number; entries: LedgerEntry[] }[] = [];
   for (const record of batch.records) {
-    const { firstSeq, lastSeq, entries } = usageRecordedV1.parse(JSON.parse(record.value.toString("utf8")));
+    const { firstSeq, lastSeq, entries } = readRecorded(record.value.toString("utf8"));
     const open = runs.at(-1);
     if (open !== undefined && open.lastSeq + 1 === firstSeq) {
       open.entries.push(...entries);

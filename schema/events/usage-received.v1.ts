@@ -1,8 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { contract, epochMs, seq } from "./contract.js";
 
-/** One usage event as the edge accepted it. */
-export const ReceivedItem = Type.Object({
+const ReceivedItem = Type.Object({
   tenantId: Type.String({ minLength: 1 }),
   source: Type.String({ minLength: 1 }),
   id: Type.String({ minLength: 1 }),
@@ -16,7 +15,6 @@ export const ReceivedItem = Type.Object({
   /** First 16 bytes of SHA-256 over type, tenant and `data`, base64url; `time` is not part: honest retries restamp it. */
   fingerprint: Type.String({ minLength: 22, maxLength: 22 }),
 });
-export type ReceivedItem = Static<typeof ReceivedItem>;
 
 /** Control records share the log with usage, so that their place among the events is a fact and not a clock reading. */
 export const ControlRecord = Type.Union([

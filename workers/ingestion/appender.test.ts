@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { NewRecord } from "#platform/event-log.js";
-import { type ReceivedItem, usageReceivedV1 } from "#schema/events/usage-received.v1.js";
+import { type ReceivedItem, readReceived } from "#schema/events/usage-received.v2.js";
 import { type AppenderLimits, createAppender } from "./appender.js";
 import { receivedItem } from "./world.testing.js";
 
@@ -37,7 +37,7 @@ function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLim
 const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
 const idsOf = (records: readonly NewRecord[]) =>
   records.flatMap(({ value }) => {
-    const record = usageReceivedV1.parse(JSON.parse(value.toString("utf8")));
+    const record = readReceived(value.toString("utf8"));
     return record.kind === "items" ? record.items.map(({ id }) => id) : [];
   });
 const codeOf = (work: Promise<unknown>) =>

@@ -1,9 +1,8 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { EventLog } from "#platform/event-log.js";
-import type { ReceivedItem } from "#schema/events/usage-received.v1.js";
+import { type EncodedItem, encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
-import { encodeItem } from "./rules/encode-item.js";
 import { createFairQueue, type FairQueue } from "./rules/fair-queue.js";
 import { packed } from "./rules/pack.js";
 import { MAX_ITEMS_PER_STEP } from "./rules/plan-steps.js";
@@ -55,8 +54,8 @@ const TURN_BYTES = 64 << 10;
 
 /** One request's part for one partition. */
 interface Waiting {
-  /** The items as JSON texts; none when they hold no place any more. */
-  items: readonly EncodedItem[];
+  /** None when they hold no place any more. */
+  items: readonly SizedItem[];
   bytes: number;
   isSending: boolean;
   readonly done: () => void;
@@ -72,8 +71,7 @@ interface Partition {
   isStarting: boolean;
 }
 
-interface EncodedItem {
-  readonly json: string;
+interface SizedItem extends EncodedItem {
   readonly bytes: number;
 }
 
@@ -90,7 +88,7 @@ export function createAppender(options: AppenderOptions): Appender {
   let bytes = 0;
   let stopped = false;
 
-  function enqueue(partition: number, encoded: readonly EncodedItem[], sender: string) {
+  function enqueue(partition: number, encoded: readonly SizedItem[], sender: string) {
     const known = partitions.get(partition);
     const state = known ?? { partition, queue: createFairQueue<Waiting>(TURN_BYTES), sends: 0, isStarting: false };
     partitions.set(partition, state);
@@ -189,16 +187,16 @@ function withResolvers(): { promise: Promise<void>; resolve: () => void; reject:
   return { promise, resolve, reject };
 }
 
-function encodeByPartition(items: readonly ReceivedItem[], partitionCount: number): Map<number, EncodedItem[]> {
-  const byPartition = new Map<number, EncodedItem[]>();
+function encodeByPartition(items: readonly ReceivedItem[], partitionCount: number): Map<number, SizedItem[]> {
+  const byPartition = new Map<number, SizedItem[]>();
   let tenantId: string | undefined;
   let partition = 0;
   for (const item of items) {
     // Neighbours are mostly of one tenant.
     if (item.tenantId !== tenantId) partition = partitionOf(item.tenantId, partitionCount);
     tenantId = item.tenantId;
-    const json = encodeItem(item);
-    const encoded = { json, bytes: Buffer.byteLength(json) + 1 };
+    const { head, data } = encodeItem(item);
+    const encoded = { head, data, bytes: Buffer.byteLength(head) + Buffer.byteLength(data) + 1 };
     const existing = byPartition.get(partition);
     if (existing === undefined) byPartition.set(partition, [encoded]);
     else existing.push(encoded);
@@ -206,16 +204,12 @@ function encodeByPartition(items: readonly ReceivedItem[], partitionCount: numbe
   return byPartition;
 }
 
-function encodeRecords(items: readonly EncodedItem[], tenancyVersion: number): { value: Buffer }[] {
+function encodeRecords(items: readonly SizedItem[], tenancyVersion: number): { value: Buffer }[] {
   const records = packed(items, (item) => item.bytes, { maxBytes: MAX_RECORD_BYTES, maxCount: MAX_ITEMS_PER_RECORD });
-  return [...records].map((group) => ({
-    value: Buffer.from(
-      `{"kind":"items","tenancyVersion":${tenancyVersion},"items":[${group.map((item) => item.json).join(",")}]}`,
-    ),
-  }));
+  return [...records].map((group) => ({ value: Buffer.from(receivedText(group, tenancyVersion)) }));
 }
 
-const totalBytes = (items: readonly EncodedItem[]): number => items.reduce((sum, item) => sum + item.bytes, 0);
+const totalBytes = (items: readonly SizedItem[]): number => items.reduce((sum, item) => sum + item.bytes, 0);
 
 function unavailable(error: unknown): MetrlyError {
   return error instanceof MetrlyError && error.status === 503

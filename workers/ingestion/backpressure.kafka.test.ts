@@ -9,6 +9,7 @@ import type { EventLog } from "#platform/event-log.js";
 import { connectKafkaLog } from "#platform/event-log-kafka.js";
 import { createHttpServer } from "#platform/http.js";
 import { createTenancyState } from "#platform/tenancy-copy.js";
+import { readReceived } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { type PrivateKafka, startKafka } from "../../tests/servers/private-servers.js";
 import { hasKafka, waitFor } from "../../tests/servers/servers.js";
@@ -103,7 +104,8 @@ describe.skipIf(!hasKafka)("the edge before a log in trouble", () => {
     for (let from = first; from < next; ) {
       const records = await log.read(USAGE_RECEIVED, 0, from, 500);
       for (const { value, offset } of records) {
-        for (const { id } of JSON.parse(value.toString("utf8")).items ?? []) ids.add(id);
+        const record = readReceived(value.toString("utf8"));
+        if (record.kind === "items") for (const { id } of record.items) ids.add(id);
         from = offset + 1;
       }
     }

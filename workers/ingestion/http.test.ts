@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
 import type { EventLog } from "#platform/event-log.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
+import { readReceived } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
 import { apiKeyState, meterState, openWorld, startRoom, tenantState, type World } from "./world.testing.js";
@@ -351,7 +352,10 @@ describe.skipIf(!hasPostgres)("the edge", () => {
     let count = 0;
     for (const partition of [0, 1]) {
       const records = await world.log.read(USAGE_RECEIVED, partition, 0, 10_000);
-      for (const { value } of records) count += JSON.parse(value.toString("utf8")).items?.length ?? 0;
+      for (const { value } of records) {
+        const record = readReceived(value.toString("utf8"));
+        if (record.kind === "items") count += record.items.length;
+      }
     }
     return count;
   }

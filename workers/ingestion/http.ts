@@ -6,18 +6,13 @@ import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
 import { authenticateApiKey, bearerToken, requireScope } from "#platform/api-keys.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
-import type { ReceivedItem } from "#schema/events/usage-received.v1.js";
+import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 import { type Admission, type Admitted, createAdmission } from "./admission.js";
 import type { Appender } from "./appender.js";
 import { describeEvent, type EventLookup } from "./event-lookup.js";
 import { MAX_BODY_BYTES, type RawItem, readEvents } from "./http-body.js";
 import type { IngestionMetrics } from "./metrics.js";
-import {
-  type Acknowledgement,
-  acknowledgementKey,
-  createRecentlyAcknowledged,
-  type RecentlyAcknowledged,
-} from "./recently-acknowledged.js";
+import { createRecentlyAcknowledged, type RecentlyAcknowledged } from "./recently-acknowledged.js";
 import { type Acceptance, type Arrival, acceptItem } from "./rules/accept-item.js";
 import { refuse } from "./rules/refusal.js";
 
@@ -99,14 +94,14 @@ export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
     const items = await readEvents(request.headers, Buffer.isBuffer(request.body) ? request.body : undefined);
     const arrival = arrivalOf(key, options);
     const decided = items.map((raw) => ({ raw, acceptance: decide(raw, arrival) }));
-    const { results, fresh, acknowledgements } = withoutRepeats(decided, recent);
+    const { results, fresh } = withoutRepeats(decided, recent);
     const answer = answerOf(results);
     if (answer.accepted + answer.duplicates === 0) {
       options.metrics.answered("rejected", answer.rejected);
       throw nothingAcceptable(answer);
     }
     await append(fresh, sender, items.length);
-    recent.add(acknowledgements);
+    recent.add(fresh);
     options.metrics.answered("accepted", answer.accepted);
     if (answer.duplicates > 0) options.metrics.answered("duplicate", answer.duplicates);
     if (answer.rejected > 0) options.metrics.answered("rejected", answer.rejected);
@@ -155,8 +150,7 @@ function decide({ event, inexact }: RawItem, arrival: Arrival): Acceptance {
 /** Takes out what the log has already, and what repeats within the request: one place in the log is enough for both. */
 function withoutRepeats(decided: readonly Decided[], recent: RecentlyAcknowledged) {
   const fresh: ReceivedItem[] = [];
-  const acknowledgements: Acknowledgement[] = [];
-  const seen = new Map<string, string>();
+  const seen = new Map<string, ReceivedItem>();
   const results = decided.map(({ raw, acceptance }): ItemResult => {
     if (acceptance.kind === "rejected") {
       const { code, detail } = acceptance;
@@ -169,16 +163,23 @@ function withoutRepeats(decided: readonly Decided[], recent: RecentlyAcknowledge
       };
     }
     const { item } = acceptance;
-    const acknowledgement = { key: acknowledgementKey(item), fingerprint: item.fingerprint };
-    const isRepeat = seen.get(acknowledgement.key) === item.fingerprint || recent.has(acknowledgement);
-    if (!isRepeat) {
-      fresh.push(item);
-      acknowledgements.push(acknowledgement);
-      seen.set(acknowledgement.key, item.fingerprint);
-    }
-    return { id: item.id, source: item.source, status: isRepeat ? "duplicate" : "accepted" };
+    const { id, source } = item;
+    if (isRepeat(seen.get(id), item) || recent.has(item)) return { id, source, status: "duplicate" };
+    fresh.push(item);
+    seen.set(id, item);
+    return { id, source, status: "accepted" };
   });
-  return { results, fresh, acknowledgements };
+  return { results, fresh };
+}
+
+function isRepeat(earlier: ReceivedItem | undefined, item: ReceivedItem): boolean {
+  return (
+    earlier !== undefined &&
+    earlier.source === item.source &&
+    earlier.type === item.type &&
+    earlier.tenantId === item.tenantId &&
+    earlier.data === item.data
+  );
 }
 
 function answerOf(results: readonly ItemResult[]): IngestAnswer {

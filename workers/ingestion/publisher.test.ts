@@ -1,6 +1,7 @@
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { EventLog } from "#platform/event-log.js";
+import { encodeItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECORDED } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
 import { createMetrics } from "./metrics.js";
@@ -21,7 +22,12 @@ describe.skipIf(!hasPostgres)("publishing", () => {
   afterEach(() => world.close());
 
   async function record(offset: number, ids: readonly string[], data = "{}") {
-    const value = Buffer.from(JSON.stringify({ kind: "items", items: ids.map((id) => receivedItem({ id, data })) }));
+    const value = Buffer.from(
+      receivedText(
+        ids.map((id) => encodeItem(receivedItem({ id, data }))),
+        0,
+      ),
+    );
     const [step] = planSteps([{ offset, timestamp: Date.now(), value, decoded: decodeRecord(value, 0, 1) }]);
     if (step === undefined) throw new Error("a record makes a step");
     const result = await recordStep(world, 0, step);

@@ -1,43 +1,59 @@
-import type { ReceivedItem } from "#schema/events/usage-received.v1.js";
+import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 
 export interface RecentlyAcknowledged {
   /** Whether this very event is known to be in the log. False says nothing. */
-  has(event: Acknowledgement): boolean;
+  has(item: ReceivedItem): boolean;
   /** Only after the log's acknowledgement: an event remembered before it would be lost when its append fails. */
-  add(events: readonly Acknowledgement[]): void;
-}
-
-/** What is remembered of an event. */
-export interface Acknowledgement {
-  /** As `acknowledgementKey` makes it: once per event, because it is looked up several times. */
-  readonly key: string;
-  readonly fingerprint: string;
+  add(items: readonly ReceivedItem[]): void;
 }
 
 /**
  * Answers the quick retry of an event without logging it again. Best effort and per process: the recorder has the final
  * word. Two generations bound it: when the young one is full, the old one is forgotten.
  */
-export function createRecentlyAcknowledged(maxEntries = 20_000, maxChars = 2_000_000): RecentlyAcknowledged {
-  let young = new Map<string, string>();
-  let old = new Map<string, string>();
+export function createRecentlyAcknowledged(maxEntries = 20_000, maxChars = 4_000_000): RecentlyAcknowledged {
+  let young = createGeneration();
+  let old = createGeneration();
+  let entries = 0;
   let chars = 0;
   return {
-    has({ key, fingerprint }) {
-      return (young.get(key) ?? old.get(key)) === fingerprint;
-    },
-    add(events) {
-      for (const { key, fingerprint } of events) {
-        young.set(key, fingerprint);
-        chars += key.length;
-        if (young.size < maxEntries && chars < maxChars) continue;
+    has: (item) => (young.find(item)?.get(item.id) ?? old.find(item)?.get(item.id)) === item.data,
+    add(items) {
+      for (const item of items) {
+        young.find(item, "make").set(item.id, item.data);
+        entries += 1;
+        chars += item.id.length + item.data.length;
+        if (entries < maxEntries && chars < maxChars) continue;
         old = young;
-        young = new Map();
+        young = createGeneration();
+        entries = 0;
         chars = 0;
       }
     },
   };
 }
 
-/** Unambiguous: none of the three holds a NUL. */
-export const acknowledgementKey = ({ tenantId, source, id }: ReceivedItem): string => `${tenantId}\0${source}\0${id}`;
+/**
+ * Data by id, for each tenant, source and type. One map under a key of all four would make and hash a long text for every
+ * event; neighbours mostly share the other three.
+ */
+function createGeneration() {
+  const groups = new Map<string, Map<string, string>>();
+  let last: { readonly item: ReceivedItem; readonly ids: Map<string, string> } | undefined;
+  function find(item: ReceivedItem, absent: "make"): Map<string, string>;
+  function find(item: ReceivedItem): Map<string, string> | undefined;
+  function find(item: ReceivedItem, absent?: "make"): Map<string, string> | undefined {
+    if (last !== undefined && isOfOneGroup(last.item, item)) return last.ids;
+    // Unambiguous: none of the three holds a NUL.
+    const key = `${item.tenantId}\0${item.source}\0${item.type}`;
+    const ids = groups.get(key) ?? (absent === "make" ? new Map<string, string>() : undefined);
+    if (ids === undefined) return undefined;
+    groups.set(key, ids);
+    last = { item, ids };
+    return ids;
+  }
+  return { find };
+}
+
+const isOfOneGroup = (a: ReceivedItem, b: ReceivedItem): boolean =>
+  a.tenantId === b.tenantId && a.source === b.source && a.type === b.type;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openDatabase } from "#platform/database.js";
-import type { ReceivedItem } from "#schema/events/usage-received.v1.js";
+import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { databaseUrl, hasPostgres, waitFor } from "../../tests/servers/servers.js";
 import { recordStep } from "./recording.js";
@@ -187,15 +187,18 @@ describe.skipIf(!hasPostgres)("recording", () => {
   }, 60_000);
 
   test("a record that nothing can be made of is kept with its bytes and blocks nothing", async () => {
+    const packed = (changed: Partial<ReceivedItem>, data?: string) => {
+      const { head, ...encoded } = encodeItem(receivedItem({ id: "x", ...changed }));
+      return Buffer.from(receivedText([{ head, data: data ?? encoded.data }], 0));
+    };
     const values = [
       Buffer.from([0xff, 0x00, 0x7b]),
-      Buffer.from(JSON.stringify({ kind: "items", items: [{ ...receivedItem({ id: "x" }), id: "nul\0" }] })),
-      Buffer.from(JSON.stringify({ kind: "items", items: [{ ...receivedItem({ id: "x" }), time: 1e300 }] })),
-      Buffer.from(JSON.stringify({ kind: "items", items: [{ ...receivedItem({ id: "x" }), data: "{" }] })),
-      Buffer.from(
-        JSON.stringify({ kind: "items", items: [{ ...receivedItem({ id: "x" }), fingerprint: "!".repeat(22) }] }),
-      ),
-      Buffer.from(JSON.stringify({ kind: "items", items: [{ ...receivedItem({ id: "x" }), type: "half \ud800" }] })),
+      packed({ id: "nul\0" }),
+      packed({ type: "half \ud800" }),
+      packed({ time: 1e300 }),
+      packed({ data: "{" }),
+      packed({ data: "{}" }, "{"),
+      packed({ data: "{}" }, "{} "),
     ];
     await world.log.append(
       USAGE_RECEIVED,
@@ -336,7 +339,7 @@ describe.skipIf(!hasPostgres)("recording", () => {
 });
 
 function stepOf(offset: number, items: readonly ReceivedItem[], tenancyVersion = 0): RecordingStep {
-  const value = Buffer.from(JSON.stringify({ kind: "items", items, tenancyVersion }));
+  const value = Buffer.from(receivedText(items.map(encodeItem), tenancyVersion));
   const [step] = planSteps([{ offset, timestamp: Date.now(), value, decoded: decodeRecord(value, 0, 1) }]);
   if (step === undefined) throw new Error("a record makes a step");
   return step;

@@ -97,7 +97,7 @@ export async function moveCursor(
 export async function knownKeys(
   tx: Transaction,
   partition: number,
-  items: readonly { readonly key: string; readonly fingerprintUuid: string }[],
+  items: readonly { readonly key: string; readonly fingerprint: string }[],
 ): Promise<Map<string, KnownKey>> {
   const { rows } = await tx.query<{ key: string; fingerprint: string; seq: number | null }>({
     name: "known-keys",
@@ -109,7 +109,7 @@ export async function knownKeys(
   );
   const contradicted = items.filter((item) => {
     const holder = known.get(item.key);
-    return holder !== undefined && holder.fingerprint !== item.fingerprintUuid;
+    return holder !== undefined && holder.fingerprint !== item.fingerprint;
   });
   if (contradicted.length === 0) return known;
   const quarantined = await tx.query<{ key: string; fingerprint: string }>(
@@ -199,7 +199,7 @@ async function insertQuarantined(tx: Transaction, partition: number, rows: reado
     values: [
       partition,
       column("key"),
-      column("fingerprintUuid"),
+      column("fingerprint"),
       column("tenantId"),
       column("source"),
       column("id"),

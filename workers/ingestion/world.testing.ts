@@ -15,12 +15,13 @@ import { packageRoot } from "#platform/package-root.js";
 import type { Room, RoomContext } from "#platform/room.js";
 import { createTenancyState, type TenancyCopy } from "#platform/tenancy-copy.js";
 import type { ApiKeyState, MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import type { ReceivedItem, UsageReceivedV1 } from "#schema/events/usage-received.v1.js";
-import { type LedgerEntry, usageRecordedV1 } from "#schema/events/usage-recorded.v1.js";
+import type { ControlRecord } from "#schema/events/usage-received.v1.js";
+import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { readRecorded } from "#schema/events/usage-recorded.v2.js";
 import { TOPICS, USAGE_RECEIVED, USAGE_RECORDED } from "#schema/topics.js";
 import { createTestDatabase } from "../../tests/servers/servers.js";
 import { startIngestion } from "./main.js";
-import { fingerprintOf } from "./rules/fingerprint.js";
 
 const migrationsOf = (name: string) => path.join(packageRoot(), "prisma", name, "migrations");
 export const identityTokens = createIdentityTokens("a secret that only the tests of ingestion know");
@@ -164,16 +165,16 @@ export async function rowsOf(database: Database, sql: string): Promise<Record<st
 export function receivedItem(changed: Partial<ReceivedItem> & { readonly id: string }): ReceivedItem {
   const { tenantId = "acme", source = "test", type = "api.request", data = "{}", id } = changed;
   const receivedAt = changed.receivedAt ?? Date.now();
-  const fingerprint = fingerprintOf(tenantId, type, data);
-  return { tenantId, source, id, type, time: changed.time ?? receivedAt, receivedAt, data, fingerprint };
+  return { tenantId, source, id, type, time: changed.time ?? receivedAt, receivedAt, data };
 }
 
 /** Appends one record of items, as the edge does. */
 export async function appendItems(log: EventLog, partition: number, items: readonly ReceivedItem[]): Promise<void> {
-  await appendRecord(log, partition, { kind: "items", items: [...items] });
+  const value = Buffer.from(receivedText(items.map(encodeItem), 0));
+  await log.append(USAGE_RECEIVED, partition, [{ value }]);
 }
 
-export async function appendRecord(log: EventLog, partition: number, record: UsageReceivedV1): Promise<void> {
+export async function appendRecord(log: EventLog, partition: number, record: ControlRecord): Promise<void> {
   await log.append(USAGE_RECEIVED, partition, [{ value: Buffer.from(JSON.stringify(record)) }]);
 }
 
@@ -184,7 +185,7 @@ export async function publishedEntries(log: EventLog, partition: number): Promis
   for (let from = first; from < next; ) {
     const records = await log.read(USAGE_RECORDED, partition, from, 500);
     for (const { value, offset } of records) {
-      entries.push(...usageRecordedV1.parse(JSON.parse(value.toString("utf8"))).entries);
+      entries.push(...readRecorded(value.toString("utf8")).entries);
       from = offset + 1;
     }
   }

@@ -1,10 +1,9 @@
 import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import type { ReceivedItem } from "#schema/events/usage-received.v1.js";
+import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 import { readMeter } from "#schema/meter-reading.js";
 import { firstPeriodStart, isMeterActive } from "#schema/tenancy-history.js";
 import { canonicalData, MAX_DATA_DEPTH } from "./canonical-data.js";
 import { readEnvelope } from "./event-envelope.js";
-import { fingerprintOf } from "./fingerprint.js";
 import { type Refusal, refuse } from "./refusal.js";
 
 export const MAX_EVENT_BYTES = 65_536;
@@ -44,10 +43,9 @@ export function acceptItem(event: unknown, arrival: Arrival): Acceptance {
   const unreadable = refuseForMeters(envelope.type, envelope.data, arrival);
   if (unreadable !== undefined) return unreadable;
   const { source, id, type } = envelope;
-  const fingerprint = fingerprintOf(tenant.id, type, data);
   return {
     kind: "accepted",
-    item: { tenantId: tenant.id, source, id, type, time, receivedAt: arrival.now, data, fingerprint },
+    item: { tenantId: tenant.id, source, id, type, time, receivedAt: arrival.now, data },
   };
 }
 

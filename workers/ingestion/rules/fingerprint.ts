@@ -1,26 +1,27 @@
 import { hash } from "node:crypto";
+import { quoted } from "#schema/events/packed-data.js";
 
 const BYTES = 16;
 
 /**
- * Tells two payloads under one key apart: first 16 bytes of SHA-256 over tenant, type and canonical data, base64url.
+ * Tells two payloads under one key apart: first 16 bytes of SHA-256 over tenant, type and canonical data, as uuid text.
  * Unambiguous, because the head is a JSON array and ends where its bracket closes. `time` is not part of it: honest retries
  * restamp it.
  */
 export function fingerprintOf(tenantId: string, type: string, canonicalData: string): string {
-  return digest(JSON.stringify([tenantId, type]) + canonicalData).toString("base64url");
+  return uuidOf(`[${quoted(tenantId)},${quoted(type)}]${canonicalData}`);
 }
 
 /** The key under which an event is counted once for ever, as the database's uuid text. */
 export function eventKeyOf(tenantId: string, source: string, id: string): string {
-  return uuidText(digest(JSON.stringify([tenantId, source, id])));
+  return uuidOf(`[${quoted(tenantId)},${quoted(source)},${quoted(id)}]`);
 }
 
 /** A fingerprint as the database keeps it. Throws RangeError when it is not one of 16 bytes. */
 export function fingerprintUuid(fingerprint: string): string {
   const bytes = Buffer.from(fingerprint, "base64url");
   if (bytes.length !== BYTES) throw new RangeError(`a fingerprint has ${BYTES} bytes, not ${bytes.length}`);
-  return uuidText(bytes);
+  return uuidText(bytes.toString("hex"));
 }
 
 /** The fingerprint that `fingerprintUuid` read. */
@@ -30,14 +31,12 @@ export function fingerprintOfUuid(uuid: string): string {
 
 /** Identifies the bytes of a log record, as the database's uuid text. */
 export function recordUuid(value: Buffer): string {
-  return uuidText(digest(value));
+  return uuidOf(value);
 }
 
-function digest(content: string | Buffer): Buffer {
-  return hash("sha256", content, "buffer").subarray(0, BYTES);
-}
+/** The first 16 bytes of the SHA-256. */
+const uuidOf = (content: string | Buffer): string => uuidText(hash("sha256", content, "hex"));
 
-function uuidText(bytes: Buffer): string {
-  const hex = bytes.toString("hex");
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+function uuidText(hex: string): string {
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }

@@ -17,7 +17,6 @@ const item = fc.record({ id: fc.nat(4), payload: fc.nat(3), tenant: fc.constantF
     receivedAt: hour * HOUR_MS + 5,
     data: JSON.stringify(payload),
     fingerprint: String(payload),
-    fingerprintUuid: String(payload),
     key: `${tenant}/${id}`,
     value: payload,
   }),
@@ -90,7 +89,7 @@ function inBatches(elements: readonly BatchElement[], cuts: readonly number[]): 
       sums.quarantined.push(`${one.key} ${one.data} ${reason}`);
       expect(recordedSeq).toBe(reason === "CONFLICT" ? holder?.seq : null);
       if (holder !== undefined && reason === "CONFLICT")
-        stored.set(one.key, { ...holder, quarantined: [...holder.quarantined, one.fingerprintUuid] });
+        stored.set(one.key, { ...holder, quarantined: [...holder.quarantined, one.fingerprint] });
     }
     for (const { tenantId, hour, accepted, recorded, duplicates, quarantined } of outcome.accounts) {
       const account = sums.accounts[`${tenantId} ${hour}`] ?? [0, 0, 0, 0];

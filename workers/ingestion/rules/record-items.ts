@@ -87,7 +87,7 @@ export function recordBatch(
 
   function recordItem(item: DecodedItem): void {
     const holder = keys.get(item.key);
-    const fingerprint = item.fingerprintUuid;
+    const { fingerprint } = item;
     const account = accounts.of(item);
     account.accepted += 1;
     if (holder !== undefined) {
@@ -120,10 +120,7 @@ const CONFLICT_DETAIL = "another event with this source and id was here before, 
 
 type Common = Pick<LedgerEntry, "seq" | "recordedAt" | "tenancyVersion">;
 
-export function eventEntry(
-  item: Omit<DecodedItem, "key" | "fingerprintUuid" | "fingerprint" | "value">,
-  common: Common,
-) {
+export function eventEntry(item: Omit<DecodedItem, "key" | "fingerprint" | "value">, common: Common) {
   const { tenantId, source, id, type, time, receivedAt, data } = item;
   return { kind: "event" as const, ...common, tenantId, source, id, type, time, receivedAt, data };
 }

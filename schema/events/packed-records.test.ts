@@ -1,0 +1,78 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { usageReceivedV1 } from "./usage-received.v1.js";
+import { encodeItem, type ReceivedItem, readReceived, receivedText } from "./usage-received.v2.js";
+import { type LedgerEntry, usageRecordedV1 } from "./usage-recorded.v1.js";
+import { readRecorded, recordedText } from "./usage-recorded.v2.js";
+
+// Whatever may stand in a text of the log, line feeds, quotes and pairs of surrogates included.
+const name = fc.oneof(
+  fc.string({ unit: "grapheme", minLength: 1 }),
+  fc.constantFrom('"', "\\", "\n", "\u2028", "\u007f", "é", "😀", "\u0000"),
+);
+const instant = fc.integer({ min: -8.64e15, max: 8.64e15 });
+const data = fc.jsonValue().map((value) => JSON.stringify(value));
+const item: fc.Arbitrary<ReceivedItem> = fc.record({
+  tenantId: name,
+  source: name,
+  id: name,
+  type: name,
+  time: instant,
+  receivedAt: instant,
+  data,
+});
+const throughBytes = (text: string): string => Buffer.from(text).toString("utf8");
+
+test("what the edge wrote is what the recorder reads, byte for byte", () => {
+  fc.assert(
+    fc.property(fc.array(item, { minLength: 1, maxLength: 5 }), fc.nat(), (items, tenancyVersion) => {
+      const text = receivedText(items.map(encodeItem), tenancyVersion);
+      expect(readReceived(throughBytes(text))).toEqual({ kind: "items", items, tenancyVersion });
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("what the recorder published is what the rooms read, byte for byte", () => {
+  const stamp = { recordedAt: 1_790_000_000_300, tenancyVersion: 17 };
+  const event = item.map((one) => ({ kind: "event" as const, ...one }));
+  const other = fc.constantFrom(
+    { kind: "tick" as const, at: 5 },
+    { kind: "close" as const, tenantId: "acme", periodStart: 7, actor: "a\nb" },
+    { kind: "backfill" as const, meterKey: "m" },
+  );
+  fc.assert(
+    fc.property(fc.array(fc.oneof(event, other), { minLength: 1, maxLength: 5 }), (bare) => {
+      const entries: LedgerEntry[] = bare.map((entry, index) => ({ ...entry, seq: 41 + index, ...stamp }));
+      expect(readRecorded(throughBytes(recordedText(3, entries)))).toEqual({
+        firstSeq: 41,
+        lastSeq: 40 + entries.length,
+        entries,
+      });
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("records of version 1 are read as before", () => {
+  const received = readReceived(JSON.stringify(usageReceivedV1.example));
+  expect(received).toMatchObject({ kind: "items", tenancyVersion: 0, items: [{ id: "req-1" }] });
+  expect(readReceived('{"kind":"tick","at":5}')).toEqual({ kind: "tick", at: 5 });
+  expect(readRecorded(JSON.stringify(usageRecordedV1.example)).entries).toEqual(usageRecordedV1.example.entries);
+});
+
+test("a record whose lengths and data disagree is refused", () => {
+  const { head } = encodeItem({ ...receivedExample, data: '{"n":1}' });
+  for (const data of ['{"n":1', '{"n":1} ', ""])
+    expect(() => readReceived(receivedText([{ head, data }], 0))).toThrow(RangeError);
+});
+
+const receivedExample: ReceivedItem = {
+  tenantId: "a",
+  source: "s",
+  id: "i",
+  type: "t",
+  time: 0,
+  receivedAt: 0,
+  data: "{}",
+};

@@ -1,0 +1,85 @@
+import { Type } from "@sinclair/typebox";
+import { contract, epochMs } from "./contract.js";
+import { packData, quoted, unpackData } from "./packed-data.js";
+import { type ControlRecord, usageReceivedV1 } from "./usage-received.v1.js";
+
+/** One usage event as the edge accepted it. */
+export interface ReceivedItem {
+  readonly tenantId: string;
+  readonly source: string;
+  readonly id: string;
+  readonly type: string;
+  /** When the usage happened, epoch ms. */
+  readonly time: number;
+  /** When the edge accepted it, epoch ms. */
+  readonly receivedAt: number;
+  /** The CloudEvents `data` as canonical JSON text (RFC 8785): what the fingerprint covers and the ledger stores. */
+  readonly data: string;
+}
+
+/** One record of `usage.received`, whatever version it was written in. */
+export type UsageReceived =
+  | {
+      readonly kind: "items";
+      readonly items: readonly ReceivedItem[];
+      /** What the edge had applied of tenancy: the recorder stamps the items with this or a later version. */
+      readonly tenancyVersion: number;
+    }
+  | ControlRecord;
+
+const text = Type.String({ minLength: 1 });
+/** Tenant, source, id, type, time, received at, and how long its data is (UTF-16 code units). */
+const Item = Type.Tuple([text, text, text, text, epochMs, epochMs, Type.Integer({ minimum: 0 })]);
+/** The head of a record of many items; their data stands behind it (`packed-data.ts`). Control records have version 1. */
+const schema = Type.Object({
+  kind: Type.Literal("items"),
+  tenancyVersion: Type.Integer({ minimum: 0 }),
+  items: Type.Array(Item, { minItems: 1 }),
+});
+
+export const usageReceivedV2 = contract("metrly.usage.received.v2", schema, {
+  kind: "items",
+  tenancyVersion: 17,
+  items: [["acme", "api-gateway", "req-1", "api.request", 1_790_000_000_000, 1_790_000_000_120, 35]],
+});
+
+/** An item on its way into a record. */
+export interface EncodedItem {
+  readonly head: string;
+  readonly data: string;
+}
+
+export function encodeItem({ tenantId, source, id, type, time, receivedAt, data }: ReceivedItem): EncodedItem {
+  const names = `${quoted(tenantId)},${quoted(source)},${quoted(id)},${quoted(type)}`;
+  return { head: `[${names},${time},${receivedAt},${data.length}]`, data };
+}
+
+/** The text of one record of at least one item. */
+export function receivedText(items: readonly EncodedItem[], tenancyVersion: number): string {
+  const heads = items.map(({ head }) => head).join(",");
+  return packData(
+    `{"kind":"items","tenancyVersion":${tenancyVersion},"items":[${heads}]}`,
+    items.map(({ data }) => data),
+  );
+}
+
+/** Reads a record of either version. Throws for everything that neither of them is. */
+export function readReceived(recordText: string): UsageReceived {
+  const packed = unpackData(recordText);
+  if (packed === undefined) return upcast(JSON.parse(recordText));
+  const { items, tenancyVersion } = usageReceivedV2.parse(JSON.parse(packed.head));
+  const read = items.map(([tenantId, source, id, type, time, receivedAt, length]) => ({
+    ...{ tenantId, source, id, type, time, receivedAt },
+    data: packed.take(length),
+  }));
+  packed.end();
+  return { kind: "items", items: read, tenancyVersion };
+}
+
+/** The recorder makes fingerprints itself now: one that disagreed with its data could never be told. */
+function upcast(value: unknown): UsageReceived {
+  const record = usageReceivedV1.parse(value);
+  if (record.kind !== "items") return record;
+  const items = record.items.map(({ fingerprint: _, ...item }) => item);
+  return { kind: "items", items, tenancyVersion: record.tenancyVersion ?? 0 };
+}

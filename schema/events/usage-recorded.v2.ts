@@ -1,0 +1,102 @@
+import { Type } from "@sinclair/typebox";
+import { contract, epochMs, seq } from "./contract.js";
+import { packData, quoted, unpackData } from "./packed-data.js";
+import { type LedgerEntry, type RecordedEvent, usageRecordedV1 } from "./usage-recorded.v1.js";
+
+/** One record of `usage.recorded`, whatever version it was written in: contiguous entries of one partition. */
+export interface UsageRecorded {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly entries: readonly LedgerEntry[];
+}
+
+/** Tenant, source, id, type, time, received at, and how long its data is (UTF-16 code units). */
+const Event = Type.Tuple([
+  Type.String(),
+  Type.String(),
+  Type.String(),
+  Type.String(),
+  epochMs,
+  epochMs,
+  Type.Integer({ minimum: 0 }),
+]);
+/** An entry of another kind, without what the record has for all. */
+const Other = Type.Unsafe<{ readonly kind: string; readonly [name: string]: unknown }>(
+  Type.Object({ kind: Type.String() }),
+);
+/** The head of a record whose entries have one stamp; the data of its events stands behind it (`packed-data.ts`). */
+const schema = Type.Object({
+  partition: Type.Integer({ minimum: 0 }),
+  firstSeq: seq,
+  recordedAt: epochMs,
+  tenancyVersion: Type.Integer({ minimum: 0 }),
+  entries: Type.Array(Type.Union([Event, Other]), { minItems: 1 }),
+});
+
+export const usageRecordedV2 = contract("metrly.usage.recorded.v2", schema, {
+  partition: 3,
+  firstSeq: 41,
+  recordedAt: 1_790_000_000_300,
+  tenancyVersion: 17,
+  entries: [
+    ["acme", "api-gateway", "req-1", "api.request", 1_790_000_000_000, 1_790_000_000_120, 35],
+    { kind: "tick", at: 1_790_000_000_290 },
+  ],
+});
+
+/** Whether two entries may stand in one record. */
+export function haveOneStamp(a: LedgerEntry, b: LedgerEntry): boolean {
+  return a.recordedAt === b.recordedAt && a.tenancyVersion === b.tenancyVersion;
+}
+
+/** The text of one record. Its entries are contiguous and have one stamp. Throws RangeError when there are none. */
+export function recordedText(partition: number, entries: readonly LedgerEntry[]): string {
+  const [first] = entries;
+  if (first === undefined) throw new RangeError("a record has entries");
+  const { seq: firstSeq, recordedAt, tenancyVersion } = first;
+  const heads: string[] = [];
+  const data: string[] = [];
+  for (const entry of entries) {
+    if (entry.kind !== "event") {
+      const { seq: _, recordedAt: __, tenancyVersion: ___, ...own } = entry;
+      heads.push(JSON.stringify(own));
+      continue;
+    }
+    heads.push(eventHead(entry));
+    data.push(entry.data);
+  }
+  const stamp = `"recordedAt":${recordedAt},"tenancyVersion":${tenancyVersion}`;
+  return packData(`{"partition":${partition},"firstSeq":${firstSeq},${stamp},"entries":[${heads.join(",")}]}`, data);
+}
+
+function eventHead({ tenantId, source, id, type, time, receivedAt, data }: RecordedEvent): string {
+  return `[${quoted(tenantId)},${quoted(source)},${quoted(id)},${quoted(type)},${time},${receivedAt},${data.length}]`;
+}
+
+/** Reads a record of either version. Throws for everything that neither of them is. */
+export function readRecorded(recordText: string): UsageRecorded {
+  const packed = unpackData(recordText);
+  if (packed === undefined) return usageRecordedV1.parse(JSON.parse(recordText));
+  const { partition, firstSeq, recordedAt, tenancyVersion, entries } = usageRecordedV2.parse(JSON.parse(packed.head));
+  const read = entries.map((entry, index): LedgerEntry => {
+    const common = { seq: firstSeq + index, recordedAt, tenancyVersion };
+    if (!Array.isArray(entry)) return otherEntry(partition, { ...entry, ...common });
+    const [tenantId, source, id, type, time, receivedAt, length] = entry;
+    return { kind: "event", ...common, tenantId, source, id, type, time, receivedAt, data: packed.take(length) };
+  });
+  packed.end();
+  return { firstSeq, lastSeq: firstSeq + entries.length - 1, entries: read };
+}
+
+/** Ticks, closes, voids and backfills are few: version 1 knows what each of them must have. */
+function otherEntry(partition: number, entry: { readonly seq: number }): LedgerEntry {
+  const [parsed] = usageRecordedV1.parse({
+    partition,
+    firstSeq: entry.seq,
+    lastSeq: entry.seq,
+    entries: [entry],
+  }).entries;
+  if (parsed === undefined || parsed.kind === "event")
+    throw new TypeError(`the entry ${entry.seq} is none that stands alone`);
+  return parsed;
+}
