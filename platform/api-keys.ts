@@ -47,7 +47,10 @@ export function bearerToken(authorization: string | undefined): string {
 
 /** Finds the key in the copy of tenancy. Throws UNAUTHENTICATED for one that is unknown, expired or revoked. */
 export function authenticateApiKey(tenancy: TenancyCopy, clock: Clock, secret: string): ApiKeyState {
-  const key = looksLikeApiKey(secret) ? tenancy.apiKeyByHash(hashApiKey(secret)) : undefined;
+  return usableKey(looksLikeApiKey(secret) ? tenancy.apiKeyByHash(hashApiKey(secret)) : undefined, clock);
+}
+
+function usableKey(key: ApiKeyState | undefined, clock: Clock): ApiKeyState {
   if (key === undefined) throw new MetrlyError("UNAUTHENTICATED", "This API key is not known");
   const now = clock.now();
   if (key.revokedAt !== null && key.revokedAt <= now)
@@ -55,6 +58,29 @@ export function authenticateApiKey(tenancy: TenancyCopy, clock: Clock, secret: s
   if (key.expiresAt !== null && key.expiresAt <= now)
     throw new MetrlyError("UNAUTHENTICATED", "This API key is expired");
   return key;
+}
+
+const REMEMBERED = 1_000;
+
+/**
+ * Authenticates `Authorization` headers, remembering the hashes of those that named a known key: a client sends the same one
+ * with each request, and hashing it twice costs more than the rest of a look-up. What the key may do, and whether it is revoked,
+ * is looked up each time. Throws as `bearerToken` and `authenticateApiKey` do.
+ */
+export function createKeyAuthenticator(
+  tenancy: TenancyCopy,
+  clock: Clock,
+): (authorization: string | undefined) => ApiKeyState {
+  const hashes = new Map<string, string>();
+  return (authorization) => {
+    const known = hashes.get(authorization ?? "");
+    if (known !== undefined) return usableKey(tenancy.apiKeyByHash(known), clock);
+    const secret = bearerToken(authorization);
+    const key = authenticateApiKey(tenancy, clock, secret);
+    if (hashes.size >= REMEMBERED) hashes.clear();
+    hashes.set(authorization ?? "", key.hash);
+    return key;
+  };
 }
 
 /** Throws FORBIDDEN unless the key carries the scope. */

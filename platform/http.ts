@@ -1,3 +1,4 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyError,
@@ -30,27 +31,54 @@ export function problemOf(error: MetrlyError): Problem {
 
 const RETRY_AFTER_SECONDS = 1;
 
+export function problemHeaders(error: MetrlyError): Readonly<Record<string, string>> {
+  const mayComeAgain = error.status === 503 || error.code === "TENANT_OVER_SHARE";
+  return {
+    "content-type": "application/problem+json",
+    ...(mayComeAgain && { "retry-after": String(RETRY_AFTER_SECONDS) }),
+    ...(error.status === 401 && { "www-authenticate": "Bearer" }),
+  };
+}
+
 export function sendProblem(reply: FastifyReply, error: MetrlyError): FastifyReply {
-  if (error.status === 503 || error.code === "TENANT_OVER_SHARE")
-    reply.header("retry-after", String(RETRY_AFTER_SECONDS));
-  if (error.status === 401) reply.header("www-authenticate", "Bearer");
   return (
     reply
       .code(error.status)
-      .type("application/problem+json")
+      .headers(problemHeaders(error))
       // Bytes: to a text Fastify would add a charset, which this type does not have, and clients that compare it would miss it.
       .send(Buffer.from(JSON.stringify(problemOf(error))))
   );
 }
 
+/** Takes a request over from node:http, before Fastify sees it, and answers it whatever happens. */
+export type DirectHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
+declare module "fastify" {
+  interface FastifyInstance {
+    /**
+     * Answers requests for exactly this method and URL without Fastify, whose routing, hooks and serialisation cost more than
+     * taking one event does (docs/decisions/0008). The same route must be registered with Fastify too, for every other spelling
+     * of the URL and for the list of methods.
+     */
+    directly(method: string, url: string, handler: DirectHandler): void;
+  }
+}
+
 /** An HTTP server whose every error is a problem document and whose bugs are logged and masked. */
 export function createHttpServer(logger: FastifyBaseLogger): FastifyInstance {
+  const direct = new Map<string, DirectHandler>();
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1_048_576,
     forceCloseConnections: "idle",
+    serverFactory(handler) {
+      return createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) =>
+        (direct.get(`${request.method} ${request.url}`) ?? handler)(request, response),
+      );
+    },
   });
+  app.decorate("directly", (method, url, handler) => void direct.set(`${method} ${url}`, handler));
   closeWhatFallsIdle(app);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = toMetrlyError(error);
@@ -73,6 +101,8 @@ export function createHttpServer(logger: FastifyBaseLogger): FastifyInstance {
   return app;
 }
 
+/** Longer than a proxy keeps its side: it must not send into a connection that is being closed. */
+const KEEP_ALIVE_MS = 72_000;
 const IDLE_CHECK_MS = 50;
 
 /**

@@ -26,7 +26,7 @@ function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLim
     partitionCount: PARTITIONS,
     tenancyVersion: () => 7,
     onError: () => undefined,
-    limits: { maxItems: 100, maxBytes: 1 << 20, patienceMs: 2_000, sendsPerPartition: 1, ...limits },
+    limits: { maxItems: 100, maxBytes: 1 << 20, patienceMs: 2_000, sendsPerPartition: 1, nextSendBytes: 0, ...limits },
   });
   return {
     append: (items: readonly ReceivedItem[], sender = "acme") => appender.append(items, sender),

@@ -3,6 +3,7 @@ import { partitionOf } from "#kernel/partition.js";
 import type { EventLog } from "#platform/event-log.js";
 import { type EncodedItem, encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
+import { createPatience, type Impatient } from "./patience.js";
 import { createFairQueue, type FairQueue } from "./rules/fair-queue.js";
 import { packed } from "./rules/pack.js";
 import { MAX_ITEMS_PER_STEP } from "./rules/plan-steps.js";
@@ -25,6 +26,8 @@ export interface AppenderLimits {
   readonly patienceMs: number;
   /** Sends of one partition under way at once: while the log stores one, the next is prepared and sent. */
   readonly sendsPerPartition: number;
+  /** What has to wait for it before a send begins beside another one, bytes. */
+  readonly nextSendBytes: number;
 }
 
 export interface Appender {
@@ -44,6 +47,7 @@ const DEFAULT_LIMITS: AppenderLimits = {
   maxBytes: 16 << 20,
   patienceMs: 1_500,
   sendsPerPartition: USAGE_RECEIVED.concurrentAppends ?? 1,
+  nextSendBytes: 32 << 10,
 };
 /** Below the broker's limit of 1 MiB per batch. */
 const MAX_RECORD_BYTES = 700_000;
@@ -53,7 +57,7 @@ const MAX_SEND_BYTES = 2 * MAX_RECORD_BYTES;
 const TURN_BYTES = 64 << 10;
 
 /** One request's part for one partition. */
-interface Waiting {
+interface Waiting extends Impatient {
   /** None when they hold no place any more. */
   items: readonly SizedItem[];
   bytes: number;
@@ -65,6 +69,8 @@ interface Waiting {
 interface Partition {
   readonly partition: number;
   readonly queue: FairQueue<Waiting>;
+  /** In the queue, given up or not. */
+  waitingBytes: number;
   /** Under way now. */
   sends: number;
   /** Whether one of them has yet to take its items. */
@@ -83,6 +89,7 @@ interface SizedItem extends EncodedItem {
 export function createAppender(options: AppenderOptions): Appender {
   const limits = options.limits ?? DEFAULT_LIMITS;
   const partitions = new Map<number, Partition>();
+  const patience = createPatience<Waiting>(limits.patienceMs, (part) => part.failed(unavailable(undefined)));
   const running = new Set<Promise<void>>();
   let items = 0;
   let bytes = 0;
@@ -90,24 +97,40 @@ export function createAppender(options: AppenderOptions): Appender {
 
   function enqueue(partition: number, encoded: readonly SizedItem[], sender: string) {
     const known = partitions.get(partition);
-    const state = known ?? { partition, queue: createFairQueue<Waiting>(TURN_BYTES), sends: 0, isStarting: false };
+    const state = known ?? {
+      partition,
+      queue: createFairQueue<Waiting>(TURN_BYTES),
+      waitingBytes: 0,
+      sends: 0,
+      isStarting: false,
+    };
     partitions.set(partition, state);
     const { promise, resolve, reject } = withResolvers();
     const part: Waiting = {
       items: encoded,
       bytes: totalBytes(encoded),
       isSending: false,
+      deadline: 0,
       done: resolve,
       failed: reject,
     };
     items += part.items.length;
     bytes += part.bytes;
     state.queue.push(sender, part, part.bytes);
-    if (state.sends < limits.sendsPerPartition && !state.isStarting) start(state);
+    state.waitingBytes += part.bytes;
+    patience.begin(part);
+    if (isWorthASend(state)) start(state);
     return { part, settled: promise };
   }
 
+  /** Beside another send only for much: each send costs edge and broker as much as a hundred events, and the log takes one soon. */
+  function isWorthASend({ sends, isStarting, waitingBytes }: Partition): boolean {
+    if (isStarting || sends >= limits.sendsPerPartition) return false;
+    return sends === 0 || waitingBytes >= limits.nextSendBytes;
+  }
+
   function release(part: Waiting): void {
+    patience.end(part);
     items -= part.items.length;
     bytes -= part.bytes;
     part.items = [];
@@ -127,7 +150,9 @@ export function createAppender(options: AppenderOptions): Appender {
     await new Promise((resolve) => setImmediate(resolve));
     state.isStarting = false;
     while (state.queue.size > 0) {
-      const group = state.queue.take(MAX_SEND_BYTES).filter((part) => part.items.length > 0);
+      const taken = state.queue.take(MAX_SEND_BYTES);
+      state.waitingBytes = state.queue.size === 0 ? 0 : Math.max(0, state.waitingBytes - MAX_SEND_BYTES);
+      const group = taken.filter((part) => part.items.length > 0);
       if (group.length > 0) await send(state, group);
     }
     // In the same step as the look at the queue: what came between the two would wait for a send that never starts.
@@ -163,8 +188,10 @@ export function createAppender(options: AppenderOptions): Appender {
           "The queue in front of the event log is full; nothing was accepted, send all again",
         );
       const enqueued = [...byPartition].map(([partition, encoded]) => enqueue(partition, encoded, sender));
+      const [only] = enqueued;
+      const settled = enqueued.length === 1 && only !== undefined ? only.settled : settledAll(enqueued);
       try {
-        await within(limits.patienceMs, Promise.all(enqueued.map(({ settled }) => settled)));
+        await settled;
       } catch (error) {
         for (const { part } of enqueued) if (!part.isSending) release(part);
         throw error;
@@ -217,14 +244,5 @@ function unavailable(error: unknown): MetrlyError {
     : new MetrlyError("LOG_UNAVAILABLE", "The event log does not take records; nothing was accepted, send all again");
 }
 
-async function within<T>(patienceMs: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unavailable(undefined)), patienceMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const settledAll = (parts: readonly { readonly settled: Promise<void> }[]): Promise<unknown> =>
+  Promise.all(parts.map(({ settled }) => settled));

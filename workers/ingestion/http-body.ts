@@ -14,21 +14,25 @@ export interface RawItem {
   readonly inexact: string | undefined;
 }
 
+const ONE = "application/cloudevents+json";
+const BATCH = "application/cloudevents-batch+json";
+
 const gunzipAsync = promisify(gunzip);
 
 /**
- * The events of a request: CloudEvents structured, batch or binary mode, or `application/json` with either JSON form.
- * Throws MALFORMED, TOO_LARGE or UNSUPPORTED_MEDIA_TYPE for what concerns the whole request.
+ * The events of a request whose body is not compressed (any more): CloudEvents structured, batch or binary mode, or
+ * `application/json` with either JSON form. Throws MALFORMED, TOO_LARGE or UNSUPPORTED_MEDIA_TYPE for what concerns the whole
+ * request.
  */
-export async function readEvents(headers: IncomingHttpHeaders, body: Buffer | undefined): Promise<readonly RawItem[]> {
-  const text = textOf(await inflate(headers["content-encoding"], body ?? Buffer.alloc(0)));
+export function readEvents(headers: IncomingHttpHeaders, body: Buffer): readonly RawItem[] {
+  const text = textOf(body);
   const mediaType = mediaTypeOf(headers["content-type"]);
   if (headers["ce-specversion"] !== undefined || headers["ce-id"] !== undefined)
     return [binaryEvent(headers, text, mediaType)];
   switch (mediaType) {
-    case "application/cloudevents+json":
+    case ONE:
       return structured(text, "object");
-    case "application/cloudevents-batch+json":
+    case BATCH:
       return structured(text, "array");
     case "application/json":
       return structured(text, "either");
@@ -40,8 +44,12 @@ export async function readEvents(headers: IncomingHttpHeaders, body: Buffer | un
   }
 }
 
-async function inflate(encoding: string | undefined, body: Buffer): Promise<Buffer> {
-  if (encoding === undefined || encoding === "" || encoding === "identity") return body;
+/** Undefined: the body is as it was sent. Throws UNSUPPORTED_MEDIA_TYPE, TOO_LARGE or MALFORMED. */
+export function inflated(encoding: string | undefined, body: Buffer): Promise<Buffer> | undefined {
+  return encoding === undefined || encoding === "" || encoding === "identity" ? undefined : inflate(encoding, body);
+}
+
+async function inflate(encoding: string, body: Buffer): Promise<Buffer> {
   if (encoding !== "gzip") throw new MetrlyError("UNSUPPORTED_MEDIA_TYPE", "Content-Encoding must be gzip or absent");
   try {
     return await gunzipAsync(body, { maxOutputLength: MAX_BODY_BYTES });
@@ -61,6 +69,7 @@ function textOf(body: Buffer): string {
 }
 
 function mediaTypeOf(contentType: string | undefined): string {
+  if (contentType === BATCH || contentType === ONE) return contentType;
   const [type = "", ...parameters] = (contentType ?? "").split(";").map((part) => part.trim().toLowerCase());
   const charset = parameters.find((parameter) => parameter.startsWith("charset="))?.slice("charset=".length);
   if (charset !== undefined && !["utf-8", "utf8", '"utf-8"', "us-ascii"].includes(charset))

@@ -1,0 +1,69 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { MetrlyError } from "#kernel/errors.js";
+import { createHttpServer } from "./http.js";
+import { answerDirectly, answerProblem, readBody } from "./http-direct.js";
+
+const silent = pino({ level: "silent" });
+
+describe("a route beside Fastify", () => {
+  let app: ReturnType<typeof createHttpServer>;
+  let url: string;
+  let failure: unknown;
+  beforeEach(async () => {
+    app = createHttpServer(silent);
+    app.directly("POST", "/direct", (request, response) => {
+      const failed = (error: unknown) => answerProblem(response, error, silent);
+      readBody(request, 10, failed, (body) => {
+        if (failure !== undefined) failed(failure);
+        else answerDirectly(response, 202, { got: body.toString() });
+      });
+    });
+    app.get("/direct", async () => "Fastify");
+    failure = undefined;
+    url = await app.listen({ host: "127.0.0.1", port: 0 });
+  });
+  afterEach(() => app.close());
+
+  const post = (body: string) => fetch(`${url}/direct`, { method: "POST", body });
+
+  test("answers its method and URL, and no other", async () => {
+    const answer = await post("hello");
+    expect([answer.status, answer.headers.get("content-type")]).toEqual([202, "application/json; charset=utf-8"]);
+    expect(await answer.json()).toEqual({ got: "hello" });
+    expect(await (await fetch(`${url}/direct`)).text()).toBe("Fastify");
+  });
+
+  test("a body over the limit is refused, told or not how long it is, and the next request is not part of it", async () => {
+    const told = await post("x".repeat(11));
+    expect([told.status, await told.json()]).toMatchObject([413, { code: "TOO_LARGE" }]);
+    const { port } = new URL(url);
+    const socket = connect(Number(port), "127.0.0.1");
+    socket.write("POST /direct HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n");
+    for (let n = 0; n < 4; n += 1) socket.write("5\r\nPOST \r\n");
+    let text = "";
+    socket.on("data", (chunk) => {
+      text += chunk;
+    });
+    socket.end();
+    await once(socket, "close");
+    expect(text.match(/^HTTP\/1\.1 \d+/gm)).toEqual(["HTTP/1.1 413"]);
+    expect(text).toMatch(/connection: close/i);
+  });
+
+  test("an error is a problem document, and a bug is masked", async () => {
+    failure = new MetrlyError("BUSY", "later");
+    const busy = await post("x");
+    expect([busy.status, busy.headers.get("retry-after"), busy.headers.get("content-type")]).toEqual([
+      503,
+      "1",
+      "application/problem+json",
+    ]);
+    failure = new Error("a secret of ours");
+    const bug = await post("x");
+    expect(bug.status).toBe(500);
+    expect(await bug.text()).not.toContain("secret");
+  });
+});
