@@ -2,10 +2,8 @@ import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import { hourOf } from "#kernel/period.js";
 import type { Database } from "#platform/database.js";
-import type { EventLog, LogRecord } from "#platform/event-log.js";
-import { USAGE_RECEIVED } from "#schema/topics.js";
+import type { LogTail } from "./log-tail.js";
 import type { AccountingQuestion } from "./rules/accounting-id.js";
-import { decodeRecord } from "./rules/decode-record.js";
 
 export interface AccountingAnswer {
   readonly accepted: number;
@@ -14,9 +12,6 @@ export interface AccountingAnswer {
   readonly inFlight: number;
 }
 
-/** More than this behind, counting the tail for one answer would cost too much. */
-const MAX_TAIL_BYTES = 64 << 20;
-const RECORDS_PER_READ = 500;
 const ATTEMPTS = 3;
 
 /**
@@ -26,14 +21,14 @@ const ATTEMPTS = 3;
  */
 export async function measureAccounting(
   database: Database,
-  log: EventLog,
+  logTail: LogTail,
   partitionCount: number,
   question: AccountingQuestion,
 ): Promise<AccountingAnswer> {
   const partition = partitionOf(question.tenantId, partitionCount);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const recorded = await readRecorded(database, partition, question);
-    const tail = await countTail(log, partition, partitionCount, recorded.next, question);
+    const tail = await logTail.count(partition, recorded.next, { tenantId: question.tenantId, ...hoursOf(question) });
     if (tail === "trimmed") continue;
     return {
       accepted: recorded.accepted + tail,
@@ -79,47 +74,6 @@ async function readRecorded(
     to,
   ]);
   return rows[0] ?? { next: 0, accepted: 0, duplicates: 0, quarantined: 0, uncounted: 0 };
-}
-
-/** Items of the tenant from `from` to the log's end; "trimmed": the recorder has passed and the log forgotten them meanwhile. */
-async function countTail(
-  log: EventLog,
-  partition: number,
-  partitionCount: number,
-  next: number,
-  question: AccountingQuestion,
-): Promise<number | "trimmed"> {
-  const { from, to } = hoursOf(question);
-  const end = (await log.bounds(USAGE_RECEIVED, partition)).next;
-  let count = 0;
-  let bytes = 0;
-  let offset = next;
-  while (offset < end) {
-    const records = await log.read(USAGE_RECEIVED, partition, offset, RECORDS_PER_READ);
-    if (records[0]?.offset !== offset) return "trimmed";
-    for (const record of records) {
-      count += itemsIn(record, partition, partitionCount, question.tenantId, from, to);
-      bytes += record.value.length;
-      offset = record.offset + 1;
-    }
-    if (bytes > MAX_TAIL_BYTES)
-      throw new MetrlyError("UNAVAILABLE", "Recording is too far behind to count what is in flight; try again later");
-  }
-  return count;
-}
-
-function itemsIn(
-  record: LogRecord,
-  partition: number,
-  partitionCount: number,
-  tenantId: string,
-  from: number,
-  to: number,
-): number {
-  const decoded = decodeRecord(record.value, partition, partitionCount);
-  if (decoded.kind !== "items") return 0;
-  return decoded.items.filter((item) => item.tenantId === tenantId && item.receivedAt >= from && item.receivedAt < to)
-    .length;
 }
 
 const MAX_INSTANT_MS = 8.64e15;

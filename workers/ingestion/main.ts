@@ -7,6 +7,7 @@ import { createEventControl } from "./event-control.js";
 import { createEventLookup } from "./event-lookup.js";
 import { registerEdge } from "./http.js";
 import { registerLedgerRoutes } from "./ledger-http.js";
+import { createLogTail } from "./log-tail.js";
 import { createMetrics } from "./metrics.js";
 import { type Publisher, startPublisher } from "./publisher.js";
 import { createReadiness } from "./readiness.js";
@@ -62,10 +63,11 @@ export async function startIngestion(context: RoomContext): Promise<Room> {
   const accounting = startAccountingWatch({ database, log, clock, registry: context.metrics, logger, assigned });
 
   const events = createEventLookup(database, partitionCount);
+  const logTail = createLogTail(log);
   const subgraph = await buildIngestionSubgraph({
     events,
     control: createEventControl({ database, log, events, partitionCount }),
-    measureAccounting: (question) => measureAccounting(database, log, partitionCount, question),
+    measureAccounting: (question) => measureAccounting(database, logTail, partitionCount, question),
   });
   return {
     name: "ingestion",

@@ -1,0 +1,112 @@
+import { MetrlyError } from "#kernel/errors.js";
+import { hourOf } from "#kernel/period.js";
+import type { EventLog } from "#platform/event-log.js";
+import { readReceived } from "#schema/events/usage-received.v2.js";
+import { USAGE_RECEIVED } from "#schema/topics.js";
+
+/** Items of one tenant that arrived in hours that start in [from, to), epoch ms. */
+export interface TailQuestion {
+  readonly tenantId: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface LogTail {
+  /**
+   * How many such items usage.received holds from offset `next` to its end; "trimmed": the log has forgotten a part of that.
+   * Throws UNAVAILABLE when the tail is too long to be counted.
+   */
+  count(partition: number, next: number, question: TailQuestion): Promise<number | "trimmed">;
+}
+
+/** More than this behind, counting the tail would cost too much. */
+const MAX_TAIL_BYTES = 64 << 20;
+const RECORDS_PER_READ = 500;
+
+/** What one record holds, by tenant and hour of arrival. */
+type Summary = ReadonlyMap<string, ReadonlyMap<number, number>>;
+
+interface Tail {
+  /** Offset of the first summary. */
+  from: number;
+  summaries: { readonly summary: Summary; readonly bytes: number }[];
+  bytes: number;
+}
+
+/**
+ * Counts what waits for the recorder. What was read stays summarised until it is recorded, so that a recorder that is far behind
+ * is not kept from its work by whoever asks again and again how far.
+ */
+export function createLogTail(log: Pick<EventLog, "bounds" | "read">): LogTail {
+  const tails = new Map<number, Tail>();
+  const reading = new Map<number, Promise<unknown>>();
+
+  async function catchUp(partition: number, next: number): Promise<Tail | "trimmed"> {
+    const end = (await log.bounds(USAGE_RECEIVED, partition)).next;
+    const tail = keepFrom(tails.get(partition), next);
+    tails.set(partition, tail);
+    for (let offset = endOf(tail); offset < end; offset = endOf(tail)) {
+      if (tail.bytes > MAX_TAIL_BYTES)
+        throw new MetrlyError("UNAVAILABLE", "Recording is too far behind to count what is in flight; try again later");
+      const records = await log.read(USAGE_RECEIVED, partition, offset, RECORDS_PER_READ);
+      if (records[0]?.offset !== offset) return "trimmed";
+      for (const { value } of records) {
+        tail.summaries.push({ summary: summaryOf(value), bytes: value.length });
+        tail.bytes += value.length;
+      }
+    }
+    return tail;
+  }
+
+  return {
+    async count(partition, next, question) {
+      // One reader at a time: the second finds what the first has read.
+      const before = reading.get(partition) ?? Promise.resolve();
+      const mine = before.then(
+        () => catchUp(partition, next),
+        () => catchUp(partition, next),
+      );
+      reading.set(partition, mine);
+      const tail = await mine;
+      return tail === "trimmed" ? tail : countIn(tail, question);
+    },
+  };
+}
+
+const endOf = (tail: Tail): number => tail.from + tail.summaries.length;
+
+/** The tail without what is recorded; a new one where the old one begins too late or has a gap before `next`. */
+function keepFrom(tail: Tail | undefined, next: number): Tail {
+  if (tail === undefined || next < tail.from || next > endOf(tail)) return { from: next, summaries: [], bytes: 0 };
+  for (const { bytes } of tail.summaries.splice(0, next - tail.from)) tail.bytes -= bytes;
+  tail.from = next;
+  return tail;
+}
+
+/** Of a record that nothing can be made of: nothing. The recorder keeps it apart and counts nothing of it either. */
+function summaryOf(value: Buffer): Summary {
+  const summary = new Map<string, Map<number, number>>();
+  for (const { tenantId, receivedAt } of itemsOf(value)) {
+    const hours = summary.get(tenantId) ?? new Map<number, number>();
+    summary.set(tenantId, hours);
+    const hour = hourOf(receivedAt);
+    hours.set(hour, (hours.get(hour) ?? 0) + 1);
+  }
+  return summary;
+}
+
+function itemsOf(value: Buffer) {
+  try {
+    const record = readReceived(value.toString("utf8"));
+    return record.kind === "items" ? record.items : [];
+  } catch {
+    return [];
+  }
+}
+
+function countIn({ summaries }: Tail, { tenantId, from, to }: TailQuestion): number {
+  let count = 0;
+  for (const { summary } of summaries)
+    for (const [hour, items] of summary.get(tenantId) ?? []) if (hour >= from && hour < to) count += items;
+  return count;
+}
