@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import path from "node:path";
+import { parseArgs } from "node:util";
 import { systemClock } from "#platform/clock.js";
 import { type Database, openDatabase } from "#platform/database.js";
 import { packageRoot } from "#platform/package-root.js";
@@ -13,10 +14,15 @@ import { openCursor } from "../workers/ingestion/store.js";
 
 /**
  * What an event of 180 bytes (as a CloudEvent) costs on disk, and its recorder in time: one partition, batches of 1,000 in
- * records of 100, through the recorder's own code into a real PostgreSQL. `DATABASE_URL` names the server; the first argument
- * is how many events (default 200,000).
+ * records of 100, through the recorder's own code into a real PostgreSQL, which `DATABASE_URL` names. `--known-keys` puts so
+ * many random keys beside them first: what grows with the ledger is the index of keys, everything else is appended.
  */
-const COUNT = Number(process.argv[2] ?? 200_000);
+const { values: options } = parseArgs({
+  options: { events: { type: "string", default: "200000" }, "known-keys": { type: "string", default: "0" } },
+});
+const COUNT = Number(options.events);
+const KNOWN_KEYS = Number(options["known-keys"]);
+const KEYS_AT_ONCE = 1_000_000;
 const PER_RECORD = 100;
 const RECORDS_PER_BATCH = 10;
 const TENANTS = 24;
@@ -44,12 +50,24 @@ async function sizes(database: Database): Promise<Record<string, number>> {
   return Object.fromEntries(rows.map(({ name, bytes }) => [name, bytes]));
 }
 
+async function addKeys(count: number): Promise<void> {
+  await database.pool.query(
+    `INSERT INTO usage_key (partition, key, fingerprint, seq)
+     SELECT 0, key, key, n FROM (SELECT gen_random_uuid() AS key, n FROM generate_series(1, $1::int) n) k ORDER BY key`,
+    [count],
+  );
+}
+
 const created = await createTestDatabase("ledger_size");
 const migrationsDir = path.join(packageRoot(), "prisma/ingestion/migrations");
 const database = await openDatabase({ url: created.url, migrationsDir, onError: () => undefined });
 try {
   await openCursor(database, 0);
   const state = createTenancyState(systemClock);
+  for (let known = 0; known < KNOWN_KEYS; known += KEYS_AT_ONCE)
+    await addKeys(Math.min(KEYS_AT_ONCE, KNOWN_KEYS - known));
+  await database.pool.query("VACUUM ANALYZE usage_key");
+  await database.pool.query("CHECKPOINT");
   const before = await sizes(database);
   let busyMs = 0;
   let decodeMs = 0;
@@ -73,6 +91,7 @@ try {
   const total = Object.keys(after).reduce((sum, name) => sum + perEvent(name), 0);
   const report = {
     events: COUNT,
+    knownKeys: KNOWN_KEYS,
     logBytesPerEvent: bytes / COUNT,
     ledgerBytesPerEvent: perEvent("ledger"),
     dedupBytesPerEvent: perEvent("usage_key"),

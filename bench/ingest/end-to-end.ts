@@ -1,5 +1,6 @@
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import pg from "pg";
 import { startCompose } from "../../tests/compose/start.js";
@@ -8,30 +9,47 @@ import { waitFor } from "../../tests/servers/servers.js";
 import { ask } from "../../tests/support/client.js";
 import * as world from "../../tests/whole-path/world.js";
 import { EVENT_BYTES } from "./event.js";
-import { buildMeasured, load } from "./processes.js";
+import type { LoadResult } from "./load.js";
+import { buildMeasured, type Listening, load } from "./processes.js";
 import { report, round } from "./report.js";
 
 // From a client's request to the total in billing, every role a process of its own, beside `COPY` of as many rows into a
-// table without any index.
+// table without any index; then, at half the rate that was counted, how long after its answer an event is in the total.
 
 const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "60" },
     connections: { type: "string", default: "8" },
+    /** Events per second that clients send; 0: as fast as answers come. */
+    rate: { type: "string", default: "0" },
+    "visible-seconds": { type: "string", default: "30" },
   },
 });
 const seconds = Number(values.seconds);
 const BATCH = 100;
 const REPEAT_PERCENT = 10;
+const VISIBLE_POLL_MS = 20;
+const PROBE = "probe";
+const TOTAL = `query { tenant(id: "${PROBE}") { usageTotals(meter: "probes") { quantity } } }`;
+let probes = 0;
 
 await buildMeasured();
 const copied = await copyRate(500_000);
 const metrly = await startCompose({ env: { METRLY_DEMO: "off" } });
 try {
   const admin = await metrly.adminToken();
-  const key = await setUp(metrly.url, admin);
-  const port = Number(new URL(metrly.url).port);
+  await createMeter(admin, "requests", "api.request");
+  await createMeter(admin, "probes", "probe.sent");
+  const [key, probeKey] = [await createTenant(admin, "acme"), await createTenant(admin, PROBE)];
+  const counted = await measureThroughput(admin, key);
+  await measureVisible(admin, key, probeKey, counted / 2);
+} finally {
+  await metrly.stop();
+}
+
+async function measureThroughput(admin: string, key: Listening): Promise<number> {
   const accounting = () => world.accountingOf(metrly.url, admin, "acme");
+  const before = await settled(accounting);
   const began = performance.now();
   const lags: number[] = [];
   const watching = setInterval(() => {
@@ -40,57 +58,102 @@ try {
       () => lags.push(Number.NaN),
     );
   }, 5_000);
-  const sent = await load(
-    { port, key },
-    { connections: Number(values.connections), events: BATCH, seconds, warmup: 0, repeatPercent: REPEAT_PERCENT },
-  );
+  const sent = await send(key, seconds, Number(values.rate));
   clearInterval(watching);
   const atEnd = await accounting();
-  const settled = await waitFor(
-    async () => {
-      const now = await accounting();
-      return now.inFlight === 0 && now.counted > 0 ? now : undefined;
-    },
-    { what: "everything to be counted", deadlineMs: 600_000 },
-  );
+  const after = await settled(accounting);
   const took = (performance.now() - began) / 1_000;
-  const counted = (settled.counted + settled.duplicates) / took;
+  const counted = (after.accepted - before.accepted) / took;
   report("end to end", {
     copyRowsPerSecond: round(copied),
     acknowledgedPerSecond: round(sent.eventsPerSecond),
     countedPerSecond: round(counted),
-    "of COPY": round(counted / copied, 2),
+    "of COPY": round(counted / copied, 3),
     inFlightEvery5s: lags,
     inFlightAtEnd: atEnd.inFlight,
     drainedAfterSeconds: round(took - seconds, 1),
-    accounting: settled,
+    accounting: after,
     statuses: sent.statuses,
   });
-  if (world.sumOf(settled) !== settled.accepted) throw new Error("the accounting does not add up");
-} finally {
-  await metrly.stop();
+  if (world.sumOf(after) !== after.accepted) throw new Error("the accounting does not add up");
+  return counted;
 }
 
-async function setUp(url: string, admin: string): Promise<string> {
-  await ask(url, admin, world.CREATE_METER, {
-    input: {
-      key: "requests",
-      name: "requests",
-      eventType: "api.request",
-      aggregation: "COUNT",
-      dimensions: ["region"],
-    },
+/** The time from the 202 of a lone event to the moment its tenant's total shows it, beside others' load. */
+async function measureVisible(admin: string, key: Listening, probeKey: Listening, rate: number): Promise<void> {
+  const forSeconds = Number(values["visible-seconds"]);
+  const loading = send(key, forSeconds, rate);
+  const until = performance.now() + forSeconds * 1_000;
+  const latencies: number[] = [];
+  let expected = await totalOf(admin);
+  while (performance.now() < until) {
+    await sendProbe(probeKey);
+    expected += 1;
+    const acknowledged = performance.now();
+    while ((await totalOf(admin)) < expected) await delay(VISIBLE_POLL_MS);
+    latencies.push(performance.now() - acknowledged);
+    await delay(100 * Math.random());
+  }
+  await loading;
+  const sorted = latencies.sort((a, b) => a - b);
+  const at = (share: number) => round(sorted[Math.floor(sorted.length * share)] ?? Number.NaN);
+  report("acknowledged to visible in the total, ms", {
+    eventsPerSecond: round(rate),
+    p50: at(0.5),
+    p99: at(0.99),
+    samples: sorted.length,
   });
-  await ask(url, admin, world.CREATE_TENANT, { input: { id: "acme", name: "acme" } });
-  const issued = await ask<{ issueApiKey: { secret: string } }>(url, admin, world.ISSUE_KEY, {
-    input: { tenantId: "acme", name: "bench", scopes: ["INGEST"] },
+}
+
+function send(key: Listening, forSeconds: number, rate: number): Promise<LoadResult> {
+  return load(key, {
+    connections: Number(values.connections),
+    events: BATCH,
+    seconds: forSeconds,
+    warmup: 0,
+    repeatPercent: REPEAT_PERCENT,
+    rate,
   });
-  const key = issued.issueApiKey.secret;
+}
+
+async function settled<T extends { readonly inFlight: number }>(accounting: () => Promise<T>): Promise<T> {
+  const atRest = async () => {
+    const now = await accounting();
+    return now.inFlight === 0 ? now : undefined;
+  };
+  return waitFor(atRest, { what: "everything to be counted", deadlineMs: 600_000 });
+}
+
+async function sendProbe({ key }: Listening): Promise<void> {
+  probes += 1;
+  const response = await fetch(`${metrly.url}/v1/events`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/cloudevents+json" },
+    body: JSON.stringify({ specversion: "1.0", id: `${process.pid}-${probes}`, source: "bench", type: "probe.sent" }),
+  });
+  if (response.status !== 202) throw new Error(`a probe was answered ${response.status}`);
+}
+
+async function totalOf(admin: string): Promise<number> {
+  const { tenant } = await ask<{ tenant: { usageTotals: { quantity: string }[] } }>(metrly.url, admin, TOTAL);
+  return tenant.usageTotals.reduce((sum, { quantity }) => sum + Number(quantity), 0);
+}
+
+async function createMeter(admin: string, key: string, eventType: string): Promise<void> {
+  const input = { key, name: key, eventType, aggregation: "COUNT", dimensions: key === "requests" ? ["region"] : [] };
+  await ask(metrly.url, admin, world.CREATE_METER, { input });
+}
+
+async function createTenant(admin: string, tenantId: string): Promise<Listening> {
+  await ask(metrly.url, admin, world.CREATE_TENANT, { input: { id: tenantId, name: tenantId } });
+  const issued = await ask<{ issueApiKey: { secret: string } }>(metrly.url, admin, world.ISSUE_KEY, {
+    input: { tenantId, name: "bench", scopes: ["INGEST"] },
+  });
+  const listening = { port: Number(new URL(metrly.url).port), key: issued.issueApiKey.secret };
   // The edge hears of a key from the log.
-  const probe = () =>
-    load({ port: Number(new URL(url).port), key }, { connections: 1, events: 1, seconds: 0.2, warmup: 0 });
+  const probe = () => load(listening, { connections: 1, events: 1, seconds: 0.2, warmup: 0 });
   await waitFor(async () => (await probe()).statuses["202"], { what: "the edge to know the key", deadlineMs: 30_000 });
-  return key;
+  return listening;
 }
 
 /** Rows per second of `COPY` with the columns that an event has, into a table without an index. */

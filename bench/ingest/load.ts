@@ -69,17 +69,41 @@ console.log(JSON.stringify(result));
 
 function connection(delayMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const socket = net.connect({ port: Number(values.port), host: "127.0.0.1", noDelay: true });
-    const answers = answerReader();
     let sentAt = 0;
     let due = performance.now() + delayMs;
+    let isWaiting = false;
+    let socket = connect();
+    function connect(): net.Socket {
+      const answers = answerReader();
+      const made = net.connect({ port: Number(values.port), host: "127.0.0.1", noDelay: true });
+      made.setTimeout(TIMEOUT_MS, () => made.destroy(new Error("no answer")));
+      made.on("connect", send);
+      made.on("data", (chunk) => {
+        const status = answers(chunk);
+        if (status === undefined) return;
+        isWaiting = false;
+        count(status);
+        send();
+      });
+      made.on("error", () => count("0"));
+      made.on("close", () => {
+        if (performance.now() >= endAt) return resolve();
+        // A proxy closes a connection after so many requests; what it had not answered then counts as unanswered.
+        if (isWaiting) count("0");
+        isWaiting = false;
+        socket = connect();
+      });
+      return made;
+    }
     function send(): void {
+      if (socket.connecting || socket.destroyed || !socket.writable) return;
       const now = performance.now();
       if (now >= endAt) return void socket.end();
       if (now < due) return void setTimeout(send, due - now);
       // With a rate, what is late counts as waiting: a slow server must not slow down who measures it.
       sentAt = paceMs > 0 ? due : now;
       due += paceMs;
+      isWaiting = true;
       socket.write(Buffer.from(template.next()));
     }
     function count(status: string): void {
@@ -88,16 +112,6 @@ function connection(delayMs: number): Promise<void> {
       statuses[status] = (statuses[status] ?? 0) + 1;
       if (status === "202") latencies.push(now - sentAt);
     }
-    socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error("no answer")));
-    socket.on("connect", send);
-    socket.on("data", (chunk) => {
-      const status = answers(chunk);
-      if (status === undefined) return;
-      count(status);
-      send();
-    });
-    socket.on("error", () => count("0"));
-    socket.on("close", () => resolve());
   });
 }
 

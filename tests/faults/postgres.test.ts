@@ -7,7 +7,7 @@ import { COMMIT_FAULTS } from "./postgres-proxy.js";
 import { expectNothingLost, type FaultWorld, loadOf, postThrough, startFaultWorld } from "./world.js";
 
 const EVENTS = 20_000;
-const FROZEN_MS = 12_000;
+const FROZEN_MS = 30_000;
 
 describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("a database that fails", () => {
   const tenants = {

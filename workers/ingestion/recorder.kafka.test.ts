@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { Kafka, logLevel } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { EventLog } from "#platform/event-log.js";
 import { connectKafkaLog } from "#platform/event-log-kafka.js";
@@ -15,10 +16,10 @@ describe.skipIf(!hasPostgres || !hasKafka)("recording from Kafka", () => {
   const logs: EventLog[] = [];
   const namespace = `ingestion_${randomBytes(4).toString("hex")}`;
 
-  async function connect(): Promise<EventLog> {
+  async function connect(inside = namespace): Promise<EventLog> {
     const log = await connectKafkaLog({ brokers: kafkaBrokers(), clientId: "ingestion-test", replicationFactor: 1 });
     logs.push(log);
-    return namespacedLog(log, namespace);
+    return namespacedLog(log, inside);
   }
   beforeAll(async () => {
     world = await openWorld({ partitions: 1 });
@@ -77,4 +78,61 @@ describe.skipIf(!hasPostgres || !hasKafka)("recording from Kafka", () => {
       expect(failures).toEqual([]);
     }
   }, 90_000);
+
+  test.each([
+    ["holds as many other records", 0],
+    ["is shorter than what was recorded", -2],
+  ])(
+    "a recreated topic that %s stops the recorder and says what to do",
+    async (_, added) => {
+      const own = await openWorld({ partitions: 1 });
+      const name = `recreated_${randomBytes(4).toString("hex")}`;
+      const append = async (log: EventLog, prefix: string, count: number) => {
+        for (let n = 0; n < count; n += 1) await appendItems(log, 0, [receivedItem({ id: `${prefix}-${n}` })]);
+      };
+      const events = async () =>
+        (await readLedger(own.database, { partition: 0, from: 1, limit: 100 })).entries.flatMap((entry) =>
+          entry.kind === "event" ? [entry.id] : [],
+        );
+      try {
+        const before = await connect(name);
+        await before.ensureTopics(TOPICS, 1);
+        await append(before, "first", 3);
+        const first = await startRoom({ ...own, log: before });
+        await waitFor(async () => (await events()).length === 3, { what: "the first events", deadlineMs: 30_000 });
+        await first.stop();
+        const { next } = await before.bounds(USAGE_RECEIVED, 0);
+
+        await deleteTopic(`${name}.${USAGE_RECEIVED.name}`);
+        const log = await connect(name);
+        await log.ensureTopics([USAGE_RECEIVED], 1);
+        await append(log, "other", next + added);
+        const second = await startRoom({ ...own, log });
+        const reported = () => second.failures.map(String).join();
+        await waitFor(() => reported().includes("Usage that was acknowledged may be missing"), {
+          what: "the recorder to refuse the other topic",
+          deadlineMs: 30_000,
+        });
+        expect(reported()).toMatch(/recorder_cursor\.next/);
+        await second.stop();
+        expect(await events()).toEqual(["first-0", "first-1", "first-2"]);
+      } finally {
+        await own.close();
+      }
+    },
+    90_000,
+  );
 });
+
+/** Behind the log's back, as an operator's mistake would. */
+async function deleteTopic(name: string): Promise<void> {
+  const admin = new Kafka({ brokers: [...kafkaBrokers()], clientId: "operator", logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  try {
+    await admin.deleteTopics({ topics: [name] });
+    const isGone = async () => !(await admin.listTopics()).includes(name);
+    await waitFor(isGone, { what: "the topic to be gone", deadlineMs: 20_000 });
+  } finally {
+    await admin.disconnect();
+  }
+}
