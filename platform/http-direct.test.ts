@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
+import { waitFor } from "../tests/servers/servers.js";
 import { createHttpServer } from "./http.js";
 import { answerDirectly, answerProblem, readBody } from "./http-direct.js";
 
@@ -51,6 +52,22 @@ describe("a route beside Fastify", () => {
     await once(socket, "close");
     expect(text.match(/^HTTP\/1\.1 \d+/gm)).toEqual(["HTTP/1.1 413"]);
     expect(text).toMatch(/connection: close/i);
+  });
+
+  test("a refusal before the body is read leaves the connection of use", async () => {
+    app.directly("POST", "/refused", (_, response) =>
+      answerProblem(response, new MetrlyError("BUSY", "later"), silent),
+    );
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    let text = "";
+    socket.on("data", (chunk) => {
+      text += chunk;
+    });
+    const refused = `POST /refused HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\n\r\n${"x".repeat(300_000)}`;
+    socket.write(refused);
+    socket.write(refused);
+    await waitFor(() => text.match(/HTTP\/1\.1 503/g)?.length === 2, { what: "both answers on one connection" });
+    socket.destroy();
   });
 
   test("an error is a problem document, and a bug is masked", async () => {

@@ -26,8 +26,8 @@ export function answerProblem(
   const known = error instanceof MetrlyError ? error : new MetrlyError("INTERNAL", "Something went wrong on our side");
   if (known !== error) logger.error({ err: error, url: response.req.url }, "request failed");
   const body = Buffer.from(JSON.stringify(problemOf(known)));
-  // What is left of a body that was not read would be taken for the next request.
-  const rest = response.req.complete ? {} : { connection: "close" };
+  // The rest of any other body is read and thrown away by node:http, so that the connection stays of use.
+  const rest = known.code === "TOO_LARGE" ? { connection: "close" } : {};
   response.writeHead(known.status, { ...problemHeaders(known), ...rest, "content-length": body.length }).end(body);
 }
 
