@@ -72,4 +72,3 @@ export const usageRecordedV1 = contract("metrly.usage.recorded.v1", schema, {
     { kind: "tick", seq: 42, recordedAt: 1_790_000_000_300, tenancyVersion: 17, at: 1_790_000_000_290 },
   ],
 });
-export type UsageRecordedV1 = Static<typeof schema>;
