@@ -10,6 +10,7 @@ import { STUCK_AFTER_MS, startCloseWorker } from "./close-worker.js";
 import { createBillingMetrics } from "./metrics.js";
 import { waitingCloses } from "./store/periods.js";
 import { createBillingSubgraph } from "./subgraph.js";
+import { startTestClocks } from "./test-clocks.js";
 
 const CONSUMER_SILENT_AFTER_MS = 30_000;
 const RELAY_FAILING_AFTER_MS = 30_000;
@@ -45,6 +46,7 @@ export async function startBilling(context: RoomContext): Promise<Room> {
       relay.kick();
     },
   });
+  const testClocks = startTestClocks({ ...context, partitions: context.config.partitions, database, onError });
   const subgraph = await createBillingSubgraph({ ...context, partitions: context.config.partitions, database });
   let consumer: LogConsumer | undefined;
 
@@ -93,6 +95,7 @@ export async function startBilling(context: RoomContext): Promise<Room> {
       });
     },
     async stop() {
+      await testClocks.stop();
       await consumer?.stop();
       aggregator.stop();
       await worker.stop();

@@ -27,13 +27,28 @@ export function createPeriodCloser(log: EventLog, clock: Clock, partitions: numb
       if (period.end > (tenant.testClock ?? clock.now())) {
         throw new MetrlyError("CONFLICT", `The period runs until ${timeText(period.end)}`);
       }
-      const record = usageReceivedV1.parse({ kind: "close", tenantId: tenant.id, periodStart, actor });
-      await log.append(USAGE_RECEIVED, partitionOf(tenant.id, partitions), [
-        { key: tenant.id, value: Buffer.from(JSON.stringify(record)) },
-      ]);
+      await appendCloses(log, partitions, tenant.id, [period], actor);
       return period;
     },
   };
+}
+
+/** Appends a close record for each period, in order. Throws LOG_UNAVAILABLE. */
+export async function appendCloses(
+  log: EventLog,
+  partitions: number,
+  tenantId: string,
+  periods: readonly Period[],
+  actor: string,
+): Promise<void> {
+  const records = periods.map((period) =>
+    usageReceivedV1.parse({ kind: "close", tenantId, periodStart: period.start, actor }),
+  );
+  await log.append(
+    USAGE_RECEIVED,
+    partitionOf(tenantId, partitions),
+    records.map((record) => ({ key: tenantId, value: Buffer.from(JSON.stringify(record)) })),
+  );
 }
 
 const timeText = (ms: number): string => new Date(ms).toISOString();

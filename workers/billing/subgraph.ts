@@ -17,6 +17,9 @@ export interface BillingGraphOptions extends GraphOptions {
   readonly ledger: LedgerClient;
 }
 
+/** A time that another subgraph answered and this one asked for (`@requires`). */
+const timeOf = (text: unknown): number | null => (typeof text === "string" ? Date.parse(text) : null);
+
 /** Billing's part of the graph: usage, periods and invoices of tenants, previews, verification, manual closes. */
 export function createBillingSubgraph(options: BillingGraphOptions): Promise<Subgraph> {
   const usage = createUsageReads(options);
@@ -33,8 +36,10 @@ export function createBillingSubgraph(options: BillingGraphOptions): Promise<Sub
       new BillingOperations(options, billing, verifier, closer),
     ],
     references: {
-      Tenant: ({ id }, { identity }) =>
-        typeof id === "string" && maySee(identity, "Query.tenant", id) ? { id } : null,
+      Tenant: ({ id, testClock, quotaClock }, { identity }) =>
+        typeof id === "string" && maySee(identity, "Query.tenant", id)
+          ? { id, testClock: timeOf(testClock), quotaClock: timeOf(quotaClock) }
+          : null,
       async Invoice({ id }, context) {
         const key = typeof id === "string" ? parseInvoiceId(id) : undefined;
         if (key === undefined || !maySee(context.identity, "Query.invoice", key.tenantId)) return null;

@@ -75,6 +75,10 @@ class QuotaStatus {
 class Tenant {
   @Field(() => ID)
   readonly id!: string;
+
+  @Directive("@inaccessible")
+  @Field(() => DateTimeScalar, { nullable: true, description: "A test tenant's clock as quota knows it" })
+  readonly quotaClock!: number | null;
 }
 
 @Resolver(() => Tenant)
@@ -157,7 +161,8 @@ export function buildQuotaSubgraph(
     references: {
       async Tenant({ id }, { identity }) {
         if (typeof id !== "string" || !maySee(identity, "Query.tenant", id)) return null;
-        return (await tenantAppears(tenancy, id)) === undefined ? null : { id };
+        const tenant = await tenantAppears(tenancy, id);
+        return tenant === undefined ? null : { id, quotaClock: tenant.testClock };
       },
       QuotaStatus: ({ ref }, { identity }) => statusByRef(ref, identity, gate, tenancy),
     },

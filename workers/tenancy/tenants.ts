@@ -15,6 +15,7 @@ import { assertSameCreation, creationInput } from "./rules/creation.js";
 import { type OverrideTerms, overrideReasons, withOverride } from "./rules/quota-override.js";
 import { nameReasons, rejectIf } from "./rules/reasons.js";
 import {
+  advanceReasons,
   assertOpen,
   graceReasons,
   statusAfter,
@@ -88,6 +89,20 @@ export function updateTenant(
     const version = change.nextVersion();
     const graceDays = isSameGrace ? before.graceDays : [...before.graceDays, { days, inVersion: version }];
     return change.save({ action: "tenant.update", before, after: { ...before, version, name, graceDays } });
+  });
+}
+
+/**
+ * Moves a test tenant's clock forward; also a closed tenant's, whose last period is still to be invoiced. Throws NOT_FOUND,
+ * INVALID (no test clock, or backwards).
+ */
+export function advanceTestClock(store: TenancyStore, actor: string, id: string, to: number): Promise<TenantState> {
+  return store.change(actor, async (change) => {
+    const before = await tenantOf(change, id);
+    rejectIf(advanceReasons(before.testClock, to));
+    if (to === before.testClock) return before;
+    const after = { ...before, version: change.nextVersion(), testClock: to };
+    return change.save({ action: "tenant.advanceTestClock", before, after });
   });
 }
 

@@ -5,7 +5,7 @@ import type { SubgraphContext } from "#platform/subgraph.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
 import { type DerivationInput, deriveInvoices } from "../derive.js";
-import { earliestOpenPeriod, openStatus } from "../rules/calendar.js";
+import { earliestOpenPeriod, openStatus, periodsDueByTestClock } from "../rules/calendar.js";
 import { parseInvoiceId } from "../rules/invoice-document.js";
 import { type InvoiceKey, invoicesByKey, listInvoices, type StoredInvoice } from "../store/invoices.js";
 import { type EndedPeriod, listEnded, type PeriodKey, periodsByKey } from "../store/periods.js";
@@ -83,6 +83,14 @@ export function createInvoiceReads({ database, tenancy, clock, partitions }: Gra
     watermark: null,
   });
 
+  /** Whether every period that a test tenant's clock has passed is closed, and this is the clock that is known here. */
+  async function hasFollowed(context: SubgraphContext, tenantId: string, testClock: number): Promise<boolean> {
+    const tenant = tenancy.tenant(tenantId);
+    if (tenant === undefined || tenant.testClock !== testClock) return false;
+    const last = await lastEnded(context, tenantId);
+    return last?.status !== "CLOSING" && periodsDueByTestClock(tenant, last?.period.end).length === 0;
+  }
+
   async function invoices(
     context: SubgraphContext,
     tenantId: string,
@@ -142,5 +150,5 @@ export function createInvoiceReads({ database, tenancy, clock, partitions }: Gra
     return view;
   }
 
-  return { billingPeriods, invoices, invoiceById, invoiceOf, periodOf, lastEnded, upcoming, preview };
+  return { hasFollowed, billingPeriods, invoices, invoiceById, invoiceOf, periodOf, lastEnded, upcoming, preview };
 }

@@ -1,4 +1,4 @@
-import { Arg, Ctx, FieldResolver, Int, Resolver, Root } from "type-graphql";
+import { Arg, Ctx, Directive, FieldResolver, Int, Resolver, Root } from "type-graphql";
 import { CursorScalar, DateTimeScalar } from "#platform/scalars.js";
 import type { SubgraphContext } from "#platform/subgraph.js";
 import type { InvoiceReads } from "./invoice-reads.js";
@@ -10,6 +10,7 @@ import {
   InvoicePreviewType,
   InvoiceStatus,
   TenantType,
+  TestClockStatus,
   UsageTotalType,
 } from "./types.js";
 import type { UsageReads } from "./usage-reads.js";
@@ -46,6 +47,18 @@ export class TenantBillingResolver {
       granularity: granularity ?? "PERIOD",
       asOf: asOf ?? null,
     });
+  }
+
+  /** Billing answers, for its periods are what takes longest to follow; quota's copy is asked along. */
+  @Directive('@requires(fields: "testClock quotaClock")')
+  @FieldResolver(() => TestClockStatus, { nullable: true })
+  async testClockStatus(
+    @Root() { id, testClock, quotaClock }: TenantType,
+    @Ctx() context: SubgraphContext,
+  ): Promise<keyof typeof TestClockStatus | null> {
+    if (testClock === undefined || testClock === null) return null;
+    const isReady = quotaClock === testClock && (await this.billing.hasFollowed(context, id, testClock));
+    return isReady ? "READY" : "ADVANCING";
   }
 
   @FieldResolver(() => BillingPeriodConnectionType, { description: "Newest first" })

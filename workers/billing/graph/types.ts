@@ -4,6 +4,7 @@ import { CountScalar, CursorScalar, DateTimeScalar, DecimalScalar } from "#platf
 export const Granularity = { HOUR: "HOUR", DAY: "DAY", PERIOD: "PERIOD" } as const;
 export type Granularity = keyof typeof Granularity;
 export const BillingPeriodStatus = { OPEN: "OPEN", GRACE: "GRACE", CLOSING: "CLOSING", CLOSED: "CLOSED" } as const;
+export const TestClockStatus = { READY: "READY", ADVANCING: "ADVANCING" } as const;
 export const InvoiceStatus = { CLOSED: "CLOSED" } as const;
 export const InvoiceLineKind = {
   RECURRING: "RECURRING",
@@ -13,6 +14,7 @@ export const InvoiceLineKind = {
 } as const;
 registerEnumType(Granularity, { name: "Granularity" });
 registerEnumType(BillingPeriodStatus, { name: "BillingPeriodStatus" });
+registerEnumType(TestClockStatus, { name: "TestClockStatus" });
 registerEnumType(InvoiceStatus, { name: "InvoiceStatus" });
 registerEnumType(InvoiceLineKind, { name: "InvoiceLineKind" });
 
@@ -41,6 +43,12 @@ export class MoneyType {
 @ObjectType("Tenant")
 export class TenantType {
   @Field(() => ID) declare readonly id: string;
+  @Directive("@external")
+  @Field(() => DateTimeScalar, { nullable: true })
+  declare readonly testClock?: number | null;
+  @Directive("@external")
+  @Field(() => DateTimeScalar, { nullable: true })
+  declare readonly quotaClock?: number | null;
 }
 
 /** Tenancy's entity, named here by its key only. */

@@ -59,6 +59,22 @@ function closing(entry: Tick | Close, tenant: TenantState, period: Period): Clos
   };
 }
 
+/** The periods of a test tenant whose grace time its clock has passed, oldest first; each still needs its close record. */
+export function periodsDueByTestClock(tenant: TenantState, closedThrough: number | undefined): Period[] {
+  const due: Period[] = [];
+  if (tenant.testClock === null) return due;
+  let period = earliestOpenPeriod(tenant, closedThrough);
+  while (testGraceEnd(tenant, period.end) <= tenant.testClock) {
+    due.push(period);
+    period = periodAt(period.end, tenant.billingAnchorDay);
+  }
+  return due;
+}
+
+/** On the tenant's own clock, on which nothing happened at `createdAt`. */
+const testGraceEnd = (tenant: TenantState, periodEnd: number): number =>
+  graceEnd({ ...tenant, createdAt: periodEnd }, periodEnd, tenant.version);
+
 export type OpenPeriodStatus = "OPEN" | "GRACE";
 
 /** Of a period without a watermark. `nowMs` is the tenant's own clock. */

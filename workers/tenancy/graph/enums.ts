@@ -5,7 +5,6 @@ const enumOf = <const T extends readonly string[]>(...names: T): { readonly [K i
   Object.assign({}, ...names.map((name) => ({ [name]: name })));
 
 export const TenantStatus = enumOf("ACTIVE", "SUSPENDED", "CLOSED");
-export const TestClockStatus = enumOf("READY", "ADVANCING");
 export const ViewerKind = enumOf("USER", "API_KEY");
 export const Role = enumOf("PLATFORM_ADMIN", "TENANT_ADMIN", "TENANT_VIEWER");
 export const ApiKeyScope = enumOf("INGEST", "QUOTA", "READ", "ADMIN");
@@ -15,7 +14,6 @@ export const QuotaWindow = enumOf("SECOND", "MINUTE", "HOUR", "DAY", "BILLING_PE
 export const LimitKind = enumOf("SOFT", "HARD");
 
 registerEnumType(TenantStatus, { name: "TenantStatus" });
-registerEnumType(TestClockStatus, { name: "TestClockStatus" });
 registerEnumType(ViewerKind, { name: "ViewerKind" });
 registerEnumType(Role, { name: "Role" });
 registerEnumType(ApiKeyScope, { name: "ApiKeyScope" });

@@ -6,7 +6,15 @@ import { authorize, maySee } from "#schema/policy.js";
 import { actorOf } from "../api-keys.js";
 import { type ActiveAssignment, activeAssignments, runningPlan } from "../rules/assignment.js";
 import type { TenancyStore } from "../store.js";
-import { cancelPlanChange, changePlan, createTenant, moveTenant, setQuotaOverride, updateTenant } from "../tenants.js";
+import {
+  advanceTestClock,
+  cancelPlanChange,
+  changePlan,
+  createTenant,
+  moveTenant,
+  setQuotaOverride,
+  updateTenant,
+} from "../tenants.js";
 import { QuotaWindow, TenantStatus } from "./enums.js";
 import type { Loaders } from "./loaders.js";
 import { DEFAULT_PAGE, type Page, pageOf, pageRequest } from "./paging.js";
@@ -125,6 +133,19 @@ export class TenantResolver {
   async closeTenant(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<Tenant> {
     authorize(identity, "Mutation.closeTenant", id);
     return tenantView(await moveTenant(this.store, actorOf(identity), id, "close"));
+  }
+
+  @Mutation(() => Tenant, {
+    description:
+      "Moves a test tenant's clock forward: periods end, grace times pass, quota windows roll; `testClockStatus` is ADVANCING until all rooms follow",
+  })
+  async advanceTestClock(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("to", () => DateTimeScalar) to: number,
+  ): Promise<Tenant> {
+    authorize(identity, "Mutation.advanceTestClock", tenantId);
+    return tenantView(await advanceTestClock(this.store, actorOf(identity), tenantId, to));
   }
 
   @Mutation(() => PlanAssignment, {

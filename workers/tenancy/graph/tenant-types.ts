@@ -3,7 +3,7 @@ import { DateTimeScalar, JsonScalar } from "#platform/scalars.js";
 import type { ApiKeyState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { Identity } from "#schema/policy.js";
 import type { AuditRecord } from "../store.js";
-import { ApiKeyScope, Role, TenantStatus, TestClockStatus, ViewerKind } from "./enums.js";
+import { ApiKeyScope, Role, TenantStatus, ViewerKind } from "./enums.js";
 import { PageInfo } from "./paging.js";
 import { PlanVersion } from "./plan-types.js";
 
@@ -38,9 +38,6 @@ export class Tenant {
   @Field(() => DateTimeScalar, { nullable: true })
   readonly testClock!: number | null;
 
-  @Field(() => TestClockStatus, { nullable: true })
-  readonly testClockStatus!: keyof typeof TestClockStatus | null;
-
   readonly state!: TenantState;
 }
 
@@ -48,7 +45,6 @@ export function tenantView(state: TenantState): Tenant {
   return {
     ...state,
     graceDays: state.graceDays.at(-1)?.days ?? 0,
-    testClockStatus: state.testClock === null ? null : "READY",
     state,
   };
 }

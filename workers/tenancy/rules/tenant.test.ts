@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { assertSameCreation, creationInput } from "./creation.js";
 import { rejectIf } from "./reasons.js";
-import { statusAfter, type TenantTerms, validateTenant } from "./tenant.js";
+import { advanceReasons, statusAfter, type TenantTerms, validateTenant } from "./tenant.js";
 
 const DAY = 86_400_000;
 const NOW = 1_790_000_000_000;
@@ -32,6 +32,15 @@ describe("a tenant", () => {
       "billingAnchorDay",
       "graceDays",
     ]);
+  });
+
+  test("has a clock that only goes forward, if it has one", () => {
+    const pathsTo = (clock: number | null, to: number) => advanceReasons(clock, to).map(({ path }) => path);
+    expect(pathsTo(NOW, NOW)).toEqual([]);
+    expect(pathsTo(NOW, NOW + 400 * DAY)).toEqual([]);
+    expect(pathsTo(NOW, NOW - 1)).toEqual(["to"]);
+    expect(pathsTo(NOW, Date.UTC(2100, 0, 1))).toEqual(["to"]);
+    expect(pathsTo(null, NOW)).toEqual(["tenantId"]);
   });
 
   test("moves between its states only where that makes sense", () => {

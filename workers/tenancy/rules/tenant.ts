@@ -34,6 +34,17 @@ export function validateTenant(terms: TenantTerms, now: number): Reason[] {
   ];
 }
 
+/** Why a test tenant's clock can't be moved to `to`: it only goes forward. */
+export function advanceReasons(testClock: number | null, to: number): Reason[] {
+  if (testClock === null)
+    return [{ path: "tenantId", detail: "the tenant has no test clock; its time is everybody's" }];
+  if (to < testClock)
+    return [{ path: "to", detail: `the clock only goes forward and stands at ${timeText(testClock)}` }];
+  return testClockReasons(to).map(({ detail }) => ({ path: "to", detail }));
+}
+
+const timeText = (ms: number): string => new Date(ms).toISOString();
+
 /** An `id` that the client chose; undefined is none. */
 export function clientIdReasons(id: string | undefined): Reason[] {
   if (id === undefined || isClientId(id)) return [];
