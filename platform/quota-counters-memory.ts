@@ -49,7 +49,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
     if (involved === undefined) return { kind: "unknown" };
     const existing = state.reservation(request.reservation);
     if (existing !== undefined && request.mode === "consume") {
-      const readings = involved.map((one) => ({ ...read(one, now), denies: false }));
+      const readings = involved.map((one) => readAllowed(one, now));
       return { kind: "decided", allowed: true, repeated: true, now, expiresAt: existing.expiresAt, readings };
     }
     const before = involved.map((one) => read(one, now));
@@ -75,7 +75,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
         settles: charge.settles,
       })),
     });
-    const readings = involved.map((one) => ({ ...read(one, now), denies: false }));
+    const readings = involved.map((one) => readAllowed(one, now));
     return { kind: "decided", allowed: true, repeated: false, now, expiresAt, readings };
   }
 
@@ -207,15 +207,21 @@ function read({ charge, counter }: Involved, now: number): CounterReading {
     return freed >= over;
   });
   const blocked = counter.blockedUntil > now;
-  const retryAt = blocked ? counter.blockedUntil : enough === undefined ? resetAt : leavesAt(enough.start);
+  const denies = hardLimit !== null && (blocked || over > 0);
+  const fitsAt = enough === undefined ? resetAt : leavesAt(enough.start);
   return {
     used,
     reserved,
     blockedUntil: blocked ? counter.blockedUntil : 0,
     resetAt,
-    retryAt,
-    denies: hardLimit !== null && (blocked || over > 0),
+    retryAt: denies ? (blocked ? counter.blockedUntil : fitsAt) : resetAt,
+    denies,
   };
+}
+
+function readAllowed(one: Involved, now: number): CounterReading {
+  const reading = read(one, now);
+  return { ...reading, denies: false, retryAt: reading.resetAt };
 }
 
 function boundNeed({ charge, counter, start }: Involved, until: number): readonly BoundNeed[] {

@@ -58,6 +58,18 @@ const step = fc.oneof(
       skip: fc.boolean(),
     }),
   },
+  {
+    weight: 2,
+    // Asked for at once: a batch must answer as one after another does.
+    arbitrary: fc.record({
+      kind: fc.constant("burst" as const),
+      asked: fc.array(
+        fc.record({ consume: fc.boolean(), key: keys, amount: amounts, of: fc.subarray([0, 2, 3], { minLength: 1 }) }),
+        { minLength: 2, maxLength: 12 },
+      ),
+      ttlMs: ticks(20),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("release" as const), key: keys }) },
   {
     weight: 4,
@@ -72,10 +84,12 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 /** Runs the steps and writes down everything that the counters answer. */
 async function run(counters: QuotaCounters, tenantId: string, steps: readonly Step[]): Promise<readonly unknown[]> {
-  const { name: incarnation } = await counters.incarnation();
+  const { name: incarnation } = await counters.incarnation(tenantId);
   let now = START;
   let seq = 0;
   const chargeOf = (one: CounterOf, amount: number): CounterCharge => ({ ...one, window: one.window(now), amount });
+  const chargesOf = (of: readonly number[], amount: number) =>
+    of.flatMap((index) => COUNTERS.slice(index, index + 1)).map((one) => chargeOf(one, amount));
   const loaded = (used: number) =>
     COUNTERS.map((one) => ({
       ...chargeOf(one, 0),
@@ -109,11 +123,18 @@ async function run(counters: QuotaCounters, tenantId: string, steps: readonly St
       const inForce = COUNTERS.map((one) => one.counter);
       answers.push(await counters.settle({ tenantId, previousSeq, seq: seq + 2, inForce, events, totals }));
       if (!action.skip) seq += 2;
+    } else if (action.kind === "burst") {
+      const { ttlMs } = action;
+      const asked = action.asked.map(({ consume, key, amount, of }) =>
+        counters.decide({
+          ...{ tenantId, mode: consume ? "consume" : "check", reservation: key, ttlMs, now },
+          charges: chargesOf(of, amount),
+        }),
+      );
+      answers.push(...(await Promise.all(asked)));
     } else {
       const { key, ttlMs, amount } = action;
-      const charges = action.of
-        .flatMap((index) => COUNTERS.slice(index, index + 1))
-        .map((one) => chargeOf(one, amount));
+      const charges = chargesOf(action.of, amount);
       const mode = action.consume ? "consume" : "check";
       for (let round = 0; round < 2; round += 1) {
         const outcome = await counters.decide({ tenantId, mode, reservation: key, ttlMs, now, charges });

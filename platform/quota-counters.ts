@@ -40,7 +40,7 @@ export interface CounterReading {
   readonly blockedUntil: number;
   /** When all that counts now has left the window. */
   readonly resetAt: number;
-  /** When the amount fits if nothing else is admitted; `resetAt` if it never does. */
+  /** Where it denies: when the amount fits if nothing else is admitted. `resetAt` if it never does, or does not deny. */
   readonly retryAt: number;
   /** Whether this counter denies the request. */
   readonly denies: boolean;
@@ -147,10 +147,10 @@ export interface Incarnation {
 
 export interface QuotaCounters {
   /**
-   * Names the unbroken life of the counters: another value means that everything admitted before may be forgotten.
-   * Asks the store, so that a loss is seen before anything is loaded.
+   * Names the unbroken life of the counters that hold the tenant's: another value means that everything admitted before may be
+   * forgotten. Asks the store, so that a loss is seen before anything is loaded.
    */
-  incarnation(): Promise<Incarnation>;
+  incarnation(tenantId: string): Promise<Incarnation>;
   /** The counters' clock, epoch ms. */
   now(): Promise<number>;
   /** One atomic evaluation: all charges are admitted or none is. */

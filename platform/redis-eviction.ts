@@ -7,12 +7,24 @@ export async function refuseEviction(url: string): Promise<void> {
   redis.on("error", () => undefined);
   try {
     await redis.connect();
-    const policy = /^maxmemory_policy:(\S+)/m.exec(await redis.info("memory"))?.[1];
-    if (policy !== "noeviction")
-      throw new Error(
-        `Redis at ${new URL(url).host} has maxmemory-policy ${policy ?? "unknown"}; job queues need "noeviction", or jobs get lost`,
-      );
+    assertNoEviction(await redis.info("memory"), url);
   } finally {
     redis.disconnect();
+  }
+}
+
+/** Throws an `EvictionError` unless this `INFO memory` is of a server that never evicts. */
+export function assertNoEviction(infoMemory: string, url: string): void {
+  const policy = /^maxmemory_policy:(\S+)/m.exec(infoMemory)?.[1];
+  if (policy !== "noeviction") throw new EvictionError(new URL(url).host, policy ?? "unknown");
+}
+
+export class EvictionError extends Error {
+  override readonly name = "EvictionError";
+
+  constructor(host: string, policy: string) {
+    super(
+      `Redis at ${host} has maxmemory-policy ${policy}; job queues and quota counters need "noeviction", or they get lost`,
+    );
   }
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { waitFor } from "./servers.js";
@@ -42,7 +42,8 @@ export async function startServerProcess(spec: ServerSpec): Promise<ServerProces
   return {
     async kill(signal) {
       child.kill(signal);
-      if (signal !== "SIGSTOP" && signal !== "SIGCONT") await gone(spec, child);
+      if (signal === "SIGSTOP") await standsStill(spec, child);
+      else if (signal !== "SIGCONT") await gone(spec, child);
     },
     async restart() {
       await gone(spec, child);
@@ -89,6 +90,19 @@ async function launch(spec: ServerSpec): Promise<ChildProcess> {
   child.kill("SIGKILL");
   const said = (await readFile(log, "utf8")).split("\n").slice(-15).join("\n");
   throw new Error(`${spec.name} did not start (${failure ?? state}):\n${said}`);
+}
+
+/** A thread that runs on another core goes on for a moment after the signal. */
+async function standsStill(spec: ServerSpec, child: ChildProcess): Promise<void> {
+  if (process.platform !== "linux") return;
+  const tasks = `/proc/${child.pid}/task`;
+  const isStopped = async (task: string) => {
+    const stat = await readFile(path.join(tasks, task, "stat"), "utf8").catch(() => ") T");
+    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
+  };
+  await waitFor(async () => (await Promise.all((await readdir(tasks)).map(isStopped))).every(Boolean), {
+    what: `${spec.name} to stand still`,
+  });
 }
 
 async function gone(spec: ServerSpec, child: ChildProcess): Promise<void> {

@@ -21,9 +21,9 @@ export function createCounterLoader(counters: QuotaCounters, store: QuotaStore, 
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const limited = limits.current(tenantId);
       if (limited?.inForce === undefined) return;
-      const incarnation = await counters.incarnation();
+      const incarnation = await counters.incarnation(tenantId);
       await loadUnder(limited, incarnation);
-      if ((await counters.incarnation()).name === incarnation.name) return;
+      if ((await counters.incarnation(tenantId)).name === incarnation.name) return;
     }
     throw new Error(`the counters of ${tenantId} were lost ${MAX_ROUNDS} times while they were loaded`);
   }
@@ -53,7 +53,7 @@ export function createCounterLoader(counters: QuotaCounters, store: QuotaStore, 
   async function repair(tenantId: string): Promise<void> {
     const limited = limits.current(tenantId);
     if (limited?.inForce === undefined) return;
-    const { name } = await counters.incarnation();
+    const { name } = await counters.incarnation(tenantId);
     const openings = countersOf(limited.inForce.limits).map((key) => ({ key, blockedUntil: 0 }));
     await counters.repair(buildLoad(limited, name, await factsOf(limited), openings));
   }

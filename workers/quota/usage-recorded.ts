@@ -23,6 +23,9 @@ export interface UsageRecordedOptions {
   onAlerts(): void;
 }
 
+/** Tenants that are settled in the counters at once. */
+const SETTLED_AT_ONCE = 128;
+
 /**
  * The effect of recorded usage: exact totals and the alerts they cross, in the transaction that moves the mark; then the
  * counters are settled. A crash before that leaves the counters behind the tenant's position, which repairs them.
@@ -46,7 +49,9 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
     const alerts = usages.flatMap((usage) => alertsOf(usage, totals, limits));
     const emitted = await store.emitAlerts(tx, alerts);
     return async () => {
-      for (const usage of usages) await settle(usage, totals);
+      for (let at = 0; at < usages.length; at += SETTLED_AT_ONCE) {
+        await Promise.all(usages.slice(at, at + SETTLED_AT_ONCE).map((usage) => settle(usage, totals)));
+      }
       if (emitted > 0) options.onAlerts();
     };
   };

@@ -1,0 +1,189 @@
+import calculateSlot from "cluster-key-slot";
+import { Redis } from "ioredis";
+import { CountersUnavailable, type QuotaCounters } from "./quota-counters.js";
+import { createRedisNodeCounters, type RedisNodeCounters } from "./quota-counters-redis-node.js";
+import { EvictionError } from "./redis-eviction.js";
+
+export interface RedisClusterOptions {
+  /** Of any node. */
+  readonly url: string;
+  readonly onError: (error: unknown) => void;
+  readonly prefix: string;
+}
+
+const SLOTS = 16_384;
+const ASK_TIMEOUT_MS = 2_000;
+/** How often the map of slots is read again when nothing goes wrong: a slot that moved says so itself. */
+const REFRESH_INTERVAL_MS = 15_000;
+const REFRESH_AGAIN_MS = 250;
+
+interface Node {
+  readonly counters: RedisNodeCounters;
+  /** Slot of its incarnation's key: it must stay with this node. */
+  readonly incarnationSlot: number;
+}
+
+/**
+ * Counters in a Redis Cluster, a tenant's in the slot of its id. Each master is a store of its own with its own incarnation and
+ * clock, so that losing one, a failover or a slot that moves is a loss to its tenants and to nobody else. Throws when the
+ * cluster's slots are not all served, or a node may evict keys.
+ */
+export async function openRedisClusterCounters(options: RedisClusterOptions): Promise<QuotaCounters> {
+  const { prefix, onError } = options;
+  const nodes = new Map<string, Node>();
+  let owners: readonly (string | undefined)[] = [];
+  let refreshing: Promise<void> | undefined;
+  let refreshedAt = Number.NEGATIVE_INFINITY;
+  let stopped = false;
+
+  /** Reads who serves which slot from the first node that answers. */
+  async function readOwners(): Promise<(string | undefined)[]> {
+    const urls = new Set([...nodes.keys(), options.url]);
+    let failure: unknown;
+    for (const url of urls) {
+      try {
+        return ownersOf(await clusterSlots(url), url);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw new CountersUnavailable("no node of the Redis Cluster answers", { cause: failure });
+  }
+
+  async function refresh(): Promise<void> {
+    const found = await readOwners();
+    if (stopped) return;
+    const masters = new Set(found.flatMap((url) => url ?? []));
+    for (const [url, node] of nodes) {
+      if (masters.has(url) && found[node.incarnationSlot] === url) continue;
+      nodes.delete(url);
+      await node.counters.stop();
+    }
+    const fresh = [...masters].filter((url) => !nodes.has(url));
+    for (const url of fresh) nodes.set(url, nodeAt(url, found));
+    owners = found;
+    refreshedAt = performance.now();
+    for (const url of fresh) await nodes.get(url)?.counters.connect().catch(onUnconnected);
+  }
+
+  /** A node that does not answer now is connected to later; one that may evict keys is a mistake. */
+  function onUnconnected(error: unknown): void {
+    if (error instanceof EvictionError) throw error;
+    onError(error);
+  }
+
+  function nodeAt(url: string, found: readonly (string | undefined)[]): Node {
+    for (let n = 0; ; n += 1) {
+      const incarnationKey = `${prefix}:{i${n}}:incarnation`;
+      const incarnationSlot = calculateSlot(incarnationKey);
+      if (found[incarnationSlot] !== url) continue;
+      return {
+        incarnationSlot,
+        counters: createRedisNodeCounters({ url, prefix, onError, incarnationKey, together: slotOf }),
+      };
+    }
+  }
+
+  /** At most one at a time; what fails is told and tried again by the next caller. */
+  function refreshSoon(): Promise<void> {
+    if (refreshing === undefined && performance.now() - refreshedAt > REFRESH_AGAIN_MS) {
+      refreshing = refresh()
+        .catch(onError)
+        .finally(() => {
+          refreshing = undefined;
+        });
+    }
+    return refreshing ?? Promise.resolve();
+  }
+
+  const nodeOf = (tenantId: string): Node | undefined => nodes.get(owners[slotOf(tenantId)] ?? "");
+
+  /** Asks the tenant's node; one that is not its master any more is asked for once more, of whoever is. */
+  async function at<T>(tenantId: string, ask: (counters: QuotaCounters) => Promise<T>): Promise<T> {
+    for (let isSecond = false; ; isSecond = true) {
+      const node = nodeOf(tenantId);
+      try {
+        if (node === undefined) throw new CountersUnavailable("no node of the Redis Cluster serves the slot");
+        return await ask(node.counters);
+      } catch (error) {
+        if (!(error instanceof CountersUnavailable)) throw error;
+        const refreshed = refreshSoon();
+        if (isSecond || !isMoved(error)) throw error;
+        await refreshed;
+        if (nodeOf(tenantId) === node) throw error;
+      }
+    }
+  }
+
+  await refresh();
+  if (owners.length < SLOTS || owners.includes(undefined))
+    throw new Error("the Redis Cluster does not serve all of its slots");
+  const timer = setInterval(() => void refreshSoon(), REFRESH_INTERVAL_MS).unref();
+
+  return {
+    incarnation: (tenantId) => at(tenantId, (counters) => counters.incarnation(tenantId)),
+    /** Every master must answer: tenants of one that does not are denied. */
+    async now() {
+      const times = await Promise.all([...nodes.values()].map(({ counters }) => counters.now())).catch(
+        (error: unknown) => {
+          void refreshSoon();
+          throw error;
+        },
+      );
+      return Math.max(...times);
+    },
+    decide: (request) => at(request.tenantId, (counters) => counters.decide(request)),
+    load: (load) => at(load.tenantId, (counters) => counters.load(load)),
+    repair: (load) => at(load.tenantId, (counters) => counters.repair(load)),
+    settle: (request) => at(request.tenantId, (counters) => counters.settle(request)),
+    grant: (tenantId, grants) => at(tenantId, (counters) => counters.grant(tenantId, grants)),
+    release: (tenantId, reservation, now) => at(tenantId, (counters) => counters.release(tenantId, reservation, now)),
+    positions: (tenantIds) =>
+      Promise.all(tenantIds.map(async (id) => (await at(id, (counters) => counters.positions([id])))[0])),
+    save: () => ({ incarnation: "", tenants: new Map() }),
+    restore: () => false,
+    async stop() {
+      stopped = true;
+      clearInterval(timer);
+      await refreshing;
+      for (const { counters } of nodes.values()) await counters.stop();
+    },
+  };
+}
+
+/** The slot of a tenant's keys: the id is their hash tag. */
+const slotOf = (tenantId: string): number => calculateSlot(`{${tenantId}}`);
+
+const isMoved = ({ cause }: CountersUnavailable): boolean => cause instanceof Error && /^MOVED/.test(cause.message);
+
+type SlotRange = readonly [from: number, to: number, master: readonly [host: string | null, port: number]];
+
+async function clusterSlots(url: string): Promise<readonly SlotRange[]> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+    connectTimeout: ASK_TIMEOUT_MS,
+    commandTimeout: ASK_TIMEOUT_MS,
+  });
+  // Told by the calls below.
+  redis.on("error", () => undefined);
+  try {
+    await redis.connect();
+    return (await redis.cluster("SLOTS")) as unknown as readonly SlotRange[];
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** By slot, the URL of its master: the asked node's with another host and port. A node that does not know its own host is the asked one. */
+function ownersOf(ranges: readonly SlotRange[], askedUrl: string): (string | undefined)[] {
+  const owners = new Array<string | undefined>(SLOTS).fill(undefined);
+  for (const [from, to, [host, port]] of ranges) {
+    const url = new URL(askedUrl);
+    if (host !== null && host !== "") url.hostname = host;
+    url.port = String(port);
+    owners.fill(url.toString(), from, to + 1);
+  }
+  return owners;
+}

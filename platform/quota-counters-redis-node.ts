@@ -1,0 +1,206 @@
+import { createHash, randomUUID } from "node:crypto";
+import { Redis } from "ioredis";
+import { CountersUnavailable, type Incarnation, type QuotaCounters, type SettleOutcome } from "./quota-counters.js";
+import { DECIDE_LUA, INCARNATION_LUA, TENANT_LUA } from "./quota-counters-lua.js";
+import { createDecisionBatch } from "./quota-decision-batch.js";
+import { assertNoEviction } from "./redis-eviction.js";
+
+export interface RedisNodeOptions {
+  readonly url: string;
+  /** Told of lost connections and the like; the counters go on by themselves. */
+  readonly onError: (error: unknown) => void;
+  /** Prefix of every key. */
+  readonly prefix: string;
+  /** A key on this node that outlives nothing that the counters don't. */
+  readonly incarnationKey: string;
+  /** Tenants with the same answer may be decided by one call: in a cluster, those of one slot. */
+  readonly together?: (tenantId: string) => number;
+}
+
+export interface RedisNodeCounters extends QuotaCounters {
+  /** First connection; later ones are made as needed. Throws when the server does not answer or may evict keys. */
+  connect(): Promise<void>;
+}
+
+const CONNECT_TIMEOUT_MS = 2_000;
+const COMMAND_TIMEOUT_MS = 2_000;
+/** How far Redis' clock may be from where it was last plus the time passed here: beyond it, it jumped. */
+const CLOCK_TOLERANCE_MS = 2_000;
+
+/**
+ * Counters in one Redis server. Nothing is queued while the connection is down and nothing is sent twice: after each connect
+ * the incarnation is asked for before anything is decided, and a server that may evict keys decides nothing.
+ */
+export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCounters {
+  const { prefix } = options;
+  const redis = new Redis(options.url, {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    retryStrategy: (attempt) => Math.min(1_000, 50 * attempt),
+  });
+  redis.on("error", options.onError);
+  /** Known for this connection; forgotten when it closes or something looks wrong. */
+  let current: Known | undefined;
+  redis.on("close", () => {
+    current = undefined;
+  });
+
+  async function learn(): Promise<Known> {
+    const runId = /^run_id:(\w+)/m.exec(await redis.info("server"))?.[1];
+    if (runId === undefined) throw new Error("Redis does not tell its run_id");
+    assertNoEviction(await redis.info("memory"), options.url);
+    const name = await redis.eval(INCARNATION_LUA, 1, options.incarnationKey, runId, randomUUID());
+    if (typeof name !== "string") throw new Error("Redis gave no incarnation");
+    current = { name, since: Number(name.split(":")[2]), clock: clockAnchor(redisMs(await redis.time())) };
+    return current;
+  }
+
+  /**
+   * Redis' clock was not where a decision expected it. The command may only have been late; a clock that jumped makes windows
+   * lie, so that everything begins anew under another incarnation.
+   */
+  async function judgeClock(): Promise<void> {
+    const before = current?.clock.offset();
+    const sentAt = performance.now();
+    const redisNow = redisMs(await redis.time());
+    const tookMs = performance.now() - sentAt;
+    if (before !== undefined && Math.abs(redisNow - sentAt - before) <= CLOCK_TOLERANCE_MS + tookMs) {
+      current?.clock.heard(redisNow);
+      return;
+    }
+    current = undefined;
+    await redis.del(options.incarnationKey);
+    options.onError(new Error("the clock of Redis jumped: counters are rebuilt"));
+  }
+
+  const keysOf = (tenantId: string): string[] => ["c", "r", "x"].map((part) => `${prefix}:{${tenantId}}:${part}`);
+
+  async function evaluate({ lua, sha }: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    try {
+      return await redis.evalsha(sha, keys.length, ...keys, ...args);
+    } catch (error) {
+      if (!isReplyError(error) || !error.message.startsWith("NOSCRIPT")) throw error;
+      return redis.eval(lua, keys.length, ...keys, ...args);
+    }
+  }
+
+  async function run(op: string, tenantId: string, argument: object): Promise<unknown> {
+    const { name } = current ?? (await learn());
+    return evaluate(TENANT, keysOf(tenantId), [op, JSON.stringify({ incarnation: name, ...argument })]);
+  }
+
+  const decisions = createDecisionBatch(async (tenantIds, groups) => {
+    const { name, clock } = current ?? (await learn());
+    const expected = String(clock.expected());
+    const reply = await evaluate(DECIDE, tenantIds.flatMap(keysOf), [
+      name,
+      expected,
+      String(CLOCK_TOLERANCE_MS),
+      JSON.stringify(groups),
+    ]);
+    const [redisNow = -1, ...answers] = asNumbers(reply);
+    if (redisNow === -1) {
+      await judgeClock();
+      return undefined;
+    }
+    clock.heard(redisNow);
+    return answers;
+  }, options.together);
+
+  return {
+    async connect() {
+      await redis.connect();
+      await learn();
+    },
+    incarnation: () => answering(learn),
+    now: () => answering(async () => redisMs(await redis.time())),
+    decide: (request) => answering(() => decisions.decide(request)),
+    load: (load) => answering(async () => void (await run("load", load.tenantId, load))),
+    repair: (load) => answering(async () => void (await run("repair", load.tenantId, load))),
+    settle: (request) => answering(async () => asSettleOutcome(await run("settle", request.tenantId, request))),
+    grant: (tenantId, grants) => answering(async () => void (await run("grant", tenantId, { grants }))),
+    release: (tenantId, reservation, now) =>
+      answering(async () => (await run("release", tenantId, { reservation, now })) === 1),
+    positions: (tenantIds) =>
+      answering(() =>
+        Promise.all(
+          tenantIds.map(async (tenantId) => {
+            const seq = await run("position", tenantId, {});
+            return seq === null ? undefined : Number(seq);
+          }),
+        ),
+      ),
+    save: () => ({ incarnation: "", tenants: new Map() }),
+    restore: () => false,
+    async stop() {
+      redis.disconnect();
+    },
+  };
+}
+
+interface Script {
+  readonly lua: string;
+  readonly sha: string;
+}
+
+const scriptOf = (lua: string): Script => ({ lua, sha: createHash("sha1").update(lua).digest("hex") });
+const DECIDE = scriptOf(DECIDE_LUA);
+const TENANT = scriptOf(TENANT_LUA);
+
+/** Whatever goes wrong between here and Redis means: the counters do not answer. What Redis says about the script is a bug. */
+async function answering<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (
+      isReplyError(error) &&
+      !/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|MOVED|ASK|TRYAGAIN|BUSY)/.test(error.message)
+    )
+      throw error;
+    if (error instanceof CountersUnavailable || error instanceof TypeError) throw error;
+    throw new CountersUnavailable("the quota counters do not answer", { cause: error });
+  }
+}
+
+/** ioredis exports the class without a type. */
+const isReplyError = (error: unknown): error is Error => error instanceof Error && error.name === "ReplyError";
+
+interface Known extends Incarnation {
+  readonly clock: ClockAnchor;
+}
+
+interface ClockAnchor {
+  /** Redis' clock minus this process's monotonic one. */
+  offset(): number;
+  expected(): number;
+  heard(redisNow: number): void;
+}
+
+/** Where Redis' clock should be, by this process's monotonic clock. */
+function clockAnchor(redisNow: number): ClockAnchor {
+  let offset = redisNow - performance.now();
+  return {
+    offset: () => offset,
+    expected: () => Math.round(offset + performance.now()),
+    heard(now) {
+      offset = now - performance.now();
+    },
+  };
+}
+
+const redisMs = ([seconds, micros]: readonly (number | string)[]): number =>
+  Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+
+function asNumbers(reply: unknown): number[] {
+  if (!Array.isArray(reply) || typeof reply[0] !== "number") throw new TypeError("not numbers from Redis");
+  return reply;
+}
+
+function asSettleOutcome(reply: unknown): SettleOutcome {
+  if (reply === "applied" || reply === "unknown" || reply === "behind") return reply;
+  throw new TypeError("not a settlement's outcome from Redis");
+}

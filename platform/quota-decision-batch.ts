@@ -1,0 +1,179 @@
+import type {
+  BoundNeed,
+  CounterCharge,
+  CounterReading,
+  CounterWindow,
+  DecideOutcome,
+  DecideRequest,
+} from "./quota-counters.js";
+
+/** A tenant's part of a batch, as the script reads it: test clock or -1, specs of its counters, items lying flat. */
+export type BatchGroup = readonly [now: number, specs: readonly BatchSpec[], items: readonly (number | string)[]];
+type BatchSpec = readonly [
+  counter: string,
+  isPeriod: number,
+  bucket: number,
+  window: number,
+  hardLimit: number,
+  settles: number,
+  bounded: number,
+];
+
+/** Asks the store; answers the script's numbers after its time, or undefined when its clock jumped and nothing was decided. */
+export type AskStore = (
+  tenantIds: readonly string[],
+  groups: readonly BatchGroup[],
+) => Promise<readonly number[] | undefined>;
+
+/** Decisions that one call of the script makes at most: the others wait for it, so it must not take long. */
+const MOST_AT_ONCE = 64;
+
+interface Waiting {
+  readonly request: DecideRequest;
+  readonly resolve: (outcome: DecideOutcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Requests that arrive in one turn of the event loop go to the store together, as far as `together` answers the same for their
+ * tenants. They are decided in the order of their arrival as far as they are of one tenant.
+ */
+export function createDecisionBatch(ask: AskStore, together?: (tenantId: string) => number) {
+  let waiting: Waiting[] = [];
+
+  function flush(): void {
+    const all = waiting;
+    waiting = [];
+    for (const some of together === undefined ? [all] : partitioned(all, together)) {
+      for (let at = 0; at < some.length; at += MOST_AT_ONCE) void decideTogether(some.slice(at, at + MOST_AT_ONCE));
+    }
+  }
+
+  async function decideTogether(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const groups = groupsOf(batch);
+      const numbers = await ask(
+        groups.map(({ tenantId }) => tenantId),
+        groups.map(({ now, specs, items }) => [now, specs.map(({ spec }) => spec), items]),
+      );
+      const reader = numbers === undefined ? undefined : readerOf(numbers);
+      for (const { members } of groups)
+        for (const one of members) one.resolve(reader === undefined ? UNKNOWN : reader.outcome(one.request));
+    } catch (error) {
+      for (const one of batch) one.reject(error);
+    }
+  }
+
+  return {
+    decide(request: DecideRequest): Promise<DecideOutcome> {
+      return new Promise((resolve, reject) => {
+        if (waiting.push({ request, resolve, reject }) === 1) setImmediate(flush);
+      });
+    },
+  };
+}
+
+function partitioned(all: readonly Waiting[], together: (tenantId: string) => number): Iterable<Waiting[]> {
+  const parts = new Map<number, Waiting[]>();
+  for (const one of all) {
+    const part = together(one.request.tenantId);
+    const others = parts.get(part);
+    if (others === undefined) parts.set(part, [one]);
+    else others.push(one);
+  }
+  return parts.values();
+}
+
+const UNKNOWN: DecideOutcome = { kind: "unknown" };
+
+interface Group {
+  readonly tenantId: string;
+  readonly now: number;
+  readonly specs: { readonly charge: CounterCharge; readonly spec: BatchSpec }[];
+  readonly items: (number | string)[];
+  readonly members: Waiting[];
+}
+
+function groupsOf(batch: readonly Waiting[]): readonly Group[] {
+  const latest = new Map<string, Group>();
+  const groups: Group[] = [];
+  for (const one of batch) {
+    const { tenantId, mode, ttlMs, reservation, charges, now = -1 } = one.request;
+    let group = latest.get(tenantId);
+    if (group === undefined || group.now !== now) {
+      group = { tenantId, now, specs: [], items: [], members: [] };
+      latest.set(tenantId, group);
+      groups.push(group);
+    }
+    group.members.push(one);
+    group.items.push(mode === "consume" ? 1 : 0, ttlMs, reservation, charges.length);
+    for (const charge of charges) group.items.push(specIn(group, charge), charge.amount);
+  }
+  return groups;
+}
+
+/** The number, from 1, of a charge's spec in its group. */
+function specIn({ specs }: Group, charge: CounterCharge): number {
+  const known = specs.findIndex((other) => isSameSpec(other.charge, charge));
+  return known === -1 ? specs.push({ charge, spec: specOf(charge) }) : known + 1;
+}
+
+function isSameSpec(a: CounterCharge, b: CounterCharge): boolean {
+  return (
+    a.counter === b.counter &&
+    a.hardLimit === b.hardLimit &&
+    a.settles === b.settles &&
+    a.bounded === b.bounded &&
+    isSameWindow(a.window, b.window)
+  );
+}
+
+function isSameWindow(a: CounterWindow, b: CounterWindow): boolean {
+  if (a.kind === "period") return b.kind === "period" && a.start === b.start && a.end === b.end;
+  return b.kind === "sliding" && a.windowMs === b.windowMs && a.bucketMs === b.bucketMs;
+}
+
+function specOf({ counter, window, hardLimit, settles, bounded }: CounterCharge): BatchSpec {
+  const [isPeriod, bucket, length] =
+    window.kind === "period" ? [1, window.start, window.end] : [0, window.bucketMs, window.windowMs];
+  return [counter, isPeriod, bucket, length, hardLimit ?? -1, settles ? 1 : 0, bounded ? 1 : 0];
+}
+
+/** Reads outcomes one after another, in the order in which the items were sent. */
+function readerOf(numbers: readonly number[]) {
+  let at = 0;
+  function next(): number {
+    const number = numbers[at];
+    if (number === undefined) throw new TypeError("the counters answered too little");
+    at += 1;
+    return number;
+  }
+
+  function need({ charges }: DecideRequest): BoundNeed {
+    const charge = charges[next()];
+    if (charge === undefined) throw new TypeError("a bound for a charge that was not asked");
+    return { counter: charge.counter, bucketStart: next(), exposure: next(), amount: charge.amount, until: next() };
+  }
+
+  function reading(): CounterReading {
+    return {
+      used: next(),
+      reserved: next(),
+      blockedUntil: next(),
+      resetAt: next(),
+      retryAt: next(),
+      denies: next() === 1,
+    };
+  }
+
+  return {
+    outcome(request: DecideRequest): DecideOutcome {
+      const kind = next();
+      if (kind === 0) return UNKNOWN;
+      if (kind === 1) return { kind: "bounds", needs: Array.from({ length: next() }, () => need(request)) };
+      const [allowed, repeated, now, expiresAt] = [next() === 1, next() === 1, next(), next()];
+      const readings = request.charges.map(reading);
+      return { kind: "decided", allowed, repeated, now, expiresAt: expiresAt === 0 ? null : expiresAt, readings };
+    },
+  };
+}
