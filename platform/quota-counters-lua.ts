@@ -2,40 +2,81 @@
  * The counters in Redis: scripts, so that each call is one atomic step on Redis' own clock. They do what
  * `quota-counters-memory.ts` and `quota-counters-state.ts` do, and pass the same conformance suite.
  *
- * Three keys per tenant, with the tenant as hash tag: H the counters (hash: "inc", "seq", "now", "due" the earliest expiry if
- * there is a reservation, "kept" when the keys' own expiry was last put off, "c:<counter>" packed), R the reservations (hash:
- * key -> packed), X their expiries (sorted set: key by time).
+ * Four keys per tenant, with the tenant as hash tag: H the counters (hash: "inc", "seq", "now", "due" no later than the earliest
+ * expiry of a reservation, "tail" the latest one in X, "kept" when the keys' own expiry was last put off, "c:<counter>" and
+ * "b:<counter>"), R the reservations (hash: key -> packed), X their expiries (list: time, key, ascending; that of a key which
+ * was given back or reserved anew means nothing), Y those that were too early for the end of X (sorted set: key by time).
+ * Appending to a list costs a fraction of keeping a sorted set in order.
  *
- * Packed forms are flat arrays, which cost Redis a quarter of what nested ones do. A counter is { blocked until, and for each
- * bucket, ascending: start, used, reserved, bound, bound until }; a reservation { expires at, open, and for each charge:
- * counter, bucket start, amount, reserves }; flags are 1 and 0.
+ * Everything packed is of doubles, so that a decision reads and replaces only the bytes that it needs: a counter is blocked
+ * until, sum of used, sum of reserved, start of the last bucket that counts (0: none), then start, used and reserved of each
+ * bucket, ascending; its bounds are start, bound and bound until of each bucket; a reservation is its expiry, a byte for
+ * open and how many charges, then for each of these a byte for reserves, bucket start, amount, and the counter's id behind its length.
  */
 const STATE_LUA = `
 local KEEP_MS, KEEP_AGAIN_MS, PERIODS_KEPT = 3456000000, 3600000, 3
-local floor, max, min, call = math.floor, math.max, math.min, redis.call
+-- With a value this long Redis keeps a hash as one; a small one it would search from its beginning each time.
+local HASHED_FROM = 65
+local floor, max, min, call, pack, unpacked = math.floor, math.max, math.min, redis.call, struct.pack, struct.unpack
 local function text(number) return string.format('%.0f', number) end
 local function redis_now()
   local t = call('TIME')
   return t[1] * 1000 + floor(t[2] / 1000)
 end
 
--- A tenant as one call sees it: its keys, the counters it has touched, and which of them it changed.
+-- A tenant as one call sees it: its keys, the counters and bounds it has opened, and which of them it changed.
 local function tenant(first)
-  return { H = KEYS[first], R = KEYS[first + 1], X = KEYS[first + 2], c = {}, changed = {} }
+  return { H = KEYS[first], R = KEYS[first + 1], X = KEYS[first + 2], Y = KEYS[first + 3], c = {}, b = {}, changed = {} }
+end
+-- Opened: a number, then three of each bucket.
+local function open_buckets(first, packed, from)
+  local c = { first }
+  for at = from, #packed, 24 do
+    local n = #c
+    c[n + 1], c[n + 2], c[n + 3] = unpacked('ddd', packed, at)
+  end
+  return c
 end
 local function counter(t, id)
   local c = t.c[id]
   if c == nil then
     local packed = call('HGET', t.H, 'c:' .. id)
-    c = packed and cmsgpack.unpack(packed) or false
+    c = packed and open_buckets(unpacked('d', packed), packed, 33) or false
     t.c[id] = c
   end
   return c or nil
 end
+local function bounds(t, id)
+  local b = t.b[id]
+  if b == nil then
+    b = open_buckets(0, call('HGET', t.H, 'b:' .. id) or '', 1)
+    t.b[id] = b
+  end
+  return b
+end
+local function pack_counter(c)
+  local used, reserved, last, parts = 0, 0, 0, {}
+  for at = 2, #c, 3 do
+    local u, r = c[at + 1], c[at + 2]
+    used, reserved = used + u, reserved + r
+    if u + r ~= 0 then last = c[at] end
+    parts[#parts + 1] = pack('ddd', c[at], u, r)
+  end
+  return pack('dddd', c[1], used, reserved, last) .. table.concat(parts)
+end
+-- "fields" is what else goes into H.
 local function save(t, fields)
   for id in pairs(t.changed) do
-    fields[#fields + 1] = 'c:' .. id
-    fields[#fields + 1] = cmsgpack.pack(t.c[id])
+    local n = #fields
+    fields[n + 1], fields[n + 2] = 'c:' .. id, pack_counter(t.c[id])
+  end
+  for id, b in pairs(t.b) do
+    if b.changed then
+      local parts = {}
+      for at = 2, #b, 3 do parts[#parts + 1] = pack('ddd', b[at], b[at + 1], b[at + 2]) end
+      local n = #fields
+      fields[n + 1], fields[n + 2] = 'b:' .. id, table.concat(parts)
+    end
   end
   if #fields > 0 then call('HSET', t.H, unpack(fields)) end
 end
@@ -43,25 +84,41 @@ local function keep(t)
   call('PEXPIRE', t.H, KEEP_MS)
   call('PEXPIRE', t.R, KEEP_MS)
   call('PEXPIRE', t.X, KEEP_MS)
+  call('PEXPIRE', t.Y, KEEP_MS)
 end
 
--- Where the bucket that starts there begins in the counter's array; made empty if need be.
+-- Where the bucket that starts there is in an opened counter or bounds; made empty if need be.
 local function bucket(c, start)
-  local at = #c - 4
-  while at > 1 and c[at] > start do at = at - 5 end
+  local at = #c - 2
+  while at > 1 and c[at] > start do at = at - 3 end
   if at > 1 and c[at] == start then return at end
-  at = at + 5
-  for i = #c, at, -1 do c[i + 5] = c[i] end
-  c[at], c[at + 1], c[at + 2], c[at + 3], c[at + 4] = start, 0, 0, 0, 0
+  at = at + 3
+  for i = #c, at, -1 do c[i + 3] = c[i] end
+  c[at], c[at + 1], c[at + 2] = start, 0, 0
   return at
 end
-local function reservation(t, key)
-  local packed = call('HGET', t.R, key)
-  return packed and cmsgpack.unpack(packed) or nil
+local function pack_reservation(expires, open, charges)
+  local parts = { pack('dBB', expires, open, #charges / 4) }
+  for i = 1, #charges, 4 do
+    local id = charges[i]
+    parts[#parts + 1] = pack('BddBc0', charges[i + 3], charges[i + 1], charges[i + 2], #id, id)
+  end
+  local packed = table.concat(parts)
+  return packed .. string.rep(' ', HASHED_FROM - #packed)
 end
-local function give_back(t, found, also_used)
-  for i = 3, #found, 4 do
-    local id, start, amount, reserves = found[i], found[i + 1], found[i + 2], found[i + 3] == 1
+-- Answers expiry, open, and flat charges: id, start, amount, reserves.
+local function open_reservation(packed)
+  local expires, open, count, at = unpacked('dBB', packed)
+  local charges = {}
+  for _ = 1, count do
+    local n = #charges
+    charges[n + 4], charges[n + 2], charges[n + 3], charges[n + 1], at = unpacked('BddBc0', packed, at)
+  end
+  return expires, open, charges
+end
+local function give_back(t, charges, also_used)
+  for i = 1, #charges, 4 do
+    local id, start, amount, reserves = charges[i], charges[i + 1], charges[i + 2], charges[i + 3] == 1
     local c = (reserves or also_used) and counter(t, id)
     if c then
       local at = bucket(c, start) + (reserves and 2 or 1)
@@ -70,112 +127,194 @@ local function give_back(t, found, also_used)
     end
   end
 end
--- Gives back what expired until now; answers the earliest expiry that is left, nil: none.
-local function expire(t, now)
-  while true do
-    local due = call('ZRANGEBYSCORE', t.X, '-inf', text(now), 'LIMIT', 0, 100)
-    if #due > 0 then
-      for i, packed in ipairs(call('HMGET', t.R, unpack(due))) do
-        local found = packed and cmsgpack.unpack(packed)
-        if found and found[2] == 1 then give_back(t, found, false) end
+-- Ends the reservations of these keys, as far as they end at these times.
+local function finish(t, keys, times)
+  for i, packed in ipairs(call('HMGET', t.R, unpack(keys))) do
+    if packed then
+      local expires, open, charges = open_reservation(packed)
+      if expires == times[i] then
+        if open == 1 then give_back(t, charges, false) end
+        call('HDEL', t.R, keys[i])
       end
-      call('HDEL', t.R, unpack(due))
-      call('ZREM', t.X, unpack(due))
-    end
-    if #due < 100 then
-      local first = call('ZRANGE', t.X, 0, 0, 'WITHSCORES')[2]
-      if first then return tonumber(first) end
-      call('HDEL', t.H, 'due')
-      return nil
     end
   end
+end
+-- Gives back what expired until now; answers the earliest expiry that is left, nil: none.
+local function expire(t, now)
+  local due
+  repeat
+    local keys, times, head = {}, {}, call('LRANGE', t.X, 0, 199)
+    for i = 1, #head, 2 do
+      local time = tonumber(head[i])
+      if time > now then due = time; break end
+      keys[#keys + 1], times[#times + 1] = head[i + 1], time
+    end
+    if #keys > 0 then
+      call('LTRIM', t.X, 2 * #keys, -1)
+      finish(t, keys, times)
+    end
+  until #head < 200 or due
+  repeat
+    local early = call('ZRANGEBYSCORE', t.Y, '-inf', text(now), 'WITHSCORES', 'LIMIT', 0, 100)
+    local keys, times = {}, {}
+    for i = 1, #early, 2 do keys[#keys + 1], times[#times + 1] = early[i], tonumber(early[i + 1]) end
+    if #keys > 0 then
+      finish(t, keys, times)
+      call('ZREM', t.Y, unpack(keys))
+    end
+  until #keys < 100
+  local first = tonumber(call('ZRANGE', t.Y, 0, 0, 'WITHSCORES')[2])
+  if first then due = due and min(due, first) or first end
+  if not due then call('HDEL', t.H, 'due') end
+  return due
 end
 `;
 
 /**
- * Decides many requests at once. KEYS: three of each group's tenant. ARGV: 1 incarnation, 2 where this process expects Redis'
- * clock, 3 the tolerance, ms, 4 JSON of groups { test clock or -1, specs, items }, where a spec is { counter, 1: a period,
- * bucket ms or start, window ms or end, hard limit or -1, settles, bounded } and items lie flat: mode (1 consumes), ttl ms,
- * reservation, number of charges, then spec and amount of each.
+ * Decides many requests at once. KEYS: four of each group's tenant. ARGV: 1 incarnation, 2 where this process expects Redis'
+ * clock, 3 the tolerance, ms, 4 JSON [specs, groups]. A spec is { counter, 1: a period, bucket ms or start, window ms or end,
+ * hard limit or -1, settles, bounded }; a group { test clock or -1, its specs, items }, with one spec per counter; items lie
+ * flat: mode (1 consumes), ttl ms, reservation, number of charges, then spec and amount of each.
  *
- * Answers numbers: Redis' time, then for each item 0 (unknown), or 1, how many bounds are needed and four numbers of each, or
+ * Answers little-endian doubles: Redis' time, then for each item 0 (unknown), or 1, how many bounds are needed and four numbers of each, or
  * 2, allowed, repeated, now, expiry and six numbers per charge. The clock's jump is -1 alone.
  */
 export const DECIDE_LUA = `${STATE_LUA}
 local started = redis_now()
-if math.abs(started - ARGV[2]) > tonumber(ARGV[3]) then return { -1 } end
+if math.abs(started - ARGV[2]) > tonumber(ARGV[3]) then return pack('<d', -1) end
 local out, n = { started }, 1
+local asked = cjson.decode(ARGV[4])
+local specs = asked[1]
+local sub = string.sub
 
-local function prune(c, spec, now)
-  local last = #c
-  local from
-  if spec[2] == 1 then
-    from = last - 5 * PERIODS_KEPT + 1
+-- What a decision needs of a packed counter: what counts in the window, and the bucket that a charge goes to.
+local function view(packed, bounds_packed, spec, now)
+  local is_period, size, length = spec[2] == 1, spec[3], spec[4]
+  local blocked, used, reserved, last = unpacked('dddd', packed)
+  local start = is_period and size or floor(now / size) * size
+  local from, to = 33, #packed
+  if is_period then
+    from = max(33, to + 1 - 24 * PERIODS_KEPT)
+    used, reserved, last = 0, 0, 0
   else
-    from = 2
-    while from <= last and c[from] + spec[3] <= now - spec[4] do from = from + 5 end
-  end
-  if from <= 2 then return end
-  local gone = from - 2
-  for i = 2, last do c[i] = c[i + gone] end
-end
-
--- What counts of a counter in the spec's window: { counter, used, reserved, last bucket that counts }.
-local function sum(c, spec)
-  local used, reserved, last = 0, 0, nil
-  local is_period, start = spec[2] == 1, spec[3]
-  for at = 2, #c, 5 do
-    if not is_period or c[at] == start then
-      local u, r = c[at + 1], c[at + 2]
-      used, reserved = used + u, reserved + r
-      if u + r ~= 0 then last = c[at] end
+    while from < to and unpacked('d', packed, from) + size <= now - length do from = from + 24 end
+    if from > 33 then
+      used, reserved, last = 0, 0, 0
+      for at = from, to, 24 do
+        local s, u, r = unpacked('ddd', packed, at)
+        used, reserved = used + u, reserved + r
+        if u + r ~= 0 then last = s end
+      end
     end
   end
-  return { c, used, reserved, last }
+  if from > 33 then
+    packed = pack('dddd', blocked, used, reserved, last) .. sub(packed, from)
+    to = #packed
+  end
+  local at, s, u, r = to - 23, nil, 0, 0
+  while at > 32 do
+    s = unpacked('d', packed, at)
+    if s <= start then break end
+    at = at - 24
+  end
+  local exists = at > 32 and s == start
+  if exists then
+    s, u, r = unpacked('ddd', packed, at)
+    if is_period then used, reserved = u, r end
+  end
+  local bound, bound_until = 0, 0
+  if spec[7] == 1 and bounds_packed then
+    for b = #bounds_packed - 23, 1, -24 do
+      local bs, bb, bt = unpacked('ddd', bounds_packed, b)
+      if bs == start then bound, bound_until = bb, bt end
+      if bs <= start then break end
+    end
+  end
+  return {
+    packed = packed, blocked = blocked, used = used, reserved = reserved, last = last,
+    start = start, u = u, r = r, bound = bound, bound_until = bound_until,
+    before = exists and at - 1 or at + 23, after = at + 24,
+  }
 end
-local function denies(one, spec, amount, now)
+-- The counter with the bucket's new numbers.
+local function packed_view(v)
+  if v.dirty then
+    v.packed = pack('dddd', v.blocked, v.used, v.reserved, v.last) .. sub(v.packed, 33, v.before)
+      .. pack('ddd', v.start, v.u, v.r) .. sub(v.packed, v.after)
+    v.after = v.before + 25
+    v.dirty = false
+  end
+  return v.packed
+end
+local function charge(v, spec, amount)
+  if spec[6] == 1 then
+    v.r, v.reserved = v.r + amount, v.reserved + amount
+  else
+    v.u, v.used = v.u + amount, v.used + amount
+  end
+  v.changed, v.dirty = true, true
+  if v.u + v.r ~= 0 then
+    v.last = max(v.last, v.start)
+  elseif v.last == v.start then
+    v.last = 0
+    local packed = packed_view(v)
+    for at = 33, #packed, 24 do
+      local s, u, r = unpacked('ddd', packed, at)
+      if u + r ~= 0 then v.last = s end
+    end
+    v.dirty = true
+  end
+end
+
+local function denies(v, spec, amount, now)
   local limit = spec[5]
-  return limit >= 0 and (one[1][1] > now or one[2] + one[3] + amount > limit)
+  return limit >= 0 and (v.blocked > now or v.used + v.reserved + amount > limit)
 end
-local function retry(one, spec, amount, reset)
+local function retry(v, spec, amount, reset)
   if spec[2] == 1 then return reset end
-  local c, freed, over = one[1], 0, one[2] + one[3] + amount - spec[5]
-  for at = 2, #c, 5 do
-    local held = c[at + 1] + c[at + 2]
-    freed = freed + held
-    if held ~= 0 and freed >= over then return c[at] + spec[3] + spec[4] end
+  local freed, over, packed = 0, v.used + v.reserved + amount - spec[5], packed_view(v)
+  for at = 33, #packed, 24 do
+    local s, u, r = unpacked('ddd', packed, at)
+    freed = freed + u + r
+    if u + r ~= 0 and freed >= over then return s + spec[3] + spec[4] end
   end
   return reset
 end
-local function read(one, spec, amount, now, may_deny)
-  local blocked = one[1][1] > now
+local function read(v, spec, amount, now, may_deny)
+  local blocked = v.blocked > now and v.blocked or 0
   local reset = now
-  if spec[2] == 1 then reset = spec[4] elseif one[4] then reset = one[4] + spec[3] + spec[4] end
-  local denied = may_deny and denies(one, spec, amount, now)
-  out[n + 1], out[n + 2], out[n + 3], out[n + 4] = one[2], one[3], blocked and one[1][1] or 0, reset
-  out[n + 5] = denied and (blocked and one[1][1] or retry(one, spec, amount, reset)) or reset
+  if spec[2] == 1 then reset = spec[4] elseif v.last > 0 then reset = v.last + spec[3] + spec[4] end
+  local denied = may_deny and denies(v, spec, amount, now)
+  out[n + 1], out[n + 2], out[n + 3], out[n + 4] = v.used, v.reserved, blocked, reset
+  out[n + 5] = denied and (blocked > 0 and blocked or retry(v, spec, amount, reset)) or reset
   out[n + 6] = denied and 1 or 0
   n = n + 6
 end
 
-for g, group in ipairs(cjson.decode(ARGV[4])) do
-  local t = tenant(3 * g - 2)
-  local specs, items = group[2], group[3]
-  local fields = { 'inc', 'now', 'due', 'kept' }
-  for k, spec in ipairs(specs) do fields[4 + k] = 'c:' .. spec[1] end
+for g, group in ipairs(asked[2]) do
+  local t = tenant(4 * g - 3)
+  local own, items = group[2], group[3]
+  local fields, field = { 'inc', 'now', 'due', 'kept', 'tail' }, {}
+  for _, index in ipairs(own) do
+    local spec, f = specs[index], #fields + 1
+    field[index], fields[f] = f, 'c:' .. spec[1]
+    if spec[7] == 1 then fields[f + 1] = 'b:' .. spec[1] end
+  end
   local held = call('HMGET', t.H, unpack(fields))
   local known = held[1] == ARGV[1]
-  local now, due, sums, reserved = 0, nil, {}, {}
+  local now, due, views, reserved = 0, nil, {}, {}
   if known then
     now = max(group[1] >= 0 and group[1] or started, tonumber(held[2]) or 0)
-    for k, spec in ipairs(specs) do
-      if t.c[spec[1]] == nil then t.c[spec[1]] = held[4 + k] and cmsgpack.unpack(held[4 + k]) or false end
-    end
     due = tonumber(held[3])
     if due and due <= now then due = expire(t, now) end
-    for k, spec in ipairs(specs) do
-      local c = t.c[spec[1]]
-      if c then prune(c, spec, now) end
+    for _, index in ipairs(own) do
+      local id, f = specs[index][1], field[index]
+      local packed = t.changed[id] and pack_counter(t.c[id]) or held[f]
+      if packed then views[index] = view(packed, held[f + 1], specs[index], now) end
+      if packed and t.changed[id] then
+        views[index].changed = true
+        t.changed[id] = nil
+      end
     end
     if due then
       local keys, at = {}, 1
@@ -185,29 +324,21 @@ for g, group in ipairs(cjson.decode(ARGV[4])) do
       end
       if #keys > 0 then
         for i, packed in ipairs(call('HMGET', t.R, unpack(keys))) do
-          if packed then reserved[keys[i]] = cmsgpack.unpack(packed)[1] end
+          if packed then reserved[keys[i]] = unpacked('d', packed) end
         end
       end
     end
   end
-  local function summed(k)
-    local one = sums[k]
-    if not one then
-      one = sum(t.c[specs[k][1]], specs[k])
-      sums[k] = one
-    end
-    return one
-  end
 
-  local records, expiries = {}, {}
-  local first_due = due
+  local records, expiries, early = {}, {}, {}
+  local first_due, tail = due, tonumber(held[5]) or 0
   local at = 1
   while at <= #items do
     local consumes, ttl, key, from = items[at] == 1, items[at + 1], items[at + 2], at + 4
     local to = from + 2 * items[at + 3] - 1
     at = to + 1
     local answerable = known
-    for i = from, to, 2 do answerable = answerable and t.c[specs[items[i]][1]] end
+    for i = from, to, 2 do answerable = answerable and views[items[i]] end
     if not answerable then
       n = n + 1
       out[n] = 0
@@ -218,20 +349,18 @@ for g, group in ipairs(cjson.decode(ARGV[4])) do
         repeated, expires = 1, existing
       else
         for i = from, to, 2 do
-          local k = items[i]
-          if denies(summed(k), specs[k], items[i + 1], now) then allowed = 0 end
+          local index = items[i]
+          if denies(views[index], specs[index], items[i + 1], now) then allowed = 0 end
         end
         if allowed == 1 and consumes then
           expires = now + ttl
           for i = from, to, 2 do
-            local spec, amount = specs[items[i]], items[i + 1]
+            local spec, v, amount = specs[items[i]], views[items[i]], items[i + 1]
             if spec[7] == 1 then
-              local c, start = t.c[spec[1]], spec[2] == 1 and spec[3] or floor(now / spec[3]) * spec[3]
-              local b = bucket(c, start)
-              local exposure = spec[6] == 1 and c[b + 2] or c[b + 1]
-              if exposure + amount > c[b + 3] or (spec[6] == 1 and expires > c[b + 4]) then
+              local exposure = spec[6] == 1 and v.r or v.u
+              if exposure + amount > v.bound or (spec[6] == 1 and expires > v.bound_until) then
                 needs = needs or {}
-                for _, v in ipairs({ (i - from) / 2, start, exposure, expires }) do needs[#needs + 1] = v end
+                for _, x in ipairs({ (i - from) / 2, v.start, exposure, expires }) do needs[#needs + 1] = x end
               end
             end
           end
@@ -240,60 +369,66 @@ for g, group in ipairs(cjson.decode(ARGV[4])) do
       if needs then
         out[n + 1], out[n + 2] = 1, #needs / 4
         n = n + 2
-        for _, v in ipairs(needs) do n = n + 1; out[n] = v end
+        for _, x in ipairs(needs) do n = n + 1; out[n] = x end
       else
         if consumes and allowed == 1 and repeated == 0 then
-          local record = { expires, 1 }
+          local charges = {}
           for i = from, to, 2 do
-            local spec, amount = specs[items[i]], items[i + 1]
-            local id, settles = spec[1], spec[6]
-            local c, start = t.c[id], spec[2] == 1 and spec[3] or floor(now / spec[3]) * spec[3]
-            local b = bucket(c, start)
-            c[b + 1 + settles] = c[b + 1 + settles] + amount
-            t.changed[id] = true
-            for k, other in ipairs(specs) do
-              local one = other[1] == id and sums[k]
-              if one then
-                if c[b + 1] + c[b + 2] == 0 or (other[2] == 1 and other[3] ~= start) then
-                  sums[k] = nil
-                else
-                  one[2 + settles] = one[2 + settles] + amount
-                  one[4] = max(one[4] or start, start)
-                end
-              end
-            end
-            local r = #record
-            record[r + 1], record[r + 2], record[r + 3], record[r + 4] = id, start, amount, settles
+            local spec, v, amount = specs[items[i]], views[items[i]], items[i + 1]
+            charge(v, spec, amount)
+            local c = #charges
+            charges[c + 1], charges[c + 2], charges[c + 3], charges[c + 4] = spec[1], v.start, amount, spec[6]
           end
           reserved[key] = expires
-          records[#records + 1], records[#records + 2] = key, cmsgpack.pack(record)
-          expiries[#expiries + 1], expiries[#expiries + 2] = text(expires), key
+          local r = #records
+          records[r + 1], records[r + 2] = key, pack_reservation(expires, 1, charges)
+          local list = early
+          if expires >= tail then list, tail = expiries, expires end
+          local e = #list
+          list[e + 1], list[e + 2] = text(expires), key
           first_due = first_due and min(first_due, expires) or expires
         end
         out[n + 1], out[n + 2], out[n + 3], out[n + 4], out[n + 5] = 2, allowed, repeated, now, expires
         n = n + 5
-        for i = from, to, 2 do read(summed(items[i]), specs[items[i]], items[i + 1], now, repeated == 0 and expires == 0) end
+        for i = from, to, 2 do
+          read(views[items[i]], specs[items[i]], items[i + 1], now, repeated == 0 and expires == 0)
+        end
       end
     end
   end
 
   if #records > 0 then
     call('HSET', t.R, unpack(records))
-    call('ZADD', t.X, unpack(expiries))
+    if #expiries > 0 then call('RPUSH', t.X, unpack(expiries)) end
+    if #early > 0 then call('ZADD', t.Y, unpack(early)) end
   end
-  if #records > 0 or next(t.changed) or (known and due ~= tonumber(held[3])) then
-    local meta = { 'now', text(now) }
-    if first_due then meta[3], meta[4] = 'due', text(first_due) end
+  local meta = {}
+  for index, v in pairs(views) do
+    if v.changed then
+      local m = #meta
+      meta[m + 1], meta[m + 2] = 'c:' .. specs[index][1], packed_view(v)
+    end
+  end
+  if #meta > 0 or next(t.changed) or (known and due ~= tonumber(held[3])) then
+    local m = #meta
+    meta[m + 1], meta[m + 2] = 'now', text(now)
+    if first_due then meta[m + 3], meta[m + 4] = 'due', text(first_due) end
+    if #expiries > 0 then meta[#meta + 1], meta[#meta + 2] = 'tail', text(tail) end
     local again = not due or started - (tonumber(held[4]) or 0) > KEEP_AGAIN_MS
     if again then meta[#meta + 1], meta[#meta + 2] = 'kept', text(started) end
     save(t, meta)
     if again then keep(t) end
   end
 end
-return out
+local answers = {}
+for i = 1, n, 100 do
+  local m = min(100, n - i + 1)
+  answers[#answers + 1] = pack('<' .. string.rep('d', m), unpack(out, i, i + m - 1))
+end
+return table.concat(answers)
 `;
 
-/** Everything else about one tenant. KEYS: its three; ARGV: 1 operation, 2 its arguments as JSON, where what is absent is nil. */
+/** Everything else about one tenant. KEYS: its four; ARGV: 1 operation, 2 its arguments as JSON, where what is absent is nil. */
 export const TENANT_LUA = `${STATE_LUA}
 local t = tenant(1)
 local op, q = ARGV[1], cjson.decode(ARGV[2])
@@ -302,22 +437,26 @@ local function loaded() return call('HGET', t.H, 'inc') == q.incarnation end
 local ops = {}
 function ops.load()
   if not loaded() then
-    call('DEL', t.H, t.R, t.X)
+    call('DEL', t.H, t.R, t.X, t.Y)
     call('HSET', t.H, 'inc', q.incarnation, 'seq', text(q.seq), 'kept', text(redis_now()))
   end
   local due = tonumber(call('HGET', t.H, 'due'))
   for _, one in ipairs(q.counters) do
     if not counter(t, one.counter) then
-      local c = { one.blockedUntil }
+      local c, held = { one.blockedUntil }, bounds(t, one.counter)
       t.c[one.counter], t.changed[one.counter] = c, true
       for _, from in ipairs(one.buckets) do
-        local b = bucket(c, from.start)
-        c[b + 1], c[b + 3], c[b + 4] = from.used + (one.settles and 0 or from.bound), from.bound, from.boundUntil
+        local at = bucket(c, from.start)
+        c[at + 1] = from.used + (one.settles and 0 or from.bound)
+        if from.bound > 0 then
+          local b = bucket(held, from.start)
+          held[b + 1], held[b + 2], held.changed = from.bound, from.boundUntil, true
+        end
         if one.settles and from.bound > 0 then
-          c[b + 2] = from.bound
+          c[at + 2] = from.bound
           local key = '!lost|' .. one.counter .. '|' .. text(from.start)
-          call('HSET', t.R, key, cmsgpack.pack({ from.boundUntil, 1, one.counter, from.start, from.bound, 1 }))
-          call('ZADD', t.X, text(from.boundUntil), key)
+          call('HSET', t.R, key, pack_reservation(from.boundUntil, 1, { one.counter, from.start, from.bound, 1 }))
+          call('ZADD', t.Y, text(from.boundUntil), key)
           due = due and min(due, from.boundUntil) or from.boundUntil
         end
       end
@@ -334,8 +473,8 @@ function ops.repair()
     local c = counter(t, one.counter)
     if c and one.settles then
       for _, from in ipairs(one.buckets) do
-        local b = bucket(c, from.start)
-        c[b + 1] = one.window.start and from.used or max(c[b + 1], from.used)
+        local at = bucket(c, from.start)
+        c[at + 1] = one.window.start and from.used or max(c[at + 1], from.used)
       end
       t.changed[one.counter] = true
     end
@@ -350,18 +489,20 @@ function ops.settle()
   if seq >= q.seq then return 'applied' end
   if seq < q.previousSeq then return 'behind' end
   local force = {}
-  for _, id in ipairs(q.inForce) do force['c:' .. id] = true end
+  for _, id in ipairs(q.inForce) do force[id] = true end
   for _, field in ipairs(call('HKEYS', t.H)) do
-    if string.sub(field, 1, 2) == 'c:' and not force[field] then call('HDEL', t.H, field) end
+    if string.find(field, '^[bc]:') and not force[string.sub(field, 3)] then call('HDEL', t.H, field) end
   end
   for _, event in ipairs(q.events) do
     for _, meter in ipairs(event.meters) do
-      local found, at = reservation(t, meter.reservation), {}
-      if found and found[2] == 1 then
-        give_back(t, found, false)
-        found[2] = 0
-        call('HSET', t.R, meter.reservation, cmsgpack.pack(found))
-        for i = 3, #found, 4 do at[found[i]] = found[i + 1] end
+      local packed, at = call('HGET', t.R, meter.reservation), {}
+      if packed then
+        local expires, open, charges = open_reservation(packed)
+        if open == 1 then
+          give_back(t, charges, false)
+          call('HSET', t.R, meter.reservation, pack_reservation(expires, 0, charges))
+          for i = 1, #charges, 4 do at[charges[i]] = charges[i + 1] end
+        end
       end
       for _, charge in ipairs(meter.charges) do
         local c = counter(t, charge.counter)
@@ -376,8 +517,7 @@ function ops.settle()
   for _, set in ipairs(q.totals) do
     local c = counter(t, set.counter)
     if c then
-      local b = bucket(c, set.bucketStart)
-      c[b + 1] = set.total
+      c[bucket(c, set.bucketStart) + 1] = set.total
       t.changed[set.counter] = true
     end
   end
@@ -388,11 +528,13 @@ end
 function ops.grant()
   if not loaded() then return 0 end
   for _, grant in ipairs(q.grants) do
-    local c = counter(t, grant.counter)
-    if c then
-      local b = bucket(c, grant.bucketStart)
-      c[b + 3], c[b + 4] = max(c[b + 3], grant.bound), max(c[b + 4], grant['until'])
-      t.changed[grant.counter] = true
+    if counter(t, grant.counter) then
+      local held = bounds(t, grant.counter)
+      local b = bucket(held, grant.bucketStart)
+      held[b + 1], held[b + 2] = max(held[b + 1], grant.bound), max(held[b + 2], grant['until'])
+      held.changed = true
+      -- More of them than any window has buckets are of the past.
+      if #held > 3 * q.boundsKept + 1 then for _ = 1, 3 do table.remove(held, 2) end end
     end
   end
   save(t, {})
@@ -404,19 +546,16 @@ function ops.release()
   local now = max(q.now or redis_now(), tonumber(call('HGET', t.H, 'now') or 0))
   local due = tonumber(call('HGET', t.H, 'due'))
   if due and due <= now then due = expire(t, now) end
-  local found = reservation(t, q.reservation)
-  local open = found and found[2] == 1
-  if open then
-    give_back(t, found, true)
+  local packed = call('HGET', t.R, q.reservation)
+  local _, open, charges
+  if packed then _, open, charges = open_reservation(packed) end
+  if open == 1 then
+    give_back(t, charges, true)
     call('HDEL', t.R, q.reservation)
-    call('ZREM', t.X, q.reservation)
-    if call('ZCARD', t.X) == 0 then
-      call('HDEL', t.H, 'due')
-      due = nil
-    end
+    call('ZREM', t.Y, q.reservation)
   end
   save(t, due and { 'now', text(now), 'due', text(due) } or { 'now', text(now) })
-  return open and 1 or 0
+  return open == 1 and 1 or 0
 end
 
 function ops.position()

@@ -22,6 +22,9 @@ export interface RedisNodeCounters extends QuotaCounters {
   connect(): Promise<void>;
 }
 
+/** Bounds remembered per counter: more than a window has buckets. */
+const BOUNDS_KEPT = 32;
+const KEYS_PER_TENANT = 4;
 const CONNECT_TIMEOUT_MS = 2_000;
 const COMMAND_TIMEOUT_MS = 2_000;
 /** How far Redis' clock may be from where it was last plus the time passed here: beyond it, it jumped. */
@@ -77,32 +80,37 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
     options.onError(new Error("the clock of Redis jumped: counters are rebuilt"));
   }
 
-  const keysOf = (tenantId: string): string[] => ["c", "r", "x"].map((part) => `${prefix}:{${tenantId}}:${part}`);
+  const keysOf = (tenantId: string): string[] => ["c", "r", "x", "y"].map((part) => `${prefix}:{${tenantId}}:${part}`);
 
-  async function evaluate({ lua, sha }: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+  /** Under its hash; a server that does not know that yet gets the text. */
+  async function evaluate(
+    { lua, sha }: Script,
+    send: (command: "evalsha" | "eval", script: string) => Promise<unknown>,
+  ): Promise<unknown> {
     try {
-      return await redis.evalsha(sha, keys.length, ...keys, ...args);
+      return await send("evalsha", sha);
     } catch (error) {
       if (!isReplyError(error) || !error.message.startsWith("NOSCRIPT")) throw error;
-      return redis.eval(lua, keys.length, ...keys, ...args);
+      return send("eval", lua);
     }
   }
 
   async function run(op: string, tenantId: string, argument: object): Promise<unknown> {
     const { name } = current ?? (await learn());
-    return evaluate(TENANT, keysOf(tenantId), [op, JSON.stringify({ incarnation: name, ...argument })]);
+    const text = JSON.stringify({ incarnation: name, ...argument });
+    return evaluate(TENANT, (command, script) =>
+      redis[command](script, KEYS_PER_TENANT, ...keysOf(tenantId), op, text),
+    );
   }
 
-  const decisions = createDecisionBatch(async (tenantIds, groups) => {
+  const decisions = createDecisionBatch(async ({ tenantIds, specs, groups }) => {
     const { name, clock } = current ?? (await learn());
     const expected = String(clock.expected());
-    const reply = await evaluate(DECIDE, tenantIds.flatMap(keysOf), [
-      name,
-      expected,
-      String(CLOCK_TOLERANCE_MS),
-      JSON.stringify(groups),
-    ]);
-    const [redisNow = -1, ...answers] = asNumbers(reply);
+    const keys = tenantIds.flatMap(keysOf);
+    const args = [...keys, name, expected, String(CLOCK_TOLERANCE_MS), JSON.stringify([specs, groups])];
+    const reply = await evaluate(DECIDE, (command, script) => redis.callBuffer(command, script, keys.length, ...args));
+    const answers = asNumbers(reply);
+    const [redisNow = -1] = answers;
     if (redisNow === -1) {
       await judgeClock();
       return undefined;
@@ -122,7 +130,8 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
     load: (load) => answering(async () => void (await run("load", load.tenantId, load))),
     repair: (load) => answering(async () => void (await run("repair", load.tenantId, load))),
     settle: (request) => answering(async () => asSettleOutcome(await run("settle", request.tenantId, request))),
-    grant: (tenantId, grants) => answering(async () => void (await run("grant", tenantId, { grants }))),
+    grant: (tenantId, grants) =>
+      answering(async () => void (await run("grant", tenantId, { grants, boundsKept: BOUNDS_KEPT }))),
     release: (tenantId, reservation, now) =>
       answering(async () => (await run("release", tenantId, { reservation, now })) === 1),
     positions: (tenantIds) =>
@@ -195,9 +204,10 @@ function clockAnchor(redisNow: number): ClockAnchor {
 const redisMs = ([seconds, micros]: readonly (number | string)[]): number =>
   Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
 
-function asNumbers(reply: unknown): number[] {
-  if (!Array.isArray(reply) || typeof reply[0] !== "number") throw new TypeError("not numbers from Redis");
-  return reply;
+/** Copied, because a view of doubles must begin at a multiple of eight. */
+function asNumbers(reply: unknown): Float64Array {
+  if (!Buffer.isBuffer(reply) || reply.length % 8 !== 0) throw new TypeError("not numbers from Redis");
+  return new Float64Array(reply.buffer.slice(reply.byteOffset, reply.byteOffset + reply.length));
 }
 
 function asSettleOutcome(reply: unknown): SettleOutcome {

@@ -7,8 +7,6 @@ import type {
   DecideRequest,
 } from "./quota-counters.js";
 
-/** A tenant's part of a batch, as the script reads it: test clock or -1, specs of its counters, items lying flat. */
-export type BatchGroup = readonly [now: number, specs: readonly BatchSpec[], items: readonly (number | string)[]];
 type BatchSpec = readonly [
   counter: string,
   isPeriod: number,
@@ -18,12 +16,18 @@ type BatchSpec = readonly [
   settles: number,
   bounded: number,
 ];
+/** A tenant's part of a batch, as the script reads it: test clock or -1, which specs it uses (from 1), items lying flat. */
+type BatchGroup = readonly [now: number, specs: readonly number[], items: readonly (number | string)[]];
 
-/** Asks the store; answers the script's numbers after its time, or undefined when its clock jumped and nothing was decided. */
-export type AskStore = (
-  tenantIds: readonly string[],
-  groups: readonly BatchGroup[],
-) => Promise<readonly number[] | undefined>;
+interface Batch {
+  /** In the order of the groups. */
+  readonly tenantIds: readonly string[];
+  readonly specs: readonly BatchSpec[];
+  readonly groups: readonly BatchGroup[];
+}
+
+/** Asks the store; answers the script's numbers, or undefined when its clock jumped and nothing was decided. */
+type AskStore = (batch: Batch) => Promise<Float64Array | undefined>;
 
 /** Decisions that one call of the script makes at most: the others wait for it, so it must not take long. */
 const MOST_AT_ONCE = 64;
@@ -51,11 +55,12 @@ export function createDecisionBatch(ask: AskStore, together?: (tenantId: string)
 
   async function decideTogether(batch: readonly Waiting[]): Promise<void> {
     try {
-      const groups = groupsOf(batch);
-      const numbers = await ask(
-        groups.map(({ tenantId }) => tenantId),
-        groups.map(({ now, specs, items }) => [now, specs.map(({ spec }) => spec), items]),
-      );
+      const { specs, groups } = sorted(batch);
+      const numbers = await ask({
+        tenantIds: groups.map(({ tenantId }) => tenantId),
+        specs: specs.map(specOf),
+        groups: groups.map(({ now, specs: own, items }) => [now, own, items]),
+      });
       const reader = numbers === undefined ? undefined : readerOf(numbers);
       for (const { members } of groups)
         for (const one of members) one.resolve(reader === undefined ? UNKNOWN : reader.outcome(one.request));
@@ -89,34 +94,44 @@ const UNKNOWN: DecideOutcome = { kind: "unknown" };
 interface Group {
   readonly tenantId: string;
   readonly now: number;
-  readonly specs: { readonly charge: CounterCharge; readonly spec: BatchSpec }[];
+  readonly specs: number[];
   readonly items: (number | string)[];
   readonly members: Waiting[];
 }
 
-function groupsOf(batch: readonly Waiting[]): readonly Group[] {
+/** Many tenants have the same plan, so that a batch has few specs. */
+function sorted(batch: readonly Waiting[]): { specs: readonly CounterCharge[]; groups: readonly Group[] } {
+  const specs: CounterCharge[] = [];
   const latest = new Map<string, Group>();
   const groups: Group[] = [];
   for (const one of batch) {
     const { tenantId, mode, ttlMs, reservation, charges, now = -1 } = one.request;
+    const numbers = charges.map((charge) => specIn(specs, charge));
     let group = latest.get(tenantId);
-    if (group === undefined || group.now !== now) {
+    if (group === undefined || group.now !== now || numbers.some((number) => contradicts(group, specs, number))) {
       group = { tenantId, now, specs: [], items: [], members: [] };
       latest.set(tenantId, group);
       groups.push(group);
     }
     group.members.push(one);
     group.items.push(mode === "consume" ? 1 : 0, ttlMs, reservation, charges.length);
-    for (const charge of charges) group.items.push(specIn(group, charge), charge.amount);
+    for (const [index, number] of numbers.entries()) {
+      if (!group.specs.includes(number)) group.specs.push(number);
+      group.items.push(number, charges[index]?.amount ?? 0);
+    }
   }
-  return groups;
+  return { specs, groups };
 }
 
-/** The number, from 1, of a charge's spec in its group. */
-function specIn({ specs }: Group, charge: CounterCharge): number {
-  const known = specs.findIndex((other) => isSameSpec(other.charge, charge));
-  return known === -1 ? specs.push({ charge, spec: specOf(charge) }) : known + 1;
+/** The number, from 1, of a charge's spec. */
+function specIn(specs: CounterCharge[], charge: CounterCharge): number {
+  const known = specs.findIndex((other) => isSameSpec(other, charge));
+  return known === -1 ? specs.push(charge) : known + 1;
 }
+
+/** Whether the group sees the same counter otherwise: a period or a limit that changed between two requests. */
+const contradicts = (group: Group | undefined, specs: readonly CounterCharge[], number: number): boolean =>
+  group?.specs.some((own) => own !== number && specs[own - 1]?.counter === specs[number - 1]?.counter) ?? false;
 
 function isSameSpec(a: CounterCharge, b: CounterCharge): boolean {
   return (
@@ -140,8 +155,9 @@ function specOf({ counter, window, hardLimit, settles, bounded }: CounterCharge)
 }
 
 /** Reads outcomes one after another, in the order in which the items were sent. */
-function readerOf(numbers: readonly number[]) {
-  let at = 0;
+function readerOf(numbers: Float64Array) {
+  // The first is the store's time.
+  let at = 1;
   function next(): number {
     const number = numbers[at];
     if (number === undefined) throw new TypeError("the counters answered too little");

@@ -3,6 +3,7 @@ import type { Database } from "#platform/database.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { Decision } from "./rules/decision.js";
 import type { LimitsInForce } from "./rules/limits.js";
+import { fromUnits } from "./rules/scaling.js";
 import { alertOf, type QuotaAlert } from "./rules/thresholds.js";
 import { alignedStart } from "./rules/windows.js";
 import type { QuotaStore } from "./store.js";
@@ -59,7 +60,7 @@ export function createDenialAlerts({ database, store, onAlerts, onError }: Denia
           planVersion,
           limit,
           windowStart,
-          used: used.plus(reserved),
+          used: fromUnits(used + reserved, limit.counter.scale),
           at: decision.now,
         };
         const alert = alertOf(facts, { kind: "exceeded", threshold: "1" });

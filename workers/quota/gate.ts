@@ -10,17 +10,9 @@ import {
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { Bounds, BoundWant } from "./bounds.js";
 import type { CounterLoader } from "./loader.js";
-import {
-  chargedUnits,
-  type Decision,
-  explain,
-  type LimitReading,
-  type Reading,
-  type Reason,
-  readLimit,
-} from "./rules/decision.js";
-import { counterId, type LimitInForce, type LimitsInForce, reservationOf } from "./rules/limits.js";
-import { unitsDown } from "./rules/scaling.js";
+import { type Decision, explain, type LimitReading, type Reading, type Reason, readLimit } from "./rules/decision.js";
+import { type LimitInForce, type LimitsInForce, reservationOf } from "./rules/limits.js";
+import { unitsUp } from "./rules/scaling.js";
 import { outlivesLoss } from "./rules/windows.js";
 import { isDatabaseUnreachable } from "./store.js";
 import { counterWindow, type LimitedTenant, type TenantLimits } from "./tenant-limits.js";
@@ -69,34 +61,37 @@ export function createGate(options: GateOptions): Gate {
   const { counters, loader, bounds, limits } = options;
 
   async function decide(mode: DecideRequest["mode"], request: QuotaRequest): Promise<Decision> {
-    const limited = known(limits.current(request.tenantId));
-    const { tenant, now, inForce } = limited;
+    const { tenant, now, inForce } = known(limits.current(request.tenantId));
     if (tenant.status !== "ACTIVE") {
       return unlimited(tenant.status === "SUSPENDED" ? "TENANT_SUSPENDED" : "TENANT_CLOSED", false, now);
     }
-    const concerned = inForce?.limits.filter((limit) => limit.meter === null || limit.meter === request.meter) ?? [];
-    if (inForce === undefined || concerned.length === 0) return unlimited("NO_LIMITS", true, now, inForce);
-    const meter = concerned.some((limit) => limit.meter !== null) ? request.meter : null;
-    const charges = chargesOf(concerned, inForce, request.amount);
-    const outcome = await settled(limited, charges, {
+    const concern = inForce && concernOf(inForce, request.meter);
+    if (inForce === undefined || concern === undefined) return unlimited("NO_LIMITS", true, now, inForce);
+    const charges = chargesOf(concern, request.amount);
+    const outcome = await settled(tenant, charges, {
       mode,
-      reservation: reservationOf(meter, request.idempotencyKey),
+      reservation: reservationOf(concern.meter, request.idempotencyKey),
       ttlMs: request.ttlMs,
     });
-    const verdict = outcome ?? { ...unanswered(concerned, charges, now), expiresAt: null, now };
-    const readings = new Map(charges.map((charge, index) => [charge.counter, verdict.readings[index] ?? NOTHING]));
-    const decision = explain(verdict, inForce, concerned, readings, request.amount);
+    const verdict = outcome ?? { ...unanswered(concern, charges, now), expiresAt: null, now };
+    const asked = concern.limits.map(({ limit, charge }) => ({
+      limit,
+      charged: charges[charge]?.amount ?? 0,
+      reading: verdict.readings[charge] ?? NOTHING,
+    }));
+    const decision = explain(verdict, inForce, asked);
     if (mode === "consume" && !decision.allowed) options.onDenied(tenant, decision, inForce);
     return decision;
   }
 
   /** Asks the counters until they decide; undefined: they do not answer. */
   async function settled(
-    { tenant }: LimitedTenant,
+    tenant: TenantState,
     charges: readonly CounterCharge[],
     how: Pick<DecideRequest, "mode" | "reservation" | "ttlMs">,
   ): Promise<Extract<DecideOutcome, { kind: "decided" }> | undefined> {
-    const request = { ...how, tenantId: tenant.id, now: tenant.testClock ?? undefined, charges };
+    const { mode, reservation, ttlMs } = how;
+    const request = { mode, reservation, ttlMs, tenantId: tenant.id, now: tenant.testClock ?? undefined, charges };
     try {
       for (let round = 0; round < MAX_ROUNDS; round += 1) {
         const outcome = await counters.decide(request);
@@ -128,15 +123,14 @@ export function createGate(options: GateOptions): Gate {
       return released.includes(true);
     },
     async status(tenantId) {
-      const limited = known(limits.current(tenantId));
-      const { now, inForce } = limited;
-      if (inForce === undefined || inForce.limits.length === 0) return [];
-      const charges = chargesOf(inForce.limits, inForce, new Decimal(0)).map((charge) => ({ ...charge, amount: 0 }));
-      const outcome = await settled(limited, charges, { mode: "check", reservation: "", ttlMs: 0 });
-      const { readings } = outcome ?? unanswered(inForce.limits, charges, now);
-      const byCounter = new Map(charges.map((charge, index) => [charge.counter, readings[index] ?? NOTHING]));
-      return inForce.limits.map((limit) =>
-        readLimit(limit, byCounter.get(counterId(limit.counter)) ?? NOTHING, inForce, outcome?.now ?? now),
+      const { tenant, now, inForce } = known(limits.current(tenantId));
+      const concern = inForce && concernOf(inForce, "all");
+      if (inForce === undefined || concern === undefined) return [];
+      const charges = concern.charges.map((charge) => ({ ...charge, amount: 0 }));
+      const outcome = await settled(tenant, charges, { mode: "check", reservation: "", ttlMs: 0 });
+      const { readings } = outcome ?? unanswered(concern, charges, now);
+      return concern.limits.map(({ limit, charge }) =>
+        readLimit(limit, readings[charge] ?? NOTHING, inForce, outcome?.now ?? now),
       );
     },
   };
@@ -149,25 +143,71 @@ function known(limited: LimitedTenant | undefined): LimitedTenant {
   return limited;
 }
 
-/** One charge per counter, under the smallest hard limit on it. */
-function chargesOf(limits: readonly LimitInForce[], inForce: LimitsInForce, amount: Decimal): readonly CounterCharge[] {
-  const charges = new Map<string, CounterCharge>();
-  for (const limit of limits) {
-    const counter = counterId(limit.counter);
-    const before = charges.get(counter)?.hardLimit ?? null;
-    const own = limit.kind === "HARD" ? unitsDown(limit.limit, limit.counter.scale) : null;
-    const hardLimit = before === null || own === null ? (before ?? own) : Math.min(before, own);
-    charges.set(counter, {
-      counter,
-      window: counterWindow(limit.counter, inForce.period),
-      amount: chargedUnits(limit, amount),
-      hardLimit,
-      settles: limit.meter !== null,
-      bounded: hardLimit !== null && outlivesLoss(limit.window),
-    });
-  }
-  return [...charges.values()];
+/** The limits that requests for one meter concern, and one charge per counter of theirs, without its amount. */
+interface Concern {
+  /** Part of the reservation's key: a meter, if a limit is on it. */
+  readonly meter: string | null;
+  /** Each with the position of its counter's charge. */
+  readonly limits: readonly { readonly limit: LimitInForce; readonly charge: number }[];
+  readonly charges: readonly Omit<CounterCharge, "amount">[];
+  /** Fractional digits of each charge's counter. */
+  readonly scales: readonly number[];
 }
+
+const concerns = new WeakMap<LimitsInForce, Map<string | null, Concern | undefined>>();
+
+/** Undefined: none. The same for every request, so that it is found once. */
+function concernOf(inForce: LimitsInForce, meter: string | null | "all"): Concern | undefined {
+  let ofMeter = concerns.get(inForce);
+  if (ofMeter === undefined) {
+    ofMeter = new Map();
+    concerns.set(inForce, ofMeter);
+  }
+  const name = meter === "all" ? meter : `of ${meter ?? ""}`;
+  if (!ofMeter.has(name)) ofMeter.set(name, newConcern(inForce, meter));
+  return ofMeter.get(name);
+}
+
+function newConcern(inForce: LimitsInForce, meter: string | null | "all"): Concern | undefined {
+  const limits = inForce.limits.filter((limit) => meter === "all" || limit.meter === null || limit.meter === meter);
+  if (limits.length === 0) return undefined;
+  const counters = [...new Set(limits.map((limit) => limit.counterId))];
+  const ofCounter = counters.map((counter) => limits.filter((limit) => limit.counterId === counter));
+  return {
+    meter: limits.some((limit) => limit.meter !== null) ? meter : null,
+    limits: limits.map((limit) => ({ limit, charge: counters.indexOf(limit.counterId) })),
+    charges: ofCounter.map((own) => chargeOf(own, inForce)),
+    scales: ofCounter.map((own) => own[0]?.counter.scale ?? 0),
+  };
+}
+
+/** Of the limits on one counter: under the smallest hard one. */
+function chargeOf(limits: readonly LimitInForce[], inForce: LimitsInForce): Omit<CounterCharge, "amount"> {
+  const [first] = limits;
+  if (first === undefined) throw new Error("a counter without a limit");
+  const hard = limits.filter((limit) => limit.kind === "HARD").map((limit) => limit.units.most);
+  return {
+    counter: first.counterId,
+    window: counterWindow(first.counter, inForce.period),
+    hardLimit: hard.length === 0 ? null : Math.min(...hard),
+    settles: first.meter !== null,
+    bounded: hard.length > 0 && outlivesLoss(first.window),
+  };
+}
+
+/** Requests count one whatever the amount. */
+function chargesOf({ charges, scales }: Concern, amount: Decimal): readonly CounterCharge[] {
+  return charges.map(({ counter, window, hardLimit, settles, bounded }, index) => ({
+    counter,
+    window,
+    amount: unitsUp(settles ? amount : ONE, scales[index] ?? 0),
+    hardLimit,
+    settles,
+    bounded,
+  }));
+}
+
+const ONE = new Decimal(1);
 
 function wantsOf(
   needs: Extract<DecideOutcome, { kind: "bounds" }>["needs"],
@@ -180,11 +220,11 @@ function wantsOf(
 }
 
 /** While the counters do not answer, hard limits deny and soft ones allow. */
-function unanswered(limits: readonly LimitInForce[], charges: readonly CounterCharge[], now: number) {
+function unanswered({ limits }: Concern, charges: readonly CounterCharge[], now: number) {
   const retryAt = now + UNAVAILABLE_RETRY_MS;
   const reading = { ...NOTHING, blockedUntil: retryAt, resetAt: retryAt, retryAt };
   return {
-    allowed: !limits.some((limit) => limit.kind === "HARD"),
+    allowed: !limits.some(({ limit }) => limit.kind === "HARD"),
     readings: charges.map(() => reading),
   };
 }

@@ -1,6 +1,7 @@
 import { Decimal, formatDecimal } from "#kernel/decimal.js";
 import type { ParsedRequest } from "./http-request.js";
-import type { Decision, LimitReading } from "./rules/decision.js";
+import { amountsOf, type Decision, type LimitReading } from "./rules/decision.js";
+import { fromUnits } from "./rules/scaling.js";
 
 /** The body of a decision: the public contract. */
 export function decisionBody(decision: Decision, { tenantId, meter, idempotencyKey }: ParsedRequest) {
@@ -11,15 +12,13 @@ export function decisionBody(decision: Decision, { tenantId, meter, idempotencyK
     ...(reserved && { reservationId: `${tenantId}:${meter ?? "requests"}:${idempotencyKey}` }),
     ...(reserved && decision.expiresAt !== null && { expiresAt: new Date(decision.expiresAt).toISOString() }),
     plan: decision.plan,
-    limits: decision.limits.map(({ limit, used, reserved, remaining, resetAt }) => ({
-      meter: limit.meter,
-      window: limit.window,
-      kind: limit.kind,
-      limit: formatDecimal(limit.limit),
-      used: formatDecimal(used),
-      reserved: formatDecimal(reserved),
-      remaining: formatDecimal(remaining),
-      resetAt: new Date(resetAt).toISOString(),
+    limits: decision.limits.map((read) => ({
+      meter: read.limit.meter,
+      window: read.limit.window,
+      kind: read.limit.kind,
+      limit: formatDecimal(read.limit.limit),
+      ...amountsOf(read),
+      resetAt: new Date(read.resetAt).toISOString(),
     })),
   };
 }
@@ -38,7 +37,10 @@ export function decisionHeaders(decision: Decision): Record<string, string> {
       )
       .join(", ");
     headers.ratelimit = decision.limits
-      .map((read) => `${policyName(read)};r=${whole(read.remaining)};t=${secondsUntil(read.resetAt, decision.now)}`)
+      .map(
+        (read) =>
+          `${policyName(read)};r=${whole(fromUnits(read.remaining, read.limit.counter.scale))};t=${secondsUntil(read.resetAt, decision.now)}`,
+      )
       .join(", ");
   }
   if (decision.retryAt !== null) {

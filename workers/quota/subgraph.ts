@@ -10,7 +10,7 @@ import { tenantAppears } from "#platform/tenant-appears.js";
 import type { QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
 import { type Identity, maySee } from "#schema/policy.js";
 import type { Gate } from "./gate.js";
-import type { LimitReading, LimitStateName } from "./rules/decision.js";
+import { amountsOf, type LimitReading, type LimitStateName } from "./rules/decision.js";
 
 const enumOf = <const T extends readonly string[]>(...names: T): { readonly [K in T[number]]: K } =>
   Object.assign({}, ...names.map((name) => ({ [name]: name })));
@@ -95,7 +95,8 @@ class TenantQuotas {
   }
 }
 
-function statusView(tenantId: string, { limit, ...read }: LimitReading): QuotaStatus {
+function statusView(tenantId: string, read: LimitReading): QuotaStatus {
+  const { limit } = read;
   return {
     ref: JSON.stringify({ tenantId, meter: limit.meter, window: limit.window, version: 0 }),
     limit: {
@@ -105,9 +106,7 @@ function statusView(tenantId: string, { limit, ...read }: LimitReading): QuotaSt
       limit: formatDecimal(limit.limit),
       warnAt: limit.warnAt.map(formatDecimal),
     },
-    used: formatDecimal(read.used),
-    reserved: formatDecimal(read.reserved),
-    remaining: formatDecimal(read.remaining),
+    ...amountsOf(read),
     windowStart: read.windowStart,
     resetAt: read.resetAt,
     state: read.state,

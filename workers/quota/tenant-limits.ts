@@ -44,15 +44,36 @@ export function createTenantLimits(tenancy: TenancyCopy, clock: Clock): TenantLi
     ofTenant.set(key, found);
     return found;
   }
+
+  /** What was found last, for as long as nothing can have changed it. */
+  const latest = new WeakMap<TenantState, Lasting>();
+  function now(tenant: TenantState, atMs: number): LimitsInForce | undefined {
+    const version = tenancy.version();
+    const before = latest.get(tenant);
+    if (before?.version === version && before.from <= atMs && atMs < before.until) return before.inForce;
+    const inForce = at(tenant, atMs, version);
+    const { end } = periodAt(atMs, tenant.billingAnchorDay);
+    const until = Math.min(end, ...activeOverrides(tenant, atMs, version).map((override) => override.until));
+    latest.set(tenant, { version, from: atMs, until, inForce });
+    return inForce;
+  }
+
   return {
     at,
     current(tenantId) {
       const tenant = tenancy.tenant(tenantId);
       if (tenant === undefined) return undefined;
-      const now = tenant.testClock ?? clock.now();
-      return { tenant, now, inForce: at(tenant, now, tenancy.version()) };
+      const atMs = tenant.testClock ?? clock.now();
+      return { tenant, now: atMs, inForce: now(tenant, atMs) };
     },
   };
+}
+
+interface Lasting {
+  readonly version: number;
+  readonly from: number;
+  readonly until: number;
+  readonly inForce: LimitsInForce | undefined;
 }
 
 export function counterWindow(key: CounterKey, period: LimitsInForce["period"]): CounterWindow {

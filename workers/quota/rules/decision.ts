@@ -1,6 +1,5 @@
-import { Decimal, ZERO } from "#kernel/decimal.js";
-import { counterId, type LimitInForce, type LimitsInForce } from "./limits.js";
-import { fromUnits, unitsDown, unitsUp } from "./scaling.js";
+import type { LimitInForce, LimitsInForce } from "./limits.js";
+import { unitsText } from "./scaling.js";
 import { SLIDING } from "./windows.js";
 
 /** Why a request is allowed or denied: the closed list. */
@@ -28,11 +27,12 @@ export interface Reading {
 
 export type LimitStateName = "OK" | "WARNING" | "EXCEEDED" | "REBUILDING" | "DEGRADED";
 
+/** Amounts are in units of the limit's counter: `amountsOf` gives their text. */
 export interface LimitReading {
   readonly limit: LimitInForce;
-  readonly used: Decimal;
-  readonly reserved: Decimal;
-  readonly remaining: Decimal;
+  readonly used: number;
+  readonly reserved: number;
+  readonly remaining: number;
   readonly windowStart: number;
   readonly resetAt: number;
   readonly state: LimitStateName;
@@ -40,6 +40,16 @@ export interface LimitReading {
   readonly windowMs: number;
   /** Whether this limit denies the request. */
   readonly denies: boolean;
+}
+
+/** What was read as canonical decimals, rounded up to the counter's scale; what remains is rounded down. */
+export function amountsOf({ limit, used, reserved, remaining }: LimitReading) {
+  const { scale } = limit.counter;
+  return {
+    used: unitsText(used, scale),
+    reserved: unitsText(reserved, scale),
+    remaining: unitsText(remaining, scale),
+  };
 }
 
 export interface Decision {
@@ -54,80 +64,76 @@ export interface Decision {
   readonly now: number;
 }
 
-/** Reads one limit: what is left of it, until when, and how it stands. */
-export function readLimit(limit: LimitInForce, reading: Reading, inForce: LimitsInForce, now: number): LimitReading {
-  const used = fromUnits(reading.used, limit.counter.scale);
-  const reserved = fromUnits(reading.reserved, limit.counter.scale);
-  const rest = Decimal.max(ZERO, limit.limit.minus(used).minus(reserved));
-  const blocked = reading.blockedUntil > now;
+/** Reads one limit: what is left of it, until when, and how it stands. `charged` denies what does not fit; undefined: nothing asked. */
+export function readLimit(
+  limit: LimitInForce,
+  reading: Reading,
+  inForce: LimitsInForce,
+  now: number,
+  charged?: number,
+): LimitReading {
+  const taken = reading.used + reading.reserved;
+  const isHard = limit.kind === "HARD";
+  const isBlocked = reading.blockedUntil > now;
   const { start, end } = inForce.period;
   const windowMs = limit.window === "BILLING_PERIOD" ? end - start : SLIDING[limit.window].windowMs;
   return {
     limit,
-    used,
-    reserved,
-    remaining: blocked && limit.kind === "HARD" ? ZERO : rest,
+    used: reading.used,
+    reserved: reading.reserved,
+    remaining: isBlocked && isHard ? 0 : Math.max(0, limit.units.most - taken),
     windowStart: limit.window === "BILLING_PERIOD" ? start : now - windowMs,
     resetAt: Math.max(reading.resetAt, reading.blockedUntil),
-    state: blocked ? (limit.kind === "HARD" ? "REBUILDING" : "DEGRADED") : stateOf(limit, used.plus(reserved)),
+    state: isBlocked ? (isHard ? "REBUILDING" : "DEGRADED") : stateOf(limit, taken),
     windowMs,
-    denies: false,
+    denies: charged !== undefined && isHard && (isBlocked || taken + charged > limit.units.most),
   };
 }
 
-function stateOf(limit: LimitInForce, taken: Decimal): LimitStateName {
-  if (taken.gte(limit.limit) && !(limit.limit.isZero() && taken.isZero())) return "EXCEEDED";
-  return limit.warnAt.some((fraction) => taken.gte(fraction.times(limit.limit)) && taken.gt(0)) ? "WARNING" : "OK";
+function stateOf({ units }: LimitInForce, taken: number): LimitStateName {
+  if (taken >= units.reached && !(units.reached === 0 && taken === 0)) return "EXCEEDED";
+  return taken > 0 && units.warnings.some((at) => taken >= at) ? "WARNING" : "OK";
 }
 
-/** What an amount charges each limit: requests count one whatever the amount. */
-export function chargedUnits({ counter }: Pick<LimitInForce, "counter">, amount: Decimal): number {
-  return unitsUp(counter.meter === null ? new Decimal(1) : amount, counter.scale);
+/** What was asked of one limit, and what its counter says. */
+export interface AskedOfLimit {
+  readonly limit: LimitInForce;
+  /** What the request charges it, in its counter's units. */
+  readonly charged: number;
+  readonly reading: Reading;
 }
 
-/** Explains the counters' verdict on `limits`; `readings` by counter id. */
+/** Explains the counters' verdict on the limits that a request concerns. */
 export function explain(
-  verdict: { readonly allowed: boolean; readonly expiresAt: number | null; readonly now: number },
+  { allowed, now, expiresAt }: { readonly allowed: boolean; readonly expiresAt: number | null; readonly now: number },
   inForce: LimitsInForce,
-  limits: readonly LimitInForce[],
-  readings: ReadonlyMap<string, Reading>,
-  amount: Decimal,
+  asked: readonly AskedOfLimit[],
 ): Decision {
-  const { allowed, now, expiresAt } = verdict;
-  const pairs = limits.flatMap((limit) => {
-    const reading = readings.get(counterId(limit.counter));
-    return reading === undefined ? [] : [{ limit, reading, read: readLimit(limit, reading, inForce, now) }];
-  });
-  const denying = allowed
-    ? []
-    : pairs.filter(({ limit, reading }) => {
-        const wanted = reading.used + reading.reserved + chargedUnits(limit, amount);
-        return (
-          limit.kind === "HARD" && (reading.blockedUntil > now || wanted > unitsDown(limit.limit, limit.counter.scale))
-        );
-      });
-  const reads = pairs.map((pair) => (denying.includes(pair) ? { ...pair.read, denies: true } : pair.read));
+  const reads = asked.map(({ limit, charged, reading }) =>
+    readLimit(limit, reading, inForce, now, allowed ? undefined : charged),
+  );
+  const plan = { id: inForce.planId, version: inForce.planVersion };
+  if (allowed) return { allowed, reason: reasonToAllow(reads), plan, expiresAt, limits: reads, retryAt: null, now };
+  const denying = asked.filter((_, index) => reads[index]?.denies);
   return {
     allowed,
-    reason: allowed ? reasonToAllow(reads) : reasonToDeny(denying, amount),
-    plan: { id: inForce.planId, version: inForce.planVersion },
+    reason: reasonToDeny(reads, denying),
+    plan,
     expiresAt,
     limits: reads,
-    retryAt: allowed ? null : Math.max(now, ...denying.map(({ reading }) => reading.retryAt)),
+    retryAt: Math.max(now, ...denying.map(({ reading }) => reading.retryAt)),
     now,
   };
 }
 
 function reasonToAllow(reads: readonly LimitReading[]): Reason {
-  if (reads.some((read) => read.state === "DEGRADED")) return "DEGRADED";
-  const exceeded = reads.some((read) => read.used.plus(read.reserved).gt(read.limit.limit));
-  return exceeded ? "SOFT_LIMIT_EXCEEDED" : "WITHIN_LIMITS";
+  if (reads.some(({ state }) => state === "DEGRADED")) return "DEGRADED";
+  const isExceeded = reads.some(({ limit, used, reserved }) => used + reserved > limit.units.most);
+  return isExceeded ? "SOFT_LIMIT_EXCEEDED" : "WITHIN_LIMITS";
 }
 
-function reasonToDeny(denying: readonly { limit: LimitInForce; read: LimitReading }[], amount: Decimal): Reason {
-  if (denying.some(({ read }) => read.state === "REBUILDING")) return "COUNTER_REBUILDING";
-  const tooLarge = denying.some(
-    ({ limit }) => chargedUnits(limit, amount) > unitsDown(limit.limit, limit.counter.scale),
-  );
-  return tooLarge ? "AMOUNT_EXCEEDS_LIMIT" : "LIMIT_EXCEEDED";
+function reasonToDeny(reads: readonly LimitReading[], denying: readonly AskedOfLimit[]): Reason {
+  if (reads.some(({ denies, state }) => denies && state === "REBUILDING")) return "COUNTER_REBUILDING";
+  const isTooLarge = denying.some(({ limit, charged }) => charged > limit.units.most);
+  return isTooLarge ? "AMOUNT_EXCEEDS_LIMIT" : "LIMIT_EXCEEDED";
 }

@@ -2,7 +2,7 @@ import { Decimal } from "#kernel/decimal.js";
 import { type Period, periodAt } from "#kernel/period.js";
 import type { PlanState, QuotaLimitState, QuotaOverrideState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { activeOverrides, assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
-import { scaleOf } from "./scaling.js";
+import { scaleOf, unitsDown, unitsUp } from "./scaling.js";
 import { type QuotaWindow, WINDOWS } from "./windows.js";
 
 /** What one counter counts: limits on the same meter and window at the same scale share it. */
@@ -21,10 +21,23 @@ export interface LimitInForce {
   /** Fractions of the limit, ascending. */
   readonly warnAt: readonly Decimal[];
   readonly counter: CounterKey;
+  /** Id of the counter. */
+  readonly counterId: string;
+  /** The limit and the warnings in the counter's units. */
+  readonly units: LimitUnits;
   /** Whether another limit of the plan has the same meter and window, so that these two don't name it. */
   readonly ambiguous: boolean;
   /** The tenancy version of the override that `limit` is from; undefined: it is the plan's. */
   readonly overriddenIn?: number;
+}
+
+interface LimitUnits {
+  /** The most that may be taken. */
+  readonly most: number;
+  /** The least that reaches the limit: more than `most` where the limit has digits that the counter does not keep. */
+  readonly reached: number;
+  /** What reaches each warning, ascending. */
+  readonly warnings: readonly number[];
 }
 
 export interface LimitsInForce {
@@ -56,23 +69,36 @@ export function limitsInForce(
 /** The counter stays the plan's, its scale too: what it has counted goes on counting when an override begins or ends. */
 function overridden(limit: LimitInForce, overrides: readonly QuotaOverrideState[]): LimitInForce {
   const found = overrides.find((override) => override.meter === limit.meter && override.window === limit.window);
-  return found === undefined ? limit : { ...limit, limit: new Decimal(found.limit), overriddenIn: found.inVersion };
+  if (found === undefined) return limit;
+  const own = new Decimal(found.limit);
+  const units = limitUnits(own, limit.warnAt, limit.counter.scale);
+  return { ...limit, limit: own, units, overriddenIn: found.inVersion };
 }
 
 function limitInForce(state: QuotaLimitState, all: readonly QuotaLimitState[]): LimitInForce {
   const limit = new Decimal(state.limit);
   const { meter, window, kind } = state;
+  const warnAt = state.warnAt.map((fraction) => new Decimal(fraction)).sort((a, b) => a.comparedTo(b));
+  // A request is one: fractions of it don't exist.
+  const counter = { meter, window, scale: meter === null ? Math.min(0, scaleOf(limit)) : scaleOf(limit) };
   return {
     meter,
     window,
     kind,
     limit,
-    warnAt: state.warnAt.map((fraction) => new Decimal(fraction)).sort((a, b) => a.comparedTo(b)),
-    // A request is one: fractions of it don't exist.
-    counter: { meter, window, scale: meter === null ? Math.min(0, scaleOf(limit)) : scaleOf(limit) },
+    warnAt,
+    counter,
+    counterId: counterId(counter),
+    units: limitUnits(limit, warnAt, counter.scale),
     ambiguous: all.some((other) => other !== state && other.meter === meter && other.window === window),
   };
 }
+
+const limitUnits = (limit: Decimal, warnAt: readonly Decimal[], scale: number): LimitUnits => ({
+  most: unitsDown(limit, scale),
+  reached: unitsUp(limit, scale),
+  warnings: warnAt.map((fraction) => unitsUp(fraction.times(limit), scale)),
+});
 
 /** Id of a counter within its tenant, e.g. "api_calls|DAY|0"; requests have an empty meter. */
 export function counterId({ meter, window, scale }: CounterKey): string {

@@ -5,7 +5,7 @@ import { quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
 import { quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
 import type { PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { counterId, counterKey, type LimitInForce, limitsInForce } from "./limits.js";
-import { fromUnits, SIGNIFICANT_DIGITS, scaleOf, unitsDown, unitsUp } from "./scaling.js";
+import { fromUnits, SIGNIFICANT_DIGITS, scaleOf, unitsDown, unitsText, unitsUp } from "./scaling.js";
 import { alertOf, crossings } from "./thresholds.js";
 import { alignedStart } from "./windows.js";
 
@@ -48,6 +48,15 @@ describe("scaling", () => {
     expect(scaleOf(decimal(limit))).toBe(scale);
   });
 
+  test("units are written as the decimal that they are worth", () => {
+    const units = fc.integer({ min: -(10 ** 15), max: 10 ** 15 });
+    fc.assert(
+      fc.property(units, fc.integer({ min: -3, max: 12 }), (n, scale) => {
+        expect(unitsText(n, scale)).toBe(formatDecimal(fromUnits(n, scale)));
+      }),
+    );
+  });
+
   test("a negative quantity is rounded up too, and zero is not negative", () => {
     expect(unitsUp(decimal("-1.5"), 0)).toBe(-1);
     expect(Object.is(unitsUp(decimal("-0.5"), 0), 0)).toBe(true);
@@ -61,6 +70,8 @@ const limit = (changed: Partial<LimitInForce> = {}): LimitInForce => ({
   limit: decimal("10"),
   warnAt: [decimal("0.5"), decimal("0.8")],
   counter: { meter: "calls", window: "DAY", scale: 0 },
+  counterId: "calls|DAY|0",
+  units: { most: 10, reached: 10, warnings: [5, 8] },
   ambiguous: false,
   ...changed,
 });

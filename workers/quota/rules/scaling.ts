@@ -1,4 +1,4 @@
-import { Decimal } from "#kernel/decimal.js";
+import { Decimal, formatDecimal } from "#kernel/decimal.js";
 
 /** Limits keep this many significant digits, so that counters stay exact in doubles (Lua has nothing else). */
 export const SIGNIFICANT_DIGITS = 15;
@@ -10,17 +10,27 @@ export function scaleOf(limit: Decimal): number {
   return Math.min(limit.decimalPlaces(), SIGNIFICANT_DIGITS - integerDigits);
 }
 
+const POWERS = Array.from({ length: 64 }, (_, index) => Decimal.pow(10, index - 32));
+const power = (exponent: number): Decimal => POWERS[exponent + 32] ?? Decimal.pow(10, exponent);
+
 /** An amount in units of 10^-scale, rounded up: what is charged is never less than the amount. Saturates at 9 * 10^15. */
 export function unitsUp(amount: Decimal, scale: number): number {
-  const units = amount.times(Decimal.pow(10, scale)).ceil();
+  const units = scale === 0 ? amount.ceil() : amount.times(power(scale)).ceil();
   return Math.max(-SATURATED, Math.min(SATURATED, units.toNumber())) || 0;
 }
 
 /** A limit in units of 10^-scale, rounded down: what is admitted is never more than the limit. */
 export function unitsDown(limit: Decimal, scale: number): number {
-  return Math.min(SATURATED, limit.times(Decimal.pow(10, scale)).floor().toNumber());
+  return Math.min(SATURATED, limit.times(power(scale)).floor().toNumber());
 }
 
 export function fromUnits(units: number, scale: number): Decimal {
-  return new Decimal(units).times(Decimal.pow(10, -scale));
+  return new Decimal(units).times(power(-scale));
+}
+
+/** Canonical text of what units are worth, as `formatDecimal` writes it. */
+export function unitsText(units: number, scale: number): string {
+  if (units === 0) return "0";
+  if (scale === 0 && Math.abs(units) < 1e21) return String(units);
+  return formatDecimal(fromUnits(units, scale));
 }
