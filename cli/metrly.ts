@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { SERVICES } from "#platform/room.js";
 import { watchAlerts } from "./alerts.js";
 import { reportFailure } from "./failure.js";
+import { explainDenial, reconcileQuota } from "./quota.js";
 import { republishLedger } from "./republish.js";
 import { sendUsage } from "./send.js";
 import type { Composition } from "./system.js";
@@ -29,6 +30,24 @@ for (const role of ["gateway", ...SERVICES] as const) {
       .requiredOption("--to <seq>", "the last entry")
       .option("--url <url>", "ingestion's address (default: METRLY_INGESTION_URL or http://127.0.0.1:METRLY_PORT)")
       .action((options) => republishLedger(options, process.env));
+  if (role === "quota") {
+    command
+      .command("reconcile")
+      .description("compare quota's totals and counters with the ledger; exit code 1 while a difference is left")
+      .option("--tenant <id>", "only this tenant")
+      .option("--repair", "make them equal to the ledger")
+      .option("--json", "one JSON object per line")
+      .option("--url <url>", "quota's address (default: METRLY_QUOTA_URL or http://127.0.0.1:METRLY_PORT)")
+      .action((options) => reconcileQuota(options, process.env));
+    command
+      .command("why <idempotencyKey>")
+      .description("why a consume was denied in the last hour")
+      .requiredOption("--tenant <id>", "the tenant")
+      .option("--json", "print the answer as JSON")
+      .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
+      .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+      .action((key: string, options) => explainDenial(key, options, process.env));
+  }
 }
 
 async function run(composition: Composition): Promise<void> {

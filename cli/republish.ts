@@ -1,8 +1,6 @@
-import { parseConfig } from "#platform/config.js";
-import { createIdentityTokens, roomIdentity } from "#platform/identity.js";
-import { findInternalSecret } from "#platform/internal-secret.js";
-import { IDENTITY_HEADER, LEDGER_AUDIENCE, REPUBLISH_PATH } from "#platform/ledger-client.js";
+import { LEDGER_AUDIENCE, REPUBLISH_PATH } from "#platform/ledger-client.js";
 import { Refusal } from "./failure.js";
+import { connectToRoom } from "./internal.js";
 
 export interface RepublishRange {
   readonly partition: string;
@@ -22,17 +20,10 @@ export async function republishLedger(
   const [partition, from, to] = (["partition", "from", "to"] as const).map((name) => whole(name, options[name]));
   if (partition === undefined || from === undefined || to === undefined || from < 1 || to < from)
     throw new Refusal("--from must be at least 1, and --to not less.");
-  const config = parseConfig(env);
-  const base = options.url ?? config.serviceUrls.ingestion ?? `http://127.0.0.1:${config.port}`;
-  if (!URL.canParse(base)) throw new Refusal(`"${base}" is not a URL.`);
-  const tokens = createIdentityTokens(await findInternalSecret(config));
+  const ingestion = await connectToRoom(LEDGER_AUDIENCE, options.url, env);
   let entries = 0;
   for (let next = from; next <= to; ) {
-    const url = new URL(REPUBLISH_PATH, base);
-    for (const [name, value] of Object.entries({ partition, from: next, to }))
-      url.searchParams.set(name, String(value));
-    const token = await tokens.sign(roomIdentity("cli"), LEDGER_AUDIENCE);
-    const piece = await ask(url, token);
+    const piece = pieceOf(await (await ingestion.post(REPUBLISH_PATH, { partition, from: next, to })).json());
     entries += piece.entries;
     next = piece.nextSeq;
   }
@@ -44,16 +35,10 @@ function whole(name: string, text: string): number {
   return Number(text);
 }
 
-async function ask(url: URL, token: string): Promise<{ readonly entries: number; readonly nextSeq: number }> {
-  const response = await fetch(url, { method: "POST", headers: { [IDENTITY_HEADER]: token } }).catch(() => {
-    throw new Refusal(`Nothing answers at ${url.origin}. Pass --url with ingestion's own address.`);
-  });
-  const answer: unknown = await response.json();
+function pieceOf(answer: unknown): { readonly entries: number; readonly nextSeq: number } {
   const fields =
     typeof answer === "object" && answer !== null ? new Map(Object.entries(answer)) : new Map<string, unknown>();
-  if (!response.ok) throw new Refusal(`${fields.get("code") ?? response.status}: ${fields.get("detail") ?? "refused"}`);
   const [entries, nextSeq] = [fields.get("entries"), fields.get("nextSeq")];
-  if (typeof entries !== "number" || typeof nextSeq !== "number")
-    throw new Refusal(`${url.origin} is not Metrly's ingestion.`);
+  if (typeof entries !== "number" || typeof nextSeq !== "number") throw new Refusal("That is not Metrly's ingestion.");
   return { entries, nextSeq };
 }

@@ -18,10 +18,14 @@ export function describeProgress({ rows, resumedRows, bytes, totalBytes, elapsed
   const done = `${rows.toLocaleString("en")} rows  ${rate.toLocaleString("en")} rows/s`;
   if (totalBytes === undefined || totalBytes === 0) return done;
   const share = Math.min(1, bytes / totalBytes);
-  const filled = Math.round(share * BAR_WIDTH);
-  const bar = `[${"#".repeat(filled)}${"-".repeat(BAR_WIDTH - filled)}]`;
   const left = share > 0 && elapsedMs > 0 ? clock((elapsedMs / share) * (1 - share)) : "?";
-  return `${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${done}  ETA ${left}`;
+  return `${bar(share)}  ${done}  ETA ${left}`;
+}
+
+/** `[######------]  52 %` of a share from 0 to 1. */
+export function bar(share: number): string {
+  const filled = Math.round(share * BAR_WIDTH);
+  return `[${"#".repeat(filled)}${"-".repeat(BAR_WIDTH - filled)}] ${String(Math.floor(share * 100)).padStart(3)} %`;
 }
 
 function clock(ms: number): string {

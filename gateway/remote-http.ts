@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ExecutionResult } from "@graphql-tools/utils";
 import { Pool } from "undici";
-import { IDENTITY_HEADER } from "#platform/ledger-client.js";
+import { IDENTITY_HEADER } from "#platform/internal-api.js";
 import { SUBGRAPH_PATH } from "#platform/subgraph-server.js";
 import { parseAnswer } from "./remote-answer.js";
 

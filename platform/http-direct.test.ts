@@ -22,6 +22,9 @@ describe("a route beside Fastify", () => {
         else answerDirectly(response, 202, { got: body.toString() });
       });
     });
+    app.directly("POST", "/refused", (_, response) =>
+      answerProblem(response, new MetrlyError("BUSY", "later"), silent),
+    );
     app.get("/direct", async () => "Fastify");
     failure = undefined;
     url = await app.listen({ host: "127.0.0.1", port: 0 });
@@ -55,9 +58,6 @@ describe("a route beside Fastify", () => {
   });
 
   test("a refusal before the body is read leaves the connection of use", async () => {
-    app.directly("POST", "/refused", (_, response) =>
-      answerProblem(response, new MetrlyError("BUSY", "later"), silent),
-    );
     const socket = connect(Number(new URL(url).port), "127.0.0.1");
     let text = "";
     socket.on("data", (chunk) => {

@@ -5,14 +5,23 @@ import { problemHeaders, problemOf } from "./http.js";
 /** What direct handlers share (`FastifyInstance.directly`): the body of a request, and answers as Fastify's routes give them. */
 
 /** Answers with JSON; `undefined`: without a body. */
-export function answerDirectly(response: ServerResponse, status: number, body: unknown): void {
+export function answerDirectly(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   if (body === undefined) {
-    response.writeHead(status).end();
+    response.writeHead(status, headers).end();
     return;
   }
   const text = JSON.stringify(body);
   response
-    .writeHead(status, { "content-type": "application/json; charset=utf-8", "content-length": Buffer.byteLength(text) })
+    .writeHead(status, {
+      ...headers,
+      "content-type": "application/json; charset=utf-8",
+      "content-length": Buffer.byteLength(text),
+    })
     .end(text);
 }
 

@@ -57,8 +57,8 @@ declare module "fastify" {
   interface FastifyInstance {
     /**
      * Answers requests for exactly this method and URL without Fastify, whose routing, hooks and serialisation cost more than
-     * taking one event does (docs/decisions/0008). The same route must be registered with Fastify too, for every other spelling
-     * of the URL and for the list of methods.
+     * taking one event or one decision does (docs/decisions/0008). Requests whose URL is spelt otherwise, with a query for
+     * example, come through Fastify and are answered by the same handler.
      */
     directly(method: string, url: string, handler: DirectHandler): void;
   }
@@ -78,7 +78,18 @@ export function createHttpServer(logger: FastifyBaseLogger): FastifyInstance {
       );
     },
   });
-  app.decorate("directly", (method, url, handler) => void direct.set(`${method} ${url}`, handler));
+  app.decorate("directly", (method, url, handler) => {
+    direct.set(`${method} ${url}`, handler);
+    app.route({
+      method,
+      url,
+      onRequest(request, reply) {
+        reply.hijack();
+        handler(request.raw, reply.raw);
+      },
+      handler: () => undefined,
+    });
+  });
   closeWhatFallsIdle(app);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = toMetrlyError(error);

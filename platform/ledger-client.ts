@@ -1,6 +1,7 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { type LedgerEntry, usageRecordedV1 } from "#schema/events/usage-recorded.v1.js";
 import { type IdentityTokens, roomIdentity } from "./identity.js";
+import { IDENTITY_HEADER } from "./internal-api.js";
 
 export interface LedgerPage {
   /** Contiguous from the asked `from` on; empty when the ledger ends before it. With a tenant filter only that tenant's. */
@@ -34,8 +35,6 @@ export const LEDGER_PATH = "/internal/ledger";
 /** `POST` with partition, from and to: sends a piece of the ledger to usage.recorded once more; for operators. */
 export const REPUBLISH_PATH = "/internal/republish";
 export const LEDGER_AUDIENCE = "ingestion";
-/** Header of the signed internal identity on calls between rooms. */
-export const IDENTITY_HEADER = "x-metrly-identity";
 /** Most entries that one page carries. */
 export const LEDGER_PAGE_LIMIT = 10_000;
 

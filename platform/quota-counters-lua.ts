@@ -434,6 +434,16 @@ local t = tenant(1)
 local op, q = ARGV[1], cjson.decode(ARGV[2])
 local function loaded() return call('HGET', t.H, 'inc') == q.incarnation end
 
+local function set_totals()
+  for _, set in ipairs(q.totals) do
+    local c = counter(t, set.counter)
+    if c then
+      c[bucket(c, set.bucketStart) + 1] = set.total
+      t.changed[set.counter] = true
+    end
+  end
+end
+
 local ops = {}
 function ops.load()
   if not loaded() then
@@ -514,15 +524,16 @@ function ops.settle()
       end
     end
   end
-  for _, set in ipairs(q.totals) do
-    local c = counter(t, set.counter)
-    if c then
-      c[bucket(c, set.bucketStart) + 1] = set.total
-      t.changed[set.counter] = true
-    end
-  end
+  set_totals()
   save(t, { 'seq', text(q.seq) })
   return 'applied'
+end
+
+function ops.correct()
+  if not loaded() or tonumber(call('HGET', t.H, 'seq')) ~= q.seq then return 0 end
+  set_totals()
+  save(t, {})
+  return 1
 end
 
 function ops.grant()

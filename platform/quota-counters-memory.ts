@@ -1,16 +1,18 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "#kernel/clock.js";
-import type {
-  BoundNeed,
-  CounterCharge,
-  CounterReading,
-  DecideOutcome,
-  DecideRequest,
-  QuotaCounters,
-  SettledEvent,
-  SettleOutcome,
-  SettleRequest,
-  TenantLoad,
+import {
+  type BoundNeed,
+  type CounterCharge,
+  type CounterReading,
+  type DecideOutcome,
+  type DecideRequest,
+  type QuotaCounters,
+  REMEMBERED_MS,
+  REMEMBERED_TEXTS,
+  type SettledEvent,
+  type SettleOutcome,
+  type SettleRequest,
+  type TenantLoad,
 } from "./quota-counters.js";
 import { type Counter, createCounter, type TenantCounters, tenantCounters } from "./quota-counters-state.js";
 
@@ -30,6 +32,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
   const tenants = new Map<string, TenantCounters>();
   const offset = (): number => (options.steadyMs === undefined ? 0 : clock.now() - options.steadyMs());
   let lastOffset = offset();
+  const remembered = new Map<string, readonly { readonly at: number; readonly text: string }[]>();
 
   /** Forgets everything when the clock jumped (or the machine slept): windows would lie. */
   function watchClock(): void {
@@ -139,6 +142,15 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
     load: async (request) => load(request),
     repair: async (request) => repair(request),
     settle: async (request) => settle(request),
+    async correct(tenantId, seq, totals) {
+      const state = tenants.get(tenantId);
+      if (state?.seq !== seq) return false;
+      for (const { counter, bucketStart, total } of totals) {
+        const known = state.counters.get(counter);
+        if (known !== undefined) known.bucket(bucketStart).used = total;
+      }
+      return true;
+    },
     async grant(tenantId, grants) {
       for (const { counter, bucketStart, bound, until } of grants) {
         const bucket = tenants.get(tenantId)?.counters.get(counter)?.bucket(bucketStart);
@@ -154,6 +166,15 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
       return state.giveBack(reservation);
     },
     positions: async (ids) => ids.map((id) => tenants.get(id)?.seq),
+    async remember(tenantId, texts) {
+      const at = clock.now();
+      const all = [...texts.map((text) => ({ at, text })).reverse(), ...(remembered.get(tenantId) ?? [])];
+      remembered.set(tenantId, all.slice(0, REMEMBERED_TEXTS));
+    },
+    async recall(tenantId) {
+      const since = clock.now() - REMEMBERED_MS;
+      return (remembered.get(tenantId) ?? []).filter(({ at }) => at > since).map(({ text }) => text);
+    },
     save: () => ({
       incarnation: incarnation.name,
       tenants: new Map([...tenants].map(([id, state]) => [id, state.toJSON()])),

@@ -136,10 +136,13 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
     load: (load) => at(load.tenantId, (counters) => counters.load(load)),
     repair: (load) => at(load.tenantId, (counters) => counters.repair(load)),
     settle: (request) => at(request.tenantId, (counters) => counters.settle(request)),
+    correct: (tenantId, seq, totals) => at(tenantId, (counters) => counters.correct(tenantId, seq, totals)),
     grant: (tenantId, grants) => at(tenantId, (counters) => counters.grant(tenantId, grants)),
     release: (tenantId, reservation, now) => at(tenantId, (counters) => counters.release(tenantId, reservation, now)),
     positions: (tenantIds) =>
       Promise.all(tenantIds.map(async (id) => (await at(id, (counters) => counters.positions([id])))[0])),
+    remember: (tenantId, texts) => at(tenantId, (counters) => counters.remember(tenantId, texts)),
+    recall: (tenantId) => at(tenantId, (counters) => counters.recall(tenantId)),
     save: () => ({ incarnation: "", tenants: new Map() }),
     restore: () => false,
     async stop() {

@@ -1,6 +1,13 @@
 import { createHash, randomUUID } from "node:crypto";
 import { Redis } from "ioredis";
-import { CountersUnavailable, type Incarnation, type QuotaCounters, type SettleOutcome } from "./quota-counters.js";
+import {
+  CountersUnavailable,
+  type Incarnation,
+  type QuotaCounters,
+  REMEMBERED_MS,
+  REMEMBERED_TEXTS,
+  type SettleOutcome,
+} from "./quota-counters.js";
 import { DECIDE_LUA, INCARNATION_LUA, TENANT_LUA } from "./quota-counters-lua.js";
 import { createDecisionBatch } from "./quota-decision-batch.js";
 import { assertNoEviction } from "./redis-eviction.js";
@@ -82,6 +89,8 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
 
   const keysOf = (tenantId: string): string[] => ["c", "r", "x", "y"].map((part) => `${prefix}:{${tenantId}}:${part}`);
 
+  const rememberedKey = (tenantId: string): string => `${prefix}:{${tenantId}}:d`;
+
   /** Under its hash; a server that does not know that yet gets the text. */
   async function evaluate(
     { lua, sha }: Script,
@@ -130,6 +139,7 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
     load: (load) => answering(async () => void (await run("load", load.tenantId, load))),
     repair: (load) => answering(async () => void (await run("repair", load.tenantId, load))),
     settle: (request) => answering(async () => asSettleOutcome(await run("settle", request.tenantId, request))),
+    correct: (tenantId, seq, totals) => answering(async () => (await run("correct", tenantId, { seq, totals })) === 1),
     grant: (tenantId, grants) =>
       answering(async () => void (await run("grant", tenantId, { grants, boundsKept: BOUNDS_KEPT }))),
     release: (tenantId, reservation, now) =>
@@ -143,6 +153,18 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
           }),
         ),
       ),
+    remember: (tenantId, texts) =>
+      answering(async () => {
+        const key = rememberedKey(tenantId);
+        const replies = await redis
+          .pipeline()
+          .lpush(key, ...texts)
+          .ltrim(key, 0, REMEMBERED_TEXTS - 1)
+          .pexpire(key, REMEMBERED_MS)
+          .exec();
+        for (const [error] of replies ?? []) if (error !== null) throw error;
+      }),
+    recall: (tenantId) => answering(() => redis.lrange(rememberedKey(tenantId), 0, -1)),
     save: () => ({ incarnation: "", tenants: new Map() }),
     restore: () => false,
     async stop() {

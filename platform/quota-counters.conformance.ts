@@ -241,6 +241,30 @@ export function quotaCountersConformance(name: string, open: () => Promise<Quota
       expect((await consume("b", T - 100_000, calls(5, 5))).allowed).toBe(false);
     });
 
+    test("an operator's correction sets a period's total at the position that it is of, and at no other", async () => {
+      const month: CounterCharge = { ...calls(0, 10), window: { kind: "period", start: 0, end: T + 1e9 } };
+      await load([{ charge: month, buckets: [{ start: 0, used: 3, bound: 0, boundUntil: 0 }] }], 7);
+      const totals = [{ counter: month.counter, bucketStart: 0, total: 5 }];
+      expect(await counters.correct(tenantId, 6, totals)).toBe(false);
+      expect(decided(await ask("check", "x", T, [month])).readings[0]?.used).toBe(3);
+      expect(await counters.correct(tenantId, 7, totals)).toBe(true);
+      expect(decided(await ask("check", "x", T, [month])).readings[0]?.used).toBe(5);
+      expect(await counters.correct("nobody", 7, totals)).toBe(false);
+    });
+
+    test("what is remembered of a tenant is recalled newest first, as much as is kept", async () => {
+      expect(await counters.recall(tenantId)).toEqual([]);
+      await counters.remember(tenantId, ["a", "b"]);
+      await counters.remember(tenantId, ["c"]);
+      expect(await counters.recall(tenantId)).toEqual(["c", "b", "a"]);
+      await counters.remember(
+        tenantId,
+        Array.from({ length: 300 }, (_, n) => `n${n}`),
+      );
+      const recalled = await counters.recall(tenantId);
+      expect([recalled.length, recalled[0], recalled.at(-1)]).toEqual([256, "n299", "n44"]);
+    });
+
     test("fifteen digits are exact", async () => {
       const limit = 999_999_999_999_999;
       await load([{ charge: calls(limit - 1, limit) }]);

@@ -160,18 +160,30 @@ export interface QuotaCounters {
   /** Raises settled usage to what the database says, if that is ahead; open reservations stay. */
   repair(load: TenantLoad): Promise<void>;
   settle(request: SettleRequest): Promise<SettleOutcome>;
+  /**
+   * Sets period counters to these totals if the tenant is settled up to exactly `seq`; false: it is not, or is not loaded. For
+   * operators: counters that are settled in order are right by themselves.
+   */
+  correct(tenantId: string, seq: number, totals: SettleRequest["totals"]): Promise<boolean>;
   /** Tells of a bound that is durable. */
   grant(tenantId: string, grants: readonly BoundGrant[]): Promise<void>;
   /** Gives back an open reservation. Answers false when there is none. */
   release(tenantId: string, reservation: string, now: number | undefined): Promise<boolean>;
   /** Last settled position of each tenant; undefined: not loaded. */
   positions(tenantIds: readonly string[]): Promise<readonly (number | undefined)[]>;
+  /** Keeps texts about a tenant for an hour, its newest 256 at most: they are no part of the counters and may be forgotten. */
+  remember(tenantId: string, texts: readonly string[]): Promise<void>;
+  /** What is remembered, newest first. */
+  recall(tenantId: string): Promise<readonly string[]>;
   /** State that dies with the process, for `restore` after an orderly stop; no tenants when it survives by itself. */
   save(): SavedCounters;
   /** Takes over what `save` gave; false when these counters don't need that. */
   restore(tenantId: string, state: unknown): boolean;
   stop(): Promise<void>;
 }
+
+export const REMEMBERED_TEXTS = 256;
+export const REMEMBERED_MS = 3_600_000;
 
 export interface BoundGrant {
   readonly counter: string;

@@ -20,7 +20,7 @@ import type { Identity } from "#schema/policy.js";
 import { createGraphqlDocuments, type GraphqlDocuments } from "./graphql-documents.js";
 import { serveGraphqlSocket } from "./graphql-socket.js";
 import type { IdentityTokens } from "./identity.js";
-import { IDENTITY_HEADER } from "./ledger-client.js";
+import { IDENTITY_HEADER } from "./internal-api.js";
 import { maskError, type Subgraph, type SubgraphContext } from "./subgraph.js";
 
 export const SUBGRAPH_PATH = "/graphql";

@@ -1,7 +1,6 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { MetrlyError } from "#kernel/errors.js";
 import { authenticateApiKey, bearerToken } from "#platform/api-keys.js";
-import type { DirectHandler } from "#platform/http.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import { describeEvent, type EventLookup } from "./event-lookup.js";
 import { type AnswerForm, createEventsReceiver, type ReceiverOptions } from "./receive-events.js";
@@ -17,20 +16,8 @@ export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
     ["/v1/events", "results"],
     ["/api/v1/events", "nothing"],
   ];
-  for (const [url, form] of routes) {
-    const receive = receiver(form);
-    app.directly("POST", url, receive);
-    app.post(url, { onRequest: takeOver(receive) }, () => undefined);
-  }
+  for (const [url, form] of routes) app.directly("POST", url, receiver(form));
   app.get("/v1/events", (request, reply) => answerLookup(request, reply, options));
-}
-
-/** Requests whose URL is spelt otherwise, with a query for example, come through Fastify and are answered by the same handler. */
-function takeOver(handler: DirectHandler): onRequestHookHandler {
-  return (request, reply) => {
-    reply.hijack();
-    handler(request.raw, reply.raw);
-  };
 }
 
 function keyOf(request: FastifyRequest, { tenancy, clock }: EdgeOptions): ApiKeyState {

@@ -3,15 +3,14 @@ import { MetrlyError } from "#kernel/errors.js";
 import type { Database } from "#platform/database.js";
 import type { EventLog } from "#platform/event-log.js";
 import type { IdentityTokens } from "#platform/identity.js";
+import { operatorIdentity, serviceIdentity } from "#platform/internal-api.js";
 import {
-  IDENTITY_HEADER,
   LEDGER_AUDIENCE,
   LEDGER_PAGE_LIMIT,
   LEDGER_PATH,
   type LedgerQuery,
   REPUBLISH_PATH,
 } from "#platform/ledger-client.js";
-import type { Identity } from "#schema/policy.js";
 import { republish } from "./republish.js";
 import { readLedger } from "./store-reads.js";
 
@@ -24,19 +23,8 @@ export interface LedgerRouteOptions {
 
 /** The internal ledger API (`platform/ledger-client.ts` calls it): for other rooms only, never for clients. */
 export function registerLedgerRoutes(app: FastifyInstance, options: LedgerRouteOptions): void {
-  async function authenticate(request: FastifyRequest): Promise<Identity> {
-    const token = request.headers[IDENTITY_HEADER];
-    const identity = await options.identityTokens.verify(
-      typeof token === "string" ? token : undefined,
-      LEDGER_AUDIENCE,
-    );
-    if (identity.kind !== "SERVICE") throw new MetrlyError("FORBIDDEN", "The ledger is for rooms of this installation");
-    return identity;
-  }
-
   app.post(REPUBLISH_PATH, async (request, reply) => {
-    const { roles } = await authenticate(request);
-    if (!roles.includes("PLATFORM_ADMIN")) throw new MetrlyError("FORBIDDEN", "Republishing needs PLATFORM_ADMIN");
+    await operatorIdentity(options.identityTokens, request.headers, LEDGER_AUDIENCE);
     const { searchParams } = new URL(request.url, "http://localhost");
     const partition = integer(searchParams, "partition", 0, options.partitionCount - 1);
     const from = integer(searchParams, "from", 1, Number.MAX_SAFE_INTEGER);
@@ -45,7 +33,7 @@ export function registerLedgerRoutes(app: FastifyInstance, options: LedgerRouteO
   });
 
   app.get(LEDGER_PATH, async (request, reply) => {
-    await authenticate(request);
+    await serviceIdentity(options.identityTokens, request.headers, LEDGER_AUDIENCE);
     const query = readQuery(request, options.partitionCount);
     const page = await readLedger(options.database, query);
     return reply.send({ partition: query.partition, ...page });

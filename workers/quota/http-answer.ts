@@ -1,6 +1,7 @@
 import { Decimal, formatDecimal } from "#kernel/decimal.js";
+import type { Denial } from "./denials.js";
 import type { ParsedRequest } from "./http-request.js";
-import { amountsOf, type Decision, type LimitReading } from "./rules/decision.js";
+import { amountsOf, type Decision, type LimitReading, REASONS } from "./rules/decision.js";
 import { fromUnits } from "./rules/scaling.js";
 
 /** The body of a decision: the public contract. */
@@ -22,6 +23,23 @@ export function decisionBody(decision: Decision, { tenantId, meter, idempotencyK
     })),
   };
 }
+
+/** Why something was denied, from a look-up: the decision's body with when and of what it was. */
+export function denialBody({ at, retryAt, limits, reason, ...denial }: Denial) {
+  return {
+    ...denial,
+    allowed: false,
+    deniedAt: new Date(at).toISOString(),
+    reason,
+    explanation: explanationOf(reason),
+    retryAt: retryAt === null ? null : new Date(retryAt).toISOString(),
+    limits: limits.map((limit) => ({ ...limit, resetAt: new Date(limit.resetAt).toISOString() })),
+  };
+}
+
+/** What a reason means, for people. */
+export const explanationOf = (reason: string): string =>
+  Object.entries(REASONS).find(([name]) => name === reason)?.[1] ?? reason;
 
 /**
  * `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10: lists of structured fields, one member per

@@ -1,6 +1,7 @@
+import { isUtf8 } from "node:buffer";
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
-import { type Decimal, parseDecimal } from "#kernel/decimal.js";
+import { Decimal, parseDecimal } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 
@@ -44,9 +45,8 @@ export interface RequestRules {
 export function parseRequest(value: unknown, { key, operation, hasMeter }: RequestRules): ParsedRequest {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new MetrlyError("MALFORMED", "Send a JSON object");
-  const wrong = body().Errors(value).First();
-  if (wrong !== undefined) throw invalid(wrong.path.slice(1).replaceAll("/", ".") || "body", describe(wrong));
-  const parsed = body().Decode(value);
+  if (!body().Check(value)) throw wrongIn(value);
+  const parsed = value;
   const wanted = parsed.operation ?? operation;
   const meter = parsed.meter ?? null;
   if (meter !== null && !hasMeter(meter))
@@ -58,7 +58,7 @@ export function parseRequest(value: unknown, { key, operation, hasMeter }: Reque
   if (UNSTORABLE.test(idempotencyKey)) throw invalid("idempotencyKey", "must be valid Unicode without NUL");
   return {
     operation: wanted,
-    tenantId: tenantOf(key, parsed.tenantId ?? null),
+    tenantId: tenantOf(parsed.tenantId ?? null, key),
     meter,
     amount: amountOf(parsed.amount ?? "1"),
     idempotencyKey,
@@ -66,7 +66,8 @@ export function parseRequest(value: unknown, { key, operation, hasMeter }: Reque
   };
 }
 
-function tenantOf(key: ApiKeyState, named: string | null): string {
+/** The tenant that a key speaks for. Throws SUBJECT_REQUIRED or SUBJECT_MISMATCH. */
+export function tenantOf(named: string | null, key: ApiKeyState): string {
   if (key.tenantId === null) {
     if (named === null) throw new MetrlyError("SUBJECT_REQUIRED", "tenantId: a platform key must name the tenant");
     return named;
@@ -76,7 +77,22 @@ function tenantOf(key: ApiKeyState, named: string | null): string {
   return key.tenantId;
 }
 
+/** Throws UNSUPPORTED_MEDIA_TYPE or MALFORMED. */
+export function jsonOf(contentType: string | undefined, bytes: Buffer): unknown {
+  if (!/^application\/json *(;|$)/i.test(contentType ?? ""))
+    throw new MetrlyError("UNSUPPORTED_MEDIA_TYPE", "Send application/json");
+  if (!isUtf8(bytes)) throw new MetrlyError("MALFORMED", "The body is not valid UTF-8");
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch (error) {
+    throw new MetrlyError("MALFORMED", `The body is not JSON: ${error instanceof Error ? error.message : ""}`);
+  }
+}
+
+const ONE = new Decimal(1);
+
 function amountOf(raw: string | number): Decimal {
+  if (raw === "1" || raw === 1) return ONE;
   if (typeof raw === "number" && !Number.isSafeInteger(raw))
     throw new MetrlyError("NUMBER_NOT_EXACT", "amount: send a number that is not whole as a string");
   const amount = parseDecimal(String(raw));
@@ -84,6 +100,12 @@ function amountOf(raw: string | number): Decimal {
     throw invalid("amount", "must be a decimal with at most 18 integer and 12 fractional digits");
   if (amount.isNegative() && !amount.isZero()) throw invalid("amount", "must not be negative");
   return amount;
+}
+
+function wrongIn(value: unknown): MetrlyError {
+  const wrong = body().Errors(value).First();
+  if (wrong === undefined) throw new Error("what does not fit the schema has no error");
+  return invalid(wrong.path.slice(1).replaceAll("/", ".") || "body", describe(wrong));
 }
 
 const describe = ({ message, value }: { message: string; value: unknown }): string =>

@@ -11,12 +11,14 @@ import type { Readiness, Room, RoomContext } from "#platform/room.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
 import { createBounds } from "./bounds.js";
 import { createDenialAlerts } from "./denial-alerts.js";
+import { createDenials } from "./denials.js";
 import { createGate } from "./gate.js";
 import { registerDataPlane } from "./http.js";
 import { createCounterLoader } from "./loader.js";
 import { createMetrics } from "./metrics.js";
 import { startPruning } from "./prune.js";
 import { startReconciler } from "./reconcile.js";
+import { registerReconciliation } from "./reconcile-http.js";
 import { createQuotaStore } from "./store.js";
 import { buildQuotaSubgraph } from "./subgraph.js";
 import { createTenantLimits } from "./tenant-limits.js";
@@ -64,7 +66,8 @@ export async function startQuota(context: RoomContext): Promise<Room> {
     onBehind: reconciler.behind,
     onAlerts: relay.kick,
   });
-  const subgraph = await buildQuotaSubgraph(gate, tenancy);
+  const remembered = createDenials(counters, onError);
+  const subgraph = await buildQuotaSubgraph({ gate, tenancy, denials: remembered });
 
   function onConsumerError(error: unknown): void {
     // The log has forgotten what comes next, and the partition is stopped: a start reads that from the ledger.
@@ -93,7 +96,13 @@ export async function startQuota(context: RoomContext): Promise<Room> {
     name: "quota",
     subgraph,
     readiness,
-    register: (app) => registerDataPlane(app, { gate, tenancy, clock, metrics }),
+    register(app) {
+      registerDataPlane(app, { gate, denials: remembered, tenancy, clock, metrics });
+      registerReconciliation(app, {
+        ...{ database, store, counters, loader, limits, tenancy },
+        ...{ ledger: context.ledger, identityTokens: context.identityTokens, partitions: config.partitions },
+      });
+    },
     async begin() {
       consumer = await startLedgerConsumer({
         log,

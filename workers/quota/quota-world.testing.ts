@@ -45,7 +45,9 @@ export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions 
   const state = createTenancyState(clock);
   const tenancy: TenancyCopy = { ...state.reads, stop: async () => state.close() };
   const seqs = new Map<number, number>();
+  const ledger = new Map<number, LedgerEntry[]>();
   const namespace = `q${created[0].url.slice(-12)}`;
+  const identityTokens = createIdentityTokens("a secret that only the tests of quota know");
   let version = 0;
   const next = () => {
     version += 1;
@@ -59,16 +61,26 @@ export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions 
     metrics: new Registry(),
     log,
     tenancy,
-    identityTokens: createIdentityTokens("a secret that only the tests of quota know"),
+    identityTokens,
     openDatabase: () => openDatabase({ url: created[0].url, onError: ignoreAfterDrop }),
     fail: (error) => {
       throw error;
     },
     jobs: { queue: unused, work: unused, stop: unused },
-    ledger: { read: unused },
+    ledger: {
+      async read({ partition, from, limit, tenantId }) {
+        const all = ledger.get(partition) ?? [];
+        const page = all.slice(from - 1, from - 1 + limit);
+        const entries = page.filter(
+          (entry) => tenantId === undefined || !("tenantId" in entry) || entry.tenantId === tenantId,
+        );
+        return { entries, nextSeq: from + page.length, headSeq: all.length };
+      },
+    },
   });
 
   const world = {
+    identityTokens,
     database,
     tenancy,
     namespace,
@@ -203,6 +215,7 @@ export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions 
         }),
       );
       seqs.set(partition, firstSeq + stamped.length - 1);
+      ledger.set(partition, [...(ledger.get(partition) ?? []), ...stamped]);
       await world.republish(tenantId, stamped);
       return stamped;
     },

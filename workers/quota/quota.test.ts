@@ -1,4 +1,5 @@
 import { connect, createServer, type Socket } from "node:net";
+import { graphql } from "graphql";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../tests/servers/servers.js";
 import { openWorld, type StartedRoom, type World } from "./quota-world.testing.js";
@@ -90,6 +91,54 @@ for (const backend of ["in process", "Redis"] as const) {
       expect((await post("consume", headers, { meter: "calls", amount: "11", idempotencyKey: "c" })).body.reason).toBe(
         "AMOUNT_EXCEEDS_LIMIT",
       );
+    });
+
+    test("why something was denied can be asked afterwards by its key, by its own tenant", async () => {
+      const { id, headers } = tenant("explained", "ten");
+      const denied = { meter: "calls", amount: "11", idempotencyKey: "job/1?x" };
+      const look = async (query: Record<string, string>, as = headers) => {
+        const url = `/v1/quota/denial?${new URLSearchParams(query)}`;
+        const response = await room.app.inject({ method: "GET", url, headers: as });
+        return { status: response.statusCode, body: response.json() };
+      };
+      expect((await look({ idempotencyKey: denied.idempotencyKey })).status).toBe(404);
+      await post("consume", headers, { ...denied, amount: "10.5" });
+      await post("consume", headers, denied);
+      const found = await waitFor(
+        async () => {
+          const answer = await look({ idempotencyKey: denied.idempotencyKey });
+          return answer.status === 200 && answer.body.amount === "11" && answer.body;
+        },
+        { what: "the denial to be found" },
+      );
+      expect(found).toMatchObject({
+        allowed: false,
+        reason: "AMOUNT_EXCEEDS_LIMIT",
+        explanation: "Denied: the amount alone is larger than a hard limit",
+        plan: { id: "ten", version: 1 },
+        limits: [{ meter: "calls", limit: "10", used: "0", reserved: "0", denies: true }],
+      });
+      expect(Math.abs(Date.parse(found.deniedAt) - Date.now())).toBeLessThan(10_000);
+      const { headers: other } = tenant("other", "ten");
+      expect((await look({ idempotencyKey: denied.idempotencyKey }, other)).status).toBe(404);
+      expect((await look({ idempotencyKey: denied.idempotencyKey, tenantId: id }, other)).body.code).toBe(
+        "SUBJECT_MISMATCH",
+      );
+      expect((await look({})).body.code).toBe("INVALID");
+      const schema = room.room.subgraph?.schema;
+      if (schema === undefined) throw new Error("no subgraph");
+      const { data } = await graphql({
+        schema,
+        source: `query ($id: ID!) { _entities(representations: [{ __typename: "Tenant", id: $id }]) { ... on Tenant {
+          quotaDenial(idempotencyKey: "job/1?x") { amount reason limits { denies } } } } }`,
+        variableValues: { id },
+        contextValue: {
+          identity: { kind: "SERVICE", id: "test", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] },
+        },
+      });
+      expect(JSON.parse(JSON.stringify(data))).toEqual({
+        _entities: [{ quotaDenial: { amount: "11", reason: "AMOUNT_EXCEEDS_LIMIT", limits: [{ denies: true }] } }],
+      });
     });
 
     test("an override counts at once and until its end, over what is reserved already", async () => {

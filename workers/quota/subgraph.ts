@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { Directive, Field, FieldResolver, ID, ObjectType, Resolver, Root, registerEnumType } from "type-graphql";
+import { Arg, Directive, Field, FieldResolver, ID, ObjectType, Resolver, Root, registerEnumType } from "type-graphql";
 import { formatDecimal } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { DateTimeScalar, DecimalScalar } from "#platform/scalars.js";
@@ -9,7 +9,9 @@ import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import { tenantAppears } from "#platform/tenant-appears.js";
 import type { QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
 import { type Identity, maySee } from "#schema/policy.js";
+import type { Denials } from "./denials.js";
 import type { Gate } from "./gate.js";
+import { explanationOf } from "./http-answer.js";
 import { amountsOf, type LimitReading, type LimitStateName } from "./rules/decision.js";
 
 const enumOf = <const T extends readonly string[]>(...names: T): { readonly [K in T[number]]: K } =>
@@ -81,12 +83,83 @@ class Tenant {
   readonly quotaClock!: number | null;
 }
 
+@ObjectType({ description: "A limit as it stood when something was denied" })
+class QuotaDenialLimit {
+  @Field(() => String, { nullable: true })
+  readonly meter!: string | null;
+
+  @Field(() => String)
+  readonly window!: string;
+
+  @Field(() => String)
+  readonly kind!: string;
+
+  @Field(() => DecimalScalar)
+  readonly limit!: string;
+
+  @Field(() => DecimalScalar)
+  readonly used!: string;
+
+  @Field(() => DecimalScalar)
+  readonly reserved!: string;
+
+  @Field(() => DecimalScalar)
+  readonly remaining!: string;
+
+  @Field(() => DateTimeScalar)
+  readonly resetAt!: number;
+
+  @Field(() => Boolean, { description: "Whether it was this one that denied" })
+  readonly denies!: boolean;
+}
+
+@ObjectType({ description: "Why a `consume` was denied" })
+class QuotaDenial {
+  @Field(() => String)
+  readonly idempotencyKey!: string;
+
+  @Field(() => DateTimeScalar)
+  readonly at!: number;
+
+  @Field(() => String, { nullable: true })
+  readonly meter!: string | null;
+
+  @Field(() => DecimalScalar)
+  readonly amount!: string;
+
+  @Field(() => String)
+  readonly reason!: string;
+
+  @Field(() => String, { description: "The reason in words" })
+  readonly explanation!: string;
+
+  @Field(() => DateTimeScalar, { nullable: true, description: "When it was worth asking again" })
+  readonly retryAt!: number | null;
+
+  @Field(() => [QuotaDenialLimit])
+  readonly limits!: readonly QuotaDenialLimit[];
+}
+
 @Resolver(() => Tenant)
 class TenantQuotas {
   readonly #gate: Gate;
+  readonly #denials: Denials;
 
-  constructor(gate: Gate) {
+  constructor(gate: Gate, denials: Denials) {
     this.#gate = gate;
+    this.#denials = denials;
+  }
+
+  @FieldResolver(() => QuotaDenial, {
+    nullable: true,
+    description: "The last denial under this key within an hour, if it is one of the tenant's newest 256",
+  })
+  async quotaDenial(
+    @Root() tenant: Tenant,
+    @Arg("idempotencyKey", () => String) idempotencyKey: string,
+  ): Promise<QuotaDenial | null> {
+    const found = await this.#denials.find(tenant.id, idempotencyKey);
+    return found === undefined ? null : { ...found, explanation: explanationOf(found.reason) };
   }
 
   @FieldResolver(() => [QuotaStatus])
@@ -149,13 +222,16 @@ async function heard(tenancy: Pick<TenancyCopy, "reached">, version: number): Pr
   }
 }
 
-export function buildQuotaSubgraph(
-  gate: Gate,
-  tenancy: Pick<TenancyCopy, "reached" | "tenant" | "onChange">,
-): Promise<Subgraph> {
+export interface QuotaGraphOptions {
+  readonly gate: Gate;
+  readonly tenancy: Pick<TenancyCopy, "reached" | "tenant" | "onChange">;
+  readonly denials: Denials;
+}
+
+export function buildQuotaSubgraph({ gate, tenancy, denials }: QuotaGraphOptions): Promise<Subgraph> {
   return buildSubgraph({
     name: "quota",
-    resolvers: [new TenantQuotas(gate)],
+    resolvers: [new TenantQuotas(gate, denials)],
     orphanedTypes: [Tenant],
     references: {
       async Tenant({ id }, { identity }) {

@@ -1,0 +1,39 @@
+import { type Config, parseConfig } from "#platform/config.js";
+import { createIdentityTokens, roomIdentity } from "#platform/identity.js";
+import { IDENTITY_HEADER } from "#platform/internal-api.js";
+import { findInternalSecret } from "#platform/internal-secret.js";
+import type { Service } from "#platform/room.js";
+import { Refusal } from "./failure.js";
+
+/** How a command asks a room: as the installation itself, by the secret that its rooms share, so it runs where they run. */
+export interface RoomConnection {
+  post(path: string, params: Readonly<Record<string, string | number>>): Promise<Response>;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** `url` given, or the service's own, or this machine's Metrly. */
+export async function connectToRoom(service: Service, url: string | undefined, env: Env): Promise<RoomConnection> {
+  const config: Config = parseConfig(env);
+  const base = url ?? config.serviceUrls[service] ?? `http://127.0.0.1:${config.port}`;
+  if (!URL.canParse(base)) throw new Refusal(`"${base}" is not a URL.`);
+  const tokens = createIdentityTokens(await findInternalSecret(config));
+  return {
+    async post(path, params) {
+      const target = new URL(path, base);
+      for (const [name, value] of Object.entries(params)) target.searchParams.set(name, String(value));
+      const token = await tokens.sign(roomIdentity("cli"), service);
+      const response = await fetch(target, { method: "POST", headers: { [IDENTITY_HEADER]: token } }).catch(() => {
+        throw new Refusal(`Nothing answers at ${target.origin}. Pass --url with the address of ${service} itself.`);
+      });
+      if (response.ok) return response;
+      const { code, detail } = await problemIn(response);
+      throw new Refusal(`${code ?? response.status}: ${detail ?? "refused"}`);
+    },
+  };
+}
+
+async function problemIn(response: Response): Promise<{ readonly code?: unknown; readonly detail?: unknown }> {
+  const body: unknown = await response.json().catch(() => undefined);
+  return typeof body === "object" && body !== null ? body : {};
+}

@@ -1,0 +1,150 @@
+import { QUOTA_RECONCILE_PATH } from "#platform/internal-api.js";
+import { askGraph, type ConnectionOptions, findConnection } from "./connection.js";
+import { Refusal } from "./failure.js";
+import { connectToRoom } from "./internal.js";
+import { bar } from "./send-progress.js";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export interface ReconcileCommand {
+  readonly tenant?: string;
+  readonly repair?: boolean;
+  readonly json?: boolean;
+  readonly url?: string;
+}
+
+interface Step {
+  readonly kind: "progress" | "difference" | "done" | "failed";
+  readonly tenantId?: string;
+  readonly seq?: number;
+  readonly of?: number;
+  readonly events?: number;
+  readonly countersSkipped?: string;
+  readonly code?: string;
+  readonly detail?: string;
+  readonly difference?: {
+    readonly tenantId: string;
+    readonly meter: string;
+    readonly grain: string;
+    readonly bucketStart: string;
+    readonly ledger: string;
+    readonly found: string;
+    readonly wrong: string;
+    readonly repaired: boolean;
+  };
+}
+
+/** `metrly quota reconcile`: shows, and repairs, where quota differs from the ledger. Refuses when a difference is left. */
+export async function reconcileQuota(options: ReconcileCommand, env: Env): Promise<void> {
+  const quota = await connectToRoom("quota", options.url, env);
+  const response = await quota.post(QUOTA_RECONCILE_PATH, {
+    ...(options.tenant !== undefined && { tenantId: options.tenant }),
+    repair: options.repair === true ? "true" : "false",
+  });
+  const count = { tenants: 0, events: 0, differences: 0, left: 0 };
+  for await (const step of stepsOf(response)) {
+    if (step.kind === "failed") throw new Refusal(`${step.code}: ${step.detail}`);
+    if (step.kind === "progress" && process.stderr.isTTY)
+      process.stderr.write(`\r\u001b[2K${bar((step.seq ?? 0) / Math.max(1, step.of ?? 1))} ${step.tenantId}`);
+    if (step.kind === "difference") {
+      count.differences += 1;
+      count.left += step.difference?.repaired === true ? 0 : 1;
+    }
+    if (step.kind === "done") {
+      count.tenants += 1;
+      count.events += step.events ?? 0;
+    }
+    if (options.json && step.kind !== "progress") process.stdout.write(`${JSON.stringify(step)}\n`);
+    else if (!options.json) describe(step);
+  }
+  const told = `${count.tenants} tenants, ${count.events.toLocaleString("en")} events of the ledger, ${count.differences} differences`;
+  process.stderr.write(`${process.stderr.isTTY ? "\r\u001b[2K" : ""}${told}\n`);
+  if (count.left > 0)
+    throw new Refusal(
+      `${count.left} differences are left. Run it again with --repair to make quota equal to the ledger.`,
+    );
+}
+
+function describe({ kind, difference, tenantId, countersSkipped }: Step): void {
+  if (kind === "done" && countersSkipped !== undefined)
+    process.stderr.write(`${tenantId}: the counters were not compared: ${countersSkipped}\n`);
+  if (kind !== "difference" || difference === undefined) return;
+  const { meter, grain, bucketStart, ledger, found, wrong, repaired } = difference;
+  process.stdout.write(
+    `${difference.tenantId}  ${meter} per ${grain} from ${bucketStart}: the ledger says ${ledger}, quota's ${wrong} had ${found}${repaired ? " (repaired)" : ""}\n`,
+  );
+}
+
+async function* stepsOf(response: Response): AsyncGenerator<Step> {
+  let text = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    const lines = text.split("\n");
+    text = lines.pop() ?? "";
+    for (const line of lines) yield JSON.parse(line);
+  }
+  if (text !== "") throw new Refusal("The answer broke off: quota ended in the middle. Run it again.");
+}
+
+const DENIAL = /* GraphQL */ `
+  query Denial($tenantId: ID!, $key: String!) {
+    tenant(id: $tenantId) {
+      quotaDenial(idempotencyKey: $key) {
+        at meter amount reason explanation retryAt
+        limits { meter window kind limit used reserved remaining resetAt denies }
+      }
+    }
+  }
+`;
+
+interface DenialAnswer {
+  readonly tenant: {
+    readonly quotaDenial: {
+      readonly at: string;
+      readonly meter: string | null;
+      readonly amount: string;
+      readonly reason: string;
+      readonly explanation: string;
+      readonly retryAt: string | null;
+      readonly limits: readonly {
+        readonly meter: string | null;
+        readonly window: string;
+        readonly kind: string;
+        readonly limit: string;
+        readonly used: string;
+        readonly reserved: string;
+        readonly remaining: string;
+        readonly resetAt: string;
+        readonly denies: boolean;
+      }[];
+    } | null;
+  } | null;
+}
+
+/** `metrly quota why KEY --tenant ID`. */
+export async function explainDenial(
+  key: string,
+  options: ConnectionOptions & { readonly tenant: string; readonly json?: boolean },
+  env: Env,
+): Promise<void> {
+  const connection = await findConnection(options, env);
+  const { tenant } = (await askGraph(connection, DENIAL, { tenantId: options.tenant, key })) as DenialAnswer;
+  if (tenant === null) throw new Refusal(`There is no tenant ${options.tenant}.`);
+  const denial = tenant.quotaDenial;
+  if (denial === null)
+    throw new Refusal(
+      `Nothing of ${options.tenant} was denied under "${key}" in the last hour, or newer denials replaced it.`,
+    );
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(denial)}\n`);
+    return;
+  }
+  const lines = denial.limits.map(
+    (limit) =>
+      `${limit.denies ? "*" : " "} ${limit.meter ?? "requests"} per ${limit.window} (${limit.kind}): used ${limit.used} + reserved ${limit.reserved} of ${limit.limit}, ${limit.remaining} left, until ${limit.resetAt}`,
+  );
+  const asked = `${denial.at}  ${denial.amount} of ${denial.meter ?? "requests"}`;
+  const again = denial.retryAt === null ? [] : [`Worth asking again at ${denial.retryAt}.`];
+  process.stdout.write(`${[asked, `${denial.reason}: ${denial.explanation}`, ...lines, ...again].join("\n")}\n`);
+}

@@ -1,0 +1,33 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { MetrlyError } from "#kernel/errors.js";
+import type { Identity } from "#schema/policy.js";
+import type { IdentityTokens } from "./identity.js";
+
+/** Header of the signed internal identity on calls between rooms, and of operators' commands to a room. */
+export const IDENTITY_HEADER = "x-metrly-identity";
+
+/** `POST`: compares quota's totals and counters with the ledger, and repairs them; for operators. */
+export const QUOTA_RECONCILE_PATH = "/internal/quota/reconcile";
+
+/** Who calls a room's internal API. Throws UNAUTHENTICATED, or FORBIDDEN for whoever is not of this installation. */
+export async function serviceIdentity(
+  tokens: IdentityTokens,
+  headers: IncomingHttpHeaders,
+  audience: string,
+): Promise<Identity> {
+  const token = headers[IDENTITY_HEADER];
+  const identity = await tokens.verify(typeof token === "string" ? token : undefined, audience);
+  if (identity.kind !== "SERVICE") throw new MetrlyError("FORBIDDEN", "This is for rooms of this installation");
+  return identity;
+}
+
+/** The same for what changes something: throws FORBIDDEN without PLATFORM_ADMIN. */
+export async function operatorIdentity(
+  tokens: IdentityTokens,
+  headers: IncomingHttpHeaders,
+  audience: string,
+): Promise<Identity> {
+  const identity = await serviceIdentity(tokens, headers, audience);
+  if (!identity.roles.includes("PLATFORM_ADMIN")) throw new MetrlyError("FORBIDDEN", "This needs PLATFORM_ADMIN");
+  return identity;
+}

@@ -1,0 +1,96 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { formatDecimal } from "#kernel/decimal.js";
+import { MetrlyError } from "#kernel/errors.js";
+import { CountersUnavailable, type QuotaCounters } from "#platform/quota-counters.js";
+import type { QuotaRequest } from "./gate.js";
+import { amountsOf, type Decision } from "./rules/decision.js";
+
+const Limit = Type.Object({
+  meter: Type.Union([Type.String(), Type.Null()]),
+  window: Type.String(),
+  kind: Type.String(),
+  limit: Type.String(),
+  used: Type.String(),
+  reserved: Type.String(),
+  remaining: Type.String(),
+  resetAt: Type.Number(),
+  denies: Type.Boolean(),
+});
+const Denial = Type.Object({
+  idempotencyKey: Type.String(),
+  at: Type.Number(),
+  meter: Type.Union([Type.String(), Type.Null()]),
+  amount: Type.String(),
+  reason: Type.String(),
+  plan: Type.Union([Type.Object({ id: Type.String(), version: Type.Number() }), Type.Null()]),
+  retryAt: Type.Union([Type.Number(), Type.Null()]),
+  limits: Type.Array(Limit),
+});
+/** A denied `consume`, as it stood when it was decided. Times are epoch ms. */
+export type Denial = Static<typeof Denial>;
+
+export interface Denials {
+  /** Remembers a denial in the background; under a flood only the newest are. */
+  remember(request: QuotaRequest, decision: Decision): void;
+  /** The tenant's last denial under the key within an hour, whichever process decided it. Throws UNAVAILABLE. */
+  find(tenantId: string, idempotencyKey: string): Promise<Denial | undefined>;
+}
+
+/** A tenant's denials that one turn of the event loop may add; what is older is forgotten anyway. */
+const MOST_PER_TURN = 256;
+
+/** So that whoever was denied can be told why afterwards. A look-up is not accounting: while Redis is down nothing is kept. */
+export function createDenials(counters: QuotaCounters, onError: (error: unknown) => void): Denials {
+  let fresh = new Map<string, Denial[]>();
+
+  function flush(): void {
+    const all = fresh;
+    fresh = new Map();
+    for (const [tenantId, denials] of all) {
+      const texts = denials.map((denial) => JSON.stringify(denial));
+      counters.remember(tenantId, texts).catch((error: unknown) => {
+        if (!(error instanceof CountersUnavailable)) onError(error);
+      });
+    }
+  }
+
+  return {
+    remember(request, decision) {
+      if (fresh.size === 0) setImmediate(flush);
+      const ofTenant = fresh.get(request.tenantId) ?? [];
+      fresh.set(request.tenantId, ofTenant);
+      if (ofTenant.length < MOST_PER_TURN) ofTenant.push(denialOf(request, decision));
+    },
+    async find(tenantId, idempotencyKey) {
+      const texts = await counters.recall(tenantId).catch((error: unknown) => {
+        if (error instanceof CountersUnavailable) throw new MetrlyError("UNAVAILABLE", error.message);
+        throw error;
+      });
+      for (const text of texts) {
+        const denial = Value.Parse(Denial, JSON.parse(text));
+        if (denial.idempotencyKey === idempotencyKey) return denial;
+      }
+      return undefined;
+    },
+  };
+}
+
+const denialOf = ({ idempotencyKey, meter, amount }: QuotaRequest, decision: Decision): Denial => ({
+  idempotencyKey,
+  at: decision.now,
+  meter,
+  amount: formatDecimal(amount),
+  reason: decision.reason,
+  plan: decision.plan,
+  retryAt: decision.retryAt,
+  limits: decision.limits.map((read) => ({
+    meter: read.limit.meter,
+    window: read.limit.window,
+    kind: read.limit.kind,
+    limit: formatDecimal(read.limit.limit),
+    ...amountsOf(read),
+    resetAt: read.resetAt,
+    denies: read.denies,
+  })),
+});
