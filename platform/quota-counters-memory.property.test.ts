@@ -61,7 +61,7 @@ test("in no window is more admitted than the limit, and nothing is denied that a
     fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 200 }), async (steps) => {
       const clock = manualClock(START);
       const counters = createMemoryQuotaCounters(clock);
-      const { name: incarnation } = await counters.incarnation("t");
+      const [{ name: incarnation } = { name: "" }] = await counters.incarnations(["t"]);
       await counters.load({
         tenantId: "t",
         incarnation,
@@ -128,7 +128,7 @@ test("in no window is more admitted than the limit, and nothing is denied that a
 test("at a steady demand at least 90 % of the limit is admitted in every window", async () => {
   const clock = manualClock(START);
   const counters = createMemoryQuotaCounters(clock);
-  const { name: incarnation } = await counters.incarnation("t");
+  const [{ name: incarnation } = { name: "" }] = await counters.incarnations(["t"]);
   await counters.load({
     tenantId: "t",
     incarnation,
@@ -155,7 +155,7 @@ test("a jump of the clock is a loss, the passing of time is not", async () => {
   const clock = manualClock(START);
   let steady = 0;
   const counters = createMemoryQuotaCounters(clock, { steadyMs: () => steady });
-  const { name: incarnation } = await counters.incarnation("t");
+  const [{ name: incarnation } = { name: "" }] = await counters.incarnations(["t"]);
   await counters.load({
     tenantId: "t",
     incarnation,
@@ -176,5 +176,5 @@ test("a jump of the clock is a loss, the passing of time is not", async () => {
   expect(await ask("a")).toMatchObject({ kind: "decided", allowed: true });
   clock.advance(90_000);
   expect(await ask("b")).toEqual({ kind: "unknown" });
-  expect((await counters.incarnation("t")).name).not.toBe(incarnation);
+  expect((await counters.incarnations(["t"]))[0]?.name).not.toBe(incarnation);
 });

@@ -136,7 +136,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
   }
 
   return {
-    incarnation: async () => incarnation,
+    incarnations: async (tenantIds) => tenantIds.map(() => incarnation),
     now: async () => clock.now(),
     decide: async (request) => decide(request),
     load: async (request) => load(request),

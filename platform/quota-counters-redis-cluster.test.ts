@@ -31,7 +31,7 @@ describe.skipIf(!hasRedis)("Redis Cluster", () => {
     const counters = await createRedisQuotaCounters({ url: cluster.url, prefix: randomUUID(), onError });
     const tenantIds = Array.from({ length: 40 }, (_, n) => `tenant-${n}`);
     const load = async (tenantId: string) => {
-      const { name } = await counters.incarnation(tenantId);
+      const [{ name } = { name: "" }] = await counters.incarnations([tenantId]);
       await counters.load({
         tenantId,
         incarnation: name,
@@ -59,7 +59,7 @@ describe.skipIf(!hasRedis)("Redis Cluster", () => {
     expect(lost.size).toBeGreaterThan(0);
     expect(lost.size).toBeLessThan(tenantIds.length / 2);
     for (const tenantId of tenantIds) {
-      const after = (await counters.incarnation(tenantId)).name;
+      const after = (await counters.incarnations([tenantId]))[0]?.name;
       expect(after === before.get(tenantId)).toBe(!lost.has(tenantId));
     }
     for (const tenantId of lost) await load(tenantId);

@@ -115,13 +115,34 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
     }
   }
 
+  /** Asks each node for its tenants together; answers in the order of the tenants. */
+  async function gathered<T>(
+    tenantIds: readonly string[],
+    ask: (ids: readonly string[], counters: QuotaCounters) => Promise<readonly T[]>,
+  ): Promise<readonly T[]> {
+    const byOwner = new Map<string, string[]>();
+    for (const id of tenantIds) {
+      const owner = owners[slotOf(id)] ?? "";
+      byOwner.set(owner, [...(byOwner.get(owner) ?? []), id]);
+    }
+    const found = new Map<string, T>();
+    await Promise.all(
+      [...byOwner.values()].map(async (ids) => {
+        const [first = ""] = ids;
+        const answers = await at(first, (counters) => ask(ids, counters));
+        for (const [index, id] of ids.entries()) found.set(id, answers[index] as T);
+      }),
+    );
+    return tenantIds.map((id) => found.get(id) as T);
+  }
+
   await refresh();
   if (owners.length < SLOTS || owners.includes(undefined))
     throw new Error("the Redis Cluster does not serve all of its slots");
   const timer = setInterval(() => void refreshSoon(), REFRESH_INTERVAL_MS).unref();
 
   return {
-    incarnation: (tenantId) => at(tenantId, (counters) => counters.incarnation(tenantId)),
+    incarnations: (tenantIds) => gathered(tenantIds, (ids, counters) => counters.incarnations(ids)),
     /** Every master must answer: tenants of one that does not are denied. */
     async now() {
       const times = await Promise.all([...nodes.values()].map(({ counters }) => counters.now())).catch(
@@ -139,8 +160,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
     correct: (tenantId, seq, totals) => at(tenantId, (counters) => counters.correct(tenantId, seq, totals)),
     grant: (tenantId, grants) => at(tenantId, (counters) => counters.grant(tenantId, grants)),
     release: (tenantId, reservation, now) => at(tenantId, (counters) => counters.release(tenantId, reservation, now)),
-    positions: (tenantIds) =>
-      Promise.all(tenantIds.map(async (id) => (await at(id, (counters) => counters.positions([id])))[0])),
+    positions: (tenantIds) => gathered(tenantIds, (ids, counters) => counters.positions(ids)),
     remember: (tenantId, texts) => at(tenantId, (counters) => counters.remember(tenantId, texts)),
     recall: (tenantId) => at(tenantId, (counters) => counters.recall(tenantId)),
     save: () => ({ incarnation: "", tenants: new Map() }),

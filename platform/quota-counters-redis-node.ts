@@ -133,7 +133,10 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
       await redis.connect();
       await learn();
     },
-    incarnation: () => answering(learn),
+    async incarnations(tenantIds) {
+      const known = await answering(learn);
+      return tenantIds.map(() => known);
+    },
     now: () => answering(async () => redisMs(await redis.time())),
     decide: (request) => answering(() => decisions.decide(request)),
     load: (load) => answering(async () => void (await run("load", load.tenantId, load))),

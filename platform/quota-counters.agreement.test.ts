@@ -84,7 +84,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 /** Runs the steps and writes down everything that the counters answer. */
 async function run(counters: QuotaCounters, tenantId: string, steps: readonly Step[]): Promise<readonly unknown[]> {
-  const { name: incarnation } = await counters.incarnation(tenantId);
+  const [{ name: incarnation } = { name: "" }] = await counters.incarnations([tenantId]);
   let now = START;
   let seq = 0;
   const chargeOf = (one: CounterOf, amount: number): CounterCharge => ({ ...one, window: one.window(now), amount });

@@ -22,7 +22,7 @@ export function quotaCountersConformance(name: string, open: () => Promise<Quota
       loaded: readonly { charge: CounterCharge; buckets?: LoadedBucket[]; blockedUntil?: number }[],
       seq = 0,
     ) => {
-      const { name: incarnation } = await counters.incarnation(tenantId);
+      const [{ name: incarnation } = { name: "" }] = await counters.incarnations([tenantId]);
       await counters.load({
         tenantId,
         incarnation,
@@ -142,7 +142,7 @@ export function quotaCountersConformance(name: string, open: () => Promise<Quota
       expect(await settle(9, 5, [{ key: "b", amount: 1, at: T }])).toBe("behind");
       await counters.repair({
         tenantId,
-        incarnation: (await counters.incarnation(tenantId)).name,
+        incarnation: (await counters.incarnations([tenantId]))[0]?.name ?? "",
         seq: 9,
         counters: [{ ...calls(1, 5), blockedUntil: 0, buckets: [{ start: T, used: 3, bound: 0, boundUntil: 0 }] }],
       });

@@ -147,10 +147,10 @@ export interface Incarnation {
 
 export interface QuotaCounters {
   /**
-   * Names the unbroken life of the counters that hold the tenant's: another value means that everything admitted before may be
-   * forgotten. Asks the store, so that a loss is seen before anything is loaded.
+   * Names, for each tenant, the unbroken life of the counters that hold its: another value means that everything admitted before
+   * may be forgotten. Asks the store, so that a loss is seen before anything is loaded.
    */
-  incarnation(tenantId: string): Promise<Incarnation>;
+  incarnations(tenantIds: readonly string[]): Promise<readonly Incarnation[]>;
   /** The counters' clock, epoch ms. */
   now(): Promise<number>;
   /** One atomic evaluation: all charges are admitted or none is. */

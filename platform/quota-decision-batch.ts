@@ -38,19 +38,34 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** Waves on their way to the store: what arrives meanwhile goes with the next one, and busy times make large batches. */
+const WAVES = 2;
+
 /**
- * Requests that arrive in one turn of the event loop go to the store together, as far as `together` answers the same for their
- * tenants. They are decided in the order of their arrival as far as they are of one tenant.
+ * Requests that arrive in one turn of the event loop, or while the store is busy with earlier ones, go to it together, as far
+ * as `together` answers the same for their tenants. They are decided in the order of their arrival as far as they are of one
+ * tenant.
  */
 export function createDecisionBatch(ask: AskStore, together?: (tenantId: string) => number) {
   let waiting: Waiting[] = [];
+  let waves = 0;
 
   function flush(): void {
+    if (waiting.length === 0 || waves >= WAVES) return;
     const all = waiting;
     waiting = [];
+    waves += 1;
+    const batches: Promise<void>[] = [];
     for (const some of together === undefined ? [all] : partitioned(all, together)) {
-      for (let at = 0; at < some.length; at += MOST_AT_ONCE) void decideTogether(some.slice(at, at + MOST_AT_ONCE));
+      for (let at = 0; at < some.length; at += MOST_AT_ONCE)
+        batches.push(decideTogether(some.slice(at, at + MOST_AT_ONCE)));
     }
+    // They never reject: each tells those who wait for it.
+    void Promise.all(batches).then(() => {
+      waves -= 1;
+      // After those whose answers have just come had a turn to ask again.
+      setImmediate(flush);
+    });
   }
 
   async function decideTogether(batch: readonly Waiting[]): Promise<void> {

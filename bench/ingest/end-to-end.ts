@@ -8,10 +8,10 @@ import { startPostgres } from "../../tests/servers/private-servers.js";
 import { waitFor } from "../../tests/servers/servers.js";
 import { ask } from "../../tests/support/client.js";
 import * as world from "../../tests/whole-path/world.js";
-import { EVENT_BYTES } from "./event.js";
-import type { LoadResult } from "./load.js";
-import { buildMeasured, type Listening, load } from "./processes.js";
-import { report, round } from "./report.js";
+import type { LoadResult } from "../support/load.js";
+import { buildMeasured, type Listening, load } from "../support/processes.js";
+import { report, round } from "../support/report.js";
+import { EVENT_BYTES } from "../support/requests.js";
 
 // From a client's request to the total in billing, every role a process of its own, beside `COPY` of as many rows into a
 // table without any index; then, at half the rate that was counted, how long after its answer an event is in the total.

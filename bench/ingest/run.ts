@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
 import { Kafka, logLevel } from "kafkajs";
 import { type PrivateKafka, type PrivateRedis, startKafka, startRedis } from "../../tests/servers/private-servers.js";
-import { buildMeasured, load, type MeasuredServer, producerPerformance, startServer } from "./processes.js";
-import { medianOf, report, round } from "./report.js";
+import { buildMeasured, load, type MeasuredServer, producerPerformance, startServer } from "../support/processes.js";
+import { medianOf, report, round } from "../support/report.js";
 
 // bench/README.md says what is measured and how to read it.
 
@@ -46,9 +46,9 @@ async function startServers({ brokers }: PrivateKafka, { url }: PrivateRedis): P
     return server;
   }
   return {
-    edge: await started("server-edge", { brokers, partitions: PARTITIONS }, values["profile-dir"]),
-    naive: await started("server-naive", { brokers, redisUrl: url, topic: REFERENCE_TOPIC }),
-    bare: await started("server-bare", {}),
+    edge: await started("ingest/server-edge", { brokers, partitions: PARTITIONS }, values["profile-dir"]),
+    naive: await started("ingest/server-naive", { brokers, redisUrl: url, topic: REFERENCE_TOPIC }),
+    bare: await started("ingest/server-bare", {}),
   };
 }
 

@@ -1,5 +1,5 @@
 import http from "node:http";
-import { optionsOf, serve } from "./measured.js";
+import { optionsOf, serve } from "../support/measured.js";
 
 // The reference: node:http that reads the body, throws it away and answers 202.
 optionsOf();

@@ -9,7 +9,7 @@ import { createAppender } from "../../workers/ingestion/appender.js";
 import { registerEdge } from "../../workers/ingestion/http.js";
 import { createMetrics } from "../../workers/ingestion/metrics.js";
 import { apiKeyState, meterState, tenantState } from "../../workers/ingestion/world.testing.js";
-import { optionsOf, serve } from "./measured.js";
+import { optionsOf, serve } from "../support/measured.js";
 
 // Ingestion's edge as the product runs it, without the recorder: request, validation, log, answer.
 const { brokers, partitions } = optionsOf<{ brokers: string[]; partitions: number }>();

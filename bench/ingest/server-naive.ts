@@ -1,7 +1,7 @@
 import Fastify from "fastify";
 import { Redis } from "ioredis";
 import { Kafka, logLevel } from "kafkajs";
-import { optionsOf, serve } from "./measured.js";
+import { optionsOf, serve } from "../support/measured.js";
 
 // What one would write first: Fastify, one Kafka send per request, and Redis to remember ids.
 const { brokers, redisUrl, topic } = optionsOf<{ brokers: string[]; redisUrl: string; topic: string }>();

@@ -88,7 +88,7 @@ const denialOf = ({ idempotencyKey, meter, amount }: QuotaRequest, decision: Dec
     meter: read.limit.meter,
     window: read.limit.window,
     kind: read.limit.kind,
-    limit: formatDecimal(read.limit.limit),
+    limit: read.limit.text,
     ...amountsOf(read),
     resetAt: read.resetAt,
     denies: read.denies,

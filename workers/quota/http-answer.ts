@@ -1,4 +1,4 @@
-import { Decimal, formatDecimal } from "#kernel/decimal.js";
+import { Decimal } from "#kernel/decimal.js";
 import type { Denial } from "./denials.js";
 import type { ParsedRequest } from "./http-request.js";
 import { amountsOf, type Decision, type LimitReading, REASONS } from "./rules/decision.js";
@@ -17,7 +17,7 @@ export function decisionBody(decision: Decision, { tenantId, meter, idempotencyK
       meter: read.limit.meter,
       window: read.limit.window,
       kind: read.limit.kind,
-      limit: formatDecimal(read.limit.limit),
+      limit: read.limit.text,
       ...amountsOf(read),
       resetAt: new Date(read.resetAt).toISOString(),
     })),
@@ -51,13 +51,14 @@ export function decisionHeaders(decision: Decision): Record<string, string> {
   if (decision.limits.length > 0) {
     headers["ratelimit-policy"] = decision.limits
       .map(
-        (read) => `${policyName(read)};q=${whole(read.limit.limit)};w=${Math.max(1, Math.round(read.windowMs / 1000))}`,
+        (read) =>
+          `${policyName(read)};q=${wholeOf(read.limit.units.most, read)};w=${Math.max(1, Math.round(read.windowMs / 1000))}`,
       )
       .join(", ");
     headers.ratelimit = decision.limits
       .map(
         (read) =>
-          `${policyName(read)};r=${whole(fromUnits(read.remaining, read.limit.counter.scale))};t=${secondsUntil(read.resetAt, decision.now)}`,
+          `${policyName(read)};r=${wholeOf(read.remaining, read)};t=${secondsUntil(read.resetAt, decision.now)}`,
       )
       .join(", ");
   }
@@ -73,6 +74,12 @@ function policyName({ limit }: LimitReading): string {
 }
 
 /** Integers of structured fields have at most 15 digits. */
-const whole = (amount: Decimal): string => Decimal.min(amount.floor(), 999_999_999_999_999).toFixed();
+const MOST_WHOLE = 999_999_999_999_999;
+
+function wholeOf(units: number, { limit }: LimitReading): string {
+  const { scale } = limit.counter;
+  if (scale === 0) return String(Math.min(units, MOST_WHOLE));
+  return Decimal.min(fromUnits(units, scale).floor(), MOST_WHOLE).toFixed();
+}
 
 const secondsUntil = (at: number, now: number): number => Math.max(0, Math.ceil((at - now) / 1000));

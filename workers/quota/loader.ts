@@ -1,8 +1,25 @@
-import type { Incarnation, LoadedBucket, LoadedCounter, QuotaCounters, TenantLoad } from "#platform/quota-counters.js";
+import type { Database } from "#platform/database.js";
+import {
+  CountersUnavailable,
+  type Incarnation,
+  type LoadedBucket,
+  type LoadedCounter,
+  type QuotaCounters,
+  type TenantLoad,
+} from "#platform/quota-counters.js";
 import { type CounterKey, counterId, countersOf } from "./rules/limits.js";
 import { unitsUp } from "./rules/scaling.js";
 import { bucketStart, GRAIN_MS, outlivesLoss, REBUILT_FROM, SLIDING } from "./rules/windows.js";
-import type { Opening, QuotaStore, TenantFacts } from "./store.js";
+import { isDatabaseUnreachable } from "./store.js";
+import {
+  type FactsOf,
+  type Opening,
+  openCounters,
+  positionsOfTenants,
+  readFacts,
+  type TenantFacts,
+  takeSavedCounters,
+} from "./store-loading.js";
 import { counterWindow, type LimitedTenant, type TenantLimits } from "./tenant-limits.js";
 
 export interface CounterLoader {
@@ -13,62 +30,150 @@ export interface CounterLoader {
 }
 
 const MAX_ROUNDS = 5;
+/** Tenants that are loaded together: what arrives while that happens goes with the next ones. */
+const LOADED_AT_ONCE = 500;
 
-export function createCounterLoader(counters: QuotaCounters, store: QuotaStore, limits: TenantLimits): CounterLoader {
-  const running = new Map<string, Promise<void>>();
+export function createCounterLoader(counters: QuotaCounters, database: Database, limits: TenantLimits): CounterLoader {
+  const waiting = new Map<string, Waiting>();
+  const running = new Map<string, Waiting>();
+  let isLoading = false;
 
-  async function load(tenantId: string): Promise<void> {
-    for (let round = 0; round < MAX_ROUNDS; round += 1) {
-      const limited = limits.current(tenantId);
-      if (limited?.inForce === undefined) return;
-      const incarnation = await counters.incarnation(tenantId);
-      await loadUnder(limited, incarnation);
-      if ((await counters.incarnation(tenantId)).name === incarnation.name) return;
+  async function loadWaiting(): Promise<void> {
+    isLoading = true;
+    while (waiting.size > 0) {
+      const batch = [...waiting.values()].slice(0, LOADED_AT_ONCE);
+      for (const one of batch) {
+        waiting.delete(one.tenantId);
+        running.set(one.tenantId, one);
+      }
+      await loadAndTell(batch);
+      for (const one of batch) running.delete(one.tenantId);
     }
-    throw new Error(`the counters of ${tenantId} were lost ${MAX_ROUNDS} times while they were loaded`);
+    isLoading = false;
   }
 
-  async function loadUnder(limited: LimitedTenant, incarnation: Incarnation): Promise<void> {
-    const tenantId = limited.tenant.id;
-    const saved = await store.takeSavedCounters(tenantId);
-    const restored = saved !== undefined && counters.restore(tenantId, saved.state);
-    const judge = judgeOpening(
-      incarnation,
-      restored ? saved.incarnation : undefined,
-      limited.tenant.testClock !== null,
+  /** What fails together is tried one by one: a tenant must not suffer from another's broken state. */
+  async function loadAndTell(batch: readonly Waiting[]): Promise<void> {
+    try {
+      await loadTogether(batch);
+      for (const one of batch) one.resolve();
+    } catch (error) {
+      const isAlone = batch.length === 1 || error instanceof CountersUnavailable || isDatabaseUnreachable(error);
+      for (const one of batch) {
+        if (isAlone) one.reject(error);
+        else await loadAndTell([one]);
+      }
+    }
+  }
+
+  async function loadTogether(batch: readonly Waiting[]): Promise<void> {
+    let left = batch.map(({ tenantId }) => tenantId);
+    for (let round = 0; round < MAX_ROUNDS && left.length > 0; round += 1) left = await loadOnce(left);
+    if (left.length > 0)
+      throw new Error(`the counters of ${left[0]} were lost ${MAX_ROUNDS} times while they were loaded`);
+  }
+
+  /** Answers those whose counters were lost meanwhile. */
+  async function loadOnce(tenantIds: readonly string[]): Promise<string[]> {
+    const limited = tenantIds
+      .map((tenantId) => limits.current(tenantId))
+      .filter((one): one is LimitedTenant => one?.inForce !== undefined);
+    const ids = limited.map(({ tenant }) => tenant.id);
+    if (ids.length === 0) return [];
+    const incarnations = await incarnationsOf(ids);
+    const saved = await takeSavedCounters(database, ids);
+    const openings = await openCounters(
+      database,
+      limited.map(({ tenant, inForce }, index) => {
+        const state = saved.get(tenant.id);
+        const isRestored = state !== undefined && counters.restore(tenant.id, state.state);
+        const incarnation = incarnations[index] ?? NO_INCARNATION;
+        return {
+          tenantId: tenant.id,
+          incarnation: incarnation.name,
+          keys: countersOf(inForce?.limits ?? []),
+          judge: judgeOpening(incarnation, isRestored ? state.incarnation : undefined, tenant.testClock !== null),
+        };
+      }),
     );
-    const keys = countersOf(limited.inForce?.limits ?? []);
-    const openings = await store.openCounters(tenantId, incarnation.name, keys, judge);
-    const facts = await factsOf(limited);
-    const built = buildLoad(limited, incarnation.name, facts, openings);
-    await counters.load(built);
-    await counters.repair(built);
+    const facts = await readFacts(database, limited.map(factsWanted));
+    await Promise.all(
+      limited.map(async (one, index) => {
+        const { id } = one.tenant;
+        const name = (incarnations[index] ?? NO_INCARNATION).name;
+        const built = buildLoad(one, name, facts.get(id) ?? NO_FACTS, openings.get(id) ?? []);
+        await counters.load(built);
+        await counters.repair(built);
+      }),
+    );
     // Usage that was committed between reading and loading was told to counters that were not there yet.
-    if ((await store.position(tenantId)) > facts.seq) await repair(tenantId);
+    const positions = await positionsOfTenants(database.pool, ids);
+    await repairAll(limited.filter(({ tenant: { id } }) => (positions.get(id) ?? 0) > (facts.get(id)?.seq ?? 0)));
+    const after = await incarnationsOf(ids);
+    return ids.filter((_, index) => after[index]?.name !== incarnations[index]?.name);
   }
 
-  const factsOf = ({ tenant, now, inForce }: LimitedTenant): Promise<TenantFacts> =>
-    store.tenantFacts(tenant.id, now, inForce?.period.start ?? now);
+  const incarnationsOf = (tenantIds: readonly string[]): Promise<readonly Incarnation[]> =>
+    counters.incarnations(tenantIds);
 
-  async function repair(tenantId: string): Promise<void> {
-    const limited = limits.current(tenantId);
-    if (limited?.inForce === undefined) return;
-    const { name } = await counters.incarnation(tenantId);
-    const openings = countersOf(limited.inForce.limits).map((key) => ({ key, blockedUntil: 0 }));
-    await counters.repair(buildLoad(limited, name, await factsOf(limited), openings));
+  async function repairAll(limited: readonly LimitedTenant[]): Promise<void> {
+    if (limited.length === 0) return;
+    const facts = await readFacts(database, limited.map(factsWanted));
+    const incarnations = await incarnationsOf(limited.map(({ tenant }) => tenant.id));
+    await Promise.all(
+      limited.map((one, index) => {
+        const openings = countersOf(one.inForce?.limits ?? []).map((key) => ({ key, blockedUntil: 0 }));
+        const { name } = incarnations[index] ?? NO_INCARNATION;
+        return counters.repair(buildLoad(one, name, facts.get(one.tenant.id) ?? NO_FACTS, openings));
+      }),
+    );
   }
 
   return {
-    repair,
+    async repair(tenantId) {
+      const limited = limits.current(tenantId);
+      if (limited?.inForce !== undefined) await repairAll([limited]);
+    },
     load(tenantId) {
-      const already = running.get(tenantId);
-      if (already !== undefined) return already;
-      const run = load(tenantId).finally(() => running.delete(tenantId));
-      running.set(tenantId, run);
-      return run;
+      const already = running.get(tenantId) ?? waiting.get(tenantId);
+      if (already !== undefined) return already.done;
+      const { promise: done, resolve, reject } = deferred();
+      waiting.set(tenantId, { tenantId, done, resolve, reject });
+      if (!isLoading) {
+        isLoading = true;
+        setImmediate(() => void loadWaiting());
+      }
+      return done;
     },
   };
 }
+
+interface Waiting {
+  readonly tenantId: string;
+  readonly done: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+function deferred(): Pick<Waiting, "resolve" | "reject"> & { readonly promise: Promise<void> } {
+  let resolve: () => void = () => undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+const NO_INCARNATION: Incarnation = { name: "", since: 0 };
+const NO_FACTS: TenantFacts = { seq: 0, totals: [], bounds: [] };
+
+/** Of a tenant with limits. */
+export const factsWanted = ({ tenant, now, inForce }: LimitedTenant): FactsOf => ({
+  tenantId: tenant.id,
+  now,
+  periodStart: inForce?.period.start ?? now,
+});
 
 /**
  * Until when a counter that is loaded now is not to be trusted: a short window that another incarnation knew may hold

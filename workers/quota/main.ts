@@ -37,7 +37,7 @@ export async function startQuota(context: RoomContext): Promise<Room> {
   const metrics = createMetrics(context.metrics);
   const store = createQuotaStore(database, (tenantId) => partitionOf(tenantId, config.partitions));
   const limits = createTenantLimits(tenancy, clock);
-  const loader = createCounterLoader(counters, store, limits);
+  const loader = createCounterLoader(counters, database, limits);
   const relay = startOutboxRelay({ database, log, topics: [QUOTA_ALERTS], onError });
   const denials = createDenialAlerts({ database, store, onAlerts: relay.kick, onError });
   const gate = createGate({

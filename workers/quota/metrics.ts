@@ -37,10 +37,18 @@ export function createMetrics(registry: Registry): QuotaMetrics {
     help: "Tenants whose counters had missed recorded usage and were repaired from the database",
     registers,
   });
+  // Looking a child up by its labels costs more than counting.
+  const counted = new Map<string, ReturnType<typeof decisions.labels>>();
+  const timed = new Map<string, ReturnType<typeof latency.labels>>();
   return {
     decided(operation, { allowed, reason }, tookMs) {
-      decisions.inc({ operation, allowed: String(allowed), reason });
-      latency.observe({ operation }, tookMs / 1000);
+      const name = operation + reason;
+      const counter = counted.get(name) ?? decisions.labels({ operation, allowed: String(allowed), reason });
+      counted.set(name, counter);
+      counter.inc();
+      const timer = timed.get(operation) ?? latency.labels({ operation });
+      timed.set(operation, timer);
+      timer.observe(tookMs / 1000);
     },
     applied: (partition, lagSeconds) => lag.set({ partition: String(partition) }, lagSeconds),
     repaired: () => repairs.inc(),

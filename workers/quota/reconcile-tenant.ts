@@ -5,12 +5,13 @@ import type { Database } from "#platform/database.js";
 import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger-client.js";
 import type { QuotaCounters } from "#platform/quota-counters.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
-import type { CounterLoader } from "./loader.js";
+import { type CounterLoader, factsWanted } from "./loader.js";
 import { type LimitInForce, reservationOf } from "./rules/limits.js";
 import { fromUnits, unitsUp } from "./rules/scaling.js";
 import { grainsOf, usageReadings } from "./rules/usage.js";
 import { GRAIN_MS, type Grain, SLIDING } from "./rules/windows.js";
-import type { QuotaStore, TenantFacts } from "./store.js";
+import type { QuotaStore } from "./store.js";
+import { readFacts, type TenantFacts } from "./store-loading.js";
 import { counterWindow, type LimitedTenant, type TenantLimits } from "./tenant-limits.js";
 
 export interface ReconcileOptions {
@@ -59,6 +60,12 @@ const SLIDING_GRAINS = [
 ] as const;
 const ATTEMPTS = 20;
 
+async function factsOf(database: Database, limited: LimitedTenant): Promise<TenantFacts> {
+  const facts = (await readFacts(database, [factsWanted(limited)])).get(limited.tenant.id);
+  if (facts === undefined) throw new Error(`no facts of ${limited.tenant.id}`);
+  return facts;
+}
+
 type Totals = ReadonlyMap<string, Decimal>;
 
 /**
@@ -79,7 +86,7 @@ export async function* reconcileTenant(
     return;
   }
   const { start } = limited.inForce.period;
-  const facts = await options.store.tenantFacts(tenantId, limited.now, start);
+  const facts = await factsOf(options.database, limited);
   const wanted = wantedBuckets(limited, start);
   const derived = yield* deriveTotals(options, limited, facts.seq, wanted);
   const stored = storedTotals(facts, wanted);
@@ -213,14 +220,15 @@ async function correctDatabase(
 
 /** Compares while neither moves: counters and database must stand at the same position before and after. */
 async function compareCounters(
-  { counters, store, loader }: ReconcileOptions,
-  { tenant, now, inForce }: LimitedTenant,
+  { counters, database, loader }: ReconcileOptions,
+  limited: LimitedTenant,
   repair: boolean,
 ): Promise<{ readonly differences: readonly Difference[]; readonly skipped?: string }> {
+  const { tenant, inForce } = limited;
   const limits = (inForce?.limits ?? []).filter((limit) => limit.meter !== null && limit.window === "BILLING_PERIOD");
   if (inForce === undefined || limits.length === 0) return { differences: [] };
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const facts = await store.tenantFacts(tenant.id, now, inForce.period.start);
+    const facts = await factsOf(database, limited);
     const [before] = await counters.positions([tenant.id]);
     if (before === undefined) return { differences: [], skipped: "they are not loaded" };
     if (before < facts.seq) await loader.repair(tenant.id);

@@ -5,9 +5,8 @@ import { prismaAdapter } from "#platform/prisma.js";
 import type { SavedCounters } from "#platform/quota-counters.js";
 import { PrismaClient } from "#prisma/quota/generated/client.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
-import type { CounterKey } from "./rules/limits.js";
 import type { QuotaAlert } from "./rules/thresholds.js";
-import { GRAIN_MS, type Grain, REBUILT_FROM, SLIDING, SLIDING_WINDOWS, type SlidingWindow } from "./rules/windows.js";
+import type { Grain } from "./rules/windows.js";
 
 export interface UsageDelta {
   readonly tenantId: string;
@@ -16,24 +15,6 @@ export interface UsageDelta {
   readonly bucketStart: number;
   readonly delta: Decimal;
 }
-
-export interface TenantFacts {
-  /** The ledger position that `totals` are complete up to; 0: no usage yet. */
-  readonly seq: number;
-  readonly totals: readonly { meter: string; grain: string; bucketStart: number; total: Decimal }[];
-  readonly bounds: readonly { meter: string; window: string; bucketStart: number; bound: Decimal; expiresAt: number }[];
-}
-
-export interface Opening {
-  readonly key: CounterKey;
-  readonly blockedUntil: number;
-}
-
-/** Says how a counter that is loaded stands: under which incarnation it was last, if ever. */
-export type JudgeOpening = (
-  key: CounterKey,
-  last: { readonly incarnation: string; readonly blockedUntil: number } | undefined,
-) => number;
 
 export interface RaisedBound {
   readonly meter: string | null;
@@ -47,7 +28,7 @@ export type QuotaStore = ReturnType<typeof createQuotaStore>;
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-const MAX_BILLING_PERIOD_MS = 31 * DAY_MS;
+export const MAX_BILLING_PERIOD_MS = 31 * DAY_MS;
 
 const UNREACHABLE_CODES = /^(?:ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|08|57P|53300|P1001|P1002|P1008|P1017|P2024|P2037)/;
 const UNREACHABLE_MESSAGES = /timeout exceeded when trying to connect|Connection terminated/;
@@ -59,11 +40,7 @@ export function isDatabaseUnreachable(error: unknown): boolean {
   return UNREACHABLE_CODES.test(code) || UNREACHABLE_MESSAGES.test(error.message);
 }
 
-/** How far back a bucket may begin and still be inside a sliding window. */
-const reachMs = (window: SlidingWindow): number =>
-  SLIDING[window].windowMs + SLIDING[window].bucketMs + GRAIN_MS[REBUILT_FROM[window]];
-
-/** The only file that knows quota's database. */
+/** With `store-loading.ts` the only file that knows quota's database. */
 export function createQuotaStore(database: Database, partitionOf: (tenantId: string) => number) {
   const prisma = new PrismaClient({ adapter: prismaAdapter(database) });
 
@@ -140,96 +117,9 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
       return emitted.length;
     },
 
-    /** What the counters of a tenant are built from, as of one moment. */
-    async tenantFacts(tenantId: string, now: number, periodStart: number): Promise<TenantFacts> {
-      const [position, totals, bounds] = await prisma.$transaction(
-        [
-          prisma.tenantPosition.findUnique({ where: { tenantId } }),
-          prisma.usageTotal.findMany({
-            where: {
-              tenantId,
-              OR: [
-                { grain: "BILLING_PERIOD", bucketStart: { gte: new Date(periodStart - MAX_BILLING_PERIOD_MS) } },
-                ...SLIDING_WINDOWS.map((window) => ({
-                  grain: REBUILT_FROM[window],
-                  bucketStart: { gte: new Date(now - reachMs(window)) },
-                })),
-              ],
-            },
-          }),
-          prisma.grantedBound.findMany({
-            where: {
-              tenantId,
-              OR: [
-                { window: "BILLING_PERIOD", bucketStart: { gte: new Date(periodStart) } },
-                ...SLIDING_WINDOWS.map((window) => ({
-                  window,
-                  bucketStart: { gte: new Date(now - reachMs(window)) },
-                })),
-              ],
-            },
-          }),
-        ],
-        { isolationLevel: "RepeatableRead" },
-      );
-      return {
-        seq: Number(position?.seq ?? 0n),
-        totals: totals.map(({ meter, grain, bucketStart, total }) => ({
-          meter,
-          grain,
-          bucketStart: bucketStart.getTime(),
-          total: new Decimal(total.toFixed()),
-        })),
-        bounds: bounds.map(({ meter, window, bucketStart, bound, expiresAt }) => ({
-          meter,
-          window,
-          bucketStart: bucketStart.getTime(),
-          bound: new Decimal(bound.toFixed()),
-          expiresAt: expiresAt.getTime(),
-        })),
-      };
-    },
-
-    async position(tenantId: string): Promise<number> {
-      return Number((await prisma.tenantPosition.findUnique({ where: { tenantId } }))?.seq ?? 0n);
-    },
-
     async positionsOf(partition: number): Promise<ReadonlyMap<string, number>> {
       const rows = await prisma.tenantPosition.findMany({ where: { partition } });
       return new Map(rows.map((row) => [row.tenantId, Number(row.seq)]));
-    },
-
-    /** Notes that counters are loaded under `incarnation` before they are; `judge` says until when each is blocked. */
-    openCounters(
-      tenantId: string,
-      incarnation: string,
-      keys: readonly CounterKey[],
-      judge: JudgeOpening,
-    ): Promise<readonly Opening[]> {
-      return database.transaction(async (tx) => {
-        // One at a time per tenant: two that load at once must not both call the counters fresh.
-        await tx.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [tenantId]);
-        const { rows } = await tx.query<OpeningRow>(
-          "SELECT meter, quota_window, scale, incarnation, blocked_until FROM counter_opening WHERE tenant_id = $1",
-          [tenantId],
-        );
-        const openings = keys.map((key) => ({ key, blockedUntil: judge(key, lastOpening(rows, key)) }));
-        await tx.query(
-          `INSERT INTO counter_opening (tenant_id, meter, quota_window, scale, incarnation, blocked_until)
-           SELECT $1, m, w, s, $2, b FROM unnest($3::text[], $4::text[], $5::int[], $6::timestamptz[]) AS o (m, w, s, b)
-           ON CONFLICT (tenant_id, meter, quota_window, scale)
-           DO UPDATE SET incarnation = excluded.incarnation, blocked_until = excluded.blocked_until`,
-          [
-            tenantId,
-            incarnation,
-            keys.map((key) => key.meter ?? ""),
-            keys.map((key) => key.window),
-            keys.map((key) => key.scale),
-            openings.map((opening) => new Date(opening.blockedUntil)),
-          ],
-        );
-        return openings;
-      });
     },
 
     /** Raises bounds durably; answers what they are then, in the same order. */
@@ -276,17 +166,6 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
       );
     },
 
-    /** Takes what an orderly stop kept of a tenant: it is good for one start only. */
-    async takeSavedCounters(
-      tenantId: string,
-    ): Promise<{ readonly incarnation: string; readonly state: unknown } | undefined> {
-      const { rows } = await database.pool.query<{ incarnation: string; state: unknown }>(
-        "DELETE FROM saved_counters WHERE tenant_id = $1 RETURNING incarnation, state",
-        [tenantId],
-      );
-      return rows[0];
-    },
-
     /** Forgets what no window reaches any more. Periods' totals and emitted alerts stay. */
     async prune(now: number): Promise<void> {
       const before = (ms: number): Date => new Date(now - ms);
@@ -304,26 +183,6 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
 
     stop: () => prisma.$disconnect(),
   };
-}
-
-interface OpeningRow {
-  readonly meter: string;
-  readonly quota_window: string;
-  readonly scale: number;
-  readonly incarnation: string;
-  readonly blocked_until: Date;
-}
-
-/** The counter's own last opening, or one of the same meter and window at another scale, which it takes over from. */
-function lastOpening(rows: readonly OpeningRow[], { meter, window, scale }: CounterKey) {
-  const same = rows.filter((row) => row.meter === (meter ?? "") && row.quota_window === window);
-  const own = same.find((row) => row.scale === scale);
-  if (own !== undefined) return { incarnation: own.incarnation, blockedUntil: own.blocked_until.getTime() };
-  const other = same[0];
-  // At another scale nothing was carried over: as good as lost.
-  return other === undefined
-    ? undefined
-    : { incarnation: "another scale", blockedUntil: other.blocked_until.getTime() };
 }
 
 /** Rows are written in one order by everyone, so that two partitions can't wait for each other. */

@@ -176,7 +176,7 @@ function statusView(tenantId: string, read: LimitReading): QuotaStatus {
       meter: limit.meter,
       window: limit.window,
       kind: limit.kind,
-      limit: formatDecimal(limit.limit),
+      limit: limit.text,
       warnAt: limit.warnAt.map(formatDecimal),
     },
     ...amountsOf(read),

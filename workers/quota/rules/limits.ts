@@ -1,4 +1,4 @@
-import { Decimal } from "#kernel/decimal.js";
+import { Decimal, formatDecimal } from "#kernel/decimal.js";
 import { type Period, periodAt } from "#kernel/period.js";
 import type { PlanState, QuotaLimitState, QuotaOverrideState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { activeOverrides, assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
@@ -18,6 +18,8 @@ export interface LimitInForce {
   readonly window: QuotaWindow;
   readonly kind: QuotaLimitState["kind"];
   readonly limit: Decimal;
+  /** Canonical text of the limit. */
+  readonly text: string;
   /** Fractions of the limit, ascending. */
   readonly warnAt: readonly Decimal[];
   readonly counter: CounterKey;
@@ -72,7 +74,7 @@ function overridden(limit: LimitInForce, overrides: readonly QuotaOverrideState[
   if (found === undefined) return limit;
   const own = new Decimal(found.limit);
   const units = limitUnits(own, limit.warnAt, limit.counter.scale);
-  return { ...limit, limit: own, units, overriddenIn: found.inVersion };
+  return { ...limit, limit: own, text: formatDecimal(own), units, overriddenIn: found.inVersion };
 }
 
 function limitInForce(state: QuotaLimitState, all: readonly QuotaLimitState[]): LimitInForce {
@@ -86,6 +88,7 @@ function limitInForce(state: QuotaLimitState, all: readonly QuotaLimitState[]): 
     window,
     kind,
     limit,
+    text: formatDecimal(limit),
     warnAt,
     counter,
     counterId: counterId(counter),

@@ -68,6 +68,7 @@ const limit = (changed: Partial<LimitInForce> = {}): LimitInForce => ({
   window: "DAY",
   kind: "HARD",
   limit: decimal("10"),
+  text: "10",
   warnAt: [decimal("0.5"), decimal("0.8")],
   counter: { meter: "calls", window: "DAY", scale: 0 },
   counterId: "calls|DAY|0",

@@ -26,20 +26,26 @@ export interface RequestTemplate {
 }
 
 export interface TemplateOptions {
-  readonly path: string;
+  /** Usage events, or quota decisions: `consume`, `batch` where there are several. */
+  readonly of: "events" | "decisions";
   readonly key: string;
-  /** Events per request; 1: structured mode, more: batch mode. */
+  /** Events or decisions per request; 1 event: structured mode, more: batch mode. */
   readonly events: number;
   /** How many of 100 requests repeat one that was sent before. */
   readonly repeatPercent: number;
   readonly timeMs: number;
 }
 
+function targetOf(of: TemplateOptions["of"], isOne: boolean): { readonly path: string; readonly type: string } {
+  if (of === "decisions") return { path: isOne ? "/v1/quota/consume" : "/v1/quota/batch", type: "application/json" };
+  return { path: "/v1/events", type: isOne ? "application/cloudevents+json" : "application/cloudevents-batch+json" };
+}
+
 /** Requests whose ids are never the same, unless repeats are asked for. Ids of two templates never meet. */
-export function requestTemplate({ path, key, events, repeatPercent, timeMs }: TemplateOptions): RequestTemplate {
-  const one = eventText(timeMs);
+export function requestTemplate({ of, key, events, repeatPercent, timeMs }: TemplateOptions): RequestTemplate {
+  const one = of === "events" ? eventText(timeMs) : `{"meter":"calls","idempotencyKey":"${ID_PLACE}"}`;
   const body = events === 1 ? one : `[${Array.from({ length: events }, () => one).join(",")}]`;
-  const type = events === 1 ? "application/cloudevents+json" : "application/cloudevents-batch+json";
+  const { path, type } = targetOf(of, events === 1);
   const head = [
     `POST ${path} HTTP/1.1`,
     "host: 127.0.0.1",

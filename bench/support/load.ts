@@ -1,6 +1,6 @@
 import net from "node:net";
 import { parseArgs } from "node:util";
-import { requestTemplate } from "./event.js";
+import { requestTemplate } from "./requests.js";
 
 // The load generator, a process of its own: raw sockets and one buffer, so that it takes as little of the shared cores as it
 // can. Each connection sends its next request when the last one is answered. Prints one line of JSON.
@@ -8,7 +8,7 @@ import { requestTemplate } from "./event.js";
 const { values } = parseArgs({
   options: {
     port: { type: "string", default: "0" },
-    path: { type: "string", default: "/v1/events" },
+    of: { type: "string", default: "events" },
     key: { type: "string", default: "none" },
     connections: { type: "string", default: "1" },
     events: { type: "string", default: "1" },
@@ -30,14 +30,14 @@ export interface LoadResult {
   readonly eventsPerSecond: number;
   /** Answers by status, with the code of a problem; 0: no answer within 10 s, or a broken connection. */
   readonly statuses: Readonly<Record<string, number>>;
-  /** Of those that were answered 202, ms. */
+  /** Of those that were answered as hoped for (202; a decision, whichever), ms. */
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
 }
 
 const template = requestTemplate({
-  path: values.path,
+  of: values.of === "decisions" ? "decisions" : "events",
   key: values.key,
   events: Number(values.events),
   repeatPercent: Number(values["repeat-percent"]),
@@ -48,13 +48,14 @@ const beginAt = performance.now() + Number(values.warmup) * 1_000;
 const endAt = beginAt + Number(values.seconds) * 1_000;
 /** Pause between two requests of one connection that keeps the rate, ms. */
 const paceMs = Number(values.rate) === 0 ? 0 : (connections * template.events * 1_000) / Number(values.rate);
+const hoped = values.of === "decisions" ? /^(200|429)/ : /^202/;
 const latencies: number[] = [];
 const statuses: Record<string, number> = {};
 
 await Promise.all(Array.from({ length: connections }, (_, index) => connection((paceMs * index) / connections)));
 const sorted = Float64Array.from(latencies).sort();
 const seconds = Number(values.seconds);
-const events = (statuses["202"] ?? 0) * template.events;
+const events = latencies.length * template.events;
 const result: LoadResult = {
   requests: sorted.length,
   events,
@@ -110,7 +111,7 @@ function connection(delayMs: number): Promise<void> {
       const now = performance.now();
       if (now < beginAt || now >= endAt) return;
       statuses[status] = (statuses[status] ?? 0) + 1;
-      if (status === "202") latencies.push(now - sentAt);
+      if (hoped.test(status)) latencies.push(now - sentAt);
     }
   });
 }
@@ -129,7 +130,7 @@ function answerReader(): (chunk: Buffer) => string | undefined {
     const end = text.indexOf("\r\n\r\n");
     if (end < 0) return undefined;
     status = text.slice(9, 12);
-    if (status !== "202") status = `${status} ${/"code":"(\w+)"/.exec(text)?.[1] ?? ""}`;
+    if (!status.startsWith("2")) status = `${status} ${/"code":"(\w+)"/.exec(text)?.[1] ?? ""}`;
     const length = Number(/content-length: (\d+)/i.exec(text.slice(0, end))?.[1] ?? 0);
     missing = length - (text.length - end - 4);
     text = "";

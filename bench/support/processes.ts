@@ -5,8 +5,8 @@ import { promisify } from "node:util";
 import { packageRoot } from "#platform/package-root.js";
 import { findKafka } from "../../tests/servers/kafka.js";
 import { build } from "../../tests/support/metrly.js";
-import { EVENT_BYTES } from "./event.js";
 import type { LoadResult } from "./load.js";
+import { EVENT_BYTES } from "./requests.js";
 
 const run = promisify(execFile);
 /** Below the package, so that its `#` imports and dependencies are found. */
@@ -19,7 +19,7 @@ export async function buildMeasured(): Promise<void> {
   await run(process.execPath, [tsc, "-p", "tsconfig.json", "--outDir", BUILD_DIR], { cwd: packageRoot() });
 }
 
-const built = (name: string): string => path.join(BUILD_DIR, "bench", "ingest", `${name}.js`);
+const built = (name: string): string => path.join(BUILD_DIR, "bench", `${name}.js`);
 
 /** What a measured server tells when it listens. */
 export interface Listening {
@@ -33,7 +33,7 @@ export interface Usage {
   readonly peakRssMb: number;
 }
 
-/** One of the servers of this folder, after `buildMeasured`, as a process of its own. */
+/** A server of a benchmark, after `buildMeasured`, as a process of its own. */
 export interface MeasuredServer extends Listening {
   usage(): Promise<Usage>;
   stop(): Promise<void>;
@@ -41,6 +41,7 @@ export interface MeasuredServer extends Listening {
 
 /** `profileDir`: writes a CPU profile there when it is stopped. */
 export async function startServer(
+  /** Below `bench/`, without its extension. */
   name: string,
   options: Readonly<Record<string, unknown>>,
   profileDir?: string,
@@ -78,6 +79,12 @@ function message<T>(child: ChildProcess, kind: string): Promise<T> {
   });
 }
 
+/** A program of a benchmark, after `buildMeasured`; answers what it printed. */
+export async function runMeasured(name: string, args: readonly string[]): Promise<string> {
+  const { stdout } = await run(process.execPath, [built(name), ...args]);
+  return stdout;
+}
+
 export interface LoadOptions {
   readonly connections: number;
   readonly events: number;
@@ -85,6 +92,8 @@ export interface LoadOptions {
   readonly warmup?: number;
   readonly repeatPercent?: number;
   readonly rate?: number;
+  /** What is sent: usage events (the default), or quota decisions. */
+  readonly of?: "events" | "decisions";
 }
 
 export async function load(server: Listening, options: LoadOptions): Promise<LoadResult> {
@@ -97,10 +106,10 @@ export async function load(server: Listening, options: LoadOptions): Promise<Loa
     warmup: options.warmup ?? 2,
     "repeat-percent": options.repeatPercent ?? 0,
     rate: options.rate ?? 0,
+    of: options.of ?? "events",
   };
   const flags = Object.entries(args).map(([name, value]) => `--${name}=${value}`);
-  const { stdout } = await run(process.execPath, [built("load"), ...flags]);
-  return JSON.parse(stdout);
+  return JSON.parse(await runMeasured("support/load", flags));
 }
 
 /** Records per second of Kafka's own producer benchmark: acks=all, its defaults, records as long as our events. */

@@ -1,0 +1,144 @@
+import { parseArgs } from "node:util";
+import { Redis } from "ioredis";
+import { RateLimiterRedis } from "rate-limiter-flexible";
+import { Decimal } from "#kernel/decimal.js";
+import { systemClock } from "#platform/clock.js";
+import { createRedisQuotaCounters } from "#platform/quota-counters-redis.js";
+import { createBounds } from "../../workers/quota/bounds.js";
+import { createGate } from "../../workers/quota/gate.js";
+import { createCounterLoader } from "../../workers/quota/loader.js";
+import { openWorld } from "../../workers/quota/quota-world.testing.js";
+import { createQuotaStore } from "../../workers/quota/store.js";
+import { createTenantLimits } from "../../workers/quota/tenant-limits.js";
+
+// Decisions in one process against real Redis; prints one line of JSON.
+const { values } = parseArgs({
+  options: {
+    "redis-url": { type: "string", default: "" },
+    /** gate, gate-denied, rebuild, limiter, evalsha */
+    of: { type: "string", default: "gate" },
+    tenants: { type: "string", default: "1" },
+    concurrent: { type: "string", default: "256" },
+    seconds: { type: "string", default: "4" },
+  },
+});
+const url = values["redis-url"];
+const tenants = Number(values.tenants);
+const WARMUP_MS = 1_500;
+
+export interface InProcessResult {
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly cpuUs: number;
+  /** How long it took until each tenant had its first answer, and again after Redis had lost everything, ms. */
+  readonly firstMs: number;
+  readonly rebuiltMs: number;
+}
+
+interface Decider {
+  decide(n: number): Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+async function gate(limit: string): Promise<Decider> {
+  const world = await openWorld({ redisUrl: url });
+  world.meter("calls");
+  world.plan("bench", [{ limit, window: "MINUTE" }]);
+  for (let n = 0; n < tenants; n += 1) world.tenant(`t${n}`, "bench");
+  const counters = await createRedisQuotaCounters({ url, prefix: world.namespace, onError: console.error });
+  const store = createQuotaStore(world.database, () => 0);
+  const limits = createTenantLimits(world.tenancy, systemClock);
+  const opened = createGate({
+    counters,
+    limits,
+    loader: createCounterLoader(counters, world.database, limits),
+    bounds: createBounds(counters, store),
+    onDenied: () => undefined,
+    onUnavailable: console.error,
+  });
+  const one = new Decimal(1);
+  return {
+    decide: (n) =>
+      opened.consume({
+        ...{ tenantId: `t${Math.abs(n * 7_919) % tenants}`, meter: "calls", amount: one },
+        ...{ idempotencyKey: `k${n}`, ttlMs: 300_000 },
+      }),
+    async stop() {
+      await counters.stop();
+      await store.stop();
+      await world.close();
+    },
+  };
+}
+
+function limiter(): Decider {
+  const redis = new Redis(url);
+  const flexible = new RateLimiterRedis({ storeClient: redis, points: 1_000_000_000, duration: 60 });
+  return { decide: (n) => flexible.consume(`t${Math.abs(n * 7_919) % tenants}`), stop: async () => redis.disconnect() };
+}
+
+async function evalsha(): Promise<Decider> {
+  const redis = new Redis(url);
+  const sha = String(await redis.script("LOAD", "return 1"));
+  return { decide: () => redis.evalsha(sha, 0), stop: async () => redis.disconnect() };
+}
+
+function decider(): Promise<Decider> | Decider {
+  if (values.of === "limiter") return limiter();
+  if (values.of === "evalsha") return evalsha();
+  return gate(values.of === "gate-denied" ? "1" : "1000000000");
+}
+
+const measured = await decider();
+/** Asks once for every tenant. */
+async function pass(): Promise<number> {
+  const began = performance.now();
+  let n = 0;
+  const askers = Array.from({ length: Math.min(tenants, 1_000) }, async () => {
+    for (n += 1; n <= tenants; n += 1) await measured.decide(-n);
+  });
+  await Promise.all(askers);
+  return performance.now() - began;
+}
+
+async function passAfterLoss(): Promise<number> {
+  const redis = new Redis(url);
+  await redis.flushall();
+  redis.disconnect();
+  return pass();
+}
+
+const firstMs = await pass();
+const rebuiltMs = values.of === "rebuild" ? await passAfterLoss() : Number.NaN;
+const latencies: number[] = [];
+let next = 0;
+let isOver = false;
+const workers = Array.from({ length: Number(values.concurrent) }, async () => {
+  while (!isOver) {
+    const began = performance.now();
+    next += 1;
+    await measured.decide(next);
+    latencies.push(performance.now() - began);
+  }
+});
+await new Promise((resolve) => setTimeout(resolve, WARMUP_MS));
+latencies.length = 0;
+const [began, cpuBefore] = [performance.now(), process.cpuUsage()];
+await new Promise((resolve) => setTimeout(resolve, Number(values.seconds) * 1_000));
+const seconds = (performance.now() - began) / 1_000;
+const cpu = process.cpuUsage(cpuBefore);
+const sorted = Float64Array.from(latencies).sort();
+isOver = true;
+await Promise.all(workers);
+const result: InProcessResult = {
+  perSecond: sorted.length / seconds,
+  p50: sorted[Math.floor(sorted.length * 0.5)] ?? Number.NaN,
+  p99: sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN,
+  cpuUs: (cpu.user + cpu.system) / sorted.length,
+  firstMs,
+  rebuiltMs,
+};
+console.log(JSON.stringify(result));
+await measured.stop();
+process.exit(0);

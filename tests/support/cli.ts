@@ -1,0 +1,25 @@
+import { spawn } from "node:child_process";
+import path from "node:path";
+import { packageRoot } from "#platform/package-root.js";
+import type { MetrlyProcess } from "./metrly.js";
+
+export interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** The built `metrly` command against a running Metrly, as its own administrator on the same machine. */
+export function runCli(metrly: MetrlyProcess, ...args: readonly string[]): Promise<Ended> {
+  const command = path.join(packageRoot(), "dist/cli/metrly.js");
+  const env = { PATH: process.env.PATH, METRLY_PORT: new URL(metrly.url).port, METRLY_DATA_DIR: metrly.dataDir };
+  const child = spawn(process.execPath, [command, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  let [out, err] = ["", ""];
+  child.stdout.on("data", (chunk: Buffer) => {
+    out += chunk.toString("utf8");
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    err += chunk.toString("utf8");
+  });
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code, out, err })));
+}
