@@ -2,13 +2,13 @@
  * The counters in Redis: scripts, so that each call is one atomic step on Redis' own clock. They do what
  * `quota-counters-memory.ts` and `quota-counters-state.ts` do, and pass the same conformance suite.
  *
- * Four keys per tenant, with the tenant as hash tag: H the counters (hash: "inc", "seq", "now", "due" no later than the earliest
- * expiry of a reservation, "tail" the latest one in X, "kept" when the keys' own expiry was last put off, "c:<counter>" and
- * "b:<counter>"), R the reservations (hash: key -> packed), X their expiries (list: time, key, ascending; that of a key which
+ * Four keys per tenant, with the tenant as hash tag: H the counters (hash: "inc", "m", "c:<counter>" and "b:<counter>"), R the reservations (hash: key -> packed), X their expiries (list: time, key, ascending; that of a key which
  * was given back or reserved anew means nothing), Y those that were too early for the end of X (sorted set: key by time).
  * Appending to a list costs a fraction of keeping a sorted set in order.
  *
- * Everything packed is of doubles, so that a decision reads and replaces only the bytes that it needs: a counter is blocked
+ * Everything packed is of doubles, so that a decision reads and replaces only the bytes that it needs: "m" is the tenant's seq,
+ * its time, a time no later than the earliest expiry of a reservation (0: there is none), when the keys' own expiry was last put
+ * off, and the latest expiry in X; a counter is blocked
  * until, sum of used, sum of reserved, start of the last bucket that counts (0: none), then start, used and reserved of each
  * bucket, ascending; its bounds are start, bound and bound until of each bucket; a reservation is its expiry, a byte for
  * open and how many charges, then for each of these a byte for reserves, bucket start, amount, and the counter's id behind its length.
@@ -24,9 +24,14 @@ local function redis_now()
   return t[1] * 1000 + floor(t[2] / 1000)
 end
 
--- A tenant as one call sees it: its keys, the counters and bounds it has opened, and which of them it changed.
+-- A tenant as one call sees it: its keys, "m" as a table, the counters and bounds it has opened, and what of them it changed.
 local function tenant(first)
   return { H = KEYS[first], R = KEYS[first + 1], X = KEYS[first + 2], Y = KEYS[first + 3], c = {}, b = {}, changed = {} }
+end
+local function open_meta(packed)
+  local m = {}
+  m.seq, m.now, m.due, m.kept, m.tail = unpacked('ddddd', packed)
+  return m
 end
 -- Opened: a number, then three of each bucket.
 local function open_buckets(first, packed, from)
@@ -64,7 +69,7 @@ local function pack_counter(c)
   end
   return pack('dddd', c[1], used, reserved, last) .. table.concat(parts)
 end
--- "fields" is what else goes into H.
+-- "fields" is what else goes into H; "m" goes with whatever is saved.
 local function save(t, fields)
   for id in pairs(t.changed) do
     local n = #fields
@@ -78,7 +83,9 @@ local function save(t, fields)
       fields[n + 1], fields[n + 2] = 'b:' .. id, table.concat(parts)
     end
   end
-  if #fields > 0 then call('HSET', t.H, unpack(fields)) end
+  local n, m = #fields, t.m
+  fields[n + 1], fields[n + 2] = 'm', pack('ddddd', m.seq, m.now, m.due, m.kept, m.tail)
+  call('HSET', t.H, unpack(fields))
 end
 local function keep(t)
   call('PEXPIRE', t.H, KEEP_MS)
@@ -139,9 +146,9 @@ local function finish(t, keys, times)
     end
   end
 end
--- Gives back what expired until now; answers the earliest expiry that is left, nil: none.
-local function expire(t, now)
-  local due
+-- Gives back what expired until the tenant's time, and sets what is due next.
+local function expire(t)
+  local now, due = t.m.now, nil
   repeat
     local keys, times, head = {}, {}, call('LRANGE', t.X, 0, 199)
     for i = 1, #head, 2 do
@@ -165,8 +172,7 @@ local function expire(t, now)
   until #keys < 100
   local first = tonumber(call('ZRANGE', t.Y, 0, 0, 'WITHSCORES')[2])
   if first then due = due and min(due, first) or first end
-  if not due then call('HDEL', t.H, 'due') end
-  return due
+  t.m.due = due or 0
 end
 `;
 
@@ -294,7 +300,7 @@ end
 for g, group in ipairs(asked[2]) do
   local t = tenant(4 * g - 3)
   local own, items = group[2], group[3]
-  local fields, field = { 'inc', 'now', 'due', 'kept', 'tail' }, {}
+  local fields, field = { 'inc', 'm' }, {}
   for _, index in ipairs(own) do
     local spec, f = specs[index], #fields + 1
     field[index], fields[f] = f, 'c:' .. spec[1]
@@ -302,11 +308,16 @@ for g, group in ipairs(asked[2]) do
   end
   local held = call('HMGET', t.H, unpack(fields))
   local known = held[1] == ARGV[1]
-  local now, due, views, reserved = 0, nil, {}, {}
+  local now, expired, m, views, reserved = 0, false, nil, {}, {}
   if known then
-    now = max(group[1] >= 0 and group[1] or started, tonumber(held[2]) or 0)
-    due = tonumber(held[3])
-    if due and due <= now then due = expire(t, now) end
+    m = open_meta(held[2])
+    t.m = m
+    now = max(group[1] >= 0 and group[1] or started, m.now)
+    m.now = now
+    if m.due > 0 and m.due <= now then
+      expire(t)
+      expired = true
+    end
     for _, index in ipairs(own) do
       local id, f = specs[index][1], field[index]
       local packed = t.changed[id] and pack_counter(t.c[id]) or held[f]
@@ -316,7 +327,7 @@ for g, group in ipairs(asked[2]) do
         t.changed[id] = nil
       end
     end
-    if due then
+    if m.due > 0 then
       local keys, at = {}, 1
       while at <= #items do
         if items[at] == 1 then keys[#keys + 1] = items[at + 2] end
@@ -330,8 +341,7 @@ for g, group in ipairs(asked[2]) do
     end
   end
 
-  local records, expiries, early = {}, {}, {}
-  local first_due, tail = due, tonumber(held[5]) or 0
+  local records, expiries, early, starts = {}, {}, {}, false
   local at = 1
   while at <= #items do
     local consumes, ttl, key, from = items[at] == 1, items[at + 1], items[at + 2], at + 4
@@ -383,10 +393,11 @@ for g, group in ipairs(asked[2]) do
           local r = #records
           records[r + 1], records[r + 2] = key, pack_reservation(expires, 1, charges)
           local list = early
-          if expires >= tail then list, tail = expiries, expires end
+          if expires >= m.tail then list, m.tail = expiries, expires end
           local e = #list
           list[e + 1], list[e + 2] = text(expires), key
-          first_due = first_due and min(first_due, expires) or expires
+          starts = starts or m.due == 0
+          m.due = m.due > 0 and min(m.due, expires) or expires
         end
         out[n + 1], out[n + 2], out[n + 3], out[n + 4], out[n + 5] = 2, allowed, repeated, now, expires
         n = n + 5
@@ -402,21 +413,17 @@ for g, group in ipairs(asked[2]) do
     if #expiries > 0 then call('RPUSH', t.X, unpack(expiries)) end
     if #early > 0 then call('ZADD', t.Y, unpack(early)) end
   end
-  local meta = {}
+  local changes = {}
   for index, v in pairs(views) do
     if v.changed then
-      local m = #meta
-      meta[m + 1], meta[m + 2] = 'c:' .. specs[index][1], packed_view(v)
+      local c = #changes
+      changes[c + 1], changes[c + 2] = 'c:' .. specs[index][1], packed_view(v)
     end
   end
-  if #meta > 0 or next(t.changed) or (known and due ~= tonumber(held[3])) then
-    local m = #meta
-    meta[m + 1], meta[m + 2] = 'now', text(now)
-    if first_due then meta[m + 3], meta[m + 4] = 'due', text(first_due) end
-    if #expiries > 0 then meta[#meta + 1], meta[#meta + 2] = 'tail', text(tail) end
-    local again = not due or started - (tonumber(held[4]) or 0) > KEEP_AGAIN_MS
-    if again then meta[#meta + 1], meta[#meta + 2] = 'kept', text(started) end
-    save(t, meta)
+  if #changes > 0 or expired then
+    local again = starts or started - m.kept > KEEP_AGAIN_MS
+    if again then m.kept = started end
+    save(t, changes)
     if again then keep(t) end
   end
 end
@@ -432,7 +439,12 @@ return table.concat(answers)
 export const TENANT_LUA = `${STATE_LUA}
 local t = tenant(1)
 local op, q = ARGV[1], cjson.decode(ARGV[2])
-local function loaded() return call('HGET', t.H, 'inc') == q.incarnation end
+local function loaded()
+  local held = call('HMGET', t.H, 'inc', 'm')
+  if held[1] ~= q.incarnation then return false end
+  t.m = open_meta(held[2])
+  return true
+end
 
 local function set_totals()
   for _, set in ipairs(q.totals) do
@@ -448,9 +460,10 @@ local ops = {}
 function ops.load()
   if not loaded() then
     call('DEL', t.H, t.R, t.X, t.Y)
-    call('HSET', t.H, 'inc', q.incarnation, 'seq', text(q.seq), 'kept', text(redis_now()))
+    call('HSET', t.H, 'inc', q.incarnation)
+    t.m = { seq = q.seq, now = 0, due = 0, kept = redis_now(), tail = 0 }
   end
-  local due = tonumber(call('HGET', t.H, 'due'))
+  local m = t.m
   for _, one in ipairs(q.counters) do
     if not counter(t, one.counter) then
       local c, held = { one.blockedUntil }, bounds(t, one.counter)
@@ -467,18 +480,19 @@ function ops.load()
           local key = '!lost|' .. one.counter .. '|' .. text(from.start)
           call('HSET', t.R, key, pack_reservation(from.boundUntil, 1, { one.counter, from.start, from.bound, 1 }))
           call('ZADD', t.Y, text(from.boundUntil), key)
-          due = due and min(due, from.boundUntil) or from.boundUntil
+          m.due = m.due > 0 and min(m.due, from.boundUntil) or from.boundUntil
         end
       end
     end
   end
-  save(t, due and { 'due', text(due) } or {})
+  save(t, {})
   keep(t)
   return 1
 end
 
 function ops.repair()
-  if not loaded() or q.seq <= tonumber(call('HGET', t.H, 'seq')) then return 0 end
+  if not loaded() or q.seq <= t.m.seq then return 0 end
+  t.m.seq = q.seq
   for _, one in ipairs(q.counters) do
     local c = counter(t, one.counter)
     if c and one.settles then
@@ -489,15 +503,15 @@ function ops.repair()
       t.changed[one.counter] = true
     end
   end
-  save(t, { 'seq', text(q.seq) })
+  save(t, {})
   return 1
 end
 
 function ops.settle()
   if not loaded() then return 'unknown' end
-  local seq = tonumber(call('HGET', t.H, 'seq'))
-  if seq >= q.seq then return 'applied' end
-  if seq < q.previousSeq then return 'behind' end
+  if t.m.seq >= q.seq then return 'applied' end
+  if t.m.seq < q.previousSeq then return 'behind' end
+  t.m.seq = q.seq
   local force = {}
   for _, id in ipairs(q.inForce) do force[id] = true end
   for _, field in ipairs(call('HKEYS', t.H)) do
@@ -525,12 +539,12 @@ function ops.settle()
     end
   end
   set_totals()
-  save(t, { 'seq', text(q.seq) })
+  save(t, {})
   return 'applied'
 end
 
 function ops.correct()
-  if not loaded() or tonumber(call('HGET', t.H, 'seq')) ~= q.seq then return 0 end
+  if not loaded() or t.m.seq ~= q.seq then return 0 end
   set_totals()
   save(t, {})
   return 1
@@ -554,9 +568,9 @@ end
 
 function ops.release()
   if not loaded() then return 0 end
-  local now = max(q.now or redis_now(), tonumber(call('HGET', t.H, 'now') or 0))
-  local due = tonumber(call('HGET', t.H, 'due'))
-  if due and due <= now then due = expire(t, now) end
+  local m = t.m
+  m.now = max(q.now or redis_now(), m.now)
+  if m.due > 0 and m.due <= m.now then expire(t) end
   local packed = call('HGET', t.R, q.reservation)
   local _, open, charges
   if packed then _, open, charges = open_reservation(packed) end
@@ -565,12 +579,12 @@ function ops.release()
     call('HDEL', t.R, q.reservation)
     call('ZREM', t.Y, q.reservation)
   end
-  save(t, due and { 'now', text(now), 'due', text(due) } or { 'now', text(now) })
+  save(t, {})
   return open == 1 and 1 or 0
 end
 
 function ops.position()
-  return loaded() and call('HGET', t.H, 'seq') or false
+  return loaded() and text(t.m.seq) or false
 end
 
 return ops[op]()
@@ -578,13 +592,15 @@ return ops[op]()
 
 /**
  * Names the unbroken life of the store. KEYS: 1 the incarnation; ARGV: 1 the server's run id, 2 a new name. What another run
- * of the server wrote (a restart from disk, a failover) is replaced: it may be an older state. A name ends with when it began, ms.
+ * of the server wrote (a restart from disk, a failover) is replaced: it may be an older state. Answers the name, and when it
+ * began, ms.
  */
 export const INCARNATION_LUA = `
 local held = redis.call('GET', KEYS[1])
-if held and string.sub(held, 1, #ARGV[1] + 1) == ARGV[1] .. ':' then return held end
-local t = redis.call('TIME')
-local name = ARGV[1] .. ':' .. ARGV[2] .. ':' .. t[1] .. string.sub('000000' .. t[2], -6, -4)
-redis.call('SET', KEYS[1], name)
-return name
+if not held or string.sub(held, 1, #ARGV[1] + 1) ~= ARGV[1] .. ':' then
+  local t = redis.call('TIME')
+  held = ARGV[1] .. ':' .. ARGV[2] .. ':' .. t[1] .. string.sub('000000' .. t[2], -6, -4)
+  redis.call('SET', KEYS[1], held)
+end
+return { string.match(held, ':(.*):(%d+)$') }
 `;

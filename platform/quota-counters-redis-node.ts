@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { Redis } from "ioredis";
 import {
   CountersUnavailable,
@@ -32,6 +32,8 @@ export interface RedisNodeCounters extends QuotaCounters {
 /** Bounds remembered per counter: more than a window has buckets. */
 const BOUNDS_KEPT = 32;
 const KEYS_PER_TENANT = 4;
+/** Every tenant's counters carry the name, so that it must be short. */
+const INCARNATION_BYTES = 12;
 const CONNECT_TIMEOUT_MS = 2_000;
 const COMMAND_TIMEOUT_MS = 2_000;
 /** How far Redis' clock may be from where it was last plus the time passed here: beyond it, it jumped. */
@@ -63,9 +65,11 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
     const runId = /^run_id:(\w+)/m.exec(await redis.info("server"))?.[1];
     if (runId === undefined) throw new Error("Redis does not tell its run_id");
     assertNoEviction(await redis.info("memory"), options.url);
-    const name = await redis.eval(INCARNATION_LUA, 1, options.incarnationKey, runId, randomUUID());
-    if (typeof name !== "string") throw new Error("Redis gave no incarnation");
-    current = { name, since: Number(name.split(":")[2]), clock: clockAnchor(redisMs(await redis.time())) };
+    const fresh = randomBytes(INCARNATION_BYTES).toString("base64url");
+    const told = await redis.eval(INCARNATION_LUA, 1, options.incarnationKey, runId, fresh);
+    const [name, since] = Array.isArray(told) ? told.map(String) : [];
+    if (name === undefined || since === undefined) throw new Error("Redis gave no incarnation");
+    current = { name, since: Number(since), clock: clockAnchor(redisMs(await redis.time())) };
     return current;
   }
 

@@ -15,7 +15,7 @@ import { createTenantLimits } from "../../workers/quota/tenant-limits.js";
 const { values } = parseArgs({
   options: {
     "redis-url": { type: "string", default: "" },
-    /** gate, gate-denied, rebuild, limiter, evalsha */
+    /** gate, gate-denied, rebuild, limiter, evalsha; once: only one decision per tenant */
     of: { type: "string", default: "gate" },
     tenants: { type: "string", default: "1" },
     concurrent: { type: "string", default: "256" },
@@ -115,7 +115,7 @@ const latencies: number[] = [];
 let next = 0;
 let isOver = false;
 const workers = Array.from({ length: Number(values.concurrent) }, async () => {
-  while (!isOver) {
+  while (!isOver && values.of !== "once") {
     const began = performance.now();
     next += 1;
     await measured.decide(next);
