@@ -14,6 +14,8 @@ export interface Config {
   readonly kafkaReplicationFactor: number;
   /** Undefined: counters in process and queues on PostgreSQL. */
   readonly redisUrl: string | undefined;
+  /** Where quota's counters are: nodes of a cluster, or `redisUrl`. Empty: in process. */
+  readonly quotaRedisUrls: readonly string[];
   /** A PostgreSQL server (any database of it); undefined: an embedded one in the data directory. */
   readonly databaseUrl: string | undefined;
   /** Keeps several installations on the same servers apart: part of database, topic, queue and counter names. */
@@ -48,7 +50,8 @@ export function parseConfig(env: Env): Config {
   const problems: string[] = [];
   const read = reader(env, problems);
   const kafkaBrokers = read.list("METRLY_KAFKA_BROKERS");
-  const redisUrl = read.url("METRLY_REDIS_URL", ["redis:", "rediss:"]);
+  const redisUrl = read.url("METRLY_REDIS_URL", REDIS);
+  const quotaRedisUrls = read.urls("METRLY_QUOTA_REDIS_URLS", REDIS);
   const config: Config = {
     host: env.METRLY_HOST || "127.0.0.1",
     port: read.integer("METRLY_PORT", 4000, 0, 65_535),
@@ -59,6 +62,7 @@ export function parseConfig(env: Env): Config {
     kafkaBrokers,
     kafkaReplicationFactor: read.integer("METRLY_KAFKA_REPLICATION_FACTOR", 1, 1, 9),
     redisUrl,
+    quotaRedisUrls: quotaRedisUrls.length > 0 || redisUrl === undefined ? quotaRedisUrls : [redisUrl],
     databaseUrl: read.url("METRLY_DATABASE_URL", ["postgres:", "postgresql:"]),
     namespace: read.name("METRLY_NAMESPACE", DEFAULT_NAMESPACE),
     partitions: read.integer("METRLY_PARTITIONS", kafkaBrokers.length > 0 ? 64 : 4, 1, 1024),
@@ -88,8 +92,13 @@ export const databaseName = (config: Config, service: Service | "log" | "jobs"):
 export const DEFAULT_NAMESPACE = "metrly";
 
 const MIN_SECRET_LENGTH = 32;
+const REDIS = ["redis:", "rediss:"];
 const HTTP = ["http:", "https:"];
 const NAME = /^[a-z][a-z0-9_]{0,29}$/;
+
+const isUrl = (text: string, protocols: readonly string[]): boolean =>
+  URL.canParse(text) && protocols.includes(new URL(text).protocol);
+const startsOf = (protocols: readonly string[]): string => protocols.map((p) => `${p}//`).join(" or ");
 
 function reader(env: Env, problems: string[]) {
   return {
@@ -117,11 +126,14 @@ function reader(env: Env, problems: string[]) {
     url(name: string, protocols: readonly string[]): string | undefined {
       const text = env[name];
       if (text === undefined || text === "") return undefined;
-      const url = URL.canParse(text) ? new URL(text) : undefined;
-      if (url === undefined || !protocols.includes(url.protocol)) {
-        problems.push(`${name} must be a URL that starts with ${protocols.map((p) => `${p}//`).join(" or ")}`);
-      }
+      if (!isUrl(text, protocols)) problems.push(`${name} must be a URL that starts with ${startsOf(protocols)}`);
       return text;
+    },
+    urls(name: string, protocols: readonly string[]): readonly string[] {
+      const urls = this.list(name);
+      if (!urls.every((text) => isUrl(text, protocols)))
+        problems.push(`${name} must be a list of URLs that start with ${startsOf(protocols)}, separated by commas`);
+      return urls;
     },
     name(name: string, fallback: string): string {
       const text = env[name] || fallback;

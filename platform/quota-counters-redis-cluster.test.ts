@@ -24,11 +24,11 @@ describe.skipIf(!hasRedis)("Redis Cluster", () => {
   afterAll(() => cluster.stop());
 
   quotaCountersConformance("Redis Cluster", () =>
-    createRedisQuotaCounters({ url: cluster.url, prefix: randomUUID(), onError }),
+    createRedisQuotaCounters({ urls: [cluster.url], prefix: randomUUID(), onError }),
   );
 
   test("a failover is a loss to the tenants of its slots and to nobody else", async () => {
-    const counters = await createRedisQuotaCounters({ url: cluster.url, prefix: randomUUID(), onError });
+    const counters = await createRedisQuotaCounters({ urls: [cluster.url], prefix: randomUUID(), onError });
     const tenantIds = Array.from({ length: 40 }, (_, n) => `tenant-${n}`);
     const load = async (tenantId: string) => {
       const [{ name } = { name: "" }] = await counters.incarnations([tenantId]);

@@ -1,12 +1,13 @@
 import calculateSlot from "cluster-key-slot";
 import { Redis } from "ioredis";
 import { CountersUnavailable, type QuotaCounters } from "./quota-counters.js";
+import { forwardingCounters } from "./quota-counters-forward.js";
 import { createRedisNodeCounters, type RedisNodeCounters } from "./quota-counters-redis-node.js";
 import { EvictionError } from "./redis-eviction.js";
 
 export interface RedisClusterOptions {
-  /** Of any node. */
-  readonly url: string;
+  /** Of any nodes: the others are found from these. */
+  readonly urls: readonly string[];
   readonly onError: (error: unknown) => void;
   readonly prefix: string;
 }
@@ -25,8 +26,8 @@ interface Node {
 
 /**
  * Counters in a Redis Cluster, a tenant's in the slot of its id. Each master is a store of its own with its own incarnation and
- * clock, so that losing one, a failover or a slot that moves is a loss to its tenants and to nobody else. Throws when the
- * cluster's slots are not all served, or a node may evict keys.
+ * clock, so that losing one, a failover or a slot that moves is a loss to its tenants and to nobody else. Throws when no node
+ * answers, or one may evict keys.
  */
 export async function openRedisClusterCounters(options: RedisClusterOptions): Promise<QuotaCounters> {
   const { prefix, onError } = options;
@@ -38,7 +39,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
 
   /** Reads who serves which slot from the first node that answers. */
   async function readOwners(): Promise<(string | undefined)[]> {
-    const urls = new Set([...nodes.keys(), options.url]);
+    const urls = new Set([...nodes.keys(), ...options.urls]);
     let failure: unknown;
     for (const url of urls) {
       try {
@@ -137,12 +138,11 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
   }
 
   await refresh();
-  if (owners.length < SLOTS || owners.includes(undefined))
-    throw new Error("the Redis Cluster does not serve all of its slots");
   const timer = setInterval(() => void refreshSoon(), REFRESH_INTERVAL_MS).unref();
 
-  return {
-    incarnations: (tenantIds) => gathered(tenantIds, (ids, counters) => counters.incarnations(ids)),
+  return forwardingCounters({
+    at,
+    gathered,
     /** Every master must answer: tenants of one that does not are denied. */
     async now() {
       const times = await Promise.all([...nodes.values()].map(({ counters }) => counters.now())).catch(
@@ -153,25 +153,13 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
       );
       return Math.max(...times);
     },
-    decide: (request) => at(request.tenantId, (counters) => counters.decide(request)),
-    load: (load) => at(load.tenantId, (counters) => counters.load(load)),
-    repair: (load) => at(load.tenantId, (counters) => counters.repair(load)),
-    settle: (request) => at(request.tenantId, (counters) => counters.settle(request)),
-    correct: (tenantId, seq, totals) => at(tenantId, (counters) => counters.correct(tenantId, seq, totals)),
-    grant: (tenantId, grants) => at(tenantId, (counters) => counters.grant(tenantId, grants)),
-    release: (tenantId, reservation, now) => at(tenantId, (counters) => counters.release(tenantId, reservation, now)),
-    positions: (tenantIds) => gathered(tenantIds, (ids, counters) => counters.positions(ids)),
-    remember: (tenantId, texts) => at(tenantId, (counters) => counters.remember(tenantId, texts)),
-    recall: (tenantId) => at(tenantId, (counters) => counters.recall(tenantId)),
-    save: () => ({ incarnation: "", tenants: new Map() }),
-    restore: () => false,
     async stop() {
       stopped = true;
       clearInterval(timer);
       await refreshing;
       for (const { counters } of nodes.values()) await counters.stop();
     },
-  };
+  });
 }
 
 /** The slot of a tenant's keys: the id is their hash tag. */

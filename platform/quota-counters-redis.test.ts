@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { hasRedis, redisUrl } from "../tests/servers/servers.js";
+import { startRedis } from "../tests/servers/private-servers.js";
+import { hasRedis, redisUrl, waitFor } from "../tests/servers/servers.js";
 import { quotaCountersConformance } from "./quota-counters.conformance.js";
 import { CountersUnavailable } from "./quota-counters.js";
 import { createRedisQuotaCounters } from "./quota-counters-redis.js";
@@ -9,12 +10,12 @@ const onError = (): void => undefined;
 
 describe.skipIf(!hasRedis)("Redis", () => {
   const prefix = `test:${randomUUID()}`;
-  quotaCountersConformance("Redis", () => createRedisQuotaCounters({ url: redisUrl(), prefix, onError }));
+  quotaCountersConformance("Redis", () => createRedisQuotaCounters({ urls: [redisUrl()], prefix, onError }));
 
   test("two processes see one incarnation; what is lost gets another", async () => {
     const own = `test:${randomUUID()}`;
     const [a, b] = await Promise.all(
-      [1, 2].map(() => createRedisQuotaCounters({ url: redisUrl(), prefix: own, onError })),
+      [1, 2].map(() => createRedisQuotaCounters({ urls: [redisUrl()], prefix: own, onError })),
     );
     if (a === undefined || b === undefined) throw new Error("not started");
     const [before = { name: "", since: 0 }] = await a.incarnations(["t"]);
@@ -33,8 +34,24 @@ describe.skipIf(!hasRedis)("Redis", () => {
   });
 
   test("a connection that is down says so at once instead of queueing", async () => {
-    const counters = await createRedisQuotaCounters({ url: redisUrl(), prefix, onError });
+    const counters = await createRedisQuotaCounters({ urls: [redisUrl()], prefix, onError });
     await counters.stop();
     await expect(counters.incarnations(["t"])).rejects.toBeInstanceOf(CountersUnavailable);
+  });
+
+  test("a server that is not there yet is found when it comes; one that evicts is refused, then too", async () => {
+    const server = await startRedis();
+    await server.kill("SIGKILL");
+    const counters = await createRedisQuotaCounters({ urls: [server.url], prefix, onError });
+    await expect(counters.now()).rejects.toBeInstanceOf(CountersUnavailable);
+    await server.restart();
+    await waitFor(() => counters.now(), { what: "the counters to answer" });
+    await counters.stop();
+    await server.stop();
+
+    const evicting = await startRedis({ flags: ["--save", "", "--maxmemory-policy", "allkeys-lru"] });
+    const refused = createRedisQuotaCounters({ urls: [evicting.url], prefix, onError });
+    await expect(refused).rejects.toThrow('"noeviction"');
+    await evicting.stop();
   });
 });

@@ -155,7 +155,7 @@ async function run(counters: QuotaCounters, tenantId: string, steps: readonly St
 describe.skipIf(!hasRedis)("quota counters", () => {
   test("answer the same in process and in Redis, whatever is asked of them", async () => {
     const redis = await createRedisQuotaCounters({
-      url: redisUrl(),
+      urls: [redisUrl()],
       prefix: `test:${randomUUID()}`,
       onError: () => undefined,
     });

@@ -2,14 +2,8 @@ import { parseArgs } from "node:util";
 import { Redis } from "ioredis";
 import { RateLimiterRedis } from "rate-limiter-flexible";
 import { Decimal } from "#kernel/decimal.js";
-import { systemClock } from "#platform/clock.js";
-import { createRedisQuotaCounters } from "#platform/quota-counters-redis.js";
-import { createBounds } from "../../workers/quota/bounds.js";
-import { createGate } from "../../workers/quota/gate.js";
-import { createCounterLoader } from "../../workers/quota/loader.js";
+import { openGate } from "../../workers/quota/gate.testing.js";
 import { openWorld } from "../../workers/quota/quota-world.testing.js";
-import { createQuotaStore } from "../../workers/quota/store.js";
-import { createTenantLimits } from "../../workers/quota/tenant-limits.js";
 
 // Decisions in one process against real Redis; prints one line of JSON.
 const { values } = parseArgs({
@@ -46,27 +40,17 @@ async function gate(limit: string): Promise<Decider> {
   world.meter("calls");
   world.plan("bench", [{ limit, window: "MINUTE" }]);
   for (let n = 0; n < tenants; n += 1) world.tenant(`t${n}`, "bench");
-  const counters = await createRedisQuotaCounters({ url, prefix: world.namespace, onError: console.error });
-  const store = createQuotaStore(world.database, () => 0);
-  const limits = createTenantLimits(world.tenancy, systemClock);
-  const opened = createGate({
-    counters,
-    limits,
-    loader: createCounterLoader(counters, world.database, limits),
-    bounds: createBounds(counters, store),
-    onDenied: () => undefined,
-    onUnavailable: console.error,
-  });
+  const { database, tenancy, namespace: prefix } = world;
+  const opened = await openGate({ database, tenancy, redisUrls: [url], prefix, onError: console.error });
   const one = new Decimal(1);
   return {
     decide: (n) =>
-      opened.consume({
+      opened.gate.consume({
         ...{ tenantId: `t${Math.abs(n * 7_919) % tenants}`, meter: "calls", amount: one },
         ...{ idempotencyKey: `k${n}`, ttlMs: 300_000 },
       }),
     async stop() {
-      await counters.stop();
-      await store.stop();
+      await opened.stop();
       await world.close();
     },
   };

@@ -15,6 +15,8 @@ export interface PrivatePostgres extends ServerProcess {
 
 export interface PrivateRedis extends ServerProcess {
   readonly url: string;
+  /** Where it keeps what it persists. */
+  readonly dir: string;
 }
 
 export interface PrivateKafka extends ServerProcess {
@@ -81,7 +83,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<PrivateRed
       dir,
       readyLine: /Ready to accept connections/,
     });
-    return { ...server, url: `redis://127.0.0.1:${port}` };
+    return { ...server, url: `redis://127.0.0.1:${port}`, dir };
   });
 }
 

@@ -132,8 +132,8 @@ export async function startQuota(context: RoomContext): Promise<Room> {
 }
 
 function openCounters(context: RoomContext, onError: (error: unknown) => void): Promise<QuotaCounters> | QuotaCounters {
-  const { redisUrl, namespace } = context.config;
-  if (redisUrl !== undefined) return createRedisQuotaCounters({ url: redisUrl, prefix: `${namespace}:quota`, onError });
+  const { quotaRedisUrls: urls, namespace } = context.config;
+  if (urls.length > 0) return createRedisQuotaCounters({ urls, prefix: `${namespace}:quota`, onError });
   return createMemoryQuotaCounters(context.clock, {
     ...(context.clock === systemClock && { steadyMs: () => performance.now() }),
   });

@@ -55,7 +55,11 @@ export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions 
   };
 
   const context = (): RoomContext => ({
-    config: { ...parseConfig({}), redisUrl, namespace, partitions: PARTITIONS },
+    config: {
+      ...parseConfig({}),
+      quotaRedisUrls: redisUrl === undefined ? [] : [redisUrl],
+      ...{ namespace, partitions: PARTITIONS },
+    },
     clock,
     logger,
     metrics: new Registry(),

@@ -27,7 +27,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
   beforeEach(async () => {
     room = await world.startRoom();
     counters = await createRedisQuotaCounters({
-      url: redisUrl(),
+      urls: [redisUrl()],
       prefix: `${world.namespace}:quota`,
       onError: () => undefined,
     });
