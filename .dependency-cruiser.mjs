@@ -46,6 +46,12 @@ export default {
       { path: "^workers/", pathNot: "^workers/billing/verifier/" },
     ),
     deny(
+      "sdk-stands-alone",
+      "it is published on its own, without dependencies",
+      { path: "^sdk/" },
+      { pathNot: "^sdk/" },
+    ),
+    deny(
       "oracle-is-separate",
       "it judges the product, so it shares no code with it",
       { path: "^tests/oracle/" },

@@ -2,6 +2,7 @@
 FROM node:20.20-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
+COPY sdk/package.json ./sdk/
 RUN npm ci --include=dev --no-audit --no-fund
 COPY . .
 # A role never starts the embedded database: its binaries are a third of the image.
@@ -18,6 +19,7 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/prisma ./prisma
 COPY --from=build /app/gateway/explorer ./gateway/explorer
+COPY --from=build /app/schema/graphql ./schema/graphql
 COPY --from=build /app/dist ./dist
 USER node
 ENTRYPOINT ["node", "dist/cli/metrly.js"]

@@ -1,0 +1,43 @@
+import { denial, type Guarded, type GuardOptions, guard } from "./guard.js";
+import type { Quota } from "./quota.js";
+
+interface Request {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+interface Response {
+  readonly statusCode: number;
+  status(code: number): Response;
+  set(headers: Readonly<Record<string, string>>): unknown;
+  type(name: string): Response;
+  send(body: string): unknown;
+  once(event: "finish", listener: () => void): unknown;
+  readonly locals: Record<string, unknown>;
+}
+
+/**
+ * Express middleware: lets a request through if its quota has room, else answers 429. The handler finds the decision and the key
+ * in `response.locals.quota`. What a failed request (5xx) had reserved is given back.
+ */
+export function quotaMiddleware<R extends Request>(quota: Quota, options: GuardOptions<R>) {
+  return (request: R, response: Response, next: (error?: unknown) => void): void => {
+    guard(quota, request, options).then((guarded: Guarded) => {
+      const { decision, idempotencyKey } = guarded;
+      response.set(decision.headers);
+      if (!decision.allowed) {
+        response
+          .status(429)
+          .type("application/problem+json")
+          .send(JSON.stringify(denial(decision)));
+        return;
+      }
+      response.locals.quota = guarded;
+      response.once("finish", () => {
+        if (response.statusCode < 500) return;
+        const tenantId = options.tenantId?.(request);
+        // If it fails, the reservation ends by itself.
+        quota.release({ idempotencyKey, ...(tenantId !== undefined && { tenantId }) }).catch(() => undefined);
+      });
+      next();
+    }, next);
+  };
+}

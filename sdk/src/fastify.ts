@@ -1,0 +1,44 @@
+import { denial, type Guarded, type GuardOptions, guard } from "./guard.js";
+import type { Quota } from "./quota.js";
+
+interface Request {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+interface Reply {
+  readonly statusCode: number;
+  code(status: number): Reply;
+  headers(values: Readonly<Record<string, string>>): Reply;
+  type(name: string): Reply;
+  send(body: string): unknown;
+  readonly raw: { once(event: "finish", listener: () => void): unknown };
+}
+
+const decisions = new WeakMap<object, Guarded>();
+
+/** The decision and the key of a request that `quotaHook` let through. */
+export const quotaOf = (request: object): Guarded | undefined => decisions.get(request);
+
+/**
+ * Fastify `preHandler`: lets a request through if its quota has room, else answers 429. The handler finds the decision by
+ * `quotaOf(request)`. What a failed request (5xx) had reserved is given back.
+ */
+export function quotaHook<R extends Request>(quota: Quota, options: GuardOptions<R>) {
+  return async (request: R, reply: Reply): Promise<unknown> => {
+    const guarded = await guard(quota, request, options);
+    const { decision, idempotencyKey } = guarded;
+    reply.headers(decision.headers);
+    if (!decision.allowed)
+      return reply
+        .code(429)
+        .type("application/problem+json")
+        .send(JSON.stringify(denial(decision)));
+    decisions.set(request, guarded);
+    reply.raw.once("finish", () => {
+      if (reply.statusCode < 500) return;
+      const tenantId = options.tenantId?.(request);
+      // If it fails, the reservation ends by itself.
+      quota.release({ idempotencyKey, ...(tenantId !== undefined && { tenantId }) }).catch(() => undefined);
+    });
+    return undefined;
+  };
+}

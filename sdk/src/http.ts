@@ -1,0 +1,60 @@
+/** A refusal of Metrly's, as its problem document tells it: https://www.rfc-editor.org/rfc/rfc9457. */
+export class MetrlyError extends Error {
+  override readonly name = "MetrlyError";
+  /** One of the closed list in docs/errors.md; "HTTP_ERROR" for an answer that is not Metrly's. */
+  readonly code: string;
+  readonly status: number;
+  /** When to try again, ms from now; undefined: Metrly did not say. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: string, message: string, status: number, retryAfterMs?: number) {
+    super(message);
+    this.code = code;
+    this.status = status;
+    this.retryAfterMs = retryAfterMs;
+  }
+
+  /** Whether the same request may succeed later. */
+  get isTemporary(): boolean {
+    return this.status >= 500 || this.status === 429 || this.status === 408;
+  }
+}
+
+export interface Connection {
+  /** Metrly's address, e.g. `https://metrly.example.com`. */
+  readonly url: string;
+  /** An API key, or for the control plane a token. */
+  readonly apiKey: string;
+  /** Another `fetch`, e.g. with a proxy. */
+  readonly fetch?: typeof fetch;
+}
+
+/** Posts JSON; resolves with a 2xx answer or one of `also`. Throws `MetrlyError`, or what `fetch` throws when nobody answers. */
+export async function post(
+  { url, apiKey, fetch: ownFetch }: Connection,
+  path: string,
+  body: string,
+  options: { readonly contentType?: string; readonly signal?: AbortSignal; readonly also?: readonly number[] } = {},
+): Promise<Response> {
+  const response = await (ownFetch ?? fetch)(`${url.replace(/\/$/, "")}${path}`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${apiKey}`, "content-type": options.contentType ?? "application/json" },
+    body,
+    ...(options.signal !== undefined && { signal: options.signal }),
+  });
+  if (response.ok || options.also?.includes(response.status)) return response;
+  const problem: unknown = await response.json().catch(() => undefined);
+  const { code, detail } = typeof problem === "object" && problem !== null ? (problem as Problem) : {};
+  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+  throw new MetrlyError(
+    code ?? "HTTP_ERROR",
+    detail ?? `Metrly answered ${response.status}`,
+    response.status,
+    Number.isFinite(seconds) ? seconds * 1000 : undefined,
+  );
+}
+
+interface Problem {
+  readonly code?: string;
+  readonly detail?: string;
+}

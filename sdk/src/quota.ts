@@ -1,0 +1,95 @@
+import { type Connection, MetrlyError, post } from "./http.js";
+
+export interface QuotaRequest {
+  /** The meter; undefined: counts as a request only. */
+  readonly meter?: string;
+  /** Default: "1". Amounts that are not whole are safest as strings. */
+  readonly amount?: string | number;
+  /** The same key again answers the same and charges once. Use it as the id of the event that records the usage. */
+  readonly idempotencyKey: string;
+  /** How long it stays reserved without being recorded, s. Default: 300. */
+  readonly ttlSeconds?: number;
+  /** Needed with a platform key. */
+  readonly tenantId?: string;
+}
+
+export interface LimitReading {
+  readonly meter: string | null;
+  readonly window: "SECOND" | "MINUTE" | "HOUR" | "DAY" | "BILLING_PERIOD";
+  readonly kind: "SOFT" | "HARD";
+  readonly limit: string;
+  readonly used: string;
+  readonly reserved: string;
+  readonly remaining: string;
+  readonly resetAt: string;
+}
+
+export interface Decision {
+  readonly allowed: boolean;
+  /** Of Metrly's closed list, or UNREACHABLE: nobody answered in time, and `whenUnreachable` decided. */
+  readonly reason: string;
+  readonly reservationId?: string;
+  readonly expiresAt?: string;
+  readonly limits: readonly LimitReading[];
+  /** `RateLimit`, `RateLimit-Policy` and `Retry-After`, to be passed on. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface QuotaOptions {
+  /** What it means when Metrly does not answer: there is no right default, so it has to be said. */
+  readonly whenUnreachable: "allow" | "deny";
+  /** How long a decision may take, attempts together, ms. Default: 1,000. */
+  readonly timeoutMs?: number;
+}
+
+export interface Quota {
+  /** Reserves if every hard limit has room. Throws `MetrlyError` for a request that is wrong, never for an outage. */
+  consume(request: QuotaRequest): Promise<Decision>;
+  /** Looks, and charges nothing. */
+  check(request: Omit<QuotaRequest, "idempotencyKey">): Promise<Decision>;
+  /** Gives back what is still reserved under the key. */
+  release(request: { readonly idempotencyKey: string; readonly tenantId?: string }): Promise<boolean>;
+}
+
+const HEADERS = ["ratelimit", "ratelimit-policy", "retry-after"];
+const ATTEMPTS = 2;
+const DENIED = 429;
+
+export function createQuota(connection: Connection, { whenUnreachable, timeoutMs = 1_000 }: QuotaOptions): Quota {
+  async function decide(path: string, request: object): Promise<Decision> {
+    const deadline = AbortSignal.timeout(timeoutMs);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        // Each attempt has its part of the time: one that hangs leaves enough for another.
+        const signal = AbortSignal.any([deadline, AbortSignal.timeout((timeoutMs * attempt) / ATTEMPTS)]);
+        const response = await post(connection, path, JSON.stringify(request), { signal, also: [DENIED] });
+        if (!response.headers.get("content-type")?.startsWith("application/json"))
+          throw new MetrlyError("HTTP_ERROR", "not a decision of Metrly's", 503);
+        const body = (await response.json()) as Omit<Decision, "headers">;
+        return { ...body, headers: passedOn(response.headers) };
+      } catch (error) {
+        if (error instanceof MetrlyError && !error.isTemporary) throw error;
+        if (attempt === ATTEMPTS || deadline.aborted)
+          return { allowed: whenUnreachable === "allow", reason: "UNREACHABLE", limits: [], headers: {} };
+      }
+    }
+  }
+
+  return {
+    consume: (request) => decide("/v1/quota/consume", request),
+    check: (request) => decide("/v1/quota/check", request),
+    async release(request) {
+      const response = await post(connection, "/v1/quota/release", JSON.stringify(request));
+      return ((await response.json()) as { readonly released: boolean }).released;
+    },
+  };
+}
+
+function passedOn(headers: Headers): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const name of HEADERS) {
+    const value = headers.get(name);
+    if (value !== null) found[name] = value;
+  }
+  return found;
+}
