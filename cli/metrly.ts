@@ -4,6 +4,7 @@ import { SERVICES } from "#platform/room.js";
 import { watchAlerts } from "./alerts.js";
 import { reportFailure } from "./failure.js";
 import { explainDenial, reconcileQuota } from "./quota.js";
+import { rebuildBilling } from "./rebuild.js";
 import { republishLedger } from "./republish.js";
 import { sendUsage } from "./send.js";
 import type { Composition } from "./system.js";
@@ -83,6 +84,17 @@ alerts
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
   .action((options) => watchAlerts(options, process.env));
+
+program
+  .command("rebuild")
+  .description(
+    "derive billing's tables again from the ledger, beside the live ones, compare, and replace usage that differs",
+  )
+  .option("--tenant <id>", "only this tenant")
+  .option("--check", "only compare; exit code 1 when something differs")
+  .option("--json", "one JSON object per line")
+  .option("--url <url>", "billing's address (default: METRLY_BILLING_URL or http://127.0.0.1:METRLY_PORT)")
+  .action((options) => rebuildBilling(options, process.env));
 
 const verify = program.command("verify").description("check derived results against the ledger");
 verify

@@ -3,6 +3,7 @@ import { askGraph, type ConnectionOptions, findConnection } from "./connection.j
 import { Refusal } from "./failure.js";
 import { connectToRoom } from "./internal.js";
 import { bar } from "./send-progress.js";
+import { stepsOf } from "./steps.js";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -14,14 +15,12 @@ export interface ReconcileCommand {
 }
 
 interface Step {
-  readonly kind: "progress" | "difference" | "done" | "failed";
+  readonly kind: "progress" | "difference" | "done";
   readonly tenantId?: string;
   readonly seq?: number;
   readonly of?: number;
   readonly events?: number;
   readonly countersSkipped?: string;
-  readonly code?: string;
-  readonly detail?: string;
   readonly difference?: {
     readonly tenantId: string;
     readonly meter: string;
@@ -42,8 +41,7 @@ export async function reconcileQuota(options: ReconcileCommand, env: Env): Promi
     repair: options.repair === true ? "true" : "false",
   });
   const count = { tenants: 0, events: 0, differences: 0, left: 0 };
-  for await (const step of stepsOf(response)) {
-    if (step.kind === "failed") throw new Refusal(`${step.code}: ${step.detail}`);
+  for await (const step of stepsOf<Step>(response)) {
     if (step.kind === "progress" && process.stderr.isTTY)
       process.stderr.write(`\r\u001b[2K${bar((step.seq ?? 0) / Math.max(1, step.of ?? 1))} ${step.tenantId}`);
     if (step.kind === "difference") {
@@ -73,18 +71,6 @@ function describe({ kind, difference, tenantId, countersSkipped }: Step): void {
   process.stdout.write(
     `${difference.tenantId}  ${meter} per ${grain} from ${bucketStart}: the ledger says ${ledger}, quota's ${wrong} had ${found}${repaired ? " (repaired)" : ""}\n`,
   );
-}
-
-async function* stepsOf(response: Response): AsyncGenerator<Step> {
-  let text = "";
-  const decoder = new TextDecoder();
-  for await (const chunk of response.body ?? []) {
-    text += decoder.decode(chunk, { stream: true });
-    const lines = text.split("\n");
-    text = lines.pop() ?? "";
-    for (const line of lines) yield JSON.parse(line);
-  }
-  if (text !== "") throw new Refusal("The answer broke off: quota ended in the middle. Run it again.");
 }
 
 const DENIAL = /* GraphQL */ `

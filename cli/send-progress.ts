@@ -18,7 +18,7 @@ export function describeProgress({ rows, resumedRows, bytes, totalBytes, elapsed
   const done = `${rows.toLocaleString("en")} rows  ${rate.toLocaleString("en")} rows/s`;
   if (totalBytes === undefined || totalBytes === 0) return done;
   const share = Math.min(1, bytes / totalBytes);
-  const left = share > 0 && elapsedMs > 0 ? clock((elapsedMs / share) * (1 - share)) : "?";
+  const left = share > 0 && elapsedMs > 0 ? clockText((elapsedMs / share) * (1 - share)) : "?";
   return `${bar(share)}  ${done}  ETA ${left}`;
 }
 
@@ -28,7 +28,8 @@ export function bar(share: number): string {
   return `[${"#".repeat(filled)}${"-".repeat(BAR_WIDTH - filled)}] ${String(Math.floor(share * 100)).padStart(3)} %`;
 }
 
-function clock(ms: number): string {
+/** `0:05`, `1:02:03`. */
+export function clockText(ms: number): string {
   const seconds = Math.ceil(ms / 1000);
   const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
   const two = (n: number) => String(n).padStart(2, "0");

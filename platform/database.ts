@@ -26,6 +26,8 @@ export interface DatabaseOptions {
   /** Folder of Prisma migrations, applied before this resolves; several processes may do so at once. */
   readonly migrationsDir?: string;
   readonly maxConnections?: number;
+  /** Everything is found and made in this schema, which is created; default: the database's own. */
+  readonly schema?: string;
   readonly onError: (error: unknown) => void;
 }
 
@@ -35,7 +37,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.maxConnections ?? 8,
-    options: "-c timezone=UTC",
+    options: settingsOf(options.schema),
     connectionTimeoutMillis: 10_000,
   });
   // A connection that the pool has given up may still report its end, when nobody listens any more. Whoever used it has been
@@ -47,7 +49,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     if (!stopping) options.onError(error);
   });
   try {
-    if (options.migrationsDir !== undefined) await migrate(options.url, options.migrationsDir);
+    if (options.migrationsDir !== undefined) await migrate(options.url, options.migrationsDir, options.schema);
   } catch (error) {
     await pool.end();
     throw error;
@@ -83,6 +85,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       return pool.end();
     },
   };
+}
+
+const SCHEMA = /^[a-z][a-z0-9_]{0,62}$/;
+
+function settingsOf(schema: string | undefined): string {
+  if (schema === undefined) return "-c timezone=UTC";
+  if (!SCHEMA.test(schema)) throw new RangeError(`not the name of a schema: ${schema}`);
+  return `-c timezone=UTC -c search_path=${schema}`;
 }
 
 const INVALID_CATALOG_NAME = "3D000";
@@ -128,13 +138,14 @@ const MIGRATION_LOCK = 72707369;
  * Does what `prisma migrate deploy` does, without its engine binary: same table, checksums and lock, so that Prisma's own
  * commands agree on a machine that has them. A migration edited after it was applied is refused.
  */
-async function migrate(url: string, dir: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, options: "-c timezone=UTC" });
+async function migrate(url: string, dir: string, schema: string | undefined): Promise<void> {
+  const client = new pg.Client({ connectionString: url, options: settingsOf(schema) });
   // The statement that a cut connection breaks rejects; the event beside it, unheard, would end the process.
   client.on("error", () => undefined);
   await client.connect();
   try {
     await client.query("SELECT pg_advisory_lock($1)", [MIGRATION_LOCK]);
+    if (schema !== undefined) await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
     await client.query(`CREATE TABLE IF NOT EXISTS _prisma_migrations (
       id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at TIMESTAMPTZ,
       migration_name VARCHAR(255) NOT NULL, logs TEXT, rolled_back_at TIMESTAMPTZ,

@@ -9,6 +9,9 @@ export const IDENTITY_HEADER = "x-metrly-identity";
 /** `POST`: compares quota's totals and counters with the ledger, and repairs them; for operators. */
 export const QUOTA_RECONCILE_PATH = "/internal/quota/reconcile";
 
+/** `POST`: derives billing's tables again from the ledger and compares; for operators. */
+export const BILLING_REBUILD_PATH = "/internal/billing/rebuild";
+
 /** Who calls a room's internal API. Throws UNAUTHENTICATED, or FORBIDDEN for whoever is not of this installation. */
 export async function serviceIdentity(
   tokens: IdentityTokens,

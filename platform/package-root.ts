@@ -8,3 +8,6 @@ export function packageRoot(): string {
   while (!existsSync(path.join(folder, "package.json"))) folder = path.dirname(folder);
   return folder;
 }
+
+/** Where the migrations of a service's database are, or of `log`. */
+export const migrationsDirOf = (database: string): string => path.join(packageRoot(), "prisma", database, "migrations");

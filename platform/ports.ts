@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import path from "node:path";
 import type { Logger } from "pino";
 import { Registry } from "prom-client";
 import { TOPICS } from "#schema/topics.js";
@@ -16,7 +15,7 @@ import type { JobQueues } from "./job-queue.js";
 import { connectJobQueues } from "./job-queue-bullmq.js";
 import { createLedgerClient } from "./ledger-client.js";
 import { namespacedLog } from "./namespaced-log.js";
-import { packageRoot } from "./package-root.js";
+import { migrationsDirOf } from "./package-root.js";
 import { untilReachable } from "./reachable.js";
 import type { RoomContext, Service } from "./room.js";
 import { followTenancy } from "./tenancy-copy.js";
@@ -88,7 +87,7 @@ async function openAll(options: PortsOptions, onStop: OnStop): Promise<RoomConte
     ledger: createLedgerClient(options.ledgerUrl, identityTokens, processName),
     openDatabase: (service) =>
       untilReachable(`the database of ${service}`, logger, () =>
-        openDatabase({ url: databaseUrl(service), migrationsDir: migrationsOf(service), onError }),
+        openDatabase({ url: databaseUrl(service), migrationsDir: migrationsDirOf(service), onError }),
       ),
   };
 }
@@ -131,7 +130,7 @@ async function openLog(options: PortsOptions, databaseUrl: DatabaseUrl, onStop: 
     return config.namespace === DEFAULT_NAMESPACE ? log : namespacedLog(log, config.namespace);
   }
   const onError = (error: unknown) => logger.warn({ err: error }, "the event log reported an error");
-  const database = await openDatabase({ url: databaseUrl("log"), migrationsDir: migrationsOf("log"), onError });
+  const database = await openDatabase({ url: databaseUrl("log"), migrationsDir: migrationsDirOf("log"), onError });
   onStop(() => database.stop());
   const log = await connectPostgresLog({ database, onError });
   onStop(() => log.stop());
@@ -159,5 +158,3 @@ const noJobs = (): never => {
   throw new Error("this process was started without job queues");
 };
 const NO_JOBS: JobQueues = { queue: noJobs, work: noJobs, stop: async () => undefined };
-
-const migrationsOf = (database: Service | "log"): string => path.join(packageRoot(), "prisma", database, "migrations");

@@ -9,6 +9,7 @@ import {
   startPostgres,
 } from "../servers/private-servers.js";
 import { freePort } from "../servers/servers.js";
+import { expectDerived } from "../support/cli.js";
 import { type MetrlyProcess, startMetrly } from "../support/metrly.js";
 import {
   expectAccounted,
@@ -95,13 +96,14 @@ export async function postThrough(
 
 /** Acknowledged = accounted, nothing doubled, every total and every invoice is the oracle's; and nobody did anything for it. */
 export async function expectNothingLost(
-  { target }: Pick<FaultWorld, "target">,
+  { target, metrly, env }: Pick<FaultWorld, "target" | "metrly" | "env">,
   load: ProofOptions,
   events: readonly AcknowledgedEvent[],
 ): Promise<void> {
   await expectAccounted(target, load, events);
   await expectTotals(target, load, events);
   await expectInvoices(target, load, events);
+  await expectDerived(metrly, { METRLY_INTERNAL_SECRET: env.METRLY_INTERNAL_SECRET ?? "" });
 }
 
 /** Resident memory of a process, MiB; undefined where there is no /proc. */

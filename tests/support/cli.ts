@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import path from "node:path";
+import { expect } from "vitest";
 import { packageRoot } from "#platform/package-root.js";
 import type { MetrlyProcess } from "./metrly.js";
 
@@ -10,9 +11,18 @@ export interface Ended {
 }
 
 /** The built `metrly` command against a running Metrly, as its own administrator on the same machine. */
-export function runCli(metrly: MetrlyProcess, ...args: readonly string[]): Promise<Ended> {
+export function runCli(
+  metrly: MetrlyProcess,
+  args: readonly string[],
+  own: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
   const command = path.join(packageRoot(), "dist/cli/metrly.js");
-  const env = { PATH: process.env.PATH, METRLY_PORT: new URL(metrly.url).port, METRLY_DATA_DIR: metrly.dataDir };
+  const env = {
+    PATH: process.env.PATH,
+    METRLY_PORT: new URL(metrly.url).port,
+    METRLY_DATA_DIR: metrly.dataDir,
+    ...own,
+  };
   const child = spawn(process.execPath, [command, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   let [out, err] = ["", ""];
   child.stdout.on("data", (chunk: Buffer) => {
@@ -22,4 +32,18 @@ export function runCli(metrly: MetrlyProcess, ...args: readonly string[]): Promi
     err += chunk.toString("utf8");
   });
   return new Promise((resolve) => child.once("close", (code) => resolve({ code, out, err })));
+}
+
+/**
+ * What billing and quota have derived is what the ledger says: `metrly rebuild --check` finds the same bytes, and
+ * `metrly quota reconcile` no difference. `own`: what the installation was started with.
+ */
+export async function expectDerived(metrly: MetrlyProcess, own: Readonly<Record<string, string>> = {}): Promise<void> {
+  for (const args of [
+    ["rebuild", "--check"],
+    ["quota", "reconcile"],
+  ]) {
+    const { code, out, err } = await runCli(metrly, args, own);
+    expect([args.join(" "), code, code === 0 ? "" : out + err]).toEqual([args.join(" "), 0, ""]);
+  }
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { hasKafka, hasPostgres, hasRedis } from "../servers/servers.js";
+import { expectDerived } from "../support/cli.js";
 import { type Adapters, type MetrlyProcess, startMetrly } from "../support/metrly.js";
 import { randomOf } from "./load.js";
 import {
@@ -53,6 +54,7 @@ for (const { adapters, can } of CASES) {
       await expectAccounted(target, options, events);
       await expectTotals(target, options, events);
       await expectInvoices(target, options, events);
+      await expectDerived(metrly);
     }, 420_000);
   });
 }

@@ -57,7 +57,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
         foldEntries(entries, (type) => tenancy.metersOfType(type), backfilled),
       );
       for (const backfill of own) {
-        const { recordedAt } = entries[backfill.seq - first.seq] ?? first;
+        const { recordedAt } = entries.find((entry) => entry.seq === backfill.seq) ?? first;
         await applyBackfill(tx, options, partition, backfill, recordedAt, backfilled?.backfills ?? own);
       }
       return async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { formatDecimal, sumDecimals, ZERO } from "#kernel/decimal.js";
 import { formatMoney } from "#kernel/money.js";
 import { periodAt } from "#kernel/period.js";
+import { migrationsDirOf } from "#platform/package-root.js";
 import type { MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { hasPostgres } from "../../tests/servers/servers.js";
 import {
@@ -22,6 +23,7 @@ import {
   usage,
 } from "./billing-world.testing.js";
 import { planTerms, quantities } from "./derive.js";
+import { rebuild } from "./rebuild.js";
 import { chargeLines } from "./rules/invoice-lines.js";
 import { invoicedAmounts } from "./store/invoices.js";
 import { listEnded } from "./store/periods.js";
@@ -259,6 +261,16 @@ const lifeOf = (id: string) => {
   });
 };
 
+async function differencesAfterRebuild(world: BillingWorld, tenantId: string, ledger: TestLedger): Promise<unknown[]> {
+  const { database, tenancy, clock } = world;
+  const options = { database, tenancy, clock, ledger: ledgerClientOf([ledger]), partitions: PARTITIONS };
+  const beside = { migrationsDir: migrationsDirOf("billing"), onError: () => undefined };
+  const differences: unknown[] = [];
+  for await (const step of rebuild({ ...options, ...beside }, { tenantId, checkOnly: true }))
+    if (step.kind === "compared" && step.comparison.difference !== undefined) differences.push(step.comparison);
+  return differences;
+}
+
 describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
   const worlds: BillingWorld[] = [];
   let nextPartition = 0;
@@ -302,6 +314,7 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
         await world(1).close(tenantId);
         const [whole, split] = [await world(0).invoices(tenantId), await world(1).invoices(tenantId)];
         expect(split.map((i) => i.document)).toEqual(whole.map((i) => i.document));
+        expect(await differencesAfterRebuild(world(1), tenantId, ledger)).toEqual([]);
       }),
       { numRuns: RUNS },
     );

@@ -2,12 +2,14 @@ import type { LogConsumer } from "#platform/event-log.js";
 import { LogPositionError } from "#platform/event-log-position.js";
 import { startLedgerConsumer } from "#platform/ledger-consumer.js";
 import { startOutboxRelay } from "#platform/outbox.js";
+import { migrationsDirOf } from "#platform/package-root.js";
 import type { Readiness, Room, RoomContext } from "#platform/room.js";
 import { BILLING_EVENTS } from "#schema/topics.js";
 import { createAggregator } from "./aggregate.js";
 import { CLOSE_QUEUE, type CloseJob } from "./close-job.js";
 import { STUCK_AFTER_MS, startCloseWorker } from "./close-worker.js";
 import { createBillingMetrics } from "./metrics.js";
+import { registerRebuild } from "./rebuild-http.js";
 import { waitingCloses } from "./store/periods.js";
 import { createBillingSubgraph } from "./subgraph.js";
 import { startTestClocks } from "./test-clocks.js";
@@ -83,6 +85,11 @@ export async function startBilling(context: RoomContext): Promise<Room> {
     name: "billing",
     subgraph,
     readiness,
+    register: (app) =>
+      registerRebuild(app, {
+        ...{ database, tenancy, clock, onError, ledger: context.ledger, identityTokens: context.identityTokens },
+        ...{ partitions: context.config.partitions, migrationsDir: migrationsDirOf("billing") },
+      }),
     async begin() {
       consumer = await startLedgerConsumer({
         log: context.log,

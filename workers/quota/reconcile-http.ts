@@ -1,8 +1,8 @@
-import { Readable } from "node:stream";
 import type { FastifyInstance } from "fastify";
 import { MetrlyError } from "#kernel/errors.js";
 import type { IdentityTokens } from "#platform/identity.js";
 import { operatorIdentity, QUOTA_RECONCILE_PATH } from "#platform/internal-api.js";
+import { sendSteps } from "#platform/step-stream.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import { type ReconcileOptions, type ReconcileStep, reconcileTenant } from "./reconcile-tenant.js";
 
@@ -20,9 +20,7 @@ export function registerReconciliation(app: FastifyInstance, options: ReconcileR
     if (tenantId !== null && options.tenancy.tenant(tenantId) === undefined)
       throw new MetrlyError("NOT_FOUND", "There is no such tenant");
     const tenantIds = tenantId === null ? [...options.tenancy.tenants()].map(({ id }) => id) : [tenantId];
-    const steps = reconcileAll(options, tenantIds, searchParams.get("repair") === "true");
-    const lines = linesOf(steps, (error) => request.log.error({ err: error }, "reconciliation failed"));
-    return reply.type("application/x-ndjson").send(Readable.from(lines));
+    return sendSteps(reply, reconcileAll(options, tenantIds, searchParams.get("repair") === "true"));
   });
 }
 
@@ -32,16 +30,4 @@ async function* reconcileAll(
   repair: boolean,
 ): AsyncGenerator<ReconcileStep> {
   for (const tenantId of tenantIds) yield* reconcileTenant(options, tenantId, repair);
-}
-
-/** An error in the middle is the last line: the status has been sent by then. */
-async function* linesOf(steps: AsyncIterable<ReconcileStep>, onBug: (error: unknown) => void): AsyncGenerator<string> {
-  try {
-    for await (const step of steps) yield `${JSON.stringify(step)}\n`;
-  } catch (error) {
-    if (!(error instanceof MetrlyError)) onBug(error);
-    const known =
-      error instanceof MetrlyError ? error : new MetrlyError("INTERNAL", "Something went wrong on our side");
-    yield `${JSON.stringify({ kind: "failed", code: known.code, detail: known.message })}\n`;
-  }
 }

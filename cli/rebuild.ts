@@ -1,0 +1,99 @@
+import { BILLING_REBUILD_PATH } from "#platform/internal-api.js";
+import { Refusal } from "./failure.js";
+import { connectToRoom } from "./internal.js";
+import { bar, clockText } from "./send-progress.js";
+import { stepsOf } from "./steps.js";
+
+export interface RebuildCommand {
+  readonly tenant?: string;
+  readonly check?: boolean;
+  readonly json?: boolean;
+  readonly url?: string;
+}
+
+type Step =
+  | { readonly kind: "progress"; readonly entries: number; readonly of: number; readonly events: number }
+  | {
+      readonly kind: "compared";
+      readonly comparison: {
+        readonly name: string;
+        readonly rows: number;
+        readonly difference?: { readonly key: string; readonly live: string | null; readonly rebuilt: string | null };
+      };
+    }
+  | { readonly kind: "done"; readonly events: number; readonly differences: number; readonly replaced: boolean };
+
+const LINE_EVERY_MS = 5_000;
+
+/** `metrly rebuild`: derives billing's tables again from the ledger and compares. Refuses when a difference is left. */
+export async function rebuildBilling(
+  options: RebuildCommand,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const billing = await connectToRoom("billing", options.url, env);
+  const response = await billing.post(BILLING_REBUILD_PATH, {
+    ...(options.tenant !== undefined && { tenantId: options.tenant }),
+    check: options.check === true ? "true" : "false",
+  });
+  const out = progressOn(process.stderr);
+  let irreplaceable = 0;
+  for await (const step of stepsOf<Step>(response)) {
+    if (step.kind === "progress") out.show(step);
+    else if (options.json) process.stdout.write(`${JSON.stringify(step)}\n`);
+    if (step.kind === "compared") {
+      out.clear();
+      const { name, rows, difference } = step.comparison;
+      if (difference !== undefined && ["periods", "invoices"].includes(name)) irreplaceable += 1;
+      if (!options.json) process.stdout.write(`${describe(name, rows, difference)}\n`);
+    }
+    if (step.kind === "done") finish(step, irreplaceable, options.json === true);
+  }
+}
+
+function finish(
+  { events, differences, replaced }: Extract<Step, { kind: "done" }>,
+  irreplaceable: number,
+  quiet: boolean,
+): void {
+  const told = `derived again from ${events.toLocaleString("en")} events: ${differences === 0 ? "the same, byte for byte" : `${differences} differences`}`;
+  if (!quiet) process.stdout.write(`${told}${replaced ? "; what was derived again is in its place" : ""}\n`);
+  if (irreplaceable > 0)
+    throw new Refusal(
+      "Closed periods or invoices differ from the ledger. They are never replaced: verify them one by one.",
+    );
+  if (differences > 0 && !replaced)
+    throw new Refusal(
+      "Usage differs from the ledger. Run it without --check to put what was derived again in its place.",
+    );
+}
+
+function describe(
+  name: string,
+  rows: number,
+  difference: { readonly key: string; readonly live: string | null; readonly rebuilt: string | null } | undefined,
+): string {
+  if (difference === undefined) return `${name}: ${rows.toLocaleString("en")} rows, the same`;
+  const { key, live, rebuilt } = difference;
+  return `${name}: first difference after ${rows.toLocaleString("en")} rows, at ${key}:\n  live:    ${live ?? "(missing)"}\n  rebuilt: ${rebuilt ?? "(missing)"}`;
+}
+
+/** In place on a terminal, as a line now and then otherwise. */
+function progressOn(out: NodeJS.WriteStream) {
+  const began = performance.now();
+  let shownAt = 0;
+  return {
+    show({ entries, of, events }: Extract<Step, { kind: "progress" }>): void {
+      const now = performance.now();
+      if (!out.isTTY && now - shownAt < LINE_EVERY_MS) return;
+      shownAt = now;
+      const share = of === 0 ? 1 : entries / of;
+      const left = share > 0 ? clockText(((now - began) / share) * (1 - share)) : "?";
+      const rate = Math.round((events * 1000) / Math.max(1, now - began)).toLocaleString("en");
+      const line = `${bar(share)}  ${events.toLocaleString("en")} events  ${rate} events/s  ETA ${left}`;
+      out.write(out.isTTY ? `\r\u001b[2K${line}` : `${line}\n`);
+    },
+    clear(): void {
+      if (out.isTTY) out.write("\r\u001b[2K");
+    },
+  };
+}

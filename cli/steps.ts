@@ -1,0 +1,27 @@
+import { Refusal } from "./failure.js";
+
+/** The steps of long work in a room, one JSON line each, as they arrive. Refuses with what made the work fail. */
+export async function* stepsOf<Step extends { readonly kind: string }>(response: Response): AsyncGenerator<Step> {
+  let text = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    const lines = text.split("\n");
+    text = lines.pop() ?? "";
+    for (const line of lines) yield checked<Step>(JSON.parse(line));
+  }
+  if (text !== "") throw new Refusal("The answer broke off: the room ended in the middle. Run it again.");
+}
+
+function checked<Step extends { readonly kind: string }>(step: Step | Failed): Step {
+  if (isFailed(step)) throw new Refusal(`${step.code}: ${step.detail}`);
+  return step;
+}
+
+interface Failed {
+  readonly kind: "failed";
+  readonly code: string;
+  readonly detail: string;
+}
+
+const isFailed = (step: { readonly kind: string }): step is Failed => step.kind === "failed";

@@ -1,0 +1,137 @@
+import type { Database, Transaction } from "#platform/database.js";
+
+/** A part of what billing derives, as rows whose text is the same whenever the content is. */
+export interface Content {
+  readonly name: string;
+  /** Whether it may be put in the place of the live one: what was told to a customer may not. */
+  readonly isReplaceable: boolean;
+  /** Rows of `key` and `content`, in the order of `key`; $1: the tenant, or null. */
+  readonly sql: string;
+  /** Keys that may be missing in the live tables: of what waits for its close there; $1 as above. */
+  readonly mayBeMissing?: string;
+}
+
+export interface Comparison {
+  readonly name: string;
+  readonly rows: number;
+  /** The first one; undefined: both are the same, byte for byte. */
+  readonly difference?: { readonly key: string; readonly live: string | null; readonly rebuilt: string | null };
+}
+
+const OF_TENANT = "($1::text IS NULL OR tenant_id = $1)";
+const CLOSING = `SELECT concat_ws(' ', tenant_id, start_at) AS key FROM billing_period WHERE status = 'CLOSING' AND ${OF_TENANT}`;
+
+/** Batch boundaries and wall-clock stamps are not content. */
+export const COMPARED: readonly Content[] = [
+  {
+    name: "usage",
+    isReplaceable: true,
+    // Between two watermarks deltas may lie together or apart: their sums are what counts.
+    sql: `SELECT concat_ws(' ', tenant_id, meter, hour, dimensions, value, recorded_hour, segment) AS key,
+                 concat_ws(' ', trim_scale(sum(quantity)), sum(event_count), max(last_event_at)) AS content
+            FROM (SELECT d.*, (SELECT count(*) FROM billing_period p WHERE p.tenant_id = d.tenant_id AND p.watermark < d.seq)
+                         AS segment FROM usage_delta d WHERE ${OF_TENANT}) AS delta
+           GROUP BY tenant_id, meter, hour, dimensions, value, recorded_hour, segment`,
+  },
+  {
+    name: "counts of events",
+    isReplaceable: true,
+    sql: `SELECT concat_ws(' ', tenant_id, hour) AS key, concat_ws(' ', counted, unmetered) AS content
+            FROM usage_count WHERE ${OF_TENANT}`,
+  },
+  {
+    name: "unmetered types",
+    isReplaceable: true,
+    sql: `SELECT concat_ws(' ', tenant_id, event_type) AS key, concat_ws(' ', event_count, last_at) AS content
+            FROM unmetered_type WHERE ${OF_TENANT}`,
+  },
+  {
+    name: "periods",
+    isReplaceable: false,
+    sql: `SELECT concat_ws(' ', tenant_id, start_at) AS key,
+                 concat_ws(' ', end_at, watermark, tenancy_version, plan_id, plan_version) AS content
+            FROM billing_period WHERE ${OF_TENANT}`,
+  },
+  {
+    name: "invoices",
+    isReplaceable: false,
+    sql: `SELECT concat_ws(' ', tenant_id, period_start) AS key, concat_ws(' ', ordinal, sha256, document) AS content
+            FROM invoice WHERE ${OF_TENANT}`,
+    mayBeMissing: CLOSING,
+  },
+];
+
+const ROWS_AT_ONCE = 1_000;
+
+interface Row {
+  readonly key: string;
+  readonly content: string;
+}
+
+/** Reads both in step, a thousand rows at a time, so that memory stays flat however much there is. */
+export async function firstDifference(
+  live: Transaction,
+  rebuilt: Transaction,
+  { name, sql, mayBeMissing }: Content,
+  tenantId: string | undefined,
+): Promise<Comparison> {
+  const scope = tenantId ?? null;
+  const excused = new Set(
+    mayBeMissing === undefined
+      ? []
+      : (await live.query<{ key: string }>(mayBeMissing, [scope])).rows.map(({ key }) => key),
+  );
+  const [one, other] = [rowsOf(live, sql, scope), rowsOf(rebuilt, sql, scope)];
+  let [a, b] = [await one.next(), await other.next()];
+  for (let rows = 0; ; rows += 1) {
+    const [left, right] = [a.done ? undefined : a.value, b.done ? undefined : b.value];
+    if (left === undefined && right === undefined) return { name, rows };
+    if (left?.key === right?.key && left?.content === right?.content) {
+      [a, b] = [await one.next(), await other.next()];
+      continue;
+    }
+    if (right !== undefined && excused.has(right.key) && left?.key !== right.key) {
+      b = await other.next();
+      continue;
+    }
+    const key = left === undefined || (right !== undefined && isBefore(right.key, left.key)) ? right?.key : left.key;
+    await Promise.all([one.return(undefined), other.return(undefined)]);
+    const contentOf = (row: Row | undefined) => (row?.key === key ? row?.content : undefined) ?? null;
+    return { name, rows, difference: { key: key ?? "", live: contentOf(left), rebuilt: contentOf(right) } };
+  }
+}
+
+/** In the order of bytes, as `COLLATE "C"` has it. */
+const isBefore = (a: string, b: string): boolean => Buffer.compare(Buffer.from(a), Buffer.from(b)) < 0;
+
+async function* rowsOf(tx: Transaction, sql: string, scope: string | null): AsyncGenerator<Row, undefined> {
+  await tx.query(`DECLARE content CURSOR FOR SELECT * FROM (${sql}) AS c ORDER BY key COLLATE "C"`, [scope]);
+  try {
+    for (;;) {
+      const { rows } = await tx.query<Row>(`FETCH ${ROWS_AT_ONCE} FROM content`);
+      yield* rows;
+      if (rows.length < ROWS_AT_ONCE) return undefined;
+    }
+  } finally {
+    await tx.query("CLOSE content");
+  }
+}
+
+/** Puts derived usage from the schema in the place of the live one. The caller holds the marks. */
+export async function replaceUsage(tx: Transaction, schema: string, tenantId: string | undefined): Promise<void> {
+  const columns = {
+    usage_delta: "tenant_id, seq, meter, hour, dimensions, value, quantity, event_count, last_event_at, recorded_hour",
+    usage_count: "tenant_id, hour, counted, unmetered",
+    unmetered_type: "tenant_id, event_type, event_count, last_at",
+  };
+  for (const [table, names] of Object.entries(columns)) {
+    await tx.query(`DELETE FROM ${table} WHERE ${OF_TENANT}`, [tenantId ?? null]);
+    await tx.query(`INSERT INTO ${table} (${names}) SELECT ${names} FROM ${schema}.${table} WHERE ${OF_TENANT}`, [
+      tenantId ?? null,
+    ]);
+  }
+}
+
+export async function dropSchema({ pool }: Database, schema: string): Promise<void> {
+  await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+}
