@@ -12,6 +12,8 @@ const shared = {
 };
 const limits = { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 } as const;
 
+const BUSY = ["tests/compose/*.test.ts", "tests/whole-path/kills.test.ts", "tests/faults/processes.test.ts"];
+
 export default defineConfig({
   test: {
     // More than two cores: these tests wait for servers most of the time.
@@ -27,17 +29,22 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      // What crosses rooms starts whole systems: one file at a time, when the rest is done.
+      // What crosses rooms starts whole systems, when the rest is done: two at a time while they mostly wait (for what is frozen
+      // to thaw, for clients to give up), one where all roles run or everything is under load.
       {
         ...shared,
         test: {
           ...limits,
-          name: "whole",
+          name: "systems",
           include: ["tests/**/*.test.ts"],
-          exclude,
-          maxWorkers: 1,
+          exclude: [...exclude, ...BUSY],
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
+      },
+      {
+        ...shared,
+        test: { ...limits, name: "whole", include: BUSY, exclude, maxWorkers: 1, sequence: { groupOrder: 2 } },
       },
     ],
   },

@@ -18,7 +18,7 @@ const PROCESSES = 4;
 const TENANTS = 10_000;
 const PER_HOUR = 10;
 const PER_SECOND = 4;
-const DISTURBANCES = 6;
+const DISTURBANCES = 5;
 /** Longer than what is denied after a loss: a second. */
 const CALM_MS = 1_200;
 
