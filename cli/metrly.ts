@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { SERVICES } from "#platform/room.js";
 import { watchAlerts } from "./alerts.js";
 import { reportFailure } from "./failure.js";
+import { exportInvoice, INVOICE_FORMATS } from "./invoice.js";
 import { explainDenial, reconcileQuota } from "./quota.js";
 import { rebuildBilling } from "./rebuild.js";
 import { republishLedger } from "./republish.js";
@@ -95,6 +96,17 @@ program
   .option("--json", "one JSON object per line")
   .option("--url <url>", "billing's address (default: METRLY_BILLING_URL or http://127.0.0.1:METRLY_PORT)")
   .action((options) => rebuildBilling(options, process.env));
+
+program
+  .command("invoice")
+  .description("invoices")
+  .command("export <id>")
+  .description("an invoice as its own bytes, its lines as CSV, or a page that prints")
+  .addOption(new Option("--format <format>", "default: json").choices([...INVOICE_FORMATS]))
+  .option("--out <file>", "where to write it (default: standard output)")
+  .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
+  .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+  .action((id: string, options) => exportInvoice(id, options, process.env));
 
 const verify = program.command("verify").description("check derived results against the ledger");
 verify

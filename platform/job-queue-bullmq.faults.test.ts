@@ -17,7 +17,9 @@ describe.skipIf(!hasRedis)("job queues on a Redis that fails", () => {
     const admin = new Redis(redis.url);
     await admin.config("SET", "maxmemory-policy", "allkeys-lru");
     await admin.quit();
-    await expect(open()).rejects.toThrow(/maxmemory-policy allkeys-lru; job queues and quota counters need "noeviction"/);
+    await expect(open()).rejects.toThrow(
+      /maxmemory-policy allkeys-lru; job queues and quota counters need "noeviction"/,
+    );
   });
 
   test("while the server is down adding fails soon; afterwards queue and worker go on", async () => {

@@ -1,0 +1,38 @@
+/** A page for people, that prints: Mustache, so that whatever it is filled with is escaped. No script, nothing loaded. */
+export const INVOICE_PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Invoice {{number}}</title>
+<style>
+body { font: 14px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 3rem auto; padding: 0 1rem; color: #1a1a1a; }
+h1 { font-size: 1.4rem; margin-bottom: 0; }
+table { width: 100%; border-collapse: collapse; margin: 1.5rem 0; }
+th, td { text-align: left; padding: 0.4rem 0.5rem; border-bottom: 1px solid #ddd; vertical-align: top; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.steps { color: #666; font-size: 12px; }
+tfoot td { font-weight: 600; border-top: 2px solid #1a1a1a; border-bottom: 0; }
+footer { color: #666; font-size: 12px; overflow-wrap: anywhere; }
+</style>
+</head>
+<body>
+<h1>Invoice {{number}}</h1>
+<p>{{tenantId}}, {{from}} to {{to}} (UTC; the end is not part of it){{#plan}}, plan {{id}} version {{version}}{{/plan}}</p>
+<table>
+<thead><tr><th>What</th><th class="number">Quantity</th><th class="number">{{currency}}</th></tr></thead>
+<tbody>
+{{#lines}}
+<tr>
+<td>{{description}}{{#adjusts}}<div class="steps">adjusts {{invoiceId}}, period from {{periodStart}}: {{quantityBefore}} became {{quantityAfter}}</div>{{/adjusts}}
+{{#arithmetic}}<div class="steps">{{quantity}} × {{unitAmount}} + {{flatAmount}} = {{amount}}{{#note}} ({{note}}){{/note}}</div>{{/arithmetic}}</td>
+<td class="number">{{quantity}}</td>
+<td class="number">{{amount}}</td>
+</tr>
+{{/lines}}
+</tbody>
+<tfoot><tr><td colspan="2">Total</td><td class="number">{{total}}</td></tr></tfoot>
+</table>
+<footer>{{id}} · SHA-256 of the document {{sha256}} · of the invoice before {{#previousSha256}}{{previousSha256}}{{/previousSha256}}{{^previousSha256}}none{{/previousSha256}} · of all usage up to entry {{watermark}} of the ledger</footer>
+</body>
+</html>
+`;

@@ -1,0 +1,47 @@
+import { parse } from "csv-parse/sync";
+import { expect, test } from "vitest";
+import { textOf } from "./invoice.js";
+
+const step = { quantity: "3", unitAmount: "0.5", flatAmount: "0", amount: "1.5", note: null };
+const line = {
+  ...{ kind: "USAGE", description: '=Calls <b>&"', meter: "calls", price: 0, adjusts: null },
+  ...{ dimensions: [{ dimension: "region", value: "eu" }], quantity: "3", amount: "1.50" },
+  ...{ plan: { id: "pro", version: 2 }, arithmetic: [step] },
+};
+const adjusts = {
+  ...{ invoiceId: "inv_acme_000001", kind: "USAGE", periodStart: "2026-09-01T00:00:00.000Z" },
+  ...{ quantityBefore: "5", quantityAfter: "3" },
+};
+const document = JSON.stringify({
+  ...{ schema: "metrly.invoice.v1", id: "inv_acme_000002", number: "ACME-000002", tenantId: "acme", currency: "EUR" },
+  period: { start: "2026-10-01T00:00:00.000Z", end: "2026-11-01T00:00:00.000Z" },
+  ...{ plan: { id: "pro", version: 2 }, watermark: "41", previousSha256: null, total: "0.50" },
+  lines: [line, { ...line, kind: "ADJUSTMENT", description: "Calls", quantity: "-2", amount: "-1.00", adjusts }],
+});
+
+test("as JSON an invoice is its own bytes", () => {
+  expect(textOf(document, "hash", "json")).toBe(document);
+});
+
+test("as CSV it is a row per line; what looks like a formula stays text, and negative amounts stay numbers", () => {
+  const rows: Record<string, string>[] = parse(textOf(document, "hash", "csv"), { columns: true });
+  expect(rows).toMatchObject([
+    {
+      line: "1",
+      description: "'=Calls <b>&\"",
+      dimensions: "region=eu",
+      quantity: "3",
+      amount: "1.50",
+      currency: "EUR",
+    },
+    { kind: "ADJUSTMENT", quantity: "-2", amount: "-1.00", adjustsInvoice: "inv_acme_000001", planVersion: "2" },
+  ]);
+});
+
+test("as a page it shows the arithmetic, and escapes what people called their meters", () => {
+  const page = textOf(document, "hash", "html");
+  expect(page).toContain("Calls &lt;b&gt;&amp;&quot;");
+  expect(page).toContain("3 × 0.5 + 0 = 1.5");
+  expect(page).toContain("adjusts inv_acme_000001");
+  expect(page).not.toMatch(/<b>|\{\{|<script/);
+});
