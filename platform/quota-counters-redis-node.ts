@@ -9,7 +9,7 @@ import {
   type SettleOutcome,
 } from "./quota-counters.js";
 import { DECIDE_LUA, INCARNATION_LUA, TENANT_LUA } from "./quota-counters-lua.js";
-import { createDecisionBatch } from "./quota-decision-batch.js";
+import { createDecisionBatch, isReplyError } from "./quota-decision-batch.js";
 import { assertNoEviction } from "./redis-eviction.js";
 
 export interface RedisNodeOptions {
@@ -203,9 +203,6 @@ async function answering<T>(work: () => Promise<T>): Promise<T> {
     throw new CountersUnavailable("the quota counters do not answer", { cause: error });
   }
 }
-
-/** ioredis exports the class without a type. */
-const isReplyError = (error: unknown): error is Error => error instanceof Error && error.name === "ReplyError";
 
 interface Known extends Incarnation {
   readonly clock: ClockAnchor;

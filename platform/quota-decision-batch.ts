@@ -81,6 +81,11 @@ export function createDecisionBatch(ask: AskStore, together?: (tenantId: string)
         for (const one of members) one.resolve(reader === undefined ? UNKNOWN : reader.outcome(one.request));
     } catch (error) {
       for (const one of batch) one.reject(error);
+      if (isReplyError(error)) return;
+      // The store does not answer: whoever waits for its turn would only wait as long once more.
+      const all = waiting;
+      waiting = [];
+      for (const one of all) one.reject(error);
     }
   }
 
@@ -92,6 +97,9 @@ export function createDecisionBatch(ask: AskStore, together?: (tenantId: string)
     },
   };
 }
+
+/** What the store says about the script itself concerns that call alone. ioredis exports the class without a type. */
+export const isReplyError = (error: unknown): error is Error => error instanceof Error && error.name === "ReplyError";
 
 function partitioned(all: readonly Waiting[], together: (tenantId: string) => number): Iterable<Waiting[]> {
   const parts = new Map<number, Waiting[]>();
