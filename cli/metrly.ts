@@ -2,6 +2,7 @@
 import { Command, Option } from "commander";
 import { SERVICES } from "#platform/room.js";
 import { watchAlerts } from "./alerts.js";
+import { examine } from "./doctor.js";
 import { reportFailure } from "./failure.js";
 import { exportInvoice, INVOICE_FORMATS } from "./invoice.js";
 import { explainDenial, reconcileQuota } from "./quota.js";
@@ -107,6 +108,14 @@ program
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
   .action((id: string, options) => exportInvoice(id, options, process.env));
+
+program
+  .command("doctor")
+  .description("look at the whole installation and say what to do; exit code 1 when something is not well")
+  .option("--json", "one JSON object per line")
+  .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
+  .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+  .action((options) => examine(options, process.env));
 
 const verify = program.command("verify").description("check derived results against the ledger");
 verify

@@ -138,6 +138,21 @@ test("quota windows and the accept window roll with the clock, which only goes f
   expect(real.errors?.[0]).toMatchObject({ extensions: { code: "INVALID" } });
 }, 60_000);
 
+test("the doctor finds all well, and says what is not", async () => {
+  const well = await runCli(metrly, ["doctor"]);
+  expect([well.code, well.err]).toEqual([0, ""]);
+  expect(well.out).toMatch(/^ok {6}readiness/m);
+  expect(well.out).toMatch(/^ok {6}token .*PLATFORM_ADMIN/m);
+  const elsewhere = { METRLY_URL: "http://127.0.0.1:1", METRLY_REDIS_URL: "redis://127.0.0.1:1" };
+  const ill = await runCli(metrly, ["doctor"], elsewhere);
+  expect(ill.code).toBe(1);
+  for (const what of ["readiness", "token", "Redis"])
+    expect(ill.out).toMatch(new RegExp(`^NOT OK {2}${what} .*\n +-> `, "m"));
+  expect((await runCli(metrly, ["doctor"], { METRLY_PORT: "many" })).out).toContain(
+    "METRLY_PORT must be a whole number",
+  );
+}, 60_000);
+
 test("an advance that was made while nothing ran is followed after the start", async () => {
   await ask(metrly.url, admin, ADVANCE, { tenantId, to: "2025-06-04T00:00:00.000Z" });
   await metrly.killAndRestart();

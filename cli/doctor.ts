@@ -1,0 +1,173 @@
+import { stat, statfs } from "node:fs/promises";
+import net from "node:net";
+import path from "node:path";
+import pg from "pg";
+import { type Config, ConfigError, parseConfig } from "#platform/config.js";
+import { refuseEviction } from "#platform/redis-eviction.js";
+import { askGraph, type ConnectionOptions, findConnection } from "./connection.js";
+import { Refusal } from "./failure.js";
+
+/** One thing that was looked at. */
+export interface Finding {
+  readonly what: string;
+  /** Undefined: nothing to look at here. */
+  readonly ok: boolean | undefined;
+  readonly said: string;
+  /** What to do about it; only where it is not well. */
+  readonly advice?: string;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+const OLDEST_NODE = [20, 19] as const;
+const TIMEOUT_MS = 5_000;
+const LEAST_FREE_BYTES = 1 << 30;
+const MOST_SKEW_MS = 60_000;
+
+/** `metrly doctor`: looks at a whole installation from where it runs, and says what to do. Refuses when something is not well. */
+export async function examine(options: ConnectionOptions & { readonly json?: boolean }, env: Env): Promise<void> {
+  const findings = await findingsOf(options, env);
+  const ill = findings.filter(({ ok }) => ok === false);
+  for (const finding of findings)
+    process.stdout.write(`${options.json ? JSON.stringify(finding) : describe(finding)}\n`);
+  if (ill.length > 0) throw new Refusal(`${ill.length} of ${findings.length} things are not well.`);
+}
+
+function describe({ what, ok, said, advice }: Finding): string {
+  const mark = ok === undefined ? "-" : ok ? "ok" : "NOT OK";
+  return `${mark.padEnd(6)}  ${what.padEnd(15)} ${said}${advice === undefined ? "" : `\n${" ".repeat(24)}-> ${advice}`}`;
+}
+
+async function findingsOf(options: ConnectionOptions, env: Env): Promise<readonly Finding[]> {
+  const node = nodeVersion();
+  let config: Config;
+  try {
+    config = parseConfig(env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return [node, { what: "configuration", ok: false, said: error.message, advice: "see .env.example" }];
+  }
+  const settings: Finding = { what: "configuration", ok: true, said: "every METRLY_* variable makes sense" };
+  const parts = [dataDirectory(config), ...serversOf(config), ...answersOf(options, env)];
+  return [node, settings, ...(await Promise.all(parts))];
+}
+
+function nodeVersion(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const ok = major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
+  const advice = `install Node ${OLDEST_NODE.join(".")} or newer`;
+  return { what: "Node", ok, said: process.version, ...(!ok && { advice }) };
+}
+
+async function dataDirectory({ dataDir }: Config): Promise<Finding> {
+  const what = "data directory";
+  const there = await stat(dataDir).catch(() => undefined);
+  if (there === undefined) return { what, ok: undefined, said: `${dataDir} is made by the first start` };
+  const token = await stat(path.join(dataDir, "admin-token")).catch(() => undefined);
+  if (token !== undefined && (token.mode & 0o077) !== 0)
+    return {
+      what,
+      ok: false,
+      said: "others can read admin-token",
+      advice: `chmod 600 ${path.join(dataDir, "admin-token")}`,
+    };
+  const { bavail, bsize } = await statfs(dataDir);
+  const free = bavail * bsize;
+  const said = `${dataDir}, ${(free / LEAST_FREE_BYTES).toFixed(1)} GiB free`;
+  return free < LEAST_FREE_BYTES
+    ? { what, ok: false, said, advice: "make room: a full disk stops recording" }
+    : { what, ok: true, said };
+}
+
+/** The servers that the configuration names; embedded, there are none. */
+function serversOf(config: Config): Promise<Finding>[] {
+  const looked: Promise<Finding>[] = [];
+  for (const broker of config.kafkaBrokers)
+    looked.push(looks("Kafka", broker, "check METRLY_KAFKA_BROKERS and that the broker runs", () => connects(broker)));
+  for (const url of new Set([config.redisUrl, ...config.quotaRedisUrls]))
+    if (url !== undefined)
+      looked.push(
+        looks("Redis", new URL(url).host, 'check METRLY_REDIS_URL, and set maxmemory-policy to "noeviction"', () =>
+          refuseEviction(url),
+        ),
+      );
+  const { databaseUrl } = config;
+  if (databaseUrl !== undefined)
+    looked.push(
+      looks("PostgreSQL", new URL(databaseUrl).host, "check METRLY_DATABASE_URL and the role's password", async () => {
+        const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: TIMEOUT_MS });
+        await client.connect();
+        await client.end();
+      }),
+    );
+  return looked;
+}
+
+async function looks(what: string, where: string, advice: string, look: () => Promise<unknown>): Promise<Finding> {
+  try {
+    await look();
+    return { what, ok: true, said: where };
+  } catch (error) {
+    return { what, ok: false, said: `${where}: ${error instanceof Error ? error.message : String(error)}`, advice };
+  }
+}
+
+function connects(address: string): Promise<void> {
+  const [host = "", port = ""] = address.split(/:(?=\d+$)/);
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ host, port: Number(port), timeout: TIMEOUT_MS });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve();
+    });
+    socket.once("timeout", () => socket.destroy(new Error("no answer")));
+    socket.once("error", reject);
+  });
+}
+
+/** What Metrly itself says: whether it runs, is ready, knows who asks, and has the same time. */
+function answersOf(options: ConnectionOptions, env: Env): Promise<Finding>[] {
+  const url = options.url ?? env.METRLY_URL ?? `http://127.0.0.1:${parseConfig(env).port}`;
+  return [readiness(url), clock(url), whoAsks(options, env)];
+}
+
+async function readiness(url: string): Promise<Finding> {
+  const what = "readiness";
+  try {
+    const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (response.ok) return { what, ok: true, said: `${url} is ready` };
+    return { what, ok: false, said: await response.text(), advice: "the reasons name the room; its log says more" };
+  } catch {
+    return { what, ok: false, said: `nothing answers at ${url}`, advice: "npm start, or pass --url" };
+  }
+}
+
+async function clock(url: string): Promise<Finding> {
+  const what = "clock";
+  const date = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(TIMEOUT_MS) }).then(
+    (response) => Date.parse(response.headers.get("date") ?? ""),
+    () => Number.NaN,
+  );
+  if (Number.isNaN(date)) return { what, ok: undefined, said: "nothing to compare with" };
+  const skew = Math.abs(Date.now() - date);
+  if (skew <= MOST_SKEW_MS) return { what, ok: true, said: "the same there and here" };
+  return {
+    what,
+    ok: false,
+    said: `${Math.round(skew / 1000)} s apart`,
+    advice: "run NTP on both: ticks are refused otherwise",
+  };
+}
+
+async function whoAsks(options: ConnectionOptions, env: Env): Promise<Finding> {
+  const what = "token";
+  try {
+    const connection = await findConnection(options, env);
+    const { viewer } = (await askGraph(connection, "{ viewer { id roles } }")) as {
+      viewer: { id: string; roles: readonly string[] };
+    };
+    return { what, ok: true, said: `${viewer.id} (${viewer.roles.join(", ")})` };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { what, ok: false, said: error.message, advice: "pass --token, or set METRLY_TOKEN" };
+  }
+}
