@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { collectDefaultMetrics } from "prom-client";
 import type { Config } from "#platform/config.js";
 import { createHttpServer } from "#platform/http.js";
+import { startKeyUseReports } from "#platform/key-uses.js";
 import { openPorts, type Ports } from "#platform/ports.js";
 import { type Room, type RoomContext, SERVICES, type Service } from "#platform/room.js";
 import { Refusal } from "./failure.js";
@@ -67,6 +68,8 @@ async function start(
   closers.push(() => ports.stop());
   const { context } = ports;
   collectDefaultMetrics({ register: context.metrics });
+  const keyUses = startKeyUseReports(context.tenancy, context.log);
+  closers.push(() => keyUses.stop());
 
   const rooms: Room[] = [];
   closers.push(async () => {

@@ -47,16 +47,17 @@ export function bearerToken(authorization: string | undefined): string {
 
 /** Finds the key in the copy of tenancy. Throws UNAUTHENTICATED for one that is unknown, expired or revoked. */
 export function authenticateApiKey(tenancy: TenancyCopy, clock: Clock, secret: string): ApiKeyState {
-  return usableKey(looksLikeApiKey(secret) ? tenancy.apiKeyByHash(hashApiKey(secret)) : undefined, clock);
+  return usableKey(looksLikeApiKey(secret) ? tenancy.apiKeyByHash(hashApiKey(secret)) : undefined, tenancy, clock);
 }
 
-function usableKey(key: ApiKeyState | undefined, clock: Clock): ApiKeyState {
+function usableKey(key: ApiKeyState | undefined, tenancy: TenancyCopy, clock: Clock): ApiKeyState {
   if (key === undefined) throw new MetrlyError("UNAUTHENTICATED", "This API key is not known");
   const now = clock.now();
   if (key.revokedAt !== null && key.revokedAt <= now)
     throw new MetrlyError("UNAUTHENTICATED", "This API key is revoked");
   if (key.expiresAt !== null && key.expiresAt <= now)
     throw new MetrlyError("UNAUTHENTICATED", "This API key is expired");
+  tenancy.noteKeyUse(key.id);
   return key;
 }
 
@@ -74,7 +75,7 @@ export function createKeyAuthenticator(
   const hashes = new Map<string, string>();
   return (authorization) => {
     const known = hashes.get(authorization ?? "");
-    if (known !== undefined) return usableKey(tenancy.apiKeyByHash(known), clock);
+    if (known !== undefined) return usableKey(tenancy.apiKeyByHash(known), tenancy, clock);
     const secret = bearerToken(authorization);
     const key = authenticateApiKey(tenancy, clock, secret);
     if (hashes.size >= REMEMBERED) hashes.clear();

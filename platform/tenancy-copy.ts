@@ -30,6 +30,10 @@ export interface TenancyCopy {
   metersOfType(eventType: string): readonly MeterState[];
   plan(id: string): PlanState | undefined;
   plans(): Iterable<PlanState>;
+  /** Notes that a key was used now, for `takeKeyUses`. */
+  noteKeyUse(keyId: string): void;
+  /** When each key was last used, of those used since the last call, epoch ms. */
+  takeKeyUses(): ReadonlyMap<string, number>;
   /** Tells of each applied change, after it is applied. Returns how to stop being told. */
   onChange(listener: (state: TenancyChangedV1) => void): () => void;
   stop(): Promise<void>;
@@ -95,6 +99,7 @@ export function createTenancyState(clock: Clock) {
   const plans = new Map<string, PlanState>();
   const listeners = new Set<(state: TenancyChangedV1) => void>();
   const waiters = new Set<{ version: number; resolve: () => void; reject: (error: Error) => void }>();
+  let uses = new Map<string, number>();
   let version = 0;
   let heardAt = clock.now();
 
@@ -174,6 +179,12 @@ export function createTenancyState(clock: Clock) {
     meters: () => meters.values(),
     metersOfType: (type) => metersByType.get(type) ?? [],
     plan: (id) => plans.get(id),
+    noteKeyUse: (keyId) => void uses.set(keyId, clock.now()),
+    takeKeyUses() {
+      const taken = uses;
+      uses = new Map();
+      return taken;
+    },
     plans: () => plans.values(),
     onChange(listener) {
       listeners.add(listener);

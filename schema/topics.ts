@@ -52,4 +52,19 @@ export const BILLING_EVENTS: Topic = {
   retentionMs: 30 * DAY_MS,
 };
 
-export const TOPICS: readonly Topic[] = [USAGE_RECEIVED, USAGE_RECORDED, TENANCY_CHANGED, QUOTA_ALERTS, BILLING_EVENTS];
+/** Which API keys were used when, for `ApiKey.lastUsedAt`: hints that may be lost. */
+export const API_KEYS_USED: Topic = {
+  name: "api.keys.used",
+  keyedByTenant: false,
+  compacted: false,
+  retentionMs: DAY_MS,
+};
+
+export const TOPICS: readonly Topic[] = [
+  USAGE_RECEIVED,
+  USAGE_RECORDED,
+  TENANCY_CHANGED,
+  QUOTA_ALERTS,
+  BILLING_EVENTS,
+  API_KEYS_USED,
+];

@@ -177,6 +177,21 @@ describe("quotas", () => {
     silent.close();
   });
 
+  test("the key's last use is told to the control plane", async () => {
+    const { tenant } = await waitFor(
+      async () => {
+        const found = await ask<{ tenant: { apiKeys: { lastUsedAt: string | null }[] } }>(
+          metrly.url,
+          admin,
+          'query { tenant(id: "tracked") { apiKeys { lastUsedAt } } }',
+        );
+        return found.tenant.apiKeys[0]?.lastUsedAt === null ? undefined : found;
+      },
+      { what: "the use to be told", deadlineMs: 20_000 },
+    );
+    expect(Math.abs(Date.parse(tenant.apiKeys[0]?.lastUsedAt ?? "") - Date.now())).toBeLessThan(300_000);
+  });
+
   test("the control plane answers, or throws with the error's code", async () => {
     const { graph } = sdk("decided");
     expect(await graph("query ($id: ID!) { tenant(id: $id) { id } }", { id: "decided" })).toEqual({

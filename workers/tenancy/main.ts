@@ -3,6 +3,7 @@ import type { Readiness, Room, RoomContext } from "#platform/room.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import { TENANCY_CHANGED, USAGE_RECEIVED } from "#schema/topics.js";
 import { startHeartbeat } from "./heartbeat.js";
+import { followKeyUses } from "./key-uses.js";
 import { createTenancyStore, type PublishedState, type TenancyStore } from "./store.js";
 import { buildTenancySubgraph } from "./subgraph.js";
 
@@ -26,6 +27,7 @@ export async function startTenancy(context: TenancyContext): Promise<Room> {
   const relay = startOutboxRelay({ database, log: context.log, topics: [TENANCY_CHANGED, USAGE_RECEIVED], onError });
   kick = relay.kick;
   const heartbeat = startHeartbeat(store, onError);
+  const keyUses = await followKeyUses(context.log, store, onError);
 
   return {
     name: "tenancy",
@@ -33,6 +35,7 @@ export async function startTenancy(context: TenancyContext): Promise<Room> {
     readiness: () => readiness(store, context.clock.now()),
     async stop() {
       await heartbeat.stop();
+      await keyUses.stop();
       await relay.stop();
       await store.stop();
       await database.stop();

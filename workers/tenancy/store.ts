@@ -38,6 +38,10 @@ export interface TenancyStore {
   tenants(page: PageRequest & { readonly status: TenantState["status"] | undefined }): Promise<TenantState[]>;
   apiKey(id: string): Promise<ApiKeyState | undefined>;
   apiKeysOfTenants(tenantIds: readonly string[]): Promise<ApiKeyState[]>;
+  /** When each of these keys was last used, epoch ms; absent: never, as far as was told. */
+  keyUses(keyIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** Notes uses that processes tell; what is older than known changes nothing. */
+  noteKeyUses(uses: readonly { readonly keyId: string; readonly at: number }[]): Promise<void>;
   activeMeters(): Promise<MeterState[]>;
   plansByIds(ids: readonly string[]): Promise<PlanState[]>;
   /** Plans that are not archived, in the order of their creation; a position is the version of the plan's first version. */
@@ -105,6 +109,13 @@ export function createTenancyStore({ database, clock, partitions, onCommitted }:
       onCommitted();
       return result;
     },
+    async noteKeyUses(uses) {
+      await database.pool.query(
+        `UPDATE api_key k SET last_used_at = GREATEST(k.last_used_at, u.at)
+         FROM unnest($1::text[], $2::timestamptz[]) AS u (id, at) WHERE k.id = u.id`,
+        [uses.map(({ keyId }) => keyId), uses.map(({ at }) => new Date(at))],
+      );
+    },
     async heartbeat() {
       await locked(CHANGE_TIMEOUT_MS, (tx, head) => enqueueHeartbeat(tx, head, clock.now()));
       onCommitted();
@@ -128,7 +139,15 @@ async function lockHead(tx: Prisma.TransactionClient): Promise<number> {
 
 type Reads = Pick<
   TenancyStore,
-  "tenantsByIds" | "tenants" | "apiKey" | "apiKeysOfTenants" | "activeMeters" | "plansByIds" | "plans" | "auditLog"
+  | "tenantsByIds"
+  | "tenants"
+  | "apiKey"
+  | "apiKeysOfTenants"
+  | "keyUses"
+  | "activeMeters"
+  | "plansByIds"
+  | "plans"
+  | "auditLog"
 >;
 
 function reads(prisma: PrismaClient): Reads {
@@ -159,6 +178,13 @@ function reads(prisma: PrismaClient): Reads {
         orderBy: [{ createdAt: "asc" }, { id: "asc" }],
       });
       return rows.map(apiKeyState);
+    },
+    async keyUses(keyIds) {
+      const rows = await prisma.apiKey.findMany({
+        where: { id: { in: [...keyIds] }, lastUsedAt: { not: null } },
+        select: { id: true, lastUsedAt: true },
+      });
+      return new Map(rows.flatMap(({ id, lastUsedAt }) => (lastUsedAt === null ? [] : [[id, lastUsedAt.getTime()]])));
     },
     async activeMeters() {
       const rows = await prisma.meter.findMany({

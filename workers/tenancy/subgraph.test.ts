@@ -187,6 +187,21 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
     expect(data.tenant.apiKeys).toContainEqual({ id: apiKey.id, expiresAt: new Date(NOW + 60_000).toISOString() });
   });
 
+  test("a key says when it was last used, as processes tell; an older use changes nothing", async () => {
+    const issued = await asAdmin(
+      `mutation { issueApiKey(input: { tenantId: "acme", name: "used", scopes: [READ] }) { apiKey { id lastUsedAt } } }`,
+    );
+    const { id, lastUsedAt } = issued.data.issueApiKey.apiKey;
+    expect(lastUsedAt).toBeNull();
+    await world.store.noteKeyUses([
+      { keyId: id, at: NOW + 5_000 },
+      { keyId: "key_nobody", at: NOW },
+    ]);
+    await world.store.noteKeyUses([{ keyId: id, at: NOW }]);
+    const { data } = await asAdmin(`{ tenant(id: "acme") { apiKeys { id lastUsedAt } } }`);
+    expect(data.tenant.apiKeys).toContainEqual({ id, lastUsedAt: new Date(NOW + 5_000).toISOString() });
+  });
+
   test("keys of a tenant with a test clock say so", async () => {
     const tenant = await asAdmin(`mutation { createTenant(input: { id: "lab", name: "Lab", planId: "pro",
       testClock: "2025-02-10T00:00:00Z" }) { testClock startsAt plan { id } } }`);

@@ -1,6 +1,6 @@
 import type { Clock } from "#kernel/clock.js";
 import { buildSubgraph, type Subgraph } from "#platform/subgraph.js";
-import { AccessResolver } from "./graph/access-resolver.js";
+import { AccessResolver, ApiKeyResolver } from "./graph/access-resolver.js";
 import { createLoaders } from "./graph/loaders.js";
 import { PlanResolver } from "./graph/plan-resolver.js";
 import { TenantResolver } from "./graph/tenant-resolver.js";
@@ -13,7 +13,7 @@ export function buildTenancySubgraph(store: TenancyStore, clock: Clock): Promise
   const plans = new PlanResolver(store, loaders);
   return buildSubgraph({
     name: "tenancy",
-    resolvers: [tenants, plans, new AccessResolver(store)],
+    resolvers: [tenants, plans, new AccessResolver(store), new ApiKeyResolver(loaders)],
     references: {
       Tenant: ({ id }, context) => (typeof id === "string" ? tenants.reference(id, context) : null),
       PlanVersion: ({ id }, context) => plans.versionReference(id, context),

@@ -1,10 +1,11 @@
-import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
+import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import { CursorScalar } from "#platform/scalars.js";
+import { CursorScalar, DateTimeScalar } from "#platform/scalars.js";
 import type { SubgraphContext } from "#platform/subgraph.js";
 import { authorize } from "#schema/policy.js";
 import { type IssuedKey, issueApiKey, revokeApiKey, rotateApiKey } from "../api-keys.js";
 import type { TenancyStore } from "../store.js";
+import type { Loaders } from "./loaders.js";
 import { DEFAULT_PAGE, type Page, pageOf, pageRequest } from "./paging.js";
 import {
   ApiKey,
@@ -73,6 +74,16 @@ export class AccessResolver {
   @Mutation(() => ApiKey)
   async revokeApiKey(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<ApiKey> {
     return apiKeyView(await revokeApiKey(this.store, identity, id));
+  }
+}
+
+@Resolver(() => ApiKey)
+export class ApiKeyResolver {
+  constructor(private readonly loaders: Loaders) {}
+
+  @FieldResolver(() => DateTimeScalar, { nullable: true, description: "To a few seconds" })
+  async lastUsedAt(@Root() { id }: ApiKey): Promise<number | null> {
+    return (await this.loaders.keyUse(id)) ?? null;
   }
 }
 

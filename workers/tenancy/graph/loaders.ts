@@ -11,6 +11,8 @@ export interface Loaders {
   tenant(id: string): Promise<TenantState | undefined>;
   plan(id: string): Promise<PlanState | undefined>;
   apiKeysOfTenant(tenantId: string): Promise<readonly ApiKeyState[]>;
+  /** Undefined: never used, as far as was told. */
+  keyUse(keyId: string): Promise<number | undefined>;
 }
 
 const OPTIONS = { cache: false, maxBatchSize: 500 } as const;
@@ -28,7 +30,12 @@ export function createLoaders(store: TenancyStore): Loaders {
     const found = await store.apiKeysOfTenants([...new Set(tenantIds)]);
     return tenantIds.map((id) => found.filter((key) => key.tenantId === id));
   }, OPTIONS);
+  const uses = new DataLoader(async (keyIds: readonly string[]) => {
+    const found = await store.keyUses([...new Set(keyIds)]);
+    return keyIds.map((id) => found.get(id));
+  }, OPTIONS);
   return {
+    keyUse: (keyId) => uses.load(keyId),
     tenant: (id) => tenants.load(id),
     plan: (id) => plans.load(id),
     apiKeysOfTenant: (tenantId) => keys.load(tenantId),

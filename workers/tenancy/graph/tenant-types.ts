@@ -107,14 +107,11 @@ export class ApiKey {
 
   @Field(() => DateTimeScalar, { nullable: true })
   readonly revokedAt!: number | null;
-
-  @Field(() => DateTimeScalar, { nullable: true })
-  readonly lastUsedAt!: number | null;
 }
 
-/** Without the hash. */
+/** Without the hash. `lastUsedAt` is resolved when it is asked for. */
 export function apiKeyView({ hash: _, ...state }: ApiKeyState): ApiKey {
-  return { ...state, lastUsedAt: null };
+  return state;
 }
 
 @ObjectType({ description: "`secret` is shown this once" })

@@ -1,0 +1,33 @@
+import type { EventLog, LogConsumer } from "#platform/event-log.js";
+import { apiKeysUsedV1 } from "#schema/events/api-keys-used.v1.js";
+import { API_KEYS_USED } from "#schema/topics.js";
+import type { TenancyStore } from "./store.js";
+
+/** Records that a start reads again: noting a use twice changes nothing, and older ones hardly matter. */
+const READ_AGAIN = 100;
+
+/** Notes which keys processes have seen used. */
+export function followKeyUses(
+  log: EventLog,
+  store: Pick<TenancyStore, "noteKeyUses">,
+  onError: (error: unknown) => void,
+): Promise<LogConsumer> {
+  return log.consume({
+    topic: API_KEYS_USED,
+    group: "tenancy-key-uses",
+    async startAt(partition) {
+      const { first, next } = await log.bounds(API_KEYS_USED, partition);
+      return Math.max(first, next - READ_AGAIN);
+    },
+    onError,
+    async onBatch({ records }) {
+      const latest = new Map<string, number>();
+      for (const { value } of records) {
+        const { uses } = apiKeysUsedV1.parse(JSON.parse(value.toString("utf8")));
+        for (const { keyId, at } of uses) latest.set(keyId, Math.max(at, latest.get(keyId) ?? 0));
+      }
+      await store.noteKeyUses([...latest].map(([keyId, at]) => ({ keyId, at })));
+      return { kind: "continue" };
+    },
+  });
+}
