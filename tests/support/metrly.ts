@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { packageRoot } from "#platform/package-root.js";
+import { RUN_DIR_VARIABLE } from "../servers/server-process.js";
 import { databaseUrl, freePort, kafkaBrokers, redisUrl, waitFor } from "../servers/servers.js";
 
 /** `embedded`: nothing but Node. `servers`: real Kafka, Redis and PostgreSQL. */
@@ -132,14 +134,49 @@ async function environmentOf(adapters: Adapters): Promise<Record<string, string>
 
 let built = false;
 
-/** Processes run what `npm start` runs: the build. */
+/** Processes run what `npm start` runs: the build. Under `npm test` it is made once for all files, before anybody starts it. */
 export function build(): void {
   if (built) return;
+  const runDir = process.env[RUN_DIR_VARIABLE];
+  if (runDir === undefined) compile();
+  else onceIn(path.join(runDir, "build"), compile);
+  built = true;
+}
+
+/** The first of several processes does the work, the others wait for it. A failure is everybody's. */
+function onceIn(dir: string, work: () => void): void {
+  const [done, failed] = [path.join(dir, "done"), path.join(dir, "failed")];
+  if (isFirst(dir)) {
+    try {
+      work();
+      writeFileSync(done, "");
+    } catch (error) {
+      writeFileSync(failed, String(error));
+      throw error;
+    }
+    return;
+  }
+  while (!existsSync(done)) {
+    if (existsSync(failed)) throw new Error(readFileSync(failed, "utf8"));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+  }
+}
+
+function isFirst(dir: string): boolean {
+  try {
+    mkdirSync(dir);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+function compile(): void {
   const tsc = path.join(packageRoot(), "node_modules/typescript/bin/tsc");
   const result = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], {
     cwd: packageRoot(),
     encoding: "utf8",
   });
   if (result.status !== 0) throw new Error(`the build failed:\n${result.stdout}${result.stderr}`);
-  built = true;
 }
