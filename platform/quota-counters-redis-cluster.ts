@@ -1,9 +1,9 @@
 import calculateSlot from "cluster-key-slot";
-import { Redis } from "ioredis";
 import { CountersUnavailable, type QuotaCounters } from "./quota-counters.js";
 import { forwardingCounters } from "./quota-counters-forward.js";
 import { createRedisNodeCounters, type RedisNodeCounters } from "./quota-counters-redis-node.js";
 import { EvictionError } from "./redis-eviction.js";
+import { askRedisOnce } from "./redis-once.js";
 
 export interface RedisClusterOptions {
   /** Of any nodes: the others are found from these. */
@@ -13,7 +13,6 @@ export interface RedisClusterOptions {
 }
 
 const SLOTS = 16_384;
-const ASK_TIMEOUT_MS = 2_000;
 /** How often the map of slots is read again when nothing goes wrong: a slot that moved says so itself. */
 const REFRESH_INTERVAL_MS = 15_000;
 const REFRESH_AGAIN_MS = 250;
@@ -169,23 +168,8 @@ const isMoved = ({ cause }: CountersUnavailable): boolean => cause instanceof Er
 
 type SlotRange = readonly [from: number, to: number, master: readonly [host: string | null, port: number]];
 
-async function clusterSlots(url: string): Promise<readonly SlotRange[]> {
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-    connectTimeout: ASK_TIMEOUT_MS,
-    commandTimeout: ASK_TIMEOUT_MS,
-  });
-  // Told by the calls below.
-  redis.on("error", () => undefined);
-  try {
-    await redis.connect();
-    return (await redis.cluster("SLOTS")) as unknown as readonly SlotRange[];
-  } finally {
-    redis.disconnect();
-  }
-}
+const clusterSlots = (url: string): Promise<readonly SlotRange[]> =>
+  askRedisOnce(url, async (redis) => (await redis.cluster("SLOTS")) as unknown as readonly SlotRange[]);
 
 /** By slot, the URL of its master: the asked node's with another host and port. A node that does not know its own host is the asked one. */
 function ownersOf(ranges: readonly SlotRange[], askedUrl: string): (string | undefined)[] {

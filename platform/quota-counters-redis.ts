@@ -1,9 +1,9 @@
-import { Redis } from "ioredis";
 import { CountersUnavailable, type QuotaCounters } from "./quota-counters.js";
 import { forwardingCounters } from "./quota-counters-forward.js";
 import { openRedisClusterCounters } from "./quota-counters-redis-cluster.js";
 import { createRedisNodeCounters } from "./quota-counters-redis-node.js";
 import { EvictionError } from "./redis-eviction.js";
+import { askRedisOnce } from "./redis-once.js";
 
 export interface RedisQuotaCountersOptions {
   /** Of a server, or of some nodes of a cluster: which of both it is, they tell. */
@@ -14,7 +14,6 @@ export interface RedisQuotaCountersOptions {
   readonly prefix?: string;
 }
 
-const ASK_TIMEOUT_MS = 2_000;
 const TRY_AGAIN_MS = 1_000;
 
 /**
@@ -61,23 +60,8 @@ async function firstAnswering(urls: readonly string[]): Promise<{ readonly url: 
   throw new CountersUnavailable("no Redis answers", { cause: failure });
 }
 
-async function isClusterNode(url: string): Promise<boolean> {
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-    connectTimeout: ASK_TIMEOUT_MS,
-    commandTimeout: ASK_TIMEOUT_MS,
-  });
-  // Told by the calls below.
-  redis.on("error", () => undefined);
-  try {
-    await redis.connect();
-    return /^cluster_enabled:1/m.test(await redis.info("cluster"));
-  } finally {
-    redis.disconnect();
-  }
-}
+const isClusterNode = (url: string): Promise<boolean> =>
+  askRedisOnce(url, async (redis) => /^cluster_enabled:1/m.test(await redis.info("cluster")));
 
 /** Counters that do not answer until they can be opened, which is tried once a second. */
 function openedLater(options: RedisQuotaCountersOptions): QuotaCounters {
