@@ -146,6 +146,14 @@ describe.skipIf(!hasPostgres)("rebuild", () => {
     expect(done).toMatchObject({ events: 46 + 3 - 14 });
   });
 
+  test("broken off while it compares, leaves no connection in a transaction", async () => {
+    const running = rebuild(options(), { tenantId: undefined, checkOnly: true });
+    for (let step = await running.next(); step.value?.kind !== "compared"; step = await running.next());
+    await running.return(undefined);
+    const asked = Array.from({ length: 8 }, () => sql("SELECT current_setting('transaction_read_only') AS read_only"));
+    for (const { rows } of await Promise.all(asked)) expect(rows).toEqual([{ read_only: "off" }]);
+  });
+
   test("is one at a time", async () => {
     const running = rebuild(options(), { tenantId: undefined, checkOnly: true });
     await running.next();

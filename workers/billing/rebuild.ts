@@ -53,8 +53,11 @@ export async function* rebuild(options: RebuildOptions, request: RebuildRequest)
     if (rows[0]?.got !== true) throw new MetrlyError("CONFLICT", "Another rebuild is running");
     yield* rebuildLocked(options, request);
   } finally {
-    await lock.query("SELECT pg_advisory_unlock($1)", [REBUILD_LOCK]).catch(options.onError);
-    lock.release();
+    // The lock ends with its connection, if not before.
+    await lock.query("SELECT pg_advisory_unlock($1)", [REBUILD_LOCK]).then(
+      () => lock.release(),
+      (error: Error) => lock.release(error),
+    );
   }
 }
 
@@ -65,7 +68,7 @@ async function* rebuildLocked(options: RebuildOptions, request: RebuildRequest):
   const deriving = createDeriving(options, beside, request.tenantId);
   try {
     yield* deriving.upTo(await readMarks(options.database.pool));
-    const { differences, isUsageWrong } = yield* compareNow(options, beside, deriving, request.tenantId, schema);
+    const { differences, isUsageWrong } = yield* compareNow(options, beside, deriving, request.tenantId);
     const replaced = isUsageWrong && !request.checkOnly;
     if (replaced) await replace(options, deriving, request.tenantId, schema);
     await dropSchema(options.database, schema);
@@ -153,7 +156,6 @@ async function* compareNow(
   beside: Database,
   deriving: Deriving,
   tenantId: string | undefined,
-  schema: string,
 ): AsyncGenerator<RebuildStep, { readonly differences: number; readonly isUsageWrong: boolean }> {
   const live = await database.pool.connect();
   let differences = 0;
@@ -172,18 +174,22 @@ async function* compareNow(
         }
         yield { kind: "compared", comparison };
       }
-      await rebuilt.query("COMMIT");
     } finally {
-      rebuilt.release();
+      await endRead(rebuilt);
     }
-    await live.query("COMMIT");
-  } catch (error) {
-    await live.query("ROLLBACK").catch(() => undefined);
-    throw new Error(`the rebuild in schema ${schema} could not be compared`, { cause: error });
   } finally {
-    live.release();
+    // Also when whoever asked goes away: a connection must not go back into the pool with its transaction.
+    await endRead(live);
   }
   return { differences, isUsageWrong };
+}
+
+/** Ends a transaction that only read. A connection that can't end it is thrown away. */
+async function endRead(tx: Transaction): Promise<void> {
+  await tx.query("ROLLBACK").then(
+    () => tx.release(),
+    (error: Error) => tx.release(error),
+  );
 }
 
 /** Holds the marks meanwhile, so that no batch comes between what is rebuilt and what it replaces. */
