@@ -124,7 +124,7 @@ export function createGate(options: GateOptions): Gate {
     },
     async status(tenantId) {
       const { tenant, now, inForce } = known(limits.current(tenantId));
-      const concern = inForce && concernOf(inForce, "all");
+      const concern = inForce && concernOf(inForce, EVERY);
       if (inForce === undefined || concern === undefined) return [];
       const charges = concern.charges.map((charge) => ({ ...charge, amount: 0 }));
       const outcome = await settled(tenant, charges, { mode: "check", reservation: "", ttlMs: 0 });
@@ -154,27 +154,30 @@ interface Concern {
   readonly scales: readonly number[];
 }
 
-const concerns = new WeakMap<LimitsInForce, Map<string | null, Concern | undefined>>();
+/** Instead of a meter, whose key may be any word: every limit there is. */
+const EVERY = Symbol("every limit");
+type Concerned = string | null | typeof EVERY;
+
+const concerns = new WeakMap<LimitsInForce, Map<Concerned, Concern | undefined>>();
 
 /** Undefined: none. The same for every request, so that it is found once. */
-function concernOf(inForce: LimitsInForce, meter: string | null | "all"): Concern | undefined {
+function concernOf(inForce: LimitsInForce, meter: Concerned): Concern | undefined {
   let ofMeter = concerns.get(inForce);
   if (ofMeter === undefined) {
     ofMeter = new Map();
     concerns.set(inForce, ofMeter);
   }
-  const name = meter === "all" ? meter : `of ${meter ?? ""}`;
-  if (!ofMeter.has(name)) ofMeter.set(name, newConcern(inForce, meter));
-  return ofMeter.get(name);
+  if (!ofMeter.has(meter)) ofMeter.set(meter, newConcern(inForce, meter));
+  return ofMeter.get(meter);
 }
 
-function newConcern(inForce: LimitsInForce, meter: string | null | "all"): Concern | undefined {
-  const limits = inForce.limits.filter((limit) => meter === "all" || limit.meter === null || limit.meter === meter);
+function newConcern(inForce: LimitsInForce, meter: Concerned): Concern | undefined {
+  const limits = inForce.limits.filter((limit) => meter === EVERY || limit.meter === null || limit.meter === meter);
   if (limits.length === 0) return undefined;
   const counters = [...new Set(limits.map((limit) => limit.counterId))];
   const ofCounter = counters.map((counter) => limits.filter((limit) => limit.counterId === counter));
   return {
-    meter: limits.some((limit) => limit.meter !== null) ? meter : null,
+    meter: meter !== EVERY && limits.some((limit) => limit.meter !== null) ? meter : null,
     limits: limits.map((limit) => ({ limit, charge: counters.indexOf(limit.counterId) })),
     charges: ofCounter.map((own) => chargeOf(own, inForce)),
     scales: ofCounter.map((own) => own[0]?.counter.scale ?? 0),

@@ -173,6 +173,20 @@ for (const backend of ["in process", "Redis"] as const) {
       });
     });
 
+    test("a meter that is called all is a meter, and not all of them", async () => {
+      world.meter("all");
+      world.plan("named", [
+        { limit: "1", meter: "calls" },
+        { limit: "5", meter: "all" },
+      ]);
+      const { headers } = tenant("named", "named");
+      const { body } = await post("consume", headers, { meter: "all", amount: "3", idempotencyKey: "a" });
+      expect([body.allowed, body.limits.map(({ meter, reserved }) => [meter, reserved])]).toEqual([
+        true,
+        [["all", "3"]],
+      ]);
+    });
+
     test("check looks and charges nothing; amounts are rounded up to the limit's scale", async () => {
       const { headers } = tenant("check", "tokens");
       const check = await post("check", headers, { meter: "tokens", amount: "1.51" });
