@@ -41,7 +41,10 @@ export interface TrackerOptions {
 }
 
 export interface Tracker {
-  /** Takes an event into the buffer; it is sent in the background, again and again with the same id until Metrly has it. */
+  /**
+   * Takes an event into the buffer as it is now; it is sent in the background, again and again with the same id until Metrly has
+   * it. Throws TypeError for data that JSON cannot hold.
+   */
   track(event: UsageEvent): TrackedEvent;
   /** Resolves when all that is buffered now is acknowledged or refused. */
   flush(): Promise<void>;
@@ -54,6 +57,13 @@ export interface Tracker {
 const FIRST_BACKOFF_MS = 200;
 const MAX_BATCH = 1_000;
 const CLOSE_WITHIN_MS = 10_000;
+const TOO_LARGE = 413;
+
+/** Its text is made when it comes: data that cannot be sent must not stand in the way of what comes after. */
+interface Buffered {
+  readonly event: TrackedEvent;
+  readonly text: string;
+}
 
 interface ItemResult {
   readonly status: "accepted" | "duplicate" | "rejected";
@@ -73,7 +83,7 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
   const onRejected = options.onRejected ?? reportRejected;
   const onLost = options.onLost ?? reportLost;
   const onRetry = options.onRetry ?? reportRetry;
-  const buffer: TrackedEvent[] = [];
+  const buffer: Buffered[] = [];
   let sending: Promise<void> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isClosed = false;
@@ -90,14 +100,15 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
     }
   }
 
-  async function sendUntilAnswered(batch: readonly TrackedEvent[]): Promise<void> {
+  async function sendUntilAnswered(batch: readonly Buffered[]): Promise<void> {
     for (let attempt = 0; !closing.signal.aborted; attempt += 1) {
+      let results: readonly ItemResult[];
       try {
-        tell(batch, await sendOnce(batch));
-        return;
+        results = await sendOnce(batch);
       } catch (error) {
+        if (error instanceof MetrlyError && error.status === TOO_LARGE && batch.length > 1) return sendHalves(batch);
         if (error instanceof MetrlyError && !mayWorkLater(error)) {
-          for (const event of batch) onRejected(event, error.code, error.message);
+          for (const { event } of batch) onRejected(event, error.code, error.message);
           return;
         }
         onRetry(error, attempt);
@@ -105,12 +116,22 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
         const backoff =
           Math.min(maxBackoffMs, FIRST_BACKOFF_MS * 2 ** Math.min(attempt, 20)) * (0.5 + Math.random() / 2);
         await pause(Math.max(asked ?? 0, backoff));
+        continue;
       }
+      // Not inside the above: what `onRejected` throws is no reason to send again.
+      return tell(batch, results);
     }
   }
 
-  async function sendOnce(batch: readonly TrackedEvent[]): Promise<readonly ItemResult[]> {
-    const body = JSON.stringify(batch.map((event) => ({ specversion: "1.0", ...event })));
+  /** Large events fill a request before the batch is full: none of them is lost for its neighbours' size. */
+  async function sendHalves(batch: readonly Buffered[]): Promise<void> {
+    const half = Math.ceil(batch.length / 2);
+    await sendUntilAnswered(batch.slice(0, half));
+    await sendUntilAnswered(batch.slice(half));
+  }
+
+  async function sendOnce(batch: readonly Buffered[]): Promise<readonly ItemResult[]> {
+    const body = `[${batch.map(({ text }) => text).join(",")}]`;
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(timeoutMs)]);
     // 400: nothing of it was acceptable; the results say why for each.
     const response = await post(connection, "/v1/events", body, {
@@ -124,8 +145,8 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
     throw new MetrlyError(code ?? "HTTP_ERROR", detail ?? "not an answer of Metrly's", response.status);
   }
 
-  function tell(batch: readonly TrackedEvent[], results: readonly ItemResult[]): void {
-    for (const [index, event] of batch.entries()) {
+  function tell(batch: readonly Buffered[], results: readonly ItemResult[]): void {
+    for (const [index, { event }] of batch.entries()) {
       const result = results[index];
       if (result?.status === "rejected") onRejected(event, result.code ?? "INVALID", result.detail ?? "");
     }
@@ -179,7 +200,7 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
       };
       if (isClosed || buffer.length >= maxBuffered) onLost([tracked], isClosed ? "CLOSED" : "BUFFER_FULL");
       else {
-        buffer.push(tracked);
+        buffer.push({ event: tracked, text: JSON.stringify({ specversion: "1.0", ...tracked }) });
         schedule();
       }
       return tracked;
@@ -191,7 +212,7 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
       await flush();
       clearTimeout(tooLate);
       forget();
-      const left = buffer.splice(0);
+      const left = buffer.splice(0).map(({ event }) => event);
       if (left.length > 0) onLost(left, "CLOSED");
       return left;
     },

@@ -30,7 +30,7 @@ beforeAll(async () => {
   await ask(metrly.url, admin, CREATE_PLAN, {
     input: { id: "two", name: "Two", version: { currency: "EUR", prices: [], limits } },
   });
-  for (const id of ["tracked", "flaky", "exiting", "decided", "express", "fastify"]) {
+  for (const id of ["tracked", "large", "flaky", "exiting", "decided", "express", "fastify"]) {
     const planId = ["decided", "express", "fastify"].includes(id) ? "two" : undefined;
     await ask(metrly.url, admin, CREATE_TENANT, { input: { id, name: id, planId } });
     const { issueApiKey } = await ask<{ issueApiKey: { secret: string } }>(metrly.url, admin, ISSUE_KEY, {
@@ -66,6 +66,14 @@ describe("track", () => {
     expect(refused).toEqual([[bad, "TIME_OUT_OF_RANGE"]]);
     await waitFor(async () => (await counted("tracked")) === 250, { what: "250 counted", deadlineMs: 20_000 });
     expect(await close()).toEqual([]);
+  });
+
+  test("events that are too much for one request are sent in several; data that JSON cannot hold is refused at once", async () => {
+    const { track, flush } = sdk("large", { tracking: { batchSize: 60 } });
+    expect(() => track({ type: "api.call", data: { n: 1n } })).toThrow(TypeError);
+    for (let n = 0; n < 60; n += 1) track({ type: "api.call", data: { note: "x".repeat(40_000) } });
+    await flush();
+    await waitFor(async () => (await counted("large")) === 60, { what: "60 counted", deadlineMs: 20_000 });
   });
 
   test("a batch whose answer is lost, or that nobody takes for a while, is sent again and counts once", async () => {
