@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { cp, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 import { openDatabase } from "#platform/database.js";
 import { packageRoot } from "#platform/package-root.js";
+import { askRedisOnce } from "#platform/redis-once.js";
 import { openGate } from "../../workers/quota/gate.testing.js";
 import { startRedis } from "../servers/private-servers.js";
 import { startRedisCluster } from "../servers/redis-cluster.js";
@@ -47,7 +47,7 @@ async function oneServer(): Promise<Store> {
   return {
     urls: [redis.url],
     faults: {
-      flush: () => asked(redis.url, async (client) => void (await client.flushall())),
+      flush: () => askRedisOnce(redis.url, async (client) => void (await client.flushall())),
       "restart from its own file": restart,
       async "keep a copy of the file"() {
         await rm(path.join(copies, "aof"), { recursive: true, force: true });
@@ -76,7 +76,7 @@ async function cluster(): Promise<Store> {
   return {
     urls: [...masters, replica].map(({ url }) => url),
     faults: {
-      "flush of a master": () => asked(third?.url ?? "", async (client) => void (await client.flushall())),
+      "flush of a master": () => askRedisOnce(third?.url ?? "", async (client) => void (await client.flushall())),
       async "failover of a master, once"() {
         await first?.kill("SIGKILL").catch(() => undefined);
         await wait(2_500);
@@ -88,17 +88,6 @@ async function cluster(): Promise<Store> {
     },
     stop,
   };
-}
-
-async function asked(url: string, ask: (client: Redis) => Promise<void>): Promise<void> {
-  const client = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: 1 });
-  client.on("error", () => undefined);
-  try {
-    await client.connect();
-    await ask(client);
-  } finally {
-    client.disconnect();
-  }
 }
 
 for (const [where, start] of [

@@ -1,4 +1,5 @@
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
+import { askRedisOnce } from "#platform/redis-once.js";
 import { type PrivateRedis, startRedis } from "./private-servers.js";
 import { freePort, waitFor } from "./servers.js";
 
@@ -69,13 +70,4 @@ const startNode = async (): Promise<PrivateRedis> =>
     ],
   });
 
-async function asked<T>(node: PrivateRedis, ask: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis(node.url, { lazyConnect: true, maxRetriesPerRequest: 1 });
-  redis.on("error", () => undefined);
-  try {
-    await redis.connect();
-    return await ask(redis);
-  } finally {
-    redis.disconnect();
-  }
-}
+const asked = <T>(node: PrivateRedis, ask: (redis: Redis) => Promise<T>): Promise<T> => askRedisOnce(node.url, ask);
