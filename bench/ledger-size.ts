@@ -7,6 +7,7 @@ import { packageRoot } from "#platform/package-root.js";
 import { createTenancyState } from "#platform/tenancy-copy.js";
 import { encodeItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { createTestDatabase } from "../tests/servers/servers.js";
+import { createDimensionLimit } from "../workers/ingestion/dimension-limit.js";
 import { recordStep } from "../workers/ingestion/recording.js";
 import { decodeRecord } from "../workers/ingestion/rules/decode-record.js";
 import { planSteps } from "../workers/ingestion/rules/plan-steps.js";
@@ -63,7 +64,8 @@ const migrationsDir = path.join(packageRoot(), "prisma/ingestion/migrations");
 const database = await openDatabase({ url: created.url, migrationsDir, onError: () => undefined });
 try {
   await openCursor(database, 0);
-  const state = createTenancyState(systemClock);
+  const { reads: tenancy } = createTenancyState(systemClock);
+  const dependencies = { database, tenancy, dimensions: createDimensionLimit(1_000), clock: systemClock };
   for (let known = 0; known < KNOWN_KEYS; known += KEYS_AT_ONCE)
     await addKeys(Math.min(KEYS_AT_ONCE, KNOWN_KEYS - known));
   await database.pool.query("VACUUM ANALYZE usage_key");
@@ -81,7 +83,7 @@ try {
     }));
     const steps = planSteps(records);
     decodeMs += performance.now() - start;
-    for (const step of steps) await recordStep({ database, tenancy: state.reads, clock: systemClock }, 0, step);
+    for (const step of steps) await recordStep(dependencies, 0, step);
     busyMs += performance.now() - start;
     bytes += values.reduce((sum, value) => sum + value.length, 0);
   }

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-import { Command, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import { SERVICES } from "#platform/room.js";
 import { watchAlerts } from "./alerts.js";
+import { completionScript, SHELLS, type Shell } from "./completion.js";
 import { examine } from "./doctor.js";
 import { reportFailure } from "./failure.js";
 import { exportInvoice, INVOICE_FORMATS } from "./invoice.js";
@@ -9,8 +10,11 @@ import { explainDenial, reconcileQuota } from "./quota.js";
 import { rebuildBilling } from "./rebuild.js";
 import { republishLedger } from "./republish.js";
 import { sendUsage } from "./send.js";
+import { showInvoices, showQuotas, showTenants, showUsage } from "./show.js";
 import type { Composition } from "./system.js";
 import { verifyInvoice } from "./verify.js";
+import { listenToWebhooks } from "./webhook-listen.js";
+import { listDeadLetters, replayDeadLetters } from "./webhooks.js";
 
 const program = new Command("metrly").description("Usage metering, real-time quotas and invoices that add up");
 
@@ -87,6 +91,30 @@ alerts
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
   .action((options) => watchAlerts(options, process.env));
 
+const shown = (command: Command): Command =>
+  command
+    .option("--json", "one JSON object per line")
+    .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
+    .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)");
+shown(program.command("tenants").description("every tenant, with its plan")).action((options) =>
+  showTenants(options, process.env),
+);
+shown(program.command("usage <tenant>").description("a tenant's totals of the running period, and by day"))
+  .option("--by <dimension,...>", "apart by these dimensions")
+  .action((tenant: string, options) => showUsage(tenant, options, process.env));
+shown(program.command("quotas <tenant>").description("a tenant's limits and what is left of them")).action(
+  (tenant: string, options) => showQuotas(tenant, options, process.env),
+);
+shown(program.command("invoices <tenant>").description("a tenant's invoices")).action((tenant: string, options) =>
+  showInvoices(tenant, options, process.env),
+);
+
+program
+  .command("completion")
+  .description("print a script that completes commands and options: source <(metrly completion bash)")
+  .addArgument(new Argument("<shell>").choices([...SHELLS]))
+  .action((shell: Shell) => void process.stdout.write(completionScript(program, shell)));
+
 program
   .command("rebuild")
   .description(
@@ -108,6 +136,34 @@ program
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
   .action((id: string, options) => exportInvoice(id, options, process.env));
+
+const webhooks = program.command("webhooks").description("webhook deliveries");
+webhooks
+  .command("dead")
+  .description("list what could not be delivered, with the reason")
+  .requiredOption("--tenant <id>", "the tenant")
+  .option("--json", "one JSON object per line")
+  .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
+  .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+  .action((options) => listDeadLetters(options, process.env));
+webhooks
+  .command("replay [delivery]")
+  .description("deliver a dead letter once more, or with --endpoint every dead letter of an endpoint, oldest first")
+  .option("--endpoint <id>", "the endpoint")
+  .option("--json", "print the answer as JSON")
+  .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
+  .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+  .action((delivery: string | undefined, options) => replayDeadLetters(delivery, options, process.env));
+webhooks
+  .command("listen")
+  .description("receive a tenant's webhooks on this machine, check their signatures and print them, until interrupted")
+  .requiredOption("--tenant <id>", "the tenant")
+  .option("--types <type,...>", "event types (default: all)")
+  .option("--port <n>", "the port to listen on (default: a free one)")
+  .option("--json", "one JSON object per line")
+  .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
+  .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+  .action((options) => listenToWebhooks(options, process.env));
 
 program
   .command("doctor")

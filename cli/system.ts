@@ -6,7 +6,9 @@ import type { Config } from "#platform/config.js";
 import { createHttpServer } from "#platform/http.js";
 import { startKeyUseReports } from "#platform/key-uses.js";
 import { openPorts, type Ports } from "#platform/ports.js";
+import { registerQueueBoard } from "#platform/queue-board.js";
 import { type Room, type RoomContext, SERVICES, type Service } from "#platform/room.js";
+import { QUEUES } from "#schema/queues.js";
 import { Refusal } from "./failure.js";
 import { openGraph } from "./graph.js";
 import { ROLES } from "./roles.js";
@@ -80,6 +82,8 @@ async function start(
   const app = createHttpServer(logger.child({ room: "http" }));
   closers.push(() => app.close());
   for (const room of rooms) room.register?.(app);
+  if (ports.jobs !== undefined && services.includes("notification"))
+    registerQueueBoard(app, { queues: ports.jobs.bullQueues(QUEUES), identityTokens: context.identityTokens });
   // Open sockets would keep the server from closing: who holds them says goodbye first.
   const graph = await openGraph(context, composition, app, rooms);
   closers.push(() => graph.stop());

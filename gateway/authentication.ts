@@ -1,8 +1,10 @@
+import { decodeJwt } from "jose";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { authenticateApiKey, bearerToken, identityOfKey } from "#platform/api-keys.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import type { Identity } from "#schema/policy.js";
+import type { ExternalIssuer } from "./external-issuer.js";
 import type { TokenIssuer } from "./token-issuer.js";
 
 /** Someone who has shown who they are. */
@@ -21,9 +23,11 @@ export interface AuthenticationOptions {
   readonly tenancy: TenancyCopy;
   readonly issuer: TokenIssuer;
   readonly clock: Clock;
+  /** A provider whose tokens are good as well; undefined: only our own are. */
+  readonly external?: ExternalIssuer | undefined;
 }
 
-export function createAuthentication({ tenancy, issuer, clock }: AuthenticationOptions): Authentication {
+export function createAuthentication({ tenancy, issuer, clock, external }: AuthenticationOptions): Authentication {
   return {
     async authenticate(authorization) {
       const secret = bearerToken(authorization);
@@ -42,13 +46,23 @@ export function createAuthentication({ tenancy, issuer, clock }: AuthenticationO
   }
 
   async function sessionOfToken(token: string): Promise<Session> {
-    const { identity, expiresAtMs } = await issuer.verify(token);
+    const judge = external !== undefined && issuerOf(token) === external.issuer ? external : issuer;
+    const { identity, expiresAtMs } = await judge.verify(token);
     return {
       identity,
       assertValid() {
         if (clock.now() >= expiresAtMs) throw new MetrlyError("UNAUTHENTICATED", "The token is expired");
       },
     };
+  }
+}
+
+/** Who a token says it is from, unchecked: it decides only whose keys must check it. */
+function issuerOf(token: string): string | undefined {
+  try {
+    return decodeJwt(token).iss;
+  } catch {
+    return undefined;
   }
 }
 

@@ -6,7 +6,7 @@ import {
 } from "@apollo/server/plugin/disabled";
 import { fastifyApolloHandler } from "@as-integrations/fastify";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type GraphQLSchema, OperationTypeNode } from "graphql";
+import { type GraphQLFormattedError, type GraphQLSchema, OperationTypeNode } from "graphql";
 import type { Logger } from "pino";
 import { MetrlyError } from "#kernel/errors.js";
 import { toMetrlyError } from "#platform/http.js";
@@ -15,12 +15,15 @@ import { ANONYMOUS, type Authentication } from "./authentication.js";
 import { graphqlErrorOf, statusOfErrors, toClientError } from "./client-error.js";
 import { GRAPH_LIMITS } from "./limits.js";
 import { admitOperation, type GatewayContext } from "./operation.js";
+import type { PersistedOperations } from "./persisted-operations.js";
 
 const METHOD_NOT_ALLOWED = 405;
 
 export interface GraphqlHttpOptions {
   readonly schema: GraphQLSchema;
   readonly authentication: Authentication;
+  /** The only operations that run; undefined: any. */
+  readonly persisted?: PersistedOperations | undefined;
   /** Whether the schema can be read without signing in. */
   readonly openIntrospection: boolean;
   readonly logger: Logger;
@@ -107,22 +110,32 @@ function asGraphqlError(check: () => void): void {
 const honestStatus: ApolloServerPlugin<BaseContext> = {
   async requestDidStart() {
     return {
-      async willSendResponse({ response }) {
+      async willSendResponse({ request, response }) {
         if (response.body.kind !== "single" || response.http.status === METHOD_NOT_ALLOWED) return;
         const { data, errors } = response.body.singleResult;
         if (errors === undefined || errors.length === 0 || (data !== null && data !== undefined)) return;
-        response.http.status = statusOfErrors(errors);
+        const isPlain = errors.every(isOfRequest) && wantsPlainJson(request.http?.headers.get("accept"));
+        response.http.status = isPlain ? 200 : statusOfErrors(errors);
         for (const [name, value] of statusHeaders(response.http.status)) response.http.headers.set(name, value);
       },
     };
   },
 };
 
+/** Found before anything ran: the document does not parse, does not fit the schema, or its variables don't. */
+const isOfRequest = ({ path, extensions }: GraphQLFormattedError): boolean =>
+  path === undefined && OF_REQUEST.has(extensions?.code);
+const OF_REQUEST: ReadonlySet<unknown> = new Set(["GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "INVALID"]);
+
+/** GraphQL over HTTP: a client that asks for `application/json` and nothing newer gets such errors with 200. */
+const wantsPlainJson = (accept = ""): boolean =>
+  /application\/json/i.test(accept) && !/\*\/\*|application\/(\*|graphql-response\+json)/i.test(accept);
+
 const statusHeaders = (status: number): HeaderMap =>
   new HeaderMap(status === 401 ? [["www-authenticate", "Bearer"]] : status === 503 ? [["retry-after", "1"]] : []);
 
 function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, options: GraphqlHttpOptions): void {
-  const { authentication, openIntrospection, onBug } = options;
+  const { authentication, persisted, openIntrospection, onBug } = options;
   const identities = new WeakMap<FastifyRequest, Identity>();
   // One shape of errors on this path: what fails before Apollo looks like what fails in it.
   app.setErrorHandler((error: FastifyError, _, reply) => sendGraphqlError(reply, error, onBug));
@@ -137,6 +150,9 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
       if (authorization === undefined && openIntrospection) return;
       identities.set(request, (await authentication.authenticate(authorization)).identity);
     },
+    async preHandler(request) {
+      if (persisted !== undefined) putPersistedText(request, persisted);
+    },
     handler: fastifyApolloHandler(apollo, {
       context: async (request) => ({ identity: identities.get(request) ?? ANONYMOUS }),
     }),
@@ -149,6 +165,38 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
       throw new MetrlyError("METHOD_NOT_ALLOWED", "Send GraphQL operations by POST");
     },
   });
+}
+
+/** Gives Apollo the text of what the client named, and nothing that was not looked at. */
+function putPersistedText(request: FastifyRequest, persisted: PersistedOperations): void {
+  const asked = request.method === "GET" ? request.query : request.body;
+  // Whatever else a body may be, Apollo refuses it.
+  if (!isRecord(asked)) return;
+  const { documentId, extensions, ...rest } = asked;
+  const read = typeof extensions === "string" ? jsonOf(extensions) : extensions;
+  const query = persisted.textOf({ ...rest, documentId, extensions: read });
+  if (request.method !== "GET") {
+    request.body = { ...rest, query };
+    return;
+  }
+  // Apollo's integration reads the URL itself.
+  const search = new URLSearchParams({ query });
+  for (const name of ["operationName", "variables"]) {
+    const value = rest[name];
+    if (typeof value === "string") search.set(name, value);
+  }
+  request.raw.url = `/graphql?${search}`;
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new MetrlyError("MALFORMED", "`extensions` is not JSON");
+  }
 }
 
 /** Apollo's integration builds a URL of what the client sent and would fail on nonsense. */

@@ -9,14 +9,17 @@ import { createAuthentication } from "./authentication.js";
 import { composeSupergraph } from "./composition.js";
 import { buildGatewaySchema } from "./execution.js";
 import { registerExplorer } from "./explorer/explorer.js";
+import { createExternalIssuer } from "./external-issuer.js";
 import { startGraphqlHttp } from "./http.js";
+import { readPersistedOperations } from "./persisted-operations.js";
+import { registerQueueBoardProxy } from "./queue-board.js";
 import { reachSubgraphs, type SubgraphTarget } from "./reach.js";
 import type { RemoteOptions } from "./remote-subgraph.js";
 import { startGraphqlSocket } from "./socket.js";
 import type { TokenIssuer } from "./token-issuer.js";
 
 export interface GatewayOptions {
-  readonly config: Pick<Config, "demo">;
+  readonly config: Pick<Config, "demo" | "serviceUrls" | "oidc" | "persistedOperationsFile">;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly tenancy: TenancyCopy;
@@ -31,15 +34,25 @@ export interface GatewayOptions {
 
 /** The front door: one GraphQL API over the subgraphs (HTTP and WebSocket), who may enter, and the explorer. */
 export async function startGateway(options: GatewayOptions): Promise<Room> {
-  const { config, clock, logger, tenancy, issuer, subgraphs } = options;
+  const { config, clock, logger, tenancy, issuer, identityTokens, subgraphs } = options;
   const { supergraphSdl } = composeSupergraph(subgraphs);
   const reach = reachSubgraphs({ ...options, ...options.remote });
   const onFailure = (subgraph: string, error: unknown) => logger.error({ err: error, subgraph }, "a subgraph failed");
   const schema = buildGatewaySchema(supergraphSdl, subgraphs, onFailure, reach.executorOf);
-  const authentication = createAuthentication({ tenancy, issuer, clock });
+  const external = config.oidc && createExternalIssuer({ config: config.oidc, clock });
+  const authentication = createAuthentication({ tenancy, issuer, clock, external });
+  const file = config.persistedOperationsFile;
+  const persisted = file === undefined ? undefined : await readPersistedOperations(file);
   const onBug = (error: unknown) => logger.error({ err: error }, "a GraphQL operation failed");
-  const http = await startGraphqlHttp({ schema, authentication, openIntrospection: config.demo, logger, onBug });
-  const socket = startGraphqlSocket({ schema, authentication, logger, onBug });
+  const http = await startGraphqlHttp({
+    schema,
+    authentication,
+    persisted,
+    openIntrospection: config.demo,
+    logger,
+    onBug,
+  });
+  const socket = startGraphqlSocket({ schema, sdl: supergraphSdl, persisted, authentication, logger, onBug });
   const stopRechecking = tenancy.onChange((change) => {
     if (change.kind === "apiKey") socket.recheck();
   });
@@ -53,6 +66,7 @@ export async function startGateway(options: GatewayOptions): Promise<Room> {
         reply.header("cache-control", "public, max-age=300");
         return issuer.jwks;
       });
+      registerQueueBoardProxy(app, { authentication, identityTokens, url: config.serviceUrls.notification });
       server = app.server.on("upgrade", socket.handleUpgrade);
     },
     async readiness() {

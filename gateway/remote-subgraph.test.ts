@@ -23,11 +23,17 @@ async function start(remote: GatewayWorldOptions["remote"] = {}): Promise<Gatewa
 }
 
 /** Follows acme's alerts as an admin; `used` of each event is its number in the source. */
+let followers = 0;
+
+/** Each under a name of its own: who asks the same shares what is asked of the subgraph. */
 function follow(world: GatewayWorld, after?: string) {
+  followers += 1;
   const state = { used: [] as unknown[], errors: [] as unknown[], ended: false };
   const argument = after === undefined ? "" : `, after: "${after}"`;
   const leave = world.socket(world.admin).subscribe<{ quotaAlerts: { used: number } }>(
-    { query: `subscription { quotaAlerts(tenantId: "acme"${argument}) { used tenant { name } } }` },
+    {
+      query: `subscription Follower${followers} { quotaAlerts(tenantId: "acme"${argument}) { used tenant { name } } }`,
+    },
     {
       next({ data, errors }) {
         if (data) state.used.push(data.quotaAlerts.used);

@@ -32,42 +32,60 @@ export function resumableFields(sdl: string): ResumableFields {
 const namedType = (type: TypeNode): string => (type.kind === Kind.NAMED_TYPE ? type.name.value : namedType(type.type));
 
 export interface PreparedSubscription {
+  /** Whether it can be: positions are known only then. */
+  readonly isResumable: boolean;
+  /** The same as a document and as text. */
+  readonly document: DocumentNode;
   readonly query: string;
   /** What to send as variables, going on after `cursor`; undefined: from where the client asked. */
   variables(cursor: unknown): Record<string, unknown>;
+  /** The same for whoever wants only what comes from now on. */
+  variablesFromNow(): Record<string, unknown>;
   /** Takes the position out of a result's data: undefined where there is none. */
   takeCursor(data: Record<string, unknown>): unknown;
   /** Where the client asked to begin; undefined: from now on, or the field cannot be resumed. */
   readonly after: unknown;
 }
 
-const AFTER = "metrlyAfter";
-const CURSOR = "metrlyCursor";
+/** What is added to a subscription: whoever prepares one that is prepared already takes other names. */
+interface AddedNames {
+  readonly after: string;
+  readonly cursor: string;
+}
+const OWN_NAMES: AddedNames = { after: "metrlyAfter", cursor: "metrlyCursor" };
+export const SHARED_NAMES: AddedNames = { after: "metrlySharedAfter", cursor: "metrlySharedCursor" };
 
 /** Makes a subscription ask for its position and begin at one: the same text at each attempt. */
 export function prepareSubscription(
   document: DocumentNode,
   variables: Readonly<Record<string, unknown>>,
   fields: ResumableFields,
+  names: AddedNames = OWN_NAMES,
 ): PreparedSubscription {
   const field = rootField(document);
   const afterType = field && fields.get(field.name.value);
   if (field?.selectionSet === undefined || afterType === undefined)
     return {
+      isResumable: false,
+      document,
       query: print(document),
       variables: () => ({ ...variables }),
+      variablesFromNow: () => ({ ...variables }),
       takeCursor: () => undefined,
       after: undefined,
     };
-  const asking = withPosition(field, document, afterType);
+  const asking = withPosition(field, document, afterType, names);
   const after = valueOfArgument(field.arguments?.find(isAfter), variables);
   const responseKey = (field.alias ?? field.name).value;
   const used = usedVariables(asking);
   const kept = Object.fromEntries(Object.entries(variables).filter(([name]) => used.has(name)));
   return {
+    isResumable: true,
+    document: asking,
     query: print(asking),
-    variables: (cursor) => ({ ...kept, [AFTER]: cursor ?? after ?? null }),
-    takeCursor: (data) => takeCursor(data[responseKey]),
+    variables: (cursor) => ({ ...kept, [names.after]: cursor ?? after ?? null }),
+    variablesFromNow: () => ({ ...kept, [names.after]: null }),
+    takeCursor: (data) => takeCursor(data[responseKey], names),
     after,
   };
 }
@@ -88,8 +106,8 @@ function valueOfArgument(argument: ArgumentNode | undefined, variables: Readonly
   return value?.kind === Kind.STRING ? value.value : undefined;
 }
 
-function withPosition(field: FieldNode, document: DocumentNode, afterType: TypeNode): DocumentNode {
-  const variable = { kind: Kind.VARIABLE, name: { kind: Kind.NAME, value: AFTER } } as const;
+function withPosition(field: FieldNode, document: DocumentNode, afterType: TypeNode, names: AddedNames): DocumentNode {
+  const variable = { kind: Kind.VARIABLE, name: { kind: Kind.NAME, value: names.after } } as const;
   const positioned: FieldNode = {
     ...field,
     arguments: [
@@ -102,7 +120,7 @@ function withPosition(field: FieldNode, document: DocumentNode, afterType: TypeN
         ...(field.selectionSet?.selections ?? []),
         {
           kind: Kind.FIELD,
-          alias: { kind: Kind.NAME, value: CURSOR },
+          alias: { kind: Kind.NAME, value: names.cursor },
           name: { kind: Kind.NAME, value: "cursor" },
         },
       ],
@@ -133,9 +151,10 @@ function usedVariables(document: DocumentNode): ReadonlySet<string> {
   return used;
 }
 
-function takeCursor(event: unknown): unknown {
-  if (typeof event !== "object" || event === null || !(CURSOR in event)) return undefined;
-  const cursor = event[CURSOR];
-  delete event[CURSOR];
+function takeCursor(event: unknown, names: AddedNames): unknown {
+  if (typeof event !== "object" || event === null) return undefined;
+  const fields: Record<string, unknown> = event as Record<string, unknown>;
+  const cursor = fields[names.cursor];
+  delete fields[names.cursor];
   return cursor ?? undefined;
 }

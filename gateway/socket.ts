@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type DocumentNode,
   type ExecutionArgs,
@@ -19,6 +20,9 @@ import type { Authentication, Session } from "./authentication.js";
 import { graphqlErrorOf, toClientError } from "./client-error.js";
 import { GRAPH_LIMITS } from "./limits.js";
 import { admitOperation, type GatewayContext } from "./operation.js";
+import type { OperationRequest, PersistedOperations } from "./persisted-operations.js";
+import { resumableFields } from "./resumable.js";
+import { createSharedSubscriptions, isSharedOperation, type Outlet } from "./shared-subscriptions.js";
 
 const PATH = "/graphql";
 const MAX_MESSAGE_BYTES = 256 * 1024;
@@ -30,6 +34,10 @@ const TRY_AGAIN_LATER = 1013;
 
 export interface GraphqlSocketOptions {
   readonly schema: GraphQLSchema;
+  /** The schema's text: which subscriptions can be shared and resumed. */
+  readonly sdl: string;
+  /** The only operations that run; undefined: any. */
+  readonly persisted?: PersistedOperations | undefined;
   readonly authentication: Authentication;
   readonly logger: Logger;
   readonly onBug: (error: unknown) => void;
@@ -70,11 +78,20 @@ export function startGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocket
 }
 
 function serverOptions(
-  { schema, authentication, onBug }: GraphqlSocketOptions,
+  { schema, sdl, persisted, authentication, onBug }: GraphqlSocketOptions,
   sessions: Map<WebSocket, Session>,
 ): ServerOptions<ConnectionParams, Extra> {
   const clean = (errors: readonly GraphQLError[]) => errors.map((error) => toClientError(error, onBug).toJSON());
+  const shared = createSharedSubscriptions({
+    fields: resumableFields(sdl),
+    encode: ({ data, errors, extensions }) =>
+      Buffer.from(JSON.stringify({ data, ...(errors !== undefined && { errors: clean(errors) }), extensions })),
+  });
   return {
+    subscribe: (args) => shared.subscribe(args),
+    onOperation({ extra: { socket } }, id, _, __, result) {
+      if (isSharedOperation(result)) result.attach(outletOf(socket, id));
+    },
     async onConnect({ connectionParams, extra: { socket } }) {
       const session = await sessionOf(authentication, socket, connectionParams?.authorization);
       if (session === undefined) return false;
@@ -86,7 +103,7 @@ function serverOptions(
       if (session === undefined || !closeUnlessValid(socket, session)) return [unauthenticated()];
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
       // A context of its own for each operation: it is also the key of the batching of its calls.
-      return prepare(schema, payload, { identity: session.identity }, onBug);
+      return prepare(schema, persisted, payload, { identity: session.identity }, onBug);
     },
     onNext(_, __, ___, ____, { data, errors, extensions }) {
       if (errors === undefined) return undefined;
@@ -98,6 +115,39 @@ function serverOptions(
     },
     onError: (_, __, ___, errors) => clean(errors),
   };
+}
+
+/** What a client may leave unread before it is sent away, bytes; it comes back and goes on where it was. */
+const MAX_UNREAD_BYTES = 1_048_576;
+/** Who catches up is sent no more while this much is unread. */
+const UNREAD_WHILE_CATCHING_UP = 65_536;
+const UNREAD_CHECK_MS = 20;
+const CLOSE_GRACE_MS = 1_000;
+
+/** Sends `next` messages of an operation whose payload is encoded already. */
+function outletOf(socket: WebSocket, id: string): Outlet {
+  const head = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+  const isSlow = () => socket.readyState === socket.OPEN && socket.bufferedAmount > UNREAD_WHILE_CATCHING_UP;
+  return {
+    send(payload) {
+      if (socket.readyState !== socket.OPEN) return;
+      if (socket.bufferedAmount > MAX_UNREAD_BYTES) return sendAway(socket);
+      socket.send(Buffer.concat([head, payload, TAIL]), { binary: false });
+    },
+    ready: () => (isSlow() ? untilRead(isSlow) : undefined),
+  };
+}
+
+const TAIL = Buffer.from("}");
+
+async function untilRead(isSlow: () => boolean): Promise<void> {
+  while (isSlow()) await delay(UNREAD_CHECK_MS);
+}
+
+/** It may be too slow to hear of it, too. */
+function sendAway(socket: WebSocket): void {
+  socket.close(TRY_AGAIN_LATER, "Reads too slowly");
+  setTimeout(() => socket.terminate(), CLOSE_GRACE_MS).unref();
 }
 
 const unauthenticated = () => graphqlErrorOf(new MetrlyError("UNAUTHENTICATED", "The key or token is no longer good"));
@@ -134,7 +184,7 @@ function closeWith(socket: WebSocket, error: MetrlyError): void {
   socket.close(error.code === "UNAVAILABLE" ? TRY_AGAIN_LATER : CloseCode.Unauthorized, error.code);
 }
 
-interface SubscribePayload {
+interface SubscribePayload extends OperationRequest {
   readonly query: string;
   readonly operationName?: string | null | undefined;
   readonly variables?: Readonly<Record<string, unknown>> | null | undefined;
@@ -143,12 +193,14 @@ interface SubscribePayload {
 /** What Apollo does on HTTP: parse, validate, admit. The errors, or what to execute. */
 function prepare(
   schema: GraphQLSchema,
-  { query, operationName, variables }: SubscribePayload,
+  persisted: PersistedOperations | undefined,
+  payload: SubscribePayload,
   context: GatewayContext,
   onBug: (error: unknown) => void,
 ): ExecutionArgs | readonly GraphQLError[] {
+  const { operationName, variables } = payload;
   try {
-    const document = parsed(query);
+    const document = parsed(persisted?.textOf(payload) ?? payload.query);
     const problems = validate(schema, document);
     if (problems.length > 0) return problems.map((problem) => withCode(problem, "GRAPHQL_VALIDATION_FAILED"));
     const operation = getOperationAST(document, operationName);

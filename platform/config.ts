@@ -1,4 +1,5 @@
 import path from "node:path";
+import type { Role } from "#schema/policy.js";
 import type { Service } from "./room.js";
 
 /** Everything that can be set from outside, parsed once. Secrets never appear in messages. */
@@ -24,16 +25,44 @@ export interface Config {
   readonly partitions: number;
   /** How often each recorder appends its clock to its partitions, ms. */
   readonly tickIntervalMs: number;
+  /** How many combinations of dimension values a tenant's meter may have in one billing period. */
+  readonly maxDimensionValues: number;
   /** Hosts (names, addresses or CIDR blocks) that webhooks may reach although they are private. */
   readonly webhookAllowHosts: readonly string[];
   /** Whether webhooks may go to loopback: embedded mode only. */
   readonly webhookAllowLoopback: boolean;
+  /** The mail server, with credentials; undefined: no mail is sent. */
+  readonly smtpUrl: string | undefined;
+  /** Who mails come from. */
+  readonly mailFrom: string | undefined;
+  /** A file of the only operations that the graph executes; undefined: any. */
+  readonly persistedOperationsFile: string | undefined;
+  /** An OpenID Connect provider whose tokens are accepted beside our own; undefined: none. */
+  readonly oidc: OidcConfig | undefined;
   /** Signs identities and internal calls between rooms. */
   readonly internalSecret: string | undefined;
   /** A file that holds it instead, e.g. one that an orchestrator mounts. */
   readonly internalSecretFile: string | undefined;
   /** Where the other roles answer, when each is a process of its own. */
   readonly serviceUrls: Readonly<Record<Service, string | undefined>>;
+}
+
+export interface OidcConfig {
+  readonly issuer: string;
+  /** Whom its tokens must be for. */
+  readonly audience: string;
+  /** Where in a token the values lie that `roles` maps, by name or path. */
+  readonly rolesClaim: string;
+  /** Where in a token the tenant is named. */
+  readonly tenantClaim: string;
+  readonly roles: readonly RoleMapping[];
+}
+
+/** What a value of the roles claim amounts to: in the token's tenant, or everywhere. */
+export interface RoleMapping {
+  readonly value: string;
+  readonly role: Role;
+  readonly everywhere: boolean;
 }
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -67,8 +96,13 @@ export function parseConfig(env: Env): Config {
     namespace: read.name("METRLY_NAMESPACE", DEFAULT_NAMESPACE),
     partitions: read.integer("METRLY_PARTITIONS", kafkaBrokers.length > 0 ? 64 : 4, 1, 1024),
     tickIntervalMs: read.integer("METRLY_TICK_SECONDS", 5, 1, 60) * 1000,
+    maxDimensionValues: read.integer("METRLY_MAX_DIMENSION_VALUES", 1_000, 1, 100_000),
     webhookAllowHosts: read.list("METRLY_WEBHOOK_ALLOW_HOSTS"),
     webhookAllowLoopback: kafkaBrokers.length === 0,
+    smtpUrl: read.url("METRLY_SMTP_URL", ["smtp:", "smtps:"]),
+    mailFrom: env.METRLY_MAIL_FROM || undefined,
+    persistedOperationsFile: env.METRLY_PERSISTED_OPERATIONS || undefined,
+    oidc: readOidc(env, read, problems),
     internalSecret: read.secret("METRLY_INTERNAL_SECRET"),
     internalSecretFile: env.METRLY_INTERNAL_SECRET_FILE || undefined,
     serviceUrls: {
@@ -79,6 +113,8 @@ export function parseConfig(env: Env): Config {
       notification: read.url("METRLY_NOTIFICATION_URL", HTTP),
     },
   };
+  if (config.smtpUrl !== undefined && config.mailFrom === undefined)
+    problems.push("METRLY_MAIL_FROM must name a sender when METRLY_SMTP_URL is set");
   if (problems.length > 0)
     throw new ConfigError(`Configuration is wrong:\n${problems.map((p) => `  - ${p}`).join("\n")}`);
   return config;
@@ -90,6 +126,29 @@ export const databaseName = (config: Config, service: Service | "log" | "jobs"):
 
 /** With it, topics have the very names of the contracts. */
 export const DEFAULT_NAMESPACE = "metrly";
+
+const ROLES: readonly Role[] = ["PLATFORM_ADMIN", "TENANT_ADMIN", "TENANT_VIEWER"];
+const MAPPING = /^(.+)=([A-Z_]+)(@\*)?$/;
+
+function readOidc(env: Env, read: ReturnType<typeof reader>, problems: string[]): OidcConfig | undefined {
+  const issuer = read.url("METRLY_OIDC_ISSUER", HTTP);
+  if (issuer === undefined) return undefined;
+  const audience = env.METRLY_OIDC_AUDIENCE ?? "";
+  if (audience === "") problems.push("METRLY_OIDC_AUDIENCE must be set when METRLY_OIDC_ISSUER is");
+  const roles = read.list("METRLY_OIDC_ROLES").flatMap((text): RoleMapping[] => {
+    const [, value = "", name, everywhere] = MAPPING.exec(text) ?? [];
+    const role = ROLES.find((known) => known === name);
+    if (role !== undefined) return [{ value, role, everywhere: everywhere !== undefined || role === "PLATFORM_ADMIN" }];
+    problems.push(`METRLY_OIDC_ROLES: "${text}" is not value=ROLE with a role of ${ROLES.join(", ")}`);
+    return [];
+  });
+  if (roles.length === 0) problems.push("METRLY_OIDC_ROLES must map a value to a role when METRLY_OIDC_ISSUER is set");
+  const [rolesClaim, tenantClaim] = [
+    env.METRLY_OIDC_ROLES_CLAIM || "roles",
+    env.METRLY_OIDC_TENANT_CLAIM || "tenant_id",
+  ];
+  return { issuer, audience, rolesClaim, tenantClaim, roles };
+}
 
 const MIN_SECRET_LENGTH = 32;
 const REDIS = ["redis:", "rediss:"];

@@ -1,14 +1,39 @@
+import { randomInt } from "node:crypto";
+import { once } from "node:events";
 import { createServer } from "node:net";
 
-/** A TCP port on 127.0.0.1 that was free a moment ago: whoever binds it must still expect EADDRINUSE. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
-  });
+/**
+ * Above the well-known services and what fetch refuses, below the ports that systems give to outgoing connections (32768
+ * and up on Linux): what is free here now is not taken by somebody's next connection.
+ */
+const FIRST_PORT = 12_000;
+const END_PORT = 32_000;
+const TRIES = 100;
+
+const handedOut = new Set<number>();
+
+/** A port of 127.0.0.1 that nobody listens on, and that this process was not given before. */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const port = randomInt(FIRST_PORT, END_PORT);
+    if (handedOut.has(port) || !(await isFree(port))) continue;
+    handedOut.add(port);
+    return port;
+  }
+  throw new Error(`found no free port on 127.0.0.1 in ${TRIES} tries between ${FIRST_PORT} and ${END_PORT}`);
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    server.listen(port, "127.0.0.1");
+    await once(server, "listening");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE" || (error as NodeJS.ErrnoException).code === "EACCES")
+      return false;
+    throw error;
+  }
+  server.close();
+  await once(server, "close");
+  return true;
 }

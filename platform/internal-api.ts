@@ -12,6 +12,11 @@ export const QUOTA_RECONCILE_PATH = "/internal/quota/reconcile";
 /** `POST`: derives billing's tables again from the ledger and compares; for operators. */
 export const BILLING_REBUILD_PATH = "/internal/billing/rebuild";
 
+/** `GET`: the page of the job queues, for the gateway; and where the gateway shows it to platform admins. */
+export const QUEUE_BOARD_INTERNAL_PATH = "/internal/queues";
+export const QUEUE_BOARD_PATH = "/admin/queues";
+export const QUEUE_BOARD_AUDIENCE = "queues";
+
 /** Who calls a room's internal API. Throws UNAUTHENTICATED, or FORBIDDEN for whoever is not of this installation. */
 export async function serviceIdentity(
   tokens: IdentityTokens,

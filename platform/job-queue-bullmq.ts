@@ -1,4 +1,10 @@
-import { createPostgresBackend, Queue as RedisQueue, Worker as RedisWorker, withBackend } from "bullmq";
+import {
+  type Queue as BullQueue,
+  createPostgresBackend,
+  Queue as RedisQueue,
+  Worker as RedisWorker,
+  withBackend,
+} from "bullmq";
 import { openDatabase } from "./database.js";
 import type { Job, JobQueues, JobWorker, Queue, QueueOptions } from "./job-queue.js";
 import { refuseEviction } from "./redis-eviction.js";
@@ -23,6 +29,7 @@ const LONGEST_RECONNECT_MS = 1_000;
 const STALLED_CHECK_MS = 30_000;
 
 interface OpenQueue {
+  readonly bull: BullQueue;
   add(name: string, data: unknown, options: AddOptions): Promise<unknown>;
   remove(id: string): Promise<unknown>;
   close(): Promise<void>;
@@ -49,8 +56,17 @@ interface Backend {
   ): OpenWorker;
 }
 
+export interface BullJobQueues extends JobQueues {
+  /** The library's own queues, for its board. */
+  bullQueues(names: readonly string[]): readonly BullQueue[];
+}
+
 /** Job queues on BullMQ; rejects when the server is not there or would lose jobs by itself. */
-export async function connectJobQueues({ backend, prefix = "metrly", onError }: JobQueuesOptions): Promise<JobQueues> {
+export async function connectJobQueues({
+  backend,
+  prefix = "metrly",
+  onError,
+}: JobQueuesOptions): Promise<BullJobQueues> {
   const opened =
     backend.kind === "redis"
       ? await onRedis(backend.url, prefix, onError)
@@ -105,6 +121,7 @@ export async function connectJobQueues({ backend, prefix = "metrly", onError }: 
       workers.add(stopper);
       return stopper;
     },
+    bullQueues: (names) => names.map((name) => queueOf(name).bull),
     /** Running jobs end first: they may still add jobs. */
     async stop() {
       await Promise.all([...workers].map((worker) => worker.stop()));
@@ -135,6 +152,7 @@ async function onRedis(url: string, prefix: string, onError: (error: unknown) =>
       const queue = new RedisQueue(name, { ...common, connection });
       queue.on("error", onError);
       return {
+        bull: queue,
         add: (jobName, data, options) => queue.add(jobName, data, options),
         remove: (id) => queue.remove(id),
         close: () => closeAfter(closing, queue),
@@ -180,7 +198,13 @@ async function onPostgres(url: string, prefix: string, onError: (error: unknown)
     openQueue(name) {
       const queue = new PostgresQueue<unknown>(`${prefix}.${name}`, { connection });
       queue.on("error", onError);
-      return queue;
+      return {
+        // Its types name the backend; the board asks for what both have.
+        bull: queue as unknown as BullQueue,
+        add: (jobName, data, options) => queue.add(jobName, data, options),
+        remove: (id) => queue.remove(id),
+        close: () => queue.close(),
+      };
     },
     openWorker<Data>(
       name: string,

@@ -1,10 +1,16 @@
+import { Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { MetrlyError } from "#kernel/errors.js";
+import { storedEntries } from "#schema/events/stored-entries.js";
 import { type LedgerEntry, usageRecordedV1 } from "#schema/events/usage-recorded.v1.js";
 import { type IdentityTokens, roomIdentity } from "./identity.js";
 import { IDENTITY_HEADER } from "./internal-api.js";
 
 export interface LedgerPage {
-  /** Contiguous from the asked `from` on; empty when the ledger ends before it. With a tenant filter only that tenant's. */
+  /**
+   * Contiguous from the asked `from` on; empty when the ledger ends before it. With a tenant filter only that tenant's, at most
+   * `limit`; without one they end with the stored block that has the `limit`th.
+   */
   readonly entries: readonly LedgerEntry[];
   /** Where to go on. */
   readonly nextSeq: number;
@@ -52,23 +58,25 @@ export function createLedgerClient(baseUrl: () => string, tokens: IdentityTokens
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
       if (!response.ok) throw new MetrlyError("UNAVAILABLE", `the ledger answered ${response.status}`);
-      return parsePage(await response.json());
+      return parsePage(await response.json(), query.from);
     },
   };
 }
 
-function parsePage(body: unknown): LedgerPage {
-  if (typeof body !== "object" || body === null) throw new TypeError("a ledger page must be an object");
-  const { partition, entries, nextSeq, headSeq } = body as Record<string, unknown>;
-  if (typeof nextSeq !== "number" || typeof headSeq !== "number" || !Array.isArray(entries)) {
-    throw new TypeError("a ledger page needs entries, nextSeq and headSeq");
+function parsePage(body: unknown, from: number): LedgerPage {
+  if (!page.Check(body)) throw new TypeError("a ledger page needs nextSeq, headSeq and entries or blocks");
+  const { nextSeq, headSeq } = body;
+  if ("blocks" in body) {
+    const entries = body.blocks.flatMap((block) => storedEntries(block.stamp, block.entries));
+    return { entries: entries.filter(({ seq }) => from <= seq && seq < nextSeq), nextSeq, headSeq };
   }
-  if (entries.length === 0) return { entries: [], nextSeq, headSeq };
-  const parsed = usageRecordedV1.parse({
-    partition,
-    firstSeq: nextSeq > 1 ? nextSeq - 1 : 1,
-    lastSeq: Math.max(1, nextSeq - 1),
-    entries,
-  });
-  return { entries: parsed.entries, nextSeq, headSeq };
+  if (body.entries.length === 0) return { entries: [], nextSeq, headSeq };
+  const record = { partition: 0, firstSeq: 1, lastSeq: Math.max(1, nextSeq - 1), entries: body.entries };
+  return { entries: usageRecordedV1.parse(record).entries, nextSeq, headSeq };
 }
+
+const Bounds = Type.Object({ nextSeq: Type.Integer(), headSeq: Type.Integer() });
+const Stamp = Type.Object({ firstSeq: Type.Integer(), recordedAt: Type.Integer(), tenancyVersion: Type.Integer() });
+const Blocks = Type.Object({ blocks: Type.Array(Type.Object({ stamp: Stamp, entries: Type.Unknown() })) });
+const Entries = Type.Object({ entries: Type.Array(Type.Unknown()) });
+const page = TypeCompiler.Compile(Type.Union([Type.Intersect([Bounds, Blocks]), Type.Intersect([Bounds, Entries])]));

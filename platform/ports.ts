@@ -12,7 +12,7 @@ import { connectPostgresLog } from "./event-log-postgres.js";
 import { createIdentityTokens } from "./identity.js";
 import { findInternalSecret } from "./internal-secret.js";
 import type { JobQueues } from "./job-queue.js";
-import { connectJobQueues } from "./job-queue-bullmq.js";
+import { type BullJobQueues, connectJobQueues } from "./job-queue-bullmq.js";
 import { createLedgerClient } from "./ledger-client.js";
 import { namespacedLog } from "./namespaced-log.js";
 import { migrationsDirOf } from "./package-root.js";
@@ -23,6 +23,8 @@ import { followTenancy } from "./tenancy-copy.js";
 /** A process's ports with their adapters, and how to close them when every room has stopped. */
 export interface Ports {
   readonly context: RoomContext;
+  /** The job queues as their library has them, for its board; undefined: this process has none. */
+  readonly jobs: BullJobQueues | undefined;
   stop(): Promise<void>;
 }
 
@@ -52,21 +54,21 @@ export async function openPorts(options: PortsOptions): Promise<Ports> {
     for (const close of closers.splice(0).reverse()) await close();
   }
   try {
-    return { context: await openAll(options, (close) => closers.push(close)), stop };
+    return { ...(await openAll(options, (close) => closers.push(close))), stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function openAll(options: PortsOptions, onStop: OnStop): Promise<RoomContext> {
+async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Ports, "stop">> {
   const { config, logger, processName, fail } = options;
   const onError = (error: unknown) => logger.warn({ err: error }, "a port reported an error");
   const databaseUrl = await findDatabases(options, onStop);
 
   const log = await openLog(options, databaseUrl, onStop);
   await untilReachable("the event log", logger, () => log.ensureTopics(TOPICS, config.partitions));
-  const jobs = options.jobs ? await openJobs(options, databaseUrl, onStop) : NO_JOBS;
+  const jobs = options.jobs ? await openJobs(options, databaseUrl, onStop) : undefined;
 
   const tenancy = await untilReachable("tenancy's topic", logger, () =>
     followTenancy({ log, group: `tenancy-copy-${processName}-${randomUUID()}`, clock: systemClock, onError }),
@@ -74,11 +76,11 @@ async function openAll(options: PortsOptions, onStop: OnStop): Promise<RoomConte
   onStop(() => tenancy.stop());
 
   const identityTokens = createIdentityTokens(await findInternalSecret(config));
-  return {
+  const context: RoomContext = {
     config,
     logger,
     log,
-    jobs,
+    jobs: jobs ?? NO_JOBS,
     tenancy,
     identityTokens,
     fail,
@@ -90,6 +92,7 @@ async function openAll(options: PortsOptions, onStop: OnStop): Promise<RoomConte
         openDatabase({ url: databaseUrl(service), migrationsDir: migrationsDirOf(service), onError }),
       ),
   };
+  return { context, jobs };
 }
 
 /** Where each database is: a function of its name. */
@@ -141,7 +144,7 @@ async function openJobs(
   { config, logger }: PortsOptions,
   databaseUrl: DatabaseUrl,
   onStop: OnStop,
-): Promise<JobQueues> {
+): Promise<BullJobQueues> {
   const backend =
     config.redisUrl === undefined
       ? ({ kind: "postgres", url: databaseUrl("jobs") } as const)

@@ -28,7 +28,7 @@ export function readMeter(meter: MeterState, data: unknown): MeterReading {
     const value = readText(own(properties, name) ?? "");
     if (value === undefined)
       return invalid(name, "a dimension must be a string (of valid Unicode without NUL), a number or a boolean");
-    if (byteLength(value) > MAX_DIMENSION_BYTES)
+    if (isLongerThan(value, MAX_DIMENSION_BYTES))
       return invalid(name, `a dimension has at most ${MAX_DIMENSION_BYTES} bytes`);
     dimensions.push(value);
   }
@@ -43,7 +43,7 @@ export function readMeter(meter: MeterState, data: unknown): MeterReading {
         property,
         "a counted value must be a string (of valid Unicode without NUL), a number or a boolean",
       );
-    if (byteLength(value) > MAX_UNIQUE_BYTES)
+    if (isLongerThan(value, MAX_UNIQUE_BYTES))
       return invalid(property, `a counted value has at most ${MAX_UNIQUE_BYTES} bytes`);
     return { kind: "reading", value, dimensions };
   }
@@ -57,7 +57,11 @@ export function readMeter(meter: MeterState, data: unknown): MeterReading {
   return { kind: "reading", value: quantity, dimensions };
 }
 
+/** Most quantities are small whole numbers, whose text is canonical already. */
+const PLAIN = /^(?:0|[1-9]\d{0,14})$/;
+
 function readQuantity(raw: unknown): string | undefined {
+  if (typeof raw === "string" && PLAIN.test(raw)) return raw;
   const text = typeof raw === "number" && Number.isFinite(raw) ? new Decimal(raw).toFixed() : raw;
   const value = typeof text === "string" ? parseDecimal(text) : undefined;
   return value === undefined ? undefined : formatDecimal(value);
@@ -80,7 +84,9 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-const byteLength = (text: string): number => Buffer.byteLength(text, "utf8");
+/** A character takes at most three bytes of UTF-8 per unit of its UTF-16: short texts need no counting. */
+const isLongerThan = (text: string, bytes: number): boolean =>
+  text.length * 3 > bytes && Buffer.byteLength(text, "utf8") > bytes;
 const invalid = (property: string, reason: string): MeterReading => ({
   kind: "invalid",
   path: `data.${property}`,

@@ -6,7 +6,7 @@ import pg from "pg";
 import { startCompose } from "../../tests/compose/start.js";
 import { startPostgres } from "../../tests/servers/private-servers.js";
 import { waitFor } from "../../tests/servers/servers.js";
-import { ask } from "../../tests/support/client.js";
+import { ask, subscribe } from "../../tests/support/client.js";
 import * as world from "../../tests/whole-path/world.js";
 import type { LoadResult } from "../support/load.js";
 import { buildMeasured, type Listening, load } from "../support/processes.js";
@@ -14,7 +14,8 @@ import { report, round } from "../support/report.js";
 import { EVENT_BYTES } from "../support/requests.js";
 
 // From a client's request to the total in billing, every role a process of its own, beside `COPY` of as many rows into a
-// table without any index; then, at half the rate that was counted, how long after its answer an event is in the total.
+// table without any index; then, at half the rate that was counted, how long after its answer an event is in the total, and how
+// long after it an alert about the limit that it crosses is on a subscriber's socket.
 
 const { values } = parseArgs({
   options: {
@@ -31,6 +32,10 @@ const REPEAT_PERCENT = 10;
 const VISIBLE_POLL_MS = 20;
 const PROBE = "probe";
 const TOTAL = `query { tenant(id: "${PROBE}") { usageTotals(meter: "probes") { quantity } } }`;
+const ALERTED = "alerted";
+const ALERTED_METERS = 10;
+/** Each event of a meter crosses the next of them, and the tenth the limit. */
+const WARN_AT = Array.from({ length: 9 }, (_, n) => `0.${n + 1}`);
 let probes = 0;
 
 await buildMeasured();
@@ -43,6 +48,7 @@ try {
   const [key, probeKey] = [await createTenant(admin, "acme"), await createTenant(admin, PROBE)];
   const counted = await measureThroughput(admin, key);
   await measureVisible(admin, key, probeKey, counted / 2);
+  await measureAlerts(admin, key, counted / 2);
 } finally {
   await metrly.stop();
 }
@@ -105,6 +111,50 @@ async function measureVisible(admin: string, key: Listening, probeKey: Listening
   });
 }
 
+/** The time from the 202 of an event that crosses a threshold to the alert on a socket, beside others' load. */
+async function measureAlerts(admin: string, key: Listening, rate: number): Promise<void> {
+  const meters = Array.from({ length: ALERTED_METERS }, (_, n) => `alerted${n}`);
+  for (const meter of meters) await createMeter(admin, meter, meter);
+  const limits = meters.map((meter) => ({
+    meter,
+    window: "BILLING_PERIOD",
+    kind: "SOFT",
+    limit: "10",
+    warnAt: WARN_AT,
+  }));
+  const plan = { id: ALERTED, name: ALERTED, version: { currency: "EUR", recurringFee: "0", prices: [], limits } };
+  await ask(metrly.url, admin, world.CREATE_PLAN, { input: plan });
+  const alertedKey = await createTenant(admin, ALERTED, ALERTED);
+  const { received, errors, stop } = subscribe(metrly.url, admin, world.ALERTS, { tenantId: ALERTED });
+  const samples = ALERTED_METERS * (WARN_AT.length + 1);
+  const loading = send(key, 60, rate);
+  const latencies: number[] = [];
+  await delay(5_000);
+  for (const meter of meters) {
+    for (let n = 0; n <= WARN_AT.length; n += 1) {
+      const before = received.length;
+      await sendProbe(alertedKey, meter);
+      const acknowledged = performance.now();
+      while (received.length === before) {
+        if (performance.now() - acknowledged > 30_000) throw new Error(`no alert came: ${JSON.stringify(errors)}`);
+        await delay(2);
+      }
+      latencies.push(performance.now() - acknowledged);
+      await delay(200 * Math.random());
+    }
+  }
+  await loading;
+  await stop();
+  const sorted = latencies.sort((a, b) => a - b);
+  const at = (share: number) => round(sorted[Math.floor(sorted.length * share)] ?? Number.NaN);
+  report("acknowledged to the alert on a socket, ms", {
+    eventsPerSecond: round(rate),
+    p50: at(0.5),
+    p99: at(0.99),
+    samples,
+  });
+}
+
 function send(key: Listening, forSeconds: number, rate: number): Promise<LoadResult> {
   return load(key, {
     connections: Number(values.connections),
@@ -124,12 +174,12 @@ async function settled<T extends { readonly inFlight: number }>(accounting: () =
   return waitFor(atRest, { what: "everything to be counted", deadlineMs: 600_000 });
 }
 
-async function sendProbe({ key }: Listening): Promise<void> {
+async function sendProbe({ key }: Listening, type = "probe.sent"): Promise<void> {
   probes += 1;
   const response = await fetch(`${metrly.url}/v1/events`, {
     method: "POST",
     headers: { authorization: `Bearer ${key}`, "content-type": "application/cloudevents+json" },
-    body: JSON.stringify({ specversion: "1.0", id: `${process.pid}-${probes}`, source: "bench", type: "probe.sent" }),
+    body: JSON.stringify({ specversion: "1.0", id: `${process.pid}-${probes}`, source: "bench", type }),
   });
   if (response.status !== 202) throw new Error(`a probe was answered ${response.status}`);
 }
@@ -144,8 +194,8 @@ async function createMeter(admin: string, key: string, eventType: string): Promi
   await ask(metrly.url, admin, world.CREATE_METER, { input });
 }
 
-async function createTenant(admin: string, tenantId: string): Promise<Listening> {
-  await ask(metrly.url, admin, world.CREATE_TENANT, { input: { id: tenantId, name: tenantId } });
+async function createTenant(admin: string, tenantId: string, planId?: string): Promise<Listening> {
+  await ask(metrly.url, admin, world.CREATE_TENANT, { input: { id: tenantId, name: tenantId, planId } });
   const issued = await ask<{ issueApiKey: { secret: string } }>(metrly.url, admin, world.ISSUE_KEY, {
     input: { tenantId, name: "bench", scopes: ["INGEST"] },
   });

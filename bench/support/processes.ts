@@ -35,6 +35,8 @@ export interface Usage {
 
 /** A server of a benchmark, after `buildMeasured`, as a process of its own. */
 export interface MeasuredServer extends Listening {
+  /** Sends it a message that it knows. */
+  tell(message: string): void;
   usage(): Promise<Usage>;
   stop(): Promise<void>;
 }
@@ -46,11 +48,11 @@ export async function startServer(
   options: Readonly<Record<string, unknown>>,
   profileDir?: string,
 ): Promise<MeasuredServer> {
-  const profile = profileDir === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileDir}`];
-  const child = fork(built(name), [JSON.stringify(options)], { execArgv: profile });
+  const child = fork(built(name), [JSON.stringify(options)], { execArgv: profilerOf(profileDir) });
   const listening = await message<Listening>(child, "listening");
   return {
     ...listening,
+    tell: (message) => void child.send(message),
     async usage() {
       child.send("usage");
       return message<Usage>(child, "usage");
@@ -63,6 +65,9 @@ export async function startServer(
     },
   };
 }
+
+const profilerOf = (dir: string | undefined): string[] =>
+  dir === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${dir}`];
 
 /** Messages are `{ kind, … }`; an early end is an error. */
 function message<T>(child: ChildProcess, kind: string): Promise<T> {
@@ -80,8 +85,8 @@ function message<T>(child: ChildProcess, kind: string): Promise<T> {
 }
 
 /** A program of a benchmark, after `buildMeasured`; answers what it printed. */
-export async function runMeasured(name: string, args: readonly string[]): Promise<string> {
-  const { stdout } = await run(process.execPath, [built(name), ...args]);
+export async function runMeasured(name: string, args: readonly string[], profileDir?: string): Promise<string> {
+  const { stdout } = await run(process.execPath, [...profilerOf(profileDir), built(name), ...args]);
   return stdout;
 }
 

@@ -7,6 +7,7 @@ import { pino } from "pino";
 import { WebSocket } from "ws";
 import { manualClock } from "#kernel/clock.js";
 import { generateApiKey } from "#platform/api-keys.js";
+import { type OidcConfig, parseConfig } from "#platform/config.js";
 import { createHttpServer } from "#platform/http.js";
 import { createIdentityTokens } from "#platform/identity.js";
 import type { Room } from "#platform/room.js";
@@ -54,6 +55,8 @@ export interface GatewayWorldOptions {
   /** Where the subgraphs run: in the gateway's process, or each behind a port of its own. */
   readonly subgraphs?: "local" | "remote";
   readonly remote?: Pick<RemoteOptions, "timeoutMs" | "giveUpMs">;
+  readonly oidc?: OidcConfig;
+  readonly persistedOperationsFile?: string;
 }
 
 export async function startGatewayWorld(options: GatewayWorldOptions = {}): Promise<GatewayWorld> {
@@ -71,7 +74,12 @@ export async function startGatewayWorld(options: GatewayWorldOptions = {}): Prom
       processes.set(subgraph.name, await startSubgraphProcess({ subgraph, identityTokens, logger }));
   }
   const room = await startGateway({
-    config: { demo: options.demo ?? false },
+    config: {
+      demo: options.demo ?? false,
+      serviceUrls: parseConfig({}).serviceUrls,
+      oidc: options.oidc,
+      persistedOperationsFile: options.persistedOperationsFile,
+    },
     clock,
     logger,
     tenancy: { ...tenancy.reads, stop: async () => tenancy.close() },

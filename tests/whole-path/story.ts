@@ -310,6 +310,37 @@ export function tellStory({ where, can, start }: StoryOptions): void {
       expect(forbidden.errors?.[0]?.extensions.code).toBe("FORBIDDEN");
     });
 
+    test("a platform admin sees the job queues and changes nothing, anybody else sees nothing", async () => {
+      const board = (path: string, authorization?: string, method = "GET") =>
+        fetch(`${url}/admin/queues${path}`, {
+          method,
+          ...(authorization !== undefined && { headers: { authorization } }),
+        });
+      const basic = `Basic ${Buffer.from(`admin:${admin}`).toString("base64")}`;
+      expect((await board("")).headers.get("www-authenticate")).toContain("Basic");
+      for (const wrong of [undefined, "Bearer nonsense", `Basic ${Buffer.from("admin:").toString("base64")}`])
+        expect((await board("/api/queues", wrong)).status, wrong).toBe(401);
+      expect((await board("/api/queues", `Bearer ${key}`)).status).toBe(403);
+      const page = await board("", basic);
+      const html = await page.text();
+      expect(page.status, html).toBe(200);
+      const [, script = ""] = /src="([^"]+\.js)"/.exec(html) ?? [];
+      const asset = new URL(script, `${url}/admin/queues/`);
+      expect((await fetch(asset, { headers: { authorization: basic } })).headers.get("content-type")).toContain(
+        "javascript",
+      );
+      const answer = await board("/api/queues", `Bearer ${admin}`);
+      const { queues } = (await answer.json()) as { queues: { name: string; readOnlyMode: boolean }[] };
+      const names = queues.map(({ name }) => name);
+      expect(names).toEqual([
+        expect.stringContaining("billing-close"),
+        expect.stringContaining("notification-deliver"),
+      ]);
+      expect(queues.every(({ readOnlyMode }) => readOnlyMode)).toBe(true);
+      const pause = await board(`/api/queues/${encodeURIComponent(names[0] ?? "")}/pause`, basic, "PUT");
+      expect(pause.status).toBe(405);
+    });
+
     test("bad input is answered with its code, never with a 500 or a stack trace", async () => {
       const cases: readonly [string, Promise<Response>, number][] = [
         ["unknown key", postEvents(url, "mtr_live_nonsense", []), 401],

@@ -1,4 +1,5 @@
 import type { Clock } from "#kernel/clock.js";
+import { hourOf } from "#kernel/period.js";
 import type { Transaction } from "#platform/database.js";
 import type { Queue } from "#platform/job-queue.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
@@ -6,6 +7,7 @@ import { applyBackfill, type BackfillOptions, backfilledIn } from "./backfill.js
 import { type CloseJob, closeJobId } from "./close-job.js";
 import { createPeriodCalendar, type PeriodCalendar } from "./period-calendar.js";
 import { foldEntries } from "./rules/fold.js";
+import { uncoverHours } from "./store/merging.js";
 import { insertClosings, lastEnds } from "./store/periods.js";
 import { appendFolded } from "./store/usage.js";
 
@@ -55,6 +57,12 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
       await appendFolded(
         tx,
         foldEntries(entries, (type) => tenancy.metersOfType(type), backfilled),
+      );
+      await uncoverHours(
+        tx,
+        entries.flatMap((entry) =>
+          entry.kind === "void" ? [{ tenantId: entry.tenantId, hour: hourOf(entry.event.time) }] : [],
+        ),
       );
       for (const backfill of own) {
         const { recordedAt } = entries.find((entry) => entry.seq === backfill.seq) ?? first;

@@ -3,6 +3,4 @@ export interface CloseJob {
   readonly tenantId: string;
 }
 
-export const CLOSE_QUEUE = "billing-close";
-
 export const closeJobId = (tenantId: string, periodStart: number): string => `close-${tenantId}-${periodStart}`;

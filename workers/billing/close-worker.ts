@@ -1,12 +1,14 @@
 import type { Logger } from "pino";
 import type { Clock } from "#kernel/clock.js";
 import type { JobQueues, Queue } from "#platform/job-queue.js";
+import { CLOSE_QUEUE } from "#schema/queues.js";
 import { type CloserOptions, closeTenant } from "./close.js";
-import { CLOSE_QUEUE, type CloseJob, closeJobId } from "./close-job.js";
+import { type CloseJob, closeJobId } from "./close-job.js";
 import { waitingCloses } from "./store/periods.js";
 
 const CONCURRENCY = 4;
-const LOCK_DURATION_MS = 60_000;
+/** Renewed while a close runs: what a killed worker held goes on about as much later. */
+const LOCK_DURATION_MS = 10_000;
 const SWEEP_INTERVAL_MS = 15_000;
 /** Most jobs re-created at once: the oldest first. */
 const SWEEP_LIMIT = 1_000;

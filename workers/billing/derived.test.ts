@@ -23,8 +23,10 @@ import {
   usage,
 } from "./billing-world.testing.js";
 import { planTerms, quantities } from "./derive.js";
+import { mergeRecorded } from "./merge.js";
 import { rebuild } from "./rebuild.js";
 import { chargeLines } from "./rules/invoice-lines.js";
+import { totalsOf } from "./rules/usage-totals.js";
 import { invoicedAmounts } from "./store/invoices.js";
 import { listEnded } from "./store/periods.js";
 import { readCells, UNBOUNDED } from "./store/usage.js";
@@ -297,7 +299,38 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
     return found;
   };
 
-  test("does not depend on batch boundaries, restarts or when closes run: invoices are equal byte for byte", async () => {
+  const mergeAll = ({ database, tenancy }: BillingWorld): Promise<number> =>
+    mergeRecorded({ database, tenancy, partitions: PARTITIONS }, UNBOUNDED);
+
+  async function coveredOf({ database }: BillingWorld, tenantId: string): Promise<number> {
+    const sql = "SELECT count(*)::int AS n FROM usage_delta WHERE tenant_id = $1 AND covered";
+    return (await database.pool.query<{ n: number }>(sql, [tenantId])).rows[0]?.n ?? 0;
+  }
+
+  /** Of the tenant's whole life and as of each watermark, by hour. */
+  async function totalsIn({ database, tenancy }: BillingWorld, tenantId: string) {
+    const ended = (await listEnded(database.pool, [{ tenantId, before: UNBOUNDED, take: 1_000 }])).flat();
+    const bounds = { from: 0, to: UNBOUNDED, recordedBefore: UNBOUNDED, meter: null, bucketMs: 3_600_000 };
+    const watermarks = [UNBOUNDED, ...ended.map(({ watermark }) => watermark)];
+    const cells = await readCells(
+      database.pool,
+      watermarks.map((maxSeq) => ({ ...bounds, tenantId, maxSeq })),
+    );
+    return watermarks
+      .map((maxSeq, query) =>
+        [...tenancy.meters()].flatMap((state) =>
+          totalsOf(
+            state,
+            cells.filter((cell) => cell.query === query && cell.meter === state.id),
+            state.dimensions,
+          ).map((total) => JSON.stringify({ maxSeq, ...total })),
+        ),
+      )
+      .map((totals) => totals.sort());
+  }
+
+  test("does not depend on batch boundaries, merging, restarts or when closes run: invoices are equal byte for byte", async () => {
+    let [merged, covered] = [0, 0];
     const splits = fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 12 });
     await fc.assert(
       fc.asyncProperty(stories(60), splits, async (story, sizes) => {
@@ -309,16 +342,22 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
           await world(1).deliver({ ...ledger, entries: ledger.entries.slice(0, Math.min(size * 5, known)) }, [size]);
           if (size % 2 === 0) world(1).restart();
           if (size % 3 === 0) await world(1).close(tenantId);
+          if (size % 4 !== 0) await mergeAll(world(1));
         }
         await world(1).deliver(ledger, sizes);
         await world(1).close(tenantId);
+        merged += await mergeAll(world(1));
+        covered += await coveredOf(world(1), tenantId);
+        expect(await totalsIn(world(1), tenantId)).toEqual(await totalsIn(world(0), tenantId));
         const [whole, split] = [await world(0).invoices(tenantId), await world(1).invoices(tenantId)];
         expect(split.map((i) => i.document)).toEqual(whole.map((i) => i.document));
         expect(await differencesAfterRebuild(world(1), tenantId, ledger)).toEqual([]);
       }),
       { numRuns: RUNS },
     );
-  });
+    expect(merged).toBeGreaterThan(RUNS);
+    expect(covered).toBeGreaterThan(RUNS);
+  }, 120_000);
 
   test("agrees with the verifier on every invoice", async () => {
     let checked = 0;

@@ -4,10 +4,12 @@ import { startLedgerConsumer } from "#platform/ledger-consumer.js";
 import { startOutboxRelay } from "#platform/outbox.js";
 import { migrationsDirOf } from "#platform/package-root.js";
 import type { Readiness, Room, RoomContext } from "#platform/room.js";
+import { CLOSE_QUEUE } from "#schema/queues.js";
 import { BILLING_EVENTS } from "#schema/topics.js";
 import { createAggregator } from "./aggregate.js";
-import { CLOSE_QUEUE, type CloseJob } from "./close-job.js";
+import type { CloseJob } from "./close-job.js";
 import { STUCK_AFTER_MS, startCloseWorker } from "./close-worker.js";
+import { startMerging } from "./merge.js";
 import { createBillingMetrics } from "./metrics.js";
 import { registerRebuild } from "./rebuild-http.js";
 import { waitingCloses } from "./store/periods.js";
@@ -48,6 +50,7 @@ export async function startBilling(context: RoomContext): Promise<Room> {
       relay.kick();
     },
   });
+  const merging = startMerging({ database, tenancy, clock, partitions: context.config.partitions, onError });
   const testClocks = startTestClocks({ ...context, partitions: context.config.partitions, database, onError });
   const subgraph = await createBillingSubgraph({ ...context, partitions: context.config.partitions, database });
   let consumer: LogConsumer | undefined;
@@ -106,6 +109,7 @@ export async function startBilling(context: RoomContext): Promise<Room> {
       await consumer?.stop();
       aggregator.stop();
       await worker.stop();
+      await merging.stop();
       await relay.stop();
       await database.stop();
     },

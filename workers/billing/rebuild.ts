@@ -3,7 +3,7 @@ import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import { type Database, openDatabase, type Transaction } from "#platform/database.js";
-import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger-client.js";
+import { LEDGER_PAGE_LIMIT, type LedgerClient, type LedgerPage } from "#platform/ledger-client.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import { type Aggregator, createAggregator } from "./aggregate.js";
 import { closeTenant } from "./close.js";
@@ -97,14 +97,29 @@ function createDeriving(options: RebuildOptions, beside: Database, tenantId: str
   const aggregator: Aggregator = createAggregator({ tenancy, ledger, partitions, queue, clock });
   let events = 0;
 
-  async function take(partition: number, mark: number, to: number): Promise<number> {
-    const page = await ledger.read({
-      ...{ partition, from: mark + 1, limit: LEDGER_PAGE_LIMIT },
-      ...(tenantId !== undefined && { tenantId }),
-    });
+  /** From `mark + 1` to `to`; while one page is taken, the next one is on its way. */
+  async function* pagesOf(partition: number, mark: number, to: number): AsyncGenerator<LedgerPage> {
+    const read = (from: number): Promise<LedgerPage> => {
+      const page = ledger.read({
+        ...{ partition, from, limit: LEDGER_PAGE_LIMIT },
+        ...(tenantId !== undefined && { tenantId }),
+      });
+      // Heard when its turn comes, if that ever is.
+      page.catch(() => undefined);
+      return page;
+    };
+    for (let waiting = read(mark + 1), from = mark + 1; from <= to; ) {
+      const page = await waiting;
+      if (page.nextSeq <= from) throw new Error(`the ledger of partition ${partition} does not hold ${from}`);
+      from = page.nextSeq;
+      if (from <= to) waiting = read(from);
+      yield page;
+    }
+  }
+
+  async function take(partition: number, page: LedgerPage, to: number): Promise<number> {
     const entries = page.entries.filter((entry) => entry.seq <= to);
     const next = Math.min(to, page.nextSeq - 1);
-    if (next <= mark) throw new Error(`the ledger of partition ${partition} does not hold ${mark + 1}`);
     const afterCommit = await beside.transaction(async (tx) => {
       await tx.query("UPDATE high_water_mark SET seq = $2 WHERE partition = $1", [partition, next]);
       return entries.length === 0 ? undefined : aggregator.apply(tx, partition, entries);
@@ -135,8 +150,9 @@ function createDeriving(options: RebuildOptions, beside: Database, tenantId: str
       for (const { tenantId: id } of await waitingCloses(beside.pool, Number.MAX_SAFE_INTEGER)) due.add(id);
       for (const [partition, to] of wanted) {
         await beside.pool.query("INSERT INTO high_water_mark VALUES ($1, 0, 0) ON CONFLICT DO NOTHING", [partition]);
-        for (let mark = before.get(partition) ?? 0; mark < to; ) {
-          const next = await take(partition, mark, to);
+        let mark = before.get(partition) ?? 0;
+        for await (const page of pagesOf(partition, mark, to)) {
+          const next = await take(partition, page, to);
           entries += next - mark;
           mark = next;
           await closeDue();

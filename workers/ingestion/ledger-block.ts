@@ -1,7 +1,5 @@
-import { type Static, Type } from "@sinclair/typebox";
-import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { type StoredStamp, storedEntries, storedEntryOf } from "#schema/events/stored-entries.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import { usageRecordedV1 } from "#schema/events/usage-recorded.v1.js";
 import { packed } from "./rules/pack.js";
 
 /** Entries of one partition with one stamp, as the database keeps them: see the migration for the columns. */
@@ -19,6 +17,16 @@ export interface LedgerBlock {
 
 /** What is needed of a block to read its entries. */
 export type StoredBlock = Pick<LedgerBlock, "first_seq" | "recorded_at_ms" | "tenancy_version" | "entries">;
+
+export const stampOf = (block: StoredBlock): StoredStamp => ({
+  firstSeq: block.first_seq,
+  recordedAt: block.recorded_at_ms,
+  tenancyVersion: block.tenancy_version,
+});
+
+/** The entries that a block was made of. Throws when it is not one that `blocksOf` made. */
+export const entriesOf = (block: StoredBlock): LedgerEntry[] =>
+  storedEntries(stampOf(block), JSON.parse(block.entries));
 
 /** A single entry is read by reading its block, so a block is kept small; one entry over the limit goes alone. */
 const BLOCK = { maxBytes: 200_000, maxCount: 2_000 };
@@ -48,53 +56,8 @@ function blockOf(entries: readonly LedgerEntry[]): LedgerBlock {
     is_shared: isShared,
     tenants: [...tenants],
     event_count: entries.filter(({ kind }) => kind === "event").length,
-    entries: JSON.stringify(entries.map(storedOf)),
+    entries: JSON.stringify(entries.map(storedEntryOf)),
   };
-}
-
-/** Without what the block has for all, and for events without names: half the bytes. */
-function storedOf(entry: LedgerEntry): unknown {
-  if (entry.kind === "event") {
-    const { tenantId, source, id, type, time, receivedAt, data } = entry;
-    return [tenantId, source, id, type, time, receivedAt, data];
-  }
-  const { seq: _, recordedAt: __, tenancyVersion: ___, ...own } = entry;
-  return own;
-}
-
-const StoredEvent = Type.Tuple([
-  Type.String(),
-  Type.String(),
-  Type.String(),
-  Type.String(),
-  Type.Integer(),
-  Type.Integer(),
-  Type.String(),
-]);
-const Stored = Type.Array(Type.Union([StoredEvent, Type.Object({ kind: Type.String() })]), { minItems: 1 });
-const stored = TypeCompiler.Compile(Stored);
-
-/** The entries that a block was made of. Throws when it is not one that `blocksOf` made. */
-export function entriesOf(block: StoredBlock): LedgerEntry[] {
-  const list: unknown = JSON.parse(block.entries);
-  if (!stored.Check(list)) throw new TypeError(`the ledger's block at ${block.first_seq} is damaged`);
-  return list.map((entry, index) => entryOf(entry, block, block.first_seq + index));
-}
-
-function entryOf(
-  entry: Static<typeof Stored>[number],
-  { recorded_at_ms: recordedAt, tenancy_version: tenancyVersion }: StoredBlock,
-  seq: number,
-): LedgerEntry {
-  const common = { seq, recordedAt, tenancyVersion };
-  if (Array.isArray(entry)) {
-    const [tenantId, source, id, type, time, receivedAt, data] = entry;
-    return { kind: "event", ...common, tenantId, source, id, type, time, receivedAt, data };
-  }
-  const record = { partition: 0, firstSeq: seq, lastSeq: seq, entries: [{ ...entry, ...common }] };
-  const [parsed] = usageRecordedV1.parse(record).entries;
-  if (parsed === undefined) throw new TypeError(`the ledger's entry ${seq} is damaged`);
-  return parsed;
 }
 
 const ENTRY_BYTES = 50;

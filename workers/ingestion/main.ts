@@ -3,6 +3,7 @@ import { USAGE_RECEIVED } from "#schema/topics.js";
 import { measureAccounting } from "./accounting.js";
 import { startAccountingWatch } from "./accounting-watch.js";
 import { createAppender } from "./appender.js";
+import { createDimensionLimit } from "./dimension-limit.js";
 import { createEventControl } from "./event-control.js";
 import { createEventLookup } from "./event-lookup.js";
 import { registerEdge } from "./http.js";
@@ -46,6 +47,7 @@ export async function startIngestion(context: RoomContext): Promise<Room> {
   const recorder = await startRecorder({
     database,
     tenancy,
+    dimensions: createDimensionLimit(config.maxDimensionValues),
     clock,
     log,
     partitionCount,

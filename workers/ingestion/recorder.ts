@@ -4,7 +4,7 @@ import { LogPositionError } from "#platform/event-log-position.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import type { IngestionMetrics } from "./metrics.js";
-import { type RecordingDependencies, recordStep, tenancyReached } from "./recording.js";
+import { type Recorded, type RecordingDependencies, recordStep, tenancyReached } from "./recording.js";
 import { decodeRecord } from "./rules/decode-record.js";
 import { recordUuid } from "./rules/fingerprint.js";
 import { planSteps, type RecordingStep } from "./rules/plan-steps.js";
@@ -55,7 +55,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
       if (result.kind === "fenced") return { kind: "seek", next: result.next };
       cursors.set(batch.partition, result.cursor);
       options.metrics.recorded(result);
-      report(options, batch.partition, step);
+      report(options, batch.partition, step, result);
       options.onRecorded(batch.partition, result.entries);
     }
     return { kind: "continue" };
@@ -96,7 +96,17 @@ function decode(record: LogRecord, partition: number, partitionCount: number) {
   return decodeRecord(record.value, partition, partitionCount);
 }
 
-function report({ logger, onTick }: RecorderOptions, partition: number, step: RecordingStep): void {
+function report(
+  { logger, dimensions, onTick }: RecorderOptions,
+  partition: number,
+  step: RecordingStep,
+  { full }: Recorded,
+): void {
+  for (const { tenantId, meter, period } of full)
+    logger.warn(
+      { tenantId, meter: meter.id, periodStart: new Date(period.start).toISOString(), limit: dimensions.limit },
+      "a meter has as many combinations of dimension values as it may have; events with new ones are quarantined",
+    );
   for (const { offset, error } of step.poison)
     logger.error({ partition, offset, reason: error }, "a record can't be read; it is kept in poison_record");
   if (step.refusedTicks > 0) onTick(false);

@@ -8,17 +8,21 @@ import { entriesOf, type StoredBlock } from "./ledger-block.js";
 /** A page of the ledger is cut when its blocks exceed this, so that one answer's memory is bounded. */
 const MAX_PAGE_BYTES = 8 << 20;
 
-/** `octet_length` of a stored text doesn't fetch it, so the limit costs nothing; the first block comes whatever its size. */
-const bounded = (from: string): string => `
+/** `octet_length` of a stored text doesn't fetch it, so the limits cost nothing; the first block comes whatever its size. */
+const bounded = (from: string, isEnough = "false"): string => `
 SELECT first_seq, last_seq, recorded_at_ms, tenancy_version, entries, found
 FROM (
   SELECT page.*, count(*) OVER () AS found,
     sum(octet_length(entries)) OVER (ORDER BY last_seq) - octet_length(entries) AS bytes_before
   FROM (${from} ORDER BY last_seq LIMIT $3) page
-) sized WHERE bytes_before < $4 ORDER BY last_seq`;
+) sized WHERE bytes_before < $4 AND NOT (${isEnough}) ORDER BY last_seq`;
 
 const COLUMNS = "first_seq, last_seq, recorded_at_ms, tenancy_version, entries";
-const ALL = bounded(`SELECT ${COLUMNS} FROM ledger_block WHERE partition = $1 AND last_seq >= $2`);
+/** Every entry of these blocks is wanted, so that as many as the page takes are enough. */
+const ALL = bounded(
+  `SELECT ${COLUMNS} FROM ledger_block WHERE partition = $1 AND last_seq >= $2`,
+  "first_seq >= $2 + $3",
+);
 /** Of blocks with ticks alone, half a million a month, only those are fetched that the reader waits for. */
 const OF_TENANT = bounded(`
   SELECT * FROM (
@@ -60,6 +64,22 @@ export async function readLedger(database: Database, query: LedgerQuery): Promis
   const isComplete = rows.length === (rows[0]?.found ?? 0) && rows.length < limit;
   const reached = isComplete ? headSeq : Math.min(headSeq, rows.at(-1)?.last_seq ?? headSeq);
   return { entries, nextSeq: reached + 1, headSeq };
+}
+
+export interface BlockPage extends Omit<LedgerPage, "entries"> {
+  readonly blocks: readonly StoredBlock[];
+}
+
+/** Whole blocks that have everything from `from` to `nextSeq`, and about as many entries as asked; also what comes before and behind. */
+export async function readLedgerBlocks(
+  database: Database,
+  { partition, from, limit }: Pick<LedgerQuery, "partition" | "from" | "limit">,
+): Promise<BlockPage> {
+  const headSeq = await readHead(database, partition);
+  if (from > headSeq) return { blocks: [], nextSeq: from, headSeq };
+  const values = [partition, from, limit, MAX_PAGE_BYTES];
+  const { rows } = await database.pool.query<PageBlock>({ name: "read-ledger", text: ALL, values });
+  return { blocks: rows, nextSeq: Math.min(headSeq, rows.at(-1)?.last_seq ?? headSeq) + 1, headSeq };
 }
 
 /** The entry at a place of the ledger; undefined: there is none, or it is archived. */

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { FastifyInstance } from "fastify";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import { Registry } from "prom-client";
 import type { Clock } from "#kernel/clock.js";
 import { generateApiKey } from "#platform/api-keys.js";
@@ -21,11 +21,14 @@ import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { readRecorded } from "#schema/events/usage-recorded.v2.js";
 import { TOPICS, USAGE_RECEIVED, USAGE_RECORDED } from "#schema/topics.js";
 import { createTestDatabase } from "../../tests/servers/servers.js";
+import { createDimensionLimit } from "./dimension-limit.js";
 import { startIngestion } from "./main.js";
 
 const migrationsOf = (name: string) => path.join(packageRoot(), "prisma", name, "migrations");
 export const identityTokens = createIdentityTokens("a secret that only the tests of ingestion know");
 const logger = pino({ level: "silent" });
+/** Few enough for a test to reach. */
+export const MAX_DIMENSION_VALUES = 5;
 
 /** For tests: this room's database and an event log, both on PostgreSQL databases of their own, and a hand-fed tenancy. */
 export async function openWorld(options: { partitions?: number; clock?: Clock } = {}) {
@@ -41,6 +44,7 @@ export async function openWorld(options: { partitions?: number; clock?: Clock } 
   const tenancy: TenancyCopy = { ...state.reads, stop: async () => state.close() };
   return {
     clock,
+    dimensions: createDimensionLimit(MAX_DIMENSION_VALUES),
     database,
     logDatabase,
     log,
@@ -58,12 +62,18 @@ export async function openWorld(options: { partitions?: number; clock?: Clock } 
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
 /** For tests: the room as a process would run it, on the world's log and a connection of its own to its database. */
-export async function startRoom(world: World, changed: Partial<{ log: EventLog; tickMs: number }> = {}) {
+export async function startRoom(
+  world: World,
+  changed: Partial<{ log: EventLog; tickMs: number; logger: Logger }> = {},
+) {
   const failures: unknown[] = [];
   const context: RoomContext = {
-    config: { ...parseConfig({ METRLY_LOG_LEVEL: "silent" }), tickIntervalMs: changed.tickMs ?? 60_000 },
+    config: {
+      ...parseConfig({ METRLY_LOG_LEVEL: "silent", METRLY_MAX_DIMENSION_VALUES: String(MAX_DIMENSION_VALUES) }),
+      tickIntervalMs: changed.tickMs ?? 60_000,
+    },
     clock: world.clock,
-    logger,
+    logger: changed.logger ?? logger,
     metrics: new Registry(),
     log: changed.log ?? world.log,
     tenancy: world.tenancy,

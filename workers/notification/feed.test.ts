@@ -100,7 +100,7 @@ describe.skipIf(!hasPostgres)("following a tenant's notices", () => {
     const invoices = await feed.follow("typed", ["invoice.generated"], 0);
     await write(warning("foreign", "x"), invoice("typed", "inv-1"), warning("typed", "y"));
     expect((await take(alerts, 1)).map((n) => [n.eventId, n.number])).toEqual([["y", 2]]);
-    expect((await take(invoices, 1)).map((n) => n.data.invoiceId)).toEqual(["inv-1"]);
+    expect((await take(invoices, 1)).map((n) => "invoiceId" in n.data && n.data.invoiceId)).toEqual(["inv-1"]);
   });
 
   test("a client that leaves while nothing happens is let go at once", async () => {
@@ -135,11 +135,12 @@ describe.skipIf(!hasPostgres)("following a tenant's notices", () => {
     const source = await openFeed().follow("cut", ALERTS, 0);
     await write(warning("cut", "1"));
     await take(source, 1);
+    const [cut] = await listeners();
     await cutListeners();
-    await waitFor(async () => (await listeners()) === 0, { what: "the LISTEN connection to be gone" });
+    await waitFor(async () => !(await listeners()).includes(cut), { what: "the LISTEN connection to be gone" });
     await write(warning("cut", "2"));
     expect((await take(source, 1)).map((n) => n.eventId)).toEqual(["2"]);
-    await waitFor(async () => (await listeners()) === 1, { what: "the LISTEN connection" });
+    await waitFor(async () => (await listeners()).length === 1, { what: "the LISTEN connection" });
     await write(warning("cut", "3"));
     expect((await take(source, 1)).map((n) => n.eventId)).toEqual(["3"]);
   });
@@ -154,10 +155,11 @@ describe.skipIf(!hasPostgres)("following a tenant's notices", () => {
     }
   });
 
-  async function listeners(): Promise<number> {
-    const { rowCount } = await database.pool.query(
-      "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'",
+  /** The server's process ids of the connections that listen. */
+  async function listeners(): Promise<unknown[]> {
+    const { rows } = await database.pool.query<{ pid: number }>(
+      "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'",
     );
-    return rowCount ?? 0;
+    return rows.map(({ pid }) => pid);
   }
 });

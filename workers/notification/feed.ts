@@ -1,8 +1,8 @@
 import { MetrlyError } from "#kernel/errors.js";
 import type { Database } from "#platform/database.js";
+import type { EventType } from "#schema/webhook-events.js";
 import { startFeedListener } from "./feed-listener.js";
 import { type Follower, followStream } from "./feed-stream.js";
-import type { EventType } from "./rules/notice.js";
 import { lastNumbers, type NoticeOf, readNotices } from "./store-feed.js";
 
 /** Rows read at once for one follower: the most that is held in memory for a slow one. */

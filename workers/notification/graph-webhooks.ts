@@ -5,6 +5,7 @@ import { CursorScalar } from "#platform/scalars.js";
 import type { SubgraphContext } from "#platform/subgraph.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import { authorize, type Identity, type Operation } from "#schema/policy.js";
+import { EVENT_TYPES } from "#schema/webhook-events.js";
 import type { DeliveryWorker } from "./deliver.js";
 import {
   CreateWebhookEndpointInput,
@@ -17,12 +18,13 @@ import {
   WebhookEndpointWithSecretType,
 } from "./graph-types.js";
 import { requireTenant } from "./known-tenant.js";
+import { channelOf, isMailAddress } from "./rules/channel.js";
 import { deliveryCursor, pageSize, parseDeliveryCursor } from "./rules/cursor.js";
-import { EVENT_TYPES } from "./rules/notice.js";
+
 import { newWebhookSecret } from "./signing.js";
 import { checkTarget, type Resolve, type TargetPolicy } from "./ssrf.js";
-import type { DeliveryRef } from "./store-delivery.js";
 import type { Delivery, DeliveryStatus, Endpoint, EndpointStore } from "./store-endpoint.js";
+import type { DeliveryRef } from "./store-notices.js";
 
 export interface WebhookGraphOptions {
   readonly endpoints: EndpointStore;
@@ -30,6 +32,7 @@ export interface WebhookGraphOptions {
   readonly clock: Clock;
   readonly policy: TargetPolicy;
   readonly resolve: Resolve;
+  readonly sendsMail: boolean;
   enqueueNow: DeliveryWorker["enqueueNow"];
 }
 
@@ -187,11 +190,21 @@ export class WebhookMutations {
 
   /** A name that does not resolve now is no objection; each attempt checks again. */
   private async checkUrl(text: string): Promise<string> {
-    const target = await checkTarget(text, this.options.policy, this.options.resolve);
-    if (target.kind === "forbidden") throw new MetrlyError("INVALID", `\`url\`: ${target.reason}`, { path: "url" });
-    return new URL(text).href;
+    const { policy, resolve, sendsMail } = this.options;
+    const channel = channelOf(text);
+    if (channel.kind === "mail") {
+      if (!isMailAddress(channel.to)) throw wrongUrl("mailto: takes one plain address, like mailto:ops@example.com");
+      if (!sendsMail) throw wrongUrl("this installation sends no mail; METRLY_SMTP_URL names a mail server");
+      return `mailto:${channel.to}`;
+    }
+    const target = await checkTarget(channel.url, policy, resolve);
+    if (target.kind === "forbidden") throw wrongUrl(target.reason);
+    const { href } = new URL(channel.url);
+    return channel.url === text ? href : `${text.slice(0, text.length - channel.url.length)}${href}`;
   }
 }
+
+const wrongUrl = (reason: string): MetrlyError => new MetrlyError("INVALID", `\`url\`: ${reason}`, { path: "url" });
 
 function checkEventTypes(types: readonly string[]): readonly string[] {
   const known: readonly string[] = EVENT_TYPES;

@@ -1,11 +1,12 @@
 import type { Logger } from "pino";
 import type { Database } from "#platform/database.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer } from "#platform/event-log.js";
+import { LogPositionError } from "#platform/event-log-position.js";
 import { BILLING_EVENTS, QUOTA_ALERTS, type Topic } from "#schema/topics.js";
 import type { NotificationMetrics } from "./metrics.js";
 import { decodeNotice, type Notice } from "./rules/notice.js";
-import type { DeliveryRef } from "./store-delivery.js";
 import { type IntakeBatch, type PoisonRecord, startCursor, storeIntake } from "./store-intake.js";
+import type { DeliveryRef } from "./store-notices.js";
 
 export interface IntakeOptions {
   readonly log: EventLog;
@@ -14,6 +15,8 @@ export interface IntakeOptions {
   readonly logger: Logger;
   /** Asks for jobs for deliveries that were just planned. May fail: the sweeper finds them. */
   enqueue(planned: readonly DeliveryRef[]): Promise<void>;
+  /** The log has forgotten what comes next, and the partition is stopped: a start reads on where the log begins. */
+  onHole(error: Error): void;
 }
 
 export interface Intake {
@@ -37,7 +40,10 @@ export async function startIntake(options: IntakeOptions): Promise<Intake> {
   return { consumers, stop };
 }
 
-function follow(topic: Topic, { log, database, metrics, logger, enqueue }: IntakeOptions): Promise<LogConsumer> {
+function follow(
+  topic: Topic,
+  { log, database, metrics, logger, enqueue, onHole }: IntakeOptions,
+): Promise<LogConsumer> {
   return log.consume({
     topic,
     group: `notification-${topic.name}`,
@@ -63,7 +69,10 @@ function follow(topic: Topic, { log, database, metrics, logger, enqueue }: Intak
       await enqueue(outcome.planned);
       return { kind: "continue" };
     },
-    onError: (error) => logger.warn({ err: error, topic: topic.name }, "a batch of events failed and is tried again"),
+    onError(error) {
+      if (error instanceof LogPositionError) onHole(error);
+      else logger.warn({ err: error, topic: topic.name }, "a batch of events failed and is tried again");
+    },
   });
 }
 

@@ -6,9 +6,10 @@ import { PrismaClient } from "#prisma/notification/generated/client.js";
 import { type DeliveryWorker, startDelivering } from "./deliver.js";
 import { startFeed } from "./feed.js";
 import { type Intake, startIntake } from "./intake.js";
+import type { Mailer } from "./mail.js";
 import { createMetrics } from "./metrics.js";
 import { ownPorts, parseAllowedHosts, type Resolve, resolveBySystem, type TargetPolicy } from "./ssrf.js";
-import { countPending, overdueDeliveries } from "./store-delivery.js";
+import { countPending, oldestOverdue } from "./store-delivery.js";
 import { createEndpointStore } from "./store-endpoint.js";
 import { buildNotificationSubgraph } from "./subgraph.js";
 import { startSweeper } from "./sweep.js";
@@ -22,6 +23,7 @@ export interface NotificationTuning {
   readonly random?: () => number;
   readonly resolve?: Resolve;
   readonly leaseMs?: number;
+  readonly firstPauseMs?: number;
   readonly sendTimeoutMs?: number;
   readonly sweepEveryMs?: number;
 }
@@ -58,12 +60,15 @@ async function startAll(
   const feed = startFeed({ database, onError });
   onStop(feed.stop);
   const metrics = createMetrics(context.metrics, feed.size, () => countPending(database));
-  const worker = startDelivering({ random: Math.random, ...tuning, database, jobs, metrics, logger, policy, resolve });
+  const mailer = await mailerOf(context.config, tuning.sendTimeoutMs);
+  if (mailer !== undefined) onStop(async () => mailer.stop());
+  const sending = { policy, resolve, mailer };
+  const worker = startDelivering({ random: Math.random, ...tuning, ...sending, database, jobs, metrics, logger });
   onStop(worker.stop);
-  const { enqueue } = worker;
-  const sweeper = startSweeper({ database, metrics, enqueue, onError, everyMs: tuning.sweepEveryMs ?? SWEEP_EVERY_MS });
+  const { enqueue, kick } = worker;
+  const sweeper = startSweeper({ database, metrics, kick, onError, everyMs: tuning.sweepEveryMs ?? SWEEP_EVERY_MS });
   onStop(sweeper.stop);
-  const intake = await startIntake({ log: context.log, database, metrics, logger, enqueue });
+  const intake = await startIntake({ log: context.log, database, metrics, logger, enqueue, onHole: context.fail });
   onStop(intake.stop);
   return {
     name: "notification",
@@ -75,6 +80,7 @@ async function startAll(
       clock,
       policy,
       resolve,
+      sendsMail: mailer !== undefined,
       enqueueNow: worker.enqueueNow,
     }),
     async readiness() {
@@ -82,6 +88,13 @@ async function startAll(
       return { ready: reasons.length === 0, reasons };
     },
   };
+}
+
+/** Loaded only where mail is sent. */
+async function mailerOf({ smtpUrl, mailFrom }: Config, timeoutMs?: number): Promise<Mailer | undefined> {
+  if (smtpUrl === undefined || mailFrom === undefined) return undefined;
+  const { createMailer } = await import("./mail.js");
+  return createMailer(smtpUrl, mailFrom, timeoutMs);
 }
 
 function targetPolicy(config: Config, database: Database): TargetPolicy {
@@ -96,9 +109,9 @@ function targetPolicy(config: Config, database: Database): TargetPolicy {
 }
 
 async function stuckDeliveries(database: Database, worker: DeliveryWorker): Promise<string[]> {
-  const [oldest] = await overdueDeliveries(database, STUCK_MS, 1);
+  const oldest = await oldestOverdue(database, STUCK_MS);
   if (oldest === undefined || Date.now() - worker.lastFinishedAt() <= STUCK_MS) return [];
-  return [`webhook deliveries are due since ${oldest.dueAt.toISOString()} and none finishes`];
+  return [`webhook deliveries are due since ${oldest.toISOString()} and none finishes`];
 }
 
 function stuckConsumers(intake: Intake): string[] {

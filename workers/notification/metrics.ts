@@ -45,9 +45,14 @@ export function createMetrics(registry: Registry, followers: () => number, pendi
       buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 16],
       registers,
     }),
-    requeued: new Counter({
-      name: "metrly_notification_deliveries_requeued_total",
-      help: "Overdue deliveries for which the sweeper asked for a job again",
+    endpointsDisabled: new Counter({
+      name: "metrly_notification_endpoints_disabled_total",
+      help: "Webhook endpoints that were disabled because nothing arrives there",
+      registers,
+    }),
+    swept: new Counter({
+      name: "metrly_notification_endpoints_swept_total",
+      help: "Endpoints for which the sweeper found overdue deliveries",
       registers,
     }),
   };

@@ -12,7 +12,7 @@ import type { EventLog } from "#platform/event-log.js";
 import { connectPostgresLog } from "#platform/event-log-postgres.js";
 import { createIdentityTokens } from "#platform/identity.js";
 import type { JobQueues } from "#platform/job-queue.js";
-import { connectJobQueues } from "#platform/job-queue-bullmq.js";
+import { connectJobQueues, type JobBackend } from "#platform/job-queue-bullmq.js";
 import type { Room, RoomContext } from "#platform/room.js";
 import { createTenancyState } from "#platform/tenancy-copy.js";
 import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
@@ -61,7 +61,7 @@ export async function openRoomDatabase(name: string) {
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
 /** Everything around the room: a log, queues, a copy of tenancy with tenants "acme" and "globex". */
-export async function openWorld(name: string) {
+export async function openWorld(name: string, env: Readonly<Record<string, string>> = {}, jobsOn?: JobBackend) {
   const roomDatabase = await createTestDatabase(`notification_${name}`);
   const logTest = await createTestDatabase(`notification_${name}_log`);
   const jobsTest = await createTestDatabase(`notification_${name}_jobs`);
@@ -73,7 +73,8 @@ export async function openWorld(name: string) {
   const log: EventLog = await connectPostgresLog({ database: logDatabase, onError: () => undefined });
   await log.ensureTopics([QUOTA_ALERTS, BILLING_EVENTS], PARTITIONS);
   const jobs: JobQueues = await connectJobQueues({
-    backend: { kind: "postgres", url: jobsTest.url },
+    backend: jobsOn ?? { kind: "postgres", url: jobsTest.url },
+    prefix: jobsTest.url.slice(-12),
     onError: () => undefined,
   });
   const tenancy = createTenancyState(systemClock);
@@ -81,7 +82,7 @@ export async function openWorld(name: string) {
   const rooms = new Set<Room>();
 
   const context = (): RoomContext => ({
-    config: parseConfig({ METRLY_PORT: "4000" }),
+    config: parseConfig({ METRLY_PORT: "4000", ...env }),
     clock: systemClock,
     logger: pino({ level: "silent" }),
     metrics: new Registry(),
@@ -106,7 +107,12 @@ export async function openWorld(name: string) {
     jobs,
     tenancy,
     async start(tuning: NotificationTuning = {}): Promise<Room> {
-      const room = await startNotification(context(), { random: () => 0, sweepEveryMs: 200, ...tuning });
+      const room = await startNotification(context(), {
+        random: () => 0,
+        firstPauseMs: 0,
+        sweepEveryMs: 200,
+        ...tuning,
+      });
       rooms.add(room);
       return room;
     },

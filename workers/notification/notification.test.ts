@@ -2,9 +2,9 @@ import { Webhook } from "standardwebhooks";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Database } from "#platform/database.js";
 import type { Room } from "#platform/room.js";
+import { DELIVER_QUEUE } from "#schema/queues.js";
 import { BILLING_EVENTS, QUOTA_ALERTS } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
-import { DELIVER_QUEUE } from "./deliver.js";
 import {
   adminOf,
   ask,
@@ -208,6 +208,66 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     expect(await deliveryOf("hangs")).toMatchObject({ status: "PENDING" });
   });
 
+  test("of many deliveries to a receiver that hangs one is tried at a time, and another's arrive meanwhile", async () => {
+    const room = await start({ sendTimeoutMs: 2_000 });
+    const hanging = await receiver(() => undefined);
+    const well = await receiver(ok);
+    await createEndpoint(room, hanging.url, ["quota.warning"]);
+    await createEndpoint(room, well.url, ["quota.exceeded"]);
+    const ids = Array.from({ length: 60 }, (_, n) => `many-${n}`);
+    for (const id of ids) await world.publish(QUOTA_ALERTS, warning("acme", `hangs-${id}`));
+    await waitFor(() => hanging.received.length > 0, { what: "the hanging receiver to be called" });
+    for (const id of ids) await world.publish(QUOTA_ALERTS, exceeded("acme", id));
+    await waitFor(() => well.received.length === ids.length, { what: "all that can arrive" });
+    const attempted = await database.pool.query(
+      "SELECT 1 FROM webhook_delivery WHERE event_type = 'quota.warning' AND attempt_count > 0",
+    );
+    expect(attempted.rowCount).toBe(hanging.received.length);
+    expect(hanging.received.length).toBeLessThan(10);
+  });
+
+  test("a receiver that only fails is left alone, tried by one delivery, and gets all when it is well", async () => {
+    const room = await start({ random: () => 0, firstPauseMs: 1_500 });
+    let isWell = false;
+    const target = await receiver((response) => response.writeHead(isWell ? 200 : 500).end());
+    const { id } = await createEndpoint(room, target.url, ["quota.warning"]);
+    const ids = Array.from({ length: 12 }, (_, n) => `paused-${n}`);
+    for (const event of ids) await world.publish(QUOTA_ALERTS, warning("acme", event));
+    const paused = () =>
+      database.pool
+        .query<{ paused: boolean }>("SELECT paused_until > now() AS paused FROM webhook_endpoint WHERE id = $1", [id])
+        .then(({ rows }) => rows[0]?.paused === true);
+    await waitFor(paused, { what: "the pause" });
+    const sentBefore = target.received.length;
+    expect(sentBefore).toBe(5);
+    expect((await room.readiness()).reasons).toEqual([]);
+    isWell = true;
+    for (const event of ids) await becomes(event, "DELIVERED");
+    const { rows } = await database.pool.query(
+      "SELECT failures_in_a_row, paused_until FROM webhook_endpoint WHERE id = $1",
+      [id],
+    );
+    expect(rows).toEqual([{ failures_in_a_row: 0, paused_until: null }]);
+  });
+
+  test("a test webhook is sent at once, also while its endpoint is paused", async () => {
+    const room = await start();
+    const target = await receiver(ok);
+    const { id } = await createEndpoint(room, target.url);
+    await database.pool.query("UPDATE webhook_endpoint SET paused_until = now() + interval '1 hour' WHERE id = $1", [
+      id,
+    ]);
+    await world.publish(QUOTA_ALERTS, warning("acme", "paused-meanwhile"));
+    await waitFor(() => deliveryOf("paused-meanwhile"), { what: "the planned delivery" });
+    const sent = await ask(room, adminOf("acme"), "mutation ($id: ID!) { sendTestWebhook(endpointId: $id) { id } }", {
+      id,
+    });
+    expect(sent.messages).toEqual([]);
+    await waitFor(() => target.received.length === 1, { what: "the test webhook" });
+    expect(JSON.parse(target.received[0]?.body ?? "").type).toBe("webhook.test");
+    expect(await deliveryOf("paused-meanwhile")).toMatchObject({ status: "PENDING", attempt_count: 0 });
+  });
+
   test("a worker that died after sending and before marking is followed by a second send with the same id", async () => {
     const room = await start({ leaseMs: 300 });
     const target = await receiver(ok);
@@ -321,13 +381,13 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
       retryAfterMs: undefined,
       isPermanent: false,
     };
-    await finishAttempt(database, first, result, { kind: "dead", reason: "late", disablesEndpoint: false });
+    await finishAttempt(database, first, result, { kind: "dead", reason: "late", disablesEndpoint: false }, () => 0);
     expect(await deliveryOf("given-up")).toMatchObject({
       status: "PENDING",
       attempt_count: 2,
       errors: ["the receiver answered 500"],
     });
-    await finishAttempt(database, first, { ...result, error: undefined }, { kind: "delivered" });
+    await finishAttempt(database, first, { ...result, error: undefined }, { kind: "delivered" }, () => 0);
     expect(await deliveryOf("given-up")).toMatchObject({ status: "DELIVERED" });
   });
 

@@ -26,9 +26,7 @@ export interface SendOptions {
  */
 export async function sendWebhook(options: SendOptions): Promise<AttemptResult> {
   const startedAt = Date.now();
-  const timeout = AbortSignal.timeout(options.timeoutMs ?? SEND_TIMEOUT_MS);
-  const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
-  const outcome = await attempt(options, signal);
+  const outcome = await withDeadline(options, (signal) => attempt(options, signal));
   return {
     startedAt,
     durationMs: Date.now() - startedAt,
@@ -39,6 +37,26 @@ export async function sendWebhook(options: SendOptions): Promise<AttemptResult> 
     ...outcome,
   };
 }
+
+/** Not `AbortSignal.timeout` and `any`: each would live on for the whole timeout after an attempt of some milliseconds. */
+async function withDeadline<T>(
+  { timeoutMs = SEND_TIMEOUT_MS, signal: outer }: Pick<SendOptions, "timeoutMs" | "signal">,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const interrupt = (): void => controller.abort(new Error(INTERRUPTED));
+  if (outer?.aborted) interrupt();
+  outer?.addEventListener("abort", interrupt, { once: true });
+  const timer = setTimeout(() => controller.abort(new Error("timeout")), timeoutMs);
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    outer?.removeEventListener("abort", interrupt);
+  }
+}
+
+const INTERRUPTED = "interrupted by a shutdown";
 
 type Outcome = Pick<AttemptResult, "error"> & Partial<AttemptResult>;
 
@@ -122,7 +140,7 @@ async function readStart(response: IncomingMessage, signal: AbortSignal): Promis
   return Buffer.concat(chunks).subarray(0, MAX_RESPONSE_BYTES).toString("utf8").replaceAll("\0", "\uFFFD");
 }
 
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(new Error(abortReason(signal)));
     if (signal.aborted) abort();
@@ -131,10 +149,7 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-function abortReason(signal: AbortSignal): string {
-  const { reason } = signal;
-  return reason instanceof Error && reason.name === "TimeoutError" ? "timeout" : "interrupted by a shutdown";
-}
+const abortReason = ({ reason }: AbortSignal): string => describe(reason);
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -1,12 +1,7 @@
 import type { Database, Transaction } from "#platform/database.js";
+import type { EndpointDisabled, Notice } from "./rules/notice.js";
 import { type AttemptResult, DISABLE_AFTER_FAILING_MS, type Verdict } from "./rules/retry.js";
-
-/** Names a delivery and the attempt that comes next: `attemptCount` have begun. */
-export interface DeliveryRef {
-  readonly tenantId: string;
-  readonly deliveryId: string;
-  readonly attemptCount: number;
-}
+import { announce, type DeliveryRef, type EndpointRef } from "./store-notices.js";
 
 /** A delivery that this worker alone may send until its lease runs out. */
 export interface ClaimedDelivery {
@@ -14,6 +9,7 @@ export interface ClaimedDelivery {
   readonly deliveryId: string;
   readonly endpointId: string;
   readonly eventId: string;
+  readonly eventType: string;
   readonly payload: string;
   readonly url: string;
   /** Undefined: the endpoint takes deliveries. Otherwise why it doesn't. */
@@ -31,7 +27,8 @@ const EARLY_MS = 1_000;
 
 /**
  * Takes a due delivery, or answers undefined: not due, taken by another, or finished. While it is sent its next attempt time
- * is the end of the lease: if this process dies, the delivery is simply due again then.
+ * is the end of the lease: if this process dies, the delivery is simply due again then. A pause of its endpoint does not hold it
+ * up: it was asked for by somebody who waits.
  */
 export async function claimDelivery(
   database: Database,
@@ -39,37 +36,66 @@ export async function claimDelivery(
   deliveryId: string,
   leaseMs: number,
 ): Promise<ClaimedDelivery | undefined> {
-  const { rows } = await database.pool.query<{
-    endpoint_id: string;
-    event_id: string;
-    payload: string;
-    url: string;
-    endpoint_status: string;
-    deleted: boolean;
-    secrets: string[];
-    attempt_count: number;
-    schedule_start: number;
-  }>(
-    `UPDATE webhook_delivery d
-     SET attempt_count = d.attempt_count + 1, next_attempt_at = now() + $3 * interval '1 millisecond'
-     FROM webhook_endpoint e
-     WHERE d.tenant_id = $1 AND d.id = $2 AND d.status = 'PENDING'
-       AND d.next_attempt_at <= now() + $4 * interval '1 millisecond'
-       AND e.tenant_id = d.tenant_id AND e.id = d.endpoint_id
-     RETURNING d.endpoint_id, d.event_id, d.payload, d.attempt_count, d.schedule_start,
-       e.url, e.status AS endpoint_status, e.deleted_at IS NOT NULL AS deleted,
-       ARRAY(SELECT s.secret FROM webhook_secret s
-             WHERE s.tenant_id = e.tenant_id AND s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > now())
-             ORDER BY s.id DESC) AS secrets`,
-    [tenantId, deliveryId, leaseMs, EARLY_MS],
+  const { rows } = await database.pool.query<ClaimedRow>(
+    `${CLAIM} WHERE d.tenant_id = $1 AND d.id = $4 AND d.status = 'PENDING'
+       AND d.next_attempt_at <= now() + $3 * interval '1 millisecond'
+       AND e.tenant_id = d.tenant_id AND e.id = d.endpoint_id ${CLAIMED}`,
+    [tenantId, leaseMs, EARLY_MS, deliveryId],
   );
-  const [row] = rows;
-  if (row === undefined) return undefined;
+  return rows[0] && claimedOf(tenantId, rows[0]);
+}
+
+/** Takes the deliveries of an endpoint that are due longest, at most `limit`; none while it is paused. */
+export async function claimDue(
+  database: Database,
+  { tenantId, endpointId }: EndpointRef,
+  limit: number,
+  leaseMs: number,
+): Promise<ClaimedDelivery[]> {
+  const { rows } = await database.pool.query<ClaimedRow>({
+    name: "claim-due",
+    // Materialized: a subquery may be run again for each row that it is joined with, and take more than its limit.
+    text: `WITH due AS MATERIALIZED (
+         SELECT id FROM webhook_delivery
+         WHERE tenant_id = $1 AND endpoint_id = $4 AND next_attempt_at <= now() + $3 * interval '1 millisecond'
+         ORDER BY next_attempt_at LIMIT $5 FOR UPDATE SKIP LOCKED)
+       ${CLAIM}, due WHERE d.tenant_id = $1 AND d.id = due.id
+         AND e.tenant_id = $1 AND e.id = $4 AND (e.paused_until IS NULL OR e.paused_until <= now()) ${CLAIMED}`,
+    values: [tenantId, leaseMs, EARLY_MS, endpointId, limit],
+  });
+  return rows.map((row) => claimedOf(tenantId, row));
+}
+
+const CLAIM = `UPDATE webhook_delivery d
+  SET attempt_count = d.attempt_count + 1, next_attempt_at = now() + $2 * interval '1 millisecond'
+  FROM webhook_endpoint e`;
+const CLAIMED = `RETURNING d.id, d.endpoint_id, d.event_id, d.event_type, d.payload, d.attempt_count, d.schedule_start,
+  e.url, e.status AS endpoint_status, e.deleted_at IS NOT NULL AS deleted,
+  ARRAY(SELECT s.secret FROM webhook_secret s
+        WHERE s.tenant_id = e.tenant_id AND s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > now())
+        ORDER BY s.id DESC) AS secrets`;
+
+interface ClaimedRow {
+  readonly id: string;
+  readonly endpoint_id: string;
+  readonly event_id: string;
+  readonly event_type: string;
+  readonly payload: string;
+  readonly url: string;
+  readonly endpoint_status: string;
+  readonly deleted: boolean;
+  readonly secrets: string[];
+  readonly attempt_count: number;
+  readonly schedule_start: number;
+}
+
+function claimedOf(tenantId: string, row: ClaimedRow): ClaimedDelivery {
   return {
     tenantId,
-    deliveryId,
+    deliveryId: row.id,
     endpointId: row.endpoint_id,
     eventId: row.event_id,
+    eventType: row.event_type,
     payload: row.payload,
     url: row.url,
     endpointClosed: closedReason(row),
@@ -86,6 +112,9 @@ function closedReason(row: { endpoint_status: string; deleted: boolean }): strin
 
 export const ENDPOINT_DELETED = "the endpoint was deleted";
 
+/** How long an endpoint is left alone after so many failures in a row, ms. */
+export type PauseAfter = (failures: number) => number;
+
 /**
  * Records an attempt and what follows from it, in one transaction. A worker whose lease ran out changes nothing but the log
  * of attempts; only a success still counts, because the receiver has it.
@@ -95,13 +124,20 @@ export async function finishAttempt(
   claimed: ClaimedDelivery,
   result: AttemptResult,
   verdict: Verdict,
-): Promise<void> {
-  await database.transaction(async (tx) => {
+  pauseAfter: PauseAfter,
+): Promise<EndpointDisabling | undefined> {
+  return database.transaction(async (tx) => {
     // The endpoint first: who closes it locks it and then its deliveries, and two orders would deadlock.
-    await tellEndpoint(tx, claimed, verdict);
+    const disabled = await tellEndpoint(tx, claimed, verdict, pauseAfter);
     await insertAttempt(tx, claimed, result);
     await applyVerdict(tx, claimed, verdict);
+    return disabled;
   });
+}
+
+/** What an attempt may end with: its endpoint is disabled, and those who asked for it are to be told. */
+export interface EndpointDisabling extends EndpointDisabled {
+  readonly planned: readonly DeliveryRef[];
 }
 
 /** Ends a delivery that is not worth an attempt. */
@@ -154,78 +190,108 @@ async function applyVerdict(tx: Transaction, claimed: ClaimedDelivery, verdict: 
   }
 }
 
-/** Keeps track of how long an endpoint has only failed, and disables one that is gone or has failed for too long. */
-async function tellEndpoint(tx: Transaction, claimed: ClaimedDelivery, verdict: Verdict): Promise<void> {
+/** Keeps track of how an endpoint fares: pauses one that only fails, disables one that is gone or has failed for too long. */
+async function tellEndpoint(
+  tx: Transaction,
+  claimed: ClaimedDelivery,
+  verdict: Verdict,
+  pauseAfter: PauseAfter,
+): Promise<EndpointDisabling | undefined> {
   const key = [claimed.tenantId, claimed.endpointId];
   if (verdict.kind === "delivered") {
     await tx.query(
-      "UPDATE webhook_endpoint SET failing_since = NULL WHERE tenant_id = $1 AND id = $2 AND failing_since IS NOT NULL",
+      `UPDATE webhook_endpoint SET failing_since = NULL, failures_in_a_row = 0, paused_until = NULL
+       WHERE tenant_id = $1 AND id = $2 AND failing_since IS NOT NULL`,
       key,
     );
-    return;
+    return undefined;
   }
-  if (verdict.kind === "dead" && verdict.disablesEndpoint) {
-    await closeEndpoint(tx, claimed.tenantId, claimed.endpointId, "the receiver answered 410 Gone");
-    return;
-  }
-  const { rows } = await tx.query<{ failing_ms: number }>(
-    `UPDATE webhook_endpoint SET failing_since = coalesce(failing_since, now()) WHERE tenant_id = $1 AND id = $2
-     RETURNING (extract(epoch FROM now() - failing_since) * 1000)::float8 AS failing_ms`,
+  if (verdict.kind === "dead" && verdict.disablesEndpoint)
+    return closeEndpoint(tx, claimed, "the receiver answered 410 Gone");
+  const { rows } = await tx.query<{ failing_ms: number; failures: number }>(
+    `UPDATE webhook_endpoint SET failing_since = coalesce(failing_since, now()), failures_in_a_row = failures_in_a_row + 1
+     WHERE tenant_id = $1 AND id = $2
+     RETURNING (extract(epoch FROM now() - failing_since) * 1000)::float8 AS failing_ms, failures_in_a_row AS failures`,
     key,
   );
-  if ((rows[0]?.failing_ms ?? 0) > DISABLE_AFTER_FAILING_MS)
-    await closeEndpoint(tx, claimed.tenantId, claimed.endpointId, "every attempt has failed for five days");
+  const { failing_ms: failingMs = 0, failures = 0 } = rows[0] ?? {};
+  if (failingMs > DISABLE_AFTER_FAILING_MS) return closeEndpoint(tx, claimed, "every attempt has failed for five days");
+  const pause = pauseAfter(failures);
+  if (pause > 0)
+    await tx.query(
+      "UPDATE webhook_endpoint SET paused_until = now() + $3 * interval '1 millisecond' WHERE tenant_id = $1 AND id = $2",
+      [...key, pause],
+    );
+  return undefined;
 }
 
 /**
  * Disables an endpoint; what was still pending for it, a delivery being sent included, becomes a dead letter that a replay
- * can revive.
+ * can revive. The tenant is told, by whatever other endpoint asks for it.
  */
-export async function closeEndpoint(tx: Transaction, tenantId: string, endpointId: string, reason: string) {
-  await tx.query(
-    "UPDATE webhook_endpoint SET status = 'DISABLED', disabled_reason = $3 WHERE tenant_id = $1 AND id = $2",
+async function closeEndpoint(
+  tx: Transaction,
+  { tenantId, endpointId, deliveryId, attempt }: ClaimedDelivery,
+  reason: string,
+): Promise<EndpointDisabling | undefined> {
+  const { rows } = await tx.query<{ url: string; at: Date }>(
+    `UPDATE webhook_endpoint SET status = 'DISABLED', disabled_reason = $3
+     WHERE tenant_id = $1 AND id = $2 AND status = 'ENABLED' RETURNING url, now() AS at`,
     [tenantId, endpointId, reason],
   );
-  await buryPending(tx, tenantId, endpointId, `the endpoint is disabled: ${reason}`);
+  const deadLetters = await buryPending(tx, tenantId, endpointId, `the endpoint is disabled: ${reason}`);
+  const [row] = rows;
+  if (row === undefined) return undefined;
+  const at = row.at.toISOString();
+  const data = { tenantId, endpointId, url: row.url, reason, deadLetters, at };
+  const eventId = `endpoint-disabled:${endpointId}:${deliveryId}:${attempt}`;
+  const notice: Notice = { type: "webhook.endpoint.disabled", tenantId, eventId, time: at, data };
+  return { ...data, planned: (await announce(tx, [notice])).planned };
 }
 
-export async function buryPending(tx: Transaction, tenantId: string, endpointId: string, reason: string) {
-  await tx.query(
+/** Makes dead letters of what is pending for an endpoint; answers how many. */
+export async function buryPending(
+  tx: Transaction,
+  tenantId: string,
+  endpointId: string,
+  reason: string,
+): Promise<number> {
+  const { rowCount } = await tx.query(
     `UPDATE webhook_delivery SET status = 'DEAD', dead_reason = $3, next_attempt_at = NULL
      WHERE tenant_id = $1 AND endpoint_id = $2 AND status = 'PENDING'`,
     [tenantId, endpointId, reason],
   );
+  return rowCount ?? 0;
 }
 
-export interface DueDelivery extends DeliveryRef {
-  readonly dueAt: Date;
-}
-
-/** Deliveries due for at least `overdueMs`, the longest due first, in pages: pass the last one to go on. */
-export async function overdueDeliveries(
+/** Endpoints for which something has been due for `overdueMs` and that are not paused, from just after `after`. */
+export async function overdueEndpoints(
   database: Database,
   overdueMs: number,
   limit: number,
-  after?: DueDelivery,
-): Promise<readonly DueDelivery[]> {
-  const { rows } = await database.pool.query<{
-    tenant_id: string;
-    id: string;
-    attempt_count: number;
-    next_attempt_at: Date;
-  }>(
-    `SELECT tenant_id, id, attempt_count, next_attempt_at FROM webhook_delivery
-     WHERE next_attempt_at <= now() - $1 * interval '1 millisecond'
-       AND (next_attempt_at, id) > ($3::timestamptz, $4::text)
-     ORDER BY next_attempt_at, id LIMIT $2`,
-    [overdueMs, limit, after?.dueAt ?? new Date(0), after?.deliveryId ?? ""],
+  after?: EndpointRef,
+): Promise<readonly EndpointRef[]> {
+  const { rows } = await database.pool.query<EndpointRef>(
+    `SELECT e.tenant_id AS "tenantId", e.id AS "endpointId" FROM webhook_endpoint e
+     WHERE (e.tenant_id, e.id) > ($3, $4) AND (e.paused_until IS NULL OR e.paused_until <= now()) AND EXISTS (
+       SELECT 1 FROM webhook_delivery d WHERE d.tenant_id = e.tenant_id AND d.endpoint_id = e.id
+         AND d.next_attempt_at <= now() - $1 * interval '1 millisecond')
+     ORDER BY e.tenant_id, e.id LIMIT $2`,
+    [overdueMs, limit, after?.tenantId ?? "", after?.endpointId ?? ""],
   );
-  return rows.map((row) => ({
-    tenantId: row.tenant_id,
-    deliveryId: row.id,
-    attemptCount: row.attempt_count,
-    dueAt: row.next_attempt_at,
-  }));
+  return rows;
+}
+
+/** When the delivery that waits longest became due, of endpoints that are not paused; undefined: none has waited `overdueMs`. */
+export async function oldestOverdue(database: Database, overdueMs: number): Promise<Date | undefined> {
+  const { rows } = await database.pool.query<{ at: Date }>(
+    `SELECT d.next_attempt_at AS at FROM webhook_delivery d
+     JOIN webhook_endpoint e ON e.tenant_id = d.tenant_id AND e.id = d.endpoint_id
+     WHERE d.next_attempt_at <= now() - $1 * interval '1 millisecond' AND (e.paused_until IS NULL OR e.paused_until <= now())
+     ORDER BY d.next_attempt_at LIMIT 1`,
+    [overdueMs],
+  );
+  return rows[0]?.at;
 }
 
 /**
@@ -250,14 +316,16 @@ export async function replayDeliveries(
     "deliveryId" in which
       ? [`id = $2 AND NOT (${IN_FLIGHT})`, which.deliveryId]
       : ["endpoint_id = $2 AND status = 'DEAD'", which.deadLettersOf];
-  const { rows } = await tx.query<{ id: string; attempt_count: number }>(
+  const { rows } = await tx.query<{ id: string; endpoint_id: string; attempt_count: number }>(
     `UPDATE webhook_delivery
      SET status = 'PENDING', dead_reason = NULL, next_attempt_at = now(), schedule_start = attempt_count
-     WHERE tenant_id = $1 AND ${condition} RETURNING id, attempt_count`,
+     WHERE tenant_id = $1 AND ${condition} RETURNING id, endpoint_id, attempt_count`,
     [tenantId, value],
   );
   return rows
-    .map((row) => ({ tenantId, deliveryId: row.id, attemptCount: row.attempt_count }))
+    .map(({ id, endpoint_id: endpointId, attempt_count: attemptCount }) => ({
+      ...{ tenantId, endpointId, deliveryId: id, attemptCount },
+    }))
     .sort((a, b) => (a.deliveryId < b.deliveryId ? -1 : 1));
 }
 

@@ -2,9 +2,10 @@ import { uuidv7 } from "uuidv7";
 import { MetrlyError } from "#kernel/errors.js";
 import type { Database, Transaction } from "#platform/database.js";
 import type { PrismaClient } from "#prisma/notification/generated/client.js";
-import { TEST_EVENT_TYPE, webhookPayload } from "./rules/notice.js";
-import { buryPending, type DeliveryRef, ENDPOINT_DELETED, replayDeliveries } from "./store-delivery.js";
-import { insertDeliveries, lockTenants } from "./store-intake.js";
+import { TEST_EVENT_TYPE } from "#schema/webhook-events.js";
+import { webhookPayload } from "./rules/notice.js";
+import { buryPending, ENDPOINT_DELETED, replayDeliveries } from "./store-delivery.js";
+import { type DeliveryRef, insertDeliveries, lockTenants } from "./store-notices.js";
 
 export interface Endpoint {
   readonly tenantId: string;
@@ -111,14 +112,16 @@ export function createEndpointStore(database: Database, prisma: PrismaClient) {
       return present(await find(id));
     },
 
-    /** Disabling makes what is pending dead letters; enabling forgets how long it has failed. */
+    /** Disabling makes what is pending dead letters; enabling forgets how long it has failed, and it or another target ends a pause. */
     async update(endpoint: Endpoint, change: EndpointChange): Promise<Endpoint> {
       await database.transaction(async (tx) => {
         const { rowCount } = await tx.query(
           `UPDATE webhook_endpoint SET
              url = coalesce($3, url), event_types = coalesce($4, event_types), status = coalesce($5, status),
              disabled_reason = CASE $5 WHEN 'ENABLED' THEN NULL WHEN 'DISABLED' THEN coalesce(disabled_reason, $6) ELSE disabled_reason END,
-             failing_since = CASE WHEN $5 = 'ENABLED' THEN NULL ELSE failing_since END
+             failing_since = CASE WHEN $5 = 'ENABLED' THEN NULL ELSE failing_since END,
+             failures_in_a_row = CASE WHEN $5 = 'ENABLED' OR $3 IS NOT NULL THEN 0 ELSE failures_in_a_row END,
+             paused_until = CASE WHEN $5 = 'ENABLED' OR $3 IS NOT NULL THEN NULL ELSE paused_until END
            WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL`,
           [
             endpoint.tenantId,

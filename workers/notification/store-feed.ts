@@ -1,5 +1,6 @@
 import type { Database } from "#platform/database.js";
-import type { EventType, Notice } from "./rules/notice.js";
+import type { EventType } from "#schema/webhook-events.js";
+import type { Notice } from "./rules/notice.js";
 
 /** A notice with its position in the tenant's stream. */
 export type StoredNotice = Notice & { readonly number: number };

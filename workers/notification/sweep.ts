@@ -1,6 +1,7 @@
 import type { Database } from "#platform/database.js";
 import type { NotificationMetrics } from "./metrics.js";
-import { type DeliveryRef, type DueDelivery, overdueDeliveries } from "./store-delivery.js";
+import { overdueEndpoints } from "./store-delivery.js";
+import type { EndpointRef } from "./store-notices.js";
 
 /** A delivery that its job will take in a moment is none that the queue lost. */
 const OVERDUE_MS = 2_000;
@@ -9,14 +10,14 @@ const PAGE = 500;
 export interface SweeperOptions {
   readonly database: Database;
   readonly metrics: NotificationMetrics;
-  enqueue(deliveries: readonly DeliveryRef[]): Promise<void>;
+  kick(endpoint: EndpointRef): void;
   readonly onError: (error: unknown) => void;
   readonly everyMs: number;
 }
 
 /**
- * Asks again for jobs for deliveries that are overdue: the queue was flushed, a job was removed, a worker died, or it is
- * merely slow, in which case the job's id makes this a no-op. Nothing depends on the queue's memory.
+ * Looks after what is overdue: the queue was flushed, a job was removed, a worker died, a pause has ended, or there is merely
+ * much to do, in which case this changes nothing. Nothing depends on the queue's memory.
  */
 export function startSweeper(options: SweeperOptions): { stop(): Promise<void> } {
   let stopped = false;
@@ -24,13 +25,11 @@ export function startSweeper(options: SweeperOptions): { stop(): Promise<void> }
   let timer: NodeJS.Timeout | undefined;
 
   async function sweep(): Promise<void> {
-    let last: DueDelivery | undefined;
+    let last: EndpointRef | undefined;
     do {
-      const page = await overdueDeliveries(options.database, OVERDUE_MS, PAGE, last);
-      if (page.length > 0) {
-        await options.enqueue(page);
-        options.metrics.requeued.inc(page.length);
-      }
+      const page = await overdueEndpoints(options.database, OVERDUE_MS, PAGE, last);
+      for (const endpoint of page) options.kick(endpoint);
+      options.metrics.swept.inc(page.length);
       last = page.length === PAGE ? page.at(-1) : undefined;
     } while (last !== undefined && !stopped);
   }

@@ -178,6 +178,8 @@ describe.skipIf(!hasPostgres || !hasRedis)("quota after a loss in Redis", () => 
       store: createQuotaStore(world.database, () => partition),
       counters: createMemoryQuotaCounters({ now: Date.now }),
       tenancy: world.tenancy,
+      ledger: world.ledger,
+      partitions: 2,
       limits: createTenantLimits(world.tenancy, { now: Date.now }),
       onBehind: () => undefined,
       onAlerts: () => undefined,

@@ -62,6 +62,8 @@ export async function startQuota(context: RoomContext): Promise<Room> {
     store,
     counters,
     tenancy,
+    ledger: context.ledger,
+    partitions: config.partitions,
     limits,
     onBehind: reconciler.behind,
     onAlerts: relay.kick,

@@ -11,6 +11,7 @@ import { openDatabase } from "#platform/database.js";
 import { connectPostgresLog } from "#platform/event-log-postgres.js";
 import { createHttpServer } from "#platform/http.js";
 import { createIdentityTokens } from "#platform/identity.js";
+import type { LedgerClient } from "#platform/ledger-client.js";
 import { packageRoot } from "#platform/package-root.js";
 import type { Room, RoomContext } from "#platform/room.js";
 import { createTenancyState, type TenancyCopy } from "#platform/tenancy-copy.js";
@@ -54,6 +55,17 @@ export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions 
     return version;
   };
 
+  const ledgerClient: LedgerClient = {
+    async read({ partition, from, limit, tenantId }) {
+      const all = ledger.get(partition) ?? [];
+      const page = all.slice(from - 1, from - 1 + limit);
+      const entries = page.filter(
+        (entry) => tenantId === undefined || !("tenantId" in entry) || entry.tenantId === tenantId,
+      );
+      return { entries, nextSeq: from + page.length, headSeq: all.length };
+    },
+  };
+
   const context = (): RoomContext => ({
     config: {
       ...parseConfig({}),
@@ -71,22 +83,14 @@ export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions 
       throw error;
     },
     jobs: { queue: unused, work: unused, stop: unused },
-    ledger: {
-      async read({ partition, from, limit, tenantId }) {
-        const all = ledger.get(partition) ?? [];
-        const page = all.slice(from - 1, from - 1 + limit);
-        const entries = page.filter(
-          (entry) => tenantId === undefined || !("tenantId" in entry) || entry.tenantId === tenantId,
-        );
-        return { entries, nextSeq: from + page.length, headSeq: all.length };
-      },
-    },
+    ledger: ledgerClient,
   });
 
   const world = {
     identityTokens,
     database,
     tenancy,
+    ledger: ledgerClient,
     namespace,
     /** A room as a process would run it. Rooms that are not stopped orderly stand for killed ones. */
     async startRoom() {
@@ -207,14 +211,18 @@ export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions 
       });
       return world.publish(tenantId, entries);
     },
-    async publish(tenantId: string, entries: readonly NewEntry[]): Promise<LedgerEntry[]> {
+    async publish(
+      tenantId: string,
+      entries: readonly NewEntry[],
+      recordedAt: number = clock.now(),
+    ): Promise<LedgerEntry[]> {
       const partition = partitionOf(tenantId, PARTITIONS);
       const firstSeq = (seqs.get(partition) ?? 0) + 1;
       const stamped = entries.map(
         (entry, index): LedgerEntry => ({
           ...entry,
           seq: firstSeq + index,
-          recordedAt: clock.now(),
+          recordedAt,
           tenancyVersion: tenancy.version(),
         }),
       );

@@ -5,10 +5,12 @@ import type { Database } from "#platform/database.js";
 import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger-client.js";
 import type { QuotaCounters } from "#platform/quota-counters.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import { firstSeqAfter, SLACK_MS } from "./ledger-search.js";
 import { type CounterLoader, factsWanted } from "./loader.js";
+import { foldBackfill } from "./rules/backfill.js";
 import { type LimitInForce, reservationOf } from "./rules/limits.js";
 import { fromUnits, unitsUp } from "./rules/scaling.js";
-import { grainsOf, usageReadings } from "./rules/usage.js";
+import { type GrainBucket, grainsOf, type UsageReading, usageReadings } from "./rules/usage.js";
 import { GRAIN_MS, type Grain, SLIDING } from "./rules/windows.js";
 import type { QuotaStore } from "./store.js";
 import { readFacts, type TenantFacts } from "./store-loading.js";
@@ -51,8 +53,6 @@ export type ReconcileStep =
       readonly countersSkipped?: string;
     };
 
-/** Usage may be told this much ahead of its time, and clocks of recorders may differ. */
-const SLACK_MS = 2 * 3_600_000;
 /** Sliding windows are rebuilt from these, as far back as a window reaches. */
 const SLIDING_GRAINS = [
   ["HOUR_SLICE", SLIDING.HOUR.windowMs],
@@ -151,7 +151,7 @@ function storedTotals({ totals }: TenantFacts, wanted: Wanted): Totals {
 
 /** Reads the ledger up to `toSeq` from where the oldest wanted bucket can begin. */
 async function* deriveTotals(
-  { ledger, tenancy, limits, partitions }: ReconcileOptions,
+  { database, store, ledger, tenancy, limits, partitions }: ReconcileOptions,
   { tenant, now, inForce }: LimitedTenant,
   toSeq: number,
   wanted: Wanted,
@@ -159,40 +159,40 @@ async function* deriveTotals(
   const partition = partitionOf(tenant.id, partitions);
   const oldest = Math.min(inForce?.period.start ?? now, now - SLIDING.DAY.windowMs - GRAIN_MS.HOUR) - SLACK_MS;
   const first = tenant.testClock === null ? await firstSeqAfter(ledger, partition, toSeq, oldest) : 1;
+  const metersOfType = (type: string) => tenancy.metersOfType(type);
+  const backfills = (await store.backfills(database.pool, partition)).filter(({ seq }) => seq <= toSeq);
+  const folds = backfills.flatMap(({ meter: key, seq }) => {
+    const meter = tenancy.meter(key);
+    if (meter === undefined || (meter.aggregation !== "COUNT" && meter.aggregation !== "SUM")) return [];
+    const record = { seq, recordedAt: now, tenancyVersion: tenancy.version() };
+    return [foldBackfill(meter, record, metersOfType, () => tenant)];
+  });
   const totals = new Map<string, Decimal>();
   let events = 0;
+  function add({ meter, value }: UsageReading, { grain, bucketStart }: GrainBucket): void {
+    if (!wanted(grain, bucketStart)) return;
+    const key = keyOf(meter, grain, bucketStart);
+    totals.set(key, (totals.get(key) ?? ZERO).plus(value));
+  }
   for (let from = first; from <= toSeq; ) {
     const page = await ledger.read({ partition, from, limit: LEDGER_PAGE_LIMIT, tenantId: tenant.id });
     for (const entry of page.entries) {
       if (entry.seq > toSeq) break;
       events += entry.kind === "event" ? 1 : 0;
-      for (const reading of usageReadings(entry, (type) => tenancy.metersOfType(type), tenant)) {
+      for (const fold of folds) fold.add(entry);
+      for (const reading of usageReadings(entry, metersOfType, tenant, backfills)) {
         const arrival = limits.at(tenant, reading.arrivedAt, reading.tenancyVersion);
-        for (const { grain, bucketStart } of grainsOf(reading, tenant.billingAnchorDay, arrival)) {
-          if (!wanted(grain, bucketStart)) continue;
-          const key = keyOf(reading.meter, grain, bucketStart);
-          totals.set(key, (totals.get(key) ?? ZERO).plus(reading.value));
-        }
+        for (const bucket of grainsOf(reading, tenant.billingAnchorDay, arrival)) add(reading, bucket);
       }
     }
     if (page.nextSeq <= from) break;
     from = page.nextSeq;
     yield { kind: "progress", tenantId: tenant.id, seq: Math.min(from - 1, toSeq) - first + 1, of: toSeq - first + 1 };
   }
-  return { totals, events };
-}
-
-/** The first entry that was recorded at or after a moment, by halving; entries are recorded in the order of `seq`. */
-async function firstSeqAfter(ledger: LedgerClient, partition: number, toSeq: number, atMs: number): Promise<number> {
-  let [low, high] = [1, toSeq + 1];
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    const { entries } = await ledger.read({ partition, from: middle, limit: 1 });
-    const entry = entries[0];
-    if (entry === undefined || entry.recordedAt >= atMs) high = middle;
-    else low = middle + 1;
+  for (const reading of folds.flatMap((fold) => [...fold.readings().values()].flat())) {
+    for (const bucket of grainsOf(reading, tenant.billingAnchorDay, undefined)) add(reading, bucket);
   }
-  return low;
+  return { totals, events };
 }
 
 /** By what is missing, not to what is right: usage that was added meanwhile stays. */

@@ -5,6 +5,7 @@ import { prismaAdapter } from "#platform/prisma.js";
 import type { SavedCounters } from "#platform/quota-counters.js";
 import { PrismaClient } from "#prisma/quota/generated/client.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
+import type { Backfill } from "./rules/backfill.js";
 import type { QuotaAlert } from "./rules/thresholds.js";
 import type { Grain } from "./rules/windows.js";
 
@@ -93,6 +94,19 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
       );
       const found = new Map(before.rows.map((row) => [row.tenant_id, row.seq]));
       return new Map(tenantIds.map((id) => [id, found.get(id) ?? 0]));
+    },
+
+    /** The backfills of a partition that have been applied. */
+    async backfills(q: Pick<Transaction, "query">, partition: number): Promise<readonly Backfill[]> {
+      const { rows } = await q.query<{ meter: string; seq: number }>(
+        "SELECT meter, seq FROM meter_backfill WHERE partition = $1 ORDER BY seq",
+        [partition],
+      );
+      return rows;
+    },
+
+    async insertBackfill(tx: Transaction, partition: number, meter: string, seq: number): Promise<void> {
+      await tx.query("INSERT INTO meter_backfill (partition, meter, seq) VALUES ($1, $2, $3)", [partition, meter, seq]);
     },
 
     /** Emits the alerts that were never emitted, in their order; answers how many. */

@@ -4,18 +4,16 @@ import { CountersUnavailable, type QuotaCounters } from "#platform/quota-counter
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { type BackfilledBatch, type BackfillOptions, backfilledIn } from "./backfill.js";
 import type { LimitInForce, LimitsInForce } from "./rules/limits.js";
 import { alertOf, crossings, type QuotaAlert } from "./rules/thresholds.js";
 import { type GrainBucket, grainsOf, type TenantUsage, type UsageReading, usageReadings } from "./rules/usage.js";
 import type { Grain } from "./rules/windows.js";
 import { settleRequests } from "./settlement.js";
-import type { QuotaStore } from "./store.js";
 import type { TenantLimits } from "./tenant-limits.js";
 
-export interface UsageRecordedOptions {
-  readonly store: QuotaStore;
+export interface UsageRecordedOptions extends BackfillOptions {
   readonly counters: QuotaCounters;
-  readonly tenancy: TenancyCopy;
   readonly limits: TenantLimits;
   /** A tenant whose counters missed a settlement. */
   onBehind(tenantId: string): void;
@@ -38,7 +36,7 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
     partition: number,
     entries: readonly LedgerEntry[],
   ): Promise<(() => Promise<void>) | undefined> {
-    const byTenant = readUsage(entries, tenancy);
+    const byTenant = readUsage(entries, tenancy, await backfilledIn(tx, options, partition, entries));
     if (byTenant.size === 0) return undefined;
     const seqs = new Map([...byTenant].map(([id, usage]) => [id, usage.seq]));
     const previous = await store.movePositions(tx, partition, seqs);
@@ -73,18 +71,30 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
   }
 }
 
-function readUsage(entries: readonly LedgerEntry[], tenancy: TenancyCopy) {
+function readUsage(entries: readonly LedgerEntry[], tenancy: TenancyCopy, { known, added }: BackfilledBatch) {
   const byTenant = new Map<string, { tenant: TenantState; readings: UsageReading[]; seq: number }>();
-  for (const entry of entries) {
-    if (entry.kind !== "event" && entry.kind !== "void") continue;
-    const tenant = tenancy.tenant(entry.tenantId);
-    if (tenant === undefined) continue;
-    const readings = usageReadings(entry, (type) => tenancy.metersOfType(type), tenant);
-    if (readings.length === 0) continue;
+  function add(tenant: TenantState, readings: readonly UsageReading[], seq: number): void {
+    if (readings.length === 0) return;
     const usage = byTenant.get(tenant.id) ?? { tenant, readings: [], seq: 0 };
     usage.readings.push(...readings);
-    usage.seq = entry.seq;
+    usage.seq = seq;
     byTenant.set(tenant.id, usage);
+  }
+  for (const entry of entries) {
+    if (entry.kind === "event" || entry.kind === "void") {
+      const tenant = tenancy.tenant(entry.tenantId);
+      if (tenant !== undefined)
+        add(
+          tenant,
+          usageReadings(entry, (type) => tenancy.metersOfType(type), tenant, known),
+          entry.seq,
+        );
+    } else if (entry.kind === "backfill") {
+      for (const [tenantId, readings] of added.get(entry.seq) ?? []) {
+        const tenant = tenancy.tenant(tenantId);
+        if (tenant !== undefined) add(tenant, readings, entry.seq);
+      }
+    }
   }
   return byTenant;
 }

@@ -77,6 +77,11 @@ export type QuarantinedEvent = Prisma.QuarantinedEventModel
  */
 export type VoidedEvent = Prisma.VoidedEventModel
 /**
+ * Model DimensionValue
+ * 
+ */
+export type DimensionValue = Prisma.DimensionValueModel
+/**
  * Model UsageAccount
  * 
  */

@@ -57,3 +57,8 @@ export type SavedCounters = Prisma.SavedCountersModel
  * 
  */
 export type EmittedAlert = Prisma.EmittedAlertModel
+/**
+ * Model MeterBackfill
+ * 
+ */
+export type MeterBackfill = Prisma.MeterBackfillModel

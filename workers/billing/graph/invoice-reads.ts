@@ -1,5 +1,4 @@
 import { MetrlyError } from "#kernel/errors.js";
-import { partitionOf } from "#kernel/partition.js";
 import { type Period, periodAt } from "#kernel/period.js";
 import type { SubgraphContext } from "#platform/subgraph.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
@@ -9,7 +8,7 @@ import { earliestOpenPeriod, openStatus, periodsDueByTestClock } from "../rules/
 import { parseInvoiceId } from "../rules/invoice-document.js";
 import { type InvoiceKey, invoicesByKey, listInvoices, type StoredInvoice } from "../store/invoices.js";
 import { type EndedPeriod, listEnded, type PeriodKey, periodsByKey } from "../store/periods.js";
-import { readMarks, UNBOUNDED } from "../store/usage.js";
+import { UNBOUNDED } from "../store/usage.js";
 import { batched } from "./batched.js";
 import { knownTenant, periodStartingAt, runningPeriod, tenantNow } from "./known-tenant.js";
 import { type PageArguments, pageOf, pageStart } from "./paging.js";
@@ -25,7 +24,7 @@ import { endedPeriodView, invoiceView, previewView } from "./views.js";
 export type InvoiceReads = ReturnType<typeof createInvoiceReads>;
 
 /** Reads of periods and invoices for the graph, batched over the tenants of an operation. */
-export function createInvoiceReads({ database, tenancy, clock, partitions }: GraphOptions) {
+export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
   const { pool } = database;
   const endedOf = batched((pages: readonly Parameters<typeof listEnded>[1][number][]) => listEnded(pool, pages));
   const invoicesOf = batched((pages: readonly Parameters<typeof listInvoices>[1][number][]) =>
@@ -38,10 +37,6 @@ export function createInvoiceReads({ database, tenancy, clock, partitions }: Gra
   const periodOf = batched(async (keys: readonly PeriodKey[]) => {
     const found = new Map((await periodsByKey(pool, keys)).map((p) => [`${p.tenantId}/${p.period.start}`, p]));
     return keys.map((key) => found.get(`${key.tenantId}/${key.start}`));
-  });
-  const marksOf = batched(async (keys: readonly number[]) => {
-    const marks = await readMarks(pool);
-    return keys.map((partition) => marks.get(partition) ?? 0);
   });
   const derivedOf = batched((inputs: readonly DerivationInput[]) => deriveInvoices(pool, tenancy, inputs));
 
@@ -113,16 +108,13 @@ export function createInvoiceReads({ database, tenancy, clock, partitions }: Gra
   async function upcoming(context: SubgraphContext, tenantId: string): Promise<InvoicePreviewType | undefined> {
     const tenant = await knownTenant(tenancy, tenantId);
     const period = runningPeriod(tenant, clock);
-    const [watermark, last] = await Promise.all([
-      marksOf(context, partitionOf(tenantId, partitions)),
-      lastEnded(context, tenantId),
-    ]);
+    const last = await lastEnded(context, tenantId);
     const isNext = last?.status === "CLOSED" && last.period.end === period.start;
     const derived = await derivedOf(context, {
       tenantId,
       period,
       plan: assignedPlan(tenant, period.start, tenancy.version()),
-      watermark,
+      watermark: UNBOUNDED,
       previousWatermark: isNext ? last.watermark : undefined,
     });
     return previewView(derived, clock.now());
@@ -142,7 +134,7 @@ export function createInvoiceReads({ database, tenancy, clock, partitions }: Gra
       tenantId: input.tenantId,
       period,
       plan: { planId: input.planId, planVersion: terms.version },
-      watermark: await marksOf(context, partitionOf(input.tenantId, partitions)),
+      watermark: UNBOUNDED,
       previousWatermark: undefined,
     });
     const view = previewView(derived, clock.now());

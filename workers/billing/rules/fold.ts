@@ -63,14 +63,15 @@ export function foldEntries(
   { backfills, openStart }: Backfilled = NOTHING_BACKFILLED,
 ): Folded {
   const deltas: UsageDelta[] = [];
-  const counts = new Map<string, CountDelta>();
+  const counts = createCounts();
   const unmetered = new Map<string, UnmeteredDelta>();
-  let cells = new Map<string, Cell>();
+  const metersOf = remembering(metersOfType);
+  let cells = noCells();
   for (const entry of entries) {
     if (entry.kind === "event") {
-      const meters = metersAtRecording(entry, metersOfType);
+      const meters = metersOf(entry);
       feed(cells, entry, entry, 1, meters);
-      count(counts, entry, meters.length > 0);
+      counts.add(entry, meters.length > 0);
       if (meters.length === 0) countUnmetered(unmetered, entry);
     } else if (entry.kind === "void") {
       const { event, seq } = entry;
@@ -78,11 +79,21 @@ export function foldEntries(
       feed(cells, event, entry, -1, metersByBackfill(event, seq, backfills, metersOfType, openStart));
     } else {
       finish(cells, deltas);
-      cells = new Map();
+      cells = noCells();
     }
   }
   finish(cells, deltas);
-  return { deltas, counts: [...counts.values()], unmetered: [...unmetered.values()] };
+  return { deltas, counts: counts.all, unmetered: [...unmetered.values()] };
+}
+
+/** Neighbours are mostly of one type and stamp. */
+function remembering(metersOfType: MetersOfType): (event: RecordedEvent) => readonly MeterState[] {
+  let last: { readonly type: string; readonly version: number; readonly meters: readonly MeterState[] } | undefined;
+  return (event) => {
+    if (last?.type !== event.type || last.version !== event.tenancyVersion)
+      last = { type: event.type, version: event.tenancyVersion, meters: metersAtRecording(event, metersOfType) };
+    return last.meters;
+  };
 }
 
 /** A backfill's effect, entry by entry, so that any number of entries takes the memory of its cells. */
@@ -103,7 +114,7 @@ export function foldBackfill(
   metersOfType: MetersOfType,
   { backfills, openStart }: Backfilled,
 ): BackfillFold {
-  const cells = new Map<string, Cell>();
+  const cells = noCells();
   const counts = new Map<string, CountDelta>();
   const unmetered = new Map<string, UnmeteredDelta>();
 
@@ -133,8 +144,12 @@ export function foldBackfill(
     },
     finish() {
       const deltas: UsageDelta[] = [];
-      finish(new Map([...cells].filter(([, cell]) => cell.eventCount !== 0)), deltas);
-      return { deltas, counts: [...counts.values()], unmetered: [...unmetered.values()] };
+      finish(cells, deltas);
+      return {
+        deltas: deltas.filter(({ eventCount }) => eventCount !== 0),
+        counts: [...counts.values()],
+        unmetered: [...unmetered.values()],
+      };
     },
   };
 }
@@ -146,21 +161,64 @@ function upsert<V>(map: Map<string, V>, key: string, initial: V): V {
   return initial;
 }
 
-/** A COUNT is its events: it becomes a decimal once, at the end. */
+/** What is whole and small is added as a number, which is exact below 2^53; it becomes a decimal once, at the end. */
 interface Cell extends UsageDelta {
   readonly counts: boolean;
+  whole: number;
 }
 
-function finish(cells: ReadonlyMap<string, Cell>, deltas: UsageDelta[]): void {
-  for (const cell of cells.values()) {
-    if (cell.counts) cell.quantity = new Decimal(cell.eventCount);
-    deltas.push(cell);
+/**
+ * Cells by what they are of, part by part: making and hashing one long text for each was most of the work. Neighbours are
+ * mostly of the same hours, whose branch is at hand.
+ */
+interface Cells {
+  readonly all: Cell[];
+  readonly byHours: Branch;
+  ofHours: { readonly recordedHour: number; readonly hour: number; readonly branch: Branch } | undefined;
+}
+type Branch = Map<string | number, Branch | Cell>;
+
+const noCells = (): Cells => ({ all: [], byHours: new Map(), ofHours: undefined });
+
+function branchOfHours(cells: Cells, recordedHour: number, hour: number): Branch {
+  const { ofHours } = cells;
+  if (ofHours?.hour === hour && ofHours.recordedHour === recordedHour) return ofHours.branch;
+  const found = branch(branch(cells.byHours, recordedHour), hour);
+  cells.ofHours = { recordedHour, hour, branch: found };
+  return found;
+}
+
+function branch(of: Branch, part: string | number): Branch {
+  const known = of.get(part);
+  if (known instanceof Map) return known;
+  const made: Branch = new Map();
+  of.set(part, made);
+  return made;
+}
+
+const MAX_WHOLE_DIGITS = 15;
+const SAFE_WHOLE = Number.MAX_SAFE_INTEGER - 10 ** MAX_WHOLE_DIGITS;
+
+function finish(cells: Cells, deltas: UsageDelta[]): void {
+  for (const { counts, whole, ...delta } of cells.all) {
+    deltas.push({ ...delta, quantity: counts ? new Decimal(delta.eventCount) : delta.quantity.plus(whole) });
+  }
+}
+
+function addValue(cell: Cell, value: string, sign: 1 | -1): void {
+  if (value.length <= MAX_WHOLE_DIGITS && !value.includes(".")) {
+    cell.whole += sign * Number(value);
+    if (Math.abs(cell.whole) < SAFE_WHOLE) return;
+    cell.quantity = cell.quantity.plus(cell.whole);
+    cell.whole = 0;
+  } else {
+    cell.quantity = sign === 1 ? cell.quantity.plus(value) : cell.quantity.minus(value);
   }
 }
 
 /** Adds (or takes back) one event in the meters it feeds. */
 function feed(
-  cells: Map<string, Cell>,
+  cells: Cells,
   event: RecordedEvent,
   carrier: { readonly seq: number; readonly recordedAt: number },
   sign: 1 | -1,
@@ -175,36 +233,35 @@ function feed(
         `ledger entry ${event.seq} of ${event.tenantId} does not fit meter ${meter.id}: ${reading.path} ${reading.reason}`,
       );
     }
-    const cell = cellOf(cells, event, carrier.recordedAt, meter, reading.value, JSON.stringify(reading.dimensions));
+    const cell = cellOf(cells, event, carrier.recordedAt, meter, reading);
     cell.seq = carrier.seq;
     cell.eventCount += sign;
     cell.lastEventAt = Math.max(cell.lastEventAt, event.time);
-    if (meter.aggregation === "SUM") {
-      cell.quantity = sign === 1 ? cell.quantity.plus(reading.value) : cell.quantity.minus(reading.value);
-    }
+    if (meter.aggregation === "SUM") addValue(cell, reading.value, sign);
   }
 }
 
 function cellOf(
-  cells: Map<string, Cell>,
+  cells: Cells,
   event: RecordedEvent,
   recordedAt: number,
   meter: MeterState,
-  reading: string,
-  dimensions: string,
+  { value: read, dimensions }: { readonly value: string; readonly dimensions: readonly string[] },
 ): Cell {
   const hour = hourOf(event.time);
   const recordedHour = hourOf(recordedAt);
-  const value = storedValue(meter.aggregation, reading, event.time, event.seq);
-  const key = `${event.tenantId}\n${meter.id}\n${hour}\n${recordedHour}\n${dimensions}\n${value}`;
-  const known = cells.get(key);
-  if (known !== undefined) return known;
+  const value = storedValue(meter.aggregation, read, event.time, event.seq);
+  let at = branch(branch(branchOfHours(cells, recordedHour, hour), event.tenantId), meter.id);
+  for (const dimension of dimensions) at = branch(at, dimension);
+  const known = at.get(value);
+  if (known !== undefined && !(known instanceof Map)) return known;
   const cell: Cell = {
     counts: meter.aggregation === "COUNT",
+    whole: 0,
     tenantId: event.tenantId,
     meter: meter.id,
     hour,
-    dimensions,
+    dimensions: JSON.stringify(dimensions),
     value,
     recordedHour,
     seq: 0,
@@ -212,17 +269,34 @@ function cellOf(
     eventCount: 0,
     lastEventAt: 0,
   };
-  cells.set(key, cell);
+  at.set(value, cell);
+  cells.all.push(cell);
   return cell;
 }
 
-function count(counts: Map<string, CountDelta>, event: RecordedEvent, counted: boolean): void {
-  const hour = hourOf(event.receivedAt);
-  const key = `${event.tenantId}\n${hour}`;
-  const delta = counts.get(key) ?? { tenantId: event.tenantId, hour, counted: 0, unmetered: 0 };
-  if (counted) delta.counted += 1;
-  else delta.unmetered += 1;
-  counts.set(key, delta);
+/** By tenant, then by hour: a key of both would be a new text for every event. */
+function createCounts() {
+  const all: CountDelta[] = [];
+  const byTenant = new Map<string, Map<number, CountDelta>>();
+  return {
+    all,
+    add({ tenantId, receivedAt }: RecordedEvent, counted: boolean): void {
+      let byHour = byTenant.get(tenantId);
+      if (byHour === undefined) {
+        byHour = new Map();
+        byTenant.set(tenantId, byHour);
+      }
+      const hour = hourOf(receivedAt);
+      let delta = byHour.get(hour);
+      if (delta === undefined) {
+        delta = { tenantId, hour, counted: 0, unmetered: 0 };
+        byHour.set(hour, delta);
+        all.push(delta);
+      }
+      if (counted) delta.counted += 1;
+      else delta.unmetered += 1;
+    },
+  };
 }
 
 function countUnmetered(unmetered: Map<string, UnmeteredDelta>, event: RecordedEvent): void {

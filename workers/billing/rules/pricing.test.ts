@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Decimal, formatDecimal } from "#kernel/decimal.js";
+import { Decimal, formatDecimal, ZERO } from "#kernel/decimal.js";
 import type { PriceState } from "#schema/events/tenancy-changed.v1.js";
 import { charges } from "../verifier/charges.js";
 import { fixed, plain, rational } from "../verifier/rational.js";
 import { printExact, roundLine } from "./exact.js";
-import { chargeLines } from "./invoice-lines.js";
+import { adjustmentLines, chargeLines, type InvoiceLine, keyOf } from "./invoice-lines.js";
 import { priceUsage } from "./pricing.js";
 
 const price = (changes: Partial<PriceState> & Pick<PriceState, "model">): PriceState => ({
@@ -209,4 +209,57 @@ describe("against formulas of another kind", () => {
       { numRuns: 3000 },
     );
   });
+
+  test("an invoice and its adjustments, over any rounds of lateness, up and down, are the invoice with full knowledge", () => {
+    const quantity = fc.integer({ min: -200, max: 20_000 }).map((n) => new Decimal(n).div(100));
+    const rounds = fc.array(fc.array(quantity, { minLength: 3, maxLength: 3 }), { minLength: 2, maxLength: 5 });
+    const plan = fc.record({
+      prices: fc.array(anyPrice, { minLength: 1, maxLength: 3 }),
+      minimumCommit: decimalText(50, 3),
+      currency: fc.constantFrom("EUR", "JPY", "KWD"),
+    });
+    const period = { start: 0, end: 1 };
+    fc.assert(
+      fc.property(plan, rounds, (bare, known) => {
+        const terms = { ...bare, version: 1, publishedAt: 0, publishedInVersion: 1, recurringFee: "1.5", limits: [] };
+        const ofPlan = { ref: { id: "p", version: 1 }, terms };
+        const at = (round: number) => (of: PriceState) => known[round]?.[terms.prices.indexOf(of)] ?? ZERO;
+        const invoiced = new Map<string, Decimal>();
+        const take = (lines: readonly InvoiceLine[]) => {
+          for (const { identity, amount } of lines)
+            invoiced.set(keyOf(identity), (invoiced.get(keyOf(identity)) ?? ZERO).plus(amount));
+        };
+        take(chargeLines(period, ofPlan, at(0)));
+        for (let round = 1; round < known.length; round += 1) {
+          take(
+            adjustmentLines({
+              ...{ period, plan: ofPlan, invoiceId: "i" },
+              ...{ quantityBefore: at(round - 1), quantityAfter: at(round) },
+              invoiced: (identity) => invoiced.get(keyOf(identity)) ?? ZERO,
+            }),
+          );
+        }
+        const last = known.at(-1) ?? [];
+        const full = charges(
+          terms,
+          terms.prices.map((_, index) => rational((last[index] ?? ZERO).toFixed())),
+        );
+        const total = [...invoiced.values()].reduce((sum, amount) => sum.plus(amount), ZERO);
+        const expected = full.reduce((sum, { amount }) => sum.plus(fixed(amount, 4)), ZERO);
+        expect(total.toFixed(4)).toBe(expected.toFixed(4));
+        expect(
+          [...invoiced.values()]
+            .filter((amount) => !amount.isZero())
+            .map((amount) => amount.toFixed(4))
+            .sort(),
+        ).toEqual(
+          full
+            .map(({ amount }) => fixed(amount, 4))
+            .filter((amount) => Number(amount) !== 0)
+            .sort(),
+        );
+      }),
+      { numRuns: 10_000 },
+    );
+  }, 120_000);
 });

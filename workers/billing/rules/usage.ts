@@ -11,6 +11,8 @@ export interface UsageCell {
   readonly quantity: Decimal;
   /** Events less voids. */
   readonly eventCount: number;
+  /** Events of other values of a MAX or LATEST meter that can't be its quantity and are not among the cells. */
+  readonly coveredCount: number;
   readonly lastEventAt: number;
 }
 

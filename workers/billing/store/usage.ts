@@ -124,18 +124,19 @@ export interface BucketedCell extends UsageCell {
   readonly bucket: number;
 }
 
-/** Cells of many queries in one statement. Costs by hours and cells, not by events. */
+/** Cells of many queries in one statement. Costs by hours and cells, not by events; what merging has covered is left out. */
 export async function readCells(q: Queryable, queries: readonly UsageQuery[]): Promise<BucketedCell[]> {
   if (queries.length === 0) return [];
   const { rows } = await q.query<CellRow>(
     `SELECT (w.n - 1)::int AS query, d.meter, d.dimensions, d.value,
             CASE WHEN w.bucket = 0 THEN w.from_at ELSE d.hour / w.bucket * w.bucket END AS bucket,
             sum(d.quantity)::text AS quantity, sum(d.event_count)::bigint AS event_count,
-            max(d.last_event_at) AS last_event_at
+            sum(d.covered_count)::bigint AS covered_count,
+            greatest(max(d.last_event_at), max(d.covered_last_at)) AS last_event_at
        FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[])
               WITH ORDINALITY AS w(tenant_id, from_at, to_at, max_seq, recorded_before, meter, bucket, n)
        JOIN usage_delta d ON d.tenant_id = w.tenant_id AND d.hour >= w.from_at AND d.hour < w.to_at
-        AND d.seq <= w.max_seq AND d.recorded_hour < w.recorded_before
+        AND d.seq <= w.max_seq AND d.recorded_hour < w.recorded_before AND NOT d.covered
         AND (w.meter IS NULL OR d.meter = w.meter)
       GROUP BY 1, 2, 3, 4, 5
       ORDER BY 1, 2, 5, 3, 4`,
@@ -157,6 +158,7 @@ export async function readCells(q: Queryable, queries: readonly UsageQuery[]): P
     bucket: row.bucket,
     quantity: new Decimal(row.quantity),
     eventCount: row.event_count,
+    coveredCount: row.covered_count,
     lastEventAt: row.last_event_at,
   }));
 }
@@ -169,6 +171,7 @@ interface CellRow {
   readonly bucket: number;
   readonly quantity: string;
   readonly event_count: number;
+  readonly covered_count: number;
   readonly last_event_at: number;
 }
 

@@ -17,6 +17,11 @@ export function eventKeyOf(tenantId: string, source: string, id: string): string
   return uuidOf(`[${quoted(tenantId)},${quoted(source)},${quoted(id)}]`);
 }
 
+/** Identifies a combination of dimension values, as the database's uuid text. */
+export function dimensionsUuid(values: readonly string[]): string {
+  return uuidOf(JSON.stringify(values));
+}
+
 /** A fingerprint as the database keeps it. Throws RangeError when it is not one of 16 bytes. */
 export function fingerprintUuid(fingerprint: string): string {
   const bytes = Buffer.from(fingerprint, "base64url");

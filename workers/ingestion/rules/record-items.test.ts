@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { hourOf } from "#kernel/period.js";
 import type { DecodedItem } from "./decode-record.js";
-import { type BatchElement, type KnownKey, recordBatch } from "./record-items.js";
+import { type BatchElement, type KnownKey, type Refusal, recordBatch } from "./record-items.js";
 
 const HOUR_MS = 3_600_000;
 
@@ -25,7 +25,8 @@ const element = fc.oneof(
   { weight: 9, arbitrary: item.map((one): BatchElement => ({ kind: "item", item: one })) },
   { weight: 1, arbitrary: fc.nat().map((at): BatchElement => ({ kind: "control", control: { kind: "tick", at } })) },
 );
-const invalidFor = ({ value }: DecodedItem) => (value === 3 ? "data.n: no number" : undefined);
+const refuse = ({ value }: DecodedItem): Refusal | undefined =>
+  value === 3 ? { reason: "VALUE_INVALID", detail: "data.n: no number" } : undefined;
 
 interface Sums {
   entries: string[];
@@ -74,7 +75,7 @@ function inBatches(elements: readonly BatchElement[], cuts: readonly number[]): 
   const edges = [0, ...cuts.map((cut) => cut % (elements.length + 1)).sort((a, b) => a - b), elements.length];
   for (const [index, from] of edges.slice(0, -1).entries()) {
     const stamp = { seq: sums.entries.length, recordedAt: 1, tenancyVersion: 1 };
-    const outcome = recordBatch(elements.slice(from, edges[index + 1]), stored, stamp, invalidFor);
+    const outcome = recordBatch(elements.slice(from, edges[index + 1]), stored, stamp, refuse);
     for (const entry of outcome.entries) {
       expect(entry.seq).toBe(sums.entries.length + 1);
       sums.entries.push(entry.kind === "event" ? `${entry.tenantId}/${entry.id} ${entry.data}` : entry.kind);

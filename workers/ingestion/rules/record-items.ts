@@ -13,7 +13,13 @@ export interface KnownKey {
   readonly quarantined: readonly string[];
 }
 
-export type QuarantineReason = "CONFLICT" | "VALUE_INVALID";
+export type QuarantineReason = "CONFLICT" | "VALUE_INVALID" | "DIMENSION_LIMIT";
+
+/** Why a new event is not recorded. */
+export interface Refusal {
+  readonly reason: Exclude<QuarantineReason, "CONFLICT">;
+  readonly detail: string;
+}
 
 export interface Quarantined {
   readonly item: DecodedItem;
@@ -59,13 +65,13 @@ export type BatchElement =
 /**
  * Gives the new events and control records of a batch their places, in log order. An event whose key is known is a duplicate
  * when its fingerprint is known under that key too, otherwise it contradicts it and is quarantined: never silently dropped.
- * `invalidFor` tells why a meter that is active at the stamp can't read an item.
+ * `refuse` is asked once about each item that would be recorded, in order; without a refusal the item is recorded.
  */
 export function recordBatch(
   elements: readonly BatchElement[],
   known: ReadonlyMap<string, KnownKey>,
   stamp: BatchStamp,
-  invalidFor: (item: DecodedItem) => string | undefined,
+  refuse: (item: DecodedItem) => Refusal | undefined,
 ): BatchOutcome {
   const keys = new Map(known);
   const entries: LedgerEntry[] = [];
@@ -101,17 +107,18 @@ export function recordBatch(
       account.quarantined += 1;
       return;
     }
-    const detail = invalidFor(item);
-    const entry = detail === undefined ? eventEntry(item, common()) : undefined;
+    const refusal = refuse(item);
+    const entry = refusal === undefined ? eventEntry(item, common()) : undefined;
     const holds = { fingerprint, seq: entry?.seq ?? null };
     keys.set(item.key, { ...holds, quarantined: [] });
     newKeys.push({ key: item.key, ...holds });
-    if (entry === undefined) {
-      quarantined.push({ item, reason: "VALUE_INVALID", detail: detail ?? "", recordedSeq: null });
-      account.quarantined += 1;
-    } else {
+    if (entry !== undefined) {
       entries.push(entry);
       account.recorded += 1;
+    }
+    if (refusal !== undefined) {
+      quarantined.push({ item, ...refusal, recordedSeq: null });
+      account.quarantined += 1;
     }
   }
 }

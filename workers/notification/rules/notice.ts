@@ -5,12 +5,16 @@ import { type InvoiceGeneratedV1, invoiceGeneratedV1 } from "#schema/events/invo
 import { type QuotaExceededV1, quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
 import { type QuotaWarningV1, quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
 
-/** The event types a webhook endpoint may ask for: the closed list. */
-export const EVENT_TYPES = ["quota.warning", "quota.exceeded", "billing.period.closed", "invoice.generated"] as const;
-export type EventType = (typeof EVENT_TYPES)[number];
-
-/** What `sendTestWebhook` sends; nobody subscribes to it. */
-export const TEST_EVENT_TYPE = "webhook.test";
+/** An endpoint takes nothing any more, and nobody asked for it. */
+export interface EndpointDisabled {
+  readonly tenantId: string;
+  readonly endpointId: string;
+  readonly url: string;
+  readonly reason: string;
+  /** Deliveries that were pending and are dead letters now. */
+  readonly deadLetters: number;
+  readonly at: string;
+}
 
 /** One thing that happened to a tenant, as it is stored and told. Deduplicated by `eventId` within the tenant. */
 export type Notice = { readonly tenantId: string; readonly eventId: string; readonly time: string } & (
@@ -18,6 +22,7 @@ export type Notice = { readonly tenantId: string; readonly eventId: string; read
   | { readonly type: "quota.exceeded"; readonly data: QuotaExceededV1["data"] }
   | { readonly type: "billing.period.closed"; readonly data: BillingPeriodClosedV1["data"] }
   | { readonly type: "invoice.generated"; readonly data: InvoiceGeneratedV1["data"] }
+  | { readonly type: "webhook.endpoint.disabled"; readonly data: EndpointDisabled }
 );
 
 export type DecodedNotice =

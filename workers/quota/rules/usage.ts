@@ -4,6 +4,7 @@ import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { readMeter } from "#schema/meter-reading.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
+import { type Backfill, metersByBackfill } from "./backfill.js";
 import type { LimitsInForce } from "./limits.js";
 import { ALWAYS_TOTALLED, bucketStart, GRAIN_MS, type Grain } from "./windows.js";
 
@@ -11,7 +12,7 @@ import { ALWAYS_TOTALLED, bucketStart, GRAIN_MS, type Grain } from "./windows.js
 export interface UsageReading {
   readonly seq: number;
   readonly meter: string;
-  /** Of the event, what reservations are settled by; undefined for a void, which settles none. */
+  /** Of the event, what reservations are settled by; undefined for a void and a backfill, which settle none. */
   readonly eventId: string | undefined;
   /** Negative for a void. */
   readonly value: Decimal;
@@ -31,20 +32,25 @@ export interface TenantUsage {
   readonly seq: number;
 }
 
-/** The readings of an entry by the COUNT and SUM meters that were active at its tenancy version. */
+/**
+ * The readings of an entry by the COUNT and SUM meters that were active at its tenancy version. A void takes back from the
+ * meters that counted its event, when it was recorded or by one of the `backfills` since.
+ */
 export function usageReadings(
   entry: LedgerEntry,
   metersOfType: (eventType: string) => readonly MeterState[],
   tenant: Pick<TenantState, "testClock">,
+  backfills: readonly Backfill[] = [],
 ): readonly UsageReading[] {
   if (entry.kind !== "event" && entry.kind !== "void") return [];
   const event = entry.kind === "void" ? entry.event : entry;
   // The entry that takes an event back is read under the meters that counted the event.
   const version = event.tenancyVersion;
   const readings: UsageReading[] = [];
-  const meters = metersOfType(event.type).filter(
-    (meter) => (meter.aggregation === "COUNT" || meter.aggregation === "SUM") && isMeterActive(meter, version),
-  );
+  const meters = [
+    ...metersOfType(event.type).filter((meter) => isMeterActive(meter, version)),
+    ...(entry.kind === "void" ? metersByBackfill(event, entry.seq, backfills, metersOfType) : []),
+  ].filter(({ aggregation }) => aggregation === "COUNT" || aggregation === "SUM");
   const data: unknown = meters.length === 0 ? undefined : JSON.parse(event.data);
   for (const meter of meters) {
     const reading = readMeter(meter, data);
@@ -69,7 +75,7 @@ export interface GrainBucket {
   readonly bucketStart: number;
 }
 
-/** The totals that a reading goes into. A void only corrects its billing period: windows of the moment have passed. */
+/** The totals that a reading goes into. A void or a backfill only corrects its billing period: windows of the moment have passed. */
 export function grainsOf(
   reading: UsageReading,
   anchorDay: number,

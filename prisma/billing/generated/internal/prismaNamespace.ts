@@ -1162,7 +1162,11 @@ export const UsageDeltaScalarFieldEnum = {
   quantity: 'quantity',
   eventCount: 'eventCount',
   lastEventAt: 'lastEventAt',
-  recordedHour: 'recordedHour'
+  recordedHour: 'recordedHour',
+  merged: 'merged',
+  covered: 'covered',
+  coveredCount: 'coveredCount',
+  coveredLastAt: 'coveredLastAt'
 } as const
 
 export type UsageDeltaScalarFieldEnum = (typeof UsageDeltaScalarFieldEnum)[keyof typeof UsageDeltaScalarFieldEnum]
@@ -1339,6 +1343,13 @@ export type DecimalFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel,
  * Reference to a field of type 'Decimal[]'
  */
 export type ListDecimalFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Decimal[]'>
+    
+
+
+/**
+ * Reference to a field of type 'Boolean'
+ */
+export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
     
 
 

@@ -110,7 +110,11 @@ export const UsageDeltaScalarFieldEnum = {
   quantity: 'quantity',
   eventCount: 'eventCount',
   lastEventAt: 'lastEventAt',
-  recordedHour: 'recordedHour'
+  recordedHour: 'recordedHour',
+  merged: 'merged',
+  covered: 'covered',
+  coveredCount: 'coveredCount',
+  coveredLastAt: 'coveredLastAt'
 } as const
 
 export type UsageDeltaScalarFieldEnum = (typeof UsageDeltaScalarFieldEnum)[keyof typeof UsageDeltaScalarFieldEnum]

@@ -34,6 +34,8 @@ export type UsageDeltaAvgAggregateOutputType = {
   eventCount: number | null
   lastEventAt: number | null
   recordedHour: number | null
+  coveredCount: number | null
+  coveredLastAt: number | null
 }
 
 export type UsageDeltaSumAggregateOutputType = {
@@ -44,6 +46,8 @@ export type UsageDeltaSumAggregateOutputType = {
   eventCount: bigint | null
   lastEventAt: bigint | null
   recordedHour: bigint | null
+  coveredCount: bigint | null
+  coveredLastAt: bigint | null
 }
 
 export type UsageDeltaMinAggregateOutputType = {
@@ -58,6 +62,10 @@ export type UsageDeltaMinAggregateOutputType = {
   eventCount: bigint | null
   lastEventAt: bigint | null
   recordedHour: bigint | null
+  merged: boolean | null
+  covered: boolean | null
+  coveredCount: bigint | null
+  coveredLastAt: bigint | null
 }
 
 export type UsageDeltaMaxAggregateOutputType = {
@@ -72,6 +80,10 @@ export type UsageDeltaMaxAggregateOutputType = {
   eventCount: bigint | null
   lastEventAt: bigint | null
   recordedHour: bigint | null
+  merged: boolean | null
+  covered: boolean | null
+  coveredCount: bigint | null
+  coveredLastAt: bigint | null
 }
 
 export type UsageDeltaCountAggregateOutputType = {
@@ -86,6 +98,10 @@ export type UsageDeltaCountAggregateOutputType = {
   eventCount: number
   lastEventAt: number
   recordedHour: number
+  merged: number
+  covered: number
+  coveredCount: number
+  coveredLastAt: number
   _all: number
 }
 
@@ -98,6 +114,8 @@ export type UsageDeltaAvgAggregateInputType = {
   eventCount?: true
   lastEventAt?: true
   recordedHour?: true
+  coveredCount?: true
+  coveredLastAt?: true
 }
 
 export type UsageDeltaSumAggregateInputType = {
@@ -108,6 +126,8 @@ export type UsageDeltaSumAggregateInputType = {
   eventCount?: true
   lastEventAt?: true
   recordedHour?: true
+  coveredCount?: true
+  coveredLastAt?: true
 }
 
 export type UsageDeltaMinAggregateInputType = {
@@ -122,6 +142,10 @@ export type UsageDeltaMinAggregateInputType = {
   eventCount?: true
   lastEventAt?: true
   recordedHour?: true
+  merged?: true
+  covered?: true
+  coveredCount?: true
+  coveredLastAt?: true
 }
 
 export type UsageDeltaMaxAggregateInputType = {
@@ -136,6 +160,10 @@ export type UsageDeltaMaxAggregateInputType = {
   eventCount?: true
   lastEventAt?: true
   recordedHour?: true
+  merged?: true
+  covered?: true
+  coveredCount?: true
+  coveredLastAt?: true
 }
 
 export type UsageDeltaCountAggregateInputType = {
@@ -150,6 +178,10 @@ export type UsageDeltaCountAggregateInputType = {
   eventCount?: true
   lastEventAt?: true
   recordedHour?: true
+  merged?: true
+  covered?: true
+  coveredCount?: true
+  coveredLastAt?: true
   _all?: true
 }
 
@@ -251,6 +283,10 @@ export type UsageDeltaGroupByOutputType = {
   eventCount: bigint
   lastEventAt: bigint
   recordedHour: bigint
+  merged: boolean
+  covered: boolean
+  coveredCount: bigint
+  coveredLastAt: bigint | null
   _count: UsageDeltaCountAggregateOutputType | null
   _avg: UsageDeltaAvgAggregateOutputType | null
   _sum: UsageDeltaSumAggregateOutputType | null
@@ -288,6 +324,10 @@ export type UsageDeltaWhereInput = {
   eventCount?: Prisma.BigIntFilter<"UsageDelta"> | bigint | number
   lastEventAt?: Prisma.BigIntFilter<"UsageDelta"> | bigint | number
   recordedHour?: Prisma.BigIntFilter<"UsageDelta"> | bigint | number
+  merged?: Prisma.BoolFilter<"UsageDelta"> | boolean
+  covered?: Prisma.BoolFilter<"UsageDelta"> | boolean
+  coveredCount?: Prisma.BigIntFilter<"UsageDelta"> | bigint | number
+  coveredLastAt?: Prisma.BigIntNullableFilter<"UsageDelta"> | bigint | number | null
 }
 
 export type UsageDeltaOrderByWithRelationInput = {
@@ -302,6 +342,10 @@ export type UsageDeltaOrderByWithRelationInput = {
   eventCount?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrder
   recordedHour?: Prisma.SortOrder
+  merged?: Prisma.SortOrder
+  covered?: Prisma.SortOrder
+  coveredCount?: Prisma.SortOrder
+  coveredLastAt?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type UsageDeltaWhereUniqueInput = Prisma.AtLeast<{
@@ -320,6 +364,10 @@ export type UsageDeltaWhereUniqueInput = Prisma.AtLeast<{
   eventCount?: Prisma.BigIntFilter<"UsageDelta"> | bigint | number
   lastEventAt?: Prisma.BigIntFilter<"UsageDelta"> | bigint | number
   recordedHour?: Prisma.BigIntFilter<"UsageDelta"> | bigint | number
+  merged?: Prisma.BoolFilter<"UsageDelta"> | boolean
+  covered?: Prisma.BoolFilter<"UsageDelta"> | boolean
+  coveredCount?: Prisma.BigIntFilter<"UsageDelta"> | bigint | number
+  coveredLastAt?: Prisma.BigIntNullableFilter<"UsageDelta"> | bigint | number | null
 }, "tenantId_seq_id">
 
 export type UsageDeltaOrderByWithAggregationInput = {
@@ -334,6 +382,10 @@ export type UsageDeltaOrderByWithAggregationInput = {
   eventCount?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrder
   recordedHour?: Prisma.SortOrder
+  merged?: Prisma.SortOrder
+  covered?: Prisma.SortOrder
+  coveredCount?: Prisma.SortOrder
+  coveredLastAt?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.UsageDeltaCountOrderByAggregateInput
   _avg?: Prisma.UsageDeltaAvgOrderByAggregateInput
   _max?: Prisma.UsageDeltaMaxOrderByAggregateInput
@@ -356,6 +408,10 @@ export type UsageDeltaScalarWhereWithAggregatesInput = {
   eventCount?: Prisma.BigIntWithAggregatesFilter<"UsageDelta"> | bigint | number
   lastEventAt?: Prisma.BigIntWithAggregatesFilter<"UsageDelta"> | bigint | number
   recordedHour?: Prisma.BigIntWithAggregatesFilter<"UsageDelta"> | bigint | number
+  merged?: Prisma.BoolWithAggregatesFilter<"UsageDelta"> | boolean
+  covered?: Prisma.BoolWithAggregatesFilter<"UsageDelta"> | boolean
+  coveredCount?: Prisma.BigIntWithAggregatesFilter<"UsageDelta"> | bigint | number
+  coveredLastAt?: Prisma.BigIntNullableWithAggregatesFilter<"UsageDelta"> | bigint | number | null
 }
 
 export type UsageDeltaCreateInput = {
@@ -370,6 +426,10 @@ export type UsageDeltaCreateInput = {
   eventCount: bigint | number
   lastEventAt: bigint | number
   recordedHour: bigint | number
+  merged?: boolean
+  covered?: boolean
+  coveredCount?: bigint | number
+  coveredLastAt?: bigint | number | null
 }
 
 export type UsageDeltaUncheckedCreateInput = {
@@ -384,6 +444,10 @@ export type UsageDeltaUncheckedCreateInput = {
   eventCount: bigint | number
   lastEventAt: bigint | number
   recordedHour: bigint | number
+  merged?: boolean
+  covered?: boolean
+  coveredCount?: bigint | number
+  coveredLastAt?: bigint | number | null
 }
 
 export type UsageDeltaUpdateInput = {
@@ -398,6 +462,10 @@ export type UsageDeltaUpdateInput = {
   eventCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastEventAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   recordedHour?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  merged?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  covered?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  coveredCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  coveredLastAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type UsageDeltaUncheckedUpdateInput = {
@@ -412,6 +480,10 @@ export type UsageDeltaUncheckedUpdateInput = {
   eventCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastEventAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   recordedHour?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  merged?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  covered?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  coveredCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  coveredLastAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type UsageDeltaCreateManyInput = {
@@ -426,6 +498,10 @@ export type UsageDeltaCreateManyInput = {
   eventCount: bigint | number
   lastEventAt: bigint | number
   recordedHour: bigint | number
+  merged?: boolean
+  covered?: boolean
+  coveredCount?: bigint | number
+  coveredLastAt?: bigint | number | null
 }
 
 export type UsageDeltaUpdateManyMutationInput = {
@@ -440,6 +516,10 @@ export type UsageDeltaUpdateManyMutationInput = {
   eventCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastEventAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   recordedHour?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  merged?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  covered?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  coveredCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  coveredLastAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type UsageDeltaUncheckedUpdateManyInput = {
@@ -454,6 +534,10 @@ export type UsageDeltaUncheckedUpdateManyInput = {
   eventCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastEventAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   recordedHour?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  merged?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  covered?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  coveredCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  coveredLastAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type UsageDeltaTenantIdSeqIdCompoundUniqueInput = {
@@ -474,6 +558,10 @@ export type UsageDeltaCountOrderByAggregateInput = {
   eventCount?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrder
   recordedHour?: Prisma.SortOrder
+  merged?: Prisma.SortOrder
+  covered?: Prisma.SortOrder
+  coveredCount?: Prisma.SortOrder
+  coveredLastAt?: Prisma.SortOrder
 }
 
 export type UsageDeltaAvgOrderByAggregateInput = {
@@ -484,6 +572,8 @@ export type UsageDeltaAvgOrderByAggregateInput = {
   eventCount?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrder
   recordedHour?: Prisma.SortOrder
+  coveredCount?: Prisma.SortOrder
+  coveredLastAt?: Prisma.SortOrder
 }
 
 export type UsageDeltaMaxOrderByAggregateInput = {
@@ -498,6 +588,10 @@ export type UsageDeltaMaxOrderByAggregateInput = {
   eventCount?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrder
   recordedHour?: Prisma.SortOrder
+  merged?: Prisma.SortOrder
+  covered?: Prisma.SortOrder
+  coveredCount?: Prisma.SortOrder
+  coveredLastAt?: Prisma.SortOrder
 }
 
 export type UsageDeltaMinOrderByAggregateInput = {
@@ -512,6 +606,10 @@ export type UsageDeltaMinOrderByAggregateInput = {
   eventCount?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrder
   recordedHour?: Prisma.SortOrder
+  merged?: Prisma.SortOrder
+  covered?: Prisma.SortOrder
+  coveredCount?: Prisma.SortOrder
+  coveredLastAt?: Prisma.SortOrder
 }
 
 export type UsageDeltaSumOrderByAggregateInput = {
@@ -522,6 +620,8 @@ export type UsageDeltaSumOrderByAggregateInput = {
   eventCount?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrder
   recordedHour?: Prisma.SortOrder
+  coveredCount?: Prisma.SortOrder
+  coveredLastAt?: Prisma.SortOrder
 }
 
 export type DecimalFieldUpdateOperationsInput = {
@@ -530,6 +630,18 @@ export type DecimalFieldUpdateOperationsInput = {
   decrement?: runtime.Decimal | runtime.DecimalJsLike | number | string
   multiply?: runtime.Decimal | runtime.DecimalJsLike | number | string
   divide?: runtime.Decimal | runtime.DecimalJsLike | number | string
+}
+
+export type BoolFieldUpdateOperationsInput = {
+  set?: boolean
+}
+
+export type NullableBigIntFieldUpdateOperationsInput = {
+  set?: bigint | number | null
+  increment?: bigint | number
+  decrement?: bigint | number
+  multiply?: bigint | number
+  divide?: bigint | number
 }
 
 
@@ -546,6 +658,10 @@ export type UsageDeltaSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   eventCount?: boolean
   lastEventAt?: boolean
   recordedHour?: boolean
+  merged?: boolean
+  covered?: boolean
+  coveredCount?: boolean
+  coveredLastAt?: boolean
 }, ExtArgs["result"]["usageDelta"]>
 
 export type UsageDeltaSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -560,6 +676,10 @@ export type UsageDeltaSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   eventCount?: boolean
   lastEventAt?: boolean
   recordedHour?: boolean
+  merged?: boolean
+  covered?: boolean
+  coveredCount?: boolean
+  coveredLastAt?: boolean
 }, ExtArgs["result"]["usageDelta"]>
 
 export type UsageDeltaSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -574,6 +694,10 @@ export type UsageDeltaSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   eventCount?: boolean
   lastEventAt?: boolean
   recordedHour?: boolean
+  merged?: boolean
+  covered?: boolean
+  coveredCount?: boolean
+  coveredLastAt?: boolean
 }, ExtArgs["result"]["usageDelta"]>
 
 export type UsageDeltaSelectScalar = {
@@ -588,9 +712,13 @@ export type UsageDeltaSelectScalar = {
   eventCount?: boolean
   lastEventAt?: boolean
   recordedHour?: boolean
+  merged?: boolean
+  covered?: boolean
+  coveredCount?: boolean
+  coveredLastAt?: boolean
 }
 
-export type UsageDeltaOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "seq" | "id" | "meter" | "hour" | "dimensions" | "value" | "quantity" | "eventCount" | "lastEventAt" | "recordedHour", ExtArgs["result"]["usageDelta"]>
+export type UsageDeltaOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "seq" | "id" | "meter" | "hour" | "dimensions" | "value" | "quantity" | "eventCount" | "lastEventAt" | "recordedHour" | "merged" | "covered" | "coveredCount" | "coveredLastAt", ExtArgs["result"]["usageDelta"]>
 
 export type $UsageDeltaPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "UsageDelta"
@@ -607,6 +735,10 @@ export type $UsageDeltaPayload<ExtArgs extends runtime.Types.Extensions.Internal
     eventCount: bigint
     lastEventAt: bigint
     recordedHour: bigint
+    merged: boolean
+    covered: boolean
+    coveredCount: bigint
+    coveredLastAt: bigint | null
   }, ExtArgs["result"]["usageDelta"]>
   composites: {}
 }
@@ -1041,6 +1173,10 @@ export interface UsageDeltaFieldRefs {
   readonly eventCount: Prisma.FieldRef<"UsageDelta", 'BigInt'>
   readonly lastEventAt: Prisma.FieldRef<"UsageDelta", 'BigInt'>
   readonly recordedHour: Prisma.FieldRef<"UsageDelta", 'BigInt'>
+  readonly merged: Prisma.FieldRef<"UsageDelta", 'Boolean'>
+  readonly covered: Prisma.FieldRef<"UsageDelta", 'Boolean'>
+  readonly coveredCount: Prisma.FieldRef<"UsageDelta", 'BigInt'>
+  readonly coveredLastAt: Prisma.FieldRef<"UsageDelta", 'BigInt'>
 }
     
 

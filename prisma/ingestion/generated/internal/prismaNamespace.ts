@@ -404,6 +404,7 @@ export const ModelName = {
   UsageDuplicate: 'UsageDuplicate',
   QuarantinedEvent: 'QuarantinedEvent',
   VoidedEvent: 'VoidedEvent',
+  DimensionValue: 'DimensionValue',
   UsageAccount: 'UsageAccount',
   PoisonRecord: 'PoisonRecord'
 } as const
@@ -421,7 +422,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "recorderCursor" | "publisherCursor" | "ledgerBlock" | "usageKey" | "usageDuplicate" | "quarantinedEvent" | "voidedEvent" | "usageAccount" | "poisonRecord"
+    modelProps: "recorderCursor" | "publisherCursor" | "ledgerBlock" | "usageKey" | "usageDuplicate" | "quarantinedEvent" | "voidedEvent" | "dimensionValue" | "usageAccount" | "poisonRecord"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -943,6 +944,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    DimensionValue: {
+      payload: Prisma.$DimensionValuePayload<ExtArgs>
+      fields: Prisma.DimensionValueFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.DimensionValueFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.DimensionValueFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>
+        }
+        findFirst: {
+          args: Prisma.DimensionValueFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.DimensionValueFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>
+        }
+        findMany: {
+          args: Prisma.DimensionValueFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>[]
+        }
+        create: {
+          args: Prisma.DimensionValueCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>
+        }
+        createMany: {
+          args: Prisma.DimensionValueCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.DimensionValueCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>[]
+        }
+        delete: {
+          args: Prisma.DimensionValueDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>
+        }
+        update: {
+          args: Prisma.DimensionValueUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>
+        }
+        deleteMany: {
+          args: Prisma.DimensionValueDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.DimensionValueUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.DimensionValueUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>[]
+        }
+        upsert: {
+          args: Prisma.DimensionValueUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>
+        }
+        aggregate: {
+          args: Prisma.DimensionValueAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateDimensionValue>
+        }
+        groupBy: {
+          args: Prisma.DimensionValueGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DimensionValueGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.DimensionValueCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DimensionValueCountAggregateOutputType> | number
+        }
+      }
+    }
     UsageAccount: {
       payload: Prisma.$UsageAccountPayload<ExtArgs>
       fields: Prisma.UsageAccountFieldRefs
@@ -1222,6 +1297,17 @@ export const VoidedEventScalarFieldEnum = {
 } as const
 
 export type VoidedEventScalarFieldEnum = (typeof VoidedEventScalarFieldEnum)[keyof typeof VoidedEventScalarFieldEnum]
+
+
+export const DimensionValueScalarFieldEnum = {
+  partition: 'partition',
+  tenantId: 'tenantId',
+  meter: 'meter',
+  periodStartMs: 'periodStartMs',
+  value: 'value'
+} as const
+
+export type DimensionValueScalarFieldEnum = (typeof DimensionValueScalarFieldEnum)[keyof typeof DimensionValueScalarFieldEnum]
 
 
 export const UsageAccountScalarFieldEnum = {
@@ -1512,6 +1598,7 @@ export type GlobalOmitConfig = {
   usageDuplicate?: Prisma.UsageDuplicateOmit
   quarantinedEvent?: Prisma.QuarantinedEventOmit
   voidedEvent?: Prisma.VoidedEventOmit
+  dimensionValue?: Prisma.DimensionValueOmit
   usageAccount?: Prisma.UsageAccountOmit
   poisonRecord?: Prisma.PoisonRecordOmit
 }

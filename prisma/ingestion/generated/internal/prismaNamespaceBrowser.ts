@@ -58,6 +58,7 @@ export const ModelName = {
   UsageDuplicate: 'UsageDuplicate',
   QuarantinedEvent: 'QuarantinedEvent',
   VoidedEvent: 'VoidedEvent',
+  DimensionValue: 'DimensionValue',
   UsageAccount: 'UsageAccount',
   PoisonRecord: 'PoisonRecord'
 } as const
@@ -170,6 +171,17 @@ export const VoidedEventScalarFieldEnum = {
 } as const
 
 export type VoidedEventScalarFieldEnum = (typeof VoidedEventScalarFieldEnum)[keyof typeof VoidedEventScalarFieldEnum]
+
+
+export const DimensionValueScalarFieldEnum = {
+  partition: 'partition',
+  tenantId: 'tenantId',
+  meter: 'meter',
+  periodStartMs: 'periodStartMs',
+  value: 'value'
+} as const
+
+export type DimensionValueScalarFieldEnum = (typeof DimensionValueScalarFieldEnum)[keyof typeof DimensionValueScalarFieldEnum]
 
 
 export const UsageAccountScalarFieldEnum = {

@@ -1093,6 +1093,8 @@ export const WebhookEndpointScalarFieldEnum = {
   status: 'status',
   disabledReason: 'disabledReason',
   failingSince: 'failingSince',
+  failuresInARow: 'failuresInARow',
+  pausedUntil: 'pausedUntil',
   createdAt: 'createdAt',
   deletedAt: 'deletedAt'
 } as const

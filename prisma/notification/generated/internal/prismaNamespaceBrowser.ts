@@ -115,6 +115,8 @@ export const WebhookEndpointScalarFieldEnum = {
   status: 'status',
   disabledReason: 'disabledReason',
   failingSince: 'failingSince',
+  failuresInARow: 'failuresInARow',
+  pausedUntil: 'pausedUntil',
   createdAt: 'createdAt',
   deletedAt: 'deletedAt'
 } as const

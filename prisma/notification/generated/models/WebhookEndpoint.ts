@@ -20,8 +20,18 @@ export type WebhookEndpointModel = runtime.Types.Result.DefaultSelection<Prisma.
 
 export type AggregateWebhookEndpoint = {
   _count: WebhookEndpointCountAggregateOutputType | null
+  _avg: WebhookEndpointAvgAggregateOutputType | null
+  _sum: WebhookEndpointSumAggregateOutputType | null
   _min: WebhookEndpointMinAggregateOutputType | null
   _max: WebhookEndpointMaxAggregateOutputType | null
+}
+
+export type WebhookEndpointAvgAggregateOutputType = {
+  failuresInARow: number | null
+}
+
+export type WebhookEndpointSumAggregateOutputType = {
+  failuresInARow: number | null
 }
 
 export type WebhookEndpointMinAggregateOutputType = {
@@ -31,6 +41,8 @@ export type WebhookEndpointMinAggregateOutputType = {
   status: string | null
   disabledReason: string | null
   failingSince: Date | null
+  failuresInARow: number | null
+  pausedUntil: Date | null
   createdAt: Date | null
   deletedAt: Date | null
 }
@@ -42,6 +54,8 @@ export type WebhookEndpointMaxAggregateOutputType = {
   status: string | null
   disabledReason: string | null
   failingSince: Date | null
+  failuresInARow: number | null
+  pausedUntil: Date | null
   createdAt: Date | null
   deletedAt: Date | null
 }
@@ -54,11 +68,21 @@ export type WebhookEndpointCountAggregateOutputType = {
   status: number
   disabledReason: number
   failingSince: number
+  failuresInARow: number
+  pausedUntil: number
   createdAt: number
   deletedAt: number
   _all: number
 }
 
+
+export type WebhookEndpointAvgAggregateInputType = {
+  failuresInARow?: true
+}
+
+export type WebhookEndpointSumAggregateInputType = {
+  failuresInARow?: true
+}
 
 export type WebhookEndpointMinAggregateInputType = {
   tenantId?: true
@@ -67,6 +91,8 @@ export type WebhookEndpointMinAggregateInputType = {
   status?: true
   disabledReason?: true
   failingSince?: true
+  failuresInARow?: true
+  pausedUntil?: true
   createdAt?: true
   deletedAt?: true
 }
@@ -78,6 +104,8 @@ export type WebhookEndpointMaxAggregateInputType = {
   status?: true
   disabledReason?: true
   failingSince?: true
+  failuresInARow?: true
+  pausedUntil?: true
   createdAt?: true
   deletedAt?: true
 }
@@ -90,6 +118,8 @@ export type WebhookEndpointCountAggregateInputType = {
   status?: true
   disabledReason?: true
   failingSince?: true
+  failuresInARow?: true
+  pausedUntil?: true
   createdAt?: true
   deletedAt?: true
   _all?: true
@@ -133,6 +163,18 @@ export type WebhookEndpointAggregateArgs<ExtArgs extends runtime.Types.Extension
   /**
    * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
    * 
+   * Select which fields to average
+  **/
+  _avg?: WebhookEndpointAvgAggregateInputType
+  /**
+   * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
+   * 
+   * Select which fields to sum
+  **/
+  _sum?: WebhookEndpointSumAggregateInputType
+  /**
+   * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
+   * 
    * Select which fields to find the minimum value
   **/
   _min?: WebhookEndpointMinAggregateInputType
@@ -163,6 +205,8 @@ export type WebhookEndpointGroupByArgs<ExtArgs extends runtime.Types.Extensions.
   take?: number
   skip?: number
   _count?: WebhookEndpointCountAggregateInputType | true
+  _avg?: WebhookEndpointAvgAggregateInputType
+  _sum?: WebhookEndpointSumAggregateInputType
   _min?: WebhookEndpointMinAggregateInputType
   _max?: WebhookEndpointMaxAggregateInputType
 }
@@ -175,9 +219,13 @@ export type WebhookEndpointGroupByOutputType = {
   status: string
   disabledReason: string | null
   failingSince: Date | null
+  failuresInARow: number
+  pausedUntil: Date | null
   createdAt: Date
   deletedAt: Date | null
   _count: WebhookEndpointCountAggregateOutputType | null
+  _avg: WebhookEndpointAvgAggregateOutputType | null
+  _sum: WebhookEndpointSumAggregateOutputType | null
   _min: WebhookEndpointMinAggregateOutputType | null
   _max: WebhookEndpointMaxAggregateOutputType | null
 }
@@ -208,6 +256,8 @@ export type WebhookEndpointWhereInput = {
   status?: Prisma.StringFilter<"WebhookEndpoint"> | string
   disabledReason?: Prisma.StringNullableFilter<"WebhookEndpoint"> | string | null
   failingSince?: Prisma.DateTimeNullableFilter<"WebhookEndpoint"> | Date | string | null
+  failuresInARow?: Prisma.IntFilter<"WebhookEndpoint"> | number
+  pausedUntil?: Prisma.DateTimeNullableFilter<"WebhookEndpoint"> | Date | string | null
   createdAt?: Prisma.DateTimeFilter<"WebhookEndpoint"> | Date | string
   deletedAt?: Prisma.DateTimeNullableFilter<"WebhookEndpoint"> | Date | string | null
   secrets?: Prisma.WebhookSecretListRelationFilter
@@ -222,6 +272,8 @@ export type WebhookEndpointOrderByWithRelationInput = {
   status?: Prisma.SortOrder
   disabledReason?: Prisma.SortOrderInput | Prisma.SortOrder
   failingSince?: Prisma.SortOrderInput | Prisma.SortOrder
+  failuresInARow?: Prisma.SortOrder
+  pausedUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   deletedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   secrets?: Prisma.WebhookSecretOrderByRelationAggregateInput
@@ -240,6 +292,8 @@ export type WebhookEndpointWhereUniqueInput = Prisma.AtLeast<{
   status?: Prisma.StringFilter<"WebhookEndpoint"> | string
   disabledReason?: Prisma.StringNullableFilter<"WebhookEndpoint"> | string | null
   failingSince?: Prisma.DateTimeNullableFilter<"WebhookEndpoint"> | Date | string | null
+  failuresInARow?: Prisma.IntFilter<"WebhookEndpoint"> | number
+  pausedUntil?: Prisma.DateTimeNullableFilter<"WebhookEndpoint"> | Date | string | null
   createdAt?: Prisma.DateTimeFilter<"WebhookEndpoint"> | Date | string
   deletedAt?: Prisma.DateTimeNullableFilter<"WebhookEndpoint"> | Date | string | null
   secrets?: Prisma.WebhookSecretListRelationFilter
@@ -254,11 +308,15 @@ export type WebhookEndpointOrderByWithAggregationInput = {
   status?: Prisma.SortOrder
   disabledReason?: Prisma.SortOrderInput | Prisma.SortOrder
   failingSince?: Prisma.SortOrderInput | Prisma.SortOrder
+  failuresInARow?: Prisma.SortOrder
+  pausedUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   deletedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.WebhookEndpointCountOrderByAggregateInput
+  _avg?: Prisma.WebhookEndpointAvgOrderByAggregateInput
   _max?: Prisma.WebhookEndpointMaxOrderByAggregateInput
   _min?: Prisma.WebhookEndpointMinOrderByAggregateInput
+  _sum?: Prisma.WebhookEndpointSumOrderByAggregateInput
 }
 
 export type WebhookEndpointScalarWhereWithAggregatesInput = {
@@ -272,6 +330,8 @@ export type WebhookEndpointScalarWhereWithAggregatesInput = {
   status?: Prisma.StringWithAggregatesFilter<"WebhookEndpoint"> | string
   disabledReason?: Prisma.StringNullableWithAggregatesFilter<"WebhookEndpoint"> | string | null
   failingSince?: Prisma.DateTimeNullableWithAggregatesFilter<"WebhookEndpoint"> | Date | string | null
+  failuresInARow?: Prisma.IntWithAggregatesFilter<"WebhookEndpoint"> | number
+  pausedUntil?: Prisma.DateTimeNullableWithAggregatesFilter<"WebhookEndpoint"> | Date | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"WebhookEndpoint"> | Date | string
   deletedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"WebhookEndpoint"> | Date | string | null
 }
@@ -284,6 +344,8 @@ export type WebhookEndpointCreateInput = {
   status?: string
   disabledReason?: string | null
   failingSince?: Date | string | null
+  failuresInARow?: number
+  pausedUntil?: Date | string | null
   createdAt?: Date | string
   deletedAt?: Date | string | null
   secrets?: Prisma.WebhookSecretCreateNestedManyWithoutEndpointInput
@@ -298,6 +360,8 @@ export type WebhookEndpointUncheckedCreateInput = {
   status?: string
   disabledReason?: string | null
   failingSince?: Date | string | null
+  failuresInARow?: number
+  pausedUntil?: Date | string | null
   createdAt?: Date | string
   deletedAt?: Date | string | null
   secrets?: Prisma.WebhookSecretUncheckedCreateNestedManyWithoutEndpointInput
@@ -312,6 +376,8 @@ export type WebhookEndpointUpdateInput = {
   status?: Prisma.StringFieldUpdateOperationsInput | string
   disabledReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failingSince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  failuresInARow?: Prisma.IntFieldUpdateOperationsInput | number
+  pausedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   secrets?: Prisma.WebhookSecretUpdateManyWithoutEndpointNestedInput
@@ -326,6 +392,8 @@ export type WebhookEndpointUncheckedUpdateInput = {
   status?: Prisma.StringFieldUpdateOperationsInput | string
   disabledReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failingSince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  failuresInARow?: Prisma.IntFieldUpdateOperationsInput | number
+  pausedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   secrets?: Prisma.WebhookSecretUncheckedUpdateManyWithoutEndpointNestedInput
@@ -340,6 +408,8 @@ export type WebhookEndpointCreateManyInput = {
   status?: string
   disabledReason?: string | null
   failingSince?: Date | string | null
+  failuresInARow?: number
+  pausedUntil?: Date | string | null
   createdAt?: Date | string
   deletedAt?: Date | string | null
 }
@@ -352,6 +422,8 @@ export type WebhookEndpointUpdateManyMutationInput = {
   status?: Prisma.StringFieldUpdateOperationsInput | string
   disabledReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failingSince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  failuresInARow?: Prisma.IntFieldUpdateOperationsInput | number
+  pausedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
@@ -364,6 +436,8 @@ export type WebhookEndpointUncheckedUpdateManyInput = {
   status?: Prisma.StringFieldUpdateOperationsInput | string
   disabledReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failingSince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  failuresInARow?: Prisma.IntFieldUpdateOperationsInput | number
+  pausedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
@@ -389,8 +463,14 @@ export type WebhookEndpointCountOrderByAggregateInput = {
   status?: Prisma.SortOrder
   disabledReason?: Prisma.SortOrder
   failingSince?: Prisma.SortOrder
+  failuresInARow?: Prisma.SortOrder
+  pausedUntil?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   deletedAt?: Prisma.SortOrder
+}
+
+export type WebhookEndpointAvgOrderByAggregateInput = {
+  failuresInARow?: Prisma.SortOrder
 }
 
 export type WebhookEndpointMaxOrderByAggregateInput = {
@@ -400,6 +480,8 @@ export type WebhookEndpointMaxOrderByAggregateInput = {
   status?: Prisma.SortOrder
   disabledReason?: Prisma.SortOrder
   failingSince?: Prisma.SortOrder
+  failuresInARow?: Prisma.SortOrder
+  pausedUntil?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   deletedAt?: Prisma.SortOrder
 }
@@ -411,8 +493,14 @@ export type WebhookEndpointMinOrderByAggregateInput = {
   status?: Prisma.SortOrder
   disabledReason?: Prisma.SortOrder
   failingSince?: Prisma.SortOrder
+  failuresInARow?: Prisma.SortOrder
+  pausedUntil?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   deletedAt?: Prisma.SortOrder
+}
+
+export type WebhookEndpointSumOrderByAggregateInput = {
+  failuresInARow?: Prisma.SortOrder
 }
 
 export type WebhookEndpointScalarRelationFilter = {
@@ -473,6 +561,8 @@ export type WebhookEndpointCreateWithoutSecretsInput = {
   status?: string
   disabledReason?: string | null
   failingSince?: Date | string | null
+  failuresInARow?: number
+  pausedUntil?: Date | string | null
   createdAt?: Date | string
   deletedAt?: Date | string | null
   deliveries?: Prisma.WebhookDeliveryCreateNestedManyWithoutEndpointInput
@@ -486,6 +576,8 @@ export type WebhookEndpointUncheckedCreateWithoutSecretsInput = {
   status?: string
   disabledReason?: string | null
   failingSince?: Date | string | null
+  failuresInARow?: number
+  pausedUntil?: Date | string | null
   createdAt?: Date | string
   deletedAt?: Date | string | null
   deliveries?: Prisma.WebhookDeliveryUncheckedCreateNestedManyWithoutEndpointInput
@@ -515,6 +607,8 @@ export type WebhookEndpointUpdateWithoutSecretsInput = {
   status?: Prisma.StringFieldUpdateOperationsInput | string
   disabledReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failingSince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  failuresInARow?: Prisma.IntFieldUpdateOperationsInput | number
+  pausedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deliveries?: Prisma.WebhookDeliveryUpdateManyWithoutEndpointNestedInput
@@ -528,6 +622,8 @@ export type WebhookEndpointUncheckedUpdateWithoutSecretsInput = {
   status?: Prisma.StringFieldUpdateOperationsInput | string
   disabledReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failingSince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  failuresInARow?: Prisma.IntFieldUpdateOperationsInput | number
+  pausedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deliveries?: Prisma.WebhookDeliveryUncheckedUpdateManyWithoutEndpointNestedInput
@@ -541,6 +637,8 @@ export type WebhookEndpointCreateWithoutDeliveriesInput = {
   status?: string
   disabledReason?: string | null
   failingSince?: Date | string | null
+  failuresInARow?: number
+  pausedUntil?: Date | string | null
   createdAt?: Date | string
   deletedAt?: Date | string | null
   secrets?: Prisma.WebhookSecretCreateNestedManyWithoutEndpointInput
@@ -554,6 +652,8 @@ export type WebhookEndpointUncheckedCreateWithoutDeliveriesInput = {
   status?: string
   disabledReason?: string | null
   failingSince?: Date | string | null
+  failuresInARow?: number
+  pausedUntil?: Date | string | null
   createdAt?: Date | string
   deletedAt?: Date | string | null
   secrets?: Prisma.WebhookSecretUncheckedCreateNestedManyWithoutEndpointInput
@@ -583,6 +683,8 @@ export type WebhookEndpointUpdateWithoutDeliveriesInput = {
   status?: Prisma.StringFieldUpdateOperationsInput | string
   disabledReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failingSince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  failuresInARow?: Prisma.IntFieldUpdateOperationsInput | number
+  pausedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   secrets?: Prisma.WebhookSecretUpdateManyWithoutEndpointNestedInput
@@ -596,6 +698,8 @@ export type WebhookEndpointUncheckedUpdateWithoutDeliveriesInput = {
   status?: Prisma.StringFieldUpdateOperationsInput | string
   disabledReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failingSince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  failuresInARow?: Prisma.IntFieldUpdateOperationsInput | number
+  pausedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   secrets?: Prisma.WebhookSecretUncheckedUpdateManyWithoutEndpointNestedInput
@@ -649,6 +753,8 @@ export type WebhookEndpointSelect<ExtArgs extends runtime.Types.Extensions.Inter
   status?: boolean
   disabledReason?: boolean
   failingSince?: boolean
+  failuresInARow?: boolean
+  pausedUntil?: boolean
   createdAt?: boolean
   deletedAt?: boolean
   secrets?: boolean | Prisma.WebhookEndpoint$secretsArgs<ExtArgs>
@@ -664,6 +770,8 @@ export type WebhookEndpointSelectCreateManyAndReturn<ExtArgs extends runtime.Typ
   status?: boolean
   disabledReason?: boolean
   failingSince?: boolean
+  failuresInARow?: boolean
+  pausedUntil?: boolean
   createdAt?: boolean
   deletedAt?: boolean
 }, ExtArgs["result"]["webhookEndpoint"]>
@@ -676,6 +784,8 @@ export type WebhookEndpointSelectUpdateManyAndReturn<ExtArgs extends runtime.Typ
   status?: boolean
   disabledReason?: boolean
   failingSince?: boolean
+  failuresInARow?: boolean
+  pausedUntil?: boolean
   createdAt?: boolean
   deletedAt?: boolean
 }, ExtArgs["result"]["webhookEndpoint"]>
@@ -688,11 +798,13 @@ export type WebhookEndpointSelectScalar = {
   status?: boolean
   disabledReason?: boolean
   failingSince?: boolean
+  failuresInARow?: boolean
+  pausedUntil?: boolean
   createdAt?: boolean
   deletedAt?: boolean
 }
 
-export type WebhookEndpointOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "url" | "eventTypes" | "status" | "disabledReason" | "failingSince" | "createdAt" | "deletedAt", ExtArgs["result"]["webhookEndpoint"]>
+export type WebhookEndpointOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "url" | "eventTypes" | "status" | "disabledReason" | "failingSince" | "failuresInARow" | "pausedUntil" | "createdAt" | "deletedAt", ExtArgs["result"]["webhookEndpoint"]>
 export type WebhookEndpointInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   secrets?: boolean | Prisma.WebhookEndpoint$secretsArgs<ExtArgs>
   deliveries?: boolean | Prisma.WebhookEndpoint$deliveriesArgs<ExtArgs>
@@ -715,6 +827,8 @@ export type $WebhookEndpointPayload<ExtArgs extends runtime.Types.Extensions.Int
     status: string
     disabledReason: string | null
     failingSince: Date | null
+    failuresInARow: number
+    pausedUntil: Date | null
     createdAt: Date
     deletedAt: Date | null
   }, ExtArgs["result"]["webhookEndpoint"]>
@@ -1149,6 +1263,8 @@ export interface WebhookEndpointFieldRefs {
   readonly status: Prisma.FieldRef<"WebhookEndpoint", 'String'>
   readonly disabledReason: Prisma.FieldRef<"WebhookEndpoint", 'String'>
   readonly failingSince: Prisma.FieldRef<"WebhookEndpoint", 'DateTime'>
+  readonly failuresInARow: Prisma.FieldRef<"WebhookEndpoint", 'Int'>
+  readonly pausedUntil: Prisma.FieldRef<"WebhookEndpoint", 'DateTime'>
   readonly createdAt: Prisma.FieldRef<"WebhookEndpoint", 'DateTime'>
   readonly deletedAt: Prisma.FieldRef<"WebhookEndpoint", 'DateTime'>
 }

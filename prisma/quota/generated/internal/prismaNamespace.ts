@@ -404,7 +404,8 @@ export const ModelName = {
   GrantedBound: 'GrantedBound',
   CounterOpening: 'CounterOpening',
   SavedCounters: 'SavedCounters',
-  EmittedAlert: 'EmittedAlert'
+  EmittedAlert: 'EmittedAlert',
+  MeterBackfill: 'MeterBackfill'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -420,7 +421,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "highWaterMark" | "outbox" | "usageTotal" | "tenantPosition" | "grantedBound" | "counterOpening" | "savedCounters" | "emittedAlert"
+    modelProps: "highWaterMark" | "outbox" | "usageTotal" | "tenantPosition" | "grantedBound" | "counterOpening" | "savedCounters" | "emittedAlert" | "meterBackfill"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1016,6 +1017,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    MeterBackfill: {
+      payload: Prisma.$MeterBackfillPayload<ExtArgs>
+      fields: Prisma.MeterBackfillFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.MeterBackfillFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.MeterBackfillFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
+        }
+        findFirst: {
+          args: Prisma.MeterBackfillFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.MeterBackfillFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
+        }
+        findMany: {
+          args: Prisma.MeterBackfillFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>[]
+        }
+        create: {
+          args: Prisma.MeterBackfillCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
+        }
+        createMany: {
+          args: Prisma.MeterBackfillCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.MeterBackfillCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>[]
+        }
+        delete: {
+          args: Prisma.MeterBackfillDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
+        }
+        update: {
+          args: Prisma.MeterBackfillUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
+        }
+        deleteMany: {
+          args: Prisma.MeterBackfillDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.MeterBackfillUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.MeterBackfillUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>[]
+        }
+        upsert: {
+          args: Prisma.MeterBackfillUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
+        }
+        aggregate: {
+          args: Prisma.MeterBackfillAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateMeterBackfill>
+        }
+        groupBy: {
+          args: Prisma.MeterBackfillGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.MeterBackfillGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.MeterBackfillCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.MeterBackfillCountAggregateOutputType> | number
+        }
+      }
+    }
   }
 } & {
   other: {
@@ -1136,6 +1211,15 @@ export const EmittedAlertScalarFieldEnum = {
 } as const
 
 export type EmittedAlertScalarFieldEnum = (typeof EmittedAlertScalarFieldEnum)[keyof typeof EmittedAlertScalarFieldEnum]
+
+
+export const MeterBackfillScalarFieldEnum = {
+  partition: 'partition',
+  meter: 'meter',
+  seq: 'seq'
+} as const
+
+export type MeterBackfillScalarFieldEnum = (typeof MeterBackfillScalarFieldEnum)[keyof typeof MeterBackfillScalarFieldEnum]
 
 
 export const SortOrder = {
@@ -1432,6 +1516,7 @@ export type GlobalOmitConfig = {
   counterOpening?: Prisma.CounterOpeningOmit
   savedCounters?: Prisma.SavedCountersOmit
   emittedAlert?: Prisma.EmittedAlertOmit
+  meterBackfill?: Prisma.MeterBackfillOmit
 }
 
 /* Types for Logging */

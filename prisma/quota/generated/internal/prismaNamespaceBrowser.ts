@@ -58,7 +58,8 @@ export const ModelName = {
   GrantedBound: 'GrantedBound',
   CounterOpening: 'CounterOpening',
   SavedCounters: 'SavedCounters',
-  EmittedAlert: 'EmittedAlert'
+  EmittedAlert: 'EmittedAlert',
+  MeterBackfill: 'MeterBackfill'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -158,6 +159,15 @@ export const EmittedAlertScalarFieldEnum = {
 } as const
 
 export type EmittedAlertScalarFieldEnum = (typeof EmittedAlertScalarFieldEnum)[keyof typeof EmittedAlertScalarFieldEnum]
+
+
+export const MeterBackfillScalarFieldEnum = {
+  partition: 'partition',
+  meter: 'meter',
+  seq: 'seq'
+} as const
+
+export type MeterBackfillScalarFieldEnum = (typeof MeterBackfillScalarFieldEnum)[keyof typeof MeterBackfillScalarFieldEnum]
 
 
 export const SortOrder = {

@@ -1,0 +1,33 @@
+import { systemClock } from "#platform/clock.js";
+import { openDatabase } from "#platform/database.js";
+import { connectKafkaLog } from "#platform/event-log-kafka.js";
+import { startLedgerConsumer } from "#platform/ledger-consumer.js";
+import { createTenancyState } from "#platform/tenancy-copy.js";
+import { createAggregator } from "../../workers/billing/aggregate.js";
+import { optionsOf, serve } from "../support/measured.js";
+import { METERS } from "./events.js";
+
+// Billing's consumer of the ledger, without its graph and its closes.
+const { url, brokers, partitions } = optionsOf<{ url: string; brokers: string[]; partitions: number }>();
+const database = await openDatabase({ url, onError: () => undefined });
+const log = await connectKafkaLog({ brokers, clientId: "billing", replicationFactor: 1 });
+const { reads, apply } = createTenancyState(systemClock);
+for (const meter of METERS) apply(meter);
+const tenancy = { ...reads, stop: async () => undefined };
+const ledger = {
+  read: async (): Promise<never> => {
+    throw new Error("there is no gap to read");
+  },
+};
+const queue = { add: async () => undefined, remove: async () => undefined };
+const aggregator = createAggregator({ tenancy, ledger, partitions, queue, clock: systemClock });
+const consumer = await startLedgerConsumer({
+  ...{ log, group: "bench-billing", database, ledger, tenancy, onError: console.error },
+  apply: (tx, partition, entries) => aggregator.apply(tx, partition, entries),
+});
+serve({ port: 0, key: "" }, async () => {
+  await consumer.stop();
+  aggregator.stop();
+  await log.stop();
+  await database.stop();
+});

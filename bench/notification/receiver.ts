@@ -1,0 +1,15 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { serve } from "../support/measured.js";
+
+// Answers what is posted to it, and never what is posted to /hang.
+const server = createServer((request, response) => {
+  request.resume();
+  if (request.url !== "/hang") request.on("end", () => response.end());
+});
+server.listen(0, "127.0.0.1", 4_096, () => {
+  serve({ port: (server.address() as AddressInfo).port, key: "" }, async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+});

@@ -1,0 +1,208 @@
+import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection.js";
+import { Refusal } from "./failure.js";
+import { bar, type Column, formatRows, sparkline } from "./table.js";
+
+type Env = Readonly<Record<string, string | undefined>>;
+export interface ShowOptions extends ConnectionOptions {
+  readonly json?: boolean;
+}
+
+const TENANTS = /* GraphQL */ `
+  query Tenants($after: Cursor) {
+    tenants(first: 100, after: $after) {
+      nodes { id name status testClock plan { version plan { id } } }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+`;
+const USAGE = /* GraphQL */ `
+  query Usage($tenantId: ID!, $groupBy: [String!]) {
+    tenant(id: $tenantId) {
+      usageTotals(groupBy: $groupBy) { meter from to quantity eventCount lastEventAt dimensions { dimension value } }
+      days: usageTotals(groupBy: $groupBy, granularity: DAY) { meter from quantity dimensions { dimension value } }
+    }
+  }
+`;
+const QUOTAS = /* GraphQL */ `
+  query Quotas($tenantId: ID!) {
+    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }
+  }
+`;
+const INVOICES = /* GraphQL */ `
+  query Invoices($tenantId: ID!, $after: Cursor) {
+    tenant(id: $tenantId) {
+      invoices(first: 100, after: $after) {
+        nodes { id number status period { start end } total { amount currency } }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }
+`;
+
+interface Page<Node> {
+  readonly nodes: readonly Node[];
+  readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
+}
+
+function print<Row extends object>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  { json = false }: ShowOptions,
+): void {
+  process.stdout.write(formatRows(rows, columns, { isTerminal: process.stdout.isTTY === true, json }));
+}
+
+async function everyPage<Node>(pageAfter: (after: string | null) => Promise<Page<Node>>): Promise<Node[]> {
+  const all: Node[] = [];
+  for (let after: string | null = null; ; ) {
+    const { nodes, pageInfo }: Page<Node> = await pageAfter(after);
+    all.push(...nodes);
+    if (!pageInfo.hasNextPage) return all;
+    after = pageInfo.endCursor;
+  }
+}
+
+async function ofTenant<T>(
+  connection: Connection,
+  query: string,
+  variables: { readonly tenantId: string } & Record<string, unknown>,
+) {
+  const { tenant } = (await askGraph(connection, query, variables)) as { tenant: T | null };
+  if (tenant === null)
+    throw new Refusal(`NOT_FOUND: There is no tenant ${variables.tenantId}. List them: metrly tenants`);
+  return tenant;
+}
+
+interface Tenant {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  readonly testClock: string | null;
+  readonly plan: { readonly version: number; readonly plan: { readonly id: string } } | null;
+}
+
+/** `metrly tenants` */
+export async function showTenants(options: ShowOptions, env: Env): Promise<void> {
+  const connection = await findConnection(options, env);
+  const tenants = await everyPage(async (after) => {
+    const { tenants: page } = (await askGraph(connection, TENANTS, { after })) as { tenants: Page<Tenant> };
+    return page;
+  });
+  const columns: Column<Tenant>[] = [
+    { name: "TENANT", text: ({ id }) => id },
+    { name: "NAME", text: ({ name }) => name },
+    { name: "STATUS", text: ({ status, testClock }) => (testClock === null ? status : `${status} (test)`) },
+    { name: "PLAN", text: ({ plan }) => (plan === null ? "-" : `${plan.plan.id}@${plan.version}`) },
+  ];
+  print(tenants, columns, options);
+}
+
+interface Total {
+  readonly meter: string;
+  readonly from: string;
+  readonly to: string;
+  readonly quantity: string;
+  readonly eventCount: number;
+  readonly lastEventAt: string | null;
+  readonly dimensions: readonly { readonly dimension: string; readonly value: string }[];
+}
+
+const DAY_MS = 86_400_000;
+
+/** `metrly usage`: the running period's totals, and how they came about day by day. */
+export async function showUsage(
+  tenantId: string,
+  options: ShowOptions & { readonly by?: string },
+  env: Env,
+): Promise<void> {
+  const connection = await findConnection(options, env);
+  const groupBy = options.by?.split(",") ?? [];
+  const { usageTotals: totals, days } = await ofTenant<{
+    usageTotals: readonly Total[];
+    days: readonly Pick<Total, "meter" | "from" | "quantity" | "dimensions">[];
+  }>(connection, USAGE, { tenantId, groupBy });
+  const valuesOf = ({ dimensions }: Pick<Total, "dimensions">) => dimensions.map(({ value }) => value || "-").join(" ");
+  const perDay = (total: Total): number[] => {
+    const [start, end] = [Date.parse(total.from), Math.min(Date.parse(total.to), Date.now())];
+    const values = Array.from({ length: Math.max(1, Math.ceil((end - start) / DAY_MS)) }, () => 0);
+    for (const day of days) {
+      const at = Math.floor((Date.parse(day.from) - start) / DAY_MS);
+      if (day.meter === total.meter && valuesOf(day) === valuesOf(total) && at in values)
+        values[at] = Number(day.quantity);
+    }
+    return values;
+  };
+  const columns: Column<Total>[] = [
+    { name: "METER", text: ({ meter }) => meter },
+    ...(groupBy.length > 0 ? [{ name: groupBy.join(" ").toUpperCase(), text: valuesOf }] : []),
+    { name: "QUANTITY", text: ({ quantity }) => quantity, isNumber: true },
+    { name: "EVENTS", text: ({ eventCount }) => String(eventCount), isNumber: true },
+    { name: "LAST EVENT", text: ({ lastEventAt }) => lastEventAt ?? "-" },
+    { name: "BY DAY", text: (total) => sparkline(perDay(total)), isPicture: true },
+  ];
+  print(totals, columns, options);
+}
+
+interface Quota {
+  readonly limit: {
+    readonly meter: string | null;
+    readonly window: string;
+    readonly kind: string;
+    readonly limit: string;
+  };
+  readonly used: string;
+  readonly reserved: string;
+  readonly remaining: string;
+  readonly resetAt: string;
+  readonly state: string;
+}
+
+/** `metrly quotas` */
+export async function showQuotas(tenantId: string, options: ShowOptions, env: Env): Promise<void> {
+  const { quotas } = await ofTenant<{ quotas: readonly Quota[] }>(await findConnection(options, env), QUOTAS, {
+    tenantId,
+  });
+  const columns: Column<Quota>[] = [
+    { name: "METER", text: ({ limit }) => limit.meter ?? "requests" },
+    { name: "PER", text: ({ limit }) => limit.window },
+    { name: "KIND", text: ({ limit }) => limit.kind },
+    { name: "USED", text: ({ used }) => used, isNumber: true },
+    { name: "RESERVED", text: ({ reserved }) => reserved, isNumber: true },
+    { name: "LIMIT", text: ({ limit }) => limit.limit, isNumber: true },
+    { name: "STATE", text: ({ state }) => state },
+    { name: "RESETS", text: ({ resetAt }) => resetAt },
+    {
+      name: "",
+      text: ({ used, reserved, limit }) => bar((Number(used) + Number(reserved)) / Number(limit.limit)),
+      isPicture: true,
+    },
+  ];
+  print(quotas, columns, options);
+}
+
+interface Invoice {
+  readonly id: string;
+  readonly number: string;
+  readonly status: string;
+  readonly period: { readonly start: string; readonly end: string };
+  readonly total: { readonly amount: string; readonly currency: string };
+}
+
+/** `metrly invoices` */
+export async function showInvoices(tenantId: string, options: ShowOptions, env: Env): Promise<void> {
+  const connection = await findConnection(options, env);
+  const invoices = await everyPage(async (after) => {
+    const { invoices: page } = await ofTenant<{ invoices: Page<Invoice> }>(connection, INVOICES, { tenantId, after });
+    return page;
+  });
+  const columns: Column<Invoice>[] = [
+    { name: "INVOICE", text: ({ id }) => id },
+    { name: "NUMBER", text: ({ number }) => number },
+    { name: "FROM", text: ({ period }) => period.start.slice(0, 10) },
+    { name: "TO", text: ({ period }) => period.end.slice(0, 10) },
+    { name: "STATUS", text: ({ status }) => status },
+    { name: "TOTAL", text: ({ total }) => total.amount, isNumber: true },
+    { name: "CURRENCY", text: ({ total }) => total.currency },
+  ];
+  print(invoices, columns, options);
+}

@@ -1,0 +1,54 @@
+/** One value of a row: how it reads, and whether it is a number. */
+export interface Column<Row> {
+  readonly name: string;
+  text(row: Row): string;
+  readonly isNumber?: boolean;
+  /** Only for people at a terminal. */
+  readonly isPicture?: boolean;
+}
+
+export interface TableOptions {
+  /** Whether a person looks at it. */
+  readonly isTerminal: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * Rows as a person reads them (aligned, with pictures), as a program does (`--json`: an object per line), or as text that `cut` and
+ * `awk` take (a header, tabs between values, nothing else).
+ */
+export function formatRows<Row extends object>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  { isTerminal, json }: TableOptions,
+): string {
+  if (json) return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+  const shown = columns.filter(({ isPicture }) => isTerminal || !isPicture);
+  const lines = [shown.map(({ name }) => name), ...rows.map((row) => shown.map(({ text }) => plain(text(row))))];
+  if (!isTerminal) return lines.map((line) => `${line.join("\t")}\n`).join("");
+  const widths = shown.map((_, at) => Math.max(...lines.map((line) => line[at]?.length ?? 0)));
+  const aligned = (text: string, at: number) =>
+    shown[at]?.isNumber ? text.padStart(widths[at] ?? 0) : text.padEnd(widths[at] ?? 0);
+  return lines.map((line) => `${line.map(aligned).join("  ").trimEnd()}\n`).join("");
+}
+
+/** Names come from outside: a control character must not reach the terminal, nor a tab the next column. */
+const plain = (text: string): string => text.replace(/\p{Cc}/gu, " ");
+
+const BARS = "▁▂▃▄▅▆▇█";
+
+/** Values over time as one line; the largest is as high as it gets. */
+export function sparkline(values: readonly number[]): string {
+  const top = Math.max(0, ...values);
+  return values
+    .map((value) => BARS[top <= 0 ? 0 : Math.max(0, Math.round((value / top) * (BARS.length - 1)))])
+    .join("");
+}
+
+const BAR_WIDTH = 20;
+
+/** A share of a whole as a bar; more than all of it is a full one. */
+export function bar(share: number): string {
+  const full = Math.round(Math.min(1, Math.max(0, share)) * BAR_WIDTH);
+  return "█".repeat(full) + "░".repeat(BAR_WIDTH - full);
+}

@@ -1,0 +1,122 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { Webhook } from "standardwebhooks";
+import { EVENT_TYPES } from "#schema/webhook-events.js";
+import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection.js";
+import { Refusal } from "./failure.js";
+
+const CREATE = /* GraphQL */ `
+  mutation Listen($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } secret } }
+`;
+const DELETE = /* GraphQL */ `
+  mutation StopListening($id: ID!) { deleteWebhookEndpoint(id: $id) }
+`;
+/** Metrly's payloads are far smaller. */
+const MAX_BODY_BYTES = 1_048_576;
+
+interface ListenOptions extends ConnectionOptions {
+  readonly tenant: string;
+  readonly types?: string;
+  readonly port?: string;
+  readonly json?: boolean;
+}
+
+/**
+ * `metrly webhooks listen`: an endpoint on this machine for as long as the command runs. Prints each delivery and whether its
+ * signature verifies; answers 204, or 401 to what Metrly did not sign.
+ */
+export async function listenToWebhooks(
+  options: ListenOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  if (!/^\d{0,5}$/.test(options.port ?? "")) throw new Refusal(`--port: "${options.port}" is not a port.`);
+  const connection = await findConnection(options, env);
+  let verify = (_body: string, _headers: IncomingMessage["headers"]): void => {
+    throw new Error("nothing is signed for this endpoint yet");
+  };
+  const server = createServer((request, response) => {
+    readBody(request).then(
+      (body) => {
+        const failure = body === undefined ? "the body is too large" : refused(() => verify(body, request.headers));
+        const webhookId = String(request.headers["webhook-id"] ?? "");
+        process.stdout.write(`${shown({ at: new Date().toISOString(), webhookId, failure, body }, options.json)}\n`);
+        response.writeHead(failure === undefined ? 204 : 401).end();
+      },
+      // Who broke off gets no answer, and sends it again.
+      () => response.destroy(),
+    );
+  });
+  const port = await listening(server, Number(options.port ?? 0));
+  // From here on an interruption must not leave an endpoint behind.
+  const ended = interrupted();
+  try {
+    const { id, secret } = await createEndpoint(connection, options, `http://127.0.0.1:${port}/`);
+    const webhook = new Webhook(secret);
+    verify = (body, headers) =>
+      webhook.verify(body, Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])));
+    process.stderr.write(
+      `Listening on 127.0.0.1:${port} as endpoint ${id} of ${options.tenant} (Ctrl-C ends and deletes it)\n`,
+    );
+    await ended;
+    await askGraph(connection, DELETE, { id });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+interface Received {
+  readonly at: string;
+  readonly webhookId: string;
+  readonly failure: string | undefined;
+  readonly body: string | undefined;
+}
+
+function shown({ failure, ...told }: Received, json = false): string {
+  const verified = failure === undefined;
+  if (json) return JSON.stringify({ ...told, verified, failure });
+  return `${told.at} ${verified ? "verified" : `NOT VERIFIED (${failure})`} ${told.webhookId}\n${told.body ?? ""}`;
+}
+
+async function createEndpoint(
+  connection: Connection,
+  { tenant: tenantId, types }: ListenOptions,
+  url: string,
+): Promise<{ readonly id: string; readonly secret: string }> {
+  const input = { tenantId, url, eventTypes: types?.split(",") ?? EVENT_TYPES };
+  const { createWebhookEndpoint: created } = (await askGraph(connection, CREATE, { input })) as {
+    createWebhookEndpoint: { readonly endpoint: { readonly id: string }; readonly secret: string };
+  };
+  return { id: created.endpoint.id, secret: created.secret };
+}
+
+function refused(check: () => void): string | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    bytes += chunk.length;
+    if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
+  }
+  return bytes > MAX_BODY_BYTES ? undefined : Buffer.concat(chunks).toString("utf8");
+}
+
+function listening(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => reject(new Refusal(`Cannot listen on port ${port}: ${error.message}`)));
+    server.listen(port, "127.0.0.1", () => {
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : port);
+    });
+  });
+}
+
+const interrupted = (): Promise<unknown> =>
+  Promise.race(["SIGINT", "SIGTERM"].map((signal) => new Promise((resolve) => process.once(signal, resolve))));

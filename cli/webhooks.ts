@@ -1,0 +1,129 @@
+import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection.js";
+import { Refusal } from "./failure.js";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+const ENDPOINTS = /* GraphQL */ `
+  query Endpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url status } } }
+`;
+const DEAD = /* GraphQL */ `
+  query DeadLetters($tenantId: ID!, $after: Cursor) {
+    tenant(id: $tenantId) {
+      webhookEndpoints {
+        id
+        deliveries(first: 200, after: $after, status: DEAD) {
+          nodes { id eventId eventType deadReason attempts { at responseStatus error } }
+          pageInfo { hasNextPage endCursor }
+        }
+      }
+    }
+  }
+`;
+const REPLAY = /* GraphQL */ `
+  mutation Replay($id: ID!) { replayWebhookDelivery(id: $id) { id status } }
+`;
+const REPLAY_ALL = /* GraphQL */ `
+  mutation ReplayAll($endpointId: ID!) { replayDeadLetters(endpointId: $endpointId) }
+`;
+
+interface Endpoint {
+  readonly id: string;
+  readonly url: string;
+  readonly status: string;
+}
+
+interface Delivery {
+  readonly id: string;
+  readonly eventId: string;
+  readonly eventType: string;
+  readonly deadReason: string | null;
+  readonly attempts: readonly {
+    readonly at: string;
+    readonly responseStatus: number | null;
+    readonly error: string | null;
+  }[];
+}
+
+interface DeadOfEndpoint {
+  readonly id: string;
+  readonly deliveries: {
+    readonly nodes: readonly Delivery[];
+    readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
+  };
+}
+
+export interface DeadLettersOptions extends ConnectionOptions {
+  readonly tenant: string;
+  readonly json?: boolean;
+}
+
+/** `metrly webhooks dead`: every dead letter of a tenant's endpoints, with why it is one. */
+export async function listDeadLetters(options: DeadLettersOptions, env: Env): Promise<void> {
+  const connection = await findConnection(options, env);
+  let count = 0;
+  for (const endpoint of await endpointsOf(connection, options.tenant)) {
+    for await (const delivery of deadOf(connection, options.tenant, endpoint.id)) {
+      count += 1;
+      const told = { ...delivery, endpointId: endpoint.id, url: endpoint.url };
+      process.stdout.write(`${options.json ? JSON.stringify(told) : describe(delivery, endpoint)}\n`);
+    }
+  }
+  if (options.json) return;
+  process.stderr.write(
+    count === 0
+      ? `No dead letters of ${options.tenant}.\n`
+      : `${count} dead ${count === 1 ? "letter" : "letters"}. Replay one: metrly webhooks replay ID; an endpoint's: metrly webhooks replay --endpoint ID\n`,
+  );
+}
+
+async function endpointsOf(connection: Connection, tenantId: string): Promise<readonly Endpoint[]> {
+  const { tenant } = (await askGraph(connection, ENDPOINTS, { tenantId })) as {
+    tenant: { webhookEndpoints: readonly Endpoint[] } | null;
+  };
+  if (tenant === null) throw new Refusal(`NOT_FOUND: There is no tenant ${tenantId}`);
+  return tenant.webhookEndpoints;
+}
+
+/** A cursor belongs to one endpoint's list: each is read to its end. */
+async function* deadOf(connection: Connection, tenantId: string, endpointId: string): AsyncGenerator<Delivery> {
+  for (let after: string | null = null; ; ) {
+    const { tenant } = (await askGraph(connection, DEAD, { tenantId, after })) as {
+      tenant: { webhookEndpoints: readonly DeadOfEndpoint[] } | null;
+    };
+    const page = tenant?.webhookEndpoints.find(({ id }) => id === endpointId)?.deliveries;
+    if (page === undefined) return;
+    yield* page.nodes;
+    if (!page.pageInfo.hasNextPage) return;
+    after = page.pageInfo.endCursor;
+  }
+}
+
+function describe(
+  { id, eventType, eventId, deadReason, attempts }: Delivery,
+  { id: endpointId, url }: Endpoint,
+): string {
+  const last = attempts.at(-1);
+  const tried = `${attempts.length} ${attempts.length === 1 ? "attempt" : "attempts"}${last === undefined ? "" : `, last ${last.at}`}`;
+  return `${id}  ${eventType}  ${eventId}\n  to ${url} (${endpointId}): ${deadReason ?? "no reason is kept"}; ${tried}`;
+}
+
+/** `metrly webhooks replay`: one delivery, or every dead letter of an endpoint, oldest first. */
+export async function replayDeadLetters(
+  id: string | undefined,
+  options: ConnectionOptions & { readonly endpoint?: string; readonly json?: boolean },
+  env: Env,
+): Promise<void> {
+  if ((id === undefined) === (options.endpoint === undefined))
+    throw new Refusal("Name one delivery, or with --endpoint an endpoint whose dead letters are replayed.");
+  const connection = await findConnection(options, env);
+  const print = (told: object, text: string) => process.stdout.write(`${options.json ? JSON.stringify(told) : text}\n`);
+  if (id === undefined) {
+    const { replayDeadLetters: replayed } = (await askGraph(connection, REPLAY_ALL, {
+      endpointId: options.endpoint,
+    })) as { replayDeadLetters: number };
+    print({ replayed }, `${replayed} replayed`);
+  } else {
+    await askGraph(connection, REPLAY, { id });
+    print({ replayed: 1 }, `${id} is due again`);
+  }
+}

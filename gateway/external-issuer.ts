@@ -1,0 +1,157 @@
+import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
+import type { Clock } from "#kernel/clock.js";
+import { MetrlyError } from "#kernel/errors.js";
+import { isClientId } from "#kernel/ids.js";
+import type { OidcConfig } from "#platform/config.js";
+import type { Identity, Role } from "#schema/policy.js";
+import type { VerifiedToken } from "./token-issuer.js";
+
+/** Tokens of an OpenID Connect provider, whose claims configuration maps to roles. */
+export interface ExternalIssuer {
+  /** Exactly as tokens name it. */
+  readonly issuer: string;
+  /**
+   * Throws UNAUTHENTICATED for a token that is not the provider's, not for us, expired or without a role; UNAVAILABLE while the
+   * provider's keys can't be had.
+   */
+  verify(token: string): Promise<VerifiedToken>;
+}
+
+/** Only signatures that a public key checks, whatever a token's header asks for. */
+const ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"];
+const CLOCK_TOLERANCE_SECONDS = 30;
+const TIMEOUT_MS = 5_000;
+const MAX_DOCUMENT_BYTES = 65_536;
+/** How long keys are used before they are asked for again, and how often an unknown key may ask for them. */
+const KEYS_MAX_AGE_MS = 600_000;
+const COOLDOWN_MS = 30_000;
+
+export interface ExternalIssuerOptions {
+  readonly config: OidcConfig;
+  readonly clock: Clock;
+  readonly cooldownMs?: number;
+}
+
+export function createExternalIssuer({
+  config,
+  clock,
+  cooldownMs = COOLDOWN_MS,
+}: ExternalIssuerOptions): ExternalIssuer {
+  let keys: JWTVerifyGetKey | undefined;
+  let discovering: Promise<JWTVerifyGetKey> | undefined;
+  let failedAt = Number.NEGATIVE_INFINITY;
+
+  /** Discovers where the keys are, once; after a failure not again for a while. */
+  async function findKeys(): Promise<JWTVerifyGetKey> {
+    if (keys !== undefined) return keys;
+    if (performance.now() - failedAt < cooldownMs) throw unavailable("it did not answer a moment ago");
+    discovering ??= discover(config.issuer)
+      .then((url) => {
+        keys = createRemoteJWKSet(url, {
+          timeoutDuration: TIMEOUT_MS,
+          cooldownDuration: cooldownMs,
+          cacheMaxAge: KEYS_MAX_AGE_MS,
+        });
+        return keys;
+      })
+      .catch((error: unknown) => {
+        failedAt = performance.now();
+        throw unavailable(messageOf(error));
+      })
+      .finally(() => {
+        discovering = undefined;
+      });
+    return discovering;
+  }
+
+  return {
+    issuer: config.issuer,
+    async verify(token) {
+      const found = await findKeys();
+      const { payload } = await jwtVerify(token, found, {
+        ...{ issuer: config.issuer, audience: config.audience, algorithms: ALGORITHMS },
+        ...{
+          requiredClaims: ["sub", "exp"],
+          clockTolerance: CLOCK_TOLERANCE_SECONDS,
+          currentDate: new Date(clock.now()),
+        },
+      }).catch((error: unknown) => {
+        throw isRefusal(error) ? refused(messageOf(error)) : unavailable(messageOf(error));
+      });
+      return { identity: identityOf(payload, config), expiresAtMs: (payload.exp ?? 0) * 1_000 };
+    },
+  };
+}
+
+/** Where the provider's keys are, by its discovery document. */
+async function discover(issuer: string): Promise<URL> {
+  const response = await fetch(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`, {
+    ...{ redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS), headers: { accept: "application/json" } },
+  });
+  if (!response.ok) throw new Error(`its discovery document is answered ${response.status}`);
+  const document: unknown = JSON.parse(await boundedText(response));
+  const { issuer: named, jwks_uri: uri } = (document ?? {}) as Record<string, unknown>;
+  if (named !== issuer) throw new Error(`its discovery document is of ${JSON.stringify(named)}`);
+  if (typeof uri !== "string" || !/^https?:$/.test(new URL(uri).protocol))
+    throw new Error("its discovery document names no keys");
+  return new URL(uri);
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > MAX_DOCUMENT_BYTES) throw new Error(`its discovery document has more than ${MAX_DOCUMENT_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** What the token itself is to blame for; everything else is the way to its keys. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof errors.JWTClaimValidationFailed ||
+  error instanceof errors.JWTExpired ||
+  error instanceof errors.JWTInvalid ||
+  error instanceof errors.JWSInvalid ||
+  error instanceof errors.JWSSignatureVerificationFailed ||
+  error instanceof errors.JOSEAlgNotAllowed ||
+  error instanceof errors.JOSENotSupported ||
+  error instanceof errors.JWKSNoMatchingKey ||
+  error instanceof errors.JWKSMultipleMatchingKeys;
+
+/**
+ * A role that holds everywhere makes an identity of the platform, and any role of a tenant beside it is left out; a tenant's
+ * roles hold for the tenant that the token names, and for none without one.
+ */
+function identityOf(claims: JWTPayload, { roles, rolesClaim, tenantClaim }: OidcConfig): Identity {
+  const values = claimOf(claims, rolesClaim);
+  const held: readonly unknown[] = Array.isArray(values) ? values : typeof values === "string" ? values.split(" ") : [];
+  const matched = roles.filter(({ value }) => held.includes(value));
+  const identity = (tenantId: string | null, of: readonly { readonly role: Role }[]): Identity => ({
+    ...{ kind: "USER", id: `oidc:${claims.sub}`, tenantId, scopes: [] },
+    roles: [...new Set(of.map(({ role }) => role))],
+  });
+  const everywhere = matched.filter((mapping) => mapping.everywhere);
+  if (everywhere.length > 0) return identity(null, everywhere);
+  if (matched.length === 0) throw refused(`no value of its claim ${rolesClaim} is mapped to a role`);
+  const tenantId = claimOf(claims, tenantClaim);
+  if (typeof tenantId !== "string" || !isClientId(tenantId)) throw refused(`its claim ${tenantClaim} names no tenant`);
+  return identity(tenantId, matched);
+}
+
+/** A claim by its name, or by its path: providers nest them (`realm_access.roles`). */
+function claimOf(claims: Readonly<Record<string, unknown>>, path: string): unknown {
+  if (Object.hasOwn(claims, path)) return claims[path];
+  let at: unknown = claims;
+  for (const part of path.split(".")) {
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, part)) return undefined;
+    at = (at as Record<string, unknown>)[part];
+  }
+  return at;
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const refused = (why: string): MetrlyError => new MetrlyError("UNAUTHENTICATED", `The token was refused: ${why}`);
+const unavailable = (why: string): MetrlyError =>
+  new MetrlyError("UNAVAILABLE", `Tokens of the identity provider cannot be judged now: ${why}`);

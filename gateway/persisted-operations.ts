@@ -1,0 +1,75 @@
+import { readFile } from "node:fs/promises";
+import { parse } from "graphql";
+import { MetrlyError } from "#kernel/errors.js";
+
+/** As much of a request as says which operation is wanted. */
+export interface OperationRequest {
+  readonly query?: unknown;
+  /** GraphQL over HTTP's name for an operation that the server knows. */
+  readonly documentId?: unknown;
+  readonly extensions?: unknown;
+}
+
+/** The operations that clients may run, when there is a list: nothing else is executed, whoever asks. */
+export interface PersistedOperations {
+  /**
+   * The text of what a request names by its id (`documentId`, or Apollo's `extensions.persistedQuery.sha256Hash`) or carries as
+   * text. Throws NOT_FOUND for an id, FORBIDDEN for a text that is not in the list.
+   */
+  textOf(request: OperationRequest): string;
+}
+
+/**
+ * Reads a list: an object of texts by their ids, or a manifest of `@apollo/generate-persisted-query-manifest`. Throws when it is
+ * neither, or a text in it does not parse.
+ */
+export async function readPersistedOperations(file: string): Promise<PersistedOperations> {
+  const byId = textsById(JSON.parse(await readFile(file, "utf8")), file);
+  for (const [id, text] of byId) assertParses(id, text, file);
+  const texts = new Set(byId.values());
+  return {
+    textOf(request) {
+      const id = idOf(request);
+      if (id === undefined) {
+        if (typeof request.query === "string" && texts.has(request.query)) return request.query;
+        throw new MetrlyError("FORBIDDEN", "Only persisted operations run here, and this is none of them");
+      }
+      const text = byId.get(id);
+      if (text === undefined) throw new MetrlyError("NOT_FOUND", "There is no persisted operation with this id");
+      return text;
+    },
+  };
+}
+
+function textsById(list: unknown, file: string): ReadonlyMap<string, string> {
+  const operations = isRecord(list) ? list.operations : undefined;
+  const pairs: readonly (readonly [unknown, unknown])[] = Array.isArray(operations)
+    ? operations.map((operation) => (isRecord(operation) ? [operation.id, operation.body] : [undefined, undefined]))
+    : Object.entries(isRecord(list) ? list : {});
+  const found = new Map<string, string>();
+  for (const [id, text] of pairs) {
+    if (typeof id !== "string" || typeof text !== "string")
+      throw new TypeError(`${file}: operations must be texts by their ids, or a manifest with an id and a body each`);
+    found.set(id, text);
+  }
+  if (found.size === 0) throw new TypeError(`${file} lists no operation: nothing could run`);
+  return found;
+}
+
+function assertParses(id: string, text: string, file: string): void {
+  try {
+    parse(text);
+  } catch (error) {
+    throw new TypeError(`${file}: operation ${id} does not parse: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function idOf({ documentId, extensions }: OperationRequest): string | undefined {
+  if (typeof documentId === "string") return documentId;
+  const persisted = isRecord(extensions) ? extensions.persistedQuery : undefined;
+  const hash = isRecord(persisted) ? persisted.sha256Hash : undefined;
+  return typeof hash === "string" ? hash : undefined;
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,0 +1,36 @@
+import { pino } from "pino";
+import { systemClock } from "#platform/clock.js";
+import { openDatabase } from "#platform/database.js";
+import { connectJobQueues, type JobBackend } from "#platform/job-queue-bullmq.js";
+import { createTenancyState } from "#platform/tenancy-copy.js";
+import type { TenancyChangedV1 } from "#schema/events/tenancy-changed.v1.js";
+import { CLOSE_QUEUE } from "#schema/queues.js";
+import type { CloseJob } from "./close-job.js";
+import { startCloseWorker } from "./close-worker.js";
+
+/** A process with a close worker and nothing else, which a test kills. */
+export interface VictimOptions {
+  readonly databaseUrl: string;
+  readonly backend: JobBackend;
+  readonly prefix: string;
+  readonly states: readonly TenancyChangedV1[];
+}
+
+process.once("message", (options: VictimOptions) => void work(options));
+
+async function work({ databaseUrl, backend, prefix, states }: VictimOptions): Promise<void> {
+  const onError = (): void => undefined;
+  const { reads, apply } = createTenancyState(systemClock);
+  for (const state of states) apply(state);
+  const jobs = await connectJobQueues({ backend, prefix, onError });
+  startCloseWorker({
+    database: await openDatabase({ url: databaseUrl, onError }),
+    tenancy: { ...reads, stop: async () => undefined },
+    clock: systemClock,
+    jobs,
+    queue: jobs.queue<CloseJob>(CLOSE_QUEUE),
+    logger: pino({ level: "silent" }),
+    onFailed: () => undefined,
+    sweepIntervalMs: 200,
+  });
+}

@@ -1,0 +1,72 @@
+import type { Clock } from "#kernel/clock.js";
+import { partitionOf } from "#kernel/partition.js";
+import { hourOf } from "#kernel/period.js";
+import type { Database } from "#platform/database.js";
+import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
+import { mergeDeltas, takeMergeLock, unmergedHours } from "./store/merging.js";
+
+export interface MergeOptions {
+  readonly database: Database;
+  readonly tenancy: Pick<TenancyCopy, "meters">;
+  readonly partitions: number;
+}
+
+/** One transaction takes at most this many deltas: their partition waits for it. */
+const DELTAS_AT_ONCE = 10_000;
+const HOURS_AT_ONCE = 1_000;
+const INTERVAL_MS = 300_000;
+
+/**
+ * Merges what was recorded in hours before `before`, until nothing is left, another process does it or `isStopped`. Usage then
+ * costs by hours, whatever the number of batches that it came in. Answers how many deltas were taken.
+ */
+export async function mergeRecorded(
+  { database, tenancy, partitions }: MergeOptions,
+  before: number,
+  isStopped: () => boolean = () => false,
+): Promise<number> {
+  let taken = 0;
+  const meters = [...tenancy.meters()];
+  const keysOf = (wanted: MeterState["aggregation"]) =>
+    meters.flatMap(({ id, aggregation }) => (aggregation === wanted ? [id] : []));
+  const ordered = { max: keysOf("MAX"), latest: keysOf("LATEST") };
+  for (;;) {
+    const hours = await unmergedHours(database.pool, before, HOURS_AT_ONCE);
+    if (hours.length === 0) return taken;
+    for (const hour of hours) {
+      if (isStopped()) return taken;
+      const merged = await database.transaction(async (tx) =>
+        (await takeMergeLock(tx))
+          ? mergeDeltas(tx, hour, partitionOf(hour.tenantId, partitions), ordered, DELTAS_AT_ONCE)
+          : undefined,
+      );
+      if (merged === undefined) return taken;
+      taken += merged;
+    }
+  }
+}
+
+/** Merges the hours that are over, every five minutes. */
+export function startMerging(options: MergeOptions & { readonly clock: Clock; onError(error: unknown): void }) {
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<unknown> = Promise.resolve();
+  function plan(): void {
+    timer = setTimeout(() => {
+      running = mergeRecorded(options, hourOf(options.clock.now()), () => stopped)
+        .catch(options.onError)
+        .finally(() => {
+          if (!stopped) plan();
+        });
+    }, INTERVAL_MS);
+  }
+  plan();
+  return {
+    async stop(): Promise<void> {
+      stopped = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}

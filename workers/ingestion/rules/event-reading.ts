@@ -1,0 +1,105 @@
+import { contains, type Period, periodAt } from "#kernel/period.js";
+import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { readMeter } from "#schema/meter-reading.js";
+import { isMeterActive } from "#schema/tenancy-history.js";
+import type { DecodedItem } from "./decode-record.js";
+import { dimensionsUuid } from "./fingerprint.js";
+
+/** What a limit on dimension values holds for: one tenant's use of one meter in one billing period. */
+export interface DimensionScope {
+  /** Tells scopes apart. */
+  readonly key: string;
+  readonly tenantId: string;
+  readonly meter: MeterState;
+  readonly period: Period;
+}
+
+/** A combination of dimension values, as uuid text, where it counts. */
+export interface DimensionUse {
+  readonly scope: DimensionScope;
+  readonly value: string;
+}
+
+export type EventReading =
+  | { readonly kind: "readable"; readonly uses: readonly DimensionUse[] }
+  | { readonly kind: "invalid"; readonly detail: string };
+
+export interface EventReader {
+  /** Where the event's dimension values count, known without reading its data. */
+  scopes(event: Placed): readonly DimensionScope[];
+  /** What the meters that are active at the stamp read in an event, or why one of them can't. */
+  read(event: Placed & Pick<DecodedItem, "value">): EventReading;
+}
+
+type Placed = Pick<DecodedItem, "tenantId" | "type" | "time">;
+/** As much of tenancy as reading events takes. */
+export interface MetersAndTenants {
+  metersOfType(eventType: string): readonly MeterState[];
+  tenant(id: string): Pick<TenantState, "billingAnchorDay"> | undefined;
+}
+
+/** Reads events as the meters at `tenancyVersion` do. Short-lived: one per transaction. */
+export function createEventReader(tenancy: MetersAndTenants, tenancyVersion: number): EventReader {
+  /** The latest of each meter and tenant: neighbours are mostly of one period. */
+  const latest = new Map<MeterState, Map<string, DimensionScope>>();
+  const scopes = new Map<string, DimensionScope>();
+  const metersByType = new Map<string, readonly MeterState[]>();
+  const periods = new Map<number, Period>();
+  const values = new Map<string, string>();
+
+  function periodOf({ tenantId, time }: Placed): Period {
+    const anchorDay = tenancy.tenant(tenantId)?.billingAnchorDay ?? 1;
+    const before = periods.get(anchorDay);
+    if (before !== undefined && contains(before, time)) return before;
+    const period = periodAt(time, anchorDay);
+    periods.set(anchorDay, period);
+    return period;
+  }
+
+  function scopeOf(event: Placed, meter: MeterState): DimensionScope {
+    const { tenantId } = event;
+    const ofMeter = latest.get(meter) ?? new Map<string, DimensionScope>();
+    const before = ofMeter.get(tenantId);
+    if (before !== undefined && contains(before.period, event.time)) return before;
+    const period = periodOf(event);
+    const key = `${tenantId}\0${meter.id}\0${period.start}`;
+    const scope = scopes.get(key) ?? { key, tenantId, meter, period };
+    scopes.set(key, scope);
+    latest.set(meter, ofMeter.set(tenantId, scope));
+    return scope;
+  }
+
+  function combinationOf(dimensions: readonly string[]): string {
+    const text = dimensions.join("\0");
+    const known = values.get(text);
+    if (known !== undefined) return known;
+    const value = dimensionsUuid(dimensions);
+    values.set(text, value);
+    return value;
+  }
+
+  function activeMeters(type: string): readonly MeterState[] {
+    const known = metersByType.get(type);
+    if (known !== undefined) return known;
+    const meters = tenancy.metersOfType(type).filter((meter) => isMeterActive(meter, tenancyVersion));
+    metersByType.set(type, meters);
+    return meters;
+  }
+
+  return {
+    scopes: (event) =>
+      activeMeters(event.type)
+        .filter(({ dimensions }) => dimensions.length > 0)
+        .map((meter) => scopeOf(event, meter)),
+    read(event) {
+      const uses: DimensionUse[] = [];
+      for (const meter of activeMeters(event.type)) {
+        const reading = readMeter(meter, event.value);
+        if (reading.kind === "invalid") return { kind: "invalid", detail: `${reading.path}: ${reading.reason}` };
+        if (reading.dimensions.length > 0)
+          uses.push({ scope: scopeOf(event, meter), value: combinationOf(reading.dimensions) });
+      }
+      return { kind: "readable", uses };
+    },
+  };
+}

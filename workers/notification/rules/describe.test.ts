@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
+import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
+import { describePayload, slackMessage } from "./describe.js";
+import { webhookPayload } from "./notice.js";
+
+const describe = (type: string, data: unknown) =>
+  describePayload(webhookPayload(type, "2026-11-04T00:00:05.000Z", data));
+
+test("invoices, closed periods and what is not known by name are told in words", () => {
+  const invoice = describe("invoice.generated", invoiceGeneratedV1.example.data);
+  expect(invoice.subject).toBe("acme: invoice ACME-000001 over 129.40 EUR");
+  expect(invoice.lines[0]).toBe("For 2026-10-01 to 2026-11-01, exclusively");
+  const closed = describe("billing.period.closed", { ...billingPeriodClosedV1.example.data, invoiceId: null });
+  expect(closed.subject).toMatch(/^acme: the billing period from \d{4}-\d\d-\d\d is closed$/);
+  expect(closed.lines[0]).toContain("invoice: none");
+  expect(describe("webhook.test", { tenantId: "acme", message: "A test" })).toEqual({
+    subject: "acme: webhook.test",
+    lines: ["A test", "at 2026-11-04T00:00:05.000Z"],
+  });
+});
+
+test("nothing in a Slack message becomes a link or a mention", () => {
+  const { text, blocks } = JSON.parse(slackMessage({ subject: "<!channel> & co", lines: ["<http://x|y>"] }));
+  expect(text).toBe("&lt;!channel&gt; &amp; co");
+  expect(blocks[0].text.text).toBe("*&lt;!channel&gt; &amp; co*\n&lt;http://x|y&gt;");
+});
