@@ -3,9 +3,9 @@ import path from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Config } from "#platform/config.js";
 import { packageRoot } from "#platform/package-root.js";
-import { type Room, type RoomContext, SERVICES } from "#platform/room.js";
+import { type Room, SERVICES } from "#platform/room.js";
 import { registerSubgraphServer } from "#platform/subgraph-server.js";
-import { type SubgraphTarget, startFrontDoor } from "./roles.js";
+import { type FrontDoorContext, type SubgraphTarget, startFrontDoor } from "./roles.js";
 import type { Composition } from "./system.js";
 
 /** A process's part of the graph: what answers for its readiness, and what closes its sockets. */
@@ -16,7 +16,7 @@ export interface OpenGraph {
 
 /** Serves the whole graph, or one service's part of it to the gateway. */
 export async function openGraph(
-  context: RoomContext,
+  context: FrontDoorContext,
   composition: Composition,
   app: FastifyInstance,
   rooms: readonly Room[],
@@ -36,7 +36,7 @@ export async function openGraph(
 }
 
 async function openFrontDoor(
-  context: RoomContext,
+  context: FrontDoorContext,
   app: FastifyInstance,
   targets: readonly SubgraphTarget[],
 ): Promise<OpenGraph> {

@@ -1,3 +1,4 @@
+import type { KeyThrottle } from "#platform/key-throttle.js";
 import type { Room, RoomContext, Service } from "#platform/room.js";
 
 type StartRoom = (context: RoomContext) => Promise<Room>;
@@ -17,7 +18,12 @@ export const ROLES: Readonly<Record<Service, () => Promise<StartRoom>>> = {
 type StartGateway = typeof import("../gateway/main.js").startGateway;
 export type SubgraphTarget = Parameters<StartGateway>[0]["subgraphs"][number];
 
-export async function startFrontDoor(context: RoomContext, subgraphs: readonly SubgraphTarget[]): Promise<Room> {
+/** What the front door needs beside what every room does. */
+export interface FrontDoorContext extends RoomContext {
+  readonly throttle: KeyThrottle;
+}
+
+export async function startFrontDoor(context: FrontDoorContext, subgraphs: readonly SubgraphTarget[]): Promise<Room> {
   const { startGateway } = await import("../gateway/main.js");
   const { createTokenIssuer } = await import("../gateway/token-issuer.js");
   return startGateway({

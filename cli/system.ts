@@ -2,8 +2,11 @@ import { createServer } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { collectDefaultMetrics } from "prom-client";
+import { MetrlyError } from "#kernel/errors.js";
+import { authenticateApiKey, bearerToken } from "#platform/api-keys.js";
 import type { Config } from "#platform/config.js";
 import { createHttpServer } from "#platform/http.js";
+import { createKeyThrottle } from "#platform/key-throttle.js";
 import { startKeyUseReports } from "#platform/key-uses.js";
 import { openPorts, type Ports } from "#platform/ports.js";
 import { registerQueueBoard } from "#platform/queue-board.js";
@@ -79,13 +82,14 @@ async function start(
   });
   await startRooms(context, services, rooms);
 
-  const app = createHttpServer(logger.child({ room: "http" }));
+  const throttle = createKeyThrottle((authorization) => isGoodKey(context, authorization));
+  const app = createHttpServer(logger.child({ room: "http" }), throttle);
   closers.push(() => app.close());
   for (const room of rooms) room.register?.(app);
   if (ports.jobs !== undefined && services.includes("notification"))
     registerQueueBoard(app, { queues: ports.jobs.bullQueues(QUEUES), identityTokens: context.identityTokens });
   // Open sockets would keep the server from closing: who holds them says goodbye first.
-  const graph = await openGraph(context, composition, app, rooms);
+  const graph = await openGraph({ ...context, throttle }, composition, app, rooms);
   closers.push(() => graph.stop());
   registerHealth(app, [...rooms, ...graph.rooms]);
   await app.listen({ host: config.host, port: config.port });
@@ -97,6 +101,16 @@ async function start(
 
   for (const room of rooms) await room.begin?.();
   return { url, logger, rooms, stop, beforeStop: (close) => void closers.push(close) };
+}
+
+function isGoodKey({ tenancy, clock }: RoomContext, authorization: string): boolean {
+  try {
+    authenticateApiKey(tenancy, clock, bearerToken(authorization));
+    return true;
+  } catch (error) {
+    if (error instanceof MetrlyError) return false;
+    throw error;
+  }
 }
 
 const RUNS_JOBS: ReadonlySet<Service> = new Set(["billing", "notification"]);

@@ -8,7 +8,7 @@ export interface SubgraphSdl {
 }
 
 export interface Composition {
-  /** Which service answers what: the input of the stitched schema. */
+  /** Which service answers what: what operations are planned by. */
   readonly supergraphSdl: string;
   /** The public API as clients see it, sorted, so that a diff shows changes and nothing else. */
   readonly publicSdl: string;

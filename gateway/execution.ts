@@ -1,50 +1,45 @@
-import { getStitchedSchemaFromSupergraphSdl } from "@graphql-tools/federation";
-import {
-  type ExecutionRequest,
-  type ExecutionResult,
-  type Executor,
-  isAsyncIterable,
-  type MaybeAsyncIterable,
-} from "@graphql-tools/utils";
-import { GraphQLError, type GraphQLSchema } from "graphql";
+import { type ExecutionResult, GraphQLError } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import { maskError } from "#platform/subgraph.js";
-import { locateErrors } from "./error-paths.js";
+import { createFederation, type Federation } from "./federation/federation.js";
+import { isStream, type SubgraphAnswer, type SubgraphExecutor } from "./federation/subgraph.js";
 import type { SubgraphTarget } from "./reach.js";
 
 /** Told of each error that a client sees masked or as SUBGRAPH_UNAVAILABLE. */
 export type OnSubgraphFailure = (subgraph: string, error: unknown) => void;
 
-/** One executable schema over all subgraphs: queries, mutations and subscriptions. */
-export function buildGatewaySchema<Target extends SubgraphTarget>(
+/** The one graph over all subgraphs, whose every failure has a code. */
+export function buildFederation<Target extends SubgraphTarget>(
   supergraphSdl: string,
   targets: readonly Target[],
   onFailure: OnSubgraphFailure,
-  reach: (target: Target) => Executor,
-): GraphQLSchema {
+  reach: (target: Target) => SubgraphExecutor,
+): Federation {
   const executors = new Map(
     targets.map((target) => [
-      target.name.toLowerCase(),
+      target.name,
       guarded(target.name, reach(target), (error) => onFailure(target.name, error)),
     ]),
   );
-  const schema = getStitchedSchemaFromSupergraphSdl({
+  return createFederation({
     supergraphSdl,
-    batch: true,
-    onSubschemaConfig(config) {
-      const executor = executors.get(config.name.toLowerCase());
-      if (executor === undefined) throw new Error(`the supergraph names a subgraph that is not here: ${config.name}`);
-      config.executor = executor;
+    executorOf(name) {
+      const executor = executors.get(name);
+      if (executor === undefined) throw new Error(`the supergraph names a subgraph that is not here: ${name}`);
+      return executor;
     },
   });
-  return locateErrors(schema);
 }
 
 /**
  * Makes a subgraph's every failure an error with a code at the right path: its own errors are masked before anything is
  * joined with them, and a subgraph that does not answer is SUBGRAPH_UNAVAILABLE while the others' data is delivered.
  */
-export function guarded(name: string, execute: Executor, onFailure: (error: unknown) => void): Executor {
+export function guarded(
+  name: string,
+  execute: SubgraphExecutor,
+  onFailure: (error: unknown) => void,
+): SubgraphExecutor {
   const masked = (result: ExecutionResult): ExecutionResult =>
     result.errors === undefined || result.errors.length === 0
       ? result
@@ -54,10 +49,10 @@ export function guarded(name: string, execute: Executor, onFailure: (error: unkn
     onFailure(error);
     return { errors: [coded(new MetrlyError("SUBGRAPH_UNAVAILABLE", `The service ${name} does not answer`))] };
   };
-  return async (request: ExecutionRequest): Promise<MaybeAsyncIterable<ExecutionResult>> => {
+  return async (request): Promise<SubgraphAnswer> => {
     try {
-      const result: MaybeAsyncIterable<ExecutionResult> = await execute(request);
-      return isAsyncIterable(result) ? guardedStream(result, masked, failed) : masked(result);
+      const result = await execute(request);
+      return isStream(result) ? guardedStream(result, masked, failed) : masked(result);
     } catch (error) {
       return failed(error);
     }

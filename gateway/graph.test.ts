@@ -1,14 +1,21 @@
-import { createDefaultExecutor } from "@graphql-tools/delegate";
-import { graphql } from "graphql";
+import { OperationTypeNode, parse } from "graphql";
 import { describe, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
 import type { Identity } from "#schema/policy.js";
 import { buildTestSubgraphs } from "../tests/gateway/subgraphs.js";
 import { composeSupergraph } from "./composition.js";
-import { buildGatewaySchema, guarded } from "./execution.js";
+import { buildFederation, guarded } from "./execution.js";
+import type { SubgraphRequest } from "./federation/subgraph.js";
 import { graphConformance } from "./graph.conformance.js";
+import { localExecutor } from "./reach.js";
 
 const ADMIN: Identity = { kind: "USER", id: "u", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
+
+const ANYTHING: SubgraphRequest = {
+  operation: { text: "{ a }", document: parse("{ a }"), kind: OperationTypeNode.QUERY },
+  variables: {},
+  context: { identity: ADMIN },
+};
 
 describe("one graph over subgraphs in this process", () => {
   graphConformance({ subgraphs: "local" });
@@ -16,21 +23,23 @@ describe("one graph over subgraphs in this process", () => {
   test("what one operation asks of a subgraph at once goes there in one call", async () => {
     const { all } = await buildTestSubgraphs();
     const calls: string[] = [];
-    const schema = buildGatewaySchema(
+    const { schema, execute } = buildFederation(
       composeSupergraph(all).supergraphSdl,
       all,
       () => undefined,
       (target) => {
-        const execute = createDefaultExecutor(target.schema);
+        const ask = localExecutor(target.schema);
         return (request) => {
           calls.push(target.name);
-          return execute(request);
+          return ask(request);
         };
       },
     );
-    await graphql({
+    await execute({
       schema,
-      source: '{ whoAmI echo(amount: "1") tenants { nodes { name usage invoices { nodes { id } } } } quotaReady }',
+      document: parse(
+        '{ whoAmI echo(amount: "1") tenants { nodes { name usage invoices { nodes { id } } } } quotaReady }',
+      ),
       contextValue: { identity: ADMIN },
     });
     expect(calls.sort()).toEqual(["billing", "quota", "quota", "tenancy"]);
@@ -43,20 +52,20 @@ describe("a subgraph that does not answer", () => {
   test("is SUBGRAPH_UNAVAILABLE at its paths, and the others' data is there", async () => {
     const { all } = await buildTestSubgraphs();
     const failures: string[] = [];
-    const schema = buildGatewaySchema(
+    const { schema, execute } = buildFederation(
       composeSupergraph(all).supergraphSdl,
       all,
       (name) => failures.push(name),
       (target) =>
         target.name === "billing"
-          ? () => {
+          ? async () => {
               throw new Error("connect ECONNREFUSED 10.0.0.3:4000");
             }
-          : createDefaultExecutor(target.schema),
+          : localExecutor(target.schema),
     );
-    const result = await graphql({
+    const result = await execute({
       schema,
-      source: '{ tenant(id: "acme") { name usage invoices { nodes { id } } } billingReady }',
+      document: parse('{ tenant(id: "acme") { name usage invoices { nodes { id } } } billingReady }'),
       contextValue: { identity: ADMIN },
     });
     expect(result.data).toEqual({ tenant: { name: "Acme", usage: 4, invoices: null }, billingReady: null });
@@ -75,11 +84,9 @@ describe("a subgraph that does not answer", () => {
     }
     const stream = await guarded(
       "quota",
-      () => breaking() as AsyncIterable<never>,
+      async () => breaking(),
       (error) => failures.push(error),
-    )({
-      document: { kind: "Document", definitions: [] } as never,
-    });
+    )(ANYTHING);
     const got: unknown[] = [];
     for await (const result of stream as AsyncIterable<unknown>) got.push(result);
     expect(got).toMatchObject([{ data: { n: 1 } }, { errors: [{ extensions: { code: "SUBGRAPH_UNAVAILABLE" } }] }]);
@@ -89,12 +96,12 @@ describe("a subgraph that does not answer", () => {
   test("an error with a meaning keeps it", async () => {
     const busy = guarded(
       "quota",
-      () => {
+      async () => {
         throw new MetrlyError("BUSY", "full");
       },
       () => undefined,
     );
-    expect(await busy({ document: { kind: "Document", definitions: [] } as never })).toMatchObject({
+    expect(await busy(ANYTHING)).toMatchObject({
       errors: [{ message: "full", extensions: { code: "BUSY" } }],
     });
   });

@@ -1,4 +1,10 @@
-import { ApolloServer, type ApolloServerPlugin, type BaseContext, HeaderMap } from "@apollo/server";
+import {
+  ApolloServer,
+  type ApolloServerOptionsWithGateway,
+  type ApolloServerPlugin,
+  type BaseContext,
+  HeaderMap,
+} from "@apollo/server";
 import {
   ApolloServerPluginInlineTraceDisabled,
   ApolloServerPluginLandingPageDisabled,
@@ -13,6 +19,7 @@ import { toMetrlyError } from "#platform/http.js";
 import type { Identity } from "#schema/policy.js";
 import { ANONYMOUS, type Authentication } from "./authentication.js";
 import { graphqlErrorOf, statusOfErrors, toClientError } from "./client-error.js";
+import type { Federation } from "./federation/federation.js";
 import { GRAPH_LIMITS } from "./limits.js";
 import { admitOperation, type GatewayContext } from "./operation.js";
 import type { PersistedOperations } from "./persisted-operations.js";
@@ -20,7 +27,7 @@ import type { PersistedOperations } from "./persisted-operations.js";
 const METHOD_NOT_ALLOWED = 405;
 
 export interface GraphqlHttpOptions {
-  readonly schema: GraphQLSchema;
+  readonly federation: Federation;
   readonly authentication: Authentication;
   /** The only operations that run; undefined: any. */
   readonly persisted?: PersistedOperations | undefined;
@@ -56,9 +63,10 @@ export async function startGraphqlHttp(options: GraphqlHttpOptions): Promise<Gra
   };
 }
 
-function apolloServer({ schema, logger, onBug }: GraphqlHttpOptions): ApolloServer<GatewayContext> {
+function apolloServer({ federation, logger, onBug }: GraphqlHttpOptions): ApolloServer<GatewayContext> {
+  const { schema } = federation;
   return new ApolloServer<GatewayContext>({
-    schema,
+    gateway: asGateway(federation),
     logger,
     introspection: true,
     includeStacktraceInErrorResponses: false,
@@ -76,6 +84,30 @@ function apolloServer({ schema, logger, onBug }: GraphqlHttpOptions): ApolloServ
       honestStatus,
     ],
   });
+}
+
+/** What Apollo Server asks of whoever executes in its place. */
+function asGateway({ schema, execute }: Federation): ApolloServerOptionsWithGateway<GatewayContext>["gateway"] {
+  return {
+    onSchemaLoadOrUpdate(onSchema) {
+      onSchema({ apiSchema: schema, coreSupergraphSdl: "" });
+      return () => undefined;
+    },
+    async load() {
+      return {
+        executor: ({ document, request, context }) =>
+          execute({
+            schema,
+            document,
+            // As it was asked for: Apollo's own is empty when there is no such operation.
+            operationName: request.operationName ?? null,
+            variableValues: request.variables ?? {},
+            contextValue: context,
+          }),
+      };
+    },
+    stop: async () => undefined,
+  };
 }
 
 function admission(schema: GraphQLSchema): ApolloServerPlugin<GatewayContext> {

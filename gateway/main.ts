@@ -3,11 +3,12 @@ import type { Logger } from "pino";
 import type { Clock } from "#kernel/clock.js";
 import type { Config } from "#platform/config.js";
 import type { IdentityTokens } from "#platform/identity.js";
+import type { KeyThrottle } from "#platform/key-throttle.js";
 import type { Room } from "#platform/room.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import { createAuthentication } from "./authentication.js";
 import { composeSupergraph } from "./composition.js";
-import { buildGatewaySchema } from "./execution.js";
+import { buildFederation } from "./execution.js";
 import { registerExplorer } from "./explorer/explorer.js";
 import { createExternalIssuer } from "./external-issuer.js";
 import { startGraphqlHttp } from "./http.js";
@@ -26,6 +27,8 @@ export interface GatewayOptions {
   readonly issuer: TokenIssuer;
   /** Sign who asks, for subgraphs in other processes. */
   readonly identityTokens: IdentityTokens;
+  /** Counts wrong keys on sockets, too; undefined: nobody is refused. */
+  readonly throttle?: KeyThrottle | undefined;
   /** Those with a `url` may be down when this starts and at any time. */
   readonly subgraphs: readonly SubgraphTarget[];
   /** How long to wait for those. */
@@ -38,21 +41,24 @@ export async function startGateway(options: GatewayOptions): Promise<Room> {
   const { supergraphSdl } = composeSupergraph(subgraphs);
   const reach = reachSubgraphs({ ...options, ...options.remote });
   const onFailure = (subgraph: string, error: unknown) => logger.error({ err: error, subgraph }, "a subgraph failed");
-  const schema = buildGatewaySchema(supergraphSdl, subgraphs, onFailure, reach.executorOf);
+  const federation = buildFederation(supergraphSdl, subgraphs, onFailure, reach.executorOf);
   const external = config.oidc && createExternalIssuer({ config: config.oidc, clock });
   const authentication = createAuthentication({ tenancy, issuer, clock, external });
   const file = config.persistedOperationsFile;
   const persisted = file === undefined ? undefined : await readPersistedOperations(file);
   const onBug = (error: unknown) => logger.error({ err: error }, "a GraphQL operation failed");
   const http = await startGraphqlHttp({
-    schema,
+    federation,
     authentication,
     persisted,
     openIntrospection: config.demo,
     logger,
     onBug,
   });
-  const socket = startGraphqlSocket({ schema, sdl: supergraphSdl, persisted, authentication, logger, onBug });
+  const socket = startGraphqlSocket({
+    ...{ federation, sdl: supergraphSdl, persisted, authentication, logger, onBug },
+    throttle: options.throttle,
+  });
   const stopRechecking = tenancy.onChange((change) => {
     if (change.kind === "apiKey") socket.recheck();
   });

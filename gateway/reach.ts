@@ -1,6 +1,7 @@
-import { createDefaultExecutor } from "@graphql-tools/delegate";
-import type { Executor } from "@graphql-tools/utils";
+import { type GraphQLSchema, OperationTypeNode, subscribe } from "graphql";
+import { createGraphqlExecution } from "#platform/graphql-execution.js";
 import type { Subgraph } from "#platform/subgraph.js";
+import type { SubgraphExecutor } from "./federation/subgraph.js";
 import { openRemoteSubgraph, type RemoteOptions, type RemoteTarget } from "./remote-subgraph.js";
 
 /** A subgraph and how it is reached: executed in this process, or asked at a URL. */
@@ -8,7 +9,7 @@ export type SubgraphTarget = Subgraph | RemoteTarget;
 
 /** The way to every subgraph. */
 export interface Reach {
-  executorOf(target: SubgraphTarget): Executor;
+  executorOf(target: SubgraphTarget): SubgraphExecutor;
   /** Closes connections; what is still asked then fails. */
   stop(): Promise<void>;
 }
@@ -18,7 +19,7 @@ export function reachSubgraphs(options: RemoteOptions): Reach {
   const closers: (() => Promise<void>)[] = [];
   return {
     executorOf(target) {
-      if ("schema" in target) return createDefaultExecutor(target.schema);
+      if ("schema" in target) return localExecutor(target.schema);
       const remote = openRemoteSubgraph(target, options);
       closers.push(() => remote.stop());
       return remote.execute;
@@ -27,4 +28,13 @@ export function reachSubgraphs(options: RemoteOptions): Reach {
       await Promise.all(closers.map((close) => close()));
     },
   };
+}
+
+/** In this process. */
+export function localExecutor(schema: GraphQLSchema): SubgraphExecutor {
+  const execute = createGraphqlExecution(schema);
+  return async ({ operation: { document, kind }, variables, context }) =>
+    kind === OperationTypeNode.SUBSCRIPTION
+      ? subscribe({ schema, document, variableValues: variables, contextValue: context })
+      : execute({ document, variables, context });
 }

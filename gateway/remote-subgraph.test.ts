@@ -1,5 +1,4 @@
-import { isAsyncIterable } from "@graphql-tools/utils";
-import { parse } from "graphql";
+import { getOperationAST, OperationTypeNode, parse } from "graphql";
 import { pino } from "pino";
 import { afterEach, expect, test } from "vitest";
 import { systemClock } from "#platform/clock.js";
@@ -9,6 +8,7 @@ import { startSubgraphProcess } from "../tests/gateway/subgraph-process.js";
 import { buildTestSubgraphs } from "../tests/gateway/subgraphs.js";
 import { type GatewayWorld, type GatewayWorldOptions, startGatewayWorld } from "../tests/gateway/world.js";
 import { waitFor } from "../tests/servers/servers.js";
+import { isStream } from "./federation/subgraph.js";
 import { openRemoteSubgraph } from "./remote-subgraph.js";
 
 const worlds: GatewayWorld[] = [];
@@ -225,7 +225,11 @@ async function startQuota(timeoutMs?: number) {
     alerts,
     logged,
     process,
-    execute: async (document: string) => remote.execute({ document: parse(document), context: { identity } }),
+    execute(text: string) {
+      const document = parse(text);
+      const kind = getOperationAST(document)?.operation ?? OperationTypeNode.QUERY;
+      return remote.execute({ operation: { text, document, kind }, variables: {}, context: { identity } });
+    },
     async stop() {
       await remote.stop();
       await process.kill();
@@ -237,7 +241,7 @@ test("a slow reader holds a bounded part, and misses nothing", async () => {
   const { alerts, execute, stop } = await startQuota();
   try {
     const stream = await execute('subscription { quotaAlerts(tenantId: "acme", after: "0") { used } }');
-    if (!isAsyncIterable(stream)) throw new Error("not a stream");
+    if (!isStream(stream)) throw new Error("not a stream");
     await waitFor(() => alerts.openCount === 1, { what: "the source" });
     for (let used = 1; used <= 2_500; used += 1) alerts.publish({ tenantId: "acme", used });
     await waitFor(() => alerts.openCount === 0, { what: "the source to be left" });

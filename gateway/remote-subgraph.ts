@@ -1,10 +1,9 @@
-import { type ExecutionRequest, type Executor, getOperationASTFromRequest } from "@graphql-tools/utils";
-import { OperationTypeNode, print } from "graphql";
+import { OperationTypeNode } from "graphql";
 import type { Logger } from "pino";
 import { MetrlyError } from "#kernel/errors.js";
 import type { IdentityTokens } from "#platform/identity.js";
 import type { SubgraphSdl } from "./composition.js";
-import type { GatewayContext } from "./operation.js";
+import type { SubgraphExecutor, SubgraphRequest } from "./federation/subgraph.js";
 import { openRemoteHttp } from "./remote-http.js";
 import { openRemoteSocket, reasonText } from "./remote-socket.js";
 import { prepareSubscription, resumableFields } from "./resumable.js";
@@ -25,7 +24,7 @@ export interface RemoteOptions {
 }
 
 export interface RemoteSubgraph {
-  readonly execute: Executor;
+  readonly execute: SubgraphExecutor;
   stop(): Promise<void>;
 }
 
@@ -42,28 +41,24 @@ export function openRemoteSubgraph(target: RemoteTarget, options: RemoteOptions)
   const socket = openRemoteSocket(target.url);
   const fields = resumableFields(target.sdl);
   const unavailable = failureReport(target.name, options.logger);
-  const sign = (request: ExecutionRequest) => {
-    const { identity }: GatewayContext = request.context;
-    return identityTokens.sign(identity, target.name);
-  };
+  const sign = ({ context }: SubgraphRequest) => identityTokens.sign(context.identity, target.name);
 
-  async function ask(request: ExecutionRequest, operation: OperationTypeNode) {
-    const { document, variables, operationName, signal } = request;
+  async function ask(request: SubgraphRequest) {
+    const { operation, variables } = request;
     try {
       return await http.ask({
-        body: JSON.stringify({ query: print(document), variables, operationName }),
+        body: JSON.stringify({ query: operation.text, variables }),
         identityToken: await sign(request),
-        repeatable: operation === OperationTypeNode.QUERY,
-        signal,
+        repeatable: operation.kind === OperationTypeNode.QUERY,
       });
     } catch (error) {
       throw unavailable(error);
     }
   }
 
-  const follow = (request: ExecutionRequest) =>
+  const follow = (request: SubgraphRequest) =>
     resumingStream({
-      subscription: prepareSubscription(request.document, request.variables ?? {}, fields),
+      subscription: prepareSubscription(request.operation.document, request.variables, fields),
       socket,
       giveUpMs: options.giveUpMs ?? GIVE_UP_MS,
       signIdentity: () => sign(request),
@@ -71,10 +66,8 @@ export function openRemoteSubgraph(target: RemoteTarget, options: RemoteOptions)
     });
 
   return {
-    execute(request: ExecutionRequest) {
-      const { operation } = getOperationASTFromRequest(request);
-      return operation === OperationTypeNode.SUBSCRIPTION ? follow(request) : ask(request, operation);
-    },
+    execute: async (request) =>
+      request.operation.kind === OperationTypeNode.SUBSCRIPTION ? follow(request) : ask(request),
     async stop() {
       socket.stop();
       await http.stop();

@@ -1,5 +1,4 @@
-import type { ExecutionResult } from "@graphql-tools/utils";
-import type { GraphQLError } from "graphql";
+import type { ExecutionResult, GraphQLError } from "graphql";
 import type { MetrlyError } from "#kernel/errors.js";
 import { graphqlErrorOf } from "./client-error.js";
 import { parseAnswer, parseErrors } from "./remote-answer.js";

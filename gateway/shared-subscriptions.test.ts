@@ -1,5 +1,5 @@
-import type { ExecutionResult } from "@graphql-tools/utils";
 import fc from "fast-check";
+import type { ExecutionResult } from "graphql";
 import { type ExecutionArgs, GraphQLError, parse, print } from "graphql";
 import { expect, test } from "vitest";
 import { eventSource } from "../tests/gateway/event-source.js";

@@ -1,5 +1,5 @@
-import { type ExecutionResult, isAsyncIterable } from "@graphql-tools/utils";
-import { type ExecutionArgs, print, subscribe } from "graphql";
+import { type ExecutionArgs, type ExecutionResult, print } from "graphql";
+import { isStream } from "./federation/subgraph.js";
 import type { GatewayContext } from "./operation.js";
 import { type PreparedSubscription, prepareSubscription, type ResumableFields, SHARED_NAMES } from "./resumable.js";
 
@@ -25,8 +25,8 @@ export interface SharedSubscriptionsOptions {
   readonly fields: ResumableFields;
   /** The JSON of a result as clients see it. */
   encode(result: ExecutionResult): Buffer;
-  /** graphql-js' own by default. */
-  readonly subscribe?: typeof subscribe;
+  /** As graphql-js' `subscribe`. */
+  readonly subscribe: (args: ExecutionArgs) => Promise<Answer>;
 }
 
 type Results = AsyncIterable<ExecutionResult>;
@@ -67,8 +67,7 @@ interface Follower {
  */
 export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
   const groups = new Map<string, Group>();
-  const execute = options.subscribe ?? subscribe;
-  const run = async (args: ExecutionArgs): Promise<Answer> => execute(args);
+  const run = options.subscribe;
 
   function encoded(prepared: PreparedSubscription, result: ExecutionResult): { payload: Buffer; cursor: unknown } {
     const { data } = result;
@@ -114,7 +113,7 @@ export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
     group.stream = stream;
     stream.started.then(
       (answer) => {
-        if (!isAsyncIterable<ExecutionResult>(answer)) return stream.stop();
+        if (!isStream(answer)) return stream.stop();
         leave = pump(
           answer,
           (result) => {
@@ -165,7 +164,7 @@ export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
     if (fromNow || group.followers.size > 1) {
       const stream = group.stream ?? startStream(group, follower.args);
       const answer = await stream.started;
-      if (!isAsyncIterable<ExecutionResult>(answer)) return answer;
+      if (!isStream(answer)) return answer;
       if (fromNow) {
         stream.members.add(follower);
         return undefined;
@@ -179,7 +178,7 @@ export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
       document: prepared.document,
       variableValues: prepared.variables(follower.position),
     });
-    if (!isAsyncIterable<ExecutionResult>(own)) return own;
+    if (!isStream(own)) return own;
     // Gone, or joined, while its own execution was started.
     if (!group.followers.has(follower) || group.stream?.members.has(follower)) {
       void own[Symbol.asyncIterator]().return?.();

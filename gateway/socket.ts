@@ -16,8 +16,10 @@ import type { Logger } from "pino";
 import type { WebSocket } from "ws";
 import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
 import { serveGraphqlSocket } from "#platform/graphql-socket.js";
+import type { KeyThrottle } from "#platform/key-throttle.js";
 import type { Authentication, Session } from "./authentication.js";
 import { graphqlErrorOf, toClientError } from "./client-error.js";
+import type { Federation } from "./federation/federation.js";
 import { GRAPH_LIMITS } from "./limits.js";
 import { admitOperation, type GatewayContext } from "./operation.js";
 import type { OperationRequest, PersistedOperations } from "./persisted-operations.js";
@@ -33,12 +35,13 @@ const EXPIRY_CHECK_MS = 5_000;
 const TRY_AGAIN_LATER = 1013;
 
 export interface GraphqlSocketOptions {
-  readonly schema: GraphQLSchema;
-  /** The schema's text: which subscriptions can be shared and resumed. */
+  readonly federation: Federation;
+  /** The supergraph's text: which subscriptions can be shared and resumed. */
   readonly sdl: string;
   /** The only operations that run; undefined: any. */
   readonly persisted?: PersistedOperations | undefined;
   readonly authentication: Authentication;
+  readonly throttle?: KeyThrottle | undefined;
   readonly logger: Logger;
   readonly onBug: (error: unknown) => void;
 }
@@ -78,22 +81,27 @@ export function startGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocket
 }
 
 function serverOptions(
-  { schema, sdl, persisted, authentication, onBug }: GraphqlSocketOptions,
+  { federation, sdl, persisted, authentication, throttle, onBug }: GraphqlSocketOptions,
   sessions: Map<WebSocket, Session>,
 ): ServerOptions<ConnectionParams, Extra> {
   const clean = (errors: readonly GraphQLError[]) => errors.map((error) => toClientError(error, onBug).toJSON());
   const shared = createSharedSubscriptions({
     fields: resumableFields(sdl),
+    subscribe: federation.subscribe,
     encode: ({ data, errors, extensions }) =>
       Buffer.from(JSON.stringify({ data, ...(errors !== undefined && { errors: clean(errors) }), extensions })),
   });
   return {
+    execute: (args) => federation.execute(args),
     subscribe: (args) => shared.subscribe(args),
     onOperation({ extra: { socket } }, id, _, __, result) {
       if (isSharedOperation(result)) result.attach(outletOf(socket, id));
     },
-    async onConnect({ connectionParams, extra: { socket } }) {
-      const session = await sessionOf(authentication, socket, connectionParams?.authorization);
+    async onConnect({ connectionParams, extra: { socket, request } }) {
+      const { authorization } = connectionParams ?? {};
+      const shown = typeof authorization === "string" ? authorization : undefined;
+      const judge = judgeFor(authentication, throttle, request.socket.remoteAddress);
+      const session = await sessionOf(judge, socket, shown);
       if (session === undefined) return false;
       if (socket.readyState === socket.OPEN) sessions.set(socket, session);
       return true;
@@ -103,7 +111,7 @@ function serverOptions(
       if (session === undefined || !closeUnlessValid(socket, session)) return [unauthenticated()];
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
       // A context of its own for each operation: it is also the key of the batching of its calls.
-      return prepare(schema, persisted, payload, { identity: session.identity }, onBug);
+      return prepare(federation.schema, persisted, payload, { identity: session.identity }, onBug);
     },
     onNext(_, __, ___, ____, { data, errors, extensions }) {
       if (errors === undefined) return undefined;
@@ -154,14 +162,24 @@ const unauthenticated = () => graphqlErrorOf(new MetrlyError("UNAUTHENTICATED", 
 const tooManyOperations = () =>
   graphqlErrorOf(new MetrlyError("TOO_COMPLEX", `At most ${MAX_OPERATIONS_PER_SOCKET} operations run on one socket`));
 
+type Judge = (authorization: string | undefined) => Promise<Session>;
+
+function judgeFor(authentication: Authentication, throttle: KeyThrottle | undefined, address?: string): Judge {
+  return async (authorization) => {
+    throttle?.assertMayTry(address, authorization);
+    try {
+      return await authentication.authenticate(authorization);
+    } catch (error) {
+      if (error instanceof MetrlyError && error.code === "UNAUTHENTICATED") throttle?.noteWrongKey(address);
+      throw error;
+    }
+  };
+}
+
 /** Undefined: not let in, and the socket is closing with the reason. */
-async function sessionOf(
-  auth: Authentication,
-  socket: WebSocket,
-  authorization: unknown,
-): Promise<Session | undefined> {
+async function sessionOf(judge: Judge, socket: WebSocket, authorization?: string): Promise<Session | undefined> {
   try {
-    return await auth.authenticate(typeof authorization === "string" ? authorization : undefined);
+    return await judge(authorization);
   } catch (error) {
     if (!(error instanceof MetrlyError)) throw error;
     closeWith(socket, error);
@@ -181,7 +199,8 @@ function closeUnlessValid(socket: WebSocket, session: Session): boolean {
 }
 
 function closeWith(socket: WebSocket, error: MetrlyError): void {
-  socket.close(error.code === "UNAVAILABLE" ? TRY_AGAIN_LATER : CloseCode.Unauthorized, error.code);
+  const passes = error.code === "UNAVAILABLE" || error.code === "TOO_MANY_ATTEMPTS";
+  socket.close(passes ? TRY_AGAIN_LATER : CloseCode.Unauthorized, error.code);
 }
 
 interface SubscribePayload extends OperationRequest {

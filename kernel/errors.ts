@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   UNSUPPORTED_MEDIA_TYPE: { status: 415, meaning: "The content type or encoding is not one of those accepted" },
   QUOTA_EXCEEDED: { status: 429, meaning: "A hard limit denies this" },
   TENANT_OVER_SHARE: { status: 429, meaning: "The tenant uses more than its share of a busy queue" },
+  TOO_MANY_ATTEMPTS: { status: 429, meaning: "Too many wrong API keys came from this address" },
   TOO_COMPLEX: { status: 400, meaning: "The GraphQL operation is over a depth, cost, alias or token limit" },
   GRAPHQL_PARSE_FAILED: { status: 400, meaning: "The GraphQL document is not well formed" },
   GRAPHQL_VALIDATION_FAILED: { status: 400, meaning: "The GraphQL document does not fit the schema" },

@@ -7,6 +7,7 @@ import Fastify, {
   LogController,
 } from "fastify";
 import { ERROR_CODES, type ErrorCode, MetrlyError } from "#kernel/errors.js";
+import { type KeyThrottle, throttledResponse } from "./key-throttle.js";
 
 /** The JSON of RFC 9457 `application/problem+json`, with the closed list's `code`. */
 export interface Problem {
@@ -32,10 +33,11 @@ export function problemOf(error: MetrlyError): Problem {
 const RETRY_AFTER_SECONDS = 1;
 
 export function problemHeaders(error: MetrlyError): Readonly<Record<string, string>> {
-  const mayComeAgain = error.status === 503 || error.code === "TENANT_OVER_SHARE";
+  const mayComeAgain = error.status === 503 || error.code === "TENANT_OVER_SHARE" || error.code === "TOO_MANY_ATTEMPTS";
+  const { retryAfterSeconds = RETRY_AFTER_SECONDS } = error.extensions;
   return {
     "content-type": "application/problem+json",
-    ...(mayComeAgain && { "retry-after": String(RETRY_AFTER_SECONDS) }),
+    ...(mayComeAgain && { "retry-after": String(retryAfterSeconds) }),
     ...(error.status === 401 && { "www-authenticate": "Bearer" }),
   };
 }
@@ -64,8 +66,11 @@ declare module "fastify" {
   }
 }
 
-/** An HTTP server whose every error is a problem document and whose bugs are logged and masked. */
-export function createHttpServer(logger: FastifyBaseLogger): FastifyInstance {
+/**
+ * An HTTP server whose every error is a problem document and whose bugs are logged and masked. `throttle` judges requests on
+ * every path, before anything else does.
+ */
+export function createHttpServer(logger: FastifyBaseLogger, throttle?: KeyThrottle): FastifyInstance {
   const direct = new Map<string, DirectHandler>();
   const app = Fastify({
     loggerInstance: logger,
@@ -73,9 +78,15 @@ export function createHttpServer(logger: FastifyBaseLogger): FastifyInstance {
     bodyLimit: 1_048_576,
     forceCloseConnections: "idle",
     serverFactory(handler) {
-      return createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) =>
-        (direct.get(`${request.method} ${request.url}`) ?? handler)(request, response),
-      );
+      const options = { keepAliveTimeout: KEEP_ALIVE_MS };
+      const answer: DirectHandler = (request, response) =>
+        (direct.get(`${request.method} ${request.url}`) ?? handler)(request, response);
+      if (throttle === undefined) return createServer(options, answer);
+      return createServer({ ...options, ServerResponse: throttledResponse(throttle) }, (request, response) => {
+        const refusal = refusalOf(throttle, request);
+        if (refusal === undefined) return answer(request, response);
+        response.writeHead(refusal.status, problemHeaders(refusal)).end(JSON.stringify(problemOf(refusal)));
+      });
     },
   });
   app.decorate("directly", (method, url, handler) => {
@@ -110,6 +121,16 @@ export function createHttpServer(logger: FastifyBaseLogger): FastifyInstance {
     );
   });
   return app;
+}
+
+function refusalOf(throttle: KeyThrottle, { headers, socket }: IncomingMessage): MetrlyError | undefined {
+  try {
+    throttle.assertMayTry(socket.remoteAddress, headers.authorization);
+    return undefined;
+  } catch (error) {
+    if (error instanceof MetrlyError) return error;
+    throw error;
+  }
 }
 
 /** Longer than a proxy keeps its side: it must not send into a connection that is being closed. */

@@ -1,5 +1,6 @@
 import { createSecretKey } from "node:crypto";
 import { jwtVerify, SignJWT } from "jose";
+import { LRUCache } from "lru-cache";
 import { MetrlyError } from "#kernel/errors.js";
 import { type Identity, parseIdentity } from "#schema/policy.js";
 
@@ -11,31 +12,61 @@ export interface IdentityTokens {
 }
 
 const ISSUER = "metrly-internal";
-const LIFETIME = "60s";
+const LIFETIME_SECONDS = 60;
+/** Signing costs more than most of what is asked: the same for the same receiver is signed anew this often. */
+const SIGNED_FOR_MS = 15_000;
+/** Bounds what is remembered, on either side. */
+const MAX_KEPT = 1_000;
+
+interface Verified {
+  readonly identity: Identity;
+  readonly expiresAtMs: number;
+}
 
 export function createIdentityTokens(secret: string): IdentityTokens {
   const key = createSecretKey(Buffer.from(secret, "utf8"));
+  const signed = new LRUCache<string, Promise<string>>({ max: MAX_KEPT, ttl: SIGNED_FOR_MS });
+  const verified = new LRUCache<string, Verified>({ max: MAX_KEPT });
+
+  const signAnew = (identity: Identity, audience: string): Promise<string> =>
+    new SignJWT({ identity })
+      .setProtectedHeader({ alg: "HS256" })
+      .setIssuer(ISSUER)
+      .setAudience(audience)
+      .setIssuedAt()
+      .setExpirationTime(`${LIFETIME_SECONDS}s`)
+      .sign(key);
+
+  async function verifyAnew(token: string, audience: string): Promise<Verified> {
+    try {
+      const { payload } = await jwtVerify(token, key, { issuer: ISSUER, audience, algorithms: ["HS256"] });
+      return { identity: parseIdentity(payload.identity), expiresAtMs: (payload.exp ?? 0) * 1_000 };
+    } catch (error) {
+      throw new MetrlyError(
+        "UNAUTHENTICATED",
+        `The internal identity was refused: ${error instanceof Error ? error.message : error}`,
+      );
+    }
+  }
+
   return {
-    sign: (identity, audience) =>
-      new SignJWT({ identity })
-        .setProtectedHeader({ alg: "HS256" })
-        .setIssuer(ISSUER)
-        .setAudience(audience)
-        .setIssuedAt()
-        .setExpirationTime(LIFETIME)
-        .sign(key),
+    sign(identity, audience) {
+      const whom = JSON.stringify([audience, identity]);
+      const known = signed.get(whom);
+      if (known !== undefined) return known;
+      const token = signAnew(identity, audience);
+      signed.set(whom, token);
+      return token;
+    },
     async verify(token, audience) {
       if (token === undefined || token === "")
         throw new MetrlyError("UNAUTHENTICATED", "No internal identity was sent");
-      try {
-        const { payload } = await jwtVerify(token, key, { issuer: ISSUER, audience, algorithms: ["HS256"] });
-        return parseIdentity(payload.identity);
-      } catch (error) {
-        throw new MetrlyError(
-          "UNAUTHENTICATED",
-          `The internal identity was refused: ${error instanceof Error ? error.message : error}`,
-        );
-      }
+      const which = `${audience} ${token}`;
+      const known = verified.get(which);
+      if (known !== undefined && Date.now() < known.expiresAtMs) return known.identity;
+      const judged = await verifyAnew(token, audience);
+      verified.set(which, judged);
+      return judged.identity;
     },
   };
 }

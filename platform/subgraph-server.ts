@@ -5,7 +5,6 @@ import {
   type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
-  execute,
   GraphQLError,
   type GraphQLFormattedError,
   getOperationAST,
@@ -18,6 +17,7 @@ import type { Logger } from "pino";
 import { isErrorCode, MetrlyError } from "#kernel/errors.js";
 import type { Identity } from "#schema/policy.js";
 import { createGraphqlDocuments, type GraphqlDocuments } from "./graphql-documents.js";
+import { createGraphqlExecution, type GraphqlExecution } from "./graphql-execution.js";
 import { serveGraphqlSocket } from "./graphql-socket.js";
 import type { IdentityTokens } from "./identity.js";
 import { IDENTITY_HEADER } from "./internal-api.js";
@@ -48,7 +48,12 @@ export function registerSubgraphServer(
   app: FastifyInstance,
   options: SubgraphServerOptions,
 ): { stop(): Promise<void> } {
-  const operations: Operations = { ...options, documents: createGraphqlDocuments(options.subgraph.schema) };
+  const { schema } = options.subgraph;
+  const operations: Operations = {
+    ...options,
+    documents: createGraphqlDocuments(schema),
+    execute: createGraphqlExecution(schema),
+  };
   app.register(async (scope) => routes(scope, operations));
   const socket = serveGraphqlSocket({
     path: SUBGRAPH_PATH,
@@ -67,6 +72,7 @@ export function registerSubgraphServer(
 
 interface Operations extends SubgraphServerOptions {
   readonly documents: GraphqlDocuments;
+  readonly execute: GraphqlExecution;
 }
 
 const Request = Type.Object({
@@ -90,7 +96,12 @@ function routes(app: FastifyInstance, operations: Operations): void {
       const args = prepare(operations, request.body, identity);
       if (operationOf(args.document, args.operationName).operation === OperationTypeNode.SUBSCRIPTION)
         throw new MetrlyError("INVALID", "Subscriptions need the WebSocket");
-      const { data, errors } = await execute(args);
+      const { data, errors } = await operations.execute({
+        document: args.document,
+        operationName: args.operationName,
+        variables: args.variableValues ?? {},
+        context: args.contextValue,
+      });
       const body: ExecutionResult | object =
         errors === undefined ? { data } : { data, errors: clean(errors, operations) };
       return reply.type("application/json; charset=utf-8").send(JSON.stringify(body));

@@ -7,7 +7,7 @@ import { WebSocketServer } from "ws";
 import { createIdentityTokens } from "#platform/identity.js";
 import type { Identity } from "#schema/policy.js";
 import { composeSupergraph } from "../../gateway/composition.js";
-import { buildGatewaySchema } from "../../gateway/execution.js";
+import { buildFederation } from "../../gateway/execution.js";
 import { reachSubgraphs } from "../../gateway/reach.js";
 import { startGraphqlSocket } from "../../gateway/socket.js";
 import { buildTestSubgraphs } from "../../tests/gateway/subgraphs.js";
@@ -19,7 +19,7 @@ const logger = pino({ level: "silent" });
 const { all, alerts } = await buildTestSubgraphs();
 const { supergraphSdl } = composeSupergraph(all);
 const reach = reachSubgraphs({ identityTokens: createIdentityTokens("0".repeat(32)), logger });
-const schema = buildGatewaySchema(supergraphSdl, all, () => undefined, reach.executorOf);
+const federation = buildFederation(supergraphSdl, all, () => undefined, reach.executorOf);
 const identity: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
 const http = createServer();
 
@@ -27,8 +27,13 @@ function listenAsTheyCome(): void {
   const server = new WebSocketServer({ server: http, path: "/graphql" });
   useServer(
     {
-      schema,
-      onSubscribe: (_, __, payload) => ({ schema, document: parse(payload.query), contextValue: { identity } }),
+      execute: federation.execute,
+      subscribe: federation.subscribe,
+      onSubscribe: (_, __, payload) => ({
+        schema: federation.schema,
+        document: parse(payload.query),
+        contextValue: { identity },
+      }),
     },
     server,
   );
@@ -38,7 +43,7 @@ if (kind === "graphql-ws") listenAsTheyCome();
 else {
   const session = { identity, assertValid: () => undefined };
   const socket = startGraphqlSocket({
-    ...{ schema, sdl: supergraphSdl, logger, onBug: console.error },
+    ...{ federation, sdl: supergraphSdl, logger, onBug: console.error },
     authentication: { authenticate: async () => session },
   });
   http.on("upgrade", socket.handleUpgrade);

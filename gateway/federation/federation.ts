@@ -1,0 +1,189 @@
+import { QueryPlanner } from "@graphql-hive/router-query-planner";
+import {
+  buildASTSchema,
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  GraphQLError,
+  type GraphQLSchema,
+  getVariableValues,
+  Kind,
+  parse,
+  visit,
+} from "graphql";
+import { MetrlyError } from "#kernel/errors.js";
+import { graphqlErrorOf } from "../client-error.js";
+import type { GatewayContext } from "../operation.js";
+import { completed, type Shape, type ShapeOptions, shapeOf, Unusual } from "./answer.js";
+import { type Data, typeTestOf } from "./data.js";
+import { inAnswer, isExplained } from "./error-places.js";
+import { createPlans, type Plan } from "./plans.js";
+import { type Run, type Step, stepOf, subgraphOperationOf, takesRootAnswer, variablesFor } from "./steps.js";
+import { isStream, type SubgraphExecutor } from "./subgraph.js";
+
+/** The one graph over all subgraphs. */
+export interface Federation {
+  /** The public API. It has no resolvers: what validates and measures operations needs none. */
+  readonly schema: GraphQLSchema;
+  /** Queries and mutations. Takes what graphql-js' `execute` does, with a validated document. */
+  execute(args: ExecutionArgs): Promise<ExecutionResult>;
+  /** As graphql-js' `subscribe`. */
+  subscribe(args: ExecutionArgs): Promise<ExecutionResult | AsyncIterableIterator<ExecutionResult>>;
+}
+
+export interface FederationOptions {
+  readonly supergraphSdl: string;
+  /** By the names of the supergraph. An executor never throws: what fails is in its answer. */
+  readonly executorOf: (subgraph: string) => SubgraphExecutor;
+}
+
+/** Bounds what different values of `@skip` and `@include` make of one operation. */
+const MAX_SHAPES = 32;
+/** graphql-js' own bound. */
+const MAX_VARIABLE_ERRORS = 50;
+
+interface Executable extends Plan {
+  readonly shapes: Map<string, Shape>;
+  readonly shaping: ShapeOptions;
+  readonly step: Step | undefined;
+  readonly follow: Follow | undefined;
+}
+
+type Follow = (variables: Readonly<Data>, context: GatewayContext) => ReturnType<SubgraphExecutor>;
+
+/**
+ * Plans each operation once (Hive's planner), asks every subgraph once per step for all entities of that step, and shapes the
+ * answer. What differs from a plain answer, nulls that rise and introspection, is left to graphql-js.
+ */
+export function createFederation({ supergraphSdl, executorOf }: FederationOptions): Federation {
+  const planner = new QueryPlanner(supergraphSdl);
+  const schema = publicSchema(planner.consumerSchema);
+  const is = typeTestOf(schema);
+  const options = { executorOf, is };
+  const plans = createPlans(planner, schema, (document, plan): Executable => {
+    const { operation, fragments, node } = plan;
+    const shaping = { schema, document, operation, fragments };
+    return {
+      ...plan,
+      shaping,
+      shapes: new Map(),
+      step: node && stepOf(node, options),
+      follow: plan.source && followOf(plan.source),
+    };
+  });
+
+  function followOf(source: NonNullable<Plan["source"]>): Follow {
+    const ask = executorOf(source.serviceName);
+    const operation = subgraphOperationOf(source);
+    return (variables, context) =>
+      ask({ operation, variables: variablesFor(source.variableUsages, variables), context });
+  }
+
+  function coerced({ operation }: Executable, { variableValues }: ExecutionArgs) {
+    const given = variableValues ?? {};
+    return getVariableValues(schema, operation.variableDefinitions ?? [], given, { maxErrors: MAX_VARIABLE_ERRORS });
+  }
+
+  const executableOf = ({ document, operationName }: ExecutionArgs) => plans.get(document, operationName ?? undefined);
+
+  async function finished(executable: Executable, run: Run, args: ExecutionArgs): Promise<ExecutionResult> {
+    await executable.step?.(run);
+    const { shaping, introspects } = executable;
+    const result = introspects ? undefined : shaped(executable, run);
+    const { data, errors } = result ?? (await completed(shaping, args.variableValues ?? {}, run.data));
+    const own = inAnswer(run.errors, data, shaping);
+    const risen = (errors ?? []).filter((error) => !isExplained(error, own, run.lost));
+    const all = [...own, ...risen];
+    return { ...(data !== undefined && { data }), ...(all.length > 0 && { errors: all }) };
+  }
+
+  /** What is wrong with the question itself is an answer, too. */
+  async function answering<Answer>(work: () => Promise<Answer>): Promise<Answer | ExecutionResult> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof MetrlyError) return { errors: [graphqlErrorOf(error)] };
+      throw error;
+    }
+  }
+
+  return {
+    schema,
+    execute: (args) =>
+      answering(async () => {
+        const executable = await executableOf(args);
+        const { coerced: variables, errors } = coerced(executable, args);
+        if (errors !== undefined) return { errors };
+        return finished(executable, { variables, context: contextOf(args), data: {}, errors: [], lost: [] }, args);
+      }),
+    subscribe: (args) =>
+      answering(async () => {
+        const executable = await executableOf(args);
+        const { coerced: variables, errors } = coerced(executable, args);
+        if (errors !== undefined) return { errors };
+        const { source, follow } = executable;
+        if (source === undefined || follow === undefined)
+          return { errors: [new GraphQLError("The operation is not a subscription")] };
+        const take = takesRootAnswer(source, subgraphOperationOf(source), options);
+        const context = contextOf(args);
+        const result = (answer: ExecutionResult) => {
+          const run: Run = { variables, context, data: {}, errors: [], lost: [] };
+          take(run, answer);
+          return finished(executable, run, args);
+        };
+        const answer = await follow(variables, context);
+        if (isStream(answer)) return mapped(answer, result);
+        // It did not begin: an answer without data.
+        return { errors: (await result(answer)).errors ?? [] };
+      }),
+  };
+}
+
+const contextOf = ({ contextValue }: ExecutionArgs): GatewayContext => contextValue as GatewayContext;
+
+/** Undefined: not a plain answer. */
+function shaped(executable: Executable, { data, variables }: Run): { data: Data; errors?: undefined } | undefined {
+  const { shapes, conditions, shaping } = executable;
+  const key = conditions.map((name) => String(variables[name])).join();
+  const known = shapes.get(key);
+  const shape = known ?? shapeOf(shaping, variables);
+  if (known === undefined && shapes.size < MAX_SHAPES) shapes.set(key, shape);
+  try {
+    return { data: shape(data) };
+  } catch (error) {
+    if (error instanceof Unusual) return undefined;
+    throw error;
+  }
+}
+
+/** One after the other: a subscription's results keep their order. Leaving closes the source at once, also while it waits. */
+function mapped(
+  source: AsyncIterable<ExecutionResult>,
+  map: (result: ExecutionResult) => Promise<ExecutionResult>,
+): AsyncIterableIterator<ExecutionResult> {
+  const iterator = source[Symbol.asyncIterator]();
+  return {
+    async next() {
+      const step = await iterator.next();
+      return step.done ? { done: true, value: undefined } : { done: false, value: await map(step.value) };
+    },
+    async return() {
+      await iterator.return?.();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+/** The planner's words for it still name the supergraph's own types. */
+function publicSchema(sdl: string): GraphQLSchema {
+  const document: DocumentNode = visit(parse(sdl), {
+    enter(node) {
+      const named = "name" in node && node.kind.endsWith("Definition") ? node.name : undefined;
+      return named?.kind === Kind.NAME && /^(__|join__|link__)/.test(named.value) ? null : undefined;
+    },
+  });
+  return buildASTSchema(document, { assumeValidSDL: true });
+}

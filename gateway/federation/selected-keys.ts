@@ -1,0 +1,50 @@
+import { type DocumentNode, type FragmentDefinitionNode, Kind, type SelectionSetNode } from "graphql";
+import type { TypeTest } from "./data.js";
+
+/** Which keys a subgraph's answer has: where the nulls are when it does not come. */
+export interface SelectedKeys {
+  /** Of the whole answer. */
+  readonly root: readonly string[];
+  /** Of an entity of this type, below the root key. */
+  below(rootKey: string, typename: unknown): readonly string[];
+}
+
+export function selectedKeysOf(document: DocumentNode, is: TypeTest): SelectedKeys {
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  let root: SelectionSetNode | undefined;
+  for (const definition of document.definitions) {
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
+    else if (definition.kind === Kind.OPERATION_DEFINITION) root = definition.selectionSet;
+  }
+  const fields = [...fieldsOf(root, fragments, () => true)];
+  return {
+    root: [...new Set(fields.map(({ key }) => key))],
+    below(rootKey, typename) {
+      const sets = fields.filter(({ key }) => key === rootKey);
+      const isMet = (condition: string) => is(typename, condition);
+      return [...new Set(sets.flatMap(({ set }) => [...fieldsOf(set, fragments, isMet)].map(({ key }) => key)))];
+    },
+  };
+}
+
+interface SelectedField {
+  readonly key: string;
+  readonly set: SelectionSetNode | undefined;
+}
+
+function* fieldsOf(
+  set: SelectionSetNode | undefined,
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+  isMet: (typeCondition: string) => boolean,
+): Generator<SelectedField> {
+  for (const selection of set?.selections ?? []) {
+    if (selection.kind === Kind.FIELD) {
+      const key = (selection.alias ?? selection.name).value;
+      if (!key.startsWith("__")) yield { key, set: selection.selectionSet };
+      continue;
+    }
+    const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);
+    const condition = fragment?.typeCondition?.name.value;
+    if (condition === undefined || isMet(condition)) yield* fieldsOf(fragment?.selectionSet, fragments, isMet);
+  }
+}

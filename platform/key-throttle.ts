@@ -1,0 +1,78 @@
+import { type IncomingMessage, ServerResponse } from "node:http";
+import ipaddr from "ipaddr.js";
+import { LRUCache } from "lru-cache";
+import { MetrlyError } from "#kernel/errors.js";
+
+/** Wrong keys that an address may send at once, and how many more each second. */
+const BURST = 50;
+const PER_SECOND = 1;
+const MAX_ADDRESSES = 10_000;
+/** Of an IPv6 address: who has one has the whole network. */
+const IPV6_NETWORK_GROUPS = 4;
+
+/**
+ * Refuses further keys of an address that has sent too many wrong ones. A good key is never refused, so that one guesser
+ * behind a proxy does not shut out its neighbours.
+ */
+export interface KeyThrottle {
+  /** Throws TOO_MANY_ATTEMPTS for a request whose key is not good, of an address that is over the limit. */
+  assertMayTry(address: string | undefined, authorization: string | undefined): void;
+  noteWrongKey(address: string | undefined): void;
+}
+
+interface Attempts {
+  wrong: number;
+  atMs: number;
+}
+
+/** `isGood` is asked only of keys from addresses over the limit. */
+export function createKeyThrottle(
+  isGood: (authorization: string) => boolean,
+  now = () => performance.now(),
+): KeyThrottle {
+  const addresses = new LRUCache<string, Attempts>({ max: MAX_ADDRESSES });
+  /** Forgiven by time. */
+  const current = (address: string): Attempts => {
+    const known = addresses.get(address) ?? { wrong: 0, atMs: now() };
+    const atMs = now();
+    return { wrong: Math.max(0, known.wrong - ((atMs - known.atMs) / 1_000) * PER_SECOND), atMs };
+  };
+  return {
+    assertMayTry(address, authorization) {
+      if (addresses.size === 0 || !isKey(authorization)) return;
+      const { wrong } = current(networkOf(address));
+      if (wrong < BURST || isGood(authorization)) return;
+      throw new MetrlyError("TOO_MANY_ATTEMPTS", "Too many wrong API keys came from this address: try again later", {
+        retryAfterSeconds: Math.ceil((wrong - BURST + 1) / PER_SECOND),
+      });
+    },
+    noteWrongKey(address) {
+      const network = networkOf(address);
+      const { wrong, atMs } = current(network);
+      // Bounded, so that whoever stops guessing is free again within a minute.
+      addresses.set(network, { wrong: Math.min(wrong + 1, BURST + 1), atMs });
+    },
+  };
+}
+
+const isKey = (authorization: string | undefined): authorization is string =>
+  /^Bearer\s+mtr_/i.test(authorization ?? "");
+
+function networkOf(address = ""): string {
+  if (!ipaddr.isValid(address)) return address;
+  const parsed = ipaddr.process(address);
+  return parsed.kind() === "ipv6"
+    ? parsed.toString().split(":").slice(0, IPV6_NETWORK_GROUPS).join(":")
+    : parsed.toString();
+}
+
+/** Responses of node's HTTP server that tell the throttle which keys were wrong, on whichever path they were judged. */
+export function throttledResponse(throttle: KeyThrottle): typeof ServerResponse<IncomingMessage> {
+  return class extends ServerResponse<IncomingMessage> {
+    override writeHead(status: number, ...rest: unknown[]): this {
+      const { req } = this;
+      if (status === 401 && isKey(req.headers.authorization)) throttle.noteWrongKey(req.socket.remoteAddress);
+      return Reflect.apply(super.writeHead, this, [status, ...rest]);
+    }
+  };
+}
