@@ -2,29 +2,19 @@ import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection.js";
 import { Refusal } from "./failure.js";
+import type { AlertsSubscription, TenantIdsQuery } from "./graphql/graphql.js";
+import { graphql } from "./graphql/index.js";
 
-const ALERTS = /* GraphQL */ `
+const ALERTS = graphql(`
   subscription Alerts($tenantId: ID!, $after: Cursor) {
     quotaAlerts(tenantId: $tenantId, after: $after) {
       cursor tenantId kind meter window windowStart threshold limit used at
     }
   }
-`;
-const TENANTS = /* GraphQL */ `
-  query Tenants($after: Cursor) { tenants(first: 200, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }
-`;
-
-interface Alert {
-  readonly cursor: string;
-  readonly tenantId: string;
-  readonly kind: string;
-  readonly meter: string | null;
-  readonly window: string;
-  readonly threshold: string;
-  readonly limit: string;
-  readonly used: string;
-  readonly at: string;
-}
+`);
+const TENANTS = graphql(`
+  query TenantIds($after: Cursor) { tenants(first: 200, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }
+`);
 
 interface WatchOptions extends ConnectionOptions {
   readonly tenant?: string;
@@ -63,8 +53,8 @@ async function watchOne(
   let after = options.after;
   for (;;) {
     try {
-      for await (const result of client.iterate<{ quotaAlerts: Alert }>({
-        query: ALERTS,
+      for await (const result of client.iterate<AlertsSubscription>({
+        query: ALERTS.toString(),
         variables: { tenantId, after },
       })) {
         const error = result.errors?.[0];
@@ -82,7 +72,7 @@ async function watchOne(
   }
 }
 
-function describe(alert: Alert): string {
+function describe(alert: AlertsSubscription["quotaAlerts"]): string {
   const percent = `${(Number(alert.threshold) * 100).toFixed(0)} %`;
   return `${alert.at}  ${alert.kind.padEnd(8)}  ${alert.tenantId}  ${alert.meter ?? "requests"} per ${alert.window}: used ${alert.used} of ${alert.limit} (${percent} crossed)`;
 }
@@ -91,9 +81,7 @@ async function allTenants(connection: Connection): Promise<string[]> {
   const ids: string[] = [];
   let after: string | null = null;
   do {
-    const { tenants } = (await askGraph(connection, TENANTS, { after })) as {
-      tenants: { nodes: { id: string }[]; pageInfo: { hasNextPage: boolean; endCursor: string | null } };
-    };
+    const { tenants }: TenantIdsQuery = await askGraph(connection, TENANTS, { after });
     ids.push(...tenants.nodes.map((tenant) => tenant.id));
     after = tenants.pageInfo.hasNextPage ? tenants.pageInfo.endCursor : null;
   } while (after !== null);

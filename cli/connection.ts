@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { parseConfig } from "#platform/config.js";
 import { Refusal } from "./failure.js";
+import type { TypedDocumentString } from "./graphql/graphql.js";
 
 export interface ConnectionOptions {
   readonly url?: string;
@@ -36,30 +37,30 @@ async function readAdminToken(dataDir: string): Promise<string> {
   }
 }
 
-interface GraphAnswer {
-  readonly data?: unknown;
+interface GraphAnswer<Result> {
+  readonly data: Result;
   readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
 }
 
 /** One GraphQL operation. Refuses with the first error's code and message. */
-export async function askGraph(
+export async function askGraph<Result, Variables>(
   connection: Connection,
-  query: string,
-  variables: Record<string, unknown> = {},
-): Promise<unknown> {
+  operation: TypedDocumentString<Result, Variables>,
+  ...[variables]: Variables extends Record<string, never> ? [] : [Variables]
+): Promise<Result> {
   let response: Response;
   try {
     response = await fetch(`${connection.url}/graphql`, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${connection.token}` },
-      body: JSON.stringify({ query, variables }),
+      body: JSON.stringify({ query: operation, variables }),
     });
   } catch {
     throw new Refusal(
       `Nothing answers at ${connection.url}. Is Metrly running? Start it with npm start, or pass --url.`,
     );
   }
-  const answer = (await response.json()) as GraphAnswer;
+  const answer = (await response.json()) as GraphAnswer<Result>;
   const first = answer.errors?.[0];
   if (first !== undefined) throw new Refusal(`${first.extensions?.code ?? response.status}: ${first.message}`);
   return answer.data;

@@ -6,6 +6,9 @@ import { type Config, ConfigError, parseConfig } from "#platform/config.js";
 import { refuseEviction } from "#platform/redis-eviction.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection.js";
 import { Refusal } from "./failure.js";
+import { graphql } from "./graphql/index.js";
+
+const VIEWER = graphql(`query WhoAsks { viewer { id roles } }`);
 
 /** One thing that was looked at. */
 export interface Finding {
@@ -162,9 +165,7 @@ async function whoAsks(options: ConnectionOptions, env: Env): Promise<Finding> {
   const what = "token";
   try {
     const connection = await findConnection(options, env);
-    const { viewer } = (await askGraph(connection, "{ viewer { id roles } }")) as {
-      viewer: { id: string; roles: readonly string[] };
-    };
+    const { viewer } = await askGraph(connection, VIEWER);
     return { what, ok: true, said: `${viewer.id} (${viewer.roles.join(", ")})` };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;

@@ -4,9 +4,10 @@ import { stringify } from "csv-stringify/sync";
 import Mustache from "mustache";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection.js";
 import { Refusal } from "./failure.js";
+import { graphql } from "./graphql/index.js";
 import { INVOICE_PAGE } from "./invoice-page.js";
 
-const INVOICE = /* GraphQL */ `query Invoice($id: ID!) { invoice(id: $id) { document sha256 } }`;
+const INVOICE = graphql(`query Invoice($id: ID!) { invoice(id: $id) { document sha256 } }`);
 
 export const INVOICE_FORMATS = ["json", "csv", "html"] as const;
 export type InvoiceFormat = (typeof INVOICE_FORMATS)[number];
@@ -36,9 +37,7 @@ export async function exportInvoice(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
   const connection = await findConnection(options, env);
-  const { invoice } = (await askGraph(connection, INVOICE, { id })) as {
-    invoice: { document: string; sha256: string } | null;
-  };
+  const { invoice } = await askGraph(connection, INVOICE, { id });
   if (invoice === null) throw new Refusal(`There is no invoice ${id}.`);
   const { document, sha256 } = invoice;
   if (createHash("sha256").update(document, "utf8").digest("hex") !== sha256)

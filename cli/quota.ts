@@ -1,6 +1,7 @@
 import { QUOTA_RECONCILE_PATH } from "#platform/internal-api.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection.js";
 import { Refusal } from "./failure.js";
+import { graphql } from "./graphql/index.js";
 import { connectToRoom } from "./internal.js";
 import { bar } from "./send-progress.js";
 import { stepsOf } from "./steps.js";
@@ -73,7 +74,7 @@ function describe({ kind, difference, tenantId, countersSkipped }: Step): void {
   );
 }
 
-const DENIAL = /* GraphQL */ `
+const DENIAL = graphql(`
   query Denial($tenantId: ID!, $key: String!) {
     tenant(id: $tenantId) {
       quotaDenial(idempotencyKey: $key) {
@@ -82,31 +83,7 @@ const DENIAL = /* GraphQL */ `
       }
     }
   }
-`;
-
-interface DenialAnswer {
-  readonly tenant: {
-    readonly quotaDenial: {
-      readonly at: string;
-      readonly meter: string | null;
-      readonly amount: string;
-      readonly reason: string;
-      readonly explanation: string;
-      readonly retryAt: string | null;
-      readonly limits: readonly {
-        readonly meter: string | null;
-        readonly window: string;
-        readonly kind: string;
-        readonly limit: string;
-        readonly used: string;
-        readonly reserved: string;
-        readonly remaining: string;
-        readonly resetAt: string;
-        readonly denies: boolean;
-      }[];
-    } | null;
-  } | null;
-}
+`);
 
 /** `metrly quota why KEY --tenant ID`. */
 export async function explainDenial(
@@ -115,7 +92,7 @@ export async function explainDenial(
   env: Env,
 ): Promise<void> {
   const connection = await findConnection(options, env);
-  const { tenant } = (await askGraph(connection, DENIAL, { tenantId: options.tenant, key })) as DenialAnswer;
+  const { tenant } = await askGraph(connection, DENIAL, { tenantId: options.tenant, key });
   if (tenant === null) throw new Refusal(`There is no tenant ${options.tenant}.`);
   const denial = tenant.quotaDenial;
   if (denial === null)

@@ -1,5 +1,7 @@
-import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection.js";
+import { askGraph, type ConnectionOptions, findConnection } from "./connection.js";
 import { Refusal } from "./failure.js";
+import type { InvoicesQuery, QuotasQuery, TenantsQuery, UsageQuery } from "./graphql/graphql.js";
+import { graphql } from "./graphql/index.js";
 import { bar, type Column, formatRows, sparkline } from "./table.js";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -7,28 +9,28 @@ export interface ShowOptions extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-const TENANTS = /* GraphQL */ `
+const TENANTS = graphql(`
   query Tenants($after: Cursor) {
     tenants(first: 100, after: $after) {
       nodes { id name status testClock plan { version plan { id } } }
       pageInfo { hasNextPage endCursor }
     }
   }
-`;
-const USAGE = /* GraphQL */ `
+`);
+const USAGE = graphql(`
   query Usage($tenantId: ID!, $groupBy: [String!]) {
     tenant(id: $tenantId) {
       usageTotals(groupBy: $groupBy) { meter from to quantity eventCount lastEventAt dimensions { dimension value } }
       days: usageTotals(groupBy: $groupBy, granularity: DAY) { meter from quantity dimensions { dimension value } }
     }
   }
-`;
-const QUOTAS = /* GraphQL */ `
+`);
+const QUOTAS = graphql(`
   query Quotas($tenantId: ID!) {
     tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }
   }
-`;
-const INVOICES = /* GraphQL */ `
+`);
+const INVOICES = graphql(`
   query Invoices($tenantId: ID!, $after: Cursor) {
     tenant(id: $tenantId) {
       invoices(first: 100, after: $after) {
@@ -37,7 +39,7 @@ const INVOICES = /* GraphQL */ `
       }
     }
   }
-`;
+`);
 
 interface Page<Node> {
   readonly nodes: readonly Node[];
@@ -62,30 +64,22 @@ async function everyPage<Node>(pageAfter: (after: string | null) => Promise<Page
   }
 }
 
-async function ofTenant<T>(
-  connection: Connection,
-  query: string,
-  variables: { readonly tenantId: string } & Record<string, unknown>,
-) {
-  const { tenant } = (await askGraph(connection, query, variables)) as { tenant: T | null };
-  if (tenant === null)
-    throw new Refusal(`NOT_FOUND: There is no tenant ${variables.tenantId}. List them: metrly tenants`);
+function present<T>(tenant: T | null, id: string): T {
+  if (tenant === null) throw new Refusal(`NOT_FOUND: There is no tenant ${id}. List them: metrly tenants`);
   return tenant;
 }
 
-interface Tenant {
-  readonly id: string;
-  readonly name: string;
-  readonly status: string;
-  readonly testClock: string | null;
-  readonly plan: { readonly version: number; readonly plan: { readonly id: string } } | null;
-}
+type Tenant = TenantsQuery["tenants"]["nodes"][number];
+type UsageOfTenant = NonNullable<UsageQuery["tenant"]>;
+type Total = UsageOfTenant["usageTotals"][number];
+type Quota = NonNullable<QuotasQuery["tenant"]>["quotas"][number];
+type Invoice = NonNullable<InvoicesQuery["tenant"]>["invoices"]["nodes"][number];
 
 /** `metrly tenants` */
 export async function showTenants(options: ShowOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
   const tenants = await everyPage(async (after) => {
-    const { tenants: page } = (await askGraph(connection, TENANTS, { after })) as { tenants: Page<Tenant> };
+    const { tenants: page } = await askGraph(connection, TENANTS, { after });
     return page;
   });
   const columns: Column<Tenant>[] = [
@@ -95,16 +89,6 @@ export async function showTenants(options: ShowOptions, env: Env): Promise<void>
     { name: "PLAN", text: ({ plan }) => (plan === null ? "-" : `${plan.plan.id}@${plan.version}`) },
   ];
   print(tenants, columns, options);
-}
-
-interface Total {
-  readonly meter: string;
-  readonly from: string;
-  readonly to: string;
-  readonly quantity: string;
-  readonly eventCount: number;
-  readonly lastEventAt: string | null;
-  readonly dimensions: readonly { readonly dimension: string; readonly value: string }[];
 }
 
 const DAY_MS = 86_400_000;
@@ -117,10 +101,8 @@ export async function showUsage(
 ): Promise<void> {
   const connection = await findConnection(options, env);
   const groupBy = options.by?.split(",") ?? [];
-  const { usageTotals: totals, days } = await ofTenant<{
-    usageTotals: readonly Total[];
-    days: readonly Pick<Total, "meter" | "from" | "quantity" | "dimensions">[];
-  }>(connection, USAGE, { tenantId, groupBy });
+  const { tenant } = await askGraph(connection, USAGE, { tenantId, groupBy });
+  const { usageTotals: totals, days } = present(tenant, tenantId);
   const valuesOf = ({ dimensions }: Pick<Total, "dimensions">) => dimensions.map(({ value }) => value || "-").join(" ");
   const perDay = (total: Total): number[] => {
     const [start, end] = [Date.parse(total.from), Math.min(Date.parse(total.to), Date.now())];
@@ -143,25 +125,10 @@ export async function showUsage(
   print(totals, columns, options);
 }
 
-interface Quota {
-  readonly limit: {
-    readonly meter: string | null;
-    readonly window: string;
-    readonly kind: string;
-    readonly limit: string;
-  };
-  readonly used: string;
-  readonly reserved: string;
-  readonly remaining: string;
-  readonly resetAt: string;
-  readonly state: string;
-}
-
 /** `metrly quotas` */
 export async function showQuotas(tenantId: string, options: ShowOptions, env: Env): Promise<void> {
-  const { quotas } = await ofTenant<{ quotas: readonly Quota[] }>(await findConnection(options, env), QUOTAS, {
-    tenantId,
-  });
+  const { tenant } = await askGraph(await findConnection(options, env), QUOTAS, { tenantId });
+  const { quotas } = present(tenant, tenantId);
   const columns: Column<Quota>[] = [
     { name: "METER", text: ({ limit }) => limit.meter ?? "requests" },
     { name: "PER", text: ({ limit }) => limit.window },
@@ -180,20 +147,12 @@ export async function showQuotas(tenantId: string, options: ShowOptions, env: En
   print(quotas, columns, options);
 }
 
-interface Invoice {
-  readonly id: string;
-  readonly number: string;
-  readonly status: string;
-  readonly period: { readonly start: string; readonly end: string };
-  readonly total: { readonly amount: string; readonly currency: string };
-}
-
 /** `metrly invoices` */
 export async function showInvoices(tenantId: string, options: ShowOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
   const invoices = await everyPage(async (after) => {
-    const { invoices: page } = await ofTenant<{ invoices: Page<Invoice> }>(connection, INVOICES, { tenantId, after });
-    return page;
+    const { tenant } = await askGraph(connection, INVOICES, { tenantId, after });
+    return present(tenant, tenantId).invoices;
   });
   const columns: Column<Invoice>[] = [
     { name: "INVOICE", text: ({ id }) => id },

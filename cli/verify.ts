@@ -1,16 +1,10 @@
 import { askGraph, type ConnectionOptions, findConnection } from "./connection.js";
 import { Refusal } from "./failure.js";
+import { graphql } from "./graphql/index.js";
 
-const VERIFY = /* GraphQL */ `
+const VERIFY = graphql(`
   query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }
-`;
-
-interface Verification {
-  readonly matches: boolean;
-  readonly expectedSha256: string;
-  readonly checkedEvents: number;
-  readonly differences: readonly string[];
-}
+`);
 
 /** `metrly verify invoice ID`. */
 export async function verifyInvoice(
@@ -19,7 +13,7 @@ export async function verifyInvoice(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
   const connection = await findConnection(options, env);
-  const { verifyInvoice: result } = (await askGraph(connection, VERIFY, { id })) as { verifyInvoice: Verification };
+  const { verifyInvoice: result } = await askGraph(connection, VERIFY, { id });
   if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
   else if (result.matches)
     process.stdout.write(

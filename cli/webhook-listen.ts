@@ -3,13 +3,14 @@ import { Webhook } from "standardwebhooks";
 import { EVENT_TYPES } from "#schema/webhook-events.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection.js";
 import { Refusal } from "./failure.js";
+import { graphql } from "./graphql/index.js";
 
-const CREATE = /* GraphQL */ `
+const CREATE = graphql(`
   mutation Listen($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } secret } }
-`;
-const DELETE = /* GraphQL */ `
+`);
+const DELETE = graphql(`
   mutation StopListening($id: ID!) { deleteWebhookEndpoint(id: $id) }
-`;
+`);
 /** Metrly's payloads are far smaller. */
 const MAX_BODY_BYTES = 1_048_576;
 
@@ -83,9 +84,7 @@ async function createEndpoint(
   url: string,
 ): Promise<{ readonly id: string; readonly secret: string }> {
   const input = { tenantId, url, eventTypes: types?.split(",") ?? EVENT_TYPES };
-  const { createWebhookEndpoint: created } = (await askGraph(connection, CREATE, { input })) as {
-    createWebhookEndpoint: { readonly endpoint: { readonly id: string }; readonly secret: string };
-  };
+  const { createWebhookEndpoint: created } = await askGraph(connection, CREATE, { input });
   return { id: created.endpoint.id, secret: created.secret };
 }
 

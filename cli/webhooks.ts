@@ -1,12 +1,18 @@
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection.js";
 import { Refusal } from "./failure.js";
+import type { DeadLettersQuery, EndpointsQuery } from "./graphql/graphql.js";
+import { graphql } from "./graphql/index.js";
+
+type Endpoint = NonNullable<EndpointsQuery["tenant"]>["webhookEndpoints"][number];
+type DeadLetters = NonNullable<DeadLettersQuery["tenant"]>["webhookEndpoints"][number]["deliveries"];
+type Delivery = DeadLetters["nodes"][number];
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-const ENDPOINTS = /* GraphQL */ `
+const ENDPOINTS = graphql(`
   query Endpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url status } } }
-`;
-const DEAD = /* GraphQL */ `
+`);
+const DEAD = graphql(`
   query DeadLetters($tenantId: ID!, $after: Cursor) {
     tenant(id: $tenantId) {
       webhookEndpoints {
@@ -18,39 +24,13 @@ const DEAD = /* GraphQL */ `
       }
     }
   }
-`;
-const REPLAY = /* GraphQL */ `
+`);
+const REPLAY = graphql(`
   mutation Replay($id: ID!) { replayWebhookDelivery(id: $id) { id status } }
-`;
-const REPLAY_ALL = /* GraphQL */ `
+`);
+const REPLAY_ALL = graphql(`
   mutation ReplayAll($endpointId: ID!) { replayDeadLetters(endpointId: $endpointId) }
-`;
-
-interface Endpoint {
-  readonly id: string;
-  readonly url: string;
-  readonly status: string;
-}
-
-interface Delivery {
-  readonly id: string;
-  readonly eventId: string;
-  readonly eventType: string;
-  readonly deadReason: string | null;
-  readonly attempts: readonly {
-    readonly at: string;
-    readonly responseStatus: number | null;
-    readonly error: string | null;
-  }[];
-}
-
-interface DeadOfEndpoint {
-  readonly id: string;
-  readonly deliveries: {
-    readonly nodes: readonly Delivery[];
-    readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
-  };
-}
+`);
 
 export interface DeadLettersOptions extends ConnectionOptions {
   readonly tenant: string;
@@ -77,9 +57,7 @@ export async function listDeadLetters(options: DeadLettersOptions, env: Env): Pr
 }
 
 async function endpointsOf(connection: Connection, tenantId: string): Promise<readonly Endpoint[]> {
-  const { tenant } = (await askGraph(connection, ENDPOINTS, { tenantId })) as {
-    tenant: { webhookEndpoints: readonly Endpoint[] } | null;
-  };
+  const { tenant } = await askGraph(connection, ENDPOINTS, { tenantId });
   if (tenant === null) throw new Refusal(`NOT_FOUND: There is no tenant ${tenantId}`);
   return tenant.webhookEndpoints;
 }
@@ -87,10 +65,10 @@ async function endpointsOf(connection: Connection, tenantId: string): Promise<re
 /** A cursor belongs to one endpoint's list: each is read to its end. */
 async function* deadOf(connection: Connection, tenantId: string, endpointId: string): AsyncGenerator<Delivery> {
   for (let after: string | null = null; ; ) {
-    const { tenant } = (await askGraph(connection, DEAD, { tenantId, after })) as {
-      tenant: { webhookEndpoints: readonly DeadOfEndpoint[] } | null;
-    };
-    const page = tenant?.webhookEndpoints.find(({ id }) => id === endpointId)?.deliveries;
+    const answer: DeadLettersQuery = await askGraph(connection, DEAD, { tenantId, after });
+    const page: DeadLetters | undefined = answer.tenant?.webhookEndpoints.find(
+      ({ id }) => id === endpointId,
+    )?.deliveries;
     if (page === undefined) return;
     yield* page.nodes;
     if (!page.pageInfo.hasNextPage) return;
@@ -117,12 +95,10 @@ export async function replayDeadLetters(
     throw new Refusal("Name one delivery, or with --endpoint an endpoint whose dead letters are replayed.");
   const connection = await findConnection(options, env);
   const print = (told: object, text: string) => process.stdout.write(`${options.json ? JSON.stringify(told) : text}\n`);
-  if (id === undefined) {
-    const { replayDeadLetters: replayed } = (await askGraph(connection, REPLAY_ALL, {
-      endpointId: options.endpoint,
-    })) as { replayDeadLetters: number };
+  if (options.endpoint !== undefined) {
+    const { replayDeadLetters: replayed } = await askGraph(connection, REPLAY_ALL, { endpointId: options.endpoint });
     print({ replayed }, `${replayed} replayed`);
-  } else {
+  } else if (id !== undefined) {
     await askGraph(connection, REPLAY, { id });
     print({ replayed: 1 }, `${id} is due again`);
   }

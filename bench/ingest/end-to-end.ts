@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import pg from "pg";
 import { startCompose } from "../../tests/compose/start.js";
+import { graphql } from "../../tests/graphql/index.js";
 import { startPostgres } from "../../tests/servers/private-servers.js";
 import { waitFor } from "../../tests/servers/servers.js";
 import { ask, subscribe } from "../../tests/support/client.js";
@@ -31,7 +32,9 @@ const BATCH = 100;
 const REPEAT_PERCENT = 10;
 const VISIBLE_POLL_MS = 20;
 const PROBE = "probe";
-const TOTAL = `query { tenant(id: "${PROBE}") { usageTotals(meter: "probes") { quantity } } }`;
+const TOTAL = graphql(`
+  query EndToEndTotal($tenantId: ID!) { tenant(id: $tenantId) { usageTotals(meter: "probes") { quantity } } }
+`);
 const ALERTED = "alerted";
 const ALERTED_METERS = 10;
 /** Each event of a meter crosses the next of them, and the tenth the limit. */
@@ -185,7 +188,7 @@ async function sendProbe({ key }: Listening, type = "probe.sent"): Promise<void>
 }
 
 async function totalOf(admin: string): Promise<number> {
-  const { tenant } = await ask<{ tenant: { usageTotals: { quantity: string }[] } }>(metrly.url, admin, TOTAL);
+  const { tenant } = await ask(metrly.url, admin, TOTAL, { tenantId: PROBE });
   return tenant.usageTotals.reduce((sum, { quantity }) => sum + Number(quantity), 0);
 }
 
@@ -196,7 +199,7 @@ async function createMeter(admin: string, key: string, eventType: string): Promi
 
 async function createTenant(admin: string, tenantId: string, planId?: string): Promise<Listening> {
   await ask(metrly.url, admin, world.CREATE_TENANT, { input: { id: tenantId, name: tenantId, planId } });
-  const issued = await ask<{ issueApiKey: { secret: string } }>(metrly.url, admin, world.ISSUE_KEY, {
+  const issued = await ask(metrly.url, admin, world.ISSUE_KEY, {
     input: { tenantId, name: "bench", scopes: ["INGEST"] },
   });
   const listening = { port: Number(new URL(metrly.url).port), key: issued.issueApiKey.secret };

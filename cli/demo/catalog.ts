@@ -1,3 +1,5 @@
+import type { PriceInput } from "../graphql/graphql.js";
+
 /** What the demo sets up: four meters, three plans, three tenants. Ids are fixed, so that a second start finds them. */
 
 export const METERS = [
@@ -29,7 +31,7 @@ export const METERS = [
   },
 ] as const;
 
-const graduatedTokens = {
+const graduatedTokens: PriceInput = {
   meter: "llm_tokens",
   model: "GRADUATED",
   divideBy: "1000",

@@ -32,10 +32,8 @@ export async function startDemoReceiver(
 
 /** The receiver's port changes from start to start; the endpoint stays and is told the new address. */
 async function pointEndpoint(connection: Connection, tenantId: string, url: string): Promise<void> {
-  const { tenant } = (await askGraph(connection, ENDPOINTS, { tenantId })) as {
-    tenant: { webhookEndpoints: { id: string; url: string }[] };
-  };
-  const known = tenant.webhookEndpoints.find((endpoint) => endpoint.url.startsWith("http://127.0.0.1:"));
+  const { tenant } = await askGraph(connection, ENDPOINTS, { tenantId });
+  const known = tenant?.webhookEndpoints.find((endpoint) => endpoint.url.startsWith("http://127.0.0.1:"));
   if (known === undefined)
     await askGraph(connection, CREATE_ENDPOINT, { input: { tenantId, url, eventTypes: EVENT_TYPES } });
   else await askGraph(connection, UPDATE_ENDPOINT, { id: known.id, input: { url, status: "ENABLED" } });

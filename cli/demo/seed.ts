@@ -5,7 +5,16 @@ import { periodAt, previousPeriod } from "#kernel/period.js";
 import { askGraph, type Connection } from "../connection.js";
 import { METERS, PLANS, TENANTS } from "./catalog.js";
 import { demoEvent } from "./events.js";
-import { CLOSE_PERIOD, CREATE_METER, CREATE_PLAN, CREATE_TENANT, FIRST_PERIODS, INVOICES, ISSUE_KEY } from "./graph.js";
+import {
+  CLOSE_PERIOD,
+  CREATE_METER,
+  CREATE_PLAN,
+  CREATE_TENANT,
+  FIRST_PERIODS,
+  INVOICES,
+  ISSUE_KEY,
+  TENANT,
+} from "./graph.js";
 
 /** Secrets of the demo tenants' keys, by tenant id. */
 export type DemoKeys = Readonly<Record<string, string>>;
@@ -35,9 +44,7 @@ export async function seedDemo(connection: Connection, dataDir: string, nowMs: n
 }
 
 async function isMissing(connection: Connection, id: string): Promise<boolean> {
-  const { tenant } = (await askGraph(connection, "query ($id: ID!) { tenant(id: $id) { id } }", { id })) as {
-    tenant: unknown;
-  };
+  const { tenant } = await askGraph(connection, TENANT, { id });
   return tenant === null;
 }
 
@@ -50,9 +57,9 @@ async function demoKeys(connection: Connection, dataDir: string): Promise<DemoKe
   if (known !== undefined) return known;
   const keys: Record<string, string> = {};
   for (const { id } of TENANTS) {
-    const { issueApiKey } = (await askGraph(connection, ISSUE_KEY, {
+    const { issueApiKey } = await askGraph(connection, ISSUE_KEY, {
       input: { tenantId: id, name: "Demo", scopes: ["INGEST", "QUOTA", "READ"] },
-    })) as { issueApiKey: { secret: string } };
+    });
     keys[id] = issueApiKey.secret;
   }
   await writeFile(file, `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600 });
@@ -60,10 +67,8 @@ async function demoKeys(connection: Connection, dataDir: string): Promise<DemoKe
 }
 
 async function hasInvoice(connection: Connection, tenantId: string): Promise<boolean> {
-  const { tenant } = (await askGraph(connection, INVOICES, { tenantId })) as {
-    tenant: { invoices: { nodes: unknown[] } };
-  };
-  return tenant.invoices.nodes.length > 0;
+  const { tenant } = await askGraph(connection, INVOICES, { tenantId });
+  return tenant !== null && tenant.invoices.nodes.length > 0;
 }
 
 async function postLastMonth(
@@ -102,10 +107,8 @@ const RETRY_MS = 250;
 const CLOSE_DEADLINE_MS = 30_000;
 
 async function closeFirstPeriod(connection: Connection, tenantId: string): Promise<void> {
-  const { tenant } = (await askGraph(connection, FIRST_PERIODS, { tenantId })) as {
-    tenant: { billingPeriods: { nodes: { start: string; status: string }[] } };
-  };
-  const first = tenant.billingPeriods.nodes.toSorted((a, b) => a.start.localeCompare(b.start))[0];
+  const { tenant } = await askGraph(connection, FIRST_PERIODS, { tenantId });
+  const first = tenant?.billingPeriods.nodes.toSorted((a, b) => a.start.localeCompare(b.start))[0];
   if (first === undefined) throw new Error(`${tenantId} has no billing period`);
   if (first.status === "OPEN" || first.status === "GRACE") {
     await askGraph(connection, CLOSE_PERIOD, { tenantId, periodStart: first.start });

@@ -1,21 +1,32 @@
-import { type Connection, MetrlyError, post } from "./http.js";
+import { type Connection, MetrlyError, post, refusalOf } from "./http.js";
+import type { Operation } from "./operation.js";
 
-interface Answer<T> {
-  readonly data?: T | null;
-  readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
+export interface GraphError {
+  readonly message: string;
+  readonly extensions?: { readonly code?: string };
+}
+
+export interface Answer<Result> {
+  readonly data?: Result | null;
+  readonly errors?: readonly GraphError[];
 }
 
 /** One operation of the control plane. Throws `MetrlyError` with the first error's code. */
-export async function askGraph<T>(
+export async function askGraph<Result, Variables>(
   connection: Connection,
-  query: string,
-  variables: Readonly<Record<string, unknown>> = {},
-): Promise<T> {
-  const response = await post(connection, "/graphql", JSON.stringify({ query, variables }), { also: [400, 401, 403] });
-  const { data, errors } = (await response.json()) as Answer<T>;
+  query: Operation<Result, Variables>,
+  variables?: Variables,
+): Promise<Result> {
+  const response = await post(connection, "/graphql", JSON.stringify({ query, variables }), { also: "all" });
+  const answer = (await response.json().catch(() => ({}))) as Answer<Result>;
+  if (!response.ok && answer.errors === undefined) throw refusalOf(response, answer);
+  return dataOf(answer, response.status);
+}
+
+/** Throws `MetrlyError` with the first error's code; `status`: of the answer that had it. */
+export function dataOf<Result>({ data, errors }: Answer<Result>, status: number): Result {
   const [first] = errors ?? [];
-  if (first !== undefined) throw new MetrlyError(first.extensions?.code ?? "GRAPHQL", first.message, response.status);
-  if (data === undefined || data === null)
-    throw new MetrlyError("HTTP_ERROR", "not an answer of Metrly's", response.status);
+  if (first !== undefined) throw new MetrlyError(first.extensions?.code ?? "GRAPHQL", first.message, status);
+  if (data === undefined || data === null) throw new MetrlyError("HTTP_ERROR", "not an answer of Metrly's", status);
   return data;
 }

@@ -34,7 +34,11 @@ export async function post(
   { url, apiKey, fetch: ownFetch }: Connection,
   path: string,
   body: string,
-  options: { readonly contentType?: string; readonly signal?: AbortSignal; readonly also?: readonly number[] } = {},
+  options: {
+    readonly contentType?: string;
+    readonly signal?: AbortSignal;
+    readonly also?: readonly number[] | "all";
+  } = {},
 ): Promise<Response> {
   const response = await (ownFetch ?? fetch)(`${url.replace(/\/$/, "")}${path}`, {
     method: "POST",
@@ -42,11 +46,15 @@ export async function post(
     body,
     ...(options.signal !== undefined && { signal: options.signal }),
   });
-  if (response.ok || options.also?.includes(response.status)) return response;
-  const problem: unknown = await response.json().catch(() => undefined);
+  if (response.ok || options.also === "all" || options.also?.includes(response.status)) return response;
+  throw refusalOf(response, await response.json().catch(() => undefined));
+}
+
+/** What an answer that is not 2xx means; `problem`: its body. */
+export function refusalOf(response: Response, problem: unknown): MetrlyError {
   const { code, detail } = typeof problem === "object" && problem !== null ? (problem as Problem) : {};
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-  throw new MetrlyError(
+  return new MetrlyError(
     code ?? "HTTP_ERROR",
     detail ?? `Metrly answered ${response.status}`,
     response.status,

@@ -1,26 +1,49 @@
 import { askGraph } from "./graph.js";
 import type { Connection } from "./http.js";
+import type { Operation } from "./operation.js";
 import { createQuota, type Quota, type QuotaOptions } from "./quota.js";
+import { type SubscribeOptions, subscribeGraph, type WebSocketClass } from "./subscription.js";
 import { createTracker, type Tracker, type TrackerOptions } from "./tracker.js";
 
 export { type Connection, MetrlyError } from "./http.js";
+export type { Operation } from "./operation.js";
+/** Operations of the control plane, with their types: `metrly.graph(operations.quotas, { tenantId })`. */
+export * as operations from "./operations.js";
 export type { Decision, LimitReading, Quota, QuotaOptions, QuotaRequest } from "./quota.js";
+export type { SubscribeOptions, WebSocketClass } from "./subscription.js";
 export type { TrackedEvent, Tracker, TrackerOptions, UsageEvent } from "./tracker.js";
 
 export interface MetrlyOptions extends Connection {
   readonly tracking?: TrackerOptions;
   readonly quota: QuotaOptions;
+  /** For `subscribe` where the runtime has none (Node before 22): the class of the package `ws`. */
+  readonly webSocket?: WebSocketClass;
 }
 
-/** Usage and quotas of one Metrly, and its control plane by `graph`. */
+/** Usage and quotas of one Metrly, and its control plane by `graph` and `subscribe`. */
 export interface Metrly extends Tracker, Quota {
-  /** One GraphQL operation of the control plane. */
-  graph<T>(query: string, variables?: Readonly<Record<string, unknown>>): Promise<T>;
+  /** One operation of the control plane: one of `operations`, or any text. Throws `MetrlyError` with the first error's code. */
+  graph<Result = unknown, Variables = Readonly<Record<string, unknown>>>(
+    query: Operation<Result, Variables>,
+    variables?: NoInfer<Variables>,
+  ): Promise<Result>;
+  /** The results of a subscription, across broken connections: see `SubscribeOptions`. */
+  subscribe<Result, Variables>(
+    query: Operation<Result, Variables>,
+    variables: NoInfer<Variables>,
+    options?: SubscribeOptions,
+  ): AsyncGenerator<Result, void, undefined>;
 }
 
 export function createMetrly(options: MetrlyOptions): Metrly {
   const tracker = createTracker(options, options.tracking);
   return Object.assign(tracker, createQuota(options, options.quota), {
-    graph: <T>(query: string, variables?: Readonly<Record<string, unknown>>) => askGraph<T>(options, query, variables),
+    graph: <Result, Variables>(query: Operation<Result, Variables>, variables?: Variables) =>
+      askGraph(options, query, variables),
+    subscribe: <Result, Variables>(
+      query: Operation<Result, Variables>,
+      variables: Variables,
+      subscribing?: SubscribeOptions,
+    ) => subscribeGraph(options, query, variables, subscribing),
   });
 }

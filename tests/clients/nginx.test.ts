@@ -27,7 +27,7 @@ describe.skipIf(!hasNginx)("nginx with a quota in front of a service (deploy/exa
     await ask(metrly.url, admin, CREATE_PLAN, { input: { id: "two", name: "Two", version } });
     for (const id of ["acme", "globex"])
       await ask(metrly.url, admin, CREATE_TENANT, { input: { id, name: id, planId: "two" } });
-    const { issueApiKey } = await ask<{ issueApiKey: { secret: string } }>(metrly.url, admin, ISSUE_KEY, {
+    const { issueApiKey } = await ask(metrly.url, admin, ISSUE_KEY, {
       input: { platform: true, name: "nginx", scopes: ["QUOTA"] },
     });
     app = http.createServer((request, response) => {

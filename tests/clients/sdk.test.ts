@@ -7,14 +7,26 @@ import path from "node:path";
 import express from "express";
 import Fastify from "fastify";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { WebSocket as WebSocketOfNode } from "ws";
 import { packageRoot } from "#platform/package-root.js";
 import { quotaMiddleware } from "../../sdk/src/express.js";
 import { quotaHook, quotaOf } from "../../sdk/src/fastify.js";
-import { createMetrly, type Metrly, MetrlyError, type MetrlyOptions, type TrackedEvent } from "../../sdk/src/index.js";
+import {
+  createMetrly,
+  type Metrly,
+  MetrlyError,
+  type MetrlyOptions,
+  operations,
+  type TrackedEvent,
+  type WebSocketClass,
+} from "../../sdk/src/index.js";
+import { graphql } from "../graphql/index.js";
 import { waitFor } from "../servers/servers.js";
 import { ask } from "../support/client.js";
 import { type MetrlyProcess, startMetrly } from "../support/metrly.js";
 import { accountingOf, CREATE_METER, CREATE_PLAN, CREATE_TENANT, ISSUE_KEY } from "../whole-path/world.js";
+
+const LAST_USE = graphql(`query SdkLastUse($id: ID!) { tenant(id: $id) { apiKeys { lastUsedAt } } }`);
 
 let metrly: MetrlyProcess;
 let admin: string;
@@ -30,10 +42,14 @@ beforeAll(async () => {
   await ask(metrly.url, admin, CREATE_PLAN, {
     input: { id: "two", name: "Two", version: { currency: "EUR", prices: [], limits } },
   });
-  for (const id of ["tracked", "large", "flaky", "exiting", "decided", "express", "fastify"]) {
-    const planId = ["decided", "express", "fastify"].includes(id) ? "two" : undefined;
+  const warned = limits.map((limit) => ({ ...limit, limit: "4", warnAt: ["0.25", "0.5", "0.75"] }));
+  await ask(metrly.url, admin, CREATE_PLAN, {
+    input: { id: "warned", name: "Warned", version: { currency: "EUR", prices: [], limits: warned } },
+  });
+  for (const id of ["tracked", "large", "flaky", "exiting", "decided", "express", "fastify", "followed"]) {
+    const planId = id === "followed" ? "warned" : ["decided", "express", "fastify"].includes(id) ? "two" : undefined;
     await ask(metrly.url, admin, CREATE_TENANT, { input: { id, name: id, planId } });
-    const { issueApiKey } = await ask<{ issueApiKey: { secret: string } }>(metrly.url, admin, ISSUE_KEY, {
+    const { issueApiKey } = await ask(metrly.url, admin, ISSUE_KEY, {
       input: { tenantId: id, name: "sdk", scopes: ["INGEST", "QUOTA", "READ"] },
     });
     keys.set(id, issueApiKey.secret);
@@ -188,11 +204,7 @@ describe("quotas", () => {
   test("the key's last use is told to the control plane", async () => {
     const { tenant } = await waitFor(
       async () => {
-        const found = await ask<{ tenant: { apiKeys: { lastUsedAt: string | null }[] } }>(
-          metrly.url,
-          admin,
-          'query { tenant(id: "tracked") { apiKeys { lastUsedAt } } }',
-        );
+        const found = await ask(metrly.url, admin, LAST_USE, { id: "tracked" });
         return found.tenant.apiKeys[0]?.lastUsedAt === null ? undefined : found;
       },
       { what: "the use to be told", deadlineMs: 20_000 },
@@ -255,4 +267,71 @@ describe("middleware", () => {
     await expectGuarded(await app.listen({ host: "127.0.0.1", port: 0 }));
     await app.close();
   });
+});
+
+describe("the control plane", () => {
+  const admins = () =>
+    createMetrly({
+      ...{ url: metrly.url, apiKey: admin, quota: { whenUnreachable: "deny" } },
+      webSocket: WebSocketOfNode as unknown as WebSocketClass,
+    });
+
+  test("operations come with their types, and any text will do", async () => {
+    const { tenant } = await admins().graph(operations.quotas, { tenantId: "followed" });
+    expect(tenant?.quotas.map(({ limit }) => limit.limit)).toEqual(["4"]);
+    expect(await admins().graph("{ viewer { roles } }")).toEqual({ viewer: { roles: ["PLATFORM_ADMIN"] } });
+    await expect(admins().graph(operations.createMeter, { input: meterTwice() })).rejects.toMatchObject({
+      code: "CONFLICT",
+    });
+  });
+
+  test("a subscription goes on behind the last event when Metrly was gone, without gap or repeat", async () => {
+    const leaving = new AbortController();
+    const interruptions: string[] = [];
+    const alerts: string[] = [];
+    const following = (async () => {
+      const stream = admins().subscribe(
+        operations.quotaAlerts,
+        { tenantId: "followed" },
+        { signal: leaving.signal, onInterruption: (reason) => interruptions.push(reason) },
+      );
+      for await (const { quotaAlerts } of stream) alerts.push(`${quotaAlerts.kind} ${quotaAlerts.used}`);
+    })();
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const use = async (id: string) => {
+      sdk("followed").track({ type: "api.call", id });
+      await waitFor(() => alerts.length >= Number(id) || undefined, { what: `alert ${id}`, deadlineMs: 30_000 });
+    };
+    await use("1");
+    await use("2");
+    const before = [...alerts];
+    await metrly.killAndRestart();
+    await waitFor(() => interruptions.length > 0 || undefined, { what: "the interruption" });
+    await use("3");
+    await use("4");
+    const { tenant } = await admins().graph<{ tenant: { alerts: { nodes: { kind: string; used: string }[] } } }>(
+      '{ tenant(id: "followed") { alerts { nodes { kind used } } } }',
+    );
+    const all = tenant.alerts.nodes.map(({ kind, used }) => `${kind} ${used}`);
+    await waitFor(() => alerts.length >= all.length || undefined, { what: "every alert" });
+    expect(alerts).toEqual(all);
+    expect(alerts.slice(0, before.length)).toEqual(before);
+    leaving.abort();
+    await following;
+  });
+
+  test("a key that is not accepted ends it with an error, not with another try", async () => {
+    const stream = createMetrly({
+      ...{ url: metrly.url, apiKey: "wrong", quota: { whenUnreachable: "deny" } },
+      webSocket: WebSocketOfNode as unknown as WebSocketClass,
+    }).subscribe(operations.quotaAlerts, { tenantId: "followed" });
+    await expect(stream.next()).rejects.toMatchObject({ code: "UNAUTHENTICATED", status: 401 });
+    const forbidden = createMetrly({
+      ...{ url: metrly.url, apiKey: keys.get("tracked") ?? "", quota: { whenUnreachable: "deny" } },
+      webSocket: WebSocketOfNode as unknown as WebSocketClass,
+    }).subscribe(operations.quotaAlerts, { tenantId: "followed" });
+    await expect(forbidden.next()).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  const meterTwice = () => ({ key: "calls", name: "Other", eventType: "other", aggregation: "COUNT" as const });
 });

@@ -21,22 +21,25 @@ describe("what the command line shows", () => {
   beforeAll(async () => {
     metrly = await startMetrly("embedded");
     admin = await metrly.adminToken();
-    const graph = <T>(query: string, input: object) => ask<T>(metrly.url, admin, query, { input });
-    await graph(world.CREATE_METER, {
+    const { url } = metrly;
+    const meter = {
       key: "calls",
       name: "Calls",
       eventType: "api.call",
       aggregation: "COUNT",
       dimensions: ["region"],
-    });
+    };
+    await ask(url, admin, world.CREATE_METER, { input: meter });
     const prices = [{ meter: "calls", model: "PER_UNIT", unitAmount: "0.25" }];
     const limits = [{ meter: "calls", window: "BILLING_PERIOD", kind: "HARD", limit: "10" }];
     const version = { currency: "EUR", recurringFee: "10", prices, limits };
-    await graph(world.CREATE_PLAN, { id: "basic", name: "Basic", version });
+    await ask(url, admin, world.CREATE_PLAN, { input: { id: "basic", name: "Basic", version } });
     const startsAt = new Date(month.acceptedFromMs).toISOString();
-    await graph(world.CREATE_TENANT, { id: "acme", name: "Acme Inc.", planId: "basic", startsAt });
-    const { issueApiKey } = await graph<{ issueApiKey: { secret: string } }>(world.ISSUE_KEY, {
-      ...{ tenantId: "acme", name: "backend", scopes: ["INGEST", "READ"] },
+    await ask(url, admin, world.CREATE_TENANT, {
+      input: { id: "acme", name: "Acme Inc.", planId: "basic", startsAt },
+    });
+    const { issueApiKey } = await ask(url, admin, world.ISSUE_KEY, {
+      input: { tenantId: "acme", name: "backend", scopes: ["INGEST", "READ"] },
     });
     const events = ["eu", "eu", "us"].map((region, n) => ({
       ...{ specversion: "1.0", id: `e${n}`, type: "api.call", source: "test", data: { region } },
@@ -48,24 +51,9 @@ describe("what the command line shows", () => {
     await ask(metrly.url, admin, world.CLOSE_PERIOD, { tenantId: "acme", periodStart });
     const isAllThere = async () => {
       const variables = { tenantId: "acme" };
-      const { tenant: one } = await ask<{ tenant: { quotas: { used: string }[] } }>(
-        metrly.url,
-        admin,
-        world.QUOTAS,
-        variables,
-      );
-      const { tenant: other } = await ask<{ tenant: { usageTotals: { quantity: string }[] } }>(
-        metrly.url,
-        admin,
-        world.USAGE,
-        variables,
-      );
-      const { tenant } = await ask<{ tenant: { invoices: { nodes: unknown[] } } }>(
-        metrly.url,
-        admin,
-        world.INVOICES,
-        variables,
-      );
+      const { tenant: one } = await ask(metrly.url, admin, world.QUOTAS, variables);
+      const { tenant: other } = await ask(metrly.url, admin, world.USAGE, variables);
+      const { tenant } = await ask(metrly.url, admin, world.INVOICES, variables);
       return (
         one.quotas[0]?.used === "3" && other.usageTotals[0]?.quantity === "3" && tenant.invoices.nodes.length === 1
       );

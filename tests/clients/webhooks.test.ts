@@ -3,14 +3,20 @@ import { createServer, type Server } from "node:http";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packageRoot } from "#platform/package-root.js";
+import { graphql } from "../graphql/index.js";
 import { waitFor } from "../servers/servers.js";
 import { runCli } from "../support/cli.js";
 import { ask } from "../support/client.js";
 import { type MetrlyProcess, startMetrly } from "../support/metrly.js";
 
-const CREATE = `mutation($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }`;
-const TEST = `mutation($id: ID!) { sendTestWebhook(endpointId: $id) { id } }`;
-const ENDPOINTS = `{ tenant(id: "acme") { webhookEndpoints { id url } } }`;
+const CREATE = graphql(
+  `mutation WebhooksCreate($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }`,
+);
+const TEST = graphql(`mutation WebhooksTest($id: ID!) { sendTestWebhook(endpointId: $id) { id } }`);
+const ENABLE = graphql(`
+  mutation WebhooksEnable($id: ID!) { updateWebhookEndpoint(id: $id, input: { status: ENABLED }) { id } }
+`);
+const ENDPOINTS = graphql(`query WebhooksEndpoints($id: ID!) { tenant(id: $id) { webhookEndpoints { id url } } }`);
 
 describe("metrly webhooks", () => {
   let metrly: MetrlyProcess;
@@ -34,9 +40,8 @@ describe("metrly webhooks", () => {
     await metrly?.dispose();
   });
 
-  const graph = <T>(query: string, variables = {}) => ask<T>(metrly.url, admin, query, variables);
   const endpoints = async () => {
-    const { tenant } = await graph<{ tenant: { webhookEndpoints: { id: string; url: string }[] } }>(ENDPOINTS);
+    const { tenant } = await ask(metrly.url, admin, ENDPOINTS, { id: "acme" });
     return tenant.webhookEndpoints;
   };
 
@@ -44,13 +49,8 @@ describe("metrly webhooks", () => {
     const address = receiver.address();
     const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}/`;
     const input = { tenantId: "acme", url, eventTypes: ["quota.warning"] };
-    const { createWebhookEndpoint: made } = await graph<{ createWebhookEndpoint: { endpoint: { id: string } } }>(
-      CREATE,
-      {
-        input,
-      },
-    );
-    const { sendTestWebhook: sent } = await graph<{ sendTestWebhook: { id: string } }>(TEST, { id: made.endpoint.id });
+    const { createWebhookEndpoint: made } = await ask(metrly.url, admin, CREATE, { input });
+    const { sendTestWebhook: sent } = await ask(metrly.url, admin, TEST, { id: made.endpoint.id });
     const dead = await waitFor(
       async () => {
         const { out } = await runCli(metrly, ["webhooks", "dead", "--tenant", "acme", "--json"]);
@@ -68,9 +68,7 @@ describe("metrly webhooks", () => {
 
     status = 204;
     const before = received;
-    await graph(`mutation($id: ID!) { updateWebhookEndpoint(id: $id, input: { status: ENABLED }) { id } }`, {
-      id: made.endpoint.id,
-    });
+    await ask(metrly.url, admin, ENABLE, { id: made.endpoint.id });
     const replayed = await runCli(metrly, ["webhooks", "replay", "--endpoint", made.endpoint.id]);
     expect(replayed).toMatchObject({ code: 0, out: "1 replayed\n" });
     await waitFor(async () => received === before + 1, { what: "the replay to arrive" });
@@ -107,7 +105,7 @@ describe("metrly webhooks", () => {
     const own = await waitFor(async () => (await endpoints()).find(({ id }) => !known.includes(id)), {
       what: "its endpoint",
     });
-    await graph(TEST, { id: own.id });
+    await ask(metrly.url, admin, TEST, { id: own.id });
     expect((await lines(1))[0]).toMatchObject({ verified: true, body: expect.stringContaining('"type"') });
     expect((await fetch(own.url, { method: "POST", body: "{}" })).status).toBe(401);
     expect((await lines(2))[1]).toMatchObject({ verified: false, body: "{}" });

@@ -1,26 +1,15 @@
 import { createServer } from "node:http";
 import { expect } from "vitest";
+import { graphql } from "../graphql/index.js";
 import { waitFor } from "../servers/servers.js";
 import { ask } from "../support/client.js";
 import type { Target } from "../whole-path/proof.js";
 import { CREATE_ENDPOINT } from "../whole-path/world.js";
 
-const DELIVERIES = `query ($tenantId: ID!, $after: Cursor) { tenant(id: $tenantId) {
+const DELIVERIES = graphql(`query ReceiverDeliveries($tenantId: ID!, $after: Cursor) { tenant(id: $tenantId) {
   alerts(first: 200) { nodes { id } }
   invoices(first: 200) { nodes { id } }
-  webhookEndpoints { deliveries(first: 200, after: $after) { nodes { eventId eventType status } pageInfo { hasNextPage } } } } }`;
-
-interface Answer {
-  readonly tenant: {
-    readonly alerts: { readonly nodes: readonly { readonly id: string }[] };
-    readonly invoices: { readonly nodes: readonly unknown[] };
-    readonly webhookEndpoints: readonly {
-      readonly deliveries: {
-        readonly nodes: readonly { readonly eventId: string; readonly eventType: string; readonly status: string }[];
-      };
-    }[];
-  };
-}
+  webhookEndpoints { deliveries(first: 200, after: $after) { nodes { eventId eventType status } pageInfo { hasNextPage } } } } }`);
 
 /** A webhook receiver that remembers what arrived. */
 export interface Receiver {
@@ -74,7 +63,7 @@ export async function expectNoticesDelivered(
   for (const tenantId of tenants) {
     const { tenant } = await waitFor(
       async () => {
-        const answer = await ask<Answer>(url, admin, DELIVERIES, { tenantId });
+        const answer = await ask(url, admin, DELIVERIES, { tenantId });
         const deliveries = answer.tenant.webhookEndpoints.flatMap((endpoint) => endpoint.deliveries.nodes);
         const planned = answer.tenant.alerts.nodes.length + answer.tenant.invoices.nodes.length;
         const settled = deliveries.every((delivery) => delivery.status === "DELIVERED");

@@ -1,8 +1,19 @@
 import { randomBytes } from "node:crypto";
+import { graphql } from "../graphql/index.js";
 import { waitFor } from "../servers/servers.js";
-import { ask, postEvents } from "../support/client.js";
+import { ask, type Loose, type Operation, postEvents } from "../support/client.js";
 import * as operations from "../whole-path/world.js";
 import { ASKERS, type Asker, type IssueToken } from "./askers.js";
+
+const EVENT = graphql(`
+  query PolicyEvent($t: ID!, $s: String!, $i: String!) {
+    event(tenantId: $t, source: $s, id: $i) { status }
+    quarantinedEvents(tenantId: $t, first: 200) { nodes { id status } }
+  }
+`);
+const TEST_DELIVERY = graphql(`
+  mutation PolicyTestDelivery($endpointId: ID!) { sendTestWebhook(endpointId: $endpointId) { id } }
+`);
 
 /** A running Metrly, by whatever front door. */
 export interface PolicySystem {
@@ -113,7 +124,8 @@ async function tokenFor(
 }
 
 function maker({ url, adminToken }: PolicySystem, eventType: string) {
-  const run = <T>(query: string, variables: Record<string, unknown>) => ask<T>(url, adminToken, query, variables);
+  const run = <Result, Variables>(query: Operation<Result, Variables>, variables: Loose<NoInfer<Variables>>) =>
+    ask(url, adminToken, query, variables);
   let ingestKey = "";
 
   async function post(tenantId: string, id: string, data: object): Promise<void> {
@@ -124,14 +136,9 @@ function maker({ url, adminToken }: PolicySystem, eventType: string) {
     });
   }
   async function untilEvent(tenantId: string, id: string, status: string): Promise<void> {
-    const query =
-      "query ($t: ID!, $s: String!, $i: String!) { event(tenantId: $t, source: $s, id: $i) { status } quarantinedEvents(tenantId: $t, first: 200) { nodes { id status } } }";
     await waitFor(
       async () => {
-        const found = await run<{
-          event: { status: string } | null;
-          quarantinedEvents: { nodes: readonly { id: string; status: string }[] };
-        }>(query, { t: tenantId, s: SOURCE, i: id });
+        const found = await run(EVENT, { t: tenantId, s: SOURCE, i: id });
         if (status === "QUARANTINED") return found.quarantinedEvents.nodes.some((node) => node.id === id);
         return found.event?.status === status;
       },
@@ -158,10 +165,7 @@ function maker({ url, adminToken }: PolicySystem, eventType: string) {
       return id;
     },
     async key(input: { tenantId?: string; platform?: boolean; scopes: readonly string[] }) {
-      const issued = await run<{ issueApiKey: { secret: string; apiKey: { id: string } } }>(
-        "mutation ($input: IssueApiKeyInput!) { issueApiKey(input: $input) { secret apiKey { id } } }",
-        { input: { name: "policy", ...input } },
-      );
+      const issued = await run(operations.ISSUE_KEY, { input: { name: "policy", ...input } });
       return { secret: issued.issueApiKey.secret, id: issued.issueApiKey.apiKey.id };
     },
     async ingestKey() {
@@ -182,14 +186,13 @@ function maker({ url, adminToken }: PolicySystem, eventType: string) {
       return id;
     },
     async endpoint(tenantId: string) {
-      const created = await run<{ createWebhookEndpoint: { endpoint: { id: string } } }>(operations.CREATE_ENDPOINT, {
+      const created = await run(operations.CREATE_ENDPOINT, {
         input: { tenantId, url: "https://metrly.invalid/hook", eventTypes: ["invoice.generated"] },
       });
       return created.createWebhookEndpoint.endpoint.id;
     },
     async delivery(endpointId: string) {
-      const query = "mutation ($endpointId: ID!) { sendTestWebhook(endpointId: $endpointId) { id } }";
-      return (await run<{ sendTestWebhook: { id: string } }>(query, { endpointId })).sendTestWebhook.id;
+      return (await run(TEST_DELIVERY, { endpointId })).sendTestWebhook.id;
     },
     async invoice(tenantId: string) {
       await run(operations.CLOSE_PERIOD, { tenantId, periodStart: periodStart() });

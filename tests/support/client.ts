@@ -1,5 +1,6 @@
 import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
+import type { TypedDocumentString } from "../graphql/graphql.js";
 
 export interface GraphError {
   readonly message: string;
@@ -7,25 +8,47 @@ export interface GraphError {
   readonly extensions: { readonly code: string };
 }
 
+/** A text, or an operation with its types. */
+export type Operation<Result, Variables> = string | TypedDocumentString<Result, Variables>;
+/** As a test writes them: enums are any text. */
+export type Loose<T> = T extends string
+  ? string
+  : T extends readonly (infer Item)[]
+    ? readonly Loose<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: Loose<T[Key]> }
+      : T;
+/** As a test takes it: what is null where it should not be makes it fail by itself. */
+export type Present<T> = T extends readonly (infer Item)[]
+  ? readonly Present<NonNullable<Item>>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: Present<NonNullable<T[Key]>> }
+    : T;
+
 /** One GraphQL operation over HTTP; whatever comes back. */
-export async function askRaw<T>(url: string, token: string, query: string, variables: Record<string, unknown> = {}) {
+export async function askRaw<Result, Variables>(
+  url: string,
+  token: string,
+  query: Operation<Result, Variables>,
+  variables?: Loose<NoInfer<Variables>>,
+) {
   const response = await fetch(`${url}/graphql`, {
     method: "POST",
     headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
     body: JSON.stringify({ query, variables }),
   });
-  const body = (await response.json()) as { data?: T | null; errors?: readonly GraphError[] };
+  const body = (await response.json()) as { data?: Present<Result> | null; errors?: readonly GraphError[] };
   return { status: response.status, ...body };
 }
 
 /** One GraphQL operation that must succeed. */
-export async function ask<T>(
+export async function ask<Result, Variables>(
   url: string,
   token: string,
-  query: string,
-  variables: Record<string, unknown> = {},
-): Promise<T> {
-  const { data, errors } = await askRaw<T>(url, token, query, variables);
+  query: Operation<Result, Variables>,
+  variables?: Loose<NoInfer<Variables>>,
+): Promise<Present<Result>> {
+  const { data, errors } = await askRaw(url, token, query, variables);
   if (errors !== undefined || data === undefined || data === null)
     throw new Error(`GraphQL: ${JSON.stringify(errors)}`);
   return data;
@@ -66,7 +89,12 @@ export function postJson(url: string, key: string, path: string, body: unknown):
 }
 
 /** Collects what a subscription sends until stopped. */
-export function subscribe<T>(url: string, token: string, query: string, variables: Record<string, unknown>) {
+export function subscribe<Result, Variables extends Record<string, unknown>>(
+  url: string,
+  token: string,
+  query: Operation<Result, Variables>,
+  variables: NoInfer<Variables>,
+) {
   const client = createClient({
     url: `${url.replace(/^http/, "ws")}/graphql`,
     webSocketImpl: WebSocket,
@@ -75,10 +103,10 @@ export function subscribe<T>(url: string, token: string, query: string, variable
     lazy: false,
     onNonLazyError: () => undefined,
   });
-  const received: T[] = [];
+  const received: Present<Result>[] = [];
   const errors: unknown[] = [];
-  const stop = client.subscribe<T>(
-    { query, variables },
+  const stop = client.subscribe<Present<Result>>(
+    { query: query.toString(), variables },
     {
       next: (result) => {
         if (result.data !== undefined && result.data !== null) received.push(result.data);

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { graphql } from "../graphql/index.js";
 import { waitFor } from "../servers/servers.js";
 import { ask, postEvents } from "../support/client.js";
 import { type MetrlyProcess, startMetrly } from "../support/metrly.js";
 import { accountingOf, CREATE_METER, CREATE_TENANT, ISSUE_KEY, sumOf, USAGE } from "./world.js";
 
-const UNMETERED = "query ($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }";
+const UNMETERED = graphql(
+  `query BackfillUnmetered($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }`,
+);
 
 let metrly: MetrlyProcess;
 beforeAll(async () => {
@@ -16,7 +19,7 @@ test("usage under a misspelt type is found by its type and counted by a meter th
   const admin = await metrly.adminToken();
   const tenantId = "acme";
   await ask(metrly.url, admin, CREATE_TENANT, { input: { id: tenantId, name: "Acme" } });
-  const { issueApiKey } = await ask<{ issueApiKey: { secret: string } }>(metrly.url, admin, ISSUE_KEY, {
+  const { issueApiKey } = await ask(metrly.url, admin, ISSUE_KEY, {
     input: { tenantId, name: "backend", scopes: ["INGEST", "READ"] },
   });
   const events = Array.from({ length: 30 }, (_, index) => ({
@@ -38,7 +41,7 @@ test("usage under a misspelt type is found by its type and counted by a meter th
   const accounting = await asked();
   expect(accounting).toMatchObject({ unmetered: 0, inFlight: 0 });
   expect(sumOf(accounting)).toBe(accounting.accepted);
-  const usage = await ask<{ tenant: { usageTotals: unknown } }>(metrly.url, admin, USAGE, { tenantId });
+  const usage = await ask(metrly.url, admin, USAGE, { tenantId });
   expect(usage.tenant.usageTotals).toEqual([{ meter: "tokens", quantity: "435", eventCount: 30 }]);
   expect(await ask(metrly.url, admin, UNMETERED, { tenantId })).toEqual({ unmeteredTypes: [] });
 }, 90_000);

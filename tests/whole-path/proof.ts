@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import type { QuotaLimitInput } from "../graphql/graphql.js";
 import { amount, plain } from "../oracle/amounts.js";
 import {
   type AcknowledgedEvent,
@@ -9,7 +10,7 @@ import {
   type OraclePlan,
 } from "../oracle/oracle.js";
 import { waitFor } from "../servers/servers.js";
-import { ask } from "../support/client.js";
+import { ask, type Loose } from "../support/client.js";
 import { bodyOf, cutBatches, generateEvents, postUntilAnswered, randomOf } from "./load.js";
 import * as world from "./world.js";
 
@@ -49,7 +50,7 @@ export interface ProofOptions {
   readonly tenants: readonly string[];
   readonly seed: number;
   /** Limits of the plan; none by default. */
-  readonly limits?: readonly Record<string, unknown>[];
+  readonly limits?: readonly Loose<QuotaLimitInput>[];
 }
 
 /** Meters, a plan, tenants and a platform key that ingests for all of them. Returns the key once the edge knows it. */
@@ -64,7 +65,7 @@ export async function setUp({ url, admin }: Target, { tenants, limits = [] }: Pr
     const startsAt = new Date(month.acceptedFromMs).toISOString();
     await ask(url, admin, world.CREATE_TENANT, { input: { id, name: id, planId: "plan", startsAt } });
   }
-  const issued = await ask<{ issueApiKey: { secret: string } }>(url, admin, world.ISSUE_KEY, {
+  const issued = await ask(url, admin, world.ISSUE_KEY, {
     input: { platform: true, name: "load", scopes: ["INGEST", "QUOTA"] },
   });
   const key = issued.issueApiKey.secret;
@@ -146,12 +147,7 @@ export async function expectTotals(
 ) {
   const { endMs } = world.lastMonth(Date.now());
   for (const tenantId of tenants) {
-    const { tenant } = await ask<{ tenant: { usageTotals: { meter: string; quantity: string }[] } }>(
-      url,
-      admin,
-      world.USAGE,
-      { tenantId },
-    );
+    const { tenant } = await ask(url, admin, world.USAGE, { tenantId });
     for (const meter of METERS) {
       const expected = expectedTotal(events, tenantId, meter, endMs, Number.POSITIVE_INFINITY);
       const found = tenant.usageTotals.find((total) => total.meter === meter.key)?.quantity ?? "0";
@@ -186,12 +182,7 @@ export async function expectInvoices(
       total: expected.total,
       usage: expected.usage.map((line) => [line.meter, line.quantity, line.amount]),
     });
-    const { verifyInvoice } = await ask<{ verifyInvoice: { matches: boolean; differences: string[] } }>(
-      url,
-      admin,
-      world.VERIFY,
-      { id: invoice.id },
-    );
+    const { verifyInvoice } = await ask(url, admin, world.VERIFY, { id: invoice.id });
     expect(verifyInvoice, `${tenantId}, seed ${seed}`).toMatchObject({ matches: true, differences: [] });
   }
 }

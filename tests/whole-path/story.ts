@@ -98,11 +98,11 @@ export function tellStory({ where, can, start }: StoryOptions): void {
         startsAt: new Date(month.acceptedFromMs).toISOString(),
       };
       await ask(url, admin, world.CREATE_TENANT, { input: tenant });
-      const issued = await ask<{ issueApiKey: { secret: string } }>(url, admin, world.ISSUE_KEY, {
+      const issued = await ask(url, admin, world.ISSUE_KEY, {
         input: { tenantId: "acme", name: "backend", scopes: ["INGEST", "QUOTA", "READ"] },
       });
       key = issued.issueApiKey.secret;
-      const endpoint = await ask<{ createWebhookEndpoint: { secret: string } }>(url, admin, world.CREATE_ENDPOINT, {
+      const endpoint = await ask(url, admin, world.CREATE_ENDPOINT, {
         input: {
           tenantId: "acme",
           url: receiverUrl(),
@@ -153,15 +153,10 @@ export function tellStory({ where, can, start }: StoryOptions): void {
     test("everything accepted is accounted for, and totals are exact", async () => {
       const accounting = await atRest();
       expect(accounting).toMatchObject({ counted: 5, unmetered: 1, quarantined: 0, inFlight: 0 });
-      const { tenant } = await ask<{ tenant: { usageTotals: { meter: string; quantity: string }[] } }>(
-        url,
-        key,
-        world.USAGE,
-        {
-          tenantId: "acme",
-          periodStart: new Date(month.startMs).toISOString(),
-        },
-      );
+      const { tenant } = await ask(url, key, world.USAGE, {
+        tenantId: "acme",
+        periodStart: new Date(month.startMs).toISOString(),
+      });
       const totals = Object.fromEntries(tenant.usageTotals.map((total) => [total.meter, total.quantity]));
       expect(totals).toMatchObject({ calls: "3", tokens: "1500.5" });
       const known = await fetch(`${url}/v1/events?source=test&id=single`, {
@@ -171,9 +166,7 @@ export function tellStory({ where, can, start }: StoryOptions): void {
     });
 
     test("a hard limit denies and explains itself, and an alert arrives live and as a signed webhook", async () => {
-      const alerts = subscribe<{
-        quotaAlerts: { kind: string; used: string; meter: string; threshold: string; tenant: { name: string } };
-      }>(url, key, world.ALERTS, { tenantId: "acme" });
+      const alerts = subscribe(url, key, world.ALERTS, { tenantId: "acme" });
       await new Promise((resolve) => setTimeout(resolve, 500));
       const consume = (amount: string, idempotencyKey: string) =>
         postJson(url, key, "/v1/quota/consume", { meter: "calls", amount, idempotencyKey });
@@ -217,9 +210,7 @@ export function tellStory({ where, can, start }: StoryOptions): void {
     });
 
     test("the quotas in the graph show the data plane's numbers", async () => {
-      const { tenant } = await ask<{
-        tenant: { quotas: { limit: { meter: string }; used: string; reserved: string }[] };
-      }>(url, key, world.QUOTAS, { tenantId: "acme" });
+      const { tenant } = await ask(url, key, world.QUOTAS, { tenantId: "acme" });
       expect(tenant.quotas.find((quota) => quota.limit.meter === "calls")).toMatchObject({ reserved: "6" });
       expect(tenant.quotas.find((quota) => quota.limit.meter === "tokens")).toMatchObject({
         used: "600",
@@ -228,15 +219,10 @@ export function tellStory({ where, can, start }: StoryOptions): void {
     });
 
     test("last month closes into an invoice whose arithmetic is shown and which the ledger confirms", async () => {
-      const { closeBillingPeriod } = await ask<{ closeBillingPeriod: { status: string } }>(
-        url,
-        admin,
-        world.CLOSE_PERIOD,
-        {
-          tenantId: "acme",
-          periodStart: new Date(month.startMs).toISOString(),
-        },
-      );
+      const { closeBillingPeriod } = await ask(url, admin, world.CLOSE_PERIOD, {
+        tenantId: "acme",
+        periodStart: new Date(month.startMs).toISOString(),
+      });
       expect(closeBillingPeriod.status).toBe("CLOSING");
       const invoice = await waitFor(async () => (await world.invoicesOf(url, key, "acme"))[0], {
         what: "the invoice",
@@ -264,12 +250,7 @@ export function tellStory({ where, can, start }: StoryOptions): void {
       await postEvents(url, key, [event("late", "api.call", { region: "eu" }, inLastMonth(7))]);
       const upcoming = await waitFor(
         async () => {
-          const { tenant } = await ask<{ tenant: { upcomingInvoice: { lines: { kind: string }[] } } }>(
-            url,
-            key,
-            world.UPCOMING,
-            { tenantId: "acme" },
-          );
+          const { tenant } = await ask(url, key, world.UPCOMING, { tenantId: "acme" });
           return tenant.upcomingInvoice.lines.find((line) => line.kind === "ADJUSTMENT");
         },
         { what: "an adjustment" },
@@ -284,13 +265,13 @@ export function tellStory({ where, can, start }: StoryOptions): void {
     });
 
     test("a plan change takes effect in the next period", async () => {
-      const { changePlan } = await ask<{ changePlan: { effectiveFrom: string } }>(url, admin, world.CHANGE_PLAN, {
+      const { changePlan } = await ask(url, admin, world.CHANGE_PLAN, {
         tenantId: "acme",
         planId: "pro",
       });
       const now = new Date();
       expect(Date.parse(changePlan.effectiveFrom)).toBe(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 1));
-      const { tenant } = await ask<{ tenant: { plan: { plan: { id: string } } } }>(url, key, world.TENANT_PLAN, {
+      const { tenant } = await ask(url, key, world.TENANT_PLAN, {
         tenantId: "acme",
       });
       expect(tenant.plan.plan.id).toBe("basic");
@@ -298,11 +279,7 @@ export function tellStory({ where, can, start }: StoryOptions): void {
 
     test("a key sees its own tenant only, and lacks what its scopes lack", async () => {
       await ask(url, admin, world.CREATE_TENANT, { input: { id: "other", name: "Other" } });
-      const foreign = await askRaw<{ tenant: unknown }>(
-        url,
-        key,
-        '{ tenant(id: "other") { id } missing: tenant(id: "nobody") { id } }',
-      );
+      const foreign = await askRaw(url, key, '{ tenant(id: "other") { id } missing: tenant(id: "nobody") { id } }');
       expect(foreign.data).toEqual({ tenant: null, missing: null });
       const forbidden = await askRaw(url, key, world.CREATE_METER, {
         input: { key: "x", name: "x", eventType: "x", aggregation: "COUNT" },
@@ -424,12 +401,7 @@ export function tellStory({ where, can, start }: StoryOptions): void {
     }
 
     async function expectVerified(id: string): Promise<void> {
-      const { verifyInvoice } = await ask<{ verifyInvoice: { matches: boolean; differences: string[] } }>(
-        url,
-        key,
-        world.VERIFY,
-        { id },
-      );
+      const { verifyInvoice } = await ask(url, key, world.VERIFY, { id });
       expect(verifyInvoice).toMatchObject({ matches: true, differences: [] });
     }
   });

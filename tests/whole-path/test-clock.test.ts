@@ -1,21 +1,20 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { graphql } from "../graphql/index.js";
 import { waitFor } from "../servers/servers.js";
 import { expectDerived, runCli } from "../support/cli.js";
 import { ask, askRaw, type EventsAnswer, postEvents, postJson } from "../support/client.js";
 import { type MetrlyProcess, startMetrly } from "../support/metrly.js";
-import { CREATE_METER, CREATE_PLAN, CREATE_TENANT, type Invoice, ISSUE_KEY, UPCOMING, VERIFY } from "./world.js";
+import { CREATE_METER, CREATE_PLAN, CREATE_TENANT, ISSUE_KEY, UPCOMING, VERIFY } from "./world.js";
 
-const ADVANCE = `mutation ($tenantId: ID!, $to: DateTime!) {
-  advanceTestClock(tenantId: $tenantId, to: $to) { testClock testClockStatus } }`;
-const CLOCK = "query ($tenantId: ID!) { tenant(id: $tenantId) { testClock testClockStatus } }";
-const INVOICES = `query ($tenantId: ID!) { tenant(id: $tenantId) { invoices(first: 50) { nodes {
-  id total { amount } period { start } lines { kind quantity amount { amount } } } } } }`;
-const QUOTA = `query ($tenantId: ID!) { tenant(id: $tenantId) { quotas { used windowStart resetAt } } }`;
-
-interface TestClock {
-  readonly testClock: string;
-  readonly testClockStatus: "READY" | "ADVANCING";
-}
+const ADVANCE = graphql(`mutation TestClockAdvance($tenantId: ID!, $to: DateTime!) {
+  advanceTestClock(tenantId: $tenantId, to: $to) { testClock testClockStatus } }`);
+const CLOCK = graphql(`query TestClockClock($tenantId: ID!) { tenant(id: $tenantId) { testClock testClockStatus } }`);
+const INVOICES =
+  graphql(`query TestClockInvoices($tenantId: ID!) { tenant(id: $tenantId) { invoices(first: 50) { nodes {
+  id total { amount } period { start } lines { kind quantity amount { amount } } } } } }`);
+const QUOTA = graphql(
+  `query TestClockQuota($tenantId: ID!) { tenant(id: $tenantId) { quotas { used windowStart resetAt } } }`,
+);
 
 const tenantId = "lab";
 let metrly: MetrlyProcess;
@@ -39,17 +38,17 @@ beforeAll(async () => {
   await ask(url, admin, CREATE_TENANT, {
     input: { id: tenantId, name: "Lab", planId: "basic", testClock: "2024-01-20T00:00:00Z" },
   });
-  const issued = await ask<{ issueApiKey: { secret: string } }>(url, admin, ISSUE_KEY, {
+  const issued = await ask(url, admin, ISSUE_KEY, {
     input: { tenantId, name: "backend", scopes: ["INGEST", "QUOTA", "READ"] },
   });
   key = issued.issueApiKey.secret;
 }, 120_000);
 afterAll(() => metrly.dispose());
 
-const clock = async () => (await ask<{ tenant: TestClock }>(metrly.url, admin, CLOCK, { tenantId })).tenant;
+const clock = async () => (await ask(metrly.url, admin, CLOCK, { tenantId })).tenant;
 
 async function advance(to: string): Promise<void> {
-  const { advanceTestClock } = await ask<{ advanceTestClock: TestClock }>(metrly.url, admin, ADVANCE, { tenantId, to });
+  const { advanceTestClock } = await ask(metrly.url, admin, ADVANCE, { tenantId, to });
   expect(advanceTestClock.testClock).toBe(to);
   await waitFor(async () => (await clock()).testClockStatus === "READY", {
     what: `all rooms to follow the clock to ${to}`,
@@ -77,7 +76,7 @@ test("a year of a tenant's life: usage, quota windows, closes, lateness and veri
   await send("2024-11-30T23:00:00.000Z");
   await advance("2025-01-04T00:00:00.000Z");
 
-  const answer = await ask<{ tenant: { invoices: { nodes: readonly Invoice[] } } }>(metrly.url, admin, INVOICES, {
+  const answer = await ask(metrly.url, admin, INVOICES, {
     tenantId,
   });
   const invoices = answer.tenant.invoices.nodes.toReversed();
@@ -97,12 +96,7 @@ test("a year of a tenant's life: usage, quota windows, closes, lateness and veri
       verifyInvoice: { matches: true, differences: [] },
     });
   }
-  const upcoming = await ask<{ tenant: { upcomingInvoice: { total: { amount: string } } } }>(
-    metrly.url,
-    admin,
-    UPCOMING,
-    { tenantId },
-  );
+  const upcoming = await ask(metrly.url, admin, UPCOMING, { tenantId });
   expect(upcoming.tenant.upcomingInvoice.total.amount).toBe("10.00");
 }, 120_000);
 
@@ -157,7 +151,7 @@ test("an advance that was made while nothing ran is followed after the start", a
   await ask(metrly.url, admin, ADVANCE, { tenantId, to: "2025-06-04T00:00:00.000Z" });
   await metrly.killAndRestart();
   await waitFor(async () => (await clock()).testClockStatus === "READY", { what: "READY", deadlineMs: 30_000 });
-  const answer = await ask<{ tenant: { invoices: { nodes: readonly Invoice[] } } }>(metrly.url, admin, INVOICES, {
+  const answer = await ask(metrly.url, admin, INVOICES, {
     tenantId,
   });
   expect(answer.tenant.invoices.nodes).toHaveLength(17);

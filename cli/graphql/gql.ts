@@ -1,0 +1,188 @@
+/* eslint-disable */
+import * as types from './graphql.js';
+
+
+
+/**
+ * Map of all GraphQL operations in the project.
+ *
+ * This map has several performance disadvantages:
+ * 1. It is not tree-shakeable, so it will include all operations in the project.
+ * 2. It is not minifiable, so the string of a GraphQL query will be multiple times inside the bundle.
+ * 3. It does not support dead code elimination, so it will add unused operations.
+ *
+ * Therefore it is highly recommended to use the babel or swc plugin for production.
+ * Learn more about it here: https://the-guild.dev/graphql/codegen/plugins/presets/preset-client#reducing-bundle-size
+ */
+type Documents = {
+    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold limit used at\n    }\n  }\n": typeof types.AlertsDocument,
+    "\n  query TenantIds($after: Cursor) { tenants(first: 200, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }\n": typeof types.TenantIdsDocument,
+    "mutation DemoCreateMeter($input: CreateMeterInput!) { createMeter(input: $input) { key } }": typeof types.DemoCreateMeterDocument,
+    "mutation DemoCreatePlan($input: CreatePlanInput!) { createPlan(input: $input) { id } }": typeof types.DemoCreatePlanDocument,
+    "mutation DemoCreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }": typeof types.DemoCreateTenantDocument,
+    "\n  mutation DemoIssueKey($input: IssueApiKeyInput!) { issueApiKey(input: $input) { secret } }\n": typeof types.DemoIssueKeyDocument,
+    "\n  mutation DemoClosePeriod($tenantId: ID!, $periodStart: DateTime!) {\n    closeBillingPeriod(tenantId: $tenantId, periodStart: $periodStart) { status }\n  }\n": typeof types.DemoClosePeriodDocument,
+    "\n  query DemoFirstPeriods($tenantId: ID!) { tenant(id: $tenantId) { billingPeriods(first: 200) { nodes { start end status } } } }\n": typeof types.DemoFirstPeriodsDocument,
+    "query DemoTenant($id: ID!) { tenant(id: $id) { id } }": typeof types.DemoTenantDocument,
+    "\n  query DemoInvoices($tenantId: ID!) { tenant(id: $tenantId) { invoices { nodes { id number total { amount currency } } } } }\n": typeof types.DemoInvoicesDocument,
+    "\n  query DemoEndpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url } } }\n": typeof types.DemoEndpointsDocument,
+    "\n  mutation DemoCreateEndpoint($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }\n": typeof types.DemoCreateEndpointDocument,
+    "\n  mutation DemoUpdateEndpoint($id: ID!, $input: UpdateWebhookEndpointInput!) { updateWebhookEndpoint(id: $id, input: $input) { id } }\n": typeof types.DemoUpdateEndpointDocument,
+    "query WhoAsks { viewer { id roles } }": typeof types.WhoAsksDocument,
+    "query Invoice($id: ID!) { invoice(id: $id) { document sha256 } }": typeof types.InvoiceDocument,
+    "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": typeof types.DenialDocument,
+    "\n  query Tenants($after: Cursor) {\n    tenants(first: 100, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.TenantsDocument,
+    "\n  query Usage($tenantId: ID!, $groupBy: [String!]) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy) { meter from to quantity eventCount lastEventAt dimensions { dimension value } }\n      days: usageTotals(groupBy: $groupBy, granularity: DAY) { meter from quantity dimensions { dimension value } }\n    }\n  }\n": typeof types.UsageDocument,
+    "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": typeof types.QuotasDocument,
+    "\n  query Invoices($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: 100, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": typeof types.InvoicesDocument,
+    "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": typeof types.VerifyDocument,
+    "\n  mutation Listen($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } secret } }\n": typeof types.ListenDocument,
+    "\n  mutation StopListening($id: ID!) { deleteWebhookEndpoint(id: $id) }\n": typeof types.StopListeningDocument,
+    "\n  query Endpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url status } } }\n": typeof types.EndpointsDocument,
+    "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": typeof types.DeadLettersDocument,
+    "\n  mutation Replay($id: ID!) { replayWebhookDelivery(id: $id) { id status } }\n": typeof types.ReplayDocument,
+    "\n  mutation ReplayAll($endpointId: ID!) { replayDeadLetters(endpointId: $endpointId) }\n": typeof types.ReplayAllDocument,
+};
+const documents: Documents = {
+    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold limit used at\n    }\n  }\n": types.AlertsDocument,
+    "\n  query TenantIds($after: Cursor) { tenants(first: 200, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }\n": types.TenantIdsDocument,
+    "mutation DemoCreateMeter($input: CreateMeterInput!) { createMeter(input: $input) { key } }": types.DemoCreateMeterDocument,
+    "mutation DemoCreatePlan($input: CreatePlanInput!) { createPlan(input: $input) { id } }": types.DemoCreatePlanDocument,
+    "mutation DemoCreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }": types.DemoCreateTenantDocument,
+    "\n  mutation DemoIssueKey($input: IssueApiKeyInput!) { issueApiKey(input: $input) { secret } }\n": types.DemoIssueKeyDocument,
+    "\n  mutation DemoClosePeriod($tenantId: ID!, $periodStart: DateTime!) {\n    closeBillingPeriod(tenantId: $tenantId, periodStart: $periodStart) { status }\n  }\n": types.DemoClosePeriodDocument,
+    "\n  query DemoFirstPeriods($tenantId: ID!) { tenant(id: $tenantId) { billingPeriods(first: 200) { nodes { start end status } } } }\n": types.DemoFirstPeriodsDocument,
+    "query DemoTenant($id: ID!) { tenant(id: $id) { id } }": types.DemoTenantDocument,
+    "\n  query DemoInvoices($tenantId: ID!) { tenant(id: $tenantId) { invoices { nodes { id number total { amount currency } } } } }\n": types.DemoInvoicesDocument,
+    "\n  query DemoEndpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url } } }\n": types.DemoEndpointsDocument,
+    "\n  mutation DemoCreateEndpoint($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }\n": types.DemoCreateEndpointDocument,
+    "\n  mutation DemoUpdateEndpoint($id: ID!, $input: UpdateWebhookEndpointInput!) { updateWebhookEndpoint(id: $id, input: $input) { id } }\n": types.DemoUpdateEndpointDocument,
+    "query WhoAsks { viewer { id roles } }": types.WhoAsksDocument,
+    "query Invoice($id: ID!) { invoice(id: $id) { document sha256 } }": types.InvoiceDocument,
+    "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": types.DenialDocument,
+    "\n  query Tenants($after: Cursor) {\n    tenants(first: 100, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.TenantsDocument,
+    "\n  query Usage($tenantId: ID!, $groupBy: [String!]) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy) { meter from to quantity eventCount lastEventAt dimensions { dimension value } }\n      days: usageTotals(groupBy: $groupBy, granularity: DAY) { meter from quantity dimensions { dimension value } }\n    }\n  }\n": types.UsageDocument,
+    "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": types.QuotasDocument,
+    "\n  query Invoices($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: 100, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": types.InvoicesDocument,
+    "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": types.VerifyDocument,
+    "\n  mutation Listen($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } secret } }\n": types.ListenDocument,
+    "\n  mutation StopListening($id: ID!) { deleteWebhookEndpoint(id: $id) }\n": types.StopListeningDocument,
+    "\n  query Endpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url status } } }\n": types.EndpointsDocument,
+    "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": types.DeadLettersDocument,
+    "\n  mutation Replay($id: ID!) { replayWebhookDelivery(id: $id) { id status } }\n": types.ReplayDocument,
+    "\n  mutation ReplayAll($endpointId: ID!) { replayDeadLetters(endpointId: $endpointId) }\n": types.ReplayAllDocument,
+};
+
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold limit used at\n    }\n  }\n"): typeof import('./graphql.js').AlertsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query TenantIds($after: Cursor) { tenants(first: 200, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }\n"): typeof import('./graphql.js').TenantIdsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "mutation DemoCreateMeter($input: CreateMeterInput!) { createMeter(input: $input) { key } }"): typeof import('./graphql.js').DemoCreateMeterDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "mutation DemoCreatePlan($input: CreatePlanInput!) { createPlan(input: $input) { id } }"): typeof import('./graphql.js').DemoCreatePlanDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "mutation DemoCreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }"): typeof import('./graphql.js').DemoCreateTenantDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation DemoIssueKey($input: IssueApiKeyInput!) { issueApiKey(input: $input) { secret } }\n"): typeof import('./graphql.js').DemoIssueKeyDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation DemoClosePeriod($tenantId: ID!, $periodStart: DateTime!) {\n    closeBillingPeriod(tenantId: $tenantId, periodStart: $periodStart) { status }\n  }\n"): typeof import('./graphql.js').DemoClosePeriodDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query DemoFirstPeriods($tenantId: ID!) { tenant(id: $tenantId) { billingPeriods(first: 200) { nodes { start end status } } } }\n"): typeof import('./graphql.js').DemoFirstPeriodsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "query DemoTenant($id: ID!) { tenant(id: $id) { id } }"): typeof import('./graphql.js').DemoTenantDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query DemoInvoices($tenantId: ID!) { tenant(id: $tenantId) { invoices { nodes { id number total { amount currency } } } } }\n"): typeof import('./graphql.js').DemoInvoicesDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query DemoEndpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url } } }\n"): typeof import('./graphql.js').DemoEndpointsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation DemoCreateEndpoint($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }\n"): typeof import('./graphql.js').DemoCreateEndpointDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation DemoUpdateEndpoint($id: ID!, $input: UpdateWebhookEndpointInput!) { updateWebhookEndpoint(id: $id, input: $input) { id } }\n"): typeof import('./graphql.js').DemoUpdateEndpointDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "query WhoAsks { viewer { id roles } }"): typeof import('./graphql.js').WhoAsksDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "query Invoice($id: ID!) { invoice(id: $id) { document sha256 } }"): typeof import('./graphql.js').InvoiceDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n"): typeof import('./graphql.js').DenialDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Tenants($after: Cursor) {\n    tenants(first: 100, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n"): typeof import('./graphql.js').TenantsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Usage($tenantId: ID!, $groupBy: [String!]) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy) { meter from to quantity eventCount lastEventAt dimensions { dimension value } }\n      days: usageTotals(groupBy: $groupBy, granularity: DAY) { meter from quantity dimensions { dimension value } }\n    }\n  }\n"): typeof import('./graphql.js').UsageDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n"): typeof import('./graphql.js').QuotasDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Invoices($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: 100, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n"): typeof import('./graphql.js').InvoicesDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n"): typeof import('./graphql.js').VerifyDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation Listen($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } secret } }\n"): typeof import('./graphql.js').ListenDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation StopListening($id: ID!) { deleteWebhookEndpoint(id: $id) }\n"): typeof import('./graphql.js').StopListeningDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Endpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url status } } }\n"): typeof import('./graphql.js').EndpointsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n"): typeof import('./graphql.js').DeadLettersDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation Replay($id: ID!) { replayWebhookDelivery(id: $id) { id status } }\n"): typeof import('./graphql.js').ReplayDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation ReplayAll($endpointId: ID!) { replayDeadLetters(endpointId: $endpointId) }\n"): typeof import('./graphql.js').ReplayAllDocument;
+
+
+export function graphql(source: string) {
+  return (documents as any)[source] ?? {};
+}

@@ -1,0 +1,720 @@
+/* eslint-disable */
+/** Internal type. DO NOT USE DIRECTLY. */
+type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
+/** Internal type. DO NOT USE DIRECTLY. */
+export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
+import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
+export type Aggregation =
+  | 'COUNT'
+  | 'LATEST'
+  | 'MAX'
+  | 'SUM'
+  | 'UNIQUE';
+
+export type ApiKeyScope =
+  | 'ADMIN'
+  | 'INGEST'
+  | 'QUOTA'
+  | 'READ';
+
+export type BillingPeriodStatus =
+  | 'CLOSED'
+  | 'CLOSING'
+  | 'GRACE'
+  | 'OPEN';
+
+export type CreateMeterInput = {
+  readonly aggregation: Aggregation;
+  /** Also counts what was recorded unmetered in periods not yet closed */
+  readonly backfill?: boolean | null | undefined;
+  readonly dimensions?: ReadonlyArray<string> | null | undefined;
+  readonly eventType: string;
+  readonly key: string;
+  readonly name: string;
+  readonly unit?: string | null | undefined;
+  readonly valueProperty?: string | null | undefined;
+};
+
+export type CreatePlanInput = {
+  readonly id?: string | null | undefined;
+  readonly name: string;
+  readonly version: PlanVersionInput;
+};
+
+/** `startsAt`: the first billing period is the one that holds this moment (default now, at most 35 days back); `planId` applies from it. `testClock`: a test tenant whose time stands still until advanced; its accept window, periods and quota windows follow that clock. */
+export type CreateTenantInput = {
+  readonly billingAnchorDay?: number | null | undefined;
+  readonly graceDays?: number | null | undefined;
+  readonly id?: string | null | undefined;
+  readonly name: string;
+  readonly planId?: string | null | undefined;
+  readonly startsAt?: string | null | undefined;
+  readonly testClock?: string | null | undefined;
+};
+
+export type CreateWebhookEndpointInput = {
+  readonly eventTypes: ReadonlyArray<string>;
+  readonly tenantId: string;
+  readonly url: string;
+};
+
+export type DimensionMatchInput = {
+  readonly dimension: string;
+  readonly value: string;
+};
+
+export type InvoiceStatus =
+  | 'CLOSED';
+
+/** Either `tenantId` or `platform: true`; scopes at most the issuer's own. Keys of tenants with a test clock are `mtr_test_…` */
+export type IssueApiKeyInput = {
+  readonly expiresAt?: string | null | undefined;
+  readonly name: string;
+  readonly platform?: boolean | null | undefined;
+  readonly scopes: ReadonlyArray<ApiKeyScope>;
+  readonly tenantId?: string | null | undefined;
+};
+
+export type LimitKind =
+  | 'HARD'
+  | 'SOFT';
+
+export type PlanVersionInput = {
+  readonly currency: string;
+  readonly limits?: ReadonlyArray<QuotaLimitInput> | null | undefined;
+  readonly minimumCommit?: string | null | undefined;
+  readonly prices: ReadonlyArray<PriceInput>;
+  readonly recurringFee?: string | null | undefined;
+};
+
+/** Order: quantity / `divideBy` (rounded up if `roundUp`), minus `included`, priced by `model`, minus `discountPercent`, raised to `minimumAmount`, capped at `maximumAmount`, rounded once */
+export type PriceInput = {
+  readonly discountPercent?: string | null | undefined;
+  readonly divideBy?: string | null | undefined;
+  readonly included?: string | null | undefined;
+  readonly maximumAmount?: string | null | undefined;
+  readonly meter: string;
+  readonly minimumAmount?: string | null | undefined;
+  readonly model: PriceModel;
+  readonly packageSize?: string | null | undefined;
+  readonly ratePercent?: string | null | undefined;
+  readonly roundUp?: boolean | null | undefined;
+  readonly tiers?: ReadonlyArray<PriceTierInput> | null | undefined;
+  readonly unitAmount?: string | null | undefined;
+  readonly where?: ReadonlyArray<DimensionMatchInput> | null | undefined;
+};
+
+/** FLAT: `unitAmount` once. PACKAGE: `unitAmount` per started package of `packageSize`. PERCENTAGE: `ratePercent` of the quantity */
+export type PriceModel =
+  | 'FLAT'
+  | 'GRADUATED'
+  | 'PACKAGE'
+  | 'PERCENTAGE'
+  | 'PER_UNIT'
+  | 'VOLUME';
+
+export type PriceTierInput = {
+  readonly flatAmount?: string | null | undefined;
+  readonly unitAmount: string;
+  readonly upTo?: string | null | undefined;
+};
+
+export type QuotaAlertKind =
+  | 'EXCEEDED'
+  | 'WARNING';
+
+export type QuotaLimitInput = {
+  readonly kind: LimitKind;
+  readonly limit: string;
+  readonly meter?: string | null | undefined;
+  readonly warnAt?: ReadonlyArray<string> | null | undefined;
+  readonly window: QuotaWindow;
+};
+
+export type QuotaState =
+  | 'DEGRADED'
+  | 'EXCEEDED'
+  | 'OK'
+  | 'REBUILDING'
+  | 'WARNING';
+
+export type QuotaWindow =
+  | 'BILLING_PERIOD'
+  | 'DAY'
+  | 'HOUR'
+  | 'MINUTE'
+  | 'SECOND';
+
+export type Role =
+  | 'PLATFORM_ADMIN'
+  | 'TENANT_ADMIN'
+  | 'TENANT_VIEWER';
+
+export type TenantStatus =
+  | 'ACTIVE'
+  | 'CLOSED'
+  | 'SUSPENDED';
+
+export type UpdateWebhookEndpointInput = {
+  readonly eventTypes?: ReadonlyArray<string> | null | undefined;
+  readonly status?: WebhookEndpointStatus | null | undefined;
+  readonly url?: string | null | undefined;
+};
+
+export type WebhookDeliveryStatus =
+  | 'DEAD'
+  | 'DELIVERED'
+  | 'PENDING';
+
+export type WebhookEndpointStatus =
+  | 'DISABLED'
+  | 'ENABLED';
+
+export type AlertsSubscriptionVariables = Exact<{
+  tenantId: string;
+  after?: string | null | undefined;
+}>;
+
+
+export type AlertsSubscription = { readonly quotaAlerts: { readonly cursor: string, readonly tenantId: string, readonly kind: QuotaAlertKind, readonly meter: string | null, readonly window: QuotaWindow, readonly windowStart: string, readonly threshold: string, readonly limit: string, readonly used: string, readonly at: string } };
+
+export type TenantIdsQueryVariables = Exact<{
+  after?: string | null | undefined;
+}>;
+
+
+export type TenantIdsQuery = { readonly tenants: { readonly nodes: ReadonlyArray<{ readonly id: string }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } };
+
+export type DemoCreateMeterMutationVariables = Exact<{
+  input: CreateMeterInput;
+}>;
+
+
+export type DemoCreateMeterMutation = { readonly createMeter: { readonly key: string } };
+
+export type DemoCreatePlanMutationVariables = Exact<{
+  input: CreatePlanInput;
+}>;
+
+
+export type DemoCreatePlanMutation = { readonly createPlan: { readonly id: string } };
+
+export type DemoCreateTenantMutationVariables = Exact<{
+  input: CreateTenantInput;
+}>;
+
+
+export type DemoCreateTenantMutation = { readonly createTenant: { readonly id: string } };
+
+export type DemoIssueKeyMutationVariables = Exact<{
+  input: IssueApiKeyInput;
+}>;
+
+
+export type DemoIssueKeyMutation = { readonly issueApiKey: { readonly secret: string } };
+
+export type DemoClosePeriodMutationVariables = Exact<{
+  tenantId: string;
+  periodStart: string;
+}>;
+
+
+export type DemoClosePeriodMutation = { readonly closeBillingPeriod: { readonly status: BillingPeriodStatus } };
+
+export type DemoFirstPeriodsQueryVariables = Exact<{
+  tenantId: string;
+}>;
+
+
+export type DemoFirstPeriodsQuery = { readonly tenant: { readonly billingPeriods: { readonly nodes: ReadonlyArray<{ readonly start: string, readonly end: string, readonly status: BillingPeriodStatus }> } } | null };
+
+export type DemoTenantQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type DemoTenantQuery = { readonly tenant: { readonly id: string } | null };
+
+export type DemoInvoicesQueryVariables = Exact<{
+  tenantId: string;
+}>;
+
+
+export type DemoInvoicesQuery = { readonly tenant: { readonly invoices: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly number: string, readonly total: { readonly amount: string, readonly currency: string } }> } } | null };
+
+export type DemoEndpointsQueryVariables = Exact<{
+  tenantId: string;
+}>;
+
+
+export type DemoEndpointsQuery = { readonly tenant: { readonly webhookEndpoints: ReadonlyArray<{ readonly id: string, readonly url: string }> } | null };
+
+export type DemoCreateEndpointMutationVariables = Exact<{
+  input: CreateWebhookEndpointInput;
+}>;
+
+
+export type DemoCreateEndpointMutation = { readonly createWebhookEndpoint: { readonly endpoint: { readonly id: string } } };
+
+export type DemoUpdateEndpointMutationVariables = Exact<{
+  id: string;
+  input: UpdateWebhookEndpointInput;
+}>;
+
+
+export type DemoUpdateEndpointMutation = { readonly updateWebhookEndpoint: { readonly id: string } };
+
+export type WhoAsksQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type WhoAsksQuery = { readonly viewer: { readonly id: string, readonly roles: ReadonlyArray<Role> } };
+
+export type InvoiceQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type InvoiceQuery = { readonly invoice: { readonly document: string, readonly sha256: string } | null };
+
+export type DenialQueryVariables = Exact<{
+  tenantId: string;
+  key: string;
+}>;
+
+
+export type DenialQuery = { readonly tenant: { readonly quotaDenial: { readonly at: string, readonly meter: string | null, readonly amount: string, readonly reason: string, readonly explanation: string, readonly retryAt: string | null, readonly limits: ReadonlyArray<{ readonly meter: string | null, readonly window: string, readonly kind: string, readonly limit: string, readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly denies: boolean }> } | null } | null };
+
+export type TenantsQueryVariables = Exact<{
+  after?: string | null | undefined;
+}>;
+
+
+export type TenantsQuery = { readonly tenants: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly status: TenantStatus, readonly testClock: string | null, readonly plan: { readonly version: number, readonly plan: { readonly id: string } } | null }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } };
+
+export type UsageQueryVariables = Exact<{
+  tenantId: string;
+  groupBy?: ReadonlyArray<string> | string | null | undefined;
+}>;
+
+
+export type UsageQuery = { readonly tenant: { readonly usageTotals: ReadonlyArray<{ readonly meter: string, readonly from: string, readonly to: string, readonly quantity: string, readonly eventCount: number, readonly lastEventAt: string | null, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }>, readonly days: ReadonlyArray<{ readonly meter: string, readonly from: string, readonly quantity: string, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }> } | null };
+
+export type QuotasQueryVariables = Exact<{
+  tenantId: string;
+}>;
+
+
+export type QuotasQuery = { readonly tenant: { readonly quotas: ReadonlyArray<{ readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly state: QuotaState, readonly limit: { readonly meter: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> } | null };
+
+export type InvoicesQueryVariables = Exact<{
+  tenantId: string;
+  after?: string | null | undefined;
+}>;
+
+
+export type InvoicesQuery = { readonly tenant: { readonly invoices: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly number: string, readonly status: InvoiceStatus, readonly period: { readonly start: string, readonly end: string }, readonly total: { readonly amount: string, readonly currency: string } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } | null };
+
+export type VerifyQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type VerifyQuery = { readonly verifyInvoice: { readonly matches: boolean, readonly expectedSha256: string, readonly checkedEvents: number, readonly differences: ReadonlyArray<string> } };
+
+export type ListenMutationVariables = Exact<{
+  input: CreateWebhookEndpointInput;
+}>;
+
+
+export type ListenMutation = { readonly createWebhookEndpoint: { readonly secret: string, readonly endpoint: { readonly id: string } } };
+
+export type StopListeningMutationVariables = Exact<{
+  id: string;
+}>;
+
+
+export type StopListeningMutation = { readonly deleteWebhookEndpoint: boolean };
+
+export type EndpointsQueryVariables = Exact<{
+  tenantId: string;
+}>;
+
+
+export type EndpointsQuery = { readonly tenant: { readonly webhookEndpoints: ReadonlyArray<{ readonly id: string, readonly url: string, readonly status: WebhookEndpointStatus }> } | null };
+
+export type DeadLettersQueryVariables = Exact<{
+  tenantId: string;
+  after?: string | null | undefined;
+}>;
+
+
+export type DeadLettersQuery = { readonly tenant: { readonly webhookEndpoints: ReadonlyArray<{ readonly id: string, readonly deliveries: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly eventId: string, readonly eventType: string, readonly deadReason: string | null, readonly attempts: ReadonlyArray<{ readonly at: string, readonly responseStatus: number | null, readonly error: string | null }> }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } }> } | null };
+
+export type ReplayMutationVariables = Exact<{
+  id: string;
+}>;
+
+
+export type ReplayMutation = { readonly replayWebhookDelivery: { readonly id: string, readonly status: WebhookDeliveryStatus } };
+
+export type ReplayAllMutationVariables = Exact<{
+  endpointId: string;
+}>;
+
+
+export type ReplayAllMutation = { readonly replayDeadLetters: number };
+
+export class TypedDocumentString<TResult, TVariables>
+  extends String
+  implements DocumentTypeDecoration<TResult, TVariables>
+{
+  __apiType?: NonNullable<DocumentTypeDecoration<TResult, TVariables>['__apiType']>;
+  private value: string;
+  public __meta__?: Record<string, any> | undefined;
+
+  constructor(value: string, __meta__?: Record<string, any> | undefined) {
+    super(value);
+    this.value = value;
+    this.__meta__ = __meta__;
+  }
+
+  override toString(): string & DocumentTypeDecoration<TResult, TVariables> {
+    return this.value;
+  }
+}
+
+export const AlertsDocument = new TypedDocumentString(`
+    subscription Alerts($tenantId: ID!, $after: Cursor) {
+  quotaAlerts(tenantId: $tenantId, after: $after) {
+    cursor
+    tenantId
+    kind
+    meter
+    window
+    windowStart
+    threshold
+    limit
+    used
+    at
+  }
+}
+    `) as unknown as TypedDocumentString<AlertsSubscription, AlertsSubscriptionVariables>;
+export const TenantIdsDocument = new TypedDocumentString(`
+    query TenantIds($after: Cursor) {
+  tenants(first: 200, after: $after) {
+    nodes {
+      id
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<TenantIdsQuery, TenantIdsQueryVariables>;
+export const DemoCreateMeterDocument = new TypedDocumentString(`
+    mutation DemoCreateMeter($input: CreateMeterInput!) {
+  createMeter(input: $input) {
+    key
+  }
+}
+    `) as unknown as TypedDocumentString<DemoCreateMeterMutation, DemoCreateMeterMutationVariables>;
+export const DemoCreatePlanDocument = new TypedDocumentString(`
+    mutation DemoCreatePlan($input: CreatePlanInput!) {
+  createPlan(input: $input) {
+    id
+  }
+}
+    `) as unknown as TypedDocumentString<DemoCreatePlanMutation, DemoCreatePlanMutationVariables>;
+export const DemoCreateTenantDocument = new TypedDocumentString(`
+    mutation DemoCreateTenant($input: CreateTenantInput!) {
+  createTenant(input: $input) {
+    id
+  }
+}
+    `) as unknown as TypedDocumentString<DemoCreateTenantMutation, DemoCreateTenantMutationVariables>;
+export const DemoIssueKeyDocument = new TypedDocumentString(`
+    mutation DemoIssueKey($input: IssueApiKeyInput!) {
+  issueApiKey(input: $input) {
+    secret
+  }
+}
+    `) as unknown as TypedDocumentString<DemoIssueKeyMutation, DemoIssueKeyMutationVariables>;
+export const DemoClosePeriodDocument = new TypedDocumentString(`
+    mutation DemoClosePeriod($tenantId: ID!, $periodStart: DateTime!) {
+  closeBillingPeriod(tenantId: $tenantId, periodStart: $periodStart) {
+    status
+  }
+}
+    `) as unknown as TypedDocumentString<DemoClosePeriodMutation, DemoClosePeriodMutationVariables>;
+export const DemoFirstPeriodsDocument = new TypedDocumentString(`
+    query DemoFirstPeriods($tenantId: ID!) {
+  tenant(id: $tenantId) {
+    billingPeriods(first: 200) {
+      nodes {
+        start
+        end
+        status
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<DemoFirstPeriodsQuery, DemoFirstPeriodsQueryVariables>;
+export const DemoTenantDocument = new TypedDocumentString(`
+    query DemoTenant($id: ID!) {
+  tenant(id: $id) {
+    id
+  }
+}
+    `) as unknown as TypedDocumentString<DemoTenantQuery, DemoTenantQueryVariables>;
+export const DemoInvoicesDocument = new TypedDocumentString(`
+    query DemoInvoices($tenantId: ID!) {
+  tenant(id: $tenantId) {
+    invoices {
+      nodes {
+        id
+        number
+        total {
+          amount
+          currency
+        }
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<DemoInvoicesQuery, DemoInvoicesQueryVariables>;
+export const DemoEndpointsDocument = new TypedDocumentString(`
+    query DemoEndpoints($tenantId: ID!) {
+  tenant(id: $tenantId) {
+    webhookEndpoints {
+      id
+      url
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<DemoEndpointsQuery, DemoEndpointsQueryVariables>;
+export const DemoCreateEndpointDocument = new TypedDocumentString(`
+    mutation DemoCreateEndpoint($input: CreateWebhookEndpointInput!) {
+  createWebhookEndpoint(input: $input) {
+    endpoint {
+      id
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<DemoCreateEndpointMutation, DemoCreateEndpointMutationVariables>;
+export const DemoUpdateEndpointDocument = new TypedDocumentString(`
+    mutation DemoUpdateEndpoint($id: ID!, $input: UpdateWebhookEndpointInput!) {
+  updateWebhookEndpoint(id: $id, input: $input) {
+    id
+  }
+}
+    `) as unknown as TypedDocumentString<DemoUpdateEndpointMutation, DemoUpdateEndpointMutationVariables>;
+export const WhoAsksDocument = new TypedDocumentString(`
+    query WhoAsks {
+  viewer {
+    id
+    roles
+  }
+}
+    `) as unknown as TypedDocumentString<WhoAsksQuery, WhoAsksQueryVariables>;
+export const InvoiceDocument = new TypedDocumentString(`
+    query Invoice($id: ID!) {
+  invoice(id: $id) {
+    document
+    sha256
+  }
+}
+    `) as unknown as TypedDocumentString<InvoiceQuery, InvoiceQueryVariables>;
+export const DenialDocument = new TypedDocumentString(`
+    query Denial($tenantId: ID!, $key: String!) {
+  tenant(id: $tenantId) {
+    quotaDenial(idempotencyKey: $key) {
+      at
+      meter
+      amount
+      reason
+      explanation
+      retryAt
+      limits {
+        meter
+        window
+        kind
+        limit
+        used
+        reserved
+        remaining
+        resetAt
+        denies
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<DenialQuery, DenialQueryVariables>;
+export const TenantsDocument = new TypedDocumentString(`
+    query Tenants($after: Cursor) {
+  tenants(first: 100, after: $after) {
+    nodes {
+      id
+      name
+      status
+      testClock
+      plan {
+        version
+        plan {
+          id
+        }
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<TenantsQuery, TenantsQueryVariables>;
+export const UsageDocument = new TypedDocumentString(`
+    query Usage($tenantId: ID!, $groupBy: [String!]) {
+  tenant(id: $tenantId) {
+    usageTotals(groupBy: $groupBy) {
+      meter
+      from
+      to
+      quantity
+      eventCount
+      lastEventAt
+      dimensions {
+        dimension
+        value
+      }
+    }
+    days: usageTotals(groupBy: $groupBy, granularity: DAY) {
+      meter
+      from
+      quantity
+      dimensions {
+        dimension
+        value
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<UsageQuery, UsageQueryVariables>;
+export const QuotasDocument = new TypedDocumentString(`
+    query Quotas($tenantId: ID!) {
+  tenant(id: $tenantId) {
+    quotas {
+      limit {
+        meter
+        window
+        kind
+        limit
+      }
+      used
+      reserved
+      remaining
+      resetAt
+      state
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<QuotasQuery, QuotasQueryVariables>;
+export const InvoicesDocument = new TypedDocumentString(`
+    query Invoices($tenantId: ID!, $after: Cursor) {
+  tenant(id: $tenantId) {
+    invoices(first: 100, after: $after) {
+      nodes {
+        id
+        number
+        status
+        period {
+          start
+          end
+        }
+        total {
+          amount
+          currency
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<InvoicesQuery, InvoicesQueryVariables>;
+export const VerifyDocument = new TypedDocumentString(`
+    query Verify($id: ID!) {
+  verifyInvoice(id: $id) {
+    matches
+    expectedSha256
+    checkedEvents
+    differences
+  }
+}
+    `) as unknown as TypedDocumentString<VerifyQuery, VerifyQueryVariables>;
+export const ListenDocument = new TypedDocumentString(`
+    mutation Listen($input: CreateWebhookEndpointInput!) {
+  createWebhookEndpoint(input: $input) {
+    endpoint {
+      id
+    }
+    secret
+  }
+}
+    `) as unknown as TypedDocumentString<ListenMutation, ListenMutationVariables>;
+export const StopListeningDocument = new TypedDocumentString(`
+    mutation StopListening($id: ID!) {
+  deleteWebhookEndpoint(id: $id)
+}
+    `) as unknown as TypedDocumentString<StopListeningMutation, StopListeningMutationVariables>;
+export const EndpointsDocument = new TypedDocumentString(`
+    query Endpoints($tenantId: ID!) {
+  tenant(id: $tenantId) {
+    webhookEndpoints {
+      id
+      url
+      status
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<EndpointsQuery, EndpointsQueryVariables>;
+export const DeadLettersDocument = new TypedDocumentString(`
+    query DeadLetters($tenantId: ID!, $after: Cursor) {
+  tenant(id: $tenantId) {
+    webhookEndpoints {
+      id
+      deliveries(first: 200, after: $after, status: DEAD) {
+        nodes {
+          id
+          eventId
+          eventType
+          deadReason
+          attempts {
+            at
+            responseStatus
+            error
+          }
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<DeadLettersQuery, DeadLettersQueryVariables>;
+export const ReplayDocument = new TypedDocumentString(`
+    mutation Replay($id: ID!) {
+  replayWebhookDelivery(id: $id) {
+    id
+    status
+  }
+}
+    `) as unknown as TypedDocumentString<ReplayMutation, ReplayMutationVariables>;
+export const ReplayAllDocument = new TypedDocumentString(`
+    mutation ReplayAll($endpointId: ID!) {
+  replayDeadLetters(endpointId: $endpointId)
+}
+    `) as unknown as TypedDocumentString<ReplayAllMutation, ReplayAllMutationVariables>;
