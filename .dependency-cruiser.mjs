@@ -72,7 +72,8 @@ export default {
         pathNot: "^prisma/$1/",
       },
     ),
-    deny("unresolvable", "", {}, { couldNotResolve: true }),
+    // Types only, of which its package says nothing that the resolver understands.
+    deny("unresolvable", "", {}, { couldNotResolve: true, pathNot: "^@graphql-typed-document-node/core$" }),
   ],
   options: {
     tsConfig: { fileName: "tsconfig.json" },

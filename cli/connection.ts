@@ -37,8 +37,8 @@ async function readAdminToken(dataDir: string): Promise<string> {
   }
 }
 
-interface GraphAnswer<Result> {
-  readonly data: Result;
+interface GraphAnswer {
+  readonly data?: unknown;
   readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
 }
 
@@ -48,19 +48,24 @@ export async function askGraph<Result, Variables>(
   operation: TypedDocumentString<Result, Variables>,
   ...[variables]: Variables extends Record<string, never> ? [] : [Variables]
 ): Promise<Result> {
+  return (await askText(connection, operation.toString(), variables ?? {})) as Result;
+}
+
+/** The same for an operation of which nothing is known. */
+export async function askText(connection: Connection, query: string, variables: object): Promise<unknown> {
   let response: Response;
   try {
     response = await fetch(`${connection.url}/graphql`, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${connection.token}` },
-      body: JSON.stringify({ query: operation, variables }),
+      body: JSON.stringify({ query, variables }),
     });
   } catch {
     throw new Refusal(
       `Nothing answers at ${connection.url}. Is Metrly running? Start it with npm start, or pass --url.`,
     );
   }
-  const answer = (await response.json()) as GraphAnswer<Result>;
+  const answer = (await response.json()) as GraphAnswer;
   const first = answer.errors?.[0];
   if (first !== undefined) throw new Refusal(`${first.extensions?.code ?? response.status}: ${first.message}`);
   return answer.data;

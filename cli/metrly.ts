@@ -2,10 +2,12 @@
 import { Argument, Command, Option } from "commander";
 import { SERVICES } from "#platform/room.js";
 import { watchAlerts } from "./alerts.js";
+import { askAnything } from "./ask.js";
 import { completionScript, SHELLS, type Shell } from "./completion.js";
 import { examine } from "./doctor.js";
 import { reportFailure } from "./failure.js";
 import { exportInvoice, INVOICE_FORMATS } from "./invoice.js";
+import { listKeys, revokeKey, rotateKeys } from "./keys.js";
 import { explainDenial, reconcileQuota } from "./quota.js";
 import { rebuildBilling } from "./rebuild.js";
 import { republishLedger } from "./republish.js";
@@ -172,6 +174,29 @@ program
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
   .action((options) => examine(options, process.env));
+
+program
+  .command("graph [operation]")
+  .description("one GraphQL operation, any: from the argument, --file or standard input")
+  .option("--variables <json>", "its variables, a JSON object")
+  .option("--file <path>", "the file that has it")
+  .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
+  .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+  .action((operation: string | undefined, options) => askAnything(operation, options, process.env));
+
+const keys = program
+  .command("keys")
+  .description("the keys that sign tokens, of this machine's data directory")
+  .option("--json", "print them as JSON")
+  .action((options) => listKeys(options, process.env));
+keys
+  .command("rotate")
+  .description("a new key signs; tokens that are out stay good")
+  .action(() => rotateKeys(process.env));
+keys
+  .command("revoke <id>")
+  .description("no token of a retired key is good any more")
+  .action((id: string) => revokeKey(id, process.env));
 
 const verify = program.command("verify").description("check derived results against the ledger");
 verify

@@ -32,3 +32,16 @@ export async function startFrontDoor(context: FrontDoorContext, subgraphs: reado
     issuer: await createTokenIssuer(context.config.dataDir, context.clock),
   });
 }
+
+/** The keys that sign tokens, of a data directory. */
+export async function openTokenKeys(dataDir: string) {
+  const { openKeyRing } = await import("../gateway/signing-key.js");
+  const { keyFolder } = await import("../gateway/token-issuer.js");
+  return openKeyRing(keyFolder(dataDir));
+}
+
+/** Replaces the command's own token when it is not good any more. */
+export async function renewAdminToken(dataDir: string): Promise<void> {
+  const { createTokenIssuer } = await import("../gateway/token-issuer.js");
+  await createTokenIssuer(dataDir);
+}

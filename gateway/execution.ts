@@ -8,17 +8,21 @@ import type { SubgraphTarget } from "./reach.js";
 /** Told of each error that a client sees masked or as SUBGRAPH_UNAVAILABLE. */
 export type OnSubgraphFailure = (subgraph: string, error: unknown) => void;
 
+/** Longer than the way to a subgraph behind a port takes at most: what hangs in this process must not hang a client. */
+const DEADLINE_MS = 15_000;
+
 /** The one graph over all subgraphs, whose every failure has a code. */
 export function buildFederation<Target extends SubgraphTarget>(
   supergraphSdl: string,
   targets: readonly Target[],
   onFailure: OnSubgraphFailure,
   reach: (target: Target) => SubgraphExecutor,
+  deadlineMs = DEADLINE_MS,
 ): Federation {
   const executors = new Map(
     targets.map((target) => [
       target.name,
-      guarded(target.name, reach(target), (error) => onFailure(target.name, error)),
+      guarded(target.name, reach(target), (error) => onFailure(target.name, error), deadlineMs),
     ]),
   );
   return createFederation({
@@ -39,6 +43,7 @@ export function guarded(
   name: string,
   execute: SubgraphExecutor,
   onFailure: (error: unknown) => void,
+  deadlineMs = DEADLINE_MS,
 ): SubgraphExecutor {
   const masked = (result: ExecutionResult): ExecutionResult =>
     result.errors === undefined || result.errors.length === 0
@@ -51,12 +56,24 @@ export function guarded(
   };
   return async (request): Promise<SubgraphAnswer> => {
     try {
-      const result = await execute(request);
+      const result = await inTime(execute(request), deadlineMs);
       return isStream(result) ? guardedStream(result, masked, failed) : masked(result);
     } catch (error) {
       return failed(error);
     }
   };
+}
+
+async function inTime<T>(answer: Promise<T>, deadlineMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${deadlineMs} ms`)), deadlineMs);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 const coded = (error: MetrlyError): GraphQLError =>

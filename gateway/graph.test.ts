@@ -76,6 +76,23 @@ describe("a subgraph that does not answer", () => {
     expect(new Set(failures)).toEqual(new Set(["billing"]));
   });
 
+  test("the same holds for one that hangs", async () => {
+    const { all } = await buildTestSubgraphs();
+    const { schema, execute } = buildFederation(
+      composeSupergraph(all).supergraphSdl,
+      all,
+      () => undefined,
+      (target) => (target.name === "billing" ? () => new Promise(() => undefined) : localExecutor(target.schema)),
+      50,
+    );
+    const document = parse('{ tenant(id: "acme") { name invoices { nodes { id } } } quotaReady }');
+    const { data, errors } = await execute({ schema, document, contextValue: { identity: ADMIN } });
+    expect(data).toEqual({ tenant: { name: "Acme", invoices: null }, quotaReady: true });
+    expect(errors?.map(({ path, extensions }) => [path, extensions.code])).toEqual([
+      [["tenant", "invoices"], "SUBGRAPH_UNAVAILABLE"],
+    ]);
+  });
+
   test("a stream that breaks says so once and ends", async () => {
     const failures: unknown[] = [];
     async function* breaking() {

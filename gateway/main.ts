@@ -70,7 +70,7 @@ export async function startGateway(options: GatewayOptions): Promise<Room> {
       registerExplorer(app, { demo: config.demo, issuer, clock });
       app.get("/.well-known/jwks.json", async (_, reply) => {
         reply.header("cache-control", "public, max-age=300");
-        return issuer.jwks;
+        return issuer.jwks();
       });
       registerQueueBoardProxy(app, { authentication, identityTokens, url: config.serviceUrls.notification });
       server = app.server.on("upgrade", socket.handleUpgrade);

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
@@ -22,12 +22,75 @@ const StoredKey = Type.Object({
   d: Type.String(),
 });
 
-/** Reads the key, or makes one; of two processes that start at once on one directory both use the same. */
-export async function signingKey(folder: string): Promise<SigningKey> {
+const CURRENT = "token-signing.jwk.json";
+const RETIRED = /^token-signing\.([\w-]+)\.retired\.jwk\.json$/;
+const retiredFile = (id: string): string => `token-signing.${id}.retired.jwk.json`;
+/** How old a process's knowledge of the folder may be. */
+const FRESH_MS = 2_000;
+
+/** The key that signs, and those that only judge what they signed once. They lie in one folder, one file each. */
+export interface KeyRing {
+  current(): Promise<SigningKey>;
+  /** The current one first. */
+  all(): Promise<readonly SigningKey[]>;
+  find(id: string | undefined): Promise<SigningKey | undefined>;
+  /** A new key signs from now on; the one before judges on. */
+  rotate(): Promise<SigningKey>;
+  /** Forgets a retired key: nothing that it signed is good any more. False: there is none. */
+  revoke(id: string): Promise<boolean>;
+}
+
+/**
+ * Opens the folder's keys and makes the first when there is none; of two processes that start at once on one folder both use
+ * the same. What another process changes in it is seen within `FRESH_MS`.
+ */
+export async function openKeyRing(folder: string): Promise<KeyRing> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const file = path.join(folder, "token-signing.jwk.json");
-  const stored = (await readIfThere(file)) ?? (await storeNewKey(file));
-  const jwk = parseKey(stored, file);
+  const file = path.join(folder, CURRENT);
+  if ((await readIfThere(file)) === undefined) await storeNewKey(file, "first");
+  let known = await readKeys(folder);
+  let readAtMs = performance.now();
+  const reread = async () => {
+    known = await readKeys(folder);
+    readAtMs = performance.now();
+  };
+  const all = async (): Promise<readonly [SigningKey, ...SigningKey[]]> => {
+    if (performance.now() - readAtMs > FRESH_MS) await reread();
+    return known;
+  };
+  return {
+    all,
+    current: async () => (await all())[0],
+    find: async (id) => (await all()).find((key) => key.id === id),
+    async rotate() {
+      const before = (await readKeys(folder))[0];
+      // First kept, then replaced: whoever reads between finds it twice.
+      await link(file, path.join(folder, retiredFile(before.id))).catch(unlessThere);
+      await storeNewKey(file, "next");
+      await reread();
+      return known[0];
+    },
+    async revoke(id) {
+      const isThere = (await readKeys(folder)).slice(1).some((key) => key.id === id);
+      if (isThere) await rm(path.join(folder, retiredFile(id)), { force: true });
+      await reread();
+      return isThere;
+    },
+  };
+}
+
+async function readKeys(folder: string): Promise<readonly [SigningKey, ...SigningKey[]]> {
+  const current = await readKey(path.join(folder, CURRENT));
+  const retired = (await readdir(folder)).filter((name) => RETIRED.test(name)).sort();
+  const keys = await Promise.all(retired.map((name) => readKey(path.join(folder, name)).catch(unlessGone)));
+  return [current, ...keys.filter((key) => key !== undefined && key.id !== current.id)] as [
+    SigningKey,
+    ...SigningKey[],
+  ];
+}
+
+async function readKey(file: string): Promise<SigningKey> {
+  const jwk = parseKey(await readFile(file, "utf8"), file);
   const { d: _, ...publicJwk } = jwk;
   return {
     id: await calculateJwkThumbprint(publicJwk),
@@ -51,20 +114,29 @@ async function importEcKey(jwk: JWK): Promise<CryptoKey> {
   return key;
 }
 
-async function storeNewKey(file: string): Promise<string> {
+/** `first`: never in the place of another, the first of two wins; `next`: in its place. Whole in any case. */
+async function storeNewKey(file: string, as: "first" | "next"): Promise<void> {
   const { privateKey } = await generateKeyPair(SIGNING_ALGORITHM, { extractable: true });
   const { kty, crv, x, y, d } = await exportJWK(privateKey);
   const temporary = `${file}.${randomUUID()}`;
   await writeFile(temporary, JSON.stringify({ kty, crv, x, y, d }), { mode: 0o600, flag: "wx" });
+  if (as === "next") return rename(temporary, file);
   try {
-    // A hard link never replaces what is there: the first of two wins, whole.
-    await link(temporary, file).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "EEXIST") throw error;
-    });
+    await link(temporary, file).catch(unlessThere);
   } finally {
     await rm(temporary);
   }
-  return readFile(file, "utf8");
+}
+
+const hasCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && "code" in error && error.code === code;
+
+function unlessThere(error: unknown): void {
+  if (!hasCode(error, "EEXIST")) throw error;
+}
+
+function unlessGone(error: unknown): undefined {
+  if (!hasCode(error, "ENOENT")) throw error;
 }
 
 /** Undefined: there is no such file. */
@@ -72,7 +144,6 @@ export async function readIfThere(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
+    return unlessGone(error);
   }
 }

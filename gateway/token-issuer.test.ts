@@ -1,9 +1,11 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { decodeProtectedHeader } from "jose";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { manualClock } from "#kernel/clock.js";
-import { createTokenIssuer } from "./token-issuer.js";
+import { openKeyRing } from "./signing-key.js";
+import { createTokenIssuer, keyFolder } from "./token-issuer.js";
 
 const START = Date.UTC(2026, 10, 1);
 const DAY_MS = 86_400_000;
@@ -48,7 +50,7 @@ test("another installation's token is refused", async () => {
 test("one tenant's token never carries the platform", async () => {
   const issuer = await createTokenIssuer(dataDir);
   const request = { subject: "x", roles: ["PLATFORM_ADMIN"], tenantId: "acme", expiresInSeconds: 60 } as const;
-  expect(() => issuer.issue(request)).toThrow(RangeError);
+  await expect(issuer.issue(request)).rejects.toThrow(RangeError);
 });
 
 test("key and admin token are their owner's alone and outlive a restart", async () => {
@@ -59,7 +61,7 @@ test("key and admin token are their owner's alone and outlive a restart", async 
   expect(await mode("keys/token-signing.jwk.json")).toBe(0o600);
   expect(await mode("admin-token")).toBe(0o600);
   const second = await createTokenIssuer(dataDir);
-  expect(second.jwks).toEqual(first.jwks);
+  expect(await second.jwks()).toEqual(await first.jwks());
   expect(await adminToken()).toBe(token);
 });
 
@@ -82,11 +84,36 @@ test("an admin token that is damaged, foreign or about to expire is replaced", a
 
 test("processes that start at once on one directory sign with the same key", async () => {
   const issuers = await Promise.all(Array.from({ length: 8 }, () => createTokenIssuer(dataDir)));
-  expect(new Set(issuers.map((issuer) => JSON.stringify(issuer.jwks))).size).toBe(1);
+  const keys = await Promise.all(issuers.map(async (issuer) => JSON.stringify(await issuer.jwks())));
+  expect(new Set(keys).size).toBe(1);
 });
 
 test("an unreadable key is one clear sentence, never a new key in silence", async () => {
   await createTokenIssuer(dataDir);
   await writeFile(path.join(dataDir, "keys/token-signing.jwk.json"), "{");
   await expect(createTokenIssuer(dataDir)).rejects.toThrow(/token-signing\.jwk\.json is not a P-256 private key/);
+});
+
+test("after a rotation tokens that are out stay good, in every process, until their key is revoked", async () => {
+  const running = await createTokenIssuer(dataDir);
+  const ring = await openKeyRing(keyFolder(dataDir));
+  const request = { subject: "ada", roles: ["TENANT_ADMIN"], tenantId: "acme", expiresInSeconds: 600 } as const;
+  const old = await running.issue(request);
+  const before = await ring.current();
+  const next = await ring.rotate();
+  expect(next.id).not.toBe(before.id);
+  await vi.waitFor(
+    async () => expect((await running.jwks()).keys.map(({ kid }) => kid)).toEqual([next.id, before.id]),
+    5_000,
+  );
+  const fresh = await running.issue(request);
+  expect(decodeProtectedHeader(fresh).kid).toBe(next.id);
+  for (const token of [old, fresh]) expect((await running.verify(token)).identity.id).toBe("ada");
+  expect(await ring.revoke(next.id)).toBe(false);
+  expect(await ring.revoke(before.id)).toBe(true);
+  await vi.waitFor(() => expect(running.verify(old)).rejects.toMatchObject({ code: "UNAUTHENTICATED" }), 5_000);
+  expect((await running.verify(fresh)).identity.id).toBe("ada");
+  const [kept] = (await running.jwks()).keys;
+  expect(kept).not.toHaveProperty("d");
+  expect(await mode("keys/token-signing.jwk.json")).toBe(0o600);
 });

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { chmod, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { type JWK, jwtVerify, SignJWT } from "jose";
+import { type JWK, type JWTHeaderParameters, jwtVerify, SignJWT } from "jose";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { systemClock } from "#platform/clock.js";
 import { type Identity, parseIdentity, type Role } from "#schema/policy.js";
-import { readIfThere, SIGNING_ALGORITHM, type SigningKey, signingKey } from "./signing-key.js";
+import { type KeyRing, openKeyRing, readIfThere, SIGNING_ALGORITHM } from "./signing-key.js";
 
 export interface TokenRequest {
   readonly subject: string;
@@ -26,8 +26,8 @@ export interface TokenIssuer {
   issue(request: TokenRequest): Promise<string>;
   /** Throws UNAUTHENTICATED for a token that is not ours, altered or expired. */
   verify(token: string): Promise<VerifiedToken>;
-  /** The public half of the key, as `/.well-known/jwks.json` shows it. */
-  readonly jwks: { readonly keys: readonly JWK[] };
+  /** The public halves of the keys, as `/.well-known/jwks.json` shows them. */
+  jwks(): Promise<{ readonly keys: readonly JWK[] }>;
   /** Where a PLATFORM_ADMIN token lies for the `metrly` command, readable by its owner only. */
   readonly adminTokenFile: string;
 }
@@ -40,20 +40,32 @@ const ADMIN_TOKEN_RENEW_MS = 30 * DAY_SECONDS * 1000;
 
 /** Opens the issuer of a data directory, creating its key and its admin token when they are missing or unusable. */
 export async function createTokenIssuer(dataDir: string, clock: Clock = systemClock): Promise<TokenIssuer> {
-  const key = await signingKey(path.join(dataDir, "keys"));
-  const issuer = issuerWith(key, clock, path.join(dataDir, "admin-token"));
+  const keys = await openKeyRing(keyFolder(dataDir));
+  const issuer = issuerWith(keys, clock, path.join(dataDir, "admin-token"));
   await ensureAdminToken(issuer, clock);
   return issuer;
 }
 
-function issuerWith(key: SigningKey, clock: Clock, adminTokenFile: string): TokenIssuer {
+/** Where the keys of a data directory lie. */
+export const keyFolder = (dataDir: string): string => path.join(dataDir, "keys");
+
+function issuerWith(keys: KeyRing, clock: Clock, adminTokenFile: string): TokenIssuer {
+  const keyOf = async ({ kid }: JWTHeaderParameters) => {
+    const key = await keys.find(kid);
+    if (key === undefined) throw new Error("it is signed with a key that is not ours, or not any more");
+    return key.publicKey;
+  };
   return {
-    jwks: { keys: [{ ...key.publicJwk, kid: key.id, alg: SIGNING_ALGORITHM, use: "sig" }] },
+    async jwks() {
+      const all = await keys.all();
+      return { keys: all.map(({ id, publicJwk }) => ({ ...publicJwk, kid: id, alg: SIGNING_ALGORITHM, use: "sig" })) };
+    },
     adminTokenFile,
-    issue({ subject, roles, tenantId, expiresInSeconds }) {
+    async issue({ subject, roles, tenantId, expiresInSeconds }) {
       if (tenantId !== undefined && roles.includes("PLATFORM_ADMIN"))
         throw new RangeError("a token of one tenant cannot carry PLATFORM_ADMIN");
       const nowSeconds = Math.floor(clock.now() / 1000);
+      const key = await keys.current();
       return new SignJWT({ roles, ...(tenantId !== undefined && { tenantId }) })
         .setProtectedHeader({ alg: SIGNING_ALGORITHM, kid: key.id })
         .setIssuer(ISSUER)
@@ -65,7 +77,7 @@ function issuerWith(key: SigningKey, clock: Clock, adminTokenFile: string): Toke
     },
     async verify(token) {
       try {
-        const { payload } = await jwtVerify(token, key.publicKey, {
+        const { payload } = await jwtVerify(token, keyOf, {
           issuer: ISSUER,
           audience: ISSUER,
           algorithms: [SIGNING_ALGORITHM],

@@ -1,0 +1,31 @@
+import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
+import { askText, type ConnectionOptions, findConnection } from "./connection.js";
+import { Refusal } from "./failure.js";
+
+export interface AskOptions extends ConnectionOptions {
+  readonly variables?: string;
+  readonly file?: string;
+}
+
+/** `metrly graph`: any operation, as it is written in the explorer. */
+export async function askAnything(
+  query: string | undefined,
+  options: AskOptions,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const asked =
+    query ?? (options.file === undefined ? await text(process.stdin) : await readFile(options.file, "utf8"));
+  const data = await askText(await findConnection(options, env), asked, parsed(options.variables));
+  process.stdout.write(`${JSON.stringify(data, null, process.stdout.isTTY ? 2 : undefined)}\n`);
+}
+
+function parsed(variables = "{}"): object {
+  try {
+    const value: unknown = JSON.parse(variables);
+    if (typeof value === "object" && value !== null) return value;
+  } catch {
+    // Said below.
+  }
+  throw new Refusal(`--variables takes a JSON object, for example '{"tenantId":"acme"}'.`);
+}
