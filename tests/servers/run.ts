@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { isRunning } from "#platform/embedded-cluster.js";
 import { Unavailable } from "./cache.js";
+import { findChromium } from "./chromium.js";
 import { KAFKA_VERSION } from "./kafka.js";
 import { findNginx } from "./nginx.js";
 import { startKafka, startPostgres, startRedis } from "./private-servers.js";
@@ -52,6 +53,14 @@ const PROVISIONS: readonly Provision[] = [
     variable: "NGINX",
     async start() {
       const { command, version } = await findNginx();
+      return { value: command, version, stop: async () => undefined };
+    },
+  },
+  {
+    name: "Chromium",
+    variable: "CHROMIUM",
+    async start() {
+      const { command, version } = await findChromium();
       return { value: command, version, stop: async () => undefined };
     },
   },

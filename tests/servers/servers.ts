@@ -23,6 +23,9 @@ export const hasKafka: boolean = (servers.kafkaBrokers?.length ?? 0) > 0;
 /** Whether there is an nginx program: no server to share, each test starts its own (`findNginx`). */
 export const hasNginx: boolean = Boolean(process.env.NGINX);
 
+/** Whether there is a browser. */
+export const hasChromium: boolean = Boolean(process.env.CHROMIUM);
+
 /** The URL, for code inside a `describe.skipIf(!has…)` block. */
 export function databaseUrl(): string {
   return present(servers.databaseUrl, "DATABASE_URL");
