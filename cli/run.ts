@@ -24,7 +24,8 @@ export async function runProcess(
   const logger = createLogger(config.logLevel);
   let failed = false;
   let stopping = false;
-  const onTimeout = () => logger.fatal(`not drained within ${DRAIN_MS / 1000} s`);
+  let closing: RunningSystem["closing"] = () => ["start"];
+  const onTimeout = () => logger.fatal({ closing: closing() }, `not drained within ${DRAIN_MS / 1000} s`);
   const grace = closeWithGrace({ delay: DRAIN_MS, logger: false, onTimeout }, async ({ err, signal }) => {
     stopping = true;
     if (err !== undefined) {
@@ -51,6 +52,7 @@ export async function runProcess(
   });
   try {
     const system = await starting;
+    closing = system.closing;
     if (composition === "all" && config.demo) await startDemo(config, system, env);
     else process.stdout.write(`Metrly ${composition === "all" ? "" : `${composition} `}is ready: ${system.url}\n`);
   } catch (error) {

@@ -25,7 +25,17 @@ export interface RunningSystem {
   beforeStop(stop: () => Promise<void>): void;
   /** Drains every room, then closes the ports, the database last. Safe to call twice. */
   stop(): Promise<void>;
+  /** What is being closed just now, in words. */
+  closing(): readonly string[];
 }
+
+interface Closer {
+  readonly name: string;
+  readonly close: () => Promise<unknown>;
+}
+
+/** What is being closed. */
+type Closing = Set<string>;
 
 /** What one process is: the whole system, one service, or the front door before services elsewhere. */
 export type Composition = "all" | "gateway" | Service;
@@ -41,14 +51,15 @@ export interface SystemOptions {
 export async function startSystem(options: SystemOptions): Promise<RunningSystem> {
   const { config, logger } = options;
   await assertPortsFree(config);
-  const closers: (() => Promise<void>)[] = [];
+  const closers: Closer[] = [];
+  const closing: Closing = new Set();
   let stopping: Promise<void> | undefined;
   const stop = () => {
-    stopping ??= closeAll(closers);
+    stopping ??= closeAll(closers, closing);
     return stopping;
   };
   try {
-    return await start(options, closers, stop);
+    return await start(options, closers, closing, stop);
   } catch (error) {
     await stop().catch((failure: unknown) => logger.error({ err: failure }, "closing after a failed start"));
     throw error;
@@ -57,7 +68,8 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
 
 async function start(
   options: SystemOptions,
-  closers: (() => Promise<void>)[],
+  closers: Closer[],
+  closing: Closing,
   stop: () => Promise<void>,
 ): Promise<RunningSystem> {
   const { config, logger, composition } = options;
@@ -70,37 +82,42 @@ async function start(
     jobs: services.some((service) => RUNS_JOBS.has(service)),
     ledgerUrl: () => (composition === "all" ? url : (config.serviceUrls.ingestion ?? url)),
   });
-  closers.push(() => ports.stop());
+  closers.push({ name: "ports", close: () => ports.stop() });
   const { context } = ports;
   collectDefaultMetrics({ register: context.metrics });
   const keyUses = startKeyUseReports(context.tenancy, context.log);
-  closers.push(() => keyUses.stop());
+  closers.push({ name: "key uses", close: () => keyUses.stop() });
 
   const rooms: Room[] = [];
-  closers.push(async () => {
-    await Promise.all(rooms.map((room) => room.stop()));
+  closers.push({
+    name: "rooms",
+    close: () => Promise.all(rooms.map((room) => closeOne({ name: room.name, close: () => room.stop() }, closing))),
   });
   await startRooms(context, services, rooms);
 
   const throttle = createKeyThrottle((authorization) => isGoodKey(context, authorization));
   const app = createHttpServer(logger.child({ room: "http" }), throttle);
-  closers.push(() => app.close());
+  closers.push({ name: "http", close: () => app.close() });
   for (const room of rooms) room.register?.(app);
   if (ports.jobs !== undefined && services.includes("notification"))
     registerQueueBoard(app, { queues: ports.jobs.bullQueues(QUEUES), identityTokens: context.identityTokens });
   // Open sockets would keep the server from closing: who holds them says goodbye first.
   const graph = await openGraph({ ...context, throttle }, composition, app, rooms);
-  closers.push(() => graph.stop());
+  closers.push({ name: "graph", close: () => graph.stop() });
   registerHealth(app, [...rooms, ...graph.rooms]);
   await app.listen({ host: config.host, port: config.port });
   url = addressOf(app, config.host);
 
   const metricsServer = createMetricsServer(context.metrics, logger);
   await metricsServer.listen({ host: config.host, port: config.metricsPort });
-  closers.push(() => metricsServer.close());
+  closers.push({ name: "metrics", close: () => metricsServer.close() });
 
   for (const room of rooms) await room.begin?.();
-  return { url, logger, rooms, stop, beforeStop: (close) => void closers.push(close) };
+  return {
+    ...{ url, logger, rooms, stop },
+    beforeStop: (close) => void closers.push({ name: "demo", close }),
+    closing: () => [...closing],
+  };
 }
 
 function isGoodKey({ tenancy, clock }: RoomContext, authorization: string): boolean {
@@ -132,14 +149,23 @@ async function startRooms(context: RoomContext, services: readonly Service[], ro
   if (failed !== undefined) throw failed.reason;
 }
 
-async function closeAll(closers: (() => Promise<void>)[]): Promise<void> {
+async function closeAll(closers: Closer[], closing: Closing): Promise<void> {
   let failure: unknown;
-  for (const close of closers.splice(0).reverse()) {
-    await close().catch((error: unknown) => {
+  for (const closer of closers.splice(0).reverse()) {
+    await closeOne(closer, closing).catch((error: unknown) => {
       failure ??= error;
     });
   }
   if (failure !== undefined) throw failure;
+}
+
+async function closeOne({ name, close }: Closer, closing: Closing): Promise<void> {
+  closing.add(name);
+  try {
+    await close();
+  } finally {
+    closing.delete(name);
+  }
 }
 
 function registerHealth(app: FastifyInstance, rooms: readonly Answering[]): void {

@@ -4,7 +4,7 @@ import { link, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import pg from "pg";
 import { type Cluster, connectionString, hasCode, initialise, isRunning, readIfThere } from "./embedded-cluster.js";
-import { findRunning, launch, whenGone } from "./embedded-postmaster.js";
+import { findRunning, isGoneWithin, launch, whenGone } from "./embedded-postmaster.js";
 import { chooseDatabaseUser, EmbeddedPostgresError, preparePostgres } from "./postgres-binaries.js";
 
 export { EmbeddedPostgresError } from "./postgres-binaries.js";
@@ -25,8 +25,11 @@ export interface EmbeddedPostgres {
   readonly pid: number;
   /** `adopted`: it was still running, left behind by a Metrly that was killed. */
   readonly origin: "created" | "started" | "adopted";
-  /** Ends all sessions, writes everything to disk and waits until the server is gone. Stop its clients first. */
-  stop(): Promise<void>;
+  /**
+   * Ends all sessions, writes everything to disk and waits until the server is gone, or for as long as `patienceMs`: then it
+   * goes on by itself, and the next start waits for it. False: it is not gone yet. Stop its clients first.
+   */
+  stop(patienceMs?: number): Promise<boolean>;
 }
 
 /**
@@ -47,19 +50,27 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     url: (databaseName) => connectionString(cluster, server.port, databaseName),
     pid: server.pid,
     origin: created ? "created" : running === undefined ? "started" : "adopted",
-    async stop() {
-      if (stopping) return whenGone(cluster, server.pid);
-      stopping = true;
-      await owner.end();
-      await shutDown(cluster, server.pid);
+    async stop(patienceMs) {
+      if (!stopping) {
+        stopping = true;
+        await owner.end();
+        tellToEnd(server.pid);
+      }
+      if (patienceMs !== undefined) return isGoneWithin(server.pid, patienceMs);
+      await whenGone(cluster, server.pid);
+      return true;
     },
   };
 }
 
 async function shutDown(cluster: Cluster, pid: number): Promise<void> {
-  // SIGINT is PostgreSQL's fast shutdown: sessions are ended, everything is written.
-  if (isRunning(pid)) process.kill(pid, "SIGINT");
+  tellToEnd(pid);
   await whenGone(cluster, pid);
+}
+
+/** SIGINT is PostgreSQL's fast shutdown: sessions are ended, everything is written. */
+function tellToEnd(pid: number): void {
+  if (isRunning(pid)) process.kill(pid, "SIGINT");
 }
 
 async function openCluster(dataDir: string): Promise<{ cluster: Cluster; created: boolean }> {

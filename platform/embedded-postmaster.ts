@@ -182,11 +182,17 @@ async function spawnPostmaster(
   return `it was not ready after ${START_DEADLINE_MS / 1000} s`;
 }
 
-/** Resolves when the server has written everything and is gone; after a minute it is stopped the hard way, which is an error. */
-export async function whenGone(cluster: Cluster, pid: number): Promise<void> {
-  for (const end = Date.now() + STOP_DEADLINE_MS; Date.now() < end; await pause(20)) {
-    if (!isRunning(pid)) return;
+/** Whether the server has written everything and is gone. */
+export async function isGoneWithin(pid: number, ms: number): Promise<boolean> {
+  for (const end = Date.now() + ms; Date.now() < end; await pause(20)) {
+    if (!isRunning(pid)) return true;
   }
+  return !isRunning(pid);
+}
+
+/** Resolves when the server is gone; after a minute it is stopped the hard way, which is an error. */
+export async function whenGone(cluster: Cluster, pid: number): Promise<void> {
+  if (await isGoneWithin(pid, STOP_DEADLINE_MS)) return;
   process.kill(pid, "SIGQUIT");
   throw new EmbeddedPostgresError(`The database in ${cluster.data} did not stop within ${STOP_DEADLINE_MS / 1000} s.`);
 }

@@ -116,7 +116,11 @@ async function startEmbedded(options: PortsOptions, onStop: OnStop): Promise<str
     dataDir: options.config.dataDir,
     onLost: (reason) => options.fail(new Error(`the embedded database went away: ${reason}`)),
   });
-  onStop(() => embedded.stop());
+  onStop(async () => {
+    // Its last checkpoint is as long as the disk is slow, and not what a drain is about: everything is committed.
+    if (!(await embedded.stop(DATABASE_PATIENCE_MS)))
+      options.logger.info("the database goes on writing, and ends by itself");
+  });
   return embedded.url("postgres");
 }
 
@@ -160,4 +164,7 @@ async function openJobs(
 const noJobs = (): never => {
   throw new Error("this process was started without job queues");
 };
+/** How long a stop waits for the embedded database to be gone. */
+const DATABASE_PATIENCE_MS = 2_000;
+
 const NO_JOBS: JobQueues = { queue: noJobs, work: noJobs, stop: async () => undefined };

@@ -360,9 +360,8 @@ export function tellStory({ where, can, start }: StoryOptions): void {
       "SIGTERM drains and exits with 0; a restart has everything",
       async () => {
         const before = await world.accountingOf(url, key, "acme");
-        const started = Date.now();
+        // It ends itself with another code when it has not drained within 10 s.
         expect(await metrly.terminate()).toBe(0);
-        expect(Date.now() - started).toBeLessThan(10_000);
         await metrly.restart();
         expect(await world.accountingOf(url, key, "acme")).toEqual(before);
       },
