@@ -60,6 +60,14 @@ export const API_KEYS_USED: Topic = {
   retentionMs: DAY_MS,
 };
 
+/** What was changed through the graph outside tenancy, on its way into tenancy's audit log. */
+export const AUDIT_RECORDED: Topic = {
+  name: "audit.recorded",
+  keyedByTenant: false,
+  compacted: false,
+  retentionMs: 30 * DAY_MS,
+};
+
 export const TOPICS: readonly Topic[] = [
   USAGE_RECEIVED,
   USAGE_RECORDED,
@@ -67,4 +75,5 @@ export const TOPICS: readonly Topic[] = [
   QUOTA_ALERTS,
   BILLING_EVENTS,
   API_KEYS_USED,
+  AUDIT_RECORDED,
 ];

@@ -22,6 +22,7 @@ type Documents = {
     "\n  mutation WebhooksEnable($id: ID!) { updateWebhookEndpoint(id: $id, input: { status: ENABLED }) { id } }\n": typeof types.WebhooksEnableDocument,
     "query WebhooksEndpoints($id: ID!) { tenant(id: $id) { webhookEndpoints { id url } } }": typeof types.WebhooksEndpointsDocument,
     "query ReceiverDeliveries($tenantId: ID!, $after: Cursor) { tenant(id: $tenantId) {\n  alerts(first: 200) { nodes { id } }\n  invoices(first: 200) { nodes { id } }\n  webhookEndpoints { deliveries(first: 200, after: $after) { nodes { eventId eventType status } pageInfo { hasNextPage } } } } }": typeof types.ReceiverDeliveriesDocument,
+    "\n  query PolicyAudit($after: Cursor) {\n    auditLog(first: 200, after: $after) { nodes { action actor target } pageInfo { hasNextPage endCursor } }\n  }\n": typeof types.PolicyAuditDocument,
     "\n  query PolicyEvent($t: ID!, $s: String!, $i: String!) {\n    event(tenantId: $t, source: $s, id: $i) { status }\n    quarantinedEvents(tenantId: $t, first: 200) { nodes { id status } }\n  }\n": typeof types.PolicyEventDocument,
     "\n  mutation PolicyTestDelivery($endpointId: ID!) { sendTestWebhook(endpointId: $endpointId) { id } }\n": typeof types.PolicyTestDeliveryDocument,
     "query BackfillUnmetered($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": typeof types.BackfillUnmeteredDocument,
@@ -53,6 +54,7 @@ const documents: Documents = {
     "\n  mutation WebhooksEnable($id: ID!) { updateWebhookEndpoint(id: $id, input: { status: ENABLED }) { id } }\n": types.WebhooksEnableDocument,
     "query WebhooksEndpoints($id: ID!) { tenant(id: $id) { webhookEndpoints { id url } } }": types.WebhooksEndpointsDocument,
     "query ReceiverDeliveries($tenantId: ID!, $after: Cursor) { tenant(id: $tenantId) {\n  alerts(first: 200) { nodes { id } }\n  invoices(first: 200) { nodes { id } }\n  webhookEndpoints { deliveries(first: 200, after: $after) { nodes { eventId eventType status } pageInfo { hasNextPage } } } } }": types.ReceiverDeliveriesDocument,
+    "\n  query PolicyAudit($after: Cursor) {\n    auditLog(first: 200, after: $after) { nodes { action actor target } pageInfo { hasNextPage endCursor } }\n  }\n": types.PolicyAuditDocument,
     "\n  query PolicyEvent($t: ID!, $s: String!, $i: String!) {\n    event(tenantId: $t, source: $s, id: $i) { status }\n    quarantinedEvents(tenantId: $t, first: 200) { nodes { id status } }\n  }\n": types.PolicyEventDocument,
     "\n  mutation PolicyTestDelivery($endpointId: ID!) { sendTestWebhook(endpointId: $endpointId) { id } }\n": types.PolicyTestDeliveryDocument,
     "query BackfillUnmetered($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": types.BackfillUnmeteredDocument,
@@ -105,6 +107,10 @@ export function graphql(source: "query WebhooksEndpoints($id: ID!) { tenant(id: 
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "query ReceiverDeliveries($tenantId: ID!, $after: Cursor) { tenant(id: $tenantId) {\n  alerts(first: 200) { nodes { id } }\n  invoices(first: 200) { nodes { id } }\n  webhookEndpoints { deliveries(first: 200, after: $after) { nodes { eventId eventType status } pageInfo { hasNextPage } } } } }"): typeof import('./graphql.js').ReceiverDeliveriesDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query PolicyAudit($after: Cursor) {\n    auditLog(first: 200, after: $after) { nodes { action actor target } pageInfo { hasNextPage endCursor } }\n  }\n"): typeof import('./graphql.js').PolicyAuditDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

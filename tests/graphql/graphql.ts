@@ -225,6 +225,13 @@ export type ReceiverDeliveriesQueryVariables = Exact<{
 
 export type ReceiverDeliveriesQuery = { readonly tenant: { readonly alerts: { readonly nodes: ReadonlyArray<{ readonly id: string }> }, readonly invoices: { readonly nodes: ReadonlyArray<{ readonly id: string }> }, readonly webhookEndpoints: ReadonlyArray<{ readonly deliveries: { readonly nodes: ReadonlyArray<{ readonly eventId: string, readonly eventType: string, readonly status: WebhookDeliveryStatus }>, readonly pageInfo: { readonly hasNextPage: boolean } } }> } | null };
 
+export type PolicyAuditQueryVariables = Exact<{
+  after?: string | null | undefined;
+}>;
+
+
+export type PolicyAuditQuery = { readonly auditLog: { readonly nodes: ReadonlyArray<{ readonly action: string, readonly actor: string, readonly target: string }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } };
+
 export type PolicyEventQueryVariables = Exact<{
   t: string;
   s: string;
@@ -484,6 +491,21 @@ export const ReceiverDeliveriesDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<ReceiverDeliveriesQuery, ReceiverDeliveriesQueryVariables>;
+export const PolicyAuditDocument = new TypedDocumentString(`
+    query PolicyAudit($after: Cursor) {
+  auditLog(first: 200, after: $after) {
+    nodes {
+      action
+      actor
+      target
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PolicyAuditQuery, PolicyAuditQueryVariables>;
 export const PolicyEventDocument = new TypedDocumentString(`
     query PolicyEvent($t: ID!, $s: String!, $i: String!) {
   event(tenantId: $t, source: $s, id: $i) {

@@ -1,6 +1,10 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, expect, test } from "vitest";
 import { type Operation, POLICY } from "#schema/policy.js";
+import type { PolicyAuditQuery } from "../graphql/graphql.js";
+import { graphql } from "../graphql/index.js";
+import { waitFor } from "../servers/servers.js";
+import { ask, type Present } from "../support/client.js";
 import { ASKERS, type Asker, reaches } from "./askers.js";
 import { askPolicy } from "./asking.js";
 import { OPERATIONS, type PolicyOperation } from "./operations.js";
@@ -34,6 +38,81 @@ export function policyTable(system: () => PolicySystem): void {
         expect(textOf("other"), `${asker.name}: another tenant's is as if it were not there`).toBe(textOf("missing"));
       }
     });
+  }
+
+  test("the audit log has what every mutation did, of all rooms", async () => {
+    const mutations = Object.keys(POLICY).filter((name) => name.startsWith("Mutation."));
+    expect(Object.keys(ACTIONS).sort()).toEqual(mutations.sort());
+    const missing = async () => {
+      const there = await auditedActions(world.system);
+      return Object.entries(ACTIONS).flatMap(([name, actions]) =>
+        NO_CHANGE.has(name) || actions.some((action) => there.has(action)) ? [] : [name],
+      );
+    };
+    await waitFor(async () => (await missing()).length === 0 || undefined, {
+      what: "every mutation in the audit log",
+      deadlineMs: 20_000,
+    }).catch(async (error: Error) => {
+      throw new Error(`${error.message}: it lacks ${(await missing()).join(", ")}`, { cause: error });
+    });
+  });
+}
+
+/** What the audit log calls what a mutation did. */
+const ACTIONS: Readonly<Partial<Record<Operation, readonly string[]>>> = {
+  "Mutation.createTenant": ["tenant.create"],
+  "Mutation.updateTenant": ["tenant.update"],
+  "Mutation.suspendTenant": ["tenant.suspend"],
+  "Mutation.resumeTenant": ["tenant.resume"],
+  "Mutation.closeTenant": ["tenant.close"],
+  "Mutation.issueApiKey": ["apiKey.issue"],
+  "Mutation.rotateApiKey": ["apiKey.rotate"],
+  "Mutation.revokeApiKey": ["apiKey.revoke"],
+  "Mutation.createMeter": ["meter.create"],
+  "Mutation.archiveMeter": ["meter.archive"],
+  "Mutation.createPlan": ["plan.create"],
+  "Mutation.publishPlanVersion": ["plan.publishVersion"],
+  "Mutation.archivePlan": ["plan.archive"],
+  "Mutation.changePlan": ["tenant.changePlan"],
+  "Mutation.cancelPlanChange": ["tenant.cancelPlanChange"],
+  "Mutation.setQuotaOverride": ["tenant.setQuotaOverride"],
+  "Mutation.advanceTestClock": ["tenant.advanceTestClock"],
+  "Mutation.closeBillingPeriod": ["billingPeriod.close"],
+  "Mutation.voidEvent": ["event.void"],
+  "Mutation.resolveQuarantined": ["event.accept", "event.refuse"],
+  "Mutation.createWebhookEndpoint": ["webhookEndpoint.create"],
+  "Mutation.updateWebhookEndpoint": ["webhookEndpoint.update"],
+  "Mutation.deleteWebhookEndpoint": ["webhookEndpoint.delete"],
+  "Mutation.rotateWebhookSecret": ["webhookEndpoint.rotateSecret"],
+  "Mutation.sendTestWebhook": ["webhookEndpoint.sendTest"],
+  "Mutation.replayWebhookDelivery": ["webhookDelivery.replay"],
+  "Mutation.replayDeadLetters": ["webhookEndpoint.replayDeadLetters"],
+};
+
+/** Asked here in a state in which they change nothing; tenancy's store writes an entry with each change it saves. */
+const NO_CHANGE: ReadonlySet<string> = new Set([
+  "Mutation.resumeTenant",
+  "Mutation.cancelPlanChange",
+  "Mutation.setQuotaOverride",
+  "Mutation.advanceTestClock",
+]);
+
+const AUDIT = graphql(`
+  query PolicyAudit($after: Cursor) {
+    auditLog(first: 200, after: $after) { nodes { action actor target } pageInfo { hasNextPage endCursor } }
+  }
+`);
+
+async function auditedActions({ url, adminToken }: PolicySystem): Promise<ReadonlySet<string>> {
+  const actions = new Set<string>();
+  for (let after: string | null = null; ; ) {
+    const answer: Present<PolicyAuditQuery> = await ask(url, adminToken, AUDIT, { after });
+    for (const { action, actor, target } of answer.auditLog.nodes) {
+      expect([actor, target]).toEqual([expect.stringMatching(/^\w+:./), expect.stringMatching(/^\w+:./)]);
+      actions.add(action);
+    }
+    if (!answer.auditLog.pageInfo.hasNextPage) return actions;
+    after = answer.auditLog.pageInfo.endCursor;
   }
 }
 

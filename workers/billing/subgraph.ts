@@ -1,3 +1,4 @@
+import { createAudit } from "#platform/audit.js";
 import type { EventLog } from "#platform/event-log.js";
 import type { LedgerClient } from "#platform/ledger-client.js";
 import { buildSubgraph, type Subgraph } from "#platform/subgraph.js";
@@ -33,7 +34,7 @@ export function createBillingSubgraph(options: BillingGraphOptions): Promise<Sub
       new InvoiceResolver(billing),
       new BillingPeriodResolver(billing),
       new InvoiceAdjustmentResolver(billing),
-      new BillingOperations(options, billing, verifier, closer),
+      new BillingOperations(options, billing, verifier, closer, createAudit(options.log, options.clock)),
     ],
     references: {
       Tenant: ({ id, testClock, quotaClock }, { identity }) =>

@@ -1,3 +1,4 @@
+import { createAudit } from "#platform/audit.js";
 import type { Room, RoomContext } from "#platform/room.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { measureAccounting } from "./accounting.js";
@@ -68,6 +69,7 @@ export async function startIngestion(context: RoomContext): Promise<Room> {
   const logTail = createLogTail(log);
   const subgraph = await buildIngestionSubgraph({
     events,
+    audit: createAudit(log, context.clock),
     control: createEventControl({ database, log, events, partitionCount }),
     measureAccounting: (question) => measureAccounting(database, logTail, partitionCount, question),
   });

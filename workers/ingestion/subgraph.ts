@@ -1,8 +1,9 @@
 import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
+import type { Audit } from "#platform/audit.js";
 import { CursorScalar } from "#platform/scalars.js";
 import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/subgraph.js";
-import { authorize, maySee } from "#schema/policy.js";
+import { authorize, type Identity, maySee } from "#schema/policy.js";
 import type { AccountingAnswer } from "./accounting.js";
 import type { EventControl } from "./event-control.js";
 import type { EventLookup } from "./event-lookup.js";
@@ -12,11 +13,18 @@ import { type AccountingQuestion, decodeAccountingId } from "./rules/accounting-
 export interface IngestionGraph {
   readonly events: EventLookup;
   readonly control: EventControl;
+  readonly audit: Audit;
   measureAccounting(question: AccountingQuestion): Promise<AccountingAnswer>;
 }
 
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;
+
+interface EventName {
+  readonly tenantId: string;
+  readonly source: string;
+  readonly id: string;
+}
 
 @Resolver()
 class EventResolver {
@@ -56,8 +64,9 @@ class EventResolver {
     @Arg("reason", () => String) reason: string,
   ): Promise<UsageEventType> {
     authorize(identity, "Mutation.voidEvent", tenantId);
-    const decision = { reason, actor: identity.id };
-    return eventView(await this.graph.control.voidEvent({ tenantId, source, id }, decision));
+    const event = await this.graph.control.voidEvent({ tenantId, source, id }, { reason, actor: identity.id });
+    await this.told(identity, "event.void", { tenantId, source, id }, { reason });
+    return eventView(event);
   }
 
   @Mutation(() => UsageEventType, { description: "Records a quarantined event after all, or refuses it for good" })
@@ -71,7 +80,13 @@ class EventResolver {
   ): Promise<UsageEventType> {
     authorize(identity, "Mutation.resolveQuarantined", tenantId);
     const decision = { reason, actor: identity.id };
-    return eventView(await this.graph.control.resolve({ tenantId, source, id }, accept, decision));
+    const event = await this.graph.control.resolve({ tenantId, source, id }, accept, decision);
+    await this.told(identity, accept ? "event.accept" : "event.refuse", { tenantId, source, id }, { reason });
+    return eventView(event);
+  }
+
+  private told(who: Identity, action: string, { tenantId, source, id }: EventName, after: object): Promise<void> {
+    return this.graph.audit.record(who, { action, target: `event:${source}/${id}`, tenantId, after });
   }
 }
 

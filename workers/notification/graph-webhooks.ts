@@ -1,6 +1,7 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from "type-graphql";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
+import type { Audit, AuditedChange } from "#platform/audit.js";
 import { CursorScalar } from "#platform/scalars.js";
 import type { SubgraphContext } from "#platform/subgraph.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
@@ -33,6 +34,7 @@ export interface WebhookGraphOptions {
   readonly policy: TargetPolicy;
   readonly resolve: Resolve;
   readonly sendsMail: boolean;
+  readonly audit: Audit;
   enqueueNow: DeliveryWorker["enqueueNow"];
 }
 
@@ -102,7 +104,9 @@ export class WebhookMutations {
     const tenant = await requireTenant(this.options.tenancy, input.tenantId);
     if (tenant.status === "CLOSED") throw new MetrlyError("TENANT_CLOSED", "The tenant is closed");
     const secret = newWebhookSecret();
-    return { endpoint: await this.options.endpoints.create(tenant.id, url, eventTypes, secret), secret };
+    const endpoint = await this.options.endpoints.create(tenant.id, url, eventTypes, secret);
+    await this.told(identity, "create", endpoint, { after: audited(endpoint) });
+    return { endpoint, secret };
   }
 
   @Mutation(() => WebhookEndpointType)
@@ -112,16 +116,20 @@ export class WebhookMutations {
     @Ctx() { identity }: SubgraphContext,
   ): Promise<Endpoint> {
     const endpoint = await this.reach(identity, "Mutation.updateWebhookEndpoint", id);
-    return this.options.endpoints.update(endpoint, {
+    const updated = await this.options.endpoints.update(endpoint, {
       ...(typeof input.url === "string" && { url: await this.checkUrl(input.url) }),
       ...(input.eventTypes && { eventTypes: checkEventTypes(input.eventTypes) }),
       ...(input.status && { status: input.status }),
     });
+    await this.told(identity, "update", endpoint, { before: audited(endpoint), after: audited(updated) });
+    return updated;
   }
 
   @Mutation(() => Boolean)
   async deleteWebhookEndpoint(@Arg("id", () => ID) id: string, @Ctx() { identity }: SubgraphContext): Promise<boolean> {
-    await this.options.endpoints.remove(await this.reach(identity, "Mutation.deleteWebhookEndpoint", id));
+    const endpoint = await this.reach(identity, "Mutation.deleteWebhookEndpoint", id);
+    await this.options.endpoints.remove(endpoint);
+    await this.told(identity, "delete", endpoint, { before: audited(endpoint) });
     return true;
   }
 
@@ -137,6 +145,7 @@ export class WebhookMutations {
       throw new MetrlyError("INVALID", `\`graceSeconds\` must be 0..${MAX_GRACE_SECONDS}, not ${graceSeconds}`);
     const secret = newWebhookSecret();
     await this.options.endpoints.rotate(endpoint, secret, graceSeconds);
+    await this.told(identity, "rotateSecret", endpoint, { after: { graceSeconds } });
     return { endpoint, secret };
   }
 
@@ -146,7 +155,9 @@ export class WebhookMutations {
     @Ctx() { identity }: SubgraphContext,
   ): Promise<WebhookDeliveryType> {
     const endpoint = await this.reach(identity, "Mutation.sendTestWebhook", endpointId);
-    return this.start(await this.options.endpoints.planTest(endpoint, this.options.clock.now()));
+    const planned = await this.options.endpoints.planTest(endpoint, this.options.clock.now());
+    await this.told(identity, "sendTest", endpoint, { after: { deliveryId: planned.deliveryId } });
+    return this.start(planned);
   }
 
   @Mutation(() => WebhookDeliveryType)
@@ -158,7 +169,15 @@ export class WebhookMutations {
     const delivery = await this.options.endpoints.delivery(id);
     if (delivery === undefined) throw new MetrlyError("NOT_FOUND", "There is no such thing");
     authorize(identity, "Mutation.replayWebhookDelivery", delivery.tenantId);
-    return this.start(await this.options.endpoints.replay(delivery.tenantId, id));
+    const planned = await this.options.endpoints.replay(delivery.tenantId, id);
+    await this.options.audit.record(identity, {
+      action: "webhookDelivery.replay",
+      target: `webhookDelivery:${id}`,
+      tenantId: delivery.tenantId,
+      before: { status: delivery.status },
+      after: { status: "PENDING" },
+    });
+    return this.start(planned);
   }
 
   @Mutation(() => Int)
@@ -168,6 +187,7 @@ export class WebhookMutations {
   ): Promise<number> {
     const endpoint = await this.reach(identity, "Mutation.replayDeadLetters", endpointId);
     const replayed = await this.options.endpoints.replayDead(endpoint);
+    await this.told(identity, "replayDeadLetters", endpoint, { after: { replayed: replayed.length } });
     await this.options.enqueueNow(replayed.slice(0, REPLAY_JOBS));
     return replayed.length;
   }
@@ -179,6 +199,20 @@ export class WebhookMutations {
     if (endpoint === undefined) throw new MetrlyError("NOT_FOUND", "There is no such thing");
     authorize(identity, operation, endpoint.tenantId);
     return endpoint;
+  }
+
+  private told(
+    who: Identity,
+    verb: string,
+    { id, tenantId }: Endpoint,
+    states: Pick<AuditedChange, "before" | "after">,
+  ) {
+    return this.options.audit.record(who, {
+      action: `webhookEndpoint.${verb}`,
+      target: `webhookEndpoint:${id}`,
+      tenantId,
+      ...states,
+    });
   }
 
   private async start(ref: DeliveryRef): Promise<WebhookDeliveryType> {
@@ -203,6 +237,9 @@ export class WebhookMutations {
     return channel.url === text ? href : `${text.slice(0, text.length - channel.url.length)}${href}`;
   }
 }
+
+/** What an endpoint is, without its secrets. */
+const audited = ({ url, eventTypes, status }: Endpoint): object => ({ url, eventTypes, status });
 
 const wrongUrl = (reason: string): MetrlyError => new MetrlyError("INVALID", `\`url\`: ${reason}`, { path: "url" });
 

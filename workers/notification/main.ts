@@ -1,3 +1,4 @@
+import { createAudit } from "#platform/audit.js";
 import type { Config } from "#platform/config.js";
 import type { Database } from "#platform/database.js";
 import { prismaAdapter } from "#platform/prisma.js";
@@ -81,6 +82,7 @@ async function startAll(
       policy,
       resolve,
       sendsMail: mailer !== undefined,
+      audit: createAudit(context.log, context.clock),
       enqueueNow: worker.enqueueNow,
     }),
     async readiness() {

@@ -19,7 +19,7 @@ import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
 import { quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
 import { quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
 import type { Identity } from "#schema/policy.js";
-import { BILLING_EVENTS, QUOTA_ALERTS, type Topic } from "#schema/topics.js";
+import { AUDIT_RECORDED, BILLING_EVENTS, QUOTA_ALERTS, type Topic } from "#schema/topics.js";
 import { createTestDatabase } from "../../tests/servers/servers.js";
 import { type NotificationTuning, startNotification } from "./main.js";
 
@@ -71,7 +71,7 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
     onError: () => undefined,
   });
   const log: EventLog = await connectPostgresLog({ database: logDatabase, onError: () => undefined });
-  await log.ensureTopics([QUOTA_ALERTS, BILLING_EVENTS], PARTITIONS);
+  await log.ensureTopics([QUOTA_ALERTS, BILLING_EVENTS, AUDIT_RECORDED], PARTITIONS);
   const jobs: JobQueues = await connectJobQueues({
     backend: jobsOn ?? { kind: "postgres", url: jobsTest.url },
     prefix: jobsTest.url.slice(-12),

@@ -1,6 +1,7 @@
 import { uuidv7 } from "uuidv7";
 import { MetrlyError } from "#kernel/errors.js";
 import { generateApiKey } from "#platform/api-keys.js";
+import { actorOf } from "#platform/audit.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import { authorize, type Identity, type Operation } from "#schema/policy.js";
 import {
@@ -23,9 +24,6 @@ export interface IssuedKey {
   readonly apiKey: ApiKeyState;
   readonly secret: string;
 }
-
-/** Who did it, as the audit log names them. */
-export const actorOf = (identity: Identity): string => `${identity.kind.toLowerCase()}:${identity.id}`;
 
 /** Issues a key. Throws INVALID, FORBIDDEN (more than the issuer has), NOT_FOUND (the tenant), CONFLICT (closed, too many). */
 export function issueApiKey(store: TenancyStore, issuer: Identity, terms: ApiKeyTerms): Promise<IssuedKey> {

@@ -4,6 +4,7 @@ import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import { TENANCY_CHANGED, USAGE_RECEIVED } from "#schema/topics.js";
 import { startHeartbeat } from "./heartbeat.js";
 import { followKeyUses } from "./key-uses.js";
+import { followRoomAudits } from "./room-audits.js";
 import { createTenancyStore, type PublishedState, type TenancyStore } from "./store.js";
 import { buildTenancySubgraph } from "./subgraph.js";
 
@@ -28,6 +29,7 @@ export async function startTenancy(context: TenancyContext): Promise<Room> {
   kick = relay.kick;
   const heartbeat = startHeartbeat(store, onError);
   const keyUses = await followKeyUses(context.log, store, onError);
+  const roomAudits = await followRoomAudits(context.log, store, onError);
 
   return {
     name: "tenancy",
@@ -36,6 +38,7 @@ export async function startTenancy(context: TenancyContext): Promise<Room> {
     async stop() {
       await heartbeat.stop();
       await keyUses.stop();
+      await roomAudits.stop();
       await relay.stop();
       await store.stop();
       await database.stop();

@@ -3,6 +3,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import type { Database } from "#platform/database.js";
 import { prismaAdapter } from "#platform/prisma.js";
 import { Prisma, PrismaClient } from "#prisma/tenancy/generated/client.js";
+import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import type { ApiKeyState, MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { createTurns } from "./in-turn.js";
 import { type Change, createChange } from "./store-change.js";
@@ -18,6 +19,12 @@ export interface AuditRecord {
   readonly target: string;
   readonly before: unknown;
   readonly after: unknown;
+}
+
+/** A change in another room, at its position in the log. */
+export interface RoomAudit {
+  readonly position: number;
+  readonly entry: Readonly<ReturnType<typeof auditRecordedV1.parse>>;
 }
 
 /** A page of a list in a fixed order: what comes after the position `after`, at most `take`. */
@@ -48,6 +55,10 @@ export interface TenancyStore {
   plans(page: PageRequest): Promise<PlanState[]>;
   /** Newest first; a position is an entry's id. `tenantId` undefined: of all. */
   auditLog(page: PageRequest & { readonly tenantId: string | undefined }): Promise<AuditRecord[]>;
+  /** Adds what other rooms changed; what is there already stays as it is. */
+  takeAudits(audits: readonly RoomAudit[]): Promise<void>;
+  /** In `audit.recorded`; undefined: none was taken yet. */
+  lastAuditPosition(): Promise<number | undefined>;
   /** Enqueues a heartbeat that carries the version of everything enqueued before it. */
   heartbeat(): Promise<void>;
   /** Enqueues every state that the topic lacks; answers how many. For the start, before the relay runs. */
@@ -148,6 +159,8 @@ type Reads = Pick<
   | "plansByIds"
   | "plans"
   | "auditLog"
+  | "takeAudits"
+  | "lastAuditPosition"
 >;
 
 function reads(prisma: PrismaClient): Reads {
@@ -212,7 +225,25 @@ function reads(prisma: PrismaClient): Reads {
         orderBy: { id: "desc" },
         take,
       });
-      return rows.map(({ tenantId: _, ...row }) => ({ ...row, id: Number(row.id), at: row.at.getTime() }));
+      return rows.map(({ tenantId: _, logPosition: __, ...row }) => ({
+        ...row,
+        id: Number(row.id),
+        at: row.at.getTime(),
+      }));
+    },
+    async takeAudits(audits) {
+      const data = audits.map(({ position, entry: { at, before, after, ...entry } }) => ({
+        ...entry,
+        at: new Date(at),
+        logPosition: position,
+        ...(before !== null && { before: before as Prisma.InputJsonObject }),
+        ...(after !== null && { after: after as Prisma.InputJsonObject }),
+      }));
+      await prisma.auditEntry.createMany({ data, skipDuplicates: true });
+    },
+    async lastAuditPosition() {
+      const { _max } = await prisma.auditEntry.aggregate({ _max: { logPosition: true } });
+      return _max.logPosition === null ? undefined : Number(_max.logPosition);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
+import type { Audit } from "#platform/audit.js";
 import { prismaAdapter } from "#platform/prisma.js";
 import { DateTimeScalar } from "#platform/scalars.js";
 import type { SubgraphContext } from "#platform/subgraph.js";
@@ -31,7 +32,16 @@ export class BillingOperations {
   private readonly closer: PeriodCloser;
   private readonly prisma: PrismaClient;
 
-  constructor(options: GraphOptions, billing: InvoiceReads, verifier: InvoiceVerifier, closer: PeriodCloser) {
+  private readonly audit: Audit;
+
+  constructor(
+    options: GraphOptions,
+    billing: InvoiceReads,
+    verifier: InvoiceVerifier,
+    closer: PeriodCloser,
+    audit: Audit,
+  ) {
+    this.audit = audit;
     this.options = options;
     this.billing = billing;
     this.verifier = verifier;
@@ -111,6 +121,12 @@ export class BillingOperations {
     if (ended !== undefined) return endedPeriodView(ended);
     const last = await this.billing.lastEnded(context, tenantId);
     const period = await this.closer.requestClose(tenant, last?.period, periodStart, context.identity.id);
+    await this.audit.record(context.identity, {
+      action: "billingPeriod.close",
+      target: `billingPeriod:${tenantId}/${new Date(periodStart).toISOString()}`,
+      tenantId,
+      after: { status: "CLOSING" },
+    });
     return { tenantId, invoiceOrdinal: null, ...period, status: "CLOSING", closedAt: null, watermark: null };
   }
 }

@@ -1,8 +1,8 @@
 import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
+import { actorOf } from "#platform/audit.js";
 import { CursorScalar } from "#platform/scalars.js";
 import type { SubgraphContext } from "#platform/subgraph.js";
 import { authorize } from "#schema/policy.js";
-import { actorOf } from "../api-keys.js";
 import { archiveMeter, createMeter } from "../meters.js";
 import { archivePlan, createPlan, publishPlanVersion } from "../plans.js";
 import type { TenancyStore } from "../store.js";

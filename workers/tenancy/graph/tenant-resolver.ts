@@ -1,9 +1,9 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
 import type { Clock } from "#kernel/clock.js";
+import { actorOf } from "#platform/audit.js";
 import { CursorScalar, DateTimeScalar, DecimalScalar } from "#platform/scalars.js";
 import type { SubgraphContext } from "#platform/subgraph.js";
 import { authorize, maySee } from "#schema/policy.js";
-import { actorOf } from "../api-keys.js";
 import { type ActiveAssignment, activeAssignments, runningPlan } from "../rules/assignment.js";
 import type { TenancyStore } from "../store.js";
 import {

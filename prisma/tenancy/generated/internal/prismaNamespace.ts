@@ -1324,7 +1324,8 @@ export const AuditEntryScalarFieldEnum = {
   target: 'target',
   tenantId: 'tenantId',
   before: 'before',
-  after: 'after'
+  after: 'after',
+  logPosition: 'logPosition'
 } as const
 
 export type AuditEntryScalarFieldEnum = (typeof AuditEntryScalarFieldEnum)[keyof typeof AuditEntryScalarFieldEnum]

@@ -28,10 +28,12 @@ export type AggregateAuditEntry = {
 
 export type AuditEntryAvgAggregateOutputType = {
   id: number | null
+  logPosition: number | null
 }
 
 export type AuditEntrySumAggregateOutputType = {
   id: bigint | null
+  logPosition: bigint | null
 }
 
 export type AuditEntryMinAggregateOutputType = {
@@ -41,6 +43,7 @@ export type AuditEntryMinAggregateOutputType = {
   action: string | null
   target: string | null
   tenantId: string | null
+  logPosition: bigint | null
 }
 
 export type AuditEntryMaxAggregateOutputType = {
@@ -50,6 +53,7 @@ export type AuditEntryMaxAggregateOutputType = {
   action: string | null
   target: string | null
   tenantId: string | null
+  logPosition: bigint | null
 }
 
 export type AuditEntryCountAggregateOutputType = {
@@ -61,16 +65,19 @@ export type AuditEntryCountAggregateOutputType = {
   tenantId: number
   before: number
   after: number
+  logPosition: number
   _all: number
 }
 
 
 export type AuditEntryAvgAggregateInputType = {
   id?: true
+  logPosition?: true
 }
 
 export type AuditEntrySumAggregateInputType = {
   id?: true
+  logPosition?: true
 }
 
 export type AuditEntryMinAggregateInputType = {
@@ -80,6 +87,7 @@ export type AuditEntryMinAggregateInputType = {
   action?: true
   target?: true
   tenantId?: true
+  logPosition?: true
 }
 
 export type AuditEntryMaxAggregateInputType = {
@@ -89,6 +97,7 @@ export type AuditEntryMaxAggregateInputType = {
   action?: true
   target?: true
   tenantId?: true
+  logPosition?: true
 }
 
 export type AuditEntryCountAggregateInputType = {
@@ -100,6 +109,7 @@ export type AuditEntryCountAggregateInputType = {
   tenantId?: true
   before?: true
   after?: true
+  logPosition?: true
   _all?: true
 }
 
@@ -198,6 +208,7 @@ export type AuditEntryGroupByOutputType = {
   tenantId: string | null
   before: runtime.JsonValue | null
   after: runtime.JsonValue | null
+  logPosition: bigint | null
   _count: AuditEntryCountAggregateOutputType | null
   _avg: AuditEntryAvgAggregateOutputType | null
   _sum: AuditEntrySumAggregateOutputType | null
@@ -232,6 +243,7 @@ export type AuditEntryWhereInput = {
   tenantId?: Prisma.StringNullableFilter<"AuditEntry"> | string | null
   before?: Prisma.JsonNullableFilter<"AuditEntry">
   after?: Prisma.JsonNullableFilter<"AuditEntry">
+  logPosition?: Prisma.BigIntNullableFilter<"AuditEntry"> | bigint | number | null
 }
 
 export type AuditEntryOrderByWithRelationInput = {
@@ -243,10 +255,12 @@ export type AuditEntryOrderByWithRelationInput = {
   tenantId?: Prisma.SortOrderInput | Prisma.SortOrder
   before?: Prisma.SortOrderInput | Prisma.SortOrder
   after?: Prisma.SortOrderInput | Prisma.SortOrder
+  logPosition?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type AuditEntryWhereUniqueInput = Prisma.AtLeast<{
   id?: bigint | number
+  logPosition?: bigint | number
   AND?: Prisma.AuditEntryWhereInput | Prisma.AuditEntryWhereInput[]
   OR?: Prisma.AuditEntryWhereInput[]
   NOT?: Prisma.AuditEntryWhereInput | Prisma.AuditEntryWhereInput[]
@@ -257,7 +271,7 @@ export type AuditEntryWhereUniqueInput = Prisma.AtLeast<{
   tenantId?: Prisma.StringNullableFilter<"AuditEntry"> | string | null
   before?: Prisma.JsonNullableFilter<"AuditEntry">
   after?: Prisma.JsonNullableFilter<"AuditEntry">
-}, "id">
+}, "id" | "logPosition">
 
 export type AuditEntryOrderByWithAggregationInput = {
   id?: Prisma.SortOrder
@@ -268,6 +282,7 @@ export type AuditEntryOrderByWithAggregationInput = {
   tenantId?: Prisma.SortOrderInput | Prisma.SortOrder
   before?: Prisma.SortOrderInput | Prisma.SortOrder
   after?: Prisma.SortOrderInput | Prisma.SortOrder
+  logPosition?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.AuditEntryCountOrderByAggregateInput
   _avg?: Prisma.AuditEntryAvgOrderByAggregateInput
   _max?: Prisma.AuditEntryMaxOrderByAggregateInput
@@ -287,6 +302,7 @@ export type AuditEntryScalarWhereWithAggregatesInput = {
   tenantId?: Prisma.StringNullableWithAggregatesFilter<"AuditEntry"> | string | null
   before?: Prisma.JsonNullableWithAggregatesFilter<"AuditEntry">
   after?: Prisma.JsonNullableWithAggregatesFilter<"AuditEntry">
+  logPosition?: Prisma.BigIntNullableWithAggregatesFilter<"AuditEntry"> | bigint | number | null
 }
 
 export type AuditEntryCreateInput = {
@@ -298,6 +314,7 @@ export type AuditEntryCreateInput = {
   tenantId?: string | null
   before?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   after?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  logPosition?: bigint | number | null
 }
 
 export type AuditEntryUncheckedCreateInput = {
@@ -309,6 +326,7 @@ export type AuditEntryUncheckedCreateInput = {
   tenantId?: string | null
   before?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   after?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  logPosition?: bigint | number | null
 }
 
 export type AuditEntryUpdateInput = {
@@ -320,6 +338,7 @@ export type AuditEntryUpdateInput = {
   tenantId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   before?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   after?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  logPosition?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type AuditEntryUncheckedUpdateInput = {
@@ -331,6 +350,7 @@ export type AuditEntryUncheckedUpdateInput = {
   tenantId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   before?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   after?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  logPosition?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type AuditEntryCreateManyInput = {
@@ -342,6 +362,7 @@ export type AuditEntryCreateManyInput = {
   tenantId?: string | null
   before?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   after?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  logPosition?: bigint | number | null
 }
 
 export type AuditEntryUpdateManyMutationInput = {
@@ -353,6 +374,7 @@ export type AuditEntryUpdateManyMutationInput = {
   tenantId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   before?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   after?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  logPosition?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type AuditEntryUncheckedUpdateManyInput = {
@@ -364,6 +386,7 @@ export type AuditEntryUncheckedUpdateManyInput = {
   tenantId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   before?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   after?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  logPosition?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type AuditEntryCountOrderByAggregateInput = {
@@ -375,10 +398,12 @@ export type AuditEntryCountOrderByAggregateInput = {
   tenantId?: Prisma.SortOrder
   before?: Prisma.SortOrder
   after?: Prisma.SortOrder
+  logPosition?: Prisma.SortOrder
 }
 
 export type AuditEntryAvgOrderByAggregateInput = {
   id?: Prisma.SortOrder
+  logPosition?: Prisma.SortOrder
 }
 
 export type AuditEntryMaxOrderByAggregateInput = {
@@ -388,6 +413,7 @@ export type AuditEntryMaxOrderByAggregateInput = {
   action?: Prisma.SortOrder
   target?: Prisma.SortOrder
   tenantId?: Prisma.SortOrder
+  logPosition?: Prisma.SortOrder
 }
 
 export type AuditEntryMinOrderByAggregateInput = {
@@ -397,14 +423,24 @@ export type AuditEntryMinOrderByAggregateInput = {
   action?: Prisma.SortOrder
   target?: Prisma.SortOrder
   tenantId?: Prisma.SortOrder
+  logPosition?: Prisma.SortOrder
 }
 
 export type AuditEntrySumOrderByAggregateInput = {
   id?: Prisma.SortOrder
+  logPosition?: Prisma.SortOrder
 }
 
 export type BigIntFieldUpdateOperationsInput = {
   set?: bigint | number
+  increment?: bigint | number
+  decrement?: bigint | number
+  multiply?: bigint | number
+  divide?: bigint | number
+}
+
+export type NullableBigIntFieldUpdateOperationsInput = {
+  set?: bigint | number | null
   increment?: bigint | number
   decrement?: bigint | number
   multiply?: bigint | number
@@ -422,6 +458,7 @@ export type AuditEntrySelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   tenantId?: boolean
   before?: boolean
   after?: boolean
+  logPosition?: boolean
 }, ExtArgs["result"]["auditEntry"]>
 
 export type AuditEntrySelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -433,6 +470,7 @@ export type AuditEntrySelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   tenantId?: boolean
   before?: boolean
   after?: boolean
+  logPosition?: boolean
 }, ExtArgs["result"]["auditEntry"]>
 
 export type AuditEntrySelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -444,6 +482,7 @@ export type AuditEntrySelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   tenantId?: boolean
   before?: boolean
   after?: boolean
+  logPosition?: boolean
 }, ExtArgs["result"]["auditEntry"]>
 
 export type AuditEntrySelectScalar = {
@@ -455,9 +494,10 @@ export type AuditEntrySelectScalar = {
   tenantId?: boolean
   before?: boolean
   after?: boolean
+  logPosition?: boolean
 }
 
-export type AuditEntryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "at" | "actor" | "action" | "target" | "tenantId" | "before" | "after", ExtArgs["result"]["auditEntry"]>
+export type AuditEntryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "at" | "actor" | "action" | "target" | "tenantId" | "before" | "after" | "logPosition", ExtArgs["result"]["auditEntry"]>
 
 export type $AuditEntryPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "AuditEntry"
@@ -471,6 +511,10 @@ export type $AuditEntryPayload<ExtArgs extends runtime.Types.Extensions.Internal
     tenantId: string | null
     before: runtime.JsonValue | null
     after: runtime.JsonValue | null
+    /**
+     * Of another room's change: its position in `audit.recorded`.
+     */
+    logPosition: bigint | null
   }, ExtArgs["result"]["auditEntry"]>
   composites: {}
 }
@@ -902,6 +946,7 @@ export interface AuditEntryFieldRefs {
   readonly tenantId: Prisma.FieldRef<"AuditEntry", 'String'>
   readonly before: Prisma.FieldRef<"AuditEntry", 'Json'>
   readonly after: Prisma.FieldRef<"AuditEntry", 'Json'>
+  readonly logPosition: Prisma.FieldRef<"AuditEntry", 'BigInt'>
 }
     
 
