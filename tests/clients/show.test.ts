@@ -102,6 +102,33 @@ describe("what the command line shows", () => {
     expect(row).toMatch(/^calls +3 +3 +\S+ +▁*█$/);
   });
 
+  test("any operation can be asked, and what is wrong with one is said", async () => {
+    expect(JSON.parse(await shown("graph", "{ viewer { roles } }"))).toEqual({ viewer: { roles: ["PLATFORM_ADMIN"] } });
+    const variables = ["--variables", '{"id":"acme"}'];
+    const asked = await shown("graph", "query ($id: ID!) { tenant(id: $id) { name } }", ...variables);
+    expect(JSON.parse(asked)).toEqual({ tenant: { name: "Acme Inc." } });
+    expect((await runCli(metrly, ["graph", "{ nothing }"])).err).toContain("GRAPHQL_VALIDATION_FAILED");
+    expect((await runCli(metrly, ["graph", "{ viewer { id } }", "--variables", "x"])).err).toContain("JSON object");
+  });
+
+  test("keys that sign rotate: tokens that are out stay good until their key is revoked", async () => {
+    const [before] = JSON.parse(await shown("keys", "--json"));
+    const old = await metrly.adminToken();
+    expect(await shown("keys", "rotate")).toContain("signs from now on");
+    const keys = JSON.parse(await shown("keys", "--json"));
+    expect(keys.map(({ id, signs }: { id: string; signs: boolean }) => [id === before.id, signs])).toEqual([
+      [false, true],
+      [true, false],
+    ]);
+    expect((await runCli(metrly, ["keys", "revoke", keys[0].id])).err).toContain("metrly keys rotate");
+    const isRefused = async () => (await runCli(metrly, ["tenants", "--token", old])).code === 1 || undefined;
+    expect(await isRefused()).toBeUndefined();
+    await shown("keys", "revoke", before.id);
+    await waitFor(isRefused, { what: "the old token to be refused" });
+    // The command's own token was replaced.
+    expect(await shown("tenants")).toContain("acme");
+  });
+
   test("who is not there is told with what to try, and completion knows the real commands", async () => {
     expect(await runCli(metrly, ["usage", "nobody"])).toMatchObject({
       code: 1,

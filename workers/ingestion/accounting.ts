@@ -17,28 +17,43 @@ const ATTEMPTS = 3;
 /**
  * Measures ingestion's half of `accepted = counted + duplicates + unmetered + quarantined + inFlight`: the recorded part in
  * one snapshot, the rest from the log's tail behind that snapshot's cursor. Nothing is computed from the identity, so it can
- * fail. Ask after billing, so that nothing that billing counted is missing here.
+ * fail. Ask after billing, so that nothing that billing counted is missing here. Answers in the order of the questions, with as
+ * many statements for many as for one.
  */
-export async function measureAccounting(
+export async function measureAccountings(
   database: Database,
   logTail: LogTail,
   partitionCount: number,
-  question: AccountingQuestion,
-): Promise<AccountingAnswer> {
-  const partition = partitionOf(question.tenantId, partitionCount);
+  questions: readonly AccountingQuestion[],
+): Promise<AccountingAnswer[]> {
+  const answers = new Map<AccountingQuestion, AccountingAnswer>();
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const recorded = await readRecorded(database, partition, question);
-    const tail = await logTail.count(partition, recorded.next, { tenantId: question.tenantId, ...hoursOf(question) });
-    if (tail === "trimmed") continue;
-    return {
-      accepted: recorded.accepted + tail,
-      duplicates: recorded.duplicates,
-      quarantined: recorded.quarantined,
-      inFlight: recorded.uncounted + tail,
-    };
+    const open = questions
+      .filter((question) => !answers.has(question))
+      .map((question) => ({ question, partition: partitionOf(question.tenantId, partitionCount) }));
+    const recorded = await readRecorded(database, open);
+    await Promise.all(
+      open.map(async ({ question, partition }, index) => {
+        const part = recorded[index] ?? NOTHING;
+        const tail = await logTail.count(partition, part.next, { tenantId: question.tenantId, ...hoursOf(question) });
+        if (tail !== "trimmed") answers.set(question, answerOf(part, tail));
+      }),
+    );
+    if (answers.size === questions.length) break;
   }
-  throw new MetrlyError("UNAVAILABLE", "The log is trimmed faster than its tail can be read; try again");
+  return questions.map((question) => {
+    const answer = answers.get(question);
+    if (answer !== undefined) return answer;
+    throw new MetrlyError("UNAVAILABLE", "The log is trimmed faster than its tail can be read; try again");
+  });
 }
+
+const answerOf = ({ accepted, duplicates, quarantined, uncounted }: RecordedPart, tail: number): AccountingAnswer => ({
+  accepted: accepted + tail,
+  duplicates,
+  quarantined,
+  inFlight: uncounted + tail,
+});
 
 interface RecordedPart {
   readonly next: number;
@@ -49,31 +64,39 @@ interface RecordedPart {
   readonly uncounted: number;
 }
 
+const NOTHING: RecordedPart = { next: 0, accepted: 0, duplicates: 0, quarantined: 0, uncounted: 0 };
+
 /** One statement is one snapshot. */
 const RECORDED = `
-SELECT coalesce((SELECT next FROM recorder_cursor WHERE partition = $1), 0)::bigint AS next,
-  (SELECT count(*) FROM ledger_block b CROSS JOIN LATERAL json_array_elements(b.entries::json) WITH ORDINALITY AS e (entry, n)
-    WHERE b.partition = $1 AND b.last_seq > $3 AND b.tenants @> ARRAY[$2::text] AND json_typeof(entry) = 'array'
-      AND entry ->> 0 = $2 AND b.first_seq + n - 1 > $3
-      AND (entry ->> 5)::bigint >= $4 AND (entry ->> 5)::bigint < $5) AS uncounted,
-  coalesce(sum(accepted), 0)::bigint AS accepted, coalesce(sum(duplicates), 0)::bigint AS duplicates,
-  coalesce(sum(quarantined), 0)::bigint AS quarantined
-FROM usage_account WHERE partition = $1 AND tenant_id = $2 AND hour_ms >= $4 AND hour_ms < $5`;
+SELECT r.* FROM unnest($1::int[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+  WITH ORDINALITY AS q (partition, tenant_id, mark, from_ms, to_ms, position)
+CROSS JOIN LATERAL (
+  SELECT coalesce((SELECT next FROM recorder_cursor WHERE partition = q.partition), 0)::bigint AS next,
+    (SELECT count(*) FROM ledger_block b CROSS JOIN LATERAL json_array_elements(b.entries::json) WITH ORDINALITY AS e (entry, n)
+      WHERE b.partition = q.partition AND b.last_seq > q.mark AND b.tenants @> ARRAY[q.tenant_id]
+        AND json_typeof(entry) = 'array' AND entry ->> 0 = q.tenant_id AND b.first_seq + n - 1 > q.mark
+        AND (entry ->> 5)::bigint >= q.from_ms AND (entry ->> 5)::bigint < q.to_ms) AS uncounted,
+    coalesce(sum(accepted), 0)::bigint AS accepted, coalesce(sum(duplicates), 0)::bigint AS duplicates,
+    coalesce(sum(quarantined), 0)::bigint AS quarantined
+  FROM usage_account a WHERE a.partition = q.partition AND a.tenant_id = q.tenant_id
+    AND a.hour_ms >= q.from_ms AND a.hour_ms < q.to_ms
+) r ORDER BY q.position`;
 
-async function readRecorded(
-  database: Database,
-  partition: number,
-  question: AccountingQuestion,
-): Promise<RecordedPart> {
-  const { from, to } = hoursOf(question);
+interface PlacedQuestion {
+  readonly question: AccountingQuestion;
+  readonly partition: number;
+}
+
+async function readRecorded(database: Database, placed: readonly PlacedQuestion[]): Promise<readonly RecordedPart[]> {
+  const hours = placed.map(({ question }) => hoursOf(question));
   const { rows } = await database.pool.query<RecordedPart>(RECORDED, [
-    partition,
-    question.tenantId,
-    question.mark,
-    from,
-    to,
+    placed.map(({ partition }) => partition),
+    placed.map(({ question }) => question.tenantId),
+    placed.map(({ question }) => question.mark),
+    hours.map(({ from }) => from),
+    hours.map(({ to }) => to),
   ]);
-  return rows[0] ?? { next: 0, accepted: 0, duplicates: 0, quarantined: 0, uncounted: 0 };
+  return rows;
 }
 
 const MAX_INSTANT_MS = 8.64e15;

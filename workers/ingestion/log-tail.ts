@@ -40,6 +40,8 @@ interface Tail {
 export function createLogTail(log: Pick<EventLog, "bounds" | "read">): LogTail {
   const tails = new Map<number, Tail>();
   const reading = new Map<number, Promise<unknown>>();
+  /** Asked for and not begun: whoever asks the same meanwhile takes part. */
+  const queued = new Map<number, { readonly next: number; readonly tail: Promise<Tail | "trimmed"> }>();
 
   async function catchUp(partition: number, next: number): Promise<Tail | "trimmed"> {
     const end = (await log.bounds(USAGE_RECEIVED, partition)).next;
@@ -58,16 +60,24 @@ export function createLogTail(log: Pick<EventLog, "bounds" | "read">): LogTail {
     return tail;
   }
 
+  /** One reader of a partition at a time: the second finds what the first has read. */
+  function caughtUp(partition: number, next: number): Promise<Tail | "trimmed"> {
+    const waiting = queued.get(partition);
+    if (waiting?.next === next) return waiting.tail;
+    const before = reading.get(partition) ?? Promise.resolve();
+    const begin = () => {
+      if (queued.get(partition) === mine) queued.delete(partition);
+      return catchUp(partition, next);
+    };
+    const mine = { next, tail: before.then(begin, begin) };
+    queued.set(partition, mine);
+    reading.set(partition, mine.tail);
+    return mine.tail;
+  }
+
   return {
     async count(partition, next, question) {
-      // One reader at a time: the second finds what the first has read.
-      const before = reading.get(partition) ?? Promise.resolve();
-      const mine = before.then(
-        () => catchUp(partition, next),
-        () => catchUp(partition, next),
-      );
-      reading.set(partition, mine);
-      const tail = await mine;
+      const tail = await caughtUp(partition, next);
       return tail === "trimmed" ? tail : countIn(tail, question);
     },
   };

@@ -1,7 +1,7 @@
 import { createAudit } from "#platform/audit.js";
 import type { Room, RoomContext } from "#platform/room.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
-import { measureAccounting } from "./accounting.js";
+import { measureAccountings } from "./accounting.js";
 import { startAccountingWatch } from "./accounting-watch.js";
 import { createAppender } from "./appender.js";
 import { createDimensionLimit } from "./dimension-limit.js";
@@ -71,7 +71,7 @@ export async function startIngestion(context: RoomContext): Promise<Room> {
     events,
     audit: createAudit(log, context.clock),
     control: createEventControl({ database, log, events, partitionCount }),
-    measureAccounting: (question) => measureAccounting(database, logTail, partitionCount, question),
+    measureAccountings: (questions) => measureAccountings(database, logTail, partitionCount, questions),
   });
   return {
     name: "ingestion",

@@ -6,7 +6,7 @@ import { connectKafkaLog } from "#platform/event-log-kafka.js";
 import { namespacedLog } from "#platform/namespaced-log.js";
 import { TOPICS, USAGE_RECEIVED } from "#schema/topics.js";
 import { hasKafka, hasPostgres, kafkaBrokers, waitFor } from "../../tests/servers/servers.js";
-import { measureAccounting } from "./accounting.js";
+import { measureAccountings } from "./accounting.js";
 import { createLogTail } from "./log-tail.js";
 import { readLedger } from "./store-reads.js";
 import { appendItems, openWorld, publishedEntries, receivedItem, startRoom, type World } from "./world.testing.js";
@@ -50,7 +50,8 @@ describe.skipIf(!hasPostgres || !hasKafka)("recording from Kafka", () => {
     await appendItems(log, 0, items.slice(150));
     await waitFor(async () => (await events()).length === 200, { what: "all events", deadlineMs: 30_000 });
     const question = { tenantId: "acme", from: null, to: null, mark: 0 };
-    expect(await measureAccounting(world.database, createLogTail(log), 1, question)).toEqual({
+    const [accounting] = await measureAccountings(world.database, createLogTail(log), 1, [question]);
+    expect(accounting).toEqual({
       accepted: 300,
       duplicates: 100,
       quarantined: 0,

@@ -4,7 +4,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import type { Identity } from "#schema/policy.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
-import { measureAccounting } from "./accounting.js";
+import { measureAccountings } from "./accounting.js";
 import { createLogTail } from "./log-tail.js";
 import { readCursor } from "./store.js";
 import {
@@ -237,7 +237,12 @@ describe.skipIf(!hasPostgres)("the graph of ingestion", () => {
   });
 
   const accountOf = (mark: number, from: number | null = null, to: number | null = null) =>
-    measureAccounting(world.database, createLogTail(world.log), 1, { tenantId: "acme", from, to, mark });
+    measureAccountings(world.database, createLogTail(world.log), 1, [{ tenantId: "acme", from, to, mark }]).then(
+      ([answer]) => {
+        if (answer === undefined) throw new Error("no answer");
+        return answer;
+      },
+    );
 
   /** What a billing that has followed the ledger up to a part of it would have counted. */
   async function countedNow(part = 1): Promise<{ mark: number; events: number }> {

@@ -1,6 +1,7 @@
 import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import type { Audit } from "#platform/audit.js";
+import { batched } from "#platform/batched.js";
 import { CursorScalar } from "#platform/scalars.js";
 import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/subgraph.js";
 import { authorize, type Identity, maySee } from "#schema/policy.js";
@@ -14,7 +15,8 @@ export interface IngestionGraph {
   readonly events: EventLookup;
   readonly control: EventControl;
   readonly audit: Audit;
-  measureAccounting(question: AccountingQuestion): Promise<AccountingAnswer>;
+  /** In the order of the questions. */
+  measureAccountings(questions: readonly AccountingQuestion[]): Promise<readonly AccountingAnswer[]>;
 }
 
 const DEFAULT_PAGE = 50;
@@ -92,15 +94,16 @@ class EventResolver {
 
 /** Ingestion's part of the graph. */
 export function buildIngestionSubgraph(graph: IngestionGraph): Promise<Subgraph> {
+  const accountingOf = batched(graph.measureAccountings);
   return buildSubgraph({
     name: "ingestion",
     resolvers: [new EventResolver(graph)],
     orphanedTypes: [AccountingType],
     references: {
-      async Accounting(reference, { identity }): Promise<AccountingType | null> {
+      async Accounting(reference, context): Promise<AccountingType | null> {
         const question = decodeAccountingId(reference.id);
-        if (question === undefined || !maySee(identity, "Query.tenant", question.tenantId)) return null;
-        return { id: String(reference.id), ...(await graph.measureAccounting(question)) };
+        if (question === undefined || !maySee(context.identity, "Query.tenant", question.tenantId)) return null;
+        return { id: String(reference.id), ...(await accountingOf(context, question)) };
       },
     },
   });

@@ -1,4 +1,5 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Resolver, Root, Subscription } from "type-graphql";
+import { batched } from "#platform/batched.js";
 import type { Database } from "#platform/database.js";
 import { CursorScalar } from "#platform/scalars.js";
 import type { SubgraphContext } from "#platform/subgraph.js";
@@ -8,7 +9,7 @@ import type { Feed } from "./feed.js";
 import { InvoiceGeneratedType, QuotaAlertConnectionType, QuotaAlertType, TenantType } from "./graph-types.js";
 import { requireTenant } from "./known-tenant.js";
 import { noticeCursor, pageSize, parseNoticeCursor } from "./rules/cursor.js";
-import { type NoticeOf, readNotices } from "./store-feed.js";
+import { type NoticeOf, type NoticePage, readNoticePages } from "./store-feed.js";
 
 const ALERTS = ["quota.warning", "quota.exceeded"] as const;
 const INVOICES = ["invoice.generated"] as const;
@@ -32,22 +33,23 @@ function alertOf({ number, tenantId, eventId, type, data }: NoticeOf<(typeof ALE
 
 @Resolver(() => TenantType)
 export class TenantAlertsResolver {
-  private readonly database: Database;
+  private readonly pageOf;
 
   constructor(database: Database) {
-    this.database = database;
+    this.pageOf = batched((pages: readonly NoticePage[]) => readNoticePages(database, ALERTS, pages));
   }
 
   @FieldResolver(() => QuotaAlertConnectionType, { description: "In the order they happened, oldest first" })
   async alerts(
     @Root() tenant: TenantType,
-    @Ctx() { identity }: SubgraphContext,
+    @Ctx() context: SubgraphContext,
     @Arg("first", () => Int, { nullable: true, defaultValue: 50 }) first?: number | null,
     @Arg("after", () => CursorScalar, { nullable: true }) after?: string | null,
   ): Promise<QuotaAlertConnectionType> {
-    authorize(identity, "Query.tenant", tenant.id);
+    authorize(context.identity, "Query.tenant", tenant.id);
     const size = pageSize(first);
-    const rows = await readNotices(this.database, tenant.id, ALERTS, positionOf(after) ?? 0, size + 1);
+    const page = { tenantId: tenant.id, after: positionOf(after) ?? 0, limit: size + 1 };
+    const rows = await this.pageOf(context, page);
     const nodes = rows.slice(0, size).map(alertOf);
     return { nodes, pageInfo: { hasNextPage: rows.length > size, endCursor: nodes.at(-1)?.cursor ?? null } };
   }

@@ -2,6 +2,7 @@ import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from "type
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { Audit, AuditedChange } from "#platform/audit.js";
+import { batched } from "#platform/batched.js";
 import { CursorScalar } from "#platform/scalars.js";
 import type { SubgraphContext } from "#platform/subgraph.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
@@ -45,41 +46,43 @@ const REPLAY_JOBS = 1_000;
 
 @Resolver(() => TenantType)
 export class TenantWebhooksResolver {
-  private readonly endpoints: EndpointStore;
+  private readonly endpointsOf;
 
   constructor({ endpoints }: Pick<WebhookGraphOptions, "endpoints">) {
-    this.endpoints = endpoints;
+    this.endpointsOf = batched(endpoints.listOf);
   }
 
   @FieldResolver(() => [WebhookEndpointType])
-  async webhookEndpoints(@Root() tenant: TenantType, @Ctx() { identity }: SubgraphContext) {
-    authorize(identity, "Tenant.webhookEndpoints", tenant.id);
-    return this.endpoints.list(tenant.id);
+  async webhookEndpoints(@Root() tenant: TenantType, @Ctx() context: SubgraphContext) {
+    authorize(context.identity, "Tenant.webhookEndpoints", tenant.id);
+    return this.endpointsOf(context, tenant.id);
   }
 }
 
 @Resolver(() => WebhookEndpointType)
 export class WebhookEndpointResolver {
-  private readonly endpoints: EndpointStore;
+  private readonly deliveriesOf;
 
   constructor({ endpoints }: Pick<WebhookGraphOptions, "endpoints">) {
-    this.endpoints = endpoints;
+    this.deliveriesOf = batched(endpoints.deliveriesOf);
   }
 
   @FieldResolver(() => WebhookDeliveryConnectionType, { description: "Newest first" })
   async deliveries(
     @Root() endpoint: WebhookEndpointType,
+    @Ctx() context: SubgraphContext,
     @Arg("first", () => Int, { nullable: true, defaultValue: 50 }) first?: number | null,
     @Arg("after", () => CursorScalar, { nullable: true }) after?: string | null,
     @Arg("status", () => WebhookDeliveryStatus, { nullable: true }) status?: DeliveryStatus | null,
   ): Promise<WebhookDeliveryConnectionType> {
     const size = pageSize(first);
     const position = after === null || after === undefined ? undefined : parseDeliveryCursor(after);
-    const rows = await this.endpoints.deliveries(endpoint, size, position, status ?? undefined);
-    const page = rows.slice(0, size);
-    const last = page.at(-1);
+    const page = { endpoint, after: position, status: status ?? undefined, limit: size + 1 };
+    const rows = await this.deliveriesOf(context, page);
+    const shown = rows.slice(0, size);
+    const last = shown.at(-1);
     return {
-      nodes: page.map(deliveryView),
+      nodes: shown.map(deliveryView),
       pageInfo: { hasNextPage: rows.length > size, endCursor: last === undefined ? null : deliveryCursor(last.id) },
     };
   }

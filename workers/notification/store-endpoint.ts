@@ -48,6 +48,23 @@ export interface EndpointChange {
 export const MAX_ENDPOINTS = 50;
 const DISABLED_BY_OPERATOR = "disabled by an operator";
 
+/** Deliveries of an endpoint from just after the delivery `after`. */
+export interface DeliveryPage {
+  readonly endpoint: Endpoint;
+  readonly after: string | undefined;
+  readonly status: DeliveryStatus | undefined;
+  readonly limit: number;
+}
+
+const DELIVERY_PAGES = `
+SELECT q.page::int - 1 AS page, d.id FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[])
+  WITH ORDINALITY AS q (tenant_id, endpoint_id, after, status, size, page)
+CROSS JOIN LATERAL (
+  SELECT id FROM webhook_delivery WHERE tenant_id = q.tenant_id AND endpoint_id = q.endpoint_id
+    AND (q.after IS NULL OR id < q.after) AND (q.status IS NULL OR status::text = q.status)
+  ORDER BY id DESC LIMIT q.size
+) d ORDER BY q.page, d.id DESC`;
+
 export type EndpointStore = ReturnType<typeof createEndpointStore>;
 
 /** Endpoints, their secrets and the delivery log: configuration and reads. What moves deliveries is in `store-delivery.ts`. */
@@ -66,28 +83,34 @@ export function createEndpointStore(database: Database, prisma: PrismaClient) {
     find,
     delivery,
 
-    async list(tenantId: string): Promise<readonly Endpoint[]> {
+    /** Of each tenant, in the order of their ids. */
+    async listOf(tenantIds: readonly string[]): Promise<readonly (readonly Endpoint[])[]> {
       const rows = await prisma.webhookEndpoint.findMany({
-        where: { tenantId, deletedAt: null },
+        where: { tenantId: { in: [...tenantIds] }, deletedAt: null },
         orderBy: [{ createdAt: "asc" }, { id: "asc" }],
       });
-      return rows.map(endpointOf);
+      return tenantIds.map((tenantId) => rows.filter((row) => row.tenantId === tenantId).map(endpointOf));
     },
 
-    /** Newest first, from just after the delivery `after`; asks for one more than `first`, so that the caller sees if there is more. */
-    async deliveries(endpoint: Endpoint, first: number, after?: string, status?: DeliveryStatus) {
+    /** Each newest first, in the order of the pages. */
+    async deliveriesOf(pages: readonly DeliveryPage[]): Promise<readonly (readonly Delivery[])[]> {
+      const { rows: found } = await database.pool.query<{ readonly page: number; readonly id: string }>(
+        DELIVERY_PAGES,
+        [
+          pages.map(({ endpoint }) => endpoint.tenantId),
+          pages.map(({ endpoint }) => endpoint.id),
+          pages.map(({ after }) => after ?? null),
+          pages.map(({ status }) => status ?? null),
+          pages.map(({ limit }) => limit),
+        ],
+      );
+      const tenants = new Set(pages.map(({ endpoint }) => endpoint.tenantId));
       const rows = await prisma.webhookDelivery.findMany({
-        where: {
-          tenantId: endpoint.tenantId,
-          endpointId: endpoint.id,
-          ...(after !== undefined && { id: { lt: after } }),
-          ...(status !== undefined && { status }),
-        },
-        orderBy: { id: "desc" },
-        take: first + 1,
+        where: { tenantId: { in: [...tenants] }, id: { in: found.map(({ id }) => id) } },
         include: ATTEMPTS,
       });
-      return rows.map(deliveryOf);
+      const byId = new Map(rows.map((row) => [row.id, deliveryOf(row)]));
+      return pages.map((_, page) => found.flatMap((row) => (row.page === page ? (byId.get(row.id) ?? []) : [])));
     },
 
     /** Throws CONFLICT when the tenant has as many as it may have, also when two are created at once. */

@@ -26,11 +26,33 @@ export async function readNotices<Type extends EventType>(
   after: number,
   limit: number,
 ): Promise<readonly NoticeOf<Type>[]> {
-  const { rows } = await database.pool.query<NoticeOf<Type>>(
-    `SELECT tenant_id AS "tenantId", number, event_id AS "eventId", type, data,
-       to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS time
-     FROM notice WHERE tenant_id = $1 AND number > $2 AND type = ANY($3::text[]) ORDER BY number LIMIT $4`,
-    [tenantId, after, types, limit],
+  const [notices = []] = await readNoticePages(database, types, [{ tenantId, after, limit }]);
+  return notices;
+}
+
+export interface NoticePage {
+  readonly tenantId: string;
+  readonly after: number;
+  readonly limit: number;
+}
+
+/** The same for many tenants, in the order of the pages. */
+export async function readNoticePages<Type extends EventType>(
+  database: Database,
+  types: readonly Type[],
+  pages: readonly NoticePage[],
+): Promise<readonly (readonly NoticeOf<Type>[])[]> {
+  const { rows } = await database.pool.query<NoticeOf<Type> & { readonly page: number }>(
+    `SELECT q.page::int - 1 AS page, n.* FROM unnest($1::text[], $2::bigint[], $3::int[])
+       WITH ORDINALITY AS q (tenant_id, after, size, page)
+     CROSS JOIN LATERAL (
+       SELECT tenant_id AS "tenantId", number, event_id AS "eventId", type, data,
+         to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS time
+       FROM notice WHERE tenant_id = q.tenant_id AND number > q.after AND type = ANY($4::text[]) ORDER BY number LIMIT q.size
+     ) n ORDER BY q.page, n.number`,
+    [pages.map((page) => page.tenantId), pages.map((page) => page.after), pages.map((page) => page.limit), types],
   );
-  return rows;
+  const found: NoticeOf<Type>[][] = pages.map(() => []);
+  for (const { page, ...notice } of rows) found[page]?.push(notice as unknown as NoticeOf<Type>);
+  return found;
 }

@@ -1,5 +1,6 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { type Period, periodAt } from "#kernel/period.js";
+import { batched } from "#platform/batched.js";
 import type { SubgraphContext } from "#platform/subgraph.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
@@ -9,7 +10,6 @@ import { parseInvoiceId } from "../rules/invoice-document.js";
 import { type InvoiceKey, invoicesByKey, listInvoices, type StoredInvoice } from "../store/invoices.js";
 import { type EndedPeriod, listEnded, type PeriodKey, periodsByKey } from "../store/periods.js";
 import { UNBOUNDED } from "../store/usage.js";
-import { batched } from "./batched.js";
 import { knownTenant, periodStartingAt, runningPeriod, tenantNow } from "./known-tenant.js";
 import { type PageArguments, pageOf, pageStart } from "./paging.js";
 import type {

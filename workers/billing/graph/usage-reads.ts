@@ -2,13 +2,13 @@ import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import { hourOf, type Period } from "#kernel/period.js";
+import { batched } from "#platform/batched.js";
 import type { Database } from "#platform/database.js";
 import type { SubgraphContext } from "#platform/subgraph.js";
 import type { TenancyCopy } from "#platform/tenancy-copy.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import { totalsOf } from "../rules/usage-totals.js";
 import { type BucketedCell, readCells, readCounts, UNBOUNDED, type UsageQuery } from "../store/usage.js";
-import { batched } from "./batched.js";
 import { knownTenant, periodStartingAt, runningPeriod } from "./known-tenant.js";
 import type { AccountingType, Granularity, UsageTotalType } from "./types.js";
 

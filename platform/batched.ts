@@ -1,5 +1,5 @@
 import DataLoader from "dataloader";
-import type { SubgraphContext } from "#platform/subgraph.js";
+import type { SubgraphContext } from "./subgraph.js";
 
 const MAX_BATCH = 500;
 
