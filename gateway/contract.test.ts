@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { packageRoot } from "#platform/package-root.js";
 import { buildTestSubgraphs } from "../tests/gateway/subgraphs.js";
 import { composeSupergraph } from "./composition.js";
-import { compareContract } from "./contract.js";
+import { breakingChanges, compareContract } from "./contract.js";
 
 const CONTRACT = `
   type Query { tenant(id: ID!): Tenant tenants(first: Int = 50): [Tenant!]! }
@@ -100,4 +100,14 @@ describe("composition", () => {
     const contract = await readFile(path.join(packageRoot(), "schema/graphql/contract.graphql"), "utf8");
     expect(compareContract(contract, contract, [])).toEqual(KEPT);
   });
+});
+
+test("a change that breaks clients of the released API is refused unless it is marked, and a mark must mark something", () => {
+  const broken = CONTRACT.replace("status: Status!", "").replace("enum Status { ACTIVE CLOSED }", "");
+  const { unmarked } = breakingChanges(broken, CONTRACT, []);
+  expect(unmarked).toEqual(["Status was removed.", "Tenant.status was removed."]);
+  expect(breakingChanges(broken, CONTRACT, unmarked)).toEqual({ unmarked: [], stale: [] });
+  expect(breakingChanges(CONTRACT, CONTRACT, unmarked)).toEqual({ unmarked: [], stale: unmarked });
+  const more = CONTRACT.replace("name: String! status", "name: String! note: String status");
+  expect(breakingChanges(more, CONTRACT, [])).toEqual({ unmarked: [], stale: [] });
 });

@@ -1,5 +1,6 @@
 import {
   buildSchema,
+  findBreakingChanges,
   type GraphQLArgument,
   type GraphQLInputField,
   type GraphQLNamedType,
@@ -42,6 +43,21 @@ export function compareContract(apiSdl: string, contractSdl: string, pending: re
       ...newlyRequired(api, contract).map((coordinate) => `${coordinate} is required, the contract does not know it`),
     ],
     notPending: pending.filter((entry) => !differing.some(([coordinate]) => ancestors(coordinate).includes(entry))),
+  };
+}
+
+/** What would break clients of the released API, in graphql-js' words, less what is marked as meant; and marks that mark nothing. */
+export function breakingChanges(
+  apiSdl: string,
+  releasedSdl: string,
+  marked: readonly string[],
+): { readonly unmarked: readonly string[]; readonly stale: readonly string[] } {
+  const found = findBreakingChanges(buildSchema(releasedSdl), buildSchema(apiSdl)).map(
+    ({ description }) => description,
+  );
+  return {
+    unmarked: found.filter((description) => !marked.includes(description)),
+    stale: marked.filter((description) => !found.includes(description)),
   };
 }
 
