@@ -49,6 +49,16 @@ export function graphConformance(options: GatewayWorldOptions): void {
     });
   });
 
+  test("equal operations that are written otherwise share a plan, and errors tell places in each", async () => {
+    for (const [query, line, column] of [
+      ["{ conflict whoAmI }", 1, 3],
+      ["{\n  conflict\n  whoAmI\n}", 2, 3],
+    ] as const) {
+      const { errors } = await world.ask(query, world.admin);
+      expect(errors).toMatchObject([{ path: ["conflict"], locations: [{ line, column }] }]);
+    }
+  });
+
   test("an error in a list says at which of its items", async () => {
     const { data, errors } = await world.ask(
       "{ tenants { nodes { usage invoices { nodes { lines { faulty } } } } } }",

@@ -6,6 +6,7 @@ import {
   type ExecutionResult,
   GraphQLError,
   type GraphQLSchema,
+  getOperationAST,
   getVariableValues,
   Kind,
   parse,
@@ -17,7 +18,7 @@ import type { GatewayContext } from "../operation.js";
 import { completed, type Shape, type ShapeOptions, shapeOf, Unusual } from "./answer.js";
 import { type Data, typeTestOf } from "./data.js";
 import { inAnswer, isExplained } from "./error-places.js";
-import { createPlans, type Plan } from "./plans.js";
+import { createPlans, fragmentsOf, type Plan } from "./plans.js";
 import { type Run, type Step, stepOf, subgraphOperationOf, takesRootAnswer, variablesFor } from "./steps.js";
 import { isStream, type SubgraphExecutor } from "./subgraph.js";
 
@@ -89,9 +90,12 @@ export function createFederation({ supergraphSdl, executorOf }: FederationOption
   async function finished(executable: Executable, run: Run, args: ExecutionArgs): Promise<ExecutionResult> {
     await executable.step?.(run);
     const { shaping, introspects } = executable;
-    const result = introspects ? undefined : shaped(executable, run);
-    const { data, errors } = result ?? (await completed(shaping, args.variableValues ?? {}, run.data));
-    const own = inAnswer(run.errors, data, shaping);
+    const plain = introspects ? undefined : shaped(executable, run);
+    if (plain !== undefined && run.errors.length === 0) return plain;
+    // The plan may be of an equal document that was written otherwise: errors tell places in this one.
+    const asked = asAsked(shaping, args);
+    const { data, errors }: ExecutionResult = plain ?? (await completed(asked, args.variableValues ?? {}, run.data));
+    const own = inAnswer(run.errors, data, asked);
     const risen = (errors ?? []).filter((error) => !isExplained(error, own, run.lost));
     const all = [...own, ...risen];
     return { ...(data !== undefined && { data }), ...(all.length > 0 && { errors: all }) };
@@ -139,10 +143,15 @@ export function createFederation({ supergraphSdl, executorOf }: FederationOption
   };
 }
 
+function asAsked(shaping: ShapeOptions, { document, operationName }: ExecutionArgs): ShapeOptions {
+  const operation = getOperationAST(document, operationName) ?? shaping.operation;
+  return { schema: shaping.schema, document, operation, fragments: fragmentsOf(document) };
+}
+
 const contextOf = ({ contextValue }: ExecutionArgs): GatewayContext => contextValue as GatewayContext;
 
 /** Undefined: not a plain answer. */
-function shaped(executable: Executable, { data, variables }: Run): { data: Data; errors?: undefined } | undefined {
+function shaped(executable: Executable, { data, variables }: Run): { readonly data: Data } | undefined {
   const { shapes, conditions, shaping } = executable;
   const key = conditions.map((name) => String(variables[name])).join();
   const known = shapes.get(key);

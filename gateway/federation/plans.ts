@@ -80,13 +80,16 @@ async function planOf(
   const source = first?.kind === "Subscription" ? first.primary : undefined;
   return {
     operation,
-    fragments: Object.fromEntries(document.definitions.filter(isFragment).map((each) => [each.name.value, each])),
+    fragments: fragmentsOf(document),
     source,
     node: source === undefined ? root : { kind: "Sequence", nodes: rest.filter((node) => node !== undefined) },
     introspects,
     conditions,
   };
 }
+
+export const fragmentsOf = (document: DocumentNode): Plan["fragments"] =>
+  Object.fromEntries(document.definitions.filter(isFragment).map((each) => [each.name.value, each]));
 
 const isFragment = (node: DocumentNode["definitions"][number]): node is FragmentDefinitionNode =>
   node.kind === Kind.FRAGMENT_DEFINITION;
@@ -158,11 +161,11 @@ const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.mes
 /** A planner refuses operations that need no subgraph: `{ __typename }`, or what introspection leaves. */
 function asksNothing(document: DocumentNode, name?: string): boolean {
   const operation = getOperationAST(document, name);
-  const fragments = new Map(document.definitions.filter(isFragment).map((each) => [each.name.value, each]));
+  const fragments = fragmentsOf(document);
   const isEmpty = (set: OperationDefinitionNode["selectionSet"] | undefined): boolean =>
     (set?.selections ?? []).every((selection) => {
       if (selection.kind === Kind.FIELD) return selection.name.value === "__typename";
-      const inner = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);
+      const inner = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments[selection.name.value];
       return isEmpty(inner?.selectionSet);
     });
   return isEmpty(operation?.selectionSet);
