@@ -1,5 +1,28 @@
-import { describe } from "vitest";
+import { describe, expect, test } from "vitest";
+import { createKeyThrottle } from "#platform/key-throttle.js";
+import { startGatewayWorld } from "../tests/gateway/world.js";
 import { socketConformance } from "./socket.conformance.js";
 
 describe("the WebSocket, with subgraphs in this process", () => socketConformance({ subgraphs: "local" }));
 describe("the WebSocket, with subgraphs behind ports", () => socketConformance({ subgraphs: "remote" }));
+
+test("who has sent too many wrong keys is told to come later, a good key is let in all the same", async () => {
+  const good = new Set<string>();
+  const world = await startGatewayWorld({ throttle: createKeyThrottle((authorization) => good.has(authorization)) });
+  try {
+    const closeOf = (token: string) =>
+      new Promise<readonly [number, string]>((resolve) => {
+        const client = world.socket(token, (code, reason) => resolve([code, reason]));
+        client.subscribe({ query: "{ whoAmI }" }, { next() {}, error() {}, complete() {} });
+      });
+    const closes = await Promise.all(Array.from({ length: 60 }, (_, n) => closeOf(`mtr_live_wrong${n}`)));
+    expect(closes.filter(([code]) => code === 4401).length).toBeGreaterThanOrEqual(50);
+    expect(await closeOf("mtr_live_wrong")).toEqual([1013, "TOO_MANY_ATTEMPTS"]);
+    const key = world.issueKey("good", ["READ"], "acme");
+    good.add(`Bearer ${key}`);
+    const { value } = await world.socket(key).iterate({ query: "{ whoAmI }" }).next();
+    expect(value.data).toEqual({ whoAmI: "good" });
+  } finally {
+    await world.stop();
+  }
+});

@@ -170,7 +170,8 @@ function judgeFor(authentication: Authentication, throttle: KeyThrottle | undefi
     try {
       return await authentication.authenticate(authorization);
     } catch (error) {
-      if (error instanceof MetrlyError && error.code === "UNAUTHENTICATED") throttle?.noteWrongKey(address);
+      if (error instanceof MetrlyError && error.code === "UNAUTHENTICATED")
+        throttle?.noteWrongKey(address, authorization);
       throw error;
     }
   };

@@ -29,27 +29,28 @@ test("after 50 wrong keys an address may try one more each second; good keys and
   const { at, throttle, mayTry } = throttleAt();
   for (let n = 0; n < 50; n += 1) {
     expect(mayTry("10.0.0.1", wrong(n))).toBe(true);
-    throttle.noteWrongKey("10.0.0.1");
+    throttle.noteWrongKey("10.0.0.1", wrong(0));
   }
   expect(mayTry("10.0.0.1", wrong(50))).toBe(false);
   expect(mayTry("10.0.0.1", GOOD)).toBe(true);
   expect(mayTry("10.0.0.1", "Bearer eyJ.a.token")).toBe(true);
+  for (let n = 0; n < 99; n += 1) throttle.noteWrongKey("10.0.0.2", "Bearer a.b.c");
   expect(mayTry("10.0.0.2", wrong(0))).toBe(true);
   at.ms = 1_000;
   expect(mayTry("10.0.0.1", wrong(51))).toBe(true);
-  throttle.noteWrongKey("10.0.0.1");
+  throttle.noteWrongKey("10.0.0.1", wrong(0));
   expect(mayTry("10.0.0.1", wrong(52))).toBe(false);
   at.ms = 120_000;
-  for (let n = 0; n < 49; n += 1) throttle.noteWrongKey("10.0.0.1");
+  for (let n = 0; n < 49; n += 1) throttle.noteWrongKey("10.0.0.1", wrong(0));
   expect(mayTry("10.0.0.1", wrong(99))).toBe(true);
 });
 
 test("an IPv6 network is one address, however it is written, and an IPv4 one in it is itself", () => {
   const { throttle, mayTry } = throttleAt();
-  for (let n = 0; n < 50; n += 1) throttle.noteWrongKey(`2001:db8:0:1::${n.toString(16)}`);
+  for (let n = 0; n < 50; n += 1) throttle.noteWrongKey(`2001:db8:0:1::${n.toString(16)}`, wrong(n));
   expect(mayTry("2001:db8:0:1:ffff::1", wrong(0))).toBe(false);
   expect(mayTry("2001:db8:0:2::1", wrong(0))).toBe(true);
-  for (let n = 0; n < 50; n += 1) throttle.noteWrongKey("::ffff:192.0.2.1");
+  for (let n = 0; n < 50; n += 1) throttle.noteWrongKey("::ffff:192.0.2.1", wrong(n));
   expect(mayTry("192.0.2.1", wrong(0))).toBe(false);
 });
 

@@ -17,7 +17,8 @@ const IPV6_NETWORK_GROUPS = 4;
 export interface KeyThrottle {
   /** Throws TOO_MANY_ATTEMPTS for a request whose key is not good, of an address that is over the limit. */
   assertMayTry(address: string | undefined, authorization: string | undefined): void;
-  noteWrongKey(address: string | undefined): void;
+  /** What was shown was refused; only keys count. */
+  noteWrongKey(address: string | undefined, authorization: string | undefined): void;
 }
 
 interface Attempts {
@@ -46,7 +47,8 @@ export function createKeyThrottle(
         retryAfterSeconds: Math.ceil((wrong - BURST + 1) / PER_SECOND),
       });
     },
-    noteWrongKey(address) {
+    noteWrongKey(address, authorization) {
+      if (!isKey(authorization)) return;
       const network = networkOf(address);
       const { wrong, atMs } = current(network);
       // Bounded, so that whoever stops guessing is free again within a minute.
@@ -71,7 +73,7 @@ export function throttledResponse(throttle: KeyThrottle): typeof ServerResponse<
   return class extends ServerResponse<IncomingMessage> {
     override writeHead(status: number, ...rest: unknown[]): this {
       const { req } = this;
-      if (status === 401 && isKey(req.headers.authorization)) throttle.noteWrongKey(req.socket.remoteAddress);
+      if (status === 401) throttle.noteWrongKey(req.socket.remoteAddress, req.headers.authorization);
       return Reflect.apply(super.writeHead, this, [status, ...rest]);
     }
   };

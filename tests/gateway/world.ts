@@ -10,6 +10,7 @@ import { generateApiKey } from "#platform/api-keys.js";
 import { type OidcConfig, parseConfig } from "#platform/config.js";
 import { createHttpServer } from "#platform/http.js";
 import { createIdentityTokens } from "#platform/identity.js";
+import type { KeyThrottle } from "#platform/key-throttle.js";
 import type { Room } from "#platform/room.js";
 import { createTenancyState } from "#platform/tenancy-copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
@@ -57,6 +58,7 @@ export interface GatewayWorldOptions {
   readonly remote?: Pick<RemoteOptions, "timeoutMs" | "giveUpMs">;
   readonly oidc?: OidcConfig;
   readonly persistedOperationsFile?: string;
+  readonly throttle?: KeyThrottle;
 }
 
 export async function startGatewayWorld(options: GatewayWorldOptions = {}): Promise<GatewayWorld> {
@@ -90,6 +92,7 @@ export async function startGatewayWorld(options: GatewayWorldOptions = {}): Prom
       return process === undefined ? subgraph : { name: subgraph.name, sdl: subgraph.sdl, url: process.url };
     }),
     ...(options.remote !== undefined && { remote: options.remote }),
+    throttle: options.throttle,
   });
   const app = createHttpServer(logger);
   room.register?.(app);
