@@ -4,7 +4,7 @@ import type { Operation } from "./operation.js";
 
 const PROTOCOL = "graphql-transport-ws";
 const MIN_BACKOFF_MS = 250;
-const MAX_BACKOFF_MS = 15_000;
+const MAX_BACKOFF_MS = 5_000;
 /** A socket that says nothing for so long is gone, whatever it seems. */
 const SILENCE_MS = 30_000;
 /** What waits for a slow reader before it is asked for again. */

@@ -6,23 +6,38 @@ export interface Block {
   readonly language: string;
   readonly code: string;
   readonly line: number;
+  /** What comes right after a command's block as ```text: its output. */
+  readonly shown?: Block;
 }
 
-/** A page of the documentation, from the package's root: its fenced blocks in order. */
+export const textOf = (page: string): Promise<string> => readFile(path.join(packageRoot(), page), "utf8");
+
+/** A page of the documentation, from the package's root: its fenced blocks in order, each output with its command. */
 export async function blocksOf(page: string): Promise<Block[]> {
-  const text = await readFile(path.join(packageRoot(), page), "utf8");
-  return [...text.matchAll(/^```(\w+)[^\n]*\n(.*?)^```$/gms)].map(({ 1: language = "", 2: code = "", index }) => ({
-    language,
-    code,
-    line: text.slice(0, index).split("\n").length,
-  }));
+  const text = await textOf(page);
+  const blocks: Block[] = [];
+  for (const { 0: whole, 1: language = "", 2: code = "", index } of text.matchAll(/^```(\w+)[^\n]*\n(.*?)^```$/gms)) {
+    const block = { language, code, line: text.slice(0, index).split("\n").length };
+    const before = blocks.at(-1);
+    if (language !== "text") blocks.push(block);
+    else if (before?.language === "sh" && before.shown === undefined)
+      blocks.splice(-1, 1, { ...before, shown: block });
+    else throw new Error(`${page}:${block.line} shows the output of no command: ${whole}`);
+  }
+  return blocks;
 }
 
-/** Whether a command's output is what the page shows; `…` stands for anything. */
+/** Whether a command's output is what the page shows; `…` and `<a name>` stand for anything. */
 export function isShown(shown: string, output: string): boolean {
   const parts = shown
     .trim()
-    .split("…")
+    .split(/…|<[^<>\n]+>/)
     .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return new RegExp(`^${parts.join("[\\s\\S]*")}$`).test(output.trim());
+}
+
+/** Relative addresses that a page links to, from the package's root. */
+export async function linksOf(page: string): Promise<string[]> {
+  const targets = [...(await textOf(page)).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target = ""]) => target);
+  return targets.map((target) => path.join(path.dirname(page), target));
 }
