@@ -1,12 +1,15 @@
 // docs/reference.md, of the public API.
 import {
+  astFromValue,
   buildSchema,
+  getNamedType,
   isEnumType,
   isInputObjectType,
   isIntrospectionType,
   isObjectType,
   isScalarType,
   isSpecifiedScalarType,
+  print,
 } from "graphql";
 
 const INTRO = `# The graph
@@ -48,12 +51,29 @@ function body(type) {
 const fieldTable = (type) =>
   table(
     ["field", "type", "meaning"],
-    Object.values(type.getFields()).map((field) => [code(signature(field)), code(String(field.type)), text(field)]),
+    Object.values(type.getFields()).map((field) => [code(signature(field)), linked(field.type), text(field)]),
   );
 
-const signature = ({ name, args = [] }) =>
-  args.length === 0 ? name : `${name}(${args.map((arg) => `${arg.name}: ${arg.type}`).join(", ")})`;
+const signature = ({ name, args = [], ...input }) =>
+  args.length === 0
+    ? `${name}${byDefault(input)}`
+    : `${name}(${args.map((arg) => `${arg.name}: ${arg.type}${byDefault(arg)}`).join(", ")})`;
+const byDefault = ({ defaultValue, type }) =>
+  defaultValue === undefined ? "" : ` = ${print(astFromValue(defaultValue, type))}`;
+const linked = (type) => {
+  const named = getNamedType(type);
+  return isSpecifiedScalarType(named) ? code(type) : `[${code(type)}](#${named.name.toLowerCase()})`;
+};
 const table = (head, rows) => [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
 const code = (words) => `\`${words}\``;
-const text = ({ description }) => oneLine(description ?? "").replaceAll("|", "\\|");
+/** What it means, what its arguments mean, and whether it should be used. */
+const text = ({ description, deprecationReason, args = [] }) =>
+  [
+    description,
+    ...args.filter((arg) => arg.description).map((arg) => `${code(arg.name)}: ${arg.description}`),
+    deprecationReason && `Deprecated: ${deprecationReason}`,
+  ]
+    .filter(Boolean)
+    .map((words) => oneLine(words).replaceAll("|", "\\|"))
+    .join("<br>");
 const oneLine = (words) => words.replace(/\s+/g, " ").trim();

@@ -10,7 +10,7 @@ export interface Block {
   readonly shown?: Block;
 }
 
-export const textOf = (page: string): Promise<string> => readFile(path.join(packageRoot(), page), "utf8");
+const textOf = (page: string): Promise<string> => readFile(path.join(packageRoot(), page), "utf8");
 
 /** A page of the documentation, from the package's root: its fenced blocks in order, each output with its command. */
 export async function blocksOf(page: string): Promise<Block[]> {
@@ -20,8 +20,7 @@ export async function blocksOf(page: string): Promise<Block[]> {
     const block = { language, code, line: text.slice(0, index).split("\n").length };
     const before = blocks.at(-1);
     if (language !== "text") blocks.push(block);
-    else if (before?.language === "sh" && before.shown === undefined)
-      blocks.splice(-1, 1, { ...before, shown: block });
+    else if (before?.language === "sh" && before.shown === undefined) blocks.splice(-1, 1, { ...before, shown: block });
     else throw new Error(`${page}:${block.line} shows the output of no command: ${whole}`);
   }
   return blocks;
