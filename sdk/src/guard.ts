@@ -6,7 +6,10 @@ export interface GuardOptions<Request> {
   readonly amount?: (request: Request) => string | number;
   /** With a platform key: whose quota. */
   readonly tenantId?: (request: Request) => string;
-  /** Default: the header `idempotency-key`, else a random one. Record the usage under it. */
+  /**
+   * Default: a random one. Record the usage under it. What a client sends can be taken, but only if you trust it to send another
+   * each time: the same key is charged once.
+   */
   readonly idempotencyKey?: (request: Request) => string;
 }
 
@@ -16,17 +19,12 @@ export interface Guarded {
   readonly idempotencyKey: string;
 }
 
-interface WithHeaders {
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-}
-
-export async function guard<Request extends WithHeaders>(
+export async function guard<Request>(
   quota: Quota,
   request: Request,
   { meter, amount, tenantId, idempotencyKey }: GuardOptions<Request>,
 ): Promise<Guarded> {
-  const header = request.headers["idempotency-key"];
-  const key = idempotencyKey?.(request) ?? (typeof header === "string" ? header : crypto.randomUUID());
+  const key = idempotencyKey?.(request) ?? crypto.randomUUID();
   const decision = await quota.consume({
     idempotencyKey: key,
     ...(meter !== undefined && { meter }),

@@ -5,7 +5,7 @@ export interface QuotaRequest {
   readonly meter?: string;
   /** Default: "1". Amounts that are not whole are safest as strings. */
   readonly amount?: string | number;
-  /** The same key again answers the same and charges once. Use it as the id of the event that records the usage. */
+  /** The same key charges once; a denied one may ask again. Use it as the id of the event that records the usage. */
   readonly idempotencyKey: string;
   /** How long it stays reserved without being recorded, s. Default: 300. */
   readonly ttlSeconds?: number;
