@@ -271,11 +271,23 @@ describe("middleware", () => {
 });
 
 describe("the control plane", () => {
+  let isCutOff = false;
+  class Cuttable extends WebSocketOfNode {
+    constructor(url: string, protocol: string) {
+      super(isCutOff ? "ws://127.0.0.1:1" : url, protocol);
+    }
+  }
   const admins = () =>
     createMetrly({
       ...{ url: metrly.url, apiKey: admin, quota: { whenUnreachable: "deny" } },
-      webSocket: WebSocketOfNode as unknown as WebSocketClass,
+      webSocket: Cuttable as unknown as WebSocketClass,
     });
+  const alertsInTheGraph = async () => {
+    const { tenant } = await admins().graph<{ tenant: { alerts: { nodes: { kind: string; used: string }[] } } }>(
+      '{ tenant(id: "followed") { alerts { nodes { kind used } } } }',
+    );
+    return tenant.alerts.nodes.map(({ kind, used }) => `${kind} ${used}`);
+  };
 
   test("operations come with their types, and any text will do", async () => {
     const { tenant } = await admins().graph(operations.quotas, { tenantId: "followed" });
@@ -308,14 +320,18 @@ describe("the control plane", () => {
     await use("1");
     await use("2");
     const before = [...alerts];
+    isCutOff = true;
     await metrly.killAndRestart();
     await waitFor(() => interruptions.length > 0 || undefined, { what: "the interruption", deadlineMs: 30_000 });
-    await use("3");
+    sdk("followed").track({ type: "api.call", id: "3" });
+    await waitFor(async () => (await alertsInTheGraph()).length > before.length, {
+      what: "an alert that nobody hears",
+      deadlineMs: 60_000,
+    });
+    expect(alerts).toEqual(before);
+    isCutOff = false;
     await use("4");
-    const { tenant } = await admins().graph<{ tenant: { alerts: { nodes: { kind: string; used: string }[] } } }>(
-      '{ tenant(id: "followed") { alerts { nodes { kind used } } } }',
-    );
-    const all = tenant.alerts.nodes.map(({ kind, used }) => `${kind} ${used}`);
+    const all = await alertsInTheGraph();
     await waitFor(() => alerts.length >= all.length || undefined, { what: "every alert", deadlineMs: 30_000 });
     expect(alerts).toEqual(all);
     expect(alerts.slice(0, before.length)).toEqual(before);
