@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { systemClock } from "#platform/clock.js";
-import { type Database, openDatabase } from "#platform/database.js";
-import { packageRoot } from "#platform/package-root.js";
-import { createTenancyState } from "#platform/tenancy-copy.js";
+import { type Database, openDatabase } from "#platform/database/database.js";
+import { systemClock } from "#platform/process/clock.js";
+import { packageRoot } from "#platform/process/package-root.js";
+import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { encodeItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { createTestDatabase } from "../tests/servers/servers.js";
 import { createDimensionLimit } from "../workers/ingestion/dimension-limit.js";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { parseConfig } from "#platform/config.js";
+import { parseConfig } from "#platform/process/config.js";
 import { Refusal } from "./failure.js";
 import type { TypedDocumentString } from "./graphql/graphql.js";
 

@@ -1,4 +1,4 @@
-import { ConfigError } from "#platform/config.js";
+import { ConfigError } from "#platform/process/config.js";
 
 /** A failure whose message is all that a person needs: printed without a stack. */
 export class Refusal extends Error {

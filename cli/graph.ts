@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { FastifyInstance } from "fastify";
-import type { Config } from "#platform/config.js";
-import { packageRoot } from "#platform/package-root.js";
-import { type Room, SERVICES } from "#platform/room.js";
-import { registerSubgraphServer } from "#platform/subgraph-server.js";
+import { registerSubgraphServer } from "#platform/graphql/subgraph-server.js";
+import type { Config } from "#platform/process/config.js";
+import { packageRoot } from "#platform/process/package-root.js";
+import { type Room, SERVICES } from "#platform/process/service.js";
 import { type FrontDoorContext, type SubgraphTarget, startFrontDoor } from "./roles.js";
 import type { Composition } from "./system.js";
 

@@ -1,8 +1,8 @@
-import { type Config, parseConfig } from "#platform/config.js";
-import { createIdentityTokens, roomIdentity } from "#platform/identity.js";
-import { IDENTITY_HEADER } from "#platform/internal-api.js";
-import { findInternalSecret } from "#platform/internal-secret.js";
-import type { Service } from "#platform/room.js";
+import { createIdentityTokens, roomIdentity } from "#platform/auth/identity.js";
+import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
+import { findInternalSecret } from "#platform/auth/internal-secret.js";
+import { type Config, parseConfig } from "#platform/process/config.js";
+import type { Service } from "#platform/process/service.js";
 import { Refusal } from "./failure.js";
 
 /** How a command asks a room: as the installation itself, by the secret that its rooms share, so it runs where they run. */

@@ -1,4 +1,4 @@
-import { parseConfig } from "#platform/config.js";
+import { parseConfig } from "#platform/process/config.js";
 import { Refusal } from "./failure.js";
 import { openTokenKeys, renewAdminToken } from "./roles.js";
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Argument, Command, Option } from "commander";
-import { SERVICES } from "#platform/room.js";
+import { SERVICES } from "#platform/process/service.js";
 import { watchAlerts } from "./alerts.js";
 import { askAnything } from "./ask.js";
 import { completionScript, SHELLS, type Shell } from "./completion.js";

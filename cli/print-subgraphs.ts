@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { parseConfig } from "#platform/config.js";
-import { createLogger } from "#platform/logger.js";
+import { parseConfig } from "#platform/process/config.js";
+import { createLogger } from "#platform/process/logger.js";
 import { startSystem } from "./system.js";
 
 /** Prints `[{ name, sdl }]` of the subgraphs that really run: starts the system in a folder that is thrown away. */

@@ -1,4 +1,4 @@
-import { QUOTA_RECONCILE_PATH } from "#platform/internal-api.js";
+import { QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection.js";
 import { Refusal } from "./failure.js";
 import { graphql } from "./graphql/index.js";

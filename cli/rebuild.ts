@@ -1,4 +1,4 @@
-import { BILLING_REBUILD_PATH } from "#platform/internal-api.js";
+import { BILLING_REBUILD_PATH } from "#platform/auth/internal-api.js";
 import { Refusal } from "./failure.js";
 import { connectToRoom } from "./internal.js";
 import { bar, clockText } from "./send-progress.js";

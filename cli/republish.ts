@@ -1,4 +1,4 @@
-import { LEDGER_AUDIENCE, REPUBLISH_PATH } from "#platform/ledger-client.js";
+import { LEDGER_AUDIENCE, REPUBLISH_PATH } from "#platform/ledger/client.js";
 import { Refusal } from "./failure.js";
 import { connectToRoom } from "./internal.js";
 

@@ -1,5 +1,5 @@
-import { type Config, ConfigError } from "#platform/config.js";
-import { SERVICES } from "#platform/room.js";
+import { type Config, ConfigError } from "#platform/process/config.js";
+import { SERVICES } from "#platform/process/service.js";
 import type { Composition } from "./system.js";
 
 type Role = Exclude<Composition, "all">;

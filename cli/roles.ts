@@ -1,5 +1,5 @@
-import type { KeyThrottle } from "#platform/key-throttle.js";
-import type { Room, RoomContext, Service } from "#platform/room.js";
+import type { KeyThrottle } from "#platform/auth/key-throttle.js";
+import type { Room, RoomContext, Service } from "#platform/process/service.js";
 
 type StartRoom = (context: RoomContext) => Promise<Room>;
 

@@ -1,8 +1,8 @@
 import closeWithGrace from "close-with-grace";
-import { type Config, parseConfig } from "#platform/config.js";
-import { EmbeddedPostgresError } from "#platform/embedded-postgres.js";
-import { boundHeapGrowth } from "#platform/heap.js";
-import { createLogger } from "#platform/logger.js";
+import { EmbeddedPostgresError } from "#platform/embedded-postgres/postgres.js";
+import { type Config, parseConfig } from "#platform/process/config.js";
+import { boundHeapGrowth } from "#platform/process/heap.js";
+import { createLogger } from "#platform/process/logger.js";
 import { Refusal, reportFailure } from "./failure.js";
 import { assertRoleConfigured } from "./role-config.js";
 import { type Composition, type RunningSystem, startSystem } from "./system.js";

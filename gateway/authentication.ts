@@ -1,8 +1,8 @@
 import { decodeJwt } from "jose";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
-import { authenticateApiKey, bearerToken, identityOfKey } from "#platform/api-keys.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import { authenticateApiKey, bearerToken, identityOfKey } from "#platform/auth/api-keys.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { Identity } from "#schema/policy.js";
 import type { ExternalIssuer } from "./external-issuer.js";
 import type { TokenIssuer } from "./token-issuer.js";

@@ -1,6 +1,6 @@
 import { type ExecutionResult, GraphQLError } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import { maskError } from "#platform/subgraph.js";
+import { maskError } from "#platform/graphql/subgraph.js";
 import { createFederation, type Federation } from "./federation/federation.js";
 import { isStream, type SubgraphAnswer, type SubgraphExecutor } from "./federation/subgraph.js";
 import type { SubgraphTarget } from "./reach.js";

@@ -2,7 +2,7 @@ import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtV
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { isClientId } from "#kernel/ids.js";
-import type { OidcConfig } from "#platform/config.js";
+import type { OidcConfig } from "#platform/process/config.js";
 import type { Identity, Role } from "#schema/policy.js";
 import type { VerifiedToken } from "./token-issuer.js";
 

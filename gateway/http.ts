@@ -15,7 +15,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { type GraphQLFormattedError, type GraphQLSchema, OperationTypeNode } from "graphql";
 import type { Logger } from "pino";
 import { MetrlyError } from "#kernel/errors.js";
-import { toMetrlyError } from "#platform/http.js";
+import { toMetrlyError } from "#platform/http/server.js";
 import type { Identity } from "#schema/policy.js";
 import { ANONYMOUS, type Authentication } from "./authentication.js";
 import { graphqlErrorOf, statusOfErrors, toClientError } from "./client-error.js";

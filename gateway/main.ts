@@ -1,11 +1,11 @@
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Clock } from "#kernel/clock.js";
-import type { Config } from "#platform/config.js";
-import type { IdentityTokens } from "#platform/identity.js";
-import type { KeyThrottle } from "#platform/key-throttle.js";
-import type { Room } from "#platform/room.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { IdentityTokens } from "#platform/auth/identity.js";
+import type { KeyThrottle } from "#platform/auth/key-throttle.js";
+import type { Config } from "#platform/process/config.js";
+import type { Room } from "#platform/process/service.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { createAuthentication } from "./authentication.js";
 import { composeSupergraph } from "./composition.js";
 import { buildFederation } from "./execution.js";

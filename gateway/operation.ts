@@ -7,7 +7,7 @@ import {
   type SelectionSetNode,
 } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import type { SubgraphContext } from "#platform/subgraph.js";
+import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { ANONYMOUS } from "./authentication.js";
 import { assertWithinLimits } from "./limits.js";
 import { assertStorableText } from "./storable-text.js";

@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { MetrlyError } from "#kernel/errors.js";
-import type { IdentityTokens } from "#platform/identity.js";
+import type { IdentityTokens } from "#platform/auth/identity.js";
 import {
   IDENTITY_HEADER,
   QUEUE_BOARD_AUDIENCE,
   QUEUE_BOARD_INTERNAL_PATH,
   QUEUE_BOARD_PATH,
-} from "#platform/internal-api.js";
+} from "#platform/auth/internal-api.js";
 import type { Authentication } from "./authentication.js";
 
 export interface QueueBoardProxyOptions {

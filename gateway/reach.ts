@@ -1,6 +1,6 @@
 import { type GraphQLSchema, OperationTypeNode, subscribe } from "graphql";
-import { createGraphqlExecution } from "#platform/graphql-execution.js";
-import type { Subgraph } from "#platform/subgraph.js";
+import { createGraphqlExecution } from "#platform/graphql/execution.js";
+import type { Subgraph } from "#platform/graphql/subgraph.js";
 import type { SubgraphExecutor } from "./federation/subgraph.js";
 import { openRemoteSubgraph, type RemoteOptions, type RemoteTarget } from "./remote-subgraph.js";
 

@@ -2,8 +2,8 @@ import { EventEmitter } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ExecutionResult } from "graphql";
 import { Pool } from "undici";
-import { IDENTITY_HEADER } from "#platform/internal-api.js";
-import { SUBGRAPH_PATH } from "#platform/subgraph-server.js";
+import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
+import { SUBGRAPH_PATH } from "#platform/graphql/subgraph-server.js";
 import { parseAnswer } from "./remote-answer.js";
 
 /** Few connections, many operations: a subgraph process serves more than this at once only by being slower for each. */

@@ -1,6 +1,6 @@
 import { createClient, type SubscribePayload } from "graphql-ws";
 import { WebSocket } from "ws";
-import { SUBGRAPH_PATH } from "#platform/subgraph-server.js";
+import { SUBGRAPH_PATH } from "#platform/graphql/subgraph-server.js";
 
 const CONNECT_TIMEOUT_MS = 1_000;
 const ACKNOWLEDGE_TIMEOUT_MS = 3_000;

@@ -1,8 +1,8 @@
 import { getOperationAST, OperationTypeNode, parse } from "graphql";
 import { pino } from "pino";
 import { afterEach, expect, test } from "vitest";
-import { systemClock } from "#platform/clock.js";
-import { createIdentityTokens } from "#platform/identity.js";
+import { createIdentityTokens } from "#platform/auth/identity.js";
+import { systemClock } from "#platform/process/clock.js";
 import type { Identity } from "#schema/policy.js";
 import { startSubgraphProcess } from "../tests/gateway/subgraph-process.js";
 import { buildTestSubgraphs } from "../tests/gateway/subgraphs.js";

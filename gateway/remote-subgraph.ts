@@ -1,7 +1,7 @@
 import { OperationTypeNode } from "graphql";
 import type { Logger } from "pino";
 import { MetrlyError } from "#kernel/errors.js";
-import type { IdentityTokens } from "#platform/identity.js";
+import type { IdentityTokens } from "#platform/auth/identity.js";
 import type { SubgraphSdl } from "./composition.js";
 import type { SubgraphExecutor, SubgraphRequest } from "./federation/subgraph.js";
 import { openRemoteHttp } from "./remote-http.js";

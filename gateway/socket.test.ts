@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createKeyThrottle } from "#platform/key-throttle.js";
+import { createKeyThrottle } from "#platform/auth/key-throttle.js";
 import { startGatewayWorld } from "../tests/gateway/world.js";
 import { socketConformance } from "./socket.conformance.js";
 

@@ -4,7 +4,7 @@ import path from "node:path";
 import { type JWK, type JWTHeaderParameters, jwtVerify, SignJWT } from "jose";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
-import { systemClock } from "#platform/clock.js";
+import { systemClock } from "#platform/process/clock.js";
 import { type Identity, parseIdentity, type Role } from "#schema/policy.js";
 import { type KeyRing, openKeyRing, readIfThere, SIGNING_ALGORITHM } from "./signing-key.js";
 

@@ -1,9 +1,9 @@
-import { systemClock } from "#platform/clock.js";
-import { openDatabase } from "#platform/database.js";
-import { createIdentityTokens } from "#platform/identity.js";
-import { createLedgerClient } from "#platform/ledger-client.js";
-import { migrationsDirOf } from "#platform/package-root.js";
-import { createTenancyState } from "#platform/tenancy-copy.js";
+import { createIdentityTokens } from "#platform/auth/identity.js";
+import { openDatabase } from "#platform/database/database.js";
+import { createLedgerClient } from "#platform/ledger/client.js";
+import { systemClock } from "#platform/process/clock.js";
+import { migrationsDirOf } from "#platform/process/package-root.js";
+import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { rebuild } from "../../workers/billing/rebuild.js";
 import { optionsOf } from "../support/measured.js";
 import { METERS } from "./events.js";

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
 import { partitionOf } from "#kernel/partition.js";
-import { type Database, openDatabase } from "#platform/database.js";
-import { migrationsDirOf } from "#platform/package-root.js";
+import { type Database, openDatabase } from "#platform/database/database.js";
+import { migrationsDirOf } from "#platform/process/package-root.js";
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { createTestDatabase } from "../../tests/servers/servers.js";
 import { appendToLedger, openCursor } from "../../workers/ingestion/store.js";

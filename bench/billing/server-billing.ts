@@ -1,8 +1,8 @@
-import { systemClock } from "#platform/clock.js";
-import { openDatabase } from "#platform/database.js";
-import { connectKafkaLog } from "#platform/event-log-kafka.js";
-import { startLedgerConsumer } from "#platform/ledger-consumer.js";
-import { createTenancyState } from "#platform/tenancy-copy.js";
+import { openDatabase } from "#platform/database/database.js";
+import { connectKafkaLog } from "#platform/event-log/kafka/log.js";
+import { startLedgerConsumer } from "#platform/ledger/consumer.js";
+import { systemClock } from "#platform/process/clock.js";
+import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { createAggregator } from "../../workers/billing/aggregate.js";
 import { optionsOf, serve } from "../support/measured.js";
 import { METERS } from "./events.js";

@@ -1,6 +1,6 @@
 import Fastify from "fastify";
-import { openDatabase } from "#platform/database.js";
-import { createIdentityTokens } from "#platform/identity.js";
+import { createIdentityTokens } from "#platform/auth/identity.js";
+import { openDatabase } from "#platform/database/database.js";
 import { registerLedgerRoutes } from "../../workers/ingestion/ledger-http.js";
 import { optionsOf, serve } from "../support/measured.js";
 

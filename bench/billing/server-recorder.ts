@@ -1,9 +1,9 @@
 import { pino } from "pino";
 import { Registry } from "prom-client";
-import { systemClock } from "#platform/clock.js";
-import { openDatabase } from "#platform/database.js";
-import { connectKafkaLog } from "#platform/event-log-kafka.js";
-import { createTenancyState } from "#platform/tenancy-copy.js";
+import { openDatabase } from "#platform/database/database.js";
+import { connectKafkaLog } from "#platform/event-log/kafka/log.js";
+import { systemClock } from "#platform/process/clock.js";
+import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { createDimensionLimit } from "../../workers/ingestion/dimension-limit.js";
 import { createMetrics } from "../../workers/ingestion/metrics.js";
 import { startPublisher } from "../../workers/ingestion/publisher.js";

@@ -2,9 +2,9 @@ import { ApolloGateway, LocalGraphQLDataSource, RemoteGraphQLDataSource } from "
 import { ApolloServer } from "@apollo/server";
 import { fastifyApolloHandler } from "@as-integrations/fastify";
 import { pino } from "pino";
-import { createHttpServer } from "#platform/http.js";
-import { createIdentityTokens } from "#platform/identity.js";
-import { IDENTITY_HEADER } from "#platform/internal-api.js";
+import { createIdentityTokens } from "#platform/auth/identity.js";
+import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
+import { createHttpServer } from "#platform/http/server.js";
 import type { Identity } from "#schema/policy.js";
 import { composeSupergraph } from "../../gateway/composition.js";
 import { buildFederation } from "../../gateway/execution.js";

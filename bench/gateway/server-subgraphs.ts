@@ -1,7 +1,7 @@
 import { pino } from "pino";
-import { createHttpServer } from "#platform/http.js";
-import { createIdentityTokens } from "#platform/identity.js";
-import { registerSubgraphServer } from "#platform/subgraph-server.js";
+import { createIdentityTokens } from "#platform/auth/identity.js";
+import { registerSubgraphServer } from "#platform/graphql/subgraph-server.js";
+import { createHttpServer } from "#platform/http/server.js";
 import { optionsOf, serve } from "../support/measured.js";
 import { buildOverview } from "./subgraphs.js";
 

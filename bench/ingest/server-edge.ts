@@ -1,9 +1,9 @@
 import { pino } from "pino";
 import { Registry } from "prom-client";
-import { systemClock } from "#platform/clock.js";
-import { connectKafkaLog } from "#platform/event-log-kafka.js";
-import { createHttpServer } from "#platform/http.js";
-import { createTenancyState } from "#platform/tenancy-copy.js";
+import { connectKafkaLog } from "#platform/event-log/kafka/log.js";
+import { createHttpServer } from "#platform/http/server.js";
+import { systemClock } from "#platform/process/clock.js";
+import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { TOPICS, USAGE_RECEIVED } from "#schema/topics.js";
 import { createAppender } from "../../workers/ingestion/appender.js";
 import { registerEdge } from "../../workers/ingestion/http.js";

@@ -4,7 +4,7 @@ import { parse } from "graphql";
 import { useServer } from "graphql-ws/use/ws";
 import { pino } from "pino";
 import { WebSocketServer } from "ws";
-import { createIdentityTokens } from "#platform/identity.js";
+import { createIdentityTokens } from "#platform/auth/identity.js";
 import type { Identity } from "#schema/policy.js";
 import { composeSupergraph } from "../../gateway/composition.js";
 import { buildFederation } from "../../gateway/execution.js";

@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, fork } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { promisify } from "node:util";
-import { packageRoot } from "#platform/package-root.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import { findKafka } from "../../tests/servers/kafka.js";
 import { build } from "../../tests/support/metrly.js";
 import type { LoadResult } from "./load.js";

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { Config } from "#platform/config.js";
+import type { Config } from "#platform/process/config.js";
 import { findConnection } from "../connection.js";
 import { TENANTS } from "./catalog.js";
 import { demoEvent } from "./events.js";

@@ -3,7 +3,7 @@ import { request as httpRequest } from "node:http";
 import path from "node:path";
 import { buildSchema, parse, validate } from "graphql";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { packageRoot } from "#platform/package-root.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import { type GatewayWorld, startGatewayWorld } from "../../tests/gateway/world.js";
 import { ANONYMOUS } from "../authentication.js";
 import { admitOperation } from "../operation.js";

@@ -4,7 +4,7 @@ import path from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
-import { packageRoot } from "#platform/package-root.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import type { TokenIssuer } from "../token-issuer.js";
 import { SAVED_OPERATIONS } from "./operations.js";
 import { explorerPage } from "./page.js";

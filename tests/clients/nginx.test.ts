@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import http, { type Server } from "node:http";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { packageRoot } from "#platform/package-root.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import { findNginx } from "../servers/nginx.js";
 import { type ServerProcess, serverDir, startServerProcess } from "../servers/server-process.js";
 import { freePort, hasNginx, waitFor } from "../servers/servers.js";

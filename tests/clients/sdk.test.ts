@@ -8,7 +8,7 @@ import express from "express";
 import Fastify from "fastify";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket as WebSocketOfNode } from "ws";
-import { packageRoot } from "#platform/package-root.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import { quotaMiddleware } from "../../sdk/src/express.js";
 import { quotaHook, quotaOf } from "../../sdk/src/fastify.js";
 import {

@@ -3,7 +3,7 @@ import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { packageRoot } from "#platform/package-root.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import { waitFor } from "../servers/servers.js";
 import { type MetrlyProcess, startMetrly } from "../support/metrly.js";
 import { setUp } from "../whole-path/proof.js";

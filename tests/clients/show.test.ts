@@ -2,7 +2,7 @@ import { execFile, spawnSync } from "node:child_process";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { packageRoot } from "#platform/package-root.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import { waitFor } from "../servers/servers.js";
 import { runCli } from "../support/cli.js";
 import { ask, postEvents } from "../support/client.js";

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { createServer, type Server } from "node:http";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { packageRoot } from "#platform/package-root.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import { graphql } from "../graphql/index.js";
 import { waitFor } from "../servers/servers.js";
 import { runCli } from "../support/cli.js";

@@ -4,7 +4,7 @@ import { parseEnv } from "node:util";
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { parse } from "yaml";
-import { packageRoot } from "#platform/package-root.js";
+import { packageRoot } from "#platform/process/package-root.js";
 
 /** The part of a service that decides what runs, how, and when. */
 const ServiceShape = Type.Object({

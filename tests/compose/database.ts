@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import pg from "pg";
-import { packageRoot } from "#platform/package-root.js";
+import { packageRoot } from "#platform/process/package-root.js";
 
 /** Runs deploy/postgres/own-database.sql on a server as the image's psql does, with the service's environment. */
 export async function createOwnDatabase(superuserUrl: string, env: Readonly<Record<string, string>>): Promise<void> {

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs"
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { packageRoot } from "#platform/package-root.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import { RUN_DIR_VARIABLE } from "../servers/server-process.js";
 
 /** What the last stage of the Dockerfile says about starting it. */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { buildSchema, parse, validate } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { packageRoot } from "#platform/package-root.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import { waitFor } from "../servers/servers.js";
 import { type MetrlyProcess, startMetrly } from "../support/metrly.js";
 import { type Block, blocksOf, isShown, linksOf } from "./page.js";

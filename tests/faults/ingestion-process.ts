@@ -1,5 +1,5 @@
 import path from "node:path";
-import { packageRoot } from "#platform/package-root.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import { type Container, startContainer } from "../compose/container.js";
 import { freePort } from "../servers/servers.js";
 import type { FaultWorld } from "./world.js";

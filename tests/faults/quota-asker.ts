@@ -1,8 +1,8 @@
 import { openSync, writeSync } from "node:fs";
 import { Decimal } from "#kernel/decimal.js";
-import { systemClock } from "#platform/clock.js";
-import { openDatabase } from "#platform/database.js";
-import { createTenancyState } from "#platform/tenancy-copy.js";
+import { openDatabase } from "#platform/database/database.js";
+import { systemClock } from "#platform/process/clock.js";
+import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { openGate } from "../../workers/quota/gate.testing.js";
 import { randomOf } from "../whole-path/load.js";
 

@@ -1,6 +1,6 @@
 import { makeExecutableSchema } from "@graphql-tools/schema";
 import { parse } from "graphql";
-import type { Subgraph } from "#platform/subgraph.js";
+import type { Subgraph } from "#platform/graphql/subgraph.js";
 
 /** A subgraph that says what it was asked for. */
 export interface CountedSubgraph extends Subgraph {

@@ -1,9 +1,9 @@
 import { createServer, type Socket } from "node:net";
 import type { Logger } from "pino";
-import { createHttpServer } from "#platform/http.js";
-import type { IdentityTokens } from "#platform/identity.js";
-import type { Subgraph } from "#platform/subgraph.js";
-import { registerSubgraphServer } from "#platform/subgraph-server.js";
+import type { IdentityTokens } from "#platform/auth/identity.js";
+import type { Subgraph } from "#platform/graphql/subgraph.js";
+import { registerSubgraphServer } from "#platform/graphql/subgraph-server.js";
+import { createHttpServer } from "#platform/http/server.js";
 
 /** A subgraph behind a port, which can fail as its process would: seen from the network there is no difference. */
 export interface SubgraphProcess {

@@ -15,8 +15,8 @@ import {
   Subscription,
 } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import { CursorScalar, DecimalScalar } from "#platform/scalars.js";
-import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/subgraph.js";
+import { CursorScalar, DecimalScalar } from "#platform/graphql/scalars.js";
+import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/graphql/subgraph.js";
 import { authorize } from "#schema/policy.js";
 import { type EventSource, eventSource, type Positioned } from "./event-source.js";
 

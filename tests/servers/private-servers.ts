@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
-import { isRunning } from "#platform/embedded-cluster.js";
-import { startEmbeddedPostgres } from "#platform/embedded-postgres.js";
+import { isRunning } from "#platform/embedded-postgres/cluster.js";
+import { startEmbeddedPostgres } from "#platform/embedded-postgres/postgres.js";
 import { findKafka, formatKafka, type KafkaSettings, kafkaDataDir } from "./kafka.js";
 import { findRedis } from "./redis.js";
 import { type ServerProcess, serverDir, startServerProcess } from "./server-process.js";

@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { askRedisOnce } from "#platform/redis-once.js";
+import { askRedisOnce } from "#platform/redis/once.js";
 import { type PrivateRedis, startRedis } from "./private-servers.js";
 import { freePort, waitFor } from "./servers.js";
 

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdir, readdir, readFile, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { isRunning } from "#platform/embedded-cluster.js";
+import { isRunning } from "#platform/embedded-postgres/cluster.js";
 import { Unavailable } from "./cache.js";
 import { findChromium } from "./chromium.js";
 import { KAFKA_VERSION } from "./kafka.js";

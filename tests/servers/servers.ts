@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 
-export { freePort } from "#platform/free-port.js";
+export { freePort } from "#platform/embedded-postgres/free-port.js";
 
 /**
  * The servers that tests may use: `npm test` provisions them and names them in these variables, and so can you.

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { expect } from "vitest";
-import { packageRoot } from "#platform/package-root.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import type { MetrlyProcess } from "./metrly.js";
 
 export interface Ended {

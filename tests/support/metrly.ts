@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { packageRoot } from "#platform/package-root.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import { RUN_DIR_VARIABLE } from "../servers/server-process.js";
 import { databaseUrl, freePort, kafkaBrokers, redisUrl, waitFor } from "../servers/servers.js";
 

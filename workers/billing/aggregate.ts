@@ -1,7 +1,7 @@
 import type { Clock } from "#kernel/clock.js";
 import { hourOf } from "#kernel/period.js";
-import type { Transaction } from "#platform/database.js";
-import type { Queue } from "#platform/job-queue.js";
+import type { Transaction } from "#platform/database/database.js";
+import type { Queue } from "#platform/job-queue/job-queue.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { applyBackfill, type BackfillOptions, backfilledIn } from "./backfill.js";
 import { type CloseJob, closeJobId } from "./close-job.js";

@@ -1,10 +1,10 @@
 import path from "node:path";
 import { manualClock } from "#kernel/clock.js";
 import { partitionOf } from "#kernel/partition.js";
-import { type Database, openDatabase } from "#platform/database.js";
-import type { LedgerClient } from "#platform/ledger-client.js";
-import { packageRoot } from "#platform/package-root.js";
-import { createTenancyState, type TenancyCopy } from "#platform/tenancy-copy.js";
+import { type Database, openDatabase } from "#platform/database/database.js";
+import type { LedgerClient } from "#platform/ledger/client.js";
+import { packageRoot } from "#platform/process/package-root.js";
+import { createTenancyState, type TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { MeterState, PlanVersionState, PriceState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { createTestDatabase } from "../../tests/servers/servers.js";

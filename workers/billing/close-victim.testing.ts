@@ -1,8 +1,8 @@
 import { pino } from "pino";
-import { systemClock } from "#platform/clock.js";
-import { openDatabase } from "#platform/database.js";
-import { connectJobQueues, type JobBackend } from "#platform/job-queue-bullmq.js";
-import { createTenancyState } from "#platform/tenancy-copy.js";
+import { openDatabase } from "#platform/database/database.js";
+import { connectJobQueues, type JobBackend } from "#platform/job-queue/job-queue-bullmq.js";
+import { systemClock } from "#platform/process/clock.js";
+import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import type { TenancyChangedV1 } from "#schema/events/tenancy-changed.v1.js";
 import { CLOSE_QUEUE } from "#schema/queues.js";
 import type { CloseJob } from "./close-job.js";

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Clock } from "#kernel/clock.js";
-import type { JobQueues, Queue } from "#platform/job-queue.js";
+import type { JobQueues, Queue } from "#platform/job-queue/job-queue.js";
 import { CLOSE_QUEUE } from "#schema/queues.js";
 import { type CloserOptions, closeTenant } from "./close.js";
 import { type CloseJob, closeJobId } from "./close-job.js";

@@ -1,8 +1,8 @@
 import type { Clock } from "#kernel/clock.js";
 import { formatMoney } from "#kernel/money.js";
-import type { Database, Transaction } from "#platform/database.js";
-import { enqueueOutbox, type OutboxRow } from "#platform/outbox.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { Database, Transaction } from "#platform/database/database.js";
+import { enqueueOutbox, type OutboxRow } from "#platform/outbox/outbox.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
 import { dataschemaOf } from "#schema/events/contract.js";
 import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";

@@ -1,6 +1,6 @@
 import { type Decimal, ZERO } from "#kernel/decimal.js";
 import type { Period } from "#kernel/period.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { type AssignedPlan, planVersionOf } from "#schema/tenancy-history.js";
 import { invoiceIdOf } from "./rules/invoice-document.js";
 import {

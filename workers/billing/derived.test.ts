@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { formatDecimal, sumDecimals, ZERO } from "#kernel/decimal.js";
 import { formatMoney } from "#kernel/money.js";
 import { periodAt } from "#kernel/period.js";
-import { migrationsDirOf } from "#platform/package-root.js";
+import { migrationsDirOf } from "#platform/process/package-root.js";
 import type { MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { hasPostgres } from "../../tests/servers/servers.js";
 import {

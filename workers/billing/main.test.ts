@@ -2,15 +2,15 @@ import path from "node:path";
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { parseConfig } from "#platform/config.js";
-import { type Database, openDatabase } from "#platform/database.js";
-import type { EventLog } from "#platform/event-log.js";
-import { connectPostgresLog } from "#platform/event-log-postgres.js";
-import { createIdentityTokens } from "#platform/identity.js";
-import type { JobQueues } from "#platform/job-queue.js";
-import { connectJobQueues } from "#platform/job-queue-bullmq.js";
-import { packageRoot } from "#platform/package-root.js";
-import type { Room } from "#platform/room.js";
+import { createIdentityTokens } from "#platform/auth/identity.js";
+import { type Database, openDatabase } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
+import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
+import type { JobQueues } from "#platform/job-queue/job-queue.js";
+import { connectJobQueues } from "#platform/job-queue/job-queue-bullmq.js";
+import { parseConfig } from "#platform/process/config.js";
+import { packageRoot } from "#platform/process/package-root.js";
+import type { Room } from "#platform/process/service.js";
 import { BILLING_EVENTS, TOPICS, USAGE_RECORDED } from "#schema/topics.js";
 import {
   createTestDatabase,

@@ -1,9 +1,9 @@
-import type { LogConsumer } from "#platform/event-log.js";
-import { LogPositionError } from "#platform/event-log-position.js";
-import { startLedgerConsumer } from "#platform/ledger-consumer.js";
-import { startOutboxRelay } from "#platform/outbox.js";
-import { migrationsDirOf } from "#platform/package-root.js";
-import type { Readiness, Room, RoomContext } from "#platform/room.js";
+import type { LogConsumer } from "#platform/event-log/event-log.js";
+import { LogPositionError } from "#platform/event-log/position.js";
+import { startLedgerConsumer } from "#platform/ledger/consumer.js";
+import { startOutboxRelay } from "#platform/outbox/outbox.js";
+import { migrationsDirOf } from "#platform/process/package-root.js";
+import type { Readiness, Room, RoomContext } from "#platform/process/service.js";
 import { CLOSE_QUEUE } from "#schema/queues.js";
 import { BILLING_EVENTS } from "#schema/topics.js";
 import { createAggregator } from "./aggregate.js";

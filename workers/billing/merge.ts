@@ -1,8 +1,8 @@
 import type { Clock } from "#kernel/clock.js";
 import { partitionOf } from "#kernel/partition.js";
 import { hourOf } from "#kernel/period.js";
-import type { Database } from "#platform/database.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { Database } from "#platform/database/database.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import { mergeDeltas, takeMergeLock, unmergedHours } from "./store/merging.js";
 

@@ -1,5 +1,5 @@
 import { partitionOf } from "#kernel/partition.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type Closing, closingOfClose, closingsOfTick, earliestOpenPeriod } from "./rules/calendar.js";

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
-import type { IdentityTokens } from "#platform/identity.js";
-import { BILLING_REBUILD_PATH, operatorIdentity } from "#platform/internal-api.js";
-import { sendSteps } from "#platform/step-stream.js";
+import type { IdentityTokens } from "#platform/auth/identity.js";
+import { BILLING_REBUILD_PATH, operatorIdentity } from "#platform/auth/internal-api.js";
+import { sendSteps } from "#platform/http/ndjson-stream.js";
 import { type RebuildOptions, rebuild } from "./rebuild.js";
 
 export interface RebuildRouteOptions extends RebuildOptions {

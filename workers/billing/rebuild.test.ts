@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { migrationsDirOf } from "#platform/package-root.js";
+import { migrationsDirOf } from "#platform/process/package-root.js";
 import { hasPostgres } from "../../tests/servers/servers.js";
 import {
   at,

@@ -2,7 +2,7 @@ import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { Period } from "#kernel/period.js";
-import type { EventLog } from "#platform/event-log.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";

@@ -1,11 +1,11 @@
 import path from "node:path";
 import { type ExecutionResult, execute, parse } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Database, openDatabase } from "#platform/database.js";
-import type { EventLog } from "#platform/event-log.js";
-import { connectPostgresLog } from "#platform/event-log-postgres.js";
-import { packageRoot } from "#platform/package-root.js";
-import type { Subgraph } from "#platform/subgraph.js";
+import { type Database, openDatabase } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
+import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
+import type { Subgraph } from "#platform/graphql/subgraph.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
 import type { Identity } from "#schema/policy.js";
 import { TOPICS, USAGE_RECEIVED } from "#schema/topics.js";

@@ -1,7 +1,7 @@
-import { createAudit } from "#platform/audit.js";
-import type { EventLog } from "#platform/event-log.js";
-import type { LedgerClient } from "#platform/ledger-client.js";
-import { buildSubgraph, type Subgraph } from "#platform/subgraph.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
+import { buildSubgraph, type Subgraph } from "#platform/graphql/subgraph.js";
+import type { LedgerClient } from "#platform/ledger/client.js";
+import { createAudit } from "#platform/tenancy-client/audit-log.js";
 import { maySee } from "#schema/policy.js";
 import { createInvoiceReads } from "./graph/invoice-reads.js";
 import { BillingPeriodResolver, InvoiceAdjustmentResolver, InvoiceResolver } from "./graph/invoice-resolvers.js";

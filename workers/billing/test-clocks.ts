@@ -1,7 +1,7 @@
 import type { Clock } from "#kernel/clock.js";
-import type { Database } from "#platform/database.js";
-import type { EventLog } from "#platform/event-log.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { Database } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { appendCloses } from "./request-close.js";
 import { periodsDueByTestClock } from "./rules/calendar.js";

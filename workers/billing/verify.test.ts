@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
-import type { LedgerClient } from "#platform/ledger-client.js";
-import { createTenancyState } from "#platform/tenancy-copy.js";
+import type { LedgerClient } from "#platform/ledger/client.js";
+import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { createInvoiceVerifier } from "./verify.js";
 
 test("few verifications run at once, some wait for their turn, and more are told to come again", async () => {

@@ -1,7 +1,7 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
-import type { LedgerClient } from "#platform/ledger-client.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { LedgerClient } from "#platform/ledger/client.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { StoredInvoice } from "./store/invoices.js";
 import { verifyInvoice } from "./verifier/verify-invoice.js";
 

@@ -1,8 +1,8 @@
 import type { Logger } from "pino";
 import { Gauge, type Registry } from "prom-client";
 import type { Clock } from "#kernel/clock.js";
-import type { Database } from "#platform/database.js";
-import type { EventLog } from "#platform/event-log.js";
+import type { Database } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { mismatchOf, type Verified } from "./rules/accounting-identity.js";
 import { readIdentity } from "./store-accounting.js";

@@ -1,7 +1,7 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import { hourOf } from "#kernel/period.js";
-import type { Database } from "#platform/database.js";
+import type { Database } from "#platform/database/database.js";
 import type { LogTail } from "./log-tail.js";
 import type { AccountingQuestion } from "./rules/accounting-id.js";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
-import type { NewRecord } from "#platform/event-log.js";
+import type { NewRecord } from "#platform/event-log/event-log.js";
 import { type ReceivedItem, readReceived } from "#schema/events/usage-received.v2.js";
 import { type AppenderLimits, createAppender } from "./appender.js";
 import { receivedItem } from "./world.testing.js";

@@ -1,6 +1,6 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
-import type { EventLog } from "#platform/event-log.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
 import { type EncodedItem, encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { createPatience, type Impatient } from "./patience.js";

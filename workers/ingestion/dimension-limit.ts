@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import type { Transaction } from "#platform/database.js";
+import type { Transaction } from "#platform/database/database.js";
 import type { DimensionScope, DimensionUse } from "./rules/event-reading.js";
 import { readDimensionValues, saveDimensionValues } from "./store-dimensions.js";
 

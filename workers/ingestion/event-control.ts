@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
-import type { Database } from "#platform/database.js";
-import type { EventLog } from "#platform/event-log.js";
+import type { Database } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import type { EventLookup, FoundEvent } from "./event-lookup.js";

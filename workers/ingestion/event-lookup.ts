@@ -1,7 +1,7 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
-import type { Database } from "#platform/database.js";
-import { prismaAdapter } from "#platform/prisma.js";
+import type { Database } from "#platform/database/database.js";
+import { prismaAdapter } from "#platform/database/prisma.js";
 import type { QuarantinedEvent } from "#prisma/ingestion/generated/client.js";
 import { PrismaClient } from "#prisma/ingestion/generated/client.js";
 import { eventKeyOf } from "./rules/fingerprint.js";

@@ -1,5 +1,5 @@
 import { Directive, Field, ID, ObjectType, registerEnumType } from "type-graphql";
-import { CountScalar, CursorScalar, DateTimeScalar, JsonScalar } from "#platform/scalars.js";
+import { CountScalar, CursorScalar, DateTimeScalar, JsonScalar } from "#platform/graphql/scalars.js";
 import type { EventPage, FoundEvent } from "./event-lookup.js";
 
 export enum UsageEventStatus {

@@ -3,7 +3,7 @@ import net from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
-import type { EventLog } from "#platform/event-log.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import { readReceived } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { MetrlyError } from "#kernel/errors.js";
-import { authenticateApiKey, bearerToken } from "#platform/api-keys.js";
+import { authenticateApiKey, bearerToken } from "#platform/auth/api-keys.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import { describeEvent, type EventLookup } from "./event-lookup.js";
 import { type AnswerForm, createEventsReceiver, type ReceiverOptions } from "./receive-events.js";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createLedgerClient, LEDGER_AUDIENCE, type LedgerClient } from "#platform/ledger-client.js";
+import { createLedgerClient, LEDGER_AUDIENCE, type LedgerClient } from "#platform/ledger/client.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import type { Role } from "#schema/policy.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";

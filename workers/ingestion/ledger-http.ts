@@ -1,16 +1,16 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MetrlyError } from "#kernel/errors.js";
-import type { Database } from "#platform/database.js";
-import type { EventLog } from "#platform/event-log.js";
-import type { IdentityTokens } from "#platform/identity.js";
-import { operatorIdentity, serviceIdentity } from "#platform/internal-api.js";
+import type { IdentityTokens } from "#platform/auth/identity.js";
+import { operatorIdentity, serviceIdentity } from "#platform/auth/internal-api.js";
+import type { Database } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
 import {
   LEDGER_AUDIENCE,
   LEDGER_PAGE_LIMIT,
   LEDGER_PATH,
   type LedgerQuery,
   REPUBLISH_PATH,
-} from "#platform/ledger-client.js";
+} from "#platform/ledger/client.js";
 import { stampOf } from "./ledger-block.js";
 import { republish } from "./republish.js";
 import { type BlockPage, readLedger, readLedgerBlocks } from "./store-reads.js";
@@ -22,7 +22,7 @@ export interface LedgerRouteOptions {
   readonly log: Pick<EventLog, "append">;
 }
 
-/** The internal ledger API (`platform/ledger-client.ts` calls it): for other rooms only, never for clients. */
+/** The internal ledger API (`platform/ledger/client.ts` calls it): for other rooms only, never for clients. */
 export function registerLedgerRoutes(app: FastifyInstance, options: LedgerRouteOptions): void {
   app.post(REPUBLISH_PATH, async (request, reply) => {
     await operatorIdentity(options.identityTokens, request.headers, LEDGER_AUDIENCE);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { LogRecord } from "#platform/event-log.js";
+import type { LogRecord } from "#platform/event-log/event-log.js";
 import { encodeItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { createLogTail } from "./log-tail.js";
 import { receivedItem } from "./world.testing.js";

@@ -1,6 +1,6 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { hourOf } from "#kernel/period.js";
-import type { EventLog } from "#platform/event-log.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
 import { readReceived } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 

@@ -1,5 +1,5 @@
-import { createAudit } from "#platform/audit.js";
-import type { Room, RoomContext } from "#platform/room.js";
+import type { Room, RoomContext } from "#platform/process/service.js";
+import { createAudit } from "#platform/tenancy-client/audit-log.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { measureAccountings } from "./accounting.js";
 import { startAccountingWatch } from "./accounting-watch.js";

@@ -1,6 +1,6 @@
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { EventLog } from "#platform/event-log.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
 import { encodeItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECORDED } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";

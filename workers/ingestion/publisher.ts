@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "#kernel/clock.js";
-import type { Database } from "#platform/database.js";
-import type { EventLog } from "#platform/event-log.js";
+import type { Database } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { USAGE_RECORDED } from "#schema/topics.js";
 import type { IngestionMetrics } from "./metrics.js";

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "#kernel/clock.js";
-import type { EventLog } from "#platform/event-log.js";
-import type { Readiness } from "#platform/room.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
+import type { Readiness } from "#platform/process/service.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import type { AccountingWatch } from "./accounting-watch.js";
 import type { Publisher } from "./publisher.js";

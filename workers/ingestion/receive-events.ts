@@ -2,10 +2,10 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import type { Logger } from "pino";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
-import { createKeyAuthenticator, requireScope } from "#platform/api-keys.js";
-import type { DirectHandler } from "#platform/http.js";
-import { answerDirectly, answerProblem, readBody } from "#platform/http-direct.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import { createKeyAuthenticator, requireScope } from "#platform/auth/api-keys.js";
+import { answerDirectly, answerProblem, readBody } from "#platform/http/raw-routes.js";
+import type { DirectHandler } from "#platform/http/server.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 import { type Admission, type Admitted, createAdmission } from "./admission.js";

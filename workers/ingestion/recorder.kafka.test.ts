@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { Kafka, logLevel } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { EventLog } from "#platform/event-log.js";
-import { connectKafkaLog } from "#platform/event-log-kafka.js";
-import { namespacedLog } from "#platform/namespaced-log.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
+import { connectKafkaLog } from "#platform/event-log/kafka/log.js";
+import { namespacedLog } from "#platform/event-log/namespaced-log.js";
 import { TOPICS, USAGE_RECEIVED } from "#schema/topics.js";
 import { hasKafka, hasPostgres, kafkaBrokers, waitFor } from "../../tests/servers/servers.js";
 import { measureAccountings } from "./accounting.js";

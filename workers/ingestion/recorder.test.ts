@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openDatabase } from "#platform/database.js";
+import { openDatabase } from "#platform/database/database.js";
 import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { databaseUrl, hasPostgres, waitFor } from "../../tests/servers/servers.js";

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
-import type { BatchOutcome, EventLog, LogBatch, LogConsumer, LogRecord } from "#platform/event-log.js";
-import { LogPositionError } from "#platform/event-log-position.js";
+import type { BatchOutcome, EventLog, LogBatch, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
+import { LogPositionError } from "#platform/event-log/position.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import type { IngestionMetrics } from "./metrics.js";

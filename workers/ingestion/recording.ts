@@ -1,7 +1,7 @@
 import type { Clock } from "#kernel/clock.js";
 import { hourOf } from "#kernel/period.js";
-import type { Database, Transaction } from "#platform/database.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { Database, Transaction } from "#platform/database/database.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import type { CountedDimensions, DimensionLimit } from "./dimension-limit.js";
 import {

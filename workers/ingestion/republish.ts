@@ -1,6 +1,6 @@
 import { MetrlyError } from "#kernel/errors.js";
-import type { Database } from "#platform/database.js";
-import type { EventLog } from "#platform/event-log.js";
+import type { Database } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
 import { USAGE_RECORDED } from "#schema/topics.js";
 import { MAX_ENTRIES_PER_SEND, recordsOf } from "./recorded-records.js";
 import { readLedger, readPublished } from "./store-reads.js";

@@ -1,4 +1,4 @@
-import type { Database } from "#platform/database.js";
+import type { Database } from "#platform/database/database.js";
 import type { IdentityFacts } from "./rules/accounting-identity.js";
 
 /** One statement is one snapshot. Blocks are added up by their columns: their entries are not read. */

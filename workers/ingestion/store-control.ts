@@ -1,4 +1,4 @@
-import type { Transaction } from "#platform/database.js";
+import type { Transaction } from "#platform/database/database.js";
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import type { EventStanding } from "./rules/resolve-event.js";
 import { readEntry } from "./store-reads.js";

@@ -1,4 +1,4 @@
-import type { Transaction } from "#platform/database.js";
+import type { Transaction } from "#platform/database/database.js";
 import type { DimensionScope, DimensionUse } from "./rules/event-reading.js";
 
 /** The dimension values that count already in each of these scopes, as uuid text; complete under the cursor's lock. */

@@ -1,5 +1,5 @@
-import type { Database, Transaction } from "#platform/database.js";
-import type { LedgerPage, LedgerQuery } from "#platform/ledger-client.js";
+import type { Database, Transaction } from "#platform/database/database.js";
+import type { LedgerPage, LedgerQuery } from "#platform/ledger/client.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { entriesOf, type StoredBlock } from "./ledger-block.js";
 

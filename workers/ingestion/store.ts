@@ -1,4 +1,4 @@
-import type { Database, Transaction } from "#platform/database.js";
+import type { Database, Transaction } from "#platform/database/database.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { blocksOf, type LedgerBlock } from "./ledger-block.js";
 import type { DecodedItem } from "./rules/decode-record.js";

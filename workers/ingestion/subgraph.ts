@@ -1,9 +1,9 @@
 import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import type { Audit } from "#platform/audit.js";
-import { batched } from "#platform/batched.js";
-import { CursorScalar } from "#platform/scalars.js";
-import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/subgraph.js";
+import { batched } from "#platform/graphql/batched.js";
+import { CursorScalar } from "#platform/graphql/scalars.js";
+import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/graphql/subgraph.js";
+import type { Audit } from "#platform/tenancy-client/audit-log.js";
 import { authorize, type Identity, maySee } from "#schema/policy.js";
 import type { AccountingAnswer } from "./accounting.js";
 import type { EventControl } from "./event-control.js";

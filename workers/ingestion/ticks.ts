@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Clock } from "#kernel/clock.js";
-import type { Database } from "#platform/database.js";
-import type { EventLog } from "#platform/event-log.js";
+import type { Database } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
 import type { UsageReceivedV1 } from "#schema/events/usage-received.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { MAX_CLOCK_SKEW_MS } from "./rules/plan-steps.js";

@@ -1,4 +1,4 @@
-import type { EventLog } from "#platform/event-log.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import type { Recorder } from "./recorder.js";
 

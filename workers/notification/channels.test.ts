@@ -1,8 +1,8 @@
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { SMTPServer } from "smtp-server";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { Database } from "#platform/database.js";
-import type { Room } from "#platform/room.js";
+import type { Database } from "#platform/database/database.js";
+import type { Room } from "#platform/process/service.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
 import { freePort, hasPostgres, waitFor } from "../../tests/servers/servers.js";
 import {

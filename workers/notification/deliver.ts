@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import type { Logger } from "pino";
-import type { Database } from "#platform/database.js";
-import type { JobQueues } from "#platform/job-queue.js";
+import type { Database } from "#platform/database/database.js";
+import type { JobQueues } from "#platform/job-queue/job-queue.js";
 import { DELIVER_QUEUE } from "#schema/queues.js";
 import { createLanes } from "./lanes.js";
 import type { Mailer } from "./mail.js";

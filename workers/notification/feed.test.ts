@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { Database } from "#platform/database.js";
+import type { Database } from "#platform/database/database.js";
 import { freePort, hasPostgres, waitFor } from "../../tests/servers/servers.js";
 import { type Feed, startFeed } from "./feed.js";
 import { invoice, openRoomDatabase, warning } from "./notification-world.testing.js";

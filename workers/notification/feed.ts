@@ -1,5 +1,5 @@
 import { MetrlyError } from "#kernel/errors.js";
-import type { Database } from "#platform/database.js";
+import type { Database } from "#platform/database/database.js";
 import type { EventType } from "#schema/webhook-events.js";
 import { startFeedListener } from "./feed-listener.js";
 import { type Follower, followStream } from "./feed-stream.js";

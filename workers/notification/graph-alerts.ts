@@ -1,9 +1,9 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Resolver, Root, Subscription } from "type-graphql";
-import { batched } from "#platform/batched.js";
-import type { Database } from "#platform/database.js";
-import { CursorScalar } from "#platform/scalars.js";
-import type { SubgraphContext } from "#platform/subgraph.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { Database } from "#platform/database/database.js";
+import { batched } from "#platform/graphql/batched.js";
+import { CursorScalar } from "#platform/graphql/scalars.js";
+import type { SubgraphContext } from "#platform/graphql/subgraph.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { authorize } from "#schema/policy.js";
 import type { Feed } from "./feed.js";
 import { InvoiceGeneratedType, QuotaAlertConnectionType, QuotaAlertType, TenantType } from "./graph-types.js";

@@ -1,5 +1,5 @@
 import { Directive, Field, ID, InputType, Int, ObjectType, registerEnumType } from "type-graphql";
-import { CursorScalar, DateTimeScalar, DecimalScalar, JsonScalar } from "#platform/scalars.js";
+import { CursorScalar, DateTimeScalar, DecimalScalar, JsonScalar } from "#platform/graphql/scalars.js";
 import type { DeliveryStatus, Endpoint, EndpointStatus } from "./store-endpoint.js";
 
 const QuotaWindow = {

@@ -1,11 +1,11 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from "type-graphql";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
-import type { Audit, AuditedChange } from "#platform/audit.js";
-import { batched } from "#platform/batched.js";
-import { CursorScalar } from "#platform/scalars.js";
-import type { SubgraphContext } from "#platform/subgraph.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import { batched } from "#platform/graphql/batched.js";
+import { CursorScalar } from "#platform/graphql/scalars.js";
+import type { SubgraphContext } from "#platform/graphql/subgraph.js";
+import type { Audit, AuditedChange } from "#platform/tenancy-client/audit-log.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { authorize, type Identity, type Operation } from "#schema/policy.js";
 import { EVENT_TYPES } from "#schema/webhook-events.js";
 import type { DeliveryWorker } from "./deliver.js";

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
-import type { Database } from "#platform/database.js";
-import type { BatchOutcome, EventLog, LogBatch, LogConsumer } from "#platform/event-log.js";
-import { LogPositionError } from "#platform/event-log-position.js";
+import type { Database } from "#platform/database/database.js";
+import type { BatchOutcome, EventLog, LogBatch, LogConsumer } from "#platform/event-log/event-log.js";
+import { LogPositionError } from "#platform/event-log/position.js";
 import { BILLING_EVENTS, QUOTA_ALERTS, type Topic } from "#schema/topics.js";
 import type { NotificationMetrics } from "./metrics.js";
 import { decodeNotice, type Notice } from "./rules/notice.js";

@@ -1,6 +1,6 @@
 import { MetrlyError } from "#kernel/errors.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
-import { tenantAppears } from "#platform/tenant-appears.js";
+import { tenantAppears } from "#platform/tenancy-client/await-tenant.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 
 /**

@@ -1,8 +1,8 @@
-import { createAudit } from "#platform/audit.js";
-import type { Config } from "#platform/config.js";
-import type { Database } from "#platform/database.js";
-import { prismaAdapter } from "#platform/prisma.js";
-import type { Room, RoomContext } from "#platform/room.js";
+import type { Database } from "#platform/database/database.js";
+import { prismaAdapter } from "#platform/database/prisma.js";
+import type { Config } from "#platform/process/config.js";
+import type { Room, RoomContext } from "#platform/process/service.js";
+import { createAudit } from "#platform/tenancy-client/audit-log.js";
 import { PrismaClient } from "#prisma/notification/generated/client.js";
 import { type DeliveryWorker, startDelivering } from "./deliver.js";
 import { startFeed } from "./feed.js";

@@ -1,7 +1,7 @@
 import { Webhook } from "standardwebhooks";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { Database } from "#platform/database.js";
-import type { Room } from "#platform/room.js";
+import type { Database } from "#platform/database/database.js";
+import type { Room } from "#platform/process/service.js";
 import { DELIVER_QUEUE } from "#schema/queues.js";
 import { BILLING_EVENTS, QUOTA_ALERTS } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";

@@ -1,4 +1,4 @@
-import type { Database, Transaction } from "#platform/database.js";
+import type { Database, Transaction } from "#platform/database/database.js";
 import type { EndpointDisabled, Notice } from "./rules/notice.js";
 import { type AttemptResult, DISABLE_AFTER_FAILING_MS, type Verdict } from "./rules/retry.js";
 import { announce, type DeliveryRef, type EndpointRef } from "./store-notices.js";

@@ -1,6 +1,6 @@
 import { uuidv7 } from "uuidv7";
 import { MetrlyError } from "#kernel/errors.js";
-import type { Database, Transaction } from "#platform/database.js";
+import type { Database, Transaction } from "#platform/database/database.js";
 import type { PrismaClient } from "#prisma/notification/generated/client.js";
 import { TEST_EVENT_TYPE } from "#schema/webhook-events.js";
 import { webhookPayload } from "./rules/notice.js";

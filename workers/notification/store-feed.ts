@@ -1,4 +1,4 @@
-import type { Database } from "#platform/database.js";
+import type { Database } from "#platform/database/database.js";
 import type { EventType } from "#schema/webhook-events.js";
 import type { Notice } from "./rules/notice.js";
 

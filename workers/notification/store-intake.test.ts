@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Database } from "#platform/database.js";
+import type { Database } from "#platform/database/database.js";
 import { hasPostgres } from "../../tests/servers/servers.js";
 import { openRoomDatabase, warning } from "./notification-world.testing.js";
 import { decodeNotice, type Notice } from "./rules/notice.js";

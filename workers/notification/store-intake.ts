@@ -1,4 +1,4 @@
-import type { Database, Transaction } from "#platform/database.js";
+import type { Database, Transaction } from "#platform/database/database.js";
 import type { Notice } from "./rules/notice.js";
 import { announce, type DeliveryRef } from "./store-notices.js";
 

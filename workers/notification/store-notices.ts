@@ -1,5 +1,5 @@
 import { uuidv7 } from "uuidv7";
-import type { Transaction } from "#platform/database.js";
+import type { Transaction } from "#platform/database/database.js";
 import { type Notice, webhookPayload } from "./rules/notice.js";
 
 /** PostgreSQL channel that names each tenant with new notices, at their commit. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Database } from "#platform/database.js";
-import type { Room } from "#platform/room.js";
+import type { Database } from "#platform/database/database.js";
+import type { Room } from "#platform/process/service.js";
 import type { Identity } from "#schema/policy.js";
 import { BILLING_EVENTS, QUOTA_ALERTS } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";

@@ -1,5 +1,5 @@
-import type { Database } from "#platform/database.js";
-import { buildSubgraph, type Subgraph } from "#platform/subgraph.js";
+import type { Database } from "#platform/database/database.js";
+import { buildSubgraph, type Subgraph } from "#platform/graphql/subgraph.js";
 import { maySee } from "#schema/policy.js";
 import type { Feed } from "./feed.js";
 import { createLiveResolver, TenantAlertsResolver } from "./graph-alerts.js";

@@ -1,4 +1,4 @@
-import type { Database } from "#platform/database.js";
+import type { Database } from "#platform/database/database.js";
 import type { NotificationMetrics } from "./metrics.js";
 import { overdueEndpoints } from "./store-delivery.js";
 import type { EndpointRef } from "./store-notices.js";

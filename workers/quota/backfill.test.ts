@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { roomIdentity } from "#platform/identity.js";
-import { IDENTITY_HEADER, QUOTA_RECONCILE_PATH } from "#platform/internal-api.js";
+import { roomIdentity } from "#platform/auth/identity.js";
+import { IDENTITY_HEADER, QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../tests/servers/servers.js";
 import { type NewEntry, openWorld, type StartedRoom, type World } from "./quota-world.testing.js";

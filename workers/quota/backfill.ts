@@ -1,7 +1,7 @@
 import { partitionOf } from "#kernel/partition.js";
-import type { Transaction } from "#platform/database.js";
-import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger-client.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { Transaction } from "#platform/database/database.js";
+import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger/client.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
 import { firstSeqAfter, SLACK_MS } from "./ledger-search.js";

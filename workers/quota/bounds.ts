@@ -1,5 +1,5 @@
 import { Decimal } from "#kernel/decimal.js";
-import type { BoundNeed, QuotaCounters } from "#platform/quota-counters.js";
+import type { BoundNeed, QuotaCounters } from "./counters/counters.js";
 import { type CounterKey, counterId, counterKey } from "./rules/limits.js";
 import { fromUnits, unitsUp } from "./rules/scaling.js";
 import type { QuotaStore, RaisedBound } from "./store.js";

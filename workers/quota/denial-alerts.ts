@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Database } from "#platform/database.js";
+import type { Database } from "#platform/database/database.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { Decision } from "./rules/decision.js";
 import type { LimitsInForce } from "./rules/limits.js";

@@ -1,9 +1,9 @@
-import { systemClock } from "#platform/clock.js";
-import type { Database } from "#platform/database.js";
-import type { QuotaCounters } from "#platform/quota-counters.js";
-import { createRedisQuotaCounters } from "#platform/quota-counters-redis.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { Database } from "#platform/database/database.js";
+import { systemClock } from "#platform/process/clock.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { createBounds } from "./bounds.js";
+import type { QuotaCounters } from "./counters/counters.js";
+import { createRedisQuotaCounters } from "./counters/redis/redis.js";
 import { createGate, type Gate } from "./gate.js";
 import { createCounterLoader } from "./loader.js";
 import { createQuotaStore } from "./store.js";

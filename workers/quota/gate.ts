@@ -1,14 +1,14 @@
 import { Decimal } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { Bounds, BoundWant } from "./bounds.js";
 import {
   type CounterCharge,
   CountersUnavailable,
   type DecideOutcome,
   type DecideRequest,
   type QuotaCounters,
-} from "#platform/quota-counters.js";
-import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
-import type { Bounds, BoundWant } from "./bounds.js";
+} from "./counters/counters.js";
 import type { CounterLoader } from "./loader.js";
 import { type Decision, explain, type LimitReading, type Reading, type Reason, readLimit } from "./rules/decision.js";
 import { type LimitInForce, type LimitsInForce, reservationOf } from "./rules/limits.js";

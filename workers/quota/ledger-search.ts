@@ -1,4 +1,4 @@
-import type { LedgerClient } from "#platform/ledger-client.js";
+import type { LedgerClient } from "#platform/ledger/client.js";
 
 /** Usage may be told this much ahead of its time, and clocks of recorders may differ. */
 export const SLACK_MS = 2 * 3_600_000;

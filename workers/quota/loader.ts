@@ -1,4 +1,4 @@
-import type { Database } from "#platform/database.js";
+import type { Database } from "#platform/database/database.js";
 import {
   CountersUnavailable,
   type Incarnation,
@@ -6,7 +6,7 @@ import {
   type LoadedCounter,
   type QuotaCounters,
   type TenantLoad,
-} from "#platform/quota-counters.js";
+} from "./counters/counters.js";
 import { type CounterKey, counterId, countersOf } from "./rules/limits.js";
 import { unitsUp } from "./rules/scaling.js";
 import { bucketStart, GRAIN_MS, outlivesLoss, REBUILT_FROM, SLIDING } from "./rules/windows.js";

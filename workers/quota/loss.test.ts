@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { partitionOf } from "#kernel/partition.js";
-import { createMemoryQuotaCounters } from "#platform/quota-counters-memory.js";
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../tests/servers/servers.js";
+import { createMemoryQuotaCounters } from "./counters/memory/memory.js";
 import { openWorld, type StartedRoom, type World } from "./quota-world.testing.js";
 import { createQuotaStore } from "./store.js";
 import { createTenantLimits } from "./tenant-limits.js";

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from "fastify";
 import { MetrlyError } from "#kernel/errors.js";
-import type { IdentityTokens } from "#platform/identity.js";
-import { operatorIdentity, QUOTA_RECONCILE_PATH } from "#platform/internal-api.js";
-import { sendSteps } from "#platform/step-stream.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { IdentityTokens } from "#platform/auth/identity.js";
+import { operatorIdentity, QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
+import { sendSteps } from "#platform/http/ndjson-stream.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { type ReconcileOptions, type ReconcileStep, reconcileTenant } from "./reconcile-tenant.js";
 
 export interface ReconcileRouteOptions extends ReconcileOptions {

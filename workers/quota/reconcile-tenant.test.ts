@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { periodAt } from "#kernel/period.js";
-import { roomIdentity } from "#platform/identity.js";
-import { IDENTITY_HEADER, QUOTA_RECONCILE_PATH } from "#platform/internal-api.js";
-import type { QuotaCounters } from "#platform/quota-counters.js";
-import { createRedisQuotaCounters } from "#platform/quota-counters-redis.js";
+import { roomIdentity } from "#platform/auth/identity.js";
+import { IDENTITY_HEADER, QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../tests/servers/servers.js";
+import type { QuotaCounters } from "./counters/counters.js";
+import { createRedisQuotaCounters } from "./counters/redis/redis.js";
 import { openWorld, type StartedRoom, type World } from "./quota-world.testing.js";
 import type { ReconcileStep } from "./reconcile-tenant.js";
 

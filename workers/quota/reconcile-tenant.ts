@@ -1,10 +1,10 @@
 import { type Decimal, formatDecimal, ZERO } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
-import type { Database } from "#platform/database.js";
-import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger-client.js";
-import type { QuotaCounters } from "#platform/quota-counters.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { Database } from "#platform/database/database.js";
+import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger/client.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import type { QuotaCounters } from "./counters/counters.js";
 import { firstSeqAfter, SLACK_MS } from "./ledger-search.js";
 import { type CounterLoader, factsWanted } from "./loader.js";
 import { foldBackfill } from "./rules/backfill.js";

@@ -1,4 +1,4 @@
-import { CountersUnavailable, type QuotaCounters } from "#platform/quota-counters.js";
+import { CountersUnavailable, type QuotaCounters } from "./counters/counters.js";
 import type { CounterLoader } from "./loader.js";
 import type { QuotaMetrics } from "./metrics.js";
 import type { QuotaStore } from "./store.js";

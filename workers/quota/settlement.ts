@@ -1,6 +1,6 @@
 import type { Decimal } from "#kernel/decimal.js";
 import { periodAt } from "#kernel/period.js";
-import type { SettledCharge, SettledEvent, SettleRequest } from "#platform/quota-counters.js";
+import type { SettledCharge, SettledEvent, SettleRequest } from "./counters/counters.js";
 import { type CounterKey, counterId, countersOf, type LimitsInForce, reservationOf } from "./rules/limits.js";
 import { unitsUp } from "./rules/scaling.js";
 import type { TenantUsage, UsageReading } from "./rules/usage.js";

@@ -1,5 +1,5 @@
 import { Decimal } from "#kernel/decimal.js";
-import type { Database, Transaction } from "#platform/database.js";
+import type { Database, Transaction } from "#platform/database/database.js";
 import type { CounterKey } from "./rules/limits.js";
 import { GRAIN_MS, REBUILT_FROM, SLIDING, SLIDING_WINDOWS, type SlidingWindow } from "./rules/windows.js";
 import { MAX_BILLING_PERIOD_MS } from "./store.js";

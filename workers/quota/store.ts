@@ -1,10 +1,10 @@
 import { Decimal, formatDecimal } from "#kernel/decimal.js";
-import type { Database, Transaction } from "#platform/database.js";
-import { enqueueOutbox } from "#platform/outbox.js";
-import { prismaAdapter } from "#platform/prisma.js";
-import type { SavedCounters } from "#platform/quota-counters.js";
+import type { Database, Transaction } from "#platform/database/database.js";
+import { prismaAdapter } from "#platform/database/prisma.js";
+import { enqueueOutbox } from "#platform/outbox/outbox.js";
 import { PrismaClient } from "#prisma/quota/generated/client.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
+import type { SavedCounters } from "./counters/counters.js";
 import type { Backfill } from "./rules/backfill.js";
 import type { QuotaAlert } from "./rules/thresholds.js";
 import type { Grain } from "./rules/windows.js";

@@ -1,9 +1,9 @@
 import type { Clock } from "#kernel/clock.js";
 import { periodAt } from "#kernel/period.js";
-import type { CounterWindow } from "#platform/quota-counters.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { activeOverrides } from "#schema/tenancy-history.js";
+import type { CounterWindow } from "./counters/counters.js";
 import { type CounterKey, type LimitsInForce, limitsInForce } from "./rules/limits.js";
 import { SLIDING } from "./rules/windows.js";
 

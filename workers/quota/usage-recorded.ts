@@ -1,10 +1,10 @@
 import { type Decimal, ZERO } from "#kernel/decimal.js";
-import type { Transaction } from "#platform/database.js";
-import { CountersUnavailable, type QuotaCounters } from "#platform/quota-counters.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import type { Transaction } from "#platform/database/database.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type BackfilledBatch, type BackfillOptions, backfilledIn } from "./backfill.js";
+import { CountersUnavailable, type QuotaCounters } from "./counters/counters.js";
 import type { LimitInForce, LimitsInForce } from "./rules/limits.js";
 import { alertOf, crossings, type QuotaAlert } from "./rules/thresholds.js";
 import { type GrainBucket, grainsOf, type TenantUsage, type UsageReading, usageReadings } from "./rules/usage.js";

@@ -1,7 +1,7 @@
 import { uuidv7 } from "uuidv7";
 import { MetrlyError } from "#kernel/errors.js";
-import { generateApiKey } from "#platform/api-keys.js";
-import { actorOf } from "#platform/audit.js";
+import { generateApiKey } from "#platform/auth/api-keys.js";
+import { actorOf } from "#platform/tenancy-client/audit-log.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import { authorize, type Identity, type Operation } from "#schema/policy.js";
 import {

@@ -1,4 +1,4 @@
-import type { EventLog, LogConsumer } from "#platform/event-log.js";
+import type { EventLog, LogConsumer } from "#platform/event-log/event-log.js";
 import { apiKeysUsedV1 } from "#schema/events/api-keys-used.v1.js";
 import { API_KEYS_USED } from "#schema/topics.js";
 import type { TenancyStore } from "./store.js";

@@ -1,12 +1,12 @@
 import path from "node:path";
 import pino from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { authenticateApiKey, hashApiKey } from "#platform/api-keys.js";
-import { systemClock } from "#platform/clock.js";
-import { openDatabase } from "#platform/database.js";
-import type { EventLog } from "#platform/event-log.js";
-import { packageRoot } from "#platform/package-root.js";
-import { followTenancy, type TenancyCopy } from "#platform/tenancy-copy.js";
+import { authenticateApiKey, hashApiKey } from "#platform/auth/api-keys.js";
+import { openDatabase } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
+import { systemClock } from "#platform/process/clock.js";
+import { packageRoot } from "#platform/process/package-root.js";
+import { followTenancy, type TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { Identity } from "#schema/policy.js";
 import { TENANCY_CHANGED } from "#schema/topics.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";

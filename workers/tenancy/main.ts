@@ -1,6 +1,6 @@
-import { startOutboxRelay } from "#platform/outbox.js";
-import type { Readiness, Room, RoomContext } from "#platform/room.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
+import { startOutboxRelay } from "#platform/outbox/outbox.js";
+import type { Readiness, Room, RoomContext } from "#platform/process/service.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { TENANCY_CHANGED, USAGE_RECEIVED } from "#schema/topics.js";
 import { startHeartbeat } from "./heartbeat.js";
 import { followKeyUses } from "./key-uses.js";

@@ -1,4 +1,4 @@
-import type { EventLog, LogConsumer } from "#platform/event-log.js";
+import type { EventLog, LogConsumer } from "#platform/event-log/event-log.js";
 import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import { AUDIT_RECORDED } from "#schema/topics.js";
 import type { TenancyStore } from "./store.js";

@@ -1,7 +1,7 @@
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
-import type { Database } from "#platform/database.js";
-import { prismaAdapter } from "#platform/prisma.js";
+import type { Database } from "#platform/database/database.js";
+import { prismaAdapter } from "#platform/database/prisma.js";
 import { Prisma, PrismaClient } from "#prisma/tenancy/generated/client.js";
 import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import type { ApiKeyState, MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";

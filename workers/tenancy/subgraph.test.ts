@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hashApiKey, looksLikeApiKey } from "#platform/api-keys.js";
-import type { Subgraph } from "#platform/subgraph.js";
+import { hashApiKey, looksLikeApiKey } from "#platform/auth/api-keys.js";
+import type { Subgraph } from "#platform/graphql/subgraph.js";
 import { type ApiKeyScope, type Identity, rolesOfKey } from "#schema/policy.js";
 import { hasPostgres } from "../../tests/servers/servers.js";
 import { buildTenancySubgraph } from "./subgraph.js";

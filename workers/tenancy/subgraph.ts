@@ -1,5 +1,5 @@
 import type { Clock } from "#kernel/clock.js";
-import { buildSubgraph, type Subgraph } from "#platform/subgraph.js";
+import { buildSubgraph, type Subgraph } from "#platform/graphql/subgraph.js";
 import { AccessResolver, ApiKeyResolver } from "./graph/access-resolver.js";
 import { createLoaders } from "./graph/loaders.js";
 import { PlanResolver } from "./graph/plan-resolver.js";

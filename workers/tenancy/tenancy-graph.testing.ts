@@ -1,5 +1,5 @@
 import { graphql } from "graphql";
-import { maskError, type Subgraph } from "#platform/subgraph.js";
+import { maskError, type Subgraph } from "#platform/graphql/subgraph.js";
 import type { Identity } from "#schema/policy.js";
 
 /** For tests: executes an operation as someone. Errors come out as clients see them; a bug fails the test. */

@@ -1,8 +1,8 @@
 import path from "node:path";
 import { manualClock } from "#kernel/clock.js";
-import { openDatabase } from "#platform/database.js";
-import { connectPostgresLog } from "#platform/event-log-postgres.js";
-import { packageRoot } from "#platform/package-root.js";
+import { openDatabase } from "#platform/database/database.js";
+import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import type { MeterState, PlanState, PriceState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { TOPICS } from "#schema/topics.js";
 import { createTestDatabase } from "../../tests/servers/servers.js";

@@ -1,7 +1,7 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { type Period, periodAt } from "#kernel/period.js";
-import { batched } from "#platform/batched.js";
-import type { SubgraphContext } from "#platform/subgraph.js";
+import { batched } from "#platform/graphql/batched.js";
+import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
 import { type DerivationInput, deriveInvoices } from "../derive.js";

@@ -1,5 +1,5 @@
 import { Ctx, FieldResolver, Resolver, Root } from "type-graphql";
-import type { SubgraphContext } from "#platform/subgraph.js";
+import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { InvoiceReads } from "./invoice-reads.js";
 import { BillingPeriodType, InvoiceAdjustmentType, InvoiceType, TenantType } from "./types.js";
 import { endedPeriodView, invoiceView } from "./views.js";

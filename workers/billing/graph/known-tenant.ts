@@ -1,8 +1,8 @@
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { type Period, periodAt } from "#kernel/period.js";
-import type { TenancyCopy } from "#platform/tenancy-copy.js";
-import { tenantAppears } from "#platform/tenant-appears.js";
+import { tenantAppears } from "#platform/tenancy-client/await-tenant.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { firstPeriodStart } from "#schema/tenancy-history.js";
 

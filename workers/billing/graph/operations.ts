@@ -1,9 +1,9 @@
 import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import type { Audit } from "#platform/audit.js";
-import { prismaAdapter } from "#platform/prisma.js";
-import { DateTimeScalar } from "#platform/scalars.js";
-import type { SubgraphContext } from "#platform/subgraph.js";
+import { prismaAdapter } from "#platform/database/prisma.js";
+import { DateTimeScalar } from "#platform/graphql/scalars.js";
+import type { SubgraphContext } from "#platform/graphql/subgraph.js";
+import type { Audit } from "#platform/tenancy-client/audit-log.js";
 import { PrismaClient } from "#prisma/billing/generated/client.js";
 import { authorize, maySee } from "#schema/policy.js";
 import type { PeriodCloser } from "../request-close.js";

@@ -1,6 +1,6 @@
 import { Arg, Ctx, Directive, FieldResolver, Int, Resolver, Root } from "type-graphql";
-import { CursorScalar, DateTimeScalar } from "#platform/scalars.js";
-import type { SubgraphContext } from "#platform/subgraph.js";
+import { CursorScalar, DateTimeScalar } from "#platform/graphql/scalars.js";
+import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { InvoiceReads } from "./invoice-reads.js";
 import {
   AccountingType,

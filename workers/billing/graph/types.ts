@@ -1,5 +1,5 @@
 import { Directive, Field, ID, ObjectType, registerEnumType } from "type-graphql";
-import { CountScalar, CursorScalar, DateTimeScalar, DecimalScalar } from "#platform/scalars.js";
+import { CountScalar, CursorScalar, DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
 
 export const Granularity = { HOUR: "HOUR", DAY: "DAY", PERIOD: "PERIOD" } as const;
 export type Granularity = keyof typeof Granularity;

@@ -1,5 +1,5 @@
 import { Decimal } from "#kernel/decimal.js";
-import type { Transaction } from "#platform/database.js";
+import type { Transaction } from "#platform/database/database.js";
 import type { InvoiceDocument } from "../rules/invoice-document.js";
 import type { InvoiceLine } from "../rules/invoice-lines.js";
 import { totalOf } from "../rules/invoice-lines.js";

@@ -1,4 +1,4 @@
-import type { Transaction } from "#platform/database.js";
+import type { Transaction } from "#platform/database/database.js";
 import type { Queryable } from "./usage.js";
 
 /** Deltas of a tenant that were recorded in one UTC hour. */

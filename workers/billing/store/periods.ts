@@ -1,5 +1,5 @@
 import type { Period } from "#kernel/period.js";
-import type { Transaction } from "#platform/database.js";
+import type { Transaction } from "#platform/database/database.js";
 import type { AssignedPlan } from "#schema/tenancy-history.js";
 import type { Closing } from "../rules/calendar.js";
 import { groupByQuery, type Queryable } from "./usage.js";

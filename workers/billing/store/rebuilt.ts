@@ -1,4 +1,4 @@
-import type { Database, Transaction } from "#platform/database.js";
+import type { Database, Transaction } from "#platform/database/database.js";
 
 /** A part of what billing derives, as rows whose text is the same whenever the content is. */
 export interface Content {

@@ -1,5 +1,5 @@
 import { Decimal } from "#kernel/decimal.js";
-import type { Database, Transaction } from "#platform/database.js";
+import type { Database, Transaction } from "#platform/database/database.js";
 import type { Folded } from "../rules/fold.js";
 import type { UsageCell } from "../rules/usage.js";
 

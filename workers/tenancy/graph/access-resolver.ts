@@ -1,7 +1,7 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import { CursorScalar, DateTimeScalar } from "#platform/scalars.js";
-import type { SubgraphContext } from "#platform/subgraph.js";
+import { CursorScalar, DateTimeScalar } from "#platform/graphql/scalars.js";
+import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { authorize } from "#schema/policy.js";
 import { type IssuedKey, issueApiKey, revokeApiKey, rotateApiKey } from "../api-keys.js";
 import type { TenancyStore } from "../store.js";

@@ -1,6 +1,6 @@
 import { Directive, Field, ObjectType } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import { CursorScalar } from "#platform/scalars.js";
+import { CursorScalar } from "#platform/graphql/scalars.js";
 import type { PageRequest } from "../store.js";
 
 export const DEFAULT_PAGE = 50;

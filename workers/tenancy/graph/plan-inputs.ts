@@ -1,5 +1,5 @@
 import { Field, ID, InputType } from "type-graphql";
-import { DecimalScalar } from "#platform/scalars.js";
+import { DecimalScalar } from "#platform/graphql/scalars.js";
 import type { MeterState, PriceState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
 import type { NewMeter } from "../meters.js";
 import type { NewPlan } from "../plans.js";

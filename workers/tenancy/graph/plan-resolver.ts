@@ -1,7 +1,7 @@
 import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
-import { actorOf } from "#platform/audit.js";
-import { CursorScalar } from "#platform/scalars.js";
-import type { SubgraphContext } from "#platform/subgraph.js";
+import { CursorScalar } from "#platform/graphql/scalars.js";
+import type { SubgraphContext } from "#platform/graphql/subgraph.js";
+import { actorOf } from "#platform/tenancy-client/audit-log.js";
 import { authorize } from "#schema/policy.js";
 import { archiveMeter, createMeter } from "../meters.js";
 import { archivePlan, createPlan, publishPlanVersion } from "../plans.js";

@@ -1,5 +1,5 @@
 import { Directive, Field, ID, Int, ObjectType } from "type-graphql";
-import { DateTimeScalar, DecimalScalar } from "#platform/scalars.js";
+import { DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
 import type { MeterState, PlanState, PriceState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
 import { Aggregation, LimitKind, PriceModel, QuotaWindow } from "./enums.js";
 import { PageInfo } from "./paging.js";

@@ -1,8 +1,8 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
 import type { Clock } from "#kernel/clock.js";
-import { actorOf } from "#platform/audit.js";
-import { CursorScalar, DateTimeScalar, DecimalScalar } from "#platform/scalars.js";
-import type { SubgraphContext } from "#platform/subgraph.js";
+import { CursorScalar, DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
+import type { SubgraphContext } from "#platform/graphql/subgraph.js";
+import { actorOf } from "#platform/tenancy-client/audit-log.js";
 import { authorize, maySee } from "#schema/policy.js";
 import { type ActiveAssignment, activeAssignments, runningPlan } from "../rules/assignment.js";
 import type { TenancyStore } from "../store.js";

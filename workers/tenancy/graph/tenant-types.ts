@@ -1,5 +1,5 @@
 import { Directive, Field, ID, InputType, Int, ObjectType } from "type-graphql";
-import { DateTimeScalar, JsonScalar } from "#platform/scalars.js";
+import { DateTimeScalar, JsonScalar } from "#platform/graphql/scalars.js";
 import type { ApiKeyState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { Identity } from "#schema/policy.js";
 import type { AuditRecord } from "../store.js";

@@ -1,0 +1,100 @@
+import { hash, randomBytes } from "node:crypto";
+import type { Clock } from "#kernel/clock.js";
+import { MetrlyError } from "#kernel/errors.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
+import { type ApiKeyScope, type Identity, rolesOfKey } from "#schema/policy.js";
+
+const KEY = /^mtr_(live|test)_([A-Za-z0-9_-]{32})([A-Za-z0-9_-]{6})$/;
+const RANDOM_BYTES = 24;
+
+export interface NewApiKey {
+  /** Shown once, never stored. */
+  readonly secret: string;
+  /** SHA-256 of the secret, hex: what is stored. The secret has 192 random bits, so a slow hash would add nothing. */
+  readonly hash: string;
+  /** The part that people may see in lists and logs. */
+  readonly prefix: string;
+}
+
+export function generateApiKey(test: boolean): NewApiKey {
+  const head = `mtr_${test ? "test" : "live"}_`;
+  const random = randomBytes(RANDOM_BYTES).toString("base64url");
+  const secret = `${head}${random}${checksum(head + random)}`;
+  return { secret, hash: hashApiKey(secret), prefix: secret.slice(0, head.length + 6) };
+}
+
+export function hashApiKey(secret: string): string {
+  return hash("sha256", secret, "hex");
+}
+
+/** Whether text has the form and checksum of a key: lets typing errors and secret scanners decide without a look-up. */
+export function looksLikeApiKey(text: string): boolean {
+  const match = KEY.exec(text);
+  return match !== null && checksum(`mtr_${match[1]}_${match[2]}`) === match[3];
+}
+
+function checksum(text: string): string {
+  return hash("sha256", `metrly-key:${text}`, "base64url").slice(0, 6);
+}
+
+/** The bearer token of an Authorization header. Throws UNAUTHENTICATED when there is none. */
+export function bearerToken(authorization: string | undefined): string {
+  const match = /^Bearer\s+(\S+)$/i.exec(authorization ?? "");
+  if (match?.[1] === undefined) throw new MetrlyError("UNAUTHENTICATED", "Send `Authorization: Bearer <key>`");
+  return match[1];
+}
+
+/** Finds the key in the copy of tenancy. Throws UNAUTHENTICATED for one that is unknown, expired or revoked. */
+export function authenticateApiKey(tenancy: TenancyCopy, clock: Clock, secret: string): ApiKeyState {
+  return usableKey(looksLikeApiKey(secret) ? tenancy.apiKeyByHash(hashApiKey(secret)) : undefined, tenancy, clock);
+}
+
+function usableKey(key: ApiKeyState | undefined, tenancy: TenancyCopy, clock: Clock): ApiKeyState {
+  if (key === undefined) throw new MetrlyError("UNAUTHENTICATED", "This API key is not known");
+  const now = clock.now();
+  if (key.revokedAt !== null && key.revokedAt <= now)
+    throw new MetrlyError("UNAUTHENTICATED", "This API key is revoked");
+  if (key.expiresAt !== null && key.expiresAt <= now)
+    throw new MetrlyError("UNAUTHENTICATED", "This API key is expired");
+  tenancy.noteKeyUse(key.id);
+  return key;
+}
+
+const REMEMBERED = 1_000;
+
+/**
+ * Authenticates `Authorization` headers, remembering the hashes of those that named a known key: a client sends the same one
+ * with each request, and hashing it twice costs more than the rest of a look-up. What the key may do, and whether it is revoked,
+ * is looked up each time. Throws as `bearerToken` and `authenticateApiKey` do.
+ */
+export function createKeyAuthenticator(
+  tenancy: TenancyCopy,
+  clock: Clock,
+): (authorization: string | undefined) => ApiKeyState {
+  const hashes = new Map<string, string>();
+  return (authorization) => {
+    const known = hashes.get(authorization ?? "");
+    if (known !== undefined) return usableKey(tenancy.apiKeyByHash(known), tenancy, clock);
+    const secret = bearerToken(authorization);
+    const key = authenticateApiKey(tenancy, clock, secret);
+    if (hashes.size >= REMEMBERED) hashes.clear();
+    hashes.set(authorization ?? "", key.hash);
+    return key;
+  };
+}
+
+/** Throws FORBIDDEN unless the key carries the scope. */
+export function requireScope(key: ApiKeyState, scope: ApiKeyScope): void {
+  if (!key.scopes.includes(scope)) throw new MetrlyError("FORBIDDEN", `This API key lacks the scope ${scope}`);
+}
+
+export function identityOfKey(key: ApiKeyState): Identity {
+  return {
+    kind: "API_KEY",
+    id: key.id,
+    tenantId: key.tenantId,
+    roles: rolesOfKey(key.tenantId, key.scopes),
+    scopes: key.scopes,
+  };
+}

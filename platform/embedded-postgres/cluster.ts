@@ -1,0 +1,150 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { chown, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import { type DatabaseUser, EmbeddedPostgresError, type PostgresBinaries } from "./binaries.js";
+
+const run = promisify(execFile);
+
+const SUPERUSER = "metrly";
+
+/** Where one embedded database lives and how to run it. */
+export interface Cluster {
+  /** Ours: holds `data`, `log` and `password`. */
+  readonly root: string;
+  /** PostgreSQL's own directory. */
+  readonly data: string;
+  readonly password: string;
+  readonly user: DatabaseUser | undefined;
+  readonly binaries: PostgresBinaries;
+}
+
+export function connectionString(cluster: Cluster, port: number, databaseName: string): string {
+  return `postgres://${SUPERUSER}:${cluster.password}@127.0.0.1:${port}/${encodeURIComponent(databaseName)}`;
+}
+
+/** How every program of PostgreSQL is started: as the database's user, inside `cwd`, without our environment. */
+export function spawnOptions(
+  cluster: Cluster,
+  cwd: string,
+): { cwd: string; env: NodeJS.ProcessEnv } & Partial<DatabaseUser> {
+  return { cwd, env: { LC_ALL: "C", TZ: "UTC" }, ...cluster.user };
+}
+
+/**
+ * How PostgreSQL, started inside `dir`, names it. The user that replaces root cannot walk down to a directory below a
+ * closed one such as /root, but a process may always use the directory it was started in, and Linux gives that a name.
+ */
+export function asSeenFromInside(cluster: Cluster, dir: string): string {
+  return cluster.user !== undefined && process.platform === "linux" ? "/proc/self/cwd" : dir;
+}
+
+/** Creates the cluster when there is none (true); otherwise makes sure that this PostgreSQL can read it (false). */
+export async function initialise(cluster: Cluster): Promise<boolean> {
+  await removeDrafts(cluster);
+  const before = await versionOf(cluster);
+  if (before === undefined) return createCluster(cluster);
+  if (before !== cluster.binaries.major)
+    throw new EmbeddedPostgresError(
+      `The database in ${cluster.data} was made by PostgreSQL ${before}, and this Metrly brings ${cluster.binaries.major}: use the Metrly that made it, or another data directory.`,
+    );
+  return false;
+}
+
+async function versionOf(cluster: Cluster): Promise<number | undefined> {
+  const text = await readIfThere(path.join(cluster.data, "PG_VERSION"));
+  return text === undefined ? undefined : Number.parseInt(text, 10);
+}
+
+/** Made aside and renamed when complete: a crash in between leaves a draft, never half a database. */
+async function createCluster(cluster: Cluster): Promise<boolean> {
+  const draft = path.join(cluster.root, `draft-${process.pid}-${randomBytes(4).toString("hex")}`);
+  await mkdir(draft, { mode: 0o700 });
+  if (cluster.user !== undefined) await chown(draft, cluster.user.uid, cluster.user.gid);
+  try {
+    await initdb(cluster, draft);
+    await rename(draft, cluster.data);
+    await syncDirectory(cluster.root);
+    return true;
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    // Somebody else's first start was faster.
+    if (hasCode(error, "ENOTEMPTY", "EEXIST") && (await versionOf(cluster)) !== undefined) return false;
+    throw error;
+  }
+}
+
+async function initdb(cluster: Cluster, dir: string): Promise<void> {
+  // initdb reads the password as the database's user, who may not be able to reach any of our own directories.
+  const aside = await mkdtemp(path.join(tmpdir(), "metrly-initdb-"));
+  const passwordFile = path.join(aside, "password");
+  try {
+    await writeFile(passwordFile, cluster.password, { mode: 0o600 });
+    if (cluster.user !== undefined)
+      for (const at of [passwordFile, aside]) await chown(at, cluster.user.uid, cluster.user.gid);
+    const where = ["-D", asSeenFromInside(cluster, dir), "-U", SUPERUSER, "-A", "scram-sha-256", "--no-instructions"];
+    const how = [`--pwfile=${passwordFile}`, "--encoding=UTF8", "--locale=C"];
+    await run(path.join(cluster.binaries.dir, "bin", "initdb"), [...where, ...how], spawnOptions(cluster, dir));
+  } catch (error) {
+    const said = error instanceof Error && "stderr" in error ? lastError(String(error.stderr)) : undefined;
+    throw new EmbeddedPostgresError(`The database in ${cluster.data} could not be created: ${said ?? String(error)}.`, {
+      cause: error,
+    });
+  } finally {
+    await rm(aside, { recursive: true, force: true });
+  }
+}
+
+/** The line that tells what went wrong, out of what a PostgreSQL program printed. */
+export function lastError(output: string): string | undefined {
+  const lines = output.split("\n").filter((line) => line.trim() !== "");
+  const line = lines.findLast((candidate) => /FATAL|PANIC|error:/.test(candidate)) ?? lines.at(-1);
+  return line?.replace(/^.*(?:FATAL|PANIC|error): */, "").replace(/\.$/, "");
+}
+
+async function removeDrafts(cluster: Cluster): Promise<void> {
+  for (const name of await readdir(cluster.root)) {
+    const pid = /^draft-(\d+)-/.exec(name)?.[1];
+    if (pid !== undefined && !isRunning(Number(pid)))
+      await rm(path.join(cluster.root, name), { recursive: true, force: true });
+  }
+}
+
+/** Whether a process with this id runs, no matter whose. A zombie, which only waits for its parent's attention, does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    if (process.platform !== "linux") return true;
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return !stat.slice(stat.lastIndexOf(")")).startsWith(") Z");
+  } catch (error) {
+    return hasCode(error, "EPERM");
+  }
+}
+
+/** The file's text, or undefined when there is no such file. */
+export async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && "code" in error && codes.some((code) => code === error.code);
+}
+
+/** Makes the rename survive a power failure. */
+async function syncDirectory(dir: string): Promise<void> {
+  const handle = await open(dir, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

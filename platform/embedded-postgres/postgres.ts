@@ -1,0 +1,163 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { link, mkdir, rm, stat, writeFile } from "node:fs/promises";
+import path from "node:path";
+import pg from "pg";
+import { chooseDatabaseUser, EmbeddedPostgresError, preparePostgres } from "./binaries.js";
+import { type Cluster, connectionString, hasCode, initialise, isRunning, readIfThere } from "./cluster.js";
+import { findRunning, isGoneWithin, launch, whenGone } from "./postmaster.js";
+
+export { EmbeddedPostgresError } from "./binaries.js";
+
+export interface EmbeddedPostgresOptions {
+  /** Metrly's data directory; the database lives in its `postgres` folder. Created when missing. */
+  readonly dataDir: string;
+  /** Server settings over the frugal defaults. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** The database went away although nobody stopped it: whoever needs it must stop as well. */
+  readonly onLost?: (reason: string) => void;
+}
+
+export interface EmbeddedPostgres {
+  /** For any database on this server, existing or not. Holds the password. */
+  url(databaseName: string): string;
+  /** The postmaster's process id. */
+  readonly pid: number;
+  /** `adopted`: it was still running, left behind by a Metrly that was killed. */
+  readonly origin: "created" | "started" | "adopted";
+  /**
+   * Ends all sessions, writes everything to disk and waits until the server is gone, or for as long as `patienceMs`: then it
+   * goes on by itself, and the next start waits for it. False: it is not gone yet. Stop its clients first.
+   */
+  stop(patienceMs?: number): Promise<boolean>;
+}
+
+/**
+ * Starts PostgreSQL from npm on a free port of 127.0.0.1, or adopts the one that a killed Metrly left running on the same
+ * data directory. The server runs detached, so that Ctrl-C in a terminal does not reach it before its clients are done.
+ * Whatever the person at the terminal can put right is an EmbeddedPostgresError.
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const { cluster, created } = await openCluster(path.resolve(options.dataDir));
+  const running = created ? undefined : await findRunning(cluster);
+  const server = running ?? (await launch(cluster, options.settings ?? {}));
+  const owner = await claim(cluster, server.port, options.onLost).catch(async (error: unknown) => {
+    if (running === undefined) await shutDown(cluster, server.pid);
+    throw error;
+  });
+  let stopping = false;
+  return {
+    url: (databaseName) => connectionString(cluster, server.port, databaseName),
+    pid: server.pid,
+    origin: created ? "created" : running === undefined ? "started" : "adopted",
+    async stop(patienceMs) {
+      if (!stopping) {
+        stopping = true;
+        await owner.end();
+        tellToEnd(server.pid);
+      }
+      if (patienceMs !== undefined) return isGoneWithin(server.pid, patienceMs);
+      await whenGone(cluster, server.pid);
+      return true;
+    },
+  };
+}
+
+async function shutDown(cluster: Cluster, pid: number): Promise<void> {
+  tellToEnd(pid);
+  await whenGone(cluster, pid);
+}
+
+/** SIGINT is PostgreSQL's fast shutdown: sessions are ended, everything is written. */
+function tellToEnd(pid: number): void {
+  if (isRunning(pid)) process.kill(pid, "SIGINT");
+}
+
+async function openCluster(dataDir: string): Promise<{ cluster: Cluster; created: boolean }> {
+  const root = path.join(dataDir, "postgres");
+  const data = path.join(root, "data");
+  try {
+    await makeFolder(dataDir);
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    const user = await chooseDatabaseUser(data);
+    const password = await sharedPassword(path.join(root, "password"));
+    const binaries = await preparePostgres(user);
+    const cluster: Cluster = { root, data, password, user, binaries };
+    return { cluster, created: await initialise(cluster) };
+  } catch (error) {
+    if (isSystemError(error) && error.path?.startsWith(dataDir))
+      throw new EmbeddedPostgresError(`The data directory ${dataDir} cannot be used: ${error.message}.`, {
+        cause: error,
+      });
+    throw error;
+  }
+}
+
+/**
+ * Node's own recursive `mkdir` never ends where the system says ENOENT for a folder whose parent is there, as below /proc:
+ * https://github.com/nodejs/node/issues/31481. So each level is tried once, the missing ones from the top.
+ */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    if (error.code === "EEXIST" && (await stat(folder)).isDirectory()) return;
+    const parent = path.dirname(folder);
+    if (error.code !== "ENOENT" || parent === folder || existsSync(parent)) throw error;
+    await makeFolder(parent);
+    await mkdir(folder, { mode: 0o700 });
+  }
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "code" in error && "path" in error;
+}
+
+/** Two first starts at once must end with one password: the link of a complete file either appears or is already there. */
+async function sharedPassword(file: string): Promise<string> {
+  const draft = `${file}.${process.pid}`;
+  const known = await readIfThere(file);
+  if (known !== undefined) return known;
+  await writeFile(draft, randomBytes(24).toString("base64url"), { mode: 0o600 });
+  await link(draft, file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
+  await rm(draft);
+  return sharedPassword(file);
+}
+
+/** Any number, the same in every Metrly. */
+const OWNER_LOCK = 4060031;
+const CLAIM_DEADLINE_MS = 3_000;
+
+/**
+ * One Metrly owns the database: it holds a lock as long as its connection lives, so that the lock of a killed process
+ * disappears with it, while a second `metrly all` on the same directory is refused.
+ */
+async function claim(cluster: Cluster, port: number, onLost?: (reason: string) => void): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: connectionString(cluster, port, "postgres"),
+    application_name: "metrly-owner",
+  });
+  client.on("error", (error) => onLost?.(error.message));
+  await client.connect().catch((cause: unknown) => {
+    if (!hasCode(cause, "28P01")) throw cause;
+    const file = path.join(cluster.root, "password");
+    throw new EmbeddedPostgresError(
+      `The database in ${cluster.data} was made with another password than ${file} holds.`,
+      {
+        cause,
+      },
+    );
+  });
+  for (const end = Date.now() + CLAIM_DEADLINE_MS; Date.now() < end; ) {
+    const { rows } = await client.query<{ ours: boolean }>("SELECT pg_try_advisory_lock($1) AS ours", [OWNER_LOCK]);
+    if (rows[0]?.ours === true) return client;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await client.end();
+  throw new EmbeddedPostgresError(
+    `The data directory ${path.dirname(cluster.root)} is in use by another running Metrly.`,
+  );
+}

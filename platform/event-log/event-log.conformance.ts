@@ -1,0 +1,451 @@
+import { randomBytes } from "node:crypto";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Topic } from "#schema/topics.js";
+import { waitFor } from "../../tests/servers/servers.js";
+import type { BatchOutcome, ConsumerOptions, EventLog, LogBatch, LogConsumer } from "./event-log.js";
+
+export interface LogUnderTest {
+  /** Opens the log; called again after `stop` it must find what was there. */
+  open(): Promise<EventLog>;
+  /** A log whose server is not there. */
+  openUnreachable(): Promise<EventLog>;
+  /** Whether a group's consumers share partitions, or each gets all of them. */
+  readonly sharesPartitions: boolean;
+}
+
+export function newTopic(kind: Partial<Topic> = {}): Topic {
+  const name = `conformance.${randomBytes(6).toString("hex")}`;
+  return { name, keyedByTenant: true, compacted: false, retentionMs: undefined, ...kind };
+}
+
+/** What every adapter of the event log must do. */
+export function describeEventLog(name: string, subject: LogUnderTest): void {
+  describe(`event log: ${name}`, () => {
+    let log: EventLog;
+    let consumers: LogConsumer[] = [];
+
+    beforeEach(async () => {
+      consumers = [];
+      log = await subject.open();
+    });
+    afterEach(async () => {
+      await Promise.all(consumers.map((consumer) => consumer.stop()));
+      await log.stop();
+    });
+
+    async function givenTopic(partitions: number, kind: Partial<Topic> = {}): Promise<Topic> {
+      const topic = newTopic(kind);
+      await log.ensureTopics([topic], partitions);
+      return topic;
+    }
+
+    /** A consumer that writes down what it gets and keeps its cursor, as a room's database would. */
+    async function collect(topic: Topic, options: Partial<ConsumerOptions> = {}, on: EventLog = log) {
+      const seen: { partition: number; offset: number; text: string }[] = [];
+      const errors: unknown[] = [];
+      const consumer = await on.consume({
+        topic,
+        group: "g",
+        startAt: async () => 0,
+        onError: (error) => errors.push(error),
+        ...options,
+        async onBatch(batch) {
+          const outcome = await (options.onBatch?.(batch) ?? CONTINUE);
+          if (outcome.kind === "continue") for (const one of textsOf(batch)) seen.push(one);
+          return outcome;
+        },
+      });
+      consumers.push(consumer);
+      const texts = () => seen.map(({ text }) => text);
+      const untilSeen = (count: number) =>
+        waitFor(() => seen.length >= count, { what: `${count} records`, deadlineMs: 20_000 });
+      return { consumer, seen, errors, texts, untilSeen };
+    }
+
+    test("keeps the order of each partition", async () => {
+      const topic = await givenTopic(2);
+      for (let i = 0; i < 20; i += 1) await append(log, topic, i % 2, `${i}`);
+      const { seen, untilSeen } = await collect(topic);
+      await untilSeen(20);
+      for (const partition of [0, 1]) {
+        const own = seen.filter((one) => one.partition === partition);
+        expect(own.map((one) => Number(one.text))).toEqual(Array.from({ length: 10 }, (_, i) => i * 2 + partition));
+        expect(own.map((one) => one.offset)).toEqual(Array.from({ length: 10 }, (_, i) => i));
+      }
+    });
+
+    test("gives keys, bytes and the time of storing back", async () => {
+      const topic = await givenTopic(1);
+      const value = randomBytes(900_000);
+      const before = Date.now();
+      await log.append(topic, 0, [{ key: "tenant-ü", value }, { value: Buffer.alloc(0) }]);
+      const [first, second] = await log.read(topic, 0, 0, 10);
+      expect(first?.key).toBe("tenant-ü");
+      expect(first?.value.equals(value)).toBe(true);
+      expect(Math.abs((first?.timestamp ?? 0) - before)).toBeLessThan(10_000);
+      expect(second).toMatchObject({ offset: 1, key: undefined, value: Buffer.alloc(0) });
+    });
+
+    test("concurrent appends all arrive, each caller's in its order", async () => {
+      const topic = await givenTopic(1);
+      const callers = Array.from({ length: 10 }, async (_, caller) => {
+        for (let i = 0; i < 10; i += 1) await append(log, topic, 0, `${caller}:${i}`);
+      });
+      await Promise.all(callers);
+      const texts = (await log.read(topic, 0, 0, 1_000)).map(({ value }) => value.toString());
+      expect(texts).toHaveLength(100);
+      for (let caller = 0; caller < 10; caller += 1)
+        expect(texts.filter((text) => text.startsWith(`${caller}:`))).toEqual(
+          Array.from({ length: 10 }, (_, i) => `${caller}:${i}`),
+        );
+    });
+
+    test("appends that don't wait for each other keep the order of their calls", async () => {
+      const topic = await givenTopic(1);
+      await Promise.all(Array.from({ length: 50 }, (_, i) => append(log, topic, 0, `${i}`)));
+      const texts = (await log.read(topic, 0, 0, 100)).map(({ value }) => value.toString());
+      expect(texts).toEqual(Array.from({ length: 50 }, (_, i) => `${i}`));
+    });
+
+    test("what was appended is there after the log was closed and opened again", async () => {
+      const topic = await givenTopic(1);
+      await append(log, topic, 0, "kept");
+      await log.stop();
+      log = await subject.open();
+      await log.ensureTopics([topic], 1);
+      expect((await log.read(topic, 0, 0, 10)).map(({ value }) => value.toString())).toEqual(["kept"]);
+    });
+
+    test("delivers a batch again after onBatch threw, and reports the error", async () => {
+      const topic = await givenTopic(1);
+      await append(log, topic, 0, "a");
+      const failure = new Error("no database");
+      let tries = 0;
+      const { texts, errors, untilSeen } = await collect(topic, {
+        async onBatch() {
+          tries += 1;
+          if (tries <= 2) throw failure;
+          return { kind: "continue" };
+        },
+      });
+      await untilSeen(1);
+      await append(log, topic, 0, "b");
+      await untilSeen(2);
+      expect(texts()).toEqual(["a", "b"]);
+      expect(errors).toEqual([failure, failure]);
+    });
+
+    test("a failing partition does not hold up the others", async () => {
+      const topic = await givenTopic(2);
+      await append(log, topic, 0, "bad");
+      await append(log, topic, 1, "good");
+      const { texts, untilSeen, consumer } = await collect(topic, {
+        async onBatch({ partition }) {
+          if (partition === 0) throw new Error("poison");
+          return { kind: "continue" };
+        },
+      });
+      await untilSeen(1);
+      await append(log, topic, 1, "more");
+      await untilSeen(2);
+      expect(texts()).toEqual(["good", "more"]);
+      const stuckSince = consumer.lastProgressAt();
+      await waitFor(() => Date.now() - stuckSince > 2_000, { what: "time to pass" });
+      expect(consumer.lastProgressAt()).toBe(stuckSince);
+    });
+
+    test("goes where `seek` says, forwards and backwards", async () => {
+      const topic = await givenTopic(1);
+      for (const text of ["a", "b", "c", "d"]) await append(log, topic, 0, text);
+      const seeks: BatchOutcome[] = [
+        { kind: "seek", next: 3 },
+        { kind: "seek", next: 1 },
+      ];
+      const firsts: number[] = [];
+      const { texts, untilSeen } = await collect(topic, {
+        async onBatch({ records: [first] }) {
+          firsts.push(first.offset);
+          return seeks.shift() ?? { kind: "continue" };
+        },
+      });
+      await untilSeen(3);
+      expect(firsts.slice(0, 3)).toEqual([0, 3, 1]);
+      expect(texts()).toEqual(["b", "c", "d"]);
+    });
+
+    test("begins at startAt, also after a restart", async () => {
+      const topic = await givenTopic(1);
+      for (const text of ["a", "b", "c"]) await append(log, topic, 0, text);
+      let cursor = 1;
+      const startAt = async () => cursor;
+      const first = await collect(topic, { startAt });
+      await first.untilSeen(2);
+      await first.consumer.stop();
+      expect(first.texts()).toEqual(["b", "c"]);
+      cursor = 2;
+      const second = await collect(topic, { startAt });
+      await second.untilSeen(1);
+      expect(second.texts()).toEqual(["c"]);
+    });
+
+    test("tries again when startAt throws", async () => {
+      const topic = await givenTopic(1);
+      await append(log, topic, 0, "a");
+      let tries = 0;
+      const { texts, errors, untilSeen } = await collect(topic, {
+        async startAt() {
+          tries += 1;
+          if (tries === 1) throw new Error("no database yet");
+          return 0;
+        },
+      });
+      await untilSeen(1);
+      expect(texts()).toEqual(["a"]);
+      expect(errors).toHaveLength(1);
+    });
+
+    test.each([
+      ["beyond the end", 7],
+      ["below the oldest record", 0],
+    ])("a cursor %s stops the partition with an error, and only that partition", async (_, cursor) => {
+      const topic = await givenTopic(2);
+      for (const text of ["a", "b", "c"]) await append(log, topic, 0, text);
+      await log.trim(topic, 0, 1);
+      const { seen, errors, untilSeen } = await collect(topic, {
+        startAt: async (partition) => (partition === 0 ? cursor : 0),
+      });
+      await waitFor(() => errors.length > 0, { what: "the error", deadlineMs: 20_000 });
+      await append(log, topic, 0, "d");
+      await append(log, topic, 1, "other");
+      await untilSeen(1);
+      expect(seen).toEqual([{ partition: 1, offset: 0, text: "other" }]);
+      expect(errors).toMatchObject([{ name: "LogPositionError" }]);
+    });
+
+    test("a cursor beyond an empty, compacted topic is noticed before anything is appended", async () => {
+      const topic = await givenTopic(1, { compacted: true, keyedByTenant: false });
+      const { seen, errors } = await collect(topic, { startAt: async () => 5 });
+      await waitFor(() => errors.length > 0, { what: "the error", deadlineMs: 20_000 });
+      await append(log, topic, 0, "b");
+      expect(seen).toEqual([]);
+      expect(errors).toMatchObject([{ name: "LogPositionError" }]);
+    });
+
+    test("a hole that opens below a running consumer stops it", async () => {
+      const topic = await givenTopic(1);
+      for (const text of ["a", "b", "c"]) await append(log, topic, 0, text);
+      let trimmed: Promise<void> | undefined;
+      const { seen, errors } = await collect(topic, {
+        async onBatch() {
+          trimmed ??= log.trim(topic, 0, 2);
+          await trimmed;
+          return { kind: "seek", next: 1 };
+        },
+      });
+      await waitFor(() => errors.length > 0, { what: "the error", deadlineMs: 20_000 });
+      expect(errors).toMatchObject([{ name: "LogPositionError" }]);
+      expect(seen).toEqual([]);
+    });
+
+    test("records that are forgotten before they were consumed are not skipped silently", async () => {
+      const topic = await givenTopic(1);
+      for (const text of ["a", "b", "c", "d"]) await append(log, topic, 0, text);
+      const { texts, errors } = await collect(topic, {
+        maxBatchBytes: 1,
+        async onBatch() {
+          await log.trim(topic, 0, 3);
+          return CONTINUE;
+        },
+      });
+      await waitFor(() => errors.length > 0, { what: "the error", deadlineMs: 20_000 });
+      expect(errors).toMatchObject([{ name: "LogPositionError" }]);
+      expect(texts()).toEqual(["a"]);
+    });
+
+    test("delivers soon after an append", async () => {
+      const topic = await givenTopic(1);
+      const { untilSeen, consumer } = await collect(topic);
+      await waitFor(() => consumer.assigned().length === 1, { what: "the assignment", deadlineMs: 20_000 });
+      await append(log, topic, 0, "warm");
+      await untilSeen(1);
+      const before = Date.now();
+      await append(log, topic, 0, "now");
+      await untilSeen(2);
+      expect(Date.now() - before).toBeLessThan(900);
+    });
+
+    test("an idle consumer makes progress", async () => {
+      const topic = await givenTopic(2);
+      const { consumer } = await collect(topic);
+      await waitFor(() => consumer.assigned().length === 2, { what: "the assignment", deadlineMs: 20_000 });
+      const before = consumer.lastProgressAt();
+      await waitFor(() => consumer.lastProgressAt() > before, { what: "progress" });
+    });
+
+    test("one call of onBatch at a time per partition, and batches within the byte limit", async () => {
+      const topic = await givenTopic(2);
+      const value = Buffer.alloc(40_000);
+      for (const partition of [0, 1])
+        await log.append(
+          topic,
+          partition,
+          Array.from({ length: 20 }, () => ({ value })),
+        );
+      let most = 0;
+      const active = new Map<number, number>();
+      const sizes: number[] = [];
+      const { untilSeen } = await collect(topic, {
+        maxBatchBytes: 200_000,
+        async onBatch({ partition, records }) {
+          active.set(partition, (active.get(partition) ?? 0) + 1);
+          most = Math.max(most, active.get(partition) ?? 0);
+          sizes.push(records.reduce((sum, record) => sum + record.value.length, 0));
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          active.set(partition, (active.get(partition) ?? 0) - 1);
+          return CONTINUE;
+        },
+      });
+      await untilSeen(40);
+      expect(most).toBe(1);
+      // The broker counts whole batches of a producer, so a batch may exceed the limit by one of those.
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(subject.sharesPartitions ? 1_048_576 : 200_000);
+    });
+
+    test("stop waits for the running batch and delivers nothing after it", async () => {
+      const topic = await givenTopic(1);
+      await append(log, topic, 0, "a");
+      const gate = createGate();
+      let started = 0;
+      let finished = false;
+      const { consumer } = await collect(topic, {
+        async onBatch() {
+          started += 1;
+          await gate.promise;
+          finished = true;
+          return CONTINUE;
+        },
+      });
+      await waitFor(() => started === 1, { what: "the batch", deadlineMs: 20_000 });
+      const stopped = consumer.stop().then(() => finished);
+      await append(log, topic, 0, "b");
+      gate.resolve();
+      expect(await stopped).toBe(true);
+      expect(started).toBe(1);
+      expect(consumer.assigned()).toEqual([]);
+    });
+
+    test.runIf(subject.sharesPartitions)(
+      "two consumers share a group; one takes over when the other stops",
+      async () => {
+        const topic = await givenTopic(4);
+        const cursors = [0, 0, 0, 0];
+        const startAt = async (partition: number) => cursors[partition] ?? 0;
+        const onBatch = async ({ partition, records }: LogBatch): Promise<BatchOutcome> => {
+          const next = cursors[partition] ?? 0;
+          if (records[0].offset !== next) return { kind: "seek", next };
+          cursors[partition] = (records.at(-1)?.offset ?? 0) + 1;
+          return CONTINUE;
+        };
+        const other = await subject.open();
+        const one = await collect(topic, { startAt, onBatch });
+        const two = await collect(topic, { startAt, onBatch }, other);
+        const both = () => [...one.consumer.assigned(), ...two.consumer.assigned()].sort();
+        await waitFor(() => one.consumer.assigned().length === 2 && both().join() === "0,1,2,3", {
+          what: "two partitions each",
+          deadlineMs: 25_000,
+        });
+        for (const partition of [0, 1, 2, 3]) await append(log, topic, partition, `before ${partition}`);
+        await waitFor(() => one.seen.length + two.seen.length === 4, { what: "4 records", deadlineMs: 20_000 });
+        await one.consumer.stop();
+        for (const partition of [0, 1, 2, 3]) await append(log, topic, partition, `after ${partition}`);
+        await waitFor(() => one.seen.length + two.seen.length === 8, { what: "8 records", deadlineMs: 25_000 });
+        expect([...one.texts(), ...two.texts()].sort()).toEqual(
+          [0, 1, 2, 3].flatMap((partition) => [`after ${partition}`, `before ${partition}`]).sort(),
+        );
+        await two.consumer.stop();
+        await other.stop();
+      },
+    );
+
+    test("trim moves the lower bound and keeps the rest", async () => {
+      const topic = await givenTopic(1);
+      expect(await log.bounds(topic, 0)).toEqual({ first: 0, next: 0 });
+      for (const text of ["a", "b", "c"]) await append(log, topic, 0, text);
+      await log.trim(topic, 0, 2);
+      expect(await log.bounds(topic, 0)).toEqual({ first: 2, next: 3 });
+      await log.trim(topic, 0, 1);
+      expect(await log.bounds(topic, 0)).toEqual({ first: 2, next: 3 });
+      expect((await log.read(topic, 0, 0, 10)).map(({ offset }) => offset)).toEqual([2]);
+      await log.trim(topic, 0, 99);
+      expect(await log.bounds(topic, 0)).toEqual({ first: 3, next: 3 });
+      await append(log, topic, 0, "d");
+      expect((await log.read(topic, 0, 3, 10)).map(({ offset }) => offset)).toEqual([3]);
+    });
+
+    test("read is bounded and ends at the end", async () => {
+      const topic = await givenTopic(1);
+      await log.append(
+        topic,
+        0,
+        Array.from({ length: 50 }, (_, i) => ({ value: Buffer.from(`${i}`) })),
+      );
+      expect((await log.read(topic, 0, 10, 5)).map(({ offset }) => offset)).toEqual([10, 11, 12, 13, 14]);
+      expect(await log.read(topic, 0, 48, 10)).toHaveLength(2);
+      expect(await log.read(topic, 0, 50, 10)).toEqual([]);
+    });
+
+    test("a compacted topic keeps the last record of each key", async () => {
+      const topic = await givenTopic(4, { compacted: true, keyedByTenant: false });
+      expect(await log.partitionCount(topic)).toBe(1);
+      for (let i = 0; i < 10; i += 1) await log.append(topic, 0, [{ key: `k${i % 2}`, value: Buffer.from(`${i}`) }]);
+      const { seen } = await collect(topic);
+      await waitFor(() => seen.at(-1)?.offset === 9, { what: "the last record", deadlineMs: 20_000 });
+      expect(seen.slice(-2).map(({ text }) => text)).toEqual(["8", "9"]);
+    });
+
+    test("another partition count than the topic has is refused", async () => {
+      const topic = await givenTopic(2);
+      await expect(log.ensureTopics([topic], 3)).rejects.toThrow(/has 2 partitions, 3 are configured/);
+      expect(await log.partitionCount(topic)).toBe(2);
+    });
+
+    test("several processes may create the same topics at once", async () => {
+      const topics = [newTopic(), newTopic({ keyedByTenant: false, compacted: true })];
+      const others = await Promise.all([subject.open(), subject.open()]);
+      await Promise.all([log, ...others].map((one) => one.ensureTopics(topics, 3)));
+      await Promise.all(others.map((one) => one.stop()));
+      expect(await Promise.all(topics.map((topic) => log.partitionCount(topic)))).toEqual([3, 1]);
+    });
+
+    test("an append to a partition that is not there is an error, not silence", async () => {
+      const topic = await givenTopic(1);
+      await expect(append(log, topic, 5, "lost")).rejects.toThrow(/no partition/);
+    });
+
+    test("append gives LOG_UNAVAILABLE within about 9 s when the log is down", async () => {
+      const down = await subject.openUnreachable();
+      const before = Date.now();
+      await expect(append(down, newTopic(), 0, "x")).rejects.toMatchObject({ code: "LOG_UNAVAILABLE" });
+      expect(Date.now() - before).toBeLessThan(9_500);
+      await down.stop();
+    });
+  });
+}
+
+function createGate(): { readonly promise: Promise<void>; resolve(): void } {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+const CONTINUE: BatchOutcome = { kind: "continue" };
+
+async function append(log: EventLog, topic: Topic, partition: number, text: string): Promise<void> {
+  await log.append(topic, partition, [{ key: "k", value: Buffer.from(text) }]);
+}
+
+function textsOf({ partition, records }: LogBatch) {
+  return records.map(({ offset, value }) => ({ partition, offset, text: value.toString() }));
+}

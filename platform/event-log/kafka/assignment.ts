@@ -1,0 +1,189 @@
+import type { Consumer, KafkaMessage } from "kafkajs";
+import type { ConsumerOptions, LogBatch, LogRecord, PartitionBounds } from "../event-log.js";
+import { checkPosition, LogPositionError } from "../position.js";
+import type { KafkaConnection } from "./client.js";
+import { toRecord } from "./fetch.js";
+
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 5_000;
+
+export interface SessionContext {
+  readonly connection: KafkaConnection;
+  readonly boundsOf: (topic: string) => Promise<ReadonlyMap<number, PartitionBounds>>;
+  readonly options: ConsumerOptions;
+  /** Running `onBatch` calls by partition, over all sessions of a consumer: a new session waits for an old one's call. */
+  readonly running: Map<number, Promise<void>>;
+}
+
+/** One partition, from its assignment until the next rebalance; `held` is paused at the broker. */
+interface Owned {
+  readonly partition: number;
+  state: "held" | "flowing" | "stopped";
+  /** Offset of the next record to hand over; known once `flowing`. */
+  position: number;
+  /** The last batch did not begin at `position`. */
+  surprised: boolean;
+  failures: number;
+  /** The last `onBatch` threw: the partition makes no progress, whatever the fetches bring. */
+  failing: boolean;
+  progressAt: number;
+}
+
+export interface Assignment {
+  /** Drops what was owned and starts on `partitions`. Called inside kafkajs' join, before it fetches again. */
+  replace(partitions: readonly number[]): void;
+  /** Hands a batch over; true when it is done and the next one may follow. */
+  handle(partition: number, messages: readonly [KafkaMessage, ...KafkaMessage[]]): Promise<boolean>;
+  noteFetch(): void;
+  partitions(): readonly number[];
+  lastProgressAt(): number | undefined;
+  end(): void;
+}
+
+/**
+ * The partitions that a consumer owns and where it is on each. A partition is held until its position is known and lies
+ * within the log; a failing one is held during its backoff, so that the others go on.
+ */
+export function createAssignment({ options, boundsOf, running }: SessionContext, consumer: Consumer): Assignment {
+  const topic = options.topic.name;
+  let owned = new Map<number, Owned>();
+  let joined = false;
+  let fetchedAt: number | undefined;
+
+  const isMine = (one: Owned) => owned.get(one.partition) === one;
+
+  function hold(one: Owned): void {
+    one.state = "held";
+    consumer.pause([{ topic, partitions: [one.partition] }]);
+  }
+
+  function flowFrom(one: Owned, position: number): void {
+    one.position = position;
+    one.state = "flowing";
+    consumer.seek({ topic, partition: one.partition, offset: String(position) });
+    consumer.resume([{ topic, partitions: [one.partition] }]);
+  }
+
+  /** Finds where to go on, and goes on; while that fails, tries again later. */
+  async function place(one: Owned, positionOf: () => Promise<number>, bounds = boundsOf(topic)): Promise<void> {
+    try {
+      await running.get(one.partition);
+      const [position, found] = await Promise.all([positionOf(), bounds]);
+      if (!isMine(one)) return;
+      checkPosition(topic, one.partition, position, found.get(one.partition) ?? { first: 0, next: 0 });
+      if (!one.failing) one.failures = 0;
+      flowFrom(one, position);
+    } catch (error) {
+      if (isMine(one)) fail(one, error, positionOf);
+    }
+  }
+
+  function fail(one: Owned, error: unknown, positionOf: () => Promise<number>): void {
+    options.onError(error);
+    hold(one);
+    if (error instanceof LogPositionError) {
+      one.state = "stopped";
+      return;
+    }
+    one.failures += 1;
+    const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(one.failures - 1, 10), LONGEST_BACKOFF_MS);
+    setTimeout(() => isMine(one) && place(one, positionOf), backoffMs * (0.5 + Math.random()));
+  }
+
+  function replace(partitions: readonly number[]): void {
+    const before = owned;
+    joined = true;
+    fetchedAt = Date.now();
+    owned = new Map(
+      partitions.map((partition) => [
+        partition,
+        {
+          partition,
+          state: "held",
+          position: 0,
+          surprised: false,
+          failures: 0,
+          failing: false,
+          progressAt: before.get(partition)?.progressAt ?? Date.now(),
+        },
+      ]),
+    );
+    consumer.pause([{ topic, partitions: [...partitions] }]);
+    const bounds = partitions.length === 0 ? Promise.resolve(new Map<number, PartitionBounds>()) : boundsOf(topic);
+    for (const one of owned.values()) void place(one, () => options.startAt(one.partition), bounds);
+  }
+
+  /** Whether the batch begins where it must. Once, a stale fetch may be to blame: asking again settles it. */
+  function isExpected(one: Owned, firstOffset: number): boolean {
+    const isHole = firstOffset > one.position;
+    if (firstOffset === one.position || (isHole && options.topic.compacted)) {
+      one.surprised = false;
+      return true;
+    }
+    if (one.surprised) {
+      fail(one, new LogPositionError(topic, one.partition, one.position, `the log gives ${firstOffset}`), unreachable);
+    } else {
+      one.surprised = true;
+      flowFrom(one, one.position);
+    }
+    return false;
+  }
+
+  async function handle(
+    partition: number,
+    [head, ...tail]: readonly [KafkaMessage, ...KafkaMessage[]],
+  ): Promise<boolean> {
+    const one = owned.get(partition);
+    if (one?.state !== "flowing" || !isExpected(one, Number(head.offset))) return false;
+    const records: readonly [LogRecord, ...LogRecord[]] = [toRecord(head), ...tail.map(toRecord)];
+    const next = (records.at(-1)?.offset ?? 0) + 1;
+    const call = deliver(one, { topic, partition, records }, next);
+    const settled = call.then(() => {
+      if (running.get(partition) === settled) running.delete(partition);
+    });
+    running.set(partition, settled);
+    return call;
+  }
+
+  /** Never rejects. What comes back for a partition that was lost meanwhile changes nothing here. */
+  async function deliver(one: Owned, batch: LogBatch, next: number): Promise<boolean> {
+    try {
+      const outcome = await options.onBatch(batch);
+      if (!isMine(one)) return false;
+      one.failures = 0;
+      one.failing = false;
+      one.progressAt = Date.now();
+      if (outcome.kind === "continue") {
+        one.position = next;
+        return true;
+      }
+      hold(one);
+      setImmediate(() => place(one, async () => outcome.next));
+    } catch (error) {
+      one.failing = true;
+      if (isMine(one)) fail(one, error, async () => one.position);
+      else options.onError(error);
+    }
+    return false;
+  }
+
+  return {
+    replace,
+    handle,
+    noteFetch() {
+      fetchedAt = Date.now();
+      for (const one of owned.values())
+        if (one.state === "flowing" && !one.failing && !running.has(one.partition)) one.progressAt = fetchedAt;
+    },
+    partitions: () => [...owned.keys()].sort((a, b) => a - b),
+    lastProgressAt: () =>
+      !joined || owned.size === 0 ? fetchedAt : Math.min(...[...owned.values()].map((one) => one.progressAt)),
+    end() {
+      owned = new Map();
+    },
+  };
+}
+
+async function unreachable(): Promise<number> {
+  throw new Error("a stopped partition is not placed again");
+}

@@ -1,0 +1,28 @@
+import { randomBytes } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { freePort, hasKafka, kafkaBrokers } from "../../../tests/servers/servers.js";
+import { describeEventLog, newTopic } from "../event-log.conformance.js";
+import { connectKafkaLog } from "./log.js";
+
+describe.skipIf(!hasKafka)("on Kafka", () => {
+  const clientId = `conformance-${randomBytes(4).toString("hex")}`;
+  describeEventLog("Kafka", {
+    open: () => connectKafkaLog({ brokers: kafkaBrokers(), clientId, replicationFactor: 1 }),
+    openUnreachable: async () =>
+      connectKafkaLog({ brokers: [`127.0.0.1:${await freePort()}`], clientId, replicationFactor: 1 }),
+    sharesPartitions: true,
+  });
+
+  test("processes that start at once all get their topics, whoever creates them", async () => {
+    const topics = Array.from({ length: 5 }, newTopic);
+    const logs = await Promise.all(
+      Array.from({ length: 6 }, () => connectKafkaLog({ brokers: kafkaBrokers(), clientId, replicationFactor: 1 })),
+    );
+    try {
+      await Promise.all(logs.map((log) => log.ensureTopics(topics, 64)));
+      for (const topic of topics) expect(await logs[0]?.partitionCount(topic)).toBe(64);
+    } finally {
+      await Promise.all(logs.map((log) => log.stop()));
+    }
+  }, 60_000);
+});

@@ -1,0 +1,167 @@
+import { type Admin, Partitioners, type Producer } from "kafkajs";
+import { MetrlyError } from "#kernel/errors.js";
+import type { Topic } from "#schema/topics.js";
+import { appendWithinDeadline } from "../deadline.js";
+import type { EventLog, LogConsumer, NewRecord, PartitionBounds } from "../event-log.js";
+import { groupAppends, sizeOf } from "../group-append.js";
+import { UnknownPartitionError } from "../position.js";
+import { createKafka, type KafkaConnection, protocolErrorOf } from "./client.js";
+import { consumeFromKafka } from "./consumer.js";
+import { createFetcher } from "./fetch.js";
+import { assertPartitions, countPartitions, createTopic } from "./topics.js";
+
+/** kafkajs makes one Kafka batch of one send, and the broker's limit is on the batch. */
+const LIMITS = { maxRecords: 10_000, maxBytes: 1 << 20 };
+const PERMANENT = new Set([
+  "MESSAGE_TOO_LARGE",
+  "RECORD_LIST_TOO_LARGE",
+  "INVALID_TOPIC_EXCEPTION",
+  "TOPIC_AUTHORIZATION_FAILED",
+  "CLUSTER_AUTHORIZATION_FAILED",
+]);
+
+export interface KafkaLogOptions extends KafkaConnection {
+  /** Copies of each partition for topics that are created here; from 3 on, an append needs two of them. */
+  readonly replicationFactor: number;
+}
+
+/**
+ * The event log on Kafka. Producing is `acks: all` without idempotence: kafkajs' idempotent producer loses acknowledged
+ * records when responses get lost, while a plain one may only repeat them, and every reader of ours deduplicates.
+ * An append that timed out may be repeated behind newer records; whoever keeps state by key compares versions.
+ */
+export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLog> {
+  const kafka = createKafka(options);
+  const producer = kafka.producer({
+    idempotent: false,
+    allowAutoTopicCreation: false,
+    createPartitioner: Partitioners.DefaultPartitioner,
+  });
+  const admin = createKafka(options, { requestTimeout: 10_000, retry: { retries: 5 } }).admin();
+  const fetcher = createFetcher(options);
+  const connectProducer = once(() => producer.connect());
+  const connectAdmin = once(() => admin.connect());
+  const appenders = new Map<string, ReturnType<typeof groupAppends>>();
+  const consumers = new Set<LogConsumer>();
+  const stopped = new AbortController();
+
+  async function boundsOf(topic: string): Promise<Map<number, PartitionBounds>> {
+    await connectAdmin();
+    const offsets = await admin.fetchTopicOffsets(topic);
+    return new Map(offsets.map(({ partition, low, high }) => [partition, { first: Number(low), next: Number(high) }]));
+  }
+
+  function appenderOf(topic: Topic, partition: number): ReturnType<typeof groupAppends> {
+    const key = `${topic.name}/${partition}`;
+    const limits = { ...LIMITS, writesAtOnce: topic.concurrentAppends ?? 1 };
+    const appender = appenders.get(key) ?? groupAppends((records) => send(topic, partition, records), limits);
+    appenders.set(key, appender);
+    return appender;
+  }
+
+  async function send(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
+    await connectProducer();
+    await sendRecords(producer, topic, partition, records);
+  }
+
+  async function bounds(topic: Topic, partition: number): Promise<PartitionBounds> {
+    const found = (await boundsOf(topic.name)).get(partition);
+    if (found === undefined) throw new UnknownPartitionError(topic.name, partition);
+    return found;
+  }
+
+  return {
+    bounds,
+    async ensureTopics(topics, partitionCount) {
+      await connectAdmin();
+      const existing = new Set(await admin.listTopics());
+      for (const topic of topics) {
+        if (!existing.has(topic.name)) await createTopic(admin, topic, partitionCount, options.replicationFactor);
+        await assertPartitions(admin, topic, partitionCount);
+      }
+    },
+    async partitionCount(topic) {
+      await connectAdmin();
+      return countPartitions(admin, topic.name);
+    },
+    async append(topic, partition, records) {
+      for (const chunk of chunksOf(records)) {
+        const append = appenderOf(topic, partition);
+        await appendWithinDeadline((abandoned) => append(chunk, abandoned), isTransient, stopped.signal);
+      }
+    },
+    async consume(consumerOptions) {
+      const consumer = consumeFromKafka(options, boundsOf, consumerOptions);
+      consumers.add(consumer);
+      return consumer;
+    },
+    async read(topic, partition, from, maxRecords) {
+      const { first, next } = await bounds(topic, partition);
+      return fetcher.fetch(topic.name, partition, Math.max(from, first), next, maxRecords);
+    },
+    async trim(topic, partition, before) {
+      const { first, next } = await bounds(topic, partition);
+      if (before > first) await deleteRecords(admin, topic, partition, Math.min(before, next));
+    },
+    async stop() {
+      stopped.abort();
+      await Promise.all([...consumers].map((consumer) => consumer.stop()));
+      await Promise.all([producer.disconnect(), admin.disconnect(), fetcher.stop()]);
+    },
+  };
+}
+
+async function sendRecords(
+  producer: Producer,
+  topic: Topic,
+  partition: number,
+  records: readonly NewRecord[],
+): Promise<void> {
+  const metadata = await producer.send({
+    topic: topic.name,
+    acks: -1,
+    timeout: 2_000,
+    messages: records.map(({ key, value }) => ({ key: key ?? null, value, partition })),
+  });
+  // kafkajs drops records for a partition that its metadata doesn't have, and resolves.
+  const stored = metadata.some((one) => one.partition === partition && one.errorCode === 0);
+  if (!stored) throw new UnknownPartitionError(topic.name, partition);
+}
+
+function isTransient(error: unknown): boolean {
+  if (error instanceof MetrlyError || error instanceof UnknownPartitionError) return false;
+  if (error instanceof TypeError || error instanceof RangeError) return false;
+  return !PERMANENT.has(protocolErrorOf(error) ?? "");
+}
+
+function* chunksOf(records: readonly NewRecord[]): Generator<readonly NewRecord[]> {
+  let chunk: NewRecord[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    const size = sizeOf([record]);
+    if (chunk.length > 0 && bytes + size > LIMITS.maxBytes) {
+      yield chunk;
+      chunk = [];
+      bytes = 0;
+    }
+    chunk.push(record);
+    bytes += size;
+  }
+  if (chunk.length > 0) yield chunk;
+}
+
+async function deleteRecords(admin: Admin, topic: Topic, partition: number, before: number): Promise<void> {
+  await admin.deleteTopicRecords({ topic: topic.name, partitions: [{ partition, offset: String(before) }] });
+}
+
+/** Runs `work` for the first caller; a failure lets the next caller try again. */
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => {
+    running ??= work().catch((error: unknown) => {
+      running = undefined;
+      throw error;
+    });
+    return running;
+  };
+}

@@ -1,0 +1,129 @@
+import type { Consumer, EachBatchPayload } from "kafkajs";
+import { createAssignment, type SessionContext } from "./assignment.js";
+import { createKafka } from "./client.js";
+
+/** After `kill -9` another member takes over this much later; the shortest that a broker allows by default. */
+const SESSION_TIMEOUT_MS = 6_000;
+const HEARTBEAT_MS = 1_500;
+const REBALANCE_TIMEOUT_MS = 30_000;
+const LONG_POLL_MS = 250;
+const MAX_BATCH_BYTES = 1 << 20;
+const PARTITIONS_AT_ONCE = 8;
+/** kafkajs has been seen to stand still without an error; nothing at all for this long is taken for that. */
+const SILENCE_MS = 60_000;
+const CLOSE_WITHIN_MS = 8_000;
+
+/** The life of one kafkajs consumer, from connecting to its end. */
+export interface Session {
+  /** Resolves when it is over: with the reason, or with nothing after `close`. Never rejects. */
+  readonly ended: Promise<Error | undefined>;
+  assigned(): readonly number[];
+  /** Undefined until it has joined the group. */
+  lastProgressAt(): number | undefined;
+  close(): Promise<void>;
+}
+
+export function openSession(context: SessionContext): Session {
+  const { options, connection } = context;
+  const topic = options.topic.name;
+  // A client of its own: kafkajs shares offsets between consumers of one client, and members of one group would mix them.
+  const kafka = createKafka(connection, { requestTimeout: 10_000, retry: { retries: 5, restartOnFailure } });
+  const consumer = kafka.consumer({
+    // Members of a kafkajs group must all subscribe to the same topics.
+    groupId: `${options.group}.${topic}`,
+    sessionTimeout: SESSION_TIMEOUT_MS,
+    heartbeatInterval: HEARTBEAT_MS,
+    rebalanceTimeout: REBALANCE_TIMEOUT_MS,
+    maxWaitTimeInMs: LONG_POLL_MS,
+    maxBytesPerPartition: options.maxBatchBytes ?? MAX_BATCH_BYTES,
+    allowAutoTopicCreation: false,
+  });
+  const assignment = createAssignment(context, consumer);
+  let aliveAt = Date.now();
+  let end: (reason?: Error) => void = () => {};
+  const ended = new Promise<Error | undefined>((resolve) => {
+    end = resolve;
+  });
+  watch(consumer, () => {
+    aliveAt = Date.now();
+  });
+  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => assignment.replace(payload.memberAssignment[topic] ?? []));
+  consumer.on(consumer.events.FETCH, assignment.noteFetch);
+  consumer.on(consumer.events.STOP, assignment.end);
+  consumer.on(consumer.events.CRASH, ({ payload }) => end(payload.error));
+  const watchdog = setInterval(() => {
+    if (Date.now() - aliveAt > SILENCE_MS) end(new Error(`the consumer of ${topic} stands still`));
+  }, HEARTBEAT_MS);
+  const started = run(consumer, topic, (payload) => eachBatch(payload)).catch((error: unknown) => {
+    end(error instanceof Error ? error : new Error(String(error)));
+  });
+
+  async function eachBatch({ batch, resolveOffset, heartbeat, isStale }: EachBatchPayload): Promise<void> {
+    const [first, ...rest] = batch.messages;
+    if (first === undefined || isStale()) return;
+    const beat = setInterval(() => heartbeat().catch(leaveToRunner), HEARTBEAT_MS);
+    try {
+      const done = await assignment.handle(batch.partition, [first, ...rest]);
+      if (done) resolveOffset((rest.at(-1) ?? first).offset);
+    } finally {
+      clearInterval(beat);
+    }
+  }
+
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    clearInterval(watchdog);
+    assignment.end();
+    end();
+    const disconnected = started.then(() => consumer.disconnect()).catch(options.onError);
+    // A join under way can take longer than anyone wants to wait for a stop; the broker then drops the member by itself.
+    await Promise.race([disconnected, timeout(CLOSE_WITHIN_MS)]);
+  }
+
+  return {
+    ended,
+    assigned: assignment.partitions,
+    lastProgressAt: assignment.lastProgressAt,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+/** No: crashes end the session. */
+async function restartOnFailure(): Promise<boolean> {
+  return false;
+}
+
+async function run(
+  consumer: Consumer,
+  topic: string,
+  eachBatch: (payload: EachBatchPayload) => Promise<void>,
+): Promise<void> {
+  await consumer.connect();
+  // Positions are always given. Should kafkajs meet one out of range it goes to the oldest record, never to the newest;
+  // the assignment then sees that this is not what was asked for.
+  await consumer.subscribe({ topics: [topic], fromBeginning: true });
+  await consumer.run({
+    autoCommit: false,
+    eachBatchAutoResolve: false,
+    partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
+    eachBatch,
+  });
+}
+
+function watch(consumer: Consumer, onSign: () => void): void {
+  consumer.on(consumer.events.GROUP_JOIN, onSign);
+  consumer.on(consumer.events.FETCH, onSign);
+  consumer.on(consumer.events.HEARTBEAT, onSign);
+}
+
+/** A rebalance or a lost coordinator: the runner's own heartbeat after the batch meets it again and acts on it. */
+function leaveToRunner(): void {
+  // Nothing to do here.
+}
+
+function timeout(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}

@@ -1,0 +1,213 @@
+import { connect as connectSocket, createServer, type Socket } from "node:net";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Database, openDatabase } from "#platform/database/database.js";
+import {
+  createTestDatabase,
+  freePort,
+  hasPostgres,
+  type TestDatabase,
+  waitFor,
+} from "../../../tests/servers/servers.js";
+import { describeEventLog, newTopic } from "../event-log.conformance.js";
+import type { EventLog } from "../event-log.js";
+import { connectPostgresLog } from "./log.js";
+import { expire } from "./retention.js";
+
+const migrationsDir = path.join(path.dirname(fileURLToPath(import.meta.url)), "../prisma/log/migrations");
+
+describe.skipIf(!hasPostgres)("on PostgreSQL", () => {
+  let testDatabase: TestDatabase;
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase("event_log");
+  });
+  afterAll(() => testDatabase.drop());
+
+  async function open(url = testDatabase.url, onError = throwLater): Promise<EventLog> {
+    return logOn(await openDatabase({ url, migrationsDir, onError }), onError);
+  }
+
+  describeEventLog("PostgreSQL", {
+    open,
+    sharesPartitions: false,
+    async openUnreachable() {
+      const url = `postgres://nobody@127.0.0.1:${await freePort()}/nothing`;
+      const pool = new pg.Pool({ connectionString: url });
+      const unused = async () => {
+        throw new Error("not used");
+      };
+      return logOn({ url, pool, transaction: unused, stop: () => pool.end() }, () => {});
+    },
+  });
+
+  test("a compacted topic holds one record per key", async () => {
+    const log = await open();
+    const topic = newTopic({ compacted: true, keyedByTenant: false });
+    await log.ensureTopics([topic], 1);
+    for (let i = 0; i < 10; i += 1) await log.append(topic, 0, [{ key: `k${i % 2}`, value: Buffer.from(`${i}`) }]);
+    await log.append(topic, 0, [{ value: Buffer.from("no key, no compaction") }]);
+    expect((await log.read(topic, 0, 0, 100)).map(({ offset }) => offset)).toEqual([8, 9, 10]);
+    await log.stop();
+  });
+
+  test("retention forgets what is too old, and only that", async () => {
+    const database = await openDatabase({ url: testDatabase.url, migrationsDir, onError: throwLater });
+    const log = await logOn(database, throwLater);
+    const [brief, unlimited] = [newTopic({ retentionMs: 60_000 }), newTopic()];
+    await log.ensureTopics([brief, unlimited], 1);
+    for (const topic of [brief, unlimited])
+      for (const text of ["a", "b", "c"]) await log.append(topic, 0, [{ value: Buffer.from(text) }]);
+    await database.pool.query("UPDATE log_record SET at = at - interval '2 minutes' WHERE log_offset < 2");
+    await Promise.all([brief, unlimited].map((topic) => expire(database.pool, topic)));
+    expect(await log.bounds(brief, 0)).toEqual({ first: 2, next: 3 });
+    expect(await log.bounds(unlimited, 0)).toEqual({ first: 0, next: 3 });
+    await database.pool.query("UPDATE log_record SET at = at - interval '2 minutes'");
+    await expire(database.pool, brief);
+    expect(await log.bounds(brief, 0)).toEqual({ first: 3, next: 3 });
+    await log.stop();
+  });
+
+  test("a consumer in another process hears of an append soon", async () => {
+    const [writer, reader] = await Promise.all([open(), open()]);
+    const topic = newTopic();
+    await writer.ensureTopics([topic], 1);
+    const arrivals: number[] = [];
+    const consumer = await reader.consume({
+      topic,
+      group: "g",
+      startAt: async () => 0,
+      onError: throwLater,
+      async onBatch() {
+        arrivals.push(Date.now());
+        return { kind: "continue" };
+      },
+    });
+    const delays: number[] = [];
+    for (let i = 1; i <= 5; i += 1) {
+      const before = Date.now();
+      await writer.append(topic, 0, [{ value: Buffer.from("x") }]);
+      await waitFor(() => arrivals.length === i, { what: `record ${i}` });
+      delays.push(Date.now() - before);
+    }
+    expect(Math.min(...delays)).toBeLessThan(200);
+    await consumer.stop();
+    await Promise.all([writer.stop(), reader.stop()]);
+  });
+
+  test("appends of two processes never leave a hole or hide a record", async () => {
+    const logs = await Promise.all([open(), open()]);
+    const topic = newTopic();
+    await logs[0].ensureTopics([topic], 1);
+    const seen: number[] = [];
+    const consumer = await logs[0].consume({
+      topic,
+      group: "g",
+      startAt: async () => 0,
+      onError: throwLater,
+      async onBatch({ records }) {
+        for (const { offset } of records) seen.push(offset);
+        return { kind: "continue" };
+      },
+    });
+    const writers = logs.flatMap((log) =>
+      Array.from({ length: 4 }, async () => {
+        for (let i = 0; i < 50; i += 1) await log.append(topic, 0, [{ key: "k", value: Buffer.from("x") }]);
+      }),
+    );
+    await Promise.all(writers);
+    await waitFor(() => seen.length >= 400, { what: "400 records" });
+    expect(seen).toEqual(Array.from({ length: 400 }, (_, i) => i));
+    await consumer.stop();
+    await Promise.all(logs.map((log) => log.stop()));
+  });
+
+  test("appends and consumers go on after the server was gone for a while", async () => {
+    const proxy = await startProxy(new URL(testDatabase.url));
+    const throughProxy = new URL(testDatabase.url);
+    throughProxy.host = `127.0.0.1:${proxy.port}`;
+    const errors: unknown[] = [];
+    const log = await open(throughProxy.toString(), (error) => errors.push(error));
+    const topic = newTopic();
+    await log.ensureTopics([topic], 1);
+    const seen: string[] = [];
+    const consumer = await log.consume({
+      topic,
+      group: "g",
+      startAt: async () => 0,
+      onError: (error) => errors.push(error),
+      async onBatch({ records }) {
+        for (const { value } of records) seen.push(value.toString());
+        return { kind: "continue" };
+      },
+    });
+    await log.append(topic, 0, [{ value: Buffer.from("before") }]);
+    await waitFor(() => seen.length === 1, { what: "the first record" });
+    proxy.cut();
+    const appended = log.append(topic, 0, [{ value: Buffer.from("during") }]);
+    await waitFor(() => errors.length > 0, { what: "an error" });
+    proxy.restore();
+    await appended;
+    await waitFor(() => seen.includes("during"), { what: "the second record" });
+    await consumer.stop();
+    await log.stop();
+    proxy.stop();
+  });
+});
+
+async function logOn(database: Database, onError: (error: unknown) => void): Promise<EventLog> {
+  const log = await connectPostgresLog({ database, onError });
+  return {
+    ...log,
+    async stop() {
+      await log.stop();
+      await database.stop();
+    },
+  };
+}
+
+function throwLater(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
+}
+
+/** A TCP proxy to the server that can be cut. */
+async function startProxy(target: URL) {
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  const server = createServer((downstream) => {
+    if (isCut) return downstream.destroy();
+    const upstream = connectSocket(Number(target.port), target.hostname);
+    for (const [from, to] of [
+      [downstream, upstream],
+      [upstream, downstream],
+    ] as const) {
+      sockets.add(from);
+      from.on("error", () => to.destroy());
+      from.on("close", () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+      from.pipe(to);
+    }
+    return undefined;
+  });
+  const port = await freePort();
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return {
+    port,
+    cut() {
+      isCut = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    restore() {
+      isCut = false;
+    },
+    stop() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}

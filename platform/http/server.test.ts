@@ -1,0 +1,73 @@
+import { Agent, get } from "node:http";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { waitFor } from "../../tests/servers/servers.js";
+import { createHttpServer } from "./server.js";
+
+describe("every server", () => {
+  let app: ReturnType<typeof createHttpServer>;
+  beforeEach(() => {
+    app = createHttpServer(pino({ level: "silent" }));
+    app.post("/things", async () => ({ made: true }));
+    app.get("/things", async () => []);
+    app.get("/broken", async () => {
+      throw new Error("a secret of ours");
+    });
+  });
+  afterEach(() => app.close());
+
+  const answered = async (method: "DELETE" | "GET" | "OPTIONS" | "POST", url: string, type?: string) => {
+    const response = await app.inject({
+      method,
+      url,
+      ...(type !== undefined && { headers: { "content-type": type }, payload: "{}" }),
+    });
+    const { code } = response.json<{ code?: string }>();
+    return [response.statusCode, String(response.headers["content-type"]).split(";")[0], code];
+  };
+  const PROBLEM = "application/problem+json";
+
+  test("tells a path that is not there from a method that the path does not have", async () => {
+    expect(await answered("GET", "/nothing")).toEqual([404, PROBLEM, "NOT_FOUND"]);
+    expect(await answered("DELETE", "/things?x=1")).toEqual([405, PROBLEM, "METHOD_NOT_ALLOWED"]);
+    expect(await answered("OPTIONS", "/things")).toEqual([405, PROBLEM, "METHOD_NOT_ALLOWED"]);
+    expect((await app.inject({ method: "DELETE", url: "/things" })).headers.allow).toBe("GET, HEAD, POST");
+  });
+
+  test("takes JSON and no text that looks like it", async () => {
+    expect(await answered("POST", "/things", "application/json")).toEqual([200, "application/json", undefined]);
+    expect(await answered("POST", "/things", "text/plain")).toEqual([415, PROBLEM, "UNSUPPORTED_MEDIA_TYPE"]);
+  });
+
+  test("closes soon although a client keeps its connection alive after the last answer", async () => {
+    let answer: (() => void) | undefined;
+    app.get("/slow", async () => {
+      await new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      return "done";
+    });
+    const url = await app.listen({ host: "127.0.0.1", port: 0 });
+    const agent = new Agent({ keepAlive: true });
+    const status = new Promise((resolve, reject) => {
+      get(`${url}/slow`, { agent }, (response) => response.resume().on("end", () => resolve(response.statusCode))).on(
+        "error",
+        reject,
+      );
+    });
+    await waitFor(() => answer !== undefined, { what: "the request to arrive" });
+    const closing = app.close();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    answer?.();
+    expect(await status).toBe(200);
+    await closing;
+    agent.destroy();
+  });
+
+  test("masks its bugs", async () => {
+    const response = await app.inject({ method: "GET", url: "/broken" });
+    expect(response.statusCode).toBe(500);
+    expect(response.body).not.toContain("secret");
+    expect(response.headers["content-type"], "as registered, without a charset").toBe(PROBLEM);
+  });
+});

@@ -1,0 +1,224 @@
+import {
+  type Queue as BullQueue,
+  createPostgresBackend,
+  Queue as RedisQueue,
+  Worker as RedisWorker,
+  withBackend,
+} from "bullmq";
+import { openDatabase } from "#platform/database/database.js";
+import { refuseEviction } from "#platform/redis/eviction.js";
+import type { Job, JobQueues, JobWorker, Queue, QueueOptions } from "./job-queue.js";
+
+export type JobBackend =
+  | { readonly kind: "redis"; readonly url: string }
+  | { readonly kind: "postgres"; readonly url: string };
+
+export interface JobQueuesOptions {
+  readonly backend: JobBackend;
+  /** Separates deployments that share a server; `metrly` by default. */
+  readonly prefix?: string;
+  /** Failures of the connection; BullMQ reconnects by itself. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** BullMQ refuses ids that are all digits and ids with ":"; a prefix leaves rooms only the second to know of. */
+const ID_PREFIX = "job-";
+/** Enough to ask for work, extend locks and finish jobs; more would only use up the server's connections. */
+const POSTGRES_CONNECTIONS = 4;
+const LONGEST_RECONNECT_MS = 1_000;
+const STALLED_CHECK_MS = 30_000;
+
+interface OpenQueue {
+  readonly bull: BullQueue;
+  add(name: string, data: unknown, options: AddOptions): Promise<unknown>;
+  remove(id: string): Promise<unknown>;
+  close(): Promise<void>;
+}
+interface AddOptions {
+  readonly jobId: string;
+  readonly delay: number;
+  readonly attempts: 1;
+  readonly removeOnComplete: true;
+  readonly removeOnFail: true;
+}
+interface OpenWorker {
+  close(): Promise<void>;
+}
+type Process<Data> = (job: { readonly id?: string; readonly data: Data }) => Promise<void>;
+
+interface Backend {
+  openQueue(name: string): OpenQueue;
+  openWorker<Data>(
+    name: string,
+    options: QueueOptions,
+    process: Process<Data>,
+    onError: (error: unknown) => void,
+  ): OpenWorker;
+}
+
+export interface BullJobQueues extends JobQueues {
+  /** The library's own queues, for its board. */
+  bullQueues(names: readonly string[]): readonly BullQueue[];
+}
+
+/** Job queues on BullMQ; rejects when the server is not there or would lose jobs by itself. */
+export async function connectJobQueues({
+  backend,
+  prefix = "metrly",
+  onError,
+}: JobQueuesOptions): Promise<BullJobQueues> {
+  const opened =
+    backend.kind === "redis"
+      ? await onRedis(backend.url, prefix, onError)
+      : await onPostgres(backend.url, prefix, onError);
+  const queues = new Map<string, OpenQueue>();
+  const workers = new Set<JobWorker>();
+
+  function queueOf(name: string): OpenQueue {
+    const queue = queues.get(name) ?? opened.openQueue(name);
+    queues.set(name, queue);
+    return queue;
+  }
+
+  return {
+    queue<Data>(name: string): Queue<Data> {
+      const queue = queueOf(name);
+      return {
+        async add(id, data, delayMs = 0) {
+          if (id === "" || id.includes(":")) throw new RangeError(`not a job id: ${JSON.stringify(id)}`);
+          await queue.add("job", data, {
+            jobId: ID_PREFIX + id,
+            delay: delayMs,
+            attempts: 1,
+            removeOnComplete: true,
+            removeOnFail: true,
+          });
+        },
+        async remove(id) {
+          await queue.remove(ID_PREFIX + id);
+        },
+      };
+    },
+    work<Data>(
+      name: string,
+      options: QueueOptions,
+      handle: (job: Job<Data>) => Promise<void>,
+      onJobError: (error: unknown) => void,
+    ): JobWorker {
+      const worker = opened.openWorker<Data>(
+        name,
+        options,
+        ({ id = "", data }) => handle({ id: id.slice(ID_PREFIX.length), data }),
+        onJobError,
+      );
+      let closing: Promise<void> | undefined;
+      const stopper: JobWorker = {
+        stop() {
+          closing ??= worker.close().finally(() => workers.delete(stopper));
+          return closing;
+        },
+      };
+      workers.add(stopper);
+      return stopper;
+    },
+    bullQueues: (names) => names.map((name) => queueOf(name).bull),
+    /** Running jobs end first: they may still add jobs. */
+    async stop() {
+      await Promise.all([...workers].map((worker) => worker.stop()));
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
+    },
+  };
+}
+
+function workerOptions({ concurrency, lockDurationMs }: QueueOptions) {
+  return {
+    concurrency,
+    lockDuration: lockDurationMs,
+    stalledInterval: Math.min(STALLED_CHECK_MS, lockDurationMs),
+    removeOnComplete: { count: 0 },
+    removeOnFail: { count: 0 },
+  };
+}
+
+async function onRedis(url: string, prefix: string, onError: (error: unknown) => void): Promise<Backend> {
+  await refuseEviction(url);
+  // The hash tag keeps a queue's keys on one node of a cluster.
+  const common = { prefix: `{${prefix}}` };
+  return {
+    openQueue(name) {
+      const closing = new AbortController();
+      // Adding fails after a few tries, so that its caller learns of an outage; what is due lies in the caller's database.
+      const connection = { url, maxRetriesPerRequest: 3, retryStrategy: reconnectUntil(closing.signal) };
+      const queue = new RedisQueue(name, { ...common, connection });
+      queue.on("error", onError);
+      return {
+        bull: queue,
+        add: (jobName, data, options) => queue.add(jobName, data, options),
+        remove: (id) => queue.remove(id),
+        close: () => closeAfter(closing, queue),
+      };
+    },
+    openWorker<Data>(
+      name: string,
+      options: QueueOptions,
+      process: Process<Data>,
+      onJobError: (error: unknown) => void,
+    ) {
+      const closing = new AbortController();
+      const connection = { url, maxRetriesPerRequest: null, retryStrategy: reconnectUntil(closing.signal) };
+      const worker = new RedisWorker<Data, void>(name, process, { ...common, ...workerOptions(options), connection });
+      worker.on("error", onError);
+      worker.on("failed", (_, error) => onJobError(error));
+      return { close: () => closeAfter(closing, worker) };
+    },
+  };
+}
+
+/** Closing waits for the server's answers; when it is gone, nobody must wait for it to come back. */
+function reconnectUntil(closing: AbortSignal): (attempt: number) => number | null {
+  return (attempt) => (closing.aborted ? null : Math.min(attempt * 100, LONGEST_RECONNECT_MS));
+}
+
+async function closeAfter(closing: AbortController, closable: { close(): Promise<void> }): Promise<void> {
+  closing.abort();
+  await closable.close();
+}
+
+async function onPostgres(url: string, prefix: string, onError: (error: unknown) => void): Promise<Backend> {
+  const { Queue: PostgresQueue, Worker: PostgresWorker } = withBackend(createPostgresBackend);
+  const connection = { connectionString: url, max: POSTGRES_CONNECTIONS, migrate: true };
+  // BullMQ does not create databases.
+  const database = await openDatabase({ url, onError });
+  await database.stop();
+  const migrated = new PostgresQueue(`${prefix}.migrations`, { connection });
+  migrated.on("error", onError);
+  await migrated.waitUntilReady();
+  await migrated.close();
+  return {
+    openQueue(name) {
+      const queue = new PostgresQueue<unknown>(`${prefix}.${name}`, { connection });
+      queue.on("error", onError);
+      return {
+        // Its types name the backend; the board asks for what both have.
+        bull: queue as unknown as BullQueue,
+        add: (jobName, data, options) => queue.add(jobName, data, options),
+        remove: (id) => queue.remove(id),
+        close: () => queue.close(),
+      };
+    },
+    openWorker<Data>(
+      name: string,
+      options: QueueOptions,
+      process: Process<Data>,
+      onJobError: (error: unknown) => void,
+    ) {
+      const worker = new PostgresWorker<Data, void>(`${prefix}.${name}`, process, {
+        ...workerOptions(options),
+        connection,
+      });
+      worker.on("error", onError);
+      worker.on("failed", (_, error) => onJobError(error));
+      return worker;
+    },
+  };
+}

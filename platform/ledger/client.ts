@@ -1,0 +1,82 @@
+import { Type } from "@sinclair/typebox";
+import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { MetrlyError } from "#kernel/errors.js";
+import { type IdentityTokens, roomIdentity } from "#platform/auth/identity.js";
+import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
+import { storedEntries } from "#schema/events/stored-entries.js";
+import { type LedgerEntry, usageRecordedV1 } from "#schema/events/usage-recorded.v1.js";
+
+export interface LedgerPage {
+  /**
+   * Contiguous from the asked `from` on; empty when the ledger ends before it. With a tenant filter only that tenant's, at most
+   * `limit`; without one they end with the stored block that has the `limit`th.
+   */
+  readonly entries: readonly LedgerEntry[];
+  /** Where to go on. */
+  readonly nextSeq: number;
+  /** The partition's last recorded `seq` when the page was read; 0: nothing yet. */
+  readonly headSeq: number;
+}
+
+export interface LedgerQuery {
+  readonly partition: number;
+  /** First `seq` wanted; the ledger starts at 1. */
+  readonly from: number;
+  readonly limit: number;
+  /** Only entries of this tenant, and those that concern every tenant (ticks, backfills). */
+  readonly tenantId?: string;
+  /**
+   * With a tenant: leaves out ticks whose `at` is earlier, epoch ms. Whoever waits for the first tick at or after a moment
+   * need not read the hundred thousands before it.
+   */
+  readonly ticksFrom?: number;
+}
+
+/** Reads the ledger through ingestion's internal API: the way downstream rooms fill gaps, rebuild and verify. */
+export interface LedgerClient {
+  read(query: LedgerQuery): Promise<LedgerPage>;
+}
+
+export const LEDGER_PATH = "/internal/ledger";
+/** `POST` with partition, from and to: sends a piece of the ledger to usage.recorded once more; for operators. */
+export const REPUBLISH_PATH = "/internal/republish";
+export const LEDGER_AUDIENCE = "ingestion";
+/** Most entries that one page carries. */
+export const LEDGER_PAGE_LIMIT = 10_000;
+
+const TIMEOUT_MS = 15_000;
+
+/** `baseUrl` is asked at each call: in `all` mode the port is known only when the server listens. */
+export function createLedgerClient(baseUrl: () => string, tokens: IdentityTokens, room: string): LedgerClient {
+  return {
+    async read(query) {
+      const url = new URL(LEDGER_PATH, baseUrl());
+      for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
+      const token = await tokens.sign(roomIdentity(room), LEDGER_AUDIENCE);
+      const response = await fetch(url, {
+        headers: { [IDENTITY_HEADER]: token },
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      if (!response.ok) throw new MetrlyError("UNAVAILABLE", `the ledger answered ${response.status}`);
+      return parsePage(await response.json(), query.from);
+    },
+  };
+}
+
+function parsePage(body: unknown, from: number): LedgerPage {
+  if (!page.Check(body)) throw new TypeError("a ledger page needs nextSeq, headSeq and entries or blocks");
+  const { nextSeq, headSeq } = body;
+  if ("blocks" in body) {
+    const entries = body.blocks.flatMap((block) => storedEntries(block.stamp, block.entries));
+    return { entries: entries.filter(({ seq }) => from <= seq && seq < nextSeq), nextSeq, headSeq };
+  }
+  if (body.entries.length === 0) return { entries: [], nextSeq, headSeq };
+  const record = { partition: 0, firstSeq: 1, lastSeq: Math.max(1, nextSeq - 1), entries: body.entries };
+  return { entries: usageRecordedV1.parse(record).entries, nextSeq, headSeq };
+}
+
+const Bounds = Type.Object({ nextSeq: Type.Integer(), headSeq: Type.Integer() });
+const Stamp = Type.Object({ firstSeq: Type.Integer(), recordedAt: Type.Integer(), tenancyVersion: Type.Integer() });
+const Blocks = Type.Object({ blocks: Type.Array(Type.Object({ stamp: Stamp, entries: Type.Unknown() })) });
+const Entries = Type.Object({ entries: Type.Array(Type.Unknown()) });
+const page = TypeCompiler.Compile(Type.Union([Type.Intersect([Bounds, Blocks]), Type.Intersect([Bounds, Entries])]));

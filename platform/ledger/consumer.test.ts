@@ -1,0 +1,204 @@
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Database, openDatabase } from "#platform/database/database.js";
+import type { EventLog, LogConsumer } from "#platform/event-log/event-log.js";
+import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
+import { systemClock } from "#platform/process/clock.js";
+import { packageRoot } from "#platform/process/package-root.js";
+import { createTenancyState } from "#platform/tenancy-client/copy.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { TOPICS, USAGE_RECORDED } from "#schema/topics.js";
+import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
+import { migrationOf } from "../../tests/support/migration.js";
+import type { LedgerClient } from "./client.js";
+import { startLedgerConsumer } from "./consumer.js";
+
+const EFFECT_TABLES = `
+  CREATE TABLE high_water_mark (partition INTEGER PRIMARY KEY, seq BIGINT NOT NULL, next_offset BIGINT NOT NULL);
+  CREATE TABLE effect (n BIGSERIAL PRIMARY KEY, seq BIGINT NOT NULL);
+`;
+
+describe.skipIf(!hasPostgres)("a downstream consumer", () => {
+  let databases: TestDatabase[] = [];
+  let logDatabase: Database;
+  let database: Database;
+  let log: EventLog;
+  const consumers: LogConsumer[] = [];
+  let waits = 0;
+  const tenancyState = createTenancyState(systemClock);
+  const tenancy = { ...tenancyState.reads, stop: async () => undefined };
+
+  beforeEach(async () => {
+    waits = 0;
+    databases = await Promise.all([createTestDatabase("ledger_log"), createTestDatabase("ledger_effect")]);
+    const [logUrl = "", effectUrl = ""] = databases.map((created) => created.url);
+    logDatabase = await openDatabase({
+      url: logUrl,
+      migrationsDir: path.join(packageRoot(), "prisma/log/migrations"),
+      onError: fail,
+    });
+    database = await openDatabase({ url: effectUrl, migrationsDir: await migrationOf(EFFECT_TABLES), onError: fail });
+    log = await connectPostgresLog({ database: logDatabase, onError: fail });
+    await log.ensureTopics(TOPICS, 1);
+  });
+
+  afterEach(async () => {
+    await Promise.all(consumers.splice(0).map((consumer) => consumer.stop()));
+    await log.stop();
+    await database.stop();
+    await logDatabase.stop();
+    await Promise.all(databases.map((created) => created.drop()));
+  });
+
+  test("applies each entry once although publishing repeats and overlaps", async () => {
+    await publish(1, 3);
+    await publish(1, 5);
+    await publish(4, 9);
+    await start({ ledger: ledgerOf(0) });
+    await untilMark(9);
+    await publish(8, 10);
+    await untilMark(10);
+    expect(await effects()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  });
+
+  test("reads a gap from the ledger, in pages", async () => {
+    await publish(8, 9);
+    await start({ ledger: ledgerOf(9), maxEntries: 3 });
+    await untilMark(9);
+    expect(await effects()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test("stops at once although tenancy does not come to what a batch waits for", async () => {
+    await publish(1, 2, 1_000_000);
+    const consumer = await start({ ledger: ledgerOf(0) });
+    await waitFor(() => waits > 0, { what: "the batch to wait for tenancy" });
+    const before = performance.now();
+    await consumer.stop();
+    expect(performance.now() - before).toBeLessThan(5_000);
+    expect(await effects()).toEqual([]);
+  });
+
+  test("a failure in the effect moves nothing; the batch is applied again", async () => {
+    let failures = 0;
+    await publish(1, 4);
+    await start({
+      ledger: ledgerOf(0),
+      beforeCommit: () => {
+        failures += 1;
+        if (failures < 3) throw new Error("the effect failed");
+      },
+    });
+    await untilMark(4);
+    expect(failures).toBe(3);
+    expect(await effects()).toEqual([1, 2, 3, 4]);
+  });
+
+  test("two consumers of one partition together apply each entry once", async () => {
+    await start({ ledger: ledgerOf(200), group: "a" });
+    await start({ ledger: ledgerOf(200), group: "b" });
+    for (let seq = 1; seq <= 196; seq += 5) await publish(seq, seq + 4);
+    await untilMark(200);
+    expect(await effects()).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
+  });
+
+  test("waits until the copy of tenancy has reached the batch's version", async () => {
+    await publish(1, 1, 7);
+    await start({ ledger: ledgerOf(0) });
+    tenancyState.apply({ kind: "heartbeat", id: "heartbeat", version: 6, at: 0 });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(await effects()).toEqual([]);
+    tenancyState.apply({ kind: "heartbeat", id: "heartbeat", version: 7, at: 0 });
+    await untilMark(1);
+    expect(await effects()).toEqual([1]);
+  });
+
+  test("a restart goes on from the mark, also when the topic was made anew", async () => {
+    await publish(1, 4);
+    await start({ ledger: ledgerOf(0) });
+    await untilMark(4);
+    await consumers.pop()?.stop();
+    await database.pool.query("UPDATE high_water_mark SET next_offset = 1000");
+    await publish(5, 6);
+    await start({ ledger: ledgerOf(6) });
+    await untilMark(6);
+    expect(await effects()).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  async function start(options: {
+    ledger: LedgerClient;
+    group?: string;
+    maxEntries?: number;
+    beforeCommit?: () => void;
+  }) {
+    const consumer = await startLedgerConsumer({
+      log,
+      database,
+      tenancy: {
+        ...tenancy,
+        reached(version, signal) {
+          waits += 1;
+          return tenancy.reached(version, signal);
+        },
+      },
+      ledger: options.ledger,
+      group: options.group ?? "test",
+      ...(options.maxEntries !== undefined && { maxEntries: options.maxEntries }),
+      onError: () => undefined,
+      async apply(tx, _partition, entries) {
+        await tx.query("INSERT INTO effect (seq) SELECT * FROM unnest($1::bigint[])", [
+          entries.map((entry) => entry.seq),
+        ]);
+        options.beforeCommit?.();
+        return undefined;
+      },
+    });
+    consumers.push(consumer);
+    return consumer;
+  }
+
+  async function publish(firstSeq: number, lastSeq: number, tenancyVersion = 0): Promise<void> {
+    const value = JSON.stringify({
+      partition: 0,
+      firstSeq,
+      lastSeq,
+      entries: entries(firstSeq, lastSeq, tenancyVersion),
+    });
+    await log.append(USAGE_RECORDED, 0, [{ value: Buffer.from(value) }]);
+  }
+
+  async function effects(): Promise<number[]> {
+    const { rows } = await database.pool.query<{ seq: number }>("SELECT seq FROM effect ORDER BY n");
+    return rows.map((row) => row.seq);
+  }
+
+  async function untilMark(seq: number): Promise<void> {
+    await waitFor(
+      async () => {
+        const { rows } = await database.pool.query<{ seq: number }>("SELECT seq FROM high_water_mark");
+        return rows[0]?.seq === seq;
+      },
+      { deadlineMs: 20_000, what: `mark ${seq}` },
+    );
+  }
+});
+
+const entries = (first: number, last: number, tenancyVersion: number): LedgerEntry[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => ({
+    kind: "tick",
+    seq: first + i,
+    recordedAt: 1,
+    tenancyVersion,
+    at: 1,
+  }));
+
+/** A ledger that holds ticks 1..head. */
+const ledgerOf = (head: number): LedgerClient => ({
+  async read({ from, limit }) {
+    const last = Math.min(head, from + limit - 1);
+    return { entries: entries(from, last, 0), nextSeq: last + 1, headSeq: head };
+  },
+});
+
+function fail(error: unknown): never {
+  throw error;
+}

@@ -1,0 +1,188 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Database, Transaction } from "#platform/database/database.js";
+import type { BatchOutcome, EventLog, LogBatch, LogConsumer } from "#platform/event-log/event-log.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { readRecorded } from "#schema/events/usage-recorded.v2.js";
+import { USAGE_RECORDED } from "#schema/topics.js";
+import { LEDGER_PAGE_LIMIT, type LedgerClient } from "./client.js";
+
+/**
+ * The table a downstream room keeps its marks in; part of its first migration:
+ *
+ * CREATE TABLE high_water_mark (
+ *   partition   INTEGER PRIMARY KEY,
+ *   seq         BIGINT NOT NULL,  -- last ledger entry whose effect is in this database; 0: none
+ *   next_offset BIGINT NOT NULL   -- where to read on in usage.recorded; only a hint
+ * );
+ */
+export interface LedgerConsumerOptions {
+  readonly log: EventLog;
+  readonly group: string;
+  readonly database: Database;
+  readonly ledger: LedgerClient;
+  readonly tenancy: TenancyCopy;
+  /**
+   * The room's effect of contiguous entries, in the transaction that moves the mark: both or neither happen. May return
+   * what to do once that is committed (it may be lost by a crash, so it must be recoverable from the database).
+   */
+  apply(
+    tx: Transaction,
+    partition: number,
+    entries: readonly LedgerEntry[],
+  ): Promise<(() => Promise<void>) | undefined>;
+  readonly onError: (error: unknown) => void;
+  /** Most entries applied in one transaction. */
+  readonly maxEntries?: number;
+}
+
+/**
+ * Makes every effect of the ledger exactly-once in one database without Kafka transactions: entries at or below the mark are
+ * skipped, a gap is read from the ledger API, and the mark moves by compare-and-swap with the effect. Of two consumers that
+ * hold the same partition for a moment, one finds the mark moved and does nothing.
+ */
+export async function startLedgerConsumer(options: LedgerConsumerOptions): Promise<LogConsumer> {
+  const maxEntries = options.maxEntries ?? 5_000;
+  const retry = new AbortController();
+
+  async function onBatch(batch: LogBatch): Promise<BatchOutcome> {
+    const { partition } = batch;
+    const nextOffset = (batch.records.at(-1)?.offset ?? 0) + 1;
+    let mark = await readMark(options.database, partition);
+    for (const run of contiguousRuns(batch)) {
+      mark = await fillGap(partition, mark, run.firstSeq);
+      mark = await applyAll(
+        partition,
+        mark,
+        run.entries.filter((entry) => entry.seq > mark),
+      );
+    }
+    await options.database.pool.query(
+      "UPDATE high_water_mark SET next_offset = $2 WHERE partition = $1 AND next_offset < $2",
+      [partition, nextOffset],
+    );
+    return { kind: "continue" };
+  }
+
+  async function fillGap(partition: number, from: number, firstSeq: number): Promise<number> {
+    let mark = from;
+    while (mark + 1 < firstSeq && !retry.signal.aborted) {
+      const page = await options.ledger.read({
+        partition,
+        from: mark + 1,
+        limit: Math.min(LEDGER_PAGE_LIMIT, maxEntries),
+      });
+      const missing = page.entries.filter((entry) => entry.seq < firstSeq);
+      if (missing.length === 0)
+        throw new Error(
+          `the ledger does not hold ${mark + 1} of partition ${partition}, though ${firstSeq} was published`,
+        );
+      mark = await applyAll(partition, mark, missing);
+    }
+    return mark;
+  }
+
+  async function applyAll(partition: number, from: number, entries: readonly LedgerEntry[]): Promise<number> {
+    let mark = from;
+    for (let at = 0; at < entries.length; at += maxEntries) {
+      mark = await applyOnce(partition, mark, entries.slice(at, at + maxEntries));
+    }
+    return mark;
+  }
+
+  async function applyOnce(partition: number, mark: number, entries: readonly LedgerEntry[]): Promise<number> {
+    const last = entries.at(-1);
+    if (last === undefined) return mark;
+    assertContiguous(partition, mark, entries);
+    const version = entries.reduce((newest, entry) => Math.max(newest, entry.tenancyVersion), 0);
+    await options.tenancy.reached(version, retry.signal);
+    const committed = await options.database.transaction(async (tx) => {
+      const moved = await tx.query("UPDATE high_water_mark SET seq = $3 WHERE partition = $1 AND seq = $2", [
+        partition,
+        mark,
+        last.seq,
+      ]);
+      if (moved.rowCount !== 1) return { kind: "fenced" as const };
+      return { kind: "applied" as const, afterCommit: await options.apply(tx, partition, entries) };
+    });
+    if (committed.kind === "fenced")
+      throw new Error(`the mark of partition ${partition} was moved by another consumer`);
+    await committed.afterCommit?.();
+    return last.seq;
+  }
+
+  const consumer = await options.log.consume({
+    topic: USAGE_RECORDED,
+    group: options.group,
+    startAt: (partition) => startOffset(options, partition),
+    onError: options.onError,
+    onBatch: (batch) => withCatchUp(batch),
+  });
+
+  // A fenced or failed batch is delivered again by the log after a backoff; the pause keeps a fenced loser from spinning.
+  async function withCatchUp(batch: LogBatch): Promise<BatchOutcome> {
+    try {
+      return await onBatch(batch);
+    } catch (error) {
+      await delay(200, undefined, { signal: retry.signal }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  return {
+    assigned: () => consumer.assigned(),
+    lastProgressAt: () => consumer.lastProgressAt(),
+    async stop() {
+      retry.abort();
+      await consumer.stop();
+    },
+  };
+}
+
+/** What of a batch is contiguous, in order; publishing repeats after a take-over, so runs may overlap. */
+function contiguousRuns(batch: LogBatch): { firstSeq: number; entries: LedgerEntry[] }[] {
+  const runs: { firstSeq: number; lastSeq: number; entries: LedgerEntry[] }[] = [];
+  for (const record of batch.records) {
+    const { firstSeq, lastSeq, entries } = readRecorded(record.value.toString("utf8"));
+    const open = runs.at(-1);
+    if (open !== undefined && open.lastSeq + 1 === firstSeq) {
+      open.entries.push(...entries);
+      open.lastSeq = lastSeq;
+    } else {
+      runs.push({ firstSeq, lastSeq, entries: [...entries] });
+    }
+  }
+  return runs;
+}
+
+function assertContiguous(partition: number, mark: number, entries: readonly LedgerEntry[]): void {
+  for (const [index, entry] of entries.entries()) {
+    if (entry.seq !== mark + 1 + index) {
+      throw new Error(
+        `partition ${partition}: entry ${entry.seq} where ${mark + 1 + index} must come; the ledger is contiguous`,
+      );
+    }
+  }
+}
+
+async function readMark(database: Database, partition: number): Promise<number> {
+  await database.pool.query(
+    "INSERT INTO high_water_mark (partition, seq, next_offset) VALUES ($1, 0, 0) ON CONFLICT DO NOTHING",
+    [partition],
+  );
+  const { rows } = await database.pool.query<{ seq: number }>("SELECT seq FROM high_water_mark WHERE partition = $1", [
+    partition,
+  ]);
+  return rows[0]?.seq ?? 0;
+}
+
+/** The stored offset, kept inside what the topic still holds: what retention removed comes from the ledger instead. */
+async function startOffset(options: LedgerConsumerOptions, partition: number): Promise<number> {
+  const { rows } = await options.database.pool.query<{ next_offset: number }>(
+    "SELECT next_offset FROM high_water_mark WHERE partition = $1",
+    [partition],
+  );
+  const { first, next } = await options.log.bounds(USAGE_RECORDED, partition);
+  const stored = rows[0]?.next_offset ?? 0;
+  return stored > next ? first : Math.max(first, stored);
+}

@@ -1,0 +1,210 @@
+import path from "node:path";
+import type { Role } from "#schema/policy.js";
+import type { Service } from "./service.js";
+
+/** Everything that can be set from outside, parsed once. Secrets never appear in messages. */
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly metricsPort: number;
+  readonly dataDir: string;
+  readonly demo: boolean;
+  readonly logLevel: LogLevel;
+  /** Empty: the embedded log on PostgreSQL. */
+  readonly kafkaBrokers: readonly string[];
+  readonly kafkaReplicationFactor: number;
+  /** Undefined: counters in process and queues on PostgreSQL. */
+  readonly redisUrl: string | undefined;
+  /** Where quota's counters are: nodes of a cluster, or `redisUrl`. Empty: in process. */
+  readonly quotaRedisUrls: readonly string[];
+  /** A PostgreSQL server (any database of it); undefined: an embedded one in the data directory. */
+  readonly databaseUrl: string | undefined;
+  /** Keeps several installations on the same servers apart: part of database, topic, queue and counter names. */
+  readonly namespace: string;
+  /** Partitions of every topic that is keyed by tenant; fixed when the topics are created. */
+  readonly partitions: number;
+  /** How often each recorder appends its clock to its partitions, ms. */
+  readonly tickIntervalMs: number;
+  /** How many combinations of dimension values a tenant's meter may have in one billing period. */
+  readonly maxDimensionValues: number;
+  /** Hosts (names, addresses or CIDR blocks) that webhooks may reach although they are private. */
+  readonly webhookAllowHosts: readonly string[];
+  /** Whether webhooks may go to loopback: embedded mode only. */
+  readonly webhookAllowLoopback: boolean;
+  /** The mail server, with credentials; undefined: no mail is sent. */
+  readonly smtpUrl: string | undefined;
+  /** Who mails come from. */
+  readonly mailFrom: string | undefined;
+  /** A file of the only operations that the graph executes; undefined: any. */
+  readonly persistedOperationsFile: string | undefined;
+  /** An OpenID Connect provider whose tokens are accepted beside our own; undefined: none. */
+  readonly oidc: OidcConfig | undefined;
+  /** Signs identities and internal calls between rooms. */
+  readonly internalSecret: string | undefined;
+  /** A file that holds it instead, e.g. one that an orchestrator mounts. */
+  readonly internalSecretFile: string | undefined;
+  /** Where the other roles answer, when each is a process of its own. */
+  readonly serviceUrls: Readonly<Record<Service, string | undefined>>;
+}
+
+export interface OidcConfig {
+  readonly issuer: string;
+  /** Whom its tokens must be for. */
+  readonly audience: string;
+  /** Where in a token the values lie that `roles` maps, by name or path. */
+  readonly rolesClaim: string;
+  /** Where in a token the tenant is named. */
+  readonly tenantClaim: string;
+  readonly roles: readonly RoleMapping[];
+}
+
+/** What a value of the roles claim amounts to: in the token's tenant, or everywhere. */
+export interface RoleMapping {
+  readonly value: string;
+  readonly role: Role;
+  readonly everywhere: boolean;
+}
+
+export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Parses the environment. Throws one `ConfigError` that names every variable that is wrong. */
+export function parseConfig(env: Env): Config {
+  const problems: string[] = [];
+  const read = reader(env, problems);
+  const kafkaBrokers = read.list("METRLY_KAFKA_BROKERS");
+  const redisUrl = read.url("METRLY_REDIS_URL", REDIS);
+  const quotaRedisUrls = read.urls("METRLY_QUOTA_REDIS_URLS", REDIS);
+  const config: Config = {
+    host: env.METRLY_HOST || "127.0.0.1",
+    port: read.integer("METRLY_PORT", 4000, 0, 65_535),
+    metricsPort: read.integer("METRLY_METRICS_PORT", 9464, 0, 65_535),
+    dataDir: path.resolve(env.METRLY_DATA_DIR || ".metrly"),
+    demo: read.oneOf("METRLY_DEMO", ["on", "off"], "on") === "on",
+    logLevel: read.oneOf("METRLY_LOG_LEVEL", LOG_LEVELS, "info"),
+    kafkaBrokers,
+    kafkaReplicationFactor: read.integer("METRLY_KAFKA_REPLICATION_FACTOR", 1, 1, 9),
+    redisUrl,
+    quotaRedisUrls: quotaRedisUrls.length > 0 || redisUrl === undefined ? quotaRedisUrls : [redisUrl],
+    databaseUrl: read.url("METRLY_DATABASE_URL", ["postgres:", "postgresql:"]),
+    namespace: read.name("METRLY_NAMESPACE", DEFAULT_NAMESPACE),
+    partitions: read.integer("METRLY_PARTITIONS", kafkaBrokers.length > 0 ? 64 : 4, 1, 1024),
+    tickIntervalMs: read.integer("METRLY_TICK_SECONDS", 5, 1, 60) * 1000,
+    maxDimensionValues: read.integer("METRLY_MAX_DIMENSION_VALUES", 1_000, 1, 100_000),
+    webhookAllowHosts: read.list("METRLY_WEBHOOK_ALLOW_HOSTS"),
+    webhookAllowLoopback: kafkaBrokers.length === 0,
+    smtpUrl: read.url("METRLY_SMTP_URL", ["smtp:", "smtps:"]),
+    mailFrom: env.METRLY_MAIL_FROM || undefined,
+    persistedOperationsFile: env.METRLY_PERSISTED_OPERATIONS || undefined,
+    oidc: readOidc(env, read, problems),
+    internalSecret: read.secret("METRLY_INTERNAL_SECRET"),
+    internalSecretFile: env.METRLY_INTERNAL_SECRET_FILE || undefined,
+    serviceUrls: {
+      tenancy: read.url("METRLY_TENANCY_URL", HTTP),
+      ingestion: read.url("METRLY_INGESTION_URL", HTTP),
+      quota: read.url("METRLY_QUOTA_URL", HTTP),
+      billing: read.url("METRLY_BILLING_URL", HTTP),
+      notification: read.url("METRLY_NOTIFICATION_URL", HTTP),
+    },
+  };
+  if (config.smtpUrl !== undefined && config.mailFrom === undefined)
+    problems.push("METRLY_MAIL_FROM must name a sender when METRLY_SMTP_URL is set");
+  if (problems.length > 0)
+    throw new ConfigError(`Configuration is wrong:\n${problems.map((p) => `  - ${p}`).join("\n")}`);
+  return config;
+}
+
+/** The name of a service's own database on a shared server. */
+export const databaseName = (config: Config, service: Service | "log" | "jobs"): string =>
+  `${config.namespace}_${service}`;
+
+/** With it, topics have the very names of the contracts. */
+export const DEFAULT_NAMESPACE = "metrly";
+
+const ROLES: readonly Role[] = ["PLATFORM_ADMIN", "TENANT_ADMIN", "TENANT_VIEWER"];
+const MAPPING = /^(.+)=([A-Z_]+)(@\*)?$/;
+
+function readOidc(env: Env, read: ReturnType<typeof reader>, problems: string[]): OidcConfig | undefined {
+  const issuer = read.url("METRLY_OIDC_ISSUER", HTTP);
+  if (issuer === undefined) return undefined;
+  const audience = env.METRLY_OIDC_AUDIENCE ?? "";
+  if (audience === "") problems.push("METRLY_OIDC_AUDIENCE must be set when METRLY_OIDC_ISSUER is");
+  const roles = read.list("METRLY_OIDC_ROLES").flatMap((text): RoleMapping[] => {
+    const [, value = "", name, everywhere] = MAPPING.exec(text) ?? [];
+    const role = ROLES.find((known) => known === name);
+    if (role !== undefined) return [{ value, role, everywhere: everywhere !== undefined || role === "PLATFORM_ADMIN" }];
+    problems.push(`METRLY_OIDC_ROLES: "${text}" is not value=ROLE with a role of ${ROLES.join(", ")}`);
+    return [];
+  });
+  if (roles.length === 0) problems.push("METRLY_OIDC_ROLES must map a value to a role when METRLY_OIDC_ISSUER is set");
+  const [rolesClaim, tenantClaim] = [
+    env.METRLY_OIDC_ROLES_CLAIM || "roles",
+    env.METRLY_OIDC_TENANT_CLAIM || "tenant_id",
+  ];
+  return { issuer, audience, rolesClaim, tenantClaim, roles };
+}
+
+const MIN_SECRET_LENGTH = 32;
+const REDIS = ["redis:", "rediss:"];
+const HTTP = ["http:", "https:"];
+const NAME = /^[a-z][a-z0-9_]{0,29}$/;
+
+const isUrl = (text: string, protocols: readonly string[]): boolean =>
+  URL.canParse(text) && protocols.includes(new URL(text).protocol);
+const startsOf = (protocols: readonly string[]): string => protocols.map((p) => `${p}//`).join(" or ");
+
+function reader(env: Env, problems: string[]) {
+  return {
+    integer(name: string, fallback: number, min: number, max: number): number {
+      const text = env[name];
+      if (text === undefined || text === "") return fallback;
+      const value = Number(text);
+      if (Number.isInteger(value) && value >= min && value <= max) return value;
+      problems.push(`${name} must be a whole number from ${min} to ${max}, not "${text}"`);
+      return fallback;
+    },
+    oneOf<const T extends string>(name: string, allowed: readonly T[], fallback: T): T {
+      const text = env[name];
+      if (text === undefined || text === "") return fallback;
+      const found = allowed.find((candidate) => candidate === text);
+      if (found === undefined) problems.push(`${name} must be one of ${allowed.join(", ")}, not "${text}"`);
+      return found ?? fallback;
+    },
+    list(name: string): readonly string[] {
+      return (env[name] ?? "")
+        .split(",")
+        .map((item) => item.trim())
+        .filter((item) => item !== "");
+    },
+    url(name: string, protocols: readonly string[]): string | undefined {
+      const text = env[name];
+      if (text === undefined || text === "") return undefined;
+      if (!isUrl(text, protocols)) problems.push(`${name} must be a URL that starts with ${startsOf(protocols)}`);
+      return text;
+    },
+    urls(name: string, protocols: readonly string[]): readonly string[] {
+      const urls = this.list(name);
+      if (!urls.every((text) => isUrl(text, protocols)))
+        problems.push(`${name} must be a list of URLs that start with ${startsOf(protocols)}, separated by commas`);
+      return urls;
+    },
+    name(name: string, fallback: string): string {
+      const text = env[name] || fallback;
+      if (!NAME.test(text))
+        problems.push(`${name} must be 1 to 30 of a-z, 0-9 and _, starting with a letter, not "${text}"`);
+      return text;
+    },
+    secret(name: string): string | undefined {
+      const text = env[name];
+      if (text === undefined || text === "") return undefined;
+      if (text.length < MIN_SECRET_LENGTH) problems.push(`${name} must have at least ${MIN_SECRET_LENGTH} characters`);
+      return text;
+    },
+  };
+}

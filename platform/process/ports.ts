@@ -1,0 +1,170 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import { Registry } from "prom-client";
+import { createIdentityTokens } from "#platform/auth/identity.js";
+import { findInternalSecret } from "#platform/auth/internal-secret.js";
+import { openDatabase, withDatabase } from "#platform/database/database.js";
+import { startEmbeddedPostgres } from "#platform/embedded-postgres/postgres.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
+import { connectKafkaLog } from "#platform/event-log/kafka/log.js";
+import { namespacedLog } from "#platform/event-log/namespaced-log.js";
+import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
+import type { JobQueues } from "#platform/job-queue/job-queue.js";
+import { type BullJobQueues, connectJobQueues } from "#platform/job-queue/job-queue-bullmq.js";
+import { createLedgerClient } from "#platform/ledger/client.js";
+import { followTenancy } from "#platform/tenancy-client/copy.js";
+import { TOPICS } from "#schema/topics.js";
+import { systemClock } from "./clock.js";
+import { type Config, DEFAULT_NAMESPACE, databaseName } from "./config.js";
+import { migrationsDirOf } from "./package-root.js";
+import type { RoomContext, Service } from "./service.js";
+import { untilReachable } from "./wait-until-reachable.js";
+
+/** A process's ports with their adapters, and how to close them when every room has stopped. */
+export interface Ports {
+  readonly context: RoomContext;
+  /** The job queues as their library has them, for its board; undefined: this process has none. */
+  readonly jobs: BullJobQueues | undefined;
+  stop(): Promise<void>;
+}
+
+export interface PortsOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  /** For log lines, consumer groups and client ids. */
+  readonly processName: string;
+  /**
+   * `shared`: one PostgreSQL server for all services, embedded unless configured. `own`: METRLY_DATABASE_URL is the one
+   * service's own database; a role that has none opens none.
+   */
+  readonly databases: "shared" | "own";
+  /** Whether any of the process's rooms runs jobs. */
+  readonly jobs: boolean;
+  /** Where the process that serves the ledger answers; asked at each call. */
+  ledgerUrl(): string;
+  fail(error: unknown): void;
+}
+
+type OnStop = (close: () => Promise<void>) => void;
+
+/** Opens everything that the configuration names, in order; what was opened is closed again when a later part fails. */
+export async function openPorts(options: PortsOptions): Promise<Ports> {
+  const closers: (() => Promise<void>)[] = [];
+  async function stop(): Promise<void> {
+    for (const close of closers.splice(0).reverse()) await close();
+  }
+  try {
+    return { ...(await openAll(options, (close) => closers.push(close))), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Ports, "stop">> {
+  const { config, logger, processName, fail } = options;
+  const onError = (error: unknown) => logger.warn({ err: error }, "a port reported an error");
+  const databaseUrl = await findDatabases(options, onStop);
+
+  const log = await openLog(options, databaseUrl, onStop);
+  await untilReachable("the event log", logger, () => log.ensureTopics(TOPICS, config.partitions));
+  const jobs = options.jobs ? await openJobs(options, databaseUrl, onStop) : undefined;
+
+  const tenancy = await untilReachable("tenancy's topic", logger, () =>
+    followTenancy({ log, group: `tenancy-copy-${processName}-${randomUUID()}`, clock: systemClock, onError }),
+  );
+  onStop(() => tenancy.stop());
+
+  const identityTokens = createIdentityTokens(await findInternalSecret(config));
+  const context: RoomContext = {
+    config,
+    logger,
+    log,
+    jobs: jobs ?? NO_JOBS,
+    tenancy,
+    identityTokens,
+    fail,
+    clock: systemClock,
+    metrics: new Registry(),
+    ledger: createLedgerClient(options.ledgerUrl, identityTokens, processName),
+    openDatabase: (service) =>
+      untilReachable(`the database of ${service}`, logger, () =>
+        openDatabase({ url: databaseUrl(service), migrationsDir: migrationsDirOf(service), onError }),
+      ),
+  };
+  return { context, jobs };
+}
+
+/** Where each database is: a function of its name. */
+type DatabaseUrl = (name: Service | "log" | "jobs") => string;
+
+async function findDatabases(options: PortsOptions, onStop: OnStop): Promise<DatabaseUrl> {
+  const { config } = options;
+  if (options.databases === "own") {
+    return (name) => {
+      if (config.databaseUrl === undefined)
+        throw new Error(`${name} needs a database and METRLY_DATABASE_URL is not set`);
+      return config.databaseUrl;
+    };
+  }
+  const server = config.databaseUrl ?? (await startEmbedded(options, onStop));
+  return (name) => withDatabase(server, databaseName(config, name));
+}
+
+async function startEmbedded(options: PortsOptions, onStop: OnStop): Promise<string> {
+  const embedded = await startEmbeddedPostgres({
+    dataDir: options.config.dataDir,
+    onLost: (reason) => options.fail(new Error(`the embedded database went away: ${reason}`)),
+  });
+  onStop(async () => {
+    // Its last checkpoint is as long as the disk is slow, and not what a drain is about: everything is committed.
+    if (!(await embedded.stop(DATABASE_PATIENCE_MS)))
+      options.logger.info("the database goes on writing, and ends by itself");
+  });
+  return embedded.url("postgres");
+}
+
+async function openLog(options: PortsOptions, databaseUrl: DatabaseUrl, onStop: OnStop): Promise<EventLog> {
+  const { config, logger, processName } = options;
+  if (config.kafkaBrokers.length > 0) {
+    const log = await connectKafkaLog({
+      brokers: config.kafkaBrokers,
+      clientId: `metrly-${processName}`,
+      replicationFactor: config.kafkaReplicationFactor,
+      logger,
+    });
+    onStop(() => log.stop());
+    return config.namespace === DEFAULT_NAMESPACE ? log : namespacedLog(log, config.namespace);
+  }
+  const onError = (error: unknown) => logger.warn({ err: error }, "the event log reported an error");
+  const database = await openDatabase({ url: databaseUrl("log"), migrationsDir: migrationsDirOf("log"), onError });
+  onStop(() => database.stop());
+  const log = await connectPostgresLog({ database, onError });
+  onStop(() => log.stop());
+  return log;
+}
+
+async function openJobs(
+  { config, logger }: PortsOptions,
+  databaseUrl: DatabaseUrl,
+  onStop: OnStop,
+): Promise<BullJobQueues> {
+  const backend =
+    config.redisUrl === undefined
+      ? ({ kind: "postgres", url: databaseUrl("jobs") } as const)
+      : ({ kind: "redis", url: config.redisUrl } as const);
+  const onError = (error: unknown) => logger.warn({ err: error }, "the job queues reported an error");
+  const jobs = await untilReachable("the job queues", logger, () =>
+    connectJobQueues({ prefix: config.namespace, backend, onError }),
+  );
+  onStop(() => jobs.stop());
+  return jobs;
+}
+
+const noJobs = (): never => {
+  throw new Error("this process was started without job queues");
+};
+/** How long a stop waits for the embedded database to be gone. */
+const DATABASE_PATIENCE_MS = 2_000;
+
+const NO_JOBS: JobQueues = { queue: noJobs, work: noJobs, stop: async () => undefined };

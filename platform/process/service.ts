@@ -1,0 +1,57 @@
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import type { Registry } from "prom-client";
+import type { Clock } from "#kernel/clock.js";
+import type { IdentityTokens } from "#platform/auth/identity.js";
+import type { Database } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
+import type { Subgraph } from "#platform/graphql/subgraph.js";
+import type { JobQueues } from "#platform/job-queue/job-queue.js";
+import type { LedgerClient } from "#platform/ledger/client.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import type { Config } from "./config.js";
+
+export const SERVICES = ["tenancy", "ingestion", "quota", "billing", "notification"] as const;
+export type Service = (typeof SERVICES)[number];
+
+/** What a room's composition root gets: every port with the adapter that this process runs. */
+export interface RoomContext {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+  readonly log: EventLog;
+  readonly jobs: JobQueues;
+  /** This process's copy of tenancy; tenancy itself reads its own database instead. */
+  readonly tenancy: TenancyCopy;
+  /** Reads the ledger through ingestion's internal API. */
+  readonly ledger: LedgerClient;
+  readonly identityTokens: IdentityTokens;
+  /** Opens this room's own database with `prisma/<service>/migrations` applied. */
+  openDatabase(service: Service): Promise<Database>;
+  /**
+   * For a bug, or an error that must stop the process rather than be swallowed: logs it and begins an orderly shutdown with
+   * exit code 1.
+   */
+  fail(error: unknown): void;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** Why not, in a sentence each; empty when ready. */
+  readonly reasons: readonly string[];
+}
+
+/** A started room. In `all` mode several share one HTTP server; as roles each has its own. */
+export interface Room {
+  readonly name: Service | "gateway";
+  readonly subgraph?: Subgraph;
+  /** Adds the room's HTTP routes (its data plane and internal API). */
+  register?(app: FastifyInstance): void;
+  /** Whether it can do its job: its consumers move, not only its sockets are open. */
+  readiness(): Promise<Readiness>;
+  /** Called when all rooms run and the HTTP server listens: work that needs the other rooms' HTTP (the ledger) starts here. */
+  begin?(): Promise<void>;
+  /** Drains within 10 s: stops taking work, finishes what runs, closes what it opened. */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,35 @@
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { TenancyCopy } from "./copy.js";
+
+/** How far behind a copy of tenancy may be before a tenant counts as unknown, ms. */
+const APPEARS_WITHIN_MS = 2_000;
+
+/**
+ * The tenant in this process's copy of tenancy; one that was created a moment ago is awaited, for its creation's own answer
+ * may ask for it here. Undefined: there is none.
+ */
+export async function tenantAppears(
+  tenancy: Pick<TenancyCopy, "tenant" | "onChange">,
+  id: string,
+  withinMs = APPEARS_WITHIN_MS,
+): Promise<TenantState | undefined> {
+  return tenancy.tenant(id) ?? (await appearance(tenancy, id, withinMs));
+}
+
+function appearance(
+  tenancy: Pick<TenancyCopy, "tenant" | "onChange">,
+  id: string,
+  withinMs: number,
+): Promise<TenantState | undefined> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      unsubscribe();
+      resolve(tenancy.tenant(id));
+    };
+    const timer = setTimeout(done, withinMs);
+    const unsubscribe = tenancy.onChange((change) => {
+      if (change.kind === "tenant" && change.id === id) done();
+    });
+  });
+}

@@ -1,0 +1,203 @@
+import type { Clock } from "#kernel/clock.js";
+import type { EventLog, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
+import {
+  type ApiKeyState,
+  type MeterState,
+  type PlanState,
+  type TenancyChangedV1,
+  type TenantState,
+  tenancyChangedV1,
+} from "#schema/events/tenancy-changed.v1.js";
+import { TENANCY_CHANGED } from "#schema/topics.js";
+
+/** A copy that has heard nothing for this long is stale: READ and ADMIN fail closed, ingest and quota go on. */
+export const STALE_AFTER_MS = 60_000;
+
+/**
+ * This process's copy of tenancy, read from the compacted topic at start and followed from then on. It is never behind what
+ * it says: `version()` is the last version applied, and everything up to it is there.
+ */
+export interface TenancyCopy {
+  version(): number;
+  /** Resolves once everything up to `version` is applied; rejects when the copy stops or `signal` aborts first. */
+  reached(version: number, signal?: AbortSignal): Promise<void>;
+  isStale(): boolean;
+  tenant(id: string): TenantState | undefined;
+  tenants(): Iterable<TenantState>;
+  apiKeyByHash(hash: string): ApiKeyState | undefined;
+  meter(key: string): MeterState | undefined;
+  meters(): Iterable<MeterState>;
+  metersOfType(eventType: string): readonly MeterState[];
+  plan(id: string): PlanState | undefined;
+  plans(): Iterable<PlanState>;
+  /** Notes that a key was used now, for `takeKeyUses`. */
+  noteKeyUse(keyId: string): void;
+  /** When each key was last used, of those used since the last call, epoch ms. */
+  takeKeyUses(): ReadonlyMap<string, number>;
+  /** Tells of each applied change, after it is applied. Returns how to stop being told. */
+  onChange(listener: (state: TenancyChangedV1) => void): () => void;
+  stop(): Promise<void>;
+}
+
+export interface TenancyCopyOptions {
+  readonly log: EventLog;
+  /** Unique per process: each needs the whole topic. */
+  readonly group: string;
+  readonly clock: Clock;
+  readonly onError: (error: unknown) => void;
+}
+
+const READ_AT_ONCE = 1_000;
+
+/**
+ * Starts following; resolves when what was in the topic at the start is applied. That part is read without a group: joining
+ * one can take seconds that a restarting process need not lose.
+ */
+export async function followTenancy(options: TenancyCopyOptions): Promise<TenancyCopy> {
+  const { log } = options;
+  const state = createTenancyState(options.clock);
+  let applied = 0;
+  function take(records: readonly LogRecord[]): void {
+    for (const record of records) {
+      if (record.offset < applied) continue;
+      state.apply(tenancyChangedV1.parse(JSON.parse(record.value.toString("utf8"))));
+      applied = record.offset + 1;
+    }
+  }
+  const { next: end } = await log.bounds(TENANCY_CHANGED, 0);
+  while (applied < end) {
+    const records = await log.read(TENANCY_CHANGED, 0, applied, READ_AT_ONCE);
+    if (records.length === 0) break;
+    take(records);
+  }
+  const consumer: LogConsumer = await log.consume({
+    topic: TENANCY_CHANGED,
+    group: options.group,
+    startAt: async () => applied,
+    onError: options.onError,
+    async onBatch({ records }) {
+      take(records);
+      return { kind: "continue" };
+    },
+  });
+  return {
+    ...state.reads,
+    async stop() {
+      await consumer.stop();
+      state.close();
+    },
+  };
+}
+
+/** The applied state and its reads, without the log: rooms' tests drive it by `apply`. */
+export function createTenancyState(clock: Clock) {
+  const tenants = new Map<string, TenantState>();
+  const keysById = new Map<string, ApiKeyState>();
+  const keysByHash = new Map<string, ApiKeyState>();
+  const meters = new Map<string, MeterState>();
+  const metersByType = new Map<string, MeterState[]>();
+  const plans = new Map<string, PlanState>();
+  const listeners = new Set<(state: TenancyChangedV1) => void>();
+  const waiters = new Set<{ version: number; resolve: () => void; reject: (error: Error) => void }>();
+  let uses = new Map<string, number>();
+  let version = 0;
+  let heardAt = clock.now();
+
+  function apply(change: TenancyChangedV1): void {
+    heardAt = clock.now();
+    if (change.kind !== "heartbeat" && !isNewer(change)) return;
+    store(change);
+    version = Math.max(version, change.version);
+    for (const waiter of waiters) {
+      if (waiter.version <= version) waiter.resolve();
+    }
+    for (const listener of listeners) listener(change);
+  }
+
+  function isNewer(change: Exclude<TenancyChangedV1, { kind: "heartbeat" }>): boolean {
+    const known = { tenant: tenants, apiKey: keysById, meter: meters, plan: plans }[change.kind].get(change.id);
+    return known === undefined || known.version < change.version;
+  }
+
+  function store(change: TenancyChangedV1): void {
+    switch (change.kind) {
+      case "tenant":
+        tenants.set(change.id, change);
+        break;
+      case "plan":
+        plans.set(change.id, change);
+        break;
+      case "apiKey": {
+        const before = keysById.get(change.id);
+        if (before !== undefined) keysByHash.delete(before.hash);
+        keysById.set(change.id, change);
+        keysByHash.set(change.hash, change);
+        break;
+      }
+      case "meter": {
+        meters.set(change.id, change);
+        const others = (metersByType.get(change.eventType) ?? []).filter((meter) => meter.id !== change.id);
+        metersByType.set(change.eventType, [...others, change]);
+        break;
+      }
+      case "heartbeat":
+        break;
+    }
+  }
+
+  const reads: Omit<TenancyCopy, "stop"> = {
+    version: () => version,
+    reached(wanted, signal) {
+      if (wanted <= version) return Promise.resolve();
+      return new Promise((resolve, reject) => {
+        const forget = (): void => {
+          waiters.delete(waiter);
+          signal?.removeEventListener("abort", onAbort);
+        };
+        const onAbort = (): void => {
+          forget();
+          reject(new Error(`tenancy is at version ${version}, ${wanted} is awaited no longer`));
+        };
+        const waiter = {
+          version: wanted,
+          resolve: () => {
+            forget();
+            resolve();
+          },
+          reject,
+        };
+        waiters.add(waiter);
+        if (signal?.aborted) onAbort();
+        else signal?.addEventListener("abort", onAbort, { once: true });
+      });
+    },
+    isStale: () => clock.now() - heardAt > STALE_AFTER_MS,
+    tenant: (id) => tenants.get(id),
+    tenants: () => tenants.values(),
+    apiKeyByHash: (hash) => keysByHash.get(hash),
+    meter: (key) => meters.get(key),
+    meters: () => meters.values(),
+    metersOfType: (type) => metersByType.get(type) ?? [],
+    plan: (id) => plans.get(id),
+    noteKeyUse: (keyId) => void uses.set(keyId, clock.now()),
+    takeKeyUses() {
+      const taken = uses;
+      uses = new Map();
+      return taken;
+    },
+    plans: () => plans.values(),
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+
+  return {
+    reads,
+    apply,
+    close(): void {
+      for (const waiter of waiters) waiter.reject(new Error("the copy of tenancy is stopped"));
+      waiters.clear();
+    },
+  };
+}

@@ -1,0 +1,197 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import type { CounterWindow } from "../counters.js";
+
+/** The state of one tenant's counters in process, and its form on disk between an orderly stop and the next start. */
+
+const Bucket = Type.Object({
+  start: Type.Integer(),
+  used: Type.Number(),
+  reserved: Type.Number(),
+  bound: Type.Number(),
+  boundUntil: Type.Number(),
+});
+type Bucket = Static<typeof Bucket>;
+
+const Reservation = Type.Object({
+  expiresAt: Type.Number(),
+  /** False: settled or expired in part; only remembered, so that its key is not charged again. */
+  open: Type.Boolean(),
+  charges: Type.Array(
+    Type.Object({
+      counter: Type.String(),
+      bucketStart: Type.Number(),
+      amount: Type.Number(),
+      settles: Type.Boolean(),
+    }),
+  ),
+});
+export type Reservation = Static<typeof Reservation>;
+
+const Saved = Type.Object({
+  seq: Type.Integer(),
+  now: Type.Number(),
+  counters: Type.Record(Type.String(), Type.Object({ blockedUntil: Type.Number(), buckets: Type.Array(Bucket) })),
+  reservations: Type.Record(Type.String(), Reservation),
+});
+
+/** Period buckets kept: the running period and two around it, for usage that arrives late or early. */
+const PERIODS_KEPT = 3;
+
+export interface Counter {
+  readonly blockedUntil: number;
+  /** The bucket that starts there, created empty if need be. */
+  bucket(start: number): Bucket;
+  /** Forgets what has left the window for good. */
+  prune(window: CounterWindow, now: number): void;
+  /** The buckets that count, oldest first; `prune` comes before. */
+  inside(window: CounterWindow): readonly Bucket[];
+  toJSON(): Static<typeof Saved>["counters"][string];
+}
+
+export function createCounter(blockedUntil: number, buckets: Bucket[] = []): Counter {
+  return {
+    blockedUntil,
+    bucket(start) {
+      let at = buckets.length;
+      while (at > 0 && (buckets[at - 1]?.start ?? start) > start) at -= 1;
+      const before = buckets[at - 1];
+      if (before?.start === start) return before;
+      const created: Bucket = { start, used: 0, reserved: 0, bound: 0, boundUntil: 0 };
+      buckets.splice(at, 0, created);
+      return created;
+    },
+    prune(window, now) {
+      if (window.kind === "period") {
+        buckets.splice(0, Math.max(0, buckets.length - PERIODS_KEPT));
+        return;
+      }
+      const firstInside = buckets.findIndex(({ start }) => start + window.bucketMs > now - window.windowMs);
+      buckets.splice(0, firstInside === -1 ? buckets.length : firstInside);
+    },
+    inside: (window) =>
+      window.kind === "period" ? buckets.filter((bucket) => bucket.start === window.start) : buckets,
+    toJSON: () => ({ blockedUntil, buckets }),
+  };
+}
+
+export interface TenantCounters {
+  readonly counters: Map<string, Counter>;
+  /** Ledger position up to which usage is settled here. */
+  seq: number;
+  /** Gives back what expired until `now`, which never goes backwards; answers the tenant's time. */
+  advance(now: number): number;
+  reservation(key: string): Reservation | undefined;
+  reserve(key: string, reservation: Reservation): void;
+  /** Gives back an open reservation and forgets it. */
+  giveBack(key: string): boolean;
+  /** Takes an open reservation out of what is reserved and remembers its key until it would have expired. */
+  close(key: string): Reservation | undefined;
+  toJSON(): Static<typeof Saved>;
+}
+
+/** From nothing, at a ledger position, or from what `toJSON` gave; throws when that has another form. */
+export function tenantCounters(from: unknown): TenantCounters {
+  const saved =
+    typeof from === "number" ? { seq: from, now: 0, counters: {}, reservations: {} } : Value.Parse(Saved, from);
+  const counters = new Map(
+    Object.entries(saved.counters).map(([id, one]) => [id, createCounter(one.blockedUntil, one.buckets)]),
+  );
+  const reservations = new Map(Object.entries(saved.reservations));
+  const expiries = expiryQueue();
+  for (const [key, { expiresAt }] of reservations) expiries.push(expiresAt, key);
+  let time = saved.now;
+
+  function addReserved({ charges }: Reservation, sign: 1 | -1, alsoUsed: boolean): void {
+    for (const { counter, bucketStart, amount, settles } of charges) {
+      const known = counters.get(counter);
+      if (known === undefined || (!settles && !alsoUsed)) continue;
+      const bucket = known.bucket(bucketStart);
+      if (settles) bucket.reserved = Math.max(0, bucket.reserved + sign * amount);
+      else bucket.used = Math.max(0, bucket.used + sign * amount);
+    }
+  }
+
+  return {
+    counters,
+    seq: saved.seq,
+    advance(now) {
+      time = Math.max(time, now);
+      for (let key = expiries.popUntil(time); key !== undefined; key = expiries.popUntil(time)) {
+        const found = reservations.get(key);
+        // The key may have been released and reserved again, to expire later.
+        if (found === undefined || found.expiresAt > time) continue;
+        if (found.open) addReserved(found, -1, false);
+        reservations.delete(key);
+      }
+      return time;
+    },
+    reservation: (key) => reservations.get(key),
+    reserve(key, reservation) {
+      reservations.set(key, reservation);
+      expiries.push(reservation.expiresAt, key);
+    },
+    giveBack(key) {
+      const found = reservations.get(key);
+      if (found?.open !== true) return false;
+      addReserved(found, -1, true);
+      return reservations.delete(key);
+    },
+    close(key) {
+      const found = reservations.get(key);
+      if (found?.open !== true) return undefined;
+      addReserved(found, -1, false);
+      found.open = false;
+      return found;
+    },
+    toJSON() {
+      return {
+        seq: this.seq,
+        now: time,
+        counters: Object.fromEntries([...counters].map(([id, counter]) => [id, counter.toJSON()])),
+        reservations: Object.fromEntries(reservations),
+      };
+    },
+  };
+}
+
+/** A binary heap of keys by time. */
+function expiryQueue() {
+  const heap: { readonly at: number; readonly key: string }[] = [];
+  const time = (index: number): number => heap[index]?.at ?? Number.POSITIVE_INFINITY;
+  function swap(a: number, b: number): void {
+    const [first, second] = [heap[a], heap[b]];
+    if (first === undefined || second === undefined) return;
+    heap[a] = second;
+    heap[b] = first;
+  }
+  return {
+    push(at: number, key: string): void {
+      let index = heap.push({ at, key }) - 1;
+      while (index > 0) {
+        const parent = (index - 1) >> 1;
+        if (time(parent) <= time(index)) break;
+        swap(parent, index);
+        index = parent;
+      }
+    },
+    /** Removes and answers the key with the earliest time, if that is not after `now`. */
+    popUntil(now: number): string | undefined {
+      if (time(0) > now) return undefined;
+      const first = heap[0];
+      const last = heap.pop();
+      if (heap.length > 0 && last !== undefined) {
+        heap[0] = last;
+        let index = 0;
+        for (;;) {
+          const left = 2 * index + 1;
+          const least = time(left + 1) < time(left) ? left + 1 : left;
+          if (time(least) >= time(index)) break;
+          swap(index, least);
+          index = least;
+        }
+      }
+      return first?.key;
+    },
+  };
+}

@@ -1,0 +1,184 @@
+import calculateSlot from "cluster-key-slot";
+import { EvictionError } from "#platform/redis/eviction.js";
+import { askRedisOnce } from "#platform/redis/once.js";
+import { CountersUnavailable, type QuotaCounters } from "../counters.js";
+import { forwardingCounters } from "./forward.js";
+import { createRedisNodeCounters, type RedisNodeCounters } from "./node.js";
+
+export interface RedisClusterOptions {
+  /** Of any nodes: the others are found from these. */
+  readonly urls: readonly string[];
+  readonly onError: (error: unknown) => void;
+  readonly prefix: string;
+}
+
+const SLOTS = 16_384;
+/** How often the map of slots is read again when nothing goes wrong: a slot that moved says so itself. */
+const REFRESH_INTERVAL_MS = 15_000;
+const REFRESH_AGAIN_MS = 250;
+
+interface Node {
+  readonly counters: RedisNodeCounters;
+  /** Slot of its incarnation's key: it must stay with this node. */
+  readonly incarnationSlot: number;
+}
+
+/**
+ * Counters in a Redis Cluster, a tenant's in the slot of its id. Each master is a store of its own with its own incarnation and
+ * clock, so that losing one, a failover or a slot that moves is a loss to its tenants and to nobody else. Throws when no node
+ * answers, or one may evict keys.
+ */
+export async function openRedisClusterCounters(options: RedisClusterOptions): Promise<QuotaCounters> {
+  const { prefix, onError } = options;
+  const nodes = new Map<string, Node>();
+  let owners: readonly (string | undefined)[] = [];
+  let refreshing: Promise<void> | undefined;
+  let refreshedAt = Number.NEGATIVE_INFINITY;
+  let stopped = false;
+
+  /** Reads who serves which slot from the first node that answers. */
+  async function readOwners(): Promise<(string | undefined)[]> {
+    const urls = new Set([...nodes.keys(), ...options.urls]);
+    let failure: unknown;
+    for (const url of urls) {
+      try {
+        return ownersOf(await clusterSlots(url), url);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw new CountersUnavailable("no node of the Redis Cluster answers", { cause: failure });
+  }
+
+  async function refresh(): Promise<void> {
+    const found = await readOwners();
+    if (stopped) return;
+    const masters = new Set(found.flatMap((url) => url ?? []));
+    for (const [url, node] of nodes) {
+      if (masters.has(url) && found[node.incarnationSlot] === url) continue;
+      nodes.delete(url);
+      await node.counters.stop();
+    }
+    const fresh = [...masters].filter((url) => !nodes.has(url));
+    for (const url of fresh) nodes.set(url, nodeAt(url, found));
+    owners = found;
+    refreshedAt = performance.now();
+    for (const url of fresh) await nodes.get(url)?.counters.connect().catch(onUnconnected);
+  }
+
+  /** A node that does not answer now is connected to later; one that may evict keys is a mistake. */
+  function onUnconnected(error: unknown): void {
+    if (error instanceof EvictionError) throw error;
+    onError(error);
+  }
+
+  function nodeAt(url: string, found: readonly (string | undefined)[]): Node {
+    for (let n = 0; ; n += 1) {
+      const incarnationKey = `${prefix}:{i${n}}:incarnation`;
+      const incarnationSlot = calculateSlot(incarnationKey);
+      if (found[incarnationSlot] !== url) continue;
+      return {
+        incarnationSlot,
+        counters: createRedisNodeCounters({ url, prefix, onError, incarnationKey, together: slotOf }),
+      };
+    }
+  }
+
+  /** At most one at a time; what fails is told and tried again by the next caller. */
+  function refreshSoon(): Promise<void> {
+    if (refreshing === undefined && performance.now() - refreshedAt > REFRESH_AGAIN_MS) {
+      refreshing = refresh()
+        .catch(onError)
+        .finally(() => {
+          refreshing = undefined;
+        });
+    }
+    return refreshing ?? Promise.resolve();
+  }
+
+  const nodeOf = (tenantId: string): Node | undefined => nodes.get(owners[slotOf(tenantId)] ?? "");
+
+  /** Asks the tenant's node; one that is not its master any more is asked for once more, of whoever is. */
+  async function at<T>(tenantId: string, ask: (counters: QuotaCounters) => Promise<T>): Promise<T> {
+    for (let isSecond = false; ; isSecond = true) {
+      const node = nodeOf(tenantId);
+      try {
+        if (node === undefined) throw new CountersUnavailable("no node of the Redis Cluster serves the slot");
+        return await ask(node.counters);
+      } catch (error) {
+        if (!(error instanceof CountersUnavailable)) throw error;
+        const refreshed = refreshSoon();
+        if (isSecond || !isMoved(error)) throw error;
+        await refreshed;
+        if (nodeOf(tenantId) === node) throw error;
+      }
+    }
+  }
+
+  /** Asks each node for its tenants together; answers in the order of the tenants. */
+  async function gathered<T>(
+    tenantIds: readonly string[],
+    ask: (ids: readonly string[], counters: QuotaCounters) => Promise<readonly T[]>,
+  ): Promise<readonly T[]> {
+    const byOwner = new Map<string, string[]>();
+    for (const id of tenantIds) {
+      const owner = owners[slotOf(id)] ?? "";
+      byOwner.set(owner, [...(byOwner.get(owner) ?? []), id]);
+    }
+    const found = new Map<string, T>();
+    await Promise.all(
+      [...byOwner.values()].map(async (ids) => {
+        const [first = ""] = ids;
+        const answers = await at(first, (counters) => ask(ids, counters));
+        for (const [index, id] of ids.entries()) found.set(id, answers[index] as T);
+      }),
+    );
+    return tenantIds.map((id) => found.get(id) as T);
+  }
+
+  await refresh();
+  const timer = setInterval(() => void refreshSoon(), REFRESH_INTERVAL_MS).unref();
+
+  return forwardingCounters({
+    at,
+    gathered,
+    /** Every master must answer: tenants of one that does not are denied. */
+    async now() {
+      const times = await Promise.all([...nodes.values()].map(({ counters }) => counters.now())).catch(
+        (error: unknown) => {
+          void refreshSoon();
+          throw error;
+        },
+      );
+      return Math.max(...times);
+    },
+    async stop() {
+      stopped = true;
+      clearInterval(timer);
+      await refreshing;
+      for (const { counters } of nodes.values()) await counters.stop();
+    },
+  });
+}
+
+/** The slot of a tenant's keys: the id is their hash tag. */
+const slotOf = (tenantId: string): number => calculateSlot(`{${tenantId}}`);
+
+const isMoved = ({ cause }: CountersUnavailable): boolean => cause instanceof Error && /^MOVED/.test(cause.message);
+
+type SlotRange = readonly [from: number, to: number, master: readonly [host: string | null, port: number]];
+
+const clusterSlots = (url: string): Promise<readonly SlotRange[]> =>
+  askRedisOnce(url, async (redis) => (await redis.cluster("SLOTS")) as unknown as readonly SlotRange[]);
+
+/** By slot, the URL of its master: the asked node's with another host and port. A node that does not know its own host is the asked one. */
+function ownersOf(ranges: readonly SlotRange[], askedUrl: string): (string | undefined)[] {
+  const owners = new Array<string | undefined>(SLOTS).fill(undefined);
+  for (const [from, to, [host, port]] of ranges) {
+    const url = new URL(askedUrl);
+    if (host !== null && host !== "") url.hostname = host;
+    url.port = String(port);
+    owners.fill(url.toString(), from, to + 1);
+  }
+  return owners;
+}

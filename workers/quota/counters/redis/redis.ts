@@ -1,0 +1,105 @@
+import { EvictionError } from "#platform/redis/eviction.js";
+import { askRedisOnce } from "#platform/redis/once.js";
+import { CountersUnavailable, type QuotaCounters } from "../counters.js";
+import { openRedisClusterCounters } from "./cluster.js";
+import { forwardingCounters } from "./forward.js";
+import { createRedisNodeCounters } from "./node.js";
+
+export interface RedisQuotaCountersOptions {
+  /** Of a server, or of some nodes of a cluster: which of both it is, they tell. */
+  readonly urls: readonly string[];
+  /** Told of lost connections and the like; the counters go on by themselves. */
+  readonly onError: (error: unknown) => void;
+  /** Prefix of every key. */
+  readonly prefix?: string;
+}
+
+const TRY_AGAIN_MS = 1_000;
+
+/**
+ * Counters in Redis. Refuses a server that may evict keys. One that does not answer is no reason not to start: until it does,
+ * nothing is decided, and each limit's kind says what that means.
+ */
+export async function createRedisQuotaCounters(options: RedisQuotaCountersOptions): Promise<QuotaCounters> {
+  try {
+    return await openCounters(options);
+  } catch (error) {
+    if (error instanceof EvictionError) throw error;
+    options.onError(error);
+    return openedLater(options);
+  }
+}
+
+/** Throws when nobody answers, or evicts. */
+async function openCounters({
+  urls,
+  onError,
+  prefix = "metrly:quota",
+}: RedisQuotaCountersOptions): Promise<QuotaCounters> {
+  const { url, isCluster } = await firstAnswering(urls);
+  if (isCluster) return openRedisClusterCounters({ urls, onError, prefix });
+  const counters = createRedisNodeCounters({ url, onError, prefix, incarnationKey: `${prefix}:incarnation` });
+  try {
+    await counters.connect();
+    return counters;
+  } catch (error) {
+    await counters.stop();
+    throw error;
+  }
+}
+
+async function firstAnswering(urls: readonly string[]): Promise<{ readonly url: string; readonly isCluster: boolean }> {
+  let failure: unknown;
+  for (const url of urls) {
+    try {
+      return { url, isCluster: await isClusterNode(url) };
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw new CountersUnavailable("no Redis answers", { cause: failure });
+}
+
+const isClusterNode = (url: string): Promise<boolean> =>
+  askRedisOnce(url, async (redis) => /^cluster_enabled:1/m.test(await redis.info("cluster")));
+
+/** Counters that do not answer until they can be opened, which is tried once a second. */
+function openedLater(options: RedisQuotaCountersOptions): QuotaCounters {
+  let opened: QuotaCounters | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let opening = Promise.resolve();
+  let stopped = false;
+
+  async function open(): Promise<void> {
+    try {
+      opened = await openCounters(options);
+    } catch (error) {
+      options.onError(error);
+      if (!stopped) watch();
+    }
+  }
+
+  function watch(): void {
+    timer = setTimeout(() => {
+      opening = open();
+    }, TRY_AGAIN_MS);
+  }
+
+  function found(): QuotaCounters {
+    if (opened === undefined) throw new CountersUnavailable("no Redis has answered yet");
+    return opened;
+  }
+
+  watch();
+  return forwardingCounters({
+    at: async (_, ask) => ask(found()),
+    gathered: async (tenantIds, ask) => ask(tenantIds, found()),
+    now: async () => found().now(),
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await opening;
+      await opened?.stop();
+    },
+  });
+}
