@@ -7,11 +7,11 @@ import { packageRoot } from "#platform/process/package-root.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { encodeItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { createTestDatabase } from "../tests/servers/servers.js";
-import { createDimensionLimit } from "../workers/ingestion/dimension-limit.js";
-import { recordStep } from "../workers/ingestion/recording.js";
+import { createDimensionLimit } from "../workers/ingestion/recorder/dimension-limit.js";
+import { recordStep } from "../workers/ingestion/recorder/recording.js";
 import { decodeRecord } from "../workers/ingestion/rules/decode-record.js";
 import { planSteps } from "../workers/ingestion/rules/plan-steps.js";
-import { openCursor } from "../workers/ingestion/store.js";
+import { openCursor } from "../workers/ingestion/store/recording.js";
 
 /**
  * What an event of 180 bytes (as a CloudEvent) costs on disk, and its recorder in time: one partition, batches of 1,000 in

@@ -1,7 +1,7 @@
 import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
-import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection.js";
-import { Refusal } from "./failure.js";
+import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
+import { Refusal } from "./connection/failure.js";
 import type { AlertsSubscription, TenantIdsQuery } from "./graphql/graphql.js";
 import { graphql } from "./graphql/index.js";
 

@@ -4,8 +4,8 @@ import path from "node:path";
 import pg from "pg";
 import { type Config, ConfigError, parseConfig } from "#platform/process/config.js";
 import { refuseEviction } from "#platform/redis/eviction.js";
-import { askGraph, type ConnectionOptions, findConnection } from "./connection.js";
-import { Refusal } from "./failure.js";
+import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
+import { Refusal } from "./connection/failure.js";
 import { graphql } from "./graphql/index.js";
 
 const VIEWER = graphql(`query WhoAsks { viewer { id roles } }`);

@@ -1,5 +1,5 @@
 import { parseConfig } from "#platform/process/config.js";
-import { Refusal } from "./failure.js";
+import { Refusal } from "./connection/failure.js";
 import { openTokenKeys, renewAdminToken } from "./roles.js";
 
 type Env = Readonly<Record<string, string | undefined>>;

@@ -2,18 +2,18 @@
 import { Argument, Command, Option } from "commander";
 import { SERVICES } from "#platform/process/service.js";
 import { watchAlerts } from "./alerts.js";
-import { askAnything } from "./ask.js";
 import { completionScript, SHELLS, type Shell } from "./completion.js";
+import { askAnything } from "./connection/ask.js";
+import { reportFailure } from "./connection/failure.js";
 import { examine } from "./doctor.js";
-import { reportFailure } from "./failure.js";
-import { exportInvoice, INVOICE_FORMATS } from "./invoice.js";
+import { exportInvoice, INVOICE_FORMATS } from "./invoice/invoice.js";
 import { listKeys, revokeKey, rotateKeys } from "./keys.js";
 import { explainDenial, reconcileQuota } from "./quota.js";
 import { rebuildBilling } from "./rebuild.js";
 import { republishLedger } from "./republish.js";
-import { sendUsage } from "./send.js";
+import { sendUsage } from "./send/send.js";
+import type { Composition } from "./server/system.js";
 import { showInvoices, showQuotas, showTenants, showUsage } from "./show.js";
-import type { Composition } from "./system.js";
 import { verifyInvoice } from "./verify.js";
 import { listenToWebhooks } from "./webhook-listen.js";
 import { listDeadLetters, replayDeadLetters } from "./webhooks.js";
@@ -60,7 +60,7 @@ for (const role of ["gateway", ...SERVICES] as const) {
 }
 
 async function run(composition: Composition): Promise<void> {
-  const { runProcess } = await import("./run.js");
+  const { runProcess } = await import("./server/run.js");
   await runProcess(composition, process.env);
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseConfig } from "#platform/process/config.js";
 import { createLogger } from "#platform/process/logger.js";
-import { startSystem } from "./system.js";
+import { startSystem } from "./server/system.js";
 
 /** Prints `[{ name, sdl }]` of the subgraphs that really run: starts the system in a folder that is thrown away. */
 const dataDir = await mkdtemp(path.join(tmpdir(), "metrly-schema-"));

@@ -1,10 +1,10 @@
 import { QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
-import { askGraph, type ConnectionOptions, findConnection } from "./connection.js";
-import { Refusal } from "./failure.js";
+import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
+import { Refusal } from "./connection/failure.js";
+import { connectToRoom } from "./connection/internal.js";
+import { stepsOf } from "./connection/steps.js";
 import { graphql } from "./graphql/index.js";
-import { connectToRoom } from "./internal.js";
-import { bar } from "./send-progress.js";
-import { stepsOf } from "./steps.js";
+import { bar } from "./send/progress.js";
 
 type Env = Readonly<Record<string, string | undefined>>;
 

@@ -1,8 +1,8 @@
 import { BILLING_REBUILD_PATH } from "#platform/auth/internal-api.js";
-import { Refusal } from "./failure.js";
-import { connectToRoom } from "./internal.js";
-import { bar, clockText } from "./send-progress.js";
-import { stepsOf } from "./steps.js";
+import { Refusal } from "./connection/failure.js";
+import { connectToRoom } from "./connection/internal.js";
+import { stepsOf } from "./connection/steps.js";
+import { bar, clockText } from "./send/progress.js";
 
 export interface RebuildCommand {
   readonly tenant?: string;

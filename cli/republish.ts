@@ -1,6 +1,6 @@
 import { LEDGER_AUDIENCE, REPUBLISH_PATH } from "#platform/ledger/client.js";
-import { Refusal } from "./failure.js";
-import { connectToRoom } from "./internal.js";
+import { Refusal } from "./connection/failure.js";
+import { connectToRoom } from "./connection/internal.js";
 
 export interface RepublishRange {
   readonly partition: string;

@@ -25,7 +25,7 @@ export interface FrontDoorContext extends RoomContext {
 
 export async function startFrontDoor(context: FrontDoorContext, subgraphs: readonly SubgraphTarget[]): Promise<Room> {
   const { startGateway } = await import("../gateway/main.js");
-  const { createTokenIssuer } = await import("../gateway/token-issuer.js");
+  const { createTokenIssuer } = await import("../gateway/auth/token-issuer.js");
   return startGateway({
     ...context,
     subgraphs,
@@ -35,13 +35,13 @@ export async function startFrontDoor(context: FrontDoorContext, subgraphs: reado
 
 /** The keys that sign tokens, of a data directory. */
 export async function openTokenKeys(dataDir: string) {
-  const { openKeyRing } = await import("../gateway/signing-key.js");
-  const { keyFolder } = await import("../gateway/token-issuer.js");
+  const { openKeyRing } = await import("../gateway/auth/signing-key.js");
+  const { keyFolder } = await import("../gateway/auth/token-issuer.js");
   return openKeyRing(keyFolder(dataDir));
 }
 
 /** Replaces the command's own token when it is not good any more. */
 export async function renewAdminToken(dataDir: string): Promise<void> {
-  const { createTokenIssuer } = await import("../gateway/token-issuer.js");
+  const { createTokenIssuer } = await import("../gateway/auth/token-issuer.js");
   await createTokenIssuer(dataDir);
 }

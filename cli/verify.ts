@@ -1,5 +1,5 @@
-import { askGraph, type ConnectionOptions, findConnection } from "./connection.js";
-import { Refusal } from "./failure.js";
+import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
+import { Refusal } from "./connection/failure.js";
 import { graphql } from "./graphql/index.js";
 
 const VERIFY = graphql(`

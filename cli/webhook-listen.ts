@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { Webhook } from "standardwebhooks";
 import { EVENT_TYPES } from "#schema/webhook-events.js";
-import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection.js";
-import { Refusal } from "./failure.js";
+import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
+import { Refusal } from "./connection/failure.js";
 import { graphql } from "./graphql/index.js";
 
 const CREATE = graphql(`

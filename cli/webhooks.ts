@@ -1,5 +1,5 @@
-import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection.js";
-import { Refusal } from "./failure.js";
+import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
+import { Refusal } from "./connection/failure.js";
 import type { DeadLettersQuery, EndpointsQuery } from "./graphql/graphql.js";
 import { graphql } from "./graphql/index.js";
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isErrorCode } from "#kernel/errors.js";
 import { STALE_AFTER_MS } from "#platform/tenancy-client/copy.js";
 import { type GatewayWorld, startGatewayWorld } from "../tests/gateway/world.js";
-import { GRAPH_LIMITS } from "./limits.js";
+import { GRAPH_LIMITS } from "./operations/limits.js";
 
 let world: GatewayWorld;
 beforeAll(async () => {

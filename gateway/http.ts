@@ -17,12 +17,12 @@ import type { Logger } from "pino";
 import { MetrlyError } from "#kernel/errors.js";
 import { toMetrlyError } from "#platform/http/server.js";
 import type { Identity } from "#schema/policy.js";
-import { ANONYMOUS, type Authentication } from "./authentication.js";
-import { graphqlErrorOf, statusOfErrors, toClientError } from "./client-error.js";
+import { ANONYMOUS, type Authentication } from "./auth/authentication.js";
 import type { Federation } from "./federation/federation.js";
-import { GRAPH_LIMITS } from "./limits.js";
-import { admitOperation, type GatewayContext } from "./operation.js";
-import type { PersistedOperations } from "./persisted-operations.js";
+import { graphqlErrorOf, statusOfErrors, toClientError } from "./operations/client-error.js";
+import { GRAPH_LIMITS } from "./operations/limits.js";
+import { admitOperation, type GatewayContext } from "./operations/operation.js";
+import type { PersistedOperations } from "./operations/persisted-operations.js";
 
 const METHOD_NOT_ALLOWED = 405;
 

@@ -6,18 +6,18 @@ import type { KeyThrottle } from "#platform/auth/key-throttle.js";
 import type { Config } from "#platform/process/config.js";
 import type { Room } from "#platform/process/service.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
-import { createAuthentication } from "./authentication.js";
+import { createAuthentication } from "./auth/authentication.js";
+import { createExternalIssuer } from "./auth/external-issuer.js";
+import type { TokenIssuer } from "./auth/token-issuer.js";
 import { composeSupergraph } from "./composition.js";
 import { buildFederation } from "./execution.js";
 import { registerExplorer } from "./explorer/explorer.js";
-import { createExternalIssuer } from "./external-issuer.js";
 import { startGraphqlHttp } from "./http.js";
-import { readPersistedOperations } from "./persisted-operations.js";
+import { readPersistedOperations } from "./operations/persisted-operations.js";
+import { reachSubgraphs, type SubgraphTarget } from "./operations/reach.js";
 import { registerQueueBoardProxy } from "./queue-board.js";
-import { reachSubgraphs, type SubgraphTarget } from "./reach.js";
-import type { RemoteOptions } from "./remote-subgraph.js";
 import { startGraphqlSocket } from "./socket.js";
-import type { TokenIssuer } from "./token-issuer.js";
+import type { RemoteOptions } from "./subgraphs/remote-subgraph.js";
 
 export interface GatewayOptions {
   readonly config: Pick<Config, "demo" | "serviceUrls" | "oidc" | "persistedOperationsFile">;

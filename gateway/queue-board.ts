@@ -7,7 +7,7 @@ import {
   QUEUE_BOARD_INTERNAL_PATH,
   QUEUE_BOARD_PATH,
 } from "#platform/auth/internal-api.js";
-import type { Authentication } from "./authentication.js";
+import type { Authentication } from "./auth/authentication.js";
 
 export interface QueueBoardProxyOptions {
   readonly authentication: Authentication;

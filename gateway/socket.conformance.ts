@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { type GatewayWorld, type GatewayWorldOptions, startGatewayWorld } from "../tests/gateway/world.js";
 import { waitFor } from "../tests/servers/servers.js";
-import { GRAPH_LIMITS } from "./limits.js";
+import { GRAPH_LIMITS } from "./operations/limits.js";
 
 /** What the WebSocket promises, wherever the subgraphs run. */
 export function socketConformance(options: GatewayWorldOptions): void {

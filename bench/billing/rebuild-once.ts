@@ -4,7 +4,7 @@ import { createLedgerClient } from "#platform/ledger/client.js";
 import { systemClock } from "#platform/process/clock.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
-import { rebuild } from "../../workers/billing/rebuild.js";
+import { rebuild } from "../../workers/billing/rebuild/rebuild.js";
 import { optionsOf } from "../support/measured.js";
 import { METERS } from "./events.js";
 

@@ -10,7 +10,7 @@ import {
   price,
   tenant,
 } from "../../workers/billing/billing-world.testing.js";
-import { deriveInvoices } from "../../workers/billing/derive.js";
+import { deriveInvoices } from "../../workers/billing/closing/derive.js";
 import { mergeRecorded } from "../../workers/billing/merge.js";
 import { foldEntries } from "../../workers/billing/rules/fold.js";
 import { appendFolded, readCells, UNBOUNDED } from "../../workers/billing/store/usage.js";

@@ -1,7 +1,7 @@
 import Fastify from "fastify";
 import { createIdentityTokens } from "#platform/auth/identity.js";
 import { openDatabase } from "#platform/database/database.js";
-import { registerLedgerRoutes } from "../../workers/ingestion/ledger-http.js";
+import { registerLedgerRoutes } from "../../workers/ingestion/http/ledger.js";
 import { optionsOf, serve } from "../support/measured.js";
 
 // Ingestion's ledger API alone.

@@ -4,11 +4,11 @@ import { openDatabase } from "#platform/database/database.js";
 import { connectKafkaLog } from "#platform/event-log/kafka/log.js";
 import { systemClock } from "#platform/process/clock.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
-import { createDimensionLimit } from "../../workers/ingestion/dimension-limit.js";
 import { createMetrics } from "../../workers/ingestion/metrics.js";
-import { startPublisher } from "../../workers/ingestion/publisher.js";
-import { type Recorder, startRecorder } from "../../workers/ingestion/recorder.js";
-import { ensureLedgerMonths } from "../../workers/ingestion/store-reads.js";
+import { createDimensionLimit } from "../../workers/ingestion/recorder/dimension-limit.js";
+import { startPublisher } from "../../workers/ingestion/recorder/publisher.js";
+import { type Recorder, startRecorder } from "../../workers/ingestion/recorder/recorder.js";
+import { ensureLedgerMonths } from "../../workers/ingestion/store/ledger.js";
 import { optionsOf, serve } from "../support/measured.js";
 import { METERS } from "./events.js";
 

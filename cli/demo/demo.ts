@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Config } from "#platform/process/config.js";
-import { findConnection } from "../connection.js";
+import { findConnection } from "../connection/connection.js";
 import { TENANTS } from "./catalog.js";
 import { demoEvent } from "./events.js";
 import { startDemoReceiver } from "./receiver.js";

@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { Logger } from "pino";
 import { EVENT_TYPES } from "#schema/webhook-events.js";
-import { askGraph, type Connection } from "../connection.js";
+import { askGraph, type Connection } from "../connection/connection.js";
 import { CREATE_ENDPOINT, ENDPOINTS, UPDATE_ENDPOINT } from "./graph.js";
 
 /** A webhook receiver on loopback that says what arrived, so that a newcomer sees deliveries without setting one up. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { periodAt, previousPeriod } from "#kernel/period.js";
-import { askGraph, type Connection } from "../connection.js";
+import { askGraph, type Connection } from "../connection/connection.js";
 import { METERS, PLANS, TENANTS } from "./catalog.js";
 import { demoEvent } from "./events.js";
 import {

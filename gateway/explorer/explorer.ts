@@ -5,7 +5,7 @@ import type { FastifyInstance } from "fastify";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { packageRoot } from "#platform/process/package-root.js";
-import type { TokenIssuer } from "../token-issuer.js";
+import type { TokenIssuer } from "../auth/token-issuer.js";
 import { SAVED_OPERATIONS } from "./operations.js";
 import { explorerPage } from "./page.js";
 import { isOwnPageOnLoopback } from "./session.js";

@@ -13,8 +13,8 @@ import {
   visit,
 } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import { graphqlErrorOf } from "../client-error.js";
-import type { GatewayContext } from "../operation.js";
+import { graphqlErrorOf } from "../operations/client-error.js";
+import type { GatewayContext } from "../operations/operation.js";
 import { completed, type Shape, type ShapeOptions, shapeOf, Unusual } from "./answer.js";
 import { type Data, typeTestOf } from "./data.js";
 import { inAnswer, isExplained } from "./error-places.js";

@@ -1,6 +1,6 @@
 import type { BatchFetchNode, FetchNode, FlattenNode, PlanNode } from "@graphql-hive/router-query-planner";
 import { type ExecutionResult, GraphQLError, OperationTypeNode, parse } from "graphql";
-import type { GatewayContext } from "../operation.js";
+import type { GatewayContext } from "../operations/operation.js";
 import { type Data, isData, mergeInto, type Path, type TypeTest } from "./data.js";
 import { complete, type EntityField, entityFieldOf, type Place, type Representations } from "./entities.js";
 import { rewritesOf } from "./rewrites.js";

@@ -1,5 +1,5 @@
 import type { DocumentNode, ExecutionResult, OperationTypeNode } from "graphql";
-import type { GatewayContext } from "../operation.js";
+import type { GatewayContext } from "../operations/operation.js";
 
 /** A part of a query plan: what one subgraph is asked, the same object each time the plan runs. */
 export interface SubgraphOperation {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
-import { createTokenIssuer } from "../../gateway/token-issuer.js";
+import { createTokenIssuer } from "../../gateway/auth/token-issuer.js";
 import { policyTable } from "../policy/policy.js";
 import type { PolicySystem } from "../policy/world.js";
 import { hasKafka, hasNginx, hasPostgres, hasRedis } from "../servers/servers.js";

@@ -16,7 +16,7 @@ import {
 } from "graphql";
 import { expect, test } from "vitest";
 import { createFederation } from "../../gateway/federation/federation.js";
-import { GRAPH_LIMITS } from "../../gateway/limits.js";
+import { GRAPH_LIMITS } from "../../gateway/operations/limits.js";
 
 /** Fields within fields: as deep as an operation may be, less the leaves. */
 const DEPTH = GRAPH_LIMITS.depth - 2;

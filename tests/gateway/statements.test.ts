@@ -9,11 +9,11 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Subgraph } from "#platform/graphql/subgraph.js";
 import { parseConfig } from "#platform/process/config.js";
 import type { Identity } from "#schema/policy.js";
-import { type RunningSystem, startSystem } from "../../cli/system.js";
+import { type RunningSystem, startSystem } from "../../cli/server/system.js";
 import { composeSupergraph } from "../../gateway/composition.js";
 import { buildFederation } from "../../gateway/execution.js";
 import type { Federation } from "../../gateway/federation/federation.js";
-import { localExecutor } from "../../gateway/reach.js";
+import { localExecutor } from "../../gateway/operations/reach.js";
 
 const TENANTS = 12;
 const ADMIN: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };

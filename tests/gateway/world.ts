@@ -15,9 +15,9 @@ import type { Room } from "#platform/process/service.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { ApiKeyScope } from "#schema/policy.js";
+import { createTokenIssuer, type TokenIssuer } from "../../gateway/auth/token-issuer.js";
 import { startGateway } from "../../gateway/main.js";
-import type { RemoteOptions } from "../../gateway/remote-subgraph.js";
-import { createTokenIssuer, type TokenIssuer } from "../../gateway/token-issuer.js";
+import type { RemoteOptions } from "../../gateway/subgraphs/remote-subgraph.js";
 import { type SubgraphProcess, startSubgraphProcess } from "./subgraph-process.js";
 import { buildTestSubgraphs, type TestSubgraphs } from "./subgraphs.js";
 

@@ -1,5 +1,5 @@
 import { type ApiKeyScope, POLICY, type Role } from "#schema/policy.js";
-import type { TokenRequest } from "../../gateway/token-issuer.js";
+import type { TokenRequest } from "../../gateway/auth/token-issuer.js";
 
 /** A kind of asker; `bound` ones belong to the tenant "own". */
 export interface Asker {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
-import { createTokenIssuer } from "../../gateway/token-issuer.js";
+import { createTokenIssuer } from "../../gateway/auth/token-issuer.js";
 import { type MetrlyProcess, startMetrly } from "../support/metrly.js";
 import { policyTable } from "./policy.js";
 import type { PolicySystem } from "./world.js";

@@ -4,7 +4,7 @@ import type { Transaction } from "#platform/database/database.js";
 import type { Queue } from "#platform/job-queue/job-queue.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { applyBackfill, type BackfillOptions, backfilledIn } from "./backfill.js";
-import { type CloseJob, closeJobId } from "./close-job.js";
+import { type CloseJob, closeJobId } from "./closing/close-job.js";
 import { createPeriodCalendar, type PeriodCalendar } from "./period-calendar.js";
 import { foldEntries } from "./rules/fold.js";
 import { uncoverHours } from "./store/merging.js";

@@ -9,7 +9,7 @@ import type { MeterState, PlanVersionState, PriceState, TenantState } from "#sch
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { createTestDatabase } from "../../tests/servers/servers.js";
 import { type Aggregator, createAggregator } from "./aggregate.js";
-import { closeTenant } from "./close.js";
+import { closeTenant } from "./closing/close.js";
 import { listInvoices, type StoredInvoice } from "./store/invoices.js";
 import { UNBOUNDED } from "./store/usage.js";
 

@@ -22,9 +22,9 @@ import {
   tenantOn,
   usage,
 } from "./billing-world.testing.js";
-import { planTerms, quantities } from "./derive.js";
+import { planTerms, quantities } from "./closing/derive.js";
 import { mergeRecorded } from "./merge.js";
-import { rebuild } from "./rebuild.js";
+import { rebuild } from "./rebuild/rebuild.js";
 import { chargeLines } from "./rules/invoice-lines.js";
 import { totalsOf } from "./rules/usage-totals.js";
 import { invoicedAmounts } from "./store/invoices.js";

@@ -33,7 +33,7 @@ import {
   tenant,
   usage,
 } from "./billing-world.testing.js";
-import { startCloseWorker } from "./close-worker.js";
+import { startCloseWorker } from "./closing/close-worker.js";
 import { startBilling } from "./main.js";
 
 const PARTITIONS = 4;

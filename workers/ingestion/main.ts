@@ -1,23 +1,23 @@
 import type { Room, RoomContext } from "#platform/process/service.js";
 import { createAudit } from "#platform/tenancy-client/audit-log.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
-import { measureAccountings } from "./accounting.js";
-import { startAccountingWatch } from "./accounting-watch.js";
-import { createAppender } from "./appender.js";
-import { createDimensionLimit } from "./dimension-limit.js";
-import { createEventControl } from "./event-control.js";
-import { createEventLookup } from "./event-lookup.js";
-import { registerEdge } from "./http.js";
-import { registerLedgerRoutes } from "./ledger-http.js";
-import { createLogTail } from "./log-tail.js";
+import { measureAccountings } from "./accounting/accounting.js";
+import { createLogTail } from "./accounting/log-tail.js";
+import { startAccountingWatch } from "./accounting/watch.js";
+import { createEventControl } from "./control/event-control.js";
+import { createEventLookup } from "./control/event-lookup.js";
+import { buildIngestionSubgraph } from "./graph/resolvers.js";
+import { registerEdge } from "./http/events.js";
+import { registerLedgerRoutes } from "./http/ledger.js";
+import { createAppender } from "./intake/appender.js";
 import { createMetrics } from "./metrics.js";
-import { type Publisher, startPublisher } from "./publisher.js";
-import { createReadiness } from "./readiness.js";
-import { type Recorder, startRecorder } from "./recorder.js";
-import { ensureLedgerMonths } from "./store-reads.js";
-import { buildIngestionSubgraph } from "./subgraph.js";
-import { startTicks, type Ticks } from "./ticks.js";
-import { startTrimming } from "./trim.js";
+import { createDimensionLimit } from "./recorder/dimension-limit.js";
+import { type Publisher, startPublisher } from "./recorder/publisher.js";
+import { createReadiness } from "./recorder/readiness.js";
+import { type Recorder, startRecorder } from "./recorder/recorder.js";
+import { startTicks, type Ticks } from "./recorder/ticks.js";
+import { startTrimming } from "./recorder/trim.js";
+import { ensureLedgerMonths } from "./store/ledger.js";
 
 /** Accepts usage, records each event once in the ledger, and publishes it: see README.md. */
 export async function startIngestion(context: RoomContext): Promise<Room> {

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { Clock } from "#kernel/clock.js";
 import type { ErrorCode } from "#kernel/errors.js";
-import type { RecorderCursor } from "./store.js";
+import type { RecorderCursor } from "./store/recording.js";
 
 export type EdgeStatus = "accepted" | "duplicate" | "rejected" | "deferred";
 

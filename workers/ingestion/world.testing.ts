@@ -21,8 +21,8 @@ import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { readRecorded } from "#schema/events/usage-recorded.v2.js";
 import { TOPICS, USAGE_RECEIVED, USAGE_RECORDED } from "#schema/topics.js";
 import { createTestDatabase } from "../../tests/servers/servers.js";
-import { createDimensionLimit } from "./dimension-limit.js";
 import { startIngestion } from "./main.js";
+import { createDimensionLimit } from "./recorder/dimension-limit.js";
 
 const migrationsOf = (name: string) => path.join(packageRoot(), "prisma", name, "migrations");
 export const identityTokens = createIdentityTokens("a secret that only the tests of ingestion know");

@@ -5,8 +5,8 @@ import { LogPositionError } from "#platform/event-log/position.js";
 import { BILLING_EVENTS, QUOTA_ALERTS, type Topic } from "#schema/topics.js";
 import type { NotificationMetrics } from "./metrics.js";
 import { decodeNotice, type Notice } from "./rules/notice.js";
-import { type IntakeBatch, type PoisonRecord, startCursor, storeIntake } from "./store-intake.js";
-import type { DeliveryRef } from "./store-notices.js";
+import { type IntakeBatch, type PoisonRecord, startCursor, storeIntake } from "./store/intake.js";
+import type { DeliveryRef } from "./store/notices.js";
 
 export interface IntakeOptions {
   readonly log: EventLog;

@@ -4,16 +4,16 @@ import type { Config } from "#platform/process/config.js";
 import type { Room, RoomContext } from "#platform/process/service.js";
 import { createAudit } from "#platform/tenancy-client/audit-log.js";
 import { PrismaClient } from "#prisma/notification/generated/client.js";
-import { type DeliveryWorker, startDelivering } from "./deliver.js";
-import { startFeed } from "./feed.js";
+import { type DeliveryWorker, startDelivering } from "./delivery/deliver.js";
+import type { Mailer } from "./delivery/mail.js";
+import { ownPorts, parseAllowedHosts, type Resolve, resolveBySystem, type TargetPolicy } from "./delivery/ssrf.js";
+import { startSweeper } from "./delivery/sweep.js";
+import { startFeed } from "./feed/feed.js";
+import { buildNotificationSubgraph } from "./graph/resolvers.js";
 import { type Intake, startIntake } from "./intake.js";
-import type { Mailer } from "./mail.js";
 import { createMetrics } from "./metrics.js";
-import { ownPorts, parseAllowedHosts, type Resolve, resolveBySystem, type TargetPolicy } from "./ssrf.js";
-import { countPending, oldestOverdue } from "./store-delivery.js";
-import { createEndpointStore } from "./store-endpoint.js";
-import { buildNotificationSubgraph } from "./subgraph.js";
-import { startSweeper } from "./sweep.js";
+import { countPending, oldestOverdue } from "./store/deliveries.js";
+import { createEndpointStore } from "./store/endpoints.js";
 
 /** A consumer that has not moved for this long, or a delivery overdue for this long while none finishes, is stuck. */
 const STUCK_MS = 60_000;
@@ -95,7 +95,7 @@ async function startAll(
 /** Loaded only where mail is sent. */
 async function mailerOf({ smtpUrl, mailFrom }: Config, timeoutMs?: number): Promise<Mailer | undefined> {
   if (smtpUrl === undefined || mailFrom === undefined) return undefined;
-  const { createMailer } = await import("./mail.js");
+  const { createMailer } = await import("./delivery/mail.js");
   return createMailer(smtpUrl, mailFrom, timeoutMs);
 }
 

@@ -16,7 +16,7 @@ import {
   type World,
   warning,
 } from "./notification-world.testing.js";
-import { claimDelivery, finishAttempt } from "./store-delivery.js";
+import { claimDelivery, finishAttempt } from "./store/deliveries.js";
 
 type Receiver = Awaited<ReturnType<typeof startReceiver>>;
 

@@ -4,10 +4,10 @@ import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger/client.js
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
-import { firstSeqAfter, SLACK_MS } from "./ledger-search.js";
+import { firstSeqAfter, SLACK_MS } from "./reconciliation/ledger-search.js";
 import { type Backfill, type BackfillFold, foldBackfill } from "./rules/backfill.js";
 import type { UsageReading } from "./rules/usage.js";
-import { MAX_BILLING_PERIOD_MS, type QuotaStore } from "./store.js";
+import { MAX_BILLING_PERIOD_MS, type QuotaStore } from "./store/store.js";
 
 export interface BackfillOptions {
   readonly store: QuotaStore;

@@ -6,7 +6,7 @@ import type { LimitsInForce } from "./rules/limits.js";
 import { fromUnits } from "./rules/scaling.js";
 import { alertOf, type QuotaAlert } from "./rules/thresholds.js";
 import { alignedStart } from "./rules/windows.js";
-import type { QuotaStore } from "./store.js";
+import type { QuotaStore } from "./store/store.js";
 
 export interface DenialAlerts {
   /** Emits `quota.exceeded` for the limits that deny, in the background, once per window: denied usage is never recorded. */

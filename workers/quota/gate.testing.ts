@@ -6,7 +6,7 @@ import type { QuotaCounters } from "./counters/counters.js";
 import { createRedisQuotaCounters } from "./counters/redis/redis.js";
 import { createGate, type Gate } from "./gate.js";
 import { createCounterLoader } from "./loader.js";
-import { createQuotaStore } from "./store.js";
+import { createQuotaStore } from "./store/store.js";
 import { createTenantLimits } from "./tenant-limits.js";
 
 export interface TestGateOptions {

@@ -14,7 +14,7 @@ import { type Decision, explain, type LimitReading, type Reading, type Reason, r
 import { type LimitInForce, type LimitsInForce, reservationOf } from "./rules/limits.js";
 import { unitsUp } from "./rules/scaling.js";
 import { outlivesLoss } from "./rules/windows.js";
-import { isDatabaseUnreachable } from "./store.js";
+import { isDatabaseUnreachable } from "./store/store.js";
 import { counterWindow, type LimitedTenant, type TenantLimits } from "./tenant-limits.js";
 
 export interface QuotaRequest {

@@ -10,7 +10,6 @@ import {
 import { type CounterKey, counterId, countersOf } from "./rules/limits.js";
 import { unitsUp } from "./rules/scaling.js";
 import { bucketStart, GRAIN_MS, outlivesLoss, REBUILT_FROM, SLIDING } from "./rules/windows.js";
-import { isDatabaseUnreachable } from "./store.js";
 import {
   type FactsOf,
   type Opening,
@@ -19,7 +18,8 @@ import {
   readFacts,
   type TenantFacts,
   takeSavedCounters,
-} from "./store-loading.js";
+} from "./store/loading.js";
+import { isDatabaseUnreachable } from "./store/store.js";
 import { counterWindow, type LimitedTenant, type TenantLimits } from "./tenant-limits.js";
 
 export interface CounterLoader {

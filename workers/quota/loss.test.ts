@@ -4,7 +4,7 @@ import { partitionOf } from "#kernel/partition.js";
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../tests/servers/servers.js";
 import { createMemoryQuotaCounters } from "./counters/memory/memory.js";
 import { openWorld, type StartedRoom, type World } from "./quota-world.testing.js";
-import { createQuotaStore } from "./store.js";
+import { createQuotaStore } from "./store/store.js";
 import { createTenantLimits } from "./tenant-limits.js";
 import { createUsageRecorded } from "./usage-recorded.js";
 

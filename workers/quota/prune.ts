@@ -1,5 +1,5 @@
 import type { Clock } from "#kernel/clock.js";
-import type { QuotaStore } from "./store.js";
+import type { QuotaStore } from "./store/store.js";
 
 const INTERVAL_MS = 3_600_000;
 

@@ -1,4 +1,4 @@
-import type { TenancyStore } from "./store.js";
+import type { TenancyStore } from "./store/store.js";
 
 /** Often enough that copies, stale after 60 s, survive several lost ones. */
 export const HEARTBEAT_MS = 10_000;

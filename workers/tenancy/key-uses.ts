@@ -1,7 +1,7 @@
 import type { EventLog, LogConsumer } from "#platform/event-log/event-log.js";
 import { apiKeysUsedV1 } from "#schema/events/api-keys-used.v1.js";
 import { API_KEYS_USED } from "#schema/topics.js";
-import type { TenancyStore } from "./store.js";
+import type { TenancyStore } from "./store/store.js";
 
 /** Records that a start reads again: noting a use twice changes nothing, and older ones hardly matter. */
 const READ_AGAIN = 100;

@@ -10,8 +10,8 @@ import { followTenancy, type TenancyCopy } from "#platform/tenancy-client/copy.j
 import type { Identity } from "#schema/policy.js";
 import { TENANCY_CHANGED } from "#schema/topics.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
+import { ask } from "./graph/graph.testing.js";
 import { startTenancy } from "./main.js";
-import { ask } from "./tenancy-graph.testing.js";
 import { openLog } from "./tenancy-world.testing.js";
 
 const admin: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };

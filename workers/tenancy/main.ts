@@ -2,11 +2,11 @@ import { startOutboxRelay } from "#platform/outbox/outbox.js";
 import type { Readiness, Room, RoomContext } from "#platform/process/service.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { TENANCY_CHANGED, USAGE_RECEIVED } from "#schema/topics.js";
+import { buildTenancySubgraph } from "./graph/resolvers.js";
 import { startHeartbeat } from "./heartbeat.js";
 import { followKeyUses } from "./key-uses.js";
 import { followRoomAudits } from "./room-audits.js";
-import { createTenancyStore, type PublishedState, type TenancyStore } from "./store.js";
-import { buildTenancySubgraph } from "./subgraph.js";
+import { createTenancyStore, type PublishedState, type TenancyStore } from "./store/store.js";
 
 /** What tenancy needs of a process. */
 export type TenancyContext = Pick<RoomContext, "clock" | "logger" | "log" | "tenancy" | "openDatabase">;

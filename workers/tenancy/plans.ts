@@ -5,8 +5,8 @@ import { assertSameCreation, creationInput } from "./rules/creation.js";
 import { type PlanTerms, validatePlanVersion } from "./rules/plan-version.js";
 import { nameReasons, type Reason, rejectIf } from "./rules/reasons.js";
 import { clientIdReasons } from "./rules/tenant.js";
-import type { TenancyStore } from "./store.js";
-import type { Change } from "./store-change.js";
+import type { Change } from "./store/change.js";
+import type { TenancyStore } from "./store/store.js";
 import { notFound } from "./tenants.js";
 
 export interface NewPlan {

@@ -1,7 +1,7 @@
 import type { EventLog, LogConsumer } from "#platform/event-log/event-log.js";
 import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import { AUDIT_RECORDED } from "#schema/topics.js";
-import type { TenancyStore } from "./store.js";
+import type { TenancyStore } from "./store/store.js";
 
 /** Takes what other rooms changed into the audit log, each once. */
 export function followRoomAudits(

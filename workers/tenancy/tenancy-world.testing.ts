@@ -8,7 +8,7 @@ import { TOPICS } from "#schema/topics.js";
 import { createTestDatabase } from "../../tests/servers/servers.js";
 import { createMeter } from "./meters.js";
 import { createPlan } from "./plans.js";
-import { createTenancyStore } from "./store.js";
+import { createTenancyStore } from "./store/store.js";
 import { createTenant } from "./tenants.js";
 
 /** A moment in the middle of a billing period: 2026-11-15, 12:00 UTC. */

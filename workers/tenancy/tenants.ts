@@ -23,8 +23,8 @@ import {
   type Transition,
   validateTenant,
 } from "./rules/tenant.js";
-import type { TenancyStore } from "./store.js";
-import type { Change } from "./store-change.js";
+import type { Change } from "./store/change.js";
+import type { TenancyStore } from "./store/store.js";
 
 /** The answer to everything that isn't there or is another tenant's: nobody can tell the two apart. */
 export const notFound = (): MetrlyError => new MetrlyError("NOT_FOUND", "There is no such thing");

@@ -4,7 +4,7 @@ import { batched } from "#platform/graphql/batched.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
-import { type DerivationInput, deriveInvoices } from "../derive.js";
+import { type DerivationInput, deriveInvoices } from "../closing/derive.js";
 import { earliestOpenPeriod, openStatus, periodsDueByTestClock } from "../rules/calendar.js";
 import { parseInvoiceId } from "../rules/invoice-document.js";
 import { type InvoiceKey, invoicesByKey, listInvoices, type StoredInvoice } from "../store/invoices.js";

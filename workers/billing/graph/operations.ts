@@ -6,7 +6,7 @@ import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { Audit } from "#platform/tenancy-client/audit-log.js";
 import { PrismaClient } from "#prisma/billing/generated/client.js";
 import { authorize, maySee } from "#schema/policy.js";
-import type { PeriodCloser } from "../request-close.js";
+import type { PeriodCloser } from "../closing/request-close.js";
 import { parseInvoiceId } from "../rules/invoice-document.js";
 import type { InvoiceVerifier } from "../verify.js";
 import type { InvoiceReads } from "./invoice-reads.js";

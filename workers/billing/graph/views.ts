@@ -1,5 +1,5 @@
 import { formatMoney } from "#kernel/money.js";
-import type { Derived } from "../derive.js";
+import type { Derived } from "../closing/derive.js";
 import { invoiceIdOf, lineDocument } from "../rules/invoice-document.js";
 import { type LineDocument, parseInvoiceDocument } from "../rules/invoice-document-format.js";
 import { totalOf } from "../rules/invoice-lines.js";

@@ -1,6 +1,6 @@
 import DataLoader from "dataloader";
 import type { ApiKeyState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import type { TenancyStore } from "../store.js";
+import type { TenancyStore } from "../store/store.js";
 
 /**
  * Many of the same kind in one query: what a list, or another subgraph's list of references, asks for one by one. They

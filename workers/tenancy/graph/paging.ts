@@ -1,7 +1,7 @@
 import { Directive, Field, ObjectType } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import { CursorScalar } from "#platform/graphql/scalars.js";
-import type { PageRequest } from "../store.js";
+import type { PageRequest } from "../store/store.js";
 
 export const DEFAULT_PAGE = 50;
 const MAX_PAGE = 200;

@@ -5,7 +5,7 @@ import { actorOf } from "#platform/tenancy-client/audit-log.js";
 import { authorize } from "#schema/policy.js";
 import { archiveMeter, createMeter } from "../meters.js";
 import { archivePlan, createPlan, publishPlanVersion } from "../plans.js";
-import type { TenancyStore } from "../store.js";
+import type { TenancyStore } from "../store/store.js";
 import type { Loaders } from "./loaders.js";
 import { DEFAULT_PAGE, type Page, pageOf, pageRequest } from "./paging.js";
 import { CreateMeterInput, CreatePlanInput, newMeter, newPlan, PlanVersionInput, planTerms } from "./plan-inputs.js";

@@ -5,7 +5,7 @@ import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { actorOf } from "#platform/tenancy-client/audit-log.js";
 import { authorize, maySee } from "#schema/policy.js";
 import { type ActiveAssignment, activeAssignments, runningPlan } from "../rules/assignment.js";
-import type { TenancyStore } from "../store.js";
+import type { TenancyStore } from "../store/store.js";
 import {
   advanceTestClock,
   cancelPlanChange,

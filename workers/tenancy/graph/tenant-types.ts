@@ -2,7 +2,7 @@ import { Directive, Field, ID, InputType, Int, ObjectType } from "type-graphql";
 import { DateTimeScalar, JsonScalar } from "#platform/graphql/scalars.js";
 import type { ApiKeyState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { Identity } from "#schema/policy.js";
-import type { AuditRecord } from "../store.js";
+import type { AuditRecord } from "../store/store.js";
 import { ApiKeyScope, Role, TenantStatus, ViewerKind } from "./enums.js";
 import { PageInfo } from "./paging.js";
 import { PlanVersion } from "./plan-types.js";

@@ -1,0 +1,72 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { parseConfig } from "#platform/process/config.js";
+import type { TypedDocumentString } from "../graphql/graphql.js";
+import { Refusal } from "./failure.js";
+
+export interface ConnectionOptions {
+  readonly url?: string;
+  readonly token?: string;
+}
+
+/** Where Metrly answers and as whom the command asks. */
+export interface Connection {
+  readonly url: string;
+  readonly token: string;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Flags first, then METRLY_URL and METRLY_TOKEN, then this machine's own Metrly with its admin token. */
+export async function findConnection(options: ConnectionOptions, env: Env): Promise<Connection> {
+  const config = parseConfig(env);
+  const url = options.url ?? env.METRLY_URL ?? `http://127.0.0.1:${config.port}`;
+  if (!URL.canParse(url)) throw new Refusal(`"${url}" is not a URL.`);
+  const token = options.token ?? env.METRLY_TOKEN ?? (await readAdminToken(config.dataDir));
+  return { url: url.replace(/\/$/, ""), token };
+}
+
+async function readAdminToken(dataDir: string): Promise<string> {
+  const file = path.join(dataDir, "admin-token");
+  try {
+    return (await readFile(file, "utf8")).trim();
+  } catch {
+    throw new Refusal(
+      `There is no readable ${file}. Start Metrly here first (npm start), or pass --token or METRLY_TOKEN.`,
+    );
+  }
+}
+
+interface GraphAnswer {
+  readonly data?: unknown;
+  readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
+}
+
+/** One GraphQL operation. Refuses with the first error's code and message. */
+export async function askGraph<Result, Variables>(
+  connection: Connection,
+  operation: TypedDocumentString<Result, Variables>,
+  ...[variables]: Variables extends Record<string, never> ? [] : [Variables]
+): Promise<Result> {
+  return (await askText(connection, operation.toString(), variables ?? {})) as Result;
+}
+
+/** The same for an operation of which nothing is known. */
+export async function askText(connection: Connection, query: string, variables: object): Promise<unknown> {
+  let response: Response;
+  try {
+    response = await fetch(`${connection.url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${connection.token}` },
+      body: JSON.stringify({ query, variables }),
+    });
+  } catch {
+    throw new Refusal(
+      `Nothing answers at ${connection.url}. Is Metrly running? Start it with npm start, or pass --url.`,
+    );
+  }
+  const answer = (await response.json()) as GraphAnswer;
+  const first = answer.errors?.[0];
+  if (first !== undefined) throw new Refusal(`${first.extensions?.code ?? response.status}: ${first.message}`);
+  return answer.data;
+}

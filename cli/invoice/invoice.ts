@@ -1,0 +1,88 @@
+import { createHash } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { stringify } from "csv-stringify/sync";
+import Mustache from "mustache";
+import { askGraph, type ConnectionOptions, findConnection } from "../connection/connection.js";
+import { Refusal } from "../connection/failure.js";
+import { graphql } from "../graphql/index.js";
+import { INVOICE_PAGE } from "./page.js";
+
+const INVOICE = graphql(`query Invoice($id: ID!) { invoice(id: $id) { document sha256 } }`);
+
+export const INVOICE_FORMATS = ["json", "csv", "html"] as const;
+export type InvoiceFormat = (typeof INVOICE_FORMATS)[number];
+
+/** The document of an invoice, as far as it is shown: schema "metrly.invoice.v1". */
+interface InvoiceDocument {
+  readonly number: string;
+  readonly tenantId: string;
+  readonly period: { readonly start: string; readonly end: string };
+  readonly currency: string;
+  readonly lines: readonly {
+    readonly kind: string;
+    readonly description: string;
+    readonly meter: string | null;
+    readonly dimensions: readonly { readonly dimension: string; readonly value: string }[];
+    readonly quantity: string;
+    readonly amount: string;
+    readonly plan: { readonly id: string; readonly version: number };
+    readonly adjusts: { readonly invoiceId: string; readonly periodStart: string } | null;
+  }[];
+}
+
+/** `metrly invoice export ID`: the invoice's own bytes, its lines as CSV, or a page for people. Refuses what its hash does not fit. */
+export async function exportInvoice(
+  id: string,
+  options: ConnectionOptions & { readonly format?: InvoiceFormat; readonly out?: string },
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const connection = await findConnection(options, env);
+  const { invoice } = await askGraph(connection, INVOICE, { id });
+  if (invoice === null) throw new Refusal(`There is no invoice ${id}.`);
+  const { document, sha256 } = invoice;
+  if (createHash("sha256").update(document, "utf8").digest("hex") !== sha256)
+    throw new Refusal(`${id} does not fit its SHA-256. Check it: metrly verify invoice ${id}`);
+  const text = textOf(document, sha256, options.format ?? "json");
+  if (options.out === undefined) process.stdout.write(text);
+  else await writeFile(options.out, text);
+}
+
+/** As JSON it is the document itself, byte for byte, so that its hash can be checked by anyone. */
+export function textOf(document: string, sha256: string, format: InvoiceFormat): string {
+  if (format === "json") return document;
+  const invoice: InvoiceDocument = JSON.parse(document);
+  return format === "csv" ? csvOf(invoice) : pageOf(invoice, sha256);
+}
+
+function csvOf({ number, tenantId, period, currency, lines }: InvoiceDocument): string {
+  const rows = lines.map((line, index) => ({
+    invoice: number,
+    tenant: tenantId,
+    periodStart: period.start,
+    periodEnd: period.end,
+    line: index + 1,
+    kind: line.kind,
+    description: asText(line.description),
+    meter: line.meter ?? "",
+    dimensions: asText(line.dimensions.map(({ dimension, value }) => `${dimension}=${value}`).join(";")),
+    quantity: line.quantity,
+    amount: line.amount,
+    currency,
+    plan: line.plan.id,
+    planVersion: line.plan.version,
+    adjustsInvoice: line.adjusts?.invoiceId ?? "",
+    adjustsPeriod: line.adjusts?.periodStart ?? "",
+  }));
+  return stringify(rows, { header: true });
+}
+
+/** A cell that begins like a formula must stay text in whatever opens it; quantities and amounts are numbers. */
+const asText = (text: string): string => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
+
+const pageOf = (invoice: InvoiceDocument, sha256: string): string =>
+  Mustache.render(INVOICE_PAGE, {
+    ...invoice,
+    sha256,
+    from: invoice.period.start.slice(0, 10),
+    to: invoice.period.end.slice(0, 10),
+  });

@@ -1,0 +1,106 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { type Static, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import type { Connection } from "../connection/connection.js";
+import { Refusal } from "../connection/failure.js";
+
+/** One event's fate, in the order sent. */
+const Result = Type.Object({
+  status: Type.Union([Type.Literal("accepted"), Type.Literal("duplicate"), Type.Literal("rejected")]),
+  code: Type.Optional(Type.String()),
+  detail: Type.Optional(Type.String()),
+});
+const Answer = Type.Object({ results: Type.Array(Result) });
+const Problem = Type.Object({ code: Type.String(), detail: Type.Optional(Type.String()) });
+
+export type EventResult = Static<typeof Result>;
+
+export interface PostOptions {
+  readonly connection: Connection;
+  /** How long one batch is tried before the command ends, ms. */
+  readonly giveUpAfterMs: number;
+  readonly signal: AbortSignal;
+}
+
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 10_000;
+const REQUEST_MS = 30_000;
+/** Not here now, or not everything yet: the same again later, which the same ids make safe. */
+const AGAIN = new Set([408, 429, 500, 502, 503, 504]);
+
+/**
+ * Posts one batch until it is answered for good. Throws `Refusal` when Metrly refuses the batch as a whole (a key without the
+ * right, a wrong address) or nothing answers for `giveUpAfterMs`; throws the signal's reason when aborted between two tries.
+ */
+export async function postBatch(events: readonly string[], options: PostOptions): Promise<readonly EventResult[]> {
+  const body = `[${events.join(",")}]`;
+  const end = Date.now() + options.giveUpAfterMs;
+  for (let attempt = 0; ; attempt += 1) {
+    options.signal.throwIfAborted();
+    const outcome = await tryOnce(body, events.length, options.connection);
+    if (outcome.kind === "answered") return outcome.results;
+    const pauseMs = outcome.retryAfterMs ?? backoffMs(attempt);
+    if (Date.now() + pauseMs > end)
+      throw new Refusal(
+        `Gave up after ${options.giveUpAfterMs / 1000} s: ${outcome.reason}. The same command goes on.`,
+      );
+    await wait(pauseMs, undefined, { signal: options.signal });
+  }
+}
+
+/** Doubles up to ten seconds, with jitter so that several senders do not come back at once. */
+function backoffMs(attempt: number): number {
+  return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2);
+}
+
+type Outcome =
+  | { readonly kind: "answered"; readonly results: readonly EventResult[] }
+  | { readonly kind: "again"; readonly reason: string; readonly retryAfterMs: number | undefined };
+
+async function tryOnce(body: string, expected: number, { url, token }: Connection): Promise<Outcome> {
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(`${url}/v1/events`, {
+      method: "POST",
+      headers: { "content-type": "application/cloudevents-batch+json", authorization: `Bearer ${token}` },
+      body,
+      signal: AbortSignal.timeout(REQUEST_MS),
+    });
+    text = await response.text();
+  } catch (error) {
+    return { kind: "again", reason: `nothing answers at ${url} (${causeOf(error)})`, retryAfterMs: undefined };
+  }
+  if (AGAIN.has(response.status)) {
+    const reason = `${url} answers ${response.status}`;
+    return { kind: "again", reason, retryAfterMs: retryAfterMs(response.headers.get("retry-after")) };
+  }
+  return { kind: "answered", results: resultsOf(response.status, text, expected, url) };
+}
+
+/** A 400 has results too, when every single event was rejected. */
+function resultsOf(status: number, text: string, expected: number, url: string): readonly EventResult[] {
+  const answer = parsed(text);
+  if (Value.Check(Answer, answer) && answer.results.length === expected) return answer.results;
+  if (Value.Check(Problem, answer)) throw new Refusal(`${answer.code}: ${answer.detail ?? `answered ${status}`}`);
+  throw new Refusal(`${url} answered ${status} without saying what became of each event. Is this Metrly?`);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function retryAfterMs(header: string | null): number | undefined {
+  const seconds = Number(header);
+  if (header === null || !Number.isFinite(seconds) || seconds < 0) return undefined;
+  return Math.min(LONGEST_PAUSE_MS, Math.max(100, seconds * 1000)) * (1 + Math.random() / 4);
+}
+
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? ("code" in cause ? String(cause.code) : cause.message || cause.name) : String(cause);
+}

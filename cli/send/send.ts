@@ -1,0 +1,150 @@
+import path from "node:path";
+import { type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
+import { Refusal } from "../connection/failure.js";
+import { type Checkpoint, isAbout, loadCheckpoint, removeCheckpoint, settingsDigest } from "./checkpoint.js";
+import { isAttribute, type Mapping } from "./event.js";
+import { type ProgressState, showProgress } from "./progress.js";
+import { type Format, type Input, openInput, readRows } from "./rows.js";
+import { sendRows } from "./run.js";
+import { describeTally, rowsOf, type Tally } from "./tally.js";
+
+export interface SendOptions extends ConnectionOptions {
+  readonly format?: Format;
+  readonly map?: string;
+  readonly type?: string;
+  readonly source?: string;
+  readonly subject?: string;
+  readonly name?: string;
+  readonly concurrency?: string;
+  readonly giveUpAfter?: string;
+  readonly checkpoint?: string;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/**
+ * `metrly send [file]`. Exit code 0: every row was accepted or is a duplicate; 1: something was rejected, or it could not go
+ * on; 130: interrupted. The same command goes on where it ended.
+ */
+export async function sendUsage(file: string | undefined, options: SendOptions, env: Env): Promise<void> {
+  const source = isFile(file) ? file : undefined;
+  const mapping = mappingOf(source, options);
+  const concurrency = wholeNumber("--concurrency", options.concurrency, 4, 1, 32);
+  const giveUpAfterMs = wholeNumber("--give-up-after", options.giveUpAfter, 300, 1, 86_400) * 1000;
+  const input = await openInput(source, options.format);
+  const connection = options.dryRun === true ? undefined : await findConnection(options, env);
+  const checkpoint =
+    connection && source !== undefined ? checkpointOf(source, options, input, mapping, connection) : undefined;
+  const resume = checkpoint && (await findResume(checkpoint, source, input, mapping));
+  const interrupted = onInterrupt();
+  interrupted.signal.addEventListener("abort", input.end);
+  let rows = resume?.rows ?? 0;
+  const progress = showProgress(
+    process.stderr,
+    progressOf(input, () => rows, rows),
+  );
+  let tally: Tally;
+  try {
+    tally = await sendRows({
+      rows: readRows(input, mapping.names.values()),
+      mapping,
+      concurrency,
+      post: connection && { connection, giveUpAfterMs },
+      checkpoint,
+      resume,
+      signal: interrupted.signal,
+      onAnswered: (sum) => {
+        rows = rowsOf(sum);
+      },
+    });
+  } finally {
+    progress.stop();
+    interrupted.forget();
+    input.end();
+  }
+  const verb = options.dryRun === true ? "valid" : "accepted";
+  process.stdout.write(options.json ? `${JSON.stringify(tally)}\n` : describeTally(tally, verb));
+  if (tally.rejected > 0) process.exitCode = 1;
+  if (!interrupted.signal.aborted) {
+    if (checkpoint !== undefined) await removeCheckpoint(checkpoint.file);
+    return;
+  }
+  process.exitCode = 130;
+  process.stderr.write("Interrupted. The same command goes on; what was sent already is not counted again.\n");
+}
+
+const isFile = (file: string | undefined): file is string => file !== undefined && file !== "-";
+
+/** The first Ctrl-C or SIGTERM lets what is on its way be answered; a second one ends at once, as usual. */
+function onInterrupt(): { readonly signal: AbortSignal; forget(): void } {
+  const controller = new AbortController();
+  const interrupt = () => controller.abort();
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  return { signal: controller.signal, forget: () => process.off("SIGINT", interrupt).off("SIGTERM", interrupt) };
+}
+
+function checkpointOf(file: string, options: SendOptions, input: Input, mapping: Mapping, { url }: Connection) {
+  const { names, defaults, name } = mapping;
+  const settings = settingsDigest([url, input.format, [...names], defaults, name]);
+  return { file: options.checkpoint ?? `${file}.metrly-send`, settings };
+}
+
+/** Reads what was sent already once more: a file that changed since is sent from its beginning, which ids make safe. */
+async function findResume(
+  checkpoint: { readonly file: string; readonly settings: string },
+  file: string | undefined,
+  { format }: Input,
+  mapping: Mapping,
+): Promise<Checkpoint | undefined> {
+  const found = await loadCheckpoint(checkpoint.file, checkpoint.settings);
+  if (found === undefined) return undefined;
+  const again = await openInput(file, format);
+  const same = await isAbout(readRows(again, mapping.names.values()), found);
+  again.end();
+  process.stderr.write(
+    same
+      ? `Going on after ${found.rows} rows that were sent before.\n`
+      : "The input changed: sending all of it again.\n",
+  );
+  return same ? found : undefined;
+}
+
+function progressOf(input: Input, rows: () => number, resumedRows: number): () => ProgressState {
+  const startedAt = Date.now();
+  return () => ({
+    rows: rows(),
+    resumedRows,
+    bytes: input.bytesRead(),
+    totalBytes: input.totalBytes,
+    elapsedMs: Date.now() - startedAt,
+  });
+}
+
+/** `id=col,time=col,tokens=col`: attributes and members of `data` by the names that the input has for them. */
+function mappingOf(file: string | undefined, options: SendOptions): Mapping {
+  const names = new Map<string, string>();
+  for (const pair of options.map?.split(",") ?? []) {
+    const at = pair.indexOf("=");
+    const [target, name] = [pair.slice(0, at).trim(), pair.slice(at + 1).trim()];
+    if (at < 1 || target === "" || name === "") throw new Refusal(`--map: "${pair}" is not name=column.`);
+    const plain = target.startsWith("data.") ? target.slice("data.".length) : target;
+    if (plain !== target && isAttribute(plain))
+      throw new Refusal(`--map: "${target}" would be taken for the attribute ${plain}.`);
+    names.set(plain, name);
+  }
+  const { type, source, subject } = options;
+  const defaults = {
+    ...(type !== undefined && { type }),
+    ...(source !== undefined && { source }),
+    ...(subject !== undefined && { subject }),
+  };
+  return { names, defaults, name: options.name ?? (file === undefined ? "-" : path.basename(file)) };
+}
+
+function wholeNumber(flag: string, text: string | undefined, fallback: number, min: number, max: number): number {
+  const value = text === undefined ? fallback : Number(text);
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new Refusal(`${flag} must be a whole number from ${min} to ${max}, not "${text}".`);
+}

@@ -1,0 +1,78 @@
+import closeWithGrace from "close-with-grace";
+import { EmbeddedPostgresError } from "#platform/embedded-postgres/postgres.js";
+import { type Config, parseConfig } from "#platform/process/config.js";
+import { boundHeapGrowth } from "#platform/process/heap.js";
+import { createLogger } from "#platform/process/logger.js";
+import { Refusal, reportFailure } from "../connection/failure.js";
+import { assertRoleConfigured } from "./role-config.js";
+import { type Composition, type RunningSystem, startSystem } from "./system.js";
+
+const DRAIN_MS = 10_000;
+/** Keeps the whole process below 300 MB at any load. */
+const INGESTION_HEAP_GROWTH_PERCENT = 70;
+
+/**
+ * `metrly all` and `metrly <role>`: runs until a signal or a failure ends it. Exit code 0 only when all is well.
+ */
+export async function runProcess(
+  composition: Composition,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const config = parseConfig(env);
+  if (composition !== "all") assertRoleConfigured(composition, config);
+  if (composition === "ingestion") boundHeapGrowth(INGESTION_HEAP_GROWTH_PERCENT);
+  const logger = createLogger(config.logLevel);
+  let failed = false;
+  let stopping = false;
+  let closing: RunningSystem["closing"] = () => ["start"];
+  const onTimeout = () => logger.fatal({ closing: closing() }, `not drained within ${DRAIN_MS / 1000} s`);
+  const grace = closeWithGrace({ delay: DRAIN_MS, logger: false, onTimeout }, async ({ err, signal }) => {
+    stopping = true;
+    if (err !== undefined) {
+      failed = true;
+      logger.fatal({ err }, "stopping after a failure");
+    } else if (signal !== undefined) {
+      logger.info({ signal }, "stopping");
+    }
+    await starting.then(
+      (system) => system.stop(),
+      () => undefined,
+    );
+    if (failed) process.exit(1);
+  });
+  const starting = startSystem({
+    config,
+    composition,
+    logger,
+    fail(error) {
+      failed = true;
+      logger.fatal({ err: error }, "a failure that must not be passed over");
+      grace.close();
+    },
+  });
+  try {
+    const system = await starting;
+    closing = system.closing;
+    if (composition === "all" && config.demo) await startDemo(config, system, env);
+    else process.stdout.write(`Metrly ${composition === "all" ? "" : `${composition} `}is ready: ${system.url}\n`);
+  } catch (error) {
+    if (stopping) return;
+    grace.uninstall();
+    await starting.then(
+      (system) => system.stop(),
+      () => undefined,
+    );
+    reportFailure(error instanceof EmbeddedPostgresError ? new Refusal(error.message) : error);
+    process.exit(1);
+  }
+}
+
+async function startDemo(
+  config: Config,
+  system: RunningSystem,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const { openDemo } = await import("../demo/demo.js");
+  const demo = await openDemo({ url: system.url, config, logger: system.logger, env });
+  system.beforeStop(() => demo.stop());
+}

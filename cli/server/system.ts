@@ -1,0 +1,227 @@
+import { createServer } from "node:net";
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import { collectDefaultMetrics } from "prom-client";
+import { MetrlyError } from "#kernel/errors.js";
+import { authenticateApiKey, bearerToken } from "#platform/auth/api-keys.js";
+import { createKeyThrottle } from "#platform/auth/key-throttle.js";
+import { createHttpServer } from "#platform/http/server.js";
+import { registerQueueBoard } from "#platform/job-queue/queue-board.js";
+import type { Config } from "#platform/process/config.js";
+import { openPorts, type Ports } from "#platform/process/ports.js";
+import { type Room, type RoomContext, SERVICES, type Service } from "#platform/process/service.js";
+import { startKeyUseReports } from "#platform/tenancy-client/key-usage.js";
+import { QUEUES } from "#schema/queues.js";
+import { Refusal } from "../connection/failure.js";
+import { openGraph } from "../graph.js";
+import { ROLES } from "../roles.js";
+
+export interface RunningSystem {
+  /** Where the one port answers. */
+  readonly url: string;
+  readonly logger: Logger;
+  readonly rooms: readonly Room[];
+  /** Something that uses the system from outside and must end first (the demo's traffic). */
+  beforeStop(stop: () => Promise<void>): void;
+  /** Drains every room, then closes the ports, the database last. Safe to call twice. */
+  stop(): Promise<void>;
+  /** What is being closed just now, in words. */
+  closing(): readonly string[];
+}
+
+interface Closer {
+  readonly name: string;
+  readonly close: () => Promise<unknown>;
+}
+
+/** What is being closed. */
+type Closing = Set<string>;
+
+/** What one process is: the whole system, one service, or the front door before services elsewhere. */
+export type Composition = "all" | "gateway" | Service;
+
+export interface SystemOptions {
+  readonly config: Config;
+  readonly composition: Composition;
+  readonly logger: Logger;
+  fail(error: unknown): void;
+}
+
+/** Starts what the composition names in this process and listens. Whatever started is stopped again when a part fails. */
+export async function startSystem(options: SystemOptions): Promise<RunningSystem> {
+  const { config, logger } = options;
+  await assertPortsFree(config);
+  const closers: Closer[] = [];
+  const closing: Closing = new Set();
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= closeAll(closers, closing);
+    return stopping;
+  };
+  try {
+    return await start(options, closers, closing, stop);
+  } catch (error) {
+    await stop().catch((failure: unknown) => logger.error({ err: failure }, "closing after a failed start"));
+    throw error;
+  }
+}
+
+async function start(
+  options: SystemOptions,
+  closers: Closer[],
+  closing: Closing,
+  stop: () => Promise<void>,
+): Promise<RunningSystem> {
+  const { config, logger, composition } = options;
+  const services = servicesOf(composition);
+  let url = "";
+  const ports: Ports = await openPorts({
+    ...options,
+    processName: composition,
+    databases: composition === "all" ? "shared" : "own",
+    jobs: services.some((service) => RUNS_JOBS.has(service)),
+    ledgerUrl: () => (composition === "all" ? url : (config.serviceUrls.ingestion ?? url)),
+  });
+  closers.push({ name: "ports", close: () => ports.stop() });
+  const { context } = ports;
+  collectDefaultMetrics({ register: context.metrics });
+  const keyUses = startKeyUseReports(context.tenancy, context.log);
+  closers.push({ name: "key uses", close: () => keyUses.stop() });
+
+  const rooms: Room[] = [];
+  closers.push({
+    name: "rooms",
+    close: () => Promise.all(rooms.map((room) => closeOne({ name: room.name, close: () => room.stop() }, closing))),
+  });
+  await startRooms(context, services, rooms);
+
+  const throttle = createKeyThrottle((authorization) => isGoodKey(context, authorization));
+  const app = createHttpServer(logger.child({ room: "http" }), throttle);
+  closers.push({ name: "http", close: () => app.close() });
+  for (const room of rooms) room.register?.(app);
+  if (ports.jobs !== undefined && services.includes("notification"))
+    registerQueueBoard(app, { queues: ports.jobs.bullQueues(QUEUES), identityTokens: context.identityTokens });
+  // Open sockets would keep the server from closing: who holds them says goodbye first.
+  const graph = await openGraph({ ...context, throttle }, composition, app, rooms);
+  closers.push({ name: "graph", close: () => graph.stop() });
+  registerHealth(app, [...rooms, ...graph.rooms]);
+  await app.listen({ host: config.host, port: config.port });
+  url = addressOf(app, config.host);
+
+  const metricsServer = createMetricsServer(context.metrics, logger);
+  await metricsServer.listen({ host: config.host, port: config.metricsPort });
+  closers.push({ name: "metrics", close: () => metricsServer.close() });
+
+  for (const room of rooms) await room.begin?.();
+  return {
+    ...{ url, logger, rooms, stop },
+    beforeStop: (close) => void closers.push({ name: "demo", close }),
+    closing: () => [...closing],
+  };
+}
+
+function isGoodKey({ tenancy, clock }: RoomContext, authorization: string): boolean {
+  try {
+    authenticateApiKey(tenancy, clock, bearerToken(authorization));
+    return true;
+  } catch (error) {
+    if (error instanceof MetrlyError) return false;
+    throw error;
+  }
+}
+
+const RUNS_JOBS: ReadonlySet<Service> = new Set(["billing", "notification"]);
+
+function servicesOf(composition: Composition): readonly Service[] {
+  if (composition === "all") return SERVICES;
+  return composition === "gateway" ? [] : [composition];
+}
+
+/** Starts all services at once. When one fails, those that did start are in `rooms` to be stopped. */
+async function startRooms(context: RoomContext, services: readonly Service[], rooms: Room[]): Promise<void> {
+  const outcomes = await Promise.allSettled(
+    services.map(async (service) => {
+      const startRoom = await ROLES[service]();
+      rooms.push(await startRoom({ ...context, logger: context.logger.child({ room: service }) }));
+    }),
+  );
+  const failed = outcomes.find((outcome) => outcome.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}
+
+async function closeAll(closers: Closer[], closing: Closing): Promise<void> {
+  let failure: unknown;
+  for (const closer of closers.splice(0).reverse()) {
+    await closeOne(closer, closing).catch((error: unknown) => {
+      failure ??= error;
+    });
+  }
+  if (failure !== undefined) throw failure;
+}
+
+async function closeOne({ name, close }: Closer, closing: Closing): Promise<void> {
+  closing.add(name);
+  try {
+    await close();
+  } finally {
+    closing.delete(name);
+  }
+}
+
+function registerHealth(app: FastifyInstance, rooms: readonly Answering[]): void {
+  app.get("/healthz", async () => ({ status: "ok" }));
+  app.get("/readyz", async (_request, reply) => {
+    const reasons = (await Promise.all(rooms.map(reasonsOf))).flat();
+    const ready = reasons.length === 0;
+    return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not ready", reasons });
+  });
+}
+
+type Answering = Pick<Room, "name" | "readiness">;
+
+/** A room that cannot even say is not ready. */
+async function reasonsOf(room: Answering): Promise<string[]> {
+  try {
+    return (await room.readiness()).reasons.map((reason) => `${room.name}: ${reason}`);
+  } catch (error) {
+    return [`${room.name}: ${error instanceof Error ? error.message : String(error)}`];
+  }
+}
+
+function createMetricsServer(metrics: Ports["context"]["metrics"], logger: Logger): FastifyInstance {
+  const app = createHttpServer(logger.child({ room: "metrics" }));
+  app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+  return app;
+}
+
+/** The address by which this machine reaches a server that listens on `host`. */
+function addressOf(app: FastifyInstance, host: string): string {
+  const address = app.server.address();
+  if (address === null || typeof address === "string") throw new Error("the HTTP server has no port");
+  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${address.port}`;
+}
+
+async function assertPortsFree(config: Config): Promise<void> {
+  await assertPortFree(config.host, config.port, "METRLY_PORT");
+  await assertPortFree(config.host, config.metricsPort, "METRLY_METRICS_PORT");
+}
+
+/** Before anything is started, so that the sentence about a taken port comes at once and leaves nothing behind. */
+async function assertPortFree(host: string, port: number, variable: string): Promise<void> {
+  if (port === 0) return;
+  const probe = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once("error", reject);
+      probe.listen({ host, port }, resolve);
+    });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EADDRINUSE")
+      throw new Refusal(`Port ${port} on ${host} is in use by another program: stop that one or set ${variable}.`);
+    throw new Refusal(`Metrly cannot listen on ${host}:${port} (${code}): set METRLY_HOST and ${variable}.`);
+  } finally {
+    await new Promise((resolve) => probe.close(resolve));
+  }
+}

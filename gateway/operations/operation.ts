@@ -1,0 +1,49 @@
+import {
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  type GraphQLSchema,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionSetNode,
+} from "graphql";
+import { MetrlyError } from "#kernel/errors.js";
+import type { SubgraphContext } from "#platform/graphql/subgraph.js";
+import { ANONYMOUS } from "../auth/authentication.js";
+import { assertWithinLimits } from "./limits.js";
+import { assertStorableText } from "./storable-text.js";
+
+/** What resolvers of the gateway and of every subgraph in this process get; one object per operation, never shared. */
+export type GatewayContext = SubgraphContext;
+
+export interface Request {
+  readonly document: DocumentNode;
+  readonly operation: OperationDefinitionNode;
+  readonly variables: Readonly<Record<string, unknown>>;
+  readonly context: GatewayContext;
+}
+
+/** What holds for a validated operation on every path, before it runs: who may ask at all, and how much at once. */
+export function admitOperation(schema: GraphQLSchema, request: Request): void {
+  const { document, operation, variables, context } = request;
+  const fragments = fragmentsOf(document);
+  if (context.identity === ANONYMOUS && !onlyIntrospects(operation.selectionSet, fragments))
+    throw new MetrlyError("UNAUTHENTICATED", "Sign in: only the schema can be read without");
+  assertWithinLimits(schema, { operation, fragments, variables });
+  assertStorableText(document, variables);
+}
+
+function fragmentsOf(document: DocumentNode): ReadonlyMap<string, FragmentDefinitionNode> {
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const definition of document.definitions) {
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
+  }
+  return fragments;
+}
+
+function onlyIntrospects(set: SelectionSetNode, fragments: ReadonlyMap<string, FragmentDefinitionNode>): boolean {
+  return set.selections.every((selection) => {
+    if (selection.kind === Kind.FIELD) return selection.name.value.startsWith("__");
+    const inner = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);
+    return inner !== undefined && onlyIntrospects(inner.selectionSet, fragments);
+  });
+}

@@ -1,0 +1,40 @@
+import { type GraphQLSchema, OperationTypeNode, subscribe } from "graphql";
+import { createGraphqlExecution } from "#platform/graphql/execution.js";
+import type { Subgraph } from "#platform/graphql/subgraph.js";
+import type { SubgraphExecutor } from "../federation/subgraph.js";
+import { openRemoteSubgraph, type RemoteOptions, type RemoteTarget } from "../subgraphs/remote-subgraph.js";
+
+/** A subgraph and how it is reached: executed in this process, or asked at a URL. */
+export type SubgraphTarget = Subgraph | RemoteTarget;
+
+/** The way to every subgraph. */
+export interface Reach {
+  executorOf(target: SubgraphTarget): SubgraphExecutor;
+  /** Closes connections; what is still asked then fails. */
+  stop(): Promise<void>;
+}
+
+/** How operations reach a subgraph: the one place that knows. Nothing is connected before it is needed. */
+export function reachSubgraphs(options: RemoteOptions): Reach {
+  const closers: (() => Promise<void>)[] = [];
+  return {
+    executorOf(target) {
+      if ("schema" in target) return localExecutor(target.schema);
+      const remote = openRemoteSubgraph(target, options);
+      closers.push(() => remote.stop());
+      return remote.execute;
+    },
+    async stop() {
+      await Promise.all(closers.map((close) => close()));
+    },
+  };
+}
+
+/** In this process. */
+export function localExecutor(schema: GraphQLSchema): SubgraphExecutor {
+  const execute = createGraphqlExecution(schema);
+  return async ({ operation: { document, kind }, variables, context }) =>
+    kind === OperationTypeNode.SUBSCRIPTION
+      ? subscribe({ schema, document, variableValues: variables, contextValue: context })
+      : execute({ document, variables, context });
+}

@@ -1,0 +1,108 @@
+import type { AddressInfo } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { type WebSocket, WebSocketServer } from "ws";
+import { waitFor } from "../../tests/servers/servers.js";
+import { openRemoteSocket, type RemoteSocket, reasonText } from "./remote-socket.js";
+
+const closers: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closers.splice(0).reverse()) close();
+});
+
+/** A peer that speaks the protocol by hand, so that it can speak it badly. */
+async function peer(onMessage: (socket: WebSocket, message: { type: string; id?: string }) => void): Promise<string> {
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  server.on("connection", (socket) => {
+    socket.on("message", (data) => onMessage(socket, JSON.parse(String(data))));
+  });
+  await new Promise<void>((resolve) => server.once("listening", resolve));
+  closers.push(() => server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function open(url: string, pingMs?: number): RemoteSocket {
+  const socket = openRemoteSocket(url, pingMs);
+  closers.push(() => socket.stop());
+  return socket;
+}
+
+function operation(socket: RemoteSocket) {
+  const told: string[] = [];
+  const leave = socket.subscribe(
+    { query: "subscription { ticks }" },
+    {
+      next: (payload) => told.push(JSON.stringify(payload)),
+      error: (reason) => told.push(reasonText(reason)),
+      complete: () => told.push("complete"),
+    },
+  );
+  return { told, leave };
+}
+
+const acknowledge = (socket: WebSocket) => socket.send('{"type":"connection_ack"}');
+
+test("a socket that closes, in whatever way, ends its operations with a reason and asks nothing again", async () => {
+  let subscribed = 0;
+  const url = await peer((socket, { type, id }) => {
+    if (type === "connection_init") acknowledge(socket);
+    if (type !== "subscribe") return;
+    subscribed += 1;
+    socket.send(JSON.stringify({ id, type: "next", payload: { data: { ticks: 1 } } }));
+    if (subscribed === 2) socket.close(1000, "Normal Closure");
+  });
+  const socket = open(url);
+  const [first, second] = [operation(socket), operation(socket)];
+  await waitFor(() => first.told.length === 2 && second.told.length === 2, { what: "both ends" });
+  const told = ['{"data":{"ticks":1}}', "its socket closed (1000 Normal Closure)"];
+  expect([first.told, second.told]).toEqual([told, told]);
+  const third = operation(socket);
+  await waitFor(() => third.told.length === 1, { what: "an operation on a new socket" });
+  expect(subscribed).toBe(3);
+});
+
+test("a peer that stops answering is noticed", async () => {
+  const url = await peer((socket, { type, id }) => {
+    if (type === "connection_init") acknowledge(socket);
+    if (type === "subscribe") socket.send(JSON.stringify({ id, type: "next", payload: { data: { ticks: 1 } } }));
+  });
+  const { told } = operation(open(url, 50));
+  await waitFor(() => told.length === 2, { what: "the end" });
+  expect(told[1]).toBe("its socket closed (1006)");
+});
+
+test("a peer that answers pings keeps its socket", async () => {
+  let pings = 0;
+  const url = await peer((socket, { type }) => {
+    if (type === "connection_init") acknowledge(socket);
+    if (type !== "ping") return;
+    pings += 1;
+    socket.send('{"type":"pong"}');
+  });
+  const { told } = operation(open(url, 500));
+  await waitFor(() => pings === 3, { what: "three pings" });
+  expect(told).toEqual([]);
+});
+
+test("a peer that is not there is told in words", async () => {
+  const { told } = operation(open("http://127.0.0.1:1"));
+  await waitFor(() => told.length === 1, { what: "the end" });
+  expect(told[0]).toContain("ECONNREFUSED");
+});
+
+test("who left is told nothing more, and others go on", async () => {
+  const left: string[] = [];
+  const url = await peer((socket, { type, id }) => {
+    if (type === "connection_init") acknowledge(socket);
+    if (type === "complete") {
+      left.push(String(id));
+      socket.send(JSON.stringify({ id, type: "next", payload: { data: { ticks: 2 } } }));
+    }
+    if (type === "subscribe") socket.send(JSON.stringify({ id, type: "next", payload: { data: { ticks: 1 } } }));
+  });
+  const socket = open(url);
+  const [leaving, staying] = [operation(socket), operation(socket)];
+  await waitFor(() => leaving.told.length + staying.told.length === 2, { what: "both to run" });
+  leaving.leave();
+  await waitFor(() => left.length === 1, { what: "the peer to hear of it" });
+  expect([leaving.told, staying.told]).toEqual([['{"data":{"ticks":1}}'], ['{"data":{"ticks":1}}']]);
+});

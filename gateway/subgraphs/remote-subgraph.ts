@@ -1,0 +1,94 @@
+import { OperationTypeNode } from "graphql";
+import type { Logger } from "pino";
+import { MetrlyError } from "#kernel/errors.js";
+import type { IdentityTokens } from "#platform/auth/identity.js";
+import type { SubgraphSdl } from "../composition.js";
+import type { SubgraphExecutor, SubgraphRequest } from "../federation/subgraph.js";
+import { prepareSubscription, resumableFields } from "../subscriptions/resumable.js";
+import { resumingStream } from "../subscriptions/resuming-stream.js";
+import { openRemoteHttp } from "./remote-http.js";
+import { openRemoteSocket, reasonText } from "./remote-socket.js";
+
+/** A subgraph that is a process of its own, at the root of this URL. */
+export interface RemoteTarget extends SubgraphSdl {
+  readonly url: string;
+}
+
+export interface RemoteOptions {
+  readonly identityTokens: IdentityTokens;
+  readonly logger: Logger;
+  /** How long one query or mutation may take there. */
+  readonly timeoutMs?: number;
+  /** How long a subscription waits for the subgraph to return. */
+  readonly giveUpMs?: number;
+}
+
+export interface RemoteSubgraph {
+  readonly execute: SubgraphExecutor;
+  stop(): Promise<void>;
+}
+
+const TIMEOUT_MS = 10_000;
+const GIVE_UP_MS = 60_000;
+
+/**
+ * Asks a subgraph over the network: queries and mutations over pooled HTTP, subscriptions over one shared socket, each under
+ * a freshly signed identity. Whatever keeps an answer from coming is SUBGRAPH_UNAVAILABLE, and logged here.
+ */
+export function openRemoteSubgraph(target: RemoteTarget, options: RemoteOptions): RemoteSubgraph {
+  const { identityTokens } = options;
+  const http = openRemoteHttp({ url: target.url, timeoutMs: options.timeoutMs ?? TIMEOUT_MS });
+  const socket = openRemoteSocket(target.url);
+  const fields = resumableFields(target.sdl);
+  const unavailable = failureReport(target.name, options.logger);
+  const sign = ({ context }: SubgraphRequest) => identityTokens.sign(context.identity, target.name);
+
+  async function ask(request: SubgraphRequest) {
+    const { operation, variables } = request;
+    try {
+      return await http.ask({
+        body: JSON.stringify({ query: operation.text, variables }),
+        identityToken: await sign(request),
+        repeatable: operation.kind === OperationTypeNode.QUERY,
+      });
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  const follow = (request: SubgraphRequest) =>
+    resumingStream({
+      subscription: prepareSubscription(request.operation.document, request.variables, fields),
+      socket,
+      giveUpMs: options.giveUpMs ?? GIVE_UP_MS,
+      signIdentity: () => sign(request),
+      unavailable,
+    });
+
+  return {
+    execute: async (request) =>
+      request.operation.kind === OperationTypeNode.SUBSCRIPTION ? follow(request) : ask(request),
+    async stop() {
+      socket.stop();
+      await http.stop();
+    },
+  };
+}
+
+const REPORT_INTERVAL_MS = 5_000;
+
+/** A subgraph that is down fails each operation that needs it: a line every few seconds says so, with how many. */
+function failureReport(name: string, logger: Logger): (reason: unknown) => MetrlyError {
+  let nextReportMs = 0;
+  let failures = 0;
+  return (reason) => {
+    failures += 1;
+    const nowMs = performance.now();
+    if (nowMs >= nextReportMs) {
+      logger.warn({ subgraph: name, reason: reasonText(reason), failures }, "a subgraph does not answer");
+      nextReportMs = nowMs + REPORT_INTERVAL_MS;
+      failures = 0;
+    }
+    return new MetrlyError("SUBGRAPH_UNAVAILABLE", `The service ${name} does not answer`);
+  };
+}

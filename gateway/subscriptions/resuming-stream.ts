@@ -1,0 +1,158 @@
+import type { ExecutionResult, GraphQLError } from "graphql";
+import type { MetrlyError } from "#kernel/errors.js";
+import { graphqlErrorOf } from "../operations/client-error.js";
+import { parseAnswer, parseErrors } from "../subgraphs/remote-answer.js";
+import type { RemoteSocket } from "../subgraphs/remote-socket.js";
+import type { PreparedSubscription } from "./resumable.js";
+
+/** What a slow client may have waiting here; then the subgraph is left, and asked again from there once all is read. */
+const MAX_BUFFERED = 1_000;
+const MIN_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 3_000;
+/** An attempt that lived this long was connected: what breaks it is a new outage. */
+const STABLE_MS = 30_000;
+/** Refusals that say nothing about the question: the same may succeed later. */
+const PASSING: ReadonlySet<unknown> = new Set(["SUBGRAPH_UNAVAILABLE", "UNAVAILABLE", "UNAUTHENTICATED"]);
+
+export interface ResumingStreamOptions {
+  readonly subscription: PreparedSubscription;
+  readonly socket: RemoteSocket;
+  /** After an outage of this length the client is told. */
+  readonly giveUpMs: number;
+  /** A fresh token for each attempt: an old one would be refused. */
+  signIdentity(): Promise<string>;
+  /** Reports why the subgraph is gone; returns what a client may see of it. */
+  unavailable(reason: unknown): MetrlyError;
+}
+
+const isPassing = ({ extensions }: GraphQLError): boolean => PASSING.has(extensions.code);
+/** Of the gateway, not of who asks: nothing that a client should see. */
+const isAboutIdentity = ({ extensions }: GraphQLError): boolean => extensions.code === "UNAUTHENTICATED";
+
+interface Outage {
+  readonly sinceMs: number;
+  attempts: number;
+}
+
+/**
+ * One subscription of a subgraph that outlives its socket: after an outage it goes on just behind the last event that came,
+ * without gap or repeat. Where no position is known (none given, none received) going on could miss something, so the stream
+ * ends with SUBGRAPH_UNAVAILABLE, as it does after an outage that is too long.
+ */
+export function resumingStream(options: ResumingStreamOptions): AsyncIterableIterator<ExecutionResult> {
+  const { subscription, socket } = options;
+  const buffer: ExecutionResult[] = [];
+  let position = subscription.after;
+  let outage: Outage | undefined;
+  let leave: (() => void) | undefined;
+  let retry: NodeJS.Timeout | undefined;
+  let paused = false;
+  let over = false;
+  let wake: () => void = () => undefined;
+
+  function push(result: ExecutionResult): void {
+    buffer.push(result);
+    wake();
+  }
+
+  function end(error?: MetrlyError): void {
+    if (over) return;
+    over = true;
+    clearTimeout(retry);
+    leave?.();
+    if (error !== undefined) buffer.push({ errors: [graphqlErrorOf(error)] });
+    wake();
+  }
+
+  function connect(): void {
+    const startedMs = performance.now();
+    options.signIdentity().then(
+      (identity) => {
+        if (!over) leave = subscribe(identity, startedMs);
+      },
+      (error: unknown) => end(options.unavailable(error)),
+    );
+  }
+
+  const subscribe = (identity: string, startedMs: number) =>
+    socket.subscribe(
+      { query: subscription.query, variables: subscription.variables(position), extensions: { identity } },
+      {
+        next: (payload) => receive(parseAnswer(payload), startedMs),
+        error(reason) {
+          const errors = parseErrors(reason);
+          if (errors === undefined) lost(reason, startedMs);
+          else refused(errors, startedMs);
+        },
+        complete: () => end(),
+      },
+    );
+
+  function receive(answer: ExecutionResult<Record<string, unknown>>, startedMs: number): void {
+    const { data, errors } = answer;
+    if ((data === undefined || data === null) && errors?.every(isPassing)) {
+      refused(errors, startedMs);
+      return;
+    }
+    if (data !== undefined && data !== null) position = subscription.takeCursor(data) ?? position;
+    outage = undefined;
+    push(answer);
+    if (buffer.length >= MAX_BUFFERED) pause();
+  }
+
+  function refused(errors: readonly GraphQLError[], startedMs: number): void {
+    leave?.();
+    if (errors.every(isPassing) && (position !== undefined || errors.some(isAboutIdentity))) {
+      lost(new AggregateError(errors, errors.map(({ message }) => message).join("; ")), startedMs);
+    } else {
+      push({ errors });
+      end();
+    }
+  }
+
+  function pause(): void {
+    leave?.();
+    if (position === undefined) end(options.unavailable(new Error("a client reads too slowly")));
+    else paused = true;
+  }
+
+  function lost(reason: unknown, startedMs: number): void {
+    const error = options.unavailable(reason);
+    const nowMs = performance.now();
+    if (outage === undefined || nowMs - startedMs > STABLE_MS) outage = { sinceMs: nowMs, attempts: 0 };
+    if (position === undefined || nowMs - outage.sinceMs > options.giveUpMs) {
+      end(error);
+      return;
+    }
+    const backoffMs = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** outage.attempts);
+    outage.attempts += 1;
+    // Between half and all of it: the subscriptions of one socket do not all come back in the same moment.
+    retry = setTimeout(connect, backoffMs * (0.5 + Math.random() / 2));
+  }
+
+  connect();
+  return {
+    async next() {
+      for (;;) {
+        const value = buffer.shift();
+        if (value !== undefined) return { done: false, value };
+        if (over) return { done: true, value: undefined };
+        if (paused) {
+          paused = false;
+          connect();
+        }
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+    async return() {
+      buffer.length = 0;
+      end();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

@@ -1,0 +1,274 @@
+import { type ExecutionArgs, type ExecutionResult, print } from "graphql";
+import { isStream } from "../federation/subgraph.js";
+import type { GatewayContext } from "../operations/operation.js";
+import { type PreparedSubscription, prepareSubscription, type ResumableFields, SHARED_NAMES } from "./resumable.js";
+
+/** Where results go: one operation of one client. */
+export interface Outlet {
+  /** `payload` is the JSON of a result, the same bytes for everyone who shares it. */
+  send(payload: Buffer): void;
+  /** Resolves when the client can take more; at once unless it is slow. */
+  ready(): Promise<void> | undefined;
+}
+
+/** Stands for an operation whose results are sent to its outlet: iterating it yields nothing and ends when they end. */
+export interface SharedOperation extends AsyncIterableIterator<never> {
+  readonly isShared: true;
+  /** What came before is sent now. */
+  attach(outlet: Outlet): void;
+}
+
+export const isSharedOperation = (result: unknown): result is SharedOperation =>
+  typeof result === "object" && result !== null && "isShared" in result;
+
+export interface SharedSubscriptionsOptions {
+  readonly fields: ResumableFields;
+  /** The JSON of a result as clients see it. */
+  encode(result: ExecutionResult): Buffer;
+  /** As graphql-js' `subscribe`. */
+  readonly subscribe: (args: ExecutionArgs) => Promise<Answer>;
+}
+
+type Results = AsyncIterable<ExecutionResult>;
+type Answer = Results | ExecutionResult;
+
+/** Who asks the same as the same identity shares a stream. */
+interface Group {
+  readonly key: string;
+  readonly prepared: PreparedSubscription;
+  readonly followers: Set<Follower>;
+  stream: Stream | undefined;
+}
+
+/** The one execution for all of a group that have caught up with it. */
+interface Stream {
+  readonly started: Promise<Answer>;
+  /** Of the last result that its members got; undefined: none yet. */
+  position: unknown;
+  readonly members: Set<Follower>;
+  stop(): void;
+}
+
+interface Follower {
+  readonly args: ExecutionArgs;
+  readonly deliver: (payload: Buffer) => void;
+  readonly ready: () => Promise<void> | undefined;
+  readonly end: () => void;
+  /** Of the last result it got, or where it asked to begin; undefined: from now on. */
+  position: unknown;
+  /** Leaves the execution of its own that it catches up by. */
+  leaveOwn: (() => void) | undefined;
+}
+
+/**
+ * Executes a subscription once for all who ask the same as the same identity, and encodes each result once. Who begins at a
+ * position of its own is served by an execution of its own until both have delivered the same result last; from there on it
+ * shares, so that nothing is missed and nothing repeated.
+ */
+export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
+  const groups = new Map<string, Group>();
+  const run = options.subscribe;
+
+  function encoded(prepared: PreparedSubscription, result: ExecutionResult): { payload: Buffer; cursor: unknown } {
+    const { data } = result;
+    const cursor = data === undefined || data === null ? undefined : prepared.takeCursor(data);
+    return { payload: options.encode(result), cursor };
+  }
+
+  /** Sends results until they end or `isOver`; answers how to leave. */
+  function pump(results: Results, take: (result: ExecutionResult) => Promise<void> | undefined, ended: () => void) {
+    const iterator = results[Symbol.asyncIterator]();
+    let isLeft = false;
+    async function loop(): Promise<void> {
+      for (;;) {
+        const { done, value } = await iterator.next();
+        if (isLeft) return;
+        if (done === true) return ended();
+        await take(value);
+        if (isLeft) return;
+      }
+    }
+    loop().catch(ended);
+    return () => {
+      if (isLeft) return;
+      isLeft = true;
+      void iterator.return?.();
+    };
+  }
+
+  function startStream(group: Group, args: ExecutionArgs): Stream {
+    let leave: (() => void) | undefined;
+    let isStopped = false;
+    const { prepared } = group;
+    const stream: Stream = {
+      members: new Set(),
+      position: undefined,
+      started: run({ ...args, document: prepared.document, variableValues: prepared.variablesFromNow() }),
+      stop() {
+        isStopped = true;
+        leave?.();
+        if (group.stream === stream) group.stream = undefined;
+      },
+    };
+    group.stream = stream;
+    stream.started.then(
+      (answer) => {
+        if (!isStream(answer)) return stream.stop();
+        leave = pump(
+          answer,
+          (result) => {
+            const { payload, cursor } = encoded(prepared, result);
+            stream.position = cursor ?? stream.position;
+            for (const member of stream.members) {
+              member.position = stream.position;
+              member.deliver(payload);
+            }
+            for (const follower of group.followers) join(group, follower);
+            return undefined;
+          },
+          () => {
+            stream.stop();
+            for (const member of stream.members) member.end();
+          },
+        );
+        if (isStopped) leave();
+      },
+      () => stream.stop(),
+    );
+    return stream;
+  }
+
+  /** A follower that got last what the stream's members got last becomes one of them. */
+  function join(group: Group, follower: Follower): void {
+    const { stream } = group;
+    if (stream === undefined || stream.members.has(follower) || stream.position === undefined) return;
+    if (follower.position !== stream.position) return;
+    follower.leaveOwn?.();
+    follower.leaveOwn = undefined;
+    stream.members.add(follower);
+  }
+
+  function leaveGroup(group: Group, follower: Follower): void {
+    follower.leaveOwn?.();
+    group.followers.delete(follower);
+    group.stream?.members.delete(follower);
+    if (group.followers.size > 0) return;
+    group.stream?.stop();
+    if (groups.get(group.key) === group) groups.delete(group.key);
+  }
+
+  /** Undefined: it takes part. Otherwise why not. */
+  async function admit(group: Group, follower: Follower): Promise<ExecutionResult | undefined> {
+    group.followers.add(follower);
+    const fromNow = follower.position === undefined;
+    if (fromNow || group.followers.size > 1) {
+      const stream = group.stream ?? startStream(group, follower.args);
+      const answer = await stream.started;
+      if (!isStream(answer)) return answer;
+      if (fromNow) {
+        stream.members.add(follower);
+        return undefined;
+      }
+      join(group, follower);
+      if (stream.members.has(follower)) return undefined;
+    }
+    const { prepared } = group;
+    const own = await run({
+      ...follower.args,
+      document: prepared.document,
+      variableValues: prepared.variables(follower.position),
+    });
+    if (!isStream(own)) return own;
+    // Gone, or joined, while its own execution was started.
+    if (!group.followers.has(follower) || group.stream?.members.has(follower)) {
+      void own[Symbol.asyncIterator]().return?.();
+      return undefined;
+    }
+    follower.leaveOwn = pump(
+      own,
+      (result) => {
+        const { payload, cursor } = encoded(prepared, result);
+        follower.deliver(payload);
+        follower.position = cursor ?? follower.position;
+        join(group, follower);
+        return follower.ready();
+      },
+      () => follower.end(),
+    );
+    return undefined;
+  }
+
+  return {
+    /** As graphql-js' `subscribe`; a shared operation where that is possible. */
+    async subscribe(args: ExecutionArgs): Promise<Answer | SharedOperation> {
+      const variables = args.variableValues ?? {};
+      const prepared = prepareSubscription(args.document, variables, options.fields, SHARED_NAMES);
+      if (!prepared.isResumable) return run(args);
+      const { identity }: GatewayContext = args.contextValue as GatewayContext;
+      const key = JSON.stringify([identity, print(prepared.document), args.operationName, prepared.variablesFromNow()]);
+      const group = groups.get(key) ?? { key, prepared, followers: new Set(), stream: undefined };
+      groups.set(key, group);
+      const { operation, follower } = createOperation(args, prepared.after, () => leaveGroup(group, follower));
+      const refusal = await admit(group, follower).catch((error: unknown) => {
+        leaveGroup(group, follower);
+        throw error;
+      });
+      if (refusal === undefined) return operation;
+      leaveGroup(group, follower);
+      return refusal;
+    },
+    /** Executions that run for how many operations, for tests and metrics. */
+    size: () => ({
+      groups: groups.size,
+      followers: [...groups.values()].reduce((sum, { followers }) => sum + followers.size, 0),
+    }),
+  };
+}
+
+function createOperation(
+  args: ExecutionArgs,
+  position: unknown,
+  leave: () => void,
+): { readonly operation: SharedOperation; readonly follower: Follower } {
+  let outlet: Outlet | undefined;
+  let waiting: Buffer[] = [];
+  let isOver = false;
+  let finish: (result: IteratorResult<never, undefined>) => void = () => undefined;
+  const finished = new Promise<IteratorResult<never, undefined>>((resolve) => {
+    finish = resolve;
+  });
+  const over = (): void => {
+    isOver = true;
+    leave();
+    finish({ done: true, value: undefined });
+  };
+  const follower: Follower = {
+    args,
+    position,
+    leaveOwn: undefined,
+    deliver(payload) {
+      if (isOver) return;
+      if (outlet === undefined) waiting.push(payload);
+      else outlet.send(payload);
+    },
+    ready: () => outlet?.ready(),
+    end: over,
+  };
+  const operation: SharedOperation = {
+    isShared: true,
+    attach(to) {
+      outlet = to;
+      for (const payload of waiting) to.send(payload);
+      waiting = [];
+    },
+    next: () => finished,
+    async return() {
+      over();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+  return { operation, follower };
+}

@@ -1,0 +1,121 @@
+import type { Clock } from "#kernel/clock.js";
+import { formatMoney } from "#kernel/money.js";
+import type { Database, Transaction } from "#platform/database/database.js";
+import { enqueueOutbox, type OutboxRow } from "#platform/outbox/outbox.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import { billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
+import { dataschemaOf } from "#schema/events/contract.js";
+import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
+import { BILLING_EVENTS } from "#schema/topics.js";
+import { invoiceDocument, invoiceNumberOf } from "../rules/invoice-document.js";
+import { totalOf } from "../rules/invoice-lines.js";
+import { insertInvoice, lastInvoice } from "../store/invoices.js";
+import { type EndedPeriod, hasClosing, listEnded, lockEarliestClosing, markClosed } from "../store/periods.js";
+import { type Derived, deriveInvoices } from "./derive.js";
+
+export interface CloserOptions {
+  readonly database: Database;
+  readonly tenancy: TenancyCopy;
+  readonly clock: Clock;
+  readonly onClosed?: (invoiced: boolean) => void;
+}
+
+/**
+ * Closes every period of a tenant that waits for it, oldest first, one transaction each. Safe to run twice or by two workers
+ * at once: the row's lock and status let each period close once.
+ */
+export async function closeTenant(options: CloserOptions, tenantId: string): Promise<void> {
+  do {
+    while (await closeNext(options, tenantId));
+  } while (await hasClosing(options.database.pool, tenantId));
+}
+
+/** The period's lock is held meanwhile; a close that waits in vain is queued again. */
+const TENANCY_PATIENCE_MS = 5_000;
+
+async function closeNext(options: CloserOptions, tenantId: string): Promise<boolean> {
+  const closed = await options.database.transaction(async (tx) => {
+    const period = await lockEarliestClosing(tx, tenantId);
+    if (period === undefined) return undefined;
+    await options.tenancy.reached(period.tenancyVersion, AbortSignal.timeout(TENANCY_PATIENCE_MS));
+    const [before] = (await listEnded(tx, [{ tenantId, before: period.period.start, take: 1 }])).flat();
+    const [derived] = await deriveInvoices(tx, options.tenancy, [{ ...period, previousWatermark: before?.watermark }]);
+    if (derived === undefined) throw new Error("each input derives one invoice");
+    const nowMs = options.clock.now();
+    const invoice = await writeInvoice(tx, period, derived, nowMs);
+    await markClosed(tx, period, invoice?.ordinal ?? null, nowMs);
+    await enqueueOutbox(tx, events(period, invoice, nowMs));
+    return { invoiced: invoice !== undefined };
+  });
+  if (closed !== undefined) options.onClosed?.(closed.invoiced);
+  return closed !== undefined;
+}
+
+interface WrittenInvoice {
+  readonly id: string;
+  readonly ordinal: number;
+  readonly currency: string;
+  readonly total: string;
+  readonly sha256: string;
+}
+
+async function writeInvoice(
+  tx: Transaction,
+  { tenantId, period, watermark }: EndedPeriod,
+  { lines, plan, currency }: Derived,
+  generatedAt: number,
+): Promise<WrittenInvoice | undefined> {
+  if (currency === undefined) return undefined;
+  const previous = await lastInvoice(tx, tenantId);
+  const ordinal = (previous?.ordinal ?? 0) + 1;
+  const document = invoiceDocument({
+    tenantId,
+    ordinal,
+    period,
+    currency,
+    plan: plan?.ref ?? null,
+    watermark,
+    previousSha256: previous?.sha256 ?? null,
+    lines,
+  });
+  await insertInvoice(tx, { tenantId, ordinal, periodStart: period.start, currency, lines, document, generatedAt });
+  return { id: document.id, ordinal, currency, total: formatMoney(totalOf(lines), currency), sha256: document.sha256 };
+}
+
+function events(closed: EndedPeriod, invoice: WrittenInvoice | undefined, nowMs: number): OutboxRow[] {
+  const { tenantId, partition, period } = closed;
+  const at = new Date(nowMs).toISOString();
+  const span = { periodStart: new Date(period.start).toISOString(), periodEnd: new Date(period.end).toISOString() };
+  const envelope = { specversion: "1.0", source: "metrly/billing", subject: tenantId, time: at };
+  const row = (value: object): OutboxRow => ({
+    topic: BILLING_EVENTS,
+    partition,
+    key: tenantId,
+    value: JSON.stringify(value),
+  });
+  const periodClosed = billingPeriodClosedV1.parse({
+    ...envelope,
+    id: `period-closed:${tenantId}:${span.periodStart.slice(0, 10)}`,
+    type: billingPeriodClosedV1.type,
+    dataschema: dataschemaOf(billingPeriodClosedV1.type),
+    data: { tenantId, ...span, watermark: closed.watermark, closedAt: at, invoiceId: invoice?.id ?? null },
+  });
+  if (invoice === undefined) return [row(periodClosed)];
+  const generated = invoiceGeneratedV1.parse({
+    ...envelope,
+    id: `invoice-generated:${invoice.id}`,
+    type: invoiceGeneratedV1.type,
+    dataschema: dataschemaOf(invoiceGeneratedV1.type),
+    data: {
+      tenantId,
+      invoiceId: invoice.id,
+      number: invoiceNumberOf(tenantId, invoice.ordinal),
+      ...span,
+      currency: invoice.currency,
+      total: invoice.total,
+      sha256: invoice.sha256,
+      generatedAt: at,
+    },
+  });
+  return [row(periodClosed), row(generated)];
+}

@@ -1,0 +1,147 @@
+import { type Decimal, ZERO } from "#kernel/decimal.js";
+import type { Period } from "#kernel/period.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import { type AssignedPlan, planVersionOf } from "#schema/tenancy-history.js";
+import { invoiceIdOf } from "../rules/invoice-document.js";
+import {
+  adjustmentLines,
+  chargeLines,
+  type InvoiceLine,
+  keyOf,
+  type LineIdentity,
+  type PlanTerms,
+  type QuantityOfPrice,
+} from "../rules/invoice-lines.js";
+import { cellsOf, quantityOf, type UsageCell } from "../rules/usage.js";
+import { invoicedAmounts } from "../store/invoices.js";
+import { type EndedPeriod, type LateQuery, latePeriods } from "../store/periods.js";
+import { type BucketedCell, type Queryable, readCells, UNBOUNDED, type UsageQuery } from "../store/usage.js";
+
+export interface DerivationInput {
+  readonly tenantId: string;
+  readonly period: Period;
+  readonly plan: AssignedPlan | undefined;
+  readonly watermark: number;
+  /** Up to where earlier periods are invoiced: the watermark of the period before; undefined: there is nothing earlier. */
+  readonly previousWatermark: number | undefined;
+}
+
+export interface Derived {
+  readonly lines: readonly InvoiceLine[];
+  readonly plan: PlanTerms | undefined;
+  /** Undefined: no plan and nothing to adjust, hence no invoice. */
+  readonly currency: string | undefined;
+}
+
+/**
+ * What each period's invoice says with the entries up to its watermark: its own charges, then the adjustments of earlier
+ * periods. Three statements, however many inputs.
+ */
+export async function deriveInvoices(
+  q: Queryable,
+  tenancy: TenancyCopy,
+  inputs: readonly DerivationInput[],
+): Promise<Derived[]> {
+  const late = await latePeriods(q, inputs.map(lateQuery));
+  // Per input: its own period, then two queries per late one (as last invoiced, and as known now).
+  const queries = inputs.map((input, index) => [
+    usageOf(input.tenantId, input.period, input.watermark),
+    ...(late[index] ?? []).flatMap((p) => [
+      usageOf(p.tenantId, p.period, input.previousWatermark ?? 0),
+      usageOf(p.tenantId, p.period, input.watermark),
+    ]),
+  ]);
+  const cells = groupCells(await readCells(q, queries.flat()), queries.flat().length);
+  const invoiced = await readInvoiced(q, late.flat());
+  let next = 0;
+  return inputs.map((input, index) => {
+    const own = cells.slice(next, next + (queries[index]?.length ?? 0));
+    next += own.length;
+    return deriveOne(tenancy, input, late[index] ?? [], own, invoiced);
+  });
+}
+
+type Invoiced = (tenantId: string, identity: LineIdentity) => Decimal;
+
+function deriveOne(
+  tenancy: TenancyCopy,
+  input: DerivationInput,
+  late: readonly EndedPeriod[],
+  cells: readonly (readonly UsageCell[])[],
+  invoiced: Invoiced,
+): Derived {
+  const plan = input.plan && planTerms(tenancy, input.plan);
+  const charges = plan === undefined ? [] : chargeLines(input.period, plan, quantities(tenancy, cells[0] ?? []));
+  let lateCurrency: string | undefined;
+  const adjustments = late.flatMap((p, index) => {
+    const latePlan = planOf(tenancy, p);
+    lateCurrency = latePlan.terms.currency;
+    return adjustmentLines({
+      period: p.period,
+      plan: latePlan,
+      invoiceId: invoiceIdOf(p.tenantId, p.invoiceOrdinal ?? 0),
+      quantityBefore: quantities(tenancy, cells[1 + 2 * index] ?? []),
+      quantityAfter: quantities(tenancy, cells[2 + 2 * index] ?? []),
+      invoiced: (identity) => invoiced(p.tenantId, identity),
+    });
+  });
+  return {
+    lines: [...charges, ...adjustments],
+    plan,
+    currency: plan?.terms.currency ?? (adjustments.length > 0 ? lateCurrency : undefined),
+  };
+}
+
+const lateQuery = ({ tenantId, period, watermark, previousWatermark }: DerivationInput): LateQuery => ({
+  tenantId,
+  start: period.start,
+  afterSeq: previousWatermark ?? watermark,
+  toSeq: watermark,
+});
+
+function groupCells(cells: readonly BucketedCell[], queryCount: number): UsageCell[][] {
+  const groups: UsageCell[][] = Array.from({ length: queryCount }, () => []);
+  for (const cell of cells) groups[cell.query]?.push(cell);
+  return groups;
+}
+
+async function readInvoiced(q: Queryable, late: readonly EndedPeriod[]): Promise<Invoiced> {
+  const amounts = await invoicedAmounts(
+    q,
+    late.map((p) => ({ tenantId: p.tenantId, start: p.period.start })),
+  );
+  const byLine = new Map(amounts.map((a) => [`${a.tenantId}/${a.periodStart}/${a.kind}/${a.priceIndex}`, a.amount]));
+  return (tenantId, identity) => byLine.get(`${tenantId}/${keyOf(identity)}`) ?? ZERO;
+}
+
+const usageOf = (tenantId: string, period: Period, maxSeq: number): UsageQuery => ({
+  tenantId,
+  from: period.start,
+  to: period.end,
+  maxSeq,
+  recordedBefore: UNBOUNDED,
+  meter: null,
+  bucketMs: 0,
+});
+
+/** What a price is charged for, out of a period's cells. */
+export function quantities(tenancy: TenancyCopy, cells: readonly UsageCell[]): QuantityOfPrice {
+  return (price) => {
+    const meter = tenancy.meter(price.meter);
+    if (meter === undefined) throw new Error(`a published plan prices an unknown meter: ${price.meter}`);
+    return quantityOf(meter.aggregation, cellsOf(price, meter, cells));
+  };
+}
+
+export function planTerms(tenancy: TenancyCopy, assigned: AssignedPlan): PlanTerms {
+  const terms = planVersionOf(tenancy.plan(assigned.planId), assigned.planVersion);
+  if (terms === undefined) {
+    throw new Error(`an assigned plan version is unknown: ${assigned.planId}@${assigned.planVersion}`);
+  }
+  return { ref: { id: assigned.planId, version: assigned.planVersion }, terms };
+}
+
+function planOf(tenancy: TenancyCopy, period: EndedPeriod): PlanTerms {
+  if (period.plan === undefined) throw new Error("an invoiced period to adjust has a plan");
+  return planTerms(tenancy, period.plan);
+}

@@ -1,0 +1,54 @@
+import type { Clock } from "#kernel/clock.js";
+import { MetrlyError } from "#kernel/errors.js";
+import { partitionOf } from "#kernel/partition.js";
+import type { Period } from "#kernel/period.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
+import { USAGE_RECEIVED } from "#schema/topics.js";
+import { earliestOpenPeriod } from "../rules/calendar.js";
+
+export interface PeriodCloser {
+  /**
+   * Asks for the close of the earliest period without a watermark, by a control record in the tenant's partition: its place in
+   * the log decides what belongs to the invoice. Asking twice is harmless, the second record finds nothing to close. Throws
+   * CONFLICT for another period or one that has not ended, LOG_UNAVAILABLE.
+   */
+  requestClose(tenant: TenantState, lastEnded: Period | undefined, periodStart: number, actor: string): Promise<Period>;
+}
+
+export function createPeriodCloser(log: EventLog, clock: Clock, partitions: number): PeriodCloser {
+  return {
+    async requestClose(tenant, lastEnded, periodStart, actor) {
+      const period = earliestOpenPeriod(tenant, lastEnded?.end);
+      if (period.start !== periodStart) {
+        throw new MetrlyError("CONFLICT", `The earliest unclosed period starts at ${timeText(period.start)}`);
+      }
+      if (period.end > (tenant.testClock ?? clock.now())) {
+        throw new MetrlyError("CONFLICT", `The period runs until ${timeText(period.end)}`);
+      }
+      await appendCloses(log, partitions, tenant.id, [period], actor);
+      return period;
+    },
+  };
+}
+
+/** Appends a close record for each period, in order. Throws LOG_UNAVAILABLE. */
+export async function appendCloses(
+  log: EventLog,
+  partitions: number,
+  tenantId: string,
+  periods: readonly Period[],
+  actor: string,
+): Promise<void> {
+  const records = periods.map((period) =>
+    usageReceivedV1.parse({ kind: "close", tenantId, periodStart: period.start, actor }),
+  );
+  await log.append(
+    USAGE_RECEIVED,
+    partitionOf(tenantId, partitions),
+    records.map((record) => ({ key: tenantId, value: Buffer.from(JSON.stringify(record)) })),
+  );
+}
+
+const timeText = (ms: number): string => new Date(ms).toISOString();

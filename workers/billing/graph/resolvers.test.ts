@@ -1,0 +1,317 @@
+import path from "node:path";
+import { type ExecutionResult, execute, parse } from "graphql";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Database, openDatabase } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
+import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
+import type { Subgraph } from "#platform/graphql/subgraph.js";
+import { packageRoot } from "#platform/process/package-root.js";
+import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
+import type { Identity } from "#schema/policy.js";
+import { TOPICS, USAGE_RECEIVED } from "#schema/topics.js";
+import { createTestDatabase, hasPostgres, type TestDatabase } from "../../../tests/servers/servers.js";
+import {
+  at,
+  type BillingWorld,
+  billingWorld,
+  ledgerClientOf,
+  ledgerFor,
+  meter,
+  PARTITIONS,
+  planVersion,
+  price,
+  type TestLedger,
+  tenant,
+  usage,
+} from "../billing-world.testing.js";
+import { createBillingSubgraph } from "./resolvers.js";
+
+const platform: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
+const acme: Identity = { kind: "API_KEY", id: "key", tenantId: "acme", roles: ["TENANT_VIEWER"], scopes: ["READ"] };
+const other: Identity = { ...acme, tenantId: "globex" };
+
+describe.skipIf(!hasPostgres)("billing's graph", () => {
+  let world: BillingWorld;
+  let subgraph: Subgraph;
+  let logTestDatabase: TestDatabase;
+  let logDatabase: Database;
+  let log: EventLog;
+  let ledger: TestLedger;
+  let statements = 0;
+
+  beforeAll(async () => {
+    world = await billingWorld();
+    logTestDatabase = await createTestDatabase("billing_log");
+    const migrationsDir = path.join(packageRoot(), "prisma/log/migrations");
+    const onError = (): void => undefined;
+    logDatabase = await openDatabase({ url: logTestDatabase.url, migrationsDir, onError });
+    log = await connectPostgresLog({ database: logDatabase, onError });
+    await log.ensureTopics(TOPICS, PARTITIONS);
+    ledger = ledgerFor("acme");
+    world.state.apply(meter("calls", { dimensions: ["region"] }));
+    world.state.apply({
+      kind: "plan",
+      id: "pro",
+      version: 1,
+      name: "Pro",
+      archived: false,
+      versions: [
+        planVersion({ prices: [price({ meter: "calls", model: "PER_UNIT", unitAmount: "0.125" })] }),
+        planVersion({ version: 2, prices: [price({ meter: "calls", model: "FLAT", unitAmount: "7" })] }),
+      ],
+    });
+    world.state.apply(tenant("acme"));
+    world.state.apply(tenant("globex"));
+    world.clock.set(at("2026-03-10T12:00:00"));
+    ledger.record(
+      usage("acme", "a", at("2026-01-05T10:00:00"), { region: "eu" }),
+      usage("acme", "b", at("2026-01-05T11:59:00"), { region: "us" }),
+      usage("acme", "x", at("2026-01-06T00:00:00"), {}, "nobody.counts"),
+      { kind: "tick", at: at("2026-02-04T00:00:00") },
+      { ...usage("acme", "c", at("2026-02-20T10:00:00"), { region: "eu" }) },
+      { kind: "tick", at: at("2026-03-04T00:00:00") },
+      { ...usage("acme", "late", at("2026-01-31T10:00:00"), { region: "eu" }), recordedAt: at("2026-03-09T10:00:00") },
+    );
+    await world.deliver(ledger);
+    await world.close("acme");
+    const { pool } = world.database;
+    const counting = new Proxy(pool, {
+      get: (target, key) => {
+        if (key === "query") statements += 1;
+        const value: unknown = Reflect.get(target, key);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    subgraph = await createBillingSubgraph({
+      database: { ...world.database, pool: counting },
+      tenancy: world.tenancy,
+      clock: world.clock,
+      partitions: PARTITIONS,
+      log,
+      ledger: ledgerClientOf([ledger]),
+    });
+  });
+  afterAll(async () => {
+    await log.stop();
+    await logDatabase.stop();
+    await logTestDatabase.drop();
+    await world.stop();
+  });
+
+  async function ask(identity: Identity, source: string): Promise<ExecutionResult> {
+    return execute({ schema: subgraph.schema, document: parse(source), contextValue: { identity } });
+  }
+  /** Fields of a tenant, asked for as the gateway does. */
+  async function ofTenant(identity: Identity, fields: string, ids: readonly string[] = ["acme"]): Promise<unknown[]> {
+    const references = ids.map((id) => `{ __typename: "Tenant", id: "${id}" }`).join(", ");
+    const source = `{ _entities(representations: [${references}]) { ... on Tenant { id ${fields} } } }`;
+    const { data, errors } = await ask(identity, source);
+    expect(errors).toBeUndefined();
+    const entities = data?._entities;
+    if (!Array.isArray(entities)) throw new Error("entities are a list");
+    return entities;
+  }
+
+  test("totals usage by period, day and dimension, also as known at a past hour", async () => {
+    const [january] = await ofTenant(
+      acme,
+      `period: usageTotals(periodStart: "2026-01-01T00:00:00Z") { meter quantity eventCount from to lastEventAt }
+       regions: usageTotals(periodStart: "2026-01-01T00:00:00Z", groupBy: ["region"]) { quantity dimensions { dimension value } }
+       days: usageTotals(periodStart: "2026-01-01T00:00:00Z", granularity: DAY) { quantity from to }
+       before: usageTotals(periodStart: "2026-01-01T00:00:00Z", asOf: "2026-03-09T10:59:00Z") { quantity }
+       after: usageTotals(periodStart: "2026-01-01T00:00:00Z", asOf: "2026-03-09T11:00:00Z") { quantity }
+       running: usageTotals { quantity }`,
+    );
+    expect(january).toMatchObject({
+      period: [
+        {
+          meter: "calls",
+          quantity: "3",
+          eventCount: 3,
+          from: "2026-01-01T00:00:00.000Z",
+          to: "2026-02-01T00:00:00.000Z",
+          lastEventAt: "2026-01-31T10:00:00.000Z",
+        },
+      ],
+      regions: [
+        { quantity: "2", dimensions: [{ dimension: "region", value: "eu" }] },
+        { quantity: "1", dimensions: [{ dimension: "region", value: "us" }] },
+      ],
+      days: [
+        { quantity: "2", from: "2026-01-05T00:00:00.000Z", to: "2026-01-06T00:00:00.000Z" },
+        { quantity: "1", from: "2026-01-31T00:00:00.000Z", to: "2026-02-01T00:00:00.000Z" },
+      ],
+      before: [{ quantity: "2" }],
+      after: [{ quantity: "3" }],
+      running: [],
+    });
+  });
+
+  test("pages periods and invoices, newest first", async () => {
+    const [page] = await ofTenant(
+      acme,
+      `billingPeriods(first: 2) { nodes { start status watermark invoice { number } } pageInfo { hasNextPage endCursor } }
+       invoices { nodes { id number total { amount currency } tenant { id } period { status watermark } } pageInfo { hasNextPage } }`,
+    );
+    expect(page).toMatchObject({
+      billingPeriods: {
+        nodes: [
+          { start: "2026-03-01T00:00:00.000Z", status: "OPEN", watermark: null, invoice: null },
+          { start: "2026-02-01T00:00:00.000Z", status: "CLOSED", watermark: "6", invoice: { number: "ACME-000002" } },
+        ],
+        pageInfo: { hasNextPage: true },
+      },
+      invoices: {
+        nodes: [
+          { id: "inv_acme_000002", total: { amount: "0.13", currency: "EUR" } },
+          { id: "inv_acme_000001", tenant: { id: "acme" }, period: { status: "CLOSED", watermark: "4" } },
+        ],
+        pageInfo: { hasNextPage: false },
+      },
+    });
+    const cursor = Buffer.from(String(at("2026-02-01T00:00:00"))).toString("base64url");
+    expect(
+      await ofTenant(acme, `billingPeriods(after: "${cursor}") { nodes { start } pageInfo { hasNextPage } }`),
+    ).toMatchObject([
+      { billingPeriods: { nodes: [{ start: "2026-01-01T00:00:00.000Z" }], pageInfo: { hasNextPage: false } } },
+    ]);
+  });
+
+  test("the upcoming invoice carries the adjustment of the closed period that got late usage", async () => {
+    const [upcoming] = await ofTenant(
+      acme,
+      "upcomingInvoice { total { amount } lines { kind amount { amount } plan { id } arithmetic { amount } adjusts { invoice { number } quantityBefore quantityAfter } } }",
+    );
+    // January: 3 x 0.125 = 0.375 -> 0.38, of which 0.25 is invoiced.
+    expect(upcoming).toMatchObject({
+      upcomingInvoice: {
+        total: { amount: "0.13" },
+        lines: [
+          { kind: "USAGE", amount: { amount: "0.00" }, plan: { id: "pro@1" } },
+          {
+            kind: "ADJUSTMENT",
+            amount: { amount: "0.13" },
+            arithmetic: [{ amount: "0.375" }, { amount: "-0.25" }],
+            adjusts: { invoice: { number: "ACME-000001" }, quantityBefore: "2", quantityAfter: "3" },
+          },
+        ],
+      },
+    });
+  });
+
+  test("answers accounting of an hour range together with the position it is of", async () => {
+    const [answer] = await ofTenant(
+      acme,
+      `accounting(from: "2026-01-05T10:30:00Z", to: "2026-01-07T00:00:00Z") { id counted unmetered }`,
+    );
+    expect(answer).toMatchObject({ accounting: { counted: 2, unmetered: 1 } });
+    const { id } = (answer as { accounting: { id: string } }).accounting;
+    expect(JSON.parse(Buffer.from(id, "base64url").toString())).toEqual({
+      tenantId: "acme",
+      from: at("2026-01-05T10:00:00"),
+      to: at("2026-01-07T00:00:00"),
+      mark: 7,
+    });
+  });
+
+  test("verifies an invoice from the ledger, lists unmetered types and previews another plan version", async () => {
+    const { data, errors } = await ask(
+      acme,
+      `{ verifyInvoice(id: "inv_acme_000001") { matches checkedEvents differences }
+         unmeteredTypes(tenantId: "acme") { eventType count }
+         previewPlan(tenantId: "acme", planId: "pro", version: 2, periodStart: "2026-01-01T00:00:00Z") { total { amount } } }`,
+    );
+    expect(errors).toBeUndefined();
+    expect(data).toMatchObject({
+      verifyInvoice: { matches: true, checkedEvents: 3, differences: [] },
+      unmeteredTypes: [{ eventType: "nobody.counts", count: 1 }],
+      previewPlan: { total: { amount: "7.00" } },
+    });
+  });
+
+  test("a plan in force reproduces what it invoiced", async () => {
+    const { data } = await ask(
+      acme,
+      `{ previewPlan(tenantId: "acme", planId: "pro", version: 1, periodStart: "2026-02-01T00:00:00Z") { total { amount } }
+         invoice(id: "inv_acme_000002") { total { amount } } }`,
+    );
+    expect(data?.previewPlan).toEqual(data?.invoice);
+  });
+
+  test("another tenant's things answer like things that do not exist", async () => {
+    expect((await ask(other, `{ invoice(id: "inv_acme_000001") { id } }`)).data).toEqual({ invoice: null });
+    expect((await ask(other, `{ invoice(id: "inv_acme_999999") { id } }`)).data).toEqual({ invoice: null });
+    const codes = async (source: string): Promise<unknown[]> =>
+      ((await ask(other, source)).errors ?? []).map((error) => [error.message, error.originalError?.name]);
+    const hidden = await codes(`{ verifyInvoice(id: "inv_acme_000001") { matches } }`);
+    expect(hidden).toEqual([["There is no such thing", "MetrlyError"]]);
+    expect(await codes(`{ verifyInvoice(id: "nonsense") { matches } }`)).toEqual(hidden);
+    expect(await codes(`{ unmeteredTypes(tenantId: "acme") { count } }`)).toEqual(hidden);
+    expect(await ofTenant(other, "", ["acme", "globex"])).toEqual([null, { id: "globex" }]);
+  });
+
+  test("a close is asked for by a control record, and only for the earliest unclosed period that has ended", async () => {
+    const close = (start: string) =>
+      ask(
+        platform,
+        `mutation { closeBillingPeriod(tenantId: "globex", periodStart: "${start}") { start status closedAt } }`,
+      );
+    expect((await close("2026-01-01T00:00:00Z")).data).toEqual({
+      closeBillingPeriod: { start: "2026-01-01T00:00:00.000Z", status: "CLOSING", closedAt: null },
+    });
+    const { partition } = ledgerFor("globex");
+    const [record] = await log.read(USAGE_RECEIVED, partition, 0, 10);
+    expect(usageReceivedV1.parse(JSON.parse(record?.value.toString() ?? ""))).toEqual({
+      kind: "close",
+      tenantId: "globex",
+      periodStart: at("2026-01-01T00:00:00"),
+      actor: "root",
+    });
+    const refused = async (start: string) => (await close(start)).errors?.map((error) => error.originalError);
+    expect(await refused("2026-02-01T00:00:00Z")).toMatchObject([{ code: "CONFLICT" }]);
+    const denied = await ask(
+      acme,
+      `mutation { closeBillingPeriod(tenantId: "acme", periodStart: "2026-03-01T00:00:00Z") { status } }`,
+    );
+    expect(denied.errors?.[0]?.originalError).toMatchObject({ code: "FORBIDDEN" });
+    const running = await ask(
+      platform,
+      `mutation { closeBillingPeriod(tenantId: "acme", periodStart: "2026-03-01T00:00:00Z") { status } }`,
+    );
+    expect(running.errors?.[0]?.originalError).toMatchObject({ code: "CONFLICT" });
+  });
+
+  test("asking again for the close of a period that has one answers how it stands, and asks the log for nothing", async () => {
+    const { partition } = ledgerFor("acme");
+    const before = await log.bounds(USAGE_RECEIVED, partition);
+    const { data } = await ask(
+      platform,
+      `mutation { closeBillingPeriod(tenantId: "acme", periodStart: "2026-01-01T00:00:00Z") {
+         start status watermark closedAt invoice { id } } }`,
+    );
+    expect(data).toEqual({
+      closeBillingPeriod: {
+        start: "2026-01-01T00:00:00.000Z",
+        status: "CLOSED",
+        watermark: "4",
+        closedAt: expect.any(String),
+        invoice: { id: "inv_acme_000001" },
+      },
+    });
+    expect(await log.bounds(USAGE_RECEIVED, partition)).toEqual(before);
+  });
+
+  test("asks the database as often for many tenants as for one", async () => {
+    const fields = `usageTotals { quantity } billingPeriods { nodes { status invoice { id } } } upcomingInvoice { total { amount } }
+                    invoices { nodes { number period { status } lines { adjusts { invoice { id } } } } } accounting { counted }`;
+    const cost = async (ids: readonly string[]): Promise<number> => {
+      statements = 0;
+      await ofTenant(platform, fields, ids);
+      return statements;
+    };
+    const one = await cost(["acme"]);
+    const ids = Array.from({ length: 30 }, (_, n) => `many-${n}`);
+    for (const id of ids) world.state.apply(tenant(id));
+    expect(await cost([...ids, "acme"])).toBeLessThanOrEqual(one);
+  });
+});

@@ -1,0 +1,164 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { migrationsDirOf } from "#platform/process/package-root.js";
+import { hasPostgres } from "../../../tests/servers/servers.js";
+import {
+  at,
+  type BillingWorld,
+  billingWorld,
+  ledgerClientOf,
+  ledgerFor,
+  meter,
+  PARTITIONS,
+  planVersion,
+  price,
+  type TestLedger,
+  tenant,
+  usage,
+} from "../billing-world.testing.js";
+import { type RebuildOptions, type RebuildStep, rebuild } from "./rebuild.js";
+
+const JANUARY = at("2026-01-01T00:00:00");
+const FEBRUARY = at("2026-02-01T00:00:00");
+const HOUR_MS = 3_600_000;
+
+describe.skipIf(!hasPostgres)("rebuild", () => {
+  let world: BillingWorld;
+  const ledgers: TestLedger[] = [];
+  const [acme, globex] = ["acme", "globex"].map((id) => ledgerFor(id));
+
+  beforeEach(async () => {
+    world = await billingWorld();
+    ledgers.length = 0;
+    const dimensions = ["region"];
+    world.state.apply(meter("calls", { dimensions }));
+    world.state.apply(meter("users", { aggregation: "UNIQUE", valueProperty: "user" }));
+    const prices = [price({ meter: "calls", model: "PER_UNIT", unitAmount: "0.125" })];
+    world.state.apply({
+      ...{ kind: "plan", id: "pro", version: 1, name: "Pro", archived: false },
+      versions: [planVersion({ recurringFee: "10", prices })],
+    });
+    for (const [index, id] of ["acme", "globex"].entries()) {
+      world.state.apply(tenant(id));
+      const ledger = ledgerFor(id);
+      ledgers[index] = ledger;
+      const data = (n: number) => ({ region: n % 2 === 0 ? "eu" : "us", user: `u${n % 3}` });
+      for (let n = 0; n < 20; n += 1) ledger.record(usage(id, `e${n}`, JANUARY + n * HOUR_MS, data(n)));
+      ledger.record(ledger.voidOf("e3"), usage(id, "odd", JANUARY, {}, "nobody.counts"));
+      ledger.record({ kind: "tick", at: at("2026-02-04T00:00:00") });
+      ledger.record({ ...usage(id, "late", FEBRUARY - 1, data(0)), recordedAt: at("2026-02-05T00:00:00") });
+      ledger.record(usage(id, "next", FEBRUARY, data(1)));
+      await world.deliver(ledger, [3, 4, 1, 30]);
+      await world.close(id);
+    }
+  });
+  afterEach(() => world.stop());
+
+  const options = (): RebuildOptions => ({
+    ...{ database: world.database, tenancy: world.tenancy, clock: world.clock, partitions: PARTITIONS },
+    ledger: ledgerClientOf(ledgers),
+    migrationsDir: migrationsDirOf("billing"),
+    onError: () => undefined,
+  });
+
+  async function run(request: { tenantId?: string; checkOnly?: boolean } = {}, changed: Partial<RebuildOptions> = {}) {
+    const steps: RebuildStep[] = [];
+    const { tenantId, checkOnly = true } = request;
+    for await (const step of rebuild({ ...options(), ...changed }, { tenantId, checkOnly })) steps.push(step);
+    const compared = steps.flatMap((step) => (step.kind === "compared" ? [step.comparison] : []));
+    const wrong = compared.flatMap(({ name, difference }) =>
+      difference === undefined ? [] : [[name, difference] as const],
+    );
+    return { steps, compared, wrong, done: steps.at(-1) };
+  }
+  const sql = (text: string) => world.database.pool.query(text);
+
+  test("derives the same again, whatever the batches were, and leaves nothing behind", async () => {
+    const { wrong, compared, done } = await run();
+    expect(wrong).toEqual([]);
+    expect(compared.map(({ name }) => name)).toEqual([
+      "usage",
+      "counts of events",
+      "unmetered types",
+      "periods",
+      "invoices",
+    ]);
+    expect(compared.every(({ rows }) => rows >= 2)).toBe(true);
+    expect(done).toEqual({ kind: "done", events: 46, differences: 0, replaced: false });
+    const { rows } = await sql("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'rebuild%'");
+    expect(rows).toEqual([]);
+  });
+
+  test("shows the first difference of each part, and without --check puts usage right and leaves invoices alone", async () => {
+    await sql(
+      "UPDATE usage_delta SET quantity = quantity + 1 WHERE tenant_id = 'acme' AND meter = 'calls' AND seq = 3",
+    );
+    await sql("DELETE FROM usage_count WHERE tenant_id = 'globex'");
+    const shown = await run();
+    expect(shown.wrong.map(([name]) => name)).toEqual(["usage", "counts of events"]);
+    expect(shown.wrong[0]?.[1].key).toMatch(/^acme calls \d+ \["(eu|us)"\]/);
+    expect(shown.wrong[1]?.[1]).toMatchObject({ key: expect.stringMatching(/^globex /), live: null });
+    expect(shown.done).toMatchObject({ differences: 2, replaced: false });
+    expect((await run({ checkOnly: false })).done).toMatchObject({ differences: 2, replaced: true });
+    expect((await run()).wrong).toEqual([]);
+
+    await sql("ALTER TABLE invoice DISABLE TRIGGER USER");
+    await sql("UPDATE invoice SET document = replace(document, '10.00', '11.00') WHERE tenant_id = 'acme'");
+    const forged = await run({ checkOnly: false });
+    expect(forged.wrong.map(([name]) => name)).toEqual(["invoices"]);
+    expect(forged.done).toMatchObject({ differences: 1, replaced: false });
+    expect((await world.invoices("acme"))[0]?.document).toContain("11.00");
+  });
+
+  test("of one tenant looks at nobody else", async () => {
+    await sql("UPDATE usage_delta SET quantity = quantity + 1 WHERE tenant_id = 'acme' AND meter = 'calls'");
+    expect((await run({ tenantId: "globex" })).wrong).toEqual([]);
+    const own = await run({ tenantId: "acme", checkOnly: false });
+    expect(own.wrong.map(([name]) => name)).toEqual(["usage"]);
+    expect((await run()).wrong).toEqual([]);
+    await expect(run({ tenantId: "nobody" })).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  test("takes up what was rebuilt before an interruption, and goes on beside live traffic", async () => {
+    const client = ledgerClientOf(ledgers);
+    let reads = 0;
+    const read: RebuildOptions["ledger"]["read"] = async (query) => {
+      reads += 1;
+      if (reads > 2) throw new Error("the ledger went away");
+      return client.read({ ...query, limit: 7 });
+    };
+    await expect(run({}, { ledger: { read } })).rejects.toThrow("the ledger went away");
+    const [ledger] = ledgers;
+    if (acme === undefined || globex === undefined || ledger === undefined) throw new Error("no ledgers");
+    let added = 0;
+    const live: RebuildOptions["ledger"]["read"] = async (query) => {
+      // The live tables move while theirs are derived again.
+      if (added < 3) {
+        added += 1;
+        ledger.record(usage("acme", `live${added}`, FEBRUARY + added, { region: "eu", user: "u9" }));
+        await world.deliver(ledger);
+      }
+      return client.read({ ...query, limit: 5 });
+    };
+    const { wrong, steps, done } = await run({}, { ledger: { read: live } });
+    expect(wrong).toEqual([]);
+    const [first] = steps;
+    expect(first?.kind === "progress" && first.entries).toBeGreaterThan(14);
+    expect(done).toMatchObject({ events: 46 + 3 - 14 });
+  });
+
+  test("broken off while it compares, leaves no connection in a transaction", async () => {
+    const running = rebuild(options(), { tenantId: undefined, checkOnly: true });
+    for (let step = await running.next(); step.value?.kind !== "compared"; step = await running.next());
+    await running.return(undefined);
+    const asked = Array.from({ length: 8 }, () => sql("SELECT current_setting('transaction_read_only') AS read_only"));
+    for (const { rows } of await Promise.all(asked)) expect(rows).toEqual([{ read_only: "off" }]);
+  });
+
+  test("is one at a time", async () => {
+    const running = rebuild(options(), { tenantId: undefined, checkOnly: true });
+    await running.next();
+    await expect(run()).rejects.toMatchObject({ code: "CONFLICT" });
+    await running.return(undefined);
+    expect((await run()).wrong).toEqual([]);
+  });
+});

@@ -1,0 +1,239 @@
+import { createHash } from "node:crypto";
+import type { Clock } from "#kernel/clock.js";
+import { MetrlyError } from "#kernel/errors.js";
+import { partitionOf } from "#kernel/partition.js";
+import { type Database, openDatabase, type Transaction } from "#platform/database/database.js";
+import { LEDGER_PAGE_LIMIT, type LedgerClient, type LedgerPage } from "#platform/ledger/client.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import { type Aggregator, createAggregator } from "../aggregate.js";
+import { closeTenant } from "../closing/close.js";
+import { waitingCloses } from "../store/periods.js";
+import { COMPARED, type Comparison, dropSchema, firstDifference, replaceUsage } from "../store/rebuilt.js";
+import { readMarks } from "../store/usage.js";
+
+export interface RebuildOptions {
+  readonly database: Database;
+  readonly tenancy: TenancyCopy;
+  readonly ledger: LedgerClient;
+  readonly clock: Clock;
+  readonly partitions: number;
+  /** Billing's migrations, which make the tables beside the live ones. */
+  readonly migrationsDir: string;
+  readonly onError: (error: unknown) => void;
+}
+
+export interface RebuildRequest {
+  /** Undefined: everything. */
+  readonly tenantId: string | undefined;
+  /** Changes nothing of what is live. */
+  readonly checkOnly: boolean;
+}
+
+export type RebuildStep =
+  | { readonly kind: "progress"; readonly entries: number; readonly of: number; readonly events: number }
+  | { readonly kind: "compared"; readonly comparison: Comparison }
+  | { readonly kind: "done"; readonly events: number; readonly differences: number; readonly replaced: boolean };
+
+/** Of a session: only one rebuild at a time. */
+const REBUILD_LOCK = 7_244_118_302;
+
+/**
+ * Derives everything again from the ledger by the very code that derived it first, in a schema beside the live tables, while
+ * these go on; then compares both as of one moment, and unless it is only a check puts derived usage in the place of usage that
+ * differs. Invoices and closed periods are never replaced, only compared. What was rebuilt before an interruption is kept and
+ * taken up. Throws NOT_FOUND, or CONFLICT while another rebuild runs.
+ */
+export async function* rebuild(options: RebuildOptions, request: RebuildRequest): AsyncGenerator<RebuildStep> {
+  const { tenantId } = request;
+  if (tenantId !== undefined && options.tenancy.tenant(tenantId) === undefined)
+    throw new MetrlyError("NOT_FOUND", "There is no such tenant");
+  const lock = await options.database.pool.connect();
+  try {
+    const { rows } = await lock.query<{ got: boolean }>("SELECT pg_try_advisory_lock($1) AS got", [REBUILD_LOCK]);
+    if (rows[0]?.got !== true) throw new MetrlyError("CONFLICT", "Another rebuild is running");
+    yield* rebuildLocked(options, request);
+  } finally {
+    // The lock ends with its connection, if not before.
+    await lock.query("SELECT pg_advisory_unlock($1)", [REBUILD_LOCK]).then(
+      () => lock.release(),
+      (error: Error) => lock.release(error),
+    );
+  }
+}
+
+async function* rebuildLocked(options: RebuildOptions, request: RebuildRequest): AsyncGenerator<RebuildStep> {
+  const schema = schemaOf(request.tenantId);
+  const { url } = options.database;
+  const beside = await openDatabase({ url, schema, migrationsDir: options.migrationsDir, onError: options.onError });
+  const deriving = createDeriving(options, beside, request.tenantId);
+  try {
+    yield* deriving.upTo(await readMarks(options.database.pool));
+    const { differences, isUsageWrong } = yield* compareNow(options, beside, deriving, request.tenantId);
+    const replaced = isUsageWrong && !request.checkOnly;
+    if (replaced) await replace(options, deriving, request.tenantId, schema);
+    await dropSchema(options.database, schema);
+    yield { kind: "done", events: deriving.events(), differences, replaced };
+  } finally {
+    deriving.stop();
+    await beside.stop();
+  }
+}
+
+/** The schema of a tenant's rebuild is its own, so that one of another scope does not take it up. */
+const schemaOf = (tenantId: string | undefined): string =>
+  tenantId === undefined ? "rebuild" : `rebuild_${createHash("sha256").update(tenantId).digest("hex").slice(0, 16)}`;
+
+type Marks = ReadonlyMap<number, number>;
+
+/** Feeds the ledger to billing's own aggregation and closing, on the tables beside. */
+function createDeriving(options: RebuildOptions, beside: Database, tenantId: string | undefined) {
+  const { ledger, clock, partitions } = options;
+  const tenancy = tenantId === undefined ? options.tenancy : onlyTenant(options.tenancy, tenantId);
+  const due = new Set<string>();
+  const queue = {
+    add: async (_: string, job: { tenantId: string }) => void due.add(job.tenantId),
+    remove: async () => undefined,
+  };
+  const aggregator: Aggregator = createAggregator({ tenancy, ledger, partitions, queue, clock });
+  let events = 0;
+
+  /** From `mark + 1` to `to`; while one page is taken, the next one is on its way. */
+  async function* pagesOf(partition: number, mark: number, to: number): AsyncGenerator<LedgerPage> {
+    const read = (from: number): Promise<LedgerPage> => {
+      const page = ledger.read({
+        ...{ partition, from, limit: LEDGER_PAGE_LIMIT },
+        ...(tenantId !== undefined && { tenantId }),
+      });
+      // Heard when its turn comes, if that ever is.
+      page.catch(() => undefined);
+      return page;
+    };
+    for (let waiting = read(mark + 1), from = mark + 1; from <= to; ) {
+      const page = await waiting;
+      if (page.nextSeq <= from) throw new Error(`the ledger of partition ${partition} does not hold ${from}`);
+      from = page.nextSeq;
+      if (from <= to) waiting = read(from);
+      yield page;
+    }
+  }
+
+  async function take(partition: number, page: LedgerPage, to: number): Promise<number> {
+    const entries = page.entries.filter((entry) => entry.seq <= to);
+    const next = Math.min(to, page.nextSeq - 1);
+    const afterCommit = await beside.transaction(async (tx) => {
+      await tx.query("UPDATE high_water_mark SET seq = $2 WHERE partition = $1", [partition, next]);
+      return entries.length === 0 ? undefined : aggregator.apply(tx, partition, entries);
+    });
+    await afterCommit?.();
+    events += entries.filter(({ kind }) => kind === "event").length;
+    return next;
+  }
+
+  async function closeDue(): Promise<void> {
+    const tenantIds = [...due];
+    due.clear();
+    for (const id of tenantIds) await closeTenant({ database: beside, tenancy, clock }, id);
+  }
+
+  return {
+    events: () => events,
+    stop: () => aggregator.stop(),
+    /** Derives what lies up to these marks, from where an earlier run came to. */
+    async *upTo(marks: Marks): AsyncGenerator<RebuildStep> {
+      const wanted = [...marks].filter(
+        ([partition]) => tenantId === undefined || partition === partitionOf(tenantId, partitions),
+      );
+      const of = wanted.reduce((sum, [, to]) => sum + to, 0);
+      const before = await readMarks(beside.pool);
+      let entries = wanted.reduce((sum, [partition]) => sum + (before.get(partition) ?? 0), 0);
+      // An interrupted run may have left closes undone.
+      for (const { tenantId: id } of await waitingCloses(beside.pool, Number.MAX_SAFE_INTEGER)) due.add(id);
+      for (const [partition, to] of wanted) {
+        await beside.pool.query("INSERT INTO high_water_mark VALUES ($1, 0, 0) ON CONFLICT DO NOTHING", [partition]);
+        let mark = before.get(partition) ?? 0;
+        for await (const page of pagesOf(partition, mark, to)) {
+          const next = await take(partition, page, to);
+          entries += next - mark;
+          mark = next;
+          await closeDue();
+          yield { kind: "progress", entries, of, events };
+        }
+      }
+      await closeDue();
+    },
+  };
+}
+
+type Deriving = ReturnType<typeof createDeriving>;
+
+/** Both as of one snapshot of the live tables: what is rebuilt is brought up to exactly its marks. */
+async function* compareNow(
+  { database }: RebuildOptions,
+  beside: Database,
+  deriving: Deriving,
+  tenantId: string | undefined,
+): AsyncGenerator<RebuildStep, { readonly differences: number; readonly isUsageWrong: boolean }> {
+  const live = await database.pool.connect();
+  let differences = 0;
+  let isUsageWrong = false;
+  try {
+    await live.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    yield* deriving.upTo(await readMarks(live));
+    const rebuilt = await beside.pool.connect();
+    try {
+      await rebuilt.query("BEGIN READ ONLY");
+      for (const content of COMPARED) {
+        const comparison = await firstDifference(live, rebuilt, content, tenantId);
+        if (comparison.difference !== undefined) {
+          differences += 1;
+          isUsageWrong ||= content.isReplaceable;
+        }
+        yield { kind: "compared", comparison };
+      }
+    } finally {
+      await endRead(rebuilt);
+    }
+  } finally {
+    // Also when whoever asked goes away: a connection must not go back into the pool with its transaction.
+    await endRead(live);
+  }
+  return { differences, isUsageWrong };
+}
+
+/** Ends a transaction that only read. A connection that can't end it is thrown away. */
+async function endRead(tx: Transaction): Promise<void> {
+  await tx.query("ROLLBACK").then(
+    () => tx.release(),
+    (error: Error) => tx.release(error),
+  );
+}
+
+/** Holds the marks meanwhile, so that no batch comes between what is rebuilt and what it replaces. */
+async function replace(
+  { database, partitions }: RebuildOptions,
+  deriving: Deriving,
+  tenantId: string | undefined,
+  schema: string,
+): Promise<void> {
+  await database.transaction(async (tx: Transaction) => {
+    await tx.query(
+      "SELECT 1 FROM high_water_mark WHERE $1::int IS NULL OR partition = $1 ORDER BY partition FOR UPDATE",
+      [tenantId === undefined ? null : partitionOf(tenantId, partitions)],
+    );
+    for await (const _ of deriving.upTo(await readMarks(tx)));
+    await replaceUsage(tx, schema, tenantId);
+  });
+}
+
+function onlyTenant(tenancy: TenancyCopy, tenantId: string): TenancyCopy {
+  const isIt = (id: string) => id === tenantId;
+  return {
+    ...tenancy,
+    tenant: (id) => (isIt(id) ? tenancy.tenant(id) : undefined),
+    tenants: () => [...tenancy.tenants()].filter(({ id }) => isIt(id)),
+    onChange: (listener) =>
+      tenancy.onChange((change) => {
+        if (change.kind !== "tenant" || isIt(change.id)) listener(change);
+      }),
+  };
+}

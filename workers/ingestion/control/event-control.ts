@@ -1,0 +1,101 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { MetrlyError } from "#kernel/errors.js";
+import { partitionOf } from "#kernel/partition.js";
+import type { Database } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
+import type { ControlRecord } from "#schema/events/usage-received.v1.js";
+import { USAGE_RECEIVED } from "#schema/topics.js";
+import { fingerprintOfUuid } from "../rules/fingerprint.js";
+import { readCursor } from "../store/recording.js";
+import type { EventLookup, FoundEvent } from "./event-lookup.js";
+
+export interface EventKey {
+  readonly tenantId: string;
+  readonly source: string;
+  readonly id: string;
+}
+
+export interface Decision {
+  readonly reason: string;
+  readonly actor: string;
+}
+
+/** Operators' decisions about single events: appended to the log as control records, so that a rebuild repeats them. */
+export interface EventControl {
+  /** Takes a recorded event back; one that is taken back already is answered as it is. NOT_FOUND, CONFLICT. */
+  voidEvent(event: EventKey, decision: Decision): Promise<FoundEvent>;
+  /** Records a quarantined event after all, or refuses it for good. NOT_FOUND; CONFLICT when it can't be accepted. */
+  resolve(event: EventKey, accept: boolean, decision: Decision): Promise<FoundEvent>;
+}
+
+export interface EventControlOptions {
+  readonly database: Database;
+  readonly log: EventLog;
+  readonly events: EventLookup;
+  readonly partitionCount: number;
+}
+
+const PATIENCE_MS = 10_000;
+const POLL_MS = 25;
+const MAX_REASON_CHARS = 1_000;
+
+export function createEventControl(options: EventControlOptions): EventControl {
+  const { database, events, log, partitionCount } = options;
+
+  /** Appends and waits until the recorder has passed it. Throws UNAVAILABLE when that takes too long: it still takes effect. */
+  async function appendAndWait(partition: number, control: ControlRecord): Promise<void> {
+    await log.append(USAGE_RECEIVED, partition, [{ value: Buffer.from(JSON.stringify(control)) }]);
+    const { next } = await log.bounds(USAGE_RECEIVED, partition);
+    const deadline = performance.now() + PATIENCE_MS;
+    while ((await readCursor(database.pool, partition)).next < next) {
+      if (performance.now() > deadline)
+        throw new MetrlyError("UNAVAILABLE", "It is in the log and takes effect when the recorder reaches it");
+      await delay(POLL_MS);
+    }
+  }
+
+  return {
+    async voidEvent({ tenantId, source, id }, { reason, actor }) {
+      assertReason(reason);
+      const before = await events.find(tenantId, source, id);
+      if (before === undefined) throw notFound();
+      if (before.status === "VOIDED") return before;
+      if (before.status !== "RECORDED")
+        throw new MetrlyError("CONFLICT", `Only a recorded event can be voided; this one is ${before.status}`);
+      const control: ControlRecord = {
+        kind: "void",
+        tenantId,
+        source,
+        id,
+        reason,
+        actor,
+        ...(before.seq !== null && { eventSeq: before.seq }),
+      };
+      await appendAndWait(partitionOf(tenantId, partitionCount), control);
+      return (await events.find(tenantId, source, id)) ?? before;
+    },
+    async resolve({ tenantId, source, id }, accept, { reason, actor }) {
+      assertReason(reason);
+      const fingerprint = await events.pending(tenantId, source, id);
+      if (fingerprint === undefined) throw notFound();
+      const meant = { fingerprint: fingerprintOfUuid(fingerprint) };
+      const control: ControlRecord = { kind: "resolve", tenantId, source, id, accept, reason, actor, ...meant };
+      await appendAndWait(partitionOf(tenantId, partitionCount), control);
+      const after = await events.findQuarantined(tenantId, source, id, fingerprint);
+      if (after?.status === "QUARANTINED") throw new MetrlyError("CONFLICT", STAYS);
+      const found = after ?? (await events.find(tenantId, source, id));
+      if (found === undefined) throw notFound();
+      return found;
+    },
+  };
+}
+
+const STAYS =
+  "It stays in quarantine: the recorded event with this source and id still counts (void it first), or a meter can't read its value";
+
+const notFound = (): MetrlyError => new MetrlyError("NOT_FOUND", "There is no such event");
+
+function assertReason(reason: string): void {
+  if (reason.trim() === "" || reason.length > MAX_REASON_CHARS || reason.includes("\0"))
+    throw new MetrlyError("INVALID", `reason: 1 to ${MAX_REASON_CHARS} characters, without NUL`);
+}

@@ -1,0 +1,182 @@
+import { MetrlyError } from "#kernel/errors.js";
+import { partitionOf } from "#kernel/partition.js";
+import type { Database } from "#platform/database/database.js";
+import { prismaAdapter } from "#platform/database/prisma.js";
+import type { QuarantinedEvent } from "#prisma/ingestion/generated/client.js";
+import { PrismaClient } from "#prisma/ingestion/generated/client.js";
+import { eventKeyOf } from "../rules/fingerprint.js";
+import { recordedEventAt } from "../store/control.js";
+import { readCursor } from "../store/recording.js";
+
+export type EventStatus = "RECORDED" | "QUARANTINED" | "VOIDED" | "REFUSED";
+
+/** What became of one event. Instants are epoch ms. */
+export interface FoundEvent {
+  readonly tenantId: string;
+  readonly source: string;
+  readonly id: string;
+  readonly type: string;
+  readonly time: number;
+  readonly receivedAt: number;
+  /** Null while it has no place in the ledger. */
+  readonly recordedAt: number | null;
+  readonly status: EventStatus;
+  readonly seq: number | null;
+  /** Canonical JSON text. */
+  readonly data: string;
+  /** How often it came again. */
+  readonly duplicates: number;
+  readonly quarantineReason: string | null;
+  readonly voidReason: string | null;
+}
+
+export interface EventPage {
+  readonly events: readonly FoundEvent[];
+  readonly hasNextPage: boolean;
+  readonly endCursor: string | null;
+}
+
+export interface EventLookup {
+  /** The event that holds the key (tenant, source, id); undefined: none is recorded or quarantined under it yet. */
+  find(tenantId: string, source: string, id: string): Promise<FoundEvent | undefined>;
+  /** What waits in quarantine, or was refused for good, oldest first: all that `quarantined` of the accounting counts. */
+  quarantined(tenantId: string, first: number, after: string | undefined): Promise<EventPage>;
+  /** Fingerprint of the oldest event that waits in quarantine under this key. */
+  pending(tenantId: string, source: string, id: string): Promise<string | undefined>;
+  /** A quarantined or refused event; undefined: there is none, or it was accepted. */
+  findQuarantined(tenantId: string, source: string, id: string, fingerprint: string): Promise<FoundEvent | undefined>;
+  /** Everything of the tenant that was acknowledged before this instant is recorded; undefined: nothing is yet. */
+  recordedThrough(tenantId: string): Promise<number | undefined>;
+}
+
+/** Reads of single events and of the quarantine. */
+export function createEventLookup(database: Database, partitionCount: number): EventLookup {
+  const prisma = new PrismaClient({ adapter: prismaAdapter(database) });
+
+  async function duplicatesOf(partition: number, keys: readonly string[]): Promise<Map<string, number>> {
+    const rows = await prisma.usageDuplicate.findMany({ where: { partition, key: { in: [...keys] } } });
+    return new Map(rows.map(({ key, count }) => [key, Number(count)]));
+  }
+
+  return {
+    async find(tenantId, source, id) {
+      const partition = partitionOf(tenantId, partitionCount);
+      const key = eventKeyOf(tenantId, source, id);
+      const holder = await prisma.usageKey.findUnique({ where: { partition_key: { partition, key } } });
+      if (holder === null) return undefined;
+      const { fingerprint, seq } = holder;
+      const duplicates = (await duplicatesOf(partition, [key])).get(key) ?? 0;
+      if (seq === null) {
+        const row = await prisma.quarantinedEvent.findUniqueOrThrow({
+          where: { partition_key_fingerprint: { partition, key, fingerprint } },
+        });
+        return quarantinedEvent(row, duplicates);
+      }
+      const [entry, voided] = await Promise.all([
+        recordedEventAt(database.pool, partition, Number(seq)),
+        prisma.voidedEvent.findUnique({ where: { partition_eventSeq: { partition, eventSeq: seq } } }),
+      ]);
+      return {
+        tenantId,
+        source,
+        id,
+        type: entry.type,
+        time: entry.time,
+        receivedAt: entry.receivedAt,
+        recordedAt: entry.recordedAt,
+        status: voided === null ? "RECORDED" : "VOIDED",
+        seq: Number(seq),
+        data: entry.data,
+        duplicates,
+        quarantineReason: null,
+        voidReason: voided?.reason ?? null,
+      };
+    },
+    async quarantined(tenantId, first, after) {
+      const partition = partitionOf(tenantId, partitionCount);
+      const rows = await prisma.quarantinedEvent.findMany({
+        where: { partition, tenantId, position: { gt: positionOf(after) }, status: { in: ["QUARANTINED", "REFUSED"] } },
+        orderBy: { position: "asc" },
+        take: first + 1,
+      });
+      const page = rows.slice(0, first);
+      const duplicates = await duplicatesOf(
+        partition,
+        page.map((row) => row.key),
+      );
+      return {
+        events: page.map((row) => quarantinedEvent(row, duplicates.get(row.key) ?? 0)),
+        hasNextPage: rows.length > first,
+        endCursor: page.at(-1)?.position.toString() ?? null,
+      };
+    },
+    async pending(tenantId, source, id) {
+      const row = await prisma.quarantinedEvent.findFirst({
+        where: {
+          partition: partitionOf(tenantId, partitionCount),
+          key: eventKeyOf(tenantId, source, id),
+          status: "QUARANTINED",
+        },
+        orderBy: { position: "asc" },
+      });
+      return row?.fingerprint;
+    },
+    async findQuarantined(tenantId, source, id, fingerprint) {
+      const partition = partitionOf(tenantId, partitionCount);
+      const key = eventKeyOf(tenantId, source, id);
+      const row = await prisma.quarantinedEvent.findUnique({
+        where: { partition_key_fingerprint: { partition, key, fingerprint } },
+      });
+      if (row === null || row.status === "ACCEPTED") return undefined;
+      return quarantinedEvent(row, (await duplicatesOf(partition, [key])).get(key) ?? 0);
+    },
+    async recordedThrough(tenantId) {
+      const { recordedThrough } = await readCursor(database.pool, partitionOf(tenantId, partitionCount));
+      return recordedThrough === 0 ? undefined : recordedThrough;
+    },
+  };
+}
+
+function quarantinedEvent(row: QuarantinedEvent, duplicates: number): FoundEvent {
+  const { tenantId, source, id, type, data, reason, detail } = row;
+  return {
+    tenantId,
+    source,
+    id,
+    type,
+    time: Number(row.timeMs),
+    receivedAt: Number(row.receivedAtMs),
+    recordedAt: null,
+    status: row.status === "REFUSED" ? "REFUSED" : "QUARANTINED",
+    seq: null,
+    data,
+    duplicates,
+    quarantineReason: `${reason}: ${detail}`,
+    voidReason: null,
+  };
+}
+
+/** Anything that is no position of ours starts from the beginning. */
+function positionOf(cursor: string | undefined): bigint {
+  if (cursor === undefined) return 0n;
+  if (!/^\d{1,18}$/.test(cursor)) throw new MetrlyError("INVALID", "after: this is not a cursor of this list");
+  return BigInt(cursor);
+}
+
+/** The event as `GET /v1/events` tells it. */
+export function describeEvent(event: FoundEvent): Record<string, unknown> {
+  const instant = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
+  return {
+    id: event.id,
+    source: event.source,
+    type: event.type,
+    status: event.status.toLowerCase(),
+    seq: event.seq === null ? null : String(event.seq),
+    duplicates: event.duplicates,
+    time: instant(event.time),
+    receivedAt: instant(event.receivedAt),
+    recordedAt: instant(event.recordedAt),
+    quarantineReason: event.quarantineReason,
+    voidReason: event.voidReason,
+  };
+}

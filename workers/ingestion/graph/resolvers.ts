@@ -1,0 +1,110 @@
+import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
+import { MetrlyError } from "#kernel/errors.js";
+import { batched } from "#platform/graphql/batched.js";
+import { CursorScalar } from "#platform/graphql/scalars.js";
+import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/graphql/subgraph.js";
+import type { Audit } from "#platform/tenancy-client/audit-log.js";
+import { authorize, type Identity, maySee } from "#schema/policy.js";
+import type { AccountingAnswer } from "../accounting/accounting.js";
+import type { EventControl } from "../control/event-control.js";
+import type { EventLookup } from "../control/event-lookup.js";
+import { type AccountingQuestion, decodeAccountingId } from "../rules/accounting-id.js";
+import { AccountingType, eventView, pageView, UsageEventConnectionType, UsageEventType } from "./types.js";
+
+export interface IngestionGraph {
+  readonly events: EventLookup;
+  readonly control: EventControl;
+  readonly audit: Audit;
+  /** In the order of the questions. */
+  measureAccountings(questions: readonly AccountingQuestion[]): Promise<readonly AccountingAnswer[]>;
+}
+
+const DEFAULT_PAGE = 50;
+const MAX_PAGE = 200;
+
+interface EventName {
+  readonly tenantId: string;
+  readonly source: string;
+  readonly id: string;
+}
+
+@Resolver()
+class EventResolver {
+  constructor(private readonly graph: IngestionGraph) {}
+
+  @Query(() => UsageEventType, { nullable: true })
+  async event(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("source", () => String) source: string,
+    @Arg("id", () => String) id: string,
+  ): Promise<UsageEventType | null> {
+    if (!maySee(identity, "Query.event", tenantId)) return null;
+    const found = await this.graph.events.find(tenantId, source, id);
+    return found === undefined ? null : eventView(found);
+  }
+
+  @Query(() => UsageEventConnectionType, { description: "Oldest first; with those refused for good" })
+  async quarantinedEvents(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("first", () => Int, { nullable: true, defaultValue: DEFAULT_PAGE }) first: number | null,
+    @Arg("after", () => CursorScalar, { nullable: true }) after: string | null,
+  ): Promise<UsageEventConnectionType> {
+    authorize(identity, "Query.quarantinedEvents", tenantId);
+    const size = first ?? DEFAULT_PAGE;
+    if (size < 1 || size > MAX_PAGE) throw new MetrlyError("INVALID", `first: must be from 1 to ${MAX_PAGE}`);
+    return pageView(await this.graph.events.quarantined(tenantId, size, after ?? undefined));
+  }
+
+  @Mutation(() => UsageEventType, { description: "Takes a recorded event back by an immutable control record" })
+  async voidEvent(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("source", () => String) source: string,
+    @Arg("id", () => String) id: string,
+    @Arg("reason", () => String) reason: string,
+  ): Promise<UsageEventType> {
+    authorize(identity, "Mutation.voidEvent", tenantId);
+    const event = await this.graph.control.voidEvent({ tenantId, source, id }, { reason, actor: identity.id });
+    await this.told(identity, "event.void", { tenantId, source, id }, { reason });
+    return eventView(event);
+  }
+
+  @Mutation(() => UsageEventType, { description: "Records a quarantined event after all, or refuses it for good" })
+  async resolveQuarantined(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("source", () => String) source: string,
+    @Arg("id", () => String) id: string,
+    @Arg("accept", () => Boolean) accept: boolean,
+    @Arg("reason", () => String) reason: string,
+  ): Promise<UsageEventType> {
+    authorize(identity, "Mutation.resolveQuarantined", tenantId);
+    const decision = { reason, actor: identity.id };
+    const event = await this.graph.control.resolve({ tenantId, source, id }, accept, decision);
+    await this.told(identity, accept ? "event.accept" : "event.refuse", { tenantId, source, id }, { reason });
+    return eventView(event);
+  }
+
+  private told(who: Identity, action: string, { tenantId, source, id }: EventName, after: object): Promise<void> {
+    return this.graph.audit.record(who, { action, target: `event:${source}/${id}`, tenantId, after });
+  }
+}
+
+/** Ingestion's part of the graph. */
+export function buildIngestionSubgraph(graph: IngestionGraph): Promise<Subgraph> {
+  const accountingOf = batched(graph.measureAccountings);
+  return buildSubgraph({
+    name: "ingestion",
+    resolvers: [new EventResolver(graph)],
+    orphanedTypes: [AccountingType],
+    references: {
+      async Accounting(reference, context): Promise<AccountingType | null> {
+        const question = decodeAccountingId(reference.id);
+        if (question === undefined || !maySee(context.identity, "Query.tenant", question.tenantId)) return null;
+        return { id: String(reference.id), ...(await accountingOf(context, question)) };
+      },
+    },
+  });
+}

@@ -1,0 +1,102 @@
+import { Directive, Field, ID, ObjectType, registerEnumType } from "type-graphql";
+import { CountScalar, CursorScalar, DateTimeScalar, JsonScalar } from "#platform/graphql/scalars.js";
+import type { EventPage, FoundEvent } from "../control/event-lookup.js";
+
+export enum UsageEventStatus {
+  RECORDED = "RECORDED",
+  QUARANTINED = "QUARANTINED",
+  VOIDED = "VOIDED",
+  REFUSED = "REFUSED",
+}
+registerEnumType(UsageEventStatus, { name: "UsageEventStatus" });
+
+@ObjectType("UsageEvent")
+export class UsageEventType {
+  @Field(() => String)
+  readonly id!: string;
+
+  @Field(() => String)
+  readonly source!: string;
+
+  @Field(() => String)
+  readonly type!: string;
+
+  @Field(() => DateTimeScalar)
+  readonly time!: number;
+
+  @Field(() => DateTimeScalar)
+  readonly receivedAt!: number;
+
+  @Field(() => DateTimeScalar, { nullable: true })
+  readonly recordedAt!: number | null;
+
+  @Field(() => UsageEventStatus)
+  readonly status!: UsageEventStatus;
+
+  @Field(() => String, { nullable: true, description: "Place in the ledger of the tenant's partition" })
+  readonly seq!: string | null;
+
+  @Field(() => JsonScalar)
+  readonly data!: unknown;
+
+  @Field(() => CountScalar, { description: "How often it came again" })
+  readonly duplicates!: number;
+
+  @Field(() => String, { nullable: true })
+  readonly quarantineReason!: string | null;
+
+  @Field(() => String, { nullable: true })
+  readonly voidReason!: string | null;
+}
+
+@Directive("@shareable")
+@ObjectType("PageInfo")
+export class PageInfoType {
+  @Field(() => Boolean)
+  readonly hasNextPage!: boolean;
+
+  @Field(() => CursorScalar, { nullable: true })
+  readonly endCursor!: string | null;
+}
+
+@ObjectType("UsageEventConnection")
+export class UsageEventConnectionType {
+  @Field(() => [UsageEventType])
+  readonly nodes!: UsageEventType[];
+
+  @Field(() => PageInfoType)
+  readonly pageInfo!: PageInfoType;
+}
+
+/** Billing's entity: this room measures the part of the identity that lies before the ledger's readers. */
+@Directive('@key(fields: "id")')
+@ObjectType("Accounting")
+export class AccountingType {
+  @Field(() => ID)
+  readonly id!: string;
+
+  @Field(() => CountScalar, { description: "Items in the log" })
+  readonly accepted!: number;
+
+  @Field(() => CountScalar)
+  readonly duplicates!: number;
+
+  @Field(() => CountScalar, { description: "Waiting for a decision, or refused for good" })
+  readonly quarantined!: number;
+
+  @Field(() => CountScalar, { description: "Acknowledged and not counted yet" })
+  readonly inFlight!: number;
+}
+
+export function eventView(event: FoundEvent): UsageEventType {
+  return {
+    ...event,
+    status: UsageEventStatus[event.status],
+    seq: event.seq === null ? null : String(event.seq),
+    data: JSON.parse(event.data),
+  };
+}
+
+export function pageView({ events, hasNextPage, endCursor }: EventPage): UsageEventConnectionType {
+  return { nodes: events.map(eventView), pageInfo: { hasNextPage, endCursor } };
+}

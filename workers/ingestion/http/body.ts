@@ -1,0 +1,136 @@
+import { isUtf8 } from "node:buffer";
+import type { IncomingHttpHeaders } from "node:http";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
+import { MetrlyError } from "#kernel/errors.js";
+import { inexactNumbers, mayHoldInexactNumbers } from "../rules/exact-numbers.js";
+
+export const MAX_BODY_BYTES = 1_048_576;
+export const MAX_BATCH_ITEMS = 1_000;
+
+/** One event of a request as parsed; `inexact` names a number of its data that would lose digits. */
+export interface RawItem {
+  readonly event: unknown;
+  readonly inexact: string | undefined;
+}
+
+const ONE = "application/cloudevents+json";
+const BATCH = "application/cloudevents-batch+json";
+
+const gunzipAsync = promisify(gunzip);
+
+/**
+ * The events of a request whose body is not compressed (any more): CloudEvents structured, batch or binary mode, or
+ * `application/json` with either JSON form. Throws MALFORMED, TOO_LARGE or UNSUPPORTED_MEDIA_TYPE for what concerns the whole
+ * request.
+ */
+export function readEvents(headers: IncomingHttpHeaders, body: Buffer): readonly RawItem[] {
+  const text = textOf(body);
+  const mediaType = mediaTypeOf(headers["content-type"]);
+  if (headers["ce-specversion"] !== undefined || headers["ce-id"] !== undefined)
+    return [binaryEvent(headers, text, mediaType)];
+  switch (mediaType) {
+    case ONE:
+      return structured(text, "object");
+    case BATCH:
+      return structured(text, "array");
+    case "application/json":
+      return structured(text, "either");
+    default:
+      throw new MetrlyError(
+        "UNSUPPORTED_MEDIA_TYPE",
+        "Send application/cloudevents+json, application/cloudevents-batch+json, application/json, or ce-* headers with JSON data",
+      );
+  }
+}
+
+/** Undefined: the body is as it was sent. Throws UNSUPPORTED_MEDIA_TYPE, TOO_LARGE or MALFORMED. */
+export function inflated(encoding: string | undefined, body: Buffer): Promise<Buffer> | undefined {
+  return encoding === undefined || encoding === "" || encoding === "identity" ? undefined : inflate(encoding, body);
+}
+
+async function inflate(encoding: string, body: Buffer): Promise<Buffer> {
+  if (encoding !== "gzip") throw new MetrlyError("UNSUPPORTED_MEDIA_TYPE", "Content-Encoding must be gzip or absent");
+  try {
+    return await gunzipAsync(body, { maxOutputLength: MAX_BODY_BYTES });
+  } catch (error) {
+    if (
+      error instanceof RangeError ||
+      (error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE")
+    )
+      throw new MetrlyError("TOO_LARGE", `A body has at most ${MAX_BODY_BYTES} bytes, also after inflation`);
+    throw new MetrlyError("MALFORMED", "The body is not valid gzip");
+  }
+}
+
+function textOf(body: Buffer): string {
+  if (!isUtf8(body)) throw new MetrlyError("MALFORMED", "The body is not valid UTF-8");
+  return body.toString("utf8");
+}
+
+function mediaTypeOf(contentType: string | undefined): string {
+  if (contentType === BATCH || contentType === ONE) return contentType;
+  const [type = "", ...parameters] = (contentType ?? "").split(";").map((part) => part.trim().toLowerCase());
+  const charset = parameters.find((parameter) => parameter.startsWith("charset="))?.slice("charset=".length);
+  if (charset !== undefined && !["utf-8", "utf8", '"utf-8"', "us-ascii"].includes(charset))
+    throw new MetrlyError("UNSUPPORTED_MEDIA_TYPE", "The charset must be utf-8");
+  return type;
+}
+
+function structured(text: string, form: "object" | "array" | "either"): readonly RawItem[] {
+  const parsed = parse(text);
+  const isBatch = Array.isArray(parsed);
+  if (typeof parsed !== "object" || parsed === null || (form === "object" && isBatch) || (form === "array" && !isBatch))
+    throw new MetrlyError("MALFORMED", `The body must be a JSON ${form === "either" ? "object or array" : form}`);
+  const events: readonly unknown[] = isBatch ? parsed : [parsed];
+  if (events.length === 0) throw new MetrlyError("INVALID", "The batch holds no event");
+  if (events.length > MAX_BATCH_ITEMS)
+    throw new MetrlyError("TOO_LARGE", `A batch has at most ${MAX_BATCH_ITEMS} events, not ${events.length}`);
+  const inexact = inexactByItem(text, isBatch);
+  return events.map((event, index) => ({ event, inexact: inexact.get(index) }));
+}
+
+/** Members of `data` only: other attributes are text anyway, extensions are not kept. */
+function inexactByItem(text: string, isBatch: boolean): ReadonlyMap<number, string> {
+  const byItem = new Map<number, string>();
+  if (!mayHoldInexactNumbers(text)) return byItem;
+  for (const { path, token } of inexactNumbers(text)) {
+    const [index, ...rest] = isBatch ? path : [0, ...path];
+    if (typeof index === "number" && rest[0] === "data" && !byItem.has(index))
+      byItem.set(index, inexactDetail(rest, token));
+  }
+  return byItem;
+}
+
+const inexactDetail = (path: readonly (string | number)[], token: string): string =>
+  `${path.join(".").slice(0, 200)}: ${token.slice(0, 40)} would lose digits as a JSON number; send it as a string`;
+
+/** Binary mode: attributes are percent-encoded headers, the body is the data. */
+function binaryEvent(headers: IncomingHttpHeaders, text: string, mediaType: string): RawItem {
+  const event: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (name.startsWith("ce-") && typeof value === "string") event[name.slice(3)] = percentDecoded(value);
+  }
+  if (text.trim() === "") return { event, inexact: undefined };
+  if (!/^[\w.+-]+\/(?:[\w.-]+\+)?json$/.test(mediaType))
+    throw new MetrlyError("UNSUPPORTED_MEDIA_TYPE", "Only JSON data can be metered: the content type must be JSON");
+  event.data = parse(text);
+  const first = mayHoldInexactNumbers(text) ? inexactNumbers(text)[0] : undefined;
+  return { event, inexact: first && inexactDetail(["data", ...first.path], first.token) };
+}
+
+function percentDecoded(value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    throw new MetrlyError("MALFORMED", "A ce-* header is not valid percent-encoded UTF-8");
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new MetrlyError("MALFORMED", `The body is not JSON: ${error instanceof Error ? error.message : ""}`);
+  }
+}

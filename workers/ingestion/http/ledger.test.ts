@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createLedgerClient, LEDGER_AUDIENCE, type LedgerClient } from "#platform/ledger/client.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import type { Role } from "#schema/policy.js";
+import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
+import { readPublished } from "../store/ledger.js";
+import { readCursor } from "../store/recording.js";
+import {
+  appendItems,
+  appendRecord,
+  identityTokens,
+  openWorld,
+  publishedEntries,
+  receivedItem,
+  startRoom,
+  type World,
+} from "../world.testing.js";
+
+describe.skipIf(!hasPostgres)("the internal ledger API", () => {
+  let world: World;
+  let room: Awaited<ReturnType<typeof startRoom>>;
+  let ledger: LedgerClient;
+  let address: string;
+  const EVENTS = 250;
+
+  beforeAll(async () => {
+    world = await openWorld();
+    room = await startRoom(world);
+    for (let batch = 0; batch < EVENTS / 50; batch += 1) {
+      const items = Array.from({ length: 50 }, (_, index) =>
+        receivedItem({ id: `${batch}-${index}`, tenantId: index % 5 === 0 ? "rare" : "acme" }),
+      );
+      await appendItems(world.log, 0, items);
+      await appendRecord(world.log, 0, { kind: "tick", at: Date.now() });
+    }
+    await appendRecord(world.log, 0, {
+      kind: "void",
+      tenantId: "rare",
+      source: "test",
+      id: "0-0",
+      reason: "wrong",
+      actor: "root",
+    });
+    await appendRecord(world.log, 0, { kind: "backfill", meterKey: "calls", tenancyVersion: 0 });
+    await waitFor(async () => (await readCursor(world.database.pool, 0)).seq >= EVENTS + 7, { what: "all recorded" });
+    address = await room.app.listen({ host: "127.0.0.1", port: 0 });
+    ledger = createLedgerClient(() => address, identityTokens, "billing");
+  });
+  afterAll(async () => {
+    await room.stop();
+    await world.close();
+  });
+
+  async function readAll(limit: number, tenantId?: string, ticksFrom?: number): Promise<LedgerEntry[]> {
+    const entries: LedgerEntry[] = [];
+    for (let from = 1; ; ) {
+      const page = await ledger.read({
+        ...{ partition: 0, from, limit },
+        ...(tenantId !== undefined && { tenantId }),
+        ...(ticksFrom !== undefined && { ticksFrom }),
+      });
+      entries.push(...page.entries);
+      if (page.nextSeq > page.headSeq) return entries;
+      expect(page.nextSeq).toBeGreaterThan(from);
+      from = page.nextSeq;
+    }
+  }
+
+  test("pages of any size give the whole ledger, contiguous and in order", async () => {
+    const whole = await readAll(10_000);
+    expect(whole.map(({ seq }) => seq)).toEqual(whole.map((_, index) => index + 1));
+    expect(whole.length).toBeGreaterThanOrEqual(EVENTS + 7);
+    expect((await readAll(7)).slice(0, whole.length)).toEqual(whole);
+  });
+
+  test("a tenant's pages hold its own entries and what concerns every tenant, nothing else, and end at the head", async () => {
+    const whole = await readAll(10_000);
+    const mine = whole.filter((entry) => !("tenantId" in entry) || entry.tenantId === "rare");
+    for (const limit of [3, 10, 10_000]) expect((await readAll(limit, "rare")).slice(0, mine.length)).toEqual(mine);
+    expect((await readAll(5, "nobody")).every((entry) => entry.kind === "tick" || entry.kind === "backfill")).toBe(
+      true,
+    );
+  });
+
+  test("a reader who waits for a moment gets no tick before it, and everything else in pages of any size", async () => {
+    const whole = (await readAll(10_000)).slice(0, EVENTS + 7);
+    const moments = whole.flatMap((entry) => (entry.kind === "tick" ? [entry.at] : []));
+    expect(moments.length).toBeGreaterThan(3);
+    for (const ticksFrom of [moments[2] ?? 0, (moments[2] ?? 0) + 1, Date.now() + 60_000]) {
+      const wanted = whole.filter((entry) =>
+        "tenantId" in entry ? entry.tenantId === "rare" : entry.kind !== "tick" || entry.at >= ticksFrom,
+      );
+      for (const limit of [1, 3, 10_000])
+        expect((await readAll(limit, "rare", ticksFrom)).filter(({ seq }) => seq <= whole.length)).toEqual(wanted);
+    }
+  });
+
+  test("a void carries the event that it takes back", async () => {
+    const found = (await readAll(10_000)).find((entry) => entry.kind === "void");
+    expect(found).toMatchObject({
+      tenantId: "rare",
+      reason: "wrong",
+      actor: "root",
+      event: { kind: "event", seq: 1, id: "0-0" },
+    });
+  });
+
+  test("behind the head there is nothing, and the next page starts where it was asked", async () => {
+    expect(await ledger.read({ partition: 0, from: 100_000, limit: 10 })).toMatchObject({
+      entries: [],
+      nextSeq: 100_000,
+    });
+  });
+
+  test("a range is published once more, up to what was published and no further, by an administrator only", async () => {
+    const whole = await readAll(10_000);
+    await waitFor(async () => (await readPublished(world.database, 0)) >= whole.length, { what: "all published" });
+    const send = async (query: string, roles: Role[]) => {
+      const identity = { kind: "SERVICE" as const, id: "cli", tenantId: null, roles, scopes: [] };
+      const headers = { "x-metrly-identity": await identityTokens.sign(identity, LEDGER_AUDIENCE) };
+      return room.app.inject({ method: "POST", url: `/internal/republish?${query}`, headers });
+    };
+    const before = (await publishedEntries(world.log, 0)).length;
+    expect((await send("partition=0&from=5&to=8", [])).statusCode).toBe(403);
+    const answer = await send("partition=0&from=5&to=8", ["PLATFORM_ADMIN"]);
+    expect(answer.json()).toEqual({ entries: 4, nextSeq: 9 });
+    const published = await publishedEntries(world.log, 0);
+    expect(published.slice(before)).toEqual(whole.slice(4, 8));
+    for (const query of ["partition=0&from=8&to=5", "partition=0&from=100000&to=100000", "partition=9&from=1&to=1"])
+      expect((await send(query, ["PLATFORM_ADMIN"])).statusCode).toBe(400);
+  });
+
+  test("only rooms with a fresh identity for this audience may read", async () => {
+    const status = async (token: string | undefined, query = "partition=0&from=1&limit=1") =>
+      (
+        await room.app.inject({
+          url: `/internal/ledger?${query}`,
+          ...(token !== undefined && { headers: { "x-metrly-identity": token } }),
+        })
+      ).statusCode;
+    const service = { kind: "SERVICE" as const, id: "billing", tenantId: null, roles: [], scopes: [] };
+    const good = await identityTokens.sign(service, LEDGER_AUDIENCE);
+    expect(await status(good)).toBe(200);
+    expect(await status(undefined)).toBe(401);
+    expect(await status("forged")).toBe(401);
+    expect(await status(await identityTokens.sign(service, "billing"))).toBe(401);
+    expect(await status(await identityTokens.sign({ ...service, kind: "USER" }, LEDGER_AUDIENCE))).toBe(403);
+    for (const wrong of [
+      "partition=1&from=1&limit=1",
+      "partition=0&from=0&limit=1",
+      "partition=0&from=1&limit=10001",
+      "partition=0&from=1&limit=1&ticksFrom=soon",
+      "from=1&limit=1",
+    ])
+      expect(await status(good, wrong)).toBe(400);
+  });
+});

@@ -1,0 +1,72 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { MetrlyError } from "#kernel/errors.js";
+import type { IdentityTokens } from "#platform/auth/identity.js";
+import { operatorIdentity, serviceIdentity } from "#platform/auth/internal-api.js";
+import type { Database } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
+import {
+  LEDGER_AUDIENCE,
+  LEDGER_PAGE_LIMIT,
+  LEDGER_PATH,
+  type LedgerQuery,
+  REPUBLISH_PATH,
+} from "#platform/ledger/client.js";
+import { stampOf } from "../recorder/ledger-block.js";
+import { republish } from "../recorder/republish.js";
+import { type BlockPage, readLedger, readLedgerBlocks } from "../store/ledger.js";
+
+export interface LedgerRouteOptions {
+  readonly database: Database;
+  readonly identityTokens: IdentityTokens;
+  readonly partitionCount: number;
+  readonly log: Pick<EventLog, "append">;
+}
+
+/** The internal ledger API (`platform/ledger/client.ts` calls it): for other rooms only, never for clients. */
+export function registerLedgerRoutes(app: FastifyInstance, options: LedgerRouteOptions): void {
+  app.post(REPUBLISH_PATH, async (request, reply) => {
+    await operatorIdentity(options.identityTokens, request.headers, LEDGER_AUDIENCE);
+    const { searchParams } = new URL(request.url, "http://localhost");
+    const partition = integer(searchParams, "partition", 0, options.partitionCount - 1);
+    const from = integer(searchParams, "from", 1, Number.MAX_SAFE_INTEGER);
+    const to = integer(searchParams, "to", from, Number.MAX_SAFE_INTEGER);
+    return reply.send(await republish(options, partition, from, to));
+  });
+
+  app.get(LEDGER_PATH, async (request, reply) => {
+    await serviceIdentity(options.identityTokens, request.headers, LEDGER_AUDIENCE);
+    const query = readQuery(request, options.partitionCount);
+    if (query.tenantId !== undefined) return reply.send(await readLedger(options.database, query));
+    return reply.type("application/json").send(blocksText(await readLedgerBlocks(options.database, query)));
+  });
+}
+
+/** Blocks go out as they are stored: reading each entry to write it again would be most of the work. */
+function blocksText({ blocks, nextSeq, headSeq }: BlockPage): string {
+  const texts = blocks.map((block) => `{"stamp":${JSON.stringify(stampOf(block))},"entries":${block.entries}}`);
+  return `{"nextSeq":${nextSeq},"headSeq":${headSeq},"blocks":[${texts.join(",")}]}`;
+}
+
+const MAX_INSTANT_MS = 8.64e15;
+
+function readQuery(request: FastifyRequest, partitionCount: number): LedgerQuery {
+  const { searchParams } = new URL(request.url, "http://localhost");
+  const tenantId = searchParams.get("tenantId");
+  return {
+    partition: integer(searchParams, "partition", 0, partitionCount - 1),
+    from: integer(searchParams, "from", 1, Number.MAX_SAFE_INTEGER),
+    limit: integer(searchParams, "limit", 1, LEDGER_PAGE_LIMIT),
+    ...(tenantId !== null && { tenantId }),
+    ...(searchParams.has("ticksFrom") && {
+      ticksFrom: integer(searchParams, "ticksFrom", -MAX_INSTANT_MS, MAX_INSTANT_MS),
+    }),
+  };
+}
+
+function integer(params: URLSearchParams, name: string, min: number, max: number): number {
+  const text = params.get(name);
+  const value = text === null || text === "" ? Number.NaN : Number(text);
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new MetrlyError("INVALID", `${name}: must be a whole number from ${min} to ${max}`);
+  return value;
+}

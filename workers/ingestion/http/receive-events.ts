@@ -1,0 +1,138 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { Logger } from "pino";
+import type { Clock } from "#kernel/clock.js";
+import { MetrlyError } from "#kernel/errors.js";
+import { createKeyAuthenticator, requireScope } from "#platform/auth/api-keys.js";
+import { answerDirectly, answerProblem, readBody } from "#platform/http/raw-routes.js";
+import type { DirectHandler } from "#platform/http/server.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
+import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
+import { type Admission, type Admitted, createAdmission } from "../intake/admission.js";
+import type { Appender } from "../intake/appender.js";
+import { createRecentlyAcknowledged } from "../intake/recently-acknowledged.js";
+import type { IngestionMetrics } from "../metrics.js";
+import type { Arrival } from "../rules/accept-item.js";
+import { answerOf, type IngestAnswer, nothingAcceptable } from "./answer.js";
+import { inflated, MAX_BODY_BYTES, readEvents } from "./body.js";
+
+export interface ReceiverOptions {
+  readonly tenancy: TenancyCopy;
+  readonly clock: Clock;
+  readonly appender: Appender;
+  readonly metrics: IngestionMetrics;
+  readonly logger: Pick<Logger, "error">;
+  readonly admission?: Admission;
+}
+
+/** A request that may send usage. */
+interface Sending {
+  readonly key: ApiKeyState;
+  /** Whose turn it uses up. */
+  readonly sender: string;
+  readonly admitted: Admitted;
+}
+
+/** `results`: 202 and what became of each item; `nothing`: 204, as the OpenMeter SDK wants it. */
+export type AnswerForm = "results" | "nothing";
+
+/** Takes usage: lets the request in, reads it, logs what is acceptable and answers when the log has it. */
+export function createEventsReceiver(options: ReceiverOptions): (form: AnswerForm) => DirectHandler {
+  const recent = createRecentlyAcknowledged();
+  const admission = options.admission ?? createAdmission();
+  const authenticate = createKeyAuthenticator(options.tenancy, options.clock);
+
+  /** Before the body is read: whoever may not send, or sends too much, costs no memory. */
+  function admit(request: IncomingMessage, response: ServerResponse): Sending {
+    const key = authenticate(request.headers.authorization);
+    requireScope(key, "INGEST");
+    const sender = key.tenantId ?? key.id;
+    const weight = key.tenantId === null ? PLATFORM_KEY_WEIGHT : 1;
+    const admitted = admission.enter(sender, weight, bytesOf(request.headers));
+    response.once("close", admitted.leave);
+    return { key, sender, admitted };
+  }
+
+  async function ingest(
+    { key, sender, admitted }: Sending,
+    headers: IncomingHttpHeaders,
+    body: Buffer,
+  ): Promise<IngestAnswer> {
+    // What need not be waited for is not: each wait costs a small request a turn of the queue of promises.
+    const turn = admitted.turn();
+    if (turn !== undefined) await turn;
+    const inflating = inflated(headers["content-encoding"], body);
+    const items = readEvents(headers, inflating === undefined ? body : await inflating);
+    const { answer, fresh } = answerOf(items, arrivalOf(key, options), recent);
+    if (answer.accepted + answer.duplicates === 0) {
+      options.metrics.answered("rejected", answer.rejected);
+      throw nothingAcceptable(answer);
+    }
+    if (fresh.length > 0) await append(fresh, sender, items.length);
+    options.metrics.answered("accepted", answer.accepted);
+    if (answer.duplicates > 0) options.metrics.answered("duplicate", answer.duplicates);
+    if (answer.rejected > 0) options.metrics.answered("rejected", answer.rejected);
+    return answer;
+  }
+
+  async function append(items: readonly ReceivedItem[], sender: string, requested: number): Promise<void> {
+    try {
+      await options.appender.append(items, sender);
+    } catch (error) {
+      options.metrics.answered("deferred", requested);
+      throw error;
+    }
+    recent.add(items);
+  }
+
+  function refuse(response: ServerResponse, error: unknown): void {
+    if (!(error instanceof MetrlyError) || (error.status !== 503 && error.code !== "TENANT_OVER_SHARE")) {
+      answerProblem(response, error, options.logger);
+      return;
+    }
+    options.metrics.refused(error.code);
+    // Its body stays in the network meanwhile: a sender that tries again at once would keep the edge from its work.
+    setTimeout(answerProblem, REFUSAL_DELAY_MS, response, error, options.logger);
+  }
+
+  return (form) => (request, response) => {
+    let sending: Sending;
+    try {
+      sending = admit(request, response);
+    } catch (error) {
+      refuse(response, error);
+      return;
+    }
+    const failed = (error: unknown) => answerProblem(response, error, options.logger);
+    readBody(request, MAX_BODY_BYTES, failed, (body) => {
+      ingest(sending, request.headers, body).then(
+        (answer) =>
+          form === "results" ? answerDirectly(response, 202, answer) : answerDirectly(response, 204, undefined),
+        failed,
+      );
+    });
+  };
+}
+
+/** Short of the 2 s within which a client is promised an answer. */
+const REFUSAL_DELAY_MS = 500;
+/** A platform key sends for many tenants. */
+const PLATFORM_KEY_WEIGHT = 8;
+const INFLATION = 8;
+
+/** What the body will take, at most or about: a length that is not told, or is told of compressed bytes, is guessed. */
+function bytesOf(headers: IncomingHttpHeaders): number {
+  const length = Number(headers["content-length"] ?? MAX_BODY_BYTES);
+  const inflatedLength = headers["content-encoding"] === "gzip" ? length * INFLATION : length;
+  return Math.min(Number.isFinite(inflatedLength) ? inflatedLength : MAX_BODY_BYTES, MAX_BODY_BYTES);
+}
+
+function arrivalOf(key: ApiKeyState, { tenancy, clock }: ReceiverOptions): Arrival {
+  return {
+    now: clock.now(),
+    keyTenantId: key.tenantId,
+    tenancyVersion: tenancy.version(),
+    tenant: tenancy.tenant,
+    metersOfType: tenancy.metersOfType,
+  };
+}

@@ -1,0 +1,212 @@
+import { describe, expect, test } from "vitest";
+import { MetrlyError } from "#kernel/errors.js";
+import { partitionOf } from "#kernel/partition.js";
+import type { NewRecord } from "#platform/event-log/event-log.js";
+import { type ReceivedItem, readReceived } from "#schema/events/usage-received.v2.js";
+import { receivedItem } from "../world.testing.js";
+import { type AppenderLimits, createAppender } from "./appender.js";
+
+const PARTITIONS = 4;
+
+/** A log in memory that answers when told: what is tested is the queue in front of it. */
+function heldLog() {
+  const sends: { partition: number; records: readonly NewRecord[]; answer: (error?: Error) => void }[] = [];
+  return {
+    sends,
+    append: (_topic: unknown, partition: number, records: readonly NewRecord[]) =>
+      new Promise<void>((resolve, reject) => {
+        sends.push({ partition, records, answer: (error) => (error === undefined ? resolve() : reject(error)) });
+      }),
+  };
+}
+
+function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLimits> = {}) {
+  const appender = createAppender({
+    log,
+    partitionCount: PARTITIONS,
+    tenancyVersion: () => 7,
+    onError: () => undefined,
+    limits: { maxItems: 100, maxBytes: 1 << 20, patienceMs: 2_000, sendsPerPartition: 1, nextSendBytes: 0, ...limits },
+  });
+  return {
+    append: (items: readonly ReceivedItem[], sender = "acme") => appender.append(items, sender),
+    stop: appender.stop,
+  };
+}
+
+const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+const idsOf = (records: readonly NewRecord[]) =>
+  records.flatMap(({ value }) => {
+    const record = readReceived(value.toString("utf8"));
+    return record.kind === "items" ? record.items.map(({ id }) => id) : [];
+  });
+const codeOf = (work: Promise<unknown>) =>
+  work.then(
+    () => "resolved",
+    (error: unknown) => (error instanceof MetrlyError ? error.code : error),
+  );
+
+describe("the queue in front of the log", () => {
+  test("many requests share one record, and none is answered before the log has it", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log);
+    let answered = 0;
+    const requests = ["a", "b", "c"].map((id) => appender.append([receivedItem({ id })]).then(() => (answered += 1)));
+    await turn();
+    expect(log.sends).toHaveLength(1);
+    expect(idsOf(log.sends[0]?.records ?? [])).toEqual(["a", "b", "c"]);
+    expect(answered).toBe(0);
+    log.sends[0]?.answer();
+    await Promise.all(requests);
+    expect(answered).toBe(3);
+  });
+
+  test("what arrives in the very moment that a send ends is sent too", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log);
+    const first = appender.append([receivedItem({ id: "a" })]);
+    await turn();
+    log.sends[0]?.answer();
+    const second = Promise.resolve().then(() => appender.append([receivedItem({ id: "b" })]));
+    await first;
+    await turn();
+    expect(log.sends).toHaveLength(2);
+    log.sends[1]?.answer();
+    await second;
+  });
+
+  test("while the log stores one record the next is sent, but no more at once than allowed", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log, { sendsPerPartition: 2 });
+    const requests = [];
+    for (const id of ["a", "b", "c", "d"]) {
+      requests.push(appender.append([receivedItem({ id })]));
+      await turn();
+    }
+    expect(log.sends.map(({ records }) => idsOf(records))).toEqual([["a"], ["b"]]);
+    log.sends[1]?.answer();
+    await requests[1];
+    await turn();
+    expect(idsOf(log.sends[2]?.records ?? [])).toEqual(["c", "d"]);
+    for (const send of log.sends) send.answer();
+    await Promise.all(requests);
+  });
+
+  test("a request over several partitions is answered when the last of them has its part", async () => {
+    const log = heldLog();
+    const tenants = ["acme", "globex", "initech", "umbrella", "hooli"];
+    const partitions = new Set(tenants.map((tenantId) => partitionOf(tenantId, PARTITIONS)));
+    expect(partitions.size).toBeGreaterThan(1);
+    const request = appenderOn(log).append(tenants.map((tenantId) => receivedItem({ id: "a", tenantId })));
+    await turn();
+    expect(new Set(log.sends.map(({ partition }) => partition))).toEqual(partitions);
+    const [last, ...others] = log.sends;
+    for (const send of others) send.answer();
+    await turn();
+    expect(await Promise.race([request.then(() => "answered"), turn().then(() => "waits")])).toBe("waits");
+    last?.answer();
+    await request;
+  });
+
+  test("over its bounds in items or bytes it refuses the whole request, and takes it again when there is room", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log, { maxItems: 3, maxBytes: 2_000 });
+    const first = appender.append([receivedItem({ id: "a" }), receivedItem({ id: "b" })]);
+    await turn();
+    expect(await codeOf(appender.append([receivedItem({ id: "c" }), receivedItem({ id: "d" })]))).toBe("BUSY");
+    const big = receivedItem({ id: "e", data: JSON.stringify("x".repeat(2_000)) });
+    expect(await codeOf(appender.append([big]))).toBe("BUSY");
+    log.sends[0]?.answer();
+    await first;
+    const again = appender.append([receivedItem({ id: "c" }), receivedItem({ id: "d" })]);
+    await turn();
+    log.sends[1]?.answer();
+    await again;
+    expect(idsOf(log.sends[1]?.records ?? [])).toEqual(["c", "d"]);
+  });
+
+  test("when the log fails, all that wait for it are told at once, and the next request is tried anew", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log);
+    const first = codeOf(appender.append([receivedItem({ id: "a" })]));
+    await turn();
+    const behind = codeOf(appender.append([receivedItem({ id: "b" })]));
+    log.sends[0]?.answer(new Error("broker not connected"));
+    expect(await first).toBe("LOG_UNAVAILABLE");
+    expect(await behind).toBe("LOG_UNAVAILABLE");
+    const next = appender.append([receivedItem({ id: "b" })]);
+    await turn();
+    log.sends[1]?.answer();
+    await next;
+  });
+
+  test("a log that does not answer is not waited for longer than patience, and what was sent holds its place", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log, { maxItems: 2, patienceMs: 20 });
+    expect(await codeOf(appender.append([receivedItem({ id: "a" }), receivedItem({ id: "b" })]))).toBe(
+      "LOG_UNAVAILABLE",
+    );
+    expect(await codeOf(appender.append([receivedItem({ id: "c" })]))).toBe("BUSY");
+  });
+
+  test("what was not sent when its client lost patience gives up its place and is never sent", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log, { maxItems: 3, patienceMs: 20 });
+    const first = codeOf(appender.append([receivedItem({ id: "a" })]));
+    await turn();
+    const behind = codeOf(appender.append([receivedItem({ id: "b" }), receivedItem({ id: "c" })]));
+    expect([await first, await behind]).toEqual(["LOG_UNAVAILABLE", "LOG_UNAVAILABLE"]);
+    const later = appender.append([receivedItem({ id: "d" }), receivedItem({ id: "e" })]);
+    log.sends[0]?.answer();
+    await turn();
+    expect(idsOf(log.sends[1]?.records ?? [])).toEqual(["d", "e"]);
+    log.sends[1]?.answer();
+    await later;
+  });
+
+  test("behind a slow log another sender's few go before the rest of one sender's flood", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log, { maxBytes: 64 << 20 });
+    const big = (id: string) => [receivedItem({ id, data: JSON.stringify("x".repeat(60_000)) })];
+    const requests = Array.from({ length: 40 }, (_, n) => appender.append(big(`flood-${n}`), "flood"));
+    requests.push(appender.append([receivedItem({ id: "quiet" })], "quiet"));
+    await turn();
+    const firstSend = idsOf(log.sends[0]?.records ?? []);
+    expect(firstSend).toContain("quiet");
+    expect(firstSend.length).toBeLessThan(40);
+    log.sends[0]?.answer();
+    await turn();
+    log.sends[1]?.answer();
+    await Promise.all(requests);
+  });
+
+  test("stopping waits for what waits, and takes no more", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log);
+    const request = appender.append([receivedItem({ id: "a" })]);
+    await turn();
+    let isStopped = false;
+    const stopping = appender.stop().then(() => {
+      isStopped = true;
+    });
+    expect(await codeOf(appender.append([receivedItem({ id: "b" })]))).toBe("UNAVAILABLE");
+    expect(isStopped).toBe(false);
+    log.sends[0]?.answer();
+    await Promise.all([request, stopping]);
+  });
+
+  test("no record exceeds the limit below the broker's", async () => {
+    const log = heldLog();
+    const items = Array.from({ length: 60 }, (_, id) =>
+      receivedItem({ id: String(id), data: JSON.stringify("\\".repeat(15_000)) }),
+    );
+    const request = appenderOn(log, { maxBytes: 64 << 20 }).append(items);
+    await turn();
+    const records = log.sends.flatMap((send) => send.records);
+    expect(records.length).toBeGreaterThan(1);
+    for (const { value } of records) expect(value.length).toBeLessThan(710_000);
+    expect(idsOf(records)).toHaveLength(60);
+    for (const send of log.sends) send.answer();
+    await request;
+  });
+});

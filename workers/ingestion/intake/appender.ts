@@ -1,0 +1,248 @@
+import { MetrlyError } from "#kernel/errors.js";
+import { partitionOf } from "#kernel/partition.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
+import { type EncodedItem, encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
+import { USAGE_RECEIVED } from "#schema/topics.js";
+import { createFairQueue, type FairQueue } from "../rules/fair-queue.js";
+import { packed } from "../rules/pack.js";
+import { MAX_ITEMS_PER_STEP } from "../rules/plan-steps.js";
+import { createPatience, type Impatient } from "./deadline-queue.js";
+
+export interface AppenderOptions {
+  readonly log: Pick<EventLog, "append">;
+  readonly partitionCount: number;
+  /** What the edge has applied of tenancy. */
+  tenancyVersion(): number;
+  /** Told of a failed append; those who wait for it get LOG_UNAVAILABLE. */
+  onError(error: unknown): void;
+  readonly limits?: AppenderLimits;
+}
+
+export interface AppenderLimits {
+  /** Items that wait for the log, in the whole process. */
+  readonly maxItems: number;
+  readonly maxBytes: number;
+  /** How long a request waits for the log before it is told to come again, ms. */
+  readonly patienceMs: number;
+  /** Sends of one partition under way at once: while the log stores one, the next is prepared and sent. */
+  readonly sendsPerPartition: number;
+  /** What has to wait for it before a send begins beside another one, bytes. */
+  readonly nextSendBytes: number;
+}
+
+export interface Appender {
+  /**
+   * Resolves when the log has all items durably. Throws BUSY when the queue is full, LOG_UNAVAILABLE when the log does not
+   * take them in time, and says then nothing about whether they are there: the client sends all again, ids make that safe.
+   * Where the log is slow, senders take turns.
+   */
+  append(items: readonly ReceivedItem[], sender: string): Promise<void>;
+  /** Refuses new items and waits for those that wait. */
+  stop(): Promise<void>;
+}
+
+/** Patience is short of the 2 s within which a client is promised an answer. */
+const DEFAULT_LIMITS: AppenderLimits = {
+  maxItems: 50_000,
+  maxBytes: 16 << 20,
+  patienceMs: 1_500,
+  sendsPerPartition: USAGE_RECEIVED.concurrentAppends ?? 1,
+  nextSendBytes: 32 << 10,
+};
+/** Below the broker's limit of 1 MiB per batch. */
+const MAX_RECORD_BYTES = 700_000;
+const MAX_ITEMS_PER_RECORD = MAX_ITEMS_PER_STEP;
+const MAX_SEND_BYTES = 2 * MAX_RECORD_BYTES;
+/** What each sender may have in a send before the next one's turn, bytes. */
+const TURN_BYTES = 64 << 10;
+
+/** One request's part for one partition. */
+interface Waiting extends Impatient {
+  /** None when they hold no place any more. */
+  items: readonly SizedItem[];
+  bytes: number;
+  isSending: boolean;
+  readonly done: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
+interface Partition {
+  readonly partition: number;
+  readonly queue: FairQueue<Waiting>;
+  /** In the queue, given up or not. */
+  waitingBytes: number;
+  /** Under way now. */
+  sends: number;
+  /** Whether one of them has yet to take its items. */
+  isStarting: boolean;
+}
+
+interface SizedItem extends EncodedItem {
+  readonly bytes: number;
+}
+
+/**
+ * Packs the items of many requests into few log records: while sends of a partition are under way, what arrives for it
+ * waits and goes together. The wait is bounded by count and bytes across the process, so memory is too. What was not sent
+ * when its client lost patience is dropped; what was holds its place until the log has answered.
+ */
+export function createAppender(options: AppenderOptions): Appender {
+  const limits = options.limits ?? DEFAULT_LIMITS;
+  const partitions = new Map<number, Partition>();
+  const patience = createPatience<Waiting>(limits.patienceMs, (part) => part.failed(unavailable(undefined)));
+  const running = new Set<Promise<void>>();
+  let items = 0;
+  let bytes = 0;
+  let stopped = false;
+
+  function enqueue(partition: number, encoded: readonly SizedItem[], sender: string) {
+    const known = partitions.get(partition);
+    const state = known ?? {
+      partition,
+      queue: createFairQueue<Waiting>(TURN_BYTES),
+      waitingBytes: 0,
+      sends: 0,
+      isStarting: false,
+    };
+    partitions.set(partition, state);
+    const { promise, resolve, reject } = withResolvers();
+    const part: Waiting = {
+      items: encoded,
+      bytes: totalBytes(encoded),
+      isSending: false,
+      deadline: 0,
+      done: resolve,
+      failed: reject,
+    };
+    items += part.items.length;
+    bytes += part.bytes;
+    state.queue.push(sender, part, part.bytes);
+    state.waitingBytes += part.bytes;
+    patience.begin(part);
+    if (isWorthASend(state)) start(state);
+    return { part, settled: promise };
+  }
+
+  /** Beside another send only for much: each send costs edge and broker as much as a hundred events, and the log takes one soon. */
+  function isWorthASend({ sends, isStarting, waitingBytes }: Partition): boolean {
+    if (isStarting || sends >= limits.sendsPerPartition) return false;
+    return sends === 0 || waitingBytes >= limits.nextSendBytes;
+  }
+
+  function release(part: Waiting): void {
+    patience.end(part);
+    items -= part.items.length;
+    bytes -= part.bytes;
+    part.items = [];
+    part.bytes = 0;
+  }
+
+  function start(state: Partition): void {
+    const drained = drain(state);
+    running.add(drained);
+    void drained.finally(() => running.delete(drained));
+  }
+
+  async function drain(state: Partition): Promise<void> {
+    state.sends += 1;
+    // What arrives in this turn of the event loop goes with the first record.
+    state.isStarting = true;
+    await new Promise((resolve) => setImmediate(resolve));
+    state.isStarting = false;
+    while (state.queue.size > 0) {
+      const taken = state.queue.take(MAX_SEND_BYTES);
+      state.waitingBytes = state.queue.size === 0 ? 0 : Math.max(0, state.waitingBytes - MAX_SEND_BYTES);
+      const group = taken.filter((part) => part.items.length > 0);
+      if (group.length > 0) await send(state, group);
+    }
+    // In the same step as the look at the queue: what came between the two would wait for a send that never starts.
+    state.sends -= 1;
+  }
+
+  async function send({ partition, queue }: Partition, group: readonly Waiting[]): Promise<void> {
+    for (const part of group) part.isSending = true;
+    const encoded = group.flatMap((part) => part.items);
+    try {
+      await options.log.append(USAGE_RECEIVED, partition, encodeRecords(encoded, options.tenancyVersion()));
+      for (const part of group) part.done();
+    } catch (error) {
+      options.onError(error);
+      // Whoever waits behind a log that does not answer would wait as long again: all are told now.
+      const behind = queue.take(Number.POSITIVE_INFINITY);
+      for (const part of [...group, ...behind]) part.failed(unavailable(error));
+      for (const part of behind) release(part);
+    } finally {
+      for (const part of group) release(part);
+    }
+  }
+
+  return {
+    async append(wanted, sender) {
+      if (stopped) throw new MetrlyError("UNAVAILABLE", "This process is stopping; send again");
+      if (wanted.length === 0) return;
+      const byPartition = encodeByPartition(wanted, options.partitionCount);
+      const size = [...byPartition.values()].reduce((sum, encoded) => sum + totalBytes(encoded), 0);
+      if (items > 0 && (items + wanted.length > limits.maxItems || bytes + size > limits.maxBytes))
+        throw new MetrlyError(
+          "BUSY",
+          "The queue in front of the event log is full; nothing was accepted, send all again",
+        );
+      const enqueued = [...byPartition].map(([partition, encoded]) => enqueue(partition, encoded, sender));
+      const [only] = enqueued;
+      const settled = enqueued.length === 1 && only !== undefined ? only.settled : settledAll(enqueued);
+      try {
+        await settled;
+      } catch (error) {
+        for (const { part } of enqueued) if (!part.isSending) release(part);
+        throw error;
+      }
+    },
+    async stop() {
+      stopped = true;
+      await Promise.all(running);
+    },
+  };
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
+  let resolve: () => void = () => undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<void>((onDone, onFailed) => {
+    resolve = onDone;
+    reject = onFailed;
+  });
+  return { promise, resolve, reject };
+}
+
+function encodeByPartition(items: readonly ReceivedItem[], partitionCount: number): Map<number, SizedItem[]> {
+  const byPartition = new Map<number, SizedItem[]>();
+  let tenantId: string | undefined;
+  let partition = 0;
+  for (const item of items) {
+    // Neighbours are mostly of one tenant.
+    if (item.tenantId !== tenantId) partition = partitionOf(item.tenantId, partitionCount);
+    tenantId = item.tenantId;
+    const { head, data } = encodeItem(item);
+    const encoded = { head, data, bytes: Buffer.byteLength(head) + Buffer.byteLength(data) + 1 };
+    const existing = byPartition.get(partition);
+    if (existing === undefined) byPartition.set(partition, [encoded]);
+    else existing.push(encoded);
+  }
+  return byPartition;
+}
+
+function encodeRecords(items: readonly SizedItem[], tenancyVersion: number): { value: Buffer }[] {
+  const records = packed(items, (item) => item.bytes, { maxBytes: MAX_RECORD_BYTES, maxCount: MAX_ITEMS_PER_RECORD });
+  return [...records].map((group) => ({ value: Buffer.from(receivedText(group, tenancyVersion)) }));
+}
+
+const totalBytes = (items: readonly SizedItem[]): number => items.reduce((sum, item) => sum + item.bytes, 0);
+
+function unavailable(error: unknown): MetrlyError {
+  return error instanceof MetrlyError && error.status === 503
+    ? error
+    : new MetrlyError("LOG_UNAVAILABLE", "The event log does not take records; nothing was accepted, send all again");
+}
+
+const settledAll = (parts: readonly { readonly settled: Promise<void> }[]): Promise<unknown> =>
+  Promise.all(parts.map(({ settled }) => settled));

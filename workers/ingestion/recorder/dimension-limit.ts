@@ -1,0 +1,107 @@
+import { LRUCache } from "lru-cache";
+import type { Transaction } from "#platform/database/database.js";
+import type { DimensionScope, DimensionUse } from "../rules/event-reading.js";
+import { readDimensionValues, saveDimensionValues } from "../store/dimensions.js";
+
+/** The dimension values that count, as one transaction of a partition sees and extends them. */
+export interface CountedDimensions {
+  /** Lets all of an event's values count, or none and tells the scope that is full. */
+  admit(uses: readonly DimensionUse[]): DimensionScope | undefined;
+  /** Lets an event's values count whatever the limit says. */
+  count(uses: readonly DimensionUse[]): void;
+  /** Scopes that refused a value here and were not full before this process looked. */
+  newlyFull(): readonly DimensionScope[];
+  save(tx: Transaction): Promise<void>;
+  /** Only after the commit: the partition's cursor is at `next` now. */
+  committed(next: number): void;
+}
+
+export interface DimensionLimit {
+  readonly limit: number;
+  /** In the transaction that holds the partition's cursor, which is at `next`. */
+  open(
+    tx: Transaction,
+    partition: number,
+    next: number,
+    scopes: ReadonlyMap<string, DimensionScope>,
+  ): Promise<CountedDimensions>;
+}
+
+interface Counted {
+  readonly partition: number;
+  readonly values: ReadonlySet<string>;
+  readonly isFull: boolean;
+}
+
+/** Of all scopes together; about 100 bytes each. */
+const MAX_CACHED_VALUES = 250_000;
+
+/**
+ * Remembers which dimension values count, so that the database is asked once per scope. What is remembered of a partition
+ * holds only as long as its cursor is where this process left it: whoever recorded in between may have added values.
+ */
+export function createDimensionLimit(limit: number): DimensionLimit {
+  const cache = new LRUCache<string, Counted>({
+    maxSize: MAX_CACHED_VALUES,
+    sizeCalculation: ({ values }) => values.size + 1,
+  });
+  const validAt = new Map<number, number>();
+
+  function forget(partition: number): void {
+    for (const [key, counted] of cache.entries()) if (counted.partition === partition) cache.delete(key);
+  }
+
+  return {
+    limit,
+    async open(tx, partition, next, scopes) {
+      if (validAt.get(partition) !== next) forget(partition);
+      const counted = new Map<string, Counted>();
+      const missing: DimensionScope[] = [];
+      for (const scope of scopes.values()) {
+        const known = cache.get(scope.key);
+        if (known === undefined) missing.push(scope);
+        else counted.set(scope.key, known);
+      }
+      for (const [key, values] of await readDimensionValues(tx, partition, missing))
+        counted.set(key, { partition, values, isFull: false });
+      return countIn(partition, counted);
+    },
+  };
+
+  function countIn(partition: number, counted: ReadonlyMap<string, Counted>): CountedDimensions {
+    const added = new Map<string, Set<string>>();
+    const uses: DimensionUse[] = [];
+    const full = new Map<string, DimensionScope>();
+    const isCounted = ({ scope: { key }, value }: DimensionUse): boolean =>
+      counted.get(key)?.values.has(value) === true || added.get(key)?.has(value) === true;
+    const isFull = ({ key }: DimensionScope): boolean =>
+      (counted.get(key)?.values.size ?? 0) + (added.get(key)?.size ?? 0) >= limit;
+    function count(fresh: readonly DimensionUse[]): void {
+      for (const use of fresh) {
+        if (isCounted(use)) continue;
+        const values = added.get(use.scope.key) ?? new Set();
+        added.set(use.scope.key, values.add(use.value));
+        uses.push(use);
+      }
+    }
+    return {
+      admit(asked) {
+        const over = asked.find((use) => !isCounted(use) && isFull(use.scope));
+        if (over === undefined) count(asked);
+        else full.set(over.scope.key, over.scope);
+        return over?.scope;
+      },
+      count,
+      newlyFull: () => [...full.values()].filter(({ key }) => counted.get(key)?.isFull === false),
+      save: (tx) => saveDimensionValues(tx, partition, uses),
+      committed(next) {
+        for (const [key, before] of counted) {
+          const fresh = added.get(key);
+          const values = fresh === undefined ? before.values : new Set([...before.values, ...fresh]);
+          cache.set(key, { partition, values, isFull: before.isFull || full.has(key) });
+        }
+        validAt.set(partition, next);
+      },
+    };
+  }
+}

@@ -1,0 +1,130 @@
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { openDatabase } from "#platform/database/database.js";
+import { packageRoot } from "#platform/process/package-root.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { createTestDatabase, hasPostgres } from "../../../tests/servers/servers.js";
+import { ensureLedgerMonths, readEntry, readLedger } from "../store/ledger.js";
+import { blocksOf, entriesOf } from "./ledger-block.js";
+
+const NOVEMBER = Date.UTC(2026, 10, 24);
+const stamp = (seq: number) => ({ seq, recordedAt: NOVEMBER, tenancyVersion: 7 });
+const event = (seq: number, data = '{"text":"a \\"quoted\\" word, and \\u0000"}') =>
+  ({
+    kind: "event",
+    ...stamp(seq),
+    tenantId: "acme",
+    source: "s",
+    id: `e${seq}`,
+    type: "t",
+    time: 5,
+    receivedAt: 6,
+    data,
+  }) as const;
+const entries: LedgerEntry[] = [
+  event(1),
+  { kind: "tick", ...stamp(2), at: NOVEMBER },
+  { kind: "close", ...stamp(3), tenantId: "other", periodStart: 0, actor: "root" },
+  { kind: "void", ...stamp(4), tenantId: "acme", reason: 'wrong "one"', actor: "root", event: event(1) },
+  { kind: "backfill", ...stamp(5), meterKey: "calls" },
+];
+
+test("a block gives back the entries that it was made of", () => {
+  const [block, ...none] = blocksOf(entries);
+  expect(none).toEqual([]);
+  expect(block).toMatchObject({
+    first_seq: 1,
+    last_seq: 5,
+    ticked_ms: NOVEMBER,
+    is_shared: true,
+    tenants: ["acme", "other"],
+  });
+  if (block !== undefined) expect(entriesOf(block)).toEqual(entries);
+});
+
+test("large events are cut into several blocks, contiguous and complete", () => {
+  const large = Array.from({ length: 40 }, (_, index) =>
+    event(index + 1, JSON.stringify({ text: "x".repeat(60_000) })),
+  );
+  const blocks = blocksOf(large);
+  expect(blocks.length).toBeGreaterThan(5);
+  expect(blocks.flatMap(entriesOf)).toEqual(large);
+});
+
+describe.skipIf(!hasPostgres)("the ledger's tables", () => {
+  const closers: (() => Promise<void>)[] = [];
+  afterEach(async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  });
+  const migrations = path.join(packageRoot(), "prisma/ingestion/migrations");
+
+  async function open(url: string, migrationsDir: string) {
+    const database = await openDatabase({ url, migrationsDir, onError: () => undefined });
+    closers.push(() => database.stop());
+    return database;
+  }
+
+  test("a ledger of rows is moved entry by entry, whatever it holds", async () => {
+    const created = await createTestDatabase("ledger_moved");
+    closers.push(() => created.drop());
+    const old = await mkdtemp(path.join(tmpdir(), "metrly-migrations-"));
+    closers.push(() => rm(old, { recursive: true }));
+    for (const name of ["20260101000000_create_ingestion", "20260201000000_find_ticks"])
+      await cp(path.join(migrations, name), path.join(old, name), { recursive: true });
+    const before = await open(created.url, old);
+    const later = { recordedAt: NOVEMBER + 40 * 86_400_000, tenancyVersion: 8 };
+    const all = [...entries, { ...event(6), ...later }];
+    for (const entry of all) {
+      const { seq, recordedAt, tenancyVersion, kind, ...own } = entry;
+      const e = entry.kind === "event" ? entry : undefined;
+      await before.pool.query(
+        `INSERT INTO ledger (partition, seq, recorded_at_ms, tenancy_version, kind, tenant_id, source, id, type, time_ms, received_at_ms, data)
+         VALUES (3, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+        [
+          seq,
+          recordedAt,
+          tenancyVersion,
+          kind,
+          "tenantId" in entry ? entry.tenantId : null,
+          e?.source,
+          e?.id,
+          e?.type,
+          e?.time ?? (entry.kind === "tick" ? entry.at : null),
+          e?.receivedAt,
+          e?.data ?? JSON.stringify(own),
+        ],
+      );
+    }
+    await before.pool.query("INSERT INTO recorder_cursor VALUES (3, 9, 6, 8, 0)");
+    const database = await open(created.url, migrations);
+    const page = await readLedger(database, { partition: 3, from: 1, limit: 100 });
+    expect(page).toEqual({ entries: all, nextSeq: 7, headSeq: 6 });
+    expect(await readEntry(database.pool, 3, 6)).toEqual(all.at(-1));
+    const { rows } = await database.pool.query(
+      "SELECT seq, kind, tenant_id, id, data FROM ledger WHERE seq IN (1, 5) ORDER BY seq",
+    );
+    expect(rows).toEqual([
+      { seq: 1, kind: "event", tenant_id: "acme", id: "e1", data: event(1).data },
+      { seq: 5, kind: "backfill", tenant_id: null, id: null, data: '{"kind":"backfill","meterKey":"calls"}' },
+    ]);
+  });
+
+  test("a month's table is made once, however many ask, and one that is detached leaves the rest readable", async () => {
+    const created = await createTestDatabase("ledger_months");
+    closers.push(() => created.drop());
+    const database = await open(created.url, migrations);
+    await Promise.all(Array.from({ length: 6 }, () => ensureLedgerMonths(database, NOVEMBER)));
+    const months = async () =>
+      (
+        await database.pool.query(
+          "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'ledger_block'::regclass ORDER BY 1",
+        )
+      ).rows;
+    expect(await months()).toEqual([{ name: "ledger_2026_11" }, { name: "ledger_2026_12" }]);
+    await database.pool.query("ALTER TABLE ledger_block DETACH PARTITION ledger_2026_11");
+    expect(await readEntry(database.pool, 0, 1)).toBeUndefined();
+    expect(await months()).toEqual([{ name: "ledger_2026_12" }]);
+  });
+});

@@ -1,0 +1,158 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Clock } from "#kernel/clock.js";
+import type { Database } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { USAGE_RECORDED } from "#schema/topics.js";
+import type { IngestionMetrics } from "../metrics.js";
+import { movePublished, readLedger, readPublished } from "../store/ledger.js";
+import { MAX_ENTRIES_PER_SEND, recordsOf } from "./recorded-records.js";
+
+export interface PublisherOptions {
+  readonly database: Database;
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly metrics: IngestionMetrics;
+  /** Partitions that this process records now: only those are published here. */
+  assigned(): readonly number[];
+  onError(error: unknown): void;
+}
+
+export interface Publisher {
+  /** New entries of a partition, just committed; empty: look into the ledger. */
+  offer(partition: number, entries: readonly LedgerEntry[]): void;
+  /** Since when a partition has had something to publish without getting anything out, epoch ms; undefined: all move. */
+  stuckSince(): number | undefined;
+  /** Finishes the running sends. What is not published then is published by whoever owns the partition next. */
+  stop(): Promise<void>;
+}
+
+/** Beyond it, waiting entries are dropped from memory: the ledger has them. */
+const MAX_WAITING = 10_000;
+const POLL_MS = 1_000;
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 5_000;
+
+interface PartitionState {
+  waiting: LedgerEntry[];
+  running: boolean;
+  again: boolean;
+  stuckSince: number | undefined;
+}
+
+/**
+ * Appends the ledger to usage.recorded, one send in flight per partition. Each send starts right behind what is known to be
+ * there, so that readers meet repeats after a crash or a take-over, but never a gap.
+ */
+export function startPublisher(options: PublisherOptions): Publisher {
+  const states = new Map<number, PartitionState>();
+  const stopped = new AbortController();
+  const running = new Set<Promise<void>>();
+  const poll = setInterval(() => {
+    for (const partition of options.assigned()) kick(partition);
+  }, POLL_MS);
+
+  function stateOf(partition: number): PartitionState {
+    const existing = states.get(partition);
+    if (existing !== undefined) return existing;
+    const created = { waiting: [], running: false, again: false, stuckSince: undefined };
+    states.set(partition, created);
+    return created;
+  }
+
+  function kick(partition: number): void {
+    const state = stateOf(partition);
+    if (stopped.signal.aborted) return;
+    if (state.running) {
+      state.again = true;
+      return;
+    }
+    state.running = true;
+    const run = publishPartition(options, partition, state, stopped.signal).finally(() => {
+      state.running = false;
+      running.delete(run);
+      if (state.again) {
+        state.again = false;
+        kick(partition);
+      }
+    });
+    running.add(run);
+  }
+
+  return {
+    offer(partition, entries) {
+      const state = stateOf(partition);
+      const next = entries[0]?.seq;
+      const last = state.waiting.at(-1)?.seq;
+      if (state.waiting.length + entries.length > MAX_WAITING || (last !== undefined && next !== last + 1))
+        state.waiting = [];
+      else state.waiting.push(...entries);
+      kick(partition);
+    },
+    stuckSince() {
+      const since = options
+        .assigned()
+        .flatMap((partition) => states.get(partition)?.stuckSince ?? [])
+        .sort((a, b) => a - b);
+      return since[0];
+    },
+    async stop() {
+      clearInterval(poll);
+      stopped.abort();
+      await Promise.all(running);
+    },
+  };
+}
+
+/** Publishes until nothing is left, the partition is someone else's, or the process stops. */
+async function publishPartition(
+  options: PublisherOptions,
+  partition: number,
+  state: PartitionState,
+  stopped: AbortSignal,
+): Promise<void> {
+  let backoffMs = FIRST_BACKOFF_MS;
+  while (!stopped.aborted && options.assigned().includes(partition)) {
+    try {
+      const published = await publishSome(options, partition, state);
+      state.stuckSince = undefined;
+      backoffMs = FIRST_BACKOFF_MS;
+      if (published === 0) return;
+    } catch (error) {
+      state.stuckSince ??= options.clock.now();
+      options.onError(error);
+      await delay(backoffMs * (0.5 + Math.random()), undefined, { signal: stopped }).catch(() => undefined);
+      backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
+    }
+  }
+}
+
+async function publishSome(
+  { database, log, metrics }: PublisherOptions,
+  partition: number,
+  state: PartitionState,
+): Promise<number> {
+  const published = await readPublished(database, partition);
+  const entries = takeWaiting(state, published) ?? (await readFrom(database, partition, published + 1));
+  const last = entries.at(-1);
+  if (last === undefined) return 0;
+  await log.append(USAGE_RECORDED, partition, recordsOf(partition, entries));
+  metrics.published(entries.length);
+  // Moved by another owner of the partition meanwhile: what was sent here is a repeat, and the cursor is read again.
+  await movePublished(database, partition, published, last.seq);
+  return entries.length;
+}
+
+/** What waits in memory from `published + 1` on; undefined: it isn't there, so the ledger is read. */
+function takeWaiting(state: PartitionState, published: number): LedgerEntry[] | undefined {
+  const from = state.waiting.findIndex((entry) => entry.seq > published);
+  if (from === -1 || state.waiting[from]?.seq !== published + 1) {
+    state.waiting = [];
+    return undefined;
+  }
+  return state.waiting.splice(0, from + MAX_ENTRIES_PER_SEND).slice(from);
+}
+
+async function readFrom(database: Database, partition: number, from: number): Promise<readonly LedgerEntry[]> {
+  return (await readLedger(database, { partition, from, limit: MAX_ENTRIES_PER_SEND })).entries;
+}

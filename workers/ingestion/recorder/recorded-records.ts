@@ -1,0 +1,35 @@
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { haveOneStamp, recordedText } from "#schema/events/usage-recorded.v2.js";
+import { packed } from "../rules/pack.js";
+
+const MAX_RECORD_BYTES = 500_000;
+export const MAX_ENTRIES_PER_SEND = 5_000;
+
+/** Contiguous entries as records of usage.recorded, each below the broker's limit. */
+export function recordsOf(partition: number, entries: readonly LedgerEntry[]): { readonly value: Buffer }[] {
+  const limits = { maxBytes: MAX_RECORD_BYTES, maxCount: MAX_ENTRIES_PER_SEND };
+  return [...runsOfOneStamp(entries)]
+    .flatMap((run) => [...packed(run, sizeOf, limits)])
+    .map((group) => ({ value: Buffer.from(recordedText(partition, group)) }));
+}
+
+function* runsOfOneStamp(entries: readonly LedgerEntry[]): Generator<readonly LedgerEntry[]> {
+  let from = 0;
+  for (const [index, entry] of entries.entries()) {
+    const next = entries[index + 1];
+    if (next !== undefined && haveOneStamp(entry, next)) continue;
+    yield entries.slice(from, index + 1);
+    from = index + 1;
+  }
+}
+
+const ENVELOPE_BYTES = 300;
+const EVENT_BYTES = 60;
+
+function sizeOf(entry: LedgerEntry): number {
+  if (entry.kind === "void") return 2 * sizeOf(entry.event) + Buffer.byteLength(entry.reason) * 2 + ENVELOPE_BYTES;
+  if (entry.kind !== "event") return ENVELOPE_BYTES;
+  // Every byte of the texts may be escaped in the record, and a character of the data has up to three.
+  const names = entry.tenantId.length + entry.source.length + entry.id.length + entry.type.length;
+  return 3 * entry.data.length + 6 * names + EVENT_BYTES;
+}

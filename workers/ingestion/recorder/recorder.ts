@@ -1,0 +1,136 @@
+import type { Logger } from "pino";
+import type { BatchOutcome, EventLog, LogBatch, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
+import { LogPositionError } from "#platform/event-log/position.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { USAGE_RECEIVED } from "#schema/topics.js";
+import type { IngestionMetrics } from "../metrics.js";
+import { decodeRecord } from "../rules/decode-record.js";
+import { recordUuid } from "../rules/fingerprint.js";
+import { planSteps, type RecordingStep } from "../rules/plan-steps.js";
+import { openCursor, type RecorderCursor } from "../store/recording.js";
+import { type Recorded, type RecordingDependencies, recordStep, tenancyReached } from "./recording.js";
+
+export interface RecorderOptions extends RecordingDependencies {
+  readonly log: EventLog;
+  readonly partitionCount: number;
+  readonly metrics: IngestionMetrics;
+  readonly logger: Logger;
+  /** Told after each commit; what it does may be lost by a crash and must be recoverable from the ledger. */
+  onRecorded(partition: number, entries: readonly LedgerEntry[]): void;
+  /** Told whether the last tick read agreed with the log's clock. */
+  onTick(agreed: boolean): void;
+  /** The log lacks what is not recorded yet, or is another log: going on would lose usage silently. */
+  onHole(error: Error): void;
+}
+
+export interface Recorder {
+  assigned(): readonly number[];
+  lastProgressAt(): number;
+  /** Where each partition stands that this process has recorded, as last committed here. */
+  cursors(): ReadonlyMap<number, RecorderCursor>;
+  stop(): Promise<void>;
+}
+
+const GROUP = "ingestion-recorder";
+const MAX_BATCH_BYTES = 2 << 20;
+
+/** Records usage.received into the ledger: one consumer per partition, each event once, in the log's order. */
+export async function startRecorder(options: RecorderOptions): Promise<Recorder> {
+  const cursors = new Map<number, RecorderCursor>();
+  const stopping = new AbortController();
+  const dependencies = { ...options, stopped: stopping.signal };
+
+  async function startAt(partition: number): Promise<number> {
+    const cursor = await openCursor(options.database, partition);
+    await assertSameLog(options.log, partition, cursor);
+    await tenancyReached(dependencies, cursor.tenancyVersion);
+    cursors.set(partition, cursor);
+    options.onRecorded(partition, []);
+    return cursor.next;
+  }
+
+  async function onBatch(batch: LogBatch): Promise<BatchOutcome> {
+    for (const step of readSteps(batch, options.partitionCount)) {
+      const result = await recordStep(dependencies, batch.partition, step);
+      if (result.kind === "fenced") return { kind: "seek", next: result.next };
+      cursors.set(batch.partition, result.cursor);
+      options.metrics.recorded(result);
+      report(options, batch.partition, step, result);
+      options.onRecorded(batch.partition, result.entries);
+    }
+    return { kind: "continue" };
+  }
+
+  const consumer: LogConsumer = await options.log.consume({
+    topic: USAGE_RECEIVED,
+    group: GROUP,
+    maxBatchBytes: MAX_BATCH_BYTES,
+    startAt,
+    onBatch,
+    onError(error) {
+      if (error instanceof LogPositionError) options.onHole(withAdvice(error));
+      else options.logger.error({ err: error }, "recording failed; the batch is delivered again");
+    },
+  });
+  return {
+    assigned: () => consumer.assigned(),
+    lastProgressAt: () => consumer.lastProgressAt(),
+    cursors: () => cursors,
+    stop() {
+      stopping.abort();
+      return consumer.stop();
+    },
+  };
+}
+
+/** The log is contiguous: anything missing inside a batch would be lost without a word. */
+function readSteps({ topic, partition, records }: LogBatch, partitionCount: number): RecordingStep[] {
+  for (const [index, { offset }] of records.entries()) {
+    const wanted = records[0].offset + index;
+    if (offset !== wanted) throw new LogPositionError(topic, partition, wanted, `the next record is ${offset}`);
+  }
+  return planSteps(records.map((record) => ({ ...record, decoded: decode(record, partition, partitionCount) })));
+}
+
+function decode(record: LogRecord, partition: number, partitionCount: number) {
+  return decodeRecord(record.value, partition, partitionCount);
+}
+
+function report(
+  { logger, dimensions, onTick }: RecorderOptions,
+  partition: number,
+  step: RecordingStep,
+  { full }: Recorded,
+): void {
+  for (const { tenantId, meter, period } of full)
+    logger.warn(
+      { tenantId, meter: meter.id, periodStart: new Date(period.start).toISOString(), limit: dimensions.limit },
+      "a meter has as many combinations of dimension values as it may have; events with new ones are quarantined",
+    );
+  for (const { offset, error } of step.poison)
+    logger.error({ partition, offset, reason: error }, "a record can't be read; it is kept in poison_record");
+  if (step.refusedTicks > 0) onTick(false);
+  else if (step.ticks > 0) onTick(true);
+}
+
+/**
+ * The record before the cursor, when the log still has it, must be the one that was recorded last. Otherwise the topic was
+ * recreated, and its offsets mean something else now.
+ */
+async function assertSameLog(log: EventLog, partition: number, cursor: RecorderCursor): Promise<void> {
+  if (cursor.lastRecord === null) return;
+  const before = cursor.next - 1;
+  const { first, next } = await log.bounds(USAGE_RECEIVED, partition);
+  if (before < first || before >= next) return;
+  const [record] = await log.read(USAGE_RECEIVED, partition, before, 1);
+  if (record?.offset === before && recordUuid(record.value) !== cursor.lastRecord)
+    throw new LogPositionError(USAGE_RECEIVED.name, partition, cursor.next, "the record before it is another one");
+}
+
+function withAdvice(cause: LogPositionError): Error {
+  return new Error(
+    `${cause.message}. Usage that was acknowledged may be missing: restore the log, or, if what is missing is known to be ` +
+      "recorded or given up, set recorder_cursor.next of the partition to the log's first offset (last_record to NULL) and start again.",
+    { cause },
+  );
+}

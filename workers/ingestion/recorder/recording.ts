@@ -1,0 +1,269 @@
+import type { Clock } from "#kernel/clock.js";
+import { hourOf } from "#kernel/period.js";
+import type { Database, Transaction } from "#platform/database/database.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import {
+  createEventReader,
+  type DimensionScope,
+  type EventReader,
+  type MetersAndTenants,
+} from "../rules/event-reading.js";
+import { eventKeyOf, fingerprintUuid, recordUuid } from "../rules/fingerprint.js";
+import type { LookupControl, RecordingStep } from "../rules/plan-steps.js";
+import { eventEntry, type Refusal, recordBatch } from "../rules/record-items.js";
+import { mayVoid, refuseAcceptance } from "../rules/resolve-event.js";
+import {
+  oldestPending,
+  type PendingEvent,
+  passKey,
+  type Resolution,
+  recordedEventAt,
+  saveResolution,
+  saveVoid,
+  standingOf,
+} from "../store/control.js";
+import { ensureLedgerMonths } from "../store/ledger.js";
+import {
+  appendToLedger,
+  changeAccounts,
+  keepPoison,
+  knownKeys,
+  lockCursor,
+  moveCursor,
+  type RecorderCursor,
+  saveBatch,
+} from "../store/recording.js";
+import type { CountedDimensions, DimensionLimit } from "./dimension-limit.js";
+
+export interface RecordingDependencies {
+  readonly database: Database;
+  readonly tenancy: Pick<TenancyCopy, "version" | "reached"> & MetersAndTenants;
+  readonly dimensions: DimensionLimit;
+  readonly clock: Clock;
+  /** Aborts the wait for tenancy. */
+  readonly stopped?: AbortSignal;
+}
+
+export interface Recorded {
+  readonly kind: "recorded";
+  readonly cursor: RecorderCursor;
+  readonly entries: readonly LedgerEntry[];
+  readonly duplicates: number;
+  readonly quarantined: number;
+  /** Events that were accepted out of quarantine. */
+  readonly released: number;
+  /** Where a dimension value was refused for the first time. */
+  readonly full: readonly DimensionScope[];
+}
+/** The partition was recorded further by someone else: read on at `next`. */
+export interface Fenced {
+  readonly kind: "fenced";
+  readonly next: number;
+}
+
+interface Stamp {
+  readonly recordedAt: number;
+  readonly tenancyVersion: number;
+}
+
+/**
+ * Records one step in one transaction: rows, accounts and cursor move together or not at all. The partition's row is locked
+ * first, so that of two recorders one finds the cursor moved and changes nothing.
+ */
+export async function recordStep(
+  dependencies: RecordingDependencies,
+  partition: number,
+  step: RecordingStep,
+): Promise<Recorded | Fenced> {
+  const { database, tenancy, clock } = dependencies;
+  await tenancyReached(dependencies, step.tenancyVersion);
+  // Read once and before: what is stamped is what the meters were looked up under, or older.
+  const stamp: Stamp = { recordedAt: clock.now(), tenancyVersion: tenancy.version() };
+  try {
+    return await recordStamped(dependencies, partition, step, stamp);
+  } catch (error) {
+    if (!isMonthMissing(error)) throw error;
+    await ensureLedgerMonths(database, stamp.recordedAt);
+    return recordStamped(dependencies, partition, step, stamp);
+  }
+}
+
+/** No table holds what is recorded now: the clock has passed into a month that nobody made ready. */
+const isMonthMissing = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "23514" && error.message.startsWith("no partition of");
+
+async function recordStamped(
+  { database, tenancy, dimensions }: RecordingDependencies,
+  partition: number,
+  step: RecordingStep,
+  stamp: Stamp,
+): Promise<Recorded | Fenced> {
+  const first = step.records[0].offset;
+  const last = step.records.at(-1) ?? step.records[0];
+  const reader = createEventReader(tenancy, stamp.tenancyVersion);
+  const result = await database.transaction(async (tx) => {
+    const cursor = await lockCursor(tx, partition);
+    if (cursor.next !== first) return { kind: "fenced" as const, next: cursor.next };
+    if (cursor.tenancyVersion > stamp.tenancyVersion)
+      throw new Error(`this copy of tenancy is at ${stamp.tenancyVersion}, the ledger at ${cursor.tenancyVersion}`);
+    const open: Recording = {
+      ...{ tx, partition, cursor, stamp, reader, limit: dimensions.limit },
+      counting: (events) => dimensions.open(tx, partition, first, scopesOf(reader, events)),
+    };
+    const { counted, ...effect } =
+      step.lookup === undefined ? await recordElements(open, step) : await recordLookup(open, step.lookup);
+    await counted.save(tx);
+    for (const poison of step.poison) await keepPoison(tx, partition, poison, stamp.recordedAt);
+    const moved: RecorderCursor = {
+      next: last.offset + 1,
+      seq: cursor.seq + effect.entries.length,
+      tenancyVersion: stamp.tenancyVersion,
+      recordedThrough: Math.max(cursor.recordedThrough, last.timestamp),
+      lastRecord: recordUuid(last.value),
+    };
+    await moveCursor(tx, partition, first, moved, {
+      items: step.elements.filter(({ kind }) => kind === "item").length,
+      events: effect.entries.filter(({ kind }) => kind === "event").length,
+      duplicates: effect.duplicates,
+      quarantined: effect.quarantined - effect.released,
+    });
+    return { kind: "recorded" as const, cursor: moved, ...effect, full: counted.newlyFull(), counted };
+  });
+  if (result.kind === "fenced") return result;
+  const { counted, ...recorded } = result;
+  counted.committed(recorded.cursor.next);
+  return recorded;
+}
+
+const TENANCY_PATIENCE_MS = 30_000;
+
+/** Waits until this copy of tenancy knows what the record's writer knew; a batch that waits in vain is delivered again. */
+export async function tenancyReached(
+  {
+    tenancy,
+    stopped,
+  }: Pick<RecordingDependencies, "stopped"> & {
+    readonly tenancy: Pick<TenancyCopy, "version" | "reached">;
+  },
+  version: number,
+): Promise<void> {
+  if (tenancy.version() >= version) return;
+  const patience = AbortSignal.timeout(TENANCY_PATIENCE_MS);
+  await tenancy.reached(version, stopped === undefined ? patience : AbortSignal.any([patience, stopped]));
+}
+
+/** What one transaction records with. */
+interface Recording {
+  readonly tx: Transaction;
+  readonly partition: number;
+  readonly cursor: RecorderCursor;
+  readonly stamp: Stamp;
+  readonly reader: EventReader;
+  readonly limit: number;
+  /** What counts already where these events count. */
+  counting(events: readonly Parameters<EventReader["scopes"]>[0][]): Promise<CountedDimensions>;
+}
+
+type Effect = Omit<Recorded, "kind" | "cursor" | "full"> & { readonly counted: CountedDimensions };
+
+async function recordElements(open: Recording, { elements }: RecordingStep): Promise<Effect> {
+  const { tx, partition, cursor, stamp, reader } = open;
+  const items = elements.flatMap((element) => (element.kind === "item" ? [element.item] : []));
+  const known = items.length === 0 ? new Map() : await knownKeys(tx, partition, items);
+  const counted = await open.counting(items);
+  const outcome = recordBatch(elements, known, { seq: cursor.seq, ...stamp }, (item) => {
+    const reading = reader.read(item);
+    if (reading.kind === "invalid") return { reason: "VALUE_INVALID", detail: reading.detail };
+    const full = counted.admit(reading.uses);
+    return full === undefined ? undefined : overLimit(full, open.limit);
+  });
+  await saveBatch(tx, partition, outcome);
+  let duplicates = 0;
+  for (const count of outcome.duplicates.values()) duplicates += count;
+  return { entries: outcome.entries, duplicates, quarantined: outcome.quarantined.length, released: 0, counted };
+}
+
+function scopesOf(reader: EventReader, events: Parameters<Recording["counting"]>[0]): Map<string, DimensionScope> {
+  const scopes = new Map<string, DimensionScope>();
+  for (const event of events) for (const scope of reader.scopes(event)) scopes.set(scope.key, scope);
+  return scopes;
+}
+
+function overLimit({ meter, period }: DimensionScope, limit: number): Refusal {
+  const dimensions = meter.dimensions.join(", ");
+  const start = new Date(period.start).toISOString().slice(0, 10);
+  return {
+    reason: "DIMENSION_LIMIT",
+    detail: `meter ${meter.id} has ${limit} combinations of ${dimensions} in the period from ${start} already, which is the limit`,
+  };
+}
+
+async function recordLookup(open: Recording, control: LookupControl): Promise<Effect> {
+  const common = { seq: open.cursor.seq + 1, ...open.stamp };
+  if (control.kind === "resolve") return recordResolution(open, control, common);
+  const entries = await recordVoid(open.tx, open.partition, control, common);
+  await appendToLedger(open.tx, open.partition, entries);
+  return { entries, duplicates: 0, quarantined: 0, released: 0, counted: await open.counting([]) };
+}
+
+type Common = Stamp & { readonly seq: number };
+
+async function recordVoid(
+  tx: Transaction,
+  partition: number,
+  { tenantId, source, id, reason, actor, eventSeq }: Extract<LookupControl, { kind: "void" }>,
+  common: Common,
+): Promise<LedgerEntry[]> {
+  const standing = await standingOf(tx, partition, eventKeyOf(tenantId, source, id));
+  if (!mayVoid(standing) || typeof standing.seq !== "number") return [];
+  // A repeat of the record, behind the acceptance of another event under this key.
+  if (eventSeq !== undefined && eventSeq !== standing.seq) return [];
+  const event = await recordedEventAt(tx, partition, standing.seq);
+  await saveVoid(tx, partition, { eventSeq: standing.seq, voidSeq: common.seq, reason, actor });
+  return [{ kind: "void", ...common, tenantId, reason, actor, event }];
+}
+
+async function recordResolution(
+  open: Recording,
+  { tenantId, source, id, accept, reason, actor, ...meant }: Extract<LookupControl, { kind: "resolve" }>,
+  common: Common,
+): Promise<Effect> {
+  const { tx, partition } = open;
+  const key = eventKeyOf(tenantId, source, id);
+  const pending = await oldestPending(tx, partition, key);
+  const counted = await open.counting(pending === undefined ? [] : [pending]);
+  const none = { entries: [], duplicates: 0, quarantined: 0, released: 0, counted };
+  if (pending === undefined) return none;
+  const { fingerprint } = pending;
+  // A repeat of the record, that has decided about the event before this one.
+  if (meant.fingerprint !== undefined && fingerprintUuid(meant.fingerprint) !== fingerprint) return none;
+  const resolution = { key, fingerprint, reason, actor, at: common.recordedAt };
+  if (!accept) {
+    await saveResolution(tx, partition, { ...resolution, status: "REFUSED" });
+    return none;
+  }
+  const reading = open.reader.read({ ...pending, value: JSON.parse(pending.data) });
+  const invalid = reading.kind === "invalid" ? reading.detail : undefined;
+  if (refuseAcceptance(await standingOf(tx, partition, key), invalid) !== undefined) return none;
+  // Whoever accepts an event has decided that its dimension values count, also beyond the limit.
+  if (reading.kind === "readable") counted.count(reading.uses);
+  return { ...none, entries: await acceptPending(open, pending, resolution, common), released: 1 };
+}
+
+async function acceptPending(
+  { tx, partition }: Recording,
+  pending: PendingEvent,
+  resolution: Omit<Resolution, "status">,
+  common: Common,
+): Promise<LedgerEntry[]> {
+  const { key, fingerprint } = resolution;
+  const { tenantId } = pending;
+  await saveResolution(tx, partition, { ...resolution, status: "ACCEPTED" });
+  await passKey(tx, partition, { key, fingerprint, seq: common.seq });
+  const hour = hourOf(pending.receivedAt);
+  await changeAccounts(tx, partition, [{ tenantId, hour, accepted: 0, recorded: 1, duplicates: 0, quarantined: -1 }]);
+  const entries = [eventEntry(pending, common)];
+  await appendToLedger(tx, partition, entries);
+  return entries;
+}

@@ -1,0 +1,142 @@
+import type { Database, Transaction } from "#platform/database/database.js";
+import type { LedgerPage, LedgerQuery } from "#platform/ledger/client.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { entriesOf, type StoredBlock } from "../recorder/ledger-block.js";
+
+/** Reads of the ledger and its cursors. */
+
+/** A page of the ledger is cut when its blocks exceed this, so that one answer's memory is bounded. */
+const MAX_PAGE_BYTES = 8 << 20;
+
+/** `octet_length` of a stored text doesn't fetch it, so the limits cost nothing; the first block comes whatever its size. */
+const bounded = (from: string, isEnough = "false"): string => `
+SELECT first_seq, last_seq, recorded_at_ms, tenancy_version, entries, found
+FROM (
+  SELECT page.*, count(*) OVER () AS found,
+    sum(octet_length(entries)) OVER (ORDER BY last_seq) - octet_length(entries) AS bytes_before
+  FROM (${from} ORDER BY last_seq LIMIT $3) page
+) sized WHERE bytes_before < $4 AND NOT (${isEnough}) ORDER BY last_seq`;
+
+const COLUMNS = "first_seq, last_seq, recorded_at_ms, tenancy_version, entries";
+/** Every entry of these blocks is wanted, so that as many as the page takes are enough. */
+const ALL = bounded(
+  `SELECT ${COLUMNS} FROM ledger_block WHERE partition = $1 AND last_seq >= $2`,
+  "first_seq >= $2 + $3",
+);
+/** Of blocks with ticks alone, half a million a month, only those are fetched that the reader waits for. */
+const OF_TENANT = bounded(`
+  SELECT * FROM (
+    (SELECT ${COLUMNS} FROM ledger_block WHERE partition = $1 AND last_seq >= $2 AND tenants <> '{}'
+       AND (tenants @> ARRAY[$5::text] OR is_shared OR ticked_ms >= $6) ORDER BY last_seq LIMIT $3)
+    UNION ALL
+    (SELECT ${COLUMNS} FROM ledger_block WHERE partition = $1 AND last_seq >= $2 AND tenants = '{}'
+       AND (is_shared OR ticked_ms >= $6) ORDER BY last_seq LIMIT $3)
+  ) wanted`);
+
+const EVERY_TICK = -8.64e15;
+
+type PageBlock = StoredBlock & { readonly last_seq: number; readonly found: number };
+
+/** Entries from `from` on, in order; with a tenant only its own and those that concern every tenant. */
+export async function readLedger(database: Database, query: LedgerQuery): Promise<LedgerPage> {
+  const { partition, from, limit, tenantId, ticksFrom = EVERY_TICK } = query;
+  const headSeq = await readHead(database, partition);
+  if (from > headSeq) return { entries: [], nextSeq: from, headSeq };
+  const range = [partition, from, limit, MAX_PAGE_BYTES];
+  const { rows } = await database.pool.query<PageBlock>(
+    tenantId === undefined
+      ? { name: "read-ledger", text: ALL, values: range }
+      : { name: "read-ledger-of-tenant", text: OF_TENANT, values: [...range, tenantId, ticksFrom] },
+  );
+  const isWanted = (entry: LedgerEntry): boolean =>
+    entry.seq >= from &&
+    entry.seq <= headSeq &&
+    (tenantId === undefined ||
+      ("tenantId" in entry ? entry.tenantId === tenantId : entry.kind !== "tick" || entry.at >= ticksFrom));
+  const entries: LedgerEntry[] = [];
+  for (const block of rows) {
+    for (const entry of entriesOf(block)) {
+      if (!isWanted(entry)) continue;
+      if (entries.length === limit) return { entries, nextSeq: (entries.at(-1)?.seq ?? headSeq) + 1, headSeq };
+      entries.push(entry);
+    }
+  }
+  const isComplete = rows.length === (rows[0]?.found ?? 0) && rows.length < limit;
+  const reached = isComplete ? headSeq : Math.min(headSeq, rows.at(-1)?.last_seq ?? headSeq);
+  return { entries, nextSeq: reached + 1, headSeq };
+}
+
+export interface BlockPage extends Omit<LedgerPage, "entries"> {
+  readonly blocks: readonly StoredBlock[];
+}
+
+/** Whole blocks that have everything from `from` to `nextSeq`, and about as many entries as asked; also what comes before and behind. */
+export async function readLedgerBlocks(
+  database: Database,
+  { partition, from, limit }: Pick<LedgerQuery, "partition" | "from" | "limit">,
+): Promise<BlockPage> {
+  const headSeq = await readHead(database, partition);
+  if (from > headSeq) return { blocks: [], nextSeq: from, headSeq };
+  const values = [partition, from, limit, MAX_PAGE_BYTES];
+  const { rows } = await database.pool.query<PageBlock>({ name: "read-ledger", text: ALL, values });
+  return { blocks: rows, nextSeq: Math.min(headSeq, rows.at(-1)?.last_seq ?? headSeq) + 1, headSeq };
+}
+
+/** The entry at a place of the ledger; undefined: there is none, or it is archived. */
+export async function readEntry(
+  from: Pick<Transaction, "query">,
+  partition: number,
+  seq: number,
+): Promise<LedgerEntry | undefined> {
+  const { rows } = await from.query<StoredBlock>({
+    name: "read-entry",
+    text: `SELECT first_seq, recorded_at_ms, tenancy_version, entries FROM ledger_block
+           WHERE partition = $1 AND last_seq >= $2 ORDER BY last_seq LIMIT 1`,
+    values: [partition, seq],
+  });
+  return rows[0] && entriesOf(rows[0]).find((entry) => entry.seq === seq);
+}
+
+/**
+ * Makes sure that what is recorded at a moment has its month's table, and the month after: a clock that passes into the next
+ * month finds it there. Recording into a month without a table is refused.
+ */
+export async function ensureLedgerMonths(database: Database, atMs: number): Promise<void> {
+  const at = new Date(atMs);
+  const next = Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + 1, 1);
+  for (const month of [atMs, next]) await database.pool.query("SELECT ensure_ledger_month($1)", [month]);
+}
+
+async function readHead(database: Database, partition: number): Promise<number> {
+  const { rows } = await database.pool.query<{ seq: number }>("SELECT seq FROM recorder_cursor WHERE partition = $1", [
+    partition,
+  ]);
+  return rows[0]?.seq ?? 0;
+}
+
+/** Last position of a partition that usage.recorded is known to hold. */
+export async function readPublished(database: Database, partition: number): Promise<number> {
+  const { rows } = await database.pool.query<{ published: number }>(
+    "SELECT published FROM publisher_cursor WHERE partition = $1",
+    [partition],
+  );
+  return rows[0]?.published ?? 0;
+}
+
+/** Moves the published cursor by compare-and-swap; false: someone else moved it. */
+export async function movePublished(database: Database, partition: number, from: number, to: number): Promise<boolean> {
+  const { rowCount } = await database.pool.query({
+    name: "move-published",
+    text: "UPDATE publisher_cursor SET published = $3 WHERE partition = $1 AND published = $2",
+    values: [partition, from, to],
+  });
+  return rowCount === 1;
+}
+
+/** The database's clock, epoch ms. */
+export async function databaseNow(database: Database): Promise<number> {
+  const { rows } = await database.pool.query<{ now: number }>(
+    "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now",
+  );
+  return rows[0]?.now ?? 0;
+}

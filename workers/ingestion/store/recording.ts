@@ -1,0 +1,253 @@
+import type { Database, Transaction } from "#platform/database/database.js";
+import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { blocksOf, type LedgerBlock } from "../recorder/ledger-block.js";
+import type { DecodedItem } from "../rules/decode-record.js";
+import type { AccountChange, BatchOutcome, KnownKey, Quarantined } from "../rules/record-items.js";
+
+/** What is written while recording; `store-reads.ts` has what is only read. No other file knows this database. */
+
+/** Of all items of a partition: items = events + duplicates + quarantined, or something was lost or doubled. */
+export interface ItemTotals {
+  readonly items: number;
+  readonly events: number;
+  readonly duplicates: number;
+  readonly quarantined: number;
+}
+
+export interface RecorderCursor {
+  /** Offset in usage.received that is recorded next. */
+  readonly next: number;
+  /** Last ledger position given out; 0: none. */
+  readonly seq: number;
+  readonly tenancyVersion: number;
+  /** Log time of the last recorded record, epoch ms; 0: none. */
+  readonly recordedThrough: number;
+  readonly lastRecord: string | null;
+}
+
+interface CursorRow {
+  readonly next: number;
+  readonly seq: number;
+  readonly tenancy_version: number;
+  readonly recorded_through_ms: number;
+  readonly last_record: string | null;
+}
+
+const CURSOR =
+  "SELECT next, seq, tenancy_version, recorded_through_ms, last_record FROM recorder_cursor WHERE partition = $1";
+const START: RecorderCursor = { next: 0, seq: 0, tenancyVersion: 0, recordedThrough: 0, lastRecord: null };
+
+/** The cursor of a partition, created at the log's beginning when there is none. */
+export async function openCursor(database: Database, partition: number): Promise<RecorderCursor> {
+  await database.pool.query(
+    `INSERT INTO recorder_cursor (partition, next, seq, tenancy_version, recorded_through_ms) VALUES ($1, 0, 0, 0, 0)
+     ON CONFLICT DO NOTHING`,
+    [partition],
+  );
+  await database.pool.query(
+    "INSERT INTO publisher_cursor (partition, published) VALUES ($1, 0) ON CONFLICT DO NOTHING",
+    [partition],
+  );
+  return readCursor(database.pool, partition);
+}
+
+export async function readCursor(from: Pick<Transaction, "query">, partition: number): Promise<RecorderCursor> {
+  const { rows } = await from.query<CursorRow>(CURSOR, [partition]);
+  return cursorOf(rows[0]);
+}
+
+/** Locks the partition until the transaction ends: whoever else wants to record it waits, and then finds the cursor moved. */
+export async function lockCursor(tx: Transaction, partition: number): Promise<RecorderCursor> {
+  const { rows } = await tx.query<CursorRow>({
+    name: "lock-cursor",
+    text: `${CURSOR} FOR UPDATE`,
+    values: [partition],
+  });
+  return cursorOf(rows[0]);
+}
+
+function cursorOf(row: CursorRow | undefined): RecorderCursor {
+  if (row === undefined) return START;
+  const { next, seq, tenancy_version, recorded_through_ms, last_record } = row;
+  return { next, seq, tenancyVersion: tenancy_version, recordedThrough: recorded_through_ms, lastRecord: last_record };
+}
+
+/** Moves the cursor by compare-and-swap. Throws when it is not at `from`: the lock was not held. */
+export async function moveCursor(
+  tx: Transaction,
+  partition: number,
+  from: number,
+  to: RecorderCursor,
+  added: ItemTotals,
+): Promise<void> {
+  const { rowCount } = await tx.query({
+    name: "move-cursor",
+    text: `UPDATE recorder_cursor SET next = $3, seq = $4, tenancy_version = $5, recorded_through_ms = $6, last_record = $7,
+             items = items + $8, events = events + $9, duplicates = duplicates + $10, quarantined = quarantined + $11
+           WHERE partition = $1 AND next = $2`,
+    values: [
+      ...[partition, from, to.next, to.seq, to.tenancyVersion, to.recordedThrough, to.lastRecord],
+      ...[added.items, added.events, added.duplicates, added.quarantined],
+    ],
+  });
+  if (rowCount !== 1) throw new Error(`the cursor of partition ${partition} moved while its row was locked`);
+}
+
+/** What is known of these keys. Complete under the cursor's lock: nobody else adds keys to the partition. */
+export async function knownKeys(
+  tx: Transaction,
+  partition: number,
+  items: readonly { readonly key: string; readonly fingerprint: string }[],
+): Promise<Map<string, KnownKey>> {
+  const { rows } = await tx.query<{ key: string; fingerprint: string; seq: number | null }>({
+    name: "known-keys",
+    text: "SELECT key, fingerprint, seq FROM usage_key WHERE partition = $1 AND key = ANY ($2::uuid[])",
+    values: [partition, arrayText(items.map((item) => item.key))],
+  });
+  const known = new Map(
+    rows.map(({ key, fingerprint, seq }) => [key, { fingerprint, seq, quarantined: [] as string[] }]),
+  );
+  const contradicted = items.filter((item) => {
+    const holder = known.get(item.key);
+    return holder !== undefined && holder.fingerprint !== item.fingerprint;
+  });
+  if (contradicted.length === 0) return known;
+  const quarantined = await tx.query<{ key: string; fingerprint: string }>(
+    "SELECT key, fingerprint FROM quarantined_event WHERE partition = $1 AND key = ANY ($2::uuid[])",
+    [partition, contradicted.map((item) => item.key)],
+  );
+  for (const { key, fingerprint } of quarantined.rows) known.get(key)?.quarantined.push(fingerprint);
+  return known;
+}
+
+/** Writes everything that a batch changes, apart from the cursor. */
+export async function saveBatch(tx: Transaction, partition: number, outcome: BatchOutcome): Promise<void> {
+  await insertKeys(tx, partition, outcome.newKeys);
+  await appendToLedger(tx, partition, outcome.entries);
+  await countDuplicates(tx, partition, outcome.duplicates);
+  await insertQuarantined(tx, partition, outcome.quarantined);
+  await changeAccounts(tx, partition, outcome.accounts);
+}
+
+async function insertKeys(tx: Transaction, partition: number, keys: BatchOutcome["newKeys"]): Promise<void> {
+  if (keys.length === 0) return;
+  await tx.query({
+    name: "insert-keys",
+    text: `INSERT INTO usage_key (partition, key, fingerprint, seq)
+           SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::bigint[]) ORDER BY 2`,
+    values: [
+      partition,
+      arrayText(keys.map((k) => k.key)),
+      arrayText(keys.map((k) => k.fingerprint)),
+      arrayText(keys.map((k) => k.seq ?? "NULL")),
+    ],
+  });
+}
+
+/** An array of uuids or numbers as PostgreSQL reads it: the driver would look at each for characters to escape. */
+const arrayText = (elements: readonly (string | number)[]): string => `{${elements.join(",")}}`;
+
+export async function appendToLedger(
+  tx: Transaction,
+  partition: number,
+  entries: readonly LedgerEntry[],
+): Promise<void> {
+  if (entries.length === 0) return;
+  const blocks = blocksOf(entries);
+  const column = <K extends keyof LedgerBlock>(name: K): LedgerBlock[K][] => blocks.map((block) => block[name]);
+  await tx.query({
+    name: "append-ledger",
+    text: `INSERT INTO ledger_block (partition, first_seq, last_seq, recorded_at_ms, tenancy_version, ticked_ms, is_shared,
+             tenants, entries, event_count)
+           SELECT $1, f, l, r, v, t, s, ARRAY(SELECT json_array_elements_text(n::json)), e, c
+           FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[], $8::text[],
+             $9::text[], $10::int[]) AS b(f, l, r, v, t, s, n, e, c)`,
+    values: [
+      partition,
+      column("first_seq"),
+      column("last_seq"),
+      column("recorded_at_ms"),
+      column("tenancy_version"),
+      column("ticked_ms"),
+      column("is_shared"),
+      blocks.map(({ tenants }) => JSON.stringify(tenants)),
+      column("entries"),
+      column("event_count"),
+    ],
+  });
+}
+
+async function countDuplicates(tx: Transaction, partition: number, counts: ReadonlyMap<string, number>): Promise<void> {
+  if (counts.size === 0) return;
+  await tx.query({
+    name: "count-duplicates",
+    text: `INSERT INTO usage_duplicate AS d (partition, key, count) SELECT $1, * FROM unnest($2::uuid[], $3::bigint[])
+           ON CONFLICT (partition, key) DO UPDATE SET count = d.count + excluded.count`,
+    values: [partition, [...counts.keys()], [...counts.values()]],
+  });
+}
+
+async function insertQuarantined(tx: Transaction, partition: number, rows: readonly Quarantined[]): Promise<void> {
+  if (rows.length === 0) return;
+  const column = <K extends keyof DecodedItem>(name: K): DecodedItem[K][] => rows.map(({ item }) => item[name]);
+  await tx.query({
+    name: "insert-quarantined",
+    text: `INSERT INTO quarantined_event (partition, status, key, fingerprint, tenant_id, source, id, type, time_ms,
+             received_at_ms, data, reason, detail, recorded_seq)
+           SELECT $1, 'QUARANTINED', * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
+             $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[])`,
+    values: [
+      partition,
+      column("key"),
+      column("fingerprint"),
+      column("tenantId"),
+      column("source"),
+      column("id"),
+      column("type"),
+      column("time"),
+      column("receivedAt"),
+      column("data"),
+      rows.map(({ reason }) => reason),
+      rows.map(({ detail }) => detail),
+      rows.map(({ recordedSeq }) => recordedSeq),
+    ],
+  });
+}
+
+export async function changeAccounts(
+  tx: Transaction,
+  partition: number,
+  changes: readonly AccountChange[],
+): Promise<void> {
+  if (changes.length === 0) return;
+  const column = <K extends keyof AccountChange>(name: K): AccountChange[K][] => changes.map((change) => change[name]);
+  await tx.query({
+    name: "change-accounts",
+    text: `INSERT INTO usage_account AS a (partition, tenant_id, hour_ms, accepted, recorded, duplicates, quarantined)
+           SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+           ON CONFLICT (partition, tenant_id, hour_ms) DO UPDATE SET accepted = a.accepted + excluded.accepted,
+             recorded = a.recorded + excluded.recorded, duplicates = a.duplicates + excluded.duplicates,
+             quarantined = a.quarantined + excluded.quarantined`,
+    values: [
+      partition,
+      column("tenantId"),
+      column("hour"),
+      column("accepted"),
+      column("recorded"),
+      column("duplicates"),
+      column("quarantined"),
+    ],
+  });
+}
+
+export async function keepPoison(
+  tx: Transaction,
+  partition: number,
+  poison: { readonly offset: number; readonly value: Buffer; readonly error: string },
+  seenAt: number,
+): Promise<void> {
+  await tx.query(
+    "INSERT INTO poison_record (partition, log_offset, value, error, seen_at_ms) VALUES ($1, $2, $3, $4, $5)",
+    [partition, poison.offset, poison.value, poison.error.replaceAll("\0", ""), seenAt],
+  );
+}

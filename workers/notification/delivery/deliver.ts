@@ -1,0 +1,206 @@
+import { setMaxListeners } from "node:events";
+import type { Logger } from "pino";
+import type { Database } from "#platform/database/database.js";
+import type { JobQueues } from "#platform/job-queue/job-queue.js";
+import { DELIVER_QUEUE } from "#schema/queues.js";
+import type { NotificationMetrics } from "../metrics.js";
+import { type Channel, channelOf } from "../rules/channel.js";
+import { describePayload, slackMessage } from "../rules/describe.js";
+import { pauseMs } from "../rules/pause.js";
+import { type AttemptResult, judgeAttempt, MAX_ATTEMPTS } from "../rules/retry.js";
+import {
+  buryDelivery,
+  type ClaimedDelivery,
+  claimDelivery,
+  claimDue,
+  type EndpointDisabling,
+  finishAttempt,
+} from "../store/deliveries.js";
+import type { DeliveryRef, EndpointRef } from "../store/notices.js";
+import { createLanes } from "./endpoint-queues.js";
+import type { Mailer } from "./mail.js";
+import { sendWebhook } from "./send.js";
+import { signatureHeaders, webhookId } from "./signing.js";
+import type { Resolve, TargetPolicy } from "./ssrf.js";
+
+/** Well above the longest attempt, so that a lease only ever runs out on a worker that is gone. */
+const LEASE_MS = 60_000;
+const CONCURRENCY = 32;
+/** How long running attempts may go on after a stop was asked for, ms; what is cut off is sent again after its lease. */
+const DRAIN_MS = 6_000;
+
+export interface DeliverOptions {
+  readonly database: Database;
+  readonly jobs: JobQueues;
+  readonly metrics: NotificationMetrics;
+  readonly logger: Logger;
+  readonly policy: TargetPolicy;
+  readonly resolve: Resolve;
+  /** Undefined: no mail server is configured. */
+  readonly mailer: Mailer | undefined;
+  /** Uniform in [0, 1): the jitter of retries. */
+  readonly random: () => number;
+  readonly leaseMs?: number;
+  readonly firstPauseMs?: number;
+  readonly sendTimeoutMs?: number;
+}
+
+export interface DeliveryWorker {
+  /** Asks for a look at each delivery's endpoint. What the queue does not take the sweeper looks after: this never fails. */
+  enqueue(deliveries: readonly DeliveryRef[], delayMs?: number): Promise<void>;
+  /** Has these very deliveries sent at once, also those that wait for a later time, and to an endpoint that is paused. */
+  enqueueNow(deliveries: readonly DeliveryRef[]): Promise<void>;
+  /** Something is due for an endpoint. */
+  kick(endpoint: EndpointRef): void;
+  /** When an attempt was last finished, epoch ms; 0: none yet. */
+  lastFinishedAt(): number;
+  stop(): Promise<void>;
+}
+
+interface DeliverJob extends EndpointRef {
+  /** Set where somebody waits for this very delivery: it is sent at once. */
+  readonly deliveryId?: string;
+}
+
+/** Sends what is due. The queue only says "look at this endpoint"; whether and what to send is decided by its rows. */
+export function startDelivering(options: DeliverOptions): DeliveryWorker {
+  const { database, jobs, logger } = options;
+  const leaseMs = options.leaseMs ?? LEASE_MS;
+  const queue = jobs.queue<DeliverJob>(DELIVER_QUEUE);
+  const cutOff = new AbortController();
+  // Every attempt under way listens, and leaves when it ends.
+  setMaxListeners(0, cutOff.signal);
+  let finishedAt = 0;
+
+  async function add(wanted: readonly { id: string; job: DeliverJob }[], delayMs: number): Promise<void> {
+    const added = await Promise.allSettled(wanted.map(({ id, job }) => queue.add(id, job, delayMs)));
+    const failed = added.find((result) => result.status === "rejected");
+    if (failed !== undefined)
+      logger.warn(
+        { err: failed.reason },
+        "the queue took no job for a delivery; the sweeper looks after it when it is due",
+      );
+  }
+
+  const lanes = createLanes({
+    claim: (endpoint, limit) => claimDue(database, endpoint, limit, leaseMs),
+    async send(claimed) {
+      const { isTaken, nextDelayMs, disabled } = await deliverClaimed(options, claimed, cutOff.signal);
+      finishedAt = Date.now();
+      if (disabled !== undefined) {
+        const { planned, ...what } = disabled;
+        options.metrics.endpointsDisabled.inc();
+        logger.warn(what, "a webhook endpoint was disabled");
+        await enqueue(planned);
+      }
+      if (nextDelayMs !== undefined) await enqueue([{ ...claimed, attemptCount: claimed.attempt }], nextDelayMs);
+      return isTaken;
+    },
+    onError: (error) =>
+      logger.warn({ err: error }, "a delivery could not be taken or marked; it is due again when its lease ends"),
+  });
+
+  const enqueue = (deliveries: readonly DeliveryRef[], delayMs = 0): Promise<void> =>
+    add(
+      deliveries.map(({ tenantId, endpointId, deliveryId, attemptCount }) => ({
+        id: `${deliveryId}-${attemptCount + 1}`,
+        job: { tenantId, endpointId },
+      })),
+      delayMs,
+    );
+
+  const worker = jobs.work<DeliverJob>(
+    DELIVER_QUEUE,
+    { concurrency: CONCURRENCY, lockDurationMs: LEASE_MS },
+    async ({ data: { deliveryId, ...endpoint } }) => {
+      if (deliveryId === undefined) return lanes.kick(endpoint);
+      const claimed = await claimDelivery(database, endpoint.tenantId, deliveryId, leaseMs);
+      if (claimed !== undefined) await lanes.run(claimed);
+    },
+    (error) => logger.warn({ err: error }, "a delivery job failed; its delivery is due again when its lease ends"),
+  );
+
+  return {
+    enqueue,
+    enqueueNow: (deliveries) =>
+      add(
+        deliveries.map(({ tenantId, endpointId, deliveryId, attemptCount }) => ({
+          id: `${deliveryId}-${attemptCount + 1}-now`,
+          job: { tenantId, endpointId, deliveryId },
+        })),
+        0,
+      ),
+    kick: lanes.kick,
+    lastFinishedAt: () => finishedAt,
+    async stop() {
+      const timer = setTimeout(() => cutOff.abort(), DRAIN_MS);
+      await Promise.all([worker.stop(), lanes.stop()]);
+      clearTimeout(timer);
+    },
+  };
+}
+
+interface Sent {
+  readonly isTaken: boolean;
+  /** When to try again, ms from now. */
+  readonly nextDelayMs?: number;
+  readonly disabled?: EndpointDisabling | undefined;
+}
+
+async function deliverClaimed(options: DeliverOptions, claimed: ClaimedDelivery, cutOff: AbortSignal): Promise<Sent> {
+  const { database, metrics } = options;
+  const bury = async (reason: string): Promise<Sent> => {
+    await buryDelivery(database, claimed, reason);
+    return { isTaken: true };
+  };
+  if (claimed.endpointClosed !== undefined) return bury(claimed.endpointClosed);
+  // The last attempt began and never ended: its process died. Whether it arrived is unknown, so it must not vanish.
+  if (claimed.scheduleAttempt > MAX_ATTEMPTS)
+    return bury(`${MAX_ATTEMPTS} attempts were begun and the outcome of the last is unknown`);
+
+  const result = await sendBy(channelOf(claimed.url), options, claimed, cutOff);
+  if (cutOff.aborted && result.error !== undefined) return { isTaken: false };
+
+  const verdict = judgeAttempt(result, claimed.scheduleAttempt, options.random());
+  const pauseAfter = (failures: number) => pauseMs(failures, result, options.random(), options.firstPauseMs);
+  const disabled = await finishAttempt(database, claimed, result, verdict, pauseAfter);
+  metrics.attempts.inc({ outcome: verdict.kind });
+  metrics.attemptSeconds.observe(result.durationMs / 1000);
+  return {
+    isTaken: verdict.kind === "delivered",
+    ...(verdict.kind === "retry" && { nextDelayMs: verdict.delayMs }),
+    disabled,
+  };
+}
+
+/** One attempt, which never rejects, by whatever way the endpoint is reached. */
+async function sendBy(
+  channel: Channel,
+  options: DeliverOptions,
+  { tenantId, eventId, eventType, payload, secrets }: ClaimedDelivery,
+  signal: AbortSignal,
+): Promise<AttemptResult> {
+  const id = webhookId(tenantId, eventId);
+  const { policy, resolve, mailer, sendTimeoutMs: timeoutMs } = options;
+  const common = { policy, resolve, signal, ...(timeoutMs !== undefined && { timeoutMs }) };
+  switch (channel.kind) {
+    case "webhook":
+      return sendWebhook({
+        ...{ ...common, url: channel.url, body: payload },
+        headers: signatureHeaders(secrets, id, Date.now(), payload),
+      });
+    case "slack":
+      return sendWebhook({ ...common, url: channel.url, headers: {}, body: slackMessage(describePayload(payload)) });
+    case "mail":
+      return mailer === undefined
+        ? unsent(NO_MAIL_SERVER)
+        : mailer.send({ to: channel.to, id, type: eventType, ...describePayload(payload) }, signal);
+  }
+}
+
+const NO_MAIL_SERVER = "no mail server is configured: set METRLY_SMTP_URL";
+
+const unsent = (error: string): AttemptResult => ({
+  ...{ startedAt: Date.now(), durationMs: 0, responseStatus: undefined, responseBody: undefined },
+  ...{ retryAfterMs: undefined, isPermanent: false, error },
+});

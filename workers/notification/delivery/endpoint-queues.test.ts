@@ -1,0 +1,124 @@
+import { setTimeout as wait } from "node:timers/promises";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { ClaimedDelivery } from "../store/deliveries.js";
+import type { EndpointRef } from "../store/notices.js";
+import { createLanes, MAX_PER_ENDPOINT } from "./endpoint-queues.js";
+
+/** Due deliveries by endpoint, as the database would hand them out. */
+function world(
+  due: Readonly<Record<string, number>>,
+  send: (endpointId: string) => Promise<boolean>,
+  maxInFlight?: number,
+) {
+  const left = new Map(Object.entries(due));
+  const running = new Map<string, number>();
+  const seen = { sent: 0, most: new Map<string, number>(), mostAtOnce: 0, errors: [] as unknown[] };
+  const lanes = createLanes({
+    async claim({ tenantId, endpointId }, limit) {
+      await wait(0);
+      const take = Math.min(limit, left.get(endpointId) ?? 0);
+      left.set(endpointId, (left.get(endpointId) ?? 0) - take);
+      return Array.from({ length: take }, () => ({ tenantId, endpointId }) as ClaimedDelivery);
+    },
+    async send({ endpointId }) {
+      const now = (running.get(endpointId) ?? 0) + 1;
+      running.set(endpointId, now);
+      seen.most.set(endpointId, Math.max(now, seen.most.get(endpointId) ?? 0));
+      seen.mostAtOnce = Math.max(
+        seen.mostAtOnce,
+        [...running.values()].reduce((sum, n) => sum + n, 0),
+      );
+      try {
+        return await send(endpointId);
+      } finally {
+        running.set(endpointId, (running.get(endpointId) ?? 1) - 1);
+        seen.sent += 1;
+      }
+    },
+    onError: (error) => seen.errors.push(error),
+    ...(maxInFlight !== undefined && { maxInFlight }),
+  });
+  return { lanes, seen, left };
+}
+
+const ref = (endpointId: string): EndpointRef => ({ tenantId: "acme", endpointId });
+
+test("everything due is sent after one kick, and no lane or the whole sends more at once than it may", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.dictionary(fc.constantFrom("a", "b", "c", "d", "e"), fc.nat(30), { minKeys: 1 }),
+      fc.integer({ min: 1, max: 12 }),
+      fc.infiniteStream(fc.boolean()),
+      async (due, maxInFlight, outcomes) => {
+        const { lanes, seen, left } = world(due, async () => outcomes.next().value, maxInFlight);
+        for (const id of Object.keys(due)) lanes.kick(ref(id));
+        const all = Object.values(due).reduce((sum, n) => sum + n, 0);
+        for (let turns = 0; seen.sent < all && turns < 5_000; turns += 1) await wait(0);
+        await lanes.stop();
+        expect([...left.values()].every((n) => n === 0)).toBe(true);
+        expect(seen.sent).toBe(all);
+        expect(seen.mostAtOnce).toBeLessThanOrEqual(maxInFlight);
+        expect(Math.max(0, ...seen.most.values())).toBeLessThanOrEqual(MAX_PER_ENDPOINT);
+        expect(lanes.inFlight()).toBe(0);
+        expect(seen.errors).toEqual([]);
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test("a receiver that fails gets one at a time, one that takes what it gets soon many", async () => {
+  const { lanes, seen } = world({ good: 100, bad: 20 }, async (id) => {
+    await wait(10);
+    return id === "good";
+  });
+  for (const id of ["good", "bad"]) lanes.kick(ref(id));
+  while (seen.sent < 120) await wait(1);
+  await lanes.stop();
+  expect(Object.fromEntries(seen.most)).toEqual({ good: MAX_PER_ENDPOINT, bad: 1 });
+});
+
+test("one that hangs holds nobody up, and a stop waits for what is being sent", async () => {
+  let release: (taken: boolean) => void = () => undefined;
+  const hangs = new Promise<boolean>((resolve) => {
+    release = resolve;
+  });
+  const { lanes, seen, left } = world({ hangs: 5, good: 50 }, (id) => (id === "hangs" ? hangs : Promise.resolve(true)));
+  for (const id of ["hangs", "good"]) lanes.kick(ref(id));
+  while (seen.sent < 50) await wait(1);
+  expect(left.get("hangs")).toBe(4);
+  let isStopped = false;
+  const stopped = lanes.stop().then(() => {
+    isStopped = true;
+  });
+  await wait(20);
+  expect(isStopped).toBe(false);
+  release(true);
+  await stopped;
+  expect(left.get("hangs")).toBe(4);
+});
+
+test("what can't be claimed or marked is told, and the next kick goes on", async () => {
+  let failures = 2;
+  let sent = 0;
+  const errors: string[] = [];
+  const lanes = createLanes({
+    async claim(endpoint) {
+      if (failures-- > 0) throw new Error("no database");
+      return sent > 0 ? [] : [endpoint as ClaimedDelivery];
+    },
+    async send() {
+      sent += 1;
+      throw new Error("not marked");
+    },
+    onError: (error) => errors.push(String(error)),
+  });
+  for (let kick = 0; kick < 3; kick += 1) {
+    lanes.kick(ref("a"));
+    await wait(5);
+  }
+  await lanes.stop();
+  expect(errors).toEqual(["Error: no database", "Error: no database", "Error: not marked"]);
+  expect(sent).toBe(1);
+});

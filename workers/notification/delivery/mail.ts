@@ -1,0 +1,66 @@
+import { createTransport } from "nodemailer";
+import type { Description } from "../rules/describe.js";
+import type { AttemptResult } from "../rules/retry.js";
+import { SEND_TIMEOUT_MS, untilAborted } from "./send.js";
+
+export interface Mail extends Description {
+  readonly to: string;
+  /** Stable over attempts, so that a mail that came twice is recognised. */
+  readonly id: string;
+  readonly type: string;
+}
+
+export interface Mailer {
+  /**
+   * One attempt, which never rejects. A mail that the server has taken is delivered, as far as we can know. `signal` ends the wait
+   * for it (shutdown): it counts as failed.
+   */
+  send(mail: Mail, signal: AbortSignal): Promise<AttemptResult>;
+  stop(): void;
+}
+
+/** A recipient or a message that the server refuses for good; its 4xx answers pass. */
+const FIRST_PERMANENT = 500;
+const REFUSES_MAIL = new Set(["EENVELOPE", "EMESSAGE"]);
+
+/** Sends mail through an SMTP server: `smtp://` (with STARTTLS where it is offered) or `smtps://`, credentials included. */
+export function createMailer(url: string, from: string, timeoutMs = SEND_TIMEOUT_MS): Mailer {
+  const transport = createTransport({
+    ...{ url, pool: true, maxConnections: 4 },
+    ...{ connectionTimeout: timeoutMs, greetingTimeout: timeoutMs, socketTimeout: timeoutMs },
+    ...{ disableFileAccess: true, disableUrlAccess: true },
+  });
+  return {
+    async send({ to, id, type, subject, lines }, signal) {
+      const startedAt = Date.now();
+      const result = (outcome: Pick<AttemptResult, "error"> & Partial<AttemptResult>): AttemptResult => ({
+        ...{ startedAt, durationMs: Date.now() - startedAt, responseStatus: undefined, responseBody: undefined },
+        ...{ retryAfterMs: undefined, isPermanent: false },
+        ...outcome,
+      });
+      try {
+        const sending = transport.sendMail({
+          ...{ from, to, subject, text: `${lines.join("\n")}\n`, messageId: `<${id}@metrly>` },
+          headers: { "Auto-Submitted": "auto-generated", "X-Metrly-Event": type },
+        });
+        const { response } = await untilAborted(sending, signal);
+        return result({ error: undefined, responseStatus: statusOf(response), responseBody: response });
+      } catch (error) {
+        const {
+          code = "",
+          responseCode,
+          response,
+        } = error as { code?: string; responseCode?: number; response?: string };
+        return result({
+          error: `the mail server did not take it: ${error instanceof Error ? error.message : error}`,
+          responseStatus: responseCode,
+          responseBody: response,
+          isPermanent: REFUSES_MAIL.has(code) && responseCode !== undefined && responseCode >= FIRST_PERMANENT,
+        });
+      }
+    },
+    stop: () => transport.close(),
+  };
+}
+
+const statusOf = (response: string): number | undefined => Number(/^\d{3}/.exec(response)?.[0]) || undefined;

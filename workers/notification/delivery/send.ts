@@ -1,0 +1,158 @@
+import { type IncomingMessage, request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
+import type { LookupFunction } from "node:net";
+import { type AttemptResult, parseRetryAfter } from "../rules/retry.js";
+import { type Address, checkTarget, type Resolve, type TargetPolicy } from "./ssrf.js";
+
+/** From resolving the name to the end of the response, ms. */
+export const SEND_TIMEOUT_MS = 15_000;
+/** Of a response's body, bytes: enough for an operator to see what went wrong. */
+export const MAX_RESPONSE_BYTES = 4096;
+
+export interface SendOptions {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly policy: TargetPolicy;
+  readonly resolve: Resolve;
+  readonly timeoutMs?: number;
+  /** Ends the attempt early (shutdown): it counts as failed. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * One attempt, which never rejects: whatever happens is its result. The target is checked again here, and the connection
+ * goes to an address that was checked. Success is a 2xx status; redirects are failures.
+ */
+export async function sendWebhook(options: SendOptions): Promise<AttemptResult> {
+  const startedAt = Date.now();
+  const outcome = await withDeadline(options, (signal) => attempt(options, signal));
+  return {
+    startedAt,
+    durationMs: Date.now() - startedAt,
+    responseStatus: undefined,
+    responseBody: undefined,
+    retryAfterMs: undefined,
+    isPermanent: false,
+    ...outcome,
+  };
+}
+
+/** Not `AbortSignal.timeout` and `any`: each would live on for the whole timeout after an attempt of some milliseconds. */
+async function withDeadline<T>(
+  { timeoutMs = SEND_TIMEOUT_MS, signal: outer }: Pick<SendOptions, "timeoutMs" | "signal">,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const interrupt = (): void => controller.abort(new Error(INTERRUPTED));
+  if (outer?.aborted) interrupt();
+  outer?.addEventListener("abort", interrupt, { once: true });
+  const timer = setTimeout(() => controller.abort(new Error("timeout")), timeoutMs);
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    outer?.removeEventListener("abort", interrupt);
+  }
+}
+
+const INTERRUPTED = "interrupted by a shutdown";
+
+type Outcome = Pick<AttemptResult, "error"> & Partial<AttemptResult>;
+
+async function attempt(options: SendOptions, signal: AbortSignal): Promise<Outcome> {
+  try {
+    const target = await untilAborted(checkTarget(options.url, options.policy, options.resolve), signal);
+    if (target.kind === "forbidden") return { error: `target refused: ${target.reason}`, isPermanent: true };
+    if (target.kind === "unresolved") return { error: target.reason };
+    const response = await post(target.url, target.addresses, options, signal);
+    return await outcomeOf(response, signal);
+  } catch (error) {
+    return { error: signal.aborted ? abortReason(signal) : describe(error) };
+  }
+}
+
+function post(url: URL, addresses: readonly Address[], options: SendOptions, signal: AbortSignal) {
+  const request = url.protocol === "https:" ? requestHttps : requestHttp;
+  return new Promise<IncomingMessage>((resolve, reject) => {
+    const outgoing = request(url, {
+      method: "POST",
+      // A connection of its own per attempt: a pooled one would outlive the check of its address.
+      agent: false,
+      lookup: onlyTo(addresses),
+      signal,
+      headers: {
+        "content-type": "application/json",
+        "content-length": String(Buffer.byteLength(options.body)),
+        "accept-encoding": "identity",
+        "user-agent": "Metrly-Webhooks/1",
+        ...options.headers,
+      },
+    });
+    outgoing.on("response", resolve);
+    outgoing.on("error", reject);
+    outgoing.end(options.body);
+  });
+}
+
+/** Answers every lookup with the addresses that were checked, so that a changing DNS answer (rebinding) can't win. */
+function onlyTo(addresses: readonly Address[]): LookupFunction {
+  return (_hostname, options, callback) => {
+    const [first] = addresses;
+    if (options.all) callback(null, [...addresses]);
+    else callback(null, first?.address ?? "", first?.family ?? 4);
+  };
+}
+
+async function outcomeOf(response: IncomingMessage, signal: AbortSignal): Promise<Outcome> {
+  const status = response.statusCode ?? 0;
+  const seen = {
+    responseStatus: status,
+    responseBody: await readStart(response, signal),
+    retryAfterMs: parseRetryAfter(response.headers["retry-after"], Date.now()),
+  };
+  if (status >= 200 && status < 300) return { ...seen, error: undefined };
+  const location = status >= 300 && status < 400 ? " (redirects are not followed)" : "";
+  return { ...seen, error: `the receiver answered ${status}${location}` };
+}
+
+/**
+ * The first bytes of the body as text that PostgreSQL can store. The status has been received and decides alone, so a body
+ * that breaks off or hangs costs nothing but its rest.
+ */
+async function readStart(response: IncomingMessage, signal: AbortSignal): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  await new Promise<void>((done) => {
+    response.on("data", (chunk: Buffer) => {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size >= MAX_RESPONSE_BYTES) done();
+    });
+    response
+      .once("end", done)
+      .once("error", () => done())
+      .once("close", done);
+    signal.addEventListener("abort", () => done(), { once: true });
+    if (signal.aborted) done();
+  });
+  response.destroy();
+  return Buffer.concat(chunks).subarray(0, MAX_RESPONSE_BYTES).toString("utf8").replaceAll("\0", "\uFFFD");
+}
+
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(new Error(abortReason(signal)));
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+const abortReason = ({ reason }: AbortSignal): string => describe(reason);
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const inner = error instanceof AggregateError ? error.errors.map((one) => describe(one)).join("; ") : "";
+  return inner || error.message || error.name;
+}

@@ -1,0 +1,105 @@
+import { MetrlyError } from "#kernel/errors.js";
+import type { Database } from "#platform/database/database.js";
+import type { EventType } from "#schema/webhook-events.js";
+import { lastNumbers, type NoticeOf, readNotices } from "../store/feed.js";
+import { startFeedListener } from "./listener.js";
+import { type Follower, followStream } from "./stream.js";
+
+/** Rows read at once for one follower: the most that is held in memory for a slow one. */
+const PAGE = 100;
+const POLL_MS = 2_000;
+
+export interface Feed {
+  /**
+   * A tenant's notices of some types from just after a number (or from now on), then live, in order, without gap or repeat.
+   * Resolves once the position is fixed: what commits from then on is delivered. Throws INVALID for a position that the
+   * stream has not reached, because everything up to it would silently be missing.
+   */
+  follow<Type extends EventType>(
+    tenantId: string,
+    types: readonly Type[],
+    after?: number,
+  ): Promise<AsyncIterableIterator<NoticeOf<Type>>>;
+  /** Followers now. */
+  size(): number;
+  /** Ends every follower. */
+  stop(): Promise<void>;
+}
+
+export interface FeedOptions {
+  readonly database: Database;
+  readonly onError: (error: unknown) => void;
+  readonly pollMs?: number;
+}
+
+/**
+ * Live reading by "wake, then read": a notification only says that a tenant has something, the rows always come from the
+ * database from just after the last number read. A lost or doubled wake-up therefore costs time at most, never a notice.
+ */
+export function startFeed(options: FeedOptions): Feed {
+  const followers = new Map<string, Set<Follower>>();
+
+  function wake(tenantId: string): void {
+    for (const follower of followers.get(tenantId) ?? []) follower.wake();
+  }
+
+  const listener = startFeedListener({
+    url: options.database.url,
+    onNotice: wake,
+    onConnect: () => {
+      for (const tenantId of followers.keys()) wake(tenantId);
+    },
+    onError: options.onError,
+  });
+
+  /** The end of each followed stream as the poll last saw it. */
+  const polled = new Map<string, number>();
+
+  /** The safety net under LISTEN: one query for all followers of this process. */
+  async function poll(): Promise<void> {
+    if (followers.size === 0) return;
+    const last = await lastNumbers(options.database, [...followers.keys()]);
+    for (const [tenantId, number] of last) {
+      if (polled.get(tenantId) === number || !followers.has(tenantId)) continue;
+      polled.set(tenantId, number);
+      wake(tenantId);
+    }
+  }
+
+  let polling: Promise<void> = Promise.resolve();
+  const timer = setInterval(() => {
+    polling = polling.then(poll).catch(options.onError);
+  }, options.pollMs ?? POLL_MS);
+  timer.unref();
+
+  function enter(follower: Follower): void {
+    const others = followers.get(follower.tenantId);
+    if (others === undefined) followers.set(follower.tenantId, new Set([follower]));
+    else others.add(follower);
+  }
+
+  function leave(follower: Follower): void {
+    const others = followers.get(follower.tenantId);
+    others?.delete(follower);
+    if (others?.size !== 0) return;
+    followers.delete(follower.tenantId);
+    polled.delete(follower.tenantId);
+  }
+
+  return {
+    async follow(tenantId, types, after) {
+      const end = (await lastNumbers(options.database, [tenantId])).get(tenantId) ?? 0;
+      if (after !== undefined && after > end)
+        throw new MetrlyError("INVALID", "`after` is ahead of the stream: is it another tenant's cursor?");
+      const read = (from: number) => readNotices(options.database, tenantId, types, from, PAGE);
+      return followStream(tenantId, after ?? end, read, enter, leave);
+    },
+    size: () => [...followers.values()].reduce((sum, set) => sum + set.size, 0),
+    async stop() {
+      clearInterval(timer);
+      for (const set of followers.values()) for (const follower of set) follower.end();
+      await listener.stop();
+      await polling;
+    },
+  };
+}

@@ -1,0 +1,211 @@
+import { Directive, Field, ID, InputType, Int, ObjectType, registerEnumType } from "type-graphql";
+import { CursorScalar, DateTimeScalar, DecimalScalar, JsonScalar } from "#platform/graphql/scalars.js";
+import type { DeliveryStatus, Endpoint, EndpointStatus } from "../store/endpoints.js";
+
+const QuotaWindow = {
+  SECOND: "SECOND",
+  MINUTE: "MINUTE",
+  HOUR: "HOUR",
+  DAY: "DAY",
+  BILLING_PERIOD: "BILLING_PERIOD",
+} as const;
+const QuotaAlertKind = { WARNING: "WARNING", EXCEEDED: "EXCEEDED" } as const;
+export const WebhookEndpointStatus = { ENABLED: "ENABLED", DISABLED: "DISABLED" } as const;
+export const WebhookDeliveryStatus = { PENDING: "PENDING", DELIVERED: "DELIVERED", DEAD: "DEAD" } as const;
+registerEnumType(QuotaWindow, { name: "QuotaWindow" });
+registerEnumType(QuotaAlertKind, { name: "QuotaAlertKind" });
+registerEnumType(WebhookEndpointStatus, { name: "WebhookEndpointStatus" });
+registerEnumType(WebhookDeliveryStatus, { name: "WebhookDeliveryStatus" });
+
+@Directive("@shareable")
+@ObjectType("PageInfo")
+export class PageInfoType {
+  @Field(() => Boolean)
+  readonly hasNextPage!: boolean;
+
+  @Field(() => CursorScalar, { nullable: true })
+  readonly endCursor!: string | null;
+}
+
+/** Tenancy's entity, to which this room adds fields. */
+@Directive('@key(fields: "id")')
+@ObjectType("Tenant")
+export class TenantType {
+  @Field(() => ID)
+  readonly id!: string;
+}
+
+/** Billing's entity, named here by its key only. */
+@Directive('@key(fields: "id", resolvable: false)')
+@ObjectType("Invoice")
+export class InvoiceType {
+  @Field(() => ID)
+  readonly id!: string;
+}
+
+@ObjectType("QuotaAlert")
+export class QuotaAlertType {
+  @Field(() => ID)
+  readonly id!: string;
+
+  @Field(() => CursorScalar, { description: "The position to go on after, in `alerts` and in `quotaAlerts`" })
+  readonly cursor!: string;
+
+  @Field(() => ID)
+  readonly tenantId!: string;
+
+  @Field(() => QuotaAlertKind)
+  readonly kind!: keyof typeof QuotaAlertKind;
+
+  @Field(() => String, { nullable: true, description: "Null: the limit counts requests" })
+  readonly meter!: string | null;
+
+  @Field(() => QuotaWindow)
+  readonly window!: keyof typeof QuotaWindow;
+
+  @Field(() => DateTimeScalar)
+  readonly windowStart!: Date;
+
+  @Field(() => DecimalScalar, { description: "Fraction of the limit that was crossed" })
+  readonly threshold!: string;
+
+  @Field(() => DecimalScalar)
+  readonly limit!: string;
+
+  @Field(() => DecimalScalar)
+  readonly used!: string;
+
+  @Field(() => DateTimeScalar)
+  readonly at!: Date;
+
+  @Field(() => TenantType)
+  readonly tenant!: TenantType;
+}
+
+@ObjectType("QuotaAlertConnection")
+export class QuotaAlertConnectionType {
+  @Field(() => [QuotaAlertType])
+  readonly nodes!: readonly QuotaAlertType[];
+
+  @Field(() => PageInfoType)
+  readonly pageInfo!: PageInfoType;
+}
+
+@ObjectType("InvoiceGenerated")
+export class InvoiceGeneratedType {
+  @Field(() => CursorScalar)
+  readonly cursor!: string;
+
+  @Field(() => InvoiceType)
+  readonly invoice!: InvoiceType;
+}
+
+@ObjectType("WebhookAttempt")
+export class WebhookAttemptType {
+  @Field(() => DateTimeScalar)
+  readonly at!: Date;
+
+  @Field(() => Int)
+  readonly durationMs!: number;
+
+  @Field(() => Int, { nullable: true, description: "Null: no response came" })
+  readonly responseStatus!: number | null;
+
+  @Field(() => String, { nullable: true })
+  readonly error!: string | null;
+
+  @Field(() => String, { nullable: true, description: "At most the first 4 KiB" })
+  readonly responseBody!: string | null;
+}
+
+@ObjectType("WebhookDelivery")
+export class WebhookDeliveryType {
+  @Field(() => ID)
+  readonly id!: string;
+
+  @Field(() => String)
+  readonly eventId!: string;
+
+  @Field(() => String)
+  readonly eventType!: string;
+
+  @Field(() => WebhookDeliveryStatus)
+  readonly status!: DeliveryStatus;
+
+  @Field(() => String, { nullable: true, description: "Why it is a dead letter" })
+  readonly deadReason!: string | null;
+
+  @Field(() => [WebhookAttemptType])
+  readonly attempts!: readonly WebhookAttemptType[];
+
+  @Field(() => DateTimeScalar, { nullable: true })
+  readonly nextAttemptAt!: Date | null;
+
+  @Field(() => JsonScalar)
+  readonly payload!: unknown;
+}
+
+@ObjectType("WebhookDeliveryConnection")
+export class WebhookDeliveryConnectionType {
+  @Field(() => [WebhookDeliveryType])
+  readonly nodes!: readonly WebhookDeliveryType[];
+
+  @Field(() => PageInfoType)
+  readonly pageInfo!: PageInfoType;
+}
+
+@ObjectType("WebhookEndpoint")
+export class WebhookEndpointType implements Endpoint {
+  readonly tenantId!: string;
+
+  @Field(() => ID)
+  readonly id!: string;
+
+  @Field(() => String)
+  readonly url!: string;
+
+  @Field(() => [String])
+  readonly eventTypes!: readonly string[];
+
+  @Field(() => WebhookEndpointStatus)
+  readonly status!: EndpointStatus;
+
+  @Field(() => String, { nullable: true, description: "Why it is disabled" })
+  readonly disabledReason!: string | null;
+
+  @Field(() => DateTimeScalar)
+  readonly createdAt!: Date;
+}
+
+@ObjectType("WebhookEndpointWithSecret")
+export class WebhookEndpointWithSecretType {
+  @Field(() => WebhookEndpointType)
+  readonly endpoint!: WebhookEndpointType;
+
+  @Field(() => String, { description: "`whsec_…`, for Standard Webhooks libraries; shown this once" })
+  readonly secret!: string;
+}
+
+@InputType("CreateWebhookEndpointInput")
+export class CreateWebhookEndpointInput {
+  @Field(() => ID)
+  readonly tenantId!: string;
+
+  @Field(() => String)
+  readonly url!: string;
+
+  @Field(() => [String])
+  readonly eventTypes!: readonly string[];
+}
+
+@InputType("UpdateWebhookEndpointInput")
+export class UpdateWebhookEndpointInput {
+  @Field(() => String, { nullable: true })
+  readonly url?: string | null;
+
+  @Field(() => [String], { nullable: true })
+  readonly eventTypes?: readonly string[] | null;
+
+  @Field(() => WebhookEndpointStatus, { nullable: true })
+  readonly status?: EndpointStatus | null;
+}

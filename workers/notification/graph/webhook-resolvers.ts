@@ -1,0 +1,260 @@
+import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from "type-graphql";
+import type { Clock } from "#kernel/clock.js";
+import { MetrlyError } from "#kernel/errors.js";
+import { batched } from "#platform/graphql/batched.js";
+import { CursorScalar } from "#platform/graphql/scalars.js";
+import type { SubgraphContext } from "#platform/graphql/subgraph.js";
+import type { Audit, AuditedChange } from "#platform/tenancy-client/audit-log.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import { authorize, type Identity, type Operation } from "#schema/policy.js";
+import { EVENT_TYPES } from "#schema/webhook-events.js";
+import type { DeliveryWorker } from "../delivery/deliver.js";
+import { newWebhookSecret } from "../delivery/signing.js";
+import { checkTarget, type Resolve, type TargetPolicy } from "../delivery/ssrf.js";
+import { channelOf, isMailAddress } from "../rules/channel.js";
+import { deliveryCursor, pageSize, parseDeliveryCursor } from "../rules/cursor.js";
+import type { Delivery, DeliveryStatus, Endpoint, EndpointStore } from "../store/endpoints.js";
+import type { DeliveryRef } from "../store/notices.js";
+import { requireTenant } from "./known-tenant.js";
+import {
+  CreateWebhookEndpointInput,
+  TenantType,
+  UpdateWebhookEndpointInput,
+  WebhookDeliveryConnectionType,
+  WebhookDeliveryStatus,
+  WebhookDeliveryType,
+  WebhookEndpointType,
+  WebhookEndpointWithSecretType,
+} from "./types.js";
+
+export interface WebhookGraphOptions {
+  readonly endpoints: EndpointStore;
+  readonly tenancy: TenancyCopy;
+  readonly clock: Clock;
+  readonly policy: TargetPolicy;
+  readonly resolve: Resolve;
+  readonly sendsMail: boolean;
+  readonly audit: Audit;
+  enqueueNow: DeliveryWorker["enqueueNow"];
+}
+
+const DEFAULT_GRACE_SECONDS = 24 * 3600;
+const MAX_GRACE_SECONDS = 7 * 24 * 3600;
+/** Jobs asked for at once by a replay; the sweeper brings the rest. */
+const REPLAY_JOBS = 1_000;
+
+@Resolver(() => TenantType)
+export class TenantWebhooksResolver {
+  private readonly endpointsOf;
+
+  constructor({ endpoints }: Pick<WebhookGraphOptions, "endpoints">) {
+    this.endpointsOf = batched(endpoints.listOf);
+  }
+
+  @FieldResolver(() => [WebhookEndpointType])
+  async webhookEndpoints(@Root() tenant: TenantType, @Ctx() context: SubgraphContext) {
+    authorize(context.identity, "Tenant.webhookEndpoints", tenant.id);
+    return this.endpointsOf(context, tenant.id);
+  }
+}
+
+@Resolver(() => WebhookEndpointType)
+export class WebhookEndpointResolver {
+  private readonly deliveriesOf;
+
+  constructor({ endpoints }: Pick<WebhookGraphOptions, "endpoints">) {
+    this.deliveriesOf = batched(endpoints.deliveriesOf);
+  }
+
+  @FieldResolver(() => WebhookDeliveryConnectionType, { description: "Newest first" })
+  async deliveries(
+    @Root() endpoint: WebhookEndpointType,
+    @Ctx() context: SubgraphContext,
+    @Arg("first", () => Int, { nullable: true, defaultValue: 50 }) first?: number | null,
+    @Arg("after", () => CursorScalar, { nullable: true }) after?: string | null,
+    @Arg("status", () => WebhookDeliveryStatus, { nullable: true }) status?: DeliveryStatus | null,
+  ): Promise<WebhookDeliveryConnectionType> {
+    const size = pageSize(first);
+    const position = after === null || after === undefined ? undefined : parseDeliveryCursor(after);
+    const page = { endpoint, after: position, status: status ?? undefined, limit: size + 1 };
+    const rows = await this.deliveriesOf(context, page);
+    const shown = rows.slice(0, size);
+    const last = shown.at(-1);
+    return {
+      nodes: shown.map(deliveryView),
+      pageInfo: { hasNextPage: rows.length > size, endCursor: last === undefined ? null : deliveryCursor(last.id) },
+    };
+  }
+}
+
+@Resolver()
+export class WebhookMutations {
+  private readonly options: WebhookGraphOptions;
+
+  constructor(options: WebhookGraphOptions) {
+    this.options = options;
+  }
+
+  @Mutation(() => WebhookEndpointWithSecretType)
+  async createWebhookEndpoint(
+    @Arg("input", () => CreateWebhookEndpointInput) input: CreateWebhookEndpointInput,
+    @Ctx() { identity }: SubgraphContext,
+  ): Promise<WebhookEndpointWithSecretType> {
+    authorize(identity, "Mutation.createWebhookEndpoint", input.tenantId);
+    const eventTypes = checkEventTypes(input.eventTypes);
+    const url = await this.checkUrl(input.url);
+    const tenant = await requireTenant(this.options.tenancy, input.tenantId);
+    if (tenant.status === "CLOSED") throw new MetrlyError("TENANT_CLOSED", "The tenant is closed");
+    const secret = newWebhookSecret();
+    const endpoint = await this.options.endpoints.create(tenant.id, url, eventTypes, secret);
+    await this.told(identity, "create", endpoint, { after: audited(endpoint) });
+    return { endpoint, secret };
+  }
+
+  @Mutation(() => WebhookEndpointType)
+  async updateWebhookEndpoint(
+    @Arg("id", () => ID) id: string,
+    @Arg("input", () => UpdateWebhookEndpointInput) input: UpdateWebhookEndpointInput,
+    @Ctx() { identity }: SubgraphContext,
+  ): Promise<Endpoint> {
+    const endpoint = await this.reach(identity, "Mutation.updateWebhookEndpoint", id);
+    const updated = await this.options.endpoints.update(endpoint, {
+      ...(typeof input.url === "string" && { url: await this.checkUrl(input.url) }),
+      ...(input.eventTypes && { eventTypes: checkEventTypes(input.eventTypes) }),
+      ...(input.status && { status: input.status }),
+    });
+    await this.told(identity, "update", endpoint, { before: audited(endpoint), after: audited(updated) });
+    return updated;
+  }
+
+  @Mutation(() => Boolean)
+  async deleteWebhookEndpoint(@Arg("id", () => ID) id: string, @Ctx() { identity }: SubgraphContext): Promise<boolean> {
+    const endpoint = await this.reach(identity, "Mutation.deleteWebhookEndpoint", id);
+    await this.options.endpoints.remove(endpoint);
+    await this.told(identity, "delete", endpoint, { before: audited(endpoint) });
+    return true;
+  }
+
+  @Mutation(() => WebhookEndpointWithSecretType)
+  async rotateWebhookSecret(
+    @Arg("id", () => ID) id: string,
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("graceSeconds", () => Int, { nullable: true, defaultValue: DEFAULT_GRACE_SECONDS }) grace?: number | null,
+  ): Promise<WebhookEndpointWithSecretType> {
+    const endpoint = await this.reach(identity, "Mutation.rotateWebhookSecret", id);
+    const graceSeconds = grace ?? DEFAULT_GRACE_SECONDS;
+    if (graceSeconds < 0 || graceSeconds > MAX_GRACE_SECONDS)
+      throw new MetrlyError("INVALID", `\`graceSeconds\` must be 0..${MAX_GRACE_SECONDS}, not ${graceSeconds}`);
+    const secret = newWebhookSecret();
+    await this.options.endpoints.rotate(endpoint, secret, graceSeconds);
+    await this.told(identity, "rotateSecret", endpoint, { after: { graceSeconds } });
+    return { endpoint, secret };
+  }
+
+  @Mutation(() => WebhookDeliveryType)
+  async sendTestWebhook(
+    @Arg("endpointId", () => ID) endpointId: string,
+    @Ctx() { identity }: SubgraphContext,
+  ): Promise<WebhookDeliveryType> {
+    const endpoint = await this.reach(identity, "Mutation.sendTestWebhook", endpointId);
+    const planned = await this.options.endpoints.planTest(endpoint, this.options.clock.now());
+    await this.told(identity, "sendTest", endpoint, { after: { deliveryId: planned.deliveryId } });
+    return this.start(planned);
+  }
+
+  @Mutation(() => WebhookDeliveryType)
+  async replayWebhookDelivery(
+    @Arg("id", () => ID) id: string,
+    @Ctx() { identity }: SubgraphContext,
+  ): Promise<WebhookDeliveryType> {
+    authorize(identity, "Mutation.replayWebhookDelivery");
+    const delivery = await this.options.endpoints.delivery(id);
+    if (delivery === undefined) throw new MetrlyError("NOT_FOUND", "There is no such thing");
+    authorize(identity, "Mutation.replayWebhookDelivery", delivery.tenantId);
+    const planned = await this.options.endpoints.replay(delivery.tenantId, id);
+    await this.options.audit.record(identity, {
+      action: "webhookDelivery.replay",
+      target: `webhookDelivery:${id}`,
+      tenantId: delivery.tenantId,
+      before: { status: delivery.status },
+      after: { status: "PENDING" },
+    });
+    return this.start(planned);
+  }
+
+  @Mutation(() => Int)
+  async replayDeadLetters(
+    @Arg("endpointId", () => ID) endpointId: string,
+    @Ctx() { identity }: SubgraphContext,
+  ): Promise<number> {
+    const endpoint = await this.reach(identity, "Mutation.replayDeadLetters", endpointId);
+    const replayed = await this.options.endpoints.replayDead(endpoint);
+    await this.told(identity, "replayDeadLetters", endpoint, { after: { replayed: replayed.length } });
+    await this.options.enqueueNow(replayed.slice(0, REPLAY_JOBS));
+    return replayed.length;
+  }
+
+  /** The role first, so that a too small one learns nothing; then the endpoint, and another tenant's does not exist. */
+  private async reach(identity: Identity, operation: Operation, endpointId: string): Promise<Endpoint> {
+    authorize(identity, operation);
+    const endpoint = await this.options.endpoints.find(endpointId);
+    if (endpoint === undefined) throw new MetrlyError("NOT_FOUND", "There is no such thing");
+    authorize(identity, operation, endpoint.tenantId);
+    return endpoint;
+  }
+
+  private told(
+    who: Identity,
+    verb: string,
+    { id, tenantId }: Endpoint,
+    states: Pick<AuditedChange, "before" | "after">,
+  ) {
+    return this.options.audit.record(who, {
+      action: `webhookEndpoint.${verb}`,
+      target: `webhookEndpoint:${id}`,
+      tenantId,
+      ...states,
+    });
+  }
+
+  private async start(ref: DeliveryRef): Promise<WebhookDeliveryType> {
+    await this.options.enqueueNow([ref]);
+    const delivery = await this.options.endpoints.delivery(ref.deliveryId);
+    if (delivery === undefined) throw new Error(`delivery ${ref.deliveryId} was planned and is not there`);
+    return deliveryView(delivery);
+  }
+
+  /** A name that does not resolve now is no objection; each attempt checks again. */
+  private async checkUrl(text: string): Promise<string> {
+    const { policy, resolve, sendsMail } = this.options;
+    const channel = channelOf(text);
+    if (channel.kind === "mail") {
+      if (!isMailAddress(channel.to)) throw wrongUrl("mailto: takes one plain address, like mailto:ops@example.com");
+      if (!sendsMail) throw wrongUrl("this installation sends no mail; METRLY_SMTP_URL names a mail server");
+      return `mailto:${channel.to}`;
+    }
+    const target = await checkTarget(channel.url, policy, resolve);
+    if (target.kind === "forbidden") throw wrongUrl(target.reason);
+    const { href } = new URL(channel.url);
+    return channel.url === text ? href : `${text.slice(0, text.length - channel.url.length)}${href}`;
+  }
+}
+
+/** What an endpoint is, without its secrets. */
+const audited = ({ url, eventTypes, status }: Endpoint): object => ({ url, eventTypes, status });
+
+const wrongUrl = (reason: string): MetrlyError => new MetrlyError("INVALID", `\`url\`: ${reason}`, { path: "url" });
+
+function checkEventTypes(types: readonly string[]): readonly string[] {
+  const known: readonly string[] = EVENT_TYPES;
+  const unknown = types.find((type) => !known.includes(type));
+  if (unknown !== undefined || types.length === 0) {
+    const what = unknown === undefined ? "names none" : `names ${JSON.stringify(unknown.slice(0, 80))}`;
+    throw new MetrlyError("INVALID", `\`eventTypes\` ${what}; there are ${known.join(", ")}`, { path: "eventTypes" });
+  }
+  return EVENT_TYPES.filter((type) => types.includes(type));
+}
+
+function deliveryView(delivery: Delivery): WebhookDeliveryType {
+  return { ...delivery, payload: JSON.parse(delivery.payload) };
+}

@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Database } from "#platform/database/database.js";
+import { hasPostgres } from "../../../tests/servers/servers.js";
+import { openRoomDatabase, warning } from "../notification-world.testing.js";
+import { decodeNotice, type Notice } from "../rules/notice.js";
+import { type IntakeBatch, startCursor, storeIntake } from "./intake.js";
+
+const TOPIC = "quota.alerts";
+
+describe.skipIf(!hasPostgres)("taking in events", () => {
+  let world: Awaited<ReturnType<typeof openRoomDatabase>>;
+  let database: Database;
+  beforeAll(async () => {
+    world = await openRoomDatabase("intake");
+    database = await world.connect();
+  });
+  beforeEach(async () => {
+    await database.pool.query(
+      "TRUNCATE consumer_cursor, tenant_stream, notice, webhook_endpoint, poison_record CASCADE",
+    );
+  });
+  afterAll(() => world.drop());
+
+  function notice(tenantId: string, id: string): Notice {
+    const decoded = decodeNotice(JSON.stringify(warning(tenantId, id)));
+    if (decoded.kind !== "notice") throw new Error(decoded.error);
+    return decoded.notice;
+  }
+
+  const batch = (firstOffset: number, notices: readonly Notice[], more: Partial<IntakeBatch> = {}): IntakeBatch => ({
+    topic: TOPIC,
+    partition: 0,
+    firstOffset,
+    nextOffset: firstOffset + notices.length,
+    notices,
+    poison: [],
+    ...more,
+  });
+
+  async function start(partition = 0): Promise<void> {
+    await startCursor(database, TOPIC, partition, { first: 0, next: 0 });
+  }
+
+  async function numbersOf(tenantId: string): Promise<number[]> {
+    const { rows } = await database.pool.query<{ number: number }>(
+      "SELECT number FROM notice WHERE tenant_id = $1 ORDER BY number",
+      [tenantId],
+    );
+    return rows.map((row) => row.number);
+  }
+
+  async function addEndpoint(tenantId: string, id: string, eventTypes: readonly string[], status = "ENABLED") {
+    await database.pool.query(
+      "INSERT INTO webhook_endpoint (tenant_id, id, url, event_types, status) VALUES ($1, $2, 'https://x', $3, $4)",
+      [tenantId, id, eventTypes, status],
+    );
+  }
+
+  async function deliveries() {
+    const { rows } = await database.pool.query(
+      "SELECT endpoint_id, event_id, status FROM webhook_delivery ORDER BY endpoint_id, event_id",
+    );
+    return rows;
+  }
+
+  test("a batch that comes again changes nothing", async () => {
+    await start();
+    await addEndpoint("acme", "e1", ["quota.warning"]);
+    const notices = [notice("acme", "a"), notice("acme", "b")];
+    expect(await storeIntake(database, batch(0, notices))).toMatchObject({ kind: "stored", notices });
+    expect(await storeIntake(database, batch(0, notices))).toEqual({ kind: "fenced", next: 2 });
+    expect(await numbersOf("acme")).toEqual([1, 2]);
+    expect(await deliveries()).toHaveLength(2);
+  });
+
+  test("an event that was published twice is stored and delivered once", async () => {
+    await start();
+    await addEndpoint("acme", "e1", ["quota.warning"]);
+    await storeIntake(database, batch(0, [notice("acme", "a"), notice("acme", "a")]));
+    const again = await storeIntake(database, batch(2, [notice("acme", "a"), notice("acme", "b")]));
+    expect(again).toMatchObject({ kind: "stored", notices: [{ eventId: "b" }] });
+    expect(await numbersOf("acme")).toEqual([1, 2]);
+    expect((await deliveries()).map((row) => row.event_id)).toEqual(["a", "b"]);
+  });
+
+  test("only enabled endpoints that ask for the type get a delivery, and only their tenant's", async () => {
+    await start();
+    await addEndpoint("acme", "asks", ["quota.warning", "quota.exceeded"]);
+    await addEndpoint("acme", "asks-not", ["invoice.generated"]);
+    await addEndpoint("acme", "disabled", ["quota.warning"], "DISABLED");
+    await addEndpoint("globex", "foreign", ["quota.warning"]);
+    await storeIntake(database, batch(0, [notice("acme", "a")]));
+    expect(await deliveries()).toEqual([{ endpoint_id: "asks", event_id: "a", status: "PENDING" }]);
+  });
+
+  test("what is no event is kept with its bytes and does not block", async () => {
+    await start();
+    const value = Buffer.from([0xff, 0x00, 0x01]);
+    const poison = [{ offset: 0, key: "acme", value, error: "not JSON: \0" }];
+    await storeIntake(database, batch(0, [notice("acme", "a")], { poison, nextOffset: 2 }));
+    const { rows } = await database.pool.query("SELECT log_offset, value, error FROM poison_record");
+    expect(rows).toEqual([{ log_offset: 0, value, error: "not JSON: \uFFFD" }]);
+    expect(await numbersOf("acme")).toEqual([1]);
+  });
+
+  test("of two consumers of one partition, one stores and the other reads on", async () => {
+    await start();
+    const other = await world.connect();
+    const outcomes = await Promise.all(
+      [database, other].map((each) => storeIntake(each, batch(0, [notice("acme", "a")]))),
+    );
+    expect(outcomes.map((outcome) => outcome.kind).sort()).toEqual(["fenced", "stored"]);
+    expect(await numbersOf("acme")).toEqual([1]);
+  });
+
+  test("numbers have no holes and no deadlock when partitions are stored at once", async () => {
+    const partitions = [0, 1, 2, 3];
+    for (const partition of partitions) await start(partition);
+    const tenants = ["acme", "globex", "initech"];
+    await Promise.all(
+      partitions.map(async (partition) => {
+        for (let round = 0; round < 15; round++) {
+          const notices = [...tenants]
+            .sort(() => Math.random() - 0.5)
+            .map((tenant) => notice(tenant, `${partition}-${round}`));
+          const stored = await storeIntake(database, batch(round * 3, notices, { partition }));
+          expect(stored.kind).toBe("stored");
+        }
+      }),
+    );
+    const expected = Array.from({ length: 60 }, (_, index) => index + 1);
+    for (const tenant of tenants) expect(await numbersOf(tenant)).toEqual(expected);
+  });
+
+  test("a cursor that the log no longer holds starts at its beginning and says so", async () => {
+    await start();
+    await storeIntake(database, batch(0, [notice("acme", "a")]));
+    expect(await startCursor(database, TOPIC, 0, { first: 0, next: 9 })).toEqual({ next: 1 });
+    expect(await startCursor(database, TOPIC, 0, { first: 5, next: 9 })).toEqual({ next: 5, lostPosition: 1 });
+    expect(await startCursor(database, TOPIC, 0, { first: 0, next: 2 })).toEqual({ next: 0, lostPosition: 5 });
+    expect(await storeIntake(database, batch(0, [notice("acme", "a")]))).toMatchObject({ kind: "stored", notices: [] });
+  });
+});

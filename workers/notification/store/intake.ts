@@ -1,0 +1,95 @@
+import type { Database, Transaction } from "#platform/database/database.js";
+import type { Notice } from "../rules/notice.js";
+import { announce, type DeliveryRef } from "./notices.js";
+
+export interface PoisonRecord {
+  readonly offset: number;
+  readonly key: string | undefined;
+  readonly value: Buffer;
+  readonly error: string;
+}
+
+/** What one batch of one partition says, decoded. */
+export interface IntakeBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly firstOffset: number;
+  readonly nextOffset: number;
+  readonly notices: readonly Notice[];
+  readonly poison: readonly PoisonRecord[];
+}
+
+export type IntakeOutcome =
+  | { readonly kind: "stored"; readonly notices: readonly Notice[]; readonly planned: readonly DeliveryRef[] }
+  /** The cursor is not where this batch begins: read on at `next`. Nothing was stored. */
+  | { readonly kind: "fenced"; readonly next: number };
+
+/** Stores a batch: notices, planned deliveries, poison and the cursor move together or not at all. */
+export async function storeIntake(database: Database, batch: IntakeBatch): Promise<IntakeOutcome> {
+  return database.transaction(async (tx): Promise<IntakeOutcome> => {
+    const moved = await tx.query(
+      "UPDATE consumer_cursor SET next_offset = $4 WHERE topic = $1 AND partition = $2 AND next_offset = $3",
+      [batch.topic, batch.partition, batch.firstOffset, batch.nextOffset],
+    );
+    if (moved.rowCount !== 1) return { kind: "fenced", next: await readCursor(tx, batch.topic, batch.partition) };
+    await insertPoison(tx, batch);
+    return { kind: "stored", ...(await announce(tx, batch.notices)) };
+  });
+}
+
+async function readCursor(tx: Pick<Transaction, "query">, topic: string, partition: number): Promise<number> {
+  const { rows } = await tx.query<{ next_offset: number }>(
+    "SELECT next_offset FROM consumer_cursor WHERE topic = $1 AND partition = $2",
+    [topic, partition],
+  );
+  return rows[0]?.next_offset ?? 0;
+}
+
+export interface CursorStart {
+  readonly next: number;
+  /** What the stored cursor was, when the log no longer (or not yet) holds that offset. */
+  readonly lostPosition?: number;
+}
+
+/**
+ * Where to read on in a partition that holds [first, next). A position outside it means that retention was faster than we,
+ * or that the topic was made anew: reading starts at its beginning, which is safe because notices are stored once per event.
+ */
+export async function startCursor(
+  database: Database,
+  topic: string,
+  partition: number,
+  bounds: { readonly first: number; readonly next: number },
+): Promise<CursorStart> {
+  return database.transaction(async (tx): Promise<CursorStart> => {
+    const created = await tx.query(
+      "INSERT INTO consumer_cursor (topic, partition, next_offset) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+      [topic, partition, bounds.first],
+    );
+    if (created.rowCount === 1) return { next: bounds.first };
+    const stored = await readCursor(tx, topic, partition);
+    if (stored >= bounds.first && stored <= bounds.next) return { next: stored };
+    await tx.query(
+      "UPDATE consumer_cursor SET next_offset = $4 WHERE topic = $1 AND partition = $2 AND next_offset = $3",
+      [topic, partition, stored, bounds.first],
+    );
+    return { next: bounds.first, lostPosition: stored };
+  });
+}
+
+async function insertPoison(tx: Transaction, batch: IntakeBatch): Promise<void> {
+  for (const record of batch.poison) {
+    await tx.query(
+      `INSERT INTO poison_record (topic, partition, log_offset, key, value, error)
+       VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+      [
+        batch.topic,
+        batch.partition,
+        record.offset,
+        record.key === undefined ? null : Buffer.from(record.key),
+        record.value,
+        record.error.replaceAll("\0", "\uFFFD"),
+      ],
+    );
+  }
+}

@@ -1,0 +1,151 @@
+import { uuidv7 } from "uuidv7";
+import type { Transaction } from "#platform/database/database.js";
+import { type Notice, webhookPayload } from "../rules/notice.js";
+
+/** PostgreSQL channel that names each tenant with new notices, at their commit. */
+export const NOTICES_CHANNEL = "metrly_notices";
+
+export interface EndpointRef {
+  readonly tenantId: string;
+  readonly endpointId: string;
+}
+
+/** Names a delivery and the attempt that comes next: `attemptCount` have begun. */
+export interface DeliveryRef extends EndpointRef {
+  readonly deliveryId: string;
+  readonly attemptCount: number;
+}
+
+export interface Announced {
+  /** Those that were not known yet. */
+  readonly notices: readonly Notice[];
+  readonly planned: readonly DeliveryRef[];
+}
+
+/** Stores what is new, tells followers at the commit, and plans its deliveries. */
+export async function announce(tx: Transaction, notices: readonly Notice[]): Promise<Announced> {
+  const numbered = await numberNotices(tx, notices);
+  await insertNotices(tx, numbered);
+  const fresh = numbered.map(({ notice }) => notice);
+  return { notices: fresh, planned: await planDeliveries(tx, fresh) };
+}
+
+interface NumberedNotice {
+  readonly notice: Notice;
+  readonly number: number;
+}
+
+/**
+ * Gives what is new its tenant's next numbers. The tenant's row stays locked until the commit, so that numbers become
+ * visible in order: whoever has read up to n never misses one at or below n. Tenants are locked in one order: no deadlock.
+ */
+async function numberNotices(tx: Transaction, notices: readonly Notice[]): Promise<readonly NumberedNotice[]> {
+  if (notices.length === 0) return [];
+  const tenants = [...new Set(notices.map((notice) => notice.tenantId))].sort();
+  const last = await lockTenants(tx, tenants);
+  const { rows } = await tx.query<{ tenant_id: string; event_id: string }>(
+    `SELECT n.tenant_id, n.event_id FROM notice n
+     JOIN unnest($1::text[], $2::text[]) AS wanted (tenant_id, event_id) USING (tenant_id, event_id)`,
+    [notices.map((n) => n.tenantId), notices.map((n) => n.eventId)],
+  );
+  const known = new Set(rows.map((row) => keyOf(row.tenant_id, row.event_id)));
+  const numbered: NumberedNotice[] = [];
+  for (const notice of notices) {
+    const key = keyOf(notice.tenantId, notice.eventId);
+    if (known.has(key)) continue;
+    known.add(key);
+    const number = (last.get(notice.tenantId) ?? 0) + 1;
+    last.set(notice.tenantId, number);
+    numbered.push({ notice, number });
+  }
+  return numbered;
+}
+
+const keyOf = (tenantId: string, eventId: string): string => `${tenantId}\n${eventId}`;
+
+/** Locks the tenants' streams and answers the last number of each. */
+export async function lockTenants(tx: Transaction, sortedTenants: readonly string[]): Promise<Map<string, number>> {
+  await tx.query(
+    "INSERT INTO tenant_stream (tenant_id) SELECT t FROM unnest($1::text[]) AS t ORDER BY t ON CONFLICT DO NOTHING",
+    [sortedTenants],
+  );
+  const { rows } = await tx.query<{ tenant_id: string; last_number: number }>(
+    "SELECT tenant_id, last_number FROM tenant_stream WHERE tenant_id = ANY($1::text[]) ORDER BY tenant_id FOR UPDATE",
+    [sortedTenants],
+  );
+  return new Map(rows.map((row) => [row.tenant_id, row.last_number]));
+}
+
+async function insertNotices(tx: Transaction, numbered: readonly NumberedNotice[]): Promise<void> {
+  if (numbered.length === 0) return;
+  await tx.query(
+    `INSERT INTO notice (tenant_id, number, event_id, type, time, data)
+     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::json[])`,
+    [
+      numbered.map(({ notice }) => notice.tenantId),
+      numbered.map(({ number }) => number),
+      numbered.map(({ notice }) => notice.eventId),
+      numbered.map(({ notice }) => notice.type),
+      numbered.map(({ notice }) => notice.time),
+      numbered.map(({ notice }) => JSON.stringify(notice.data)),
+    ],
+  );
+  const last = new Map(numbered.map(({ notice, number }) => [notice.tenantId, number]));
+  await tx.query(
+    `UPDATE tenant_stream SET last_number = moved.number
+     FROM unnest($1::text[], $2::bigint[]) AS moved (tenant_id, number)
+     WHERE tenant_stream.tenant_id = moved.tenant_id`,
+    [[...last.keys()], [...last.values()]],
+  );
+  await tx.query("SELECT pg_notify($1, t) FROM unnest($2::text[]) AS t", [NOTICES_CHANNEL, [...last.keys()]]);
+}
+
+/** One delivery per notice and enabled endpoint that asks for its type. */
+async function planDeliveries(tx: Transaction, notices: readonly Notice[]): Promise<readonly DeliveryRef[]> {
+  const { rows: endpoints } = await tx.query<{ tenant_id: string; id: string; event_types: string[] }>(
+    `SELECT tenant_id, id, event_types FROM webhook_endpoint
+     WHERE tenant_id = ANY($1::text[]) AND status = 'ENABLED' AND deleted_at IS NULL ORDER BY created_at, id`,
+    [[...new Set(notices.map((notice) => notice.tenantId))]],
+  );
+  const planned = notices.flatMap((notice) =>
+    endpoints
+      .filter((endpoint) => endpoint.tenant_id === notice.tenantId && endpoint.event_types.includes(notice.type))
+      .map((endpoint) => ({
+        endpointId: endpoint.id,
+        tenantId: notice.tenantId,
+        eventId: notice.eventId,
+        eventType: notice.type,
+        payload: webhookPayload(notice.type, notice.time, notice.data),
+      })),
+  );
+  return insertDeliveries(tx, planned);
+}
+
+export interface NewDelivery {
+  readonly tenantId: string;
+  readonly endpointId: string;
+  readonly eventId: string;
+  readonly eventType: string;
+  readonly payload: string;
+}
+
+/** Plans deliveries that are due at once. */
+export async function insertDeliveries(tx: Transaction, planned: readonly NewDelivery[]): Promise<DeliveryRef[]> {
+  if (planned.length === 0) return [];
+  const refs = planned.map(({ tenantId, endpointId }) => ({
+    ...{ tenantId, endpointId, deliveryId: `whd_${uuidv7()}`, attemptCount: 0 },
+  }));
+  await tx.query(
+    `INSERT INTO webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, payload, next_attempt_at)
+     SELECT *, now() FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])`,
+    [
+      refs.map((ref) => ref.tenantId),
+      refs.map((ref) => ref.deliveryId),
+      planned.map((p) => p.endpointId),
+      planned.map((p) => p.eventId),
+      planned.map((p) => p.eventType),
+      planned.map((p) => p.payload),
+    ],
+  );
+  return refs;
+}

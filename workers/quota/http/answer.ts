@@ -1,0 +1,85 @@
+import { Decimal } from "#kernel/decimal.js";
+import type { Denial } from "../denial-log.js";
+import { amountsOf, type Decision, type LimitReading, REASONS } from "../rules/decision.js";
+import { fromUnits } from "../rules/scaling.js";
+import type { ParsedRequest } from "./request.js";
+
+/** The body of a decision: the public contract. */
+export function decisionBody(decision: Decision, { tenantId, meter, idempotencyKey }: ParsedRequest) {
+  const reserved = decision.allowed && decision.expiresAt !== null;
+  return {
+    allowed: decision.allowed,
+    reason: decision.reason,
+    ...(reserved && { reservationId: `${tenantId}:${meter ?? "requests"}:${idempotencyKey}` }),
+    ...(reserved && decision.expiresAt !== null && { expiresAt: new Date(decision.expiresAt).toISOString() }),
+    plan: decision.plan,
+    limits: decision.limits.map((read) => ({
+      meter: read.limit.meter,
+      window: read.limit.window,
+      kind: read.limit.kind,
+      limit: read.limit.text,
+      ...amountsOf(read),
+      resetAt: new Date(read.resetAt).toISOString(),
+    })),
+  };
+}
+
+/** Why something was denied, from a look-up: the decision's body with when and of what it was. */
+export function denialBody({ at, retryAt, limits, reason, ...denial }: Denial) {
+  return {
+    ...denial,
+    allowed: false,
+    deniedAt: new Date(at).toISOString(),
+    reason,
+    explanation: explanationOf(reason),
+    retryAt: retryAt === null ? null : new Date(retryAt).toISOString(),
+    limits: limits.map((limit) => ({ ...limit, resetAt: new Date(limit.resetAt).toISOString() })),
+  };
+}
+
+/** What a reason means, for people. */
+export const explanationOf = (reason: string): string =>
+  Object.entries(REASONS).find(([name]) => name === reason)?.[1] ?? reason;
+
+/**
+ * `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10: lists of structured fields, one member per
+ * policy; q quota, w window in seconds, r remaining, t seconds until reset; whole numbers, here rounded down), and
+ * `Retry-After` of a denial in seconds, rounded up.
+ */
+export function decisionHeaders(decision: Decision): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (decision.limits.length > 0) {
+    headers["ratelimit-policy"] = decision.limits
+      .map(
+        (read) =>
+          `${policyName(read)};q=${wholeOf(read.limit.units.most, read)};w=${Math.max(1, Math.round(read.windowMs / 1000))}`,
+      )
+      .join(", ");
+    headers.ratelimit = decision.limits
+      .map(
+        (read) =>
+          `${policyName(read)};r=${wholeOf(read.remaining, read)};t=${secondsUntil(read.resetAt, decision.now)}`,
+      )
+      .join(", ");
+  }
+  if (decision.retryAt !== null) {
+    headers["retry-after"] = String(Math.max(1, secondsUntil(decision.retryAt, decision.now)));
+  }
+  return headers;
+}
+
+function policyName({ limit }: LimitReading): string {
+  const parts = [limit.meter ?? "requests", limit.window, ...(limit.ambiguous ? [limit.kind] : [])];
+  return `"${parts.join(":")}"`;
+}
+
+/** Integers of structured fields have at most 15 digits. */
+const MOST_WHOLE = 999_999_999_999_999;
+
+function wholeOf(units: number, { limit }: LimitReading): string {
+  const { scale } = limit.counter;
+  if (scale === 0) return String(Math.min(units, MOST_WHOLE));
+  return Decimal.min(fromUnits(units, scale).floor(), MOST_WHOLE).toFixed();
+}
+
+const secondsUntil = (at: number, now: number): number => Math.max(0, Math.ceil((at - now) / 1000));

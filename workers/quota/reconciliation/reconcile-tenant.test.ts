@@ -1,0 +1,109 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { periodAt } from "#kernel/period.js";
+import { roomIdentity } from "#platform/auth/identity.js";
+import { IDENTITY_HEADER, QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
+import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../../tests/servers/servers.js";
+import type { QuotaCounters } from "../counters/counters.js";
+import { createRedisQuotaCounters } from "../counters/redis/redis.js";
+import { openWorld, type StartedRoom, type World } from "../quota-world.testing.js";
+import type { ReconcileStep } from "./reconcile-tenant.js";
+
+describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () => {
+  let world: World;
+  let room: StartedRoom;
+  let counters: QuotaCounters;
+  const { start: monthStart } = periodAt(Date.now(), 1);
+
+  beforeAll(async () => {
+    world = await openWorld({ redisUrl: redisUrl() });
+    world.meter("calls");
+    world.meter("tokens", { aggregation: "SUM", valueProperty: "n" });
+    world.plan("both", [
+      { limit: "100", meter: "calls" },
+      { limit: "5.5", meter: "tokens" },
+      { limit: "50", meter: "calls", window: "HOUR" },
+    ]);
+  });
+  beforeEach(async () => {
+    room = await world.startRoom();
+    counters = await createRedisQuotaCounters({
+      urls: [redisUrl()],
+      prefix: `${world.namespace}:quota`,
+      onError: () => undefined,
+    });
+  });
+  afterEach(async () => {
+    await room.stop();
+    await counters.stop();
+  });
+  afterAll(() => world.close());
+
+  async function reconcile(params: Readonly<Record<string, string>>, identity = roomIdentity("cli")) {
+    const response = await room.app.inject({
+      method: "POST",
+      url: `${QUOTA_RECONCILE_PATH}?${new URLSearchParams(params)}`,
+      headers: { [IDENTITY_HEADER]: await world.identityTokens.sign(identity, "quota") },
+    });
+    if (response.statusCode !== 200) return { status: response.statusCode, steps: [], differences: [] };
+    const steps = response.body
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line): ReconcileStep => JSON.parse(line));
+    const differences = steps.flatMap((step) => (step.kind === "difference" ? [step.difference] : []));
+    return { status: 200, steps, differences };
+  }
+
+  async function used(tenantId: string): Promise<void> {
+    world.tenant(tenantId, "both");
+    const headers = world.key(tenantId);
+    const consume = { meter: "calls", idempotencyKey: "e1" };
+    await room.app.inject({ method: "POST", url: "/v1/quota/consume", headers, payload: consume });
+    await world.record(
+      tenantId,
+      Array.from({ length: 7 }, (_, n) => ({ id: `e${n}` })),
+    );
+    await world.record(tenantId, [{ id: "t", type: "use.tokens", data: { n: "1.25" } }]);
+    await waitFor(() => world.appliedSeq(tenantId), { what: "usage to be applied" });
+  }
+
+  test("at rest, totals and counters are what the ledger says", async () => {
+    await used("resting");
+    const { steps, differences } = await reconcile({ tenantId: "resting" });
+    expect(differences).toEqual([]);
+    expect(steps.at(-1)).toMatchObject({ kind: "done", tenantId: "resting", events: 8 });
+    expect(steps.at(-1)).not.toHaveProperty("countersSkipped");
+  });
+
+  test("a wrong total is shown, repaired, and then right in the counters too", async () => {
+    await used("tampered");
+    await world.database.pool.query(
+      "UPDATE usage_total SET total = total + 3 WHERE tenant_id = 'tampered' AND meter = 'calls' AND grain = 'BILLING_PERIOD'",
+    );
+    const wrong = {
+      ...{ tenantId: "tampered", meter: "calls", grain: "BILLING_PERIOD" },
+      ...{ bucketStart: new Date(monthStart).toISOString(), ledger: "7", found: "10", wrong: "database" },
+    };
+    expect((await reconcile({ tenantId: "tampered" })).differences).toEqual([{ ...wrong, repaired: false }]);
+    const repaired = await reconcile({ tenantId: "tampered", repair: "true" });
+    expect(repaired.differences).toEqual([{ ...wrong, repaired: true }]);
+    expect((await reconcile({ tenantId: "tampered" })).differences).toEqual([]);
+  });
+
+  test("a wrong counter is shown with who was right, and repaired", async () => {
+    await used("counted");
+    const seq = (await counters.positions(["counted"]))[0] ?? 0;
+    await counters.correct("counted", seq, [
+      { counter: "tokens|BILLING_PERIOD|1", bucketStart: monthStart, total: 40 },
+    ]);
+    const wrong = { meter: "tokens", ledger: "1.25", found: "4", wrong: "counters" };
+    expect((await reconcile({})).differences).toMatchObject([{ ...wrong, repaired: false }]);
+    expect((await reconcile({ repair: "true" })).differences).toMatchObject([{ ...wrong, repaired: true }]);
+    expect((await reconcile({})).differences).toEqual([]);
+  });
+
+  test("is for operators of this installation, and knows only tenants that there are", async () => {
+    expect((await reconcile({ tenantId: "nobody" })).status).toBe(404);
+    const user = { ...roomIdentity("root"), kind: "USER" as const };
+    expect((await reconcile({}, user)).status).toBe(403);
+  });
+});

@@ -1,0 +1,287 @@
+import { type Decimal, formatDecimal, ZERO } from "#kernel/decimal.js";
+import { MetrlyError } from "#kernel/errors.js";
+import { partitionOf } from "#kernel/partition.js";
+import type { Database } from "#platform/database/database.js";
+import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger/client.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import type { QuotaCounters } from "../counters/counters.js";
+import { type CounterLoader, factsWanted } from "../loader.js";
+import { foldBackfill } from "../rules/backfill.js";
+import { type LimitInForce, reservationOf } from "../rules/limits.js";
+import { fromUnits, unitsUp } from "../rules/scaling.js";
+import { type GrainBucket, grainsOf, type UsageReading, usageReadings } from "../rules/usage.js";
+import { GRAIN_MS, type Grain, SLIDING } from "../rules/windows.js";
+import { readFacts, type TenantFacts } from "../store/loading.js";
+import type { QuotaStore } from "../store/store.js";
+import { counterWindow, type LimitedTenant, type TenantLimits } from "../tenant-limits.js";
+import { firstSeqAfter, SLACK_MS } from "./ledger-search.js";
+
+export interface ReconcileOptions {
+  readonly database: Database;
+  readonly store: QuotaStore;
+  readonly counters: QuotaCounters;
+  readonly loader: CounterLoader;
+  readonly limits: TenantLimits;
+  readonly tenancy: TenancyCopy;
+  readonly ledger: LedgerClient;
+  readonly partitions: number;
+}
+
+/** What quota's database or its counters hold otherwise than the ledger. Quantities are decimals. */
+export interface Difference {
+  readonly tenantId: string;
+  readonly meter: string;
+  readonly grain: Grain;
+  readonly bucketStart: string;
+  readonly ledger: string;
+  readonly found: string;
+  /** Who was wrong; the ledger is right by definition. */
+  readonly wrong: "database" | "counters";
+  readonly repaired: boolean;
+}
+
+export type ReconcileStep =
+  | { readonly kind: "progress"; readonly tenantId: string; readonly seq: number; readonly of: number }
+  | { readonly kind: "difference"; readonly difference: Difference }
+  | {
+      readonly kind: "done";
+      readonly tenantId: string;
+      /** Ledger position that was compared at. */
+      readonly seq: number;
+      readonly events: number;
+      /** Why the counters were not compared; undefined: they were. */
+      readonly countersSkipped?: string;
+    };
+
+/** Sliding windows are rebuilt from these, as far back as a window reaches. */
+const SLIDING_GRAINS = [
+  ["HOUR_SLICE", SLIDING.HOUR.windowMs],
+  ["HOUR", SLIDING.DAY.windowMs],
+] as const;
+const ATTEMPTS = 20;
+
+async function factsOf(database: Database, limited: LimitedTenant): Promise<TenantFacts> {
+  const facts = (await readFacts(database, [factsWanted(limited)])).get(limited.tenant.id);
+  if (facts === undefined) throw new Error(`no facts of ${limited.tenant.id}`);
+  return facts;
+}
+
+type Totals = ReadonlyMap<string, Decimal>;
+
+/**
+ * Derives a tenant's totals from the ledger and compares them with quota's database at the same position, and with the counters
+ * when they stand at the database's. Compared are the running billing period and what sliding windows are rebuilt from; the
+ * sliding counters themselves round up and count by admission, so that the ledger does not say what they must be. `repair` makes
+ * both equal to the ledger. Live traffic may go on. Throws NOT_FOUND.
+ */
+export async function* reconcileTenant(
+  options: ReconcileOptions,
+  tenantId: string,
+  repair: boolean,
+): AsyncGenerator<ReconcileStep> {
+  const limited = options.limits.current(tenantId);
+  if (limited === undefined) throw new MetrlyError("NOT_FOUND", "There is no such tenant");
+  if (limited.inForce === undefined) {
+    yield { kind: "done", tenantId, seq: 0, events: 0, countersSkipped: "the tenant has no plan" };
+    return;
+  }
+  const { start } = limited.inForce.period;
+  const facts = await factsOf(options.database, limited);
+  const wanted = wantedBuckets(limited, start);
+  const derived = yield* deriveTotals(options, limited, facts.seq, wanted);
+  const stored = storedTotals(facts, wanted);
+  const wrong = [...new Set([...derived.totals.keys(), ...stored.keys()])].filter(
+    (key) => !(derived.totals.get(key) ?? ZERO).eq(stored.get(key) ?? ZERO),
+  );
+  if (repair) await correctDatabase(options, tenantId, wrong, derived.totals, stored);
+  for (const key of wrong) {
+    const [ledger, found] = [derived.totals, stored].map((totals) => formatDecimal(totals.get(key) ?? ZERO));
+    yield {
+      kind: "difference",
+      difference: {
+        ...{ tenantId, ...bucketOf(key), ledger: ledger ?? "0", found: found ?? "0" },
+        wrong: "database",
+        repaired: repair,
+      },
+    };
+  }
+  // Counters are compared with the database, which by now is equal to the ledger or is known not to be.
+  const ofCounters =
+    wrong.length > 0 && !repair
+      ? { skipped: "quota's database differs from the ledger; repair that first", differences: [] }
+      : await compareCounters(options, limited, repair);
+  for (const difference of ofCounters.differences) yield { kind: "difference", difference };
+  yield {
+    kind: "done",
+    tenantId,
+    seq: facts.seq,
+    events: derived.events,
+    ...(ofCounters.skipped !== undefined && { countersSkipped: ofCounters.skipped }),
+  };
+}
+
+/** Of a grain by its name in the database. */
+type Wanted = (grain: string, bucketStart: number) => boolean;
+
+function wantedBuckets({ tenant, now }: LimitedTenant, periodStart: number): Wanted {
+  return (grain, bucketStart) => {
+    if (grain === "BILLING_PERIOD") return bucketStart === periodStart;
+    // A test tenant's arrivals are told by a clock that has moved since: they cannot be derived again.
+    if (tenant.testClock !== null) return false;
+    const reach = SLIDING_GRAINS.find(([name]) => name === grain)?.[1];
+    return reach !== undefined && bucketStart > now - reach;
+  };
+}
+
+const keyOf = (meter: string, grain: string, bucketStart: number): string =>
+  JSON.stringify([meter, grain, bucketStart]);
+
+function bucketOf(key: string): { meter: string; grain: Grain; bucketStart: string } {
+  const [meter, grain, bucketStart]: [string, Grain, number] = JSON.parse(key);
+  return { meter, grain, bucketStart: new Date(bucketStart).toISOString() };
+}
+
+function storedTotals({ totals }: TenantFacts, wanted: Wanted): Totals {
+  const found = new Map<string, Decimal>();
+  for (const { meter, grain, bucketStart, total } of totals) {
+    if (wanted(grain, bucketStart)) found.set(keyOf(meter, grain, bucketStart), total);
+  }
+  return found;
+}
+
+/** Reads the ledger up to `toSeq` from where the oldest wanted bucket can begin. */
+async function* deriveTotals(
+  { database, store, ledger, tenancy, limits, partitions }: ReconcileOptions,
+  { tenant, now, inForce }: LimitedTenant,
+  toSeq: number,
+  wanted: Wanted,
+): AsyncGenerator<ReconcileStep, { totals: Totals; events: number }> {
+  const partition = partitionOf(tenant.id, partitions);
+  const oldest = Math.min(inForce?.period.start ?? now, now - SLIDING.DAY.windowMs - GRAIN_MS.HOUR) - SLACK_MS;
+  const first = tenant.testClock === null ? await firstSeqAfter(ledger, partition, toSeq, oldest) : 1;
+  const metersOfType = (type: string) => tenancy.metersOfType(type);
+  const backfills = (await store.backfills(database.pool, partition)).filter(({ seq }) => seq <= toSeq);
+  const folds = backfills.flatMap(({ meter: key, seq }) => {
+    const meter = tenancy.meter(key);
+    if (meter === undefined || (meter.aggregation !== "COUNT" && meter.aggregation !== "SUM")) return [];
+    const record = { seq, recordedAt: now, tenancyVersion: tenancy.version() };
+    return [foldBackfill(meter, record, metersOfType, () => tenant)];
+  });
+  const totals = new Map<string, Decimal>();
+  let events = 0;
+  function add({ meter, value }: UsageReading, { grain, bucketStart }: GrainBucket): void {
+    if (!wanted(grain, bucketStart)) return;
+    const key = keyOf(meter, grain, bucketStart);
+    totals.set(key, (totals.get(key) ?? ZERO).plus(value));
+  }
+  for (let from = first; from <= toSeq; ) {
+    const page = await ledger.read({ partition, from, limit: LEDGER_PAGE_LIMIT, tenantId: tenant.id });
+    for (const entry of page.entries) {
+      if (entry.seq > toSeq) break;
+      events += entry.kind === "event" ? 1 : 0;
+      for (const fold of folds) fold.add(entry);
+      for (const reading of usageReadings(entry, metersOfType, tenant, backfills)) {
+        const arrival = limits.at(tenant, reading.arrivedAt, reading.tenancyVersion);
+        for (const bucket of grainsOf(reading, tenant.billingAnchorDay, arrival)) add(reading, bucket);
+      }
+    }
+    if (page.nextSeq <= from) break;
+    from = page.nextSeq;
+    yield { kind: "progress", tenantId: tenant.id, seq: Math.min(from - 1, toSeq) - first + 1, of: toSeq - first + 1 };
+  }
+  for (const reading of folds.flatMap((fold) => [...fold.readings().values()].flat())) {
+    for (const bucket of grainsOf(reading, tenant.billingAnchorDay, undefined)) add(reading, bucket);
+  }
+  return { totals, events };
+}
+
+/** By what is missing, not to what is right: usage that was added meanwhile stays. */
+async function correctDatabase(
+  { database, store }: ReconcileOptions,
+  tenantId: string,
+  wrong: readonly string[],
+  ledger: Totals,
+  stored: Totals,
+): Promise<void> {
+  if (wrong.length === 0) return;
+  await database.transaction((tx) =>
+    store.addUsage(
+      tx,
+      wrong.map((key) => {
+        const [meter, grain, bucketStart]: [string, Grain, number] = JSON.parse(key);
+        return {
+          ...{ tenantId, meter, grain, bucketStart },
+          delta: (ledger.get(key) ?? ZERO).minus(stored.get(key) ?? ZERO),
+        };
+      }),
+    ),
+  );
+}
+
+/** Compares while neither moves: counters and database must stand at the same position before and after. */
+async function compareCounters(
+  { counters, database, loader }: ReconcileOptions,
+  limited: LimitedTenant,
+  repair: boolean,
+): Promise<{ readonly differences: readonly Difference[]; readonly skipped?: string }> {
+  const { tenant, inForce } = limited;
+  const limits = (inForce?.limits ?? []).filter((limit) => limit.meter !== null && limit.window === "BILLING_PERIOD");
+  if (inForce === undefined || limits.length === 0) return { differences: [] };
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const facts = await factsOf(database, limited);
+    const [before] = await counters.positions([tenant.id]);
+    if (before === undefined) return { differences: [], skipped: "they are not loaded" };
+    if (before < facts.seq) await loader.repair(tenant.id);
+    const used = await usedOf(limits);
+    const [after] = await counters.positions([tenant.id]);
+    if (before !== facts.seq || after !== facts.seq || used === undefined) continue;
+    const compared = limits.map((limit, index) => {
+      const total = totalOf(facts, limit, inForce.period.start);
+      return { limit, total, units: unitsUp(total, limit.counter.scale), used: used[index] ?? 0 };
+    });
+    const wrong = compared.filter((one) => one.units !== one.used);
+    const isRepaired =
+      repair &&
+      (await counters.correct(
+        tenant.id,
+        facts.seq,
+        wrong.map(({ limit, units }) => ({
+          counter: limit.counterId,
+          bucketStart: inForce.period.start,
+          total: units,
+        })),
+      ));
+    if (repair && !isRepaired) continue;
+    return {
+      differences: wrong.map(({ limit, total, used: found }) => ({
+        tenantId: tenant.id,
+        meter: limit.meter ?? "",
+        grain: "BILLING_PERIOD",
+        bucketStart: new Date(inForce.period.start).toISOString(),
+        ledger: formatDecimal(total),
+        found: formatDecimal(fromUnits(found, limit.counter.scale)),
+        wrong: "counters",
+        repaired: isRepaired,
+      })),
+    };
+  }
+  return { differences: [], skipped: "they did not stand still; try again when the tenant is quieter" };
+
+  async function usedOf(of: readonly LimitInForce[]): Promise<readonly number[] | undefined> {
+    if (inForce === undefined) return undefined;
+    const outcome = await counters.decide({
+      ...{ tenantId: tenant.id, mode: "check", reservation: reservationOf(null, ""), ttlMs: 0 },
+      now: tenant.testClock ?? undefined,
+      charges: of.map((limit) => ({
+        counter: limit.counterId,
+        window: counterWindow(limit.counter, inForce.period),
+        ...{ amount: 0, hardLimit: null, settles: true, bounded: false },
+      })),
+    });
+    return outcome.kind === "decided" ? outcome.readings.map((reading) => reading.used) : undefined;
+  }
+}
+
+const totalOf = ({ totals }: TenantFacts, { meter }: LimitInForce, periodStart: number): Decimal =>
+  totals.find((one) => one.meter === meter && one.grain === "BILLING_PERIOD" && one.bucketStart === periodStart)
+    ?.total ?? ZERO;

@@ -1,0 +1,88 @@
+import { CountersUnavailable, type QuotaCounters } from "../counters/counters.js";
+import type { CounterLoader } from "../loader.js";
+import type { QuotaMetrics } from "../metrics.js";
+import type { QuotaStore } from "../store/store.js";
+
+export interface Reconciler {
+  /** A tenant whose counters are known to be behind its recorded usage. */
+  behind(tenantId: string): void;
+  stop(): Promise<void>;
+}
+
+export interface ReconcilerOptions {
+  readonly store: QuotaStore;
+  readonly counters: QuotaCounters;
+  readonly loader: CounterLoader;
+  readonly metrics: QuotaMetrics;
+  /** Partitions that this process consumes now. */
+  assigned(): readonly number[];
+  readonly onError: (error: unknown) => void;
+  readonly intervalMs?: number;
+}
+
+const INTERVAL_MS = 1_000;
+const TENANTS_AT_ONCE = 500;
+
+/**
+ * Brings counters up to recorded usage: of a partition that this process took over, whose last owner may have died between
+ * commit and settlement, and of tenants that missed one.
+ */
+export function startReconciler(options: ReconcilerOptions): Reconciler {
+  const { store, counters, loader, metrics } = options;
+  const waiting = new Set<string>();
+  let checked: ReadonlySet<number> = new Set();
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> = Promise.resolve();
+
+  async function findBehind(partition: number): Promise<void> {
+    const positions = [...(await store.positionsOf(partition))];
+    for (let at = 0; at < positions.length; at += TENANTS_AT_ONCE) {
+      const some = positions.slice(at, at + TENANTS_AT_ONCE);
+      const held = await counters.positions(some.map(([tenantId]) => tenantId));
+      for (const [index, [tenantId, seq]] of some.entries()) {
+        const position = held[index];
+        if (position !== undefined && position < seq) waiting.add(tenantId);
+      }
+    }
+  }
+
+  async function run(): Promise<void> {
+    const assigned = options.assigned();
+    const fresh = assigned.filter((partition) => !checked.has(partition));
+    for (const partition of fresh) await findBehind(partition);
+    checked = new Set(assigned);
+    for (const tenantId of [...waiting]) {
+      waiting.delete(tenantId);
+      try {
+        await loader.repair(tenantId);
+        metrics.repaired();
+      } catch (error) {
+        waiting.add(tenantId);
+        throw error;
+      }
+    }
+  }
+
+  function schedule(): void {
+    if (stopped) return;
+    timer = setTimeout(() => {
+      running = run()
+        // Tried again at the next turn, for as long as the counters or the database do not answer.
+        .catch((error: unknown) => {
+          if (!(error instanceof CountersUnavailable)) options.onError(error);
+        })
+        .finally(schedule);
+    }, options.intervalMs ?? INTERVAL_MS);
+  }
+  schedule();
+
+  return {
+    behind: (tenantId) => void waiting.add(tenantId),
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}

@@ -1,0 +1,203 @@
+import { Decimal, formatDecimal } from "#kernel/decimal.js";
+import type { Database, Transaction } from "#platform/database/database.js";
+import { prismaAdapter } from "#platform/database/prisma.js";
+import { enqueueOutbox } from "#platform/outbox/outbox.js";
+import { PrismaClient } from "#prisma/quota/generated/client.js";
+import { QUOTA_ALERTS } from "#schema/topics.js";
+import type { SavedCounters } from "../counters/counters.js";
+import type { Backfill } from "../rules/backfill.js";
+import type { QuotaAlert } from "../rules/thresholds.js";
+import type { Grain } from "../rules/windows.js";
+
+export interface UsageDelta {
+  readonly tenantId: string;
+  readonly meter: string;
+  readonly grain: Grain;
+  readonly bucketStart: number;
+  readonly delta: Decimal;
+}
+
+export interface RaisedBound {
+  readonly meter: string | null;
+  readonly window: string;
+  readonly bucketStart: number;
+  readonly bound: Decimal;
+  readonly expiresAt: number;
+}
+
+export type QuotaStore = ReturnType<typeof createQuotaStore>;
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+export const MAX_BILLING_PERIOD_MS = 31 * DAY_MS;
+
+const UNREACHABLE_CODES = /^(?:ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|08|57P|53300|P1001|P1002|P1008|P1017|P2024|P2037)/;
+const UNREACHABLE_MESSAGES = /timeout exceeded when trying to connect|Connection terminated/;
+
+/** Whether an error of this store means that the database does not answer now, rather than a bug. */
+export function isDatabaseUnreachable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  return UNREACHABLE_CODES.test(code) || UNREACHABLE_MESSAGES.test(error.message);
+}
+
+/** With `store-loading.ts` the only file that knows quota's database. */
+export function createQuotaStore(database: Database, partitionOf: (tenantId: string) => number) {
+  const prisma = new PrismaClient({ adapter: prismaAdapter(database) });
+
+  return {
+    /** Adds usage and answers the totals after it, in the order of `deltas`. */
+    async addUsage(tx: Transaction, deltas: readonly UsageDelta[]): Promise<readonly Decimal[]> {
+      const sorted = [...deltas.entries()].sort(([, a], [, b]) => (lockOrder(a) < lockOrder(b) ? -1 : 1));
+      const { rows } = await tx.query<{ n: number; total: string }>(
+        `WITH delta AS (
+           SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::numeric[])
+             AS d (n, tenant_id, meter, grain, bucket_start, total)
+         ), added AS (
+           INSERT INTO usage_total (tenant_id, meter, grain, bucket_start, total)
+           SELECT tenant_id, meter, grain, bucket_start, total FROM delta
+           ON CONFLICT (tenant_id, meter, grain, bucket_start) DO UPDATE SET total = usage_total.total + excluded.total
+           RETURNING *
+         )
+         SELECT delta.n, added.total::text AS total
+         FROM delta JOIN added USING (tenant_id, meter, grain, bucket_start)`,
+        [
+          sorted.map(([n]) => n),
+          sorted.map(([, d]) => d.tenantId),
+          sorted.map(([, d]) => d.meter),
+          sorted.map(([, d]) => d.grain),
+          sorted.map(([, d]) => new Date(d.bucketStart)),
+          sorted.map(([, d]) => formatDecimal(d.delta)),
+        ],
+      );
+      const totals = new Array<Decimal>(deltas.length);
+      for (const { n, total } of rows) totals[n] = new Decimal(total);
+      return totals;
+    },
+
+    /** Moves tenants' positions; answers where they were (0: nowhere). */
+    async movePositions(
+      tx: Transaction,
+      partition: number,
+      seqs: ReadonlyMap<string, number>,
+    ): Promise<ReadonlyMap<string, number>> {
+      const tenantIds = [...seqs.keys()];
+      const before = await tx.query<{ tenant_id: string; seq: number }>(
+        "SELECT tenant_id, seq FROM tenant_position WHERE tenant_id = ANY($1)",
+        [tenantIds],
+      );
+      await tx.query(
+        `INSERT INTO tenant_position (tenant_id, partition, seq)
+         SELECT t, $2, s FROM unnest($1::text[], $3::bigint[]) AS moved (t, s)
+         ON CONFLICT (tenant_id) DO UPDATE SET partition = excluded.partition, seq = excluded.seq`,
+        [tenantIds, partition, tenantIds.map((id) => seqs.get(id))],
+      );
+      const found = new Map(before.rows.map((row) => [row.tenant_id, row.seq]));
+      return new Map(tenantIds.map((id) => [id, found.get(id) ?? 0]));
+    },
+
+    /** The backfills of a partition that have been applied. */
+    async backfills(q: Pick<Transaction, "query">, partition: number): Promise<readonly Backfill[]> {
+      const { rows } = await q.query<{ meter: string; seq: number }>(
+        "SELECT meter, seq FROM meter_backfill WHERE partition = $1 ORDER BY seq",
+        [partition],
+      );
+      return rows;
+    },
+
+    async insertBackfill(tx: Transaction, partition: number, meter: string, seq: number): Promise<void> {
+      await tx.query("INSERT INTO meter_backfill (partition, meter, seq) VALUES ($1, $2, $3)", [partition, meter, seq]);
+    },
+
+    /** Emits the alerts that were never emitted, in their order; answers how many. */
+    async emitAlerts(tx: Transaction, alerts: readonly QuotaAlert[]): Promise<number> {
+      if (alerts.length === 0) return 0;
+      const { rows } = await tx.query<{ tenant_id: string; id: string }>(
+        `INSERT INTO emitted_alert (tenant_id, id) SELECT * FROM unnest($1::text[], $2::text[])
+         ON CONFLICT DO NOTHING RETURNING tenant_id, id`,
+        [alerts.map((alert) => alert.subject), alerts.map((alert) => alert.id)],
+      );
+      const fresh = new Set(rows.map((row) => `${row.tenant_id} ${row.id}`));
+      const emitted = alerts.filter((alert) => fresh.delete(`${alert.subject} ${alert.id}`));
+      await enqueueOutbox(
+        tx,
+        emitted.map((alert) => ({
+          topic: QUOTA_ALERTS,
+          partition: partitionOf(alert.subject),
+          key: alert.subject,
+          value: JSON.stringify(alert),
+        })),
+      );
+      return emitted.length;
+    },
+
+    async positionsOf(partition: number): Promise<ReadonlyMap<string, number>> {
+      const rows = await prisma.tenantPosition.findMany({ where: { partition } });
+      return new Map(rows.map((row) => [row.tenantId, Number(row.seq)]));
+    },
+
+    /** Raises bounds durably; answers what they are then, in the same order. */
+    async raiseBounds(tenantId: string, bounds: readonly RaisedBound[]): Promise<readonly RaisedBound[]> {
+      const { rows } = await database.pool.query<{
+        meter: string;
+        quota_window: string;
+        bucket_start: Date;
+        bound: string;
+        expires_at: Date;
+      }>(
+        `INSERT INTO granted_bound AS held (tenant_id, meter, quota_window, bucket_start, bound, expires_at)
+         SELECT $1, m, w, s, b, e
+         FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::numeric[], $6::timestamptz[]) AS r (m, w, s, b, e)
+         ON CONFLICT (tenant_id, meter, quota_window, bucket_start)
+         DO UPDATE SET bound = GREATEST(held.bound, excluded.bound), expires_at = GREATEST(held.expires_at, excluded.expires_at)
+         RETURNING meter, quota_window, bucket_start, bound::text AS bound, expires_at`,
+        [
+          tenantId,
+          bounds.map((one) => one.meter ?? ""),
+          bounds.map((one) => one.window),
+          bounds.map((one) => new Date(one.bucketStart)),
+          bounds.map((one) => formatDecimal(one.bound)),
+          bounds.map((one) => new Date(one.expiresAt)),
+        ],
+      );
+      return rows.map((row) => ({
+        meter: row.meter === "" ? null : row.meter,
+        window: row.quota_window,
+        bucketStart: row.bucket_start.getTime(),
+        bound: new Decimal(row.bound),
+        expiresAt: row.expires_at.getTime(),
+      }));
+    },
+
+    /** Keeps counters that die with the process; replaces what was kept of these tenants. */
+    async saveCounters({ incarnation, tenants }: SavedCounters): Promise<void> {
+      if (tenants.size === 0) return;
+      await database.pool.query(
+        `INSERT INTO saved_counters (tenant_id, incarnation, state)
+         SELECT t, $1, s FROM unnest($2::text[], $3::jsonb[]) AS saved (t, s)
+         ON CONFLICT (tenant_id) DO UPDATE SET incarnation = excluded.incarnation, state = excluded.state`,
+        [incarnation, [...tenants.keys()], [...tenants.values()].map((state) => JSON.stringify(state))],
+      );
+    },
+
+    /** Forgets what no window reaches any more. Periods' totals and emitted alerts stay. */
+    async prune(now: number): Promise<void> {
+      const before = (ms: number): Date => new Date(now - ms);
+      await database.pool.query(
+        `DELETE FROM usage_total WHERE grain <> 'BILLING_PERIOD'
+         AND (bucket_start < $1::timestamptz OR (grain IN ('SECOND', 'MINUTE') AND bucket_start < $2::timestamptz))`,
+        [before(3 * DAY_MS), before(3 * HOUR_MS)],
+      );
+      await database.pool.query(
+        `DELETE FROM granted_bound WHERE bucket_start < $1::timestamptz
+         AND (quota_window <> 'BILLING_PERIOD' OR bucket_start < $2::timestamptz)`,
+        [before(3 * DAY_MS), before(3 * DAY_MS + MAX_BILLING_PERIOD_MS)],
+      );
+    },
+
+    stop: () => prisma.$disconnect(),
+  };
+}
+
+/** Rows are written in one order by everyone, so that two partitions can't wait for each other. */
+const lockOrder = (d: UsageDelta): string => `${d.tenantId} ${d.meter} ${d.grain} ${d.bucketStart}`;

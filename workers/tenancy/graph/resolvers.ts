@@ -1,0 +1,22 @@
+import type { Clock } from "#kernel/clock.js";
+import { buildSubgraph, type Subgraph } from "#platform/graphql/subgraph.js";
+import type { TenancyStore } from "../store/store.js";
+import { AccessResolver, ApiKeyResolver } from "./access-resolver.js";
+import { createLoaders } from "./loaders.js";
+import { PlanResolver } from "./plan-resolver.js";
+import { TenantResolver } from "./tenant-resolver.js";
+
+/** Tenancy's part of the graph. Others extend `Tenant` by `id` and name plan versions as `PlanVersion` with `planId@version`. */
+export function buildTenancySubgraph(store: TenancyStore, clock: Clock): Promise<Subgraph> {
+  const loaders = createLoaders(store);
+  const tenants = new TenantResolver(store, loaders, clock);
+  const plans = new PlanResolver(store, loaders);
+  return buildSubgraph({
+    name: "tenancy",
+    resolvers: [tenants, plans, new AccessResolver(store), new ApiKeyResolver(loaders)],
+    references: {
+      Tenant: ({ id }, context) => (typeof id === "string" ? tenants.reference(id, context) : null),
+      PlanVersion: ({ id }, context) => plans.versionReference(id, context),
+    },
+  });
+}

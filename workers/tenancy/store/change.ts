@@ -1,0 +1,158 @@
+import { MetrlyError } from "#kernel/errors.js";
+import type { Prisma } from "#prisma/tenancy/generated/client.js";
+import type { ApiKeyState, MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { ControlRecord } from "#schema/events/usage-received.v1.js";
+import { TENANCY_CHANGED, USAGE_RECEIVED } from "#schema/topics.js";
+import type { CreationInput } from "../rules/creation.js";
+import {
+  apiKeyState,
+  meterState,
+  planParts,
+  planState,
+  type State,
+  tenantParts,
+  tenantState,
+  writeState,
+} from "./rows.js";
+
+/** One saved step of a change: what it was, what it is, and how the audit log calls it. */
+export interface Step<S extends State> {
+  /** E.g. `tenant.suspend`. */
+  readonly action: string;
+  /** Absent: `after` is new. */
+  readonly before?: S;
+  /** With `version` from `nextVersion()`. */
+  readonly after: S;
+  /** With what a later repeat of the create is compared. */
+  readonly creationInput?: CreationInput;
+  /** Why, in the actor's words. */
+  readonly reason?: string;
+}
+
+/** One transaction under the head lock: reads see everything that was ever committed, writes get the next versions. */
+export interface Change {
+  readonly now: number;
+  /** The version that the next saved state must carry: one state, one version. */
+  nextVersion(): number;
+  tenant(id: string): Promise<TenantState | undefined>;
+  plan(id: string): Promise<PlanState | undefined>;
+  meter(key: string): Promise<MeterState | undefined>;
+  apiKey(id: string): Promise<ApiKeyState | undefined>;
+  /** Meters that count today, by key. */
+  activeMeters(): Promise<ReadonlyMap<string, MeterState>>;
+  liveApiKeyCount(tenantId: string | null): Promise<number>;
+  creationInput(kind: "tenant" | "plan" | "meter", id: string): Promise<CreationInput>;
+  /** Writes the state, its audit entry and its outbox row. */
+  save<S extends State>(step: Step<S>): Promise<S>;
+  /** Tells every partition, with the same commit, that a meter also counts what was recorded unmetered before. */
+  enqueueBackfill(meter: MeterState): Promise<void>;
+}
+
+/** Most bytes of one published state; brokers take 1 MiB by default. */
+const MAX_STATE_BYTES = 900 * 1024;
+
+/** `saved()` is the last version given to a saved state. */
+export function createChange(
+  tx: Prisma.TransactionClient,
+  head: number,
+  actor: string,
+  now: number,
+  partitions: number,
+): Change & { saved(): number } {
+  let saved = head;
+  return {
+    now,
+    saved: () => saved,
+    nextVersion: () => saved + 1,
+    async tenant(id) {
+      const row = await tx.tenant.findUnique({ where: { id }, include: tenantParts });
+      return row === null ? undefined : tenantState(row);
+    },
+    async plan(id) {
+      const row = await tx.plan.findUnique({ where: { id }, include: planParts });
+      return row === null ? undefined : planState(row);
+    },
+    async meter(id) {
+      const row = await tx.meter.findUnique({ where: { id } });
+      return row === null ? undefined : meterState(row);
+    },
+    async apiKey(id) {
+      const row = await tx.apiKey.findUnique({ where: { id } });
+      return row === null ? undefined : apiKeyState(row);
+    },
+    async activeMeters() {
+      const rows = await tx.meter.findMany({ where: { archivedInVersion: null } });
+      return new Map(rows.map((row) => [row.id, meterState(row)]));
+    },
+    liveApiKeyCount: (tenantId) =>
+      tx.apiKey.count({
+        where: { tenantId, revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: new Date(now) } }] },
+      }),
+    creationInput: (kind, id) => readCreationInput(tx, kind, id),
+    async save(step) {
+      if (step.after.version !== saved + 1)
+        throw new Error(`${step.action} must save version ${saved + 1}, not ${step.after.version}`);
+      await writeState(tx, step.after, step.creationInput === undefined ? undefined : jsonOf(step.creationInput));
+      await tx.auditEntry.create({ data: auditEntry(step, actor, now) });
+      await tx.outbox.create({ data: outboxRow(step.after) });
+      saved = step.after.version;
+      return step.after;
+    },
+    async enqueueBackfill({ id, version }) {
+      const record: ControlRecord = { kind: "backfill", meterKey: id, tenancyVersion: version };
+      const row = { topic: USAGE_RECEIVED.name, key: `backfill:${id}`, value: JSON.stringify(record) };
+      const rows = Array.from({ length: partitions }, (_, partition) => ({ ...row, partition }));
+      await tx.outbox.createMany({ data: rows });
+    },
+  };
+}
+
+/** The row that `enqueueOutbox` would write: Prisma's transaction can't lend it its connection. */
+export function outboxRow(state: State): Prisma.OutboxCreateManyInput {
+  const value = JSON.stringify(state);
+  if (Buffer.byteLength(value, "utf8") > MAX_STATE_BYTES)
+    throw new MetrlyError("TOO_LARGE", `A ${state.kind} with its history has at most ${MAX_STATE_BYTES} bytes`);
+  return { topic: TENANCY_CHANGED.name, partition: 0, key: `${state.kind}:${state.id}`, value };
+}
+
+function auditEntry(step: Step<State>, actor: string, now: number): Prisma.AuditEntryCreateInput {
+  const { after, before } = step;
+  const tenantId = after.kind === "tenant" ? after.id : after.kind === "apiKey" ? after.tenantId : null;
+  return {
+    at: new Date(now),
+    actor,
+    action: step.action,
+    target: `${after.kind}:${after.id}`,
+    tenantId,
+    ...(before !== undefined && { before: jsonOf(withoutSecrets(before)) }),
+    after: jsonOf({ ...withoutSecrets(after), ...(step.reason !== undefined && { reason: step.reason }) }),
+  };
+}
+
+/** A key's hash can't be turned back into the key, but it is nobody's business either. */
+function withoutSecrets(state: State): object {
+  if (state.kind !== "apiKey") return state;
+  const { hash: _, ...rest } = state;
+  return rest;
+}
+
+function jsonOf(value: object): Prisma.InputJsonObject {
+  return JSON.parse(JSON.stringify(value));
+}
+
+async function readCreationInput(
+  tx: Prisma.TransactionClient,
+  kind: "tenant" | "plan" | "meter",
+  id: string,
+): Promise<CreationInput> {
+  const query = { where: { id }, select: { creationInput: true } } as const;
+  const row = await (kind === "tenant"
+    ? tx.tenant.findUniqueOrThrow(query)
+    : kind === "plan"
+      ? tx.plan.findUniqueOrThrow(query)
+      : tx.meter.findUniqueOrThrow(query));
+  const input = row.creationInput;
+  if (input === null || typeof input !== "object" || Array.isArray(input))
+    throw new Error(`the stored creation input of ${kind} ${id} is no object`);
+  return input;
+}
