@@ -29,7 +29,7 @@ export default {
   importExtension: ".js",
   generates: {
     ...typed("cli", ["cli/**/*.ts", "!cli/graphql/**"]),
-    ...typed("tests", ["tests/**/*.ts", "bench/**/*.ts", "!tests/graphql/**"]),
+    ...typed("tests/support", ["tests/**/*.ts", "bench/**/*.ts", "!tests/support/graphql/**"]),
     "sdk/src/operations.ts": {
       documents: "sdk/src/operations.graphql",
       plugins: ["typescript-operations", "./scripts/sdk-operations.mjs"],

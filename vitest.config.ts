@@ -12,7 +12,11 @@ const shared = {
 };
 const limits = { pool: "forks", testTimeout: 30_000, hookTimeout: 60_000 } as const;
 
-const BUSY = ["tests/compose/*.test.ts", "tests/whole-path/kills.test.ts", "tests/faults/processes.test.ts"];
+const BUSY = [
+  "tests/systems/compose/*.test.ts",
+  "tests/systems/whole-path/kills.test.ts",
+  "tests/chaos/processes.test.ts",
+];
 
 export default defineConfig({
   test: {

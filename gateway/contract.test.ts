@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { packageRoot } from "#platform/process/package-root.js";
-import { buildTestSubgraphs } from "../tests/gateway/subgraphs.js";
+import { buildTestSubgraphs } from "../tests/systems/gateway/subgraphs.js";
 import { composeSupergraph } from "./composition.js";
 import { breakingChanges, compareContract } from "./contract.js";
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type GatewayWorld, type GatewayWorldOptions, startGatewayWorld } from "../tests/gateway/world.js";
+import { type GatewayWorld, type GatewayWorldOptions, startGatewayWorld } from "../tests/systems/gateway/world.js";
 
 /** What a client gets of the one graph, wherever the subgraphs run. */
 export function graphConformance(options: GatewayWorldOptions): void {

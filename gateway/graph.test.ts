@@ -2,7 +2,7 @@ import { OperationTypeNode, parse } from "graphql";
 import { describe, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
 import type { Identity } from "#schema/policy.js";
-import { buildTestSubgraphs } from "../tests/gateway/subgraphs.js";
+import { buildTestSubgraphs } from "../tests/systems/gateway/subgraphs.js";
 import { composeSupergraph } from "./composition.js";
 import { buildFederation, guarded } from "./execution.js";
 import type { SubgraphRequest } from "./federation/subgraph.js";

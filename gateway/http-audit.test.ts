@@ -1,6 +1,6 @@
 import { serverAudits } from "graphql-http";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type GatewayWorld, startGatewayWorld } from "../tests/gateway/world.js";
+import { type GatewayWorld, startGatewayWorld } from "../tests/systems/gateway/world.js";
 
 let world: GatewayWorld;
 beforeAll(async () => {

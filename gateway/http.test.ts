@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isErrorCode } from "#kernel/errors.js";
 import { STALE_AFTER_MS } from "#platform/tenancy-client/copy.js";
-import { type GatewayWorld, startGatewayWorld } from "../tests/gateway/world.js";
+import { type GatewayWorld, startGatewayWorld } from "../tests/systems/gateway/world.js";
 import { GRAPH_LIMITS } from "./operations/limits.js";
 
 let world: GatewayWorld;

@@ -1,8 +1,8 @@
 import type { Client } from "graphql-ws";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { type GatewayWorld, type GatewayWorldOptions, startGatewayWorld } from "../tests/gateway/world.js";
 import { waitFor } from "../tests/servers/servers.js";
+import { type GatewayWorld, type GatewayWorldOptions, startGatewayWorld } from "../tests/systems/gateway/world.js";
 import { GRAPH_LIMITS } from "./operations/limits.js";
 
 /** What the WebSocket promises, wherever the subgraphs run. */

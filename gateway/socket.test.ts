@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createKeyThrottle } from "#platform/auth/key-throttle.js";
-import { startGatewayWorld } from "../tests/gateway/world.js";
+import { startGatewayWorld } from "../tests/systems/gateway/world.js";
 import { socketConformance } from "./socket.conformance.js";
 
 describe("the WebSocket, with subgraphs in this process", () => socketConformance({ subgraphs: "local" }));

@@ -1,4 +1,4 @@
-import { type CountedSubgraph, type Reference, sdlSubgraph } from "../../tests/federation/sdl-subgraph.js";
+import { type CountedSubgraph, type Reference, sdlSubgraph } from "../../tests/systems/federation/sdl-subgraph.js";
 
 /** A tenant with 4 quotas, 24 usage rows and 5 invoices, from 4 subgraphs. */
 export const QUERY = `query Overview($id: ID!) {

@@ -10,7 +10,7 @@ import { composeSupergraph } from "../../gateway/composition.js";
 import { buildFederation } from "../../gateway/execution.js";
 import { reachSubgraphs } from "../../gateway/operations/reach.js";
 import { startGraphqlSocket } from "../../gateway/socket.js";
-import { buildTestSubgraphs } from "../../tests/gateway/subgraphs.js";
+import { buildTestSubgraphs } from "../../tests/systems/gateway/subgraphs.js";
 import { optionsOf, serve } from "../support/measured.js";
 
 // The gateway's socket, or graphql-ws as it comes, over the same schema; each "publish" message is an alert.

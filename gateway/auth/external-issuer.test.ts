@@ -4,8 +4,8 @@ import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from "
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "#platform/process/clock.js";
 import { type OidcConfig, parseConfig } from "#platform/process/config.js";
-import { startGatewayWorld } from "../../tests/gateway/world.js";
 import { freePort } from "../../tests/servers/servers.js";
+import { startGatewayWorld } from "../../tests/systems/gateway/world.js";
 import { createExternalIssuer } from "./external-issuer.js";
 
 /** An OpenID Connect provider: discovery and keys over real HTTP. */

@@ -4,7 +4,7 @@ import path from "node:path";
 import { buildSchema, parse, validate } from "graphql";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { packageRoot } from "#platform/process/package-root.js";
-import { type GatewayWorld, startGatewayWorld } from "../../tests/gateway/world.js";
+import { type GatewayWorld, startGatewayWorld } from "../../tests/systems/gateway/world.js";
 import { ANONYMOUS } from "../auth/authentication.js";
 import { admitOperation } from "../operations/operation.js";
 import { SAVED_OPERATIONS } from "./operations.js";

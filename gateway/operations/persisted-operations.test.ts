@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type GatewayWorld, startGatewayWorld } from "../../tests/gateway/world.js";
+import { type GatewayWorld, startGatewayWorld } from "../../tests/systems/gateway/world.js";
 import { readPersistedOperations } from "./persisted-operations.js";
 
 let dir: string;

@@ -4,10 +4,10 @@ import { afterEach, expect, test } from "vitest";
 import { createIdentityTokens } from "#platform/auth/identity.js";
 import { systemClock } from "#platform/process/clock.js";
 import type { Identity } from "#schema/policy.js";
-import { startSubgraphProcess } from "../../tests/gateway/subgraph-process.js";
-import { buildTestSubgraphs } from "../../tests/gateway/subgraphs.js";
-import { type GatewayWorld, type GatewayWorldOptions, startGatewayWorld } from "../../tests/gateway/world.js";
 import { waitFor } from "../../tests/servers/servers.js";
+import { startSubgraphProcess } from "../../tests/systems/gateway/subgraph-process.js";
+import { buildTestSubgraphs } from "../../tests/systems/gateway/subgraphs.js";
+import { type GatewayWorld, type GatewayWorldOptions, startGatewayWorld } from "../../tests/systems/gateway/world.js";
 import { isStream } from "../federation/subgraph.js";
 import { openRemoteSubgraph } from "./remote-subgraph.js";
 

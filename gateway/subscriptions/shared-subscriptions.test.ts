@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { ExecutionResult } from "graphql";
 import { type ExecutionArgs, GraphQLError, parse, print } from "graphql";
 import { expect, test } from "vitest";
-import { eventSource } from "../../tests/gateway/event-source.js";
+import { eventSource } from "../../tests/systems/gateway/event-source.js";
 import { resumableFields } from "./resumable.js";
 import { createSharedSubscriptions, isSharedOperation } from "./shared-subscriptions.js";
 

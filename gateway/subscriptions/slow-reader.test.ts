@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { type GatewayWorld, startGatewayWorld } from "../../tests/gateway/world.js";
 import { waitFor } from "../../tests/servers/servers.js";
+import { type GatewayWorld, startGatewayWorld } from "../../tests/systems/gateway/world.js";
 
 let world: GatewayWorld;
 beforeAll(async () => {

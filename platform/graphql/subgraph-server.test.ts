@@ -8,8 +8,8 @@ import { WebSocket } from "ws";
 import { createIdentityTokens } from "#platform/auth/identity.js";
 import { createHttpServer } from "#platform/http/server.js";
 import type { Identity } from "#schema/policy.js";
-import { buildTestSubgraphs, type TestSubgraphs } from "../../tests/gateway/subgraphs.js";
 import { waitFor } from "../../tests/servers/servers.js";
+import { buildTestSubgraphs, type TestSubgraphs } from "../../tests/systems/gateway/subgraphs.js";
 import { registerSubgraphServer } from "./subgraph-server.js";
 
 const SECRET = "a secret of at least 32 characters";

@@ -1,6 +1,6 @@
 import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
-import type { TypedDocumentString } from "../graphql/graphql.js";
+import type { TypedDocumentString } from "./graphql/graphql.js";
 
 export interface GraphError {
   readonly message: string;

@@ -1,0 +1,38 @@
+import path from "node:path";
+import { packageRoot } from "#platform/process/package-root.js";
+import { freePort } from "../servers/servers.js";
+import { type Container, startContainer } from "../systems/compose/container.js";
+import type { FaultWorld } from "./world.js";
+
+/** One more edge and recorder beside `metrly all`, kept running as a container would be. */
+export interface IngestionProcess {
+  /** host:port of its edge. */
+  readonly address: string;
+  readonly container: Container;
+}
+
+export async function startIngestionProcess({ env }: FaultWorld, name: string, dir: string): Promise<IngestionProcess> {
+  const address = `127.0.0.1:${await freePort()}`;
+  const database = new URL(env.METRLY_DATABASE_URL ?? "");
+  database.pathname = `/${env.METRLY_NAMESPACE}_ingestion`;
+  const isReady = `fetch("http://${address}/readyz").then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))`;
+  const container = await startContainer({
+    name,
+    command: [process.execPath, path.join(packageRoot(), "dist/cli/metrly.js"), "ingestion"],
+    env: {
+      ...env,
+      PATH: process.env.PATH ?? "",
+      METRLY_DATABASE_URL: database.toString(),
+      METRLY_PORT: address.split(":")[1] ?? "",
+      METRLY_METRICS_PORT: String(await freePort()),
+      METRLY_DATA_DIR: path.join(dir, `${name}-data`),
+      METRLY_PARTITIONS: "4",
+      METRLY_TICK_SECONDS: "1",
+      METRLY_LOG_LEVEL: "warn",
+    },
+    healthcheck: [process.execPath, "-e", isReady],
+    restarts: true,
+    dir,
+  });
+  return { address, container };
+}

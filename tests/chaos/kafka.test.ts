@@ -1,0 +1,71 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hasKafka, hasPostgres, hasRedis } from "../servers/servers.js";
+import { randomOf } from "../systems/whole-path/load.js";
+import { expectAccounted, postLoad } from "../systems/whole-path/proof.js";
+import { PRODUCE_FAULTS } from "./kafka-proxy.js";
+import { expectRefusals } from "./outage.js";
+import { expectNothingLost, type FaultWorld, loadOf, postThrough, startFaultWorld } from "./world.js";
+
+const EVENTS = 20_000;
+/** Longer than every timeout of ours. */
+const FROZEN_MS = 30_000;
+
+describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("a broker that fails", () => {
+  const tenants = {
+    lost: ["lost-1", "lost-2", "lost-3"],
+    frozen: ["frozen-1", "frozen-2", "frozen-3"],
+    killed: ["killed-1", "killed-2", "killed-3"],
+  };
+  let world: FaultWorld;
+
+  beforeAll(async () => {
+    world = await startFaultWorld([...Object.values(tenants).flat(), "outage"]);
+  }, 180_000);
+
+  afterAll(async () => {
+    await world?.stop();
+  }, 60_000);
+
+  test("lost requests and lost responses lose and double nothing", async () => {
+    const load = loadOf(tenants.lost, EVENTS);
+    const random = randomOf(load.seed + 1);
+    let faults = 0;
+    // Each kind in turn, so that none is missing by chance.
+    world.kafkaProxy.decide(() => (random() < 0.1 ? PRODUCE_FAULTS[faults++ % PRODUCE_FAULTS.length] : undefined));
+    const events = await postLoad(world.target, world.key, load, () => undefined);
+    await expectAccounted(world.target, load, events);
+    world.kafkaProxy.decide(() => undefined);
+    for (const fault of PRODUCE_FAULTS) expect(world.kafkaProxy.happened[fault], fault).toBeGreaterThan(0);
+    await expectNothingLost(world, load, events);
+  }, 180_000);
+
+  test("a frozen broker means refusals within seconds, and nothing to do when it thaws", async () => {
+    const load = loadOf(tenants.frozen, EVENTS);
+    async function freeze(): Promise<void> {
+      await world.kafka.kill("SIGSTOP");
+      const thaw = wait(FROZEN_MS).then(() => world.kafka.kill("SIGCONT"));
+      try {
+        await expectRefusals(world, "outage", FROZEN_MS - 5_000);
+      } finally {
+        await thaw;
+      }
+    }
+    const events = await postThrough(world, load, 0.4, freeze);
+    await expectNothingLost(world, load, events);
+  }, 180_000);
+
+  test("a killed broker means refusals until it is back, and nothing to do then", async () => {
+    const load = loadOf(tenants.killed, EVENTS);
+    async function kill(): Promise<void> {
+      await world.kafka.kill("SIGKILL");
+      try {
+        await expectRefusals(world, "outage", 3_000);
+      } finally {
+        await world.kafka.restart();
+      }
+    }
+    const events = await postThrough(world, load, 0.4, kill);
+    await expectNothingLost(world, load, events);
+  }, 180_000);
+});

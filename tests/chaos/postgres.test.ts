@@ -1,0 +1,61 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hasKafka, hasPostgres, hasRedis } from "../servers/servers.js";
+import { randomOf } from "../systems/whole-path/load.js";
+import { postLoad } from "../systems/whole-path/proof.js";
+import { COMMIT_FAULTS } from "./postgres-proxy.js";
+import { expectNothingLost, type FaultWorld, loadOf, postThrough, startFaultWorld } from "./world.js";
+
+const EVENTS = 20_000;
+const FROZEN_MS = 30_000;
+
+describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("a database that fails", () => {
+  const tenants = {
+    cut: ["cut-1", "cut-2", "cut-3"],
+    frozen: ["frozen-1", "frozen-2", "frozen-3"],
+    killed: ["killed-1", "killed-2", "killed-3"],
+  };
+  let world: FaultWorld;
+
+  beforeAll(async () => {
+    world = await startFaultWorld(Object.values(tenants).flat());
+  }, 180_000);
+
+  afterAll(async () => {
+    await world?.stop();
+  }, 60_000);
+
+  test("connections cut around COMMIT, before it or before its answer, lose and double nothing", async () => {
+    const load = loadOf(tenants.cut, EVENTS);
+    const random = randomOf(load.seed + 1);
+    let faults = 0;
+    world.postgresProxy.decide(() => (random() < 0.4 ? COMMIT_FAULTS[faults++ % COMMIT_FAULTS.length] : undefined));
+    // Slowly, so that it takes many transactions.
+    const events = await postLoad(world.target, world.key, load, () => wait(600));
+    world.postgresProxy.decide(() => undefined);
+    for (const fault of COMMIT_FAULTS) expect(world.postgresProxy.happened[fault], fault).toBeGreaterThan(3);
+    await expectNothingLost(world, load, events);
+  }, 180_000);
+
+  test("while it is frozen usage is acknowledged, and recorded when it thaws", async () => {
+    const load = loadOf(tenants.frozen, EVENTS);
+    const freeze = async () => {
+      await world.postgres.kill("SIGSTOP");
+      await wait(FROZEN_MS);
+      await world.postgres.kill("SIGCONT");
+    };
+    const events = await postThrough(world, load, 0.3, freeze);
+    await expectNothingLost(world, load, events);
+  }, 180_000);
+
+  test("killed and started again under load, it loses and doubles nothing", async () => {
+    const load = loadOf(tenants.killed, EVENTS);
+    const kill = async () => {
+      await world.postgres.kill("SIGKILL");
+      await wait(1_000);
+      await world.postgres.restart();
+    };
+    const events = await postThrough(world, load, 0.3, kill);
+    await expectNothingLost(world, load, events);
+  }, 180_000);
+});

@@ -1,0 +1,229 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { cp, readdir, readFile, rm } from "node:fs/promises";
+import path from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import { openDatabase } from "#platform/database/database.js";
+import { packageRoot } from "#platform/process/package-root.js";
+import { askRedisOnce } from "#platform/redis/once.js";
+import { openGate } from "../../workers/quota/gate.testing.js";
+import { startRedis } from "../servers/private-servers.js";
+import { startRedisCluster } from "../servers/redis-cluster.js";
+import { serverDir } from "../servers/server-process.js";
+import { createTestDatabase, hasPostgres, hasRedis, waitFor } from "../servers/servers.js";
+import { randomOf } from "../systems/whole-path/load.js";
+import { type AskerOptions, tenancyOf } from "./quota-asker.js";
+
+const PROCESSES = 4;
+const TENANTS = 10_000;
+const PER_HOUR = 10;
+const PER_SECOND = 4;
+const DISTURBANCES = 5;
+/** Longer than what is denied after a loss: a second. */
+const CALM_MS = 1_200;
+
+interface Admission {
+  readonly tenantId: string;
+  readonly key: string;
+  readonly amount: number;
+  readonly at: number;
+}
+
+interface Store {
+  readonly urls: readonly string[];
+  /** What may happen to it, each by its name. */
+  readonly faults: Readonly<Record<string, () => Promise<void>>>;
+  stop(): Promise<void>;
+}
+
+async function oneServer(): Promise<Store> {
+  const redis = await startRedis({ appendOnly: true });
+  const copies = await serverDir("aof");
+  let copied = false;
+  const restart = async (): Promise<void> => {
+    await redis.kill("SIGKILL");
+    await redis.restart();
+  };
+  return {
+    urls: [redis.url],
+    faults: {
+      flush: () => askRedisOnce(redis.url, async (client) => void (await client.flushall())),
+      "restart from its own file": restart,
+      async "keep a copy of the file"() {
+        await rm(path.join(copies, "aof"), { recursive: true, force: true });
+        await cp(path.join(redis.dir, "appendonlydir"), path.join(copies, "aof"), { recursive: true });
+        copied = true;
+      },
+      async "restart from an old file"() {
+        await redis.kill("SIGKILL");
+        if (copied) {
+          await rm(path.join(redis.dir, "appendonlydir"), { recursive: true });
+          await cp(path.join(copies, "aof"), path.join(redis.dir, "appendonlydir"), { recursive: true });
+        }
+        await redis.restart();
+      },
+    },
+    async stop() {
+      await redis.stop();
+      await rm(copies, { recursive: true, force: true });
+    },
+  };
+}
+
+async function cluster(): Promise<Store> {
+  const { masters, replica, stop } = await startRedisCluster();
+  const [first, second, third] = masters;
+  return {
+    urls: [...masters, replica].map(({ url }) => url),
+    faults: {
+      "flush of a master": () => askRedisOnce(third?.url ?? "", async (client) => void (await client.flushall())),
+      async "failover of a master, once"() {
+        await first?.kill("SIGKILL").catch(() => undefined);
+        await wait(2_500);
+      },
+      async "restart of a master without its data"() {
+        await second?.kill("SIGKILL");
+        await second?.restart();
+      },
+    },
+    stop,
+  };
+}
+
+for (const [where, start] of [
+  ["one Redis", oneServer],
+  ["a Redis Cluster", cluster],
+] as const)
+  describe.skipIf(!hasPostgres || !hasRedis)(`quota on ${where}`, () => {
+    test("four processes, kills and losses: never more than any limit, and what was answered is accounted", async () => {
+      const seed = Date.now() % 1_000_000;
+      process.stdout.write(`seed ${seed}\n`);
+      const random = randomOf(seed);
+      const [store, test, dir] = await Promise.all([start(), createTestDatabase("quota_storm"), serverDir("askers")]);
+      const migrationsDir = path.join(packageRoot(), "prisma/quota/migrations");
+      const database = await openDatabase({ url: test.url, migrationsDir, onError: () => undefined });
+      const options = { databaseUrl: test.url, redisUrls: store.urls, prefix: "storm", tenants: TENANTS };
+      const limits = { perHour: PER_HOUR, perSecond: PER_SECOND };
+      let started = 0;
+      const askers: ChildProcess[] = [];
+      const launch = (): ChildProcess => {
+        started += 1;
+        return startAsker({ ...options, ...limits, out: path.join(dir, `${started}`), seed: seed + started });
+      };
+      try {
+        for (let n = 0; n < PROCESSES; n += 1) askers.push(launch());
+        await waitFor(async () => (await admissionsIn(dir)).length > 500, {
+          what: "admissions",
+          deadlineMs: 60_000,
+        });
+        const happened: string[] = [];
+        const faults = Object.entries(store.faults);
+        for (let n = 0; n < DISTURBANCES; n += 1) {
+          await wait(CALM_MS * (1 + random()));
+          const victim = Math.floor(random() * PROCESSES);
+          askers[victim]?.kill("SIGKILL");
+          askers[victim] = launch();
+          // Each at least once, then whichever.
+          const [name, fault] = faults[n < faults.length ? n : Math.floor(random() * faults.length)] ?? faults[0] ?? [];
+          await fault?.();
+          happened.push(name ?? "");
+        }
+        await wait(CALM_MS);
+        // Neither a test in which everything is denied, nor one in which no limit is reached: as long as that takes here.
+        await waitFor(
+          async () => {
+            const { total, full } = summaryOf(await admissionsIn(dir));
+            return total >= 2_000 && full >= 10;
+          },
+          { what: "2,000 admissions and 10 tenants at their limit", deadlineMs: 60_000 },
+        );
+        for (const asker of askers) asker.kill("SIGKILL");
+        const admissions = await admissionsIn(dir);
+        const { total, full } = summaryOf(admissions);
+        process.stdout.write(`${admissions.length} admissions through: ${happened.join(", ")}\n`);
+        process.stdout.write(`${total} admitted, ${full} tenants reached their limit\n`);
+        const byTenant = perTenant(admissions);
+        for (const [tenantId, own] of byTenant) {
+          expect([tenantId, worstWindow(own, 3_600_000) <= PER_HOUR]).toEqual([tenantId, true]);
+          expect([tenantId, worstWindow(own, 1_000) <= PER_SECOND]).toEqual([tenantId, true]);
+        }
+        await expectAccounted(byTenant);
+      } finally {
+        for (const asker of askers) asker.kill("SIGKILL");
+        await database.stop();
+        await Promise.all([store.stop(), test.drop(), rm(dir, { recursive: true, force: true })]);
+      }
+
+      async function expectAccounted(byTenant: ReadonlyMap<string, readonly Admission[]>): Promise<void> {
+        const tenancy = tenancyOf({ tenants: TENANTS, ...limits });
+        const { gate, stop } = await openGate({ ...options, database, tenancy, onError: () => undefined });
+        const some = [...byTenant].filter((_, index) => index % 10 === 0);
+        for (const [tenantId, own] of some) {
+          const answered = own.reduce((sum, { amount }) => sum + amount, 0);
+          const hour = await waitFor(
+            async () =>
+              (await gate.status(tenantId)).find(
+                ({ limit, state }) => limit.window === "HOUR" && state !== "REBUILDING",
+              ),
+            { what: `the counters of ${tenantId}`, deadlineMs: 20_000 },
+          );
+          expect(hour.used + hour.reserved).toBeGreaterThanOrEqual(answered);
+        }
+        await stop();
+      }
+    }, 180_000);
+  });
+
+function startAsker(options: AskerOptions): ChildProcess {
+  const program = path.join(packageRoot(), "tests/chaos/quota-asker.ts");
+  return spawn(process.execPath, ["--conditions=source", "--import", "tsx", program, JSON.stringify(options)], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+}
+
+/** A key that was asked for twice was charged once. */
+async function admissionsIn(dir: string): Promise<readonly Admission[]> {
+  const byKey = new Map<string, Admission>();
+  for (const file of (await readdir(dir)).filter((name) => /^\d+$/.test(name))) {
+    const lines = (await readFile(path.join(dir, file), "utf8")).split("\n");
+    // The last line may have been cut off by a kill; every other one is whole.
+    for (const line of lines.slice(0, -1)) {
+      const [tenantId = "", key = "", amount, at] = line.split(" ");
+      const known = byKey.get(key);
+      if (known === undefined || known.at > Number(at))
+        byKey.set(key, { tenantId, key, amount: Number(amount), at: Number(at) });
+    }
+  }
+  return [...byKey.values()];
+}
+
+function perTenant(admissions: readonly Admission[]): ReadonlyMap<string, readonly Admission[]> {
+  const byTenant = new Map<string, Admission[]>();
+  for (const one of admissions) {
+    const own = byTenant.get(one.tenantId);
+    if (own === undefined) byTenant.set(one.tenantId, [one]);
+    else own.push(one);
+  }
+  return byTenant;
+}
+
+/** What was admitted, and how many tenants reached their limit or, which the test then tells, went over it. */
+function summaryOf(admissions: readonly Admission[]): { readonly total: number; readonly full: number } {
+  const atLimit = [...perTenant(admissions).values()].filter((own) => worstWindow(own, 3_600_000) >= PER_HOUR);
+  return { total: admissions.reduce((sum, { amount }) => sum + amount, 0), full: atLimit.length };
+}
+
+/** The most that any window of this length holds. */
+function worstWindow(admissions: readonly Admission[], windowMs: number): number {
+  const sorted = [...admissions].sort((a, b) => a.at - b.at);
+  let [first, sum, worst] = [0, 0, 0];
+  for (const { at, amount } of sorted) {
+    sum += amount;
+    while ((sorted[first]?.at ?? at) <= at - windowMs) {
+      sum -= sorted[first]?.amount ?? 0;
+      first += 1;
+    }
+    worst = Math.max(worst, sum);
+  }
+  return worst;
+}

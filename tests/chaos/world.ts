@@ -1,0 +1,114 @@
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import type { AcknowledgedEvent } from "../oracle/oracle.js";
+import {
+  type KafkaPlace,
+  type PrivateKafka,
+  type PrivatePostgres,
+  startKafka,
+  startPostgres,
+} from "../servers/private-servers.js";
+import { freePort } from "../servers/servers.js";
+import { expectDerived } from "../support/cli.js";
+import { type MetrlyProcess, startMetrly } from "../support/metrly.js";
+import {
+  expectAccounted,
+  expectInvoices,
+  expectTotals,
+  type ProofOptions,
+  postLoad,
+  setUp,
+  type Target,
+} from "../systems/whole-path/proof.js";
+import { type KafkaProxy, startKafkaProxy } from "./kafka-proxy.js";
+import { type PostgresProxy, startPostgresProxy } from "./postgres-proxy.js";
+
+/** What one file of fault tests breaks: servers of its own, each reached through a proxy, below one Metrly. */
+export interface FaultWorld {
+  readonly metrly: MetrlyProcess;
+  readonly target: Target;
+  readonly key: string;
+  readonly kafka: PrivateKafka;
+  readonly kafkaProxy: KafkaProxy;
+  readonly postgres: PrivatePostgres;
+  readonly postgresProxy: PostgresProxy;
+  /** How a process beside `metrly` reaches the same servers. */
+  readonly env: Readonly<Record<string, string>>;
+  stop(): Promise<void>;
+}
+
+/** Each test of a file takes tenants of its own from `tenants`. Needs Kafka and PostgreSQL, and Redis as a shared server. */
+export async function startFaultWorld(tenants: readonly string[], place: KafkaPlace = {}): Promise<FaultWorld> {
+  const closers: (() => Promise<void>)[] = [];
+  async function stop(): Promise<void> {
+    for (const close of closers.splice(0).reverse()) await close();
+  }
+  try {
+    const port = await freePort();
+    const kafka = await startKafka(undefined, { ...place, advertisedPort: port });
+    closers.push(() => kafka.stop());
+    const kafkaProxy = await startKafkaProxy(port, () => kafka.port);
+    closers.push(() => kafkaProxy.stop());
+    const postgres = await startPostgres({ max_connections: "200" });
+    closers.push(() => postgres.stop());
+    const postgresProxy = await startPostgresProxy(() => Number(new URL(postgres.url()).port));
+    closers.push(() => postgresProxy.stop());
+    const databaseUrl = new URL(postgres.url());
+    databaseUrl.port = String(postgresProxy.port);
+    const env = {
+      METRLY_KAFKA_BROKERS: kafka.brokers.join(","),
+      METRLY_DATABASE_URL: databaseUrl.toString(),
+      METRLY_NAMESPACE: `f${randomBytes(5).toString("hex")}`,
+      METRLY_INTERNAL_SECRET: "a secret that only these tests share",
+    };
+    const metrly = await startMetrly("servers", env);
+    closers.push(() => metrly.dispose());
+    const target = { url: metrly.url, admin: await metrly.adminToken() };
+    const key = await setUp(target, { events: 0, tenants, seed: 0 });
+    return { metrly, target, key, kafka, kafkaProxy, postgres, postgresProxy, env, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** A load for one test, with a seed that failures print. */
+export function loadOf(tenants: readonly string[], events: number): ProofOptions {
+  const seed = Date.now() % 1_000_000;
+  process.stdout.write(`seed ${seed}\n`);
+  return { tenants, events, seed };
+}
+
+/** Posts the load; once `share` of it is on its way, lets `outage` happen beside it. Returns what was acknowledged. */
+export async function postThrough(
+  { target, key }: Pick<FaultWorld, "target" | "key">,
+  load: ProofOptions,
+  share: number,
+  outage: () => Promise<void>,
+): Promise<AcknowledgedEvent[]> {
+  const running: Promise<PromiseSettledResult<void>[]>[] = [];
+  const events = await postLoad(target, key, load, (reached) => {
+    if (reached >= share && running.length === 0) running.push(Promise.allSettled([outage()]));
+  });
+  for (const result of (await Promise.all(running)).flat()) if (result.status === "rejected") throw result.reason;
+  return events;
+}
+
+/** Acknowledged = accounted, nothing doubled, every total and every invoice is the oracle's; and nobody did anything for it. */
+export async function expectNothingLost(
+  { target, metrly, env }: Pick<FaultWorld, "target" | "metrly" | "env">,
+  load: ProofOptions,
+  events: readonly AcknowledgedEvent[],
+): Promise<void> {
+  await expectAccounted(target, load, events);
+  await expectTotals(target, load, events);
+  await expectInvoices(target, load, events);
+  await expectDerived(metrly, { METRLY_INTERNAL_SECRET: env.METRLY_INTERNAL_SECRET ?? "" });
+}
+
+/** Resident memory of a process, MiB; undefined where there is no /proc. */
+export async function residentMiB(pid: number): Promise<number | undefined> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+  return kib === undefined ? undefined : Number(kib) / 1024;
+}

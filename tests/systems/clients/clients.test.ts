@@ -1,0 +1,102 @@
+import { OpenMeter } from "@openmeter/sdk";
+import { CloudEvent, emitterFor, httpTransport, Mode } from "cloudevents";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { waitFor } from "../../servers/servers.js";
+import type { EventsAnswer } from "../../support/client.js";
+import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
+import { setUp } from "../whole-path/proof.js";
+import { type Accounting, accountingOf, sumOf } from "../whole-path/world.js";
+
+describe("clients that were not written for Metrly", () => {
+  const tenants = ["structured", "binary", "batch", "openmeter", "openmeter-batch", "openmeter-refused"];
+  let metrly: MetrlyProcess;
+  let admin: string;
+  let key: string;
+
+  beforeAll(async () => {
+    metrly = await startMetrly("embedded");
+    admin = await metrly.adminToken();
+    key = await setUp({ url: metrly.url, admin }, { events: 0, tenants, seed: 0 });
+  }, 120_000);
+
+  afterAll(async () => {
+    await metrly?.dispose();
+  });
+
+  /** Everything that came, once it is counted. */
+  async function atRest(tenantId: string, accepted: number): Promise<Accounting> {
+    return waitFor(
+      async () => {
+        const now = await accountingOf(metrly.url, admin, tenantId);
+        expect(sumOf(now)).toBe(now.accepted);
+        return now.accepted === accepted && now.inFlight === 0 ? now : undefined;
+      },
+      { what: `${accepted} of ${tenantId} at rest`, deadlineMs: 20_000 },
+    );
+  }
+
+  const eventOf = (subject: string, id: string) =>
+    new CloudEvent({
+      id,
+      source: "https://example.com/app?a=b%20c",
+      type: "api.call",
+      subject,
+      data: { region: "eu" },
+    });
+
+  for (const mode of [Mode.STRUCTURED, Mode.BINARY]) {
+    test(`the cloudevents client's HTTP emitter is understood in ${mode} mode`, async () => {
+      const emit = emitterFor(httpTransport(`${metrly.url}/v1/events`), { mode });
+      const headers = { authorization: `Bearer ${key}` };
+      const { body } = (await emit(eventOf(mode, "e1"), { headers })) as { body: string };
+      const answer: EventsAnswer = JSON.parse(body);
+      expect(answer.results).toEqual([{ id: "e1", source: expect.any(String), status: "accepted" }]);
+      await emit(eventOf(mode, "e2"), { headers });
+      await emit(eventOf(mode, "e1"), { headers });
+      expect(await atRest(mode, 2)).toMatchObject({ counted: 2, duplicates: 0, quarantined: 0 });
+    });
+  }
+
+  test("a batch of the cloudevents client's own JSON is understood", async () => {
+    const transport = httpTransport(`${metrly.url}/v1/events`);
+    const events = ["e1", "e2", "e3"].map((id) => eventOf("batch", id));
+    const headers = { "content-type": "application/cloudevents-batch+json", authorization: `Bearer ${key}` };
+    const { body } = (await transport({ headers, body: JSON.stringify(events) })) as { body: string };
+    expect(JSON.parse(body)).toMatchObject({ accepted: 3, duplicates: 0, rejected: 0 });
+    expect(await atRest("batch", 3)).toMatchObject({ counted: 3 });
+  });
+
+  test("the OpenMeter SDK needs only another base URL, and a retry that restamps `time` counts once", async () => {
+    const openmeter = new OpenMeter({ baseUrl: metrly.url, apiKey: key });
+    const usage = {
+      id: "restamped",
+      source: "app",
+      type: "llm.completion",
+      subject: "openmeter",
+      data: { tokens: "7" },
+    };
+    await openmeter.events.ingest(usage);
+    // The edge that acknowledged it forgets it: whether it counts once is up to the ledger alone.
+    await metrly.killAndRestart();
+    await openmeter.events.ingest(usage);
+    expect(await atRest("openmeter", 2)).toMatchObject({ counted: 1, duplicates: 1, quarantined: 0 });
+  }, 90_000);
+
+  test("the OpenMeter SDK sends a batch, with ids and times of its own where it has none", async () => {
+    const openmeter = new OpenMeter({ baseUrl: metrly.url, apiKey: key });
+    const usage = { type: "api.call", subject: "openmeter-batch", data: { region: "eu" } };
+    await openmeter.events.ingest([usage, usage, { ...usage, id: "own", source: "app", time: new Date() }]);
+    expect(await atRest("openmeter-batch", 3)).toMatchObject({ counted: 3, duplicates: 0 });
+  });
+
+  test("the OpenMeter SDK learns from the problem document why nothing was accepted", async () => {
+    const openmeter = new OpenMeter({ baseUrl: metrly.url, apiKey: key });
+    const refused = openmeter.events.ingest({ type: "metrly.own", subject: "openmeter-refused", data: {} });
+    await expect(refused).rejects.toMatchObject({ status: 400, type: "urn:metrly:error:RESERVED_TYPE" });
+    const unknown = new OpenMeter({ baseUrl: metrly.url, apiKey: "mtr_live_nobody" });
+    await expect(unknown.events.ingest({ type: "api.call", subject: "openmeter-refused" })).rejects.toMatchObject({
+      status: 401,
+      type: "urn:metrly:error:UNAUTHENTICATED",
+    });
+  });
+});

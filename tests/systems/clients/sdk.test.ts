@@ -1,0 +1,356 @@
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import express from "express";
+import Fastify from "fastify";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { WebSocket as WebSocketOfNode } from "ws";
+import { packageRoot } from "#platform/process/package-root.js";
+import { quotaMiddleware } from "../../../sdk/src/express.js";
+import { quotaHook, quotaOf } from "../../../sdk/src/fastify.js";
+import {
+  createMetrly,
+  type Metrly,
+  MetrlyError,
+  type MetrlyOptions,
+  operations,
+  type TrackedEvent,
+  type WebSocketClass,
+} from "../../../sdk/src/index.js";
+import { waitFor } from "../../servers/servers.js";
+import { ask } from "../../support/client.js";
+import { graphql } from "../../support/graphql/index.js";
+import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
+import { accountingOf, CREATE_METER, CREATE_PLAN, CREATE_TENANT, ISSUE_KEY } from "../whole-path/world.js";
+
+const LAST_USE = graphql(`query SdkLastUse($id: ID!) { tenant(id: $id) { apiKeys { lastUsedAt } } }`);
+
+let metrly: MetrlyProcess;
+let admin: string;
+const keys = new Map<string, string>();
+const opened: Metrly[] = [];
+
+beforeAll(async () => {
+  metrly = await startMetrly("embedded");
+  admin = await metrly.adminToken();
+  const calls = { key: "calls", name: "Calls", eventType: "api.call", aggregation: "COUNT" };
+  await ask(metrly.url, admin, CREATE_METER, { input: calls });
+  const limits = [{ meter: "calls", window: "BILLING_PERIOD", kind: "HARD", limit: "2" }];
+  await ask(metrly.url, admin, CREATE_PLAN, {
+    input: { id: "two", name: "Two", version: { currency: "EUR", prices: [], limits } },
+  });
+  const warned = limits.map((limit) => ({ ...limit, limit: "4", warnAt: ["0.25", "0.5", "0.75"] }));
+  await ask(metrly.url, admin, CREATE_PLAN, {
+    input: { id: "warned", name: "Warned", version: { currency: "EUR", prices: [], limits: warned } },
+  });
+  for (const id of ["tracked", "large", "flaky", "exiting", "decided", "express", "fastify", "followed"]) {
+    const planId = id === "followed" ? "warned" : ["decided", "express", "fastify"].includes(id) ? "two" : undefined;
+    await ask(metrly.url, admin, CREATE_TENANT, { input: { id, name: id, planId } });
+    const { issueApiKey } = await ask(metrly.url, admin, ISSUE_KEY, {
+      input: { tenantId: id, name: "sdk", scopes: ["INGEST", "QUOTA", "READ"] },
+    });
+    keys.set(id, issueApiKey.secret);
+  }
+  await waitFor(async () => (await sdk("express").check({ meter: "calls" })).allowed, { what: "the keys to be known" });
+}, 120_000);
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((one) => one.close()));
+});
+afterAll(() => metrly.dispose());
+
+function sdk(tenant: string, options: Partial<MetrlyOptions> = {}): Metrly {
+  const apiKey = keys.get(tenant) ?? "";
+  const one = createMetrly({ url: metrly.url, apiKey, quota: { whenUnreachable: "deny" }, ...options });
+  opened.push(one);
+  return one;
+}
+
+const counted = async (tenant: string): Promise<number> => (await accountingOf(metrly.url, admin, tenant)).counted;
+
+describe("track", () => {
+  test("buffers, batches and sends; what is refused is told with its code", async () => {
+    const refused: [TrackedEvent, string][] = [];
+    const { track, flush, close } = sdk("tracked", {
+      tracking: { batchSize: 100, onRejected: (event, code) => refused.push([event, code]) },
+    });
+    for (let n = 0; n < 250; n += 1) track({ type: "api.call", data: { n } });
+    const bad = track({ type: "api.call", time: new Date(0) });
+    await flush();
+    expect(refused).toEqual([[bad, "TIME_OUT_OF_RANGE"]]);
+    await waitFor(async () => (await counted("tracked")) === 250, { what: "250 counted", deadlineMs: 20_000 });
+    expect(await close()).toEqual([]);
+  });
+
+  test("events that are too much for one request are sent in several; data that JSON cannot hold is refused at once", async () => {
+    const { track, flush } = sdk("large", { tracking: { batchSize: 60 } });
+    expect(() => track({ type: "api.call", data: { n: 1n } })).toThrow(TypeError);
+    for (let n = 0; n < 60; n += 1) track({ type: "api.call", data: { note: "x".repeat(40_000) } });
+    await flush();
+    await waitFor(async () => (await counted("large")) === 60, { what: "60 counted", deadlineMs: 20_000 });
+  });
+
+  test("a batch whose answer is lost, or that nobody takes for a while, is sent again and counts once", async () => {
+    let failures = 0;
+    const flaky = http.createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on("data", (chunk: Buffer) => chunks.push(chunk));
+      request.on("end", async () => {
+        failures += 1;
+        if (failures === 1) return void response.writeHead(503, { "retry-after": "0" }).end();
+        const answer = await fetch(`${metrly.url}${request.url}`, {
+          method: "POST",
+          headers: {
+            authorization: String(request.headers.authorization),
+            "content-type": String(request.headers["content-type"]),
+          },
+          body: Buffer.concat(chunks),
+        });
+        if (failures < 4) return void request.socket.destroy();
+        response.writeHead(answer.status, { "content-type": "application/json" }).end(await answer.text());
+      });
+    });
+    await new Promise<void>((resolve) => flaky.listen(0, "127.0.0.1", resolve));
+    const tried: number[] = [];
+    const { track, flush } = sdk("flaky", {
+      url: `http://127.0.0.1:${(flaky.address() as AddressInfo).port}`,
+      tracking: { onRetry: (_, attempt) => tried.push(attempt) },
+    });
+    for (let n = 0; n < 40; n += 1) track({ type: "api.call" });
+    await flush();
+    expect(tried).toEqual([0, 1, 2]);
+    await waitFor(async () => (await counted("flaky")) === 40, { what: "40 counted", deadlineMs: 20_000 });
+    flaky.close();
+  });
+
+  test("what does not fit, or is left at the end, is told and not lost silently", async () => {
+    const lost: [number, string][] = [];
+    const { track, close } = sdk("tracked", {
+      url: "http://127.0.0.1:1",
+      tracking: { maxBuffered: 3, onLost: (events, why) => lost.push([events.length, why]), onRetry: () => undefined },
+    });
+    for (let n = 0; n < 4; n += 1) track({ type: "api.call" });
+    expect(lost).toEqual([[1, "BUFFER_FULL"]]);
+    expect(await close(300)).toHaveLength(3);
+    expect(lost).toEqual([
+      [1, "BUFFER_FULL"],
+      [3, "CLOSED"],
+    ]);
+  });
+
+  test("the package as it is published sends what is buffered when a process has nothing left to do", async () => {
+    const dir = await mkdtemp(path.join(tmpdir(), "metrly-sdk-"));
+    const tsc = path.join(packageRoot(), "node_modules/typescript/bin/tsc");
+    const built = spawnSync(process.execPath, [tsc, "-p", "sdk/tsconfig.json"], {
+      cwd: packageRoot(),
+      encoding: "utf8",
+    });
+    expect(`${built.stdout}${built.stderr}`).toBe("");
+    const [file, modules] = [path.join(dir, "app.mjs"), path.join(dir, "node_modules/@metrly")];
+    spawnSync("mkdir", ["-p", modules]);
+    await symlink(path.join(packageRoot(), "sdk"), path.join(modules, "sdk"));
+    await writeFile(
+      file,
+      `import { createMetrly } from "@metrly/sdk";
+       import "@metrly/sdk/express";
+       import "@metrly/sdk/fastify";
+       const { track } = createMetrly(${JSON.stringify({ url: metrly.url, apiKey: keys.get("exiting"), quota: { whenUnreachable: "deny" } })});
+       for (let n = 0; n < 3; n += 1) track({ type: "api.call" });`,
+    );
+    const child = spawn(process.execPath, [file], { stdio: "inherit" });
+    expect(await new Promise((resolve) => child.once("exit", resolve))).toBe(0);
+    await waitFor(async () => (await counted("exiting")) === 3, { what: "3 counted", deadlineMs: 20_000 });
+    await rm(dir, { recursive: true });
+  });
+});
+
+describe("quotas", () => {
+  test("decide, repeat, release, and say who was not reached", async () => {
+    const quota = sdk("decided");
+    const first = await quota.consume({ meter: "calls", idempotencyKey: "a" });
+    expect(first).toMatchObject({ allowed: true, reason: "WITHIN_LIMITS", limits: [{ limit: "2", reserved: "1" }] });
+    expect(first.headers.ratelimit).toMatch(/^"calls:BILLING_PERIOD";r=1;/);
+    expect((await quota.consume({ meter: "calls", idempotencyKey: "a" })).reservationId).toBe(first.reservationId);
+    expect(await quota.consume({ meter: "calls", amount: "2", idempotencyKey: "b" })).toMatchObject({
+      allowed: false,
+      reason: "LIMIT_EXCEEDED",
+    });
+    expect(await quota.release({ idempotencyKey: "a" })).toBe(true);
+    expect((await quota.check({ meter: "calls", amount: 2 })).allowed).toBe(true);
+    const wrong = quota.consume({ meter: "nothing", idempotencyKey: "c" });
+    await expect(wrong).rejects.toThrow(expect.objectContaining({ code: "INVALID", status: 400 }));
+    expect(await wrong.catch((error: unknown) => error)).toBeInstanceOf(MetrlyError);
+
+    for (const whenUnreachable of ["allow", "deny"] as const) {
+      const alone = sdk("decided", { url: "http://127.0.0.1:1", quota: { whenUnreachable } });
+      expect(await alone.consume({ idempotencyKey: "d" })).toMatchObject({
+        allowed: whenUnreachable === "allow",
+        reason: "UNREACHABLE",
+      });
+    }
+    const silent = http.createServer(() => undefined);
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const began = performance.now();
+    const hanging = sdk("decided", { url, quota: { whenUnreachable: "deny", timeoutMs: 200 } });
+    expect((await hanging.consume({ idempotencyKey: "e" })).reason).toBe("UNREACHABLE");
+    expect(performance.now() - began).toBeLessThan(5_000);
+    silent.closeAllConnections();
+    silent.close();
+  });
+
+  test("the key's last use is told to the control plane", async () => {
+    const { tenant } = await waitFor(
+      async () => {
+        const found = await ask(metrly.url, admin, LAST_USE, { id: "tracked" });
+        return found.tenant.apiKeys[0]?.lastUsedAt === null ? undefined : found;
+      },
+      { what: "the use to be told", deadlineMs: 20_000 },
+    );
+    expect(Math.abs(Date.parse(tenant.apiKeys[0]?.lastUsedAt ?? "") - Date.now())).toBeLessThan(300_000);
+  });
+
+  test("the control plane answers, or throws with the error's code", async () => {
+    const { graph } = sdk("decided");
+    expect(await graph("query ($id: ID!) { tenant(id: $id) { id } }", { id: "decided" })).toEqual({
+      tenant: { id: "decided" },
+    });
+    await expect(graph('mutation { suspendTenant(id: "decided", reason: "no") { id } }')).rejects.toThrow(
+      expect.objectContaining({ code: "FORBIDDEN" }),
+    );
+  });
+});
+
+/** Two are let through; a failed one gives its place back; the third success is one too many. */
+async function expectGuarded(url: string): Promise<void> {
+  // What a client calls its requests must not make them cheaper.
+  const get = (where: string) => fetch(`${url}${where}`, { headers: { "idempotency-key": "always the same" } });
+  expect((await get("/fails")).status).toBe(500);
+  const answers: string[] = [];
+  await waitFor(
+    async () => {
+      const answer = await get("/works");
+      if (answer.status === 200) answers.push(await answer.text());
+      return answers.length === 2;
+    },
+    { what: "what failed to be given back" },
+  );
+  expect(answers).toEqual(["WITHIN_LIMITS", "WITHIN_LIMITS"]);
+  const denied = await get("/works");
+  expect([denied.status, denied.headers.get("content-type")]).toEqual([
+    429,
+    expect.stringMatching(/^application\/problem\+json/),
+  ]);
+  expect(Number(denied.headers.get("retry-after"))).toBeGreaterThan(0);
+  expect(denied.headers.get("ratelimit")).toMatch(/^"calls:BILLING_PERIOD";r=0;/);
+  expect(await denied.json()).toMatchObject({ code: "QUOTA_EXCEEDED", reason: "LIMIT_EXCEEDED" });
+}
+
+describe("middleware", () => {
+  test("for Express", async () => {
+    const app = express();
+    app.use(quotaMiddleware(sdk("express"), { meter: "calls" }));
+    app.get("/works", (_, response) => void response.send(response.locals.quota.decision.reason));
+    app.get("/fails", (_, response) => void response.status(500).end());
+    const server = app.listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    await expectGuarded(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    server.close();
+  });
+
+  test("for Fastify", async () => {
+    const app = Fastify();
+    app.addHook("preHandler", quotaHook(sdk("fastify"), { meter: "calls" }));
+    app.get("/works", async (request) => quotaOf(request)?.decision.reason);
+    app.get("/fails", async (_, reply) => reply.code(500).send());
+    await expectGuarded(await app.listen({ host: "127.0.0.1", port: 0 }));
+    await app.close();
+  });
+});
+
+describe("the control plane", () => {
+  let isCutOff = false;
+  class Cuttable extends WebSocketOfNode {
+    constructor(url: string, protocol: string) {
+      super(isCutOff ? "ws://127.0.0.1:1" : url, protocol);
+    }
+  }
+  const admins = () =>
+    createMetrly({
+      ...{ url: metrly.url, apiKey: admin, quota: { whenUnreachable: "deny" } },
+      webSocket: Cuttable as unknown as WebSocketClass,
+    });
+  const alertsInTheGraph = async () => {
+    const { tenant } = await admins().graph<{ tenant: { alerts: { nodes: { kind: string; used: string }[] } } }>(
+      '{ tenant(id: "followed") { alerts { nodes { kind used } } } }',
+    );
+    return tenant.alerts.nodes.map(({ kind, used }) => `${kind} ${used}`);
+  };
+
+  test("operations come with their types, and any text will do", async () => {
+    const { tenant } = await admins().graph(operations.quotas, { tenantId: "followed" });
+    expect(tenant?.quotas.map(({ limit }) => limit.limit)).toEqual(["4"]);
+    expect(await admins().graph("{ viewer { roles } }")).toEqual({ viewer: { roles: ["PLATFORM_ADMIN"] } });
+    await expect(admins().graph(operations.createMeter, { input: meterTwice() })).rejects.toMatchObject({
+      code: "CONFLICT",
+    });
+  });
+
+  test("a subscription goes on behind the last event when Metrly was gone, without gap or repeat", {
+    timeout: 180_000,
+  }, async () => {
+    const leaving = new AbortController();
+    const interruptions: string[] = [];
+    const alerts: string[] = [];
+    const following = (async () => {
+      const stream = admins().subscribe(
+        operations.quotaAlerts,
+        { tenantId: "followed" },
+        { signal: leaving.signal, onInterruption: (reason) => interruptions.push(reason) },
+      );
+      for await (const { quotaAlerts } of stream) alerts.push(`${quotaAlerts.kind} ${quotaAlerts.used}`);
+    })();
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const use = async (id: string) => {
+      sdk("followed").track({ type: "api.call", id });
+      await waitFor(() => alerts.length >= Number(id) || undefined, { what: `alert ${id}`, deadlineMs: 60_000 });
+    };
+    await use("1");
+    await use("2");
+    const before = [...alerts];
+    isCutOff = true;
+    await metrly.killAndRestart();
+    await waitFor(() => interruptions.length > 0 || undefined, { what: "the interruption", deadlineMs: 30_000 });
+    sdk("followed").track({ type: "api.call", id: "3" });
+    await waitFor(async () => (await alertsInTheGraph()).length > before.length, {
+      what: "an alert that nobody hears",
+      deadlineMs: 60_000,
+    });
+    expect(alerts).toEqual(before);
+    isCutOff = false;
+    await use("4");
+    const all = await alertsInTheGraph();
+    await waitFor(() => alerts.length >= all.length || undefined, { what: "every alert", deadlineMs: 30_000 });
+    expect(alerts).toEqual(all);
+    expect(alerts.slice(0, before.length)).toEqual(before);
+    leaving.abort();
+    await following;
+  });
+
+  test("a key that is not accepted ends it with an error, not with another try", async () => {
+    const stream = createMetrly({
+      ...{ url: metrly.url, apiKey: "wrong", quota: { whenUnreachable: "deny" } },
+      webSocket: WebSocketOfNode as unknown as WebSocketClass,
+    }).subscribe(operations.quotaAlerts, { tenantId: "followed" });
+    await expect(stream.next()).rejects.toMatchObject({ code: "UNAUTHENTICATED", status: 401 });
+    const forbidden = createMetrly({
+      ...{ url: metrly.url, apiKey: keys.get("tracked") ?? "", quota: { whenUnreachable: "deny" } },
+      webSocket: WebSocketOfNode as unknown as WebSocketClass,
+    }).subscribe(operations.quotaAlerts, { tenantId: "followed" });
+    await expect(forbidden.next()).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  const meterTwice = () => ({ key: "calls", name: "Other", eventType: "other", aggregation: "COUNT" as const });
+});

@@ -1,0 +1,206 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { packageRoot } from "#platform/process/package-root.js";
+import { waitFor } from "../../servers/servers.js";
+import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
+import { setUp } from "../whole-path/proof.js";
+import { type Accounting, accountingOf, sumOf } from "../whole-path/world.js";
+
+const CLI = path.join(packageRoot(), "dist/cli/metrly.js");
+const ROWS = 30_000;
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+describe("metrly send", () => {
+  const tenants = ["killed", "restarted", "interrupted", "piped", "refused", "changed", "acme"];
+  let metrly: MetrlyProcess;
+  let admin: string;
+  let key: string;
+  let dir: string;
+
+  beforeAll(async () => {
+    metrly = await startMetrly("embedded");
+    admin = await metrly.adminToken();
+    key = await setUp({ url: metrly.url, admin }, { events: 0, tenants, seed: 0 });
+    dir = await mkdtemp(path.join(tmpdir(), "metrly-send-"));
+  }, 120_000);
+
+  afterAll(async () => {
+    await metrly?.dispose();
+    if (dir !== undefined) await rm(dir, { recursive: true, force: true });
+  });
+
+  function launch(
+    command: string,
+    args: readonly string[],
+    stdin: "ignore" | "pipe" = "ignore",
+  ): { child: ChildProcess; ended: Promise<Ended> } {
+    const env = { PATH: process.env.PATH, METRLY_URL: metrly.url, METRLY_TOKEN: key, METRLY_DATA_DIR: dir };
+    const child = spawn(command, args, { cwd: dir, env, stdio: [stdin, "pipe", "pipe"] });
+    let [out, err] = ["", ""];
+    child.stdout?.on("data", (chunk: Buffer) => {
+      out += chunk.toString("utf8");
+    });
+    child.stderr?.on("data", (chunk: Buffer) => {
+      err += chunk.toString("utf8");
+    });
+    const ended = new Promise<Ended>((resolve) => child.once("close", (code) => resolve({ code, out, err })));
+    return { child, ended };
+  }
+
+  const send = (...args: readonly string[]) => launch(process.execPath, [CLI, "send", ...args]);
+
+  /** A file of rows without ids, each worth two tokens; `other(n)` replaces some. */
+  async function fileOf(tenant: string, rows: number, other: (n: number) => string | undefined = () => undefined) {
+    const file = path.join(dir, `${tenant}.ndjson`);
+    const row = (n: number) => other(n) ?? JSON.stringify({ type: "llm.completion", subject: tenant, tokens: "2" });
+    await writeFile(file, Array.from({ length: rows }, (_, n) => `${row(n)}\n`).join(""));
+    return file;
+  }
+
+  async function untilAnswered(file: string): Promise<void> {
+    await waitFor(async () => JSON.parse(await readFile(`${file}.metrly-send`, "utf8")).rows > 0, {
+      what: "some rows to be answered",
+      deadlineMs: 30_000,
+    });
+  }
+
+  async function atRest(tenantId: string, counted: number): Promise<Accounting> {
+    return waitFor(
+      async () => {
+        const now = await accountingOf(metrly.url, admin, tenantId);
+        expect(sumOf(now)).toBe(now.accepted);
+        return now.inFlight === 0 && now.counted >= counted ? now : undefined;
+      },
+      { what: `${counted} of ${tenantId} counted`, deadlineMs: 60_000 },
+    );
+  }
+
+  const isThere = (file: string) =>
+    access(file).then(
+      () => true,
+      () => false,
+    );
+
+  test("killed, it goes on where it was, and every row counts once", async () => {
+    const file = await fileOf("killed", ROWS);
+    const first = send(file, "--concurrency", "2");
+    await untilAnswered(file);
+    first.child.kill("SIGKILL");
+    await first.ended;
+    const second = await send(file, "--concurrency", "2").ended;
+    expect(second).toMatchObject({ code: 0, err: expect.stringContaining("Going on after") });
+    expect(second.out).toContain(`${ROWS} rows: `);
+    expect(await atRest("killed", ROWS)).toMatchObject({ counted: ROWS, quarantined: 0 });
+    expect(await isThere(`${file}.metrly-send`)).toBe(false);
+  }, 120_000);
+
+  test("when Metrly dies under it, it waits, and every row counts once", async () => {
+    const file = await fileOf("restarted", ROWS);
+    const { ended } = send(file);
+    await untilAnswered(file);
+    await metrly.killAndRestart();
+    expect(await ended).toMatchObject({ code: 0 });
+    expect(await atRest("restarted", ROWS)).toMatchObject({ counted: ROWS, quarantined: 0 });
+  }, 120_000);
+
+  test("interrupted, it says so, and the same command goes on", async () => {
+    const file = await fileOf("interrupted", ROWS);
+    const first = send(file, "--concurrency", "1");
+    await untilAnswered(file);
+    first.child.kill("SIGINT");
+    expect(await first.ended).toMatchObject({ code: 130, err: expect.stringContaining("Interrupted") });
+    expect(await send(file, "--concurrency", "1").ended).toMatchObject({ code: 0 });
+    // What was on its way was answered and remembered: nothing had to be sent twice.
+    expect(await atRest("interrupted", ROWS)).toMatchObject({ counted: ROWS, duplicates: 0 });
+  }, 120_000);
+
+  test("interrupted while it waits for a pipe, it ends with what was answered", async () => {
+    const { child, ended } = launch(process.execPath, [CLI, "send", "--json"], "pipe");
+    const row = JSON.stringify({ type: "llm.completion", subject: "piped", tokens: "2" });
+    child.stdin?.write(`${row}\n`.repeat(500));
+    await atRest("piped", 500);
+    child.stdin?.write(row.slice(0, -5));
+    child.kill("SIGINT");
+    const { code, out } = await ended;
+    expect(code).toBe(130);
+    expect(JSON.parse(out)).toMatchObject({ accepted: 500, rejected: 0 });
+    expect(await atRest("piped", 500)).toMatchObject({ counted: 500 });
+  }, 60_000);
+
+  test("says by line what was rejected here and there, sends the rest, and exits with 1", async () => {
+    const file = await fileOf("refused", 1_200, (n) => {
+      if (n === 2) return "not json";
+      if (n === 600) return JSON.stringify({ type: "llm.completion", subject: "refused", tokens: "many" });
+      return n === 700 ? JSON.stringify({ type: "llm.completion", subject: "nobody", tokens: "1" }) : undefined;
+    });
+    const { code, out } = await send(file).ended;
+    expect(code).toBe(1);
+    expect(out).toContain("1200 rows: 1197 accepted, 0 duplicates, 3 rejected");
+    expect(out).toContain("line 3: is not a JSON object");
+    expect(out).toContain("line 601: INVALID: ");
+    expect(out).toContain("line 701: NOT_FOUND: ");
+    expect(await send(file).ended, "again").toMatchObject({ code: 1 });
+    expect(await atRest("refused", 1_197)).toMatchObject({ counted: 1_197 });
+  }, 60_000);
+
+  test("a file whose beginning changed since is sent again as a whole", async () => {
+    const file = await fileOf("changed", ROWS);
+    const first = send(file, "--concurrency", "1");
+    await untilAnswered(file);
+    first.child.kill("SIGKILL");
+    await first.ended;
+    await fileOf("changed", ROWS, (n) =>
+      n === 0 ? JSON.stringify({ type: "llm.completion", subject: "changed", tokens: "3" }) : undefined,
+    );
+    expect(await send(file).ended).toMatchObject({ code: 0, err: expect.stringContaining("The input changed") });
+    // The new first row is an event of its own; the old one was counted before.
+    expect(await atRest("changed", ROWS + 1)).toMatchObject({ counted: ROWS + 1 });
+  }, 120_000);
+
+  test("a dry run needs no Metrly and no key", async () => {
+    const file = path.join(dir, "dry.csv");
+    await writeFile(file, "type,x\na,1\n,2\nmetrly.own,3\n");
+    const { code, out } = await send(file, "--dry-run", "--url", "http://127.0.0.1:9").ended;
+    expect(code).toBe(1);
+    expect(out).toContain("3 rows: 1 valid, 2 rejected");
+    expect(out).toContain("line 3: type: must be a non-empty string");
+  });
+
+  test("ends with one sentence when a key may not send, a column is not there, or nothing answers", async () => {
+    const file = path.join(dir, "one.csv");
+    await writeFile(file, "type,x\napi.call,1\n");
+    expect(await send(file, "--token", "mtr_live_nobody").ended).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^UNAUTHENTICATED: [^\n]*\n$/),
+    });
+    expect(await send(file, "--map", "time=when").ended).toMatchObject({
+      code: 1,
+      err: "There is no column when; the header has type, x.\n",
+    });
+    expect(await send(file, "--url", "http://127.0.0.1:9", "--give-up-after", "1").ended).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^Gave up after 1 s: nothing answers at [^\n]*\n$/),
+    });
+  }, 60_000);
+
+  test("the commands of docs/sending.md do what it says", async () => {
+    const page = await readFile(path.join(packageRoot(), "docs/sending.md"), "utf8");
+    for (const [, name = "", content = ""] of page.matchAll(/^```\w+ (\S+)\n(.*?)^```$/gms))
+      await writeFile(path.join(dir, name), content);
+    const commands = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block = ""]) => block.trim().split("\n"));
+    expect(commands).toHaveLength(4);
+    for (const command of commands) {
+      const here = command.replaceAll("npx metrly", `"${process.execPath}" "${CLI}"`);
+      expect(await launch("sh", ["-c", here]).ended, command).toMatchObject({ code: 0 });
+    }
+    expect(await atRest("acme", 6)).toMatchObject({ counted: 6, quarantined: 0, unmetered: 0 });
+  }, 60_000);
+});

@@ -1,0 +1,141 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { promisify } from "node:util";
+import { waitFor } from "../../servers/servers.js";
+
+const run = promisify(execFile);
+
+export interface ContainerSpec {
+  /** As Docker would name it: `billing`, and `billing-2` for a second replica. */
+  readonly name: string;
+  readonly command: readonly [string, ...string[]];
+  /** All of it: nothing of ours gets in. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The compose file's `healthcheck.test`, run as a process like Docker does. */
+  readonly healthcheck: readonly [string, ...string[]];
+  /** Whether it is started again whenever it ends by itself (`restart: unless-stopped`). */
+  readonly restarts: boolean;
+  /** Where its working directory and log are. */
+  readonly dir: string;
+}
+
+/** What a container is to the one who runs it: a process that is kept running, and whether it is healthy. */
+export interface Container {
+  readonly name: string;
+  readonly env: Readonly<Record<string, string>>;
+  /**
+   * Sends the signal; unless it only pauses or resumes, waits for the end and gives the exit code. After SIGTERM it stays
+   * down, as after `docker stop`; after anything else it is started again by itself, like any process that dies.
+   */
+  kill(signal: NodeJS.Signals): Promise<number | null>;
+  /** Starts it when it is down; resolves when it is healthy. */
+  restart(): Promise<void>;
+  /** How often it was started again because it had ended by itself. */
+  restartCount(): number;
+  output(): Promise<string>;
+  /** What it left in its working directory; a container's is read-only. */
+  litter(): Promise<readonly string[]>;
+  /** SIGTERM, and SIGKILL when that does not help. */
+  stop(): Promise<void>;
+}
+
+const HEALTHY_DEADLINE_MS = 120_000;
+const STOP_GRACE_MS = 15_000;
+/** Docker's: doubled each time, and small again when the process ran for ten seconds. */
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 60_000;
+const RAN_WELL_MS = 10_000;
+
+/** Starts the process; it is not healthy yet when this resolves. */
+export async function startContainer(spec: ContainerSpec): Promise<Container> {
+  const cwd = path.join(spec.dir, spec.name);
+  const log = path.join(spec.dir, `${spec.name}.log`);
+  await mkdir(cwd, { recursive: true });
+  let wanted = true;
+  let restarts = 0;
+  let backoffMs = FIRST_BACKOFF_MS;
+  let again: NodeJS.Timeout | undefined;
+  let child = launch();
+
+  function launch(): ChildProcess {
+    const [command, ...args] = spec.command;
+    const output = openSync(log, "a");
+    const startedAt = Date.now();
+    const started = spawn(command, args, { cwd, env: spec.env, stdio: ["ignore", output, output] });
+    closeSync(output);
+    started.once("exit", () => {
+      if (!wanted || !spec.restarts) return;
+      if (Date.now() - startedAt > RAN_WELL_MS) backoffMs = FIRST_BACKOFF_MS;
+      again = setTimeout(() => {
+        restarts++;
+        child = launch();
+      }, backoffMs);
+      backoffMs = Math.min(MAX_BACKOFF_MS, backoffMs * 2);
+    });
+    return started;
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<number | null> {
+    const ended = child;
+    if (isGone(ended)) return ended.exitCode;
+    const code = new Promise<number | null>((resolve) => ended.once("exit", (exitCode) => resolve(exitCode)));
+    ended.kill(signal);
+    return code;
+  }
+
+  const output = () => readFile(log, "utf8");
+  return {
+    name: spec.name,
+    env: spec.env,
+    output,
+    restartCount: () => restarts,
+    litter: () => readdir(cwd),
+    async kill(signal) {
+      if (signal === "SIGSTOP" || signal === "SIGCONT") {
+        child.kill(signal);
+        return null;
+      }
+      if (signal === "SIGTERM") wanted = false;
+      return end(signal);
+    },
+    async restart() {
+      wanted = true;
+      clearTimeout(again);
+      if (isGone(child)) child = launch();
+      await untilHealthy(spec, output);
+    },
+    async stop() {
+      wanted = false;
+      clearTimeout(again);
+      // A paused process does not hear SIGTERM.
+      child.kill("SIGCONT");
+      const killer = setTimeout(() => child.kill("SIGKILL"), STOP_GRACE_MS);
+      await end("SIGTERM");
+      clearTimeout(killer);
+    },
+  };
+}
+
+/** Runs a container that does one thing and ends (`service_completed_successfully`). */
+export async function runOnce(spec: Pick<ContainerSpec, "name" | "command" | "env">): Promise<void> {
+  const [command, ...args] = spec.command;
+  await run(command, args, { env: spec.env }).catch((cause: unknown) => {
+    throw new Error(`${spec.name} did not complete: ${String(cause)}`, { cause });
+  });
+}
+
+async function untilHealthy(spec: ContainerSpec, output: () => Promise<string>): Promise<void> {
+  const [command, ...args] = spec.healthcheck;
+  const isHealthy = () => run(command, args, { env: spec.env }).then(() => true);
+  await waitFor(isHealthy, { what: `${spec.name} to be healthy`, deadlineMs: HEALTHY_DEADLINE_MS }).catch(
+    async (error: Error) => {
+      throw new Error(`${error.message}; it printed:\n${(await output()).slice(-5_000)}`, { cause: error });
+    },
+  );
+}
+
+function isGone(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}

@@ -1,0 +1,232 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
+import { ERROR_CODES, type ErrorCode } from "#kernel/errors.js";
+import { hasNginx } from "../../servers/servers.js";
+import { readCompose } from "./compose-file.js";
+import { type Edge, startEdge } from "./edge.js";
+
+/** What stands behind the edge here: servers that say who they are and what reached them. */
+interface Stub {
+  readonly server: Server;
+  readonly address: string;
+  connections: number;
+}
+
+describe.skipIf(!hasNginx)("the edge", () => {
+  const stubs = new Map<string, Stub>();
+  let edge: Edge;
+
+  beforeAll(async () => {
+    for (const name of ["gateway", "ingestion", "quota", "quota-2"]) stubs.set(name, await startStub(name));
+    const { services } = await readCompose({});
+    edge = await startEdge(
+      services.edge?.command ?? [],
+      new Map([
+        ["gateway", [addressOf("gateway")]],
+        ["ingestion", [addressOf("ingestion")]],
+        ["quota", [addressOf("quota"), addressOf("quota-2")]],
+      ]),
+    );
+  });
+
+  afterAll(async () => {
+    await edge?.stop();
+    for (const { server } of stubs.values()) {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
+  const addressOf = (name: string): string => stubs.get(name)?.address ?? "";
+  const at = (path: string, init?: RequestInit): Promise<Response> => fetch(`${edge.url}${path}`, init);
+
+  test("leads each path to the room that owns it, as it was sent", async () => {
+    const routes: readonly [string, string][] = [
+      ["/", "gateway"],
+      ["/explorer/app.js", "gateway"],
+      ["/.well-known/jwks.json", "gateway"],
+      ["/readyz", "gateway"],
+      ["/graphql?query=%7B%20x%20%7D", "gateway"],
+      ["/nowhere", "gateway"],
+      ["/v1/events?source=a%2Fb&id=1", "ingestion"],
+      ["/api/v1/events", "ingestion"],
+      ["/v1/quota/check?x=1", "quota"],
+    ];
+    for (const [path, room] of routes) {
+      const seen = await seenBy(await at(path));
+      expect([path, seen.room.replace("-2", ""), seen.url]).toEqual([path, room, path]);
+    }
+  });
+
+  test("hands on who asks, how it is encoded, and the room's own errors", async () => {
+    const response = await at("/v1/events", {
+      method: "POST",
+      headers: { "content-encoding": "gzip", authorization: "Bearer k", "x-answer": "429", host: "metrly.example" },
+      body: "some bytes",
+    });
+    expect(response.status).toBe(429);
+    const seen = await seenBy(response);
+    expect(seen.body).toBe("some bytes");
+    expect(seen.headers).toMatchObject({
+      "content-encoding": "gzip",
+      authorization: "Bearer k",
+      "x-forwarded-for": "127.0.0.1",
+      "x-forwarded-proto": "http",
+      host: new URL(edge.url).host,
+    });
+  });
+
+  test("keeps its connections to a room open", async () => {
+    const before = stubs.get("ingestion")?.connections ?? 0;
+    for (let n = 0; n < 20; n++) await (await at("/v1/events")).text();
+    // One per worker at most, not one per request.
+    expect((stubs.get("ingestion")?.connections ?? 0) - before).toBeLessThan(8);
+  });
+
+  test("carries a WebSocket with its protocol to the gateway, and nothing but /graphql is one", async () => {
+    const url = edge.url.replace("http", "ws");
+    const socket = new WebSocket(`${url}/graphql?a=1`, "graphql-transport-ws");
+    const said = new Promise<string>((resolve, reject) => {
+      socket.onmessage = (event) => resolve(String(event.data));
+      socket.onerror = () => reject(new Error("the socket failed"));
+    });
+    socket.onopen = () => socket.send("ping");
+    expect(await said).toBe("/graphql?a=1 ping");
+    expect(socket.protocol).toBe("graphql-transport-ws");
+    socket.close();
+    await problem(await at("/graphql-socket"), "NOT_FOUND");
+    const other = new WebSocket(`${url}/v1/events`);
+    await new Promise((resolve) => {
+      other.onerror = resolve;
+    });
+  });
+
+  test("shows nothing of what rooms say to each other, however it is spelt", async () => {
+    const spellings = [
+      "/internal",
+      "/internal/ledger?partition=0&from=1",
+      "//internal/ledger",
+      "/%69nternal/ledger",
+      "/v1/..%2finternal/ledger",
+      "/x/%2e%2e/internal/subgraph",
+    ];
+    for (const path of spellings) await problem(await raw(path), "NOT_FOUND", path);
+  });
+
+  test("lets a room refuse a body slightly over its limit, and refuses what is far over it", async () => {
+    const slightly = await at("/v1/events", { method: "POST", body: "x".repeat(1_100_000) });
+    expect((await seenBy(slightly)).body).toHaveLength(1_100_000);
+    await problem(await at("/v1/events", { method: "POST", body: "x".repeat(2_000_000) }), "TOO_LARGE");
+    await problem(await at("/graphql", { method: "POST", body: "x".repeat(2_000_000) }), "TOO_LARGE");
+    await problem(await at(`/${"x".repeat(10_000)}`), "TOO_LARGE");
+  });
+
+  test("answers with problems where it cannot read a request at all", async () => {
+    await problem(await at("/", { headers: { "x-long": "y".repeat(9_000) } }), "TOO_LARGE");
+    await problem(await raw("/ HTTP/1.1\r\nhost: x\r\ntransfer-encoding: odd"), "MALFORMED");
+    await problem(await raw("/ HTTP/1.1 nonsense"), "MALFORMED");
+    await problem(await raw("/ HTTP/1.1\r\nno-host: x"), "MALFORMED");
+  });
+
+  test("sends what one replica dropped to the other, where ids make that safe", async () => {
+    const answers = new Set<string>();
+    for (let n = 0; n < 10; n++) {
+      const response = await at("/v1/quota/consume", { method: "POST", body: "{}", headers: { "x-drop": "quota" } });
+      answers.add((await seenBy(response)).room);
+    }
+    expect(answers).toEqual(new Set(["quota-2"]));
+  });
+
+  test("says that a room is unavailable with a problem and when to try again, never in HTML", async () => {
+    const gone = stubs.get("ingestion");
+    const dropped = await at("/graphql", { method: "POST", body: "{}", headers: { "x-drop": "gateway" } });
+    expect(dropped.headers.get("retry-after")).toBe("1");
+    await problem(dropped, "UNAVAILABLE");
+    gone?.server.closeAllConnections();
+    gone?.server.close();
+    const refused = await at("/v1/events", { method: "POST", body: "{}" });
+    expect(refused.headers.get("retry-after")).toBe("1");
+    await problem(refused, "UNAVAILABLE");
+    expect(await (await at("/healthz")).json()).toEqual({ status: "ok" });
+  });
+
+  /** Spelt as it is: fetch would tidy the path. */
+  async function raw(path: string): Promise<Response> {
+    const { connect } = await import("node:net");
+    const { port } = new URL(edge.url);
+    const text = await new Promise<string>((resolve, reject) => {
+      let answer = "";
+      const socket = connect(Number(port), "127.0.0.1", () => {
+        socket.write(`GET ${path}${path.includes(" ") ? "" : " HTTP/1.1\r\nhost: x"}\r\nconnection: close\r\n\r\n`);
+      });
+      socket.on("data", (chunk) => {
+        answer += chunk.toString();
+      });
+      socket.on("end", () => resolve(answer));
+      socket.on("error", reject);
+    });
+    const [head = "", body = ""] = text.split("\r\n\r\n");
+    const [line = "", ...lines] = head.split("\r\n");
+    const headers = lines.map((header): [string, string] => {
+      const colon = header.indexOf(":");
+      return [header.slice(0, colon), header.slice(colon + 1).trim()];
+    });
+    return new Response(body, { status: Number(line.split(" ")[1]), headers });
+  }
+});
+
+async function problem(response: Response, code: ErrorCode, what?: string): Promise<void> {
+  const { status, meaning } = ERROR_CODES[code];
+  expect([what, response.status, response.headers.get("content-type")]).toEqual([
+    what,
+    status,
+    "application/problem+json",
+  ]);
+  expect(await response.json()).toEqual({
+    type: `urn:metrly:error:${code}`,
+    title: meaning,
+    status,
+    detail: expect.any(String),
+    code,
+  });
+}
+
+interface Seen {
+  readonly room: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+async function seenBy(response: Response): Promise<Seen> {
+  return (await response.json()) as Seen;
+}
+
+/** Answers every request with what it saw; `x-answer` chooses the status, `x-drop: <room>` drops the connection there. */
+async function startStub(room: string): Promise<Stub> {
+  const server = createServer(async (request, response) => {
+    const body = await bodyOf(request);
+    if (request.headers["x-drop"] === room) return request.socket.destroy();
+    response.writeHead(Number(request.headers["x-answer"] ?? 200), { "content-type": "application/json" });
+    response.end(JSON.stringify({ room, url: request.url, headers: request.headers, body }));
+  });
+  const sockets = new WebSocketServer({ server });
+  sockets.on("connection", (socket, request) =>
+    socket.on("message", (data) => socket.send(`${request.url} ${String(data)}`)),
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the stub has no port");
+  const stub: Stub = { server, address: `127.0.0.1:${address.port}`, connections: 0 };
+  server.on("connection", () => {
+    stub.connections++;
+  });
+  return stub;
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString("utf8");
+}

@@ -1,0 +1,195 @@
+import { mkdir, readFile, rm } from "node:fs/promises";
+import path from "node:path";
+import {
+  type PrivateKafka,
+  type PrivateRedis,
+  startKafka,
+  startPostgres,
+  startRedis,
+} from "../../servers/private-servers.js";
+import { serverDir } from "../../servers/server-process.js";
+import { freePort } from "../../servers/servers.js";
+import { build } from "../../support/metrly.js";
+import { type ComposeService, exampleEnvironment, readCompose } from "./compose-file.js";
+import { type Container, runOnce, startContainer } from "./container.js";
+import { createOwnDatabase } from "./database.js";
+import { type Edge, startEdge } from "./edge.js";
+import { onThisMachine, readImage } from "./image.js";
+import { inStartOrder, inStopOrder } from "./order.js";
+import {
+  commandOf,
+  environmentOf,
+  envOf,
+  isRole,
+  placeRoles,
+  replicaName,
+  replicasOf,
+  volumeDir,
+  volumesOf,
+  type World,
+} from "./world.js";
+
+export interface ComposeOptions {
+  /** What a person would write into `.env` over .env.example. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** How many of each role, as `docker compose up --scale`; one by default. */
+  readonly replicas?: number;
+}
+
+export interface RunningCompose {
+  /** The edge. */
+  readonly url: string;
+  adminToken(): Promise<string>;
+  /** What the gateway's volume holds: its keys and the admin's token. */
+  readonly gatewayDir: string;
+  /** By name: `billing`, and `billing-2` for a second one. */
+  readonly processes: ReadonlyMap<string, Container>;
+  readonly kafka: PrivateKafka;
+  readonly redis: PrivateRedis;
+  /** SIGTERM to every role, in the order of `docker compose stop`; 0, or the first exit code that is not. */
+  terminate(): Promise<number | null>;
+  /** Starts the roles that are down, in the order of `up`; resolves when all are healthy. */
+  restart(): Promise<void>;
+  /** Ends everything and deletes what it kept. */
+  stop(): Promise<void>;
+}
+
+/**
+ * `docker compose up` without Docker: the compose file's own services, their commands, environment, health checks and order,
+ * as processes beside real Kafka, Redis, PostgreSQL and nginx. Only host names, ports and folders are this machine's.
+ */
+export async function startCompose(options: ComposeOptions = {}): Promise<RunningCompose> {
+  build();
+  const system = await createSystem(options);
+  async function stop(): Promise<void> {
+    for (const close of system.closers.splice(0).reverse()) await close();
+    await rm(system.dir, { recursive: true, force: true, maxRetries: 5 });
+  }
+  try {
+    for (const name of volumesOf(system.compose)) await mkdir(volumeDir(system, name), { recursive: true });
+    await placeRoles(system, options.replicas ?? 1);
+    await inStartOrder(system.compose, (name, service) => start(system, name, service));
+    return describe(system, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The world, and what runs in it. */
+interface System extends World {
+  readonly containers: Map<string, Container>;
+  kafka?: PrivateKafka;
+  redis?: PrivateRedis;
+  edge?: Edge;
+  /** One server for all services; its roles are kept apart by the same script as the compose file's servers. */
+  postgres?: Promise<string>;
+}
+
+async function createSystem({ env }: ComposeOptions): Promise<System> {
+  return {
+    compose: await readCompose({ ...(await exampleEnvironment()), ...env }),
+    image: await readImage(),
+    dir: await serverDir("compose"),
+    closers: [],
+    addresses: new Map(),
+    ports: new Map(),
+    containers: new Map(),
+  };
+}
+
+async function start(system: System, name: string, service: ComposeService): Promise<void> {
+  if (isRole(service)) return startRole(system, name, service);
+  if (service.build !== undefined)
+    return runOnce({ name, command: commandOf(system, service), env: envOf(system, service) });
+  const startServer = SERVERS[service.image.split(":")[0] ?? ""];
+  if (startServer === undefined) throw new Error(`${name}: nobody here knows how to run ${service.image}`);
+  await startServer(system, name, service);
+}
+
+/** How the compose file's foreign images are run here. */
+const SERVERS: Readonly<Record<string, (system: System, name: string, service: ComposeService) => Promise<void>>> = {
+  async "apache/kafka"(system, name, service) {
+    const settings = Object.entries(environmentOf(service))
+      .filter(([variable]) => variable.startsWith("KAFKA_") && variable !== "KAFKA_HEAP_OPTS")
+      .map(([variable, value]) => [variable.slice("KAFKA_".length).toLowerCase().replaceAll("_", "."), value]);
+    const kafka = await startKafka(Object.fromEntries(settings));
+    system.closers.push(() => kafka.stop());
+    system.kafka = kafka;
+    system.addresses.set(`${name}:9092`, kafka.brokers[0] ?? "");
+  },
+  async redis(system, name, service) {
+    const redis = await startRedis({ flags: service.command?.slice(1) ?? [] });
+    system.closers.push(() => redis.stop());
+    system.redis = redis;
+    system.addresses.set(`${name}:6379`, new URL(redis.url).host);
+  },
+  async postgres(system, name, service) {
+    // One after the other: on one server they change the same databases' rights.
+    system.postgres = (system.postgres ?? startSharedPostgres(system)).then(async (url) => {
+      await createOwnDatabase(url, environmentOf(service));
+      return url;
+    });
+    system.addresses.set(`${name}:5432`, new URL(await system.postgres).host);
+  },
+  async nginx(system, _, service) {
+    const addresses = [...system.ports.keys()].map((role) => [role, replicasOf(system, role)] as const);
+    const edge = await startEdge(service.command ?? [], new Map(addresses));
+    system.closers.push(() => edge.stop());
+    system.edge = edge;
+  },
+};
+
+async function startSharedPostgres(system: System): Promise<string> {
+  const server = await startPostgres({ max_connections: "500" });
+  system.closers.push(() => server.stop());
+  return server.url();
+}
+
+async function startRole(system: System, name: string, service: ComposeService): Promise<void> {
+  const [kind, command, ...args] = service.healthcheck?.test ?? [];
+  if (kind !== "CMD" || command === undefined) throw new Error(`${name}: no health check by CMD`);
+  const started = (system.ports.get(name) ?? []).map(async (port, n) => {
+    const container = await startContainer({
+      name: replicaName(name, n),
+      command: commandOf(system, service),
+      env: { ...envOf(system, service), METRLY_PORT: String(port), METRLY_METRICS_PORT: String(await freePort()) },
+      healthcheck: [onThisMachine(command), ...args],
+      restarts: service.restart === "unless-stopped",
+      dir: path.join(system.dir, "containers"),
+    });
+    system.closers.push(() => container.stop());
+    system.containers.set(container.name, container);
+    await container.restart();
+  });
+  await Promise.all(started);
+}
+
+function describe(system: System, stop: () => Promise<void>): RunningCompose {
+  const { kafka, redis, edge, containers, compose } = system;
+  if (kafka === undefined || redis === undefined || edge === undefined)
+    throw new Error("the compose file lacks Kafka, Redis or nginx");
+  const containersOf = (name: string) =>
+    (system.ports.get(name) ?? []).flatMap((_, n) => containers.get(replicaName(name, n)) ?? []);
+  return {
+    url: edge.url,
+    processes: containers,
+    kafka,
+    redis,
+    stop,
+    gatewayDir: volumeDir(system, "gateway"),
+    adminToken: async () => (await readFile(path.join(volumeDir(system, "gateway"), "admin-token"), "utf8")).trim(),
+    async terminate() {
+      const codes: (number | null)[] = [];
+      await inStopOrder(compose, async (name) => {
+        codes.push(...(await Promise.all(containersOf(name).map((container) => container.kill("SIGTERM")))));
+      });
+      return codes.find((code) => code !== 0) ?? 0;
+    },
+    async restart() {
+      await inStartOrder(compose, async (name) => {
+        await Promise.all(containersOf(name).map((container) => container.restart()));
+      });
+    },
+  };
+}

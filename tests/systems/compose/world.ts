@@ -1,0 +1,96 @@
+import path from "node:path";
+import { freePort } from "../../servers/servers.js";
+import type { Compose, ComposeService } from "./compose-file.js";
+import { type Image, onThisMachine } from "./image.js";
+import { startRoundRobin } from "./round-robin.js";
+
+/** Where this machine has what the compose file names: hosts, ports, volumes, the image's programs. */
+export interface World {
+  readonly compose: Compose;
+  readonly image: Image;
+  /** Of this run: volumes, logs, working directories. */
+  readonly dir: string;
+  /** What to end, in the order of its start. */
+  readonly closers: (() => Promise<void>)[];
+  /** `service:port` in the compose file -> host:port here. */
+  readonly addresses: Map<string, string>;
+  /** The ports of each replica of a role. */
+  readonly ports: Map<string, readonly number[]>;
+}
+
+const ROLE_PORT = 4000;
+
+export const isRole = (service: ComposeService): boolean =>
+  service.build !== undefined && service.healthcheck !== undefined;
+
+/** Chooses where each role will listen, before anybody needs to know. */
+export async function placeRoles(world: World, replicas: number): Promise<void> {
+  for (const [name, service] of Object.entries(world.compose.services)) {
+    if (!isRole(service)) continue;
+    const ports: number[] = [];
+    while (ports.length < replicas) ports.push(await freePort());
+    world.ports.set(name, ports);
+    world.addresses.set(`${name}:${ROLE_PORT}`, await sharedAddress(world, replicasOf(world, name)));
+  }
+}
+
+async function sharedAddress(world: World, addresses: readonly string[]): Promise<string> {
+  const [only, ...others] = addresses;
+  if (only !== undefined && others.length === 0) return only;
+  const shared = await startRoundRobin(addresses);
+  world.closers.push(() => shared.close());
+  return shared.address;
+}
+
+/** The addresses of each replica of a role. */
+export function replicasOf(world: World, role: string): readonly string[] {
+  return (world.ports.get(role) ?? []).map((port) => `127.0.0.1:${port}`);
+}
+
+/** As Docker would name them, but for the first one. */
+export const replicaName = (role: string, n: number): string => (n === 0 ? role : `${role}-${n + 1}`);
+
+/** The image's entrypoint and the service's command. */
+export function commandOf(world: World, service: ComposeService): readonly [string, ...string[]] {
+  const words = [...(service.entrypoint ?? world.image.entrypoint), ...(service.command ?? [])];
+  const [command, ...args] = words.map((word) => inFoldersHere(world, service, onThisMachine(word)));
+  if (command === undefined) throw new Error("a service without a command");
+  return [command, ...args];
+}
+
+/** The container's whole environment, with this machine's addresses and folders. */
+export function envOf(world: World, service: ComposeService): Record<string, string> {
+  const env = { ...world.image.env, ...environmentOf(service), METRLY_HOST: "127.0.0.1", PATH: process.env.PATH ?? "" };
+  return Object.fromEntries(
+    Object.entries(env).map(([name, value]) => [name, inFoldersHere(world, service, withAddresses(world, value))]),
+  );
+}
+
+function withAddresses({ addresses }: World, text: string): string {
+  let mapped = text;
+  for (const [from, to] of addresses) mapped = mapped.replace(new RegExp(`(?<![\\w-])${from}(?!\\d)`, "g"), to);
+  return mapped;
+}
+
+/** `gateway:/var/lib/metrly/data` becomes a folder of this run, also inside a script. */
+function inFoldersHere(world: World, service: ComposeService, text: string): string {
+  let mapped = text;
+  for (const volume of service.volumes ?? []) {
+    const [name = "", at = ""] = volume.split(":");
+    if (!name.startsWith(".")) mapped = mapped.replaceAll(at, volumeDir(world, name));
+  }
+  return mapped;
+}
+
+export function volumeDir({ dir }: Pick<World, "dir">, name: string): string {
+  return path.join(dir, "volumes", name);
+}
+
+export function volumesOf({ services }: Compose): readonly string[] {
+  const volumes = Object.values(services).flatMap((service) => service.volumes ?? []);
+  return volumes.map((volume) => volume.split(":")[0] ?? "").filter((name) => !name.startsWith("."));
+}
+
+export function environmentOf(service: ComposeService): Record<string, string> {
+  return Object.fromEntries(Object.entries(service.environment ?? {}).map(([name, value]) => [name, String(value)]));
+}

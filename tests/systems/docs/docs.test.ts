@@ -1,0 +1,158 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { buildSchema, parse, validate } from "graphql";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { packageRoot } from "#platform/process/package-root.js";
+import { waitFor } from "../../servers/servers.js";
+import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
+import { type Block, blocksOf, isShown, linksOf } from "./page.js";
+import { openShell, type Shell } from "./shell.js";
+
+/** Lines that a test cannot run, each with why. One that is in no page any more is an error. */
+const NOT_RUN: Readonly<Record<string, string>> = {
+  "npm start":
+    "the test starts Metrly itself; tests/systems/whole-path/story.test.ts and the README's own commands start it so",
+  "npm test": "it is what runs",
+  "npx metrly webhooks listen --tenant acme": "it ends when it is interrupted: tests/systems/clients/webhooks.test.ts",
+};
+/** Between a reader's commands lies a moment. */
+const MOMENT_MS = 1_000;
+/** Blocks that only ask: asked again until what was sent a moment ago is there. */
+const QUESTIONS = /^(npx metrly (usage|quotas|invoices|graph '\{).*\n)+$/;
+const ANSWER_WITHIN_MS = 20_000;
+/** A problem document's status, or items refused: curl is content with both. Not there yet (404) and denied (429) are answers. */
+const REFUSED = /"status":(?!404|429)[45]\d\d|"rejected":[1-9]/;
+
+const RECIPES = "docs/recipes";
+const recipes = readdirSync(path.join(packageRoot(), RECIPES)).map((name) => `${RECIPES}/${name}`);
+const pages = ["docs/tutorial.md", "README.md", ...recipes];
+
+let metrly: MetrlyProcess;
+let folder: string;
+
+beforeAll(async () => {
+  metrly = await startMetrly("embedded", { METRLY_DEMO: "on" });
+  folder = await mkdtemp(path.join(tmpdir(), "metrly-docs-"));
+  await waitFor(async () => (await readdir(metrly.dataDir)).includes("demo-keys.json"), {
+    what: "the demo",
+    deadlineMs: 120_000,
+  });
+}, 240_000);
+afterAll(async () => {
+  await metrly?.dispose();
+  if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+});
+
+/** A line of a block as it would be listed: without what explains it. */
+const command = (line: string): string => line.replace(/\s+#.*$/, "");
+const runnable = ({ code }: Block): string =>
+  code
+    .split("\n")
+    .filter((line) => !(command(line) in NOT_RUN))
+    .join("\n")
+    .replaceAll("http://127.0.0.1:4000", metrly.url);
+
+/** A page's commands in one shell, as one reader types them. */
+async function runPage(page: string, signal: AbortSignal): Promise<void> {
+  const cwd = path.join(folder, path.basename(page));
+  await mkdir(cwd);
+  await symlink(metrly.dataDir, path.join(cwd, ".metrly"));
+  const shell = openShell(cwd, environment());
+  signal.addEventListener("abort", shell.close);
+  try {
+    await shell.run(`npx() { shift; "${process.execPath}" "${packageRoot()}/dist/cli/metrly.js" "$@"; }`);
+    for (const block of await blocksOf(page)) if (block.language === "sh") await runBlock(shell, block, page);
+  } finally {
+    signal.removeEventListener("abort", shell.close);
+    shell.close();
+  }
+}
+
+async function runBlock(shell: Shell, block: Block, page: string): Promise<void> {
+  const { shown, line } = block;
+  const run = () =>
+    shell.run(runnable(block)).catch(({ message }: Error) => expect.fail(`${page}:${line} failed: ${message}`));
+  const asks = shown !== undefined && QUESTIONS.test(block.code);
+  if (!asks) await new Promise((resolve) => setTimeout(resolve, MOMENT_MS));
+  let said = await run();
+  if (!REFUSED.test(shown?.code ?? "")) expect(said, `${page}:${line}`).not.toMatch(REFUSED);
+  if (shown === undefined) return;
+  const deadline = Date.now() + ANSWER_WITHIN_MS;
+  while (asks && !isShown(shown.code, said) && Date.now() < deadline) said = await run();
+  expect(isShown(shown.code, said), `${page}:${shown.line} shows\n${shown.code}but it is\n${said}`).toBe(true);
+}
+
+/** Only what a reader has: no METRLY_ variable of the person who runs the tests. */
+function environment(): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(([name]) => !/^(METRLY_|NODE_OPTIONS$|VITEST)/.test(name));
+  return { ...Object.fromEntries(own), METRLY_PORT: new URL(metrly.url).port };
+}
+
+describe("every command of the documentation does what the page says", () => {
+  test.concurrent.for(pages)("%s", { timeout: 180_000 }, (page, { signal }) => runPage(page, signal));
+
+  test("what is not run is still there, with a reason", async () => {
+    const blocks = (await Promise.all(pages.map(blocksOf))).flat().filter(({ language }) => language === "sh");
+    const lines = new Set(blocks.flatMap(({ code }) => code.split("\n").map(command)));
+    expect(Object.keys(NOT_RUN).filter((skipped) => !lines.has(skipped))).toEqual([]);
+  });
+});
+
+test("every GraphQL operation of a page fits the API", async () => {
+  const schema = buildSchema(await readFile(path.join(packageRoot(), "schema/graphql/api.graphql"), "utf8"));
+  let count = 0;
+  for (const page of pages) {
+    for (const { language, code, line } of await blocksOf(page)) {
+      const asked = [...code.matchAll(/npx metrly graph '([^']+)'/g)].map(([, operation = ""]) => operation);
+      for (const operation of language === "graphql" ? [code] : asked) {
+        count += 1;
+        expect(validate(schema, parse(operation)).map(String), `${page}:${line}`).toEqual([]);
+      }
+    }
+  }
+  expect(count).toBeGreaterThan(20);
+});
+
+test("what a page links to is there", async () => {
+  for (const page of pages)
+    expect(
+      (await linksOf(page)).filter((target) => !existsSync(path.join(packageRoot(), target))),
+      page,
+    ).toEqual([]);
+});
+
+test("the TypeScript of the documentation compiles against the SDK", { timeout: 60_000 }, async () => {
+  const root = packageRoot();
+  const dir = path.join(root, ".cache", "docs-types");
+  await rm(dir, { recursive: true, force: true });
+  await mkdir(dir, { recursive: true });
+  let count = 0;
+  for (const page of ["sdk/README.md", ...pages]) {
+    const code = (await blocksOf(page)).filter(({ language }) => language === "ts").map((block) => block.code);
+    count += code.length;
+    if (code.length > 0) await writeFile(path.join(dir, `${page.replace(/\W/g, "-")}.ts`), code.join("\n"));
+  }
+  expect(count).toBeGreaterThan(5);
+  const sdk = (entry: string) => [path.join(root, "sdk/src", `${entry}.ts`)];
+  const paths = {
+    "@metrly/sdk": sdk("index"),
+    "@metrly/sdk/express": sdk("express"),
+    "@metrly/sdk/fastify": sdk("fastify"),
+  };
+  await writeFile(
+    path.join(dir, "tsconfig.json"),
+    JSON.stringify({
+      compilerOptions: {
+        ...{ target: "es2022", module: "nodenext", moduleResolution: "nodenext", strict: true, noEmit: true, paths },
+        ...{ types: ["node"], skipLibCheck: true, lib: ["es2023", "dom"], exactOptionalPropertyTypes: true },
+      },
+      include: ["*.ts"],
+    }),
+  );
+  const tsc = path.join(root, "node_modules/typescript/bin/tsc");
+  const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", dir], { encoding: "utf8" });
+  expect(status, stdout).toBe(0);
+});

@@ -1,0 +1,104 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parse } from "graphql";
+import pg from "pg";
+import { pino } from "pino";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Subgraph } from "#platform/graphql/subgraph.js";
+import { parseConfig } from "#platform/process/config.js";
+import type { Identity } from "#schema/policy.js";
+import { type RunningSystem, startSystem } from "../../../cli/server/system.js";
+import { composeSupergraph } from "../../../gateway/composition.js";
+import { buildFederation } from "../../../gateway/execution.js";
+import type { Federation } from "../../../gateway/federation/federation.js";
+import { localExecutor } from "../../../gateway/operations/reach.js";
+
+const TENANTS = 12;
+const ADMIN: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
+
+/** Everything that a tenant has, of every room. */
+const QUERY = `query ($first: Int!) { tenants(first: $first) { nodes {
+  id name plan { id version plan { id versions { version } } } assignments { effectiveFrom plan { version } }
+  apiKeys { id } quotas { used limit { limit } } testClockStatus
+  usageTotals { meter quantity } billingPeriods(first: 5) { nodes { start status } }
+  invoices(first: 5) { nodes { id total { amount } lines { amount { amount } } period { start } } }
+  upcomingInvoice { total { amount } }
+  webhookEndpoints { id deliveries(first: 5) { nodes { id attempts { at } } } }
+  alerts(first: 5) { nodes { id } } accounting { accepted }
+} } }`;
+
+let dataDir: string;
+let system: RunningSystem;
+let federation: Federation;
+const counting = new AsyncLocalStorage<string[]>();
+const query = pg.Client.prototype.query;
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(path.join(tmpdir(), "metrly-statements-"));
+  const config = parseConfig({
+    ...{ METRLY_DATA_DIR: dataDir, METRLY_PORT: "0", METRLY_METRICS_PORT: "0", METRLY_DEMO: "off" },
+    METRLY_LOG_LEVEL: "fatal",
+    METRLY_PARTITIONS: "1",
+  });
+  const fail = (error: unknown) => {
+    throw error;
+  };
+  system = await startSystem({ config, composition: "all", logger: pino({ level: "fatal" }), fail });
+  const subgraphs = system.rooms.map(({ subgraph }) => subgraph).filter((each): each is Subgraph => each !== undefined);
+  federation = buildFederation(composeSupergraph(subgraphs).supergraphSdl, subgraphs, fail, ({ schema }) =>
+    localExecutor(schema),
+  );
+  await ask(
+    `mutation { createMeter(input: { key: "calls", name: "Calls", eventType: "api.call", aggregation: COUNT }) { key } }`,
+  );
+  await ask(`mutation { createPlan(input: { id: "plan", name: "Plan", version: { currency: "EUR", recurringFee: "10",
+    prices: [{ meter: "calls", model: PER_UNIT, unitAmount: "1" }],
+    limits: [{ meter: "calls", window: DAY, kind: HARD, limit: "100" }] } }) { id } }`);
+  for (let n = 0; n < TENANTS; n += 1) {
+    await ask(`mutation { createTenant(input: { id: "t${n}", name: "T${n}", planId: "plan" }) { id } }`);
+    await ask(`mutation { issueApiKey(input: { tenantId: "t${n}", name: "key", scopes: [READ] }) { secret } }`);
+  }
+  for (let n = 0; n < TENANTS; n += 1) {
+    const input = `{ tenantId: "t${n}", url: "https://metrly.invalid/hook", eventTypes: ["invoice.generated"] }`;
+    await ask(`mutation { createWebhookEndpoint(input: ${input}) { endpoint { id } } }`);
+  }
+  Object.assign(pg.Client.prototype, {
+    query(this: pg.Client, ...args: unknown[]) {
+      const [statement] = args;
+      counting.getStore()?.push(typeof statement === "string" ? statement : String(Object(statement).text));
+      return Reflect.apply(query, this, args);
+    },
+  });
+}, 180_000);
+afterAll(async () => {
+  Object.assign(pg.Client.prototype, { query });
+  await system?.stop();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+async function ask(operation: string, variableValues = {}): Promise<unknown> {
+  const { schema, execute } = federation;
+  const document = parse(operation);
+  const { data, errors } = await execute({ schema, document, variableValues, contextValue: { identity: ADMIN } });
+  expect(errors).toBeUndefined();
+  return data;
+}
+
+async function statementsOf(first: number): Promise<string[]> {
+  const statements: string[] = [];
+  await counting.run(statements, () => ask(QUERY, { first }));
+  return statements.map((text) => text.replace(/\s+/g, " ").slice(0, 160)).sort();
+}
+
+test("an operation takes as many statements for twelve tenants as for two", async () => {
+  for (let warm = 0; warm < 3; warm += 1) await statementsOf(TENANTS);
+  const [few, many] = [await statementsOf(2), await statementsOf(TENANTS)];
+  expect(few.length).toBeGreaterThan(5);
+  const extra = [...new Set(many)].flatMap((text) => {
+    const [before, now] = [few, many].map((list) => list.filter((one) => one === text).length);
+    return (now ?? 0) > (before ?? 0) ? [`${before} -> ${now}: ${text}`] : [];
+  });
+  expect(extra).toEqual([]);
+});

@@ -1,0 +1,160 @@
+import { readFileSync } from "node:fs";
+import { beforeAll, expect, test } from "vitest";
+import { type Operation, POLICY } from "#schema/policy.js";
+import { waitFor } from "../../servers/servers.js";
+import { ask, type Present } from "../../support/client.js";
+import type { PolicyAuditQuery } from "../../support/graphql/graphql.js";
+import { graphql } from "../../support/graphql/index.js";
+import { ASKERS, type Asker, reaches } from "./askers.js";
+import { askPolicy } from "./asking.js";
+import { OPERATIONS, type PolicyOperation } from "./operations.js";
+import { createPolicyWorld, type PolicySystem, type PolicyWorld, type Things } from "./world.js";
+
+type Target = "own" | "other" | "missing";
+
+/** In the policy, not in the graph yet. */
+const PENDING: readonly string[] = JSON.parse(
+  readFileSync(new URL("../../../schema/graphql/pending.json", import.meta.url), "utf8"),
+);
+
+/** The table operation x asker x own/other tenant of `schema/policy.ts`, each cell asked through a running Metrly's front door. */
+export function policyTable(system: () => PolicySystem): void {
+  let world: PolicyWorld;
+  beforeAll(async () => {
+    world = await createPolicyWorld(system());
+  }, 120_000);
+
+  test("the table has a row for each operation of the policy", () => {
+    expect(Object.keys(OPERATIONS).sort()).toEqual(Object.keys(POLICY).sort());
+  });
+
+  for (const [name, operation] of rows()) {
+    test.skipIf(PENDING.includes(name))(name, async () => {
+      const asked = await Promise.all(cellsOf(operation).map((cell) => askCell(world, name, operation, cell)));
+      const verdicts = Object.fromEntries(asked.map(({ label, verdict }) => [label, verdict]));
+      expect(verdicts).toEqual(Object.fromEntries(asked.map(({ label, expected }) => [label, expected])));
+      for (const asker of ASKERS.filter(({ bound }) => bound)) {
+        const textOf = (target: Target) => asked.find(({ label }) => label === labelOf({ asker, target }))?.text;
+        expect(textOf("other"), `${asker.name}: another tenant's is as if it were not there`).toBe(textOf("missing"));
+      }
+    });
+  }
+
+  test("the audit log has what every mutation did, of all rooms", async () => {
+    const mutations = Object.keys(POLICY).filter((name) => name.startsWith("Mutation."));
+    expect(Object.keys(ACTIONS).sort()).toEqual(mutations.sort());
+    const missing = async () => {
+      const there = await auditedActions(world.system);
+      return Object.entries(ACTIONS).flatMap(([name, actions]) =>
+        NO_CHANGE.has(name) || actions.some((action) => there.has(action)) ? [] : [name],
+      );
+    };
+    await waitFor(async () => (await missing()).length === 0 || undefined, {
+      what: "every mutation in the audit log",
+      deadlineMs: 20_000,
+    }).catch(async (error: Error) => {
+      throw new Error(`${error.message}: it lacks ${(await missing()).join(", ")}`, { cause: error });
+    });
+  });
+}
+
+/** What the audit log calls what a mutation did. */
+const ACTIONS: Readonly<Partial<Record<Operation, readonly string[]>>> = {
+  "Mutation.createTenant": ["tenant.create"],
+  "Mutation.updateTenant": ["tenant.update"],
+  "Mutation.suspendTenant": ["tenant.suspend"],
+  "Mutation.resumeTenant": ["tenant.resume"],
+  "Mutation.closeTenant": ["tenant.close"],
+  "Mutation.issueApiKey": ["apiKey.issue"],
+  "Mutation.rotateApiKey": ["apiKey.rotate"],
+  "Mutation.revokeApiKey": ["apiKey.revoke"],
+  "Mutation.createMeter": ["meter.create"],
+  "Mutation.archiveMeter": ["meter.archive"],
+  "Mutation.createPlan": ["plan.create"],
+  "Mutation.publishPlanVersion": ["plan.publishVersion"],
+  "Mutation.archivePlan": ["plan.archive"],
+  "Mutation.changePlan": ["tenant.changePlan"],
+  "Mutation.cancelPlanChange": ["tenant.cancelPlanChange"],
+  "Mutation.setQuotaOverride": ["tenant.setQuotaOverride"],
+  "Mutation.advanceTestClock": ["tenant.advanceTestClock"],
+  "Mutation.closeBillingPeriod": ["billingPeriod.close"],
+  "Mutation.voidEvent": ["event.void"],
+  "Mutation.resolveQuarantined": ["event.accept", "event.refuse"],
+  "Mutation.createWebhookEndpoint": ["webhookEndpoint.create"],
+  "Mutation.updateWebhookEndpoint": ["webhookEndpoint.update"],
+  "Mutation.deleteWebhookEndpoint": ["webhookEndpoint.delete"],
+  "Mutation.rotateWebhookSecret": ["webhookEndpoint.rotateSecret"],
+  "Mutation.sendTestWebhook": ["webhookEndpoint.sendTest"],
+  "Mutation.replayWebhookDelivery": ["webhookDelivery.replay"],
+  "Mutation.replayDeadLetters": ["webhookEndpoint.replayDeadLetters"],
+};
+
+/** Asked here in a state in which they change nothing; tenancy's store writes an entry with each change it saves. */
+const NO_CHANGE: ReadonlySet<string> = new Set([
+  "Mutation.resumeTenant",
+  "Mutation.cancelPlanChange",
+  "Mutation.setQuotaOverride",
+  "Mutation.advanceTestClock",
+]);
+
+const AUDIT = graphql(`
+  query PolicyAudit($after: Cursor) {
+    auditLog(first: 200, after: $after) { nodes { action actor target } pageInfo { hasNextPage endCursor } }
+  }
+`);
+
+async function auditedActions({ url, adminToken }: PolicySystem): Promise<ReadonlySet<string>> {
+  const actions = new Set<string>();
+  for (let after: string | null = null; ; ) {
+    const answer: Present<PolicyAuditQuery> = await ask(url, adminToken, AUDIT, { after });
+    for (const { action, actor, target } of answer.auditLog.nodes) {
+      expect([actor, target]).toEqual([expect.stringMatching(/^\w+:./), expect.stringMatching(/^\w+:./)]);
+      actions.add(action);
+    }
+    if (!answer.auditLog.pageInfo.hasNextPage) return actions;
+    after = answer.auditLog.pageInfo.endCursor;
+  }
+}
+
+function rows(): [Operation, PolicyOperation][] {
+  const names = Object.keys(OPERATIONS).filter((name): name is Operation => Object.hasOwn(POLICY, name));
+  return names.map((name) => [name, OPERATIONS[name]]);
+}
+
+interface Cell {
+  readonly asker: Asker;
+  readonly target: Target;
+}
+
+const labelOf = ({ asker, target }: Cell): string => `${asker.name} asks about ${target}`;
+
+/** Who belongs to no tenant has no other one. */
+function cellsOf(operation: PolicyOperation): Cell[] {
+  return ASKERS.flatMap((asker) => {
+    const targets = operation.ofTenant && asker.bound ? (["own", "other", "missing"] as const) : (["own"] as const);
+    return targets.map((target) => ({ asker, target }));
+  });
+}
+
+async function askCell(world: PolicyWorld, name: Operation, operation: PolicyOperation, cell: Cell) {
+  const expected = expectedOf(name, operation, cell);
+  const things: Things = {
+    ...world[cell.target],
+    ...(expected === "ALLOWED" && (await operation.fresh?.(world.make, world[cell.target].tenantId))),
+  };
+  const token = world.tokenOf(cell.asker);
+  const { verdict, text } = await askPolicy(world.system.url, token, operation, operation.variables(things));
+  return { label: labelOf(cell), expected, verdict, text: withoutIds(text, things) };
+}
+
+function expectedOf(name: Operation, { through, ofTenant }: PolicyOperation, { asker, target }: Cell): string {
+  if (asker.rank === "NOBODY") return "UNAUTHENTICATED";
+  if (!reaches(asker, through ?? name)) return "FORBIDDEN";
+  if (ofTenant && asker.bound && target !== "own") return "HIDDEN";
+  return reaches(asker, name) ? "ALLOWED" : "FORBIDDEN";
+}
+
+/** An answer may repeat what was asked. */
+function withoutIds(text: string, things: Things): string {
+  return Object.entries(things).reduce((rest, [what, id]) => rest.replaceAll(id, `<${what}>`), text);
+}

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { waitFor } from "../../servers/servers.js";
+import { ask, postEvents } from "../../support/client.js";
+import { graphql } from "../../support/graphql/index.js";
+import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
+import { accountingOf, CREATE_METER, CREATE_TENANT, ISSUE_KEY, sumOf, USAGE } from "./world.js";
+
+const UNMETERED = graphql(
+  `query BackfillUnmetered($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }`,
+);
+
+let metrly: MetrlyProcess;
+beforeAll(async () => {
+  metrly = await startMetrly("embedded");
+}, 120_000);
+afterAll(() => metrly.dispose());
+
+test("usage under a misspelt type is found by its type and counted by a meter that comes later, to the event", async () => {
+  const admin = await metrly.adminToken();
+  const tenantId = "acme";
+  await ask(metrly.url, admin, CREATE_TENANT, { input: { id: tenantId, name: "Acme" } });
+  const { issueApiKey } = await ask(metrly.url, admin, ISSUE_KEY, {
+    input: { tenantId, name: "backend", scopes: ["INGEST", "READ"] },
+  });
+  const events = Array.from({ length: 30 }, (_, index) => ({
+    ...{ specversion: "1.0", id: `e${index}`, source: "test", type: "api.reqest" },
+    data: { tokens: String(index) },
+  }));
+  const asked = () => accountingOf(metrly.url, admin, tenantId);
+  await waitFor(async () => (await postEvents(metrly.url, issueApiKey.secret, events)).status === 202, {
+    what: "the events to be taken",
+  });
+  await waitFor(async () => (await asked()).unmetered === 30, { what: "30 unmetered", deadlineMs: 20_000 });
+  expect(await ask(metrly.url, admin, UNMETERED, { tenantId })).toEqual({
+    unmeteredTypes: [{ eventType: "api.reqest", count: 30 }],
+  });
+
+  const meter = { key: "tokens", name: "Tokens", eventType: "api.reqest", aggregation: "SUM", valueProperty: "tokens" };
+  await ask(metrly.url, admin, CREATE_METER, { input: { ...meter, backfill: true } });
+  await waitFor(async () => (await asked()).counted === 30, { what: "30 counted", deadlineMs: 20_000 });
+  const accounting = await asked();
+  expect(accounting).toMatchObject({ unmetered: 0, inFlight: 0 });
+  expect(sumOf(accounting)).toBe(accounting.accepted);
+  const usage = await ask(metrly.url, admin, USAGE, { tenantId });
+  expect(usage.tenant.usageTotals).toEqual([{ meter: "tokens", quantity: "435", eventCount: 30 }]);
+  expect(await ask(metrly.url, admin, UNMETERED, { tenantId })).toEqual({ unmeteredTypes: [] });
+}, 90_000);

@@ -1,0 +1,112 @@
+import type { AcknowledgedEvent } from "../../oracle/oracle.js";
+import { type EventsAnswer, postEvents } from "../../support/client.js";
+
+/** A seeded generator (mulberry32): a failing run can be repeated. */
+export function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+export interface LoadOptions {
+  readonly random: () => number;
+  readonly tenants: readonly string[];
+  readonly total: number;
+  readonly duplicateShare: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** Events in shuffled order, `duplicateShare` of them repeats of others. */
+export function generateEvents({
+  random,
+  tenants,
+  total,
+  duplicateShare,
+  fromMs,
+  toMs,
+}: LoadOptions): AcknowledgedEvent[] {
+  const distinct = Math.round(total * (1 - duplicateShare));
+  const events = Array.from({ length: distinct }, (_, n): AcknowledgedEvent => {
+    const tokens = random() < 0.5;
+    return {
+      tenantId: tenants[Math.floor(random() * tenants.length)] ?? "",
+      source: "load",
+      id: `e${n}`,
+      type: tokens ? "llm.completion" : "api.call",
+      timeMs: Math.floor(fromMs + random() * (toMs - fromMs)),
+      data: tokens
+        ? { tokens: `${Math.floor(random() * 1_000)}.${Math.floor(random() * 1_000)}` }
+        : { region: `r${n % 5}` },
+    };
+  });
+  for (let n = distinct; n < total; n += 1) {
+    const original = events[Math.floor(random() * distinct)];
+    if (original !== undefined) events.push(original);
+  }
+  return shuffle(events, random);
+}
+
+/** Cuts into batches of 1 to `largest`. */
+export function cutBatches<T>(items: readonly T[], largest: number, random: () => number): T[][] {
+  const batches: T[][] = [];
+  for (let at = 0; at < items.length; ) {
+    const size = 1 + Math.floor(random() * largest);
+    batches.push(items.slice(at, at + size));
+    at += size;
+  }
+  return batches;
+}
+
+const MALFORMED = [
+  { specversion: "1.0", id: "no-source", type: "api.call" },
+  { specversion: "1.0", id: "x", source: "load", type: "llm.completion", data: { tokens: "many" } },
+  { specversion: "0.3", id: "x", source: "load", type: "api.call", data: {} },
+  "not an event",
+];
+
+/** What is posted for a batch: CloudEvents, now and then with a malformed neighbour. */
+export function bodyOf(batch: readonly AcknowledgedEvent[], malformedShare: number, random: () => number): unknown[] {
+  return batch.flatMap((event) => {
+    const good = {
+      specversion: "1.0",
+      id: event.id,
+      source: event.source,
+      type: event.type,
+      subject: event.tenantId,
+      time: new Date(event.timeMs).toISOString(),
+      data: event.data,
+    };
+    return random() < malformedShare ? [MALFORMED[Math.floor(random() * MALFORMED.length)], good] : [good];
+  });
+}
+
+const RETRY_MS = 100;
+
+/**
+ * Posts until it is answered with success, as an honest client does while the server dies and comes back: everything is sent
+ * again with the same ids. Returns the answer that counted.
+ */
+export async function postUntilAnswered(url: string, key: string, body: readonly unknown[]): Promise<EventsAnswer> {
+  for (;;) {
+    const response = await postEvents(url, key, body).catch(() => undefined);
+    if (response?.status === 202) return (await response.json()) as EventsAnswer;
+    if (response !== undefined && response.status !== 503)
+      throw new Error(`answered ${response.status}: ${await response.text()}`);
+    await response?.body?.cancel();
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+function shuffle<T>(items: T[], random: () => number): T[] {
+  for (let i = items.length - 1; i > 0; i -= 1) {
+    const j = Math.floor(random() * (i + 1));
+    const [a, b] = [items[i], items[j]];
+    if (a !== undefined && b !== undefined) [items[i], items[j]] = [b, a];
+  }
+  return items;
+}

@@ -1,0 +1,188 @@
+import { expect } from "vitest";
+import { amount, plain } from "../../oracle/amounts.js";
+import {
+  type AcknowledgedEvent,
+  distinctEvents,
+  expectedInvoice,
+  expectedTotal,
+  type OracleMeter,
+  type OraclePlan,
+} from "../../oracle/oracle.js";
+import { waitFor } from "../../servers/servers.js";
+import { ask, type Loose } from "../../support/client.js";
+import type { QuotaLimitInput } from "../../support/graphql/graphql.js";
+import { bodyOf, cutBatches, generateEvents, postUntilAnswered, randomOf } from "./load.js";
+import * as world from "./world.js";
+
+/** A running Metrly, whatever it consists of. */
+export interface Target {
+  readonly url: string;
+  readonly admin: string;
+}
+
+const METERS: readonly OracleMeter[] = [
+  { key: "calls", eventType: "api.call", aggregation: "COUNT" },
+  { key: "tokens", eventType: "llm.completion", aggregation: "SUM", valueProperty: "tokens" },
+];
+const PLAN: OraclePlan = {
+  recurringFee: "19.9",
+  currencyDigits: 2,
+  prices: [
+    { meter: "calls", model: "PER_UNIT", included: "100", unitAmount: "0.0035" },
+    {
+      meter: "tokens",
+      model: "GRADUATED",
+      divideBy: "1000",
+      tiers: [
+        { upTo: "100", unitAmount: "0.9", flatAmount: "1" },
+        { upTo: "1000", unitAmount: "0.45", flatAmount: "0" },
+        { upTo: null, unitAmount: "0.123", flatAmount: "2.5" },
+      ],
+    },
+  ],
+};
+const SENDERS = 6;
+const LARGEST_BATCH = 500;
+const MALFORMED_SHARE = 0.01;
+
+export interface ProofOptions {
+  readonly events: number;
+  readonly tenants: readonly string[];
+  readonly seed: number;
+  /** Limits of the plan; none by default. */
+  readonly limits?: readonly Loose<QuotaLimitInput>[];
+}
+
+/** Meters, a plan, tenants and a platform key that ingests for all of them. Returns the key once the edge knows it. */
+export async function setUp({ url, admin }: Target, { tenants, limits = [] }: ProofOptions): Promise<string> {
+  const month = world.lastMonth(Date.now());
+  for (const { key, ...rest } of METERS) {
+    await ask(url, admin, world.CREATE_METER, { input: { key, name: key, ...rest } });
+  }
+  const version = { currency: "EUR", recurringFee: PLAN.recurringFee, prices: PLAN.prices, limits };
+  await ask(url, admin, world.CREATE_PLAN, { input: { id: "plan", name: "Plan", version } });
+  for (const id of tenants) {
+    const startsAt = new Date(month.acceptedFromMs).toISOString();
+    await ask(url, admin, world.CREATE_TENANT, { input: { id, name: id, planId: "plan", startsAt } });
+  }
+  const issued = await ask(url, admin, world.ISSUE_KEY, {
+    input: { platform: true, name: "load", scopes: ["INGEST", "QUOTA"] },
+  });
+  const key = issued.issueApiKey.secret;
+  const probe = `${url}/v1/events?source=x&id=x&tenantId=${tenants.at(-1)}`;
+  await waitFor(async () => (await fetch(probe, { headers: { authorization: `Bearer ${key}` } })).status === 404, {
+    what: "the key at the edge",
+  });
+  return key;
+}
+
+/**
+ * Posts shuffled events with 20 % duplicates and 1 % malformed neighbours in batches of 1 to 500, and tells `beforeBatch`
+ * how far it is. Returns what was acknowledged, each event once.
+ */
+export async function postLoad(
+  { url }: Target,
+  key: string,
+  { events: total, tenants, seed }: ProofOptions,
+  beforeBatch: (share: number) => void | Promise<void>,
+): Promise<AcknowledgedEvent[]> {
+  const random = randomOf(seed);
+  const { acceptedFromMs } = world.lastMonth(Date.now());
+  const events = generateEvents({
+    random,
+    tenants,
+    total,
+    duplicateShare: 0.2,
+    fromMs: acceptedFromMs,
+    toMs: Date.now(),
+  });
+  const batches = cutBatches(events, LARGEST_BATCH, random).map((batch) => ({
+    batch,
+    body: bodyOf(batch, MALFORMED_SHARE, random),
+  }));
+  const acknowledged: AcknowledgedEvent[] = [];
+  let next = 0;
+  async function send(): Promise<void> {
+    for (let at = next++; at < batches.length; at = next++) {
+      await beforeBatch(at / batches.length);
+      const { batch, body } = batches[at] ?? { batch: [], body: [] };
+      const answer = await postUntilAnswered(url, key, body);
+      expect(answer.results).toHaveLength(body.length);
+      expect(answer.rejected).toBe(body.length - batch.length);
+      acknowledged.push(...batch);
+    }
+  }
+  await Promise.all(Array.from({ length: SENDERS }, send));
+  return distinctEvents(acknowledged);
+}
+
+/** The identity at every look, and at rest exactly the acknowledged events counted. */
+export async function expectAccounted(
+  { url, admin }: Target,
+  { tenants, seed }: ProofOptions,
+  events: readonly AcknowledgedEvent[],
+) {
+  for (const tenantId of tenants) {
+    const accounting = await waitFor(
+      async () => {
+        const now = await world.accountingOf(url, admin, tenantId);
+        expect(world.sumOf(now), `the identity of ${tenantId}, seed ${seed}: ${JSON.stringify(now)}`).toBe(
+          now.accepted,
+        );
+        return now.inFlight === 0 ? now : undefined;
+      },
+      { what: `${tenantId} at rest (seed ${seed})`, deadlineMs: 180_000 },
+    );
+    const mine = events.filter((event) => event.tenantId === tenantId);
+    expect(accounting, `seed ${seed}`).toMatchObject({ counted: mine.length, unmetered: 0, quarantined: 0 });
+    expect(accounting.accepted, `seed ${seed}`).toBe(mine.length + accounting.duplicates);
+  }
+}
+
+/** The running period's totals are the oracle's, to the last digit. */
+export async function expectTotals(
+  { url, admin }: Target,
+  { tenants, seed }: ProofOptions,
+  events: readonly AcknowledgedEvent[],
+) {
+  const { endMs } = world.lastMonth(Date.now());
+  for (const tenantId of tenants) {
+    const { tenant } = await ask(url, admin, world.USAGE, { tenantId });
+    for (const meter of METERS) {
+      const expected = expectedTotal(events, tenantId, meter, endMs, Number.POSITIVE_INFINITY);
+      const found = tenant.usageTotals.find((total) => total.meter === meter.key)?.quantity ?? "0";
+      expect(found, `${tenantId} ${meter.key}, seed ${seed}`).toBe(plain(expected));
+    }
+  }
+}
+
+/** Closes last month; every invoice is the oracle's, to the cent, and the verifier agrees with it. */
+export async function expectInvoices(
+  { url, admin }: Target,
+  { tenants, seed }: ProofOptions,
+  events: readonly AcknowledgedEvent[],
+) {
+  const { startMs, endMs } = world.lastMonth(Date.now());
+  const periodStart = new Date(startMs).toISOString();
+  for (const tenantId of tenants) await ask(url, admin, world.CLOSE_PERIOD, { tenantId, periodStart });
+  for (const tenantId of tenants) {
+    const invoice = await waitFor(async () => (await world.invoicesOf(url, admin, tenantId))[0], {
+      what: `the invoice of ${tenantId} (seed ${seed})`,
+      deadlineMs: 60_000,
+    });
+    const expected = expectedInvoice(events, tenantId, METERS, PLAN, startMs, endMs);
+    const usage = invoice.lines.filter((line) => line.kind === "USAGE");
+    expect(
+      {
+        total: invoice.total.amount,
+        usage: usage.map((line) => [line.meter, amount(line.quantity), line.amount.amount]),
+      },
+      `${tenantId}, seed ${seed}`,
+    ).toEqual({
+      total: expected.total,
+      usage: expected.usage.map((line) => [line.meter, line.quantity, line.amount]),
+    });
+    const { verifyInvoice } = await ask(url, admin, world.VERIFY, { id: invoice.id });
+    expect(verifyInvoice, `${tenantId}, seed ${seed}`).toMatchObject({ matches: true, differences: [] });
+  }
+}
