@@ -2,6 +2,7 @@ import { stat, statfs } from "node:fs/promises";
 import net from "node:net";
 import path from "node:path";
 import pg from "pg";
+import { MINUTE_MS } from "#kernel/duration.js";
 import { type Config, ConfigError, parseConfig } from "#platform/process/config.js";
 import { refuseEviction } from "#platform/redis/eviction.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
@@ -24,7 +25,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 const OLDEST_NODE = [20, 19] as const;
 const TIMEOUT_MS = 5_000;
 const LEAST_FREE_BYTES = 1 << 30;
-const MOST_SKEW_MS = 60_000;
+const MOST_SKEW_MS = MINUTE_MS;
 
 /** `metrly doctor`: looks at a whole installation from where it runs, and says what to do. Refuses when something is not well. */
 export async function examine(options: ConnectionOptions & { readonly json?: boolean }, env: Env): Promise<void> {

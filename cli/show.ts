@@ -1,3 +1,4 @@
+import { DAY_MS } from "#kernel/duration.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
 import { Refusal } from "./connection/failure.js";
 import type { InvoicesQuery, QuotasQuery, TenantsQuery, UsageQuery } from "./graphql/graphql.js";
@@ -90,8 +91,6 @@ export async function showTenants(options: ShowOptions, env: Env): Promise<void>
   ];
   print(tenants, columns, options);
 }
-
-const DAY_MS = 86_400_000;
 
 /** `metrly usage`: the running period's totals, and how they came about day by day. */
 export async function showUsage(

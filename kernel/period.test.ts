@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { DAY_MS, HOUR_MS } from "./duration.js";
 import { contains, hourOf, nextPeriod, periodAt, previousPeriod } from "./period.js";
 
 const instant = fc.integer({ min: Date.UTC(2000, 0, 1), max: Date.UTC(2100, 0, 1) });
@@ -22,7 +23,7 @@ test("every instant lies in exactly one period, and periods join without gap or 
 test("periods have the lengths of their months, leap years included", () => {
   const days = (at: number, day: number) => {
     const { start, end } = periodAt(at, day);
-    return (end - start) / 86_400_000;
+    return (end - start) / DAY_MS;
   };
   expect(days(Date.UTC(2024, 1, 15), 1)).toBe(29);
   expect(days(Date.UTC(2026, 1, 15), 1)).toBe(28);
@@ -35,6 +36,6 @@ test("an anchor day that not every month has is refused", () => {
 });
 
 test("hours are aligned to UTC, also before 1970", () => {
-  expect(hourOf(-1)).toBe(-3_600_000);
-  expect(hourOf(3_600_000)).toBe(3_600_000);
+  expect(hourOf(-1)).toBe(-HOUR_MS);
+  expect(hourOf(HOUR_MS)).toBe(HOUR_MS);
 });

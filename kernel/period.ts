@@ -1,3 +1,5 @@
+import { HOUR_MS } from "./duration.js";
+
 /** A half-open UTC interval [start, end), in epoch milliseconds. */
 export interface Period {
   readonly start: number;
@@ -28,8 +30,6 @@ export function previousPeriod(period: Period, anchorDay: number): Period {
 export function contains(period: Period, atMs: number): boolean {
   return period.start <= atMs && atMs < period.end;
 }
-
-const HOUR_MS = 3_600_000;
 
 /** Start of the UTC hour that holds `atMs`: the grain of stored usage. */
 export function hourOf(atMs: number): number {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { DAY_MS } from "#kernel/duration.js";
 import type { TenantState } from "./events/tenancy-changed.v1.js";
 import { assignedPlan } from "./tenancy-history.js";
 
@@ -28,7 +29,7 @@ describe("the plan of a tenant that is closed", () => {
     ["in the period before", MARCH, undefined],
     ["in the last moment before", APRIL - 1, undefined],
     ["in the first moment of the period", APRIL, "pro"],
-    ["during the period", APRIL + 86_400_000, "pro"],
+    ["during the period", APRIL + DAY_MS, "pro"],
   ])("%s: %j", (_, closedAt, planId) => {
     expect(assignedPlan(tenant(closedAt), APRIL, 9)?.planId).toBe(planId);
   });

@@ -1,3 +1,4 @@
+import { DAY_MS } from "#kernel/duration.js";
 import { periodAt } from "#kernel/period.js";
 import type {
   MeterState,
@@ -16,8 +17,6 @@ import type {
 export function isMeterActive(meter: MeterState, version: number): boolean {
   return meter.createdInVersion <= version && (meter.archivedInVersion === null || meter.archivedInVersion > version);
 }
-
-const DAY_MS = 86_400_000;
 
 /**
  * When the grace time of a period is over, as known at `version`. It starts with the period's end, but not before the tenant

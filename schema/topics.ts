@@ -1,3 +1,5 @@
+import { DAY_MS } from "#kernel/duration.js";
+
 /** Every topic of the event log. Those with `keyedByTenant` have the deployment's partition count; others have one. */
 export interface Topic {
   readonly name: string;
@@ -12,8 +14,6 @@ export interface Topic {
    */
   readonly concurrentAppends?: number;
 }
-
-const DAY_MS = 86_400_000;
 
 /** What clients sent, as acknowledged: items and control records. Trimmed below the recorder's cursor. */
 export const USAGE_RECEIVED: Topic = {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { DAY_MS } from "#kernel/duration.js";
 import { periodAt, previousPeriod } from "#kernel/period.js";
 import { askGraph, type Connection } from "../connection/connection.js";
 import { METERS, PLANS, TENANTS } from "./catalog.js";
@@ -19,7 +20,6 @@ import {
 /** Secrets of the demo tenants' keys, by tenant id. */
 export type DemoKeys = Readonly<Record<string, string>>;
 
-const DAY_MS = 86_400_000;
 const EVENTS_PER_TENANT = 400;
 const ACCEPTED_BACK_MS = 34 * DAY_MS;
 

@@ -4,11 +4,11 @@ import path from "node:path";
 import { decodeProtectedHeader } from "jose";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { manualClock } from "#kernel/clock.js";
+import { DAY_MS } from "#kernel/duration.js";
 import { openKeyRing } from "./signing-key.js";
 import { createTokenIssuer, keyFolder } from "./token-issuer.js";
 
 const START = Date.UTC(2026, 10, 1);
-const DAY_MS = 86_400_000;
 let dataDir: string;
 beforeEach(async () => {
   dataDir = await mkdtemp(path.join(tmpdir(), "metrly-issuer-"));

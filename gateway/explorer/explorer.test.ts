@@ -3,6 +3,7 @@ import { request as httpRequest } from "node:http";
 import path from "node:path";
 import { buildSchema, parse, validate } from "graphql";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { HOUR_MS } from "#kernel/duration.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { type GatewayWorld, startGatewayWorld } from "../../tests/systems/gateway/world.js";
 import { ANONYMOUS } from "../auth/authentication.js";
@@ -86,7 +87,7 @@ test("in demo mode one click on this machine signs in for an hour", async () => 
   const { token, expiresAt } = JSON.parse(answer.body);
   expect((await demo.ask("{ whoAmI }", token)).data).toEqual({ whoAmI: "explorer" });
   expect((await demo.ask("{ tenants { nodes { name } } }", token)).status).toBe(200);
-  expect(Date.parse(expiresAt)).toBe(demo.clock.now() + 3_600_000);
+  expect(Date.parse(expiresAt)).toBe(demo.clock.now() + HOUR_MS);
 });
 
 test("nobody else is signed in by a click: other pages, other hosts, proxied strangers, or outside demo mode", async () => {

@@ -1,5 +1,6 @@
 import { OperationTypeNode } from "graphql";
 import type { Logger } from "pino";
+import { MINUTE_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { IdentityTokens } from "#platform/auth/identity.js";
 import type { SubgraphSdl } from "../composition.js";
@@ -29,7 +30,7 @@ export interface RemoteSubgraph {
 }
 
 const TIMEOUT_MS = 10_000;
-const GIVE_UP_MS = 60_000;
+const GIVE_UP_MS = MINUTE_MS;
 
 /**
  * Asks a subgraph over the network: queries and mutations over pooled HTTP, subscriptions over one shared socket, each under

@@ -3,6 +3,7 @@ import { open, readFile, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
+import { MINUTE_MS } from "#kernel/duration.js";
 import { EmbeddedPostgresError } from "./binaries.js";
 import {
   asSeenFromInside,
@@ -25,7 +26,7 @@ export interface Postmaster {
 
 /** Replaying the log after a crash may take a while; a fast shutdown has a checkpoint to write. */
 const START_DEADLINE_MS = 120_000;
-const STOP_DEADLINE_MS = 60_000;
+const STOP_DEADLINE_MS = MINUTE_MS;
 /** How long the children of a killed postmaster may hold on to its shared memory. */
 const REMAINS_DEADLINE_MS = 10_000;
 const LOG_KEPT_BYTES = 16 * 1024 * 1024;

@@ -1,4 +1,5 @@
 import type { Clock } from "#kernel/clock.js";
+import { MINUTE_MS } from "#kernel/duration.js";
 import type { EventLog, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
 import {
   type ApiKeyState,
@@ -11,7 +12,7 @@ import {
 import { TENANCY_CHANGED } from "#schema/topics.js";
 
 /** A copy that has heard nothing for this long is stale: READ and ADMIN fail closed, ingest and quota go on. */
-export const STALE_AFTER_MS = 60_000;
+export const STALE_AFTER_MS = MINUTE_MS;
 
 /**
  * This process's copy of tenancy, read from the compacted topic at start and followed from then on. It is never behind what

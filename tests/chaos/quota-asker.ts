@@ -1,5 +1,6 @@
 import { openSync, writeSync } from "node:fs";
 import { Decimal } from "#kernel/decimal.js";
+import { HOUR_MS } from "#kernel/duration.js";
 import { openDatabase } from "#platform/database/database.js";
 import { systemClock } from "#platform/process/clock.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
@@ -70,7 +71,7 @@ async function ask(options: AskerOptions): Promise<void> {
         const idempotencyKey = `${options.seed}-${next}`;
         for (let times = random() < REPEATED ? 2 : 1; times > 0; times -= 1) {
           const decision = await gate.consume({
-            ...{ tenantId, meter: "calls", amount: new Decimal(amount), idempotencyKey, ttlMs: 3_600_000 },
+            ...{ tenantId, meter: "calls", amount: new Decimal(amount), idempotencyKey, ttlMs: HOUR_MS },
           });
           if (decision.allowed) writeSync(out, `${tenantId} ${idempotencyKey} ${amount} ${decision.now}\n`);
           else await new Promise((resolve) => setTimeout(resolve, PAUSE_AFTER_DENIAL_MS));

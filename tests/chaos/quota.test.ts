@@ -3,6 +3,7 @@ import { cp, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
+import { HOUR_MS } from "#kernel/duration.js";
 import { openDatabase } from "#platform/database/database.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { askRedisOnce } from "#platform/redis/once.js";
@@ -144,7 +145,7 @@ for (const [where, start] of [
         process.stdout.write(`${total} admitted, ${full} tenants reached their limit\n`);
         const byTenant = perTenant(admissions);
         for (const [tenantId, own] of byTenant) {
-          expect([tenantId, worstWindow(own, 3_600_000) <= PER_HOUR]).toEqual([tenantId, true]);
+          expect([tenantId, worstWindow(own, HOUR_MS) <= PER_HOUR]).toEqual([tenantId, true]);
           expect([tenantId, worstWindow(own, 1_000) <= PER_SECOND]).toEqual([tenantId, true]);
         }
         await expectAccounted(byTenant);
@@ -209,7 +210,7 @@ function perTenant(admissions: readonly Admission[]): ReadonlyMap<string, readon
 
 /** What was admitted, and how many tenants reached their limit or, which the test then tells, went over it. */
 function summaryOf(admissions: readonly Admission[]): { readonly total: number; readonly full: number } {
-  const atLimit = [...perTenant(admissions).values()].filter((own) => worstWindow(own, 3_600_000) >= PER_HOUR);
+  const atLimit = [...perTenant(admissions).values()].filter((own) => worstWindow(own, HOUR_MS) >= PER_HOUR);
   return { total: admissions.reduce((sum, { amount }) => sum + amount, 0), full: atLimit.length };
 }
 

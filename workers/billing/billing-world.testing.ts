@@ -1,5 +1,6 @@
 import path from "node:path";
 import { manualClock } from "#kernel/clock.js";
+import { HOUR_MS } from "#kernel/duration.js";
 import { partitionOf } from "#kernel/partition.js";
 import { type Database, openDatabase } from "#platform/database/database.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
@@ -15,7 +16,6 @@ import { UNBOUNDED } from "./store/usage.js";
 
 /** Many, so that tests on one database can each have a partition, and so a ledger, of their own. */
 export const PARTITIONS = 4096;
-const HOUR_MS = 3_600_000;
 
 export const at = (text: string): number => Date.parse(`${text}Z`);
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { formatDecimal, sumDecimals, ZERO } from "#kernel/decimal.js";
+import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
 import { formatMoney } from "#kernel/money.js";
 import { periodAt } from "#kernel/period.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
@@ -32,7 +33,6 @@ import { listEnded } from "./store/periods.js";
 import { readCells, UNBOUNDED } from "./store/usage.js";
 import { createInvoiceVerifier } from "./verify.js";
 
-const DAY_MS = 86_400_000;
 const FIRST = at("2026-01-14T00:00:00");
 /** Usage happens at few moments, so that events before and after a watermark meet in the same hour. */
 const SLOT_MS = 12 * DAY_MS;
@@ -310,7 +310,7 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
   /** Of the tenant's whole life and as of each watermark, by hour. */
   async function totalsIn({ database, tenancy }: BillingWorld, tenantId: string) {
     const ended = (await listEnded(database.pool, [{ tenantId, before: UNBOUNDED, take: 1_000 }])).flat();
-    const bounds = { from: 0, to: UNBOUNDED, recordedBefore: UNBOUNDED, meter: null, bucketMs: 3_600_000 };
+    const bounds = { from: 0, to: UNBOUNDED, recordedBefore: UNBOUNDED, meter: null, bucketMs: HOUR_MS };
     const watermarks = [UNBOUNDED, ...ended.map(({ watermark }) => watermark)];
     const cells = await readCells(
       database.pool,

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
 import { prismaAdapter } from "#platform/database/prisma.js";
 import type { Config } from "#platform/process/config.js";
@@ -16,7 +17,7 @@ import { countPending, oldestOverdue } from "./store/deliveries.js";
 import { createEndpointStore } from "./store/endpoints.js";
 
 /** A consumer that has not moved for this long, or a delivery overdue for this long while none finishes, is stuck. */
-const STUCK_MS = 60_000;
+const STUCK_MS = MINUTE_MS;
 const SWEEP_EVERY_MS = 5_000;
 
 /** What tests shorten or make certain; the defaults are the product's. */

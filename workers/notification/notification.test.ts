@@ -1,5 +1,6 @@
 import { Webhook } from "standardwebhooks";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { HOUR_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
 import type { Room } from "#platform/process/service.js";
 import { DELIVER_QUEUE } from "#schema/queues.js";
@@ -275,7 +276,7 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     // What such a worker leaves behind: the receiver has it, the row is claimed and stays so.
     await world.stopRoom(rooms.splice(0)[0] ?? room);
     await world.publish(QUOTA_ALERTS, warning("acme", "sent-not-marked"));
-    const second = await start({ leaseMs: 300, sweepEveryMs: 3_600_000 });
+    const second = await start({ leaseMs: 300, sweepEveryMs: HOUR_MS });
     await becomes("sent-not-marked", "DELIVERED");
     await database.pool.query(
       `UPDATE webhook_delivery SET status = 'PENDING', next_attempt_at = now() + interval '300 ms' WHERE event_id = 'sent-not-marked'`,

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { DAY_MS } from "#kernel/duration.js";
 import { roomIdentity } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER, QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
@@ -59,12 +60,12 @@ describe.skipIf(!hasPostgres || !hasRedis)("a backfilled meter", () => {
     world.tenant(testTenant, null, { testClock: clock });
     const headers = world.key(id);
     // Its clock has stood still since: long before any period that runs for the others.
-    const longAgo = Date.now() - 70 * 86_400_000;
-    await world.publish(testTenant, [{ ...usage(testTenant, "of-test", "4"), time: clock - 86_400_000 }], longAgo);
+    const longAgo = Date.now() - 70 * DAY_MS;
+    await world.publish(testTenant, [{ ...usage(testTenant, "of-test", "4"), time: clock - DAY_MS }], longAgo);
     const kept = await world.record(id, [call("kept", "1.5")]);
     await world.record(id, [call("other", "2"), { id: "unrelated", type: "use.other" }, call("unreadable", "many")]);
     await voided(id, await world.record(id, [call("gone", "100")]));
-    await world.record(id, [{ ...call("long-ago", "1000"), time: Date.now() - 40 * 86_400_000 }]);
+    await world.record(id, [{ ...call("long-ago", "1000"), time: Date.now() - 40 * DAY_MS }]);
 
     world.meter("calls");
     world.meter("sums", { aggregation: "SUM", valueProperty: "n", eventType: "use.calls" });

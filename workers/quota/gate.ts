@@ -1,4 +1,5 @@
 import { Decimal } from "#kernel/decimal.js";
+import { MINUTE_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { Bounds, BoundWant } from "./bounds.js";
@@ -54,7 +55,7 @@ const MAX_ROUNDS = 32;
 const UNAVAILABLE_RETRY_MS = 1_000;
 
 /** When to ask again for a tenant that is suspended or closed, ms. */
-const STATUS_RETRY_MS = 60_000;
+const STATUS_RETRY_MS = MINUTE_MS;
 
 /** Allows or denies: every limit of the tenant's plan that concerns the request, in one atomic step. */
 export function createGate(options: GateOptions): Gate {

@@ -1,7 +1,8 @@
 import type { Clock } from "#kernel/clock.js";
+import { HOUR_MS } from "#kernel/duration.js";
 import type { QuotaStore } from "./store/store.js";
 
-const INTERVAL_MS = 3_600_000;
+const INTERVAL_MS = HOUR_MS;
 
 /** Forgets once an hour what no window reaches any more. */
 export function startPruning(store: QuotaStore, clock: Clock, onError: (error: unknown) => void) {

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from "#kernel/duration.js";
 import type { ConsumerOptions, LogConsumer, PartitionBounds } from "../event-log.js";
 import { createWakeUps } from "../postgres/wake-ups.js";
 import type { KafkaConnection } from "./client.js";
@@ -6,7 +7,7 @@ import { openSession, type Session } from "./session.js";
 const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 10_000;
 /** A session that lasted this long was sound: the next failure starts with a short wait again. */
-const SOUND_MS = 60_000;
+const SOUND_MS = MINUTE_MS;
 
 /**
  * Keeps one kafkajs consumer running: each one that crashes, or shows no sign of life, is replaced by a new one after a

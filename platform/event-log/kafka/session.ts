@@ -1,4 +1,5 @@
 import type { Consumer, EachBatchPayload } from "kafkajs";
+import { MINUTE_MS } from "#kernel/duration.js";
 import { createAssignment, type SessionContext } from "./assignment.js";
 import { createKafka } from "./client.js";
 
@@ -10,7 +11,7 @@ const LONG_POLL_MS = 250;
 const MAX_BATCH_BYTES = 1 << 20;
 const PARTITIONS_AT_ONCE = 8;
 /** kafkajs has been seen to stand still without an error; nothing at all for this long is taken for that. */
-const SILENCE_MS = 60_000;
+const SILENCE_MS = MINUTE_MS;
 const CLOSE_WITHIN_MS = 8_000;
 
 /** The life of one kafkajs consumer, from connecting to its end. */

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { MINUTE_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
 import type { Topic } from "#schema/topics.js";
 import { appendWithinDeadline } from "../deadline.js";
@@ -11,7 +12,7 @@ import { readPartition } from "./read.js";
 import { expire, trim } from "./retention.js";
 import { createWakeUps } from "./wake-ups.js";
 
-const RETENTION_EVERY_MS = 60_000;
+const RETENTION_EVERY_MS = MINUTE_MS;
 const MAX_READ_BYTES = 16 << 20;
 
 export interface PostgresLogOptions {

@@ -1,3 +1,4 @@
+import { HOUR_MS } from "#kernel/duration.js";
 import type { Operation } from "#schema/policy.js";
 import { type Maker, periodStart, SOURCE, type Things } from "./world.js";
 
@@ -132,7 +133,7 @@ export const OPERATIONS: Readonly<Record<Operation, PolicyOperation>> = {
   ),
   "Mutation.setQuotaOverride": byId(
     'mutation ($tenantId: ID!, $until: DateTime!) { setQuotaOverride(tenantId: $tenantId, window: HOUR, limit: "1", until: $until, reason: "policy") { state } }',
-    ({ tenantId }) => ({ tenantId, until: new Date(Date.now() + 3_600_000).toISOString() }),
+    ({ tenantId }) => ({ tenantId, until: new Date(Date.now() + HOUR_MS).toISOString() }),
     { admittedCodes: ["CONFLICT", "INVALID"] },
   ),
   "Mutation.closeBillingPeriod": byId(
@@ -162,7 +163,7 @@ export const OPERATIONS: Readonly<Record<Operation, PolicyOperation>> = {
   ),
   "Mutation.advanceTestClock": byId(
     "mutation ($tenantId: ID!, $to: DateTime!) { advanceTestClock(tenantId: $tenantId, to: $to) { id } }",
-    ({ tenantId }) => ({ tenantId, to: new Date(Date.now() + 3_600_000).toISOString() }),
+    ({ tenantId }) => ({ tenantId, to: new Date(Date.now() + HOUR_MS).toISOString() }),
     { admittedCodes: ["CONFLICT", "INVALID"] },
   ),
   "Mutation.createWebhookEndpoint": byId(

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { HOUR_MS } from "#kernel/duration.js";
 import { waitFor } from "../../servers/servers.js";
 import { ask, type Loose, type Operation, postEvents } from "../../support/client.js";
 import { graphql } from "../../support/graphql/index.js";
@@ -129,7 +130,7 @@ function maker({ url, adminToken }: PolicySystem, eventType: string) {
   let ingestKey = "";
 
   async function post(tenantId: string, id: string, data: object): Promise<void> {
-    const time = new Date(operations.lastMonth(Date.now()).acceptedFromMs + 3_600_000).toISOString();
+    const time = new Date(operations.lastMonth(Date.now()).acceptedFromMs + HOUR_MS).toISOString();
     const event = { specversion: "1.0", id, source: SOURCE, type: eventType, subject: tenantId, time, data };
     await waitFor(async () => (await postEvents(url, ingestKey, [event])).status === 202, {
       what: "an event to be taken",

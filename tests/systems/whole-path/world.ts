@@ -1,3 +1,4 @@
+import { DAY_MS } from "#kernel/duration.js";
 import { ask, type Present } from "../../support/client.js";
 import type { WorldAccountingQuery, WorldInvoicesQuery } from "../../support/graphql/graphql.js";
 import { graphql } from "../../support/graphql/index.js";
@@ -60,8 +61,6 @@ export function sumOf(accounting: Accounting): number {
 export async function invoicesOf(url: string, token: string, tenantId: string): Promise<readonly Invoice[]> {
   return (await ask(url, token, INVOICES, { tenantId })).tenant.invoices.nodes;
 }
-
-const DAY_MS = 86_400_000;
 
 /** The month before this one, and the part of it that the edge still accepts events for. */
 export function lastMonth(nowMs: number): { startMs: number; endMs: number; acceptedFromMs: number } {

@@ -1,4 +1,5 @@
 import type { Clock } from "#kernel/clock.js";
+import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import { hourOf, type Period } from "#kernel/period.js";
@@ -12,8 +13,7 @@ import { type BucketedCell, readCells, readCounts, UNBOUNDED, type UsageQuery } 
 import { knownTenant, periodStartingAt, runningPeriod } from "./known-tenant.js";
 import type { AccountingType, Granularity, UsageTotalType } from "./types.js";
 
-const HOUR_MS = 3_600_000;
-const BUCKET_MS: Readonly<Record<Granularity, number>> = { HOUR: HOUR_MS, DAY: 24 * HOUR_MS, PERIOD: 0 };
+const BUCKET_MS: Readonly<Record<Granularity, number>> = { HOUR: HOUR_MS, DAY: DAY_MS, PERIOD: 0 };
 /** Most totals in one answer. */
 const MAX_TOTALS = 10_000;
 

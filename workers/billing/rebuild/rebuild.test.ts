@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { HOUR_MS } from "#kernel/duration.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
 import {
@@ -19,7 +20,6 @@ import { type RebuildOptions, type RebuildStep, rebuild } from "./rebuild.js";
 
 const JANUARY = at("2026-01-01T00:00:00");
 const FEBRUARY = at("2026-02-01T00:00:00");
-const HOUR_MS = 3_600_000;
 
 describe.skipIf(!hasPostgres)("rebuild", () => {
   let world: BillingWorld;

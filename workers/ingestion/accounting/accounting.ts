@@ -1,3 +1,4 @@
+import { HOUR_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import { hourOf } from "#kernel/period.js";
@@ -106,4 +107,4 @@ function hoursOf({ from, to }: AccountingQuestion): { from: number; to: number }
   return { from: from === null ? -MAX_INSTANT_MS : hourUp(from), to: to === null ? MAX_INSTANT_MS : hourUp(to) };
 }
 
-const hourUp = (ms: number): number => (hourOf(ms) === ms ? ms : hourOf(ms) + 3_600_000);
+const hourUp = (ms: number): number => (hourOf(ms) === ms ? ms : hourOf(ms) + HOUR_MS);

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
+import { HOUR_MS } from "#kernel/duration.js";
 import type { LogRecord } from "#platform/event-log/event-log.js";
 import { encodeItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { receivedItem } from "../world.testing.js";
 import { createLogTail } from "./log-tail.js";
 
-const HOUR_MS = 3_600_000;
 const ALL = { from: -Infinity, to: Infinity };
 
 /** A log in memory that tells which offsets were read. */

@@ -1,5 +1,6 @@
 import { type ExecutionResult, graphql } from "graphql";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { HOUR_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { Identity } from "#schema/policy.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
@@ -20,7 +21,6 @@ import {
 const ADMIN: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
 const VIEWER: Identity = { kind: "API_KEY", id: "key", tenantId: "acme", roles: ["TENANT_VIEWER"], scopes: ["READ"] };
 const STRANGER: Identity = { ...VIEWER, tenantId: "globex" };
-const HOUR_MS = 3_600_000;
 
 describe.skipIf(!hasPostgres)("the graph of ingestion", () => {
   let world: World;

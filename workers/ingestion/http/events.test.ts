@@ -2,6 +2,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DAY_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
@@ -10,7 +11,6 @@ import { USAGE_RECEIVED } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
 import { apiKeyState, meterState, openWorld, startRoom, tenantState, type World } from "../world.testing.js";
 
-const DAY_MS = 86_400_000;
 const BATCH = "application/cloudevents-batch+json";
 const SINGLE = "application/cloudevents+json";
 

@@ -2,6 +2,7 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { DAY_MS } from "#kernel/duration.js";
 import { openDatabase } from "#platform/database/database.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
@@ -74,7 +75,7 @@ describe.skipIf(!hasPostgres)("the ledger's tables", () => {
     for (const name of ["20260101000000_create_ingestion", "20260201000000_find_ticks"])
       await cp(path.join(migrations, name), path.join(old, name), { recursive: true });
     const before = await open(created.url, old);
-    const later = { recordedAt: NOVEMBER + 40 * 86_400_000, tenancyVersion: 8 };
+    const later = { recordedAt: NOVEMBER + 40 * DAY_MS, tenancyVersion: 8 };
     const all = [...entries, { ...event(6), ...later }];
     for (const entry of all) {
       const { seq, recordedAt, tenancyVersion, kind, ...own } = entry;

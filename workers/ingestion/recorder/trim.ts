@@ -1,8 +1,9 @@
+import { MINUTE_MS } from "#kernel/duration.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import type { Recorder } from "./recorder.js";
 
-const EVERY_MS = 60_000;
+const EVERY_MS = MINUTE_MS;
 
 /**
  * Lets usage.received forget what the ledger has. It stays one round behind the cursor, for those who read the log's tail

@@ -1,3 +1,4 @@
+import { DAY_MS, MINUTE_MS } from "#kernel/duration.js";
 import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 import { readMeter } from "#schema/meter-reading.js";
@@ -7,9 +8,8 @@ import { readEnvelope } from "./event-envelope.js";
 import { type Refusal, refuse } from "./refusal.js";
 
 export const MAX_EVENT_BYTES = 65_536;
-const DAY_MS = 86_400_000;
 export const MAX_AGE_MS = 35 * DAY_MS;
-export const MAX_AHEAD_MS = 5 * 60_000;
+export const MAX_AHEAD_MS = 5 * MINUTE_MS;
 
 export type Acceptance = { readonly kind: "accepted"; readonly item: ReceivedItem } | Refusal;
 

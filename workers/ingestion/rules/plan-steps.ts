@@ -1,3 +1,4 @@
+import { MINUTE_MS } from "#kernel/duration.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { type DecodedRecord } from "./decode-record.js";
 import type { BatchElement } from "./record-items.js";
@@ -28,7 +29,7 @@ export interface RecordingStep {
   readonly tenancyVersion: number;
 }
 
-export const MAX_CLOCK_SKEW_MS = 60_000;
+export const MAX_CLOCK_SKEW_MS = MINUTE_MS;
 export const MAX_ITEMS_PER_STEP = 5_000;
 
 /** Cuts a batch into transactions: bounded in items, and a void or a resolution alone. */

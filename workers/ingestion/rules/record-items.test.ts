@@ -1,10 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { HOUR_MS } from "#kernel/duration.js";
 import { hourOf } from "#kernel/period.js";
 import type { DecodedItem } from "./decode-record.js";
 import { type BatchElement, type KnownKey, type Refusal, recordBatch } from "./record-items.js";
-
-const HOUR_MS = 3_600_000;
 
 /** Few keys and payloads, so that duplicates and conflicts are common; payload 3 is one that a meter can't read. */
 const item = fc.record({ id: fc.nat(4), payload: fc.nat(3), tenant: fc.constantFrom("a", "b"), hour: fc.nat(1) }).map(

@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import type { Logger } from "pino";
+import { MINUTE_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
 import type { JobQueues } from "#platform/job-queue/job-queue.js";
 import { DELIVER_QUEUE } from "#schema/queues.js";
@@ -24,7 +25,7 @@ import { signatureHeaders, webhookId } from "./signing.js";
 import type { Resolve, TargetPolicy } from "./ssrf.js";
 
 /** Well above the longest attempt, so that a lease only ever runs out on a worker that is gone. */
-const LEASE_MS = 60_000;
+const LEASE_MS = MINUTE_MS;
 const CONCURRENCY = 32;
 /** How long running attempts may go on after a stop was asked for, ms; what is cut off is sent again after its lease. */
 const DRAIN_MS = 6_000;

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { HOUR_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
 import { freePort, hasPostgres, waitFor } from "../../../tests/servers/servers.js";
 import { invoice, openRoomDatabase, warning } from "../notification-world.testing.js";
@@ -7,7 +8,6 @@ import { startCursor, storeIntake } from "../store/intake.js";
 import { type Feed, startFeed } from "./feed.js";
 
 const ALERTS = ["quota.warning", "quota.exceeded"] as const;
-const HOUR_MS = 3_600_000;
 
 describe.skipIf(!hasPostgres)("following a tenant's notices", () => {
   let world: Awaited<ReturnType<typeof openRoomDatabase>>;

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { DAY_MS } from "#kernel/duration.js";
 import { type AttemptResult, backoffMs, judgeAttempt, MAX_ATTEMPTS, parseRetryAfter } from "./retry.js";
 
-const DAY_MS = 86_400_000;
 const failed: AttemptResult = {
   startedAt: 0,
   durationMs: 5,

@@ -1,16 +1,18 @@
+import { DAY_MS, MINUTE_MS } from "#kernel/duration.js";
+
 /**
  * When a failed delivery is tried again. Caps grow threefold from a minute, each wait is drawn evenly from zero to its cap
  * ("full jitter": receivers that come back are not hit by everybody at once), so that ten attempts span about three days:
  * 3.4 on average, 6.8 at most.
  */
 export const MAX_ATTEMPTS = 10;
-const FIRST_CAP_MS = 60_000;
+const FIRST_CAP_MS = MINUTE_MS;
 const GROWTH = 3;
 /** A receiver's `Retry-After` is honoured up to this, so that one header can't park a delivery for years. */
-const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
+const MAX_RETRY_AFTER_MS = DAY_MS;
 
 /** An endpoint that has only failed for this long is disabled. */
-export const DISABLE_AFTER_FAILING_MS = 5 * 24 * 3_600_000;
+export const DISABLE_AFTER_FAILING_MS = 5 * DAY_MS;
 
 /** What came of one attempt. */
 export interface AttemptResult {

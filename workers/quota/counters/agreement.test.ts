@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { HOUR_MS } from "#kernel/duration.js";
 import { systemClock } from "#platform/process/clock.js";
 import { hasRedis, redisUrl } from "../../../tests/servers/servers.js";
 import type { CounterCharge, CounterWindow, QuotaCounters } from "./counters.js";
@@ -19,7 +20,7 @@ interface CounterOf {
 }
 
 const minute: CounterWindow = { kind: "sliding", windowMs: 60_000, bucketMs: 3_000 };
-const hour: CounterWindow = { kind: "sliding", windowMs: 3_600_000, bucketMs: 180_000 };
+const hour: CounterWindow = { kind: "sliding", windowMs: HOUR_MS, bucketMs: 180_000 };
 function period(now: number): CounterWindow {
   const at = MONTHS.findLastIndex((start) => start <= now);
   return { kind: "period", start: MONTHS[at] ?? 0, end: MONTHS[at + 1] ?? 0 };

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { HOUR_MS } from "#kernel/duration.js";
 import type { CounterCharge, CounterWindow, DecideOutcome, LoadedBucket, QuotaCounters } from "./counters.js";
 
 /** What every adapter of `QuotaCounters` promises. */
@@ -298,7 +299,7 @@ export function quotaCountersConformance(name: string, open: () => Promise<Quota
 /** A multiple of every bucket size. */
 const T = Date.UTC(2026, 10, 24, 6);
 const MINUTE: CounterWindow = { kind: "sliding", windowMs: 60_000, bucketMs: 3_000 };
-const HOUR = { kind: "sliding", windowMs: 3_600_000, bucketMs: 180_000 } as const;
+const HOUR = { kind: "sliding", windowMs: HOUR_MS, bucketMs: 180_000 } as const;
 const PERIOD = { kind: "period", start: Date.UTC(2026, 10, 1), end: Date.UTC(2026, 11, 1) } as const;
 
 const calls = (amount: number, hardLimit: number | null): CounterCharge => ({

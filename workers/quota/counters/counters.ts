@@ -1,3 +1,5 @@
+import { HOUR_MS } from "#kernel/duration.js";
+
 /**
  * The counters that quota decides on: fast, atomic per tenant, and never the only place that knows what they must not
  * forget. Amounts are whole numbers at the counter's scale, limits at most 10^15 and single amounts at most 9 * 10^15, so
@@ -183,7 +185,7 @@ export interface QuotaCounters {
 }
 
 export const REMEMBERED_TEXTS = 256;
-export const REMEMBERED_MS = 3_600_000;
+export const REMEMBERED_MS = HOUR_MS;
 
 export interface BoundGrant {
   readonly counter: string;

@@ -1,7 +1,8 @@
+import { HOUR_MS } from "#kernel/duration.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 
 /** Usage may be told this much ahead of its time, and clocks of recorders may differ. */
-export const SLACK_MS = 2 * 3_600_000;
+export const SLACK_MS = 2 * HOUR_MS;
 
 /**
  * The first entry up to `toSeq` that was recorded at or after a moment (`toSeq + 1`: none was), by halving: entries are recorded

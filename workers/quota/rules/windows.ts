@@ -1,3 +1,4 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "#kernel/duration.js";
 import { periodAt } from "#kernel/period.js";
 import type { QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
 
@@ -10,9 +11,9 @@ export type SlidingWindow = Exclude<QuotaWindow, "BILLING_PERIOD">;
  */
 export const SLIDING: Readonly<Record<SlidingWindow, { readonly windowMs: number; readonly bucketMs: number }>> = {
   SECOND: { windowMs: 1_000, bucketMs: 50 },
-  MINUTE: { windowMs: 60_000, bucketMs: 3_000 },
-  HOUR: { windowMs: 3_600_000, bucketMs: 180_000 },
-  DAY: { windowMs: 86_400_000, bucketMs: 3_600_000 },
+  MINUTE: { windowMs: MINUTE_MS, bucketMs: 3_000 },
+  HOUR: { windowMs: HOUR_MS, bucketMs: 180_000 },
+  DAY: { windowMs: DAY_MS, bucketMs: HOUR_MS },
 };
 
 export const SLIDING_WINDOWS: readonly SlidingWindow[] = ["SECOND", "MINUTE", "HOUR", "DAY"];
@@ -40,10 +41,10 @@ export type Grain = QuotaWindow | "HOUR_SLICE";
 /** Length of a grain's buckets, ms; billing periods have the lengths of months. */
 export const GRAIN_MS: Readonly<Record<Exclude<Grain, "BILLING_PERIOD">, number>> = {
   SECOND: 1_000,
-  MINUTE: 60_000,
+  MINUTE: MINUTE_MS,
   HOUR_SLICE: SLIDING.HOUR.bucketMs,
-  HOUR: 3_600_000,
-  DAY: 86_400_000,
+  HOUR: HOUR_MS,
+  DAY: DAY_MS,
 };
 
 /** The grain whose totals rebuild a sliding window's counter. */

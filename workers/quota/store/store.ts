@@ -1,4 +1,5 @@
 import { Decimal, formatDecimal } from "#kernel/decimal.js";
+import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import { prismaAdapter } from "#platform/database/prisma.js";
 import { enqueueOutbox } from "#platform/outbox/outbox.js";
@@ -27,8 +28,6 @@ export interface RaisedBound {
 
 export type QuotaStore = ReturnType<typeof createQuotaStore>;
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 export const MAX_BILLING_PERIOD_MS = 31 * DAY_MS;
 
 const UNREACHABLE_CODES = /^(?:ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|08|57P|53300|P1001|P1002|P1008|P1017|P2024|P2037)/;

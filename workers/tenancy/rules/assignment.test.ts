@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { DAY_MS } from "#kernel/duration.js";
 import { nextPeriod, periodAt } from "#kernel/period.js";
 import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { assignedPlan } from "#schema/tenancy-history.js";
 import { activeAssignments, cancelPending, planChange, runningPeriodStart, runningPlan } from "./assignment.js";
 
-const DAY = 86_400_000;
 const OCTOBER = Date.UTC(2026, 9, 1);
 const NOVEMBER = Date.UTC(2026, 10, 1);
 const DECEMBER = Date.UTC(2026, 11, 1);
@@ -76,7 +76,7 @@ describe("a plan assignment", () => {
 
   test("a second change for the same period replaces the first", () => {
     const pending = changed(changed(tenant(), "pro", MID_NOVEMBER), "max", MID_NOVEMBER);
-    expect(effective(changed(pending, "mini", MID_NOVEMBER + DAY))).toEqual([
+    expect(effective(changed(pending, "mini", MID_NOVEMBER + DAY_MS))).toEqual([
       ["pro", OCTOBER, DECEMBER],
       ["mini", DECEMBER, null],
     ]);
@@ -84,11 +84,11 @@ describe("a plan assignment", () => {
 
   test("asking again for what is coming changes nothing", () => {
     const pending = changed(changed(tenant(), "pro", MID_NOVEMBER), "max", MID_NOVEMBER);
-    expect(changed(pending, "max", MID_NOVEMBER + DAY)).toBe(pending);
+    expect(changed(pending, "max", MID_NOVEMBER + DAY_MS)).toBe(pending);
   });
 
   test("a test tenant's change follows its own clock", () => {
-    const test = changed(tenant({ testClock: OCTOBER + DAY }), "pro", DECEMBER);
+    const test = changed(tenant({ testClock: OCTOBER + DAY_MS }), "pro", DECEMBER);
     expect(effective(changed(test, "max", DECEMBER)).at(-1)).toEqual(["max", NOVEMBER, null]);
   });
 
@@ -116,7 +116,7 @@ function history(acts: readonly Act[], anchor: number) {
   let now = MID_NOVEMBER;
   const states = [{ state, now }];
   for (const step of acts) {
-    if (step.kind === "wait") now += 11 * DAY;
+    if (step.kind === "wait") now += 11 * DAY_MS;
     else if (step.kind === "change") state = changed(state, step.planId, now);
     else {
       const version = state.version + 1;

@@ -1,3 +1,4 @@
+import { DAY_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { QuotaLimitState, QuotaOverrideState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { amountReasons } from "./amount.js";
@@ -7,7 +8,6 @@ import { nameReasons, type Reason } from "./reasons.js";
 
 export type OverrideTerms = Omit<QuotaOverrideState, "inVersion">;
 
-const DAY_MS = 86_400_000;
 /** Events arrive up to 35 days late: an override that ended before that concerns none that can still come. */
 const KEEP_ENDED_MS = 40 * DAY_MS;
 /** Each is part of the tenant's state, which every change publishes in full. */

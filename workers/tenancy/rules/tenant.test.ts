@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { DAY_MS } from "#kernel/duration.js";
 import { assertSameCreation, creationInput } from "./creation.js";
 import { rejectIf } from "./reasons.js";
 import { advanceReasons, statusAfter, type TenantTerms, validateTenant } from "./tenant.js";
 
-const DAY = 86_400_000;
 const NOW = 1_790_000_000_000;
 const terms = (change: Partial<TenantTerms> = {}): TenantTerms => ({
   id: "acme",
@@ -18,10 +18,10 @@ const pathsOf = (change: Partial<TenantTerms>) => validateTenant(terms(change), 
 
 describe("a tenant", () => {
   test("starts at most 35 days back, by its own clock", () => {
-    expect(pathsOf({ startsAt: NOW - 35 * DAY })).toEqual([]);
-    expect(pathsOf({ startsAt: NOW - 35 * DAY - 1 })).toEqual(["startsAt"]);
-    const testClock = NOW - 400 * DAY;
-    expect(pathsOf({ testClock, startsAt: testClock - 35 * DAY })).toEqual([]);
+    expect(pathsOf({ startsAt: NOW - 35 * DAY_MS })).toEqual([]);
+    expect(pathsOf({ startsAt: NOW - 35 * DAY_MS - 1 })).toEqual(["startsAt"]);
+    const testClock = NOW - 400 * DAY_MS;
+    expect(pathsOf({ testClock, startsAt: testClock - 35 * DAY_MS })).toEqual([]);
     expect(pathsOf({ testClock, startsAt: NOW })).toEqual(["startsAt"]);
   });
 
@@ -37,7 +37,7 @@ describe("a tenant", () => {
   test("has a clock that only goes forward, if it has one", () => {
     const pathsTo = (clock: number | null, to: number) => advanceReasons(clock, to).map(({ path }) => path);
     expect(pathsTo(NOW, NOW)).toEqual([]);
-    expect(pathsTo(NOW, NOW + 400 * DAY)).toEqual([]);
+    expect(pathsTo(NOW, NOW + 400 * DAY_MS)).toEqual([]);
     expect(pathsTo(NOW, NOW - 1)).toEqual(["to"]);
     expect(pathsTo(NOW, Date.UTC(2100, 0, 1))).toEqual(["to"]);
     expect(pathsTo(null, NOW)).toEqual(["tenantId"]);

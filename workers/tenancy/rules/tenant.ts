@@ -1,9 +1,9 @@
+import { DAY_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { isClientId } from "#kernel/ids.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { nameReasons, type Reason } from "./reasons.js";
 
-const DAY_MS = 86_400_000;
 export const MAX_GRACE_DAYS = 28;
 /** How far back events are accepted: an earlier start would promise periods that can't be filled any more. */
 export const MAX_START_BACK_MS = 35 * DAY_MS;

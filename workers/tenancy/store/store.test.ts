@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DAY_MS } from "#kernel/duration.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
 import { archiveMeter, createMeter } from "../meters.js";
 import { createPlan, publishPlanVersion } from "../plans.js";
@@ -83,7 +84,7 @@ describe.skipIf(!hasPostgres)("tenancy's store", () => {
     const input = newTenant("twice", "pro");
     const first = await createTenant(world.store, ACTOR, input);
     await moveTenant(world.store, ACTOR, "twice", "suspend", "does not pay");
-    world.clock.advance(40 * 86_400_000);
+    world.clock.advance(40 * DAY_MS);
     const repeated = await createTenant(world.store, ACTOR, input);
     world.clock.set(NOW);
     expect(repeated).toMatchObject({ id: "twice", status: "SUSPENDED", createdInVersion: first.createdInVersion });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { manualClock } from "#kernel/clock.js";
+import { HOUR_MS } from "#kernel/duration.js";
 import type { CounterCharge } from "../counters.js";
 import { createMemoryQuotaCounters } from "./memory.js";
 
@@ -142,7 +143,7 @@ test("at a steady demand at least 90 % of the limit is admitted in every window"
       tenantId: "t",
       mode: "consume",
       reservation: `k${n}`,
-      ttlMs: 3_600_000,
+      ttlMs: HOUR_MS,
       now: undefined,
       charges: [charge(1)],
     });
@@ -171,8 +172,8 @@ test("a jump of the clock is a loss, the passing of time is not", async () => {
       now: undefined,
       charges: [charge(1)],
     });
-  clock.advance(3_600_000);
-  steady += 3_600_000;
+  clock.advance(HOUR_MS);
+  steady += HOUR_MS;
   expect(await ask("a")).toMatchObject({ kind: "decided", allowed: true });
   clock.advance(90_000);
   expect(await ask("b")).toEqual({ kind: "unknown" });

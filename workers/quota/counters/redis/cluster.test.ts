@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { HOUR_MS } from "#kernel/duration.js";
 import { type PrivateRedisCluster, startRedisCluster } from "../../../../tests/servers/redis-cluster.js";
 import { hasRedis, waitFor } from "../../../../tests/servers/servers.js";
 import { quotaCountersConformance } from "../counters.conformance.js";
@@ -9,7 +10,7 @@ import { createRedisQuotaCounters } from "./redis.js";
 const onError = (): void => undefined;
 const calls: CounterCharge = {
   counter: "calls",
-  window: { kind: "sliding", windowMs: 3_600_000, bucketMs: 180_000 },
+  window: { kind: "sliding", windowMs: HOUR_MS, bucketMs: 180_000 },
   amount: 1,
   hardLimit: 2,
   settles: true,
