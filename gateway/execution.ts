@@ -3,7 +3,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import { maskError } from "#platform/graphql/subgraph.js";
 import { createFederation, type Federation } from "./federation/federation.js";
 import { isStream, type SubgraphAnswer, type SubgraphExecutor } from "./federation/subgraph.js";
-import type { SubgraphTarget } from "./operations/reach.js";
+import type { SubgraphTarget } from "./subgraphs/reach.js";
 
 /** Told of each error that a client sees masked or as SUBGRAPH_UNAVAILABLE. */
 export type OnSubgraphFailure = (subgraph: string, error: unknown) => void;

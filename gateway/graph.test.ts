@@ -7,7 +7,7 @@ import { composeSupergraph } from "./composition.js";
 import { buildFederation, guarded } from "./execution.js";
 import type { SubgraphRequest } from "./federation/subgraph.js";
 import { graphConformance } from "./graph.conformance.js";
-import { localExecutor } from "./operations/reach.js";
+import { localExecutor } from "./subgraphs/reach.js";
 
 const ADMIN: Identity = { kind: "USER", id: "u", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
 

@@ -14,9 +14,9 @@ import { buildFederation } from "./execution.js";
 import { registerExplorer } from "./explorer/explorer.js";
 import { startGraphqlHttp } from "./http.js";
 import { readPersistedOperations } from "./operations/persisted-operations.js";
-import { reachSubgraphs, type SubgraphTarget } from "./operations/reach.js";
 import { registerQueueBoardProxy } from "./queue-board.js";
 import { startGraphqlSocket } from "./socket.js";
+import { reachSubgraphs, type SubgraphTarget } from "./subgraphs/reach.js";
 import type { RemoteOptions } from "./subgraphs/remote-subgraph.js";
 
 export interface GatewayOptions {

@@ -23,7 +23,7 @@ import { graphqlErrorOf, toClientError } from "./operations/client-error.js";
 import { GRAPH_LIMITS } from "./operations/limits.js";
 import { admitOperation, type GatewayContext } from "./operations/operation.js";
 import type { OperationRequest, PersistedOperations } from "./operations/persisted-operations.js";
-import { resumableFields } from "./subscriptions/resumable.js";
+import { resumableFields } from "./subgraphs/resumable.js";
 import { createSharedSubscriptions, isSharedOperation, type Outlet } from "./subscriptions/shared-subscriptions.js";
 
 const PATH = "/graphql";

@@ -9,7 +9,7 @@ import type { Identity } from "#schema/policy.js";
 import { composeSupergraph } from "../../gateway/composition.js";
 import { buildFederation } from "../../gateway/execution.js";
 import { startGraphqlHttp } from "../../gateway/http.js";
-import { reachSubgraphs } from "../../gateway/operations/reach.js";
+import { reachSubgraphs } from "../../gateway/subgraphs/reach.js";
 import { optionsOf, serve } from "../support/measured.js";
 import { buildOverview } from "./subgraphs.js";
 

@@ -8,8 +8,8 @@ import { createIdentityTokens } from "#platform/auth/identity.js";
 import type { Identity } from "#schema/policy.js";
 import { composeSupergraph } from "../../gateway/composition.js";
 import { buildFederation } from "../../gateway/execution.js";
-import { reachSubgraphs } from "../../gateway/operations/reach.js";
 import { startGraphqlSocket } from "../../gateway/socket.js";
+import { reachSubgraphs } from "../../gateway/subgraphs/reach.js";
 import { buildTestSubgraphs } from "../../tests/systems/gateway/subgraphs.js";
 import { optionsOf, serve } from "../support/measured.js";
 

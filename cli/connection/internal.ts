@@ -1,7 +1,7 @@
 import { createIdentityTokens, roomIdentity } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
-import { findInternalSecret } from "#platform/auth/internal-secret.js";
 import { type Config, parseConfig } from "#platform/process/config.js";
+import { findInternalSecret } from "#platform/process/internal-secret.js";
 import type { Service } from "#platform/process/service.js";
 import { Refusal } from "./failure.js";
 

@@ -13,8 +13,8 @@ import { type Room, type RoomContext, SERVICES, type Service } from "#platform/p
 import { startKeyUseReports } from "#platform/tenancy-client/key-usage.js";
 import { QUEUES } from "#schema/queues.js";
 import { Refusal } from "../connection/failure.js";
-import { openGraph } from "../graph.js";
 import { ROLES } from "../roles.js";
+import { openGraph } from "./graph.js";
 
 export interface RunningSystem {
   /** Where the one port answers. */

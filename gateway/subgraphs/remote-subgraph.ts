@@ -5,10 +5,10 @@ import { MetrlyError } from "#kernel/errors.js";
 import type { IdentityTokens } from "#platform/auth/identity.js";
 import type { SubgraphSdl } from "../composition.js";
 import type { SubgraphExecutor, SubgraphRequest } from "../federation/subgraph.js";
-import { prepareSubscription, resumableFields } from "../subscriptions/resumable.js";
-import { resumingStream } from "../subscriptions/resuming-stream.js";
 import { openRemoteHttp } from "./remote-http.js";
 import { openRemoteSocket, reasonText } from "./remote-socket.js";
+import { prepareSubscription, resumableFields } from "./resumable.js";
+import { resumingStream } from "./resuming-stream.js";
 
 /** A subgraph that is a process of its own, at the root of this URL. */
 export interface RemoteTarget extends SubgraphSdl {

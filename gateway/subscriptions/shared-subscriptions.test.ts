@@ -3,7 +3,7 @@ import type { ExecutionResult } from "graphql";
 import { type ExecutionArgs, GraphQLError, parse, print } from "graphql";
 import { expect, test } from "vitest";
 import { eventSource } from "../../tests/systems/gateway/event-source.js";
-import { resumableFields } from "./resumable.js";
+import { resumableFields } from "../subgraphs/resumable.js";
 import { createSharedSubscriptions, isSharedOperation } from "./shared-subscriptions.js";
 
 const SDL = `

@@ -1,7 +1,12 @@
 import { type ExecutionArgs, type ExecutionResult, print } from "graphql";
 import { isStream } from "../federation/subgraph.js";
 import type { GatewayContext } from "../operations/operation.js";
-import { type PreparedSubscription, prepareSubscription, type ResumableFields, SHARED_NAMES } from "./resumable.js";
+import {
+  type PreparedSubscription,
+  prepareSubscription,
+  type ResumableFields,
+  SHARED_NAMES,
+} from "../subgraphs/resumable.js";
 
 /** Where results go: one operation of one client. */
 export interface Outlet {

@@ -7,7 +7,7 @@ import { HOUR_MS } from "#kernel/duration.js";
 import { openDatabase } from "#platform/database/database.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { askRedisOnce } from "#platform/redis/once.js";
-import { openGate } from "../../workers/quota/gate.testing.js";
+import { openGate } from "../../workers/quota/gate/gate.testing.js";
 import { startRedis } from "../servers/private-servers.js";
 import { startRedisCluster } from "../servers/redis-cluster.js";
 import { serverDir } from "../servers/server-process.js";

@@ -5,12 +5,12 @@ import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type BackfilledBatch, type BackfillOptions, backfilledIn } from "./backfill.js";
 import { CountersUnavailable, type QuotaCounters } from "./counters/counters.js";
+import type { TenantLimits } from "./gate/tenant-limits.js";
 import type { LimitInForce, LimitsInForce } from "./rules/limits.js";
 import { alertOf, crossings, type QuotaAlert } from "./rules/thresholds.js";
 import { type GrainBucket, grainsOf, type TenantUsage, type UsageReading, usageReadings } from "./rules/usage.js";
 import type { Grain } from "./rules/windows.js";
 import { settleRequests } from "./settlement.js";
-import type { TenantLimits } from "./tenant-limits.js";
 
 export interface UsageRecordedOptions extends BackfillOptions {
   readonly counters: QuotaCounters;

@@ -6,10 +6,10 @@ import { packageRoot } from "#platform/process/package-root.js";
 import type { MeterState, PlanState, PriceState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { TOPICS } from "#schema/topics.js";
 import { createTestDatabase } from "../../tests/servers/servers.js";
-import { createMeter } from "./meters.js";
-import { createPlan } from "./plans.js";
+import { createMeter } from "./changes/meters.js";
+import { createPlan } from "./changes/plans.js";
+import { createTenant } from "./changes/tenants.js";
 import { createTenancyStore } from "./store/store.js";
-import { createTenant } from "./tenants.js";
 
 /** A moment in the middle of a billing period: 2026-11-15, 12:00 UTC. */
 export const NOW = Date.UTC(2026, 10, 15, 12);

@@ -4,7 +4,7 @@ import { type ExecutionResult, GraphQLError, parse } from "graphql";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { composeSupergraph } from "../../../gateway/composition.js";
 import { createFederation, type Federation } from "../../../gateway/federation/federation.js";
-import { localExecutor } from "../../../gateway/operations/reach.js";
+import { localExecutor } from "../../../gateway/subgraphs/reach.js";
 import { randomOperations, VARIABLES, WRITTEN } from "./operations.js";
 import type { CountedSubgraph } from "./sdl-subgraph.js";
 import { buildShop } from "./shop.js";

@@ -13,7 +13,7 @@ import { type RunningSystem, startSystem } from "../../../cli/server/system.js";
 import { composeSupergraph } from "../../../gateway/composition.js";
 import { buildFederation } from "../../../gateway/execution.js";
 import type { Federation } from "../../../gateway/federation/federation.js";
-import { localExecutor } from "../../../gateway/operations/reach.js";
+import { localExecutor } from "../../../gateway/subgraphs/reach.js";
 
 const TENANTS = 12;
 const ADMIN: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };

@@ -11,9 +11,9 @@ import {
   type LedgerQuery,
   REPUBLISH_PATH,
 } from "#platform/ledger/client.js";
-import { stampOf } from "../recorder/ledger-block.js";
 import { republish } from "../recorder/republish.js";
 import { type BlockPage, readLedger, readLedgerBlocks } from "../store/ledger.js";
+import { stampOf } from "../store/ledger-block.js";
 
 export interface LedgerRouteOptions {
   readonly database: Database;

@@ -1,7 +1,7 @@
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { LedgerPage, LedgerQuery } from "#platform/ledger/client.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import { entriesOf, type StoredBlock } from "../recorder/ledger-block.js";
+import { entriesOf, type StoredBlock } from "./ledger-block.js";
 
 /** Reads of the ledger and its cursors. */
 

@@ -1,8 +1,8 @@
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import { blocksOf, type LedgerBlock } from "../recorder/ledger-block.js";
 import type { DecodedItem } from "../rules/decode-record.js";
 import type { AccountChange, BatchOutcome, KnownKey, Quarantined } from "../rules/record-items.js";
+import { blocksOf, type LedgerBlock } from "./ledger-block.js";
 
 /** What is written while recording; `store-reads.ts` has what is only read. No other file knows this database. */
 

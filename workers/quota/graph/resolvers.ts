@@ -9,8 +9,8 @@ import { tenantAppears } from "#platform/tenancy-client/await-tenant.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
 import { type Identity, maySee } from "#schema/policy.js";
-import type { Denials } from "../denial-log.js";
-import type { Gate } from "../gate.js";
+import type { Denials } from "../gate/denial-log.js";
+import type { Gate } from "../gate/gate.js";
 import { explanationOf } from "../http/answer.js";
 import { amountsOf, type LimitReading, type LimitStateName } from "../rules/decision.js";
 

@@ -1,5 +1,5 @@
 import { Decimal } from "#kernel/decimal.js";
-import type { Denial } from "../denial-log.js";
+import type { Denial } from "../gate/denial-log.js";
 import { amountsOf, type Decision, type LimitReading, REASONS } from "../rules/decision.js";
 import { fromUnits } from "../rules/scaling.js";
 import type { ParsedRequest } from "./request.js";

@@ -7,8 +7,8 @@ import { answerDirectly, answerProblem, readBody } from "#platform/http/raw-rout
 import { type DirectHandler, problemOf } from "#platform/http/server.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
-import type { Denials } from "../denial-log.js";
-import type { Gate } from "../gate.js";
+import type { Denials } from "../gate/denial-log.js";
+import type { Gate } from "../gate/gate.js";
 import type { QuotaMetrics } from "../metrics.js";
 import type { Decision } from "../rules/decision.js";
 import { decisionBody, decisionHeaders, denialBody } from "./answer.js";

@@ -5,7 +5,8 @@ import type { Database } from "#platform/database/database.js";
 import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger/client.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { QuotaCounters } from "../counters/counters.js";
-import { type CounterLoader, factsWanted } from "../loader.js";
+import { type CounterLoader, factsWanted } from "../gate/loader.js";
+import { counterWindow, type LimitedTenant, type TenantLimits } from "../gate/tenant-limits.js";
 import { foldBackfill } from "../rules/backfill.js";
 import { type LimitInForce, reservationOf } from "../rules/limits.js";
 import { fromUnits, unitsUp } from "../rules/scaling.js";
@@ -13,7 +14,6 @@ import { type GrainBucket, grainsOf, type UsageReading, usageReadings } from "..
 import { GRAIN_MS, type Grain, SLIDING } from "../rules/windows.js";
 import { readFacts, type TenantFacts } from "../store/loading.js";
 import type { QuotaStore } from "../store/store.js";
-import { counterWindow, type LimitedTenant, type TenantLimits } from "../tenant-limits.js";
 import { firstSeqAfter, SLACK_MS } from "./ledger-search.js";
 
 export interface ReconcileOptions {

@@ -1,5 +1,5 @@
 import { CountersUnavailable, type QuotaCounters } from "../counters/counters.js";
-import type { CounterLoader } from "../loader.js";
+import type { CounterLoader } from "../gate/loader.js";
 import type { QuotaMetrics } from "../metrics.js";
 import type { QuotaStore } from "../store/store.js";
 

@@ -3,7 +3,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import { CursorScalar, DateTimeScalar } from "#platform/graphql/scalars.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { authorize } from "#schema/policy.js";
-import { type IssuedKey, issueApiKey, revokeApiKey, rotateApiKey } from "../api-keys.js";
+import { type IssuedKey, issueApiKey, revokeApiKey, rotateApiKey } from "../changes/api-keys.js";
 import type { TenancyStore } from "../store/store.js";
 import type { Loaders } from "./loaders.js";
 import { DEFAULT_PAGE, type Page, pageOf, pageRequest } from "./paging.js";

@@ -1,8 +1,8 @@
 import { Field, ID, InputType } from "type-graphql";
 import { DecimalScalar } from "#platform/graphql/scalars.js";
 import type { MeterState, PriceState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
-import type { NewMeter } from "../meters.js";
-import type { NewPlan } from "../plans.js";
+import type { NewMeter } from "../changes/meters.js";
+import type { NewPlan } from "../changes/plans.js";
 import type { PlanTerms } from "../rules/plan-version.js";
 import { Aggregation, LimitKind, PriceModel, QuotaWindow } from "./enums.js";
 

@@ -4,8 +4,6 @@ import { CursorScalar, DateTimeScalar, DecimalScalar } from "#platform/graphql/s
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { actorOf } from "#platform/tenancy-client/audit-log.js";
 import { authorize, maySee } from "#schema/policy.js";
-import { type ActiveAssignment, activeAssignments, runningPlan } from "../rules/assignment.js";
-import type { TenancyStore } from "../store/store.js";
 import {
   advanceTestClock,
   cancelPlanChange,
@@ -14,7 +12,9 @@ import {
   moveTenant,
   setQuotaOverride,
   updateTenant,
-} from "../tenants.js";
+} from "../changes/tenants.js";
+import { type ActiveAssignment, activeAssignments, runningPlan } from "../rules/assignment.js";
+import type { TenancyStore } from "../store/store.js";
 import { QuotaWindow, TenantStatus } from "./enums.js";
 import type { Loaders } from "./loaders.js";
 import { DEFAULT_PAGE, type Page, pageOf, pageRequest } from "./paging.js";

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DAY_MS } from "#kernel/duration.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
-import { archiveMeter, createMeter } from "../meters.js";
-import { createPlan, publishPlanVersion } from "../plans.js";
+import { archiveMeter, createMeter } from "../changes/meters.js";
+import { createPlan, publishPlanVersion } from "../changes/plans.js";
+import { cancelPlanChange, changePlan, createTenant, moveTenant, updateTenant } from "../changes/tenants.js";
 import { ACTOR, countMeter, NOW, newTenant, openWorld, terms, type World } from "../tenancy-world.testing.js";
-import { cancelPlanChange, changePlan, createTenant, moveTenant, updateTenant } from "../tenants.js";
 
 const conflict = expect.objectContaining({ code: "CONFLICT" });
 const DECEMBER = Date.UTC(2026, 11, 1);

@@ -5,8 +5,8 @@ import { prismaAdapter } from "#platform/database/prisma.js";
 import { Prisma, PrismaClient } from "#prisma/tenancy/generated/client.js";
 import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import type { ApiKeyState, MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { createTurns } from "../in-turn.js";
 import { type Change, createChange } from "./change.js";
+import { createTurns } from "./in-turn.js";
 import { enqueueHeartbeat, oldestUnpublished, republishMissing } from "./publishing.js";
 import { apiKeyState, meterState, planParts, planState, type State, tenantParts, tenantState } from "./rows.js";
 

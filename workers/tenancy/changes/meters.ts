@@ -1,9 +1,9 @@
 import { MetrlyError } from "#kernel/errors.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
-import { assertSameCreation, creationInput } from "./rules/creation.js";
-import { type MeterTerms, validateMeter } from "./rules/meter.js";
-import { rejectIf } from "./rules/reasons.js";
-import type { TenancyStore } from "./store/store.js";
+import { assertSameCreation, creationInput } from "../rules/creation.js";
+import { type MeterTerms, validateMeter } from "../rules/meter.js";
+import { rejectIf } from "../rules/reasons.js";
+import type { TenancyStore } from "../store/store.js";
 import { notFound } from "./tenants.js";
 
 export const MAX_METERS = 500;

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { type Config, ConfigError } from "#platform/process/config.js";
+import { type Config, ConfigError } from "./config.js";
 
 const SECRET_BYTES = 32;
 const MIN_LENGTH = 32;

@@ -12,11 +12,11 @@ import {
   rotationReasons,
   rotationTimes,
   validateApiKey,
-} from "./rules/api-key.js";
-import { rejectIf } from "./rules/reasons.js";
-import { assertOpen } from "./rules/tenant.js";
-import type { Change } from "./store/change.js";
-import type { TenancyStore } from "./store/store.js";
+} from "../rules/api-key.js";
+import { rejectIf } from "../rules/reasons.js";
+import { assertOpen } from "../rules/tenant.js";
+import type { Change } from "../store/change.js";
+import type { TenancyStore } from "../store/store.js";
 import { notFound, tenantOf } from "./tenants.js";
 
 /** A key just made, with the secret that is shown this once. */

@@ -6,10 +6,10 @@ import {
   type LoadedCounter,
   type QuotaCounters,
   type TenantLoad,
-} from "./counters/counters.js";
-import { type CounterKey, counterId, countersOf } from "./rules/limits.js";
-import { unitsUp } from "./rules/scaling.js";
-import { bucketStart, GRAIN_MS, outlivesLoss, REBUILT_FROM, SLIDING } from "./rules/windows.js";
+} from "../counters/counters.js";
+import { type CounterKey, counterId, countersOf } from "../rules/limits.js";
+import { unitsUp } from "../rules/scaling.js";
+import { bucketStart, GRAIN_MS, outlivesLoss, REBUILT_FROM, SLIDING } from "../rules/windows.js";
 import {
   type FactsOf,
   type Opening,
@@ -18,8 +18,8 @@ import {
   readFacts,
   type TenantFacts,
   takeSavedCounters,
-} from "./store/loading.js";
-import { isDatabaseUnreachable } from "./store/store.js";
+} from "../store/loading.js";
+import { isDatabaseUnreachable } from "../store/store.js";
 import { counterWindow, type LimitedTenant, type TenantLimits } from "./tenant-limits.js";
 
 export interface CounterLoader {

@@ -3,9 +3,9 @@ import { periodAt } from "#kernel/period.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { activeOverrides } from "#schema/tenancy-history.js";
-import type { CounterWindow } from "./counters/counters.js";
-import { type CounterKey, type LimitsInForce, limitsInForce } from "./rules/limits.js";
-import { SLIDING } from "./rules/windows.js";
+import type { CounterWindow } from "../counters/counters.js";
+import { type CounterKey, type LimitsInForce, limitsInForce } from "../rules/limits.js";
+import { SLIDING } from "../rules/windows.js";
 
 /** A tenant with what limits it now. */
 export interface LimitedTenant {

@@ -2,20 +2,20 @@ import { Decimal } from "#kernel/decimal.js";
 import { MINUTE_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
-import type { Bounds, BoundWant } from "./bounds.js";
 import {
   type CounterCharge,
   CountersUnavailable,
   type DecideOutcome,
   type DecideRequest,
   type QuotaCounters,
-} from "./counters/counters.js";
+} from "../counters/counters.js";
+import { type Decision, explain, type LimitReading, type Reading, type Reason, readLimit } from "../rules/decision.js";
+import { type LimitInForce, type LimitsInForce, reservationOf } from "../rules/limits.js";
+import { unitsUp } from "../rules/scaling.js";
+import { outlivesLoss } from "../rules/windows.js";
+import { isDatabaseUnreachable } from "../store/store.js";
+import type { Bounds, BoundWant } from "./bounds.js";
 import type { CounterLoader } from "./loader.js";
-import { type Decision, explain, type LimitReading, type Reading, type Reason, readLimit } from "./rules/decision.js";
-import { type LimitInForce, type LimitsInForce, reservationOf } from "./rules/limits.js";
-import { unitsUp } from "./rules/scaling.js";
-import { outlivesLoss } from "./rules/windows.js";
-import { isDatabaseUnreachable } from "./store/store.js";
 import { counterWindow, type LimitedTenant, type TenantLimits } from "./tenant-limits.js";
 
 export interface QuotaRequest {

@@ -1,12 +1,12 @@
 import { uuidv7 } from "uuidv7";
 import { MetrlyError } from "#kernel/errors.js";
 import type { PlanState, PlanVersionState } from "#schema/events/tenancy-changed.v1.js";
-import { assertSameCreation, creationInput } from "./rules/creation.js";
-import { type PlanTerms, validatePlanVersion } from "./rules/plan-version.js";
-import { nameReasons, type Reason, rejectIf } from "./rules/reasons.js";
-import { clientIdReasons } from "./rules/tenant.js";
-import type { Change } from "./store/change.js";
-import type { TenancyStore } from "./store/store.js";
+import { assertSameCreation, creationInput } from "../rules/creation.js";
+import { type PlanTerms, validatePlanVersion } from "../rules/plan-version.js";
+import { nameReasons, type Reason, rejectIf } from "../rules/reasons.js";
+import { clientIdReasons } from "../rules/tenant.js";
+import type { Change } from "../store/change.js";
+import type { TenancyStore } from "../store/store.js";
 import { notFound } from "./tenants.js";
 
 export interface NewPlan {

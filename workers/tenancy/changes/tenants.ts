@@ -10,10 +10,10 @@ import {
   planChange,
   runningPlan,
   tenantNow,
-} from "./rules/assignment.js";
-import { assertSameCreation, creationInput } from "./rules/creation.js";
-import { type OverrideTerms, overrideReasons, withOverride } from "./rules/quota-override.js";
-import { nameReasons, rejectIf } from "./rules/reasons.js";
+} from "../rules/assignment.js";
+import { assertSameCreation, creationInput } from "../rules/creation.js";
+import { type OverrideTerms, overrideReasons, withOverride } from "../rules/quota-override.js";
+import { nameReasons, rejectIf } from "../rules/reasons.js";
 import {
   advanceReasons,
   assertOpen,
@@ -22,9 +22,9 @@ import {
   type TenantTerms,
   type Transition,
   validateTenant,
-} from "./rules/tenant.js";
-import type { Change } from "./store/change.js";
-import type { TenancyStore } from "./store/store.js";
+} from "../rules/tenant.js";
+import type { Change } from "../store/change.js";
+import type { TenancyStore } from "../store/store.js";
 
 /** The answer to everything that isn't there or is another tenant's: nobody can tell the two apart. */
 export const notFound = (): MetrlyError => new MetrlyError("NOT_FOUND", "There is no such thing");

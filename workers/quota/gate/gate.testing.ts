@@ -1,12 +1,12 @@
 import type { Database } from "#platform/database/database.js";
 import { systemClock } from "#platform/process/clock.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import type { QuotaCounters } from "../counters/counters.js";
+import { createRedisQuotaCounters } from "../counters/redis/redis.js";
+import { createQuotaStore } from "../store/store.js";
 import { createBounds } from "./bounds.js";
-import type { QuotaCounters } from "./counters/counters.js";
-import { createRedisQuotaCounters } from "./counters/redis/redis.js";
 import { createGate, type Gate } from "./gate.js";
 import { createCounterLoader } from "./loader.js";
-import { createQuotaStore } from "./store/store.js";
 import { createTenantLimits } from "./tenant-limits.js";
 
 export interface TestGateOptions {

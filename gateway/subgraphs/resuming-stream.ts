@@ -1,8 +1,8 @@
 import type { ExecutionResult, GraphQLError } from "graphql";
 import type { MetrlyError } from "#kernel/errors.js";
 import { graphqlErrorOf } from "../operations/client-error.js";
-import { parseAnswer, parseErrors } from "../subgraphs/remote-answer.js";
-import type { RemoteSocket } from "../subgraphs/remote-socket.js";
+import { parseAnswer, parseErrors } from "./remote-answer.js";
+import type { RemoteSocket } from "./remote-socket.js";
 import type { PreparedSubscription } from "./resumable.js";
 
 /** What a slow client may have waiting here; then the subgraph is left, and asked again from there once all is read. */

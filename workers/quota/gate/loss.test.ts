@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { partitionOf } from "#kernel/partition.js";
-import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../tests/servers/servers.js";
-import { createMemoryQuotaCounters } from "./counters/memory/memory.js";
-import { openWorld, type StartedRoom, type World } from "./quota-world.testing.js";
-import { createQuotaStore } from "./store/store.js";
+import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../../tests/servers/servers.js";
+import { createMemoryQuotaCounters } from "../counters/memory/memory.js";
+import { openWorld, type StartedRoom, type World } from "../quota-world.testing.js";
+import { createQuotaStore } from "../store/store.js";
+import { createUsageRecorded } from "../usage-recorded.js";
 import { createTenantLimits } from "./tenant-limits.js";
-import { createUsageRecorded } from "./usage-recorded.js";
 
 interface Answer {
   readonly allowed: boolean;

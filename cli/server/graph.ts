@@ -5,8 +5,8 @@ import { registerSubgraphServer } from "#platform/graphql/subgraph-server.js";
 import type { Config } from "#platform/process/config.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { type Room, SERVICES } from "#platform/process/service.js";
-import { type FrontDoorContext, type SubgraphTarget, startFrontDoor } from "./roles.js";
-import type { Composition } from "./server/system.js";
+import { type FrontDoorContext, type SubgraphTarget, startFrontDoor } from "../roles.js";
+import type { Composition } from "./system.js";
 
 /** A process's part of the graph: what answers for its readiness, and what closes its sockets. */
 export interface OpenGraph {

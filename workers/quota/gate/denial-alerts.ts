@@ -1,12 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "#platform/database/database.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
-import type { Decision } from "./rules/decision.js";
-import type { LimitsInForce } from "./rules/limits.js";
-import { fromUnits } from "./rules/scaling.js";
-import { alertOf, type QuotaAlert } from "./rules/thresholds.js";
-import { alignedStart } from "./rules/windows.js";
-import type { QuotaStore } from "./store/store.js";
+import type { Decision } from "../rules/decision.js";
+import type { LimitsInForce } from "../rules/limits.js";
+import { fromUnits } from "../rules/scaling.js";
+import { alertOf, type QuotaAlert } from "../rules/thresholds.js";
+import { alignedStart } from "../rules/windows.js";
+import type { QuotaStore } from "../store/store.js";
 
 export interface DenialAlerts {
   /** Emits `quota.exceeded` for the limits that deny, in the background, once per window: denied usage is never recorded. */

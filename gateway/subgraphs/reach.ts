@@ -2,7 +2,7 @@ import { type GraphQLSchema, OperationTypeNode, subscribe } from "graphql";
 import { createGraphqlExecution } from "#platform/graphql/execution.js";
 import type { Subgraph } from "#platform/graphql/subgraph.js";
 import type { SubgraphExecutor } from "../federation/subgraph.js";
-import { openRemoteSubgraph, type RemoteOptions, type RemoteTarget } from "../subgraphs/remote-subgraph.js";
+import { openRemoteSubgraph, type RemoteOptions, type RemoteTarget } from "./remote-subgraph.js";
 
 /** A subgraph and how it is reached: executed in this process, or asked at a URL. */
 export type SubgraphTarget = Subgraph | RemoteTarget;

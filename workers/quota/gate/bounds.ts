@@ -1,8 +1,8 @@
 import { Decimal } from "#kernel/decimal.js";
-import type { BoundNeed, QuotaCounters } from "./counters/counters.js";
-import { type CounterKey, counterId, counterKey } from "./rules/limits.js";
-import { fromUnits, unitsUp } from "./rules/scaling.js";
-import type { QuotaStore, RaisedBound } from "./store/store.js";
+import type { BoundNeed, QuotaCounters } from "../counters/counters.js";
+import { type CounterKey, counterId, counterKey } from "../rules/limits.js";
+import { fromUnits, unitsUp } from "../rules/scaling.js";
+import type { QuotaStore, RaisedBound } from "../store/store.js";
 
 /** A block is this share of the limit: the most that a loss may cost a tenant, and how seldom the database is written. */
 const BLOCK_SHARE = 0.02;

@@ -7,7 +7,7 @@ import { openDatabase } from "#platform/database/database.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { createTestDatabase, hasPostgres } from "../../../tests/servers/servers.js";
-import { ensureLedgerMonths, readEntry, readLedger } from "../store/ledger.js";
+import { ensureLedgerMonths, readEntry, readLedger } from "./ledger.js";
 import { blocksOf, entriesOf } from "./ledger-block.js";
 
 const NOVEMBER = Date.UTC(2026, 10, 24);

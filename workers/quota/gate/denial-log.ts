@@ -2,9 +2,9 @@ import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { formatDecimal } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
-import { CountersUnavailable, type QuotaCounters } from "./counters/counters.js";
+import { CountersUnavailable, type QuotaCounters } from "../counters/counters.js";
+import { amountsOf, type Decision } from "../rules/decision.js";
 import type { QuotaRequest } from "./gate.js";
-import { amountsOf, type Decision } from "./rules/decision.js";
 
 const Limit = Type.Object({
   meter: Type.Union([Type.String(), Type.Null()]),
