@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { authorize, type Identity, maySee, type Operation, POLICY, type Role } from "./policy.js";
+import { authorize, type Identity, maySee, type Operation, POLICY } from "./policy.js";
+import type { Role } from "./vocabulary.js";
 
 const who = (role: Role | undefined, tenantId: string | null): Identity => ({
   kind: "USER",

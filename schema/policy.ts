@@ -1,29 +1,25 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { MetrlyError } from "#kernel/errors.js";
+import { oneOf } from "./events/contract.js";
+import { API_KEY_SCOPES, type ApiKeyScope, IDENTITY_KINDS, ROLES, type Role } from "./vocabulary.js";
 
 /** Who asks, as the front door established it. `tenantId` null: not bound to one tenant (platform). */
 const IdentitySchema = Type.Object({
-  kind: Type.Union([Type.Literal("USER"), Type.Literal("API_KEY"), Type.Literal("SERVICE")]),
+  kind: oneOf(IDENTITY_KINDS),
   id: Type.String(),
   tenantId: Type.Union([Type.String(), Type.Null()]),
-  roles: Type.Array(
-    Type.Union([Type.Literal("PLATFORM_ADMIN"), Type.Literal("TENANT_ADMIN"), Type.Literal("TENANT_VIEWER")]),
-  ),
-  scopes: Type.Array(
-    Type.Union([Type.Literal("INGEST"), Type.Literal("QUOTA"), Type.Literal("READ"), Type.Literal("ADMIN")]),
-  ),
+  roles: Type.Array(oneOf(ROLES)),
+  scopes: Type.Array(oneOf(API_KEY_SCOPES)),
 });
 export type Identity = Static<typeof IdentitySchema>;
-export type Role = Identity["roles"][number];
-export type ApiKeyScope = Identity["scopes"][number];
 
 export function parseIdentity(value: unknown): Identity {
   return Value.Parse(IdentitySchema, value);
 }
 
 /** The role that an operation asks for. A tenant-bound identity only ever reaches its own tenant. */
-type Need = "AUTHENTICATED" | "TENANT_VIEWER" | "TENANT_ADMIN" | "PLATFORM_ADMIN";
+type Need = "AUTHENTICATED" | Role;
 
 /** Who may do what: the one table. Fields of types that these answer need nothing further than the parent did. */
 export const POLICY = {

@@ -3,7 +3,8 @@ import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { isClientId } from "#kernel/ids.js";
 import type { OidcConfig } from "#platform/process/config.js";
-import type { Identity, Role } from "#schema/policy.js";
+import type { Identity } from "#schema/policy.js";
+import type { Role } from "#schema/vocabulary.js";
 import type { VerifiedToken } from "./token-issuer.js";
 
 /** Tokens of an OpenID Connect provider, whose claims configuration maps to roles. */

@@ -5,7 +5,8 @@ import { type JWK, type JWTHeaderParameters, jwtVerify, SignJWT } from "jose";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { systemClock } from "#platform/process/clock.js";
-import { type Identity, parseIdentity, type Role } from "#schema/policy.js";
+import { type Identity, parseIdentity } from "#schema/policy.js";
+import type { Role } from "#schema/vocabulary.js";
 import { type KeyRing, openKeyRing, readIfThere, SIGNING_ALGORITHM } from "./signing-key.js";
 
 export interface TokenRequest {

@@ -3,7 +3,8 @@ import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
-import { type ApiKeyScope, type Identity, rolesOfKey } from "#schema/policy.js";
+import { type Identity, rolesOfKey } from "#schema/policy.js";
+import type { ApiKeyScope } from "#schema/vocabulary.js";
 
 const KEY = /^mtr_(live|test)_([A-Za-z0-9_-]{32})([A-Za-z0-9_-]{6})$/;
 const RANDOM_BYTES = 24;

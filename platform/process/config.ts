@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Role } from "#schema/policy.js";
+import type { Role } from "#schema/vocabulary.js";
 import type { Service } from "./service.js";
 
 /** Everything that can be set from outside, parsed once. Secrets never appear in messages. */

@@ -43,6 +43,10 @@ export function envelope<T extends TSchema>(type: string, data: T) {
   });
 }
 
+/** One member of a closed set of `vocabulary.ts`. */
+export const oneOf = <T extends string>(members: readonly T[]) =>
+  Type.Union(members.map((member) => Type.Literal(member)));
+
 /** The `dataschema` URI of a contract: names type and version. */
 export const dataschemaOf = (type: string): string => `urn:metrly:schema:${type}`;
 

@@ -1,20 +1,15 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { dataschemaOf, decimalText, timeText } from "./contract.js";
+import { LIMIT_KINDS, QUOTA_WINDOWS } from "../vocabulary.js";
+import { dataschemaOf, decimalText, oneOf, timeText } from "./contract.js";
 
 /** What `quota.warning` and `quota.exceeded` tell. */
 export const quotaAlertData = Type.Object({
   tenantId: Type.String(),
   meter: Type.Union([Type.String(), Type.Null()]),
-  window: Type.Union([
-    Type.Literal("SECOND"),
-    Type.Literal("MINUTE"),
-    Type.Literal("HOUR"),
-    Type.Literal("DAY"),
-    Type.Literal("BILLING_PERIOD"),
-  ]),
+  window: oneOf(QUOTA_WINDOWS),
   /** Start of the aligned window in which the threshold was crossed. */
   windowStart: timeText,
-  kind: Type.Union([Type.Literal("SOFT"), Type.Literal("HARD")]),
+  kind: oneOf(LIMIT_KINDS),
   /** Fraction of the limit that was crossed, e.g. "0.8"; "1" for exceeded. */
   threshold: decimalText,
   limit: decimalText,

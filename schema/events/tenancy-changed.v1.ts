@@ -1,5 +1,13 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { contract, decimalText, epochMs } from "./contract.js";
+import {
+  AGGREGATIONS,
+  API_KEY_SCOPES,
+  LIMIT_KINDS,
+  PRICE_MODELS,
+  QUOTA_WINDOWS,
+  TENANT_STATUSES,
+} from "../vocabulary.js";
+import { contract, decimalText, epochMs, oneOf } from "./contract.js";
 
 /** A tenancy version: every change gets the next one, so a version is a point in tenancy's history. */
 const version = Type.Integer({ minimum: 1 });
@@ -13,14 +21,7 @@ const PriceTier = Type.Object({
 });
 const Price = Type.Object({
   meter: Type.String(),
-  model: Type.Union([
-    Type.Literal("FLAT"),
-    Type.Literal("PER_UNIT"),
-    Type.Literal("GRADUATED"),
-    Type.Literal("VOLUME"),
-    Type.Literal("PACKAGE"),
-    Type.Literal("PERCENTAGE"),
-  ]),
+  model: oneOf(PRICE_MODELS),
   included: decimalText,
   unitAmount: Type.Union([decimalText, Type.Null()]),
   packageSize: Type.Union([decimalText, Type.Null()]),
@@ -36,14 +37,8 @@ const Price = Type.Object({
 const QuotaLimit = Type.Object({
   /** Null: counts requests, one per `consume`. */
   meter: Type.Union([Type.String(), Type.Null()]),
-  window: Type.Union([
-    Type.Literal("SECOND"),
-    Type.Literal("MINUTE"),
-    Type.Literal("HOUR"),
-    Type.Literal("DAY"),
-    Type.Literal("BILLING_PERIOD"),
-  ]),
-  kind: Type.Union([Type.Literal("SOFT"), Type.Literal("HARD")]),
+  window: oneOf(QUOTA_WINDOWS),
+  kind: oneOf(LIMIT_KINDS),
   limit: decimalText,
   /** Fractions of the limit, ascending, e.g. "0.8". */
   warnAt: Type.Array(decimalText),
@@ -75,7 +70,7 @@ const TenantState = Type.Object({
   id: Type.String(),
   version,
   name: Type.String(),
-  status: Type.Union([Type.Literal("ACTIVE"), Type.Literal("SUSPENDED"), Type.Literal("CLOSED")]),
+  status: oneOf(TENANT_STATUSES),
   createdAt: epochMs,
   createdInVersion: version,
   billingAnchorDay: Type.Integer({ minimum: 1, maximum: 28 }),
@@ -113,9 +108,7 @@ const ApiKeyState = Type.Object({
   prefix: Type.String(),
   /** SHA-256 of the secret, hex. */
   hash: Type.String({ minLength: 64, maxLength: 64 }),
-  scopes: Type.Array(
-    Type.Union([Type.Literal("INGEST"), Type.Literal("QUOTA"), Type.Literal("READ"), Type.Literal("ADMIN")]),
-  ),
+  scopes: Type.Array(oneOf(API_KEY_SCOPES)),
   test: Type.Boolean(),
   createdAt: epochMs,
   expiresAt: Type.Union([epochMs, Type.Null()]),
@@ -127,13 +120,7 @@ const MeterState = Type.Object({
   version,
   name: Type.String(),
   eventType: Type.String(),
-  aggregation: Type.Union([
-    Type.Literal("COUNT"),
-    Type.Literal("SUM"),
-    Type.Literal("MAX"),
-    Type.Literal("UNIQUE"),
-    Type.Literal("LATEST"),
-  ]),
+  aggregation: oneOf(AGGREGATIONS),
   valueProperty: Type.Union([Type.String(), Type.Null()]),
   dimensions: Type.Array(Type.String()),
   unit: Type.Union([Type.String(), Type.Null()]),

@@ -1,4 +1,5 @@
 import { type Connection, MetrlyError, post } from "./http.js";
+import type { LimitKind, QuotaWindow } from "./operations.js";
 
 export interface QuotaRequest {
   /** The meter; undefined: counts as a request only. */
@@ -15,8 +16,8 @@ export interface QuotaRequest {
 
 export interface LimitReading {
   readonly meter: string | null;
-  readonly window: "SECOND" | "MINUTE" | "HOUR" | "DAY" | "BILLING_PERIOD";
-  readonly kind: "SOFT" | "HARD";
+  readonly window: QuotaWindow;
+  readonly kind: LimitKind;
   readonly limit: string;
   readonly used: string;
   readonly reserved: string;

@@ -14,7 +14,7 @@ import { type OidcConfig, parseConfig } from "#platform/process/config.js";
 import type { Room } from "#platform/process/service.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
-import type { ApiKeyScope } from "#schema/policy.js";
+import type { ApiKeyScope } from "#schema/vocabulary.js";
 import { createTokenIssuer, type TokenIssuer } from "../../../gateway/auth/token-issuer.js";
 import { startGateway } from "../../../gateway/main.js";
 import type { RemoteOptions } from "../../../gateway/subgraphs/remote-subgraph.js";

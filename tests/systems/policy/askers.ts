@@ -1,4 +1,5 @@
-import { type ApiKeyScope, POLICY, type Role } from "#schema/policy.js";
+import { POLICY } from "#schema/policy.js";
+import type { ApiKeyScope, Role } from "#schema/vocabulary.js";
 import type { TokenRequest } from "../../../gateway/auth/token-issuer.js";
 
 /** A kind of asker; `bound` ones belong to the tenant "own". */

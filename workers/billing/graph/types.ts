@@ -1,22 +1,14 @@
-import { Directive, Field, ID, ObjectType, registerEnumType } from "type-graphql";
+import { Directive, Field, ID, ObjectType } from "type-graphql";
+import { enumOf } from "#platform/graphql/enums.js";
 import { CountScalar, CursorScalar, DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
+import { BILLING_PERIOD_STATUSES, INVOICE_LINE_KINDS } from "#schema/vocabulary.js";
 
-export const Granularity = { HOUR: "HOUR", DAY: "DAY", PERIOD: "PERIOD" } as const;
+export const Granularity = enumOf("Granularity", ["HOUR", "DAY", "PERIOD"]);
 export type Granularity = keyof typeof Granularity;
-export const BillingPeriodStatus = { OPEN: "OPEN", GRACE: "GRACE", CLOSING: "CLOSING", CLOSED: "CLOSED" } as const;
-export const TestClockStatus = { READY: "READY", ADVANCING: "ADVANCING" } as const;
-export const InvoiceStatus = { CLOSED: "CLOSED" } as const;
-export const InvoiceLineKind = {
-  RECURRING: "RECURRING",
-  USAGE: "USAGE",
-  MINIMUM_COMMIT: "MINIMUM_COMMIT",
-  ADJUSTMENT: "ADJUSTMENT",
-} as const;
-registerEnumType(Granularity, { name: "Granularity" });
-registerEnumType(BillingPeriodStatus, { name: "BillingPeriodStatus" });
-registerEnumType(TestClockStatus, { name: "TestClockStatus" });
-registerEnumType(InvoiceStatus, { name: "InvoiceStatus" });
-registerEnumType(InvoiceLineKind, { name: "InvoiceLineKind" });
+export const BillingPeriodStatus = enumOf("BillingPeriodStatus", BILLING_PERIOD_STATUSES);
+export const TestClockStatus = enumOf("TestClockStatus", ["READY", "ADVANCING"]);
+export const InvoiceStatus = enumOf("InvoiceStatus", ["CLOSED"]);
+export const InvoiceLineKind = enumOf("InvoiceLineKind", INVOICE_LINE_KINDS);
 
 @Directive("@shareable")
 @ObjectType("PageInfo")

@@ -2,6 +2,7 @@ import { type Period, periodAt } from "#kernel/period.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type AssignedPlan, assignedPlan, firstPeriodStart, graceEnd } from "#schema/tenancy-history.js";
+import type { BillingPeriodStatus } from "#schema/vocabulary.js";
 
 /** A period ended at an entry of the log: what has `seq` up to that entry's belongs to its invoice. */
 export interface Closing {
@@ -75,9 +76,7 @@ export function periodsDueByTestClock(tenant: TenantState, closedThrough: number
 const testGraceEnd = (tenant: TenantState, periodEnd: number): number =>
   graceEnd({ ...tenant, createdAt: periodEnd }, periodEnd, tenant.version);
 
-export type OpenPeriodStatus = "OPEN" | "GRACE";
-
 /** Of a period without a watermark. `nowMs` is the tenant's own clock. */
-export function openStatus(period: Period, nowMs: number): OpenPeriodStatus {
+export function openStatus(period: Period, nowMs: number): Extract<BillingPeriodStatus, "OPEN" | "GRACE"> {
   return nowMs < period.end ? "OPEN" : "GRACE";
 }

@@ -1,5 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { oneOf } from "#schema/events/contract.js";
+import { CHARGE_KINDS, INVOICE_LINE_KINDS } from "#schema/vocabulary.js";
 
 const PlanRef = Type.Object({ id: Type.String(), version: Type.Integer() });
 const DimensionMatch = Type.Object({ dimension: Type.String(), value: Type.String() });
@@ -11,12 +13,7 @@ const StepDocument = Type.Object({
   note: Type.Union([Type.String(), Type.Null()]),
 });
 const LineDocument = Type.Object({
-  kind: Type.Union([
-    Type.Literal("RECURRING"),
-    Type.Literal("USAGE"),
-    Type.Literal("MINIMUM_COMMIT"),
-    Type.Literal("ADJUSTMENT"),
-  ]),
+  kind: oneOf(INVOICE_LINE_KINDS),
   description: Type.String(),
   meter: Type.Union([Type.String(), Type.Null()]),
   dimensions: Type.Array(DimensionMatch),
@@ -30,7 +27,7 @@ const LineDocument = Type.Object({
     Type.Object({
       invoiceId: Type.String(),
       /** The kind of the line that it adjusts. */
-      kind: Type.Union([Type.Literal("RECURRING"), Type.Literal("USAGE"), Type.Literal("MINIMUM_COMMIT")]),
+      kind: oneOf(CHARGE_KINDS),
       periodStart: Type.String(),
       quantityBefore: Type.String(),
       quantityAfter: Type.String(),

@@ -2,6 +2,7 @@ import { Decimal, ZERO } from "#kernel/decimal.js";
 import { formatMoney } from "#kernel/money.js";
 import type { Period } from "#kernel/period.js";
 import type { PlanVersionState, PriceState } from "#schema/events/tenancy-changed.v1.js";
+import type { ChargeKind, InvoiceLineKind } from "#schema/vocabulary.js";
 import { exact, roundLine } from "./exact.js";
 import { flatStep, type LineStep, priceUsage } from "./pricing.js";
 
@@ -16,8 +17,6 @@ export interface PlanTerms {
   readonly terms: PlanVersionState;
 }
 
-export type ChargeKind = "RECURRING" | "USAGE" | "MINIMUM_COMMIT";
-
 /** What a line is about, the same in the original invoice and in every adjustment of it. */
 export interface LineIdentity {
   readonly periodStart: number;
@@ -28,7 +27,7 @@ export interface LineIdentity {
 
 export interface InvoiceLine {
   readonly identity: LineIdentity;
-  readonly kind: ChargeKind | "ADJUSTMENT";
+  readonly kind: InvoiceLineKind;
   readonly description: string;
   readonly meter: string | null;
   readonly dimensions: readonly { readonly dimension: string; readonly value: string }[];
@@ -97,7 +96,7 @@ function commitLines(period: Period, plan: PlanTerms, usage: readonly InvoiceLin
 function planLine(
   period: Period,
   plan: PlanTerms,
-  kind: "RECURRING" | "MINIMUM_COMMIT",
+  kind: Exclude<ChargeKind, "USAGE">,
   description: string,
   amount: Decimal,
   arithmetic: readonly LineStep[],

@@ -1,15 +1,18 @@
 import type { Period } from "#kernel/period.js";
 import type { Transaction } from "#platform/database/database.js";
 import type { AssignedPlan } from "#schema/tenancy-history.js";
+import type { BillingPeriodStatus } from "#schema/vocabulary.js";
 import type { Closing } from "../rules/calendar.js";
 import { groupByQuery, type Queryable } from "./usage.js";
+
+type EndedStatus = Extract<BillingPeriodStatus, "CLOSING" | "CLOSED">;
 
 /** A period that has a watermark. */
 export interface EndedPeriod {
   readonly tenantId: string;
   readonly period: Period;
   readonly partition: number;
-  readonly status: "CLOSING" | "CLOSED";
+  readonly status: EndedStatus;
   readonly watermark: number;
   readonly tenancyVersion: number;
   readonly plan: AssignedPlan | undefined;
@@ -22,7 +25,7 @@ interface PeriodRow {
   readonly start_at: number;
   readonly end_at: number;
   readonly partition: number;
-  readonly status: "CLOSING" | "CLOSED";
+  readonly status: EndedStatus;
   readonly watermark: number;
   readonly tenancy_version: number;
   readonly plan_id: string | null;

@@ -1,5 +1,6 @@
 import { minorDigits } from "#kernel/money.js";
 import type { PlanVersionState, PriceState } from "#schema/events/tenancy-changed.v1.js";
+import type { ChargeKind } from "#schema/vocabulary.js";
 import {
   ceiling,
   fixed,
@@ -28,7 +29,7 @@ export interface Step {
 
 /** A line before it is numbered, dated or adjusted. */
 export interface Charge {
-  readonly kind: "RECURRING" | "USAGE" | "MINIMUM_COMMIT";
+  readonly kind: ChargeKind;
   /** Position of the price; undefined for lines without one. */
   readonly price: number | undefined;
   readonly description: string;

@@ -4,11 +4,10 @@ import type { Database } from "#platform/database/database.js";
 import { prismaAdapter } from "#platform/database/prisma.js";
 import type { QuarantinedEvent } from "#prisma/ingestion/generated/client.js";
 import { PrismaClient } from "#prisma/ingestion/generated/client.js";
+import type { UsageEventStatus } from "#schema/vocabulary.js";
 import { eventKeyOf } from "../rules/fingerprint.js";
 import { recordedEventAt } from "../store/control.js";
 import { readCursor } from "../store/recording.js";
-
-export type EventStatus = "RECORDED" | "QUARANTINED" | "VOIDED" | "REFUSED";
 
 /** What became of one event. Instants are epoch ms. */
 export interface FoundEvent {
@@ -20,7 +19,7 @@ export interface FoundEvent {
   readonly receivedAt: number;
   /** Null while it has no place in the ledger. */
   readonly recordedAt: number | null;
-  readonly status: EventStatus;
+  readonly status: UsageEventStatus;
   readonly seq: number | null;
   /** Canonical JSON text. */
   readonly data: string;

@@ -1,14 +1,10 @@
-import { Directive, Field, ID, ObjectType, registerEnumType } from "type-graphql";
+import { Directive, Field, ID, ObjectType } from "type-graphql";
+import { enumOf } from "#platform/graphql/enums.js";
 import { CountScalar, CursorScalar, DateTimeScalar, JsonScalar } from "#platform/graphql/scalars.js";
+import { USAGE_EVENT_STATUSES } from "#schema/vocabulary.js";
 import type { EventPage, FoundEvent } from "../control/event-lookup.js";
 
-export enum UsageEventStatus {
-  RECORDED = "RECORDED",
-  QUARANTINED = "QUARANTINED",
-  VOIDED = "VOIDED",
-  REFUSED = "REFUSED",
-}
-registerEnumType(UsageEventStatus, { name: "UsageEventStatus" });
+const UsageEventStatus = enumOf("UsageEventStatus", USAGE_EVENT_STATUSES);
 
 @ObjectType("UsageEvent")
 export class UsageEventType {
@@ -31,7 +27,7 @@ export class UsageEventType {
   readonly recordedAt!: number | null;
 
   @Field(() => UsageEventStatus)
-  readonly status!: UsageEventStatus;
+  readonly status!: keyof typeof UsageEventStatus;
 
   @Field(() => String, { nullable: true, description: "Place in the ledger of the tenant's partition" })
   readonly seq!: string | null;
@@ -91,7 +87,6 @@ export class AccountingType {
 export function eventView(event: FoundEvent): UsageEventType {
   return {
     ...event,
-    status: UsageEventStatus[event.status],
     seq: event.seq === null ? null : String(event.seq),
     data: JSON.parse(event.data),
   };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLedgerClient, LEDGER_AUDIENCE, type LedgerClient } from "#platform/ledger/client.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import type { Role } from "#schema/policy.js";
+import type { Role } from "#schema/vocabulary.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
 import { readPublished } from "../store/ledger.js";
 import { readCursor } from "../store/recording.js";

@@ -1,21 +1,19 @@
-import { Directive, Field, ID, InputType, Int, ObjectType, registerEnumType } from "type-graphql";
+import { Directive, Field, ID, InputType, Int, ObjectType } from "type-graphql";
+import { enumOf } from "#platform/graphql/enums.js";
 import { CursorScalar, DateTimeScalar, DecimalScalar, JsonScalar } from "#platform/graphql/scalars.js";
-import type { DeliveryStatus, Endpoint, EndpointStatus } from "../store/endpoints.js";
+import { QUOTA_WINDOWS } from "#schema/vocabulary.js";
+import {
+  DELIVERY_STATUSES,
+  type DeliveryStatus,
+  ENDPOINT_STATUSES,
+  type Endpoint,
+  type EndpointStatus,
+} from "../store/endpoints.js";
 
-const QuotaWindow = {
-  SECOND: "SECOND",
-  MINUTE: "MINUTE",
-  HOUR: "HOUR",
-  DAY: "DAY",
-  BILLING_PERIOD: "BILLING_PERIOD",
-} as const;
-const QuotaAlertKind = { WARNING: "WARNING", EXCEEDED: "EXCEEDED" } as const;
-export const WebhookEndpointStatus = { ENABLED: "ENABLED", DISABLED: "DISABLED" } as const;
-export const WebhookDeliveryStatus = { PENDING: "PENDING", DELIVERED: "DELIVERED", DEAD: "DEAD" } as const;
-registerEnumType(QuotaWindow, { name: "QuotaWindow" });
-registerEnumType(QuotaAlertKind, { name: "QuotaAlertKind" });
-registerEnumType(WebhookEndpointStatus, { name: "WebhookEndpointStatus" });
-registerEnumType(WebhookDeliveryStatus, { name: "WebhookDeliveryStatus" });
+const QuotaWindow = enumOf("QuotaWindow", QUOTA_WINDOWS);
+const QuotaAlertKind = enumOf("QuotaAlertKind", ["WARNING", "EXCEEDED"]);
+export const WebhookEndpointStatus = enumOf("WebhookEndpointStatus", ENDPOINT_STATUSES);
+export const WebhookDeliveryStatus = enumOf("WebhookDeliveryStatus", DELIVERY_STATUSES);
 
 @Directive("@shareable")
 @ObjectType("PageInfo")

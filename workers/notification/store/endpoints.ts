@@ -16,7 +16,8 @@ export interface Endpoint {
   readonly disabledReason: string | null;
   readonly createdAt: Date;
 }
-export type EndpointStatus = "ENABLED" | "DISABLED";
+export const ENDPOINT_STATUSES = ["ENABLED", "DISABLED"] as const;
+export type EndpointStatus = (typeof ENDPOINT_STATUSES)[number];
 
 export interface Attempt {
   readonly at: Date;
@@ -37,7 +38,8 @@ export interface Delivery {
   readonly payload: string;
   readonly attempts: readonly Attempt[];
 }
-export type DeliveryStatus = "PENDING" | "DELIVERED" | "DEAD";
+export const DELIVERY_STATUSES = ["PENDING", "DELIVERED", "DEAD"] as const;
+export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
 export interface EndpointChange {
   readonly url?: string | undefined;

@@ -1,28 +1,23 @@
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { Arg, Directive, Field, FieldResolver, ID, ObjectType, Resolver, Root, registerEnumType } from "type-graphql";
+import { Arg, Directive, Field, FieldResolver, ID, ObjectType, Resolver, Root } from "type-graphql";
 import { formatDecimal } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
+import { enumOf } from "#platform/graphql/enums.js";
 import { DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
 import { buildSubgraph, type Subgraph } from "#platform/graphql/subgraph.js";
 import { tenantAppears } from "#platform/tenancy-client/await-tenant.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
-import type { QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
 import { type Identity, maySee } from "#schema/policy.js";
+import { LIMIT_KINDS, QUOTA_WINDOWS } from "#schema/vocabulary.js";
 import type { Denials } from "../gate/denial-log.js";
 import type { Gate } from "../gate/gate.js";
 import { explanationOf } from "../http/answer.js";
-import { amountsOf, type LimitReading, type LimitStateName } from "../rules/decision.js";
+import { amountsOf, LIMIT_STATES, type LimitReading, type LimitState } from "../rules/decision.js";
 
-const enumOf = <const T extends readonly string[]>(...names: T): { readonly [K in T[number]]: K } =>
-  Object.assign({}, ...names.map((name) => ({ [name]: name })));
-
-const QuotaWindow = enumOf("SECOND", "MINUTE", "HOUR", "DAY", "BILLING_PERIOD");
-const LimitKind = enumOf("SOFT", "HARD");
-const QuotaState = enumOf("OK", "WARNING", "EXCEEDED", "REBUILDING", "DEGRADED");
-registerEnumType(QuotaWindow, { name: "QuotaWindow" });
-registerEnumType(LimitKind, { name: "LimitKind" });
-registerEnumType(QuotaState, { name: "QuotaState" });
+const QuotaWindow = enumOf("QuotaWindow", QUOTA_WINDOWS);
+const LimitKind = enumOf("LimitKind", LIMIT_KINDS);
+const QuotaState = enumOf("QuotaState", LIMIT_STATES);
 
 @Directive("@shareable")
 @ObjectType({ description: "`meter` null: counts requests" })
@@ -31,10 +26,10 @@ class QuotaLimit {
   readonly meter!: string | null;
 
   @Field(() => QuotaWindow)
-  readonly window!: QuotaLimitState["window"];
+  readonly window!: keyof typeof QuotaWindow;
 
   @Field(() => LimitKind)
-  readonly kind!: QuotaLimitState["kind"];
+  readonly kind!: keyof typeof LimitKind;
 
   @Field(() => DecimalScalar)
   readonly limit!: string;
@@ -69,7 +64,7 @@ class QuotaStatus {
   readonly resetAt!: number;
 
   @Field(() => QuotaState)
-  readonly state!: LimitStateName;
+  readonly state!: LimitState;
 }
 
 @Directive('@key(fields: "id")')

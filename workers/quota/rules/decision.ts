@@ -25,7 +25,9 @@ export interface Reading {
   readonly retryAt: number;
 }
 
-export type LimitStateName = "OK" | "WARNING" | "EXCEEDED" | "REBUILDING" | "DEGRADED";
+/** How a limit stands: the closed list. */
+export const LIMIT_STATES = ["OK", "WARNING", "EXCEEDED", "REBUILDING", "DEGRADED"] as const;
+export type LimitState = (typeof LIMIT_STATES)[number];
 
 /** Amounts are in units of the limit's counter: `amountsOf` gives their text. */
 export interface LimitReading {
@@ -35,7 +37,7 @@ export interface LimitReading {
   readonly remaining: number;
   readonly windowStart: number;
   readonly resetAt: number;
-  readonly state: LimitStateName;
+  readonly state: LimitState;
   /** Length of the window, ms. */
   readonly windowMs: number;
   /** Whether this limit denies the request. */
@@ -90,7 +92,7 @@ export function readLimit(
   };
 }
 
-function stateOf({ units }: LimitInForce, taken: number): LimitStateName {
+function stateOf({ units }: LimitInForce, taken: number): LimitState {
   if (taken >= units.reached && !(units.reached === 0 && taken === 0)) return "EXCEEDED";
   return taken > 0 && units.warnings.some((at) => taken >= at) ? "WARNING" : "OK";
 }

@@ -1,27 +1,24 @@
-import { registerEnumType } from "type-graphql";
+import { enumOf } from "#platform/graphql/enums.js";
+import {
+  AGGREGATIONS,
+  API_KEY_SCOPES,
+  LIMIT_KINDS,
+  PRICE_MODELS,
+  QUOTA_WINDOWS,
+  ROLES,
+  TENANT_STATUSES,
+  VIEWER_KINDS,
+} from "#schema/vocabulary.js";
 
-/** GraphQL's enums are the unions of the event contracts: each name is its own value. */
-const enumOf = <const T extends readonly string[]>(...names: T): { readonly [K in T[number]]: K } =>
-  Object.assign({}, ...names.map((name) => ({ [name]: name })));
-
-export const TenantStatus = enumOf("ACTIVE", "SUSPENDED", "CLOSED");
-export const ViewerKind = enumOf("USER", "API_KEY");
-export const Role = enumOf("PLATFORM_ADMIN", "TENANT_ADMIN", "TENANT_VIEWER");
-export const ApiKeyScope = enumOf("INGEST", "QUOTA", "READ", "ADMIN");
-export const Aggregation = enumOf("COUNT", "SUM", "MAX", "UNIQUE", "LATEST");
-export const PriceModel = enumOf("FLAT", "PER_UNIT", "GRADUATED", "VOLUME", "PACKAGE", "PERCENTAGE");
-export const QuotaWindow = enumOf("SECOND", "MINUTE", "HOUR", "DAY", "BILLING_PERIOD");
-export const LimitKind = enumOf("SOFT", "HARD");
-
-registerEnumType(TenantStatus, { name: "TenantStatus" });
-registerEnumType(ViewerKind, { name: "ViewerKind" });
-registerEnumType(Role, { name: "Role" });
-registerEnumType(ApiKeyScope, { name: "ApiKeyScope" });
-registerEnumType(Aggregation, { name: "Aggregation" });
-registerEnumType(PriceModel, {
-  name: "PriceModel",
-  description:
-    "FLAT: `unitAmount` once. PACKAGE: `unitAmount` per started package of `packageSize`. PERCENTAGE: `ratePercent` of the quantity",
-});
-registerEnumType(QuotaWindow, { name: "QuotaWindow" });
-registerEnumType(LimitKind, { name: "LimitKind" });
+export const TenantStatus = enumOf("TenantStatus", TENANT_STATUSES);
+export const ViewerKind = enumOf("ViewerKind", VIEWER_KINDS);
+export const Role = enumOf("Role", ROLES);
+export const ApiKeyScope = enumOf("ApiKeyScope", API_KEY_SCOPES);
+export const Aggregation = enumOf("Aggregation", AGGREGATIONS);
+export const PriceModel = enumOf(
+  "PriceModel",
+  PRICE_MODELS,
+  "FLAT: `unitAmount` once. PACKAGE: `unitAmount` per started package of `packageSize`. PERCENTAGE: `ratePercent` of the quantity",
+);
+export const QuotaWindow = enumOf("QuotaWindow", QUOTA_WINDOWS);
+export const LimitKind = enumOf("LimitKind", LIMIT_KINDS);

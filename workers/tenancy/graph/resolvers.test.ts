@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hashApiKey, looksLikeApiKey } from "#platform/auth/api-keys.js";
 import type { Subgraph } from "#platform/graphql/subgraph.js";
-import { type ApiKeyScope, type Identity, rolesOfKey } from "#schema/policy.js";
+import { type Identity, rolesOfKey } from "#schema/policy.js";
+import type { ApiKeyScope } from "#schema/vocabulary.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
 import { NOW, openWorld, type World } from "../tenancy-world.testing.js";
 import { ask } from "./graph.testing.js";

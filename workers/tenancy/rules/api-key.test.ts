@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
-import { type ApiKeyScope, type Identity, rolesOfKey } from "#schema/policy.js";
+import { type Identity, rolesOfKey } from "#schema/policy.js";
+import { API_KEY_SCOPES, type ApiKeyScope } from "#schema/vocabulary.js";
 import { type ApiKeyTerms, assertMayGrant, isLive, rotationTimes, validateApiKey } from "./api-key.js";
 
 const NOW = 1_790_000_000_000;
-const SCOPES: readonly ApiKeyScope[] = ["INGEST", "QUOTA", "READ", "ADMIN"];
 
 const keyIdentity = (tenantId: string | null, scopes: ApiKeyScope[]): Identity => ({
   kind: "API_KEY",
@@ -28,7 +28,7 @@ const pathsOf = (change: Partial<ApiKeyTerms>) => validateApiKey(terms(change), 
 describe("issuing a key", () => {
   test("a key never gives more than its own scopes", () => {
     fc.assert(
-      fc.property(fc.subarray([...SCOPES]), fc.subarray([...SCOPES]), (own, wanted) => {
+      fc.property(fc.subarray([...API_KEY_SCOPES]), fc.subarray([...API_KEY_SCOPES]), (own, wanted) => {
         const grant = () => assertMayGrant(keyIdentity("acme", own), "acme", wanted);
         if (wanted.every((scope) => own.includes(scope))) expect(grant).not.toThrow();
         else expect(grant).toThrow(expect.objectContaining({ code: "FORBIDDEN" }));
@@ -37,7 +37,7 @@ describe("issuing a key", () => {
   });
 
   test("only the platform's administrators issue platform keys", () => {
-    expect(() => assertMayGrant(admin, null, SCOPES)).not.toThrow();
+    expect(() => assertMayGrant(admin, null, API_KEY_SCOPES)).not.toThrow();
     expect(() => assertMayGrant(keyIdentity(null, ["ADMIN"]), null, ["ADMIN"])).not.toThrow();
     const forbidden = expect.objectContaining({ code: "FORBIDDEN" });
     expect(() => assertMayGrant(keyIdentity("acme", ["ADMIN"]), null, ["ADMIN"])).toThrow(forbidden);

@@ -1,6 +1,7 @@
 import { MetrlyError } from "#kernel/errors.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
-import type { ApiKeyScope, Identity } from "#schema/policy.js";
+import type { Identity } from "#schema/policy.js";
+import type { ApiKeyScope } from "#schema/vocabulary.js";
 import { nameReasons, type Reason } from "./reasons.js";
 
 export const MAX_LIVE_KEYS = 200;
