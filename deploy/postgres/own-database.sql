@@ -1,5 +1,5 @@
--- Run once by the image, as its superuser, when the volume is empty: the service's role, which is no superuser, and the one
--- database that it owns and may open.
+-- The image runs this once, as superuser, when the volume is empty: creates the service's unprivileged role and the only
+-- database that the role owns and may open.
 \getenv owner METRLY_OWNER
 \getenv password METRLY_OWNER_PASSWORD
 CREATE ROLE :"owner" LOGIN PASSWORD :'password' NOSUPERUSER NOCREATEDB NOCREATEROLE;
