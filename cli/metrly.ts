@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Argument, Command, Option } from "commander";
-import { SERVICES } from "#platform/process/service.js";
+import { SERVICES } from "#platform/process/services.js";
 import { watchAlerts } from "./alerts.js";
 import { completionScript, SHELLS, type Shell } from "./completion.js";
 import { askAnything } from "./connection/ask.js";
@@ -12,7 +12,7 @@ import { explainDenial, reconcileQuota } from "./quota.js";
 import { rebuildBilling } from "./rebuild.js";
 import { republishLedger } from "./republish.js";
 import { sendUsage } from "./send/send.js";
-import type { Composition } from "./server/system.js";
+import type { Composition } from "./server/role-config.js";
 import { showInvoices, showQuotas, showTenants, showUsage } from "./show.js";
 import { verifyInvoice } from "./verify.js";
 import { listenToWebhooks } from "./webhook-listen.js";

@@ -1,5 +1,6 @@
 import type { KeyThrottle } from "#platform/auth/key-throttle.js";
-import type { Room, RoomContext, Service } from "#platform/process/service.js";
+import type { Room, RoomContext } from "#platform/process/service.js";
+import type { Service } from "#platform/process/services.js";
 
 type StartRoom = (context: RoomContext) => Promise<Room>;
 

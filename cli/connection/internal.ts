@@ -2,7 +2,7 @@ import { createIdentityTokens, roomIdentity } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
 import { type Config, parseConfig } from "#platform/process/config.js";
 import { findInternalSecret } from "#platform/process/internal-secret.js";
-import type { Service } from "#platform/process/service.js";
+import type { Service } from "#platform/process/services.js";
 import { Refusal } from "./failure.js";
 
 /** How a command asks a room: as the installation itself, by the secret that its rooms share, so it runs where they run. */

@@ -4,9 +4,10 @@ import type { FastifyInstance } from "fastify";
 import { registerSubgraphServer } from "#platform/graphql/subgraph-server.js";
 import type { Config } from "#platform/process/config.js";
 import { packageRoot } from "#platform/process/package-root.js";
-import { type Room, SERVICES } from "#platform/process/service.js";
+import { type Room } from "#platform/process/service.js";
+import { SERVICES } from "#platform/process/services.js";
 import { type FrontDoorContext, type SubgraphTarget, startFrontDoor } from "../roles.js";
-import type { Composition } from "./system.js";
+import type { Composition } from "./role-config.js";
 
 /** A process's part of the graph: what answers for its readiness, and what closes its sockets. */
 export interface OpenGraph {

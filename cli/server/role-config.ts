@@ -1,6 +1,7 @@
 import { type Config, ConfigError } from "#platform/process/config.js";
-import { SERVICES } from "#platform/process/service.js";
-import type { Composition } from "./system.js";
+import { SERVICES, type Service } from "#platform/process/services.js";
+/** What one process is: the whole system, one service, or the front door before services elsewhere. */
+export type Composition = "all" | "gateway" | Service;
 
 type Role = Exclude<Composition, "all">;
 

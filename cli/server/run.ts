@@ -4,8 +4,8 @@ import { type Config, parseConfig } from "#platform/process/config.js";
 import { boundHeapGrowth } from "#platform/process/heap.js";
 import { createLogger } from "#platform/process/logger.js";
 import { Refusal, reportFailure } from "../connection/failure.js";
-import { assertRoleConfigured } from "./role-config.js";
-import { type Composition, type RunningSystem, startSystem } from "./system.js";
+import { assertRoleConfigured, type Composition } from "./role-config.js";
+import { type RunningSystem, startSystem } from "./system.js";
 
 const DRAIN_MS = 10_000;
 /** Keeps the whole process below 300 MB at any load. */

@@ -9,12 +9,14 @@ import { createHttpServer } from "#platform/http/server.js";
 import { registerQueueBoard } from "#platform/job-queue/queue-board.js";
 import type { Config } from "#platform/process/config.js";
 import { openPorts, type Ports } from "#platform/process/ports.js";
-import { type Room, type RoomContext, SERVICES, type Service } from "#platform/process/service.js";
+import { type Room, type RoomContext } from "#platform/process/service.js";
+import { SERVICES, type Service } from "#platform/process/services.js";
 import { startKeyUseReports } from "#platform/tenancy-client/key-usage.js";
 import { QUEUES } from "#schema/queues.js";
 import { Refusal } from "../connection/failure.js";
 import { ROLES } from "../roles.js";
 import { openGraph } from "./graph.js";
+import type { Composition } from "./role-config.js";
 
 export interface RunningSystem {
   /** Where the one port answers. */
@@ -36,9 +38,6 @@ interface Closer {
 
 /** What is being closed. */
 type Closing = Set<string>;
-
-/** What one process is: the whole system, one service, or the front door before services elsewhere. */
-export type Composition = "all" | "gateway" | Service;
 
 export interface SystemOptions {
   readonly config: Config;

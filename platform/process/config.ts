@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Role } from "#schema/vocabulary.js";
-import type { Service } from "./service.js";
+import type { Service } from "./services.js";
 
 /** Everything that can be set from outside, parsed once. Secrets never appear in messages. */
 export interface Config {

@@ -17,7 +17,8 @@ import { systemClock } from "./clock.js";
 import { type Config, DEFAULT_NAMESPACE, databaseName } from "./config.js";
 import { findInternalSecret } from "./internal-secret.js";
 import { migrationsDirOf } from "./package-root.js";
-import type { RoomContext, Service } from "./service.js";
+import type { RoomContext } from "./service.js";
+import type { Service } from "./services.js";
 import { untilReachable } from "./wait-until-reachable.js";
 
 /** A process's ports with their adapters, and how to close them when every room has stopped. */

@@ -10,9 +10,7 @@ import type { JobQueues } from "#platform/job-queue/job-queue.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { Config } from "./config.js";
-
-export const SERVICES = ["tenancy", "ingestion", "quota", "billing", "notification"] as const;
-export type Service = (typeof SERVICES)[number];
+import type { Service } from "./services.js";
 
 /** What a room's composition root gets: every port with the adapter that this process runs. */
 export interface RoomContext {

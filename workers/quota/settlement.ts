@@ -3,7 +3,7 @@ import { periodAt } from "#kernel/period.js";
 import type { SettledCharge, SettledEvent, SettleRequest } from "./counters/counters.js";
 import { type CounterKey, counterId, countersOf, type LimitsInForce, reservationOf } from "./rules/limits.js";
 import { unitsUp } from "./rules/scaling.js";
-import type { TenantUsage, UsageReading } from "./rules/usage.js";
+import type { TenantUsage, UsageReading } from "./rules/usage-reading.js";
 import { bucketStart, SLIDING } from "./rules/windows.js";
 
 /** Events that one atomic settlement carries at most, so that decisions don't wait long for it. */

@@ -8,7 +8,8 @@ import { CountersUnavailable, type QuotaCounters } from "./counters/counters.js"
 import type { TenantLimits } from "./gate/tenant-limits.js";
 import type { LimitInForce, LimitsInForce } from "./rules/limits.js";
 import { alertOf, crossings, type QuotaAlert } from "./rules/thresholds.js";
-import { type GrainBucket, grainsOf, type TenantUsage, type UsageReading, usageReadings } from "./rules/usage.js";
+import { type GrainBucket, grainsOf, usageReadings } from "./rules/usage.js";
+import type { TenantUsage, UsageReading } from "./rules/usage-reading.js";
 import type { Grain } from "./rules/windows.js";
 import { settleRequests } from "./settlement.js";
 

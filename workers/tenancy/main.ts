@@ -6,7 +6,8 @@ import { buildTenancySubgraph } from "./graph/resolvers.js";
 import { startHeartbeat } from "./heartbeat.js";
 import { followKeyUses } from "./key-uses.js";
 import { followRoomAudits } from "./room-audits.js";
-import { createTenancyStore, type PublishedState, type TenancyStore } from "./store/store.js";
+import type { PublishedState } from "./store/publishing.js";
+import { createTenancyStore, type TenancyStore } from "./store/store.js";
 
 /** What tenancy needs of a process. */
 export type TenancyContext = Pick<RoomContext, "clock" | "logger" | "log" | "tenancy" | "openDatabase">;

@@ -7,7 +7,7 @@ import pg from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { parseConfig } from "#platform/process/config.js";
 import { packageRoot } from "#platform/process/package-root.js";
-import { SERVICES } from "#platform/process/service.js";
+import { SERVICES } from "#platform/process/services.js";
 import { assertRoleConfigured } from "../../../cli/server/role-config.js";
 import { KAFKA_VERSION } from "../../servers/kafka.js";
 import { type PrivatePostgres, startPostgres } from "../../servers/private-servers.js";

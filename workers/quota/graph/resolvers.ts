@@ -12,8 +12,7 @@ import { type Identity, maySee } from "#schema/policy.js";
 import { LIMIT_KINDS, QUOTA_WINDOWS } from "#schema/vocabulary.js";
 import type { Denials } from "../gate/denial-log.js";
 import type { Gate } from "../gate/gate.js";
-import { explanationOf } from "../http/answer.js";
-import { amountsOf, LIMIT_STATES, type LimitReading, type LimitState } from "../rules/decision.js";
+import { amountsOf, explanationOf, LIMIT_STATES, type LimitReading, type LimitState } from "../rules/decision.js";
 
 const QuotaWindow = enumOf("QuotaWindow", QUOTA_WINDOWS);
 const LimitKind = enumOf("LimitKind", LIMIT_KINDS);

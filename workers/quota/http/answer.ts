@@ -1,6 +1,6 @@
 import { Decimal } from "#kernel/decimal.js";
 import type { Denial } from "../gate/denial-log.js";
-import { amountsOf, type Decision, type LimitReading, REASONS } from "../rules/decision.js";
+import { amountsOf, type Decision, explanationOf, type LimitReading } from "../rules/decision.js";
 import { fromUnits } from "../rules/scaling.js";
 import type { ParsedRequest } from "./request.js";
 
@@ -36,10 +36,6 @@ export function denialBody({ at, retryAt, limits, reason, ...denial }: Denial) {
     limits: limits.map((limit) => ({ ...limit, resetAt: new Date(limit.resetAt).toISOString() })),
   };
 }
-
-/** What a reason means, for people. */
-export const explanationOf = (reason: string): string =>
-  Object.entries(REASONS).find(([name]) => name === reason)?.[1] ?? reason;
 
 /**
  * `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10: lists of structured fields, one member per

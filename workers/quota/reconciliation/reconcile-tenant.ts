@@ -10,7 +10,8 @@ import { counterWindow, type LimitedTenant, type TenantLimits } from "../gate/te
 import { foldBackfill } from "../rules/backfill.js";
 import { type LimitInForce, reservationOf } from "../rules/limits.js";
 import { fromUnits, unitsUp } from "../rules/scaling.js";
-import { type GrainBucket, grainsOf, type UsageReading, usageReadings } from "../rules/usage.js";
+import { type GrainBucket, grainsOf, usageReadings } from "../rules/usage.js";
+import type { UsageReading } from "../rules/usage-reading.js";
 import { GRAIN_MS, type Grain, SLIDING } from "../rules/windows.js";
 import { readFacts, type TenantFacts } from "../store/loading.js";
 import type { QuotaStore } from "../store/store.js";

@@ -4,7 +4,7 @@ import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { readMeter } from "#schema/meter-reading.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
-import type { UsageReading } from "./usage.js";
+import type { UsageReading } from "./usage-reading.js";
 
 /** A meter that from `seq` on also counts what no meter counted when it was recorded. */
 export interface Backfill {

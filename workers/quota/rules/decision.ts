@@ -16,6 +16,10 @@ export const REASONS = {
 } as const;
 export type Reason = keyof typeof REASONS;
 
+/** What a reason means, for people. */
+export const explanationOf = (reason: string): string =>
+  Object.entries(REASONS).find(([name]) => name === reason)?.[1] ?? reason;
+
 /** What the counters say about one counter, in its units. */
 export interface Reading {
   readonly used: number;

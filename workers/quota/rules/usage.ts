@@ -6,31 +6,8 @@ import { readMeter } from "#schema/meter-reading.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
 import { type Backfill, metersByBackfill } from "./backfill.js";
 import type { LimitsInForce } from "./limits.js";
+import type { UsageReading } from "./usage-reading.js";
 import { ALWAYS_TOTALLED, bucketStart, GRAIN_MS, type Grain } from "./windows.js";
-
-/** What one ledger entry adds to one meter. */
-export interface UsageReading {
-  readonly seq: number;
-  readonly meter: string;
-  /** Of the event, what reservations are settled by; undefined for a void and a backfill, which settle none. */
-  readonly eventId: string | undefined;
-  /** Negative for a void. */
-  readonly value: Decimal;
-  /** When the usage happened: decides the billing period. */
-  readonly time: number;
-  /** When it counts in sliding windows. */
-  readonly arrivedAt: number;
-  readonly recordedAt: number;
-  readonly tenancyVersion: number;
-}
-
-/** One tenant's part of a batch. */
-export interface TenantUsage {
-  readonly tenant: TenantState;
-  readonly readings: readonly UsageReading[];
-  readonly previousSeq: number;
-  readonly seq: number;
-}
 
 /**
  * The readings of an entry by the COUNT and SUM meters that were active at its tenancy version. A void takes back from the

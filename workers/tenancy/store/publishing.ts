@@ -3,7 +3,14 @@ import type { TenancyChangedV1 } from "#schema/events/tenancy-changed.v1.js";
 import { TENANCY_CHANGED } from "#schema/topics.js";
 import { outboxRow } from "./change.js";
 import { apiKeyState, meterState, planParts, planState, type State, tenantParts, tenantState } from "./rows.js";
-import type { PublishedState } from "./store.js";
+
+/** What identifies a state in a copy of tenancy; keys are found by hash there. */
+export type PublishedState = {
+  readonly kind: State["kind"];
+  readonly id: string;
+  readonly hash?: string;
+  readonly version: number;
+};
 
 const HEARTBEAT_KEY = "heartbeat:heartbeat";
 const topic = TENANCY_CHANGED.name;

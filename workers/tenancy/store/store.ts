@@ -7,8 +7,8 @@ import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import type { ApiKeyState, MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { type Change, createChange } from "./change.js";
 import { createTurns } from "./in-turn.js";
-import { enqueueHeartbeat, oldestUnpublished, republishMissing } from "./publishing.js";
-import { apiKeyState, meterState, planParts, planState, type State, tenantParts, tenantState } from "./rows.js";
+import { enqueueHeartbeat, oldestUnpublished, type PublishedState, republishMissing } from "./publishing.js";
+import { apiKeyState, meterState, planParts, planState, tenantParts, tenantState } from "./rows.js";
 
 /** One entry of the audit log. `before` and `after` are states without secrets. */
 export interface AuditRecord {
@@ -67,14 +67,6 @@ export interface TenancyStore {
   oldestUnpublished(): Promise<number | undefined>;
   stop(): Promise<void>;
 }
-
-/** What identifies a state in a copy of tenancy; keys are found by hash there. */
-export type PublishedState = {
-  readonly kind: State["kind"];
-  readonly id: string;
-  readonly hash?: string;
-  readonly version: number;
-};
 
 export interface StoreOptions {
   readonly database: Database;

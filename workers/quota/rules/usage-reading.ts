@@ -1,0 +1,26 @@
+import type { Decimal } from "#kernel/decimal.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+
+/** What one ledger entry adds to one meter. */
+export interface UsageReading {
+  readonly seq: number;
+  readonly meter: string;
+  /** Of the event, what reservations are settled by; undefined for a void and a backfill, which settle none. */
+  readonly eventId: string | undefined;
+  /** Negative for a void. */
+  readonly value: Decimal;
+  /** When the usage happened: decides the billing period. */
+  readonly time: number;
+  /** When it counts in sliding windows. */
+  readonly arrivedAt: number;
+  readonly recordedAt: number;
+  readonly tenancyVersion: number;
+}
+
+/** One tenant's part of a batch. */
+export interface TenantUsage {
+  readonly tenant: TenantState;
+  readonly readings: readonly UsageReading[];
+  readonly previousSeq: number;
+  readonly seq: number;
+}
