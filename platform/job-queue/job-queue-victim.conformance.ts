@@ -1,4 +1,4 @@
-import { connectJobQueues, type JobBackend } from "./job-queue-bullmq.js";
+import { connectJobQueues, type JobBackend } from "./bullmq/queues.js";
 
 /** A process of its own that takes a job, says so and never finishes it: `node … <kind> <url> <prefix> <queue>`. */
 const [kind = "redis", url = "", prefix = "", name = ""] = process.argv.slice(2);

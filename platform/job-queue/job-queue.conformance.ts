@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { waitFor } from "../../tests/servers/servers.js";
+import { connectJobQueues, type JobQueuesOptions } from "./bullmq/queues.js";
 import type { Job, JobQueues, QueueOptions } from "./job-queue.js";
-import { connectJobQueues, type JobQueuesOptions } from "./job-queue-bullmq.js";
 
 const VICTIM = fileURLToPath(new URL("./job-queue-victim.conformance.ts", import.meta.url));
 

@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import { openDatabase } from "#platform/database/database.js";
-import { connectJobQueues, type JobBackend } from "#platform/job-queue/job-queue-bullmq.js";
+import { connectJobQueues, type JobBackend } from "#platform/job-queue/bullmq/queues.js";
 import { systemClock } from "#platform/process/clock.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import type { TenancyChangedV1 } from "#schema/events/tenancy-changed.v1.js";

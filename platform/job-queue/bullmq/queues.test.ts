@@ -9,9 +9,9 @@ import {
   hasRedis,
   redisUrl,
   type TestDatabase,
-} from "../../tests/servers/servers.js";
-import { describeJobQueues } from "./job-queue.conformance.js";
-import { connectJobQueues } from "./job-queue-bullmq.js";
+} from "../../../tests/servers/servers.js";
+import { describeJobQueues } from "../job-queue.conformance.js";
+import { connectJobQueues } from "./queues.js";
 
 function onError(error: unknown): void {
   setImmediate(() => {

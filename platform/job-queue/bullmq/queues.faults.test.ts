@@ -1,8 +1,8 @@
 import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type PrivateRedis, startRedis } from "../../tests/servers/private-servers.js";
-import { hasRedis, waitFor } from "../../tests/servers/servers.js";
-import { connectJobQueues } from "./job-queue-bullmq.js";
+import { type PrivateRedis, startRedis } from "../../../tests/servers/private-servers.js";
+import { hasRedis, waitFor } from "../../../tests/servers/servers.js";
+import { connectJobQueues } from "./queues.js";
 
 describe.skipIf(!hasRedis)("job queues on a Redis that fails", () => {
   let redis: PrivateRedis;

@@ -7,7 +7,7 @@ import {
 } from "bullmq";
 import { openDatabase } from "#platform/database/database.js";
 import { refuseEviction } from "#platform/redis/eviction.js";
-import type { Job, JobQueues, JobWorker, Queue, QueueOptions } from "./job-queue.js";
+import type { Job, JobQueues, JobWorker, Queue, QueueOptions } from "../job-queue.js";
 
 export type JobBackend =
   | { readonly kind: "redis"; readonly url: string }
