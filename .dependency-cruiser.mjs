@@ -1,12 +1,71 @@
-// Imports go one way: docs/ARCHITECTURE.md. `npm run check` also fails when this sees no modules at all. Cycles are knip's
-// part: with the parser for this TypeScript, dependency-cruiser cannot tell imports of types.
-const deny = (name, comment, from, to) => ({ name, comment, severity: "error", from, to });
+// Imports go one way: docs/ARCHITECTURE.md. `scripts/imports.mjs` runs these rules, and finds cycles between rooms beside them;
+// `scripts/imports.test.ts` plants a violation of each.
+
+/** The rooms of platform, lowest first, and which of the rooms above each it may import: this is the drawing. */
+const PLATFORM = {
+  lifecycle: [],
+  redis: ["lifecycle"],
+  database: ["lifecycle"],
+  "embedded-postgres": ["lifecycle"],
+  "event-log": ["lifecycle", "database"],
+  outbox: ["lifecycle", "database", "event-log"],
+  "tenancy-client": ["lifecycle", "event-log"],
+  auth: ["lifecycle", "tenancy-client"],
+  http: ["lifecycle", "auth"],
+  graphql: ["lifecycle", "auth"],
+  "job-queue": ["lifecycle", "database", "redis", "auth"],
+  ledger: ["lifecycle", "database", "event-log", "tenancy-client", "auth"],
+  // The composition root: reads the settings and chooses the adapters.
+  process: [
+    ...["lifecycle", "database", "embedded-postgres", "event-log", "tenancy-client", "auth"],
+    ...["graphql", "job-queue", "ledger"],
+  ],
+};
+
+/** A port's adapters: the folder, its way in, and the composition root that chooses it. */
+const ADAPTERS = [
+  { folder: "platform/event-log/(?:kafka|postgres)", entry: "log", chosenBy: "platform/process/ports.ts" },
+  { folder: "platform/job-queue/bullmq", entry: "queues", chosenBy: "platform/process/ports.ts" },
+  { folder: "workers/quota/counters/(?:redis|memory)", entry: "(?:redis|memory)", chosenBy: "workers/quota/main.ts" },
+];
+
 // A test, what several tests share, a suite that every adapter of a port passes.
 const TEST = "\\.(test|testing|conformance)\\.ts$";
 const ROOMS = "^(gateway|cli|workers/[^/]+)/";
+const deny = (name, comment, from, to) => ({ name, comment, severity: "error", from, to });
+const anyOf = (names) => `(?:${names.join("|")})`;
+
+const platformRules = Object.entries(PLATFORM).map(([room, below], index, all) => {
+  const declared = all.slice(0, index).map(([name]) => name);
+  const upwards = below.filter((name) => !declared.includes(name));
+  if (upwards.length > 0)
+    throw new Error(`platform/${room} may not import what stands below it: ${upwards.join(", ")}`);
+  return deny(
+    `platform-${room}`,
+    `platform/${room} may import of platform: ${below.join(", ")}`,
+    { path: `^platform/${room}/`, pathNot: TEST },
+    { path: "^platform/", pathNot: `^platform/${anyOf([room, ...below])}/` },
+  );
+});
+
+const adapterRules = ADAPTERS.flatMap(({ folder, entry, chosenBy }) => [
+  deny(
+    "adapter-insides",
+    "an adapter is entered by one file",
+    { pathNot: `^${folder}/` },
+    { path: `^${folder}/`, pathNot: `^${folder}/${entry}\\.ts$` },
+  ),
+  deny(
+    "adapter-is-chosen-once",
+    `everything but ${chosenBy} knows the port only`,
+    { pathNot: `^${folder}/|^${chosenBy.replace(".", "\\.")}$|^(tests|bench)/|${TEST}` },
+    { path: `^${folder}/` },
+  ),
+]);
 
 export default {
   forbidden: [
+    deny("no-cycle", "types included: what needs each other is one thing, or a third", {}, { circular: true }),
     deny(
       "kernel-knows-only-decimal",
       "the kernel is a vocabulary: pure, and without dependencies but decimal.js",
@@ -26,12 +85,38 @@ export default {
       { path: "^(gateway|workers|cli|tests|bench)/" },
     ),
     deny(
+      "platform-room-is-drawn",
+      "a room of platform stands in PLATFORM, with its arrows",
+      { pathNot: "^platform/" },
+      { path: "^platform/", pathNot: `^platform/${anyOf(Object.keys(PLATFORM))}/` },
+    ),
+    ...platformRules,
+    ...adapterRules,
+    deny(
       "rules-are-pure",
       "rules take values and give values: kernel, schema, rules of the same room, validators and hashes",
       { path: "^workers/([^/]+)/rules/", pathNot: TEST },
       {
         pathNot: "^(kernel|schema)/|^workers/$1/rules/|^node_modules/(decimal\\.js|@sinclair/typebox)/|^(crypto|util)$",
       },
+    ),
+    deny(
+      "store-knows-rules-only",
+      "a store keeps what rules say, and of a port its types",
+      { path: "^workers/([^/]+)/store/", pathNot: TEST },
+      { path: "^workers/", pathNot: "^workers/$1/(rules|store)/|^workers/quota/counters/counters\\.ts$" },
+    ),
+    deny(
+      "graph-and-http-are-apart",
+      "two ways in: what both need lies below them",
+      { path: "^workers/([^/]+)/(graph|http)/", pathNot: TEST },
+      { path: "^workers/$1/(graph|http)/", pathNot: "^workers/$1/$2/" },
+    ),
+    deny(
+      "main-is-the-top",
+      "a composition root is started, not imported",
+      { path: ROOMS, pathNot: `^cli/roles\\.ts$|${TEST}` },
+      { path: "^(gateway|workers/[^/]+)/main\\.ts$" },
     ),
     deny(
       "rooms-do-not-import-rooms",
@@ -61,7 +146,7 @@ export default {
       "product-does-not-need-tests",
       "what ships may not import what does not",
       { path: "^(kernel|schema|platform|gateway|workers|cli|prisma|sdk)/", pathNot: TEST },
-      { path: "^(tests|bench)/" },
+      { path: `^(tests|bench)/|${TEST}` },
     ),
     deny(
       "own-prisma-client-only",
@@ -79,7 +164,7 @@ export default {
     tsConfig: { fileName: "tsconfig.json" },
     tsPreCompilationDeps: true,
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "(^|/)(dist|node_modules/.*/node_modules)/" },
+    exclude: { path: "(^|/)(dist|node_modules/.*/node_modules)/|^prisma/[^/]+/generated/[^/]+/" },
     enhancedResolveOptions: {
       exportsFields: ["exports"],
       conditionNames: ["source", "import", "node", "default"],
