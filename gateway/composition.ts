@@ -1,22 +1,22 @@
 import { composeServices, compositionHasErrors } from "@theguild/federation-composition";
 import { buildASTSchema, lexicographicSortSchema, parse, printSchema } from "graphql";
 
-/** What composition needs to know of a subgraph. */
+/** The input of composition for one subgraph. */
 export interface SubgraphSdl {
   readonly name: string;
   readonly sdl: string;
 }
 
 export interface Composition {
-  /** Which service answers what: what operations are planned by. */
+  /** The supergraph that the planner reads. */
   readonly supergraphSdl: string;
-  /** The public API as clients see it, sorted, so that a diff shows changes and nothing else. */
+  /** The public API as clients see it, sorted so that diffs show only real changes. */
   readonly publicSdl: string;
 }
 
 /**
- * Composes the subgraphs. The address in the supergraph is only a name: how a subgraph is reached is decided by whoever
- * executes. Throws an `AggregateError` with every reason when they do not fit together.
+ * Composes the subgraphs. The address in the supergraph is only a name; the executor decides how to reach a subgraph.
+ * Throws an `AggregateError` with every reason when composition fails.
  */
 export function composeSupergraph(subgraphs: readonly SubgraphSdl[]): Composition {
   const result = composeServices(

@@ -13,20 +13,20 @@ import {
   isSpecifiedScalarType,
 } from "graphql";
 
-/** How a composed API stands to the fixed contract; every list empty: it keeps it. */
+/** The differences of a composed API from the fixed contract; all lists are empty if it conforms. */
 export interface ContractComparison {
-  /** In the contract, not in the API, and not on the list of what is still to come. */
+  /** In the contract, but neither in the API nor pending. */
   readonly missing: readonly string[];
-  /** In both, but not the same: what the contract says, and what the API says. */
+  /** In both, but different: the contract's shape and the API's. */
   readonly different: readonly string[];
-  /** On the list although it is there by now, or although the contract has no such thing: the list must shrink. */
+  /** Pending although the API has it or the contract lacks it: remove it from the list. */
   readonly notPending: readonly string[];
 }
 
 /**
- * Whether the API is a superset of the contract, but for the coordinates (`Type`, `Type.field`, `Type.field(argument:)`) listed
- * as pending. A pending coordinate covers what lies below it. Names, types, nullability and defaults must be the contract's;
- * fields, types, values and optional arguments may be more.
+ * Whether the API is a superset of the contract, except for pending coordinates (`Type`, `Type.field`,
+ * `Type.field(argument:)`) and everything below them. Names, types, nullability and defaults must match; additional
+ * fields, types, values and optional arguments are allowed.
  */
 export function compareContract(apiSdl: string, contractSdl: string, pending: readonly string[]): ContractComparison {
   const api = shapeOf(buildSchema(apiSdl));
@@ -39,14 +39,17 @@ export function compareContract(apiSdl: string, contractSdl: string, pending: re
     different: [
       ...open
         .filter(([coordinate]) => api.has(coordinate))
-        .map(([coordinate, shape]) => `${coordinate} is ${api.get(coordinate)?.text}, the contract says ${shape.text}`),
-      ...newlyRequired(api, contract).map((coordinate) => `${coordinate} is required, the contract does not know it`),
+        .map(([coordinate, shape]) => `${coordinate} is ${api.get(coordinate)?.text}, the contract has ${shape.text}`),
+      ...newlyRequired(api, contract).map((coordinate) => `${coordinate} is required, but not in the contract`),
     ],
     notPending: pending.filter((entry) => !differing.some(([coordinate]) => ancestors(coordinate).includes(entry))),
   };
 }
 
-/** What would break clients of the released API, in graphql-js' words, less what is marked as meant; and marks that mark nothing. */
+/**
+ * Breaking changes against the released API, as graphql-js words them, without the marked ones; and marks without a
+ * change.
+ */
 export function breakingChanges(
   apiSdl: string,
   releasedSdl: string,
@@ -62,7 +65,7 @@ export function breakingChanges(
 }
 
 interface Shape {
-  /** Kind, or type and default: what must be the same on both sides. */
+  /** Kind, or type and default: must be equal on both sides. */
   readonly text: string;
   /** Whether clients must send it. */
   readonly required: boolean;
@@ -105,7 +108,7 @@ function ancestors(coordinate: string): string[] {
   return [coordinate, coordinate.replace(/\(.*$/, ""), type];
 }
 
-/** What a client that follows the contract does not send and the API insists on. */
+/** Inputs that the API requires and the contract does not have. */
 function newlyRequired(api: ReadonlyMap<string, Shape>, contract: ReadonlyMap<string, Shape>): string[] {
   return [...api]
     .filter(([coordinate, { required }]) => required && !contract.has(coordinate))

@@ -5,13 +5,13 @@ import { createFederation, type Federation } from "./federation/federation.js";
 import { isStream, type SubgraphAnswer, type SubgraphExecutor } from "./federation/subgraph.js";
 import type { SubgraphTarget } from "./subgraphs/reach.js";
 
-/** Told of each error that a client sees masked or as SUBGRAPH_UNAVAILABLE. */
+/** Called for each error that clients see masked or as SUBGRAPH_UNAVAILABLE. */
 export type OnSubgraphFailure = (subgraph: string, error: unknown) => void;
 
-/** Longer than the way to a subgraph behind a port takes at most: what hangs in this process must not hang a client. */
+/** Longer than the timeout of a remote subgraph: bounds a subgraph in this process that hangs. */
 const DEADLINE_MS = 15_000;
 
-/** The one graph over all subgraphs, whose every failure has a code. */
+/** One graph over all subgraphs; every failure has a code. */
 export function buildFederation<Target extends SubgraphTarget>(
   supergraphSdl: string,
   targets: readonly Target[],
@@ -29,15 +29,15 @@ export function buildFederation<Target extends SubgraphTarget>(
     supergraphSdl,
     executorOf(name) {
       const executor = executors.get(name);
-      if (executor === undefined) throw new Error(`the supergraph names a subgraph that is not here: ${name}`);
+      if (executor === undefined) throw new Error(`the supergraph names an unknown subgraph: ${name}`);
       return executor;
     },
   });
 }
 
 /**
- * Makes a subgraph's every failure an error with a code at the right path: its own errors are masked before anything is
- * joined with them, and a subgraph that does not answer is SUBGRAPH_UNAVAILABLE while the others' data is delivered.
+ * Gives every failure of a subgraph a code at the right path: its errors are masked before responses are merged, and a
+ * subgraph that does not answer is SUBGRAPH_UNAVAILABLE while the others' data is delivered.
  */
 export function guarded(
   name: string,
@@ -79,7 +79,7 @@ async function inTime<T>(answer: Promise<T>, deadlineMs: number): Promise<T> {
 const coded = (error: MetrlyError): GraphQLError =>
   new GraphQLError(error.message, { extensions: { ...error.extensions, code: error.code } });
 
-/** A source that throws says so once, with a code, and ends; leaving closes the source at once, also while it waits. */
+/** A source that throws yields one error with a code and ends; leaving closes the source at once, also while it waits. */
 function guardedStream(
   source: AsyncIterable<ExecutionResult>,
   masked: (result: ExecutionResult) => ExecutionResult,

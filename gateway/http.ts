@@ -29,16 +29,16 @@ const METHOD_NOT_ALLOWED = 405;
 export interface GraphqlHttpOptions {
   readonly federation: Federation;
   readonly authentication: Authentication;
-  /** The only operations that run; undefined: any. */
+  /** Persisted operations; undefined: any operation. */
   readonly persisted?: PersistedOperations | undefined;
-  /** Whether the schema can be read without signing in. */
+  /** Whether the schema is readable before sign-in. */
   readonly openIntrospection: boolean;
   readonly logger: Logger;
   readonly onBug: (error: unknown) => void;
 }
 
 export interface GraphqlHttp {
-  /** Mounts `POST /graphql` (and `GET`, for queries that carry a header no foreign page can send). */
+  /** Mounts `POST /graphql` (and `GET`, for queries with a header that cross-site requests cannot set). */
   register(app: FastifyInstance): void;
   stop(): Promise<void>;
 }
@@ -86,7 +86,7 @@ function apolloServer({ federation, logger, onBug }: GraphqlHttpOptions): Apollo
   });
 }
 
-/** What Apollo Server asks of whoever executes in its place. */
+/** Apollo Server's interface for a replacement executor. */
 function asGateway({ schema, execute }: Federation): ApolloServerOptionsWithGateway<GatewayContext>["gateway"] {
   return {
     onSchemaLoadOrUpdate(onSchema) {
@@ -99,7 +99,7 @@ function asGateway({ schema, execute }: Federation): ApolloServerOptionsWithGate
           execute({
             schema,
             document,
-            // As it was asked for: Apollo's own is empty when there is no such operation.
+            // The requested name: Apollo's own is empty when the document has no such operation.
             operationName: request.operationName ?? null,
             variableValues: request.variables ?? {},
             contextValue: context,
@@ -138,7 +138,7 @@ function asGraphqlError(check: () => void): void {
   }
 }
 
-/** An answer that has data is 200, also a partial one; an answer without tells by its status why. */
+/** A response with data, also partial, has status 200; without data, its first error's status. */
 const honestStatus: ApolloServerPlugin<BaseContext> = {
   async requestDidStart() {
     return {
@@ -154,12 +154,12 @@ const honestStatus: ApolloServerPlugin<BaseContext> = {
   },
 };
 
-/** Found before anything ran: the document does not parse, does not fit the schema, or its variables don't. */
+/** Errors before execution: in the document, its validation, or its variables. */
 const isOfRequest = ({ path, extensions }: GraphQLFormattedError): boolean =>
   path === undefined && OF_REQUEST.has(extensions?.code);
 const OF_REQUEST: ReadonlySet<unknown> = new Set(["GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "INVALID"]);
 
-/** GraphQL over HTTP: a client that asks for `application/json` and nothing newer gets such errors with 200. */
+/** GraphQL over HTTP: a client that only accepts `application/json` gets such errors with 200. */
 const wantsPlainJson = (accept = ""): boolean =>
   /application\/json/i.test(accept) && !/\*\/\*|application\/(\*|graphql-response\+json)/i.test(accept);
 
@@ -169,13 +169,13 @@ const statusHeaders = (status: number): HeaderMap =>
 function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, options: GraphqlHttpOptions): void {
   const { authentication, persisted, openIntrospection, onBug } = options;
   const identities = new WeakMap<FastifyRequest, Identity>();
-  // One shape of errors on this path: what fails before Apollo looks like what fails in it.
+  // One error shape on this path: failures before Apollo look like Apollo's.
   app.setErrorHandler((error: FastifyError, _, reply) => sendGraphqlError(reply, error, onBug));
   app.route({
     method: ["GET", "POST"],
     url: "/graphql",
     exposeHeadRoute: false,
-    // Before the body is read: who has shown nothing makes us parse nothing.
+    // Before the body is read: unauthenticated requests are never parsed.
     async onRequest(request) {
       assertUsableUrl(request);
       const { authorization } = request.headers;
@@ -199,10 +199,10 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
   });
 }
 
-/** Gives Apollo the text of what the client named, and nothing that was not looked at. */
+/** Gives Apollo the text of the requested operation, after all checks. */
 function putPersistedText(request: FastifyRequest, persisted: PersistedOperations): void {
   const asked = request.method === "GET" ? request.query : request.body;
-  // Whatever else a body may be, Apollo refuses it.
+  // Apollo refuses any other body.
   if (!isRecord(asked)) return;
   const { documentId, extensions, ...rest } = asked;
   const read = typeof extensions === "string" ? jsonOf(extensions) : extensions;
@@ -211,7 +211,7 @@ function putPersistedText(request: FastifyRequest, persisted: PersistedOperation
     request.body = { ...rest, query };
     return;
   }
-  // Apollo's integration reads the URL itself.
+  // Apollo's integration parses the URL itself.
   const search = new URLSearchParams({ query });
   for (const name of ["operationName", "variables"]) {
     const value = rest[name];
@@ -231,7 +231,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** Apollo's integration builds a URL of what the client sent and would fail on nonsense. */
+/** Apollo's integration builds a URL from client input and would fail on a malformed one. */
 function assertUsableUrl(request: FastifyRequest): void {
   if (!URL.canParse(request.url, `${request.protocol}://${request.hostname}/`))
     throw new MetrlyError("MALFORMED", "The request's URL or Host header is not well formed");

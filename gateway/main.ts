@@ -25,17 +25,17 @@ export interface GatewayOptions {
   readonly logger: Logger;
   readonly tenancy: TenancyCopy;
   readonly issuer: TokenIssuer;
-  /** Sign who asks, for subgraphs in other processes. */
+  /** Signs identities for remote subgraphs. */
   readonly identityTokens: IdentityTokens;
-  /** Counts wrong keys on sockets, too; undefined: nobody is refused. */
+  /** Counts wrong keys on sockets too; undefined: no throttling. */
   readonly throttle?: KeyThrottle | undefined;
-  /** Those with a `url` may be down when this starts and at any time. */
+  /** Remote ones (with `url`) may be down at start and at any time. */
   readonly subgraphs: readonly SubgraphTarget[];
-  /** How long to wait for those. */
+  /** Timeouts for remote subgraphs. */
   readonly remote?: Pick<RemoteOptions, "timeoutMs" | "giveUpMs">;
 }
 
-/** The front door: one GraphQL API over the subgraphs (HTTP and WebSocket), who may enter, and the explorer. */
+/** Starts the gateway: one GraphQL API over the subgraphs (HTTP and WebSocket), authentication, and the explorer. */
 export async function startGateway(options: GatewayOptions): Promise<Room> {
   const { config, clock, logger, tenancy, issuer, identityTokens, subgraphs } = options;
   const { supergraphSdl } = composeSupergraph(subgraphs);

@@ -12,20 +12,20 @@ import type { Authentication } from "./auth/authentication.js";
 export interface QueueBoardProxyOptions {
   readonly authentication: Authentication;
   readonly identityTokens: IdentityTokens;
-  /** Where the process answers that has the board; undefined: this one. */
+  /** The URL of the process that serves the board; undefined: this process. */
   readonly url: string | undefined;
 }
 
 const TIMEOUT_MS = 10_000;
 const KEPT_HEADERS = ["content-type", "cache-control", "etag", "last-modified", "location"];
 
-/** Shows the job queues to platform admins. Only reads pass: there is no way to change a job here. */
+/** Shows the job queues to platform admins, read-only. */
 export function registerQueueBoardProxy(app: FastifyInstance, options: QueueBoardProxyOptions): void {
   const { authentication, identityTokens, url } = options;
 
   async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const identity = await adminOf(authentication, request.headers.authorization).catch((error: unknown) => {
-      // Browsers ask for a name and a password; the password is the token.
+      // Browsers send a user name and a password; the password is the token.
       if (error instanceof MetrlyError && error.code === "UNAUTHENTICATED") return undefined;
       throw error;
     });
@@ -53,15 +53,15 @@ export function registerQueueBoardProxy(app: FastifyInstance, options: QueueBoar
 }
 
 const SIGN_IN =
-  "The job queues are for platform admins. The password is a platform admin's token; the name does not matter.\n";
+  "Only platform admins may see the job queues. Use any user name and a platform admin's token as the password.\n";
 
 async function adminOf(authentication: Authentication, authorization: string | undefined) {
   const { identity } = await authentication.authenticate(bearerOf(authorization));
   if (identity.roles.includes("PLATFORM_ADMIN")) return identity;
-  throw new MetrlyError("FORBIDDEN", "The job queues are for platform admins");
+  throw new MetrlyError("FORBIDDEN", "Only platform admins may see the job queues");
 }
 
-/** A token that came as the password of Basic authentication, as it would have come as a Bearer. */
+/** Converts Basic authentication with a token as the password to a Bearer header. */
 function bearerOf(authorization: string | undefined): string | undefined {
   const basic = /^Basic ([A-Za-z0-9+/=]+)$/i.exec(authorization ?? "")?.[1];
   if (basic === undefined) return authorization;
@@ -93,6 +93,6 @@ async function get(
     const body = Buffer.from(await response.arrayBuffer());
     return { status: response.status, headers: Object.fromEntries(response.headers), body };
   } catch (error) {
-    throw new MetrlyError("UNAVAILABLE", `The process that has the job queues does not answer: ${error}`);
+    throw new MetrlyError("UNAVAILABLE", `The process that serves the job queues does not answer: ${error}`);
   }
 }

@@ -29,16 +29,16 @@ import { createSharedSubscriptions, isSharedOperation, type Outlet } from "./sub
 const PATH = "/graphql";
 const MAX_MESSAGE_BYTES = 256 * 1024;
 const MAX_OPERATIONS_PER_SOCKET = 100;
-/** Revocation is checked when tenancy changes; this bounds how long an expired key or token keeps its socket. */
+/** Revocation is checked when tenancy changes; this interval bounds how long an expired key or token keeps its socket. */
 const EXPIRY_CHECK_MS = 5_000;
-/** RFC 6455's "try again later": clients reconnect. */
+/** RFC 6455 "try again later": clients reconnect. */
 const TRY_AGAIN_LATER = 1013;
 
 export interface GraphqlSocketOptions {
   readonly federation: Federation;
-  /** The supergraph's text: which subscriptions can be shared and resumed. */
+  /** The supergraph SDL: determines which subscriptions can be shared and resumed. */
   readonly sdl: string;
-  /** The only operations that run; undefined: any. */
+  /** Persisted operations; undefined: any operation. */
   readonly persisted?: PersistedOperations | undefined;
   readonly authentication: Authentication;
   readonly throttle?: KeyThrottle | undefined;
@@ -46,11 +46,11 @@ export interface GraphqlSocketOptions {
   readonly onBug: (error: unknown) => void;
 }
 
-/** GraphQL over graphql-transport-ws; `connectionParams.authorization` is what the header is on HTTP. */
+/** GraphQL over graphql-transport-ws; `connectionParams.authorization` replaces the HTTP header. */
 export interface GraphqlSocket {
-  /** Takes over upgrades on `/graphql`; others are answered 404. */
+  /** Handles upgrades on `/graphql`; others are answered 404. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Closes every socket whose key or token is no longer good. */
+  /** Closes every socket whose key or token is no longer valid. */
   recheck(): void;
   stop(): Promise<void>;
 }
@@ -110,7 +110,7 @@ function serverOptions(
       const session = sessions.get(socket);
       if (session === undefined || !closeUnlessValid(socket, session)) return [unauthenticated()];
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
-      // A context of its own for each operation: it is also the key of the batching of its calls.
+      // One context per operation: batching of its subgraph calls is keyed by it.
       return prepare(federation.schema, persisted, payload, { identity: session.identity }, onBug);
     },
     onNext(_, __, ___, ____, { data, errors, extensions }) {
@@ -125,14 +125,14 @@ function serverOptions(
   };
 }
 
-/** What a client may leave unread before it is sent away, bytes; it comes back and goes on where it was. */
+/** Unread bytes after which a slow client is disconnected; it resumes from its cursor. */
 const MAX_UNREAD_BYTES = 1_048_576;
-/** Who catches up is sent no more while this much is unread. */
+/** Backpressure: a client that catches up gets no more while this much is unread. */
 const UNREAD_WHILE_CATCHING_UP = 65_536;
 const UNREAD_CHECK_MS = 20;
 const CLOSE_GRACE_MS = 1_000;
 
-/** Sends `next` messages of an operation whose payload is encoded already. */
+/** Sends `next` messages with payloads that are already encoded. */
 function outletOf(socket: WebSocket, id: string): Outlet {
   const head = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
   const isSlow = () => socket.readyState === socket.OPEN && socket.bufferedAmount > UNREAD_WHILE_CATCHING_UP;
@@ -152,13 +152,13 @@ async function untilRead(isSlow: () => boolean): Promise<void> {
   while (isSlow()) await delay(UNREAD_CHECK_MS);
 }
 
-/** It may be too slow to hear of it, too. */
+/** The client may be too slow to receive the close frame, too. */
 function sendAway(socket: WebSocket): void {
   socket.close(TRY_AGAIN_LATER, "Reads too slowly");
   setTimeout(() => socket.terminate(), CLOSE_GRACE_MS).unref();
 }
 
-const unauthenticated = () => graphqlErrorOf(new MetrlyError("UNAUTHENTICATED", "The key or token is no longer good"));
+const unauthenticated = () => graphqlErrorOf(new MetrlyError("UNAUTHENTICATED", "The key or token is no longer valid"));
 const tooManyOperations = () =>
   graphqlErrorOf(new MetrlyError("TOO_COMPLEX", `At most ${MAX_OPERATIONS_PER_SOCKET} operations run on one socket`));
 
@@ -177,7 +177,7 @@ function judgeFor(authentication: Authentication, throttle: KeyThrottle | undefi
   };
 }
 
-/** Undefined: not let in, and the socket is closing with the reason. */
+/** Undefined: refused, and the socket is closing with the reason. */
 async function sessionOf(judge: Judge, socket: WebSocket, authorization?: string): Promise<Session | undefined> {
   try {
     return await judge(authorization);
@@ -210,7 +210,7 @@ interface SubscribePayload extends OperationRequest {
   readonly variables?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
-/** What Apollo does on HTTP: parse, validate, admit. The errors, or what to execute. */
+/** The steps of Apollo on HTTP: parse, validate, admit. Returns the errors, or the operation. */
 function prepare(
   schema: GraphQLSchema,
   persisted: PersistedOperations | undefined,

@@ -7,15 +7,15 @@ import type { Identity } from "#schema/policy.js";
 import type { ExternalIssuer } from "./external-issuer.js";
 import type { TokenIssuer } from "./token-issuer.js";
 
-/** Someone who has shown who they are. */
+/** An authenticated caller. */
 export interface Session {
   readonly identity: Identity;
-  /** Throws UNAUTHENTICATED once the key is revoked or anything expired: for connections that outlive their first request. */
+  /** Throws UNAUTHENTICATED once the key is revoked or the credential has expired: for long-lived connections. */
   assertValid(): void;
 }
 
 export interface Authentication {
-  /** Of an `Authorization` header's text. Throws UNAUTHENTICATED, or UNAVAILABLE while keys cannot be judged. */
+  /** Parses an `Authorization` header. Throws UNAUTHENTICATED, or UNAVAILABLE while keys cannot be checked. */
   authenticate(authorization: string | undefined): Promise<Session>;
 }
 
@@ -23,7 +23,7 @@ export interface AuthenticationOptions {
   readonly tenancy: TenancyCopy;
   readonly issuer: TokenIssuer;
   readonly clock: Clock;
-  /** A provider whose tokens are good as well; undefined: only our own are. */
+  /** An external provider whose tokens are accepted; undefined: only our own. */
   readonly external?: ExternalIssuer | undefined;
 }
 
@@ -35,11 +35,11 @@ export function createAuthentication({ tenancy, issuer, clock, external }: Authe
     },
   };
 
-  /** A copy of tenancy that has heard nothing for long may not know of a revocation: the graph fails closed. */
+  /** A stale copy of tenancy may miss a revocation: the graph fails closed. */
   function sessionOfKey(secret: string): Session {
     const judge = (): Identity => {
       if (tenancy.isStale())
-        throw new MetrlyError("UNAVAILABLE", "API keys cannot be judged now: tenancy's log is silent");
+        throw new MetrlyError("UNAVAILABLE", "API keys cannot be checked: the copy of tenancy is stale");
       return identityOfKey(authenticateApiKey(tenancy, clock, secret));
     };
     return { identity: judge(), assertValid: () => void judge() };
@@ -57,7 +57,7 @@ export function createAuthentication({ tenancy, issuer, clock, external }: Authe
   }
 }
 
-/** Who a token says it is from, unchecked: it decides only whose keys must check it. */
+/** The unverified issuer of a token; it only selects the keys that verify the token. */
 function issuerOf(token: string): string | undefined {
   try {
     return decodeJwt(token).iss;
@@ -66,5 +66,5 @@ function issuerOf(token: string): string | undefined {
   }
 }
 
-/** Who has shown nothing: in demo mode the explorer may read the schema before anyone signs in. */
+/** The anonymous caller: in demo mode the explorer may read the schema before sign-in. */
 export const ANONYMOUS: Identity = { kind: "USER", id: "anonymous", tenantId: null, roles: [], scopes: [] };

@@ -7,23 +7,23 @@ import type { Identity } from "#schema/policy.js";
 import type { Role } from "#schema/vocabulary.js";
 import type { VerifiedToken } from "./token-issuer.js";
 
-/** Tokens of an OpenID Connect provider, whose claims configuration maps to roles. */
+/** Tokens of an OpenID Connect provider, with claims mapped to roles by configuration. */
 export interface ExternalIssuer {
-  /** Exactly as tokens name it. */
+  /** Exactly as in the tokens. */
   readonly issuer: string;
   /**
-   * Throws UNAUTHENTICATED for a token that is not the provider's, not for us, expired or without a role; UNAVAILABLE while the
-   * provider's keys can't be had.
+   * Throws UNAUTHENTICATED for a token that is invalid, expired, for another audience or without a role; UNAVAILABLE
+   * while the provider's keys cannot be fetched.
    */
   verify(token: string): Promise<VerifiedToken>;
 }
 
-/** Only signatures that a public key checks, whatever a token's header asks for. */
+/** Asymmetric signatures only, whatever algorithm a token's header names. */
 const ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"];
 const CLOCK_TOLERANCE_SECONDS = 30;
 const TIMEOUT_MS = 5_000;
 const MAX_DOCUMENT_BYTES = 65_536;
-/** How long keys are used before they are asked for again, and how often an unknown key may ask for them. */
+/** How long keys are cached, and the minimum interval between fetches for an unknown key. */
 const KEYS_MAX_AGE_MS = 600_000;
 const COOLDOWN_MS = 30_000;
 
@@ -42,10 +42,10 @@ export function createExternalIssuer({
   let discovering: Promise<JWTVerifyGetKey> | undefined;
   let failedAt = Number.NEGATIVE_INFINITY;
 
-  /** Discovers where the keys are, once; after a failure not again for a while. */
+  /** Discovers the JWKS URL once; after a failure it waits for the cooldown. */
   async function findKeys(): Promise<JWTVerifyGetKey> {
     if (keys !== undefined) return keys;
-    if (performance.now() - failedAt < cooldownMs) throw unavailable("it did not answer a moment ago");
+    if (performance.now() - failedAt < cooldownMs) throw unavailable("it failed a moment ago");
     discovering ??= discover(config.issuer)
       .then((url) => {
         keys = createRemoteJWKSet(url, {
@@ -84,17 +84,17 @@ export function createExternalIssuer({
   };
 }
 
-/** Where the provider's keys are, by its discovery document. */
+/** Reads the JWKS URL from the provider's discovery document. */
 async function discover(issuer: string): Promise<URL> {
   const response = await fetch(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`, {
     ...{ redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS), headers: { accept: "application/json" } },
   });
-  if (!response.ok) throw new Error(`its discovery document is answered ${response.status}`);
+  if (!response.ok) throw new Error(`its discovery document has status ${response.status}`);
   const document: unknown = JSON.parse(await boundedText(response));
   const { issuer: named, jwks_uri: uri } = (document ?? {}) as Record<string, unknown>;
-  if (named !== issuer) throw new Error(`its discovery document is of ${JSON.stringify(named)}`);
+  if (named !== issuer) throw new Error(`its discovery document names the issuer ${JSON.stringify(named)}`);
   if (typeof uri !== "string" || !/^https?:$/.test(new URL(uri).protocol))
-    throw new Error("its discovery document names no keys");
+    throw new Error("its discovery document has no `jwks_uri`");
   return new URL(uri);
 }
 
@@ -109,7 +109,7 @@ async function boundedText(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-/** What the token itself is to blame for; everything else is the way to its keys. */
+/** Errors caused by the token itself; all others are failures to fetch keys. */
 const isRefusal = (error: unknown): boolean =>
   error instanceof errors.JWTClaimValidationFailed ||
   error instanceof errors.JWTExpired ||
@@ -122,8 +122,8 @@ const isRefusal = (error: unknown): boolean =>
   error instanceof errors.JWKSMultipleMatchingKeys;
 
 /**
- * A role that holds everywhere makes an identity of the platform, and any role of a tenant beside it is left out; a tenant's
- * roles hold for the tenant that the token names, and for none without one.
+ * A role for all tenants makes a platform identity and discards tenant roles; tenant roles apply to the token's tenant,
+ * and are refused without one.
  */
 function identityOf(claims: JWTPayload, { roles, rolesClaim, tenantClaim }: OidcConfig): Identity {
   const values = claimOf(claims, rolesClaim);
@@ -141,7 +141,7 @@ function identityOf(claims: JWTPayload, { roles, rolesClaim, tenantClaim }: Oidc
   return identity(tenantId, matched);
 }
 
-/** A claim by its name, or by its path: providers nest them (`realm_access.roles`). */
+/** A claim by name or by path: providers nest them (`realm_access.roles`). */
 function claimOf(claims: Readonly<Record<string, unknown>>, path: string): unknown {
   if (Object.hasOwn(claims, path)) return claims[path];
   let at: unknown = claims;
@@ -155,4 +155,4 @@ function claimOf(claims: Readonly<Record<string, unknown>>, path: string): unkno
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const refused = (why: string): MetrlyError => new MetrlyError("UNAUTHENTICATED", `The token was refused: ${why}`);
 const unavailable = (why: string): MetrlyError =>
-  new MetrlyError("UNAVAILABLE", `Tokens of the identity provider cannot be judged now: ${why}`);
+  new MetrlyError("UNAVAILABLE", `Tokens of the identity provider cannot be verified now: ${why}`);

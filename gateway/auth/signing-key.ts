@@ -25,24 +25,24 @@ const StoredKey = Type.Object({
 const CURRENT = "token-signing.jwk.json";
 const RETIRED = /^token-signing\.([\w-]+)\.retired\.jwk\.json$/;
 const retiredFile = (id: string): string => `token-signing.${id}.retired.jwk.json`;
-/** How old a process's knowledge of the folder may be. */
+/** Maximum age of a process's view of the folder. */
 const FRESH_MS = 2_000;
 
-/** The key that signs, and those that only judge what they signed once. They lie in one folder, one file each. */
+/** The signing key, and retired keys that only verify. Each is a file in one folder. */
 export interface KeyRing {
   current(): Promise<SigningKey>;
-  /** The current one first. */
+  /** The current key first. */
   all(): Promise<readonly SigningKey[]>;
   find(id: string | undefined): Promise<SigningKey | undefined>;
-  /** A new key signs from now on; the one before judges on. */
+  /** Creates a new signing key; the previous one still verifies. */
   rotate(): Promise<SigningKey>;
-  /** Forgets a retired key: nothing that it signed is good any more. False: there is none. */
+  /** Deletes a retired key, which invalidates every token it signed. False: no such key. */
   revoke(id: string): Promise<boolean>;
 }
 
 /**
- * Opens the folder's keys and makes the first when there is none; of two processes that start at once on one folder both use
- * the same. What another process changes in it is seen within `FRESH_MS`.
+ * Opens the folder's keys and creates the first if there is none; two processes that start concurrently on one folder use
+ * the same key. Changes by other processes are seen within `FRESH_MS`.
  */
 export async function openKeyRing(folder: string): Promise<KeyRing> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -64,7 +64,7 @@ export async function openKeyRing(folder: string): Promise<KeyRing> {
     find: async (id) => (await all()).find((key) => key.id === id),
     async rotate() {
       const before = (await readKeys(folder))[0];
-      // First kept, then replaced: whoever reads between finds it twice.
+      // Archive first, then replace: a concurrent reader finds the key twice, never not at all.
       await link(file, path.join(folder, retiredFile(before.id))).catch(unlessThere);
       await storeNewKey(file, "next");
       await reread();
@@ -104,7 +104,7 @@ function parseKey(text: string, file: string) {
   try {
     return Value.Parse(StoredKey, JSON.parse(text));
   } catch (cause) {
-    throw new Error(`${file} is not a P-256 private key in JWK form; delete it to have a new one made`, { cause });
+    throw new Error(`${file} is not a P-256 private key in JWK form; delete it to create a new one`, { cause });
   }
 }
 
@@ -114,7 +114,7 @@ async function importEcKey(jwk: JWK): Promise<CryptoKey> {
   return key;
 }
 
-/** `first`: never in the place of another, the first of two wins; `next`: in its place. Whole in any case. */
+/** `first` never replaces an existing file, the first of two writers wins; `next` replaces it. Both are atomic. */
 async function storeNewKey(file: string, as: "first" | "next"): Promise<void> {
   const { privateKey } = await generateKeyPair(SIGNING_ALGORITHM, { extractable: true });
   const { kty, crv, x, y, d } = await exportJWK(privateKey);
@@ -139,7 +139,7 @@ function unlessGone(error: unknown): undefined {
   if (!hasCode(error, "ENOENT")) throw error;
 }
 
-/** Undefined: there is no such file. */
+/** Undefined: no such file. */
 export async function readIfThere(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, "utf8");

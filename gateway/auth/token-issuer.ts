@@ -27,19 +27,19 @@ export interface TokenIssuer {
   issue(request: TokenRequest): Promise<string>;
   /** Throws UNAUTHENTICATED for a token that is not ours, altered or expired. */
   verify(token: string): Promise<VerifiedToken>;
-  /** The public halves of the keys, as `/.well-known/jwks.json` shows them. */
+  /** The public keys, as `/.well-known/jwks.json` shows them. */
   jwks(): Promise<{ readonly keys: readonly JWK[] }>;
-  /** Where a PLATFORM_ADMIN token lies for the `metrly` command, readable by its owner only. */
+  /** The file with a PLATFORM_ADMIN token for the `metrly` command, readable only by its owner. */
   readonly adminTokenFile: string;
 }
 
 const ISSUER = "metrly";
 const DAY_SECONDS = 86_400;
 const ADMIN_TOKEN_LIFETIME_SECONDS = 365 * DAY_SECONDS;
-/** An admin token with less than this left is replaced at start. */
+/** An admin token with less validity left is replaced at start. */
 const ADMIN_TOKEN_RENEW_MS = 30 * DAY_SECONDS * 1000;
 
-/** Opens the issuer of a data directory, creating its key and its admin token when they are missing or unusable. */
+/** Opens the issuer of a data directory; creates its key and admin token when missing or unusable. */
 export async function createTokenIssuer(dataDir: string, clock: Clock = systemClock): Promise<TokenIssuer> {
   const keys = await openKeyRing(keyFolder(dataDir));
   const issuer = issuerWith(keys, clock, path.join(dataDir, "admin-token"));
@@ -47,13 +47,13 @@ export async function createTokenIssuer(dataDir: string, clock: Clock = systemCl
   return issuer;
 }
 
-/** Where the keys of a data directory lie. */
+/** The folder of a data directory's keys. */
 export const keyFolder = (dataDir: string): string => path.join(dataDir, "keys");
 
 function issuerWith(keys: KeyRing, clock: Clock, adminTokenFile: string): TokenIssuer {
   const keyOf = async ({ kid }: JWTHeaderParameters) => {
     const key = await keys.find(kid);
-    if (key === undefined) throw new Error("it is signed with a key that is not ours, or not any more");
+    if (key === undefined) throw new Error("it is signed with an unknown or revoked key");
     return key.publicKey;
   };
   return {
@@ -64,7 +64,7 @@ function issuerWith(keys: KeyRing, clock: Clock, adminTokenFile: string): TokenI
     adminTokenFile,
     async issue({ subject, roles, tenantId, expiresInSeconds }) {
       if (tenantId !== undefined && roles.includes("PLATFORM_ADMIN"))
-        throw new RangeError("a token of one tenant cannot carry PLATFORM_ADMIN");
+        throw new RangeError("a tenant's token cannot carry PLATFORM_ADMIN");
       const nowSeconds = Math.floor(clock.now() / 1000);
       const key = await keys.current();
       return new SignJWT({ roles, ...(tenantId !== undefined && { tenantId }) })

@@ -1,4 +1,4 @@
-// Runs in the browser: GraphiQL on /graphql, signed in with a token that this tab alone remembers.
+// Runs in the browser: GraphiQL on /graphql, with a token kept in this tab's session storage.
 (() => {
   const { React, ReactDOM, GraphiQL, graphqlWs } = window;
   const STORED_TOKEN = "metrly:token";
@@ -8,7 +8,7 @@
   let socket;
   let operations = [];
 
-  /** A new socket per sign-in: the server knows a socket by the token it was opened with. */
+  /** One socket per sign-in: the server binds a socket to the token that opened it. */
   function connect() {
     socket?.dispose();
     const url = new URL("/graphql", location.href);
@@ -53,7 +53,7 @@
 
   element("sign-in").addEventListener("click", () => {
     signIn().catch((error) => {
-      element("who").textContent = `Signing in failed: ${error.message}`;
+      element("who").textContent = `Sign-in failed: ${error.message}`;
     });
   });
   element("sign-out").addEventListener("click", () => use(null));

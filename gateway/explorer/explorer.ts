@@ -12,7 +12,7 @@ import { isOwnPageOnLoopback } from "./session.js";
 
 const SESSION_SECONDS = 3_600;
 
-/** Nothing from elsewhere, ever: the explorer works without a network. GraphiQL styles its editor inline. */
+/** No external resources: the explorer works offline. GraphiQL styles its editor inline. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'self'",
   "style-src 'self' 'unsafe-inline'",
@@ -30,14 +30,14 @@ const SCRIPT = "text/javascript; charset=utf-8";
 const STYLE = "text/css; charset=utf-8";
 
 const require = createRequire(import.meta.url);
-/** The packages' `exports` do not name these builds, so no resolver finds the files themselves. */
+/** The packages' `exports` do not include these builds, so read the files directly. */
 const REACT = path.dirname(require.resolve("react/package.json"));
 const REACT_DOM = path.dirname(require.resolve("react-dom/package.json"));
 const GRAPHIQL = path.dirname(require.resolve("graphiql/package.json"));
 const GRAPHQL_WS = path.dirname(require.resolve("graphql-ws/package.json"));
 const OWN = path.join(packageRoot(), "gateway/explorer");
 
-/** By name below /explorer/. */
+/** By path below /explorer/. */
 const ASSETS: Readonly<Record<string, Asset>> = {
   "react.js": { file: `${REACT}/umd/react.production.min.js`, type: SCRIPT },
   "react-dom.js": { file: `${REACT_DOM}/umd/react-dom.production.min.js`, type: SCRIPT },
@@ -49,13 +49,13 @@ const ASSETS: Readonly<Record<string, Asset>> = {
 };
 
 export interface ExplorerOptions {
-  /** Whether one click signs in, on this machine. */
+  /** Enables one-click sign-in, from this machine only. */
   readonly demo: boolean;
   readonly issuer: TokenIssuer;
   readonly clock: Clock;
 }
 
-/** GraphiQL at `GET /`, served from here, with an operation for every task. */
+/** Serves GraphiQL at `GET /`, with a saved operation for every task. */
 export function registerExplorer(app: FastifyInstance, options: ExplorerOptions): void {
   app.get("/", async (_, reply) => {
     reply.type("text/html; charset=utf-8");
@@ -79,7 +79,7 @@ function registerSession(app: FastifyInstance, { issuer, clock }: ExplorerOption
     if (!isOwnPageOnLoopback({ headers: request.headers, remoteAddress: request.socket.remoteAddress ?? "" }))
       throw new MetrlyError(
         "FORBIDDEN",
-        "One-click sign-in is for the explorer on this machine; paste a token instead",
+        "One-click sign-in works only in the explorer on this machine; paste a token instead",
       );
     reply.header("cache-control", "no-store");
     return {

@@ -1,4 +1,4 @@
-/** An operation that the explorer opens in a tab of its own. */
+/** A saved operation; the explorer opens each in a tab. */
 export interface SavedOperation {
   /** The task, in a few words. */
   readonly task: string;
@@ -6,7 +6,7 @@ export interface SavedOperation {
   readonly variables: Readonly<Record<string, unknown>>;
 }
 
-/** A tenant that the demo seeds; elsewhere the variable is changed by hand. */
+/** A demo tenant; users of other installations change the variable. */
 const DEMO_TENANT = "acme";
 
 const saved = (task: string, query: string, variables: SavedOperation["variables"] = {}): SavedOperation => ({
@@ -17,7 +17,7 @@ const saved = (task: string, query: string, variables: SavedOperation["variables
 
 const SET_UP: readonly SavedOperation[] = [
   saved(
-    "Create a meter: what is counted, of which events",
+    "Create a meter: which events count, and how",
     `
     mutation CreateMeter($input: CreateMeterInput!) {
       createMeter(input: $input) { key name eventType aggregation valueProperty dimensions }
@@ -60,7 +60,7 @@ const SET_UP: readonly SavedOperation[] = [
     { input: { id: "my-tenant", name: "My tenant", planId: "studio" } },
   ),
   saved(
-    "Issue an API key: the secret is shown this once",
+    "Issue an API key: the secret is shown only once",
     `
     mutation IssueApiKey($input: IssueApiKeyInput!) {
       issueApiKey(input: $input) { secret apiKey { id prefix scopes } }
@@ -68,7 +68,7 @@ const SET_UP: readonly SavedOperation[] = [
     { input: { tenantId: "my-tenant", name: "my backend", scopes: ["INGEST", "QUOTA", "READ"] } },
   ),
   saved(
-    "Move a tenant to another plan from the next period on",
+    "Change a tenant's plan from the next period on",
     `
     mutation ChangePlan($tenantId: ID!, $planId: ID!) {
       changePlan(tenantId: $tenantId, planId: $planId) { effectiveFrom plan { version plan { name } } }
@@ -76,7 +76,7 @@ const SET_UP: readonly SavedOperation[] = [
     { tenantId: DEMO_TENANT, planId: "studio" },
   ),
   saved(
-    "Help a tenant at once: another limit until a moment",
+    "Override a tenant's limit for a limited time",
     `
     mutation SetQuotaOverride($tenantId: ID!, $meter: String, $window: QuotaWindow!, $limit: Decimal!, $until: DateTime!, $reason: String!) {
       setQuotaOverride(tenantId: $tenantId, meter: $meter, window: $window, limit: $limit, until: $until, reason: $reason) {
@@ -106,7 +106,7 @@ const WATCH: readonly SavedOperation[] = [
     }`,
   ),
   saved(
-    "Usage of the running period",
+    "Usage in the current period",
     `
     query UsageTotals($tenantId: ID!) {
       tenant(id: $tenantId) {
@@ -126,7 +126,7 @@ const WATCH: readonly SavedOperation[] = [
     { tenantId: DEMO_TENANT },
   ),
   saved(
-    "Accounting: where every accepted event went",
+    "Accounting: the outcome of every accepted event",
     `
     query Accounting($tenantId: ID!) {
       tenant(id: $tenantId) {
@@ -136,7 +136,7 @@ const WATCH: readonly SavedOperation[] = [
     { tenantId: DEMO_TENANT },
   ),
   saved(
-    "Live alerts of a tenant (leave it running)",
+    "A tenant's alerts, live (keep it running)",
     `
     subscription QuotaAlerts($tenantId: ID!) {
       quotaAlerts(tenantId: $tenantId) { cursor kind meter window threshold limit used at tenant { name } }
@@ -165,7 +165,7 @@ const BILL: readonly SavedOperation[] = [
     { tenantId: DEMO_TENANT, periodStart: "2026-01-01T00:00:00Z" },
   ),
   saved(
-    "Invoices, line by line with their arithmetic",
+    "Invoices with lines and arithmetic",
     `
     query Invoices($tenantId: ID!) {
       tenant(id: $tenantId) {
@@ -186,15 +186,15 @@ const BILL: readonly SavedOperation[] = [
     { tenantId: DEMO_TENANT },
   ),
   saved(
-    "Verify an invoice: recomputed from the log by separate code",
+    "Verify an invoice: recompute it with independent code",
     `
     query VerifyInvoice($invoiceId: ID!) {
       verifyInvoice(id: $invoiceId) { matches expectedSha256 checkedEvents differences }
     }`,
-    { invoiceId: "take an id from the invoices" },
+    { invoiceId: "an id from the invoices" },
   ),
   saved(
-    "The invoice that the running period would give now",
+    "Preview of the current period's invoice",
     `
     query UpcomingInvoice($tenantId: ID!) {
       tenant(id: $tenantId) {
@@ -207,7 +207,7 @@ const BILL: readonly SavedOperation[] = [
 
 const NOTIFY: readonly SavedOperation[] = [
   saved(
-    "Create a webhook endpoint: the secret is shown this once",
+    "Create a webhook endpoint: the secret is shown only once",
     `
     mutation CreateWebhookEndpoint($input: CreateWebhookEndpointInput!) {
       createWebhookEndpoint(input: $input) { secret endpoint { id url eventTypes status } }
@@ -235,5 +235,5 @@ const NOTIFY: readonly SavedOperation[] = [
   ),
 ];
 
-/** One for every task, in the order in which a newcomer meets them. */
+/** One per task, in the order of a first tour. */
 export const SAVED_OPERATIONS: readonly SavedOperation[] = [...WATCH, ...BILL, ...SET_UP, ...NOTIFY];

@@ -1,4 +1,4 @@
-/** The explorer's page. Scripts come as files only: the content security policy allows no inline ones. */
+/** The explorer's page. Scripts are files: the content security policy allows no inline scripts. */
 export function explorerPage({ demo }: { readonly demo: boolean }): string {
   return `<!doctype html>
 <html lang="en">
@@ -16,7 +16,7 @@ export function explorerPage({ demo }: { readonly demo: boolean }): string {
     <span id="who" role="status">Not signed in</span>
     <button id="sign-in" type="button" hidden>Sign in as demo admin</button>
     <input id="token" type="password" autocomplete="off" placeholder="Paste an API key or token" aria-label="API key or token">
-    <button type="submit">Use it</button>
+    <button type="submit">Sign in</button>
     <button id="sign-out" type="button" hidden>Sign out</button>
   </form>
   <div id="graphiql"><noscript>The explorer needs JavaScript.</noscript></div>

@@ -5,8 +5,9 @@ const LOOPBACK_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
 const FORWARDED = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
 
 /**
- * Whether the explorer's own page on this machine asks, and nobody else. The address alone is not enough: a proxy on this
- * machine forwards strangers, and any web page can send requests to loopback, or reach it as its own host by DNS rebinding.
+ * Whether the request comes from the explorer's own page on this machine. The address alone is not enough: a local proxy
+ * forwards remote clients, and any web page can send requests to loopback, or reach it under its own host by DNS
+ * rebinding.
  */
 export function isOwnPageOnLoopback(request: Pick<FastifyRequest, "headers"> & { remoteAddress: string }): boolean {
   const { host, origin } = request.headers;

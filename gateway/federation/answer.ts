@@ -18,7 +18,7 @@ import {
 } from "graphql";
 import { type Data, isData } from "./data.js";
 
-/** Makes what the client asked for, in its order, of what the subgraphs said. */
+/** Shapes the response that the client requested, in its order, from the subgraphs' data. */
 export type Shape = (data: Data) => Data;
 
 export interface ShapeOptions {
@@ -28,10 +28,10 @@ export interface ShapeOptions {
   readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
 }
 
-/** A null where none may be, or a value that the public schema does not know: `completed` does it to the letter. */
+/** A null in a non-null position, or a value outside the public schema: `completed` handles it exactly. */
 export class Unusual extends Error {}
 
-/** The quick way: throws `Unusual` where an answer is not as it should be. Depends on variables only by `@skip` and `@include`. */
+/** Fast path: throws `Unusual` on any deviation. Depends on variables only by `@skip` and `@include`. */
 export function shapeOf(options: ShapeOptions, variables: Readonly<Data>): Shape {
   const { schema, operation, fragments } = options;
   const given = { coerced: variables, sources: {} };
@@ -105,7 +105,7 @@ export function shapeOf(options: ShapeOptions, variables: Readonly<Data>): Shape
   return ofObject(root, collectFields(schema, { ...fragments }, given, root, operation.selectionSet).fields);
 }
 
-/** The exact way, by graphql-js: nulls rise as the specification has it, with errors; introspection is answered. */
+/** Exact path, by graphql-js: propagates nulls with errors as specified, and answers introspection. */
 export async function completed(
   { schema, document, operation }: ShapeOptions,
   variableValues: Readonly<Data>,

@@ -1,13 +1,13 @@
 import { type GraphQLSchema, isAbstractType, isObjectType } from "graphql";
 
-/** A JSON object on its way through a plan: subgraphs' answers, and representations of entities. */
+/** A JSON object in a plan's execution: subgraph responses and entity representations. */
 export type Data = Record<string, unknown>;
 export type Path = readonly (string | number)[];
 
 export const isData = (value: unknown): value is Data =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Whether a `__typename` meets a type condition: a name, several, or one of an interface or union. */
+/** Whether a `__typename` satisfies a type condition: a name, several, or those of an interface or union. */
 export type TypeTest = (typename: unknown, condition: string | readonly string[]) => boolean;
 
 export function typeTestOf(schema: GraphQLSchema): TypeTest {
@@ -22,8 +22,8 @@ export function typeTestOf(schema: GraphQLSchema): TypeTest {
 }
 
 /**
- * Puts what another subgraph said into what is there, item by item. Its nulls never hide a value. Changes `target`; `source`
- * may become part of it.
+ * Merges another subgraph's data into `target`, item by item. Nulls in `source` never overwrite values. Changes `target`,
+ * which may share parts of `source`.
  */
 export function mergeInto(target: Data, source: Data): void {
   for (const key of Object.keys(source)) {
@@ -44,7 +44,7 @@ function mergeItems(target: unknown[], source: readonly unknown[]): void {
   });
 }
 
-/** A copy that shares nothing that could be merged into. */
+/** A deep copy, so that merging into it leaves the original unchanged. */
 export function copyOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(copyOf);
   if (!isData(value)) return value;

@@ -2,24 +2,24 @@ import type { EntityBatchAlias, FlattenNodePathSegment, RequiresSelection } from
 import { copyOf, type Data, isData, mergeInto, type Path, type TypeTest } from "./data.js";
 import { type Rewrites, rewritesOf } from "./rewrites.js";
 
-/** A place in the answer whose object another subgraph completes. */
+/** A place in the response whose object another subgraph completes. */
 export interface Place {
   readonly object: Data;
   readonly path: Path;
 }
 
-/** Places by what they are to the subgraph: equal entities are asked for once. */
+/** Places by representation: equal entities are requested once. */
 export interface Representations {
   readonly list: Data[];
   readonly indexes: Map<string, number>;
 }
 
-/** One `_entities` field of a plan: which objects it completes and what the subgraph has to know of them. */
+/** One `_entities` field of a plan: the objects it completes and the representations it needs. */
 export interface EntityField {
   readonly alias: string;
   readonly variable: string;
   readonly rewrites: Rewrites;
-  /** Adds what is not there yet to `representations`; answers the places by the index of theirs. */
+  /** Adds new representations to `representations`; returns the places by their index. */
   collect(data: Data, representations: Representations): Map<number, Place[]>;
 }
 
@@ -49,7 +49,7 @@ export function entityFieldOf(node: EntityBatchAlias, is: TypeTest): EntityField
   };
 }
 
-/** Each place gets objects of its own: what is asked of one later must not appear at another. */
+/** Each place gets its own copy: fields requested for one must not appear at another. */
 export function complete(places: readonly Place[], entity: Data): void {
   places.forEach((place, index) => {
     const own = index === 0 ? entity : copyOf(entity);
@@ -75,7 +75,7 @@ function placesAt(data: Data, segments: readonly FlattenNodePathSegment[], is: T
   return found;
 }
 
-/** Undefined: an object of another type, or one of which nothing is known to find it by. */
+/** Undefined: an object of another type, or without a key. */
 function representationOf(entity: Data, requires: readonly RequiresSelection[], is: TypeTest): Data | undefined {
   const representation = projected(entity, requires, is);
   const known = Object.keys(representation).some((key) => key !== "__typename");

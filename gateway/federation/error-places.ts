@@ -3,8 +3,8 @@ import type { ShapeOptions } from "./answer.js";
 import { isData, type Path } from "./data.js";
 
 /**
- * Errors at places that the answer has, with where the client's document asks for them. What was asked only to complete
- * something else counts where that is; what the client left out by `@skip` or `@include` but was asked all the same, not at all.
+ * Errors with paths in the response and locations in the client's document. Errors of fields fetched only for another
+ * field are located at that field; errors of fields that the client excluded by `@skip` or `@include` are dropped.
  */
 export function inAnswer(errors: readonly GraphQLError[], data: unknown, shaping: ShapeOptions): GraphQLError[] {
   const told = new Set<string>();
@@ -18,7 +18,7 @@ export function inAnswer(errors: readonly GraphQLError[], data: unknown, shaping
   });
 }
 
-/** Below a null the path says further where the error began. */
+/** Below a null, the path continues to the origin of the error. */
 function placeIn(data: unknown, path: Path): Path {
   let value = data;
   for (const [depth, key] of path.entries()) {
@@ -30,7 +30,7 @@ function placeIn(data: unknown, path: Path): Path {
   return path;
 }
 
-/** Whether a null that may not be there comes of what is told already: at its place, below, or above. */
+/** Whether an invalid null is explained by a reported error: at its place, below, or above. */
 export function isExplained(
   { path = [] }: GraphQLError,
   told: readonly GraphQLError[],
@@ -43,7 +43,7 @@ export function isExplained(
   );
 }
 
-/** The fields that ask for it; undefined: the client's document does not. */
+/** The fields that request it; undefined: the client's document has none. */
 function nodesAt({ operation, fragments }: ShapeOptions, path: Path): readonly FieldNode[] | undefined {
   let sets: (SelectionSetNode | undefined)[] = [operation.selectionSet];
   let nodes: FieldNode[] = [];

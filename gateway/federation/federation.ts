@@ -22,11 +22,11 @@ import { createPlans, fragmentsOf, type Plan } from "./plans.js";
 import { type Run, type Step, stepOf, subgraphOperationOf, takesRootAnswer, variablesFor } from "./steps.js";
 import { isStream, type SubgraphExecutor } from "./subgraph.js";
 
-/** The one graph over all subgraphs. */
+/** One graph over all subgraphs. */
 export interface Federation {
-  /** The public API. It has no resolvers: what validates and measures operations needs none. */
+  /** The public API, without resolvers: validation and limits need none. */
   readonly schema: GraphQLSchema;
-  /** Queries and mutations. Takes what graphql-js' `execute` does, with a validated document. */
+  /** Queries and mutations. Takes the arguments of graphql-js' `execute`, with a validated document. */
   execute(args: ExecutionArgs): Promise<ExecutionResult>;
   /** As graphql-js' `subscribe`. */
   subscribe(args: ExecutionArgs): Promise<ExecutionResult | AsyncIterableIterator<ExecutionResult>>;
@@ -34,13 +34,13 @@ export interface Federation {
 
 export interface FederationOptions {
   readonly supergraphSdl: string;
-  /** By the names of the supergraph. An executor never throws: what fails is in its answer. */
+  /** By their names in the supergraph. An executor never throws: failures are in its result. */
   readonly executorOf: (subgraph: string) => SubgraphExecutor;
 }
 
-/** Bounds what different values of `@skip` and `@include` make of one operation. */
+/** Bounds the variants of one operation by values of `@skip` and `@include`. */
 const MAX_SHAPES = 32;
-/** graphql-js' own bound. */
+/** The limit of graphql-js. */
 const MAX_VARIABLE_ERRORS = 50;
 
 interface Executable extends Plan {
@@ -53,8 +53,8 @@ interface Executable extends Plan {
 type Follow = (variables: Readonly<Data>, context: GatewayContext) => ReturnType<SubgraphExecutor>;
 
 /**
- * Plans each operation once (Hive's planner), asks every subgraph once per step for all entities of that step, and shapes the
- * answer. What differs from a plain answer, nulls that rise and introspection, is left to graphql-js.
+ * Plans each operation once (Hive's planner), queries every subgraph once per step for all entities of that step, and
+ * shapes the response. graphql-js handles null propagation and introspection.
  */
 export function createFederation({ supergraphSdl, executorOf }: FederationOptions): Federation {
   const planner = new QueryPlanner(supergraphSdl);
@@ -92,7 +92,7 @@ export function createFederation({ supergraphSdl, executorOf }: FederationOption
     const { shaping, introspects } = executable;
     const plain = introspects ? undefined : shaped(executable, run);
     if (plain !== undefined && run.errors.length === 0) return plain;
-    // The plan may be of an equal document that was written otherwise: errors tell places in this one.
+    // The cached plan may come from an equal document with other formatting; errors need locations in this one.
     const asked = asAsked(shaping, args);
     const { data, errors }: ExecutionResult = plain ?? (await completed(asked, args.variableValues ?? {}, run.data));
     const own = inAnswer(run.errors, data, asked);
@@ -101,7 +101,7 @@ export function createFederation({ supergraphSdl, executorOf }: FederationOption
     return { ...(data !== undefined && { data }), ...(all.length > 0 && { errors: all }) };
   }
 
-  /** What is wrong with the question itself is an answer, too. */
+  /** Invalid requests are results, too. */
   async function answering<Answer>(work: () => Promise<Answer>): Promise<Answer | ExecutionResult> {
     try {
       return await work();
@@ -137,7 +137,7 @@ export function createFederation({ supergraphSdl, executorOf }: FederationOption
         };
         const answer = await follow(variables, context);
         if (isStream(answer)) return mapped(answer, result);
-        // It did not begin: an answer without data.
+        // The subscription did not start: a result without data.
         return { errors: (await result(answer)).errors ?? [] };
       }),
   };
@@ -150,7 +150,7 @@ function asAsked(shaping: ShapeOptions, { document, operationName }: ExecutionAr
 
 const contextOf = ({ contextValue }: ExecutionArgs): GatewayContext => contextValue as GatewayContext;
 
-/** Undefined: not a plain answer. */
+/** Undefined: needs the exact path. */
 function shaped(executable: Executable, { data, variables }: Run): { readonly data: Data } | undefined {
   const { shapes, conditions, shaping } = executable;
   const key = conditions.map((name) => String(variables[name])).join();
@@ -165,7 +165,7 @@ function shaped(executable: Executable, { data, variables }: Run): { readonly da
   }
 }
 
-/** One after the other: a subscription's results keep their order. Leaving closes the source at once, also while it waits. */
+/** Sequential: a subscription's results keep their order. Leaving closes the source at once, also while it waits. */
 function mapped(
   source: AsyncIterable<ExecutionResult>,
   map: (result: ExecutionResult) => Promise<ExecutionResult>,
@@ -186,7 +186,7 @@ function mapped(
   };
 }
 
-/** The planner's words for it still name the supergraph's own types. */
+/** The planner's message contains internal type names of the supergraph. */
 function publicSchema(sdl: string): GraphQLSchema {
   const document: DocumentNode = visit(parse(sdl), {
     enter(node) {

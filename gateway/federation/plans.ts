@@ -16,26 +16,26 @@ import {
 import { LRUCache } from "lru-cache";
 import { MetrlyError } from "#kernel/errors.js";
 
-/** Each is some kilobytes and the code made of it. */
+/** Each takes some kilobytes plus its compiled code. */
 const MAX_PLANS = 500;
 const NO_LABELS: ReadonlySet<string> = new Set();
 
-/** Who is asked what, in which order, to answer one operation. */
+/** The fetches that answer one operation, and their order. */
 export interface Plan {
   readonly operation: OperationDefinitionNode;
   readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
-  /** The subscription that starts it all. */
+  /** The source subscription. */
   readonly source: FetchNode | undefined;
-  /** Undefined: nobody needs to be asked. */
+  /** Undefined: no subgraph is needed. */
   readonly node: PlanNode | undefined;
   readonly introspects: boolean;
-  /** On which `@skip` and `@include` depend. */
+  /** The variables that `@skip` and `@include` depend on. */
   readonly conditions: readonly string[];
 }
 
 /**
- * Keeps what `make` makes of each operation's plan. Planning is another thread's work; whoever asks for the same operation
- * meanwhile waits for the same plan.
+ * Caches the result of `make` for each operation's plan. Planning runs in another thread; concurrent requests for the
+ * same operation share one plan (single-flight).
  */
 export function createPlans<Made>(
   planner: QueryPlanner,
@@ -43,7 +43,7 @@ export function createPlans<Made>(
   make: (document: DocumentNode, plan: Plan) => Made,
 ) {
   const byText = new LRUCache<string, Promise<Made>>({ max: MAX_PLANS });
-  // Apollo keeps parsed documents: for them the text need not be made again.
+  // Apollo caches parsed documents: keep their printed text.
   const texts = new WeakMap<DocumentNode, string>();
 
   async function planned(document: DocumentNode, operationName: string | undefined): Promise<Made> {
@@ -51,7 +51,7 @@ export function createPlans<Made>(
   }
 
   return {
-    /** For a validated document. */
+    /** Takes a validated document. */
     get(document: DocumentNode, operationName: string | undefined): Promise<Made> {
       const text = texts.get(document) ?? print(document);
       texts.set(document, text);
@@ -95,8 +95,8 @@ const isFragment = (node: DocumentNode["definitions"][number]): node is Fragment
   node.kind === Kind.FRAGMENT_DEFINITION;
 
 /**
- * What subgraphs can be asked for: not the schema, which is answered here, nor what a constant leaves out. The types of
- * interfaces and unions are asked for in any case, since the answer is shaped by them.
+ * The part of an operation for subgraphs: without introspection, answered here, and without fields excluded by a
+ * constant. Adds `__typename` on interfaces and unions, which shaping needs.
  */
 function examined(schema: GraphQLSchema, document: DocumentNode) {
   let introspects = false;
@@ -111,7 +111,7 @@ function examined(schema: GraphQLSchema, document: DocumentNode) {
       },
       Field({ name, alias, directives }) {
         if (alias?.value.startsWith("__"))
-          throw new MetrlyError("GRAPHQL_VALIDATION_FAILED", `A field cannot be called "${alias.value}"`);
+          throw new MetrlyError("GRAPHQL_VALIDATION_FAILED", `"${alias.value}" is not allowed as an alias`);
         if (isLeftOut(directives)) return null;
         if (name.value !== "__schema" && name.value !== "__type") return undefined;
         introspects = true;
@@ -147,10 +147,11 @@ async function rootOf(planner: QueryPlanner, document: DocumentNode, name?: stri
     const plan = await planner.planAsync(print(document), name, new Set(NO_LABELS), 0);
     return plan.node;
   } catch (cause) {
-    // Known of planner 0.0.38: a field that needs another subgraph's, of an entity that its own subgraph led back to.
+    // Known limit of planner 0.0.38: a field that requires another subgraph, on an entity reached through its own
+    // subgraph.
     throw new MetrlyError(
       "TOO_COMPLEX",
-      "The operation asks around too many corners: ask for its innermost fields apart",
+      "No query plan exists for this nesting: request the innermost fields in a separate operation",
       { reason: reasonOf(cause) },
     );
   }
@@ -158,7 +159,7 @@ async function rootOf(planner: QueryPlanner, document: DocumentNode, name?: stri
 
 const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
-/** A planner refuses operations that need no subgraph: `{ __typename }`, or what introspection leaves. */
+/** A planner refuses operations without a subgraph: `{ __typename }`, or an operation reduced by introspection. */
 function asksNothing(document: DocumentNode, name?: string): boolean {
   const operation = getOperationAST(document, name);
   const fragments = fragmentsOf(document);

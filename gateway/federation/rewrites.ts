@@ -1,10 +1,10 @@
 import type { FetchNodePathSegment, FetchRewrite } from "@graphql-hive/router-query-planner";
 import { type Data, isData, type Path, type TypeTest } from "./data.js";
 
-/** What a plan changes in an answer or a representation after it was read: renames a key or sets a value. In place. */
+/** Rewrites of a response or a representation: renames a key or sets a value, in place. */
 export interface Rewrites {
   apply(value: unknown): void;
-  /** Where an error of the answer belongs, in the names that it has afterwards. */
+  /** The path of an error after the rewrites. */
   pathOf(path: Path): Path;
 }
 

@@ -1,9 +1,9 @@
 import { type DocumentNode, type FragmentDefinitionNode, Kind, type SelectionSetNode } from "graphql";
 import type { TypeTest } from "./data.js";
 
-/** Which keys a subgraph's answer has: where the nulls are when it does not come. */
+/** The keys of a subgraph's response: where the nulls go if it fails. */
 export interface SelectedKeys {
-  /** Of the whole answer. */
+  /** Of the whole response. */
   readonly root: readonly string[];
   /** Of an entity of this type, below the root key. */
   below(rootKey: string, typename: unknown): readonly string[];

@@ -7,13 +7,13 @@ import { rewritesOf } from "./rewrites.js";
 import { selectedKeysOf } from "./selected-keys.js";
 import { isStream, type SubgraphExecutor, type SubgraphOperation } from "./subgraph.js";
 
-/** One execution of a plan. Errors' paths are in the client's names, and end where the answer has its null. */
+/** One execution of a plan. Error paths use the client's names, and end at the null in the response. */
 export interface Run {
   readonly variables: Readonly<Data>;
   readonly context: GatewayContext;
   readonly data: Data;
   readonly errors: GraphQLError[];
-  /** Where an error left nothing: what is missing there and below needs no error of its own. */
+  /** Paths that an error left empty: missing data at and below them needs no error. */
   readonly lost: Path[];
 }
 
@@ -24,7 +24,7 @@ export interface StepOptions {
   readonly is: TypeTest;
 }
 
-/** What a node of a plan does, made once; whatever depends on the plan alone is not looked at again. */
+/** A compiled node of a plan; everything that depends only on the plan is computed once. */
 export function stepOf(node: PlanNode, options: StepOptions): Step {
   switch (node.kind) {
     case "Sequence": {
@@ -54,7 +54,7 @@ export function stepOf(node: PlanNode, options: StepOptions): Step {
         options,
       );
     default:
-      throw new Error(`a plan has a node of a kind that is not known here: ${node.kind}`);
+      throw new Error(`a plan has a node of an unknown kind: ${node.kind}`);
   }
 
   function flattened({ node: fetch, path }: FlattenNode): [FetchNode, EntityField[]] {
@@ -106,7 +106,7 @@ function fetchStep(node: FetchNode, options: StepOptions): Step {
   };
 }
 
-/** How an answer of root fields becomes part of what the client gets. */
+/** Merges root fields into the client's response. */
 export function takesRootAnswer(node: FetchNode, { document }: SubgraphOperation, { is }: StepOptions) {
   const rewrites = rewritesOf(node.outputRewrites, is);
   const keys = selectedKeysOf(document, is);
@@ -156,7 +156,7 @@ interface AskedField {
   readonly places: ReadonlyMap<number, readonly Place[]>;
 }
 
-/** Answers where nothing came. */
+/** Returns the places without data. */
 function takeEntities(entities: unknown, field: EntityField, places: AskedField["places"]): Path[] {
   const list: readonly unknown[] = Array.isArray(entities) ? entities : [];
   field.rewrites.apply(list);
@@ -169,7 +169,7 @@ function takeEntities(entities: unknown, field: EntityField, places: AskedField[
   return missing;
 }
 
-/** Of an error of `_entities`: every place of the entity that failed, or of all of them. */
+/** Maps an error of `_entities` to every place of the failed entity, or of all entities. */
 function pathsOf(
   error: GraphQLError,
   asked: readonly AskedField[],

@@ -1,7 +1,7 @@
 import type { DocumentNode, ExecutionResult, OperationTypeNode } from "graphql";
 import type { GatewayContext } from "../operations/operation.js";
 
-/** A part of a query plan: what one subgraph is asked, the same object each time the plan runs. */
+/** A fetch of a query plan: one subgraph's operation, the same object for every execution of the plan. */
 export interface SubgraphOperation {
   readonly text: string;
   readonly document: DocumentNode;
@@ -16,7 +16,7 @@ export interface SubgraphRequest {
 
 export type SubgraphAnswer = ExecutionResult | AsyncIterable<ExecutionResult>;
 
-/** Asks one subgraph: an answer, or for a subscription its results. */
+/** Queries one subgraph: a result, or a stream of results for a subscription. */
 export type SubgraphExecutor = (request: SubgraphRequest) => Promise<SubgraphAnswer>;
 
 export const isStream = (answer: unknown): answer is AsyncIterable<ExecutionResult> =>

@@ -19,7 +19,7 @@ describe("what a client sees of an error", () => {
     ];
     for (const bug of [...bugs, new GraphQLError("Cannot return null", { path: ["a"] })]) {
       expect(seen(bug)).toEqual({
-        message: "Something went wrong on our side",
+        message: "Internal error",
         extensions: { code: "INTERNAL" },
         bugs: [bug],
       });

@@ -1,7 +1,7 @@
 import { GraphQLError, Kind } from "graphql";
 import { ERROR_CODES, type ErrorCode, isErrorCode, MetrlyError } from "#kernel/errors.js";
 
-/** Apollo Server's and graphql-js' own codes in the words of the closed list. */
+/** Codes of Apollo Server and graphql-js, mapped to the closed list. */
 const FROM_APOLLO: Readonly<Record<string, ErrorCode>> = {
   BAD_REQUEST: "MALFORMED",
   BAD_USER_INPUT: "INVALID",
@@ -10,14 +10,14 @@ const FROM_APOLLO: Readonly<Record<string, ErrorCode>> = {
   PERSISTED_QUERY_NOT_SUPPORTED: "INVALID",
 };
 
-/** An error of our own as GraphQL has it. */
+/** A MetrlyError as a GraphQL error. */
 export function graphqlErrorOf(error: MetrlyError): GraphQLError {
   return new GraphQLError(error.message, { extensions: { ...error.extensions, code: error.code } });
 }
 
 /**
- * The error a client may see, whatever went wrong and on whichever path (HTTP, WebSocket): it always has a code of the closed
- * list, never a stack, and the message of a bug stays with us: `onBug` logs it.
+ * Converts any thrown value to the error that clients see, on HTTP and WebSocket: always with a code of the closed list,
+ * never with a stack. A bug's message is only logged, by `onBug`.
  */
 export function toClientError(thrown: unknown, onBug: (error: unknown) => void): GraphQLError {
   if (thrown instanceof MetrlyError) return graphqlErrorOf(thrown);
@@ -39,7 +39,7 @@ function codeOf(error: GraphQLError): ErrorCode | undefined {
   return FROM_APOLLO[String(code)] ?? (isVariableError(error) ? "INVALID" : undefined);
 }
 
-/** Errors without a path reach the gateway in a bundle when one answer has several: the first speaks for them. */
+/** Several errors without a path arrive as an aggregate: the first represents them. */
 function ofAggregate(located: GraphQLError, bundle: AggregateError, onBug: (error: unknown) => void): GraphQLError {
   const first: unknown = bundle.errors[0];
   const clean = toClientError(first, onBug);
@@ -48,18 +48,18 @@ function ofAggregate(located: GraphQLError, bundle: AggregateError, onBug: (erro
 
 function masked(bug: unknown, located: GraphQLError | undefined, onBug: (error: unknown) => void): GraphQLError {
   onBug(bug);
-  return rebuilt(located, "Something went wrong on our side", { code: "INTERNAL" });
+  return rebuilt(located, "Internal error", { code: "INTERNAL" });
 }
 
-/** Apollo's word for a change asked for by GET is BAD_REQUEST; only the status tells. */
+/** Apollo answers a mutation by GET with BAD_REQUEST; only the status differs. */
 const isRefusedMethod = ({ extensions: { http } }: GraphQLError): boolean =>
   typeof http === "object" && http !== null && "status" in http && http.status === 405;
 
-/** graphql-js' parser says only in words that a document has too many tokens. */
+/** graphql-js' parser reports too many tokens only in the message. */
 const isTokenLimit = (error: GraphQLError): boolean =>
   /^Syntax Error: Document contains more tha[nt] \d+ tokens/.test(error.message);
 
-/** graphql-js has no code for a variable that does not fit its type. */
+/** graphql-js has no code for a variable of the wrong type. */
 const isVariableError = (error: GraphQLError): boolean =>
   error.path === undefined && error.nodes?.length === 1 && error.nodes[0]?.kind === Kind.VARIABLE_DEFINITION;
 
@@ -77,7 +77,7 @@ function rebuilt(
   });
 }
 
-/** The HTTP status of an answer with these errors and no data: the first error's. */
+/** The HTTP status of a response with these errors and no data: the first error's. */
 export function statusOfErrors(errors: readonly { readonly extensions?: Readonly<Record<string, unknown>> }[]): number {
   const code = errors[0]?.extensions?.code;
   return isErrorCode(code) ? ERROR_CODES[code].status : 500;

@@ -16,16 +16,16 @@ import {
 } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
 
-/** What one operation may be. Everything has a limit; page sizes are checked where the page is read. */
+/** Limits of one operation. Page sizes are checked where the page is read. */
 export const GRAPH_LIMITS = {
-  /** Of the request's document, in lexical tokens: bounds parsing and validation. */
+  /** Lexical tokens of the document: bounds parsing and validation. */
   tokens: 2_000,
   depth: 8,
   aliases: 30,
   directives: 30,
-  /** Objects that may be read, estimated: pages by their size, unpaged lists as `UNPAGED_LIST_SIZE`. */
+  /** Estimated objects read: pages by their size, unpaged lists as `UNPAGED_LIST_SIZE`. */
   cost: 30_000,
-  /** Selections visited with fragments spread out: bounds the estimate itself. */
+  /** Selections visited with fragments expanded: bounds the estimate itself. */
   selections: 10_000,
 } as const;
 
@@ -52,9 +52,9 @@ export interface MeasuredOperation {
 }
 
 /**
- * Throws TOO_COMPLEX, with the limit in it, for an operation that is over one. Call it with a validated operation (fragments
- * do not spread themselves). One walk and not a set of validation rules, because the cost depends on the variables and on
- * default page sizes. Introspection is exempt: its answer is bounded by the schema, its document by `tokens`.
+ * Throws TOO_COMPLEX, naming the limit, for an operation over a limit. Needs a validated operation (no fragment cycles).
+ * One walk instead of validation rules, because the cost depends on variables and default page sizes. Introspection is
+ * exempt: the schema bounds its response, `tokens` its document.
  */
 export function assertWithinLimits(schema: GraphQLSchema, measured: MeasuredOperation): void {
   const { operation, fragments } = measured;
@@ -125,14 +125,14 @@ function fieldOf(
   return isObjectType(type) || isInterfaceType(type) ? type.getFields()[name] : undefined;
 }
 
-/** How many objects a field stands for: `first` on a page, a guess on an unpaged list, else one. */
+/** The estimated objects of a field: `first` on a page, a constant for an unpaged list, else one. */
 function sizeOf(walk: Walk, node: FieldNode, field: GraphQLField<unknown, unknown> | undefined): number {
   const first = field?.args.find((argument) => argument.name === "first");
   if (first !== undefined) {
     const given = node.arguments?.find((argument) => argument.name.value === "first")?.value;
     return pageSize(given === undefined ? first.defaultValue : numberIn(given, walk.variables, first.defaultValue));
   }
-  // The nodes of a connection are counted at its `first`.
+  // A connection's nodes are counted at its `first`.
   return field !== undefined && field.name !== "nodes" && isListType(getNullableType(field.type))
     ? UNPAGED_LIST_SIZE
     : 1;
@@ -143,6 +143,6 @@ function numberIn(value: ValueNode, variables: Readonly<Record<string, unknown>>
   return value.kind === Kind.INT ? Number(value.value) : fallback;
 }
 
-/** Out-of-range sizes are refused later with their own error; here they must only not make an operation look cheap. */
+/** Out-of-range sizes fail later with their own error; here they must not lower the estimate. */
 const pageSize = (value: unknown): number =>
   typeof value === "number" && value >= 1 && value <= MAX_PAGE_SIZE ? value : MAX_PAGE_SIZE;

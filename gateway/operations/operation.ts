@@ -12,7 +12,7 @@ import { ANONYMOUS } from "../auth/authentication.js";
 import { assertWithinLimits } from "./limits.js";
 import { assertStorableText } from "./storable-text.js";
 
-/** What resolvers of the gateway and of every subgraph in this process get; one object per operation, never shared. */
+/** The context for resolvers of the gateway and of every subgraph in this process; one object per operation. */
 export type GatewayContext = SubgraphContext;
 
 export interface Request {
@@ -22,12 +22,12 @@ export interface Request {
   readonly context: GatewayContext;
 }
 
-/** What holds for a validated operation on every path, before it runs: who may ask at all, and how much at once. */
+/** Checks of a validated operation on every path, before it runs: authentication and limits. */
 export function admitOperation(schema: GraphQLSchema, request: Request): void {
   const { document, operation, variables, context } = request;
   const fragments = fragmentsOf(document);
   if (context.identity === ANONYMOUS && !onlyIntrospects(operation.selectionSet, fragments))
-    throw new MetrlyError("UNAUTHENTICATED", "Sign in: only the schema can be read without");
+    throw new MetrlyError("UNAUTHENTICATED", "Sign in: without it only the schema is readable");
   assertWithinLimits(schema, { operation, fragments, variables });
   assertStorableText(document, variables);
 }

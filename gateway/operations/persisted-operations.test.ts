@@ -88,7 +88,7 @@ test("a list of texts by their ids is one too; what is none is told with its fil
   const wrong: [unknown, RegExp][] = [
     [{}, /operations.json lists no operation/],
     [[], /lists no operation/],
-    [{ who: 7 }, /must be texts by their ids/],
+    [{ who: 7 }, /expected an object of texts by id/],
     [{ operations: [{ id: "x" }] }, /an id and a body each/],
     [{ who: "query {" }, /operation who does not parse/],
     ["{", /JSON/],

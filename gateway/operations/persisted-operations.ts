@@ -2,26 +2,26 @@ import { readFile } from "node:fs/promises";
 import { parse } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
 
-/** As much of a request as says which operation is wanted. */
+/** The part of a request that selects the operation. */
 export interface OperationRequest {
   readonly query?: unknown;
-  /** GraphQL over HTTP's name for an operation that the server knows. */
+  /** The id of a persisted operation in GraphQL over HTTP. */
   readonly documentId?: unknown;
   readonly extensions?: unknown;
 }
 
-/** The operations that clients may run, when there is a list: nothing else is executed, whoever asks. */
+/** The allow-list of operations: no other is executed, for any caller. */
 export interface PersistedOperations {
   /**
-   * The text of what a request names by its id (`documentId`, or Apollo's `extensions.persistedQuery.sha256Hash`) or carries as
-   * text. Throws NOT_FOUND for an id, FORBIDDEN for a text that is not in the list.
+   * The text of the operation named by an id (`documentId`, or Apollo's `extensions.persistedQuery.sha256Hash`) or sent
+   * as text. Throws NOT_FOUND for an unknown id, FORBIDDEN for a text that is not in the list.
    */
   textOf(request: OperationRequest): string;
 }
 
 /**
- * Reads a list: an object of texts by their ids, or a manifest of `@apollo/generate-persisted-query-manifest`. Throws when it is
- * neither, or a text in it does not parse.
+ * Reads a list: an object of texts by id, or a manifest of `@apollo/generate-persisted-query-manifest`. Throws when it is
+ * neither, or an operation does not parse.
  */
 export async function readPersistedOperations(file: string): Promise<PersistedOperations> {
   const byId = textsById(JSON.parse(await readFile(file, "utf8")), file);
@@ -32,7 +32,7 @@ export async function readPersistedOperations(file: string): Promise<PersistedOp
       const id = idOf(request);
       if (id === undefined) {
         if (typeof request.query === "string" && texts.has(request.query)) return request.query;
-        throw new MetrlyError("FORBIDDEN", "Only persisted operations run here, and this is none of them");
+        throw new MetrlyError("FORBIDDEN", "Only persisted operations are allowed, and this is not one of them");
       }
       const text = byId.get(id);
       if (text === undefined) throw new MetrlyError("NOT_FOUND", "There is no persisted operation with this id");
@@ -49,10 +49,10 @@ function textsById(list: unknown, file: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const [id, text] of pairs) {
     if (typeof id !== "string" || typeof text !== "string")
-      throw new TypeError(`${file}: operations must be texts by their ids, or a manifest with an id and a body each`);
+      throw new TypeError(`${file}: expected an object of texts by id, or a manifest with an id and a body each`);
     found.set(id, text);
   }
-  if (found.size === 0) throw new TypeError(`${file} lists no operation: nothing could run`);
+  if (found.size === 0) throw new TypeError(`${file} lists no operation`);
   return found;
 }
 

@@ -1,13 +1,13 @@
 import { type DocumentNode, Kind, visit } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
 
-/** NUL and lone surrogates: no database keeps them, so two different texts would become one, or a query fail. */
+/** NUL and lone surrogates: databases cannot store them, so distinct texts would collide or a query would fail. */
 const UNSTORABLE = /\0|\p{Surrogate}/u;
 
-/** Refuses an operation whose texts can't be stored or looked up, wherever they stand. Throws INVALID. */
+/** Refuses an operation with unstorable text anywhere. Throws INVALID. */
 export function assertStorableText(document: DocumentNode, variables: Readonly<Record<string, unknown>>): void {
   if (holdsUnstorable(variables) || literalsHoldUnstorable(document))
-    throw new MetrlyError("INVALID", "A text holds NUL or half a surrogate pair, which is not valid Unicode text");
+    throw new MetrlyError("INVALID", "A string contains NUL or a lone surrogate, which cannot be stored");
 }
 
 function holdsUnstorable(value: unknown): boolean {
@@ -18,7 +18,7 @@ function holdsUnstorable(value: unknown): boolean {
 
 function literalsHoldUnstorable(document: DocumentNode): boolean {
   const text = document.loc?.source.body;
-  // Such a character is escaped or stands there itself: most documents need no walk.
+  // Such a character appears literally or escaped: most documents need no walk.
   if (text !== undefined && !text.includes("\\u") && !UNSTORABLE.test(text)) return false;
   let found = false;
   visit(document, {

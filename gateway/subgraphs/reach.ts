@@ -4,17 +4,17 @@ import type { Subgraph } from "#platform/graphql/subgraph.js";
 import type { SubgraphExecutor } from "../federation/subgraph.js";
 import { openRemoteSubgraph, type RemoteOptions, type RemoteTarget } from "./remote-subgraph.js";
 
-/** A subgraph and how it is reached: executed in this process, or asked at a URL. */
+/** A subgraph: in this process, or remote at a URL. */
 export type SubgraphTarget = Subgraph | RemoteTarget;
 
-/** The way to every subgraph. */
+/** Connections to every subgraph. */
 export interface Reach {
   executorOf(target: SubgraphTarget): SubgraphExecutor;
-  /** Closes connections; what is still asked then fails. */
+  /** Closes connections; pending operations fail. */
   stop(): Promise<void>;
 }
 
-/** How operations reach a subgraph: the one place that knows. Nothing is connected before it is needed. */
+/** Decides how operations reach a subgraph. Connects lazily. */
 export function reachSubgraphs(options: RemoteOptions): Reach {
   const closers: (() => Promise<void>)[] = [];
   return {

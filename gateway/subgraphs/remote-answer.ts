@@ -13,9 +13,9 @@ const Answer = Type.Object({
 });
 const Errors = Type.Array(RemoteError, { minItems: 1 });
 
-/** A subgraph's answer as if it had been executed here. Throws a `TypeError` for what is no GraphQL answer. */
+/** Converts a subgraph's response to an execution result. Throws a `TypeError` for an invalid GraphQL response. */
 export function parseAnswer(body: unknown): ExecutionResult<Record<string, unknown>> {
-  if (!Value.Check(Answer, body)) throw new TypeError("a subgraph answered something that is not GraphQL");
+  if (!Value.Check(Answer, body)) throw new TypeError("a subgraph's response is not GraphQL");
   const { data, errors } = body;
   return {
     ...(data !== undefined && { data: data === null ? null : { ...data } }),

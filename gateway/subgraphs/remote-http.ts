@@ -6,37 +6,37 @@ import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
 import { SUBGRAPH_PATH } from "#platform/graphql/subgraph-server.js";
 import { parseAnswer } from "./remote-answer.js";
 
-/** Few connections, many operations: a subgraph process serves more than this at once only by being slower for each. */
+/** Few connections, many operations: more concurrency would only slow a subgraph process down. */
 const CONNECTIONS = 32;
-/** Bounds what waits for a slow subgraph; more is refused at once instead of after the timeout. */
+/** Bounds the queue for a slow subgraph; further operations fail immediately. */
 const MAX_WAITING = 1_000;
 const CONNECT_TIMEOUT_MS = 1_000;
 /** Shorter than the 72 s after which a subgraph's server closes an idle connection. */
 const KEEP_ALIVE_MS = 30_000;
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
-/** Lets the other connections of a process that died be seen as closed before one is used again. */
+/** Delay before a retry, so that other connections of a dead process are detected as closed. */
 const RETRY_DELAY_MS = 20;
 const CONNECTION_LOST: ReadonlySet<unknown> = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
 
-/** Emits `abort` when it is over. */
+/** Emits `abort` at the deadline. */
 type Deadline = EventEmitter<{ abort: [] }>;
 
 export interface RemoteHttpOptions {
   readonly url: string;
-  /** From asking to the answer's last byte, waiting for a connection included. */
+  /** From the request to the response's last byte, including the wait for a connection. */
   readonly timeoutMs: number;
 }
 
 export interface RemoteRequest {
   readonly body: string;
   readonly identityToken: string;
-  /** Whether asking twice does no harm: queries, never mutations. */
+  /** Whether a retry is safe: queries, never mutations. */
   readonly repeatable: boolean;
 }
 
-/** Operations of one subgraph over HTTP, on a pool of kept connections. */
+/** Operations of one subgraph over HTTP, on a connection pool. */
 export interface RemoteHttp {
-  /** Throws when no GraphQL answer came: unreachable, too late, refused, or not GraphQL. */
+  /** Throws without a GraphQL response: unreachable, timed out, refused, or not GraphQL. */
   ask(request: RemoteRequest): Promise<ExecutionResult>;
   stop(): Promise<void>;
 }
@@ -73,7 +73,7 @@ export function openRemoteHttp({ url, timeoutMs }: RemoteHttpOptions): RemoteHtt
     try {
       return await send(request, deadline);
     } catch (error) {
-      // A kept connection died before its answer: the process may have restarted, or another one is there.
+      // A pooled connection died before its response: the process may have restarted or been replaced.
       if (!request.repeatable || !isConnectionLost(error)) throw error;
       await delay(RETRY_DELAY_MS * (1 + Math.random()));
       return send(request, deadline);
@@ -82,7 +82,7 @@ export function openRemoteHttp({ url, timeoutMs }: RemoteHttpOptions): RemoteHtt
 
   return {
     async ask(request) {
-      if (waiting >= MAX_WAITING) throw new Error(`${MAX_WAITING} operations wait for it already`);
+      if (waiting >= MAX_WAITING) throw new Error(`${MAX_WAITING} operations are queued already`);
       waiting += 1;
       try {
         return await withDeadline(timeoutMs, (deadline) => sendOnceMoreIfLost(request, deadline));
@@ -98,8 +98,8 @@ const isConnectionLost = (error: unknown): boolean =>
   error instanceof Error && "code" in error && CONNECTION_LOST.has(error.code);
 
 /**
- * Not `AbortSignal.timeout`, whose timers live to their end, 10 s for each operation of some milliseconds; nor any signal:
- * undici also takes an emitter, which costs a fifth.
+ * Not `AbortSignal.timeout`: its timers live for the full 10 s. Not any signal: undici also takes an event emitter, at a
+ * fifth of the cost.
  */
 async function withDeadline<T>(timeoutMs: number, work: (deadline: Deadline) => Promise<T>): Promise<T> {
   const emitter: Deadline = new EventEmitter<{ abort: [] }>();

@@ -4,23 +4,23 @@ import { SUBGRAPH_PATH } from "#platform/graphql/subgraph-server.js";
 
 const CONNECT_TIMEOUT_MS = 1_000;
 const ACKNOWLEDGE_TIMEOUT_MS = 3_000;
-/** How long a peer may be gone without a sign before it is noticed: at most twice this. */
+/** Heartbeat interval: a dead peer is detected within twice this time. */
 const PING_MS = 5_000;
-/** So that operations which follow each other do not each open a socket. */
+/** Keeps an idle socket open for subsequent operations. */
 const LINGER_MS = 5_000;
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 
-/** Told what becomes of one operation: any number of results, then one end, and nothing after either side left. */
+/** Receives any number of results, then one end, and nothing after either side left. */
 export interface RemoteSink {
   next(payload: unknown): void;
-  /** GraphQL errors when the operation was refused, else why the socket is gone. */
+  /** GraphQL errors when the operation was refused, else the reason why the socket closed. */
   error(reason: unknown): void;
   complete(): void;
 }
 
-/** Operations of one subgraph on one socket that all its subscriptions share, opened when there is a first. */
+/** Operations of one subgraph on one shared socket, opened with the first. */
 export interface RemoteSocket {
-  /** Returns how to leave. Never connects again by itself: the payload holds an identity and a position that grow old. */
+  /** Returns the unsubscribe function. Never reconnects: the payload's identity and position expire. */
   subscribe(payload: SubscribePayload, sink: RemoteSink): () => void;
   stop(): void;
 }
@@ -54,7 +54,7 @@ export function openRemoteSocket(url: string, pingMs = PING_MS): RemoteSocket {
         clearTimeout(pongDeadline);
         const reason = failure ?? event;
         failure = undefined;
-        // The client would send the same payload on a new socket after a "normal" close, repeating what was delivered.
+        // After a "normal" close the client would resend the same payload on a new socket and repeat delivered events.
         for (const lost of [...operations]) lost(reason);
       },
     },
@@ -96,7 +96,7 @@ function socketClass(sockets: Set<WebSocket>) {
   };
 }
 
-/** In words, for the log: close events and the like print as "[object Object]". */
+/** Text for the log: close events and the like print as "[object Object]". */
 export function reasonText(reason: unknown): string {
   if (reason instanceof Error) return reason.message;
   if (typeof reason !== "object" || reason === null) return String(reason);

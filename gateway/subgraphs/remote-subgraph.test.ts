@@ -264,7 +264,7 @@ test("what waits for a subgraph that hangs is bounded, and the log says it once 
     await process.hang();
     const asked = range(1, 1_100).map(() => execute("{ quotaReady }").catch((error: Error) => error.message));
     expect(new Set(await Promise.all(asked))).toEqual(new Set(["The service quota does not answer"]));
-    expect(logged.join()).toContain("1000 operations wait for it already");
+    expect(logged.join()).toContain("1000 operations are queued already");
     expect(logged.length).toBeLessThanOrEqual(3);
   } finally {
     await stop();

@@ -10,7 +10,7 @@ import { openRemoteSocket, reasonText } from "./remote-socket.js";
 import { prepareSubscription, resumableFields } from "./resumable.js";
 import { resumingStream } from "./resuming-stream.js";
 
-/** A subgraph that is a process of its own, at the root of this URL. */
+/** A subgraph in another process, at the root of this URL. */
 export interface RemoteTarget extends SubgraphSdl {
   readonly url: string;
 }
@@ -18,7 +18,7 @@ export interface RemoteTarget extends SubgraphSdl {
 export interface RemoteOptions {
   readonly identityTokens: IdentityTokens;
   readonly logger: Logger;
-  /** How long one query or mutation may take there. */
+  /** Timeout of one query or mutation. */
   readonly timeoutMs?: number;
   /** How long a subscription waits for the subgraph to return. */
   readonly giveUpMs?: number;
@@ -33,8 +33,8 @@ const TIMEOUT_MS = 10_000;
 const GIVE_UP_MS = MINUTE_MS;
 
 /**
- * Asks a subgraph over the network: queries and mutations over pooled HTTP, subscriptions over one shared socket, each under
- * a freshly signed identity. Whatever keeps an answer from coming is SUBGRAPH_UNAVAILABLE, and logged here.
+ * A remote subgraph: queries and mutations over pooled HTTP, subscriptions over one shared socket, each with a freshly
+ * signed identity. Every failure is SUBGRAPH_UNAVAILABLE, and logged here.
  */
 export function openRemoteSubgraph(target: RemoteTarget, options: RemoteOptions): RemoteSubgraph {
   const { identityTokens } = options;
@@ -78,7 +78,7 @@ export function openRemoteSubgraph(target: RemoteTarget, options: RemoteOptions)
 
 const REPORT_INTERVAL_MS = 5_000;
 
-/** A subgraph that is down fails each operation that needs it: a line every few seconds says so, with how many. */
+/** Rate-limits the log of a subgraph that is down: one line every few seconds with the number of failures. */
 function failureReport(name: string, logger: Logger): (reason: unknown) => MetrlyError {
   let nextReportMs = 0;
   let failures = 0;

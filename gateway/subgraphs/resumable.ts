@@ -12,7 +12,7 @@ import {
   visit,
 } from "graphql";
 
-/** Subscription fields that can go on where they stopped: they take `after` and give `cursor`. With the type of `after`. */
+/** Resumable subscription fields, which have an argument `after` and a field `cursor`, with the type of `after`. */
 export type ResumableFields = ReadonlyMap<string, TypeNode>;
 
 export function resumableFields(sdl: string): ResumableFields {
@@ -32,22 +32,22 @@ export function resumableFields(sdl: string): ResumableFields {
 const namedType = (type: TypeNode): string => (type.kind === Kind.NAMED_TYPE ? type.name.value : namedType(type.type));
 
 export interface PreparedSubscription {
-  /** Whether it can be: positions are known only then. */
+  /** Whether it is resumable: only then are positions known. */
   readonly isResumable: boolean;
-  /** The same as a document and as text. */
+  /** The same operation as a document and as text. */
   readonly document: DocumentNode;
   readonly query: string;
-  /** What to send as variables, going on after `cursor`; undefined: from where the client asked. */
+  /** Variables to resume after `cursor`; undefined: start where the client asked. */
   variables(cursor: unknown): Record<string, unknown>;
-  /** The same for whoever wants only what comes from now on. */
+  /** Variables to start from now on. */
   variablesFromNow(): Record<string, unknown>;
-  /** Takes the position out of a result's data: undefined where there is none. */
+  /** Removes the position from a result's data; undefined: it has none. */
   takeCursor(data: Record<string, unknown>): unknown;
-  /** Where the client asked to begin; undefined: from now on, or the field cannot be resumed. */
+  /** The client's starting position; undefined: from now on, or not resumable. */
   readonly after: unknown;
 }
 
-/** What is added to a subscription: whoever prepares one that is prepared already takes other names. */
+/** Names added to a subscription; a subscription prepared twice gets other names. */
 interface AddedNames {
   readonly after: string;
   readonly cursor: string;
@@ -55,7 +55,7 @@ interface AddedNames {
 const OWN_NAMES: AddedNames = { after: "metrlyAfter", cursor: "metrlyCursor" };
 export const SHARED_NAMES: AddedNames = { after: "metrlySharedAfter", cursor: "metrlySharedCursor" };
 
-/** Makes a subscription ask for its position and begin at one: the same text at each attempt. */
+/** Rewrites a subscription to select its cursor and to start after one: the same text for each attempt. */
 export function prepareSubscription(
   document: DocumentNode,
   variables: Readonly<Record<string, unknown>>,
@@ -132,7 +132,7 @@ function withPosition(field: FieldNode, document: DocumentNode, afterType: TypeN
   return visit(rewritten, {
     OperationDefinition: (node) => ({
       ...node,
-      // A variable that nothing uses any more would make the operation invalid.
+      // An unused variable would make the operation invalid.
       variableDefinitions: [...(node.variableDefinitions ?? []).filter((each) => used.has(nameOf(each))), definition],
     }),
   });

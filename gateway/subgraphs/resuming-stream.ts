@@ -5,28 +5,28 @@ import { parseAnswer, parseErrors } from "./remote-answer.js";
 import type { RemoteSocket } from "./remote-socket.js";
 import type { PreparedSubscription } from "./resumable.js";
 
-/** What a slow client may have waiting here; then the subgraph is left, and asked again from there once all is read. */
+/** Backpressure: with this many events buffered for a slow client, unsubscribe and resume once they are read. */
 const MAX_BUFFERED = 1_000;
 const MIN_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 3_000;
-/** An attempt that lived this long was connected: what breaks it is a new outage. */
+/** An attempt that lived this long was connected: its failure starts a new outage. */
 const STABLE_MS = 30_000;
-/** Refusals that say nothing about the question: the same may succeed later. */
+/** Transient refusals, independent of the operation. */
 const PASSING: ReadonlySet<unknown> = new Set(["SUBGRAPH_UNAVAILABLE", "UNAVAILABLE", "UNAUTHENTICATED"]);
 
 export interface ResumingStreamOptions {
   readonly subscription: PreparedSubscription;
   readonly socket: RemoteSocket;
-  /** After an outage of this length the client is told. */
+  /** The outage after which the stream ends with an error. */
   readonly giveUpMs: number;
   /** A fresh token for each attempt: an old one would be refused. */
   signIdentity(): Promise<string>;
-  /** Reports why the subgraph is gone; returns what a client may see of it. */
+  /** Logs why the subgraph is gone; returns the error for the client. */
   unavailable(reason: unknown): MetrlyError;
 }
 
 const isPassing = ({ extensions }: GraphQLError): boolean => PASSING.has(extensions.code);
-/** Of the gateway, not of who asks: nothing that a client should see. */
+/** Errors between gateway and subgraph: never shown to clients. */
 const isAboutIdentity = ({ extensions }: GraphQLError): boolean => extensions.code === "UNAUTHENTICATED";
 
 interface Outage {
@@ -35,9 +35,9 @@ interface Outage {
 }
 
 /**
- * One subscription of a subgraph that outlives its socket: after an outage it goes on just behind the last event that came,
- * without gap or repeat. Where no position is known (none given, none received) going on could miss something, so the stream
- * ends with SUBGRAPH_UNAVAILABLE, as it does after an outage that is too long.
+ * A subscription that survives its socket: after an outage it resumes after the last event, without gaps or duplicates.
+ * Without a known position (none given, no event received) resuming could miss an event, so the stream ends with
+ * SUBGRAPH_UNAVAILABLE, as it does after too long an outage.
  */
 export function resumingStream(options: ResumingStreamOptions): AsyncIterableIterator<ExecutionResult> {
   const { subscription, socket } = options;
@@ -126,7 +126,7 @@ export function resumingStream(options: ResumingStreamOptions): AsyncIterableIte
     }
     const backoffMs = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** outage.attempts);
     outage.attempts += 1;
-    // Between half and all of it: the subscriptions of one socket do not all come back in the same moment.
+    // Jitter between half and all of the delay spreads the reconnects of a socket's subscriptions.
     retry = setTimeout(connect, backoffMs * (0.5 + Math.random() / 2));
   }
 

@@ -8,18 +8,18 @@ import {
   SHARED_NAMES,
 } from "../subgraphs/resumable.js";
 
-/** Where results go: one operation of one client. */
+/** The receiver of results: one operation of one client. */
 export interface Outlet {
-  /** `payload` is the JSON of a result, the same bytes for everyone who shares it. */
+  /** `payload` is the JSON of a result, the same bytes for every member of the group. */
   send(payload: Buffer): void;
-  /** Resolves when the client can take more; at once unless it is slow. */
+  /** Resolves when the client can take more; immediately unless it is slow. */
   ready(): Promise<void> | undefined;
 }
 
-/** Stands for an operation whose results are sent to its outlet: iterating it yields nothing and ends when they end. */
+/** Represents an operation whose results go to its outlet: iterating it yields nothing and ends with the results. */
 export interface SharedOperation extends AsyncIterableIterator<never> {
   readonly isShared: true;
-  /** What came before is sent now. */
+  /** Results buffered so far are sent now. */
   attach(outlet: Outlet): void;
 }
 
@@ -28,7 +28,7 @@ export const isSharedOperation = (result: unknown): result is SharedOperation =>
 
 export interface SharedSubscriptionsOptions {
   readonly fields: ResumableFields;
-  /** The JSON of a result as clients see it. */
+  /** Encodes a result as clients see it. */
   encode(result: ExecutionResult): Buffer;
   /** As graphql-js' `subscribe`. */
   readonly subscribe: (args: ExecutionArgs) => Promise<Answer>;
@@ -37,7 +37,7 @@ export interface SharedSubscriptionsOptions {
 type Results = AsyncIterable<ExecutionResult>;
 type Answer = Results | ExecutionResult;
 
-/** Who asks the same as the same identity shares a stream. */
+/** Clients with the same operation and identity share a stream. */
 interface Group {
   readonly key: string;
   readonly prepared: PreparedSubscription;
@@ -45,10 +45,10 @@ interface Group {
   stream: Stream | undefined;
 }
 
-/** The one execution for all of a group that have caught up with it. */
+/** The shared execution of a group's caught-up members. */
 interface Stream {
   readonly started: Promise<Answer>;
-  /** Of the last result that its members got; undefined: none yet. */
+  /** The cursor of the members' last result; undefined: none yet. */
   position: unknown;
   readonly members: Set<Follower>;
   stop(): void;
@@ -59,16 +59,16 @@ interface Follower {
   readonly deliver: (payload: Buffer) => void;
   readonly ready: () => Promise<void> | undefined;
   readonly end: () => void;
-  /** Of the last result it got, or where it asked to begin; undefined: from now on. */
+  /** The cursor of its last result, or its starting position; undefined: from now on. */
   position: unknown;
-  /** Leaves the execution of its own that it catches up by. */
+  /** Ends the separate execution that it catches up with. */
   leaveOwn: (() => void) | undefined;
 }
 
 /**
- * Executes a subscription once for all who ask the same as the same identity, and encodes each result once. Who begins at a
- * position of its own is served by an execution of its own until both have delivered the same result last; from there on it
- * shares, so that nothing is missed and nothing repeated.
+ * Executes a subscription once for all clients with the same operation and identity, and encodes each result once. A
+ * client that starts at a position has a separate execution until both have delivered the same result last; then it joins
+ * the shared one, so that it misses and repeats nothing.
  */
 export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
   const groups = new Map<string, Group>();
@@ -80,7 +80,7 @@ export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
     return { payload: options.encode(result), cursor };
   }
 
-  /** Sends results until they end or `isOver`; answers how to leave. */
+  /** Sends results until they end or `isOver`; returns the unsubscribe function. */
   function pump(results: Results, take: (result: ExecutionResult) => Promise<void> | undefined, ended: () => void) {
     const iterator = results[Symbol.asyncIterator]();
     let isLeft = false;
@@ -143,7 +143,7 @@ export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
     return stream;
   }
 
-  /** A follower that got last what the stream's members got last becomes one of them. */
+  /** A follower whose last result equals the members' last result becomes a member. */
   function join(group: Group, follower: Follower): void {
     const { stream } = group;
     if (stream === undefined || stream.members.has(follower) || stream.position === undefined) return;
@@ -162,7 +162,7 @@ export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
     if (groups.get(group.key) === group) groups.delete(group.key);
   }
 
-  /** Undefined: it takes part. Otherwise why not. */
+  /** Undefined: it joined. Otherwise the reason it could not. */
   async function admit(group: Group, follower: Follower): Promise<ExecutionResult | undefined> {
     group.followers.add(follower);
     const fromNow = follower.position === undefined;
@@ -184,7 +184,7 @@ export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
       variableValues: prepared.variables(follower.position),
     });
     if (!isStream(own)) return own;
-    // Gone, or joined, while its own execution was started.
+    // It left, or joined, while its separate execution was starting.
     if (!group.followers.has(follower) || group.stream?.members.has(follower)) {
       void own[Symbol.asyncIterator]().return?.();
       return undefined;
@@ -204,7 +204,7 @@ export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
   }
 
   return {
-    /** As graphql-js' `subscribe`; a shared operation where that is possible. */
+    /** As graphql-js' `subscribe`; shares an execution where possible. */
     async subscribe(args: ExecutionArgs): Promise<Answer | SharedOperation> {
       const variables = args.variableValues ?? {};
       const prepared = prepareSubscription(args.document, variables, options.fields, SHARED_NAMES);
@@ -222,7 +222,7 @@ export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
       leaveGroup(group, follower);
       return refusal;
     },
-    /** Executions that run for how many operations, for tests and metrics. */
+    /** Numbers of executions and of the operations they serve, for tests and metrics. */
     size: () => ({
       groups: groups.size,
       followers: [...groups.values()].reduce((sum, { followers }) => sum + followers.size, 0),

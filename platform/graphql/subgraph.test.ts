@@ -145,7 +145,7 @@ describe("masking", () => {
     for (const bug of [new TypeError("x is undefined"), new GraphQLError("table secret is missing")]) {
       const { seen, bugs } = mask(caused(bug));
       expect(seen).toEqual({
-        message: "Something went wrong on our side",
+        message: "Internal error",
         path: ["a"],
         extensions: { code: "INTERNAL" },
       });

@@ -152,7 +152,7 @@ export function maskError(error: GraphQLError, onBug: (error: unknown) => void):
   if (isErrorCode(error.extensions.code)) return error;
   if (original === undefined) return error;
   onBug(original);
-  return rebuilt(error, "Something went wrong on our side", { code: "INTERNAL" });
+  return rebuilt(error, "Internal error", { code: "INTERNAL" });
 }
 
 function rebuilt(error: GraphQLError, message: string, extensions: Record<string, unknown>): GraphQLError {

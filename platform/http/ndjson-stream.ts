@@ -26,8 +26,7 @@ async function* linesOf(
     for (let step = first; !step.done; step = await iterator.next()) yield `${JSON.stringify(step.value)}\n`;
   } catch (error) {
     if (!(error instanceof MetrlyError)) onBug(error);
-    const known =
-      error instanceof MetrlyError ? error : new MetrlyError("INTERNAL", "Something went wrong on our side");
+    const known = error instanceof MetrlyError ? error : new MetrlyError("INTERNAL", "Internal error");
     const failed: FailedStep = { kind: "failed", code: known.code, detail: known.message };
     yield `${JSON.stringify(failed)}\n`;
   } finally {

@@ -32,7 +32,7 @@ export function answerProblem(
   logger: { error(details: object, message: string): void },
 ): void {
   if (response.destroyed || response.headersSent) return;
-  const known = error instanceof MetrlyError ? error : new MetrlyError("INTERNAL", "Something went wrong on our side");
+  const known = error instanceof MetrlyError ? error : new MetrlyError("INTERNAL", "Internal error");
   if (known !== error) logger.error({ err: error, url: response.req.url }, "request failed");
   const body = Buffer.from(JSON.stringify(problemOf(known)));
   // The rest of any other body is read and thrown away by node:http, so that the connection stays of use.

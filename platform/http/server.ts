@@ -161,7 +161,5 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
 export function toMetrlyError(error: FastifyError): MetrlyError {
   if (error instanceof MetrlyError) return error;
   const code = BY_STATUS[error.statusCode ?? 500];
-  return code === undefined
-    ? new MetrlyError("INTERNAL", "Something went wrong on our side")
-    : new MetrlyError(code, error.message);
+  return code === undefined ? new MetrlyError("INTERNAL", "Internal error") : new MetrlyError(code, error.message);
 }
