@@ -13,6 +13,7 @@ const checks = {
   imports: () => passes([process.execPath, ["scripts/imports.mjs"]]),
   "unused code": () => passes(tool("knip/bin/knip.js", "--no-config-hints")),
   lock: () => passes([process.execPath, ["scripts/complete-lock.mjs", "--check"]]),
+  "prisma clients": () => passes([process.execPath, ["scripts/prisma-generate.mjs", "--check"]]),
   ...("check:schema" in scripts && { schema: () => passes(npm("run", "--silent", "check:schema")) }),
 };
 

@@ -31,8 +31,8 @@ export * from "./enums.js"
  * const prisma = new PrismaClient({
  *   adapter: new PrismaPg({ connectionString: process.env.DATABASE_URL })
  * })
- * // Fetch zero or more HighWaterMarks
- * const highWaterMarks = await prisma.highWaterMark.findMany()
+ * // Fetch zero or more UnmeteredTypes
+ * const unmeteredTypes = await prisma.unmeteredType.findMany()
  * ```
  * 
  * Read more in our [docs](https://pris.ly/d/client).
@@ -42,47 +42,7 @@ export type PrismaClient<LogOpts extends Prisma.LogLevel = never, OmitOpts exten
 export { Prisma }
 
 /**
- * Model HighWaterMark
- * 
- */
-export type HighWaterMark = Prisma.HighWaterMarkModel
-/**
- * Model Outbox
- * 
- */
-export type Outbox = Prisma.OutboxModel
-/**
- * Model UsageDelta
- * 
- */
-export type UsageDelta = Prisma.UsageDeltaModel
-/**
- * Model UsageCount
- * 
- */
-export type UsageCount = Prisma.UsageCountModel
-/**
- * Model MeterBackfill
- * 
- */
-export type MeterBackfill = Prisma.MeterBackfillModel
-/**
  * Model UnmeteredType
  * 
  */
 export type UnmeteredType = Prisma.UnmeteredTypeModel
-/**
- * Model BillingPeriod
- * 
- */
-export type BillingPeriod = Prisma.BillingPeriodModel
-/**
- * Model Invoice
- * 
- */
-export type Invoice = Prisma.InvoiceModel
-/**
- * Model InvoiceLine
- * 
- */
-export type InvoiceLine = Prisma.InvoiceLineModel

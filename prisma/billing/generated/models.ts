@@ -8,13 +8,5 @@
  *
  * 🟢 You can import this file directly.
  */
-export type * from './models/HighWaterMark.js'
-export type * from './models/Outbox.js'
-export type * from './models/UsageDelta.js'
-export type * from './models/UsageCount.js'
-export type * from './models/MeterBackfill.js'
 export type * from './models/UnmeteredType.js'
-export type * from './models/BillingPeriod.js'
-export type * from './models/Invoice.js'
-export type * from './models/InvoiceLine.js'
 export type * from './commonInputTypes.js'

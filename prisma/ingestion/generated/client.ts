@@ -31,8 +31,8 @@ export * from "./enums.js"
  * const prisma = new PrismaClient({
  *   adapter: new PrismaPg({ connectionString: process.env.DATABASE_URL })
  * })
- * // Fetch zero or more RecorderCursors
- * const recorderCursors = await prisma.recorderCursor.findMany()
+ * // Fetch zero or more UsageKeys
+ * const usageKeys = await prisma.usageKey.findMany()
  * ```
  * 
  * Read more in our [docs](https://pris.ly/d/client).
@@ -41,21 +41,6 @@ export const PrismaClient = $Class.getPrismaClientClass()
 export type PrismaClient<LogOpts extends Prisma.LogLevel = never, OmitOpts extends Prisma.PrismaClientOptions["omit"] = Prisma.PrismaClientOptions["omit"], ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = $Class.PrismaClient<LogOpts, OmitOpts, ExtArgs>
 export { Prisma }
 
-/**
- * Model RecorderCursor
- * 
- */
-export type RecorderCursor = Prisma.RecorderCursorModel
-/**
- * Model PublisherCursor
- * 
- */
-export type PublisherCursor = Prisma.PublisherCursorModel
-/**
- * Model LedgerBlock
- * The view `ledger` has it entry by entry.
- */
-export type LedgerBlock = Prisma.LedgerBlockModel
 /**
  * Model UsageKey
  * 
@@ -76,18 +61,3 @@ export type QuarantinedEvent = Prisma.QuarantinedEventModel
  * 
  */
 export type VoidedEvent = Prisma.VoidedEventModel
-/**
- * Model DimensionValue
- * 
- */
-export type DimensionValue = Prisma.DimensionValueModel
-/**
- * Model UsageAccount
- * 
- */
-export type UsageAccount = Prisma.UsageAccountModel
-/**
- * Model PoisonRecord
- * 
- */
-export type PoisonRecord = Prisma.PoisonRecordModel

@@ -8,14 +8,8 @@
  *
  * 🟢 You can import this file directly.
  */
-export type * from './models/RecorderCursor.js'
-export type * from './models/PublisherCursor.js'
-export type * from './models/LedgerBlock.js'
 export type * from './models/UsageKey.js'
 export type * from './models/UsageDuplicate.js'
 export type * from './models/QuarantinedEvent.js'
 export type * from './models/VoidedEvent.js'
-export type * from './models/DimensionValue.js'
-export type * from './models/UsageAccount.js'
-export type * from './models/PoisonRecord.js'
 export type * from './commonInputTypes.js'

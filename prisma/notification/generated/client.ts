@@ -31,8 +31,8 @@ export * from "./enums.js"
  * const prisma = new PrismaClient({
  *   adapter: new PrismaPg({ connectionString: process.env.DATABASE_URL })
  * })
- * // Fetch zero or more ConsumerCursors
- * const consumerCursors = await prisma.consumerCursor.findMany()
+ * // Fetch zero or more WebhookEndpoints
+ * const webhookEndpoints = await prisma.webhookEndpoint.findMany()
  * ```
  * 
  * Read more in our [docs](https://pris.ly/d/client).
@@ -42,30 +42,10 @@ export type PrismaClient<LogOpts extends Prisma.LogLevel = never, OmitOpts exten
 export { Prisma }
 
 /**
- * Model ConsumerCursor
- * Where each consumed partition is read on.
- */
-export type ConsumerCursor = Prisma.ConsumerCursorModel
-/**
- * Model TenantStream
- * A tenant's counter of notices.
- */
-export type TenantStream = Prisma.TenantStreamModel
-/**
- * Model Notice
- * What happened to a tenant, once per event id, in the order that clients see.
- */
-export type Notice = Prisma.NoticeModel
-/**
  * Model WebhookEndpoint
  * 
  */
 export type WebhookEndpoint = Prisma.WebhookEndpointModel
-/**
- * Model WebhookSecret
- * Without an expiry: the current one. With one: rotated out, still signed with until then.
- */
-export type WebhookSecret = Prisma.WebhookSecretModel
 /**
  * Model WebhookDelivery
  * 
@@ -76,8 +56,3 @@ export type WebhookDelivery = Prisma.WebhookDeliveryModel
  * 
  */
 export type WebhookAttempt = Prisma.WebhookAttemptModel
-/**
- * Model PoisonRecord
- * Records that are no event we know, kept as they came.
- */
-export type PoisonRecord = Prisma.PoisonRecordModel

@@ -8,12 +8,7 @@
  *
  * 🟢 You can import this file directly.
  */
-export type * from './models/ConsumerCursor.js'
-export type * from './models/TenantStream.js'
-export type * from './models/Notice.js'
 export type * from './models/WebhookEndpoint.js'
-export type * from './models/WebhookSecret.js'
 export type * from './models/WebhookDelivery.js'
 export type * from './models/WebhookAttempt.js'
-export type * from './models/PoisonRecord.js'
 export type * from './commonInputTypes.js'

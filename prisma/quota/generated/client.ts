@@ -31,8 +31,8 @@ export * from "./enums.js"
  * const prisma = new PrismaClient({
  *   adapter: new PrismaPg({ connectionString: process.env.DATABASE_URL })
  * })
- * // Fetch zero or more HighWaterMarks
- * const highWaterMarks = await prisma.highWaterMark.findMany()
+ * // Fetch zero or more TenantPositions
+ * const tenantPositions = await prisma.tenantPosition.findMany()
  * ```
  * 
  * Read more in our [docs](https://pris.ly/d/client).
@@ -42,47 +42,7 @@ export type PrismaClient<LogOpts extends Prisma.LogLevel = never, OmitOpts exten
 export { Prisma }
 
 /**
- * Model HighWaterMark
- * 
- */
-export type HighWaterMark = Prisma.HighWaterMarkModel
-/**
- * Model Outbox
- * 
- */
-export type Outbox = Prisma.OutboxModel
-/**
- * Model UsageTotal
- * 
- */
-export type UsageTotal = Prisma.UsageTotalModel
-/**
  * Model TenantPosition
  * 
  */
 export type TenantPosition = Prisma.TenantPositionModel
-/**
- * Model GrantedBound
- * 
- */
-export type GrantedBound = Prisma.GrantedBoundModel
-/**
- * Model CounterOpening
- * 
- */
-export type CounterOpening = Prisma.CounterOpeningModel
-/**
- * Model SavedCounters
- * 
- */
-export type SavedCounters = Prisma.SavedCountersModel
-/**
- * Model EmittedAlert
- * 
- */
-export type EmittedAlert = Prisma.EmittedAlertModel
-/**
- * Model MeterBackfill
- * 
- */
-export type MeterBackfill = Prisma.MeterBackfillModel

@@ -8,13 +8,5 @@
  *
  * 🟢 You can import this file directly.
  */
-export type * from './models/HighWaterMark.js'
-export type * from './models/Outbox.js'
-export type * from './models/UsageTotal.js'
 export type * from './models/TenantPosition.js'
-export type * from './models/GrantedBound.js'
-export type * from './models/CounterOpening.js'
-export type * from './models/SavedCounters.js'
-export type * from './models/EmittedAlert.js'
-export type * from './models/MeterBackfill.js'
 export type * from './commonInputTypes.js'

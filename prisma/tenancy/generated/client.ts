@@ -43,7 +43,7 @@ export { Prisma }
 
 /**
  * Model TenancyHead
- * One row. Its lock orders all changes; its version is the last one given out.
+ * 
  */
 export type TenancyHead = Prisma.TenancyHeadModel
 /**
@@ -78,16 +78,16 @@ export type Meter = Prisma.MeterModel
 export type Plan = Prisma.PlanModel
 /**
  * Model PlanVersion
- * Never changes once published: a trigger refuses UPDATE and DELETE.
+ * 
  */
 export type PlanVersion = Prisma.PlanVersionModel
 /**
  * Model AuditEntry
- * Append-only: a trigger refuses UPDATE and DELETE.
+ * 
  */
 export type AuditEntry = Prisma.AuditEntryModel
 /**
  * Model Outbox
- * See platform/outbox.ts, which publishes and deletes these.
+ * 
  */
 export type Outbox = Prisma.OutboxModel

@@ -397,15 +397,7 @@ type FieldRefInputType<Model, FieldType> = Model extends never ? never : FieldRe
 
 
 export const ModelName = {
-  HighWaterMark: 'HighWaterMark',
-  Outbox: 'Outbox',
-  UsageDelta: 'UsageDelta',
-  UsageCount: 'UsageCount',
-  MeterBackfill: 'MeterBackfill',
-  UnmeteredType: 'UnmeteredType',
-  BillingPeriod: 'BillingPeriod',
-  Invoice: 'Invoice',
-  InvoiceLine: 'InvoiceLine'
+  UnmeteredType: 'UnmeteredType'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -421,380 +413,10 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "highWaterMark" | "outbox" | "usageDelta" | "usageCount" | "meterBackfill" | "unmeteredType" | "billingPeriod" | "invoice" | "invoiceLine"
+    modelProps: "unmeteredType"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
-    HighWaterMark: {
-      payload: Prisma.$HighWaterMarkPayload<ExtArgs>
-      fields: Prisma.HighWaterMarkFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.HighWaterMarkFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.HighWaterMarkFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>
-        }
-        findFirst: {
-          args: Prisma.HighWaterMarkFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.HighWaterMarkFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>
-        }
-        findMany: {
-          args: Prisma.HighWaterMarkFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>[]
-        }
-        create: {
-          args: Prisma.HighWaterMarkCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>
-        }
-        createMany: {
-          args: Prisma.HighWaterMarkCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.HighWaterMarkCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>[]
-        }
-        delete: {
-          args: Prisma.HighWaterMarkDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>
-        }
-        update: {
-          args: Prisma.HighWaterMarkUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>
-        }
-        deleteMany: {
-          args: Prisma.HighWaterMarkDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.HighWaterMarkUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.HighWaterMarkUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>[]
-        }
-        upsert: {
-          args: Prisma.HighWaterMarkUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>
-        }
-        aggregate: {
-          args: Prisma.HighWaterMarkAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateHighWaterMark>
-        }
-        groupBy: {
-          args: Prisma.HighWaterMarkGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.HighWaterMarkGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.HighWaterMarkCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.HighWaterMarkCountAggregateOutputType> | number
-        }
-      }
-    }
-    Outbox: {
-      payload: Prisma.$OutboxPayload<ExtArgs>
-      fields: Prisma.OutboxFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.OutboxFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.OutboxFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>
-        }
-        findFirst: {
-          args: Prisma.OutboxFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.OutboxFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>
-        }
-        findMany: {
-          args: Prisma.OutboxFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>[]
-        }
-        create: {
-          args: Prisma.OutboxCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>
-        }
-        createMany: {
-          args: Prisma.OutboxCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.OutboxCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>[]
-        }
-        delete: {
-          args: Prisma.OutboxDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>
-        }
-        update: {
-          args: Prisma.OutboxUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>
-        }
-        deleteMany: {
-          args: Prisma.OutboxDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.OutboxUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.OutboxUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>[]
-        }
-        upsert: {
-          args: Prisma.OutboxUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>
-        }
-        aggregate: {
-          args: Prisma.OutboxAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateOutbox>
-        }
-        groupBy: {
-          args: Prisma.OutboxGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.OutboxGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.OutboxCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.OutboxCountAggregateOutputType> | number
-        }
-      }
-    }
-    UsageDelta: {
-      payload: Prisma.$UsageDeltaPayload<ExtArgs>
-      fields: Prisma.UsageDeltaFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.UsageDeltaFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageDeltaPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.UsageDeltaFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageDeltaPayload>
-        }
-        findFirst: {
-          args: Prisma.UsageDeltaFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageDeltaPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.UsageDeltaFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageDeltaPayload>
-        }
-        findMany: {
-          args: Prisma.UsageDeltaFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageDeltaPayload>[]
-        }
-        create: {
-          args: Prisma.UsageDeltaCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageDeltaPayload>
-        }
-        createMany: {
-          args: Prisma.UsageDeltaCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.UsageDeltaCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageDeltaPayload>[]
-        }
-        delete: {
-          args: Prisma.UsageDeltaDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageDeltaPayload>
-        }
-        update: {
-          args: Prisma.UsageDeltaUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageDeltaPayload>
-        }
-        deleteMany: {
-          args: Prisma.UsageDeltaDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.UsageDeltaUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.UsageDeltaUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageDeltaPayload>[]
-        }
-        upsert: {
-          args: Prisma.UsageDeltaUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageDeltaPayload>
-        }
-        aggregate: {
-          args: Prisma.UsageDeltaAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateUsageDelta>
-        }
-        groupBy: {
-          args: Prisma.UsageDeltaGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.UsageDeltaGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.UsageDeltaCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.UsageDeltaCountAggregateOutputType> | number
-        }
-      }
-    }
-    UsageCount: {
-      payload: Prisma.$UsageCountPayload<ExtArgs>
-      fields: Prisma.UsageCountFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.UsageCountFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageCountPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.UsageCountFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageCountPayload>
-        }
-        findFirst: {
-          args: Prisma.UsageCountFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageCountPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.UsageCountFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageCountPayload>
-        }
-        findMany: {
-          args: Prisma.UsageCountFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageCountPayload>[]
-        }
-        create: {
-          args: Prisma.UsageCountCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageCountPayload>
-        }
-        createMany: {
-          args: Prisma.UsageCountCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.UsageCountCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageCountPayload>[]
-        }
-        delete: {
-          args: Prisma.UsageCountDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageCountPayload>
-        }
-        update: {
-          args: Prisma.UsageCountUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageCountPayload>
-        }
-        deleteMany: {
-          args: Prisma.UsageCountDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.UsageCountUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.UsageCountUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageCountPayload>[]
-        }
-        upsert: {
-          args: Prisma.UsageCountUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageCountPayload>
-        }
-        aggregate: {
-          args: Prisma.UsageCountAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateUsageCount>
-        }
-        groupBy: {
-          args: Prisma.UsageCountGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.UsageCountGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.UsageCountCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.UsageCountCountAggregateOutputType> | number
-        }
-      }
-    }
-    MeterBackfill: {
-      payload: Prisma.$MeterBackfillPayload<ExtArgs>
-      fields: Prisma.MeterBackfillFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.MeterBackfillFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.MeterBackfillFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
-        }
-        findFirst: {
-          args: Prisma.MeterBackfillFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.MeterBackfillFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
-        }
-        findMany: {
-          args: Prisma.MeterBackfillFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>[]
-        }
-        create: {
-          args: Prisma.MeterBackfillCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
-        }
-        createMany: {
-          args: Prisma.MeterBackfillCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.MeterBackfillCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>[]
-        }
-        delete: {
-          args: Prisma.MeterBackfillDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
-        }
-        update: {
-          args: Prisma.MeterBackfillUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
-        }
-        deleteMany: {
-          args: Prisma.MeterBackfillDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.MeterBackfillUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.MeterBackfillUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>[]
-        }
-        upsert: {
-          args: Prisma.MeterBackfillUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
-        }
-        aggregate: {
-          args: Prisma.MeterBackfillAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateMeterBackfill>
-        }
-        groupBy: {
-          args: Prisma.MeterBackfillGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.MeterBackfillGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.MeterBackfillCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.MeterBackfillCountAggregateOutputType> | number
-        }
-      }
-    }
     UnmeteredType: {
       payload: Prisma.$UnmeteredTypePayload<ExtArgs>
       fields: Prisma.UnmeteredTypeFieldRefs
@@ -869,228 +491,6 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
-    BillingPeriod: {
-      payload: Prisma.$BillingPeriodPayload<ExtArgs>
-      fields: Prisma.BillingPeriodFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.BillingPeriodFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$BillingPeriodPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.BillingPeriodFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$BillingPeriodPayload>
-        }
-        findFirst: {
-          args: Prisma.BillingPeriodFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$BillingPeriodPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.BillingPeriodFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$BillingPeriodPayload>
-        }
-        findMany: {
-          args: Prisma.BillingPeriodFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$BillingPeriodPayload>[]
-        }
-        create: {
-          args: Prisma.BillingPeriodCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$BillingPeriodPayload>
-        }
-        createMany: {
-          args: Prisma.BillingPeriodCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.BillingPeriodCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$BillingPeriodPayload>[]
-        }
-        delete: {
-          args: Prisma.BillingPeriodDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$BillingPeriodPayload>
-        }
-        update: {
-          args: Prisma.BillingPeriodUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$BillingPeriodPayload>
-        }
-        deleteMany: {
-          args: Prisma.BillingPeriodDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.BillingPeriodUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.BillingPeriodUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$BillingPeriodPayload>[]
-        }
-        upsert: {
-          args: Prisma.BillingPeriodUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$BillingPeriodPayload>
-        }
-        aggregate: {
-          args: Prisma.BillingPeriodAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateBillingPeriod>
-        }
-        groupBy: {
-          args: Prisma.BillingPeriodGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.BillingPeriodGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.BillingPeriodCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.BillingPeriodCountAggregateOutputType> | number
-        }
-      }
-    }
-    Invoice: {
-      payload: Prisma.$InvoicePayload<ExtArgs>
-      fields: Prisma.InvoiceFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.InvoiceFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoicePayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.InvoiceFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoicePayload>
-        }
-        findFirst: {
-          args: Prisma.InvoiceFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoicePayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.InvoiceFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoicePayload>
-        }
-        findMany: {
-          args: Prisma.InvoiceFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoicePayload>[]
-        }
-        create: {
-          args: Prisma.InvoiceCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoicePayload>
-        }
-        createMany: {
-          args: Prisma.InvoiceCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.InvoiceCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoicePayload>[]
-        }
-        delete: {
-          args: Prisma.InvoiceDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoicePayload>
-        }
-        update: {
-          args: Prisma.InvoiceUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoicePayload>
-        }
-        deleteMany: {
-          args: Prisma.InvoiceDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.InvoiceUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.InvoiceUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoicePayload>[]
-        }
-        upsert: {
-          args: Prisma.InvoiceUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoicePayload>
-        }
-        aggregate: {
-          args: Prisma.InvoiceAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateInvoice>
-        }
-        groupBy: {
-          args: Prisma.InvoiceGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.InvoiceGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.InvoiceCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.InvoiceCountAggregateOutputType> | number
-        }
-      }
-    }
-    InvoiceLine: {
-      payload: Prisma.$InvoiceLinePayload<ExtArgs>
-      fields: Prisma.InvoiceLineFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.InvoiceLineFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoiceLinePayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.InvoiceLineFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoiceLinePayload>
-        }
-        findFirst: {
-          args: Prisma.InvoiceLineFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoiceLinePayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.InvoiceLineFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoiceLinePayload>
-        }
-        findMany: {
-          args: Prisma.InvoiceLineFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoiceLinePayload>[]
-        }
-        create: {
-          args: Prisma.InvoiceLineCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoiceLinePayload>
-        }
-        createMany: {
-          args: Prisma.InvoiceLineCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.InvoiceLineCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoiceLinePayload>[]
-        }
-        delete: {
-          args: Prisma.InvoiceLineDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoiceLinePayload>
-        }
-        update: {
-          args: Prisma.InvoiceLineUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoiceLinePayload>
-        }
-        deleteMany: {
-          args: Prisma.InvoiceLineDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.InvoiceLineUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.InvoiceLineUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoiceLinePayload>[]
-        }
-        upsert: {
-          args: Prisma.InvoiceLineUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$InvoiceLinePayload>
-        }
-        aggregate: {
-          args: Prisma.InvoiceLineAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateInvoiceLine>
-        }
-        groupBy: {
-          args: Prisma.InvoiceLineGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.InvoiceLineGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.InvoiceLineCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.InvoiceLineCountAggregateOutputType> | number
-        }
-      }
-    }
   }
 } & {
   other: {
@@ -1130,67 +530,6 @@ export const TransactionIsolationLevel = runtime.makeStrictEnum({
 export type TransactionIsolationLevel = (typeof TransactionIsolationLevel)[keyof typeof TransactionIsolationLevel]
 
 
-export const HighWaterMarkScalarFieldEnum = {
-  partition: 'partition',
-  seq: 'seq',
-  nextOffset: 'nextOffset'
-} as const
-
-export type HighWaterMarkScalarFieldEnum = (typeof HighWaterMarkScalarFieldEnum)[keyof typeof HighWaterMarkScalarFieldEnum]
-
-
-export const OutboxScalarFieldEnum = {
-  id: 'id',
-  topic: 'topic',
-  partition: 'partition',
-  key: 'key',
-  value: 'value',
-  createdAt: 'createdAt'
-} as const
-
-export type OutboxScalarFieldEnum = (typeof OutboxScalarFieldEnum)[keyof typeof OutboxScalarFieldEnum]
-
-
-export const UsageDeltaScalarFieldEnum = {
-  tenantId: 'tenantId',
-  seq: 'seq',
-  id: 'id',
-  meter: 'meter',
-  hour: 'hour',
-  dimensions: 'dimensions',
-  value: 'value',
-  quantity: 'quantity',
-  eventCount: 'eventCount',
-  lastEventAt: 'lastEventAt',
-  recordedHour: 'recordedHour',
-  merged: 'merged',
-  covered: 'covered',
-  coveredCount: 'coveredCount',
-  coveredLastAt: 'coveredLastAt'
-} as const
-
-export type UsageDeltaScalarFieldEnum = (typeof UsageDeltaScalarFieldEnum)[keyof typeof UsageDeltaScalarFieldEnum]
-
-
-export const UsageCountScalarFieldEnum = {
-  tenantId: 'tenantId',
-  hour: 'hour',
-  counted: 'counted',
-  unmetered: 'unmetered'
-} as const
-
-export type UsageCountScalarFieldEnum = (typeof UsageCountScalarFieldEnum)[keyof typeof UsageCountScalarFieldEnum]
-
-
-export const MeterBackfillScalarFieldEnum = {
-  partition: 'partition',
-  meter: 'meter',
-  seq: 'seq'
-} as const
-
-export type MeterBackfillScalarFieldEnum = (typeof MeterBackfillScalarFieldEnum)[keyof typeof MeterBackfillScalarFieldEnum]
-
-
 export const UnmeteredTypeScalarFieldEnum = {
   tenantId: 'tenantId',
   eventType: 'eventType',
@@ -1199,51 +538,6 @@ export const UnmeteredTypeScalarFieldEnum = {
 } as const
 
 export type UnmeteredTypeScalarFieldEnum = (typeof UnmeteredTypeScalarFieldEnum)[keyof typeof UnmeteredTypeScalarFieldEnum]
-
-
-export const BillingPeriodScalarFieldEnum = {
-  tenantId: 'tenantId',
-  startAt: 'startAt',
-  endAt: 'endAt',
-  partition: 'partition',
-  status: 'status',
-  watermark: 'watermark',
-  tenancyVersion: 'tenancyVersion',
-  planId: 'planId',
-  planVersion: 'planVersion',
-  closingSince: 'closingSince',
-  closedAt: 'closedAt',
-  invoiceOrdinal: 'invoiceOrdinal'
-} as const
-
-export type BillingPeriodScalarFieldEnum = (typeof BillingPeriodScalarFieldEnum)[keyof typeof BillingPeriodScalarFieldEnum]
-
-
-export const InvoiceScalarFieldEnum = {
-  tenantId: 'tenantId',
-  ordinal: 'ordinal',
-  periodStart: 'periodStart',
-  currency: 'currency',
-  total: 'total',
-  sha256: 'sha256',
-  document: 'document',
-  generatedAt: 'generatedAt'
-} as const
-
-export type InvoiceScalarFieldEnum = (typeof InvoiceScalarFieldEnum)[keyof typeof InvoiceScalarFieldEnum]
-
-
-export const InvoiceLineScalarFieldEnum = {
-  tenantId: 'tenantId',
-  invoiceOrdinal: 'invoiceOrdinal',
-  position: 'position',
-  forPeriod: 'forPeriod',
-  forKind: 'forKind',
-  forPrice: 'forPrice',
-  amount: 'amount'
-} as const
-
-export type InvoiceLineScalarFieldEnum = (typeof InvoiceLineScalarFieldEnum)[keyof typeof InvoiceLineScalarFieldEnum]
 
 
 export const SortOrder = {
@@ -1262,14 +556,6 @@ export const QueryMode = {
 export type QueryMode = (typeof QueryMode)[keyof typeof QueryMode]
 
 
-export const NullsOrder = {
-  first: 'first',
-  last: 'last'
-} as const
-
-export type NullsOrder = (typeof NullsOrder)[keyof typeof NullsOrder]
-
-
 
 /**
  * Field references
@@ -1277,16 +563,16 @@ export type NullsOrder = (typeof NullsOrder)[keyof typeof NullsOrder]
 
 
 /**
- * Reference to a field of type 'Int'
+ * Reference to a field of type 'String'
  */
-export type IntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Int'>
+export type StringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'String'>
     
 
 
 /**
- * Reference to a field of type 'Int[]'
+ * Reference to a field of type 'String[]'
  */
-export type ListIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Int[]'>
+export type ListStringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'String[]'>
     
 
 
@@ -1305,51 +591,16 @@ export type ListBigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaMod
 
 
 /**
- * Reference to a field of type 'String'
+ * Reference to a field of type 'Int'
  */
-export type StringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'String'>
+export type IntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Int'>
     
 
 
 /**
- * Reference to a field of type 'String[]'
+ * Reference to a field of type 'Int[]'
  */
-export type ListStringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'String[]'>
-    
-
-
-/**
- * Reference to a field of type 'DateTime'
- */
-export type DateTimeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'DateTime'>
-    
-
-
-/**
- * Reference to a field of type 'DateTime[]'
- */
-export type ListDateTimeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'DateTime[]'>
-    
-
-
-/**
- * Reference to a field of type 'Decimal'
- */
-export type DecimalFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Decimal'>
-    
-
-
-/**
- * Reference to a field of type 'Decimal[]'
- */
-export type ListDecimalFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Decimal[]'>
-    
-
-
-/**
- * Reference to a field of type 'Boolean'
- */
-export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
+export type ListIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Int[]'>
     
 
 
@@ -1517,15 +768,7 @@ export interface PrismaClientOptionsWithAdapter extends PrismaClientBaseOptions 
  */
 export type PrismaClientOptions = PrismaClientOptionsWithAccelerateUrl | PrismaClientOptionsWithAdapter
 export type GlobalOmitConfig = {
-  highWaterMark?: Prisma.HighWaterMarkOmit
-  outbox?: Prisma.OutboxOmit
-  usageDelta?: Prisma.UsageDeltaOmit
-  usageCount?: Prisma.UsageCountOmit
-  meterBackfill?: Prisma.MeterBackfillOmit
   unmeteredType?: Prisma.UnmeteredTypeOmit
-  billingPeriod?: Prisma.BillingPeriodOmit
-  invoice?: Prisma.InvoiceOmit
-  invoiceLine?: Prisma.InvoiceLineOmit
 }
 
 /* Types for Logging */

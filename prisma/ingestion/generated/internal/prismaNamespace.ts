@@ -397,16 +397,10 @@ type FieldRefInputType<Model, FieldType> = Model extends never ? never : FieldRe
 
 
 export const ModelName = {
-  RecorderCursor: 'RecorderCursor',
-  PublisherCursor: 'PublisherCursor',
-  LedgerBlock: 'LedgerBlock',
   UsageKey: 'UsageKey',
   UsageDuplicate: 'UsageDuplicate',
   QuarantinedEvent: 'QuarantinedEvent',
-  VoidedEvent: 'VoidedEvent',
-  DimensionValue: 'DimensionValue',
-  UsageAccount: 'UsageAccount',
-  PoisonRecord: 'PoisonRecord'
+  VoidedEvent: 'VoidedEvent'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -422,232 +416,10 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "recorderCursor" | "publisherCursor" | "ledgerBlock" | "usageKey" | "usageDuplicate" | "quarantinedEvent" | "voidedEvent" | "dimensionValue" | "usageAccount" | "poisonRecord"
+    modelProps: "usageKey" | "usageDuplicate" | "quarantinedEvent" | "voidedEvent"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
-    RecorderCursor: {
-      payload: Prisma.$RecorderCursorPayload<ExtArgs>
-      fields: Prisma.RecorderCursorFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.RecorderCursorFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$RecorderCursorPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.RecorderCursorFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$RecorderCursorPayload>
-        }
-        findFirst: {
-          args: Prisma.RecorderCursorFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$RecorderCursorPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.RecorderCursorFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$RecorderCursorPayload>
-        }
-        findMany: {
-          args: Prisma.RecorderCursorFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$RecorderCursorPayload>[]
-        }
-        create: {
-          args: Prisma.RecorderCursorCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$RecorderCursorPayload>
-        }
-        createMany: {
-          args: Prisma.RecorderCursorCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.RecorderCursorCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$RecorderCursorPayload>[]
-        }
-        delete: {
-          args: Prisma.RecorderCursorDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$RecorderCursorPayload>
-        }
-        update: {
-          args: Prisma.RecorderCursorUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$RecorderCursorPayload>
-        }
-        deleteMany: {
-          args: Prisma.RecorderCursorDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.RecorderCursorUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.RecorderCursorUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$RecorderCursorPayload>[]
-        }
-        upsert: {
-          args: Prisma.RecorderCursorUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$RecorderCursorPayload>
-        }
-        aggregate: {
-          args: Prisma.RecorderCursorAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateRecorderCursor>
-        }
-        groupBy: {
-          args: Prisma.RecorderCursorGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.RecorderCursorGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.RecorderCursorCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.RecorderCursorCountAggregateOutputType> | number
-        }
-      }
-    }
-    PublisherCursor: {
-      payload: Prisma.$PublisherCursorPayload<ExtArgs>
-      fields: Prisma.PublisherCursorFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.PublisherCursorFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublisherCursorPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.PublisherCursorFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublisherCursorPayload>
-        }
-        findFirst: {
-          args: Prisma.PublisherCursorFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublisherCursorPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.PublisherCursorFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublisherCursorPayload>
-        }
-        findMany: {
-          args: Prisma.PublisherCursorFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublisherCursorPayload>[]
-        }
-        create: {
-          args: Prisma.PublisherCursorCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublisherCursorPayload>
-        }
-        createMany: {
-          args: Prisma.PublisherCursorCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.PublisherCursorCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublisherCursorPayload>[]
-        }
-        delete: {
-          args: Prisma.PublisherCursorDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublisherCursorPayload>
-        }
-        update: {
-          args: Prisma.PublisherCursorUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublisherCursorPayload>
-        }
-        deleteMany: {
-          args: Prisma.PublisherCursorDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.PublisherCursorUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.PublisherCursorUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublisherCursorPayload>[]
-        }
-        upsert: {
-          args: Prisma.PublisherCursorUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PublisherCursorPayload>
-        }
-        aggregate: {
-          args: Prisma.PublisherCursorAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregatePublisherCursor>
-        }
-        groupBy: {
-          args: Prisma.PublisherCursorGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.PublisherCursorGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.PublisherCursorCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.PublisherCursorCountAggregateOutputType> | number
-        }
-      }
-    }
-    LedgerBlock: {
-      payload: Prisma.$LedgerBlockPayload<ExtArgs>
-      fields: Prisma.LedgerBlockFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.LedgerBlockFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.LedgerBlockFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>
-        }
-        findFirst: {
-          args: Prisma.LedgerBlockFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.LedgerBlockFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>
-        }
-        findMany: {
-          args: Prisma.LedgerBlockFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>[]
-        }
-        create: {
-          args: Prisma.LedgerBlockCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>
-        }
-        createMany: {
-          args: Prisma.LedgerBlockCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.LedgerBlockCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>[]
-        }
-        delete: {
-          args: Prisma.LedgerBlockDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>
-        }
-        update: {
-          args: Prisma.LedgerBlockUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>
-        }
-        deleteMany: {
-          args: Prisma.LedgerBlockDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.LedgerBlockUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.LedgerBlockUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>[]
-        }
-        upsert: {
-          args: Prisma.LedgerBlockUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$LedgerBlockPayload>
-        }
-        aggregate: {
-          args: Prisma.LedgerBlockAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateLedgerBlock>
-        }
-        groupBy: {
-          args: Prisma.LedgerBlockGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.LedgerBlockGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.LedgerBlockCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.LedgerBlockCountAggregateOutputType> | number
-        }
-      }
-    }
     UsageKey: {
       payload: Prisma.$UsageKeyPayload<ExtArgs>
       fields: Prisma.UsageKeyFieldRefs
@@ -944,228 +716,6 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
-    DimensionValue: {
-      payload: Prisma.$DimensionValuePayload<ExtArgs>
-      fields: Prisma.DimensionValueFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.DimensionValueFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.DimensionValueFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>
-        }
-        findFirst: {
-          args: Prisma.DimensionValueFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.DimensionValueFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>
-        }
-        findMany: {
-          args: Prisma.DimensionValueFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>[]
-        }
-        create: {
-          args: Prisma.DimensionValueCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>
-        }
-        createMany: {
-          args: Prisma.DimensionValueCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.DimensionValueCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>[]
-        }
-        delete: {
-          args: Prisma.DimensionValueDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>
-        }
-        update: {
-          args: Prisma.DimensionValueUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>
-        }
-        deleteMany: {
-          args: Prisma.DimensionValueDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.DimensionValueUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.DimensionValueUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>[]
-        }
-        upsert: {
-          args: Prisma.DimensionValueUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$DimensionValuePayload>
-        }
-        aggregate: {
-          args: Prisma.DimensionValueAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateDimensionValue>
-        }
-        groupBy: {
-          args: Prisma.DimensionValueGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.DimensionValueGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.DimensionValueCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.DimensionValueCountAggregateOutputType> | number
-        }
-      }
-    }
-    UsageAccount: {
-      payload: Prisma.$UsageAccountPayload<ExtArgs>
-      fields: Prisma.UsageAccountFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.UsageAccountFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageAccountPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.UsageAccountFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageAccountPayload>
-        }
-        findFirst: {
-          args: Prisma.UsageAccountFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageAccountPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.UsageAccountFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageAccountPayload>
-        }
-        findMany: {
-          args: Prisma.UsageAccountFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageAccountPayload>[]
-        }
-        create: {
-          args: Prisma.UsageAccountCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageAccountPayload>
-        }
-        createMany: {
-          args: Prisma.UsageAccountCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.UsageAccountCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageAccountPayload>[]
-        }
-        delete: {
-          args: Prisma.UsageAccountDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageAccountPayload>
-        }
-        update: {
-          args: Prisma.UsageAccountUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageAccountPayload>
-        }
-        deleteMany: {
-          args: Prisma.UsageAccountDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.UsageAccountUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.UsageAccountUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageAccountPayload>[]
-        }
-        upsert: {
-          args: Prisma.UsageAccountUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageAccountPayload>
-        }
-        aggregate: {
-          args: Prisma.UsageAccountAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateUsageAccount>
-        }
-        groupBy: {
-          args: Prisma.UsageAccountGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.UsageAccountGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.UsageAccountCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.UsageAccountCountAggregateOutputType> | number
-        }
-      }
-    }
-    PoisonRecord: {
-      payload: Prisma.$PoisonRecordPayload<ExtArgs>
-      fields: Prisma.PoisonRecordFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.PoisonRecordFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.PoisonRecordFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>
-        }
-        findFirst: {
-          args: Prisma.PoisonRecordFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.PoisonRecordFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>
-        }
-        findMany: {
-          args: Prisma.PoisonRecordFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>[]
-        }
-        create: {
-          args: Prisma.PoisonRecordCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>
-        }
-        createMany: {
-          args: Prisma.PoisonRecordCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.PoisonRecordCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>[]
-        }
-        delete: {
-          args: Prisma.PoisonRecordDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>
-        }
-        update: {
-          args: Prisma.PoisonRecordUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>
-        }
-        deleteMany: {
-          args: Prisma.PoisonRecordDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.PoisonRecordUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.PoisonRecordUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>[]
-        }
-        upsert: {
-          args: Prisma.PoisonRecordUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>
-        }
-        aggregate: {
-          args: Prisma.PoisonRecordAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregatePoisonRecord>
-        }
-        groupBy: {
-          args: Prisma.PoisonRecordGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.PoisonRecordGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.PoisonRecordCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.PoisonRecordCountAggregateOutputType> | number
-        }
-      }
-    }
   }
 } & {
   other: {
@@ -1203,46 +753,6 @@ export const TransactionIsolationLevel = runtime.makeStrictEnum({
 } as const)
 
 export type TransactionIsolationLevel = (typeof TransactionIsolationLevel)[keyof typeof TransactionIsolationLevel]
-
-
-export const RecorderCursorScalarFieldEnum = {
-  partition: 'partition',
-  next: 'next',
-  seq: 'seq',
-  tenancyVersion: 'tenancyVersion',
-  recordedThroughMs: 'recordedThroughMs',
-  lastRecord: 'lastRecord',
-  items: 'items',
-  events: 'events',
-  duplicates: 'duplicates',
-  quarantined: 'quarantined'
-} as const
-
-export type RecorderCursorScalarFieldEnum = (typeof RecorderCursorScalarFieldEnum)[keyof typeof RecorderCursorScalarFieldEnum]
-
-
-export const PublisherCursorScalarFieldEnum = {
-  partition: 'partition',
-  published: 'published'
-} as const
-
-export type PublisherCursorScalarFieldEnum = (typeof PublisherCursorScalarFieldEnum)[keyof typeof PublisherCursorScalarFieldEnum]
-
-
-export const LedgerBlockScalarFieldEnum = {
-  partition: 'partition',
-  firstSeq: 'firstSeq',
-  lastSeq: 'lastSeq',
-  recordedAtMs: 'recordedAtMs',
-  tenancyVersion: 'tenancyVersion',
-  tickedMs: 'tickedMs',
-  isShared: 'isShared',
-  tenants: 'tenants',
-  entries: 'entries',
-  eventCount: 'eventCount'
-} as const
-
-export type LedgerBlockScalarFieldEnum = (typeof LedgerBlockScalarFieldEnum)[keyof typeof LedgerBlockScalarFieldEnum]
 
 
 export const UsageKeyScalarFieldEnum = {
@@ -1299,41 +809,6 @@ export const VoidedEventScalarFieldEnum = {
 export type VoidedEventScalarFieldEnum = (typeof VoidedEventScalarFieldEnum)[keyof typeof VoidedEventScalarFieldEnum]
 
 
-export const DimensionValueScalarFieldEnum = {
-  partition: 'partition',
-  tenantId: 'tenantId',
-  meter: 'meter',
-  periodStartMs: 'periodStartMs',
-  value: 'value'
-} as const
-
-export type DimensionValueScalarFieldEnum = (typeof DimensionValueScalarFieldEnum)[keyof typeof DimensionValueScalarFieldEnum]
-
-
-export const UsageAccountScalarFieldEnum = {
-  partition: 'partition',
-  tenantId: 'tenantId',
-  hourMs: 'hourMs',
-  accepted: 'accepted',
-  recorded: 'recorded',
-  duplicates: 'duplicates',
-  quarantined: 'quarantined'
-} as const
-
-export type UsageAccountScalarFieldEnum = (typeof UsageAccountScalarFieldEnum)[keyof typeof UsageAccountScalarFieldEnum]
-
-
-export const PoisonRecordScalarFieldEnum = {
-  partition: 'partition',
-  logOffset: 'logOffset',
-  value: 'value',
-  error: 'error',
-  seenAtMs: 'seenAtMs'
-} as const
-
-export type PoisonRecordScalarFieldEnum = (typeof PoisonRecordScalarFieldEnum)[keyof typeof PoisonRecordScalarFieldEnum]
-
-
 export const SortOrder = {
   asc: 'asc',
   desc: 'desc'
@@ -1379,20 +854,6 @@ export type ListIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel,
 
 
 /**
- * Reference to a field of type 'BigInt'
- */
-export type BigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt'>
-    
-
-
-/**
- * Reference to a field of type 'BigInt[]'
- */
-export type ListBigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt[]'>
-    
-
-
-/**
  * Reference to a field of type 'String'
  */
 export type StringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'String'>
@@ -1407,23 +868,16 @@ export type ListStringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaMod
 
 
 /**
- * Reference to a field of type 'Boolean'
+ * Reference to a field of type 'BigInt'
  */
-export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
+export type BigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt'>
     
 
 
 /**
- * Reference to a field of type 'Bytes'
+ * Reference to a field of type 'BigInt[]'
  */
-export type BytesFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Bytes'>
-    
-
-
-/**
- * Reference to a field of type 'Bytes[]'
- */
-export type ListBytesFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Bytes[]'>
+export type ListBigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt[]'>
     
 
 
@@ -1591,16 +1045,10 @@ export interface PrismaClientOptionsWithAdapter extends PrismaClientBaseOptions 
  */
 export type PrismaClientOptions = PrismaClientOptionsWithAccelerateUrl | PrismaClientOptionsWithAdapter
 export type GlobalOmitConfig = {
-  recorderCursor?: Prisma.RecorderCursorOmit
-  publisherCursor?: Prisma.PublisherCursorOmit
-  ledgerBlock?: Prisma.LedgerBlockOmit
   usageKey?: Prisma.UsageKeyOmit
   usageDuplicate?: Prisma.UsageDuplicateOmit
   quarantinedEvent?: Prisma.QuarantinedEventOmit
   voidedEvent?: Prisma.VoidedEventOmit
-  dimensionValue?: Prisma.DimensionValueOmit
-  usageAccount?: Prisma.UsageAccountOmit
-  poisonRecord?: Prisma.PoisonRecordOmit
 }
 
 /* Types for Logging */

@@ -397,14 +397,9 @@ type FieldRefInputType<Model, FieldType> = Model extends never ? never : FieldRe
 
 
 export const ModelName = {
-  ConsumerCursor: 'ConsumerCursor',
-  TenantStream: 'TenantStream',
-  Notice: 'Notice',
   WebhookEndpoint: 'WebhookEndpoint',
-  WebhookSecret: 'WebhookSecret',
   WebhookDelivery: 'WebhookDelivery',
-  WebhookAttempt: 'WebhookAttempt',
-  PoisonRecord: 'PoisonRecord'
+  WebhookAttempt: 'WebhookAttempt'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -420,232 +415,10 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "consumerCursor" | "tenantStream" | "notice" | "webhookEndpoint" | "webhookSecret" | "webhookDelivery" | "webhookAttempt" | "poisonRecord"
+    modelProps: "webhookEndpoint" | "webhookDelivery" | "webhookAttempt"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
-    ConsumerCursor: {
-      payload: Prisma.$ConsumerCursorPayload<ExtArgs>
-      fields: Prisma.ConsumerCursorFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.ConsumerCursorFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerCursorPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.ConsumerCursorFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerCursorPayload>
-        }
-        findFirst: {
-          args: Prisma.ConsumerCursorFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerCursorPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.ConsumerCursorFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerCursorPayload>
-        }
-        findMany: {
-          args: Prisma.ConsumerCursorFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerCursorPayload>[]
-        }
-        create: {
-          args: Prisma.ConsumerCursorCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerCursorPayload>
-        }
-        createMany: {
-          args: Prisma.ConsumerCursorCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.ConsumerCursorCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerCursorPayload>[]
-        }
-        delete: {
-          args: Prisma.ConsumerCursorDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerCursorPayload>
-        }
-        update: {
-          args: Prisma.ConsumerCursorUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerCursorPayload>
-        }
-        deleteMany: {
-          args: Prisma.ConsumerCursorDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.ConsumerCursorUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.ConsumerCursorUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerCursorPayload>[]
-        }
-        upsert: {
-          args: Prisma.ConsumerCursorUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ConsumerCursorPayload>
-        }
-        aggregate: {
-          args: Prisma.ConsumerCursorAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateConsumerCursor>
-        }
-        groupBy: {
-          args: Prisma.ConsumerCursorGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.ConsumerCursorGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.ConsumerCursorCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.ConsumerCursorCountAggregateOutputType> | number
-        }
-      }
-    }
-    TenantStream: {
-      payload: Prisma.$TenantStreamPayload<ExtArgs>
-      fields: Prisma.TenantStreamFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.TenantStreamFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$TenantStreamPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.TenantStreamFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$TenantStreamPayload>
-        }
-        findFirst: {
-          args: Prisma.TenantStreamFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$TenantStreamPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.TenantStreamFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$TenantStreamPayload>
-        }
-        findMany: {
-          args: Prisma.TenantStreamFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$TenantStreamPayload>[]
-        }
-        create: {
-          args: Prisma.TenantStreamCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$TenantStreamPayload>
-        }
-        createMany: {
-          args: Prisma.TenantStreamCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.TenantStreamCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$TenantStreamPayload>[]
-        }
-        delete: {
-          args: Prisma.TenantStreamDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$TenantStreamPayload>
-        }
-        update: {
-          args: Prisma.TenantStreamUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$TenantStreamPayload>
-        }
-        deleteMany: {
-          args: Prisma.TenantStreamDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.TenantStreamUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.TenantStreamUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$TenantStreamPayload>[]
-        }
-        upsert: {
-          args: Prisma.TenantStreamUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$TenantStreamPayload>
-        }
-        aggregate: {
-          args: Prisma.TenantStreamAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateTenantStream>
-        }
-        groupBy: {
-          args: Prisma.TenantStreamGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.TenantStreamGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.TenantStreamCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.TenantStreamCountAggregateOutputType> | number
-        }
-      }
-    }
-    Notice: {
-      payload: Prisma.$NoticePayload<ExtArgs>
-      fields: Prisma.NoticeFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.NoticeFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$NoticePayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.NoticeFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$NoticePayload>
-        }
-        findFirst: {
-          args: Prisma.NoticeFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$NoticePayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.NoticeFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$NoticePayload>
-        }
-        findMany: {
-          args: Prisma.NoticeFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$NoticePayload>[]
-        }
-        create: {
-          args: Prisma.NoticeCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$NoticePayload>
-        }
-        createMany: {
-          args: Prisma.NoticeCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.NoticeCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$NoticePayload>[]
-        }
-        delete: {
-          args: Prisma.NoticeDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$NoticePayload>
-        }
-        update: {
-          args: Prisma.NoticeUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$NoticePayload>
-        }
-        deleteMany: {
-          args: Prisma.NoticeDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.NoticeUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.NoticeUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$NoticePayload>[]
-        }
-        upsert: {
-          args: Prisma.NoticeUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$NoticePayload>
-        }
-        aggregate: {
-          args: Prisma.NoticeAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateNotice>
-        }
-        groupBy: {
-          args: Prisma.NoticeGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.NoticeGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.NoticeCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.NoticeCountAggregateOutputType> | number
-        }
-      }
-    }
     WebhookEndpoint: {
       payload: Prisma.$WebhookEndpointPayload<ExtArgs>
       fields: Prisma.WebhookEndpointFieldRefs
@@ -717,80 +490,6 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.WebhookEndpointCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.WebhookEndpointCountAggregateOutputType> | number
-        }
-      }
-    }
-    WebhookSecret: {
-      payload: Prisma.$WebhookSecretPayload<ExtArgs>
-      fields: Prisma.WebhookSecretFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.WebhookSecretFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookSecretPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.WebhookSecretFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookSecretPayload>
-        }
-        findFirst: {
-          args: Prisma.WebhookSecretFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookSecretPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.WebhookSecretFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookSecretPayload>
-        }
-        findMany: {
-          args: Prisma.WebhookSecretFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookSecretPayload>[]
-        }
-        create: {
-          args: Prisma.WebhookSecretCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookSecretPayload>
-        }
-        createMany: {
-          args: Prisma.WebhookSecretCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.WebhookSecretCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookSecretPayload>[]
-        }
-        delete: {
-          args: Prisma.WebhookSecretDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookSecretPayload>
-        }
-        update: {
-          args: Prisma.WebhookSecretUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookSecretPayload>
-        }
-        deleteMany: {
-          args: Prisma.WebhookSecretDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.WebhookSecretUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.WebhookSecretUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookSecretPayload>[]
-        }
-        upsert: {
-          args: Prisma.WebhookSecretUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$WebhookSecretPayload>
-        }
-        aggregate: {
-          args: Prisma.WebhookSecretAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateWebhookSecret>
-        }
-        groupBy: {
-          args: Prisma.WebhookSecretGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.WebhookSecretGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.WebhookSecretCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.WebhookSecretCountAggregateOutputType> | number
         }
       }
     }
@@ -942,80 +641,6 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
-    PoisonRecord: {
-      payload: Prisma.$PoisonRecordPayload<ExtArgs>
-      fields: Prisma.PoisonRecordFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.PoisonRecordFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.PoisonRecordFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>
-        }
-        findFirst: {
-          args: Prisma.PoisonRecordFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.PoisonRecordFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>
-        }
-        findMany: {
-          args: Prisma.PoisonRecordFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>[]
-        }
-        create: {
-          args: Prisma.PoisonRecordCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>
-        }
-        createMany: {
-          args: Prisma.PoisonRecordCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.PoisonRecordCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>[]
-        }
-        delete: {
-          args: Prisma.PoisonRecordDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>
-        }
-        update: {
-          args: Prisma.PoisonRecordUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>
-        }
-        deleteMany: {
-          args: Prisma.PoisonRecordDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.PoisonRecordUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.PoisonRecordUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>[]
-        }
-        upsert: {
-          args: Prisma.PoisonRecordUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$PoisonRecordPayload>
-        }
-        aggregate: {
-          args: Prisma.PoisonRecordAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregatePoisonRecord>
-        }
-        groupBy: {
-          args: Prisma.PoisonRecordGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.PoisonRecordGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.PoisonRecordCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.PoisonRecordCountAggregateOutputType> | number
-        }
-      }
-    }
   }
 } & {
   other: {
@@ -1055,36 +680,6 @@ export const TransactionIsolationLevel = runtime.makeStrictEnum({
 export type TransactionIsolationLevel = (typeof TransactionIsolationLevel)[keyof typeof TransactionIsolationLevel]
 
 
-export const ConsumerCursorScalarFieldEnum = {
-  topic: 'topic',
-  partition: 'partition',
-  nextOffset: 'nextOffset'
-} as const
-
-export type ConsumerCursorScalarFieldEnum = (typeof ConsumerCursorScalarFieldEnum)[keyof typeof ConsumerCursorScalarFieldEnum]
-
-
-export const TenantStreamScalarFieldEnum = {
-  tenantId: 'tenantId',
-  lastNumber: 'lastNumber'
-} as const
-
-export type TenantStreamScalarFieldEnum = (typeof TenantStreamScalarFieldEnum)[keyof typeof TenantStreamScalarFieldEnum]
-
-
-export const NoticeScalarFieldEnum = {
-  tenantId: 'tenantId',
-  number: 'number',
-  eventId: 'eventId',
-  type: 'type',
-  time: 'time',
-  data: 'data',
-  storedAt: 'storedAt'
-} as const
-
-export type NoticeScalarFieldEnum = (typeof NoticeScalarFieldEnum)[keyof typeof NoticeScalarFieldEnum]
-
-
 export const WebhookEndpointScalarFieldEnum = {
   tenantId: 'tenantId',
   id: 'id',
@@ -1100,18 +695,6 @@ export const WebhookEndpointScalarFieldEnum = {
 } as const
 
 export type WebhookEndpointScalarFieldEnum = (typeof WebhookEndpointScalarFieldEnum)[keyof typeof WebhookEndpointScalarFieldEnum]
-
-
-export const WebhookSecretScalarFieldEnum = {
-  tenantId: 'tenantId',
-  endpointId: 'endpointId',
-  id: 'id',
-  secret: 'secret',
-  createdAt: 'createdAt',
-  expiresAt: 'expiresAt'
-} as const
-
-export type WebhookSecretScalarFieldEnum = (typeof WebhookSecretScalarFieldEnum)[keyof typeof WebhookSecretScalarFieldEnum]
 
 
 export const WebhookDeliveryScalarFieldEnum = {
@@ -1146,19 +729,6 @@ export const WebhookAttemptScalarFieldEnum = {
 export type WebhookAttemptScalarFieldEnum = (typeof WebhookAttemptScalarFieldEnum)[keyof typeof WebhookAttemptScalarFieldEnum]
 
 
-export const PoisonRecordScalarFieldEnum = {
-  topic: 'topic',
-  partition: 'partition',
-  logOffset: 'logOffset',
-  key: 'key',
-  value: 'value',
-  error: 'error',
-  storedAt: 'storedAt'
-} as const
-
-export type PoisonRecordScalarFieldEnum = (typeof PoisonRecordScalarFieldEnum)[keyof typeof PoisonRecordScalarFieldEnum]
-
-
 export const SortOrder = {
   asc: 'asc',
   desc: 'desc'
@@ -1167,28 +737,12 @@ export const SortOrder = {
 export type SortOrder = (typeof SortOrder)[keyof typeof SortOrder]
 
 
-export const JsonNullValueInput = {
-  JsonNull: JsonNull
-} as const
-
-export type JsonNullValueInput = (typeof JsonNullValueInput)[keyof typeof JsonNullValueInput]
-
-
 export const QueryMode = {
   default: 'default',
   insensitive: 'insensitive'
 } as const
 
 export type QueryMode = (typeof QueryMode)[keyof typeof QueryMode]
-
-
-export const JsonNullValueFilter = {
-  DbNull: DbNull,
-  JsonNull: JsonNull,
-  AnyNull: AnyNull
-} as const
-
-export type JsonNullValueFilter = (typeof JsonNullValueFilter)[keyof typeof JsonNullValueFilter]
 
 
 export const NullsOrder = {
@@ -1220,34 +774,6 @@ export type ListStringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaMod
 
 
 /**
- * Reference to a field of type 'Int'
- */
-export type IntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Int'>
-    
-
-
-/**
- * Reference to a field of type 'Int[]'
- */
-export type ListIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Int[]'>
-    
-
-
-/**
- * Reference to a field of type 'BigInt'
- */
-export type BigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt'>
-    
-
-
-/**
- * Reference to a field of type 'BigInt[]'
- */
-export type ListBigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt[]'>
-    
-
-
-/**
  * Reference to a field of type 'DateTime'
  */
 export type DateTimeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'DateTime'>
@@ -1262,30 +788,16 @@ export type ListDateTimeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaM
 
 
 /**
- * Reference to a field of type 'Json'
+ * Reference to a field of type 'Int'
  */
-export type JsonFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Json'>
+export type IntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Int'>
     
 
 
 /**
- * Reference to a field of type 'QueryMode'
+ * Reference to a field of type 'Int[]'
  */
-export type EnumQueryModeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'QueryMode'>
-    
-
-
-/**
- * Reference to a field of type 'Bytes'
- */
-export type BytesFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Bytes'>
-    
-
-
-/**
- * Reference to a field of type 'Bytes[]'
- */
-export type ListBytesFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Bytes[]'>
+export type ListIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Int[]'>
     
 
 
@@ -1453,14 +965,9 @@ export interface PrismaClientOptionsWithAdapter extends PrismaClientBaseOptions 
  */
 export type PrismaClientOptions = PrismaClientOptionsWithAccelerateUrl | PrismaClientOptionsWithAdapter
 export type GlobalOmitConfig = {
-  consumerCursor?: Prisma.ConsumerCursorOmit
-  tenantStream?: Prisma.TenantStreamOmit
-  notice?: Prisma.NoticeOmit
   webhookEndpoint?: Prisma.WebhookEndpointOmit
-  webhookSecret?: Prisma.WebhookSecretOmit
   webhookDelivery?: Prisma.WebhookDeliveryOmit
   webhookAttempt?: Prisma.WebhookAttemptOmit
-  poisonRecord?: Prisma.PoisonRecordOmit
 }
 
 /* Types for Logging */

@@ -260,7 +260,6 @@ export type WebhookEndpointWhereInput = {
   pausedUntil?: Prisma.DateTimeNullableFilter<"WebhookEndpoint"> | Date | string | null
   createdAt?: Prisma.DateTimeFilter<"WebhookEndpoint"> | Date | string
   deletedAt?: Prisma.DateTimeNullableFilter<"WebhookEndpoint"> | Date | string | null
-  secrets?: Prisma.WebhookSecretListRelationFilter
   deliveries?: Prisma.WebhookDeliveryListRelationFilter
 }
 
@@ -276,7 +275,6 @@ export type WebhookEndpointOrderByWithRelationInput = {
   pausedUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   deletedAt?: Prisma.SortOrderInput | Prisma.SortOrder
-  secrets?: Prisma.WebhookSecretOrderByRelationAggregateInput
   deliveries?: Prisma.WebhookDeliveryOrderByRelationAggregateInput
 }
 
@@ -296,7 +294,6 @@ export type WebhookEndpointWhereUniqueInput = Prisma.AtLeast<{
   pausedUntil?: Prisma.DateTimeNullableFilter<"WebhookEndpoint"> | Date | string | null
   createdAt?: Prisma.DateTimeFilter<"WebhookEndpoint"> | Date | string
   deletedAt?: Prisma.DateTimeNullableFilter<"WebhookEndpoint"> | Date | string | null
-  secrets?: Prisma.WebhookSecretListRelationFilter
   deliveries?: Prisma.WebhookDeliveryListRelationFilter
 }, "tenantId_id">
 
@@ -348,7 +345,6 @@ export type WebhookEndpointCreateInput = {
   pausedUntil?: Date | string | null
   createdAt?: Date | string
   deletedAt?: Date | string | null
-  secrets?: Prisma.WebhookSecretCreateNestedManyWithoutEndpointInput
   deliveries?: Prisma.WebhookDeliveryCreateNestedManyWithoutEndpointInput
 }
 
@@ -364,7 +360,6 @@ export type WebhookEndpointUncheckedCreateInput = {
   pausedUntil?: Date | string | null
   createdAt?: Date | string
   deletedAt?: Date | string | null
-  secrets?: Prisma.WebhookSecretUncheckedCreateNestedManyWithoutEndpointInput
   deliveries?: Prisma.WebhookDeliveryUncheckedCreateNestedManyWithoutEndpointInput
 }
 
@@ -380,7 +375,6 @@ export type WebhookEndpointUpdateInput = {
   pausedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  secrets?: Prisma.WebhookSecretUpdateManyWithoutEndpointNestedInput
   deliveries?: Prisma.WebhookDeliveryUpdateManyWithoutEndpointNestedInput
 }
 
@@ -396,7 +390,6 @@ export type WebhookEndpointUncheckedUpdateInput = {
   pausedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  secrets?: Prisma.WebhookSecretUncheckedUpdateManyWithoutEndpointNestedInput
   deliveries?: Prisma.WebhookDeliveryUncheckedUpdateManyWithoutEndpointNestedInput
 }
 
@@ -512,6 +505,10 @@ export type WebhookEndpointCreateeventTypesInput = {
   set: string[]
 }
 
+export type StringFieldUpdateOperationsInput = {
+  set?: string
+}
+
 export type WebhookEndpointUpdateeventTypesInput = {
   set?: string[]
   push?: string | string[]
@@ -525,18 +522,16 @@ export type NullableDateTimeFieldUpdateOperationsInput = {
   set?: Date | string | null
 }
 
-export type WebhookEndpointCreateNestedOneWithoutSecretsInput = {
-  create?: Prisma.XOR<Prisma.WebhookEndpointCreateWithoutSecretsInput, Prisma.WebhookEndpointUncheckedCreateWithoutSecretsInput>
-  connectOrCreate?: Prisma.WebhookEndpointCreateOrConnectWithoutSecretsInput
-  connect?: Prisma.WebhookEndpointWhereUniqueInput
+export type IntFieldUpdateOperationsInput = {
+  set?: number
+  increment?: number
+  decrement?: number
+  multiply?: number
+  divide?: number
 }
 
-export type WebhookEndpointUpdateOneRequiredWithoutSecretsNestedInput = {
-  create?: Prisma.XOR<Prisma.WebhookEndpointCreateWithoutSecretsInput, Prisma.WebhookEndpointUncheckedCreateWithoutSecretsInput>
-  connectOrCreate?: Prisma.WebhookEndpointCreateOrConnectWithoutSecretsInput
-  upsert?: Prisma.WebhookEndpointUpsertWithoutSecretsInput
-  connect?: Prisma.WebhookEndpointWhereUniqueInput
-  update?: Prisma.XOR<Prisma.XOR<Prisma.WebhookEndpointUpdateToOneWithWhereWithoutSecretsInput, Prisma.WebhookEndpointUpdateWithoutSecretsInput>, Prisma.WebhookEndpointUncheckedUpdateWithoutSecretsInput>
+export type DateTimeFieldUpdateOperationsInput = {
+  set?: Date | string
 }
 
 export type WebhookEndpointCreateNestedOneWithoutDeliveriesInput = {
@@ -553,82 +548,6 @@ export type WebhookEndpointUpdateOneRequiredWithoutDeliveriesNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.WebhookEndpointUpdateToOneWithWhereWithoutDeliveriesInput, Prisma.WebhookEndpointUpdateWithoutDeliveriesInput>, Prisma.WebhookEndpointUncheckedUpdateWithoutDeliveriesInput>
 }
 
-export type WebhookEndpointCreateWithoutSecretsInput = {
-  tenantId: string
-  id: string
-  url: string
-  eventTypes?: Prisma.WebhookEndpointCreateeventTypesInput | string[]
-  status?: string
-  disabledReason?: string | null
-  failingSince?: Date | string | null
-  failuresInARow?: number
-  pausedUntil?: Date | string | null
-  createdAt?: Date | string
-  deletedAt?: Date | string | null
-  deliveries?: Prisma.WebhookDeliveryCreateNestedManyWithoutEndpointInput
-}
-
-export type WebhookEndpointUncheckedCreateWithoutSecretsInput = {
-  tenantId: string
-  id: string
-  url: string
-  eventTypes?: Prisma.WebhookEndpointCreateeventTypesInput | string[]
-  status?: string
-  disabledReason?: string | null
-  failingSince?: Date | string | null
-  failuresInARow?: number
-  pausedUntil?: Date | string | null
-  createdAt?: Date | string
-  deletedAt?: Date | string | null
-  deliveries?: Prisma.WebhookDeliveryUncheckedCreateNestedManyWithoutEndpointInput
-}
-
-export type WebhookEndpointCreateOrConnectWithoutSecretsInput = {
-  where: Prisma.WebhookEndpointWhereUniqueInput
-  create: Prisma.XOR<Prisma.WebhookEndpointCreateWithoutSecretsInput, Prisma.WebhookEndpointUncheckedCreateWithoutSecretsInput>
-}
-
-export type WebhookEndpointUpsertWithoutSecretsInput = {
-  update: Prisma.XOR<Prisma.WebhookEndpointUpdateWithoutSecretsInput, Prisma.WebhookEndpointUncheckedUpdateWithoutSecretsInput>
-  create: Prisma.XOR<Prisma.WebhookEndpointCreateWithoutSecretsInput, Prisma.WebhookEndpointUncheckedCreateWithoutSecretsInput>
-  where?: Prisma.WebhookEndpointWhereInput
-}
-
-export type WebhookEndpointUpdateToOneWithWhereWithoutSecretsInput = {
-  where?: Prisma.WebhookEndpointWhereInput
-  data: Prisma.XOR<Prisma.WebhookEndpointUpdateWithoutSecretsInput, Prisma.WebhookEndpointUncheckedUpdateWithoutSecretsInput>
-}
-
-export type WebhookEndpointUpdateWithoutSecretsInput = {
-  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
-  id?: Prisma.StringFieldUpdateOperationsInput | string
-  url?: Prisma.StringFieldUpdateOperationsInput | string
-  eventTypes?: Prisma.WebhookEndpointUpdateeventTypesInput | string[]
-  status?: Prisma.StringFieldUpdateOperationsInput | string
-  disabledReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
-  failingSince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  failuresInARow?: Prisma.IntFieldUpdateOperationsInput | number
-  pausedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  deliveries?: Prisma.WebhookDeliveryUpdateManyWithoutEndpointNestedInput
-}
-
-export type WebhookEndpointUncheckedUpdateWithoutSecretsInput = {
-  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
-  id?: Prisma.StringFieldUpdateOperationsInput | string
-  url?: Prisma.StringFieldUpdateOperationsInput | string
-  eventTypes?: Prisma.WebhookEndpointUpdateeventTypesInput | string[]
-  status?: Prisma.StringFieldUpdateOperationsInput | string
-  disabledReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
-  failingSince?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  failuresInARow?: Prisma.IntFieldUpdateOperationsInput | number
-  pausedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
-  deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  deliveries?: Prisma.WebhookDeliveryUncheckedUpdateManyWithoutEndpointNestedInput
-}
-
 export type WebhookEndpointCreateWithoutDeliveriesInput = {
   tenantId: string
   id: string
@@ -641,7 +560,6 @@ export type WebhookEndpointCreateWithoutDeliveriesInput = {
   pausedUntil?: Date | string | null
   createdAt?: Date | string
   deletedAt?: Date | string | null
-  secrets?: Prisma.WebhookSecretCreateNestedManyWithoutEndpointInput
 }
 
 export type WebhookEndpointUncheckedCreateWithoutDeliveriesInput = {
@@ -656,7 +574,6 @@ export type WebhookEndpointUncheckedCreateWithoutDeliveriesInput = {
   pausedUntil?: Date | string | null
   createdAt?: Date | string
   deletedAt?: Date | string | null
-  secrets?: Prisma.WebhookSecretUncheckedCreateNestedManyWithoutEndpointInput
 }
 
 export type WebhookEndpointCreateOrConnectWithoutDeliveriesInput = {
@@ -687,7 +604,6 @@ export type WebhookEndpointUpdateWithoutDeliveriesInput = {
   pausedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  secrets?: Prisma.WebhookSecretUpdateManyWithoutEndpointNestedInput
 }
 
 export type WebhookEndpointUncheckedUpdateWithoutDeliveriesInput = {
@@ -702,7 +618,6 @@ export type WebhookEndpointUncheckedUpdateWithoutDeliveriesInput = {
   pausedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  secrets?: Prisma.WebhookSecretUncheckedUpdateManyWithoutEndpointNestedInput
 }
 
 
@@ -711,12 +626,10 @@ export type WebhookEndpointUncheckedUpdateWithoutDeliveriesInput = {
  */
 
 export type WebhookEndpointCountOutputType = {
-  secrets: number
   deliveries: number
 }
 
 export type WebhookEndpointCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  secrets?: boolean | WebhookEndpointCountOutputTypeCountSecretsArgs
   deliveries?: boolean | WebhookEndpointCountOutputTypeCountDeliveriesArgs
 }
 
@@ -728,13 +641,6 @@ export type WebhookEndpointCountOutputTypeDefaultArgs<ExtArgs extends runtime.Ty
    * Select specific fields to fetch from the WebhookEndpointCountOutputType
    */
   select?: Prisma.WebhookEndpointCountOutputTypeSelect<ExtArgs> | null
-}
-
-/**
- * WebhookEndpointCountOutputType without action
- */
-export type WebhookEndpointCountOutputTypeCountSecretsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  where?: Prisma.WebhookSecretWhereInput
 }
 
 /**
@@ -757,7 +663,6 @@ export type WebhookEndpointSelect<ExtArgs extends runtime.Types.Extensions.Inter
   pausedUntil?: boolean
   createdAt?: boolean
   deletedAt?: boolean
-  secrets?: boolean | Prisma.WebhookEndpoint$secretsArgs<ExtArgs>
   deliveries?: boolean | Prisma.WebhookEndpoint$deliveriesArgs<ExtArgs>
   _count?: boolean | Prisma.WebhookEndpointCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["webhookEndpoint"]>
@@ -806,7 +711,6 @@ export type WebhookEndpointSelectScalar = {
 
 export type WebhookEndpointOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "url" | "eventTypes" | "status" | "disabledReason" | "failingSince" | "failuresInARow" | "pausedUntil" | "createdAt" | "deletedAt", ExtArgs["result"]["webhookEndpoint"]>
 export type WebhookEndpointInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  secrets?: boolean | Prisma.WebhookEndpoint$secretsArgs<ExtArgs>
   deliveries?: boolean | Prisma.WebhookEndpoint$deliveriesArgs<ExtArgs>
   _count?: boolean | Prisma.WebhookEndpointCountOutputTypeDefaultArgs<ExtArgs>
 }
@@ -816,7 +720,6 @@ export type WebhookEndpointIncludeUpdateManyAndReturn<ExtArgs extends runtime.Ty
 export type $WebhookEndpointPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "WebhookEndpoint"
   objects: {
-    secrets: Prisma.$WebhookSecretPayload<ExtArgs>[]
     deliveries: Prisma.$WebhookDeliveryPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
@@ -1225,7 +1128,6 @@ readonly fields: WebhookEndpointFieldRefs;
  */
 export interface Prisma__WebhookEndpointClient<T, Null = never, ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs, GlobalOmitOptions = {}> extends Prisma.PrismaPromise<T> {
   readonly [Symbol.toStringTag]: "PrismaPromise"
-  secrets<T extends Prisma.WebhookEndpoint$secretsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.WebhookEndpoint$secretsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$WebhookSecretPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   deliveries<T extends Prisma.WebhookEndpoint$deliveriesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.WebhookEndpoint$deliveriesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$WebhookDeliveryPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
@@ -1657,30 +1559,6 @@ export type WebhookEndpointDeleteManyArgs<ExtArgs extends runtime.Types.Extensio
    * Limit how many WebhookEndpoints to delete.
    */
   limit?: number
-}
-
-/**
- * WebhookEndpoint.secrets
- */
-export type WebhookEndpoint$secretsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  /**
-   * Select specific fields to fetch from the WebhookSecret
-   */
-  select?: Prisma.WebhookSecretSelect<ExtArgs> | null
-  /**
-   * Omit specific fields from the WebhookSecret
-   */
-  omit?: Prisma.WebhookSecretOmit<ExtArgs> | null
-  /**
-   * Choose, which related nodes to fetch as well
-   */
-  include?: Prisma.WebhookSecretInclude<ExtArgs> | null
-  where?: Prisma.WebhookSecretWhereInput
-  orderBy?: Prisma.WebhookSecretOrderByWithRelationInput | Prisma.WebhookSecretOrderByWithRelationInput[]
-  cursor?: Prisma.WebhookSecretWhereUniqueInput
-  take?: number
-  skip?: number
-  distinct?: Prisma.WebhookSecretScalarFieldEnum | Prisma.WebhookSecretScalarFieldEnum[]
 }
 
 /**

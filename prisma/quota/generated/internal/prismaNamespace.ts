@@ -397,15 +397,7 @@ type FieldRefInputType<Model, FieldType> = Model extends never ? never : FieldRe
 
 
 export const ModelName = {
-  HighWaterMark: 'HighWaterMark',
-  Outbox: 'Outbox',
-  UsageTotal: 'UsageTotal',
-  TenantPosition: 'TenantPosition',
-  GrantedBound: 'GrantedBound',
-  CounterOpening: 'CounterOpening',
-  SavedCounters: 'SavedCounters',
-  EmittedAlert: 'EmittedAlert',
-  MeterBackfill: 'MeterBackfill'
+  TenantPosition: 'TenantPosition'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -421,232 +413,10 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "highWaterMark" | "outbox" | "usageTotal" | "tenantPosition" | "grantedBound" | "counterOpening" | "savedCounters" | "emittedAlert" | "meterBackfill"
+    modelProps: "tenantPosition"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
-    HighWaterMark: {
-      payload: Prisma.$HighWaterMarkPayload<ExtArgs>
-      fields: Prisma.HighWaterMarkFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.HighWaterMarkFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.HighWaterMarkFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>
-        }
-        findFirst: {
-          args: Prisma.HighWaterMarkFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.HighWaterMarkFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>
-        }
-        findMany: {
-          args: Prisma.HighWaterMarkFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>[]
-        }
-        create: {
-          args: Prisma.HighWaterMarkCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>
-        }
-        createMany: {
-          args: Prisma.HighWaterMarkCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.HighWaterMarkCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>[]
-        }
-        delete: {
-          args: Prisma.HighWaterMarkDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>
-        }
-        update: {
-          args: Prisma.HighWaterMarkUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>
-        }
-        deleteMany: {
-          args: Prisma.HighWaterMarkDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.HighWaterMarkUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.HighWaterMarkUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>[]
-        }
-        upsert: {
-          args: Prisma.HighWaterMarkUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$HighWaterMarkPayload>
-        }
-        aggregate: {
-          args: Prisma.HighWaterMarkAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateHighWaterMark>
-        }
-        groupBy: {
-          args: Prisma.HighWaterMarkGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.HighWaterMarkGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.HighWaterMarkCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.HighWaterMarkCountAggregateOutputType> | number
-        }
-      }
-    }
-    Outbox: {
-      payload: Prisma.$OutboxPayload<ExtArgs>
-      fields: Prisma.OutboxFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.OutboxFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.OutboxFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>
-        }
-        findFirst: {
-          args: Prisma.OutboxFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.OutboxFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>
-        }
-        findMany: {
-          args: Prisma.OutboxFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>[]
-        }
-        create: {
-          args: Prisma.OutboxCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>
-        }
-        createMany: {
-          args: Prisma.OutboxCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.OutboxCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>[]
-        }
-        delete: {
-          args: Prisma.OutboxDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>
-        }
-        update: {
-          args: Prisma.OutboxUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>
-        }
-        deleteMany: {
-          args: Prisma.OutboxDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.OutboxUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.OutboxUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>[]
-        }
-        upsert: {
-          args: Prisma.OutboxUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$OutboxPayload>
-        }
-        aggregate: {
-          args: Prisma.OutboxAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateOutbox>
-        }
-        groupBy: {
-          args: Prisma.OutboxGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.OutboxGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.OutboxCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.OutboxCountAggregateOutputType> | number
-        }
-      }
-    }
-    UsageTotal: {
-      payload: Prisma.$UsageTotalPayload<ExtArgs>
-      fields: Prisma.UsageTotalFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.UsageTotalFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageTotalPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.UsageTotalFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageTotalPayload>
-        }
-        findFirst: {
-          args: Prisma.UsageTotalFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageTotalPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.UsageTotalFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageTotalPayload>
-        }
-        findMany: {
-          args: Prisma.UsageTotalFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageTotalPayload>[]
-        }
-        create: {
-          args: Prisma.UsageTotalCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageTotalPayload>
-        }
-        createMany: {
-          args: Prisma.UsageTotalCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.UsageTotalCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageTotalPayload>[]
-        }
-        delete: {
-          args: Prisma.UsageTotalDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageTotalPayload>
-        }
-        update: {
-          args: Prisma.UsageTotalUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageTotalPayload>
-        }
-        deleteMany: {
-          args: Prisma.UsageTotalDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.UsageTotalUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.UsageTotalUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageTotalPayload>[]
-        }
-        upsert: {
-          args: Prisma.UsageTotalUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$UsageTotalPayload>
-        }
-        aggregate: {
-          args: Prisma.UsageTotalAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateUsageTotal>
-        }
-        groupBy: {
-          args: Prisma.UsageTotalGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.UsageTotalGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.UsageTotalCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.UsageTotalCountAggregateOutputType> | number
-        }
-      }
-    }
     TenantPosition: {
       payload: Prisma.$TenantPositionPayload<ExtArgs>
       fields: Prisma.TenantPositionFieldRefs
@@ -721,376 +491,6 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
-    GrantedBound: {
-      payload: Prisma.$GrantedBoundPayload<ExtArgs>
-      fields: Prisma.GrantedBoundFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.GrantedBoundFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$GrantedBoundPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.GrantedBoundFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$GrantedBoundPayload>
-        }
-        findFirst: {
-          args: Prisma.GrantedBoundFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$GrantedBoundPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.GrantedBoundFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$GrantedBoundPayload>
-        }
-        findMany: {
-          args: Prisma.GrantedBoundFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$GrantedBoundPayload>[]
-        }
-        create: {
-          args: Prisma.GrantedBoundCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$GrantedBoundPayload>
-        }
-        createMany: {
-          args: Prisma.GrantedBoundCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.GrantedBoundCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$GrantedBoundPayload>[]
-        }
-        delete: {
-          args: Prisma.GrantedBoundDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$GrantedBoundPayload>
-        }
-        update: {
-          args: Prisma.GrantedBoundUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$GrantedBoundPayload>
-        }
-        deleteMany: {
-          args: Prisma.GrantedBoundDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.GrantedBoundUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.GrantedBoundUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$GrantedBoundPayload>[]
-        }
-        upsert: {
-          args: Prisma.GrantedBoundUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$GrantedBoundPayload>
-        }
-        aggregate: {
-          args: Prisma.GrantedBoundAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateGrantedBound>
-        }
-        groupBy: {
-          args: Prisma.GrantedBoundGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.GrantedBoundGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.GrantedBoundCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.GrantedBoundCountAggregateOutputType> | number
-        }
-      }
-    }
-    CounterOpening: {
-      payload: Prisma.$CounterOpeningPayload<ExtArgs>
-      fields: Prisma.CounterOpeningFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.CounterOpeningFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$CounterOpeningPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.CounterOpeningFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$CounterOpeningPayload>
-        }
-        findFirst: {
-          args: Prisma.CounterOpeningFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$CounterOpeningPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.CounterOpeningFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$CounterOpeningPayload>
-        }
-        findMany: {
-          args: Prisma.CounterOpeningFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$CounterOpeningPayload>[]
-        }
-        create: {
-          args: Prisma.CounterOpeningCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$CounterOpeningPayload>
-        }
-        createMany: {
-          args: Prisma.CounterOpeningCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.CounterOpeningCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$CounterOpeningPayload>[]
-        }
-        delete: {
-          args: Prisma.CounterOpeningDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$CounterOpeningPayload>
-        }
-        update: {
-          args: Prisma.CounterOpeningUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$CounterOpeningPayload>
-        }
-        deleteMany: {
-          args: Prisma.CounterOpeningDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.CounterOpeningUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.CounterOpeningUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$CounterOpeningPayload>[]
-        }
-        upsert: {
-          args: Prisma.CounterOpeningUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$CounterOpeningPayload>
-        }
-        aggregate: {
-          args: Prisma.CounterOpeningAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateCounterOpening>
-        }
-        groupBy: {
-          args: Prisma.CounterOpeningGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.CounterOpeningGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.CounterOpeningCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.CounterOpeningCountAggregateOutputType> | number
-        }
-      }
-    }
-    SavedCounters: {
-      payload: Prisma.$SavedCountersPayload<ExtArgs>
-      fields: Prisma.SavedCountersFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.SavedCountersFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$SavedCountersPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.SavedCountersFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$SavedCountersPayload>
-        }
-        findFirst: {
-          args: Prisma.SavedCountersFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$SavedCountersPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.SavedCountersFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$SavedCountersPayload>
-        }
-        findMany: {
-          args: Prisma.SavedCountersFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$SavedCountersPayload>[]
-        }
-        create: {
-          args: Prisma.SavedCountersCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$SavedCountersPayload>
-        }
-        createMany: {
-          args: Prisma.SavedCountersCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.SavedCountersCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$SavedCountersPayload>[]
-        }
-        delete: {
-          args: Prisma.SavedCountersDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$SavedCountersPayload>
-        }
-        update: {
-          args: Prisma.SavedCountersUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$SavedCountersPayload>
-        }
-        deleteMany: {
-          args: Prisma.SavedCountersDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.SavedCountersUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.SavedCountersUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$SavedCountersPayload>[]
-        }
-        upsert: {
-          args: Prisma.SavedCountersUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$SavedCountersPayload>
-        }
-        aggregate: {
-          args: Prisma.SavedCountersAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateSavedCounters>
-        }
-        groupBy: {
-          args: Prisma.SavedCountersGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.SavedCountersGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.SavedCountersCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.SavedCountersCountAggregateOutputType> | number
-        }
-      }
-    }
-    EmittedAlert: {
-      payload: Prisma.$EmittedAlertPayload<ExtArgs>
-      fields: Prisma.EmittedAlertFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.EmittedAlertFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmittedAlertPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.EmittedAlertFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmittedAlertPayload>
-        }
-        findFirst: {
-          args: Prisma.EmittedAlertFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmittedAlertPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.EmittedAlertFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmittedAlertPayload>
-        }
-        findMany: {
-          args: Prisma.EmittedAlertFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmittedAlertPayload>[]
-        }
-        create: {
-          args: Prisma.EmittedAlertCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmittedAlertPayload>
-        }
-        createMany: {
-          args: Prisma.EmittedAlertCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.EmittedAlertCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmittedAlertPayload>[]
-        }
-        delete: {
-          args: Prisma.EmittedAlertDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmittedAlertPayload>
-        }
-        update: {
-          args: Prisma.EmittedAlertUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmittedAlertPayload>
-        }
-        deleteMany: {
-          args: Prisma.EmittedAlertDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.EmittedAlertUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.EmittedAlertUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmittedAlertPayload>[]
-        }
-        upsert: {
-          args: Prisma.EmittedAlertUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$EmittedAlertPayload>
-        }
-        aggregate: {
-          args: Prisma.EmittedAlertAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateEmittedAlert>
-        }
-        groupBy: {
-          args: Prisma.EmittedAlertGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.EmittedAlertGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.EmittedAlertCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.EmittedAlertCountAggregateOutputType> | number
-        }
-      }
-    }
-    MeterBackfill: {
-      payload: Prisma.$MeterBackfillPayload<ExtArgs>
-      fields: Prisma.MeterBackfillFieldRefs
-      operations: {
-        findUnique: {
-          args: Prisma.MeterBackfillFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload> | null
-        }
-        findUniqueOrThrow: {
-          args: Prisma.MeterBackfillFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
-        }
-        findFirst: {
-          args: Prisma.MeterBackfillFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload> | null
-        }
-        findFirstOrThrow: {
-          args: Prisma.MeterBackfillFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
-        }
-        findMany: {
-          args: Prisma.MeterBackfillFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>[]
-        }
-        create: {
-          args: Prisma.MeterBackfillCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
-        }
-        createMany: {
-          args: Prisma.MeterBackfillCreateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        createManyAndReturn: {
-          args: Prisma.MeterBackfillCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>[]
-        }
-        delete: {
-          args: Prisma.MeterBackfillDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
-        }
-        update: {
-          args: Prisma.MeterBackfillUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
-        }
-        deleteMany: {
-          args: Prisma.MeterBackfillDeleteManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateMany: {
-          args: Prisma.MeterBackfillUpdateManyArgs<ExtArgs>
-          result: BatchPayload
-        }
-        updateManyAndReturn: {
-          args: Prisma.MeterBackfillUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>[]
-        }
-        upsert: {
-          args: Prisma.MeterBackfillUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$MeterBackfillPayload>
-        }
-        aggregate: {
-          args: Prisma.MeterBackfillAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateMeterBackfill>
-        }
-        groupBy: {
-          args: Prisma.MeterBackfillGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.MeterBackfillGroupByOutputType>[]
-        }
-        count: {
-          args: Prisma.MeterBackfillCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.MeterBackfillCountAggregateOutputType> | number
-        }
-      }
-    }
   }
 } & {
   other: {
@@ -1130,38 +530,6 @@ export const TransactionIsolationLevel = runtime.makeStrictEnum({
 export type TransactionIsolationLevel = (typeof TransactionIsolationLevel)[keyof typeof TransactionIsolationLevel]
 
 
-export const HighWaterMarkScalarFieldEnum = {
-  partition: 'partition',
-  seq: 'seq',
-  nextOffset: 'nextOffset'
-} as const
-
-export type HighWaterMarkScalarFieldEnum = (typeof HighWaterMarkScalarFieldEnum)[keyof typeof HighWaterMarkScalarFieldEnum]
-
-
-export const OutboxScalarFieldEnum = {
-  id: 'id',
-  topic: 'topic',
-  partition: 'partition',
-  key: 'key',
-  value: 'value',
-  createdAt: 'createdAt'
-} as const
-
-export type OutboxScalarFieldEnum = (typeof OutboxScalarFieldEnum)[keyof typeof OutboxScalarFieldEnum]
-
-
-export const UsageTotalScalarFieldEnum = {
-  tenantId: 'tenantId',
-  meter: 'meter',
-  grain: 'grain',
-  bucketStart: 'bucketStart',
-  total: 'total'
-} as const
-
-export type UsageTotalScalarFieldEnum = (typeof UsageTotalScalarFieldEnum)[keyof typeof UsageTotalScalarFieldEnum]
-
-
 export const TenantPositionScalarFieldEnum = {
   tenantId: 'tenantId',
   partition: 'partition',
@@ -1169,57 +537,6 @@ export const TenantPositionScalarFieldEnum = {
 } as const
 
 export type TenantPositionScalarFieldEnum = (typeof TenantPositionScalarFieldEnum)[keyof typeof TenantPositionScalarFieldEnum]
-
-
-export const GrantedBoundScalarFieldEnum = {
-  tenantId: 'tenantId',
-  meter: 'meter',
-  window: 'window',
-  bucketStart: 'bucketStart',
-  bound: 'bound',
-  expiresAt: 'expiresAt'
-} as const
-
-export type GrantedBoundScalarFieldEnum = (typeof GrantedBoundScalarFieldEnum)[keyof typeof GrantedBoundScalarFieldEnum]
-
-
-export const CounterOpeningScalarFieldEnum = {
-  tenantId: 'tenantId',
-  meter: 'meter',
-  window: 'window',
-  scale: 'scale',
-  incarnation: 'incarnation',
-  blockedUntil: 'blockedUntil'
-} as const
-
-export type CounterOpeningScalarFieldEnum = (typeof CounterOpeningScalarFieldEnum)[keyof typeof CounterOpeningScalarFieldEnum]
-
-
-export const SavedCountersScalarFieldEnum = {
-  tenantId: 'tenantId',
-  incarnation: 'incarnation',
-  state: 'state'
-} as const
-
-export type SavedCountersScalarFieldEnum = (typeof SavedCountersScalarFieldEnum)[keyof typeof SavedCountersScalarFieldEnum]
-
-
-export const EmittedAlertScalarFieldEnum = {
-  tenantId: 'tenantId',
-  id: 'id',
-  emittedAt: 'emittedAt'
-} as const
-
-export type EmittedAlertScalarFieldEnum = (typeof EmittedAlertScalarFieldEnum)[keyof typeof EmittedAlertScalarFieldEnum]
-
-
-export const MeterBackfillScalarFieldEnum = {
-  partition: 'partition',
-  meter: 'meter',
-  seq: 'seq'
-} as const
-
-export type MeterBackfillScalarFieldEnum = (typeof MeterBackfillScalarFieldEnum)[keyof typeof MeterBackfillScalarFieldEnum]
 
 
 export const SortOrder = {
@@ -1230,13 +547,6 @@ export const SortOrder = {
 export type SortOrder = (typeof SortOrder)[keyof typeof SortOrder]
 
 
-export const JsonNullValueInput = {
-  JsonNull: JsonNull
-} as const
-
-export type JsonNullValueInput = (typeof JsonNullValueInput)[keyof typeof JsonNullValueInput]
-
-
 export const QueryMode = {
   default: 'default',
   insensitive: 'insensitive'
@@ -1245,19 +555,24 @@ export const QueryMode = {
 export type QueryMode = (typeof QueryMode)[keyof typeof QueryMode]
 
 
-export const JsonNullValueFilter = {
-  DbNull: DbNull,
-  JsonNull: JsonNull,
-  AnyNull: AnyNull
-} as const
-
-export type JsonNullValueFilter = (typeof JsonNullValueFilter)[keyof typeof JsonNullValueFilter]
-
-
 
 /**
  * Field references
  */
+
+
+/**
+ * Reference to a field of type 'String'
+ */
+export type StringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'String'>
+    
+
+
+/**
+ * Reference to a field of type 'String[]'
+ */
+export type ListStringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'String[]'>
+    
 
 
 /**
@@ -1285,62 +600,6 @@ export type BigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 
  * Reference to a field of type 'BigInt[]'
  */
 export type ListBigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt[]'>
-    
-
-
-/**
- * Reference to a field of type 'String'
- */
-export type StringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'String'>
-    
-
-
-/**
- * Reference to a field of type 'String[]'
- */
-export type ListStringFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'String[]'>
-    
-
-
-/**
- * Reference to a field of type 'DateTime'
- */
-export type DateTimeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'DateTime'>
-    
-
-
-/**
- * Reference to a field of type 'DateTime[]'
- */
-export type ListDateTimeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'DateTime[]'>
-    
-
-
-/**
- * Reference to a field of type 'Decimal'
- */
-export type DecimalFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Decimal'>
-    
-
-
-/**
- * Reference to a field of type 'Decimal[]'
- */
-export type ListDecimalFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Decimal[]'>
-    
-
-
-/**
- * Reference to a field of type 'Json'
- */
-export type JsonFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Json'>
-    
-
-
-/**
- * Reference to a field of type 'QueryMode'
- */
-export type EnumQueryModeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'QueryMode'>
     
 
 
@@ -1508,15 +767,7 @@ export interface PrismaClientOptionsWithAdapter extends PrismaClientBaseOptions 
  */
 export type PrismaClientOptions = PrismaClientOptionsWithAccelerateUrl | PrismaClientOptionsWithAdapter
 export type GlobalOmitConfig = {
-  highWaterMark?: Prisma.HighWaterMarkOmit
-  outbox?: Prisma.OutboxOmit
-  usageTotal?: Prisma.UsageTotalOmit
   tenantPosition?: Prisma.TenantPositionOmit
-  grantedBound?: Prisma.GrantedBoundOmit
-  counterOpening?: Prisma.CounterOpeningOmit
-  savedCounters?: Prisma.SavedCountersOmit
-  emittedAlert?: Prisma.EmittedAlertOmit
-  meterBackfill?: Prisma.MeterBackfillOmit
 }
 
 /* Types for Logging */

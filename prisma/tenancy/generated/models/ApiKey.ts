@@ -787,18 +787,12 @@ export type $ApiKeyPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     tenantId: string | null
     name: string
     prefix: string
-    /**
-     * SHA-256 of the secret, hex.
-     */
     hash: string
     scopes: string[]
     test: boolean
     createdAt: Date
     expiresAt: Date | null
     revokedAt: Date | null
-    /**
-     * As far as processes have told; no part of the key's state.
-     */
     lastUsedAt: Date | null
   }, ExtArgs["result"]["apiKey"]>
   composites: {}

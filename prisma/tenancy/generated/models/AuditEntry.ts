@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.js"
 
 /**
  * Model AuditEntry
- * Append-only: a trigger refuses UPDATE and DELETE.
+ * 
  */
 export type AuditEntryModel = runtime.Types.Result.DefaultSelection<Prisma.$AuditEntryPayload>
 
@@ -511,9 +511,6 @@ export type $AuditEntryPayload<ExtArgs extends runtime.Types.Extensions.Internal
     tenantId: string | null
     before: runtime.JsonValue | null
     after: runtime.JsonValue | null
-    /**
-     * Of another room's change: its position in `audit.recorded`.
-     */
     logPosition: bigint | null
   }, ExtArgs["result"]["auditEntry"]>
   composites: {}

@@ -554,9 +554,6 @@ export type $MeterPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   name: "Meter"
   objects: {}
   scalars: runtime.Types.Extensions.GetPayloadResult<{
-    /**
-     * What the API calls `key`.
-     */
     id: string
     version: number
     name: string

@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.js"
 
 /**
  * Model PlanVersion
- * Never changes once published: a trigger refuses UPDATE and DELETE.
+ * 
  */
 export type PlanVersionModel = runtime.Types.Result.DefaultSelection<Prisma.$PlanVersionPayload>
 

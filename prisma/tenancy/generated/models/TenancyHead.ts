@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.js"
 
 /**
  * Model TenancyHead
- * One row. Its lock orders all changes; its version is the last one given out.
+ * 
  */
 export type TenancyHeadModel = runtime.Types.Result.DefaultSelection<Prisma.$TenancyHeadPayload>
 

@@ -1,1 +1,0 @@
-export default { schema: "schema.prisma", migrations: { path: "migrations" } };
