@@ -7,7 +7,8 @@ import { isMeterActive } from "#schema/tenancy-history.js";
 import { firstSeqAfter, SLACK_MS } from "./reconciliation/ledger-search.js";
 import { type Backfill, type BackfillFold, foldBackfill } from "./rules/backfill.js";
 import type { UsageReading } from "./rules/usage-reading.js";
-import { MAX_BILLING_PERIOD_MS, type QuotaStore } from "./store/store.js";
+import { MAX_BILLING_PERIOD_MS } from "./rules/windows.js";
+import type { QuotaStore } from "./store/store.js";
 
 export interface BackfillOptions {
   readonly store: QuotaStore;

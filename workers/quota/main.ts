@@ -57,7 +57,7 @@ export async function startQuota(context: RoomContext): Promise<Room> {
     assigned: () => consumer?.assigned() ?? [],
     onError,
   });
-  const pruning = startPruning(store, clock, onError);
+  const pruning = startPruning(database, tenancy, clock, onError);
   const apply = createUsageRecorded({
     store,
     counters,

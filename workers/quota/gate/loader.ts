@@ -1,4 +1,5 @@
 import type { Database } from "#platform/database/database.js";
+import { WINDOW_MS } from "#schema/vocabulary.js";
 import {
   CountersUnavailable,
   type Incarnation,
@@ -186,7 +187,7 @@ function judgeOpening(incarnation: Incarnation, continued: string | undefined, t
   ): number => {
     if (last === undefined || key.window === "BILLING_PERIOD" || outlivesLoss(key.window) || testClock) return 0;
     if (last.incarnation === incarnation.name || last.incarnation === continued) return last.blockedUntil;
-    return incarnation.since + SLIDING[key.window].windowMs;
+    return incarnation.since + WINDOW_MS[key.window];
   };
 }
 

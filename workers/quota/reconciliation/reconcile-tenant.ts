@@ -4,6 +4,7 @@ import { partitionOf } from "#kernel/partition.js";
 import type { Database } from "#platform/database/database.js";
 import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger/client.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import { SLIDING_WINDOWS, WINDOW_MS } from "#schema/vocabulary.js";
 import type { QuotaCounters } from "../counters/counters.js";
 import { type CounterLoader, factsWanted } from "../gate/loader.js";
 import { counterWindow, type LimitedTenant, type TenantLimits } from "../gate/tenant-limits.js";
@@ -12,7 +13,7 @@ import { type LimitInForce, reservationOf } from "../rules/limits.js";
 import { fromUnits, unitsUp } from "../rules/scaling.js";
 import { type GrainBucket, grainsOf, usageReadings } from "../rules/usage.js";
 import type { UsageReading } from "../rules/usage-reading.js";
-import { GRAIN_MS, type Grain, SLIDING } from "../rules/windows.js";
+import { type Grain, outlivesLoss, REBUILT_FROM, reachMs } from "../rules/windows.js";
 import { readFacts, type TenantFacts } from "../store/loading.js";
 import type { QuotaStore } from "../store/store.js";
 import { firstSeqAfter, SLACK_MS } from "./ledger-search.js";
@@ -55,10 +56,9 @@ export type ReconcileStep =
     };
 
 /** Sliding windows are rebuilt from these, as far back as a window reaches. */
-const SLIDING_GRAINS = [
-  ["HOUR_SLICE", SLIDING.HOUR.windowMs],
-  ["HOUR", SLIDING.DAY.windowMs],
-] as const;
+const REACHED = new Map<string, number>(
+  SLIDING_WINDOWS.filter(outlivesLoss).map((window) => [REBUILT_FROM[window], WINDOW_MS[window]]),
+);
 const ATTEMPTS = 20;
 
 async function factsOf(database: Database, limited: LimitedTenant): Promise<TenantFacts> {
@@ -129,7 +129,7 @@ function wantedBuckets({ tenant, now }: LimitedTenant, periodStart: number): Wan
     if (grain === "BILLING_PERIOD") return bucketStart === periodStart;
     // A test tenant's arrivals are told by a clock that has moved since: they cannot be derived again.
     if (tenant.testClock !== null) return false;
-    const reach = SLIDING_GRAINS.find(([name]) => name === grain)?.[1];
+    const reach = REACHED.get(grain);
     return reach !== undefined && bucketStart > now - reach;
   };
 }
@@ -158,7 +158,7 @@ async function* deriveTotals(
   wanted: Wanted,
 ): AsyncGenerator<ReconcileStep, { totals: Totals; events: number }> {
   const partition = partitionOf(tenant.id, partitions);
-  const oldest = Math.min(inForce?.period.start ?? now, now - SLIDING.DAY.windowMs - GRAIN_MS.HOUR) - SLACK_MS;
+  const oldest = Math.min(inForce?.period.start ?? now, now - Math.max(...SLIDING_WINDOWS.map(reachMs))) - SLACK_MS;
   const first = tenant.testClock === null ? await firstSeqAfter(ledger, partition, toSeq, oldest) : 1;
   const metersOfType = (type: string) => tenancy.metersOfType(type);
   const backfills = (await store.backfills(database.pool, partition)).filter(({ seq }) => seq <= toSeq);

@@ -1,6 +1,6 @@
+import { WINDOW_MS } from "#schema/vocabulary.js";
 import type { LimitInForce, LimitsInForce } from "./limits.js";
 import { unitsText } from "./scaling.js";
-import { SLIDING } from "./windows.js";
 
 /** Why a request is allowed or denied: the closed list. */
 export const REASONS = {
@@ -82,7 +82,7 @@ export function readLimit(
   const isHard = limit.kind === "HARD";
   const isBlocked = reading.blockedUntil > now;
   const { start, end } = inForce.period;
-  const windowMs = limit.window === "BILLING_PERIOD" ? end - start : SLIDING[limit.window].windowMs;
+  const windowMs = limit.window === "BILLING_PERIOD" ? end - start : WINDOW_MS[limit.window];
   return {
     limit,
     used: reading.used,

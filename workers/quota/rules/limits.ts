@@ -2,8 +2,8 @@ import { Decimal, formatDecimal } from "#kernel/decimal.js";
 import { type Period, periodAt } from "#kernel/period.js";
 import type { PlanState, QuotaLimitState, QuotaOverrideState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { activeOverrides, assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
+import { type LimitKind, QUOTA_WINDOWS, type QuotaWindow } from "#schema/vocabulary.js";
 import { scaleOf, unitsDown, unitsUp } from "./scaling.js";
-import { type QuotaWindow, WINDOWS } from "./windows.js";
 
 /** What one counter counts: limits on the same meter and window at the same scale share it. */
 export interface CounterKey {
@@ -16,7 +16,7 @@ export interface CounterKey {
 export interface LimitInForce {
   readonly meter: string | null;
   readonly window: QuotaWindow;
-  readonly kind: QuotaLimitState["kind"];
+  readonly kind: LimitKind;
   readonly limit: Decimal;
   /** Canonical text of the limit. */
   readonly text: string;
@@ -111,7 +111,7 @@ export function counterId({ meter, window, scale }: CounterKey): string {
 /** The key that `counterId` named. */
 export function counterKey(id: string): CounterKey {
   const [meter, name, scale] = id.split("|");
-  const window = WINDOWS.find((candidate) => candidate === name);
+  const window = QUOTA_WINDOWS.find((candidate) => candidate === name);
   if (window === undefined) throw new RangeError(`not a counter: ${id}`);
   return { meter: meter === "" || meter === undefined ? null : meter, window, scale: Number(scale) };
 }

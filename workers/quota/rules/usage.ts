@@ -7,7 +7,7 @@ import { isMeterActive } from "#schema/tenancy-history.js";
 import { type Backfill, metersByBackfill } from "./backfill.js";
 import type { LimitsInForce } from "./limits.js";
 import type { UsageReading } from "./usage-reading.js";
-import { ALWAYS_TOTALLED, bucketStart, GRAIN_MS, type Grain } from "./windows.js";
+import { ALWAYS_TOTALLED, bucketStart, GRAIN_MS, type Grain, TOTALLED_WHERE_LIMITED } from "./windows.js";
 
 /**
  * The readings of an entry by the COUNT and SUM meters that were active at its tenancy version. A void takes back from the
@@ -62,7 +62,7 @@ export function grainsOf(
   if (reading.eventId === undefined) return [period];
   const limited = (window: Grain): boolean =>
     arrivalLimits?.limits.some((limit) => limit.meter === reading.meter && limit.window === window) ?? false;
-  const short = (["SECOND", "MINUTE"] as const).filter(limited);
+  const short = TOTALLED_WHERE_LIMITED.filter(limited);
   const sliding = [...short, ...ALWAYS_TOTALLED].map((grain) => ({
     grain,
     bucketStart: bucketStart(reading.arrivedAt, GRAIN_MS[grain]),

@@ -1,28 +1,30 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "#kernel/duration.js";
 import { periodAt } from "#kernel/period.js";
-import type { QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
+import { type QuotaWindow, SLIDING_WINDOWS, type SlidingWindow, WINDOW_MS } from "#schema/vocabulary.js";
 
-export type QuotaWindow = QuotaLimitState["window"];
-export type SlidingWindow = Exclude<QuotaWindow, "BILLING_PERIOD">;
+/** How a sliding window is counted. */
+interface Sliding {
+  readonly windowMs: number;
+  readonly bucketMs: number;
+}
 
 /**
  * Sliding windows are rings of sub-buckets. A bucket counts whole while any moment of it is inside the window, so that at
  * most windowMs / (windowMs + bucketMs) of the limit is admitted at a steady rate (95 %), and never more than all of it.
  */
-export const SLIDING: Readonly<Record<SlidingWindow, { readonly windowMs: number; readonly bucketMs: number }>> = {
-  SECOND: { windowMs: 1_000, bucketMs: 50 },
-  MINUTE: { windowMs: MINUTE_MS, bucketMs: 3_000 },
-  HOUR: { windowMs: HOUR_MS, bucketMs: 180_000 },
-  DAY: { windowMs: DAY_MS, bucketMs: HOUR_MS },
+export const SLIDING: Readonly<Record<SlidingWindow, Sliding>> = {
+  SECOND: { windowMs: WINDOW_MS.SECOND, bucketMs: 50 },
+  MINUTE: { windowMs: WINDOW_MS.MINUTE, bucketMs: 3_000 },
+  HOUR: { windowMs: WINDOW_MS.HOUR, bucketMs: 3 * MINUTE_MS },
+  DAY: { windowMs: WINDOW_MS.DAY, bucketMs: HOUR_MS },
 };
 
-export const SLIDING_WINDOWS: readonly SlidingWindow[] = ["SECOND", "MINUTE", "HOUR", "DAY"];
-
-export const WINDOWS: readonly QuotaWindow[] = [...SLIDING_WINDOWS, "BILLING_PERIOD"];
+/** Windows up to this length are counted for the moment only: nothing of them is stored unless a limit needs it. */
+const SHORT_MS = MINUTE_MS;
 
 /** Whether admissions in this window must outlive the counters; shorter windows deny for their length after a loss instead. */
 export function outlivesLoss(window: QuotaWindow): boolean {
-  return window !== "SECOND" && window !== "MINUTE";
+  return window === "BILLING_PERIOD" || WINDOW_MS[window] > SHORT_MS;
 }
 
 /** Start of the bucket of `sizeMs` that holds `atMs`. */
@@ -32,28 +34,50 @@ export function bucketStart(atMs: number, sizeMs: number): number {
 
 /** Start of the aligned window that thresholds are judged in: UTC second, minute, hour, day, or the billing period. */
 export function alignedStart(window: QuotaWindow, atMs: number, anchorDay: number): number {
-  return window === "BILLING_PERIOD" ? periodAt(atMs, anchorDay).start : bucketStart(atMs, SLIDING[window].windowMs);
+  return window === "BILLING_PERIOD" ? periodAt(atMs, anchorDay).start : bucketStart(atMs, WINDOW_MS[window]);
 }
 
 /** What recorded usage is totalled by: every aligned window, and the slices that an hour's sliding counter is rebuilt from. */
 export type Grain = QuotaWindow | "HOUR_SLICE";
+export type SlidingGrain = Exclude<Grain, "BILLING_PERIOD">;
+const SLIDING_GRAINS: readonly SlidingGrain[] = ["HOUR_SLICE", ...SLIDING_WINDOWS];
 
 /** Length of a grain's buckets, ms; billing periods have the lengths of months. */
-export const GRAIN_MS: Readonly<Record<Exclude<Grain, "BILLING_PERIOD">, number>> = {
-  SECOND: 1_000,
-  MINUTE: MINUTE_MS,
-  HOUR_SLICE: SLIDING.HOUR.bucketMs,
-  HOUR: HOUR_MS,
-  DAY: DAY_MS,
-};
+export const GRAIN_MS: Readonly<Record<SlidingGrain, number>> = { ...WINDOW_MS, HOUR_SLICE: SLIDING.HOUR.bucketMs };
 
 /** The grain whose totals rebuild a sliding window's counter. */
-export const REBUILT_FROM: Readonly<Record<SlidingWindow, Exclude<Grain, "BILLING_PERIOD">>> = {
+export const REBUILT_FROM: Readonly<Record<SlidingWindow, SlidingGrain>> = {
   SECOND: "SECOND",
   MINUTE: "MINUTE",
   HOUR: "HOUR_SLICE",
   DAY: "HOUR",
 };
 
-/** Grains kept of every meter, so that a limit may come later; seconds and minutes are kept only where a limit needs them. */
-export const ALWAYS_TOTALLED: readonly Exclude<Grain, "BILLING_PERIOD">[] = ["HOUR_SLICE", "HOUR", "DAY"];
+/** Grains kept of every meter, so that a limit may come later. */
+export const ALWAYS_TOTALLED = SLIDING_GRAINS.filter((grain) => GRAIN_MS[grain] > SHORT_MS);
+/** Grains kept only of meters with a limit on that window. */
+export const TOTALLED_WHERE_LIMITED = SLIDING_GRAINS.filter((grain) => GRAIN_MS[grain] <= SHORT_MS);
+
+export const MAX_BILLING_PERIOD_MS = 31 * DAY_MS;
+
+/** How far back a total of `REBUILT_FROM` may begin and still be inside the sliding window, ms. */
+export const reachMs = (window: SlidingWindow): number =>
+  WINDOW_MS[window] + SLIDING[window].bucketMs + GRAIN_MS[REBUILT_FROM[window]];
+
+/** How much longer totals and bounds are stored than a window reaches: the consumer of the ledger may be this far behind. */
+const SLACK_MS = 2 * DAY_MS;
+/** The same for totals of short windows, which are many. */
+const SHORT_SLACK_MS = 3 * HOUR_MS;
+
+/** How long totals of each grain are stored, ms: for as long as a window of that length or one rebuilt from it needs them. */
+export const TOTALS_KEPT_MS: readonly (readonly [SlidingGrain, number])[] = SLIDING_GRAINS.map((grain) => {
+  const reading = SLIDING_WINDOWS.filter((window) => window === grain || REBUILT_FROM[window] === grain);
+  const slack = GRAIN_MS[grain] > SHORT_MS ? SLACK_MS : SHORT_SLACK_MS;
+  return [grain, Math.max(...reading.map(reachMs)) + slack];
+});
+
+/** How long granted bounds of each window are stored, ms. */
+export const BOUNDS_KEPT_MS: readonly (readonly [QuotaWindow, number])[] = [
+  ...SLIDING_WINDOWS.map((window) => [window, reachMs(window) + SLACK_MS] as const),
+  ["BILLING_PERIOD", MAX_BILLING_PERIOD_MS + SLACK_MS],
+];

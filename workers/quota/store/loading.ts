@@ -1,8 +1,8 @@
 import { Decimal } from "#kernel/decimal.js";
 import type { Database, Transaction } from "#platform/database/database.js";
+import { SLIDING_WINDOWS } from "#schema/vocabulary.js";
 import type { CounterKey } from "../rules/limits.js";
-import { GRAIN_MS, REBUILT_FROM, SLIDING, SLIDING_WINDOWS, type SlidingWindow } from "../rules/windows.js";
-import { MAX_BILLING_PERIOD_MS } from "./store.js";
+import { MAX_BILLING_PERIOD_MS, REBUILT_FROM, reachMs } from "../rules/windows.js";
 
 /** The part of the store that counters are built from, for many tenants at once: after a loss all of them come together. */
 
@@ -20,10 +20,6 @@ export interface FactsOf {
   readonly periodStart: number;
 }
 
-/** How far back a bucket may begin and still be inside a sliding window. */
-const reachMs = (window: SlidingWindow): number =>
-  SLIDING[window].windowMs + SLIDING[window].bucketMs + GRAIN_MS[REBUILT_FROM[window]];
-
 /** What the counters of these tenants are built from, as of one moment. */
 export function readFacts(database: Database, wanted: readonly FactsOf[]): Promise<ReadonlyMap<string, TenantFacts>> {
   const tenantIds = wanted.map(({ tenantId }) => tenantId);
@@ -36,20 +32,14 @@ export function readFacts(database: Database, wanted: readonly FactsOf[]): Promi
         { seq: positions.get(id) ?? 0, totals: [] as TotalRow[], bounds: [] as TenantFacts["bounds"][number][] },
       ]),
     );
-    // Per tenant: the earliest bucket that still matters, of periods and of each sliding window.
-    const since = (of: (one: FactsOf) => number) => wanted.map((one) => new Date(of(one)));
-    const earliest = SLIDING_WINDOWS.map((window) => since(({ now }) => now - reachMs(window)));
     const totals = await tx.query<TotalRow & { tenant_id: string; bucket_start: Date; total: string }>(
       `SELECT t.tenant_id, t.meter, t.grain, t.bucket_start, t.total::text AS total
-       FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[])
-         AS w (tenant_id, period_from, second_from, minute_from, hour_from, day_from)
-       JOIN usage_total t USING (tenant_id)
-       WHERE (t.grain = 'BILLING_PERIOD' AND t.bucket_start >= w.period_from)
-          OR (t.grain = '${REBUILT_FROM.SECOND}' AND t.bucket_start >= w.second_from)
-          OR (t.grain = '${REBUILT_FROM.MINUTE}' AND t.bucket_start >= w.minute_from)
-          OR (t.grain = '${REBUILT_FROM.HOUR}' AND t.bucket_start >= w.hour_from)
-          OR (t.grain = '${REBUILT_FROM.DAY}' AND t.bucket_start >= w.day_from)`,
-      [tenantIds, since(({ periodStart }) => periodStart - MAX_BILLING_PERIOD_MS), ...earliest],
+       FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS w (tenant_id, grain, since)
+       JOIN usage_total t ON t.tenant_id = w.tenant_id AND t.grain = w.grain AND t.bucket_start >= w.since`,
+      sinceOf(wanted, ({ now, periodStart }) => [
+        ["BILLING_PERIOD", periodStart - MAX_BILLING_PERIOD_MS],
+        ...SLIDING_WINDOWS.map((window) => [REBUILT_FROM[window], now - reachMs(window)] as const),
+      ]),
     );
     for (const { tenant_id, meter, grain, bucket_start, total } of totals.rows)
       facts
@@ -57,15 +47,12 @@ export function readFacts(database: Database, wanted: readonly FactsOf[]): Promi
         ?.totals.push({ meter, grain, bucketStart: bucket_start.getTime(), total: new Decimal(total) });
     const bounds = await tx.query<BoundRow>(
       `SELECT b.tenant_id, b.meter, b.quota_window, b.bucket_start, b.bound::text AS bound, b.expires_at
-       FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[])
-         AS w (tenant_id, period_from, second_from, minute_from, hour_from, day_from)
-       JOIN granted_bound b USING (tenant_id)
-       WHERE (b.quota_window = 'BILLING_PERIOD' AND b.bucket_start >= w.period_from)
-          OR (b.quota_window = 'SECOND' AND b.bucket_start >= w.second_from)
-          OR (b.quota_window = 'MINUTE' AND b.bucket_start >= w.minute_from)
-          OR (b.quota_window = 'HOUR' AND b.bucket_start >= w.hour_from)
-          OR (b.quota_window = 'DAY' AND b.bucket_start >= w.day_from)`,
-      [tenantIds, since(({ periodStart }) => periodStart), ...earliest],
+       FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS w (tenant_id, quota_window, since)
+       JOIN granted_bound b ON b.tenant_id = w.tenant_id AND b.quota_window = w.quota_window AND b.bucket_start >= w.since`,
+      sinceOf(wanted, ({ now, periodStart }) => [
+        ["BILLING_PERIOD", periodStart],
+        ...SLIDING_WINDOWS.map((window) => [window, now - reachMs(window)] as const),
+      ]),
     );
     for (const row of bounds.rows)
       facts.get(row.tenant_id)?.bounds.push({
@@ -77,6 +64,19 @@ export function readFacts(database: Database, wanted: readonly FactsOf[]): Promi
       });
     return facts;
   });
+}
+
+/** Columns of tenant, name and the earliest bucket start that still matters: one row each, also where two windows share a grain. */
+function sinceOf(
+  wanted: readonly FactsOf[],
+  of: (one: FactsOf) => readonly (readonly [string, number])[],
+): [string[], string[], Date[]] {
+  const rows = wanted.flatMap((one) => {
+    const earliest = new Map<string, number>();
+    for (const [name, since] of of(one)) earliest.set(name, Math.min(since, earliest.get(name) ?? since));
+    return [...earliest].map(([name, since]) => ({ tenantId: one.tenantId, name, since: new Date(since) }));
+  });
+  return [rows.map((row) => row.tenantId), rows.map((row) => row.name), rows.map((row) => row.since)];
 }
 
 type TotalRow = TenantFacts["totals"][number];

@@ -1,5 +1,4 @@
 import { Decimal, formatDecimal } from "#kernel/decimal.js";
-import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import { prismaAdapter } from "#platform/database/prisma.js";
 import { enqueueOutbox } from "#platform/outbox/outbox.js";
@@ -27,8 +26,6 @@ export interface RaisedBound {
 }
 
 export type QuotaStore = ReturnType<typeof createQuotaStore>;
-
-export const MAX_BILLING_PERIOD_MS = 31 * DAY_MS;
 
 const UNREACHABLE_CODES = /^(?:ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|08|57P|53300|P1001|P1002|P1008|P1017|P2024|P2037)/;
 const UNREACHABLE_MESSAGES = /timeout exceeded when trying to connect|Connection terminated/;
@@ -176,21 +173,6 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
          SELECT t, $1, s FROM unnest($2::text[], $3::jsonb[]) AS saved (t, s)
          ON CONFLICT (tenant_id) DO UPDATE SET incarnation = excluded.incarnation, state = excluded.state`,
         [incarnation, [...tenants.keys()], [...tenants.values()].map((state) => JSON.stringify(state))],
-      );
-    },
-
-    /** Forgets what no window reaches any more. Periods' totals and emitted alerts stay. */
-    async prune(now: number): Promise<void> {
-      const before = (ms: number): Date => new Date(now - ms);
-      await database.pool.query(
-        `DELETE FROM usage_total WHERE grain <> 'BILLING_PERIOD'
-         AND (bucket_start < $1::timestamptz OR (grain IN ('SECOND', 'MINUTE') AND bucket_start < $2::timestamptz))`,
-        [before(3 * DAY_MS), before(3 * HOUR_MS)],
-      );
-      await database.pool.query(
-        `DELETE FROM granted_bound WHERE bucket_start < $1::timestamptz
-         AND (quota_window <> 'BILLING_PERIOD' OR bucket_start < $2::timestamptz)`,
-        [before(3 * DAY_MS), before(3 * DAY_MS + MAX_BILLING_PERIOD_MS)],
       );
     },
 
