@@ -5,7 +5,6 @@ import { measureAccountings } from "./accounting/accounting.js";
 import { createLogTail } from "./accounting/log-tail.js";
 import { startAccountingWatch } from "./accounting/watch.js";
 import { createEventControl } from "./control/event-control.js";
-import { createEventLookup } from "./control/event-lookup.js";
 import { buildIngestionSubgraph } from "./graph/resolvers.js";
 import { registerEdge } from "./http/events.js";
 import { registerLedgerRoutes } from "./http/ledger.js";
@@ -17,6 +16,7 @@ import { createReadiness } from "./recorder/readiness.js";
 import { type Recorder, startRecorder } from "./recorder/recorder.js";
 import { startTicks, type Ticks } from "./recorder/ticks.js";
 import { startTrimming } from "./recorder/trim.js";
+import { createEventLookup } from "./store/event-lookup.js";
 import { ensureLedgerMonths } from "./store/ledger.js";
 
 /** Accepts usage, records each event once in the ledger, and publishes it: see README.md. */

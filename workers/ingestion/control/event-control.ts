@@ -6,8 +6,8 @@ import type { EventLog } from "#platform/event-log/event-log.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { fingerprintOfUuid } from "../rules/fingerprint.js";
+import type { EventLookup, FoundEvent } from "../store/event-lookup.js";
 import { readCursor } from "../store/recording.js";
-import type { EventLookup, FoundEvent } from "./event-lookup.js";
 
 export interface EventKey {
   readonly tenantId: string;

@@ -7,8 +7,8 @@ import type { Audit } from "#platform/tenancy-client/audit-log.js";
 import { authorize, type Identity, maySee } from "#schema/policy.js";
 import type { AccountingAnswer } from "../accounting/accounting.js";
 import type { EventControl } from "../control/event-control.js";
-import type { EventLookup } from "../control/event-lookup.js";
 import { type AccountingQuestion, decodeAccountingId } from "../rules/accounting-id.js";
+import type { EventLookup } from "../store/event-lookup.js";
 import { AccountingType, eventView, pageView, UsageEventConnectionType, UsageEventType } from "./types.js";
 
 export interface IngestionGraph {

@@ -2,7 +2,7 @@ import { Directive, Field, ID, ObjectType } from "type-graphql";
 import { enumOf } from "#platform/graphql/enums.js";
 import { CountScalar, CursorScalar, DateTimeScalar, JsonScalar } from "#platform/graphql/scalars.js";
 import { USAGE_EVENT_STATUSES } from "#schema/vocabulary.js";
-import type { EventPage, FoundEvent } from "../control/event-lookup.js";
+import type { EventPage, FoundEvent } from "../store/event-lookup.js";
 
 const UsageEventStatus = enumOf("UsageEventStatus", USAGE_EVENT_STATUSES);
 

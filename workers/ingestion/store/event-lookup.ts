@@ -6,8 +6,8 @@ import type { QuarantinedEvent } from "#prisma/ingestion/generated/client.js";
 import { PrismaClient } from "#prisma/ingestion/generated/client.js";
 import type { UsageEventStatus } from "#schema/vocabulary.js";
 import { eventKeyOf } from "../rules/fingerprint.js";
-import { recordedEventAt } from "../store/control.js";
-import { readCursor } from "../store/recording.js";
+import { recordedEventAt } from "./control.js";
+import { readCursor } from "./recording.js";
 
 /** What became of one event. Instants are epoch ms. */
 export interface FoundEvent {
