@@ -2,7 +2,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import type { Database } from "#platform/database/database.js";
 import type { EventType } from "#schema/webhook-events.js";
 import { lastNumbers, type NoticeOf, readNotices } from "../store/feed.js";
-import { startFeedListener } from "./listener.js";
+import { startFeedListener } from "../store/listener.js";
 import { type Follower, followStream } from "./stream.js";
 
 /** Rows read at once for one follower: the most that is held in memory for a slow one. */

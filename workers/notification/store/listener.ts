@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
-import { NOTICES_CHANNEL } from "../store/notices.js";
+import { NOTICES_CHANNEL } from "./notices.js";
 
 const MIN_RETRY_MS = 100;
 const MAX_RETRY_MS = 5_000;
