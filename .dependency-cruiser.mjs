@@ -113,6 +113,12 @@ export default {
       { path: "^workers/$1/(graph|http)/", pathNot: "^workers/$1/$2/" },
     ),
     deny(
+      "statements-are-in-store",
+      "but for main, which opens and closes the database, only a store reads and writes it",
+      { path: "^workers/", pathNot: `^workers/[^/]+/(store/|main\\.ts$)|${TEST}` },
+      { path: "^prisma/|^platform/database/prisma\\.ts$|^node_modules/pg/" },
+    ),
+    deny(
       "main-is-the-top",
       "a composition root is started, not imported",
       { path: ROOMS, pathNot: `^cli/roles\\.ts$|${TEST}` },

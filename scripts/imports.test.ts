@@ -31,6 +31,8 @@ const PLANTED: readonly (readonly [file: string, imports: string, rule: string |
   ["workers/billing/store/b.ts", "workers/billing/rules/z.ts", undefined],
   ["workers/billing/graph/a.ts", "workers/billing/http/z.ts", "graph-and-http-are-apart"],
   ["workers/billing/http/a.ts", "workers/billing/graph/z.ts", "graph-and-http-are-apart"],
+  ["workers/billing/graph/b.ts", "prisma/billing/z.ts", "statements-are-in-store"],
+  ["workers/billing/store/c.ts", "prisma/billing/z.ts", undefined],
   ["workers/billing/a.ts", "workers/billing/main.ts", "main-is-the-top"],
   ["workers/billing/b.ts", "workers/quota/z.ts", "rooms-do-not-import-rooms"],
   ["workers/billing/verifier/a.ts", "workers/billing/rules/z.ts", "verifier-is-separate"],

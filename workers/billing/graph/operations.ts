@@ -1,13 +1,12 @@
 import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import { prismaAdapter } from "#platform/database/prisma.js";
 import { DateTimeScalar } from "#platform/graphql/scalars.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { Audit } from "#platform/tenancy-client/audit-log.js";
-import { PrismaClient } from "#prisma/billing/generated/client.js";
 import { authorize, maySee } from "#schema/policy.js";
 import type { PeriodCloser } from "../closing/request-close.js";
 import { parseInvoiceId } from "../rules/invoice-document.js";
+import { createUnmeteredTypes, type UnmeteredTypes } from "../store/unmetered-types.js";
 import type { InvoiceVerifier } from "../verify.js";
 import type { InvoiceReads } from "./invoice-reads.js";
 import { knownTenant } from "./known-tenant.js";
@@ -21,16 +20,13 @@ import {
 import type { GraphOptions } from "./usage-reads.js";
 import { endedPeriodView, invoiceView } from "./views.js";
 
-/** Most event types that `unmeteredTypes` lists: those with the most events. */
-const MAX_UNMETERED_TYPES = 200;
-
 @Resolver()
 export class BillingOperations {
   private readonly options: GraphOptions;
   private readonly billing: InvoiceReads;
   private readonly verifier: InvoiceVerifier;
   private readonly closer: PeriodCloser;
-  private readonly prisma: PrismaClient;
+  private readonly unmetered: UnmeteredTypes;
 
   private readonly audit: Audit;
 
@@ -46,7 +42,7 @@ export class BillingOperations {
     this.billing = billing;
     this.verifier = verifier;
     this.closer = closer;
-    this.prisma = new PrismaClient({ adapter: prismaAdapter(options.database) });
+    this.unmetered = createUnmeteredTypes(options.database);
   }
 
   @Query(() => InvoiceType, { nullable: true })
@@ -78,17 +74,7 @@ export class BillingOperations {
   ): Promise<UnmeteredTypeType[]> {
     authorize(identity, "Query.unmeteredTypes", tenantId);
     await knownTenant(this.options.tenancy, tenantId);
-    const rows = await this.prisma.unmeteredType.findMany({
-      // A type that a backfill came to count keeps its row, with nothing left in it.
-      where: { tenantId, eventCount: { gt: 0 } },
-      orderBy: [{ eventCount: "desc" }, { eventType: "asc" }],
-      take: MAX_UNMETERED_TYPES,
-    });
-    return rows.map((row) => ({
-      eventType: row.eventType,
-      count: Number(row.eventCount),
-      lastAt: Number(row.lastAt),
-    }));
+    return this.unmetered.list(tenantId);
   }
 
   @Query(() => InvoicePreviewType, {

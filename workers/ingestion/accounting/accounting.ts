@@ -4,6 +4,7 @@ import { partitionOf } from "#kernel/partition.js";
 import { hourOf } from "#kernel/period.js";
 import type { Database } from "#platform/database/database.js";
 import type { AccountingQuestion } from "../rules/accounting-id.js";
+import { type RecordedPart, readRecorded } from "../store/accounting.js";
 import type { LogTail } from "./log-tail.js";
 
 export interface AccountingAnswer {
@@ -32,7 +33,10 @@ export async function measureAccountings(
     const open = questions
       .filter((question) => !answers.has(question))
       .map((question) => ({ question, partition: partitionOf(question.tenantId, partitionCount) }));
-    const recorded = await readRecorded(database, open);
+    const recorded = await readRecorded(
+      database,
+      open.map(({ question, partition }) => ({ ...question, ...hoursOf(question), partition })),
+    );
     await Promise.all(
       open.map(async ({ question, partition }, index) => {
         const part = recorded[index] ?? NOTHING;
@@ -56,49 +60,7 @@ const answerOf = ({ accepted, duplicates, quarantined, uncounted }: RecordedPart
   inFlight: uncounted + tail,
 });
 
-interface RecordedPart {
-  readonly next: number;
-  readonly accepted: number;
-  readonly duplicates: number;
-  readonly quarantined: number;
-  /** Events of the ledger behind the mark. */
-  readonly uncounted: number;
-}
-
 const NOTHING: RecordedPart = { next: 0, accepted: 0, duplicates: 0, quarantined: 0, uncounted: 0 };
-
-/** One statement is one snapshot. */
-const RECORDED = `
-SELECT r.* FROM unnest($1::int[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
-  WITH ORDINALITY AS q (partition, tenant_id, mark, from_ms, to_ms, position)
-CROSS JOIN LATERAL (
-  SELECT coalesce((SELECT next FROM recorder_cursor WHERE partition = q.partition), 0)::bigint AS next,
-    (SELECT count(*) FROM ledger_block b CROSS JOIN LATERAL json_array_elements(b.entries::json) WITH ORDINALITY AS e (entry, n)
-      WHERE b.partition = q.partition AND b.last_seq > q.mark AND b.tenants @> ARRAY[q.tenant_id]
-        AND json_typeof(entry) = 'array' AND entry ->> 0 = q.tenant_id AND b.first_seq + n - 1 > q.mark
-        AND (entry ->> 5)::bigint >= q.from_ms AND (entry ->> 5)::bigint < q.to_ms) AS uncounted,
-    coalesce(sum(accepted), 0)::bigint AS accepted, coalesce(sum(duplicates), 0)::bigint AS duplicates,
-    coalesce(sum(quarantined), 0)::bigint AS quarantined
-  FROM usage_account a WHERE a.partition = q.partition AND a.tenant_id = q.tenant_id
-    AND a.hour_ms >= q.from_ms AND a.hour_ms < q.to_ms
-) r ORDER BY q.position`;
-
-interface PlacedQuestion {
-  readonly question: AccountingQuestion;
-  readonly partition: number;
-}
-
-async function readRecorded(database: Database, placed: readonly PlacedQuestion[]): Promise<readonly RecordedPart[]> {
-  const hours = placed.map(({ question }) => hoursOf(question));
-  const { rows } = await database.pool.query<RecordedPart>(RECORDED, [
-    placed.map(({ partition }) => partition),
-    placed.map(({ question }) => question.tenantId),
-    placed.map(({ question }) => question.mark),
-    hours.map(({ from }) => from),
-    hours.map(({ to }) => to),
-  ]);
-  return rows;
-}
 
 const MAX_INSTANT_MS = 8.64e15;
 

@@ -2,7 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { MetrlyError } from "#kernel/errors.js";
 import { authenticateApiKey, bearerToken } from "#platform/auth/api-keys.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
-import { describeEvent, type EventLookup } from "../store/event-lookup.js";
+import type { EventLookup } from "../store/event-lookup.js";
+import { describeEvent } from "./describe-event.js";
 import { type AnswerForm, createEventsReceiver, type ReceiverOptions } from "./receive-events.js";
 
 export interface EdgeOptions extends Omit<ReceiverOptions, "logger"> {

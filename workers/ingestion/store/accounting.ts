@@ -50,3 +50,53 @@ export async function readIdentity(
   };
   return { ...facts, sums };
 }
+
+/** A tenant's part of what is recorded, behind a mark and of some hours. */
+export interface RecordedPart {
+  readonly next: number;
+  readonly accepted: number;
+  readonly duplicates: number;
+  readonly quarantined: number;
+  /** Events of the ledger behind the mark. */
+  readonly uncounted: number;
+}
+
+/** One statement is one snapshot. */
+const RECORDED = `
+SELECT r.* FROM unnest($1::int[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+  WITH ORDINALITY AS q (partition, tenant_id, mark, from_ms, to_ms, position)
+CROSS JOIN LATERAL (
+  SELECT coalesce((SELECT next FROM recorder_cursor WHERE partition = q.partition), 0)::bigint AS next,
+    (SELECT count(*) FROM ledger_block b CROSS JOIN LATERAL json_array_elements(b.entries::json) WITH ORDINALITY AS e (entry, n)
+      WHERE b.partition = q.partition AND b.last_seq > q.mark AND b.tenants @> ARRAY[q.tenant_id]
+        AND json_typeof(entry) = 'array' AND entry ->> 0 = q.tenant_id AND b.first_seq + n - 1 > q.mark
+        AND (entry ->> 5)::bigint >= q.from_ms AND (entry ->> 5)::bigint < q.to_ms) AS uncounted,
+    coalesce(sum(accepted), 0)::bigint AS accepted, coalesce(sum(duplicates), 0)::bigint AS duplicates,
+    coalesce(sum(quarantined), 0)::bigint AS quarantined
+  FROM usage_account a WHERE a.partition = q.partition AND a.tenant_id = q.tenant_id
+    AND a.hour_ms >= q.from_ms AND a.hour_ms < q.to_ms
+) r ORDER BY q.position`;
+
+export interface AccountedHours {
+  readonly partition: number;
+  readonly tenantId: string;
+  readonly mark: number;
+  /** Hours in [from, to), epoch ms. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** In the order of the questions. */
+export async function readRecorded(
+  database: Database,
+  asked: readonly AccountedHours[],
+): Promise<readonly RecordedPart[]> {
+  const { rows } = await database.pool.query<RecordedPart>(RECORDED, [
+    asked.map(({ partition }) => partition),
+    asked.map(({ tenantId }) => tenantId),
+    asked.map(({ mark }) => mark),
+    asked.map(({ from }) => from),
+    asked.map(({ to }) => to),
+  ]);
+  return rows;
+}

@@ -161,21 +161,3 @@ function positionOf(cursor: string | undefined): bigint {
   if (!/^\d{1,18}$/.test(cursor)) throw new MetrlyError("INVALID", "after: this is not a cursor of this list");
   return BigInt(cursor);
 }
-
-/** The event as `GET /v1/events` tells it. */
-export function describeEvent(event: FoundEvent): Record<string, unknown> {
-  const instant = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
-  return {
-    id: event.id,
-    source: event.source,
-    type: event.type,
-    status: event.status.toLowerCase(),
-    seq: event.seq === null ? null : String(event.seq),
-    duplicates: event.duplicates,
-    time: instant(event.time),
-    receivedAt: instant(event.receivedAt),
-    recordedAt: instant(event.recordedAt),
-    quarantineReason: event.quarantineReason,
-    voidReason: event.voidReason,
-  };
-}

@@ -1,138 +1,16 @@
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { Arg, Directive, Field, FieldResolver, ID, ObjectType, Resolver, Root } from "type-graphql";
+import { Arg, FieldResolver, Resolver, Root } from "type-graphql";
 import { formatDecimal } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
-import { enumOf } from "#platform/graphql/enums.js";
-import { DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
 import { buildSubgraph, type Subgraph } from "#platform/graphql/subgraph.js";
 import { tenantAppears } from "#platform/tenancy-client/await-tenant.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { type Identity, maySee } from "#schema/policy.js";
-import { LIMIT_KINDS, QUOTA_WINDOWS } from "#schema/vocabulary.js";
 import type { Denials } from "../gate/denial-log.js";
 import type { Gate } from "../gate/gate.js";
-import { amountsOf, explanationOf, LIMIT_STATES, type LimitReading, type LimitState } from "../rules/decision.js";
-
-const QuotaWindow = enumOf("QuotaWindow", QUOTA_WINDOWS);
-const LimitKind = enumOf("LimitKind", LIMIT_KINDS);
-const QuotaState = enumOf("QuotaState", LIMIT_STATES);
-
-@Directive("@shareable")
-@ObjectType({ description: "`meter` null: counts requests" })
-class QuotaLimit {
-  @Field(() => String, { nullable: true })
-  readonly meter!: string | null;
-
-  @Field(() => QuotaWindow)
-  readonly window!: keyof typeof QuotaWindow;
-
-  @Field(() => LimitKind)
-  readonly kind!: keyof typeof LimitKind;
-
-  @Field(() => DecimalScalar)
-  readonly limit!: string;
-
-  @Field(() => [DecimalScalar])
-  readonly warnAt!: readonly string[];
-}
-
-@Directive('@key(fields: "ref")')
-@ObjectType({ description: "How a limit stands now: the data plane's numbers" })
-class QuotaStatus {
-  @Directive("@inaccessible")
-  @Field(() => String, { description: "Names it to the other services" })
-  readonly ref!: string;
-
-  @Field(() => QuotaLimit)
-  readonly limit!: QuotaLimit;
-
-  @Field(() => DecimalScalar)
-  readonly used!: string;
-
-  @Field(() => DecimalScalar, { description: "Admitted by `consume` and not yet settled by recorded usage" })
-  readonly reserved!: string;
-
-  @Field(() => DecimalScalar)
-  readonly remaining!: string;
-
-  @Field(() => DateTimeScalar)
-  readonly windowStart!: number;
-
-  @Field(() => DateTimeScalar, { description: "When all that counts now has left the window" })
-  readonly resetAt!: number;
-
-  @Field(() => QuotaState)
-  readonly state!: LimitState;
-}
-
-@Directive('@key(fields: "id")')
-@ObjectType()
-class Tenant {
-  @Field(() => ID)
-  readonly id!: string;
-
-  @Directive("@inaccessible")
-  @Field(() => DateTimeScalar, { nullable: true, description: "A test tenant's clock as quota knows it" })
-  readonly quotaClock!: number | null;
-}
-
-@ObjectType({ description: "A limit as it stood when something was denied" })
-class QuotaDenialLimit {
-  @Field(() => String, { nullable: true })
-  readonly meter!: string | null;
-
-  @Field(() => String)
-  readonly window!: string;
-
-  @Field(() => String)
-  readonly kind!: string;
-
-  @Field(() => DecimalScalar)
-  readonly limit!: string;
-
-  @Field(() => DecimalScalar)
-  readonly used!: string;
-
-  @Field(() => DecimalScalar)
-  readonly reserved!: string;
-
-  @Field(() => DecimalScalar)
-  readonly remaining!: string;
-
-  @Field(() => DateTimeScalar)
-  readonly resetAt!: number;
-
-  @Field(() => Boolean, { description: "Whether it was this one that denied" })
-  readonly denies!: boolean;
-}
-
-@ObjectType({ description: "Why a `consume` was denied" })
-class QuotaDenial {
-  @Field(() => String)
-  readonly idempotencyKey!: string;
-
-  @Field(() => DateTimeScalar)
-  readonly at!: number;
-
-  @Field(() => String, { nullable: true })
-  readonly meter!: string | null;
-
-  @Field(() => DecimalScalar)
-  readonly amount!: string;
-
-  @Field(() => String)
-  readonly reason!: string;
-
-  @Field(() => String, { description: "The reason in words" })
-  readonly explanation!: string;
-
-  @Field(() => DateTimeScalar, { nullable: true, description: "When it was worth asking again" })
-  readonly retryAt!: number | null;
-
-  @Field(() => [QuotaDenialLimit])
-  readonly limits!: readonly QuotaDenialLimit[];
-}
+import { amountsOf, explanationOf, type LimitReading } from "../rules/decision.js";
+import { QuotaDenial, QuotaStatus, Tenant } from "./types.js";
 
 @Resolver(() => Tenant)
 class TenantQuotas {
