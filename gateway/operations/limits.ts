@@ -15,6 +15,7 @@ import {
   type ValueNode,
 } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
+import { MAX_PAGE_SIZE } from "#platform/graphql/pagination.js";
 
 /** Limits of one operation. Page sizes are checked where the page is read. */
 export const GRAPH_LIMITS = {
@@ -30,7 +31,6 @@ export const GRAPH_LIMITS = {
 } as const;
 
 const UNPAGED_LIST_SIZE = 10;
-const MAX_PAGE_SIZE = 200;
 
 interface Tally {
   aliases: number;

@@ -1,6 +1,8 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { type Period, periodAt } from "#kernel/period.js";
 import { batched } from "#platform/graphql/batched.js";
+import type { PageArguments } from "#platform/graphql/page-types.js";
+import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
@@ -11,15 +13,14 @@ import { type InvoiceKey, invoicesByKey, listInvoices, type StoredInvoice } from
 import { type EndedPeriod, listEnded, type PeriodKey, periodsByKey } from "../store/periods.js";
 import { UNBOUNDED } from "../store/usage.js";
 import { knownTenant, periodStartingAt, runningPeriod, tenantNow } from "./known-tenant.js";
-import { type PageArguments, pageOf, pageStart } from "./paging.js";
-import type {
-  BillingPeriodConnectionType,
-  BillingPeriodType,
-  InvoiceConnectionType,
-  InvoicePreviewType,
-} from "./types.js";
+import type { BillingPeriodType, InvoicePreviewType, InvoiceType } from "./types.js";
 import type { GraphOptions } from "./usage-reads.js";
 import { endedPeriodView, invoiceView, previewView } from "./views.js";
+
+/** By the period's start. */
+const PERIODS = numberedList("periods");
+/** By the tenant's own number of the invoice. */
+const INVOICES = numberedList("invoices");
 
 export type InvoiceReads = ReturnType<typeof createInvoiceReads>;
 
@@ -47,13 +48,18 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
   async function billingPeriods(
     context: SubgraphContext,
     tenantId: string,
-    page: PageArguments,
-  ): Promise<BillingPeriodConnectionType> {
-    const start = pageStart(page);
+    args: PageArguments,
+  ): Promise<Page<BillingPeriodType>> {
+    const page = PERIODS.open(args, tenantId);
+    const before = page.after ?? UNBOUNDED;
     const tenant = await knownTenant(tenancy, tenantId);
-    const ended = await endedOf(context, { tenantId, ...start });
-    const open = openPeriods(tenant, ended[0]?.period.end).filter((period) => period.start < start.before);
-    return pageOf([...open, ...ended.map(endedPeriodView)], start, (period) => period.start);
+    const ended = await endedOf(context, { tenantId, before, take: page.take });
+    const open = openPeriods(tenant, ended[0]?.period.end).filter((period) => period.start < before);
+    return page.of(
+      [...open, ...ended.map(endedPeriodView)],
+      (period) => period.start,
+      (period) => period,
+    );
   }
 
   /** From the running period back to the earliest without a watermark, newest first. */
@@ -86,14 +92,10 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
     return last?.status !== "CLOSING" && periodsDueByTestClock(tenant, last?.period.end).length === 0;
   }
 
-  async function invoices(
-    context: SubgraphContext,
-    tenantId: string,
-    page: PageArguments,
-  ): Promise<InvoiceConnectionType> {
-    const start = pageStart(page);
-    const { nodes, pageInfo } = pageOf(await invoicesOf(context, { tenantId, ...start }), start, (i) => i.ordinal);
-    return { nodes: nodes.map(invoiceView), pageInfo };
+  async function invoices(context: SubgraphContext, tenantId: string, args: PageArguments): Promise<Page<InvoiceType>> {
+    const page = INVOICES.open(args, tenantId);
+    const rows = await invoicesOf(context, { tenantId, before: page.after ?? UNBOUNDED, take: page.take });
+    return page.of(rows, (invoice) => invoice.ordinal, invoiceView);
   }
 
   async function invoiceById(context: SubgraphContext, id: string): Promise<StoredInvoice | undefined> {

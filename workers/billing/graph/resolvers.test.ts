@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Database, openDatabase } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
+import type { Page } from "#platform/graphql/pagination.js";
 import type { Subgraph } from "#platform/graphql/subgraph.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
@@ -169,9 +170,9 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
         pageInfo: { hasNextPage: false },
       },
     });
-    const cursor = Buffer.from(String(at("2026-02-01T00:00:00"))).toString("base64url");
+    const after = (page as { billingPeriods: Page<unknown> }).billingPeriods.pageInfo.endCursor;
     expect(
-      await ofTenant(acme, `billingPeriods(after: "${cursor}") { nodes { start } pageInfo { hasNextPage } }`),
+      await ofTenant(acme, `billingPeriods(after: "${after}") { nodes { start } pageInfo { hasNextPage } }`),
     ).toMatchObject([
       { billingPeriods: { nodes: [{ start: "2026-01-01T00:00:00.000Z" }], pageInfo: { hasNextPage: false } } },
     ]);

@@ -1,14 +1,18 @@
-import { Arg, Ctx, Directive, FieldResolver, Int, Resolver, Root } from "type-graphql";
-import { CursorScalar, DateTimeScalar } from "#platform/graphql/scalars.js";
+import { Arg, Args, Ctx, Directive, FieldResolver, Resolver, Root } from "type-graphql";
+import { PageArguments } from "#platform/graphql/page-types.js";
+import type { Page } from "#platform/graphql/pagination.js";
+import { DateTimeScalar } from "#platform/graphql/scalars.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { InvoiceReads } from "./invoice-reads.js";
 import {
   AccountingType,
   BillingPeriodConnectionType,
+  type BillingPeriodType,
   Granularity,
   InvoiceConnectionType,
   InvoicePreviewType,
   InvoiceStatus,
+  type InvoiceType,
   TenantType,
   TestClockStatus,
   UsageTotalType,
@@ -65,10 +69,9 @@ export class TenantBillingResolver {
   billingPeriods(
     @Root() tenant: TenantType,
     @Ctx() context: SubgraphContext,
-    @Arg("first", () => Int, { nullable: true, defaultValue: 50 }) first: number | null,
-    @Arg("after", () => CursorScalar, { nullable: true }) after: string | null | undefined,
-  ): Promise<BillingPeriodConnectionType> {
-    return this.billing.billingPeriods(context, tenant.id, { first: first ?? 50, after: after ?? null });
+    @Args(() => PageArguments) page: PageArguments,
+  ): Promise<Page<BillingPeriodType>> {
+    return this.billing.billingPeriods(context, tenant.id, page);
   }
 
   @FieldResolver(() => InvoicePreviewType, {
@@ -86,12 +89,11 @@ export class TenantBillingResolver {
   invoices(
     @Root() tenant: TenantType,
     @Ctx() context: SubgraphContext,
-    @Arg("first", () => Int, { nullable: true, defaultValue: 50 }) first: number | null,
-    @Arg("after", () => CursorScalar, { nullable: true }) after: string | null | undefined,
+    @Args(() => PageArguments) page: PageArguments,
     // Every invoice is CLOSED: the only status there is.
     @Arg("status", () => InvoiceStatus, { nullable: true }) _status: keyof typeof InvoiceStatus | null | undefined,
-  ): Promise<InvoiceConnectionType> {
-    return this.billing.invoices(context, tenant.id, { first: first ?? 50, after: after ?? null });
+  ): Promise<Page<InvoiceType>> {
+    return this.billing.invoices(context, tenant.id, page);
   }
 
   @FieldResolver(() => AccountingType, {

@@ -1,6 +1,7 @@
 import { Directive, Field, ID, ObjectType } from "type-graphql";
 import { enumOf } from "#platform/graphql/enums.js";
-import { CountScalar, CursorScalar, DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
+import { connectionType } from "#platform/graphql/page-types.js";
+import { CountScalar, DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
 import { BILLING_PERIOD_STATUSES, INVOICE_LINE_KINDS } from "#schema/vocabulary.js";
 
 export const Granularity = enumOf("Granularity", ["HOUR", "DAY", "PERIOD"]);
@@ -9,13 +10,6 @@ export const BillingPeriodStatus = enumOf("BillingPeriodStatus", BILLING_PERIOD_
 export const TestClockStatus = enumOf("TestClockStatus", ["READY", "ADVANCING"]);
 export const InvoiceStatus = enumOf("InvoiceStatus", ["CLOSED"]);
 export const InvoiceLineKind = enumOf("InvoiceLineKind", INVOICE_LINE_KINDS);
-
-@Directive("@shareable")
-@ObjectType("PageInfo")
-export class PageInfoType {
-  @Field(() => Boolean) declare readonly hasNextPage: boolean;
-  @Field(() => CursorScalar, { nullable: true }) declare readonly endCursor: string | null;
-}
 
 @Directive("@shareable")
 @ObjectType("DimensionMatch")
@@ -158,14 +152,5 @@ export class InvoiceVerificationType {
   @Field(() => [String]) declare readonly differences: readonly string[];
 }
 
-@ObjectType("BillingPeriodConnection")
-export class BillingPeriodConnectionType {
-  @Field(() => [BillingPeriodType]) declare readonly nodes: readonly BillingPeriodType[];
-  @Field(() => PageInfoType) declare readonly pageInfo: PageInfoType;
-}
-
-@ObjectType("InvoiceConnection")
-export class InvoiceConnectionType {
-  @Field(() => [InvoiceType]) declare readonly nodes: readonly InvoiceType[];
-  @Field(() => PageInfoType) declare readonly pageInfo: PageInfoType;
-}
+export const BillingPeriodConnectionType = connectionType("BillingPeriodConnection", BillingPeriodType);
+export const InvoiceConnectionType = connectionType("InvoiceConnection", InvoiceType);

@@ -1,7 +1,7 @@
-import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
-import { MetrlyError } from "#kernel/errors.js";
+import { Arg, Args, Ctx, ID, Mutation, Query, Resolver } from "type-graphql";
 import { batched } from "#platform/graphql/batched.js";
-import { CursorScalar } from "#platform/graphql/scalars.js";
+import { PageArguments } from "#platform/graphql/page-types.js";
+import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { Audit } from "#platform/tenancy-client/audit-log.js";
 import { authorize, type Identity, maySee } from "#schema/policy.js";
@@ -9,7 +9,7 @@ import type { AccountingAnswer } from "../accounting/accounting.js";
 import type { EventControl } from "../control/event-control.js";
 import { type AccountingQuestion, decodeAccountingId } from "../rules/accounting-id.js";
 import type { EventLookup } from "../store/event-lookup.js";
-import { AccountingType, eventView, pageView, UsageEventConnectionType, UsageEventType } from "./types.js";
+import { AccountingType, eventView, UsageEventConnectionType, UsageEventType } from "./types.js";
 
 export interface IngestionGraph {
   readonly events: EventLookup;
@@ -19,8 +19,8 @@ export interface IngestionGraph {
   measureAccountings(questions: readonly AccountingQuestion[]): Promise<readonly AccountingAnswer[]>;
 }
 
-const DEFAULT_PAGE = 50;
-const MAX_PAGE = 200;
+/** By the order in which events were quarantined. */
+const QUARANTINE = numberedList("quarantine");
 
 interface EventName {
   readonly tenantId: string;
@@ -48,13 +48,12 @@ class EventResolver {
   async quarantinedEvents(
     @Ctx() { identity }: SubgraphContext,
     @Arg("tenantId", () => ID) tenantId: string,
-    @Arg("first", () => Int, { nullable: true, defaultValue: DEFAULT_PAGE }) first: number | null,
-    @Arg("after", () => CursorScalar, { nullable: true }) after: string | null,
-  ): Promise<UsageEventConnectionType> {
+    @Args(() => PageArguments) args: PageArguments,
+  ): Promise<Page<UsageEventType>> {
     authorize(identity, "Query.quarantinedEvents", tenantId);
-    const size = first ?? DEFAULT_PAGE;
-    if (size < 1 || size > MAX_PAGE) throw new MetrlyError("INVALID", `first: must be from 1 to ${MAX_PAGE}`);
-    return pageView(await this.graph.events.quarantined(tenantId, size, after ?? undefined));
+    const page = QUARANTINE.open(args, tenantId);
+    const events = await this.graph.events.quarantined(tenantId, page.after ?? 0, page.take);
+    return page.of(events, (event) => event.position, eventView);
   }
 
   @Mutation(() => UsageEventType, { description: "Takes a recorded event back by an immutable control record" })

@@ -1,8 +1,9 @@
 import { Directive, Field, ID, ObjectType } from "type-graphql";
 import { enumOf } from "#platform/graphql/enums.js";
-import { CountScalar, CursorScalar, DateTimeScalar, JsonScalar } from "#platform/graphql/scalars.js";
+import { connectionType } from "#platform/graphql/page-types.js";
+import { CountScalar, DateTimeScalar, JsonScalar } from "#platform/graphql/scalars.js";
 import { USAGE_EVENT_STATUSES } from "#schema/vocabulary.js";
-import type { EventPage, FoundEvent } from "../store/event-lookup.js";
+import type { FoundEvent } from "../store/event-lookup.js";
 
 const UsageEventStatus = enumOf("UsageEventStatus", USAGE_EVENT_STATUSES);
 
@@ -45,24 +46,7 @@ export class UsageEventType {
   readonly voidReason!: string | null;
 }
 
-@Directive("@shareable")
-@ObjectType("PageInfo")
-export class PageInfoType {
-  @Field(() => Boolean)
-  readonly hasNextPage!: boolean;
-
-  @Field(() => CursorScalar, { nullable: true })
-  readonly endCursor!: string | null;
-}
-
-@ObjectType("UsageEventConnection")
-export class UsageEventConnectionType {
-  @Field(() => [UsageEventType])
-  readonly nodes!: UsageEventType[];
-
-  @Field(() => PageInfoType)
-  readonly pageInfo!: PageInfoType;
-}
+export const UsageEventConnectionType = connectionType("UsageEventConnection", UsageEventType);
 
 /** Billing's entity: this room measures the part of the identity that lies before the ledger's readers. */
 @Directive('@key(fields: "id")')
@@ -90,8 +74,4 @@ export function eventView(event: FoundEvent): UsageEventType {
     seq: event.seq === null ? null : String(event.seq),
     data: JSON.parse(event.data),
   };
-}
-
-export function pageView({ events, hasNextPage, endCursor }: EventPage): UsageEventConnectionType {
-  return { nodes: events.map(eventView), pageInfo: { hasNextPage, endCursor } };
 }

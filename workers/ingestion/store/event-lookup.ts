@@ -1,4 +1,3 @@
-import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { Database } from "#platform/database/database.js";
 import { prismaAdapter } from "#platform/database/prisma.js";
@@ -29,17 +28,18 @@ export interface FoundEvent {
   readonly voidReason: string | null;
 }
 
-export interface EventPage {
-  readonly events: readonly FoundEvent[];
-  readonly hasNextPage: boolean;
-  readonly endCursor: string | null;
+export interface QuarantinedFound extends FoundEvent {
+  readonly position: number;
 }
 
 export interface EventLookup {
   /** The event that holds the key (tenant, source, id); undefined: none is recorded or quarantined under it yet. */
   find(tenantId: string, source: string, id: string): Promise<FoundEvent | undefined>;
-  /** What waits in quarantine, or was refused for good, oldest first: all that `quarantined` of the accounting counts. */
-  quarantined(tenantId: string, first: number, after: string | undefined): Promise<EventPage>;
+  /**
+   * What waits in quarantine, or was refused for good, behind a position, oldest first: all that `quarantined` of the
+   * accounting counts.
+   */
+  quarantined(tenantId: string, after: number, take: number): Promise<readonly QuarantinedFound[]>;
   /** Fingerprint of the oldest event that waits in quarantine under this key. */
   pending(tenantId: string, source: string, id: string): Promise<string | undefined>;
   /** A quarantined or refused event; undefined: there is none, or it was accepted. */
@@ -91,23 +91,21 @@ export function createEventLookup(database: Database, partitionCount: number): E
         voidReason: voided?.reason ?? null,
       };
     },
-    async quarantined(tenantId, first, after) {
+    async quarantined(tenantId, after, take) {
       const partition = partitionOf(tenantId, partitionCount);
       const rows = await prisma.quarantinedEvent.findMany({
-        where: { partition, tenantId, position: { gt: positionOf(after) }, status: { in: ["QUARANTINED", "REFUSED"] } },
+        where: { partition, tenantId, position: { gt: after }, status: { in: ["QUARANTINED", "REFUSED"] } },
         orderBy: { position: "asc" },
-        take: first + 1,
+        take,
       });
-      const page = rows.slice(0, first);
       const duplicates = await duplicatesOf(
         partition,
-        page.map((row) => row.key),
+        rows.map((row) => row.key),
       );
-      return {
-        events: page.map((row) => quarantinedEvent(row, duplicates.get(row.key) ?? 0)),
-        hasNextPage: rows.length > first,
-        endCursor: page.at(-1)?.position.toString() ?? null,
-      };
+      return rows.map((row) => ({
+        ...quarantinedEvent(row, duplicates.get(row.key) ?? 0),
+        position: Number(row.position),
+      }));
     },
     async pending(tenantId, source, id) {
       const row = await prisma.quarantinedEvent.findFirst({
@@ -153,11 +151,4 @@ function quarantinedEvent(row: QuarantinedEvent, duplicates: number): FoundEvent
     quarantineReason: `${reason}: ${detail}`,
     voidReason: null,
   };
-}
-
-/** Anything that is no position of ours starts from the beginning. */
-function positionOf(cursor: string | undefined): bigint {
-  if (cursor === undefined) return 0n;
-  if (!/^\d{1,18}$/.test(cursor)) throw new MetrlyError("INVALID", "after: this is not a cursor of this list");
-  return BigInt(cursor);
 }

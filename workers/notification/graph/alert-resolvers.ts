@@ -1,12 +1,13 @@
-import { Arg, Ctx, FieldResolver, ID, Int, Resolver, Root, Subscription } from "type-graphql";
+import { Arg, Args, Ctx, FieldResolver, ID, Resolver, Root, Subscription } from "type-graphql";
 import type { Database } from "#platform/database/database.js";
 import { batched } from "#platform/graphql/batched.js";
+import { PageArguments } from "#platform/graphql/page-types.js";
+import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import { CursorScalar } from "#platform/graphql/scalars.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { authorize } from "#schema/policy.js";
 import type { Feed } from "../feed/feed.js";
-import { noticeCursor, pageSize, parseNoticeCursor } from "../rules/cursor.js";
 import { type NoticeOf, type NoticePage, readNoticePages } from "../store/feed.js";
 import { requireTenant } from "./known-tenant.js";
 import { InvoiceGeneratedType, QuotaAlertConnectionType, QuotaAlertType, TenantType } from "./types.js";
@@ -14,10 +15,13 @@ import { InvoiceGeneratedType, QuotaAlertConnectionType, QuotaAlertType, TenantT
 const ALERTS = ["quota.warning", "quota.exceeded"] as const;
 const INVOICES = ["invoice.generated"] as const;
 
+/** A tenant's notices of all types, as numbered in its stream: `alerts` and both subscriptions take each other's cursors. */
+const NOTICES = numberedList("notice");
+
 function alertOf({ number, tenantId, eventId, type, data }: NoticeOf<(typeof ALERTS)[number]>): QuotaAlertType {
   return {
     id: eventId,
-    cursor: noticeCursor(number),
+    cursor: NOTICES.cursorAt(number, tenantId),
     tenantId,
     kind: type === "quota.warning" ? "WARNING" : "EXCEEDED",
     meter: data.meter,
@@ -43,15 +47,12 @@ export class TenantAlertsResolver {
   async alerts(
     @Root() tenant: TenantType,
     @Ctx() context: SubgraphContext,
-    @Arg("first", () => Int, { nullable: true, defaultValue: 50 }) first?: number | null,
-    @Arg("after", () => CursorScalar, { nullable: true }) after?: string | null,
-  ): Promise<QuotaAlertConnectionType> {
+    @Args(() => PageArguments) args: PageArguments,
+  ): Promise<Page<QuotaAlertType>> {
     authorize(context.identity, "Query.tenant", tenant.id);
-    const size = pageSize(first);
-    const page = { tenantId: tenant.id, after: positionOf(after) ?? 0, limit: size + 1 };
-    const rows = await this.pageOf(context, page);
-    const nodes = rows.slice(0, size).map(alertOf);
-    return { nodes, pageInfo: { hasNextPage: rows.length > size, endCursor: nodes.at(-1)?.cursor ?? null } };
+    const page = NOTICES.open(args, tenant.id);
+    const rows = await this.pageOf(context, { tenantId: tenant.id, after: page.after ?? 0, limit: page.take });
+    return page.of(rows, (notice) => notice.number, alertOf);
   }
 }
 
@@ -78,7 +79,7 @@ export function createLiveResolver({ feed, tenancy }: LiveOptions): object {
       subscribe: async ({ args, context }: SubscribeCall) => {
         authorize(context.identity, "Subscription.quotaAlerts", args.tenantId);
         await requireTenant(tenancy, args.tenantId);
-        return feed.follow(args.tenantId, ALERTS, positionOf(args.after));
+        return feed.follow(args.tenantId, ALERTS, positionOf(args));
       },
     })
     quotaAlerts(
@@ -94,20 +95,20 @@ export function createLiveResolver({ feed, tenancy }: LiveOptions): object {
       subscribe: async ({ args, context }: SubscribeCall) => {
         authorize(context.identity, "Subscription.invoiceGenerated", args.tenantId);
         await requireTenant(tenancy, args.tenantId);
-        return feed.follow(args.tenantId, INVOICES, positionOf(args.after));
+        return feed.follow(args.tenantId, INVOICES, positionOf(args));
       },
     })
     invoiceGenerated(
-      @Root() { number, data }: NoticeOf<(typeof INVOICES)[number]>,
+      @Root() { tenantId, number, data }: NoticeOf<(typeof INVOICES)[number]>,
       @Arg("tenantId", () => ID) _tenantId: string,
       @Arg("after", () => CursorScalar, { nullable: true }) _after?: string | null,
     ): InvoiceGeneratedType {
-      return { cursor: noticeCursor(number), invoice: { id: data.invoiceId } };
+      return { cursor: NOTICES.cursorAt(number, tenantId), invoice: { id: data.invoiceId } };
     }
   }
   return new LiveResolver();
 }
 
-function positionOf(after: string | null | undefined): number | undefined {
-  return after === null || after === undefined ? undefined : parseNoticeCursor(after);
+function positionOf({ tenantId, after }: SubscribeCall["args"]): number | undefined {
+  return after === null || after === undefined ? undefined : NOTICES.positionOf(after, tenantId);
 }

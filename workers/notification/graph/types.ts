@@ -1,5 +1,6 @@
 import { Directive, Field, ID, InputType, Int, ObjectType } from "type-graphql";
 import { enumOf } from "#platform/graphql/enums.js";
+import { connectionType } from "#platform/graphql/page-types.js";
 import { CursorScalar, DateTimeScalar, DecimalScalar, JsonScalar } from "#platform/graphql/scalars.js";
 import { QUOTA_WINDOWS } from "#schema/vocabulary.js";
 import {
@@ -14,16 +15,6 @@ const QuotaWindow = enumOf("QuotaWindow", QUOTA_WINDOWS);
 const QuotaAlertKind = enumOf("QuotaAlertKind", ["WARNING", "EXCEEDED"]);
 export const WebhookEndpointStatus = enumOf("WebhookEndpointStatus", ENDPOINT_STATUSES);
 export const WebhookDeliveryStatus = enumOf("WebhookDeliveryStatus", DELIVERY_STATUSES);
-
-@Directive("@shareable")
-@ObjectType("PageInfo")
-export class PageInfoType {
-  @Field(() => Boolean)
-  readonly hasNextPage!: boolean;
-
-  @Field(() => CursorScalar, { nullable: true })
-  readonly endCursor!: string | null;
-}
 
 /** Tenancy's entity, to which this room adds fields. */
 @Directive('@key(fields: "id")')
@@ -80,14 +71,7 @@ export class QuotaAlertType {
   readonly tenant!: TenantType;
 }
 
-@ObjectType("QuotaAlertConnection")
-export class QuotaAlertConnectionType {
-  @Field(() => [QuotaAlertType])
-  readonly nodes!: readonly QuotaAlertType[];
-
-  @Field(() => PageInfoType)
-  readonly pageInfo!: PageInfoType;
-}
+export const QuotaAlertConnectionType = connectionType("QuotaAlertConnection", QuotaAlertType);
 
 @ObjectType("InvoiceGenerated")
 export class InvoiceGeneratedType {
@@ -143,14 +127,7 @@ export class WebhookDeliveryType {
   readonly payload!: unknown;
 }
 
-@ObjectType("WebhookDeliveryConnection")
-export class WebhookDeliveryConnectionType {
-  @Field(() => [WebhookDeliveryType])
-  readonly nodes!: readonly WebhookDeliveryType[];
-
-  @Field(() => PageInfoType)
-  readonly pageInfo!: PageInfoType;
-}
+export const WebhookDeliveryConnectionType = connectionType("WebhookDeliveryConnection", WebhookDeliveryType);
 
 @ObjectType("WebhookEndpoint")
 export class WebhookEndpointType implements Endpoint {

@@ -1,8 +1,9 @@
-import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from "type-graphql";
+import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from "type-graphql";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { batched } from "#platform/graphql/batched.js";
-import { CursorScalar } from "#platform/graphql/scalars.js";
+import { PageArguments } from "#platform/graphql/page-types.js";
+import { listOfIds, type Page } from "#platform/graphql/pagination.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { Audit, AuditedChange } from "#platform/tenancy-client/audit-log.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
@@ -12,7 +13,6 @@ import type { DeliveryWorker } from "../delivery/deliver.js";
 import { newWebhookSecret } from "../delivery/signing.js";
 import { checkTarget, type Resolve, type TargetPolicy } from "../delivery/ssrf.js";
 import { channelOf, isMailAddress } from "../rules/channel.js";
-import { deliveryCursor, pageSize, parseDeliveryCursor } from "../rules/cursor.js";
 import type { Delivery, DeliveryStatus, Endpoint, EndpointStore } from "../store/endpoints.js";
 import type { DeliveryRef } from "../store/notices.js";
 import { requireTenant } from "./known-tenant.js";
@@ -38,6 +38,7 @@ export interface WebhookGraphOptions {
   enqueueNow: DeliveryWorker["enqueueNow"];
 }
 
+const DELIVERIES = listOfIds("delivery");
 const DEFAULT_GRACE_SECONDS = 24 * 3600;
 const MAX_GRACE_SECONDS = 7 * 24 * 3600;
 /** Jobs asked for at once by a replay; the sweeper brings the rest. */
@@ -70,20 +71,12 @@ export class WebhookEndpointResolver {
   async deliveries(
     @Root() endpoint: WebhookEndpointType,
     @Ctx() context: SubgraphContext,
-    @Arg("first", () => Int, { nullable: true, defaultValue: 50 }) first?: number | null,
-    @Arg("after", () => CursorScalar, { nullable: true }) after?: string | null,
+    @Args(() => PageArguments) args: PageArguments,
     @Arg("status", () => WebhookDeliveryStatus, { nullable: true }) status?: DeliveryStatus | null,
-  ): Promise<WebhookDeliveryConnectionType> {
-    const size = pageSize(first);
-    const position = after === null || after === undefined ? undefined : parseDeliveryCursor(after);
-    const page = { endpoint, after: position, status: status ?? undefined, limit: size + 1 };
-    const rows = await this.deliveriesOf(context, page);
-    const shown = rows.slice(0, size);
-    const last = shown.at(-1);
-    return {
-      nodes: shown.map(deliveryView),
-      pageInfo: { hasNextPage: rows.length > size, endCursor: last === undefined ? null : deliveryCursor(last.id) },
-    };
+  ): Promise<Page<WebhookDeliveryType>> {
+    const page = DELIVERIES.open(args, endpoint.id);
+    const wanted = { endpoint, after: page.after, status: status ?? undefined, limit: page.take };
+    return page.of(await this.deliveriesOf(context, wanted), (delivery) => delivery.id, deliveryView);
   }
 }
 

@@ -1,12 +1,13 @@
-import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
+import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import { CursorScalar, DateTimeScalar } from "#platform/graphql/scalars.js";
+import { PageArguments } from "#platform/graphql/page-types.js";
+import { numberedList, type Page } from "#platform/graphql/pagination.js";
+import { DateTimeScalar } from "#platform/graphql/scalars.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { authorize } from "#schema/policy.js";
 import { type IssuedKey, issueApiKey, revokeApiKey, rotateApiKey } from "../changes/api-keys.js";
 import type { TenancyStore } from "../store/store.js";
 import type { Loaders } from "./loaders.js";
-import { DEFAULT_PAGE, type Page, pageOf, pageRequest } from "./paging.js";
 import {
   ApiKey,
   AuditEntry,
@@ -17,6 +18,7 @@ import {
   Viewer,
 } from "./tenant-types.js";
 
+const AUDIT_LOG = numberedList("audit");
 const DEFAULT_GRACE_SECONDS = 86_400;
 
 /** Who may ask, with which key, and who changed what. */
@@ -35,14 +37,17 @@ export class AccessResolver {
   async auditLog(
     @Ctx() { identity }: SubgraphContext,
     @Arg("tenantId", () => ID, { nullable: true }) tenantId: string | null,
-    @Arg("first", () => Int, { nullable: true, defaultValue: DEFAULT_PAGE }) first: number | null,
-    @Arg("after", () => CursorScalar, { nullable: true }) after: string | null,
+    @Args(() => PageArguments) args: PageArguments,
   ): Promise<Page<AuditEntry>> {
     const wanted = tenantId ?? identity.tenantId ?? undefined;
     authorize(identity, "Query.auditLog", wanted);
-    const page = pageRequest(first, after ?? null, "audit");
-    const records = await this.store.auditLog({ ...page, tenantId: wanted });
-    return pageOf(records, page, "audit", (record) => record.id);
+    const page = AUDIT_LOG.open(args, wanted);
+    const records = await this.store.auditLog({ after: page.after, take: page.take, tenantId: wanted });
+    return page.of(
+      records,
+      (record) => record.id,
+      (record) => record,
+    );
   }
 
   @Mutation(() => IssuedApiKey)

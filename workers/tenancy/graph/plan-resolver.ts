@@ -1,5 +1,6 @@
-import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
-import { CursorScalar } from "#platform/graphql/scalars.js";
+import { Arg, Args, Ctx, ID, Mutation, Query, Resolver } from "type-graphql";
+import { PageArguments } from "#platform/graphql/page-types.js";
+import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { actorOf } from "#platform/tenancy-client/audit-log.js";
 import { authorize } from "#schema/policy.js";
@@ -7,7 +8,6 @@ import { archiveMeter, createMeter } from "../changes/meters.js";
 import { archivePlan, createPlan, publishPlanVersion } from "../changes/plans.js";
 import type { TenancyStore } from "../store/store.js";
 import type { Loaders } from "./loaders.js";
-import { DEFAULT_PAGE, type Page, pageOf, pageRequest } from "./paging.js";
 import { CreateMeterInput, CreatePlanInput, newMeter, newPlan, PlanVersionInput, planTerms } from "./plan-inputs.js";
 import {
   Meter,
@@ -19,6 +19,8 @@ import {
   planVersionView,
   planView,
 } from "./plan-types.js";
+
+const PLANS = numberedList("plans");
 
 /** Plans and the meters that they price. */
 @Resolver()
@@ -44,14 +46,12 @@ export class PlanResolver {
   @Query(() => PlanConnection, { description: "Those that are not archived" })
   async plans(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("first", () => Int, { nullable: true, defaultValue: DEFAULT_PAGE }) first: number | null,
-    @Arg("after", () => CursorScalar, { nullable: true }) after: string | null,
+    @Args(() => PageArguments) args: PageArguments,
   ): Promise<Page<Plan>> {
     authorize(identity, "Query.plans");
-    const page = pageRequest(first, after ?? null, "plans");
-    const states = await this.store.plans(page);
-    const { nodes, pageInfo } = pageOf(states, page, "plans", (state) => state.versions[0]?.publishedInVersion ?? 0);
-    return { nodes: nodes.map(planView), pageInfo };
+    const page = PLANS.open(args);
+    const states = await this.store.plans({ after: page.after, take: page.take });
+    return page.of(states, (state) => state.versions[0]?.publishedInVersion ?? 0, planView);
   }
 
   /** For `_entities`. */

@@ -1,8 +1,8 @@
 import { Directive, Field, ID, Int, ObjectType } from "type-graphql";
+import { connectionType } from "#platform/graphql/page-types.js";
 import { DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
 import type { MeterState, PlanState, PriceState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
 import { Aggregation, LimitKind, PriceModel, QuotaWindow } from "./enums.js";
-import { PageInfo } from "./paging.js";
 
 @ObjectType()
 export class Meter {
@@ -170,14 +170,7 @@ export class Plan {
   readonly archived!: boolean;
 }
 
-@ObjectType()
-export class PlanConnection {
-  @Field(() => [Plan])
-  readonly nodes!: readonly Plan[];
-
-  @Field(() => PageInfo)
-  readonly pageInfo!: PageInfo;
-}
+export const PlanConnection = connectionType("PlanConnection", Plan);
 
 /** A plan and its versions refer to each other, as the graph lets a query walk both ways. */
 export function planView(state: PlanState): Plan {

@@ -1,6 +1,8 @@
-import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
+import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
 import type { Clock } from "#kernel/clock.js";
-import { CursorScalar, DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
+import { PageArguments } from "#platform/graphql/page-types.js";
+import { numberedList, type Page } from "#platform/graphql/pagination.js";
+import { DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { actorOf } from "#platform/tenancy-client/audit-log.js";
 import { authorize, maySee } from "#schema/policy.js";
@@ -17,7 +19,6 @@ import { type ActiveAssignment, activeAssignments, runningPlan } from "../rules/
 import type { TenancyStore } from "../store/store.js";
 import { QuotaWindow, TenantStatus } from "./enums.js";
 import type { Loaders } from "./loaders.js";
-import { DEFAULT_PAGE, type Page, pageOf, pageRequest } from "./paging.js";
 import { PlanVersion, planVersionView } from "./plan-types.js";
 import {
   ApiKey,
@@ -30,6 +31,8 @@ import {
   tenantView,
   UpdateTenantInput,
 } from "./tenant-types.js";
+
+const TENANTS = numberedList("tenants");
 
 @Resolver(() => Tenant)
 export class TenantResolver {
@@ -54,15 +57,13 @@ export class TenantResolver {
   @Query(() => TenantConnection)
   async tenants(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("first", () => Int, { nullable: true, defaultValue: DEFAULT_PAGE }) first: number | null,
-    @Arg("after", () => CursorScalar, { nullable: true }) after: string | null,
+    @Args(() => PageArguments) args: PageArguments,
     @Arg("status", () => TenantStatus, { nullable: true }) status: keyof typeof TenantStatus | null,
   ): Promise<Page<Tenant>> {
     authorize(identity, "Query.tenants");
-    const page = pageRequest(first, after ?? null, "tenants");
-    const states = await this.store.tenants({ ...page, status: status ?? undefined });
-    const { nodes, pageInfo } = pageOf(states, page, "tenants", (state) => state.createdInVersion);
-    return { nodes: nodes.map(tenantView), pageInfo };
+    const page = TENANTS.open(args);
+    const states = await this.store.tenants({ after: page.after, take: page.take, status: status ?? undefined });
+    return page.of(states, (state) => state.createdInVersion, tenantView);
   }
 
   @FieldResolver(() => PlanVersion, { nullable: true, description: "The plan of the running billing period" })

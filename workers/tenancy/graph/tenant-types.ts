@@ -1,10 +1,10 @@
 import { Directive, Field, ID, InputType, Int, ObjectType } from "type-graphql";
+import { connectionType } from "#platform/graphql/page-types.js";
 import { DateTimeScalar, JsonScalar } from "#platform/graphql/scalars.js";
 import type { ApiKeyState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { Identity } from "#schema/policy.js";
 import type { AuditRecord } from "../store/store.js";
 import { ApiKeyScope, Role, TenantStatus, ViewerKind } from "./enums.js";
-import { PageInfo } from "./paging.js";
 import { PlanVersion } from "./plan-types.js";
 
 /** `plan`, `assignments` and `apiKeys` are resolved when they are asked for. */
@@ -58,14 +58,7 @@ export class QuotaStatus {
   readonly ref!: string;
 }
 
-@ObjectType()
-export class TenantConnection {
-  @Field(() => [Tenant])
-  readonly nodes!: readonly Tenant[];
-
-  @Field(() => PageInfo)
-  readonly pageInfo!: PageInfo;
-}
+export const TenantConnection = connectionType("TenantConnection", Tenant);
 
 @ObjectType()
 export class PlanAssignment {
@@ -159,14 +152,7 @@ export class AuditEntry {
   readonly after!: AuditRecord["after"];
 }
 
-@ObjectType()
-export class AuditEntryConnection {
-  @Field(() => [AuditEntry])
-  readonly nodes!: readonly AuditEntry[];
-
-  @Field(() => PageInfo)
-  readonly pageInfo!: PageInfo;
-}
+export const AuditEntryConnection = connectionType("AuditEntryConnection", AuditEntry);
 
 @InputType({
   description:
