@@ -11,6 +11,7 @@ const checks = {
   types: () => ["tsconfig.json", "sdk/tsconfig.json"].every(typesFit),
   style: () => passes(tool("@biomejs/biome/bin/biome", "check", "--error-on-warnings", ".")),
   imports: () => passes([process.execPath, ["scripts/imports.mjs"]]),
+  readmes: () => passes([process.execPath, ["scripts/readmes.mjs"]]),
   "unused code": () => passes(tool("knip/bin/knip.js", "--no-config-hints")),
   lock: () => passes([process.execPath, ["scripts/complete-lock.mjs", "--check"]]),
   "prisma clients": () => passes([process.execPath, ["scripts/prisma-generate.mjs", "--check"]]),
