@@ -38,7 +38,7 @@ export async function watchAlerts(
     retryAttempts: 0,
   });
   process.stderr.write(
-    `Watching quota alerts of ${tenants.length === 1 ? tenants[0] : `${tenants.length} tenants`} (Ctrl-C ends)\n`,
+    `Watching quota alerts of ${tenants.length === 1 ? tenants[0] : `${tenants.length} tenants`} (Ctrl-C to stop)\n`,
   );
   await Promise.all(tenants.map((tenantId) => watchOne(client, tenantId, options)));
 }

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof SHELLS)[number];
 
-/** What may follow a command's words: its subcommands and its options. */
+/** The completions after a command: its subcommands and its options. */
 interface Completions {
   readonly words: string;
   readonly next: readonly { readonly text: string; readonly description: string }[];
@@ -20,7 +20,7 @@ function completionsOf(command: Command, words: readonly string[] = []): Complet
   ];
 }
 
-/** A script that completes the commands and options which `program` really has. */
+/** A script that completes the commands and options of `program`. */
 export function completionScript(program: Command, shell: Shell): string {
   const all = completionsOf(program);
   switch (shell) {
@@ -33,7 +33,7 @@ export function completionScript(program: Command, shell: Shell): string {
   }
 }
 
-/** Options are skipped on the way to the command: `metrly webhooks --json dead` is still `webhooks dead`. */
+/** Options before the command are skipped: `metrly webhooks --json dead` is still `webhooks dead`. */
 function bashScript(all: readonly Completions[]): string {
   const cases = all.map(
     ({ words, next }) => `    ${quoted(words)}) next=${quoted(next.map(({ text }) => text).join(" "))} ;;`,

@@ -11,13 +11,13 @@ import { graphql } from "./graphql/index.js";
 
 const VIEWER = graphql(`query WhoAsks { viewer { id roles } }`);
 
-/** One thing that was looked at. */
+/** The result of one check. */
 export interface Finding {
   readonly what: string;
-  /** Undefined: nothing to look at here. */
+  /** Undefined: the check does not apply. */
   readonly ok: boolean | undefined;
   readonly said: string;
-  /** What to do about it; only where it is not well. */
+  /** The fix; only when the check failed. */
   readonly advice?: string;
 }
 
@@ -27,13 +27,16 @@ const TIMEOUT_MS = 5_000;
 const LEAST_FREE_BYTES = 1 << 30;
 const MOST_SKEW_MS = MINUTE_MS;
 
-/** `metrly doctor`: looks at a whole installation from where it runs, and says what to do. Refuses when something is not well. */
+/**
+ * `metrly doctor`: checks an installation from the machine it runs on, and suggests fixes. Throws `Refusal` when a check
+ * failed.
+ */
 export async function examine(options: ConnectionOptions & { readonly json?: boolean }, env: Env): Promise<void> {
   const findings = await findingsOf(options, env);
   const ill = findings.filter(({ ok }) => ok === false);
   for (const finding of findings)
     process.stdout.write(`${options.json ? JSON.stringify(finding) : describe(finding)}\n`);
-  if (ill.length > 0) throw new Refusal(`${ill.length} of ${findings.length} things are not well.`);
+  if (ill.length > 0) throw new Refusal(`${ill.length} of ${findings.length} checks failed.`);
 }
 
 function describe({ what, ok, said, advice }: Finding): string {
@@ -50,7 +53,7 @@ async function findingsOf(options: ConnectionOptions, env: Env): Promise<readonl
     if (!(error instanceof ConfigError)) throw error;
     return [node, { what: "configuration", ok: false, said: error.message, advice: "see .env.example" }];
   }
-  const settings: Finding = { what: "configuration", ok: true, said: "every METRLY_* variable makes sense" };
+  const settings: Finding = { what: "configuration", ok: true, said: "all METRLY_* variables are valid" };
   const parts = [dataDirectory(config), ...serversOf(config), ...answersOf(options, env)];
   return [node, settings, ...(await Promise.all(parts))];
 }
@@ -65,24 +68,25 @@ function nodeVersion(): Finding {
 async function dataDirectory({ dataDir }: Config): Promise<Finding> {
   const what = "data directory";
   const there = await stat(dataDir).catch(() => undefined);
-  if (there === undefined) return { what, ok: undefined, said: `${dataDir} is made by the first start` };
+  if (there === undefined)
+    return { what, ok: undefined, said: `${dataDir} does not exist yet; the first start creates it` };
   const token = await stat(path.join(dataDir, "admin-token")).catch(() => undefined);
   if (token !== undefined && (token.mode & 0o077) !== 0)
     return {
       what,
       ok: false,
-      said: "others can read admin-token",
+      said: "admin-token is readable by other users",
       advice: `chmod 600 ${path.join(dataDir, "admin-token")}`,
     };
   const { bavail, bsize } = await statfs(dataDir);
   const free = bavail * bsize;
   const said = `${dataDir}, ${(free / LEAST_FREE_BYTES).toFixed(1)} GiB free`;
   return free < LEAST_FREE_BYTES
-    ? { what, ok: false, said, advice: "make room: a full disk stops recording" }
+    ? { what, ok: false, said, advice: "free disk space: a full disk stops recording" }
     : { what, ok: true, said };
 }
 
-/** The servers that the configuration names; embedded, there are none. */
+/** The configured servers; none in embedded mode. */
 function serversOf(config: Config): Promise<Finding>[] {
   const looked: Promise<Finding>[] = [];
   for (const broker of config.kafkaBrokers)
@@ -128,7 +132,7 @@ function connects(address: string): Promise<void> {
   });
 }
 
-/** What Metrly itself says: whether it runs, is ready, knows who asks, and has the same time. */
+/** Checks of the running Metrly: readiness, clock and token. */
 function answersOf(options: ConnectionOptions, env: Env): Promise<Finding>[] {
   const url = options.url ?? env.METRLY_URL ?? `http://127.0.0.1:${parseConfig(env).port}`;
   return [readiness(url), clock(url), whoAsks(options, env)];
@@ -139,9 +143,9 @@ async function readiness(url: string): Promise<Finding> {
   try {
     const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (response.ok) return { what, ok: true, said: `${url} is ready` };
-    return { what, ok: false, said: await response.text(), advice: "the reasons name the room; its log says more" };
+    return { what, ok: false, said: await response.text(), advice: "see the log of the named service" };
   } catch {
-    return { what, ok: false, said: `nothing answers at ${url}`, advice: "npm start, or pass --url" };
+    return { what, ok: false, said: `no response from ${url}`, advice: "npm start, or pass --url" };
   }
 }
 
@@ -151,14 +155,14 @@ async function clock(url: string): Promise<Finding> {
     (response) => Date.parse(response.headers.get("date") ?? ""),
     () => Number.NaN,
   );
-  if (Number.isNaN(date)) return { what, ok: undefined, said: "nothing to compare with" };
+  if (Number.isNaN(date)) return { what, ok: undefined, said: "no response to compare with" };
   const skew = Math.abs(Date.now() - date);
-  if (skew <= MOST_SKEW_MS) return { what, ok: true, said: "the same there and here" };
+  if (skew <= MOST_SKEW_MS) return { what, ok: true, said: "in sync" };
   return {
     what,
     ok: false,
     said: `${Math.round(skew / 1000)} s apart`,
-    advice: "run NTP on both: ticks are refused otherwise",
+    advice: "run NTP on both machines: ticks are refused otherwise",
   };
 }
 

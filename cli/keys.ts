@@ -4,29 +4,29 @@ import { openTokenKeys, renewAdminToken } from "./roles.js";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** The keys that sign tokens: `metrly keys`, on the machine whose data directory has them. Running gateways follow within seconds. */
+/** `metrly keys`: the keys that sign tokens, from the local data directory. Running gateways follow within seconds. */
 export async function listKeys(options: { readonly json?: boolean }, env: Env): Promise<void> {
   const keys = await (await ring(env)).all();
   const told = keys.map(({ id }, index) => ({ id, signs: index === 0 }));
-  const text = told.map(({ id, signs }) => `${id}\t${signs ? "signs" : "judges what it signed"}`).join("\n");
+  const text = told.map(({ id, signs }) => `${id}\t${signs ? "signs" : "verifies only"}`).join("\n");
   process.stdout.write(`${options.json === true ? JSON.stringify(told) : text}\n`);
 }
 
-/** `metrly keys rotate`: tokens that are out stay good. */
+/** `metrly keys rotate`: issued tokens stay valid. */
 export async function rotateKeys(env: Env): Promise<void> {
   const { id } = await (await ring(env)).rotate();
   await renewAdminToken(parseConfig(env).dataDir);
-  process.stdout.write(`${id} signs from now on. Tokens of the key before stay good until: metrly keys revoke ID\n`);
+  process.stdout.write(`${id} signs from now on. Tokens of the previous key stay valid until: metrly keys revoke ID\n`);
 }
 
-/** `metrly keys revoke`: no token of a retired key is good any more. */
+/** `metrly keys revoke`: invalidates every token of a retired key. */
 export async function revokeKey(id: string, env: Env): Promise<void> {
   const keys = await ring(env);
   if ((await keys.current()).id === id)
-    throw new Refusal("This key signs. Put another in its place first: metrly keys rotate");
+    throw new Refusal("This is the signing key. Replace it first: metrly keys rotate");
   if (!(await keys.revoke(id))) throw new Refusal(`NOT_FOUND: There is no key ${id}. List them: metrly keys`);
   await renewAdminToken(parseConfig(env).dataDir);
-  process.stdout.write(`Nothing that ${id} signed is good any more\n`);
+  process.stdout.write(`Tokens signed by ${id} are no longer valid\n`);
 }
 
 const ring = (env: Env) => openTokenKeys(parseConfig(env).dataDir);

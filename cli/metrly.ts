@@ -28,12 +28,12 @@ program
 for (const role of ["gateway", ...SERVICES] as const) {
   const command = program
     .command(role)
-    .description(`run ${role} as a process of its own`)
+    .description(`run ${role} in a separate process`)
     .action(() => run(role));
   if (role === "ingestion")
     command
       .command("republish")
-      .description("send a range of a partition's ledger to usage.recorded once more; readers skip what they have")
+      .description("publish a range of a partition's ledger to usage.recorded again; consumers skip duplicates")
       .requiredOption("--partition <n>", "the partition")
       .requiredOption("--from <seq>", "the first entry")
       .requiredOption("--to <seq>", "the last entry")
@@ -42,17 +42,17 @@ for (const role of ["gateway", ...SERVICES] as const) {
   if (role === "quota") {
     command
       .command("reconcile")
-      .description("compare quota's totals and counters with the ledger; exit code 1 while a difference is left")
+      .description("compare quota's totals and counters with the ledger; exit code 1 while differences remain")
       .option("--tenant <id>", "only this tenant")
-      .option("--repair", "make them equal to the ledger")
+      .option("--repair", "correct them from the ledger")
       .option("--json", "one JSON object per line")
       .option("--url <url>", "quota's address (default: METRLY_QUOTA_URL or http://127.0.0.1:METRLY_PORT)")
       .action((options) => reconcileQuota(options, process.env));
     command
       .command("why <idempotencyKey>")
-      .description("why a consume was denied in the last hour")
+      .description("show why a consume was denied within the last hour")
       .requiredOption("--tenant <id>", "the tenant")
-      .option("--json", "print the answer as JSON")
+      .option("--json", "print the result as JSON")
       .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
       .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
       .action((key: string, options) => explainDenial(key, options, process.env));
@@ -68,15 +68,15 @@ program
   .command("send [file]")
   .description("send usage from a file of JSON lines or CSV, or from standard input; can be interrupted and repeated")
   .addOption(new Option("--format <format>", "default: csv for *.csv, else ndjson").choices(["ndjson", "csv"]))
-  .option("--map <name=column,...>", "where id, source, type, subject, time and members of data are found")
-  .option("--type <type>", "the type of rows that have none")
-  .option("--source <source>", "the source of rows that have none (default: metrly-send)")
-  .option("--subject <tenant>", "the tenant of rows that have none")
-  .option("--name <name>", "stands for the file in the ids of rows that have none (default: its base name)")
-  .option("--dry-run", "only validate; sends nothing and needs no Metrly")
-  .option("--concurrency <n>", "batches on their way at a time (default: 4)")
-  .option("--give-up-after <seconds>", "how long one batch is tried while nothing takes it (default: 300)")
-  .option("--checkpoint <file>", "where to remember how far it came (default: beside the file, <file>.metrly-send)")
+  .option("--map <name=column,...>", "columns of id, source, type, subject, time and members of data")
+  .option("--type <type>", "type of rows without one")
+  .option("--source <source>", "source of rows without one (default: metrly-send)")
+  .option("--subject <tenant>", "tenant of rows without one")
+  .option("--name <name>", "file name in the generated ids of rows without one (default: its base name)")
+  .option("--dry-run", "only validate; needs no server")
+  .option("--concurrency <n>", "concurrent batches (default: 4)")
+  .option("--give-up-after <seconds>", "how long one batch is retried (default: 300)")
+  .option("--checkpoint <file>", "where to store the checkpoint (default: <file>.metrly-send)")
   .option("--json", "print the summary as JSON")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <key>", "an API key with the scope INGEST (default: METRLY_TOKEN)")
@@ -85,7 +85,7 @@ program
 const alerts = program.command("alerts").description("quota alerts");
 alerts
   .command("watch")
-  .description("print quota alerts as they happen; every tenant's, or one's")
+  .description("print quota alerts as they happen, of all tenants or one")
   .option("--tenant <id>", "only this tenant")
   .option("--after <cursor>", "replay from this cursor first (needs --tenant)")
   .option("--json", "one JSON object per line")
@@ -101,10 +101,10 @@ const shown = (command: Command): Command =>
 shown(program.command("tenants").description("every tenant, with its plan")).action((options) =>
   showTenants(options, process.env),
 );
-shown(program.command("usage <tenant>").description("a tenant's totals of the running period, and by day"))
-  .option("--by <dimension,...>", "apart by these dimensions")
+shown(program.command("usage <tenant>").description("a tenant's totals in the current period, and by day"))
+  .option("--by <dimension,...>", "group by these dimensions")
   .action((tenant: string, options) => showUsage(tenant, options, process.env));
-shown(program.command("quotas <tenant>").description("a tenant's limits and what is left of them")).action(
+shown(program.command("quotas <tenant>").description("a tenant's limits, used and remaining")).action(
   (tenant: string, options) => showQuotas(tenant, options, process.env),
 );
 shown(program.command("invoices <tenant>").description("a tenant's invoices")).action((tenant: string, options) =>
@@ -119,11 +119,9 @@ program
 
 program
   .command("rebuild")
-  .description(
-    "derive billing's tables again from the ledger, beside the live ones, compare, and replace usage that differs",
-  )
+  .description("rebuild billing's tables from the ledger beside the live ones, compare, and replace usage that differs")
   .option("--tenant <id>", "only this tenant")
-  .option("--check", "only compare; exit code 1 when something differs")
+  .option("--check", "only compare; exit code 1 on differences")
   .option("--json", "one JSON object per line")
   .option("--url <url>", "billing's address (default: METRLY_BILLING_URL or http://127.0.0.1:METRLY_PORT)")
   .action((options) => rebuildBilling(options, process.env));
@@ -132,7 +130,7 @@ program
   .command("invoice")
   .description("invoices")
   .command("export <id>")
-  .description("an invoice as its own bytes, its lines as CSV, or a page that prints")
+  .description("write an invoice: the document itself, its lines as CSV, or a printable page")
   .addOption(new Option("--format <format>", "default: json").choices([...INVOICE_FORMATS]))
   .option("--out <file>", "where to write it (default: standard output)")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
@@ -142,7 +140,7 @@ program
 const webhooks = program.command("webhooks").description("webhook deliveries");
 webhooks
   .command("dead")
-  .description("list what could not be delivered, with the reason")
+  .description("list dead letters with their reasons")
   .requiredOption("--tenant <id>", "the tenant")
   .option("--json", "one JSON object per line")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
@@ -150,9 +148,9 @@ webhooks
   .action((options) => listDeadLetters(options, process.env));
 webhooks
   .command("replay [delivery]")
-  .description("deliver a dead letter once more, or with --endpoint every dead letter of an endpoint, oldest first")
+  .description("deliver a dead letter again, or with --endpoint every dead letter of an endpoint, oldest first")
   .option("--endpoint <id>", "the endpoint")
-  .option("--json", "print the answer as JSON")
+  .option("--json", "print the result as JSON")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
   .action((delivery: string | undefined, options) => replayDeadLetters(delivery, options, process.env));
@@ -169,7 +167,7 @@ webhooks
 
 program
   .command("doctor")
-  .description("look at the whole installation and say what to do; exit code 1 when something is not well")
+  .description("check the installation and suggest fixes; exit code 1 when a check fails")
   .option("--json", "one JSON object per line")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
@@ -177,37 +175,37 @@ program
 
 program
   .command("graph [operation]")
-  .description("one GraphQL operation, any: from the argument, --file or standard input")
+  .description("run any GraphQL operation, from the argument, --file or standard input")
   .option("--variables <json>", "its variables, a JSON object")
-  .option("--file <path>", "the file that has it")
+  .option("--file <path>", "file with the operation")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
   .action((operation: string | undefined, options) => askAnything(operation, options, process.env));
 
 const keys = program
   .command("keys")
-  .description("the keys that sign tokens, of this machine's data directory")
+  .description("list the keys that sign tokens, from the local data directory")
   .option("--json", "print them as JSON")
   .action((options) => listKeys(options, process.env));
 keys
   .command("rotate")
-  .description("a new key signs; tokens that are out stay good")
+  .description("create a new signing key; issued tokens stay valid")
   .action(() => rotateKeys(process.env));
 keys
   .command("revoke <id>")
-  .description("no token of a retired key is good any more")
+  .description("invalidate every token of a retired key")
   .action((id: string) => revokeKey(id, process.env));
 
 const verify = program.command("verify").description("check derived results against the ledger");
 verify
   .command("invoice <id>")
-  .description("recompute one invoice from the ledger by separate code; exit code 1 when it differs")
-  .option("--json", "print the answer as JSON")
+  .description("recompute one invoice from the ledger with independent code; exit code 1 when it differs")
+  .option("--json", "print the result as JSON")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
   .action((id: string, options) => verifyInvoice(id, options, process.env));
 
-/** Without a command the whole system runs. Not commander's default command: that would take a misspelt one for its argument. */
+/** Without a command, run the whole system. Not commander's default command: it would take a misspelt command for an argument. */
 const NO_COMMAND = 2;
 
 try {

@@ -5,7 +5,7 @@ import { parseConfig } from "#platform/process/config.js";
 import { createLogger } from "#platform/process/logger.js";
 import { startSystem } from "./server/system.js";
 
-/** Prints `[{ name, sdl }]` of the subgraphs that really run: starts the system in a folder that is thrown away. */
+/** Prints `[{ name, sdl }]` of the running subgraphs: starts the system in a temporary folder. */
 const dataDir = await mkdtemp(path.join(tmpdir(), "metrly-schema-"));
 try {
   const config = parseConfig({

@@ -34,7 +34,10 @@ interface Step {
   };
 }
 
-/** `metrly quota reconcile`: shows, and repairs, where quota differs from the ledger. Refuses when a difference is left. */
+/**
+ * `metrly quota reconcile`: shows, and repairs, differences between quota and the ledger. Throws `Refusal` when any
+ * remain.
+ */
 export async function reconcileQuota(options: ReconcileCommand, env: Env): Promise<void> {
   const quota = await connectToRoom("quota", options.url, env);
   const response = await quota.post(QUOTA_RECONCILE_PATH, {
@@ -59,9 +62,7 @@ export async function reconcileQuota(options: ReconcileCommand, env: Env): Promi
   const told = `${count.tenants} tenants, ${count.events.toLocaleString("en")} events of the ledger, ${count.differences} differences`;
   process.stderr.write(`${process.stderr.isTTY ? "\r\u001b[2K" : ""}${told}\n`);
   if (count.left > 0)
-    throw new Refusal(
-      `${count.left} differences are left. Run it again with --repair to make quota equal to the ledger.`,
-    );
+    throw new Refusal(`${count.left} differences remain. Run it again with --repair to correct quota from the ledger.`);
 }
 
 function describe({ kind, difference, tenantId, countersSkipped }: Step): void {
@@ -70,7 +71,7 @@ function describe({ kind, difference, tenantId, countersSkipped }: Step): void {
   if (kind !== "difference" || difference === undefined) return;
   const { meter, grain, bucketStart, ledger, found, wrong, repaired } = difference;
   process.stdout.write(
-    `${difference.tenantId}  ${meter} per ${grain} from ${bucketStart}: the ledger says ${ledger}, quota's ${wrong} had ${found}${repaired ? " (repaired)" : ""}\n`,
+    `${difference.tenantId}  ${meter} per ${grain} from ${bucketStart}: ledger ${ledger}, quota's ${wrong} ${found}${repaired ? " (repaired)" : ""}\n`,
   );
 }
 
@@ -97,7 +98,7 @@ export async function explainDenial(
   const denial = tenant.quotaDenial;
   if (denial === null)
     throw new Refusal(
-      `Nothing of ${options.tenant} was denied under "${key}" in the last hour, or newer denials replaced it.`,
+      `No denial of ${options.tenant} under "${key}" is stored: none in the last hour, or newer denials replaced it.`,
     );
   if (options.json) {
     process.stdout.write(`${JSON.stringify(denial)}\n`);
@@ -108,6 +109,6 @@ export async function explainDenial(
       `${limit.denies ? "*" : " "} ${limit.meter ?? "requests"} per ${limit.window} (${limit.kind}): used ${limit.used} + reserved ${limit.reserved} of ${limit.limit}, ${limit.remaining} left, until ${limit.resetAt}`,
   );
   const asked = `${denial.at}  ${denial.amount} of ${denial.meter ?? "requests"}`;
-  const again = denial.retryAt === null ? [] : [`Worth asking again at ${denial.retryAt}.`];
+  const again = denial.retryAt === null ? [] : [`Retry at ${denial.retryAt}.`];
   process.stdout.write(`${[asked, `${denial.reason}: ${denial.explanation}`, ...lines, ...again].join("\n")}\n`);
 }

@@ -25,7 +25,7 @@ type Step =
 
 const LINE_EVERY_MS = 5_000;
 
-/** `metrly rebuild`: derives billing's tables again from the ledger and compares. Refuses when a difference is left. */
+/** `metrly rebuild`: rebuilds billing's tables from the ledger and compares. Throws `Refusal` when differences remain. */
 export async function rebuildBilling(
   options: RebuildCommand,
   env: Readonly<Record<string, string | undefined>>,
@@ -55,16 +55,14 @@ function finish(
   irreplaceable: number,
   quiet: boolean,
 ): void {
-  const told = `derived again from ${events.toLocaleString("en")} events: ${differences === 0 ? "the same, byte for byte" : `${differences} differences`}`;
-  if (!quiet) process.stdout.write(`${told}${replaced ? "; what was derived again is in its place" : ""}\n`);
+  const told = `rebuilt from ${events.toLocaleString("en")} events: ${differences === 0 ? "the same, byte for byte" : `${differences} differences`}`;
+  if (!quiet) process.stdout.write(`${told}${replaced ? "; the rebuilt usage replaced it" : ""}\n`);
   if (irreplaceable > 0)
     throw new Refusal(
-      "Closed periods or invoices differ from the ledger. They are never replaced: verify them one by one.",
+      "Closed periods or invoices differ from the ledger. They are never replaced: verify each of them.",
     );
   if (differences > 0 && !replaced)
-    throw new Refusal(
-      "Usage differs from the ledger. Run it without --check to put what was derived again in its place.",
-    );
+    throw new Refusal("Usage differs from the ledger. Run it without --check to replace it.");
 }
 
 function describe(
@@ -77,7 +75,7 @@ function describe(
   return `${name}: first difference after ${rows.toLocaleString("en")} rows, at ${key}:\n  live:    ${live ?? "(missing)"}\n  rebuilt: ${rebuilt ?? "(missing)"}`;
 }
 
-/** In place on a terminal, as a line now and then otherwise. */
+/** In place on a terminal, otherwise as an occasional line. */
 function progressOn(out: NodeJS.WriteStream) {
   const began = performance.now();
   let shownAt = 0;

@@ -10,8 +10,8 @@ export interface RepublishRange {
 }
 
 /**
- * `metrly ingestion republish`: asks ingestion, piece by piece, to send a range of a partition's ledger to usage.recorded once
- * more. It speaks as the installation itself, by the secret that its rooms share: run it where they run.
+ * `metrly ingestion republish`: asks ingestion, piece by piece, to publish a range of a partition's ledger to
+ * usage.recorded again. It authenticates with the installation's internal secret: run it where the services run.
  */
 export async function republishLedger(
   options: RepublishRange,
@@ -27,7 +27,7 @@ export async function republishLedger(
     entries += piece.entries;
     next = piece.nextSeq;
   }
-  process.stdout.write(`${entries} entries of partition ${partition} are in usage.recorded once more\n`);
+  process.stdout.write(`${entries} entries of partition ${partition} were published to usage.recorded again\n`);
 }
 
 function whole(name: string, text: string): number {
@@ -39,6 +39,7 @@ function pieceOf(answer: unknown): { readonly entries: number; readonly nextSeq:
   const fields =
     typeof answer === "object" && answer !== null ? new Map(Object.entries(answer)) : new Map<string, unknown>();
   const [entries, nextSeq] = [fields.get("entries"), fields.get("nextSeq")];
-  if (typeof entries !== "number" || typeof nextSeq !== "number") throw new Refusal("That is not Metrly's ingestion.");
+  if (typeof entries !== "number" || typeof nextSeq !== "number")
+    throw new Refusal("The response is not from Metrly's ingestion.");
   return { entries, nextSeq };
 }

@@ -5,7 +5,7 @@ import type { Service } from "#platform/process/services.js";
 type StartRoom = (context: RoomContext) => Promise<Room>;
 
 /**
- * The composition root of each role, loaded when it is asked for. The one place that knows all rooms; rooms never know each
+ * The composition root of each role, loaded on demand. The only file that knows all services; services never know each
  * other.
  */
 export const ROLES: Readonly<Record<Service, () => Promise<StartRoom>>> = {
@@ -19,7 +19,7 @@ export const ROLES: Readonly<Record<Service, () => Promise<StartRoom>>> = {
 type StartGateway = typeof import("../gateway/main.js").startGateway;
 export type SubgraphTarget = Parameters<StartGateway>[0]["subgraphs"][number];
 
-/** What the front door needs beside what every room does. */
+/** Inputs of the gateway beyond those of every service. */
 export interface FrontDoorContext extends RoomContext {
   readonly throttle: KeyThrottle;
 }
@@ -34,14 +34,14 @@ export async function startFrontDoor(context: FrontDoorContext, subgraphs: reado
   });
 }
 
-/** The keys that sign tokens, of a data directory. */
+/** The signing keys of a data directory. */
 export async function openTokenKeys(dataDir: string) {
   const { openKeyRing } = await import("../gateway/auth/signing-key.js");
   const { keyFolder } = await import("../gateway/auth/token-issuer.js");
   return openKeyRing(keyFolder(dataDir));
 }
 
-/** Replaces the command's own token when it is not good any more. */
+/** Replaces the command's own token when it is no longer valid. */
 export async function renewAdminToken(dataDir: string): Promise<void> {
   const { createTokenIssuer } = await import("../gateway/auth/token-issuer.js");
   await createTokenIssuer(dataDir);

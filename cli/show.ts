@@ -92,7 +92,7 @@ export async function showTenants(options: ShowOptions, env: Env): Promise<void>
   print(tenants, columns, options);
 }
 
-/** `metrly usage`: the running period's totals, and how they came about day by day. */
+/** `metrly usage`: the current period's totals, and by day. */
 export async function showUsage(
   tenantId: string,
   options: ShowOptions & { readonly by?: string },

@@ -1,21 +1,21 @@
-/** One value of a row: how it reads, and whether it is a number. */
+/** One value of a row: its text, and whether it is a number. */
 export interface Column<Row> {
   readonly name: string;
   text(row: Row): string;
   readonly isNumber?: boolean;
-  /** Only for people at a terminal. */
+  /** Only at a terminal. */
   readonly isPicture?: boolean;
 }
 
 export interface TableOptions {
-  /** Whether a person looks at it. */
+  /** Whether the output is a terminal. */
   readonly isTerminal: boolean;
   readonly json: boolean;
 }
 
 /**
- * Rows as a person reads them (aligned, with pictures), as a program does (`--json`: an object per line), or as text that `cut` and
- * `awk` take (a header, tabs between values, nothing else).
+ * Renders rows for people (aligned, with bars), for programs (`--json`: an object per line), or for `cut` and `awk` (a
+ * header, tab-separated).
  */
 export function formatRows<Row extends object>(
   rows: readonly Row[],
@@ -32,12 +32,12 @@ export function formatRows<Row extends object>(
   return lines.map((line) => `${line.map(aligned).join("  ").trimEnd()}\n`).join("");
 }
 
-/** Names come from outside: a control character must not reach the terminal, nor a tab the next column. */
+/** Names are untrusted: strip control characters and tabs. */
 const plain = (text: string): string => text.replace(/\p{Cc}/gu, " ");
 
 const BARS = "▁▂▃▄▅▆▇█";
 
-/** Values over time as one line; the largest is as high as it gets. */
+/** A sparkline; the largest value has full height. */
 export function sparkline(values: readonly number[]): string {
   const top = Math.max(0, ...values);
   return values
@@ -47,7 +47,7 @@ export function sparkline(values: readonly number[]): string {
 
 const BAR_WIDTH = 20;
 
-/** A share of a whole as a bar; more than all of it is a full one. */
+/** A bar of a share; more than the whole is a full bar. */
 export function bar(share: number): string {
   const full = Math.round(Math.min(1, Math.max(0, share)) * BAR_WIDTH);
   return "█".repeat(full) + "░".repeat(BAR_WIDTH - full);

@@ -22,8 +22,8 @@ interface ListenOptions extends ConnectionOptions {
 }
 
 /**
- * `metrly webhooks listen`: an endpoint on this machine for as long as the command runs. Prints each delivery and whether its
- * signature verifies; answers 204, or 401 to what Metrly did not sign.
+ * `metrly webhooks listen`: an endpoint on this machine while the command runs. Prints each delivery and whether its
+ * signature verifies; answers 204, or 401 on a wrong signature.
  */
 export async function listenToWebhooks(
   options: ListenOptions,
@@ -42,12 +42,12 @@ export async function listenToWebhooks(
         process.stdout.write(`${shown({ at: new Date().toISOString(), webhookId, failure, body }, options.json)}\n`);
         response.writeHead(failure === undefined ? 204 : 401).end();
       },
-      // Who broke off gets no answer, and sends it again.
+      // An aborted request gets no response; the sender retries.
       () => response.destroy(),
     );
   });
   const port = await listening(server, Number(options.port ?? 0));
-  // From here on an interruption must not leave an endpoint behind.
+  // From here on an interruption must delete the endpoint.
   const ended = interrupted();
   try {
     const { id, secret } = await createEndpoint(connection, options, `http://127.0.0.1:${port}/`);
@@ -55,7 +55,7 @@ export async function listenToWebhooks(
     verify = (body, headers) =>
       webhook.verify(body, Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])));
     process.stderr.write(
-      `Listening on 127.0.0.1:${port} as endpoint ${id} of ${options.tenant} (Ctrl-C ends and deletes it)\n`,
+      `Listening on 127.0.0.1:${port} as endpoint ${id} of ${options.tenant} (Ctrl-C stops and deletes it)\n`,
     );
     await ended;
     await askGraph(connection, DELETE, { id });

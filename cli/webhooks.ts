@@ -37,7 +37,7 @@ export interface DeadLettersOptions extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-/** `metrly webhooks dead`: every dead letter of a tenant's endpoints, with why it is one. */
+/** `metrly webhooks dead`: every dead letter of a tenant's endpoints, with its reason. */
 export async function listDeadLetters(options: DeadLettersOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
   let count = 0;
@@ -82,7 +82,7 @@ function describe(
 ): string {
   const last = attempts.at(-1);
   const tried = `${attempts.length} ${attempts.length === 1 ? "attempt" : "attempts"}${last === undefined ? "" : `, last ${last.at}`}`;
-  return `${id}  ${eventType}  ${eventId}\n  to ${url} (${endpointId}): ${deadReason ?? "no reason is kept"}; ${tried}`;
+  return `${id}  ${eventType}  ${eventId}\n  to ${url} (${endpointId}): ${deadReason ?? "no reason recorded"}; ${tried}`;
 }
 
 /** `metrly webhooks replay`: one delivery, or every dead letter of an endpoint, oldest first. */
@@ -92,7 +92,7 @@ export async function replayDeadLetters(
   env: Env,
 ): Promise<void> {
   if ((id === undefined) === (options.endpoint === undefined))
-    throw new Refusal("Name one delivery, or with --endpoint an endpoint whose dead letters are replayed.");
+    throw new Refusal("Name one delivery, or an endpoint with --endpoint.");
   const connection = await findConnection(options, env);
   const print = (told: object, text: string) => process.stdout.write(`${options.json ? JSON.stringify(told) : text}\n`);
   if (options.endpoint !== undefined) {
@@ -100,6 +100,6 @@ export async function replayDeadLetters(
     print({ replayed }, `${replayed} replayed`);
   } else if (id !== undefined) {
     await askGraph(connection, REPLAY, { id });
-    print({ replayed: 1 }, `${id} is due again`);
+    print({ replayed: 1 }, `${id} is scheduled again`);
   }
 }

@@ -8,7 +8,7 @@ export interface AskOptions extends ConnectionOptions {
   readonly file?: string;
 }
 
-/** `metrly graph`: any operation, as it is written in the explorer. */
+/** `metrly graph`: runs any operation. */
 export async function askAnything(
   query: string | undefined,
   options: AskOptions,
@@ -25,7 +25,7 @@ function parsed(variables = "{}"): object {
     const value: unknown = JSON.parse(variables);
     if (typeof value === "object" && value !== null) return value;
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw new Refusal(`--variables takes a JSON object, for example '{"tenantId":"acme"}'.`);
 }

@@ -9,7 +9,7 @@ export interface ConnectionOptions {
   readonly token?: string;
 }
 
-/** Where Metrly answers and as whom the command asks. */
+/** Metrly's address and the caller's credential. */
 export interface Connection {
   readonly url: string;
   readonly token: string;
@@ -17,7 +17,7 @@ export interface Connection {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Flags first, then METRLY_URL and METRLY_TOKEN, then this machine's own Metrly with its admin token. */
+/** Flags first, then METRLY_URL and METRLY_TOKEN, then the local Metrly with its admin token. */
 export async function findConnection(options: ConnectionOptions, env: Env): Promise<Connection> {
   const config = parseConfig(env);
   const url = options.url ?? env.METRLY_URL ?? `http://127.0.0.1:${config.port}`;
@@ -42,7 +42,7 @@ interface GraphAnswer {
   readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
 }
 
-/** One GraphQL operation. Refuses with the first error's code and message. */
+/** Runs one GraphQL operation. Throws `Refusal` with the first error's code and message. */
 export async function askGraph<Result, Variables>(
   connection: Connection,
   operation: TypedDocumentString<Result, Variables>,
@@ -51,7 +51,7 @@ export async function askGraph<Result, Variables>(
   return (await askText(connection, operation.toString(), variables ?? {})) as Result;
 }
 
-/** The same for an operation of which nothing is known. */
+/** The same for an untyped operation. */
 export async function askText(connection: Connection, query: string, variables: object): Promise<unknown> {
   let response: Response;
   try {
@@ -61,9 +61,7 @@ export async function askText(connection: Connection, query: string, variables: 
       body: JSON.stringify({ query, variables }),
     });
   } catch {
-    throw new Refusal(
-      `Nothing answers at ${connection.url}. Is Metrly running? Start it with npm start, or pass --url.`,
-    );
+    throw new Refusal(`No response from ${connection.url}. Is Metrly running? Start it with npm start, or pass --url.`);
   }
   const answer = (await response.json()) as GraphAnswer;
   const first = answer.errors?.[0];

@@ -5,14 +5,14 @@ import { findInternalSecret } from "#platform/process/internal-secret.js";
 import type { Service } from "#platform/process/services.js";
 import { Refusal } from "./failure.js";
 
-/** How a command asks a room: as the installation itself, by the secret that its rooms share, so it runs where they run. */
+/** Calls a service with the installation's internal secret, so it runs where the services run. */
 export interface RoomConnection {
   post(path: string, params: Readonly<Record<string, string | number>>): Promise<Response>;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** `url` given, or the service's own, or this machine's Metrly. */
+/** The given `url`, or the service's own, or the local Metrly. */
 export async function connectToRoom(service: Service, url: string | undefined, env: Env): Promise<RoomConnection> {
   const config: Config = parseConfig(env);
   const base = url ?? config.serviceUrls[service] ?? `http://127.0.0.1:${config.port}`;
@@ -24,7 +24,7 @@ export async function connectToRoom(service: Service, url: string | undefined, e
       for (const [name, value] of Object.entries(params)) target.searchParams.set(name, String(value));
       const token = await tokens.sign(roomIdentity("cli"), service);
       const response = await fetch(target, { method: "POST", headers: { [IDENTITY_HEADER]: token } }).catch(() => {
-        throw new Refusal(`Nothing answers at ${target.origin}. Pass --url with the address of ${service} itself.`);
+        throw new Refusal(`No response from ${target.origin}. Pass --url with the address of ${service} itself.`);
       });
       if (response.ok) return response;
       const { code, detail } = await problemIn(response);

@@ -1,6 +1,8 @@
 import { Refusal } from "./failure.js";
 
-/** The steps of long work in a room, one JSON line each, as they arrive. Refuses with what made the work fail. */
+/**
+ * The progress steps of a long operation, one JSON line each, as they arrive. Throws `Refusal` when the operation failed.
+ */
 export async function* stepsOf<Step extends { readonly kind: string }>(response: Response): AsyncGenerator<Step> {
   let text = "";
   const decoder = new TextDecoder();
@@ -10,7 +12,8 @@ export async function* stepsOf<Step extends { readonly kind: string }>(response:
     text = lines.pop() ?? "";
     for (const line of lines) yield checked<Step>(JSON.parse(line));
   }
-  if (text !== "") throw new Refusal("The answer broke off: the room ended in the middle. Run it again.");
+  if (text !== "")
+    throw new Refusal("The response ended early: the service stopped during the operation. Run the command again.");
 }
 
 function checked<Step extends { readonly kind: string }>(step: Step | Failed): Step {

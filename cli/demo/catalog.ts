@@ -1,6 +1,6 @@
 import type { PriceInput } from "../graphql/graphql.js";
 
-/** What the demo sets up: four meters, three plans, three tenants. Ids are fixed, so that a second start finds them. */
+/** The demo's catalog: four meters, three plans, three tenants. Ids are fixed, so that a second start finds them. */
 
 export const METERS = [
   {

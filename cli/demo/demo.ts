@@ -13,7 +13,7 @@ export interface DemoOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Seeds the demo, starts its receiver and its gentle traffic, and prints what to try. */
+/** Seeds the demo, starts its receiver and its traffic, and prints commands to try. */
 export async function openDemo({ url, config, logger, env }: DemoOptions): Promise<{ stop(): Promise<void> }> {
   const connection = await findConnection({ url }, env);
   const keys = await seedDemo(connection, config.dataDir, Date.now());
@@ -35,7 +35,9 @@ export async function openDemo({ url, config, logger, env }: DemoOptions): Promi
 const EVERY_MS = 1_000;
 const EVENTS_EACH = 2;
 
-/** About two events a second for each tenant, until stopped. A refused batch is only logged: the next second tries anew. */
+/**
+ * About two events a second for each tenant, until stopped. A refused batch is only logged: the next second tries again.
+ */
 function startTraffic(url: string, keys: DemoKeys, logger: Logger): () => Promise<void> {
   const runId = newRunId();
   let n = 0;
@@ -61,7 +63,7 @@ function startTraffic(url: string, keys: DemoKeys, logger: Logger): () => Promis
 
 function firstScreen(url: string, keys: DemoKeys): string {
   return `
-Metrly is running, with demo data: ${TENANTS.map((tenant) => tenant.id).join(", ")}; last month is closed, events flow in.
+Metrly is running, with demo data: ${TENANTS.map((tenant) => tenant.id).join(", ")}; last month is closed, events are arriving.
 
   Explorer      ${url}/
 
@@ -70,7 +72,7 @@ Metrly is running, with demo data: ${TENANTS.map((tenant) => tenant.id).join(", 
       -H 'Content-Type: application/cloudevents+json' \\
       -d '{"specversion":"1.0","id":"hello-1","source":"curl","type":"api.request","data":{"region":"eu-west"}}'
 
-  Consume quota (the limit is 1000 an hour: repeat it with new keys and see it deny)
+  Consume quota (the limit is 1000 an hour: repeat it with new keys until it denies)
     curl -s ${url}/v1/quota/consume -H 'Authorization: Bearer ${keys.acme}' \\
       -H 'Content-Type: application/json' \\
       -d '{"meter":"api_calls","amount":"400","idempotencyKey":"try-1"}'

@@ -14,10 +14,7 @@ const REGIONS = ["eu-west", "us-east", "ap-south"] as const;
 const MODELS = ["small", "large"] as const;
 const SOURCE = "metrly-demo";
 
-/**
- * One event of a tenant. `n` decides everything about it, so the same `n` is the same event and posting it twice is a
- * duplicate.
- */
+/** One event of a tenant. `n` determines the whole event, so posting the same `n` twice is a duplicate. */
 export function demoEvent(tenantId: DemoTenantId, idPrefix: string, n: number, timeMs?: number): DemoEvent {
   const { type, data } = USAGE[tenantId][n % USAGE[tenantId].length]?.(n) ?? apiCall(n);
   return {

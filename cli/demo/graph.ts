@@ -1,5 +1,5 @@
 import { graphql } from "../graphql/index.js";
-/** The operations that set the demo up; everything goes through the public interface, as any client would. */
+/** The operations that set up the demo, through the public interface only. */
 
 export const CREATE_METER = graphql(
   `mutation DemoCreateMeter($input: CreateMeterInput!) { createMeter(input: $input) { key } }`,

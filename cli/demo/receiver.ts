@@ -4,7 +4,7 @@ import { EVENT_TYPES } from "#schema/webhook-events.js";
 import { askGraph, type Connection } from "../connection/connection.js";
 import { CREATE_ENDPOINT, ENDPOINTS, UPDATE_ENDPOINT } from "./graph.js";
 
-/** A webhook receiver on loopback that says what arrived, so that a newcomer sees deliveries without setting one up. */
+/** A webhook receiver on loopback that logs deliveries. */
 export async function startDemoReceiver(
   connection: Connection,
   tenantIds: readonly string[],
@@ -30,7 +30,7 @@ export async function startDemoReceiver(
     });
 }
 
-/** The receiver's port changes from start to start; the endpoint stays and is told the new address. */
+/** The receiver's port changes with each start; the endpoint is updated with the new address. */
 async function pointEndpoint(connection: Connection, tenantId: string, url: string): Promise<void> {
   const { tenant } = await askGraph(connection, ENDPOINTS, { tenantId });
   const known = tenant?.webhookEndpoints.find((endpoint) => endpoint.url.startsWith("http://127.0.0.1:"));

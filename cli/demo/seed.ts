@@ -23,7 +23,9 @@ export type DemoKeys = Readonly<Record<string, string>>;
 const EVENTS_PER_TENANT = 400;
 const ACCEPTED_BACK_MS = 34 * DAY_MS;
 
-/** Creates what is missing of the demo and closes last month. Every step may be repeated: a killed first start is completed. */
+/**
+ * Creates the missing parts of the demo and closes last month. Idempotent: a killed first start is completed by the next.
+ */
 export async function seedDemo(connection: Connection, dataDir: string, nowMs: number): Promise<DemoKeys> {
   const lastMonth = previousPeriod(periodAt(nowMs, 1), 1);
   const usageStart = Math.max(lastMonth.start, nowMs - ACCEPTED_BACK_MS);
@@ -85,7 +87,7 @@ async function postLastMonth(
   await postEvents(connection.url, key, events);
 }
 
-/** Posts a batch and expects all of it to be accepted. A fresh key may need a moment to reach the edge. */
+/** Posts a batch and requires all of it to be accepted. A fresh key may need a moment to reach the edge. */
 export async function postEvents(url: string, key: string, events: readonly unknown[]): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     const response = await fetch(`${url}/v1/events`, {
@@ -96,7 +98,7 @@ export async function postEvents(url: string, key: string, events: readonly unkn
     const body = await response.text();
     if (response.ok) return;
     if (attempt === MAX_ATTEMPTS || (response.status !== 401 && response.status !== 503)) {
-      throw new Error(`the demo's events were answered ${response.status}: ${body.slice(0, 500)}`);
+      throw new Error(`posting the demo's events failed with ${response.status}: ${body.slice(0, 500)}`);
     }
     await pause(RETRY_MS);
   }
@@ -116,7 +118,7 @@ async function closeFirstPeriod(connection: Connection, tenantId: string): Promi
   const deadline = Date.now() + CLOSE_DEADLINE_MS;
   while (!(await hasInvoice(connection, tenantId))) {
     if (Date.now() > deadline)
-      throw new Error(`the invoice of ${tenantId} did not appear within ${CLOSE_DEADLINE_MS / 1000} s`);
+      throw new Error(`the invoice of ${tenantId} was not issued within ${CLOSE_DEADLINE_MS / 1000} s`);
     await pause(RETRY_MS);
   }
 }

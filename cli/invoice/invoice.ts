@@ -30,7 +30,10 @@ interface InvoiceDocument {
   }[];
 }
 
-/** `metrly invoice export ID`: the invoice's own bytes, its lines as CSV, or a page for people. Refuses what its hash does not fit. */
+/**
+ * `metrly invoice export ID`: the invoice's bytes, its lines as CSV, or a printable page. Refuses an invoice with a wrong
+ * hash.
+ */
 export async function exportInvoice(
   id: string,
   options: ConnectionOptions & { readonly format?: InvoiceFormat; readonly out?: string },
@@ -41,13 +44,13 @@ export async function exportInvoice(
   if (invoice === null) throw new Refusal(`There is no invoice ${id}.`);
   const { document, sha256 } = invoice;
   if (createHash("sha256").update(document, "utf8").digest("hex") !== sha256)
-    throw new Refusal(`${id} does not fit its SHA-256. Check it: metrly verify invoice ${id}`);
+    throw new Refusal(`${id} does not match its SHA-256. Check it: metrly verify invoice ${id}`);
   const text = textOf(document, sha256, options.format ?? "json");
   if (options.out === undefined) process.stdout.write(text);
   else await writeFile(options.out, text);
 }
 
-/** As JSON it is the document itself, byte for byte, so that its hash can be checked by anyone. */
+/** As JSON it is the document itself, byte for byte, so that anyone can check its hash. */
 export function textOf(document: string, sha256: string, format: InvoiceFormat): string {
   if (format === "json") return document;
   const invoice: InvoiceDocument = JSON.parse(document);
@@ -76,7 +79,7 @@ function csvOf({ number, tenantId, period, currency, lines }: InvoiceDocument): 
   return stringify(rows, { header: true });
 }
 
-/** A cell that begins like a formula must stay text in whatever opens it; quantities and amounts are numbers. */
+/** A text cell that starts like a formula must stay text in a spreadsheet; quantities and amounts are numbers. */
 const asText = (text: string): string => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
 
 const pageOf = (invoice: InvoiceDocument, sha256: string): string =>

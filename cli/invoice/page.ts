@@ -1,4 +1,4 @@
-/** A page for people, that prints: Mustache, so that whatever it is filled with is escaped. No script, nothing loaded. */
+/** A printable page. Mustache escapes all values. No script, no external resources. */
 export const INVOICE_PAGE = `<!doctype html>
 <html lang="en">
 <head>

@@ -6,11 +6,11 @@ import type { Read } from "./rows.js";
 
 const Reason = Type.Object({ line: Type.Integer(), reason: Type.String() });
 const Saved = Type.Object({
-  /** Digest of all that decides what the rows become and where they go. */
+  /** Digest of everything that determines the events and their destination. */
   settings: Type.String(),
   /** Every row up to here is answered. */
   rows: Type.Integer({ minimum: 0 }),
-  /** SHA-256 over these rows: a file that was changed is recognised. */
+  /** SHA-256 over these rows: detects a changed file. */
   digest: Type.String(),
   tally: Type.Object({
     accepted: Type.Integer(),
@@ -22,7 +22,7 @@ const Saved = Type.Object({
 
 export type Checkpoint = Static<typeof Saved>;
 
-/** How far an interrupted sending came; undefined when there is nothing that could be used. */
+/** The position of an interrupted run; undefined without a usable checkpoint. */
 export async function loadCheckpoint(file: string, settings: string): Promise<Checkpoint | undefined> {
   const text = await readFile(file, "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
@@ -30,12 +30,12 @@ export async function loadCheckpoint(file: string, settings: string): Promise<Ch
     const parsed: unknown = JSON.parse(text);
     return Value.Check(Saved, parsed) && parsed.settings === settings ? parsed : undefined;
   } catch {
-    // A damaged one costs only time: everything is sent again, and ids make that safe.
+    // A damaged checkpoint costs only time: everything is sent again, and ids make that safe.
     return undefined;
   }
 }
 
-/** Whole or not at all. */
+/** Atomic. */
 export async function saveCheckpoint(file: string, checkpoint: Checkpoint): Promise<void> {
   await writeFile(`${file}.new`, JSON.stringify(checkpoint));
   await rename(`${file}.new`, file);
@@ -43,7 +43,7 @@ export async function saveCheckpoint(file: string, checkpoint: Checkpoint): Prom
 
 export const removeCheckpoint = (file: string): Promise<void> => rm(file, { force: true });
 
-/** Runs along with the rows; `at()` is the digest of those seen so far. */
+/** Digests rows as they are read; `at()` is the digest so far. */
 export function createDigest(): { add(text: string): void; at(): string } {
   const hash = createHash("sha256");
   return {
@@ -57,7 +57,7 @@ export function createDigest(): { add(text: string): void; at(): string } {
 export const settingsDigest = (settings: unknown): string =>
   createHash("sha256").update(JSON.stringify(settings)).digest("base64url");
 
-/** Whether the rows begin with the very ones that the checkpoint is about. */
+/** Whether the input starts with the checkpoint's rows. */
 export async function isAbout(rows: AsyncIterable<Read>, checkpoint: Checkpoint): Promise<boolean> {
   const digest = createDigest();
   let seen = 0;

@@ -1,23 +1,23 @@
 import { createHash } from "node:crypto";
 import { isLosslessNumber, parse, stringify } from "lossless-json";
 
-/** A row of the input, before anybody knows whether it is an event. */
+/** A row of the input, not yet validated. */
 export interface Row {
   /** 1 for the first line; of a CSV record, the line it ends on. */
   readonly line: number;
-  /** What the row says, as text: part of its id when it has none, and of the checkpoint's digest. */
+  /** The row as text: part of its generated id, and of the checkpoint's digest. */
   readonly text: string;
-  /** The row's members by name; undefined when only `text` is there to be parsed as JSON. */
+  /** The row's members by name; undefined when `text` is JSON to parse. */
   readonly cells?: ReadonlyMap<string, string>;
 }
 
-/** How rows become events. */
+/** Maps rows to events. */
 export interface Mapping {
   /** Attribute or member of `data` -> the row's name for it. */
   readonly names: ReadonlyMap<string, string>;
-  /** For rows that say nothing else: `type`, `source`, `subject`. */
+  /** For rows without their own: `type`, `source`, `subject`. */
   readonly defaults: Readonly<Partial<Record<Attribute, string>>>;
-  /** Stands for the file in the ids of rows that have none. */
+  /** The file's name in generated ids. */
   readonly name: string;
 }
 
@@ -35,8 +35,9 @@ export const MAX_EVENT_BYTES = 65_536;
 const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
 
 /**
- * The CloudEvent of a row. A row without an id gets one from the file's name, the line and what it says, so that sending it
- * again is the same event. Numbers keep every digit. Checks what can be known here; whether a tenant takes it is up to Metrly.
+ * The CloudEvent of a row. The id of a row without one is derived from the file's name, the line and the content, so that
+ * sending the row again gives the same event. Numbers keep every digit. Checks only locally; Metrly decides whether the
+ * tenant accepts it.
  */
 export function buildEvent(row: Row, mapping: Mapping): Built {
   const members = row.cells === undefined ? parseObject(row.text) : filledCells(row.cells);
@@ -56,7 +57,7 @@ export function buildEvent(row: Row, mapping: Mapping): Built {
 
 const invalid = ({ line }: Row, reason: string): Built => ({ kind: "invalid", line, reason });
 
-/** A plain object or record: mapped names are attributes or `data`; without any for `data`, all the rest is. */
+/** A plain object or record: mapped names are attributes or `data`; if none maps to `data`, all others are `data`. */
 function eventOf(members: ReadonlyMap<string, unknown>, names: ReadonlyMap<string, string>): Map<string, unknown> {
   const event = new Map<string, unknown>([["specversion", "1.0"]]);
   const used = new Set<string>();
@@ -64,7 +65,7 @@ function eventOf(members: ReadonlyMap<string, unknown>, names: ReadonlyMap<strin
     const name = names.get(attribute) ?? attribute;
     used.add(name);
     const value = members.get(name);
-    // A number may well be an id.
+    // An id may be a number.
     if (value !== undefined && value !== null) event.set(attribute, isLosslessNumber(value) ? value.value : value);
   }
   const mapped = [...names].filter(([target]) => !isAttribute(target));
@@ -80,7 +81,7 @@ function eventOf(members: ReadonlyMap<string, unknown>, names: ReadonlyMap<strin
   return event;
 }
 
-/** An empty cell says nothing. */
+/** Empty cells are omitted. */
 const filledCells = (cells: ReadonlyMap<string, string>): Map<string, unknown> =>
   new Map([...cells].filter(([, value]) => value !== ""));
 

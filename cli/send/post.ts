@@ -4,7 +4,7 @@ import { Value } from "@sinclair/typebox/value";
 import type { Connection } from "../connection/connection.js";
 import { Refusal } from "../connection/failure.js";
 
-/** One event's fate, in the order sent. */
+/** The result of one event, in the order sent. */
 const Result = Type.Object({
   status: Type.Union([Type.Literal("accepted"), Type.Literal("duplicate"), Type.Literal("rejected")]),
   code: Type.Optional(Type.String()),
@@ -17,7 +17,7 @@ export type EventResult = Static<typeof Result>;
 
 export interface PostOptions {
   readonly connection: Connection;
-  /** How long one batch is tried before the command ends, ms. */
+  /** How long one batch is retried before the command ends, ms. */
   readonly giveUpAfterMs: number;
   readonly signal: AbortSignal;
 }
@@ -25,12 +25,13 @@ export interface PostOptions {
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 10_000;
 const REQUEST_MS = 30_000;
-/** Not here now, or not everything yet: the same again later, which the same ids make safe. */
+/** Transient failures, or an incomplete batch: retry the same batch, which ids make safe. */
 const AGAIN = new Set([408, 429, 500, 502, 503, 504]);
 
 /**
- * Posts one batch until it is answered for good. Throws `Refusal` when Metrly refuses the batch as a whole (a key without the
- * right, a wrong address) or nothing answers for `giveUpAfterMs`; throws the signal's reason when aborted between two tries.
+ * Posts one batch until it has a final result. Throws `Refusal` when Metrly refuses the whole batch (a key without the
+ * scope, a wrong address) or gives no response for `giveUpAfterMs`; throws the signal's reason when aborted between
+ * attempts.
  */
 export async function postBatch(events: readonly string[], options: PostOptions): Promise<readonly EventResult[]> {
   const body = `[${events.join(",")}]`;
@@ -42,13 +43,13 @@ export async function postBatch(events: readonly string[], options: PostOptions)
     const pauseMs = outcome.retryAfterMs ?? backoffMs(attempt);
     if (Date.now() + pauseMs > end)
       throw new Refusal(
-        `Gave up after ${options.giveUpAfterMs / 1000} s: ${outcome.reason}. The same command goes on.`,
+        `Gave up after ${options.giveUpAfterMs / 1000} s: ${outcome.reason}. The same command resumes.`,
       );
     await wait(pauseMs, undefined, { signal: options.signal });
   }
 }
 
-/** Doubles up to ten seconds, with jitter so that several senders do not come back at once. */
+/** Exponential backoff up to ten seconds, with jitter so that senders do not retry in step. */
 function backoffMs(attempt: number): number {
   return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2);
 }
@@ -69,7 +70,7 @@ async function tryOnce(body: string, expected: number, { url, token }: Connectio
     });
     text = await response.text();
   } catch (error) {
-    return { kind: "again", reason: `nothing answers at ${url} (${causeOf(error)})`, retryAfterMs: undefined };
+    return { kind: "again", reason: `no response from ${url} (${causeOf(error)})`, retryAfterMs: undefined };
   }
   if (AGAIN.has(response.status)) {
     const reason = `${url} answers ${response.status}`;
@@ -83,7 +84,7 @@ function resultsOf(status: number, text: string, expected: number, url: string):
   const answer = parsed(text);
   if (Value.Check(Answer, answer) && answer.results.length === expected) return answer.results;
   if (Value.Check(Problem, answer)) throw new Refusal(`${answer.code}: ${answer.detail ?? `answered ${status}`}`);
-  throw new Refusal(`${url} answered ${status} without saying what became of each event. Is this Metrly?`);
+  throw new Refusal(`${url} answered ${status} without a result per event. Is this Metrly?`);
 }
 
 function parsed(text: string): unknown {

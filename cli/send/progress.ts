@@ -1,9 +1,9 @@
 export interface ProgressState {
   readonly rows: number;
-  /** Of these, what an earlier run had sent: no work of this one. */
+  /** Of these, sent by an earlier run. */
   readonly resumedRows: number;
   readonly bytes: number;
-  /** Undefined for an input whose end nobody knows. */
+  /** Undefined for input of unknown length. */
   readonly totalBytes: number | undefined;
   readonly elapsedMs: number;
 }
@@ -12,7 +12,7 @@ const BAR_WIDTH = 24;
 const BAR_EVERY_MS = 200;
 const LINE_EVERY_MS = 5_000;
 
-/** `[######------]  52 %  104,000 rows  21,300 rows/s  ETA 0:05`; without a bar and ETA when the end is not known. */
+/** `[######------]  52 %  104,000 rows  21,300 rows/s  ETA 0:05`; without bar and ETA when the length is unknown. */
 export function describeProgress({ rows, resumedRows, bytes, totalBytes, elapsedMs }: ProgressState): string {
   const rate = elapsedMs > 0 ? Math.round(((rows - resumedRows) * 1000) / elapsedMs) : 0;
   const done = `${rows.toLocaleString("en")} rows  ${rate.toLocaleString("en")} rows/s`;
@@ -36,7 +36,7 @@ export function clockText(ms: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
-/** Tells on `out` how far it is: in place on a terminal, as a line now and then otherwise. `stop` leaves a clean line. */
+/** Writes progress to `out`: in place on a terminal, otherwise as an occasional line. `stop` leaves a clean line. */
 export function showProgress(out: NodeJS.WriteStream, state: () => ProgressState): { stop(): void } {
   const inPlace = out.isTTY === true;
   const show = () => out.write(inPlace ? `\r\u001b[2K${describeProgress(state())}` : `${describeProgress(state())}\n`);

@@ -8,24 +8,24 @@ import type { Row } from "./event.js";
 
 export type Format = "ndjson" | "csv";
 
-/** Where rows come from. */
+/** The source of rows. */
 export interface Input {
   readonly format: Format;
   readonly stream: Readable;
-  /** Of a file; undefined for standard input, whose end nobody knows. */
+  /** Of a file; undefined for standard input, whose length is unknown. */
   readonly totalBytes: number | undefined;
   bytesRead(): number;
-  /** Ends the rows here, also while more is waited for; a row that is cut by this must not be used. */
+  /** Ends the rows, also while waiting for more; the last, truncated row must not be used. */
   end(): void;
 }
 
-/** A row; with `problem` when the line could not be read as one. */
+/** A row; with `problem` when the line is unreadable. */
 export interface Read {
   readonly row: Row;
   readonly problem?: string;
 }
 
-/** `file` undefined or `-` is standard input. Throws `Refusal` when there is no such file. */
+/** `file` undefined or `-` is standard input. Throws `Refusal` when the file does not exist. */
 export async function openInput(file: string | undefined, format: Format | undefined): Promise<Input> {
   let bytes = 0;
   const isFile = file !== undefined && file !== "-";
@@ -56,7 +56,7 @@ async function sizeOf(file: string): Promise<number> {
   throw new Refusal(`${file} is not a file.`);
 }
 
-/** The rows, one after the other, as fast as they are asked for. `columns`: what a CSV's header has to name. */
+/** The rows in order, with backpressure. `columns`: names required in a CSV header. */
 export function readRows(input: Input, columns: Iterable<string>): AsyncGenerator<Read> {
   return input.format === "csv" ? readCsv(input.stream, [...columns]) : readLines(input.stream);
 }

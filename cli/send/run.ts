@@ -10,9 +10,9 @@ export interface Run {
   readonly concurrency: number;
   /** Undefined: only validates. */
   readonly post: Omit<PostOptions, "signal"> | undefined;
-  /** Where to remember how far it came. */
+  /** The checkpoint file. */
   readonly checkpoint: { readonly file: string; readonly settings: string } | undefined;
-  /** What an earlier run of the same rows came to. */
+  /** The tally of an earlier run of the same rows. */
   readonly resume: Checkpoint | undefined;
   readonly signal: AbortSignal;
   onAnswered(tally: Tally): void;
@@ -23,21 +23,21 @@ const BATCH_EVENTS = 500;
 const BATCH_BYTES = 1_000_000;
 const SAVE_EVERY_MS = 200;
 
-/** Rows that go together: what is sent, what is not, and where the input stands behind them. */
+/** A batch: the events to send, the invalid rows, and the input position after them. */
 interface Batch {
   readonly order: number;
   readonly events: readonly { readonly line: number; readonly json: string }[];
-  /** Of the rows that are no events. */
+  /** Rows that are not events. */
   readonly invalid: Tally;
-  /** Rows of the input up to the end of this batch, and the digest of them. */
+  /** Rows of the input up to the end of this batch, and their digest. */
   readonly rows: number;
   readonly digest: string;
 }
 
 /**
- * Sends every row, several batches at a time, and remembers up to where all is answered. Resolves with the tally of the whole
- * input, an earlier run's part included; early when interrupted, after what is on its way was answered. Throws what one batch
- * throws, after the others ended.
+ * Sends every row, several batches concurrently, and checkpoints the position up to which all rows are answered. Resolves
+ * with the tally of the whole input, including an earlier run; early when interrupted, once batches in flight are
+ * answered. Throws the error of a batch after the others ended.
  */
 export async function sendRows(run: Run): Promise<Tally> {
   const failed = new AbortController();
@@ -105,7 +105,7 @@ const rejection = (line: number, reason: string): Tally => ({
   reasons: [{ line, reason }],
 });
 
-/** Undefined results: nobody was asked, all that look like events count as accepted. */
+/** Undefined results: a dry run, all valid events count as accepted. */
 function tallyOf({ events }: Batch, results: readonly EventResult[] | undefined): Tally {
   if (results === undefined) return { ...EMPTY_TALLY, accepted: events.length };
   let [accepted, duplicates] = [0, 0];
@@ -118,7 +118,7 @@ function tallyOf({ events }: Batch, results: readonly EventResult[] | undefined)
   return addTallies(EMPTY_TALLY, { accepted, duplicates, rejected: reasons.length, reasons });
 }
 
-/** Batches are answered in any order; what is remembered is up to where all of them are. */
+/** Batches complete in any order; the checkpoint is the position up to which all are complete. */
 function trackAnswers({ resume, checkpoint, onAnswered }: Run) {
   const waiting = new Map<number, { batch: Batch; tally: Tally }>();
   let total = resume?.tally ?? EMPTY_TALLY;

@@ -25,8 +25,8 @@ export interface SendOptions extends ConnectionOptions {
 type Env = Readonly<Record<string, string | undefined>>;
 
 /**
- * `metrly send [file]`. Exit code 0: every row was accepted or is a duplicate; 1: something was rejected, or it could not go
- * on; 130: interrupted. The same command goes on where it ended.
+ * `metrly send [file]`. Exit code 0: every row was accepted or is a duplicate; 1: a row was rejected, or the command
+ * failed; 130: interrupted. The same command resumes where it stopped.
  */
 export async function sendUsage(file: string | undefined, options: SendOptions, env: Env): Promise<void> {
   const source = isFile(file) ? file : undefined;
@@ -72,12 +72,12 @@ export async function sendUsage(file: string | undefined, options: SendOptions, 
     return;
   }
   process.exitCode = 130;
-  process.stderr.write("Interrupted. The same command goes on; what was sent already is not counted again.\n");
+  process.stderr.write("Interrupted. The same command resumes; rows sent already are not counted twice.\n");
 }
 
 const isFile = (file: string | undefined): file is string => file !== undefined && file !== "-";
 
-/** The first Ctrl-C or SIGTERM lets what is on its way be answered; a second one ends at once, as usual. */
+/** The first Ctrl-C or SIGTERM waits for batches in flight; the second terminates at once. */
 function onInterrupt(): { readonly signal: AbortSignal; forget(): void } {
   const controller = new AbortController();
   const interrupt = () => controller.abort();
@@ -91,7 +91,7 @@ function checkpointOf(file: string, options: SendOptions, input: Input, mapping:
   return { file: options.checkpoint ?? `${file}.metrly-send`, settings };
 }
 
-/** Reads what was sent already once more: a file that changed since is sent from its beginning, which ids make safe. */
+/** Reads the rows before the checkpoint again: a changed file is sent from its beginning, which ids make safe. */
 async function findResume(
   checkpoint: { readonly file: string; readonly settings: string },
   file: string | undefined,
@@ -104,9 +104,7 @@ async function findResume(
   const same = await isAbout(readRows(again, mapping.names.values()), found);
   again.end();
   process.stderr.write(
-    same
-      ? `Going on after ${found.rows} rows that were sent before.\n`
-      : "The input changed: sending all of it again.\n",
+    same ? `Resuming after ${found.rows} rows sent before.\n` : "The input changed: sending everything again.\n",
   );
   return same ? found : undefined;
 }
@@ -122,7 +120,7 @@ function progressOf(input: Input, rows: () => number, resumedRows: number): () =
   });
 }
 
-/** `id=col,time=col,tokens=col`: attributes and members of `data` by the names that the input has for them. */
+/** `id=col,time=col,tokens=col`: attributes and members of `data` with their names in the input. */
 function mappingOf(file: string | undefined, options: SendOptions): Mapping {
   const names = new Map<string, string>();
   for (const pair of options.map?.split(",") ?? []) {
@@ -131,7 +129,7 @@ function mappingOf(file: string | undefined, options: SendOptions): Mapping {
     if (at < 1 || target === "" || name === "") throw new Refusal(`--map: "${pair}" is not name=column.`);
     const plain = target.startsWith("data.") ? target.slice("data.".length) : target;
     if (plain !== target && isAttribute(plain))
-      throw new Refusal(`--map: "${target}" would be taken for the attribute ${plain}.`);
+      throw new Refusal(`--map: "${target}" is ambiguous with the attribute ${plain}.`);
     names.set(plain, name);
   }
   const { type, source, subject } = options;

@@ -1,10 +1,10 @@
-/** What became of the rows. */
+/** Counts of rows by result. */
 export interface Tally {
   readonly accepted: number;
-  /** Known to the edge already; the ledger has the final word (`accounting`). */
+  /** Known to the edge already; the ledger is authoritative (`accounting`). */
   readonly duplicates: number;
   readonly rejected: number;
-  /** The first of the rejected. */
+  /** The first rejected rows. */
   readonly reasons: readonly { readonly line: number; readonly reason: string }[];
 }
 
@@ -22,7 +22,7 @@ export function addTallies(a: Tally, b: Tally): Tally {
 
 export const rowsOf = ({ accepted, duplicates, rejected }: Tally): number => accepted + duplicates + rejected;
 
-/** The closing summary; `verb` says what acceptance meant. */
+/** The closing summary; `verb` names the accepted state. */
 export function describeTally(tally: Tally, verb: "accepted" | "valid"): string {
   const lines = [`${rowsOf(tally)} rows: ${tally.accepted} ${verb}`];
   if (verb === "accepted") lines[0] += `, ${tally.duplicates} duplicates`;

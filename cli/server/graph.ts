@@ -9,13 +9,13 @@ import { SERVICES } from "#platform/process/services.js";
 import { type FrontDoorContext, type SubgraphTarget, startFrontDoor } from "../roles.js";
 import type { Composition } from "./role-config.js";
 
-/** A process's part of the graph: what answers for its readiness, and what closes its sockets. */
+/** A process's part of the graph: its readiness, and closing its sockets. */
 export interface OpenGraph {
   readonly rooms: readonly Pick<Room, "name" | "readiness">[];
   stop(): Promise<void>;
 }
 
-/** Serves the whole graph, or one service's part of it to the gateway. */
+/** Serves the whole graph, or one service's subgraph to the gateway. */
 export async function openGraph(
   context: FrontDoorContext,
   composition: Composition,
@@ -46,12 +46,12 @@ async function openFrontDoor(
   return { rooms: [frontDoor], stop: () => frontDoor.stop() };
 }
 
-/** The committed contracts, so that a gateway composes and starts although services are down. */
+/** The committed contracts, so that a gateway composes and starts while services are down. */
 async function remoteSubgraphs(config: Config): Promise<SubgraphTarget[]> {
   return Promise.all(
     SERVICES.map(async (name) => {
       const url = config.serviceUrls[name];
-      if (url === undefined) throw new Error(`the gateway does not know where ${name} is`);
+      if (url === undefined) throw new Error(`the gateway has no address of ${name}`);
       const sdl = await readFile(path.join(packageRoot(), "schema/graphql", `${name}.graphql`), "utf8");
       return { name, sdl, url };
     }),

@@ -1,11 +1,13 @@
 import { type Config, ConfigError } from "#platform/process/config.js";
 import { SERVICES, type Service } from "#platform/process/services.js";
-/** What one process is: the whole system, one service, or the front door before services elsewhere. */
+/** The composition of one process: the whole system, one service, or the gateway. */
 export type Composition = "all" | "gateway" | Service;
 
 type Role = Exclude<Composition, "all">;
 
-/** What a role of its own cannot do without; nothing is embedded there. Throws one `ConfigError` that names all of it. */
+/**
+ * Required settings of a separate role, where nothing is embedded. Throws one `ConfigError` that names all missing ones.
+ */
 export function assertRoleConfigured(role: Role, config: Config): void {
   const missing: string[] = [];
   const need = (present: boolean, variable: string) => {

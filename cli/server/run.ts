@@ -11,9 +11,7 @@ const DRAIN_MS = 10_000;
 /** Keeps the whole process below 300 MB at any load. */
 const INGESTION_HEAP_GROWTH_PERCENT = 70;
 
-/**
- * `metrly all` and `metrly <role>`: runs until a signal or a failure ends it. Exit code 0 only when all is well.
- */
+/** `metrly all` and `metrly <role>`: runs until a signal or a failure. Exit code 0 only after a clean stop. */
 export async function runProcess(
   composition: Composition,
   env: Readonly<Record<string, string | undefined>>,
@@ -46,7 +44,7 @@ export async function runProcess(
     logger,
     fail(error) {
       failed = true;
-      logger.fatal({ err: error }, "a failure that must not be passed over");
+      logger.fatal({ err: error }, "unhandled failure");
       grace.close();
     },
   });

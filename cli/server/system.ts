@@ -19,15 +19,15 @@ import { openGraph } from "./graph.js";
 import type { Composition } from "./role-config.js";
 
 export interface RunningSystem {
-  /** Where the one port answers. */
+  /** The URL of the port. */
   readonly url: string;
   readonly logger: Logger;
   readonly rooms: readonly Room[];
-  /** Something that uses the system from outside and must end first (the demo's traffic). */
+  /** Registers a client of the system that must stop first (the demo's traffic). */
   beforeStop(stop: () => Promise<void>): void;
-  /** Drains every room, then closes the ports, the database last. Safe to call twice. */
+  /** Drains every service, then closes the ports, the database last. Idempotent. */
   stop(): Promise<void>;
-  /** What is being closed just now, in words. */
+  /** The names of parts being closed now. */
   closing(): readonly string[];
 }
 
@@ -36,7 +36,7 @@ interface Closer {
   readonly close: () => Promise<unknown>;
 }
 
-/** What is being closed. */
+/** The parts being closed. */
 type Closing = Set<string>;
 
 export interface SystemOptions {
@@ -46,7 +46,7 @@ export interface SystemOptions {
   fail(error: unknown): void;
 }
 
-/** Starts what the composition names in this process and listens. Whatever started is stopped again when a part fails. */
+/** Starts the composition in this process and listens. Stops everything when a part fails to start. */
 export async function startSystem(options: SystemOptions): Promise<RunningSystem> {
   const { config, logger } = options;
   await assertPortsFree(config);
@@ -100,7 +100,7 @@ async function start(
   for (const room of rooms) room.register?.(app);
   if (ports.jobs !== undefined && services.includes("notification"))
     registerQueueBoard(app, { queues: ports.jobs.bullQueues(QUEUES), identityTokens: context.identityTokens });
-  // Open sockets would keep the server from closing: who holds them says goodbye first.
+  // Open sockets would keep the server from closing: their owners close them first.
   const graph = await openGraph({ ...context, throttle }, composition, app, rooms);
   closers.push({ name: "graph", close: () => graph.stop() });
   registerHealth(app, [...rooms, ...graph.rooms]);
@@ -136,7 +136,7 @@ function servicesOf(composition: Composition): readonly Service[] {
   return composition === "gateway" ? [] : [composition];
 }
 
-/** Starts all services at once. When one fails, those that did start are in `rooms` to be stopped. */
+/** Starts all services concurrently. When one fails, `rooms` holds the started ones to stop. */
 async function startRooms(context: RoomContext, services: readonly Service[], rooms: Room[]): Promise<void> {
   const outcomes = await Promise.allSettled(
     services.map(async (service) => {
@@ -178,7 +178,7 @@ function registerHealth(app: FastifyInstance, rooms: readonly Answering[]): void
 
 type Answering = Pick<Room, "name" | "readiness">;
 
-/** A room that cannot even say is not ready. */
+/** A service whose readiness check throws is not ready. */
 async function reasonsOf(room: Answering): Promise<string[]> {
   try {
     return (await room.readiness()).reasons.map((reason) => `${room.name}: ${reason}`);
@@ -193,7 +193,7 @@ function createMetricsServer(metrics: Ports["context"]["metrics"], logger: Logge
   return app;
 }
 
-/** The address by which this machine reaches a server that listens on `host`. */
+/** The local URL of a server that listens on `host`. */
 function addressOf(app: FastifyInstance, host: string): string {
   const address = app.server.address();
   if (address === null || typeof address === "string") throw new Error("the HTTP server has no port");
@@ -206,7 +206,7 @@ async function assertPortsFree(config: Config): Promise<void> {
   await assertPortFree(config.host, config.metricsPort, "METRLY_METRICS_PORT");
 }
 
-/** Before anything is started, so that the sentence about a taken port comes at once and leaves nothing behind. */
+/** Checked before anything starts, so that a taken port fails immediately and leaves nothing behind. */
 async function assertPortFree(host: string, port: number, variable: string): Promise<void> {
   if (port === 0) return;
   const probe = createServer();

@@ -96,7 +96,7 @@ describe("metrly send", () => {
     first.child.kill("SIGKILL");
     await first.ended;
     const second = await send(file, "--concurrency", "2").ended;
-    expect(second).toMatchObject({ code: 0, err: expect.stringContaining("Going on after") });
+    expect(second).toMatchObject({ code: 0, err: expect.stringContaining("Resuming after") });
     expect(second.out).toContain(`${ROWS} rows: `);
     expect(await atRest("killed", ROWS)).toMatchObject({ counted: ROWS, quarantined: 0 });
     expect(await isThere(`${file}.metrly-send`)).toBe(false);
@@ -187,7 +187,7 @@ describe("metrly send", () => {
     });
     expect(await send(file, "--url", "http://127.0.0.1:9", "--give-up-after", "1").ended).toMatchObject({
       code: 1,
-      err: expect.stringMatching(/^Gave up after 1 s: nothing answers at [^\n]*\n$/),
+      err: expect.stringMatching(/^Gave up after 1 s: no response from [^\n]*\n$/),
     });
   }, 60_000);
 
