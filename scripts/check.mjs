@@ -1,5 +1,4 @@
-// `npm run check`: everything that can be said about the code without running it. All checks run, so that one run shows all
-// that is wrong.
+// `npm run check`: all static checks. All of them run, so that one run shows every problem.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { ROOT, runNpm } from "./install.mjs";

@@ -1,6 +1,6 @@
-// Some registries do not carry every platform's optional binaries. npm then drops those entries from the lock and
-// `npm ci` fails elsewhere (EUSAGE, "Missing … from lock file"). This puts them back, with os and cpu read from the
-// package's name. `--check` changes nothing and fails when an entry is missing.
+// Some registries lack other platforms' optional binaries. npm then drops those entries from the lock and `npm ci` fails
+// elsewhere (EUSAGE, "Missing … from lock file"). This restores them, with os and cpu from the package's name. `--check`
+// only fails when an entry is missing.
 import { readFileSync, writeFileSync } from "node:fs";
 
 const LOCK = new URL("../package-lock.json", import.meta.url);

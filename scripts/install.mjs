@@ -1,4 +1,4 @@
-// Runs with nothing installed: node builtins only.
+// Runs before dependencies are installed: node builtins only.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,7 @@ export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 const OLDEST = [20, 19];
 
-/** Ends the process with one sentence when this Node is too old. */
+/** Exits with a message when this Node is too old. */
 export function requireNode() {
   const [major, minor] = process.versions.node.split(".").map(Number);
   if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return;
@@ -16,8 +16,8 @@ export function requireNode() {
 }
 
 /**
- * Which `npm ci` makes node_modules agree with package-lock.json; undefined when it already does. npm itself writes down
- * what it installed. Whoever has the development dependencies keeps them.
+ * The `npm ci` command that makes node_modules match package-lock.json; undefined when it matches. npm records the
+ * installed packages. Keeps development dependencies when present.
  */
 export function missingInstall({ dev }) {
   const wanted = JSON.parse(readFileSync(`${ROOT}/package-lock.json`, "utf8")).packages;
@@ -36,7 +36,7 @@ export function missingInstall({ dev }) {
   return ["ci", scope, "--no-audit", "--no-fund", "--loglevel=error"];
 }
 
-/** Runs a program in the project's folder and ends the process when it fails. */
+/** Runs a program in the project's folder; exits when it fails. */
 export function run(command, args) {
   const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] });
   if (error) console.error(`${command}: ${error.message}`);

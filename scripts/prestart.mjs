@@ -1,5 +1,5 @@
-// Makes `npm start` work in a fresh clone and after an update: installs and builds what is missing or out of date.
-// Runs with nothing installed: node builtins only.
+// Makes `npm start` work in a fresh clone and after an update: installs and builds as needed. Runs before dependencies
+// are installed: node builtins only.
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { missingInstall, ROOT, requireNode, run, runNpm } from "./install.mjs";
@@ -10,12 +10,12 @@ requireNode();
 const install = missingInstall({ dev: false });
 const sources = hashSources();
 const isBuilt = existsSync(STAMP) && readFileSync(STAMP, "utf8") === sources;
-const steps = [...(install ? ["installs its dependencies"] : []), ...(isBuilt ? [] : ["builds itself"])];
-if (steps.length > 0) console.log(`Metrly ${steps.join(" and ")}: only now and after an update.`);
+const steps = [...(install ? ["installs its dependencies"] : []), ...(isBuilt ? [] : ["compiles"])];
+if (steps.length > 0) console.log(`Metrly ${steps.join(" and ")}; this happens only now and after an update.`);
 if (install) runNpm(install);
 if (!isBuilt) build();
 
-/** What the build depends on, contents and all: times would mislead after a checkout. */
+/** A digest of the build's inputs by content: timestamps mislead after a checkout. */
 function hashSources() {
   const { include } = JSON.parse(readFileSync(`${ROOT}/tsconfig.build.json`, "utf8"));
   const hash = createHash("sha256");

@@ -1,4 +1,4 @@
-// docs/reference.md, of the public API.
+// Renders docs/reference.md from the public API.
 import {
   astFromValue,
   buildSchema,
@@ -15,8 +15,8 @@ import {
 const INTRO = `# The graph
 
 Generated from \`schema/graphql/api.graphql\` by \`npm run schema:generate\`. \`POST /graphql\` answers queries and mutations, the WebSocket
-on the same path subscriptions as well; the explorer at \`/\` has it all with saved operations. A mutation or query that a role
-may not do answers \`FORBIDDEN\`, another tenant's id exactly like one that does not exist ([errors](errors.md)).
+on the same path also subscriptions; the explorer at \`/\` has saved operations. An operation that the caller's role does not
+allow answers \`FORBIDDEN\`; another tenant's id answers exactly like a nonexistent one ([errors](errors.md)).
 `;
 
 export function referenceOf(sdl) {
@@ -66,7 +66,7 @@ const linked = (type) => {
 };
 const table = (head, rows) => [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
 const code = (words) => `\`${words}\``;
-/** What it means, what its arguments mean, and whether it should be used. */
+/** The description, the arguments' descriptions, and the deprecation. */
 const text = ({ description, deprecationReason, args = [] }) =>
   [
     description,

@@ -1,6 +1,6 @@
-// The contracts under schema/graphql, from the subgraphs that really run. `generate` writes them; `check` fails when the
-// committed ones differ, or when the composed API is not a superset of contract.graphql (less pending.json, the coordinates
-// that are not built yet). Run with `--conditions=source --import tsx`: see package.json.
+// Contracts under schema/graphql, from the running subgraphs. `generate` writes them; `check` fails when the committed
+// files differ, or when the composed API is not a superset of contract.graphql (without pending.json, the coordinates not
+// built yet). Run with `--conditions=source --import tsx`: see package.json.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -31,7 +31,7 @@ if (problems.length > 0) {
   process.exit(1);
 }
 
-/** `[{ name, sdl }]`, printed by a process that starts the rooms and ends. */
+/** `[{ name, sdl }]`, printed by a process that starts the services and exits. */
 function describeSubgraphs() {
   const args = ["--conditions=source", "--import", "tsx", "cli/print-subgraphs.ts"];
   const run = spawnSync(process.execPath, args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
@@ -63,25 +63,26 @@ function differences(generated) {
   };
   const changed = [...generated].filter(([name, text]) => committed(name) !== text).map(([name]) => name);
   return [...changed, ...stale(generated)].map(
-    (name) => `${path.posix.join("schema/graphql", name)} is not what the subgraphs say: run npm run schema:generate`,
+    (name) => `${path.posix.join("schema/graphql", name)} differs from the subgraphs: run npm run schema:generate`,
   );
 }
 
-/** Files of subgraphs that are no more. */
+/** Files of removed subgraphs. */
 function stale(generated) {
   return readdirSync(FOLDER).filter((name) => !generated.has(name) && !KEPT_BY_HAND.has(name));
 }
 
-/** `released.graphql` is the API of the last release, replaced at the next one; `breaking.json` marks what is meant to break. */
+/**
+ * `released.graphql` is the API of the last release, replaced at the next one; `breaking.json` lists intended breaking
+ * changes.
+ */
 function breaks(generated) {
   const read = (name) => readFileSync(path.join(FOLDER, name), "utf8");
   const marked = JSON.parse(read("breaking.json"));
   const { unmarked, stale } = breakingChanges(generated.get("api.graphql"), read("released.graphql"), marked);
   return [
-    ...unmarked.map(
-      (change) => `this breaks clients; if it is meant, mark it in schema/graphql/breaking.json: ${change}`,
-    ),
-    ...stale.map((change) => `schema/graphql/breaking.json marks what is no change: ${change}`),
+    ...unmarked.map((change) => `this breaks clients; if intended, add it to schema/graphql/breaking.json: ${change}`),
+    ...stale.map((change) => `schema/graphql/breaking.json lists a change that does not exist: ${change}`),
   ];
 }
 
@@ -90,8 +91,8 @@ function contractProblems(generated) {
   const contract = readFileSync(path.join(FOLDER, "contract.graphql"), "utf8");
   const { missing, different, notPending } = compareContract(generated.get("api.graphql"), contract, pending);
   return [
-    ...missing.map((coordinate) => `the API lacks ${coordinate}, which contract.graphql promises`),
+    ...missing.map((coordinate) => `the API lacks ${coordinate}, which contract.graphql has`),
     ...different.map((difference) => `the API differs from contract.graphql: ${difference}`),
-    ...notPending.map((coordinate) => `schema/graphql/pending.json still lists ${coordinate}: take it out`),
+    ...notPending.map((coordinate) => `schema/graphql/pending.json still lists ${coordinate}: remove it`),
   ];
 }

@@ -15,8 +15,8 @@ interface Response {
 }
 
 /**
- * Express middleware: lets a request through if its quota has room, else answers 429. The handler finds the decision and the key
- * in `response.locals.quota`. What a failed request (5xx) had reserved is given back.
+ * Express middleware: passes a request if its quota allows it, else answers 429. The handler finds the decision and the
+ * key in `response.locals.quota`. Releases the reservation of a request that failed with 5xx.
  */
 export function quotaMiddleware<R extends Request>(quota: Quota, options: GuardOptions<R>) {
   return (request: R, response: Response, next: (error?: unknown) => void): void => {
@@ -34,7 +34,7 @@ export function quotaMiddleware<R extends Request>(quota: Quota, options: GuardO
       response.once("finish", () => {
         if (response.statusCode < 500) return;
         const tenantId = options.tenantId?.(request);
-        // If it fails, the reservation ends by itself.
+        // If the release fails, the reservation expires.
         quota.release({ idempotencyKey, ...(tenantId !== undefined && { tenantId }) }).catch(() => undefined);
       });
       next();

@@ -15,12 +15,12 @@ interface Reply {
 
 const decisions = new WeakMap<object, Guarded>();
 
-/** The decision and the key of a request that `quotaHook` let through. */
+/** The decision and the key of a request that `quotaHook` passed. */
 export const quotaOf = (request: object): Guarded | undefined => decisions.get(request);
 
 /**
- * Fastify `preHandler`: lets a request through if its quota has room, else answers 429. The handler finds the decision by
- * `quotaOf(request)`. What a failed request (5xx) had reserved is given back.
+ * Fastify `preHandler`: passes a request if its quota allows it, else answers 429. The handler finds the decision with
+ * `quotaOf(request)`. Releases the reservation of a request that failed with 5xx.
  */
 export function quotaHook<R extends Request>(quota: Quota, options: GuardOptions<R>) {
   return async (request: R, reply: Reply): Promise<unknown> => {
@@ -36,7 +36,7 @@ export function quotaHook<R extends Request>(quota: Quota, options: GuardOptions
     reply.raw.once("finish", () => {
       if (reply.statusCode < 500) return;
       const tenantId = options.tenantId?.(request);
-      // If it fails, the reservation ends by itself.
+      // If the release fails, the reservation expires.
       quota.release({ idempotencyKey, ...(tenantId !== undefined && { tenantId }) }).catch(() => undefined);
     });
     return undefined;

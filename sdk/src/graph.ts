@@ -11,7 +11,7 @@ export interface Answer<Result> {
   readonly errors?: readonly GraphError[];
 }
 
-/** One operation of the control plane. Throws `MetrlyError` with the first error's code. */
+/** Runs one operation of the control plane. Throws `MetrlyError` with the first error's code. */
 export async function askGraph<Result, Variables>(
   connection: Connection,
   query: Operation<Result, Variables>,
@@ -23,10 +23,11 @@ export async function askGraph<Result, Variables>(
   return dataOf(answer, response.status);
 }
 
-/** Throws `MetrlyError` with the first error's code; `status`: of the answer that had it. */
+/** Throws `MetrlyError` with the first error's code; `status`: of the HTTP response. */
 export function dataOf<Result>({ data, errors }: Answer<Result>, status: number): Result {
   const [first] = errors ?? [];
   if (first !== undefined) throw new MetrlyError(first.extensions?.code ?? "GRAPHQL", first.message, status);
-  if (data === undefined || data === null) throw new MetrlyError("HTTP_ERROR", "not an answer of Metrly's", status);
+  if (data === undefined || data === null)
+    throw new MetrlyError("HTTP_ERROR", "the response is not from Metrly", status);
   return data;
 }

@@ -1,19 +1,19 @@
 import type { Decision, Quota } from "./quota.js";
 
-/** What a request to your service asks of a quota. Each may depend on the request. */
+/** The quota of a request to your service. Each option may depend on the request. */
 export interface GuardOptions<Request> {
   readonly meter?: string;
   readonly amount?: (request: Request) => string | number;
-  /** With a platform key: whose quota. */
+  /** The tenant; required with a platform key. */
   readonly tenantId?: (request: Request) => string;
   /**
-   * Default: a random one. Record the usage under it. What a client sends can be taken, but only if you trust it to send another
-   * each time: the same key is charged once.
+   * Default: a random one. Use it as the id of the usage event. Accept a client's own key only if you trust the client to
+   * use a new one each time: the same key is charged once.
    */
   readonly idempotencyKey?: (request: Request) => string;
 }
 
-/** What was decided about a request, for its handler. */
+/** The decision about a request, for its handler. */
 export interface Guarded {
   readonly decision: Decision;
   readonly idempotencyKey: string;

@@ -1,10 +1,10 @@
-/** A refusal of Metrly's, as its problem document tells it: https://www.rfc-editor.org/rfc/rfc9457. */
+/** A refusal, from Metrly's problem document: https://www.rfc-editor.org/rfc/rfc9457. */
 export class MetrlyError extends Error {
   override readonly name = "MetrlyError";
-  /** One of the closed list in docs/errors.md; "HTTP_ERROR" for an answer that is not Metrly's. */
+  /** A code of the closed list in docs/errors.md; "HTTP_ERROR" for a response that is not from Metrly. */
   readonly code: string;
   readonly status: number;
-  /** When to try again, ms from now; undefined: Metrly did not say. */
+  /** When to retry, ms from now; undefined: not given. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: string, message: string, status: number, retryAfterMs?: number) {
@@ -14,7 +14,7 @@ export class MetrlyError extends Error {
     this.retryAfterMs = retryAfterMs;
   }
 
-  /** Whether the same request may succeed later. */
+  /** Whether a retry may succeed. */
   get isTemporary(): boolean {
     return this.status >= 500 || this.status === 429 || this.status === 408;
   }
@@ -25,11 +25,14 @@ export interface Connection {
   readonly url: string;
   /** An API key, or for the control plane a token. */
   readonly apiKey: string;
-  /** Another `fetch`, e.g. with a proxy. */
+  /** A replacement for `fetch`, e.g. with a proxy. */
   readonly fetch?: typeof fetch;
 }
 
-/** Posts JSON; resolves with a 2xx answer or one of `also`. Throws `MetrlyError`, or what `fetch` throws when nobody answers. */
+/**
+ * Posts JSON; resolves with a 2xx response or one with a status in `also`. Throws `MetrlyError`, or the error of `fetch`
+ * without a response.
+ */
 export async function post(
   { url, apiKey, fetch: ownFetch }: Connection,
   path: string,
@@ -50,7 +53,7 @@ export async function post(
   throw refusalOf(response, await response.json().catch(() => undefined));
 }
 
-/** What an answer that is not 2xx means; `problem`: its body. */
+/** Converts a response that is not 2xx; `problem`: its body. */
 export function refusalOf(response: Response, problem: unknown): MetrlyError {
   const { code, detail } = typeof problem === "object" && problem !== null ? (problem as Problem) : {};
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);

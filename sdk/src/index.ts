@@ -7,7 +7,7 @@ import { createTracker, type Tracker, type TrackerOptions } from "./tracker.js";
 
 export { type Connection, MetrlyError } from "./http.js";
 export type { Operation } from "./operation.js";
-/** Operations of the control plane, with their types: `metrly.graph(operations.quotas, { tenantId })`. */
+/** Typed operations of the control plane: `metrly.graph(operations.quotas, { tenantId })`. */
 export * as operations from "./operations.js";
 export type { Decision, LimitReading, Quota, QuotaOptions, QuotaRequest } from "./quota.js";
 export type { SubscribeOptions, WebSocketClass } from "./subscription.js";
@@ -16,18 +16,21 @@ export type { TrackedEvent, Tracker, TrackerOptions, UsageEvent } from "./tracke
 export interface MetrlyOptions extends Connection {
   readonly tracking?: TrackerOptions;
   readonly quota: QuotaOptions;
-  /** For `subscribe` where the runtime has none (Node before 22): the class of the package `ws`. */
+  /** The `WebSocket` class for `subscribe` on Node before 22: from the package `ws`. */
   readonly webSocket?: WebSocketClass;
 }
 
-/** Usage and quotas of one Metrly, and its control plane by `graph` and `subscribe`. */
+/** A client: usage and quotas, and the control plane by `graph` and `subscribe`. */
 export interface Metrly extends Tracker, Quota {
-  /** One operation of the control plane: one of `operations`, or any text. Throws `MetrlyError` with the first error's code. */
+  /**
+   * Runs an operation of the control plane: one of `operations`, or any text. Throws `MetrlyError` with the first error's
+   * code.
+   */
   graph<Result = unknown, Variables = Readonly<Record<string, unknown>>>(
     query: Operation<Result, Variables>,
     variables?: NoInfer<Variables>,
   ): Promise<Result>;
-  /** The results of a subscription, across broken connections: see `SubscribeOptions`. */
+  /** The results of a subscription, across reconnects: see `SubscribeOptions`. */
   subscribe<Result, Variables>(
     query: Operation<Result, Variables>,
     variables: NoInfer<Variables>,

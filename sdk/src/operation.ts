@@ -1,2 +1,2 @@
-/** A GraphQL operation's text, with the types of what it answers and of its variables. Any other text will do, without types. */
+/** The text of a GraphQL operation, with the types of its result and variables. Plain text works too, without types. */
 export type Operation<Result, Variables> = string & { readonly types?: (variables: Variables) => Result };

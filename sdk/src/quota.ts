@@ -2,15 +2,15 @@ import { type Connection, MetrlyError, post } from "./http.js";
 import type { LimitKind, QuotaWindow } from "./operations.js";
 
 export interface QuotaRequest {
-  /** The meter; undefined: counts as a request only. */
+  /** The meter; undefined: counts only as a request. */
   readonly meter?: string;
-  /** Default: "1". Amounts that are not whole are safest as strings. */
+  /** Default: "1". Use strings for fractional amounts. */
   readonly amount?: string | number;
-  /** The same key charges once; a denied one may ask again. Use it as the id of the event that records the usage. */
+  /** The same key is charged once; a denied one may be retried. Use it as the id of the usage event. */
   readonly idempotencyKey: string;
-  /** How long it stays reserved without being recorded, s. Default: 300. */
+  /** How long the amount stays reserved without an event, s. Default: 300. */
   readonly ttlSeconds?: number;
-  /** Needed with a platform key. */
+  /** Required with a platform key. */
   readonly tenantId?: string;
 }
 
@@ -27,28 +27,30 @@ export interface LimitReading {
 
 export interface Decision {
   readonly allowed: boolean;
-  /** Of Metrly's closed list, or UNREACHABLE: nobody answered in time, and `whenUnreachable` decided. */
+  /** Of Metrly's closed list, or UNREACHABLE: no response in time, so `whenUnreachable` applied. */
   readonly reason: string;
   readonly reservationId?: string;
   readonly expiresAt?: string;
   readonly limits: readonly LimitReading[];
-  /** `RateLimit`, `RateLimit-Policy` and `Retry-After`, to be passed on. */
+  /** `RateLimit`, `RateLimit-Policy` and `Retry-After`, to pass on. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
 export interface QuotaOptions {
-  /** What it means when Metrly does not answer: there is no right default, so it has to be said. */
+  /** The decision during an outage. There is no right default, so it is required. */
   readonly whenUnreachable: "allow" | "deny";
-  /** How long a decision may take, attempts together, ms. Default: 1,000. */
+  /** Timeout of a decision, including retries, ms. Default: 1,000. */
   readonly timeoutMs?: number;
 }
 
 export interface Quota {
-  /** Reserves if every hard limit has room. Throws `MetrlyError` for a request that is wrong, never for an outage. */
+  /**
+   * Reserves the amount if every hard limit has room. Throws `MetrlyError` for an invalid request, never for an outage.
+   */
   consume(request: QuotaRequest): Promise<Decision>;
-  /** Looks, and charges nothing. */
+  /** Checks without charging. */
   check(request: Omit<QuotaRequest, "idempotencyKey">): Promise<Decision>;
-  /** Gives back what is still reserved under the key. */
+  /** Releases the remaining reservation of the key. */
   release(request: { readonly idempotencyKey: string; readonly tenantId?: string }): Promise<boolean>;
 }
 
@@ -61,11 +63,11 @@ export function createQuota(connection: Connection, { whenUnreachable, timeoutMs
     const deadline = AbortSignal.timeout(timeoutMs);
     for (let attempt = 1; ; attempt += 1) {
       try {
-        // Each attempt has its part of the time: one that hangs leaves enough for another.
+        // Each attempt has a share of the time: one that hangs leaves enough for the next.
         const signal = AbortSignal.any([deadline, AbortSignal.timeout((timeoutMs * attempt) / ATTEMPTS)]);
         const response = await post(connection, path, JSON.stringify(request), { signal, also: [DENIED] });
         if (!response.headers.get("content-type")?.startsWith("application/json"))
-          throw new MetrlyError("HTTP_ERROR", "not a decision of Metrly's", 503);
+          throw new MetrlyError("HTTP_ERROR", "the response is not a decision from Metrly", 503);
         const body = (await response.json()) as Omit<Decision, "headers">;
         return { ...body, headers: passedOn(response.headers) };
       } catch (error) {

@@ -5,27 +5,27 @@ import type { Operation } from "./operation.js";
 const PROTOCOL = "graphql-transport-ws";
 const MIN_BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 5_000;
-/** A socket that says nothing for so long is gone, whatever it seems. */
+/** Silence after which a socket is considered dead. */
 const SILENCE_MS = 30_000;
-/** What waits for a slow reader before it is asked for again. */
+/** Backpressure: results buffered for a slow reader before the subscription pauses. */
 const MAX_WAITING = 1_000;
 
 export interface SubscribeOptions {
-  /** Goes on just behind this cursor; without it, with what comes from now on. */
+  /** Resumes after this cursor; default: from now on. */
   readonly after?: string;
   /** Ends the subscription without an error. */
   readonly signal?: AbortSignal;
-  /** Told of each interruption, and how long until the next try, ms. */
+  /** Called on each interruption, with the delay until the next attempt, ms. */
   readonly onInterruption?: (reason: string, retryInMs: number) => void;
 }
 
-/** What `WebSocket` is where the runtime has none (Node before 22): the class of the package `ws`. */
+/** The type of the `WebSocket` class, from the package `ws` where the runtime has none (Node before 22). */
 export type WebSocketClass = new (url: string, protocol: string) => WebSocket;
 
 /**
- * The results of a subscription. It survives broken connections: each time it goes on just behind the last `cursor` it got, so
- * nothing is missed and nothing repeated, as long as the operation asks for `cursor` and takes `$after`. Ends when the signal is
- * aborted or the reader leaves; throws `MetrlyError` for what trying again would not change.
+ * The results of a subscription. After a disconnect it resumes after the last `cursor` received, so nothing is missed and
+ * nothing repeated, provided the operation selects `cursor` and takes `$after`. Ends when the signal is aborted or the
+ * reader leaves; throws `MetrlyError` for an error that a retry would not fix.
  */
 export async function* subscribeGraph<Result, Variables>(
   { url, apiKey, webSocket = globalThis.WebSocket }: Connection & { readonly webSocket?: WebSocketClass },
@@ -60,7 +60,7 @@ export async function* subscribeGraph<Result, Variables>(
 
 const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true;
 
-/** Of the one field that a subscription has. */
+/** Of the subscription's single field. */
 function cursorOf(result: unknown): string | undefined {
   const [event] = typeof result === "object" && result !== null ? Object.values(result) : [];
   const { cursor } = typeof event === "object" && event !== null ? (event as { cursor?: unknown }) : {};
@@ -81,7 +81,7 @@ type Message =
   | { readonly type: "next"; readonly payload: Answer<unknown> }
   | { readonly type: "error"; readonly payload: readonly GraphError[] };
 
-/** One socket's life: its results, and why it ended (undefined: there is nothing more). */
+/** One socket: its results, and why it ended (undefined: completed). */
 function open({ address, apiKey, webSocket, query, variables, signal }: AttemptOptions) {
   const socket = new webSocket(address, PROTOCOL);
   const waiting: unknown[] = [];
@@ -102,7 +102,7 @@ function open({ address, apiKey, webSocket, query, variables, signal }: AttemptO
   const abort = () => end(undefined);
   const heard = () => {
     clearTimeout(silence);
-    silence = setTimeout(() => end("nothing was heard"), SILENCE_MS);
+    silence = setTimeout(() => end("no message was received"), SILENCE_MS);
   };
   signal?.addEventListener("abort", abort);
   heard();
@@ -130,7 +130,7 @@ function open({ address, apiKey, webSocket, query, variables, signal }: AttemptO
   socket.onerror = () => end("no connection");
   socket.onclose = ({ code, reason: said }) =>
     code === 4401 || code === 4403
-      ? end("refused", new MetrlyError(said || "UNAUTHENTICATED", "The key or token is not accepted", 401))
+      ? end("refused", new MetrlyError(said || "UNAUTHENTICATED", "The key or token was refused", 401))
       : end(`closed with ${code} ${said}`.trim());
 
   async function* results(): AsyncGenerator<unknown, void, undefined> {
@@ -148,7 +148,7 @@ function open({ address, apiKey, webSocket, query, variables, signal }: AttemptO
 
 const PASSING: ReadonlySet<unknown> = new Set(["UNAVAILABLE", "SUBGRAPH_UNAVAILABLE", "BUSY", "LOG_UNAVAILABLE"]);
 
-/** Undefined: worth another try. */
+/** Undefined: worth a retry. */
 function errorOf(error: GraphError | undefined): MetrlyError | undefined {
   const code = error?.extensions?.code;
   return PASSING.has(code) ? undefined : new MetrlyError(code ?? "GRAPHQL", error?.message ?? "refused", 400);

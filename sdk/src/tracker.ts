@@ -1,22 +1,22 @@
 import { type Connection, MetrlyError, post } from "./http.js";
 
-/** Usage to record. */
+/** A usage event. */
 export interface UsageEvent {
-  /** What happened: a meter counts events of one type. */
+  /** The event type; a meter counts events of one type. */
   readonly type: string;
-  /** The tenant; a tenant's own key fixes it. */
+  /** The tenant; fixed by a tenant's own key. */
   readonly subject?: string;
-  /** Values and dimensions. Numbers that are not whole are safest as strings. */
+  /** Values and dimensions. Use strings for fractional numbers. */
   readonly data?: Readonly<Record<string, unknown>>;
-  /** Unique with `source` for ever: sent twice, it counts once. Default: a random one. */
+  /** Unique with `source` permanently: duplicates count once. Default: a random one. */
   readonly id?: string;
-  /** Who saw it. Default: the tracker's. */
+  /** The producer of the event. Default: the tracker's. */
   readonly source?: string;
-  /** When it happened. Default: now. */
+  /** The time of the event. Default: now. */
   readonly time?: Date;
 }
 
-/** An event with everything that makes a repeat recognisable. */
+/** An event with all attributes that identify it. */
 export type TrackedEvent = UsageEvent & Required<Pick<UsageEvent, "id" | "source" | "time">>;
 
 export interface TrackerOptions {
@@ -24,33 +24,33 @@ export interface TrackerOptions {
   readonly source?: string;
   /** Events per request, 1 to 1,000. Default: 200. */
   readonly batchSize?: number;
-  /** How long an event waits for others, ms. Default: 1,000. */
+  /** How long an event waits for a batch, ms. Default: 1,000. */
   readonly flushAfterMs?: number;
-  /** Events in memory; one more is lost, and told. Default: 10,000. */
+  /** Buffer capacity in events; further events go to `onLost`. Default: 10,000. */
   readonly maxBuffered?: number;
-  /** Longest pause between two attempts, ms. Default: 30,000. */
+  /** Longest delay between two attempts, ms. Default: 30,000. */
   readonly maxBackoffMs?: number;
-  /** How long a request may take, ms. Default: 10,000. */
+  /** Timeout of a request, ms. Default: 10,000. */
   readonly timeoutMs?: number;
-  /** Told of each event that Metrly refused for good. Default: console.error. */
+  /** Called for each event that Metrly rejected permanently. Default: console.error. */
   readonly onRejected?: (event: TrackedEvent, code: string, detail: string) => void;
-  /** Told each time that a batch could not be sent and will be sent again. Default: console.warn at the first attempt. */
+  /** Called when a batch failed and will be retried. Default: console.warn at the first attempt. */
   readonly onRetry?: (error: unknown, attempt: number) => void;
-  /** Told of events that will not be sent: the buffer was full, or it was closed before they were. Default: console.error. */
+  /** Called for events that will not be sent: the buffer was full, or closed. Default: console.error. */
   readonly onLost?: (events: readonly TrackedEvent[], why: "BUFFER_FULL" | "CLOSED") => void;
 }
 
 export interface Tracker {
   /**
-   * Takes an event into the buffer as it is now; it is sent in the background, again and again with the same id until Metrly has
-   * it. Throws TypeError for data that JSON cannot hold.
+   * Buffers a copy of an event; it is sent in the background and retried with the same id until Metrly accepts it. Throws
+   * TypeError for data that JSON cannot represent.
    */
   track(event: UsageEvent): TrackedEvent;
-  /** Resolves when all that is buffered now is acknowledged or refused. */
+  /** Resolves when all events buffered now are acknowledged or rejected. */
   flush(): Promise<void>;
-  /** Flushes for at most `withinMs` (default 10,000) and takes no more; answers what could not be sent. */
+  /** Flushes for at most `withinMs` (default 10,000) and accepts no more events; returns the unsent ones. */
   close(withinMs?: number): Promise<readonly TrackedEvent[]>;
-  /** Events that are not acknowledged yet. */
+  /** Events not acknowledged yet. */
   readonly pending: number;
 }
 
@@ -59,7 +59,7 @@ const MAX_BATCH = 1_000;
 const CLOSE_WITHIN_MS = 10_000;
 const TOO_LARGE = 413;
 
-/** Its text is made when it comes: data that cannot be sent must not stand in the way of what comes after. */
+/** Serialized at once: data that cannot be sent must not block later events. */
 interface Buffered {
   readonly event: TrackedEvent;
   readonly text: string;
@@ -89,7 +89,7 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
   let isClosed = false;
   const closing = new AbortController();
 
-  /** Sends what is there, batch after batch; only one at a time, so that a slow Metrly is not asked more. */
+  /** Sends the buffer, batch by batch; one request at a time limits the load on a slow Metrly. */
   async function sendAll(): Promise<void> {
     clearTimeout(timer);
     timer = undefined;
@@ -118,12 +118,12 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
         await pause(Math.max(asked ?? 0, backoff));
         continue;
       }
-      // Not inside the above: what `onRejected` throws is no reason to send again.
+      // Outside the try: an exception of `onRejected` must not cause a retry.
       return tell(batch, results);
     }
   }
 
-  /** Large events fill a request before the batch is full: none of them is lost for its neighbours' size. */
+  /** Large events fill a request before the batch is full, so a batch never exceeds the body limit. */
   async function sendHalves(batch: readonly Buffered[]): Promise<void> {
     const half = Math.ceil(batch.length / 2);
     await sendUntilAnswered(batch.slice(0, half));
@@ -133,7 +133,7 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
   async function sendOnce(batch: readonly Buffered[]): Promise<readonly ItemResult[]> {
     const body = `[${batch.map(({ text }) => text).join(",")}]`;
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(timeoutMs)]);
-    // 400: nothing of it was acceptable; the results say why for each.
+    // 400: every event was invalid; the results have the reasons.
     const response = await post(connection, "/v1/events", body, {
       ...{ contentType: "application/cloudevents-batch+json", signal, also: [400] },
     });
@@ -142,7 +142,7 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
       typeof answer === "object" && answer !== null ? (answer as { results?: unknown }).results : undefined;
     if (Array.isArray(results) && results.length === batch.length) return results;
     const { code, detail } = (answer ?? {}) as { code?: string; detail?: string };
-    throw new MetrlyError(code ?? "HTTP_ERROR", detail ?? "not an answer of Metrly's", response.status);
+    throw new MetrlyError(code ?? "HTTP_ERROR", detail ?? "the response is not from Metrly", response.status);
   }
 
   function tell(batch: readonly Buffered[], results: readonly ItemResult[]): void {
@@ -176,7 +176,7 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
     if (buffer.length >= batchSize) void send();
     else if (timer === undefined && sending === undefined) {
       timer = setTimeout(() => void send(), flushAfterMs);
-      // A process that has nothing else to do sends what is left before it ends (below), not a second later.
+      // An idle process flushes the rest before it exits (below), not a second later.
       (timer as { unref?: () => void }).unref?.();
     }
   }
@@ -227,7 +227,7 @@ interface ProcessLike {
   off(event: "beforeExit", listener: () => void): void;
 }
 
-/** Node, Deno and Bun: when nothing is left to do. Browsers: when the page is hidden, perhaps for good. */
+/** Node, Deno and Bun: when the event loop is empty. Browsers: when the page is hidden, perhaps permanently. */
 function beforeTheEnd(listener: () => void): () => void {
   const { process, document } = globalThis as { process?: ProcessLike; document?: EventTarget };
   if (typeof process?.on === "function") {
@@ -238,11 +238,11 @@ function beforeTheEnd(listener: () => void): () => void {
   return () => document?.removeEventListener("visibilitychange", listener);
 }
 
-/** A key may be replaced by a new one: usage must not be thrown away because it was not in time. */
+/** A key may be replaced later: authentication errors must not drop usage. */
 const mayWorkLater = (error: MetrlyError): boolean => error.isTemporary || error.status === 401 || error.status === 403;
 
 function reportRetry(error: unknown, attempt: number): void {
-  if (attempt === 0) console.warn(`Usage could not be sent to Metrly and is sent again: ${String(error)}`);
+  if (attempt === 0) console.warn(`Sending usage to Metrly failed and will be retried: ${String(error)}`);
 }
 
 function reportRejected(event: TrackedEvent, code: string, detail: string): void {
