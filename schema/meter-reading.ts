@@ -1,10 +1,21 @@
 import { Decimal, formatDecimal, parseDecimal } from "#kernel/decimal.js";
 import type { MeterState } from "./events/tenancy-changed.v1.js";
+import type { Aggregation } from "./vocabulary.js";
 
 /** Longest value of a dimension, UTF-8 bytes. */
 export const MAX_DIMENSION_BYTES = 128;
 /** Longest value that a UNIQUE meter counts, UTF-8 bytes. */
 export const MAX_UNIQUE_BYTES = 256;
+
+/** What meters read of the property that they name. */
+const READS: Readonly<Record<Aggregation, "nothing" | "quantity" | "text">> = {
+  COUNT: "nothing",
+  SUM: "quantity",
+  MAX: "quantity",
+  UNIQUE: "text",
+  LATEST: "quantity",
+};
+export const readsProperty = (aggregation: Aggregation): boolean => READS[aggregation] !== "nothing";
 
 /** What one event says to one meter. */
 export type MeterReading =
@@ -32,11 +43,12 @@ export function readMeter(meter: MeterState, data: unknown): MeterReading {
       return invalid(name, `a dimension has at most ${MAX_DIMENSION_BYTES} bytes`);
     dimensions.push(value);
   }
-  if (meter.aggregation === "COUNT") return { kind: "reading", value: "1", dimensions };
+  const reads = READS[meter.aggregation];
+  if (reads === "nothing") return { kind: "reading", value: "1", dimensions };
   const property = meter.valueProperty ?? "";
   const raw = own(properties, property);
   if (raw === undefined || raw === null) return invalid(property, `meter ${meter.id} needs this property`);
-  if (meter.aggregation === "UNIQUE") {
+  if (reads === "text") {
     const value = readText(raw);
     if (value === undefined)
       return invalid(

@@ -7,6 +7,16 @@ import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "#kernel/duration.js";
 export const AGGREGATIONS = ["COUNT", "SUM", "MAX", "UNIQUE", "LATEST"] as const;
 export type Aggregation = (typeof AGGREGATIONS)[number];
 
+/** Aggregations to which each event adds what it says itself: limits are on these only, and quota counts no others. */
+const ADDITIVE: Readonly<Record<Aggregation, boolean>> = {
+  COUNT: true,
+  SUM: true,
+  MAX: false,
+  UNIQUE: false,
+  LATEST: false,
+};
+export const isAdditive = (aggregation: Aggregation): boolean => ADDITIVE[aggregation];
+
 export const PRICE_MODELS = ["FLAT", "PER_UNIT", "GRADUATED", "VOLUME", "PACKAGE", "PERCENTAGE"] as const;
 export type PriceModel = (typeof PRICE_MODELS)[number];
 
@@ -24,9 +34,11 @@ export const WINDOW_MS: Readonly<Record<SlidingWindow, number>> = {
 export const QUOTA_WINDOWS = [...SLIDING_WINDOWS, "BILLING_PERIOD"] as const;
 export type QuotaWindow = (typeof QUOTA_WINDOWS)[number];
 
-/** A hard limit denies what does not fit; a soft one only warns. */
 export const LIMIT_KINDS = ["SOFT", "HARD"] as const;
 export type LimitKind = (typeof LIMIT_KINDS)[number];
+/** Whether a limit denies what does not fit; otherwise it only warns. */
+const DENIES: Readonly<Record<LimitKind, boolean>> = { SOFT: false, HARD: true };
+export const isDenying = (kind: LimitKind): boolean => DENIES[kind];
 
 export const TENANT_STATUSES = ["ACTIVE", "SUSPENDED", "CLOSED"] as const;
 export type TenantStatus = (typeof TENANT_STATUSES)[number];

@@ -3,7 +3,7 @@ import { partitionOf } from "#kernel/partition.js";
 import { hourOf } from "#kernel/period.js";
 import type { Database } from "#platform/database/database.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
-import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
+import { TOP_VALUE_BY } from "./rules/usage.js";
 import { mergeDeltas, takeMergeLock, unmergedHours } from "./store/merging.js";
 
 export interface MergeOptions {
@@ -28,9 +28,9 @@ export async function mergeRecorded(
 ): Promise<number> {
   let taken = 0;
   const meters = [...tenancy.meters()];
-  const keysOf = (wanted: MeterState["aggregation"]) =>
-    meters.flatMap(({ id, aggregation }) => (aggregation === wanted ? [id] : []));
-  const ordered = { max: keysOf("MAX"), latest: keysOf("LATEST") };
+  const keysOf = (order: "number" | "text") =>
+    meters.flatMap(({ id, aggregation }) => (TOP_VALUE_BY[aggregation] === order ? [id] : []));
+  const ordered = { byNumber: keysOf("number"), byText: keysOf("text") };
   for (;;) {
     const hours = await unmergedHours(database.pool, before, HOURS_AT_ONCE);
     if (hours.length === 0) return taken;

@@ -4,6 +4,7 @@ import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger/client.js
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
+import { isAdditive } from "#schema/vocabulary.js";
 import { firstSeqAfter, SLACK_MS } from "./reconciliation/ledger-search.js";
 import { type Backfill, type BackfillFold, foldBackfill } from "./rules/backfill.js";
 import type { UsageReading } from "./rules/usage-reading.js";
@@ -46,7 +47,7 @@ export async function backfilledIn(
     if (meter === undefined || !isMeterActive(meter, entry.tenancyVersion)) continue;
     known.push({ meter: meter.id, seq: entry.seq });
     await store.insertBackfill(tx, partition, meter.id, entry.seq);
-    if (meter.aggregation !== "COUNT" && meter.aggregation !== "SUM") continue;
+    if (!isAdditive(meter.aggregation)) continue;
     const fold = foldBackfill(
       meter,
       entry,

@@ -4,7 +4,7 @@ import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { readMeter } from "#schema/meter-reading.js";
 import { type Backfill, type MetersOfType, metersAtRecording, metersByBackfill, type OpenStart } from "./backfill.js";
-import { storedValue } from "./usage.js";
+import { CELL_KEEPS, storedValue } from "./usage.js";
 
 /** A row of `usage_delta`: what some entries between two control records add to one cell. */
 export interface UsageDelta {
@@ -237,7 +237,7 @@ function feed(
     cell.seq = carrier.seq;
     cell.eventCount += sign;
     cell.lastEventAt = Math.max(cell.lastEventAt, event.time);
-    if (meter.aggregation === "SUM") addValue(cell, reading.value, sign);
+    if (CELL_KEEPS[meter.aggregation] === "sum") addValue(cell, reading.value, sign);
   }
 }
 
@@ -256,7 +256,7 @@ function cellOf(
   const known = at.get(value);
   if (known !== undefined && !(known instanceof Map)) return known;
   const cell: Cell = {
-    counts: meter.aggregation === "COUNT",
+    counts: CELL_KEEPS[meter.aggregation] === "count",
     whole: 0,
     tenantId: event.tenantId,
     meter: meter.id,

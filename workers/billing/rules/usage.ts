@@ -1,5 +1,6 @@
 import { Decimal, sumDecimals, ZERO } from "#kernel/decimal.js";
 import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.js";
+import type { Aggregation } from "#schema/vocabulary.js";
 
 /** Usage of one meter and combination of dimension values; for MAX, UNIQUE and LATEST also of one counted value. */
 export interface UsageCell {
@@ -16,6 +17,24 @@ export interface UsageCell {
   readonly lastEventAt: number;
 }
 
+/** What a cell keeps: how many events there are, the sum of their values, or one value and how many events carry it. */
+export const CELL_KEEPS: Readonly<Record<Aggregation, "count" | "sum" | "value">> = {
+  COUNT: "count",
+  SUM: "sum",
+  MAX: "value",
+  UNIQUE: "value",
+  LATEST: "value",
+};
+
+/** The order in which a meter's top value alone is its quantity, so that a merge may set the others aside. */
+export const TOP_VALUE_BY: Readonly<Record<Aggregation, "number" | "text" | undefined>> = {
+  COUNT: undefined,
+  SUM: undefined,
+  MAX: "number",
+  UNIQUE: undefined,
+  LATEST: "text",
+};
+
 const LATEST_PARTS = /^(\d+)\|(\d+)\|(.*)$/;
 const SORTABLE_DIGITS = 16;
 
@@ -23,7 +42,7 @@ const SORTABLE_DIGITS = 16;
  * What a reading is stored as. MAX, UNIQUE and LATEST keep a row per value with how many events carry it, so that a void
  * takes exactly its event back; LATEST's value begins with its order: the event's time, then its `seq`.
  */
-export function storedValue(aggregation: MeterState["aggregation"], value: string, time: number, seq: number): string {
+export function storedValue(aggregation: Aggregation, value: string, time: number, seq: number): string {
   switch (aggregation) {
     case "COUNT":
     case "SUM":
@@ -40,18 +59,22 @@ export function storedValue(aggregation: MeterState["aggregation"], value: strin
 const sortable = (whole: number): string => String(whole).padStart(SORTABLE_DIGITS, "0");
 
 /** The quantity of a meter over cells of it: all dimensions together, each value counted where events still carry it. */
-export function quantityOf(aggregation: MeterState["aggregation"], cells: readonly UsageCell[]): Decimal {
-  if (aggregation === "COUNT" || aggregation === "SUM") return sumDecimals(cells.map((cell) => cell.quantity));
-  const values = new Set(cells.filter((cell) => cell.eventCount > 0).map((cell) => cell.value));
+export function quantityOf(aggregation: Aggregation, cells: readonly UsageCell[]): Decimal {
   switch (aggregation) {
+    case "COUNT":
+    case "SUM":
+      return sumDecimals(cells.map((cell) => cell.quantity));
     case "UNIQUE":
-      return new Decimal(values.size);
+      return new Decimal(carriedValues(cells).size);
     case "MAX":
-      return largestOf(values);
+      return largestOf(carriedValues(cells));
     case "LATEST":
-      return latestOf(values);
+      return latestOf(carriedValues(cells));
   }
 }
+
+const carriedValues = (cells: readonly UsageCell[]): ReadonlySet<string> =>
+  new Set(cells.filter((cell) => cell.eventCount > 0).map((cell) => cell.value));
 
 /** One by one: a period may hold more different values than a call takes arguments. */
 function largestOf(values: ReadonlySet<string>): Decimal {

@@ -27,8 +27,8 @@ const MERGE_LOCK = 7_244_118_303;
 
 /** Meters of whose values only the top one counts. */
 export interface OrderedMeters {
-  readonly max: readonly string[];
-  readonly latest: readonly string[];
+  readonly byNumber: readonly string[];
+  readonly byText: readonly string[];
 }
 
 /**
@@ -85,7 +85,7 @@ export async function mergeDeltas(
          FROM ranked r WINDOW cell AS (PARTITION BY r.meter, r.hour, r.dimensions, r.segment)
      )
      SELECT count(*)::int AS taken FROM taken`,
-    [tenantId, hour, limit, ordered.max, ordered.latest],
+    [tenantId, hour, limit, ordered.byNumber, ordered.byText],
   );
   return rows[0]?.taken ?? 0;
 }

@@ -2,6 +2,7 @@ import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.j
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { readMeter } from "#schema/meter-reading.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
+import type { Aggregation } from "#schema/vocabulary.js";
 import { isLess, minus, NOTHING, plus, type Rational, rational } from "./rational.js";
 
 interface Cell {
@@ -96,7 +97,7 @@ export function createTally(meters: Meters, anchorDay: number): Tally {
   };
 }
 
-function aggregate(aggregation: MeterState["aggregation"], cells: readonly Cell[]): Rational {
+function aggregate(aggregation: Aggregation, cells: readonly Cell[]): Rational {
   const readings = cells.flatMap((cell) => [...cell.readings].map(([seq, reading]) => ({ seq, ...reading })));
   switch (aggregation) {
     case "COUNT":

@@ -1,16 +1,20 @@
+import { isDenying, type QuotaWindow } from "#schema/vocabulary.js";
+import type { EventType, TEST_EVENT_TYPE } from "#schema/webhook-events.js";
+import type { NoticeData } from "./notice.js";
+
 /** A notice in words, for people. */
 export interface Description {
   readonly subject: string;
   readonly lines: readonly string[];
 }
 
-interface Payload {
-  readonly type: string;
-  readonly timestamp: string;
-  readonly data: Readonly<Record<string, unknown>>;
-}
+type Fields = Readonly<Record<string, unknown>>;
+type Payload = { readonly timestamp: string } & (
+  | { readonly [Type in EventType]: { readonly type: Type; readonly data: NoticeData[Type] & Fields } }[EventType]
+  | { readonly type: typeof TEST_EVENT_TYPE; readonly data: Fields }
+);
 
-const WINDOWS: Readonly<Record<string, string>> = {
+const WINDOWS: Readonly<Record<QuotaWindow, string>> = {
   SECOND: "second",
   MINUTE: "minute",
   HOUR: "hour",
@@ -29,7 +33,7 @@ export function describePayload(text: string): Description {
     case "quota.warning":
     case "quota.exceeded": {
       const what = data.meter === null ? "requests" : told("meter");
-      const window = WINDOWS[told("window")] ?? told("window");
+      const window = WINDOWS[payload.data.window];
       const limit = `${told("limit")} ${what} per ${window}`;
       return {
         subject:
@@ -38,7 +42,9 @@ export function describePayload(text: string): Description {
             : `${tenant} has reached its limit of ${limit}`,
         lines: [
           `Used: ${told("used")} of ${told("limit")} since ${told("windowStart")}`,
-          told("kind") === "HARD" ? "Beyond the limit requests are denied." : "The limit is soft: nothing is denied.",
+          isDenying(payload.data.kind)
+            ? "Beyond the limit requests are denied."
+            : "The limit is soft: nothing is denied.",
           `Plan ${told("planId")}, version ${told("planVersion")}; ${when}`,
         ],
       };
@@ -67,6 +73,7 @@ export function describePayload(text: string): Description {
         ],
       };
     default:
+      payload.type satisfies typeof TEST_EVENT_TYPE;
       return { subject: `${tenant}: ${payload.type}`, lines: [told("message"), when].filter((line) => line !== "") };
   }
 }

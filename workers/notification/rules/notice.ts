@@ -4,6 +4,7 @@ import { ContractViolation } from "#schema/events/contract.js";
 import { type InvoiceGeneratedV1, invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
 import { type QuotaExceededV1, quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
 import { type QuotaWarningV1, quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
+import type { EventType } from "#schema/webhook-events.js";
 
 /** An endpoint takes nothing any more, and nobody asked for it. */
 export interface EndpointDisabled {
@@ -17,13 +18,18 @@ export interface EndpointDisabled {
 }
 
 /** One thing that happened to a tenant, as it is stored and told. Deduplicated by `eventId` within the tenant. */
-export type Notice = { readonly tenantId: string; readonly eventId: string; readonly time: string } & (
-  | { readonly type: "quota.warning"; readonly data: QuotaWarningV1["data"] }
-  | { readonly type: "quota.exceeded"; readonly data: QuotaExceededV1["data"] }
-  | { readonly type: "billing.period.closed"; readonly data: BillingPeriodClosedV1["data"] }
-  | { readonly type: "invoice.generated"; readonly data: InvoiceGeneratedV1["data"] }
-  | { readonly type: "webhook.endpoint.disabled"; readonly data: EndpointDisabled }
-);
+export type Notice = { readonly tenantId: string; readonly eventId: string; readonly time: string } & {
+  readonly [Type in EventType]: { readonly type: Type; readonly data: NoticeData[Type] };
+}[EventType];
+
+/** What a notice of each type carries. */
+export interface NoticeData {
+  readonly "quota.warning": QuotaWarningV1["data"];
+  readonly "quota.exceeded": QuotaExceededV1["data"];
+  readonly "billing.period.closed": BillingPeriodClosedV1["data"];
+  readonly "invoice.generated": InvoiceGeneratedV1["data"];
+  readonly "webhook.endpoint.disabled": EndpointDisabled;
+}
 
 export type DecodedNotice =
   | { readonly kind: "notice"; readonly notice: Notice }

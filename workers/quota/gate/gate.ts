@@ -2,6 +2,7 @@ import { Decimal } from "#kernel/decimal.js";
 import { MINUTE_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { isDenying, type TenantStatus } from "#schema/vocabulary.js";
 import {
   type CounterCharge,
   CountersUnavailable,
@@ -54,6 +55,12 @@ const MAX_ROUNDS = 32;
 /** When to ask again while the counters do not answer, ms. */
 const UNAVAILABLE_RETRY_MS = 1_000;
 
+/** Why nothing is admitted for a tenant, whatever its limits. */
+const REFUSED_FOR: Readonly<Record<TenantStatus, Reason | undefined>> = {
+  ACTIVE: undefined,
+  SUSPENDED: "TENANT_SUSPENDED",
+  CLOSED: "TENANT_CLOSED",
+};
 /** When to ask again for a tenant that is suspended or closed, ms. */
 const STATUS_RETRY_MS = MINUTE_MS;
 
@@ -63,9 +70,8 @@ export function createGate(options: GateOptions): Gate {
 
   async function decide(mode: DecideRequest["mode"], request: QuotaRequest): Promise<Decision> {
     const { tenant, now, inForce } = known(limits.current(request.tenantId));
-    if (tenant.status !== "ACTIVE") {
-      return unlimited(tenant.status === "SUSPENDED" ? "TENANT_SUSPENDED" : "TENANT_CLOSED", false, now);
-    }
+    const refusal = REFUSED_FOR[tenant.status];
+    if (refusal !== undefined) return unlimited(refusal, false, now);
     const concern = inForce && concernOf(inForce, request.meter);
     if (inForce === undefined || concern === undefined) return unlimited("NO_LIMITS", true, now, inForce);
     const charges = chargesOf(concern, request.amount);
@@ -189,7 +195,7 @@ function newConcern(inForce: LimitsInForce, meter: Concerned): Concern | undefin
 function chargeOf(limits: readonly LimitInForce[], inForce: LimitsInForce): Omit<CounterCharge, "amount"> {
   const [first] = limits;
   if (first === undefined) throw new Error("a counter without a limit");
-  const hard = limits.filter((limit) => limit.kind === "HARD").map((limit) => limit.units.most);
+  const hard = limits.filter((limit) => isDenying(limit.kind)).map((limit) => limit.units.most);
   return {
     counter: first.counterId,
     window: counterWindow(first.counter, inForce.period),
@@ -228,7 +234,7 @@ function unanswered({ limits }: Concern, charges: readonly CounterCharge[], now:
   const retryAt = now + UNAVAILABLE_RETRY_MS;
   const reading = { ...NOTHING, blockedUntil: retryAt, resetAt: retryAt, retryAt };
   return {
-    allowed: !limits.some(({ limit }) => limit.kind === "HARD"),
+    allowed: !limits.some(({ limit }) => isDenying(limit.kind)),
     readings: charges.map(() => reading),
   };
 }

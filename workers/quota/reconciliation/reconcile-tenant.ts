@@ -4,7 +4,7 @@ import { partitionOf } from "#kernel/partition.js";
 import type { Database } from "#platform/database/database.js";
 import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger/client.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
-import { SLIDING_WINDOWS, WINDOW_MS } from "#schema/vocabulary.js";
+import { isAdditive, SLIDING_WINDOWS, WINDOW_MS } from "#schema/vocabulary.js";
 import type { QuotaCounters } from "../counters/counters.js";
 import { type CounterLoader, factsWanted } from "../gate/loader.js";
 import { counterWindow, type LimitedTenant, type TenantLimits } from "../gate/tenant-limits.js";
@@ -164,7 +164,7 @@ async function* deriveTotals(
   const backfills = (await store.backfills(database.pool, partition)).filter(({ seq }) => seq <= toSeq);
   const folds = backfills.flatMap(({ meter: key, seq }) => {
     const meter = tenancy.meter(key);
-    if (meter === undefined || (meter.aggregation !== "COUNT" && meter.aggregation !== "SUM")) return [];
+    if (meter === undefined || !isAdditive(meter.aggregation)) return [];
     const record = { seq, recordedAt: now, tenancyVersion: tenancy.version() };
     return [foldBackfill(meter, record, metersOfType, () => tenant)];
   });

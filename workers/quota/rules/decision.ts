@@ -1,4 +1,4 @@
-import { WINDOW_MS } from "#schema/vocabulary.js";
+import { isDenying, WINDOW_MS } from "#schema/vocabulary.js";
 import type { LimitInForce, LimitsInForce } from "./limits.js";
 import { unitsText } from "./scaling.js";
 
@@ -79,7 +79,7 @@ export function readLimit(
   charged?: number,
 ): LimitReading {
   const taken = reading.used + reading.reserved;
-  const isHard = limit.kind === "HARD";
+  const isHard = isDenying(limit.kind);
   const isBlocked = reading.blockedUntil > now;
   const { start, end } = inForce.period;
   const windowMs = limit.window === "BILLING_PERIOD" ? end - start : WINDOW_MS[limit.window];

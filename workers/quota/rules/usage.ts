@@ -4,6 +4,7 @@ import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { readMeter } from "#schema/meter-reading.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
+import { isAdditive } from "#schema/vocabulary.js";
 import { type Backfill, metersByBackfill } from "./backfill.js";
 import type { LimitsInForce } from "./limits.js";
 import type { UsageReading } from "./usage-reading.js";
@@ -27,7 +28,7 @@ export function usageReadings(
   const meters = [
     ...metersOfType(event.type).filter((meter) => isMeterActive(meter, version)),
     ...(entry.kind === "void" ? metersByBackfill(event, entry.seq, backfills, metersOfType) : []),
-  ].filter(({ aggregation }) => aggregation === "COUNT" || aggregation === "SUM");
+  ].filter(({ aggregation }) => isAdditive(aggregation));
   const data: unknown = meters.length === 0 ? undefined : JSON.parse(event.data);
   for (const meter of meters) {
     const reading = readMeter(meter, data);

@@ -1,5 +1,6 @@
 import { isClientId } from "#kernel/ids.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
+import { readsProperty } from "#schema/meter-reading.js";
 import { nameReasons, type Reason } from "./reasons.js";
 
 export const MAX_DIMENSIONS = 10;
@@ -42,8 +43,10 @@ function eventTypeReasons(eventType: string): Reason[] {
 
 function valueReasons({ aggregation, valueProperty }: MeterTerms): Reason[] {
   const path = "valueProperty";
-  if (aggregation === "COUNT")
-    return valueProperty === null ? [] : [{ path, detail: "a COUNT meter counts events and reads no property" }];
+  if (!readsProperty(aggregation))
+    return valueProperty === null
+      ? []
+      : [{ path, detail: `a ${aggregation} meter counts events and reads no property` }];
   if (valueProperty === null) return [{ path, detail: `${aggregation} needs the property of \`data\` that it reads` }];
   return propertyReasons(path, valueProperty);
 }

@@ -1,4 +1,5 @@
 import type { MeterState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
+import { AGGREGATIONS, isAdditive } from "#schema/vocabulary.js";
 import { amountReasons, isLess } from "./amount.js";
 import type { Reason } from "./reasons.js";
 
@@ -15,13 +16,18 @@ export function limitReasons(path: string, limit: QuotaLimitState, meters: Reado
   ];
 }
 
-/** MAX, UNIQUE and LATEST can't be admitted piece by piece: what one more event adds isn't known before it is counted. */
+/** Other aggregations can't be admitted piece by piece: what one more event adds isn't known before it is counted. */
 function meterReasons(path: string, key: string | null, meters: ReadonlyMap<string, MeterState>): Reason[] {
   if (key === null) return [];
   const meter = meters.get(key);
   if (meter === undefined) return [{ path, detail: `there is no meter "${key}"` }];
-  if (meter.aggregation === "COUNT" || meter.aggregation === "SUM") return [];
-  return [{ path, detail: `a limit needs a COUNT or SUM meter, and ${key} is ${meter.aggregation}` }];
+  if (isAdditive(meter.aggregation)) return [];
+  return [
+    {
+      path,
+      detail: `a limit needs a ${AGGREGATIONS.filter(isAdditive).join(" or ")} meter, and ${key} is ${meter.aggregation}`,
+    },
+  ];
 }
 
 function warnAtReasons(path: string, warnAt: readonly string[]): Reason[] {
