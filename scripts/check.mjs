@@ -12,6 +12,7 @@ const checks = {
   imports: () => passes([process.execPath, ["scripts/imports.mjs"]]),
   readmes: () => passes([process.execPath, ["scripts/readmes.mjs"]]),
   "unused code": () => passes(tool("knip/bin/knip.js", "--no-config-hints")),
+  commits: () => passes([process.execPath, ["scripts/commits.mjs"]]),
   lock: () => passes([process.execPath, ["scripts/complete-lock.mjs", "--check"]]),
   "prisma clients": () => passes([process.execPath, ["scripts/prisma-generate.mjs", "--check"]]),
   ...("check:schema" in scripts && { schema: () => passes(npm("run", "--silent", "check:schema")) }),
