@@ -6,6 +6,8 @@ import { PrismaPg } from "@prisma/adapter-pg";
 import { bindMigrationAwareSqlAdapterFactory, type ColumnType, ColumnTypeEnum } from "@prisma/driver-adapter-utils";
 import pg from "pg";
 
+const require = createRequire(import.meta.url);
+
 interface SchemaEngineModule {
   readonly SchemaEngine: { new: (options: object, log: () => void, adapter: object) => Promise<SchemaEngine> };
   __wbg_set_wasm(exports: WasmExports): void;
@@ -28,7 +30,7 @@ let loading: Promise<SchemaEngineModule> | undefined;
 
 /** Loads the engine by hand: the package's entry imports WebAssembly as a module, which Node 20 cannot. */
 async function loadEngine(): Promise<SchemaEngineModule> {
-  const dir = path.dirname(createRequire(import.meta.url).resolve("@prisma/schema-engine-wasm"));
+  const dir = path.dirname(require.resolve("@prisma/schema-engine-wasm"));
   const glue: SchemaEngineModule = await import(pathToFileURL(path.join(dir, "schema_engine_bg.js")).href);
   const binary = await readFile(path.join(dir, "schema_engine_bg.wasm"));
   const { instance } = await WebAssembly.instantiate(binary, { "./schema_engine_bg.js": { ...glue } });
