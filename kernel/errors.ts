@@ -45,7 +45,7 @@ export const isErrorCode = (value: unknown): value is ErrorCode =>
 
 /** An error that a client may see: everything else is a bug and is masked as INTERNAL. */
 export class MetrlyError extends Error {
-  override readonly name = "MetrlyError";
+  override readonly name: string = "MetrlyError";
   readonly code: ErrorCode;
   /** Further members of the problem document, e.g. `errors` with a path each. */
   readonly extensions: Readonly<Record<string, unknown>>;

@@ -103,7 +103,7 @@ async function start(
   // Open sockets would keep the server from closing: their owners close them first.
   const graph = await openGraph({ ...context, throttle }, composition, app, rooms);
   closers.push({ name: "graph", close: () => graph.stop() });
-  registerHealth(app, [...rooms, ...graph.rooms]);
+  registerHealth(app, [...rooms, ...graph.rooms], ports.waitingForUpgrade);
   await app.listen({ host: config.host, port: config.port });
   url = addressOf(app, config.host);
 
@@ -167,10 +167,14 @@ async function closeOne({ name, close }: Closer, closing: Closing): Promise<void
   }
 }
 
-function registerHealth(app: FastifyInstance, rooms: readonly Answering[]): void {
+function registerHealth(
+  app: FastifyInstance,
+  rooms: readonly Answering[],
+  waitingForUpgrade: Ports["waitingForUpgrade"],
+): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
-    const reasons = (await Promise.all(rooms.map(reasonsOf))).flat();
+    const reasons = [...waitingForUpgrade(), ...(await Promise.all(rooms.map(reasonsOf))).flat()];
     const ready = reasons.length === 0;
     return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not ready", reasons });
   });

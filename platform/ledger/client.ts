@@ -3,7 +3,7 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { MetrlyError } from "#kernel/errors.js";
 import { type IdentityTokens, roomIdentity } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
-import { storedEntries } from "#schema/events/stored-entries.js";
+import { storedEntries } from "#schema/events/ledger-block.v1.js";
 import { type LedgerEntry, usageRecordedV1 } from "#schema/events/usage-recorded.v1.js";
 
 export interface LedgerPage {

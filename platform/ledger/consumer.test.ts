@@ -1,8 +1,11 @@
 import path from "node:path";
+import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { type Database, openDatabase } from "#platform/database/database.js";
-import type { EventLog, LogConsumer } from "#platform/event-log/event-log.js";
+import type { LogConsumer } from "#platform/event-log/event-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
+import { type StoppableLog, withUpgradeStops } from "#platform/event-log/upgrade-stops.js";
 import { systemClock } from "#platform/process/clock.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
@@ -10,6 +13,7 @@ import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { TOPICS, USAGE_RECORDED } from "#schema/topics.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { migrationOf } from "../../tests/support/migration.js";
+import { rewriteRecord } from "../../tests/support/rewrite-record.js";
 import type { LedgerClient } from "./client.js";
 import { startLedgerConsumer } from "./consumer.js";
 
@@ -22,7 +26,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
   let databases: TestDatabase[] = [];
   let logDatabase: Database;
   let database: Database;
-  let log: EventLog;
+  let log: StoppableLog;
   const consumers: LogConsumer[] = [];
   let waits = 0;
   const tenancyState = createTenancyState(systemClock);
@@ -38,7 +42,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
       onError: fail,
     });
     database = await openDatabase({ url: effectUrl, migrationsDir: await migrationOf(EFFECT_TABLES), onError: fail });
-    log = await connectPostgresLog({ database: logDatabase, onError: fail });
+    log = withUpgradeStops(await connectPostgresLog({ database: logDatabase, onError: fail }), new Registry());
     await log.ensureTopics(TOPICS, 1);
   });
 
@@ -112,6 +116,35 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     expect(await effects()).toEqual([1]);
   });
 
+  test.each([
+    ["an entry", recordOf(3, 4).replace('"tick"', '"freeze"'), 'the ledger entry "freeze"'],
+    ["a version", recordOf(3, 4).replace("{", '{"schema":"metrly.usage.recorded.v3",'), "metrly.usage.recorded.v3"],
+    ["an encoding", "\u0001", 'the encoding "1"'],
+  ])("%s of newer code stops the partition there, until the code knows it", async (_, newer, what) => {
+    await publish(1, 2);
+    await log.append(USAGE_RECORDED, 0, [{ value: Buffer.from(newer) }]);
+    await publish(5, 6);
+    await start({ ledger: ledgerOf(6) });
+    await waitFor(() => log.waitingForUpgrade().length > 0, { what: "the partition to wait" });
+    expect(log.waitingForUpgrade()[0]).toContain("test waits at usage.recorded/0 offset 1: upgrade this process");
+    expect(log.waitingForUpgrade()[0]).toContain(what);
+    expect(await effects()).toEqual([1, 2]);
+    await rewriteRecord(logDatabase, USAGE_RECORDED, { partition: 0, offset: 1 }, recordOf(3, 4));
+    await untilMark(6);
+    expect(await effects()).toEqual([1, 2, 3, 4, 5, 6]);
+    await waitFor(() => log.waitingForUpgrade().length === 0, { what: "nothing to wait" });
+  });
+
+  test("a gap whose ledger entries newer code wrote is not passed over", async () => {
+    await publish(3, 3);
+    const unknown = { contract: "metrly.usage.recorded.v1", set: "ledger entry", member: "freeze" };
+    const older = { read: () => Promise.reject(new UpgradeRequired(unknown)) };
+    await start({ ledger: older });
+    await waitFor(() => log.waitingForUpgrade().length > 0, { what: "the partition to wait" });
+    expect(log.waitingForUpgrade()[0]).toContain("test waits at usage.recorded/0: upgrade this process");
+    expect(await effects()).toEqual([]);
+  });
+
   test("a restart goes on from the mark, also when the topic was made anew", async () => {
     await publish(1, 4);
     await start({ ledger: ledgerOf(0) });
@@ -157,13 +190,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
   }
 
   async function publish(firstSeq: number, lastSeq: number, tenancyVersion = 0): Promise<void> {
-    const value = JSON.stringify({
-      partition: 0,
-      firstSeq,
-      lastSeq,
-      entries: entries(firstSeq, lastSeq, tenancyVersion),
-    });
-    await log.append(USAGE_RECORDED, 0, [{ value: Buffer.from(value) }]);
+    await log.append(USAGE_RECORDED, 0, [{ value: Buffer.from(recordOf(firstSeq, lastSeq, tenancyVersion)) }]);
   }
 
   async function effects(): Promise<number[]> {
@@ -182,14 +209,19 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
   }
 });
 
-const entries = (first: number, last: number, tenancyVersion: number): LedgerEntry[] =>
-  Array.from({ length: last - first + 1 }, (_, i) => ({
+function entries(first: number, last: number, tenancyVersion: number): LedgerEntry[] {
+  return Array.from({ length: last - first + 1 }, (_, i) => ({
     kind: "tick",
     seq: first + i,
     recordedAt: 1,
     tenancyVersion,
     at: 1,
   }));
+}
+
+function recordOf(firstSeq: number, lastSeq: number, tenancyVersion = 0): string {
+  return JSON.stringify({ partition: 0, firstSeq, lastSeq, entries: entries(firstSeq, lastSeq, tenancyVersion) });
+}
 
 /** A ledger that holds ticks 1..head. */
 const ledgerOf = (head: number): LedgerClient => ({

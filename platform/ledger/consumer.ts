@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { readingAt } from "#kernel/upgrade-required.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer } from "#platform/event-log/event-log.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
@@ -143,7 +144,7 @@ export async function startLedgerConsumer(options: LedgerConsumerOptions): Promi
 function contiguousRuns(batch: LogBatch): { firstSeq: number; entries: LedgerEntry[] }[] {
   const runs: { firstSeq: number; lastSeq: number; entries: LedgerEntry[] }[] = [];
   for (const record of batch.records) {
-    const { firstSeq, lastSeq, entries } = readRecorded(record.value.toString("utf8"));
+    const { firstSeq, lastSeq, entries } = readingAt(record.offset, () => readRecorded(record.value.toString("utf8")));
     const open = runs.at(-1);
     if (open !== undefined && open.lastSeq + 1 === firstSeq) {
       open.entries.push(...entries);

@@ -8,6 +8,7 @@ import type { EventLog } from "#platform/event-log/event-log.js";
 import { connectKafkaLog } from "#platform/event-log/kafka/log.js";
 import { namespacedLog } from "#platform/event-log/namespaced-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
+import { type StoppableLog, withUpgradeStops } from "#platform/event-log/upgrade-stops.js";
 import { type BullJobQueues, connectJobQueues } from "#platform/job-queue/bullmq/queues.js";
 import type { JobQueues } from "#platform/job-queue/job-queue.js";
 import { createLedgerClient } from "#platform/ledger/client.js";
@@ -24,6 +25,8 @@ import { untilReachable } from "./wait-until-reachable.js";
 /** A process's ports with their adapters, and how to close them when every room has stopped. */
 export interface Ports {
   readonly context: RoomContext;
+  /** What waits for newer code, in a sentence each. */
+  readonly waitingForUpgrade: StoppableLog["waitingForUpgrade"];
   /** The job queues as their library has them, for its board; undefined: this process has none. */
   readonly jobs: BullJobQueues | undefined;
   stop(): Promise<void>;
@@ -67,7 +70,8 @@ async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Port
   const onError = (error: unknown) => logger.warn({ err: error }, "a port reported an error");
   const databaseUrl = await findDatabases(options, onStop);
 
-  const log = await openLog(options, databaseUrl, onStop);
+  const metrics = new Registry();
+  const log = withUpgradeStops(await openLog(options, databaseUrl, onStop), metrics);
   await untilReachable("the event log", logger, () => log.ensureTopics(TOPICS, config.partitions));
   const jobs = options.jobs ? await openJobs(options, databaseUrl, onStop) : undefined;
 
@@ -86,14 +90,14 @@ async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Port
     identityTokens,
     fail,
     clock: systemClock,
-    metrics: new Registry(),
+    metrics,
     ledger: createLedgerClient(options.ledgerUrl, identityTokens, processName),
     openDatabase: (service) =>
       untilReachable(`the database of ${service}`, logger, () =>
         openDatabase({ url: databaseUrl(service), migrationsDir: migrationsDirOf(service), onError }),
       ),
   };
-  return { context, jobs };
+  return { context, waitingForUpgrade: log.waitingForUpgrade, jobs };
 }
 
 /** Where each database is: a function of its name. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { MetrlyError } from "#kernel/errors.js";
+import { UpgradeRequired } from "#kernel/upgrade-required.js";
 
 const DEADLINE_MS = 90_000;
 const FIRST_PAUSE_MS = 250;
@@ -27,6 +28,7 @@ export async function untilReachable<T>(what: string, logger: Logger, open: () =
 }
 
 function isNotYet(error: unknown): boolean {
+  if (error instanceof UpgradeRequired) return false;
   if (error instanceof MetrlyError) return error.code === "LOG_UNAVAILABLE" || error.code === "UNAVAILABLE";
   if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isNotYet);
   if (!(error instanceof Error)) return false;

@@ -1,13 +1,14 @@
 import type { Clock } from "#kernel/clock.js";
 import { MINUTE_MS } from "#kernel/duration.js";
+import { readingAt } from "#kernel/upgrade-required.js";
 import type { EventLog, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
 import {
   type ApiKeyState,
   type MeterState,
   type PlanState,
+  readTenancyChanged,
   type TenancyChangedV1,
   type TenantState,
-  tenancyChangedV1,
 } from "#schema/events/tenancy-changed.v1.js";
 import { TENANCY_CHANGED } from "#schema/topics.js";
 
@@ -61,7 +62,7 @@ export async function followTenancy(options: TenancyCopyOptions): Promise<Tenanc
   function take(records: readonly LogRecord[]): void {
     for (const record of records) {
       if (record.offset < applied) continue;
-      state.apply(tenancyChangedV1.parse(JSON.parse(record.value.toString("utf8"))));
+      state.apply(readingAt(record.offset, () => readTenancyChanged(record.value.toString("utf8"))));
       applied = record.offset + 1;
     }
   }

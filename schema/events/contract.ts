@@ -1,13 +1,20 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
+import { UpgradeRequired } from "#kernel/upgrade-required.js";
+import { refuseOtherEncoding, refuseOtherVersion, unknownMember } from "./growing.js";
 
 /** One version of one event or record type: its schema, its validator and an example that the tests validate. */
 export interface Contract<T extends TSchema> {
   readonly type: string;
   readonly schema: T;
   readonly example: Static<T>;
-  /** Types a value that came from outside. Throws `ContractViolation` with the path of the first difference. */
+  /**
+   * Types a value that came from outside. Throws `UpgradeRequired` for what newer code wrote, otherwise `ContractViolation`
+   * with the path of the first difference.
+   */
   parse(value: unknown): Static<T>;
+  /** `parse` of a record's text. Throws SyntaxError for what is no JSON. */
+  read(text: string): Static<T>;
 }
 
 export class ContractViolation extends Error {
@@ -16,15 +23,23 @@ export class ContractViolation extends Error {
 
 export function contract<T extends TSchema>(type: string, schema: T, example: Static<T>): Contract<T> {
   let check: TypeCheck<T> | undefined;
+  function parse(value: unknown): Static<T> {
+    check ??= TypeCompiler.Compile(schema);
+    refuseOtherVersion(type, value);
+    if (check.Check(value)) return value;
+    const unknown = unknownMember(type, schema, value);
+    if (unknown !== undefined) throw new UpgradeRequired(unknown);
+    const first = check.Errors(value).First();
+    throw new ContractViolation(`${type}: ${first?.path || "/"} ${first?.message ?? "does not match"}`);
+  }
   return {
     type,
     schema,
     example,
-    parse(value) {
-      check ??= TypeCompiler.Compile(schema);
-      if (check.Check(value)) return value;
-      const first = check.Errors(value).First();
-      throw new ContractViolation(`${type}: ${first?.path || "/"} ${first?.message ?? "does not match"}`);
+    parse,
+    read(text) {
+      refuseOtherEncoding(type, text);
+      return parse(JSON.parse(text));
     },
   };
 }

@@ -1,15 +1,16 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { LIMIT_KINDS, QUOTA_WINDOWS } from "../vocabulary.js";
 import { dataschemaOf, decimalText, oneOf, timeText } from "./contract.js";
+import { growing } from "./growing.js";
 
 /** What `quota.warning` and `quota.exceeded` tell. */
 export const quotaAlertData = Type.Object({
   tenantId: Type.String(),
   meter: Type.Union([Type.String(), Type.Null()]),
-  window: oneOf(QUOTA_WINDOWS),
+  window: growing("limit window", oneOf(QUOTA_WINDOWS)),
   /** Start of the aligned window in which the threshold was crossed. */
   windowStart: timeText,
-  kind: oneOf(LIMIT_KINDS),
+  kind: growing("limit kind", oneOf(LIMIT_KINDS)),
   /** Fraction of the limit that was crossed, e.g. "0.8"; "1" for exceeded. */
   threshold: decimalText,
   limit: decimalText,

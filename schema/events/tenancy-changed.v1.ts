@@ -1,4 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import {
   AGGREGATIONS,
   API_KEY_SCOPES,
@@ -8,6 +10,7 @@ import {
   TENANT_STATUSES,
 } from "../vocabulary.js";
 import { contract, decimalText, epochMs, oneOf } from "./contract.js";
+import { growing } from "./growing.js";
 
 /** A tenancy version: every change gets the next one, so a version is a point in tenancy's history. */
 const version = Type.Integer({ minimum: 1 });
@@ -21,7 +24,7 @@ const PriceTier = Type.Object({
 });
 const Price = Type.Object({
   meter: Type.String(),
-  model: oneOf(PRICE_MODELS),
+  model: growing("price model", oneOf(PRICE_MODELS)),
   included: decimalText,
   unitAmount: Type.Union([decimalText, Type.Null()]),
   packageSize: Type.Union([decimalText, Type.Null()]),
@@ -37,8 +40,8 @@ const Price = Type.Object({
 const QuotaLimit = Type.Object({
   /** Null: counts requests, one per `consume`. */
   meter: Type.Union([Type.String(), Type.Null()]),
-  window: oneOf(QUOTA_WINDOWS),
-  kind: oneOf(LIMIT_KINDS),
+  window: growing("limit window", oneOf(QUOTA_WINDOWS)),
+  kind: growing("limit kind", oneOf(LIMIT_KINDS)),
   limit: decimalText,
   /** Fractions of the limit, ascending, e.g. "0.8". */
   warnAt: Type.Array(decimalText),
@@ -70,7 +73,7 @@ const TenantState = Type.Object({
   id: Type.String(),
   version,
   name: Type.String(),
-  status: oneOf(TENANT_STATUSES),
+  status: growing("tenant status", oneOf(TENANT_STATUSES)),
   createdAt: epochMs,
   createdInVersion: version,
   billingAnchorDay: Type.Integer({ minimum: 1, maximum: 28 }),
@@ -108,7 +111,7 @@ const ApiKeyState = Type.Object({
   prefix: Type.String(),
   /** SHA-256 of the secret, hex. */
   hash: Type.String({ minLength: 64, maxLength: 64 }),
-  scopes: Type.Array(oneOf(API_KEY_SCOPES)),
+  scopes: Type.Array(growing("key scope", oneOf(API_KEY_SCOPES))),
   test: Type.Boolean(),
   createdAt: epochMs,
   expiresAt: Type.Union([epochMs, Type.Null()]),
@@ -120,7 +123,7 @@ const MeterState = Type.Object({
   version,
   name: Type.String(),
   eventType: Type.String(),
-  aggregation: oneOf(AGGREGATIONS),
+  aggregation: growing("aggregation", oneOf(AGGREGATIONS)),
   valueProperty: Type.Union([Type.String(), Type.Null()]),
   dimensions: Type.Array(Type.String()),
   unit: Type.Union([Type.String(), Type.Null()]),
@@ -145,7 +148,8 @@ const Heartbeat = Type.Object({
 });
 
 /** The full state of one thing, with as much of its history as any reader at any version needs. Key: `kind:id`. */
-const schema = Type.Union([TenantState, ApiKeyState, MeterState, PlanState, Heartbeat]);
+const KIND_OF_STATE = "kind of state";
+const schema = growing(KIND_OF_STATE, Type.Union([TenantState, ApiKeyState, MeterState, PlanState, Heartbeat]));
 
 export type TenancyChangedV1 = Static<typeof schema>;
 export type TenantState = Static<typeof TenantState>;
@@ -170,3 +174,20 @@ export const tenancyChangedV1 = contract("metrly.tenancy.changed.v1", schema, {
   createdInVersion: 3,
   archivedInVersion: null,
 });
+
+const Ancillary = Type.Object({ kind: Type.String(), version, ancillary: Type.Literal(true) });
+
+/**
+ * Reads one record. A state of a kind that this version does not know stops the reader with UpgradeRequired, unless its writer
+ * declares it `ancillary`: nothing that today's kinds give rise to depends on it. Then it is worth a heartbeat of its version.
+ */
+export function readTenancyChanged(text: string): TenancyChangedV1 {
+  try {
+    return tenancyChangedV1.read(text);
+  } catch (error) {
+    if (!(error instanceof UpgradeRequired && error.unknown.set === KIND_OF_STATE)) throw error;
+    const value: unknown = JSON.parse(text);
+    if (!Value.Check(Ancillary, value)) throw error;
+    return { kind: "heartbeat", id: "heartbeat", version: value.version, at: 0 };
+  }
+}

@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { contract, epochMs, seq } from "./contract.js";
+import { growing } from "./growing.js";
 
 const ReceivedItem = Type.Object({
   tenantId: Type.String({ minLength: 1 }),
@@ -17,7 +18,7 @@ const ReceivedItem = Type.Object({
 });
 
 /** Control records share the log with usage, so that their place among the events is a fact and not a clock reading. */
-export const ControlRecord = Type.Union([
+const Controls = Type.Union([
   Type.Object({ kind: Type.Literal("tick"), at: epochMs }),
   Type.Object({ kind: Type.Literal("close"), tenantId: Type.String(), periodStart: epochMs, actor: Type.String() }),
   Type.Object({
@@ -43,6 +44,7 @@ export const ControlRecord = Type.Union([
   }),
   Type.Object({ kind: Type.Literal("backfill"), meterKey: Type.String(), tenancyVersion: Type.Integer() }),
 ]);
+const ControlRecord = growing("control record", Controls);
 export type ControlRecord = Static<typeof ControlRecord>;
 
 /** One record of `usage.received`: many items, or one control record. */

@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { contract, epochMs } from "./contract.js";
+import { refuseOtherEncoding } from "./growing.js";
 import { packData, quoted, unpackData } from "./packed-data.js";
 import { type ControlRecord, usageReceivedV1 } from "./usage-received.v1.js";
 
@@ -63,8 +64,12 @@ export function receivedText(items: readonly EncodedItem[], tenancyVersion: numb
   );
 }
 
-/** Reads a record of either version. Throws for everything that neither of them is. */
+/**
+ * Reads a record of either version. Throws UpgradeRequired for one that newer code wrote, and something else for everything
+ * that none of them is.
+ */
 export function readReceived(recordText: string): UsageReceived {
+  refuseOtherEncoding(usageReceivedV2.type, recordText);
   const packed = unpackData(recordText);
   if (packed === undefined) return upcast(JSON.parse(recordText));
   const { items, tenancyVersion } = usageReceivedV2.parse(JSON.parse(packed.head));

@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { contract, epochMs, seq } from "./contract.js";
+import { growing } from "./growing.js";
 
 const common = { seq, recordedAt: epochMs, tenancyVersion: Type.Integer({ minimum: 0 }) };
 
@@ -39,7 +40,7 @@ const Backfill = Type.Object({ ...common, kind: Type.Literal("backfill"), meterK
  * One entry of the ledger. `tenancyVersion` is what the recorder had applied of `tenancy.changed`: it alone decides which
  * meters, plans and periods an entry is read under, now and in every rebuild.
  */
-export const LedgerEntry = Type.Union([RecordedEvent, Tick, Close, Void, Backfill]);
+const LedgerEntry = growing("ledger entry", Type.Union([RecordedEvent, Tick, Close, Void, Backfill]));
 export type LedgerEntry = Static<typeof LedgerEntry>;
 export type RecordedEvent = Static<typeof RecordedEvent>;
 

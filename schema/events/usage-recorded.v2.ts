@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { contract, epochMs, seq } from "./contract.js";
+import { refuseOtherEncoding } from "./growing.js";
 import { packData, quoted, unpackData } from "./packed-data.js";
 import { type LedgerEntry, type RecordedEvent, usageRecordedV1 } from "./usage-recorded.v1.js";
 
@@ -73,8 +74,12 @@ function eventHead({ tenantId, source, id, type, time, receivedAt, data }: Recor
   return `[${quoted(tenantId)},${quoted(source)},${quoted(id)},${quoted(type)},${time},${receivedAt},${data.length}]`;
 }
 
-/** Reads a record of either version. Throws for everything that neither of them is. */
+/**
+ * Reads a record of either version. Throws UpgradeRequired for one that newer code wrote, and something else for everything
+ * that none of them is.
+ */
 export function readRecorded(recordText: string): UsageRecorded {
+  refuseOtherEncoding(usageRecordedV2.type, recordText);
   const packed = unpackData(recordText);
   if (packed === undefined) return usageRecordedV1.parse(JSON.parse(recordText));
   const { partition, firstSeq, recordedAt, tenancyVersion, entries } = usageRecordedV2.parse(JSON.parse(packed.head));

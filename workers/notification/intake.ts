@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { readingAt } from "#kernel/upgrade-required.js";
 import type { Database } from "#platform/database/database.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer } from "#platform/event-log/event-log.js";
 import { LogPositionError } from "#platform/event-log/position.js";
@@ -80,7 +81,7 @@ function decodeBatch(batch: LogBatch): IntakeBatch {
   const notices: Notice[] = [];
   const poison: PoisonRecord[] = [];
   for (const { offset, key, value } of batch.records) {
-    const decoded = decodeNotice(value.toString("utf8"));
+    const decoded = readingAt(offset, () => decodeNotice(value.toString("utf8")));
     if (decoded.kind === "notice") notices.push(decoded.notice);
     else poison.push({ offset, key, value, error: decoded.error });
   }

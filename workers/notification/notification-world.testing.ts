@@ -7,8 +7,8 @@ import { Registry } from "prom-client";
 import { partitionOf } from "#kernel/partition.js";
 import { createIdentityTokens } from "#platform/auth/identity.js";
 import { type Database, openDatabase } from "#platform/database/database.js";
-import type { EventLog } from "#platform/event-log/event-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
+import { withUpgradeStops } from "#platform/event-log/upgrade-stops.js";
 import { connectJobQueues, type JobBackend } from "#platform/job-queue/bullmq/queues.js";
 import type { JobQueues } from "#platform/job-queue/job-queue.js";
 import { systemClock } from "#platform/process/clock.js";
@@ -70,7 +70,10 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
     migrationsDir: migrations("log"),
     onError: () => undefined,
   });
-  const log: EventLog = await connectPostgresLog({ database: logDatabase, onError: () => undefined });
+  const log = withUpgradeStops(
+    await connectPostgresLog({ database: logDatabase, onError: () => undefined }),
+    new Registry(),
+  );
   await log.ensureTopics([QUOTA_ALERTS, BILLING_EVENTS, AUDIT_RECORDED], PARTITIONS);
   const jobs: JobQueues = await connectJobQueues({
     backend: jobsOn ?? { kind: "postgres", url: jobsTest.url },
@@ -104,6 +107,7 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
 
   return {
     log,
+    logDatabase,
     jobs,
     tenancy,
     async start(tuning: NotificationTuning = {}): Promise<Room> {

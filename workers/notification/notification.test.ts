@@ -1,11 +1,13 @@
 import { Webhook } from "standardwebhooks";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
+import { partitionOf } from "#kernel/partition.js";
 import type { Database } from "#platform/database/database.js";
 import type { Room } from "#platform/process/service.js";
 import { DELIVER_QUEUE } from "#schema/queues.js";
 import { BILLING_EVENTS, QUOTA_ALERTS } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
+import { rewriteRecord } from "../../tests/support/rewrite-record.js";
 import {
   adminOf,
   ask,
@@ -425,6 +427,32 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     await becomes("after-poison", "DELIVERED");
     const { rows } = await database.pool.query("SELECT topic FROM poison_record");
     expect(rows).toEqual([{ topic: "quota.alerts" }]);
+  });
+
+  test("an event of newer code stops its partition, and is neither skipped nor set aside", async () => {
+    const room = await start();
+    const target = await receiver(ok);
+    await createEndpoint(room, target.url);
+    const { rows: before } = await database.pool.query("SELECT topic FROM poison_record");
+    const partition = partitionOf("acme", 2);
+    const { next } = await world.log.bounds(BILLING_EVENTS, partition);
+    await world.publish(BILLING_EVENTS, { ...invoice("acme", "newer"), type: "metrly.invoice.generated.v2" } as never);
+    await world.publish(BILLING_EVENTS, invoice("acme", "after-newer"));
+    await waitFor(() => world.log.waitingForUpgrade().length > 0, { what: "the partition to wait" });
+    expect(world.log.waitingForUpgrade()).toEqual([
+      expect.stringContaining(`billing.events/${partition} offset ${next}: upgrade this process`),
+    ]);
+    await world.publish(QUOTA_ALERTS, warning("acme", "another-topic"));
+    await becomes("another-topic", "DELIVERED");
+    expect((await database.pool.query("SELECT topic FROM poison_record")).rows).toEqual(before);
+    await rewriteRecord(
+      world.logDatabase,
+      BILLING_EVENTS,
+      { partition, offset: next },
+      JSON.stringify(invoice("acme", "newer")),
+    );
+    await becomes("invoice-generated:newer", "DELIVERED");
+    await becomes("invoice-generated:after-newer", "DELIVERED");
   });
 });
 

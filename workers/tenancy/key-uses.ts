@@ -1,3 +1,4 @@
+import { readingAt } from "#kernel/upgrade-required.js";
 import type { EventLog, LogConsumer } from "#platform/event-log/event-log.js";
 import { apiKeysUsedV1 } from "#schema/events/api-keys-used.v1.js";
 import { API_KEYS_USED } from "#schema/topics.js";
@@ -22,8 +23,8 @@ export function followKeyUses(
     onError,
     async onBatch({ records }) {
       const latest = new Map<string, number>();
-      for (const { value } of records) {
-        const { uses } = apiKeysUsedV1.parse(JSON.parse(value.toString("utf8")));
+      for (const { offset, value } of records) {
+        const { uses } = readingAt(offset, () => apiKeysUsedV1.read(value.toString("utf8")));
         for (const { keyId, at } of uses) latest.set(keyId, Math.max(at, latest.get(keyId) ?? 0));
       }
       await store.noteKeyUses([...latest].map(([keyId, at]) => ({ keyId, at })));

@@ -1,3 +1,4 @@
+import { readingAt } from "#kernel/upgrade-required.js";
 import type { EventLog, LogConsumer } from "#platform/event-log/event-log.js";
 import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import { AUDIT_RECORDED } from "#schema/topics.js";
@@ -21,7 +22,7 @@ export function followRoomAudits(
       await store.takeAudits(
         records.map(({ offset, value }) => ({
           position: offset,
-          entry: auditRecordedV1.parse(JSON.parse(value.toString("utf8"))),
+          entry: readingAt(offset, () => auditRecordedV1.read(value.toString("utf8"))),
         })),
       );
       return { kind: "continue" };

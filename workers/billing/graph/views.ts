@@ -1,7 +1,7 @@
 import { formatMoney } from "#kernel/money.js";
+import { invoiceV1, type LineDocument } from "#schema/events/invoice.v1.js";
 import type { Derived } from "../closing/derive.js";
 import { invoiceIdOf, lineDocument } from "../rules/invoice-document.js";
-import { type LineDocument, parseInvoiceDocument } from "../rules/invoice-document-format.js";
 import { totalOf } from "../rules/invoice-lines.js";
 import type { StoredInvoice } from "../store/invoices.js";
 import type { EndedPeriod } from "../store/periods.js";
@@ -9,7 +9,7 @@ import type { BillingPeriodType, InvoiceLineType, InvoicePreviewType, InvoiceTyp
 
 /** An invoice as the graph shows it: read from its document, so that both can't differ. */
 export function invoiceView(stored: StoredInvoice): InvoiceType {
-  const document = parseInvoiceDocument(stored.document);
+  const document = invoiceV1.read(stored.document);
   return {
     id: invoiceIdOf(stored.tenantId, stored.ordinal),
     tenantId: stored.tenantId,

@@ -3,8 +3,8 @@ import { formatDecimal } from "#kernel/decimal.js";
 import { formatMoney } from "#kernel/money.js";
 import type { Period } from "#kernel/period.js";
 import { canonicalJson } from "#schema/canonical-json.js";
+import type { LineDocument } from "#schema/events/invoice.v1.js";
 import { printExact } from "./exact.js";
-import type { LineDocument } from "./invoice-document-format.js";
 import { type InvoiceLine, type PlanRef, totalOf } from "./invoice-lines.js";
 
 const ORDINAL_DIGITS = 6;

@@ -1,5 +1,6 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { hourOf } from "#kernel/period.js";
+import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { readReceived } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
@@ -109,7 +110,8 @@ function itemsOf(value: Buffer) {
   try {
     const record = readReceived(value.toString("utf8"));
     return record.kind === "items" ? record.items : [];
-  } catch {
+  } catch (error) {
+    if (error instanceof UpgradeRequired) throw error;
     return [];
   }
 }

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { readingAt } from "#kernel/upgrade-required.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
 import { LogPositionError } from "#platform/event-log/position.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
@@ -93,7 +94,7 @@ function readSteps({ topic, partition, records }: LogBatch, partitionCount: numb
 }
 
 function decode(record: LogRecord, partition: number, partitionCount: number) {
-  return decodeRecord(record.value, partition, partitionCount);
+  return readingAt(record.offset, () => decodeRecord(record.value, partition, partitionCount));
 }
 
 function report(

@@ -1,4 +1,5 @@
 import { partitionOf } from "#kernel/partition.js";
+import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { type ReceivedItem, readReceived } from "#schema/events/usage-received.v2.js";
 import { eventKeyOf, fingerprintOf, fingerprintUuid } from "./fingerprint.js";
@@ -21,7 +22,7 @@ export type DecodedRecord =
 
 /**
  * Reads one record of usage.received. Whoever can write to the log could write anything: what passes here can be stored,
- * so that no record blocks its partition.
+ * so that no malformed record blocks its partition. Throws UpgradeRequired for a record that newer code wrote.
  */
 export function decodeRecord(value: Buffer, partition: number, partitionCount: number): DecodedRecord {
   try {
@@ -33,6 +34,7 @@ export function decodeRecord(value: Buffer, partition: number, partitionCount: n
     if (mayBeUnstorable(text)) for (const item of items) assertStorable(...textsOf(item));
     return { kind: "items", items: items.map(decodeItem), tenancyVersion };
   } catch (error) {
+    if (error instanceof UpgradeRequired) throw error;
     return { kind: "poison", error: error instanceof Error ? error.message : String(error) };
   }
 }

@@ -1,4 +1,4 @@
-import { type StoredStamp, storedEntries, storedEntryOf } from "#schema/events/stored-entries.js";
+import { type StoredStamp, storedEntries, storedEntryOf } from "#schema/events/ledger-block.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { packed } from "../rules/pack.js";
 

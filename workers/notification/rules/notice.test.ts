@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
 import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
 import { quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
@@ -21,7 +22,7 @@ const warning = quotaWarningV1.example;
 test.each([
   ["not JSON", "{"],
   ["null", "null"],
-  ["an unknown type", JSON.stringify({ ...warning, type: "metrly.quota.warning.v9" })],
+  ["a type that is none of ours", JSON.stringify({ ...warning, type: "com.example.warning" })],
   ["a missing field", JSON.stringify({ ...warning, data: { ...warning.data, used: undefined } })],
   ["a tenant that is no id", JSON.stringify({ ...warning, data: { ...warning.data, tenantId: "a\u0000b" } })],
   ["a NUL in the event id", JSON.stringify({ ...warning, id: "a\u0000" })],
@@ -29,6 +30,15 @@ test.each([
   ["a time that is none", JSON.stringify({ ...warning, time: "yesterday" })],
 ])("%s is set aside with a reason", (_, text) => {
   expect(decodeNotice(text)).toEqual({ kind: "poison", error: expect.stringMatching(/./) });
+});
+
+test.each([
+  ["another version", JSON.stringify({ ...warning, type: "metrly.quota.warning.v9" })],
+  ["another event", JSON.stringify({ ...warning, type: "metrly.credit.expired.v1" })],
+  ["another window", JSON.stringify({ ...warning, data: { ...warning.data, window: "WEEK" } })],
+  ["another encoding", `\u0003${JSON.stringify(warning)}`],
+])("%s that newer code wrote asks for an upgrade and is not set aside", (_, text) => {
+  expect(() => decodeNotice(text)).toThrow(UpgradeRequired);
 });
 
 test("a webhook's body is type, timestamp, data", () => {

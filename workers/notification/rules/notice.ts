@@ -1,6 +1,7 @@
 import { isClientId } from "#kernel/ids.js";
 import { type BillingPeriodClosedV1, billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
 import { ContractViolation } from "#schema/events/contract.js";
+import { refuseOtherEncoding, refuseOtherType } from "#schema/events/growing.js";
 import { type InvoiceGeneratedV1, invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
 import { type QuotaExceededV1, quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
 import { type QuotaWarningV1, quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
@@ -33,14 +34,16 @@ export interface NoticeData {
 
 export type DecodedNotice =
   | { readonly kind: "notice"; readonly notice: Notice }
-  /** No event we know: it is set aside with its bytes and never blocks what comes after it. */
+  /** No event at all: it is set aside with its bytes and never blocks what comes after it. */
   | { readonly kind: "poison"; readonly error: string };
 
 /** Longest event id that is stored (it is part of an index), characters. */
 const MAX_EVENT_ID = 512;
+const EVENTS = "the events that become notices";
 
-/** Reads one record of `quota.alerts` or `billing.events`. */
+/** Reads one record of `quota.alerts` or `billing.events`. Throws UpgradeRequired for an event that newer code wrote. */
 export function decodeNotice(text: string): DecodedNotice {
+  refuseOtherEncoding(EVENTS, text);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -74,6 +77,7 @@ function noticeOf(value: unknown): Notice | undefined {
       return { type: "invoice.generated", tenantId: data.tenantId, eventId: id, time, data };
     }
     default:
+      refuseOtherType(EVENTS, typeOf(value));
       return undefined;
   }
 }

@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { UpgradeRequired } from "#kernel/upgrade-required.js";
+import { contract, epochMs } from "./contract.js";
 import { type LedgerEntry, usageRecordedV1 } from "./usage-recorded.v1.js";
 
 /** What the entries of one block of the ledger have in common, and the place of the first. */
@@ -19,26 +20,39 @@ export function storedEntryOf(entry: LedgerEntry): unknown {
   return own;
 }
 
+/** Tenant, source, id, type, time, received at, data. */
 const StoredEvent = Type.Tuple([
   Type.String(),
   Type.String(),
   Type.String(),
   Type.String(),
-  Type.Integer(),
-  Type.Integer(),
+  epochMs,
+  epochMs,
   Type.String(),
 ]);
-const Stored = Type.Array(Type.Union([StoredEvent, Type.Object({ kind: Type.String() })]), { minItems: 1 });
-const stored = TypeCompiler.Compile(Stored);
+const schema = Type.Array(Type.Union([StoredEvent, Type.Object({ kind: Type.String() })]), { minItems: 1 });
 
-/** The entries of a block, from what `storedEntryOf` made of them. Throws TypeError when it is anything else. */
+export const ledgerBlockV1 = contract("metrly.ledger.block.v1", schema, [
+  ["acme", "api-gateway", "req-1", "api.request", 1_790_000_000_000, 1_790_000_000_120, '{"tokens":"12"}'],
+  { kind: "tick" },
+]);
+
+/**
+ * The entries of a block, from what `storedEntryOf` made of them. A block in another encoding is an object that names it in
+ * `encoding`. Throws UpgradeRequired when newer code stored the block, ContractViolation when it is damaged.
+ */
 export function storedEntries(stamp: StoredStamp, list: unknown): LedgerEntry[] {
-  if (!stored.Check(list)) throw new TypeError(`the ledger's block at ${stamp.firstSeq} is damaged`);
-  return list.map((entry, index) => entryOf(entry, stamp, stamp.firstSeq + index));
+  refuseOtherEncoding(list);
+  return ledgerBlockV1.parse(list).map((entry, index) => entryOf(entry, stamp, stamp.firstSeq + index));
+}
+
+function refuseOtherEncoding(list: unknown): void {
+  if (typeof list !== "object" || list === null || !("encoding" in list) || typeof list.encoding !== "string") return;
+  throw new UpgradeRequired({ contract: ledgerBlockV1.type, set: "encoding", member: list.encoding });
 }
 
 function entryOf(
-  entry: Static<typeof Stored>[number],
+  entry: Static<typeof schema>[number],
   { recordedAt, tenancyVersion }: StoredStamp,
   seq: number,
 ): LedgerEntry {

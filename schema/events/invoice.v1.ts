@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
-import { oneOf } from "#schema/events/contract.js";
-import { CHARGE_KINDS, INVOICE_LINE_KINDS } from "#schema/vocabulary.js";
+import { CHARGE_KINDS, INVOICE_LINE_KINDS } from "../vocabulary.js";
+import { contract, oneOf } from "./contract.js";
+import { growing } from "./growing.js";
 
 const PlanRef = Type.Object({ id: Type.String(), version: Type.Integer() });
 const DimensionMatch = Type.Object({ dimension: Type.String(), value: Type.String() });
@@ -13,7 +13,7 @@ const StepDocument = Type.Object({
   note: Type.Union([Type.String(), Type.Null()]),
 });
 const LineDocument = Type.Object({
-  kind: oneOf(INVOICE_LINE_KINDS),
+  kind: growing("kind of line", oneOf(INVOICE_LINE_KINDS)),
   description: Type.String(),
   meter: Type.Union([Type.String(), Type.Null()]),
   dimensions: Type.Array(DimensionMatch),
@@ -27,7 +27,7 @@ const LineDocument = Type.Object({
     Type.Object({
       invoiceId: Type.String(),
       /** The kind of the line that it adjusts. */
-      kind: oneOf(CHARGE_KINDS),
+      kind: growing("kind of line", oneOf(CHARGE_KINDS)),
       periodStart: Type.String(),
       quantityBefore: Type.String(),
       quantityAfter: Type.String(),
@@ -38,7 +38,7 @@ const LineDocument = Type.Object({
 export type LineDocument = Static<typeof LineDocument>;
 
 /** The invoice document, version 1: what `Invoice.document` holds as canonical JSON. Amounts have the currency's minor digits. */
-const InvoiceDocumentV1 = Type.Object({
+const schema = Type.Object({
   schema: Type.Literal("metrly.invoice.v1"),
   id: Type.String(),
   number: Type.String(),
@@ -53,8 +53,33 @@ const InvoiceDocumentV1 = Type.Object({
   lines: Type.Array(LineDocument),
   total: Type.String(),
 });
-export type InvoiceDocumentV1 = Static<typeof InvoiceDocumentV1>;
 
-export function parseInvoiceDocument(text: string): InvoiceDocumentV1 {
-  return Value.Parse(InvoiceDocumentV1, JSON.parse(text));
-}
+export const invoiceV1 = contract("metrly.invoice.v1", schema, {
+  schema: "metrly.invoice.v1",
+  id: "inv_acme_000001",
+  number: "ACME-000001",
+  tenantId: "acme",
+  period: { start: "2026-10-01T00:00:00.000Z", end: "2026-11-01T00:00:00.000Z" },
+  currency: "EUR",
+  plan: { id: "pro", version: 2 },
+  watermark: "9120",
+  previousSha256: null,
+  lines: [
+    {
+      kind: "USAGE",
+      description: "Usage of api_calls, region eu",
+      meter: "api_calls",
+      dimensions: [{ dimension: "region", value: "eu" }],
+      quantity: "205",
+      amount: "150.50",
+      plan: { id: "pro", version: 2 },
+      price: 0,
+      arithmetic: [
+        { quantity: "100", unitAmount: "1", flatAmount: "0", amount: "100", note: "tier 1, up to 100" },
+        { quantity: "105", unitAmount: "0.5", flatAmount: "0", amount: "50.5", note: "tier 2, without end" },
+      ],
+      adjusts: null,
+    },
+  ],
+  total: "150.50",
+});

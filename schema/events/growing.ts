@@ -1,0 +1,77 @@
+import type { TSchema } from "@sinclair/typebox";
+import { type UnknownMember, UpgradeRequired } from "#kernel/upgrade-required.js";
+
+/**
+ * Declares that a union may get further members within a released version. `set` names it in the message of an older reader
+ * that meets one: see "Unknown members" in `schema/README.md`.
+ */
+export const growing = <T extends TSchema>(set: string, union: T): T => ({ ...union, growing: set });
+
+/** Throws `UpgradeRequired` for a record whose first byte or `schema` says that it is of a version this contract is not. */
+export function refuseOtherVersion(contract: string, value: unknown): void {
+  const named = memberOf(value, "schema");
+  if (typeof named === "string" && named !== contract && VERSION.test(named))
+    throw new UpgradeRequired({ contract, set: "version", member: named });
+}
+
+/** Throws `UpgradeRequired` for a text that is no JSON but declares another encoding by its first character. */
+export function refuseOtherEncoding(contract: string, text: string): void {
+  const tag = text.charCodeAt(0);
+  if (tag >= 1 && tag <= LAST_ENCODING_TAG)
+    throw new UpgradeRequired({ contract, set: "encoding", member: String(tag) });
+}
+
+/** Throws `UpgradeRequired` when the type of an event is one that newer code may write. */
+export function refuseOtherType(contract: string, type: unknown): void {
+  if (typeof type === "string" && type !== contract && VERSION.test(type))
+    throw new UpgradeRequired({ contract, set: "event type", member: type });
+}
+
+const VERSION = /^metrly(?:\.[a-z]+)+\.v[1-9]\d{0,3}$/;
+/** Control characters that can begin neither JSON nor its white space (9, 10, 13). */
+const LAST_ENCODING_TAG = 8;
+/** What a member's name looks like. Anything else is no newer member but a malformed record. */
+const NAME = /^[A-Za-z][\w.-]{0,63}$/;
+
+/**
+ * The first member of a growing union in `value` that `schema` does not have. It decides before anything else that is wrong:
+ * what belongs to a new member may well look malformed to an older reader.
+ */
+export function unknownMember(contract: string, schema: TSchema, value: unknown): UnknownMember | undefined {
+  const variants: readonly TSchema[] | undefined = schema.anyOf;
+  if (variants !== undefined) {
+    const name = typeof value === "string" ? value : memberOf(value, "kind");
+    const own = variants.filter((variant) => name !== undefined && nameOf(variant) === name);
+    if (own.length === 0 && typeof schema.growing === "string" && typeof name === "string" && NAME.test(name))
+      return { contract, set: schema.growing, member: name };
+    return firstOf(own.length > 0 ? own : variants, (variant) => unknownMember(contract, variant, value));
+  }
+  if (schema.type === "array" && Array.isArray(value)) {
+    const items: TSchema | readonly TSchema[] | undefined = schema.items;
+    return firstOf(value.entries(), ([index, item]) => {
+      const ofItem: TSchema | undefined = Array.isArray(items) ? items[index] : items;
+      return ofItem && unknownMember(contract, ofItem, item);
+    });
+  }
+  const properties: Readonly<Record<string, TSchema>> = schema.properties ?? {};
+  return firstOf(Object.entries(properties), ([name, ofProperty]) =>
+    unknownMember(contract, ofProperty, memberOf(value, name)),
+  );
+}
+
+/** A literal's value, or the `kind` of an object. */
+function nameOf(variant: TSchema): unknown {
+  return variant.const ?? variant.properties?.kind?.const;
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+function firstOf<T, R>(all: Iterable<T>, find: (one: T) => R | undefined): R | undefined {
+  for (const one of all) {
+    const found = find(one);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
