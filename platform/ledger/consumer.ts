@@ -7,6 +7,7 @@ import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { readRecorded } from "#schema/events/usage-recorded.v2.js";
 import { USAGE_RECORDED } from "#schema/topics.js";
 import { LEDGER_PAGE_LIMIT, type LedgerClient } from "./client.js";
+import { ledgerPages } from "./pages.js";
 
 /**
  * The table a downstream room keeps its marks in; part of its first migration:
@@ -67,18 +68,10 @@ export async function startLedgerConsumer(options: LedgerConsumerOptions): Promi
 
   async function fillGap(partition: number, from: number, firstSeq: number): Promise<number> {
     let mark = from;
-    while (mark + 1 < firstSeq && !retry.signal.aborted) {
-      const page = await options.ledger.read({
-        partition,
-        from: mark + 1,
-        limit: Math.min(LEDGER_PAGE_LIMIT, maxEntries),
-      });
-      const missing = page.entries.filter((entry) => entry.seq < firstSeq);
-      if (missing.length === 0)
-        throw new Error(
-          `the ledger does not hold ${mark + 1} of partition ${partition}, though ${firstSeq} was published`,
-        );
-      mark = await applyAll(partition, mark, missing);
+    const gap = { partition, from: mark + 1, to: firstSeq - 1, limit: Math.min(LEDGER_PAGE_LIMIT, maxEntries) };
+    for await (const { entries } of ledgerPages(options.ledger, gap)) {
+      mark = await applyAll(partition, mark, entries);
+      if (retry.signal.aborted) break;
     }
     return mark;
   }

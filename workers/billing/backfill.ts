@@ -1,11 +1,12 @@
 import { partitionOf } from "#kernel/partition.js";
 import type { Transaction } from "#platform/database/database.js";
-import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger/client.js";
+import type { LedgerClient } from "#platform/ledger/client.js";
+import { ledgerPages } from "#platform/ledger/pages.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { firstPeriodStart } from "#schema/tenancy-history.js";
 import { type Backfill, backfillsOf, type OpenStart } from "./rules/backfill.js";
-import { type Backfilled, type BackfillFold, foldBackfill } from "./rules/fold.js";
+import { type Backfilled, foldBackfill } from "./rules/fold.js";
 import { endsOf } from "./store/periods.js";
 import { appendFolded, insertBackfill, readBackfills, tenantsUnmetered } from "./store/usage.js";
 
@@ -54,27 +55,13 @@ export async function applyBackfill(
   const openStart = await openStarts(tx, tenancy, tenantIds);
   for (const tenantId of tenantIds) {
     const fold = foldBackfill(backfill, recordedAt, (type) => tenancy.metersOfType(type), { backfills, openStart });
-    await readBefore(ledger, partition, tenantId, backfill.seq, fold);
+    const before = { partition, tenantId, from: 1, to: backfill.seq - 1, ticksFrom: () => NO_TICKS };
+    for await (const page of ledgerPages(ledger, before)) for (const entry of page.entries) fold.add(entry);
     await appendFolded(tx, fold.finish());
   }
 }
 
 const NO_TICKS = 8.64e15;
-
-async function readBefore(
-  ledger: LedgerClient,
-  partition: number,
-  tenantId: string,
-  seq: number,
-  fold: BackfillFold,
-): Promise<void> {
-  for (let from = 1; from < seq; ) {
-    const page = await ledger.read({ partition, from, limit: LEDGER_PAGE_LIMIT, tenantId, ticksFrom: NO_TICKS });
-    for (const entry of page.entries) fold.add(entry);
-    if (page.nextSeq <= from) throw new Error(`the ledger of partition ${partition} does not hold ${from}`);
-    from = page.nextSeq;
-  }
-}
 
 async function openStarts(tx: Transaction, tenancy: TenancyCopy, tenantIds: readonly string[]): Promise<OpenStart> {
   const ends = tenantIds.length === 0 ? [] : await endsOf(tx, tenantIds);

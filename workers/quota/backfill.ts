@@ -1,6 +1,7 @@
 import { partitionOf } from "#kernel/partition.js";
 import type { Transaction } from "#platform/database/database.js";
-import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger/client.js";
+import type { LedgerClient } from "#platform/ledger/client.js";
+import { type LedgerRange, ledgerPages } from "#platform/ledger/pages.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
@@ -67,26 +68,13 @@ async function readBefore(
   { seq, recordedAt }: LedgerEntry,
   fold: BackfillFold,
 ): Promise<void> {
+  async function take(range: LedgerRange): Promise<void> {
+    for await (const page of ledgerPages(ledger, range)) for (const entry of page.entries) fold.add(entry);
+  }
   const first = await firstSeqAfter(ledger, partition, seq, recordedAt - MAX_BILLING_PERIOD_MS - SLACK_MS);
   for (const { id, testClock } of tenancy.tenants()) {
     if (testClock === null || partitionOf(id, partitions) !== partition) continue;
-    await readRange(ledger, { partition, from: 1, to: first, tenantId: id }, fold);
+    await take({ partition, from: 1, to: first - 1, tenantId: id });
   }
-  await readRange(ledger, { partition, from: first, to: seq }, fold);
-}
-
-async function readRange(
-  ledger: LedgerClient,
-  {
-    to,
-    ...range
-  }: { readonly partition: number; readonly from: number; readonly to: number; readonly tenantId?: string },
-  fold: BackfillFold,
-): Promise<void> {
-  for (let from = range.from; from < to; ) {
-    const page = await ledger.read({ ...range, from, limit: LEDGER_PAGE_LIMIT });
-    for (const entry of page.entries) if (entry.seq < to) fold.add(entry);
-    if (page.nextSeq <= from) throw new Error(`the ledger of partition ${range.partition} does not hold ${from}`);
-    from = page.nextSeq;
-  }
+  await take({ partition, from: first, to: seq - 1 });
 }

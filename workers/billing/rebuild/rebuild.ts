@@ -3,7 +3,8 @@ import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import { type Database, openDatabase, type Transaction } from "#platform/database/database.js";
-import { LEDGER_PAGE_LIMIT, type LedgerClient, type LedgerPage } from "#platform/ledger/client.js";
+import type { LedgerClient, LedgerPage } from "#platform/ledger/client.js";
+import { ledgerPages } from "#platform/ledger/pages.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { type Aggregator, createAggregator } from "../aggregate.js";
 import { closeTenant } from "../closing/close.js";
@@ -97,29 +98,8 @@ function createDeriving(options: RebuildOptions, beside: Database, tenantId: str
   const aggregator: Aggregator = createAggregator({ tenancy, ledger, partitions, queue, clock });
   let events = 0;
 
-  /** From `mark + 1` to `to`; while one page is taken, the next one is on its way. */
-  async function* pagesOf(partition: number, mark: number, to: number): AsyncGenerator<LedgerPage> {
-    const read = (from: number): Promise<LedgerPage> => {
-      const page = ledger.read({
-        ...{ partition, from, limit: LEDGER_PAGE_LIMIT },
-        ...(tenantId !== undefined && { tenantId }),
-      });
-      // Heard when its turn comes, if that ever is.
-      page.catch(() => undefined);
-      return page;
-    };
-    for (let waiting = read(mark + 1), from = mark + 1; from <= to; ) {
-      const page = await waiting;
-      if (page.nextSeq <= from) throw new Error(`the ledger of partition ${partition} does not hold ${from}`);
-      from = page.nextSeq;
-      if (from <= to) waiting = read(from);
-      yield page;
-    }
-  }
-
-  async function take(partition: number, page: LedgerPage, to: number): Promise<number> {
-    const entries = page.entries.filter((entry) => entry.seq <= to);
-    const next = Math.min(to, page.nextSeq - 1);
+  async function take(partition: number, { entries, nextSeq }: LedgerPage, to: number): Promise<number> {
+    const next = Math.min(to, nextSeq - 1);
     const afterCommit = await beside.transaction(async (tx) => {
       await tx.query("UPDATE high_water_mark SET seq = $2 WHERE partition = $1", [partition, next]);
       return entries.length === 0 ? undefined : aggregator.apply(tx, partition, entries);
@@ -151,7 +131,8 @@ function createDeriving(options: RebuildOptions, beside: Database, tenantId: str
       for (const [partition, to] of wanted) {
         await beside.pool.query("INSERT INTO high_water_mark VALUES ($1, 0, 0) ON CONFLICT DO NOTHING", [partition]);
         let mark = before.get(partition) ?? 0;
-        for await (const page of pagesOf(partition, mark, to)) {
+        const range = { partition, from: mark + 1, to, readsAhead: true, ...(tenantId !== undefined && { tenantId }) };
+        for await (const page of ledgerPages(ledger, range)) {
           const next = await take(partition, page, to);
           entries += next - mark;
           mark = next;

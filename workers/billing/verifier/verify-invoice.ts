@@ -1,19 +1,12 @@
 import { createHash } from "node:crypto";
+import type { LedgerClient } from "#platform/ledger/client.js";
+import { ledgerPages } from "#platform/ledger/pages.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
-import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { createReplay, type History, type ReplayedInvoice } from "./replay.js";
 
-/** The verifier's own words for what it needs: the ledger, page by page, and tenancy's history. */
+/** What an invoice is recomputed from: the ledger and tenancy's history. */
 export interface VerifierSources {
-  readonly ledger: {
-    read(query: {
-      partition: number;
-      from: number;
-      limit: number;
-      tenantId?: string;
-      ticksFrom?: number;
-    }): Promise<{ readonly entries: readonly LedgerEntry[]; readonly nextSeq: number; readonly headSeq: number }>;
-  };
+  readonly ledger: LedgerClient;
   readonly tenancy: History & {
     tenant(id: string): TenantState | undefined;
     reached(version: number): Promise<void>;
@@ -63,18 +56,13 @@ async function recompute(
   if (tenant === undefined) return { invoice: undefined, events: 0 };
   const replay = createReplay(tenant, tenancy);
   let events = 0;
-  let from = 1;
-  while (from <= headSeq) {
-    const ticksFrom = replay.ticksMatterFrom();
-    const page = await ledger.read({ partition, from, limit: PAGE, tenantId, ticksFrom });
-    for (const entry of page.entries) {
-      if (entry.seq > headSeq) break;
+  const whole = { partition, tenantId, from: 1, to: headSeq, limit: PAGE, ticksFrom: replay.ticksMatterFrom };
+  for await (const { entries } of ledgerPages(ledger, whole)) {
+    for (const entry of entries) {
       if (entry.kind === "event") events += 1;
       const invoice = replay.next(entry).find((candidate) => candidate.ordinal === ordinal);
       if (invoice !== undefined) return { invoice, events };
     }
-    if (page.nextSeq <= from) break;
-    from = page.nextSeq;
   }
   return { invoice: undefined, events };
 }

@@ -2,7 +2,8 @@ import { type Decimal, formatDecimal, ZERO } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { Database } from "#platform/database/database.js";
-import { LEDGER_PAGE_LIMIT, type LedgerClient } from "#platform/ledger/client.js";
+import type { LedgerClient } from "#platform/ledger/client.js";
+import { ledgerPages } from "#platform/ledger/pages.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { isAdditive, SLIDING_WINDOWS, WINDOW_MS } from "#schema/vocabulary.js";
 import type { QuotaCounters } from "../counters/counters.js";
@@ -175,10 +176,9 @@ async function* deriveTotals(
     const key = keyOf(meter, grain, bucketStart);
     totals.set(key, (totals.get(key) ?? ZERO).plus(value));
   }
-  for (let from = first; from <= toSeq; ) {
-    const page = await ledger.read({ partition, from, limit: LEDGER_PAGE_LIMIT, tenantId: tenant.id });
+  const of = toSeq - first + 1;
+  for await (const page of ledgerPages(ledger, { partition, from: first, to: toSeq, tenantId: tenant.id })) {
     for (const entry of page.entries) {
-      if (entry.seq > toSeq) break;
       events += entry.kind === "event" ? 1 : 0;
       for (const fold of folds) fold.add(entry);
       for (const reading of usageReadings(entry, metersOfType, tenant, backfills)) {
@@ -186,9 +186,7 @@ async function* deriveTotals(
         for (const bucket of grainsOf(reading, tenant.billingAnchorDay, arrival)) add(reading, bucket);
       }
     }
-    if (page.nextSeq <= from) break;
-    from = page.nextSeq;
-    yield { kind: "progress", tenantId: tenant.id, seq: Math.min(from - 1, toSeq) - first + 1, of: toSeq - first + 1 };
+    yield { kind: "progress", tenantId: tenant.id, seq: Math.min(page.nextSeq - first, of), of };
   }
   for (const reading of folds.flatMap((fold) => [...fold.readings().values()].flat())) {
     for (const bucket of grainsOf(reading, tenant.billingAnchorDay, undefined)) add(reading, bucket);
