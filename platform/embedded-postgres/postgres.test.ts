@@ -46,7 +46,7 @@ async function kill(server: EmbeddedPostgres): Promise<void> {
 /** What a Metrly leaves behind that is killed: its database, running. */
 async function startAndKillOwner(dataDir: string): Promise<number> {
   const script = `
-    import { startEmbeddedPostgres } from "./postgres.js";
+    import { startEmbeddedPostgres } from "./platform/embedded-postgres/postgres.js";
     const server = await startEmbeddedPostgres({ dataDir: ${JSON.stringify(dataDir)} });
     process.stdout.write(String(server.pid));
     setInterval(() => process.kill(process.pid, "SIGKILL"), 50);`;

@@ -1,9 +1,9 @@
 import { connect as connectSocket, createServer, type Socket } from "node:net";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Database, openDatabase } from "#platform/database/database.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import {
   createTestDatabase,
   freePort,
@@ -16,7 +16,7 @@ import type { EventLog } from "../event-log.js";
 import { connectPostgresLog } from "./log.js";
 import { expire } from "./retention.js";
 
-const migrationsDir = path.join(path.dirname(fileURLToPath(import.meta.url)), "../prisma/log/migrations");
+const migrationsDir = path.join(packageRoot(), "prisma/log/migrations");
 
 describe.skipIf(!hasPostgres)("on PostgreSQL", () => {
   let testDatabase: TestDatabase;
