@@ -3,6 +3,7 @@ import net from "node:net";
 import path from "node:path";
 import pg from "pg";
 import { MINUTE_MS } from "#kernel/duration.js";
+import { nowMs, timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Config, ConfigError, parseConfig } from "#platform/process/config.js";
 import { refuseEviction } from "#platform/redis/eviction.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
@@ -141,7 +142,7 @@ function answersOf(options: ConnectionOptions, env: Env): Promise<Finding>[] {
 async function readiness(url: string): Promise<Finding> {
   const what = "readiness";
   try {
-    const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const response = await fetch(`${url}/readyz`, { signal: timeoutSignal(TIMEOUT_MS) });
     if (response.ok) return { what, ok: true, said: `${url} is ready` };
     return { what, ok: false, said: await response.text(), advice: "see the log of the named service" };
   } catch {
@@ -151,12 +152,12 @@ async function readiness(url: string): Promise<Finding> {
 
 async function clock(url: string): Promise<Finding> {
   const what = "clock";
-  const date = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(TIMEOUT_MS) }).then(
+  const date = await fetch(`${url}/healthz`, { signal: timeoutSignal(TIMEOUT_MS) }).then(
     (response) => Date.parse(response.headers.get("date") ?? ""),
     () => Number.NaN,
   );
   if (Number.isNaN(date)) return { what, ok: undefined, said: "no response to compare with" };
-  const skew = Math.abs(Date.now() - date);
+  const skew = Math.abs(nowMs() - date);
   if (skew <= MOST_SKEW_MS) return { what, ok: true, said: "in sync" };
   return {
     what,

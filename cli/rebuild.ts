@@ -1,4 +1,5 @@
 import { BILLING_REBUILD_PATH } from "#platform/auth/internal-api.js";
+import { monotonicMs } from "#platform/lifecycle/time.js";
 import { Refusal } from "./connection/failure.js";
 import { connectToRoom } from "./connection/internal.js";
 import { stepsOf } from "./connection/steps.js";
@@ -77,11 +78,11 @@ function describe(
 
 /** In place on a terminal, otherwise as an occasional line. */
 function progressOn(out: NodeJS.WriteStream) {
-  const began = performance.now();
+  const began = monotonicMs();
   let shownAt = 0;
   return {
     show({ entries, of, events }: Extract<Step, { kind: "progress" }>): void {
-      const now = performance.now();
+      const now = monotonicMs();
       if (!out.isTTY && now - shownAt < LINE_EVERY_MS) return;
       shownAt = now;
       const share = of === 0 ? 1 : entries / of;

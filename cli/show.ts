@@ -1,4 +1,5 @@
 import { DAY_MS } from "#kernel/duration.js";
+import { nowMs } from "#platform/lifecycle/time.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
 import { Refusal } from "./connection/failure.js";
 import type { InvoicesQuery, QuotasQuery, TenantsQuery, UsageQuery } from "./graphql/graphql.js";
@@ -104,7 +105,7 @@ export async function showUsage(
   const { usageTotals: totals, days } = present(tenant, tenantId);
   const valuesOf = ({ dimensions }: Pick<Total, "dimensions">) => dimensions.map(({ value }) => value || "-").join(" ");
   const perDay = (total: Total): number[] => {
-    const [start, end] = [Date.parse(total.from), Math.min(Date.parse(total.to), Date.now())];
+    const [start, end] = [Date.parse(total.from), Math.min(Date.parse(total.to), nowMs())];
     const values = Array.from({ length: Math.max(1, Math.ceil((end - start) / DAY_MS)) }, () => 0);
     for (const day of days) {
       const at = Math.floor((Date.parse(day.from) - start) / DAY_MS);

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { Webhook } from "standardwebhooks";
+import { nowMs } from "#platform/lifecycle/time.js";
 import { EVENT_TYPES } from "#schema/webhook-events.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
 import { Refusal } from "./connection/failure.js";
@@ -39,7 +40,9 @@ export async function listenToWebhooks(
       (body) => {
         const failure = body === undefined ? "the body is too large" : refused(() => verify(body, request.headers));
         const webhookId = String(request.headers["webhook-id"] ?? "");
-        process.stdout.write(`${shown({ at: new Date().toISOString(), webhookId, failure, body }, options.json)}\n`);
+        process.stdout.write(
+          `${shown({ at: new Date(nowMs()).toISOString(), webhookId, failure, body }, options.json)}\n`,
+        );
         response.writeHead(failure === undefined ? 204 : 401).end();
       },
       // An aborted request gets no response; the sender retries.

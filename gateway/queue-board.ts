@@ -7,6 +7,7 @@ import {
   QUEUE_BOARD_INTERNAL_PATH,
   QUEUE_BOARD_PATH,
 } from "#platform/auth/internal-api.js";
+import { timeoutSignal } from "#platform/lifecycle/time.js";
 import type { Authentication } from "./auth/authentication.js";
 
 export interface QueueBoardProxyOptions {
@@ -88,7 +89,7 @@ async function get(
   }
   try {
     const response = await fetch(new URL(path, baseUrl), {
-      ...{ headers, redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) },
+      ...{ headers, redirect: "manual", signal: timeoutSignal(TIMEOUT_MS) },
     });
     const body = Buffer.from(await response.arrayBuffer());
     return { status: response.status, headers: Object.fromEntries(response.headers), body };

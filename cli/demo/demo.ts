@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { nowMs } from "#platform/lifecycle/time.js";
 import type { Config } from "#platform/process/config.js";
 import { findConnection } from "../connection/connection.js";
 import { TENANTS } from "./catalog.js";
@@ -16,7 +17,7 @@ export interface DemoOptions {
 /** Seeds the demo, starts its receiver and its traffic, and prints commands to try. */
 export async function openDemo({ url, config, logger, env }: DemoOptions): Promise<{ stop(): Promise<void> }> {
   const connection = await findConnection({ url }, env);
-  const keys = await seedDemo(connection, config.dataDir, Date.now());
+  const keys = await seedDemo(connection, config.dataDir, nowMs());
   const stopReceiver = await startDemoReceiver(
     connection,
     TENANTS.map((tenant) => tenant.id),

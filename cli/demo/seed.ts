@@ -1,8 +1,9 @@
-import { randomUUID } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { DAY_MS } from "#kernel/duration.js";
 import { periodAt, previousPeriod } from "#kernel/period.js";
+import { newUuid } from "#platform/lifecycle/random.js";
+import { nowMs } from "#platform/lifecycle/time.js";
 import { askGraph, type Connection } from "../connection/connection.js";
 import { METERS, PLANS, TENANTS } from "./catalog.js";
 import { demoEvent } from "./events.js";
@@ -115,15 +116,15 @@ async function closeFirstPeriod(connection: Connection, tenantId: string): Promi
   if (first.status === "OPEN" || first.status === "GRACE") {
     await askGraph(connection, CLOSE_PERIOD, { tenantId, periodStart: first.start });
   }
-  const deadline = Date.now() + CLOSE_DEADLINE_MS;
+  const deadline = nowMs() + CLOSE_DEADLINE_MS;
   while (!(await hasInvoice(connection, tenantId))) {
-    if (Date.now() > deadline)
+    if (nowMs() > deadline)
       throw new Error(`the invoice of ${tenantId} was not issued within ${CLOSE_DEADLINE_MS / 1000} s`);
     await pause(RETRY_MS);
   }
 }
 
 /** A prefix for ids of live events that no earlier run used. */
-export const newRunId = (): string => `live-${randomUUID().slice(0, 8)}`;
+export const newRunId = (): string => `live-${newUuid().slice(0, 8)}`;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

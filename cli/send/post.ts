@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { nowMs, timeoutSignal } from "#platform/lifecycle/time.js";
 import type { Connection } from "../connection/connection.js";
 import { Refusal } from "../connection/failure.js";
 
@@ -35,13 +36,13 @@ const AGAIN = new Set([408, 429, 500, 502, 503, 504]);
  */
 export async function postBatch(events: readonly string[], options: PostOptions): Promise<readonly EventResult[]> {
   const body = `[${events.join(",")}]`;
-  const end = Date.now() + options.giveUpAfterMs;
+  const end = nowMs() + options.giveUpAfterMs;
   for (let attempt = 0; ; attempt += 1) {
     options.signal.throwIfAborted();
     const outcome = await tryOnce(body, events.length, options.connection);
     if (outcome.kind === "answered") return outcome.results;
     const pauseMs = outcome.retryAfterMs ?? backoffMs(attempt);
-    if (Date.now() + pauseMs > end)
+    if (nowMs() + pauseMs > end)
       throw new Refusal(
         `Gave up after ${options.giveUpAfterMs / 1000} s: ${outcome.reason}. The same command resumes.`,
       );
@@ -66,7 +67,7 @@ async function tryOnce(body: string, expected: number, { url, token }: Connectio
       method: "POST",
       headers: { "content-type": "application/cloudevents-batch+json", authorization: `Bearer ${token}` },
       body,
-      signal: AbortSignal.timeout(REQUEST_MS),
+      signal: timeoutSignal(REQUEST_MS),
     });
     text = await response.text();
   } catch (error) {

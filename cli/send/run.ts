@@ -1,3 +1,4 @@
+import { nowMs } from "#platform/lifecycle/time.js";
 import { type Checkpoint, createDigest, saveCheckpoint } from "./checkpoint.js";
 import { buildEvent, type Mapping } from "./event.js";
 import { type EventResult, type PostOptions, postBatch } from "./post.js";
@@ -124,12 +125,12 @@ function trackAnswers({ resume, checkpoint, onAnswered }: Run) {
   let total = resume?.tally ?? EMPTY_TALLY;
   let through: Omit<Checkpoint, "settings"> = resume ?? { rows: 0, digest: "", tally: { ...EMPTY_TALLY, reasons: [] } };
   let next = 0;
-  let savedAt = Date.now();
+  let savedAt = nowMs();
   let saving: Promise<void> = Promise.resolve();
 
   async function save(): Promise<void> {
     if (checkpoint === undefined || through.rows === 0) return;
-    savedAt = Date.now();
+    savedAt = nowMs();
     const { file, settings } = checkpoint;
     saving = saving.then(() => saveCheckpoint(file, { ...through, settings }));
     await saving;
@@ -148,7 +149,7 @@ function trackAnswers({ resume, checkpoint, onAnswered }: Run) {
         const sum = addTallies(through.tally, done.tally);
         through = { rows: done.batch.rows, digest: done.batch.digest, tally: { ...sum, reasons: [...sum.reasons] } };
       }
-      if (Date.now() - savedAt >= SAVE_EVERY_MS) await save();
+      if (nowMs() - savedAt >= SAVE_EVERY_MS) await save();
     },
   };
 }

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { nowMs } from "#platform/lifecycle/time.js";
 import { type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { Refusal } from "../connection/failure.js";
 import { type Checkpoint, isAbout, loadCheckpoint, removeCheckpoint, settingsDigest } from "./checkpoint.js";
@@ -110,13 +111,13 @@ async function findResume(
 }
 
 function progressOf(input: Input, rows: () => number, resumedRows: number): () => ProgressState {
-  const startedAt = Date.now();
+  const startedAt = nowMs();
   return () => ({
     rows: rows(),
     resumedRows,
     bytes: input.bytesRead(),
     totalBytes: input.totalBytes,
-    elapsedMs: Date.now() - startedAt,
+    elapsedMs: nowMs() - startedAt,
   });
 }
 

@@ -2,6 +2,7 @@ import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtV
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { isClientId } from "#kernel/ids.js";
+import { monotonicMs, timeoutSignal } from "#platform/lifecycle/time.js";
 import type { OidcConfig } from "#platform/process/config.js";
 import type { Identity } from "#schema/policy.js";
 import type { Role } from "#schema/vocabulary.js";
@@ -45,7 +46,7 @@ export function createExternalIssuer({
   /** Discovers the JWKS URL once; after a failure it waits for the cooldown. */
   async function findKeys(): Promise<JWTVerifyGetKey> {
     if (keys !== undefined) return keys;
-    if (performance.now() - failedAt < cooldownMs) throw unavailable("it failed a moment ago");
+    if (monotonicMs() - failedAt < cooldownMs) throw unavailable("it failed a moment ago");
     discovering ??= discover(config.issuer)
       .then((url) => {
         keys = createRemoteJWKSet(url, {
@@ -56,7 +57,7 @@ export function createExternalIssuer({
         return keys;
       })
       .catch((error: unknown) => {
-        failedAt = performance.now();
+        failedAt = monotonicMs();
         throw unavailable(messageOf(error));
       })
       .finally(() => {
@@ -87,7 +88,7 @@ export function createExternalIssuer({
 /** Reads the JWKS URL from the provider's discovery document. */
 async function discover(issuer: string): Promise<URL> {
   const response = await fetch(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`, {
-    ...{ redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS), headers: { accept: "application/json" } },
+    ...{ redirect: "error", signal: timeoutSignal(TIMEOUT_MS), headers: { accept: "application/json" } },
   });
   if (!response.ok) throw new Error(`its discovery document has status ${response.status}`);
   const document: unknown = JSON.parse(await boundedText(response));

@@ -1,9 +1,10 @@
-import { randomUUID } from "node:crypto";
 import { link, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
+import { newUuid } from "#platform/lifecycle/random.js";
+import { monotonicMs } from "#platform/lifecycle/time.js";
 
 export const SIGNING_ALGORITHM = "ES256";
 
@@ -49,13 +50,13 @@ export async function openKeyRing(folder: string): Promise<KeyRing> {
   const file = path.join(folder, CURRENT);
   if ((await readIfThere(file)) === undefined) await storeNewKey(file, "first");
   let known = await readKeys(folder);
-  let readAtMs = performance.now();
+  let readAtMs = monotonicMs();
   const reread = async () => {
     known = await readKeys(folder);
-    readAtMs = performance.now();
+    readAtMs = monotonicMs();
   };
   const all = async (): Promise<readonly [SigningKey, ...SigningKey[]]> => {
-    if (performance.now() - readAtMs > FRESH_MS) await reread();
+    if (monotonicMs() - readAtMs > FRESH_MS) await reread();
     return known;
   };
   return {
@@ -118,7 +119,7 @@ async function importEcKey(jwk: JWK): Promise<CryptoKey> {
 async function storeNewKey(file: string, as: "first" | "next"): Promise<void> {
   const { privateKey } = await generateKeyPair(SIGNING_ALGORITHM, { extractable: true });
   const { kty, crv, x, y, d } = await exportJWK(privateKey);
-  const temporary = `${file}.${randomUUID()}`;
+  const temporary = `${file}.${newUuid()}`;
   await writeFile(temporary, JSON.stringify({ kty, crv, x, y, d }), { mode: 0o600, flag: "wx" });
   if (as === "next") return rename(temporary, file);
   try {

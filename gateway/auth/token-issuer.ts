@@ -1,9 +1,9 @@
-import { randomUUID } from "node:crypto";
 import { chmod, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type JWK, type JWTHeaderParameters, jwtVerify, SignJWT } from "jose";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
+import { newUuid } from "#platform/lifecycle/random.js";
 import { systemClock } from "#platform/process/clock.js";
 import { type Identity, parseIdentity } from "#schema/policy.js";
 import type { Role } from "#schema/vocabulary.js";
@@ -117,7 +117,7 @@ async function ensureAdminToken(issuer: TokenIssuer, clock: Clock): Promise<void
     roles: ["PLATFORM_ADMIN"],
     expiresInSeconds: ADMIN_TOKEN_LIFETIME_SECONDS,
   });
-  const temporary = `${issuer.adminTokenFile}.${randomUUID()}`;
+  const temporary = `${issuer.adminTokenFile}.${newUuid()}`;
   await writeFile(temporary, `${token}\n`, { mode: 0o600, flag: "wx" });
   await rename(temporary, issuer.adminTokenFile);
 }

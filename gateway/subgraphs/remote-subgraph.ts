@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { MINUTE_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { IdentityTokens } from "#platform/auth/identity.js";
+import { monotonicMs } from "#platform/lifecycle/time.js";
 import type { SubgraphSdl } from "../composition.js";
 import type { SubgraphExecutor, SubgraphRequest } from "../federation/subgraph.js";
 import { openRemoteHttp } from "./remote-http.js";
@@ -84,7 +85,7 @@ function failureReport(name: string, logger: Logger): (reason: unknown) => Metrl
   let failures = 0;
   return (reason) => {
     failures += 1;
-    const nowMs = performance.now();
+    const nowMs = monotonicMs();
     if (nowMs >= nextReportMs) {
       logger.warn({ subgraph: name, reason: reasonText(reason), failures }, "a subgraph does not answer");
       nextReportMs = nowMs + REPORT_INTERVAL_MS;

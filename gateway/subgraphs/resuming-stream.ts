@@ -1,5 +1,6 @@
 import type { ExecutionResult, GraphQLError } from "graphql";
 import type { MetrlyError } from "#kernel/errors.js";
+import { monotonicMs } from "#platform/lifecycle/time.js";
 import { graphqlErrorOf } from "../operations/client-error.js";
 import { parseAnswer, parseErrors } from "./remote-answer.js";
 import type { RemoteSocket } from "./remote-socket.js";
@@ -65,7 +66,7 @@ export function resumingStream(options: ResumingStreamOptions): AsyncIterableIte
   }
 
   function connect(): void {
-    const startedMs = performance.now();
+    const startedMs = monotonicMs();
     options.signIdentity().then(
       (identity) => {
         if (!over) leave = subscribe(identity, startedMs);
@@ -118,7 +119,7 @@ export function resumingStream(options: ResumingStreamOptions): AsyncIterableIte
 
   function lost(reason: unknown, startedMs: number): void {
     const error = options.unavailable(reason);
-    const nowMs = performance.now();
+    const nowMs = monotonicMs();
     if (outage === undefined || nowMs - startedMs > STABLE_MS) outage = { sinceMs: nowMs, attempts: 0 };
     if (position === undefined || nowMs - outage.sinceMs > options.giveUpMs) {
       end(error);

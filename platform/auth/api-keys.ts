@@ -1,6 +1,7 @@
-import { hash, randomBytes } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
+import { randomSecret } from "#platform/lifecycle/secret.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import { type Identity, rolesOfKey } from "#schema/policy.js";
@@ -20,7 +21,7 @@ export interface NewApiKey {
 
 export function generateApiKey(test: boolean): NewApiKey {
   const head = `mtr_${test ? "test" : "live"}_`;
-  const random = randomBytes(RANDOM_BYTES).toString("base64url");
+  const random = randomSecret(RANDOM_BYTES).toString("base64url");
   const secret = `${head}${random}${checksum(head + random)}`;
   return { secret, hash: hashApiKey(secret), prefix: secret.slice(0, head.length + 6) };
 }

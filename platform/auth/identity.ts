@@ -2,6 +2,7 @@ import { createSecretKey } from "node:crypto";
 import { jwtVerify, SignJWT } from "jose";
 import { LRUCache } from "lru-cache";
 import { MetrlyError } from "#kernel/errors.js";
+import { nowMs } from "#platform/lifecycle/time.js";
 import { type Identity, parseIdentity } from "#schema/policy.js";
 
 /** Signs who is asking, for one receiver and a short time, so that rooms need not trust the network between them. */
@@ -63,7 +64,7 @@ export function createIdentityTokens(secret: string): IdentityTokens {
         throw new MetrlyError("UNAUTHENTICATED", "No internal identity was sent");
       const which = `${audience} ${token}`;
       const known = verified.get(which);
-      if (known !== undefined && Date.now() < known.expiresAtMs) return known.identity;
+      if (known !== undefined && nowMs() < known.expiresAtMs) return known.identity;
       const judged = await verifyAnew(token, audience);
       verified.set(which, judged);
       return judged.identity;

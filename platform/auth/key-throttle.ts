@@ -2,6 +2,7 @@ import { type IncomingMessage, ServerResponse } from "node:http";
 import ipaddr from "ipaddr.js";
 import { LRUCache } from "lru-cache";
 import { MetrlyError } from "#kernel/errors.js";
+import { monotonicMs } from "#platform/lifecycle/time.js";
 
 /** Wrong keys that an address may send at once, and how many more each second. */
 const BURST = 50;
@@ -27,10 +28,7 @@ interface Attempts {
 }
 
 /** `isGood` is asked only of keys from addresses over the limit. */
-export function createKeyThrottle(
-  isGood: (authorization: string) => boolean,
-  now = () => performance.now(),
-): KeyThrottle {
+export function createKeyThrottle(isGood: (authorization: string) => boolean, now = monotonicMs): KeyThrottle {
   const addresses = new LRUCache<string, Attempts>({ max: MAX_ADDRESSES });
   /** Forgiven by time. */
   const current = (address: string): Attempts => {

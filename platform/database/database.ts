@@ -1,7 +1,8 @@
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import pg from "pg";
+import { newUuid } from "#platform/lifecycle/random.js";
 
 // int8 columns hold seqs, offsets and counts below 2^53.
 pg.types.setTypeParser(pg.types.builtins.INT8, (text) => {
@@ -182,7 +183,7 @@ async function apply(client: pg.Client, name: string, sql: string, checksum: str
     await client.query(sql);
     await client.query(
       "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count) VALUES ($1, $2, $3, now(), 1)",
-      [randomUUID(), checksum, name],
+      [newUuid(), checksum, name],
     );
     await client.query("COMMIT");
   } catch (error) {

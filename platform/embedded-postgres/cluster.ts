@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { chown, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
+import { newUuid } from "#platform/lifecycle/random.js";
 import { type DatabaseUser, EmbeddedPostgresError, type PostgresBinaries } from "./binaries.js";
 
 const run = promisify(execFile);
@@ -61,7 +61,7 @@ async function versionOf(cluster: Cluster): Promise<number | undefined> {
 
 /** Made aside and renamed when complete: a crash in between leaves a draft, never half a database. */
 async function createCluster(cluster: Cluster): Promise<boolean> {
-  const draft = path.join(cluster.root, `draft-${process.pid}-${randomBytes(4).toString("hex")}`);
+  const draft = path.join(cluster.root, `draft-${process.pid}-${newUuid()}`);
   await mkdir(draft, { mode: 0o700 });
   if (cluster.user !== undefined) await chown(draft, cluster.user.uid, cluster.user.gid);
   try {

@@ -1,6 +1,6 @@
-import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { randomFraction } from "#platform/lifecycle/random.js";
 
 /**
  * Above the well-known services and what fetch refuses, below the ports that systems give to outgoing connections (32768
@@ -15,7 +15,7 @@ const handedOut = new Set<number>();
 /** A port of 127.0.0.1 that nobody listens on, and that this process was not given before. */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < TRIES; tries++) {
-    const port = randomInt(FIRST_PORT, END_PORT);
+    const port = FIRST_PORT + Math.floor(randomFraction() * (END_PORT - FIRST_PORT));
     if (handedOut.has(port) || !(await isFree(port))) continue;
     handedOut.add(port);
     return port;

@@ -1,8 +1,9 @@
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { link, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import pg from "pg";
+import { randomSecret } from "#platform/lifecycle/secret.js";
+import { monotonicMs, sleep } from "#platform/lifecycle/time.js";
 import { chooseDatabaseUser, EmbeddedPostgresError, preparePostgres } from "./binaries.js";
 import { type Cluster, connectionString, hasCode, initialise, isRunning, readIfThere } from "./cluster.js";
 import { findRunning, isGoneWithin, launch, whenGone } from "./postmaster.js";
@@ -119,7 +120,7 @@ async function sharedPassword(file: string): Promise<string> {
   const draft = `${file}.${process.pid}`;
   const known = await readIfThere(file);
   if (known !== undefined) return known;
-  await writeFile(draft, randomBytes(24).toString("base64url"), { mode: 0o600 });
+  await writeFile(draft, randomSecret(24).toString("base64url"), { mode: 0o600 });
   await link(draft, file).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EEXIST") throw error;
   });
@@ -151,10 +152,10 @@ async function claim(cluster: Cluster, port: number, onLost?: (reason: string) =
       },
     );
   });
-  for (const end = Date.now() + CLAIM_DEADLINE_MS; Date.now() < end; ) {
+  for (const end = monotonicMs() + CLAIM_DEADLINE_MS; monotonicMs() < end; ) {
     const { rows } = await client.query<{ ours: boolean }>("SELECT pg_try_advisory_lock($1) AS ours", [OWNER_LOCK]);
     if (rows[0]?.ours === true) return client;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
   }
   await client.end();
   throw new EmbeddedPostgresError(

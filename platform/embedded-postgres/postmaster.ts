@@ -4,6 +4,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
 import { MINUTE_MS } from "#kernel/duration.js";
+import { monotonicMs, sleep } from "#platform/lifecycle/time.js";
 import { EmbeddedPostgresError } from "./binaries.js";
 import {
   asSeenFromInside,
@@ -70,7 +71,7 @@ function pidFileOf(cluster: Cluster): string {
  * killed and its file names a pid that is free or belongs to somebody else by now.
  */
 export async function findRunning(cluster: Cluster): Promise<Postmaster | undefined> {
-  for (const end = Date.now() + START_DEADLINE_MS; Date.now() < end; await pause(50)) {
+  for (const end = monotonicMs() + START_DEADLINE_MS; monotonicMs() < end; await sleep(50)) {
     const file = await readPidFile(cluster);
     if (file === undefined || !isRunning(file.pid)) return undefined;
     if (!(await isPostmasterOf(cluster, file.pid))) {
@@ -118,11 +119,11 @@ async function checkPassword(cluster: Cluster, server: Postmaster): Promise<void
 
 /** Starts the server and waits until it accepts connections, which includes recovery after a crash. */
 export async function launch(cluster: Cluster, settings: Readonly<Record<string, string>>): Promise<Postmaster> {
-  for (const end = Date.now() + REMAINS_DEADLINE_MS; ; await pause(100)) {
+  for (const end = monotonicMs() + REMAINS_DEADLINE_MS; ; await sleep(100)) {
     const attempt = await tryLaunch(cluster, settings);
     if (attempt.kind === "ready") return attempt.server;
     const mayPass = /could not bind|Address already in use|pre-existing shared memory block/.test(attempt.output);
-    if (!mayPass || Date.now() >= end)
+    if (!mayPass || monotonicMs() >= end)
       throw new EmbeddedPostgresError(
         `The database in ${cluster.data} does not start: ${said(cluster, attempt.output)}.`,
       );
@@ -174,7 +175,7 @@ async function spawnPostmaster(
   child.once("exit", () => {
     ended ??= "";
   });
-  for (const end = Date.now() + START_DEADLINE_MS; Date.now() < end; await pause(20)) {
+  for (const end = monotonicMs() + START_DEADLINE_MS; monotonicMs() < end; await sleep(20)) {
     if (ended !== undefined) return ended;
     const file = await readPidFile(cluster);
     if (child.pid !== undefined && file?.pid === child.pid && file.status === "ready") return child.pid;
@@ -185,7 +186,7 @@ async function spawnPostmaster(
 
 /** Whether the server has written everything and is gone. */
 export async function isGoneWithin(pid: number, ms: number): Promise<boolean> {
-  for (const end = Date.now() + ms; Date.now() < end; await pause(20)) {
+  for (const end = monotonicMs() + ms; monotonicMs() < end; await sleep(20)) {
     if (!isRunning(pid)) return true;
   }
   return !isRunning(pid);
@@ -196,8 +197,4 @@ export async function whenGone(cluster: Cluster, pid: number): Promise<void> {
   if (await isGoneWithin(pid, STOP_DEADLINE_MS)) return;
   process.kill(pid, "SIGQUIT");
   throw new EmbeddedPostgresError(`The database in ${cluster.data} did not stop within ${STOP_DEADLINE_MS / 1000} s.`);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

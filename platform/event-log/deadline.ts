@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { MetrlyError } from "#kernel/errors.js";
+import { backoffMs } from "#platform/lifecycle/random.js";
+import { after, monotonicMs, sleep, type Timer } from "#platform/lifecycle/time.js";
 
 /** How long an append may try before its caller is told that the log does not answer. */
 const APPEND_DEADLINE_MS = 8_500;
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 1_000;
+const BACKOFF = { firstMs: 50, longestMs: 1_000 };
 
 /**
  * Runs `attempt` again after each error that `isTransient`, with growing jittered pauses, until the deadline; then throws
@@ -17,19 +17,19 @@ export async function appendWithinDeadline(
   stopped: AbortSignal,
 ): Promise<void> {
   const abandoned = new AbortController();
-  const deadline = Date.now() + APPEND_DEADLINE_MS;
-  let pauseMs = FIRST_PAUSE_MS;
+  const deadline = monotonicMs() + APPEND_DEADLINE_MS;
+  let failures = 0;
   let cause: unknown = new Error("no answer");
   while (!stopped.aborted) {
-    const leftMs = deadline - Date.now();
+    const leftMs = deadline - monotonicMs();
     if (leftMs <= 0) break;
     try {
       if (await settlesWithin(attempt(abandoned.signal), leftMs)) return;
     } catch (error) {
       if (!isTransient(error)) throw error;
       cause = error;
-      await sleep(Math.min(pauseMs * (0.5 + Math.random()), Math.max(0, deadline - Date.now())));
-      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+      failures += 1;
+      await sleep(Math.min(backoffMs(BACKOFF, failures), Math.max(0, deadline - monotonicMs())), stopped);
     }
   }
   abandoned.abort();
@@ -38,14 +38,14 @@ export async function appendWithinDeadline(
 }
 
 async function settlesWithin(work: Promise<void>, timeoutMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
+  let timer: Timer | undefined;
   const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), timeoutMs);
+    timer = after(timeoutMs, () => resolve(false));
   });
   try {
     return await Promise.race([work.then(() => true), late]);
   } finally {
-    clearTimeout(timer);
+    timer?.cancel();
     // An abandoned attempt may still fail: nobody is left to tell.
     work.catch(() => undefined);
   }

@@ -4,6 +4,7 @@ import type { ConnectionInitMessage, ServerOptions } from "graphql-ws";
 import { type Extra, useServer as serveProtocol } from "graphql-ws/use/ws";
 import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
+import { after } from "#platform/lifecycle/time.js";
 
 const CLOSE_GRACE_MS = 1_000;
 
@@ -48,11 +49,11 @@ export function serveGraphqlSocket<Params extends ConnectionInitMessage["payload
     },
     async stop() {
       for (const socket of server.clients) socket.close(1001, "Going away");
-      const terminate = setTimeout(() => {
+      const terminate = after(CLOSE_GRACE_MS, () => {
         for (const socket of server.clients) socket.terminate();
-      }, CLOSE_GRACE_MS);
+      });
       await new Promise<void>((resolve, reject) => server.close((error) => (error ? reject(error) : resolve())));
-      clearTimeout(terminate);
+      terminate.cancel();
     },
   };
 }

@@ -8,6 +8,7 @@ import Fastify, {
 } from "fastify";
 import { ERROR_CODES, type ErrorCode, MetrlyError } from "#kernel/errors.js";
 import { type KeyThrottle, throttledResponse } from "#platform/auth/key-throttle.js";
+import { every, type Timer } from "#platform/lifecycle/time.js";
 
 /** The JSON of RFC 9457 `application/problem+json`, with the closed list's `code`. */
 export interface Problem {
@@ -142,11 +143,11 @@ const IDLE_CHECK_MS = 50;
  * the client lets go of it.
  */
 function closeWhatFallsIdle(app: FastifyInstance): void {
-  let timer: NodeJS.Timeout | undefined;
+  let timer: Timer | undefined;
   app.addHook("preClose", async () => {
-    timer = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
+    timer = every(IDLE_CHECK_MS, () => app.server.closeIdleConnections());
   });
-  app.addHook("onClose", async () => clearInterval(timer));
+  app.addHook("onClose", async () => timer?.cancel());
 }
 
 const BY_STATUS: Readonly<Record<number, ErrorCode>> = {

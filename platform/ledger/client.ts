@@ -3,6 +3,7 @@ import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { MetrlyError } from "#kernel/errors.js";
 import { type IdentityTokens, roomIdentity } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
+import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { storedEntries } from "#schema/events/ledger-block.v1.js";
 import { type LedgerEntry, usageRecordedV1 } from "#schema/events/usage-recorded.v1.js";
 
@@ -55,7 +56,7 @@ export function createLedgerClient(baseUrl: () => string, tokens: IdentityTokens
       const token = await tokens.sign(roomIdentity(room), LEDGER_AUDIENCE);
       const response = await fetch(url, {
         headers: { [IDENTITY_HEADER]: token },
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: timeoutSignal(TIMEOUT_MS),
       });
       if (!response.ok) throw new MetrlyError("UNAVAILABLE", `the ledger answered ${response.status}`);
       return parsePage(await response.json(), query.from);

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { readingAt } from "#kernel/upgrade-required.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer } from "#platform/event-log/event-log.js";
+import { sleep } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { readRecorded } from "#schema/events/usage-recorded.v2.js";
@@ -118,7 +118,7 @@ export async function startLedgerConsumer(options: LedgerConsumerOptions): Promi
     try {
       return await onBatch(batch);
     } catch (error) {
-      await delay(200, undefined, { signal: retry.signal }).catch(() => undefined);
+      await sleep(200, retry.signal);
       throw error;
     }
   }

@@ -1,5 +1,7 @@
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { type Repeat, repeat } from "#platform/lifecycle/repeat.js";
+import { nowMs } from "#platform/lifecycle/time.js";
 import type { Topic } from "#schema/topics.js";
 
 /**
@@ -32,12 +34,10 @@ export async function enqueueOutbox(tx: Transaction, rows: readonly OutboxRow[])
   );
 }
 
-export interface OutboxRelay {
-  /** Publishes now what is committed, without waiting for the next poll. */
-  kick(): void;
+/** `kick` publishes now what is committed, without waiting for the next poll. */
+export interface OutboxRelay extends Repeat {
   /** Since when publishing has failed without a success in between, epoch ms; undefined: the last try went well. */
   failingSince(): number | undefined;
-  stop(): Promise<void>;
 }
 
 export interface OutboxRelayOptions {
@@ -58,51 +58,21 @@ const RELAY_LOCK = 7_245_110_031;
  */
 export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   const topics = new Map(options.topics.map((topic) => [topic.name, topic]));
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> | undefined;
-  let again = false;
   let failingSince: number | undefined;
-
-  async function run(): Promise<void> {
-    try {
-      while (!stopped && (await publishSome(options, topics)) === BATCH);
-      failingSince = undefined;
-    } catch (error) {
-      failingSince ??= Date.now();
-      options.onError(error);
-    }
-  }
-
-  function kick(): void {
-    if (stopped) return;
-    if (running !== undefined) {
-      again = true;
-      return;
-    }
-    clearTimeout(timer);
-    running = run().finally(() => {
-      running = undefined;
-      if (stopped) return;
-      if (again) {
-        again = false;
-        kick();
-      } else {
-        timer = setTimeout(kick, options.pollMs ?? 500);
+  const relay = repeat({
+    everyMs: options.pollMs ?? 500,
+    async run(stopping) {
+      try {
+        while (!stopping.aborted && (await publishSome(options, topics)) === BATCH);
+        failingSince = undefined;
+      } catch (error) {
+        failingSince ??= nowMs();
+        throw error;
       }
-    });
-  }
-
-  kick();
-  return {
-    kick,
-    failingSince: () => failingSince,
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await running;
     },
-  };
+    onError: options.onError,
+  });
+  return { ...relay, failingSince: () => failingSince };
 }
 
 async function publishSome(options: OutboxRelayOptions, topics: ReadonlyMap<string, Topic>): Promise<number> {

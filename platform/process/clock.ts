@@ -1,4 +1,5 @@
 import type { Clock } from "#kernel/clock.js";
+import { nowMs } from "#platform/lifecycle/time.js";
 
 /** This machine's clock. */
-export const systemClock: Clock = { now: () => Date.now() };
+export const systemClock: Clock = { now: nowMs };

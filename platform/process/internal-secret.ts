@@ -1,6 +1,6 @@
-import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { randomSecret } from "#platform/lifecycle/secret.js";
 import { type Config, ConfigError } from "./config.js";
 
 const SECRET_BYTES = 32;
@@ -29,7 +29,7 @@ async function localSecret(dataDir: string): Promise<string> {
   const file = path.join(folder, "internal-secret");
   await mkdir(folder, { recursive: true, mode: 0o700 });
   try {
-    await writeFile(file, randomBytes(SECRET_BYTES).toString("hex"), { mode: 0o600, flag: "wx" });
+    await writeFile(file, randomSecret(SECRET_BYTES).toString("hex"), { mode: 0o600, flag: "wx" });
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
   }

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { Registry } from "prom-client";
 import { createIdentityTokens } from "#platform/auth/identity.js";
@@ -12,6 +11,8 @@ import { type StoppableLog, withUpgradeStops } from "#platform/event-log/upgrade
 import { type BullJobQueues, connectJobQueues } from "#platform/job-queue/bullmq/queues.js";
 import type { JobQueues } from "#platform/job-queue/job-queue.js";
 import { createLedgerClient } from "#platform/ledger/client.js";
+import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
+import { newUuid } from "#platform/lifecycle/random.js";
 import { followTenancy } from "#platform/tenancy-client/copy.js";
 import { TOPICS } from "#schema/topics.js";
 import { systemClock } from "./clock.js";
@@ -49,20 +50,9 @@ export interface PortsOptions {
   fail(error: unknown): void;
 }
 
-type OnStop = (close: () => Promise<void>) => void;
-
 /** Opens everything that the configuration names, in order; what was opened is closed again when a later part fails. */
 export async function openPorts(options: PortsOptions): Promise<Ports> {
-  const closers: (() => Promise<void>)[] = [];
-  async function stop(): Promise<void> {
-    for (const close of closers.splice(0).reverse()) await close();
-  }
-  try {
-    return { ...(await openAll(options, (close) => closers.push(close))), stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  return openTogether((onStop) => openAll(options, onStop));
 }
 
 async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Ports, "stop">> {
@@ -76,7 +66,7 @@ async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Port
   const jobs = options.jobs ? await openJobs(options, databaseUrl, onStop) : undefined;
 
   const tenancy = await untilReachable("tenancy's topic", logger, () =>
-    followTenancy({ log, group: `tenancy-copy-${processName}-${randomUUID()}`, clock: systemClock, onError }),
+    followTenancy({ log, group: `tenancy-copy-${processName}-${newUuid()}`, clock: systemClock, onError }),
   );
   onStop(() => tenancy.stop());
 

@@ -1,11 +1,11 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { MetrlyError } from "#kernel/errors.js";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
+import { backoffMs } from "#platform/lifecycle/random.js";
+import { monotonicMs, sleep } from "#platform/lifecycle/time.js";
 
 const DEADLINE_MS = 90_000;
-const FIRST_PAUSE_MS = 250;
-const MAX_PAUSE_MS = 3_000;
+const BACKOFF = { firstMs: 250, longestMs: 3_000 };
 
 /** What says that a server is not there yet or is just starting, and nothing worse. */
 const NOT_YET = new Set(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_AGAIN", "ETIMEDOUT", "57P03", "57P01"]);
@@ -15,15 +15,16 @@ const NOT_YET = new Set(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_AGAIN",
  * once nobody is first. Other errors, and the deadline, are thrown.
  */
 export async function untilReachable<T>(what: string, logger: Logger, open: () => Promise<T>): Promise<T> {
-  const end = Date.now() + DEADLINE_MS;
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 2)) {
+  const end = monotonicMs() + DEADLINE_MS;
+  for (let failures = 1; ; failures += 1) {
+    const pauseMs = backoffMs(BACKOFF, failures);
     try {
       return await open();
     } catch (error) {
-      if (!isNotYet(error) || Date.now() + pauseMs > end) throw error;
+      if (!isNotYet(error) || monotonicMs() + pauseMs > end) throw error;
       logger.info({ err: error }, `waiting for ${what}`);
     }
-    await delay(pauseMs * (0.5 + Math.random() / 2));
+    await sleep(pauseMs);
   }
 }
 

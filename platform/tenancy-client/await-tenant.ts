@@ -1,3 +1,4 @@
+import { after } from "#platform/lifecycle/time.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { TenancyCopy } from "./copy.js";
 
@@ -23,11 +24,11 @@ function appearance(
 ): Promise<TenantState | undefined> {
   return new Promise((resolve) => {
     const done = (): void => {
-      clearTimeout(timer);
+      timer.cancel();
       unsubscribe();
       resolve(tenancy.tenant(id));
     };
-    const timer = setTimeout(done, withinMs);
+    const timer = after(withinMs, done);
     const unsubscribe = tenancy.onChange((change) => {
       if (change.kind === "tenant" && change.id === id) done();
     });

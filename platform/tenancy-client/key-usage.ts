@@ -1,4 +1,5 @@
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
 import { apiKeysUsedV1 } from "#schema/events/api-keys-used.v1.js";
 import { API_KEYS_USED } from "#schema/topics.js";
 import type { TenancyCopy } from "./copy.js";
@@ -16,10 +17,6 @@ export function startKeyUseReports(
   log: Pick<EventLog, "append">,
   everyMs: number = REPORT_EVERY_MS,
 ): KeyUseReports {
-  let running = Promise.resolve();
-  let timer: NodeJS.Timeout | undefined;
-  let stopped = false;
-
   async function report(): Promise<void> {
     const uses = [...tenancy.takeKeyUses()].map(([keyId, at]) => ({ keyId, at }));
     if (uses.length === 0) return;
@@ -27,22 +24,16 @@ export function startKeyUseReports(
     await log.append(API_KEYS_USED, 0, [{ value }]).catch(() => undefined);
   }
 
-  function watch(): void {
-    timer = setTimeout(() => {
-      running = report().finally(() => {
-        if (!stopped) watch();
-      });
-    }, everyMs);
-    timer.unref();
-  }
-
-  watch();
+  const reports = repeat({ everyMs, first: "later", unref: true, run: report, onError: rethrow });
   return {
     async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await running;
+      await reports.stop();
       await report();
     },
   };
+}
+
+/** A log that is down is no error here, so that this is a bug. */
+function rethrow(error: unknown): never {
+  throw error;
 }

@@ -1,6 +1,7 @@
 import type { LogConsumer } from "#platform/event-log/event-log.js";
 import { LogPositionError } from "#platform/event-log/position.js";
 import { startLedgerConsumer } from "#platform/ledger/consumer.js";
+import { nowMs } from "#platform/lifecycle/time.js";
 import { startOutboxRelay } from "#platform/outbox/outbox.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
 import type { Readiness, Room, RoomContext } from "#platform/process/service.js";
@@ -79,7 +80,7 @@ export async function startBilling(context: RoomContext): Promise<Room> {
       reasons.push("billing's consumer of usage.recorded does not move");
     reasons.push(...(await closeReasons()));
     const failingSince = relay.failingSince();
-    if (failingSince !== undefined && Date.now() - failingSince > RELAY_FAILING_AFTER_MS)
+    if (failingSince !== undefined && nowMs() - failingSince > RELAY_FAILING_AFTER_MS)
       reasons.push("closed periods and invoices are not announced");
     return { ready: reasons.length === 0, reasons };
   }

@@ -1,6 +1,8 @@
 import { MINUTE_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
 import { prismaAdapter } from "#platform/database/prisma.js";
+import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
+import { nowMs } from "#platform/lifecycle/time.js";
 import type { Config } from "#platform/process/config.js";
 import type { Room, RoomContext } from "#platform/process/service.js";
 import { createAudit } from "#platform/tenancy-client/audit-log.js";
@@ -32,23 +34,10 @@ export interface NotificationTuning {
 
 /** Alerts, live subscriptions and webhooks: see README.md. What was started is stopped again when a later part fails. */
 export async function startNotification(context: RoomContext, tuning: NotificationTuning = {}): Promise<Room> {
-  const closers: (() => Promise<void>)[] = [];
-  async function stop(): Promise<void> {
-    for (const close of closers.splice(0).reverse()) await close();
-  }
-  try {
-    return { ...(await startAll(context, tuning, (close) => closers.push(close))), stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  return openTogether((onStop) => startAll(context, tuning, onStop));
 }
 
-async function startAll(
-  context: RoomContext,
-  tuning: NotificationTuning,
-  onStop: (close: () => Promise<void>) => void,
-): Promise<Omit<Room, "stop">> {
+async function startAll(context: RoomContext, tuning: NotificationTuning, onStop: OnStop): Promise<Omit<Room, "stop">> {
   const { logger, jobs, clock, tenancy } = context;
   const database = await context.openDatabase("notification");
   onStop(() => database.stop());
@@ -113,13 +102,13 @@ function targetPolicy(config: Config, database: Database): TargetPolicy {
 
 async function stuckDeliveries(database: Database, worker: DeliveryWorker): Promise<string[]> {
   const oldest = await oldestOverdue(database, STUCK_MS);
-  if (oldest === undefined || Date.now() - worker.lastFinishedAt() <= STUCK_MS) return [];
+  if (oldest === undefined || nowMs() - worker.lastFinishedAt() <= STUCK_MS) return [];
   return [`webhook deliveries are due since ${oldest.toISOString()} and none finishes`];
 }
 
 function stuckConsumers(intake: Intake): string[] {
   return intake.consumers.flatMap(({ topic, consumer }) => {
-    const idleMs = Date.now() - consumer.lastProgressAt();
+    const idleMs = nowMs() - consumer.lastProgressAt();
     return idleMs > STUCK_MS ? [`the consumer of ${topic.name} has not moved for ${Math.round(idleMs / 1000)} s`] : [];
   });
 }

@@ -2,6 +2,7 @@ import { partitionOf } from "#kernel/partition.js";
 import type { LogConsumer } from "#platform/event-log/event-log.js";
 import { LogPositionError } from "#platform/event-log/position.js";
 import { startLedgerConsumer } from "#platform/ledger/consumer.js";
+import { monotonicMs, nowMs } from "#platform/lifecycle/time.js";
 import { startOutboxRelay } from "#platform/outbox/outbox.js";
 import { systemClock } from "#platform/process/clock.js";
 import type { Readiness, Room, RoomContext } from "#platform/process/service.js";
@@ -81,7 +82,7 @@ export async function startQuota(context: RoomContext): Promise<Room> {
     const reasons: string[] = [];
     if (consumer === undefined) reasons.push("quota does not consume the ledger yet");
     // The consumer keeps its own time, and that is the system's.
-    else if (Date.now() - consumer.lastProgressAt() > CONSUMER_SILENT_AFTER_MS)
+    else if (nowMs() - consumer.lastProgressAt() > CONSUMER_SILENT_AFTER_MS)
       reasons.push("quota's consumer of usage.recorded does not move");
     const reachable = await counters.now().then(
       () => true,
@@ -89,7 +90,7 @@ export async function startQuota(context: RoomContext): Promise<Room> {
     );
     if (!reachable) reasons.push("the quota counters do not answer");
     const failingSince = relay.failingSince();
-    if (failingSince !== undefined && Date.now() - failingSince > RELAY_FAILING_AFTER_MS)
+    if (failingSince !== undefined && nowMs() - failingSince > RELAY_FAILING_AFTER_MS)
       reasons.push("alerts are not published");
     return { ready: reasons.length === 0, reasons };
   }
@@ -137,6 +138,6 @@ function openCounters(context: RoomContext, onError: (error: unknown) => void): 
   const { quotaRedisUrls: urls, namespace } = context.config;
   if (urls.length > 0) return createRedisQuotaCounters({ urls, prefix: `${namespace}:quota`, onError });
   return createMemoryQuotaCounters(context.clock, {
-    ...(context.clock === systemClock && { steadyMs: () => performance.now() }),
+    ...(context.clock === systemClock && { steadyMs: monotonicMs }),
   });
 }

@@ -1,11 +1,12 @@
 import type { Consumer, KafkaMessage } from "kafkajs";
+import { backoffMs } from "#platform/lifecycle/random.js";
+import { after, nextTurn, nowMs } from "#platform/lifecycle/time.js";
 import type { ConsumerOptions, LogBatch, LogRecord, PartitionBounds } from "../event-log.js";
 import { checkPosition, LogPositionError } from "../position.js";
 import type { KafkaConnection } from "./client.js";
 import { toRecord } from "./fetch.js";
 
-const FIRST_BACKOFF_MS = 100;
-const LONGEST_BACKOFF_MS = 5_000;
+const BACKOFF = { firstMs: 100, longestMs: 5_000 };
 
 export interface SessionContext {
   readonly connection: KafkaConnection;
@@ -86,14 +87,13 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
       return;
     }
     one.failures += 1;
-    const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** Math.min(one.failures - 1, 10), LONGEST_BACKOFF_MS);
-    setTimeout(() => isMine(one) && place(one, positionOf), backoffMs * (0.5 + Math.random()));
+    after(backoffMs(BACKOFF, one.failures), () => isMine(one) && place(one, positionOf));
   }
 
   function replace(partitions: readonly number[]): void {
     const before = owned;
     joined = true;
-    fetchedAt = Date.now();
+    fetchedAt = nowMs();
     owned = new Map(
       partitions.map((partition) => [
         partition,
@@ -104,7 +104,7 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
           surprised: false,
           failures: 0,
           failing: false,
-          progressAt: before.get(partition)?.progressAt ?? Date.now(),
+          progressAt: before.get(partition)?.progressAt ?? nowMs(),
         },
       ]),
     );
@@ -152,13 +152,13 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
       if (!isMine(one)) return false;
       one.failures = 0;
       one.failing = false;
-      one.progressAt = Date.now();
+      one.progressAt = nowMs();
       if (outcome.kind === "continue") {
         one.position = next;
         return true;
       }
       hold(one);
-      setImmediate(() => place(one, async () => outcome.next));
+      nextTurn(() => place(one, async () => outcome.next));
     } catch (error) {
       one.failing = true;
       if (isMine(one)) fail(one, error, async () => one.position);
@@ -171,7 +171,7 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
     replace,
     handle,
     noteFetch() {
-      fetchedAt = Date.now();
+      fetchedAt = nowMs();
       for (const one of owned.values())
         if (one.state === "flowing" && !one.failing && !running.has(one.partition)) one.progressAt = fetchedAt;
     },

@@ -1,11 +1,11 @@
 import { MINUTE_MS } from "#kernel/duration.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
+import { monotonicMs, nowMs } from "#platform/lifecycle/time.js";
 import type { ConsumerOptions, LogConsumer, PartitionBounds } from "../event-log.js";
-import { createWakeUps } from "../postgres/wake-ups.js";
 import type { KafkaConnection } from "./client.js";
 import { openSession, type Session } from "./session.js";
 
-const FIRST_BACKOFF_MS = 500;
-const LONGEST_BACKOFF_MS = 10_000;
+const BACKOFF = { firstMs: 500, longestMs: 10_000 };
 /** A session that lasted this long was sound: the next failure starts with a short wait again. */
 const SOUND_MS = MINUTE_MS;
 
@@ -19,36 +19,31 @@ export function consumeFromKafka(
   options: ConsumerOptions,
 ): LogConsumer {
   const running = new Map<number, Promise<void>>();
-  const waits = createWakeUps();
-  const startedAt = Date.now();
   let session: Session | undefined;
-  let lastProgressAt = startedAt;
-  let stopping = false;
+  let lastProgressAt = nowMs();
 
-  async function supervise(): Promise<void> {
-    let backoffMs = FIRST_BACKOFF_MS;
-    while (!stopping) {
-      const openedAt = Date.now();
+  const sessions = repeat({
+    everyMs: BACKOFF.firstMs,
+    backoff: BACKOFF,
+    async run(stopping) {
+      const openedAt = monotonicMs();
       session = openSession({ connection, boundsOf, options, running });
       const failure = await session.ended;
       lastProgressAt = Math.max(lastProgressAt, session.lastProgressAt() ?? 0);
       await session.close();
-      if (stopping) return;
-      options.onError(failure ?? new Error(`the consumer of ${options.topic.name} ended`));
-      backoffMs = Date.now() - openedAt > SOUND_MS ? FIRST_BACKOFF_MS : backoffMs;
-      await waits.pause(backoffMs * (0.5 + Math.random()));
-      backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
-    }
-  }
-
-  const supervised = supervise();
+      if (stopping.aborted) return;
+      const reason = failure ?? new Error(`the consumer of ${options.topic.name} ended`);
+      if (monotonicMs() - openedAt < SOUND_MS) throw reason;
+      options.onError(reason);
+    },
+    onError: options.onError,
+  });
   return {
     assigned: () => session?.assigned() ?? [],
     lastProgressAt: () => session?.lastProgressAt() ?? lastProgressAt,
     async stop() {
-      stopping = true;
-      waits.wakeAll();
-      await Promise.all([session?.close(), ...running.values(), supervised]);
+      const stopped = sessions.stop();
+      await Promise.all([session?.close(), ...running.values(), stopped]);
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Consumer, EachBatchPayload } from "kafkajs";
 import { MINUTE_MS } from "#kernel/duration.js";
+import { every, monotonicMs, sleep } from "#platform/lifecycle/time.js";
 import { createAssignment, type SessionContext } from "./assignment.js";
 import { createKafka } from "./client.js";
 
@@ -40,21 +41,21 @@ export function openSession(context: SessionContext): Session {
     allowAutoTopicCreation: false,
   });
   const assignment = createAssignment(context, consumer);
-  let aliveAt = Date.now();
+  let aliveAt = monotonicMs();
   let end: (reason?: Error) => void = () => {};
   const ended = new Promise<Error | undefined>((resolve) => {
     end = resolve;
   });
   watch(consumer, () => {
-    aliveAt = Date.now();
+    aliveAt = monotonicMs();
   });
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => assignment.replace(payload.memberAssignment[topic] ?? []));
   consumer.on(consumer.events.FETCH, assignment.noteFetch);
   consumer.on(consumer.events.STOP, assignment.end);
   consumer.on(consumer.events.CRASH, ({ payload }) => end(payload.error));
-  const watchdog = setInterval(() => {
-    if (Date.now() - aliveAt > SILENCE_MS) end(new Error(`the consumer of ${topic} stands still`));
-  }, HEARTBEAT_MS);
+  const watchdog = every(HEARTBEAT_MS, () => {
+    if (monotonicMs() - aliveAt > SILENCE_MS) end(new Error(`the consumer of ${topic} stands still`));
+  });
   const started = run(consumer, topic, (payload) => eachBatch(payload)).catch((error: unknown) => {
     end(error instanceof Error ? error : new Error(String(error)));
   });
@@ -62,23 +63,23 @@ export function openSession(context: SessionContext): Session {
   async function eachBatch({ batch, resolveOffset, heartbeat, isStale }: EachBatchPayload): Promise<void> {
     const [first, ...rest] = batch.messages;
     if (first === undefined || isStale()) return;
-    const beat = setInterval(() => heartbeat().catch(leaveToRunner), HEARTBEAT_MS);
+    const beat = every(HEARTBEAT_MS, () => heartbeat().catch(leaveToRunner));
     try {
       const done = await assignment.handle(batch.partition, [first, ...rest]);
       if (done) resolveOffset((rest.at(-1) ?? first).offset);
     } finally {
-      clearInterval(beat);
+      beat.cancel();
     }
   }
 
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
-    clearInterval(watchdog);
+    watchdog.cancel();
     assignment.end();
     end();
     const disconnected = started.then(() => consumer.disconnect()).catch(options.onError);
     // A join under way can take longer than anyone wants to wait for a stop; the broker then drops the member by itself.
-    await Promise.race([disconnected, timeout(CLOSE_WITHIN_MS)]);
+    await Promise.race([disconnected, sleep(CLOSE_WITHIN_MS, undefined, { unref: true })]);
   }
 
   return {
@@ -123,8 +124,4 @@ function watch(consumer: Consumer, onSign: () => void): void {
 /** A rebalance or a lost coordinator: the runner's own heartbeat after the batch meets it again and acts on it. */
 function leaveToRunner(): void {
   // Nothing to do here.
-}
-
-function timeout(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Admin } from "kafkajs";
+import { monotonicMs, sleep } from "#platform/lifecycle/time.js";
 import type { Topic } from "#schema/topics.js";
 import { protocolErrorOf } from "./client.js";
 
@@ -48,13 +48,13 @@ const partitionsOf = (topic: Topic, partitionCount: number): number => (topic.ke
 
 /** Waits for a topic that was just created, here or by another process: not every broker knows it yet, or who leads it. */
 export async function countPartitions(admin: Admin, topic: string): Promise<number> {
-  const deadline = Date.now() + VISIBLE_WITHIN_MS;
+  const deadline = monotonicMs() + VISIBLE_WITHIN_MS;
   for (;;) {
     try {
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
       return topics.find(({ name }) => name === topic)?.partitions.length ?? 0;
     } catch (error) {
-      if (!NOT_YET_THERE.has(protocolErrorOf(error)) || Date.now() > deadline) throw error;
+      if (!NOT_YET_THERE.has(protocolErrorOf(error)) || monotonicMs() > deadline) throw error;
       await sleep(100);
     }
   }

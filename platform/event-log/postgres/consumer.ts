@@ -1,4 +1,6 @@
 import type pg from "pg";
+import { repeat } from "#platform/lifecycle/repeat.js";
+import { nowMs } from "#platform/lifecycle/time.js";
 import type { ConsumerOptions, LogConsumer, LogRecord } from "../event-log.js";
 import { checkPosition, LogPositionError } from "../position.js";
 import { type ReadResult, readPartition } from "./read.js";
@@ -8,8 +10,7 @@ const MAX_RECORDS = 1_000;
 const MAX_BYTES = 1 << 20;
 /** Wake-ups are quick but may be lost with their connection; this is what finds the records then. */
 const POLL_MS = 1_000;
-const FIRST_BACKOFF_MS = 100;
-const LONGEST_BACKOFF_MS = 5_000;
+const BACKOFF = { firstMs: 100, longestMs: 5_000 };
 
 /** One loop per partition: read, hand over, advance. Partitions don't wait for each other. */
 export function consumePartitions(
@@ -18,25 +19,17 @@ export function consumePartitions(
   wakeUps: WakeUps,
   options: ConsumerOptions,
 ): LogConsumer {
-  const stopped = new AbortController();
-  const progress = new Map(partitions.map((partition) => [partition, Date.now()]));
+  let isStopped = false;
+  const progress = new Map(partitions.map((partition) => [partition, nowMs()]));
   const loops = partitions.map((partition) =>
-    consumePartition({
-      pool,
-      partition,
-      wakeUps,
-      options,
-      stopped: stopped.signal,
-      onProgress: () => progress.set(partition, Date.now()),
-    }),
+    consumePartition({ pool, partition, wakeUps, options, onProgress: () => progress.set(partition, nowMs()) }),
   );
   return {
-    assigned: () => (stopped.signal.aborted ? [] : partitions),
+    assigned: () => (isStopped ? [] : partitions),
     lastProgressAt: () => Math.min(...progress.values()),
     async stop() {
-      stopped.abort();
-      wakeUps.wakeAll();
-      await Promise.all(loops);
+      isStopped = true;
+      await Promise.all(loops.map((loop) => loop.stop()));
     },
   };
 }
@@ -46,46 +39,43 @@ interface PartitionLoop {
   readonly partition: number;
   readonly wakeUps: WakeUps;
   readonly options: ConsumerOptions;
-  readonly stopped: AbortSignal;
   onProgress(): void;
 }
 
-async function consumePartition(loop: PartitionLoop): Promise<void> {
-  const { options, partition, stopped, wakeUps } = loop;
+function consumePartition(loop: PartitionLoop): { stop(): Promise<void> } {
+  const { pool, options, partition, wakeUps } = loop;
   const topic = options.topic.name;
+  const maxBytes = options.maxBatchBytes ?? MAX_BYTES;
   let position: number | undefined;
-  let backoffMs = FIRST_BACKOFF_MS;
-  while (!stopped.aborted) {
-    const woken = wakeUps.listen(topic, partition);
-    try {
+
+  const reading = repeat({
+    everyMs: POLL_MS,
+    backoff: BACKOFF,
+    async run(stopping) {
       position ??= await options.startAt(partition);
-      const { bounds, records } = await readPartition(
-        loop.pool,
-        topic,
-        partition,
-        position,
-        MAX_RECORDS,
-        options.maxBatchBytes ?? MAX_BYTES,
-      );
-      if (stopped.aborted) return;
+      const { bounds, records } = await readPartition(pool, topic, partition, position, MAX_RECORDS, maxBytes);
+      if (stopping.aborted) return;
       position = checkedPosition(loop, position, bounds, records);
       const [first, ...rest] = records;
       if (first !== undefined) {
         const outcome = await options.onBatch({ topic, partition, records: [first, ...rest] });
         position = outcome.kind === "seek" ? outcome.next : (rest.at(-1) ?? first).offset + 1;
+        reading.kick();
       }
       loop.onProgress();
-      backoffMs = FIRST_BACKOFF_MS;
-      if (first === undefined) await woken.within(POLL_MS);
-    } catch (error) {
+    },
+    onError(error) {
       options.onError(error);
-      if (error instanceof LogPositionError) return;
-      await wakeUps.pause(backoffMs * (0.5 + Math.random()));
-      backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
-    } finally {
-      woken.done();
-    }
-  }
+      if (error instanceof LogPositionError) void reading.stop();
+    },
+  });
+  const forget = wakeUps.listen(topic, partition, reading.kick);
+  return {
+    stop() {
+      forget();
+      return reading.stop();
+    },
+  };
 }
 
 /** Refuses to go on when what is wanted is not there; only compaction may leave holes. */

@@ -1,6 +1,7 @@
 import pg from "pg";
 import { MINUTE_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
 import type { Topic } from "#schema/topics.js";
 import { appendWithinDeadline } from "../deadline.js";
 import type { EventLog } from "../event-log.js";
@@ -34,9 +35,14 @@ export async function connectPostgresLog({ database, onError }: PostgresLogOptio
   const appenders = new Map<string, ReturnType<typeof partitionAppender>>();
   const wakeUps = createWakeUps();
   const notifications = listenForAppends(database, wakeUps, onError);
-  const sweep = setInterval(() => {
-    for (const topic of known.values()) expire(pool, topic).catch(onError);
-  }, RETENTION_EVERY_MS);
+  const sweep = repeat({
+    everyMs: RETENTION_EVERY_MS,
+    first: "later",
+    async run(stopping) {
+      for (const topic of known.values()) if (!stopping.aborted) await expire(pool, topic).catch(onError);
+    },
+    onError,
+  });
 
   async function partitionCount(topic: Topic): Promise<number> {
     const { rows } = await pool.query<{ count: number }>(
@@ -79,8 +85,7 @@ export async function connectPostgresLog({ database, onError }: PostgresLogOptio
     trim: (topic, partition, before) => trim(pool, topic.name, partition, before),
     async stop() {
       stopped.abort();
-      clearInterval(sweep);
-      await notifications.stop();
+      await Promise.all([sweep.stop(), notifications.stop()]);
     },
   };
 }

@@ -1,11 +1,12 @@
-import { randomUUID } from "node:crypto";
 import pg from "pg";
 import type { Database } from "#platform/database/database.js";
+import { newUuid } from "#platform/lifecycle/random.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
+import { sleep } from "#platform/lifecycle/time.js";
 import type { WakeUps } from "./wake-ups.js";
 
 const CHANNEL = "metrly_log";
-const FIRST_BACKOFF_MS = 200;
-const LONGEST_BACKOFF_MS = 5_000;
+const BACKOFF = { firstMs: 200, longestMs: 5_000 };
 const END_WITHIN_MS = 500;
 
 export interface AppendNotifications {
@@ -24,14 +25,9 @@ export function listenForAppends(
   onError: (error: unknown) => void,
 ): AppendNotifications {
   // Readers here are woken directly; hearing our own notification would make each of them read twice.
-  const sender = randomUUID();
+  const sender = newUuid();
   const dirty = new Set<string>();
   let sending: Promise<void> | undefined;
-  let stopping = false;
-  let halt = () => {};
-  const halted = new Promise<void>((resolve) => {
-    halt = resolve;
-  });
 
   async function send(): Promise<void> {
     while (dirty.size > 0) {
@@ -50,32 +46,32 @@ export function listenForAppends(
     sending = undefined;
   }
 
-  async function listen(): Promise<void> {
-    let backoffMs = FIRST_BACKOFF_MS;
-    while (!stopping) {
-      const client = new pg.Client({ connectionString: database.url, keepAlive: true });
-      const closed = new Promise<void>((resolve) => client.once("end", resolve));
-      client.on("error", onError);
-      client.on("notification", ({ payload = "" }) => {
-        const [from, place] = payload.split(" ", 2);
-        if (from !== sender && place !== undefined) wakeFor(place, wakeUps);
-      });
-      try {
-        await client.connect();
-        await client.query(`LISTEN ${CHANNEL}`);
-        backoffMs = FIRST_BACKOFF_MS;
-        await Promise.race([closed, halted]);
-      } catch (error) {
-        onError(error);
-      }
+  /** Ends when the connection breaks. Throws when it can't be made, so that the next try comes later. */
+  async function listen(stopping: AbortSignal): Promise<void> {
+    const client = new pg.Client({ connectionString: database.url, keepAlive: true });
+    let end = () => {};
+    const over = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    client.once("end", end);
+    stopping.addEventListener("abort", end);
+    client.on("error", onError);
+    client.on("notification", ({ payload = "" }) => {
+      const [from, place] = payload.split(" ", 2);
+      if (from !== sender && place !== undefined) wakeFor(place, wakeUps);
+    });
+    try {
+      await client.connect();
+      await client.query(`LISTEN ${CHANNEL}`);
+      await over;
+    } finally {
+      stopping.removeEventListener("abort", end);
       // pg's `end` of a connection that broke may never resolve.
-      await Promise.race([client.end(), wakeUps.pause(END_WITHIN_MS)]);
-      if (!stopping) await wakeUps.pause(backoffMs);
-      backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
+      await Promise.race([client.end(), sleep(END_WITHIN_MS)]);
     }
   }
 
-  const listening = listen();
+  const listening = repeat({ everyMs: BACKOFF.firstMs, backoff: BACKOFF, run: listen, onError });
   return {
     announce(topic, partition) {
       wakeUps.wake(topic, partition);
@@ -83,9 +79,7 @@ export function listenForAppends(
       sending ??= send();
     },
     async stop() {
-      stopping = true;
-      halt();
-      await Promise.all([listening, sending]);
+      await Promise.all([listening.stop(), sending]);
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "#kernel/clock.js";
 import { formatMoney } from "#kernel/money.js";
 import type { Database, Transaction } from "#platform/database/database.js";
+import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { enqueueOutbox, type OutboxRow } from "#platform/outbox/outbox.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
@@ -37,7 +38,7 @@ async function closeNext(options: CloserOptions, tenantId: string): Promise<bool
   const closed = await options.database.transaction(async (tx) => {
     const period = await lockEarliestClosing(tx, tenantId);
     if (period === undefined) return undefined;
-    await options.tenancy.reached(period.tenancyVersion, AbortSignal.timeout(TENANCY_PATIENCE_MS));
+    await options.tenancy.reached(period.tenancyVersion, timeoutSignal(TENANCY_PATIENCE_MS));
     const [before] = (await listEnded(tx, [{ tenantId, before: period.period.start, take: 1 }])).flat();
     const [derived] = await deriveInvoices(tx, options.tenancy, [{ ...period, previousWatermark: before?.watermark }]);
     if (derived === undefined) throw new Error("each input derives one invoice");

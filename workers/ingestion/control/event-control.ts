@@ -3,6 +3,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { Database } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { monotonicMs } from "#platform/lifecycle/time.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { fingerprintOfUuid } from "../rules/fingerprint.js";
@@ -46,9 +47,9 @@ export function createEventControl(options: EventControlOptions): EventControl {
   async function appendAndWait(partition: number, control: ControlRecord): Promise<void> {
     await log.append(USAGE_RECEIVED, partition, [{ value: Buffer.from(JSON.stringify(control)) }]);
     const { next } = await log.bounds(USAGE_RECEIVED, partition);
-    const deadline = performance.now() + PATIENCE_MS;
+    const deadline = monotonicMs() + PATIENCE_MS;
     while ((await readCursor(database.pool, partition)).next < next) {
-      if (performance.now() > deadline)
+      if (monotonicMs() > deadline)
         throw new MetrlyError("UNAVAILABLE", "It is in the log and takes effect when the recorder reaches it");
       await delay(POLL_MS);
     }

@@ -1,3 +1,4 @@
+import { monotonicMs } from "#platform/lifecycle/time.js";
 /** Something that waits no longer than it must. */
 export interface Impatient {
   /** Set by `begin`, ms of the monotonic clock. */
@@ -20,7 +21,7 @@ export function createPatience<T extends Impatient>(patienceMs: number, lost: (o
 
   function endOverdue(): void {
     timer = undefined;
-    const now = performance.now();
+    const now = monotonicMs();
     for (const one of waiting) {
       if (one.deadline > now) {
         watch(one.deadline - now);
@@ -38,7 +39,7 @@ export function createPatience<T extends Impatient>(patienceMs: number, lost: (o
 
   return {
     begin(one) {
-      one.deadline = performance.now() + patienceMs;
+      one.deadline = monotonicMs() + patienceMs;
       waiting.add(one);
       if (timer === undefined) watch(patienceMs);
     },

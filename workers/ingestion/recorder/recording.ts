@@ -1,6 +1,7 @@
 import type { Clock } from "#kernel/clock.js";
 import { hourOf } from "#kernel/period.js";
 import type { Database, Transaction } from "#platform/database/database.js";
+import { timeoutSignal } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import {
@@ -149,7 +150,7 @@ export async function tenancyReached(
   version: number,
 ): Promise<void> {
   if (tenancy.version() >= version) return;
-  const patience = AbortSignal.timeout(TENANCY_PATIENCE_MS);
+  const patience = timeoutSignal(TENANCY_PATIENCE_MS);
   await tenancy.reached(version, stopped === undefined ? patience : AbortSignal.any([patience, stopped]));
 }
 

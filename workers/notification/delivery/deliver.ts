@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { MINUTE_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
 import type { JobQueues } from "#platform/job-queue/job-queue.js";
+import { nowMs } from "#platform/lifecycle/time.js";
 import { DELIVER_QUEUE } from "#schema/queues.js";
 import type { NotificationMetrics } from "../metrics.js";
 import { type Channel, channelOf } from "../rules/channel.js";
@@ -87,7 +88,7 @@ export function startDelivering(options: DeliverOptions): DeliveryWorker {
     claim: (endpoint, limit) => claimDue(database, endpoint, limit, leaseMs),
     async send(claimed) {
       const { isTaken, nextDelayMs, disabled } = await deliverClaimed(options, claimed, cutOff.signal);
-      finishedAt = Date.now();
+      finishedAt = nowMs();
       if (disabled !== undefined) {
         const { planned, ...what } = disabled;
         options.metrics.endpointsDisabled.inc();
@@ -188,7 +189,7 @@ async function sendBy(
     case "webhook":
       return sendWebhook({
         ...{ ...common, url: channel.url, body: payload },
-        headers: signatureHeaders(secrets, id, Date.now(), payload),
+        headers: signatureHeaders(secrets, id, nowMs(), payload),
       });
     case "slack":
       return sendWebhook({ ...common, url: channel.url, headers: {}, body: slackMessage(describePayload(payload)) });
@@ -202,6 +203,6 @@ async function sendBy(
 const NO_MAIL_SERVER = "no mail server is configured: set METRLY_SMTP_URL";
 
 const unsent = (error: string): AttemptResult => ({
-  ...{ startedAt: Date.now(), durationMs: 0, responseStatus: undefined, responseBody: undefined },
+  ...{ startedAt: nowMs(), durationMs: 0, responseStatus: undefined, responseBody: undefined },
   ...{ retryAfterMs: undefined, isPermanent: false, error },
 });

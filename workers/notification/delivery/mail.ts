@@ -1,4 +1,5 @@
 import { createTransport } from "nodemailer";
+import { nowMs } from "#platform/lifecycle/time.js";
 import type { Description } from "../rules/describe.js";
 import type { AttemptResult } from "../rules/retry.js";
 import { SEND_TIMEOUT_MS, untilAborted } from "./send.js";
@@ -32,9 +33,9 @@ export function createMailer(url: string, from: string, timeoutMs = SEND_TIMEOUT
   });
   return {
     async send({ to, id, type, subject, lines }, signal) {
-      const startedAt = Date.now();
+      const startedAt = nowMs();
       const result = (outcome: Pick<AttemptResult, "error"> & Partial<AttemptResult>): AttemptResult => ({
-        ...{ startedAt, durationMs: Date.now() - startedAt, responseStatus: undefined, responseBody: undefined },
+        ...{ startedAt, durationMs: nowMs() - startedAt, responseStatus: undefined, responseBody: undefined },
         ...{ retryAfterMs: undefined, isPermanent: false },
         ...outcome,
       });

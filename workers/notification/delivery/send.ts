@@ -1,6 +1,7 @@
 import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import type { LookupFunction } from "node:net";
+import { nowMs } from "#platform/lifecycle/time.js";
 import { type AttemptResult, parseRetryAfter } from "../rules/retry.js";
 import { type Address, checkTarget, type Resolve, type TargetPolicy } from "./ssrf.js";
 
@@ -25,11 +26,11 @@ export interface SendOptions {
  * goes to an address that was checked. Success is a 2xx status; redirects are failures.
  */
 export async function sendWebhook(options: SendOptions): Promise<AttemptResult> {
-  const startedAt = Date.now();
+  const startedAt = nowMs();
   const outcome = await withDeadline(options, (signal) => attempt(options, signal));
   return {
     startedAt,
-    durationMs: Date.now() - startedAt,
+    durationMs: nowMs() - startedAt,
     responseStatus: undefined,
     responseBody: undefined,
     retryAfterMs: undefined,
@@ -109,7 +110,7 @@ async function outcomeOf(response: IncomingMessage, signal: AbortSignal): Promis
   const seen = {
     responseStatus: status,
     responseBody: await readStart(response, signal),
-    retryAfterMs: parseRetryAfter(response.headers["retry-after"], Date.now()),
+    retryAfterMs: parseRetryAfter(response.headers["retry-after"], nowMs()),
   };
   if (status >= 200 && status < 300) return { ...seen, error: undefined };
   const location = status >= 300 && status < 400 ? " (redirects are not followed)" : "";

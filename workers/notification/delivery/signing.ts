@@ -1,11 +1,12 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { Webhook } from "standardwebhooks";
+import { randomSecret } from "#platform/lifecycle/secret.js";
 
 /** Standard Webhooks asks for 24 to 64 random bytes. */
 const SECRET_BYTES = 32;
 
 export function newWebhookSecret(): string {
-  return `whsec_${randomBytes(SECRET_BYTES).toString("base64")}`;
+  return `whsec_${randomSecret(SECRET_BYTES).toString("base64")}`;
 }
 
 /**

@@ -1,6 +1,6 @@
-import { uuidv7 } from "uuidv7";
 import { MetrlyError } from "#kernel/errors.js";
 import type { Database, Transaction } from "#platform/database/database.js";
+import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import type { PrismaClient } from "#prisma/notification/generated/client.js";
 import { TEST_EVENT_TYPE } from "#schema/webhook-events.js";
 import { webhookPayload } from "../rules/notice.js";
@@ -117,7 +117,7 @@ export function createEndpointStore(database: Database, prisma: PrismaClient) {
 
     /** Throws CONFLICT when the tenant has as many as it may have, also when two are created at once. */
     async create(tenantId: string, url: string, eventTypes: readonly string[], secret: string): Promise<Endpoint> {
-      const id = `whe_${uuidv7()}`;
+      const id = `whe_${newOrderedUuid()}`;
       await database.transaction(async (tx) => {
         await lockTenants(tx, [tenantId]);
         const { rows } = await tx.query<{ count: number }>(
@@ -201,7 +201,7 @@ export function createEndpointStore(database: Database, prisma: PrismaClient) {
           {
             tenantId: endpoint.tenantId,
             endpointId: endpoint.id,
-            eventId: `test:${uuidv7()}`,
+            eventId: `test:${newOrderedUuid()}`,
             eventType: TEST_EVENT_TYPE,
             payload: webhookPayload(TEST_EVENT_TYPE, time, data),
           },
@@ -239,7 +239,7 @@ async function insertSecret(tx: Transaction, tenantId: string, endpointId: strin
   await tx.query("INSERT INTO webhook_secret (tenant_id, endpoint_id, id, secret) VALUES ($1, $2, $3, $4)", [
     tenantId,
     endpointId,
-    `whk_${uuidv7()}`,
+    `whk_${newOrderedUuid()}`,
     secret,
   ]);
 }

@@ -1,5 +1,5 @@
-import { uuidv7 } from "uuidv7";
 import type { Transaction } from "#platform/database/database.js";
+import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import { type Notice, webhookPayload } from "../rules/notice.js";
 
 /** PostgreSQL channel that names each tenant with new notices, at their commit. */
@@ -133,7 +133,7 @@ export interface NewDelivery {
 export async function insertDeliveries(tx: Transaction, planned: readonly NewDelivery[]): Promise<DeliveryRef[]> {
   if (planned.length === 0) return [];
   const refs = planned.map(({ tenantId, endpointId }) => ({
-    ...{ tenantId, endpointId, deliveryId: `whd_${uuidv7()}`, attemptCount: 0 },
+    ...{ tenantId, endpointId, deliveryId: `whd_${newOrderedUuid()}`, attemptCount: 0 },
   }));
   await tx.query(
     `INSERT INTO webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, payload, next_attempt_at)

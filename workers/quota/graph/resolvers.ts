@@ -4,6 +4,7 @@ import { Arg, FieldResolver, Resolver, Root } from "type-graphql";
 import { formatDecimal } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { buildSubgraph, type Subgraph } from "#platform/graphql/subgraph.js";
+import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { tenantAppears } from "#platform/tenancy-client/await-tenant.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { type Identity, maySee } from "#schema/policy.js";
@@ -85,7 +86,7 @@ async function statusByRef(
 }
 
 async function heard(tenancy: Pick<TenancyCopy, "reached">, version: number): Promise<void> {
-  const signal = AbortSignal.timeout(HEARD_WITHIN_MS);
+  const signal = timeoutSignal(HEARD_WITHIN_MS);
   try {
     await tenancy.reached(version, signal);
   } catch (error) {

@@ -5,6 +5,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import { createKeyAuthenticator, requireScope } from "#platform/auth/api-keys.js";
 import { answerDirectly, answerProblem, readBody } from "#platform/http/raw-routes.js";
 import { type DirectHandler, problemOf } from "#platform/http/server.js";
+import { monotonicMs } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { Denials } from "../gate/denial-log.js";
@@ -65,9 +66,9 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
   }
 
   async function decide(request: ParsedRequest): Promise<Decision> {
-    const started = performance.now();
+    const started = monotonicMs();
     const decision = await (request.operation === "check" ? gate.check(request) : gate.consume(request));
-    metrics.decided(request.operation, decision, performance.now() - started);
+    metrics.decided(request.operation, decision, monotonicMs() - started);
     if (!decision.allowed && request.operation === "consume") denials.remember(request, decision);
     return decision;
   }

@@ -1,6 +1,6 @@
-import { uuidv7 } from "uuidv7";
 import { MetrlyError } from "#kernel/errors.js";
 import { generateApiKey } from "#platform/auth/api-keys.js";
+import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import { actorOf } from "#platform/tenancy-client/audit-log.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import { authorize, type Identity, type Operation } from "#schema/policy.js";
@@ -91,7 +91,7 @@ function newKey(
   const after: ApiKeyState = {
     ...fields,
     kind: "apiKey",
-    id: `key_${uuidv7().replaceAll("-", "")}`,
+    id: `key_${newOrderedUuid().replaceAll("-", "")}`,
     version: change.nextVersion(),
     prefix,
     hash,

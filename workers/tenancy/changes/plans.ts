@@ -1,5 +1,5 @@
-import { uuidv7 } from "uuidv7";
 import { MetrlyError } from "#kernel/errors.js";
+import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import type { PlanState, PlanVersionState } from "#schema/events/tenancy-changed.v1.js";
 import { assertSameCreation, creationInput } from "../rules/creation.js";
 import { type PlanTerms, validatePlanVersion } from "../rules/plan-version.js";
@@ -32,7 +32,7 @@ export function createPlan(store: TenancyStore, actor: string, input: NewPlan): 
     const version = change.nextVersion();
     const after: PlanState = {
       kind: "plan",
-      id: input.id ?? `plan_${uuidv7().replaceAll("-", "")}`,
+      id: input.id ?? `plan_${newOrderedUuid().replaceAll("-", "")}`,
       version,
       name: input.name,
       archived: false,

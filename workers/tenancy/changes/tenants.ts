@@ -1,6 +1,6 @@
-import { uuidv7 } from "uuidv7";
 import { MetrlyError } from "#kernel/errors.js";
 import { periodAt } from "#kernel/period.js";
+import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { planVersionOf } from "#schema/tenancy-history.js";
 import {
@@ -54,7 +54,7 @@ function newTenant(input: NewTenant, now: number, version: number): TenantState 
   const startsAt = input.startsAt ?? input.testClock ?? now;
   return {
     kind: "tenant",
-    id: input.id ?? `ten_${uuidv7().replaceAll("-", "")}`,
+    id: input.id ?? `ten_${newOrderedUuid().replaceAll("-", "")}`,
     version,
     name: input.name,
     status: "ACTIVE",

@@ -1,5 +1,5 @@
-import { randomUUID } from "node:crypto";
 import type { Clock } from "#kernel/clock.js";
+import { newUuid } from "#platform/lifecycle/random.js";
 import {
   type BoundNeed,
   type CounterCharge,
@@ -28,7 +28,7 @@ const CLOCK_TOLERANCE_MS = 2_000;
  * `save` and `restore` carry it over. A call runs to its end within one turn of the event loop, which makes it atomic.
  */
 export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCountersOptions = {}): QuotaCounters {
-  let incarnation = { name: randomUUID(), since: clock.now() };
+  let incarnation = { name: newUuid(), since: clock.now() };
   const tenants = new Map<string, TenantCounters>();
   const offset = (): number => (options.steadyMs === undefined ? 0 : clock.now() - options.steadyMs());
   let lastOffset = offset();
@@ -40,7 +40,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
     lastOffset = offset();
     if (Math.abs(lastOffset - before) <= CLOCK_TOLERANCE_MS) return;
     tenants.clear();
-    incarnation = { name: randomUUID(), since: clock.now() };
+    incarnation = { name: newUuid(), since: clock.now() };
   }
 
   function decide(request: DecideRequest): DecideOutcome {

@@ -1,4 +1,5 @@
 import calculateSlot from "cluster-key-slot";
+import { monotonicMs } from "#platform/lifecycle/time.js";
 import { EvictionError } from "#platform/redis/eviction.js";
 import { askRedisOnce } from "#platform/redis/once.js";
 import { CountersUnavailable, type QuotaCounters } from "../counters.js";
@@ -62,7 +63,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
     const fresh = [...masters].filter((url) => !nodes.has(url));
     for (const url of fresh) nodes.set(url, nodeAt(url, found));
     owners = found;
-    refreshedAt = performance.now();
+    refreshedAt = monotonicMs();
     for (const url of fresh) await nodes.get(url)?.counters.connect().catch(onUnconnected);
   }
 
@@ -86,7 +87,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
 
   /** At most one at a time; what fails is told and tried again by the next caller. */
   function refreshSoon(): Promise<void> {
-    if (refreshing === undefined && performance.now() - refreshedAt > REFRESH_AGAIN_MS) {
+    if (refreshing === undefined && monotonicMs() - refreshedAt > REFRESH_AGAIN_MS) {
       refreshing = refresh()
         .catch(onError)
         .finally(() => {

@@ -1,5 +1,7 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { Redis } from "ioredis";
+import { newUuid } from "#platform/lifecycle/random.js";
+import { monotonicMs } from "#platform/lifecycle/time.js";
 import { assertNoEviction } from "#platform/redis/eviction.js";
 import {
   CountersUnavailable,
@@ -33,7 +35,7 @@ export interface RedisNodeCounters extends QuotaCounters {
 const BOUNDS_KEPT = 32;
 const KEYS_PER_TENANT = 4;
 /** Every tenant's counters carry the name, so that it must be short. */
-const INCARNATION_BYTES = 12;
+const INCARNATION_LENGTH = 16;
 const CONNECT_TIMEOUT_MS = 2_000;
 const COMMAND_TIMEOUT_MS = 2_000;
 /** How far Redis' clock may be from where it was last plus the time passed here: beyond it, it jumped. */
@@ -65,7 +67,7 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
     const runId = /^run_id:(\w+)/m.exec(await redis.info("server"))?.[1];
     if (runId === undefined) throw new Error("Redis does not tell its run_id");
     assertNoEviction(await redis.info("memory"), options.url);
-    const fresh = randomBytes(INCARNATION_BYTES).toString("base64url");
+    const fresh = newUuid().replaceAll("-", "").slice(0, INCARNATION_LENGTH);
     const told = await redis.eval(INCARNATION_LUA, 1, options.incarnationKey, runId, fresh);
     const [name, since] = Array.isArray(told) ? told.map(String) : [];
     if (name === undefined || since === undefined) throw new Error("Redis gave no incarnation");
@@ -79,9 +81,9 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
    */
   async function judgeClock(): Promise<void> {
     const before = current?.clock.offset();
-    const sentAt = performance.now();
+    const sentAt = monotonicMs();
     const redisNow = redisMs(await redis.time());
-    const tookMs = performance.now() - sentAt;
+    const tookMs = monotonicMs() - sentAt;
     if (before !== undefined && Math.abs(redisNow - sentAt - before) <= CLOCK_TOLERANCE_MS + tookMs) {
       current?.clock.heard(redisNow);
       return;
@@ -217,12 +219,12 @@ interface ClockAnchor {
 
 /** Where Redis' clock should be, by this process's monotonic clock. */
 function clockAnchor(redisNow: number): ClockAnchor {
-  let offset = redisNow - performance.now();
+  let offset = redisNow - monotonicMs();
   return {
     offset: () => offset,
-    expected: () => Math.round(offset + performance.now()),
+    expected: () => Math.round(offset + monotonicMs()),
     heard(now) {
-      offset = now - performance.now();
+      offset = now - monotonicMs();
     },
   };
 }

@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { openTogether } from "./closers.js";
+
+test("what was opened is closed in reverse order, once, whatever fails in between", async () => {
+  const closed: string[] = [];
+  const opened = await openTogether(async (onStop) => {
+    onStop(async () => closed.push("first"));
+    onStop(async () => {
+      closed.push("second");
+      throw new Error("the second does not close");
+    });
+    onStop(async () => closed.push("third"));
+    return { name: "all three" };
+  });
+  expect(opened.name).toBe("all three");
+  await expect(opened.stop()).rejects.toThrow("the second does not close");
+  expect(closed).toEqual(["third", "second", "first"]);
+  await opened.stop();
+  expect(closed).toHaveLength(3);
+});
+
+test("what was opened before a failure is closed, and the failure is what the caller hears", async () => {
+  const closed: string[] = [];
+  const opening = openTogether(async (onStop) => {
+    onStop(async () => closed.push("first"));
+    onStop(() => Promise.reject(new Error("and does not close")));
+    throw new Error("the third does not open");
+  });
+  await expect(opening).rejects.toThrow("the third does not open");
+  expect(closed).toEqual(["first"]);
+});

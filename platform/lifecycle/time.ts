@@ -1,0 +1,90 @@
+/**
+ * The machine's time: clocks and timers. Production code reads them through the functions below and nowhere else, so that
+ * a simulation can replace them for a whole process (docs/decisions/0012). What a service treats as business time is the
+ * `Clock` of its context, which tests set by hand.
+ */
+export interface Time {
+  /** Wall clock, epoch ms. It may jump. */
+  now(): number;
+  /** A clock that never jumps, ms from an arbitrary origin: for durations and deadlines inside one process. */
+  monotonicMs(): number;
+  /** Calls `run` once, in `ms`. */
+  after(ms: number, run: () => void, options: TimerOptions): Timer;
+  /** Calls `run` after the I/O that is ready now. */
+  nextTurn(run: () => void): void;
+  /** Aborts in `ms`, with a `TimeoutError` as its reason; does not keep the process alive. */
+  timeoutSignal(ms: number): AbortSignal;
+}
+
+export interface Timer {
+  /** Nothing happens when the timer is over. */
+  cancel(): void;
+}
+
+export interface TimerOptions {
+  /** The process may exit before the timer is over. */
+  readonly unref?: boolean;
+}
+
+const machineTime: Time = {
+  now: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(ms, run, { unref = false }) {
+    const timer = setTimeout(run, ms);
+    if (unref) timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+  nextTurn: (run) => void setImmediate(run),
+  timeoutSignal: (ms) => AbortSignal.timeout(ms),
+};
+
+let current = machineTime;
+
+/** Replaces the time of this process until the returned function is called. For tests and simulations. */
+export function replaceTime(replacement: Time): () => void {
+  const before = current;
+  current = replacement;
+  return () => {
+    current = before;
+  };
+}
+
+/** Wall clock, epoch ms. */
+export const nowMs = (): number => current.now();
+
+/** A clock that never jumps, ms from an arbitrary origin. */
+export const monotonicMs = (): number => current.monotonicMs();
+
+/** Calls `run` once, in `ms`. */
+export const after = (ms: number, run: () => void, options: TimerOptions = {}): Timer =>
+  current.after(ms, run, options);
+
+/** Calls `run` after the I/O that is ready now: what comes in one turn of the event loop is handled together. */
+export const nextTurn = (run: () => void): void => current.nextTurn(run);
+
+/** Aborts in `ms`, with a `TimeoutError` as its reason; does not keep the process alive. */
+export const timeoutSignal = (ms: number): AbortSignal => current.timeoutSignal(ms);
+
+/** Calls `run` every `ms` until it is cancelled. For synchronous work; `repeat` is for the rest. */
+export function every(ms: number, run: () => void, options: TimerOptions = {}): Timer {
+  let timer = after(ms, turn, options);
+  function turn(): void {
+    timer = after(ms, turn, options);
+    run();
+  }
+  return { cancel: () => timer.cancel() };
+}
+
+/** Resolves in `ms`, or as soon as `signal` aborts. Never rejects. */
+export function sleep(ms: number, signal?: AbortSignal, options: TimerOptions = {}): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const timer = after(ms, end, options);
+    function end(): void {
+      timer.cancel();
+      signal?.removeEventListener("abort", end);
+      resolve();
+    }
+    signal?.addEventListener("abort", end);
+  });
+}
