@@ -1,4 +1,4 @@
-import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { type Static, type TObject, type TSchema, Type } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { refuseOtherEncoding, refuseOtherVersion, unknownMember } from "./growing.js";
@@ -61,6 +61,10 @@ export function envelope<T extends TSchema>(type: string, data: T) {
 /** One member of a closed set of `vocabulary.ts`. */
 export const oneOf = <T extends string>(members: readonly T[]) =>
   Type.Union(members.map((member) => Type.Literal(member)));
+
+/** One of the objects that are told apart by `kind`, one for each member of a closed set. */
+export const oneOfKinds = <K extends string, T extends Readonly<Record<K, TObject>>>(kinds: readonly K[], objects: T) =>
+  Type.Union(kinds.map((kind) => objects[kind]));
 
 /** The `dataschema` URI of a contract: names type and version. */
 export const dataschemaOf = (type: string): string => `urn:metrly:schema:${type}`;

@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { contract, epochMs, seq } from "./contract.js";
+import { CONTROL_RECORD_KINDS } from "../vocabulary.js";
+import { contract, epochMs, oneOfKinds, seq } from "./contract.js";
 import { growing } from "./growing.js";
 
 const ReceivedItem = Type.Object({
@@ -18,10 +19,15 @@ const ReceivedItem = Type.Object({
 });
 
 /** Control records share the log with usage, so that their place among the events is a fact and not a clock reading. */
-const Controls = Type.Union([
-  Type.Object({ kind: Type.Literal("tick"), at: epochMs }),
-  Type.Object({ kind: Type.Literal("close"), tenantId: Type.String(), periodStart: epochMs, actor: Type.String() }),
-  Type.Object({
+const Controls = oneOfKinds(CONTROL_RECORD_KINDS, {
+  tick: Type.Object({ kind: Type.Literal("tick"), at: epochMs }),
+  close: Type.Object({
+    kind: Type.Literal("close"),
+    tenantId: Type.String(),
+    periodStart: epochMs,
+    actor: Type.String(),
+  }),
+  void: Type.Object({
     kind: Type.Literal("void"),
     tenantId: Type.String(),
     source: Type.String(),
@@ -31,7 +37,7 @@ const Controls = Type.Union([
     /** The event that is meant: the log may repeat a record after another event was accepted under its key. */
     eventSeq: Type.Optional(seq),
   }),
-  Type.Object({
+  resolve: Type.Object({
     kind: Type.Literal("resolve"),
     tenantId: Type.String(),
     source: Type.String(),
@@ -42,8 +48,12 @@ const Controls = Type.Union([
     /** As `ReceivedItem` has it, of the event that is meant: a repeated record must not decide about the next one. */
     fingerprint: Type.Optional(Type.String({ minLength: 22, maxLength: 22 })),
   }),
-  Type.Object({ kind: Type.Literal("backfill"), meterKey: Type.String(), tenancyVersion: Type.Integer() }),
-]);
+  backfill: Type.Object({
+    kind: Type.Literal("backfill"),
+    meterKey: Type.String(),
+    tenancyVersion: Type.Integer(),
+  }),
+});
 const ControlRecord = growing("control record", Controls);
 export type ControlRecord = Static<typeof ControlRecord>;
 

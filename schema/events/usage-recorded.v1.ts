@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { contract, epochMs, seq } from "./contract.js";
+import { LEDGER_ENTRY_KINDS } from "../vocabulary.js";
+import { contract, epochMs, oneOfKinds, seq } from "./contract.js";
 import { growing } from "./growing.js";
 
 const common = { seq, recordedAt: epochMs, tenancyVersion: Type.Integer({ minimum: 0 }) };
@@ -40,7 +41,14 @@ const Backfill = Type.Object({ ...common, kind: Type.Literal("backfill"), meterK
  * One entry of the ledger. `tenancyVersion` is what the recorder had applied of `tenancy.changed`: it alone decides which
  * meters, plans and periods an entry is read under, now and in every rebuild.
  */
-const LedgerEntry = growing("ledger entry", Type.Union([RecordedEvent, Tick, Close, Void, Backfill]));
+const Entries = oneOfKinds(LEDGER_ENTRY_KINDS, {
+  event: RecordedEvent,
+  tick: Tick,
+  close: Close,
+  void: Void,
+  backfill: Backfill,
+});
+const LedgerEntry = growing("ledger entry", Entries);
 export type LedgerEntry = Static<typeof LedgerEntry>;
 export type RecordedEvent = Static<typeof RecordedEvent>;
 

@@ -58,15 +58,25 @@ export function createPeriodCalendar(
       closings.push(...found);
     };
     for (const entry of entries) {
-      if (entry.kind === "close") {
-        const tenant = tenancy.tenant(entry.tenantId);
-        const closing = tenant && closingOfClose(entry, tenant, through(tenant.id));
-        if (closing !== undefined) take([closing]);
-      } else if (entry.kind === "tick") {
-        for (const id of dueAt(entry.at)) {
-          const tenant = tenancy.tenant(id);
-          if (tenant !== undefined) take(closingsOfTick(entry, tenant, through(id)));
+      switch (entry.kind) {
+        case "close": {
+          const tenant = tenancy.tenant(entry.tenantId);
+          const closing = tenant && closingOfClose(entry, tenant, through(tenant.id));
+          if (closing !== undefined) take([closing]);
+          break;
         }
+        case "tick":
+          for (const id of dueAt(entry.at)) {
+            const tenant = tenancy.tenant(id);
+            if (tenant !== undefined) take(closingsOfTick(entry, tenant, through(id)));
+          }
+          break;
+        case "event":
+        case "void":
+        case "backfill":
+          break;
+        default:
+          entry satisfies never;
       }
     }
     return closings;

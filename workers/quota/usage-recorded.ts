@@ -82,19 +82,29 @@ function readUsage(entries: readonly LedgerEntry[], tenancy: TenancyCopy, { know
     byTenant.set(tenant.id, usage);
   }
   for (const entry of entries) {
-    if (entry.kind === "event" || entry.kind === "void") {
-      const tenant = tenancy.tenant(entry.tenantId);
-      if (tenant !== undefined)
-        add(
-          tenant,
-          usageReadings(entry, (type) => tenancy.metersOfType(type), tenant, known),
-          entry.seq,
-        );
-    } else if (entry.kind === "backfill") {
-      for (const [tenantId, readings] of added.get(entry.seq) ?? []) {
-        const tenant = tenancy.tenant(tenantId);
-        if (tenant !== undefined) add(tenant, readings, entry.seq);
+    switch (entry.kind) {
+      case "event":
+      case "void": {
+        const tenant = tenancy.tenant(entry.tenantId);
+        if (tenant !== undefined)
+          add(
+            tenant,
+            usageReadings(entry, (type) => tenancy.metersOfType(type), tenant, known),
+            entry.seq,
+          );
+        break;
       }
+      case "backfill":
+        for (const [tenantId, readings] of added.get(entry.seq) ?? []) {
+          const tenant = tenancy.tenant(tenantId);
+          if (tenant !== undefined) add(tenant, readings, entry.seq);
+        }
+        break;
+      case "tick":
+      case "close":
+        break;
+      default:
+        entry satisfies never;
     }
   }
   return byTenant;

@@ -3,6 +3,7 @@ import { hourOf } from "#kernel/period.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { readMeter } from "#schema/meter-reading.js";
+import { type UsageChange, usageChange } from "#schema/usage-change.js";
 import { type Backfill, type MetersOfType, metersAtRecording, metersByBackfill, type OpenStart } from "./backfill.js";
 import { CELL_KEEPS, storedValue } from "./usage.js";
 
@@ -68,18 +69,28 @@ export function foldEntries(
   const metersOf = remembering(metersOfType);
   let cells = noCells();
   for (const entry of entries) {
-    if (entry.kind === "event") {
-      const meters = metersOf(entry);
-      feed(cells, entry, entry, 1, meters);
-      counts.add(entry, meters.length > 0);
-      if (meters.length === 0) countUnmetered(unmetered, entry);
-    } else if (entry.kind === "void") {
-      const { event, seq } = entry;
-      feed(cells, event, entry, -1, metersAtRecording(event, metersOfType));
-      feed(cells, event, entry, -1, metersByBackfill(event, seq, backfills, metersOfType, openStart));
-    } else {
-      finish(cells, deltas);
-      cells = noCells();
+    switch (entry.kind) {
+      case "event": {
+        const meters = metersOf(entry);
+        feed(cells, entry, entry, 1, meters);
+        counts.add(entry, meters.length > 0);
+        if (meters.length === 0) countUnmetered(unmetered, entry);
+        break;
+      }
+      case "void": {
+        const { event, seq } = entry;
+        feed(cells, event, entry, -1, metersAtRecording(event, metersOfType));
+        feed(cells, event, entry, -1, metersByBackfill(event, seq, backfills, metersOfType, openStart));
+        break;
+      }
+      case "tick":
+      case "close":
+      case "backfill":
+        finish(cells, deltas);
+        cells = noCells();
+        break;
+      default:
+        entry satisfies never;
     }
   }
   finish(cells, deltas);
@@ -118,7 +129,7 @@ export function foldBackfill(
   const counts = new Map<string, CountDelta>();
   const unmetered = new Map<string, UnmeteredDelta>();
 
-  function take(event: RecordedEvent, sign: 1 | -1): void {
+  function take({ event, sign }: UsageChange): void {
     const upTo = metersByBackfill(event, seq + 1, backfills, metersOfType, openStart);
     if (!upTo.some(({ id }) => id === meter.id)) return;
     feed(cells, event, { seq, recordedAt }, sign, [meter]);
@@ -139,8 +150,8 @@ export function foldBackfill(
   return {
     add(entry) {
       if (entry.seq >= seq) return;
-      if (entry.kind === "event" && entry.type === meter.eventType) take(entry, 1);
-      else if (entry.kind === "void" && entry.event.type === meter.eventType) take(entry.event, -1);
+      const change = usageChange(entry);
+      if (change?.event.type === meter.eventType) take(change);
     },
     finish() {
       const deltas: UsageDelta[] = [];

@@ -49,12 +49,30 @@ function decodeItem(item: ReceivedItem): DecodedItem {
 }
 
 function decodeControl(control: ControlRecord, partition: number, partitionCount: number): DecodedRecord {
-  if (control.kind === "tick") assertInstant(control.at);
-  if (control.kind === "close") assertInstant(control.periodStart);
+  assertFields(control);
   if ("tenantId" in control) assertTenant(control.tenantId, partition, partitionCount);
-  if (control.kind === "resolve" && control.fingerprint !== undefined) fingerprintUuid(control.fingerprint);
   assertStorable(...Object.values(control).filter((field) => typeof field === "string"));
   return { kind: "control", control };
+}
+
+/** Throws for fields that have the contract's type but no value that can be stored. */
+function assertFields(control: ControlRecord): void {
+  switch (control.kind) {
+    case "tick":
+      assertInstant(control.at);
+      break;
+    case "close":
+      assertInstant(control.periodStart);
+      break;
+    case "resolve":
+      if (control.fingerprint !== undefined) fingerprintUuid(control.fingerprint);
+      break;
+    case "void":
+    case "backfill":
+      break;
+    default:
+      control satisfies never;
+  }
 }
 
 /** Neighbours are mostly of one tenant. */

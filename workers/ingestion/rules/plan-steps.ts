@@ -75,7 +75,7 @@ function stepOf(records: readonly [ReceivedRecord, ...ReceivedRecord[]]): Record
         continue;
       }
       if (control.kind === "tick") ticks += 1;
-      if (control.kind === "backfill") tenancyVersion = Math.max(tenancyVersion, control.tenancyVersion);
+      if ("tenancyVersion" in control) tenancyVersion = Math.max(tenancyVersion, control.tenancyVersion);
       elements.push({ kind: "control", control });
     }
   }

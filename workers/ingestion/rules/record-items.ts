@@ -57,7 +57,7 @@ export interface BatchStamp {
 }
 
 /** Control records that need no look-up: they take their place among the events. */
-export type PlainControl = Extract<ControlRecord, { kind: "tick" | "close" | "backfill" }>;
+export type PlainControl = Exclude<ControlRecord, { kind: "void" | "resolve" }>;
 export type BatchElement =
   | { readonly kind: "item"; readonly item: DecodedItem }
   | { readonly kind: "control"; readonly control: PlainControl };

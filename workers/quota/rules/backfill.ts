@@ -4,6 +4,7 @@ import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { readMeter } from "#schema/meter-reading.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
+import { type UsageChange, usageChange } from "#schema/usage-change.js";
 import type { UsageReading } from "./usage-reading.js";
 
 /** A meter that from `seq` on also counts what no meter counted when it was recorded. */
@@ -55,7 +56,7 @@ export function foldBackfill(
 ): BackfillFold {
   const sums = new Map<string, Map<number, Decimal>>();
 
-  function take(event: RecordedEvent, sign: 1 | -1): void {
+  function take({ event, sign }: UsageChange): void {
     if (event.type !== eventType) return;
     const tenant = tenantOf(event.tenantId);
     const meters = metersOfType(eventType);
@@ -73,8 +74,8 @@ export function foldBackfill(
   return {
     add(entry) {
       if (entry.seq >= record.seq) return;
-      if (entry.kind === "event") take(entry, 1);
-      else if (entry.kind === "void") take(entry.event, -1);
+      const change = usageChange(entry);
+      if (change !== undefined) take(change);
     },
     readings: () =>
       new Map(

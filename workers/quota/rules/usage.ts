@@ -4,6 +4,7 @@ import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { readMeter } from "#schema/meter-reading.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
+import { usageChange } from "#schema/usage-change.js";
 import { isAdditive } from "#schema/vocabulary.js";
 import { type Backfill, metersByBackfill } from "./backfill.js";
 import type { LimitsInForce } from "./limits.js";
@@ -20,14 +21,15 @@ export function usageReadings(
   tenant: Pick<TenantState, "testClock">,
   backfills: readonly Backfill[] = [],
 ): readonly UsageReading[] {
-  if (entry.kind !== "event" && entry.kind !== "void") return [];
-  const event = entry.kind === "void" ? entry.event : entry;
+  const change = usageChange(entry);
+  if (change === undefined) return [];
+  const { event, sign } = change;
   // The entry that takes an event back is read under the meters that counted the event.
   const version = event.tenancyVersion;
   const readings: UsageReading[] = [];
   const meters = [
     ...metersOfType(event.type).filter((meter) => isMeterActive(meter, version)),
-    ...(entry.kind === "void" ? metersByBackfill(event, entry.seq, backfills, metersOfType) : []),
+    ...(sign === -1 ? metersByBackfill(event, entry.seq, backfills, metersOfType) : []),
   ].filter(({ aggregation }) => isAdditive(aggregation));
   const data: unknown = meters.length === 0 ? undefined : JSON.parse(event.data);
   for (const meter of meters) {
@@ -37,8 +39,8 @@ export function usageReadings(
     readings.push({
       seq: entry.seq,
       meter: meter.id,
-      eventId: entry.kind === "event" ? event.id : undefined,
-      value: entry.kind === "void" ? value.negated() : value,
+      eventId: sign === 1 ? event.id : undefined,
+      value: sign === -1 ? value.negated() : value,
       time: event.time,
       arrivedAt: tenant.testClock ?? entry.recordedAt,
       recordedAt: entry.recordedAt,

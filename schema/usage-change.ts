@@ -1,0 +1,23 @@
+import type { LedgerEntry, RecordedEvent } from "./events/usage-recorded.v1.js";
+
+/** An event that a ledger entry adds to usage (1) or takes back from it (-1). */
+export interface UsageChange {
+  readonly event: RecordedEvent;
+  readonly sign: 1 | -1;
+}
+
+/** What an entry itself does to usage; undefined: nothing. What a backfill adds lies in the entries before it. */
+export function usageChange(entry: LedgerEntry): UsageChange | undefined {
+  switch (entry.kind) {
+    case "event":
+      return { event: entry, sign: 1 };
+    case "void":
+      return { event: entry.event, sign: -1 };
+    case "tick":
+    case "close":
+    case "backfill":
+      return undefined;
+    default:
+      return entry satisfies never;
+  }
+}
