@@ -1,12 +1,10 @@
 import { MINUTE_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
-import { prismaAdapter } from "#platform/database/prisma.js";
 import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Config } from "#platform/process/config.js";
 import type { Room, RoomContext } from "#platform/process/service.js";
 import { createAudit } from "#platform/tenancy-client/audit-log.js";
-import { PrismaClient } from "#prisma/notification/generated/client.js";
 import { type DeliveryWorker, startDelivering } from "./delivery/deliver.js";
 import type { Mailer } from "./delivery/mail.js";
 import { ownPorts, parseAllowedHosts, type Resolve, resolveBySystem, type TargetPolicy } from "./delivery/ssrf.js";
@@ -15,7 +13,7 @@ import { startFeed } from "./feed/feed.js";
 import { buildNotificationSubgraph } from "./graph/resolvers.js";
 import { type Intake, startIntake } from "./intake.js";
 import { createMetrics } from "./metrics.js";
-import { countPending, oldestOverdue } from "./store/deliveries.js";
+import { oldestOverdue } from "./store/deliveries.js";
 import { createEndpointStore } from "./store/endpoints.js";
 
 /** A consumer that has not moved for this long, or a delivery overdue for this long while none finishes, is stuck. */
@@ -41,16 +39,14 @@ async function startAll(context: RoomContext, tuning: NotificationTuning, onStop
   const { logger, jobs, clock, tenancy } = context;
   const database = await context.openDatabase("notification");
   onStop(() => database.stop());
-  const prisma = new PrismaClient({ adapter: prismaAdapter(database) });
-  onStop(() => prisma.$disconnect());
-  const endpoints = createEndpointStore(database, prisma);
+  const endpoints = createEndpointStore(database);
   const onError = (error: unknown) => logger.warn({ err: error }, "notification goes on after an error");
   const policy = targetPolicy(context.config, database);
   const resolve = tuning.resolve ?? resolveBySystem;
 
   const feed = startFeed({ database, onError });
   onStop(feed.stop);
-  const metrics = createMetrics(context.metrics, feed.size, () => countPending(database));
+  const metrics = createMetrics(context.metrics, feed.size, endpoints.countPending);
   const mailer = await mailerOf(context.config, tuning.sendTimeoutMs);
   if (mailer !== undefined) onStop(async () => mailer.stop());
   const sending = { policy, resolve, mailer };

@@ -128,7 +128,6 @@ export async function startQuota(context: RoomContext): Promise<Room> {
       await relay.stop();
       await store.saveCounters(counters.save());
       await counters.stop();
-      await store.stop();
       await database.stop();
     },
   };

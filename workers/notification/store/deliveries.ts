@@ -328,10 +328,3 @@ export async function replayDeliveries(
     }))
     .sort((a, b) => (a.deliveryId < b.deliveryId ? -1 : 1));
 }
-
-export async function countPending(database: Database): Promise<number> {
-  const { rows } = await database.pool.query<{ count: number }>(
-    "SELECT count(*)::int AS count FROM webhook_delivery WHERE next_attempt_at IS NOT NULL",
-  );
-  return rows[0]?.count ?? 0;
-}

@@ -1,7 +1,8 @@
 import { MetrlyError } from "#kernel/errors.js";
 import type { Database, Transaction } from "#platform/database/database.js";
+import { prismaAdapter } from "#platform/database/prisma.js";
 import { newOrderedUuid } from "#platform/lifecycle/random.js";
-import type { PrismaClient } from "#prisma/notification/generated/client.js";
+import { PrismaClient } from "#prisma/notification/generated/client.js";
 import { TEST_EVENT_TYPE } from "#schema/webhook-events.js";
 import { webhookPayload } from "../rules/notice.js";
 import { buryPending, ENDPOINT_DELETED, replayDeliveries } from "./deliveries.js";
@@ -70,7 +71,9 @@ CROSS JOIN LATERAL (
 export type EndpointStore = ReturnType<typeof createEndpointStore>;
 
 /** Endpoints, their secrets and the delivery log: configuration and reads. What moves deliveries is in `store-delivery.ts`. */
-export function createEndpointStore(database: Database, prisma: PrismaClient) {
+export function createEndpointStore(database: Database) {
+  const prisma = new PrismaClient({ adapter: prismaAdapter(database) });
+
   async function find(id: string): Promise<Endpoint | undefined> {
     const row = await prisma.webhookEndpoint.findFirst({ where: { id, deletedAt: null } });
     return row === null ? undefined : endpointOf(row);
@@ -84,6 +87,9 @@ export function createEndpointStore(database: Database, prisma: PrismaClient) {
   return {
     find,
     delivery,
+
+    /** How many deliveries wait for an attempt, of all tenants. */
+    countPending: (): Promise<number> => prisma.webhookDelivery.count({ where: { nextAttemptAt: { not: null } } }),
 
     /** Of each tenant, in the order of their ids. */
     async listOf(tenantIds: readonly string[]): Promise<readonly (readonly Endpoint[])[]> {

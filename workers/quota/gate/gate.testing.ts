@@ -34,7 +34,6 @@ export async function openGate({ database, tenancy, redisUrls, prefix, onError }
     gate,
     async stop(): Promise<void> {
       await counters.stop();
-      await store.stop();
     },
   };
 }

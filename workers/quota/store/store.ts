@@ -1,8 +1,6 @@
 import { Decimal, formatDecimal } from "#kernel/decimal.js";
 import type { Database, Transaction } from "#platform/database/database.js";
-import { prismaAdapter } from "#platform/database/prisma.js";
 import { enqueueOutbox } from "#platform/outbox/outbox.js";
-import { PrismaClient } from "#prisma/quota/generated/client.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
 import type { SavedCounters } from "../counters/counters.js";
 import type { Backfill } from "../rules/backfill.js";
@@ -27,7 +25,7 @@ export interface RaisedBound {
 
 export type QuotaStore = ReturnType<typeof createQuotaStore>;
 
-const UNREACHABLE_CODES = /^(?:ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|08|57P|53300|P1001|P1002|P1008|P1017|P2024|P2037)/;
+const UNREACHABLE_CODES = /^(?:ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|08|57P|53300)/;
 const UNREACHABLE_MESSAGES = /timeout exceeded when trying to connect|Connection terminated/;
 
 /** Whether an error of this store means that the database does not answer now, rather than a bug. */
@@ -39,8 +37,6 @@ export function isDatabaseUnreachable(error: unknown): boolean {
 
 /** With `store-loading.ts` the only file that knows quota's database. */
 export function createQuotaStore(database: Database, partitionOf: (tenantId: string) => number) {
-  const prisma = new PrismaClient({ adapter: prismaAdapter(database) });
-
   return {
     /** Adds usage and answers the totals after it, in the order of `deltas`. */
     async addUsage(tx: Transaction, deltas: readonly UsageDelta[]): Promise<readonly Decimal[]> {
@@ -128,8 +124,11 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
     },
 
     async positionsOf(partition: number): Promise<ReadonlyMap<string, number>> {
-      const rows = await prisma.tenantPosition.findMany({ where: { partition } });
-      return new Map(rows.map((row) => [row.tenantId, Number(row.seq)]));
+      const { rows } = await database.pool.query<{ tenant_id: string; seq: number }>(
+        "SELECT tenant_id, seq FROM tenant_position WHERE partition = $1",
+        [partition],
+      );
+      return new Map(rows.map((row) => [row.tenant_id, row.seq]));
     },
 
     /** Raises bounds durably; answers what they are then, in the same order. */
@@ -175,8 +174,6 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
         [incarnation, [...tenants.keys()], [...tenants.values()].map((state) => JSON.stringify(state))],
       );
     },
-
-    stop: () => prisma.$disconnect(),
   };
 }
 
