@@ -1,4 +1,5 @@
 import { Decimal, formatDecimal, parseDecimal } from "#kernel/decimal.js";
+import { isStorable } from "#kernel/storable-text.js";
 import type { MeterState } from "./events/tenancy-changed.v1.js";
 import type { Aggregation } from "./vocabulary.js";
 
@@ -79,11 +80,8 @@ function readQuantity(raw: unknown): string | undefined {
   return value === undefined ? undefined : formatDecimal(value);
 }
 
-/** NUL and lone surrogates have no place in a database's text: a value with one would stop whoever stores it. */
-const UNSTORABLE = /\0|\p{Surrogate}/u;
-
 function readText(raw: unknown): string | undefined {
-  if (typeof raw === "string") return UNSTORABLE.test(raw) ? undefined : raw;
+  if (typeof raw === "string") return isStorable(raw) ? raw : undefined;
   return typeof raw === "number" || typeof raw === "boolean" ? String(raw) : undefined;
 }
 

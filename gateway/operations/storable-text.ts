@@ -1,8 +1,6 @@
 import { type DocumentNode, Kind, visit } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
-
-/** NUL and lone surrogates: databases cannot store them, so distinct texts would collide or a query would fail. */
-const UNSTORABLE = /\0|\p{Surrogate}/u;
+import { isStorable } from "#kernel/storable-text.js";
 
 /** Refuses an operation with unstorable text anywhere. Throws INVALID. */
 export function assertStorableText(document: DocumentNode, variables: Readonly<Record<string, unknown>>): void {
@@ -11,19 +9,19 @@ export function assertStorableText(document: DocumentNode, variables: Readonly<R
 }
 
 function holdsUnstorable(value: unknown): boolean {
-  if (typeof value === "string") return UNSTORABLE.test(value);
+  if (typeof value === "string") return !isStorable(value);
   if (typeof value !== "object" || value === null) return false;
-  return Object.entries(value).some(([name, member]) => UNSTORABLE.test(name) || holdsUnstorable(member));
+  return Object.entries(value).some(([name, member]) => !isStorable(name) || holdsUnstorable(member));
 }
 
 function literalsHoldUnstorable(document: DocumentNode): boolean {
   const text = document.loc?.source.body;
   // Such a character appears literally or escaped: most documents need no walk.
-  if (text !== undefined && !text.includes("\\u") && !UNSTORABLE.test(text)) return false;
+  if (text !== undefined && !text.includes("\\u") && isStorable(text)) return false;
   let found = false;
   visit(document, {
     [Kind.STRING](node) {
-      found ||= UNSTORABLE.test(node.value);
+      found ||= !isStorable(node.value);
     },
   });
   return found;

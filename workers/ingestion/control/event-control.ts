@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
+import { isStorable } from "#kernel/storable-text.js";
 import type { Database } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
@@ -97,6 +98,6 @@ const STAYS =
 const notFound = (): MetrlyError => new MetrlyError("NOT_FOUND", "There is no such event");
 
 function assertReason(reason: string): void {
-  if (reason.trim() === "" || reason.length > MAX_REASON_CHARS || reason.includes("\0"))
-    throw new MetrlyError("INVALID", `reason: 1 to ${MAX_REASON_CHARS} characters, without NUL`);
+  if (reason.trim() === "" || reason.length > MAX_REASON_CHARS || !isStorable(reason))
+    throw new MetrlyError("INVALID", `reason: 1 to ${MAX_REASON_CHARS} characters of valid Unicode without NUL`);
 }

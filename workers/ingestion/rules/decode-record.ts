@@ -1,4 +1,5 @@
 import { partitionOf } from "#kernel/partition.js";
+import { isStorable } from "#kernel/storable-text.js";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { type ReceivedItem, readReceived } from "#schema/events/usage-received.v2.js";
@@ -90,15 +91,12 @@ function assertTenant(tenantId: string, partition: number, partitionCount: numbe
   if (own !== partition) throw new RangeError(`tenant ${tenantId} belongs to partition ${own}, not ${partition}`);
 }
 
-/** NUL and lone surrogates: the database refuses the one and changes the other. */
-const UNSTORABLE = /\0|\p{Surrogate}/u;
-
 /** UTF-8 has no surrogates: one can only come from an escape. Finds too much, never too little. */
 const mayBeUnstorable = (text: string): boolean => text.includes("\\u") || text.includes("\0");
 const textsOf = ({ tenantId, source, id, type, data }: ReceivedItem) => [tenantId, source, id, type, data];
 
 function assertStorable(...texts: readonly string[]): void {
-  if (texts.some((text) => UNSTORABLE.test(text))) throw new RangeError("NUL and lone surrogates can't be stored");
+  if (!texts.every(isStorable)) throw new RangeError("NUL and lone surrogates can't be stored");
 }
 
 const MAX_INSTANT_MS = 8.64e15;

@@ -1,3 +1,4 @@
+import { isStorable } from "#kernel/storable-text.js";
 import { type Refusal, refuse } from "./refusal.js";
 
 const MAX_ATTRIBUTE_BYTES = 256;
@@ -40,18 +41,12 @@ export function readEnvelope(event: unknown): { readonly kind: "read"; readonly 
   };
 }
 
-/** NUL and lone surrogates can't be stored as they are, so two different ids would become one. */
-const UNSTORABLE = /\0|\p{Surrogate}/u;
-/** Finds paired surrogates too, but without reading code points: most texts have none. */
-const SUSPECT = /[\0\ud800-\udfff]/;
-
 function attributeProblem(name: string, value: unknown): string | undefined {
   if (typeof value !== "string" || value === "") return `${name}: must be a non-empty string`;
   const isSurelyShort = value.length * 3 <= MAX_ATTRIBUTE_BYTES;
   if (!isSurelyShort && Buffer.byteLength(value) > MAX_ATTRIBUTE_BYTES)
     return `${name}: at most ${MAX_ATTRIBUTE_BYTES} bytes`;
-  const isStorable = !SUSPECT.test(value) || !UNSTORABLE.test(value);
-  return isStorable ? undefined : `${name}: must be valid Unicode without NUL`;
+  return isStorable(value) ? undefined : `${name}: must be valid Unicode without NUL`;
 }
 
 const RFC_3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;

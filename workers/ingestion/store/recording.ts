@@ -1,3 +1,4 @@
+import { storableText } from "#kernel/storable-text.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import type { DecodedItem } from "../rules/decode-record.js";
@@ -248,6 +249,6 @@ export async function keepPoison(
 ): Promise<void> {
   await tx.query(
     "INSERT INTO poison_record (partition, log_offset, value, error, seen_at_ms) VALUES ($1, $2, $3, $4, $5)",
-    [partition, poison.offset, poison.value, poison.error.replaceAll("\0", ""), seenAt],
+    [partition, poison.offset, poison.value, storableText(poison.error), seenAt],
   );
 }

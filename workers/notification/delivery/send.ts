@@ -1,6 +1,7 @@
 import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import type { LookupFunction } from "node:net";
+import { storableText } from "#kernel/storable-text.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import { type AttemptResult, parseRetryAfter } from "../rules/retry.js";
 import { type Address, checkTarget, type Resolve, type TargetPolicy } from "./ssrf.js";
@@ -138,7 +139,7 @@ async function readStart(response: IncomingMessage, signal: AbortSignal): Promis
     if (signal.aborted) done();
   });
   response.destroy();
-  return Buffer.concat(chunks).subarray(0, MAX_RESPONSE_BYTES).toString("utf8").replaceAll("\0", "\uFFFD");
+  return storableText(Buffer.concat(chunks).subarray(0, MAX_RESPONSE_BYTES).toString("utf8"));
 }
 
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -1,4 +1,5 @@
 import { isClientId } from "#kernel/ids.js";
+import { isStorable } from "#kernel/storable-text.js";
 import { type BillingPeriodClosedV1, billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
 import { ContractViolation } from "#schema/events/contract.js";
 import { refuseOtherEncoding, refuseOtherType } from "#schema/events/growing.js";
@@ -86,8 +87,8 @@ function noticeOf(value: unknown): Notice | undefined {
 function checked(notice: Notice | undefined, value: unknown): DecodedNotice {
   if (notice === undefined) return poison(`unknown type ${JSON.stringify(typeOf(value))?.slice(0, 100)}`);
   if (!isClientId(notice.tenantId)) return poison("tenantId is not an id");
-  if (notice.eventId.length > MAX_EVENT_ID || notice.eventId.includes("\0"))
-    return poison(`the event id must have at most ${MAX_EVENT_ID} characters and no NUL`);
+  if (notice.eventId.length > MAX_EVENT_ID || !isStorable(notice.eventId))
+    return poison(`the event id must have at most ${MAX_EVENT_ID} characters of valid Unicode without NUL`);
   if (Number.isNaN(Date.parse(notice.time))) return poison("time is not an instant");
   return { kind: "notice", notice };
 }

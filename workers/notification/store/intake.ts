@@ -1,3 +1,4 @@
+import { storableText } from "#kernel/storable-text.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { Notice } from "../rules/notice.js";
 import { announce, type DeliveryRef } from "./notices.js";
@@ -88,7 +89,7 @@ async function insertPoison(tx: Transaction, batch: IntakeBatch): Promise<void> 
         record.offset,
         record.key === undefined ? null : Buffer.from(record.key),
         record.value,
-        record.error.replaceAll("\0", "\uFFFD"),
+        storableText(record.error),
       ],
     );
   }

@@ -3,6 +3,7 @@ import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { Decimal, parseDecimal } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
+import { isStorable } from "#kernel/storable-text.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 
 const MAX_KEY_BYTES = 256;
@@ -10,8 +11,6 @@ const DEFAULT_TTL_SECONDS = 300;
 /** The longest a reservation may live; a loss of the counters costs a tenant what was open for at most this long. */
 export const MAX_TTL_SECONDS = 86_400;
 export const MAX_BATCH = 1_000;
-/** One such key would keep a stopping process from storing anyone's counters; no event's id can be one either. */
-const UNSTORABLE = /\0|\p{Surrogate}/u;
 
 const Body = Type.Object({
   operation: Type.Optional(Type.Union([Type.Literal("check"), Type.Literal("consume"), Type.Literal("release")])),
@@ -55,7 +54,8 @@ export function parseRequest(value: unknown, { key, operation, hasMeter }: Reque
   const idempotencyKey = parsed.idempotencyKey ?? "";
   if (Buffer.byteLength(idempotencyKey) > MAX_KEY_BYTES)
     throw invalid("idempotencyKey", `has at most ${MAX_KEY_BYTES} bytes`);
-  if (UNSTORABLE.test(idempotencyKey)) throw invalid("idempotencyKey", "must be valid Unicode without NUL");
+  // One such key would keep a stopping process from storing its counters; no event's id can be one either.
+  if (!isStorable(idempotencyKey)) throw invalid("idempotencyKey", "must be valid Unicode without NUL");
   return {
     operation: wanted,
     tenantId: tenantOf(parsed.tenantId ?? null, key),
