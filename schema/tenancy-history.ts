@@ -1,5 +1,5 @@
 import { DAY_MS } from "#kernel/duration.js";
-import { periodAt } from "#kernel/period.js";
+import { type Period, periodAt } from "#kernel/period.js";
 import type {
   MeterState,
   PlanState,
@@ -63,6 +63,13 @@ export function activeOverrides(tenant: TenantState, atMs: number, version: numb
   const latest = new Map(known.map((override) => [`${override.meter ?? ""}|${override.window}`, override]));
   return [...latest.values()].filter((override) => atMs < override.until);
 }
+
+/** The tenant's own time at a moment of the system's: a test tenant's clock stands still until it is advanced. */
+export const tenantNow = (tenant: Pick<TenantState, "testClock">, nowMs: number): number => tenant.testClock ?? nowMs;
+
+/** The tenant's billing period that runs now; before the first one, the first. */
+export const runningPeriod = (tenant: TenantState, nowMs: number): Period =>
+  periodAt(Math.max(tenantNow(tenant, nowMs), tenant.startsAt), tenant.billingAnchorDay);
 
 /** Start of the tenant's first billing period. */
 export function firstPeriodStart(tenant: TenantState): number {

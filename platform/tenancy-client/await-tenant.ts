@@ -1,3 +1,4 @@
+import { MetrlyError } from "#kernel/errors.js";
 import { after } from "#platform/lifecycle/time.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { TenancyCopy } from "./copy.js";
@@ -15,6 +16,13 @@ export async function tenantAppears(
   withinMs = APPEARS_WITHIN_MS,
 ): Promise<TenantState | undefined> {
   return tenancy.tenant(id) ?? (await appearance(tenancy, id, withinMs));
+}
+
+/** The same. Throws NOT_FOUND when there is none. */
+export async function knownTenant(tenancy: Pick<TenancyCopy, "tenant" | "onChange">, id: string): Promise<TenantState> {
+  const tenant = await tenantAppears(tenancy, id);
+  if (tenant === undefined) throw new MetrlyError("NOT_FOUND", "There is no such tenant");
+  return tenant;
 }
 
 function appearance(

@@ -5,6 +5,7 @@ import type { Period } from "#kernel/period.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
+import { tenantNow } from "#schema/tenancy-history.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { earliestOpenPeriod } from "../rules/calendar.js";
 
@@ -24,7 +25,7 @@ export function createPeriodCloser(log: EventLog, clock: Clock, partitions: numb
       if (period.start !== periodStart) {
         throw new MetrlyError("CONFLICT", `The earliest unclosed period starts at ${timeText(period.start)}`);
       }
-      if (period.end > (tenant.testClock ?? clock.now())) {
+      if (period.end > tenantNow(tenant, clock.now())) {
         throw new MetrlyError("CONFLICT", `The period runs until ${timeText(period.end)}`);
       }
       await appendCloses(log, partitions, tenant.id, [period], actor);

@@ -4,15 +4,15 @@ import { batched } from "#platform/graphql/batched.js";
 import type { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
+import { knownTenant } from "#platform/tenancy-client/await-tenant.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
+import { assignedPlan, planVersionOf, runningPeriod, tenantNow } from "#schema/tenancy-history.js";
 import { type DerivationInput, deriveInvoices } from "../closing/derive.js";
-import { earliestOpenPeriod, openStatus, periodsDueByTestClock } from "../rules/calendar.js";
+import { earliestOpenPeriod, openStatus, periodStartingAt, periodsDueByTestClock } from "../rules/calendar.js";
 import { parseInvoiceId } from "../rules/invoice-document.js";
 import { type InvoiceKey, invoicesByKey, listInvoices, type StoredInvoice } from "../store/invoices.js";
 import { type EndedPeriod, listEnded, type PeriodKey, periodsByKey } from "../store/periods.js";
 import { UNBOUNDED } from "../store/usage.js";
-import { knownTenant, periodStartingAt, runningPeriod, tenantNow } from "./known-tenant.js";
 import type { BillingPeriodType, InvoicePreviewType, InvoiceType } from "./types.js";
 import type { GraphOptions } from "./usage-reads.js";
 import { endedPeriodView, invoiceView, previewView } from "./views.js";
@@ -65,7 +65,7 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
   /** From the running period back to the earliest without a watermark, newest first. */
   function openPeriods(tenant: TenantState, closedThrough: number | undefined): BillingPeriodType[] {
     const periods: BillingPeriodType[] = [];
-    const running = runningPeriod(tenant, clock);
+    const running = runningPeriod(tenant, clock.now());
     let period = earliestOpenPeriod(tenant, closedThrough);
     while (period.start <= running.start) {
       periods.unshift(openView(tenant, period));
@@ -79,7 +79,7 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
     invoiceOrdinal: null,
     start,
     end,
-    status: openStatus({ start, end }, tenantNow(tenant, clock)),
+    status: openStatus({ start, end }, tenantNow(tenant, clock.now())),
     closedAt: null,
     watermark: null,
   });
@@ -109,7 +109,7 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
    */
   async function upcoming(context: SubgraphContext, tenantId: string): Promise<InvoicePreviewType | undefined> {
     const tenant = await knownTenant(tenancy, tenantId);
-    const period = runningPeriod(tenant, clock);
+    const period = runningPeriod(tenant, clock.now());
     const last = await lastEnded(context, tenantId);
     const isNext = last?.status === "CLOSED" && last.period.end === period.start;
     const derived = await derivedOf(context, {

@@ -3,13 +3,13 @@ import { MetrlyError } from "#kernel/errors.js";
 import { DateTimeScalar } from "#platform/graphql/scalars.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { Audit } from "#platform/tenancy-client/audit-log.js";
+import { knownTenant } from "#platform/tenancy-client/await-tenant.js";
 import { authorize, maySee } from "#schema/policy.js";
 import type { PeriodCloser } from "../closing/request-close.js";
 import { parseInvoiceId } from "../rules/invoice-document.js";
 import { createUnmeteredTypes, type UnmeteredTypes } from "../store/unmetered-types.js";
 import type { InvoiceVerifier } from "../verify.js";
 import type { InvoiceReads } from "./invoice-reads.js";
-import { knownTenant } from "./known-tenant.js";
 import {
   BillingPeriodType,
   InvoicePreviewType,

@@ -6,11 +6,13 @@ import { hourOf, type Period } from "#kernel/period.js";
 import type { Database } from "#platform/database/database.js";
 import { batched } from "#platform/graphql/batched.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
+import { knownTenant } from "#platform/tenancy-client/await-tenant.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
+import { runningPeriod } from "#schema/tenancy-history.js";
+import { periodStartingAt } from "../rules/calendar.js";
 import { totalsOf } from "../rules/usage-totals.js";
 import { type BucketedCell, readCells, readCounts, UNBOUNDED, type UsageQuery } from "../store/usage.js";
-import { knownTenant, periodStartingAt, runningPeriod } from "./known-tenant.js";
 import type { AccountingType, Granularity, UsageTotalType } from "./types.js";
 
 const BUCKET_MS: Readonly<Record<Granularity, number>> = { HOUR: HOUR_MS, DAY: DAY_MS, PERIOD: 0 };
@@ -53,7 +55,7 @@ export function createUsageReads({ database, tenancy, clock, partitions }: Graph
   ): Promise<UsageTotalType[]> {
     const tenant = await knownTenant(tenancy, tenantId);
     const period =
-      args.periodStart === null ? runningPeriod(tenant, clock) : periodStartingAt(tenant, args.periodStart);
+      args.periodStart === null ? runningPeriod(tenant, clock.now()) : periodStartingAt(tenant, args.periodStart);
     const meters = wantedMeters(tenancy, args);
     const cells = await cellsOf(context, {
       tenantId,

@@ -1,3 +1,4 @@
+import { MetrlyError } from "#kernel/errors.js";
 import { type Period, periodAt } from "#kernel/period.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
@@ -20,6 +21,15 @@ type Close = Extract<LedgerEntry, { kind: "close" }>;
 /** The earliest period of a tenant that has no watermark yet. `closedThrough`: end of the last one that has. */
 export function earliestOpenPeriod(tenant: TenantState, closedThrough: number | undefined): Period {
   return periodAt(closedThrough ?? firstPeriodStart(tenant), tenant.billingAnchorDay);
+}
+
+/** The tenant's period that starts at this moment. Throws INVALID when none does. */
+export function periodStartingAt(tenant: TenantState, start: number): Period {
+  const period = periodAt(start, tenant.billingAnchorDay);
+  if (period.start !== start || start < firstPeriodStart(tenant)) {
+    throw new MetrlyError("INVALID", "periodStart: no billing period of the tenant starts then");
+  }
+  return period;
 }
 
 /**

@@ -2,7 +2,7 @@ import { DAY_MS, MINUTE_MS } from "#kernel/duration.js";
 import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 import { readMeter } from "#schema/meter-reading.js";
-import { firstPeriodStart, isMeterActive } from "#schema/tenancy-history.js";
+import { firstPeriodStart, isMeterActive, tenantNow } from "#schema/tenancy-history.js";
 import { canonicalData, MAX_DATA_DEPTH } from "./canonical-data.js";
 import { readEnvelope } from "./event-envelope.js";
 import { type Refusal, refuse } from "./refusal.js";
@@ -33,7 +33,7 @@ export function acceptItem(event: unknown, arrival: Arrival): Acceptance {
   if (found.kind === "rejected") return found;
   const { tenant } = found;
   if (tenant.status === "CLOSED") return refuse("TENANT_CLOSED", `Tenant ${tenant.id} is closed`);
-  const clock = tenant.testClock ?? arrival.now;
+  const clock = tenantNow(tenant, arrival.now);
   const time = envelope.time ?? clock;
   const untimely = refuseTime(time, clock, tenant);
   if (untimely !== undefined) return untimely;

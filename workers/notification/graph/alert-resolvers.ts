@@ -5,11 +5,11 @@ import { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import { CursorScalar } from "#platform/graphql/scalars.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
+import { knownTenant } from "#platform/tenancy-client/await-tenant.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { authorize } from "#schema/policy.js";
 import type { Feed } from "../feed/feed.js";
 import { type NoticeOf, type NoticePage, readNoticePages } from "../store/feed.js";
-import { requireTenant } from "./known-tenant.js";
 import { InvoiceGeneratedType, QuotaAlertConnectionType, QuotaAlertType, TenantType } from "./types.js";
 
 const ALERTS = ["quota.warning", "quota.exceeded"] as const;
@@ -78,7 +78,7 @@ export function createLiveResolver({ feed, tenancy }: LiveOptions): object {
       description: "Alerts of a tenant from just after the cursor (or from now on), in order, without gap or repeat",
       subscribe: async ({ args, context }: SubscribeCall) => {
         authorize(context.identity, "Subscription.quotaAlerts", args.tenantId);
-        await requireTenant(tenancy, args.tenantId);
+        await knownTenant(tenancy, args.tenantId);
         return feed.follow(args.tenantId, ALERTS, positionOf(args));
       },
     })
@@ -94,7 +94,7 @@ export function createLiveResolver({ feed, tenancy }: LiveOptions): object {
       description: "Invoices of a tenant as they are generated, from just after the cursor (or from now on)",
       subscribe: async ({ args, context }: SubscribeCall) => {
         authorize(context.identity, "Subscription.invoiceGenerated", args.tenantId);
-        await requireTenant(tenancy, args.tenantId);
+        await knownTenant(tenancy, args.tenantId);
         return feed.follow(args.tenantId, INVOICES, positionOf(args));
       },
     })

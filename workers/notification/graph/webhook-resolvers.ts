@@ -6,6 +6,7 @@ import { PageArguments } from "#platform/graphql/page-types.js";
 import { listOfIds, type Page } from "#platform/graphql/pagination.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { Audit, AuditedChange } from "#platform/tenancy-client/audit-log.js";
+import { knownTenant } from "#platform/tenancy-client/await-tenant.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { authorize, type Identity, type Operation } from "#schema/policy.js";
 import { EVENT_TYPES } from "#schema/webhook-events.js";
@@ -15,7 +16,6 @@ import { checkTarget, type Resolve, type TargetPolicy } from "../delivery/ssrf.j
 import { channelOf, isMailAddress } from "../rules/channel.js";
 import type { Delivery, DeliveryStatus, Endpoint, EndpointStore } from "../store/endpoints.js";
 import type { DeliveryRef } from "../store/notices.js";
-import { requireTenant } from "./known-tenant.js";
 import {
   CreateWebhookEndpointInput,
   TenantType,
@@ -96,7 +96,7 @@ export class WebhookMutations {
     authorize(identity, "Mutation.createWebhookEndpoint", input.tenantId);
     const eventTypes = checkEventTypes(input.eventTypes);
     const url = await this.checkUrl(input.url);
-    const tenant = await requireTenant(this.options.tenancy, input.tenantId);
+    const tenant = await knownTenant(this.options.tenancy, input.tenantId);
     if (tenant.status === "CLOSED") throw new MetrlyError("TENANT_CLOSED", "The tenant is closed");
     const secret = newWebhookSecret();
     const endpoint = await this.options.endpoints.create(tenant.id, url, eventTypes, secret);

@@ -2,7 +2,7 @@ import type { Clock } from "#kernel/clock.js";
 import { periodAt } from "#kernel/period.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { activeOverrides } from "#schema/tenancy-history.js";
+import { activeOverrides, tenantNow } from "#schema/tenancy-history.js";
 import type { CounterWindow } from "../counters/counters.js";
 import { type CounterKey, type LimitsInForce, limitsInForce } from "../rules/limits.js";
 import { SLIDING } from "../rules/windows.js";
@@ -63,7 +63,7 @@ export function createTenantLimits(tenancy: TenancyCopy, clock: Clock): TenantLi
     current(tenantId) {
       const tenant = tenancy.tenant(tenantId);
       if (tenant === undefined) return undefined;
-      const atMs = tenant.testClock ?? clock.now();
+      const atMs = tenantNow(tenant, clock.now());
       return { tenant, now: atMs, inForce: now(tenant, atMs) };
     },
   };

@@ -3,7 +3,7 @@ import { periodAt } from "#kernel/period.js";
 import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { readMeter } from "#schema/meter-reading.js";
-import { isMeterActive } from "#schema/tenancy-history.js";
+import { isMeterActive, tenantNow } from "#schema/tenancy-history.js";
 import { type UsageChange, usageChange } from "#schema/usage-change.js";
 import type { UsageReading } from "./usage-reading.js";
 
@@ -65,7 +65,7 @@ export function foldBackfill(
     const reading = readMeter(meter, JSON.parse(event.data));
     if (reading.kind === "invalid") return;
     const { start, end } = periodAt(event.time, tenant.billingAnchorDay);
-    if (end <= (tenant.testClock ?? record.recordedAt)) return;
+    if (end <= tenantNow(tenant, record.recordedAt)) return;
     const periods = sums.get(event.tenantId) ?? new Map<number, Decimal>();
     periods.set(start, (periods.get(start) ?? ZERO).plus(new Decimal(reading.value).times(sign)));
     sums.set(event.tenantId, periods);

@@ -3,7 +3,7 @@ import { periodAt } from "#kernel/period.js";
 import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { readMeter } from "#schema/meter-reading.js";
-import { isMeterActive } from "#schema/tenancy-history.js";
+import { isMeterActive, tenantNow } from "#schema/tenancy-history.js";
 import { usageChange } from "#schema/usage-change.js";
 import { isAdditive } from "#schema/vocabulary.js";
 import { type Backfill, metersByBackfill } from "./backfill.js";
@@ -42,7 +42,7 @@ export function usageReadings(
       eventId: sign === 1 ? event.id : undefined,
       value: sign === -1 ? value.negated() : value,
       time: event.time,
-      arrivedAt: tenant.testClock ?? entry.recordedAt,
+      arrivedAt: tenantNow(tenant, entry.recordedAt),
       recordedAt: entry.recordedAt,
       tenancyVersion: entry.tenancyVersion,
     });

@@ -2,14 +2,13 @@ import { MetrlyError } from "#kernel/errors.js";
 import { periodAt } from "#kernel/period.js";
 import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { planVersionOf } from "#schema/tenancy-history.js";
+import { planVersionOf, tenantNow } from "#schema/tenancy-history.js";
 import {
   type ActiveAssignment,
   activeAssignments,
   cancelPending,
   planChange,
   runningPlan,
-  tenantNow,
 } from "../rules/assignment.js";
 import { assertSameCreation, creationInput } from "../rules/creation.js";
 import { type OverrideTerms, overrideReasons, withOverride } from "../rules/quota-override.js";

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { DAY_MS } from "#kernel/duration.js";
 import { nextPeriod, periodAt } from "#kernel/period.js";
 import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { assignedPlan } from "#schema/tenancy-history.js";
-import { activeAssignments, cancelPending, planChange, runningPeriodStart, runningPlan } from "./assignment.js";
+import { assignedPlan, runningPeriod } from "#schema/tenancy-history.js";
+import { activeAssignments, cancelPending, planChange, runningPlan } from "./assignment.js";
 
 const OCTOBER = Date.UTC(2026, 9, 1);
 const NOVEMBER = Date.UTC(2026, 10, 1);
@@ -140,7 +140,7 @@ describe("whatever changes of plan are made,", () => {
         for (const { state, now } of states) {
           const running = runningPlan(state, now);
           if (running === undefined) continue;
-          expect(assignedPlan(last, runningPeriodStart(state, now), last.version)?.planId).toBe(running.planId);
+          expect(assignedPlan(last, runningPeriod(state, now).start, last.version)?.planId).toBe(running.planId);
         }
       }),
     );
@@ -170,7 +170,7 @@ describe("whatever changes of plan are made,", () => {
             expect(effectiveTo).toBe(active[index + 1]?.effectiveFrom ?? null);
             if (effectiveTo !== null) expect(effectiveTo).toBeGreaterThan(effectiveFrom);
           }
-          const pending = active.filter((one) => one.effectiveFrom > runningPeriodStart(state, now));
+          const pending = active.filter((one) => one.effectiveFrom > runningPeriod(state, now).start);
           expect(pending.length).toBeLessThanOrEqual(1);
         }
       }),

@@ -1,6 +1,12 @@
 import { periodAt } from "#kernel/period.js";
 import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { type AssignedPlan, assignedPlan, firstPeriodStart } from "#schema/tenancy-history.js";
+import {
+  type AssignedPlan,
+  assignedPlan,
+  firstPeriodStart,
+  runningPeriod,
+  tenantNow,
+} from "#schema/tenancy-history.js";
 
 type Assignment = TenantState["assignments"][number];
 
@@ -11,17 +17,9 @@ export interface ActiveAssignment extends AssignedPlan {
   readonly effectiveTo: number | null;
 }
 
-/** Now, for a tenant: its own clock if it has one. */
-export const tenantNow = (tenant: Pick<TenantState, "testClock">, now: number): number => tenant.testClock ?? now;
-
-/** Start of the period that runs now; of the first one for a tenant that hasn't begun. */
-export function runningPeriodStart(tenant: TenantState, now: number): number {
-  return periodAt(Math.max(tenantNow(tenant, now), tenant.startsAt), tenant.billingAnchorDay).start;
-}
-
 /** The plan of the period that runs now, as known today. */
 export function runningPlan(tenant: TenantState, now: number): AssignedPlan | undefined {
-  return assignedPlan(tenant, runningPeriodStart(tenant, now), tenant.version);
+  return assignedPlan(tenant, runningPeriod(tenant, now).start, tenant.version);
 }
 
 /** The assignments that are not cancelled, as intervals, in order. */
@@ -73,7 +71,7 @@ export function planChange(
 
 /** Cancels what has not taken effect yet; undefined: there is nothing to cancel. */
 export function cancelPending(tenant: TenantState, now: number, inVersion: number): readonly Assignment[] | undefined {
-  const from = runningPeriodStart(tenant, now) + 1;
+  const from = runningPeriod(tenant, now).start + 1;
   const isPending = (assignment: Assignment) => isActive(assignment) && assignment.effectiveFrom >= from;
   return tenant.assignments.some(isPending) ? cancelFrom(tenant.assignments, from, inVersion) : undefined;
 }

@@ -1,8 +1,8 @@
 import { DAY_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { QuotaLimitState, QuotaOverrideState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { tenantNow } from "#schema/tenancy-history.js";
 import { amountReasons } from "./amount.js";
-import { tenantNow } from "./assignment.js";
 import { limitKey, MAX_LIMIT_DIGITS } from "./quota-limit.js";
 import { nameReasons, type Reason } from "./reasons.js";
 
