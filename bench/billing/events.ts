@@ -1,7 +1,7 @@
 import { periodAt } from "#kernel/period.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
-import { at, meter } from "../../workers/billing/billing-world.testing.js";
+import { at, meter } from "../../workers/billing/world.testing.js";
 
 /** What the benchmarks of billing count: a month of events with two dimensions, by a COUNT and a SUM meter. */
 export const PERIOD = periodAt(at("2026-03-10T00:00:00"), 1);

@@ -1,6 +1,10 @@
 import { parseArgs } from "node:util";
 import { hourOf } from "#kernel/period.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
+import { deriveInvoices } from "../../workers/billing/closing/derive.js";
+import { mergeRecorded } from "../../workers/billing/merge.js";
+import { foldEntries } from "../../workers/billing/rules/fold.js";
+import { appendFolded, readCells, UNBOUNDED } from "../../workers/billing/store/usage.js";
 import {
   type BillingWorld,
   billingWorld,
@@ -9,11 +13,7 @@ import {
   planVersion,
   price,
   tenant,
-} from "../../workers/billing/billing-world.testing.js";
-import { deriveInvoices } from "../../workers/billing/closing/derive.js";
-import { mergeRecorded } from "../../workers/billing/merge.js";
-import { foldEntries } from "../../workers/billing/rules/fold.js";
-import { appendFolded, readCells, UNBOUNDED } from "../../workers/billing/store/usage.js";
+} from "../../workers/billing/world.testing.js";
 import { medianOf, report, round } from "../support/report.js";
 import { eventOf, METERS, PERIOD } from "./events.js";
 

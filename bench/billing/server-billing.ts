@@ -3,7 +3,7 @@ import { connectKafkaLog } from "#platform/event-log/kafka/log.js";
 import { startLedgerConsumer } from "#platform/ledger/consumer.js";
 import { systemClock } from "#platform/process/clock.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
-import { createAggregator } from "../../workers/billing/aggregate.js";
+import { createAggregator } from "../../workers/billing/usage-recorded.js";
 import { optionsOf, serve } from "../support/measured.js";
 import { METERS } from "./events.js";
 

@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { WebSocket } from "ws";
 import { startRedis } from "../../tests/servers/private-servers.js";
-import { openWorld } from "../../workers/notification/notification-world.testing.js";
+import { openWorld } from "../../workers/notification/world.testing.js";
 import { buildMeasured, startServer } from "../support/processes.js";
 import { medianOf, report, round } from "../support/report.js";
 

@@ -3,7 +3,7 @@ import { Redis } from "ioredis";
 import { RateLimiterRedis } from "rate-limiter-flexible";
 import { Decimal } from "#kernel/decimal.js";
 import { openGate } from "../../workers/quota/gate/gate.testing.js";
-import { openWorld } from "../../workers/quota/quota-world.testing.js";
+import { openWorld } from "../../workers/quota/world.testing.js";
 
 // Decisions in one process against real Redis; prints one line of JSON.
 const { values } = parseArgs({

@@ -1,4 +1,4 @@
-import { openWorld } from "../../workers/quota/quota-world.testing.js";
+import { openWorld } from "../../workers/quota/world.testing.js";
 import { optionsOf, serve } from "../support/measured.js";
 
 // Quota's room as the product runs it, with its counters in Redis; one tenant with one hard limit.

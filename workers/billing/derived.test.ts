@@ -7,6 +7,15 @@ import { periodAt } from "#kernel/period.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
 import type { MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { hasPostgres } from "../../tests/servers/servers.js";
+import { planTerms, quantities } from "./closing/derive.js";
+import { mergeRecorded } from "./merge.js";
+import { rebuild } from "./rebuild/rebuild.js";
+import { chargeLines } from "./rules/invoice-lines.js";
+import { totalsOf } from "./rules/usage-totals.js";
+import { invoicedAmounts } from "./store/invoices.js";
+import { listEnded } from "./store/periods.js";
+import { readCells, UNBOUNDED } from "./store/usage.js";
+import { createInvoiceVerifier } from "./verify.js";
 import {
   at,
   type BillingWorld,
@@ -22,16 +31,7 @@ import {
   tenant,
   tenantOn,
   usage,
-} from "./billing-world.testing.js";
-import { planTerms, quantities } from "./closing/derive.js";
-import { mergeRecorded } from "./merge.js";
-import { rebuild } from "./rebuild/rebuild.js";
-import { chargeLines } from "./rules/invoice-lines.js";
-import { totalsOf } from "./rules/usage-totals.js";
-import { invoicedAmounts } from "./store/invoices.js";
-import { listEnded } from "./store/periods.js";
-import { readCells, UNBOUNDED } from "./store/usage.js";
-import { createInvoiceVerifier } from "./verify.js";
+} from "./world.testing.js";
 
 const FIRST = at("2026-01-14T00:00:00");
 /** Usage happens at few moments, so that events before and after a watermark meet in the same hour. */

@@ -20,6 +20,8 @@ import {
   type TestDatabase,
   waitFor,
 } from "../../tests/servers/servers.js";
+import { startCloseWorker } from "./closing/close-worker.js";
+import { startBilling } from "./main.js";
 import {
   at,
   type BillingWorld,
@@ -32,9 +34,7 @@ import {
   type TestLedger,
   tenant,
   usage,
-} from "./billing-world.testing.js";
-import { startCloseWorker } from "./closing/close-worker.js";
-import { startBilling } from "./main.js";
+} from "./world.testing.js";
 
 const PARTITIONS = 4;
 const JANUARY = at("2026-01-01T00:00:00");

@@ -7,7 +7,6 @@ import { migrationsDirOf } from "#platform/process/package-root.js";
 import type { Readiness, Room, RoomContext } from "#platform/process/service.js";
 import { CLOSE_QUEUE } from "#schema/queues.js";
 import { BILLING_EVENTS } from "#schema/topics.js";
-import { createAggregator } from "./aggregate.js";
 import type { CloseJob } from "./closing/close-job.js";
 import { STUCK_AFTER_MS, startCloseWorker } from "./closing/close-worker.js";
 import { startTestClocks } from "./closing/test-clocks.js";
@@ -16,6 +15,7 @@ import { registerRebuild } from "./http/rebuild.js";
 import { startMerging } from "./merge.js";
 import { createBillingMetrics } from "./metrics.js";
 import { waitingCloses } from "./store/periods.js";
+import { createAggregator } from "./usage-recorded.js";
 
 const CONSUMER_SILENT_AFTER_MS = 30_000;
 const RELAY_FAILING_AFTER_MS = 30_000;

@@ -8,18 +8,8 @@ import { DELIVER_QUEUE } from "#schema/queues.js";
 import { BILLING_EVENTS, QUOTA_ALERTS } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
 import { rewriteRecord } from "../../tests/support/rewrite-record.js";
-import {
-  adminOf,
-  ask,
-  exceeded,
-  invoice,
-  ok,
-  openWorld,
-  startReceiver,
-  type World,
-  warning,
-} from "./notification-world.testing.js";
 import { claimDelivery, finishAttempt } from "./store/deliveries.js";
+import { adminOf, ask, exceeded, invoice, ok, openWorld, startReceiver, type World, warning } from "./world.testing.js";
 
 type Receiver = Awaited<ReturnType<typeof startReceiver>>;
 

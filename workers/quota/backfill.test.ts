@@ -4,7 +4,7 @@ import { roomIdentity } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER, QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../tests/servers/servers.js";
-import { type NewEntry, openWorld, type StartedRoom, type World } from "./quota-world.testing.js";
+import { type NewEntry, openWorld, type StartedRoom, type World } from "./world.testing.js";
 
 describe.skipIf(!hasPostgres || !hasRedis)("a backfilled meter", () => {
   let world: World;

@@ -2,7 +2,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { graphql } from "graphql";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../tests/servers/servers.js";
-import { openWorld, type StartedRoom, type World } from "./quota-world.testing.js";
+import { openWorld, type StartedRoom, type World } from "./world.testing.js";
 
 interface Answer {
   readonly allowed: boolean;

@@ -12,7 +12,7 @@ import { TENANCY_CHANGED } from "#schema/topics.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { ask } from "./graph/graph.testing.js";
 import { startTenancy } from "./main.js";
-import { openLog } from "./tenancy-world.testing.js";
+import { openLog } from "./world.testing.js";
 
 const admin: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
 

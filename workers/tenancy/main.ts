@@ -2,10 +2,10 @@ import { startOutboxRelay } from "#platform/outbox/outbox.js";
 import type { Readiness, Room, RoomContext } from "#platform/process/service.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { TENANCY_CHANGED, USAGE_RECEIVED } from "#schema/topics.js";
+import { followKeyUses } from "./api-keys-used.js";
+import { followRoomAudits } from "./audit-recorded.js";
 import { buildTenancySubgraph } from "./graph/resolvers.js";
 import { startHeartbeat } from "./heartbeat.js";
-import { followKeyUses } from "./key-uses.js";
-import { followRoomAudits } from "./room-audits.js";
 import type { PublishedState } from "./store/publishing.js";
 import { createTenancyStore, type TenancyStore } from "./store/store.js";
 

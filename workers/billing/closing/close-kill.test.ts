@@ -22,7 +22,7 @@ import {
   tenant,
   tenantOn,
   usage,
-} from "../billing-world.testing.js";
+} from "../world.testing.js";
 import type { VictimOptions } from "./close-victim.testing.js";
 
 const VICTIM = fileURLToPath(new URL("./close-victim.testing.ts", import.meta.url));

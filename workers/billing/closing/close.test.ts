@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { hasPostgres } from "../../../tests/servers/servers.js";
+import { createInvoiceVerifier } from "../verify.js";
 import {
   at,
   type BillingWorld,
@@ -15,8 +16,7 @@ import {
   type TestLedger,
   tenant,
   usage,
-} from "../billing-world.testing.js";
-import { createInvoiceVerifier } from "../verify.js";
+} from "../world.testing.js";
 
 const JANUARY = at("2026-01-01T00:00:00");
 const FEBRUARY = at("2026-02-01T00:00:00");

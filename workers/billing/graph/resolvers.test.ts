@@ -24,7 +24,7 @@ import {
   type TestLedger,
   tenant,
   usage,
-} from "../billing-world.testing.js";
+} from "../world.testing.js";
 import { createBillingSubgraph } from "./resolvers.js";
 
 const platform: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };

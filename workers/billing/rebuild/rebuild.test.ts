@@ -15,7 +15,7 @@ import {
   type TestLedger,
   tenant,
   usage,
-} from "../billing-world.testing.js";
+} from "../world.testing.js";
 import { type RebuildOptions, type RebuildStep, rebuild } from "./rebuild.js";
 
 const JANUARY = at("2026-01-01T00:00:00");

@@ -6,11 +6,11 @@ import { type Database, openDatabase, type Transaction } from "#platform/databas
 import type { LedgerClient, LedgerPage } from "#platform/ledger/client.js";
 import { ledgerPages } from "#platform/ledger/pages.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
-import { type Aggregator, createAggregator } from "../aggregate.js";
 import { closeTenant } from "../closing/close.js";
 import { waitingCloses } from "../store/periods.js";
 import { COMPARED, type Comparison, dropSchema, firstDifference, replaceUsage } from "../store/rebuilt.js";
 import { readMarks } from "../store/usage.js";
+import { type Aggregator, createAggregator } from "../usage-recorded.js";
 
 export interface RebuildOptions {
   readonly database: Database;

@@ -5,16 +5,7 @@ import type { Database } from "#platform/database/database.js";
 import type { Room } from "#platform/process/service.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
 import { freePort, hasPostgres, waitFor } from "../../../tests/servers/servers.js";
-import {
-  adminOf,
-  ask,
-  exceeded,
-  ok,
-  openWorld,
-  startReceiver,
-  type World,
-  warning,
-} from "../notification-world.testing.js";
+import { adminOf, ask, exceeded, ok, openWorld, startReceiver, type World, warning } from "../world.testing.js";
 
 const [USER, PASSWORD] = ["metrly", "s3cret"];
 

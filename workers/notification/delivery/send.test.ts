@@ -1,8 +1,8 @@
 import { Webhook } from "standardwebhooks";
 import { afterEach, expect, test } from "vitest";
 import { waitFor } from "../../../tests/servers/servers.js";
-import { ok, startReceiver } from "../notification-world.testing.js";
 import { webhookPayload } from "../rules/notice.js";
+import { ok, startReceiver } from "../world.testing.js";
 import { type SendOptions, sendWebhook } from "./send.js";
 import { newWebhookSecret, signatureHeaders, webhookId } from "./signing.js";
 import { parseAllowedHosts, resolveBySystem } from "./ssrf.js";

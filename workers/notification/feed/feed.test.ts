@@ -2,9 +2,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
 import { freePort, hasPostgres, waitFor } from "../../../tests/servers/servers.js";
-import { invoice, openRoomDatabase, warning } from "../notification-world.testing.js";
 import { decodeNotice, type Notice } from "../rules/notice.js";
 import { startCursor, storeIntake } from "../store/intake.js";
+import { invoice, openRoomDatabase, warning } from "../world.testing.js";
 import { type Feed, startFeed } from "./feed.js";
 
 const ALERTS = ["quota.warning", "quota.exceeded"] as const;

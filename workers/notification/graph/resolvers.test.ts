@@ -18,7 +18,7 @@ import {
   viewerOf,
   type World,
   warning,
-} from "../notification-world.testing.js";
+} from "../world.testing.js";
 
 const CREATE = `mutation ($input: CreateWebhookEndpointInput!) {
   createWebhookEndpoint(input: $input) { secret endpoint { id url eventTypes status } } }`;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Database } from "#platform/database/database.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
-import { openRoomDatabase, warning } from "../notification-world.testing.js";
 import { decodeNotice, type Notice } from "../rules/notice.js";
+import { openRoomDatabase, warning } from "../world.testing.js";
 import { type IntakeBatch, startCursor, storeIntake } from "./intake.js";
 
 const TOPIC = "quota.alerts";

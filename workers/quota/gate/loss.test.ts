@@ -3,9 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { partitionOf } from "#kernel/partition.js";
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../../tests/servers/servers.js";
 import { createMemoryQuotaCounters } from "../counters/memory/memory.js";
-import { openWorld, type StartedRoom, type World } from "../quota-world.testing.js";
 import { createQuotaStore } from "../store/store.js";
 import { createUsageRecorded } from "../usage-recorded.js";
+import { openWorld, type StartedRoom, type World } from "../world.testing.js";
 import { createTenantLimits } from "./tenant-limits.js";
 
 interface Answer {

@@ -5,7 +5,7 @@ import { IDENTITY_HEADER, QUOTA_RECONCILE_PATH } from "#platform/auth/internal-a
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../../tests/servers/servers.js";
 import type { QuotaCounters } from "../counters/counters.js";
 import { createRedisQuotaCounters } from "../counters/redis/redis.js";
-import { openWorld, type StartedRoom, type World } from "../quota-world.testing.js";
+import { openWorld, type StartedRoom, type World } from "../world.testing.js";
 import type { ReconcileStep } from "./reconcile-tenant.js";
 
 describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () => {

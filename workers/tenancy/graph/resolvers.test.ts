@@ -4,7 +4,7 @@ import type { Subgraph } from "#platform/graphql/subgraph.js";
 import { type Identity, rolesOfKey } from "#schema/policy.js";
 import type { ApiKeyScope } from "#schema/vocabulary.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
-import { NOW, openWorld, type World } from "../tenancy-world.testing.js";
+import { NOW, openWorld, type World } from "../world.testing.js";
 import { ask } from "./graph.testing.js";
 import { buildTenancySubgraph } from "./resolvers.js";
 

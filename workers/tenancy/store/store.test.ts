@@ -4,7 +4,7 @@ import { hasPostgres } from "../../../tests/servers/servers.js";
 import { archiveMeter, createMeter } from "../changes/meters.js";
 import { createPlan, publishPlanVersion } from "../changes/plans.js";
 import { cancelPlanChange, changePlan, createTenant, moveTenant, updateTenant } from "../changes/tenants.js";
-import { ACTOR, countMeter, NOW, newTenant, openWorld, terms, type World } from "../tenancy-world.testing.js";
+import { ACTOR, countMeter, NOW, newTenant, openWorld, terms, type World } from "../world.testing.js";
 
 const conflict = expect.objectContaining({ code: "CONFLICT" });
 const DECEMBER = Date.UTC(2026, 11, 1);

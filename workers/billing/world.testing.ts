@@ -9,10 +9,10 @@ import { createTenancyState, type TenancyCopy } from "#platform/tenancy-client/c
 import type { MeterState, PlanVersionState, PriceState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { createTestDatabase } from "../../tests/servers/servers.js";
-import { type Aggregator, createAggregator } from "./aggregate.js";
 import { closeTenant } from "./closing/close.js";
 import { listInvoices, type StoredInvoice } from "./store/invoices.js";
 import { UNBOUNDED } from "./store/usage.js";
+import { type Aggregator, createAggregator } from "./usage-recorded.js";
 
 /** Many, so that tests on one database can each have a partition, and so a ledger, of their own. */
 export const PARTITIONS = 4096;
