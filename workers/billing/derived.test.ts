@@ -6,6 +6,7 @@ import { formatMoney } from "#kernel/money.js";
 import { periodAt } from "#kernel/period.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
 import type { MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { type Aggregation, PRICE_MODELS } from "#schema/vocabulary.js";
 import { hasPostgres } from "../../tests/servers/servers.js";
 import { planTerms, quantities } from "./closing/derive.js";
 import { mergeRecorded } from "./merge.js";
@@ -182,13 +183,18 @@ function changed(
   }
 }
 
+const onJobs = { eventType: "job.run", valueProperty: "value", dimensions: ["region"] };
+/** One meter of each aggregation: what its values cost is derived in several ways and compared. */
+const METERS: Readonly<Record<Aggregation, MeterState>> = {
+  COUNT: meter("calls", { dimensions: ["region"] }),
+  SUM: meter("tokens", { aggregation: "SUM", valueProperty: "value", dimensions: ["region"] }),
+  MAX: meter("peak", { ...onJobs, aggregation: "MAX" }),
+  LATEST: meter("level", { ...onJobs, aggregation: "LATEST" }),
+  UNIQUE: meter("users", { ...onJobs, aggregation: "UNIQUE", valueProperty: "user" }),
+};
+
 function configure(world: BillingWorld): void {
-  const onJobs = { eventType: "job.run", valueProperty: "value", dimensions: ["region"] };
-  world.state.apply(meter("calls", { dimensions: ["region"] }));
-  world.state.apply(meter("tokens", { aggregation: "SUM", valueProperty: "value", dimensions: ["region"] }));
-  world.state.apply(meter("peak", { ...onJobs, aggregation: "MAX" }));
-  world.state.apply(meter("level", { ...onJobs, aggregation: "LATEST" }));
-  world.state.apply(meter("users", { ...onJobs, aggregation: "UNIQUE", valueProperty: "user" }));
+  for (const one of Object.values(METERS)) world.state.apply(one);
 }
 
 const planIdOf = (tenantId: string): string => `pro_${tenantId}`;
@@ -272,6 +278,11 @@ async function differencesAfterRebuild(world: BillingWorld, tenantId: string, le
     if (step.kind === "compared" && step.comparison.difference !== undefined) differences.push(step.comparison);
   return differences;
 }
+
+test("the stories' plans have prices of every model", () => {
+  const models = planOf("acme").versions.flatMap(({ prices }) => prices.map(({ model }) => model));
+  expect(new Set(models)).toEqual(new Set(PRICE_MODELS));
+});
 
 describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
   const worlds: BillingWorld[] = [];

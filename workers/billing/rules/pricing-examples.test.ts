@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { Decimal } from "#kernel/decimal.js";
 import { formatMoney } from "#kernel/money.js";
 import type { PriceState } from "#schema/events/tenancy-changed.v1.js";
+import { PRICE_MODELS } from "#schema/vocabulary.js";
 import { chargeLines } from "./invoice-lines.js";
 
 const PAGE = new URL("../../../docs/pricing.md", import.meta.url);
@@ -42,7 +43,7 @@ test("docs/pricing.md has examples of every price model but the flat one, each r
   const page = readFileSync(PAGE, "utf8");
   expect(examples.length).toBe([...page.matchAll(/^\| \d.*\|$/gm)].length);
   expect(new Set(examples.map(({ written }) => written.model))).toEqual(
-    new Set(["PER_UNIT", "GRADUATED", "VOLUME", "PACKAGE", "PERCENTAGE"]),
+    new Set(PRICE_MODELS.filter((model) => model !== "FLAT")),
   );
 });
 

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Decimal, formatDecimal, ZERO } from "#kernel/decimal.js";
 import type { PriceState } from "#schema/events/tenancy-changed.v1.js";
+import { PRICE_MODELS } from "#schema/vocabulary.js";
 import { charges } from "../verifier/charges.js";
 import { fixed, plain, rational } from "../verifier/rational.js";
 import { printExact, roundLine } from "./exact.js";
@@ -149,7 +150,7 @@ describe("against formulas of another kind", () => {
 
   const anyPrice: fc.Arbitrary<PriceState> = fc
     .record({
-      model: fc.constantFrom("FLAT", "PER_UNIT", "GRADUATED", "VOLUME", "PACKAGE", "PERCENTAGE"),
+      model: fc.constantFrom(...PRICE_MODELS),
       tiers,
       unitAmount: decimalText(5, 6),
       packageSize: fc.constantFrom("1", "3", "10", "0.7"),
