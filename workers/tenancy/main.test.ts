@@ -1,5 +1,6 @@
 import path from "node:path";
 import pino from "pino";
+import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { authenticateApiKey, hashApiKey } from "#platform/auth/api-keys.js";
 import { openDatabase } from "#platform/database/database.js";
@@ -36,10 +37,12 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
   /** Starts the room on `log` with a copy as another process would have it. */
   async function start(log: EventLog) {
     const tenancy = await follow(log);
+    const metrics = new Registry();
     const room = await startTenancy({
       clock: systemClock,
       logger: pino({ level: "silent" }),
       log,
+      metrics,
       tenancy,
       openDatabase: () =>
         openDatabase({
@@ -53,6 +56,7 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
     return {
       copy: tenancy,
       room,
+      metrics,
       mutate: (mutation: string) => ask(subgraph, admin, `mutation { ${mutation} }`),
       async stop(): Promise<void> {
         await room.stop();
@@ -110,11 +114,12 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
 
   test("is not ready while its changes do not reach the log", async () => {
     const deaf: EventLog = { ...opened.log, append: () => Promise.reject(new Error("the log is away")) };
-    const { mutate, room, stop } = await start(deaf);
+    const { metrics, mutate, room, stop } = await start(deaf);
     await mutate(`updateTenant(id: "acme", input: { name: "Acme 3" }) { id }`);
     const pool = await openDatabase({ url: created.url, onError: () => undefined });
     await pool.pool.query("UPDATE outbox SET created_at = created_at - interval '11 seconds'");
     expect(await room.readiness()).toEqual({ ready: false, reasons: ["changes of tenancy do not reach the log"] });
+    expect(Number(/^metrly_tenancy_unpublished_seconds (.*)$/m.exec(await metrics.metrics())?.[1])).toBeGreaterThan(10);
     await pool.stop();
     await stop();
 

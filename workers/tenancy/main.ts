@@ -6,11 +6,12 @@ import { followKeyUses } from "./api-keys-used.js";
 import { followRoomAudits } from "./audit-recorded.js";
 import { buildTenancySubgraph } from "./graph/resolvers.js";
 import { startHeartbeat } from "./heartbeat.js";
+import { watchUnpublished } from "./metrics.js";
 import type { PublishedState } from "./store/publishing.js";
 import { createTenancyStore, type TenancyStore } from "./store/store.js";
 
 /** What tenancy needs of a process. */
-export type TenancyContext = Pick<RoomContext, "clock" | "logger" | "log" | "tenancy" | "openDatabase">;
+export type TenancyContext = Pick<RoomContext, "clock" | "logger" | "log" | "metrics" | "tenancy" | "openDatabase">;
 
 /** Opens tenancy's database, publishes its changes and serves its part of the graph. */
 export async function startTenancy(context: TenancyContext): Promise<Room> {
@@ -20,6 +21,7 @@ export async function startTenancy(context: TenancyContext): Promise<Room> {
   let kick = (): void => undefined;
   const partitions = await context.log.partitionCount(USAGE_RECEIVED);
   const store = createTenancyStore({ database, clock: context.clock, partitions, onCommitted: () => kick() });
+  watchUnpublished(context.metrics, store, context.clock);
 
   const subgraph = await buildTenancySubgraph(store, context.clock);
 
