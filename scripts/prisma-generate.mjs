@@ -34,6 +34,11 @@ const clients = readdirSync(`${ROOT}/prisma`).flatMap((service) => {
 });
 const stale = clients.filter((client) => !isCheck || process.env.CI === "true" || !isCurrent(client));
 generate(stale);
+const unused = clients.flatMap(unusedModels);
+if (isCheck && unused.length > 0) {
+  console.error(`Marked \`/// @client\`, but not used: ${unused.join(", ")}`);
+  process.exitCode = 1;
+}
 const changed = stale.filter(({ output, before }) => treeHash(output) !== before.tree).map(({ service }) => service);
 if (isCheck && changed.length > 0) {
   console.error(
@@ -42,21 +47,33 @@ if (isCheck && changed.length > 0) {
   process.exitCode = 1;
 }
 
-/** The part of a schema that the client is made of: marked models, without comments, indexes and relations to others. */
+/** The part of a schema that the client is made of: marked models, without comments, indexes and relations to other models. */
 function clientSchema(schema) {
-  const blocks = [...schema.matchAll(/((?:^\/\/\/.*\n)*)^(\w+) (\w+) \{\n([\s\S]*?)^\}/gm)];
-  const isModel = ([, , keyword]) => keyword === "model";
-  const unmarked = blocks
-    .filter((block) => isModel(block) && !block[1].includes("@client"))
-    .map(([, , , name]) => name);
-  const unwanted = new RegExp(`^\\s*(//|@@index|\\w+\\s+(${unmarked.join("|") || "-"})\\b)`);
-  const kept = blocks
-    .filter((block) => !unmarked.includes(block[3]))
-    .map(([, , keyword, name, body]) => {
-      const lines = body.split("\n").filter((line) => line.trim() !== "" && !unwanted.test(line));
-      return [`${keyword} ${name} {`, ...lines.map((line) => `  ${line.trim().replace(/\s+/g, " ")}`), "}"].join("\n");
-    });
-  return kept.some((block) => block.startsWith("model ")) ? `${[GENERATOR, ...kept].join("\n\n")}\n` : "";
+  const block = /(?<docs>(?:^\/\/\/.*\n)*)^(?<keyword>\w+) (?<name>\w+) \{\n(?<body>[\s\S]*?)^\}/gm;
+  const blocks = [...schema.matchAll(block)].map(({ groups }) => groups);
+  const isLeftOut = ({ keyword, docs }) => keyword === "model" && !docs.includes("@client");
+  const leftOut = blocks.filter(isLeftOut).map(({ name }) => name);
+  const unwanted = new RegExp(`^\\s*($|//|@@index|\\w+\\s+(${leftOut.join("|") || "-"})\\b)`);
+  const kept = blocks.filter((each) => !isLeftOut(each));
+  if (!kept.some(({ keyword }) => keyword === "model")) return "";
+  const texts = kept.map(({ keyword, name, body }) => {
+    const lines = body.split("\n").filter((line) => !unwanted.test(line));
+    return [`${keyword} ${name} {`, ...lines.map((line) => `  ${line.trim().replace(/\s+/g, " ")}`), "}"].join("\n");
+  });
+  return `${[GENERATOR, ...texts].join("\n\n")}\n`;
+}
+
+/** Marked models that nothing in their service names, neither as `prisma.model` nor as a relation of another model. */
+function unusedModels({ service, input }) {
+  const files = readdirSync(`${ROOT}/workers/${service}`, { recursive: true }).filter((file) =>
+    /(?<!test|testing)\.ts$/.test(file),
+  );
+  const source = files.map((file) => readFileSync(`${ROOT}/workers/${service}/${file}`, "utf8")).join("\n");
+  return [...input.matchAll(/^model ((\w)(\w*))/gm)].flatMap(([, model, first, rest]) => {
+    const relations = [...input.matchAll(new RegExp(`^  (\\w+) ${model}\\b`, "gm"))].map(([, field]) => field);
+    const names = [`\\.${first.toLowerCase()}${rest}\\.`, ...relations.map((field) => `\\b${field}:`)];
+    return new RegExp(names.join("|")).test(source) ? [] : [`${service}: ${model}`];
+  });
 }
 
 function generate(wanted) {
@@ -109,5 +126,5 @@ function sha256(text) {
 function run(command, args, cwd) {
   const env = { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: "/bin/false" };
   const { status } = spawnSync(command, args, { cwd, env, stdio: ["ignore", "inherit", "inherit"] });
-  if (status !== 0) process.exit(status ?? 1);
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")}: exit ${status}`);
 }
