@@ -2,9 +2,15 @@ import { Decimal, ZERO } from "#kernel/decimal.js";
 import { hourOf } from "#kernel/period.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
-import { readMeter } from "#schema/meter-reading.js";
-import { type UsageChange, usageChange } from "#schema/usage-change.js";
-import { type Backfill, type MetersOfType, metersAtRecording, metersByBackfill, type OpenStart } from "./backfill.js";
+import {
+  type Backfill,
+  type MetersOfType,
+  metersAtRecording,
+  metersByBackfill,
+  type OpenStart,
+} from "#schema/meters/counting-meters.js";
+import { readMeter } from "#schema/meters/meter-reading.js";
+import { type UsageChange, usageChange } from "#schema/meters/usage-change.js";
 import { CELL_KEEPS, storedValue } from "./usage.js";
 
 /** A row of `usage_delta`: what some entries between two control records add to one cell. */

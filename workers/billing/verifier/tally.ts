@@ -1,6 +1,6 @@
 import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.js";
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
-import { readMeter } from "#schema/meter-reading.js";
+import { readMeter } from "#schema/meters/meter-reading.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
 import type { Aggregation } from "#schema/vocabulary.js";
 import { isLess, minus, NOTHING, plus, type Rational, rational } from "./rational.js";

@@ -1,7 +1,7 @@
 import { DAY_MS, MINUTE_MS } from "#kernel/duration.js";
 import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
-import { readMeter } from "#schema/meter-reading.js";
+import { readMeter } from "#schema/meters/meter-reading.js";
 import { firstPeriodStart, isMeterActive, tenantNow } from "#schema/tenancy-history.js";
 import { canonicalData, MAX_DATA_DEPTH } from "./canonical-data.js";
 import { readEnvelope } from "./event-envelope.js";

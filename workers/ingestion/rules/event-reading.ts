@@ -1,6 +1,6 @@
 import { contains, type Period, periodAt } from "#kernel/period.js";
 import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { readMeter } from "#schema/meter-reading.js";
+import { readMeter } from "#schema/meters/meter-reading.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
 import type { DecodedItem } from "./decode-record.js";
 import { dimensionsUuid } from "./fingerprint.js";

@@ -2,9 +2,9 @@ import { Decimal, ZERO } from "#kernel/decimal.js";
 import { periodAt } from "#kernel/period.js";
 import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
-import { readMeter } from "#schema/meter-reading.js";
+import { readMeter } from "#schema/meters/meter-reading.js";
+import { type UsageChange, usageChange } from "#schema/meters/usage-change.js";
 import { isMeterActive, tenantNow } from "#schema/tenancy-history.js";
-import { type UsageChange, usageChange } from "#schema/usage-change.js";
 import type { UsageReading } from "./usage-reading.js";
 
 /** A meter that from `seq` on also counts what no meter counted when it was recorded. */

@@ -1,6 +1,6 @@
 import { isClientId } from "#kernel/ids.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
-import { readsProperty } from "#schema/meter-reading.js";
+import { readsProperty } from "#schema/meters/meter-reading.js";
 import { nameReasons, type Reason } from "./reasons.js";
 
 export const MAX_DIMENSIONS = 10;

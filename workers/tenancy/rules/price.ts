@@ -1,5 +1,5 @@
 import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.js";
-import { MAX_DIMENSION_BYTES } from "#schema/meter-reading.js";
+import { MAX_DIMENSION_BYTES } from "#schema/meters/meter-reading.js";
 import { amountReasons, isLess } from "./amount.js";
 import type { Reason } from "./reasons.js";
 

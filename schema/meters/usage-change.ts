@@ -1,4 +1,4 @@
-import type { LedgerEntry, RecordedEvent } from "./events/usage-recorded.v1.js";
+import type { LedgerEntry, RecordedEvent } from "../events/usage-recorded.v1.js";
 
 /** An event that a ledger entry adds to usage (1) or takes back from it (-1). */
 export interface UsageChange {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { MeterState } from "./events/tenancy-changed.v1.js";
+import type { MeterState } from "../events/tenancy-changed.v1.js";
 import { readMeter } from "./meter-reading.js";
 
 const meter = (over: Partial<MeterState>): MeterState => ({

@@ -1,7 +1,7 @@
-import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
-import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
-import { readMeter } from "#schema/meter-reading.js";
-import { isMeterActive } from "#schema/tenancy-history.js";
+import type { MeterState } from "../events/tenancy-changed.v1.js";
+import type { LedgerEntry, RecordedEvent } from "../events/usage-recorded.v1.js";
+import { isMeterActive } from "../tenancy-history.js";
+import { readMeter } from "./meter-reading.js";
 
 /** A meter that counts from `seq` on what was recorded unmetered before. */
 export interface Backfill {

@@ -1,7 +1,7 @@
 import { Decimal, formatDecimal, parseDecimal } from "#kernel/decimal.js";
 import { isStorable } from "#kernel/storable-text.js";
-import type { MeterState } from "./events/tenancy-changed.v1.js";
-import type { Aggregation } from "./vocabulary.js";
+import type { MeterState } from "../events/tenancy-changed.v1.js";
+import type { Aggregation } from "../vocabulary.js";
 
 /** Longest value of a dimension, UTF-8 bytes. */
 export const MAX_DIMENSION_BYTES = 128;
