@@ -132,9 +132,9 @@ export default {
     ),
     deny(
       "verifier-is-separate",
-      "it recomputes invoices to find mistakes of billing, so it shares none of billing's code",
+      "it recomputes invoices to find mistakes of billing, so it shares none of billing's code, nor which meters count",
       { path: "^workers/billing/verifier/", pathNot: TEST },
-      { path: "^workers/", pathNot: "^workers/billing/verifier/" },
+      { path: "^(workers/|schema/meters/counting-meters)", pathNot: "^workers/billing/verifier/" },
     ),
     deny(
       "sdk-stands-alone",

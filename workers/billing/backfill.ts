@@ -4,7 +4,7 @@ import type { LedgerClient } from "#platform/ledger/client.js";
 import { ledgerPages } from "#platform/ledger/pages.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import { type Backfill, backfillsOf, type OpenStart } from "#schema/meters/counting-meters.js";
+import { type Backfill, backfillsOf, type OpenStart, storedBackfills } from "#schema/meters/counting-meters.js";
 import { firstPeriodStart } from "#schema/tenancy-history.js";
 import { type Backfilled, foldBackfill } from "./rules/fold.js";
 import { endsOf } from "./store/periods.js";
@@ -26,10 +26,7 @@ export async function backfilledIn(
   const voided = entries.flatMap((entry) => (entry.kind === "void" ? [entry.tenantId] : []));
   if (voided.length === 0 && !entries.some(({ kind }) => kind === "backfill"))
     return { own: [], backfilled: undefined };
-  const known = (await readBackfills(tx, partition)).flatMap(({ meter: key, seq }) => {
-    const meter = tenancy.meter(key);
-    return meter === undefined ? [] : [{ meter, seq }];
-  });
+  const known = storedBackfills(await readBackfills(tx, partition), tenancy.meter);
   const own = backfillsOf(entries, (key) => tenancy.meter(key), known);
   const backfills = [...known, ...own];
   if (backfills.length === 0) return { own, backfilled: undefined };
@@ -54,7 +51,7 @@ export async function applyBackfill(
   );
   const openStart = await openStarts(tx, tenancy, tenantIds);
   for (const tenantId of tenantIds) {
-    const fold = foldBackfill(backfill, recordedAt, (type) => tenancy.metersOfType(type), { backfills, openStart });
+    const fold = foldBackfill(backfill, recordedAt, tenancy.metersOfType, { backfills, openStart });
     const before = { partition, tenantId, from: 1, to: backfill.seq - 1, ticksFrom: () => NO_TICKS };
     for await (const page of ledgerPages(ledger, before)) for (const entry of page.entries) fold.add(entry);
     await appendFolded(tx, fold.finish());

@@ -4,10 +4,10 @@ import type { LedgerClient } from "#platform/ledger/client.js";
 import { type LedgerRange, ledgerPages } from "#platform/ledger/pages.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import { isMeterActive } from "#schema/tenancy-history.js";
+import { type Backfill, backfillsOf, storedBackfills } from "#schema/meters/counting-meters.js";
 import { isAdditive } from "#schema/vocabulary.js";
 import { firstSeqAfter, SLACK_MS } from "./reconciliation/ledger-search.js";
-import { type Backfill, type BackfillFold, foldBackfill } from "./rules/backfill.js";
+import { type BackfillFold, foldBackfill } from "./rules/backfill.js";
 import type { UsageReading } from "./rules/usage-reading.js";
 import { MAX_BILLING_PERIOD_MS } from "./rules/windows.js";
 import type { QuotaStore } from "./store/store.js";
@@ -40,25 +40,19 @@ export async function backfilledIn(
 ): Promise<BackfilledBatch> {
   if (!entries.some(({ kind }) => kind === "void" || kind === "backfill")) return NOTHING;
   const { store, tenancy } = options;
-  const known = [...(await store.backfills(tx, partition))];
+  const known = storedBackfills(await store.backfills(tx, partition), tenancy.meter);
+  const own = backfillsOf(entries, tenancy.meter, known);
   const added = new Map<number, ReadonlyMap<string, readonly UsageReading[]>>();
-  for (const entry of entries) {
-    if (entry.kind !== "backfill" || known.some(({ meter }) => meter === entry.meterKey)) continue;
-    const meter = tenancy.meter(entry.meterKey);
-    if (meter === undefined || !isMeterActive(meter, entry.tenancyVersion)) continue;
-    known.push({ meter: meter.id, seq: entry.seq });
-    await store.insertBackfill(tx, partition, meter.id, entry.seq);
-    if (!isAdditive(meter.aggregation)) continue;
-    const fold = foldBackfill(
-      meter,
-      entry,
-      (type) => tenancy.metersOfType(type),
-      (id) => tenancy.tenant(id),
-    );
+  for (const backfill of own) {
+    const { meter, seq } = backfill;
+    await store.insertBackfill(tx, partition, meter.id, seq);
+    const entry = entries.find((candidate) => candidate.seq === seq);
+    if (entry === undefined || !isAdditive(meter.aggregation)) continue;
+    const fold = foldBackfill(backfill, entry, tenancy.metersOfType, tenancy.tenant);
     await readBefore(options, partition, entry, fold);
-    added.set(entry.seq, fold.readings());
+    added.set(seq, fold.readings());
   }
-  return { known, added };
+  return { known: [...known, ...own], added };
 }
 
 /** Feeds what may lie in a running billing period: of a test tenant, whose clock may stand still for long, everything. */

@@ -86,12 +86,7 @@ function readUsage(entries: readonly LedgerEntry[], tenancy: TenancyCopy, { know
       case "event":
       case "void": {
         const tenant = tenancy.tenant(entry.tenantId);
-        if (tenant !== undefined)
-          add(
-            tenant,
-            usageReadings(entry, (type) => tenancy.metersOfType(type), tenant, known),
-            entry.seq,
-          );
+        if (tenant !== undefined) add(tenant, usageReadings(entry, tenancy.metersOfType, tenant, known), entry.seq);
         break;
       }
       case "backfill":

@@ -4,6 +4,7 @@ import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import {
   type Backfill,
+  countingMeters,
   type MetersOfType,
   metersAtRecording,
   metersByBackfill,
@@ -85,8 +86,7 @@ export function foldEntries(
       }
       case "void": {
         const { event, seq } = entry;
-        feed(cells, event, entry, -1, metersAtRecording(event, metersOfType));
-        feed(cells, event, entry, -1, metersByBackfill(event, seq, backfills, metersOfType, openStart));
+        feed(cells, event, entry, -1, countingMeters(event, seq, metersOfType, backfills, openStart));
         break;
       }
       case "tick":

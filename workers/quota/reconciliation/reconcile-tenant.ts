@@ -5,6 +5,7 @@ import type { Database } from "#platform/database/database.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import { ledgerPages } from "#platform/ledger/pages.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import { storedBackfills } from "#schema/meters/counting-meters.js";
 import { isAdditive, SLIDING_WINDOWS, WINDOW_MS } from "#schema/vocabulary.js";
 import type { QuotaCounters } from "../counters/counters.js";
 import { type CounterLoader, factsWanted } from "../gate/loader.js";
@@ -161,14 +162,12 @@ async function* deriveTotals(
   const partition = partitionOf(tenant.id, partitions);
   const oldest = Math.min(inForce?.period.start ?? now, now - Math.max(...SLIDING_WINDOWS.map(reachMs))) - SLACK_MS;
   const first = tenant.testClock === null ? await firstSeqAfter(ledger, partition, toSeq, oldest) : 1;
-  const metersOfType = (type: string) => tenancy.metersOfType(type);
-  const backfills = (await store.backfills(database.pool, partition)).filter(({ seq }) => seq <= toSeq);
-  const folds = backfills.flatMap(({ meter: key, seq }) => {
-    const meter = tenancy.meter(key);
-    if (meter === undefined || !isAdditive(meter.aggregation)) return [];
-    const record = { seq, recordedAt: now, tenancyVersion: tenancy.version() };
-    return [foldBackfill(meter, record, metersOfType, () => tenant)];
-  });
+  const stored = (await store.backfills(database.pool, partition)).filter(({ seq }) => seq <= toSeq);
+  const backfills = storedBackfills(stored, tenancy.meter);
+  const asOfNow = { recordedAt: now, tenancyVersion: tenancy.version() };
+  const folds = backfills
+    .filter(({ meter }) => isAdditive(meter.aggregation))
+    .map((backfill) => foldBackfill(backfill, asOfNow, tenancy.metersOfType, () => tenant));
   const totals = new Map<string, Decimal>();
   let events = 0;
   function add({ meter, value }: UsageReading, { grain, bucketStart }: GrainBucket): void {
@@ -181,7 +180,7 @@ async function* deriveTotals(
     for (const entry of page.entries) {
       events += entry.kind === "event" ? 1 : 0;
       for (const fold of folds) fold.add(entry);
-      for (const reading of usageReadings(entry, metersOfType, tenant, backfills)) {
+      for (const reading of usageReadings(entry, tenancy.metersOfType, tenant, backfills)) {
         const arrival = limits.at(tenant, reading.arrivedAt, reading.tenancyVersion);
         for (const bucket of grainsOf(reading, tenant.billingAnchorDay, arrival)) add(reading, bucket);
       }

@@ -1,12 +1,12 @@
 import { Decimal } from "#kernel/decimal.js";
 import { periodAt } from "#kernel/period.js";
-import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { type Backfill, countingMeters, type MetersOfType, metersAtRecording } from "#schema/meters/counting-meters.js";
 import { readMeter } from "#schema/meters/meter-reading.js";
 import { usageChange } from "#schema/meters/usage-change.js";
-import { isMeterActive, tenantNow } from "#schema/tenancy-history.js";
+import { tenantNow } from "#schema/tenancy-history.js";
 import { isAdditive } from "#schema/vocabulary.js";
-import { type Backfill, metersByBackfill } from "./backfill.js";
 import type { LimitsInForce } from "./limits.js";
 import type { UsageReading } from "./usage-reading.js";
 import { ALWAYS_TOTALLED, bucketStart, GRAIN_MS, type Grain, TOTALLED_WHERE_LIMITED } from "./windows.js";
@@ -17,20 +17,17 @@ import { ALWAYS_TOTALLED, bucketStart, GRAIN_MS, type Grain, TOTALLED_WHERE_LIMI
  */
 export function usageReadings(
   entry: LedgerEntry,
-  metersOfType: (eventType: string) => readonly MeterState[],
+  metersOfType: MetersOfType,
   tenant: Pick<TenantState, "testClock">,
   backfills: readonly Backfill[] = [],
 ): readonly UsageReading[] {
   const change = usageChange(entry);
   if (change === undefined) return [];
   const { event, sign } = change;
-  // The entry that takes an event back is read under the meters that counted the event.
-  const version = event.tenancyVersion;
   const readings: UsageReading[] = [];
-  const meters = [
-    ...metersOfType(event.type).filter((meter) => isMeterActive(meter, version)),
-    ...(sign === -1 ? metersByBackfill(event, entry.seq, backfills, metersOfType) : []),
-  ].filter(({ aggregation }) => isAdditive(aggregation));
+  const counting =
+    sign === 1 ? metersAtRecording(event, metersOfType) : countingMeters(event, entry.seq, metersOfType, backfills);
+  const meters = counting.filter(({ aggregation }) => isAdditive(aggregation));
   const data: unknown = meters.length === 0 ? undefined : JSON.parse(event.data);
   for (const meter of meters) {
     const reading = readMeter(meter, data);

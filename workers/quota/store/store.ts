@@ -3,7 +3,6 @@ import type { Database, Transaction } from "#platform/database/database.js";
 import { enqueueOutbox } from "#platform/outbox/outbox.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
 import type { SavedCounters } from "../counters/counters.js";
-import type { Backfill } from "../rules/backfill.js";
 import type { QuotaAlert } from "../rules/thresholds.js";
 import type { Grain } from "../rules/windows.js";
 
@@ -89,8 +88,8 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
     },
 
     /** The backfills of a partition that have been applied. */
-    async backfills(q: Pick<Transaction, "query">, partition: number): Promise<readonly Backfill[]> {
-      const { rows } = await q.query<{ meter: string; seq: number }>(
+    async backfills(q: Pick<Transaction, "query">, partition: number) {
+      const { rows } = await q.query<{ readonly meter: string; readonly seq: number }>(
         "SELECT meter, seq FROM meter_backfill WHERE partition = $1 ORDER BY seq",
         [partition],
       );
