@@ -1,49 +1,27 @@
 // Each room has a README, and every path that a README, CONTRIBUTING or a page of docs/ names in backticks exists: a name alone
 // somewhere in its room or in the root, a longer path at the end of some path.
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { ROOT } from "./install.mjs";
 
+const ROOMS = ["bench", "cli", "gateway", "kernel", "platform", "schema", "sdk", "tests"].filter((room) =>
+  existsSync(room),
+);
 const FOLDERS = [
-  ".ci",
-  "bench",
-  "cli",
-  "deploy",
-  "docs",
-  "gateway",
-  "kernel",
-  "platform",
-  "prisma",
-  "schema",
-  "scripts",
-];
-const ALL = [...FOLDERS, "sdk", "tests", "workers"];
-const ROOMS = [
-  "bench",
-  "cli",
-  "gateway",
-  "kernel",
-  "platform",
-  "schema",
-  "sdk",
-  "tests",
-  ...inner("platform"),
-  ...inner("workers"),
+  ...ROOMS,
+  ...[".ci", "deploy", "docs", "prisma", "scripts", "workers"].filter((folder) => existsSync(folder)),
 ];
 /** Of a file, for it may stand alone; what is no file of the repository often ends so, too. */
 const FILE = /\.(ts|mjs|json|md|sql|graphql|prisma|conf|lua|ya?ml|css)$/;
+const tree = files();
 /** Decisions tell of the tree as it was. */
-const PAGES = [
-  "README.md",
-  "CONTRIBUTING.md",
-  ...files().filter((file) => file.endsWith("README.md") || /^docs\/[^/]+\.md$/.test(file)),
-];
-
-const paths = [...new Set(files().flatMap((file) => [file, ...parents(file)]))];
+const pages = tree.filter((file) => /(^|\/)README\.md$|^CONTRIBUTING\.md$|^docs\/[^/]+\.md$/.test(file));
+const paths = [...new Set(tree.flatMap((file) => [file, ...parents(file)]))];
 const lines = [
-  ...ROOMS.filter((room) => !existsSync(path.join(ROOT, room, "README.md"))).map((room) => `${room}: has no README.md`),
-  ...PAGES.flatMap((page) =>
-    named(readFileSync(path.join(ROOT, page), "utf8"))
+  ...[...ROOMS, ...inner("platform"), ...inner("workers")]
+    .filter((room) => !paths.includes(`${room}/README.md`))
+    .map((room) => `${room}: has no README.md`),
+  ...pages.flatMap((page) =>
+    named(readFileSync(page, "utf8"))
       .filter((name) => !exists(name, path.posix.dirname(page)))
       .map((name) => `${page}: ${name} does not exist`),
   ),
@@ -51,24 +29,17 @@ const lines = [
 for (const line of lines) console.error(line);
 process.exitCode = lines.length === 0 ? 0 : 1;
 
+/** The rooms that a folder holds. */
 function inner(folder) {
-  return readdirSync(path.join(ROOT, folder))
-    .map((name) => `${folder}/${name}`)
-    .filter((room) => statSync(path.join(ROOT, room)).isDirectory());
+  return paths.filter((at) => path.posix.dirname(at) === folder && !tree.includes(at));
 }
 
 function files() {
-  const nested = ALL.flatMap((folder) =>
-    readdirSync(path.join(ROOT, folder), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && !entry.parentPath.includes("node_modules"))
-      .map((entry) => path.relative(ROOT, path.join(entry.parentPath, entry.name))),
-  );
-  return [
-    ...readdirSync(ROOT, { withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map(({ name }) => name),
-    ...nested,
-  ];
+  const here = readdirSync(".", { withFileTypes: true });
+  const below = FOLDERS.flatMap((folder) => readdirSync(folder, { recursive: true, withFileTypes: true }));
+  return [...here, ...below]
+    .filter((entry) => entry.isFile() && !entry.parentPath.includes("node_modules"))
+    .map((entry) => path.join(entry.parentPath, entry.name));
 }
 
 function parents(file) {
@@ -82,7 +53,7 @@ function named(text) {
   return spans.filter((span) => {
     if (!/^[\w.{},*<>-]+(\/[\w.{},*<>-]+)*\/?$/.test(span)) return false;
     if (span.endsWith("/")) return true;
-    return span.includes("/") ? ALL.includes(span.split("/")[0]) || FILE.test(span) : FILE.test(span);
+    return span.includes("/") ? FOLDERS.includes(span.split("/")[0]) || FILE.test(span) : FILE.test(span);
   });
 }
 

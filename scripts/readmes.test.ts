@@ -1,0 +1,36 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, test } from "vitest";
+
+test("a room without a README and a path that does not exist are reported", () => {
+  const tree = mkdtempSync(path.join(tmpdir(), "metrly-readmes-"));
+  const write = (file: string, text = "") => {
+    mkdirSync(path.dirname(path.join(tree, file)), { recursive: true });
+    writeFileSync(path.join(tree, file), text);
+  };
+  write("CONTRIBUTING.md", "`workers/<service>/main.ts` and `workers/quota/gone.ts`\n");
+  write("workers/quota/main.ts");
+  write("workers/quota/rules/limits.ts");
+  write(
+    "workers/quota/README.md",
+    "`limits.ts`, `rules/`, `main.{ts,js}`, `POST /v1/gone.ts`, `other.ts`\n```\n`code.ts`\n```\n",
+  );
+  write("platform/README.md");
+  write("platform/http/server.ts", "");
+  write("platform/http/other.ts", "");
+  const { stderr, status } = spawnSync(process.execPath, [path.resolve(import.meta.dirname, "readmes.mjs")], {
+    cwd: tree,
+    encoding: "utf8",
+  });
+  rmSync(tree, { recursive: true });
+  expect([status, stderr.trim().split("\n")]).toEqual([
+    1,
+    [
+      "platform/http: has no README.md",
+      "CONTRIBUTING.md: workers/quota/gone.ts does not exist",
+      "workers/quota/README.md: other.ts does not exist",
+    ],
+  ]);
+});
