@@ -75,3 +75,9 @@ export type LedgerEntryKind = (typeof LEDGER_ENTRY_KINDS)[number];
 /** What became of an event that has a place in the ledger or waits in quarantine. */
 export const USAGE_EVENT_STATUSES = ["RECORDED", "QUARANTINED", "VOIDED", "REFUSED"] as const;
 export type UsageEventStatus = (typeof USAGE_EVENT_STATUSES)[number];
+
+/** Versions of the invoice document. Which one a period's invoice has is a fact of the ledger: its closing entry says so. */
+export const INVOICE_VERSIONS = [1, 2] as const;
+export type InvoiceVersion = (typeof INVOICE_VERSIONS)[number];
+/** What recorders stamp closing entries with. */
+export const CURRENT_INVOICE_VERSION: InvoiceVersion = 2;

@@ -3,10 +3,12 @@ import { expect, test } from "vitest";
 import { textOf } from "./invoice.js";
 
 const step = { quantity: "3", unitAmount: "0.5", flatAmount: "0", amount: "1.5", note: null };
+const tier = { ...step, flatAmount: "10", amount: "11.5", note: "tier 2 and above" };
+const fee = { quantity: "0", unitAmount: "0", flatAmount: "19", amount: "19", note: "flat amount" };
 const line = {
   ...{ kind: "USAGE", description: '=Calls <b>&"', meter: "calls", price: 0, adjusts: null },
   ...{ dimensions: [{ dimension: "region", value: "eu" }], quantity: "3", amount: "1.50" },
-  ...{ plan: { id: "pro", version: 2 }, arithmetic: [step] },
+  ...{ plan: { id: "pro", version: 2 }, arithmetic: [step, tier, fee] },
 };
 const adjusts = {
   ...{ invoiceId: "inv_acme_000001", kind: "USAGE", periodStart: "2026-09-01T00:00:00.000Z" },
@@ -41,7 +43,9 @@ test("as CSV it is a row per line; what looks like a formula stays text, and neg
 test("as a page it shows the arithmetic, and escapes what people called their meters", () => {
   const page = textOf(document, "hash", "html");
   expect(page).toContain("Calls &lt;b&gt;&amp;&quot;");
-  expect(page).toContain("3 × 0.5 + 0 = 1.5");
-  expect(page).toContain("adjusts inv_acme_000001");
+  expect(page).toContain(">3 × 0.5 = 1.5<");
+  expect(page).toContain(">3 × 0.5 + 10 = 11.5 (tier 2 and above)<");
+  expect(page).toContain(">19 (flat amount)<");
+  expect(page).toContain("Adjusts inv_acme_000001");
   expect(page).not.toMatch(/<b>|\{\{|<script/);
 });

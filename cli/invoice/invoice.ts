@@ -12,7 +12,13 @@ const INVOICE = graphql(`query Invoice($id: ID!) { invoice(id: $id) { document s
 export const INVOICE_FORMATS = ["json", "csv", "html"] as const;
 export type InvoiceFormat = (typeof INVOICE_FORMATS)[number];
 
-/** The document of an invoice, as far as it is shown: schema "metrly.invoice.v1". */
+interface Step {
+  readonly quantity: string;
+  readonly unitAmount: string;
+  readonly flatAmount: string;
+}
+
+/** The document of an invoice, as far as it is shown: schemas "metrly.invoice.v1" and "metrly.invoice.v2". */
 interface InvoiceDocument {
   readonly number: string;
   readonly tenantId: string;
@@ -26,6 +32,7 @@ interface InvoiceDocument {
     readonly quantity: string;
     readonly amount: string;
     readonly plan: { readonly id: string; readonly version: number };
+    readonly arithmetic: readonly Step[];
     readonly adjusts: { readonly invoiceId: string; readonly periodStart: string } | null;
   }[];
 }
@@ -85,7 +92,17 @@ const asText = (text: string): string => (/^[=+\-@\t\r]/.test(text) ? `'${text}`
 const pageOf = (invoice: InvoiceDocument, sha256: string): string =>
   Mustache.render(INVOICE_PAGE, {
     ...invoice,
+    lines: invoice.lines.map((line) => ({
+      ...line,
+      arithmetic: line.arithmetic.map((step) => ({ ...step, product: productOf(step) })),
+    })),
     sha256,
     from: invoice.period.start.slice(0, 10),
     to: invoice.period.end.slice(0, 10),
   });
+
+/** The factors of a step; undefined for a sum without any, which version 1 has as 0 × 0 + 19. */
+function productOf({ quantity, unitAmount, flatAmount }: Step): string | undefined {
+  if (quantity === "0" && unitAmount === "0") return undefined;
+  return `${quantity} × ${unitAmount}${flatAmount === "0" ? "" : ` + ${flatAmount}`}`;
+}

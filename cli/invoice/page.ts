@@ -17,14 +17,14 @@ footer { color: #666; font-size: 12px; overflow-wrap: anywhere; }
 </head>
 <body>
 <h1>Invoice {{number}}</h1>
-<p>{{tenantId}}, {{from}} to {{to}} (UTC; the end is not part of it){{#plan}}, plan {{id}} version {{version}}{{/plan}}</p>
+<p>{{tenantId}}, {{from}} to {{to}} (UTC, end exclusive){{#plan}}, plan {{id}} version {{version}}{{/plan}}</p>
 <table>
-<thead><tr><th>What</th><th class="number">Quantity</th><th class="number">{{currency}}</th></tr></thead>
+<thead><tr><th>Description</th><th class="number">Quantity</th><th class="number">{{currency}}</th></tr></thead>
 <tbody>
 {{#lines}}
 <tr>
-<td>{{description}}{{#adjusts}}<div class="steps">adjusts {{invoiceId}}, period from {{periodStart}}: {{quantityBefore}} became {{quantityAfter}}</div>{{/adjusts}}
-{{#arithmetic}}<div class="steps">{{quantity}} × {{unitAmount}} + {{flatAmount}} = {{amount}}{{#note}} ({{note}}){{/note}}</div>{{/arithmetic}}</td>
+<td>{{description}}{{#adjusts}}<div class="steps">Adjusts {{invoiceId}}, period from {{periodStart}}: quantity {{quantityBefore}} is now {{quantityAfter}}</div>{{/adjusts}}
+{{#arithmetic}}<div class="steps">{{#product}}{{product}} = {{/product}}{{amount}}{{#note}} ({{note}}){{/note}}</div>{{/arithmetic}}</td>
 <td class="number">{{quantity}}</td>
 <td class="number">{{amount}}</td>
 </tr>
@@ -32,7 +32,7 @@ footer { color: #666; font-size: 12px; overflow-wrap: anywhere; }
 </tbody>
 <tfoot><tr><td colspan="2">Total</td><td class="number">{{total}}</td></tr></tfoot>
 </table>
-<footer>{{id}} · SHA-256 of the document {{sha256}} · of the invoice before {{#previousSha256}}{{previousSha256}}{{/previousSha256}}{{^previousSha256}}none{{/previousSha256}} · of all usage up to entry {{watermark}} of the ledger</footer>
+<footer>{{id}} · SHA-256 of the document {{sha256}} · of the previous invoice {{#previousSha256}}{{previousSha256}}{{/previousSha256}}{{^previousSha256}}none{{/previousSha256}} · includes usage up to ledger entry {{watermark}}</footer>
 </body>
 </html>
 `;

@@ -59,7 +59,7 @@ export function envelope<T extends TSchema>(type: string, data: T) {
 }
 
 /** One member of a closed set of `vocabulary.ts`. */
-export const oneOf = <T extends string>(members: readonly T[]) =>
+export const oneOf = <T extends string | number>(members: readonly T[]) =>
   Type.Union(members.map((member) => Type.Literal(member)));
 
 /** One of the objects that are told apart by `kind`, one for each member of a closed set. */

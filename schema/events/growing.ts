@@ -32,6 +32,9 @@ const VERSION = /^metrly(?:\.[a-z]+)+\.v[1-9]\d{0,3}$/;
 const LAST_ENCODING_TAG = 8;
 /** What a member's name looks like. Anything else is no newer member but a malformed record. */
 const NAME = /^[A-Za-z][\w.-]{0,63}$/;
+const isNameLike = (value: unknown, known: readonly unknown[]): boolean =>
+  known.some((name) => typeof name === typeof value) &&
+  (typeof value === "string" ? NAME.test(value) : Number.isSafeInteger(value) && Number(value) > 0);
 
 /**
  * The first member of a growing union in `value` that `schema` does not have. It decides before anything else that is wrong:
@@ -40,10 +43,10 @@ const NAME = /^[A-Za-z][\w.-]{0,63}$/;
 export function unknownMember(contract: string, schema: TSchema, value: unknown): UnknownMember | undefined {
   const variants: readonly TSchema[] | undefined = schema.anyOf;
   if (variants !== undefined) {
-    const name = typeof value === "string" ? value : memberOf(value, "kind");
+    const name = typeof value === "object" ? memberOf(value, "kind") : value;
     const own = variants.filter((variant) => name !== undefined && nameOf(variant) === name);
-    if (own.length === 0 && typeof schema.growing === "string" && typeof name === "string" && NAME.test(name))
-      return { contract, set: schema.growing, member: name };
+    if (own.length === 0 && typeof schema.growing === "string" && isNameLike(name, variants.map(nameOf)))
+      return { contract, set: schema.growing, member: String(name) };
     return firstOf(own.length > 0 ? own : variants, (variant) => unknownMember(contract, variant, value));
   }
   if (schema.type === "array" && Array.isArray(value)) {

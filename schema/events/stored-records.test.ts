@@ -70,6 +70,7 @@ test.each<[string, string, string, string, string]>([
     "ledger entry",
     "freeze",
   ],
+  ["ledger.block", "an invoice version", '[{"kind":"tick","at":5,"invoiceVersion":3}]', "invoice version", "3"],
   [
     "usage.recorded",
     "a version",

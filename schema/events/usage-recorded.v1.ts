@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { LEDGER_ENTRY_KINDS } from "../vocabulary.js";
-import { contract, epochMs, oneOfKinds, seq } from "./contract.js";
+import { INVOICE_VERSIONS, LEDGER_ENTRY_KINDS } from "../vocabulary.js";
+import { contract, epochMs, oneOf, oneOfKinds, seq } from "./contract.js";
 import { growing } from "./growing.js";
 
 const common = { seq, recordedAt: epochMs, tenancyVersion: Type.Integer({ minimum: 0 }) };
@@ -17,14 +17,17 @@ const RecordedEvent = Type.Object({
   receivedAt: epochMs,
   data: Type.String(),
 });
+/** The version of the invoice document of the periods that end here; entries without it are from before version 2. */
+const invoiceVersion = Type.Optional(growing("invoice version", oneOf(INVOICE_VERSIONS)));
 /** The recorder's clock. A tenant's period ends at the first tick (or close) past its grace time. */
-const Tick = Type.Object({ ...common, kind: Type.Literal("tick"), at: epochMs });
+const Tick = Type.Object({ ...common, kind: Type.Literal("tick"), at: epochMs, invoiceVersion });
 const Close = Type.Object({
   ...common,
   kind: Type.Literal("close"),
   tenantId: Type.String(),
   periodStart: epochMs,
   actor: Type.String(),
+  invoiceVersion,
 });
 /** Takes `event` back. It carries the voided event, so that no consumer has to look it up. */
 const Void = Type.Object({

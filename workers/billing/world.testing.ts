@@ -8,6 +8,7 @@ import { packageRoot } from "#platform/process/package-root.js";
 import { createTenancyState, type TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { MeterState, PlanVersionState, PriceState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
+import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
 import { createTestDatabase } from "../../tests/servers/servers.js";
 import { closeTenant } from "./closing/close.js";
 import { listInvoices, type StoredInvoice } from "./store/invoices.js";
@@ -111,7 +112,9 @@ export function ledgerOf(partition: number) {
       const added = drafts.map((draft, index) => {
         const when = draft.kind === "event" ? draft.time : draft.kind === "tick" ? draft.at : HOUR_MS;
         const stamp = { recordedAt: draft.recordedAt ?? when, tenancyVersion: draft.tenancyVersion ?? 1 };
-        return { ...draft, ...stamp, seq: entries.length + 1 + index } as LedgerEntry;
+        const version =
+          draft.kind === "tick" || draft.kind === "close" ? { invoiceVersion: CURRENT_INVOICE_VERSION } : {};
+        return { ...version, ...draft, ...stamp, seq: entries.length + 1 + index } as LedgerEntry;
       });
       entries.push(...added);
       return added;

@@ -62,7 +62,7 @@ interface WrittenInvoice {
 
 async function writeInvoice(
   tx: Transaction,
-  { tenantId, period, watermark }: EndedPeriod,
+  { tenantId, period, watermark, invoiceVersion }: EndedPeriod,
   { lines, plan, currency }: Derived,
   generatedAt: number,
 ): Promise<WrittenInvoice | undefined> {
@@ -70,6 +70,7 @@ async function writeInvoice(
   const previous = await lastInvoice(tx, tenantId);
   const ordinal = (previous?.ordinal ?? 0) + 1;
   const document = invoiceDocument({
+    version: invoiceVersion,
     tenantId,
     ordinal,
     period,

@@ -1,5 +1,7 @@
 import { formatMoney } from "#kernel/money.js";
-import { invoiceV1, type LineDocument } from "#schema/events/invoice.v1.js";
+import type { LineDocument } from "#schema/events/invoice.v1.js";
+import { readInvoice } from "#schema/events/invoice.v2.js";
+import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
 import type { Derived } from "../closing/derive.js";
 import { invoiceIdOf, lineDocument } from "../rules/invoice-document.js";
 import { totalOf } from "../rules/invoice-lines.js";
@@ -9,7 +11,7 @@ import type { BillingPeriodType, InvoiceLineType, InvoicePreviewType, InvoiceTyp
 
 /** An invoice as the graph shows it: read from its document, so that both can't differ. */
 export function invoiceView(stored: StoredInvoice): InvoiceType {
-  const document = invoiceV1.read(stored.document);
+  const document = readInvoice(stored.document);
   return {
     id: invoiceIdOf(stored.tenantId, stored.ordinal),
     tenantId: stored.tenantId,
@@ -30,7 +32,7 @@ export function previewView({ lines, currency }: Derived, asOf: number): Invoice
   if (currency === undefined) return undefined;
   return {
     currency,
-    lines: lines.map((line) => lineView(lineDocument(line, currency), currency)),
+    lines: lines.map((line) => lineView(lineDocument(line, currency, CURRENT_INVOICE_VERSION), currency)),
     total: { amount: formatMoney(totalOf(lines), currency), currency },
     asOf,
   };

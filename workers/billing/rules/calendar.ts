@@ -3,7 +3,7 @@ import { type Period, periodAt } from "#kernel/period.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type AssignedPlan, assignedPlan, firstPeriodStart, graceEnd } from "#schema/tenancy-history.js";
-import type { BillingPeriodStatus } from "#schema/vocabulary.js";
+import type { BillingPeriodStatus, InvoiceVersion } from "#schema/vocabulary.js";
 
 /** A period ended at an entry of the log: what has `seq` up to that entry's belongs to its invoice. */
 export interface Closing {
@@ -13,6 +13,7 @@ export interface Closing {
   /** Tenancy's version at the watermark. */
   readonly tenancyVersion: number;
   readonly plan: AssignedPlan | undefined;
+  readonly invoiceVersion: InvoiceVersion;
 }
 
 type Tick = Extract<LedgerEntry, { kind: "tick" }>;
@@ -67,6 +68,7 @@ function closing(entry: Tick | Close, tenant: TenantState, period: Period): Clos
     watermark: entry.seq,
     tenancyVersion: entry.tenancyVersion,
     plan: assignedPlan(tenant, period.start, entry.tenancyVersion),
+    invoiceVersion: entry.invoiceVersion ?? 1,
   };
 }
 

@@ -4,12 +4,15 @@ import { formatMoney } from "#kernel/money.js";
 import type { Period } from "#kernel/period.js";
 import { canonicalJson } from "#schema/canonical-json.js";
 import type { LineDocument } from "#schema/events/invoice.v1.js";
+import type { InvoiceVersion } from "#schema/vocabulary.js";
 import { printExact } from "./exact.js";
 import { type InvoiceLine, type PlanRef, totalOf } from "./invoice-lines.js";
+import type { LineStep } from "./pricing.js";
 
 const ORDINAL_DIGITS = 6;
 
 export interface InvoiceFacts {
+  readonly version: InvoiceVersion;
   readonly tenantId: string;
   /** 1, 2, 3 … per tenant, without gaps. */
   readonly ordinal: number;
@@ -49,7 +52,7 @@ export function parseInvoiceId(id: string): { tenantId: string; ordinal: number 
 export function invoiceDocument(facts: InvoiceFacts): InvoiceDocument {
   const id = invoiceIdOf(facts.tenantId, facts.ordinal);
   const text = canonicalJson({
-    schema: "metrly.invoice.v1",
+    schema: `metrly.invoice.v${facts.version}`,
     id,
     number: invoiceNumberOf(facts.tenantId, facts.ordinal),
     tenantId: facts.tenantId,
@@ -58,30 +61,24 @@ export function invoiceDocument(facts: InvoiceFacts): InvoiceDocument {
     plan: facts.plan,
     watermark: String(facts.watermark),
     previousSha256: facts.previousSha256,
-    lines: facts.lines.map((line) => lineDocument(line, facts.currency)),
+    lines: facts.lines.map((line) => lineDocument(line, facts.currency, facts.version)),
     total: formatMoney(totalOf(facts.lines), facts.currency),
   });
   return { id, text, sha256: createHash("sha256").update(text, "utf8").digest("hex") };
 }
 
-/** One line as the document carries it; all numbers are text. */
-export function lineDocument(line: InvoiceLine, currency: string): LineDocument {
+/** One line as a version of the document carries it; all numbers are text. */
+export function lineDocument(line: InvoiceLine, currency: string, version: InvoiceVersion): LineDocument {
   return {
     kind: line.kind,
-    description: line.description,
+    description: line.description[version],
     meter: line.meter,
     dimensions: line.dimensions.map(({ dimension, value }) => ({ dimension, value })),
     quantity: formatDecimal(line.quantity),
     amount: formatMoney(line.amount, currency),
     plan: line.plan,
     price: line.identity.priceIndex < 0 ? null : line.identity.priceIndex,
-    arithmetic: line.arithmetic.map((step) => ({
-      quantity: printExact(step.quantity),
-      unitAmount: printExact(step.unitAmount),
-      flatAmount: printExact(step.flatAmount),
-      amount: printExact(step.amount),
-      note: step.note,
-    })),
+    arithmetic: line.arithmetic.map((step) => stepDocument(step, version)),
     adjusts: line.adjusts && {
       invoiceId: line.adjusts.invoiceId,
       kind: line.identity.kind,
@@ -90,6 +87,20 @@ export function lineDocument(line: InvoiceLine, currency: string): LineDocument 
       quantityAfter: formatDecimal(line.adjusts.quantityAfter),
     },
   };
+}
+
+/** Version 1 has a lump sum as the flat amount of nothing. */
+function stepDocument(step: LineStep, version: InvoiceVersion): LineDocument["arithmetic"][number] {
+  const amount = printExact(step.amount);
+  const factors =
+    step.isLump === true && version === 1
+      ? { quantity: "0", unitAmount: "0", flatAmount: amount }
+      : {
+          quantity: printExact(step.quantity),
+          unitAmount: printExact(step.unitAmount),
+          flatAmount: printExact(step.flatAmount),
+        };
+  return { ...factors, amount, note: step.note?.[version] ?? null };
 }
 
 const timeText = (ms: number): string => new Date(ms).toISOString();

@@ -4,7 +4,8 @@ import type { Period } from "#kernel/period.js";
 import type { PlanVersionState, PriceState } from "#schema/events/tenancy-changed.v1.js";
 import type { ChargeKind, InvoiceLineKind } from "#schema/vocabulary.js";
 import { exact, roundLine } from "./exact.js";
-import { flatStep, type LineStep, priceUsage } from "./pricing.js";
+import { adjustmentText, commitText, type InvoiceText, RECURRING_FEE, STEP_NOTES, usageText } from "./invoice-texts.js";
+import { type LineStep, lumpStep, priceUsage } from "./pricing.js";
 
 export interface PlanRef {
   readonly id: string;
@@ -28,7 +29,7 @@ export interface LineIdentity {
 export interface InvoiceLine {
   readonly identity: LineIdentity;
   readonly kind: InvoiceLineKind;
-  readonly description: string;
+  readonly description: InvoiceText;
   readonly meter: string | null;
   readonly dimensions: readonly { readonly dimension: string; readonly value: string }[];
   readonly quantity: Decimal;
@@ -57,7 +58,7 @@ export function chargeLines(period: Period, plan: PlanTerms, quantityOf: Quantit
 function recurringLines(period: Period, plan: PlanTerms): InvoiceLine[] {
   const fee = exact(plan.terms.recurringFee);
   if (fee.isZero()) return [];
-  return [planLine(period, plan, "RECURRING", "Recurring fee", fee, [flatStep(fee, "recurring fee")])];
+  return [planLine(period, plan, "RECURRING", RECURRING_FEE, fee, [lumpStep(fee, STEP_NOTES.recurringFee)])];
 }
 
 function usageLine(
@@ -71,7 +72,7 @@ function usageLine(
   return {
     identity: { periodStart: period.start, kind: "USAGE", priceIndex },
     kind: "USAGE",
-    description: `Usage of ${price.meter}${price.where.map((w) => `, ${w.dimension} ${w.value}`).join("")}`,
+    description: usageText(price.meter, price.where),
     meter: price.meter,
     dimensions: price.where,
     quantity,
@@ -88,8 +89,8 @@ function commitLines(period: Period, plan: PlanTerms, usage: readonly InvoiceLin
   const used = sum(usage.map((line) => line.amount));
   if (commit.lte(used)) return [];
   const { currency } = plan.terms;
-  const steps = [flatStep(commit, "minimum commit"), flatStep(used.neg(), "less usage")];
-  const description = `Minimum commit of ${formatMoney(roundLine(commit, currency), currency)}, less usage`;
+  const steps = [lumpStep(commit, STEP_NOTES.minimumCommit), lumpStep(used.neg(), STEP_NOTES.lessUsage)];
+  const description = commitText(formatMoney(roundLine(commit, currency), currency));
   return [planLine(period, plan, "MINIMUM_COMMIT", description, exact(commit).minus(used), steps)];
 }
 
@@ -97,7 +98,7 @@ function planLine(
   period: Period,
   plan: PlanTerms,
   kind: Exclude<ChargeKind, "USAGE">,
-  description: string,
+  description: InvoiceText,
   amount: Decimal,
   arithmetic: readonly LineStep[],
 ): InvoiceLine {
@@ -162,13 +163,10 @@ function adjustmentOf(
     {
       ...about,
       kind: "ADJUSTMENT",
-      description: `Adjustment of ${new Date(late.period.start).toISOString().slice(0, 10)}: ${about.description}`,
+      description: adjustmentText(new Date(late.period.start).toISOString().slice(0, 10), about.description),
       quantity: quantityAfter.minus(quantityBefore),
       amount,
-      arithmetic: [
-        ...(after?.arithmetic ?? []),
-        flatStep(invoiced.neg(), "already invoiced; the steps above are rounded first"),
-      ],
+      arithmetic: [...(after?.arithmetic ?? []), lumpStep(invoiced.neg(), STEP_NOTES.alreadyInvoiced)],
       adjusts: { invoiceId: late.invoiceId, periodStart: late.period.start, quantityBefore, quantityAfter },
     },
   ];

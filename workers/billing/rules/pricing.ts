@@ -1,6 +1,7 @@
 import { type Decimal, ZERO } from "#kernel/decimal.js";
 import type { PriceState } from "#schema/events/tenancy-changed.v1.js";
 import { exact } from "./exact.js";
+import { type InvoiceText, STEP_NOTES } from "./invoice-texts.js";
 
 /** One step of a line's arithmetic: quantity x unitAmount + flatAmount = amount, unrounded. */
 export interface LineStep {
@@ -8,7 +9,9 @@ export interface LineStep {
   readonly unitAmount: Decimal;
   readonly flatAmount: Decimal;
   readonly amount: Decimal;
-  readonly note: string | null;
+  readonly note: InvoiceText | null;
+  /** A sum that no quantity was multiplied for: one unit of it. */
+  readonly isLump?: true;
 }
 
 export interface PricedSteps {
@@ -41,20 +44,19 @@ function convertQuantity(price: PriceState, raw: Decimal): { quantity: Decimal; 
   const divided = exact(raw).div(exact(price.divideBy));
   const quantity = price.roundUp ? divided.ceil() : divided;
   if (quantity.eq(raw)) return { quantity, steps: [] };
-  const note = `divided by ${price.divideBy}${price.roundUp ? ", rounded up" : ""}`;
-  return { quantity, steps: [freeStep(quantity, note)] };
+  return { quantity, steps: [freeStep(quantity, STEP_NOTES.converted(price.divideBy, price.roundUp))] };
 }
 
 function takeIncluded(included: Decimal, quantity: Decimal): { billable: Decimal; steps: LineStep[] } {
   const positive = quantity.isNegative() ? exact(ZERO) : quantity;
   const covered = positive.lt(included) ? positive : included;
-  return { billable: positive.minus(covered), steps: covered.isZero() ? [] : [freeStep(covered, "included")] };
+  return { billable: positive.minus(covered), steps: covered.isZero() ? [] : [freeStep(covered, STEP_NOTES.included)] };
 }
 
 function priceByModel(price: PriceState, billable: Decimal): LineStep[] {
   switch (price.model) {
     case "FLAT":
-      return [flatStep(amountOf(price.unitAmount, "unitAmount"), "flat amount")];
+      return [lumpStep(amountOf(price.unitAmount, "unitAmount"), STEP_NOTES.flatFee)];
     case "PER_UNIT":
       return [step(billable, amountOf(price.unitAmount, "unitAmount"), exact(ZERO), null)];
     case "GRADUATED":
@@ -66,8 +68,8 @@ function priceByModel(price: PriceState, billable: Decimal): LineStep[] {
         pricePackages(billable, textOf(price.packageSize, "packageSize"), amountOf(price.unitAmount, "unitAmount")),
       ];
     case "PERCENTAGE": {
-      const rate = amountOf(price.ratePercent, "ratePercent");
-      return [step(billable, rate.div(100), exact(ZERO), `${price.ratePercent} %`)];
+      const percent = textOf(price.ratePercent, "ratePercent");
+      return [step(billable, exact(percent).div(100), exact(ZERO), STEP_NOTES.rate(percent))];
     }
   }
 }
@@ -98,35 +100,36 @@ export function priceVolume(quantity: Decimal, tiers: readonly PriceTier[]): Lin
 
 /** Every started package costs the unit amount. */
 export function pricePackages(quantity: Decimal, packageSize: string, unitAmount: Decimal): LineStep {
-  return step(exact(quantity).div(packageSize).ceil(), unitAmount, exact(ZERO), `packages of ${packageSize}`);
+  return step(exact(quantity).div(packageSize).ceil(), unitAmount, exact(ZERO), STEP_NOTES.packages(packageSize));
 }
 
 function tierStep(quantity: Decimal, tier: PriceTier, index: number): LineStep {
-  const bound = tier.upTo === null ? "without end" : `up to ${tier.upTo}`;
-  return step(quantity, exact(tier.unitAmount), exact(tier.flatAmount), `tier ${index + 1}, ${bound}`);
+  return step(quantity, exact(tier.unitAmount), exact(tier.flatAmount), STEP_NOTES.tier(index + 1, tier.upTo));
 }
 
 function discountSteps(price: PriceState, amount: Decimal): LineStep[] {
   const percent = exact(price.discountPercent);
   if (percent.isZero()) return [];
-  return [flatStep(amount.times(percent).div(100).neg(), `discount of ${price.discountPercent} %`)];
+  return [lumpStep(amount.times(percent).div(100).neg(), STEP_NOTES.discount(price.discountPercent))];
 }
 
 function minimumSteps(price: PriceState, amount: Decimal): LineStep[] {
   if (price.minimumAmount === null || amount.gte(price.minimumAmount)) return [];
-  return [flatStep(exact(price.minimumAmount).minus(amount), `raised to the minimum of ${price.minimumAmount}`)];
+  return [lumpStep(exact(price.minimumAmount).minus(amount), STEP_NOTES.minimum(price.minimumAmount))];
 }
 
 function capSteps(price: PriceState, amount: Decimal): LineStep[] {
   if (price.maximumAmount === null || amount.lte(price.maximumAmount)) return [];
-  return [flatStep(exact(price.maximumAmount).minus(amount), `capped at ${price.maximumAmount}`)];
+  return [lumpStep(exact(price.maximumAmount).minus(amount), STEP_NOTES.cap(price.maximumAmount))];
 }
 
-const freeStep = (quantity: Decimal, note: string): LineStep => step(quantity, exact(ZERO), exact(ZERO), note);
-export const flatStep = (amount: Decimal, note: string): LineStep =>
-  step(exact(ZERO), exact(ZERO), exact(amount), note);
+const freeStep = (quantity: Decimal, note: InvoiceText): LineStep => step(quantity, exact(ZERO), exact(ZERO), note);
+export const lumpStep = (amount: Decimal, note: InvoiceText): LineStep => ({
+  ...step(exact("1"), exact(amount), exact(ZERO), note),
+  isLump: true,
+});
 
-function step(quantity: Decimal, unitAmount: Decimal, flatAmount: Decimal, note: string | null): LineStep {
+function step(quantity: Decimal, unitAmount: Decimal, flatAmount: Decimal, note: InvoiceText | null): LineStep {
   return { quantity, unitAmount, flatAmount, amount: exact(quantity).times(unitAmount).plus(flatAmount), note };
 }
 

@@ -1,7 +1,7 @@
 import type { Period } from "#kernel/period.js";
 import type { Transaction } from "#platform/database/database.js";
 import type { AssignedPlan } from "#schema/tenancy-history.js";
-import type { BillingPeriodStatus } from "#schema/vocabulary.js";
+import type { BillingPeriodStatus, InvoiceVersion } from "#schema/vocabulary.js";
 import type { Closing } from "../rules/calendar.js";
 import { groupByQuery, type Queryable } from "./usage.js";
 
@@ -16,6 +16,7 @@ export interface EndedPeriod {
   readonly watermark: number;
   readonly tenancyVersion: number;
   readonly plan: AssignedPlan | undefined;
+  readonly invoiceVersion: InvoiceVersion;
   readonly closedAt: number | null;
   readonly invoiceOrdinal: number | null;
 }
@@ -30,12 +31,13 @@ interface PeriodRow {
   readonly tenancy_version: number;
   readonly plan_id: string | null;
   readonly plan_version: number | null;
+  readonly invoice_version: InvoiceVersion;
   readonly closed_at: number | null;
   readonly invoice_ordinal: number | null;
 }
 
 const COLUMNS =
-  "p.tenant_id, p.start_at, p.end_at, p.partition, p.status, p.watermark, p.tenancy_version, p.plan_id, p.plan_version, p.closed_at, p.invoice_ordinal";
+  "p.tenant_id, p.start_at, p.end_at, p.partition, p.status, p.watermark, p.tenancy_version, p.plan_id, p.plan_version, p.invoice_version, p.closed_at, p.invoice_ordinal";
 
 export async function insertClosings(
   tx: Transaction,
@@ -46,10 +48,10 @@ export async function insertClosings(
   if (closings.length === 0) return;
   await tx.query(
     `INSERT INTO billing_period (tenant_id, start_at, end_at, partition, status, watermark, tenancy_version, plan_id,
-                                 plan_version, closing_since)
-     SELECT t, s, e, $8, 'CLOSING', w, v, pi, pv, $9
-       FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::int[])
-              AS c(t, s, e, w, v, pi, pv)`,
+                                 plan_version, invoice_version, closing_since)
+     SELECT t, s, e, $9, 'CLOSING', w, v, pi, pv, iv, $10
+       FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::int[], $8::int[])
+              AS c(t, s, e, w, v, pi, pv, iv)`,
     [
       closings.map((c) => c.tenantId),
       closings.map((c) => c.period.start),
@@ -58,6 +60,7 @@ export async function insertClosings(
       closings.map((c) => c.tenancyVersion),
       closings.map((c) => c.plan?.planId ?? null),
       closings.map((c) => c.plan?.planVersion ?? null),
+      closings.map((c) => c.invoiceVersion),
       partition,
       nowMs,
     ],
@@ -212,6 +215,7 @@ function fromRow(row: PeriodRow): EndedPeriod {
       row.plan_id === null || row.plan_version === null
         ? undefined
         : { planId: row.plan_id, planVersion: row.plan_version },
+    invoiceVersion: row.invoice_version,
     closedAt: row.closed_at,
     invoiceOrdinal: row.invoice_ordinal,
   };

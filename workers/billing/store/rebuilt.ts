@@ -49,7 +49,7 @@ export const COMPARED: readonly Content[] = [
     name: "periods",
     isReplaceable: false,
     sql: `SELECT concat_ws(' ', tenant_id, start_at) AS key,
-                 concat_ws(' ', end_at, watermark, tenancy_version, plan_id, plan_version) AS content
+                 concat_ws(' ', end_at, watermark, tenancy_version, plan_id, plan_version, invoice_version) AS content
             FROM billing_period WHERE ${OF_TENANT}`,
   },
   {

@@ -19,12 +19,18 @@ import {
   total,
 } from "./rational.js";
 
+/** A text as the versions 1 and 2 of the document have it. */
+export type Texts = readonly [v1: string, v2: string];
+const both = (text: string): Texts => [text, text];
+
 export interface Step {
   readonly quantity: Rational;
   readonly unitAmount: Rational;
   readonly flatAmount: Rational;
   readonly amount: Rational;
-  readonly note: string | null;
+  readonly note: Texts | null;
+  /** A sum, which version 1 has as the flat amount of nothing and version 2 as one unit. */
+  readonly isLump: boolean;
 }
 
 /** A line before it is numbered, dated or adjusted. */
@@ -32,7 +38,7 @@ export interface Charge {
   readonly kind: ChargeKind;
   /** Position of the price; undefined for lines without one. */
   readonly price: number | undefined;
-  readonly description: string;
+  readonly description: Texts;
   readonly quantity: Rational;
   readonly amount: Rational;
   readonly steps: readonly Step[];
@@ -47,31 +53,43 @@ export function charges(plan: PlanVersionState, quantities: readonly Rational[])
   const result: Charge[] = [];
   const fee = rational(plan.recurringFee);
   if (!isNothing(fee)) {
-    const steps = [lump(fee, "recurring fee")];
-    result.push(chargeOf("RECURRING", undefined, "Recurring fee", ONE, nearest(fee, digits), steps));
+    const steps = [lump(fee, both("recurring fee"))];
+    result.push(chargeOf("RECURRING", undefined, both("Recurring fee"), ONE, nearest(fee, digits), steps));
   }
   let used = NOTHING;
   for (const [index, price] of plan.prices.entries()) {
     const quantity = quantities[index] ?? NOTHING;
     const steps = priceSteps(price, quantity);
     const amount = nearest(total(steps.map((step) => step.amount)), digits);
-    const where = price.where.map((match) => `, ${match.dimension} ${match.value}`).join("");
-    result.push(chargeOf("USAGE", index, `Usage of ${price.meter}${where}`, quantity, amount, steps));
+    result.push(chargeOf("USAGE", index, usageTexts(price), quantity, amount, steps));
     used = plus(used, amount);
   }
   const commit = rational(plan.minimumCommit);
   if (isLess(used, commit)) {
-    const description = `Minimum commit of ${fixed(commit, digits)}, less usage`;
-    const steps = [lump(commit, "minimum commit"), lump(negated(used), "less usage")];
+    const sum = fixed(commit, digits);
+    const description: Texts = [
+      `Minimum commit of ${sum}, less usage`,
+      `Minimum commitment of ${sum}, less usage charges`,
+    ];
+    const steps = [
+      lump(commit, ["minimum commit", "minimum commitment"]),
+      lump(negated(used), ["less usage", "less usage charges"]),
+    ];
     result.push(chargeOf("MINIMUM_COMMIT", undefined, description, ONE, nearest(minus(commit, used), digits), steps));
   }
   return result;
 }
 
+function usageTexts({ meter, where }: PriceState): Texts {
+  const matches = where.map((match) => `${match.dimension} ${match.value}`).join(", ");
+  if (matches === "") return both(`Usage of ${meter}`);
+  return [`Usage of ${meter}, ${matches}`, `Usage of ${meter} (${matches})`];
+}
+
 function chargeOf(
   kind: Charge["kind"],
   price: number | undefined,
-  description: string,
+  description: Texts,
   quantity: Rational,
   amount: Rational,
   steps: readonly Step[],
@@ -84,24 +102,29 @@ function priceSteps(price: PriceState, raw: Rational): Step[] {
   const quotient = over(raw, rational(price.divideBy));
   const quantity = price.roundUp ? ceiling(quotient) : quotient;
   if (!isSame(quantity, raw)) {
-    steps.push(row(quantity, NOTHING, NOTHING, `divided by ${price.divideBy}${price.roundUp ? ", rounded up" : ""}`));
+    const how = `divided by ${price.divideBy}${price.roundUp ? ", rounded up" : ""}`;
+    steps.push(row(quantity, NOTHING, NOTHING, both(how)));
   }
   const above = isLess(quantity, NOTHING) ? NOTHING : quantity;
   const allowance = rational(price.included);
   const free = isLess(above, allowance) ? above : allowance;
-  if (!isNothing(free)) steps.push(row(free, NOTHING, NOTHING, "included"));
+  if (!isNothing(free)) steps.push(row(free, NOTHING, NOTHING, both("included")));
   steps.push(...modelSteps(price, minus(above, free)));
 
   const soFar = (): Rational => total(steps.map((step) => step.amount));
   const discount = rational(price.discountPercent);
   if (!isNothing(discount)) {
-    steps.push(lump(negated(over(times(soFar(), discount), HUNDRED)), `discount of ${price.discountPercent} %`));
+    const { discountPercent } = price;
+    const note: Texts = [`discount of ${discountPercent} %`, `${discountPercent} % discount`];
+    steps.push(lump(negated(over(times(soFar(), discount), HUNDRED)), note));
   }
   if (price.minimumAmount !== null && isLess(soFar(), rational(price.minimumAmount))) {
-    steps.push(lump(minus(rational(price.minimumAmount), soFar()), `raised to the minimum of ${price.minimumAmount}`));
+    steps.push(
+      lump(minus(rational(price.minimumAmount), soFar()), both(`raised to the minimum of ${price.minimumAmount}`)),
+    );
   }
   if (price.maximumAmount !== null && isLess(rational(price.maximumAmount), soFar())) {
-    steps.push(lump(minus(rational(price.maximumAmount), soFar()), `capped at ${price.maximumAmount}`));
+    steps.push(lump(minus(rational(price.maximumAmount), soFar()), both(`capped at ${price.maximumAmount}`)));
   }
   return steps;
 }
@@ -109,15 +132,15 @@ function priceSteps(price: PriceState, raw: Rational): Step[] {
 function modelSteps(price: PriceState, quantity: Rational): Step[] {
   switch (price.model) {
     case "FLAT":
-      return [lump(given(price.unitAmount), "flat amount")];
+      return [lump(given(price.unitAmount), ["flat amount", "flat fee"])];
     case "PER_UNIT":
       return [row(quantity, given(price.unitAmount), NOTHING, null)];
     case "PACKAGE": {
       const packages = ceiling(over(quantity, given(price.packageSize)));
-      return [row(packages, given(price.unitAmount), NOTHING, `packages of ${price.packageSize}`)];
+      return [row(packages, given(price.unitAmount), NOTHING, both(`packages of ${price.packageSize}`))];
     }
     case "PERCENTAGE":
-      return [row(quantity, over(given(price.ratePercent), HUNDRED), NOTHING, `${price.ratePercent} %`)];
+      return [row(quantity, over(given(price.ratePercent), HUNDRED), NOTHING, both(`${price.ratePercent} %`))];
     case "VOLUME": {
       const index = price.tiers.findIndex((tier) => tier.upTo === null || !isLess(rational(tier.upTo), quantity));
       return tierStep(price, index, quantity);
@@ -135,14 +158,17 @@ function modelSteps(price: PriceState, quantity: Rational): Step[] {
 function tierStep(price: PriceState, index: number, quantity: Rational): Step[] {
   const tier = price.tiers[index];
   if (tier === undefined) throw new RangeError("no tier holds the quantity");
-  const end = tier.upTo === null ? "without end" : `up to ${tier.upTo}`;
-  return [row(quantity, rational(tier.unitAmount), rational(tier.flatAmount), `tier ${index + 1}, ${end}`)];
+  const name = `tier ${index + 1}`;
+  const note: Texts =
+    tier.upTo === null ? [`${name}, without end`, `${name} and above`] : both(`${name}, up to ${tier.upTo}`);
+  return [row(quantity, rational(tier.unitAmount), rational(tier.flatAmount), note)];
 }
 
-export const lump = (amount: Rational, note: string): Step => row(NOTHING, NOTHING, amount, note);
+export const lump = (amount: Rational, note: Texts): Step => ({ ...row(ONE, amount, NOTHING, note), isLump: true });
 
-function row(quantity: Rational, unitAmount: Rational, flatAmount: Rational, note: string | null): Step {
-  return { quantity, unitAmount, flatAmount, amount: plus(times(quantity, unitAmount), flatAmount), note };
+function row(quantity: Rational, unitAmount: Rational, flatAmount: Rational, note: Texts | null): Step {
+  const amount = plus(times(quantity, unitAmount), flatAmount);
+  return { quantity, unitAmount, flatAmount, amount, note, isLump: false };
 }
 
 function given(text: string | null): Rational {

@@ -1,7 +1,7 @@
 import { minorDigits } from "#kernel/money.js";
 import type { PlanVersionState } from "#schema/events/tenancy-changed.v1.js";
-import type { Charge, Step } from "./charges.js";
-import { fixed, plain, type Rational, total } from "./rational.js";
+import type { Charge, Step, Texts } from "./charges.js";
+import { fixed, NOTHING, plain, type Rational, total } from "./rational.js";
 
 /** A plan version that was in force, under its id. */
 export interface Terms {
@@ -24,6 +24,7 @@ export interface Line {
 }
 
 export interface Facts {
+  readonly version: 1 | 2;
   readonly tenantId: string;
   readonly ordinal: number;
   readonly start: number;
@@ -40,11 +41,11 @@ const padded = (ordinal: number): string => String(ordinal).padStart(6, "0");
 const iso = (ms: number): string => new Date(ms).toISOString();
 const planOf = ({ planId, plan }: Terms) => ({ id: planId, version: plan.version });
 
-/** The invoice document, version 1, as a plain value. */
+/** The invoice document as a plain value. */
 export function documentOf(facts: Facts): unknown {
   const digits = minorDigits(facts.currency);
   return {
-    schema: "metrly.invoice.v1",
+    schema: `metrly.invoice.v${facts.version}`,
     id: invoiceId(facts.tenantId, facts.ordinal),
     number: `${facts.tenantId.toUpperCase()}-${padded(facts.ordinal)}`,
     tenantId: facts.tenantId,
@@ -53,31 +54,36 @@ export function documentOf(facts: Facts): unknown {
     plan: facts.terms === undefined ? null : planOf(facts.terms),
     watermark: String(facts.watermark),
     previousSha256: facts.previousSha256,
-    lines: facts.lines.map((line) => lineOf(line, digits)),
+    lines: facts.lines.map((line) => lineOf(line, digits, facts.version)),
     total: fixed(total(facts.lines.map((line) => line.amount)), digits),
   };
 }
 
-function lineOf({ charge, terms, amount, correction }: Line, digits: number): unknown {
+function lineOf({ charge, terms, amount, correction }: Line, digits: number, version: 1 | 2): unknown {
+  const textOf = ([v1, v2]: Texts): string => (version === 1 ? v1 : v2);
   const price = charge.price === undefined ? undefined : terms.plan.prices[charge.price];
   const quantity = correction === undefined ? charge.quantity : difference(correction.after, correction.before);
-  const prefix = correction === undefined ? "" : `Adjustment of ${iso(correction.periodStart).slice(0, 10)}: `;
+  const day = iso(correction?.periodStart ?? 0).slice(0, 10);
+  const prefix: Texts = [`Adjustment of ${day}: `, `Adjustment for the period from ${day}: `];
   return {
     kind: correction === undefined ? charge.kind : "ADJUSTMENT",
-    description: prefix + charge.description,
+    description: (correction === undefined ? "" : textOf(prefix)) + textOf(charge.description),
     meter: price?.meter ?? null,
     dimensions: (price?.where ?? []).map(({ dimension, value }) => ({ dimension, value })),
     quantity: plain(quantity),
     amount: fixed(amount, digits),
     plan: planOf(terms),
     price: charge.price ?? null,
-    arithmetic: (correction?.steps ?? charge.steps).map((step) => ({
-      quantity: plain(step.quantity),
-      unitAmount: plain(step.unitAmount),
-      flatAmount: plain(step.flatAmount),
-      amount: plain(step.amount),
-      note: step.note,
-    })),
+    arithmetic: (correction?.steps ?? charge.steps).map((step) => {
+      const isFlat = step.isLump && version === 1;
+      return {
+        quantity: plain(isFlat ? NOTHING : step.quantity),
+        unitAmount: plain(isFlat ? NOTHING : step.unitAmount),
+        flatAmount: plain(isFlat ? step.amount : step.flatAmount),
+        amount: plain(step.amount),
+        note: step.note && textOf(step.note),
+      };
+    }),
     adjusts:
       correction === undefined
         ? null

@@ -123,7 +123,7 @@ function note(life: Life, time: number): void {
 }
 
 /** Ends the open period at an entry. Without a plan and without corrections there is no invoice. */
-function settle(life: Life, entry: LedgerEntry): ReplayedInvoice[] {
+function settle(life: Life, entry: Extract<LedgerEntry, { kind: "tick" | "close" }>): ReplayedInvoice[] {
   const start = life.open;
   const end = nextMonth(start, life.tenant.billingAnchorDay);
   life.open = end;
@@ -145,6 +145,7 @@ function settle(life: Life, entry: LedgerEntry): ReplayedInvoice[] {
   const document = documentOf({
     ...{ tenantId: life.tenant.id, ordinal, start, end, currency, terms, previousSha256, lines },
     watermark: entry.seq,
+    version: entry.invoiceVersion ?? 1,
   });
   const text = canonical(document);
   const sha256 = createHash("sha256").update(text).digest("hex");
@@ -188,7 +189,10 @@ function correct(life: Life, period: Settled | undefined): Line[] {
       after: now?.quantity ?? NOTHING,
       steps: [
         ...(now?.steps ?? []),
-        lump(minus(NOTHING, already), "already invoiced; the steps above are rounded first"),
+        lump(minus(NOTHING, already), [
+          "already invoiced; the steps above are rounded first",
+          "less the amount already invoiced; the steps above are rounded before it is subtracted",
+        ]),
       ],
     };
     return [{ charge, terms: period.terms, amount, correction }];

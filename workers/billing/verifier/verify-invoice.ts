@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import { ledgerPages } from "#platform/ledger/pages.js";
+import { refuseOtherVersion } from "#schema/events/growing.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { createReplay, type History, type ReplayedInvoice } from "./replay.js";
 
@@ -30,13 +31,15 @@ const MAX_DIFFERENCES = 50;
  * Whatever was invoiced before is recomputed too: the chain of hashes and every adjustment depend on it.
  */
 export async function verifyInvoice(sources: VerifierSources, claimed: ClaimedInvoice) {
+  const document: unknown = JSON.parse(claimed.document);
+  if (!isOfVersion1(document)) refuseOtherVersion("metrly.invoice.v2", document);
   const { invoice, events } = await recompute(sources, claimed);
   const differences: string[] = [];
   if (createHash("sha256").update(claimed.document).digest("hex") !== claimed.sha256) {
     differences.push("sha256: the stored hash is not that of the stored document");
   }
   if (invoice === undefined) differences.push("the ledger gives no invoice with this number");
-  else compare("", JSON.parse(claimed.document), invoice.document, differences);
+  else compare("", document, invoice.document, differences);
   const matches = invoice !== undefined && invoice.text === claimed.document && invoice.sha256 === claimed.sha256;
   if (!matches && differences.length === 0) differences.push("document: the same content in another notation");
   return {
@@ -91,6 +94,8 @@ function compare(path: string, stored: unknown, recomputed: unknown, differences
     differences.push(`${path}: stored ${brief(stored)}, recomputed ${brief(recomputed)}`);
   }
 }
+
+const isOfVersion1 = (document: unknown): boolean => isContainer(document) && document.schema === "metrly.invoice.v1";
 
 function isContainer(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null;

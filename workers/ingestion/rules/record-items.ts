@@ -1,6 +1,7 @@
 import { hourOf } from "#kernel/period.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
 import type { DecodedItem } from "./decode-record.js";
 
 /** What is stored of a key that was seen before. */
@@ -135,10 +136,10 @@ export function eventEntry(item: Omit<DecodedItem, "key" | "fingerprint" | "valu
 function controlEntry(control: PlainControl, common: Common): LedgerEntry {
   switch (control.kind) {
     case "tick":
-      return { kind: "tick", ...common, at: control.at };
+      return { kind: "tick", ...common, at: control.at, invoiceVersion: CURRENT_INVOICE_VERSION };
     case "close": {
       const { tenantId, periodStart, actor } = control;
-      return { kind: "close", ...common, tenantId, periodStart, actor };
+      return { kind: "close", ...common, tenantId, periodStart, actor, invoiceVersion: CURRENT_INVOICE_VERSION };
     }
     case "backfill":
       return { kind: "backfill", ...common, meterKey: control.meterKey };

@@ -9,7 +9,7 @@ const describe = (type: string, data: unknown) =>
 
 test("invoices, closed periods and what is not known by name are told in words", () => {
   const invoice = describe("invoice.generated", invoiceGeneratedV1.example.data);
-  expect(invoice.subject).toBe("acme: invoice ACME-000001 over 129.40 EUR");
+  expect(invoice.subject).toBe("acme: invoice ACME-000001 for 129.40 EUR");
   expect(invoice.lines[0]).toBe("For 2026-10-01 to 2026-11-01, exclusively");
   const closed = describe("billing.period.closed", { ...billingPeriodClosedV1.example.data, invoiceId: null });
   expect(closed.subject).toMatch(/^acme: the billing period from \d{4}-\d\d-\d\d is closed$/);

@@ -56,7 +56,7 @@ export function describePayload(text: string): Description {
       };
     case "invoice.generated":
       return {
-        subject: `${tenant}: invoice ${told("number")} over ${told("total")} ${told("currency")}`,
+        subject: `${tenant}: invoice ${told("number")} for ${told("total")} ${told("currency")}`,
         lines: [
           `For ${day(told("periodStart"))} to ${day(told("periodEnd"))}, exclusively`,
           `SHA-256 ${told("sha256")}`,

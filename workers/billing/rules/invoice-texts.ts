@@ -1,0 +1,51 @@
+import type { InvoiceVersion } from "#schema/vocabulary.js";
+
+/** A text on an invoice as each version of the document has it: what is closed keeps its words. */
+export type InvoiceText = Readonly<Record<InvoiceVersion, string>>;
+
+const same = (text: string): InvoiceText => ({ 1: text, 2: text });
+
+/** Where the arithmetic of a line says what a step is. */
+export const STEP_NOTES = {
+  recurringFee: same("recurring fee"),
+  flatFee: { 1: "flat amount", 2: "flat fee" },
+  included: same("included"),
+  minimumCommit: { 1: "minimum commit", 2: "minimum commitment" },
+  lessUsage: { 1: "less usage", 2: "less usage charges" },
+  alreadyInvoiced: {
+    1: "already invoiced; the steps above are rounded first",
+    2: "less the amount already invoiced; the steps above are rounded before it is subtracted",
+  },
+  converted: (divideBy: string, roundUp: boolean): InvoiceText =>
+    same(`divided by ${divideBy}${roundUp ? ", rounded up" : ""}`),
+  tier: (number: number, upTo: string | null): InvoiceText =>
+    upTo === null
+      ? { 1: `tier ${number}, without end`, 2: `tier ${number} and above` }
+      : same(`tier ${number}, up to ${upTo}`),
+  packages: (size: string): InvoiceText => same(`packages of ${size}`),
+  rate: (percent: string): InvoiceText => same(`${percent} %`),
+  discount: (percent: string): InvoiceText => ({ 1: `discount of ${percent} %`, 2: `${percent} % discount` }),
+  minimum: (amount: string): InvoiceText => same(`raised to the minimum of ${amount}`),
+  cap: (amount: string): InvoiceText => same(`capped at ${amount}`),
+} as const;
+
+export const RECURRING_FEE = same("Recurring fee");
+
+export function usageText(meter: string, where: readonly { dimension: string; value: string }[]): InvoiceText {
+  const matches = where.map(({ dimension, value }) => `${dimension} ${value}`);
+  return {
+    1: `Usage of ${[meter, ...matches].join(", ")}`,
+    2: matches.length === 0 ? `Usage of ${meter}` : `Usage of ${meter} (${matches.join(", ")})`,
+  };
+}
+
+export const commitText = (amount: string): InvoiceText => ({
+  1: `Minimum commit of ${amount}, less usage`,
+  2: `Minimum commitment of ${amount}, less usage charges`,
+});
+
+/** `day`: start of the adjusted period. */
+export const adjustmentText = (day: string, about: InvoiceText): InvoiceText => ({
+  1: `Adjustment of ${day}: ${about[1]}`,
+  2: `Adjustment for the period from ${day}: ${about[2]}`,
+});
