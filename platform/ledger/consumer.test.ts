@@ -177,6 +177,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
       group: options.group ?? "test",
       ...(options.maxEntries !== undefined && { maxEntries: options.maxEntries }),
       onError: () => undefined,
+      onHole: fail,
       async apply(tx, _partition, entries) {
         await tx.query("INSERT INTO effect (seq) SELECT * FROM unnest($1::bigint[])", [
           entries.map((entry) => entry.seq),

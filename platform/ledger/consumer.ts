@@ -1,6 +1,7 @@
 import { readingAt } from "#kernel/upgrade-required.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer } from "#platform/event-log/event-log.js";
+import { LogPositionError } from "#platform/event-log/position.js";
 import { sleep } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
@@ -34,6 +35,8 @@ export interface LedgerConsumerOptions {
     entries: readonly LedgerEntry[],
   ): Promise<(() => Promise<void>) | undefined>;
   readonly onError: (error: unknown) => void;
+  /** The log has forgotten what comes next, and the partition is stopped: a start reads that from the ledger. */
+  readonly onHole: (error: LogPositionError) => void;
   /** Most entries applied in one transaction. */
   readonly maxEntries?: number;
 }
@@ -109,7 +112,7 @@ export async function startLedgerConsumer(options: LedgerConsumerOptions): Promi
     topic: USAGE_RECORDED,
     group: options.group,
     startAt: (partition) => startOffset(options, partition),
-    onError: options.onError,
+    onError: (error) => (error instanceof LogPositionError ? options.onHole(error) : options.onError(error)),
     onBatch: (batch) => withCatchUp(batch),
   });
 

@@ -48,6 +48,14 @@ export interface OutboxRelayOptions {
   readonly pollMs?: number;
 }
 
+const STUCK_MS = 30_000;
+
+/** Whether publishing has failed for so long that the service is not ready. */
+export function isStuck(relay: Pick<OutboxRelay, "failingSince">): boolean {
+  const since = relay.failingSince();
+  return since !== undefined && nowMs() - since > STUCK_MS;
+}
+
 const BATCH = 500;
 /** Key of the advisory lock: one relay per database publishes at a time. */
 const RELAY_LOCK = 7_245_110_031;

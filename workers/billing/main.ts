@@ -1,8 +1,7 @@
 import type { LogConsumer } from "#platform/event-log/event-log.js";
-import { LogPositionError } from "#platform/event-log/position.js";
+import { consumerReasons } from "#platform/event-log/readiness.js";
 import { startLedgerConsumer } from "#platform/ledger/consumer.js";
-import { nowMs } from "#platform/lifecycle/time.js";
-import { startOutboxRelay } from "#platform/outbox/outbox.js";
+import { isStuck, startOutboxRelay } from "#platform/outbox/outbox.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
 import type { Readiness, Room, RoomContext } from "#platform/process/service.js";
 import { CLOSE_QUEUE } from "#schema/queues.js";
@@ -16,9 +15,6 @@ import { startMerging } from "./merge.js";
 import { createBillingMetrics } from "./metrics.js";
 import { waitingCloses } from "./store/periods.js";
 import { createAggregator } from "./usage-recorded.js";
-
-const CONSUMER_SILENT_AFTER_MS = 30_000;
-const RELAY_FAILING_AFTER_MS = 30_000;
 
 /** Starts billing: its graph at once, its consumer and worker when `begin` says that the ledger can be asked. */
 export async function startBilling(context: RoomContext): Promise<Room> {
@@ -56,12 +52,6 @@ export async function startBilling(context: RoomContext): Promise<Room> {
   const subgraph = await createBillingSubgraph({ ...context, partitions: context.config.partitions, database });
   let consumer: LogConsumer | undefined;
 
-  function onConsumerError(error: unknown): void {
-    // The log has forgotten what comes next, and the partition is stopped: a start reads that from the ledger.
-    if (error instanceof LogPositionError) context.fail(error);
-    else onError(error);
-  }
-
   async function closeReasons(): Promise<string[]> {
     try {
       const [oldest] = await waitingCloses(database.pool, 1);
@@ -74,14 +64,9 @@ export async function startBilling(context: RoomContext): Promise<Room> {
   }
 
   async function readiness(): Promise<Readiness> {
-    const reasons: string[] = [];
-    if (consumer === undefined) reasons.push("billing does not consume the ledger yet");
-    else if (clock.now() - consumer.lastProgressAt() > CONSUMER_SILENT_AFTER_MS)
-      reasons.push("billing's consumer of usage.recorded does not move");
+    const reasons = consumerReasons("billing's consumer of usage.recorded", consumer);
     reasons.push(...(await closeReasons()));
-    const failingSince = relay.failingSince();
-    if (failingSince !== undefined && nowMs() - failingSince > RELAY_FAILING_AFTER_MS)
-      reasons.push("closed periods and invoices are not announced");
+    if (isStuck(relay)) reasons.push("closed periods and invoices are not announced");
     return { ready: reasons.length === 0, reasons };
   }
 
@@ -102,7 +87,8 @@ export async function startBilling(context: RoomContext): Promise<Room> {
         ledger: context.ledger,
         tenancy,
         apply: (tx, partition, entries) => aggregator.apply(tx, partition, entries),
-        onError: onConsumerError,
+        onError,
+        onHole: context.fail,
       });
     },
     async stop() {

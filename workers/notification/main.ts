@@ -1,5 +1,6 @@
 import { MINUTE_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
+import { consumerReasons } from "#platform/event-log/readiness.js";
 import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Config } from "#platform/process/config.js";
@@ -16,7 +17,7 @@ import { createMetrics } from "./metrics.js";
 import { oldestOverdue } from "./store/deliveries.js";
 import { createEndpointStore } from "./store/endpoints.js";
 
-/** A consumer that has not moved for this long, or a delivery overdue for this long while none finishes, is stuck. */
+/** A delivery overdue for this long while none finishes is stuck. */
 const STUCK_MS = MINUTE_MS;
 const SWEEP_EVERY_MS = 5_000;
 
@@ -103,8 +104,7 @@ async function stuckDeliveries(database: Database, worker: DeliveryWorker): Prom
 }
 
 function stuckConsumers(intake: Intake): string[] {
-  return intake.consumers.flatMap(({ topic, consumer }) => {
-    const idleMs = nowMs() - consumer.lastProgressAt();
-    return idleMs > STUCK_MS ? [`the consumer of ${topic.name} has not moved for ${Math.round(idleMs / 1000)} s`] : [];
-  });
+  return intake.consumers.flatMap(({ topic, consumer }) =>
+    consumerReasons(`notification's consumer of ${topic.name}`, consumer),
+  );
 }

@@ -1,9 +1,9 @@
 import { partitionOf } from "#kernel/partition.js";
 import type { LogConsumer } from "#platform/event-log/event-log.js";
-import { LogPositionError } from "#platform/event-log/position.js";
+import { consumerReasons } from "#platform/event-log/readiness.js";
 import { startLedgerConsumer } from "#platform/ledger/consumer.js";
-import { monotonicMs, nowMs } from "#platform/lifecycle/time.js";
-import { startOutboxRelay } from "#platform/outbox/outbox.js";
+import { monotonicMs } from "#platform/lifecycle/time.js";
+import { isStuck, startOutboxRelay } from "#platform/outbox/outbox.js";
 import { systemClock } from "#platform/process/clock.js";
 import type { Readiness, Room, RoomContext } from "#platform/process/service.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
@@ -24,9 +24,6 @@ import { startPruning } from "./prune.js";
 import { startReconciler } from "./reconciliation/reconciler.js";
 import { createQuotaStore } from "./store/store.js";
 import { createUsageRecorded } from "./usage-recorded.js";
-
-const CONSUMER_SILENT_AFTER_MS = 30_000;
-const RELAY_FAILING_AFTER_MS = 30_000;
 
 /** Allows or denies in real time, settles by recorded usage, warns: see README.md. */
 export async function startQuota(context: RoomContext): Promise<Room> {
@@ -72,26 +69,14 @@ export async function startQuota(context: RoomContext): Promise<Room> {
   const remembered = createDenials(counters, onError);
   const subgraph = await buildQuotaSubgraph({ gate, tenancy, denials: remembered });
 
-  function onConsumerError(error: unknown): void {
-    // The log has forgotten what comes next, and the partition is stopped: a start reads that from the ledger.
-    if (error instanceof LogPositionError) context.fail(error);
-    else onError(error);
-  }
-
   async function readiness(): Promise<Readiness> {
-    const reasons: string[] = [];
-    if (consumer === undefined) reasons.push("quota does not consume the ledger yet");
-    // The consumer keeps its own time, and that is the system's.
-    else if (nowMs() - consumer.lastProgressAt() > CONSUMER_SILENT_AFTER_MS)
-      reasons.push("quota's consumer of usage.recorded does not move");
+    const reasons = consumerReasons("quota's consumer of usage.recorded", consumer);
     const reachable = await counters.now().then(
       () => true,
       () => false,
     );
     if (!reachable) reasons.push("the quota counters do not answer");
-    const failingSince = relay.failingSince();
-    if (failingSince !== undefined && nowMs() - failingSince > RELAY_FAILING_AFTER_MS)
-      reasons.push("alerts are not published");
+    if (isStuck(relay)) reasons.push("alerts are not published");
     return { ready: reasons.length === 0, reasons };
   }
 
@@ -119,7 +104,8 @@ export async function startQuota(context: RoomContext): Promise<Room> {
           if (recordedAt !== undefined) metrics.applied(partition, (clock.now() - recordedAt) / 1000);
           return afterCommit;
         },
-        onError: onConsumerError,
+        onError,
+        onHole: context.fail,
       });
     },
     async stop() {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "#kernel/clock.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
-import { nowMs } from "#platform/lifecycle/time.js";
+import { consumerReasons } from "#platform/event-log/readiness.js";
 import type { Readiness } from "#platform/process/service.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import type { AccountingWatch } from "../accounting/watch.js";
@@ -31,9 +31,7 @@ export function createReadiness({
   clock,
 }: ReadinessOptions): () => Promise<Readiness> {
   return async () => {
-    const reasons: string[] = [];
-    // The consumer keeps its own time, and that is the system's.
-    if (nowMs() - recorder.lastProgressAt() > STILL_MS) reasons.push("the recorder does not move");
+    const reasons = consumerReasons("the recorder", recorder);
     const stuckSince = publisher.stuckSince();
     if (stuckSince !== undefined && clock.now() - stuckSince > STILL_MS) reasons.push("the ledger is not published");
     const clocks = ticks.problem();
