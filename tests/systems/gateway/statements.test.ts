@@ -92,9 +92,15 @@ async function statementsOf(first: number): Promise<string[]> {
   return statements.map((text) => text.replace(/\s+/g, " ").slice(0, 160)).sort();
 }
 
+/** The round with the fewest of three: accounting reads the log's tail, one statement more while a tick waits there. */
+async function fewestOf(first: number): Promise<string[]> {
+  const rounds = [await statementsOf(first), await statementsOf(first), await statementsOf(first)];
+  return rounds.reduce((fewest, round) => (round.length < fewest.length ? round : fewest));
+}
+
 test("an operation takes as many statements for twelve tenants as for two", async () => {
   for (let warm = 0; warm < 3; warm += 1) await statementsOf(TENANTS);
-  const [few, many] = [await statementsOf(2), await statementsOf(TENANTS)];
+  const [few, many] = [await fewestOf(2), await fewestOf(TENANTS)];
   expect(few.length).toBeGreaterThan(5);
   const extra = [...new Set(many)].flatMap((text) => {
     const [before, now] = [few, many].map((list) => list.filter((one) => one === text).length);
