@@ -145,7 +145,7 @@ export function socketConformance(options: GatewayWorldOptions): void {
     const admin = collect(connect(world.admin), ALERTS("acme"));
     await open(2);
     world.revokeKey("to-revoke");
-    await waitFor(() => closed, { what: "the socket to close", deadlineMs: 1_000 });
+    await waitFor(() => closed, { what: "the socket to close" });
     expect(closed).toBe(4401);
     await open(1);
     world.alerts.publish({ tenantId: "acme", used: 1 });

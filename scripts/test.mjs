@@ -1,4 +1,4 @@
-// `npm test` in a fresh clone: installs what is missing, then hands over to tests/servers/run.ts, which starts the servers,
+// `npm test` in a fresh clone: installs what is missing, then hands over to tests/runner/run.ts, which starts the servers,
 // runs vitest and prints the closing line. Arguments are vitest's filters. Node builtins only.
 import { spawn } from "node:child_process";
 import { missingInstall, ROOT, requireNode, runNpm } from "./install.mjs";
@@ -9,7 +9,7 @@ if (install) {
   console.log("Installing the dependencies...");
   runNpm(install);
 }
-const runner = ["--conditions=source", "--import", "tsx", "tests/servers/run.ts", ...process.argv.slice(2)];
+const runner = ["--conditions=source", "--import", "tsx", "tests/runner/run.ts", ...process.argv.slice(2)];
 const child = spawn(process.execPath, runner, { cwd: ROOT, stdio: "inherit" });
 // The runner gets Ctrl-C from the terminal by itself; this process only has to outlive it.
 process.on("SIGINT", () => undefined);

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import type { ExecutionResult } from "graphql";
 import { type ExecutionArgs, GraphQLError, parse, print } from "graphql";
 import { expect, test } from "vitest";
+import { runs } from "../../tests/support/effort.js";
 import { eventSource } from "../../tests/systems/gateway/event-source.js";
 import { resumableFields } from "../subgraphs/resumable.js";
 import { createSharedSubscriptions, isSharedOperation } from "./shared-subscriptions.js";
@@ -171,6 +172,6 @@ test("whoever joins, leaves or catches up while events come: nobody misses or re
       for (let n = 0; n < 10; n += 1) await turn();
       expect(source.openCount).toBe(0);
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
-}, 60_000);
+});

@@ -57,8 +57,7 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
       });
       consumers.push(consumer);
       const texts = () => seen.map(({ text }) => text);
-      const untilSeen = (count: number) =>
-        waitFor(() => seen.length >= count, { what: `${count} records`, deadlineMs: 20_000 });
+      const untilSeen = (count: number) => waitFor(() => seen.length >= count, { what: `${count} records` });
       return { consumer, seen, errors, texts, untilSeen };
     }
 
@@ -214,7 +213,7 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
       const { seen, errors, untilSeen } = await collect(topic, {
         startAt: async (partition) => (partition === 0 ? cursor : 0),
       });
-      await waitFor(() => errors.length > 0, { what: "the error", deadlineMs: 20_000 });
+      await waitFor(() => errors.length > 0, { what: "the error" });
       await append(log, topic, 0, "d");
       await append(log, topic, 1, "other");
       await untilSeen(1);
@@ -225,7 +224,7 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
     test("a cursor beyond an empty, compacted topic is noticed before anything is appended", async () => {
       const topic = await givenTopic(1, { compacted: true, keyedByTenant: false });
       const { seen, errors } = await collect(topic, { startAt: async () => 5 });
-      await waitFor(() => errors.length > 0, { what: "the error", deadlineMs: 20_000 });
+      await waitFor(() => errors.length > 0, { what: "the error" });
       await append(log, topic, 0, "b");
       expect(seen).toEqual([]);
       expect(errors).toMatchObject([{ name: "LogPositionError" }]);
@@ -242,7 +241,7 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
           return { kind: "seek", next: 1 };
         },
       });
-      await waitFor(() => errors.length > 0, { what: "the error", deadlineMs: 20_000 });
+      await waitFor(() => errors.length > 0, { what: "the error" });
       expect(errors).toMatchObject([{ name: "LogPositionError" }]);
       expect(seen).toEqual([]);
     });
@@ -257,7 +256,7 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
           return CONTINUE;
         },
       });
-      await waitFor(() => errors.length > 0, { what: "the error", deadlineMs: 20_000 });
+      await waitFor(() => errors.length > 0, { what: "the error" });
       expect(errors).toMatchObject([{ name: "LogPositionError" }]);
       expect(texts()).toEqual(["a"]);
     });
@@ -265,7 +264,7 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
     test("delivers soon after an append", async () => {
       const topic = await givenTopic(1);
       const { untilSeen, consumer } = await collect(topic);
-      await waitFor(() => consumer.assigned().length === 1, { what: "the assignment", deadlineMs: 20_000 });
+      await waitFor(() => consumer.assigned().length === 1, { what: "the assignment" });
       await append(log, topic, 0, "warm");
       await untilSeen(1);
       const before = Date.now();
@@ -277,7 +276,7 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
     test("an idle consumer makes progress", async () => {
       const topic = await givenTopic(2);
       const { consumer } = await collect(topic);
-      await waitFor(() => consumer.assigned().length === 2, { what: "the assignment", deadlineMs: 20_000 });
+      await waitFor(() => consumer.assigned().length === 2, { what: "the assignment" });
       const before = consumer.lastProgressAt();
       await waitFor(() => consumer.lastProgressAt() > before, { what: "progress" });
     });
@@ -325,7 +324,7 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
           return CONTINUE;
         },
       });
-      await waitFor(() => started === 1, { what: "the batch", deadlineMs: 20_000 });
+      await waitFor(() => started === 1, { what: "the batch" });
       const stopped = consumer.stop().then(() => finished);
       await append(log, topic, 0, "b");
       gate.resolve();
@@ -352,13 +351,12 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
         const both = () => [...one.consumer.assigned(), ...two.consumer.assigned()].sort();
         await waitFor(() => one.consumer.assigned().length === 2 && both().join() === "0,1,2,3", {
           what: "two partitions each",
-          deadlineMs: 25_000,
         });
         for (const partition of [0, 1, 2, 3]) await append(log, topic, partition, `before ${partition}`);
-        await waitFor(() => one.seen.length + two.seen.length === 4, { what: "4 records", deadlineMs: 20_000 });
+        await waitFor(() => one.seen.length + two.seen.length === 4, { what: "4 records" });
         await one.consumer.stop();
         for (const partition of [0, 1, 2, 3]) await append(log, topic, partition, `after ${partition}`);
-        await waitFor(() => one.seen.length + two.seen.length === 8, { what: "8 records", deadlineMs: 25_000 });
+        await waitFor(() => one.seen.length + two.seen.length === 8, { what: "8 records" });
         expect([...one.texts(), ...two.texts()].sort()).toEqual(
           [0, 1, 2, 3].flatMap((partition) => [`after ${partition}`, `before ${partition}`]).sort(),
         );
@@ -399,7 +397,7 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
       expect(await log.partitionCount(topic)).toBe(1);
       for (let i = 0; i < 10; i += 1) await log.append(topic, 0, [{ key: `k${i % 2}`, value: Buffer.from(`${i}`) }]);
       const { seen } = await collect(topic);
-      await waitFor(() => seen.at(-1)?.offset === 9, { what: "the last record", deadlineMs: 20_000 });
+      await waitFor(() => seen.at(-1)?.offset === 9, { what: "the last record" });
       expect(seen.slice(-2).map(({ text }) => text)).toEqual(["8", "9"]);
     });
 

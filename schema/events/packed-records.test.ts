@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { runs } from "../../tests/support/effort.js";
 import { usageReceivedV1 } from "./usage-received.v1.js";
 import { encodeItem, type ReceivedItem, readReceived, receivedText } from "./usage-received.v2.js";
 import { type LedgerEntry, usageRecordedV1 } from "./usage-recorded.v1.js";
@@ -29,7 +30,7 @@ test("what the edge wrote is what the recorder reads, byte for byte", () => {
       const text = receivedText(items.map(encodeItem), tenancyVersion);
       expect(readReceived(throughBytes(text))).toEqual({ kind: "items", items, tenancyVersion });
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -50,7 +51,7 @@ test("what the recorder published is what the rooms read, byte for byte", () => 
         entries,
       });
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 

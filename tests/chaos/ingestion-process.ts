@@ -11,10 +11,12 @@ export interface IngestionProcess {
   readonly container: Container;
 }
 
-export async function startIngestionProcess({ env }: FaultWorld, name: string, dir: string): Promise<IngestionProcess> {
+export async function startIngestionProcess(
+  { env, metrly }: FaultWorld,
+  name: string,
+  dir: string,
+): Promise<IngestionProcess> {
   const address = `127.0.0.1:${await freePort()}`;
-  const database = new URL(env.METRLY_DATABASE_URL ?? "");
-  database.pathname = `/${env.METRLY_NAMESPACE}_ingestion`;
   const isReady = `fetch("http://${address}/readyz").then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))`;
   const container = await startContainer({
     name,
@@ -22,7 +24,7 @@ export async function startIngestionProcess({ env }: FaultWorld, name: string, d
     env: {
       ...env,
       PATH: process.env.PATH ?? "",
-      METRLY_DATABASE_URL: database.toString(),
+      METRLY_DATABASE_URL: metrly.databaseUrl("ingestion"),
       METRLY_PORT: address.split(":")[1] ?? "",
       METRLY_METRICS_PORT: String(await freePort()),
       METRLY_DATA_DIR: path.join(dir, `${name}-data`),

@@ -6,12 +6,14 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { serverDir } from "../servers/server-process.js";
 import { hasKafka, hasPostgres, hasRedis, waitFor } from "../servers/servers.js";
+import { sized } from "../support/effort.js";
 import { expectRefusals } from "./outage.js";
-import { expectNothingLost, type FaultWorld, loadOf, postThrough, startFaultWorld } from "./world.js";
+import { postThrough } from "./under-load.js";
+import { expectNothingLost, type FaultWorld, loadOf, startFaultWorld } from "./world.js";
 
 const run = promisify(execFile);
 const DISK_MIB = 96;
-const EVENTS = 20_000;
+const EVENTS = sized(3_000, 20_000);
 
 /** Only root may mount a small disk. */
 const mountable = await canMount();
@@ -30,14 +32,14 @@ describe.skipIf(!mountable || !hasKafka || !hasRedis || !hasPostgres)("a broker 
         disk = dataDir;
       },
     });
-  }, 180_000);
+  });
 
   afterAll(async () => {
     // The broker's folder can only be deleted without the disk in it.
     await world?.kafka.kill("SIGKILL");
     if (disk !== undefined) await run("umount", ["-l", disk]);
     await world?.stop();
-  }, 60_000);
+  });
 
   test("means refusals until there is room and the broker is back, and nothing to do then", async () => {
     const load = loadOf(tenants, EVENTS);
@@ -57,11 +59,11 @@ describe.skipIf(!mountable || !hasKafka || !hasRedis || !hasPostgres)("a broker 
     }
     /** It takes itself down when it cannot write; until then, what fits into the last page may still be taken. */
     async function brokerGivesUp(): Promise<void> {
-      await waitFor(() => isRefused(world.kafka.port), { what: "the broker to give up", deadlineMs: 60_000 });
+      await waitFor(() => isRefused(world.kafka.port), { what: "the broker to give up" });
     }
-    const events = await postThrough(world, load, 0.3, fill);
+    const events = await postThrough(world, load, [fill]);
     await expectNothingLost(world, load, events);
-  }, 240_000);
+  });
 });
 
 function isRefused(port: number): Promise<boolean> {

@@ -5,7 +5,7 @@ import { openDatabase } from "#platform/database/database.js";
 import { systemClock } from "#platform/process/clock.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { openGate } from "../../workers/quota/gate/gate.testing.js";
-import { randomOf } from "../systems/whole-path/load.js";
+import { randomOf } from "../support/random.js";
 
 // A process that asks for quotas without end, and writes down each admission once it has been answered. Killed by its test.
 

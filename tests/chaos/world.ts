@@ -10,13 +10,13 @@ import {
 } from "../servers/private-servers.js";
 import { freePort } from "../servers/servers.js";
 import { expectDerived } from "../support/cli.js";
+import { testSeed } from "../support/effort.js";
 import { type MetrlyProcess, startMetrly } from "../support/metrly.js";
 import {
   expectAccounted,
   expectInvoices,
   expectTotals,
   type ProofOptions,
-  postLoad,
   setUp,
   type Target,
 } from "../systems/whole-path/proof.js";
@@ -72,26 +72,9 @@ export async function startFaultWorld(tenants: readonly string[], place: KafkaPl
   }
 }
 
-/** A load for one test, with a seed that failures print. */
+/** A load for one test. */
 export function loadOf(tenants: readonly string[], events: number): ProofOptions {
-  const seed = Date.now() % 1_000_000;
-  process.stdout.write(`seed ${seed}\n`);
-  return { tenants, events, seed };
-}
-
-/** Posts the load; once `share` of it is on its way, lets `outage` happen beside it. Returns what was acknowledged. */
-export async function postThrough(
-  { target, key }: Pick<FaultWorld, "target" | "key">,
-  load: ProofOptions,
-  share: number,
-  outage: () => Promise<void>,
-): Promise<AcknowledgedEvent[]> {
-  const running: Promise<PromiseSettledResult<void>[]>[] = [];
-  const events = await postLoad(target, key, load, (reached) => {
-    if (reached >= share && running.length === 0) running.push(Promise.allSettled([outage()]));
-  });
-  for (const result of (await Promise.all(running)).flat()) if (result.status === "rejected") throw result.reason;
-  return events;
+  return { tenants, events, seed: testSeed() };
 }
 
 /** Acknowledged = accounted, nothing doubled, every total and every invoice is the oracle's; and nobody did anything for it. */

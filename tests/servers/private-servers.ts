@@ -44,10 +44,10 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
     async kill(signal) {
       process.kill(server.pid, signal);
       if (signal === "SIGSTOP" || signal === "SIGCONT") return;
-      await waitFor(isGone, { what: "PostgreSQL to end", deadlineMs: 15_000 });
+      await waitFor(isGone, { what: "PostgreSQL to end" });
     },
     async restart() {
-      await waitFor(isGone, { what: "PostgreSQL to end", deadlineMs: 15_000 });
+      await waitFor(isGone, { what: "PostgreSQL to end" });
       server = await launch();
     },
     async stop() {

@@ -108,6 +108,5 @@ async function standsStill(spec: ServerSpec, child: ChildProcess): Promise<void>
 async function gone(spec: ServerSpec, child: ChildProcess): Promise<void> {
   await waitFor(() => child.pid === undefined || child.exitCode !== null || child.signalCode !== null, {
     what: `${spec.name} to end`,
-    deadlineMs: 15_000,
   });
 }

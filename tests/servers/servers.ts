@@ -74,16 +74,21 @@ export interface WaitOptions {
   /** Completes the sentence "waited 5000 ms for …". */
   readonly what: string;
   readonly deadlineMs?: number;
+  /** Between two looks; by default it grows from 5 to 100 ms. */
+  readonly pauseMs?: number;
 }
+
+/** Far beyond what any condition takes on a busy machine. */
+const DEADLINE_MS = 120_000;
 
 /**
  * Polls until `condition` gives something other than false, null or undefined, and returns that. A throw counts as "not
- * yet"; the last one is the cause of the error after the deadline (10 s by default).
+ * yet"; the last one is the cause of the error after the deadline (two minutes by default: only what hangs meets it).
  */
 export async function waitFor<T>(condition: () => T | Promise<T>, options: WaitOptions): Promise<NonNullable<T>> {
-  const deadlineMs = options.deadlineMs ?? 10_000;
+  const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
   const end = Date.now() + deadlineMs;
-  for (let pauseMs = 5; ; pauseMs = Math.min(100, pauseMs * 2)) {
+  for (let pauseMs = options.pauseMs ?? 5; ; pauseMs = options.pauseMs ?? Math.min(100, pauseMs * 2)) {
     let cause: unknown;
     try {
       const value = await condition();

@@ -17,11 +17,14 @@ export interface MetrlyProcess {
   readonly dataDir: string;
   /** The platform admin's token. */
   adminToken(): Promise<string>;
-  /** SIGKILL, then a start on the same data; resolves when it is ready again. */
-  killAndRestart(): Promise<void>;
+  /** SIGKILL; resolves when the process has ended. */
+  kill(): Promise<unknown>;
   /** SIGTERM; resolves with the exit code. */
   terminate(): Promise<number | null>;
+  /** Starts it again on the same data; resolves when it is ready. */
   restart(): Promise<void>;
+  /** The database of one of its services; only with the adapters `servers`. */
+  databaseUrl(service: string): string;
   /** Of the process that runs now. */
   pid(): number;
   /** What it printed, for failure messages. */
@@ -30,7 +33,7 @@ export interface MetrlyProcess {
   dispose(): Promise<void>;
 }
 
-const READY_DEADLINE_MS = 60_000;
+const READY_DEADLINE_MS = 180_000;
 
 export async function startMetrly(
   adapters: Adapters,
@@ -39,7 +42,7 @@ export async function startMetrly(
   build();
   const dataDir = await mkdtemp(path.join(tmpdir(), "metrly-test-"));
   const port = await freePort();
-  const fullEnv = {
+  const fullEnv: NodeJS.ProcessEnv = {
     ...cleanEnvironment(),
     ...(await environmentOf(adapters)),
     METRLY_PORT: String(port),
@@ -98,9 +101,11 @@ export async function startMetrly(
     dataDir,
     restart,
     adminToken: async () => (await readFile(path.join(dataDir, "admin-token"), "utf8")).trim(),
-    async killAndRestart() {
-      await end("SIGKILL");
-      await restart();
+    kill: () => end("SIGKILL"),
+    databaseUrl(service) {
+      const url = new URL(fullEnv.METRLY_DATABASE_URL ?? "");
+      url.pathname = `/${fullEnv.METRLY_NAMESPACE}_${service}`;
+      return url.toString();
     },
     terminate: () => end("SIGTERM"),
     pid: () => child.pid ?? 0,

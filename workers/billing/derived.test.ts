@@ -8,6 +8,7 @@ import { migrationsDirOf } from "#platform/process/package-root.js";
 import type { MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { type Aggregation, PRICE_MODELS } from "#schema/vocabulary.js";
 import { hasPostgres } from "../../tests/servers/servers.js";
+import { runs } from "../../tests/support/effort.js";
 import { planTerms, quantities } from "./closing/derive.js";
 import { mergeRecorded } from "./merge.js";
 import { rebuild } from "./rebuild/rebuild.js";
@@ -37,7 +38,7 @@ import {
 const FIRST = at("2026-01-14T00:00:00");
 /** Usage happens at few moments, so that events before and after a watermark meet in the same hour. */
 const SLOT_MS = 12 * DAY_MS;
-const RUNS = 40;
+const RUNS = runs(40);
 
 /** One thing that happens to a tenant; numbers choose among what is there when it happens. */
 type Happening =
@@ -368,7 +369,7 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
     );
     expect(merged).toBeGreaterThan(RUNS);
     expect(covered).toBeGreaterThan(RUNS);
-  }, 120_000);
+  });
 
   test("agrees with the verifier on every invoice", async () => {
     let checked = 0;

@@ -78,7 +78,7 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
     const revokedAt = performance.now();
     await mutate(`revokeApiKey(id: "${apiKey.id}") { revokedAt }`);
     const isRevoked = () => copy.apiKeyByHash(hashApiKey(secret))?.revokedAt !== null;
-    await waitFor(isRevoked, { what: "the revocation to arrive", deadlineMs: 1000 });
+    await waitFor(isRevoked, { what: "the revocation to arrive" });
     expect(performance.now() - revokedAt).toBeLessThan(1000);
     expect(() => authenticateApiKey(copy, systemClock, secret)).toThrow(/revoked/);
 

@@ -61,21 +61,20 @@ describe.skipIf(!hasKafka)("event log on a Kafka that fails", () => {
       },
     });
     const appending = keepAppending(topic);
-    await waitFor(() => seen.size > 50, { what: "records before the crash", deadlineMs: 20_000 });
+    await waitFor(() => seen.size > 50, { what: "records before the crash" });
     await kafka.kill("SIGKILL");
     await kafka.restart();
     const before = appending.acknowledged.length;
-    await waitFor(() => appending.acknowledged.length > before + 50, { what: "appends again", deadlineMs: 60_000 });
+    await waitFor(() => appending.acknowledged.length > before + 50, { what: "appends again" });
     await appending.stop();
     await waitFor(() => appending.acknowledged.every((number) => seen.has(number)), {
       what: "everything acknowledged to be consumed",
-      deadlineMs: 60_000,
     });
     const stored = (await Promise.all([0, 1].map((partition) => log.read(topic, partition, 0, 100_000)))).flat();
     const inLog = new Set(stored.map(({ value }) => Number(value.toString())));
     expect(appending.acknowledged.filter((number) => !inLog.has(number))).toEqual([]);
     await consumer.stop();
-  }, 180_000);
+  });
 
   test("a broker that stands still gives LOG_UNAVAILABLE in time, and works again afterwards", async () => {
     const topic = newTopic();
@@ -90,10 +89,9 @@ describe.skipIf(!hasKafka)("event log on a Kafka that fails", () => {
     await kafka.kill("SIGCONT");
     await waitFor(() => log.append(topic, 0, [{ value: Buffer.from("after") }]).then(() => true), {
       what: "an append",
-      deadlineMs: 30_000,
     });
     const texts = (await log.read(topic, 0, 0, 100)).map(({ value }) => value.toString());
     expect(texts[0]).toBe("before");
     expect(texts).toContain("after");
-  }, 90_000);
+  });
 });

@@ -24,5 +24,5 @@ describe.skipIf(!hasKafka)("on Kafka", () => {
     } finally {
       await Promise.all(logs.map((log) => log.stop()));
     }
-  }, 60_000);
+  });
 });

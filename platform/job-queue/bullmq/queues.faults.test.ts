@@ -41,10 +41,10 @@ describe.skipIf(!hasRedis)("job queues on a Redis that fails", () => {
     await expect(queue.add("during", {})).rejects.toThrow();
     expect(Date.now() - began).toBeLessThan(5_000);
     await redis.restart();
-    await waitFor(() => queue.add("after", {}).then(() => true), { what: "adding", deadlineMs: 15_000 });
-    await waitFor(() => ran.includes("after"), { what: "the last job", deadlineMs: 20_000 });
+    await waitFor(() => queue.add("after", {}).then(() => true), { what: "adding" });
+    await waitFor(() => ran.includes("after"), { what: "the last job" });
     await queues.stop();
-  }, 60_000);
+  });
 
   test("stop ends although the server is gone", async () => {
     const queues = await open();

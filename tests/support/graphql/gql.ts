@@ -16,6 +16,7 @@ import * as types from './graphql.js';
  */
 type Documents = {
     "\n  query EndToEndTotal($tenantId: ID!) { tenant(id: $tenantId) { usageTotals(meter: \"probes\") { quantity } } }\n": typeof types.EndToEndTotalDocument,
+    "query KillsGraph { meters { key } tenant(id: \"tenant-0\") { alerts(first: 1) { nodes { id } } } }": typeof types.KillsGraphDocument,
     "query SdkLastUse($id: ID!) { tenant(id: $id) { apiKeys { lastUsedAt } } }": typeof types.SdkLastUseDocument,
     "mutation WebhooksCreate($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }": typeof types.WebhooksCreateDocument,
     "mutation WebhooksTest($id: ID!) { sendTestWebhook(endpointId: $id) { id } }": typeof types.WebhooksTestDocument,
@@ -48,6 +49,7 @@ type Documents = {
 };
 const documents: Documents = {
     "\n  query EndToEndTotal($tenantId: ID!) { tenant(id: $tenantId) { usageTotals(meter: \"probes\") { quantity } } }\n": types.EndToEndTotalDocument,
+    "query KillsGraph { meters { key } tenant(id: \"tenant-0\") { alerts(first: 1) { nodes { id } } } }": types.KillsGraphDocument,
     "query SdkLastUse($id: ID!) { tenant(id: $id) { apiKeys { lastUsedAt } } }": types.SdkLastUseDocument,
     "mutation WebhooksCreate($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }": types.WebhooksCreateDocument,
     "mutation WebhooksTest($id: ID!) { sendTestWebhook(endpointId: $id) { id } }": types.WebhooksTestDocument,
@@ -83,6 +85,10 @@ const documents: Documents = {
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  query EndToEndTotal($tenantId: ID!) { tenant(id: $tenantId) { usageTotals(meter: \"probes\") { quantity } } }\n"): typeof import('./graphql.js').EndToEndTotalDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "query KillsGraph { meters { key } tenant(id: \"tenant-0\") { alerts(first: 1) { nodes { id } } } }"): typeof import('./graphql.js').KillsGraphDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

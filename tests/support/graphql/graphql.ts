@@ -182,6 +182,11 @@ export type EndToEndTotalQueryVariables = Exact<{
 
 export type EndToEndTotalQuery = { readonly tenant: { readonly usageTotals: ReadonlyArray<{ readonly quantity: string }> } | null };
 
+export type KillsGraphQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type KillsGraphQuery = { readonly meters: ReadonlyArray<{ readonly key: string }>, readonly tenant: { readonly alerts: { readonly nodes: ReadonlyArray<{ readonly id: string }> } } | null };
+
 export type SdkLastUseQueryVariables = Exact<{
   id: string;
 }>;
@@ -421,6 +426,20 @@ export const EndToEndTotalDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<EndToEndTotalQuery, EndToEndTotalQueryVariables>;
+export const KillsGraphDocument = new TypedDocumentString(`
+    query KillsGraph {
+  meters {
+    key
+  }
+  tenant(id: "tenant-0") {
+    alerts(first: 1) {
+      nodes {
+        id
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<KillsGraphQuery, KillsGraphQueryVariables>;
 export const SdkLastUseDocument = new TypedDocumentString(`
     query SdkLastUse($id: ID!) {
   tenant(id: $id) {

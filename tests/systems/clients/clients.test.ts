@@ -17,7 +17,7 @@ describe("clients that were not written for Metrly", () => {
     metrly = await startMetrly("embedded");
     admin = await metrly.adminToken();
     key = await setUp({ url: metrly.url, admin }, { events: 0, tenants, seed: 0 });
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await metrly?.dispose();
@@ -31,7 +31,7 @@ describe("clients that were not written for Metrly", () => {
         expect(sumOf(now)).toBe(now.accepted);
         return now.accepted === accepted && now.inFlight === 0 ? now : undefined;
       },
-      { what: `${accepted} of ${tenantId} at rest`, deadlineMs: 20_000 },
+      { what: `${accepted} of ${tenantId} at rest` },
     );
   }
 
@@ -77,10 +77,11 @@ describe("clients that were not written for Metrly", () => {
     };
     await openmeter.events.ingest(usage);
     // The edge that acknowledged it forgets it: whether it counts once is up to the ledger alone.
-    await metrly.killAndRestart();
+    await metrly.kill();
+    await metrly.restart();
     await openmeter.events.ingest(usage);
     expect(await atRest("openmeter", 2)).toMatchObject({ counted: 1, duplicates: 1, quarantined: 0 });
-  }, 90_000);
+  });
 
   test("the OpenMeter SDK sends a batch, with ids and times of its own where it has none", async () => {
     const openmeter = new OpenMeter({ baseUrl: metrly.url, apiKey: key });

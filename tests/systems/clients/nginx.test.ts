@@ -46,7 +46,7 @@ describe.skipIf(!hasNginx)("nginx with a quota in front of a service (deploy/exa
       METRLY_API_KEY: issueApiKey.secret,
     });
     await waitFor(() => fetch(url), { what: "nginx to answer" });
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await nginx?.stop();

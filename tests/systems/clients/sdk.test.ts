@@ -55,7 +55,7 @@ beforeAll(async () => {
     keys.set(id, issueApiKey.secret);
   }
   await waitFor(async () => (await sdk("express").check({ meter: "calls" })).allowed, { what: "the keys to be known" });
-}, 120_000);
+});
 afterEach(async () => {
   await Promise.all(opened.splice(0).map((one) => one.close()));
 });
@@ -80,7 +80,7 @@ describe("track", () => {
     const bad = track({ type: "api.call", time: new Date(0) });
     await flush();
     expect(refused).toEqual([[bad, "TIME_OUT_OF_RANGE"]]);
-    await waitFor(async () => (await counted("tracked")) === 250, { what: "250 counted", deadlineMs: 20_000 });
+    await waitFor(async () => (await counted("tracked")) === 250, { what: "250 counted" });
     expect(await close()).toEqual([]);
   });
 
@@ -89,7 +89,7 @@ describe("track", () => {
     expect(() => track({ type: "api.call", data: { n: 1n } })).toThrow(TypeError);
     for (let n = 0; n < 60; n += 1) track({ type: "api.call", data: { note: "x".repeat(40_000) } });
     await flush();
-    await waitFor(async () => (await counted("large")) === 60, { what: "60 counted", deadlineMs: 20_000 });
+    await waitFor(async () => (await counted("large")) === 60, { what: "60 counted" });
   });
 
   test("a batch whose answer is lost, or that nobody takes for a while, is sent again and counts once", async () => {
@@ -121,7 +121,7 @@ describe("track", () => {
     for (let n = 0; n < 40; n += 1) track({ type: "api.call" });
     await flush();
     expect(tried).toEqual([0, 1, 2]);
-    await waitFor(async () => (await counted("flaky")) === 40, { what: "40 counted", deadlineMs: 20_000 });
+    await waitFor(async () => (await counted("flaky")) === 40, { what: "40 counted" });
     flaky.close();
   });
 
@@ -161,7 +161,7 @@ describe("track", () => {
     );
     const child = spawn(process.execPath, [file], { stdio: "inherit" });
     expect(await new Promise((resolve) => child.once("exit", resolve))).toBe(0);
-    await waitFor(async () => (await counted("exiting")) === 3, { what: "3 counted", deadlineMs: 20_000 });
+    await waitFor(async () => (await counted("exiting")) === 3, { what: "3 counted" });
     await rm(dir, { recursive: true });
   });
 });
@@ -207,7 +207,7 @@ describe("quotas", () => {
         const found = await ask(metrly.url, admin, LAST_USE, { id: "tracked" });
         return found.tenant.apiKeys[0]?.lastUsedAt === null ? undefined : found;
       },
-      { what: "the use to be told", deadlineMs: 20_000 },
+      { what: "the use to be told" },
     );
     expect(Math.abs(Date.parse(tenant.apiKeys[0]?.lastUsedAt ?? "") - Date.now())).toBeLessThan(300_000);
   });
@@ -315,24 +315,24 @@ describe("the control plane", () => {
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     const use = async (id: string) => {
       sdk("followed").track({ type: "api.call", id });
-      await waitFor(() => alerts.length >= Number(id) || undefined, { what: `alert ${id}`, deadlineMs: 60_000 });
+      await waitFor(() => alerts.length >= Number(id) || undefined, { what: `alert ${id}` });
     };
     await use("1");
     await use("2");
     const before = [...alerts];
     isCutOff = true;
-    await metrly.killAndRestart();
-    await waitFor(() => interruptions.length > 0 || undefined, { what: "the interruption", deadlineMs: 30_000 });
+    await metrly.kill();
+    await metrly.restart();
+    await waitFor(() => interruptions.length > 0 || undefined, { what: "the interruption" });
     sdk("followed").track({ type: "api.call", id: "3" });
     await waitFor(async () => (await alertsInTheGraph()).length > before.length, {
       what: "an alert that nobody hears",
-      deadlineMs: 60_000,
     });
     expect(alerts).toEqual(before);
     isCutOff = false;
     await use("4");
     const all = await alertsInTheGraph();
-    await waitFor(() => alerts.length >= all.length || undefined, { what: "every alert", deadlineMs: 30_000 });
+    await waitFor(() => alerts.length >= all.length || undefined, { what: "every alert" });
     expect(alerts).toEqual(all);
     expect(alerts.slice(0, before.length)).toEqual(before);
     leaving.abort();

@@ -30,7 +30,7 @@ describe("metrly send", () => {
     admin = await metrly.adminToken();
     key = await setUp({ url: metrly.url, admin }, { events: 0, tenants, seed: 0 });
     dir = await mkdtemp(path.join(tmpdir(), "metrly-send-"));
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await metrly?.dispose();
@@ -68,7 +68,6 @@ describe("metrly send", () => {
   async function untilAnswered(file: string): Promise<void> {
     await waitFor(async () => JSON.parse(await readFile(`${file}.metrly-send`, "utf8")).rows > 0, {
       what: "some rows to be answered",
-      deadlineMs: 30_000,
     });
   }
 
@@ -79,7 +78,7 @@ describe("metrly send", () => {
         expect(sumOf(now)).toBe(now.accepted);
         return now.inFlight === 0 && now.counted >= counted ? now : undefined;
       },
-      { what: `${counted} of ${tenantId} counted`, deadlineMs: 60_000 },
+      { what: `${counted} of ${tenantId} counted` },
     );
   }
 
@@ -100,16 +99,17 @@ describe("metrly send", () => {
     expect(second.out).toContain(`${ROWS} rows: `);
     expect(await atRest("killed", ROWS)).toMatchObject({ counted: ROWS, quarantined: 0 });
     expect(await isThere(`${file}.metrly-send`)).toBe(false);
-  }, 120_000);
+  });
 
   test("when Metrly dies under it, it waits, and every row counts once", async () => {
     const file = await fileOf("restarted", ROWS);
     const { ended } = send(file);
     await untilAnswered(file);
-    await metrly.killAndRestart();
+    await metrly.kill();
+    await metrly.restart();
     expect(await ended).toMatchObject({ code: 0 });
     expect(await atRest("restarted", ROWS)).toMatchObject({ counted: ROWS, quarantined: 0 });
-  }, 120_000);
+  });
 
   test("interrupted, it says so, and the same command goes on", async () => {
     const file = await fileOf("interrupted", ROWS);
@@ -120,7 +120,7 @@ describe("metrly send", () => {
     expect(await send(file, "--concurrency", "1").ended).toMatchObject({ code: 0 });
     // What was on its way was answered and remembered: nothing had to be sent twice.
     expect(await atRest("interrupted", ROWS)).toMatchObject({ counted: ROWS, duplicates: 0 });
-  }, 120_000);
+  });
 
   test("interrupted while it waits for a pipe, it ends with what was answered", async () => {
     const { child, ended } = launch(process.execPath, [CLI, "send", "--json"], "pipe");
@@ -133,7 +133,7 @@ describe("metrly send", () => {
     expect(code).toBe(130);
     expect(JSON.parse(out)).toMatchObject({ accepted: 500, rejected: 0 });
     expect(await atRest("piped", 500)).toMatchObject({ counted: 500 });
-  }, 60_000);
+  });
 
   test("says by line what was rejected here and there, sends the rest, and exits with 1", async () => {
     const file = await fileOf("refused", 1_200, (n) => {
@@ -149,7 +149,7 @@ describe("metrly send", () => {
     expect(out).toContain("line 701: NOT_FOUND: ");
     expect(await send(file).ended, "again").toMatchObject({ code: 1 });
     expect(await atRest("refused", 1_197)).toMatchObject({ counted: 1_197 });
-  }, 60_000);
+  });
 
   test("a file whose beginning changed since is sent again as a whole", async () => {
     const file = await fileOf("changed", ROWS);
@@ -163,7 +163,7 @@ describe("metrly send", () => {
     expect(await send(file).ended).toMatchObject({ code: 0, err: expect.stringContaining("The input changed") });
     // The new first row is an event of its own; the old one was counted before.
     expect(await atRest("changed", ROWS + 1)).toMatchObject({ counted: ROWS + 1 });
-  }, 120_000);
+  });
 
   test("a dry run needs no Metrly and no key", async () => {
     const file = path.join(dir, "dry.csv");
@@ -189,7 +189,7 @@ describe("metrly send", () => {
       code: 1,
       err: expect.stringMatching(/^Gave up after 1 s: no response from [^\n]*\n$/),
     });
-  }, 60_000);
+  });
 
   test("the commands of docs/sending.md do what it says", async () => {
     const page = await readFile(path.join(packageRoot(), "docs/sending.md"), "utf8");
@@ -202,5 +202,5 @@ describe("metrly send", () => {
       expect(await launch("sh", ["-c", here]).ended, command).toMatchObject({ code: 0 });
     }
     expect(await atRest("acme", 6)).toMatchObject({ counted: 6, quarantined: 0, unmetered: 0 });
-  }, 60_000);
+  });
 });

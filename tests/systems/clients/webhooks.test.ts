@@ -34,7 +34,7 @@ describe("metrly webhooks", () => {
       request.resume().on("end", () => response.writeHead(status).end());
     });
     await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
-  }, 120_000);
+  });
   afterAll(async () => {
     receiver?.close();
     await metrly?.dispose();

@@ -1,32 +1,58 @@
-import { postJson } from "../../support/client.js";
+import { setTimeout as wait } from "node:timers/promises";
+import { type Operation, postJson } from "../../support/client.js";
+import { countRequests, type Requests } from "../../support/requests.js";
 import type { Target } from "../whole-path/proof.js";
 
-const CLIENTS = 4;
+/** Clients that ask one question after the other until stopped. */
+export interface Hammer {
+  readonly requests: Requests;
+  /** Answers how many requests were answered with 200. */
+  stop(): Promise<number>;
+}
 
-/**
- * Asks for one request after the other, each with its own key, until stopped. Answers how many were told that they may go;
- * an answer that never came admits nobody.
- */
-export function hammerQuota({ url }: Target, key: string, tenantId: string): { stop(): Promise<number> } {
-  let stopped = false;
-  let asked = 0;
-  let admitted = 0;
-  async function ask(): Promise<void> {
-    while (!stopped) {
+function hammer(clients: number, ask: (asked: number) => Promise<Response>): Hammer {
+  const requests = countRequests();
+  const stopping = new AbortController();
+  let [asked, good] = [0, 0];
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
       asked += 1;
-      const body = { tenantId, idempotencyKey: `hammer-${asked}`, ttlSeconds: 600 };
-      const response = await postJson(url, key, "/v1/quota/consume", body).catch(() => undefined);
-      if (response?.status === 200) admitted += 1;
+      const response = await requests.track(ask(asked));
+      if (response?.status === 200) good += 1;
       await response?.body?.cancel();
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await wait(PAUSE_MS);
     }
   }
-  const asking = Promise.all(Array.from({ length: CLIENTS }, ask));
+  const running = Promise.all(Array.from({ length: clients }, run));
   return {
+    requests,
     async stop() {
-      stopped = true;
-      await asking;
-      return admitted;
+      stopping.abort();
+      await running;
+      return good;
     },
   };
+}
+
+const PAUSE_MS = 50;
+
+/**
+ * Consumes, each time with another key: an answer of 200 admits one request, an answer that never came none. A denial because the
+ * counters are lost counts as a broken request.
+ */
+export function hammerQuota({ url }: Target, key: string, tenantId: string): Hammer {
+  return hammer(4, async (asked) => {
+    const body = { tenantId, idempotencyKey: `hammer-${asked}`, ttlSeconds: 600 };
+    return failedIf("COUNTER_REBUILDING", await postJson(url, key, "/v1/quota/consume", body));
+  });
+}
+
+/** Asks the graph. A subgraph that does not answer is an error in an answer of 200: it counts as a broken request. */
+export function hammerGraph({ url, admin }: Target, query: Operation<unknown, never>): Hammer {
+  return hammer(2, async () => failedIf('"errors"', await postJson(url, admin, "/graphql", { query: String(query) })));
+}
+
+async function failedIf(mark: string, response: Response): Promise<Response> {
+  const text = await response.text();
+  return new Response(text, { status: text.includes(mark) ? 503 : response.status });
 }

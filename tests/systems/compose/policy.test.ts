@@ -12,7 +12,7 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres || !hasNginx)("who may do
     compose = await startCompose({ env: { METRLY_TICK_SECONDS: "1", METRLY_LOG_LEVEL: "warn" } });
     const issuer = await createTokenIssuer(compose.gatewayDir);
     system = { url: compose.url, adminToken: await compose.adminToken(), issueToken: issuer.issue };
-  }, 240_000);
+  });
   afterAll(() => compose?.stop(), 60_000);
 
   policyTable(() => {

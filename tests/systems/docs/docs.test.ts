@@ -40,7 +40,7 @@ beforeAll(async () => {
     what: "the demo",
     deadlineMs: 120_000,
   });
-}, 240_000);
+});
 afterAll(async () => {
   await metrly?.dispose();
   if (folder !== undefined) await rm(folder, { recursive: true, force: true });

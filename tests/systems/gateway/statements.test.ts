@@ -71,7 +71,7 @@ beforeAll(async () => {
       return Reflect.apply(query, this, args);
     },
   });
-}, 180_000);
+});
 afterAll(async () => {
   Object.assign(pg.Client.prototype, { query });
   await system?.stop();

@@ -11,7 +11,7 @@ describe("who may do what (embedded)", () => {
     metrly = await startMetrly("embedded");
     const issuer = await createTokenIssuer(metrly.dataDir);
     system = { url: metrly.url, adminToken: await metrly.adminToken(), issueToken: issuer.issue };
-  }, 180_000);
+  });
   afterAll(() => metrly?.dispose());
 
   policyTable(() => {

@@ -22,7 +22,7 @@ export function policyTable(system: () => PolicySystem): void {
   let world: PolicyWorld;
   beforeAll(async () => {
     world = await createPolicyWorld(system());
-  }, 120_000);
+  });
 
   test("the table has a row for each operation of the policy", () => {
     expect(Object.keys(OPERATIONS).sort()).toEqual(Object.keys(POLICY).sort());
@@ -51,7 +51,6 @@ export function policyTable(system: () => PolicySystem): void {
     };
     await waitFor(async () => (await missing()).length === 0 || undefined, {
       what: "every mutation in the audit log",
-      deadlineMs: 20_000,
     }).catch(async (error: Error) => {
       throw new Error(`${error.message}: it lacks ${(await missing()).join(", ")}`, { cause: error });
     });

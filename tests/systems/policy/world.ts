@@ -143,7 +143,7 @@ function maker({ url, adminToken }: PolicySystem, eventType: string) {
         if (status === "QUARANTINED") return found.quarantinedEvents.nodes.some((node) => node.id === id);
         return found.event?.status === status;
       },
-      { what: `the event ${id} to be ${status}`, deadlineMs: 30_000 },
+      { what: `the event ${id} to be ${status}` },
     );
   }
 
@@ -202,7 +202,7 @@ function maker({ url, adminToken }: PolicySystem, eventType: string) {
           const invoices = await operations.invoicesOf(url, adminToken, tenantId);
           return invoices.length > 0 ? invoices : undefined;
         },
-        { what: `the invoice of ${tenantId}`, deadlineMs: 30_000 },
+        { what: `the invoice of ${tenantId}` },
       );
       if (invoice === undefined) throw new Error("no invoice");
       return invoice.id;

@@ -1,16 +1,7 @@
 import type { AcknowledgedEvent } from "../../oracle/oracle.js";
 import { type EventsAnswer, postEvents } from "../../support/client.js";
-
-/** A seeded generator (mulberry32): a failing run can be repeated. */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
+import { shuffled } from "../../support/random.js";
+import { type Requests } from "../../support/requests.js";
 
 export interface LoadOptions {
   readonly random: () => number;
@@ -48,7 +39,7 @@ export function generateEvents({
     const original = events[Math.floor(random() * distinct)];
     if (original !== undefined) events.push(original);
   }
-  return shuffle(events, random);
+  return shuffled(events, random);
 }
 
 /** Cuts into batches of 1 to `largest`. */
@@ -91,22 +82,18 @@ const RETRY_MS = 100;
  * Posts until it is answered with success, as an honest client does while the server dies and comes back: everything is sent
  * again with the same ids. Returns the answer that counted.
  */
-export async function postUntilAnswered(url: string, key: string, body: readonly unknown[]): Promise<EventsAnswer> {
+export async function postUntilAnswered(
+  url: string,
+  key: string,
+  body: readonly unknown[],
+  requests: Requests,
+): Promise<EventsAnswer> {
   for (;;) {
-    const response = await postEvents(url, key, body).catch(() => undefined);
+    const response = await requests.track(postEvents(url, key, body));
     if (response?.status === 202) return (await response.json()) as EventsAnswer;
-    if (response !== undefined && response.status !== 503)
+    if (response !== undefined && response.status < 500)
       throw new Error(`answered ${response.status}: ${await response.text()}`);
     await response?.body?.cancel();
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
-}
-
-function shuffle<T>(items: T[], random: () => number): T[] {
-  for (let i = items.length - 1; i > 0; i -= 1) {
-    const j = Math.floor(random() * (i + 1));
-    const [a, b] = [items[i], items[j]];
-    if (a !== undefined && b !== undefined) [items[i], items[j]] = [b, a];
-  }
-  return items;
 }

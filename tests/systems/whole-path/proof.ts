@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { expect } from "vitest";
 import { amount, plain } from "../../oracle/amounts.js";
 import {
@@ -10,8 +11,11 @@ import {
 } from "../../oracle/oracle.js";
 import { waitFor } from "../../servers/servers.js";
 import { ask, type Loose } from "../../support/client.js";
+import { sized } from "../../support/effort.js";
 import type { QuotaLimitInput } from "../../support/graphql/graphql.js";
-import { bodyOf, cutBatches, generateEvents, postUntilAnswered, randomOf } from "./load.js";
+import { randomOf } from "../../support/random.js";
+import { countRequests, type Requests } from "../../support/requests.js";
+import { bodyOf, cutBatches, generateEvents, postUntilAnswered } from "./load.js";
 import * as world from "./world.js";
 
 /** A running Metrly, whatever it consists of. */
@@ -42,7 +46,9 @@ const PLAN: OraclePlan = {
   ],
 };
 const SENDERS = 6;
-const LARGEST_BATCH = 500;
+const LARGEST_BATCH = sized(100, 500);
+/** Between repeats, so that waiting for a fault does not take the whole machine. */
+const REPEAT_PAUSE_MS = 50;
 const MALFORMED_SHARE = 0.01;
 
 export interface ProofOptions {
@@ -76,15 +82,23 @@ export async function setUp({ url, admin }: Target, { tenants, limits = [] }: Pr
   return key;
 }
 
+export interface LoadControl {
+  /** Called before each batch with the share of the load that is sent; the sender waits for it. */
+  readonly beforeBatch?: (share: number) => void | Promise<void>;
+  /** While this is true, senders repeat batches that are acknowledged already: traffic goes on, the load does not. */
+  readonly hold?: (share: number) => boolean;
+  readonly requests?: Requests;
+}
+
 /**
- * Posts shuffled events with 20 % duplicates and 1 % malformed neighbours in batches of 1 to 500, and tells `beforeBatch`
- * how far it is. Returns what was acknowledged, each event once.
+ * Posts shuffled events with 20 % duplicates and 1 % malformed neighbours in batches of random sizes. Returns what was
+ * acknowledged, each event once.
  */
 export async function postLoad(
   { url }: Target,
   key: string,
   { events: total, tenants, seed }: ProofOptions,
-  beforeBatch: (share: number) => void | Promise<void>,
+  { beforeBatch, hold = () => false, requests = countRequests() }: LoadControl = {},
 ): Promise<AcknowledgedEvent[]> {
   const random = randomOf(seed);
   const { acceptedFromMs } = world.lastMonth(Date.now());
@@ -104,13 +118,20 @@ export async function postLoad(
   let next = 0;
   async function send(): Promise<void> {
     for (let at = next++; at < batches.length; at = next++) {
-      await beforeBatch(at / batches.length);
-      const { batch, body } = batches[at] ?? { batch: [], body: [] };
-      const answer = await postUntilAnswered(url, key, body);
-      expect(answer.results).toHaveLength(body.length);
-      expect(answer.rejected).toBe(body.length - batch.length);
-      acknowledged.push(...batch);
+      await beforeBatch?.(at / batches.length);
+      await post(at);
+      while (hold(next / batches.length)) {
+        await wait(REPEAT_PAUSE_MS);
+        await post(at);
+      }
     }
+  }
+  async function post(at: number): Promise<void> {
+    const { batch, body } = batches[at] ?? { batch: [], body: [] };
+    const answer = await postUntilAnswered(url, key, body, requests);
+    expect(answer.results).toHaveLength(body.length);
+    expect(answer.rejected).toBe(body.length - batch.length);
+    acknowledged.push(...batch);
   }
   await Promise.all(Array.from({ length: SENDERS }, send));
   return distinctEvents(acknowledged);
@@ -168,7 +189,6 @@ export async function expectInvoices(
   for (const tenantId of tenants) {
     const invoice = await waitFor(async () => (await world.invoicesOf(url, admin, tenantId))[0], {
       what: `the invoice of ${tenantId} (seed ${seed})`,
-      deadlineMs: 60_000,
     });
     const expected = expectedInvoice(events, tenantId, METERS, PLAN, startMs, endMs);
     const usage = invoice.lines.filter((line) => line.kind === "USAGE");

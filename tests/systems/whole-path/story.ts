@@ -200,7 +200,6 @@ export function tellStory({ where, can, start }: StoryOptions): void {
         () => deliveries.find(({ body }) => body.includes('"quota.warning"') && body.includes('"600"')),
         {
           what: "a webhook",
-          deadlineMs: 20_000,
         },
       );
       expect(() => new Webhook(webhookSecret).verify(warning.body, webhookHeaders(warning))).not.toThrow();
@@ -226,7 +225,6 @@ export function tellStory({ where, can, start }: StoryOptions): void {
       expect(closeBillingPeriod.status).toBe("CLOSING");
       const invoice = await waitFor(async () => (await world.invoicesOf(url, key, "acme"))[0], {
         what: "the invoice",
-        deadlineMs: 20_000,
       });
       // 10 + (3 - 2) x 0.25 + 1000 x 0.01 + 500.5 x 0.005 = 10 + 0.25 + 12.5025
       expect(invoice).toMatchObject({
@@ -393,7 +391,7 @@ export function tellStory({ where, can, start }: StoryOptions): void {
           const now = await world.accountingOf(url, key, "acme");
           return now.inFlight === 0 && now.accepted > 0 ? now : undefined;
         },
-        { what: "a system at rest", deadlineMs: 20_000 },
+        { what: "a system at rest" },
       );
       expect(world.sumOf(accounting)).toBe(accounting.accepted);
       return accounting;

@@ -42,7 +42,7 @@ beforeAll(async () => {
     input: { tenantId, name: "backend", scopes: ["INGEST", "QUOTA", "READ"] },
   });
   key = issued.issueApiKey.secret;
-}, 120_000);
+});
 afterAll(() => metrly.dispose());
 
 const clock = async () => (await ask(metrly.url, admin, CLOCK, { tenantId })).tenant;
@@ -52,7 +52,6 @@ async function advance(to: string): Promise<void> {
   expect(advanceTestClock.testClock).toBe(to);
   await waitFor(async () => (await clock()).testClockStatus === "READY", {
     what: `all rooms to follow the clock to ${to}`,
-    deadlineMs: 20_000,
   });
 }
 
@@ -98,7 +97,7 @@ test("a year of a tenant's life: usage, quota windows, closes, lateness and veri
   }
   const upcoming = await ask(metrly.url, admin, UPCOMING, { tenantId });
   expect(upcoming.tenant.upcomingInvoice.total.amount).toBe("10.00");
-}, 120_000);
+});
 
 test("quota windows and the accept window roll with the clock, which only goes forward", async () => {
   for (const attempt of ["a", "b", "c"]) expect((await consume(attempt)).status).toBe(200);
@@ -130,7 +129,7 @@ test("quota windows and the accept window roll with the clock, which only goes f
   await ask(metrly.url, admin, CREATE_TENANT, { input: { id: "real", name: "Real" } });
   const real = await askRaw(metrly.url, admin, ADVANCE, { tenantId: "real", to: "2027-01-01T00:00:00Z" });
   expect(real.errors?.[0]).toMatchObject({ extensions: { code: "INVALID" } });
-}, 60_000);
+});
 
 test("the doctor finds all well, and says what is not", async () => {
   const well = await runCli(metrly, ["doctor"]);
@@ -145,14 +144,15 @@ test("the doctor finds all well, and says what is not", async () => {
   expect((await runCli(metrly, ["doctor"], { METRLY_PORT: "many" })).out).toContain(
     "METRLY_PORT must be a whole number",
   );
-}, 60_000);
+});
 
 test("an advance that was made while nothing ran is followed after the start", async () => {
   await ask(metrly.url, admin, ADVANCE, { tenantId, to: "2025-06-04T00:00:00.000Z" });
-  await metrly.killAndRestart();
-  await waitFor(async () => (await clock()).testClockStatus === "READY", { what: "READY", deadlineMs: 30_000 });
+  await metrly.kill();
+  await metrly.restart();
+  await waitFor(async () => (await clock()).testClockStatus === "READY", { what: "READY" });
   const answer = await ask(metrly.url, admin, INVOICES, {
     tenantId,
   });
   expect(answer.tenant.invoices.nodes).toHaveLength(17);
-}, 90_000);
+});

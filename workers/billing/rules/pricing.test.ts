@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { Decimal, formatDecimal, ZERO } from "#kernel/decimal.js";
 import type { PriceState } from "#schema/events/tenancy-changed.v1.js";
 import { PRICE_MODELS } from "#schema/vocabulary.js";
+import { runs } from "../../../tests/support/effort.js";
 import { charges } from "../verifier/charges.js";
 import { fixed, plain, rational } from "../verifier/rational.js";
 import { printExact, roundLine } from "./exact.js";
@@ -128,7 +129,7 @@ describe("against formulas of another kind", () => {
           formatDecimal(new Decimal(mills).div(1000)),
         );
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -203,7 +204,7 @@ describe("against formulas of another kind", () => {
           );
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -256,7 +257,7 @@ describe("against formulas of another kind", () => {
             .sort(),
         );
       }),
-      { numRuns: 10_000 },
+      { numRuns: runs(300) },
     );
-  }, 120_000);
+  });
 });

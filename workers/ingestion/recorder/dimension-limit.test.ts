@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
+import { runs } from "../../../tests/support/effort.js";
 import { decodeRecord } from "../rules/decode-record.js";
 import { planSteps } from "../rules/plan-steps.js";
 import { openCursor, readCursor } from "../store/recording.js";
@@ -147,9 +148,9 @@ describe.skipIf(!hasPostgres)("the limit on dimension values", () => {
           expect((await record(value, memories[recorder])).quarantined).toBe(expected);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
-  }, 60_000);
+  });
 
   test("it is warned of once, not with every event", async () => {
     const lines: string[] = [];

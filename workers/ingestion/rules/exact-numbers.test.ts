@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { isLosslessNumber, type LosslessNumber, parse } from "lossless-json";
 import { describe, expect, test } from "vitest";
 import { Decimal } from "#kernel/decimal.js";
+import { runs } from "../../../tests/support/effort.js";
 import { inexactNumbers, mayHoldInexactNumbers } from "./exact-numbers.js";
 
 /** JSON numbers as people and machines write them, many of them beyond a double. */
@@ -54,7 +55,7 @@ describe("numbers that a double can't keep", () => {
         const found = inexactNumbers(text).map(({ token }) => token);
         expect(found.sort()).toEqual(oracle(text).sort());
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(200) },
     );
   });
 
@@ -63,7 +64,7 @@ describe("numbers that a double can't keep", () => {
       fc.property(jsonText, (text) => {
         if (oracle(text).length > 0) expect(mayHoldInexactNumbers(text)).toBe(true);
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(200) },
     );
   });
 

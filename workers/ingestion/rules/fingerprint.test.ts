@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { runs } from "../../../tests/support/effort.js";
 import { eventKeyOf, fingerprintOf, fingerprintOfUuid, fingerprintUuid } from "./fingerprint.js";
 
 const text = fc.string({ unit: "binary", maxLength: 12 });
@@ -12,7 +13,7 @@ test("different tenants, types or data have different fingerprints", () => {
       const same = one.every((part, index) => part === other[index]);
       expect(fingerprintOf(...one) === fingerprintOf(...other)).toBe(same);
     }),
-    { numRuns: 1_000 },
+    { numRuns: runs(200) },
   );
 });
 

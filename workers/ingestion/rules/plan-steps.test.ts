@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { runs } from "../../../tests/support/effort.js";
 import type { DecodedItem, DecodedRecord } from "./decode-record.js";
 import { MAX_CLOCK_SKEW_MS, MAX_ITEMS_PER_STEP, planSteps, type ReceivedRecord } from "./plan-steps.js";
 
@@ -39,7 +40,7 @@ test("every record has its place in one step, in order, and nothing of it gets l
           if (one.decoded.kind === "items") expect(tenancyVersion).toBeGreaterThanOrEqual(one.decoded.tenancyVersion);
       }
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
 import { hourOf } from "#kernel/period.js";
+import { runs } from "../../../tests/support/effort.js";
 import type { DecodedItem } from "./decode-record.js";
 import { type BatchElement, type KnownKey, type Refusal, recordBatch } from "./record-items.js";
 
@@ -105,6 +106,6 @@ test("the same log gives the same ledger, duplicates, quarantine and accounts, h
     fc.property(fc.array(element, { maxLength: 60 }), fc.array(fc.nat(60), { maxLength: 6 }), (elements, cuts) => {
       expect(inBatches(elements, cuts)).toEqual(naive(elements));
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(200) },
   );
 });

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { runs } from "../../../tests/support/effort.js";
 import type { ClaimedDelivery } from "../store/deliveries.js";
 import type { EndpointRef } from "../store/notices.js";
 import { createLanes, MAX_PER_ENDPOINT } from "./endpoint-queues.js";
@@ -64,7 +65,7 @@ test("everything due is sent after one kick, and no lane or the whole sends more
         expect(seen.errors).toEqual([]);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 });
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
 import { systemClock } from "#platform/process/clock.js";
 import { hasRedis, redisUrl } from "../../../tests/servers/servers.js";
+import { runs } from "../../../tests/support/effort.js";
 import type { CounterCharge, CounterWindow, QuotaCounters } from "./counters.js";
 import { createMemoryQuotaCounters } from "./memory/memory.js";
 import { createRedisQuotaCounters } from "./redis/redis.js";
@@ -167,7 +168,7 @@ describe.skipIf(!hasRedis)("quota counters", () => {
           const expected = await run(createMemoryQuotaCounters(systemClock), tenantId, steps);
           expect(await run(redis, tenantId, steps)).toEqual(expected);
         }),
-        { numRuns: 300 },
+        { numRuns: runs(300) },
       );
     } finally {
       await redis.stop();

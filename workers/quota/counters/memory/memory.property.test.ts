@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { manualClock } from "#kernel/clock.js";
 import { HOUR_MS } from "#kernel/duration.js";
+import { runs } from "../../../../tests/support/effort.js";
 import type { CounterCharge } from "../counters.js";
 import { createMemoryQuotaCounters } from "./memory.js";
 
@@ -122,7 +123,7 @@ test("in no window is more admitted than the limit, and nothing is denied that a
         }
       }
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 

@@ -21,7 +21,7 @@ describe.skipIf(!hasRedis)("Redis Cluster", () => {
   let cluster: PrivateRedisCluster;
   beforeAll(async () => {
     cluster = await startRedisCluster();
-  }, 90_000);
+  });
   afterAll(() => cluster.stop());
 
   quotaCountersConformance("Redis Cluster", () =>
@@ -52,7 +52,6 @@ describe.skipIf(!hasRedis)("Redis Cluster", () => {
     for (const tenantId of tenantIds) {
       const outcome = await waitFor(() => consume(counters, tenantId, "k2").catch(unlessUnavailable), {
         what: `an answer for ${tenantId}`,
-        deadlineMs: 20_000,
       });
       expect(["allowed", "unknown"]).toContain(outcome);
       if (outcome === "unknown") lost.add(tenantId);
@@ -67,7 +66,7 @@ describe.skipIf(!hasRedis)("Redis Cluster", () => {
     const known = await counters.positions(tenantIds);
     expect(known).toEqual(tenantIds.map(() => 7));
     await counters.stop();
-  }, 60_000);
+  });
 });
 
 async function consume(counters: QuotaCounters, tenantId: string, reservation: string): Promise<string> {

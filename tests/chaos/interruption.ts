@@ -1,0 +1,82 @@
+import pg from "pg";
+import { waitFor } from "../servers/servers.js";
+import type { Requests } from "../support/requests.js";
+
+/** Work that a fault is meant to interrupt. */
+export interface Work {
+  readonly what: string;
+  /** Whether there is some now. */
+  isUnderWay(): boolean | Promise<boolean>;
+  /** Called just before the fault; the returned function answers whether the fault cut some work off. */
+  watch(): () => boolean | Promise<boolean>;
+}
+
+const TRIES = 5;
+/** A client notices a broken request a moment after the fault. */
+const NOTICED_WITHIN_MS = 5_000;
+
+/**
+ * Lets the fault happen while the work is under way, and fails unless the fault interrupted some of it: a fault that hits nothing
+ * proves nothing. `recover` follows each fault; a fault that missed is repeated, five times at most.
+ */
+export async function interrupt(
+  work: Work,
+  fault: () => Promise<unknown>,
+  recover: () => Promise<unknown>,
+): Promise<void> {
+  for (let tries = 1; tries <= TRIES; tries += 1) {
+    await waitFor(() => work.isUnderWay(), { what: `${work.what} under way`, pauseMs: 2 });
+    const wasInterrupted = work.watch();
+    await fault();
+    const options = { what: `${work.what} to be interrupted`, deadlineMs: NOTICED_WITHIN_MS };
+    const hit = await waitFor(wasInterrupted, options).catch(() => false);
+    await recover();
+    if (hit) return;
+  }
+  throw new Error(`${TRIES} faults, and none interrupted ${work.what}`);
+}
+
+/** Requests that were open when the fault happened and got no good answer. */
+export const requestsOf = (what: string, requests: Requests): Work => ({
+  what: `requests ${what}`,
+  isUnderWay: () => requests.open() > 0,
+  watch() {
+    const before = requests.broken();
+    return () => requests.broken() > before;
+  },
+});
+
+/** Rows that one step has committed and the next has not, before the fault and still after it. */
+export const backlogOf = (what: string, size: () => Promise<number>): Work => ({
+  what,
+  isUnderWay: async () => (await size()) > 0,
+  watch: () => async () => (await size()) > 0,
+});
+
+/** Events that the recorder has given a seq and the publisher has not published. */
+export const unpublished = (ingestionUrl: string): Work =>
+  backlogOf("unpublished seqs", () =>
+    count(
+      ingestionUrl,
+      "SELECT count(*) FROM recorder_cursor JOIN publisher_cursor USING (partition) WHERE seq > published",
+    ),
+  );
+
+/** Seqs that are recorded and whose effect billing has not committed. */
+export function uncommitted(ingestionUrl: string, billingUrl: string): Work {
+  return backlogOf("steps of billing", async () => {
+    const recorded = await count(ingestionUrl, "SELECT coalesce(sum(seq), 0) FROM recorder_cursor");
+    return recorded - (await count(billingUrl, "SELECT coalesce(sum(seq), 0) FROM high_water_mark"));
+  });
+}
+
+async function count(url: string, query: string): Promise<number> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ count: string }>(`SELECT (${query})::bigint AS count`);
+    return Number(rows[0]?.count);
+  } finally {
+    await client.end();
+  }
+}

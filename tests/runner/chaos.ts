@@ -1,0 +1,81 @@
+import { randomInt } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { packageRoot } from "#platform/process/package-root.js";
+import { randomOf, shuffled } from "../support/random.js";
+import { add, NO_TESTS, runVitest, type Tally } from "./vitest-run.js";
+
+const SCENARIOS = "tests/chaos";
+/** Ten times what `npm test` tries. */
+const PROPERTY_RUNS = "1000";
+
+export interface ChaosOptions {
+  readonly runDir: string;
+  /** No scenario starts after this; the last one ends in its own time. */
+  readonly minutes: number;
+  readonly seed: string | undefined;
+  /** Only scenarios whose path contains one of these; empty: all. */
+  readonly filters: readonly string[];
+  interrupted(): boolean;
+}
+
+interface Scenario {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/**
+ * The scenarios of `npm test` at their full length, in an order that the seed chooses, again and again until the time is up. A
+ * scenario that fails prints the command that repeats it. A seed repeats order, loads and faults; it does not repeat how the
+ * machine schedules them.
+ */
+export async function runChaos({ runDir, minutes, seed: given, filters, interrupted }: ChaosOptions): Promise<Tally> {
+  const seed = given === undefined ? randomInt(1, 2 ** 31) : Number(given);
+  if (!Number.isSafeInteger(seed)) throw new RangeError(`--seed must be a whole number, not ${given}`);
+  console.log(`chaos for ${minutes} minutes, seed ${seed}`);
+  const end = Date.now() + minutes * 60_000;
+  const random = randomOf(seed);
+  const all = (await scenarios()).filter(({ name }) => filters.length === 0 || filters.some((f) => name.includes(f)));
+  if (all.length === 0) throw new Error(`no scenario matches ${filters.join(", ")}`);
+
+  let tally = NO_TESTS;
+  const failed: string[] = [];
+  const ran: string[] = [];
+  while (Date.now() < end && !interrupted()) {
+    for (const scenario of shuffled(all, random)) {
+      const own = String(Math.floor(random() * 2 ** 31));
+      if ((Date.now() >= end && ran.length > 0) || interrupted()) break;
+      const started = Date.now();
+      const result = await runVitest(runDir, scenario.args, {
+        ...scenario.env,
+        METRLY_TEST_LONG: "on",
+        METRLY_TEST_SEED: own,
+      });
+      tally = add(tally, result);
+      ran.push(`${scenario.name} ${Math.round((Date.now() - started) / 1_000)} s`);
+      if (result.failed > 0) failed.push(`npm run test:chaos -- ${scenario.name} --minutes 1 --seed ${seed}`);
+    }
+  }
+  console.log(`ran ${ran.join(", ")}`);
+  for (const command of failed) console.error(`FAILED, to repeat: ${command}`);
+  console.log(`chaos, seed ${seed}`);
+  return tally;
+}
+
+async function scenarios(): Promise<readonly Scenario[]> {
+  const files = (await readdir(path.join(packageRoot(), SCENARIOS))).filter((file) => file.endsWith(".test.ts")).sort();
+  return [
+    ...files.map((file) => ({ name: `${SCENARIOS}/${file}`, args: [`${SCENARIOS}/${file}`], env: {} })),
+    { name: "properties", args: await propertyTests(), env: { METRLY_TEST_RUNS: PROPERTY_RUNS } },
+  ];
+}
+
+/** The test files outside `tests/` that use fast-check. */
+async function propertyTests(): Promise<readonly string[]> {
+  const files = (await readdir(packageRoot(), { recursive: true })).filter(
+    (file) => file.endsWith(".test.ts") && !/(^|\/)(node_modules|dist|tests)\//.test(file),
+  );
+  const texts = await Promise.all(files.map((file) => readFile(path.join(packageRoot(), file), "utf8")));
+  return files.filter((_, index) => texts[index]?.includes('"fast-check"'));
+}

@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFile, rm } from "node:fs/promises";
+import path from "node:path";
+
+export interface Tally {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+export const NO_TESTS: Tally = { passed: 0, failed: 0, skipped: 0 };
+
+export function add(a: Tally, b: Tally): Tally {
+  return { passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped };
+}
+
+let running: ChildProcess | undefined;
+
+/** Ends the vitest that runs, if one does; its tests stop what they started. */
+export function interruptVitest(): void {
+  running?.kill("SIGTERM");
+}
+
+/** Runs vitest with these arguments and environment, and counts its tests. A run without a test counts as one failure. */
+export async function runVitest(
+  runDir: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Tally> {
+  const report = path.join(runDir, "report.json");
+  await rm(report, { force: true });
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const child = spawn(process.execPath, ["node_modules/vitest/vitest.mjs", "run", ...reporters, ...args], {
+    stdio: "inherit",
+    env: { ...process.env, ...env },
+  });
+  running = child;
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", resolve);
+  });
+  running = undefined;
+  const tally = countReport(await readFile(report, "utf8").catch(() => "{}"));
+  const ranNothing = tally.passed + tally.failed === 0;
+  if (ranNothing) console.error("No test ran.");
+  // Vitest also fails for what belongs to no test: an unhandled rejection, a file that does not load.
+  return tally.failed === 0 && (code !== 0 || ranNothing) ? { ...tally, failed: 1 } : tally;
+}
+
+/** The test files that import what has changed since `ref`, or what is not committed yet. */
+export async function changedTestFiles(ref: string | undefined): Promise<readonly string[]> {
+  const changed = ref === undefined ? "--changed" : `--changed=${ref}`;
+  const child = spawn(process.execPath, ["node_modules/vitest/vitest.mjs", "list", changed, "--filesOnly", "--json"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let out = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    out += chunk.toString("utf8");
+  });
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  if (code !== 0) throw new Error(`vitest could not list what changed: ${out}`);
+  const files: readonly { readonly file: string }[] = JSON.parse(out === "" ? "[]" : out);
+  return files.map(({ file }) => path.relative(process.cwd(), file));
+}
+
+interface Report {
+  readonly testResults?: readonly {
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string }[];
+  }[];
+}
+
+function countReport(text: string): Tally {
+  const report: Report = JSON.parse(text);
+  const tally = { ...NO_TESTS };
+  for (const file of report.testResults ?? []) {
+    const statuses = file.assertionResults.map((result) => result.status);
+    if (file.status === "failed" && !statuses.includes("failed")) tally.failed++;
+    for (const status of statuses) {
+      if (status === "passed" || status === "failed") tally[status]++;
+      else tally.skipped++;
+    }
+  }
+  return tally;
+}
