@@ -67,10 +67,8 @@ export type InvoiceLineKind = (typeof INVOICE_LINE_KINDS)[number];
 
 /** Records of `usage.received` beside usage itself. */
 export const CONTROL_RECORD_KINDS = ["tick", "close", "void", "resolve", "backfill"] as const;
-export type ControlRecordKind = (typeof CONTROL_RECORD_KINDS)[number];
 /** What the ledger holds. */
 export const LEDGER_ENTRY_KINDS = ["event", "tick", "close", "void", "backfill"] as const;
-export type LedgerEntryKind = (typeof LEDGER_ENTRY_KINDS)[number];
 
 /** What became of an event that has a place in the ledger or waits in quarantine. */
 export const USAGE_EVENT_STATUSES = ["RECORDED", "QUARANTINED", "VOIDED", "REFUSED"] as const;

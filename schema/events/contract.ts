@@ -63,7 +63,7 @@ export const oneOf = <T extends string | number>(members: readonly T[]) =>
   Type.Union(members.map((member) => Type.Literal(member)));
 
 /** One of the objects that are told apart by `kind`, one for each member of a closed set. */
-export const oneOfKinds = <K extends string, T extends Readonly<Record<K, TObject>>>(kinds: readonly K[], objects: T) =>
+export const oneOfKinds = <K extends string, T extends TObject>(kinds: readonly K[], objects: Readonly<Record<K, T>>) =>
   Type.Union(kinds.map((kind) => objects[kind]));
 
 /** The `dataschema` URI of a contract: names type and version. */

@@ -1,5 +1,6 @@
 import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.js";
 import { MAX_DIMENSION_BYTES } from "#schema/meters/meter-reading.js";
+import type { PriceModel } from "#schema/vocabulary.js";
 import { amountReasons, isLess } from "./amount.js";
 import type { Reason } from "./reasons.js";
 
@@ -8,7 +9,7 @@ export const MAX_TIERS = 50;
 type ModelField = "unitAmount" | "packageSize" | "ratePercent" | "tiers";
 
 /** The fields that each model prices by; the others of these four must be absent. FLAT charges `unitAmount` once. */
-const FIELDS_OF_MODEL: Readonly<Record<PriceState["model"], readonly ModelField[]>> = {
+const FIELDS_OF_MODEL: Readonly<Record<PriceModel, readonly ModelField[]>> = {
   FLAT: ["unitAmount"],
   PER_UNIT: ["unitAmount"],
   GRADUATED: ["tiers"],

@@ -1,0 +1,114 @@
+import type { Edit } from "./copy.js";
+
+/** A member that a closed set may get one day, and all that must follow. */
+export interface Addition {
+  /** Its row of the table in CONTRIBUTING. */
+  readonly wish: string;
+  /** What makes it a member. */
+  readonly edits: readonly Edit[];
+  /** What the compiler names then: file and top-level declaration. */
+  readonly places: readonly string[];
+  /** Gives the compiler what it asked for in some of the places, where others depend on that. */
+  readonly next?: { readonly edits: readonly Edit[]; readonly places: readonly string[] };
+  /** Which tests fail, for what the compiler cannot see. */
+  readonly guards: readonly string[];
+  /** What must be marked in `schema/events/released/additions.json`. */
+  readonly marks: readonly string[];
+}
+
+const VOCABULARY = "schema/vocabulary.ts";
+/** A member behind the last one of a set, which nothing else in the vocabulary ends with. */
+const behind = (last: string, member: string): Edit => ({
+  file: VOCABULARY,
+  find: `"${last}"] as const`,
+  put: `"${last}", "${member}"] as const`,
+});
+
+export const ADDITIONS: readonly Addition[] = [
+  {
+    wish: "a limit window",
+    edits: [behind("DAY", "FORTNIGHT")],
+    places: [
+      "schema/vocabulary.ts WINDOW_MS",
+      "workers/notification/rules/describe.ts WINDOWS",
+      "workers/quota/rules/windows.ts REBUILT_FROM",
+      "workers/quota/rules/windows.ts SLIDING",
+    ],
+    guards: ["schema/graphql/api.graphql has every QuotaWindow", "sdk/src/operations.ts has every QuotaWindow"],
+    marks: [
+      "metrly.quota.exceeded.v1.data.window<FORTNIGHT>",
+      "metrly.quota.warning.v1.data.window<FORTNIGHT>",
+      "metrly.tenancy.changed.v1<plan>.versions[].limits[].window<FORTNIGHT>",
+      "metrly.tenancy.changed.v1<tenant>.quotaOverrides[].window<FORTNIGHT>",
+    ],
+  },
+  {
+    wish: "an aggregation",
+    edits: [behind("LATEST", "RANGE")],
+    places: [
+      "schema/meters/meter-reading.ts READS",
+      "schema/vocabulary.ts ADDITIVE",
+      "workers/billing/derived.test.ts METERS",
+      "workers/billing/rules/usage.ts CELL_KEEPS",
+      "workers/billing/rules/usage.ts TOP_VALUE_BY",
+      "workers/billing/rules/usage.ts quantityOf",
+      "workers/billing/rules/usage.ts storedValue",
+      "workers/billing/verifier/tally.ts aggregate",
+    ],
+    guards: [
+      "prisma/tenancy/migrations allow every aggregation",
+      "schema/graphql/api.graphql has every Aggregation",
+      "sdk/src/operations.ts has every Aggregation",
+    ],
+    marks: ["metrly.tenancy.changed.v1<meter>.aggregation<RANGE>"],
+  },
+  {
+    wish: "a price model",
+    edits: [behind("PERCENTAGE", "STAIRS")],
+    places: [
+      "workers/billing/rules/pricing.ts priceByModel",
+      "workers/billing/verifier/charges.ts modelSteps",
+      "workers/tenancy/rules/price.ts FIELDS_OF_MODEL",
+    ],
+    guards: [
+      "docs/pricing.md has examples of every price model but the flat one, each row of them found",
+      "schema/graphql/api.graphql has every PriceModel",
+      "sdk/src/operations.ts has every PriceModel",
+      "the stories' plans have prices of every model",
+    ],
+    marks: ["metrly.tenancy.changed.v1<plan>.versions[].prices[].model<STAIRS>"],
+  },
+  {
+    wish: "a control record",
+    edits: [
+      { file: VOCABULARY, find: 'CONTROL_RECORD_KINDS = ["tick"', put: 'CONTROL_RECORD_KINDS = ["freeze", "tick"' },
+      { file: VOCABULARY, find: 'LEDGER_ENTRY_KINDS = ["event"', put: 'LEDGER_ENTRY_KINDS = ["freeze", "event"' },
+    ],
+    places: ["schema/events/usage-received.v1.ts Controls", "schema/events/usage-recorded.v1.ts Entries"],
+    next: {
+      edits: [
+        {
+          file: "schema/events/usage-received.v1.ts",
+          find: "(CONTROL_RECORD_KINDS, {",
+          put: '(CONTROL_RECORD_KINDS, { freeze: Type.Object({ kind: Type.Literal("freeze"), at: epochMs }),',
+        },
+        {
+          file: "schema/events/usage-recorded.v1.ts",
+          find: "(LEDGER_ENTRY_KINDS, {",
+          put: '(LEDGER_ENTRY_KINDS, { freeze: Type.Object({ ...common, kind: Type.Literal("freeze"), at: epochMs }),',
+        },
+      ],
+      places: [
+        "schema/meters/usage-change.ts usageChange",
+        "workers/billing/period-calendar.ts createPeriodCalendar",
+        "workers/billing/rules/fold.ts foldEntries",
+        "workers/billing/verifier/replay.ts live",
+        "workers/ingestion/rules/decode-record.ts assertFields",
+        "workers/ingestion/rules/record-items.ts controlEntry",
+        "workers/quota/usage-recorded.ts readUsage",
+      ],
+    },
+    guards: [],
+    marks: ["metrly.usage.received.v1<1><freeze>", "metrly.usage.recorded.v1.entries[]<freeze>"],
+  },
+];
