@@ -64,10 +64,7 @@ export function decisionHeaders(decision: Decision): Record<string, string> {
   return headers;
 }
 
-function policyName({ limit }: LimitReading): string {
-  const parts = [limit.meter ?? "requests", limit.window, ...(limit.ambiguous ? [limit.kind] : [])];
-  return `"${parts.join(":")}"`;
-}
+const policyName = ({ limit }: LimitReading): string => `"${limit.meter ?? "requests"}:${limit.window}"`;
 
 /** Integers of structured fields have at most 15 digits. */
 const MOST_WHOLE = 999_999_999_999_999;

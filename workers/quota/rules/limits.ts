@@ -27,8 +27,6 @@ export interface LimitInForce {
   readonly counterId: string;
   /** The limit and the warnings in the counter's units. */
   readonly units: LimitUnits;
-  /** Whether another limit of the plan has the same meter and window, so that these two don't name it. */
-  readonly ambiguous: boolean;
   /** The tenancy version of the override that `limit` is from; undefined: it is the plan's. */
   readonly overriddenIn?: number;
 }
@@ -63,9 +61,8 @@ export function limitsInForce(
   if (assigned === undefined) return undefined;
   const planVersion = planVersionOf(plan(assigned.planId), assigned.planVersion);
   if (planVersion === undefined) return undefined;
-  const { limits } = planVersion;
   const overrides = activeOverrides(tenant, atMs, version);
-  return { ...assigned, period, limits: limits.map((limit) => overridden(limitInForce(limit, limits), overrides)) };
+  return { ...assigned, period, limits: planVersion.limits.map((limit) => overridden(limitInForce(limit), overrides)) };
 }
 
 /** The counter stays the plan's, its scale too: what it has counted goes on counting when an override begins or ends. */
@@ -77,7 +74,7 @@ function overridden(limit: LimitInForce, overrides: readonly QuotaOverrideState[
   return { ...limit, limit: own, text: formatDecimal(own), units, overriddenIn: found.inVersion };
 }
 
-function limitInForce(state: QuotaLimitState, all: readonly QuotaLimitState[]): LimitInForce {
+function limitInForce(state: QuotaLimitState): LimitInForce {
   const limit = new Decimal(state.limit);
   const { meter, window, kind } = state;
   const warnAt = state.warnAt.map((fraction) => new Decimal(fraction)).sort((a, b) => a.comparedTo(b));
@@ -93,7 +90,6 @@ function limitInForce(state: QuotaLimitState, all: readonly QuotaLimitState[]): 
     counter,
     counterId: counterId(counter),
     units: limitUnits(limit, warnAt, counter.scale),
-    ambiguous: all.some((other) => other !== state && other.meter === meter && other.window === window),
   };
 }
 

@@ -73,7 +73,6 @@ const limit = (changed: Partial<LimitInForce> = {}): LimitInForce => ({
   counter: { meter: "calls", window: "DAY", scale: 0 },
   counterId: "calls|DAY|0",
   units: { most: 10, reached: 10, warnings: [5, 8] },
-  ambiguous: false,
   ...changed,
 });
 
@@ -128,10 +127,10 @@ describe("thresholds", () => {
     );
     const raised = alertOf({ ...facts, limit: limit({ overriddenIn: 9 }) }, { kind: "warning", threshold: "0.8" });
     expect(raised.id).toBe("acme:calls:DAY:pro@2:2026-11-01T00:00:00.000Z:0.8:override@9");
-    const requests = limit({ meter: null, ambiguous: true });
+    const requests = limit({ meter: null });
     const exceeded = alertOf({ ...facts, limit: requests }, { kind: "exceeded", threshold: "1" });
     expect(quotaExceededV1.parse(JSON.parse(JSON.stringify(exceeded))).id).toBe(
-      "acme:requests:DAY:pro@2:2026-11-01T00:00:00.000Z:1:HARD=10",
+      "acme:requests:DAY:pro@2:2026-11-01T00:00:00.000Z:1",
     );
   });
 });
@@ -213,9 +212,8 @@ describe("limits in force", () => {
     expect(at(november, 1)).toBeUndefined();
   });
 
-  test("two limits on one meter and window are told apart, and their scales have counters of their own", () => {
+  test("each scale of a limit has a counter of its own", () => {
     const limits = limitsInForce(tenant, (id) => plans.get(id), december, 5)?.limits ?? [];
-    expect(limits.map((one) => one.ambiguous)).toEqual([true, true]);
     expect(limits.map((one) => counterId(one.counter))).toEqual(["calls|DAY|0", "calls|DAY|1"]);
     expect(limits.map((one) => counterKey(counterId(one.counter)))).toEqual(limits.map((one) => one.counter));
   });

@@ -54,7 +54,6 @@ export function alertOf(facts: AlertFacts, { kind, threshold }: Crossing): Quota
   const at = new Date(facts.at).toISOString();
   const named = [tenantId, limit.meter ?? "requests", limit.window, `${planId}@${planVersion}`, windowStart, threshold];
   if (limit.overriddenIn !== undefined) named.push(`override@${limit.overriddenIn}`);
-  if (limit.ambiguous) named.push(`${limit.kind}=${formatDecimal(limit.limit)}`);
   const data: QuotaAlertData = {
     tenantId,
     meter: limit.meter,
