@@ -1,41 +1,15 @@
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { stringify } from "csv-stringify/sync";
-import Mustache from "mustache";
 import { askGraph, type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { Refusal } from "../connection/failure.js";
 import { graphql } from "../graphql/index.js";
-import { INVOICE_PAGE } from "./page.js";
+import { type InvoiceDocument, invoicePage } from "./page.js";
 
 const INVOICE = graphql(`query Invoice($id: ID!) { invoice(id: $id) { document sha256 } }`);
 
 export const INVOICE_FORMATS = ["json", "csv", "html"] as const;
 export type InvoiceFormat = (typeof INVOICE_FORMATS)[number];
-
-interface Step {
-  readonly quantity: string;
-  readonly unitAmount: string;
-  readonly flatAmount: string;
-}
-
-/** The document of an invoice, as far as it is shown: schemas "metrly.invoice.v1" and "metrly.invoice.v2". */
-interface InvoiceDocument {
-  readonly number: string;
-  readonly tenantId: string;
-  readonly period: { readonly start: string; readonly end: string };
-  readonly currency: string;
-  readonly lines: readonly {
-    readonly kind: string;
-    readonly description: string;
-    readonly meter: string | null;
-    readonly dimensions: readonly { readonly dimension: string; readonly value: string }[];
-    readonly quantity: string;
-    readonly amount: string;
-    readonly plan: { readonly id: string; readonly version: number };
-    readonly arithmetic: readonly Step[];
-    readonly adjusts: { readonly invoiceId: string; readonly periodStart: string } | null;
-  }[];
-}
 
 /**
  * `metrly invoice export ID`: the invoice's bytes, its lines as CSV, or a printable page. Refuses an invoice with a wrong
@@ -61,7 +35,7 @@ export async function exportInvoice(
 export function textOf(document: string, sha256: string, format: InvoiceFormat): string {
   if (format === "json") return document;
   const invoice: InvoiceDocument = JSON.parse(document);
-  return format === "csv" ? csvOf(invoice) : pageOf(invoice, sha256);
+  return format === "csv" ? csvOf(invoice) : invoicePage(invoice, sha256);
 }
 
 function csvOf({ number, tenantId, period, currency, lines }: InvoiceDocument): string {
@@ -88,21 +62,3 @@ function csvOf({ number, tenantId, period, currency, lines }: InvoiceDocument): 
 
 /** A text cell that starts like a formula must stay text in a spreadsheet; quantities and amounts are numbers. */
 const asText = (text: string): string => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
-
-const pageOf = (invoice: InvoiceDocument, sha256: string): string =>
-  Mustache.render(INVOICE_PAGE, {
-    ...invoice,
-    lines: invoice.lines.map((line) => ({
-      ...line,
-      arithmetic: line.arithmetic.map((step) => ({ ...step, product: productOf(step) })),
-    })),
-    sha256,
-    from: invoice.period.start.slice(0, 10),
-    to: invoice.period.end.slice(0, 10),
-  });
-
-/** The factors of a step; undefined for a sum without any, which version 1 has as 0 × 0 + 19. */
-function productOf({ quantity, unitAmount, flatAmount }: Step): string | undefined {
-  if (quantity === "0" && unitAmount === "0") return undefined;
-  return `${quantity} × ${unitAmount}${flatAmount === "0" ? "" : ` + ${flatAmount}`}`;
-}
