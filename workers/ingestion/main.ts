@@ -33,7 +33,7 @@ export async function startIngestion(context: RoomContext): Promise<Room> {
     log,
     partitionCount,
     tenancyVersion: tenancy.version,
-    onError: warn("usage could not be appended to the log; its senders were told to come again"),
+    onError: warn("appending usage to the log failed; clients must retry"),
   });
   const parts: { recorder?: Recorder; ticks?: Ticks } = {};
   const assigned = () => parts.recorder?.assigned() ?? [];
@@ -43,7 +43,7 @@ export async function startIngestion(context: RoomContext): Promise<Room> {
     clock,
     metrics,
     assigned,
-    onError: warn("the ledger could not be published; it is sent again"),
+    onError: warn("publishing the ledger failed and will be retried"),
   });
   const recorder = await startRecorder({
     database,
@@ -62,7 +62,7 @@ export async function startIngestion(context: RoomContext): Promise<Room> {
   metrics.watchCursors(recorder.cursors, clock);
   const ticks = startTicks({ log, database, clock, logger, intervalMs: config.tickIntervalMs, assigned });
   parts.ticks = ticks;
-  const trimming = startTrimming(log, recorder, warn("usage.received could not be trimmed"));
+  const trimming = startTrimming(log, recorder, warn("trimming usage.received failed"));
   const accounting = startAccountingWatch({ database, log, clock, registry: context.metrics, logger, assigned });
 
   const events = createEventLookup(database, partitionCount);

@@ -6,9 +6,9 @@ import type { RecorderCursor } from "./store/recording.js";
 export type EdgeStatus = "accepted" | "duplicate" | "rejected" | "deferred";
 
 export interface IngestionMetrics {
-  /** Items by what the edge answered; `deferred`: the whole request got 503. */
+  /** Items by the edge's result; `deferred`: the whole request got 503. */
   answered(status: EdgeStatus, count: number): void;
-  /** Requests that were not let in, by error code. */
+  /** Refused requests, by error code. */
   refused(code: ErrorCode): void;
   recorded(result: {
     readonly entries: readonly { readonly kind: string }[];
@@ -16,7 +16,7 @@ export interface IngestionMetrics {
     readonly quarantined: number;
   }): void;
   published(entries: number): void;
-  /** Reads the lag from the recorder's cursors whenever metrics are scraped. */
+  /** Computes the lag from the recorder's cursors at each scrape. */
   watchCursors(cursors: () => ReadonlyMap<number, RecorderCursor>, clock: Clock): void;
 }
 
@@ -24,11 +24,11 @@ export function createMetrics(registry: Registry): IngestionMetrics {
   const registers = [registry];
   const edge = new Counter({
     name: "metrly_ingestion_items_total",
-    help: "Items of requests by what the edge answered",
+    help: "Items of requests by the edge's result",
     labelNames: ["status"],
     registers,
   });
-  // Looked up once: finding a counter by its labels costs as much as a small request.
+  // Cached: finding a counter by its labels costs as much as a small request.
   const answers: Readonly<Record<EdgeStatus, Counter.Internal>> = {
     accepted: edge.labels("accepted"),
     duplicate: edge.labels("duplicate"),
@@ -43,7 +43,7 @@ export function createMetrics(registry: Registry): IngestionMetrics {
   });
   const recorder = new Counter({
     name: "metrly_ingestion_recorded_total",
-    help: "Items of the log by what the recorder made of them",
+    help: "Items of the log by the recorder's result",
     labelNames: ["outcome"],
     registers,
   });
@@ -55,7 +55,7 @@ export function createMetrics(registry: Registry): IngestionMetrics {
   });
   const publisher = new Counter({
     name: "metrly_ingestion_published_total",
-    help: "Ledger entries appended to usage.recorded, repeats included",
+    help: "Ledger entries appended to usage.recorded, duplicates included",
     registers,
   });
   return {

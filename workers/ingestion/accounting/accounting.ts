@@ -17,10 +17,10 @@ export interface AccountingAnswer {
 const ATTEMPTS = 3;
 
 /**
- * Measures ingestion's half of `accepted = counted + duplicates + unmetered + quarantined + inFlight`: the recorded part in
- * one snapshot, the rest from the log's tail behind that snapshot's cursor. Nothing is computed from the identity, so it can
- * fail. Ask after billing, so that nothing that billing counted is missing here. Answers in the order of the questions, with as
- * many statements for many as for one.
+ * Measures ingestion's part of `accepted = counted + duplicates + unmetered + quarantined + inFlight`: the recorded part in one
+ * snapshot, the rest from the log's tail after that snapshot's cursor. No term is derived from the identity, so it can fail.
+ * Query billing first, so that everything billing counted is included here. Returns in the order of the queries, with as many
+ * statements for many as for one.
  */
 export async function measureAccountings(
   database: Database,
@@ -49,7 +49,7 @@ export async function measureAccountings(
   return questions.map((question) => {
     const answer = answers.get(question);
     if (answer !== undefined) return answer;
-    throw new MetrlyError("UNAVAILABLE", "The log is trimmed faster than its tail can be read; try again");
+    throw new MetrlyError("UNAVAILABLE", "The log was trimmed while its tail was being read; try again");
   });
 }
 

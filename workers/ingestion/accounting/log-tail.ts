@@ -14,17 +14,17 @@ export interface TailQuestion {
 
 export interface LogTail {
   /**
-   * How many such items usage.received holds from offset `next` to its end; "trimmed": the log has forgotten a part of that.
-   * Throws UNAVAILABLE when the tail is too long to be counted.
+   * The number of such items in usage.received from offset `next` to its end; "trimmed": a part was deleted. Throws UNAVAILABLE
+   * when the tail is too long to count.
    */
   count(partition: number, next: number, question: TailQuestion): Promise<number | "trimmed">;
 }
 
-/** More than this behind, counting the tail would cost too much. */
+/** Above this lag, counting the tail would cost too much. */
 const MAX_TAIL_BYTES = 64 << 20;
 const RECORDS_PER_READ = 500;
 
-/** What one record holds, by tenant and hour of arrival. */
+/** The items of one record, by tenant and hour of arrival. */
 type Summary = ReadonlyMap<string, ReadonlyMap<number, number>>;
 
 interface Tail {
@@ -35,13 +35,13 @@ interface Tail {
 }
 
 /**
- * Counts what waits for the recorder. What was read stays summarised until it is recorded, so that a recorder that is far behind
- * is not kept from its work by whoever asks again and again how far.
+ * Counts items that the recorder has not read. Summaries of read records are cached until recorded, so that repeated queries do
+ * not slow down a recorder that lags.
  */
 export function createLogTail(log: Pick<EventLog, "bounds" | "read">): LogTail {
   const tails = new Map<number, Tail>();
   const reading = new Map<number, Promise<unknown>>();
-  /** Asked for and not begun: whoever asks the same meanwhile takes part. */
+  /** Single-flight: queued reads that concurrent callers share. */
   const queued = new Map<number, { readonly next: number; readonly tail: Promise<Tail | "trimmed"> }>();
 
   async function catchUp(partition: number, next: number): Promise<Tail | "trimmed"> {
@@ -61,7 +61,7 @@ export function createLogTail(log: Pick<EventLog, "bounds" | "read">): LogTail {
     return tail;
   }
 
-  /** One reader of a partition at a time: the second finds what the first has read. */
+  /** One reader per partition at a time: the second reuses what the first has read. */
   function caughtUp(partition: number, next: number): Promise<Tail | "trimmed"> {
     const waiting = queued.get(partition);
     if (waiting?.next === next) return waiting.tail;
@@ -86,7 +86,7 @@ export function createLogTail(log: Pick<EventLog, "bounds" | "read">): LogTail {
 
 const endOf = (tail: Tail): number => tail.from + tail.summaries.length;
 
-/** The tail without what is recorded; a new one where the old one begins too late or has a gap before `next`. */
+/** The tail without recorded records; a new one when the old one starts too late or has a gap before `next`. */
 function keepFrom(tail: Tail | undefined, next: number): Tail {
   if (tail === undefined || next < tail.from || next > endOf(tail)) return { from: next, summaries: [], bytes: 0 };
   for (const { bytes } of tail.summaries.splice(0, next - tail.from)) tail.bytes -= bytes;
@@ -94,7 +94,7 @@ function keepFrom(tail: Tail | undefined, next: number): Tail {
   return tail;
 }
 
-/** Of a record that nothing can be made of: nothing. The recorder keeps it apart and counts nothing of it either. */
+/** A poison record has no items: the recorder sets it aside and counts nothing either. */
 function summaryOf(value: Buffer): Summary {
   const summary = new Map<string, Map<number, number>>();
   for (const { tenantId, receivedAt } of itemsOf(value)) {

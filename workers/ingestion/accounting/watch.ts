@@ -14,18 +14,18 @@ export interface AccountingWatchOptions {
   readonly registry: Registry;
   readonly logger: Logger;
   readonly everyMs?: number;
-  /** Partitions that this process records now: only those are watched here. */
+  /** Partitions that this process records now; only these are checked. */
   assigned(): readonly number[];
 }
 
 export interface AccountingWatch {
-  /** What does not add up; undefined: everything does, as last looked at. */
+  /** The last mismatch found; undefined: everything adds up. */
   problem(): string | undefined;
   stop(): Promise<void>;
 }
 
 const EVERY_MS = 15_000;
-/** Every so often all of a partition's accounts are added up; in between only what is new in the ledger. */
+/** Interval of full checks; in between only new ledger entries are checked. */
 const CHECKS_PER_FULL = 240;
 
 interface Watched {
@@ -35,8 +35,9 @@ interface Watched {
 }
 
 /**
- * Proves again and again that a partition's items are all accounted for, from numbers that different code wrote: the cursor's
- * totals, the ledger's blocks, the accounts, the duplicates and the quarantine. A mismatch is a bug and turns readiness red.
+ * Continuously checks that every item of a partition is accounted for, from numbers written by different code: the cursor's
+ * totals, the ledger's blocks, the accounts, the duplicates and the quarantine. A mismatch is a bug and makes the service
+ * unready.
  */
 export function startAccountingWatch(options: AccountingWatchOptions): AccountingWatch {
   const gauges = createGauges(options.registry);
@@ -53,7 +54,7 @@ export function startAccountingWatch(options: AccountingWatchOptions): Accountin
       try {
         await watch(partition);
       } catch (error) {
-        options.logger.warn({ err: error, partition }, "accounting could not be looked at");
+        options.logger.warn({ err: error, partition }, "the accounting check failed");
       }
     }
     if (!stopped) timer = setTimeout(() => (running = watchAll()), options.everyMs ?? EVERY_MS);
@@ -67,7 +68,7 @@ export function startAccountingWatch(options: AccountingWatchOptions): Accountin
     const found = mismatchOf(facts, verified);
     if (found.mismatch !== undefined && before === undefined)
       options.logger.error({ partition, mismatch: found.mismatch, facts }, "the accounts do not add up");
-    // What does not add up is looked at in full until it does.
+    // A partition with a mismatch is checked in full until it adds up.
     const isSound = found.mismatch === undefined;
     watched.set(partition, {
       verified: isSound ? found.verified : undefined,
@@ -100,7 +101,7 @@ export function startAccountingWatch(options: AccountingWatchOptions): Accountin
   };
 }
 
-/** What the log holds behind the recorder's cursor, and how long the oldest of it has waited. */
+/** The size of the log after the recorder's cursor, and the age of its oldest record. */
 async function inFlight(log: Pick<EventLog, "bounds" | "read">, partition: number, next: number, now: number) {
   const bounds = await log.bounds(USAGE_RECEIVED, partition);
   if (bounds.next <= next) return { records: 0, ageMs: 0 };
@@ -116,11 +117,8 @@ function createGauges(registry: Registry) {
       "metrly_accounting_mismatch",
       "Items or entries that are not accounted for; anything but 0 is a bug",
     ),
-    poison: gauge("metrly_ingestion_poison_records", "Records that could not be read, kept in poison_record"),
+    poison: gauge("metrly_ingestion_poison_records", "Unreadable records, kept in poison_record"),
     records: gauge("metrly_ingestion_in_flight_records", "Records of usage.received that are not recorded yet"),
-    age: gauge(
-      "metrly_ingestion_oldest_in_flight_seconds",
-      "How long the oldest record that is not recorded has waited",
-    ),
+    age: gauge("metrly_ingestion_oldest_in_flight_seconds", "Age of the oldest record that is not recorded yet"),
   };
 }

@@ -22,11 +22,11 @@ export interface Decision {
   readonly actor: string;
 }
 
-/** Operators' decisions about single events: appended to the log as control records, so that a rebuild repeats them. */
+/** Operators' decisions about single events, appended to the log as control records, so that a rebuild repeats them. */
 export interface EventControl {
-  /** Takes a recorded event back; one that is taken back already is answered as it is. NOT_FOUND, CONFLICT. */
+  /** Voids a recorded event; voiding a voided event returns it unchanged. NOT_FOUND, CONFLICT. */
   voidEvent(event: EventKey, decision: Decision): Promise<FoundEvent>;
-  /** Records a quarantined event after all, or refuses it for good. NOT_FOUND; CONFLICT when it can't be accepted. */
+  /** Accepts or permanently refuses a quarantined event. NOT_FOUND; CONFLICT when it cannot be accepted. */
   resolve(event: EventKey, accept: boolean, decision: Decision): Promise<FoundEvent>;
 }
 
@@ -44,14 +44,14 @@ const MAX_REASON_CHARS = 1_000;
 export function createEventControl(options: EventControlOptions): EventControl {
   const { database, events, log, partitionCount } = options;
 
-  /** Appends and waits until the recorder has passed it. Throws UNAVAILABLE when that takes too long: it still takes effect. */
+  /** Appends and waits for the recorder to pass the record. Throws UNAVAILABLE on a timeout: the record still takes effect. */
   async function appendAndWait(partition: number, control: ControlRecord): Promise<void> {
     await log.append(USAGE_RECEIVED, partition, [{ value: Buffer.from(JSON.stringify(control)) }]);
     const { next } = await log.bounds(USAGE_RECEIVED, partition);
     const deadline = monotonicMs() + PATIENCE_MS;
     while ((await readCursor(database.pool, partition)).next < next) {
       if (monotonicMs() > deadline)
-        throw new MetrlyError("UNAVAILABLE", "It is in the log and takes effect when the recorder reaches it");
+        throw new MetrlyError("UNAVAILABLE", "The change is in the log and takes effect when the recorder reaches it");
       await delay(POLL_MS);
     }
   }
@@ -93,7 +93,7 @@ export function createEventControl(options: EventControlOptions): EventControl {
 }
 
 const STAYS =
-  "It stays in quarantine: the recorded event with this source and id still counts (void it first), or a meter can't read its value";
+  "The event stays in quarantine: the recorded event with this source and id still counts (void it first), or a meter cannot read its value";
 
 const notFound = (): MetrlyError => new MetrlyError("NOT_FOUND", "There is no such event");
 

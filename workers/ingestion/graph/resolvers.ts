@@ -15,11 +15,11 @@ export interface IngestionGraph {
   readonly events: EventLookup;
   readonly control: EventControl;
   readonly audit: Audit;
-  /** In the order of the questions. */
+  /** In the order of the queries. */
   measureAccountings(questions: readonly AccountingQuestion[]): Promise<readonly AccountingAnswer[]>;
 }
 
-/** By the order in which events were quarantined. */
+/** In quarantine order. */
 const QUARANTINE = numberedList("quarantine");
 
 interface EventName {
@@ -44,7 +44,7 @@ class EventResolver {
     return found === undefined ? null : eventView(found);
   }
 
-  @Query(() => UsageEventConnectionType, { description: "Oldest first; with those refused for good" })
+  @Query(() => UsageEventConnectionType, { description: "Oldest first, including refused events" })
   async quarantinedEvents(
     @Ctx() { identity }: SubgraphContext,
     @Arg("tenantId", () => ID) tenantId: string,
@@ -56,7 +56,7 @@ class EventResolver {
     return page.of(events, (event) => event.position, eventView);
   }
 
-  @Mutation(() => UsageEventType, { description: "Takes a recorded event back by an immutable control record" })
+  @Mutation(() => UsageEventType, { description: "Voids a recorded event by an immutable control record" })
   async voidEvent(
     @Ctx() { identity }: SubgraphContext,
     @Arg("tenantId", () => ID) tenantId: string,
@@ -70,7 +70,7 @@ class EventResolver {
     return eventView(event);
   }
 
-  @Mutation(() => UsageEventType, { description: "Records a quarantined event after all, or refuses it for good" })
+  @Mutation(() => UsageEventType, { description: "Accepts a quarantined event, or refuses it permanently" })
   async resolveQuarantined(
     @Ctx() { identity }: SubgraphContext,
     @Arg("tenantId", () => ID) tenantId: string,

@@ -30,13 +30,13 @@ export class UsageEventType {
   @Field(() => UsageEventStatus)
   readonly status!: keyof typeof UsageEventStatus;
 
-  @Field(() => String, { nullable: true, description: "Place in the ledger of the tenant's partition" })
+  @Field(() => String, { nullable: true, description: "Position in the ledger of the tenant's partition" })
   readonly seq!: string | null;
 
   @Field(() => JsonScalar)
   readonly data!: unknown;
 
-  @Field(() => CountScalar, { description: "How often it came again" })
+  @Field(() => CountScalar, { description: "Number of duplicates received" })
   readonly duplicates!: number;
 
   @Field(() => String, { nullable: true })
@@ -48,7 +48,7 @@ export class UsageEventType {
 
 export const UsageEventConnectionType = connectionType("UsageEventConnection", UsageEventType);
 
-/** Billing's entity: this room measures the part of the identity that lies before the ledger's readers. */
+/** Billing's entity: this service measures the part of the identity before the ledger's readers. */
 @Directive('@key(fields: "id")')
 @ObjectType("Accounting")
 export class AccountingType {
@@ -61,10 +61,10 @@ export class AccountingType {
   @Field(() => CountScalar)
   readonly duplicates!: number;
 
-  @Field(() => CountScalar, { description: "Waiting for a decision, or refused for good" })
+  @Field(() => CountScalar, { description: "Awaiting a decision, or refused" })
   readonly quarantined!: number;
 
-  @Field(() => CountScalar, { description: "Acknowledged and not counted yet" })
+  @Field(() => CountScalar, { description: "Acknowledged but not counted yet" })
   readonly inFlight!: number;
 }
 

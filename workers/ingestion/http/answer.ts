@@ -5,7 +5,7 @@ import { type Acceptance, type Arrival, acceptItem } from "../rules/accept-item.
 import { type Refusal, refuse } from "../rules/refusal.js";
 import type { RawItem } from "./body.js";
 
-/** What became of one item, in the order sent. */
+/** The result of one item, in the order sent. */
 interface ItemResult {
   readonly id: string | undefined;
   readonly source: string | undefined;
@@ -14,7 +14,7 @@ interface ItemResult {
   readonly detail?: string;
 }
 
-/** What a request is answered, if the log takes what is fresh of it. */
+/** The response to a request, provided the log accepts its fresh items. */
 export interface IngestAnswer {
   readonly accepted: number;
   readonly duplicates: number;
@@ -24,14 +24,11 @@ export interface IngestAnswer {
 
 export interface Answered {
   readonly answer: IngestAnswer;
-  /** What the log does not have yet, as far as this process knows. */
+  /** The items that are not in the log yet, as far as this process knows. */
   readonly fresh: readonly ReceivedItem[];
 }
 
-/**
- * Decides each item on its own. What the log has already, and what repeats within the request, is a duplicate: one place in the
- * log is enough for both.
- */
+/** Decides each item separately. An item already in the log, or repeated within the request, is a duplicate. */
 export function answerOf(raws: readonly RawItem[], arrival: Arrival, recent: RecentlyAcknowledged): Answered {
   const fresh: ReceivedItem[] = [];
   const seen = new Map<string, ReceivedItem>();
@@ -77,11 +74,11 @@ function isRepeat(earlier: ReceivedItem | undefined, item: ReceivedItem): boolea
   );
 }
 
-/** The code that all items share, if it is a 400 too; the results have each one's own. */
+/** The code shared by all items if it is a 400; `results` has each item's own. */
 export function nothingAcceptable(answer: IngestAnswer): MetrlyError {
   const [first, ...others] = answer.results;
   const shared = others.every(({ code }) => code === first?.code) ? first?.code : undefined;
-  const detail = others.length === 0 ? (first?.detail ?? "") : "None of the events is acceptable; `results` says why";
+  const detail = others.length === 0 ? (first?.detail ?? "") : "No event was accepted; `results` has the reasons";
   const error = new MetrlyError(shared ?? "INVALID", detail, { ...answer });
   return error.status === 400 ? error : new MetrlyError("INVALID", detail, { ...answer });
 }

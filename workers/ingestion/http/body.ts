@@ -8,7 +8,7 @@ import { inexactNumbers, mayHoldInexactNumbers } from "../rules/exact-numbers.js
 export const MAX_BODY_BYTES = 1_048_576;
 export const MAX_BATCH_ITEMS = 1_000;
 
-/** One event of a request as parsed; `inexact` names a number of its data that would lose digits. */
+/** One parsed event of a request; `inexact` names a number of its data that would lose digits. */
 export interface RawItem {
   readonly event: unknown;
   readonly inexact: string | undefined;
@@ -20,9 +20,8 @@ const BATCH = "application/cloudevents-batch+json";
 const gunzipAsync = promisify(gunzip);
 
 /**
- * The events of a request whose body is not compressed (any more): CloudEvents structured, batch or binary mode, or
- * `application/json` with either JSON form. Throws MALFORMED, TOO_LARGE or UNSUPPORTED_MEDIA_TYPE for what concerns the whole
- * request.
+ * Parses the events of an uncompressed body: CloudEvents structured, batch or binary mode, or `application/json` with either
+ * JSON form. Throws MALFORMED, TOO_LARGE or UNSUPPORTED_MEDIA_TYPE for errors of the whole request.
  */
 export function readEvents(headers: IncomingHttpHeaders, body: Buffer): readonly RawItem[] {
   const text = textOf(body);
@@ -44,7 +43,7 @@ export function readEvents(headers: IncomingHttpHeaders, body: Buffer): readonly
   }
 }
 
-/** Undefined: the body is as it was sent. Throws UNSUPPORTED_MEDIA_TYPE, TOO_LARGE or MALFORMED. */
+/** Undefined: the body is not compressed. Throws UNSUPPORTED_MEDIA_TYPE, TOO_LARGE or MALFORMED. */
 export function inflated(encoding: string | undefined, body: Buffer): Promise<Buffer> | undefined {
   return encoding === undefined || encoding === "" || encoding === "identity" ? undefined : inflate(encoding, body);
 }
@@ -83,14 +82,14 @@ function structured(text: string, form: "object" | "array" | "either"): readonly
   if (typeof parsed !== "object" || parsed === null || (form === "object" && isBatch) || (form === "array" && !isBatch))
     throw new MetrlyError("MALFORMED", `The body must be a JSON ${form === "either" ? "object or array" : form}`);
   const events: readonly unknown[] = isBatch ? parsed : [parsed];
-  if (events.length === 0) throw new MetrlyError("INVALID", "The batch holds no event");
+  if (events.length === 0) throw new MetrlyError("INVALID", "The batch is empty");
   if (events.length > MAX_BATCH_ITEMS)
     throw new MetrlyError("TOO_LARGE", `A batch has at most ${MAX_BATCH_ITEMS} events, not ${events.length}`);
   const inexact = inexactByItem(text, isBatch);
   return events.map((event, index) => ({ event, inexact: inexact.get(index) }));
 }
 
-/** Members of `data` only: other attributes are text anyway, extensions are not kept. */
+/** Only members of `data`: other attributes are text, extensions are dropped. */
 function inexactByItem(text: string, isBatch: boolean): ReadonlyMap<number, string> {
   const byItem = new Map<number, string>();
   if (!mayHoldInexactNumbers(text)) return byItem;

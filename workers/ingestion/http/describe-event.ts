@@ -1,6 +1,6 @@
 import type { FoundEvent } from "../store/event-lookup.js";
 
-/** The event as `GET /v1/events` tells it. */
+/** The event as returned by `GET /v1/events`. */
 export function describeEvent(event: FoundEvent): Record<string, unknown> {
   const instant = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
   return {

@@ -25,13 +25,13 @@ function keyOf(request: FastifyRequest, { tenancy, clock }: EdgeOptions): ApiKey
   return authenticateApiKey(tenancy, clock, bearerToken(request.headers.authorization));
 }
 
-/** `GET /v1/events`: what became of an event. */
+/** `GET /v1/events`: the outcome of an event. */
 async function answerLookup(request: FastifyRequest, reply: FastifyReply, options: EdgeOptions): Promise<FastifyReply> {
   const key = keyOf(request, options);
   if (!key.scopes.some((scope) => scope === "INGEST" || scope === "READ" || scope === "ADMIN"))
     throw new MetrlyError("FORBIDDEN", "This API key lacks the scope INGEST or READ");
   if (!key.scopes.includes("INGEST") && options.tenancy.isStale())
-    throw new MetrlyError("UNAVAILABLE", "This process has not heard of revoked keys for too long to let anyone read");
+    throw new MetrlyError("UNAVAILABLE", "The copy of tenancy is stale: a revoked key could not be detected");
   const { searchParams } = new URL(request.url, "http://localhost");
   const tenantId = key.tenantId ?? searchParams.get("tenantId");
   if (tenantId === null)
@@ -43,7 +43,7 @@ async function answerLookup(request: FastifyRequest, reply: FastifyReply, option
   const found = await options.events.find(tenantId, source, id);
   if (found !== undefined) return reply.send(describeEvent(found));
   const recordedThrough = await options.events.recordedThrough(tenantId);
-  throw new MetrlyError("NOT_FOUND", "There is no such event, or it is not recorded yet", {
+  throw new MetrlyError("NOT_FOUND", "The event does not exist or is not recorded yet", {
     recordedThrough: recordedThrough === undefined ? null : new Date(recordedThrough).toISOString(),
   });
 }

@@ -22,7 +22,7 @@ export interface LedgerRouteOptions {
   readonly log: Pick<EventLog, "append">;
 }
 
-/** The internal ledger API (`platform/ledger/client.ts` calls it): for other rooms only, never for clients. */
+/** The internal ledger API (called by `platform/ledger/client.ts`): for services only, never for clients. */
 export function registerLedgerRoutes(app: FastifyInstance, options: LedgerRouteOptions): void {
   app.post(REPUBLISH_PATH, async (request, reply) => {
     await operatorIdentity(options.identityTokens, request.headers, LEDGER_AUDIENCE);
@@ -41,7 +41,7 @@ export function registerLedgerRoutes(app: FastifyInstance, options: LedgerRouteO
   });
 }
 
-/** Blocks go out as they are stored: reading each entry to write it again would be most of the work. */
+/** Sends blocks as stored: decoding and encoding each entry would be most of the work. */
 function blocksText({ blocks, nextSeq, headSeq }: BlockPage): string {
   const texts = blocks.map((block) => `{"stamp":${JSON.stringify(stampOf(block))},"entries":${block.entries}}`);
   return `{"nextSeq":${nextSeq},"headSeq":${headSeq},"blocks":[${texts.join(",")}]}`;

@@ -25,24 +25,24 @@ export interface ReceiverOptions {
   readonly admission?: Admission;
 }
 
-/** A request that may send usage. */
+/** A request that is authorized to send usage. */
 interface Sending {
   readonly key: ApiKeyState;
-  /** Whose turn it uses up. */
+  /** The sender for fair queuing. */
   readonly sender: string;
   readonly admitted: Admitted;
 }
 
-/** `results`: 202 and what became of each item; `nothing`: 204, as the OpenMeter SDK wants it. */
+/** `results`: 202 with a result per item; `nothing`: 204, for the OpenMeter SDK. */
 export type AnswerForm = "results" | "nothing";
 
-/** Takes usage: lets the request in, reads it, logs what is acceptable and answers when the log has it. */
+/** Receives usage: admits the request, parses it, appends accepted items and responds when the log has them. */
 export function createEventsReceiver(options: ReceiverOptions): (form: AnswerForm) => DirectHandler {
   const recent = createRecentlyAcknowledged();
   const admission = options.admission ?? createAdmission();
   const authenticate = createKeyAuthenticator(options.tenancy, options.clock);
 
-  /** Before the body is read: whoever may not send, or sends too much, costs no memory. */
+  /** Before the body is read: refused requests cost no memory. */
   function admit(request: IncomingMessage, response: ServerResponse): Sending {
     const key = authenticate(request.headers.authorization);
     requireScope(key, "INGEST");
@@ -58,7 +58,7 @@ export function createEventsReceiver(options: ReceiverOptions): (form: AnswerFor
     headers: IncomingHttpHeaders,
     body: Buffer,
   ): Promise<IngestAnswer> {
-    // What need not be waited for is not: each wait costs a small request a turn of the queue of promises.
+    // Awaits only when necessary: each await costs a small request a microtask turn.
     const turn = admitted.turn();
     if (turn !== undefined) await turn;
     const inflating = inflated(headers["content-encoding"], body);
@@ -91,7 +91,7 @@ export function createEventsReceiver(options: ReceiverOptions): (form: AnswerFor
       return;
     }
     options.metrics.refused(error.code);
-    // Its body stays in the network meanwhile: a sender that tries again at once would keep the edge from its work.
+    // Delayed, with the body unread: backpressure on senders that retry immediately.
     setTimeout(answerProblem, REFUSAL_DELAY_MS, response, error, options.logger);
   }
 
@@ -114,13 +114,13 @@ export function createEventsReceiver(options: ReceiverOptions): (form: AnswerFor
   };
 }
 
-/** Short of the 2 s within which a client is promised an answer. */
+/** Below the 2 s within which a client is promised a response. */
 const REFUSAL_DELAY_MS = 500;
 /** A platform key sends for many tenants. */
 const PLATFORM_KEY_WEIGHT = 8;
 const INFLATION = 8;
 
-/** What the body will take, at most or about: a length that is not told, or is told of compressed bytes, is guessed. */
+/** The estimated size of the body: a missing length, or a compressed one, is estimated. */
 function bytesOf(headers: IncomingHttpHeaders): number {
   const length = Number(headers["content-length"] ?? MAX_BODY_BYTES);
   const inflatedLength = headers["content-encoding"] === "gzip" ? length * INFLATION : length;

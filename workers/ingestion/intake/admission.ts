@@ -2,35 +2,35 @@ import { MetrlyError } from "#kernel/errors.js";
 import { createFairQueue } from "../rules/fair-queue.js";
 
 export interface AdmissionLimits {
-  /** From here on whoever holds more than its share is refused, bytes. */
+  /** Above this a sender with more than its share is refused, bytes. */
   readonly sharedBytes: number;
-  /** Nothing is admitted above this, bytes: the room between the two is for those below their share. */
+  /** Nothing is admitted above this, bytes: the range between the two is for senders below their share. */
   readonly maxBytes: number;
-  /** Work that is begun in one turn of the event loop, bytes of requests. */
+  /** Work started in one turn of the event loop, bytes of requests. */
   readonly bytesPerTurn: number;
 }
 
-/** One admitted request. */
+/** An admitted request. */
 export interface Admitted {
-  /** Waits for the sender's turn to use the processor; undefined: it may go on at once. */
+  /** Waits for the sender's turn on the processor; undefined: proceed immediately. */
   turn(): Promise<void> | undefined;
-  /** To be called once, when the request is answered or its client is gone. */
+  /** Call once, when the request is answered or its client has disconnected. */
   leave(): void;
 }
 
 export interface Admission {
   /**
-   * Lets a request in before its body is read. Throws TENANT_OVER_SHARE when the sender holds more than its share of a busy
-   * edge, BUSY when it is alone in filling it or it is full.
+   * Admits a request before its body is read. Throws TENANT_OVER_SHARE when the sender exceeds its share of a busy edge, BUSY
+   * when the edge is full or the sender alone fills it.
    */
   enter(sender: string, weight: number, bytes: number): Admitted;
-  /** What requests hold now. */
+  /** Bytes held by requests now. */
   held(): { readonly requests: number; readonly bytes: number };
 }
 
-/** A millisecond or so of work per turn: what another sender's request waits at most behind those of one. */
+/** About a millisecond of work per turn: the longest wait behind another sender's requests. */
 const DEFAULT_LIMITS: AdmissionLimits = { sharedBytes: 10 << 20, maxBytes: 16 << 20, bytesPerTurn: 16 << 10 };
-/** What a request costs beside its bytes: an event of 200 bytes takes as long as 1,200 of a batch. */
+/** Fixed cost of a request: an event of 200 bytes takes as long as 1,200 bytes of a batch. */
 const REQUEST_BYTES = 1_024;
 
 interface Sender {
@@ -39,8 +39,8 @@ interface Sender {
 }
 
 /**
- * The bound of everything that requests hold between their first byte and their answer, shared between senders by weight,
- * and whose turn it is. A sender is a tenant, or a platform key.
+ * Bounds the bytes that requests hold between their first byte and their response, divides them among senders by weight, and
+ * schedules senders' turns. A sender is a tenant, or a platform key.
  */
 export function createAdmission(limits: AdmissionLimits = DEFAULT_LIMITS): Admission {
   const senders = new Map<string, Sender>();
@@ -69,9 +69,12 @@ export function createAdmission(limits: AdmissionLimits = DEFAULT_LIMITS): Admis
     const totalWeight = held.weight + newWeight;
     const share = (limits.sharedBytes * sender.weight) / totalWeight;
     if (sender.bytes > 0 && sender.bytes + cost > share && sender.weight < totalWeight)
-      throw new MetrlyError("TENANT_OVER_SHARE", "You hold more than your share of a busy edge; send all again later");
+      throw new MetrlyError(
+        "TENANT_OVER_SHARE",
+        "The tenant exceeds its share of a busy edge; nothing was accepted, retry the request",
+      );
     if (wanted > limits.maxBytes || sender.weight === totalWeight)
-      throw new MetrlyError("BUSY", "Too much usage is under way; nothing was accepted, send all again");
+      throw new MetrlyError("BUSY", "The edge is at capacity; nothing was accepted, retry the request");
   }
 
   function leave(name: string, sender: Sender, cost: number): void {

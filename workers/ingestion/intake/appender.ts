@@ -11,37 +11,37 @@ import { createPatience, type Impatient } from "./deadline-queue.js";
 export interface AppenderOptions {
   readonly log: Pick<EventLog, "append">;
   readonly partitionCount: number;
-  /** What the edge has applied of tenancy. */
+  /** The tenancy version that the edge has applied. */
   tenancyVersion(): number;
-  /** Told of a failed append; those who wait for it get LOG_UNAVAILABLE. */
+  /** Called for a failed append; its requests get LOG_UNAVAILABLE. */
   onError(error: unknown): void;
   readonly limits?: AppenderLimits;
 }
 
 export interface AppenderLimits {
-  /** Items that wait for the log, in the whole process. */
+  /** Items waiting for the log, in the whole process. */
   readonly maxItems: number;
   readonly maxBytes: number;
-  /** How long a request waits for the log before it is told to come again, ms. */
+  /** Deadline of a request's wait for the log, ms. */
   readonly patienceMs: number;
-  /** Sends of one partition under way at once: while the log stores one, the next is prepared and sent. */
+  /** Concurrent sends of one partition: while the log stores one, the next is prepared and sent. */
   readonly sendsPerPartition: number;
-  /** What has to wait for it before a send begins beside another one, bytes. */
+  /** Waiting bytes that justify another concurrent send. */
   readonly nextSendBytes: number;
 }
 
 export interface Appender {
   /**
    * Resolves when the log has all items durably. Throws BUSY when the queue is full, LOG_UNAVAILABLE when the log does not
-   * take them in time, and says then nothing about whether they are there: the client sends all again, ids make that safe.
-   * Where the log is slow, senders take turns.
+   * store them in time, which leaves their fate open: the client retries, which ids make safe. With a slow log, senders take
+   * turns.
    */
   append(items: readonly ReceivedItem[], sender: string): Promise<void>;
-  /** Refuses new items and waits for those that wait. */
+  /** Refuses new items and drains the queue. */
   stop(): Promise<void>;
 }
 
-/** Patience is short of the 2 s within which a client is promised an answer. */
+/** The deadline is below the 2 s within which a client is promised a response. */
 const DEFAULT_LIMITS: AppenderLimits = {
   maxItems: 50_000,
   maxBytes: 16 << 20,
@@ -53,12 +53,12 @@ const DEFAULT_LIMITS: AppenderLimits = {
 const MAX_RECORD_BYTES = 700_000;
 const MAX_ITEMS_PER_RECORD = MAX_ITEMS_PER_STEP;
 const MAX_SEND_BYTES = 2 * MAX_RECORD_BYTES;
-/** What each sender may have in a send before the next one's turn, bytes. */
+/** Bytes of each sender in a send before the next sender's turn. */
 const TURN_BYTES = 64 << 10;
 
-/** One request's part for one partition. */
+/** The items of one request for one partition. */
 interface Waiting extends Impatient {
-  /** None when they hold no place any more. */
+  /** Empty once they hold no capacity any more. */
   items: readonly SizedItem[];
   bytes: number;
   isSending: boolean;
@@ -69,9 +69,9 @@ interface Waiting extends Impatient {
 interface Partition {
   readonly partition: number;
   readonly queue: FairQueue<Waiting>;
-  /** In the queue, given up or not. */
+  /** In the queue, expired or not. */
   waitingBytes: number;
-  /** Under way now. */
+  /** In progress. */
   sends: number;
   /** Whether one of them has yet to take its items. */
   isStarting: boolean;
@@ -82,9 +82,9 @@ interface SizedItem extends EncodedItem {
 }
 
 /**
- * Packs the items of many requests into few log records: while sends of a partition are under way, what arrives for it
- * waits and goes together. The wait is bounded by count and bytes across the process, so memory is too. What was not sent
- * when its client lost patience is dropped; what was holds its place until the log has answered.
+ * Packs the items of many requests into few log records: items that arrive during sends of a partition are batched. The queue
+ * is bounded by count and bytes across the process. An expired item that was not sent is dropped; a sent one holds its capacity
+ * until the log responds.
  */
 export function createAppender(options: AppenderOptions): Appender {
   const limits = options.limits ?? DEFAULT_LIMITS;
@@ -123,7 +123,7 @@ export function createAppender(options: AppenderOptions): Appender {
     return { part, settled: promise };
   }
 
-  /** Beside another send only for much: each send costs edge and broker as much as a hundred events, and the log takes one soon. */
+  /** A concurrent send needs enough items: each costs edge and broker as much as a hundred events. */
   function isWorthASend({ sends, isStarting, waitingBytes }: Partition): boolean {
     if (isStarting || sends >= limits.sendsPerPartition) return false;
     return sends === 0 || waitingBytes >= limits.nextSendBytes;
@@ -145,7 +145,7 @@ export function createAppender(options: AppenderOptions): Appender {
 
   async function drain(state: Partition): Promise<void> {
     state.sends += 1;
-    // What arrives in this turn of the event loop goes with the first record.
+    // Items that arrive in this turn of the event loop join the first record.
     state.isStarting = true;
     await new Promise((resolve) => setImmediate(resolve));
     state.isStarting = false;
@@ -155,7 +155,7 @@ export function createAppender(options: AppenderOptions): Appender {
       const group = taken.filter((part) => part.items.length > 0);
       if (group.length > 0) await send(state, group);
     }
-    // In the same step as the look at the queue: what came between the two would wait for a send that never starts.
+    // In the same step as the check of the queue: items added between would wait for a send that never starts.
     state.sends -= 1;
   }
 
@@ -167,7 +167,7 @@ export function createAppender(options: AppenderOptions): Appender {
       for (const part of group) part.done();
     } catch (error) {
       options.onError(error);
-      // Whoever waits behind a log that does not answer would wait as long again: all are told now.
+      // Fail everything queued behind it too; otherwise each would wait out its own timeout.
       const behind = queue.take(Number.POSITIVE_INFINITY);
       for (const part of [...group, ...behind]) part.failed(unavailable(error));
       for (const part of behind) release(part);
@@ -178,15 +178,12 @@ export function createAppender(options: AppenderOptions): Appender {
 
   return {
     async append(wanted, sender) {
-      if (stopped) throw new MetrlyError("UNAVAILABLE", "This process is stopping; send again");
+      if (stopped) throw new MetrlyError("UNAVAILABLE", "This process is stopping; retry the request");
       if (wanted.length === 0) return;
       const byPartition = encodeByPartition(wanted, options.partitionCount);
       const size = [...byPartition.values()].reduce((sum, encoded) => sum + totalBytes(encoded), 0);
       if (items > 0 && (items + wanted.length > limits.maxItems || bytes + size > limits.maxBytes))
-        throw new MetrlyError(
-          "BUSY",
-          "The queue in front of the event log is full; nothing was accepted, send all again",
-        );
+        throw new MetrlyError("BUSY", "The queue of the event log is full; nothing was accepted, retry the request");
       const enqueued = [...byPartition].map(([partition, encoded]) => enqueue(partition, encoded, sender));
       const [only] = enqueued;
       const settled = enqueued.length === 1 && only !== undefined ? only.settled : settledAll(enqueued);
@@ -219,7 +216,7 @@ function encodeByPartition(items: readonly ReceivedItem[], partitionCount: numbe
   let tenantId: string | undefined;
   let partition = 0;
   for (const item of items) {
-    // Neighbours are mostly of one tenant.
+    // Consecutive items usually share a tenant, so cache the last lookup.
     if (item.tenantId !== tenantId) partition = partitionOf(item.tenantId, partitionCount);
     tenantId = item.tenantId;
     const { head, data } = encodeItem(item);
@@ -241,7 +238,10 @@ const totalBytes = (items: readonly SizedItem[]): number => items.reduce((sum, i
 function unavailable(error: unknown): MetrlyError {
   return error instanceof MetrlyError && error.status === 503
     ? error
-    : new MetrlyError("LOG_UNAVAILABLE", "The event log does not take records; nothing was accepted, send all again");
+    : new MetrlyError(
+        "LOG_UNAVAILABLE",
+        "The event log does not accept records; nothing was accepted, retry the request",
+      );
 }
 
 const settledAll = (parts: readonly { readonly settled: Promise<void> }[]): Promise<unknown> =>

@@ -1,15 +1,15 @@
 import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 
 export interface RecentlyAcknowledged {
-  /** Whether this very event is known to be in the log. False says nothing. */
+  /** Whether this very event is known to be in the log. False is inconclusive. */
   has(item: ReceivedItem): boolean;
-  /** Only after the log's acknowledgement: an event remembered before it would be lost when its append fails. */
+  /** Only after the log's acknowledgement: an event added earlier would be lost if its append fails. */
   add(items: readonly ReceivedItem[]): void;
 }
 
 /**
- * Answers the quick retry of an event without logging it again. Best effort and per process: the recorder has the final
- * word. Two generations bound it: when the young one is full, the old one is forgotten.
+ * Detects quick retries without logging them again. Best effort and per process: the recorder decides. Two generations bound
+ * it: when the young one is full, the old one is dropped.
  */
 export function createRecentlyAcknowledged(maxEntries = 20_000, maxChars = 4_000_000): RecentlyAcknowledged {
   let young = createGeneration();
@@ -34,8 +34,8 @@ export function createRecentlyAcknowledged(maxEntries = 20_000, maxChars = 4_000
 }
 
 /**
- * Data by id, for each tenant, source and type. One map under a key of all four would make and hash a long text for every
- * event; neighbours mostly share the other three.
+ * Data by id, for each tenant, source and type. One map with a composite key would build and hash a long text for every event;
+ * consecutive events usually share the other three.
  */
 function createGeneration() {
   const groups = new Map<string, Map<string, string>>();
@@ -44,7 +44,7 @@ function createGeneration() {
   function find(item: ReceivedItem): Map<string, string> | undefined;
   function find(item: ReceivedItem, absent?: "make"): Map<string, string> | undefined {
     if (last !== undefined && isOfOneGroup(last.item, item)) return last.ids;
-    // Unambiguous: none of the three holds a NUL.
+    // Unambiguous: none of the three contains NUL.
     const key = `${item.tenantId}\0${item.source}\0${item.type}`;
     const ids = groups.get(key) ?? (absent === "make" ? new Map<string, string>() : undefined);
     if (ids === undefined) return undefined;

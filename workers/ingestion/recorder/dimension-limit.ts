@@ -3,13 +3,13 @@ import type { Transaction } from "#platform/database/database.js";
 import type { DimensionScope, DimensionUse } from "../rules/event-reading.js";
 import { readDimensionValues, saveDimensionValues } from "../store/dimensions.js";
 
-/** The dimension values that count, as one transaction of a partition sees and extends them. */
+/** The counted dimension values, as one transaction of a partition sees and extends them. */
 export interface CountedDimensions {
-  /** Lets all of an event's values count, or none and tells the scope that is full. */
+  /** Counts all of an event's values, or none and returns the scope that is full. */
   admit(uses: readonly DimensionUse[]): DimensionScope | undefined;
-  /** Lets an event's values count whatever the limit says. */
+  /** Counts an event's values regardless of the limit. */
   count(uses: readonly DimensionUse[]): void;
-  /** Scopes that refused a value here and were not full before this process looked. */
+  /** Scopes that refused a value here for the first time in this process. */
   newlyFull(): readonly DimensionScope[];
   save(tx: Transaction): Promise<void>;
   /** Only after the commit: the partition's cursor is at `next` now. */
@@ -33,12 +33,12 @@ interface Counted {
   readonly isFull: boolean;
 }
 
-/** Of all scopes together; about 100 bytes each. */
+/** Total over all scopes; about 100 bytes each. */
 const MAX_CACHED_VALUES = 250_000;
 
 /**
- * Remembers which dimension values count, so that the database is asked once per scope. What is remembered of a partition
- * holds only as long as its cursor is where this process left it: whoever recorded in between may have added values.
+ * Caches counted dimension values, so that the database is queried once per scope. A partition's cache is valid only while its
+ * cursor is where this process left it: another recorder may have added values.
  */
 export function createDimensionLimit(limit: number): DimensionLimit {
   const cache = new LRUCache<string, Counted>({

@@ -13,21 +13,21 @@ export interface PublisherOptions {
   readonly log: EventLog;
   readonly clock: Clock;
   readonly metrics: IngestionMetrics;
-  /** Partitions that this process records now: only those are published here. */
+  /** Partitions that this process records now; only these are published here. */
   assigned(): readonly number[];
   onError(error: unknown): void;
 }
 
 export interface Publisher {
-  /** New entries of a partition, just committed; empty: look into the ledger. */
+  /** New, committed entries of a partition; empty: read the ledger. */
   offer(partition: number, entries: readonly LedgerEntry[]): void;
-  /** Since when a partition has had something to publish without getting anything out, epoch ms; undefined: all move. */
+  /** Since when a partition has had unpublished entries without progress, epoch ms; undefined: all progress. */
   stuckSince(): number | undefined;
-  /** Finishes the running sends. What is not published then is published by whoever owns the partition next. */
+  /** Finishes running sends. The partition's next owner publishes the rest. */
   stop(): Promise<void>;
 }
 
-/** Beyond it, waiting entries are dropped from memory: the ledger has them. */
+/** Beyond it, waiting entries are dropped from memory and read from the ledger. */
 const MAX_WAITING = 10_000;
 const POLL_MS = 1_000;
 const FIRST_BACKOFF_MS = 100;
@@ -41,8 +41,8 @@ interface PartitionState {
 }
 
 /**
- * Appends the ledger to usage.recorded, one send in flight per partition. Each send starts right behind what is known to be
- * there, so that readers meet repeats after a crash or a take-over, but never a gap.
+ * Appends the ledger to usage.recorded, one send in flight per partition. Each send starts right after the last position known
+ * to be published, so that readers see duplicates after a crash or takeover, but never a gap.
  */
 export function startPublisher(options: PublisherOptions): Publisher {
   const states = new Map<number, PartitionState>();
@@ -104,7 +104,7 @@ export function startPublisher(options: PublisherOptions): Publisher {
   };
 }
 
-/** Publishes until nothing is left, the partition is someone else's, or the process stops. */
+/** Publishes until nothing is left, the partition is lost, or the process stops. */
 async function publishPartition(
   options: PublisherOptions,
   partition: number,
@@ -138,12 +138,12 @@ async function publishSome(
   if (last === undefined) return 0;
   await log.append(USAGE_RECORDED, partition, recordsOf(partition, entries));
   metrics.published(entries.length);
-  // Moved by another owner of the partition meanwhile: what was sent here is a repeat, and the cursor is read again.
+  // Another owner moved the cursor meanwhile: entries sent here are duplicates; read the cursor again.
   await movePublished(database, partition, published, last.seq);
   return entries.length;
 }
 
-/** What waits in memory from `published + 1` on; undefined: it isn't there, so the ledger is read. */
+/** The entries in memory from `published + 1` on; undefined: read the ledger instead. */
 function takeWaiting(state: PartitionState, published: number): LedgerEntry[] | undefined {
   const from = state.waiting.findIndex((entry) => entry.seq > published);
   if (from === -1 || state.waiting[from]?.seq !== published + 1) {

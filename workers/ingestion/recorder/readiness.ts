@@ -21,7 +21,7 @@ export interface ReadinessOptions {
   readonly clock: Clock;
 }
 
-/** Ready means that things move: the recorder, the publisher, the clocks together, the accounts add up, and the log answers. */
+/** Ready means progress: the recorder and the publisher advance, the clocks agree, the accounts add up, and the log answers. */
 export function createReadiness({
   recorder,
   publisher,

@@ -29,7 +29,7 @@ const EVENT_BYTES = 60;
 function sizeOf(entry: LedgerEntry): number {
   if (entry.kind === "void") return 2 * sizeOf(entry.event) + Buffer.byteLength(entry.reason) * 2 + ENVELOPE_BYTES;
   if (entry.kind !== "event") return ENVELOPE_BYTES;
-  // Every byte of the texts may be escaped in the record, and a character of the data has up to three.
+  // Every byte of the texts may be escaped in the record, and a character of the data takes up to three.
   const names = entry.tenantId.length + entry.source.length + entry.id.length + entry.type.length;
   return 3 * entry.data.length + 6 * names + EVENT_BYTES;
 }

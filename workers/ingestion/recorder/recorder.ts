@@ -16,18 +16,18 @@ export interface RecorderOptions extends RecordingDependencies {
   readonly partitionCount: number;
   readonly metrics: IngestionMetrics;
   readonly logger: Logger;
-  /** Told after each commit; what it does may be lost by a crash and must be recoverable from the ledger. */
+  /** Called after each commit; a crash may lose its effect, so it must be recoverable from the ledger. */
   onRecorded(partition: number, entries: readonly LedgerEntry[]): void;
-  /** Told whether the last tick read agreed with the log's clock. */
+  /** Called with whether the last tick agreed with the log's clock. */
   onTick(agreed: boolean): void;
-  /** The log lacks what is not recorded yet, or is another log: going on would lose usage silently. */
+  /** The log lacks unrecorded records, or is another log: continuing would silently lose usage. */
   onHole(error: Error): void;
 }
 
 export interface Recorder {
   assigned(): readonly number[];
   lastProgressAt(): number;
-  /** Where each partition stands that this process has recorded, as last committed here. */
+  /** The position of each partition this process has recorded, as last committed here. */
   cursors(): ReadonlyMap<number, RecorderCursor>;
   stop(): Promise<void>;
 }
@@ -70,7 +70,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
     onBatch,
     onError(error) {
       if (error instanceof LogPositionError) options.onHole(withAdvice(error));
-      else options.logger.error({ err: error }, "recording failed; the batch is delivered again");
+      else options.logger.error({ err: error }, "recording failed; the batch will be redelivered");
     },
   });
   return {
@@ -84,7 +84,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
   };
 }
 
-/** The log is contiguous: anything missing inside a batch would be lost without a word. */
+/** The log is contiguous: a missing offset inside a batch would be lost silently. */
 function readSteps({ topic, partition, records }: LogBatch, partitionCount: number): RecordingStep[] {
   for (const [index, { offset }] of records.entries()) {
     const wanted = records[0].offset + index;
@@ -106,17 +106,17 @@ function report(
   for (const { tenantId, meter, period } of full)
     logger.warn(
       { tenantId, meter: meter.id, periodStart: new Date(period.start).toISOString(), limit: dimensions.limit },
-      "a meter has as many combinations of dimension values as it may have; events with new ones are quarantined",
+      "a meter reached its limit of dimension value combinations; events with new ones are quarantined",
     );
   for (const { offset, error } of step.poison)
-    logger.error({ partition, offset, reason: error }, "a record can't be read; it is kept in poison_record");
+    logger.error({ partition, offset, reason: error }, "unreadable record; kept in poison_record");
   if (step.refusedTicks > 0) onTick(false);
   else if (step.ticks > 0) onTick(true);
 }
 
 /**
- * The record before the cursor, when the log still has it, must be the one that was recorded last. Otherwise the topic was
- * recreated, and its offsets mean something else now.
+ * The record before the cursor, if still in the log, must be the one recorded last. Otherwise the topic was recreated, and its
+ * offsets have another meaning.
  */
 async function assertSameLog(log: EventLog, partition: number, cursor: RecorderCursor): Promise<void> {
   if (cursor.lastRecord === null) return;
@@ -130,7 +130,7 @@ async function assertSameLog(log: EventLog, partition: number, cursor: RecorderC
 
 function withAdvice(cause: LogPositionError): Error {
   return new Error(
-    `${cause.message}. Usage that was acknowledged may be missing: restore the log, or, if what is missing is known to be ` +
+    `${cause.message}. Acknowledged usage may be missing: restore the log, or, if the missing records are known to be ` +
       "recorded or given up, set recorder_cursor.next of the partition to the log's first offset (last_record to NULL) and start again.",
     { cause },
   );

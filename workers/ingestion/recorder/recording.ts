@@ -52,12 +52,12 @@ export interface Recorded {
   readonly entries: readonly LedgerEntry[];
   readonly duplicates: number;
   readonly quarantined: number;
-  /** Events that were accepted out of quarantine. */
+  /** Events accepted from quarantine. */
   readonly released: number;
-  /** Where a dimension value was refused for the first time. */
+  /** Scopes that refused a dimension value for the first time. */
   readonly full: readonly DimensionScope[];
 }
-/** The partition was recorded further by someone else: read on at `next`. */
+/** Fenced: another recorder advanced the partition; read on at `next`. */
 export interface Fenced {
   readonly kind: "fenced";
   readonly next: number;
@@ -79,7 +79,7 @@ export async function recordStep(
 ): Promise<Recorded | Fenced> {
   const { database, tenancy, clock } = dependencies;
   await tenancyReached(dependencies, step.tenancyVersion);
-  // Read once and before: what is stamped is what the meters were looked up under, or older.
+  // Read the version before the lookup so that the stamp is never newer than the meters used.
   const stamp: Stamp = { recordedAt: clock.now(), tenancyVersion: tenancy.version() };
   try {
     return await recordStamped(dependencies, partition, step, stamp);
@@ -90,7 +90,7 @@ export async function recordStep(
   }
 }
 
-/** No table holds what is recorded now: the clock has passed into a month that nobody made ready. */
+/** The month's table is missing: the clock has passed into a month that was not prepared. */
 const isMonthMissing = (error: unknown): boolean =>
   error instanceof Error && "code" in error && error.code === "23514" && error.message.startsWith("no partition of");
 
@@ -139,7 +139,7 @@ async function recordStamped(
 
 const TENANCY_PATIENCE_MS = 30_000;
 
-/** Waits until this copy of tenancy knows what the record's writer knew; a batch that waits in vain is delivered again. */
+/** Waits until this copy of tenancy reaches the writer's version; on a timeout the batch is redelivered. */
 export async function tenancyReached(
   {
     tenancy,
@@ -154,7 +154,7 @@ export async function tenancyReached(
   await tenancy.reached(version, stopped === undefined ? patience : AbortSignal.any([patience, stopped]));
 }
 
-/** What one transaction records with. */
+/** The state of one transaction. */
 interface Recording {
   readonly tx: Transaction;
   readonly partition: number;
@@ -162,7 +162,7 @@ interface Recording {
   readonly stamp: Stamp;
   readonly reader: EventReader;
   readonly limit: number;
-  /** What counts already where these events count. */
+  /** The counted values in the scopes of these events. */
   counting(events: readonly Parameters<EventReader["scopes"]>[0][]): Promise<CountedDimensions>;
 }
 
@@ -218,7 +218,7 @@ async function recordVoid(
 ): Promise<LedgerEntry[]> {
   const standing = await standingOf(tx, partition, eventKeyOf(tenantId, source, id));
   if (!mayVoid(standing) || typeof standing.seq !== "number") return [];
-  // A repeat of the record, behind the acceptance of another event under this key.
+  // A duplicate of the control record, after another event was accepted under this key.
   if (eventSeq !== undefined && eventSeq !== standing.seq) return [];
   const event = await recordedEventAt(tx, partition, standing.seq);
   await saveVoid(tx, partition, { eventSeq: standing.seq, voidSeq: common.seq, reason, actor });
@@ -237,7 +237,7 @@ async function recordResolution(
   const none = { entries: [], duplicates: 0, quarantined: 0, released: 0, counted };
   if (pending === undefined) return none;
   const { fingerprint } = pending;
-  // A repeat of the record, that has decided about the event before this one.
+  // A duplicate of the control record that resolved the previous event.
   if (meant.fingerprint !== undefined && fingerprintUuid(meant.fingerprint) !== fingerprint) return none;
   const resolution = { key, fingerprint, reason, actor, at: common.recordedAt };
   if (!accept) {
@@ -247,7 +247,7 @@ async function recordResolution(
   const reading = open.reader.read({ ...pending, value: JSON.parse(pending.data) });
   const invalid = reading.kind === "invalid" ? reading.detail : undefined;
   if (refuseAcceptance(await standingOf(tx, partition, key), invalid) !== undefined) return none;
-  // Whoever accepts an event has decided that its dimension values count, also beyond the limit.
+  // Accepting an event also counts its dimension values beyond the limit.
   if (reading.kind === "readable") counted.count(reading.uses);
   return { ...none, entries: await acceptPending(open, pending, resolution, common), released: 1 };
 }

@@ -12,14 +12,14 @@ export interface RepublishOptions {
 
 export interface Republished {
   readonly entries: number;
-  /** Where to go on; beyond `to` when all of it is sent. */
+  /** The next position; beyond `to` when finished. */
   readonly nextSeq: number;
 }
 
 /**
- * Sends a piece of the ledger to usage.recorded once more, from `from` on and at most up to `to`. Readers skip what they have,
- * so it is safe at any time. Never ahead of the publisher: what that has not sent would come out of order. Throws INVALID when
- * `from` lies there.
+ * Publishes a range of the ledger to usage.recorded again, from `from` and at most up to `to`. Safe at any time, since
+ * consumers skip duplicates. Never ahead of the publisher, which would break the order: throws INVALID when `from` is not
+ * published yet.
  */
 export async function republish(
   { database, log }: RepublishOptions,

@@ -17,7 +17,7 @@ export interface TickOptions {
 }
 
 export interface Ticks {
-  /** Told by the recorder whether the last tick agreed with the log's clock. */
+  /** Called by the recorder with whether the last tick agreed with the log's clock. */
   seen(agreed: boolean): void;
   /** Why periods may not be closed now; undefined: the clocks agree. */
   problem(): string | undefined;
@@ -25,9 +25,9 @@ export interface Ticks {
 }
 
 /**
- * Appends this process's clock to each partition it records: a tick's place in the log, not a comparison of clocks, decides
- * what belongs to a period. A wrong clock would close periods early for good, so it is held against the database's here
- * and against the log's when the tick is recorded.
+ * Appends this process's clock to each partition it records: a tick's position in the log, not a comparison of clocks, decides
+ * which events belong to a period. A wrong clock would close periods early, so it is compared with the database's here, and
+ * with the log's when the tick is recorded.
  */
 export function startTicks(options: TickOptions): Ticks {
   let stopped = false;
@@ -40,7 +40,7 @@ export function startTicks(options: TickOptions): Ticks {
     try {
       databaseProblem = await compareWithDatabase(options);
       if (databaseProblem === undefined) await appendTicks(options);
-      else options.logger.warn({ reason: databaseProblem }, "no tick is appended");
+      else options.logger.warn({ reason: databaseProblem }, "no tick was appended");
     } catch (error) {
       databaseProblem = "the clock could not be compared or appended";
       options.logger.warn({ err: error }, databaseProblem);

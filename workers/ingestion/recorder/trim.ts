@@ -6,8 +6,8 @@ import type { Recorder } from "./recorder.js";
 const EVERY_MS = MINUTE_MS;
 
 /**
- * Lets usage.received forget what the ledger has. It stays one round behind the cursor, for those who read the log's tail
- * from a cursor of a moment ago, and keeps the record before it, by which a recreated topic is recognised.
+ * Trims usage.received up to what the ledger has. It stays one round behind the cursor, for readers of the log's tail with a
+ * slightly older cursor, and keeps the record before it, which identifies a recreated topic.
  */
 export function startTrimming(
   log: EventLog,

@@ -13,18 +13,18 @@ export const MAX_AHEAD_MS = 5 * MINUTE_MS;
 
 export type Acceptance = { readonly kind: "accepted"; readonly item: ReceivedItem } | Refusal;
 
-/** What the edge knows when an item arrives. */
+/** The edge's state when an item arrives. */
 export interface Arrival {
   /** Epoch ms. */
   readonly now: number;
-  /** The tenant that the key belongs to; null: a platform key, `subject` names the tenant. */
+  /** The key's tenant; null: a platform key, `subject` names the tenant. */
   readonly keyTenantId: string | null;
   readonly tenancyVersion: number;
   tenant(id: string): TenantState | undefined;
   metersOfType(type: string): readonly MeterState[];
 }
 
-/** Decides whether one CloudEvent can be billed as it stands. Everything later relies on what is checked here. */
+/** Validates one CloudEvent for billing. All later stages rely on these checks. */
 export function acceptItem(event: unknown, arrival: Arrival): Acceptance {
   const read = readEnvelope(event);
   if (read.kind === "rejected") return read;
@@ -72,7 +72,7 @@ function refuseTime(time: number, clock: number, tenant: TenantState): Refusal |
   return undefined;
 }
 
-/** Suspects all meters of the type: a value that one of them can't read would be quarantined later. */
+/** Checks all meters of the type: a value that one of them cannot read would be quarantined later. */
 function refuseForMeters(type: string, data: unknown, arrival: Arrival): Refusal | undefined {
   for (const meter of arrival.metersOfType(type)) {
     if (!isMeterActive(meter, arrival.tenancyVersion)) continue;
@@ -82,10 +82,10 @@ function refuseForMeters(type: string, data: unknown, arrival: Arrival): Refusal
   return undefined;
 }
 
-/** What the rest of an event takes at most, generously: only an event near the limit pays for being printed. */
+/** An upper bound for the rest of an event: only events near the limit are measured exactly. */
 const ENVELOPE_BYTES = 4_096;
 
-/** Measured as compact JSON, as it was sent or would be. */
+/** Measured as compact JSON. */
 function isTooLarge(data: string, event: unknown): boolean {
   const dataBytes = Buffer.byteLength(data);
   if (dataBytes > MAX_EVENT_BYTES) return true;

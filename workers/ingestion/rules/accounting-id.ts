@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 
-/** What billing counted, and where it stood: the other half of the accounting is measured against it. */
+/** Billing's counts and their position: the rest of the accounting is measured against it. */
 export interface AccountingQuestion {
   readonly tenantId: string;
   /** Hours of arrival that start in [from, to), epoch ms; null: unbounded. */
@@ -18,7 +18,7 @@ const Decoded = Type.Object({
   mark: Type.Integer({ minimum: 0 }),
 });
 
-/** Reads the id that billing gives an `Accounting`: base64url of its JSON. Undefined: it is none. */
+/** Parses the id of billing's `Accounting`: base64url of its JSON. Undefined: invalid. */
 export function decodeAccountingId(id: unknown): AccountingQuestion | undefined {
   if (typeof id !== "string") return undefined;
   try {

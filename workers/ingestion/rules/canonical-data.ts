@@ -1,17 +1,17 @@
-/** Deepest nesting of `data` that is accepted: `data` itself is level 1. */
+/** Maximum nesting of `data`; `data` itself is level 1. */
 export const MAX_DATA_DEPTH = 32;
 
 /**
- * Canonical JSON (RFC 8785) of a value that `JSON.parse` gave: members sorted by UTF-16 code units, no blanks, numbers and
- * strings as ECMAScript prints them. Undefined when it is nested deeper than `MAX_DATA_DEPTH`, which is what keeps the
- * recursion bounded (a library's is not).
+ * Canonical JSON (RFC 8785) of a value from `JSON.parse`: members sorted by UTF-16 code units, no whitespace, numbers and
+ * strings as ECMAScript prints them. Undefined when nested deeper than `MAX_DATA_DEPTH`, which bounds the recursion (a
+ * library's is unbounded).
  */
 export function canonicalData(value: unknown): string | undefined {
-  // Most senders' members are in order already, and then printing as they stand is the same and cheaper.
+  // Fast path: most senders' members are already sorted.
   return isInOrder(value, MAX_DATA_DEPTH) ? JSON.stringify(value) : serialize(value, MAX_DATA_DEPTH);
 }
 
-/** Whether all members are sorted as the canonical form wants them, nowhere deeper than `depthLeft`. */
+/** Whether all members are in canonical order, and nesting is within `depthLeft`. */
 function isInOrder(value: unknown, depthLeft: number): boolean {
   if (typeof value !== "object" || value === null) return true;
   if (depthLeft === 0) return false;

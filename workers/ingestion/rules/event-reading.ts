@@ -5,16 +5,16 @@ import { isMeterActive } from "#schema/tenancy-history.js";
 import type { DecodedItem } from "./decode-record.js";
 import { dimensionsUuid } from "./fingerprint.js";
 
-/** What a limit on dimension values holds for: one tenant's use of one meter in one billing period. */
+/** The scope of a limit on dimension values: one tenant, one meter, one billing period. */
 export interface DimensionScope {
-  /** Tells scopes apart. */
+  /** Identifies the scope. */
   readonly key: string;
   readonly tenantId: string;
   readonly meter: MeterState;
   readonly period: Period;
 }
 
-/** A combination of dimension values, as uuid text, where it counts. */
+/** A combination of dimension values, as uuid text, with its scopes. */
 export interface DimensionUse {
   readonly scope: DimensionScope;
   readonly value: string;
@@ -25,22 +25,22 @@ export type EventReading =
   | { readonly kind: "invalid"; readonly detail: string };
 
 export interface EventReader {
-  /** Where the event's dimension values count, known without reading its data. */
+  /** The scopes of the event's dimension values, known without reading its data. */
   scopes(event: Placed): readonly DimensionScope[];
-  /** What the meters that are active at the stamp read in an event, or why one of them can't. */
+  /** The readings of the active meters, or why one of them failed. */
   read(event: Placed & Pick<DecodedItem, "value">): EventReading;
 }
 
 type Placed = Pick<DecodedItem, "tenantId" | "type" | "time">;
-/** As much of tenancy as reading events takes. */
+/** The part of tenancy needed to read events. */
 export interface MetersAndTenants {
   metersOfType(eventType: string): readonly MeterState[];
   tenant(id: string): Pick<TenantState, "billingAnchorDay"> | undefined;
 }
 
-/** Reads events as the meters at `tenancyVersion` do. Short-lived: one per transaction. */
+/** Reads events with the meters of `tenancyVersion`. Short-lived: one per transaction. */
 export function createEventReader(tenancy: MetersAndTenants, tenancyVersion: number): EventReader {
-  /** The latest of each meter and tenant: neighbours are mostly of one period. */
+  /** The last one per meter and tenant: consecutive events usually share a period. */
   const latest = new Map<MeterState, Map<string, DimensionScope>>();
   const scopes = new Map<string, DimensionScope>();
   const metersByType = new Map<string, readonly MeterState[]>();

@@ -1,18 +1,18 @@
 import { Decimal } from "#kernel/decimal.js";
 
-/** A number of a JSON text that does not survive parsing and printing as the same decimal value. */
+/** A number of a JSON text that loses digits when parsed and printed. */
 export interface InexactNumber {
-  /** Member names and array indexes from the top, e.g. [2, "data", "tokens"]. */
+  /** Member names and array indexes from the root, e.g. [2, "data", "tokens"]. */
   readonly path: readonly (string | number)[];
   readonly token: string;
 }
 
-/** More than 15 digits or an exponent where a value may stand. Finds too much inside strings, never too little. */
+/** More than 15 digits or an exponent where a value may be. May give false positives inside strings, never false negatives. */
 const SUSPICIOUS = /(?:^|[:[,])\s*-?(?:\d[\d.]{15,}|\d[\d.]*[eE])/;
 
 /**
- * Whether a text may hold a number that a double can't keep: cheap, so that only the rare text pays for `inexactNumbers`.
- * Any decimal of up to 15 significant digits and moderate size survives, so false means that all numbers do.
+ * Whether a text may contain a number that a double cannot represent: a cheap pre-check for `inexactNumbers`. Any decimal of up
+ * to 15 significant digits and moderate size survives, so false means that all numbers do.
  */
 export function mayHoldInexactNumbers(jsonText: string): boolean {
   return SUSPICIOUS.test(jsonText);
@@ -20,7 +20,7 @@ export function mayHoldInexactNumbers(jsonText: string): boolean {
 
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*|[[\]{},:]/g;
 
-/** Finds the inexact numbers of a text that `JSON.parse` has accepted. Not recursive: depth is the sender's choice. */
+/** Finds the inexact numbers of a text that `JSON.parse` has accepted. Not recursive: senders control the depth. */
 export function inexactNumbers(jsonText: string): readonly InexactNumber[] {
   const found: InexactNumber[] = [];
   const path: (string | number)[] = [];

@@ -1,23 +1,23 @@
-/** Elements of many senders that wait for one worker. */
+/** A queue of many senders' elements for one worker. */
 export interface FairQueue<T> {
   push(sender: string, element: T, cost: number): void;
-  /** Removes what is served next: at least one element if any waits, and no more than `maxCost` of them together. */
+  /** Removes the next elements: at least one if any waits, and at most `maxCost` in total. */
   take(maxCost: number): T[];
   readonly size: number;
 }
 
 interface Line<T> {
   readonly elements: { readonly element: T; readonly cost: number }[];
-  /** What the sender may still spend in this round. */
+  /** The sender's remaining credit in this round. */
   credit: number;
 }
 
 /**
- * Deficit round robin (Shreedhar and Varghese, 1995): in each round each sender with something waiting gets the same credit,
- * so one that sends fifty times as much waits for itself and not the others for it. In order of arrival within a sender.
+ * Deficit round robin (Shreedhar and Varghese, 1995): each waiting sender gets the same credit per round, so a sender with
+ * fifty times the load delays itself and not the others. FIFO within a sender.
  */
 export function createFairQueue<T>(creditPerRound: number): FairQueue<T> {
-  // A Map keeps the order of insertion: the first line is the next one served, and goes to the end when its credit is used.
+  // A Map keeps insertion order: the first line is served next, and moves to the end when its credit is used.
   const lines = new Map<string, Line<T>>();
   let size = 0;
 
@@ -37,7 +37,7 @@ export function createFairQueue<T>(creditPerRound: number): FairQueue<T> {
   function remove(sender: string, line: Line<T>): void {
     size -= 1;
     line.credit -= line.elements.shift()?.cost ?? 0;
-    // Credit is not saved up: who comes back begins like anybody else.
+    // Credit is not saved: a returning sender starts from zero.
     if (line.elements.length === 0) lines.delete(sender);
   }
 

@@ -4,15 +4,14 @@ import { quoted } from "#schema/events/packed-data.js";
 const BYTES = 16;
 
 /**
- * Tells two payloads under one key apart: first 16 bytes of SHA-256 over tenant, type and canonical data, as uuid text.
- * Unambiguous, because the head is a JSON array and ends where its bracket closes. `time` is not part of it: honest retries
- * restamp it.
+ * Distinguishes payloads under one key: first 16 bytes of SHA-256 over tenant, type and canonical data, as uuid text.
+ * Unambiguous, because the head is a JSON array and ends at its bracket. Without `time`, which retries may change.
  */
 export function fingerprintOf(tenantId: string, type: string, canonicalData: string): string {
   return uuidOf(`[${quoted(tenantId)},${quoted(type)}]${canonicalData}`);
 }
 
-/** The key under which an event is counted once for ever, as the database's uuid text. */
+/** The permanent deduplication key of an event, as the database's uuid text. */
 export function eventKeyOf(tenantId: string, source: string, id: string): string {
   return uuidOf(`[${quoted(tenantId)},${quoted(source)},${quoted(id)}]`);
 }
@@ -22,7 +21,7 @@ export function dimensionsUuid(values: readonly string[]): string {
   return uuidOf(JSON.stringify(values));
 }
 
-/** A fingerprint as the database keeps it. Throws RangeError when it is not one of 16 bytes. */
+/** A fingerprint as stored in the database. Throws RangeError unless it has 16 bytes. */
 export function fingerprintUuid(fingerprint: string): string {
   const bytes = Buffer.from(fingerprint, "base64url");
   if (bytes.length !== BYTES) throw new RangeError(`a fingerprint has ${BYTES} bytes, not ${bytes.length}`);

@@ -1,4 +1,4 @@
-/** Cuts a sequence into groups of at most `maxBytes` and `maxCount`, in order; one element over the limit goes alone. */
+/** Splits a sequence into groups of at most `maxBytes` and `maxCount`, in order; an element over the limit goes alone. */
 export function* packed<T>(
   elements: Iterable<T>,
   sizeOf: (element: T) => number,

@@ -3,7 +3,7 @@ import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { type DecodedRecord } from "./decode-record.js";
 import type { BatchElement } from "./record-items.js";
 
-/** A record of usage.received with what was read from it. */
+/** A record of usage.received with its decoded content. */
 export interface ReceivedRecord {
   readonly offset: number;
   /** When the log stored it, epoch ms. */
@@ -12,27 +12,27 @@ export interface ReceivedRecord {
   readonly decoded: DecodedRecord;
 }
 
-/** Control records that depend on what is recorded already: each is a transaction of its own. */
+/** Control records that depend on recorded state: each has its own transaction. */
 export type LookupControl = Extract<ControlRecord, { kind: "void" | "resolve" }>;
 
-/** What one transaction records: contiguous records, from the first's offset to the last's. */
+/** The content of one transaction: contiguous records, from the first's offset to the last's. */
 export interface RecordingStep {
   readonly records: readonly [ReceivedRecord, ...ReceivedRecord[]];
   readonly elements: readonly BatchElement[];
   readonly lookup: LookupControl | undefined;
   readonly poison: readonly { readonly offset: number; readonly value: Buffer; readonly error: string }[];
-  /** Ticks whose clock and the log's differ by more than `MAX_CLOCK_SKEW_MS`: they get no place. */
+  /** Ticks that differ from the log's clock by more than `MAX_CLOCK_SKEW_MS`: they get no `seq`. */
   readonly refusedTicks: number;
   /** Accepted ticks. */
   readonly ticks: number;
-  /** Tenancy version that must be applied before these are stamped. */
+  /** The tenancy version that must be applied before stamping these. */
   readonly tenancyVersion: number;
 }
 
 export const MAX_CLOCK_SKEW_MS = MINUTE_MS;
 export const MAX_ITEMS_PER_STEP = 5_000;
 
-/** Cuts a batch into transactions: bounded in items, and a void or a resolution alone. */
+/** Splits a batch into transactions: bounded in items, with a void or a resolution alone. */
 export function planSteps(records: readonly ReceivedRecord[]): RecordingStep[] {
   const steps: RecordingStep[] = [];
   let open: ReceivedRecord[] = [];

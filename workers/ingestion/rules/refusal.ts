@@ -1,6 +1,6 @@
 import type { ErrorCode } from "#kernel/errors.js";
 
-/** Why one item of a request is not accepted. `detail` begins with the path of what is wrong, where there is one. */
+/** Why one item of a request is rejected. `detail` starts with the path of the error, if there is one. */
 export interface Refusal {
   readonly kind: "rejected";
   readonly code: ErrorCode;

@@ -1,20 +1,20 @@
-/** Where an event stands, as far as a void or a resolution cares. */
+/** The state of an event for a void or a resolution. */
 export interface EventStanding {
-  /** Place of the event that holds the key; null: a quarantined one does; undefined: the key is unknown. */
+  /** Position of the event that holds the key; null: a quarantined one does; undefined: the key is unknown. */
   readonly seq: number | null | undefined;
   readonly voided: boolean;
 }
 
-/** A recorded event can be taken back once; anything else is a no-op. */
+/** A recorded event can be voided once; any other void is a no-op. */
 export function mayVoid(standing: EventStanding): boolean {
   return typeof standing.seq === "number" && !standing.voided;
 }
 
 /**
- * Whether a quarantined event may take its key: nothing that counts may hold it (one payload per key counts), and every
- * active meter must be able to read the event, for billing never meets a value it can't read. Undefined: it may.
+ * Whether a quarantined event may take its key: no counted event may hold it (one payload per key counts), and every active
+ * meter must be able to read the event, since billing assumes readable values. Undefined: it may.
  */
 export function refuseAcceptance(standing: EventStanding, invalid: string | undefined): string | undefined {
   if (mayVoid(standing)) return "the recorded event with the same source and id counts; void it first";
-  return invalid === undefined ? undefined : `a meter can't read it: ${invalid}`;
+  return invalid === undefined ? undefined : `a meter cannot read it: ${invalid}`;
 }

@@ -1,7 +1,7 @@
 import type { Database } from "#platform/database/database.js";
 import type { IdentityFacts } from "../rules/accounting-identity.js";
 
-/** One statement is one snapshot. Blocks are added up by their columns: their entries are not read. */
+/** One statement is one snapshot. Sums blocks by their columns, without reading entries. */
 const FACTS = `
 SELECT c.next, c.seq, c.items, c.events, c.duplicates, c.quarantined, b.*,
   (SELECT count(*) FROM poison_record WHERE partition = $1)::bigint AS poison
@@ -33,7 +33,7 @@ interface Sums {
   readonly quarantinedRows: number;
 }
 
-/** A partition's numbers, of the ledger only what lies behind `seq`; `isFull`: with all sums. Undefined: nothing was recorded. */
+/** A partition's numbers, of the ledger only after `seq`; `isFull`: with all sums. Undefined: nothing was recorded. */
 export async function readIdentity(
   database: Database,
   partition: number,
@@ -51,13 +51,13 @@ export async function readIdentity(
   return { ...facts, sums };
 }
 
-/** A tenant's part of what is recorded, behind a mark and of some hours. */
+/** A tenant's part of the recorded items, after a mark and in some hours. */
 export interface RecordedPart {
   readonly next: number;
   readonly accepted: number;
   readonly duplicates: number;
   readonly quarantined: number;
-  /** Events of the ledger behind the mark. */
+  /** Events of the ledger after the mark. */
   readonly uncounted: number;
 }
 
@@ -86,7 +86,7 @@ export interface AccountedHours {
   readonly to: number;
 }
 
-/** In the order of the questions. */
+/** In the order of the queries. */
 export async function readRecorded(
   database: Database,
   asked: readonly AccountedHours[],

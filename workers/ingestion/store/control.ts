@@ -3,7 +3,7 @@ import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import type { EventStanding } from "../rules/resolve-event.js";
 import { readEntry } from "./ledger.js";
 
-/** The part of the store that voids and resolves; the cursor's lock is held throughout. */
+/** Voids and resolutions; the cursor's lock is held throughout. */
 
 export async function standingOf(tx: Transaction, partition: number, key: string): Promise<EventStanding> {
   const { rows } = await tx.query<{ seq: number | null; voided: boolean }>(
@@ -21,7 +21,7 @@ export async function recordedEventAt(
   seq: number,
 ): Promise<RecordedEvent> {
   const entry = await readEntry(from, partition, seq);
-  if (entry?.kind !== "event") throw new Error(`a key points to ${partition}/${seq}, where the ledger has no event`);
+  if (entry?.kind !== "event") throw new Error(`a key refers to ${partition}/${seq}, which is not an event`);
   return entry;
 }
 
@@ -48,7 +48,7 @@ export interface PendingEvent {
   readonly fingerprint: string;
 }
 
-/** The oldest event that waits in quarantine under this key. */
+/** The oldest pending event in quarantine under this key. */
 export async function oldestPending(
   tx: Transaction,
   partition: number,
@@ -80,7 +80,7 @@ export async function saveResolution(tx: Transaction, partition: number, resolut
   );
 }
 
-/** Gives the key to the event that was accepted out of quarantine. */
+/** Gives the key to the event accepted from quarantine. */
 export async function passKey(
   tx: Transaction,
   partition: number,

@@ -1,7 +1,7 @@
 import type { Transaction } from "#platform/database/database.js";
 import type { DimensionScope, DimensionUse } from "../rules/event-reading.js";
 
-/** The dimension values that count already in each of these scopes, as uuid text; complete under the cursor's lock. */
+/** The counted dimension values in each of these scopes, as uuid text; complete under the cursor's lock. */
 export async function readDimensionValues(
   tx: Transaction,
   partition: number,

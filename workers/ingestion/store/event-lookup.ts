@@ -8,7 +8,7 @@ import { eventKeyOf } from "../rules/fingerprint.js";
 import { recordedEventAt } from "./control.js";
 import { readCursor } from "./recording.js";
 
-/** What became of one event. Instants are epoch ms. */
+/** The outcome of one event. Instants are epoch ms. */
 export interface FoundEvent {
   readonly tenantId: string;
   readonly source: string;
@@ -16,13 +16,13 @@ export interface FoundEvent {
   readonly type: string;
   readonly time: number;
   readonly receivedAt: number;
-  /** Null while it has no place in the ledger. */
+  /** Null without a position in the ledger. */
   readonly recordedAt: number | null;
   readonly status: UsageEventStatus;
   readonly seq: number | null;
   /** Canonical JSON text. */
   readonly data: string;
-  /** How often it came again. */
+  /** Number of duplicates received. */
   readonly duplicates: number;
   readonly quarantineReason: string | null;
   readonly voidReason: string | null;
@@ -33,18 +33,17 @@ export interface QuarantinedFound extends FoundEvent {
 }
 
 export interface EventLookup {
-  /** The event that holds the key (tenant, source, id); undefined: none is recorded or quarantined under it yet. */
+  /** The event that holds the key (tenant, source, id); undefined: none is recorded or quarantined yet. */
   find(tenantId: string, source: string, id: string): Promise<FoundEvent | undefined>;
   /**
-   * What waits in quarantine, or was refused for good, behind a position, oldest first: all that `quarantined` of the
-   * accounting counts.
+   * Pending and refused events in quarantine, after a position, oldest first: all that the accounting counts as `quarantined`.
    */
   quarantined(tenantId: string, after: number, take: number): Promise<readonly QuarantinedFound[]>;
-  /** Fingerprint of the oldest event that waits in quarantine under this key. */
+  /** Fingerprint of the oldest pending event in quarantine under this key. */
   pending(tenantId: string, source: string, id: string): Promise<string | undefined>;
-  /** A quarantined or refused event; undefined: there is none, or it was accepted. */
+  /** A pending or refused event; undefined: none, or it was accepted. */
   findQuarantined(tenantId: string, source: string, id: string, fingerprint: string): Promise<FoundEvent | undefined>;
-  /** Everything of the tenant that was acknowledged before this instant is recorded; undefined: nothing is yet. */
+  /** Everything of the tenant acknowledged before this instant is recorded; undefined: nothing yet. */
   recordedThrough(tenantId: string): Promise<number | undefined>;
 }
 

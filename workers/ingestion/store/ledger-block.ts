@@ -2,7 +2,7 @@ import { type StoredStamp, storedEntries, storedEntryOf } from "#schema/events/l
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { packed } from "../rules/pack.js";
 
-/** Entries of one partition with one stamp, as the database keeps them: see the migration for the columns. */
+/** Entries of one partition with one stamp, as stored: see the migration for the columns. */
 export interface LedgerBlock {
   readonly first_seq: number;
   readonly last_seq: number;
@@ -15,7 +15,7 @@ export interface LedgerBlock {
   readonly entries: string;
 }
 
-/** What is needed of a block to read its entries. */
+/** The columns needed to read a block's entries. */
 export type StoredBlock = Pick<LedgerBlock, "first_seq" | "recorded_at_ms" | "tenancy_version" | "entries">;
 
 export const stampOf = (block: StoredBlock): StoredStamp => ({
@@ -24,21 +24,21 @@ export const stampOf = (block: StoredBlock): StoredStamp => ({
   tenancyVersion: block.tenancy_version,
 });
 
-/** The entries that a block was made of. Throws when it is not one that `blocksOf` made. */
+/** The entries of a block. Throws for a block not from `blocksOf`. */
 export const entriesOf = (block: StoredBlock): LedgerEntry[] =>
   storedEntries(stampOf(block), JSON.parse(block.entries));
 
-/** A single entry is read by reading its block, so a block is kept small; one entry over the limit goes alone. */
+/** Reading one entry reads its block, so blocks are small; an entry over the limit goes alone. */
 const BLOCK = { maxBytes: 200_000, maxCount: 2_000 };
 
-/** Cuts what one transaction records, which has one stamp, into blocks. */
+/** Splits one transaction's entries, which share a stamp, into blocks. */
 export function blocksOf(entries: readonly LedgerEntry[]): LedgerBlock[] {
   return [...packed(entries, sizeOf, BLOCK)].map(blockOf);
 }
 
 function blockOf(entries: readonly LedgerEntry[]): LedgerBlock {
   const [first, last] = [entries[0], entries.at(-1)];
-  if (first === undefined || last === undefined) throw new RangeError("a block has entries");
+  if (first === undefined || last === undefined) throw new RangeError("a block needs entries");
   const tenants = new Set<string>();
   let ticked: number | null = null;
   let isShared = false;

@@ -5,10 +5,10 @@ import { entriesOf, type StoredBlock } from "./ledger-block.js";
 
 /** Reads of the ledger and its cursors. */
 
-/** A page of the ledger is cut when its blocks exceed this, so that one answer's memory is bounded. */
+/** Size limit of a ledger page in bytes of blocks, which bounds a response's memory. */
 const MAX_PAGE_BYTES = 8 << 20;
 
-/** `octet_length` of a stored text doesn't fetch it, so the limits cost nothing; the first block comes whatever its size. */
+/** `octet_length` of a stored text does not fetch it, so the limits are free; the first block is returned whatever its size. */
 const bounded = (from: string, isEnough = "false"): string => `
 SELECT first_seq, last_seq, recorded_at_ms, tenancy_version, entries, found
 FROM (
@@ -18,12 +18,12 @@ FROM (
 ) sized WHERE bytes_before < $4 AND NOT (${isEnough}) ORDER BY last_seq`;
 
 const COLUMNS = "first_seq, last_seq, recorded_at_ms, tenancy_version, entries";
-/** Every entry of these blocks is wanted, so that as many as the page takes are enough. */
+/** Without a filter every entry counts towards the page limit. */
 const ALL = bounded(
   `SELECT ${COLUMNS} FROM ledger_block WHERE partition = $1 AND last_seq >= $2`,
   "first_seq >= $2 + $3",
 );
-/** Of blocks with ticks alone, half a million a month, only those are fetched that the reader waits for. */
+/** Skips blocks that contain only ticks, half a million a month, except those the reader needs. */
 const OF_TENANT = bounded(`
   SELECT * FROM (
     (SELECT ${COLUMNS} FROM ledger_block WHERE partition = $1 AND last_seq >= $2 AND tenants <> '{}'
@@ -37,7 +37,7 @@ const EVERY_TICK = -8.64e15;
 
 type PageBlock = StoredBlock & { readonly last_seq: number; readonly found: number };
 
-/** Entries from `from` on, in order; with a tenant only its own and those that concern every tenant. */
+/** Entries from `from` on, in order; with a tenant only its own and those for all tenants. */
 export async function readLedger(database: Database, query: LedgerQuery): Promise<LedgerPage> {
   const { partition, from, limit, tenantId, ticksFrom = EVERY_TICK } = query;
   const headSeq = await readHead(database, partition);
@@ -70,7 +70,7 @@ export interface BlockPage extends Omit<LedgerPage, "entries"> {
   readonly blocks: readonly StoredBlock[];
 }
 
-/** Whole blocks that have everything from `from` to `nextSeq`, and about as many entries as asked; also what comes before and behind. */
+/** Whole blocks that cover `from` to `nextSeq`, with about as many entries as requested, and some before and after. */
 export async function readLedgerBlocks(
   database: Database,
   { partition, from, limit }: Pick<LedgerQuery, "partition" | "from" | "limit">,
@@ -82,7 +82,7 @@ export async function readLedgerBlocks(
   return { blocks: rows, nextSeq: Math.min(headSeq, rows.at(-1)?.last_seq ?? headSeq) + 1, headSeq };
 }
 
-/** The entry at a place of the ledger; undefined: there is none, or it is archived. */
+/** The entry at a position; undefined: none, or it is archived. */
 export async function readEntry(
   from: Pick<Transaction, "query">,
   partition: number,
@@ -98,8 +98,8 @@ export async function readEntry(
 }
 
 /**
- * Makes sure that what is recorded at a moment has its month's table, and the month after: a clock that passes into the next
- * month finds it there. Recording into a month without a table is refused.
+ * Creates the table of a moment's month and of the month after, so that the month's end needs no action. Recording into a month
+ * without a table fails.
  */
 export async function ensureLedgerMonths(database: Database, atMs: number): Promise<void> {
   const at = new Date(atMs);
@@ -114,7 +114,7 @@ async function readHead(database: Database, partition: number): Promise<number> 
   return rows[0]?.seq ?? 0;
 }
 
-/** Last position of a partition that usage.recorded is known to hold. */
+/** Last position of a partition known to be in usage.recorded. */
 export async function readPublished(database: Database, partition: number): Promise<number> {
   const { rows } = await database.pool.query<{ published: number }>(
     "SELECT published FROM publisher_cursor WHERE partition = $1",
@@ -123,7 +123,7 @@ export async function readPublished(database: Database, partition: number): Prom
   return rows[0]?.published ?? 0;
 }
 
-/** Moves the published cursor by compare-and-swap; false: someone else moved it. */
+/** Moves the published cursor by compare-and-swap; false: another process moved it. */
 export async function movePublished(database: Database, partition: number, from: number, to: number): Promise<boolean> {
   const { rowCount } = await database.pool.query({
     name: "move-published",

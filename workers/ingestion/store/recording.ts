@@ -5,9 +5,7 @@ import type { DecodedItem } from "../rules/decode-record.js";
 import type { AccountChange, BatchOutcome, KnownKey, Quarantined } from "../rules/record-items.js";
 import { blocksOf, type LedgerBlock } from "./ledger-block.js";
 
-/** What is written while recording; `store-reads.ts` has what is only read. No other file knows this database. */
-
-/** Of all items of a partition: items = events + duplicates + quarantined, or something was lost or doubled. */
+/** Of all items of a partition; invariant: items = events + duplicates + quarantined. */
 export interface ItemTotals {
   readonly items: number;
   readonly events: number;
@@ -16,9 +14,9 @@ export interface ItemTotals {
 }
 
 export interface RecorderCursor {
-  /** Offset in usage.received that is recorded next. */
+  /** Offset in usage.received to record next. */
   readonly next: number;
-  /** Last ledger position given out; 0: none. */
+  /** Last assigned ledger position; 0: none. */
   readonly seq: number;
   readonly tenancyVersion: number;
   /** Log time of the last recorded record, epoch ms; 0: none. */
@@ -38,7 +36,7 @@ const CURSOR =
   "SELECT next, seq, tenancy_version, recorded_through_ms, last_record FROM recorder_cursor WHERE partition = $1";
 const START: RecorderCursor = { next: 0, seq: 0, tenancyVersion: 0, recordedThrough: 0, lastRecord: null };
 
-/** The cursor of a partition, created at the log's beginning when there is none. */
+/** The cursor of a partition, created at the log's beginning if missing. */
 export async function openCursor(database: Database, partition: number): Promise<RecorderCursor> {
   await database.pool.query(
     `INSERT INTO recorder_cursor (partition, next, seq, tenancy_version, recorded_through_ms) VALUES ($1, 0, 0, 0, 0)
@@ -57,7 +55,7 @@ export async function readCursor(from: Pick<Transaction, "query">, partition: nu
   return cursorOf(rows[0]);
 }
 
-/** Locks the partition until the transaction ends: whoever else wants to record it waits, and then finds the cursor moved. */
+/** Locks the partition until the transaction ends: a concurrent recorder waits, and then finds the cursor moved. */
 export async function lockCursor(tx: Transaction, partition: number): Promise<RecorderCursor> {
   const { rows } = await tx.query<CursorRow>({
     name: "lock-cursor",
@@ -94,7 +92,7 @@ export async function moveCursor(
   if (rowCount !== 1) throw new Error(`the cursor of partition ${partition} moved while its row was locked`);
 }
 
-/** What is known of these keys. Complete under the cursor's lock: nobody else adds keys to the partition. */
+/** The known state of these keys. Complete under the cursor's lock: no other process adds keys to the partition. */
 export async function knownKeys(
   tx: Transaction,
   partition: number,
@@ -121,7 +119,7 @@ export async function knownKeys(
   return known;
 }
 
-/** Writes everything that a batch changes, apart from the cursor. */
+/** Writes all changes of a batch except the cursor. */
 export async function saveBatch(tx: Transaction, partition: number, outcome: BatchOutcome): Promise<void> {
   await insertKeys(tx, partition, outcome.newKeys);
   await appendToLedger(tx, partition, outcome.entries);
@@ -145,7 +143,7 @@ async function insertKeys(tx: Transaction, partition: number, keys: BatchOutcome
   });
 }
 
-/** An array of uuids or numbers as PostgreSQL reads it: the driver would look at each for characters to escape. */
+/** An array of uuids or numbers in PostgreSQL's text format: the driver would scan each for characters to escape. */
 const arrayText = (elements: readonly (string | number)[]): string => `{${elements.join(",")}}`;
 
 export async function appendToLedger(
