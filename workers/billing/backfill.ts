@@ -16,7 +16,7 @@ export interface BackfillOptions {
   readonly partitions: number;
 }
 
-/** What a batch must know of backfills: those before it and its own. Nothing is read when it holds no void and no backfill. */
+/** Loads the backfills that affect a batch: earlier ones and its own. Reads nothing without a void or a backfill. */
 export async function backfilledIn(
   tx: Transaction,
   { tenancy }: BackfillOptions,
@@ -34,8 +34,8 @@ export async function backfilledIn(
 }
 
 /**
- * Counts what a backfill reaches, out of the ledger, in the transaction that takes its entry: redelivered, it is not there
- * twice. Call it when the batch's own usage and ended periods are written.
+ * Counts the events that a backfill covers, from the ledger, in the transaction of its entry, so a redelivery counts nothing
+ * twice. Call it after the batch's own usage and ended periods are written.
  */
 export async function applyBackfill(
   tx: Transaction,

@@ -491,7 +491,7 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
     const verdict = await verifier.verify(forged);
     expect(verdict).toMatchObject({ matches: false, checkedEvents: 1, expectedSha256: invoice.sha256 });
     expect(verdict.differences).toEqual([
-      "sha256: the stored hash is not that of the stored document",
+      "sha256: the stored hash does not match the stored document",
       expect.stringMatching(/^total: stored "1[\d.]+", recomputed "[\d.]+"$/),
     ]);
   });

@@ -12,14 +12,14 @@ export interface MergeOptions {
   readonly partitions: number;
 }
 
-/** One transaction takes at most this many deltas: their partition waits for it. */
+/** Maximum deltas per transaction, which blocks their partition. */
 const DELTAS_AT_ONCE = 10_000;
 const HOURS_AT_ONCE = 1_000;
 const INTERVAL_MS = 300_000;
 
 /**
- * Merges what was recorded in hours before `before`, until nothing is left, another process does it or `isStopped`. Usage then
- * costs by hours, whatever the number of batches that it came in. Answers how many deltas were taken.
+ * Compaction: merges deltas recorded in hours before `before`, until none is left, another process merges, or `isStopped`.
+ * Reading usage then costs by hours, for any number of batches. Returns the number of deltas merged.
  */
 export async function mergeRecorded(
   { database, tenancy, partitions }: MergeOptions,
@@ -47,7 +47,7 @@ export async function mergeRecorded(
   }
 }
 
-/** Merges the hours that are over, every five minutes. */
+/** Merges completed hours, every five minutes. */
 export function startMerging(options: MergeOptions & { readonly clock: Clock; onError(error: unknown): void }) {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;

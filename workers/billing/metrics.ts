@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 
 export interface BillingMetrics {
-  /** Age of the last applied ledger entry when it was applied, per partition: how far billing follows behind recording. */
+  /** Age of the last applied ledger entry when it was applied, per partition: billing's lag behind recording. */
   readonly lagSeconds: Gauge<"partition">;
   readonly closes: Counter;
   readonly invoices: Counter;
@@ -21,7 +21,7 @@ export function createBillingMetrics(registry: Registry): BillingMetrics {
     invoices: new Counter({ name: "metrly_billing_invoices_total", help: "Invoices written", registers }),
     closeFailures: new Counter({
       name: "metrly_billing_close_failures_total",
-      help: "Attempts to close or sweep that failed and are tried again",
+      help: "Failed attempts to close or sweep, which are retried",
       registers,
     }),
   };

@@ -5,16 +5,16 @@ import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type Closing, closingOfClose, closingsOfTick, earliestOpenPeriod } from "./rules/calendar.js";
 
 /**
- * One partition's tenants by the end of their earliest open period, so that a tick looks only at those that may be due.
- * Derived from the database at `mark` and valid for the entry after it; whoever finds another mark loads it anew.
+ * One partition's tenants by the end of their earliest open period, so that a tick checks only those that may be due. Derived
+ * from the database at `mark` and valid for the next entry; at any other mark it is reloaded.
  */
 export interface PeriodCalendar {
   /** The last applied `seq` that this reflects. */
   readonly mark: () => number;
   add(tenant: TenantState): void;
-  /** What the entries end, without remembering it: the transaction may still fail. */
+  /** The periods that entries end, without storing them: the transaction may still fail. */
   closingsOf(entries: readonly LedgerEntry[]): Closing[];
-  /** Remembers closings that are committed. */
+  /** Stores committed closings. */
   commit(closings: readonly Closing[], mark: number): void;
 }
 

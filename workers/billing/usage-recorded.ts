@@ -28,8 +28,8 @@ export interface Aggregator {
 }
 
 /**
- * Turns the ledger into deltas, counts and ended periods, in the transaction that moves the mark. What it keeps in memory is
- * derived from the database and loaded anew whenever another consumer has moved the partition meanwhile.
+ * Turns the ledger into deltas, counts and ended periods, in the transaction that moves the mark. Its in-memory state is
+ * derived from the database and reloaded when another consumer has moved the partition.
  */
 export function createAggregator(options: AggregatorOptions): Aggregator {
   const { tenancy, partitions, queue, clock } = options;

@@ -10,7 +10,7 @@ export interface Verification {
   /** Of the recomputed document. */
   readonly expectedSha256: string;
   readonly checkedEvents: number;
-  /** Where stored and recomputed document differ; empty when they match. */
+  /** Differences of the stored and the recomputed document; empty when they match. */
   readonly differences: readonly string[];
 }
 
@@ -18,13 +18,13 @@ export interface InvoiceVerifier {
   verify(invoice: StoredInvoice): Promise<Verification>;
 }
 
-/** Each reads a tenant's whole ledger: more at once would take the database away from recording. */
+/** Each reads a tenant's whole ledger: more at once would starve recording of the database. */
 const AT_ONCE = 2;
 const MAX_WAITING = 20;
 
 /**
- * Hands a stored invoice to the verifier, which knows the ledger and tenancy's history and nothing of this room. Few run at
- * once, others wait; throws BUSY when too many do.
+ * Passes a stored invoice to the verifier, which depends only on the ledger and tenancy's history. Bounds concurrency and
+ * queues; throws BUSY when the queue is full.
  */
 export function createInvoiceVerifier(options: {
   readonly ledger: LedgerClient;
@@ -40,7 +40,7 @@ export function createInvoiceVerifier(options: {
     else throw new MetrlyError("BUSY", "Too many invoices are being verified; try again later");
   }
 
-  /** A turn that ends goes to whoever waits longest. */
+  /** A finished turn goes to the longest waiting caller. */
   function done(): void {
     const next = waiting.shift();
     if (next === undefined) running -= 1;

@@ -1,4 +1,4 @@
-/** The queue only says who has something to close; what that is, the database knows. */
+/** A job only names a tenant with something to close; the database has the details. */
 export interface CloseJob {
   readonly tenantId: string;
 }

@@ -7,10 +7,10 @@ import { type CloserOptions, closeTenant } from "./close.js";
 import { type CloseJob, closeJobId } from "./close-job.js";
 
 const CONCURRENCY = 4;
-/** Renewed while a close runs: what a killed worker held goes on about as much later. */
+/** Lease, renewed while a close runs: after a worker is killed its job resumes about this much later. */
 const LOCK_DURATION_MS = 10_000;
 const SWEEP_INTERVAL_MS = 15_000;
-/** Most jobs re-created at once: the oldest first. */
+/** Maximum jobs recreated at once, oldest first. */
 const SWEEP_LIMIT = 1_000;
 /** A period that waits longer for its close is stuck. */
 export const STUCK_AFTER_MS = 300_000;
@@ -29,8 +29,8 @@ export interface CloseWorker {
 }
 
 /**
- * Runs the closes that the queue names, and sweeps: a close whose job was lost or has failed is queued again until it is done,
- * every 15 s; the period stays CLOSING meanwhile and readiness tells.
+ * Runs queued closes, and sweeps: a close whose job was lost or failed is queued again every 15 s until it succeeds; the period
+ * stays CLOSING meanwhile, and readiness reports it.
  */
 export function startCloseWorker(options: CloseWorkerOptions): CloseWorker {
   const { jobs, queue, logger } = options;
@@ -40,7 +40,7 @@ export function startCloseWorker(options: CloseWorkerOptions): CloseWorker {
     (job) => closeTenant(options, job.data.tenantId),
     (error) => {
       options.onFailed();
-      logger.error({ err: error }, "a billing period could not be closed; it is tried again");
+      logger.error({ err: error }, "closing a billing period failed and will be retried");
     },
   );
   let timer: NodeJS.Timeout | undefined;
@@ -54,7 +54,7 @@ export function startCloseWorker(options: CloseWorkerOptions): CloseWorker {
       }
     } catch (error) {
       options.onFailed();
-      logger.error({ err: error }, "the sweep for waiting closes failed; the next one tries again");
+      logger.error({ err: error }, "the sweep for pending closes failed and will be retried");
     }
     if (!stopped) timer = setTimeout(startSweep, options.sweepIntervalMs ?? SWEEP_INTERVAL_MS);
   }

@@ -22,8 +22,8 @@ export interface CloserOptions {
 }
 
 /**
- * Closes every period of a tenant that waits for it, oldest first, one transaction each. Safe to run twice or by two workers
- * at once: the row's lock and status let each period close once.
+ * Closes all pending periods of a tenant, oldest first, one transaction each. Idempotent and safe with concurrent workers: the
+ * row's lock and status let each period close once.
  */
 export async function closeTenant(options: CloserOptions, tenantId: string): Promise<void> {
   do {
@@ -31,7 +31,7 @@ export async function closeTenant(options: CloserOptions, tenantId: string): Pro
   } while (await hasClosing(options.database.pool, tenantId));
 }
 
-/** The period's lock is held meanwhile; a close that waits in vain is queued again. */
+/** The period's lock is held meanwhile; a close that times out is queued again. */
 const TENANCY_PATIENCE_MS = 5_000;
 
 async function closeNext(options: CloserOptions, tenantId: string): Promise<boolean> {

@@ -22,7 +22,7 @@ export interface DerivationInput {
   readonly period: Period;
   readonly plan: AssignedPlan | undefined;
   readonly watermark: number;
-  /** Up to where earlier periods are invoiced: the watermark of the period before; undefined: there is nothing earlier. */
+  /** The position up to which earlier periods are invoiced: the previous period's watermark; undefined: no earlier period. */
   readonly previousWatermark: number | undefined;
 }
 
@@ -34,8 +34,8 @@ export interface Derived {
 }
 
 /**
- * What each period's invoice says with the entries up to its watermark: its own charges, then the adjustments of earlier
- * periods. Three statements, however many inputs.
+ * Derives each period's invoice from the entries up to its watermark: its own charges, then the adjustments of earlier periods.
+ * Three statements for any number of inputs.
  */
 export async function deriveInvoices(
   q: Queryable,
@@ -124,7 +124,7 @@ const usageOf = (tenantId: string, period: Period, maxSeq: number): UsageQuery =
   bucketMs: 0,
 });
 
-/** What a price is charged for, out of a period's cells. */
+/** The quantity that a price charges, from a period's cells. */
 export function quantities(tenancy: TenancyCopy, cells: readonly UsageCell[]): QuantityOfPrice {
   return (price) => {
     const meter = tenancy.meter(price.meter);

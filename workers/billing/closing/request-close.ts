@@ -11,9 +11,9 @@ import { earliestOpenPeriod } from "../rules/calendar.js";
 
 export interface PeriodCloser {
   /**
-   * Asks for the close of the earliest period without a watermark, by a control record in the tenant's partition: its place in
-   * the log decides what belongs to the invoice. Asking twice is harmless, the second record finds nothing to close. Throws
-   * CONFLICT for another period or one that has not ended, LOG_UNAVAILABLE.
+   * Requests the close of the earliest period without a watermark, by a control record in the tenant's partition: its position
+   * in the log decides which events belong to the invoice. Idempotent: a second record finds nothing to close. Throws CONFLICT
+   * for another period or one that has not ended, LOG_UNAVAILABLE.
    */
   requestClose(tenant: TenantState, lastEnded: Period | undefined, periodStart: number, actor: string): Promise<Period>;
 }

@@ -26,12 +26,12 @@ export interface TestClocks {
 }
 
 /**
- * Ends the periods that test tenants' clocks have passed, by close records in the log: at once when a clock is advanced, and
- * every 2 s for those that an error or a restart left. Two instances append two records, of which the second finds nothing.
+ * Ends the periods that test tenants' clocks have passed, by close records in the log: immediately when a clock is advanced,
+ * and every 2 s for those missed by an error or a restart. Concurrent instances append duplicates, which have no effect.
  */
 export function startTestClocks(options: TestClockOptions): TestClocks {
   const { tenancy, clock } = options;
-  /** The tenant's version that was found to have nothing due. */
+  /** The tenant's version without a due period. */
   const settled = new Map<string, number>();
   const asked = new Map<string, { readonly version: number; readonly at: number }>();
   let timer: NodeJS.Timeout | undefined;

@@ -19,7 +19,7 @@ import { endedPeriodView, invoiceView, previewView } from "./views.js";
 
 /** By the period's start. */
 const PERIODS = numberedList("periods");
-/** By the tenant's own number of the invoice. */
+/** By the tenant's own invoice number. */
 const INVOICES = numberedList("invoices");
 
 export type InvoiceReads = ReturnType<typeof createInvoiceReads>;
@@ -62,7 +62,7 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
     );
   }
 
-  /** From the running period back to the earliest without a watermark, newest first. */
+  /** From the current period back to the earliest without a watermark, newest first. */
   function openPeriods(tenant: TenantState, closedThrough: number | undefined): BillingPeriodType[] {
     const periods: BillingPeriodType[] = [];
     const running = runningPeriod(tenant, clock.now());
@@ -84,7 +84,7 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
     watermark: null,
   });
 
-  /** Whether every period that a test tenant's clock has passed is closed, and this is the clock that is known here. */
+  /** Whether every period that a test tenant's clock has passed is closed, and this process has reached that clock. */
   async function hasFollowed(context: SubgraphContext, tenantId: string, testClock: number): Promise<boolean> {
     const tenant = tenancy.tenant(tenantId);
     if (tenant === undefined || tenant.testClock !== testClock) return false;
@@ -104,8 +104,8 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
   }
 
   /**
-   * What the running period would be invoiced now. Late usage of closed periods is in it when the running period is the next
-   * to close; otherwise an earlier one takes it.
+   * Preview of the current period's invoice. Late usage of closed periods is included when the current period is the next to
+   * close; otherwise an earlier one takes it.
    */
   async function upcoming(context: SubgraphContext, tenantId: string): Promise<InvoicePreviewType | undefined> {
     const tenant = await knownTenant(tenancy, tenantId);
@@ -122,7 +122,7 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
     return previewView(derived, clock.now());
   }
 
-  /** What another plan version would charge for a period's usage as known now. Throws NOT_FOUND for an unknown plan version. */
+  /** Another plan version's charge for a period's usage as known now. Throws NOT_FOUND for an unknown plan version. */
   async function preview(
     context: SubgraphContext,
     input: { tenantId: string; planId: string; version: number | null; periodStart: number },
@@ -131,7 +131,7 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
     const period = periodStartingAt(tenant, input.periodStart);
     const plan = tenancy.plan(input.planId);
     const terms = input.version === null ? plan?.versions.at(-1) : planVersionOf(plan, input.version);
-    if (terms === undefined) throw new MetrlyError("NOT_FOUND", "There is no such plan version");
+    if (terms === undefined) throw new MetrlyError("NOT_FOUND", "The plan version does not exist");
     const derived = await derivedOf(context, {
       tenantId: input.tenantId,
       period,

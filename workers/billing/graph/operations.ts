@@ -54,7 +54,7 @@ export class BillingOperations {
   }
 
   @Query(() => InvoiceVerificationType, {
-    description: "Recomputes one invoice from the log, by code that shares nothing with billing",
+    description: "Recomputes one invoice from the ledger with code independent of billing",
   })
   async verifyInvoice(
     @Ctx() context: SubgraphContext,
@@ -63,11 +63,11 @@ export class BillingOperations {
     const key = parseInvoiceId(id);
     authorize(context.identity, "Query.verifyInvoice", key?.tenantId);
     const stored = key && (await this.billing.invoiceOf(context, key));
-    if (stored === undefined) throw new MetrlyError("NOT_FOUND", "There is no such thing");
+    if (stored === undefined) throw new MetrlyError("NOT_FOUND", "It does not exist");
     return this.verifier.verify(stored);
   }
 
-  @Query(() => [UnmeteredTypeType], { description: "Event types that no meter counts, with how many events each" })
+  @Query(() => [UnmeteredTypeType], { description: "Event types that no meter counts, with their numbers of events" })
   async unmeteredTypes(
     @Ctx() { identity }: SubgraphContext,
     @Arg("tenantId", () => ID) tenantId: string,
@@ -78,7 +78,7 @@ export class BillingOperations {
   }
 
   @Query(() => InvoicePreviewType, {
-    description: "What a plan version would have charged a tenant for a period that has usage; charges nothing",
+    description: "A plan version's hypothetical charge for a tenant's usage in a period; charges nothing",
   })
   async previewPlan(
     @Ctx() context: SubgraphContext,
@@ -93,7 +93,7 @@ export class BillingOperations {
 
   @Mutation(() => BillingPeriodType, {
     description:
-      "Closes the earliest unclosed period, which must have ended, without waiting for its grace time; answers CLOSING at once",
+      "Closes the earliest unclosed period, which must have ended, without waiting for its grace time; returns CLOSING immediately",
   })
   async closeBillingPeriod(
     @Ctx() context: SubgraphContext,
@@ -103,7 +103,7 @@ export class BillingOperations {
     authorize(context.identity, "Mutation.closeBillingPeriod", tenantId);
     const tenant = await knownTenant(this.options.tenancy, tenantId);
     const ended = await this.billing.periodOf(context, { tenantId, start: periodStart });
-    // Asked again: the answer is how the close stands.
+    // Called again, it returns the status of the close.
     if (ended !== undefined) return endedPeriodView(ended);
     const last = await this.billing.lastEnded(context, tenantId);
     const period = await this.closer.requestClose(tenant, last?.period, periodStart, context.identity.id);

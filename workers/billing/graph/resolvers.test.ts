@@ -245,7 +245,7 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
     const codes = async (source: string): Promise<unknown[]> =>
       ((await ask(other, source)).errors ?? []).map((error) => [error.message, error.originalError?.name]);
     const hidden = await codes(`{ verifyInvoice(id: "inv_acme_000001") { matches } }`);
-    expect(hidden).toEqual([["There is no such thing", "MetrlyError"]]);
+    expect(hidden).toEqual([["It does not exist", "MetrlyError"]]);
     expect(await codes(`{ verifyInvoice(id: "nonsense") { matches } }`)).toEqual(hidden);
     expect(await codes(`{ unmeteredTypes(tenantId: "acme") { count } }`)).toEqual(hidden);
     expect(await ofTenant(other, "", ["acme", "globex"])).toEqual([null, { id: "globex" }]);

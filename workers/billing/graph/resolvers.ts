@@ -18,7 +18,7 @@ export interface BillingGraphOptions extends GraphOptions {
   readonly ledger: LedgerClient;
 }
 
-/** A time that another subgraph answered and this one asked for (`@requires`). */
+/** A time from another subgraph, requested with `@requires`. */
 const timeOf = (text: unknown): number | null => (typeof text === "string" ? Date.parse(text) : null);
 
 /** Billing's part of the graph: usage, periods and invoices of tenants, previews, verification, manual closes. */

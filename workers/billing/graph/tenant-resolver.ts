@@ -19,7 +19,7 @@ import {
 } from "./types.js";
 import type { UsageReads } from "./usage-reads.js";
 
-/** What billing adds to a tenant. Whoever got the tenant may see these. */
+/** Billing's fields of a tenant. Access to the tenant implies access to these. */
 @Resolver(() => TenantType)
 export class TenantBillingResolver {
   private readonly usage: UsageReads;
@@ -32,7 +32,7 @@ export class TenantBillingResolver {
 
   @FieldResolver(() => [UsageTotalType], {
     description:
-      "Of the running period unless `periodStart` names another; `asOf`: as known at the start of that UTC hour",
+      "The current period unless `periodStart` names another; `asOf`: as known at the start of that UTC hour",
   })
   usageTotals(
     @Root() tenant: TenantType,
@@ -53,7 +53,7 @@ export class TenantBillingResolver {
     });
   }
 
-  /** Billing answers, for its periods are what takes longest to follow; quota's copy is asked along. */
+  /** Billing answers, since its periods take longest to follow; quota's copy is checked too. */
   @Directive('@requires(fields: "testClock quotaClock")')
   @FieldResolver(() => TestClockStatus, { nullable: true })
   async testClockStatus(
@@ -76,7 +76,7 @@ export class TenantBillingResolver {
 
   @FieldResolver(() => InvoicePreviewType, {
     nullable: true,
-    description: "The invoice that the running period would give now",
+    description: "Preview of the current period's invoice",
   })
   async upcomingInvoice(
     @Root() tenant: TenantType,
@@ -90,14 +90,14 @@ export class TenantBillingResolver {
     @Root() tenant: TenantType,
     @Ctx() context: SubgraphContext,
     @Args(() => PageArguments) page: PageArguments,
-    // Every invoice is CLOSED: the only status there is.
+    // Every invoice is CLOSED, the only status.
     @Arg("status", () => InvoiceStatus, { nullable: true }) _status: keyof typeof InvoiceStatus | null | undefined,
   ): Promise<Page<InvoiceType>> {
     return this.billing.invoices(context, tenant.id, page);
   }
 
   @FieldResolver(() => AccountingType, {
-    description: "Of the events received in [from, to), which are rounded outwards to full hours",
+    description: "Events received in [from, to), rounded outwards to full hours",
   })
   accounting(
     @Root() tenant: TenantType,

@@ -24,7 +24,7 @@ export class MoneyType {
   @Field(() => String) declare readonly currency: string;
 }
 
-/** Tenancy's entity, to which this room adds fields. */
+/** Tenancy's entity, extended by this service. */
 @Directive('@key(fields: "id")')
 @ObjectType("Tenant")
 export class TenantType {
@@ -37,7 +37,7 @@ export class TenantType {
   declare readonly quotaClock?: number | null;
 }
 
-/** Tenancy's entity, named here by its key only. */
+/** Tenancy's entity, referenced by its key. */
 @Directive('@key(fields: "id", resolvable: false)')
 @ObjectType("PlanVersion")
 export class PlanVersionType {
@@ -62,7 +62,7 @@ export class UnmeteredTypeType {
   @Field(() => DateTimeScalar) declare readonly lastAt: number;
 }
 
-/** Billing counts what it has read up to a position of the ledger; ingestion completes the rest for that same position. */
+/** Billing counts up to its position in the ledger; ingestion completes the rest for the same position. */
 @Directive('@key(fields: "id")')
 @ObjectType("Accounting")
 export class AccountingType {
@@ -98,7 +98,7 @@ export class InvoiceLineType {
   @Field(() => DecimalScalar) declare readonly quantity: string;
   @Field(() => MoneyType) declare readonly amount: MoneyType;
   @Field(() => PlanVersionType) declare readonly plan: PlanVersionType;
-  @Field(() => [LineStepType], { description: "Tier by tier: quantity x unit + flat = amount, unrounded" })
+  @Field(() => [LineStepType], { description: "One step per tier: quantity x unit + flat = amount, unrounded" })
   declare readonly arithmetic: readonly LineStepType[];
   @Field(() => InvoiceAdjustmentType, { nullable: true, description: "Set on adjustments" })
   declare readonly adjusts: InvoiceAdjustmentType | null;
@@ -131,7 +131,7 @@ export class InvoiceType {
   @Field(() => [InvoiceLineType]) declare readonly lines: readonly InvoiceLineType[];
   @Field(() => MoneyType) declare readonly total: MoneyType;
   @Field(() => DateTimeScalar) declare readonly generatedAt: number;
-  @Field(() => String, { description: "Of the canonical JSON (RFC 8785) in `document`" })
+  @Field(() => String, { description: "SHA-256 of `document`, which is canonical JSON (RFC 8785)" })
   declare readonly sha256: string;
   @Field(() => String) declare readonly document: string;
 }
@@ -144,7 +144,7 @@ export class InvoicePreviewType {
   @Field(() => DateTimeScalar) declare readonly asOf: number;
 }
 
-@ObjectType("InvoiceVerification", { description: "Recomputed from the log by separate code" })
+@ObjectType("InvoiceVerification", { description: "Recomputed from the ledger with independent code" })
 export class InvoiceVerificationType {
   @Field(() => Boolean) declare readonly matches: boolean;
   @Field(() => String) declare readonly expectedSha256: string;

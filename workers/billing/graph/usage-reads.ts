@@ -16,7 +16,7 @@ import { type BucketedCell, readCells, readCounts, UNBOUNDED, type UsageQuery } 
 import type { AccountingType, Granularity, UsageTotalType } from "./types.js";
 
 const BUCKET_MS: Readonly<Record<Granularity, number>> = { HOUR: HOUR_MS, DAY: DAY_MS, PERIOD: 0 };
-/** Most totals in one answer. */
+/** Maximum totals per response. */
 const MAX_TOTALS = 10_000;
 
 export interface UsageTotalsArguments {
@@ -37,7 +37,7 @@ export interface GraphOptions {
 
 export type UsageReads = ReturnType<typeof createUsageReads>;
 
-/** Reads of usage for the graph: one statement per operation, however many tenants are asked for. */
+/** Reads of usage for the graph: one statement per operation for any number of tenants. */
 export function createUsageReads({ database, tenancy, clock, partitions }: GraphOptions) {
   const cellsOf = batched(async (queries: readonly UsageQuery[]) => {
     const groups: BucketedCell[][] = queries.map(() => []);
@@ -74,12 +74,15 @@ export function createUsageReads({ database, tenancy, clock, partitions }: Graph
       ),
     );
     if (totals.length > MAX_TOTALS) {
-      throw new MetrlyError("INVALID", `usageTotals: more than ${MAX_TOTALS} totals; ask for one meter or coarser`);
+      throw new MetrlyError(
+        "INVALID",
+        `usageTotals: more than ${MAX_TOTALS} totals; request one meter or a coarser granularity`,
+      );
     }
     return totals.map(({ bucket, ...total }) => ({ ...total, ...bucketSpan(period, bucket, args.granularity) }));
   }
 
-  /** Counts of what was received in [from, to), rounded outwards to full hours, and the position they are of. */
+  /** Counts of events received in [from, to), rounded outwards to full hours, with their ledger position. */
   async function accounting(
     context: SubgraphContext,
     tenantId: string,
@@ -102,7 +105,7 @@ function wantedMeters(tenancy: TenancyCopy, { meter: key, groupBy }: UsageTotals
   if (key !== null && meters.length === 0) throw new MetrlyError("NOT_FOUND", `There is no meter ${key}`);
   const unknown = groupBy.find((name) => !meters.some((meter) => meter.dimensions.includes(name)));
   if (unknown !== undefined)
-    throw new MetrlyError("INVALID", `groupBy: no meter asked for has the dimension ${unknown}`);
+    throw new MetrlyError("INVALID", `groupBy: no requested meter has the dimension ${unknown}`);
   return meters.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 

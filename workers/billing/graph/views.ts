@@ -9,7 +9,7 @@ import type { StoredInvoice } from "../store/invoices.js";
 import type { EndedPeriod } from "../store/periods.js";
 import type { BillingPeriodType, InvoiceLineType, InvoicePreviewType, InvoiceType } from "./types.js";
 
-/** An invoice as the graph shows it: read from its document, so that both can't differ. */
+/** An invoice in the graph: read from its document, so that they cannot differ. */
 export function invoiceView(stored: StoredInvoice): InvoiceType {
   const document = readInvoice(stored.document);
   return {

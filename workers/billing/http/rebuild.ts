@@ -8,7 +8,7 @@ export interface RebuildRouteOptions extends RebuildOptions {
   readonly identityTokens: IdentityTokens;
 }
 
-/** `POST` with `tenantId` (none: everything) and `check=true`: answers steps as JSON lines while it works; for operators. */
+/** `POST` with `tenantId` (absent: everything) and `check=true`: streams steps as JSON lines; for operators. */
 export function registerRebuild(app: FastifyInstance, options: RebuildRouteOptions): void {
   app.post(BILLING_REBUILD_PATH, async (request, reply) => {
     await operatorIdentity(options.identityTokens, request.headers, "billing");

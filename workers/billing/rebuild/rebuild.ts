@@ -18,7 +18,7 @@ export interface RebuildOptions {
   readonly ledger: LedgerClient;
   readonly clock: Clock;
   readonly partitions: number;
-  /** Billing's migrations, which make the tables beside the live ones. */
+  /** Billing's migrations, which create the tables beside the live ones. */
   readonly migrationsDir: string;
   readonly onError: (error: unknown) => void;
 }
@@ -26,7 +26,7 @@ export interface RebuildOptions {
 export interface RebuildRequest {
   /** Undefined: everything. */
   readonly tenantId: string | undefined;
-  /** Changes nothing of what is live. */
+  /** Changes no live data. */
   readonly checkOnly: boolean;
 }
 
@@ -35,14 +35,13 @@ export type RebuildStep =
   | { readonly kind: "compared"; readonly comparison: Comparison }
   | { readonly kind: "done"; readonly events: number; readonly differences: number; readonly replaced: boolean };
 
-/** Of a session: only one rebuild at a time. */
+/** A session lock: only one rebuild at a time. */
 const REBUILD_LOCK = 7_244_118_302;
 
 /**
- * Derives everything again from the ledger by the very code that derived it first, in a schema beside the live tables, while
- * these go on; then compares both as of one moment, and unless it is only a check puts derived usage in the place of usage that
- * differs. Invoices and closed periods are never replaced, only compared. What was rebuilt before an interruption is kept and
- * taken up. Throws NOT_FOUND, or CONFLICT while another rebuild runs.
+ * Rebuilds everything from the ledger with the same code, in a schema beside the live tables, which stay in use; then compares
+ * both as of one moment, and unless `check` replaces usage that differs. Invoices and closed periods are only compared. An
+ * interrupted rebuild is resumed. Throws NOT_FOUND, or CONFLICT while another rebuild runs.
  */
 export async function* rebuild(options: RebuildOptions, request: RebuildRequest): AsyncGenerator<RebuildStep> {
   const { tenantId } = request;
@@ -80,7 +79,7 @@ async function* rebuildLocked(options: RebuildOptions, request: RebuildRequest):
   }
 }
 
-/** The schema of a tenant's rebuild is its own, so that one of another scope does not take it up. */
+/** Each scope has its own schema, so that a rebuild of another scope does not resume it. */
 const schemaOf = (tenantId: string | undefined): string =>
   tenantId === undefined ? "rebuild" : `rebuild_${createHash("sha256").update(tenantId).digest("hex").slice(0, 16)}`;
 
@@ -118,7 +117,7 @@ function createDeriving(options: RebuildOptions, beside: Database, tenantId: str
   return {
     events: () => events,
     stop: () => aggregator.stop(),
-    /** Derives what lies up to these marks, from where an earlier run came to. */
+    /** Derives everything up to these marks, from where an earlier run stopped. */
     async *upTo(marks: Marks): AsyncGenerator<RebuildStep> {
       const wanted = [...marks].filter(
         ([partition]) => tenantId === undefined || partition === partitionOf(tenantId, partitions),
@@ -126,7 +125,7 @@ function createDeriving(options: RebuildOptions, beside: Database, tenantId: str
       const of = wanted.reduce((sum, [, to]) => sum + to, 0);
       const before = await readMarks(beside.pool);
       let entries = wanted.reduce((sum, [partition]) => sum + (before.get(partition) ?? 0), 0);
-      // An interrupted run may have left closes undone.
+      // An interrupted run may have left pending closes.
       for (const { tenantId: id } of await waitingCloses(beside.pool, Number.MAX_SAFE_INTEGER)) due.add(id);
       for (const [partition, to] of wanted) {
         await beside.pool.query("INSERT INTO high_water_mark VALUES ($1, 0, 0) ON CONFLICT DO NOTHING", [partition]);
@@ -147,7 +146,7 @@ function createDeriving(options: RebuildOptions, beside: Database, tenantId: str
 
 type Deriving = ReturnType<typeof createDeriving>;
 
-/** Both as of one snapshot of the live tables: what is rebuilt is brought up to exactly its marks. */
+/** Both as of one snapshot of the live tables: the rebuilt tables are advanced to exactly its marks. */
 async function* compareNow(
   { database }: RebuildOptions,
   beside: Database,
@@ -175,13 +174,13 @@ async function* compareNow(
       await endRead(rebuilt);
     }
   } finally {
-    // Also when whoever asked goes away: a connection must not go back into the pool with its transaction.
+    // Also when the client disconnects: a connection must not return to the pool with its transaction.
     await endRead(live);
   }
   return { differences, isUsageWrong };
 }
 
-/** Ends a transaction that only read. A connection that can't end it is thrown away. */
+/** Ends a read-only transaction. Destroys the connection if that fails. */
 async function endRead(tx: Transaction): Promise<void> {
   await tx.query("ROLLBACK").then(
     () => tx.release(),
@@ -189,7 +188,7 @@ async function endRead(tx: Transaction): Promise<void> {
   );
 }
 
-/** Holds the marks meanwhile, so that no batch comes between what is rebuilt and what it replaces. */
+/** Holds the marks meanwhile, so that no batch comes between the rebuilt tables and their replacement. */
 async function replace(
   { database, partitions }: RebuildOptions,
   deriving: Deriving,

@@ -5,7 +5,7 @@ import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type AssignedPlan, assignedPlan, firstPeriodStart, graceEnd } from "#schema/tenancy-history.js";
 import type { BillingPeriodStatus, InvoiceVersion } from "#schema/vocabulary.js";
 
-/** A period ended at an entry of the log: what has `seq` up to that entry's belongs to its invoice. */
+/** A period ended at an entry of the log: entries up to its `seq` belong to the invoice. */
 export interface Closing {
   readonly tenantId: string;
   readonly period: Period;
@@ -19,7 +19,7 @@ export interface Closing {
 type Tick = Extract<LedgerEntry, { kind: "tick" }>;
 type Close = Extract<LedgerEntry, { kind: "close" }>;
 
-/** The earliest period of a tenant that has no watermark yet. `closedThrough`: end of the last one that has. */
+/** The earliest period of a tenant without a watermark. `closedThrough`: end of the last one with a watermark. */
 export function earliestOpenPeriod(tenant: TenantState, closedThrough: number | undefined): Period {
   return periodAt(closedThrough ?? firstPeriodStart(tenant), tenant.billingAnchorDay);
 }
@@ -34,8 +34,8 @@ export function periodStartingAt(tenant: TenantState, start: number): Period {
 }
 
 /**
- * The periods that a tick ends: every one whose grace time has passed, in order (several after a downtime). A tenant with a
- * test clock is left alone: its time moves by close records only.
+ * The periods that a tick ends: all whose grace time has passed, in order (several after a downtime). Ignores tenants with a
+ * test clock: their periods end by close records only.
  */
 export function closingsOfTick(tick: Tick, tenant: TenantState, closedThrough: number | undefined): Closing[] {
   if (tenant.testClock !== null || tenant.createdInVersion > tick.tenancyVersion) return [];
@@ -48,7 +48,7 @@ export function closingsOfTick(tick: Tick, tenant: TenantState, closedThrough: n
   return closings;
 }
 
-/** The period that a close record ends, if it is the earliest without a watermark and has ended: else nothing. */
+/** The period that a close record ends: the earliest without a watermark, if it has ended. */
 export function closingOfClose(
   close: Close,
   tenant: TenantState,
@@ -84,7 +84,7 @@ export function periodsDueByTestClock(tenant: TenantState, closedThrough: number
   return due;
 }
 
-/** On the tenant's own clock, on which nothing happened at `createdAt`. */
+/** On the tenant's own clock, which `createdAt` is not on. */
 const testGraceEnd = (tenant: TenantState, periodEnd: number): number =>
   graceEnd({ ...tenant, createdAt: periodEnd }, periodEnd, tenant.version);
 

@@ -14,7 +14,7 @@ import { readMeter } from "#schema/meters/meter-reading.js";
 import { type UsageChange, usageChange } from "#schema/meters/usage-change.js";
 import { CELL_KEEPS, storedValue } from "./usage.js";
 
-/** A row of `usage_delta`: what some entries between two control records add to one cell. */
+/** A row of `usage_delta`: the contribution of entries between two control records to one cell. */
 export interface UsageDelta {
   readonly tenantId: string;
   readonly meter: string;
@@ -31,7 +31,7 @@ export interface UsageDelta {
   lastEventAt: number;
 }
 
-/** Events received in one UTC hour, by what became of them. */
+/** Events received in one UTC hour, by outcome. */
 export interface CountDelta {
   readonly tenantId: string;
   readonly hour: number;
@@ -52,7 +52,7 @@ export interface Folded {
   readonly unmetered: readonly UnmeteredDelta[];
 }
 
-/** What was backfilled, for what takes back an event that only a backfill counts. */
+/** Backfilled events, for voids of events that only a backfill counts. */
 export interface Backfilled {
   readonly backfills: readonly Backfill[];
   readonly openStart: OpenStart;
@@ -62,8 +62,8 @@ const NOTHING_BACKFILLED: Backfilled = { backfills: [], openStart: () => 0 };
 
 /**
  * Folds contiguous entries of one partition. A delta never spans a tick or a close: any of them may become a watermark, and a
- * delta must lie wholly at or below it or wholly above. An event feeds every meter of its type that is active at the tenancy
- * version it is stamped with; a void takes back what its event gave, in the hour of that event.
+ * delta must be entirely at or below it or above. An event feeds every active meter of its type at its stamped tenancy version;
+ * a void retracts its event, in the event's own hour.
  */
 export function foldEntries(
   entries: readonly LedgerEntry[],
@@ -103,7 +103,7 @@ export function foldEntries(
   return { deltas, counts: counts.all, unmetered: [...unmetered.values()] };
 }
 
-/** Neighbours are mostly of one type and stamp. */
+/** Consecutive events usually share type and tenancy version, so cache the last lookup. */
 function remembering(metersOfType: MetersOfType): (event: RecordedEvent) => readonly MeterState[] {
   let last: { readonly type: string; readonly version: number; readonly meters: readonly MeterState[] } | undefined;
   return (event) => {
@@ -113,16 +113,16 @@ function remembering(metersOfType: MetersOfType): (event: RecordedEvent) => read
   };
 }
 
-/** A backfill's effect, entry by entry, so that any number of entries takes the memory of its cells. */
+/** A backfill's effect, entry by entry, in memory proportional to its cells. */
 export interface BackfillFold {
   /** Takes the next entry before the backfill, in order. */
   add(entry: LedgerEntry): void;
-  /** All of it lies at the backfill's own place: whatever was closed before stays as it is. */
+  /** All at the backfill's own position: earlier closes are unaffected. */
   finish(): Folded;
 }
 
 /**
- * What one backfill adds: to its meter each event that it reaches and that is not taken back before it, and to the counts
+ * The contribution of one backfill: to its meter each event that it covers and that was not voided before it, and to the counts
  * those that no earlier backfill had counted.
  */
 export function foldBackfill(
@@ -178,15 +178,15 @@ function upsert<V>(map: Map<string, V>, key: string, initial: V): V {
   return initial;
 }
 
-/** What is whole and small is added as a number, which is exact below 2^53; it becomes a decimal once, at the end. */
+/** Integers below 2^53 are summed as doubles and converted to Decimal once. */
 interface Cell extends UsageDelta {
   readonly counts: boolean;
   whole: number;
 }
 
 /**
- * Cells by what they are of, part by part: making and hashing one long text for each was most of the work. Neighbours are
- * mostly of the same hours, whose branch is at hand.
+ * Nested maps of cells: building and hashing one composite key each dominated the cost. Consecutive events usually share an
+ * hour, whose branch is cached.
  */
 interface Cells {
   readonly all: Cell[];
@@ -233,7 +233,7 @@ function addValue(cell: Cell, value: string, sign: 1 | -1): void {
   }
 }
 
-/** Adds (or takes back) one event in the meters it feeds. */
+/** Adds (or retracts) one event in the meters it feeds. */
 function feed(
   cells: Cells,
   event: RecordedEvent,
@@ -291,7 +291,7 @@ function cellOf(
   return cell;
 }
 
-/** By tenant, then by hour: a key of both would be a new text for every event. */
+/** By tenant, then by hour: a composite key would build a new text for every event. */
 function createCounts() {
   const all: CountDelta[] = [];
   const byTenant = new Map<string, Map<number, CountDelta>>();

@@ -11,7 +11,7 @@ export interface UsageTotal {
   readonly lastEventAt: number | null;
 }
 
-/** Totals of one meter per bucket and combination of the dimensions to group by (those of them that the meter has). */
+/** Totals of one meter per bucket and combination of the requested dimensions (those that the meter has). */
 export function totalsOf(
   meter: MeterState,
   cells: readonly (UsageCell & { readonly bucket: number })[],

@@ -8,11 +8,11 @@ export interface UsageCell {
   /** In the order of the meter's dimensions. */
   readonly dimensions: readonly string[];
   readonly value: string;
-  /** COUNT and SUM: what was counted; otherwise 0. */
+  /** COUNT and SUM: the quantity; otherwise 0. */
   readonly quantity: Decimal;
   /** Events less voids. */
   readonly eventCount: number;
-  /** Events of other values of a MAX or LATEST meter that can't be its quantity and are not among the cells. */
+  /** Events of dominated values of a MAX or LATEST meter, which are not among the cells. */
   readonly coveredCount: number;
   readonly lastEventAt: number;
 }
@@ -39,8 +39,8 @@ const LATEST_PARTS = /^(\d+)\|(\d+)\|(.*)$/;
 const SORTABLE_DIGITS = 16;
 
 /**
- * What a reading is stored as. MAX, UNIQUE and LATEST keep a row per value with how many events carry it, so that a void
- * takes exactly its event back; LATEST's value begins with its order: the event's time, then its `seq`.
+ * The stored form of a reading. MAX, UNIQUE and LATEST keep a row per value with its number of events, so that a void retracts
+ * exactly its event; LATEST's value starts with its order: the event's time, then its `seq`.
  */
 export function storedValue(aggregation: Aggregation, value: string, time: number, seq: number): string {
   switch (aggregation) {
@@ -58,7 +58,7 @@ export function storedValue(aggregation: Aggregation, value: string, time: numbe
 
 const sortable = (whole: number): string => String(whole).padStart(SORTABLE_DIGITS, "0");
 
-/** The quantity of a meter over cells of it: all dimensions together, each value counted where events still carry it. */
+/** The quantity of a meter over its cells: all dimensions together, each value counted while it has events. */
 export function quantityOf(aggregation: Aggregation, cells: readonly UsageCell[]): Decimal {
   switch (aggregation) {
     case "COUNT":
@@ -76,7 +76,7 @@ export function quantityOf(aggregation: Aggregation, cells: readonly UsageCell[]
 const carriedValues = (cells: readonly UsageCell[]): ReadonlySet<string> =>
   new Set(cells.filter((cell) => cell.eventCount > 0).map((cell) => cell.value));
 
-/** One by one: a period may hold more different values than a call takes arguments. */
+/** Iterative: a period may hold more values than a call takes arguments. */
 function largestOf(values: ReadonlySet<string>): Decimal {
   let largest: Decimal | undefined;
   for (const text of values) {
@@ -92,7 +92,7 @@ function latestOf(values: ReadonlySet<string>): Decimal {
   return latest === undefined ? ZERO : new Decimal(LATEST_PARTS.exec(latest)?.[3] ?? 0);
 }
 
-/** The cells that a price claims: its meter's, where every named dimension has the named value. */
+/** The cells that a price matches: its meter's, where every named dimension has the named value. */
 export function cellsOf(price: PriceState, meter: MeterState, cells: readonly UsageCell[]): UsageCell[] {
   const wanted = price.where.map(({ dimension, value }) => ({ at: meter.dimensions.indexOf(dimension), value }));
   return cells.filter(

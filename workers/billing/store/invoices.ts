@@ -5,7 +5,7 @@ import type { InvoiceLine } from "../rules/invoice-lines.js";
 import { totalOf } from "../rules/invoice-lines.js";
 import { groupByQuery, type Queryable } from "./usage.js";
 
-/** A closed invoice. Its document is the invoice; everything else helps to find it. */
+/** A closed invoice. The document is authoritative; the other columns are for lookups. */
 export interface StoredInvoice {
   readonly tenantId: string;
   readonly ordinal: number;

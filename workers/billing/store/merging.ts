@@ -7,7 +7,7 @@ export interface RecordedHour {
   readonly hour: number;
 }
 
-/** Hours before `before` whose deltas were not merged yet, oldest first. */
+/** Hours before `before` with unmerged deltas, oldest first. */
 export async function unmergedHours(q: Queryable, before: number, limit: number): Promise<RecordedHour[]> {
   const { rows } = await q.query<{ tenant_id: string; recorded_hour: number }>(
     `SELECT DISTINCT recorded_hour, tenant_id FROM usage_delta WHERE NOT merged AND recorded_hour < $1
@@ -17,7 +17,7 @@ export async function unmergedHours(q: Queryable, before: number, limit: number)
   return rows.map((row) => ({ tenantId: row.tenant_id, hour: row.recorded_hour }));
 }
 
-/** Whether this transaction is now the only one that merges. */
+/** Takes the merge lock; false: another transaction merges. */
 export async function takeMergeLock(tx: Transaction): Promise<boolean> {
   const { rows } = await tx.query<{ got: boolean }>("SELECT pg_try_advisory_xact_lock($1) AS got", [MERGE_LOCK]);
   return rows[0]?.got === true;
@@ -25,20 +25,19 @@ export async function takeMergeLock(tx: Transaction): Promise<boolean> {
 
 const MERGE_LOCK = 7_244_118_303;
 
-/** Meters of whose values only the top one counts. */
+/** Meters of which only the top value counts. */
 export interface OrderedMeters {
   readonly byNumber: readonly string[];
   readonly byText: readonly string[];
 }
 
 /**
- * Puts one delta in the place of those of a tenant's hour that say the same but for their amounts and lie between the same
- * watermarks: their sum, at the last `seq` of them. A watermark to come lies above every delta there is, so that what any reader
- * may ask for, as of a watermark or an hour, stays as it is.
- *
- * Of a meter whose top value counts, that one then covers the rest of its cell between the same watermarks: it is there whenever
- * they are. Not where anything was taken back: of what a void leaves, the top may be any. At most `limit` deltas; answers how
- * many there were.
+ * Compaction: replaces a tenant's deltas of an hour that differ only in their amounts and lie between the same watermarks by
+ * their sum, at their last `seq`. Later watermarks lie above every delta, so that results as of any watermark or hour are
+ * unchanged.
+ * On a meter whose top value counts, that value then dominates the rest of its cell between the same watermarks: it is present
+ * whenever they are. Not where a void retracted anything: any remaining value may become the top. At most `limit` deltas;
+ * returns their number.
  */
 export async function mergeDeltas(
   tx: Transaction,
@@ -47,7 +46,7 @@ export async function mergeDeltas(
   ordered: OrderedMeters,
   limit: number,
 ): Promise<number> {
-  // No batch of this partition comes between: a void must either be seen here or see what is covered here. Nor does a rebuild.
+  // Serializes with batches of this partition, so a void is ordered either before or after this merge. Likewise with rebuilds.
   await tx.query("SELECT 1 FROM high_water_mark WHERE partition = $1 FOR SHARE", [partition]);
   const { rows } = await tx.query<{ taken: number }>(
     `WITH chosen AS (
@@ -90,7 +89,7 @@ export async function mergeDeltas(
   return rows[0]?.taken ?? 0;
 }
 
-/** Brings back what is covered in these hours of event time: something of them was taken back. */
+/** Restores dominated values in these hours of event time after a void retracted one of them. */
 export async function uncoverHours(
   tx: Transaction,
   hours: readonly { readonly tenantId: string; readonly hour: number }[],

@@ -7,7 +7,7 @@ import { groupByQuery, type Queryable } from "./usage.js";
 
 type EndedStatus = Extract<BillingPeriodStatus, "CLOSING" | "CLOSED">;
 
-/** A period that has a watermark. */
+/** A period with a watermark. */
 export interface EndedPeriod {
   readonly tenantId: string;
   readonly period: Period;
@@ -76,7 +76,7 @@ export async function lastEnds(q: Queryable, partition: number): Promise<Readonl
   return new Map(rows.map((row) => [row.tenant_id, row.end_at]));
 }
 
-/** Where each period of some tenants ended, in order of time. */
+/** The ends of some tenants' periods, in order of time. */
 export async function endsOf(
   q: Queryable,
   tenantIds: readonly string[],
@@ -89,8 +89,8 @@ export async function endsOf(
 }
 
 /**
- * Locks a tenant's earliest period that waits for its close. Undefined: none, or another worker just closed the one that this
- * call waited for; ask `hasClosing` to tell.
+ * Locks a tenant's earliest pending period. Undefined: none, or another worker just closed the one that this call waited for;
+ * `hasClosing` distinguishes.
  */
 export async function lockEarliestClosing(tx: Transaction, tenantId: string): Promise<EndedPeriod | undefined> {
   const { rows } = await tx.query<PeriodRow>(
@@ -117,7 +117,7 @@ export interface LateQuery {
   readonly toSeq: number;
 }
 
-/** Per query: the invoiced periods that got late usage, oldest first. */
+/** Per query: the invoiced periods with late usage, oldest first. */
 export async function latePeriods(q: Queryable, queries: readonly LateQuery[]): Promise<EndedPeriod[][]> {
   if (queries.length === 0) return [];
   const { rows } = await q.query<PeriodRow & { n: number }>(
@@ -157,7 +157,7 @@ export async function markClosed(
   if (rowCount !== 1) throw new Error(`the period of ${period.tenantId} was closed under its own lock`);
 }
 
-/** What waits for its close: the queue may lose jobs, this table does not. */
+/** Pending closes: the queue may lose jobs, this table does not. */
 export async function waitingCloses(
   q: Queryable,
   limit: number,

@@ -1,20 +1,20 @@
 import type { Database, Transaction } from "#platform/database/database.js";
 
-/** A part of what billing derives, as rows whose text is the same whenever the content is. */
+/** A part of billing's derived data, as rows with a canonical text. */
 export interface Content {
   readonly name: string;
-  /** Whether it may be put in the place of the live one: what was told to a customer may not. */
+  /** Whether live rows may be replaced: never those published to a customer. */
   readonly isReplaceable: boolean;
   /** Rows of `key` and `content`, in the order of `key`; $1: the tenant, or null. */
   readonly sql: string;
-  /** Keys that may be missing in the live tables: of what waits for its close there; $1 as above. */
+  /** Keys that may be missing in the live tables, because their close is pending there; $1 as above. */
   readonly mayBeMissing?: string;
 }
 
 export interface Comparison {
   readonly name: string;
   readonly rows: number;
-  /** The first one; undefined: both are the same, byte for byte. */
+  /** The first difference; undefined: identical, byte for byte. */
   readonly difference?: { readonly key: string; readonly live: string | null; readonly rebuilt: string | null };
 }
 
@@ -26,7 +26,7 @@ export const COMPARED: readonly Content[] = [
   {
     name: "usage",
     isReplaceable: true,
-    // Between two watermarks deltas may lie together or apart: their sums are what counts.
+    // Between two watermarks deltas may be merged or not: their sums are compared.
     sql: `SELECT concat_ws(' ', tenant_id, meter, hour, dimensions, value, recorded_hour, segment) AS key,
                  concat_ws(' ', trim_scale(sum(quantity)), sum(event_count), max(last_event_at)) AS content
             FROM (SELECT d.*, (SELECT count(*) FROM billing_period p WHERE p.tenant_id = d.tenant_id AND p.watermark < d.seq)
@@ -68,7 +68,7 @@ interface Row {
   readonly content: string;
 }
 
-/** Reads both in step, a thousand rows at a time, so that memory stays flat however much there is. */
+/** Reads both in step, a thousand rows at a time, in constant memory. */
 export async function firstDifference(
   live: Transaction,
   rebuilt: Transaction,
@@ -101,7 +101,7 @@ export async function firstDifference(
   }
 }
 
-/** In the order of bytes, as `COLLATE "C"` has it. */
+/** In byte order, like `COLLATE "C"`. */
 const isBefore = (a: string, b: string): boolean => Buffer.compare(Buffer.from(a), Buffer.from(b)) < 0;
 
 async function* rowsOf(tx: Transaction, sql: string, scope: string | null): AsyncGenerator<Row, undefined> {
@@ -117,7 +117,7 @@ async function* rowsOf(tx: Transaction, sql: string, scope: string | null): Asyn
   }
 }
 
-/** Puts derived usage from the schema in the place of the live one. The caller holds the marks. */
+/** Replaces live usage by the schema's. The caller holds the marks. */
 export async function replaceUsage(tx: Transaction, schema: string, tenantId: string | undefined): Promise<void> {
   const columns = {
     usage_delta: "tenant_id, seq, meter, hour, dimensions, value, quantity, event_count, last_event_at, recorded_hour",

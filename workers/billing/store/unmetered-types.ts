@@ -2,7 +2,7 @@ import type { Database } from "#platform/database/database.js";
 import { prismaAdapter } from "#platform/database/prisma.js";
 import { PrismaClient } from "#prisma/billing/generated/client.js";
 
-/** Most event types that are listed: those with the most events. */
+/** Maximum listed event types: those with the most events. */
 const MAX_TYPES = 200;
 
 export interface UnmeteredType {
@@ -22,7 +22,7 @@ export function createUnmeteredTypes(database: Database): UnmeteredTypes {
   return {
     async list(tenantId) {
       const rows = await prisma.unmeteredType.findMany({
-        // A type that a backfill came to count keeps its row, with nothing left in it.
+        // A type that a backfill came to count keeps its row, with a count of zero.
         where: { tenantId, eventCount: { gt: 0 } },
         orderBy: [{ eventCount: "desc" }, { eventType: "asc" }],
         take: MAX_TYPES,

@@ -6,7 +6,7 @@ import type { UsageCell } from "../rules/usage.js";
 /** A pool (its own snapshot per statement) or a transaction. */
 export type Queryable = Database["pool"] | Transaction;
 
-/** Above every `seq` and every hour: no bound. */
+/** Above every `seq` and every hour: unbounded. */
 export const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 
 /** Rows of a statement over `WITH ORDINALITY` (n: 1, 2, 3 …), one group per query, empty ones included. */
@@ -20,7 +20,7 @@ export function groupByQuery<Row extends { readonly n: number }, T>(
   return groups;
 }
 
-/** Appends what a batch adds. The caller's transaction moves the mark with it. */
+/** Appends a batch's deltas. The caller's transaction moves the mark with it. */
 export async function appendFolded(tx: Transaction, folded: Folded): Promise<void> {
   await appendDeltas(tx, folded.deltas);
   await addCounts(tx, folded.counts);
@@ -81,7 +81,7 @@ async function addUnmetered(tx: Transaction, unmetered: Folded["unmetered"]): Pr
   );
 }
 
-/** Who has or had events of a type that no meter counted when they were recorded. */
+/** Tenants with events of a type that no meter counted at recording. */
 export async function tenantsUnmetered(tx: Transaction, eventType: string): Promise<string[]> {
   const { rows } = await tx.query<{ tenant_id: string }>(
     "SELECT tenant_id FROM unmetered_type WHERE event_type = $1 ORDER BY tenant_id",
@@ -103,28 +103,28 @@ export async function insertBackfill(tx: Transaction, partition: number, meter: 
   await tx.query("INSERT INTO meter_backfill (partition, meter, seq) VALUES ($1, $2, $3)", [partition, meter, seq]);
 }
 
-/** Usage of a tenant whose event time lies in [from, to), as of a watermark and a recording hour. */
+/** A query for a tenant's usage with event time in [from, to), as of a watermark and a recording hour. */
 export interface UsageQuery {
   readonly tenantId: string;
   readonly from: number;
   readonly to: number;
   readonly maxSeq: number;
-  /** Only what was recorded in an earlier hour than this one's. */
+  /** Only deltas recorded before this moment's hour. */
   readonly recordedBefore: number;
   /** Null: every meter. */
   readonly meter: string | null;
-  /** Width of the buckets that the answer comes in; 0: one bucket. */
+  /** Width of the buckets; 0: one bucket. */
   readonly bucketMs: number;
 }
 
 export interface BucketedCell extends UsageCell {
-  /** Position of its query in the list that was asked. */
+  /** Index of its query. */
   readonly query: number;
-  /** Start of its bucket; the query's `from` when there is only one. */
+  /** Start of its bucket; the query's `from` with only one. */
   readonly bucket: number;
 }
 
-/** Cells of many queries in one statement. Costs by hours and cells, not by events; what merging has covered is left out. */
+/** Cells of many queries in one statement. Costs by hours and cells, not by events; omits dominated values. */
 export async function readCells(q: Queryable, queries: readonly UsageQuery[]): Promise<BucketedCell[]> {
   if (queries.length === 0) return [];
   const { rows } = await q.query<CellRow>(
@@ -187,7 +187,7 @@ export async function readMarks(q: Queryable): Promise<ReadonlyMap<number, numbe
   return new Map(rows.map((row) => [row.partition, row.seq]));
 }
 
-/** Whose accounting, for events received in [from, to); null: unbounded. Both fall on full hours. */
+/** A query for a tenant's accounting, for events received in [from, to); null: unbounded. Both are full hours. */
 export interface CountQuery {
   readonly tenantId: string;
   readonly partition: number;
@@ -198,7 +198,7 @@ export interface CountQuery {
 export interface Counts {
   readonly counted: number;
   readonly unmetered: number;
-  /** The partition's mark in the same snapshot: the counts are of exactly the entries up to it. */
+  /** The partition's mark in the same snapshot: the counts cover exactly the entries up to it. */
   readonly mark: number;
 }
 

@@ -47,7 +47,7 @@ export interface Charge {
 const ONE: Rational = { n: 1n, d: 1n };
 const HUNDRED: Rational = { n: 100n, d: 1n };
 
-/** What a plan charges for quantities, one per price in the plan's order. */
+/** A plan's charges for quantities, one per price in the plan's order. */
 export function charges(plan: PlanVersionState, quantities: readonly Rational[]): Charge[] {
   const digits = minorDigits(plan.currency);
   const result: Charge[] = [];

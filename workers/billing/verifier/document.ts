@@ -3,13 +3,13 @@ import type { PlanVersionState } from "#schema/events/tenancy-changed.v1.js";
 import type { Charge, Step, Texts } from "./charges.js";
 import { fixed, NOTHING, plain, type Rational, total } from "./rational.js";
 
-/** A plan version that was in force, under its id. */
+/** A plan version in force, with its id. */
 export interface Terms {
   readonly planId: string;
   readonly plan: PlanVersionState;
 }
 
-/** A line of an invoice: a charge of the invoice's own period, or the correction of an earlier one. */
+/** A line of an invoice: a charge of its own period, or the correction of an earlier one. */
 export interface Line {
   readonly charge: Charge;
   readonly terms: Terms;
@@ -99,7 +99,7 @@ function lineOf({ charge, terms, amount, correction }: Line, digits: number, ver
 
 const difference = (a: Rational, b: Rational): Rational => total([a, { n: -b.n, d: b.d }]);
 
-/** JSON with sorted keys and no spaces: the verifier's own RFC 8785 for text, small integers, lists and objects. */
+/** JSON with sorted keys and no whitespace: the verifier's own RFC 8785 for text, small integers, lists and objects. */
 export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);

@@ -1,4 +1,4 @@
-/** An exact fraction; `d` is positive. Nothing is ever rounded before it is printed. */
+/** An exact fraction; `d` is positive. Rounded only when printed. */
 export interface Rational {
   readonly n: bigint;
   readonly d: bigint;
@@ -6,7 +6,7 @@ export interface Rational {
 
 export const NOTHING: Rational = { n: 0n, d: 1n };
 
-/** Reads plain decimal text. */
+/** Parses plain decimal text. */
 export function rational(text: string): Rational {
   const negative = text.startsWith("-");
   const [integer = "0", fraction = ""] = text.replace("-", "").split(".");
@@ -28,7 +28,7 @@ export function over(a: Rational, b: Rational): Rational {
   return b.n < 0n ? reduced(-a.n * b.d, a.d * -b.n) : reduced(a.n * b.d, a.d * b.n);
 }
 
-/** The smallest whole number that is not below it. */
+/** The ceiling. */
 export function ceiling(a: Rational): Rational {
   const whole = a.n / a.d;
   return { n: a.n > 0n && a.n % a.d !== 0n ? whole + 1n : whole, d: 1n };
@@ -53,7 +53,7 @@ export function fixed(a: Rational, digits: number): string {
   return units < 0n ? `-${text}` : text;
 }
 
-/** Text without trailing zeros, cut at 40 decimals. */
+/** Text without trailing zeros, truncated at 40 decimals. */
 export function plain(a: Rational): string {
   const text = fixed(a, 40).replace(/0+$/, "").replace(/\.$/, "");
   return text === "-0" ? "0" : text;

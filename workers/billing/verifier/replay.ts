@@ -18,7 +18,7 @@ export interface ReplayedInvoice {
   readonly sha256: string;
 }
 
-/** An invoiced period, as corrections of later invoices need it. */
+/** An invoiced period, as input of later invoices' corrections. */
 interface Settled {
   readonly start: number;
   readonly terms: Terms;
@@ -29,30 +29,30 @@ interface Settled {
   readonly invoiced: Map<string, Rational>;
 }
 
-/** A tenant's life so far. */
+/** The state of a tenant's replay. */
 interface Life {
   readonly tenant: TenantState;
   readonly history: History;
   readonly tally: Tally;
   readonly settled: Map<number, Settled>;
-  /** Starts of ended periods that got usage since the last one ended. */
+  /** Starts of ended periods with usage since the last one ended. */
   readonly late: Set<number>;
-  /** Keys of meters whose backfill was met. */
+  /** Keys of meters with a backfill so far. */
   readonly backfilled: Set<string>;
-  /** Start of the earliest period that has not ended. */
+  /** Start of the earliest open period. */
   open: number;
   ordinal: number;
   previousSha256: string | null;
 }
 
 export interface Replay {
-  /** Takes the next entry; answers the invoices that it gives rise to. */
+  /** Takes the next entry; returns the invoices that it triggers. */
   next(entry: LedgerEntry): ReplayedInvoice[];
-  /** Of the ticks to come, none with an earlier `at` can end the open period, epoch ms. */
+  /** No future tick with an earlier `at` can end the open period, epoch ms. */
   ticksMatterFrom(): number;
 }
 
-/** Replays a tenant's life from its ledger entries, in order. `tenant`: with all of its history that the entries know. */
+/** Replays a tenant's history from its ledger entries, in order. `tenant`: with its history up to the entries' versions. */
 export function createReplay(tenant: TenantState, history: History): Replay {
   const life: Life = {
     tenant,
@@ -73,7 +73,7 @@ export function createReplay(tenant: TenantState, history: History): Replay {
 
 const NEVER_MS = 8.64e15;
 
-/** The end of the open period with the shortest grace time that the tenant ever had: which one counts, the tick decides. */
+/** The end of the open period with the tenant's shortest grace time ever: the tick decides which grace time applies. */
 function earliestEnd({ tenant, open }: Life): number {
   if (tenant.testClock !== null) return NEVER_MS;
   const end = nextMonth(open, tenant.billingAnchorDay);
@@ -109,7 +109,7 @@ function live(life: Life, entry: LedgerEntry): ReplayedInvoice[] {
   }
 }
 
-/** A meter that came later counts what nobody counted, in the periods that have not ended; a repeat does nothing. */
+/** A later meter counts unmetered events in open periods; a duplicate has no effect. */
 function backfill({ tally, history, open, backfilled }: Life, meterKey: string, version: number): void {
   const meter = history.meter(meterKey);
   if (meter === undefined || !isMeterActive(meter, version) || backfilled.has(meterKey)) return;
@@ -168,7 +168,7 @@ function chargesOf({ tally }: Life, start: number, plan: PlanVersionState): Char
   );
 }
 
-/** What a settled period costs now, less everything invoiced for it, line by line. */
+/** A settled period's cost as known now, less everything invoiced for it, line by line. */
 function correct(life: Life, period: Settled | undefined): Line[] {
   if (period === undefined) return [];
   const before = period.charges;

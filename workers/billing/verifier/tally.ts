@@ -9,22 +9,22 @@ interface Cell {
   readonly dimensions: readonly string[];
   /** COUNT and SUM. */
   sum: Rational;
-  /** The other aggregations: what each event that is still there says, by its `seq`. */
+  /** The other aggregations: the reading of each remaining event, by its `seq`. */
   readonly readings: Map<number, { readonly time: number; readonly value: string }>;
 }
 
-/** Usage of one tenant as far as the ledger was read, by start of the period of its event time. */
+/** Usage of one tenant up to a ledger position, by start of the period of its event time. */
 export interface Tally {
   add(event: RecordedEvent): void;
   takeBack(event: RecordedEvent): void;
-  /** Counts in this period, by a meter that came later, what no meter counted when it was recorded. */
+  /** A later meter counts unmetered events of this period. */
   backfill(meter: MeterState, periodStart: number): void;
   quantity(periodStart: number, price: PriceState): Rational;
-  /** Periods with events that no meter counted when they were recorded. */
+  /** Periods with events that no meter counted at recording. */
   uncounted(): readonly number[];
 }
 
-/** Start of the month-long period that holds an instant: periods begin on the anchor day, 00:00 UTC. */
+/** Start of the monthly period that contains an instant: periods begin on the anchor day, 00:00 UTC. */
 export function periodStartOf(atMs: number, anchorDay: number): number {
   const date = new Date(atMs);
   const month = Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), anchorDay);
@@ -50,7 +50,7 @@ export function createTally(meters: Meters, anchorDay: number): Tally {
     return upsert(ofMeter, JSON.stringify(dimensions), () => ({ dimensions, sum: NOTHING, readings: new Map() }));
   }
 
-  /** By period: events that no meter counted when they were recorded, and the meters that came to count them. */
+  /** By period: events that no meter counted at recording, and the meters that count them since. */
   const orphans = new Map<number, Map<number, { readonly event: RecordedEvent; readonly meters: MeterState[] }>>();
 
   function countedBy(event: RecordedEvent, change: "add" | "takeBack"): readonly MeterState[] {
