@@ -20,17 +20,17 @@ export interface BackfillOptions {
 }
 
 export interface BackfilledBatch {
-  /** Every backfill that an entry of the batch can come after. */
+  /** Every backfill that may precede an entry of the batch. */
   readonly known: readonly Backfill[];
-  /** What each backfill in the batch adds, by the `seq` of its entry, then by tenant. */
+  /** The contribution of each backfill in the batch, by the `seq` of its entry, then by tenant. */
   readonly added: ReadonlyMap<number, ReadonlyMap<string, readonly UsageReading[]>>;
 }
 
 const NOTHING: BackfilledBatch = { known: [], added: new Map() };
 
 /**
- * What a batch must know of backfills; its own are remembered in its transaction. Nothing is read unless it holds a void or a
- * backfill. A repeat of a meter's backfill, or one whose meter is archived by then, has no effect.
+ * Loads the backfills that affect a batch; the batch's own are stored in its transaction. Reads nothing unless the batch
+ * contains a void or a backfill. A duplicate of a meter's backfill, or one of an archived meter, has no effect.
  */
 export async function backfilledIn(
   tx: Transaction,
@@ -55,7 +55,7 @@ export async function backfilledIn(
   return { known: [...known, ...own], added };
 }
 
-/** Feeds what may lie in a running billing period: of a test tenant, whose clock may stand still for long, everything. */
+/** Feeds the entries that may be in a current billing period: for a test tenant, whose clock may stand still for long, all. */
 async function readBefore(
   { ledger, tenancy, partitions }: BackfillOptions,
   partition: number,

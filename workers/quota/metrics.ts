@@ -8,7 +8,7 @@ export interface QuotaMetrics {
   repaired(): void;
 }
 
-/** From 50 µs, a decision in process, to 2 s, when the counters are given up on. */
+/** From 50 µs, a decision in memory, to 2 s, the counters' timeout. */
 const LATENCY_BUCKETS_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 2];
 
 export function createMetrics(registry: Registry): QuotaMetrics {
@@ -34,10 +34,10 @@ export function createMetrics(registry: Registry): QuotaMetrics {
   });
   const repairs = new Counter({
     name: "metrly_quota_counter_repairs_total",
-    help: "Tenants whose counters had missed recorded usage and were repaired from the database",
+    help: "Tenants whose counters missed recorded usage and were repaired from the database",
     registers,
   });
-  // Looking a child up by its labels costs more than counting.
+  // Looking up a child by its labels costs more than counting.
   const counted = new Map<string, ReturnType<typeof decisions.labels>>();
   const timed = new Map<string, ReturnType<typeof latency.labels>>();
   return {

@@ -6,7 +6,7 @@ import { pruneUsage } from "./store/pruning.js";
 
 const INTERVAL_MS = HOUR_MS;
 
-/** Forgets once an hour what no window reaches any more. */
+/** Deletes hourly what no window reaches any more. */
 export function startPruning(
   database: Database,
   tenancy: Pick<TenancyCopy, "tenants">,

@@ -114,7 +114,7 @@ for (const backend of ["in process", "Redis"] as const) {
       expect(found).toMatchObject({
         allowed: false,
         reason: "AMOUNT_EXCEEDS_LIMIT",
-        explanation: "Denied: the amount alone is larger than a hard limit",
+        explanation: "Denied: the amount alone exceeds a hard limit",
         plan: { id: "ten", version: 1 },
         limits: [{ meter: "calls", limit: "10", used: "0", reserved: "0", denies: true }],
       });

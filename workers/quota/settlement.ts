@@ -6,12 +6,12 @@ import { unitsUp } from "./rules/scaling.js";
 import type { TenantUsage, UsageReading } from "./rules/usage-reading.js";
 import { bucketStart, SLIDING } from "./rules/windows.js";
 
-/** Events that one atomic settlement carries at most, so that decisions don't wait long for it. */
+/** Maximum events per atomic settlement, so that decisions do not wait long for it. */
 const EVENTS_PER_REQUEST = 500;
 
 /**
- * What the counters of a tenant are told about its part of a batch, in pieces that each move its position. The first
- * carries the period's totals: a reservation must not go before its usage is counted.
+ * A tenant's part of a batch as settlements for the counters, each of which moves the tenant's position. The first carries the
+ * period's totals: a reservation must not be released before its usage is counted.
  */
 export function settleRequests(
   { tenant, readings, previousSeq, seq }: TenantUsage,
@@ -50,7 +50,7 @@ export function settleRequests(
   return requests;
 }
 
-/** Readings of one entry belong together: its id settles one reservation per meter. */
+/** Readings of one entry stay together: its id settles one reservation per meter. */
 function eventsOf(readings: readonly UsageReading[], keys: readonly CounterKey[]) {
   const events = new Map<number, { readonly seq: number; readonly meters: SettledEvent["meters"][number][] }>();
   for (const { seq, meter, eventId, value, arrivedAt } of readings) {

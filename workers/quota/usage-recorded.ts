@@ -22,12 +22,12 @@ export interface UsageRecordedOptions extends BackfillOptions {
   onAlerts(): void;
 }
 
-/** Tenants that are settled in the counters at once. */
+/** Concurrent settlements of tenants in the counters. */
 const SETTLED_AT_ONCE = 128;
 
 /**
- * The effect of recorded usage: exact totals and the alerts they cross, in the transaction that moves the mark; then the
- * counters are settled. A crash before that leaves the counters behind the tenant's position, which repairs them.
+ * The effect of recorded usage: exact totals and the alerts they trigger, in the transaction that moves the mark; then the
+ * counters are settled. After a crash in between the counters lag the tenant's position, which triggers their repair.
  */
 export function createUsageRecorded(options: UsageRecordedOptions) {
   const { store, counters, tenancy, limits } = options;
@@ -111,7 +111,7 @@ interface RunningTotal extends GrainBucket {
   readonly tenantId: string;
   readonly meter: string;
   delta: Decimal;
-  /** While alerts are judged: the total up to the reading at hand. */
+  /** During alert evaluation: the total up to the current reading. */
   running: Decimal;
   after: Decimal;
 }
@@ -122,10 +122,10 @@ interface Step {
   readonly after: Decimal;
 }
 
-/** The batch's sums, one per row of the database that they go to. */
+/** The batch's sums, one per database row. */
 function totalsOf(usages: readonly TenantUsage[], limits: TenantLimits) {
   const rows: RunningTotal[] = [];
-  // Nested, not under one long key: making and hashing such a text for each grain of each event was most of the work here.
+  // Nested instead of one composite key: building and hashing such a text for each grain of each event dominated the cost.
   const byMeter = new Map<string, Map<string, Map<Grain, Map<number, RunningTotal>>>>();
   const rowsOf = new Map<UsageReading, RunningTotal[]>();
   function rowOf(tenantId: string, meter: string, bucket: GrainBucket): RunningTotal {
@@ -158,7 +158,7 @@ function totalsOf(usages: readonly TenantUsage[], limits: TenantLimits) {
         row.running = row.after.minus(row.delta);
       }
     },
-    /** Adds one reading; answers its totals before and after it. */
+    /** Adds one reading; returns its totals before and after. */
     advance(reading: UsageReading): ReadonlyMap<Grain, Step> {
       const steps = (rowsOf.get(reading) ?? []).map((row): [Grain, Step] => {
         const before = row.running;
@@ -172,7 +172,7 @@ function totalsOf(usages: readonly TenantUsage[], limits: TenantLimits) {
   };
 }
 
-/** The map under a key, made when it is first asked for. */
+/** The nested map of a key, created on demand. */
 function within<K, Inner, V>(outer: Map<K, Map<Inner, V>>, key: K): Map<Inner, V> {
   const known = outer.get(key);
   if (known !== undefined) return known;
@@ -181,7 +181,7 @@ function within<K, Inner, V>(outer: Map<K, Map<Inner, V>>, key: K): Map<Inner, V
   return made;
 }
 
-/** Judges every reading in order, so that alerts don't depend on where batches begin and end. */
+/** Evaluates every reading in order, so that alerts do not depend on batch boundaries. */
 function alertsOf({ tenant, readings }: TenantUsage, totals: Totals, limits: TenantLimits): readonly QuotaAlert[] {
   return readings.flatMap((reading) => {
     const steps = totals.advance(reading);

@@ -1,12 +1,12 @@
 import { HOUR_MS } from "#kernel/duration.js";
 
 /**
- * The counters that quota decides on: fast, atomic per tenant, and never the only place that knows what they must not
- * forget. Amounts are whole numbers at the counter's scale, limits at most 10^15 and single amounts at most 9 * 10^15, so
- * that doubles compare exactly; times are epoch ms on the counters' own clock, or the tenant's test clock where one is passed.
+ * The counters behind quota decisions: fast, atomic per tenant, and never the only copy of durable facts. Amounts are whole
+ * numbers at the counter's scale, limits at most 10^15 and single amounts at most 9 * 10^15, so that doubles compare exactly;
+ * times are epoch ms on the counters' own clock, or the tenant's test clock where one is passed.
  */
 
-/** Sliding: a ring of sub-buckets counted whole while any moment of theirs is inside. Period: one bucket, [start, end). */
+/** Sliding: a ring of sub-buckets, each counted in full while it overlaps the window. Period: one bucket, [start, end). */
 export type CounterWindow =
   | { readonly kind: "sliding"; readonly windowMs: number; readonly bucketMs: number }
   | { readonly kind: "period"; readonly start: number; readonly end: number };
@@ -18,9 +18,9 @@ export interface CounterCharge {
   readonly amount: number;
   /** The smallest hard limit on the counter; null: it never denies. */
   readonly hardLimit: number | null;
-  /** True: reserved until usage settles it or it is given back. False: used up by the admission itself (requests). */
+  /** True: reserved until usage settles it or it is released. False: consumed by the admission itself (requests). */
   readonly settles: boolean;
-  /** Whether admissions need a granted bound, because they must outlive the counters. */
+  /** Whether admissions need a granted bound, because they must survive a loss of the counters. */
   readonly bounded: boolean;
 }
 
@@ -38,39 +38,39 @@ export interface DecideRequest {
 export interface CounterReading {
   readonly used: number;
   readonly reserved: number;
-  /** Not trustworthy before this moment: what was admitted before a loss may still count. 0: trustworthy. */
+  /** Not trustworthy before this moment: admissions before a loss may still count. 0: trustworthy. */
   readonly blockedUntil: number;
-  /** When all that counts now has left the window. */
+  /** When all usage counted now has left the window. */
   readonly resetAt: number;
-  /** Where it denies: when the amount fits if nothing else is admitted. `resetAt` if it never does, or does not deny. */
+  /** For a denial: when the amount fits if nothing else is admitted; `resetAt` if it never does, or for an admission. */
   readonly retryAt: number;
   /** Whether this counter denies the request. */
   readonly denies: boolean;
 }
 
-/** An admission that needs a higher bound on what only the counters know, in one bucket. */
+/** An admission that needs a higher bound on usage known only to the counters, in one bucket. */
 export interface BoundNeed {
   readonly counter: string;
   readonly bucketStart: number;
-  /** What only the counters know now. */
+  /** The usage known only to the counters now. */
   readonly exposure: number;
   readonly amount: number;
-  /** Until when a reservation would live. */
+  /** Expiry of the reservation. */
   readonly until: number;
 }
 
 export type DecideOutcome =
-  /** The tenant or one of the counters is not loaded in this incarnation: `load`, then ask again. */
+  /** The tenant or one of the counters is not loaded in this incarnation: `load`, then retry. */
   | { readonly kind: "unknown" }
-  /** Nothing was charged: raise these bounds durably, tell by `grant`, ask again. */
+  /** Nothing was charged: raise these bounds durably, report them with `grant`, retry. */
   | { readonly kind: "bounds"; readonly needs: readonly BoundNeed[] }
   | {
       readonly kind: "decided";
       readonly allowed: boolean;
-      /** The reservation was there already: nothing was charged. */
+      /** The reservation existed already: nothing was charged. */
       readonly repeated: boolean;
       readonly now: number;
-      /** End of the reservation; null when there is none. */
+      /** Expiry of the reservation; null when there is none. */
       readonly expiresAt: number | null;
       /** In the order of the charges; after the charge if allowed. */
       readonly readings: readonly CounterReading[];
@@ -80,7 +80,7 @@ export interface LoadedBucket {
   readonly start: number;
   /** Settled usage, from the database. */
   readonly used: number;
-  /** The granted bound: what was possibly admitted and lost. Counted on top of `used`; given back at `boundUntil` if the counter settles. */
+  /** The granted bound: usage possibly admitted and lost. Added to `used`; released at `boundUntil` if the counter settles. */
   readonly bound: number;
   readonly boundUntil: number;
 }
@@ -104,30 +104,30 @@ export interface TenantLoad {
 export interface SettledCharge {
   readonly counter: string;
   readonly amount: number;
-  /** Arrival bucket for what was not asked for. */
+  /** Arrival bucket for usage without a reservation. */
   readonly bucketStart: number;
 }
 
 export interface SettledEvent {
-  /** Reservations that it settles, one per meter, each with the actual amounts of that meter's sliding counters. */
+  /** The reservations it settles, one per meter, each with the actual amounts of that meter's sliding counters. */
   readonly meters: readonly { readonly reservation: string; readonly charges: readonly SettledCharge[] }[];
 }
 
 export interface SettleRequest {
   readonly tenantId: string;
-  /** The tenant's position before and after this. */
+  /** The tenant's position before and after this settlement. */
   readonly previousSeq: number;
   readonly seq: number;
-  /** Every counter of the limits in force; others are forgotten, so that none goes stale unseen. */
+  /** Every counter of the active limits; others are dropped, so that none goes stale unnoticed. */
   readonly inForce: readonly string[];
   readonly events: readonly SettledEvent[];
-  /** Period counters are set to their total, not added to. */
+  /** Period counters are set to their total, not incremented. */
   readonly totals: readonly { readonly counter: string; readonly bucketStart: number; readonly total: number }[];
 }
 
 /**
- * `applied` also when it was before; `unknown`: the tenant is not loaded, nothing to do; `behind`: an earlier settlement
- * is missing, `repair` from the database.
+ * `applied`: now or before; `unknown`: the tenant is not loaded, nothing to do; `behind`: an earlier settlement is missing,
+ * `repair` from the database.
  */
 export type SettleOutcome = "applied" | "unknown" | "behind";
 
@@ -143,43 +143,45 @@ export interface SavedCounters {
 
 export interface Incarnation {
   readonly name: string;
-  /** When it began, on the counters' clock: what an earlier one admitted, it admitted before. */
+  /** When this incarnation began, on the counters' clock: admissions of an earlier one happened before. */
   readonly since: number;
 }
 
 export interface QuotaCounters {
   /**
-   * Names, for each tenant, the unbroken life of the counters that hold its: another value means that everything admitted before
-   * may be forgotten. Asks the store, so that a loss is seen before anything is loaded.
+   * Identifies, for each tenant, the incarnation of its counters: another value means that all admissions before may be lost.
+   * Queries the store, so that a loss is detected before anything is loaded.
    */
   incarnations(tenantIds: readonly string[]): Promise<readonly Incarnation[]>;
   /** The counters' clock, epoch ms. */
   now(): Promise<number>;
-  /** One atomic evaluation: all charges are admitted or none is. */
+  /** One atomic evaluation: admits all charges or none. */
   decide(request: DecideRequest): Promise<DecideOutcome>;
-  /** Adds counters that are not loaded in this incarnation yet; loaded ones stay as they are. */
+  /** Adds counters that are not loaded in this incarnation yet; loaded ones are unchanged. */
   load(load: TenantLoad): Promise<void>;
-  /** Raises settled usage to what the database says, if that is ahead; open reservations stay. */
+  /** Raises settled usage to the database's value, if that is ahead; open reservations stay. */
   repair(load: TenantLoad): Promise<void>;
   settle(request: SettleRequest): Promise<SettleOutcome>;
   /**
    * Sets period counters to these totals if the tenant is settled up to exactly `seq`; false: it is not, or is not loaded. For
-   * operators: counters that are settled in order are right by themselves.
+   * operators: counters settled in order need no correction.
    */
   correct(tenantId: string, seq: number, totals: SettleRequest["totals"]): Promise<boolean>;
-  /** Tells of a bound that is durable. */
+  /** Reports a durable bound. */
   grant(tenantId: string, grants: readonly BoundGrant[]): Promise<void>;
-  /** Gives back an open reservation. Answers false when there is none. */
+  /** Releases an open reservation. Returns false when there is none. */
   release(tenantId: string, reservation: string, now: number | undefined): Promise<boolean>;
   /** Last settled position of each tenant; undefined: not loaded. */
   positions(tenantIds: readonly string[]): Promise<readonly (number | undefined)[]>;
-  /** Keeps texts about a tenant for an hour, its newest 256 at most: they are no part of the counters and may be forgotten. */
+  /** Stores texts about a tenant for an hour, its newest 256 at most: best effort, not part of the counters. */
   remember(tenantId: string, texts: readonly string[]): Promise<void>;
-  /** What is remembered, newest first. */
+  /** The stored texts, newest first. */
   recall(tenantId: string): Promise<readonly string[]>;
-  /** State that dies with the process, for `restore` after an orderly stop; no tenants when it survives by itself. */
+  /**
+   * State that dies with the process, for `restore` after an orderly stop; no tenants when the counters survive on their own.
+   */
   save(): SavedCounters;
-  /** Takes over what `save` gave; false when these counters don't need that. */
+  /** Restores the result of `save`; false when these counters don't need it. */
   restore(tenantId: string, state: unknown): boolean;
   stop(): Promise<void>;
 }

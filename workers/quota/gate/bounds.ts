@@ -4,9 +4,9 @@ import { type CounterKey, counterId, counterKey } from "../rules/limits.js";
 import { fromUnits, unitsUp } from "../rules/scaling.js";
 import type { QuotaStore, RaisedBound } from "../store/store.js";
 
-/** A block is this share of the limit: the most that a loss may cost a tenant, and how seldom the database is written. */
+/** Block size as a share of the limit: bounds both the cost of a loss and the rate of database writes. */
 const BLOCK_SHARE = 0.02;
-/** How much longer than asked a bound holds reservations, so that not each one extends it. */
+/** How long bounds outlast the requested expiry, so that not every reservation extends one. */
 const LIFETIME_SLACK_MS = 600_000;
 
 export interface BoundWant {
@@ -15,11 +15,11 @@ export interface BoundWant {
 }
 
 export interface Bounds {
-  /** Raises what the counters may admit alone, first in the database, then in the counters. */
+  /** Raises the bounds of usage known only to the counters, first in the database, then in the counters. */
   raise(tenantId: string, wants: readonly BoundWant[]): Promise<void>;
 }
 
-/** Requests of one tenant that arrive while a raise is under way share the next one. */
+/** Group commit: requests of one tenant that arrive during a raise share the next one. */
 export function createBounds(counters: QuotaCounters, store: QuotaStore): Bounds {
   const waiting = new Map<string, { readonly wants: BoundWant[]; readonly done: Promise<void> }>();
   const running = new Map<string, Promise<void>>();
@@ -47,7 +47,7 @@ export function createBounds(counters: QuotaCounters, store: QuotaStore): Bounds
       const mine = [...wants];
       const before = running.get(tenantId);
       const done = (async () => {
-        // Its failure is told to those who wait for it.
+        // Its failure is reported to its requesters.
         await before?.catch(() => undefined);
         await new Promise((resolve) => setImmediate(resolve));
         waiting.delete(tenantId);
@@ -71,7 +71,7 @@ interface MergedWant {
   readonly until: number;
 }
 
-/** One bound per counter and bucket that covers all who want it, and a block more, but never more than the limit. */
+/** One bound per counter and bucket that covers all requests plus a block, but never more than the limit. */
 export function mergeWants(wants: readonly BoundWant[]): readonly MergedWant[] {
   const groups = new Map<string, BoundWant[]>();
   for (const want of wants) {
@@ -91,7 +91,9 @@ export function mergeWants(wants: readonly BoundWant[]): readonly MergedWant[] {
   });
 }
 
-/** Two scales of one meter and window share a row, and one statement can touch a row only once: the higher bound holds for both. */
+/**
+ * Two scales of one meter and window share a row, and one statement can update a row only once: the higher bound covers both.
+ */
 function rowsOf(merged: readonly MergedWant[]): readonly RaisedBound[] {
   const rows = new Map<string, RaisedBound>();
   for (const { key, bucketStart, bound, until } of merged) {

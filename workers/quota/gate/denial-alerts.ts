@@ -9,12 +9,12 @@ import { alignedStart } from "../rules/windows.js";
 import type { QuotaStore } from "../store/store.js";
 
 export interface DenialAlerts {
-  /** Emits `quota.exceeded` for the limits that deny, in the background, once per window: denied usage is never recorded. */
+  /** Emits `quota.exceeded` for the denying limits, in the background, once per window: denied usage is never recorded. */
   note(tenant: TenantState, decision: Decision, inForce: LimitsInForce): void;
   stop(): Promise<void>;
 }
 
-/** Ids remembered as emitted, so that denials cost no more than admissions; the database has the last word. */
+/** Cache of emitted ids, so that denials cost no more than admissions; the database decides. */
 const REMEMBERED = 10_000;
 const ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 100;
@@ -23,7 +23,7 @@ export interface DenialAlertsOptions {
   readonly database: Database;
   readonly store: QuotaStore;
   onAlerts(): void;
-  /** An alert that could not be stored after several attempts; the next denial of its window tries again. */
+  /** An alert that could not be stored after several attempts; the next denial of its window retries. */
   readonly onError: (error: unknown) => void;
 }
 

@@ -27,20 +27,20 @@ const Denial = Type.Object({
   retryAt: Type.Union([Type.Number(), Type.Null()]),
   limits: Type.Array(Limit),
 });
-/** A denied `consume`, as it stood when it was decided. Times are epoch ms. */
+/** A denied `consume` at the time of its decision. Times are epoch ms. */
 export type Denial = Static<typeof Denial>;
 
 export interface Denials {
-  /** Remembers a denial in the background; under a flood only the newest are. */
+  /** Stores a denial in the background; under load only the newest. */
   remember(request: QuotaRequest, decision: Decision): void;
-  /** The tenant's last denial under the key within an hour, whichever process decided it. Throws UNAVAILABLE. */
+  /** The tenant's last denial under the key within an hour, from any process. Throws UNAVAILABLE. */
   find(tenantId: string, idempotencyKey: string): Promise<Denial | undefined>;
 }
 
-/** A tenant's denials that one turn of the event loop may add; what is older is forgotten anyway. */
+/** Maximum denials of a tenant stored per turn of the event loop; older ones would be dropped anyway. */
 const MOST_PER_TURN = 256;
 
-/** So that whoever was denied can be told why afterwards. A look-up is not accounting: while Redis is down nothing is kept. */
+/** Explains denials afterwards. Best effort: while Redis is down nothing is stored. */
 export function createDenials(counters: QuotaCounters, onError: (error: unknown) => void): Denials {
   let fresh = new Map<string, Denial[]>();
 

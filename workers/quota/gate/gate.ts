@@ -29,13 +29,13 @@ export interface QuotaRequest {
 }
 
 export interface Gate {
-  /** Looks whether it would be allowed; charges nothing. */
+  /** Evaluates a request without charging. */
   check(request: QuotaRequest): Promise<Decision>;
-  /** Reserves if every hard limit has room; the same key again answers the same and charges once. */
+  /** Reserves if every hard limit has room; a repeated key gets the same decision and is charged once. */
   consume(request: QuotaRequest): Promise<Decision>;
-  /** Gives back what is still reserved under the key. */
+  /** Releases the remaining reservation of the key. */
   release(tenantId: string, idempotencyKey: string): Promise<boolean>;
-  /** How every limit in force stands. */
+  /** The status of every active limit. */
   status(tenantId: string): Promise<readonly LimitReading[]>;
 }
 
@@ -44,15 +44,15 @@ export interface GateOptions {
   readonly loader: CounterLoader;
   readonly bounds: Bounds;
   readonly limits: TenantLimits;
-  /** Told why the counters could not decide; the request was answered as its limits' kinds say. */
+  /** Called when the counters could not decide; the limits' kinds decided instead. */
   onUnavailable(error: unknown): void;
-  /** Told of each denial of a consume by a hard limit. */
+  /** Called for each denial of a consume by a hard limit. */
   onDenied(tenant: TenantState, decision: Decision, inForce: LimitsInForce): void;
 }
 
-/** Loads and raised bounds that one request waits for at most; more means that the counters are lost again and again. */
+/** Maximum loads and raised bounds per request; more means that the counters are lost repeatedly. */
 const MAX_ROUNDS = 32;
-/** When to ask again while the counters do not answer, ms. */
+/** Suggested retry delay while the counters do not answer, ms. */
 const UNAVAILABLE_RETRY_MS = 1_000;
 
 /** Why nothing is admitted for a tenant, whatever its limits. */
@@ -61,10 +61,10 @@ const REFUSED_FOR: Readonly<Record<TenantStatus, Reason | undefined>> = {
   SUSPENDED: "TENANT_SUSPENDED",
   CLOSED: "TENANT_CLOSED",
 };
-/** When to ask again for a tenant that is suspended or closed, ms. */
+/** Suggested retry delay for a suspended or closed tenant, ms. */
 const STATUS_RETRY_MS = MINUTE_MS;
 
-/** Allows or denies: every limit of the tenant's plan that concerns the request, in one atomic step. */
+/** Allows or denies: every limit of the tenant's plan that applies to the request, in one atomic step. */
 export function createGate(options: GateOptions): Gate {
   const { counters, loader, bounds, limits } = options;
 
@@ -91,7 +91,7 @@ export function createGate(options: GateOptions): Gate {
     return decision;
   }
 
-  /** Asks the counters until they decide; undefined: they do not answer. */
+  /** Retries until the counters decide; undefined: they do not answer. */
   async function settled(
     tenant: TenantState,
     charges: readonly CounterCharge[],
@@ -150,24 +150,24 @@ function known(limited: LimitedTenant | undefined): LimitedTenant {
   return limited;
 }
 
-/** The limits that requests for one meter concern, and one charge per counter of theirs, without its amount. */
+/** The limits that apply to requests for one meter, and one charge per counter, without its amount. */
 interface Concern {
   /** Part of the reservation's key: a meter, if a limit is on it. */
   readonly meter: string | null;
-  /** Each with the position of its counter's charge. */
+  /** Each with the index of its counter's charge. */
   readonly limits: readonly { readonly limit: LimitInForce; readonly charge: number }[];
   readonly charges: readonly Omit<CounterCharge, "amount">[];
   /** Fractional digits of each charge's counter. */
   readonly scales: readonly number[];
 }
 
-/** Instead of a meter, whose key may be any word: every limit there is. */
+/** Used instead of a meter key: every limit. */
 const EVERY = Symbol("every limit");
 type Concerned = string | null | typeof EVERY;
 
 const concerns = new WeakMap<LimitsInForce, Map<Concerned, Concern | undefined>>();
 
-/** Undefined: none. The same for every request, so that it is found once. */
+/** Undefined: none. The same for every request, so computed once. */
 function concernOf(inForce: LimitsInForce, meter: Concerned): Concern | undefined {
   let ofMeter = concerns.get(inForce);
   if (ofMeter === undefined) {
@@ -191,7 +191,7 @@ function newConcern(inForce: LimitsInForce, meter: Concerned): Concern | undefin
   };
 }
 
-/** Of the limits on one counter: under the smallest hard one. */
+/** Of the limits on one counter, the smallest hard one applies. */
 function chargeOf(limits: readonly LimitInForce[], inForce: LimitsInForce): Omit<CounterCharge, "amount"> {
   const [first] = limits;
   if (first === undefined) throw new Error("a counter without a limit");
@@ -205,7 +205,7 @@ function chargeOf(limits: readonly LimitInForce[], inForce: LimitsInForce): Omit
   };
 }
 
-/** Requests count one whatever the amount. */
+/** A request counts as one, whatever the amount. */
 function chargesOf({ charges, scales }: Concern, amount: Decimal): readonly CounterCharge[] {
   return charges.map(({ counter, window, hardLimit, settles, bounded }, index) => ({
     counter,

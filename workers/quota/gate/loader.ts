@@ -24,14 +24,14 @@ import { isDatabaseUnreachable } from "../store/store.js";
 import { counterWindow, type LimitedTenant, type TenantLimits } from "./tenant-limits.js";
 
 export interface CounterLoader {
-  /** Builds a tenant's counters from the database, whatever the counters have lost. One run per tenant at a time. */
+  /** Builds a tenant's counters from the database after any loss. Single-flight per tenant. */
   load(tenantId: string): Promise<void>;
-  /** Brings loaded counters up to the usage that the database holds. */
+  /** Brings loaded counters up to the usage in the database. */
   repair(tenantId: string): Promise<void>;
 }
 
 const MAX_ROUNDS = 5;
-/** Tenants that are loaded together: what arrives while that happens goes with the next ones. */
+/** Maximum tenants loaded together: those that arrive meanwhile are in the next batch. */
 const LOADED_AT_ONCE = 500;
 
 export function createCounterLoader(counters: QuotaCounters, database: Database, limits: TenantLimits): CounterLoader {
@@ -53,7 +53,7 @@ export function createCounterLoader(counters: QuotaCounters, database: Database,
     isLoading = false;
   }
 
-  /** What fails together is tried one by one: a tenant must not suffer from another's broken state. */
+  /** After a failed batch each tenant is tried separately, so that one tenant's broken state does not affect others. */
   async function loadAndTell(batch: readonly Waiting[]): Promise<void> {
     try {
       await loadTogether(batch);
@@ -74,7 +74,7 @@ export function createCounterLoader(counters: QuotaCounters, database: Database,
       throw new Error(`the counters of ${left[0]} were lost ${MAX_ROUNDS} times while they were loaded`);
   }
 
-  /** Answers those whose counters were lost meanwhile. */
+  /** Returns tenants whose counters were lost meanwhile. */
   async function loadOnce(tenantIds: readonly string[]): Promise<string[]> {
     const limited = tenantIds
       .map((tenantId) => limits.current(tenantId))
@@ -107,7 +107,7 @@ export function createCounterLoader(counters: QuotaCounters, database: Database,
         await counters.repair(built);
       }),
     );
-    // Usage that was committed between reading and loading was told to counters that were not there yet.
+    // Settlements committed between reading and loading missed the counters, which were not there yet.
     const positions = await positionsOfTenants(database.pool, ids);
     await repairAll(limited.filter(({ tenant: { id } }) => (positions.get(id) ?? 0) > (facts.get(id)?.seq ?? 0)));
     const after = await incarnationsOf(ids);
@@ -177,8 +177,8 @@ export const factsWanted = ({ tenant, now, inForce }: LimitedTenant): FactsOf =>
 });
 
 /**
- * Until when a counter that is loaded now is not to be trusted: a short window that another incarnation knew may hold
- * admissions from just before this one began. A test tenant's time stands still, so that waiting would never end.
+ * Until when a counter loaded now is not trustworthy: a short window known to another incarnation may contain admissions from
+ * just before this one began. A test tenant's time stands still, so waiting would never end.
  */
 function judgeOpening(incarnation: Incarnation, continued: string | undefined, testClock: boolean) {
   return (
@@ -191,7 +191,7 @@ function judgeOpening(incarnation: Incarnation, continued: string | undefined, t
   };
 }
 
-/** What the counters of a tenant must be, from what the database holds. */
+/** The target state of a tenant's counters, from the database. */
 export function buildLoad(
   { tenant, now, inForce }: LimitedTenant,
   incarnation: string,
@@ -229,7 +229,7 @@ function bucketsOf(key: CounterKey, facts: TenantFacts, now: number): readonly L
   return [...buckets.values()].sort((a, b) => a.start - b.start);
 }
 
-/** The counter's bucket for a total whose grain may be longer than that: the last it can touch, but not a future one. */
+/** The counter's bucket for a total of a possibly longer grain: the last one it can overlap, but not a future one. */
 function latestBucket(key: CounterKey, start: number, now: number): number {
   if (key.window === "BILLING_PERIOD") return start;
   const { bucketMs } = SLIDING[key.window];

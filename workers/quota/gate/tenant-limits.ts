@@ -7,7 +7,7 @@ import type { CounterWindow } from "../counters/counters.js";
 import { type CounterKey, type LimitsInForce, limitsInForce } from "../rules/limits.js";
 import { SLIDING } from "../rules/windows.js";
 
-/** A tenant with what limits it now. */
+/** A tenant with its active limits. */
 export interface LimitedTenant {
   readonly tenant: TenantState;
   /** The tenant's time: its test clock or the system's. */
@@ -17,20 +17,20 @@ export interface LimitedTenant {
 }
 
 export interface TenantLimits {
-  /** Undefined: there is no such tenant. */
+  /** Undefined: the tenant does not exist. */
   current(tenantId: string): LimitedTenant | undefined;
   /** As of a moment and a tenancy version. */
   at(tenant: TenantState, atMs: number, version: number): LimitsInForce | undefined;
 }
 
-/** Periods and tenancy versions that a batch of the ledger touches are few. */
+/** A batch of the ledger touches few periods and tenancy versions. */
 const REMEMBERED_PER_TENANT = 16;
 
-/** The limits in force, from this process's copy of tenancy. */
+/** The active limits, from this process's copy of tenancy. */
 export function createTenantLimits(tenancy: TenancyCopy, clock: Clock): TenantLimits {
   const known = new WeakMap<TenantState, Map<string, LimitsInForce>>();
 
-  /** A tenant's state is replaced when it changes and a published plan version never changes: what was found stays true. */
+  /** Cacheable by identity: a tenant's state is replaced when it changes, and a published plan version never changes. */
   function at(tenant: TenantState, atMs: number, version: number): LimitsInForce | undefined {
     const ofTenant = known.get(tenant) ?? new Map<string, LimitsInForce>();
     known.set(tenant, ofTenant);
@@ -45,7 +45,7 @@ export function createTenantLimits(tenancy: TenancyCopy, clock: Clock): TenantLi
     return found;
   }
 
-  /** What was found last, for as long as nothing can have changed it. */
+  /** The last result, valid until something can have changed it. */
   const latest = new WeakMap<TenantState, Lasting>();
   function now(tenant: TenantState, atMs: number): LimitsInForce | undefined {
     const version = tenancy.version();

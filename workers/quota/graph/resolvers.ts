@@ -25,7 +25,7 @@ class TenantQuotas {
 
   @FieldResolver(() => QuotaDenial, {
     nullable: true,
-    description: "The last denial under this key within an hour, if it is one of the tenant's newest 256",
+    description: "The last denial under this key within an hour, if among the tenant's newest 256",
   })
   async quotaDenial(
     @Root() tenant: Tenant,
@@ -59,17 +59,17 @@ function statusView(tenantId: string, read: LimitReading): QuotaStatus {
   };
 }
 
-/** What tenancy calls a limit that it has just changed, and in which of its versions. */
+/** Tenancy's reference to a limit that it has just changed, with the version of the change. */
 const Ref = Type.Object({
   tenantId: Type.String(),
   meter: Type.Union([Type.String(), Type.Null()]),
   window: Type.String(),
   version: Type.Integer({ minimum: 0 }),
 });
-/** How long an answer waits for this process to hear of the change that it is about, ms. */
+/** How long a query waits for this process to reach the referenced change, ms. */
 const HEARD_WITHIN_MS = 5_000;
 
-/** The limit that `ref` names, not before what changed it has arrived here. Null: there is none any more. */
+/** The limit that `ref` names, once the change has reached this process. Null: it no longer exists. */
 async function statusByRef(
   ref: unknown,
   identity: Identity,
@@ -91,7 +91,7 @@ async function heard(tenancy: Pick<TenancyCopy, "reached">, version: number): Pr
     await tenancy.reached(version, signal);
   } catch (error) {
     if (!signal.aborted) throw error;
-    throw new MetrlyError("UNAVAILABLE", "The change is made; quota has not heard of it yet");
+    throw new MetrlyError("UNAVAILABLE", "The change took effect, but has not reached quota yet");
   }
 }
 

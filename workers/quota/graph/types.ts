@@ -28,10 +28,10 @@ export class QuotaLimit {
 }
 
 @Directive('@key(fields: "ref")')
-@ObjectType({ description: "How a limit stands now: the data plane's numbers" })
+@ObjectType({ description: "The status of a limit now, with the data plane's numbers" })
 export class QuotaStatus {
   @Directive("@inaccessible")
-  @Field(() => String, { description: "Names it to the other services" })
+  @Field(() => String, { description: "Reference for other services" })
   readonly ref!: string;
 
   @Field(() => QuotaLimit)
@@ -40,7 +40,7 @@ export class QuotaStatus {
   @Field(() => DecimalScalar)
   readonly used!: string;
 
-  @Field(() => DecimalScalar, { description: "Admitted by `consume` and not yet settled by recorded usage" })
+  @Field(() => DecimalScalar, { description: "Admitted by `consume`, not yet settled by recorded usage" })
   readonly reserved!: string;
 
   @Field(() => DecimalScalar)
@@ -49,7 +49,7 @@ export class QuotaStatus {
   @Field(() => DateTimeScalar)
   readonly windowStart!: number;
 
-  @Field(() => DateTimeScalar, { description: "When all that counts now has left the window" })
+  @Field(() => DateTimeScalar, { description: "When all usage counted now has left the window" })
   readonly resetAt!: number;
 
   @Field(() => QuotaState)
@@ -63,11 +63,11 @@ export class Tenant {
   readonly id!: string;
 
   @Directive("@inaccessible")
-  @Field(() => DateTimeScalar, { nullable: true, description: "A test tenant's clock as quota knows it" })
+  @Field(() => DateTimeScalar, { nullable: true, description: "A test tenant's clock in quota's copy" })
   readonly quotaClock!: number | null;
 }
 
-@ObjectType({ description: "A limit as it stood when something was denied" })
+@ObjectType({ description: "A limit at the time of a denial" })
 export class QuotaDenialLimit {
   @Field(() => String, { nullable: true })
   readonly meter!: string | null;
@@ -93,7 +93,7 @@ export class QuotaDenialLimit {
   @Field(() => DateTimeScalar)
   readonly resetAt!: number;
 
-  @Field(() => Boolean, { description: "Whether it was this one that denied" })
+  @Field(() => Boolean, { description: "Whether this limit denied the request" })
   readonly denies!: boolean;
 }
 
@@ -114,10 +114,10 @@ export class QuotaDenial {
   @Field(() => String)
   readonly reason!: string;
 
-  @Field(() => String, { description: "The reason in words" })
+  @Field(() => String, { description: "Explanation of the reason" })
   readonly explanation!: string;
 
-  @Field(() => DateTimeScalar, { nullable: true, description: "When it was worth asking again" })
+  @Field(() => DateTimeScalar, { nullable: true, description: "Earliest useful retry" })
   readonly retryAt!: number | null;
 
   @Field(() => [QuotaDenialLimit])

@@ -4,7 +4,7 @@ import { amountsOf, type Decision, explanationOf, type LimitReading } from "../r
 import { fromUnits } from "../rules/scaling.js";
 import type { ParsedRequest } from "./request.js";
 
-/** The body of a decision: the public contract. */
+/** The body of a decision, part of the public contract. */
 export function decisionBody(decision: Decision, { tenantId, meter, idempotencyKey }: ParsedRequest) {
   const reserved = decision.allowed && decision.expiresAt !== null;
   return {
@@ -24,7 +24,7 @@ export function decisionBody(decision: Decision, { tenantId, meter, idempotencyK
   };
 }
 
-/** Why something was denied, from a look-up: the decision's body with when and of what it was. */
+/** The body of a stored denial: the decision's body with its time and request. */
 export function denialBody({ at, retryAt, limits, reason, ...denial }: Denial) {
   return {
     ...denial,

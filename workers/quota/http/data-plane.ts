@@ -45,7 +45,7 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
     return key;
   }
 
-  /** Authenticates before it reads, and answers whatever happens. */
+  /** Authenticates before reading the body, and always answers. */
   function route(
     answer: (body: unknown, key: ApiKeyState, request: IncomingMessage) => Promise<Answer>,
   ): DirectHandler {
@@ -99,7 +99,7 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
     return { status: 200, body: await Promise.all(items.map((item: unknown) => answerItem(item, key))) };
   });
 
-  /** One bad item never fails its neighbours: its problem document stands in its place. */
+  /** One invalid item never fails the others: its problem document takes its place. */
   async function answerItem(item: unknown, key: ApiKeyState): Promise<object> {
     try {
       const parsed = parse(item, key, "consume");
@@ -118,19 +118,19 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
   app.directly("POST", "/v1/quota/release", release);
   app.directly("POST", "/v1/quota/batch", batch);
 
-  /** Why a `consume` was denied in the last hour. */
+  /** Why a `consume` was denied within the last hour. */
   app.get("/v1/quota/denial", async (request, reply) => {
     const key = keyOf(request.headers.authorization);
     const { searchParams } = new URL(request.url, "http://localhost");
     const idempotencyKey = searchParams.get("idempotencyKey") ?? "";
     if (idempotencyKey === "") throw new MetrlyError("INVALID", "idempotencyKey: is required");
     const denial = await denials.find(tenantOf(searchParams.get("tenantId"), key), idempotencyKey);
-    if (denial === undefined) throw new MetrlyError("NOT_FOUND", "Nothing was denied under this key in the last hour");
+    if (denial === undefined) throw new MetrlyError("NOT_FOUND", "No denial under this key in the last hour");
     return reply.send(denialBody(denial));
   });
 }
 
-/** For proxies that know no 429. */
+/** For proxies that do not understand 429. */
 function denyStatusOf({ url = "" }: IncomingMessage): number {
   if (!url.includes("?")) return DENIED;
   const asked = new URL(url, "http://localhost").searchParams.get("denyStatus");

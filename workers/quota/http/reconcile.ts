@@ -11,7 +11,7 @@ export interface ReconcileRouteOptions extends ReconcileOptions {
   readonly tenancy: TenancyCopy;
 }
 
-/** `POST` with `tenantId` (none: every tenant) and `repair=true`: answers steps as JSON lines while it works; for operators. */
+/** `POST` with `tenantId` (absent: every tenant) and `repair=true`: streams steps as JSON lines; for operators. */
 export function registerReconciliation(app: FastifyInstance, options: ReconcileRouteOptions): void {
   app.post(QUOTA_RECONCILE_PATH, async (request, reply) => {
     await operatorIdentity(options.identityTokens, request.headers, "quota");

@@ -1,12 +1,12 @@
 import { HOUR_MS } from "#kernel/duration.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 
-/** Usage may be told this much ahead of its time, and clocks of recorders may differ. */
+/** Tolerance: events may be ahead of their time by this much, and recorders' clocks may differ. */
 export const SLACK_MS = 2 * HOUR_MS;
 
 /**
- * The first entry up to `toSeq` that was recorded at or after a moment (`toSeq + 1`: none was), by halving: entries are recorded
- * in the order of `seq`.
+ * Binary search for the first entry up to `toSeq` recorded at or after a moment (`toSeq + 1`: none): entries are recorded in
+ * the order of `seq`.
  */
 export async function firstSeqAfter(
   ledger: LedgerClient,

@@ -31,7 +31,7 @@ export interface ReconcileOptions {
   readonly partitions: number;
 }
 
-/** What quota's database or its counters hold otherwise than the ledger. Quantities are decimals. */
+/** Differences of quota's database or counters from the ledger. Quantities are decimals. */
 export interface Difference {
   readonly tenantId: string;
   readonly meter: string;
@@ -39,7 +39,7 @@ export interface Difference {
   readonly bucketStart: string;
   readonly ledger: string;
   readonly found: string;
-  /** Who was wrong; the ledger is right by definition. */
+  /** The side that differed; the ledger is authoritative. */
   readonly wrong: "database" | "counters";
   readonly repaired: boolean;
 }
@@ -50,7 +50,7 @@ export type ReconcileStep =
   | {
       readonly kind: "done";
       readonly tenantId: string;
-      /** Ledger position that was compared at. */
+      /** The ledger position of the comparison. */
       readonly seq: number;
       readonly events: number;
       /** Why the counters were not compared; undefined: they were. */
@@ -73,9 +73,9 @@ type Totals = ReadonlyMap<string, Decimal>;
 
 /**
  * Derives a tenant's totals from the ledger and compares them with quota's database at the same position, and with the counters
- * when they stand at the database's. Compared are the running billing period and what sliding windows are rebuilt from; the
- * sliding counters themselves round up and count by admission, so that the ledger does not say what they must be. `repair` makes
- * both equal to the ledger. Live traffic may go on. Throws NOT_FOUND.
+ * when they are at the database's position. Covers the current billing period and the totals that rebuild sliding windows; the
+ * sliding counters themselves round up and count by admission, so the ledger does not determine them. `repair` corrects both.
+ * Safe under live traffic. Throws NOT_FOUND.
  */
 export async function* reconcileTenant(
   options: ReconcileOptions,
@@ -108,10 +108,10 @@ export async function* reconcileTenant(
       },
     };
   }
-  // Counters are compared with the database, which by now is equal to the ledger or is known not to be.
+  // Counters are compared with the database, which by now equals the ledger or is known to differ.
   const ofCounters =
     wrong.length > 0 && !repair
-      ? { skipped: "quota's database differs from the ledger; repair that first", differences: [] }
+      ? { skipped: "quota's database differs from the ledger; repair it first", differences: [] }
       : await compareCounters(options, limited, repair);
   for (const difference of ofCounters.differences) yield { kind: "difference", difference };
   yield {
@@ -129,7 +129,7 @@ type Wanted = (grain: string, bucketStart: number) => boolean;
 function wantedBuckets({ tenant, now }: LimitedTenant, periodStart: number): Wanted {
   return (grain, bucketStart) => {
     if (grain === "BILLING_PERIOD") return bucketStart === periodStart;
-    // A test tenant's arrivals are told by a clock that has moved since: they cannot be derived again.
+    // A test tenant's clock has moved since the arrivals: sliding windows cannot be derived again.
     if (tenant.testClock !== null) return false;
     const reach = REACHED.get(grain);
     return reach !== undefined && bucketStart > now - reach;
@@ -152,7 +152,7 @@ function storedTotals({ totals }: TenantFacts, wanted: Wanted): Totals {
   return found;
 }
 
-/** Reads the ledger up to `toSeq` from where the oldest wanted bucket can begin. */
+/** Reads the ledger up to `toSeq` from the start of the oldest relevant bucket. */
 async function* deriveTotals(
   { database, store, ledger, tenancy, limits, partitions }: ReconcileOptions,
   { tenant, now, inForce }: LimitedTenant,
@@ -193,7 +193,7 @@ async function* deriveTotals(
   return { totals, events };
 }
 
-/** By what is missing, not to what is right: usage that was added meanwhile stays. */
+/** By the difference, not to the target value: usage added meanwhile stays. */
 async function correctDatabase(
   { database, store }: ReconcileOptions,
   tenantId: string,
@@ -216,7 +216,7 @@ async function correctDatabase(
   );
 }
 
-/** Compares while neither moves: counters and database must stand at the same position before and after. */
+/** Compares a consistent pair: counters and database must be at the same position before and after. */
 async function compareCounters(
   { counters, database, loader }: ReconcileOptions,
   limited: LimitedTenant,
@@ -263,7 +263,7 @@ async function compareCounters(
       })),
     };
   }
-  return { differences: [], skipped: "they did not stand still; try again when the tenant is quieter" };
+  return { differences: [], skipped: "they changed during the comparison; retry when the tenant is less active" };
 
   async function usedOf(of: readonly LimitInForce[]): Promise<readonly number[] | undefined> {
     if (inForce === undefined) return undefined;

@@ -4,7 +4,7 @@ import type { QuotaMetrics } from "../metrics.js";
 import type { QuotaStore } from "../store/store.js";
 
 export interface Reconciler {
-  /** A tenant whose counters are known to be behind its recorded usage. */
+  /** A tenant whose counters are known to lag its recorded usage. */
   behind(tenantId: string): void;
   stop(): Promise<void>;
 }
@@ -24,8 +24,8 @@ const INTERVAL_MS = 1_000;
 const TENANTS_AT_ONCE = 500;
 
 /**
- * Brings counters up to recorded usage: of a partition that this process took over, whose last owner may have died between
- * commit and settlement, and of tenants that missed one.
+ * Brings counters up to recorded usage: in partitions just taken over, whose last owner may have died between commit and
+ * settlement, and for tenants that missed a settlement.
  */
 export function startReconciler(options: ReconcilerOptions): Reconciler {
   const { store, counters, loader, metrics } = options;
@@ -68,7 +68,7 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
     if (stopped) return;
     timer = setTimeout(() => {
       running = run()
-        // Tried again at the next turn, for as long as the counters or the database do not answer.
+        // Retried at the next turn, for as long as the counters or the database do not answer.
         .catch((error: unknown) => {
           if (!(error instanceof CountersUnavailable)) options.onError(error);
         })

@@ -2,25 +2,25 @@ import { isDenying, WINDOW_MS } from "#schema/vocabulary.js";
 import type { LimitInForce, LimitsInForce } from "./limits.js";
 import { unitsText } from "./scaling.js";
 
-/** Why a request is allowed or denied: the closed list. */
+/** The closed list of reasons of a decision. */
 export const REASONS = {
   WITHIN_LIMITS: "Allowed: every limit has room",
-  NO_LIMITS: "Allowed: no limit of the plan concerns this",
-  SOFT_LIMIT_EXCEEDED: "Allowed: a soft limit is exceeded, which never blocks",
+  NO_LIMITS: "Allowed: no limit of the plan applies",
+  SOFT_LIMIT_EXCEEDED: "Allowed: a soft limit is exceeded, which never denies",
   DEGRADED: "Allowed: the counters of a soft limit are being rebuilt",
   LIMIT_EXCEEDED: "Denied: a hard limit has no room for the amount now",
-  AMOUNT_EXCEEDS_LIMIT: "Denied: the amount alone is larger than a hard limit",
-  COUNTER_REBUILDING: "Denied: the counters of a hard limit were lost or do not answer; try again later",
+  AMOUNT_EXCEEDS_LIMIT: "Denied: the amount alone exceeds a hard limit",
+  COUNTER_REBUILDING: "Denied: the counters of a hard limit were lost or do not answer; retry later",
   TENANT_SUSPENDED: "Denied: the tenant is suspended",
   TENANT_CLOSED: "Denied: the tenant is closed",
 } as const;
 export type Reason = keyof typeof REASONS;
 
-/** What a reason means, for people. */
+/** The explanation of a reason. */
 export const explanationOf = (reason: string): string =>
   Object.entries(REASONS).find(([name]) => name === reason)?.[1] ?? reason;
 
-/** What the counters say about one counter, in its units. */
+/** The state of one counter, in its units. */
 export interface Reading {
   readonly used: number;
   readonly reserved: number;
@@ -29,11 +29,11 @@ export interface Reading {
   readonly retryAt: number;
 }
 
-/** How a limit stands: the closed list. */
+/** The closed list of limit statuses. */
 export const LIMIT_STATES = ["OK", "WARNING", "EXCEEDED", "REBUILDING", "DEGRADED"] as const;
 export type LimitState = (typeof LIMIT_STATES)[number];
 
-/** Amounts are in units of the limit's counter: `amountsOf` gives their text. */
+/** Amounts are in units of the limit's counter; `amountsOf` formats them. */
 export interface LimitReading {
   readonly limit: LimitInForce;
   readonly used: number;
@@ -48,7 +48,7 @@ export interface LimitReading {
   readonly denies: boolean;
 }
 
-/** What was read as canonical decimals, rounded up to the counter's scale; what remains is rounded down. */
+/** Canonical decimals; usage is rounded up to the counter's scale, the remainder down. */
 export function amountsOf({ limit, used, reserved, remaining }: LimitReading) {
   const { scale } = limit.counter;
   return {
@@ -61,16 +61,19 @@ export function amountsOf({ limit, used, reserved, remaining }: LimitReading) {
 export interface Decision {
   readonly allowed: boolean;
   readonly reason: Reason;
-  /** The plan version whose limits decided. */
+  /** The plan version of the limits. */
   readonly plan: { readonly id: string; readonly version: number } | null;
   readonly expiresAt: number | null;
   readonly limits: readonly LimitReading[];
-  /** When it is worth asking again; null when allowed. */
+  /** Earliest useful retry; null when allowed. */
   readonly retryAt: number | null;
   readonly now: number;
 }
 
-/** Reads one limit: what is left of it, until when, and how it stands. `charged` denies what does not fit; undefined: nothing asked. */
+/**
+ * Evaluates one limit: the remainder, its reset, and its status. `charged` denies an amount that does not fit; undefined: no
+ * request.
+ */
 export function readLimit(
   limit: LimitInForce,
   reading: Reading,
@@ -101,15 +104,15 @@ function stateOf({ units }: LimitInForce, taken: number): LimitState {
   return taken > 0 && units.warnings.some((at) => taken >= at) ? "WARNING" : "OK";
 }
 
-/** What was asked of one limit, and what its counter says. */
+/** One limit's charge, and the state of its counter. */
 export interface AskedOfLimit {
   readonly limit: LimitInForce;
-  /** What the request charges it, in its counter's units. */
+  /** The request's charge, in the counter's units. */
   readonly charged: number;
   readonly reading: Reading;
 }
 
-/** Explains the counters' verdict on the limits that a request concerns. */
+/** Explains the counters' decision with the limits that apply to a request. */
 export function explain(
   { allowed, now, expiresAt }: { readonly allowed: boolean; readonly expiresAt: number | null; readonly now: number },
   inForce: LimitsInForce,

@@ -11,7 +11,7 @@ export interface Crossing {
   readonly threshold: string;
 }
 
-/** The thresholds that usage crosses when it goes from `before` to `after`, lowest first; none when it falls. */
+/** The thresholds crossed when usage goes from `before` to `after`, lowest first; none when it falls. */
 export function crossings(
   limit: Pick<LimitInForce, "limit" | "warnAt">,
   before: Decimal,
@@ -47,7 +47,7 @@ export interface AlertFacts {
 
 export type QuotaAlert = QuotaWarningV1 | QuotaExceededV1;
 
-/** The alert for a crossing. Its id says what was crossed and nothing else, so that a replay makes the same one. */
+/** The alert for a crossing. Its id identifies only the crossing, so that a replay gives the same one. */
 export function alertOf(facts: AlertFacts, { kind, threshold }: Crossing): QuotaAlert {
   const { tenantId, planId, planVersion, limit } = facts;
   const windowStart = new Date(facts.windowStart).toISOString();

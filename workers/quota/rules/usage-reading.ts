@@ -1,11 +1,11 @@
 import type { Decimal } from "#kernel/decimal.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 
-/** What one ledger entry adds to one meter. */
+/** The contribution of one ledger entry to one meter. */
 export interface UsageReading {
   readonly seq: number;
   readonly meter: string;
-  /** Of the event, what reservations are settled by; undefined for a void and a backfill, which settle none. */
+  /** The event that settles reservations; undefined for a void and a backfill, which settle none. */
   readonly eventId: string | undefined;
   /** Negative for a void. */
   readonly value: Decimal;

@@ -2,15 +2,15 @@ import { DAY_MS, HOUR_MS, MINUTE_MS } from "#kernel/duration.js";
 import { periodAt } from "#kernel/period.js";
 import { type QuotaWindow, SLIDING_WINDOWS, type SlidingWindow, WINDOW_MS } from "#schema/vocabulary.js";
 
-/** How a sliding window is counted. */
+/** The geometry of a sliding window. */
 interface Sliding {
   readonly windowMs: number;
   readonly bucketMs: number;
 }
 
 /**
- * Sliding windows are rings of sub-buckets. A bucket counts whole while any moment of it is inside the window, so that at
- * most windowMs / (windowMs + bucketMs) of the limit is admitted at a steady rate (95 %), and never more than all of it.
+ * Sliding windows are rings of sub-buckets. A bucket counts in full while it overlaps the window, so that a steady rate is
+ * admitted up to at least windowMs / (windowMs + bucketMs) of the limit (95 %), and never beyond the limit.
  */
 export const SLIDING: Readonly<Record<SlidingWindow, Sliding>> = {
   SECOND: { windowMs: WINDOW_MS.SECOND, bucketMs: 50 },
@@ -19,25 +19,28 @@ export const SLIDING: Readonly<Record<SlidingWindow, Sliding>> = {
   DAY: { windowMs: WINDOW_MS.DAY, bucketMs: HOUR_MS },
 };
 
-/** Windows up to this length are counted for the moment only: nothing of them is stored unless a limit needs it. */
+/** Windows up to this length are short-lived: they are stored only if a limit needs them. */
 const SHORT_MS = MINUTE_MS;
 
-/** Whether admissions in this window must outlive the counters; shorter windows deny for their length after a loss instead. */
+/**
+ * Whether admissions in this window must survive a loss of the counters; shorter windows deny for their length after a loss
+ * instead.
+ */
 export function outlivesLoss(window: QuotaWindow): boolean {
   return window === "BILLING_PERIOD" || WINDOW_MS[window] > SHORT_MS;
 }
 
-/** Start of the bucket of `sizeMs` that holds `atMs`. */
+/** Start of the bucket of `sizeMs` that contains `atMs`. */
 export function bucketStart(atMs: number, sizeMs: number): number {
   return Math.floor(atMs / sizeMs) * sizeMs;
 }
 
-/** Start of the aligned window that thresholds are judged in: UTC second, minute, hour, day, or the billing period. */
+/** Start of the aligned window for thresholds: UTC second, minute, hour, day, or the billing period. */
 export function alignedStart(window: QuotaWindow, atMs: number, anchorDay: number): number {
   return window === "BILLING_PERIOD" ? periodAt(atMs, anchorDay).start : bucketStart(atMs, WINDOW_MS[window]);
 }
 
-/** What recorded usage is totalled by: every aligned window, and the slices that an hour's sliding counter is rebuilt from. */
+/** The grains of usage totals: every aligned window, and the slices that rebuild an hour's sliding counter. */
 export type Grain = QuotaWindow | "HOUR_SLICE";
 export type SlidingGrain = Exclude<Grain, "BILLING_PERIOD">;
 const SLIDING_GRAINS: readonly SlidingGrain[] = ["HOUR_SLICE", ...SLIDING_WINDOWS];
@@ -53,23 +56,23 @@ export const REBUILT_FROM: Readonly<Record<SlidingWindow, SlidingGrain>> = {
   DAY: "HOUR",
 };
 
-/** Grains kept of every meter, so that a limit may come later. */
+/** Grains stored for every meter, so that a limit may be added later. */
 export const ALWAYS_TOTALLED = SLIDING_GRAINS.filter((grain) => GRAIN_MS[grain] > SHORT_MS);
-/** Grains kept only of meters with a limit on that window. */
+/** Grains stored only for meters with a limit on that window. */
 export const TOTALLED_WHERE_LIMITED = SLIDING_GRAINS.filter((grain) => GRAIN_MS[grain] <= SHORT_MS);
 
 export const MAX_BILLING_PERIOD_MS = 31 * DAY_MS;
 
-/** How far back a total of `REBUILT_FROM` may begin and still be inside the sliding window, ms. */
+/** How far back a total of `REBUILT_FROM` may begin and still overlap the sliding window, ms. */
 export const reachMs = (window: SlidingWindow): number =>
   WINDOW_MS[window] + SLIDING[window].bucketMs + GRAIN_MS[REBUILT_FROM[window]];
 
-/** How much longer totals and bounds are stored than a window reaches: the consumer of the ledger may be this far behind. */
+/** How much longer than a window totals and bounds are stored: the tolerated lag of the ledger consumer. */
 const SLACK_MS = 2 * DAY_MS;
 /** The same for totals of short windows, which are many. */
 const SHORT_SLACK_MS = 3 * HOUR_MS;
 
-/** How long totals of each grain are stored, ms: for as long as a window of that length or one rebuilt from it needs them. */
+/** How long totals of each grain are stored, ms: as long as a window of that length or one rebuilt from it needs them. */
 export const TOTALS_KEPT_MS: readonly (readonly [SlidingGrain, number])[] = SLIDING_GRAINS.map((grain) => {
   const reading = SLIDING_WINDOWS.filter((window) => window === grain || REBUILT_FROM[window] === grain);
   const slack = GRAIN_MS[grain] > SHORT_MS ? SLACK_MS : SHORT_SLACK_MS;

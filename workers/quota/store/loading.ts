@@ -4,10 +4,10 @@ import { SLIDING_WINDOWS } from "#schema/vocabulary.js";
 import type { CounterKey } from "../rules/limits.js";
 import { MAX_BILLING_PERIOD_MS, REBUILT_FROM, reachMs } from "../rules/windows.js";
 
-/** The part of the store that counters are built from, for many tenants at once: after a loss all of them come together. */
+/** Reads for building counters, for many tenants at once: after a loss all need them. */
 
 export interface TenantFacts {
-  /** The ledger position that `totals` are complete up to; 0: no usage yet. */
+  /** The ledger position up to which `totals` are complete; 0: no usage yet. */
   readonly seq: number;
   readonly totals: readonly { meter: string; grain: string; bucketStart: number; total: Decimal }[];
   readonly bounds: readonly { meter: string; window: string; bucketStart: number; bound: Decimal; expiresAt: number }[];
@@ -20,7 +20,7 @@ export interface FactsOf {
   readonly periodStart: number;
 }
 
-/** What the counters of these tenants are built from, as of one moment. */
+/** The database's state for these tenants' counters, as of one moment. */
 export function readFacts(database: Database, wanted: readonly FactsOf[]): Promise<ReadonlyMap<string, TenantFacts>> {
   const tenantIds = wanted.map(({ tenantId }) => tenantId);
   return database.transaction(async (tx) => {
@@ -66,7 +66,7 @@ export function readFacts(database: Database, wanted: readonly FactsOf[]): Promi
   });
 }
 
-/** Columns of tenant, name and the earliest bucket start that still matters: one row each, also where two windows share a grain. */
+/** Columns of tenant, name and the earliest relevant bucket start: one row each, also where two windows share a grain. */
 function sinceOf(
   wanted: readonly FactsOf[],
   of: (one: FactsOf) => readonly (readonly [string, number])[],
@@ -107,7 +107,7 @@ export interface Opening {
   readonly blockedUntil: number;
 }
 
-/** Says how a counter that is loaded stands: under which incarnation it was last, if ever. */
+/** The state of a loaded counter: its last incarnation, if any. */
 export type JudgeOpening = (
   key: CounterKey,
   last: { readonly incarnation: string; readonly blockedUntil: number } | undefined,
@@ -120,14 +120,14 @@ export interface ToOpen {
   readonly judge: JudgeOpening;
 }
 
-/** Notes that counters are loaded under their incarnations before they are; `judge` says until when each is blocked. */
+/** Records the incarnations of counters before they are loaded; `judge` decides until when each is blocked. */
 export function openCounters(
   database: Database,
   wanted: readonly ToOpen[],
 ): Promise<ReadonlyMap<string, readonly Opening[]>> {
   const tenantIds = wanted.map(({ tenantId }) => tenantId);
   return database.transaction(async (tx) => {
-    // One at a time per tenant, in one order: two that load at once must not both call the counters fresh.
+    // Sequential per tenant, in one order: concurrent loads must not both consider the counters fresh.
     await tx.query(
       "SELECT pg_advisory_xact_lock(h) FROM (SELECT hashtextextended(t, 0) AS h FROM unnest($1::text[]) AS t ORDER BY 1) AS hashes",
       [tenantIds],
@@ -174,13 +174,13 @@ interface OpeningRow {
   readonly blocked_until: Date;
 }
 
-/** The counter's own last opening, or one of the same meter and window at another scale, which it takes over from. */
+/** The counter's own last opening, or that of the same meter and window at another scale, which it replaces. */
 function lastOpening(rows: readonly OpeningRow[], { meter, window, scale }: CounterKey) {
   const same = rows.filter((row) => row.meter === (meter ?? "") && row.quota_window === window);
   const own = same.find((row) => row.scale === scale);
   if (own !== undefined) return { incarnation: own.incarnation, blockedUntil: own.blocked_until.getTime() };
   const other = same[0];
-  // At another scale nothing was carried over: as good as lost.
+  // At another scale nothing was transferred: counts as lost.
   return other === undefined
     ? undefined
     : { incarnation: "another scale", blockedUntil: other.blocked_until.getTime() };
@@ -191,7 +191,7 @@ export interface SavedState {
   readonly state: unknown;
 }
 
-/** Takes what an orderly stop kept of tenants: it is good for one start only. */
+/** Takes the saved state of an orderly stop: valid for one start only. */
 export async function takeSavedCounters(
   database: Database,
   tenantIds: readonly string[],

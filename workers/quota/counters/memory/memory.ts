@@ -17,15 +17,15 @@ import {
 import { type Counter, createCounter, type TenantCounters, tenantCounters } from "./state.js";
 
 export interface MemoryQuotaCountersOptions {
-  /** A clock that never jumps: with it, a jump of the other one is seen and counts as a loss. */
+  /** A monotonic clock: a jump of the other clock against it counts as a loss. */
   readonly steadyMs?: () => number;
 }
 
 const CLOCK_TOLERANCE_MS = 2_000;
 
 /**
- * Counters in this process: each process start is a loss of what the last one knew, except after an orderly stop, when
- * `save` and `restore` carry it over. A call runs to its end within one turn of the event loop, which makes it atomic.
+ * Counters in this process: each start is a loss, except after an orderly stop, when `save` and `restore` transfer the state. A
+ * call completes within one turn of the event loop, which makes it atomic.
  */
 export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCountersOptions = {}): QuotaCounters {
   let incarnation = { name: newUuid(), since: clock.now() };
@@ -34,7 +34,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
   let lastOffset = offset();
   const remembered = new Map<string, readonly { readonly at: number; readonly text: string }[]>();
 
-  /** Forgets everything when the clock jumped (or the machine slept): windows would lie. */
+  /** Drops everything when the clock jumped (or the machine slept): windows would be wrong. */
   function watchClock(): void {
     const before = lastOffset;
     lastOffset = offset();
@@ -253,7 +253,7 @@ function boundNeed({ charge, counter, start }: Involved, until: number): readonl
   return covered ? [] : [{ counter: charge.counter, bucketStart: start, exposure, amount: charge.amount, until }];
 }
 
-/** What was reserved counts with its actual amount in the bucket of its admission, what was not in that of its arrival. */
+/** A reservation counts with its actual amount in the bucket of its admission, other usage in that of its arrival. */
 function settleEvent(state: TenantCounters, event: SettledEvent): void {
   for (const { reservation, charges } of event.meters) {
     const admitted = state.close(reservation);

@@ -2,7 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import type { CounterWindow } from "../counters.js";
 
-/** The state of one tenant's counters in process, and its form on disk between an orderly stop and the next start. */
+/** The state of one tenant's counters in memory, and its form on disk between an orderly stop and the next start. */
 
 const Bucket = Type.Object({
   start: Type.Integer(),
@@ -15,7 +15,7 @@ type Bucket = Static<typeof Bucket>;
 
 const Reservation = Type.Object({
   expiresAt: Type.Number(),
-  /** False: settled or expired in part; only remembered, so that its key is not charged again. */
+  /** False: settled or partly expired; kept as a tombstone, so that its key is not charged again. */
   open: Type.Boolean(),
   charges: Type.Array(
     Type.Object({
@@ -35,16 +35,16 @@ const Saved = Type.Object({
   reservations: Type.Record(Type.String(), Reservation),
 });
 
-/** Period buckets kept: the running period and two around it, for usage that arrives late or early. */
+/** Period buckets kept: the current period and two around it, for late and early usage. */
 const PERIODS_KEPT = 3;
 
 export interface Counter {
   readonly blockedUntil: number;
-  /** The bucket that starts there, created empty if need be. */
+  /** The bucket with this start, created if missing. */
   bucket(start: number): Bucket;
-  /** Forgets what has left the window for good. */
+  /** Drops buckets that have left the window permanently. */
   prune(window: CounterWindow, now: number): void;
-  /** The buckets that count, oldest first; `prune` comes before. */
+  /** The buckets that count, oldest first; call `prune` before. */
   inside(window: CounterWindow): readonly Bucket[];
   toJSON(): Static<typeof Saved>["counters"][string];
 }
@@ -79,18 +79,18 @@ export interface TenantCounters {
   readonly counters: Map<string, Counter>;
   /** Ledger position up to which usage is settled here. */
   seq: number;
-  /** Gives back what expired until `now`, which never goes backwards; answers the tenant's time. */
+  /** Releases reservations that expired until `now`, which never goes backwards; returns the tenant's time. */
   advance(now: number): number;
   reservation(key: string): Reservation | undefined;
   reserve(key: string, reservation: Reservation): void;
-  /** Gives back an open reservation and forgets it. */
+  /** Releases an open reservation and deletes it. */
   giveBack(key: string): boolean;
-  /** Takes an open reservation out of what is reserved and remembers its key until it would have expired. */
+  /** Closes an open reservation and keeps its key as a tombstone until its expiry. */
   close(key: string): Reservation | undefined;
   toJSON(): Static<typeof Saved>;
 }
 
-/** From nothing, at a ledger position, or from what `toJSON` gave; throws when that has another form. */
+/** An empty state at a ledger position, or the state from `toJSON`; throws on another format. */
 export function tenantCounters(from: unknown): TenantCounters {
   const saved =
     typeof from === "number" ? { seq: from, now: 0, counters: {}, reservations: {} } : Value.Parse(Saved, from);
@@ -119,7 +119,7 @@ export function tenantCounters(from: unknown): TenantCounters {
       time = Math.max(time, now);
       for (let key = expiries.popUntil(time); key !== undefined; key = expiries.popUntil(time)) {
         const found = reservations.get(key);
-        // The key may have been released and reserved again, to expire later.
+        // The key may have been released and reserved again, with a later expiry.
         if (found === undefined || found.expiresAt > time) continue;
         if (found.open) addReserved(found, -1, false);
         reservations.delete(key);
@@ -175,7 +175,7 @@ function expiryQueue() {
         index = parent;
       }
     },
-    /** Removes and answers the key with the earliest time, if that is not after `now`. */
+    /** Removes and returns the key with the earliest time, if that is not after `now`. */
     popUntil(now: number): string | undefined {
       if (time(0) > now) return undefined;
       const first = heap[0];

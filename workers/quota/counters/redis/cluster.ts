@@ -7,27 +7,26 @@ import { forwardingCounters } from "./forward.js";
 import { createRedisNodeCounters, type RedisNodeCounters } from "./node.js";
 
 export interface RedisClusterOptions {
-  /** Of any nodes: the others are found from these. */
+  /** Seed nodes: the others are discovered. */
   readonly urls: readonly string[];
   readonly onError: (error: unknown) => void;
   readonly prefix: string;
 }
 
 const SLOTS = 16_384;
-/** How often the map of slots is read again when nothing goes wrong: a slot that moved says so itself. */
+/** Refresh interval of the slot map without errors: a moved slot reports itself. */
 const REFRESH_INTERVAL_MS = 15_000;
 const REFRESH_AGAIN_MS = 250;
 
 interface Node {
   readonly counters: RedisNodeCounters;
-  /** Slot of its incarnation's key: it must stay with this node. */
+  /** Slot of its incarnation's key, which must stay on this node. */
   readonly incarnationSlot: number;
 }
 
 /**
- * Counters in a Redis Cluster, a tenant's in the slot of its id. Each master is a store of its own with its own incarnation and
- * clock, so that losing one, a failover or a slot that moves is a loss to its tenants and to nobody else. Throws when no node
- * answers, or one may evict keys.
+ * Counters in a Redis Cluster, a tenant's in the slot of its id. Each master has its own incarnation and clock, so that losing
+ * one, a failover or a moved slot is a loss only to its tenants. Throws when no node answers, or one may evict keys.
  */
 export async function openRedisClusterCounters(options: RedisClusterOptions): Promise<QuotaCounters> {
   const { prefix, onError } = options;
@@ -37,7 +36,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
   let refreshedAt = Number.NEGATIVE_INFINITY;
   let stopped = false;
 
-  /** Reads who serves which slot from the first node that answers. */
+  /** Reads the slot map from the first node that answers. */
   async function readOwners(): Promise<(string | undefined)[]> {
     const urls = new Set([...nodes.keys(), ...options.urls]);
     let failure: unknown;
@@ -67,7 +66,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
     for (const url of fresh) await nodes.get(url)?.counters.connect().catch(onUnconnected);
   }
 
-  /** A node that does not answer now is connected to later; one that may evict keys is a mistake. */
+  /** A node that does not answer now is connected later; one that may evict keys is a configuration error. */
   function onUnconnected(error: unknown): void {
     if (error instanceof EvictionError) throw error;
     onError(error);
@@ -85,7 +84,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
     }
   }
 
-  /** At most one at a time; what fails is told and tried again by the next caller. */
+  /** Single-flight; a failure is reported and the next caller retries. */
   function refreshSoon(): Promise<void> {
     if (refreshing === undefined && monotonicMs() - refreshedAt > REFRESH_AGAIN_MS) {
       refreshing = refresh()
@@ -99,7 +98,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
 
   const nodeOf = (tenantId: string): Node | undefined => nodes.get(owners[slotOf(tenantId)] ?? "");
 
-  /** Asks the tenant's node; one that is not its master any more is asked for once more, of whoever is. */
+  /** Queries the tenant's node; retries once at the new master when the slot has moved. */
   async function at<T>(tenantId: string, ask: (counters: QuotaCounters) => Promise<T>): Promise<T> {
     for (let isSecond = false; ; isSecond = true) {
       const node = nodeOf(tenantId);
@@ -116,7 +115,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
     }
   }
 
-  /** Asks each node for its tenants together; answers in the order of the tenants. */
+  /** Queries each node for its tenants together; returns in the order of the tenants. */
   async function gathered<T>(
     tenantIds: readonly string[],
     ask: (ids: readonly string[], counters: QuotaCounters) => Promise<readonly T[]>,
@@ -172,7 +171,10 @@ type SlotRange = readonly [from: number, to: number, master: readonly [host: str
 const clusterSlots = (url: string): Promise<readonly SlotRange[]> =>
   askRedisOnce(url, async (redis) => (await redis.cluster("SLOTS")) as unknown as readonly SlotRange[]);
 
-/** By slot, the URL of its master: the asked node's with another host and port. A node that does not know its own host is the asked one. */
+/**
+ * The URL of each slot's master: the queried node's with another host and port. A node that does not know its own host is the
+ * queried one.
+ */
 function ownersOf(ranges: readonly SlotRange[], askedUrl: string): (string | undefined)[] {
   const owners = new Array<string | undefined>(SLOTS).fill(undefined);
   for (const [from, to, [host, port]] of ranges) {

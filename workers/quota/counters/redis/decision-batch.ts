@@ -16,7 +16,7 @@ type BatchSpec = readonly [
   settles: number,
   bounded: number,
 ];
-/** A tenant's part of a batch, as the script reads it: test clock or -1, which specs it uses (from 1), items lying flat. */
+/** A tenant's part of a batch, as the script reads it: test clock or -1, the specs it uses (from 1), flattened items. */
 type BatchGroup = readonly [now: number, specs: readonly number[], items: readonly (number | string)[]];
 
 interface Batch {
@@ -26,10 +26,10 @@ interface Batch {
   readonly groups: readonly BatchGroup[];
 }
 
-/** Asks the store; answers the script's numbers, or undefined when its clock jumped and nothing was decided. */
+/** Calls the store; returns the script's numbers, or undefined when its clock jumped and nothing was decided. */
 type AskStore = (batch: Batch) => Promise<Float64Array | undefined>;
 
-/** Decisions that one call of the script makes at most: the others wait for it, so it must not take long. */
+/** Maximum decisions per script call: it blocks Redis, so it must be short. */
 const MOST_AT_ONCE = 64;
 
 interface Waiting {
@@ -38,13 +38,12 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Waves on their way to the store: what arrives meanwhile goes with the next one, and busy times make large batches. */
+/** Batches in flight: requests that arrive meanwhile share the next one, so batches grow under load. */
 const WAVES = 2;
 
 /**
- * Requests that arrive in one turn of the event loop, or while the store is busy with earlier ones, go to it together, as far
- * as `together` answers the same for their tenants. They are decided in the order of their arrival as far as they are of one
- * tenant.
+ * Batches requests that arrive in one turn of the event loop, or while earlier batches are in flight, if `together` returns the
+ * same value for their tenants. Requests of one tenant are decided in order of arrival.
  */
 export function createDecisionBatch(ask: AskStore, together?: (tenantId: string) => number) {
   let waiting: Waiting[] = [];
@@ -60,10 +59,10 @@ export function createDecisionBatch(ask: AskStore, together?: (tenantId: string)
       for (let at = 0; at < some.length; at += MOST_AT_ONCE)
         batches.push(decideTogether(some.slice(at, at + MOST_AT_ONCE)));
     }
-    // They never reject: each tells those who wait for it.
+    // They never reject: each settles its own requests.
     void Promise.all(batches).then(() => {
       waves -= 1;
-      // After those whose answers have just come had a turn to ask again.
+      // After the requesters of the last batch had a turn to send more.
       setImmediate(flush);
     });
   }
@@ -82,7 +81,7 @@ export function createDecisionBatch(ask: AskStore, together?: (tenantId: string)
     } catch (error) {
       for (const one of batch) one.reject(error);
       if (isReplyError(error)) return;
-      // The store does not answer: whoever waits for its turn would only wait as long once more.
+      // The store does not answer: fail everything queued behind it too; otherwise each would wait out its own timeout.
       const all = waiting;
       waiting = [];
       for (const one of all) one.reject(error);
@@ -98,7 +97,7 @@ export function createDecisionBatch(ask: AskStore, together?: (tenantId: string)
   };
 }
 
-/** What the store says about the script itself concerns that call alone. ioredis exports the class without a type. */
+/** Script errors concern that call alone. ioredis exports the class without a type. */
 export const isReplyError = (error: unknown): error is Error => error instanceof Error && error.name === "ReplyError";
 
 function partitioned(all: readonly Waiting[], together: (tenantId: string) => number): Iterable<Waiting[]> {
@@ -122,7 +121,7 @@ interface Group {
   readonly members: Waiting[];
 }
 
-/** Many tenants have the same plan, so that a batch has few specs. */
+/** Many tenants share a plan, so a batch has few specs. */
 function sorted(batch: readonly Waiting[]): { specs: readonly CounterCharge[]; groups: readonly Group[] } {
   const specs: CounterCharge[] = [];
   const latest = new Map<string, Group>();
@@ -152,7 +151,7 @@ function specIn(specs: CounterCharge[], charge: CounterCharge): number {
   return known === -1 ? specs.push(charge) : known + 1;
 }
 
-/** Whether the group sees the same counter otherwise: a period or a limit that changed between two requests. */
+/** Whether the group has the same counter with another spec: a period or a limit that changed between two requests. */
 const contradicts = (group: Group | undefined, specs: readonly CounterCharge[], number: number): boolean =>
   group?.specs.some((own) => own !== number && specs[own - 1]?.counter === specs[number - 1]?.counter) ?? false;
 
@@ -177,20 +176,20 @@ function specOf({ counter, window, hardLimit, settles, bounded }: CounterCharge)
   return [counter, isPeriod, bucket, length, hardLimit ?? -1, settles ? 1 : 0, bounded ? 1 : 0];
 }
 
-/** Reads outcomes one after another, in the order in which the items were sent. */
+/** Reads outcomes sequentially, in the order in which the items were sent. */
 function readerOf(numbers: Float64Array) {
   // The first is the store's time.
   let at = 1;
   function next(): number {
     const number = numbers[at];
-    if (number === undefined) throw new TypeError("the counters answered too little");
+    if (number === undefined) throw new TypeError("the counters' response is too short");
     at += 1;
     return number;
   }
 
   function need({ charges }: DecideRequest): BoundNeed {
     const charge = charges[next()];
-    if (charge === undefined) throw new TypeError("a bound for a charge that was not asked");
+    if (charge === undefined) throw new TypeError("a bound for an unknown charge");
     return { counter: charge.counter, bucketStart: next(), exposure: next(), amount: charge.amount, until: next() };
   }
 

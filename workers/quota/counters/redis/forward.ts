@@ -1,10 +1,10 @@
 import type { QuotaCounters } from "../counters.js";
 
-/** How counters that are somewhere else are reached. */
+/** How to reach remote counters. */
 export interface CountersElsewhere {
-  /** Asks the counters that hold this tenant's. */
+  /** Calls the counters of this tenant. */
   at<T>(tenantId: string, ask: (counters: QuotaCounters) => Promise<T>): Promise<T>;
-  /** Asks for several tenants together where they are together; answers in their order. */
+  /** Calls once for tenants that are on the same node; returns in their order. */
   gathered<T>(
     tenantIds: readonly string[],
     ask: (ids: readonly string[], counters: QuotaCounters) => Promise<readonly T[]>,
@@ -13,7 +13,7 @@ export interface CountersElsewhere {
   stop(): Promise<void>;
 }
 
-/** Counters that are reached so. They survive this process, so that there is nothing to save. */
+/** Remote counters. They survive this process, so there is nothing to save. */
 export function forwardingCounters({ at, gathered, now, stop }: CountersElsewhere): QuotaCounters {
   return {
     incarnations: (tenantIds) => gathered(tenantIds, (ids, counters) => counters.incarnations(ids)),

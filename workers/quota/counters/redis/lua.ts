@@ -1,17 +1,16 @@
 /**
- * The counters in Redis: scripts, so that each call is one atomic step on Redis' own clock. They do what
- * `quota-counters-memory.ts` and `quota-counters-state.ts` do, and pass the same conformance suite.
- *
- * Four keys per tenant, with the tenant as hash tag: H the counters (hash: "inc", "m", "c:<counter>" and "b:<counter>"), R the reservations (hash: key -> packed), X their expiries (list: time, key, ascending; that of a key which
- * was given back or reserved anew means nothing), Y those that were too early for the end of X (sorted set: key by time).
- * Appending to a list costs a fraction of keeping a sorted set in order.
- *
- * Everything packed is of doubles, so that a decision reads and replaces only the bytes that it needs: "m" is the tenant's seq,
- * its time, a time no later than the earliest expiry of a reservation (0: there is none), when the keys' own expiry was last put
- * off, and the latest expiry in X; a counter is blocked
- * until, sum of used, sum of reserved, start of the last bucket that counts (0: none), then start, used and reserved of each
- * bucket, ascending; its bounds are start, bound and bound until of each bucket; a reservation is its expiry, a byte for
- * open and how many charges, then for each of these a byte for reserves, bucket start, amount, and the counter's id behind its length.
+ * The counters in Redis: scripts, so that each call is one atomic step on Redis' own clock. They behave like `memory/memory.ts`
+ * and `memory/state.ts`, and pass the same conformance suite.
+ * Four keys per tenant, with the tenant as hash tag: H the counters (hash: "inc", "m", "c:<counter>" and "b:<counter>"), R the
+ * reservations (hash: key -> packed), X their expiries (list: time, key, ascending; entries of released or renewed keys are
+ * stale), Y the expiries that were too early for the end of X (sorted set: key by time). Appending to a list costs a fraction
+ * of maintaining a sorted set.
+ * Packed values are doubles, so that a decision reads and replaces only a few bytes: "m" is the tenant's seq, its time, a time
+ * no later than the earliest expiry of a reservation (0: none), the time of the last renewal of the keys' TTL, and the latest
+ * expiry in X; a counter is its blocked-until time, sum of used, sum of reserved, start of the last bucket that counts (0:
+ * none), then start, used and reserved of each bucket, ascending; its bounds are start, bound and bound-until of each bucket; a
+ * reservation is its expiry, a byte for open and the number of charges, then for each of these a byte for reserves, bucket
+ * start, amount, and the counter's id after its length.
  */
 const STATE_LUA = `
 local KEEP_MS, KEEP_AGAIN_MS, PERIODS_KEPT = 3456000000, 3600000, 3

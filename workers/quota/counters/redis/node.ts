@@ -16,13 +16,13 @@ import { DECIDE_LUA, INCARNATION_LUA, TENANT_LUA } from "./lua.js";
 
 export interface RedisNodeOptions {
   readonly url: string;
-  /** Told of lost connections and the like; the counters go on by themselves. */
+  /** Called for lost connections and the like; the counters recover automatically. */
   readonly onError: (error: unknown) => void;
   /** Prefix of every key. */
   readonly prefix: string;
-  /** A key on this node that outlives nothing that the counters don't. */
+  /** A key on this node that lives no longer than the counters. */
   readonly incarnationKey: string;
-  /** Tenants with the same answer may be decided by one call: in a cluster, those of one slot. */
+  /** Tenants with the same value may share a call: in a cluster, those of one slot. */
   readonly together?: (tenantId: string) => number;
 }
 
@@ -31,19 +31,19 @@ export interface RedisNodeCounters extends QuotaCounters {
   connect(): Promise<void>;
 }
 
-/** Bounds remembered per counter: more than a window has buckets. */
+/** Bounds kept per counter: more than a window has buckets. */
 const BOUNDS_KEPT = 32;
 const KEYS_PER_TENANT = 4;
-/** Every tenant's counters carry the name, so that it must be short. */
+/** Stored with every tenant's counters, so it must be short. */
 const INCARNATION_LENGTH = 16;
 const CONNECT_TIMEOUT_MS = 2_000;
 const COMMAND_TIMEOUT_MS = 2_000;
-/** How far Redis' clock may be from where it was last plus the time passed here: beyond it, it jumped. */
+/** Tolerance between Redis' clock and its expected value: beyond it, the clock jumped. */
 const CLOCK_TOLERANCE_MS = 2_000;
 
 /**
  * Counters in one Redis server. Nothing is queued while the connection is down and nothing is sent twice: after each connect
- * the incarnation is asked for before anything is decided, and a server that may evict keys decides nothing.
+ * the incarnation is read before any decision, and a server that may evict keys decides nothing.
  */
 export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCounters {
   const { prefix } = options;
@@ -57,7 +57,7 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
     retryStrategy: (attempt) => Math.min(1_000, 50 * attempt),
   });
   redis.on("error", options.onError);
-  /** Known for this connection; forgotten when it closes or something looks wrong. */
+  /** Cached per connection; dropped when it closes or an error occurs. */
   let current: Known | undefined;
   redis.on("close", () => {
     current = undefined;
@@ -65,19 +65,19 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
 
   async function learn(): Promise<Known> {
     const runId = /^run_id:(\w+)/m.exec(await redis.info("server"))?.[1];
-    if (runId === undefined) throw new Error("Redis does not tell its run_id");
+    if (runId === undefined) throw new Error("Redis did not report its run_id");
     assertNoEviction(await redis.info("memory"), options.url);
     const fresh = newUuid().replaceAll("-", "").slice(0, INCARNATION_LENGTH);
     const told = await redis.eval(INCARNATION_LUA, 1, options.incarnationKey, runId, fresh);
     const [name, since] = Array.isArray(told) ? told.map(String) : [];
-    if (name === undefined || since === undefined) throw new Error("Redis gave no incarnation");
+    if (name === undefined || since === undefined) throw new Error("Redis returned no incarnation");
     current = { name, since: Number(since), clock: clockAnchor(redisMs(await redis.time())) };
     return current;
   }
 
   /**
-   * Redis' clock was not where a decision expected it. The command may only have been late; a clock that jumped makes windows
-   * lie, so that everything begins anew under another incarnation.
+   * Redis' clock differed from the decision's expectation. The command may only have been late; after a real jump windows would
+   * be wrong, so a new incarnation starts.
    */
   async function judgeClock(): Promise<void> {
     const before = current?.clock.offset();
@@ -97,7 +97,7 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
 
   const rememberedKey = (tenantId: string): string => `${prefix}:{${tenantId}}:d`;
 
-  /** Under its hash; a server that does not know that yet gets the text. */
+  /** By hash; a server that does not have the script yet gets its text. */
   async function evaluate(
     { lua, sha }: Script,
     send: (command: "evalsha" | "eval", script: string) => Promise<unknown>,
@@ -191,7 +191,7 @@ const scriptOf = (lua: string): Script => ({ lua, sha: createHash("sha1").update
 const DECIDE = scriptOf(DECIDE_LUA);
 const TENANT = scriptOf(TENANT_LUA);
 
-/** Whatever goes wrong between here and Redis means: the counters do not answer. What Redis says about the script is a bug. */
+/** All connection errors mean that the counters do not answer. Script errors are bugs. */
 async function answering<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -217,7 +217,7 @@ interface ClockAnchor {
   heard(redisNow: number): void;
 }
 
-/** Where Redis' clock should be, by this process's monotonic clock. */
+/** The expected value of Redis' clock, by this process's monotonic clock. */
 function clockAnchor(redisNow: number): ClockAnchor {
   let offset = redisNow - monotonicMs();
   return {
@@ -232,7 +232,7 @@ function clockAnchor(redisNow: number): ClockAnchor {
 const redisMs = ([seconds, micros]: readonly (number | string)[]): number =>
   Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
 
-/** Copied, because a view of doubles must begin at a multiple of eight. */
+/** Copied, because a view of doubles must be aligned to eight bytes. */
 function asNumbers(reply: unknown): Float64Array {
   if (!Buffer.isBuffer(reply) || reply.length % 8 !== 0) throw new TypeError("not numbers from Redis");
   return new Float64Array(reply.buffer.slice(reply.byteOffset, reply.byteOffset + reply.length));
@@ -240,5 +240,5 @@ function asNumbers(reply: unknown): Float64Array {
 
 function asSettleOutcome(reply: unknown): SettleOutcome {
   if (reply === "applied" || reply === "unknown" || reply === "behind") return reply;
-  throw new TypeError("not a settlement's outcome from Redis");
+  throw new TypeError("not a settlement outcome from Redis");
 }

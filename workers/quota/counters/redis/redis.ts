@@ -6,9 +6,9 @@ import { forwardingCounters } from "./forward.js";
 import { createRedisNodeCounters } from "./node.js";
 
 export interface RedisQuotaCountersOptions {
-  /** Of a server, or of some nodes of a cluster: which of both it is, they tell. */
+  /** URLs of a server, or of some nodes of a cluster: the servers report which. */
   readonly urls: readonly string[];
-  /** Told of lost connections and the like; the counters go on by themselves. */
+  /** Called for lost connections and the like; the counters recover automatically. */
   readonly onError: (error: unknown) => void;
   /** Prefix of every key. */
   readonly prefix?: string;
@@ -17,8 +17,8 @@ export interface RedisQuotaCountersOptions {
 const TRY_AGAIN_MS = 1_000;
 
 /**
- * Counters in Redis. Refuses a server that may evict keys. One that does not answer is no reason not to start: until it does,
- * nothing is decided, and each limit's kind says what that means.
+ * Counters in Redis. Refuses a server that may evict keys. Starts even when none answers: until then nothing is decided, and
+ * each limit's kind applies.
  */
 export async function createRedisQuotaCounters(options: RedisQuotaCountersOptions): Promise<QuotaCounters> {
   try {
@@ -30,7 +30,7 @@ export async function createRedisQuotaCounters(options: RedisQuotaCountersOption
   }
 }
 
-/** Throws when nobody answers, or evicts. */
+/** Throws when no server answers, or one may evict. */
 async function openCounters({
   urls,
   onError,
@@ -63,7 +63,7 @@ async function firstAnswering(urls: readonly string[]): Promise<{ readonly url: 
 const isClusterNode = (url: string): Promise<boolean> =>
   askRedisOnce(url, async (redis) => /^cluster_enabled:1/m.test(await redis.info("cluster")));
 
-/** Counters that do not answer until they can be opened, which is tried once a second. */
+/** Counters that are unavailable until they can be opened, which is retried once a second. */
 function openedLater(options: RedisQuotaCountersOptions): QuotaCounters {
   let opened: QuotaCounters | undefined;
   let timer: NodeJS.Timeout | undefined;
