@@ -4,10 +4,10 @@ import { apiKeysUsedV1 } from "#schema/events/api-keys-used.v1.js";
 import { API_KEYS_USED } from "#schema/topics.js";
 import type { TenancyStore } from "./store/store.js";
 
-/** Records that a start reads again: noting a use twice changes nothing, and older ones hardly matter. */
+/** Records that a start reads again: noting a use twice has no effect, and older ones hardly matter. */
 const READ_AGAIN = 100;
 
-/** Notes which keys processes have seen used. */
+/** Stores the uses of API keys that processes report. */
 export function followKeyUses(
   log: EventLog,
   store: Pick<TenancyStore, "noteKeyUses">,

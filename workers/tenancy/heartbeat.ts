@@ -1,11 +1,11 @@
 import type { TenancyStore } from "./store/store.js";
 
-/** Often enough that copies, stale after 60 s, survive several lost ones. */
+/** Frequent enough that copies, stale after 60 s, tolerate several lost heartbeats. */
 export const HEARTBEAT_MS = 10_000;
 
 /**
- * Tells the copies of tenancy, now and every `intervalMs`, that they still hear it. A failure is told and the next one
- * tries again: while tenancy's database or the log is down, copies are to become stale.
+ * Sends a heartbeat to the copies of tenancy, now and every `intervalMs`. A failure is reported and the next one retries: while
+ * tenancy's database or the log is down, copies must become stale.
  */
 export function startHeartbeat(
   store: Pick<TenancyStore, "heartbeat">,

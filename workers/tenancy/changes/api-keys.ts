@@ -19,7 +19,7 @@ import type { Change } from "../store/change.js";
 import type { TenancyStore } from "../store/store.js";
 import { notFound, tenantOf } from "./tenants.js";
 
-/** A key just made, with the secret that is shown this once. */
+/** A new key, with the secret, which is shown only once. */
 export interface IssuedKey {
   readonly apiKey: ApiKeyState;
   readonly secret: string;
@@ -46,8 +46,8 @@ export function issueApiKey(store: TenancyStore, issuer: Identity, terms: ApiKey
 }
 
 /**
- * Replaces a key by a new one with the same rights; the old one works for `graceSeconds` more, or as long as it would have
- * anyway. Throws NOT_FOUND, INVALID, FORBIDDEN, CONFLICT (not live any more).
+ * Replaces a key by a new one with the same rights; the old one stays valid for `graceSeconds`, or until its own expiry if
+ * earlier. Throws NOT_FOUND, INVALID, FORBIDDEN, CONFLICT (not live).
  */
 export async function rotateApiKey(
   store: TenancyStore,
@@ -71,7 +71,7 @@ export async function rotateApiKey(
   });
 }
 
-/** Ends a key at once and for good; ending one again changes nothing. Throws NOT_FOUND. */
+/** Revokes a key immediately and permanently; idempotent. Throws NOT_FOUND. */
 export async function revokeApiKey(store: TenancyStore, identity: Identity, id: string): Promise<ApiKeyState> {
   await reachableKey(store, identity, "Mutation.revokeApiKey", id);
   return store.change(actorOf(identity), async (change) => {
@@ -101,7 +101,7 @@ function newKey(
   return change.save({ action, after }).then((apiKey) => ({ apiKey, secret }));
 }
 
-/** A key whose tenant the identity reaches; platform keys only for who isn't bound to a tenant. A key's tenant never changes. */
+/** A key whose tenant the identity may access; platform keys only for platform identities. A key's tenant never changes. */
 async function reachableKey(store: TenancyStore, identity: Identity, operation: Operation, id: string): Promise<void> {
   authorize(identity, operation);
   const key = await store.apiKey(id);

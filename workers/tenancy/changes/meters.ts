@@ -13,8 +13,8 @@ export interface NewMeter extends MeterTerms {
 }
 
 /**
- * Creates a meter; it counts what is recorded from now on, with `backfill` also what was recorded unmetered in periods that
- * have not ended when the log reaches it. Throws INVALID, CONFLICT (the key is taken, too many).
+ * Creates a meter; it counts events recorded from now on, with `backfill` also those recorded unmetered in periods still open
+ * when the log reaches it. Throws INVALID, CONFLICT (the key is taken, too many).
  */
 export function createMeter(store: TenancyStore, actor: string, input: NewMeter): Promise<MeterState> {
   return store.change(actor, async (change) => {
@@ -44,7 +44,7 @@ export function createMeter(store: TenancyStore, actor: string, input: NewMeter)
   });
 }
 
-/** Ends a meter: what is recorded from now on isn't counted by it. Its key stays taken. Throws NOT_FOUND. */
+/** Archives a meter: it counts nothing recorded from now on. Its key stays taken. Throws NOT_FOUND. */
 export function archiveMeter(store: TenancyStore, actor: string, key: string): Promise<MeterState> {
   return store.change(actor, async (change) => {
     const before = await change.meter(key);

@@ -42,7 +42,10 @@ export function createPlan(store: TenancyStore, actor: string, input: NewPlan): 
   });
 }
 
-/** Publishes the plan's next version; tenants keep theirs until they are changed. Throws NOT_FOUND, INVALID, CONFLICT (archived). */
+/**
+ * Publishes the plan's next version; tenants keep theirs until they are changed. Throws NOT_FOUND, INVALID, CONFLICT
+ * (archived).
+ */
 export function publishPlanVersion(
   store: TenancyStore,
   actor: string,
@@ -61,7 +64,7 @@ export function publishPlanVersion(
   });
 }
 
-/** Keeps a plan from being assigned again; those who have it keep it. Throws NOT_FOUND. */
+/** Prevents new assignments of a plan; its tenants keep it. Throws NOT_FOUND. */
 export function archivePlan(store: TenancyStore, actor: string, id: string): Promise<PlanState> {
   return store.change(actor, async (change) => {
     const before = await change.plan(id);

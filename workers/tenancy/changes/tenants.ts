@@ -25,8 +25,8 @@ import {
 import type { Change } from "../store/change.js";
 import type { TenancyStore } from "../store/store.js";
 
-/** The answer to everything that isn't there or is another tenant's: nobody can tell the two apart. */
-export const notFound = (): MetrlyError => new MetrlyError("NOT_FOUND", "There is no such thing");
+/** The same error for a missing entity and another tenant's: callers cannot distinguish them. */
+export const notFound = (): MetrlyError => new MetrlyError("NOT_FOUND", "It does not exist");
 
 export interface NewTenant extends TenantTerms {
   /** Its latest version applies from the tenant's first period. */
@@ -92,8 +92,8 @@ export function updateTenant(
 }
 
 /**
- * Moves a test tenant's clock forward; also a closed tenant's, whose last period is still to be invoiced. Throws NOT_FOUND,
- * INVALID (no test clock, or backwards).
+ * Moves a test tenant's clock forward; also a closed tenant's, whose last period is not invoiced yet. Throws NOT_FOUND, INVALID
+ * (no test clock, or backwards).
  */
 export function advanceTestClock(store: TenancyStore, actor: string, id: string, to: number): Promise<TenantState> {
   return store.change(actor, async (change) => {
@@ -105,7 +105,7 @@ export function advanceTestClock(store: TenancyStore, actor: string, id: string,
   });
 }
 
-/** Suspends, resumes or closes a tenant. Throws NOT_FOUND, CONFLICT (the transition makes no sense). */
+/** Suspends, resumes or closes a tenant. Throws NOT_FOUND, CONFLICT (invalid transition). */
 export function moveTenant(
   store: TenancyStore,
   actor: string,
@@ -125,7 +125,7 @@ export function moveTenant(
   });
 }
 
-/** The tenant and the assignment that a change of plan led to. */
+/** The tenant and the assignment after a change of plan. */
 export interface ChangedPlan {
   readonly tenant: TenantState;
   readonly assignment: ActiveAssignment;
@@ -151,7 +151,7 @@ export function changePlan(
   });
 }
 
-/** Cancels what has not taken effect yet. Throws NOT_FOUND, CONFLICT (there is no pending change, or closed). */
+/** Cancels a pending change. Throws NOT_FOUND, CONFLICT (no pending change, or closed). */
 export function cancelPlanChange(store: TenancyStore, actor: string, tenantId: string): Promise<TenantState> {
   return store.change(actor, async (change) => {
     const before = await openTenant(change, tenantId);
@@ -167,8 +167,8 @@ export function cancelPlanChange(store: TenancyStore, actor: string, tenantId: s
 }
 
 /**
- * Puts another limit in the place of one of the plan's until a moment, effective at once. Throws NOT_FOUND, INVALID,
- * CONFLICT (closed, or too many).
+ * Overrides one of the plan's limits until a moment, effective immediately. Throws NOT_FOUND, INVALID, CONFLICT (closed, or too
+ * many).
  */
 export function setQuotaOverride(
   store: TenancyStore,
@@ -187,7 +187,7 @@ export function setQuotaOverride(
   });
 }
 
-/** The tenant with the plan assigned in the next version; the same object when that changes nothing. */
+/** The tenant with the plan assigned in the next version; the same object without a change. */
 async function withPlan(
   change: Change,
   tenant: TenantState,
@@ -205,7 +205,7 @@ async function withPlan(
     rejectIf([
       {
         path: "planId",
-        detail: `the plan is in ${published.currency}, the tenant pays in ${planned.currency} for life`,
+        detail: `the plan is in ${published.currency}, the tenant pays in ${planned.currency}; a tenant's currency cannot be changed`,
       },
     ]);
   if (planned.kind !== "changed") return tenant;

@@ -21,7 +21,7 @@ import {
 const AUDIT_LOG = numberedList("audit");
 const DEFAULT_GRACE_SECONDS = 86_400;
 
-/** Who may ask, with which key, and who changed what. */
+/** Viewers, API keys and the audit log. */
 @Resolver()
 export class AccessResolver {
   constructor(private readonly store: TenancyStore) {}
@@ -29,7 +29,7 @@ export class AccessResolver {
   @Query(() => Viewer)
   viewer(@Ctx() { identity }: SubgraphContext): Viewer {
     authorize(identity, "Query.viewer");
-    if (identity.kind === "SERVICE") throw new MetrlyError("FORBIDDEN", "Rooms are not viewers");
+    if (identity.kind === "SERVICE") throw new MetrlyError("FORBIDDEN", "Services are not viewers");
     return { kind: identity.kind, id: identity.id, tenantId: identity.tenantId, roles: identity.roles };
   }
 
@@ -86,7 +86,7 @@ export class AccessResolver {
 export class ApiKeyResolver {
   constructor(private readonly loaders: Loaders) {}
 
-  @FieldResolver(() => DateTimeScalar, { nullable: true, description: "To a few seconds" })
+  @FieldResolver(() => DateTimeScalar, { nullable: true, description: "Accurate to a few seconds" })
   async lastUsedAt(@Root() { id }: ApiKey): Promise<number | null> {
     return (await this.loaders.keyUse(id)) ?? null;
   }

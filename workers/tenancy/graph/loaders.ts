@@ -3,15 +3,14 @@ import type { ApiKeyState, PlanState, TenantState } from "#schema/events/tenancy
 import type { TenancyStore } from "../store/store.js";
 
 /**
- * Many of the same kind in one query: what a list, or another subgraph's list of references, asks for one by one. They
- * batch across requests and cache nothing, so that a mutation's answer and the next read are never old; who may see what
- * is decided around them.
+ * Batched lookups by id, for lists and for other subgraphs' references. They batch across requests and cache nothing, so that a
+ * mutation's result and the next read are current; callers authorize.
  */
 export interface Loaders {
   tenant(id: string): Promise<TenantState | undefined>;
   plan(id: string): Promise<PlanState | undefined>;
   apiKeysOfTenant(tenantId: string): Promise<readonly ApiKeyState[]>;
-  /** Undefined: never used, as far as was told. */
+  /** Undefined: never used, as far as reported. */
   keyUse(keyId: string): Promise<number | undefined>;
 }
 

@@ -32,7 +32,7 @@ export class CreateMeterInput {
   @Field(() => Boolean, {
     nullable: true,
     defaultValue: false,
-    description: "Also counts what was recorded unmetered in periods not yet closed",
+    description: "Also counts events recorded unmetered in periods not yet closed",
   })
   readonly backfill?: boolean | null;
 }
@@ -168,7 +168,7 @@ export function newPlan(input: CreatePlanInput): NewPlan {
   return { id: input.id ?? undefined, name: input.name, version: planTerms(input.version) };
 }
 
-/** An explicit null means the default, like leaving out. */
+/** An explicit null means the default, like an omitted field. */
 export function planTerms(input: PlanVersionInput): PlanTerms {
   return {
     currency: input.currency,

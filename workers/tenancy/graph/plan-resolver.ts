@@ -22,7 +22,7 @@ import {
 
 const PLANS = numberedList("plans");
 
-/** Plans and the meters that they price. */
+/** Plans and meters. */
 @Resolver()
 export class PlanResolver {
   constructor(
@@ -43,7 +43,7 @@ export class PlanResolver {
     return state === undefined ? null : planView(state);
   }
 
-  @Query(() => PlanConnection, { description: "Those that are not archived" })
+  @Query(() => PlanConnection, { description: "Without archived plans" })
   async plans(
     @Ctx() { identity }: SubgraphContext,
     @Args(() => PageArguments) args: PageArguments,

@@ -27,7 +27,7 @@ export class Meter {
   @Field(() => String, { nullable: true })
   readonly unit!: string | null;
 
-  @Field(() => Boolean, { description: "Counts nothing of what is recorded from now on" })
+  @Field(() => Boolean, { description: "Counts no further events" })
   readonly archived!: boolean;
 }
 
@@ -166,13 +166,13 @@ export class Plan {
   @Field(() => PlanVersion, { nullable: true })
   readonly latest!: PlanVersion | null;
 
-  @Field(() => Boolean, { description: "Can't be assigned any more; those who have it keep it" })
+  @Field(() => Boolean, { description: "No new assignments; tenants that have it keep it" })
   readonly archived!: boolean;
 }
 
 export const PlanConnection = connectionType("PlanConnection", Plan);
 
-/** A plan and its versions refer to each other, as the graph lets a query walk both ways. */
+/** A plan and its versions refer to each other, since queries can walk both ways. */
 export function planView(state: PlanState): Plan {
   const versions: PlanVersion[] = [];
   const plan: Plan = {
@@ -195,10 +195,10 @@ export function planVersionView(state: PlanState | undefined, version: number): 
   return planView(state).versions.find((candidate) => candidate.version === version) ?? null;
 }
 
-/** What other subgraphs know a plan version by: `{ __typename: "PlanVersion", id: "planId@version" }`. */
+/** The reference of a plan version for other subgraphs: `{ __typename: "PlanVersion", id: "planId@version" }`. */
 export const planVersionId = (planId: string, version: number): string => `${planId}@${version}`;
 
-/** Undefined for what names no plan version. */
+/** Undefined: not the id of a plan version. */
 export function parsePlanVersionId(id: unknown): { planId: string; version: number } | undefined {
   const match = typeof id === "string" ? /^([^@]+)@([1-9]\d{0,8})$/.exec(id) : null;
   return match?.[1] === undefined ? undefined : { planId: match[1], version: Number(match[2]) };

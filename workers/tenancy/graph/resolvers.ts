@@ -6,7 +6,10 @@ import { createLoaders } from "./loaders.js";
 import { PlanResolver } from "./plan-resolver.js";
 import { TenantResolver } from "./tenant-resolver.js";
 
-/** Tenancy's part of the graph. Others extend `Tenant` by `id` and name plan versions as `PlanVersion` with `planId@version`. */
+/**
+ * Tenancy's part of the graph. Other services extend `Tenant` by `id` and refer to plan versions as `PlanVersion` with
+ * `planId@version`.
+ */
 export function buildTenancySubgraph(store: TenancyStore, clock: Clock): Promise<Subgraph> {
   const loaders = createLoaders(store);
   const tenants = new TenantResolver(store, loaders, clock);

@@ -47,7 +47,7 @@ export class TenantResolver {
     return this.reference(id, { identity });
   }
 
-  /** For `_entities` too. Null: there is none, or it is not for the asker to see. */
+  /** Also for `_entities`. Null: it does not exist, or the caller may not see it. */
   async reference(id: string, { identity }: SubgraphContext): Promise<Tenant | null> {
     if (!maySee(identity, "Query.tenant", id)) return null;
     const state = await this.loaders.tenant(id);
@@ -66,7 +66,7 @@ export class TenantResolver {
     return page.of(states, (state) => state.createdInVersion, tenantView);
   }
 
-  @FieldResolver(() => PlanVersion, { nullable: true, description: "The plan of the running billing period" })
+  @FieldResolver(() => PlanVersion, { nullable: true, description: "The plan of the current billing period" })
   async plan(@Root() { state }: Tenant): Promise<PlanVersion | null> {
     const assigned = runningPlan(state, this.clock.now());
     return assigned === undefined
@@ -138,7 +138,7 @@ export class TenantResolver {
 
   @Mutation(() => Tenant, {
     description:
-      "Moves a test tenant's clock forward: periods end, grace times pass, quota windows roll; `testClockStatus` is ADVANCING until all rooms follow",
+      "Moves a test tenant's clock forward: periods end, grace times pass, quota windows roll; `testClockStatus` is ADVANCING until all services have followed",
   })
   async advanceTestClock(
     @Ctx() { identity }: SubgraphContext,
@@ -164,7 +164,7 @@ export class TenantResolver {
   }
 
   @Mutation(() => QuotaStatus, {
-    description: "Another limit for one tenant until a moment: effective at once, audited",
+    description: "Overrides a limit of one tenant until a moment: effective immediately, audited",
   })
   async setQuotaOverride(
     @Ctx() { identity }: SubgraphContext,
@@ -192,7 +192,7 @@ export class TenantResolver {
 
   private async assignmentView(assignment: ActiveAssignment): Promise<PlanAssignment> {
     const plan = planVersionView(await this.loaders.plan(assignment.planId), assignment.planVersion);
-    if (plan === null) throw new Error(`the assigned ${assignment.planId}@${assignment.planVersion} is not there`);
+    if (plan === null) throw new Error(`the assigned ${assignment.planId}@${assignment.planVersion} does not exist`);
     return { plan, effectiveFrom: assignment.effectiveFrom, effectiveTo: assignment.effectiveTo };
   }
 }

@@ -7,7 +7,7 @@ import type { AuditRecord } from "../store/store.js";
 import { ApiKeyScope, Role, TenantStatus, ViewerKind } from "./enums.js";
 import { PlanVersion } from "./plan-types.js";
 
-/** `plan`, `assignments` and `apiKeys` are resolved when they are asked for. */
+/** `plan`, `assignments` and `apiKeys` are resolved on demand. */
 @Directive('@key(fields: "id")')
 @ObjectType()
 export class Tenant {
@@ -32,7 +32,7 @@ export class Tenant {
   @Field(() => DateTimeScalar, { description: "Start of the first billing period" })
   readonly startsAt!: number;
 
-  @Field(() => String, { nullable: true, description: "ISO 4217; fixed by the first plan, one for the tenant's life" })
+  @Field(() => String, { nullable: true, description: "ISO 4217; set by the first plan, never changes" })
   readonly currency!: string | null;
 
   @Field(() => DateTimeScalar, { nullable: true })
@@ -49,7 +49,7 @@ export function tenantView(state: TenantState): Tenant {
   };
 }
 
-/** Quota owns it: tenancy only names one. */
+/** Quota's entity: tenancy only refers to it. */
 @Directive('@key(fields: "ref", resolvable: false)')
 @ObjectType()
 export class QuotaStatus {
@@ -102,12 +102,12 @@ export class ApiKey {
   readonly revokedAt!: number | null;
 }
 
-/** Without the hash. `lastUsedAt` is resolved when it is asked for. */
+/** Without the hash. `lastUsedAt` is resolved on demand. */
 export function apiKeyView({ hash: _, ...state }: ApiKeyState): ApiKey {
   return state;
 }
 
-@ObjectType({ description: "`secret` is shown this once" })
+@ObjectType({ description: "`secret` is shown only once" })
 export class IssuedApiKey {
   @Field(() => ApiKey)
   readonly apiKey!: ApiKey;
@@ -156,7 +156,7 @@ export const AuditEntryConnection = connectionType("AuditEntryConnection", Audit
 
 @InputType({
   description:
-    "`startsAt`: the first billing period is the one that holds this moment (default now, at most 35 days back); `planId` applies from it. `testClock`: a test tenant whose time stands still until advanced; its accept window, periods and quota windows follow that clock.",
+    "`startsAt`: the first billing period is the one that contains this moment (default now, at most 35 days back); `planId` applies from it. `testClock`: a test tenant whose clock advances only by `advanceTestClock`; its accept window, periods and quota windows follow that clock.",
 })
 export class CreateTenantInput {
   @Field(() => ID, { nullable: true })
@@ -192,7 +192,7 @@ export class UpdateTenantInput {
 
 @InputType({
   description:
-    "Either `tenantId` or `platform: true`; scopes at most the issuer's own. Keys of tenants with a test clock are `mtr_test_…`",
+    "Either `tenantId` or `platform: true`; scopes are limited to the issuer's own. Keys of tenants with a test clock are `mtr_test_…`",
 })
 export class IssueApiKeyInput {
   @Field(() => ID, { nullable: true })

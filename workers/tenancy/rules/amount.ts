@@ -1,7 +1,7 @@
 import { type Decimal, parseDecimal } from "#kernel/decimal.js";
 import type { Reason } from "./reasons.js";
 
-/** What a decimal of an input may be. Bounds are canonical decimal text. */
+/** Constraints on a decimal input. Bounds are canonical decimal text. */
 export interface AmountBounds {
   readonly min?: string;
   readonly max?: string;
@@ -10,7 +10,7 @@ export interface AmountBounds {
   readonly maxSignificantDigits?: number;
 }
 
-/** Reasons against one decimal; null is none's business here. Without bounds an amount must not be negative. */
+/** Errors of one decimal; null is not checked. Without bounds an amount must not be negative. */
 export function amountReasons(path: string, text: string | null, bounds: AmountBounds = {}): Reason[] {
   if (text === null) return [];
   const value = parseDecimal(text);
@@ -26,7 +26,7 @@ export function amountReasons(path: string, text: string | null, bounds: AmountB
   return [];
 }
 
-/** Whether `a` < `b`, for two texts that are both decimals; undefined when one isn't (which `amountReasons` reports). */
+/** Whether `a` < `b`, for two decimal texts; undefined when one is not a decimal (which `amountReasons` reports). */
 export function isLess(a: string, b: string): boolean | undefined {
   const left: Decimal | undefined = parseDecimal(a);
   const right: Decimal | undefined = parseDecimal(b);

@@ -8,7 +8,7 @@ export const MAX_LIVE_KEYS = 200;
 const MAX_GRACE_SECONDS = 30 * 86_400;
 
 export interface ApiKeyTerms {
-  /** Undefined together with `platform`: for no tenant in particular. */
+  /** Undefined with `platform`: not bound to a tenant. */
   readonly tenantId: string | undefined;
   readonly platform: boolean;
   readonly name: string;
@@ -16,7 +16,7 @@ export interface ApiKeyTerms {
   readonly expiresAt: number | null;
 }
 
-/** Everything that is wrong with a new key, whoever asks for it; empty: it can be issued. */
+/** All errors of a new key, for any issuer; empty: valid. */
 export function validateApiKey(terms: ApiKeyTerms, now: number): Reason[] {
   return [
     ...((terms.tenantId !== undefined) === terms.platform
@@ -34,8 +34,8 @@ export function validateApiKey(terms: ApiKeyTerms, now: number): Reason[] {
 }
 
 /**
- * Nobody hands out more than they have: a key at most its own scopes, a tenant's identity keys of that tenant only.
- * Throws FORBIDDEN.
+ * An issuer cannot grant more than it has: a key at most its own scopes, a tenant's identity only keys of that tenant. Throws
+ * FORBIDDEN.
  */
 export function assertMayGrant(issuer: Identity, tenantId: string | null, scopes: readonly ApiKeyScope[]): void {
   if (tenantId === null && (issuer.tenantId !== null || !issuer.roles.includes("PLATFORM_ADMIN")))
@@ -55,7 +55,7 @@ export function rotationReasons(graceSeconds: number): Reason[] {
   return [{ path: "graceSeconds", detail: `must be a whole number from 0 to ${MAX_GRACE_SECONDS}` }];
 }
 
-/** When the old key ends (never later than before) and when its successor does: it lives as long as the old one was to. */
+/** When the old key expires (never later than before) and when its successor does: at the old key's original expiry. */
 export function rotationTimes(key: ApiKeyState, graceSeconds: number, now: number) {
   const graceEnd = now + graceSeconds * 1000;
   return {

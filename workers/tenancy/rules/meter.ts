@@ -7,7 +7,7 @@ export const MAX_DIMENSIONS = 10;
 const MAX_PROPERTY_LENGTH = 128;
 const MAX_EVENT_TYPE_BYTES = 256;
 const MAX_UNIT_LENGTH = 32;
-/** Event types of Metrly's own events. */
+/** Prefix of Metrly's own event types. */
 const RESERVED_PREFIX = "metrly.";
 
 export type MeterTerms = Pick<
@@ -15,7 +15,7 @@ export type MeterTerms = Pick<
   "id" | "name" | "eventType" | "aggregation" | "valueProperty" | "dimensions" | "unit"
 >;
 
-/** Everything that is wrong with a new meter; empty: it can be created. `id` is what the API calls `key`. */
+/** All errors of a new meter; empty: valid. `id` is the API's `key`. */
 export function validateMeter(terms: MeterTerms): Reason[] {
   return [
     ...(isClientId(terms.id)

@@ -9,10 +9,10 @@ export const MAX_PRICES = 100;
 export const MAX_LIMITS = 20;
 const MAX_WHERE = 10;
 
-/** What a plan version says, before it is published under a number. */
+/** The terms of a plan version before publication. */
 export type PlanTerms = Omit<PlanVersionState, "version" | "publishedAt" | "publishedInVersion">;
 
-/** Everything that is wrong with a plan version, at once; empty: it can be published. `meters`: those that count today. */
+/** All errors of a plan version; empty: valid. `meters`: those that are active today. */
 export function validatePlanVersion(terms: PlanTerms, meters: ReadonlyMap<string, MeterState>): Reason[] {
   return [
     ...(isCurrencyCode(terms.currency)
@@ -36,7 +36,7 @@ export function validatePlanVersion(terms: PlanTerms, meters: ReadonlyMap<string
   ];
 }
 
-/** Usage that two prices claim would be charged twice. */
+/** Usage matched by two prices would be charged twice. */
 function rivalReasons(prices: PlanTerms["prices"]): Reason[] {
   return prices.flatMap((price, index) => {
     const rival = prices.slice(0, index).findIndex((other) => claimSameUsage(price, other));

@@ -7,7 +7,7 @@ export const MAX_WARNINGS = 10;
 /** Counters keep a limit exactly in a double: 15 significant digits survive. */
 export const MAX_LIMIT_DIGITS = 15;
 
-/** Everything that is wrong with one limit. */
+/** All errors of one limit. */
 export function limitReasons(path: string, limit: QuotaLimitState, meters: ReadonlyMap<string, MeterState>): Reason[] {
   return [
     ...meterReasons(`${path}.meter`, limit.meter, meters),
@@ -43,5 +43,5 @@ function warnAtReasons(path: string, warnAt: readonly string[]): Reason[] {
   return reasons;
 }
 
-/** What a limit is known by in overrides and alerts: a plan version has one per meter and window. */
+/** Identifies a limit in overrides and alerts: a plan version has one per meter and window. */
 export const limitKey = (limit: QuotaLimitState): string => `${limit.meter ?? ""}/${limit.window}`;

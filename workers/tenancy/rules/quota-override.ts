@@ -8,12 +8,12 @@ import { nameReasons, type Reason } from "./reasons.js";
 
 export type OverrideTerms = Omit<QuotaOverrideState, "inVersion">;
 
-/** Events arrive up to 35 days late: an override that ended before that concerns none that can still come. */
+/** Events arrive up to 35 days late: an override that ended earlier affects none of them. */
 const KEEP_ENDED_MS = 40 * DAY_MS;
-/** Each is part of the tenant's state, which every change publishes in full. */
+/** Every override is part of the tenant's state, which every change publishes in full. */
 export const MAX_OVERRIDES = 200;
 
-/** Everything that is wrong with an override. `planLimits`: those of the plan that the tenant has now. */
+/** All errors of an override. `planLimits`: those of the tenant's current plan. */
 export function overrideReasons(
   terms: OverrideTerms,
   tenant: TenantState,
@@ -33,7 +33,7 @@ export function overrideReasons(
   return reasons;
 }
 
-/** The history with one more. Throws CONFLICT when there are too many. */
+/** The history with one more override. Throws CONFLICT when there are too many. */
 export function withOverride(
   tenant: TenantState,
   terms: OverrideTerms,

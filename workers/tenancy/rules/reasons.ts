@@ -6,7 +6,7 @@ export interface Reason {
   readonly detail: string;
 }
 
-/** Throws one INVALID with all reasons, so that whoever writes a plan corrects it once and not error by error. */
+/** Throws one INVALID with all reasons, so that the caller can fix them at once. */
 export function rejectIf(reasons: readonly Reason[]): void {
   const [first, ...rest] = reasons;
   if (first === undefined) return;
@@ -16,7 +16,7 @@ export function rejectIf(reasons: readonly Reason[]): void {
 
 export const MAX_NAME_LENGTH = 200;
 
-/** A name that people read. */
+/** A display name. */
 export function nameReasons(path: string, name: string): Reason[] {
   if (name.trim() === "") return [{ path, detail: "must not be blank" }];
   if (name.length > MAX_NAME_LENGTH) return [{ path, detail: `has at most ${MAX_NAME_LENGTH} characters` }];

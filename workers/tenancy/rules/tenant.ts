@@ -5,14 +5,14 @@ import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { nameReasons, type Reason } from "./reasons.js";
 
 export const MAX_GRACE_DAYS = 28;
-/** How far back events are accepted: an earlier start would promise periods that can't be filled any more. */
+/** How far back events are accepted: an earlier start would create periods that cannot receive usage. */
 export const MAX_START_BACK_MS = 35 * DAY_MS;
 const MAX_START_AHEAD_MS = 366 * DAY_MS;
 const EARLIEST_TEST_CLOCK = Date.UTC(2000, 0, 1);
 const LATEST_TEST_CLOCK = Date.UTC(2100, 0, 1);
 
 export interface TenantTerms {
-  /** Undefined: the service chooses one. */
+  /** Undefined: generated. */
   readonly id: string | undefined;
   readonly name: string;
   /** Undefined: now. */
@@ -22,7 +22,7 @@ export interface TenantTerms {
   readonly testClock: number | null;
 }
 
-/** Everything that is wrong with a new tenant; empty: it can be created. `now` is the system's; a test tenant has its own. */
+/** All errors of a new tenant; empty: valid. `now` is the system's; a test tenant has its own. */
 export function validateTenant(terms: TenantTerms, now: number): Reason[] {
   return [
     ...clientIdReasons(terms.id),
@@ -34,18 +34,16 @@ export function validateTenant(terms: TenantTerms, now: number): Reason[] {
   ];
 }
 
-/** Why a test tenant's clock can't be moved to `to`: it only goes forward. */
+/** Why a test tenant's clock cannot be moved to `to`: it only goes forward. */
 export function advanceReasons(testClock: number | null, to: number): Reason[] {
-  if (testClock === null)
-    return [{ path: "tenantId", detail: "the tenant has no test clock; its time is everybody's" }];
-  if (to < testClock)
-    return [{ path: "to", detail: `the clock only goes forward and stands at ${timeText(testClock)}` }];
+  if (testClock === null) return [{ path: "tenantId", detail: "the tenant has no test clock" }];
+  if (to < testClock) return [{ path: "to", detail: `the clock only moves forward and is at ${timeText(testClock)}` }];
   return testClockReasons(to).map(({ detail }) => ({ path: "to", detail }));
 }
 
 const timeText = (ms: number): string => new Date(ms).toISOString();
 
-/** An `id` that the client chose; undefined is none. */
+/** An `id` chosen by the client; undefined: none. */
 export function clientIdReasons(id: string | undefined): Reason[] {
   if (id === undefined || isClientId(id)) return [];
   return [{ path: "id", detail: "must be 1 to 64 letters, digits, _, - or ., starting with a letter or digit" }];
@@ -79,15 +77,15 @@ const TRANSITIONS = {
 } as const satisfies Readonly<Record<string, { from: readonly TenantState["status"][]; to: TenantState["status"] }>>;
 export type Transition = keyof typeof TRANSITIONS;
 
-/** The status after a transition. Throws CONFLICT where it makes no sense; CLOSED is final. */
+/** The status after a transition. Throws CONFLICT for an invalid one; CLOSED is final. */
 export function statusAfter(status: TenantState["status"], transition: Transition): TenantState["status"] {
   const { from, to } = TRANSITIONS[transition];
   if (from.some((candidate) => candidate === status)) return to;
   throw new MetrlyError("CONFLICT", `A tenant that is ${status} can't be changed to ${to}`);
 }
 
-/** Throws CONFLICT for a closed tenant: nothing about it changes any more. */
+/** Throws CONFLICT for a closed tenant, which is immutable. */
 export function assertOpen(tenant: TenantState): void {
   if (tenant.status === "CLOSED")
-    throw new MetrlyError("CONFLICT", "The tenant is CLOSED: nothing about it changes any more");
+    throw new MetrlyError("CONFLICT", "The tenant is CLOSED and can no longer be changed");
 }

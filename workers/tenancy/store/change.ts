@@ -15,7 +15,7 @@ import {
   writeState,
 } from "./rows.js";
 
-/** One saved step of a change: what it was, what it is, and how the audit log calls it. */
+/** One saved step of a change: the states before and after, and its name in the audit log. */
 export interface Step<S extends State> {
   /** E.g. `tenant.suspend`. */
   readonly action: string;
@@ -23,32 +23,32 @@ export interface Step<S extends State> {
   readonly before?: S;
   /** With `version` from `nextVersion()`. */
   readonly after: S;
-  /** With what a later repeat of the create is compared. */
+  /** The input that a repeated create is compared with. */
   readonly creationInput?: CreationInput;
-  /** Why, in the actor's words. */
+  /** The actor's reason. */
   readonly reason?: string;
 }
 
-/** One transaction under the head lock: reads see everything that was ever committed, writes get the next versions. */
+/** One transaction under the head lock: reads see all commits, writes get the next versions. */
 export interface Change {
   readonly now: number;
-  /** The version that the next saved state must carry: one state, one version. */
+  /** The version of the next saved state: one state, one version. */
   nextVersion(): number;
   tenant(id: string): Promise<TenantState | undefined>;
   plan(id: string): Promise<PlanState | undefined>;
   meter(key: string): Promise<MeterState | undefined>;
   apiKey(id: string): Promise<ApiKeyState | undefined>;
-  /** Meters that count today, by key. */
+  /** Active meters, by key. */
   activeMeters(): Promise<ReadonlyMap<string, MeterState>>;
   liveApiKeyCount(tenantId: string | null): Promise<number>;
   creationInput(kind: "tenant" | "plan" | "meter", id: string): Promise<CreationInput>;
   /** Writes the state, its audit entry and its outbox row. */
   save<S extends State>(step: Step<S>): Promise<S>;
-  /** Tells every partition, with the same commit, that a meter also counts what was recorded unmetered before. */
+  /** Announces to every partition, in the same commit, that a meter also counts events recorded unmetered before. */
   enqueueBackfill(meter: MeterState): Promise<void>;
 }
 
-/** Most bytes of one published state; brokers take 1 MiB by default. */
+/** Maximum size of one published state; brokers accept 1 MiB by default. */
 const MAX_STATE_BYTES = 900 * 1024;
 
 /** `saved()` is the last version given to a saved state. */
@@ -107,7 +107,7 @@ export function createChange(
   };
 }
 
-/** The row that `enqueueOutbox` would write: Prisma's transaction can't lend it its connection. */
+/** The row that `enqueueOutbox` would write: Prisma's transaction cannot share its connection. */
 export function outboxRow(state: State): Prisma.OutboxCreateManyInput {
   const value = JSON.stringify(state);
   if (Buffer.byteLength(value, "utf8") > MAX_STATE_BYTES)
@@ -129,7 +129,7 @@ function auditEntry(step: Step<State>, actor: string, now: number): Prisma.Audit
   };
 }
 
-/** A key's hash can't be turned back into the key, but it is nobody's business either. */
+/** A key's hash is irreversible, but still not for the audit log. */
 function withoutSecrets(state: State): object {
   if (state.kind !== "apiKey") return state;
   const { hash: _, ...rest } = state;

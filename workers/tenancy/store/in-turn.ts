@@ -1,8 +1,8 @@
 import { MetrlyError } from "#kernel/errors.js";
 
 /**
- * Runs one piece of work after the other. They would wait for each other anyway (for a lock), but each holding one of the
- * pool's connections. Throws BUSY when `maxWaiting` wait already.
+ * Runs tasks one at a time. They would wait for the same lock anyway, each holding a pool connection. Throws BUSY when
+ * `maxWaiting` are queued.
  */
 export function createTurns(maxWaiting: number): <T>(work: () => Promise<T>) => Promise<T> {
   let waiting = 0;
@@ -15,7 +15,7 @@ export function createTurns(maxWaiting: number): <T>(work: () => Promise<T>) => 
         waiting -= 1;
       })
       .then(work);
-    // Whoever asked for the turn hears of its failure; the next one only needs to know that it is over.
+    // The caller gets its task's failure; the next task only waits for the end.
     last = turn.then(
       () => undefined,
       () => undefined,

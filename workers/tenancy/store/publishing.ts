@@ -4,7 +4,7 @@ import { TENANCY_CHANGED } from "#schema/topics.js";
 import { outboxRow } from "./change.js";
 import { apiKeyState, meterState, planParts, planState, type State, tenantParts, tenantState } from "./rows.js";
 
-/** What identifies a state in a copy of tenancy; keys are found by hash there. */
+/** The identity of a state in a copy of tenancy; keys are found by hash there. */
 export type PublishedState = {
   readonly kind: State["kind"];
   readonly id: string;
@@ -16,9 +16,9 @@ const HEARTBEAT_KEY = "heartbeat:heartbeat";
 const topic = TENANCY_CHANGED.name;
 
 /**
- * A heartbeat takes the same way as the changes: appended directly it could arrive before a change whose version it
- * claims, and it would keep copies fresh while the relay is stuck and revocations don't arrive. One that still waits is
- * replaced, so that a log that is down for long doesn't collect them.
+ * A heartbeat is sent through the outbox like changes: appended directly it could overtake a change whose version it claims,
+ * and would keep copies fresh while the relay is stuck and revocations do not arrive. A pending one is replaced, so that they
+ * do not accumulate while the log is down.
  */
 export async function enqueueHeartbeat(tx: Prisma.TransactionClient, head: number, now: number): Promise<void> {
   const heartbeat: TenancyChangedV1 = { kind: "heartbeat", id: "heartbeat", version: head, at: now };
@@ -27,8 +27,8 @@ export async function enqueueHeartbeat(tx: Prisma.TransactionClient, head: numbe
 }
 
 /**
- * The topic is derived: what it has lost (a wiped log) is enqueued again, in version order. What waits in the outbox is
- * part of that, so it is replaced: sent first, it would make copies claim versions whose older states they lack.
+ * The topic is derived: states lost from it (a wiped log) are enqueued again, in version order. The outbox's content is
+ * included and replaced: sent first, it would make copies claim versions whose older states they lack.
  */
 export async function republishMissing(
   tx: Prisma.TransactionClient,

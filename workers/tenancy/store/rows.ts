@@ -9,7 +9,7 @@ import {
   tenancyChangedV1,
 } from "#schema/events/tenancy-changed.v1.js";
 
-/** A thing that tenancy owns, in full. */
+/** An entity owned by tenancy, with its full state. */
 export type State = Exclude<TenancyChangedV1, { kind: "heartbeat" }>;
 type Kind = State["kind"];
 
@@ -83,7 +83,7 @@ export function planState(row: PlanRow): PlanState {
   });
 }
 
-/** The database is outside too: a row that isn't a valid state is a bug and stops here. */
+/** The database is external: a row that is not a valid state is a bug and fails here. */
 function parseAs<K extends Kind>(kind: K, value: unknown): Extract<State, { kind: K }> {
   const state = tenancyChangedV1.parse(value);
   if (!isOfKind(state, kind)) throw new Error(`a row of ${kind} reads as ${state.kind}`);
@@ -97,7 +97,7 @@ function isOfKind<K extends Kind>(state: TenancyChangedV1, kind: K): state is Ex
 const msOf = (date: Date | null): number | null => date?.getTime() ?? null;
 const dateOf = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
 
-/** Writes a state: its row, and what its histories have more than the tables. `creationInput` only when it is new. */
+/** Writes a state: its row, and new history rows. `creationInput` only for a new state. */
 export async function writeState(
   tx: Prisma.TransactionClient,
   state: State,

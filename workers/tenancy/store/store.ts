@@ -21,49 +21,49 @@ export interface AuditRecord {
   readonly after: unknown;
 }
 
-/** A change in another room, at its position in the log. */
+/** A change in another service, at its position in the log. */
 export interface RoomAudit {
   readonly position: number;
   readonly entry: Readonly<ReturnType<typeof auditRecordedV1.parse>>;
 }
 
-/** A page of a list in a fixed order: what comes after the position `after`, at most `take`. */
+/** A page of a list in a fixed order: at most `take` entries after the position `after`. */
 export interface PageRequest {
   readonly after: number | undefined;
   readonly take: number;
 }
 
-/** Tenancy's database. Nothing else in this room (with the `store-…` files beside it) knows that there is one. */
+/** Tenancy's database, known only to `store/`. */
 export interface TenancyStore {
   /**
-   * Runs `work` in one transaction that holds the head lock, so that versions are committed in their order and the outbox
-   * has them in that order too. Throws what `work` throws, with nothing written; BUSY when the lock is not to be had.
+   * Runs `work` in one transaction that holds the head lock, so that versions commit in order and the outbox has them in that
+   * order too. Propagates exceptions, with nothing written; throws BUSY when the lock is not available.
    */
   change<T>(actor: string, work: (change: Change) => Promise<T>): Promise<T>;
   tenantsByIds(ids: readonly string[]): Promise<TenantState[]>;
-  /** In the order of their creation; a position is `createdInVersion`. */
+  /** In order of creation; a position is `createdInVersion`. */
   tenants(page: PageRequest & { readonly status: TenantState["status"] | undefined }): Promise<TenantState[]>;
   apiKey(id: string): Promise<ApiKeyState | undefined>;
   apiKeysOfTenants(tenantIds: readonly string[]): Promise<ApiKeyState[]>;
-  /** When each of these keys was last used, epoch ms; absent: never, as far as was told. */
+  /** The last use of each of these keys, epoch ms; absent: never, as far as reported. */
   keyUses(keyIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
-  /** Notes uses that processes tell; what is older than known changes nothing. */
+  /** Stores reported uses; older ones than known have no effect. */
   noteKeyUses(uses: readonly { readonly keyId: string; readonly at: number }[]): Promise<void>;
   activeMeters(): Promise<MeterState[]>;
   plansByIds(ids: readonly string[]): Promise<PlanState[]>;
-  /** Plans that are not archived, in the order of their creation; a position is the version of the plan's first version. */
+  /** Plans that are not archived, in order of creation; a position is the version of the plan's first version. */
   plans(page: PageRequest): Promise<PlanState[]>;
-  /** Newest first; a position is an entry's id. `tenantId` undefined: of all. */
+  /** Newest first; a position is an entry's id. `tenantId` undefined: all tenants. */
   auditLog(page: PageRequest & { readonly tenantId: string | undefined }): Promise<AuditRecord[]>;
-  /** Adds what other rooms changed; what is there already stays as it is. */
+  /** Adds other services' changes; existing entries are unchanged. */
   takeAudits(audits: readonly RoomAudit[]): Promise<void>;
-  /** In `audit.recorded`; undefined: none was taken yet. */
+  /** In `audit.recorded`; undefined: none was read yet. */
   lastAuditPosition(): Promise<number | undefined>;
-  /** Enqueues a heartbeat that carries the version of everything enqueued before it. */
+  /** Enqueues a heartbeat with the version of everything enqueued before it. */
   heartbeat(): Promise<void>;
-  /** Enqueues every state that the topic lacks; answers how many. For the start, before the relay runs. */
+  /** Enqueues every state that the topic lacks; returns their number. For the start, before the relay runs. */
   republishMissing(isPublished: (state: PublishedState) => boolean): Promise<number>;
-  /** When the oldest change was made that is not published yet, epoch ms; undefined: all are. */
+  /** The time of the oldest unpublished change, epoch ms; undefined: none. */
   oldestUnpublished(): Promise<number | undefined>;
   stop(): Promise<void>;
 }
@@ -71,7 +71,7 @@ export interface TenancyStore {
 export interface StoreOptions {
   readonly database: Database;
   readonly clock: Clock;
-  /** Of usage.received: a meter's backfill is told to each. */
+  /** Of usage.received: a meter's backfill is announced in each. */
   readonly partitions: number;
   /** Called after each commit that enqueued something. */
   readonly onCommitted: () => void;
@@ -132,11 +132,11 @@ export function createTenancyStore({ database, clock, partitions, onCommitted }:
 
 const REPUBLISH_TIMEOUT_MS = 120_000;
 
-/** Prisma has no row locks of its own. */
+/** Prisma has no row locks. */
 async function lockHead(tx: Prisma.TransactionClient): Promise<number> {
   const rows = await tx.$queryRaw<{ version: number }[]>`SELECT version FROM tenancy_head WHERE id = 1 FOR UPDATE`;
   const [head] = rows;
-  if (head === undefined) throw new Error("tenancy_head has lost its row");
+  if (head === undefined) throw new Error("tenancy_head has no row");
   return head.version;
 }
 
