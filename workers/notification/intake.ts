@@ -14,9 +14,9 @@ export interface IntakeOptions {
   readonly database: Database;
   readonly metrics: NotificationMetrics;
   readonly logger: Logger;
-  /** Asks for jobs for deliveries that were just planned. May fail: the sweeper finds them. */
+  /** Enqueues jobs for new deliveries. May fail: the sweeper finds them. */
   enqueue(planned: readonly DeliveryRef[]): Promise<void>;
-  /** The log has forgotten what comes next, and the partition is stopped: a start reads on where the log begins. */
+  /** The log has deleted the next records, and the partition is stopped: a restart reads from the log's beginning. */
   onHole(error: Error): void;
 }
 
@@ -65,14 +65,14 @@ function follow(
       for (const { type } of outcome.notices) metrics.notices.inc({ type });
       for (const { offset, error } of decoded.poison) {
         metrics.poison.inc();
-        logger.error({ topic: topic.name, partition: batch.partition, offset, error }, "a record was set aside");
+        logger.error({ topic: topic.name, partition: batch.partition, offset, error }, "a poison record was set aside");
       }
       await enqueue(outcome.planned);
       return { kind: "continue" };
     },
     onError(error) {
       if (error instanceof LogPositionError) onHole(error);
-      else logger.warn({ err: error, topic: topic.name }, "a batch of events failed and is tried again");
+      else logger.warn({ err: error, topic: topic.name }, "a batch of events failed and will be retried");
     },
   });
 }

@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
 export type NotificationMetrics = ReturnType<typeof createMetrics>;
 
-/** What an operator watches. `followers` and `pending` are asked when the metrics are read. */
+/** Notification's metrics. `followers` and `pending` are computed at each scrape. */
 export function createMetrics(registry: Registry, followers: () => number, pending: () => Promise<number>) {
   const registers = [registry];
   new Gauge({
@@ -30,12 +30,12 @@ export function createMetrics(registry: Registry, followers: () => number, pendi
     }),
     poison: new Counter({
       name: "metrly_notification_poison_records_total",
-      help: "Records set aside because they are no event we know",
+      help: "Poison records set aside",
       registers,
     }),
     attempts: new Counter({
       name: "metrly_notification_webhook_attempts_total",
-      help: "Webhook attempts by what followed",
+      help: "Webhook attempts by outcome",
       labelNames: ["outcome"] as const,
       registers,
     }),
@@ -47,7 +47,7 @@ export function createMetrics(registry: Registry, followers: () => number, pendi
     }),
     endpointsDisabled: new Counter({
       name: "metrly_notification_endpoints_disabled_total",
-      help: "Webhook endpoints that were disabled because nothing arrives there",
+      help: "Webhook endpoints disabled because of failures",
       registers,
     }),
     swept: new Counter({

@@ -127,7 +127,7 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
     );
     expect(headerOf(mail?.text ?? "", "Message-ID")).toMatch(/^<msg_[\w-]+@metrly>$/);
     expect(headerOf(mail?.text ?? "", "Auto-Submitted")).toBe("auto-generated");
-    expect(mail?.text).toContain("Beyond the limit requests are denied.");
+    expect(mail?.text).toContain("Requests beyond the limit are denied.");
   });
 
   test("a mail server that is busy or away is tried again, and the mail keeps its id", async () => {
@@ -141,7 +141,7 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
     );
     const server = await mailServer((_, nth) => (nth === 1 ? { responseCode: 451, message: "busy" } : undefined));
     const { errors } = await becomes("later", "DELIVERED");
-    expect(errors.at(-2)).toMatch(/did not take it: .*busy/);
+    expect(errors.at(-2)).toMatch(/did not accept it: .*busy/);
     expect(server.mails).toHaveLength(1);
   });
 

@@ -25,10 +25,10 @@ import { sendWebhook } from "./send.js";
 import { signatureHeaders, webhookId } from "./signing.js";
 import type { Resolve, TargetPolicy } from "./ssrf.js";
 
-/** Well above the longest attempt, so that a lease only ever runs out on a worker that is gone. */
+/** Well above the longest attempt, so that a lease expires only if its worker is gone. */
 const LEASE_MS = MINUTE_MS;
 const CONCURRENCY = 32;
-/** How long running attempts may go on after a stop was asked for, ms; what is cut off is sent again after its lease. */
+/** How long running attempts may continue during a stop, ms; interrupted ones are sent again after their lease. */
 const DRAIN_MS = 6_000;
 
 export interface DeliverOptions {
@@ -48,29 +48,29 @@ export interface DeliverOptions {
 }
 
 export interface DeliveryWorker {
-  /** Asks for a look at each delivery's endpoint. What the queue does not take the sweeper looks after: this never fails. */
+  /** Enqueues a job for each delivery's endpoint. Never fails: the sweeper finds what the queue does not take. */
   enqueue(deliveries: readonly DeliveryRef[], delayMs?: number): Promise<void>;
-  /** Has these very deliveries sent at once, also those that wait for a later time, and to an endpoint that is paused. */
+  /** Sends these deliveries immediately, even if scheduled later or to a paused endpoint. */
   enqueueNow(deliveries: readonly DeliveryRef[]): Promise<void>;
-  /** Something is due for an endpoint. */
+  /** Notifies that an endpoint has due deliveries. */
   kick(endpoint: EndpointRef): void;
-  /** When an attempt was last finished, epoch ms; 0: none yet. */
+  /** When the last attempt finished, epoch ms; 0: none yet. */
   lastFinishedAt(): number;
   stop(): Promise<void>;
 }
 
 interface DeliverJob extends EndpointRef {
-  /** Set where somebody waits for this very delivery: it is sent at once. */
+  /** Set when an operator requested this delivery: it is sent immediately. */
   readonly deliveryId?: string;
 }
 
-/** Sends what is due. The queue only says "look at this endpoint"; whether and what to send is decided by its rows. */
+/** Sends due deliveries. Jobs only name an endpoint; the database rows decide whether and what to send. */
 export function startDelivering(options: DeliverOptions): DeliveryWorker {
   const { database, jobs, logger } = options;
   const leaseMs = options.leaseMs ?? LEASE_MS;
   const queue = jobs.queue<DeliverJob>(DELIVER_QUEUE);
   const cutOff = new AbortController();
-  // Every attempt under way listens, and leaves when it ends.
+  // Every running attempt listens, until it ends.
   setMaxListeners(0, cutOff.signal);
   let finishedAt = 0;
 
@@ -80,7 +80,7 @@ export function startDelivering(options: DeliverOptions): DeliveryWorker {
     if (failed !== undefined)
       logger.warn(
         { err: failed.reason },
-        "the queue took no job for a delivery; the sweeper looks after it when it is due",
+        "enqueuing a delivery job failed; the sweeper will find the delivery when it is due",
       );
   }
 
@@ -99,7 +99,7 @@ export function startDelivering(options: DeliverOptions): DeliveryWorker {
       return isTaken;
     },
     onError: (error) =>
-      logger.warn({ err: error }, "a delivery could not be taken or marked; it is due again when its lease ends"),
+      logger.warn({ err: error }, "claiming or updating a delivery failed; it is due again when its lease ends"),
   });
 
   const enqueue = (deliveries: readonly DeliveryRef[], delayMs = 0): Promise<void> =>
@@ -144,7 +144,7 @@ export function startDelivering(options: DeliverOptions): DeliveryWorker {
 
 interface Sent {
   readonly isTaken: boolean;
-  /** When to try again, ms from now. */
+  /** Delay until the next attempt, ms. */
   readonly nextDelayMs?: number;
   readonly disabled?: EndpointDisabling | undefined;
 }
@@ -156,9 +156,9 @@ async function deliverClaimed(options: DeliverOptions, claimed: ClaimedDelivery,
     return { isTaken: true };
   };
   if (claimed.endpointClosed !== undefined) return bury(claimed.endpointClosed);
-  // The last attempt began and never ended: its process died. Whether it arrived is unknown, so it must not vanish.
+  // The last attempt never finished: its process died. Its outcome is unknown, so keep it as a dead letter.
   if (claimed.scheduleAttempt > MAX_ATTEMPTS)
-    return bury(`${MAX_ATTEMPTS} attempts were begun and the outcome of the last is unknown`);
+    return bury(`${MAX_ATTEMPTS} attempts were started and the outcome of the last is unknown`);
 
   const result = await sendBy(channelOf(claimed.url), options, claimed, cutOff);
   if (cutOff.aborted && result.error !== undefined) return { isTaken: false };
@@ -175,7 +175,7 @@ async function deliverClaimed(options: DeliverOptions, claimed: ClaimedDelivery,
   };
 }
 
-/** One attempt, which never rejects, by whatever way the endpoint is reached. */
+/** One attempt on the endpoint's channel; never rejects. */
 async function sendBy(
   channel: Channel,
   options: DeliverOptions,

@@ -1,28 +1,28 @@
 import type { ClaimedDelivery } from "../store/deliveries.js";
 import type { EndpointRef } from "../store/notices.js";
 
-/** Most attempts at once to one endpoint; a new one, or one that has just failed, gets one at a time. */
+/** Maximum concurrent attempts per endpoint; a new one, or one that has just failed, gets one at a time. */
 export const MAX_PER_ENDPOINT = 8;
-/** Most attempts at once: an attempt is a socket and a few kilobytes. */
+/** Maximum concurrent attempts in total: each takes a socket and a few kilobytes. */
 const MAX_IN_FLIGHT = 1_000;
 
 export interface LanesOptions {
-  /** Takes up to `limit` due deliveries of an endpoint; fewer when there are no more. */
+  /** Claims up to `limit` due deliveries of an endpoint; fewer when there are no more. */
   claim(endpoint: EndpointRef, limit: number): Promise<readonly ClaimedDelivery[]>;
-  /** Sends one and answers whether the receiver took it. Never rejects for what a receiver does. */
+  /** Sends one delivery and returns whether the receiver accepted it. Never rejects for a receiver's failure. */
   send(delivery: ClaimedDelivery): Promise<boolean>;
-  /** Claiming or marking failed: the sweeper brings back what is due. */
+  /** Claiming or updating failed: the sweeper finds due deliveries. */
   onError(error: unknown): void;
   readonly maxInFlight?: number;
 }
 
 export interface Lanes {
-  /** There may be something due for this endpoint. */
+  /** Notifies that this endpoint may have due deliveries. */
   kick(endpoint: EndpointRef): void;
-  /** Sends what was claimed otherwise, whatever is running for its endpoint. */
+  /** Sends a delivery claimed elsewhere, regardless of the endpoint's queue. */
   run(delivery: ClaimedDelivery): Promise<void>;
   inFlight(): number;
-  /** Takes nothing more; resolves when nothing is being sent. */
+  /** Claims no more; resolves when nothing is being sent. */
   stop(): Promise<void>;
 }
 
@@ -36,12 +36,12 @@ interface Lane {
 }
 
 /**
- * One lane per endpoint that has something due. A lane claims no more than it may send at once, so that a receiver that hangs
- * holds its own lane and nobody else's; nothing waits in memory but the lanes' names.
+ * Per-endpoint queues, which avoid head-of-line blocking. A queue claims no more than it may send at once, so that a hanging
+ * receiver delays only its own endpoint; memory holds only the ids of endpoints.
  */
 export function createLanes({ claim, send, onError, maxInFlight = MAX_IN_FLIGHT }: LanesOptions): Lanes {
   const lanes = new Map<string, Lane>();
-  /** Lanes that want to go on while too much is in flight, in the order they came. */
+  /** Queues that wait for capacity, in FIFO order. */
   const queued = new Set<Lane>();
   const tasks = new Set<Promise<void>>();
   let inFlight = 0;
@@ -52,7 +52,7 @@ export function createLanes({ claim, send, onError, maxInFlight = MAX_IN_FLIGHT 
     tasks.add(tracked);
   }
 
-  /** Gives back places, to those who wait for one. */
+  /** Returns capacity to waiting queues. */
   function release(places: number): void {
     inFlight -= places;
     for (const lane of [...queued].slice(0, places)) {

@@ -6,25 +6,25 @@ import { SEND_TIMEOUT_MS, untilAborted } from "./send.js";
 
 export interface Mail extends Description {
   readonly to: string;
-  /** Stable over attempts, so that a mail that came twice is recognised. */
+  /** Stable across attempts, so that duplicate mails are recognizable. */
   readonly id: string;
   readonly type: string;
 }
 
 export interface Mailer {
   /**
-   * One attempt, which never rejects. A mail that the server has taken is delivered, as far as we can know. `signal` ends the wait
-   * for it (shutdown): it counts as failed.
+   * One attempt, which never rejects. A mail accepted by the server counts as delivered. `signal` aborts the attempt
+   * (shutdown): it counts as failed.
    */
   send(mail: Mail, signal: AbortSignal): Promise<AttemptResult>;
   stop(): void;
 }
 
-/** A recipient or a message that the server refuses for good; its 4xx answers pass. */
+/** A recipient or message that the server permanently refuses; 4xx responses are transient. */
 const FIRST_PERMANENT = 500;
 const REFUSES_MAIL = new Set(["EENVELOPE", "EMESSAGE"]);
 
-/** Sends mail through an SMTP server: `smtp://` (with STARTTLS where it is offered) or `smtps://`, credentials included. */
+/** Sends mail through an SMTP server: `smtp://` (with STARTTLS if offered) or `smtps://`, credentials included. */
 export function createMailer(url: string, from: string, timeoutMs = SEND_TIMEOUT_MS): Mailer {
   const transport = createTransport({
     ...{ url, pool: true, maxConnections: 4 },
@@ -53,7 +53,7 @@ export function createMailer(url: string, from: string, timeoutMs = SEND_TIMEOUT
           response,
         } = error as { code?: string; responseCode?: number; response?: string };
         return result({
-          error: `the mail server did not take it: ${error instanceof Error ? error.message : error}`,
+          error: `the mail server did not accept it: ${error instanceof Error ? error.message : error}`,
           responseStatus: responseCode,
           responseBody: response,
           isPermanent: REFUSES_MAIL.has(code) && responseCode !== undefined && responseCode >= FIRST_PERMANENT,

@@ -8,7 +8,7 @@ import { type Address, checkTarget, type Resolve, type TargetPolicy } from "./ss
 
 /** From resolving the name to the end of the response, ms. */
 export const SEND_TIMEOUT_MS = 15_000;
-/** Of a response's body, bytes: enough for an operator to see what went wrong. */
+/** Maximum bytes kept of a response's body: enough to diagnose failures. */
 export const MAX_RESPONSE_BYTES = 4096;
 
 export interface SendOptions {
@@ -18,13 +18,13 @@ export interface SendOptions {
   readonly policy: TargetPolicy;
   readonly resolve: Resolve;
   readonly timeoutMs?: number;
-  /** Ends the attempt early (shutdown): it counts as failed. */
+  /** Aborts the attempt (shutdown): it counts as failed. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * One attempt, which never rejects: whatever happens is its result. The target is checked again here, and the connection
- * goes to an address that was checked. Success is a 2xx status; redirects are failures.
+ * One attempt, which never rejects. Checks the target again, and connects to a checked address. Success is a 2xx status;
+ * redirects are failures.
  */
 export async function sendWebhook(options: SendOptions): Promise<AttemptResult> {
   const startedAt = nowMs();
@@ -40,7 +40,7 @@ export async function sendWebhook(options: SendOptions): Promise<AttemptResult> 
   };
 }
 
-/** Not `AbortSignal.timeout` and `any`: each would live on for the whole timeout after an attempt of some milliseconds. */
+/** Not `AbortSignal.timeout` and `any`: their timers would live for the whole timeout after a short attempt. */
 async function withDeadline<T>(
   { timeoutMs = SEND_TIMEOUT_MS, signal: outer }: Pick<SendOptions, "timeoutMs" | "signal">,
   work: (signal: AbortSignal) => Promise<T>,
@@ -79,7 +79,7 @@ function post(url: URL, addresses: readonly Address[], options: SendOptions, sig
   return new Promise<IncomingMessage>((resolve, reject) => {
     const outgoing = request(url, {
       method: "POST",
-      // A connection of its own per attempt: a pooled one would outlive the check of its address.
+      // A new connection per attempt: a pooled one would outlive the check of its address.
       agent: false,
       lookup: onlyTo(addresses),
       signal,
@@ -97,7 +97,7 @@ function post(url: URL, addresses: readonly Address[], options: SendOptions, sig
   });
 }
 
-/** Answers every lookup with the addresses that were checked, so that a changing DNS answer (rebinding) can't win. */
+/** Answers every lookup with the checked addresses, which defeats DNS rebinding. */
 function onlyTo(addresses: readonly Address[]): LookupFunction {
   return (_hostname, options, callback) => {
     const [first] = addresses;
@@ -119,8 +119,8 @@ async function outcomeOf(response: IncomingMessage, signal: AbortSignal): Promis
 }
 
 /**
- * The first bytes of the body as text that PostgreSQL can store. The status has been received and decides alone, so a body
- * that breaks off or hangs costs nothing but its rest.
+ * The first bytes of the body as text that PostgreSQL can store. The status alone decides, so a body that breaks off or hangs
+ * is only truncated.
  */
 async function readStart(response: IncomingMessage, signal: AbortSignal): Promise<string> {
   const chunks: Buffer[] = [];

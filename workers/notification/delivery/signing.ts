@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { Webhook } from "standardwebhooks";
 import { randomSecret } from "#platform/lifecycle/secret.js";
 
-/** Standard Webhooks asks for 24 to 64 random bytes. */
+/** Standard Webhooks requires 24 to 64 random bytes. */
 const SECRET_BYTES = 32;
 
 export function newWebhookSecret(): string {
@@ -10,14 +10,14 @@ export function newWebhookSecret(): string {
 }
 
 /**
- * The `webhook-id` receivers deduplicate by: the same for every attempt, replay and endpoint of one event. Hashed, because
- * event ids hold characters that the signed text `id.timestamp.body` reserves.
+ * The `webhook-id` that receivers deduplicate by: the same for every attempt, replay and endpoint of one event. Hashed, because
+ * event ids contain characters that the signed text `id.timestamp.body` reserves.
  */
 export function webhookId(tenantId: string, eventId: string): string {
   return `msg_${createHash("sha256").update(`${tenantId}\n${eventId}`).digest("base64url").slice(0, 27)}`;
 }
 
-/** The three headers of Standard Webhooks, with one `v1` signature per secret: while a rotation lasts, both verify. */
+/** The three headers of Standard Webhooks, with one `v1` signature per secret: during a rotation both verify. */
 export function signatureHeaders(
   secrets: readonly string[],
   id: string,

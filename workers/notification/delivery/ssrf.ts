@@ -3,12 +3,12 @@ import { BlockList, isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import ipaddr from "ipaddr.js";
 
-/** What this deployment's webhooks may reach. */
+/** The targets that this deployment's webhooks may reach. */
 export interface TargetPolicy {
   readonly allowLoopback: boolean;
-  /** What is allowed although it is private. */
+  /** Private targets that are allowed. */
   readonly allowHosts: AllowedHosts;
-  /** Ports on this machine that are Metrly's own: never reached, whatever else is allowed. */
+  /** Ports of Metrly on this machine: never reached, whatever else is allowed. */
   readonly ownPorts: readonly number[];
 }
 
@@ -17,7 +17,7 @@ export interface AllowedHosts {
   readonly blocks: BlockList;
 }
 
-/** Reads names, addresses and CIDR blocks. Throws for a block that is none. */
+/** Parses names, addresses and CIDR blocks. Throws for an invalid block. */
 export function parseAllowedHosts(entries: readonly string[]): AllowedHosts {
   const names = new Set<string>();
   const blocks = new BlockList();
@@ -49,17 +49,17 @@ export const resolveBySystem: Resolve = async (name) =>
   }));
 
 export type Target =
-  /** Connect to one of these addresses and to nothing else: looking the name up again could give another answer. */
+  /** Connect only to these addresses: another lookup could give a different answer. */
   | { readonly kind: "allowed"; readonly url: URL; readonly addresses: readonly Address[] }
   | { readonly kind: "forbidden"; readonly reason: string }
-  /** The name does not resolve now. That may pass, so it is no reason to refuse an endpoint. */
+  /** The name does not resolve now. This may be transient, so it is no reason to refuse an endpoint. */
   | { readonly kind: "unresolved"; readonly reason: string };
 
 const MAX_URL_LENGTH = 2048;
 
 /**
  * Decides whether a webhook may be sent to `text`, after resolving its name; every address must be allowed. WHATWG parsing
- * turns odd notations of addresses (octal, hexadecimal, one number, full-width digits) into plain ones first.
+ * first normalizes unusual notations of addresses (octal, hexadecimal, one number, full-width digits).
  */
 export async function checkTarget(text: string, policy: TargetPolicy, resolve: Resolve): Promise<Target> {
   if (text.length > MAX_URL_LENGTH) return forbidden(`a URL has at most ${MAX_URL_LENGTH} characters`);
@@ -93,7 +93,7 @@ async function addressesOf(host: string, resolve: Resolve): Promise<readonly Add
   return family === 0 ? resolve(host) : [{ address: host, family: family === 6 ? 6 : 4 }];
 }
 
-/** Embedded mode is for trying things at home; elsewhere only what the operator named goes without TLS. */
+/** Embedded mode allows plain HTTP for local trials; elsewhere only hosts named by the operator. */
 function mayUsePlainHttp(host: string, addresses: readonly Address[], policy: TargetPolicy): boolean {
   return (
     policy.allowLoopback ||
@@ -111,14 +111,14 @@ function objection(host: string, address: string, port: number, policy: TargetPo
   return `${host === plain ? host : `${host} (${plain})`} is not a public address: ${range}`;
 }
 
-/** The address in one notation, IPv4 out of IPv4-mapped IPv6. A zone (`fe80::1%eth0`) is no part of what is judged. */
+/** The address in one notation, with IPv4 extracted from IPv4-mapped IPv6, and without a zone (`fe80::1%eth0`). */
 function plainAddress(address: string): string | undefined {
   const bare = address.split("%")[0] ?? "";
   return isIP(bare) === 0 ? undefined : ipaddr.process(bare).toString();
 }
 
 const GLOBAL_UNICAST_V6 = ipaddr.IPv6.parseCIDR("2000::/3");
-/** Public by its number, yet the door to a cloud's own services: Azure's wire server. */
+/** A public number that is a cloud-internal service: Azure's wire server. */
 const CLOUD_INTERNAL = new Set(["168.63.129.16"]);
 
 /** "public", or the name of the special range. */
@@ -145,7 +145,7 @@ function isNamed(host: string, address: string, { names, blocks }: AllowedHosts)
 
 const forbidden = (reason: string): Target => ({ kind: "forbidden", reason });
 
-/** The ports that Metrly and the servers it was configured with listen on. */
+/** The ports of Metrly and of the servers it is configured with. */
 export function ownPorts(ports: readonly number[], urls: readonly (string | undefined)[]): readonly number[] {
   const ofUrls = urls.flatMap((url) => (url === undefined || !URL.canParse(url) ? [] : [Number(new URL(url).port)]));
   return [...ports, ...ofUrls].filter((port) => port > 0);

@@ -3,7 +3,7 @@ import type { NotificationMetrics } from "../metrics.js";
 import { overdueEndpoints } from "../store/deliveries.js";
 import type { EndpointRef } from "../store/notices.js";
 
-/** A delivery that its job will take in a moment is none that the queue lost. */
+/** Grace before a due delivery counts as lost by the queue: its job may be about to run. */
 const OVERDUE_MS = 2_000;
 const PAGE = 500;
 
@@ -16,8 +16,8 @@ export interface SweeperOptions {
 }
 
 /**
- * Looks after what is overdue: the queue was flushed, a job was removed, a worker died, a pause has ended, or there is merely
- * much to do, in which case this changes nothing. Nothing depends on the queue's memory.
+ * Finds overdue deliveries: after a flushed queue, a removed job, a dead worker or an ended pause. Under mere backlog it
+ * changes nothing. Correctness never depends on the queue.
  */
 export function startSweeper(options: SweeperOptions): { stop(): Promise<void> } {
   let stopped = false;

@@ -5,22 +5,22 @@ import { lastNumbers, type NoticeOf, readNotices } from "../store/feed.js";
 import { startFeedListener } from "../store/listener.js";
 import { type Follower, followStream } from "./stream.js";
 
-/** Rows read at once for one follower: the most that is held in memory for a slow one. */
+/** Page size per follower: the maximum held in memory for a slow one. */
 const PAGE = 100;
 const POLL_MS = 2_000;
 
 export interface Feed {
   /**
-   * A tenant's notices of some types from just after a number (or from now on), then live, in order, without gap or repeat.
-   * Resolves once the position is fixed: what commits from then on is delivered. Throws INVALID for a position that the
-   * stream has not reached, because everything up to it would silently be missing.
+   * A tenant's notices of some types after a number (or from now on), then live, in order, without gaps or duplicates. Resolves
+   * once the position is fixed: later commits are delivered. Throws INVALID for a position that the stream has not reached,
+   * since everything up to it would silently be missing.
    */
   follow<Type extends EventType>(
     tenantId: string,
     types: readonly Type[],
     after?: number,
   ): Promise<AsyncIterableIterator<NoticeOf<Type>>>;
-  /** Followers now. */
+  /** The number of current followers. */
   size(): number;
   /** Ends every follower. */
   stop(): Promise<void>;
@@ -33,8 +33,8 @@ export interface FeedOptions {
 }
 
 /**
- * Live reading by "wake, then read": a notification only says that a tenant has something, the rows always come from the
- * database from just after the last number read. A lost or doubled wake-up therefore costs time at most, never a notice.
+ * Wake, then read: a notification only names a tenant with something new, the rows always come from the database after the last
+ * number read. A lost or duplicate wake-up costs time, never a notice.
  */
 export function startFeed(options: FeedOptions): Feed {
   const followers = new Map<string, Set<Follower>>();
@@ -52,10 +52,10 @@ export function startFeed(options: FeedOptions): Feed {
     onError: options.onError,
   });
 
-  /** The end of each followed stream as the poll last saw it. */
+  /** The end of each followed stream at the last poll. */
   const polled = new Map<string, number>();
 
-  /** The safety net under LISTEN: one query for all followers of this process. */
+  /** The fallback for LISTEN: one query for all followers of this process. */
   async function poll(): Promise<void> {
     if (followers.size === 0) return;
     const last = await lastNumbers(options.database, [...followers.keys()]);

@@ -1,14 +1,14 @@
-/** One subscription's end of the feed. */
+/** One subscription to the feed. */
 export interface Follower {
   readonly tenantId: string;
-  /** There may be something new. */
+  /** Notifies that there may be something new. */
   wake(): void;
   end(): void;
 }
 
 /**
- * An iterator and not an async generator: a generator that waits for a wake-up would let `return()` wait too, and a client
- * that left would be held until the next notice.
+ * An iterator instead of an async generator: `return()` of a generator waits for its pending wake-up, so a disconnected client
+ * would be held until the next notice.
  */
 export function followStream<N extends { readonly number: number }>(
   tenantId: string,
@@ -48,7 +48,7 @@ export function followStream<N extends { readonly number: number }>(
         return { done: false, value: first };
       }
       if (isNews) {
-        // Cleared before reading: what is announced during the read is read in the next round.
+        // Cleared before reading: a wake-up during the read triggers another round.
         isNews = false;
         const found = await read(position);
         page = ended ? [] : found;
@@ -65,7 +65,7 @@ export function followStream<N extends { readonly number: number }>(
     [Symbol.asyncIterator]() {
       return this;
     },
-    /** Calls take turns, so that two of them never get the same notice. */
+    /** Calls are serialized, so that two of them never get the same notice. */
     next() {
       const result = turn.then(take);
       turn = result.catch(() => follower.end());

@@ -15,7 +15,7 @@ import { InvoiceGeneratedType, QuotaAlertConnectionType, QuotaAlertType, TenantT
 const ALERTS = ["quota.warning", "quota.exceeded"] as const;
 const INVOICES = ["invoice.generated"] as const;
 
-/** A tenant's notices of all types, as numbered in its stream: `alerts` and both subscriptions take each other's cursors. */
+/** A tenant's notices of all types, as numbered in its stream: `alerts` and both subscriptions accept each other's cursors. */
 const NOTICES = numberedList("notice");
 
 function alertOf({ number, tenantId, eventId, type, data }: NoticeOf<(typeof ALERTS)[number]>): QuotaAlertType {
@@ -43,7 +43,7 @@ export class TenantAlertsResolver {
     this.pageOf = batched((pages: readonly NoticePage[]) => readNoticePages(database, ALERTS, pages));
   }
 
-  @FieldResolver(() => QuotaAlertConnectionType, { description: "In the order they happened, oldest first" })
+  @FieldResolver(() => QuotaAlertConnectionType, { description: "Oldest first" })
   async alerts(
     @Root() tenant: TenantType,
     @Ctx() context: SubgraphContext,
@@ -61,21 +61,21 @@ export interface LiveOptions {
   readonly tenancy: TenancyCopy;
 }
 
-/** What type-graphql hands to `subscribe`; `args` has been checked against the schema. */
+/** The argument that type-graphql passes to `subscribe`; `args` has been validated against the schema. */
 interface SubscribeCall {
   readonly args: { readonly tenantId: string; readonly after?: string | null };
   readonly context: SubgraphContext;
 }
 
 /**
- * The live part. `subscribe` is part of a decorator and sees no instance, so the class is made where its feed is known.
- * Authorisation and the tenant's filter are both in `subscribe`: an iterator exists only for the asker's own tenant.
+ * The subscriptions. `subscribe` is part of a decorator and has no instance, so the class is created with its feed. `subscribe`
+ * both authorizes and filters by tenant: an iterator exists only for the caller's own tenant.
  */
 export function createLiveResolver({ feed, tenancy }: LiveOptions): object {
   @Resolver()
   class LiveResolver {
     @Subscription(() => QuotaAlertType, {
-      description: "Alerts of a tenant from just after the cursor (or from now on), in order, without gap or repeat",
+      description: "Alerts of a tenant after the cursor (or from now on), in order, without gaps or duplicates",
       subscribe: async ({ args, context }: SubscribeCall) => {
         authorize(context.identity, "Subscription.quotaAlerts", args.tenantId);
         await knownTenant(tenancy, args.tenantId);
@@ -91,7 +91,7 @@ export function createLiveResolver({ feed, tenancy }: LiveOptions): object {
     }
 
     @Subscription(() => InvoiceGeneratedType, {
-      description: "Invoices of a tenant as they are generated, from just after the cursor (or from now on)",
+      description: "Invoices of a tenant as they are issued, after the cursor (or from now on)",
       subscribe: async ({ args, context }: SubscribeCall) => {
         authorize(context.identity, "Subscription.invoiceGenerated", args.tenantId);
         await knownTenant(tenancy, args.tenantId);

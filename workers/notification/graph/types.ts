@@ -16,7 +16,7 @@ const QuotaAlertKind = enumOf("QuotaAlertKind", ["WARNING", "EXCEEDED"]);
 export const WebhookEndpointStatus = enumOf("WebhookEndpointStatus", ENDPOINT_STATUSES);
 export const WebhookDeliveryStatus = enumOf("WebhookDeliveryStatus", DELIVERY_STATUSES);
 
-/** Tenancy's entity, to which this room adds fields. */
+/** Tenancy's entity, extended by this service. */
 @Directive('@key(fields: "id")')
 @ObjectType("Tenant")
 export class TenantType {
@@ -24,7 +24,7 @@ export class TenantType {
   readonly id!: string;
 }
 
-/** Billing's entity, named here by its key only. */
+/** Billing's entity, referenced by its key. */
 @Directive('@key(fields: "id", resolvable: false)')
 @ObjectType("Invoice")
 export class InvoiceType {
@@ -37,7 +37,7 @@ export class QuotaAlertType {
   @Field(() => ID)
   readonly id!: string;
 
-  @Field(() => CursorScalar, { description: "The position to go on after, in `alerts` and in `quotaAlerts`" })
+  @Field(() => CursorScalar, { description: "Position for `after` in `alerts` and `quotaAlerts`" })
   readonly cursor!: string;
 
   @Field(() => ID)
@@ -55,7 +55,7 @@ export class QuotaAlertType {
   @Field(() => DateTimeScalar)
   readonly windowStart!: Date;
 
-  @Field(() => DecimalScalar, { description: "Fraction of the limit that was crossed" })
+  @Field(() => DecimalScalar, { description: "The crossed fraction of the limit" })
   readonly threshold!: string;
 
   @Field(() => DecimalScalar)
@@ -90,7 +90,7 @@ export class WebhookAttemptType {
   @Field(() => Int)
   readonly durationMs!: number;
 
-  @Field(() => Int, { nullable: true, description: "Null: no response came" })
+  @Field(() => Int, { nullable: true, description: "Null: no response" })
   readonly responseStatus!: number | null;
 
   @Field(() => String, { nullable: true })
@@ -114,7 +114,7 @@ export class WebhookDeliveryType {
   @Field(() => WebhookDeliveryStatus)
   readonly status!: DeliveryStatus;
 
-  @Field(() => String, { nullable: true, description: "Why it is a dead letter" })
+  @Field(() => String, { nullable: true, description: "The reason of a dead letter" })
   readonly deadReason!: string | null;
 
   @Field(() => [WebhookAttemptType])
@@ -145,7 +145,7 @@ export class WebhookEndpointType implements Endpoint {
   @Field(() => WebhookEndpointStatus)
   readonly status!: EndpointStatus;
 
-  @Field(() => String, { nullable: true, description: "Why it is disabled" })
+  @Field(() => String, { nullable: true, description: "The reason if it is disabled" })
   readonly disabledReason!: string | null;
 
   @Field(() => DateTimeScalar)
@@ -157,7 +157,7 @@ export class WebhookEndpointWithSecretType {
   @Field(() => WebhookEndpointType)
   readonly endpoint!: WebhookEndpointType;
 
-  @Field(() => String, { description: "`whsec_…`, for Standard Webhooks libraries; shown this once" })
+  @Field(() => String, { description: "`whsec_…`, for Standard Webhooks libraries; shown only once" })
   readonly secret!: string;
 }
 

@@ -41,7 +41,7 @@ export interface WebhookGraphOptions {
 const DELIVERIES = listOfIds("delivery");
 const DEFAULT_GRACE_SECONDS = 24 * 3600;
 const MAX_GRACE_SECONDS = 7 * 24 * 3600;
-/** Jobs asked for at once by a replay; the sweeper brings the rest. */
+/** Maximum jobs enqueued by a replay; the sweeper finds the rest. */
 const REPLAY_JOBS = 1_000;
 
 @Resolver(() => TenantType)
@@ -162,7 +162,7 @@ export class WebhookMutations {
   ): Promise<WebhookDeliveryType> {
     authorize(identity, "Mutation.replayWebhookDelivery");
     const delivery = await this.options.endpoints.delivery(id);
-    if (delivery === undefined) throw new MetrlyError("NOT_FOUND", "There is no such thing");
+    if (delivery === undefined) throw new MetrlyError("NOT_FOUND", "It does not exist");
     authorize(identity, "Mutation.replayWebhookDelivery", delivery.tenantId);
     const planned = await this.options.endpoints.replay(delivery.tenantId, id);
     await this.options.audit.record(identity, {
@@ -187,11 +187,11 @@ export class WebhookMutations {
     return replayed.length;
   }
 
-  /** The role first, so that a too small one learns nothing; then the endpoint, and another tenant's does not exist. */
+  /** Checks the role first, then the endpoint; another tenant's endpoint is reported as nonexistent. */
   private async reach(identity: Identity, operation: Operation, endpointId: string): Promise<Endpoint> {
     authorize(identity, operation);
     const endpoint = await this.options.endpoints.find(endpointId);
-    if (endpoint === undefined) throw new MetrlyError("NOT_FOUND", "There is no such thing");
+    if (endpoint === undefined) throw new MetrlyError("NOT_FOUND", "It does not exist");
     authorize(identity, operation, endpoint.tenantId);
     return endpoint;
   }
@@ -213,17 +213,17 @@ export class WebhookMutations {
   private async start(ref: DeliveryRef): Promise<WebhookDeliveryType> {
     await this.options.enqueueNow([ref]);
     const delivery = await this.options.endpoints.delivery(ref.deliveryId);
-    if (delivery === undefined) throw new Error(`delivery ${ref.deliveryId} was planned and is not there`);
+    if (delivery === undefined) throw new Error(`delivery ${ref.deliveryId} was planned but does not exist`);
     return deliveryView(delivery);
   }
 
-  /** A name that does not resolve now is no objection; each attempt checks again. */
+  /** A name that does not resolve now is accepted; each attempt checks again. */
   private async checkUrl(text: string): Promise<string> {
     const { policy, resolve, sendsMail } = this.options;
     const channel = channelOf(text);
     if (channel.kind === "mail") {
-      if (!isMailAddress(channel.to)) throw wrongUrl("mailto: takes one plain address, like mailto:ops@example.com");
-      if (!sendsMail) throw wrongUrl("this installation sends no mail; METRLY_SMTP_URL names a mail server");
+      if (!isMailAddress(channel.to)) throw wrongUrl("mailto: needs one plain address, like mailto:ops@example.com");
+      if (!sendsMail) throw wrongUrl("this installation has no mail server; set METRLY_SMTP_URL");
       return `mailto:${channel.to}`;
     }
     const target = await checkTarget(channel.url, policy, resolve);
@@ -233,7 +233,7 @@ export class WebhookMutations {
   }
 }
 
-/** What an endpoint is, without its secrets. */
+/** An endpoint without its secrets. */
 const audited = ({ url, eventTypes, status }: Endpoint): object => ({ url, eventTypes, status });
 
 const wrongUrl = (reason: string): MetrlyError => new MetrlyError("INVALID", `\`url\`: ${reason}`, { path: "url" });

@@ -1,15 +1,15 @@
-/** How an endpoint is reached: what its URL says. */
+/** The channel of an endpoint, selected by its URL. */
 export type Channel =
   /** An HTTP receiver that gets Standard Webhooks. */
   | { readonly kind: "webhook"; readonly url: string }
-  /** An HTTP receiver that takes Slack's messages: Slack itself, or whoever speaks its format. */
+  /** An HTTP receiver of Slack's message format: Slack itself, or a compatible service. */
   | { readonly kind: "slack"; readonly url: string }
   | { readonly kind: "mail"; readonly to: string };
 
 const SLACK_PREFIX = "slack+";
 const SLACK_HOST = "hooks.slack.com";
 
-/** `mailto:` is mail; `slack+https:`, or Slack's own host, is Slack's format; everything else is a webhook. */
+/** `mailto:` is mail; `slack+https:`, or Slack's own host, is Slack's format; all others are webhooks. */
 export function channelOf(target: string): Channel {
   const scheme = /^mailto:/i.exec(target);
   if (scheme !== null) return { kind: "mail", to: target.slice(scheme[0].length) };
@@ -19,7 +19,7 @@ export function channelOf(target: string): Channel {
 }
 
 const MAX_ADDRESS = 254;
-/** One plain address: no list, no name, no quoting, nothing that a header could be made of. */
+/** One plain address: no list, no name, no quoting, no header injection. */
 const ADDRESS = /^[^\s@<>()[\]\\,;:"%?&]+@[a-z0-9-]+(\.[a-z0-9-]+)+$/i;
 
 export const isMailAddress = (text: string): boolean => text.length <= MAX_ADDRESS && ADDRESS.test(text);

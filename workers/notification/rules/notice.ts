@@ -8,18 +8,18 @@ import { type QuotaExceededV1, quotaExceededV1 } from "#schema/events/quota-exce
 import { type QuotaWarningV1, quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
 import type { EventType } from "#schema/webhook-events.js";
 
-/** An endpoint takes nothing any more, and nobody asked for it. */
+/** An endpoint was disabled automatically. */
 export interface EndpointDisabled {
   readonly tenantId: string;
   readonly endpointId: string;
   readonly url: string;
   readonly reason: string;
-  /** Deliveries that were pending and are dead letters now. */
+  /** Pending deliveries that became dead letters. */
   readonly deadLetters: number;
   readonly at: string;
 }
 
-/** One thing that happened to a tenant, as it is stored and told. Deduplicated by `eventId` within the tenant. */
+/** An event of a tenant as stored and delivered. Deduplicated by `eventId` within the tenant. */
 export type Notice = { readonly tenantId: string; readonly eventId: string; readonly time: string } & {
   readonly [Type in EventType]: { readonly type: Type; readonly data: NoticeData[Type] };
 }[EventType];
@@ -38,7 +38,7 @@ export type DecodedNotice =
   /** No event at all: it is set aside with its bytes and never blocks what comes after it. */
   | { readonly kind: "poison"; readonly error: string };
 
-/** Longest event id that is stored (it is part of an index), characters. */
+/** Longest stored event id (it is part of an index), characters. */
 const MAX_EVENT_ID = 512;
 const EVENTS = "the events that become notices";
 
@@ -83,7 +83,7 @@ function noticeOf(value: unknown): Notice | undefined {
   }
 }
 
-/** What a contract does not say, but without which the database would refuse the row and block the partition. */
+/** Constraints beyond the contract, without which the database would refuse the row and block the partition. */
 function checked(notice: Notice | undefined, value: unknown): DecodedNotice {
   if (notice === undefined) return poison(`unknown type ${JSON.stringify(typeOf(value))?.slice(0, 100)}`);
   if (!isClientId(notice.tenantId)) return poison("tenantId is not an id");
@@ -99,7 +99,7 @@ function typeOf(value: unknown): unknown {
 
 const poison = (error: string): DecodedNotice => ({ kind: "poison", error });
 
-/** The body of a webhook, as Standard Webhooks recommends it: `{type, timestamp, data}`. */
+/** The body of a webhook, as Standard Webhooks recommends: `{type, timestamp, data}`. */
 export function webhookPayload(type: string, time: string, data: unknown): string {
   return JSON.stringify({ type, timestamp: time, data });
 }

@@ -1,14 +1,14 @@
 import type { AttemptResult } from "./retry.js";
 
-/** A receiver is left alone after this many failures in a row … */
+/** Circuit breaker: consecutive failures before a pause … */
 const FAILURES_BEFORE_PAUSE = 5;
-/** … for so long at first, twice as long after each failure that follows, and never longer than the last. */
+/** … its first length, doubled with each further failure, up to the last. */
 const FIRST_PAUSE_MS = 10_000;
 const MAX_PAUSE_MS = 600_000;
 
 /**
- * How long nothing is sent to an endpoint after its `failures`th failure in a row, ms; 0: it goes on. Longer when the receiver
- * asked for it by `Retry-After`. The pauses are drawn between half and all of their length, by `random` in [0, 1).
+ * The pause after an endpoint's `failures`th consecutive failure, ms; 0: none. Extended by the receiver's `Retry-After`.
+ * Jittered between half and all of its length, by `random` in [0, 1).
  */
 export function pauseMs(
   failures: number,

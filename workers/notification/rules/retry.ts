@@ -1,32 +1,31 @@
 import { DAY_MS, MINUTE_MS } from "#kernel/duration.js";
 
 /**
- * When a failed delivery is tried again. Caps grow threefold from a minute, each wait is drawn evenly from zero to its cap
- * ("full jitter": receivers that come back are not hit by everybody at once), so that ten attempts span about three days:
- * 3.4 on average, 6.8 at most.
+ * The retry schedule. Caps grow threefold from a minute, each delay is uniform between zero and its cap ("full jitter", against
+ * thundering herds), so that ten attempts span about three days: 3.4 on average, 6.8 at most.
  */
 export const MAX_ATTEMPTS = 10;
 const FIRST_CAP_MS = MINUTE_MS;
 const GROWTH = 3;
-/** A receiver's `Retry-After` is honoured up to this, so that one header can't park a delivery for years. */
+/** Maximum honoured `Retry-After`, so that one header cannot postpone a delivery indefinitely. */
 const MAX_RETRY_AFTER_MS = DAY_MS;
 
 /** An endpoint that has only failed for this long is disabled. */
 export const DISABLE_AFTER_FAILING_MS = 5 * DAY_MS;
 
-/** What came of one attempt. */
+/** The outcome of one attempt. */
 export interface AttemptResult {
   readonly startedAt: number;
   readonly durationMs: number;
-  /** Undefined: no response came. */
+  /** Undefined: no response. */
   readonly responseStatus: number | undefined;
-  /** Why it failed, in a sentence; undefined after a 2xx. */
+  /** The reason of the failure; undefined after a 2xx. */
   readonly error: string | undefined;
   /** The start of the response's body. */
   readonly responseBody: string | undefined;
-  /** What the receiver asked for by `Retry-After`, ms. */
+  /** The receiver's `Retry-After`, ms. */
   readonly retryAfterMs: number | undefined;
-  /** The target must not be reached, or never will be: no retry changes that. */
+  /** The target must not be, or never will be, reached: retrying is useless. */
   readonly isPermanent: boolean;
 }
 
@@ -38,8 +37,8 @@ export type Verdict =
 const GONE = 410;
 
 /**
- * Judges the `attempt`th attempt (from 1) of the running schedule. `random` is uniform in [0, 1).
- * Every way a delivery can end is here: delivered, or dead with a reason.
+ * Evaluates the `attempt`th attempt (from 1) of the current schedule. `random` is uniform in [0, 1). Covers every end of a
+ * delivery: delivered, or dead with a reason.
  */
 export function judgeAttempt(result: AttemptResult, attempt: number, random: number): Verdict {
   if (result.error === undefined) return { kind: "delivered" };
@@ -51,12 +50,12 @@ export function judgeAttempt(result: AttemptResult, attempt: number, random: num
   return { kind: "retry", delayMs: Math.max(backoffMs(attempt, random), result.retryAfterMs ?? 0) };
 }
 
-/** The wait after the `attempt`th failed attempt (from 1), ms. */
+/** The delay after the `attempt`th failed attempt (from 1), ms. */
 export function backoffMs(attempt: number, random: number): number {
   return Math.floor(FIRST_CAP_MS * GROWTH ** (attempt - 1) * random);
 }
 
-/** Reads `Retry-After` (RFC 9110, 10.2.3): seconds or an HTTP date. Undefined when absent or unreadable. */
+/** Parses `Retry-After` (RFC 9110, 10.2.3): seconds or an HTTP date. Undefined when absent or unreadable. */
 export function parseRetryAfter(header: string | undefined, nowMs: number): number | undefined {
   if (header === undefined) return undefined;
   const text = header.trim();
@@ -64,7 +63,7 @@ export function parseRetryAfter(header: string | undefined, nowMs: number): numb
   return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(0, waitMs), MAX_RETRY_AFTER_MS);
 }
 
-/** `Date.parse` alone would take "-5" for a year. */
+/** `Date.parse` alone would accept "-5" as a year. */
 function dateOf(text: string): number {
   return text.endsWith("GMT") ? Date.parse(text) : Number.NaN;
 }

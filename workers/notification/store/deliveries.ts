@@ -3,7 +3,7 @@ import type { EndpointDisabled, Notice } from "../rules/notice.js";
 import { type AttemptResult, DISABLE_AFTER_FAILING_MS, type Verdict } from "../rules/retry.js";
 import { announce, type DeliveryRef, type EndpointRef } from "./notices.js";
 
-/** A delivery that this worker alone may send until its lease runs out. */
+/** A delivery leased to this worker. */
 export interface ClaimedDelivery {
   readonly tenantId: string;
   readonly deliveryId: string;
@@ -12,23 +12,22 @@ export interface ClaimedDelivery {
   readonly eventType: string;
   readonly payload: string;
   readonly url: string;
-  /** Undefined: the endpoint takes deliveries. Otherwise why it doesn't. */
+  /** Undefined: the endpoint is enabled. Otherwise the reason why not. */
   readonly endpointClosed: string | undefined;
-  /** Newest first; all that are valid now. */
+  /** The valid secrets, newest first. */
   readonly secrets: readonly string[];
-  /** Which attempt this is, ever; also the fence of `finishAttempt`. */
+  /** The delivery's total attempt number, which also fences `finishAttempt`. */
   readonly attempt: number;
-  /** Which attempt of the running schedule of retries this is, from 1. */
+  /** The attempt's number in the current retry schedule, from 1. */
   readonly scheduleAttempt: number;
 }
 
-/** A job may fire a moment before the database's clock says it is due. */
+/** Tolerance: a job may run a moment before its delivery is due by the database's clock. */
 const EARLY_MS = 1_000;
 
 /**
- * Takes a due delivery, or answers undefined: not due, taken by another, or finished. While it is sent its next attempt time
- * is the end of the lease: if this process dies, the delivery is simply due again then. A pause of its endpoint does not hold it
- * up: it was asked for by somebody who waits.
+ * Claims a due delivery; undefined: not due, claimed by another, or finished. Its next attempt time becomes the end of the
+ * lease: if this process dies, the delivery is due again then. Ignores a pause, since an operator requested it.
  */
 export async function claimDelivery(
   database: Database,
@@ -45,7 +44,7 @@ export async function claimDelivery(
   return rows[0] && claimedOf(tenantId, rows[0]);
 }
 
-/** Takes the deliveries of an endpoint that are due longest, at most `limit`; none while it is paused. */
+/** Claims an endpoint's longest due deliveries, at most `limit`; none while it is paused. */
 export async function claimDue(
   database: Database,
   { tenantId, endpointId }: EndpointRef,
@@ -54,7 +53,7 @@ export async function claimDue(
 ): Promise<ClaimedDelivery[]> {
   const { rows } = await database.pool.query<ClaimedRow>({
     name: "claim-due",
-    // Materialized: a subquery may be run again for each row that it is joined with, and take more than its limit.
+    // Materialized: a subquery may be evaluated again for each joined row, and exceed its limit.
     text: `WITH due AS MATERIALIZED (
          SELECT id FROM webhook_delivery
          WHERE tenant_id = $1 AND endpoint_id = $4 AND next_attempt_at <= now() + $3 * interval '1 millisecond'
@@ -112,12 +111,12 @@ function closedReason(row: { endpoint_status: string; deleted: boolean }): strin
 
 export const ENDPOINT_DELETED = "the endpoint was deleted";
 
-/** How long an endpoint is left alone after so many failures in a row, ms. */
+/** The pause of an endpoint after so many consecutive failures, ms. */
 export type PauseAfter = (failures: number) => number;
 
 /**
- * Records an attempt and what follows from it, in one transaction. A worker whose lease ran out changes nothing but the log
- * of attempts; only a success still counts, because the receiver has it.
+ * Records an attempt and its consequences, in one transaction. A worker with an expired lease only adds to the log of attempts;
+ * a success still counts, because the receiver has the event.
  */
 export async function finishAttempt(
   database: Database,
@@ -127,7 +126,7 @@ export async function finishAttempt(
   pauseAfter: PauseAfter,
 ): Promise<EndpointDisabling | undefined> {
   return database.transaction(async (tx) => {
-    // The endpoint first: who closes it locks it and then its deliveries, and two orders would deadlock.
+    // The endpoint first: closing locks it and then its deliveries, and another order would deadlock.
     const disabled = await tellEndpoint(tx, claimed, verdict, pauseAfter);
     await insertAttempt(tx, claimed, result);
     await applyVerdict(tx, claimed, verdict);
@@ -135,12 +134,12 @@ export async function finishAttempt(
   });
 }
 
-/** What an attempt may end with: its endpoint is disabled, and those who asked for it are to be told. */
+/** A possible consequence of an attempt: its endpoint is disabled, and other endpoints are notified. */
 export interface EndpointDisabling extends EndpointDisabled {
   readonly planned: readonly DeliveryRef[];
 }
 
-/** Ends a delivery that is not worth an attempt. */
+/** Ends a delivery without another attempt. */
 export async function buryDelivery(database: Database, claimed: ClaimedDelivery, reason: string): Promise<void> {
   await database.transaction((tx) => applyVerdict(tx, claimed, { kind: "dead", reason, disablesEndpoint: false }));
 }
@@ -190,7 +189,7 @@ async function applyVerdict(tx: Transaction, claimed: ClaimedDelivery, verdict: 
   }
 }
 
-/** Keeps track of how an endpoint fares: pauses one that only fails, disables one that is gone or has failed for too long. */
+/** Tracks an endpoint's failures: pauses it after consecutive ones, disables it when gone or failing for too long. */
 async function tellEndpoint(
   tx: Transaction,
   claimed: ClaimedDelivery,
@@ -226,8 +225,8 @@ async function tellEndpoint(
 }
 
 /**
- * Disables an endpoint; what was still pending for it, a delivery being sent included, becomes a dead letter that a replay
- * can revive. The tenant is told, by whatever other endpoint asks for it.
+ * Disables an endpoint; its pending deliveries, including one being sent, become dead letters, which can be replayed. The
+ * tenant's other subscribed endpoints are notified.
  */
 async function closeEndpoint(
   tx: Transaction,
@@ -249,7 +248,7 @@ async function closeEndpoint(
   return { ...data, planned: (await announce(tx, [notice])).planned };
 }
 
-/** Makes dead letters of what is pending for an endpoint; answers how many. */
+/** Makes an endpoint's pending deliveries dead letters; returns their number. */
 export async function buryPending(
   tx: Transaction,
   tenantId: string,
@@ -264,7 +263,7 @@ export async function buryPending(
   return rowCount ?? 0;
 }
 
-/** Endpoints for which something has been due for `overdueMs` and that are not paused, from just after `after`. */
+/** Endpoints with a delivery due for `overdueMs` that are not paused, after `after`. */
 export async function overdueEndpoints(
   database: Database,
   overdueMs: number,
@@ -282,7 +281,7 @@ export async function overdueEndpoints(
   return rows;
 }
 
-/** When the delivery that waits longest became due, of endpoints that are not paused; undefined: none has waited `overdueMs`. */
+/** The due time of the longest due delivery to an endpoint that is not paused; undefined: none is overdue by `overdueMs`. */
 export async function oldestOverdue(database: Database, overdueMs: number): Promise<Date | undefined> {
   const { rows } = await database.pool.query<{ at: Date }>(
     `SELECT d.next_attempt_at AS at FROM webhook_delivery d
@@ -294,18 +293,15 @@ export async function oldestOverdue(database: Database, overdueMs: number): Prom
   return rows[0]?.at;
 }
 
-/**
- * The attempt that began last has not ended: it is being sent, or its process died. Sending it again then would be a second
- * sender beside the first.
- */
+/** The last attempt has not finished: it is running, or its process died. Sending now would duplicate a running attempt. */
 const IN_FLIGHT = `status = 'PENDING' AND attempt_count > 0 AND NOT EXISTS (
   SELECT 1 FROM webhook_attempt a
   WHERE a.tenant_id = webhook_delivery.tenant_id AND a.delivery_id = webhook_delivery.id
     AND a.number = webhook_delivery.attempt_count)`;
 
 /**
- * Starts a new schedule of retries, at once: for one delivery that is not being sent right now, or for dead letters. Answers
- * those it started, oldest first.
+ * Restarts the retry schedule, immediately: for one delivery that is not being sent, or for dead letters. Returns the restarted
+ * ones, oldest first.
  */
 export async function replayDeliveries(
   tx: Transaction,

@@ -6,7 +6,7 @@ import type { Notice } from "../rules/notice.js";
 export type StoredNotice = Notice & { readonly number: number };
 export type NoticeOf<Type extends EventType> = Extract<StoredNotice, { readonly type: Type }>;
 
-/** The last number of each tenant that has one. */
+/** The last number of each tenant with notices. */
 export async function lastNumbers(database: Database, tenantIds: readonly string[]): Promise<Map<string, number>> {
   const { rows } = await database.pool.query<{ tenant_id: string; last_number: number }>(
     "SELECT tenant_id, last_number FROM tenant_stream WHERE tenant_id = ANY($1::text[])",
@@ -15,10 +15,7 @@ export async function lastNumbers(database: Database, tenantIds: readonly string
   return new Map(rows.map((row) => [row.tenant_id, row.last_number]));
 }
 
-/**
- * Notices of some types just after a number, in order. The rows are what `store-intake.ts` wrote after their contracts were
- * checked, so `data` belongs to `type`.
- */
+/** Notices of some types after a number, in order. `intake.ts` validated the rows, so `data` matches `type`. */
 export async function readNotices<Type extends EventType>(
   database: Database,
   tenantId: string,

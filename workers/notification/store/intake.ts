@@ -10,7 +10,7 @@ export interface PoisonRecord {
   readonly error: string;
 }
 
-/** What one batch of one partition says, decoded. */
+/** The decoded content of one batch of one partition. */
 export interface IntakeBatch {
   readonly topic: string;
   readonly partition: number;
@@ -22,10 +22,10 @@ export interface IntakeBatch {
 
 export type IntakeOutcome =
   | { readonly kind: "stored"; readonly notices: readonly Notice[]; readonly planned: readonly DeliveryRef[] }
-  /** The cursor is not where this batch begins: read on at `next`. Nothing was stored. */
+  /** Fenced: the cursor is not at the start of this batch; read on at `next`. Nothing was stored. */
   | { readonly kind: "fenced"; readonly next: number };
 
-/** Stores a batch: notices, planned deliveries, poison and the cursor move together or not at all. */
+/** Stores a batch: notices, planned deliveries, poison records and the cursor commit together. */
 export async function storeIntake(database: Database, batch: IntakeBatch): Promise<IntakeOutcome> {
   return database.transaction(async (tx): Promise<IntakeOutcome> => {
     const moved = await tx.query(
@@ -48,13 +48,13 @@ async function readCursor(tx: Pick<Transaction, "query">, topic: string, partiti
 
 export interface CursorStart {
   readonly next: number;
-  /** What the stored cursor was, when the log no longer (or not yet) holds that offset. */
+  /** The stored cursor, when the log does not hold its offset. */
   readonly lostPosition?: number;
 }
 
 /**
- * Where to read on in a partition that holds [first, next). A position outside it means that retention was faster than we,
- * or that the topic was made anew: reading starts at its beginning, which is safe because notices are stored once per event.
+ * Where to read on in a partition that holds [first, next). A position outside means that retention overtook the consumer, or
+ * that the topic was recreated: reading starts at its beginning, which is safe because notices are stored once per event.
  */
 export async function startCursor(
   database: Database,

@@ -9,14 +9,14 @@ export interface FeedListenerOptions {
   readonly url: string;
   /** A tenant has new notices. */
   onNotice(tenantId: string): void;
-  /** The connection is new: what was announced before it may have gone unheard. */
+  /** A new connection: earlier notifications may have been missed. */
   onConnect(): void;
   onError(error: unknown): void;
 }
 
 /**
- * Keeps one LISTEN connection, made again with growing, jittered waits whenever it breaks. It only speeds things up: the
- * feed's poll finds everything without it.
+ * Keeps one LISTEN connection, reconnecting with backoff and jitter. It only reduces latency: the feed's poll finds everything
+ * without it.
  */
 export function startFeedListener(options: FeedListenerOptions): { stop(): Promise<void> } {
   const stopped = new AbortController();
@@ -46,7 +46,7 @@ async function keepListening(options: FeedListenerOptions, stopped: AbortSignal)
   }
 }
 
-/** Resolves when told to stop, rejects when the connection breaks. */
+/** Resolves when stopped, rejects when the connection breaks. */
 async function listenOnce(options: FeedListenerOptions, stopped: AbortSignal, onUp: () => void): Promise<void> {
   const client = new pg.Client({ connectionString: options.url, keepAlive: true, connectionTimeoutMillis: 10_000 });
   const over = new Promise<void>((resolve, reject) => {
@@ -54,7 +54,7 @@ async function listenOnce(options: FeedListenerOptions, stopped: AbortSignal, on
     client.on("end", () => (stopped.aborted ? resolve() : reject(new Error("the LISTEN connection ended"))));
     stopped.addEventListener("abort", () => resolve(), { once: true });
   });
-  // Heard below; a break while still connecting must not count as unhandled.
+  // Handled below; a failure while connecting must not count as unhandled.
   over.catch(() => undefined);
   try {
     client.on("notification", ({ payload }) => options.onNotice(payload ?? ""));

@@ -10,19 +10,19 @@ export interface EndpointRef {
   readonly endpointId: string;
 }
 
-/** Names a delivery and the attempt that comes next: `attemptCount` have begun. */
+/** A delivery and its next attempt: `attemptCount` have started. */
 export interface DeliveryRef extends EndpointRef {
   readonly deliveryId: string;
   readonly attemptCount: number;
 }
 
 export interface Announced {
-  /** Those that were not known yet. */
+  /** Those not stored before. */
   readonly notices: readonly Notice[];
   readonly planned: readonly DeliveryRef[];
 }
 
-/** Stores what is new, tells followers at the commit, and plans its deliveries. */
+/** Stores new notices, notifies followers at the commit, and plans deliveries. */
 export async function announce(tx: Transaction, notices: readonly Notice[]): Promise<Announced> {
   const numbered = await numberNotices(tx, notices);
   await insertNotices(tx, numbered);
@@ -36,8 +36,8 @@ interface NumberedNotice {
 }
 
 /**
- * Gives what is new its tenant's next numbers. The tenant's row stays locked until the commit, so that numbers become
- * visible in order: whoever has read up to n never misses one at or below n. Tenants are locked in one order: no deadlock.
+ * Assigns the tenant's next numbers to new notices. The tenant's row stays locked until the commit, so that numbers become
+ * visible in order: a reader at n never misses one at or below n. Tenants are locked in one order: no deadlock.
  */
 async function numberNotices(tx: Transaction, notices: readonly Notice[]): Promise<readonly NumberedNotice[]> {
   if (notices.length === 0) return [];
@@ -63,7 +63,7 @@ async function numberNotices(tx: Transaction, notices: readonly Notice[]): Promi
 
 const keyOf = (tenantId: string, eventId: string): string => `${tenantId}\n${eventId}`;
 
-/** Locks the tenants' streams and answers the last number of each. */
+/** Locks the tenants' streams and returns the last number of each. */
 export async function lockTenants(tx: Transaction, sortedTenants: readonly string[]): Promise<Map<string, number>> {
   await tx.query(
     "INSERT INTO tenant_stream (tenant_id) SELECT t FROM unnest($1::text[]) AS t ORDER BY t ON CONFLICT DO NOTHING",
@@ -100,7 +100,7 @@ async function insertNotices(tx: Transaction, numbered: readonly NumberedNotice[
   await tx.query("SELECT pg_notify($1, t) FROM unnest($2::text[]) AS t", [NOTICES_CHANNEL, [...last.keys()]]);
 }
 
-/** One delivery per notice and enabled endpoint that asks for its type. */
+/** One delivery per notice and enabled endpoint subscribed to its type. */
 async function planDeliveries(tx: Transaction, notices: readonly Notice[]): Promise<readonly DeliveryRef[]> {
   const { rows: endpoints } = await tx.query<{ tenant_id: string; id: string; event_types: string[] }>(
     `SELECT tenant_id, id, event_types FROM webhook_endpoint
@@ -129,7 +129,7 @@ export interface NewDelivery {
   readonly payload: string;
 }
 
-/** Plans deliveries that are due at once. */
+/** Plans deliveries that are due immediately. */
 export async function insertDeliveries(tx: Transaction, planned: readonly NewDelivery[]): Promise<DeliveryRef[]> {
   if (planned.length === 0) return [];
   const refs = planned.map(({ tenantId, endpointId }) => ({
