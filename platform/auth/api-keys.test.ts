@@ -50,7 +50,7 @@ test("a key has a checksum that a typing error breaks", () => {
 test("a known key authenticates, an unknown, expired or revoked one does not", () => {
   const good = givenKey();
   expect(authenticateApiKey(good.tenancy, good.clock, good.secret).id).toBe("key_1");
-  expect(() => authenticateApiKey(good.tenancy, good.clock, generateApiKey(false).secret)).toThrow("not known");
+  expect(() => authenticateApiKey(good.tenancy, good.clock, generateApiKey(false).secret)).toThrow("unknown");
   const expired = givenKey({ expiresAt: NOW });
   expect(() => authenticateApiKey(expired.tenancy, expired.clock, expired.secret)).toThrow("expired");
   const revoked = givenKey({ revokedAt: NOW - 1 });

@@ -13,9 +13,9 @@ const RANDOM_BYTES = 24;
 export interface NewApiKey {
   /** Shown once, never stored. */
   readonly secret: string;
-  /** SHA-256 of the secret, hex: what is stored. The secret has 192 random bits, so a slow hash would add nothing. */
+  /** SHA-256 of the secret, hex: the stored form. The secret has 192 random bits, so a slow hash would add nothing. */
   readonly hash: string;
-  /** The part that people may see in lists and logs. */
+  /** The part shown in lists and logs. */
   readonly prefix: string;
 }
 
@@ -30,7 +30,7 @@ export function hashApiKey(secret: string): string {
   return hash("sha256", secret, "hex");
 }
 
-/** Whether text has the form and checksum of a key: lets typing errors and secret scanners decide without a look-up. */
+/** Whether a text has the form and checksum of a key: detects typos, and lets secret scanners work without a lookup. */
 export function looksLikeApiKey(text: string): boolean {
   const match = KEY.exec(text);
   return match !== null && checksum(`mtr_${match[1]}_${match[2]}`) === match[3];
@@ -47,13 +47,13 @@ export function bearerToken(authorization: string | undefined): string {
   return match[1];
 }
 
-/** Finds the key in the copy of tenancy. Throws UNAUTHENTICATED for one that is unknown, expired or revoked. */
+/** Finds the key in the copy of tenancy. Throws UNAUTHENTICATED for an unknown, expired or revoked key. */
 export function authenticateApiKey(tenancy: TenancyCopy, clock: Clock, secret: string): ApiKeyState {
   return usableKey(looksLikeApiKey(secret) ? tenancy.apiKeyByHash(hashApiKey(secret)) : undefined, tenancy, clock);
 }
 
 function usableKey(key: ApiKeyState | undefined, tenancy: TenancyCopy, clock: Clock): ApiKeyState {
-  if (key === undefined) throw new MetrlyError("UNAUTHENTICATED", "This API key is not known");
+  if (key === undefined) throw new MetrlyError("UNAUTHENTICATED", "This API key is unknown");
   const now = clock.now();
   if (key.revokedAt !== null && key.revokedAt <= now)
     throw new MetrlyError("UNAUTHENTICATED", "This API key is revoked");
@@ -66,9 +66,8 @@ function usableKey(key: ApiKeyState | undefined, tenancy: TenancyCopy, clock: Cl
 const REMEMBERED = 1_000;
 
 /**
- * Authenticates `Authorization` headers, remembering the hashes of those that named a known key: a client sends the same one
- * with each request, and hashing it twice costs more than the rest of a look-up. What the key may do, and whether it is revoked,
- * is looked up each time. Throws as `bearerToken` and `authenticateApiKey` do.
+ * Authenticates `Authorization` headers, with a cache of hashes of known keys: hashing costs more than the rest of the lookup.
+ * Scopes and revocation are looked up each time. Throws as `bearerToken` and `authenticateApiKey` do.
  */
 export function createKeyAuthenticator(
   tenancy: TenancyCopy,

@@ -5,18 +5,18 @@ import { MetrlyError } from "#kernel/errors.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import { type Identity, parseIdentity } from "#schema/policy.js";
 
-/** Signs who is asking, for one receiver and a short time, so that rooms need not trust the network between them. */
+/** Signs the caller's identity for one receiver and a short time, so that services need not trust their network. */
 export interface IdentityTokens {
   sign(identity: Identity, audience: string): Promise<string>;
-  /** Throws UNAUTHENTICATED for a token that is missing, forged, expired or meant for another room. */
+  /** Throws UNAUTHENTICATED for a token that is missing, forged, expired or for another service. */
   verify(token: string | undefined, audience: string): Promise<Identity>;
 }
 
 const ISSUER = "metrly-internal";
 const LIFETIME_SECONDS = 60;
-/** Signing costs more than most of what is asked: the same for the same receiver is signed anew this often. */
+/** How often the same identity for the same receiver is signed again: signing costs more than most operations. */
 const SIGNED_FOR_MS = 15_000;
-/** Bounds what is remembered, on either side. */
+/** Bounds the cache, on either side. */
 const MAX_KEPT = 1_000;
 
 interface Verified {
@@ -72,7 +72,7 @@ export function createIdentityTokens(secret: string): IdentityTokens {
   };
 }
 
-/** Who a room is when it calls another room's internal API. */
+/** The identity of a service that calls another service's internal API. */
 export const roomIdentity = (room: string): Identity => ({
   kind: "SERVICE",
   id: room,

@@ -4,21 +4,20 @@ import { LRUCache } from "lru-cache";
 import { MetrlyError } from "#kernel/errors.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
 
-/** Wrong keys that an address may send at once, and how many more each second. */
+/** Wrong keys that an address may send at once, and the refill per second. */
 const BURST = 50;
 const PER_SECOND = 1;
 const MAX_ADDRESSES = 10_000;
-/** Of an IPv6 address: who has one has the whole network. */
+/** IPv6 clients own a whole /64, so throttle by network. */
 const IPV6_NETWORK_GROUPS = 4;
 
 /**
- * Refuses further keys of an address that has sent too many wrong ones. A good key is never refused, so that one guesser
- * behind a proxy does not shut out its neighbours.
+ * Throttles wrong keys per address. A valid key is never refused, so that clients behind one proxy do not affect each other.
  */
 export interface KeyThrottle {
-  /** Throws TOO_MANY_ATTEMPTS for a request whose key is not good, of an address that is over the limit. */
+  /** Throws TOO_MANY_ATTEMPTS for an invalid key from an address over the limit. */
   assertMayTry(address: string | undefined, authorization: string | undefined): void;
-  /** What was shown was refused; only keys count. */
+  /** Counts a refused credential; only API keys count. */
   noteWrongKey(address: string | undefined, authorization: string | undefined): void;
 }
 
@@ -27,10 +26,10 @@ interface Attempts {
   atMs: number;
 }
 
-/** `isGood` is asked only of keys from addresses over the limit. */
+/** `isGood` is called only for keys from addresses over the limit. */
 export function createKeyThrottle(isGood: (authorization: string) => boolean, now = monotonicMs): KeyThrottle {
   const addresses = new LRUCache<string, Attempts>({ max: MAX_ADDRESSES });
-  /** Forgiven by time. */
+  /** Refills over time. */
   const current = (address: string): Attempts => {
     const known = addresses.get(address) ?? { wrong: 0, atMs: now() };
     const atMs = now();
@@ -41,7 +40,7 @@ export function createKeyThrottle(isGood: (authorization: string) => boolean, no
       if (addresses.size === 0 || !isKey(authorization)) return;
       const { wrong } = current(networkOf(address));
       if (wrong < BURST || isGood(authorization)) return;
-      throw new MetrlyError("TOO_MANY_ATTEMPTS", "Too many wrong API keys came from this address: try again later", {
+      throw new MetrlyError("TOO_MANY_ATTEMPTS", "Too many wrong API keys from this address: try again later", {
         retryAfterSeconds: Math.ceil((wrong - BURST + 1) / PER_SECOND),
       });
     },
@@ -49,7 +48,7 @@ export function createKeyThrottle(isGood: (authorization: string) => boolean, no
       if (!isKey(authorization)) return;
       const network = networkOf(address);
       const { wrong, atMs } = current(network);
-      // Bounded, so that whoever stops guessing is free again within a minute.
+      // Bounded, so that an address that stops is free again within a minute.
       addresses.set(network, { wrong: Math.min(wrong + 1, BURST + 1), atMs });
     },
   };
@@ -66,7 +65,7 @@ function networkOf(address = ""): string {
     : parsed.toString();
 }
 
-/** Responses of node's HTTP server that tell the throttle which keys were wrong, on whichever path they were judged. */
+/** Responses through which the handlers report wrong keys to the throttle, on any path. */
 export function throttledResponse(throttle: KeyThrottle): typeof ServerResponse<IncomingMessage> {
   return class extends ServerResponse<IncomingMessage> {
     override writeHead(status: number, ...rest: unknown[]): this {

@@ -17,22 +17,22 @@ export type Transaction = pg.PoolClient;
 export interface Database {
   readonly url: string;
   readonly pool: pg.Pool;
-  /** Runs `work` in one READ COMMITTED transaction; a throw rolls back and is thrown on. */
+  /** Runs `work` in one READ COMMITTED transaction; an exception rolls back and propagates. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   stop(): Promise<void>;
 }
 
 export interface DatabaseOptions {
   readonly url: string;
-  /** Folder of Prisma migrations, applied before this resolves; several processes may do so at once. */
+  /** Folder of Prisma migrations, applied before this resolves; concurrent processes are safe. */
   readonly migrationsDir?: string;
   readonly maxConnections?: number;
-  /** Everything is found and made in this schema, which is created; default: the database's own. */
+  /** The schema of all objects, created if missing; default: the database's own. */
   readonly schema?: string;
   readonly onError: (error: unknown) => void;
 }
 
-/** Opens a database, creating it when the server lets us, and applies its migrations. */
+/** Opens a database, creating it if permitted, and applies its migrations. */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   await createIfMissing(options.url);
   const pool = new pg.Pool({
@@ -41,12 +41,12 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     options: settingsOf(options.schema),
     connectionTimeoutMillis: 10_000,
   });
-  // A connection that the pool has given up may still report its end, when nobody listens any more. Whoever used it has been
-  // told by a rejected query; without a listener the report would end the process.
+  // A connection removed from the pool may still emit an error. Its user got a rejected query; without a listener the event
+  // would crash the process.
   pool.on("connect", (client) => client.on("error", () => undefined));
   let stopping = false;
   pool.on("error", (error) => {
-    // Idle connections may report the server's goodbye after the pool has ended.
+    // Idle connections may report the server's shutdown after the pool has ended.
     if (!stopping) options.onError(error);
   });
   try {
@@ -61,7 +61,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     async transaction(work) {
       const client = await pool.connect();
       let broken: Error | undefined;
-      // A connection that is cut while nothing is asked of it tells only by this event; unheard, it would end the process.
+      // An idle connection that breaks only emits this event; unhandled, it would crash the process.
       const onLost = (error: Error): void => {
         broken = error;
       };
@@ -92,7 +92,7 @@ const SCHEMA = /^[a-z][a-z0-9_]{0,62}$/;
 
 function settingsOf(schema: string | undefined): string {
   if (schema === undefined) return "-c timezone=UTC";
-  if (!SCHEMA.test(schema)) throw new RangeError(`not the name of a schema: ${schema}`);
+  if (!SCHEMA.test(schema)) throw new RangeError(`not a schema name: ${schema}`);
   return `-c timezone=UTC -c search_path=${schema}`;
 }
 
@@ -136,12 +136,12 @@ function hasCode(error: unknown, codes: ReadonlySet<string>): boolean {
 const MIGRATION_LOCK = 72707369;
 
 /**
- * Does what `prisma migrate deploy` does, without its engine binary: same table, checksums and lock, so that Prisma's own
- * commands agree on a machine that has them. A migration edited after it was applied is refused.
+ * Does the same as `prisma migrate deploy`, without its engine binary: same table, checksums and lock, so that Prisma's own
+ * commands agree. Refuses a migration edited after it was applied.
  */
 async function migrate(url: string, dir: string, schema: string | undefined): Promise<void> {
   const client = new pg.Client({ connectionString: url, options: settingsOf(schema) });
-  // The statement that a cut connection breaks rejects; the event beside it, unheard, would end the process.
+  // A broken connection rejects the statement; the additional event, unhandled, would crash the process.
   client.on("error", () => undefined);
   await client.connect();
   try {
@@ -176,7 +176,7 @@ async function migrationNames(dir: string): Promise<string[]> {
     .sort();
 }
 
-/** A migration and its row move together: a crash between them leaves neither. */
+/** A migration and its row commit together: a crash leaves neither. */
 async function apply(client: pg.Client, name: string, sql: string, checksum: string): Promise<void> {
   await client.query("BEGIN");
   try {

@@ -6,19 +6,19 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** Why the embedded database cannot be used: `message` is one sentence for whoever started Metrly, without a stack. */
+/** Why the embedded database is unusable: `message` is one sentence for the user, printed without a stack. */
 export class EmbeddedPostgresError extends Error {
   override readonly name = "EmbeddedPostgresError";
 }
 
 export interface PostgresBinaries {
-  /** Holds bin/, lib/ and share/. */
+  /** Contains bin/, lib/ and share/. */
   readonly dir: string;
   readonly version: string;
   readonly major: number;
 }
 
-/** The ordinary user that PostgreSQL, which refuses to be root, runs as; undefined means: as ourselves. */
+/** The unprivileged user that PostgreSQL, which refuses root, runs as; undefined: the current user. */
 export interface DatabaseUser {
   readonly uid: number;
   readonly gid: number;
@@ -58,7 +58,7 @@ async function findPackage(): Promise<PostgresBinaries> {
   return { dir: path.join(root, "native"), version, major: Number.parseInt(version, 10) };
 }
 
-/** npm packages cannot hold symlinks: an install script makes them, which some npm versions and settings skip. */
+/** npm packages cannot contain symlinks: an install script creates them, which some npm versions and settings skip. */
 async function restoreSymlinks(native: string): Promise<void> {
   const listed: unknown = JSON.parse(await readFile(path.join(native, "pg-symlinks.json"), "utf8"));
   if (!Array.isArray(listed)) return;
@@ -81,7 +81,7 @@ async function whyNotRunnable(dir: string, user: DatabaseUser | undefined): Prom
   }
 }
 
-/** Below root's own home no other user can run anything, so root keeps a copy where everybody may read. */
+/** Other users cannot execute files below root's home, so root keeps a world-readable copy. */
 async function copyForEveryone(packaged: PostgresBinaries): Promise<string> {
   const target = path.join("/var/cache/metrly", `postgres-${packaged.version}-${process.arch}`);
   if (await exists(target)) return target;
@@ -118,8 +118,8 @@ async function exists(at: string): Promise<boolean> {
 }
 
 /**
- * Whom to run as when we are root: the owner of an existing data directory, else `postgres`, else `nobody`. initdb insists
- * on a user whom the system knows.
+ * The user to run as when started by root: the owner of an existing data directory, else `postgres`, else `nobody`. initdb
+ * requires an existing user.
  */
 export async function chooseDatabaseUser(data: string): Promise<DatabaseUser | undefined> {
   if (process.getuid?.() !== 0) return undefined;

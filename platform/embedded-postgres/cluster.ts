@@ -11,9 +11,9 @@ const run = promisify(execFile);
 
 const SUPERUSER = "metrly";
 
-/** Where one embedded database lives and how to run it. */
+/** The location of an embedded database and its binaries. */
 export interface Cluster {
-  /** Ours: holds `data`, `log` and `password`. */
+  /** Metrly's: contains `data`, `log` and `password`. */
   readonly root: string;
   /** PostgreSQL's own directory. */
   readonly data: string;
@@ -26,7 +26,7 @@ export function connectionString(cluster: Cluster, port: number, databaseName: s
   return `postgres://${SUPERUSER}:${cluster.password}@127.0.0.1:${port}/${encodeURIComponent(databaseName)}`;
 }
 
-/** How every program of PostgreSQL is started: as the database's user, inside `cwd`, without our environment. */
+/** How every PostgreSQL program is started: as the database's user, inside `cwd`, without our environment. */
 export function spawnOptions(
   cluster: Cluster,
   cwd: string,
@@ -35,14 +35,14 @@ export function spawnOptions(
 }
 
 /**
- * How PostgreSQL, started inside `dir`, names it. The user that replaces root cannot walk down to a directory below a
- * closed one such as /root, but a process may always use the directory it was started in, and Linux gives that a name.
+ * The path of `dir` for a PostgreSQL program started inside it. The user that replaces root cannot traverse a closed directory
+ * such as /root, but a process may always use its working directory, which Linux gives a name.
  */
 export function asSeenFromInside(cluster: Cluster, dir: string): string {
   return cluster.user !== undefined && process.platform === "linux" ? "/proc/self/cwd" : dir;
 }
 
-/** Creates the cluster when there is none (true); otherwise makes sure that this PostgreSQL can read it (false). */
+/** Creates the cluster if missing (true); otherwise checks that this PostgreSQL can read it (false). */
 export async function initialise(cluster: Cluster): Promise<boolean> {
   await removeDrafts(cluster);
   const before = await versionOf(cluster);
@@ -59,7 +59,7 @@ async function versionOf(cluster: Cluster): Promise<number | undefined> {
   return text === undefined ? undefined : Number.parseInt(text, 10);
 }
 
-/** Made aside and renamed when complete: a crash in between leaves a draft, never half a database. */
+/** Created aside and renamed when complete: a crash leaves a draft, never half a database. */
 async function createCluster(cluster: Cluster): Promise<boolean> {
   const draft = path.join(cluster.root, `draft-${process.pid}-${newUuid()}`);
   await mkdir(draft, { mode: 0o700 });
@@ -71,14 +71,14 @@ async function createCluster(cluster: Cluster): Promise<boolean> {
     return true;
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
-    // Somebody else's first start was faster.
+    // Another process created it first.
     if (hasCode(error, "ENOTEMPTY", "EEXIST") && (await versionOf(cluster)) !== undefined) return false;
     throw error;
   }
 }
 
 async function initdb(cluster: Cluster, dir: string): Promise<void> {
-  // initdb reads the password as the database's user, who may not be able to reach any of our own directories.
+  // initdb reads the password as the database's user, who may not be able to enter our directories.
   const aside = await mkdtemp(path.join(tmpdir(), "metrly-initdb-"));
   const passwordFile = path.join(aside, "password");
   try {
@@ -98,7 +98,7 @@ async function initdb(cluster: Cluster, dir: string): Promise<void> {
   }
 }
 
-/** The line that tells what went wrong, out of what a PostgreSQL program printed. */
+/** The line with the error in a PostgreSQL program's output. */
 export function lastError(output: string): string | undefined {
   const lines = output.split("\n").filter((line) => line.trim() !== "");
   const line = lines.findLast((candidate) => /FATAL|PANIC|error:/.test(candidate)) ?? lines.at(-1);
@@ -113,7 +113,7 @@ async function removeDrafts(cluster: Cluster): Promise<void> {
   }
 }
 
-/** Whether a process with this id runs, no matter whose. A zombie, which only waits for its parent's attention, does not. */
+/** Whether a process with this id runs, of any user. A zombie does not count. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -125,7 +125,7 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** The file's text, or undefined when there is no such file. */
+/** The file's text, or undefined when it does not exist. */
 export async function readIfThere(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, "utf8");

@@ -3,8 +3,8 @@ import { createServer } from "node:net";
 import { randomFraction } from "#platform/lifecycle/random.js";
 
 /**
- * Above the well-known services and what fetch refuses, below the ports that systems give to outgoing connections (32768
- * and up on Linux): what is free here now is not taken by somebody's next connection.
+ * Above well-known ports and those blocked by fetch, below the ephemeral range (32768 and up on Linux): no outgoing connection
+ * takes a port found free.
  */
 const FIRST_PORT = 12_000;
 const END_PORT = 32_000;
@@ -12,7 +12,7 @@ const TRIES = 100;
 
 const handedOut = new Set<number>();
 
-/** A port of 127.0.0.1 that nobody listens on, and that this process was not given before. */
+/** A free port of 127.0.0.1 that this process has not returned before. */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < TRIES; tries++) {
     const port = FIRST_PORT + Math.floor(randomFraction() * (END_PORT - FIRST_PORT));

@@ -11,32 +11,32 @@ import { findRunning, isGoneWithin, launch, whenGone } from "./postmaster.js";
 export { EmbeddedPostgresError } from "./binaries.js";
 
 export interface EmbeddedPostgresOptions {
-  /** Metrly's data directory; the database lives in its `postgres` folder. Created when missing. */
+  /** Metrly's data directory; the database is in its `postgres` folder. Created if missing. */
   readonly dataDir: string;
-  /** Server settings over the frugal defaults. */
+  /** Server settings that override the defaults. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** The database went away although nobody stopped it: whoever needs it must stop as well. */
+  /** Called when the database ends unexpectedly: its users must stop too. */
   readonly onLost?: (reason: string) => void;
 }
 
 export interface EmbeddedPostgres {
-  /** For any database on this server, existing or not. Holds the password. */
+  /** For any database on this server, existing or not. Contains the password. */
   url(databaseName: string): string;
   /** The postmaster's process id. */
   readonly pid: number;
-  /** `adopted`: it was still running, left behind by a Metrly that was killed. */
+  /** `adopted`: it was still running, left by a killed Metrly. */
   readonly origin: "created" | "started" | "adopted";
   /**
-   * Ends all sessions, writes everything to disk and waits until the server is gone, or for as long as `patienceMs`: then it
-   * goes on by itself, and the next start waits for it. False: it is not gone yet. Stop its clients first.
+   * Ends all sessions, writes everything to disk and waits for the server to exit, for at most `patienceMs`: after that it
+   * finishes alone, and the next start waits for it. False: still running. Stop its clients first.
    */
   stop(patienceMs?: number): Promise<boolean>;
 }
 
 /**
- * Starts PostgreSQL from npm on a free port of 127.0.0.1, or adopts the one that a killed Metrly left running on the same
- * data directory. The server runs detached, so that Ctrl-C in a terminal does not reach it before its clients are done.
- * Whatever the person at the terminal can put right is an EmbeddedPostgresError.
+ * Starts PostgreSQL from npm on a free port of 127.0.0.1, or adopts the server that a killed Metrly left on the same data
+ * directory. The server is detached, so that Ctrl-C in a terminal does not stop it before its clients. Throws
+ * EmbeddedPostgresError for problems that the user can fix.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { cluster, created } = await openCluster(path.resolve(options.dataDir));
@@ -95,7 +95,7 @@ async function openCluster(dataDir: string): Promise<{ cluster: Cluster; created
 }
 
 /**
- * Node's own recursive `mkdir` never ends where the system says ENOENT for a folder whose parent is there, as below /proc:
+ * Node's own recursive `mkdir` loops forever when the system returns ENOENT although the parent exists, as below /proc:
  * https://github.com/nodejs/node/issues/31481. So each level is tried once, the missing ones from the top.
  */
 async function makeFolder(folder: string): Promise<void> {
@@ -115,7 +115,7 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && "code" in error && "path" in error;
 }
 
-/** Two first starts at once must end with one password: the link of a complete file either appears or is already there. */
+/** Two concurrent first starts must agree on one password: linking a complete file succeeds only once. */
 async function sharedPassword(file: string): Promise<string> {
   const draft = `${file}.${process.pid}`;
   const known = await readIfThere(file);
@@ -128,13 +128,13 @@ async function sharedPassword(file: string): Promise<string> {
   return sharedPassword(file);
 }
 
-/** Any number, the same in every Metrly. */
+/** An arbitrary constant, the same in every version of Metrly. */
 const OWNER_LOCK = 4060031;
 const CLAIM_DEADLINE_MS = 3_000;
 
 /**
- * One Metrly owns the database: it holds a lock as long as its connection lives, so that the lock of a killed process
- * disappears with it, while a second `metrly all` on the same directory is refused.
+ * One Metrly owns the database: it holds a lock while its connection lives, so that a killed process releases it, while a
+ * second `metrly all` on the same directory is refused.
  */
 async function claim(cluster: Cluster, port: number, onLost?: (reason: string) => void): Promise<pg.Client> {
   const client = new pg.Client({

@@ -25,14 +25,14 @@ export interface Postmaster {
   readonly port: number;
 }
 
-/** Replaying the log after a crash may take a while; a fast shutdown has a checkpoint to write. */
+/** Crash recovery may take a while; a fast shutdown writes a checkpoint. */
 const START_DEADLINE_MS = 120_000;
 const STOP_DEADLINE_MS = MINUTE_MS;
-/** How long the children of a killed postmaster may hold on to its shared memory. */
+/** How long the children of a killed postmaster may hold its shared memory. */
 const REMAINS_DEADLINE_MS = 10_000;
 const LOG_KEPT_BYTES = 16 * 1024 * 1024;
 
-/** Small, because Metrly shares the machine, and durable: nothing here may trade safety for speed. */
+/** Small, because Metrly shares the machine, but durable: no setting trades safety for speed. */
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
@@ -48,7 +48,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   timezone: "UTC",
   log_timezone: "UTC",
   log_checkpoints: "off",
-  // Failed statements are their clients' business: "log" keeps the server's own news, FATAL and PANIC.
+  // Clients report their own failed statements: "log" keeps the server's messages, FATAL and PANIC.
   log_min_messages: "log",
 };
 
@@ -56,7 +56,7 @@ interface PidFile extends Postmaster {
   readonly status: string;
 }
 
-/** Written by the postmaster: its pid in line 1, port in line 4, status in line 8, each only once it is known. */
+/** Written by the postmaster: its pid in line 1, port in line 4, status in line 8, each as soon as it is known. */
 async function readPidFile(cluster: Cluster): Promise<PidFile | undefined> {
   const lines = (await readIfThere(pidFileOf(cluster)))?.split("\n");
   return lines && { pid: Number(lines[0]), port: Number(lines[3] ?? 0), status: (lines[7] ?? "").trim() };
@@ -67,15 +67,15 @@ function pidFileOf(cluster: Cluster): string {
 }
 
 /**
- * The server that still runs on this cluster, once it is ready; undefined when there is none, also when the last one was
- * killed and its file names a pid that is free or belongs to somebody else by now.
+ * The running server of this cluster, once it is ready; undefined when there is none, also when the file of a killed one names
+ * a pid that is free or reused.
  */
 export async function findRunning(cluster: Cluster): Promise<Postmaster | undefined> {
   for (const end = monotonicMs() + START_DEADLINE_MS; monotonicMs() < end; await sleep(50)) {
     const file = await readPidFile(cluster);
     if (file === undefined || !isRunning(file.pid)) return undefined;
     if (!(await isPostmasterOf(cluster, file.pid))) {
-      // Safe: PostgreSQL also guards a cluster in use by its shared memory, so a wrong guess here cannot start a second.
+      // Safe: PostgreSQL also guards a cluster by its shared memory, so a wrong guess here cannot start a second server.
       await rm(pidFileOf(cluster), { force: true });
       return undefined;
     }
@@ -83,7 +83,9 @@ export async function findRunning(cluster: Cluster): Promise<Postmaster | undefi
     await checkPassword(cluster, file);
     return file;
   }
-  throw new EmbeddedPostgresError(`The database in ${cluster.data} is neither ready nor gone: stop its process first.`);
+  throw new EmbeddedPostgresError(
+    `The database in ${cluster.data} is neither ready nor stopped: stop its process first.`,
+  );
 }
 
 async function isPostmasterOf(cluster: Cluster, pid: number): Promise<boolean> {
@@ -97,7 +99,7 @@ async function isPostmasterOf(cluster: Cluster, pid: number): Promise<boolean> {
     return there.ino === ours.ino && there.dev === ours.dev;
   } catch (error) {
     if (hasCode(error, "ENOENT")) return false;
-    // A container may forbid a look into another user's process: then its password tells.
+    // A container may forbid inspecting another user's process: then the password decides.
     if (hasCode(error, "EACCES", "EPERM")) return true;
     throw error;
   }
@@ -117,7 +119,7 @@ async function checkPassword(cluster: Cluster, server: Postmaster): Promise<void
   }
 }
 
-/** Starts the server and waits until it accepts connections, which includes recovery after a crash. */
+/** Starts the server and waits until it accepts connections, including crash recovery. */
 export async function launch(cluster: Cluster, settings: Readonly<Record<string, string>>): Promise<Postmaster> {
   for (const end = monotonicMs() + REMAINS_DEADLINE_MS; ; await sleep(100)) {
     const attempt = await tryLaunch(cluster, settings);
@@ -131,7 +133,7 @@ export async function launch(cluster: Cluster, settings: Readonly<Record<string,
 }
 
 function said(cluster: Cluster, output: string): string {
-  const line = lastError(output) ?? "it says nothing";
+  const line = lastError(output) ?? "no output";
   return line.replaceAll(asSeenFromInside(cluster, cluster.data), cluster.data);
 }
 
@@ -155,7 +157,7 @@ async function tryLaunch(cluster: Cluster, settings: Readonly<Record<string, str
   }
 }
 
-/** The pid of a postmaster that is ready, or why there is none. */
+/** The pid of a ready postmaster, or the reason why there is none. */
 async function spawnPostmaster(
   cluster: Cluster,
   settings: Readonly<Record<string, string>>,
@@ -184,7 +186,7 @@ async function spawnPostmaster(
   return `it was not ready after ${START_DEADLINE_MS / 1000} s`;
 }
 
-/** Whether the server has written everything and is gone. */
+/** Whether the server has written everything and exited. */
 export async function isGoneWithin(pid: number, ms: number): Promise<boolean> {
   for (const end = monotonicMs() + ms; monotonicMs() < end; await sleep(20)) {
     if (!isRunning(pid)) return true;
@@ -192,7 +194,7 @@ export async function isGoneWithin(pid: number, ms: number): Promise<boolean> {
   return !isRunning(pid);
 }
 
-/** Resolves when the server is gone; after a minute it is stopped the hard way, which is an error. */
+/** Resolves when the server has exited; after a minute it is killed, which is an error. */
 export async function whenGone(cluster: Cluster, pid: number): Promise<void> {
   if (await isGoneWithin(pid, STOP_DEADLINE_MS)) return;
   process.kill(pid, "SIGQUIT");

@@ -2,14 +2,14 @@ import { MetrlyError } from "#kernel/errors.js";
 import { backoffMs } from "#platform/lifecycle/random.js";
 import { after, monotonicMs, sleep, type Timer } from "#platform/lifecycle/time.js";
 
-/** How long an append may try before its caller is told that the log does not answer. */
+/** How long an append is retried before it fails with LOG_UNAVAILABLE. */
 const APPEND_DEADLINE_MS = 8_500;
 const BACKOFF = { firstMs: 50, longestMs: 1_000 };
 
 /**
- * Runs `attempt` again after each error that `isTransient`, with growing jittered pauses, until the deadline; then throws
- * LOG_UNAVAILABLE. An attempt still running at the deadline is told by its signal that nobody waits any more, but what it
- * has sent may still arrive.
+ * Retries `attempt` on each transient error, with exponential backoff and jitter, until the deadline; then throws
+ * LOG_UNAVAILABLE. The signal tells an attempt still running at the deadline that it is abandoned; its request may still take
+ * effect.
  */
 export async function appendWithinDeadline(
   attempt: (abandoned: AbortSignal) => Promise<void>,
@@ -46,7 +46,7 @@ async function settlesWithin(work: Promise<void>, timeoutMs: number): Promise<bo
     return await Promise.race([work.then(() => true), late]);
   } finally {
     timer?.cancel();
-    // An abandoned attempt may still fail: nobody is left to tell.
+    // An abandoned attempt may still fail: ignore it.
     work.catch(() => undefined);
   }
 }

@@ -1,6 +1,6 @@
 import type { Topic } from "#schema/topics.js";
 
-/** One record of a topic's partition. `offset` ascends within the partition; compaction and trimming leave holes below. */
+/** One record of a topic's partition. Offsets ascend within the partition; compaction and trimming leave gaps. */
 export interface LogRecord {
   readonly offset: number;
   readonly key: string | undefined;
@@ -21,8 +21,8 @@ export interface NewRecord {
 }
 
 /**
- * What a consumer answers to a batch: `continue` after its effect is durable, or `seek` to the offset its own database
- * says is next (another owner moved it, or this consumer just started). The log never keeps a consumer's position.
+ * A consumer's response to a batch: `continue` once its effect is durable, or `seek` to the next offset in its own database
+ * (another owner moved it, or this consumer just started). The log never stores a consumer's position.
  */
 export type BatchOutcome = { readonly kind: "continue" } | { readonly kind: "seek"; readonly next: number };
 
@@ -31,13 +31,13 @@ export interface ConsumerOptions {
   /** Consumers of one group share the topic's partitions; each partition has one owner at a time, as far as the log knows. */
   readonly group: string;
   /**
-   * Where to begin on a newly assigned partition: read from the consumer's own database. A position outside the log's
-   * bounds, here, after a `seek` or later on, is a LogPositionError to `onError` and stops that partition: nothing is skipped.
+   * The start position on a newly assigned partition, from the consumer's own database. A position outside the log's bounds,
+   * here, after a `seek` or later, is a LogPositionError to `onError` and stops that partition: nothing is skipped.
    */
   startAt(partition: number): Promise<number>;
-  /** One call at a time per partition. A throw is a bug or a lost dependency: the batch is delivered again after a backoff. */
+  /** One call at a time per partition. An exception is a bug or a lost dependency: the batch is redelivered after a backoff. */
   onBatch(batch: LogBatch): Promise<BatchOutcome>;
-  /** Told of every failure of `onBatch` or of the log; the consumer goes on by itself. */
+  /** Called for every failure of `onBatch` or of the log; the consumer recovers automatically. */
   onError(error: unknown): void;
   readonly maxBatchBytes?: number;
 }
@@ -46,8 +46,8 @@ export interface LogConsumer {
   /** Partitions this consumer owns now. */
   assigned(): readonly number[];
   /**
-   * When `onBatch` last succeeded or an empty poll completed on the partition that is furthest behind in this, epoch ms:
-   * readiness needs movement, not an open socket.
+   * Epoch ms of the last successful `onBatch` or empty poll, on the partition where it is oldest: readiness requires progress,
+   * not an open socket.
    */
   lastProgressAt(): number;
   /** Stops fetching, waits for the running `onBatch`, leaves the group. */
@@ -55,28 +55,28 @@ export interface LogConsumer {
 }
 
 export interface PartitionBounds {
-  /** Offset of the oldest record still there. */
+  /** Offset of the oldest retained record. */
   readonly first: number;
-  /** Offset that the next appended record will get. */
+  /** Offset of the next record. */
   readonly next: number;
 }
 
 /** An ordered, durable, partitioned log. */
 export interface EventLog {
-  /** Creates missing topics; several processes may do so at once. Throws if an existing one has another partition count. */
+  /** Creates missing topics; concurrent processes are safe. Throws if an existing topic has another partition count. */
   ensureTopics(topics: readonly Topic[], partitionCount: number): Promise<void>;
   partitionCount(topic: Topic): Promise<number>;
   /**
-   * Appends in order to one partition (see `Topic.concurrentAppends`) and resolves only when the log has them durably. A rejection says nothing about
-   * whether they are there: the caller appends again and its readers deduplicate.
-   * Rejects with MetrlyError LOG_UNAVAILABLE within about 9 s when the log does not answer.
+   * Appends in order to one partition (see `Topic.concurrentAppends`) and resolves only when the log has the records durably. A
+   * rejection leaves open whether they were stored: the caller retries and readers deduplicate. Rejects with MetrlyError
+   * LOG_UNAVAILABLE within about 9 s when the log does not answer.
    */
   append(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void>;
   consume(options: ConsumerOptions): Promise<LogConsumer>;
   bounds(topic: Topic, partition: number): Promise<PartitionBounds>;
-  /** Records from `from` on, or from the oldest one still there, at most `maxRecords`: a bounded read outside any group. */
+  /** Records from `from`, or from the oldest retained one, at most `maxRecords`: a bounded read outside any group. */
   read(topic: Topic, partition: number, from: number, maxRecords: number): Promise<readonly LogRecord[]>;
-  /** Allows the log to forget everything below `before`. */
+  /** Allows the log to delete records below `before`. */
   trim(topic: Topic, partition: number, before: number): Promise<void>;
   stop(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import type { NewRecord } from "./event-log.js";
 export interface GroupLimits {
   readonly maxRecords: number;
   readonly maxBytes: number;
-  /** Writes under way at once, 1 by default; with more, what did not wait for each other may change places. */
+  /** Concurrent writes, 1 by default; with more, concurrent appends may be reordered. */
   readonly writesAtOnce?: number;
 }
 
@@ -15,8 +15,8 @@ interface Waiting {
 }
 
 /**
- * Appends to one partition with one `write` in flight, or a few: what arrives meanwhile shares the next one, in order of arrival.
- * A single append is never split. What was abandoned before its turn is not written.
+ * Group commit: appends to one partition with one write in flight, or a few; appends that arrive meanwhile share the next
+ * write, in order of arrival. A single append is never split. An append abandoned before its turn is not written.
  */
 export function groupAppends(
   write: (records: readonly NewRecord[]) => Promise<void>,
@@ -65,7 +65,7 @@ function takeGroup(waiting: Waiting[], { maxRecords, maxBytes }: GroupLimits): r
   return group;
 }
 
-/** Bytes of keys and values, and something for the envelope. */
+/** Bytes of keys and values, with an estimate for the envelope. */
 export function sizeOf(records: readonly NewRecord[]): number {
   return records.reduce((sum, { key = "", value }) => sum + value.length + Buffer.byteLength(key) + 64, 0);
 }

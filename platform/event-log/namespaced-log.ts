@@ -2,8 +2,8 @@ import type { Topic } from "#schema/topics.js";
 import type { EventLog } from "./event-log.js";
 
 /**
- * The same log with another name for every topic and group, so that installations can share a broker. Consumers still see
- * the names that the contracts give.
+ * The same log with prefixed topic and group names, so that installations can share a broker. Consumers still see the
+ * contracts' names.
  */
 export function namespacedLog(log: EventLog, namespace: string): EventLog {
   const inside = (topic: Topic): Topic => ({ ...topic, name: `${namespace}.${topic.name}` });

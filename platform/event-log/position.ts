@@ -1,8 +1,8 @@
 import type { PartitionBounds } from "./event-log.js";
 
 /**
- * The log does not hold what a consumer's cursor asks for: records were forgotten before they were consumed, or the cursor
- * belongs to another log. Skipping would lose them silently, so the partition stops until someone looks.
+ * The log lacks the position of a consumer's cursor: records were deleted before they were consumed, or the cursor belongs to
+ * another log. Skipping would lose them silently, so the partition stops until an operator intervenes.
  */
 export class LogPositionError extends Error {
   override readonly name = "LogPositionError";

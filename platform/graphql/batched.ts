@@ -4,8 +4,8 @@ import type { SubgraphContext } from "./subgraph.js";
 const MAX_BATCH = 500;
 
 /**
- * What the resolvers of one operation ask for in the same turn becomes one call of `load`, which answers in the order of its
- * keys. Nothing is cached: mutations of the same operation are seen.
+ * Batches the keys that resolvers of one operation request in the same turn into one call of `load`, which returns in the order
+ * of its keys. Nothing is cached: mutations of the same operation are seen.
  */
 export function batched<Key, Value>(
   load: (keys: readonly Key[]) => Promise<readonly Value[]>,

@@ -1,13 +1,13 @@
 import { type DocumentNode, GraphQLError, type GraphQLSchema, parse, validate } from "graphql";
 import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
 
-/** Both bound what is kept: 1,000 documents of 16 KiB are 16 MiB of text. Longer ones are used and forgotten. */
+/** Bounds of the cache: 1,000 documents of 16 KiB are 16 MiB of text. Longer ones are not cached. */
 const MAX_DOCUMENTS = 1_000;
 const MAX_KEPT_LENGTH = 16_384;
-/** Bounds what one document may cost to parse. The gateway bundles what it asks at once, so this is more than a client's. */
+/** Bounds the parsing cost of one document. The gateway combines fetches, so this is more than a client's limit. */
 const MAX_TOKENS = 50_000;
 
-/** Parsed and validated documents by their text: the gateway asks the same few again and again. */
+/** Cache of parsed and validated documents by text: the gateway repeats the same few. */
 export interface GraphqlDocuments {
   /** Throws GRAPHQL_PARSE_FAILED or GRAPHQL_VALIDATION_FAILED. */
   get(text: string): DocumentNode;
@@ -20,7 +20,7 @@ export function createGraphqlDocuments(schema: GraphQLSchema): GraphqlDocuments 
       const known = kept.get(text);
       const document = known ?? validated(schema, parsed(text));
       if (text.length > MAX_KEPT_LENGTH) return document;
-      // Set again, so that the first key of the map is the one used longest ago.
+      // Reinsert, so that the map's first key is the least recently used.
       kept.delete(text);
       kept.set(text, document);
       const oldest = kept.size > MAX_DOCUMENTS ? kept.keys().next().value : undefined;

@@ -1,18 +1,18 @@
 import { type DocumentNode, type ExecutionResult, execute, GraphQLError, type GraphQLSchema } from "graphql";
 import { type CompiledQuery, compileQuery, isCompiledQuery } from "graphql-jit";
 
-/** An operation asked for so often is compiled: before that it would cost more than it saves. */
+/** An operation executed this often is compiled: earlier it would cost more than it saves. */
 const COMPILED_FROM = 3;
 
 export interface GraphqlRequest {
-  /** The same object for the same text: what is known of an operation is kept with it. */
+  /** The same object for the same text: the compiled operation is cached with it. */
   readonly document: DocumentNode;
   readonly operationName?: string | null | undefined;
   readonly variables: Readonly<Record<string, unknown>>;
   readonly context: unknown;
 }
 
-/** Executes queries and mutations, those that come again as code made for them. Never subscriptions. */
+/** Executes queries and mutations, compiling repeated ones. Never subscriptions. */
 export type GraphqlExecution = (request: GraphqlRequest) => Promise<ExecutionResult>;
 
 interface Known {
@@ -24,7 +24,7 @@ export function createGraphqlExecution(schema: GraphQLSchema): GraphqlExecution 
   const documents = new WeakMap<DocumentNode, Known>();
 
   function compiledFor({ document, operationName }: GraphqlRequest): CompiledQuery | undefined {
-    // Of a document with several operations only one could be kept; the gateway never sends such.
+    // Only one operation of a document could be cached; the gateway sends one per document.
     if (document.definitions.length > 1 || operationName) return undefined;
     const known = documents.get(document) ?? { uses: 0, compiled: undefined };
     documents.set(document, known);
@@ -50,12 +50,12 @@ export function createGraphqlExecution(schema: GraphQLSchema): GraphqlExecution 
     if (compiled === undefined) return interpreted(request);
     const result = await compiled.query(undefined, request.context, request.variables);
     if (result.errors === undefined || result.errors.length === 0) return result;
-    // Variables that do not fit: nothing ran, and graphql-js tells more exactly which.
+    // Invalid variables: nothing ran, and graphql-js has the better error message.
     if (result.data === undefined) return interpreted(request);
     return { data: result.data, errors: result.errors.map(plainError) };
   };
 }
 
-/** The compiler's errors lack what graphql-js gives its own. */
+/** Errors of compiled operations lack some members of graphql-js errors. */
 const plainError = ({ message, path, originalError }: GraphQLError): GraphQLError =>
   new GraphQLError(message, { path: path ?? null, originalError: originalError ?? null });

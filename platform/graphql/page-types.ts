@@ -20,7 +20,7 @@ class PageInfoType {
   @Field(() => CursorScalar, { nullable: true }) declare readonly endCursor: string | null;
 }
 
-/** The type of a page of such nodes. */
+/** The page type of a node type. */
 export function connectionType<Node extends object>(name: string, node: ClassType<Node>): ClassType<Page<Node>> {
   @ObjectType(name)
   class Connection {

@@ -1,6 +1,6 @@
 import { MetrlyError } from "#kernel/errors.js";
 
-/** Entries on a page of any list of the graph: how many unless the client says, and the most it may say. */
+/** Default and maximum page size of every list in the graph. */
 export const DEFAULT_PAGE_SIZE = 50;
 export const MAX_PAGE_SIZE = 200;
 
@@ -9,35 +9,35 @@ export interface Page<Node> {
   readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
 }
 
-/** One page as a client asked for it. */
+/** One page as requested by a client. */
 export interface OpenPage<Position> {
-  /** The page begins just behind this position; undefined: at the beginning of the list. */
+  /** The page starts after this position; undefined: at the beginning of the list. */
   readonly after: Position | undefined;
-  /** Rows to read: one more than fits on the page, to see whether there is another page. */
+  /** Rows to read: one more than the page size, to detect a next page. */
   readonly take: number;
   of<Row, Node>(rows: readonly Row[], position: (row: Row) => Position, view: (row: Row) => Node): Page<Node>;
 }
 
 /**
- * An ordered list or stream of the graph. Its cursors name it, and the scope within which its positions have a meaning
- * (such as the tenant that numbers its invoices); every other list and scope refuses them with INVALID.
+ * An ordered list or stream of the graph. Its cursors contain its name and the scope in which its positions are valid (such as
+ * the tenant that numbers its invoices); every other list and scope refuses them with INVALID.
  */
 export interface PagedList<Position> {
   cursorAt(position: Position, scope?: string): string;
-  /** Throws INVALID unless the cursor is one of this list and scope. */
+  /** Throws INVALID unless the cursor belongs to this list and scope. */
   positionOf(cursor: string, scope?: string): Position;
-  /** Throws INVALID for such a cursor, and for a size out of range. */
+  /** Throws INVALID for a foreign cursor, and for a size out of range. */
   open(
     page: { readonly first: number | null; readonly after: string | null | undefined },
     scope?: string,
   ): OpenPage<Position>;
 }
 
-/** A list whose positions are whole numbers. */
+/** A list with whole numbers as positions. */
 export const numberedList = (name: string): PagedList<number> =>
   pagedList(name, (text) => (/^\d{1,15}$/.test(text) ? Number(text) : undefined));
 
-/** A list whose positions are ids that are ordered as texts. */
+/** A list with text-ordered ids as positions. */
 export const listOfIds = (name: string): PagedList<string> =>
   pagedList(name, (text) => (/^[a-z0-9_-]{1,64}$/.test(text) ? text : undefined));
 
@@ -49,7 +49,7 @@ function pagedList<Position extends number | string>(
     Buffer.from([name, position, ...(scope === undefined ? [] : [scope])].join(":")).toString("base64url");
 
   function positionOf(cursor: string, scope?: string): Position {
-    // Release 0.1 put a space after the name and told no scope: subscribers still hold such cursors.
+    // Release 0.1 put a space after the name and omitted the scope: subscribers still hold such cursors.
     const found = /^([a-z]+)[: ]([^:]*)(?::(.*))?$/.exec(Buffer.from(cursor, "base64url").toString());
     const position = found?.[1] === name ? parse(found[2] ?? "") : undefined;
     const isElsewhere = found?.[3] !== undefined && found[3] !== scope;

@@ -1,7 +1,7 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode, valueFromASTUntyped } from "graphql";
 import { formatDecimal, parseDecimal } from "#kernel/decimal.js";
 
-/** RFC 3339, UTC. Inside: epoch milliseconds. */
+/** RFC 3339, UTC. Internally epoch milliseconds. */
 export const DateTimeScalar = new GraphQLScalarType<number, string>({
   name: "DateTime",
   description: "RFC 3339, UTC",
@@ -10,7 +10,7 @@ export const DateTimeScalar = new GraphQLScalarType<number, string>({
   parseLiteral: (node) => parseDateTime(stringOf(node)),
 });
 
-/** A decimal number as a string, never a float. Inside: canonical decimal text. */
+/** A decimal number as a string, never a float. Internally canonical decimal text. */
 export const DecimalScalar = new GraphQLScalarType<string, string>({
   name: "Decimal",
   description: "A decimal number as a string, never a float",

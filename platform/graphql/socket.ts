@@ -12,17 +12,17 @@ export interface GraphqlSocketOptions<Params extends ConnectionInitMessage["payl
   /** Upgrades on other paths are answered 404. */
   readonly path: string;
   readonly maxMessageBytes: number;
-  /** What is served: graphql-ws' own options. */
+  /** The options of graphql-ws. */
   readonly protocol: ServerOptions<Params, Extra>;
   readonly logger: Logger;
-  /** Told of each socket that closed. */
+  /** Called for each closed socket. */
   readonly onClosed?: (socket: WebSocket) => void;
 }
 
 /** GraphQL over graphql-transport-ws on an HTTP server's upgrades. */
 export interface GraphqlSocketServer {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Says goodbye to every client; whoever does not answer within a second is cut off. */
+  /** Closes every client's socket; one that does not respond within a second is terminated. */
   stop(): Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export function serveGraphqlSocket<Params extends ConnectionInitMessage["payload
   const server = new WebSocketServer({ noServer: true, maxPayload: options.maxMessageBytes });
   serveProtocol<Params, Partial<Extra>>({ ...options.protocol, isProd: true }, server);
   server.on("connection", (socket) => {
-    // The library's own listener writes what a client did wrong to the console, once, and lets a second error crash us.
+    // The library's own listener logs one client error to the console and lets a second one crash the process.
     socket.removeAllListeners("error");
     socket.on("error", (error) => logger.debug({ err: error }, "a GraphQL socket failed"));
     socket.once("close", () => options.onClosed?.(socket));

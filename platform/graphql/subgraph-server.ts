@@ -24,7 +24,7 @@ import { serveGraphqlSocket } from "./socket.js";
 import { maskError, type Subgraph, type SubgraphContext } from "./subgraph.js";
 
 export const SUBGRAPH_PATH = "/graphql";
-/** The gateway asks for all entities of a step at once. */
+/** The gateway requests all entities of a step at once. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** One socket carries every subscription of a gateway process. */
@@ -34,15 +34,15 @@ export interface SubgraphServerOptions {
   readonly subgraph: Subgraph;
   readonly identityTokens: IdentityTokens;
   readonly logger: Logger;
-  /** Told of each bug that the gateway sees masked. */
+  /** Called for each bug, which the gateway sees masked. */
   readonly onBug: (error: unknown) => void;
 }
 
 /**
- * Serves a room's part of the graph to the gateway: `POST /graphql` and WebSocket `/graphql` (graphql-transport-ws). Who asks
- * is a signed token of each operation, for this subgraph and a short time: the header `x-metrly-identity`, or on the socket,
- * which many askers share, the operation's `extensions.identity`. Call `stop` before the room's own: sources that end while
- * their socket is open look to the gateway as if nothing more would ever come.
+ * Serves a service's subgraph to the gateway: `POST /graphql` and WebSocket `/graphql` (graphql-transport-ws). The caller is a
+ * signed token per operation, for this subgraph and a short time: the header `x-metrly-identity`, or on the socket, which
+ * callers share, the operation's `extensions.identity`. Call `stop` before the service's own: a source that ends while its
+ * socket is open looks to the gateway like a completed subscription.
  */
 export function registerSubgraphServer(
   app: FastifyInstance,
@@ -85,7 +85,7 @@ function routes(app: FastifyInstance, operations: Operations): void {
   const identities = new WeakMap<FastifyRequest, Identity>();
   app.post(SUBGRAPH_PATH, {
     bodyLimit: MAX_BODY_BYTES,
-    // Before the body is read: who has shown nothing makes us parse nothing.
+    // Before the body is read: unauthenticated requests are never parsed.
     async onRequest(request) {
       identities.set(request, await verify(operations, request.headers[IDENTITY_HEADER]));
     },
@@ -116,7 +116,7 @@ function verify({ identityTokens, subgraph }: Operations, token: unknown): Promi
 type GraphqlRequest = Pick<SubscribePayload, "query" | "operationName" | "variables">;
 type Prepared = ExecutionArgs & { readonly contextValue: SubgraphContext };
 
-/** A context of its own for each operation: it is also the key by which rooms batch an operation's look-ups. */
+/** One context per operation: services batch an operation's lookups by it. */
 function prepare(operations: Operations, request: GraphqlRequest, identity: Identity): Prepared {
   return {
     schema: operations.subgraph.schema,
@@ -154,13 +154,13 @@ function socketProtocol(operations: Operations): ServerOptions<Record<string, un
   };
 }
 
-/** What ended an operation: it was refused, or its source broke, which its reader may take up again. */
+/** The end of an operation: it was refused, or its source failed, in which case the reader may resume. */
 function ended(error: GraphQLError, onBug: (error: unknown) => void): GraphQLFormattedError {
   const cause = error.originalError;
   if (cause === undefined || cause === null || cause instanceof MetrlyError) return coded(maskError(error, onBug));
   onBug(cause);
   return graphqlErrorOf(
-    new MetrlyError("SUBGRAPH_UNAVAILABLE", "The source of this subscription broke"),
+    new MetrlyError("SUBGRAPH_UNAVAILABLE", "The source of this subscription failed"),
     onBug,
   ).toJSON();
 }
@@ -173,11 +173,11 @@ function graphqlErrorOf(error: unknown, onBug: (error: unknown) => void): GraphQ
 const clean = (errors: readonly GraphQLError[], { onBug }: Operations): GraphQLFormattedError[] =>
   errors.map((error) => coded(isAboutVariable(error) ? error : maskError(error, onBug)));
 
-/** The gateway let a variable pass that does not fit here; GraphQL has no code for it, unless a scalar gave one. */
+/** The gateway accepted a variable that is invalid here; GraphQL has no code for it, unless a scalar set one. */
 const isAboutVariable = ({ path, nodes }: GraphQLError): boolean =>
   path === undefined && nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION;
 
-/** Always with a code. Without locations: they are in a document that no client wrote. */
+/** Always with a code. Without locations, which would refer to a document that no client wrote. */
 function coded({ message, path, extensions }: GraphQLError): GraphQLFormattedError {
   const code = isErrorCode(extensions.code) ? extensions.code : "INVALID";
   return { message, ...(path !== undefined && { path }), extensions: { ...extensions, code } };

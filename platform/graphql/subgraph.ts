@@ -6,21 +6,21 @@ import { type BuildSchemaOptions, buildSchema, createResolversMap, type NonEmpty
 import { isErrorCode, MetrlyError } from "#kernel/errors.js";
 import type { Identity } from "#schema/policy.js";
 
-/** What every resolver of every room gets as its context. */
+/** The context of every resolver of every service. */
 export interface SubgraphContext {
   readonly identity: Identity;
 }
 
-/** One room's part of the graph. */
+/** One service's part of the graph. */
 export interface Subgraph {
   readonly name: string;
   /** Federation 2 SDL, with its `@link`. */
   readonly sdl: string;
-  /** The same, executable, with `_entities` and `_service`. */
+  /** The executable schema, with `_entities` and `_service`. */
   readonly schema: GraphQLSchema;
 }
 
-/** Completes an entity that another subgraph refers to by its key; null: there is no such thing. */
+/** Resolves an entity that another subgraph references by its key; null: it does not exist. */
 export type ReferenceResolver = (
   reference: Readonly<Record<string, unknown>>,
   context: SubgraphContext,
@@ -28,11 +28,11 @@ export type ReferenceResolver = (
 
 export interface SubgraphOptions {
   readonly name: string;
-  /** type-graphql resolver instances, one per class: built by the room with its dependencies, no container. */
+  /** type-graphql resolver instances, one per class: constructed by the service with its dependencies, no container. */
   readonly resolvers: readonly object[];
-  /** By type name. Every `@key` type that others may ask for needs one. */
+  /** By type name. Every `@key` type that other subgraphs reference needs one. */
   readonly references: Readonly<Record<string, ReferenceResolver>>;
-  /** `@ObjectType` classes that are reached by reference only. */
+  /** `@ObjectType` classes that are only reached by reference. */
   readonly orphanedTypes?: BuildSchemaOptions["orphanedTypes"];
 }
 
@@ -51,7 +51,7 @@ const FEDERATION_TYPES = /* GraphQL */ `
   directive @link(url: String!, import: [link__Import]) repeatable on SCHEMA
 `;
 
-/** Makes a federation subgraph of type-graphql classes, without Apollo's libraries. */
+/** Builds a federation subgraph from type-graphql classes, without Apollo's libraries. */
 export async function buildSubgraph(options: SubgraphOptions): Promise<Subgraph> {
   const instances = new Map<unknown, object>(options.resolvers.map((instance) => [instance.constructor, instance]));
   const schema = await buildSchema({
@@ -59,9 +59,9 @@ export async function buildSubgraph(options: SubgraphOptions): Promise<Subgraph>
     ...(options.orphanedTypes !== undefined && { orphanedTypes: options.orphanedTypes }),
     container: { get: (cls) => instances.get(cls) },
     validate: false,
-    // It would insist on a query of the room's own; the finished schema is checked below.
+    // It would require a query of the service's own; the finished schema is checked below.
     skipCheck: true,
-    // Subscriptions bring their own `subscribe`; type-graphql still insists on the option.
+    // Subscriptions have their own `subscribe`; type-graphql still requires the option.
     pubSub: {
       publish: () => undefined,
       subscribe: () => ({ [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }) }),
@@ -107,7 +107,7 @@ function checked(schema: GraphQLSchema): GraphQLSchema {
   return schema;
 }
 
-/** What type-graphql calls `Function`. */
+/** The type of type-graphql's `Function`. */
 type ResolverClass = BuildSchemaOptions["resolvers"][number];
 
 function resolverClasses(instances: readonly object[]): NonEmptyArray<ResolverClass> {
@@ -119,7 +119,7 @@ function resolverClasses(instances: readonly object[]): NonEmptyArray<ResolverCl
 type Representation = Readonly<Record<string, unknown>> & { readonly __typename: string };
 
 function entityResolvers(references: SubgraphOptions["references"]) {
-  // Beside the objects and not in them: a room may give its own, shared and frozen ones.
+  // Beside the objects, not in them: a service may return its own, shared and frozen ones.
   const typeNames = new WeakMap<object, string>();
   async function resolveOne(representation: Representation, context: SubgraphContext): Promise<object | null> {
     try {
@@ -129,7 +129,7 @@ function entityResolvers(references: SubgraphOptions["references"]) {
       if (found !== null) typeNames.set(found, representation.__typename);
       return found;
     } catch (error) {
-      // Returned, not thrown: GraphQL puts it at this entity's place and leaves its neighbours alone.
+      // Returned, not thrown: GraphQL reports it at this entity's place and the other entities resolve.
       return error instanceof Error ? error : new Error(String(error));
     }
   }
@@ -141,8 +141,8 @@ function entityResolvers(references: SubgraphOptions["references"]) {
 }
 
 /**
- * The error a client may see. A `MetrlyError` keeps its code; GraphQL's own request errors stay as they are; everything
- * else is a bug: `onBug` logs it and the client gets INTERNAL.
+ * The error that clients see. A `MetrlyError` keeps its code; GraphQL's own request errors are unchanged; every other error is
+ * a bug: `onBug` logs it and the client gets INTERNAL.
  */
 export function maskError(error: GraphQLError, onBug: (error: unknown) => void): GraphQLError {
   const original = error.originalError ?? undefined;

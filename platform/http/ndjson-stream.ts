@@ -2,18 +2,18 @@ import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import { MetrlyError } from "#kernel/errors.js";
 
-/** What ends a stream of steps that could not go on: its status has been sent by then. */
+/** The last line of a stream that failed after its status was sent. */
 export interface FailedStep {
   readonly kind: "failed";
   readonly code: string;
   readonly detail: string;
 }
 
-/** Answers the steps of long work as JSON lines while it goes on. Work that fails before its first step fails the request. */
+/** Streams the steps of a long operation as JSON lines. A failure before the first step fails the request. */
 export async function sendSteps(reply: FastifyReply, steps: AsyncIterable<object>): Promise<FastifyReply> {
   const iterator = steps[Symbol.asyncIterator]();
   const first = await iterator.next();
-  const onBug = (error: unknown) => reply.log.error({ err: error }, "work that was asked for failed");
+  const onBug = (error: unknown) => reply.log.error({ err: error }, "a streamed operation failed");
   return reply.type("application/x-ndjson").send(Readable.from(linesOf(first, iterator, onBug)));
 }
 
@@ -30,7 +30,7 @@ async function* linesOf(
     const failed: FailedStep = { kind: "failed", code: known.code, detail: known.message };
     yield `${JSON.stringify(failed)}\n`;
   } finally {
-    // A client that went away ends the work.
+    // A client that disconnects aborts the operation.
     await iterator.return?.();
   }
 }

@@ -2,9 +2,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { MetrlyError } from "#kernel/errors.js";
 import { problemHeaders, problemOf } from "./server.js";
 
-/** What direct handlers share (`FastifyInstance.directly`): the body of a request, and answers as Fastify's routes give them. */
+/**
+ * Shared parts of raw routes (`FastifyInstance.directly`): reading a request's body, and responses like those of Fastify's
+ * routes.
+ */
 
-/** Answers with JSON; `undefined`: without a body. */
+/** Sends JSON; `undefined`: no body. */
 export function answerDirectly(
   response: ServerResponse,
   status: number,
@@ -25,7 +28,7 @@ export function answerDirectly(
     .end(text);
 }
 
-/** Answers with the problem document of an error; a bug is logged and masked. */
+/** Sends the problem document of an error; a bug is logged and masked. */
 export function answerProblem(
   response: ServerResponse,
   error: unknown,
@@ -35,12 +38,12 @@ export function answerProblem(
   const known = error instanceof MetrlyError ? error : new MetrlyError("INTERNAL", "Internal error");
   if (known !== error) logger.error({ err: error, url: response.req.url }, "request failed");
   const body = Buffer.from(JSON.stringify(problemOf(known)));
-  // The rest of any other body is read and thrown away by node:http, so that the connection stays of use.
+  // node:http drains the rest of the body, so that the connection stays usable.
   const rest = known.code === "TOO_LARGE" ? { connection: "close" } : {};
   response.writeHead(known.status, { ...problemHeaders(known), ...rest, "content-length": body.length }).end(body);
 }
 
-/** Calls one of the two once, or neither when the client goes away before its body is whole. */
+/** Calls one of the two once, or neither when the client disconnects before the body is complete. */
 export function readBody(
   request: IncomingMessage,
   maxBytes: number,

@@ -10,7 +10,7 @@ import { ERROR_CODES, type ErrorCode, MetrlyError } from "#kernel/errors.js";
 import { type KeyThrottle, throttledResponse } from "#platform/auth/key-throttle.js";
 import { every, type Timer } from "#platform/lifecycle/time.js";
 
-/** The JSON of RFC 9457 `application/problem+json`, with the closed list's `code`. */
+/** The JSON of RFC 9457 `application/problem+json`, with a `code` of the closed list. */
 export interface Problem {
   readonly type: string;
   readonly title: string;
@@ -48,28 +48,29 @@ export function sendProblem(reply: FastifyReply, error: MetrlyError): FastifyRep
     reply
       .code(error.status)
       .headers(problemHeaders(error))
-      // Bytes: to a text Fastify would add a charset, which this type does not have, and clients that compare it would miss it.
+      // A Buffer: to a string Fastify would add a charset, which this media type does not have, and which breaks strict
+      // clients.
       .send(Buffer.from(JSON.stringify(problemOf(error))))
   );
 }
 
-/** Takes a request over from node:http, before Fastify sees it, and answers it whatever happens. */
+/** Handles a request from node:http before Fastify, and always answers it. */
 export type DirectHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 declare module "fastify" {
   interface FastifyInstance {
     /**
-     * Answers requests for exactly this method and URL without Fastify, whose routing, hooks and serialisation cost more than
-     * taking one event or one decision does (docs/decisions/0008). Requests whose URL is spelt otherwise, with a query for
-     * example, come through Fastify and are answered by the same handler.
+     * Handles requests with exactly this method and URL without Fastify, whose routing, hooks and serialization cost more than
+     * handling one event or one decision (docs/decisions/0008). Other spellings of the URL, with a query for example, reach the
+     * same handler through Fastify.
      */
     directly(method: string, url: string, handler: DirectHandler): void;
   }
 }
 
 /**
- * An HTTP server whose every error is a problem document and whose bugs are logged and masked. `throttle` judges requests on
- * every path, before anything else does.
+ * An HTTP server that answers every error with a problem document, and logs and masks bugs. `throttle` runs first, on every
+ * path.
  */
 export function createHttpServer(logger: FastifyBaseLogger, throttle?: KeyThrottle): FastifyInstance {
   const direct = new Map<string, DirectHandler>();
@@ -108,7 +109,7 @@ export function createHttpServer(logger: FastifyBaseLogger, throttle?: KeyThrott
     if (known.code === "INTERNAL") request.log.error({ err: error, url: request.url }, "request failed");
     return sendProblem(reply, known);
   });
-  // Everything here takes JSON; with Fastify's own parser for text a body of another type would be a string.
+  // Every route takes JSON; with Fastify's own text parser a body of another type would be a string.
   app.removeContentTypeParser("text/plain");
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?")[0] ?? "";
@@ -134,13 +135,13 @@ function refusalOf(throttle: KeyThrottle, { headers, socket }: IncomingMessage):
   }
 }
 
-/** Longer than a proxy keeps its side: it must not send into a connection that is being closed. */
+/** Longer than a proxy's keep-alive, so that it never sends on a connection being closed. */
 const KEEP_ALIVE_MS = 72_000;
 const IDLE_CHECK_MS = 50;
 
 /**
- * A connection that was busy when the server began to close, and is kept alive after its answer, would hold up the close until
- * the client lets go of it.
+ * A connection that was busy when the server began to close, and is kept alive afterwards, would delay the close until the
+ * client disconnects.
  */
 function closeWhatFallsIdle(app: FastifyInstance): void {
   let timer: Timer | undefined;
@@ -158,7 +159,7 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   415: "UNSUPPORTED_MEDIA_TYPE",
 };
 
-/** Whatever was thrown while a request was handled, as an error that a client may see. */
+/** Converts any exception of a handler to an error that clients may see. */
 export function toMetrlyError(error: FastifyError): MetrlyError {
   if (error instanceof MetrlyError) return error;
   const code = BY_STATUS[error.statusCode ?? 500];

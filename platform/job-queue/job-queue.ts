@@ -1,4 +1,4 @@
-/** One job as a worker sees it. Its data carries ids only: the truth about the work lies in the room's database. */
+/** One job as a worker sees it. Its data contains only ids: the state of the work is in the service's database. */
 export interface Job<Data> {
   readonly id: string;
   readonly data: Data;
@@ -6,7 +6,7 @@ export interface Job<Data> {
 
 export interface QueueOptions {
   readonly concurrency: number;
-  /** How long a worker may hold a job without a sign of life before another gets it, ms. */
+  /** Lease of a worker without a heartbeat before another gets the job, ms. */
   readonly lockDurationMs: number;
 }
 
@@ -21,8 +21,8 @@ export interface JobWorker {
 }
 
 /**
- * A queue that may run a job twice and may lose one: rooms keep what is due in their database and re-create lost jobs.
- * A finished or failed job is removed at once, so its id can be used again; the queue itself never retries.
+ * A queue that may run a job twice and may lose one: services keep pending work in their database and recreate lost jobs. A
+ * finished or failed job is removed immediately, so its id can be reused; the queue itself never retries.
  */
 export interface JobQueues {
   queue<Data>(name: string): Queue<Data>;

@@ -14,9 +14,9 @@ export interface QueueBoardOptions {
 }
 
 /**
- * The queues' contents on a page, to look at only: every change is refused, since rooms decide by their databases what is done.
- * For the gateway, which lets platform admins in and shows it at `QUEUE_BOARD_PATH`. Loaded when somebody looks: few ever do, and
- * it takes as much memory as a room.
+ * The job queue dashboard, read-only: it refuses every change, since services' databases decide which work is due. For the
+ * gateway, which shows it to platform admins at `QUEUE_BOARD_PATH`. Loaded lazily, because it takes as much memory as a
+ * service.
  */
 export function registerQueueBoard(app: FastifyInstance, { queues, identityTokens }: QueueBoardOptions): void {
   let opening: Promise<FastifyInstance> | undefined;

@@ -9,45 +9,45 @@ import { type LedgerEntry, usageRecordedV1 } from "#schema/events/usage-recorded
 
 export interface LedgerPage {
   /**
-   * Contiguous from the asked `from` on; empty when the ledger ends before it. With a tenant filter only that tenant's, at most
-   * `limit`; without one they end with the stored block that has the `limit`th.
+   * Contiguous from the requested `from`; empty when the ledger ends before it. With a tenant filter only that tenant's
+   * entries, at most `limit`; without one up to the end of the stored block with the `limit`th entry.
    */
   readonly entries: readonly LedgerEntry[];
-  /** Where to go on. */
+  /** The start of the next page. */
   readonly nextSeq: number;
-  /** The partition's last recorded `seq` when the page was read; 0: nothing yet. */
+  /** The partition's last recorded `seq` when the page was read; 0: none yet. */
   readonly headSeq: number;
 }
 
 export interface LedgerQuery {
   readonly partition: number;
-  /** First `seq` wanted; the ledger starts at 1. */
+  /** First `seq`; the ledger starts at 1. */
   readonly from: number;
   readonly limit: number;
-  /** Only entries of this tenant, and those that concern every tenant (ticks, backfills). */
+  /** Only entries of this tenant, and those for all tenants (ticks, backfills). */
   readonly tenantId?: string;
   /**
-   * With a tenant: leaves out ticks whose `at` is earlier, epoch ms. Whoever waits for the first tick at or after a moment
-   * need not read the hundred thousands before it.
+   * With a tenant: skips ticks whose `at` is earlier, epoch ms. A reader that needs the first tick at or after a moment need
+   * not read the hundreds of thousands before it.
    */
   readonly ticksFrom?: number;
 }
 
-/** Reads the ledger through ingestion's internal API: the way downstream rooms fill gaps, rebuild and verify. */
+/** Reads the ledger through ingestion's internal API: downstream services use it to fill gaps, rebuild and verify. */
 export interface LedgerClient {
   read(query: LedgerQuery): Promise<LedgerPage>;
 }
 
 export const LEDGER_PATH = "/internal/ledger";
-/** `POST` with partition, from and to: sends a piece of the ledger to usage.recorded once more; for operators. */
+/** `POST` with partition, from and to: publishes a range of the ledger to usage.recorded again; for operators. */
 export const REPUBLISH_PATH = "/internal/republish";
 export const LEDGER_AUDIENCE = "ingestion";
-/** Most entries that one page carries. */
+/** Maximum entries of one page. */
 export const LEDGER_PAGE_LIMIT = 10_000;
 
 const TIMEOUT_MS = 15_000;
 
-/** `baseUrl` is asked at each call: in `all` mode the port is known only when the server listens. */
+/** `baseUrl` is read at each call: in `all` mode the port is known only when the server listens. */
 export function createLedgerClient(baseUrl: () => string, tokens: IdentityTokens, room: string): LedgerClient {
   return {
     async read(query) {

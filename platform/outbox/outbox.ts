@@ -24,7 +24,7 @@ export interface OutboxRow {
   readonly value: string;
 }
 
-/** Makes events part of the transaction: they are published if and only if it commits. */
+/** Adds events to the transaction: they are published if and only if it commits. */
 export async function enqueueOutbox(tx: Transaction, rows: readonly OutboxRow[]): Promise<void> {
   if (rows.length === 0) return;
   await tx.query(
@@ -36,7 +36,7 @@ export async function enqueueOutbox(tx: Transaction, rows: readonly OutboxRow[])
 
 /** `kick` publishes now what is committed, without waiting for the next poll. */
 export interface OutboxRelay extends Repeat {
-  /** Since when publishing has failed without a success in between, epoch ms; undefined: the last try went well. */
+  /** Since when publishing has been failing, epoch ms; undefined: the last attempt succeeded. */
   failingSince(): number | undefined;
 }
 
@@ -61,8 +61,8 @@ const BATCH = 500;
 const RELAY_LOCK = 7_245_110_031;
 
 /**
- * Publishes committed outbox rows in id order, deleting them once the log has them. A crash between the two publishes
- * again: readers deduplicate by event id. Two relays on one database take turns by an advisory lock.
+ * Publishes committed outbox rows in id order and deletes them once the log has them. A crash in between publishes again:
+ * readers deduplicate by event id. Two relays on one database take turns by an advisory lock.
  */
 export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   const topics = new Map(options.topics.map((topic) => [topic.name, topic]));
@@ -94,7 +94,7 @@ async function publishSome(options: OutboxRelayOptions, topics: ReadonlyMap<stri
     for (const group of groupRuns(rows)) {
       const topic = topics.get(group.topic);
       if (topic === undefined)
-        throw new Error(`outbox row for a topic that this room does not publish: ${group.topic}`);
+        throw new Error(`outbox row for a topic that this service does not publish: ${group.topic}`);
       await options.log.append(
         topic,
         group.partition,
@@ -106,7 +106,7 @@ async function publishSome(options: OutboxRelayOptions, topics: ReadonlyMap<stri
   });
 }
 
-/** Rows of one topic and partition, in id order; the order between partitions carries no meaning. */
+/** Rows of one topic and partition, in id order; order between partitions has no meaning. */
 function groupRuns<Row extends { topic: string; partition: number }>(rows: readonly Row[]) {
   const groups = new Map<string, { topic: string; partition: number; rows: Row[] }>();
   for (const row of rows) {

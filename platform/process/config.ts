@@ -2,7 +2,7 @@ import path from "node:path";
 import type { Role } from "#schema/vocabulary.js";
 import type { Service } from "./services.js";
 
-/** Everything that can be set from outside, parsed once. Secrets never appear in messages. */
+/** All settings, parsed once. Secrets never appear in messages. */
 export interface Config {
   readonly host: string;
   readonly port: number;
@@ -13,52 +13,52 @@ export interface Config {
   /** Empty: the embedded log on PostgreSQL. */
   readonly kafkaBrokers: readonly string[];
   readonly kafkaReplicationFactor: number;
-  /** Undefined: counters in process and queues on PostgreSQL. */
+  /** Undefined: counters in memory and queues on PostgreSQL. */
   readonly redisUrl: string | undefined;
-  /** Where quota's counters are: nodes of a cluster, or `redisUrl`. Empty: in process. */
+  /** Redis nodes for quota's counters, or `redisUrl`. Empty: in memory. */
   readonly quotaRedisUrls: readonly string[];
   /** A PostgreSQL server (any database of it); undefined: an embedded one in the data directory. */
   readonly databaseUrl: string | undefined;
-  /** Keeps several installations on the same servers apart: part of database, topic, queue and counter names. */
+  /** Separates several installations on the same servers: part of database, topic, queue and counter names. */
   readonly namespace: string;
-  /** Partitions of every topic that is keyed by tenant; fixed when the topics are created. */
+  /** Partitions of every topic keyed by tenant; fixed when the topics are created. */
   readonly partitions: number;
-  /** How often each recorder appends its clock to its partitions, ms. */
+  /** Interval at which each recorder appends a tick to its partitions, ms. */
   readonly tickIntervalMs: number;
-  /** How many combinations of dimension values a tenant's meter may have in one billing period. */
+  /** Maximum combinations of dimension values per tenant and meter in one billing period. */
   readonly maxDimensionValues: number;
-  /** Hosts (names, addresses or CIDR blocks) that webhooks may reach although they are private. */
+  /** Private hosts (names, addresses or CIDR blocks) that webhooks may reach. */
   readonly webhookAllowHosts: readonly string[];
   /** Whether webhooks may go to loopback: embedded mode only. */
   readonly webhookAllowLoopback: boolean;
   /** The mail server, with credentials; undefined: no mail is sent. */
   readonly smtpUrl: string | undefined;
-  /** Who mails come from. */
+  /** The sender of mails. */
   readonly mailFrom: string | undefined;
-  /** A file of the only operations that the graph executes; undefined: any. */
+  /** A file of persisted operations, the only ones the graph executes; undefined: any. */
   readonly persistedOperationsFile: string | undefined;
   /** An OpenID Connect provider whose tokens are accepted beside our own; undefined: none. */
   readonly oidc: OidcConfig | undefined;
-  /** Signs identities and internal calls between rooms. */
+  /** Signs identities and internal calls between services. */
   readonly internalSecret: string | undefined;
-  /** A file that holds it instead, e.g. one that an orchestrator mounts. */
+  /** A file with the secret, e.g. mounted by an orchestrator. */
   readonly internalSecretFile: string | undefined;
-  /** Where the other roles answer, when each is a process of its own. */
+  /** Addresses of the other roles, when each runs in a separate process. */
   readonly serviceUrls: Readonly<Record<Service, string | undefined>>;
 }
 
 export interface OidcConfig {
   readonly issuer: string;
-  /** Whom its tokens must be for. */
+  /** The required audience of its tokens. */
   readonly audience: string;
-  /** Where in a token the values lie that `roles` maps, by name or path. */
+  /** The claim whose values `roles` maps, by name or path. */
   readonly rolesClaim: string;
-  /** Where in a token the tenant is named. */
+  /** The claim with the tenant. */
   readonly tenantClaim: string;
   readonly roles: readonly RoleMapping[];
 }
 
-/** What a value of the roles claim amounts to: in the token's tenant, or everywhere. */
+/** The role of a claim value: in the token's tenant, or in all. */
 export interface RoleMapping {
   readonly value: string;
   readonly role: Role;
@@ -74,7 +74,7 @@ export class ConfigError extends Error {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Parses the environment. Throws one `ConfigError` that names every variable that is wrong. */
+/** Parses the environment. Throws one `ConfigError` that names every invalid variable. */
 export function parseConfig(env: Env): Config {
   const problems: string[] = [];
   const read = reader(env, problems);
@@ -116,7 +116,7 @@ export function parseConfig(env: Env): Config {
   if (config.smtpUrl !== undefined && config.mailFrom === undefined)
     problems.push("METRLY_MAIL_FROM must name a sender when METRLY_SMTP_URL is set");
   if (problems.length > 0)
-    throw new ConfigError(`Configuration is wrong:\n${problems.map((p) => `  - ${p}`).join("\n")}`);
+    throw new ConfigError(`Invalid configuration:\n${problems.map((p) => `  - ${p}`).join("\n")}`);
   return config;
 }
 
@@ -124,7 +124,7 @@ export function parseConfig(env: Env): Config {
 export const databaseName = (config: Config, service: Service | "log" | "jobs"): string =>
   `${config.namespace}_${service}`;
 
-/** With it, topics have the very names of the contracts. */
+/** With this namespace, topics have exactly the contracts' names. */
 export const DEFAULT_NAMESPACE = "metrly";
 
 const ROLES: readonly Role[] = ["PLATFORM_ADMIN", "TENANT_ADMIN", "TENANT_VIEWER"];

@@ -6,7 +6,7 @@ import { type Config, ConfigError } from "./config.js";
 const SECRET_BYTES = 32;
 const MIN_LENGTH = 32;
 
-/** The configured secret, the one in the configured file, or one generated once into the data directory. */
+/** The configured secret, the one in the configured file, or one generated once in the data directory. */
 export async function findInternalSecret(config: Config): Promise<string> {
   if (config.internalSecret !== undefined) return config.internalSecret;
   return config.internalSecretFile === undefined ? localSecret(config.dataDir) : secretIn(config.internalSecretFile);

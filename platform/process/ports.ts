@@ -23,12 +23,12 @@ import type { RoomContext } from "./service.js";
 import type { Service } from "./services.js";
 import { untilReachable } from "./wait-until-reachable.js";
 
-/** A process's ports with their adapters, and how to close them when every room has stopped. */
+/** A process's ports with their adapters; closed when every service has stopped. */
 export interface Ports {
   readonly context: RoomContext;
   /** What waits for newer code, in a sentence each. */
   readonly waitingForUpgrade: StoppableLog["waitingForUpgrade"];
-  /** The job queues as their library has them, for its board; undefined: this process has none. */
+  /** BullMQ's own queues, for the dashboard; undefined: this process has none. */
   readonly jobs: BullJobQueues | undefined;
   stop(): Promise<void>;
 }
@@ -43,14 +43,14 @@ export interface PortsOptions {
    * service's own database; a role that has none opens none.
    */
   readonly databases: "shared" | "own";
-  /** Whether any of the process's rooms runs jobs. */
+  /** Whether any service in the process runs jobs. */
   readonly jobs: boolean;
-  /** Where the process that serves the ledger answers; asked at each call. */
+  /** The address of the process that serves the ledger; read at each call. */
   ledgerUrl(): string;
   fail(error: unknown): void;
 }
 
-/** Opens everything that the configuration names, in order; what was opened is closed again when a later part fails. */
+/** Opens the configured adapters, in order; when one fails, closes those opened before. */
 export async function openPorts(options: PortsOptions): Promise<Ports> {
   return openTogether((onStop) => openAll(options, onStop));
 }
@@ -90,7 +90,7 @@ async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Port
   return { context, waitingForUpgrade: log.waitingForUpgrade, jobs };
 }
 
-/** Where each database is: a function of its name. */
+/** Maps a database's name to its URL. */
 type DatabaseUrl = (name: Service | "log" | "jobs") => string;
 
 async function findDatabases(options: PortsOptions, onStop: OnStop): Promise<DatabaseUrl> {
@@ -112,9 +112,9 @@ async function startEmbedded(options: PortsOptions, onStop: OnStop): Promise<str
     onLost: (reason) => options.fail(new Error(`the embedded database went away: ${reason}`)),
   });
   onStop(async () => {
-    // Its last checkpoint is as long as the disk is slow, and not what a drain is about: everything is committed.
+    // Its last checkpoint depends on the speed of the disk and needs no wait: everything is committed.
     if (!(await embedded.stop(DATABASE_PATIENCE_MS)))
-      options.logger.info("the database goes on writing, and ends by itself");
+      options.logger.info("the database is still writing its checkpoint and will exit on its own");
   });
   return embedded.url("postgres");
 }
@@ -159,7 +159,7 @@ async function openJobs(
 const noJobs = (): never => {
   throw new Error("this process was started without job queues");
 };
-/** How long a stop waits for the embedded database to be gone. */
+/** How long a stop waits for the embedded database to exit. */
 const DATABASE_PATIENCE_MS = 2_000;
 
 const NO_JOBS: JobQueues = { queue: noJobs, work: noJobs, stop: async () => undefined };

@@ -12,7 +12,7 @@ import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { Config } from "./config.js";
 import type { Service } from "./services.js";
 
-/** What a room's composition root gets: every port with the adapter that this process runs. */
+/** The inputs of a service's composition root: every port with this process's adapter. */
 export interface RoomContext {
   readonly config: Config;
   readonly clock: Clock;
@@ -25,31 +25,30 @@ export interface RoomContext {
   /** Reads the ledger through ingestion's internal API. */
   readonly ledger: LedgerClient;
   readonly identityTokens: IdentityTokens;
-  /** Opens this room's own database with `prisma/<service>/migrations` applied. */
+  /** Opens this service's own database with `prisma/<service>/migrations` applied. */
   openDatabase(service: Service): Promise<Database>;
-  /**
-   * For a bug, or an error that must stop the process rather than be swallowed: logs it and begins an orderly shutdown with
-   * exit code 1.
-   */
+  /** For a bug, or an error that must stop the process: logs it and starts an orderly shutdown with exit code 1. */
   fail(error: unknown): void;
 }
 
 export interface Readiness {
   readonly ready: boolean;
-  /** Why not, in a sentence each; empty when ready. */
+  /** The reasons, one sentence each; empty when ready. */
   readonly reasons: readonly string[];
 }
 
-/** A started room. In `all` mode several share one HTTP server; as roles each has its own. */
+/** A started service. In `all` mode several share one HTTP server; as roles each has its own. */
 export interface Room {
   readonly name: Service | "gateway";
   readonly subgraph?: Subgraph;
-  /** Adds the room's HTTP routes (its data plane and internal API). */
+  /** Adds the service's HTTP routes (its data plane and internal API). */
   register?(app: FastifyInstance): void;
-  /** Whether it can do its job: its consumers move, not only its sockets are open. */
+  /** Whether it is ready: its consumers make progress, not only its sockets are open. */
   readiness(): Promise<Readiness>;
-  /** Called when all rooms run and the HTTP server listens: work that needs the other rooms' HTTP (the ledger) starts here. */
+  /**
+   * Called when all services run and the HTTP server listens: work that needs other services' HTTP (the ledger) starts here.
+   */
   begin?(): Promise<void>;
-  /** Drains within 10 s: stops taking work, finishes what runs, closes what it opened. */
+  /** Drains within 10 s: stops taking work, finishes running work, closes its resources. */
   stop(): Promise<void>;
 }

@@ -7,12 +7,12 @@ import { monotonicMs, sleep } from "#platform/lifecycle/time.js";
 const DEADLINE_MS = 90_000;
 const BACKOFF = { firstMs: 250, longestMs: 3_000 };
 
-/** What says that a server is not there yet or is just starting, and nothing worse. */
+/** Errors of a server that is absent or still starting. */
 const NOT_YET = new Set(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_AGAIN", "ETIMEDOUT", "57P03", "57P01"]);
 
 /**
- * Opens something that a server provides, waiting for a server that is still starting: with several processes starting at
- * once nobody is first. Other errors, and the deadline, are thrown.
+ * Opens a resource of a server, waiting for a server that is still starting: processes start in any order. Other errors, and
+ * the deadline, throw.
  */
 export async function untilReachable<T>(what: string, logger: Logger, open: () => Promise<T>): Promise<T> {
   const end = monotonicMs() + DEADLINE_MS;

@@ -1,9 +1,9 @@
 import { Redis } from "ioredis";
 
-/** Throws unless the server keeps what it is given: BullMQ only warns, and an evicting server forgets jobs at random. */
+/** Throws if the server may evict keys: BullMQ only warns, and an evicting server loses jobs at random. */
 export async function refuseEviction(url: string): Promise<void> {
   const redis = new Redis(url, { maxRetriesPerRequest: 3, lazyConnect: true });
-  // Failures come back from the calls below.
+  // The calls below report failures.
   redis.on("error", () => undefined);
   try {
     await redis.connect();

@@ -2,7 +2,7 @@ import { Redis } from "ioredis";
 
 const TIMEOUT_MS = 2_000;
 
-/** Asks one server one thing over a connection of its own, without trying again. */
+/** Sends one command to one server on a separate connection, without retries. */
 export async function askRedisOnce<T>(url: string, ask: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = new Redis(url, {
     lazyConnect: true,
@@ -11,7 +11,7 @@ export async function askRedisOnce<T>(url: string, ask: (redis: Redis) => Promis
     connectTimeout: TIMEOUT_MS,
     commandTimeout: TIMEOUT_MS,
   });
-  // Told by the calls below.
+  // The calls below report failures.
   redis.on("error", () => undefined);
   try {
     await redis.connect();

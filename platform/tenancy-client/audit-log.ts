@@ -4,7 +4,7 @@ import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import type { Identity } from "#schema/policy.js";
 import { AUDIT_RECORDED } from "#schema/topics.js";
 
-/** Who did it, as the audit log names them. */
+/** The actor, as named in the audit log. */
 export const actorOf = (identity: Identity): string => `${identity.kind.toLowerCase()}:${identity.id}`;
 
 export interface AuditedChange {
@@ -13,16 +13,16 @@ export interface AuditedChange {
   /** `kind:id` */
   readonly target: string;
   readonly tenantId: string | null;
-  /** States without secrets; absent: there was, or is, nothing. */
+  /** States without secrets; absent: it did not, or does not, exist. */
   readonly before?: object;
   readonly after?: object;
 }
 
-/** Tells tenancy's audit log of what was changed in this room. */
+/** Reports this service's changes to tenancy's audit log. */
 export interface Audit {
   /**
-   * Once the change is made, before it is answered. Throws LOG_UNAVAILABLE when the log does not take it: whoever asked hears
-   * that the change is not told of, and it is made all the same.
+   * Call after the change and before the response. Throws LOG_UNAVAILABLE when the log does not accept the entry: the caller
+   * learns that the change took effect without an audit entry.
    */
   record(who: Identity, change: AuditedChange): Promise<void>;
 }

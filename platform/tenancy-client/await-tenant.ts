@@ -3,12 +3,12 @@ import { after } from "#platform/lifecycle/time.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { TenancyCopy } from "./copy.js";
 
-/** How far behind a copy of tenancy may be before a tenant counts as unknown, ms. */
+/** How long a copy of tenancy may lag before a tenant counts as unknown, ms. */
 const APPEARS_WITHIN_MS = 2_000;
 
 /**
- * The tenant in this process's copy of tenancy; one that was created a moment ago is awaited, for its creation's own answer
- * may ask for it here. Undefined: there is none.
+ * The tenant in this process's copy of tenancy; waits for one created a moment ago, which its creation's own response may
+ * request here. Undefined: it does not exist.
  */
 export async function tenantAppears(
   tenancy: Pick<TenancyCopy, "tenant" | "onChange">,

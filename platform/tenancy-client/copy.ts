@@ -12,12 +12,12 @@ import {
 } from "#schema/events/tenancy-changed.v1.js";
 import { TENANCY_CHANGED } from "#schema/topics.js";
 
-/** A copy that has heard nothing for this long is stale: READ and ADMIN fail closed, ingest and quota go on. */
+/** A copy without news for this long is stale: READ and ADMIN fail closed, ingest and quota continue. */
 export const STALE_AFTER_MS = MINUTE_MS;
 
 /**
- * This process's copy of tenancy, read from the compacted topic at start and followed from then on. It is never behind what
- * it says: `version()` is the last version applied, and everything up to it is there.
+ * This process's copy of tenancy, read from the compacted topic at start and followed from then on. `version()` is the last
+ * version applied, and everything up to it is present.
  */
 export interface TenancyCopy {
   version(): number;
@@ -34,9 +34,9 @@ export interface TenancyCopy {
   plans(): Iterable<PlanState>;
   /** Notes that a key was used now, for `takeKeyUses`. */
   noteKeyUse(keyId: string): void;
-  /** When each key was last used, of those used since the last call, epoch ms. */
+  /** The last use of each key used since the last call, epoch ms. */
   takeKeyUses(): ReadonlyMap<string, number>;
-  /** Tells of each applied change, after it is applied. Returns how to stop being told. */
+  /** Calls back for each change, after it is applied. Returns the unsubscribe function. */
   onChange(listener: (state: TenancyChangedV1) => void): () => void;
   stop(): Promise<void>;
 }
@@ -52,8 +52,8 @@ export interface TenancyCopyOptions {
 const READ_AT_ONCE = 1_000;
 
 /**
- * Starts following; resolves when what was in the topic at the start is applied. That part is read without a group: joining
- * one can take seconds that a restarting process need not lose.
+ * Starts following; resolves when the topic's content at the start is applied. That part is read without a group: joining one
+ * can take seconds, which would delay a restart.
  */
 export async function followTenancy(options: TenancyCopyOptions): Promise<TenancyCopy> {
   const { log } = options;
@@ -91,7 +91,7 @@ export async function followTenancy(options: TenancyCopyOptions): Promise<Tenanc
   };
 }
 
-/** The applied state and its reads, without the log: rooms' tests drive it by `apply`. */
+/** The applied state and its reads, without the log: services' tests drive it by `apply`. */
 export function createTenancyState(clock: Clock) {
   const tenants = new Map<string, TenantState>();
   const keysById = new Map<string, ApiKeyState>();
@@ -158,7 +158,7 @@ export function createTenancyState(clock: Clock) {
         };
         const onAbort = (): void => {
           forget();
-          reject(new Error(`tenancy is at version ${version}, ${wanted} is awaited no longer`));
+          reject(new Error(`tenancy is at version ${version}, ${wanted} was not reached in time`));
         };
         const waiter = {
           version: wanted,

@@ -7,11 +7,11 @@ import type { TenancyCopy } from "./copy.js";
 const REPORT_EVERY_MS = 5_000;
 
 export interface KeyUseReports {
-  /** Reports what is left. */
+  /** Reports the rest. */
   stop(): Promise<void>;
 }
 
-/** Tells tenancy which keys this process has seen used. While the log is down it tells nothing: these are hints. */
+/** Reports used keys to tenancy. While the log is down it drops them: these are hints. */
 export function startKeyUseReports(
   tenancy: Pick<TenancyCopy, "takeKeyUses">,
   log: Pick<EventLog, "append">,

@@ -12,7 +12,7 @@ export interface SessionContext {
   readonly connection: KafkaConnection;
   readonly boundsOf: (topic: string) => Promise<ReadonlyMap<number, PartitionBounds>>;
   readonly options: ConsumerOptions;
-  /** Running `onBatch` calls by partition, over all sessions of a consumer: a new session waits for an old one's call. */
+  /** Running `onBatch` calls by partition, across sessions of a consumer: a new session waits for an old one's call. */
   readonly running: Map<number, Promise<void>>;
 }
 
@@ -20,20 +20,20 @@ export interface SessionContext {
 interface Owned {
   readonly partition: number;
   state: "held" | "flowing" | "stopped";
-  /** Offset of the next record to hand over; known once `flowing`. */
+  /** Offset of the next record to deliver; known once `flowing`. */
   position: number;
-  /** The last batch did not begin at `position`. */
+  /** The last batch did not start at `position`. */
   surprised: boolean;
   failures: number;
-  /** The last `onBatch` threw: the partition makes no progress, whatever the fetches bring. */
+  /** The last `onBatch` threw: the partition makes no progress, whatever is fetched. */
   failing: boolean;
   progressAt: number;
 }
 
 export interface Assignment {
-  /** Drops what was owned and starts on `partitions`. Called inside kafkajs' join, before it fetches again. */
+  /** Drops the owned partitions and starts on `partitions`. Called inside kafkajs' join, before it fetches again. */
   replace(partitions: readonly number[]): void;
-  /** Hands a batch over; true when it is done and the next one may follow. */
+  /** Delivers a batch; true when it is done and the next one may follow. */
   handle(partition: number, messages: readonly [KafkaMessage, ...KafkaMessage[]]): Promise<boolean>;
   noteFetch(): void;
   partitions(): readonly number[];
@@ -42,8 +42,8 @@ export interface Assignment {
 }
 
 /**
- * The partitions that a consumer owns and where it is on each. A partition is held until its position is known and lies
- * within the log; a failing one is held during its backoff, so that the others go on.
+ * The partitions a consumer owns and its position on each. A partition is held until its position is known and within the log's
+ * bounds; a failing one is held during its backoff, so that the others proceed.
  */
 export function createAssignment({ options, boundsOf, running }: SessionContext, consumer: Consumer): Assignment {
   const topic = options.topic.name;
@@ -65,7 +65,7 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
     consumer.resume([{ topic, partitions: [one.partition] }]);
   }
 
-  /** Finds where to go on, and goes on; while that fails, tries again later. */
+  /** Finds the position and resumes; retries on failure. */
   async function place(one: Owned, positionOf: () => Promise<number>, bounds = boundsOf(topic)): Promise<void> {
     try {
       await running.get(one.partition);
@@ -113,7 +113,7 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
     for (const one of owned.values()) void place(one, () => options.startAt(one.partition), bounds);
   }
 
-  /** Whether the batch begins where it must. Once, a stale fetch may be to blame: asking again settles it. */
+  /** Whether the batch starts at the position. A stale fetch may be the cause once: fetching again settles it. */
   function isExpected(one: Owned, firstOffset: number): boolean {
     const isHole = firstOffset > one.position;
     if (firstOffset === one.position || (isHole && options.topic.compacted)) {
@@ -145,7 +145,7 @@ export function createAssignment({ options, boundsOf, running }: SessionContext,
     return call;
   }
 
-  /** Never rejects. What comes back for a partition that was lost meanwhile changes nothing here. */
+  /** Never rejects. A result for a partition lost meanwhile has no effect. */
   async function deliver(one: Owned, batch: LogBatch, next: number): Promise<boolean> {
     try {
       const outcome = await options.onBatch(batch);

@@ -7,7 +7,7 @@ export interface KafkaConnection {
   readonly logger?: Logger | undefined;
 }
 
-/** Short waits: an append must fail within seconds, and our own retries go on from there. */
+/** Short timeouts: an append must fail within seconds, and our own retries take over. */
 export const PATIENCE = {
   connectionTimeout: 1_000,
   requestTimeout: 2_000,
@@ -26,14 +26,14 @@ export function createKafka(connection: KafkaConnection, patience: Partial<Kafka
   });
 }
 
-/** kafkajs calls each failed try of a request an error; what really fails is thrown, so all of it is a warning at most. */
+/** kafkajs logs each failed attempt as an error; real failures are thrown, so its logs are warnings at most. */
 function passOn({ level, namespace, log }: LogEntry, logger: Logger | undefined): void {
   const { message, timestamp: _, logger: __, stack: ___, ...details } = log;
   if (level <= logLevel.WARN) logger?.warn({ ...details, namespace }, `kafkajs: ${message}`);
   else logger?.debug({ ...details, namespace }, `kafkajs: ${message}`);
 }
 
-/** The protocol's own error name, e.g. `MESSAGE_TOO_LARGE`, from wherever kafkajs wrapped it. */
+/** The protocol's error name, e.g. `MESSAGE_TOO_LARGE`, from any kafkajs wrapper. */
 export function protocolErrorOf(error: unknown): string | undefined {
   for (let at = error; at instanceof Error; at = at.cause)
     if ("type" in at && typeof at.type === "string") return at.type;

@@ -6,12 +6,12 @@ import type { KafkaConnection } from "./client.js";
 import { openSession, type Session } from "./session.js";
 
 const BACKOFF = { firstMs: 500, longestMs: 10_000 };
-/** A session that lasted this long was sound: the next failure starts with a short wait again. */
+/** A session that lasted this long was healthy: the next failure starts with a short delay again. */
 const SOUND_MS = MINUTE_MS;
 
 /**
- * Keeps one kafkajs consumer running: each one that crashes, or shows no sign of life, is replaced by a new one after a
- * backoff. kafkajs restarts some crashes by itself and gives up on others; here all take the same way.
+ * Keeps one kafkajs consumer running: replaces one that crashes or shows no sign of life, after a backoff. kafkajs restarts
+ * after some crashes and gives up after others; here all are handled the same way.
  */
 export function consumeFromKafka(
   connection: KafkaConnection,

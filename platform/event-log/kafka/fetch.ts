@@ -9,15 +9,15 @@ const MAX_BYTES = 16 << 20;
 const READ_COMMITTED = 1;
 
 export interface KafkaFetcher {
-  /** Records in [from, before), oldest first; both must lie within the partition's bounds. */
+  /** Records in [from, before), oldest first; both must be within the partition's bounds. */
   fetch(topic: string, partition: number, from: number, before: number, maxRecords: number): Promise<LogRecord[]>;
   stop(): Promise<void>;
 }
 
 /**
- * Reads a partition from an offset without a consumer group. kafkajs offers no such call, and a throw-away group costs a
- * rebalance (3 s on a broker's defaults) and leaves an entry in the broker's group list for each read. So this uses its
- * inner client, typed in `kafkajs-internals.d.ts`; a fetch there is one request, and an offset out of range is an error.
+ * Reads a partition from an offset without a consumer group. kafkajs has no such call, and a temporary group costs a rebalance
+ * (3 s with broker defaults) and leaves an entry in the broker's group list for each read. So this uses its internal client,
+ * typed in `kafkajs-internals.d.ts`; a fetch there is one request, and an offset out of range is an error.
  */
 export function createFetcher(connection: KafkaConnection): KafkaFetcher {
   const cluster = new Cluster({

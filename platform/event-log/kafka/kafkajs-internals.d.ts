@@ -1,6 +1,6 @@
 /**
- * The part of kafkajs (pinned to 2.2.4) that its public types leave out: a client that fetches from a given offset without
- * a group. Only what `kafka-fetch.ts` uses.
+ * The part of kafkajs (pinned to 2.2.4) missing from its public types: a client that fetches from a given offset without a
+ * group. Only for `fetch.ts`.
  */
 declare module "kafkajs/src/cluster/index.js" {
   import type { ISocketFactory, Logger, RetryOptions } from "kafkajs";

@@ -10,7 +10,7 @@ import { consumeFromKafka } from "./consumer.js";
 import { createFetcher } from "./fetch.js";
 import { assertPartitions, countPartitions, createTopic } from "./topics.js";
 
-/** kafkajs makes one Kafka batch of one send, and the broker's limit is on the batch. */
+/** kafkajs sends one Kafka batch per `send`, and the broker's limit applies to the batch. */
 const LIMITS = { maxRecords: 10_000, maxBytes: 1 << 20 };
 const PERMANENT = new Set([
   "MESSAGE_TOO_LARGE",
@@ -21,14 +21,14 @@ const PERMANENT = new Set([
 ]);
 
 export interface KafkaLogOptions extends KafkaConnection {
-  /** Copies of each partition for topics that are created here; from 3 on, an append needs two of them. */
+  /** Replication factor of new topics; from 3 on, an append needs two in-sync replicas. */
   readonly replicationFactor: number;
 }
 
 /**
- * The event log on Kafka. Producing is `acks: all` without idempotence: kafkajs' idempotent producer loses acknowledged
- * records when responses get lost, while a plain one may only repeat them, and every reader of ours deduplicates.
- * An append that timed out may be repeated behind newer records; whoever keeps state by key compares versions.
+ * The event log on Kafka. Produces with `acks: all` without idempotence: kafkajs' idempotent producer loses acknowledged
+ * records when responses are lost, while a plain one may only duplicate them, and all our readers deduplicate. A timed-out
+ * append may be retried behind newer records; readers that keep state by key compare versions.
  */
 export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLog> {
   const kafka = createKafka(options);
@@ -123,7 +123,7 @@ async function sendRecords(
     timeout: 2_000,
     messages: records.map(({ key, value }) => ({ key: key ?? null, value, partition })),
   });
-  // kafkajs drops records for a partition that its metadata doesn't have, and resolves.
+  // kafkajs silently drops records for a partition missing from its metadata.
   const stored = metadata.some((one) => one.partition === partition && one.errorCode === 0);
   if (!stored) throw new UnknownPartitionError(topic.name, partition);
 }
@@ -154,7 +154,7 @@ async function deleteRecords(admin: Admin, topic: Topic, partition: number, befo
   await admin.deleteTopicRecords({ topic: topic.name, partitions: [{ partition, offset: String(before) }] });
 }
 
-/** Runs `work` for the first caller; a failure lets the next caller try again. */
+/** Runs `work` for the first caller; after a failure the next caller retries. */
 function once(work: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;
   return () => {

@@ -4,20 +4,20 @@ import { every, monotonicMs, sleep } from "#platform/lifecycle/time.js";
 import { createAssignment, type SessionContext } from "./assignment.js";
 import { createKafka } from "./client.js";
 
-/** After `kill -9` another member takes over this much later; the shortest that a broker allows by default. */
+/** Session timeout: after `kill -9` another member takes over this much later; the shortest that a broker allows by default. */
 const SESSION_TIMEOUT_MS = 6_000;
 const HEARTBEAT_MS = 1_500;
 const REBALANCE_TIMEOUT_MS = 30_000;
 const LONG_POLL_MS = 250;
 const MAX_BATCH_BYTES = 1 << 20;
 const PARTITIONS_AT_ONCE = 8;
-/** kafkajs has been seen to stand still without an error; nothing at all for this long is taken for that. */
+/** Watchdog: kafkajs sometimes hangs without an error; this much silence counts as a hang. */
 const SILENCE_MS = MINUTE_MS;
 const CLOSE_WITHIN_MS = 8_000;
 
-/** The life of one kafkajs consumer, from connecting to its end. */
+/** One kafkajs consumer, from connecting to its end. */
 export interface Session {
-  /** Resolves when it is over: with the reason, or with nothing after `close`. Never rejects. */
+  /** Resolves at its end: with the reason, or undefined after `close`. Never rejects. */
   readonly ended: Promise<Error | undefined>;
   assigned(): readonly number[];
   /** Undefined until it has joined the group. */
@@ -28,7 +28,7 @@ export interface Session {
 export function openSession(context: SessionContext): Session {
   const { options, connection } = context;
   const topic = options.topic.name;
-  // A client of its own: kafkajs shares offsets between consumers of one client, and members of one group would mix them.
+  // A separate client: kafkajs shares offsets between consumers of one client, and members of one group would mix them.
   const kafka = createKafka(connection, { requestTimeout: 10_000, retry: { retries: 5, restartOnFailure } });
   const consumer = kafka.consumer({
     // Members of a kafkajs group must all subscribe to the same topics.
@@ -78,7 +78,7 @@ export function openSession(context: SessionContext): Session {
     assignment.end();
     end();
     const disconnected = started.then(() => consumer.disconnect()).catch(options.onError);
-    // A join under way can take longer than anyone wants to wait for a stop; the broker then drops the member by itself.
+    // A join in progress may take longer than a stop should; the broker then removes the member.
     await Promise.race([disconnected, sleep(CLOSE_WITHIN_MS, undefined, { unref: true })]);
   }
 
@@ -104,8 +104,8 @@ async function run(
   eachBatch: (payload: EachBatchPayload) => Promise<void>,
 ): Promise<void> {
   await consumer.connect();
-  // Positions are always given. Should kafkajs meet one out of range it goes to the oldest record, never to the newest;
-  // the assignment then sees that this is not what was asked for.
+  // Positions are always given. If kafkajs finds one out of range it goes to the oldest record, never to the newest; the
+  // assignment then detects the mismatch.
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
   await consumer.run({
     autoCommit: false,
@@ -121,7 +121,7 @@ function watch(consumer: Consumer, onSign: () => void): void {
   consumer.on(consumer.events.HEARTBEAT, onSign);
 }
 
-/** A rebalance or a lost coordinator: the runner's own heartbeat after the batch meets it again and acts on it. */
+/** A rebalance or a lost coordinator: the runner's own heartbeat after the batch handles it. */
 function leaveToRunner(): void {
-  // Nothing to do here.
+  // Ignored.
 }

@@ -3,12 +3,12 @@ import { monotonicMs, sleep } from "#platform/lifecycle/time.js";
 import type { Topic } from "#schema/topics.js";
 import { protocolErrorOf } from "./client.js";
 
-/** A record of a full batch of events is about 1 MiB; the broker's limit leaves room for its envelope. */
+/** A record with a full batch of events is about 1 MiB; the broker's limit leaves room for its envelope. */
 const MAX_MESSAGE_BYTES = 2 << 20;
 const VISIBLE_WITHIN_MS = 30_000;
 const NOT_YET_THERE: ReadonlySet<string | undefined> = new Set(["UNKNOWN_TOPIC_OR_PARTITION", "LEADER_NOT_AVAILABLE"]);
 
-/** Creates the topic; another process may do so at the same time. It may take a moment to be there: see `countPartitions`. */
+/** Creates the topic; concurrent creation is safe. It may take a moment to appear: see `countPartitions`. */
 export async function createTopic(
   admin: Admin,
   topic: Topic,
@@ -16,7 +16,7 @@ export async function createTopic(
   replicationFactor: number,
 ): Promise<void> {
   await admin.createTopics({
-    // KafkaJS' own waiting gives up at once when the broker does not know the new topic yet.
+    // KafkaJS' own wait gives up immediately when the broker does not know the new topic yet.
     waitForLeaders: false,
     topics: [
       {
@@ -36,7 +36,7 @@ export async function createTopic(
   });
 }
 
-/** Throws if the topic has another number of partitions than is configured. */
+/** Throws if the topic's partition count differs from the configuration. */
 export async function assertPartitions(admin: Admin, topic: Topic, partitionCount: number): Promise<void> {
   const wanted = partitionsOf(topic, partitionCount);
   const count = await countPartitions(admin, topic.name);
@@ -46,7 +46,7 @@ export async function assertPartitions(admin: Admin, topic: Topic, partitionCoun
 
 const partitionsOf = (topic: Topic, partitionCount: number): number => (topic.keyedByTenant ? partitionCount : 1);
 
-/** Waits for a topic that was just created, here or by another process: not every broker knows it yet, or who leads it. */
+/** Waits for a topic just created, here or elsewhere: not every broker knows it or its leader yet. */
 export async function countPartitions(admin: Admin, topic: string): Promise<number> {
   const deadline = monotonicMs() + VISIBLE_WITHIN_MS;
   for (;;) {

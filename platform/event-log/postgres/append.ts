@@ -7,8 +7,8 @@ import { UnknownPartitionError } from "../position.js";
 const LIMITS = { maxRecords: 2_000, maxBytes: 8 << 20 };
 
 /**
- * Locks the partition's row, takes the next offsets and inserts, in one statement and so in one transaction: one commit,
- * one fsync. Values arrive as one binary parameter and are cut by their lengths, which is cheaper than an array of bytea.
+ * Locks the partition's row, takes the next offsets and inserts, in one statement and so in one transaction: one commit, one
+ * fsync. Values arrive as one binary parameter with their lengths, which is cheaper than an array of bytea.
  */
 const APPEND = `
 WITH appended AS (
@@ -24,7 +24,7 @@ WITH appended AS (
 )
 SELECT base FROM appended`;
 
-/** The same, and older records of the appended keys go. A key that was appended at the same moment goes next time. */
+/** The same, and deletes older records of the appended keys. A key appended concurrently is deleted next time. */
 const APPEND_COMPACTED = APPEND.replace(
   "\nSELECT base",
   `, superseded AS (
@@ -34,7 +34,7 @@ const APPEND_COMPACTED = APPEND.replace(
 SELECT base`,
 );
 
-/** Appends to one partition; appends that arrive while a transaction runs share the next one (group commit). */
+/** Appends to one partition; appends that arrive during a transaction share the next one (group commit). */
 export function partitionAppender(
   pool: pg.Pool,
   topic: Topic,

@@ -8,11 +8,11 @@ import type { WakeUps } from "./wake-ups.js";
 
 const MAX_RECORDS = 1_000;
 const MAX_BYTES = 1 << 20;
-/** Wake-ups are quick but may be lost with their connection; this is what finds the records then. */
+/** Polling interval: finds records when a wake-up was lost with its connection. */
 const POLL_MS = 1_000;
 const BACKOFF = { firstMs: 100, longestMs: 5_000 };
 
-/** One loop per partition: read, hand over, advance. Partitions don't wait for each other. */
+/** One loop per partition: read, deliver, advance. Partitions are independent. */
 export function consumePartitions(
   pool: pg.Pool,
   partitions: readonly number[],
@@ -78,7 +78,7 @@ function consumePartition(loop: PartitionLoop): { stop(): Promise<void> } {
   };
 }
 
-/** Refuses to go on when what is wanted is not there; only compaction may leave holes. */
+/** Fails on a missing record; only compaction may leave gaps. */
 function checkedPosition(
   { options, partition }: PartitionLoop,
   position: number,

@@ -17,16 +17,16 @@ const RETENTION_EVERY_MS = MINUTE_MS;
 const MAX_READ_BYTES = 16 << 20;
 
 export interface PostgresLogOptions {
-  /** The log's own database, with the migrations of `prisma/log/migrations`. Its owner stops it after the log. */
+  /** The log's own database, with the migrations of `prisma/log/migrations`. Its owner closes it after the log. */
   readonly database: Database;
-  /** Failures of background work (wake-ups, retention); the log goes on by itself. */
+  /** Failures of background work (wake-ups, retention); the log recovers automatically. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * The event log of embedded mode. It has no groups: each `consume` gets all partitions of its topic, and two processes on
- * one log both consume everything. That is as safe as Kafka's zombies, because a consumer's own cursor, moved by
- * compare-and-swap, fences the slower one; it is only wasteful.
+ * The event log of embedded mode. It has no groups: each `consume` gets all partitions of its topic, and two processes on one
+ * log both consume everything. That is as safe as Kafka's zombies, because a consumer's own cursor, moved by compare-and-swap,
+ * fences the slower one; it is only wasteful.
  */
 export async function connectPostgresLog({ database, onError }: PostgresLogOptions): Promise<EventLog> {
   const { pool } = database;
@@ -92,7 +92,7 @@ export async function connectPostgresLog({ database, onError }: PostgresLogOptio
 
 async function ensureTopic(database: Database, topic: Topic, count: number): Promise<void> {
   await database.transaction(async (tx) => {
-    // Another process that creates the same topic waits here and then finds it.
+    // A concurrent creation of the same topic waits here and then finds it.
     await tx.query("SELECT pg_advisory_xact_lock(hashtext('metrly.log'), hashtext($1))", [topic.name]);
     const { rowCount: existing } = await tx.query("SELECT 1 FROM log_partition WHERE topic = $1", [topic.name]);
     if (existing === 0)
@@ -105,7 +105,7 @@ async function ensureTopic(database: Database, topic: Topic, count: number): Pro
   });
 }
 
-/** Connection trouble, a server that starts or stops, or lacks resources: these SQLSTATE classes, or none at all. */
+/** Connection failures, a server starting or stopping, or out of resources: these SQLSTATE classes, or none. */
 function isTransient(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return /^(08|57|53|40)/.test(error.code ?? "");
   return !(error instanceof UnknownPartitionError || error instanceof TypeError || error instanceof RangeError);

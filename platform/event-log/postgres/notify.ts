@@ -10,21 +10,21 @@ const BACKOFF = { firstMs: 200, longestMs: 5_000 };
 const END_WITHIN_MS = 500;
 
 export interface AppendNotifications {
-  /** Wakes readers in this process at once and those of other processes soon. */
+  /** Wakes readers in this process immediately and those of other processes soon. */
   announce(topic: string, partition: number): void;
   stop(): Promise<void>;
 }
 
 /**
- * NOTIFY goes out after the append's commit and apart from it: inside, it would serialise all commits of the database.
- * One that is lost costs its readers a poll interval.
+ * NOTIFY is sent after the append's commit, separately: inside, it would serialise all commits of the database. A lost one
+ * costs its readers a poll interval.
  */
 export function listenForAppends(
   database: Database,
   wakeUps: WakeUps,
   onError: (error: unknown) => void,
 ): AppendNotifications {
-  // Readers here are woken directly; hearing our own notification would make each of them read twice.
+  // Readers here are woken directly; on our own notification each would read twice.
   const sender = newUuid();
   const dirty = new Set<string>();
   let sending: Promise<void> | undefined;
@@ -66,7 +66,7 @@ export function listenForAppends(
       await over;
     } finally {
       stopping.removeEventListener("abort", end);
-      // pg's `end` of a connection that broke may never resolve.
+      // pg's `end` of a broken connection may never resolve.
       await Promise.race([client.end(), sleep(END_WITHIN_MS)]);
     }
   }

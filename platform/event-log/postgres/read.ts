@@ -8,8 +8,8 @@ export interface ReadResult {
 }
 
 /**
- * Bounds and records in one snapshot. `octet_length` of a stored value doesn't read it, so the byte limit costs nothing;
- * the first record comes whatever its size.
+ * Bounds and records in one snapshot. `octet_length` of a stored value does not read it, so the byte limit is free; the first
+ * record is returned whatever its size.
  */
 const READ = `
 SELECT p.first, p.next, r.log_offset, r.key, r.value, (extract(epoch FROM r.at) * 1000)::bigint AS at_ms

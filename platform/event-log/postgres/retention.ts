@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { Topic } from "#schema/topics.js";
 
-/** Readers stop seeing the records first, then these are deleted without holding up appends; a crash between leaves garbage. */
+/** First hides the records from readers, then deletes them without blocking appends; a crash between leaves garbage. */
 export async function trim(pool: pg.Pool, topic: string, partition: number, before: number): Promise<void> {
   await pool.query({
     name: "log-trim",
@@ -16,7 +16,7 @@ export async function trim(pool: pg.Pool, topic: string, partition: number, befo
   });
 }
 
-/** Forgets what is older than the topic keeps. */
+/** Deletes records older than the topic's retention. */
 export async function expire(pool: pg.Pool, topic: Topic): Promise<void> {
   if (topic.retentionMs === undefined || topic.compacted) return;
   const { rows } = await pool.query<{ partition: number; before: number }>(

@@ -17,13 +17,13 @@ export interface JobQueuesOptions {
   readonly backend: JobBackend;
   /** Separates deployments that share a server; `metrly` by default. */
   readonly prefix?: string;
-  /** Failures of the connection; BullMQ reconnects by itself. */
+  /** Connection failures; BullMQ reconnects automatically. */
   readonly onError: (error: unknown) => void;
 }
 
-/** BullMQ refuses ids that are all digits and ids with ":"; a prefix leaves rooms only the second to know of. */
+/** BullMQ refuses all-digit ids and ids with ":"; a prefix solves the first, services must avoid the second. */
 const ID_PREFIX = "job-";
-/** Enough to ask for work, extend locks and finish jobs; more would only use up the server's connections. */
+/** Enough to fetch jobs, extend locks and finish jobs; more would only consume the server's connections. */
 const POSTGRES_CONNECTIONS = 4;
 const LONGEST_RECONNECT_MS = 1_000;
 const STALLED_CHECK_MS = 30_000;
@@ -57,11 +57,11 @@ interface Backend {
 }
 
 export interface BullJobQueues extends JobQueues {
-  /** The library's own queues, for its board. */
+  /** The library's own queues, for the dashboard. */
   bullQueues(names: readonly string[]): readonly BullQueue[];
 }
 
-/** Job queues on BullMQ; rejects when the server is not there or would lose jobs by itself. */
+/** Job queues on BullMQ; rejects when the server is unreachable or may evict jobs. */
 export async function connectJobQueues({
   backend,
   prefix = "metrly",
@@ -122,7 +122,7 @@ export async function connectJobQueues({
       return stopper;
     },
     bullQueues: (names) => names.map((name) => queueOf(name).bull),
-    /** Running jobs end first: they may still add jobs. */
+    /** Running jobs finish first: they may still add jobs. */
     async stop() {
       await Promise.all([...workers].map((worker) => worker.stop()));
       await Promise.all([...queues.values()].map((queue) => queue.close()));
@@ -147,7 +147,7 @@ async function onRedis(url: string, prefix: string, onError: (error: unknown) =>
   return {
     openQueue(name) {
       const closing = new AbortController();
-      // Adding fails after a few tries, so that its caller learns of an outage; what is due lies in the caller's database.
+      // Adding fails after a few tries, so that the caller notices an outage; its database still has the pending work.
       const connection = { url, maxRetriesPerRequest: 3, retryStrategy: reconnectUntil(closing.signal) };
       const queue = new RedisQueue(name, { ...common, connection });
       queue.on("error", onError);
@@ -174,7 +174,7 @@ async function onRedis(url: string, prefix: string, onError: (error: unknown) =>
   };
 }
 
-/** Closing waits for the server's answers; when it is gone, nobody must wait for it to come back. */
+/** Closing waits for the server's responses; do not wait for a server that is gone. */
 function reconnectUntil(closing: AbortSignal): (attempt: number) => number | null {
   return (attempt) => (closing.aborted ? null : Math.min(attempt * 100, LONGEST_RECONNECT_MS));
 }
@@ -199,7 +199,7 @@ async function onPostgres(url: string, prefix: string, onError: (error: unknown)
       const queue = new PostgresQueue<unknown>(`${prefix}.${name}`, { connection });
       queue.on("error", onError);
       return {
-        // Its types name the backend; the board asks for what both have.
+        // Its types name the backend; the dashboard uses the common part.
         bull: queue as unknown as BullQueue,
         add: (jobName, data, options) => queue.add(jobName, data, options),
         remove: (id) => queue.remove(id),
