@@ -1,9 +1,9 @@
-/** Where the time comes from; passed in, never read from the environment by rules. Epoch milliseconds. */
+/** The source of time; passed in, never read by rules. Epoch milliseconds. */
 export interface Clock {
   now(): number;
 }
 
-/** A clock that stands still until told: for tests. */
+/** A manual clock for tests. */
 export function manualClock(startMs: number): Clock & { set(ms: number): void; advance(ms: number): void } {
   let nowMs = startMs;
   return {

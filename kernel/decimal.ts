@@ -1,8 +1,8 @@
 import { Decimal as DecimalJs } from "decimal.js";
 
 /**
- * The one number type for quantities and money: exact decimal arithmetic, never a float. Division keeps 60 significant
- * digits; addition and multiplication of in-range values (see `parseDecimal`) are exact.
+ * The number type for quantities and money: exact decimal arithmetic, never a float. Division keeps 60 significant digits;
+ * addition and multiplication of in-range values (see `parseDecimal`) are exact.
  */
 export const Decimal = DecimalJs.clone({
   precision: 60,
@@ -19,8 +19,8 @@ export const MAX_INTEGER_DIGITS = 18;
 export const MAX_FRACTION_DIGITS = 12;
 
 /**
- * Reads a decimal written in plain notation with at most 18 integer and 12 fractional digits.
- * Answers undefined for anything else (exponents, signs other than a leading minus, NaN, too many digits).
+ * Parses a decimal in plain notation with at most 18 integer and 12 fractional digits. Undefined for anything else (exponents,
+ * a leading plus, NaN, too many digits).
  */
 export function parseDecimal(text: string): Decimal | undefined {
   if (text.length > MAX_INTEGER_DIGITS + MAX_FRACTION_DIGITS + 2 || !PLAIN_DECIMAL.test(text)) return undefined;

@@ -5,7 +5,7 @@ interface ErrorMeaning {
 
 /** The closed list of error codes; `docs/errors.md` is checked against it. */
 export const ERROR_CODES = {
-  MALFORMED: { status: 400, meaning: "The body is not what the content type or the contract says" },
+  MALFORMED: { status: 400, meaning: "The body does not match the content type or the contract" },
   INVALID: {
     status: 400,
     meaning: "A value is of the wrong type, out of range or inconsistent; `detail` names its path",
@@ -13,29 +13,29 @@ export const ERROR_CODES = {
   NUMBER_NOT_EXACT: { status: 400, meaning: "A JSON number would lose digits; send it as a string" },
   TIME_OUT_OF_RANGE: { status: 400, meaning: "`time` is more than 35 days old or more than 5 minutes ahead" },
   BEFORE_FIRST_PERIOD: { status: 400, meaning: "`time` lies before the tenant's first billing period" },
-  SUBJECT_MISMATCH: { status: 400, meaning: "The key belongs to another tenant than `subject` names" },
+  SUBJECT_MISMATCH: { status: 400, meaning: "`subject` names another tenant than the key's" },
   SUBJECT_REQUIRED: { status: 400, meaning: "A platform key must name the tenant in `subject` or `tenantId`" },
   RESERVED_TYPE: { status: 400, meaning: "Event types that start with `metrly.` are reserved" },
-  UNAUTHENTICATED: { status: 401, meaning: "No key or token, or one that is unknown, expired or revoked" },
+  UNAUTHENTICATED: { status: 401, meaning: "The key or token is missing, unknown, expired or revoked" },
   FORBIDDEN: { status: 403, meaning: "The key's scopes or the user's role do not allow this" },
   TENANT_SUSPENDED: { status: 403, meaning: "The tenant is suspended" },
   TENANT_CLOSED: { status: 403, meaning: "The tenant is closed" },
-  NOT_FOUND: { status: 404, meaning: "There is no such thing, or it is another tenant's" },
+  NOT_FOUND: { status: 404, meaning: "It does not exist, or belongs to another tenant" },
   METHOD_NOT_ALLOWED: { status: 405, meaning: "The path exists, the method does not" },
-  CONFLICT: { status: 409, meaning: "The id is taken by something else, or the state does not allow this now" },
-  TOO_LARGE: { status: 413, meaning: "Over a size limit; `detail` names it" },
-  UNSUPPORTED_MEDIA_TYPE: { status: 415, meaning: "The content type or encoding is not one of those accepted" },
-  QUOTA_EXCEEDED: { status: 429, meaning: "A hard limit denies this" },
-  TENANT_OVER_SHARE: { status: 429, meaning: "The tenant uses more than its share of a busy queue" },
-  TOO_MANY_ATTEMPTS: { status: 429, meaning: "Too many wrong API keys came from this address" },
-  TOO_COMPLEX: { status: 400, meaning: "The GraphQL operation is over a depth, cost, alias or token limit" },
-  GRAPHQL_PARSE_FAILED: { status: 400, meaning: "The GraphQL document is not well formed" },
-  GRAPHQL_VALIDATION_FAILED: { status: 400, meaning: "The GraphQL document does not fit the schema" },
-  BUSY: { status: 503, meaning: "A bounded queue is full; try again after `Retry-After`" },
+  CONFLICT: { status: 409, meaning: "The id is taken, or the current state does not allow this" },
+  TOO_LARGE: { status: 413, meaning: "A size limit is exceeded; `detail` names it" },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, meaning: "The content type or encoding is not supported" },
+  QUOTA_EXCEEDED: { status: 429, meaning: "A hard limit denies this request" },
+  TENANT_OVER_SHARE: { status: 429, meaning: "The tenant exceeds its share of a busy queue" },
+  TOO_MANY_ATTEMPTS: { status: 429, meaning: "Too many wrong API keys from this address" },
+  TOO_COMPLEX: { status: 400, meaning: "The GraphQL operation exceeds a depth, cost, alias or token limit" },
+  GRAPHQL_PARSE_FAILED: { status: 400, meaning: "The GraphQL document cannot be parsed" },
+  GRAPHQL_VALIDATION_FAILED: { status: 400, meaning: "The GraphQL document does not match the schema" },
+  BUSY: { status: 503, meaning: "A bounded queue is full; retry after `Retry-After`" },
   LOG_UNAVAILABLE: { status: 503, meaning: "The event log does not answer; nothing was accepted" },
-  SUBGRAPH_UNAVAILABLE: { status: 503, meaning: "One service behind the graph does not answer" },
-  UNAVAILABLE: { status: 503, meaning: "Not ready, or a copy of tenancy is too old to decide" },
-  INTERNAL: { status: 500, meaning: "A bug; details are in the log only" },
+  SUBGRAPH_UNAVAILABLE: { status: 503, meaning: "A service behind the graph does not answer" },
+  UNAVAILABLE: { status: 503, meaning: "Not ready, or the copy of tenancy is stale" },
+  INTERNAL: { status: 500, meaning: "An internal error; details are only in the log" },
 } as const satisfies Readonly<Record<string, ErrorMeaning>>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -43,11 +43,11 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 export const isErrorCode = (value: unknown): value is ErrorCode =>
   typeof value === "string" && Object.hasOwn(ERROR_CODES, value);
 
-/** An error that a client may see: everything else is a bug and is masked as INTERNAL. */
+/** An error that clients may see: every other error is a bug and is masked as INTERNAL. */
 export class MetrlyError extends Error {
   override readonly name: string = "MetrlyError";
   readonly code: ErrorCode;
-  /** Further members of the problem document, e.g. `errors` with a path each. */
+  /** Additional members of the problem document, e.g. `errors` with a path each. */
   readonly extensions: Readonly<Record<string, unknown>>;
 
   constructor(code: ErrorCode, detail: string, extensions: Readonly<Record<string, unknown>> = {}) {

@@ -30,7 +30,7 @@ const MINOR_DIGITS: Readonly<Record<string, number>> = {
   UYW: 4,
 };
 
-/** Digits behind the decimal point of a currency's smallest unit. */
+/** The number of digits in a currency's minor unit. */
 export function minorDigits(currency: string): number {
   return MINOR_DIGITS[currency] ?? 2;
 }
@@ -39,12 +39,12 @@ export function isCurrencyCode(text: string): boolean {
   return /^[A-Z]{3}$/.test(text) && CURRENCIES.has(text);
 }
 
-/** Rounds half up (away from zero at the half) to the currency's minor unit: the one rounding of an invoice line. */
+/** Rounds half up (away from zero) to the currency's minor unit: the only rounding of an invoice line. */
 export function roundToMinor(amount: Decimal, currency: string): Decimal {
   return amount.toDecimalPlaces(minorDigits(currency), Decimal.ROUND_HALF_UP);
 }
 
-/** Text of an amount with exactly the currency's minor digits, e.g. "12.50". Negative zero prints as zero. */
+/** Formats an amount with exactly the currency's minor digits, e.g. "12.50". Negative zero prints as zero. */
 export function formatMoney(amount: Decimal, currency: string): string {
   return (amount.isZero() ? amount.abs() : amount).toFixed(minorDigits(currency));
 }

@@ -1,6 +1,6 @@
 /**
- * The partition of a tenant: murmur2 as Kafka's default partitioner computes it, so that foreign producers that key by
- * tenant id agree. Source: org.apache.kafka.common.utils.Utils#murmur2.
+ * The partition of a tenant: murmur2 as in Kafka's default partitioner, so that external producers keyed by tenant id agree.
+ * Source: org.apache.kafka.common.utils.Utils#murmur2.
  */
 export function partitionOf(tenantId: string, partitionCount: number): number {
   return (murmur2(new TextEncoder().encode(tenantId)) & 0x7fffffff) % partitionCount;

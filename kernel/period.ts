@@ -9,7 +9,7 @@ export interface Period {
 const MIN_ANCHOR_DAY = 1;
 const MAX_ANCHOR_DAY = 28;
 
-/** The monthly billing period that holds `atMs`; periods start at 00:00 UTC on the anchor day (1..28). */
+/** The monthly billing period that contains `atMs`; periods start at 00:00 UTC on the anchor day (1..28). */
 export function periodAt(atMs: number, anchorDay: number): Period {
   assertAnchorDay(anchorDay);
   const at = new Date(atMs);
@@ -31,7 +31,7 @@ export function contains(period: Period, atMs: number): boolean {
   return period.start <= atMs && atMs < period.end;
 }
 
-/** Start of the UTC hour that holds `atMs`: the grain of stored usage. */
+/** Start of the UTC hour that contains `atMs`: the granularity of stored usage. */
 export function hourOf(atMs: number): number {
   return Math.floor(atMs / HOUR_MS) * HOUR_MS;
 }

@@ -4,9 +4,9 @@ import { createRequire } from "node:module";
 const require = createRequire(import.meta.url);
 const serialize: (value: unknown) => unknown = require("canonicalize");
 
-/** Canonical JSON text (RFC 8785): equal values have equal bytes. Throws for what JSON cannot carry. */
+/** Canonical JSON text (RFC 8785): equal values have equal bytes. Throws for values without a JSON representation. */
 export function canonicalJson(value: unknown): string {
   const text = serialize(value);
-  if (typeof text !== "string") throw new TypeError("there is no JSON for this value");
+  if (typeof text !== "string") throw new TypeError("the value has no JSON representation");
   return text;
 }

@@ -4,7 +4,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import { oneOf } from "./events/contract.js";
 import { API_KEY_SCOPES, type ApiKeyScope, IDENTITY_KINDS, ROLES, type Role } from "./vocabulary.js";
 
-/** Who asks, as the front door established it. `tenantId` null: not bound to one tenant (platform). */
+/** The authenticated caller. `tenantId` null: not bound to one tenant (platform). */
 const IdentitySchema = Type.Object({
   kind: oneOf(IDENTITY_KINDS),
   id: Type.String(),
@@ -18,10 +18,10 @@ export function parseIdentity(value: unknown): Identity {
   return Value.Parse(IdentitySchema, value);
 }
 
-/** The role that an operation asks for. A tenant-bound identity only ever reaches its own tenant. */
+/** The role that an operation requires. A tenant-bound identity only reaches its own tenant. */
 type Need = "AUTHENTICATED" | Role;
 
-/** Who may do what: the one table. Fields of types that these answer need nothing further than the parent did. */
+/** The authorization table. Fields of the returned types need no further authorization. */
 export const POLICY = {
   "Query.viewer": "AUTHENTICATED",
   "Query.tenant": "TENANT_VIEWER",
@@ -73,16 +73,15 @@ export type Operation = keyof typeof POLICY;
 const RANK: Readonly<Record<Need, number>> = { AUTHENTICATED: 0, TENANT_VIEWER: 1, TENANT_ADMIN: 2, PLATFORM_ADMIN: 3 };
 
 /**
- * Allows or throws: FORBIDDEN when the role is too small, whatever the target; NOT_FOUND when the target is another
- * tenant's, exactly as if it did not exist.
+ * Authorizes or throws: FORBIDDEN when the role is insufficient, for any target; NOT_FOUND when the target belongs to another
+ * tenant, exactly as if it did not exist.
  */
 export function authorize(identity: Identity, operation: Operation, tenantId?: string): void {
   assertRole(identity, operation);
-  if (tenantId !== undefined && !reaches(identity, tenantId))
-    throw new MetrlyError("NOT_FOUND", "There is no such thing");
+  if (tenantId !== undefined && !reaches(identity, tenantId)) throw new MetrlyError("NOT_FOUND", "It does not exist");
 }
 
-/** For nullable answers: whether this tenant's things exist as far as the asker may know. Throws FORBIDDEN like `authorize`. */
+/** For nullable fields: whether this tenant is visible to the caller. Throws FORBIDDEN like `authorize`. */
 export function maySee(identity: Identity, operation: Operation, tenantId: string): boolean {
   assertRole(identity, operation);
   return reaches(identity, tenantId);
@@ -98,7 +97,7 @@ function reaches(identity: Identity, tenantId: string): boolean {
   return identity.tenantId === null || identity.tenantId === tenantId;
 }
 
-/** The roles that an API key's scopes amount to. A key for ingest or quota alone has none in the graph. */
+/** The roles of an API key's scopes. A key with only INGEST or QUOTA has no role in the graph. */
 export function rolesOfKey(tenantId: string | null, scopes: readonly ApiKeyScope[]): Role[] {
   if (scopes.includes("ADMIN")) return [tenantId === null ? "PLATFORM_ADMIN" : "TENANT_ADMIN"];
   return scopes.includes("READ") ? ["TENANT_VIEWER"] : [];

@@ -9,8 +9,8 @@ import type {
 } from "./events/tenancy-changed.v1.js";
 
 /**
- * Reading tenancy as it was at a version. Whoever reads the ledger reads each entry under the version it is stamped with,
- * so that today's answer and every rebuild's are the same.
+ * Tenancy as of a version. Readers of the ledger read each entry under the version it is stamped with, so that every rebuild
+ * gives the same result.
  */
 
 /** Whether a meter counts an entry stamped with `version`. */
@@ -19,8 +19,8 @@ export function isMeterActive(meter: MeterState, version: number): boolean {
 }
 
 /**
- * When the grace time of a period is over, as known at `version`. It starts with the period's end, but not before the tenant
- * existed here: whoever brings last month along has the whole grace time to send it.
+ * The end of a period's grace time, as known at `version`. Grace starts with the period's end, but not before the tenant's
+ * creation: a tenant that imports last month has the full grace time.
  */
 export function graceEnd(tenant: TenantState, periodEnd: number, version: number): number {
   const known = tenant.graceDays.findLast((entry) => entry.inVersion <= version) ?? tenant.graceDays[0];
@@ -40,8 +40,8 @@ function isClosedBefore(tenant: TenantState, periodStart: number, version: numbe
 }
 
 /**
- * The plan of the billing period that starts at `periodStart`, as known at `version`; undefined: none assigned, or the
- * tenant was closed in an earlier period.
+ * The plan of the billing period that starts at `periodStart`, as known at `version`; undefined: none assigned, or the tenant
+ * was closed in an earlier period.
  */
 export function assignedPlan(tenant: TenantState, periodStart: number, version: number): AssignedPlan | undefined {
   if (isClosedBefore(tenant, periodStart, version)) return undefined;
@@ -57,7 +57,7 @@ export function planVersionOf(plan: PlanState | undefined, version: number): Pla
   return plan?.versions.find((candidate) => candidate.version === version);
 }
 
-/** The overrides that count at a moment of the tenant's clock, as known at `version`: the latest of each meter and window. */
+/** The overrides active at a moment of the tenant's clock, as known at `version`: the latest of each meter and window. */
 export function activeOverrides(tenant: TenantState, atMs: number, version: number): readonly QuotaOverrideState[] {
   const known = tenant.quotaOverrides?.filter((override) => override.inVersion <= version) ?? [];
   const latest = new Map(known.map((override) => [`${override.meter ?? ""}|${override.window}`, override]));

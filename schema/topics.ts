@@ -1,21 +1,21 @@
 import { DAY_MS } from "#kernel/duration.js";
 
-/** Every topic of the event log. Those with `keyedByTenant` have the deployment's partition count; others have one. */
+/** The topics of the event log. Those with `keyedByTenant` have the deployment's partition count; others have one. */
 export interface Topic {
   readonly name: string;
   readonly keyedByTenant: boolean;
-  /** Keeps the last record of each key instead of all records. */
+  /** Compacted: keeps the last record of each key. */
   readonly compacted: boolean;
-  /** Undefined: kept until trimmed by its consumer. */
+  /** Undefined: kept until its consumer trims it. */
   readonly retentionMs: number | undefined;
   /**
-   * Appends to one partition that may be under way at once, 1 by default. With more, those that don't wait for each other may
-   * change places; one that waited for another still comes behind it.
+   * Concurrent appends to one partition, 1 by default. With more, concurrent appends may be reordered; an append that starts
+   * after another completed still follows it.
    */
   readonly concurrentAppends?: number;
 }
 
-/** What clients sent, as acknowledged: items and control records. Trimmed below the recorder's cursor. */
+/** Acknowledged usage and control records. Trimmed below the recorder's cursor. */
 export const USAGE_RECEIVED: Topic = {
   name: "usage.received",
   keyedByTenant: true,
@@ -23,7 +23,9 @@ export const USAGE_RECEIVED: Topic = {
   retentionMs: undefined,
   concurrentAppends: 2,
 };
-/** What the ledger holds, in `seq` order per partition, with repeats but without gaps. Transport: the ledger has it all. */
+/**
+ * The ledger's entries, in `seq` order per partition, with duplicates but without gaps. Transport only: the ledger is complete.
+ */
 export const USAGE_RECORDED: Topic = {
   name: "usage.recorded",
   keyedByTenant: true,
@@ -52,7 +54,7 @@ export const BILLING_EVENTS: Topic = {
   retentionMs: 30 * DAY_MS,
 };
 
-/** Which API keys were used when, for `ApiKey.lastUsedAt`: hints that may be lost. */
+/** When API keys were used, for `ApiKey.lastUsedAt`: hints that may be lost. */
 export const API_KEYS_USED: Topic = {
   name: "api.keys.used",
   keyedByTenant: false,
@@ -60,7 +62,7 @@ export const API_KEYS_USED: Topic = {
   retentionMs: DAY_MS,
 };
 
-/** What was changed through the graph outside tenancy, on its way into tenancy's audit log. */
+/** Changes through the graph outside tenancy, for tenancy's audit log. */
 export const AUDIT_RECORDED: Topic = {
   name: "audit.recorded",
   keyedByTenant: false,

@@ -1,4 +1,4 @@
-/** The event types that a webhook endpoint may ask for: the closed list. */
+/** The closed list of event types for webhook endpoints. */
 export const EVENT_TYPES = [
   "quota.warning",
   "quota.exceeded",
@@ -8,5 +8,5 @@ export const EVENT_TYPES = [
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
-/** What `sendTestWebhook` sends; nobody subscribes to it. */
+/** Sent by `sendTestWebhook`; endpoints cannot subscribe to it. */
 export const TEST_EVENT_TYPE = "webhook.test";

@@ -5,7 +5,7 @@ const schema = Type.Object({
   uses: Type.Array(Type.Object({ keyId: Type.String({ minLength: 1 }), at: epochMs }), { minItems: 1 }),
 });
 
-/** When a process last saw each of some API keys used. Best effort: a process that dies takes a few seconds of it along. */
+/** When a process last saw API keys in use. Best effort: a crash loses a few seconds of it. */
 export const apiKeysUsedV1 = contract("metrly.api.keys.used.v1", schema, {
   uses: [{ keyId: "key_0193", at: 1_790_000_000_000 }],
 });

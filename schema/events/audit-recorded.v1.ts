@@ -4,7 +4,7 @@ import { contract, epochMs } from "./contract.js";
 const schema = Type.Object({
   at: epochMs,
   actor: Type.String({ minLength: 1 }),
-  /** `thing.verb`, as the audit log names changes. */
+  /** `thing.verb`, the change's name in the audit log. */
   action: Type.String({ minLength: 1 }),
   /** `kind:id` */
   target: Type.String({ minLength: 1 }),
@@ -14,7 +14,7 @@ const schema = Type.Object({
   after: Type.Unknown(),
 });
 
-/** A change that somebody made through a room's part of the graph; its position in the log is its identity. */
+/** A change through a service's part of the graph; its position in the log is its identity. */
 export const auditRecordedV1 = contract("metrly.audit.recorded.v1", schema, {
   at: 1_790_000_000_000,
   actor: "user:ada",

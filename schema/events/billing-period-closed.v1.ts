@@ -9,15 +9,15 @@ const schema = envelope(
     tenantId: Type.String(),
     periodStart: timeText,
     periodEnd: timeText,
-    /** The last `seq` of the tenant's partition that belongs to the period's invoice. */
+    /** The watermark: the last `seq` of the tenant's partition in the period's invoice. */
     watermark: seq,
     closedAt: timeText,
-    /** Null: the tenant had no plan for the period, and nothing earlier was to adjust. */
+    /** Null: the tenant had no plan in the period, and there was nothing to adjust. */
     invoiceId: Type.Union([Type.String(), Type.Null()]),
   }),
 );
 
-/** A billing period of a tenant is closed for good: later usage of it becomes adjustments. */
+/** A tenant's billing period is closed permanently: later usage becomes adjustments. */
 export const billingPeriodClosedV1 = contract(TYPE, schema, {
   specversion: "1.0",
   id: "period-closed:acme:2026-10-01",

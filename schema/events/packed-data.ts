@@ -1,6 +1,6 @@
 /**
- * The text of a record that carries many events: one line of JSON, which says of each event how long its `data` is, and behind
- * it the `data` of all, end to end. So nothing is escaped when it is written, and who reads it parses only what it needs.
+ * The text of a record with many events: a head in one line of JSON, with the length of each event's `data`, followed by the
+ * concatenated `data`. Writing escapes nothing, and readers parse only the events they need.
  */
 export function packData(head: string, data: readonly string[]): string {
   return `${head}\n${data.join("")}`;
@@ -11,11 +11,11 @@ export interface PackedData {
   readonly head: string;
   /** The next `length` UTF-16 code units of the data. Throws RangeError when there are fewer. */
   take(length: number): string;
-  /** Throws RangeError when something is left: lengths and data don't belong together. */
+  /** Throws RangeError for trailing data: the lengths do not match the data. */
   end(): void;
 }
 
-/** Undefined: the text is in no such form. JSON never holds a line feed unless somebody made it pretty. */
+/** Undefined: not packed. JSON has no line feed unless it is pretty-printed. */
 export function unpackData(text: string): PackedData | undefined {
   const headEnd = text.indexOf("\n");
   if (headEnd === -1) return undefined;
@@ -24,7 +24,7 @@ export function unpackData(text: string): PackedData | undefined {
     head: text.slice(0, headEnd),
     take(length) {
       const until = at + length;
-      if (until > text.length) throw new RangeError("the data of a record is cut off");
+      if (until > text.length) throw new RangeError("a record's data is truncated");
       const data = text.slice(at, until);
       at = until;
       return data;
@@ -38,5 +38,5 @@ export function unpackData(text: string): PackedData | undefined {
 /** Printable ASCII that JSON does not escape. */
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
-/** A text as `JSON.stringify` prints it, for less. */
+/** The same result as `JSON.stringify` of a string, faster. */
 export const quoted = (text: string): string => (PLAIN.test(text) ? `"${text}"` : JSON.stringify(text));

@@ -3,15 +3,15 @@ import { LIMIT_KINDS, QUOTA_WINDOWS } from "../vocabulary.js";
 import { dataschemaOf, decimalText, oneOf, timeText } from "./contract.js";
 import { growing } from "./growing.js";
 
-/** What `quota.warning` and `quota.exceeded` tell. */
+/** The data of `quota.warning` and `quota.exceeded`. */
 export const quotaAlertData = Type.Object({
   tenantId: Type.String(),
   meter: Type.Union([Type.String(), Type.Null()]),
   window: growing("limit window", oneOf(QUOTA_WINDOWS)),
-  /** Start of the aligned window in which the threshold was crossed. */
+  /** Start of the aligned window in which usage crossed the threshold. */
   windowStart: timeText,
   kind: growing("limit kind", oneOf(LIMIT_KINDS)),
-  /** Fraction of the limit that was crossed, e.g. "0.8"; "1" for exceeded. */
+  /** The crossed fraction of the limit, e.g. "0.8"; "1" for exceeded. */
   threshold: decimalText,
   limit: decimalText,
   used: decimalText,

@@ -5,6 +5,6 @@ import { quotaAlertData, quotaAlertExample } from "./quota-alert-data.js";
 const TYPE = "metrly.quota.exceeded.v1";
 const schema = envelope(TYPE, quotaAlertData);
 
-/** A limit was reached by recorded usage, or a request was denied for the first time in a window. Deterministic id. */
+/** Recorded usage reached a limit, or a window had its first denial. Deterministic id. */
 export const quotaExceededV1 = contract(TYPE, schema, quotaAlertExample(TYPE, "1", "1000"));
 export type QuotaExceededV1 = Static<typeof schema>;

@@ -12,7 +12,7 @@ import {
 import { contract, decimalText, epochMs, oneOf } from "./contract.js";
 import { growing } from "./growing.js";
 
-/** A tenancy version: every change gets the next one, so a version is a point in tenancy's history. */
+/** A tenancy version: every change gets the next one, so a version is a position in tenancy's history. */
 const version = Type.Integer({ minimum: 1 });
 
 const DimensionMatch = Type.Object({ dimension: Type.String(), value: Type.String() });
@@ -46,17 +46,17 @@ const QuotaLimit = Type.Object({
   /** Fractions of the limit, ascending, e.g. "0.8". */
   warnAt: Type.Array(decimalText),
 });
-/** Another limit in the place of the plan's on the same meter and window. The latest that counts wins. */
+/** A limit that replaces the plan's on the same meter and window. The latest active one wins. */
 const QuotaOverride = Type.Object({
   meter: QuotaLimit.properties.meter,
   window: QuotaLimit.properties.window,
   limit: decimalText,
-  /** It counts before this moment, by the tenant's own clock. */
+  /** Active until this moment, by the tenant's own clock. */
   until: epochMs,
   reason: Type.String(),
   inVersion: version,
 });
-/** Never changes once published. */
+/** Immutable once published. */
 const PlanVersion = Type.Object({
   version: Type.Integer({ minimum: 1 }),
   publishedAt: epochMs,
@@ -84,8 +84,8 @@ const TenantState = Type.Object({
   /** History of the grace time, ascending by version. */
   graceDays: Type.Array(Type.Object({ days: Type.Integer({ minimum: 0 }), inVersion: version }), { minItems: 1 }),
   /**
-   * History of plan assignments in the order they were made. For a period, the plan is that of the latest assignment
-   * (by `inVersion`) whose `effectiveFrom` <= period start and that is not cancelled.
+   * History of plan assignments in order of creation. A period's plan is that of the latest assignment (by `inVersion`) that is
+   * not cancelled and whose `effectiveFrom` <= period start.
    */
   assignments: Type.Array(
     Type.Object({
@@ -96,10 +96,10 @@ const TenantState = Type.Object({
       cancelledInVersion: Type.Union([version, Type.Null()]),
     }),
   ),
-  /** History of quota overrides, ascending by version; those that ended long before any event that can still arrive are gone. */
+  /** History of quota overrides, ascending by version, without those that ended too long ago to affect any event. */
   quotaOverrides: Type.Optional(Type.Array(QuotaOverride)),
   closedInVersion: Type.Union([version, Type.Null()]),
-  /** When it was closed, by the tenant's own clock: the period that holds this moment is the last one charged. */
+  /** When it was closed, by the tenant's own clock: the period that contains this moment is the last one charged. */
   closedAt: Type.Optional(Type.Union([epochMs, Type.Null()])),
 });
 const ApiKeyState = Type.Object({
@@ -139,7 +139,7 @@ const PlanState = Type.Object({
   archived: Type.Boolean(),
   versions: Type.Array(PlanVersion, { minItems: 1 }),
 });
-/** Sent every few seconds, also when nothing changes: a copy that hears none for 60 s is stale. */
+/** A heartbeat, sent every few seconds: a copy without one for 60 s is stale. */
 const Heartbeat = Type.Object({
   kind: Type.Literal("heartbeat"),
   id: Type.Literal("heartbeat"),
@@ -147,7 +147,7 @@ const Heartbeat = Type.Object({
   at: epochMs,
 });
 
-/** The full state of one thing, with as much of its history as any reader at any version needs. Key: `kind:id`. */
+/** The full state of one entity, with the history that readers at older versions need. Key: `kind:id`. */
 const KIND_OF_STATE = "kind of state";
 const schema = growing(KIND_OF_STATE, Type.Union([TenantState, ApiKeyState, MeterState, PlanState, Heartbeat]));
 

@@ -4,7 +4,7 @@ import { refuseOtherEncoding } from "./growing.js";
 import { packData, quoted, unpackData } from "./packed-data.js";
 import { type ControlRecord, usageReceivedV1 } from "./usage-received.v1.js";
 
-/** One usage event as the edge accepted it. */
+/** A usage event as accepted by the edge. */
 export interface ReceivedItem {
   readonly tenantId: string;
   readonly source: string;
@@ -14,24 +14,24 @@ export interface ReceivedItem {
   readonly time: number;
   /** When the edge accepted it, epoch ms. */
   readonly receivedAt: number;
-  /** The CloudEvents `data` as canonical JSON text (RFC 8785): what the fingerprint covers and the ledger stores. */
+  /** The CloudEvents `data` as canonical JSON text (RFC 8785): covered by the fingerprint, stored in the ledger. */
   readonly data: string;
 }
 
-/** One record of `usage.received`, whatever version it was written in. */
+/** One record of `usage.received`, of any version. */
 export type UsageReceived =
   | {
       readonly kind: "items";
       readonly items: readonly ReceivedItem[];
-      /** What the edge had applied of tenancy: the recorder stamps the items with this or a later version. */
+      /** The tenancy version that the edge had applied: the recorder stamps the items with it or a later one. */
       readonly tenancyVersion: number;
     }
   | ControlRecord;
 
 const text = Type.String({ minLength: 1 });
-/** Tenant, source, id, type, time, received at, and how long its data is (UTF-16 code units). */
+/** Tenant, source, id, type, time, received at, and the length of its data (UTF-16 code units). */
 const Item = Type.Tuple([text, text, text, text, epochMs, epochMs, Type.Integer({ minimum: 0 })]);
-/** The head of a record of many items; their data stands behind it (`packed-data.ts`). Control records have version 1. */
+/** The head of a record of many items, followed by their data (`packed-data.ts`). Control records have version 1. */
 const schema = Type.Object({
   kind: Type.Literal("items"),
   tenancyVersion: Type.Integer({ minimum: 0 }),
@@ -44,7 +44,7 @@ export const usageReceivedV2 = contract("metrly.usage.received.v2", schema, {
   items: [["acme", "api-gateway", "req-1", "api.request", 1_790_000_000_000, 1_790_000_000_120, 35]],
 });
 
-/** An item on its way into a record. */
+/** An item to be put into a record. */
 export interface EncodedItem {
   readonly head: string;
   readonly data: string;
@@ -81,7 +81,7 @@ export function readReceived(recordText: string): UsageReceived {
   return { kind: "items", items: read, tenancyVersion };
 }
 
-/** The recorder makes fingerprints itself now: one that disagreed with its data could never be told. */
+/** Version 1 fingerprints are recomputed: one that disagrees with its data would go unnoticed. */
 function upcast(value: unknown): UsageReceived {
   const record = usageReceivedV1.parse(value);
   if (record.kind !== "items") return record;

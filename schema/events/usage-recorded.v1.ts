@@ -5,7 +5,7 @@ import { growing } from "./growing.js";
 
 const common = { seq, recordedAt: epochMs, tenancyVersion: Type.Integer({ minimum: 0 }) };
 
-/** A usage event of the ledger. */
+/** A usage event in the ledger. */
 const RecordedEvent = Type.Object({
   ...common,
   kind: Type.Literal("event"),
@@ -29,7 +29,7 @@ const Close = Type.Object({
   actor: Type.String(),
   invoiceVersion,
 });
-/** Takes `event` back. It carries the voided event, so that no consumer has to look it up. */
+/** Retracts `event`. It carries the voided event, so that consumers need no lookup. */
 const Void = Type.Object({
   ...common,
   kind: Type.Literal("void"),
@@ -41,8 +41,8 @@ const Void = Type.Object({
 const Backfill = Type.Object({ ...common, kind: Type.Literal("backfill"), meterKey: Type.String() });
 
 /**
- * One entry of the ledger. `tenancyVersion` is what the recorder had applied of `tenancy.changed`: it alone decides which
- * meters, plans and periods an entry is read under, now and in every rebuild.
+ * One entry of the ledger. `tenancyVersion` is the version of `tenancy.changed` that the recorder had applied: it alone
+ * determines the meters, plans and periods for the entry, now and in every rebuild.
  */
 const Entries = oneOfKinds(LEDGER_ENTRY_KINDS, {
   event: RecordedEvent,

@@ -4,14 +4,14 @@ import { refuseOtherEncoding } from "./growing.js";
 import { packData, quoted, unpackData } from "./packed-data.js";
 import { type LedgerEntry, type RecordedEvent, usageRecordedV1 } from "./usage-recorded.v1.js";
 
-/** One record of `usage.recorded`, whatever version it was written in: contiguous entries of one partition. */
+/** One record of `usage.recorded`, of any version: contiguous entries of one partition. */
 export interface UsageRecorded {
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly entries: readonly LedgerEntry[];
 }
 
-/** Tenant, source, id, type, time, received at, and how long its data is (UTF-16 code units). */
+/** Tenant, source, id, type, time, received at, and the length of its data (UTF-16 code units). */
 const Event = Type.Tuple([
   Type.String(),
   Type.String(),
@@ -21,11 +21,11 @@ const Event = Type.Tuple([
   epochMs,
   Type.Integer({ minimum: 0 }),
 ]);
-/** An entry of another kind, without what the record has for all. */
+/** An entry of another kind, without the record's shared stamp. */
 const Other = Type.Unsafe<{ readonly kind: string; readonly [name: string]: unknown }>(
   Type.Object({ kind: Type.String() }),
 );
-/** The head of a record whose entries have one stamp; the data of its events stands behind it (`packed-data.ts`). */
+/** The head of a record whose entries share one stamp, followed by the events' data (`packed-data.ts`). */
 const schema = Type.Object({
   partition: Type.Integer({ minimum: 0 }),
   firstSeq: seq,
@@ -45,15 +45,15 @@ export const usageRecordedV2 = contract("metrly.usage.recorded.v2", schema, {
   ],
 });
 
-/** Whether two entries may stand in one record. */
+/** Whether two entries may share a record. */
 export function haveOneStamp(a: LedgerEntry, b: LedgerEntry): boolean {
   return a.recordedAt === b.recordedAt && a.tenancyVersion === b.tenancyVersion;
 }
 
-/** The text of one record. Its entries are contiguous and have one stamp. Throws RangeError when there are none. */
+/** The text of one record. Its entries are contiguous and share one stamp. Throws RangeError when there are none. */
 export function recordedText(partition: number, entries: readonly LedgerEntry[]): string {
   const [first] = entries;
-  if (first === undefined) throw new RangeError("a record has entries");
+  if (first === undefined) throw new RangeError("a record needs entries");
   const { seq: firstSeq, recordedAt, tenancyVersion } = first;
   const heads: string[] = [];
   const data: string[] = [];
@@ -93,7 +93,7 @@ export function readRecorded(recordText: string): UsageRecorded {
   return { firstSeq, lastSeq: firstSeq + entries.length - 1, entries: read };
 }
 
-/** Ticks, closes, voids and backfills are few: version 1 knows what each of them must have. */
+/** Ticks, closes, voids and backfills are few: version 1 validates their members. */
 function otherEntry(partition: number, entry: { readonly seq: number }): LedgerEntry {
   const [parsed] = usageRecordedV1.parse({
     partition,
@@ -102,6 +102,6 @@ function otherEntry(partition: number, entry: { readonly seq: number }): LedgerE
     entries: [entry],
   }).entries;
   if (parsed === undefined || parsed.kind === "event")
-    throw new TypeError(`the entry ${entry.seq} is none that stands alone`);
+    throw new TypeError(`the entry ${entry.seq} is not valid outside a batch`);
   return parsed;
 }

@@ -25,7 +25,7 @@ export type BillingPeriodStatus =
 
 export type CreateMeterInput = {
   readonly aggregation: Aggregation;
-  /** Also counts what was recorded unmetered in periods not yet closed */
+  /** Also counts events recorded unmetered in periods not yet closed */
   readonly backfill?: boolean | null | undefined;
   readonly dimensions?: ReadonlyArray<string> | null | undefined;
   readonly eventType: string;
@@ -41,7 +41,7 @@ export type CreatePlanInput = {
   readonly version: PlanVersionInput;
 };
 
-/** `startsAt`: the first billing period is the one that holds this moment (default now, at most 35 days back); `planId` applies from it. `testClock`: a test tenant whose time stands still until advanced; its accept window, periods and quota windows follow that clock. */
+/** `startsAt`: the first billing period is the one that contains this moment (default now, at most 35 days back); `planId` applies from it. `testClock`: a test tenant whose clock advances only by `advanceTestClock`; its accept window, periods and quota windows follow that clock. */
 export type CreateTenantInput = {
   readonly billingAnchorDay?: number | null | undefined;
   readonly graceDays?: number | null | undefined;
@@ -72,7 +72,7 @@ export type InvoiceLineKind =
 export type InvoiceStatus =
   | 'CLOSED';
 
-/** Either `tenantId` or `platform: true`; scopes at most the issuer's own. Keys of tenants with a test clock are `mtr_test_…` */
+/** Either `tenantId` or `platform: true`; scopes are limited to the issuer's own. Keys of tenants with a test clock are `mtr_test_…` */
 export type IssueApiKeyInput = {
   readonly expiresAt?: string | null | undefined;
   readonly name: string;
