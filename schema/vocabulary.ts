@@ -1,9 +1,9 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "#kernel/duration.js";
 
-// The closed sets of the product, each once: contracts, GraphQL enums, tables by member and SQL parameters derive from these.
-// When a member is added, the compiler names every place that must follow; tests/systems/vocabulary proves it.
+// The closed sets of the product: contracts, GraphQL enums, tables by member and SQL parameters derive from them. The compiler
+// names every place that must follow a new member; tests/systems/vocabulary proves it.
 
-/** How a meter makes one quantity of many events. */
+/** How a meter aggregates events into a quantity. */
 export const AGGREGATIONS = ["COUNT", "SUM", "MAX", "UNIQUE", "LATEST"] as const;
 export type Aggregation = (typeof AGGREGATIONS)[number];
 
@@ -20,7 +20,7 @@ export const isAdditive = (aggregation: Aggregation): boolean => ADDITIVE[aggreg
 export const PRICE_MODELS = ["FLAT", "PER_UNIT", "GRADUATED", "VOLUME", "PACKAGE", "PERCENTAGE"] as const;
 export type PriceModel = (typeof PRICE_MODELS)[number];
 
-/** The windows of limits that slide, shortest first. */
+/** Sliding windows of limits, shortest first. */
 export const SLIDING_WINDOWS = ["SECOND", "MINUTE", "HOUR", "DAY"] as const;
 export type SlidingWindow = (typeof SLIDING_WINDOWS)[number];
 /** Length of each sliding window, ms; a billing period is as long as its month. */
@@ -43,23 +43,23 @@ export const isDenying = (kind: LimitKind): boolean => DENIES[kind];
 export const TENANT_STATUSES = ["ACTIVE", "SUSPENDED", "CLOSED"] as const;
 export type TenantStatus = (typeof TENANT_STATUSES)[number];
 
-/** What an API key may be used for. */
+/** The permissions of an API key. */
 export const API_KEY_SCOPES = ["INGEST", "QUOTA", "READ", "ADMIN"] as const;
 export type ApiKeyScope = (typeof API_KEY_SCOPES)[number];
 
-/** What an identity may do in the graph, by the table in `policy.ts`. */
+/** The roles of an identity in the graph, by the table in `policy.ts`. */
 export const ROLES = ["PLATFORM_ADMIN", "TENANT_ADMIN", "TENANT_VIEWER"] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Who sees the graph: a person or a key. Services ask each other too. */
+/** The kinds of callers that the graph shows: a person or a key. Services call each other too. */
 export const VIEWER_KINDS = ["USER", "API_KEY"] as const;
 export const IDENTITY_KINDS = [...VIEWER_KINDS, "SERVICE"] as const;
 
-/** A period is open, then waits for late events, then for its invoice, and is then closed for good. */
+/** A period is open, waits for late events, waits for its invoice, and is then closed permanently. */
 export const BILLING_PERIOD_STATUSES = ["OPEN", "GRACE", "CLOSING", "CLOSED"] as const;
 export type BillingPeriodStatus = (typeof BILLING_PERIOD_STATUSES)[number];
 
-/** What a plan charges for. */
+/** The charges of a plan. */
 export const CHARGE_KINDS = ["RECURRING", "USAGE", "MINIMUM_COMMIT"] as const;
 export type ChargeKind = (typeof CHARGE_KINDS)[number];
 export const INVOICE_LINE_KINDS = [...CHARGE_KINDS, "ADJUSTMENT"] as const;
@@ -70,7 +70,7 @@ export const CONTROL_RECORD_KINDS = ["tick", "close", "void", "resolve", "backfi
 /** What the ledger holds. */
 export const LEDGER_ENTRY_KINDS = ["event", "tick", "close", "void", "backfill"] as const;
 
-/** What became of an event that has a place in the ledger or waits in quarantine. */
+/** The outcome of an event in the ledger or in quarantine. */
 export const USAGE_EVENT_STATUSES = ["RECORDED", "QUARANTINED", "VOIDED", "REFUSED"] as const;
 export type UsageEventStatus = (typeof USAGE_EVENT_STATUSES)[number];
 

@@ -26,8 +26,8 @@ export interface LedgerConsumerOptions {
   readonly ledger: LedgerClient;
   readonly tenancy: TenancyCopy;
   /**
-   * The room's effect of contiguous entries, in the transaction that moves the mark: both or neither happen. May return
-   * what to do once that is committed (it may be lost by a crash, so it must be recoverable from the database).
+   * Applies contiguous entries in the transaction that moves the mark: both or neither. May return work to do after the commit
+   * (a crash may lose it, so it must be recoverable from the database).
    */
   apply(
     tx: Transaction,
@@ -37,14 +37,14 @@ export interface LedgerConsumerOptions {
   readonly onError: (error: unknown) => void;
   /** The log has forgotten what comes next, and the partition is stopped: a start reads that from the ledger. */
   readonly onHole: (error: LogPositionError) => void;
-  /** Most entries applied in one transaction. */
+  /** Maximum entries per transaction. */
   readonly maxEntries?: number;
 }
 
 /**
  * Makes every effect of the ledger exactly-once in one database without Kafka transactions: entries at or below the mark are
  * skipped, a gap is read from the ledger API, and the mark moves by compare-and-swap with the effect. Of two consumers that
- * hold the same partition for a moment, one finds the mark moved and does nothing.
+ * briefly hold the same partition, one finds the mark moved and does nothing.
  */
 export async function startLedgerConsumer(options: LedgerConsumerOptions): Promise<LogConsumer> {
   const maxEntries = options.maxEntries ?? 5_000;
@@ -116,7 +116,7 @@ export async function startLedgerConsumer(options: LedgerConsumerOptions): Promi
     onBatch: (batch) => withCatchUp(batch),
   });
 
-  // A fenced or failed batch is delivered again by the log after a backoff; the pause keeps a fenced loser from spinning.
+  // The log redelivers a fenced or failed batch after a backoff, which keeps a fenced consumer from spinning.
   async function withCatchUp(batch: LogBatch): Promise<BatchOutcome> {
     try {
       return await onBatch(batch);
@@ -136,7 +136,7 @@ export async function startLedgerConsumer(options: LedgerConsumerOptions): Promi
   };
 }
 
-/** What of a batch is contiguous, in order; publishing repeats after a take-over, so runs may overlap. */
+/** The contiguous entries of a batch, in order; publishing repeats after a takeover, so ranges may overlap. */
 function contiguousRuns(batch: LogBatch): { firstSeq: number; entries: LedgerEntry[] }[] {
   const runs: { firstSeq: number; lastSeq: number; entries: LedgerEntry[] }[] = [];
   for (const record of batch.records) {
@@ -173,7 +173,7 @@ async function readMark(database: Database, partition: number): Promise<number> 
   return rows[0]?.seq ?? 0;
 }
 
-/** The stored offset, kept inside what the topic still holds: what retention removed comes from the ledger instead. */
+/** The stored offset, clamped to the topic's bounds: entries beyond retention are read from the ledger instead. */
 async function startOffset(options: LedgerConsumerOptions, partition: number): Promise<number> {
   const { rows } = await options.database.pool.query<{ next_offset: number }>(
     "SELECT next_offset FROM high_water_mark WHERE partition = $1",

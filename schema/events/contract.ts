@@ -3,7 +3,7 @@ import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { refuseOtherEncoding, refuseOtherVersion, unknownMember } from "./growing.js";
 
-/** One version of one event or record type: its schema, its validator and an example that the tests validate. */
+/** One version of an event or record type: schema, validator, and an example that tests validate. */
 export interface Contract<T extends TSchema> {
   readonly type: string;
   readonly schema: T;
@@ -44,7 +44,7 @@ export function contract<T extends TSchema>(type: string, schema: T, example: St
   };
 }
 
-/** A CloudEvents 1.0 envelope around `data`. `subject` is the tenant; `id` is what consumers deduplicate by. */
+/** A CloudEvents 1.0 envelope around `data`. `subject` is the tenant; consumers deduplicate by `id`. */
 export function envelope<T extends TSchema>(type: string, data: T) {
   return Type.Object({
     specversion: Type.Literal("1.0"),
@@ -66,7 +66,7 @@ export const oneOf = <T extends string | number>(members: readonly T[]) =>
 export const oneOfKinds = <K extends string, T extends TObject>(kinds: readonly K[], objects: Readonly<Record<K, T>>) =>
   Type.Union(kinds.map((kind) => objects[kind]));
 
-/** The `dataschema` URI of a contract: names type and version. */
+/** The `dataschema` URI of a contract, with type and version. */
 export const dataschemaOf = (type: string): string => `urn:metrly:schema:${type}`;
 
 export const decimalText = Type.String({ pattern: "^-?(?:0|[1-9]\\d*)(?:\\.\\d+)?$" });
@@ -74,5 +74,5 @@ export const decimalText = Type.String({ pattern: "^-?(?:0|[1-9]\\d*)(?:\\.\\d+)
 export const timeText = Type.String({ pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(?:\\.\\d+)?Z$" });
 /** Epoch milliseconds. */
 export const epochMs = Type.Integer();
-/** A position in a partition's ledger: 1, 2, 3 … without holes. */
+/** A position in a partition's ledger: 1, 2, 3 … without gaps. */
 export const seq = Type.Integer({ minimum: 1 });

@@ -12,13 +12,13 @@ const ReceivedItem = Type.Object({
   time: epochMs,
   /** When the edge accepted it. */
   receivedAt: epochMs,
-  /** The CloudEvents `data` as canonical JSON text (RFC 8785): what the fingerprint covers and the ledger stores. */
+  /** The CloudEvents `data` as canonical JSON text (RFC 8785): covered by the fingerprint, stored in the ledger. */
   data: Type.String(),
-  /** First 16 bytes of SHA-256 over type, tenant and `data`, base64url; `time` is not part: honest retries restamp it. */
+  /** First 16 bytes of SHA-256 over type, tenant and `data`, base64url, without `time`, which retries may change. */
   fingerprint: Type.String({ minLength: 22, maxLength: 22 }),
 });
 
-/** Control records share the log with usage, so that their place among the events is a fact and not a clock reading. */
+/** Control records share the log with usage, so that their position among the events is unambiguous. */
 const Controls = oneOfKinds(CONTROL_RECORD_KINDS, {
   tick: Type.Object({ kind: Type.Literal("tick"), at: epochMs }),
   close: Type.Object({
@@ -34,7 +34,7 @@ const Controls = oneOfKinds(CONTROL_RECORD_KINDS, {
     id: Type.String(),
     reason: Type.String(),
     actor: Type.String(),
-    /** The event that is meant: the log may repeat a record after another event was accepted under its key. */
+    /** The event to void: the log may repeat a record after another event was accepted under its key. */
     eventSeq: Type.Optional(seq),
   }),
   resolve: Type.Object({
@@ -45,7 +45,7 @@ const Controls = oneOfKinds(CONTROL_RECORD_KINDS, {
     accept: Type.Boolean(),
     reason: Type.String(),
     actor: Type.String(),
-    /** As `ReceivedItem` has it, of the event that is meant: a repeated record must not decide about the next one. */
+    /** As in `ReceivedItem`, of the event to resolve: a repeated record must not resolve the next one. */
     fingerprint: Type.Optional(Type.String({ minLength: 22, maxLength: 22 })),
   }),
   backfill: Type.Object({
@@ -62,7 +62,7 @@ const schema = Type.Union([
   Type.Object({
     kind: Type.Literal("items"),
     items: Type.Array(ReceivedItem, { minItems: 1 }),
-    /** What the edge had applied of tenancy: the recorder stamps the items with this or a later version. */
+    /** The tenancy version that the edge had applied: the recorder stamps the items with it or a later one. */
     tenancyVersion: Type.Optional(Type.Integer({ minimum: 0 })),
   }),
   ControlRecord,

@@ -18,7 +18,7 @@ const READS: Readonly<Record<Aggregation, "nothing" | "quantity" | "text">> = {
 };
 export const readsProperty = (aggregation: Aggregation): boolean => READS[aggregation] !== "nothing";
 
-/** What one event says to one meter. */
+/** The reading of one event by one meter. */
 export type MeterReading =
   | {
       readonly kind: "reading";
@@ -30,8 +30,8 @@ export type MeterReading =
   | { readonly kind: "invalid"; readonly path: string; readonly reason: string };
 
 /**
- * Reads an event's `data` for a meter. The edge refuses what is invalid, the recorder quarantines it (a meter may be younger
- * than the edge's copy of tenancy), so that billing never meets it.
+ * Reads an event's `data` for a meter. The edge refuses invalid events and the recorder quarantines them (a meter may be newer
+ * than the edge's copy of tenancy), so that billing never sees one.
  */
 export function readMeter(meter: MeterState, data: unknown): MeterReading {
   const properties = isRecord(data) ? data : {};
@@ -70,7 +70,7 @@ export function readMeter(meter: MeterState, data: unknown): MeterReading {
   return { kind: "reading", value: quantity, dimensions };
 }
 
-/** Most quantities are small whole numbers, whose text is canonical already. */
+/** Fast path: most quantities are small whole numbers, whose text is already canonical. */
 const PLAIN = /^(?:0|[1-9]\d{0,14})$/;
 
 function readQuantity(raw: unknown): string | undefined {
@@ -85,7 +85,7 @@ function readText(raw: unknown): string | undefined {
   return typeof raw === "number" || typeof raw === "boolean" ? String(raw) : undefined;
 }
 
-/** What `toString` or `constructor` inherit is not data. */
+/** Own properties only, not those inherited like `toString` or `constructor`. */
 function own(properties: Readonly<Record<string, unknown>>, name: string): unknown {
   return Object.hasOwn(properties, name) ? properties[name] : undefined;
 }
@@ -94,7 +94,7 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A character takes at most three bytes of UTF-8 per unit of its UTF-16: short texts need no counting. */
+/** A UTF-16 unit takes at most three bytes in UTF-8: short texts need no counting. */
 const isLongerThan = (text: string, bytes: number): boolean =>
   text.length * 3 > bytes && Buffer.byteLength(text, "utf8") > bytes;
 const invalid = (property: string, reason: string): MeterReading => ({

@@ -16,7 +16,7 @@ import { createBillingMetrics } from "./metrics.js";
 import { waitingCloses } from "./store/periods.js";
 import { createAggregator } from "./usage-recorded.js";
 
-/** Starts billing: its graph at once, its consumer and worker when `begin` says that the ledger can be asked. */
+/** Starts billing: its graph immediately, its consumer and worker on `begin`, when the ledger is available. */
 export async function startBilling(context: RoomContext): Promise<Room> {
   const { clock, logger, tenancy, jobs } = context;
   const metrics = createBillingMetrics(context.metrics);

@@ -21,7 +21,7 @@ import { createEndpointStore } from "./store/endpoints.js";
 const STUCK_MS = MINUTE_MS;
 const SWEEP_EVERY_MS = 5_000;
 
-/** What tests shorten or make certain; the defaults are the product's. */
+/** Overrides for tests; the defaults are the product's. */
 export interface NotificationTuning {
   readonly random?: () => number;
   readonly resolve?: Resolve;
@@ -31,7 +31,7 @@ export interface NotificationTuning {
   readonly sweepEveryMs?: number;
 }
 
-/** Alerts, live subscriptions and webhooks: see README.md. What was started is stopped again when a later part fails. */
+/** Alerts, live subscriptions and webhooks: see README.md. Stops everything when a part fails to start. */
 export async function startNotification(context: RoomContext, tuning: NotificationTuning = {}): Promise<Room> {
   return openTogether((onStop) => startAll(context, tuning, onStop));
 }
@@ -41,7 +41,7 @@ async function startAll(context: RoomContext, tuning: NotificationTuning, onStop
   const database = await context.openDatabase("notification");
   onStop(() => database.stop());
   const endpoints = createEndpointStore(database);
-  const onError = (error: unknown) => logger.warn({ err: error }, "notification goes on after an error");
+  const onError = (error: unknown) => logger.warn({ err: error }, "notification recovers from an error");
   const policy = targetPolicy(context.config, database);
   const resolve = tuning.resolve ?? resolveBySystem;
 
@@ -79,7 +79,7 @@ async function startAll(context: RoomContext, tuning: NotificationTuning, onStop
   };
 }
 
-/** Loaded only where mail is sent. */
+/** Loaded only if mail is configured. */
 async function mailerOf({ smtpUrl, mailFrom }: Config, timeoutMs?: number): Promise<Mailer | undefined> {
   if (smtpUrl === undefined || mailFrom === undefined) return undefined;
   const { createMailer } = await import("./delivery/mail.js");
@@ -100,7 +100,7 @@ function targetPolicy(config: Config, database: Database): TargetPolicy {
 async function stuckDeliveries(database: Database, worker: DeliveryWorker): Promise<string[]> {
   const oldest = await oldestOverdue(database, STUCK_MS);
   if (oldest === undefined || nowMs() - worker.lastFinishedAt() <= STUCK_MS) return [];
-  return [`webhook deliveries are due since ${oldest.toISOString()} and none finishes`];
+  return [`webhook deliveries are due since ${oldest.toISOString()}, but none finishes`];
 }
 
 function stuckConsumers(intake: Intake): string[] {

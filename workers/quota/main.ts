@@ -25,11 +25,11 @@ import { startReconciler } from "./reconciliation/reconciler.js";
 import { createQuotaStore } from "./store/store.js";
 import { createUsageRecorded } from "./usage-recorded.js";
 
-/** Allows or denies in real time, settles by recorded usage, warns: see README.md. */
+/** Allows or denies in real time, settles recorded usage, raises alerts: see README.md. */
 export async function startQuota(context: RoomContext): Promise<Room> {
   const { clock, config, tenancy, log } = context;
   const logger = context.logger.child({ room: "quota" });
-  const onError = (error: unknown): void => logger.warn({ err: error }, "quota goes on after an error");
+  const onError = (error: unknown): void => logger.warn({ err: error }, "quota recovers from an error");
   const counters = await openCounters(context, onError);
   const database = await context.openDatabase("quota");
   const metrics = createMetrics(context.metrics);

@@ -10,13 +10,14 @@ import { watchUnpublished } from "./metrics.js";
 import type { PublishedState } from "./store/publishing.js";
 import { createTenancyStore, type TenancyStore } from "./store/store.js";
 
-/** What tenancy needs of a process. */
+/** Tenancy's dependencies. */
 export type TenancyContext = Pick<RoomContext, "clock" | "logger" | "log" | "metrics" | "tenancy" | "openDatabase">;
 
 /** Opens tenancy's database, publishes its changes and serves its part of the graph. */
 export async function startTenancy(context: TenancyContext): Promise<Room> {
   const logger = context.logger.child({ room: "tenancy" });
-  const onError = (error: unknown) => logger.error({ err: error }, "tenancy could not publish; it tries again");
+  const onError = (error: unknown) =>
+    logger.error({ err: error }, "publishing tenancy changes failed and will be retried");
   const database = await context.openDatabase("tenancy");
   let kick = (): void => undefined;
   const partitions = await context.log.partitionCount(USAGE_RECEIVED);
@@ -25,9 +26,9 @@ export async function startTenancy(context: TenancyContext): Promise<Room> {
 
   const subgraph = await buildTenancySubgraph(store, context.clock);
 
-  // Before the relay: what the log has lost must not come after newer changes.
+  // Before the relay: states lost from the log must not follow newer changes.
   const missing = await store.republishMissing(isPublishedIn(context.tenancy));
-  if (missing > 0) logger.info({ states: missing }, "publishing what the log does not have");
+  if (missing > 0) logger.info({ states: missing }, "publishing states missing from the log");
   const relay = startOutboxRelay({ database, log: context.log, topics: [TENANCY_CHANGED, USAGE_RECEIVED], onError });
   kick = relay.kick;
   const heartbeat = startHeartbeat(store, onError);

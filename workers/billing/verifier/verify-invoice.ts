@@ -15,7 +15,7 @@ export interface VerifierSources {
   readonly partition: number;
 }
 
-/** An invoice as it is kept. */
+/** A stored invoice. */
 export interface ClaimedInvoice {
   readonly tenantId: string;
   readonly ordinal: number;
@@ -27,8 +27,8 @@ const PAGE = 5_000;
 const MAX_DIFFERENCES = 50;
 
 /**
- * Recomputes an invoice from the tenant's whole ledger, with code of its own from the first event to the hash, and compares.
- * Whatever was invoiced before is recomputed too: the chain of hashes and every adjustment depend on it.
+ * Recomputes an invoice from the tenant's whole ledger, with independent code from the first event to the hash, and compares.
+ * Earlier invoices are recomputed too: the hash chain and every adjustment depend on them.
  */
 export async function verifyInvoice(sources: VerifierSources, claimed: ClaimedInvoice) {
   const document: unknown = JSON.parse(claimed.document);
@@ -36,12 +36,12 @@ export async function verifyInvoice(sources: VerifierSources, claimed: ClaimedIn
   const { invoice, events } = await recompute(sources, claimed);
   const differences: string[] = [];
   if (createHash("sha256").update(claimed.document).digest("hex") !== claimed.sha256) {
-    differences.push("sha256: the stored hash is not that of the stored document");
+    differences.push("sha256: the stored hash does not match the stored document");
   }
-  if (invoice === undefined) differences.push("the ledger gives no invoice with this number");
+  if (invoice === undefined) differences.push("the ledger yields no invoice with this number");
   else compare("", document, invoice.document, differences);
   const matches = invoice !== undefined && invoice.text === claimed.document && invoice.sha256 === claimed.sha256;
-  if (!matches && differences.length === 0) differences.push("document: the same content in another notation");
+  if (!matches && differences.length === 0) differences.push("document: the same content in another encoding");
   return {
     matches,
     expectedSha256: invoice?.sha256 ?? "",
@@ -70,7 +70,10 @@ async function recompute(
   return { invoice: undefined, events };
 }
 
-/** Waits until tenancy is known as the ledger's last entry knows it, for stamps never go back; answers where that entry is. */
+/**
+ * Waits until tenancy reaches the version of the ledger's last entry, since stamps never decrease; returns that entry's
+ * position.
+ */
 async function caughtUp(
   ledger: VerifierSources["ledger"],
   tenancy: VerifierSources["tenancy"],
@@ -84,7 +87,7 @@ async function caughtUp(
   return headSeq;
 }
 
-/** Names every place where two JSON values differ, as `path: stored x, recomputed y`. */
+/** Lists every difference of two JSON values, as `path: stored x, recomputed y`. */
 function compare(path: string, stored: unknown, recomputed: unknown, differences: string[]): void {
   if (isContainer(stored) && isContainer(recomputed)) {
     for (const key of new Set([...Object.keys(stored), ...Object.keys(recomputed)])) {

@@ -5,11 +5,11 @@ import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { type ReceivedItem, readReceived } from "#schema/events/usage-received.v2.js";
 import { eventKeyOf, fingerprintOf, fingerprintUuid } from "./fingerprint.js";
 
-/** An item as the recorder decides about it. */
+/** An item as input of the recorder. */
 export interface DecodedItem extends ReceivedItem {
   /** Of (tenant, source, id), as uuid text. */
   readonly key: string;
-  /** Tells two payloads under one key apart, as uuid text. */
+  /** Distinguishes payloads under one key, as uuid text. */
   readonly fingerprint: string;
   /** `data`, parsed. */
   readonly value: unknown;
@@ -18,7 +18,7 @@ export interface DecodedItem extends ReceivedItem {
 export type DecodedRecord =
   | { readonly kind: "items"; readonly items: readonly DecodedItem[]; readonly tenancyVersion: number }
   | { readonly kind: "control"; readonly control: ControlRecord }
-  /** Nothing can be made of it, or its effect would break what is stored: kept with its bytes. */
+  /** Unreadable, or its effect would be unstorable: kept with its bytes. */
   | { readonly kind: "poison"; readonly error: string };
 
 /**
@@ -76,7 +76,7 @@ function assertFields(control: ControlRecord): void {
   }
 }
 
-/** Neighbours are mostly of one tenant. */
+/** Consecutive items usually share a tenant, so cache the last lookup. */
 function assertTenants(items: readonly ReceivedItem[], partition: number, partitionCount: number): void {
   let last: string | undefined;
   for (const { tenantId } of items) {
@@ -85,13 +85,13 @@ function assertTenants(items: readonly ReceivedItem[], partition: number, partit
   }
 }
 
-/** In another partition than its own, a tenant's event could be counted twice. */
+/** In a wrong partition a tenant's event could be counted twice. */
 function assertTenant(tenantId: string, partition: number, partitionCount: number): void {
   const own = partitionOf(tenantId, partitionCount);
   if (own !== partition) throw new RangeError(`tenant ${tenantId} belongs to partition ${own}, not ${partition}`);
 }
 
-/** UTF-8 has no surrogates: one can only come from an escape. Finds too much, never too little. */
+/** UTF-8 has no surrogates: one can only come from an escape. May give false positives, never false negatives. */
 const mayBeUnstorable = (text: string): boolean => text.includes("\\u") || text.includes("\0");
 const textsOf = ({ tenantId, source, id, type, data }: ReceivedItem) => [tenantId, source, id, type, data];
 

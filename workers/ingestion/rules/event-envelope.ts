@@ -3,7 +3,7 @@ import { type Refusal, refuse } from "./refusal.js";
 
 const MAX_ATTRIBUTE_BYTES = 256;
 
-/** The context attributes of a CloudEvent that Metrly uses, and its data. */
+/** The CloudEvent attributes that Metrly uses, and the data. */
 export interface EventEnvelope {
   readonly id: string;
   readonly source: string;
@@ -11,11 +11,11 @@ export interface EventEnvelope {
   readonly subject: string | undefined;
   /** Epoch ms. */
   readonly time: number | undefined;
-  /** Parsed JSON; `{}` when the event brings none. */
+  /** Parsed JSON; `{}` when the event has none. */
   readonly data: unknown;
 }
 
-/** Reads one CloudEvent 1.0 in its JSON form. Extension attributes are allowed and not kept. */
+/** Parses one CloudEvent 1.0 in its JSON form. Extension attributes are allowed and dropped. */
 export function readEnvelope(event: unknown): { readonly kind: "read"; readonly envelope: EventEnvelope } | Refusal {
   if (!isRecord(event)) return refuse("INVALID", "An event must be a JSON object");
   if (event.specversion !== "1.0") return refuse("INVALID", 'specversion: must be "1.0"');
@@ -51,7 +51,7 @@ function attributeProblem(name: string, value: unknown): string | undefined {
 
 const RFC_3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
 
-/** Epoch ms, finer parts cut off; a leap second reads as the second before it. */
+/** Epoch ms, truncated; a leap second reads as the second before it. */
 function readTime(value: unknown): number | undefined | "invalid" {
   if (value === undefined || value === null) return undefined;
   const match = typeof value === "string" && value.length <= 64 ? RFC_3339.exec(value) : null;

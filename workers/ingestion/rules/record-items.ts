@@ -4,11 +4,11 @@ import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
 import type { DecodedItem } from "./decode-record.js";
 
-/** What is stored of a key that was seen before. */
+/** The stored state of a known key. */
 export interface KnownKey {
   /** Of the event that holds the key, as uuid text. */
   readonly fingerprint: string;
-  /** Its place in the ledger; null: it is quarantined. */
+  /** Its position in the ledger; null: it is quarantined. */
   readonly seq: number | null;
   /** Fingerprints that are quarantined under this key. */
   readonly quarantined: readonly string[];
@@ -16,7 +16,7 @@ export interface KnownKey {
 
 export type QuarantineReason = "CONFLICT" | "VALUE_INVALID" | "DIMENSION_LIMIT";
 
-/** Why a new event is not recorded. */
+/** Why a new event is quarantined. */
 export interface Refusal {
   readonly reason: Exclude<QuarantineReason, "CONFLICT">;
   readonly detail: string;
@@ -40,7 +40,7 @@ export interface AccountChange {
   quarantined: number;
 }
 
-/** Everything that one batch changes, decided before anything is written. */
+/** All changes of one batch, decided before anything is written. */
 export interface BatchOutcome {
   /** Contiguous from `seq + 1`, in log order. */
   readonly entries: readonly LedgerEntry[];
@@ -51,22 +51,22 @@ export interface BatchOutcome {
 }
 
 export interface BatchStamp {
-  /** Last ledger position given out before. */
+  /** Last assigned ledger position. */
   readonly seq: number;
   readonly recordedAt: number;
   readonly tenancyVersion: number;
 }
 
-/** Control records that need no look-up: they take their place among the events. */
+/** Control records without a lookup: they take their position among the events. */
 export type PlainControl = Exclude<ControlRecord, { kind: "void" | "resolve" }>;
 export type BatchElement =
   | { readonly kind: "item"; readonly item: DecodedItem }
   | { readonly kind: "control"; readonly control: PlainControl };
 
 /**
- * Gives the new events and control records of a batch their places, in log order. An event whose key is known is a duplicate
- * when its fingerprint is known under that key too, otherwise it contradicts it and is quarantined: never silently dropped.
- * `refuse` is asked once about each item that would be recorded, in order; without a refusal the item is recorded.
+ * Assigns positions to the new events and control records of a batch, in log order. An event whose key is known is a duplicate
+ * when its fingerprint is known under that key too, otherwise a conflict and quarantined: never silently dropped. `refuse` is
+ * called once per item to be recorded, in order; without a refusal the item is recorded.
  */
 export function recordBatch(
   elements: readonly BatchElement[],
@@ -124,7 +124,7 @@ export function recordBatch(
   }
 }
 
-const CONFLICT_DETAIL = "another event with this source and id was here before, with another type or data";
+const CONFLICT_DETAIL = "an event with this source and id but another type or data already exists";
 
 type Common = Pick<LedgerEntry, "seq" | "recordedAt" | "tenancyVersion">;
 

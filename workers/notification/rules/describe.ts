@@ -2,7 +2,7 @@ import { isDenying, type QuotaWindow } from "#schema/vocabulary.js";
 import type { EventType, TEST_EVENT_TYPE } from "#schema/webhook-events.js";
 import type { NoticeData } from "./notice.js";
 
-/** A notice in words, for people. */
+/** A notice as text for people. */
 export interface Description {
   readonly subject: string;
   readonly lines: readonly string[];
@@ -22,44 +22,44 @@ const WINDOWS: Readonly<Record<QuotaWindow, string>> = {
   BILLING_PERIOD: "billing period",
 };
 
-/** Describes the payload of a delivery, whatever its type. */
-export function describePayload(text: string): Description {
-  const payload: Payload = JSON.parse(text);
+/** Describes the payload of a delivery of any type. */
+export function describePayload(json: string): Description {
+  const payload: Payload = JSON.parse(json);
   const { data } = payload;
-  const told = (name: string): string => String(data[name] ?? "");
-  const tenant = told("tenantId");
+  const text = (name: string): string => String(data[name] ?? "");
+  const tenant = text("tenantId");
   const when = `at ${payload.timestamp}`;
   switch (payload.type) {
     case "quota.warning":
     case "quota.exceeded": {
-      const what = data.meter === null ? "requests" : told("meter");
+      const what = data.meter === null ? "requests" : text("meter");
       const window = WINDOWS[payload.data.window];
-      const limit = `${told("limit")} ${what} per ${window}`;
+      const limit = `${text("limit")} ${what} per ${window}`;
       return {
         subject:
           payload.type === "quota.warning"
-            ? `${tenant} has used ${percent(told("threshold"))} of its limit of ${limit}`
+            ? `${tenant} has used ${percent(text("threshold"))} of its limit of ${limit}`
             : `${tenant} has reached its limit of ${limit}`,
         lines: [
-          `Used: ${told("used")} of ${told("limit")} since ${told("windowStart")}`,
+          `Used: ${text("used")} of ${text("limit")} since ${text("windowStart")}`,
           isDenying(payload.data.kind)
-            ? "Beyond the limit requests are denied."
-            : "The limit is soft: nothing is denied.",
-          `Plan ${told("planId")}, version ${told("planVersion")}; ${when}`,
+            ? "Requests beyond the limit are denied."
+            : "The limit is soft: no requests are denied.",
+          `Plan ${text("planId")}, version ${text("planVersion")}; ${when}`,
         ],
       };
     }
     case "billing.period.closed":
       return {
-        subject: `${tenant}: the billing period from ${day(told("periodStart"))} is closed`,
-        lines: [`Until ${day(told("periodEnd"))}, exclusively; invoice: ${told("invoiceId") || "none"}`, when],
+        subject: `${tenant}: the billing period from ${day(text("periodStart"))} is closed`,
+        lines: [`Until ${day(text("periodEnd"))}, exclusively; invoice: ${text("invoiceId") || "none"}`, when],
       };
     case "invoice.generated":
       return {
-        subject: `${tenant}: invoice ${told("number")} for ${told("total")} ${told("currency")}`,
+        subject: `${tenant}: invoice ${text("number")} for ${text("total")} ${text("currency")}`,
         lines: [
-          `For ${day(told("periodStart"))} to ${day(told("periodEnd"))}, exclusively`,
-          `SHA-256 ${told("sha256")}`,
+          `For ${day(text("periodStart"))} to ${day(text("periodEnd"))}, exclusively`,
+          `SHA-256 ${text("sha256")}`,
           when,
         ],
       };
@@ -67,18 +67,18 @@ export function describePayload(text: string): Description {
       return {
         subject: `${tenant}: a webhook endpoint was disabled`,
         lines: [
-          `${told("url")} (${told("endpointId")}): ${told("reason")}`,
-          `${told("deadLetters")} deliveries wait as dead letters; enable the endpoint and replay them.`,
+          `${text("url")} (${text("endpointId")}): ${text("reason")}`,
+          `${text("deadLetters")} deliveries are now dead letters; enable the endpoint and replay them.`,
           when,
         ],
       };
     default:
       payload.type satisfies typeof TEST_EVENT_TYPE;
-      return { subject: `${tenant}: ${payload.type}`, lines: [told("message"), when].filter((line) => line !== "") };
+      return { subject: `${tenant}: ${payload.type}`, lines: [text("message"), when].filter((line) => line !== "") };
   }
 }
 
-/** A fraction's decimal text as percent, without arithmetic on doubles showing. */
+/** A decimal fraction as a percentage, without floating-point artifacts. */
 const percent = (fraction: string): string => `${Number((Number(fraction) * 100).toFixed(6))} %`;
 const day = (instant: string): string => instant.slice(0, 10);
 
@@ -91,6 +91,6 @@ export function slackMessage({ subject, lines }: Description): string {
   });
 }
 
-/** The three characters that Slack gives a meaning to. */
+/** The three characters that Slack interprets. */
 const escapeSlack = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

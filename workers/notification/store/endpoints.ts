@@ -51,7 +51,7 @@ export interface EndpointChange {
 export const MAX_ENDPOINTS = 50;
 const DISABLED_BY_OPERATOR = "disabled by an operator";
 
-/** Deliveries of an endpoint from just after the delivery `after`. */
+/** Deliveries of an endpoint after the delivery `after`. */
 export interface DeliveryPage {
   readonly endpoint: Endpoint;
   readonly after: string | undefined;
@@ -70,7 +70,7 @@ CROSS JOIN LATERAL (
 
 export type EndpointStore = ReturnType<typeof createEndpointStore>;
 
-/** Endpoints, their secrets and the delivery log: configuration and reads. What moves deliveries is in `store-delivery.ts`. */
+/** Endpoints, their secrets and the delivery log: configuration and reads. `deliveries.ts` has the state transitions. */
 export function createEndpointStore(database: Database) {
   const prisma = new PrismaClient({ adapter: prismaAdapter(database) });
 
@@ -91,7 +91,7 @@ export function createEndpointStore(database: Database) {
     /** How many deliveries wait for an attempt, of all tenants. */
     countPending: (): Promise<number> => prisma.webhookDelivery.count({ where: { nextAttemptAt: { not: null } } }),
 
-    /** Of each tenant, in the order of their ids. */
+    /** By tenant, in the order of their ids. */
     async listOf(tenantIds: readonly string[]): Promise<readonly (readonly Endpoint[])[]> {
       const rows = await prisma.webhookEndpoint.findMany({
         where: { tenantId: { in: [...tenantIds] }, deletedAt: null },
@@ -121,7 +121,7 @@ export function createEndpointStore(database: Database) {
       return pages.map((_, page) => found.flatMap((row) => (row.page === page ? (byId.get(row.id) ?? []) : [])));
     },
 
-    /** Throws CONFLICT when the tenant has as many as it may have, also when two are created at once. */
+    /** Throws CONFLICT at the tenant's maximum, also for concurrent creations. */
     async create(tenantId: string, url: string, eventTypes: readonly string[], secret: string): Promise<Endpoint> {
       const id = `whe_${newOrderedUuid()}`;
       await database.transaction(async (tx) => {
@@ -143,7 +143,10 @@ export function createEndpointStore(database: Database) {
       return present(await find(id));
     },
 
-    /** Disabling makes what is pending dead letters; enabling forgets how long it has failed, and it or another target ends a pause. */
+    /**
+     * Disabling turns pending deliveries into dead letters; enabling resets the failure history, and like another target ends a
+     * pause.
+     */
     async update(endpoint: Endpoint, change: EndpointChange): Promise<Endpoint> {
       await database.transaction(async (tx) => {
         const { rowCount } = await tx.query(
@@ -181,7 +184,7 @@ export function createEndpointStore(database: Database) {
       });
     },
 
-    /** The current secret stays valid for `graceSeconds`; one that was already on its way out ends now. */
+    /** The current secret stays valid for `graceSeconds`; an older one in its grace time ends now. */
     async rotate(endpoint: Endpoint, secret: string, graceSeconds: number): Promise<void> {
       await database.transaction(async (tx) => {
         await lockEndpoint(tx, endpoint);
@@ -216,7 +219,7 @@ export function createEndpointStore(database: Database) {
       return present(ref);
     },
 
-    /** Throws CONFLICT for a delivery that is being sent right now, or whose endpoint takes none. */
+    /** Throws CONFLICT for a delivery being sent, or whose endpoint is disabled. */
     async replay(tenantId: string, deliveryId: string): Promise<DeliveryRef> {
       return database.transaction(async (tx) => {
         const { rows } = await tx.query<{ endpoint_id: string }>(
@@ -250,7 +253,7 @@ async function insertSecret(tx: Transaction, tenantId: string, endpointId: strin
   ]);
 }
 
-/** Locked, so that closing it and planning for it happen one after the other. Answers its status; throws NOT_FOUND. */
+/** Locked, so that closing it and planning for it are serialized. Returns its status; throws NOT_FOUND. */
 async function lockEndpoint(tx: Transaction, endpoint: Pick<Endpoint, "tenantId" | "id">): Promise<string> {
   const { rows } = await tx.query<{ status: string }>(
     "SELECT status FROM webhook_endpoint WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE",
@@ -266,7 +269,7 @@ async function lockEnabled(tx: Transaction, endpoint: Pick<Endpoint, "tenantId" 
     throw new MetrlyError("CONFLICT", "The endpoint is disabled; enable it first");
 }
 
-const gone = (): MetrlyError => new MetrlyError("NOT_FOUND", "There is no such thing");
+const gone = (): MetrlyError => new MetrlyError("NOT_FOUND", "It does not exist");
 
 function present<T>(value: T | undefined): T {
   if (value === undefined) throw gone();

@@ -8,7 +8,7 @@ import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 
 const MAX_KEY_BYTES = 256;
 const DEFAULT_TTL_SECONDS = 300;
-/** The longest a reservation may live; a loss of the counters costs a tenant what was open for at most this long. */
+/** Maximum lifetime of a reservation; a loss of the counters costs a tenant at most the reservations of this time. */
 export const MAX_TTL_SECONDS = 86_400;
 export const MAX_BATCH = 1_000;
 
@@ -35,12 +35,12 @@ export interface ParsedRequest {
 
 export interface RequestRules {
   readonly key: ApiKeyState;
-  /** What is asked for when the body does not say. */
+  /** Defaults of omitted members. */
   readonly operation: Operation;
   hasMeter(meter: string): boolean;
 }
 
-/** Types what a client sent. Throws MALFORMED, INVALID with the path, SUBJECT_REQUIRED or SUBJECT_MISMATCH. */
+/** Parses a client's request. Throws MALFORMED, INVALID with the path, SUBJECT_REQUIRED or SUBJECT_MISMATCH. */
 export function parseRequest(value: unknown, { key, operation, hasMeter }: RequestRules): ParsedRequest {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new MetrlyError("MALFORMED", "Send a JSON object");
@@ -66,7 +66,7 @@ export function parseRequest(value: unknown, { key, operation, hasMeter }: Reque
   };
 }
 
-/** The tenant that a key speaks for. Throws SUBJECT_REQUIRED or SUBJECT_MISMATCH. */
+/** The tenant of a request by its key. Throws SUBJECT_REQUIRED or SUBJECT_MISMATCH. */
 export function tenantOf(named: string | null, key: ApiKeyState): string {
   if (key.tenantId === null) {
     if (named === null) throw new MetrlyError("SUBJECT_REQUIRED", "tenantId: a platform key must name the tenant");
@@ -104,7 +104,7 @@ function amountOf(raw: string | number): Decimal {
 
 function wrongIn(value: unknown): MetrlyError {
   const wrong = body().Errors(value).First();
-  if (wrong === undefined) throw new Error("what does not fit the schema has no error");
+  if (wrong === undefined) throw new Error("a schema mismatch without an error");
   return invalid(wrong.path.slice(1).replaceAll("/", ".") || "body", describe(wrong));
 }
 
@@ -113,7 +113,7 @@ const describe = ({ message, value }: { message: string; value: unknown }): stri
 
 const invalid = (path: string, what: string): MetrlyError => new MetrlyError("INVALID", `${path}: ${what}`);
 
-/** Compiles at first use, so that loading the file does no work. */
+/** Compiled on first use, so that importing the file does no work. */
 function lazily<T extends TSchema>(schema: T): () => TypeCheck<T> {
   let compiled: TypeCheck<T> | undefined;
   return () => {

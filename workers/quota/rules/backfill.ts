@@ -8,17 +8,17 @@ import { type UsageChange, usageChange } from "#schema/meters/usage-change.js";
 import { tenantNow } from "#schema/tenancy-history.js";
 import type { UsageReading } from "./usage-reading.js";
 
-/** What one backfill adds, entry by entry, in the memory of its sums. */
+/** The contribution of one backfill, entry by entry, in memory proportional to its sums. */
 export interface BackfillFold {
-  /** Takes entries before the backfill; of one tenant in their order. */
+  /** Takes entries before the backfill, in order within a tenant. */
   add(entry: LedgerEntry): void;
-  /** One reading per tenant and billing period. Like a void's they settle nothing and touch no window of the moment. */
+  /** One reading per tenant and billing period. Like a void's they settle nothing and affect no sliding window. */
   readings(): ReadonlyMap<string, readonly UsageReading[]>;
 }
 
 /**
- * Sums what a backfill makes its meter count, in the periods that run at it: limits are of the running period, which has not
- * ended for billing either, so that both count the same.
+ * Sums a backfill's usage in the periods current at it: limits apply to the current period, which is open for billing too, so
+ * both count the same.
  */
 export function foldBackfill(
   { meter, seq }: Backfill,

@@ -12,8 +12,8 @@ import type { UsageReading } from "./usage-reading.js";
 import { ALWAYS_TOTALLED, bucketStart, GRAIN_MS, type Grain, TOTALLED_WHERE_LIMITED } from "./windows.js";
 
 /**
- * The readings of an entry by the COUNT and SUM meters that were active at its tenancy version. A void takes back from the
- * meters that counted its event, when it was recorded or by one of the `backfills` since.
+ * The readings of an entry by the COUNT and SUM meters that were active at its tenancy version. A void retracts from the meters
+ * that counted its event, at recording or through one of the `backfills` since.
  */
 export function usageReadings(
   entry: LedgerEntry,
@@ -52,7 +52,9 @@ export interface GrainBucket {
   readonly bucketStart: number;
 }
 
-/** The totals that a reading goes into. A void or a backfill only corrects its billing period: windows of the moment have passed. */
+/**
+ * The totals that a reading is added to. A void or a backfill only corrects its billing period: sliding windows have passed.
+ */
 export function grainsOf(
   reading: UsageReading,
   anchorDay: number,

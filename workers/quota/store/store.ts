@@ -27,17 +27,17 @@ export type QuotaStore = ReturnType<typeof createQuotaStore>;
 const UNREACHABLE_CODES = /^(?:ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|08|57P|53300)/;
 const UNREACHABLE_MESSAGES = /timeout exceeded when trying to connect|Connection terminated/;
 
-/** Whether an error of this store means that the database does not answer now, rather than a bug. */
+/** Whether an error of this store means that the database is unreachable, rather than a bug. */
 export function isDatabaseUnreachable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   return UNREACHABLE_CODES.test(code) || UNREACHABLE_MESSAGES.test(error.message);
 }
 
-/** With `store-loading.ts` the only file that knows quota's database. */
+/** Quota's database, known only to `store/`. */
 export function createQuotaStore(database: Database, partitionOf: (tenantId: string) => number) {
   return {
-    /** Adds usage and answers the totals after it, in the order of `deltas`. */
+    /** Adds usage and returns the new totals, in the order of `deltas`. */
     async addUsage(tx: Transaction, deltas: readonly UsageDelta[]): Promise<readonly Decimal[]> {
       const sorted = [...deltas.entries()].sort(([, a], [, b]) => (lockOrder(a) < lockOrder(b) ? -1 : 1));
       const { rows } = await tx.query<{ n: number; total: string }>(
@@ -66,7 +66,7 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
       return totals;
     },
 
-    /** Moves tenants' positions; answers where they were (0: nowhere). */
+    /** Advances tenants' positions; returns the previous ones (0: none). */
     async movePositions(
       tx: Transaction,
       partition: number,
@@ -87,7 +87,7 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
       return new Map(tenantIds.map((id) => [id, found.get(id) ?? 0]));
     },
 
-    /** The backfills of a partition that have been applied. */
+    /** The applied backfills of a partition. */
     async backfills(q: Pick<Transaction, "query">, partition: number) {
       const { rows } = await q.query<{ readonly meter: string; readonly seq: number }>(
         "SELECT meter, seq FROM meter_backfill WHERE partition = $1 ORDER BY seq",
@@ -100,7 +100,7 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
       await tx.query("INSERT INTO meter_backfill (partition, meter, seq) VALUES ($1, $2, $3)", [partition, meter, seq]);
     },
 
-    /** Emits the alerts that were never emitted, in their order; answers how many. */
+    /** Emits alerts that were never emitted, in order; returns their number. */
     async emitAlerts(tx: Transaction, alerts: readonly QuotaAlert[]): Promise<number> {
       if (alerts.length === 0) return 0;
       const { rows } = await tx.query<{ tenant_id: string; id: string }>(
@@ -130,7 +130,7 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
       return new Map(rows.map((row) => [row.tenant_id, row.seq]));
     },
 
-    /** Raises bounds durably; answers what they are then, in the same order. */
+    /** Raises bounds durably; returns the resulting ones, in the same order. */
     async raiseBounds(tenantId: string, bounds: readonly RaisedBound[]): Promise<readonly RaisedBound[]> {
       const { rows } = await database.pool.query<{
         meter: string;
@@ -163,7 +163,7 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
       }));
     },
 
-    /** Keeps counters that die with the process; replaces what was kept of these tenants. */
+    /** Saves counters that die with the process; replaces these tenants' earlier saves. */
     async saveCounters({ incarnation, tenants }: SavedCounters): Promise<void> {
       if (tenants.size === 0) return;
       await database.pool.query(
@@ -176,5 +176,5 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
   };
 }
 
-/** Rows are written in one order by everyone, so that two partitions can't wait for each other. */
+/** Every writer uses one row order, so that two partitions cannot deadlock. */
 const lockOrder = (d: UsageDelta): string => `${d.tenantId} ${d.meter} ${d.grain} ${d.bucketStart}`;

@@ -10,14 +10,14 @@ import {
 
 type Assignment = TenantState["assignments"][number];
 
-/** An assignment that counts, with where the next one takes over. */
+/** An active assignment, with the start of the next one. */
 export interface ActiveAssignment extends AssignedPlan {
   readonly effectiveFrom: number;
-  /** Null: until further notice. */
+  /** Null: no end. */
   readonly effectiveTo: number | null;
 }
 
-/** The plan of the period that runs now, as known today. */
+/** The plan of the current period, as known today. */
 export function runningPlan(tenant: TenantState, now: number): AssignedPlan | undefined {
   return assignedPlan(tenant, runningPeriod(tenant, now).start, tenant.version);
 }
@@ -34,8 +34,8 @@ export function activeAssignments(tenant: TenantState): ActiveAssignment[] {
 }
 
 /**
- * Where a change made now takes effect: the first assignment from the tenant's first period, a later one from the period
- * after the running one. (Before the first period has begun, a change is still about that period.)
+ * When a change made now takes effect: the first assignment from the tenant's first period, a later one from the next period.
+ * (Before the first period has begun, a change still applies to it.)
  */
 export function changeEffectiveFrom(tenant: TenantState, now: number): number {
   const first = firstPeriodStart(tenant);
@@ -49,8 +49,8 @@ export type PlanChange =
   | { readonly kind: "changed"; readonly assignments: readonly Assignment[] };
 
 /**
- * Plans the assignment of a plan version to a tenant in tenancy version `inVersion`. What was to take effect at the same
- * moment or later is cancelled, never removed: readers of older versions still need it.
+ * Assigns a plan version to a tenant in tenancy version `inVersion`. Assignments effective at the same moment or later are
+ * cancelled, never removed: readers of older versions need them.
  */
 export function planChange(
   tenant: TenantState,
@@ -69,7 +69,7 @@ export function planChange(
   return { kind: "changed", assignments: [...kept, added] };
 }
 
-/** Cancels what has not taken effect yet; undefined: there is nothing to cancel. */
+/** Cancels pending assignments; undefined: none. */
 export function cancelPending(tenant: TenantState, now: number, inVersion: number): readonly Assignment[] | undefined {
   const from = runningPeriod(tenant, now).start + 1;
   const isPending = (assignment: Assignment) => isActive(assignment) && assignment.effectiveFrom >= from;
