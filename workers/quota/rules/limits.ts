@@ -5,7 +5,7 @@ import { activeOverrides, assignedPlan, planVersionOf } from "#schema/tenancy-hi
 import { type LimitKind, QUOTA_WINDOWS, type QuotaWindow } from "#schema/vocabulary.js";
 import { scaleOf, unitsDown, unitsUp } from "./scaling.js";
 
-/** What one counter counts: limits on the same meter and window at the same scale share it. */
+/** The identity of a counter: limits on the same meter and window at the same scale share it. */
 export interface CounterKey {
   /** Null: requests. */
   readonly meter: string | null;
@@ -27,16 +27,16 @@ export interface LimitInForce {
   readonly counterId: string;
   /** The limit and the warnings in the counter's units. */
   readonly units: LimitUnits;
-  /** The tenancy version of the override that `limit` is from; undefined: it is the plan's. */
+  /** The tenancy version of the override that set `limit`; undefined: the plan's. */
   readonly overriddenIn?: number;
 }
 
 interface LimitUnits {
-  /** The most that may be taken. */
+  /** The maximum that may be consumed. */
   readonly most: number;
-  /** The least that reaches the limit: more than `most` where the limit has digits that the counter does not keep. */
+  /** The minimum that reaches the limit: more than `most` if the limit has digits that the counter does not keep. */
   readonly reached: number;
-  /** What reaches each warning, ascending. */
+  /** The amounts that reach each warning, ascending. */
   readonly warnings: readonly number[];
 }
 
@@ -49,7 +49,9 @@ export interface LimitsInForce {
 
 export type PlanLookup = (planId: string) => PlanState | undefined;
 
-/** The limits of the plan of the billing period that holds `atMs`, as known at tenancy version `version`; undefined: no plan. */
+/**
+ * The limits of the plan of the billing period that contains `atMs`, as known at tenancy version `version`; undefined: no plan.
+ */
 export function limitsInForce(
   tenant: TenantState,
   plan: PlanLookup,
@@ -65,7 +67,7 @@ export function limitsInForce(
   return { ...assigned, period, limits: planVersion.limits.map((limit) => overridden(limitInForce(limit), overrides)) };
 }
 
-/** The counter stays the plan's, its scale too: what it has counted goes on counting when an override begins or ends. */
+/** The counter and its scale stay the plan's, so that its usage still counts when an override begins or ends. */
 function overridden(limit: LimitInForce, overrides: readonly QuotaOverrideState[]): LimitInForce {
   const found = overrides.find((override) => override.meter === limit.meter && override.window === limit.window);
   if (found === undefined) return limit;
@@ -78,7 +80,7 @@ function limitInForce(state: QuotaLimitState): LimitInForce {
   const limit = new Decimal(state.limit);
   const { meter, window, kind } = state;
   const warnAt = state.warnAt.map((fraction) => new Decimal(fraction)).sort((a, b) => a.comparedTo(b));
-  // A request is one: fractions of it don't exist.
+  // Requests are whole numbers.
   const counter = { meter, window, scale: meter === null ? Math.min(0, scaleOf(limit)) : scaleOf(limit) };
   return {
     meter,
@@ -104,7 +106,7 @@ export function counterId({ meter, window, scale }: CounterKey): string {
   return `${meter ?? ""}|${window}|${scale}`;
 }
 
-/** The key that `counterId` named. */
+/** Parses a `counterId`. */
 export function counterKey(id: string): CounterKey {
   const [meter, name, scale] = id.split("|");
   const window = QUOTA_WINDOWS.find((candidate) => candidate === name);
@@ -112,12 +114,12 @@ export function counterKey(id: string): CounterKey {
   return { meter: meter === "" || meter === undefined ? null : meter, window, scale: Number(scale) };
 }
 
-/** Different counters, in order of first mention. */
+/** Distinct counters, in order of first occurrence. */
 export function countersOf(limits: readonly LimitInForce[]): CounterKey[] {
   return [...new Map(limits.map((limit) => [counterId(limit.counter), limit.counter])).values()];
 }
 
-/** The key of a reservation: one per meter, as a recorded event settles its key once per meter. Null: requests alone. */
+/** The key of a reservation: one per meter, as a recorded event settles its key once per meter. Null: requests only. */
 export function reservationOf(meter: string | null, idempotencyKey: string): string {
   return `${meter ?? ""}|${idempotencyKey}`;
 }

@@ -8,7 +8,7 @@ export const MAX_TIERS = 50;
 
 type ModelField = "unitAmount" | "packageSize" | "ratePercent" | "tiers";
 
-/** The fields that each model prices by; the others of these four must be absent. FLAT charges `unitAmount` once. */
+/** The fields that each model requires; the others of these four must be absent. FLAT charges `unitAmount` once. */
 const FIELDS_OF_MODEL: Readonly<Record<PriceModel, readonly ModelField[]>> = {
   FLAT: ["unitAmount"],
   PER_UNIT: ["unitAmount"],
@@ -19,7 +19,7 @@ const FIELDS_OF_MODEL: Readonly<Record<PriceModel, readonly ModelField[]>> = {
 };
 const MODEL_FIELDS: readonly ModelField[] = ["unitAmount", "packageSize", "ratePercent", "tiers"];
 
-/** Everything that is wrong with one price. `meter` undefined: there is none that counts today. */
+/** All errors of one price. `meter` undefined: there is no such active meter. */
 export function priceReasons(path: string, price: PriceState, meter: MeterState | undefined): Reason[] {
   return [
     ...(meter === undefined ? [{ path: `${path}.meter`, detail: `there is no meter "${price.meter}"` }] : []),
@@ -57,8 +57,8 @@ function capReasons(path: string, price: PriceState): Reason[] {
 }
 
 /**
- * Tiers name their inclusive upper ends only, so that gaps and overlaps can't be written, except by ends that don't ascend;
- * the last one must have none, or usage above it would have no price.
+ * Tiers have only inclusive upper ends, so gaps and overlaps are impossible as long as the ends ascend; the last one must have
+ * none, or usage above it would have no price.
  */
 function tierReasons(path: string, tiers: PriceState["tiers"]): Reason[] {
   const reasons: Reason[] = [];
@@ -99,7 +99,7 @@ function whereReasons(path: string, where: PriceState["where"], meter: MeterStat
   });
 }
 
-/** Whether some usage would match both: same meter, and no dimension for which they ask different values. */
+/** Whether some usage would match both: same meter, and no dimension with different required values. */
 export function claimSameUsage(a: PriceState, b: PriceState): boolean {
   if (a.meter !== b.meter) return false;
   return !a.where.some((left) =>
