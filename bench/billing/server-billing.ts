@@ -22,7 +22,8 @@ const ledger = {
 const queue = { add: async () => undefined, remove: async () => undefined };
 const aggregator = createAggregator({ tenancy, ledger, partitions, queue, clock: systemClock });
 const consumer = await startLedgerConsumer({
-  ...{ log, group: "bench-billing", database, ledger, tenancy, onError: console.error, onHole: console.error },
+  ...{ log, group: "bench-billing", database, ledger, tenancy },
+  ...{ onError: console.error, onHole: console.error, onMalformed: console.error },
   apply: (tx, partition, entries) => aggregator.apply(tx, partition, entries),
 });
 serve({ port: 0, key: "" }, async () => {

@@ -29,6 +29,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
   let log: StoppableLog;
   const consumers: LogConsumer[] = [];
   let waits = 0;
+  const malformed: string[] = [];
   const tenancyState = createTenancyState(systemClock);
   const tenancy = { ...tenancyState.reads, stop: async () => undefined };
 
@@ -135,6 +136,17 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     await waitFor(() => log.waitingForUpgrade().length === 0, { what: "nothing to wait" });
   });
 
+  test("a malformed record is reported and passed over; what it held is read from the ledger", async () => {
+    await publish(1, 2);
+    await log.append(USAGE_RECORDED, 0, [{ value: Buffer.from(recordOf(3, 4).replace('"seq":4', '"seq":"4"')) }]);
+    await publish(5, 6);
+    await start({ ledger: ledgerOf(6) });
+    await untilMark(6);
+    expect(await effects()).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(malformed).toContain("usage.recorded/0 offset 1");
+    expect(log.waitingForUpgrade()).toEqual([]);
+  });
+
   test("a gap whose ledger entries newer code wrote is not passed over", async () => {
     await publish(3, 3);
     const unknown = { contract: "metrly.usage.recorded.v1", set: "ledger entry", member: "freeze" };
@@ -178,6 +190,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
       ...(options.maxEntries !== undefined && { maxEntries: options.maxEntries }),
       onError: () => undefined,
       onHole: fail,
+      onMalformed: (_record, place) => void malformed.push(place),
       async apply(tx, _partition, entries) {
         await tx.query("INSERT INTO effect (seq) SELECT * FROM unnest($1::bigint[])", [
           entries.map((entry) => entry.seq),

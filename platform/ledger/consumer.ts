@@ -1,7 +1,7 @@
-import { readingAt } from "#kernel/upgrade-required.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer } from "#platform/event-log/event-log.js";
 import { LogPositionError } from "#platform/event-log/position.js";
+import { type OnMalformed, readRecords } from "#platform/event-log/read-records.js";
 import { sleep } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
@@ -37,6 +37,8 @@ export interface LedgerConsumerOptions {
   readonly onError: (error: unknown) => void;
   /** The log has forgotten what comes next, and the partition is stopped: a start reads that from the ledger. */
   readonly onHole: (error: LogPositionError) => void;
+  /** Called with a record that can't be decoded; its entries are read from the ledger like any other gap. */
+  readonly onMalformed: OnMalformed;
   /** Maximum entries per transaction. */
   readonly maxEntries?: number;
 }
@@ -54,7 +56,7 @@ export async function startLedgerConsumer(options: LedgerConsumerOptions): Promi
     const { partition } = batch;
     const nextOffset = (batch.records.at(-1)?.offset ?? 0) + 1;
     let mark = await readMark(options.database, partition);
-    for (const run of contiguousRuns(batch)) {
+    for (const run of contiguousRuns(batch, options.onMalformed)) {
       mark = await fillGap(partition, mark, run.firstSeq);
       mark = await applyAll(
         partition,
@@ -137,10 +139,10 @@ export async function startLedgerConsumer(options: LedgerConsumerOptions): Promi
 }
 
 /** The contiguous entries of a batch, in order; publishing repeats after a takeover, so ranges may overlap. */
-function contiguousRuns(batch: LogBatch): { firstSeq: number; entries: LedgerEntry[] }[] {
+function contiguousRuns(batch: LogBatch, onMalformed: OnMalformed): { firstSeq: number; entries: LedgerEntry[] }[] {
   const runs: { firstSeq: number; lastSeq: number; entries: LedgerEntry[] }[] = [];
-  for (const record of batch.records) {
-    const { firstSeq, lastSeq, entries } = readingAt(record.offset, () => readRecorded(record.value.toString("utf8")));
+  for (const { value } of readRecords(batch, readRecorded, onMalformed)) {
+    const { firstSeq, lastSeq, entries } = value;
     const open = runs.at(-1);
     if (open !== undefined && open.lastSeq + 1 === firstSeq) {
       open.entries.push(...entries);

@@ -1,4 +1,5 @@
 import type { LogConsumer } from "#platform/event-log/event-log.js";
+import { malformedAlarm } from "#platform/event-log/read-records.js";
 import { consumerReasons } from "#platform/event-log/readiness.js";
 import { startLedgerConsumer } from "#platform/ledger/consumer.js";
 import { isStuck, startOutboxRelay } from "#platform/outbox/outbox.js";
@@ -89,6 +90,7 @@ export async function startBilling(context: RoomContext): Promise<Room> {
         apply: (tx, partition, entries) => aggregator.apply(tx, partition, entries),
         onError,
         onHole: context.fail,
+        onMalformed: malformedAlarm(context.metrics, logger),
       });
     },
     async stop() {

@@ -1,5 +1,6 @@
 import { partitionOf } from "#kernel/partition.js";
 import type { LogConsumer } from "#platform/event-log/event-log.js";
+import { malformedAlarm } from "#platform/event-log/read-records.js";
 import { consumerReasons } from "#platform/event-log/readiness.js";
 import { startLedgerConsumer } from "#platform/ledger/consumer.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
@@ -106,6 +107,7 @@ export async function startQuota(context: RoomContext): Promise<Room> {
         },
         onError,
         onHole: context.fail,
+        onMalformed: malformedAlarm(context.metrics, logger),
       });
     },
     async stop() {

@@ -1,5 +1,5 @@
-import { readingAt } from "#kernel/upgrade-required.js";
 import type { EventLog, LogConsumer } from "#platform/event-log/event-log.js";
+import { type OnMalformed, readRecords } from "#platform/event-log/read-records.js";
 import { apiKeysUsedV1 } from "#schema/events/api-keys-used.v1.js";
 import { API_KEYS_USED } from "#schema/topics.js";
 import type { TenancyStore } from "./store/store.js";
@@ -12,6 +12,7 @@ export function followKeyUses(
   log: EventLog,
   store: Pick<TenancyStore, "noteKeyUses">,
   onError: (error: unknown) => void,
+  onMalformed: OnMalformed,
 ): Promise<LogConsumer> {
   return log.consume({
     topic: API_KEYS_USED,
@@ -21,11 +22,10 @@ export function followKeyUses(
       return Math.max(first, next - READ_AGAIN);
     },
     onError,
-    async onBatch({ records }) {
+    async onBatch(batch) {
       const latest = new Map<string, number>();
-      for (const { offset, value } of records) {
-        const { uses } = readingAt(offset, () => apiKeysUsedV1.read(value.toString("utf8")));
-        for (const { keyId, at } of uses) latest.set(keyId, Math.max(at, latest.get(keyId) ?? 0));
+      for (const { value } of readRecords(batch, apiKeysUsedV1.read, onMalformed)) {
+        for (const { keyId, at } of value.uses) latest.set(keyId, Math.max(at, latest.get(keyId) ?? 0));
       }
       await store.noteKeyUses([...latest].map(([keyId, at]) => ({ keyId, at })));
       return { kind: "continue" };

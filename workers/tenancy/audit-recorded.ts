@@ -1,14 +1,15 @@
-import { readingAt } from "#kernel/upgrade-required.js";
-import type { EventLog, LogConsumer } from "#platform/event-log/event-log.js";
+import type { EventLog, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
+import { type OnMalformed, readRecords } from "#platform/event-log/read-records.js";
 import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import { AUDIT_RECORDED } from "#schema/topics.js";
-import type { TenancyStore } from "./store/store.js";
+import type { RoomAudit, TenancyStore } from "./store/store.js";
 
-/** Takes what other rooms changed into the audit log, each once. */
+/** Takes what other rooms changed into the audit log, each once. A malformed record is kept there with its bytes. */
 export function followRoomAudits(
   log: EventLog,
   store: Pick<TenancyStore, "takeAudits" | "lastAuditPosition">,
   onError: (error: unknown) => void,
+  onMalformed: OnMalformed,
 ): Promise<LogConsumer> {
   return log.consume({
     topic: AUDIT_RECORDED,
@@ -18,14 +19,21 @@ export function followRoomAudits(
       return Math.max(first, (last ?? -1) + 1);
     },
     onError,
-    async onBatch({ records }) {
-      await store.takeAudits(
-        records.map(({ offset, value }) => ({
-          position: offset,
-          entry: readingAt(offset, () => auditRecordedV1.read(value.toString("utf8"))),
-        })),
-      );
+    async onBatch(batch) {
+      const malformed: RoomAudit[] = [];
+      const read = readRecords(batch, auditRecordedV1.read, (record, place, error) => {
+        malformed.push(malformedAudit(record, place));
+        onMalformed(record, place, error);
+      });
+      const audits = [...read.map(({ offset, value }) => ({ position: offset, entry: value })), ...malformed];
+      await store.takeAudits(audits.sort((a, b) => a.position - b.position));
       return { kind: "continue" };
     },
   });
+}
+
+function malformedAudit({ offset, timestamp, value }: LogRecord, place: string): RoomAudit {
+  const after = { base64: value.toString("base64") };
+  const what = { actor: "metrly", action: "audit.malformed", target: `record:${place}`, tenantId: null };
+  return { position: offset, entry: { ...what, at: timestamp, before: null, after } };
 }

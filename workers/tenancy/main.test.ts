@@ -5,11 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { authenticateApiKey, hashApiKey } from "#platform/auth/api-keys.js";
 import { openDatabase } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { withUpgradeStops } from "#platform/event-log/upgrade-stops.js";
 import { systemClock } from "#platform/process/clock.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { followTenancy, type TenancyCopy } from "#platform/tenancy-client/copy.js";
+import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import type { Identity } from "#schema/policy.js";
-import { TENANCY_CHANGED } from "#schema/topics.js";
+import { API_KEYS_USED, AUDIT_RECORDED, TENANCY_CHANGED, type Topic } from "#schema/topics.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { ask } from "./graph/graph.testing.js";
 import { startTenancy } from "./main.js";
@@ -58,6 +60,7 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
       room,
       metrics,
       mutate: (mutation: string) => ask(subgraph, admin, `mutation { ${mutation} }`),
+      ask: (query: string) => ask(subgraph, admin, query),
       async stop(): Promise<void> {
         await room.stop();
         await tenancy.stop();
@@ -110,6 +113,33 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
     const added = await fresh.log.read(TENANCY_CHANGED, 0, end, 100);
     expect(added.map(({ key }) => key)).toEqual(["heartbeat:heartbeat"]);
     await fresh.close();
+  });
+
+  test("malformed records of other rooms are kept or passed over, with an alarm; those of newer code are waited for", async () => {
+    const log = withUpgradeStops(opened.log, new Registry());
+    const { metrics, ask, stop } = await start(log);
+    const append = (topic: Topic, text: string) => log.append(topic, 0, [{ value: Buffer.from(text) }]);
+    const audit = (target: string) => JSON.stringify({ ...auditRecordedV1.example, target });
+    await append(API_KEYS_USED, '{"uses":7}');
+    await append(AUDIT_RECORDED, audit("thing:before"));
+    await append(AUDIT_RECORDED, "not JSON");
+    await append(AUDIT_RECORDED, audit("thing:between"));
+    await append(AUDIT_RECORDED, '{"schema":"metrly.audit.recorded.v2"}');
+    await append(AUDIT_RECORDED, audit("thing:after"));
+    await waitFor(() => log.waitingForUpgrade().length > 0, { what: "the audit log to wait" });
+    expect(log.waitingForUpgrade()).toEqual([
+      expect.stringContaining("audit.recorded/0 offset 3: upgrade this process"),
+    ]);
+    const { data } = await ask("{ auditLog(first: 3) { nodes { action target } } }");
+    expect(data.auditLog.nodes).toEqual([
+      { action: auditRecordedV1.example.action, target: "thing:between" },
+      { action: "audit.malformed", target: "record:audit.recorded/0 offset 1" },
+      { action: auditRecordedV1.example.action, target: "thing:before" },
+    ]);
+    expect(Number(/^metrly_malformed_records_total (.*)$/m.exec(await metrics.metrics())?.[1])).toBeGreaterThanOrEqual(
+      2,
+    );
+    await stop();
   });
 
   test("is not ready while its changes do not reach the log", async () => {

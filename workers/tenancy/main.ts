@@ -1,3 +1,4 @@
+import { malformedAlarm } from "#platform/event-log/read-records.js";
 import { startOutboxRelay } from "#platform/outbox/outbox.js";
 import type { Readiness, Room, RoomContext } from "#platform/process/service.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
@@ -32,8 +33,9 @@ export async function startTenancy(context: TenancyContext): Promise<Room> {
   const relay = startOutboxRelay({ database, log: context.log, topics: [TENANCY_CHANGED, USAGE_RECEIVED], onError });
   kick = relay.kick;
   const heartbeat = startHeartbeat(store, onError);
-  const keyUses = await followKeyUses(context.log, store, onError);
-  const roomAudits = await followRoomAudits(context.log, store, onError);
+  const onMalformed = malformedAlarm(context.metrics, logger);
+  const keyUses = await followKeyUses(context.log, store, onError, onMalformed);
+  const roomAudits = await followRoomAudits(context.log, store, onError, onMalformed);
 
   return {
     name: "tenancy",
