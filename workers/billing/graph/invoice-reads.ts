@@ -1,5 +1,5 @@
 import { MetrlyError } from "#kernel/errors.js";
-import { type Period, periodAt } from "#kernel/period.js";
+import { nextPeriod, type Period } from "#kernel/period.js";
 import { batched } from "#platform/graphql/batched.js";
 import type { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
@@ -69,7 +69,7 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
     let period = earliestOpenPeriod(tenant, closedThrough);
     while (period.start <= running.start) {
       periods.unshift(openView(tenant, period));
-      period = periodAt(period.end, tenant.billingAnchorDay);
+      period = nextPeriod(period, tenant.billingAnchorDay);
     }
     return periods;
   }

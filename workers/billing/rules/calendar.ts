@@ -1,5 +1,5 @@
 import { MetrlyError } from "#kernel/errors.js";
-import { type Period, periodAt } from "#kernel/period.js";
+import { nextPeriod, type Period, periodAt } from "#kernel/period.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type AssignedPlan, assignedPlan, firstPeriodStart, graceEnd } from "#schema/tenancy-history.js";
@@ -43,7 +43,7 @@ export function closingsOfTick(tick: Tick, tenant: TenantState, closedThrough: n
   let period = earliestOpenPeriod(tenant, closedThrough);
   while (graceEnd(tenant, period.end, tick.tenancyVersion) <= tick.at) {
     closings.push(closing(tick, tenant, period));
-    period = periodAt(period.end, tenant.billingAnchorDay);
+    period = nextPeriod(period, tenant.billingAnchorDay);
   }
   return closings;
 }
@@ -79,7 +79,7 @@ export function periodsDueByTestClock(tenant: TenantState, closedThrough: number
   let period = earliestOpenPeriod(tenant, closedThrough);
   while (testGraceEnd(tenant, period.end) <= tenant.testClock) {
     due.push(period);
-    period = periodAt(period.end, tenant.billingAnchorDay);
+    period = nextPeriod(period, tenant.billingAnchorDay);
   }
   return due;
 }
