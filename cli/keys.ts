@@ -7,9 +7,9 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** `metrly keys`: the keys that sign tokens, from the local data directory. Running gateways follow within seconds. */
 export async function listKeys(options: { readonly json?: boolean }, env: Env): Promise<void> {
   const keys = await (await ring(env)).all();
-  const told = keys.map(({ id }, index) => ({ id, signs: index === 0 }));
-  const text = told.map(({ id, signs }) => `${id}\t${signs ? "signs" : "verifies only"}`).join("\n");
-  process.stdout.write(`${options.json === true ? JSON.stringify(told) : text}\n`);
+  const shown = keys.map(({ id }, index) => ({ id, signs: index === 0 }));
+  const text = shown.map(({ id, signs }) => `${id}\t${signs ? "signs" : "verifies only"}`).join("\n");
+  process.stdout.write(`${options.json === true ? JSON.stringify(shown) : text}\n`);
 }
 
 /** `metrly keys rotate`: issued tokens stay valid. */

@@ -59,8 +59,8 @@ export async function reconcileQuota(options: ReconcileCommand, env: Env): Promi
     if (options.json && step.kind !== "progress") process.stdout.write(`${JSON.stringify(step)}\n`);
     else if (!options.json) describe(step);
   }
-  const told = `${count.tenants} tenants, ${count.events.toLocaleString("en")} events of the ledger, ${count.differences} differences`;
-  process.stderr.write(`${process.stderr.isTTY ? "\r\u001b[2K" : ""}${told}\n`);
+  const summary = `${count.tenants} tenants, ${count.events.toLocaleString("en")} events of the ledger, ${count.differences} differences`;
+  process.stderr.write(`${process.stderr.isTTY ? "\r\u001b[2K" : ""}${summary}\n`);
   if (count.left > 0)
     throw new Refusal(`${count.left} differences remain. Run it again with --repair to correct quota from the ledger.`);
 }

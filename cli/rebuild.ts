@@ -56,8 +56,8 @@ function finish(
   irreplaceable: number,
   quiet: boolean,
 ): void {
-  const told = `rebuilt from ${events.toLocaleString("en")} events: ${differences === 0 ? "the same, byte for byte" : `${differences} differences`}`;
-  if (!quiet) process.stdout.write(`${told}${replaced ? "; the rebuilt usage replaced it" : ""}\n`);
+  const summary = `rebuilt from ${events.toLocaleString("en")} events: ${differences === 0 ? "the same, byte for byte" : `${differences} differences`}`;
+  if (!quiet) process.stdout.write(`${summary}${replaced ? "; the rebuilt usage replaced it" : ""}\n`);
   if (irreplaceable > 0)
     throw new Refusal(
       "Closed periods or invoices differ from the ledger. They are never replaced: verify each of them.",

@@ -75,10 +75,10 @@ interface Received {
   readonly body: string | undefined;
 }
 
-function shown({ failure, ...told }: Received, json = false): string {
+function shown({ failure, ...view }: Received, json = false): string {
   const verified = failure === undefined;
-  if (json) return JSON.stringify({ ...told, verified, failure });
-  return `${told.at} ${verified ? "verified" : `NOT VERIFIED (${failure})`} ${told.webhookId}\n${told.body ?? ""}`;
+  if (json) return JSON.stringify({ ...view, verified, failure });
+  return `${view.at} ${verified ? "verified" : `NOT VERIFIED (${failure})`} ${view.webhookId}\n${view.body ?? ""}`;
 }
 
 async function createEndpoint(

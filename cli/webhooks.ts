@@ -44,8 +44,8 @@ export async function listDeadLetters(options: DeadLettersOptions, env: Env): Pr
   for (const endpoint of await endpointsOf(connection, options.tenant)) {
     for await (const delivery of deadOf(connection, options.tenant, endpoint.id)) {
       count += 1;
-      const told = { ...delivery, endpointId: endpoint.id, url: endpoint.url };
-      process.stdout.write(`${options.json ? JSON.stringify(told) : describe(delivery, endpoint)}\n`);
+      const view = { ...delivery, endpointId: endpoint.id, url: endpoint.url };
+      process.stdout.write(`${options.json ? JSON.stringify(view) : describe(delivery, endpoint)}\n`);
     }
   }
   if (options.json) return;
@@ -94,7 +94,7 @@ export async function replayDeadLetters(
   if ((id === undefined) === (options.endpoint === undefined))
     throw new Refusal("Name one delivery, or an endpoint with --endpoint.");
   const connection = await findConnection(options, env);
-  const print = (told: object, text: string) => process.stdout.write(`${options.json ? JSON.stringify(told) : text}\n`);
+  const print = (view: object, text: string) => process.stdout.write(`${options.json ? JSON.stringify(view) : text}\n`);
   if (options.endpoint !== undefined) {
     const { replayDeadLetters: replayed } = await askGraph(connection, REPLAY_ALL, { endpointId: options.endpoint });
     print({ replayed }, `${replayed} replayed`);

@@ -1,7 +1,7 @@
 /** One line of results. */
 export function report(what: string, figures: Readonly<Record<string, unknown>>): void {
-  const told = Object.entries(figures).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
-  console.log(`${what}: ${told.join(", ")}`);
+  const summary = Object.entries(figures).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
+  console.log(`${what}: ${summary.join(", ")}`);
 }
 
 export function medianOf(numbers: readonly number[]): number {

@@ -7,13 +7,13 @@ import { isData, type Path } from "./data.js";
  * field are located at that field; errors of fields that the client excluded by `@skip` or `@include` are dropped.
  */
 export function inAnswer(errors: readonly GraphQLError[], data: unknown, shaping: ShapeOptions): GraphQLError[] {
-  const told = new Set<string>();
+  const reported = new Set<string>();
   return errors.flatMap((error) => {
     const place = placeIn(data, error.path ?? []);
     const key = JSON.stringify([place, error.message, error.extensions]);
     const isLeftOut = place.length < (error.path?.length ?? 0) && nodesAt(shaping, error.path ?? []) !== undefined;
-    if (told.has(key) || isLeftOut) return [];
-    told.add(key);
+    if (reported.has(key) || isLeftOut) return [];
+    reported.add(key);
     return [placed(error, place, nodesAt(shaping, place) ?? [])];
   });
 }
@@ -33,13 +33,13 @@ function placeIn(data: unknown, path: Path): Path {
 /** Whether an invalid null is explained by a reported error: at its place, below, or above. */
 export function isExplained(
   { path = [] }: GraphQLError,
-  told: readonly GraphQLError[],
+  reported: readonly GraphQLError[],
   lost: readonly Path[],
 ): boolean {
   const starts = (longer: Path, shorter: Path) => shorter.every((key, index) => key === longer[index]);
   return (
     lost.some((place) => starts(path, place)) ||
-    told.some(({ path: other = [] }) => starts(path, other) || starts(other, path))
+    reported.some(({ path: other = [] }) => starts(path, other) || starts(other, path))
   );
 }
 

@@ -27,10 +27,10 @@ export interface EmbeddedPostgres {
   /** `adopted`: it was still running, left by a killed Metrly. */
   readonly origin: "created" | "started" | "adopted";
   /**
-   * Ends all sessions, writes everything to disk and waits for the server to exit, for at most `patienceMs`: after that it
+   * Ends all sessions, writes everything to disk and waits for the server to exit, for at most `timeoutMs`: after that it
    * finishes alone, and the next start waits for it. False: still running. Stop its clients first.
    */
-  stop(patienceMs?: number): Promise<boolean>;
+  stop(timeoutMs?: number): Promise<boolean>;
 }
 
 /**
@@ -51,13 +51,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     url: (databaseName) => connectionString(cluster, server.port, databaseName),
     pid: server.pid,
     origin: created ? "created" : running === undefined ? "started" : "adopted",
-    async stop(patienceMs) {
+    async stop(timeoutMs) {
       if (!stopping) {
         stopping = true;
         await owner.end();
         tellToEnd(server.pid);
       }
-      if (patienceMs !== undefined) return isGoneWithin(server.pid, patienceMs);
+      if (timeoutMs !== undefined) return isGoneWithin(server.pid, timeoutMs);
       await whenGone(cluster, server.pid);
       return true;
     },

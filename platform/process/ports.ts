@@ -113,7 +113,7 @@ async function startEmbedded(options: PortsOptions, onStop: OnStop): Promise<str
   });
   onStop(async () => {
     // Its last checkpoint depends on the speed of the disk and needs no wait: everything is committed.
-    if (!(await embedded.stop(DATABASE_PATIENCE_MS)))
+    if (!(await embedded.stop(DATABASE_TIMEOUT_MS)))
       options.logger.info("the database is still writing its checkpoint and will exit on its own");
   });
   return embedded.url("postgres");
@@ -160,6 +160,6 @@ const noJobs = (): never => {
   throw new Error("this process was started without job queues");
 };
 /** How long a stop waits for the embedded database to exit. */
-const DATABASE_PATIENCE_MS = 2_000;
+const DATABASE_TIMEOUT_MS = 2_000;
 
 const NO_JOBS: JobQueues = { queue: noJobs, work: noJobs, stop: async () => undefined };

@@ -40,13 +40,13 @@ test("stopping rejects whoever still waits", async () => {
 
 test("whoever gives up waiting is told so, and leaves nothing behind", async () => {
   const { reads, apply } = createTenancyState(manualClock(0));
-  const patience = new AbortController();
-  const waiting = reads.reached(9, patience.signal);
-  patience.abort();
+  const timeout = new AbortController();
+  const waiting = reads.reached(9, timeout.signal);
+  timeout.abort();
   await expect(waiting).rejects.toThrow("9 was not reached in time");
-  await expect(reads.reached(9, patience.signal)).rejects.toThrow("was not reached in time");
+  await expect(reads.reached(9, timeout.signal)).rejects.toThrow("was not reached in time");
   apply(meter("a", 9));
-  await expect(reads.reached(9, patience.signal)).resolves.toBeUndefined();
+  await expect(reads.reached(9, timeout.signal)).resolves.toBeUndefined();
 });
 
 test("a repeated or older state changes nothing", () => {

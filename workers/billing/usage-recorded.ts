@@ -7,7 +7,7 @@ import { applyBackfill, type BackfillOptions, backfilledIn } from "./backfill.js
 import { type CloseJob, closeJobId } from "./closing/close-job.js";
 import { createPeriodCalendar, type PeriodCalendar } from "./period-calendar.js";
 import { foldEntries } from "./rules/fold.js";
-import { uncoverHours } from "./store/merging.js";
+import { restoreHours } from "./store/merging.js";
 import { insertClosings, lastEnds } from "./store/periods.js";
 import { appendFolded } from "./store/usage.js";
 
@@ -58,7 +58,7 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
         tx,
         foldEntries(entries, (type) => tenancy.metersOfType(type), backfilled),
       );
-      await uncoverHours(
+      await restoreHours(
         tx,
         entries.flatMap((entry) =>
           entry.kind === "void" ? [{ tenantId: entry.tenantId, hour: hourOf(entry.event.time) }] : [],

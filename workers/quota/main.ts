@@ -13,7 +13,7 @@ import { createMemoryQuotaCounters } from "./counters/memory/memory.js";
 import { createRedisQuotaCounters } from "./counters/redis/redis.js";
 import { createBounds } from "./gate/bounds.js";
 import { createDenialAlerts } from "./gate/denial-alerts.js";
-import { createDenials } from "./gate/denial-log.js";
+import { createDenialLog } from "./gate/denial-log.js";
 import { createGate } from "./gate/gate.js";
 import { createCounterLoader } from "./gate/loader.js";
 import { createTenantLimits } from "./gate/tenant-limits.js";
@@ -67,8 +67,8 @@ export async function startQuota(context: RoomContext): Promise<Room> {
     onBehind: reconciler.behind,
     onAlerts: relay.kick,
   });
-  const remembered = createDenials(counters, onError);
-  const subgraph = await buildQuotaSubgraph({ gate, tenancy, denials: remembered });
+  const denialLog = createDenialLog(counters, onError);
+  const subgraph = await buildQuotaSubgraph({ gate, tenancy, denials: denialLog });
 
   async function readiness(): Promise<Readiness> {
     const reasons = consumerReasons("quota's consumer of usage.recorded", consumer);
@@ -86,7 +86,7 @@ export async function startQuota(context: RoomContext): Promise<Room> {
     subgraph,
     readiness,
     register(app) {
-      registerDataPlane(app, { gate, denials: remembered, tenancy, clock, metrics });
+      registerDataPlane(app, { gate, denials: denialLog, tenancy, clock, metrics });
       registerReconciliation(app, {
         ...{ database, store, counters, loader, limits, tenancy },
         ...{ ledger: context.ledger, identityTokens: context.identityTokens, partitions: config.partitions },

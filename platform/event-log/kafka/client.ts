@@ -8,16 +8,16 @@ export interface KafkaConnection {
 }
 
 /** Short timeouts: an append must fail within seconds, and our own retries take over. */
-export const PATIENCE = {
+export const TIMEOUTS = {
   connectionTimeout: 1_000,
   requestTimeout: 2_000,
   retry: { retries: 3, initialRetryTime: 50, maxRetryTime: 500 },
 } as const;
 
-export function createKafka(connection: KafkaConnection, patience: Partial<KafkaConfig> = PATIENCE): Kafka {
+export function createKafka(connection: KafkaConnection, timeouts: Partial<KafkaConfig> = TIMEOUTS): Kafka {
   const { logger } = connection;
   return new Kafka({
-    ...patience,
+    ...timeouts,
     brokers: [...connection.brokers],
     clientId: connection.clientId,
     enforceRequestTimeout: true,

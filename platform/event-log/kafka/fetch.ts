@@ -2,7 +2,7 @@ import { connect as connectSocket } from "node:net";
 import type { KafkaMessage } from "kafkajs";
 import Cluster from "kafkajs/src/cluster/index.js";
 import type { LogRecord } from "../event-log.js";
-import { createKafka, type KafkaConnection, PATIENCE } from "./client.js";
+import { createKafka, type KafkaConnection, TIMEOUTS } from "./client.js";
 
 const MAX_BYTES_PER_FETCH = 4 << 20;
 const MAX_BYTES = 16 << 20;
@@ -21,7 +21,7 @@ export interface KafkaFetcher {
  */
 export function createFetcher(connection: KafkaConnection): KafkaFetcher {
   const cluster = new Cluster({
-    ...PATIENCE,
+    ...TIMEOUTS,
     logger: createKafka(connection).logger(),
     socketFactory: ({ host, port, onConnect }) => connectSocket({ host, port, keepAlive: true }, onConnect),
     brokers: [...connection.brokers],

@@ -32,13 +32,13 @@ export async function closeTenant(options: CloserOptions, tenantId: string): Pro
 }
 
 /** The period's lock is held meanwhile; a close that times out is queued again. */
-const TENANCY_PATIENCE_MS = 5_000;
+const TENANCY_TIMEOUT_MS = 5_000;
 
 async function closeNext(options: CloserOptions, tenantId: string): Promise<boolean> {
   const closed = await options.database.transaction(async (tx) => {
     const period = await lockEarliestClosing(tx, tenantId);
     if (period === undefined) return undefined;
-    await options.tenancy.reached(period.tenancyVersion, timeoutSignal(TENANCY_PATIENCE_MS));
+    await options.tenancy.reached(period.tenancyVersion, timeoutSignal(TENANCY_TIMEOUT_MS));
     const [before] = (await listEnded(tx, [{ tenantId, before: period.period.start, take: 1 }])).flat();
     const [derived] = await deriveInvoices(tx, options.tenancy, [{ ...period, previousWatermark: before?.watermark }]);
     if (derived === undefined) throw new Error("each input derives one invoice");

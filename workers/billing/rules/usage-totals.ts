@@ -27,7 +27,7 @@ export function totalsOf(
     groups.set(key, group);
   }
   return [...groups.values()].map(({ bucket, dimensions, cells: group }) => {
-    const eventCount = group.reduce((sum, cell) => sum + cell.eventCount + cell.coveredCount, 0);
+    const eventCount = group.reduce((sum, cell) => sum + cell.eventCount + cell.dominatedCount, 0);
     return {
       meter: meter.id,
       bucket,

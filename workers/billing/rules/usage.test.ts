@@ -12,7 +12,7 @@ const cells: UsageCell[] = Array.from({ length: MANY }, (_, n) => ({
   value: `${n}.5`,
   quantity: ZERO,
   eventCount: 1,
-  coveredCount: 0,
+  dominatedCount: 0,
   lastEventAt: n,
 }));
 const peak: MeterState = {
@@ -42,7 +42,7 @@ test("a period may hold any number of different values", () => {
 });
 
 test("a value that every event was taken back of counts no more", () => {
-  const cell = { meter: "peak", dimensions: [], quantity: ZERO, coveredCount: 0, lastEventAt: 0 };
+  const cell = { meter: "peak", dimensions: [], quantity: ZERO, dominatedCount: 0, lastEventAt: 0 };
   const low: UsageCell = { ...cell, value: "-2", eventCount: 1 };
   const high: UsageCell = { ...cell, value: "7", eventCount: 0 };
   expect(quantityOf("MAX", [low, high]).toFixed()).toBe("-2");

@@ -13,7 +13,7 @@ export interface UsageCell {
   /** Events less voids. */
   readonly eventCount: number;
   /** Events of dominated values of a MAX or LATEST meter, which are not among the cells. */
-  readonly coveredCount: number;
+  readonly dominatedCount: number;
   readonly lastEventAt: number;
 }
 

@@ -90,7 +90,7 @@ export async function mergeDeltas(
 }
 
 /** Restores dominated values in these hours of event time after a void retracted one of them. */
-export async function uncoverHours(
+export async function restoreHours(
   tx: Transaction,
   hours: readonly { readonly tenantId: string; readonly hour: number }[],
 ): Promise<void> {

@@ -158,7 +158,7 @@ export async function readCells(q: Queryable, queries: readonly UsageQuery[]): P
     bucket: row.bucket,
     quantity: new Decimal(row.quantity),
     eventCount: row.event_count,
-    coveredCount: row.covered_count,
+    dominatedCount: row.covered_count,
     lastEventAt: row.last_event_at,
   }));
 }

@@ -89,7 +89,7 @@ function live(life: Life, entry: LedgerEntry): ReplayedInvoice[] {
       note(life, entry.time);
       return [];
     case "void":
-      tally.takeBack(entry.event);
+      tally.retract(entry.event);
       note(life, entry.event.time);
       return [];
     case "close": {

@@ -16,7 +16,7 @@ interface Cell {
 /** Usage of one tenant up to a ledger position, by start of the period of its event time. */
 export interface Tally {
   add(event: RecordedEvent): void;
-  takeBack(event: RecordedEvent): void;
+  retract(event: RecordedEvent): void;
   /** A later meter counts unmetered events of this period. */
   backfill(meter: MeterState, periodStart: number): void;
   quantity(periodStart: number, price: PriceState): Rational;
@@ -53,7 +53,7 @@ export function createTally(meters: Meters, anchorDay: number): Tally {
   /** By period: events that no meter counted at recording, and the meters that count them since. */
   const orphans = new Map<number, Map<number, { readonly event: RecordedEvent; readonly meters: MeterState[] }>>();
 
-  function countedBy(event: RecordedEvent, change: "add" | "takeBack"): readonly MeterState[] {
+  function countedBy(event: RecordedEvent, change: "add" | "retract"): readonly MeterState[] {
     const counting = meters.metersOfType(event.type).filter((meter) => isMeterActive(meter, event.tenancyVersion));
     if (counting.length > 0) return counting;
     const ofPeriod = upsert(orphans, periodStartOf(event.time, anchorDay), () => new Map());
@@ -63,7 +63,7 @@ export function createTally(meters: Meters, anchorDay: number): Tally {
     return adopters;
   }
 
-  function apply(event: RecordedEvent, change: "add" | "takeBack", by = countedBy(event, change)): void {
+  function apply(event: RecordedEvent, change: "add" | "retract", by = countedBy(event, change)): void {
     for (const meter of by) {
       const reading = readMeter(meter, JSON.parse(event.data));
       if (reading.kind === "invalid") throw new Error(`entry ${event.seq} does not fit meter ${meter.id}`);
@@ -77,7 +77,7 @@ export function createTally(meters: Meters, anchorDay: number): Tally {
 
   return {
     add: (event) => apply(event, "add"),
-    takeBack: (event) => apply(event, "takeBack"),
+    retract: (event) => apply(event, "retract"),
     backfill(meter, periodStart) {
       for (const { event, meters: adopters } of orphans.get(periodStart)?.values() ?? []) {
         if (event.type !== meter.eventType || readMeter(meter, JSON.parse(event.data)).kind === "invalid") continue;

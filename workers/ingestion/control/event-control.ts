@@ -37,7 +37,7 @@ export interface EventControlOptions {
   readonly partitionCount: number;
 }
 
-const PATIENCE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 const POLL_MS = 25;
 const MAX_REASON_CHARS = 1_000;
 
@@ -48,7 +48,7 @@ export function createEventControl(options: EventControlOptions): EventControl {
   async function appendAndWait(partition: number, control: ControlRecord): Promise<void> {
     await log.append(USAGE_RECEIVED, partition, [{ value: Buffer.from(JSON.stringify(control)) }]);
     const { next } = await log.bounds(USAGE_RECEIVED, partition);
-    const deadline = monotonicMs() + PATIENCE_MS;
+    const deadline = monotonicMs() + TIMEOUT_MS;
     while ((await readCursor(database.pool, partition)).next < next) {
       if (monotonicMs() > deadline)
         throw new MetrlyError("UNAVAILABLE", "The change is in the log and takes effect when the recorder reaches it");

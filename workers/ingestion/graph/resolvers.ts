@@ -66,7 +66,7 @@ class EventResolver {
   ): Promise<UsageEventType> {
     authorize(identity, "Mutation.voidEvent", tenantId);
     const event = await this.graph.control.voidEvent({ tenantId, source, id }, { reason, actor: identity.id });
-    await this.told(identity, "event.void", { tenantId, source, id }, { reason });
+    await this.audit(identity, "event.void", { tenantId, source, id }, { reason });
     return eventView(event);
   }
 
@@ -82,11 +82,11 @@ class EventResolver {
     authorize(identity, "Mutation.resolveQuarantined", tenantId);
     const decision = { reason, actor: identity.id };
     const event = await this.graph.control.resolve({ tenantId, source, id }, accept, decision);
-    await this.told(identity, accept ? "event.accept" : "event.refuse", { tenantId, source, id }, { reason });
+    await this.audit(identity, accept ? "event.accept" : "event.refuse", { tenantId, source, id }, { reason });
     return eventView(event);
   }
 
-  private told(who: Identity, action: string, { tenantId, source, id }: EventName, after: object): Promise<void> {
+  private audit(who: Identity, action: string, { tenantId, source, id }: EventName, after: object): Promise<void> {
     return this.graph.audit.record(who, { action, target: `event:${source}/${id}`, tenantId, after });
   }
 }

@@ -26,7 +26,7 @@ function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLim
     partitionCount: PARTITIONS,
     tenancyVersion: () => 7,
     onError: () => undefined,
-    limits: { maxItems: 100, maxBytes: 1 << 20, patienceMs: 2_000, sendsPerPartition: 1, nextSendBytes: 0, ...limits },
+    limits: { maxItems: 100, maxBytes: 1 << 20, timeoutMs: 2_000, sendsPerPartition: 1, nextSendBytes: 0, ...limits },
   });
   return {
     append: (items: readonly ReceivedItem[], sender = "acme") => appender.append(items, sender),
@@ -140,18 +140,18 @@ describe("the queue in front of the log", () => {
     await next;
   });
 
-  test("a log that does not answer is not waited for longer than patience, and what was sent holds its place", async () => {
+  test("a log that does not answer is not waited for longer than its timeout, and what was sent holds its place", async () => {
     const log = heldLog();
-    const appender = appenderOn(log, { maxItems: 2, patienceMs: 20 });
+    const appender = appenderOn(log, { maxItems: 2, timeoutMs: 20 });
     expect(await codeOf(appender.append([receivedItem({ id: "a" }), receivedItem({ id: "b" })]))).toBe(
       "LOG_UNAVAILABLE",
     );
     expect(await codeOf(appender.append([receivedItem({ id: "c" })]))).toBe("BUSY");
   });
 
-  test("what was not sent when its client lost patience gives up its place and is never sent", async () => {
+  test("what was not sent when its deadline passed gives up its place and is never sent", async () => {
     const log = heldLog();
-    const appender = appenderOn(log, { maxItems: 3, patienceMs: 20 });
+    const appender = appenderOn(log, { maxItems: 3, timeoutMs: 20 });
     const first = codeOf(appender.append([receivedItem({ id: "a" })]));
     await turn();
     const behind = codeOf(appender.append([receivedItem({ id: "b" }), receivedItem({ id: "c" })]));

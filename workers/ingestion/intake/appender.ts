@@ -6,7 +6,7 @@ import { USAGE_RECEIVED } from "#schema/topics.js";
 import { createFairQueue, type FairQueue } from "../rules/fair-queue.js";
 import { packed } from "../rules/pack.js";
 import { MAX_ITEMS_PER_STEP } from "../rules/plan-steps.js";
-import { createPatience, type Impatient } from "./deadline-queue.js";
+import { createDeadlineQueue, type Expiring } from "./deadline-queue.js";
 
 export interface AppenderOptions {
   readonly log: Pick<EventLog, "append">;
@@ -23,7 +23,7 @@ export interface AppenderLimits {
   readonly maxItems: number;
   readonly maxBytes: number;
   /** Deadline of a request's wait for the log, ms. */
-  readonly patienceMs: number;
+  readonly timeoutMs: number;
   /** Concurrent sends of one partition: while the log stores one, the next is prepared and sent. */
   readonly sendsPerPartition: number;
   /** Waiting bytes that justify another concurrent send. */
@@ -45,7 +45,7 @@ export interface Appender {
 const DEFAULT_LIMITS: AppenderLimits = {
   maxItems: 50_000,
   maxBytes: 16 << 20,
-  patienceMs: 1_500,
+  timeoutMs: 1_500,
   sendsPerPartition: USAGE_RECEIVED.concurrentAppends ?? 1,
   nextSendBytes: 32 << 10,
 };
@@ -57,7 +57,7 @@ const MAX_SEND_BYTES = 2 * MAX_RECORD_BYTES;
 const TURN_BYTES = 64 << 10;
 
 /** The items of one request for one partition. */
-interface Waiting extends Impatient {
+interface Waiting extends Expiring {
   /** Empty once they hold no capacity any more. */
   items: readonly SizedItem[];
   bytes: number;
@@ -89,7 +89,7 @@ interface SizedItem extends EncodedItem {
 export function createAppender(options: AppenderOptions): Appender {
   const limits = options.limits ?? DEFAULT_LIMITS;
   const partitions = new Map<number, Partition>();
-  const patience = createPatience<Waiting>(limits.patienceMs, (part) => part.failed(unavailable(undefined)));
+  const deadlines = createDeadlineQueue<Waiting>(limits.timeoutMs, (part) => part.failed(unavailable(undefined)));
   const running = new Set<Promise<void>>();
   let items = 0;
   let bytes = 0;
@@ -118,7 +118,7 @@ export function createAppender(options: AppenderOptions): Appender {
     bytes += part.bytes;
     state.queue.push(sender, part, part.bytes);
     state.waitingBytes += part.bytes;
-    patience.begin(part);
+    deadlines.add(part);
     if (isWorthASend(state)) start(state);
     return { part, settled: promise };
   }
@@ -130,7 +130,7 @@ export function createAppender(options: AppenderOptions): Appender {
   }
 
   function release(part: Waiting): void {
-    patience.end(part);
+    deadlines.remove(part);
     items -= part.items.length;
     bytes -= part.bytes;
     part.items = [];

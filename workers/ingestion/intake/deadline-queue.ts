@@ -1,25 +1,28 @@
 import { monotonicMs } from "#platform/lifecycle/time.js";
-/** Something that waits no longer than it must. */
-export interface Impatient {
-  /** Set by `begin`, ms of the monotonic clock. */
+
+/** An element with a deadline. */
+export interface Expiring {
+  /** Set by `add`, ms of the monotonic clock. */
   deadline: number;
 }
 
-export interface Patience<T extends Impatient> {
-  begin(one: T): void;
-  end(one: T): void;
+export interface DeadlineQueue<T extends Expiring> {
+  add(one: T): void;
+  remove(one: T): void;
 }
 
 /**
- * Ends waits that have lasted `patienceMs`. All have the same patience, so they run out in the order they began, and one timer
+ * Expires elements after `timeoutMs`. All have the same timeout, so they expire in the order of insertion, and one timer
  * serves them all: one per request cost as much as checking the request.
  */
-export function createPatience<T extends Impatient>(patienceMs: number, lost: (one: T) => void): Patience<T> {
-  // In the order of insertion.
+export function createDeadlineQueue<T extends Expiring>(
+  timeoutMs: number,
+  onExpired: (one: T) => void,
+): DeadlineQueue<T> {
   const waiting = new Set<T>();
   let timer: NodeJS.Timeout | undefined;
 
-  function endOverdue(): void {
+  function expire(): void {
     timer = undefined;
     const now = monotonicMs();
     for (const one of waiting) {
@@ -28,21 +31,21 @@ export function createPatience<T extends Impatient>(patienceMs: number, lost: (o
         return;
       }
       waiting.delete(one);
-      lost(one);
+      onExpired(one);
     }
   }
 
   function watch(ms: number): void {
-    timer = setTimeout(endOverdue, Math.ceil(ms));
+    timer = setTimeout(expire, Math.ceil(ms));
     timer.unref();
   }
 
   return {
-    begin(one) {
-      one.deadline = monotonicMs() + patienceMs;
+    add(one) {
+      one.deadline = monotonicMs() + timeoutMs;
       waiting.add(one);
-      if (timer === undefined) watch(patienceMs);
+      if (timer === undefined) watch(timeoutMs);
     },
-    end: (one) => void waiting.delete(one),
+    remove: (one) => void waiting.delete(one),
   };
 }

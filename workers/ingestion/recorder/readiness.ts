@@ -10,7 +10,7 @@ import type { Recorder } from "./recorder.js";
 import type { Ticks } from "./ticks.js";
 
 const STILL_MS = 30_000;
-const LOG_PATIENCE_MS = 2_000;
+const LOG_TIMEOUT_MS = 2_000;
 
 export interface ReadinessOptions {
   readonly recorder: Pick<Recorder, "lastProgressAt">;
@@ -48,5 +48,5 @@ async function answers(log: Pick<EventLog, "bounds">): Promise<boolean> {
     () => true,
     () => false,
   );
-  return Promise.race([asked, delay(LOG_PATIENCE_MS, false, { ref: false })]);
+  return Promise.race([asked, delay(LOG_TIMEOUT_MS, false, { ref: false })]);
 }

@@ -22,7 +22,7 @@ import {
   recordedEventAt,
   saveResolution,
   saveVoid,
-  standingOf,
+  stateOf,
 } from "../store/control.js";
 import { ensureLedgerMonths } from "../store/ledger.js";
 import {
@@ -137,7 +137,7 @@ async function recordStamped(
   return recorded;
 }
 
-const TENANCY_PATIENCE_MS = 30_000;
+const TENANCY_TIMEOUT_MS = 30_000;
 
 /** Waits until this copy of tenancy reaches the writer's version; on a timeout the batch is redelivered. */
 export async function tenancyReached(
@@ -150,8 +150,8 @@ export async function tenancyReached(
   version: number,
 ): Promise<void> {
   if (tenancy.version() >= version) return;
-  const patience = timeoutSignal(TENANCY_PATIENCE_MS);
-  await tenancy.reached(version, stopped === undefined ? patience : AbortSignal.any([patience, stopped]));
+  const timeout = timeoutSignal(TENANCY_TIMEOUT_MS);
+  await tenancy.reached(version, stopped === undefined ? timeout : AbortSignal.any([timeout, stopped]));
 }
 
 /** The state of one transaction. */
@@ -216,12 +216,12 @@ async function recordVoid(
   { tenantId, source, id, reason, actor, eventSeq }: Extract<LookupControl, { kind: "void" }>,
   common: Common,
 ): Promise<LedgerEntry[]> {
-  const standing = await standingOf(tx, partition, eventKeyOf(tenantId, source, id));
-  if (!mayVoid(standing) || typeof standing.seq !== "number") return [];
+  const state = await stateOf(tx, partition, eventKeyOf(tenantId, source, id));
+  if (!mayVoid(state) || typeof state.seq !== "number") return [];
   // A duplicate of the control record, after another event was accepted under this key.
-  if (eventSeq !== undefined && eventSeq !== standing.seq) return [];
-  const event = await recordedEventAt(tx, partition, standing.seq);
-  await saveVoid(tx, partition, { eventSeq: standing.seq, voidSeq: common.seq, reason, actor });
+  if (eventSeq !== undefined && eventSeq !== state.seq) return [];
+  const event = await recordedEventAt(tx, partition, state.seq);
+  await saveVoid(tx, partition, { eventSeq: state.seq, voidSeq: common.seq, reason, actor });
   return [{ kind: "void", ...common, tenantId, reason, actor, event }];
 }
 
@@ -246,7 +246,7 @@ async function recordResolution(
   }
   const reading = open.reader.read({ ...pending, value: JSON.parse(pending.data) });
   const invalid = reading.kind === "invalid" ? reading.detail : undefined;
-  if (refuseAcceptance(await standingOf(tx, partition, key), invalid) !== undefined) return none;
+  if (refuseAcceptance(await stateOf(tx, partition, key), invalid) !== undefined) return none;
   // Accepting an event also counts its dimension values beyond the limit.
   if (reading.kind === "readable") counted.count(reading.uses);
   return { ...none, entries: await acceptPending(open, pending, resolution, common), released: 1 };

@@ -1,11 +1,11 @@
 import type { Transaction } from "#platform/database/database.js";
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
-import type { EventStanding } from "../rules/resolve-event.js";
+import type { EventState } from "../rules/resolve-event.js";
 import { readEntry } from "./ledger.js";
 
 /** Voids and resolutions; the cursor's lock is held throughout. */
 
-export async function standingOf(tx: Transaction, partition: number, key: string): Promise<EventStanding> {
+export async function stateOf(tx: Transaction, partition: number, key: string): Promise<EventState> {
   const { rows } = await tx.query<{ seq: number | null; voided: boolean }>(
     `SELECT k.seq, v.event_seq IS NOT NULL AS voided FROM usage_key k
      LEFT JOIN voided_event v ON v.partition = k.partition AND v.event_seq = k.seq

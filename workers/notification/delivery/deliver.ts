@@ -11,10 +11,10 @@ import { describePayload, slackMessage } from "../rules/describe.js";
 import { pauseMs } from "../rules/pause.js";
 import { type AttemptResult, judgeAttempt, MAX_ATTEMPTS } from "../rules/retry.js";
 import {
-  buryDelivery,
   type ClaimedDelivery,
   claimDelivery,
   claimDue,
+  deadLetter,
   type EndpointDisabling,
   finishAttempt,
 } from "../store/deliveries.js";
@@ -151,14 +151,14 @@ interface Sent {
 
 async function deliverClaimed(options: DeliverOptions, claimed: ClaimedDelivery, cutOff: AbortSignal): Promise<Sent> {
   const { database, metrics } = options;
-  const bury = async (reason: string): Promise<Sent> => {
-    await buryDelivery(database, claimed, reason);
+  const giveUp = async (reason: string): Promise<Sent> => {
+    await deadLetter(database, claimed, reason);
     return { isTaken: true };
   };
-  if (claimed.endpointClosed !== undefined) return bury(claimed.endpointClosed);
+  if (claimed.endpointClosed !== undefined) return giveUp(claimed.endpointClosed);
   // The last attempt never finished: its process died. Its outcome is unknown, so keep it as a dead letter.
   if (claimed.scheduleAttempt > MAX_ATTEMPTS)
-    return bury(`${MAX_ATTEMPTS} attempts were started and the outcome of the last is unknown`);
+    return giveUp(`${MAX_ATTEMPTS} attempts were started and the outcome of the last is unknown`);
 
   const result = await sendBy(channelOf(claimed.url), options, claimed, cutOff);
   if (cutOff.aborted && result.error !== undefined) return { isTaken: false };

@@ -100,7 +100,7 @@ export class WebhookMutations {
     if (tenant.status === "CLOSED") throw new MetrlyError("TENANT_CLOSED", "The tenant is closed");
     const secret = newWebhookSecret();
     const endpoint = await this.options.endpoints.create(tenant.id, url, eventTypes, secret);
-    await this.told(identity, "create", endpoint, { after: audited(endpoint) });
+    await this.audit(identity, "create", endpoint, { after: audited(endpoint) });
     return { endpoint, secret };
   }
 
@@ -116,7 +116,7 @@ export class WebhookMutations {
       ...(input.eventTypes && { eventTypes: checkEventTypes(input.eventTypes) }),
       ...(input.status && { status: input.status }),
     });
-    await this.told(identity, "update", endpoint, { before: audited(endpoint), after: audited(updated) });
+    await this.audit(identity, "update", endpoint, { before: audited(endpoint), after: audited(updated) });
     return updated;
   }
 
@@ -124,7 +124,7 @@ export class WebhookMutations {
   async deleteWebhookEndpoint(@Arg("id", () => ID) id: string, @Ctx() { identity }: SubgraphContext): Promise<boolean> {
     const endpoint = await this.reach(identity, "Mutation.deleteWebhookEndpoint", id);
     await this.options.endpoints.remove(endpoint);
-    await this.told(identity, "delete", endpoint, { before: audited(endpoint) });
+    await this.audit(identity, "delete", endpoint, { before: audited(endpoint) });
     return true;
   }
 
@@ -140,7 +140,7 @@ export class WebhookMutations {
       throw new MetrlyError("INVALID", `\`graceSeconds\` must be 0..${MAX_GRACE_SECONDS}, not ${graceSeconds}`);
     const secret = newWebhookSecret();
     await this.options.endpoints.rotate(endpoint, secret, graceSeconds);
-    await this.told(identity, "rotateSecret", endpoint, { after: { graceSeconds } });
+    await this.audit(identity, "rotateSecret", endpoint, { after: { graceSeconds } });
     return { endpoint, secret };
   }
 
@@ -151,7 +151,7 @@ export class WebhookMutations {
   ): Promise<WebhookDeliveryType> {
     const endpoint = await this.reach(identity, "Mutation.sendTestWebhook", endpointId);
     const planned = await this.options.endpoints.planTest(endpoint, this.options.clock.now());
-    await this.told(identity, "sendTest", endpoint, { after: { deliveryId: planned.deliveryId } });
+    await this.audit(identity, "sendTest", endpoint, { after: { deliveryId: planned.deliveryId } });
     return this.start(planned);
   }
 
@@ -182,7 +182,7 @@ export class WebhookMutations {
   ): Promise<number> {
     const endpoint = await this.reach(identity, "Mutation.replayDeadLetters", endpointId);
     const replayed = await this.options.endpoints.replayDead(endpoint);
-    await this.told(identity, "replayDeadLetters", endpoint, { after: { replayed: replayed.length } });
+    await this.audit(identity, "replayDeadLetters", endpoint, { after: { replayed: replayed.length } });
     await this.options.enqueueNow(replayed.slice(0, REPLAY_JOBS));
     return replayed.length;
   }
@@ -196,7 +196,7 @@ export class WebhookMutations {
     return endpoint;
   }
 
-  private told(
+  private audit(
     who: Identity,
     verb: string,
     { id, tenantId }: Endpoint,

@@ -140,7 +140,7 @@ export interface EndpointDisabling extends EndpointDisabled {
 }
 
 /** Ends a delivery without another attempt. */
-export async function buryDelivery(database: Database, claimed: ClaimedDelivery, reason: string): Promise<void> {
+export async function deadLetter(database: Database, claimed: ClaimedDelivery, reason: string): Promise<void> {
   await database.transaction((tx) => applyVerdict(tx, claimed, { kind: "dead", reason, disablesEndpoint: false }));
 }
 
@@ -238,7 +238,7 @@ async function closeEndpoint(
      WHERE tenant_id = $1 AND id = $2 AND status = 'ENABLED' RETURNING url, now() AS at`,
     [tenantId, endpointId, reason],
   );
-  const deadLetters = await buryPending(tx, tenantId, endpointId, `the endpoint is disabled: ${reason}`);
+  const deadLetters = await deadLetterPending(tx, tenantId, endpointId, `the endpoint is disabled: ${reason}`);
   const [row] = rows;
   if (row === undefined) return undefined;
   const at = row.at.toISOString();
@@ -249,7 +249,7 @@ async function closeEndpoint(
 }
 
 /** Makes an endpoint's pending deliveries dead letters; returns their number. */
-export async function buryPending(
+export async function deadLetterPending(
   tx: Transaction,
   tenantId: string,
   endpointId: string,

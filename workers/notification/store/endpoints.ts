@@ -5,7 +5,7 @@ import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import { PrismaClient } from "#prisma/notification/generated/client.js";
 import { TEST_EVENT_TYPE } from "#schema/webhook-events.js";
 import { webhookPayload } from "../rules/notice.js";
-import { buryPending, ENDPOINT_DELETED, replayDeliveries } from "./deliveries.js";
+import { deadLetterPending, ENDPOINT_DELETED, replayDeliveries } from "./deliveries.js";
 import { type DeliveryRef, insertDeliveries, lockTenants } from "./notices.js";
 
 export interface Endpoint {
@@ -168,7 +168,12 @@ export function createEndpointStore(database: Database) {
         );
         if (rowCount !== 1) throw gone();
         if (change.status === "DISABLED")
-          await buryPending(tx, endpoint.tenantId, endpoint.id, `the endpoint is disabled: ${DISABLED_BY_OPERATOR}`);
+          await deadLetterPending(
+            tx,
+            endpoint.tenantId,
+            endpoint.id,
+            `the endpoint is disabled: ${DISABLED_BY_OPERATOR}`,
+          );
       });
       return present(await find(endpoint.id));
     },
@@ -180,7 +185,7 @@ export function createEndpointStore(database: Database) {
           [endpoint.tenantId, endpoint.id],
         );
         if (rowCount !== 1) throw gone();
-        await buryPending(tx, endpoint.tenantId, endpoint.id, ENDPOINT_DELETED);
+        await deadLetterPending(tx, endpoint.tenantId, endpoint.id, ENDPOINT_DELETED);
       });
     },
 

@@ -15,7 +15,7 @@ export interface DenialAlerts {
 }
 
 /** Cache of emitted ids, so that denials cost no more than admissions; the database decides. */
-const REMEMBERED = 10_000;
+const MAX_EMITTED = 10_000;
 const ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 100;
 
@@ -28,7 +28,7 @@ export interface DenialAlertsOptions {
 }
 
 export function createDenialAlerts({ database, store, onAlerts, onError }: DenialAlertsOptions): DenialAlerts {
-  const remembered = new Set<string>();
+  const emitted = new Set<string>();
   const running = new Set<Promise<void>>();
 
   async function emit(alert: QuotaAlert): Promise<void> {
@@ -39,7 +39,7 @@ export function createDenialAlerts({ database, store, onAlerts, onError }: Denia
         return;
       } catch (error) {
         if (attempt === ATTEMPTS) {
-          remembered.delete(alert.id);
+          emitted.delete(alert.id);
           onError(error);
           return;
         }
@@ -64,9 +64,9 @@ export function createDenialAlerts({ database, store, onAlerts, onError }: Denia
           at: decision.now,
         };
         const alert = alertOf(facts, { kind: "exceeded", threshold: "1" });
-        if (remembered.has(alert.id)) continue;
-        if (remembered.size >= REMEMBERED) remembered.clear();
-        remembered.add(alert.id);
+        if (emitted.has(alert.id)) continue;
+        if (emitted.size >= MAX_EMITTED) emitted.clear();
+        emitted.add(alert.id);
         const run = emit(alert).finally(() => running.delete(run));
         running.add(run);
       }

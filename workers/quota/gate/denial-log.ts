@@ -30,7 +30,7 @@ const Denial = Type.Object({
 /** A denied `consume` at the time of its decision. Times are epoch ms. */
 export type Denial = Static<typeof Denial>;
 
-export interface Denials {
+export interface DenialLog {
   /** Stores a denial in the background; under load only the newest. */
   remember(request: QuotaRequest, decision: Decision): void;
   /** The tenant's last denial under the key within an hour, from any process. Throws UNAVAILABLE. */
@@ -41,7 +41,7 @@ export interface Denials {
 const MOST_PER_TURN = 256;
 
 /** Explains denials afterwards. Best effort: while Redis is down nothing is stored. */
-export function createDenials(counters: QuotaCounters, onError: (error: unknown) => void): Denials {
+export function createDenialLog(counters: QuotaCounters, onError: (error: unknown) => void): DenialLog {
   let fresh = new Map<string, Denial[]>();
 
   function flush(): void {

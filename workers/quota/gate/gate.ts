@@ -75,7 +75,7 @@ export function createGate(options: GateOptions): Gate {
     const concern = inForce && concernOf(inForce, request.meter);
     if (inForce === undefined || concern === undefined) return unlimited("NO_LIMITS", true, now, inForce);
     const charges = chargesOf(concern, request.amount);
-    const outcome = await settled(tenant, charges, {
+    const outcome = await decideWithRetries(tenant, charges, {
       mode,
       reservation: reservationOf(concern.meter, request.idempotencyKey),
       ttlMs: request.ttlMs,
@@ -92,7 +92,7 @@ export function createGate(options: GateOptions): Gate {
   }
 
   /** Retries until the counters decide; undefined: they do not answer. */
-  async function settled(
+  async function decideWithRetries(
     tenant: TenantState,
     charges: readonly CounterCharge[],
     how: Pick<DecideRequest, "mode" | "reservation" | "ttlMs">,
@@ -134,7 +134,7 @@ export function createGate(options: GateOptions): Gate {
       const concern = inForce && concernOf(inForce, EVERY);
       if (inForce === undefined || concern === undefined) return [];
       const charges = concern.charges.map((charge) => ({ ...charge, amount: 0 }));
-      const outcome = await settled(tenant, charges, { mode: "check", reservation: "", ttlMs: 0 });
+      const outcome = await decideWithRetries(tenant, charges, { mode: "check", reservation: "", ttlMs: 0 });
       const { readings } = outcome ?? unanswered(concern, charges, now);
       return concern.limits.map(({ limit, charge }) =>
         readLimit(limit, readings[charge] ?? NOTHING, inForce, outcome?.now ?? now),

@@ -8,7 +8,7 @@ import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { tenantAppears } from "#platform/tenancy-client/await-tenant.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { type Identity, maySee } from "#schema/policy.js";
-import type { Denials } from "../gate/denial-log.js";
+import type { DenialLog } from "../gate/denial-log.js";
 import type { Gate } from "../gate/gate.js";
 import { amountsOf, explanationOf, type LimitReading } from "../rules/decision.js";
 import { QuotaDenial, QuotaStatus, Tenant } from "./types.js";
@@ -16,9 +16,9 @@ import { QuotaDenial, QuotaStatus, Tenant } from "./types.js";
 @Resolver(() => Tenant)
 class TenantQuotas {
   readonly #gate: Gate;
-  readonly #denials: Denials;
+  readonly #denials: DenialLog;
 
-  constructor(gate: Gate, denials: Denials) {
+  constructor(gate: Gate, denials: DenialLog) {
     this.#gate = gate;
     this.#denials = denials;
   }
@@ -98,7 +98,7 @@ async function heard(tenancy: Pick<TenancyCopy, "reached">, version: number): Pr
 export interface QuotaGraphOptions {
   readonly gate: Gate;
   readonly tenancy: Pick<TenancyCopy, "reached" | "tenant" | "onChange">;
-  readonly denials: Denials;
+  readonly denials: DenialLog;
 }
 
 export function buildQuotaSubgraph({ gate, tenancy, denials }: QuotaGraphOptions): Promise<Subgraph> {

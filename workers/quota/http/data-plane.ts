@@ -8,7 +8,7 @@ import { type DirectHandler, problemOf } from "#platform/http/server.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
-import type { Denials } from "../gate/denial-log.js";
+import type { DenialLog } from "../gate/denial-log.js";
 import type { Gate } from "../gate/gate.js";
 import type { QuotaMetrics } from "../metrics.js";
 import type { Decision } from "../rules/decision.js";
@@ -17,7 +17,7 @@ import { jsonOf, MAX_BATCH, type Operation, type ParsedRequest, parseRequest, te
 
 export interface DataPlaneOptions {
   readonly gate: Gate;
-  readonly denials: Denials;
+  readonly denials: DenialLog;
   readonly tenancy: TenancyCopy;
   readonly clock: Clock;
   readonly metrics: QuotaMetrics;

@@ -32,7 +32,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
   const tenants = new Map<string, TenantCounters>();
   const offset = (): number => (options.steadyMs === undefined ? 0 : clock.now() - options.steadyMs());
   let lastOffset = offset();
-  const remembered = new Map<string, readonly { readonly at: number; readonly text: string }[]>();
+  const stored = new Map<string, readonly { readonly at: number; readonly text: string }[]>();
 
   /** Drops everything when the clock jumped (or the machine slept): windows would be wrong. */
   function watchClock(): void {
@@ -168,12 +168,12 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
     positions: async (ids) => ids.map((id) => tenants.get(id)?.seq),
     async remember(tenantId, texts) {
       const at = clock.now();
-      const all = [...texts.map((text) => ({ at, text })).reverse(), ...(remembered.get(tenantId) ?? [])];
-      remembered.set(tenantId, all.slice(0, REMEMBERED_TEXTS));
+      const all = [...texts.map((text) => ({ at, text })).reverse(), ...(stored.get(tenantId) ?? [])];
+      stored.set(tenantId, all.slice(0, REMEMBERED_TEXTS));
     },
     async recall(tenantId) {
       const since = clock.now() - REMEMBERED_MS;
-      return (remembered.get(tenantId) ?? []).filter(({ at }) => at > since).map(({ text }) => text);
+      return (stored.get(tenantId) ?? []).filter(({ at }) => at > since).map(({ text }) => text);
     },
     save: () => ({
       incarnation: incarnation.name,

@@ -68,8 +68,8 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
     if (runId === undefined) throw new Error("Redis did not report its run_id");
     assertNoEviction(await redis.info("memory"), options.url);
     const fresh = newUuid().replaceAll("-", "").slice(0, INCARNATION_LENGTH);
-    const told = await redis.eval(INCARNATION_LUA, 1, options.incarnationKey, runId, fresh);
-    const [name, since] = Array.isArray(told) ? told.map(String) : [];
+    const reply = await redis.eval(INCARNATION_LUA, 1, options.incarnationKey, runId, fresh);
+    const [name, since] = Array.isArray(reply) ? reply.map(String) : [];
     if (name === undefined || since === undefined) throw new Error("Redis returned no incarnation");
     current = { name, since: Number(since), clock: clockAnchor(redisMs(await redis.time())) };
     return current;
@@ -95,7 +95,7 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
 
   const keysOf = (tenantId: string): string[] => ["c", "r", "x", "y"].map((part) => `${prefix}:{${tenantId}}:${part}`);
 
-  const rememberedKey = (tenantId: string): string => `${prefix}:{${tenantId}}:d`;
+  const denialsKey = (tenantId: string): string => `${prefix}:{${tenantId}}:d`;
 
   /** By hash; a server that does not have the script yet gets its text. */
   async function evaluate(
@@ -164,7 +164,7 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
       ),
     remember: (tenantId, texts) =>
       answering(async () => {
-        const key = rememberedKey(tenantId);
+        const key = denialsKey(tenantId);
         const replies = await redis
           .pipeline()
           .lpush(key, ...texts)
@@ -173,7 +173,7 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
           .exec();
         for (const [error] of replies ?? []) if (error !== null) throw error;
       }),
-    recall: (tenantId) => answering(() => redis.lrange(rememberedKey(tenantId), 0, -1)),
+    recall: (tenantId) => answering(() => redis.lrange(denialsKey(tenantId), 0, -1)),
     save: () => ({ incarnation: "", tenants: new Map() }),
     restore: () => false,
     async stop() {
