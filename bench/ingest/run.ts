@@ -8,7 +8,7 @@ import { medianOf, report, round } from "../support/report.js";
 
 const { values } = parseArgs({
   options: {
-    only: { type: "string", default: "batches,singles,overload" },
+    only: { type: "string", default: "batches,singles,fairness,overload" },
     rounds: { type: "string", default: "3" },
     seconds: { type: "string", default: "5" },
     "overload-seconds": { type: "string", default: "20" },
@@ -30,6 +30,7 @@ try {
   const only = values.only.split(",");
   if (only.includes("batches")) await measureBatches(started, kafka);
   if (only.includes("singles")) await measureSingles(started);
+  if (only.includes("fairness")) await measureFairness(started.edge);
   if (only.includes("overload")) await measureOverload(started.edge);
 } finally {
   for (const server of servers) await server.stop();
@@ -115,6 +116,19 @@ async function measureSingles({ edge, naive, bare }: Started): Promise<void> {
     p50Ms: round(wide.p50, 1),
     p99Ms: round(wide.p99, 1),
     statuses: wide.statuses,
+  });
+}
+
+/** One tenant sends beside another that sends over as many connections; then over 50 times as many. */
+async function measureFairness(edge: MeasuredServer): Promise<void> {
+  const calm = { connections: 1, events: 10, seconds };
+  const flood = { port: edge.port, key: edge.floodKey ?? edge.key };
+  const [atShare] = await Promise.all([load(edge, calm), load(flood, calm)]);
+  const [beside] = await Promise.all([load(edge, calm), load(flood, { ...calm, connections: 50 })]);
+  report("p99 of one tenant beside another with 50 times its connections", {
+    "p99 in that beside an equal": round(beside.p99 / atShare.p99, 1),
+    besideMs: round(beside.p99, 1),
+    atShareMs: round(atShare.p99, 1),
   });
 }
 

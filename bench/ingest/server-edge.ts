@@ -17,10 +17,10 @@ const logger = pino({ level: "error" });
 const log = await connectKafkaLog({ brokers, clientId: "edge", replicationFactor: 1, logger });
 await log.ensureTopics(TOPICS, partitions);
 const { reads, apply, close } = createTenancyState(systemClock);
-apply(tenantState("acme"));
+for (const tenantId of ["acme", "flood"]) apply(tenantState(tenantId));
 apply(meterState("requests", "api.request", { dimensions: ["region"] }));
-const { state, secret } = apiKeyState("acme");
-apply(state);
+const [own, flood] = [apiKeyState("acme"), apiKeyState("flood")];
+for (const { state } of [own, flood]) apply(state);
 
 const app = createHttpServer(logger);
 const appender = createAppender({
@@ -37,7 +37,7 @@ registerEdge(app, {
   events: { find: async () => undefined, recordedThrough: async () => undefined },
 });
 await app.listen({ host: "127.0.0.1", port: 0 });
-serve({ port: Number(new URL(app.listeningOrigin).port), key: secret }, async () => {
+serve({ port: Number(new URL(app.listeningOrigin).port), key: own.secret, floodKey: flood.secret }, async () => {
   await app.close();
   await appender.stop();
   await log.stop();

