@@ -2,7 +2,6 @@ import { getOperationAST, OperationTypeNode, parse } from "graphql";
 import { pino } from "pino";
 import { afterEach, expect, test } from "vitest";
 import { createIdentityTokens } from "#platform/auth/identity.js";
-import { systemClock } from "#platform/process/clock.js";
 import type { Identity } from "#schema/policy.js";
 import { waitFor } from "../../tests/servers/servers.js";
 import { startSubgraphProcess } from "../../tests/systems/gateway/subgraph-process.js";

@@ -1,4 +1,3 @@
-import path from "node:path";
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
@@ -7,10 +6,10 @@ import type { LogConsumer } from "#platform/event-log/event-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
 import { type StoppableLog, withUpgradeStops } from "#platform/event-log/upgrade-stops.js";
 import { systemClock } from "#platform/process/clock.js";
-import { packageRoot } from "#platform/process/package-root.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { TOPICS, USAGE_RECORDED } from "#schema/topics.js";
+import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { migrationOf } from "../../tests/support/migration.js";
 import { rewriteRecord } from "../../tests/support/rewrite-record.js";
@@ -35,11 +34,10 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
 
   beforeEach(async () => {
     waits = 0;
-    databases = await Promise.all([createTestDatabase("ledger_log"), createTestDatabase("ledger_effect")]);
+    databases = await Promise.all([createMigratedDatabase("log"), createTestDatabase("ledger_effect")]);
     const [logUrl = "", effectUrl = ""] = databases.map((created) => created.url);
     logDatabase = await openDatabase({
       url: logUrl,
-      migrationsDir: path.join(packageRoot(), "prisma/log/migrations"),
       onError: fail,
     });
     database = await openDatabase({ url: effectUrl, migrationsDir: await migrationOf(EFFECT_TABLES), onError: fail });

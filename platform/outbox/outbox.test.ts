@@ -1,10 +1,9 @@
-import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Database, openDatabase } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
-import { packageRoot } from "#platform/process/package-root.js";
 import { QUOTA_ALERTS, TOPICS } from "#schema/topics.js";
+import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { migrationOf } from "../../tests/support/migration.js";
 import { enqueueOutbox, type OutboxRelay, startOutboxRelay } from "./outbox.js";
@@ -21,11 +20,10 @@ describe.skipIf(!hasPostgres)("an outbox", () => {
   const relays: OutboxRelay[] = [];
 
   beforeEach(async () => {
-    created = await Promise.all([createTestDatabase("outbox_log"), createTestDatabase("outbox")]);
+    created = await Promise.all([createMigratedDatabase("log"), createTestDatabase("outbox")]);
     const [logUrl = "", url = ""] = created.map((one) => one.url);
     logDatabase = await openDatabase({
       url: logUrl,
-      migrationsDir: path.join(packageRoot(), "prisma/log/migrations"),
       onError,
     });
     database = await openDatabase({ url, migrationsDir: await migrationOf(OUTBOX_TABLE), onError });

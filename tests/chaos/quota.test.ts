@@ -8,10 +8,11 @@ import { openDatabase } from "#platform/database/database.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { askRedisOnce } from "#platform/redis/once.js";
 import { openGate } from "../../workers/quota/gate/gate.testing.js";
+import { createMigratedDatabase } from "../servers/migrated.js";
 import { startRedis } from "../servers/private-servers.js";
 import { startRedisCluster } from "../servers/redis-cluster.js";
 import { serverDir } from "../servers/server-process.js";
-import { createTestDatabase, hasPostgres, hasRedis, waitFor } from "../servers/servers.js";
+import { hasPostgres, hasRedis, waitFor } from "../servers/servers.js";
 import { sized, testSeed } from "../support/effort.js";
 import { randomOf } from "../support/random.js";
 import { type AskerOptions, tenancyOf } from "./quota-asker.js";
@@ -101,9 +102,8 @@ for (const [where, start] of [
     test("several processes, kills and losses: never more than any limit, and what was answered is accounted", async () => {
       const seed = testSeed();
       const random = randomOf(seed);
-      const [store, test, dir] = await Promise.all([start(), createTestDatabase("quota_storm"), serverDir("askers")]);
-      const migrationsDir = path.join(packageRoot(), "prisma/quota/migrations");
-      const database = await openDatabase({ url: test.url, migrationsDir, onError: () => undefined });
+      const [store, test, dir] = await Promise.all([start(), createMigratedDatabase("quota"), serverDir("askers")]);
+      const database = await openDatabase({ url: test.url, onError: () => undefined });
       const options = { databaseUrl: test.url, redisUrls: store.urls, prefix: "storm", tenants: TENANTS };
       const limits = { perHour: PER_HOUR, perSecond: PER_SECOND };
       let started = 0;

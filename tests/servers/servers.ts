@@ -50,11 +50,11 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** An empty database of its own for one test or file; `name` only helps whoever looks at the server. */
-export async function createTestDatabase(name: string): Promise<TestDatabase> {
+/** A database of its own for one test or file, empty or a copy of `template`; `name` helps a person who looks at the server. */
+export async function createTestDatabase(name: string, template = "template0"): Promise<TestDatabase> {
   const unique = `${name.toLowerCase().replace(/[^a-z0-9]+/g, "_")}_${randomBytes(6).toString("hex")}`;
   const identifier = pg.escapeIdentifier(unique);
-  await administer(`CREATE DATABASE ${identifier} ENCODING 'UTF8' TEMPLATE template0`);
+  await administer(`CREATE DATABASE ${identifier} ENCODING 'UTF8' TEMPLATE ${template}`);
   const url = new URL(databaseUrl());
   url.pathname = `/${unique}`;
   return { url: url.toString(), drop: () => administer(`DROP DATABASE IF EXISTS ${identifier} WITH (FORCE)`) };

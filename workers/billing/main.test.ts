@@ -1,4 +1,3 @@
-import path from "node:path";
 import { pino } from "pino";
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -9,9 +8,9 @@ import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
 import { connectJobQueues } from "#platform/job-queue/bullmq/queues.js";
 import type { JobQueues } from "#platform/job-queue/job-queue.js";
 import { parseConfig } from "#platform/process/config.js";
-import { packageRoot } from "#platform/process/package-root.js";
 import type { Room } from "#platform/process/service.js";
 import { BILLING_EVENTS, TOPICS, USAGE_RECORDED } from "#schema/topics.js";
+import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import {
   createTestDatabase,
   hasPostgres,
@@ -70,11 +69,10 @@ describe.skipIf(!hasPostgres)("the billing room", () => {
   beforeEach(async () => {
     failures = [];
     awaited = [];
-    databases = await Promise.all([createTestDatabase("billing_log"), createTestDatabase("billing_jobs")]);
+    databases = await Promise.all([createMigratedDatabase("log"), createTestDatabase("billing_jobs")]);
     const [logUrl = "", jobsUrl = ""] = databases.map((created) => created.url);
     logDatabase = await openDatabase({
       url: logUrl,
-      migrationsDir: path.join(packageRoot(), "prisma/log/migrations"),
       onError,
     });
     log = await connectPostgresLog({ database: logDatabase, onError });

@@ -1,15 +1,13 @@
-import path from "node:path";
 import { manualClock } from "#kernel/clock.js";
 import { HOUR_MS } from "#kernel/duration.js";
 import { partitionOf } from "#kernel/partition.js";
 import { type Database, openDatabase } from "#platform/database/database.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
-import { packageRoot } from "#platform/process/package-root.js";
 import { createTenancyState, type TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { MeterState, PlanVersionState, PriceState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
-import { createTestDatabase } from "../../tests/servers/servers.js";
+import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { closeTenant } from "./closing/close.js";
 import { listInvoices, type StoredInvoice } from "./store/invoices.js";
 import { UNBOUNDED } from "./store/usage.js";
@@ -162,10 +160,9 @@ export interface BillingWorld {
 
 /** Billing on a database of its own, without the rooms around it. */
 export async function billingWorld(): Promise<BillingWorld> {
-  const created = await createTestDatabase("billing");
+  const created = await createMigratedDatabase("billing");
   const database = await openDatabase({
     url: created.url,
-    migrationsDir: path.join(packageRoot(), "prisma/billing/migrations"),
     // Only of idle connections, which the test server ends when it drops the database.
     onError: () => undefined,
   });

@@ -1,4 +1,3 @@
-import path from "node:path";
 import type { FastifyInstance } from "fastify";
 import { type Logger, pino } from "pino";
 import { Registry } from "prom-client";
@@ -11,7 +10,6 @@ import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
 import { createHttpServer } from "#platform/http/server.js";
 import { systemClock } from "#platform/process/clock.js";
 import { parseConfig } from "#platform/process/config.js";
-import { packageRoot } from "#platform/process/package-root.js";
 import type { Room, RoomContext } from "#platform/process/service.js";
 import { createTenancyState, type TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState, MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
@@ -20,11 +18,10 @@ import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usag
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { readRecorded } from "#schema/events/usage-recorded.v2.js";
 import { TOPICS, USAGE_RECEIVED, USAGE_RECORDED } from "#schema/topics.js";
-import { createTestDatabase } from "../../tests/servers/servers.js";
+import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { startIngestion } from "./main.js";
 import { createDimensionLimit } from "./recorder/dimension-limit.js";
 
-const migrationsOf = (name: string) => path.join(packageRoot(), "prisma", name, "migrations");
 export const identityTokens = createIdentityTokens("a secret that only the tests of ingestion know");
 const logger = pino({ level: "silent" });
 /** Few enough for a test to reach. */
@@ -33,10 +30,10 @@ export const MAX_DIMENSION_VALUES = 5;
 /** For tests: this room's database and an event log, both on PostgreSQL databases of their own, and a hand-fed tenancy. */
 export async function openWorld(options: { partitions?: number; clock?: Clock } = {}) {
   const clock = options.clock ?? systemClock;
-  const created = await Promise.all([createTestDatabase("ingestion"), createTestDatabase("ingestion_log")]);
+  const created = await Promise.all([createMigratedDatabase("ingestion"), createMigratedDatabase("log")]);
   const [database, logDatabase] = await Promise.all([
-    openDatabase({ url: created[0].url, migrationsDir: migrationsOf("ingestion"), onError: ignoreAfterDrop }),
-    openDatabase({ url: created[1].url, migrationsDir: migrationsOf("log"), onError: ignoreAfterDrop }),
+    openDatabase({ url: created[0].url, onError: ignoreAfterDrop }),
+    openDatabase({ url: created[1].url, onError: ignoreAfterDrop }),
   ]);
   const log = await connectPostgresLog({ database: logDatabase, onError: ignoreAfterDrop });
   await log.ensureTopics(TOPICS, options.partitions ?? 1);

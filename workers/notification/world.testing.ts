@@ -1,6 +1,5 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
 import { type DocumentNode, execute, type GraphQLSchema, parse, subscribe } from "graphql";
 import { pino } from "pino";
 import { Registry } from "prom-client";
@@ -20,10 +19,10 @@ import { quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
 import { quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
 import type { Identity } from "#schema/policy.js";
 import { AUDIT_RECORDED, BILLING_EVENTS, QUOTA_ALERTS, type Topic } from "#schema/topics.js";
+import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { createTestDatabase } from "../../tests/servers/servers.js";
 import { type NotificationTuning, startNotification } from "./main.js";
 
-const migrations = (name: string) => fileURLToPath(new URL(`../../prisma/${name}/migrations`, import.meta.url));
 const PARTITIONS = 2;
 
 export const admin: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
@@ -37,14 +36,13 @@ export const adminOf = (tenantId: string): Identity => ({
 export const viewerOf = (tenantId: string): Identity => ({ ...adminOf(tenantId), roles: ["TENANT_VIEWER"] });
 
 /** An empty database of this room; several handles on it are several processes. */
-export async function openRoomDatabase(name: string) {
-  const test = await createTestDatabase(`notification_${name}`);
+export async function openRoomDatabase(_name: string) {
+  const test = await createMigratedDatabase("notification");
   const opened: Database[] = [];
   return {
     async connect(maxConnections = 8): Promise<Database> {
       const database = await openDatabase({
         url: test.url,
-        migrationsDir: migrations("notification"),
         maxConnections,
         onError: () => undefined,
       });
@@ -62,12 +60,11 @@ export type World = Awaited<ReturnType<typeof openWorld>>;
 
 /** Everything around the room: a log, queues, a copy of tenancy with tenants "acme" and "globex". */
 export async function openWorld(name: string, env: Readonly<Record<string, string>> = {}, jobsOn?: JobBackend) {
-  const roomDatabase = await createTestDatabase(`notification_${name}`);
-  const logTest = await createTestDatabase(`notification_${name}_log`);
+  const roomDatabase = await createMigratedDatabase("notification");
+  const logTest = await createMigratedDatabase("log");
   const jobsTest = await createTestDatabase(`notification_${name}_jobs`);
   const logDatabase = await openDatabase({
     url: logTest.url,
-    migrationsDir: migrations("log"),
     onError: () => undefined,
   });
   const log = withUpgradeStops(
@@ -98,8 +95,7 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
       },
     },
     identityTokens: createIdentityTokens("0".repeat(32)),
-    openDatabase: () =>
-      openDatabase({ url: roomDatabase.url, migrationsDir: migrations("notification"), onError: () => undefined }),
+    openDatabase: () => openDatabase({ url: roomDatabase.url, onError: () => undefined }),
     fail: (error) => {
       throw error;
     },

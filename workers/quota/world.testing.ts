@@ -1,4 +1,3 @@
-import path from "node:path";
 import type { FastifyInstance } from "fastify";
 import { pino } from "pino";
 import { Registry } from "prom-client";
@@ -12,18 +11,16 @@ import { createHttpServer } from "#platform/http/server.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import { systemClock } from "#platform/process/clock.js";
 import { parseConfig } from "#platform/process/config.js";
-import { packageRoot } from "#platform/process/package-root.js";
 import type { Room, RoomContext } from "#platform/process/service.js";
 import { createTenancyState, type TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState, MeterState, QuotaLimitState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { QUOTA_ALERTS, TOPICS, USAGE_RECORDED } from "#schema/topics.js";
-import { createTestDatabase } from "../../tests/servers/servers.js";
+import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { startQuota } from "./main.js";
 import type { QuotaAlert } from "./rules/thresholds.js";
 
 const PARTITIONS = 2;
-const migrationsOf = (name: string) => path.join(packageRoot(), "prisma", name, "migrations");
 const logger = pino({ level: "silent" });
 
 /** Connections that a dropped test database cuts. */
@@ -36,10 +33,10 @@ export interface WorldOptions {
 
 /** For tests: quota's database and an event log on PostgreSQL databases of their own, and a hand-fed tenancy. */
 export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions = {}) {
-  const created = await Promise.all([createTestDatabase("quota"), createTestDatabase("quota_log")]);
+  const created = await Promise.all([createMigratedDatabase("quota"), createMigratedDatabase("log")]);
   const [database, logDatabase] = await Promise.all([
-    openDatabase({ url: created[0].url, migrationsDir: migrationsOf("quota"), onError: ignoreAfterDrop }),
-    openDatabase({ url: created[1].url, migrationsDir: migrationsOf("log"), onError: ignoreAfterDrop }),
+    openDatabase({ url: created[0].url, onError: ignoreAfterDrop }),
+    openDatabase({ url: created[1].url, onError: ignoreAfterDrop }),
   ]);
   const log = await connectPostgresLog({ database: logDatabase, onError: ignoreAfterDrop });
   await log.ensureTopics(TOPICS, PARTITIONS);

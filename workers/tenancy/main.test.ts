@@ -1,4 +1,3 @@
-import path from "node:path";
 import pino from "pino";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -7,12 +6,12 @@ import { openDatabase } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { withUpgradeStops } from "#platform/event-log/upgrade-stops.js";
 import { systemClock } from "#platform/process/clock.js";
-import { packageRoot } from "#platform/process/package-root.js";
 import { followTenancy, type TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import type { Identity } from "#schema/policy.js";
 import { API_KEYS_USED, AUDIT_RECORDED, TENANCY_CHANGED, type Topic } from "#schema/topics.js";
-import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
+import { createMigratedDatabase } from "../../tests/servers/migrated.js";
+import { hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { ask } from "./graph/graph.testing.js";
 import { startTenancy } from "./main.js";
 import { openLog } from "./world.testing.js";
@@ -23,7 +22,7 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
   let created: TestDatabase;
   let opened: Awaited<ReturnType<typeof openLog>>;
   beforeAll(async () => {
-    created = await createTestDatabase("tenancy_room");
+    created = await createMigratedDatabase("tenancy");
     opened = await openLog();
   });
   afterAll(async () => {
@@ -49,7 +48,6 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
       openDatabase: () =>
         openDatabase({
           url: created.url,
-          migrationsDir: path.join(packageRoot(), "prisma/tenancy/migrations"),
           onError: () => undefined,
         }),
     });

@@ -1,11 +1,9 @@
-import path from "node:path";
 import { manualClock } from "#kernel/clock.js";
 import { openDatabase } from "#platform/database/database.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
-import { packageRoot } from "#platform/process/package-root.js";
 import type { MeterState, PlanState, PriceState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { TOPICS } from "#schema/topics.js";
-import { createTestDatabase } from "../../tests/servers/servers.js";
+import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { createMeter } from "./changes/meters.js";
 import { createPlan } from "./changes/plans.js";
 import { createTenant } from "./changes/tenants.js";
@@ -15,15 +13,12 @@ import { createTenancyStore } from "./store/store.js";
 export const NOW = Date.UTC(2026, 10, 15, 12);
 export const ACTOR = "user:test";
 
-const migrationsOf = (name: string) => path.join(packageRoot(), "prisma", name, "migrations");
-
 /** For tests: a store on a database of its own, and short ways to fill it. */
 export async function openWorld(onCommitted: () => void = () => undefined) {
-  const created = await createTestDatabase("tenancy");
+  const created = await createMigratedDatabase("tenancy");
   const background = backgroundErrors();
   const database = await openDatabase({
     url: created.url,
-    migrationsDir: migrationsOf("tenancy"),
     onError: background.onError,
   });
   const clock = manualClock(NOW);
@@ -60,11 +55,10 @@ export type World = Awaited<ReturnType<typeof openWorld>>;
 
 /** For tests: an event log on a database of its own, with every topic. */
 export async function openLog() {
-  const created = await createTestDatabase("tenancy_log");
+  const created = await createMigratedDatabase("log");
   const background = backgroundErrors();
   const database = await openDatabase({
     url: created.url,
-    migrationsDir: migrationsOf("log"),
     onError: background.onError,
   });
   const log = await connectPostgresLog({ database, onError: background.onError });

@@ -1,4 +1,3 @@
-import path from "node:path";
 import { type ExecutionResult, execute, parse } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Database, openDatabase } from "#platform/database/database.js";
@@ -6,11 +5,11 @@ import type { EventLog } from "#platform/event-log/event-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
 import type { Page } from "#platform/graphql/pagination.js";
 import type { Subgraph } from "#platform/graphql/subgraph.js";
-import { packageRoot } from "#platform/process/package-root.js";
 import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
 import type { Identity } from "#schema/policy.js";
 import { TOPICS, USAGE_RECEIVED } from "#schema/topics.js";
-import { createTestDatabase, hasPostgres, type TestDatabase } from "../../../tests/servers/servers.js";
+import { createMigratedDatabase } from "../../../tests/servers/migrated.js";
+import { hasPostgres, type TestDatabase } from "../../../tests/servers/servers.js";
 import {
   at,
   type BillingWorld,
@@ -42,10 +41,9 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
 
   beforeAll(async () => {
     world = await billingWorld();
-    logTestDatabase = await createTestDatabase("billing_log");
-    const migrationsDir = path.join(packageRoot(), "prisma/log/migrations");
+    logTestDatabase = await createMigratedDatabase("log");
     const onError = (): void => undefined;
-    logDatabase = await openDatabase({ url: logTestDatabase.url, migrationsDir, onError });
+    logDatabase = await openDatabase({ url: logTestDatabase.url, onError });
     log = await connectPostgresLog({ database: logDatabase, onError });
     await log.ensureTopics(TOPICS, PARTITIONS);
     ledger = ledgerFor("acme");

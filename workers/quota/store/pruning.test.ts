@@ -1,8 +1,7 @@
-import path from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { DAY_MS } from "#kernel/duration.js";
 import { type Database, openDatabase } from "#platform/database/database.js";
-import { packageRoot } from "#platform/process/package-root.js";
+import { createMigratedDatabase } from "../../../tests/servers/migrated.js";
 import { createTestDatabase } from "../../../tests/servers/servers.js";
 import { BOUNDS_KEPT_MS, TOTALS_KEPT_MS } from "../rules/windows.js";
 import { pruneUsage } from "./pruning.js";
@@ -14,9 +13,8 @@ const KEPT = [...TOTALS_KEPT_MS, ["BILLING_PERIOD", 400 * DAY_MS] as const];
 let created: Awaited<ReturnType<typeof createTestDatabase>>;
 let database: Database;
 beforeAll(async () => {
-  created = await createTestDatabase("quota");
-  const migrationsDir = path.join(packageRoot(), "prisma/quota/migrations");
-  database = await openDatabase({ url: created.url, migrationsDir, onError: () => undefined });
+  created = await createMigratedDatabase("quota");
+  database = await openDatabase({ url: created.url, onError: () => undefined });
 });
 afterAll(async () => {
   await database.stop();
