@@ -1,8 +1,11 @@
 import { randomBytes } from "node:crypto";
+import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import type { Topic } from "#schema/topics.js";
 import { waitFor } from "../../tests/servers/servers.js";
 import type { BatchOutcome, ConsumerOptions, EventLog, LogBatch, LogConsumer } from "./event-log.js";
+import { withUpgradeStops } from "./upgrade-stops.js";
 
 export interface LogUnderTest {
   /** Opens the log; called again after `stop` it must find what was there. */
@@ -151,6 +154,31 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
       const stuckSince = consumer.lastProgressAt();
       await waitFor(() => Date.now() - stuckSince > 2_000, { what: "time to pass" });
       expect(consumer.lastProgressAt()).toBe(stuckSince);
+    });
+
+    test("a partition waits before a record of newer code, the others go on, and so does it once the code knows", async () => {
+      const topic = await givenTopic(2);
+      const stoppable = withUpgradeStops(log, new Registry());
+      for (const text of ["a", "b", "newer", "c"]) await append(log, topic, 0, text);
+      let isUpgraded = false;
+      const unknown = { contract: topic.name, set: "text", member: "newer" };
+      const onBatch = async ({ records }: LogBatch): Promise<BatchOutcome> => {
+        for (const { offset, value } of records)
+          if (value.toString() === "newer" && !isUpgraded) throw new UpgradeRequired(unknown, offset);
+        return { kind: "continue" };
+      };
+      const { texts, untilSeen } = await collect(topic, { onBatch }, stoppable);
+      await waitFor(() => stoppable.waitingForUpgrade().length > 0, { what: "the partition to wait" });
+      expect(stoppable.waitingForUpgrade()).toEqual([
+        `g waits at ${topic.name}/0 offset 2: upgrade this process: ${topic.name} has the text "newer", which this version does not know`,
+      ]);
+      await append(log, topic, 1, "elsewhere");
+      await untilSeen(3);
+      expect(texts().sort()).toEqual(["a", "b", "elsewhere"]);
+      isUpgraded = true;
+      await untilSeen(5);
+      expect(texts().filter((text) => text !== "elsewhere")).toEqual(["a", "b", "newer", "c"]);
+      expect(stoppable.waitingForUpgrade()).toEqual([]);
     });
 
     test("goes where `seek` says, forwards and backwards", async () => {
