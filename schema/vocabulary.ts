@@ -42,6 +42,9 @@ export const isDenying = (kind: LimitKind): boolean => DENIES[kind];
 
 export const TENANT_STATUSES = ["ACTIVE", "SUSPENDED", "CLOSED"] as const;
 export type TenantStatus = (typeof TENANT_STATUSES)[number];
+/** Whether a tenant in this status has ended: nothing about it changes any more, and its usage is refused. */
+const ENDED: Readonly<Record<TenantStatus, boolean>> = { ACTIVE: false, SUSPENDED: false, CLOSED: true };
+export const hasEnded = (status: TenantStatus): boolean => ENDED[status];
 
 /** The permissions of an API key. */
 export const API_KEY_SCOPES = ["INGEST", "QUOTA", "READ", "ADMIN"] as const;

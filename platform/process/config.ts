@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Role } from "#schema/vocabulary.js";
+import { ROLES, type Role } from "#schema/vocabulary.js";
 import type { Service } from "./services.js";
 
 /** All settings, parsed once. Secrets never appear in messages. */
@@ -127,7 +127,6 @@ export const databaseName = (config: Config, service: Service | "log" | "jobs"):
 /** With this namespace, topics have exactly the contracts' names. */
 export const DEFAULT_NAMESPACE = "metrly";
 
-const ROLES: readonly Role[] = ["PLATFORM_ADMIN", "TENANT_ADMIN", "TENANT_VIEWER"];
 const MAPPING = /^(.+)=([A-Z_]+)(@\*)?$/;
 
 function readOidc(env: Env, read: ReturnType<typeof reader>, problems: string[]): OidcConfig | undefined {

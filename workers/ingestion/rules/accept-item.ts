@@ -3,6 +3,7 @@ import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.
 import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 import { readMeter } from "#schema/meters/meter-reading.js";
 import { firstPeriodStart, isMeterActive, tenantNow } from "#schema/tenancy-history.js";
+import { hasEnded } from "#schema/vocabulary.js";
 import { canonicalData, MAX_DATA_DEPTH } from "./canonical-data.js";
 import { readEnvelope } from "./event-envelope.js";
 import { type Refusal, refuse } from "./refusal.js";
@@ -32,7 +33,7 @@ export function acceptItem(event: unknown, arrival: Arrival): Acceptance {
   const found = tenantOf(envelope.subject, arrival);
   if (found.kind === "rejected") return found;
   const { tenant } = found;
-  if (tenant.status === "CLOSED") return refuse("TENANT_CLOSED", `Tenant ${tenant.id} is closed`);
+  if (hasEnded(tenant.status)) return refuse("TENANT_CLOSED", `Tenant ${tenant.id} is closed`);
   const clock = tenantNow(tenant, arrival.now);
   const time = envelope.time ?? clock;
   const untimely = refuseTime(time, clock, tenant);

@@ -9,6 +9,7 @@ import type { Audit, AuditedChange } from "#platform/tenancy-client/audit-log.js
 import { knownTenant } from "#platform/tenancy-client/await-tenant.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { authorize, type Identity, type Operation } from "#schema/policy.js";
+import { hasEnded } from "#schema/vocabulary.js";
 import { EVENT_TYPES } from "#schema/webhook-events.js";
 import type { DeliveryWorker } from "../delivery/deliver.js";
 import { newWebhookSecret } from "../delivery/signing.js";
@@ -97,7 +98,7 @@ export class WebhookMutations {
     const eventTypes = checkEventTypes(input.eventTypes);
     const url = await this.checkUrl(input.url);
     const tenant = await knownTenant(this.options.tenancy, input.tenantId);
-    if (tenant.status === "CLOSED") throw new MetrlyError("TENANT_CLOSED", "The tenant is closed");
+    if (hasEnded(tenant.status)) throw new MetrlyError("TENANT_CLOSED", "The tenant is closed");
     const secret = newWebhookSecret();
     const endpoint = await this.options.endpoints.create(tenant.id, url, eventTypes, secret);
     await this.audit(identity, "create", endpoint, { after: audited(endpoint) });

@@ -3,6 +3,7 @@ import { periodAt } from "#kernel/period.js";
 import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { planVersionOf, tenantNow } from "#schema/tenancy-history.js";
+import { hasEnded } from "#schema/vocabulary.js";
 import {
   type ActiveAssignment,
   activeAssignments,
@@ -118,8 +119,8 @@ export function moveTenant(
     const before = await tenantOf(change, id);
     const status = statusAfter(before.status, transition);
     const version = change.nextVersion();
-    const closedInVersion = status === "CLOSED" ? version : null;
-    const closedAt = status === "CLOSED" ? tenantNow(before, change.now) : null;
+    const closedInVersion = hasEnded(status) ? version : null;
+    const closedAt = hasEnded(status) ? tenantNow(before, change.now) : null;
     const after: TenantState = { ...before, version, status, closedInVersion, closedAt };
     return change.save({ action: `tenant.${transition}`, before, after, ...(reason !== undefined && { reason }) });
   });

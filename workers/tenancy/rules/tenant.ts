@@ -2,6 +2,7 @@ import { DAY_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { isClientId } from "#kernel/ids.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { hasEnded } from "#schema/vocabulary.js";
 import { nameReasons, type Reason } from "./reasons.js";
 
 export const MAX_GRACE_DAYS = 28;
@@ -86,6 +87,5 @@ export function statusAfter(status: TenantState["status"], transition: Transitio
 
 /** Throws CONFLICT for a closed tenant, which is immutable. */
 export function assertOpen(tenant: TenantState): void {
-  if (tenant.status === "CLOSED")
-    throw new MetrlyError("CONFLICT", "The tenant is CLOSED and can no longer be changed");
+  if (hasEnded(tenant.status)) throw new MetrlyError("CONFLICT", "The tenant is CLOSED and can no longer be changed");
 }
