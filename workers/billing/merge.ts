@@ -2,6 +2,7 @@ import type { Clock } from "#kernel/clock.js";
 import { partitionOf } from "#kernel/partition.js";
 import { hourOf } from "#kernel/period.js";
 import type { Database } from "#platform/database/database.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { TOP_VALUE_BY } from "./rules/usage.js";
 import { mergeDeltas, takeMergeLock, unmergedHours } from "./store/merging.js";
@@ -49,24 +50,10 @@ export async function mergeRecorded(
 
 /** Merges completed hours, every five minutes. */
 export function startMerging(options: MergeOptions & { readonly clock: Clock; onError(error: unknown): void }) {
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<unknown> = Promise.resolve();
-  function plan(): void {
-    timer = setTimeout(() => {
-      running = mergeRecorded(options, hourOf(options.clock.now()), () => stopped)
-        .catch(options.onError)
-        .finally(() => {
-          if (!stopped) plan();
-        });
-    }, INTERVAL_MS);
-  }
-  plan();
-  return {
-    async stop(): Promise<void> {
-      stopped = true;
-      clearTimeout(timer);
-      await running;
-    },
-  };
+  return repeat({
+    everyMs: INTERVAL_MS,
+    first: "later",
+    run: (stopping) => mergeRecorded(options, hourOf(options.clock.now()), () => stopping.aborted),
+    onError: options.onError,
+  });
 }

@@ -1,3 +1,4 @@
+import { repeat } from "#platform/lifecycle/repeat.js";
 import type { TenancyStore } from "./store/store.js";
 
 /** Frequent enough that copies, stale after 60 s, tolerate several lost heartbeats. */
@@ -12,23 +13,5 @@ export function startHeartbeat(
   onError: (error: unknown) => void,
   intervalMs: number = HEARTBEAT_MS,
 ): { stop(): Promise<void> } {
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> = Promise.resolve();
-  function beat(): void {
-    running = store
-      .heartbeat()
-      .catch(onError)
-      .finally(() => {
-        if (!stopped) timer = setTimeout(beat, intervalMs);
-      });
-  }
-  beat();
-  return {
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await running;
-    },
-  };
+  return repeat({ everyMs: intervalMs, run: () => store.heartbeat(), onError });
 }

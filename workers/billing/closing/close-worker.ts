@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Clock } from "#kernel/clock.js";
 import type { JobQueues, Queue } from "#platform/job-queue/job-queue.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
 import { CLOSE_QUEUE } from "#schema/queues.js";
 import { waitingCloses } from "../store/periods.js";
 import { type CloserOptions, closeTenant } from "./close.js";
@@ -43,33 +44,21 @@ export function startCloseWorker(options: CloseWorkerOptions): CloseWorker {
       logger.error({ err: error }, "closing a billing period failed and will be retried");
     },
   );
-  let timer: NodeJS.Timeout | undefined;
-  let sweeping: Promise<void> = Promise.resolve();
-  let stopped = false;
-
-  async function sweep(): Promise<void> {
-    try {
+  const sweeping = repeat({
+    everyMs: options.sweepIntervalMs ?? SWEEP_INTERVAL_MS,
+    async run() {
       for (const { tenantId, start } of await waitingCloses(options.database.pool, SWEEP_LIMIT)) {
         await queue.add(closeJobId(tenantId, start), { tenantId });
       }
-    } catch (error) {
+    },
+    onError(error) {
       options.onFailed();
       logger.error({ err: error }, "the sweep for pending closes failed and will be retried");
-    }
-    if (!stopped) timer = setTimeout(startSweep, options.sweepIntervalMs ?? SWEEP_INTERVAL_MS);
-  }
-
-  function startSweep(): void {
-    sweeping = sweep();
-  }
-
-  startSweep();
+    },
+  });
   return {
     async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await Promise.all([worker.stop(), sweeping]);
-      clearTimeout(timer);
+      await Promise.all([worker.stop(), sweeping.stop()]);
     },
   };
 }

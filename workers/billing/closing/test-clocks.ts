@@ -1,6 +1,7 @@
 import type { Clock } from "#kernel/clock.js";
 import type { Database } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { periodsDueByTestClock } from "../rules/calendar.js";
@@ -34,11 +35,6 @@ export function startTestClocks(options: TestClockOptions): TestClocks {
   /** The tenant's version without a due period. */
   const settled = new Map<string, number>();
   const asked = new Map<string, { readonly version: number; readonly at: number }>();
-  let timer: NodeJS.Timeout | undefined;
-  let sweeping: Promise<void> = Promise.resolve();
-  let isSweeping = false;
-  let isWanted = false;
-  let stopped = false;
 
   async function sweep(): Promise<void> {
     const tenants = [...tenancy.tenants()].filter(isToBeLookedAt);
@@ -66,38 +62,14 @@ export function startTestClocks(options: TestClockOptions): TestClocks {
     return last?.version !== tenant.version || clock.now() - last.at >= ASK_AGAIN_AFTER_MS;
   }
 
-  async function run(): Promise<void> {
-    clearTimeout(timer);
-    isSweeping = true;
-    try {
-      do {
-        isWanted = false;
-        await sweep();
-      } while (isWanted && !stopped);
-    } catch (error) {
-      options.onError(error);
-    } finally {
-      isSweeping = false;
-      if (!stopped) timer = setTimeout(kick, SWEEP_INTERVAL_MS);
-    }
-  }
-
-  function kick(): void {
-    isWanted = true;
-    if (!isSweeping && !stopped) sweeping = run();
-  }
-
+  const sweeps = repeat({ everyMs: SWEEP_INTERVAL_MS, run: sweep, onError: options.onError });
   const unsubscribe = tenancy.onChange((change) => {
-    if (change.kind === "tenant" && change.testClock !== null) kick();
+    if (change.kind === "tenant" && change.testClock !== null) sweeps.kick();
   });
-  kick();
   return {
-    async stop() {
-      stopped = true;
+    stop() {
       unsubscribe();
-      clearTimeout(timer);
-      await sweeping;
-      clearTimeout(timer);
+      return sweeps.stop();
     },
   };
 }
