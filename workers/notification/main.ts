@@ -2,6 +2,7 @@ import { MINUTE_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
 import { consumerReasons } from "#platform/event-log/readiness.js";
 import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
+import { randomFraction } from "#platform/lifecycle/random.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Config } from "#platform/process/config.js";
 import type { Room, RoomContext } from "#platform/process/service.js";
@@ -51,7 +52,7 @@ async function startAll(context: RoomContext, tuning: NotificationTuning, onStop
   const mailer = await mailerOf(context.config, tuning.sendTimeoutMs);
   if (mailer !== undefined) onStop(async () => mailer.stop());
   const sending = { policy, resolve, mailer };
-  const worker = startDelivering({ random: Math.random, ...tuning, ...sending, database, jobs, metrics, logger });
+  const worker = startDelivering({ random: randomFraction, ...tuning, ...sending, database, jobs, metrics, logger });
   onStop(worker.stop);
   const { enqueue, kick } = worker;
   const sweeper = startSweeper({ database, metrics, kick, onError, everyMs: tuning.sweepEveryMs ?? SWEEP_EVERY_MS });

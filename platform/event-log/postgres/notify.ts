@@ -1,13 +1,9 @@
-import pg from "pg";
 import type { Database } from "#platform/database/database.js";
+import { keepListening } from "#platform/database/listen.js";
 import { newUuid } from "#platform/lifecycle/random.js";
-import { repeat } from "#platform/lifecycle/repeat.js";
-import { sleep } from "#platform/lifecycle/time.js";
 import type { WakeUps } from "./wake-ups.js";
 
 const CHANNEL = "metrly_log";
-const BACKOFF = { firstMs: 200, longestMs: 5_000 };
-const END_WITHIN_MS = 500;
 
 export interface AppendNotifications {
   /** Wakes readers in this process immediately and those of other processes soon. */
@@ -46,32 +42,15 @@ export function listenForAppends(
     sending = undefined;
   }
 
-  /** Ends when the connection breaks. Throws when it can't be made, so that the next try comes later. */
-  async function listen(stopping: AbortSignal): Promise<void> {
-    const client = new pg.Client({ connectionString: database.url, keepAlive: true });
-    let end = () => {};
-    const over = new Promise<void>((resolve) => {
-      end = resolve;
-    });
-    client.once("end", end);
-    stopping.addEventListener("abort", end);
-    client.on("error", onError);
-    client.on("notification", ({ payload = "" }) => {
+  const listening = keepListening({
+    url: database.url,
+    channel: CHANNEL,
+    onNotification(payload) {
       const [from, place] = payload.split(" ", 2);
       if (from !== sender && place !== undefined) wakeFor(place, wakeUps);
-    });
-    try {
-      await client.connect();
-      await client.query(`LISTEN ${CHANNEL}`);
-      await over;
-    } finally {
-      stopping.removeEventListener("abort", end);
-      // pg's `end` of a broken connection may never resolve.
-      await Promise.race([client.end(), sleep(END_WITHIN_MS)]);
-    }
-  }
-
-  const listening = repeat({ everyMs: BACKOFF.firstMs, backoff: BACKOFF, run: listen, onError });
+    },
+    onError,
+  });
   return {
     announce(topic, partition) {
       wakeUps.wake(topic, partition);

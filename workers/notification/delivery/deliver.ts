@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { MINUTE_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
 import type { JobQueues } from "#platform/job-queue/job-queue.js";
-import { nowMs } from "#platform/lifecycle/time.js";
+import { after, nowMs } from "#platform/lifecycle/time.js";
 import { DELIVER_QUEUE } from "#schema/queues.js";
 import type { NotificationMetrics } from "../metrics.js";
 import { type Channel, channelOf } from "../rules/channel.js";
@@ -135,9 +135,9 @@ export function startDelivering(options: DeliverOptions): DeliveryWorker {
     kick: lanes.kick,
     lastFinishedAt: () => finishedAt,
     async stop() {
-      const timer = setTimeout(() => cutOff.abort(), DRAIN_MS);
+      const timer = after(DRAIN_MS, () => cutOff.abort());
       await Promise.all([worker.stop(), lanes.stop()]);
-      clearTimeout(timer);
+      timer.cancel();
     },
   };
 }

@@ -2,7 +2,7 @@ import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import type { LookupFunction } from "node:net";
 import { storableText } from "#kernel/storable-text.js";
-import { nowMs } from "#platform/lifecycle/time.js";
+import { after, nowMs } from "#platform/lifecycle/time.js";
 import { type AttemptResult, parseRetryAfter } from "../rules/retry.js";
 import { type Address, checkTarget, type Resolve, type TargetPolicy } from "./ssrf.js";
 
@@ -49,11 +49,11 @@ async function withDeadline<T>(
   const interrupt = (): void => controller.abort(new Error(INTERRUPTED));
   if (outer?.aborted) interrupt();
   outer?.addEventListener("abort", interrupt, { once: true });
-  const timer = setTimeout(() => controller.abort(new Error("timeout")), timeoutMs);
+  const timer = after(timeoutMs, () => controller.abort(new Error("timeout")));
   try {
     return await work(controller.signal);
   } finally {
-    clearTimeout(timer);
+    timer.cancel();
     outer?.removeEventListener("abort", interrupt);
   }
 }

@@ -1,4 +1,5 @@
 import type { Database } from "#platform/database/database.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
 import type { NotificationMetrics } from "../metrics.js";
 import { overdueEndpoints } from "../store/deliveries.js";
 import type { EndpointRef } from "../store/notices.js";
@@ -20,36 +21,15 @@ export interface SweeperOptions {
  * changes nothing. Correctness never depends on the queue.
  */
 export function startSweeper(options: SweeperOptions): { stop(): Promise<void> } {
-  let stopped = false;
-  let running: Promise<void> = Promise.resolve();
-  let timer: NodeJS.Timeout | undefined;
-
-  async function sweep(): Promise<void> {
+  async function sweep(stopping: AbortSignal): Promise<void> {
     let last: EndpointRef | undefined;
     do {
       const page = await overdueEndpoints(options.database, OVERDUE_MS, PAGE, last);
       for (const endpoint of page) options.kick(endpoint);
       options.metrics.swept.inc(page.length);
       last = page.length === PAGE ? page.at(-1) : undefined;
-    } while (last !== undefined && !stopped);
+    } while (last !== undefined && !stopping.aborted);
   }
 
-  function schedule(): void {
-    timer = setTimeout(() => {
-      running = sweep()
-        .catch(options.onError)
-        .finally(() => {
-          if (!stopped) schedule();
-        });
-    }, options.everyMs);
-  }
-
-  schedule();
-  return {
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await running;
-    },
-  };
+  return repeat({ everyMs: options.everyMs, first: "later", run: sweep, onError: options.onError });
 }

@@ -1,8 +1,10 @@
 import { MetrlyError } from "#kernel/errors.js";
 import type { Database } from "#platform/database/database.js";
+import { keepListening } from "#platform/database/listen.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
 import type { EventType } from "#schema/webhook-events.js";
 import { lastNumbers, type NoticeOf, readNotices } from "../store/feed.js";
-import { startFeedListener } from "../store/listener.js";
+import { NOTICES_CHANNEL } from "../store/notices.js";
 import { type Follower, followStream } from "./stream.js";
 
 /** Page size per follower: the maximum held in memory for a slow one. */
@@ -43,9 +45,10 @@ export function startFeed(options: FeedOptions): Feed {
     for (const follower of followers.get(tenantId) ?? []) follower.wake();
   }
 
-  const listener = startFeedListener({
+  const listener = keepListening({
     url: options.database.url,
-    onNotice: wake,
+    channel: NOTICES_CHANNEL,
+    onNotification: wake,
     onConnect: () => {
       for (const tenantId of followers.keys()) wake(tenantId);
     },
@@ -66,11 +69,13 @@ export function startFeed(options: FeedOptions): Feed {
     }
   }
 
-  let polling: Promise<void> = Promise.resolve();
-  const timer = setInterval(() => {
-    polling = polling.then(poll).catch(options.onError);
-  }, options.pollMs ?? POLL_MS);
-  timer.unref();
+  const polling = repeat({
+    everyMs: options.pollMs ?? POLL_MS,
+    first: "later",
+    unref: true,
+    run: poll,
+    onError: options.onError,
+  });
 
   function enter(follower: Follower): void {
     const others = followers.get(follower.tenantId);
@@ -96,10 +101,8 @@ export function startFeed(options: FeedOptions): Feed {
     },
     size: () => [...followers.values()].reduce((sum, set) => sum + set.size, 0),
     async stop() {
-      clearInterval(timer);
       for (const set of followers.values()) for (const follower of set) follower.end();
-      await listener.stop();
-      await polling;
+      await Promise.all([listener.stop(), polling.stop()]);
     },
   };
 }

@@ -1,0 +1,54 @@
+import pg from "pg";
+import { type Repeat, repeat } from "#platform/lifecycle/repeat.js";
+import { sleep } from "#platform/lifecycle/time.js";
+
+const BACKOFF = { firstMs: 200, longestMs: 5_000 };
+const CONNECT_TIMEOUT_MS = 10_000;
+const END_WITHIN_MS = 500;
+
+export interface ListenOptions {
+  readonly url: string;
+  readonly channel: string;
+  onNotification(payload: string): void;
+  /** The connection is new: what was announced before it may have gone unheard. */
+  onConnect?(): void;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Keeps one LISTEN connection, made again with growing, jittered waits whenever it breaks. Notifications are lost meanwhile, so
+ * that they may only ever speed things up.
+ */
+export function keepListening(options: ListenOptions): Pick<Repeat, "stop"> {
+  return repeat({
+    everyMs: BACKOFF.firstMs,
+    backoff: BACKOFF,
+    run: (stopping) => listen(options, stopping),
+    onError: options.onError,
+  });
+}
+
+/** Ends on `stopping` or when the connection breaks. Throws when it cannot be made, so that the next try comes later. */
+async function listen(options: ListenOptions, stopping: AbortSignal): Promise<void> {
+  const client = new pg.Client({
+    ...{ connectionString: options.url, keepAlive: true, connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
+  });
+  let end = () => {};
+  const over = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  client.on("error", options.onError);
+  client.once("end", end);
+  client.on("notification", ({ payload = "" }) => options.onNotification(payload));
+  stopping.addEventListener("abort", end);
+  try {
+    await client.connect();
+    await client.query(`LISTEN ${pg.escapeIdentifier(options.channel)}`);
+    options.onConnect?.();
+    await over;
+  } finally {
+    stopping.removeEventListener("abort", end);
+    // pg's `end` of a broken connection may never resolve.
+    await Promise.race([client.end(), sleep(END_WITHIN_MS, undefined, { unref: true })]);
+  }
+}
