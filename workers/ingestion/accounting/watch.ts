@@ -3,6 +3,7 @@ import { Gauge, type Registry } from "prom-client";
 import type { Clock } from "#kernel/clock.js";
 import type { Database } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { mismatchOf, type Verified } from "../rules/accounting-identity.js";
 import { readIdentity } from "../store/accounting.js";
@@ -42,22 +43,18 @@ interface Watched {
 export function startAccountingWatch(options: AccountingWatchOptions): AccountingWatch {
   const gauges = createGauges(options.registry);
   const watched = new Map<number, Watched>();
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
-  let running = watchAll();
 
-  async function watchAll(): Promise<void> {
+  async function watchAll(stopping: AbortSignal): Promise<void> {
     const assigned = options.assigned();
     for (const partition of watched.keys()) if (!assigned.includes(partition)) forget(partition);
     for (const partition of assigned) {
-      if (stopped) return;
-      try {
-        await watch(partition);
-      } catch (error) {
-        options.logger.warn({ err: error, partition }, "the accounting check failed");
-      }
+      if (stopping.aborted) return;
+      await watch(partition).catch((error: unknown) => onError(error, partition));
     }
-    if (!stopped) timer = setTimeout(() => (running = watchAll()), options.everyMs ?? EVERY_MS);
+  }
+
+  function onError(error: unknown, partition?: number): void {
+    options.logger.warn({ err: error, partition }, "the accounting check failed");
   }
 
   async function watch(partition: number): Promise<void> {
@@ -87,17 +84,14 @@ export function startAccountingWatch(options: AccountingWatchOptions): Accountin
     for (const gauge of Object.values(gauges)) gauge.remove({ partition });
   }
 
+  const watching = repeat({ everyMs: options.everyMs ?? EVERY_MS, run: watchAll, onError });
   return {
     problem() {
       for (const [partition, { mismatch }] of watched)
         if (mismatch !== undefined) return `the accounts of partition ${partition} do not add up: ${mismatch}`;
       return undefined;
     },
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await running;
-    },
+    stop: watching.stop,
   };
 }
 

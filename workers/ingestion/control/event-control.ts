@@ -1,10 +1,9 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import { isStorable } from "#kernel/storable-text.js";
 import type { Database } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
-import { monotonicMs } from "#platform/lifecycle/time.js";
+import { monotonicMs, sleep } from "#platform/lifecycle/time.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { fingerprintOfUuid } from "../rules/fingerprint.js";
@@ -52,7 +51,7 @@ export function createEventControl(options: EventControlOptions): EventControl {
     while ((await readCursor(database.pool, partition)).next < next) {
       if (monotonicMs() > deadline)
         throw new MetrlyError("UNAVAILABLE", "The change is in the log and takes effect when the recorder reaches it");
-      await delay(POLL_MS);
+      await sleep(POLL_MS);
     }
   }
 

@@ -5,6 +5,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import { createKeyAuthenticator, requireScope } from "#platform/auth/api-keys.js";
 import { answerDirectly, answerProblem, readBody } from "#platform/http/raw-routes.js";
 import type { DirectHandler } from "#platform/http/server.js";
+import { after } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
@@ -92,7 +93,7 @@ export function createEventsReceiver(options: ReceiverOptions): (form: AnswerFor
     }
     options.metrics.refused(error.code);
     // Delayed, with the body unread: backpressure on senders that retry immediately.
-    setTimeout(answerProblem, REFUSAL_DELAY_MS, response, error, options.logger);
+    after(REFUSAL_DELAY_MS, () => answerProblem(response, error, options.logger));
   }
 
   return (form) => (request, response) => {

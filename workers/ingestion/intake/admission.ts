@@ -1,4 +1,5 @@
 import { MetrlyError } from "#kernel/errors.js";
+import { nextTurn } from "#platform/lifecycle/time.js";
 import { createFairQueue } from "../rules/fair-queue.js";
 
 export interface AdmissionLimits {
@@ -96,11 +97,11 @@ export function createAdmission(limits: AdmissionLimits = DEFAULT_LIMITS): Admis
   }
 
   function spend(cost: number): void {
-    if (spentThisTurn === 0) setImmediate(nextTurn);
+    if (spentThisTurn === 0) nextTurn(beginTurn);
     spentThisTurn += cost;
   }
 
-  function nextTurn(): void {
+  function beginTurn(): void {
     spentThisTurn = 0;
     for (const { go, cost } of waiting.take(limits.bytesPerTurn)) {
       spend(cost);

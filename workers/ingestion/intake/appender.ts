@@ -1,6 +1,7 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { nextTurn } from "#platform/lifecycle/time.js";
 import { type EncodedItem, encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { createFairQueue, type FairQueue } from "../rules/fair-queue.js";
@@ -147,7 +148,7 @@ export function createAppender(options: AppenderOptions): Appender {
     state.sends += 1;
     // Items that arrive in this turn of the event loop join the first record.
     state.isStarting = true;
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise<void>(nextTurn);
     state.isStarting = false;
     while (state.queue.size > 0) {
       const taken = state.queue.take(MAX_SEND_BYTES);

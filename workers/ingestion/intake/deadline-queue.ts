@@ -1,4 +1,4 @@
-import { monotonicMs } from "#platform/lifecycle/time.js";
+import { after, monotonicMs, type Timer } from "#platform/lifecycle/time.js";
 
 /** An element with a deadline. */
 export interface Expiring {
@@ -20,7 +20,7 @@ export function createDeadlineQueue<T extends Expiring>(
   onExpired: (one: T) => void,
 ): DeadlineQueue<T> {
   const waiting = new Set<T>();
-  let timer: NodeJS.Timeout | undefined;
+  let timer: Timer | undefined;
 
   function expire(): void {
     timer = undefined;
@@ -36,8 +36,7 @@ export function createDeadlineQueue<T extends Expiring>(
   }
 
   function watch(ms: number): void {
-    timer = setTimeout(expire, Math.ceil(ms));
-    timer.unref();
+    timer = after(Math.ceil(ms), expire, { unref: true });
   }
 
   return {

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "#kernel/clock.js";
 import type { Database } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { type Repeat, repeat } from "#platform/lifecycle/repeat.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { USAGE_RECORDED } from "#schema/topics.js";
 import type { IngestionMetrics } from "../metrics.js";
@@ -30,13 +30,10 @@ export interface Publisher {
 /** Beyond it, waiting entries are dropped from memory and read from the ledger. */
 const MAX_WAITING = 10_000;
 const POLL_MS = 1_000;
-const FIRST_BACKOFF_MS = 100;
-const LONGEST_BACKOFF_MS = 5_000;
+const BACKOFF = { firstMs: 100, longestMs: 5_000 };
 
 interface PartitionState {
   waiting: LedgerEntry[];
-  running: boolean;
-  again: boolean;
   stuckSince: number | undefined;
 }
 
@@ -45,61 +42,47 @@ interface PartitionState {
  * to be published, so that readers see duplicates after a crash or takeover, but never a gap.
  */
 export function startPublisher(options: PublisherOptions): Publisher {
-  const states = new Map<number, PartitionState>();
-  const stopped = new AbortController();
-  const running = new Set<Promise<void>>();
-  const poll = setInterval(() => {
-    for (const partition of options.assigned()) kick(partition);
-  }, POLL_MS);
+  const publishing = new Map<number, PartitionState & { readonly loop: Repeat }>();
+  let isStopped = false;
 
-  function stateOf(partition: number): PartitionState {
-    const existing = states.get(partition);
-    if (existing !== undefined) return existing;
-    const created = { waiting: [], running: false, again: false, stuckSince: undefined };
-    states.set(partition, created);
-    return created;
-  }
-
-  function kick(partition: number): void {
-    const state = stateOf(partition);
-    if (stopped.signal.aborted) return;
-    if (state.running) {
-      state.again = true;
-      return;
-    }
-    state.running = true;
-    const run = publishPartition(options, partition, state, stopped.signal).finally(() => {
-      state.running = false;
-      running.delete(run);
-      if (state.again) {
-        state.again = false;
-        kick(partition);
-      }
+  function open(partition: number) {
+    const state: PartitionState = { waiting: [], stuckSince: undefined };
+    const loop = repeat({
+      everyMs: POLL_MS,
+      first: "later",
+      backoff: BACKOFF,
+      run: (stopping) => publishPartition(options, partition, state, stopping),
+      onError(error) {
+        state.stuckSince ??= options.clock.now();
+        options.onError(error);
+      },
     });
-    running.add(run);
+    const opened = Object.assign(state, { loop });
+    publishing.set(partition, opened);
+    return opened;
   }
 
   return {
     offer(partition, entries) {
-      const state = stateOf(partition);
+      if (isStopped) return;
+      const state = publishing.get(partition) ?? open(partition);
       const next = entries[0]?.seq;
       const last = state.waiting.at(-1)?.seq;
       if (state.waiting.length + entries.length > MAX_WAITING || (last !== undefined && next !== last + 1))
         state.waiting = [];
       else state.waiting.push(...entries);
-      kick(partition);
+      state.loop.kick();
     },
     stuckSince() {
       const since = options
         .assigned()
-        .flatMap((partition) => states.get(partition)?.stuckSince ?? [])
+        .flatMap((partition) => publishing.get(partition)?.stuckSince ?? [])
         .sort((a, b) => a - b);
       return since[0];
     },
     async stop() {
-      clearInterval(poll);
-      stopped.abort();
-      await Promise.all(running);
+      isStopped = true;
+      await Promise.all([...publishing.values()].map(({ loop }) => loop.stop()));
     },
   };
 }
@@ -109,21 +92,12 @@ async function publishPartition(
   options: PublisherOptions,
   partition: number,
   state: PartitionState,
-  stopped: AbortSignal,
+  stopping: AbortSignal,
 ): Promise<void> {
-  let backoffMs = FIRST_BACKOFF_MS;
-  while (!stopped.aborted && options.assigned().includes(partition)) {
-    try {
-      const published = await publishSome(options, partition, state);
-      state.stuckSince = undefined;
-      backoffMs = FIRST_BACKOFF_MS;
-      if (published === 0) return;
-    } catch (error) {
-      state.stuckSince ??= options.clock.now();
-      options.onError(error);
-      await delay(backoffMs * (0.5 + Math.random()), undefined, { signal: stopped }).catch(() => undefined);
-      backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
-    }
+  while (!stopping.aborted && options.assigned().includes(partition)) {
+    const published = await publishSome(options, partition, state);
+    state.stuckSince = undefined;
+    if (published === 0) return;
   }
 }
 

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "#kernel/clock.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { consumerReasons } from "#platform/event-log/readiness.js";
+import { sleep } from "#platform/lifecycle/time.js";
 import type { Readiness } from "#platform/process/service.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import type { AccountingWatch } from "../accounting/watch.js";
@@ -48,5 +48,5 @@ async function answers(log: Pick<EventLog, "bounds">): Promise<boolean> {
     () => true,
     () => false,
   );
-  return Promise.race([asked, delay(LOG_TIMEOUT_MS, false, { ref: false })]);
+  return Promise.race([asked, sleep(LOG_TIMEOUT_MS, undefined, { unref: true }).then(() => false)]);
 }

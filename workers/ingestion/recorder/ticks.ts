@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Clock } from "#kernel/clock.js";
 import type { Database } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
 import type { UsageReceivedV1 } from "#schema/events/usage-received.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { MAX_CLOCK_SKEW_MS } from "../rules/plan-steps.js";
@@ -30,23 +31,21 @@ export interface Ticks {
  * with the log's when the tick is recorded.
  */
 export function startTicks(options: TickOptions): Ticks {
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
   let databaseProblem: string | undefined;
   let logProblem: string | undefined;
-  let running = tick();
 
-  async function tick(): Promise<void> {
-    try {
+  const ticks = repeat({
+    everyMs: options.intervalMs,
+    async run() {
       databaseProblem = await compareWithDatabase(options);
       if (databaseProblem === undefined) await appendTicks(options);
       else options.logger.warn({ reason: databaseProblem }, "no tick was appended");
-    } catch (error) {
+    },
+    onError(error) {
       databaseProblem = "the clock could not be compared or appended";
       options.logger.warn({ err: error }, databaseProblem);
-    }
-    if (!stopped) timer = setTimeout(() => (running = tick()), options.intervalMs);
-  }
+    },
+  });
 
   return {
     seen(agreed) {
@@ -56,11 +55,7 @@ export function startTicks(options: TickOptions): Ticks {
         options.logger.warn({ reason: logProblem }, "a tick was refused");
     },
     problem: () => databaseProblem ?? logProblem,
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await running;
-    },
+    stop: ticks.stop,
   };
 }
 

@@ -1,5 +1,6 @@
 import { MINUTE_MS } from "#kernel/duration.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import type { Recorder } from "./recorder.js";
 
@@ -16,11 +17,6 @@ export function startTrimming(
   everyMs: number = EVERY_MS,
 ): { stop(): Promise<void> } {
   const before = new Map<number, number>();
-  let running: Promise<void> = Promise.resolve();
-  const timer = setInterval(() => {
-    running = running.then(trimAll).catch(onError);
-  }, everyMs);
-
   async function trimAll(): Promise<void> {
     for (const partition of recorder.assigned()) {
       const cursor = recorder.cursors().get(partition);
@@ -30,10 +26,5 @@ export function startTrimming(
     }
   }
 
-  return {
-    async stop() {
-      clearInterval(timer);
-      await running;
-    },
-  };
+  return repeat({ everyMs, first: "later", run: trimAll, onError });
 }
