@@ -1,6 +1,7 @@
 import type { Clock } from "#kernel/clock.js";
 import { HOUR_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { pruneUsage } from "./store/pruning.js";
 
@@ -18,14 +19,10 @@ export function startPruning(
       [...tenancy.tenants()].flatMap(({ id, testClock }) => (testClock === null ? [] : [[id, testClock]])),
     );
   }
-  let running: Promise<void> = Promise.resolve();
-  const timer = setInterval(() => {
-    running = pruneUsage(database, { now: clock.now(), testClocks: testClocks() }).catch(onError);
-  }, INTERVAL_MS);
-  return {
-    async stop(): Promise<void> {
-      clearInterval(timer);
-      await running;
-    },
-  };
+  return repeat({
+    everyMs: INTERVAL_MS,
+    first: "later",
+    run: () => pruneUsage(database, { now: clock.now(), testClocks: testClocks() }),
+    onError,
+  });
 }

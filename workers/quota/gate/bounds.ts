@@ -1,4 +1,5 @@
 import { Decimal } from "#kernel/decimal.js";
+import { nextTurn } from "#platform/lifecycle/time.js";
 import type { BoundNeed, QuotaCounters } from "../counters/counters.js";
 import { type CounterKey, counterId, counterKey } from "../rules/limits.js";
 import { fromUnits, unitsUp } from "../rules/scaling.js";
@@ -49,7 +50,7 @@ export function createBounds(counters: QuotaCounters, store: QuotaStore): Bounds
       const done = (async () => {
         // Its failure is reported to its requesters.
         await before?.catch(() => undefined);
-        await new Promise((resolve) => setImmediate(resolve));
+        await new Promise<void>(nextTurn);
         waiting.delete(tenantId);
         await flush(tenantId, mine);
       })();

@@ -1,5 +1,6 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "#platform/database/database.js";
+import { jittered } from "#platform/lifecycle/random.js";
+import { sleep } from "#platform/lifecycle/time.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { Decision } from "../rules/decision.js";
 import type { LimitsInForce } from "../rules/limits.js";
@@ -43,7 +44,7 @@ export function createDenialAlerts({ database, store, onAlerts, onError }: Denia
           onError(error);
           return;
         }
-        await delay(FIRST_PAUSE_MS * 2 ** attempt * (0.5 + Math.random() / 2));
+        await sleep(jittered(FIRST_PAUSE_MS * 2 ** attempt));
       }
     }
   }

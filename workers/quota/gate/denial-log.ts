@@ -2,6 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { formatDecimal } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
+import { nextTurn } from "#platform/lifecycle/time.js";
 import { CountersUnavailable, type QuotaCounters } from "../counters/counters.js";
 import { amountsOf, type Decision } from "../rules/decision.js";
 import type { QuotaRequest } from "./gate.js";
@@ -57,7 +58,7 @@ export function createDenialLog(counters: QuotaCounters, onError: (error: unknow
 
   return {
     remember(request, decision) {
-      if (fresh.size === 0) setImmediate(flush);
+      if (fresh.size === 0) nextTurn(flush);
       const ofTenant = fresh.get(request.tenantId) ?? [];
       fresh.set(request.tenantId, ofTenant);
       if (ofTenant.length < MOST_PER_TURN) ofTenant.push(denialOf(request, decision));

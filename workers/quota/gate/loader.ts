@@ -1,4 +1,5 @@
 import type { Database } from "#platform/database/database.js";
+import { nextTurn } from "#platform/lifecycle/time.js";
 import { WINDOW_MS } from "#schema/vocabulary.js";
 import {
   CountersUnavailable,
@@ -142,7 +143,7 @@ export function createCounterLoader(counters: QuotaCounters, database: Database,
       waiting.set(tenantId, { tenantId, done, resolve, reject });
       if (!isLoading) {
         isLoading = true;
-        setImmediate(() => void loadWaiting());
+        nextTurn(() => void loadWaiting());
       }
       return done;
     },

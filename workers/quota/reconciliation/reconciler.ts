@@ -1,3 +1,4 @@
+import { repeat } from "#platform/lifecycle/repeat.js";
 import { CountersUnavailable, type QuotaCounters } from "../counters/counters.js";
 import type { CounterLoader } from "../gate/loader.js";
 import type { QuotaMetrics } from "../metrics.js";
@@ -31,9 +32,6 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
   const { store, counters, loader, metrics } = options;
   const waiting = new Set<string>();
   let checked: ReadonlySet<number> = new Set();
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> = Promise.resolve();
 
   async function findBehind(partition: number): Promise<void> {
     const positions = [...(await store.positionsOf(partition))];
@@ -64,25 +62,14 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
     }
   }
 
-  function schedule(): void {
-    if (stopped) return;
-    timer = setTimeout(() => {
-      running = run()
-        // Retried at the next turn, for as long as the counters or the database do not answer.
-        .catch((error: unknown) => {
-          if (!(error instanceof CountersUnavailable)) options.onError(error);
-        })
-        .finally(schedule);
-    }, options.intervalMs ?? INTERVAL_MS);
-  }
-  schedule();
-
-  return {
-    behind: (tenantId) => void waiting.add(tenantId),
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await running;
+  const rounds = repeat({
+    everyMs: options.intervalMs ?? INTERVAL_MS,
+    first: "later",
+    run,
+    // Retried at the next turn, for as long as the counters or the database do not answer.
+    onError(error) {
+      if (!(error instanceof CountersUnavailable)) options.onError(error);
     },
-  };
+  });
+  return { behind: (tenantId) => void waiting.add(tenantId), stop: rounds.stop };
 }

@@ -1,5 +1,5 @@
 import calculateSlot from "cluster-key-slot";
-import { monotonicMs } from "#platform/lifecycle/time.js";
+import { every, monotonicMs } from "#platform/lifecycle/time.js";
 import { EvictionError } from "#platform/redis/eviction.js";
 import { askRedisOnce } from "#platform/redis/once.js";
 import { CountersUnavailable, type QuotaCounters } from "../counters.js";
@@ -137,7 +137,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
   }
 
   await refresh();
-  const timer = setInterval(() => void refreshSoon(), REFRESH_INTERVAL_MS).unref();
+  const timer = every(REFRESH_INTERVAL_MS, () => void refreshSoon(), { unref: true });
 
   return forwardingCounters({
     at,
@@ -154,7 +154,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
     },
     async stop() {
       stopped = true;
-      clearInterval(timer);
+      timer.cancel();
       await refreshing;
       for (const { counters } of nodes.values()) await counters.stop();
     },

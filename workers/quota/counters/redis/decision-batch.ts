@@ -1,3 +1,4 @@
+import { nextTurn } from "#platform/lifecycle/time.js";
 import type {
   BoundNeed,
   CounterCharge,
@@ -63,7 +64,7 @@ export function createDecisionBatch(ask: AskStore, together?: (tenantId: string)
     void Promise.all(batches).then(() => {
       waves -= 1;
       // After the requesters of the last batch had a turn to send more.
-      setImmediate(flush);
+      nextTurn(flush);
     });
   }
 
@@ -91,7 +92,7 @@ export function createDecisionBatch(ask: AskStore, together?: (tenantId: string)
   return {
     decide(request: DecideRequest): Promise<DecideOutcome> {
       return new Promise((resolve, reject) => {
-        if (waiting.push({ request, resolve, reject }) === 1) setImmediate(flush);
+        if (waiting.push({ request, resolve, reject }) === 1) nextTurn(flush);
       });
     },
   };

@@ -1,3 +1,4 @@
+import { repeat } from "#platform/lifecycle/repeat.js";
 import { EvictionError } from "#platform/redis/eviction.js";
 import { askRedisOnce } from "#platform/redis/once.js";
 import { CountersUnavailable, type QuotaCounters } from "../counters.js";
@@ -66,39 +67,27 @@ const isClusterNode = (url: string): Promise<boolean> =>
 /** Counters that are unavailable until they can be opened, which is retried once a second. */
 function openedLater(options: RedisQuotaCountersOptions): QuotaCounters {
   let opened: QuotaCounters | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let opening = Promise.resolve();
-  let stopped = false;
-
-  async function open(): Promise<void> {
-    try {
+  const opening = repeat({
+    everyMs: TRY_AGAIN_MS,
+    first: "later",
+    async run() {
       opened = await openCounters(options);
-    } catch (error) {
-      options.onError(error);
-      if (!stopped) watch();
-    }
-  }
-
-  function watch(): void {
-    timer = setTimeout(() => {
-      opening = open();
-    }, TRY_AGAIN_MS);
-  }
+      void opening.stop();
+    },
+    onError: options.onError,
+  });
 
   function found(): QuotaCounters {
     if (opened === undefined) throw new CountersUnavailable("no Redis has answered yet");
     return opened;
   }
 
-  watch();
   return forwardingCounters({
     at: async (_, ask) => ask(found()),
     gathered: async (tenantIds, ask) => ask(tenantIds, found()),
     now: async () => found().now(),
     async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await opening;
+      await opening.stop();
       await opened?.stop();
     },
   });
