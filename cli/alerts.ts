@@ -1,5 +1,6 @@
 import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
+import { sleep } from "#platform/lifecycle/time.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
 import { Refusal } from "./connection/failure.js";
 import type { AlertsSubscription, TenantIdsQuery } from "./graphql/graphql.js";
@@ -68,7 +69,7 @@ async function watchOne(
       if (error instanceof Refusal) throw error;
       process.stderr.write("Connection lost; trying again\n");
     }
-    await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+    await sleep(RECONNECT_MS);
   }
 }
 

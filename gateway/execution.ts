@@ -1,6 +1,7 @@
 import { type ExecutionResult, GraphQLError } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import { maskError } from "#platform/graphql/subgraph.js";
+import { after, type Timer } from "#platform/lifecycle/time.js";
 import { createFederation, type Federation } from "./federation/federation.js";
 import { isStream, type SubgraphAnswer, type SubgraphExecutor } from "./federation/subgraph.js";
 import type { SubgraphTarget } from "./subgraphs/reach.js";
@@ -65,14 +66,14 @@ export function guarded(
 }
 
 async function inTime<T>(answer: Promise<T>, deadlineMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
+  let timer: Timer | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${deadlineMs} ms`)), deadlineMs);
+    timer = after(deadlineMs, () => reject(new Error(`no answer within ${deadlineMs} ms`)));
   });
   try {
     return await Promise.race([answer, late]);
   } finally {
-    clearTimeout(timer);
+    timer?.cancel();
   }
 }
 

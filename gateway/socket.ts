@@ -1,6 +1,5 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
 import {
   type DocumentNode,
   type ExecutionArgs,
@@ -17,6 +16,7 @@ import type { WebSocket } from "ws";
 import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
 import type { KeyThrottle } from "#platform/auth/key-throttle.js";
 import { serveGraphqlSocket } from "#platform/graphql/socket.js";
+import { after, every, sleep } from "#platform/lifecycle/time.js";
 import type { Authentication, Session } from "./auth/authentication.js";
 import type { Federation } from "./federation/federation.js";
 import { graphqlErrorOf, toClientError } from "./operations/client-error.js";
@@ -69,12 +69,12 @@ export function startGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocket
   const recheck = () => {
     for (const [socket, session] of sessions) closeUnlessValid(socket, session);
   };
-  const timer = setInterval(recheck, EXPIRY_CHECK_MS).unref();
+  const timer = every(EXPIRY_CHECK_MS, recheck, { unref: true });
   return {
     handleUpgrade: server.handleUpgrade,
     recheck,
     async stop() {
-      clearInterval(timer);
+      timer.cancel();
       await server.stop();
     },
   };
@@ -149,13 +149,13 @@ function outletOf(socket: WebSocket, id: string): Outlet {
 const TAIL = Buffer.from("}");
 
 async function untilRead(isSlow: () => boolean): Promise<void> {
-  while (isSlow()) await delay(UNREAD_CHECK_MS);
+  while (isSlow()) await sleep(UNREAD_CHECK_MS);
 }
 
 /** The client may be too slow to receive the close frame, too. */
 function sendAway(socket: WebSocket): void {
   socket.close(TRY_AGAIN_LATER, "Reads too slowly");
-  setTimeout(() => socket.terminate(), CLOSE_GRACE_MS).unref();
+  after(CLOSE_GRACE_MS, () => socket.terminate(), { unref: true });
 }
 
 const unauthenticated = () => graphqlErrorOf(new MetrlyError("UNAUTHENTICATED", "The key or token is no longer valid"));

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { repeat } from "#platform/lifecycle/repeat.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Config } from "#platform/process/config.js";
 import { findConnection } from "../connection/connection.js";
@@ -42,24 +43,25 @@ const EVENTS_EACH = 2;
 function startTraffic(url: string, keys: DemoKeys, logger: Logger): () => Promise<void> {
   const runId = newRunId();
   let n = 0;
-  let inFlight: Promise<unknown> = Promise.resolve();
-  const timer = setInterval(() => {
-    const first = n;
-    n += EVENTS_EACH;
-    inFlight = Promise.all(
-      TENANTS.map(({ id }) =>
-        postEvents(
-          url,
-          keys[id] ?? "",
-          Array.from({ length: EVENTS_EACH }, (_, i) => demoEvent(id, runId, first + i)),
+  const traffic = repeat({
+    everyMs: EVERY_MS,
+    first: "later",
+    async run() {
+      const numbers = Array.from({ length: EVENTS_EACH }, (_, i) => n + i);
+      n += EVENTS_EACH;
+      await Promise.all(
+        TENANTS.map(({ id }) =>
+          postEvents(
+            url,
+            keys[id] ?? "",
+            numbers.map((number) => demoEvent(id, runId, number)),
+          ),
         ),
-      ),
-    ).catch((error: unknown) => logger.warn({ err: error }, "demo: a batch of traffic was refused"));
-  }, EVERY_MS);
-  return async () => {
-    clearInterval(timer);
-    await inFlight;
-  };
+      );
+    },
+    onError: (error) => logger.warn({ err: error }, "demo: a batch of traffic was refused"),
+  });
+  return traffic.stop;
 }
 
 function firstScreen(url: string, keys: DemoKeys): string {

@@ -3,7 +3,7 @@ import path from "node:path";
 import { DAY_MS } from "#kernel/duration.js";
 import { periodAt, previousPeriod } from "#kernel/period.js";
 import { newUuid } from "#platform/lifecycle/random.js";
-import { nowMs } from "#platform/lifecycle/time.js";
+import { nowMs, sleep } from "#platform/lifecycle/time.js";
 import { askGraph, type Connection } from "../connection/connection.js";
 import { METERS, PLANS, TENANTS } from "./catalog.js";
 import { demoEvent } from "./events.js";
@@ -101,7 +101,7 @@ export async function postEvents(url: string, key: string, events: readonly unkn
     if (attempt === MAX_ATTEMPTS || (response.status !== 401 && response.status !== 503)) {
       throw new Error(`posting the demo's events failed with ${response.status}: ${body.slice(0, 500)}`);
     }
-    await pause(RETRY_MS);
+    await sleep(RETRY_MS);
   }
 }
 
@@ -120,11 +120,9 @@ async function closeFirstPeriod(connection: Connection, tenantId: string): Promi
   while (!(await hasInvoice(connection, tenantId))) {
     if (nowMs() > deadline)
       throw new Error(`the invoice of ${tenantId} was not issued within ${CLOSE_DEADLINE_MS / 1000} s`);
-    await pause(RETRY_MS);
+    await sleep(RETRY_MS);
   }
 }
 
 /** A prefix for ids of live events that no earlier run used. */
 export const newRunId = (): string => `live-${newUuid().slice(0, 8)}`;
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

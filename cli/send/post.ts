@@ -1,7 +1,7 @@
-import { setTimeout as wait } from "node:timers/promises";
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { nowMs, timeoutSignal } from "#platform/lifecycle/time.js";
+import { backoffMs, randomFraction } from "#platform/lifecycle/random.js";
+import { monotonicMs, sleep, timeoutSignal } from "#platform/lifecycle/time.js";
 import type { Connection } from "../connection/connection.js";
 import { Refusal } from "../connection/failure.js";
 
@@ -23,8 +23,8 @@ export interface PostOptions {
   readonly signal: AbortSignal;
 }
 
-const FIRST_PAUSE_MS = 200;
-const LONGEST_PAUSE_MS = 10_000;
+/** Senders do not retry in step. */
+const BACKOFF = { firstMs: 200, longestMs: 10_000 };
 const REQUEST_MS = 30_000;
 /** Transient failures, or an incomplete batch: retry the same batch, which ids make safe. */
 const AGAIN = new Set([408, 429, 500, 502, 503, 504]);
@@ -36,23 +36,18 @@ const AGAIN = new Set([408, 429, 500, 502, 503, 504]);
  */
 export async function postBatch(events: readonly string[], options: PostOptions): Promise<readonly EventResult[]> {
   const body = `[${events.join(",")}]`;
-  const end = nowMs() + options.giveUpAfterMs;
-  for (let attempt = 0; ; attempt += 1) {
+  const end = monotonicMs() + options.giveUpAfterMs;
+  for (let failures = 1; ; failures += 1) {
     options.signal.throwIfAborted();
     const outcome = await tryOnce(body, events.length, options.connection);
     if (outcome.kind === "answered") return outcome.results;
-    const pauseMs = outcome.retryAfterMs ?? backoffMs(attempt);
-    if (nowMs() + pauseMs > end)
+    const pauseMs = outcome.retryAfterMs ?? backoffMs(BACKOFF, failures);
+    if (monotonicMs() + pauseMs > end)
       throw new Refusal(
         `Gave up after ${options.giveUpAfterMs / 1000} s: ${outcome.reason}. The same command resumes.`,
       );
-    await wait(pauseMs, undefined, { signal: options.signal });
+    await sleep(pauseMs, options.signal);
   }
-}
-
-/** Exponential backoff up to ten seconds, with jitter so that senders do not retry in step. */
-function backoffMs(attempt: number): number {
-  return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2);
 }
 
 type Outcome =
@@ -99,7 +94,7 @@ function parsed(text: string): unknown {
 function retryAfterMs(header: string | null): number | undefined {
   const seconds = Number(header);
   if (header === null || !Number.isFinite(seconds) || seconds < 0) return undefined;
-  return Math.min(LONGEST_PAUSE_MS, Math.max(100, seconds * 1000)) * (1 + Math.random() / 4);
+  return Math.min(BACKOFF.longestMs, Math.max(100, seconds * 1000)) * (1 + randomFraction() / 4);
 }
 
 function causeOf(error: unknown): string {

@@ -1,3 +1,5 @@
+import { every } from "#platform/lifecycle/time.js";
+
 export interface ProgressState {
   readonly rows: number;
   /** Of these, sent by an earlier run. */
@@ -40,10 +42,10 @@ export function clockText(ms: number): string {
 export function showProgress(out: NodeJS.WriteStream, state: () => ProgressState): { stop(): void } {
   const inPlace = out.isTTY === true;
   const show = () => out.write(inPlace ? `\r\u001b[2K${describeProgress(state())}` : `${describeProgress(state())}\n`);
-  const timer = setInterval(show, inPlace ? BAR_EVERY_MS : LINE_EVERY_MS);
+  const timer = every(inPlace ? BAR_EVERY_MS : LINE_EVERY_MS, show);
   return {
     stop() {
-      clearInterval(timer);
+      timer.cancel();
       if (!inPlace) return;
       show();
       out.write("\n");

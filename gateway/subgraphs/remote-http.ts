@@ -1,9 +1,10 @@
 import { EventEmitter } from "node:events";
-import { setTimeout as delay } from "node:timers/promises";
 import type { ExecutionResult } from "graphql";
 import { Pool } from "undici";
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
 import { SUBGRAPH_PATH } from "#platform/graphql/subgraph-server.js";
+import { jittered } from "#platform/lifecycle/random.js";
+import { after, sleep } from "#platform/lifecycle/time.js";
 import { parseAnswer } from "./remote-answer.js";
 
 /** Few connections, many operations: more concurrency would only slow a subgraph process down. */
@@ -75,7 +76,7 @@ export function openRemoteHttp({ url, timeoutMs }: RemoteHttpOptions): RemoteHtt
     } catch (error) {
       // A pooled connection died before its response: the process may have restarted or been replaced.
       if (!request.repeatable || !isConnectionLost(error)) throw error;
-      await delay(RETRY_DELAY_MS * (1 + Math.random()));
+      await sleep(jittered(2 * RETRY_DELAY_MS));
       return send(request, deadline);
     }
   }
@@ -103,12 +104,10 @@ const isConnectionLost = (error: unknown): boolean =>
  */
 async function withDeadline<T>(timeoutMs: number, work: (deadline: Deadline) => Promise<T>): Promise<T> {
   const emitter: Deadline = new EventEmitter<{ abort: [] }>();
-  const timer = setTimeout(() => {
-    emitter.emit("abort");
-  }, timeoutMs);
+  const timer = after(timeoutMs, () => emitter.emit("abort"));
   try {
     return await work(emitter);
   } finally {
-    clearTimeout(timer);
+    timer.cancel();
   }
 }

@@ -1,6 +1,7 @@
 import { createClient, type SubscribePayload } from "graphql-ws";
 import { WebSocket } from "ws";
 import { SUBGRAPH_PATH } from "#platform/graphql/subgraph-server.js";
+import { after, type Timer } from "#platform/lifecycle/time.js";
 
 const CONNECT_TIMEOUT_MS = 1_000;
 const ACKNOWLEDGE_TIMEOUT_MS = 3_000;
@@ -33,7 +34,7 @@ export function openRemoteSocket(url: string, pingMs = PING_MS): RemoteSocket {
     for (const socket of sockets) socket.terminate();
   };
   const operations = new Set<(reason: unknown) => void>();
-  let pongDeadline: NodeJS.Timeout | undefined;
+  let pongDeadline: Timer | undefined;
   let failure: unknown;
   const client = createClient({
     url: target.href,
@@ -44,14 +45,14 @@ export function openRemoteSocket(url: string, pingMs = PING_MS): RemoteSocket {
     keepAlive: pingMs,
     on: {
       ping(received) {
-        if (!received) pongDeadline = setTimeout(cutOff, pingMs);
+        if (!received) pongDeadline = after(pingMs, cutOff);
       },
-      pong: () => clearTimeout(pongDeadline),
+      pong: () => pongDeadline?.cancel(),
       error(event) {
         failure = event;
       },
       closed(event) {
-        clearTimeout(pongDeadline);
+        pongDeadline?.cancel();
         const reason = failure ?? event;
         failure = undefined;
         // After a "normal" close the client would resend the same payload on a new socket and repeat delivered events.
@@ -80,7 +81,7 @@ export function openRemoteSocket(url: string, pingMs = PING_MS): RemoteSocket {
       return () => end(leave);
     },
     stop() {
-      clearTimeout(pongDeadline);
+      pongDeadline?.cancel();
       cutOff();
     },
   };

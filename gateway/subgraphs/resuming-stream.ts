@@ -1,6 +1,7 @@
 import type { ExecutionResult, GraphQLError } from "graphql";
 import type { MetrlyError } from "#kernel/errors.js";
-import { monotonicMs } from "#platform/lifecycle/time.js";
+import { backoffMs } from "#platform/lifecycle/random.js";
+import { after, monotonicMs, type Timer } from "#platform/lifecycle/time.js";
 import { graphqlErrorOf } from "../operations/client-error.js";
 import { parseAnswer, parseErrors } from "./remote-answer.js";
 import type { RemoteSocket } from "./remote-socket.js";
@@ -8,8 +9,7 @@ import type { PreparedSubscription } from "./resumable.js";
 
 /** Backpressure: with this many events buffered for a slow client, unsubscribe and resume once they are read. */
 const MAX_BUFFERED = 1_000;
-const MIN_BACKOFF_MS = 100;
-const MAX_BACKOFF_MS = 3_000;
+const BACKOFF = { firstMs: 100, longestMs: 3_000 };
 /** An attempt that lived this long was connected: its failure starts a new outage. */
 const STABLE_MS = 30_000;
 /** Transient refusals, independent of the operation. */
@@ -46,7 +46,7 @@ export function resumingStream(options: ResumingStreamOptions): AsyncIterableIte
   let position = subscription.after;
   let outage: Outage | undefined;
   let leave: (() => void) | undefined;
-  let retry: NodeJS.Timeout | undefined;
+  let retry: Timer | undefined;
   let paused = false;
   let over = false;
   let wake: () => void = () => undefined;
@@ -59,7 +59,7 @@ export function resumingStream(options: ResumingStreamOptions): AsyncIterableIte
   function end(error?: MetrlyError): void {
     if (over) return;
     over = true;
-    clearTimeout(retry);
+    retry?.cancel();
     leave?.();
     if (error !== undefined) buffer.push({ errors: [graphqlErrorOf(error)] });
     wake();
@@ -125,10 +125,8 @@ export function resumingStream(options: ResumingStreamOptions): AsyncIterableIte
       end(error);
       return;
     }
-    const backoffMs = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** outage.attempts);
     outage.attempts += 1;
-    // Jitter between half and all of the delay spreads the reconnects of a socket's subscriptions.
-    retry = setTimeout(connect, backoffMs * (0.5 + Math.random() / 2));
+    retry = after(backoffMs(BACKOFF, outage.attempts), connect);
   }
 
   connect();
