@@ -7,6 +7,7 @@ import { authenticateApiKey, bearerToken } from "#platform/auth/api-keys.js";
 import { createKeyThrottle } from "#platform/auth/key-throttle.js";
 import { createHttpServer } from "#platform/http/server.js";
 import { registerQueueBoard } from "#platform/job-queue/queue-board.js";
+import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
 import type { Config } from "#platform/process/config.js";
 import { openPorts, type Ports } from "#platform/process/ports.js";
 import { type Room, type RoomContext } from "#platform/process/service.js";
@@ -31,14 +32,6 @@ export interface RunningSystem {
   closing(): readonly string[];
 }
 
-interface Closer {
-  readonly name: string;
-  readonly close: () => Promise<unknown>;
-}
-
-/** The parts being closed. */
-type Closing = Set<string>;
-
 export interface SystemOptions {
   readonly config: Config;
   readonly composition: Composition;
@@ -48,31 +41,21 @@ export interface SystemOptions {
 
 /** Starts the composition in this process and listens. Stops everything when a part fails to start. */
 export async function startSystem(options: SystemOptions): Promise<RunningSystem> {
-  const { config, logger } = options;
-  await assertPortsFree(config);
-  const closers: Closer[] = [];
-  const closing: Closing = new Set();
-  let stopping: Promise<void> | undefined;
-  const stop = () => {
-    stopping ??= closeAll(closers, closing);
-    return stopping;
-  };
-  try {
-    return await start(options, closers, closing, stop);
-  } catch (error) {
-    await stop().catch((failure: unknown) => logger.error({ err: failure }, "closing after a failed start"));
-    throw error;
-  }
+  await assertPortsFree(options.config);
+  return openTogether(
+    (onStop) => start(options, onStop),
+    (error) => options.logger.error({ err: error }, "closing after a failed start"),
+  );
 }
 
-async function start(
-  options: SystemOptions,
-  closers: Closer[],
-  closing: Closing,
-  stop: () => Promise<void>,
-): Promise<RunningSystem> {
+async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<RunningSystem, "stop">> {
   const { config, logger, composition } = options;
   const services = servicesOf(composition);
+  const closing = new Set<string>();
+  const named = (name: string, close: () => Promise<unknown>) => async () => {
+    closing.add(name);
+    await close().finally(() => closing.delete(name));
+  };
   let url = "";
   const ports: Ports = await openPorts({
     ...options,
@@ -81,40 +64,37 @@ async function start(
     jobs: services.some((service) => RUNS_JOBS.has(service)),
     ledgerUrl: () => (composition === "all" ? url : (config.serviceUrls.ingestion ?? url)),
   });
-  closers.push({ name: "ports", close: () => ports.stop() });
+  onStop(named("ports", () => ports.stop()));
   const { context } = ports;
   collectDefaultMetrics({ register: context.metrics });
   const keyUses = startKeyUseReports(context.tenancy, context.log);
-  closers.push({ name: "key uses", close: () => keyUses.stop() });
+  onStop(named("key uses", () => keyUses.stop()));
 
   const rooms: Room[] = [];
-  closers.push({
-    name: "rooms",
-    close: () => Promise.all(rooms.map((room) => closeOne({ name: room.name, close: () => room.stop() }, closing))),
-  });
+  onStop(named("rooms", () => Promise.all(rooms.map((room) => named(room.name, () => room.stop())()))));
   await startRooms(context, services, rooms);
 
   const throttle = createKeyThrottle((authorization) => isGoodKey(context, authorization));
   const app = createHttpServer(logger.child({ room: "http" }), throttle);
-  closers.push({ name: "http", close: () => app.close() });
+  onStop(named("http", () => app.close()));
   for (const room of rooms) room.register?.(app);
   if (ports.jobs !== undefined && services.includes("notification"))
     registerQueueBoard(app, { queues: ports.jobs.bullQueues(QUEUES), identityTokens: context.identityTokens });
   // Open sockets would keep the server from closing: their owners close them first.
   const graph = await openGraph({ ...context, throttle }, composition, app, rooms);
-  closers.push({ name: "graph", close: () => graph.stop() });
+  onStop(named("graph", () => graph.stop()));
   registerHealth(app, [...rooms, ...graph.rooms], ports.waitingForUpgrade);
   await app.listen({ host: config.host, port: config.port });
   url = addressOf(app, config.host);
 
   const metricsServer = createMetricsServer(context.metrics, logger);
   await metricsServer.listen({ host: config.host, port: config.metricsPort });
-  closers.push({ name: "metrics", close: () => metricsServer.close() });
+  onStop(named("metrics", () => metricsServer.close()));
 
   for (const room of rooms) await room.begin?.();
   return {
-    ...{ url, logger, rooms, stop },
-    beforeStop: (close) => void closers.push({ name: "demo", close }),
+    ...{ url, logger, rooms },
+    beforeStop: (close) => onStop(named("demo", close)),
     closing: () => [...closing],
   };
 }
@@ -146,25 +126,6 @@ async function startRooms(context: RoomContext, services: readonly Service[], ro
   );
   const failed = outcomes.find((outcome) => outcome.status === "rejected");
   if (failed !== undefined) throw failed.reason;
-}
-
-async function closeAll(closers: Closer[], closing: Closing): Promise<void> {
-  let failure: unknown;
-  for (const closer of closers.splice(0).reverse()) {
-    await closeOne(closer, closing).catch((error: unknown) => {
-      failure ??= error;
-    });
-  }
-  if (failure !== undefined) throw failure;
-}
-
-async function closeOne({ name, close }: Closer, closing: Closing): Promise<void> {
-  closing.add(name);
-  try {
-    await close();
-  } finally {
-    closing.delete(name);
-  }
 }
 
 function registerHealth(

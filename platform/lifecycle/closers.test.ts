@@ -11,21 +11,30 @@ test("what was opened is closed in reverse order, once, whatever fails in betwee
     });
     onStop(async () => closed.push("third"));
     return { name: "all three" };
-  });
+  }, rethrow);
   expect(opened.name).toBe("all three");
   await expect(opened.stop()).rejects.toThrow("the second does not close");
   expect(closed).toEqual(["third", "second", "first"]);
-  await opened.stop();
+  await expect(opened.stop()).rejects.toThrow("the second does not close");
   expect(closed).toHaveLength(3);
 });
 
 test("what was opened before a failure is closed, and the failure is what the caller hears", async () => {
   const closed: string[] = [];
-  const opening = openTogether(async (onStop) => {
-    onStop(async () => closed.push("first"));
-    onStop(() => Promise.reject(new Error("and does not close")));
-    throw new Error("the third does not open");
-  });
+  const errors: unknown[] = [];
+  const opening = openTogether(
+    async (onStop) => {
+      onStop(async () => closed.push("first"));
+      onStop(() => Promise.reject(new Error("and does not close")));
+      throw new Error("the third does not open");
+    },
+    (error) => errors.push(error),
+  );
   await expect(opening).rejects.toThrow("the third does not open");
   expect(closed).toEqual(["first"]);
+  expect(errors).toEqual([new Error("and does not close")]);
 });
+
+function rethrow(error: unknown): never {
+  throw error;
+}

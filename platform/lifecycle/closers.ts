@@ -3,22 +3,28 @@ export type OnStop = (close: () => Promise<unknown>) => void;
 
 /**
  * Opens several things that are closed together, in reverse order. `stop` closes all of them, whatever fails, and then throws
- * what failed. When opening fails, what was opened is closed again.
+ * what failed. When opening fails, what was opened is closed again; what that throws goes to `onCloseError`.
  */
 export async function openTogether<T>(
   open: (onStop: OnStop) => Promise<T>,
+  onCloseError: (error: unknown) => void,
 ): Promise<T & { readonly stop: () => Promise<void> }> {
   const closers: (() => Promise<unknown>)[] = [];
-  async function stop(): Promise<void> {
+  let stopping: Promise<void> | undefined;
+  async function closeAll(): Promise<void> {
     const errors: unknown[] = [];
     for (const close of closers.splice(0).reverse()) await close().catch((error: unknown) => errors.push(error));
     if (errors.length > 0)
       throw errors.length === 1 ? errors[0] : new AggregateError(errors, "several parts did not close");
   }
+  const stop = (): Promise<void> => {
+    stopping ??= closeAll();
+    return stopping;
+  };
   try {
     return { ...(await open((close) => closers.push(close))), stop };
   } catch (error) {
-    await stop().catch(() => undefined);
+    await stop().catch(onCloseError);
     throw error;
   }
 }

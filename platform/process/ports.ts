@@ -52,7 +52,10 @@ export interface PortsOptions {
 
 /** Opens the configured adapters, in order; when one fails, closes those opened before. */
 export async function openPorts(options: PortsOptions): Promise<Ports> {
-  return openTogether((onStop) => openAll(options, onStop));
+  return openTogether(
+    (onStop) => openAll(options, onStop),
+    (error) => options.logger.error({ err: error }, "closing after a failed start"),
+  );
 }
 
 async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Ports, "stop">> {

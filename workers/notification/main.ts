@@ -34,7 +34,10 @@ export interface NotificationTuning {
 
 /** Alerts, live subscriptions and webhooks: see README.md. Stops everything when a part fails to start. */
 export async function startNotification(context: RoomContext, tuning: NotificationTuning = {}): Promise<Room> {
-  return openTogether((onStop) => startAll(context, tuning, onStop));
+  return openTogether(
+    (onStop) => startAll(context, tuning, onStop),
+    (error) => context.logger.error({ err: error }, "closing after a failed start"),
+  );
 }
 
 async function startAll(context: RoomContext, tuning: NotificationTuning, onStop: OnStop): Promise<Omit<Room, "stop">> {
