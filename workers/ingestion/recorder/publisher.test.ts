@@ -36,7 +36,7 @@ describe.skipIf(!hasPostgres)("publishing", () => {
   }
 
   function publish(log: Pick<EventLog, "append"> = world.log, errors: unknown[] = []) {
-    return startPublisher({
+    const publisher = startPublisher({
       database: world.database,
       log: { ...world.log, append: (...args) => log.append(...args) },
       clock: world.clock,
@@ -44,6 +44,9 @@ describe.skipIf(!hasPostgres)("publishing", () => {
       assigned: () => [0],
       onError: (error) => errors.push(error),
     });
+    // As the recorder does when it takes a partition over.
+    publisher.offer(0, []);
+    return publisher;
   }
 
   const published = async () => (await publishedEntries(world.log, 0)).map(({ seq }) => seq);
@@ -54,7 +57,6 @@ describe.skipIf(!hasPostgres)("publishing", () => {
     await record(0, ["a", "b"]);
     await record(1, ["c"]);
     const publisher = publish();
-    publisher.offer(0, []);
     await allPublished(3);
     await publisher.stop();
     expect(await published()).toEqual([1, 2, 3]);
