@@ -34,7 +34,7 @@ function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLim
   };
 }
 
-const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+const turn = () => new Promise((resolve) => setTimeout(() => setImmediate(resolve), 5));
 const idsOf = (records: readonly NewRecord[]) =>
   records.flatMap(({ value }) => {
     const record = readReceived(value.toString("utf8"));
