@@ -15,6 +15,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { type GraphQLFormattedError, type GraphQLSchema, OperationTypeNode } from "graphql";
 import type { Logger } from "pino";
 import { MetrlyError } from "#kernel/errors.js";
+import { isJsonObject } from "#kernel/json.js";
 import { toMetrlyError } from "#platform/http/server.js";
 import type { Identity } from "#schema/policy.js";
 import { ANONYMOUS, type Authentication } from "./auth/authentication.js";
@@ -203,7 +204,7 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
 function putPersistedText(request: FastifyRequest, persisted: PersistedOperations): void {
   const asked = request.method === "GET" ? request.query : request.body;
   // Apollo refuses any other body.
-  if (!isRecord(asked)) return;
+  if (!isJsonObject(asked)) return;
   const { documentId, extensions, ...rest } = asked;
   const read = typeof extensions === "string" ? jsonOf(extensions) : extensions;
   const query = persisted.textOf({ ...rest, documentId, extensions: read });
@@ -219,9 +220,6 @@ function putPersistedText(request: FastifyRequest, persisted: PersistedOperation
   }
   request.raw.url = `/graphql?${search}`;
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 function jsonOf(text: string): unknown {
   try {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { parse } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
+import { isJsonObject } from "#kernel/json.js";
 
 /** The part of a request that selects the operation. */
 export interface OperationRequest {
@@ -42,10 +43,10 @@ export async function readPersistedOperations(file: string): Promise<PersistedOp
 }
 
 function textsById(list: unknown, file: string): ReadonlyMap<string, string> {
-  const operations = isRecord(list) ? list.operations : undefined;
+  const operations = isJsonObject(list) ? list.operations : undefined;
   const pairs: readonly (readonly [unknown, unknown])[] = Array.isArray(operations)
-    ? operations.map((operation) => (isRecord(operation) ? [operation.id, operation.body] : [undefined, undefined]))
-    : Object.entries(isRecord(list) ? list : {});
+    ? operations.map((operation) => (isJsonObject(operation) ? [operation.id, operation.body] : [undefined, undefined]))
+    : Object.entries(isJsonObject(list) ? list : {});
   const found = new Map<string, string>();
   for (const [id, text] of pairs) {
     if (typeof id !== "string" || typeof text !== "string")
@@ -66,10 +67,7 @@ function assertParses(id: string, text: string, file: string): void {
 
 function idOf({ documentId, extensions }: OperationRequest): string | undefined {
   if (typeof documentId === "string") return documentId;
-  const persisted = isRecord(extensions) ? extensions.persistedQuery : undefined;
-  const hash = isRecord(persisted) ? persisted.sha256Hash : undefined;
+  const persisted = isJsonObject(extensions) ? extensions.persistedQuery : undefined;
+  const hash = isJsonObject(persisted) ? persisted.sha256Hash : undefined;
   return typeof hash === "string" ? hash : undefined;
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,4 +1,5 @@
 import { Decimal, formatDecimal, parseDecimal } from "#kernel/decimal.js";
+import { isJsonObject } from "#kernel/json.js";
 import { isStorable } from "#kernel/storable-text.js";
 import type { MeterState } from "../events/tenancy-changed.v1.js";
 import type { Aggregation } from "../vocabulary.js";
@@ -34,7 +35,7 @@ export type MeterReading =
  * than the edge's copy of tenancy), so that billing never sees one.
  */
 export function readMeter(meter: MeterState, data: unknown): MeterReading {
-  const properties = isRecord(data) ? data : {};
+  const properties = isJsonObject(data) ? data : {};
   const dimensions: string[] = [];
   for (const name of meter.dimensions) {
     const value = readText(own(properties, name) ?? "");
@@ -88,10 +89,6 @@ function readText(raw: unknown): string | undefined {
 /** Own properties only, not those inherited like `toString` or `constructor`. */
 function own(properties: Readonly<Record<string, unknown>>, name: string): unknown {
   return Object.hasOwn(properties, name) ? properties[name] : undefined;
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** A UTF-16 unit takes at most three bytes in UTF-8: short texts need no counting. */

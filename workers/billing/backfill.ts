@@ -1,3 +1,4 @@
+import { MAX_INSTANT_MS } from "#kernel/duration.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { Transaction } from "#platform/database/database.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
@@ -52,13 +53,11 @@ export async function applyBackfill(
   const openStart = await openStarts(tx, tenancy, tenantIds);
   for (const tenantId of tenantIds) {
     const fold = foldBackfill(backfill, recordedAt, tenancy.metersOfType, { backfills, openStart });
-    const before = { partition, tenantId, from: 1, to: backfill.seq - 1, ticksFrom: () => NO_TICKS };
+    const before = { partition, tenantId, from: 1, to: backfill.seq - 1, ticksFrom: () => MAX_INSTANT_MS };
     for await (const page of ledgerPages(ledger, before)) for (const entry of page.entries) fold.add(entry);
     await appendFolded(tx, fold.finish());
   }
 }
-
-const NO_TICKS = 8.64e15;
 
 async function openStarts(tx: Transaction, tenancy: TenancyCopy, tenantIds: readonly string[]): Promise<OpenStart> {
   const ends = tenantIds.length === 0 ? [] : await endsOf(tx, tenantIds);

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { MAX_INSTANT_MS } from "#kernel/duration.js";
 import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { assignedPlan, graceEnd, isMeterActive, planVersionOf } from "#schema/tenancy-history.js";
@@ -71,11 +72,9 @@ export function createReplay(tenant: TenantState, history: History): Replay {
   };
 }
 
-const NEVER_MS = 8.64e15;
-
 /** The end of the open period with the tenant's shortest grace time ever: the tick decides which grace time applies. */
 function earliestEnd({ tenant, open }: Life): number {
-  if (tenant.testClock !== null) return NEVER_MS;
+  if (tenant.testClock !== null) return MAX_INSTANT_MS;
   const end = nextMonth(open, tenant.billingAnchorDay);
   return Math.min(...tenant.graceDays.map(({ inVersion }) => graceEnd(tenant, end, inVersion)));
 }

@@ -1,4 +1,4 @@
-import { HOUR_MS } from "#kernel/duration.js";
+import { HOUR_MS, MAX_INSTANT_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import { hourOf } from "#kernel/period.js";
@@ -61,8 +61,6 @@ const answerOf = ({ accepted, duplicates, quarantined, uncounted }: RecordedPart
 });
 
 const NOTHING: RecordedPart = { next: 0, accepted: 0, duplicates: 0, quarantined: 0, uncounted: 0 };
-
-const MAX_INSTANT_MS = 8.64e15;
 
 /** Hours that start in [from, to), as the instants they cover. */
 function hoursOf({ from, to }: AccountingQuestion): { from: number; to: number } {

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { MAX_INSTANT_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { IdentityTokens } from "#platform/auth/identity.js";
 import { operatorIdentity, serviceIdentity } from "#platform/auth/internal-api.js";
@@ -46,8 +47,6 @@ function blocksText({ blocks, nextSeq, headSeq }: BlockPage): string {
   const texts = blocks.map((block) => `{"stamp":${JSON.stringify(stampOf(block))},"entries":${block.entries}}`);
   return `{"nextSeq":${nextSeq},"headSeq":${headSeq},"blocks":[${texts.join(",")}]}`;
 }
-
-const MAX_INSTANT_MS = 8.64e15;
 
 function readQuery(request: FastifyRequest, partitionCount: number): LedgerQuery {
   const { searchParams } = new URL(request.url, "http://localhost");

@@ -1,3 +1,4 @@
+import { MAX_INSTANT_MS } from "#kernel/duration.js";
 import { partitionOf } from "#kernel/partition.js";
 import { isStorable } from "#kernel/storable-text.js";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
@@ -98,8 +99,6 @@ const textsOf = ({ tenantId, source, id, type, data }: ReceivedItem) => [tenantI
 function assertStorable(...texts: readonly string[]): void {
   if (!texts.every(isStorable)) throw new RangeError("NUL and lone surrogates can't be stored");
 }
-
-const MAX_INSTANT_MS = 8.64e15;
 
 function assertInstant(ms: number): void {
   if (Math.abs(ms) > MAX_INSTANT_MS) throw new RangeError(`${ms} is not an instant`);

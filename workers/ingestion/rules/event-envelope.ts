@@ -1,3 +1,4 @@
+import { isJsonObject } from "#kernel/json.js";
 import { isStorable } from "#kernel/storable-text.js";
 import { type Refusal, refuse } from "./refusal.js";
 
@@ -17,7 +18,7 @@ export interface EventEnvelope {
 
 /** Parses one CloudEvent 1.0 in its JSON form. Extension attributes are allowed and dropped. */
 export function readEnvelope(event: unknown): { readonly kind: "read"; readonly envelope: EventEnvelope } | Refusal {
-  if (!isRecord(event)) return refuse("INVALID", "An event must be a JSON object");
+  if (!isJsonObject(event)) return refuse("INVALID", "An event must be a JSON object");
   if (event.specversion !== "1.0") return refuse("INVALID", 'specversion: must be "1.0"');
   const problem =
     attributeProblem("id", event.id) ??
@@ -72,8 +73,4 @@ const JSON_TYPE = /^[\w.+-]+\/(?:[\w.-]+\+)?json\s*(?:;.*)?$/i;
 
 function isJsonType(value: unknown): boolean {
   return value === undefined || value === null || (typeof value === "string" && JSON_TYPE.test(value));
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

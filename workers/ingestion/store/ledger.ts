@@ -1,3 +1,4 @@
+import { MAX_INSTANT_MS } from "#kernel/duration.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { LedgerPage, LedgerQuery } from "#platform/ledger/client.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
@@ -33,7 +34,7 @@ const OF_TENANT = bounded(`
        AND (is_shared OR ticked_ms >= $6) ORDER BY last_seq LIMIT $3)
   ) wanted`);
 
-const EVERY_TICK = -8.64e15;
+const EVERY_TICK = -MAX_INSTANT_MS;
 
 type PageBlock = StoredBlock & { readonly last_seq: number; readonly found: number };
 
