@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { apiKeysUsedV1 } from "./api-keys-used.v1.js";
@@ -137,6 +138,39 @@ test.each<[string, string, string]>([
   expect(caught).toBeInstanceOf(Error);
   expect(caught).not.toBeInstanceOf(UpgradeRequired);
 });
+
+/** Where the unions that may grow stand in records. */
+const GROWING = new Set(["kind", "model", "aggregation", "window", "status", "scopes"]);
+const withMembers = examples.filter(
+  ({ file, text }) => file !== "audit.recorded" && !text.includes("\n") && membersIn(JSON.parse(text)).length > 0,
+);
+
+/** How to rename each member of a union that may grow, anywhere in a record. What a void takes back is no union: an event. */
+function membersIn(value: unknown, place = ""): ((name: string) => void)[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]: [string, unknown]) => {
+    const set = Array.isArray(value) ? place : key;
+    if (set === "event") return [];
+    if (typeof inner !== "string") return membersIn(inner, set);
+    return GROWING.has(set) ? [(name: string) => void Reflect.set(value, key, name)] : [];
+  });
+}
+
+test.each(withMembers)(
+  "$file: any new member in a record of the shape $shape asks for an upgrade",
+  ({ read, text }) => {
+    const isMember = new Set(text.split('"'));
+    const name = fc.stringMatching(/^[A-Z][A-Z_]{3,20}$/).filter((candidate) => !isMember.has(candidate));
+    fc.assert(
+      fc.property(name, fc.nat(), (newer, nth) => {
+        const value: unknown = JSON.parse(text);
+        const renames = membersIn(value);
+        renames[nth % renames.length]?.(newer);
+        expect(failureOf(() => read(JSON.stringify(value)))).toMatchObject({ unknown: { member: newer } });
+      }),
+    );
+  },
+);
 
 test("a state of an unknown kind that its writer declares ancillary is worth a heartbeat of its version", () => {
   const text = '{"kind":"label","id":"l1","version":10,"ancillary":true,"color":"red"}';

@@ -81,6 +81,13 @@ export const usageRecordedV1 = contract("metrly.usage.recorded.v1", schema, {
       receivedAt: 1_790_000_000_120,
       data: '{"path":"/v1/search","tokens":"12"}',
     },
-    { kind: "tick", seq: 42, recordedAt: 1_790_000_000_300, tenancyVersion: 17, at: 1_790_000_000_290 },
+    {
+      kind: "tick",
+      seq: 42,
+      recordedAt: 1_790_000_000_300,
+      tenancyVersion: 17,
+      at: 1_790_000_000_290,
+      invoiceVersion: 2,
+    },
   ],
 });
