@@ -22,8 +22,8 @@ try {
       throw error;
     },
   });
-  const subgraphs = system.rooms.flatMap((room) =>
-    room.subgraph === undefined ? [] : [{ name: room.subgraph.name, sdl: room.subgraph.sdl }],
+  const subgraphs = system.services.flatMap((service) =>
+    service.subgraph === undefined ? [] : [{ name: service.subgraph.name, sdl: service.subgraph.sdl }],
   );
   process.stdout.write(JSON.stringify(subgraphs));
   await system.stop();

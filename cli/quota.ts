@@ -1,7 +1,7 @@
 import { QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
 import { Refusal } from "./connection/failure.js";
-import { connectToRoom } from "./connection/internal.js";
+import { connectToService } from "./connection/internal.js";
 import { stepsOf } from "./connection/steps.js";
 import { graphql } from "./graphql/index.js";
 import { bar } from "./send/progress.js";
@@ -39,7 +39,7 @@ interface Step {
  * remain.
  */
 export async function reconcileQuota(options: ReconcileCommand, env: Env): Promise<void> {
-  const quota = await connectToRoom("quota", options.url, env);
+  const quota = await connectToService("quota", options.url, env);
   const response = await quota.post(QUOTA_RECONCILE_PATH, {
     ...(options.tenant !== undefined && { tenantId: options.tenant }),
     repair: options.repair === true ? "true" : "false",

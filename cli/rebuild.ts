@@ -1,7 +1,7 @@
 import { BILLING_REBUILD_PATH } from "#platform/auth/internal-api.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
 import { Refusal } from "./connection/failure.js";
-import { connectToRoom } from "./connection/internal.js";
+import { connectToService } from "./connection/internal.js";
 import { stepsOf } from "./connection/steps.js";
 import { bar, clockText } from "./send/progress.js";
 
@@ -31,7 +31,7 @@ export async function rebuildBilling(
   options: RebuildCommand,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
-  const billing = await connectToRoom("billing", options.url, env);
+  const billing = await connectToService("billing", options.url, env);
   const response = await billing.post(BILLING_REBUILD_PATH, {
     ...(options.tenant !== undefined && { tenantId: options.tenant }),
     check: options.check === true ? "true" : "false",

@@ -1,6 +1,6 @@
 import { LEDGER_AUDIENCE, REPUBLISH_PATH } from "#platform/ledger/client.js";
 import { Refusal } from "./connection/failure.js";
-import { connectToRoom } from "./connection/internal.js";
+import { connectToService } from "./connection/internal.js";
 
 export interface RepublishRange {
   readonly partition: string;
@@ -20,7 +20,7 @@ export async function republishLedger(
   const [partition, from, to] = (["partition", "from", "to"] as const).map((name) => whole(name, options[name]));
   if (partition === undefined || from === undefined || to === undefined || from < 1 || to < from)
     throw new Refusal("--from must be at least 1, and --to not less.");
-  const ingestion = await connectToRoom(LEDGER_AUDIENCE, options.url, env);
+  const ingestion = await connectToService(LEDGER_AUDIENCE, options.url, env);
   let entries = 0;
   for (let next = from; next <= to; ) {
     const piece = pieceOf(await (await ingestion.post(REPUBLISH_PATH, { partition, from: next, to })).json());

@@ -1,14 +1,14 @@
 import type { KeyThrottle } from "#platform/auth/key-throttle.js";
-import type { Room, RoomContext } from "#platform/process/service.js";
-import type { Service } from "#platform/process/services.js";
+import type { Service, ServiceContext } from "#platform/process/service.js";
+import type { ServiceName } from "#platform/process/services.js";
 
-type StartRoom = (context: RoomContext) => Promise<Room>;
+type StartService = (context: ServiceContext) => Promise<Service>;
 
 /**
  * The composition root of each role, loaded on demand. The only file that knows all services; services never know each
  * other.
  */
-export const ROLES: Readonly<Record<Service, () => Promise<StartRoom>>> = {
+export const ROLES: Readonly<Record<ServiceName, () => Promise<StartService>>> = {
   tenancy: async () => (await import("../workers/tenancy/main.js")).startTenancy,
   ingestion: async () => (await import("../workers/ingestion/main.js")).startIngestion,
   quota: async () => (await import("../workers/quota/main.js")).startQuota,
@@ -20,11 +20,14 @@ type StartGateway = typeof import("../gateway/main.js").startGateway;
 export type SubgraphTarget = Parameters<StartGateway>[0]["subgraphs"][number];
 
 /** Inputs of the gateway beyond those of every service. */
-export interface FrontDoorContext extends RoomContext {
+export interface GatewayContext extends ServiceContext {
   readonly throttle: KeyThrottle;
 }
 
-export async function startFrontDoor(context: FrontDoorContext, subgraphs: readonly SubgraphTarget[]): Promise<Room> {
+export async function startGatewayRole(
+  context: GatewayContext,
+  subgraphs: readonly SubgraphTarget[],
+): Promise<Service> {
   const { startGateway } = await import("../gateway/main.js");
   const { createTokenIssuer } = await import("../gateway/auth/token-issuer.js");
   return startGateway({

@@ -38,13 +38,13 @@ describe("who may enter", () => {
     try {
       const key = stale.issueKey("k", ["READ"], "acme");
       expect((await stale.ask("{ whoAmI }", key)).status).toBe(200);
-      expect((await stale.room.readiness()).ready).toBe(true);
+      expect((await stale.service.readiness()).ready).toBe(true);
       stale.clock.advance(STALE_AFTER_MS + 1);
       const answer = await stale.ask("{ whoAmI }", key);
       expect(answer.status).toBe(503);
       expect(answer.headers.get("retry-after")).toBe("1");
       expect(answer.errors).toMatchObject([{ extensions: { code: "UNAVAILABLE" } }]);
-      expect((await stale.room.readiness()).ready).toBe(false);
+      expect((await stale.service.readiness()).ready).toBe(false);
     } finally {
       await stale.stop();
     }

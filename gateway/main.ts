@@ -4,7 +4,7 @@ import type { Clock } from "#kernel/clock.js";
 import type { IdentityTokens } from "#platform/auth/identity.js";
 import type { KeyThrottle } from "#platform/auth/key-throttle.js";
 import type { Config } from "#platform/process/config.js";
-import type { Room } from "#platform/process/service.js";
+import type { Service } from "#platform/process/service.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { createAuthentication } from "./auth/authentication.js";
 import { createExternalIssuer } from "./auth/external-issuer.js";
@@ -36,7 +36,7 @@ export interface GatewayOptions {
 }
 
 /** Starts the gateway: one GraphQL API over the subgraphs (HTTP and WebSocket), authentication, and the explorer. */
-export async function startGateway(options: GatewayOptions): Promise<Room> {
+export async function startGateway(options: GatewayOptions): Promise<Service> {
   const { config, clock, logger, tenancy, issuer, identityTokens, subgraphs } = options;
   const { supergraphSdl } = composeSupergraph(subgraphs);
   const reach = reachSubgraphs({ ...options, ...options.remote });

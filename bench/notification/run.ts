@@ -101,7 +101,7 @@ async function arrivals(redisUrl: string, hangingShare: number): Promise<{ p99: 
   const each = Math.round(Number(options.deliveries) / endpoints);
   const world = await openWorld("bench", {}, { kind: "redis", url: redisUrl });
   // Makes the tables.
-  await world.stopRoom(await world.start());
+  await world.stopService(await world.start());
   const database = await world.openDatabase();
   await database.pool.query(
     `INSERT INTO webhook_endpoint (tenant_id, id, url, event_types)
@@ -121,7 +121,7 @@ async function arrivals(redisUrl: string, hangingShare: number): Promise<{ p99: 
   );
   await database.pool.query("VACUUM ANALYZE webhook_delivery");
   const start = Date.now();
-  const room = await world.start({ random: Math.random, firstPauseMs: 10_000, sweepEveryMs: 5_000 });
+  const service = await world.start({ random: Math.random, firstPauseMs: 10_000, sweepEveryMs: 5_000 });
   let peakRssMb = 0;
   for (let done = 0; done < healthy * each; ) {
     await wait(250);
@@ -135,7 +135,7 @@ async function arrivals(redisUrl: string, hangingShare: number): Promise<{ p99: 
     `SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM at) * 1000 + duration_ms)::float8 AS p99
        FROM webhook_attempt WHERE response_status = 200`,
   );
-  await world.stopRoom(room);
+  await world.stopService(service);
   await database.stop();
   await world.close();
   await receiver.stop();

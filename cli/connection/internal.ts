@@ -1,19 +1,23 @@
-import { createIdentityTokens, roomIdentity } from "#platform/auth/identity.js";
+import { createIdentityTokens, serviceIdentity } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
 import { type Config, parseConfig } from "#platform/process/config.js";
 import { findInternalSecret } from "#platform/process/internal-secret.js";
-import type { Service } from "#platform/process/services.js";
+import type { ServiceName } from "#platform/process/services.js";
 import { Refusal } from "./failure.js";
 
 /** Calls a service with the installation's internal secret, so it runs where the services run. */
-export interface RoomConnection {
+export interface ServiceConnection {
   post(path: string, params: Readonly<Record<string, string | number>>): Promise<Response>;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** The given `url`, or the service's own, or the local Metrly. */
-export async function connectToRoom(service: Service, url: string | undefined, env: Env): Promise<RoomConnection> {
+export async function connectToService(
+  service: ServiceName,
+  url: string | undefined,
+  env: Env,
+): Promise<ServiceConnection> {
   const config: Config = parseConfig(env);
   const base = url ?? config.serviceUrls[service] ?? `http://127.0.0.1:${config.port}`;
   if (!URL.canParse(base)) throw new Refusal(`"${base}" is not a URL.`);
@@ -22,7 +26,7 @@ export async function connectToRoom(service: Service, url: string | undefined, e
     async post(path, params) {
       const target = new URL(path, base);
       for (const [name, value] of Object.entries(params)) target.searchParams.set(name, String(value));
-      const token = await tokens.sign(roomIdentity("cli"), service);
+      const token = await tokens.sign(serviceIdentity("cli"), service);
       const response = await fetch(target, { method: "POST", headers: { [IDENTITY_HEADER]: token } }).catch(() => {
         throw new Refusal(`No response from ${target.origin}. Pass --url with the address of ${service} itself.`);
       });

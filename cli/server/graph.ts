@@ -4,32 +4,32 @@ import type { FastifyInstance } from "fastify";
 import { registerSubgraphServer } from "#platform/graphql/subgraph-server.js";
 import type { Config } from "#platform/process/config.js";
 import { packageRoot } from "#platform/process/package-root.js";
-import { type Room } from "#platform/process/service.js";
+import { type Service } from "#platform/process/service.js";
 import { SERVICES } from "#platform/process/services.js";
-import { type FrontDoorContext, type SubgraphTarget, startFrontDoor } from "../roles.js";
+import { type GatewayContext, type SubgraphTarget, startGatewayRole } from "../roles.js";
 import type { Composition } from "./role-config.js";
 
 /** A process's part of the graph: its readiness, and closing its sockets. */
 export interface OpenGraph {
-  readonly rooms: readonly Pick<Room, "name" | "readiness">[];
+  readonly services: readonly Pick<Service, "name" | "readiness">[];
   stop(): Promise<void>;
 }
 
 /** Serves the whole graph, or one service's subgraph to the gateway. */
 export async function openGraph(
-  context: FrontDoorContext,
+  context: GatewayContext,
   composition: Composition,
   app: FastifyInstance,
-  rooms: readonly Room[],
+  services: readonly Service[],
 ): Promise<OpenGraph> {
-  const subgraphs = rooms.map((room) => room.subgraph).filter((subgraph) => subgraph !== undefined);
+  const subgraphs = services.map((service) => service.subgraph).filter((subgraph) => subgraph !== undefined);
   if (composition === "all") return openFrontDoor(context, app, subgraphs);
   if (composition === "gateway") return openFrontDoor(context, app, await remoteSubgraphs(context.config));
   const { identityTokens, logger } = context;
   const onBug = (error: unknown) => logger.error({ err: error }, "a GraphQL operation failed");
   const servers = subgraphs.map((subgraph) => registerSubgraphServer(app, { subgraph, identityTokens, logger, onBug }));
   return {
-    rooms: [],
+    services: [],
     async stop() {
       await Promise.all(servers.map((server) => server.stop()));
     },
@@ -37,13 +37,13 @@ export async function openGraph(
 }
 
 async function openFrontDoor(
-  context: FrontDoorContext,
+  context: GatewayContext,
   app: FastifyInstance,
   targets: readonly SubgraphTarget[],
 ): Promise<OpenGraph> {
-  const frontDoor = await startFrontDoor({ ...context, logger: context.logger.child({ room: "gateway" }) }, targets);
-  frontDoor.register?.(app);
-  return { rooms: [frontDoor], stop: () => frontDoor.stop() };
+  const gateway = await startGatewayRole({ ...context, logger: context.logger.child({ service: "gateway" }) }, targets);
+  gateway.register?.(app);
+  return { services: [gateway], stop: () => gateway.stop() };
 }
 
 /** The committed contracts, so that a gateway composes and starts while services are down. */

@@ -1,7 +1,7 @@
 import { type Config, ConfigError } from "#platform/process/config.js";
-import { SERVICES, type Service } from "#platform/process/services.js";
+import { SERVICES, type ServiceName } from "#platform/process/services.js";
 /** The composition of one process: the whole system, one service, or the gateway. */
-export type Composition = "all" | "gateway" | Service;
+export type Composition = "all" | "gateway" | ServiceName;
 
 type Role = Exclude<Composition, "all">;
 

@@ -10,8 +10,8 @@ import { registerQueueBoard } from "#platform/job-queue/queue-board.js";
 import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
 import type { Config } from "#platform/process/config.js";
 import { openPorts, type Ports } from "#platform/process/ports.js";
-import { type Room, type RoomContext } from "#platform/process/service.js";
-import { SERVICES, type Service } from "#platform/process/services.js";
+import { type Service, type ServiceContext } from "#platform/process/service.js";
+import { SERVICES, type ServiceName } from "#platform/process/services.js";
 import { startKeyUseReports } from "#platform/tenancy-client/key-usage.js";
 import { QUEUES } from "#schema/queues.js";
 import { Refusal } from "../connection/failure.js";
@@ -23,7 +23,7 @@ export interface RunningSystem {
   /** The URL of the port. */
   readonly url: string;
   readonly logger: Logger;
-  readonly rooms: readonly Room[];
+  readonly services: readonly Service[];
   /** Registers a client of the system that must stop first (the demo's traffic). */
   beforeStop(stop: () => Promise<void>): void;
   /** Drains every service, then closes the ports, the database last. Idempotent. */
@@ -50,7 +50,7 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
 
 async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<RunningSystem, "stop">> {
   const { config, logger, composition } = options;
-  const services = servicesOf(composition);
+  const names = servicesOf(composition);
   const closing = new Set<string>();
   const named = (name: string, close: () => Promise<unknown>) => async () => {
     closing.add(name);
@@ -61,7 +61,7 @@ async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<Runni
     ...options,
     processName: composition,
     databases: composition === "all" ? "shared" : "own",
-    jobs: services.some((service) => RUNS_JOBS.has(service)),
+    jobs: names.some((name) => RUNS_JOBS.has(name)),
     ledgerUrl: () => (composition === "all" ? url : (config.serviceUrls.ingestion ?? url)),
   });
   onStop(named("ports", () => ports.stop()));
@@ -70,20 +70,20 @@ async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<Runni
   const keyUses = startKeyUseReports(context.tenancy, context.log);
   onStop(named("key uses", () => keyUses.stop()));
 
-  const rooms: Room[] = [];
-  onStop(named("rooms", () => Promise.all(rooms.map((room) => named(room.name, () => room.stop())()))));
-  await startRooms(context, services, rooms);
+  const services: Service[] = [];
+  onStop(named("services", () => Promise.all(services.map((service) => named(service.name, () => service.stop())()))));
+  await startServices(context, names, services);
 
   const throttle = createKeyThrottle((authorization) => isGoodKey(context, authorization));
-  const app = createHttpServer(logger.child({ room: "http" }), throttle);
+  const app = createHttpServer(logger.child({ service: "http" }), throttle);
   onStop(named("http", () => app.close()));
-  for (const room of rooms) room.register?.(app);
-  if (ports.jobs !== undefined && services.includes("notification"))
+  for (const service of services) service.register?.(app);
+  if (ports.jobs !== undefined && names.includes("notification"))
     registerQueueBoard(app, { queues: ports.jobs.bullQueues(QUEUES), identityTokens: context.identityTokens });
   // Open sockets would keep the server from closing: their owners close them first.
-  const graph = await openGraph({ ...context, throttle }, composition, app, rooms);
+  const graph = await openGraph({ ...context, throttle }, composition, app, services);
   onStop(named("graph", () => graph.stop()));
-  registerHealth(app, [...rooms, ...graph.rooms], ports.waitingForUpgrade);
+  registerHealth(app, [...services, ...graph.services], ports.waitingForUpgrade);
   await app.listen({ host: config.host, port: config.port });
   url = addressOf(app, config.host);
 
@@ -91,15 +91,15 @@ async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<Runni
   await metricsServer.listen({ host: config.host, port: config.metricsPort });
   onStop(named("metrics", () => metricsServer.close()));
 
-  for (const room of rooms) await room.begin?.();
+  for (const service of services) await service.begin?.();
   return {
-    ...{ url, logger, rooms },
+    ...{ url, logger, services },
     beforeStop: (close) => onStop(named("demo", close)),
     closing: () => [...closing],
   };
 }
 
-function isGoodKey({ tenancy, clock }: RoomContext, authorization: string): boolean {
+function isGoodKey({ tenancy, clock }: ServiceContext, authorization: string): boolean {
   try {
     authenticateApiKey(tenancy, clock, bearerToken(authorization));
     return true;
@@ -109,19 +109,23 @@ function isGoodKey({ tenancy, clock }: RoomContext, authorization: string): bool
   }
 }
 
-const RUNS_JOBS: ReadonlySet<Service> = new Set(["billing", "notification"]);
+const RUNS_JOBS: ReadonlySet<ServiceName> = new Set(["billing", "notification"]);
 
-function servicesOf(composition: Composition): readonly Service[] {
+function servicesOf(composition: Composition): readonly ServiceName[] {
   if (composition === "all") return SERVICES;
   return composition === "gateway" ? [] : [composition];
 }
 
-/** Starts all services concurrently. When one fails, `rooms` holds the started ones to stop. */
-async function startRooms(context: RoomContext, services: readonly Service[], rooms: Room[]): Promise<void> {
+/** Starts all services concurrently. When one fails, `services` holds the started ones to stop. */
+async function startServices(
+  context: ServiceContext,
+  names: readonly ServiceName[],
+  services: Service[],
+): Promise<void> {
   const outcomes = await Promise.allSettled(
-    services.map(async (service) => {
-      const startRoom = await ROLES[service]();
-      rooms.push(await startRoom({ ...context, logger: context.logger.child({ room: service }) }));
+    names.map(async (name) => {
+      const startService = await ROLES[name]();
+      services.push(await startService({ ...context, logger: context.logger.child({ service: name }) }));
     }),
   );
   const failed = outcomes.find((outcome) => outcome.status === "rejected");
@@ -130,30 +134,30 @@ async function startRooms(context: RoomContext, services: readonly Service[], ro
 
 function registerHealth(
   app: FastifyInstance,
-  rooms: readonly Answering[],
+  services: readonly Answering[],
   waitingForUpgrade: Ports["waitingForUpgrade"],
 ): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
-    const reasons = [...waitingForUpgrade(), ...(await Promise.all(rooms.map(reasonsOf))).flat()];
+    const reasons = [...waitingForUpgrade(), ...(await Promise.all(services.map(reasonsOf))).flat()];
     const ready = reasons.length === 0;
     return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not ready", reasons });
   });
 }
 
-type Answering = Pick<Room, "name" | "readiness">;
+type Answering = Pick<Service, "name" | "readiness">;
 
 /** A service whose readiness check throws is not ready. */
-async function reasonsOf(room: Answering): Promise<string[]> {
+async function reasonsOf(service: Answering): Promise<string[]> {
   try {
-    return (await room.readiness()).reasons.map((reason) => `${room.name}: ${reason}`);
+    return (await service.readiness()).reasons.map((reason) => `${service.name}: ${reason}`);
   } catch (error) {
-    return [`${room.name}: ${error instanceof Error ? error.message : String(error)}`];
+    return [`${service.name}: ${error instanceof Error ? error.message : String(error)}`];
   }
 }
 
 function createMetricsServer(metrics: Ports["context"]["metrics"], logger: Logger): FastifyInstance {
-  const app = createHttpServer(logger.child({ room: "metrics" }));
+  const app = createHttpServer(logger.child({ service: "metrics" }));
   app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
   return app;
 }

@@ -73,9 +73,9 @@ export function createIdentityTokens(secret: string): IdentityTokens {
 }
 
 /** The identity of a service that calls another service's internal API. */
-export const roomIdentity = (room: string): Identity => ({
+export const serviceIdentity = (service: string): Identity => ({
   kind: "SERVICE",
-  id: room,
+  id: service,
   tenantId: null,
   roles: ["PLATFORM_ADMIN"],
   scopes: [],

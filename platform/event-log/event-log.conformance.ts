@@ -42,7 +42,7 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
       return topic;
     }
 
-    /** A consumer that writes down what it gets and keeps its cursor, as a room's database would. */
+    /** A consumer that writes down what it gets and keeps its cursor, as a service's database would. */
     async function collect(topic: Topic, options: Partial<ConsumerOptions> = {}, on: EventLog = log) {
       const seen: { partition: number; offset: number; text: string }[] = [];
       const errors: unknown[] = [];

@@ -6,7 +6,7 @@ import type { LogBatch, LogRecord } from "./event-log.js";
 /** What is told of a record that is malformed. */
 export type OnMalformed = (record: LogRecord, place: string, error: unknown) => void;
 
-/** Logs and counts malformed records; rooms of one process share the counter. */
+/** Logs and counts malformed records; services of one process share the counter. */
 export function malformedAlarm(metrics: Registry, logger: Logger): OnMalformed {
   const name = "metrly_malformed_records_total";
   const help = "Records of the log that no reader could decode, though their version is known";

@@ -199,7 +199,7 @@ test("what is no operation of this subgraph is refused before anything runs", as
   expect(await codeOf({ query: `{ quotaReady }${" ".repeat(9_000_000)}` })).toBe("TOO_LARGE");
 });
 
-test("the room's own routes and other upgrades are as they were", async () => {
+test("the service's own routes and other upgrades are as they were", async () => {
   expect(await (await fetch(`${quota}/v1/own`)).json()).toEqual({ own: true });
   const closed = new Promise<string>((resolve) => {
     const socket = new WebSocket(`${quota.replace("http", "ws")}/elsewhere`, "graphql-transport-ws");

@@ -99,7 +99,7 @@ describe("a subgraph", () => {
     expect(result.errors?.[0]?.message).toBe("no entity Nothing");
   });
 
-  test("says its own types in its SDL and no other room's, with keys and defaults", async () => {
+  test("says its own types in its SDL and no other service's, with keys and defaults", async () => {
     const { sdl } = await build();
     expect(Hidden).toBeDefined();
     expect(sdl).not.toContain("Hidden");

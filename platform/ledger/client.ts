@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { MetrlyError } from "#kernel/errors.js";
-import { type IdentityTokens, roomIdentity } from "#platform/auth/identity.js";
+import { type IdentityTokens, serviceIdentity } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
 import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { storedEntries } from "#schema/events/ledger-block.v1.js";
@@ -48,12 +48,12 @@ export const LEDGER_PAGE_LIMIT = 10_000;
 const TIMEOUT_MS = 15_000;
 
 /** `baseUrl` is read at each call: in `all` mode the port is known only when the server listens. */
-export function createLedgerClient(baseUrl: () => string, tokens: IdentityTokens, room: string): LedgerClient {
+export function createLedgerClient(baseUrl: () => string, tokens: IdentityTokens, service: string): LedgerClient {
   return {
     async read(query) {
       const url = new URL(LEDGER_PATH, baseUrl());
       for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
-      const token = await tokens.sign(roomIdentity(room), LEDGER_AUDIENCE);
+      const token = await tokens.sign(serviceIdentity(service), LEDGER_AUDIENCE);
       const response = await fetch(url, {
         headers: { [IDENTITY_HEADER]: token },
         signal: timeoutSignal(TIMEOUT_MS),

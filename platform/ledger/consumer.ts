@@ -11,7 +11,7 @@ import { LEDGER_PAGE_LIMIT, type LedgerClient } from "./client.js";
 import { ledgerPages } from "./pages.js";
 
 /**
- * The table a downstream room keeps its marks in; part of its first migration:
+ * The table a downstream service keeps its marks in; part of its first migration:
  *
  * CREATE TABLE high_water_mark (
  *   partition   INTEGER PRIMARY KEY,

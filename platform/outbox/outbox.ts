@@ -5,7 +5,7 @@ import { nowMs } from "#platform/lifecycle/time.js";
 import type { Topic } from "#schema/topics.js";
 
 /**
- * The outbox table; part of a publishing room's first migration:
+ * The outbox table; part of a publishing service's first migration:
  *
  * CREATE TABLE outbox (
  *   id         BIGSERIAL PRIMARY KEY,

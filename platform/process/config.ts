@@ -1,6 +1,6 @@
 import path from "node:path";
 import { ROLES, type Role } from "#schema/vocabulary.js";
-import type { Service } from "./services.js";
+import type { ServiceName } from "./services.js";
 
 /** All settings, parsed once. Secrets never appear in messages. */
 export interface Config {
@@ -44,7 +44,7 @@ export interface Config {
   /** A file with the secret, e.g. mounted by an orchestrator. */
   readonly internalSecretFile: string | undefined;
   /** Addresses of the other roles, when each runs in a separate process. */
-  readonly serviceUrls: Readonly<Record<Service, string | undefined>>;
+  readonly serviceUrls: Readonly<Record<ServiceName, string | undefined>>;
 }
 
 export interface OidcConfig {
@@ -121,7 +121,7 @@ export function parseConfig(env: Env): Config {
 }
 
 /** The name of a service's own database on a shared server. */
-export const databaseName = (config: Config, service: Service | "log" | "jobs"): string =>
+export const databaseName = (config: Config, service: ServiceName | "log" | "jobs"): string =>
   `${config.namespace}_${service}`;
 
 /** With this namespace, topics have exactly the contracts' names. */

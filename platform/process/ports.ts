@@ -19,13 +19,13 @@ import { systemClock } from "./clock.js";
 import { type Config, DEFAULT_NAMESPACE, databaseName } from "./config.js";
 import { findInternalSecret } from "./internal-secret.js";
 import { migrationsDirOf } from "./package-root.js";
-import type { RoomContext } from "./service.js";
-import type { Service } from "./services.js";
+import type { ServiceContext } from "./service.js";
+import type { ServiceName } from "./services.js";
 import { untilReachable } from "./wait-until-reachable.js";
 
 /** A process's ports with their adapters; closed when every service has stopped. */
 export interface Ports {
-  readonly context: RoomContext;
+  readonly context: ServiceContext;
   /** What waits for newer code, in a sentence each. */
   readonly waitingForUpgrade: StoppableLog["waitingForUpgrade"];
   /** BullMQ's own queues, for the dashboard; undefined: this process has none. */
@@ -74,7 +74,7 @@ async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Port
   onStop(() => tenancy.stop());
 
   const identityTokens = createIdentityTokens(await findInternalSecret(config));
-  const context: RoomContext = {
+  const context: ServiceContext = {
     config,
     logger,
     log,
@@ -94,7 +94,7 @@ async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Port
 }
 
 /** Maps a database's name to its URL. */
-type DatabaseUrl = (name: Service | "log" | "jobs") => string;
+type DatabaseUrl = (name: ServiceName | "log" | "jobs") => string;
 
 async function findDatabases(options: PortsOptions, onStop: OnStop): Promise<DatabaseUrl> {
   const { config } = options;

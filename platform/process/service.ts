@@ -10,10 +10,10 @@ import type { JobQueues } from "#platform/job-queue/job-queue.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { Config } from "./config.js";
-import type { Service } from "./services.js";
+import type { ServiceName } from "./services.js";
 
 /** The inputs of a service's composition root: every port with this process's adapter. */
-export interface RoomContext {
+export interface ServiceContext {
   readonly config: Config;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -26,7 +26,7 @@ export interface RoomContext {
   readonly ledger: LedgerClient;
   readonly identityTokens: IdentityTokens;
   /** Opens this service's own database with `prisma/<service>/migrations` applied. */
-  openDatabase(service: Service): Promise<Database>;
+  openDatabase(service: ServiceName): Promise<Database>;
   /** For a bug, or an error that must stop the process: logs it and starts an orderly shutdown with exit code 1. */
   fail(error: unknown): void;
 }
@@ -38,8 +38,8 @@ export interface Readiness {
 }
 
 /** A started service. In `all` mode several share one HTTP server; as roles each has its own. */
-export interface Room {
-  readonly name: Service | "gateway";
+export interface Service {
+  readonly name: ServiceName | "gateway";
   readonly subgraph?: Subgraph;
   /** Adds the service's HTTP routes (its data plane and internal API). */
   register?(app: FastifyInstance): void;

@@ -34,7 +34,7 @@ test("what the edge wrote is what the recorder reads, byte for byte", () => {
   );
 });
 
-test("what the recorder published is what the rooms read, byte for byte", () => {
+test("what the recorder published is what the services read, byte for byte", () => {
   const stamp = { recordedAt: 1_790_000_000_300, tenancyVersion: 17 };
   const event = item.map((one) => ({ kind: "event" as const, ...one }));
   const other = fc.constantFrom(

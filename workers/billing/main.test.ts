@@ -8,7 +8,7 @@ import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
 import { connectJobQueues } from "#platform/job-queue/bullmq/queues.js";
 import type { JobQueues } from "#platform/job-queue/job-queue.js";
 import { parseConfig } from "#platform/process/config.js";
-import type { Room } from "#platform/process/service.js";
+import type { Service } from "#platform/process/service.js";
 import { BILLING_EVENTS, TOPICS, USAGE_RECORDED } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import {
@@ -55,14 +55,14 @@ function configure(world: BillingWorld): void {
   world.state.apply(tenant("acme"));
 }
 
-describe.skipIf(!hasPostgres)("the billing room", () => {
+describe.skipIf(!hasPostgres)("the billing service", () => {
   let world: BillingWorld;
   let databases: TestDatabase[];
   let logDatabase: Database;
   let log: EventLog;
   let jobs: JobQueues;
   let ledger: TestLedger;
-  let room: Room | undefined;
+  let service: Service | undefined;
   let failures: unknown[];
   let awaited: number[];
 
@@ -83,8 +83,8 @@ describe.skipIf(!hasPostgres)("the billing room", () => {
     ledger = ledgerFor("acme", PARTITIONS);
   });
   afterEach(async () => {
-    await room?.stop();
-    room = undefined;
+    await service?.stop();
+    service = undefined;
     await jobs.stop();
     await log.stop();
     await logDatabase.stop();
@@ -92,8 +92,8 @@ describe.skipIf(!hasPostgres)("the billing room", () => {
     await Promise.all(databases.map((created) => created.drop()));
   });
 
-  async function start(): Promise<Room> {
-    room = await startBilling({
+  async function start(): Promise<Service> {
+    service = await startBilling({
       config: parseConfig({ METRLY_PARTITIONS: String(PARTITIONS) }),
       clock: world.clock,
       logger,
@@ -112,8 +112,8 @@ describe.skipIf(!hasPostgres)("the billing room", () => {
       openDatabase: () => openDatabase({ url: world.database.url, onError }),
       fail: (error) => failures.push(error),
     });
-    await room.begin?.();
-    return room;
+    await service.begin?.();
+    return service;
   }
 
   function publish(firstSeq: number, lastSeq: number): Promise<void> {

@@ -4,7 +4,7 @@ import { consumerReasons } from "#platform/event-log/readiness.js";
 import { startLedgerConsumer } from "#platform/ledger/consumer.js";
 import { isStuck, startOutboxRelay } from "#platform/outbox/outbox.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
-import type { Readiness, Room, RoomContext } from "#platform/process/service.js";
+import type { Readiness, Service, ServiceContext } from "#platform/process/service.js";
 import { CLOSE_QUEUE } from "#schema/queues.js";
 import { BILLING_EVENTS } from "#schema/topics.js";
 import type { CloseJob } from "./closing/close-job.js";
@@ -18,7 +18,7 @@ import { waitingCloses } from "./store/periods.js";
 import { createAggregator } from "./usage-recorded.js";
 
 /** Starts billing: its graph immediately, its consumer and worker on `begin`, when the ledger is available. */
-export async function startBilling(context: RoomContext): Promise<Room> {
+export async function startBilling(context: ServiceContext): Promise<Service> {
   const { clock, logger, tenancy, jobs } = context;
   const metrics = createBillingMetrics(context.metrics);
   const database = await context.openDatabase("billing");

@@ -158,7 +158,7 @@ export interface BillingWorld {
   stop(): Promise<void>;
 }
 
-/** Billing on a database of its own, without the rooms around it. */
+/** Billing on a database of its own, without the services around it. */
 export async function billingWorld(): Promise<BillingWorld> {
   const created = await createMigratedDatabase("billing");
   const database = await openDatabase({

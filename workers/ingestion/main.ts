@@ -1,4 +1,4 @@
-import type { Room, RoomContext } from "#platform/process/service.js";
+import type { Service, ServiceContext } from "#platform/process/service.js";
 import { createAudit } from "#platform/tenancy-client/audit-log.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { measureAccountings } from "./accounting/accounting.js";
@@ -20,9 +20,9 @@ import { createEventLookup } from "./store/event-lookup.js";
 import { ensureLedgerMonths } from "./store/ledger.js";
 
 /** Accepts usage, records each event once in the ledger, and publishes it: see README.md. */
-export async function startIngestion(context: RoomContext): Promise<Room> {
+export async function startIngestion(context: ServiceContext): Promise<Service> {
   const { clock, config, log, tenancy, identityTokens } = context;
-  const logger = context.logger.child({ room: "ingestion" });
+  const logger = context.logger.child({ service: "ingestion" });
   const database = await context.openDatabase("ingestion");
   await ensureLedgerMonths(database, clock.now());
   const partitionCount = await log.partitionCount(USAGE_RECEIVED);

@@ -10,7 +10,7 @@ import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
 import { createHttpServer } from "#platform/http/server.js";
 import { systemClock } from "#platform/process/clock.js";
 import { parseConfig } from "#platform/process/config.js";
-import type { Room, RoomContext } from "#platform/process/service.js";
+import type { Service, ServiceContext } from "#platform/process/service.js";
 import { createTenancyState, type TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState, MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
@@ -58,13 +58,13 @@ export async function openWorld(options: { partitions?: number; clock?: Clock } 
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
-/** For tests: the room as a process would run it, on the world's log and a connection of its own to its database. */
-export async function startRoom(
+/** For tests: the service as a process would run it, on the world's log and a connection of its own to its database. */
+export async function startService(
   world: World,
   changed: Partial<{ log: EventLog; tickMs: number; logger: Logger }> = {},
 ) {
   const failures: unknown[] = [];
-  const context: RoomContext = {
+  const context: ServiceContext = {
     config: {
       ...parseConfig({ METRLY_LOG_LEVEL: "silent", METRLY_MAX_DIMENSION_VALUES: String(MAX_DIMENSION_VALUES) }),
       tickIntervalMs: changed.tickMs ?? 60_000,
@@ -80,17 +80,17 @@ export async function startRoom(
     jobs: { queue: unused, work: unused, stop: unused },
     ledger: { read: unused },
   };
-  const room: Room = await startIngestion(context);
+  const service: Service = await startIngestion(context);
   const app: FastifyInstance = createHttpServer(logger);
-  room.register?.(app);
+  service.register?.(app);
   await app.ready();
   return {
     app,
-    room,
+    service,
     failures,
     async stop(): Promise<void> {
       await app.close();
-      await room.stop();
+      await service.stop();
     },
   };
 }

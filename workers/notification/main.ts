@@ -5,7 +5,7 @@ import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
 import { randomFraction } from "#platform/lifecycle/random.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Config } from "#platform/process/config.js";
-import type { Room, RoomContext } from "#platform/process/service.js";
+import type { Service, ServiceContext } from "#platform/process/service.js";
 import { createAudit } from "#platform/tenancy-client/audit-log.js";
 import { type DeliveryWorker, startDelivering } from "./delivery/deliver.js";
 import type { Mailer } from "./delivery/mail.js";
@@ -33,14 +33,18 @@ export interface NotificationTuning {
 }
 
 /** Alerts, live subscriptions and webhooks: see README.md. Stops everything when a part fails to start. */
-export async function startNotification(context: RoomContext, tuning: NotificationTuning = {}): Promise<Room> {
+export async function startNotification(context: ServiceContext, tuning: NotificationTuning = {}): Promise<Service> {
   return openTogether(
     (onStop) => startAll(context, tuning, onStop),
     (error) => context.logger.error({ err: error }, "closing after a failed start"),
   );
 }
 
-async function startAll(context: RoomContext, tuning: NotificationTuning, onStop: OnStop): Promise<Omit<Room, "stop">> {
+async function startAll(
+  context: ServiceContext,
+  tuning: NotificationTuning,
+  onStop: OnStop,
+): Promise<Omit<Service, "stop">> {
   const { logger, jobs, clock, tenancy } = context;
   const database = await context.openDatabase("notification");
   onStop(() => database.stop());

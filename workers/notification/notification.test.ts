@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { Database } from "#platform/database/database.js";
-import type { Room } from "#platform/process/service.js";
+import type { Service } from "#platform/process/service.js";
 import { DELIVER_QUEUE } from "#schema/queues.js";
 import { BILLING_EVENTS, QUOTA_ALERTS } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
@@ -17,14 +17,14 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   let world: World;
   let database: Database;
   const receivers: Receiver[] = [];
-  const rooms: Room[] = [];
+  const services: Service[] = [];
   beforeAll(async () => {
     world = await openWorld("delivery");
-    await world.stopRoom(await world.start());
+    await world.stopService(await world.start());
     database = await world.openDatabase();
   });
   afterEach(async () => {
-    for (const room of rooms.splice(0)) await world.stopRoom(room);
+    for (const service of services.splice(0)) await world.stopService(service);
     for (const receiver of receivers.splice(0)) await receiver.close();
     await database.pool.query("TRUNCATE webhook_endpoint CASCADE");
   });
@@ -33,10 +33,10 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     await world.close();
   });
 
-  async function start(tuning: Parameters<World["start"]>[0] = {}): Promise<Room> {
-    const room = await world.start(tuning);
-    rooms.push(room);
-    return room;
+  async function start(tuning: Parameters<World["start"]>[0] = {}): Promise<Service> {
+    const service = await world.start(tuning);
+    services.push(service);
+    return service;
   }
 
   async function receiver(...args: Parameters<typeof startReceiver>): Promise<Receiver> {
@@ -47,9 +47,9 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
 
   const EVERYTHING = ["quota.warning", "quota.exceeded", "billing.period.closed", "invoice.generated"];
 
-  async function createEndpoint(room: Room, url: string, eventTypes: readonly string[] = EVERYTHING) {
+  async function createEndpoint(service: Service, url: string, eventTypes: readonly string[] = EVERYTHING) {
     const { data, messages } = await ask(
-      room,
+      service,
       adminOf("acme"),
       "mutation ($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { secret endpoint { id } } }",
       { input: { tenantId: "acme", url, eventTypes } },
@@ -85,9 +85,9 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     );
 
   test("an alert and an invoice arrive signed, as {type, timestamp, data}", async () => {
-    const room = await start();
+    const service = await start();
     const target = await receiver(ok);
-    const { secret } = await createEndpoint(room, target.url);
+    const { secret } = await createEndpoint(service, target.url);
     await world.publish(QUOTA_ALERTS, exceeded("acme", "signed-1"));
     await world.publish(BILLING_EVENTS, invoice("acme", "inv-signed"));
     await waitFor(() => target.received.length === 2, { what: "two webhooks" });
@@ -106,9 +106,9 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   });
 
   test("a receiver that fails is tried again with the same webhook-id until it succeeds", async () => {
-    const room = await start();
+    const service = await start();
     const target = await receiver((response, nth) => response.writeHead(nth < 3 ? 500 : 200).end());
-    await createEndpoint(room, target.url);
+    await createEndpoint(service, target.url);
     await world.publish(QUOTA_ALERTS, warning("acme", "retried"));
     expect(await becomes("retried", "DELIVERED")).toMatchObject({
       errors: ["the receiver answered 500", "the receiver answered 500", null],
@@ -117,9 +117,9 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   });
 
   test("a replay sends what waits for its next attempt at once", async () => {
-    const room = await start({ random: () => 0.9 });
+    const service = await start({ random: () => 0.9 });
     const target = await receiver((response, nth) => response.writeHead(nth < 2 ? 500 : 200).end());
-    await createEndpoint(room, target.url);
+    await createEndpoint(service, target.url);
     await world.publish(QUOTA_ALERTS, warning("acme", "waiting"));
     const waiting = await waitFor(
       async () => {
@@ -129,7 +129,7 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
       { what: "the first attempt to fail" },
     );
     const replay = await ask(
-      room,
+      service,
       adminOf("acme"),
       `mutation { replayWebhookDelivery(id: "${waiting.id}") { status } }`,
     );
@@ -138,25 +138,25 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   });
 
   test("ten failures make a dead letter with a reason, which a replay revives", async () => {
-    const room = await start();
+    const service = await start();
     let isWell = false;
     const target = await receiver((response) => response.writeHead(isWell ? 200 : 503).end());
-    const { id } = await createEndpoint(room, target.url);
+    const { id } = await createEndpoint(service, target.url);
     await world.publish(QUOTA_ALERTS, warning("acme", "hopeless"));
     const dead = await becomes("hopeless", "DEAD");
     expect(dead).toMatchObject({ attempt_count: 10, dead_reason: expect.stringContaining("answered 503") });
     isWell = true;
-    const replay = await ask(room, adminOf("acme"), `mutation { replayDeadLetters(endpointId: "${id}") }`);
+    const replay = await ask(service, adminOf("acme"), `mutation { replayDeadLetters(endpointId: "${id}") }`);
     expect(replay.data.replayDeadLetters).toBe(1);
     expect(await becomes("hopeless", "DELIVERED")).toMatchObject({ attempt_count: 11 });
     expect(new Set(target.received.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
   });
 
   test("a redirect is a failure and is not followed", async () => {
-    const room = await start({ random: () => 0.99 });
+    const service = await start({ random: () => 0.99 });
     const elsewhere = await receiver(ok);
     const target = await receiver((response) => response.writeHead(301, { location: elsewhere.url }).end());
-    await createEndpoint(room, target.url);
+    await createEndpoint(service, target.url);
     await world.publish(QUOTA_ALERTS, warning("acme", "redirected"));
     await waitFor(async () => (await deliveryOf("redirected"))?.errors.length === 1, { what: "an attempt" });
     expect(await deliveryOf("redirected")).toMatchObject({ status: "PENDING" });
@@ -164,9 +164,9 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   });
 
   test("410 disables the endpoint, and everything pending for it is a dead letter", async () => {
-    const room = await start({ random: () => 0.99 });
+    const service = await start({ random: () => 0.99 });
     const target = await receiver((response, nth) => response.writeHead(nth === 1 ? 500 : 410).end());
-    const { id } = await createEndpoint(room, target.url);
+    const { id } = await createEndpoint(service, target.url);
     await world.publish(QUOTA_ALERTS, warning("acme", "waits"));
     await waitFor(async () => (await deliveryOf("waits"))?.errors.length === 1, { what: "an attempt" });
     await world.publish(QUOTA_ALERTS, warning("acme", "gone"));
@@ -179,21 +179,21 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   });
 
   test("deleting an endpoint leaves its pending deliveries as dead letters", async () => {
-    const room = await start({ random: () => 0.99 });
+    const service = await start({ random: () => 0.99 });
     const target = await receiver((response) => response.writeHead(500).end());
-    const { id } = await createEndpoint(room, target.url);
+    const { id } = await createEndpoint(service, target.url);
     await world.publish(QUOTA_ALERTS, warning("acme", "orphan"));
     await waitFor(async () => (await deliveryOf("orphan"))?.errors.length === 1, { what: "an attempt" });
-    await ask(room, adminOf("acme"), `mutation { deleteWebhookEndpoint(id: "${id}") }`);
+    await ask(service, adminOf("acme"), `mutation { deleteWebhookEndpoint(id: "${id}") }`);
     expect(await deliveryOf("orphan")).toMatchObject({ status: "DEAD", dead_reason: "the endpoint was deleted" });
   });
 
   test("a hanging receiver does not hold up another endpoint", async () => {
-    const room = await start({ sendTimeoutMs: 5_000 });
+    const service = await start({ sendTimeoutMs: 5_000 });
     const hanging = await receiver(() => undefined);
     const well = await receiver(ok);
-    await createEndpoint(room, hanging.url, ["quota.warning"]);
-    await createEndpoint(room, well.url, ["quota.exceeded"]);
+    await createEndpoint(service, hanging.url, ["quota.warning"]);
+    await createEndpoint(service, well.url, ["quota.exceeded"]);
     await world.publish(QUOTA_ALERTS, warning("acme", "hangs"));
     await waitFor(() => hanging.received.length === 1, { what: "the hanging receiver to be called" });
     await world.publish(QUOTA_ALERTS, exceeded("acme", "passes"));
@@ -202,11 +202,11 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   });
 
   test("of many deliveries to a receiver that hangs one is tried at a time, and another's arrive meanwhile", async () => {
-    const room = await start({ sendTimeoutMs: 2_000 });
+    const service = await start({ sendTimeoutMs: 2_000 });
     const hanging = await receiver(() => undefined);
     const well = await receiver(ok);
-    await createEndpoint(room, hanging.url, ["quota.warning"]);
-    await createEndpoint(room, well.url, ["quota.exceeded"]);
+    await createEndpoint(service, hanging.url, ["quota.warning"]);
+    await createEndpoint(service, well.url, ["quota.exceeded"]);
     const ids = Array.from({ length: 60 }, (_, n) => `many-${n}`);
     for (const id of ids) await world.publish(QUOTA_ALERTS, warning("acme", `hangs-${id}`));
     await waitFor(() => hanging.received.length > 0, { what: "the hanging receiver to be called" });
@@ -220,10 +220,10 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   });
 
   test("a receiver that only fails is left alone, tried by one delivery, and gets all when it is well", async () => {
-    const room = await start({ random: () => 0, firstPauseMs: 1_500 });
+    const service = await start({ random: () => 0, firstPauseMs: 1_500 });
     let isWell = false;
     const target = await receiver((response) => response.writeHead(isWell ? 200 : 500).end());
-    const { id } = await createEndpoint(room, target.url, ["quota.warning"]);
+    const { id } = await createEndpoint(service, target.url, ["quota.warning"]);
     const ids = Array.from({ length: 12 }, (_, n) => `paused-${n}`);
     for (const event of ids) await world.publish(QUOTA_ALERTS, warning("acme", event));
     const paused = () =>
@@ -233,7 +233,7 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     await waitFor(paused, { what: "the pause" });
     const sentBefore = target.received.length;
     expect(sentBefore).toBe(5);
-    expect((await room.readiness()).reasons).toEqual([]);
+    expect((await service.readiness()).reasons).toEqual([]);
     isWell = true;
     for (const event of ids) await becomes(event, "DELIVERED");
     const { rows } = await database.pool.query(
@@ -244,17 +244,22 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   });
 
   test("a test webhook is sent at once, also while its endpoint is paused", async () => {
-    const room = await start();
+    const service = await start();
     const target = await receiver(ok);
-    const { id } = await createEndpoint(room, target.url);
+    const { id } = await createEndpoint(service, target.url);
     await database.pool.query("UPDATE webhook_endpoint SET paused_until = now() + interval '1 hour' WHERE id = $1", [
       id,
     ]);
     await world.publish(QUOTA_ALERTS, warning("acme", "paused-meanwhile"));
     await waitFor(() => deliveryOf("paused-meanwhile"), { what: "the planned delivery" });
-    const sent = await ask(room, adminOf("acme"), "mutation ($id: ID!) { sendTestWebhook(endpointId: $id) { id } }", {
-      id,
-    });
+    const sent = await ask(
+      service,
+      adminOf("acme"),
+      "mutation ($id: ID!) { sendTestWebhook(endpointId: $id) { id } }",
+      {
+        id,
+      },
+    );
     expect(sent.messages).toEqual([]);
     await waitFor(() => target.received.length === 1, { what: "the test webhook" });
     expect(JSON.parse(target.received[0]?.body ?? "").type).toBe("webhook.test");
@@ -262,11 +267,11 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   });
 
   test("a worker that died after sending and before marking is followed by a second send with the same id", async () => {
-    const room = await start({ leaseMs: 300 });
+    const service = await start({ leaseMs: 300 });
     const target = await receiver(ok);
-    await createEndpoint(room, target.url);
+    await createEndpoint(service, target.url);
     // What such a worker leaves behind: the receiver has it, the row is claimed and stays so.
-    await world.stopRoom(rooms.splice(0)[0] ?? room);
+    await world.stopService(services.splice(0)[0] ?? service);
     await world.publish(QUOTA_ALERTS, warning("acme", "sent-not-marked"));
     const second = await start({ leaseMs: 300, sweepEveryMs: HOUR_MS });
     await becomes("sent-not-marked", "DELIVERED");
@@ -274,8 +279,8 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
       `UPDATE webhook_delivery SET status = 'PENDING', next_attempt_at = now() + interval '300 ms' WHERE event_id = 'sent-not-marked'`,
     );
     await database.pool.query("DELETE FROM webhook_attempt");
-    await world.stopRoom(second);
-    rooms.splice(0);
+    await world.stopService(second);
+    services.splice(0);
     await start();
     expect(await becomes("sent-not-marked", "DELIVERED")).toMatchObject({ attempt_count: 2, errors: [null] });
     expect(target.received.map(({ headers }) => headers["webhook-id"])).toEqual([
@@ -285,24 +290,24 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   });
 
   test("two workers never send one delivery at once", async () => {
-    const room = await start({ random: () => 0.99 });
+    const service = await start({ random: () => 0.99 });
     const target = await receiver((response) => response.writeHead(500).end());
-    await createEndpoint(room, target.url);
+    await createEndpoint(service, target.url);
     await world.publish(QUOTA_ALERTS, warning("acme", "contended"));
     await waitFor(async () => (await deliveryOf("contended"))?.errors.length === 1, { what: "an attempt" });
     const { id = "" } = (await deliveryOf("contended")) ?? {};
-    await world.stopRoom(room);
-    rooms.splice(0);
+    await world.stopService(service);
+    services.splice(0);
     await database.pool.query("UPDATE webhook_delivery SET next_attempt_at = now() WHERE id = $1", [id]);
     const claims = await Promise.all(Array.from({ length: 6 }, () => claimDelivery(database, "acme", id, 60_000)));
     expect(claims.filter((claim) => claim !== undefined)).toHaveLength(1);
   });
 
   test("the sweeper asks again for a job that the queue lost", async () => {
-    const room = await start();
+    const service = await start();
     let isWell = false;
     const target = await receiver((response) => response.writeHead(isWell ? 200 : 429, { "retry-after": "1" }).end());
-    await createEndpoint(room, target.url);
+    await createEndpoint(service, target.url);
     await world.publish(QUOTA_ALERTS, warning("acme", "lost-job"));
     const { id } = await waitFor(
       async () => {
@@ -338,9 +343,9 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   ])(
     "a delivery planned while its endpoint was being %s is a dead letter, not a request",
     async (what, change, reason) => {
-      const room = await start();
+      const service = await start();
       const target = await receiver(ok);
-      const { id } = await createEndpoint(room, target.url);
+      const { id } = await createEndpoint(service, target.url);
       await database.pool.query(`UPDATE webhook_endpoint SET ${change} WHERE id = $1`, [id]);
       await leave(`raced-${what}`, id);
       expect(await becomes(`raced-${what}`, "DEAD")).toMatchObject({ dead_reason: reason });
@@ -349,18 +354,18 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   );
 
   test("a delivery whose last attempt died with its process is a dead letter that says so", async () => {
-    const room = await start();
+    const service = await start();
     const target = await receiver(ok);
-    const { id } = await createEndpoint(room, target.url);
+    const { id } = await createEndpoint(service, target.url);
     await leave("died-last", id, 10);
     expect(await becomes("died-last", "DEAD")).toMatchObject({ dead_reason: expect.stringContaining("unknown") });
   });
 
   test("a worker that was given up changes nothing by a failure, and its success still counts", async () => {
-    const room = await start();
-    const { id } = await createEndpoint(room, "http://127.0.0.1:9/");
-    await world.stopRoom(room);
-    rooms.splice(0);
+    const service = await start();
+    const { id } = await createEndpoint(service, "http://127.0.0.1:9/");
+    await world.stopService(service);
+    services.splice(0);
     await leave("given-up", id);
     const first = await claimDelivery(database, "acme", "whd_given-up", -1);
     await claimDelivery(database, "acme", "whd_given-up", 60_000);
@@ -384,10 +389,10 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     expect(await deliveryOf("given-up")).toMatchObject({ status: "DELIVERED" });
   });
 
-  test("two rooms on one database store an event once and deliver it once", async () => {
-    const [room] = [await start(), await start()];
+  test("two services on one database store an event once and deliver it once", async () => {
+    const [service] = [await start(), await start()];
     const target = await receiver(ok);
-    await createEndpoint(room, target.url);
+    await createEndpoint(service, target.url);
     const ids = Array.from({ length: 20 }, (_, i) => `twice-${i}`);
     for (const id of ids) await world.publish(QUOTA_ALERTS, warning("acme", id));
     for (const id of ids) await becomes(id, "DELIVERED");
@@ -396,12 +401,12 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     expect(rows).toEqual([{ n: 20 }]);
   });
 
-  test("what is published while the room is stopped is delivered when it starts", async () => {
-    const room = await start();
+  test("what is published while the service is stopped is delivered when it starts", async () => {
+    const service = await start();
     const target = await receiver(ok);
-    await createEndpoint(room, target.url);
-    await world.stopRoom(room);
-    rooms.splice(0);
+    await createEndpoint(service, target.url);
+    await world.stopService(service);
+    services.splice(0);
     await world.publish(QUOTA_ALERTS, warning("acme", "meanwhile"));
     const again = await start();
     await becomes("meanwhile", "DELIVERED");
@@ -409,9 +414,9 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   });
 
   test("a record that is no event is set aside and the next one arrives", async () => {
-    const room = await start();
+    const service = await start();
     const target = await receiver(ok);
-    await createEndpoint(room, target.url);
+    await createEndpoint(service, target.url);
     await world.publish(QUOTA_ALERTS, { subject: "acme" });
     await world.publish(QUOTA_ALERTS, warning("acme", "after-poison"));
     await becomes("after-poison", "DELIVERED");
@@ -420,9 +425,9 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   });
 
   test("an event of newer code stops its partition, and is neither skipped nor set aside", async () => {
-    const room = await start();
+    const service = await start();
     const target = await receiver(ok);
-    await createEndpoint(room, target.url);
+    await createEndpoint(service, target.url);
     const { rows: before } = await database.pool.query("SELECT topic FROM poison_record");
     const partition = partitionOf("acme", 2);
     const { next } = await world.log.bounds(BILLING_EVENTS, partition);

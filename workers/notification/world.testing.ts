@@ -12,7 +12,7 @@ import { connectJobQueues, type JobBackend } from "#platform/job-queue/bullmq/qu
 import type { JobQueues } from "#platform/job-queue/job-queue.js";
 import { systemClock } from "#platform/process/clock.js";
 import { parseConfig } from "#platform/process/config.js";
-import type { Room, RoomContext } from "#platform/process/service.js";
+import type { Service, ServiceContext } from "#platform/process/service.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
 import { quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
@@ -36,7 +36,7 @@ export const adminOf = (tenantId: string): Identity => ({
 export const viewerOf = (tenantId: string): Identity => ({ ...adminOf(tenantId), roles: ["TENANT_VIEWER"] });
 
 /** An empty database of this room; several handles on it are several processes. */
-export async function openRoomDatabase(_name: string) {
+export async function openServiceDatabase(_name: string) {
   const test = await createMigratedDatabase("notification");
   const opened: Database[] = [];
   return {
@@ -58,9 +58,9 @@ export async function openRoomDatabase(_name: string) {
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
-/** Everything around the room: a log, queues, a copy of tenancy with tenants "acme" and "globex". */
+/** Everything around the service: a log, queues, a copy of tenancy with tenants "acme" and "globex". */
 export async function openWorld(name: string, env: Readonly<Record<string, string>> = {}, jobsOn?: JobBackend) {
-  const roomDatabase = await createMigratedDatabase("notification");
+  const serviceDatabase = await createMigratedDatabase("notification");
   const logTest = await createMigratedDatabase("log");
   const jobsTest = await createTestDatabase(`notification_${name}_jobs`);
   const logDatabase = await openDatabase({
@@ -79,9 +79,9 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
   });
   const tenancy = createTenancyState(systemClock);
   for (const id of ["acme", "globex"]) tenancy.apply(tenantState(id));
-  const rooms = new Set<Room>();
+  const services = new Set<Service>();
 
-  const context = (): RoomContext => ({
+  const context = (): ServiceContext => ({
     config: parseConfig({ METRLY_PORT: "4000", ...env }),
     clock: systemClock,
     logger: pino({ level: "silent" }),
@@ -95,7 +95,7 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
       },
     },
     identityTokens: createIdentityTokens("0".repeat(32)),
-    openDatabase: () => openDatabase({ url: roomDatabase.url, onError: () => undefined }),
+    openDatabase: () => openDatabase({ url: serviceDatabase.url, onError: () => undefined }),
     fail: (error) => {
       throw error;
     },
@@ -106,30 +106,30 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
     logDatabase,
     jobs,
     tenancy,
-    async start(tuning: NotificationTuning = {}): Promise<Room> {
-      const room = await startNotification(context(), {
+    async start(tuning: NotificationTuning = {}): Promise<Service> {
+      const service = await startNotification(context(), {
         random: () => 0,
         firstPauseMs: 0,
         sweepEveryMs: 200,
         ...tuning,
       });
-      rooms.add(room);
-      return room;
+      services.add(service);
+      return service;
     },
-    async stopRoom(room: Room): Promise<void> {
-      rooms.delete(room);
-      await room.stop();
+    async stopService(service: Service): Promise<void> {
+      services.delete(service);
+      await service.stop();
     },
-    /** A look into the room's database. */
-    openDatabase: () => openDatabase({ url: roomDatabase.url, onError: () => undefined }),
+    /** A look into the service's database. */
+    openDatabase: () => openDatabase({ url: serviceDatabase.url, onError: () => undefined }),
     publish: (topic: Topic, event: { subject: string }) =>
       log.append(topic, partitionOf(event.subject, PARTITIONS), [{ value: Buffer.from(JSON.stringify(event)) }]),
     async close(): Promise<void> {
-      await Promise.all([...rooms].map((room) => room.stop()));
+      await Promise.all([...services].map((service) => service.stop()));
       await jobs.stop();
       await log.stop();
       await logDatabase.stop();
-      await Promise.all([roomDatabase.drop(), logTest.drop(), jobsTest.drop()]);
+      await Promise.all([serviceDatabase.drop(), logTest.drop(), jobsTest.drop()]);
     },
   };
 }
@@ -211,9 +211,9 @@ export interface GraphAnswer {
 }
 
 /** Runs an operation on the subgraph as its gateway would. */
-export async function ask(room: Room, identity: Identity, source: string, variables = {}): Promise<GraphAnswer> {
+export async function ask(service: Service, identity: Identity, source: string, variables = {}): Promise<GraphAnswer> {
   const result = await execute({
-    schema: schemaOf(room),
+    schema: schemaOf(service),
     document: parse(source),
     variableValues: variables,
     contextValue: { identity },
@@ -229,10 +229,10 @@ export async function ask(room: Room, identity: Identity, source: string, variab
 }
 
 /** Subscribes by graphql-js; throws the first error's code when that is refused. */
-export async function live(room: Room, identity: Identity, source: string, variables = {}) {
+export async function live(service: Service, identity: Identity, source: string, variables = {}) {
   const document: DocumentNode = parse(source);
   const result = await subscribe({
-    schema: schemaOf(room),
+    schema: schemaOf(service),
     document,
     variableValues: variables,
     contextValue: { identity },
@@ -251,7 +251,7 @@ export async function live(room: Room, identity: Identity, source: string, varia
   throw new Error(original && "code" in original ? String(original.code) : result.errors?.[0]?.message);
 }
 
-function schemaOf(room: Room): GraphQLSchema {
-  if (room.subgraph === undefined) throw new Error("the room has no subgraph");
-  return room.subgraph.schema;
+function schemaOf(service: Service): GraphQLSchema {
+  if (service.subgraph === undefined) throw new Error("the service has no subgraph");
+  return service.subgraph.schema;
 }

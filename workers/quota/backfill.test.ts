@@ -1,22 +1,22 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { DAY_MS } from "#kernel/duration.js";
-import { roomIdentity } from "#platform/auth/identity.js";
+import { serviceIdentity } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER, QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../tests/servers/servers.js";
-import { type NewEntry, openWorld, type StartedRoom, type World } from "./world.testing.js";
+import { type NewEntry, openWorld, type StartedService, type World } from "./world.testing.js";
 
 describe.skipIf(!hasPostgres || !hasRedis)("a backfilled meter", () => {
   let world: World;
-  let room: StartedRoom;
+  let service: StartedService;
 
   beforeAll(async () => {
     world = await openWorld({ redisUrl: redisUrl() });
   });
   beforeEach(async () => {
-    room = await world.startRoom();
+    service = await world.startService();
   });
-  afterEach(() => room.stop());
+  afterEach(() => service.stop());
   afterAll(() => world.close());
 
   const call = (id: string, n: string) => ({ id, type: "use.calls", data: { n } });
@@ -28,7 +28,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("a backfilled meter", () => {
 
   async function used(headers: { authorization: string }, meter: string): Promise<string | undefined> {
     const payload = { meter, idempotencyKey: "look" };
-    const answer = await room.app.inject({ method: "POST", url: "/v1/quota/check", headers, payload });
+    const answer = await service.app.inject({ method: "POST", url: "/v1/quota/check", headers, payload });
     const body: { limits: { used: string }[] } = answer.json();
     return body.limits[0]?.used;
   }
@@ -43,10 +43,10 @@ describe.skipIf(!hasPostgres || !hasRedis)("a backfilled meter", () => {
   }
 
   async function differences(tenantId: string): Promise<unknown[]> {
-    const response = await room.app.inject({
+    const response = await service.app.inject({
       method: "POST",
       url: `${QUOTA_RECONCILE_PATH}?tenantId=${tenantId}`,
-      headers: { [IDENTITY_HEADER]: await world.identityTokens.sign(roomIdentity("cli"), "quota") },
+      headers: { [IDENTITY_HEADER]: await world.identityTokens.sign(serviceIdentity("cli"), "quota") },
     });
     const steps = response.body.split("\n").filter((line) => line !== "");
     return steps.map((line): { kind: string } => JSON.parse(line)).filter(({ kind }) => kind === "difference");
@@ -94,8 +94,8 @@ describe.skipIf(!hasPostgres || !hasRedis)("a backfilled meter", () => {
     await showsUsed(headers, "sums", "2.25");
     await showsUsed(headers, "calls", "3");
     expect(await differences(id)).toEqual([]);
-    await room.stop();
-    room = await world.startRoom();
+    await service.stop();
+    service = await world.startService();
     await showsUsed(headers, "sums", "2.25");
     await showsUsed(world.key(testTenant), "sums", "4");
   });

@@ -6,7 +6,7 @@ import { startLedgerConsumer } from "#platform/ledger/consumer.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
 import { isStuck, startOutboxRelay } from "#platform/outbox/outbox.js";
 import { systemClock } from "#platform/process/clock.js";
-import type { Readiness, Room, RoomContext } from "#platform/process/service.js";
+import type { Readiness, Service, ServiceContext } from "#platform/process/service.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
 import type { QuotaCounters } from "./counters/counters.js";
 import { createMemoryQuotaCounters } from "./counters/memory/memory.js";
@@ -27,9 +27,9 @@ import { createQuotaStore } from "./store/store.js";
 import { createUsageRecorded } from "./usage-recorded.js";
 
 /** Allows or denies in real time, settles recorded usage, raises alerts: see README.md. */
-export async function startQuota(context: RoomContext): Promise<Room> {
+export async function startQuota(context: ServiceContext): Promise<Service> {
   const { clock, config, tenancy, log } = context;
-  const logger = context.logger.child({ room: "quota" });
+  const logger = context.logger.child({ service: "quota" });
   const onError = (error: unknown): void => logger.warn({ err: error }, "quota recovers from an error");
   const counters = await openCounters(context, onError);
   const database = await context.openDatabase("quota");
@@ -121,7 +121,10 @@ export async function startQuota(context: RoomContext): Promise<Room> {
   };
 }
 
-function openCounters(context: RoomContext, onError: (error: unknown) => void): Promise<QuotaCounters> | QuotaCounters {
+function openCounters(
+  context: ServiceContext,
+  onError: (error: unknown) => void,
+): Promise<QuotaCounters> | QuotaCounters {
   const { quotaRedisUrls: urls, namespace } = context.config;
   if (urls.length > 0) return createRedisQuotaCounters({ urls, prefix: `${namespace}:quota`, onError });
   return createMemoryQuotaCounters(context.clock, {

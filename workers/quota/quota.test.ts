@@ -2,7 +2,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { graphql } from "graphql";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../tests/servers/servers.js";
-import { openWorld, type StartedRoom, type World } from "./world.testing.js";
+import { openWorld, type StartedService, type World } from "./world.testing.js";
 
 interface Answer {
   readonly allowed: boolean;
@@ -21,7 +21,7 @@ interface Answer {
 for (const backend of ["in process", "Redis"] as const) {
   describe.skipIf(!hasPostgres || (backend === "Redis" && !hasRedis))(`quota, counters ${backend}`, () => {
     let world: World;
-    let room: StartedRoom;
+    let service: StartedService;
 
     beforeAll(async () => {
       world = await openWorld(backend === "Redis" ? { redisUrl: redisUrl() } : {});
@@ -37,12 +37,12 @@ for (const backend of ["in process", "Redis"] as const) {
       world.plan("tokens", [{ limit: "1.5", meter: "tokens" }]);
     });
     beforeEach(async () => {
-      room = await world.startRoom();
+      service = await world.startService();
     });
-    afterEach(async () => room.stop());
+    afterEach(async () => service.stop());
     afterAll(async () => world.close());
 
-    const post = async (path: string, headers: Record<string, string>, payload: object, on = room) => {
+    const post = async (path: string, headers: Record<string, string>, payload: object, on = service) => {
       const response = await on.app.inject({ method: "POST", url: `/v1/quota/${path}`, headers, payload });
       return { status: response.statusCode, headers: response.headers, body: response.json<Answer>() };
     };
@@ -98,7 +98,7 @@ for (const backend of ["in process", "Redis"] as const) {
       const denied = { meter: "calls", amount: "11", idempotencyKey: "job/1?x" };
       const look = async (query: Record<string, string>, as = headers) => {
         const url = `/v1/quota/denial?${new URLSearchParams(query)}`;
-        const response = await room.app.inject({ method: "GET", url, headers: as });
+        const response = await service.app.inject({ method: "GET", url, headers: as });
         return { status: response.statusCode, body: response.json() };
       };
       expect((await look({ idempotencyKey: denied.idempotencyKey })).status).toBe(404);
@@ -125,7 +125,7 @@ for (const backend of ["in process", "Redis"] as const) {
         "SUBJECT_MISMATCH",
       );
       expect((await look({})).body.code).toBe("INVALID");
-      const schema = room.room.subgraph?.schema;
+      const schema = service.service.subgraph?.schema;
       if (schema === undefined) throw new Error("no subgraph");
       const { data } = await graphql({
         schema,
@@ -244,7 +244,7 @@ for (const backend of ["in process", "Redis"] as const) {
 
     test("a batch answers in order, and one bad item spoils no other", async () => {
       const { headers } = tenant("batch", "ten");
-      const response = await room.app.inject({
+      const response = await service.app.inject({
         method: "POST",
         url: "/v1/quota/batch",
         headers,
@@ -286,7 +286,7 @@ for (const backend of ["in process", "Redis"] as const) {
         [headers, [], 400, "MALFORMED"],
       ];
       for (const [who, payload, status, code] of cases) {
-        const response = await room.app.inject({ method: "POST", url: "/v1/quota/consume", headers: who, payload });
+        const response = await service.app.inject({ method: "POST", url: "/v1/quota/consume", headers: who, payload });
         expect([payload, response.statusCode, response.json<{ code: string }>().code]).toEqual([payload, status, code]);
         expect(response.headers["content-type"]).toMatch(/^application\/problem\+json/);
       }
@@ -357,7 +357,7 @@ for (const backend of ["in process", "Redis"] as const) {
 
     test("the graph waits for a tenant that was created a moment ago", async () => {
       const { graphql } = await import("graphql");
-      const schema = room.room.subgraph?.schema;
+      const schema = service.service.subgraph?.schema;
       if (schema === undefined) throw new Error("no subgraph");
       const id = `newcomer-${backend === "Redis" ? "r" : "m"}`;
       const answer = graphql({
@@ -374,7 +374,7 @@ for (const backend of ["in process", "Redis"] as const) {
       const { id, headers } = tenant("graph", "ten");
       await post("consume", headers, { meter: "calls", amount: "5", idempotencyKey: "a" });
       const { graphql } = await import("graphql");
-      const schema = room.room.subgraph?.schema;
+      const schema = service.service.subgraph?.schema;
       if (schema === undefined) throw new Error("no subgraph");
       const ask = (tenantId: string) =>
         graphql({
@@ -405,14 +405,14 @@ for (const backend of ["in process", "Redis"] as const) {
     });
 
     test("it is ready when its consumer moves and its counters answer", async () => {
-      expect(await waitFor(async () => (await room.room.readiness()).ready, { what: "readiness" })).toBe(true);
+      expect(await waitFor(async () => (await service.service.readiness()).ready, { what: "readiness" })).toBe(true);
     });
 
     test("an orderly restart keeps reservations, keys and short windows as they were", async () => {
       const { headers } = tenant("restart", "ten");
       const before = await post("consume", headers, { meter: "calls", amount: "6", idempotencyKey: "a" });
-      await room.stop();
-      room = await world.startRoom();
+      await service.stop();
+      service = await world.startService();
       const again = await post("consume", headers, { meter: "calls", amount: "6", idempotencyKey: "a" });
       expect(again.body).toEqual(before.body);
       expect((await post("consume", headers, { meter: "calls", amount: "4", idempotencyKey: "b" })).status).toBe(200);
@@ -430,18 +430,18 @@ describe.skipIf(!hasPostgres || !hasRedis)("quota while Redis does not answer", 
     world.tenant("h", "hard");
     world.tenant("s", "soft");
     const keys = { h: world.key("h"), s: world.key("s") };
-    const room = await world.startRoom();
+    const service = await world.startService();
     const consume = async (who: "h" | "s", idempotencyKey: string) => {
       const payload = { meter: "calls", idempotencyKey };
       const request = { method: "POST", url: "/v1/quota/consume", headers: keys[who], payload } as const;
-      const response = await room.app.inject(request);
+      const response = await service.app.inject(request);
       return { retryAfter: response.headers["retry-after"], ...response.json<Answer>() };
     };
     expect(await consume("h", "a")).toMatchObject({ allowed: true, reason: "WITHIN_LIMITS" });
     proxy.cut();
     expect(await consume("h", "b")).toMatchObject({ allowed: false, reason: "COUNTER_REBUILDING", retryAfter: "1" });
     expect(await consume("s", "b")).toMatchObject({ allowed: true, reason: "DEGRADED" });
-    expect((await room.room.readiness()).reasons).toContain("the quota counters do not answer");
+    expect((await service.service.readiness()).reasons).toContain("the quota counters do not answer");
     proxy.mend();
     const again = await waitFor(
       async () => {
@@ -451,7 +451,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("quota while Redis does not answer", 
       { what: "Redis again" },
     );
     expect(again.limits[0]).toMatchObject({ reserved: "2" });
-    await room.stop();
+    await service.stop();
     await world.close();
     await proxy.stop();
   });

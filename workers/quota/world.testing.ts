@@ -11,7 +11,7 @@ import { createHttpServer } from "#platform/http/server.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import { systemClock } from "#platform/process/clock.js";
 import { parseConfig } from "#platform/process/config.js";
-import type { Room, RoomContext } from "#platform/process/service.js";
+import type { Service, ServiceContext } from "#platform/process/service.js";
 import { createTenancyState, type TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState, MeterState, QuotaLimitState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
@@ -63,7 +63,7 @@ export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions 
     },
   };
 
-  const context = (): RoomContext => ({
+  const context = (): ServiceContext => ({
     config: {
       ...parseConfig({}),
       quotaRedisUrls: redisUrl === undefined ? [] : [redisUrl],
@@ -89,19 +89,19 @@ export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions 
     tenancy,
     ledger: ledgerClient,
     namespace,
-    /** A room as a process would run it. Rooms that are not stopped orderly stand for killed ones. */
-    async startRoom() {
-      const room: Room = await startQuota(context());
+    /** A service as a process would run it. Services that are not stopped orderly stand for killed ones. */
+    async startService() {
+      const service: Service = await startQuota(context());
       const app: FastifyInstance = createHttpServer(logger);
-      room.register?.(app);
+      service.register?.(app);
       await app.ready();
-      await room.begin?.();
+      await service.begin?.();
       return {
-        room,
+        service,
         app,
         async stop(): Promise<void> {
           await app.close();
-          await room.stop();
+          await service.stop();
         },
       };
     },
@@ -268,7 +268,7 @@ interface EventOf {
 type Unstamped<T> = T extends LedgerEntry ? Omit<T, "seq" | "recordedAt" | "tenancyVersion"> : never;
 export type NewEntry = Unstamped<LedgerEntry>;
 export type World = Awaited<ReturnType<typeof openWorld>>;
-export type StartedRoom = Awaited<ReturnType<World["startRoom"]>>;
+export type StartedService = Awaited<ReturnType<World["startService"]>>;
 
 const unused = (): never => {
   throw new Error("quota does not use this");

@@ -2,10 +2,10 @@ import type { EventLog, LogConsumer, LogRecord } from "#platform/event-log/event
 import { type OnMalformed, readRecords } from "#platform/event-log/read-records.js";
 import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import { AUDIT_RECORDED } from "#schema/topics.js";
-import type { RoomAudit, TenancyStore } from "./store/store.js";
+import type { ServiceAudit, TenancyStore } from "./store/store.js";
 
-/** Takes what other rooms changed into the audit log, each once. A malformed record is kept there with its bytes. */
-export function followRoomAudits(
+/** Takes what other services changed into the audit log, each once. A malformed record is kept there with its bytes. */
+export function followServiceAudits(
   log: EventLog,
   store: Pick<TenancyStore, "takeAudits" | "lastAuditPosition">,
   onError: (error: unknown) => void,
@@ -20,7 +20,7 @@ export function followRoomAudits(
     },
     onError,
     async onBatch(batch) {
-      const malformed: RoomAudit[] = [];
+      const malformed: ServiceAudit[] = [];
       const read = readRecords(batch, auditRecordedV1.read, (record, place, error) => {
         malformed.push(malformedAudit(record, place));
         onMalformed(record, place, error);
@@ -32,7 +32,7 @@ export function followRoomAudits(
   });
 }
 
-function malformedAudit({ offset, timestamp, value }: LogRecord, place: string): RoomAudit {
+function malformedAudit({ offset, timestamp, value }: LogRecord, place: string): ServiceAudit {
   const after = { base64: value.toString("base64") };
   const what = { actor: "metrly", action: "audit.malformed", target: `record:${place}`, tenantId: null };
   return { position: offset, entry: { ...what, at: timestamp, before: null, after } };

@@ -35,11 +35,11 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
     return followTenancy({ log, group, clock: systemClock, onError: () => undefined });
   }
 
-  /** Starts the room on `log` with a copy as another process would have it. */
+  /** Starts the service on `log` with a copy as another process would have it. */
   async function start(log: EventLog) {
     const tenancy = await follow(log);
     const metrics = new Registry();
-    const room = await startTenancy({
+    const service = await startTenancy({
       clock: systemClock,
       logger: pino({ level: "silent" }),
       log,
@@ -51,23 +51,23 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
           onError: () => undefined,
         }),
     });
-    const subgraph = room.subgraph;
+    const subgraph = service.subgraph;
     if (subgraph === undefined) throw new Error("tenancy has no subgraph");
     return {
       copy: tenancy,
-      room,
+      service,
       metrics,
       mutate: (mutation: string) => ask(subgraph, admin, `mutation { ${mutation} }`),
       ask: (query: string) => ask(subgraph, admin, query),
       async stop(): Promise<void> {
-        await room.stop();
+        await service.stop();
         await tenancy.stop();
       },
     };
   }
 
   test("lets every copy follow what is changed, revocations too", async () => {
-    const { copy, mutate, room, stop } = await start(opened.log);
+    const { copy, mutate, service, stop } = await start(opened.log);
     await mutate(`createTenant(input: { id: "acme", name: "Acme" }) { id }`);
     const issued = await mutate(
       `issueApiKey(input: { tenantId: "acme", name: "edge", scopes: [INGEST] }) { secret apiKey { id } }`,
@@ -81,7 +81,7 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
     await waitFor(isRevoked, { what: "the revocation to arrive" });
     expect(() => authenticateApiKey(copy, systemClock, secret)).toThrow(/revoked/);
 
-    expect(await room.readiness()).toEqual({ ready: true, reasons: [] });
+    expect(await service.readiness()).toEqual({ ready: true, reasons: [] });
     await stop();
   });
 
@@ -111,7 +111,7 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
     await fresh.close();
   });
 
-  test("malformed records of other rooms are kept or passed over, with an alarm; those of newer code are waited for", async () => {
+  test("malformed records of other services are kept or passed over, with an alarm; those of newer code are waited for", async () => {
     const log = withUpgradeStops(opened.log, new Registry());
     const { metrics, ask, stop } = await start(log);
     const append = (topic: Topic, text: string) => log.append(topic, 0, [{ value: Buffer.from(text) }]);
@@ -140,11 +140,11 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
 
   test("is not ready while its changes do not reach the log", async () => {
     const deaf: EventLog = { ...opened.log, append: () => Promise.reject(new Error("the log is away")) };
-    const { metrics, mutate, room, stop } = await start(deaf);
+    const { metrics, mutate, service, stop } = await start(deaf);
     await mutate(`updateTenant(id: "acme", input: { name: "Acme 3" }) { id }`);
     const pool = await openDatabase({ url: created.url, onError: () => undefined });
     await pool.pool.query("UPDATE outbox SET created_at = created_at - interval '11 seconds'");
-    expect(await room.readiness()).toEqual({ ready: false, reasons: ["changes of tenancy do not reach the log"] });
+    expect(await service.readiness()).toEqual({ ready: false, reasons: ["changes of tenancy do not reach the log"] });
     expect(Number(/^metrly_tenancy_unpublished_seconds (.*)$/m.exec(await metrics.metrics())?.[1])).toBeGreaterThan(10);
     await pool.stop();
     await stop();

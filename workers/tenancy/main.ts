@@ -1,10 +1,10 @@
 import { malformedAlarm } from "#platform/event-log/read-records.js";
 import { startOutboxRelay } from "#platform/outbox/outbox.js";
-import type { Readiness, Room, RoomContext } from "#platform/process/service.js";
+import type { Readiness, Service, ServiceContext } from "#platform/process/service.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { TENANCY_CHANGED, USAGE_RECEIVED } from "#schema/topics.js";
 import { followKeyUses } from "./api-keys-used.js";
-import { followRoomAudits } from "./audit-recorded.js";
+import { followServiceAudits } from "./audit-recorded.js";
 import { buildTenancySubgraph } from "./graph/resolvers.js";
 import { startHeartbeat } from "./heartbeat.js";
 import { watchUnpublished } from "./metrics.js";
@@ -12,11 +12,11 @@ import type { PublishedState } from "./store/publishing.js";
 import { createTenancyStore, type TenancyStore } from "./store/store.js";
 
 /** Tenancy's dependencies. */
-export type TenancyContext = Pick<RoomContext, "clock" | "logger" | "log" | "metrics" | "tenancy" | "openDatabase">;
+export type TenancyContext = Pick<ServiceContext, "clock" | "logger" | "log" | "metrics" | "tenancy" | "openDatabase">;
 
 /** Opens tenancy's database, publishes its changes and serves its part of the graph. */
-export async function startTenancy(context: TenancyContext): Promise<Room> {
-  const logger = context.logger.child({ room: "tenancy" });
+export async function startTenancy(context: TenancyContext): Promise<Service> {
+  const logger = context.logger.child({ service: "tenancy" });
   const onError = (error: unknown) =>
     logger.error({ err: error }, "publishing tenancy changes failed and will be retried");
   const database = await context.openDatabase("tenancy");
@@ -35,7 +35,7 @@ export async function startTenancy(context: TenancyContext): Promise<Room> {
   const heartbeat = startHeartbeat(store, onError);
   const onMalformed = malformedAlarm(context.metrics, logger);
   const keyUses = await followKeyUses(context.log, store, onError, onMalformed);
-  const roomAudits = await followRoomAudits(context.log, store, onError, onMalformed);
+  const serviceAudits = await followServiceAudits(context.log, store, onError, onMalformed);
 
   return {
     name: "tenancy",
@@ -44,7 +44,7 @@ export async function startTenancy(context: TenancyContext): Promise<Room> {
     async stop() {
       await heartbeat.stop();
       await keyUses.stop();
-      await roomAudits.stop();
+      await serviceAudits.stop();
       await relay.stop();
       await store.stop();
       await database.stop();

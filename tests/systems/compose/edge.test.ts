@@ -41,7 +41,7 @@ describe.skipIf(!hasNginx)("the edge", () => {
   const addressOf = (name: string): string => stubs.get(name)?.address ?? "";
   const at = (path: string, init?: RequestInit): Promise<Response> => fetch(`${edge.url}${path}`, init);
 
-  test("leads each path to the room that owns it, as it was sent", async () => {
+  test("leads each path to the service that owns it, as it was sent", async () => {
     const routes: readonly [string, string][] = [
       ["/", "gateway"],
       ["/explorer/app.js", "gateway"],
@@ -53,13 +53,13 @@ describe.skipIf(!hasNginx)("the edge", () => {
       ["/api/v1/events", "ingestion"],
       ["/v1/quota/check?x=1", "quota"],
     ];
-    for (const [path, room] of routes) {
+    for (const [path, service] of routes) {
       const seen = await seenBy(await at(path));
-      expect([path, seen.room.replace("-2", ""), seen.url]).toEqual([path, room, path]);
+      expect([path, seen.service.replace("-2", ""), seen.url]).toEqual([path, service, path]);
     }
   });
 
-  test("hands on who asks, how it is encoded, and the room's own errors", async () => {
+  test("hands on who asks, how it is encoded, and the service's own errors", async () => {
     const response = await at("/v1/events", {
       method: "POST",
       headers: { "content-encoding": "gzip", authorization: "Bearer k", "x-answer": "429", host: "metrly.example" },
@@ -77,7 +77,7 @@ describe.skipIf(!hasNginx)("the edge", () => {
     });
   });
 
-  test("keeps its connections to a room open", async () => {
+  test("keeps its connections to a service open", async () => {
     const before = stubs.get("ingestion")?.connections ?? 0;
     for (let n = 0; n < 20; n++) await (await at("/v1/events")).text();
     // One per worker at most, not one per request.
@@ -102,7 +102,7 @@ describe.skipIf(!hasNginx)("the edge", () => {
     });
   });
 
-  test("shows nothing of what rooms say to each other, however it is spelt", async () => {
+  test("shows nothing of what services say to each other, however it is spelt", async () => {
     const spellings = [
       "/internal",
       "/internal/ledger?partition=0&from=1",
@@ -114,7 +114,7 @@ describe.skipIf(!hasNginx)("the edge", () => {
     for (const path of spellings) await problem(await raw(path), "NOT_FOUND", path);
   });
 
-  test("lets a room refuse a body slightly over its limit, and refuses what is far over it", async () => {
+  test("lets a service refuse a body slightly over its limit, and refuses what is far over it", async () => {
     const slightly = await at("/v1/events", { method: "POST", body: "x".repeat(1_100_000) });
     expect((await seenBy(slightly)).body).toHaveLength(1_100_000);
     await problem(await at("/v1/events", { method: "POST", body: "x".repeat(2_000_000) }), "TOO_LARGE");
@@ -133,12 +133,12 @@ describe.skipIf(!hasNginx)("the edge", () => {
     const answers = new Set<string>();
     for (let n = 0; n < 10; n++) {
       const response = await at("/v1/quota/consume", { method: "POST", body: "{}", headers: { "x-drop": "quota" } });
-      answers.add((await seenBy(response)).room);
+      answers.add((await seenBy(response)).service);
     }
     expect(answers).toEqual(new Set(["quota-2"]));
   });
 
-  test("says that a room is unavailable with a problem and when to try again, never in HTML", async () => {
+  test("says that a service is unavailable with a problem and when to try again, never in HTML", async () => {
     const gone = stubs.get("ingestion");
     const dropped = await at("/graphql", { method: "POST", body: "{}", headers: { "x-drop": "gateway" } });
     expect(dropped.headers.get("retry-after")).toBe("1");
@@ -193,7 +193,7 @@ async function problem(response: Response, code: ErrorCode, what?: string): Prom
 }
 
 interface Seen {
-  readonly room: string;
+  readonly service: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -203,13 +203,13 @@ async function seenBy(response: Response): Promise<Seen> {
   return (await response.json()) as Seen;
 }
 
-/** Answers every request with what it saw; `x-answer` chooses the status, `x-drop: <room>` drops the connection there. */
-async function startStub(room: string): Promise<Stub> {
+/** Answers every request with what it saw; `x-answer` chooses the status, `x-drop: <service>` drops the connection there. */
+async function startStub(service: string): Promise<Stub> {
   const server = createServer(async (request, response) => {
     const body = await bodyOf(request);
-    if (request.headers["x-drop"] === room) return request.socket.destroy();
+    if (request.headers["x-drop"] === service) return request.socket.destroy();
     response.writeHead(Number(request.headers["x-answer"] ?? 200), { "content-type": "application/json" });
-    response.end(JSON.stringify({ room, url: request.url, headers: request.headers, body }));
+    response.end(JSON.stringify({ service, url: request.url, headers: request.headers, body }));
   });
   const sockets = new WebSocketServer({ server });
   sockets.on("connection", (socket, request) =>

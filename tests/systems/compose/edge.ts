@@ -10,7 +10,7 @@ export interface Edge extends ServerProcess {
 }
 
 /**
- * nginx with the repository's own configuration, started with the compose file's `command`; only where the rooms are and the
+ * nginx with the repository's own configuration, started with the compose file's `command`; only where the services are and the
  * port are this machine's. `addresses` are the host:port of each replica by service name.
  */
 export async function startEdge(

@@ -18,7 +18,7 @@ import { localExecutor } from "../../../gateway/subgraphs/reach.js";
 const TENANTS = 12;
 const ADMIN: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
 
-/** Everything that a tenant has, of every room. */
+/** Everything that a tenant has, of every service. */
 const QUERY = `query ($first: Int!) { tenants(first: $first) { nodes {
   id name plan { id version plan { id versions { version } } } assignments { effectiveFrom plan { version } }
   apiKeys { id } quotas { used limit { limit } } testClockStatus
@@ -46,7 +46,9 @@ beforeAll(async () => {
     throw error;
   };
   system = await startSystem({ config, composition: "all", logger: pino({ level: "fatal" }), fail });
-  const subgraphs = system.rooms.map(({ subgraph }) => subgraph).filter((each): each is Subgraph => each !== undefined);
+  const subgraphs = system.services
+    .map(({ subgraph }) => subgraph)
+    .filter((each): each is Subgraph => each !== undefined);
   federation = buildFederation(composeSupergraph(subgraphs).supergraphSdl, subgraphs, fail, ({ schema }) =>
     localExecutor(schema),
   );

@@ -11,7 +11,7 @@ import { createIdentityTokens } from "#platform/auth/identity.js";
 import type { KeyThrottle } from "#platform/auth/key-throttle.js";
 import { createHttpServer } from "#platform/http/server.js";
 import { type OidcConfig, parseConfig } from "#platform/process/config.js";
-import type { Room } from "#platform/process/service.js";
+import type { Service } from "#platform/process/service.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { ApiKeyScope } from "#schema/vocabulary.js";
@@ -32,7 +32,7 @@ export interface Answer {
 export interface GatewayWorld extends TestSubgraphs {
   readonly url: string;
   readonly app: FastifyInstance;
-  readonly room: Room;
+  readonly service: Service;
   readonly issuer: TokenIssuer;
   readonly clock: ReturnType<typeof manualClock>;
   /** Every line the gateway logged, as JSON text. */
@@ -75,7 +75,7 @@ export async function startGatewayWorld(options: GatewayWorldOptions = {}): Prom
     for (const subgraph of subgraphs.all)
       processes.set(subgraph.name, await startSubgraphProcess({ subgraph, identityTokens, logger }));
   }
-  const room = await startGateway({
+  const service = await startGateway({
     config: {
       demo: options.demo ?? false,
       serviceUrls: parseConfig({}).serviceUrls,
@@ -95,7 +95,7 @@ export async function startGatewayWorld(options: GatewayWorldOptions = {}): Prom
     throttle: options.throttle,
   });
   const app = createHttpServer(logger);
-  room.register?.(app);
+  service.register?.(app);
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   const admin = await issuer.issue({ subject: "root", roles: ["PLATFORM_ADMIN"], expiresInSeconds: 600 });
   const keys = new Map<string, ApiKeyState>();
@@ -111,7 +111,7 @@ export async function startGatewayWorld(options: GatewayWorldOptions = {}): Prom
     ...subgraphs,
     url,
     app,
-    room,
+    service,
     issuer,
     clock,
     logged,
@@ -165,7 +165,7 @@ export async function startGatewayWorld(options: GatewayWorldOptions = {}): Prom
     },
     async stop() {
       for (const client of clients) await client.dispose();
-      await room.stop();
+      await service.stop();
       await app.close();
       for (const process of processes.values()) await process.kill();
       await rm(dataDir, { recursive: true, force: true });

@@ -17,7 +17,7 @@ const PENDING: readonly string[] = JSON.parse(
   readFileSync(new URL("../../../schema/graphql/pending.json", import.meta.url), "utf8"),
 );
 
-/** The table operation x asker x own/other tenant of `schema/policy.ts`, each cell asked through a running Metrly's front door. */
+/** The table operation x asker x own/other tenant of `schema/policy.ts`, each cell asked through a running Metrly's gateway. */
 export function policyTable(system: () => PolicySystem): void {
   let world: PolicyWorld;
   beforeAll(async () => {
@@ -40,7 +40,7 @@ export function policyTable(system: () => PolicySystem): void {
     });
   }
 
-  test("the audit log has what every mutation did, of all rooms", async () => {
+  test("the audit log has what every mutation did, of all services", async () => {
     const mutations = Object.keys(POLICY).filter((name) => name.startsWith("Mutation."));
     expect(Object.keys(ACTIONS).sort()).toEqual(mutations.sort());
     const missing = async () => {

@@ -16,7 +16,7 @@ const TEST_DELIVERY = graphql(`
   mutation PolicyTestDelivery($endpointId: ID!) { sendTestWebhook(endpointId: $endpointId) { id } }
 `);
 
-/** A running Metrly, by whatever front door. */
+/** A running Metrly, by whatever gateway. */
 export interface PolicySystem {
   readonly url: string;
   readonly adminToken: string;

@@ -51,7 +51,7 @@ async function advance(to: string): Promise<void> {
   const { advanceTestClock } = await ask(metrly.url, admin, ADVANCE, { tenantId, to });
   expect(advanceTestClock.testClock).toBe(to);
   await waitFor(async () => (await clock()).testClockStatus === "READY", {
-    what: `all rooms to follow the clock to ${to}`,
+    what: `all services to follow the clock to ${to}`,
   });
 }
 

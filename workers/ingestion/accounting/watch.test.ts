@@ -10,21 +10,21 @@ import {
   meterState,
   openWorld,
   receivedItem,
-  startRoom,
+  startService,
   type World,
 } from "../world.testing.js";
 import { startAccountingWatch } from "./watch.js";
 
 describe.skipIf(!hasPostgres)("the watch over the accounts", () => {
   let world: World;
-  let room: Awaited<ReturnType<typeof startRoom>>;
+  let service: Awaited<ReturnType<typeof startService>>;
   const registry = new Registry();
   let watch: ReturnType<typeof startAccountingWatch>;
   beforeEach(async () => {
     registry.clear();
     world = await openWorld();
     world.apply(meterState("tokens", "llm.call", { aggregation: "SUM", valueProperty: "tokens" }));
-    room = await startRoom(world);
+    service = await startService(world);
     watch = startAccountingWatch({
       ...{ database: world.database, log: world.log, clock: world.clock, registry },
       ...{ logger: pino({ level: "silent" }), everyMs: 20, assigned: () => [0] },
@@ -32,7 +32,7 @@ describe.skipIf(!hasPostgres)("the watch over the accounts", () => {
   });
   afterEach(async () => {
     await watch.stop();
-    await room.stop();
+    await service.stop();
     await world.close();
   });
 

@@ -14,7 +14,7 @@ import {
   openWorld,
   publishedEntries,
   receivedItem,
-  startRoom,
+  startService,
   type World,
 } from "../world.testing.js";
 
@@ -24,20 +24,20 @@ const STRANGER: Identity = { ...VIEWER, tenantId: "globex" };
 
 describe.skipIf(!hasPostgres)("the graph of ingestion", () => {
   let world: World;
-  let room: Awaited<ReturnType<typeof startRoom>>;
+  let service: Awaited<ReturnType<typeof startService>>;
 
   beforeEach(async () => {
     world = await openWorld();
-    room = await startRoom(world);
+    service = await startService(world);
   });
   afterEach(async () => {
-    await room.stop();
+    await service.stop();
     await world.close();
   });
 
   async function ask(source: string, variableValues: Record<string, unknown> = {}, identity = ADMIN) {
-    if (room.room.subgraph === undefined) throw new Error("ingestion has a subgraph");
-    const { schema } = room.room.subgraph;
+    if (service.service.subgraph === undefined) throw new Error("ingestion has a subgraph");
+    const { schema } = service.service.subgraph;
     const result: ExecutionResult = await graphql({ schema, source, variableValues, contextValue: { identity } });
     const [error] = result.errors ?? [];
     if (error !== undefined && !(error.originalError instanceof MetrlyError)) throw error;
@@ -206,7 +206,7 @@ describe.skipIf(!hasPostgres)("the graph of ingestion", () => {
   });
 
   test("what is acknowledged and not recorded is in flight, and hours are told apart", async () => {
-    await room.room.stop();
+    await service.service.stop();
     const hour = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
     await appendItems(world.log, 0, [
       receivedItem({ id: "a", receivedAt: hour - 1 }),
@@ -216,7 +216,7 @@ describe.skipIf(!hasPostgres)("the graph of ingestion", () => {
     expect(await accountOf(0)).toEqual({ accepted: 2, duplicates: 0, quarantined: 0, inFlight: 2 });
     expect(await accountOf(0, hour)).toMatchObject({ accepted: 1, inFlight: 1 });
     expect(await accountOf(0, null, hour)).toMatchObject({ accepted: 1, inFlight: 1 });
-    room = await startRoom(world);
+    service = await startService(world);
     await recordedAll();
     const mark = Number(((await eventOf("a")) as { seq: string }).seq);
     expect(await accountOf(mark, null, hour)).toMatchObject({ accepted: 1, inFlight: 0 });

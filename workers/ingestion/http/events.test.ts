@@ -9,14 +9,14 @@ import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import { readReceived } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
-import { apiKeyState, meterState, openWorld, startRoom, tenantState, type World } from "../world.testing.js";
+import { apiKeyState, meterState, openWorld, startService, tenantState, type World } from "../world.testing.js";
 
 const BATCH = "application/cloudevents-batch+json";
 const SINGLE = "application/cloudevents+json";
 
 describe.skipIf(!hasPostgres)("the edge", () => {
   let world: World;
-  let room: Awaited<ReturnType<typeof startRoom>>;
+  let service: Awaited<ReturnType<typeof startService>>;
   let isLogUp = true;
   const keys: Record<string, string> = {};
 
@@ -46,11 +46,11 @@ describe.skipIf(!hasPostgres)("the edge", () => {
     add("quota", "acme", ["QUOTA"]);
     add("platform", null);
     for (const tenant of ["suspended", "closed", "timeless"]) add(tenant, tenant);
-    room = await startRoom(world, { log, tickMs: 200 });
-    await room.room.begin?.();
+    service = await startService(world, { log, tickMs: 200 });
+    await service.service.begin?.();
   });
   afterAll(async () => {
-    await room.stop();
+    await service.stop();
     await world.close();
   });
 
@@ -58,7 +58,7 @@ describe.skipIf(!hasPostgres)("the edge", () => {
     body: unknown,
     options: { key?: string; type?: string; headers?: Record<string, string>; url?: string } = {},
   ) {
-    const response = await room.app.inject({
+    const response = await service.app.inject({
       method: "POST",
       url: options.url ?? "/v1/events",
       headers: {
@@ -237,7 +237,7 @@ describe.skipIf(!hasPostgres)("the edge", () => {
       415,
       "UNSUPPORTED_MEDIA_TYPE",
     ]);
-    const wrongMethod = await room.app.inject({ method: "DELETE", url: "/v1/events" });
+    const wrongMethod = await service.app.inject({ method: "DELETE", url: "/v1/events" });
     expect([wrongMethod.statusCode, wrongMethod.headers.allow]).toEqual([405, "GET, HEAD, POST"]);
   });
 
@@ -282,7 +282,7 @@ describe.skipIf(!hasPostgres)("the edge", () => {
   });
 
   test("with a copy of tenancy that is too old, reading fails closed and ingest goes on", async () => {
-    const stale = await startRoom({ ...world, tenancy: { ...world.tenancy, isStale: () => true } });
+    const stale = await startService({ ...world, tenancy: { ...world.tenancy, isStale: () => true } });
     const ask = async (method: "GET" | "POST", key: string) => {
       const headers = { authorization: `Bearer ${keys[key]}`, "content-type": SINGLE };
       const payload = method === "POST" ? { payload: JSON.stringify(event()) } : {};
@@ -295,7 +295,7 @@ describe.skipIf(!hasPostgres)("the edge", () => {
   });
 
   test("when the log is down a request gets 503 and Retry-After over a real socket, and none is half accepted", async () => {
-    const address = await room.app.listen({ host: "127.0.0.1", port: 0 });
+    const address = await service.app.listen({ host: "127.0.0.1", port: 0 });
     const before = await logged();
     const one = event();
     isLogUp = false;
@@ -312,7 +312,7 @@ describe.skipIf(!hasPostgres)("the edge", () => {
 
   test("a client that goes away in the middle of a body leaves nothing behind", async () => {
     const before = await logged();
-    const { port } = new URL(room.app.listeningOrigin);
+    const { port } = new URL(service.app.listeningOrigin);
     const socket = net.connect(Number(port), "127.0.0.1");
     socket.write(
       `POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${keys.acme}\r\ncontent-type: ${SINGLE}\r\ncontent-length: 500\r\n\r\n{"specversion"`,
@@ -331,7 +331,7 @@ describe.skipIf(!hasPostgres)("the edge", () => {
     });
 
   async function get(query: string, key = "acme") {
-    const response = await room.app.inject({
+    const response = await service.app.inject({
       url: `/v1/events?${query}`,
       headers: { authorization: `Bearer ${keys[key]}` },
     });

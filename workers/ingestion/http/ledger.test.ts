@@ -12,20 +12,20 @@ import {
   openWorld,
   publishedEntries,
   receivedItem,
-  startRoom,
+  startService,
   type World,
 } from "../world.testing.js";
 
 describe.skipIf(!hasPostgres)("the internal ledger API", () => {
   let world: World;
-  let room: Awaited<ReturnType<typeof startRoom>>;
+  let service: Awaited<ReturnType<typeof startService>>;
   let ledger: LedgerClient;
   let address: string;
   const EVENTS = 250;
 
   beforeAll(async () => {
     world = await openWorld();
-    room = await startRoom(world);
+    service = await startService(world);
     for (let batch = 0; batch < EVENTS / 50; batch += 1) {
       const items = Array.from({ length: 50 }, (_, index) =>
         receivedItem({ id: `${batch}-${index}`, tenantId: index % 5 === 0 ? "rare" : "acme" }),
@@ -43,11 +43,11 @@ describe.skipIf(!hasPostgres)("the internal ledger API", () => {
     });
     await appendRecord(world.log, 0, { kind: "backfill", meterKey: "calls", tenancyVersion: 0 });
     await waitFor(async () => (await readCursor(world.database.pool, 0)).seq >= EVENTS + 7, { what: "all recorded" });
-    address = await room.app.listen({ host: "127.0.0.1", port: 0 });
+    address = await service.app.listen({ host: "127.0.0.1", port: 0 });
     ledger = createLedgerClient(() => address, identityTokens, "billing");
   });
   afterAll(async () => {
-    await room.stop();
+    await service.stop();
     await world.close();
   });
 
@@ -118,7 +118,7 @@ describe.skipIf(!hasPostgres)("the internal ledger API", () => {
     const send = async (query: string, roles: Role[]) => {
       const identity = { kind: "SERVICE" as const, id: "cli", tenantId: null, roles, scopes: [] };
       const headers = { "x-metrly-identity": await identityTokens.sign(identity, LEDGER_AUDIENCE) };
-      return room.app.inject({ method: "POST", url: `/internal/republish?${query}`, headers });
+      return service.app.inject({ method: "POST", url: `/internal/republish?${query}`, headers });
     };
     const before = (await publishedEntries(world.log, 0)).length;
     expect((await send("partition=0&from=5&to=8", [])).statusCode).toBe(403);
@@ -130,21 +130,21 @@ describe.skipIf(!hasPostgres)("the internal ledger API", () => {
       expect((await send(query, ["PLATFORM_ADMIN"])).statusCode).toBe(400);
   });
 
-  test("only rooms with a fresh identity for this audience may read", async () => {
+  test("only services with a fresh identity for this audience may read", async () => {
     const status = async (token: string | undefined, query = "partition=0&from=1&limit=1") =>
       (
-        await room.app.inject({
+        await service.app.inject({
           url: `/internal/ledger?${query}`,
           ...(token !== undefined && { headers: { "x-metrly-identity": token } }),
         })
       ).statusCode;
-    const service = { kind: "SERVICE" as const, id: "billing", tenantId: null, roles: [], scopes: [] };
-    const good = await identityTokens.sign(service, LEDGER_AUDIENCE);
+    const billing = { kind: "SERVICE" as const, id: "billing", tenantId: null, roles: [], scopes: [] };
+    const good = await identityTokens.sign(billing, LEDGER_AUDIENCE);
     expect(await status(good)).toBe(200);
     expect(await status(undefined)).toBe(401);
     expect(await status("forged")).toBe(401);
-    expect(await status(await identityTokens.sign(service, "billing"))).toBe(401);
-    expect(await status(await identityTokens.sign({ ...service, kind: "USER" }, LEDGER_AUDIENCE))).toBe(403);
+    expect(await status(await identityTokens.sign(billing, "billing"))).toBe(401);
+    expect(await status(await identityTokens.sign({ ...billing, kind: "USER" }, LEDGER_AUDIENCE))).toBe(403);
     for (const wrong of [
       "partition=1&from=1&limit=1",
       "partition=0&from=0&limit=1",

@@ -15,7 +15,7 @@ import {
   openWorld,
   receivedItem,
   rowsOf,
-  startRoom,
+  startService,
   tenantState,
   type World,
 } from "../world.testing.js";
@@ -155,12 +155,12 @@ describe.skipIf(!hasPostgres)("the limit on dimension values", () => {
   test("it is warned of once, not with every event", async () => {
     const lines: string[] = [];
     const logger = pino({ level: "warn" }, { write: (line: string) => void lines.push(line) });
-    const room = await startRoom(world, { logger });
+    const service = await startService(world, { logger });
     try {
       for (let n = 0; n < 4; n += 1) await appendItems(world.log, 0, users(MAX_DIMENSION_VALUES + 3));
       await waitFor(async () => (await quarantined()).length === 12, { what: "the quarantined events" });
     } finally {
-      await room.stop();
+      await service.stop();
     }
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
       { tenantId: "acme", meter: "calls", periodStart: "2026-03-01T00:00:00.000Z", limit: MAX_DIMENSION_VALUES },

@@ -6,7 +6,7 @@ import { USAGE_RECEIVED } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
 import { rewriteRecord } from "../../../tests/support/rewrite-record.js";
 import { readLedger } from "../store/ledger.js";
-import { appendItems, openWorld, receivedItem, rowsOf, startRoom, type World } from "../world.testing.js";
+import { appendItems, openWorld, receivedItem, rowsOf, startService, type World } from "../world.testing.js";
 
 const PARTITIONS = 2;
 const tenantIn = (partition: number): string => {
@@ -17,7 +17,7 @@ describe.skipIf(!hasPostgres)("the recorder before records of newer code", () =>
   let world: World;
   let log: StoppableLog;
   let metrics: Registry;
-  let room: Awaited<ReturnType<typeof startRoom>>;
+  let service: Awaited<ReturnType<typeof startService>>;
 
   beforeEach(async () => {
     world = await openWorld({ partitions: PARTITIONS });
@@ -25,7 +25,7 @@ describe.skipIf(!hasPostgres)("the recorder before records of newer code", () =>
     log = withUpgradeStops(world.log, metrics);
   });
   afterEach(async () => {
-    await room.stop();
+    await service.stop();
     await world.close();
   });
 
@@ -46,7 +46,7 @@ describe.skipIf(!hasPostgres)("the recorder before records of newer code", () =>
     await append(0, "before");
     await world.log.append(USAGE_RECEIVED, 0, [{ value: Buffer.from(newer) }]);
     await append(0, "after");
-    room = await startRoom(world, { log });
+    service = await startService(world, { log });
     await waitFor(() => log.waitingForUpgrade().length > 0, { what: "the partition to wait" });
     expect(log.waitingForUpgrade()).toEqual([
       expect.stringContaining(`ingestion-recorder waits at usage.received/0 offset 1: upgrade this process: `),

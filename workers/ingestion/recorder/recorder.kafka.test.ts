@@ -9,7 +9,7 @@ import { hasKafka, hasPostgres, kafkaBrokers, waitFor } from "../../../tests/ser
 import { measureAccountings } from "../accounting/accounting.js";
 import { createLogTail } from "../accounting/log-tail.js";
 import { readLedger } from "../store/ledger.js";
-import { appendItems, openWorld, publishedEntries, receivedItem, startRoom, type World } from "../world.testing.js";
+import { appendItems, openWorld, publishedEntries, receivedItem, startService, type World } from "../world.testing.js";
 
 describe.skipIf(!hasPostgres || !hasKafka)("recording from Kafka", () => {
   let world: World;
@@ -39,13 +39,13 @@ describe.skipIf(!hasPostgres || !hasKafka)("recording from Kafka", () => {
         ({ kind }) => kind === "event",
       );
 
-    const first = await startRoom(kafkaWorld, { tickMs: 500 });
+    const first = await startService(kafkaWorld, { tickMs: 500 });
     await appendItems(log, 0, items.slice(0, 150));
     await waitFor(async () => (await events()).length === 150, { what: "the first half" });
     await first.stop();
     const others = [
-      await startRoom({ ...world, log: await connect() }, { tickMs: 500 }),
-      await startRoom({ ...world, log: await connect() }, { tickMs: 500 }),
+      await startService({ ...world, log: await connect() }, { tickMs: 500 }),
+      await startService({ ...world, log: await connect() }, { tickMs: 500 }),
     ];
     await appendItems(log, 0, items.slice(150));
     await waitFor(async () => (await events()).length === 200, { what: "all events" });
@@ -99,7 +99,7 @@ describe.skipIf(!hasPostgres || !hasKafka)("recording from Kafka", () => {
         const before = await connect(name);
         await before.ensureTopics(TOPICS, 1);
         await append(before, "first", 3);
-        const first = await startRoom({ ...own, log: before });
+        const first = await startService({ ...own, log: before });
         await waitFor(async () => (await events()).length === 3, { what: "the first events" });
         await first.stop();
         const { next } = await before.bounds(USAGE_RECEIVED, 0);
@@ -108,7 +108,7 @@ describe.skipIf(!hasPostgres || !hasKafka)("recording from Kafka", () => {
         const log = await connect(name);
         await log.ensureTopics([USAGE_RECEIVED], 1);
         await append(log, "other", next + added);
-        const second = await startRoom({ ...own, log });
+        const second = await startService({ ...own, log });
         const reported = () => second.failures.map(String).join();
         await waitFor(() => reported().includes("Usage that was acknowledged may be missing"), {
           what: "the recorder to refuse the other topic",

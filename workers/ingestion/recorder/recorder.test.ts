@@ -15,28 +15,28 @@ import {
   publishedEntries,
   receivedItem,
   rowsOf,
-  startRoom,
+  startService,
   type World,
 } from "../world.testing.js";
 import { recordStep } from "./recording.js";
 
 describe.skipIf(!hasPostgres)("recording", () => {
   let world: World;
-  let rooms: { stop(): Promise<void> }[] = [];
+  let services: { stop(): Promise<void> }[] = [];
 
   beforeEach(async () => {
     world = await openWorld();
-    rooms = [];
+    services = [];
   });
   afterEach(async () => {
-    for (const room of rooms) await room.stop();
+    for (const service of services) await service.stop();
     await world.close();
   });
 
-  async function start(...options: Parameters<typeof startRoom> extends [World, ...infer Rest] ? Rest : never) {
-    const room = await startRoom(world, ...options);
-    rooms.push(room);
-    return room;
+  async function start(...options: Parameters<typeof startService> extends [World, ...infer Rest] ? Rest : never) {
+    const service = await startService(world, ...options);
+    services.push(service);
+    return service;
   }
 
   const ledger = async () => (await readLedger(world.database, { partition: 0, from: 1, limit: 10_000 })).entries;
@@ -64,7 +64,7 @@ describe.skipIf(!hasPostgres)("recording", () => {
     const first = await start();
     await recordedAll();
     await first.stop();
-    rooms = [];
+    services = [];
     await appendItems(world.log, 0, [
       { ...a, time: a.time + 5, receivedAt: a.receivedAt + 5 },
       receivedItem({ id: "d" }),
@@ -253,7 +253,7 @@ describe.skipIf(!hasPostgres)("recording", () => {
   test("a recreated log stops the recorder loudly and records nothing", async () => {
     await appendItems(world.log, 0, [receivedItem({ id: "a" }), receivedItem({ id: "b" })]);
     await (await start()).stop();
-    rooms = [];
+    services = [];
     await recordedOnce();
     await world.database.pool.query("UPDATE recorder_cursor SET last_record = gen_random_uuid()");
     await appendItems(world.log, 0, [receivedItem({ id: "c" })]);
@@ -277,7 +277,7 @@ describe.skipIf(!hasPostgres)("recording", () => {
       }
       expect(await events()).toHaveLength(2);
     } finally {
-      for (const room of rooms.splice(0)) await room.stop();
+      for (const service of services.splice(0)) await service.stop();
       await fresh.close();
     }
   });
@@ -287,23 +287,23 @@ describe.skipIf(!hasPostgres)("recording", () => {
     await recordedOnce();
     const fresh = await openWorld();
     try {
-      const room = await startRoom({ ...fresh, log: world.log });
-      rooms.push(room);
+      const service = await startService({ ...fresh, log: world.log });
+      services.push(service);
       const again = async () => (await readLedger(fresh.database, { partition: 0, from: 1, limit: 100 })).entries;
       await waitFor(async () => (await again()).filter(({ kind }) => kind === "event").length === 3, {
         what: "all of it",
       });
-      expect(room.failures).toEqual([]);
-      await room.stop();
-      rooms = [];
+      expect(service.failures).toEqual([]);
+      await service.stop();
+      services = [];
       await fresh.database.pool.query("DELETE FROM recorder_cursor");
       await world.log.trim(USAGE_RECEIVED, 0, 2);
-      const late = await startRoom({ ...fresh, log: world.log });
-      rooms.push(late);
+      const late = await startService({ ...fresh, log: world.log });
+      services.push(late);
       await waitFor(() => late.failures.length > 0, { what: "the recorder to stop" });
       expect(String(late.failures[0])).toMatch(/offset 0 is wanted.*restore the log/s);
     } finally {
-      for (const room of rooms.splice(0)) await room.stop();
+      for (const service of services.splice(0)) await service.stop();
       await fresh.close();
     }
   });
@@ -319,10 +319,10 @@ describe.skipIf(!hasPostgres)("recording", () => {
   });
 
   async function recordedOnce(): Promise<void> {
-    const room = await start();
+    const service = await start();
     await recordedAll();
-    await room.stop();
-    rooms = [];
+    await service.stop();
+    services = [];
   }
 
   async function dump(): Promise<unknown[]> {

@@ -2,7 +2,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { SMTPServer } from "smtp-server";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Database } from "#platform/database/database.js";
-import type { Room } from "#platform/process/service.js";
+import type { Service } from "#platform/process/service.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
 import { freePort, hasPostgres, waitFor } from "../../../tests/servers/servers.js";
 import { adminOf, ask, exceeded, ok, openWorld, startReceiver, type World, warning } from "../world.testing.js";
@@ -62,7 +62,7 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
       METRLY_SMTP_URL: `smtp://${USER}:${PASSWORD}@127.0.0.1:${port}`,
       METRLY_MAIL_FROM: "Metrly <alerts@metrly.test>",
     });
-    await world.stopRoom(await world.start());
+    await world.stopService(await world.start());
     database = await world.openDatabase();
   });
   afterEach(async () => {
@@ -80,15 +80,15 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
     return server;
   }
 
-  async function start(): Promise<Room> {
-    const room = await world.start();
-    closers.push(() => world.stopRoom(room));
-    return room;
+  async function start(): Promise<Service> {
+    const service = await world.start();
+    closers.push(() => world.stopService(service));
+    return service;
   }
 
-  const create = (room: Room, url: string, eventTypes = ["quota.warning", "quota.exceeded"]) =>
+  const create = (service: Service, url: string, eventTypes = ["quota.warning", "quota.exceeded"]) =>
     ask(
-      room,
+      service,
       adminOf("acme"),
       "mutation ($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id url } } }",
       { input: { tenantId: "acme", url, eventTypes } },
@@ -113,8 +113,8 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
 
   test("an alert arrives as a mail that says what happened", async () => {
     const server = await mailServer();
-    const room = await start();
-    const { data, messages } = await create(room, "mailto:ops@example.com");
+    const service = await start();
+    const { data, messages } = await create(service, "mailto:ops@example.com");
     expect(messages).toEqual([]);
     expect(data.createWebhookEndpoint.endpoint.url).toBe("mailto:ops@example.com");
     await world.publish(QUOTA_ALERTS, warning("acme", "mailed"));
@@ -131,8 +131,8 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
   });
 
   test("a mail server that is busy or away is tried again, and the mail keeps its id", async () => {
-    const room = await start();
-    await create(room, "mailto:ops@example.com");
+    const service = await start();
+    await create(service, "mailto:ops@example.com");
     await world.publish(QUOTA_ALERTS, warning("acme", "later"));
     await waitFor(
       async () =>
@@ -151,11 +151,11 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
     silent.on("connection", (socket) => void sockets.push(socket));
     await new Promise<void>((resolve) => silent.listen(port, "127.0.0.1", resolve));
     // Whoever waited for the mail would wait until this test is given up.
-    const room = await world.start({ sendTimeoutMs: 600_000 });
-    await create(room, "mailto:ops@example.com");
+    const service = await world.start({ sendTimeoutMs: 600_000 });
+    await create(service, "mailto:ops@example.com");
     await world.publish(QUOTA_ALERTS, warning("acme", "silence"));
     await waitFor(() => sockets.length > 0, { what: "the connection" });
-    await world.stopRoom(room);
+    await world.stopService(service);
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => silent.close(resolve));
     const { rows } = await database.pool.query("SELECT status FROM webhook_delivery WHERE event_id = 'silence'");
@@ -164,8 +164,8 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
 
   test("a recipient that the server refuses for good is a dead letter with the server's words", async () => {
     await mailServer(() => ({ responseCode: 550, message: "no such mailbox" }));
-    const room = await start();
-    await create(room, "mailto:nobody@example.com");
+    const service = await start();
+    await create(service, "mailto:nobody@example.com");
     await world.publish(QUOTA_ALERTS, exceeded("acme", "refused"));
     expect(await becomes("refused", "DEAD")).toMatchObject({ dead_reason: expect.stringContaining("no such mailbox") });
   });
@@ -185,10 +185,10 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
   });
 
   test("a target that takes Slack's format gets it, escaped, and is checked like every other", async () => {
-    const room = await start();
+    const service = await start();
     const target = await startReceiver(ok);
     closers.push(target.close);
-    const { data } = await create(room, `slack+${target.url}`);
+    const { data } = await create(service, `slack+${target.url}`);
     expect(data.createWebhookEndpoint.endpoint.url).toBe(`slack+${target.url}`);
     const event = exceeded("acme", "slacked");
     await world.publish(QUOTA_ALERTS, { ...event, data: { ...event.data, meter: "<calls>&co" } } as typeof event);
@@ -198,17 +198,17 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
     expect(body.blocks).toMatchObject([
       { type: "section", text: { type: "mrkdwn", text: expect.stringContaining(`*${body.text}*\n`) } },
     ]);
-    const refused = await create(room, "slack+http://169.254.169.254/latest");
+    const refused = await create(service, "slack+http://169.254.169.254/latest");
     expect(refused.codes).toEqual(["INVALID"]);
   });
 
   test("an endpoint that is disabled for good is told of by the others", async () => {
     const server = await mailServer();
-    const room = await start();
+    const service = await start();
     const gone = await startReceiver((response) => response.writeHead(410).end());
     closers.push(gone.close);
-    await create(room, gone.url);
-    await create(room, "mailto:ops@example.com", ["webhook.endpoint.disabled"]);
+    await create(service, gone.url);
+    await create(service, "mailto:ops@example.com", ["webhook.endpoint.disabled"]);
     for (const id of ["gone-1", "gone-2"]) await world.publish(QUOTA_ALERTS, warning("acme", id));
     const mail = await waitFor(() => server.mails[0], { what: "the mail" });
     expect(headerOf(mail.text, "Subject")).toBe("acme: a webhook endpoint was disabled");

@@ -19,7 +19,7 @@ import {
   finishAttempt,
 } from "../store/deliveries.js";
 import type { DeliveryRef, EndpointRef } from "../store/notices.js";
-import { createLanes } from "./endpoint-queues.js";
+import { createEndpointQueues } from "./endpoint-queues.js";
 import type { Mailer } from "./mail.js";
 import { sendWebhook } from "./send.js";
 import { signatureHeaders, webhookId } from "./signing.js";
@@ -84,7 +84,7 @@ export function startDelivering(options: DeliverOptions): DeliveryWorker {
       );
   }
 
-  const lanes = createLanes({
+  const queues = createEndpointQueues({
     claim: (endpoint, limit) => claimDue(database, endpoint, limit, leaseMs),
     async send(claimed) {
       const { isTaken, nextDelayMs, disabled } = await deliverClaimed(options, claimed, cutOff.signal);
@@ -115,9 +115,9 @@ export function startDelivering(options: DeliverOptions): DeliveryWorker {
     DELIVER_QUEUE,
     { concurrency: CONCURRENCY, lockDurationMs: LEASE_MS },
     async ({ data: { deliveryId, ...endpoint } }) => {
-      if (deliveryId === undefined) return lanes.kick(endpoint);
+      if (deliveryId === undefined) return queues.kick(endpoint);
       const claimed = await claimDelivery(database, endpoint.tenantId, deliveryId, leaseMs);
-      if (claimed !== undefined) await lanes.run(claimed);
+      if (claimed !== undefined) await queues.run(claimed);
     },
     (error) => logger.warn({ err: error }, "a delivery job failed; its delivery is due again when its lease ends"),
   );
@@ -132,11 +132,11 @@ export function startDelivering(options: DeliverOptions): DeliveryWorker {
         })),
         0,
       ),
-    kick: lanes.kick,
+    kick: queues.kick,
     lastFinishedAt: () => finishedAt,
     async stop() {
       const timer = after(DRAIN_MS, () => cutOff.abort());
-      await Promise.all([worker.stop(), lanes.stop()]);
+      await Promise.all([worker.stop(), queues.stop()]);
       timer.cancel();
     },
   };

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { runs } from "../../../tests/support/effort.js";
 import type { ClaimedDelivery } from "../store/deliveries.js";
 import type { EndpointRef } from "../store/notices.js";
-import { createLanes, MAX_PER_ENDPOINT } from "./endpoint-queues.js";
+import { createEndpointQueues, MAX_PER_ENDPOINT } from "./endpoint-queues.js";
 
 /** Due deliveries by endpoint, as the database would hand them out. */
 function world(
@@ -15,7 +15,7 @@ function world(
   const left = new Map(Object.entries(due));
   const running = new Map<string, number>();
   const seen = { sent: 0, most: new Map<string, number>(), mostAtOnce: 0, errors: [] as unknown[] };
-  const lanes = createLanes({
+  const queues = createEndpointQueues({
     async claim({ tenantId, endpointId }, limit) {
       await wait(0);
       const take = Math.min(limit, left.get(endpointId) ?? 0);
@@ -40,28 +40,28 @@ function world(
     onError: (error) => seen.errors.push(error),
     ...(maxInFlight !== undefined && { maxInFlight }),
   });
-  return { lanes, seen, left };
+  return { queues, seen, left };
 }
 
 const ref = (endpointId: string): EndpointRef => ({ tenantId: "acme", endpointId });
 
-test("everything due is sent after one kick, and no lane or the whole sends more at once than it may", async () => {
+test("everything due is sent after one kick, and no queue or the whole sends more at once than it may", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.dictionary(fc.constantFrom("a", "b", "c", "d", "e"), fc.nat(30), { minKeys: 1 }),
       fc.integer({ min: 1, max: 12 }),
       fc.infiniteStream(fc.boolean()),
       async (due, maxInFlight, outcomes) => {
-        const { lanes, seen, left } = world(due, async () => outcomes.next().value, maxInFlight);
-        for (const id of Object.keys(due)) lanes.kick(ref(id));
+        const { queues, seen, left } = world(due, async () => outcomes.next().value, maxInFlight);
+        for (const id of Object.keys(due)) queues.kick(ref(id));
         const all = Object.values(due).reduce((sum, n) => sum + n, 0);
         for (let turns = 0; seen.sent < all && turns < 5_000; turns += 1) await wait(0);
-        await lanes.stop();
+        await queues.stop();
         expect([...left.values()].every((n) => n === 0)).toBe(true);
         expect(seen.sent).toBe(all);
         expect(seen.mostAtOnce).toBeLessThanOrEqual(maxInFlight);
         expect(Math.max(0, ...seen.most.values())).toBeLessThanOrEqual(MAX_PER_ENDPOINT);
-        expect(lanes.inFlight()).toBe(0);
+        expect(queues.inFlight()).toBe(0);
         expect(seen.errors).toEqual([]);
       },
     ),
@@ -70,13 +70,13 @@ test("everything due is sent after one kick, and no lane or the whole sends more
 });
 
 test("a receiver that fails gets one at a time, one that takes what it gets soon many", async () => {
-  const { lanes, seen } = world({ good: 100, bad: 20 }, async (id) => {
+  const { queues, seen } = world({ good: 100, bad: 20 }, async (id) => {
     await wait(10);
     return id === "good";
   });
-  for (const id of ["good", "bad"]) lanes.kick(ref(id));
+  for (const id of ["good", "bad"]) queues.kick(ref(id));
   while (seen.sent < 120) await wait(1);
-  await lanes.stop();
+  await queues.stop();
   expect(Object.fromEntries(seen.most)).toEqual({ good: MAX_PER_ENDPOINT, bad: 1 });
 });
 
@@ -85,12 +85,14 @@ test("one that hangs holds nobody up, and a stop waits for what is being sent", 
   const hangs = new Promise<boolean>((resolve) => {
     release = resolve;
   });
-  const { lanes, seen, left } = world({ hangs: 5, good: 50 }, (id) => (id === "hangs" ? hangs : Promise.resolve(true)));
-  for (const id of ["hangs", "good"]) lanes.kick(ref(id));
+  const { queues, seen, left } = world({ hangs: 5, good: 50 }, (id) =>
+    id === "hangs" ? hangs : Promise.resolve(true),
+  );
+  for (const id of ["hangs", "good"]) queues.kick(ref(id));
   while (seen.sent < 50) await wait(1);
   expect(left.get("hangs")).toBe(4);
   let isStopped = false;
-  const stopped = lanes.stop().then(() => {
+  const stopped = queues.stop().then(() => {
     isStopped = true;
   });
   await wait(20);
@@ -104,7 +106,7 @@ test("what can't be claimed or marked is told, and the next kick goes on", async
   let failures = 2;
   let sent = 0;
   const errors: string[] = [];
-  const lanes = createLanes({
+  const queues = createEndpointQueues({
     async claim(endpoint) {
       if (failures-- > 0) throw new Error("no database");
       return sent > 0 ? [] : [endpoint as ClaimedDelivery];
@@ -116,10 +118,10 @@ test("what can't be claimed or marked is told, and the next kick goes on", async
     onError: (error) => errors.push(String(error)),
   });
   for (let kick = 0; kick < 3; kick += 1) {
-    lanes.kick(ref("a"));
+    queues.kick(ref("a"));
     await wait(5);
   }
-  await lanes.stop();
+  await queues.stop();
   expect(errors).toEqual(["Error: no database", "Error: no database", "Error: not marked"]);
   expect(sent).toBe(1);
 });

@@ -6,7 +6,7 @@ export const MAX_PER_ENDPOINT = 8;
 /** Maximum concurrent attempts in total: each takes a socket and a few kilobytes. */
 const MAX_IN_FLIGHT = 1_000;
 
-export interface LanesOptions {
+export interface EndpointQueuesOptions {
   /** Claims up to `limit` due deliveries of an endpoint; fewer when there are no more. */
   claim(endpoint: EndpointRef, limit: number): Promise<readonly ClaimedDelivery[]>;
   /** Sends one delivery and returns whether the receiver accepted it. Never rejects for a receiver's failure. */
@@ -16,7 +16,7 @@ export interface LanesOptions {
   readonly maxInFlight?: number;
 }
 
-export interface Lanes {
+export interface EndpointQueues {
   /** Notifies that this endpoint may have due deliveries. */
   kick(endpoint: EndpointRef): void;
   /** Sends a delivery claimed elsewhere, regardless of the endpoint's queue. */
@@ -26,7 +26,7 @@ export interface Lanes {
   stop(): Promise<void>;
 }
 
-interface Lane {
+interface EndpointQueue {
   readonly endpoint: EndpointRef;
   limit: number;
   running: number;
@@ -39,10 +39,15 @@ interface Lane {
  * Per-endpoint queues, which avoid head-of-line blocking. A queue claims no more than it may send at once, so that a hanging
  * receiver delays only its own endpoint; memory holds only the ids of endpoints.
  */
-export function createLanes({ claim, send, onError, maxInFlight = MAX_IN_FLIGHT }: LanesOptions): Lanes {
-  const lanes = new Map<string, Lane>();
+export function createEndpointQueues({
+  claim,
+  send,
+  onError,
+  maxInFlight = MAX_IN_FLIGHT,
+}: EndpointQueuesOptions): EndpointQueues {
+  const queues = new Map<string, EndpointQueue>();
   /** Queues that wait for capacity, in FIFO order. */
-  const queued = new Set<Lane>();
+  const queued = new Set<EndpointQueue>();
   const tasks = new Set<Promise<void>>();
   let inFlight = 0;
   let isStopped = false;
@@ -55,48 +60,48 @@ export function createLanes({ claim, send, onError, maxInFlight = MAX_IN_FLIGHT 
   /** Returns capacity to waiting queues. */
   function release(places: number): void {
     inFlight -= places;
-    for (const lane of [...queued].slice(0, places)) {
-      queued.delete(lane);
-      track(pump(lane));
+    for (const queue of [...queued].slice(0, places)) {
+      queued.delete(queue);
+      track(pump(queue));
     }
   }
 
-  async function pump(lane: Lane): Promise<void> {
-    if (lane.isClaiming) return;
-    lane.isClaiming = true;
+  async function pump(queue: EndpointQueue): Promise<void> {
+    if (queue.isClaiming) return;
+    queue.isClaiming = true;
     try {
-      while (lane.isWanted && !isStopped && lane.running < lane.limit) {
-        const room = Math.min(lane.limit - lane.running, maxInFlight - inFlight);
-        if (room <= 0) {
-          queued.add(lane);
+      while (queue.isWanted && !isStopped && queue.running < queue.limit) {
+        const capacity = Math.min(queue.limit - queue.running, maxInFlight - inFlight);
+        if (capacity <= 0) {
+          queued.add(queue);
           return;
         }
-        lane.isWanted = false;
-        inFlight += room;
-        const claimed = await claim(lane.endpoint, room).catch((error: unknown) => {
+        queue.isWanted = false;
+        inFlight += capacity;
+        const claimed = await claim(queue.endpoint, capacity).catch((error: unknown) => {
           onError(error);
           return [];
         });
-        lane.running += claimed.length;
-        if (claimed.length === room) lane.isWanted = true;
-        for (const delivery of claimed) track(work(lane, delivery));
-        release(room - claimed.length);
+        queue.running += claimed.length;
+        if (claimed.length === capacity) queue.isWanted = true;
+        for (const delivery of claimed) track(work(queue, delivery));
+        release(capacity - claimed.length);
       }
     } finally {
-      lane.isClaiming = false;
-      if (lane.running === 0 && !lane.isWanted) lanes.delete(keyOf(lane.endpoint));
+      queue.isClaiming = false;
+      if (queue.running === 0 && !queue.isWanted) queues.delete(keyOf(queue.endpoint));
     }
   }
 
-  async function work(lane: Lane, delivery: ClaimedDelivery): Promise<void> {
+  async function work(queue: EndpointQueue, delivery: ClaimedDelivery): Promise<void> {
     let isTaken = false;
     try {
       isTaken = await send(delivery);
     } finally {
-      lane.running -= 1;
-      lane.limit = isTaken ? Math.min(MAX_PER_ENDPOINT, lane.limit * 2) : 1;
+      queue.running -= 1;
+      queue.limit = isTaken ? Math.min(MAX_PER_ENDPOINT, queue.limit * 2) : 1;
       release(1);
-      track(pump(lane));
+      track(pump(queue));
     }
   }
 
@@ -104,10 +109,10 @@ export function createLanes({ claim, send, onError, maxInFlight = MAX_IN_FLIGHT 
     kick(endpoint) {
       if (isStopped) return;
       const key = keyOf(endpoint);
-      const lane = lanes.get(key) ?? { endpoint, limit: 1, running: 0, isWanted: false, isClaiming: false };
-      lanes.set(key, lane);
-      lane.isWanted = true;
-      track(pump(lane));
+      const queue = queues.get(key) ?? { endpoint, limit: 1, running: 0, isWanted: false, isClaiming: false };
+      queues.set(key, queue);
+      queue.isWanted = true;
+      track(pump(queue));
     },
     async run(delivery) {
       inFlight += 1;

@@ -4,18 +4,18 @@ import type { Database } from "#platform/database/database.js";
 import { freePort, hasPostgres, waitFor } from "../../../tests/servers/servers.js";
 import { decodeNotice, type Notice } from "../rules/notice.js";
 import { startCursor, storeIntake } from "../store/intake.js";
-import { invoice, openRoomDatabase, warning } from "../world.testing.js";
+import { invoice, openServiceDatabase, warning } from "../world.testing.js";
 import { type Feed, startFeed } from "./feed.js";
 
 const ALERTS = ["quota.warning", "quota.exceeded"] as const;
 
 describe.skipIf(!hasPostgres)("following a tenant's notices", () => {
-  let world: Awaited<ReturnType<typeof openRoomDatabase>>;
+  let world: Awaited<ReturnType<typeof openServiceDatabase>>;
   let database: Database;
   const feeds: Feed[] = [];
   let partition = 0;
   beforeAll(async () => {
-    world = await openRoomDatabase("feed");
+    world = await openServiceDatabase("feed");
     database = await world.connect(16);
   });
   afterEach(() => Promise.all(feeds.splice(0).map((feed) => feed.stop())));

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Database } from "#platform/database/database.js";
-import type { Room } from "#platform/process/service.js";
+import type { Service } from "#platform/process/service.js";
 import type { Identity } from "#schema/policy.js";
 import { BILLING_EVENTS, QUOTA_ALERTS } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
@@ -33,20 +33,20 @@ const ENDPOINTS = `query ($id: ID!, $first: Int = 50, $after: Cursor, $status: W
 
 describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
   let world: World;
-  let room: Room;
+  let service: Service;
   let database: Database;
   let target: Awaited<ReturnType<typeof startReceiver>>;
   beforeAll(async () => {
     world = await openWorld("graph");
-    room = await world.start();
+    service = await world.start();
     database = await world.openDatabase();
     target = await startReceiver(ok);
   });
   beforeEach(async () => {
-    // The room still finishes deliveries of the test before; TRUNCATE may have to yield to it.
+    // The service still finishes deliveries of the test before; TRUNCATE may have to yield to it.
     await waitFor(
       () => database.pool.query("TRUNCATE webhook_endpoint, notice, tenant_stream CASCADE").then(() => true),
-      { what: "the room's transactions to end" },
+      { what: "the service's transactions to end" },
     );
   });
   afterAll(async () => {
@@ -57,11 +57,11 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
 
   async function create(identity: Identity = adminOf("acme"), more = {}) {
     const input = { tenantId: "acme", url: target.url, eventTypes: ["quota.warning"], ...more };
-    return ask(room, identity, CREATE, { input });
+    return ask(service, identity, CREATE, { input });
   }
   const endpointId = async () => String((await create()).data.createWebhookEndpoint.endpoint.id);
   const endpointsOf = async (identity: Identity, id: string, more = {}) =>
-    ask(room, identity, ENDPOINTS, { id, ...more });
+    ask(service, identity, ENDPOINTS, { id, ...more });
 
   async function stored(count: number): Promise<void> {
     await waitFor(async () => (await database.pool.query("SELECT 1 FROM notice")).rowCount === count, {
@@ -113,8 +113,8 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
       `mutation { replayDeadLetters(endpointId: "${id}") }`,
     ];
     for (const mutation of mutations) {
-      expect(await ask(room, viewerOf("acme"), mutation)).toMatchObject({ codes: ["FORBIDDEN"] });
-      expect(await ask(room, adminOf("globex"), mutation)).toMatchObject({ codes: ["NOT_FOUND"] });
+      expect(await ask(service, viewerOf("acme"), mutation)).toMatchObject({ codes: ["FORBIDDEN"] });
+      expect(await ask(service, adminOf("globex"), mutation)).toMatchObject({ codes: ["NOT_FOUND"] });
     }
     expect(await endpointsOf(viewerOf("acme"), "acme")).toMatchObject({ codes: ["FORBIDDEN"] });
     expect((await endpointsOf(adminOf("globex"), "acme")).data._entities).toEqual([null]);
@@ -132,7 +132,7 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
   test("a test webhook is delivered and shows in the delivery log", async () => {
     const id = await endpointId();
     const sent = await ask(
-      room,
+      service,
       adminOf("acme"),
       `mutation { sendTestWebhook(endpointId: "${id}") { id status eventType } }`,
     );
@@ -151,13 +151,13 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
       attempts: [{ responseStatus: 200, error: null, responseBody: "thanks" }],
     });
     const replayed = await ask(
-      room,
+      service,
       adminOf("acme"),
       `mutation { replayWebhookDelivery(id: "${delivery.id}") { status } }`,
     );
     expect(replayed.data.replayWebhookDelivery).toEqual({ status: "PENDING" });
     expect(
-      await ask(room, adminOf("globex"), `mutation { replayWebhookDelivery(id: "${delivery.id}") { id } }`),
+      await ask(service, adminOf("globex"), `mutation { replayWebhookDelivery(id: "${delivery.id}") { id } }`),
     ).toMatchObject({
       codes: ["NOT_FOUND"],
     });
@@ -167,7 +167,7 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
     const id = await endpointId();
     const sent: string[] = [];
     for (let i = 0; i < 5; i++) {
-      const { data } = await ask(room, adminOf("acme"), `mutation { sendTestWebhook(endpointId: "${id}") { id } }`);
+      const { data } = await ask(service, adminOf("acme"), `mutation { sendTestWebhook(endpointId: "${id}") { id } }`);
       sent.unshift(data.sendTestWebhook.id);
     }
     const seen: string[] = [];
@@ -190,13 +190,13 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
     const { secret, endpoint } = data.createWebhookEndpoint;
     const signatures = async () => {
       const before = target.received.length;
-      await ask(room, adminOf("acme"), `mutation { sendTestWebhook(endpointId: "${endpoint.id}") { id } }`);
+      await ask(service, adminOf("acme"), `mutation { sendTestWebhook(endpointId: "${endpoint.id}") { id } }`);
       await waitFor(() => target.received.length > before, { what: "the webhook" });
       return String(target.received.at(-1)?.headers["webhook-signature"]).split(" ").length;
     };
     const rotate = (grace: number) =>
       ask(
-        room,
+        service,
         adminOf("acme"),
         `mutation { rotateWebhookSecret(id: "${endpoint.id}", graceSeconds: ${grace}) { secret } }`,
       );
@@ -211,7 +211,7 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
     const id = await endpointId();
     const update = (input: string) =>
       ask(
-        room,
+        service,
         adminOf("acme"),
         `mutation { updateWebhookEndpoint(id: "${id}", input: ${input}) { eventTypes status disabledReason } }`,
       );
@@ -222,7 +222,9 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
       status: "DISABLED",
       disabledReason: "disabled by an operator",
     });
-    expect(await ask(room, adminOf("acme"), `mutation { sendTestWebhook(endpointId: "${id}") { id } }`)).toMatchObject({
+    expect(
+      await ask(service, adminOf("acme"), `mutation { sendTestWebhook(endpointId: "${id}") { id } }`),
+    ).toMatchObject({
       codes: ["CONFLICT"],
     });
     expect((await update("{ status: ENABLED }")).data.updateWebhookEndpoint).toMatchObject({
@@ -235,12 +237,12 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
   test("alerts are paged in the order they happened, and their cursors are those of the subscription", async () => {
     for (const id of ["a1", "a2", "a3"]) await world.publish(QUOTA_ALERTS, warning("acme", id));
     await stored(3);
-    const page = (await ask(room, viewerOf("acme"), TENANT, { id: "acme", first: 2 })).data._entities[0].alerts;
+    const page = (await ask(service, viewerOf("acme"), TENANT, { id: "acme", first: 2 })).data._entities[0].alerts;
     expect(page.nodes.map((node: { id: string }) => node.id)).toEqual(["a1", "a2"]);
     expect(page.nodes[0]).toMatchObject({ kind: "WARNING", tenantId: "acme", tenant: { id: "acme" }, used: "800" });
     expect(page.pageInfo).toEqual({ hasNextPage: true, endCursor: page.nodes[1].cursor });
     const alerts = await live(
-      room,
+      service,
       viewerOf("acme"),
       `subscription ($after: Cursor) { quotaAlerts(tenantId: "acme", after: $after) { id } }`,
       {
@@ -254,11 +256,12 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
   test("a subscription replays, then goes live, with its own tenant's alerts only", async () => {
     await world.publish(QUOTA_ALERTS, warning("acme", "old"));
     await stored(1);
-    const start = (await ask(room, viewerOf("acme"), TENANT, { id: "acme" })).data._entities[0].alerts.nodes[0].cursor;
+    const start = (await ask(service, viewerOf("acme"), TENANT, { id: "acme" })).data._entities[0].alerts.nodes[0]
+      .cursor;
     await world.publish(QUOTA_ALERTS, warning("acme", "replayed"));
     await stored(2);
     const alerts = await live(
-      room,
+      service,
       viewerOf("acme"),
       `subscription ($t: ID!, $after: Cursor) {
       quotaAlerts(tenantId: $t, after: $after) { id kind tenantId tenant { id } } }`,
@@ -276,7 +279,7 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
 
   test("invoiceGenerated names the invoice that billing completes", async () => {
     const invoices = await live(
-      room,
+      service,
       viewerOf("acme"),
       `subscription { invoiceGenerated(tenantId: "acme") { cursor invoice { id } } }`,
     );
@@ -291,15 +294,15 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
     async (field) => {
       const source = (tenantId: string, after = "") =>
         `subscription { ${field}(tenantId: "${tenantId}"${after}) { cursor } }`;
-      await expect(live(room, viewerOf("globex"), source("acme"))).rejects.toThrow("NOT_FOUND");
-      await expect(live(room, { ...viewerOf("acme"), roles: [] }, source("acme"))).rejects.toThrow("FORBIDDEN");
-      await expect(live(room, viewerOf("acme"), source("acme", `, after: "nonsense"`))).rejects.toThrow("INVALID");
+      await expect(live(service, viewerOf("globex"), source("acme"))).rejects.toThrow("NOT_FOUND");
+      await expect(live(service, { ...viewerOf("acme"), roles: [] }, source("acme"))).rejects.toThrow("FORBIDDEN");
+      await expect(live(service, viewerOf("acme"), source("acme", `, after: "nonsense"`))).rejects.toThrow("INVALID");
     },
   );
 
   test("the SDL is what federation needs", () => {
-    expect(room.subgraph?.sdl).toContain("type PageInfo @shareable");
-    expect(room.subgraph?.sdl).toContain('type Tenant @key(fields: "id")');
-    expect(room.subgraph?.sdl).toContain('type Invoice @key(fields: "id", resolvable: false)');
+    expect(service.subgraph?.sdl).toContain("type PageInfo @shareable");
+    expect(service.subgraph?.sdl).toContain('type Tenant @key(fields: "id")');
+    expect(service.subgraph?.sdl).toContain('type Invoice @key(fields: "id", resolvable: false)');
   });
 });

@@ -2,16 +2,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Database } from "#platform/database/database.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
 import { decodeNotice, type Notice } from "../rules/notice.js";
-import { openRoomDatabase, warning } from "../world.testing.js";
+import { openServiceDatabase, warning } from "../world.testing.js";
 import { type IntakeBatch, startCursor, storeIntake } from "./intake.js";
 
 const TOPIC = "quota.alerts";
 
 describe.skipIf(!hasPostgres)("taking in events", () => {
-  let world: Awaited<ReturnType<typeof openRoomDatabase>>;
+  let world: Awaited<ReturnType<typeof openServiceDatabase>>;
   let database: Database;
   beforeAll(async () => {
-    world = await openRoomDatabase("intake");
+    world = await openServiceDatabase("intake");
     database = await world.connect();
   });
   beforeEach(async () => {

@@ -17,7 +17,7 @@ export interface TestGateOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** A gate as a process of quota has it, on real Redis and PostgreSQL, without the rest of the room. */
+/** A gate as a process of quota has it, on real Redis and PostgreSQL, without the rest of the service. */
 export async function openGate({ database, tenancy, redisUrls, prefix, onError }: TestGateOptions) {
   const counters: QuotaCounters = await createRedisQuotaCounters({ urls: redisUrls, prefix, onError });
   const store = createQuotaStore(database, () => 0);

@@ -7,7 +7,7 @@ import { createMemoryQuotaCounters } from "../counters/memory/memory.js";
 import { outlivesLoss } from "../rules/windows.js";
 import { createQuotaStore } from "../store/store.js";
 import { createUsageRecorded } from "../usage-recorded.js";
-import { openWorld, type StartedRoom, type World } from "../world.testing.js";
+import { openWorld, type StartedService, type World } from "../world.testing.js";
 import { createTenantLimits } from "./tenant-limits.js";
 
 /** A loss must not forget what these admitted. */
@@ -19,21 +19,21 @@ interface Answer {
   readonly limits: readonly { used: string; reserved: string }[];
 }
 
-async function consume(room: StartedRoom, headers: Record<string, string>, payload: object): Promise<Answer> {
-  const response = await room.app.inject({ method: "POST", url: "/v1/quota/consume", headers, payload });
+async function consume(service: StartedService, headers: Record<string, string>, payload: object): Promise<Answer> {
+  const response = await service.app.inject({ method: "POST", url: "/v1/quota/consume", headers, payload });
   return response.json<Answer>();
 }
 
 /** Asks for one more at a time, some at once, with keys of their own; answers how many were allowed. */
 async function admitted(
-  room: StartedRoom,
+  service: StartedService,
   headers: Record<string, string>,
   times: number,
   meter?: string,
 ): Promise<number> {
   const answers = await Promise.all(
     Array.from({ length: times }, () =>
-      consume(room, headers, { meter, idempotencyKey: randomUUID(), ttlSeconds: 3600 }),
+      consume(service, headers, { meter, idempotencyKey: randomUUID(), ttlSeconds: 3600 }),
     ),
   );
   return answers.filter((answer) => answer.allowed).length;
@@ -41,7 +41,7 @@ async function admitted(
 
 describe.skipIf(!hasPostgres)("quota after a loss of counters in process", () => {
   let world: World;
-  const rooms: StartedRoom[] = [];
+  const services: StartedService[] = [];
 
   beforeAll(async () => {
     world = await openWorld();
@@ -54,15 +54,15 @@ describe.skipIf(!hasPostgres)("quota after a loss of counters in process", () =>
     world.plan("minute-soft", [{ limit: "5", window: "MINUTE", kind: "SOFT" }]);
   });
   afterEach(async () => {
-    for (const room of rooms.splice(0)) await room.stop();
+    for (const service of services.splice(0)) await service.stop();
   });
   afterAll(async () => world.close());
 
   /** A new process; the one before is as good as killed: nobody asks it any more and it saves nothing until the test ends. */
-  const restart = async (): Promise<StartedRoom> => {
-    const room = await world.startRoom();
-    rooms.push(room);
-    return room;
+  const restart = async (): Promise<StartedService> => {
+    const service = await world.startService();
+    services.push(service);
+    return service;
   };
 
   for (const window of LASTING) {
@@ -123,17 +123,17 @@ describe.skipIf(!hasPostgres)("quota after a loss of counters in process", () =>
 
 describe.skipIf(!hasPostgres || !hasRedis)("quota after a loss in Redis", () => {
   let world: World;
-  let room: StartedRoom;
+  let service: StartedService;
 
   beforeAll(async () => {
     world = await openWorld({ redisUrl: redisUrl() });
     world.meter("calls");
     world.plan("sixty", [{ limit: "60", window: "HOUR" }]);
     world.plan("minute", [{ limit: "50", window: "MINUTE" }]);
-    room = await world.startRoom();
+    service = await world.startService();
   });
   afterAll(async () => {
-    await room.stop();
+    await service.stop();
     await world.close();
   });
 
@@ -149,10 +149,10 @@ describe.skipIf(!hasPostgres || !hasRedis)("quota after a loss in Redis", () => 
   test("flushed while two processes admit, it never admits more than the limit", async () => {
     world.tenant("flushed", "sixty");
     const headers = world.key("flushed");
-    const other = await world.startRoom();
+    const other = await world.startService();
     let total = 0;
     for (let round = 0; round < 4; round += 1) {
-      const both = await Promise.all([room, other].map((one) => admitted(one, headers, 11, "calls")));
+      const both = await Promise.all([service, other].map((one) => admitted(one, headers, 11, "calls")));
       total += both.reduce((sum, n) => sum + n, 0);
       await flush();
     }
@@ -164,19 +164,21 @@ describe.skipIf(!hasPostgres || !hasRedis)("quota after a loss in Redis", () => 
   test("a hard minute is denied after a flush", async () => {
     world.tenant("flushed-minute", "minute");
     const headers = world.key("flushed-minute");
-    expect(await admitted(room, headers, 3, "calls")).toBe(3);
+    expect(await admitted(service, headers, 3, "calls")).toBe(3);
     await flush();
-    expect((await consume(room, headers, { meter: "calls", idempotencyKey: "x" })).reason).toBe("COUNTER_REBUILDING");
+    expect((await consume(service, headers, { meter: "calls", idempotencyKey: "x" })).reason).toBe(
+      "COUNTER_REBUILDING",
+    );
   });
 
   test("a process that died between commit and settlement is made up for by the next", async () => {
     const id = "torn";
     world.tenant(id, "sixty");
     const headers = world.key(id);
-    await consume(room, headers, { meter: "calls", idempotencyKey: "a" });
+    await consume(service, headers, { meter: "calls", idempotencyKey: "a" });
     await world.record(id, [{ id: "first" }]);
     await waitFor(() => world.appliedSeq(id), { what: "the usage" });
-    await room.stop();
+    await service.stop();
 
     const partition = partitionOf(id, 2);
     const apply = createUsageRecorded({
@@ -198,10 +200,10 @@ describe.skipIf(!hasPostgres || !hasRedis)("quota after a loss in Redis", () => 
       await apply(tx, partition, entries);
     });
 
-    room = await world.startRoom();
+    service = await world.startService();
     const used = await waitFor(
       async () => {
-        const answer = await consume(room, headers, { meter: "calls", idempotencyKey: "a" });
+        const answer = await consume(service, headers, { meter: "calls", idempotencyKey: "a" });
         return answer.limits[0]?.used === "5" ? answer : undefined;
       },
       { what: "the repair" },

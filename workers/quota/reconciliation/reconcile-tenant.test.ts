@@ -1,16 +1,16 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { periodAt } from "#kernel/period.js";
-import { roomIdentity } from "#platform/auth/identity.js";
+import { serviceIdentity } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER, QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../../tests/servers/servers.js";
 import type { QuotaCounters } from "../counters/counters.js";
 import { createRedisQuotaCounters } from "../counters/redis/redis.js";
-import { openWorld, type StartedRoom, type World } from "../world.testing.js";
+import { openWorld, type StartedService, type World } from "../world.testing.js";
 import type { ReconcileStep } from "./reconcile-tenant.js";
 
 describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () => {
   let world: World;
-  let room: StartedRoom;
+  let service: StartedService;
   let counters: QuotaCounters;
   const { start: monthStart } = periodAt(Date.now(), 1);
 
@@ -25,7 +25,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
     ]);
   });
   beforeEach(async () => {
-    room = await world.startRoom();
+    service = await world.startService();
     counters = await createRedisQuotaCounters({
       urls: [redisUrl()],
       prefix: `${world.namespace}:quota`,
@@ -33,13 +33,13 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
     });
   });
   afterEach(async () => {
-    await room.stop();
+    await service.stop();
     await counters.stop();
   });
   afterAll(() => world.close());
 
-  async function reconcile(params: Readonly<Record<string, string>>, identity = roomIdentity("cli")) {
-    const response = await room.app.inject({
+  async function reconcile(params: Readonly<Record<string, string>>, identity = serviceIdentity("cli")) {
+    const response = await service.app.inject({
       method: "POST",
       url: `${QUOTA_RECONCILE_PATH}?${new URLSearchParams(params)}`,
       headers: { [IDENTITY_HEADER]: await world.identityTokens.sign(identity, "quota") },
@@ -57,7 +57,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
     world.tenant(tenantId, "both");
     const headers = world.key(tenantId);
     const consume = { meter: "calls", idempotencyKey: "e1" };
-    await room.app.inject({ method: "POST", url: "/v1/quota/consume", headers, payload: consume });
+    await service.app.inject({ method: "POST", url: "/v1/quota/consume", headers, payload: consume });
     await world.record(
       tenantId,
       Array.from({ length: 7 }, (_, n) => ({ id: `e${n}` })),
@@ -103,7 +103,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
 
   test("is for operators of this installation, and knows only tenants that there are", async () => {
     expect((await reconcile({ tenantId: "nobody" })).status).toBe(404);
-    const user = { ...roomIdentity("root"), kind: "USER" as const };
+    const user = { ...serviceIdentity("root"), kind: "USER" as const };
     expect((await reconcile({}, user)).status).toBe(403);
   });
 });

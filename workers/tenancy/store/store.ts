@@ -22,7 +22,7 @@ export interface AuditRecord {
 }
 
 /** A change in another service, at its position in the log. */
-export interface RoomAudit {
+export interface ServiceAudit {
   readonly position: number;
   readonly entry: Readonly<ReturnType<typeof auditRecordedV1.parse>>;
 }
@@ -56,7 +56,7 @@ export interface TenancyStore {
   /** Newest first; a position is an entry's id. `tenantId` undefined: all tenants. */
   auditLog(page: PageRequest & { readonly tenantId: string | undefined }): Promise<AuditRecord[]>;
   /** Adds other services' changes; existing entries are unchanged. */
-  takeAudits(audits: readonly RoomAudit[]): Promise<void>;
+  takeAudits(audits: readonly ServiceAudit[]): Promise<void>;
   /** In `audit.recorded`; undefined: none was read yet. */
   lastAuditPosition(): Promise<number | undefined>;
   /** Enqueues a heartbeat with the version of everything enqueued before it. */
