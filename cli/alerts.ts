@@ -2,7 +2,7 @@ import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
 import { sleep } from "#platform/lifecycle/time.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
-import { Refusal } from "./connection/failure.js";
+import { UserError } from "./connection/failure.js";
 import type { AlertsSubscription, TenantIdsQuery } from "./graphql/graphql.js";
 import { graphql } from "./graphql/index.js";
 
@@ -29,7 +29,7 @@ export async function watchAlerts(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
   if (options.after !== undefined && options.tenant === undefined)
-    throw new Refusal("--after needs --tenant: a cursor belongs to one tenant.");
+    throw new UserError("--after needs --tenant: a cursor belongs to one tenant.");
   const connection = await findConnection(options, env);
   const tenants = options.tenant === undefined ? await allTenants(connection) : [options.tenant];
   const client = createClient({
@@ -59,14 +59,14 @@ async function watchOne(
         variables: { tenantId, after },
       })) {
         const error = result.errors?.[0];
-        if (error !== undefined) throw new Refusal(error.message);
+        if (error !== undefined) throw new UserError(error.message);
         const alert = result.data?.quotaAlerts;
         if (alert === undefined) continue;
         after = alert.cursor;
         process.stdout.write(`${options.json ? JSON.stringify(alert) : describe(alert)}\n`);
       }
     } catch (error) {
-      if (error instanceof Refusal) throw error;
+      if (error instanceof UserError) throw error;
       process.stderr.write("Connection lost; trying again\n");
     }
     await sleep(RECONNECT_MS);
@@ -86,6 +86,6 @@ async function allTenants(connection: Connection): Promise<string[]> {
     ids.push(...tenants.nodes.map((tenant) => tenant.id));
     after = tenants.pageInfo.hasNextPage ? tenants.pageInfo.endCursor : null;
   } while (after !== null);
-  if (ids.length === 0) throw new Refusal("There are no tenants yet.");
+  if (ids.length === 0) throw new UserError("There are no tenants yet.");
   return ids;
 }

@@ -4,10 +4,10 @@ import path from "node:path";
 import pg from "pg";
 import { MINUTE_MS } from "#kernel/duration.js";
 import { nowMs, timeoutSignal } from "#platform/lifecycle/time.js";
-import { type Config, ConfigError, parseConfig } from "#platform/process/config.js";
+import { type Config, ConfigError, type Env, parseConfig } from "#platform/process/config.js";
 import { refuseEviction } from "#platform/redis/eviction.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
-import { Refusal } from "./connection/failure.js";
+import { UserError } from "./connection/failure.js";
 import { graphql } from "./graphql/index.js";
 
 const VIEWER = graphql(`query WhoAsks { viewer { id roles } }`);
@@ -22,14 +22,13 @@ export interface Finding {
   readonly advice?: string;
 }
 
-type Env = Readonly<Record<string, string | undefined>>;
 const OLDEST_NODE = [20, 19] as const;
 const TIMEOUT_MS = 5_000;
 const LEAST_FREE_BYTES = 1 << 30;
 const MOST_SKEW_MS = MINUTE_MS;
 
 /**
- * `metrly doctor`: checks an installation from the machine it runs on, and suggests fixes. Throws `Refusal` when a check
+ * `metrly doctor`: checks an installation from the machine it runs on, and suggests fixes. Throws `UserError` when a check
  * failed.
  */
 export async function examine(options: ConnectionOptions & { readonly json?: boolean }, env: Env): Promise<void> {
@@ -37,7 +36,7 @@ export async function examine(options: ConnectionOptions & { readonly json?: boo
   const ill = findings.filter(({ ok }) => ok === false);
   for (const finding of findings)
     process.stdout.write(`${options.json ? JSON.stringify(finding) : describe(finding)}\n`);
-  if (ill.length > 0) throw new Refusal(`${ill.length} of ${findings.length} checks failed.`);
+  if (ill.length > 0) throw new UserError(`${ill.length} of ${findings.length} checks failed.`);
 }
 
 function describe({ what, ok, said, advice }: Finding): string {
@@ -174,7 +173,7 @@ async function whoAsks(options: ConnectionOptions, env: Env): Promise<Finding> {
     const { viewer } = await askGraph(connection, VIEWER);
     return { what, ok: true, said: `${viewer.id} (${viewer.roles.join(", ")})` };
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof UserError)) throw error;
     return { what, ok: false, said: error.message, advice: "pass --token, or set METRLY_TOKEN" };
   }
 }

@@ -1,8 +1,6 @@
-import { parseConfig } from "#platform/process/config.js";
-import { Refusal } from "./connection/failure.js";
+import { type Env, parseConfig } from "#platform/process/config.js";
+import { UserError } from "./connection/failure.js";
 import { openTokenKeys, renewAdminToken } from "./roles.js";
-
-type Env = Readonly<Record<string, string | undefined>>;
 
 /** `metrly keys`: the keys that sign tokens, from the local data directory. Running gateways follow within seconds. */
 export async function listKeys(options: { readonly json?: boolean }, env: Env): Promise<void> {
@@ -23,8 +21,8 @@ export async function rotateKeys(env: Env): Promise<void> {
 export async function revokeKey(id: string, env: Env): Promise<void> {
   const keys = await ring(env);
   if ((await keys.current()).id === id)
-    throw new Refusal("This is the signing key. Replace it first: metrly keys rotate");
-  if (!(await keys.revoke(id))) throw new Refusal(`NOT_FOUND: There is no key ${id}. List them: metrly keys`);
+    throw new UserError("This is the signing key. Replace it first: metrly keys rotate");
+  if (!(await keys.revoke(id))) throw new UserError(`NOT_FOUND: There is no key ${id}. List them: metrly keys`);
   await renewAdminToken(parseConfig(env).dataDir);
   process.stdout.write(`Tokens signed by ${id} are no longer valid\n`);
 }

@@ -12,7 +12,7 @@ import { explainDenial, reconcileQuota } from "./quota.js";
 import { rebuildBilling } from "./rebuild.js";
 import { republishLedger } from "./republish.js";
 import { sendUsage } from "./send/send.js";
-import type { Composition } from "./server/role-config.js";
+import type { ProcessRole } from "./server/role-config.js";
 import { showInvoices, showQuotas, showTenants, showUsage } from "./show.js";
 import { verifyInvoice } from "./verify.js";
 import { listenToWebhooks } from "./webhook-listen.js";
@@ -59,7 +59,7 @@ for (const role of ["gateway", ...SERVICES] as const) {
   }
 }
 
-async function run(composition: Composition): Promise<void> {
+async function run(composition: ProcessRole): Promise<void> {
   const { runProcess } = await import("./server/run.js");
   await runProcess(composition, process.env);
 }

@@ -1,12 +1,11 @@
 import { QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
+import type { Env } from "#platform/process/config.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
-import { Refusal } from "./connection/failure.js";
+import { UserError } from "./connection/failure.js";
 import { connectToService } from "./connection/internal.js";
 import { stepsOf } from "./connection/steps.js";
 import { graphql } from "./graphql/index.js";
 import { bar } from "./send/progress.js";
-
-type Env = Readonly<Record<string, string | undefined>>;
 
 export interface ReconcileCommand {
   readonly tenant?: string;
@@ -35,7 +34,7 @@ interface Step {
 }
 
 /**
- * `metrly quota reconcile`: shows, and repairs, differences between quota and the ledger. Throws `Refusal` when any
+ * `metrly quota reconcile`: shows, and repairs, differences between quota and the ledger. Throws `UserError` when any
  * remain.
  */
 export async function reconcileQuota(options: ReconcileCommand, env: Env): Promise<void> {
@@ -62,7 +61,9 @@ export async function reconcileQuota(options: ReconcileCommand, env: Env): Promi
   const summary = `${count.tenants} tenants, ${count.events.toLocaleString("en")} events of the ledger, ${count.differences} differences`;
   process.stderr.write(`${process.stderr.isTTY ? "\r\u001b[2K" : ""}${summary}\n`);
   if (count.left > 0)
-    throw new Refusal(`${count.left} differences remain. Run it again with --repair to correct quota from the ledger.`);
+    throw new UserError(
+      `${count.left} differences remain. Run it again with --repair to correct quota from the ledger.`,
+    );
 }
 
 function describe({ kind, difference, tenantId, countersSkipped }: Step): void {
@@ -94,10 +95,10 @@ export async function explainDenial(
 ): Promise<void> {
   const connection = await findConnection(options, env);
   const { tenant } = await askGraph(connection, DENIAL, { tenantId: options.tenant, key });
-  if (tenant === null) throw new Refusal(`There is no tenant ${options.tenant}.`);
+  if (tenant === null) throw new UserError(`There is no tenant ${options.tenant}.`);
   const denial = tenant.quotaDenial;
   if (denial === null)
-    throw new Refusal(
+    throw new UserError(
       `No denial of ${options.tenant} under "${key}" is stored: none in the last hour, or newer denials replaced it.`,
     );
   if (options.json) {

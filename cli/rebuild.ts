@@ -1,6 +1,6 @@
 import { BILLING_REBUILD_PATH } from "#platform/auth/internal-api.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
-import { Refusal } from "./connection/failure.js";
+import { UserError } from "./connection/failure.js";
 import { connectToService } from "./connection/internal.js";
 import { stepsOf } from "./connection/steps.js";
 import { bar, clockText } from "./send/progress.js";
@@ -26,7 +26,7 @@ type Step =
 
 const LINE_EVERY_MS = 5_000;
 
-/** `metrly rebuild`: rebuilds billing's tables from the ledger and compares. Throws `Refusal` when differences remain. */
+/** `metrly rebuild`: rebuilds billing's tables from the ledger and compares. Throws `UserError` when differences remain. */
 export async function rebuildBilling(
   options: RebuildCommand,
   env: Readonly<Record<string, string | undefined>>,
@@ -59,11 +59,11 @@ function finish(
   const summary = `rebuilt from ${events.toLocaleString("en")} events: ${differences === 0 ? "the same, byte for byte" : `${differences} differences`}`;
   if (!quiet) process.stdout.write(`${summary}${replaced ? "; the rebuilt usage replaced it" : ""}\n`);
   if (irreplaceable > 0)
-    throw new Refusal(
+    throw new UserError(
       "Closed periods or invoices differ from the ledger. They are never replaced: verify each of them.",
     );
   if (differences > 0 && !replaced)
-    throw new Refusal("Usage differs from the ledger. Run it without --check to replace it.");
+    throw new UserError("Usage differs from the ledger. Run it without --check to replace it.");
 }
 
 function describe(

@@ -1,5 +1,5 @@
 import { LEDGER_AUDIENCE, REPUBLISH_PATH } from "#platform/ledger/client.js";
-import { Refusal } from "./connection/failure.js";
+import { UserError } from "./connection/failure.js";
 import { connectToService } from "./connection/internal.js";
 
 export interface RepublishRange {
@@ -19,7 +19,7 @@ export async function republishLedger(
 ): Promise<void> {
   const [partition, from, to] = (["partition", "from", "to"] as const).map((name) => whole(name, options[name]));
   if (partition === undefined || from === undefined || to === undefined || from < 1 || to < from)
-    throw new Refusal("--from must be at least 1, and --to not less.");
+    throw new UserError("--from must be at least 1, and --to not less.");
   const ingestion = await connectToService(LEDGER_AUDIENCE, options.url, env);
   let entries = 0;
   for (let next = from; next <= to; ) {
@@ -31,7 +31,7 @@ export async function republishLedger(
 }
 
 function whole(name: string, text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new Refusal(`--${name} must be a whole number, not "${text}".`);
+  if (!/^\d{1,15}$/.test(text)) throw new UserError(`--${name} must be a whole number, not "${text}".`);
   return Number(text);
 }
 
@@ -40,6 +40,6 @@ function pieceOf(answer: unknown): { readonly entries: number; readonly nextSeq:
     typeof answer === "object" && answer !== null ? new Map(Object.entries(answer)) : new Map<string, unknown>();
   const [entries, nextSeq] = [fields.get("entries"), fields.get("nextSeq")];
   if (typeof entries !== "number" || typeof nextSeq !== "number")
-    throw new Refusal("The response is not from Metrly's ingestion.");
+    throw new UserError("The response is not from Metrly's ingestion.");
   return { entries, nextSeq };
 }

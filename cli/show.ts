@@ -1,12 +1,12 @@
 import { DAY_MS } from "#kernel/duration.js";
 import { nowMs } from "#platform/lifecycle/time.js";
+import type { Env } from "#platform/process/config.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
-import { Refusal } from "./connection/failure.js";
+import { UserError } from "./connection/failure.js";
 import type { InvoicesQuery, QuotasQuery, TenantsQuery, UsageQuery } from "./graphql/graphql.js";
 import { graphql } from "./graphql/index.js";
 import { bar, type Column, formatRows, sparkline } from "./table.js";
 
-type Env = Readonly<Record<string, string | undefined>>;
 export interface ShowOptions extends ConnectionOptions {
   readonly json?: boolean;
 }
@@ -67,7 +67,7 @@ async function everyPage<Node>(pageAfter: (after: string | null) => Promise<Page
 }
 
 function present<T>(tenant: T | null, id: string): T {
-  if (tenant === null) throw new Refusal(`NOT_FOUND: There is no tenant ${id}. List them: metrly tenants`);
+  if (tenant === null) throw new UserError(`NOT_FOUND: There is no tenant ${id}. List them: metrly tenants`);
   return tenant;
 }
 

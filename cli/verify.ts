@@ -1,5 +1,5 @@
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
-import { Refusal } from "./connection/failure.js";
+import { UserError } from "./connection/failure.js";
 import { graphql } from "./graphql/index.js";
 
 const VERIFY = graphql(`
@@ -20,5 +20,5 @@ export async function verifyInvoice(
       `${id} matches: recomputed from ${result.checkedEvents} events, sha256 ${result.expectedSha256}\n`,
     );
   if (result.matches) return;
-  throw new Refusal(`${id} differs from the ledger:\n${result.differences.map((d) => `  - ${d}`).join("\n")}`);
+  throw new UserError(`${id} differs from the ledger:\n${result.differences.map((d) => `  - ${d}`).join("\n")}`);
 }

@@ -3,7 +3,7 @@ import { Webhook } from "standardwebhooks";
 import { nowMs } from "#platform/lifecycle/time.js";
 import { EVENT_TYPES } from "#schema/webhook-events.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
-import { Refusal } from "./connection/failure.js";
+import { UserError } from "./connection/failure.js";
 import { graphql } from "./graphql/index.js";
 
 const CREATE = graphql(`
@@ -30,7 +30,7 @@ export async function listenToWebhooks(
   options: ListenOptions,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
-  if (!/^\d{0,5}$/.test(options.port ?? "")) throw new Refusal(`--port: "${options.port}" is not a port.`);
+  if (!/^\d{0,5}$/.test(options.port ?? "")) throw new UserError(`--port: "${options.port}" is not a port.`);
   const connection = await findConnection(options, env);
   let verify = (_body: string, _headers: IncomingMessage["headers"]): void => {
     throw new Error("nothing is signed for this endpoint yet");
@@ -112,7 +112,7 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
 
 function listening(server: Server, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error) => reject(new Refusal(`Cannot listen on port ${port}: ${error.message}`)));
+    server.once("error", (error) => reject(new UserError(`Cannot listen on port ${port}: ${error.message}`)));
     server.listen(port, "127.0.0.1", () => {
       const address = server.address();
       resolve(typeof address === "object" && address !== null ? address.port : port);

@@ -1,13 +1,12 @@
+import type { Env } from "#platform/process/config.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
-import { Refusal } from "./connection/failure.js";
+import { UserError } from "./connection/failure.js";
 import type { DeadLettersQuery, EndpointsQuery } from "./graphql/graphql.js";
 import { graphql } from "./graphql/index.js";
 
 type Endpoint = NonNullable<EndpointsQuery["tenant"]>["webhookEndpoints"][number];
 type DeadLetters = NonNullable<DeadLettersQuery["tenant"]>["webhookEndpoints"][number]["deliveries"];
 type Delivery = DeadLetters["nodes"][number];
-
-type Env = Readonly<Record<string, string | undefined>>;
 
 const ENDPOINTS = graphql(`
   query Endpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url status } } }
@@ -58,7 +57,7 @@ export async function listDeadLetters(options: DeadLettersOptions, env: Env): Pr
 
 async function endpointsOf(connection: Connection, tenantId: string): Promise<readonly Endpoint[]> {
   const { tenant } = await askGraph(connection, ENDPOINTS, { tenantId });
-  if (tenant === null) throw new Refusal(`NOT_FOUND: There is no tenant ${tenantId}`);
+  if (tenant === null) throw new UserError(`NOT_FOUND: There is no tenant ${tenantId}`);
   return tenant.webhookEndpoints;
 }
 
@@ -92,7 +91,7 @@ export async function replayDeadLetters(
   env: Env,
 ): Promise<void> {
   if ((id === undefined) === (options.endpoint === undefined))
-    throw new Refusal("Name one delivery, or an endpoint with --endpoint.");
+    throw new UserError("Name one delivery, or an endpoint with --endpoint.");
   const connection = await findConnection(options, env);
   const print = (view: object, text: string) => process.stdout.write(`${options.json ? JSON.stringify(view) : text}\n`);
   if (options.endpoint !== undefined) {

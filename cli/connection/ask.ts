@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { askText, type ConnectionOptions, findConnection } from "./connection.js";
-import { Refusal } from "./failure.js";
+import { UserError } from "./failure.js";
 
 export interface AskOptions extends ConnectionOptions {
   readonly variables?: string;
@@ -27,5 +27,5 @@ function parsed(variables = "{}"): object {
   } catch {
     // Reported below.
   }
-  throw new Refusal(`--variables takes a JSON object, for example '{"tenantId":"acme"}'.`);
+  throw new UserError(`--variables takes a JSON object, for example '{"tenantId":"acme"}'.`);
 }

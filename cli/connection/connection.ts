@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { parseConfig } from "#platform/process/config.js";
+import { type Env, parseConfig } from "#platform/process/config.js";
 import type { TypedDocumentString } from "../graphql/graphql.js";
-import { Refusal } from "./failure.js";
+import { UserError } from "./failure.js";
 
 export interface ConnectionOptions {
   readonly url?: string;
@@ -15,13 +15,11 @@ export interface Connection {
   readonly token: string;
 }
 
-type Env = Readonly<Record<string, string | undefined>>;
-
 /** Flags first, then METRLY_URL and METRLY_TOKEN, then the local Metrly with its admin token. */
 export async function findConnection(options: ConnectionOptions, env: Env): Promise<Connection> {
   const config = parseConfig(env);
   const url = options.url ?? env.METRLY_URL ?? `http://127.0.0.1:${config.port}`;
-  if (!URL.canParse(url)) throw new Refusal(`"${url}" is not a URL.`);
+  if (!URL.canParse(url)) throw new UserError(`"${url}" is not a URL.`);
   const token = options.token ?? env.METRLY_TOKEN ?? (await readAdminToken(config.dataDir));
   return { url: url.replace(/\/$/, ""), token };
 }
@@ -31,7 +29,7 @@ async function readAdminToken(dataDir: string): Promise<string> {
   try {
     return (await readFile(file, "utf8")).trim();
   } catch {
-    throw new Refusal(
+    throw new UserError(
       `There is no readable ${file}. Start Metrly here first (npm start), or pass --token or METRLY_TOKEN.`,
     );
   }
@@ -42,7 +40,7 @@ interface GraphAnswer {
   readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
 }
 
-/** Runs one GraphQL operation. Throws `Refusal` with the first error's code and message. */
+/** Runs one GraphQL operation. Throws `UserError` with the first error's code and message. */
 export async function askGraph<Result, Variables>(
   connection: Connection,
   operation: TypedDocumentString<Result, Variables>,
@@ -61,10 +59,12 @@ export async function askText(connection: Connection, query: string, variables: 
       body: JSON.stringify({ query, variables }),
     });
   } catch {
-    throw new Refusal(`No response from ${connection.url}. Is Metrly running? Start it with npm start, or pass --url.`);
+    throw new UserError(
+      `No response from ${connection.url}. Is Metrly running? Start it with npm start, or pass --url.`,
+    );
   }
   const answer = (await response.json()) as GraphAnswer;
   const first = answer.errors?.[0];
-  if (first !== undefined) throw new Refusal(`${first.extensions?.code ?? response.status}: ${first.message}`);
+  if (first !== undefined) throw new UserError(`${first.extensions?.code ?? response.status}: ${first.message}`);
   return answer.data;
 }

@@ -1,16 +1,14 @@
 import { createIdentityTokens, serviceIdentity } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
-import { type Config, parseConfig } from "#platform/process/config.js";
+import { type Config, type Env, parseConfig } from "#platform/process/config.js";
 import { findInternalSecret } from "#platform/process/internal-secret.js";
 import type { ServiceName } from "#platform/process/services.js";
-import { Refusal } from "./failure.js";
+import { UserError } from "./failure.js";
 
 /** Calls a service with the installation's internal secret, so it runs where the services run. */
 export interface ServiceConnection {
   post(path: string, params: Readonly<Record<string, string | number>>): Promise<Response>;
 }
-
-type Env = Readonly<Record<string, string | undefined>>;
 
 /** The given `url`, or the service's own, or the local Metrly. */
 export async function connectToService(
@@ -20,7 +18,7 @@ export async function connectToService(
 ): Promise<ServiceConnection> {
   const config: Config = parseConfig(env);
   const base = url ?? config.serviceUrls[service] ?? `http://127.0.0.1:${config.port}`;
-  if (!URL.canParse(base)) throw new Refusal(`"${base}" is not a URL.`);
+  if (!URL.canParse(base)) throw new UserError(`"${base}" is not a URL.`);
   const tokens = createIdentityTokens(await findInternalSecret(config));
   return {
     async post(path, params) {
@@ -28,11 +26,11 @@ export async function connectToService(
       for (const [name, value] of Object.entries(params)) target.searchParams.set(name, String(value));
       const token = await tokens.sign(serviceIdentity("cli"), service);
       const response = await fetch(target, { method: "POST", headers: { [IDENTITY_HEADER]: token } }).catch(() => {
-        throw new Refusal(`No response from ${target.origin}. Pass --url with the address of ${service} itself.`);
+        throw new UserError(`No response from ${target.origin}. Pass --url with the address of ${service} itself.`);
       });
       if (response.ok) return response;
       const { code, detail } = await problemIn(response);
-      throw new Refusal(`${code ?? response.status}: ${detail ?? "refused"}`);
+      throw new UserError(`${code ?? response.status}: ${detail ?? "refused"}`);
     },
   };
 }

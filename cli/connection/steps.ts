@@ -1,7 +1,7 @@
-import { Refusal } from "./failure.js";
+import { UserError } from "./failure.js";
 
 /**
- * The progress steps of a long operation, one JSON line each, as they arrive. Throws `Refusal` when the operation failed.
+ * The progress steps of a long operation, one JSON line each, as they arrive. Throws `UserError` when the operation failed.
  */
 export async function* stepsOf<Step extends { readonly kind: string }>(response: Response): AsyncGenerator<Step> {
   let text = "";
@@ -13,11 +13,11 @@ export async function* stepsOf<Step extends { readonly kind: string }>(response:
     for (const line of lines) yield checked<Step>(JSON.parse(line));
   }
   if (text !== "")
-    throw new Refusal("The response ended early: the service stopped during the operation. Run the command again.");
+    throw new UserError("The response ended early: the service stopped during the operation. Run the command again.");
 }
 
 function checked<Step extends { readonly kind: string }>(step: Step | Failed): Step {
-  if (isFailed(step)) throw new Refusal(`${step.code}: ${step.detail}`);
+  if (isFailed(step)) throw new UserError(`${step.code}: ${step.detail}`);
   return step;
 }
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { stringify } from "csv-stringify/sync";
 import { askGraph, type ConnectionOptions, findConnection } from "../connection/connection.js";
-import { Refusal } from "../connection/failure.js";
+import { UserError } from "../connection/failure.js";
 import { graphql } from "../graphql/index.js";
 import { type InvoiceDocument, invoicePage } from "./page.js";
 
@@ -22,10 +22,10 @@ export async function exportInvoice(
 ): Promise<void> {
   const connection = await findConnection(options, env);
   const { invoice } = await askGraph(connection, INVOICE, { id });
-  if (invoice === null) throw new Refusal(`There is no invoice ${id}.`);
+  if (invoice === null) throw new UserError(`There is no invoice ${id}.`);
   const { document, sha256 } = invoice;
   if (createHash("sha256").update(document, "utf8").digest("hex") !== sha256)
-    throw new Refusal(`${id} does not match its SHA-256. Check it: metrly verify invoice ${id}`);
+    throw new UserError(`${id} does not match its SHA-256. Check it: metrly verify invoice ${id}`);
   const text = textOf(document, sha256, options.format ?? "json");
   if (options.out === undefined) process.stdout.write(text);
   else await writeFile(options.out, text);

@@ -3,7 +3,7 @@ import { Value } from "@sinclair/typebox/value";
 import { backoffMs, randomFraction } from "#platform/lifecycle/random.js";
 import { monotonicMs, sleep, timeoutSignal } from "#platform/lifecycle/time.js";
 import type { Connection } from "../connection/connection.js";
-import { Refusal } from "../connection/failure.js";
+import { UserError } from "../connection/failure.js";
 
 /** The result of one event, in the order sent. */
 const Result = Type.Object({
@@ -30,7 +30,7 @@ const REQUEST_MS = 30_000;
 const AGAIN = new Set([408, 429, 500, 502, 503, 504]);
 
 /**
- * Posts one batch until it has a final result. Throws `Refusal` when Metrly refuses the whole batch (a key without the
+ * Posts one batch until it has a final result. Throws `UserError` when Metrly refuses the whole batch (a key without the
  * scope, a wrong address) or gives no response for `giveUpAfterMs`; throws the signal's reason when aborted between
  * attempts.
  */
@@ -43,7 +43,7 @@ export async function postBatch(events: readonly string[], options: PostOptions)
     if (outcome.kind === "answered") return outcome.results;
     const pauseMs = outcome.retryAfterMs ?? backoffMs(BACKOFF, failures);
     if (monotonicMs() + pauseMs > end)
-      throw new Refusal(
+      throw new UserError(
         `Gave up after ${options.giveUpAfterMs / 1000} s: ${outcome.reason}. The same command resumes.`,
       );
     await sleep(pauseMs, options.signal);
@@ -79,8 +79,8 @@ async function tryOnce(body: string, expected: number, { url, token }: Connectio
 function resultsOf(status: number, text: string, expected: number, url: string): readonly EventResult[] {
   const answer = parsed(text);
   if (Value.Check(Answer, answer) && answer.results.length === expected) return answer.results;
-  if (Value.Check(Problem, answer)) throw new Refusal(`${answer.code}: ${answer.detail ?? `answered ${status}`}`);
-  throw new Refusal(`${url} answered ${status} without a result per event. Is this Metrly?`);
+  if (Value.Check(Problem, answer)) throw new UserError(`${answer.code}: ${answer.detail ?? `answered ${status}`}`);
+  throw new UserError(`${url} answered ${status} without a result per event. Is this Metrly?`);
 }
 
 function parsed(text: string): unknown {

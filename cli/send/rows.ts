@@ -3,7 +3,7 @@ import { access, stat } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { PassThrough, type Readable } from "node:stream";
 import { parse } from "csv-parse";
-import { Refusal } from "../connection/failure.js";
+import { UserError } from "../connection/failure.js";
 import type { Row } from "./event.js";
 
 export type Format = "ndjson" | "csv";
@@ -25,7 +25,7 @@ export interface Read {
   readonly problem?: string;
 }
 
-/** `file` undefined or `-` is standard input. Throws `Refusal` when the file does not exist. */
+/** `file` undefined or `-` is standard input. Throws `UserError` when the file does not exist. */
 export async function openInput(file: string | undefined, format: Format | undefined): Promise<Input> {
   let bytes = 0;
   const isFile = file !== undefined && file !== "-";
@@ -51,9 +51,9 @@ async function sizeOf(file: string): Promise<number> {
     const found = await stat(file);
     if (found.isFile()) return found.size;
   } catch {
-    throw new Refusal(`There is no readable file ${file}.`);
+    throw new UserError(`There is no readable file ${file}.`);
   }
-  throw new Refusal(`${file} is not a file.`);
+  throw new UserError(`${file} is not a file.`);
 }
 
 /** The rows in order, with backpressure. `columns`: names required in a CSV header. */
@@ -101,9 +101,9 @@ async function* readCsv(stream: Readable, needed: readonly string[]): AsyncGener
 function checkedHeader(header: readonly string[], needed: readonly string[]): string[] {
   const names = header.map((name) => name.trim());
   const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) throw new Refusal(`The header names "${twice}" twice.`);
+  if (twice !== undefined) throw new UserError(`The header names "${twice}" twice.`);
   const lacking = needed.filter((name) => !names.includes(name));
   if (lacking.length > 0)
-    throw new Refusal(`There is no column ${lacking.join(", ")}; the header has ${names.join(", ")}.`);
+    throw new UserError(`There is no column ${lacking.join(", ")}; the header has ${names.join(", ")}.`);
   return names;
 }

@@ -1,7 +1,8 @@
 import path from "node:path";
 import { nowMs } from "#platform/lifecycle/time.js";
+import type { Env } from "#platform/process/config.js";
 import { type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
-import { Refusal } from "../connection/failure.js";
+import { UserError } from "../connection/failure.js";
 import { type Checkpoint, isAbout, loadCheckpoint, removeCheckpoint, settingsDigest } from "./checkpoint.js";
 import { isAttribute, type Mapping } from "./event.js";
 import { type ProgressState, showProgress } from "./progress.js";
@@ -22,8 +23,6 @@ export interface SendOptions extends ConnectionOptions {
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
-
-type Env = Readonly<Record<string, string | undefined>>;
 
 /**
  * `metrly send [file]`. Exit code 0: every row was accepted or is a duplicate; 1: a row was rejected, or the command
@@ -127,10 +126,10 @@ function mappingOf(file: string | undefined, options: SendOptions): Mapping {
   for (const pair of options.map?.split(",") ?? []) {
     const at = pair.indexOf("=");
     const [target, name] = [pair.slice(0, at).trim(), pair.slice(at + 1).trim()];
-    if (at < 1 || target === "" || name === "") throw new Refusal(`--map: "${pair}" is not name=column.`);
+    if (at < 1 || target === "" || name === "") throw new UserError(`--map: "${pair}" is not name=column.`);
     const plain = target.startsWith("data.") ? target.slice("data.".length) : target;
     if (plain !== target && isAttribute(plain))
-      throw new Refusal(`--map: "${target}" is ambiguous with the attribute ${plain}.`);
+      throw new UserError(`--map: "${target}" is ambiguous with the attribute ${plain}.`);
     names.set(plain, name);
   }
   const { type, source, subject } = options;
@@ -145,5 +144,5 @@ function mappingOf(file: string | undefined, options: SendOptions): Mapping {
 function wholeNumber(flag: string, text: string | undefined, fallback: number, min: number, max: number): number {
   const value = text === undefined ? fallback : Number(text);
   if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new Refusal(`${flag} must be a whole number from ${min} to ${max}, not "${text}".`);
+  throw new UserError(`${flag} must be a whole number from ${min} to ${max}, not "${text}".`);
 }

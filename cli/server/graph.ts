@@ -7,7 +7,7 @@ import { packageRoot } from "#platform/process/package-root.js";
 import { type Service } from "#platform/process/service.js";
 import { SERVICES } from "#platform/process/services.js";
 import { type GatewayContext, type SubgraphTarget, startGatewayRole } from "../roles.js";
-import type { Composition } from "./role-config.js";
+import type { ProcessRole } from "./role-config.js";
 
 /** A process's part of the graph: its readiness, and closing its sockets. */
 export interface OpenGraph {
@@ -18,7 +18,7 @@ export interface OpenGraph {
 /** Serves the whole graph, or one service's subgraph to the gateway. */
 export async function openGraph(
   context: GatewayContext,
-  composition: Composition,
+  composition: ProcessRole,
   app: FastifyInstance,
   services: readonly Service[],
 ): Promise<OpenGraph> {

@@ -1,9 +1,9 @@
 import { type Config, ConfigError } from "#platform/process/config.js";
 import { SERVICES, type ServiceName } from "#platform/process/services.js";
 /** The composition of one process: the whole system, one service, or the gateway. */
-export type Composition = "all" | "gateway" | ServiceName;
+export type ProcessRole = "all" | "gateway" | ServiceName;
 
-type Role = Exclude<Composition, "all">;
+type Role = Exclude<ProcessRole, "all">;
 
 /**
  * Required settings of a separate role, where nothing is embedded. Throws one `ConfigError` that names all missing ones.

@@ -3,8 +3,8 @@ import { EmbeddedPostgresError } from "#platform/embedded-postgres/postgres.js";
 import { type Config, parseConfig } from "#platform/process/config.js";
 import { boundHeapGrowth } from "#platform/process/heap.js";
 import { createLogger } from "#platform/process/logger.js";
-import { Refusal, reportFailure } from "../connection/failure.js";
-import { assertRoleConfigured, type Composition } from "./role-config.js";
+import { reportFailure, UserError } from "../connection/failure.js";
+import { assertRoleConfigured, type ProcessRole } from "./role-config.js";
 import { type RunningSystem, startSystem } from "./system.js";
 
 const DRAIN_MS = 10_000;
@@ -13,7 +13,7 @@ const INGESTION_HEAP_GROWTH_PERCENT = 70;
 
 /** `metrly all` and `metrly <role>`: runs until a signal or a failure. Exit code 0 only after a clean stop. */
 export async function runProcess(
-  composition: Composition,
+  composition: ProcessRole,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
   const config = parseConfig(env);
@@ -60,7 +60,7 @@ export async function runProcess(
       (system) => system.stop(),
       () => undefined,
     );
-    reportFailure(error instanceof EmbeddedPostgresError ? new Refusal(error.message) : error);
+    reportFailure(error instanceof EmbeddedPostgresError ? new UserError(error.message) : error);
     process.exit(1);
   }
 }

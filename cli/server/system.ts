@@ -14,10 +14,10 @@ import { type Service, type ServiceContext } from "#platform/process/service.js"
 import { SERVICES, type ServiceName } from "#platform/process/services.js";
 import { startKeyUseReports } from "#platform/tenancy-client/key-usage.js";
 import { QUEUES } from "#schema/queues.js";
-import { Refusal } from "../connection/failure.js";
+import { UserError } from "../connection/failure.js";
 import { ROLES } from "../roles.js";
 import { openGraph } from "./graph.js";
-import type { Composition } from "./role-config.js";
+import type { ProcessRole } from "./role-config.js";
 
 export interface RunningSystem {
   /** The URL of the port. */
@@ -34,7 +34,7 @@ export interface RunningSystem {
 
 export interface SystemOptions {
   readonly config: Config;
-  readonly composition: Composition;
+  readonly composition: ProcessRole;
   readonly logger: Logger;
   fail(error: unknown): void;
 }
@@ -111,7 +111,7 @@ function isGoodKey({ tenancy, clock }: ServiceContext, authorization: string): b
 
 const RUNS_JOBS: ReadonlySet<ServiceName> = new Set(["billing", "notification"]);
 
-function servicesOf(composition: Composition): readonly ServiceName[] {
+function servicesOf(composition: ProcessRole): readonly ServiceName[] {
   if (composition === "all") return SERVICES;
   return composition === "gateway" ? [] : [composition];
 }
@@ -187,8 +187,8 @@ async function assertPortFree(host: string, port: number, variable: string): Pro
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "EADDRINUSE")
-      throw new Refusal(`Port ${port} on ${host} is in use by another program: stop that one or set ${variable}.`);
-    throw new Refusal(`Metrly cannot listen on ${host}:${port} (${code}): set METRLY_HOST and ${variable}.`);
+      throw new UserError(`Port ${port} on ${host} is in use by another program: stop that one or set ${variable}.`);
+    throw new UserError(`Metrly cannot listen on ${host}:${port} (${code}): set METRLY_HOST and ${variable}.`);
   } finally {
     await new Promise((resolve) => probe.close(resolve));
   }

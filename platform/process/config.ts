@@ -72,7 +72,7 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-type Env = Readonly<Record<string, string | undefined>>;
+export type Env = Readonly<Record<string, string | undefined>>;
 
 /** Parses the environment. Throws one `ConfigError` that names every invalid variable. */
 export function parseConfig(env: Env): Config {

@@ -16,7 +16,7 @@ export interface EventKey {
   readonly id: string;
 }
 
-export interface Decision {
+export interface OperatorDecision {
   readonly reason: string;
   readonly actor: string;
 }
@@ -24,9 +24,9 @@ export interface Decision {
 /** Operators' decisions about single events, appended to the log as control records, so that a rebuild repeats them. */
 export interface EventControl {
   /** Voids a recorded event; voiding a voided event returns it unchanged. NOT_FOUND, CONFLICT. */
-  voidEvent(event: EventKey, decision: Decision): Promise<FoundEvent>;
+  voidEvent(event: EventKey, decision: OperatorDecision): Promise<FoundEvent>;
   /** Accepts or permanently refuses a quarantined event. NOT_FOUND; CONFLICT when it cannot be accepted. */
-  resolve(event: EventKey, accept: boolean, decision: Decision): Promise<FoundEvent>;
+  resolve(event: EventKey, accept: boolean, decision: OperatorDecision): Promise<FoundEvent>;
 }
 
 export interface EventControlOptions {

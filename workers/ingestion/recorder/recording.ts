@@ -12,7 +12,7 @@ import {
 } from "../rules/event-reading.js";
 import { eventKeyOf, fingerprintUuid, recordUuid } from "../rules/fingerprint.js";
 import type { LookupControl, RecordingStep } from "../rules/plan-steps.js";
-import { eventEntry, type Refusal, recordBatch } from "../rules/record-items.js";
+import { eventEntry, type QuarantineCause, recordBatch } from "../rules/record-items.js";
 import { mayVoid, refuseAcceptance } from "../rules/resolve-event.js";
 import {
   oldestPending,
@@ -191,7 +191,7 @@ function scopesOf(reader: EventReader, events: Parameters<Recording["counting"]>
   return scopes;
 }
 
-function overLimit({ meter, period }: DimensionScope, limit: number): Refusal {
+function overLimit({ meter, period }: DimensionScope, limit: number): QuarantineCause {
   const dimensions = meter.dimensions.join(", ");
   const start = new Date(period.start).toISOString().slice(0, 10);
   return {

@@ -4,7 +4,7 @@ import { HOUR_MS } from "#kernel/duration.js";
 import { hourOf } from "#kernel/period.js";
 import { runs } from "../../../tests/support/effort.js";
 import type { DecodedItem } from "./decode-record.js";
-import { type BatchElement, type KnownKey, type Refusal, recordBatch } from "./record-items.js";
+import { type BatchElement, type KnownKey, type QuarantineCause, recordBatch } from "./record-items.js";
 
 /** Few keys and payloads, so that duplicates and conflicts are common; payload 3 is one that a meter can't read. */
 const item = fc.record({ id: fc.nat(4), payload: fc.nat(3), tenant: fc.constantFrom("a", "b"), hour: fc.nat(1) }).map(
@@ -25,7 +25,7 @@ const element = fc.oneof(
   { weight: 9, arbitrary: item.map((one): BatchElement => ({ kind: "item", item: one })) },
   { weight: 1, arbitrary: fc.nat().map((at): BatchElement => ({ kind: "control", control: { kind: "tick", at } })) },
 );
-const refuse = ({ value }: DecodedItem): Refusal | undefined =>
+const refuse = ({ value }: DecodedItem): QuarantineCause | undefined =>
   value === 3 ? { reason: "VALUE_INVALID", detail: "data.n: no number" } : undefined;
 
 interface Sums {

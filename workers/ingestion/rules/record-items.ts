@@ -17,7 +17,7 @@ export interface KnownKey {
 export type QuarantineReason = "CONFLICT" | "VALUE_INVALID" | "DIMENSION_LIMIT";
 
 /** Why a new event is quarantined. */
-export interface Refusal {
+export interface QuarantineCause {
   readonly reason: Exclude<QuarantineReason, "CONFLICT">;
   readonly detail: string;
 }
@@ -72,7 +72,7 @@ export function recordBatch(
   elements: readonly BatchElement[],
   known: ReadonlyMap<string, KnownKey>,
   stamp: BatchStamp,
-  refuse: (item: DecodedItem) => Refusal | undefined,
+  refuse: (item: DecodedItem) => QuarantineCause | undefined,
 ): BatchOutcome {
   const keys = new Map(known);
   const entries: LedgerEntry[] = [];

@@ -13,7 +13,7 @@ import type { Gate } from "../gate/gate.js";
 import type { QuotaMetrics } from "../metrics.js";
 import type { Decision } from "../rules/decision.js";
 import { decisionBody, decisionHeaders, denialBody } from "./answer.js";
-import { jsonOf, MAX_BATCH, type Operation, type ParsedRequest, parseRequest, tenantOf } from "./request.js";
+import { jsonOf, MAX_BATCH, type ParsedRequest, parseRequest, type QuotaOperation, tenantOf } from "./request.js";
 
 export interface DataPlaneOptions {
   readonly gate: Gate;
@@ -36,7 +36,7 @@ const DENIED = 429;
 export function registerDataPlane(app: FastifyInstance, options: DataPlaneOptions): void {
   const { gate, denials, tenancy, metrics } = options;
   const authenticate = createKeyAuthenticator(tenancy, options.clock);
-  const parse = (value: unknown, key: ApiKeyState, operation: Operation) =>
+  const parse = (value: unknown, key: ApiKeyState, operation: QuotaOperation) =>
     parseRequest(value, { key, operation, hasMeter: (meter) => tenancy.meter(meter) !== undefined });
 
   function keyOf(authorization: string | undefined): ApiKeyState {

@@ -22,10 +22,10 @@ const Body = Type.Object({
 });
 const body = lazily(Body);
 
-export type Operation = NonNullable<Static<typeof Body>["operation"]>;
+export type QuotaOperation = NonNullable<Static<typeof Body>["operation"]>;
 
 export interface ParsedRequest {
-  readonly operation: Operation;
+  readonly operation: QuotaOperation;
   readonly tenantId: string;
   readonly meter: string | null;
   readonly amount: Decimal;
@@ -36,7 +36,7 @@ export interface ParsedRequest {
 export interface RequestRules {
   readonly key: ApiKeyState;
   /** Defaults of omitted members. */
-  readonly operation: Operation;
+  readonly operation: QuotaOperation;
   hasMeter(meter: string): boolean;
 }
 

@@ -6,7 +6,7 @@ import type { SavedCounters } from "../counters/counters.js";
 import type { QuotaAlert } from "../rules/thresholds.js";
 import type { Grain } from "../rules/windows.js";
 
-export interface UsageDelta {
+export interface TotalDelta {
   readonly tenantId: string;
   readonly meter: string;
   readonly grain: Grain;
@@ -38,7 +38,7 @@ export function isDatabaseUnreachable(error: unknown): boolean {
 export function createQuotaStore(database: Database, partitionOf: (tenantId: string) => number) {
   return {
     /** Adds usage and returns the new totals, in the order of `deltas`. */
-    async addUsage(tx: Transaction, deltas: readonly UsageDelta[]): Promise<readonly Decimal[]> {
+    async addUsage(tx: Transaction, deltas: readonly TotalDelta[]): Promise<readonly Decimal[]> {
       const sorted = [...deltas.entries()].sort(([, a], [, b]) => (lockOrder(a) < lockOrder(b) ? -1 : 1));
       const { rows } = await tx.query<{ n: number; total: string }>(
         `WITH delta AS (
@@ -177,4 +177,4 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
 }
 
 /** Every writer uses one row order, so that two partitions cannot deadlock. */
-const lockOrder = (d: UsageDelta): string => `${d.tenantId} ${d.meter} ${d.grain} ${d.bucketStart}`;
+const lockOrder = (d: TotalDelta): string => `${d.tenantId} ${d.meter} ${d.grain} ${d.bucketStart}`;

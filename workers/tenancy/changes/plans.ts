@@ -2,7 +2,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import type { PlanState, PlanVersionState } from "#schema/events/tenancy-changed.v1.js";
 import { assertSameCreation, creationInput } from "../rules/creation.js";
-import { type PlanTerms, validatePlanVersion } from "../rules/plan-version.js";
+import { type PlanDraft, validatePlanVersion } from "../rules/plan-version.js";
 import { nameReasons, type Reason, rejectIf } from "../rules/reasons.js";
 import { clientIdReasons } from "../rules/tenant.js";
 import type { Change } from "../store/change.js";
@@ -12,7 +12,7 @@ import { notFound } from "./tenants.js";
 export interface NewPlan {
   readonly id: string | undefined;
   readonly name: string;
-  readonly version: PlanTerms;
+  readonly version: PlanDraft;
 }
 
 /** Creates a plan with its version 1. Throws INVALID with every reason, CONFLICT (the id is taken). */
@@ -50,7 +50,7 @@ export function publishPlanVersion(
   store: TenancyStore,
   actor: string,
   planId: string,
-  terms: PlanTerms,
+  terms: PlanDraft,
 ): Promise<PlanState> {
   return store.change(actor, async (change) => {
     const before = await change.plan(planId);
@@ -78,11 +78,11 @@ export function archivePlan(store: TenancyStore, actor: string, id: string): Pro
   });
 }
 
-async function versionReasons(change: Change, terms: PlanTerms, prefix: string): Promise<Reason[]> {
+async function versionReasons(change: Change, terms: PlanDraft, prefix: string): Promise<Reason[]> {
   const reasons = validatePlanVersion(terms, await change.activeMeters());
   return reasons.map(({ path, detail }) => ({ path: prefix + path, detail }));
 }
 
-function published(terms: PlanTerms, number: number, now: number, inVersion: number): PlanVersionState {
+function published(terms: PlanDraft, number: number, now: number, inVersion: number): PlanVersionState {
   return { ...terms, version: number, publishedAt: now, publishedInVersion: inVersion };
 }

@@ -3,7 +3,7 @@ import { DecimalScalar } from "#platform/graphql/scalars.js";
 import type { MeterState, PriceState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
 import type { NewMeter } from "../changes/meters.js";
 import type { NewPlan } from "../changes/plans.js";
-import type { PlanTerms } from "../rules/plan-version.js";
+import type { PlanDraft } from "../rules/plan-version.js";
 import { Aggregation, LimitKind, PriceModel, QuotaWindow } from "./enums.js";
 
 @InputType()
@@ -169,7 +169,7 @@ export function newPlan(input: CreatePlanInput): NewPlan {
 }
 
 /** An explicit null means the default, like an omitted field. */
-export function planTerms(input: PlanVersionInput): PlanTerms {
+export function planTerms(input: PlanVersionInput): PlanDraft {
   return {
     currency: input.currency,
     recurringFee: input.recurringFee ?? "0",

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MeterState, PriceState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
-import { type PlanTerms, validatePlanVersion } from "./plan-version.js";
+import { type PlanDraft, validatePlanVersion } from "./plan-version.js";
 import { claimSameUsage } from "./price.js";
 
 const meter = (id: string, aggregation: MeterState["aggregation"], dimensions: string[] = []): MeterState => ({
@@ -52,7 +52,7 @@ const limit = (change: Partial<QuotaLimitState> = {}): QuotaLimitState => ({
   warnAt: ["0.8"],
   ...change,
 });
-const terms = (change: Partial<PlanTerms> = {}): PlanTerms => ({
+const terms = (change: Partial<PlanDraft> = {}): PlanDraft => ({
   currency: "EUR",
   recurringFee: "0",
   minimumCommit: "0",
@@ -60,7 +60,7 @@ const terms = (change: Partial<PlanTerms> = {}): PlanTerms => ({
   limits: [],
   ...change,
 });
-const pathsOf = (plan: PlanTerms) => validatePlanVersion(plan, METERS).map(({ path }) => path);
+const pathsOf = (plan: PlanDraft) => validatePlanVersion(plan, METERS).map(({ path }) => path);
 
 describe("a plan version", () => {
   test("with sound prices and limits has nothing against it", () => {

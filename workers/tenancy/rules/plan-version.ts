@@ -10,10 +10,10 @@ export const MAX_LIMITS = 20;
 const MAX_WHERE = 10;
 
 /** The terms of a plan version before publication. */
-export type PlanTerms = Omit<PlanVersionState, "version" | "publishedAt" | "publishedInVersion">;
+export type PlanDraft = Omit<PlanVersionState, "version" | "publishedAt" | "publishedInVersion">;
 
 /** All errors of a plan version; empty: valid. `meters`: those that are active today. */
-export function validatePlanVersion(terms: PlanTerms, meters: ReadonlyMap<string, MeterState>): Reason[] {
+export function validatePlanVersion(terms: PlanDraft, meters: ReadonlyMap<string, MeterState>): Reason[] {
   return [
     ...(isCurrencyCode(terms.currency)
       ? []
@@ -37,7 +37,7 @@ export function validatePlanVersion(terms: PlanTerms, meters: ReadonlyMap<string
 }
 
 /** Usage matched by two prices would be charged twice. */
-function rivalReasons(prices: PlanTerms["prices"]): Reason[] {
+function rivalReasons(prices: PlanDraft["prices"]): Reason[] {
   return prices.flatMap((price, index) => {
     const rival = prices.slice(0, index).findIndex((other) => claimSameUsage(price, other));
     if (rival < 0) return [];
@@ -47,7 +47,7 @@ function rivalReasons(prices: PlanTerms["prices"]): Reason[] {
   });
 }
 
-function repeatedLimits(limits: PlanTerms["limits"]): Reason[] {
+function repeatedLimits(limits: PlanDraft["limits"]): Reason[] {
   return limits.flatMap((limit, index) => {
     const first = limits.findIndex((other) => limitKey(other) === limitKey(limit));
     if (first === index) return [];
