@@ -66,6 +66,8 @@ export const MAX_BILLING_PERIOD_MS = 31 * DAY_MS;
 /** How far back a total of `REBUILT_FROM` may begin and still overlap the sliding window, ms. */
 export const reachMs = (window: SlidingWindow): number =>
   WINDOW_MS[window] + SLIDING[window].bucketMs + GRAIN_MS[REBUILT_FROM[window]];
+/** How far back any window reaches, ms. */
+export const LONGEST_MS = Math.max(MAX_BILLING_PERIOD_MS, ...SLIDING_WINDOWS.map(reachMs));
 
 /** How much longer than a window totals and bounds are stored: the tolerated lag of the ledger consumer. */
 const SLACK_MS = 2 * DAY_MS;

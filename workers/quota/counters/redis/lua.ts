@@ -1,3 +1,9 @@
+import { DAY_MS } from "#kernel/duration.js";
+import { LONGEST_MS } from "../../rules/windows.js";
+
+/** When the keys of a tenant that nobody asks about expire: no window reaches back so far. */
+const KEEP_MS = LONGEST_MS + 9 * DAY_MS;
+
 /**
  * The counters in Redis: scripts, so that each call is one atomic step on Redis' own clock. They behave like `memory/memory.ts`
  * and `memory/state.ts`, and pass the same conformance suite.
@@ -13,7 +19,7 @@
  * start, amount, and the counter's id after its length.
  */
 const STATE_LUA = `
-local KEEP_MS, KEEP_AGAIN_MS, PERIODS_KEPT = 3456000000, 3600000, 3
+local KEEP_MS, KEEP_AGAIN_MS, PERIODS_KEPT = ${KEEP_MS}, 3600000, 3
 -- With a value this long Redis keeps a hash as one; a small one it would search from its beginning each time.
 local HASHED_FROM = 65
 local floor, max, min, call, pack, unpacked = math.floor, math.max, math.min, redis.call, struct.pack, struct.unpack
