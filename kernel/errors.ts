@@ -60,3 +60,7 @@ export class MetrlyError extends Error {
     return ERROR_CODES[this.code].status;
   }
 }
+
+/** Whether an error of Node, PostgreSQL or a library carries one of these codes. */
+export const hasCode = (error: unknown, ...codes: readonly string[]): boolean =>
+  error instanceof Error && "code" in error && codes.some((code) => code === error.code);

@@ -3,6 +3,7 @@ import path from "node:path";
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
+import { hasCode } from "#kernel/errors.js";
 import { newUuid } from "#platform/lifecycle/random.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
 
@@ -128,9 +129,6 @@ async function storeNewKey(file: string, as: "first" | "next"): Promise<void> {
     await rm(temporary);
   }
 }
-
-const hasCode = (error: unknown, code: string): boolean =>
-  error instanceof Error && "code" in error && error.code === code;
 
 function unlessThere(error: unknown): void {
   if (!hasCode(error, "EEXIST")) throw error;

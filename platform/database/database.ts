@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import pg from "pg";
+import { hasCode } from "#kernel/errors.js";
 import { newUuid } from "#platform/lifecycle/random.js";
 
 // int8 columns hold seqs, offsets and counts below 2^53.
@@ -97,7 +98,7 @@ function settingsOf(schema: string | undefined): string {
 }
 
 const INVALID_CATALOG_NAME = "3D000";
-const ALREADY_THERE = new Set(["42P04", "23505"]);
+const ALREADY_THERE = ["42P04", "23505"];
 
 async function createIfMissing(url: string): Promise<void> {
   const probe = new pg.Client({ connectionString: url });
@@ -105,7 +106,7 @@ async function createIfMissing(url: string): Promise<void> {
     await probe.connect();
     return;
   } catch (error) {
-    if (!hasCode(error, new Set([INVALID_CATALOG_NAME]))) throw error;
+    if (!hasCode(error, INVALID_CATALOG_NAME)) throw error;
   } finally {
     await probe.end();
   }
@@ -115,7 +116,7 @@ async function createIfMissing(url: string): Promise<void> {
   try {
     await admin.query(`CREATE DATABASE ${pg.escapeIdentifier(name)} ENCODING 'UTF8' TEMPLATE template0`);
   } catch (error) {
-    if (!hasCode(error, ALREADY_THERE)) throw error;
+    if (!hasCode(error, ...ALREADY_THERE)) throw error;
   } finally {
     await admin.end();
   }
@@ -126,10 +127,6 @@ export function withDatabase(url: string, name: string): string {
   const changed = new URL(url);
   changed.pathname = `/${encodeURIComponent(name)}`;
   return changed.toString();
-}
-
-function hasCode(error: unknown, codes: ReadonlySet<string>): boolean {
-  return error instanceof Error && "code" in error && typeof error.code === "string" && codes.has(error.code);
 }
 
 /** The advisory lock that Prisma's own schema engine takes while it migrates. */

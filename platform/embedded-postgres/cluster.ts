@@ -4,6 +4,7 @@ import { chown, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile }
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
+import { hasCode } from "#kernel/errors.js";
 import { newUuid } from "#platform/lifecycle/random.js";
 import { type DatabaseUser, EmbeddedPostgresError, type PostgresBinaries } from "./binaries.js";
 
@@ -133,10 +134,6 @@ export async function readIfThere(file: string): Promise<string | undefined> {
     if (hasCode(error, "ENOENT")) return undefined;
     throw error;
   }
-}
-
-export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && "code" in error && codes.some((code) => code === error.code);
 }
 
 /** Makes the rename survive a power failure. */

@@ -2,10 +2,11 @@ import { existsSync } from "node:fs";
 import { link, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import pg from "pg";
+import { hasCode } from "#kernel/errors.js";
 import { randomSecret } from "#platform/lifecycle/secret.js";
 import { monotonicMs, sleep } from "#platform/lifecycle/time.js";
 import { chooseDatabaseUser, EmbeddedPostgresError, preparePostgres } from "./binaries.js";
-import { type Cluster, connectionString, hasCode, initialise, isRunning, readIfThere } from "./cluster.js";
+import { type Cluster, connectionString, initialise, isRunning, readIfThere } from "./cluster.js";
 import { findRunning, isGoneWithin, launch, whenGone } from "./postmaster.js";
 
 export { EmbeddedPostgresError } from "./binaries.js";

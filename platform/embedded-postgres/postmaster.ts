@@ -4,13 +4,13 @@ import path from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
 import { MINUTE_MS } from "#kernel/duration.js";
+import { hasCode } from "#kernel/errors.js";
 import { monotonicMs, sleep } from "#platform/lifecycle/time.js";
 import { EmbeddedPostgresError } from "./binaries.js";
 import {
   asSeenFromInside,
   type Cluster,
   connectionString,
-  hasCode,
   isRunning,
   lastError,
   readIfThere,

@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { hasCode } from "#kernel/errors.js";
 import { randomSecret } from "#platform/lifecycle/secret.js";
 import { type Config, ConfigError } from "./config.js";
 
@@ -31,7 +32,7 @@ async function localSecret(dataDir: string): Promise<string> {
   try {
     await writeFile(file, randomSecret(SECRET_BYTES).toString("hex"), { mode: 0o600, flag: "wx" });
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    if (!hasCode(error, "EEXIST")) throw error;
   }
   return (await readFile(file, "utf8")).trim();
 }

@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { IncomingHttpHeaders } from "node:http";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
-import { MetrlyError } from "#kernel/errors.js";
+import { hasCode, MetrlyError } from "#kernel/errors.js";
 import { inexactNumbers, mayHoldInexactNumbers } from "../rules/exact-numbers.js";
 
 export const MAX_BODY_BYTES = 1_048_576;
@@ -53,10 +53,7 @@ async function inflate(encoding: string, body: Buffer): Promise<Buffer> {
   try {
     return await gunzipAsync(body, { maxOutputLength: MAX_BODY_BYTES });
   } catch (error) {
-    if (
-      error instanceof RangeError ||
-      (error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE")
-    )
+    if (error instanceof RangeError || hasCode(error, "ERR_BUFFER_TOO_LARGE"))
       throw new MetrlyError("TOO_LARGE", `A body has at most ${MAX_BODY_BYTES} bytes, also after inflation`);
     throw new MetrlyError("MALFORMED", "The body is not valid gzip");
   }

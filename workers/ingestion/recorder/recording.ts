@@ -1,4 +1,5 @@
 import type { Clock } from "#kernel/clock.js";
+import { hasCode } from "#kernel/errors.js";
 import { hourOf } from "#kernel/period.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import { timeoutSignal } from "#platform/lifecycle/time.js";
@@ -92,7 +93,7 @@ export async function recordStep(
 
 /** The month's table is missing: the clock has passed into a month that was not prepared. */
 const isMonthMissing = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && error.code === "23514" && error.message.startsWith("no partition of");
+  error instanceof Error && hasCode(error, "23514") && error.message.startsWith("no partition of");
 
 async function recordStamped(
   { database, tenancy, dimensions }: RecordingDependencies,
