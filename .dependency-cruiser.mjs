@@ -163,7 +163,7 @@ export default {
         pathNot: "^prisma/$1/",
       },
     ),
-    // Types only, of which its package says nothing that the resolver understands.
+    // Types only, whose package has no entry that the resolver understands.
     deny("unresolvable", "", {}, { couldNotResolve: true, pathNot: "^@graphql-typed-document-node/core$" }),
   ],
   options: {

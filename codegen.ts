@@ -1,6 +1,6 @@
 import type { CodegenConfig } from "@graphql-codegen/cli";
 
-/** GraphQL's types for whoever asks the graph: written by `npm run schema:generate`, compared by `npm run check`. */
+/** GraphQL types for the clients of the graph: written by `npm run schema:generate`, compared by `npm run check`. */
 const SCALARS = {
   Count: "number",
   Cursor: "string",

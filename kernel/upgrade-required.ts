@@ -1,6 +1,6 @@
 import { MetrlyError } from "./errors.js";
 
-/** What this version of the code does not know: a member of a set that may grow, in a record or document of a contract. */
+/** A member unknown to this version of the code: of a growing set, in a record or document of a contract. */
 export interface UnknownMember {
   /** E.g. `metrly.usage.received.v1`. */
   readonly contract: string;
@@ -10,8 +10,8 @@ export interface UnknownMember {
 }
 
 /**
- * Newer code wrote this. Its reader must neither skip it nor set it aside: the partition waits until a process that knows the
- * member reads it.
+ * Newer code wrote this. A reader must neither skip it nor set it aside: the partition waits for a process that knows the
+ * member.
  */
 export class UpgradeRequired extends MetrlyError {
   override readonly name = "UpgradeRequired";

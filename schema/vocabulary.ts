@@ -7,7 +7,7 @@ import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "#kernel/duration.js";
 export const AGGREGATIONS = ["COUNT", "SUM", "MAX", "UNIQUE", "LATEST"] as const;
 export type Aggregation = (typeof AGGREGATIONS)[number];
 
-/** Aggregations to which each event adds what it says itself: limits are on these only, and quota counts no others. */
+/** Aggregations that sum each event's own value: only these can have limits, and quota counts no others. */
 const ADDITIVE: Readonly<Record<Aggregation, boolean>> = {
   COUNT: true,
   SUM: true,
@@ -36,13 +36,13 @@ export type QuotaWindow = (typeof QUOTA_WINDOWS)[number];
 
 export const LIMIT_KINDS = ["SOFT", "HARD"] as const;
 export type LimitKind = (typeof LIMIT_KINDS)[number];
-/** Whether a limit denies what does not fit; otherwise it only warns. */
+/** Whether a limit denies requests beyond it; otherwise it only warns. */
 const DENIES: Readonly<Record<LimitKind, boolean>> = { SOFT: false, HARD: true };
 export const isDenying = (kind: LimitKind): boolean => DENIES[kind];
 
 export const TENANT_STATUSES = ["ACTIVE", "SUSPENDED", "CLOSED"] as const;
 export type TenantStatus = (typeof TENANT_STATUSES)[number];
-/** Whether a tenant in this status has ended: nothing about it changes any more, and its usage is refused. */
+/** Whether a tenant in this status has ended: it is immutable, and its usage is refused. */
 const ENDED: Readonly<Record<TenantStatus, boolean>> = { ACTIVE: false, SUSPENDED: false, CLOSED: true };
 export const hasEnded = (status: TenantStatus): boolean => ENDED[status];
 
@@ -68,16 +68,16 @@ export type ChargeKind = (typeof CHARGE_KINDS)[number];
 export const INVOICE_LINE_KINDS = [...CHARGE_KINDS, "ADJUSTMENT"] as const;
 export type InvoiceLineKind = (typeof INVOICE_LINE_KINDS)[number];
 
-/** Records of `usage.received` beside usage itself. */
+/** Control records of `usage.received`. */
 export const CONTROL_RECORD_KINDS = ["tick", "close", "void", "resolve", "backfill"] as const;
-/** What the ledger holds. */
+/** Entries of the ledger. */
 export const LEDGER_ENTRY_KINDS = ["event", "tick", "close", "void", "backfill"] as const;
 
 /** The outcome of an event in the ledger or in quarantine. */
 export const USAGE_EVENT_STATUSES = ["RECORDED", "QUARANTINED", "VOIDED", "REFUSED"] as const;
 export type UsageEventStatus = (typeof USAGE_EVENT_STATUSES)[number];
 
-/** Versions of the invoice document. Which one a period's invoice has is a fact of the ledger: its closing entry says so. */
+/** Versions of the invoice document. The closing entry in the ledger determines a period's version. */
 export const INVOICE_VERSIONS = [1, 2] as const;
 export type InvoiceVersion = (typeof INVOICE_VERSIONS)[number];
 /** What recorders stamp closing entries with. */

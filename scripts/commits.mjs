@@ -1,4 +1,4 @@
-// Commits since the last release: a subject of at most 72 characters, and a body that says why. Merges are exempt.
+// Commits since the last release: a subject of at most 72 characters, and a body with the reason. Merges are exempt.
 import { spawnSync } from "node:child_process";
 
 const MAX_SUBJECT = 72;

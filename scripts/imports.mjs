@@ -7,7 +7,7 @@ import { ROOT } from "./install.mjs";
 
 const FOLDERS = ["kernel", "schema", "platform", "gateway", "workers", "cli", "prisma", "sdk", "tests", "bench"];
 const TEST = /\.(test|testing|conformance)\.ts$/;
-/** Here each file is a room: a service's consumers and metrics stand beside the main that wires them. */
+/** Each file is a room here: a service's consumers and metrics are beside the main that wires them. */
 const FLOORS = /^(gateway|cli|workers\/[^/]+|schema|tests|bench|sdk\/src)$/;
 const LARGEST_ROOM = 25;
 

@@ -10,10 +10,10 @@ const FOLDERS = [
   ...ROOMS,
   ...[".ci", "deploy", "docs", "prisma", "scripts", "workers"].filter((folder) => existsSync(folder)),
 ];
-/** Of a file, for it may stand alone; what is no file of the repository often ends so, too. */
+/** Extensions of files; other texts often end like this too. */
 const FILE = /\.(ts|mjs|json|md|sql|graphql|prisma|conf|lua|ya?ml|css)$/;
 const tree = files();
-/** Decisions tell of the tree as it was. */
+/** Decisions describe the tree at their time. */
 const pages = tree.filter((file) => /(^|\/)README\.md$|^CONTRIBUTING\.md$|^docs\/[^/]+\.md$/.test(file));
 const paths = [...new Set(tree.flatMap((file) => [file, ...parents(file)]))];
 const lines = [

@@ -107,7 +107,7 @@ function npm(script) {
   run("npm", "run", "--silent", script);
 }
 
-/** Ends the process when the command fails: `git checkout .` then undoes what was changed. */
+/** Exits when the command fails: `git checkout .` then undoes the changes. */
 function run(command, ...args) {
   const { status } = spawnSync(command, args, { stdio: "inherit" });
   if (status === 0) return;

@@ -65,7 +65,7 @@ interface Html {
   readonly html: string;
 }
 
-/** Texts are escaped wherever they stand; only what this made goes in as it is. */
+/** Escapes all texts; inserts only its own markup unescaped. */
 function html(parts: TemplateStringsArray, ...values: readonly (string | Html | readonly Html[])[]): Html {
   const textOf = (value: string | Html | readonly Html[]): string =>
     typeof value === "string"

@@ -10,14 +10,14 @@ export interface ListenOptions {
   readonly url: string;
   readonly channel: string;
   onNotification(payload: string): void;
-  /** The connection is new: what was announced before it may have gone unheard. */
+  /** A new connection: earlier notifications may have been missed. */
   onConnect?(): void;
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Keeps one LISTEN connection, made again with growing, jittered waits whenever it breaks. Notifications are lost meanwhile, so
- * that they may only ever speed things up.
+ * Keeps one LISTEN connection, reconnecting with backoff and jitter. Notifications may be lost, so they may only reduce
+ * latency.
  */
 export function keepListening(options: ListenOptions): Pick<Repeat, "stop"> {
   return repeat({

@@ -3,7 +3,7 @@ import { Counter, type Registry } from "prom-client";
 import { readingAt, UpgradeRequired } from "#kernel/upgrade-required.js";
 import type { LogBatch, LogRecord } from "./event-log.js";
 
-/** What is told of a record that is malformed. */
+/** The report of a malformed record. */
 export type OnMalformed = (record: LogRecord, place: string, error: unknown) => void;
 
 /** Logs and counts malformed records; services of one process share the counter. */
@@ -18,7 +18,7 @@ export function malformedAlarm(metrics: Registry, logger: Logger): OnMalformed {
 }
 
 /**
- * Decodes the records of a batch for a consumer that can do without a malformed one: it is reported and left out. Throws
+ * Decodes the records of a batch for a consumer that tolerates malformed ones: they are reported and skipped. Throws
  * UpgradeRequired for a record that newer code wrote.
  */
 export function readRecords<T>(

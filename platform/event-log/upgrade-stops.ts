@@ -18,7 +18,7 @@ interface Stop {
 
 /**
  * The same log with one rule for all consumers: a partition whose next record needs newer code is consumed up to that record
- * and waits there. Each delivery tries again, so it goes on by itself in the process that knows the record.
+ * and waits there. Each redelivery retries, so a process that knows the record resumes automatically.
  */
 export function withUpgradeStops(log: EventLog, metrics: Registry): StoppableLog {
   const stops = new Map<string, Stop>();
@@ -69,7 +69,7 @@ export function withUpgradeStops(log: EventLog, metrics: Registry): StoppableLog
   };
 }
 
-/** Consumes what comes before a record that needs newer code. */
+/** Consumes the records before one that needs newer code. */
 async function upTo(options: ConsumerOptions, batch: LogBatch): Promise<BatchOutcome> {
   const outcome = await options.onBatch(batch);
   const last: LogRecord = batch.records.at(-1) ?? batch.records[0];

@@ -35,7 +35,7 @@ export interface LedgerConsumerOptions {
     entries: readonly LedgerEntry[],
   ): Promise<(() => Promise<void>) | undefined>;
   readonly onError: (error: unknown) => void;
-  /** The log has forgotten what comes next, and the partition is stopped: a start reads that from the ledger. */
+  /** The log has deleted the next records, and the partition is stopped: a restart reads them from the ledger. */
   readonly onHole: (error: LogPositionError) => void;
   /** Called with a record that can't be decoded; its entries are read from the ledger like any other gap. */
   readonly onMalformed: OnMalformed;

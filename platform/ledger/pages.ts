@@ -4,15 +4,15 @@ export interface LedgerRange extends Pick<LedgerQuery, "partition" | "tenantId">
   /** First and last `seq`. */
   readonly from: number;
   readonly to: number;
-  /** Most entries of a page: the client's limit unless given. */
+  /** Maximum entries per page: the client's limit unless given. */
   readonly limit?: number;
-  /** Asked before each page, for the query's `ticksFrom`. */
+  /** Called before each page, for the query's `ticksFrom`. */
   ticksFrom?(): number;
-  /** Whether the next page is requested while one is taken. */
+  /** Whether to prefetch the next page. */
   readonly readsAhead?: boolean;
 }
 
-/** Reads a range of the ledger page by page, in order. Throws when the ledger does not hold what comes next. */
+/** Reads a range of the ledger page by page, in order. Throws when the ledger lacks the next entry. */
 export async function* ledgerPages(ledger: LedgerClient, range: LedgerRange): AsyncGenerator<LedgerPage> {
   const { partition, to, limit = LEDGER_PAGE_LIMIT, tenantId } = range;
   const read = (from: number): Promise<LedgerPage> =>

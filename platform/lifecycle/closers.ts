@@ -1,9 +1,9 @@
-/** Registers how to close what was just opened. */
+/** Registers a close function for an opened resource. */
 export type OnStop = (close: () => Promise<unknown>) => void;
 
 /**
- * Opens several things that are closed together, in reverse order. `stop` closes all of them, whatever fails, and then throws
- * what failed. When opening fails, what was opened is closed again; what that throws goes to `onCloseError`.
+ * Opens resources that are closed together, in reverse order. `stop` closes all of them and then throws the first failure. When
+ * opening fails, closes those already open; failures of that go to `onCloseError`.
  */
 export async function openTogether<T>(
   open: (onStop: OnStop) => Promise<T>,

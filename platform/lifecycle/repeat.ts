@@ -4,7 +4,7 @@ import { after, type Timer } from "./time.js";
 export interface RepeatOptions {
   /** The pause from the end of a turn to the start of the next. */
   readonly everyMs: number;
-  /** When the first turn starts: at once (the default), or after the first pause or kick. */
+  /** When the first turn starts: immediately (the default), or after the first pause or kick. */
   readonly first?: "now" | "later";
   /** How long to pause after failed turns; a kick does not shorten that. Without it, they pause like the others. */
   readonly backoff?: Backoff;
@@ -12,14 +12,14 @@ export interface RepeatOptions {
   readonly unref?: boolean;
   /** One turn. `stopping` aborts when the loop is stopped: a long turn then ends early. */
   run(stopping: AbortSignal): Promise<unknown>;
-  /** What a failed turn threw. What this throws itself is an unhandled rejection: a bug. */
+  /** Handles the error of a failed turn. An exception of this handler is an unhandled rejection: a bug. */
   readonly onError: (error: unknown) => void;
 }
 
 export interface Repeat {
-  /** Starts a turn now; during a turn: another one right after it, however many kicks there are. */
+  /** Starts a turn now; during a turn: exactly one more right after it. */
   kick(): void;
-  /** Resolves when the running turn has ended; no other starts. A turn may call this, but not wait for it. */
+  /** Resolves when the running turn has ended; no other starts. A turn may call this, but must not await it. */
   stop(): Promise<void>;
 }
 

@@ -59,7 +59,7 @@ export const monotonicMs = (): number => current.monotonicMs();
 export const after = (ms: number, run: () => void, options: TimerOptions = {}): Timer =>
   current.after(ms, run, options);
 
-/** Calls `run` after the I/O that is ready now: what comes in one turn of the event loop is handled together. */
+/** Calls `run` after the I/O that is ready now: inputs of one turn of the event loop are batched. */
 export const nextTurn = (run: () => void): void => current.nextTurn(run);
 
 /** Aborts in `ms`, with a `TimeoutError` as its reason; does not keep the process alive. */

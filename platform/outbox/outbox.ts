@@ -34,7 +34,7 @@ export async function enqueueOutbox(tx: Transaction, rows: readonly OutboxRow[])
   );
 }
 
-/** `kick` publishes now what is committed, without waiting for the next poll. */
+/** `kick` publishes committed events now, without waiting for the next poll. */
 export interface OutboxRelay extends Repeat {
   /** Since when publishing has been failing, epoch ms; undefined: the last attempt succeeded. */
   failingSince(): number | undefined;

@@ -2,15 +2,15 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** How a contract differs from its released JSON Schema, by place. */
 export interface ContractChanges {
-  /** What an older reader can live with: optional fields, and members of unions that are declared to grow. */
+  /** Compatible changes: optional fields, and members of unions that are declared to grow. */
   readonly added: readonly string[];
-  /** What needs a new version of the contract. */
+  /** Changes that need a new version of the contract. */
   readonly broken: readonly string[];
 }
 
 /**
- * Compares a contract's JSON Schema with the released one of the same version. A place reads like `entries[]<tick>.at`: a field,
- * an item, a member of a union. `growing` itself is no part of what is compared: declaring that a union may grow changes nothing.
+ * Compares a contract's JSON Schema with the released one of the same version. A place reads like `entries[]<tick>.at`: a
+ * field, an item, a member of a union. `growing` itself is not compared: declaring that a union may grow is no change.
  */
 export function contractChanges(contract: string, released: unknown, current: unknown): ContractChanges {
   const added: string[] = [];
@@ -63,13 +63,13 @@ export function contractChanges(contract: string, released: unknown, current: un
 
 const STRUCTURE = new Set(["anyOf", "properties", "required", "items", "growing"]);
 
-/** What is left of a schema without its parts. */
+/** A schema without its parts. */
 function keywordsOf(schema: Json): string {
   const own = Object.entries(schema).filter(([keyword]) => !STRUCTURE.has(keyword));
   return JSON.stringify(Object.fromEntries(own.sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 
-/** By literal or `kind` where a member has one, so that their order says nothing. */
+/** By literal or `kind` where a member has one, so that order does not matter. */
 function membersOf(schema: Json): ReadonlyMap<string, unknown> {
   return new Map(listOf(schema.anyOf).map((member, index) => [String(nameOf(objectOf(member)) ?? index), member]));
 }

@@ -9,11 +9,11 @@ export interface Contract<T extends TSchema> {
   readonly schema: T;
   readonly example: Static<T>;
   /**
-   * Types a value that came from outside. Throws `UpgradeRequired` for what newer code wrote, otherwise `ContractViolation`
-   * with the path of the first difference.
+   * Parses an external value. Throws `UpgradeRequired` for a value from newer code, otherwise `ContractViolation` with the path
+   * of the first difference.
    */
   parse(value: unknown): Static<T>;
-  /** `parse` of a record's text. Throws SyntaxError for what is no JSON. */
+  /** `parse` of a record's text. Throws SyntaxError for invalid JSON. */
   read(text: string): Static<T>;
 }
 
@@ -62,7 +62,7 @@ export function envelope<T extends TSchema>(type: string, data: T) {
 export const oneOf = <T extends string | number>(members: readonly T[]) =>
   Type.Union(members.map((member) => Type.Literal(member)));
 
-/** One of the objects that are told apart by `kind`, one for each member of a closed set. */
+/** One of the objects discriminated by `kind`, one for each member of a closed set. */
 export const oneOfKinds = <K extends string, T extends TObject>(kinds: readonly K[], objects: Readonly<Record<K, T>>) =>
   Type.Union(kinds.map((kind) => objects[kind]));
 

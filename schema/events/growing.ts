@@ -7,14 +7,14 @@ import { type UnknownMember, UpgradeRequired } from "#kernel/upgrade-required.js
  */
 export const growing = <T extends TSchema>(set: string, union: T): T => ({ ...union, growing: set });
 
-/** Throws `UpgradeRequired` for a record whose first byte or `schema` says that it is of a version this contract is not. */
+/** Throws `UpgradeRequired` for a record whose first byte or `schema` indicates another version than this contract's. */
 export function refuseOtherVersion(contract: string, value: unknown): void {
   const named = memberOf(value, "schema");
   if (typeof named === "string" && named !== contract && VERSION.test(named))
     throw new UpgradeRequired({ contract, set: "version", member: named });
 }
 
-/** Throws `UpgradeRequired` for a text that is no JSON but declares another encoding by its first character. */
+/** Throws `UpgradeRequired` for a text that is not JSON but declares another encoding by its first character. */
 export function refuseOtherEncoding(contract: string, text: string): void {
   const tag = text.charCodeAt(0);
   if (tag >= 1 && tag <= LAST_ENCODING_TAG)
@@ -30,15 +30,15 @@ export function refuseOtherType(contract: string, type: unknown): void {
 const VERSION = /^metrly(?:\.[a-z]+)+\.v[1-9]\d{0,3}$/;
 /** Control characters that can begin neither JSON nor its white space (9, 10, 13). */
 const LAST_ENCODING_TAG = 8;
-/** What a member's name looks like. Anything else is no newer member but a malformed record. */
+/** The form of a member's name. Any other name is a malformed record, not a newer member. */
 const NAME = /^[A-Za-z][\w.-]{0,63}$/;
 const isNameLike = (value: unknown, known: readonly unknown[]): boolean =>
   known.some((name) => typeof name === typeof value) &&
   (typeof value === "string" ? NAME.test(value) : Number.isSafeInteger(value) && Number(value) > 0);
 
 /**
- * The first member of a growing union in `value` that `schema` does not have. It decides before anything else that is wrong:
- * what belongs to a new member may well look malformed to an older reader.
+ * The first member of a growing union in `value` that `schema` does not have. Checked before other errors: a new member may
+ * look malformed to an older reader.
  */
 export function unknownMember(contract: string, schema: TSchema, value: unknown): UnknownMember | undefined {
   const variants: readonly TSchema[] | undefined = schema.anyOf;

@@ -3,14 +3,16 @@ import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { contract, epochMs } from "./contract.js";
 import { type LedgerEntry, usageRecordedV1 } from "./usage-recorded.v1.js";
 
-/** What the entries of one block of the ledger have in common, and the place of the first. */
+/** The stamp that the entries of one ledger block share, and the position of the first. */
 export interface StoredStamp {
   readonly firstSeq: number;
   readonly recordedAt: number;
   readonly tenancyVersion: number;
 }
 
-/** An entry as a block of the ledger holds it: without what the block has for all, and for events without names, which is half the bytes. */
+/**
+ * An entry as stored in a ledger block: without the block's stamp, and for events without member names, which halves the bytes.
+ */
 export function storedEntryOf(entry: LedgerEntry): unknown {
   if (entry.kind === "event") {
     const { tenantId, source, id, type, time, receivedAt, data } = entry;

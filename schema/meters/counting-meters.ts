@@ -3,7 +3,7 @@ import type { LedgerEntry, RecordedEvent } from "../events/usage-recorded.v1.js"
 import { isMeterActive } from "../tenancy-history.js";
 import { readMeter } from "./meter-reading.js";
 
-/** A meter that from the entry at `seq` on also counts what no meter counted when it was recorded. */
+/** A meter that from the entry at `seq` on also counts events recorded unmetered before. */
 export interface Backfill {
   readonly meter: MeterState;
   readonly seq: number;
@@ -20,8 +20,8 @@ export const metersAtRecording = (event: RecordedEvent, metersOfType: MetersOfTy
   metersOfType(event.type).filter((meter) => isMeterActive(meter, event.tenancyVersion));
 
 /**
- * The meters that came to count an event after it was recorded, by backfills before `beforeSeq`: only what no meter counted
- * when it was recorded, only in a period that had not ended, and only where the meter can read it.
+ * The meters that count an event through backfills before `beforeSeq`: only if no meter counted it at recording, its period had
+ * not ended, and the meter can read it.
  */
 export function metersByBackfill(
   event: RecordedEvent,
@@ -42,7 +42,7 @@ export function metersByBackfill(
   return candidates.filter(({ meter }) => readMeter(meter, data).kind === "reading").map(({ meter }) => meter);
 }
 
-/** The meters that count an event just before the entry at `beforeSeq`, from which a void there takes it back. */
+/** The meters that count an event just before the entry at `beforeSeq`, from which a void there retracts it. */
 export function countingMeters(
   event: RecordedEvent,
   beforeSeq: number,

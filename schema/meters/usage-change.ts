@@ -1,12 +1,12 @@
 import type { LedgerEntry, RecordedEvent } from "../events/usage-recorded.v1.js";
 
-/** An event that a ledger entry adds to usage (1) or takes back from it (-1). */
+/** An event that a ledger entry adds to usage (1) or retracts from it (-1). */
 export interface UsageChange {
   readonly event: RecordedEvent;
   readonly sign: 1 | -1;
 }
 
-/** What an entry itself does to usage; undefined: nothing. What a backfill adds lies in the entries before it. */
+/** The entry's own change of usage; undefined: none. A backfill adds events of earlier entries. */
 export function usageChange(entry: LedgerEntry): UsageChange | undefined {
   switch (entry.kind) {
     case "event":

@@ -1,4 +1,4 @@
-/** Tells the readers of a partition that there may be something new. */
+/** Wakes the readers of a partition when it may have new records. */
 export interface WakeUps {
   /** Calls `wake` from now on; the answer ends that. */
   listen(topic: string, partition: number, wake: () => void): () => void;

@@ -17,7 +17,7 @@ export interface UsageCell {
   readonly lastEventAt: number;
 }
 
-/** What a cell keeps: how many events there are, the sum of their values, or one value and how many events carry it. */
+/** The contents of a cell: a number of events and the sum of their values, or one value and its number of events. */
 export const CELL_KEEPS: Readonly<Record<Aggregation, "count" | "sum" | "value">> = {
   COUNT: "count",
   SUM: "sum",

@@ -5,7 +5,7 @@ import { refuseOtherVersion } from "#schema/events/growing.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { createReplay, type History, type ReplayedInvoice } from "./replay.js";
 
-/** What an invoice is recomputed from: the ledger and tenancy's history. */
+/** The inputs of a recomputation: the ledger and tenancy's history. */
 export interface VerifierSources {
   readonly ledger: LedgerClient;
   readonly tenancy: History & {

@@ -23,8 +23,8 @@ export type DecodedRecord =
   | { readonly kind: "poison"; readonly error: string };
 
 /**
- * Reads one record of usage.received. Whoever can write to the log could write anything: what passes here can be stored,
- * so that no malformed record blocks its partition. Throws UpgradeRequired for a record that newer code wrote.
+ * Decodes one record of usage.received. A writer of the log could write anything: a decoded record can be stored, so that no
+ * malformed record blocks its partition. Throws UpgradeRequired for a record that newer code wrote.
  */
 export function decodeRecord(value: Buffer, partition: number, partitionCount: number): DecodedRecord {
   try {

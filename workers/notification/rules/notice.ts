@@ -24,7 +24,7 @@ export type Notice = { readonly tenantId: string; readonly eventId: string; read
   readonly [Type in EventType]: { readonly type: Type; readonly data: NoticeData[Type] };
 }[EventType];
 
-/** What a notice of each type carries. */
+/** The data of a notice of each type. */
 export interface NoticeData {
   readonly "quota.warning": QuotaWarningV1["data"];
   readonly "quota.exceeded": QuotaExceededV1["data"];
@@ -35,7 +35,7 @@ export interface NoticeData {
 
 export type DecodedNotice =
   | { readonly kind: "notice"; readonly notice: Notice }
-  /** No event at all: it is set aside with its bytes and never blocks what comes after it. */
+  /** Not an event: it is set aside with its bytes, without blocking later ones. */
   | { readonly kind: "poison"; readonly error: string };
 
 /** Longest stored event id (it is part of an index), characters. */

@@ -55,7 +55,7 @@ const MAX_ROUNDS = 32;
 /** Suggested retry delay while the counters do not answer, ms. */
 const UNAVAILABLE_RETRY_MS = 1_000;
 
-/** Why nothing is admitted for a tenant, whatever its limits. */
+/** Why a tenant's requests are denied regardless of its limits. */
 const REFUSED_FOR: Readonly<Record<TenantStatus, Reason | undefined>> = {
   ACTIVE: undefined,
   SUSPENDED: "TENANT_SUSPENDED",

@@ -16,7 +16,7 @@ export function limitReasons(path: string, limit: QuotaLimitState, meters: Reado
   ];
 }
 
-/** Other aggregations can't be admitted piece by piece: what one more event adds isn't known before it is counted. */
+/** Other aggregations cannot be admitted incrementally: the effect of one more event is unknown before it is counted. */
 function meterReasons(path: string, key: string | null, meters: ReadonlyMap<string, MeterState>): Reason[] {
   if (key === null) return [];
   const meter = meters.get(key);

@@ -74,7 +74,7 @@ local function pack_counter(c)
   end
   return pack('dddd', c[1], used, reserved, last) .. table.concat(parts)
 end
--- "fields" is what else goes into H; "m" goes with whatever is saved.
+-- "fields" are further members of H; "m" is written with any save.
 local function save(t, fields)
   for id in pairs(t.changed) do
     local n = #fields
@@ -151,7 +151,7 @@ local function finish(t, keys, times)
     end
   end
 end
--- Gives back what expired until the tenant's time, and sets what is due next.
+-- Releases reservations that expired until the tenant's time, and sets the next due time.
 local function expire(t)
   local now, due = t.m.now, nil
   repeat
@@ -198,7 +198,7 @@ local asked = cjson.decode(ARGV[4])
 local specs = asked[1]
 local sub = string.sub
 
--- What a decision needs of a packed counter: what counts in the window, and the bucket that a charge goes to.
+-- A decision's view of a packed counter: usage in the window, and the bucket of a charge.
 local function view(packed, bounds_packed, spec, now)
   local is_period, size, length = spec[2] == 1, spec[3], spec[4]
   local blocked, used, reserved, last = unpacked('dddd', packed)
@@ -440,7 +440,7 @@ end
 return table.concat(answers)
 `;
 
-/** Everything else about one tenant. KEYS: its four; ARGV: 1 operation, 2 its arguments as JSON, where what is absent is nil. */
+/** All other operations on one tenant. KEYS: its four; ARGV: 1 operation, 2 its arguments as JSON, absent members are nil. */
 export const TENANT_LUA = `${STATE_LUA}
 local t = tenant(1)
 local op, q = ARGV[1], cjson.decode(ARGV[2])
