@@ -2,7 +2,7 @@
 export type OnStop = (close: () => Promise<unknown>) => void;
 
 /**
- * Opens resources that are closed together, in reverse order. `stop` closes all of them and then throws the first failure. When
+ * Opens resources that are closed together, in reverse order. `stop` closes all of them and then throws what failed. When
  * opening fails, closes those already open; failures of that go to `onCloseError`.
  */
 export async function openTogether<T>(

@@ -12,6 +12,8 @@ afterEach(() => rmSync(tree, { recursive: true, force: true }));
 const RAW = [
   'import { setTimeout as sleep } from "node:timers/promises";',
   'import { uuidv7 } from "uuidv7";',
+  'import { randomUUID as newId } from "node:crypto";',
+  "export const later = new Date;",
   "export const wallClock = Date.now();",
   "export const clock = { now: Date.now };",
   "export const today = new Date();",
