@@ -224,7 +224,8 @@ function prepare(
     const problems = validate(schema, document);
     if (problems.length > 0) return problems.map((problem) => withCode(problem, "GRAPHQL_VALIDATION_FAILED"));
     const operation = getOperationAST(document, operationName);
-    if (!operation) throw new MetrlyError("INVALID", "The document has no such operation, or several and no name");
+    if (!operation)
+      throw new MetrlyError("INVALID", "The document has no such operation, or has several and none is named");
     admitOperation(schema, { document, operation, variables: variables ?? {}, context });
     return {
       schema,

@@ -73,7 +73,8 @@ async function planOf(
   operationName?: string,
 ): Promise<Plan> {
   const operation = getOperationAST(document, operationName);
-  if (!operation) throw new MetrlyError("INVALID", "The document has no such operation, or several and no name");
+  if (!operation)
+    throw new MetrlyError("INVALID", "The document has no such operation, or has several and none is named");
   const { asked, introspects, conditions } = examined(schema, document);
   const root = await rootOf(planner, asked, operation.name?.value);
   const [first, ...rest] = root?.kind === "Sequence" ? root.nodes : [root];

@@ -50,7 +50,7 @@ export async function initialise(cluster: Cluster): Promise<boolean> {
   if (before === undefined) return createCluster(cluster);
   if (before !== cluster.binaries.major)
     throw new EmbeddedPostgresError(
-      `The database in ${cluster.data} was made by PostgreSQL ${before}, and this Metrly brings ${cluster.binaries.major}: use the Metrly that made it, or another data directory.`,
+      `The database in ${cluster.data} was created by PostgreSQL ${before}, and this Metrly has ${cluster.binaries.major}: use the Metrly that created it, or another data directory.`,
     );
   return false;
 }

@@ -192,14 +192,14 @@ test("a database of another PostgreSQL is one clear sentence and stays untouched
   const dataDir = await newDataDir();
   await (await start(dataDir)).stop();
   await writeFile(path.join(dataDir, "postgres", "data", "PG_VERSION"), "15\n");
-  await expectSentence(startEmbeddedPostgres({ dataDir }), "was made by PostgreSQL 15, and this Metrly brings 18");
+  await expectSentence(startEmbeddedPostgres({ dataDir }), "was created by PostgreSQL 15, and this Metrly has 18");
 });
 
 test("a lost password is one clear sentence, and the database does not stay behind running", async () => {
   const dataDir = await newDataDir();
   await (await start(dataDir)).stop();
   await writeFile(path.join(dataDir, "postgres", "password"), "another");
-  await expectSentence(startEmbeddedPostgres({ dataDir }), "was made with another password than");
+  await expectSentence(startEmbeddedPostgres({ dataDir }), "was created with another password than");
   expect(await readdir(path.join(dataDir, "postgres", "data"))).not.toContain("postmaster.pid");
 });
 

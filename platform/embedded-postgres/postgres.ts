@@ -147,7 +147,7 @@ async function claim(cluster: Cluster, port: number, onLost?: (reason: string) =
     if (!hasCode(cause, "28P01")) throw cause;
     const file = path.join(cluster.root, "password");
     throw new EmbeddedPostgresError(
-      `The database in ${cluster.data} was made with another password than ${file} holds.`,
+      `The database in ${cluster.data} was created with another password than the one in ${file}.`,
       {
         cause,
       },

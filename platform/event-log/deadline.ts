@@ -34,7 +34,7 @@ export async function appendWithinDeadline(
   }
   abandoned.abort();
   const reason = stopped.aborted ? "it was stopped" : cause instanceof Error ? cause.message : String(cause);
-  throw new MetrlyError("LOG_UNAVAILABLE", `the event log does not take records: ${reason}`);
+  throw new MetrlyError("LOG_UNAVAILABLE", `the event log does not accept records: ${reason}`);
 }
 
 async function settlesWithin(work: Promise<void>, timeoutMs: number): Promise<boolean> {

@@ -8,7 +8,7 @@ export class LogPositionError extends Error {
   override readonly name = "LogPositionError";
   constructor(topic: string, partition: number, wanted: number, found: string) {
     super(
-      `${topic}/${partition}: offset ${wanted} is wanted, but ${found}; the partition is stopped, nothing is skipped`,
+      `${topic}/${partition}: offset ${wanted} was expected, but ${found}; the partition is stopped, nothing is skipped`,
     );
   }
 }
@@ -19,7 +19,7 @@ export function checkPosition(topic: string, partition: number, wanted: number, 
     topic,
     partition,
     wanted,
-    `the log holds ${bounds.first} up to, not including, ${bounds.next}`,
+    `the log has ${bounds.first} up to, not including, ${bounds.next}`,
   );
 }
 

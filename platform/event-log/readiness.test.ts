@@ -7,11 +7,11 @@ test("a consumer is ready from its start for as long as it moves", async () => {
   try {
     let progress = time.now();
     const consumer = { lastProgressAt: () => progress };
-    expect(consumerReasons("the recorder", undefined)).toEqual(["the recorder has not begun"]);
+    expect(consumerReasons("the recorder", undefined)).toEqual(["the recorder has not started"]);
     await time.advance(30_000);
     expect(consumerReasons("the recorder", consumer)).toEqual([]);
     await time.advance(1);
-    expect(consumerReasons("the recorder", consumer)).toEqual(["the recorder does not move"]);
+    expect(consumerReasons("the recorder", consumer)).toEqual(["the recorder makes no progress"]);
     progress = time.now();
     expect(consumerReasons("the recorder", consumer)).toEqual([]);
   } finally {

@@ -129,7 +129,8 @@ function prepare(operations: Operations, request: GraphqlRequest, identity: Iden
 
 function operationOf(document: DocumentNode, name: ExecutionArgs["operationName"]) {
   const operation = getOperationAST(document, name);
-  if (!operation) throw new MetrlyError("INVALID", "The document has no such operation, or several and no name");
+  if (!operation)
+    throw new MetrlyError("INVALID", "The document has no such operation, or has several and none is named");
   return operation;
 }
 

@@ -21,7 +21,7 @@ export async function tenantAppears(
 /** The same. Throws NOT_FOUND when there is none. */
 export async function knownTenant(tenancy: Pick<TenancyCopy, "tenant" | "onChange">, id: string): Promise<TenantState> {
   const tenant = await tenantAppears(tenancy, id);
-  if (tenant === undefined) throw new MetrlyError("NOT_FOUND", "There is no such tenant");
+  if (tenant === undefined) throw new MetrlyError("NOT_FOUND", "The tenant does not exist");
   return tenant;
 }
 

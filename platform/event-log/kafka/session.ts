@@ -54,7 +54,7 @@ export function openSession(context: SessionContext): Session {
   consumer.on(consumer.events.STOP, assignment.end);
   consumer.on(consumer.events.CRASH, ({ payload }) => end(payload.error));
   const watchdog = every(HEARTBEAT_MS, () => {
-    if (monotonicMs() - aliveAt > SILENCE_MS) end(new Error(`the consumer of ${topic} stands still`));
+    if (monotonicMs() - aliveAt > SILENCE_MS) end(new Error(`the consumer of ${topic} makes no progress`));
   });
   const started = run(consumer, topic, (payload) => eachBatch(payload)).catch((error: unknown) => {
     end(error instanceof Error ? error : new Error(String(error)));

@@ -151,7 +151,7 @@ test("a variable that does not fit, an operation that is not there and a reserve
   ]);
   expect(await ask("query A { version }", {}, "B")).toEqual([
     undefined,
-    ["The document has no such operation, or several and no name"],
+    ["The document has no such operation, or has several and none is named"],
   ]);
   expect(await ask('{ tenant(id: "t1") { __proto__: settings { theme } } }')).toEqual([
     undefined,

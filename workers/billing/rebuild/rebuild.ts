@@ -46,7 +46,7 @@ const REBUILD_LOCK = 7_244_118_302;
 export async function* rebuild(options: RebuildOptions, request: RebuildRequest): AsyncGenerator<RebuildStep> {
   const { tenantId } = request;
   if (tenantId !== undefined && options.tenancy.tenant(tenantId) === undefined)
-    throw new MetrlyError("NOT_FOUND", "There is no such tenant");
+    throw new MetrlyError("NOT_FOUND", "The tenant does not exist");
   const lock = await options.database.pool.connect();
   try {
     const { rows } = await lock.query<{ got: boolean }>("SELECT pg_try_advisory_lock($1) AS got", [REBUILD_LOCK]);

@@ -157,7 +157,7 @@ function modelSteps(price: PriceState, quantity: Rational): Step[] {
 
 function tierStep(price: PriceState, index: number, quantity: Rational): Step[] {
   const tier = price.tiers[index];
-  if (tier === undefined) throw new RangeError("no tier holds the quantity");
+  if (tier === undefined) throw new RangeError("no tier contains the quantity");
   const name = `tier ${index + 1}`;
   const note: Texts =
     tier.upTo === null ? [`${name}, without end`, `${name} and above`] : both(`${name}, up to ${tier.upTo}`);

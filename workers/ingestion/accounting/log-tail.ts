@@ -50,7 +50,7 @@ export function createLogTail(log: Pick<EventLog, "bounds" | "read">): LogTail {
     tails.set(partition, tail);
     for (let offset = endOf(tail); offset < end; offset = endOf(tail)) {
       if (tail.bytes > MAX_TAIL_BYTES)
-        throw new MetrlyError("UNAVAILABLE", "Recording is too far behind to count what is in flight; try again later");
+        throw new MetrlyError("UNAVAILABLE", "Recording lags too far behind to count items in flight; try again later");
       const records = await log.read(USAGE_RECEIVED, partition, offset, RECORDS_PER_READ);
       if (records[0]?.offset !== offset) return "trimmed";
       for (const { value } of records) {

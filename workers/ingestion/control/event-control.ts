@@ -94,7 +94,7 @@ export function createEventControl(options: EventControlOptions): EventControl {
 const STAYS =
   "The event stays in quarantine: the recorded event with this source and id still counts (void it first), or a meter cannot read its value";
 
-const notFound = (): MetrlyError => new MetrlyError("NOT_FOUND", "There is no such event");
+const notFound = (): MetrlyError => new MetrlyError("NOT_FOUND", "The event does not exist");
 
 function assertReason(reason: string): void {
   if (reason.trim() === "" || reason.length > MAX_REASON_CHARS || !isStorable(reason))

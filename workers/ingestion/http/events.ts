@@ -37,7 +37,7 @@ async function answerLookup(request: FastifyRequest, reply: FastifyReply, option
   if (tenantId === null)
     throw new MetrlyError("SUBJECT_REQUIRED", "tenantId: a platform key must name the tenant here");
   if (key.tenantId !== null && (searchParams.get("tenantId") ?? tenantId) !== tenantId)
-    throw new MetrlyError("NOT_FOUND", "There is no such event");
+    throw new MetrlyError("NOT_FOUND", "The event does not exist");
   const source = required(searchParams, "source");
   const id = required(searchParams, "id");
   const found = await options.events.find(tenantId, source, id);

@@ -301,7 +301,7 @@ describe.skipIf(!hasPostgres)("recording", () => {
       const late = await startService({ ...fresh, log: world.log });
       services.push(late);
       await waitFor(() => late.failures.length > 0, { what: "the recorder to stop" });
-      expect(String(late.failures[0])).toMatch(/offset 0 is wanted.*restore the log/s);
+      expect(String(late.failures[0])).toMatch(/offset 0 was expected.*restore the log/s);
     } finally {
       for (const service of services.splice(0)) await service.stop();
       await fresh.close();
@@ -314,7 +314,7 @@ describe.skipIf(!hasPostgres)("recording", () => {
     await world.log.trim(USAGE_RECEIVED, 0, 1);
     const { failures } = await start();
     await waitFor(() => failures.length > 0, { what: "the recorder to stop" });
-    expect(String(failures[0])).toMatch(/offset 0 is wanted/);
+    expect(String(failures[0])).toMatch(/offset 0 was expected/);
     expect(await events()).toEqual([]);
   });
 

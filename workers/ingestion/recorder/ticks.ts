@@ -42,7 +42,7 @@ export function startTicks(options: TickOptions): Ticks {
       else options.logger.warn({ reason: databaseProblem }, "no tick was appended");
     },
     onError(error) {
-      databaseProblem = "the clock could not be compared or appended";
+      databaseProblem = "comparing or appending the clock failed";
       options.logger.warn({ err: error }, databaseProblem);
     },
   });

@@ -146,7 +146,7 @@ export function createGate(options: GateOptions): Gate {
 const NOTHING: Reading = { used: 0, reserved: 0, blockedUntil: 0, resetAt: 0, retryAt: 0 };
 
 function known(limited: LimitedTenant | undefined): LimitedTenant {
-  if (limited === undefined) throw new MetrlyError("NOT_FOUND", "There is no such tenant");
+  if (limited === undefined) throw new MetrlyError("NOT_FOUND", "The tenant does not exist");
   return limited;
 }
 

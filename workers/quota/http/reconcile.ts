@@ -18,7 +18,7 @@ export function registerReconciliation(app: FastifyInstance, options: ReconcileR
     const { searchParams } = new URL(request.url, "http://localhost");
     const tenantId = searchParams.get("tenantId");
     if (tenantId !== null && options.tenancy.tenant(tenantId) === undefined)
-      throw new MetrlyError("NOT_FOUND", "There is no such tenant");
+      throw new MetrlyError("NOT_FOUND", "The tenant does not exist");
     const tenantIds = tenantId === null ? [...options.tenancy.tenants()].map(({ id }) => id) : [tenantId];
     return sendSteps(reply, reconcileAll(options, tenantIds, searchParams.get("repair") === "true"));
   });

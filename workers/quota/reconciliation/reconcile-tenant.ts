@@ -83,7 +83,7 @@ export async function* reconcileTenant(
   repair: boolean,
 ): AsyncGenerator<ReconcileStep> {
   const limited = options.limits.current(tenantId);
-  if (limited === undefined) throw new MetrlyError("NOT_FOUND", "There is no such tenant");
+  if (limited === undefined) throw new MetrlyError("NOT_FOUND", "The tenant does not exist");
   if (limited.inForce === undefined) {
     yield { kind: "done", tenantId, seq: 0, events: 0, countersSkipped: "the tenant has no plan" };
     return;

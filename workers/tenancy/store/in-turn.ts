@@ -8,7 +8,7 @@ export function createTurns(maxWaiting: number): <T>(work: () => Promise<T>) => 
   let waiting = 0;
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {
-    if (waiting >= maxWaiting) throw new MetrlyError("BUSY", "Too many changes at once; try again");
+    if (waiting >= maxWaiting) throw new MetrlyError("BUSY", "Too many concurrent changes; try again");
     waiting += 1;
     const turn = last
       .then(() => {

@@ -96,7 +96,7 @@ export function createTenancyStore({ database, clock, partitions, onCommitted }:
       );
     } catch (error) {
       if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === TRANSACTION_NOT_TO_BE_HAD)
-        throw new MetrlyError("BUSY", "Too many changes at once; try again");
+        throw new MetrlyError("BUSY", "Too many concurrent changes; try again");
       throw error;
     }
   }
