@@ -14,9 +14,9 @@ import { planSteps } from "../workers/ingestion/rules/plan-steps.js";
 import { openCursor } from "../workers/ingestion/store/recording.js";
 
 /**
- * What an event of 180 bytes (as a CloudEvent) costs on disk, and its recorder in time: one partition, batches of 1,000 in
- * records of 100, through the recorder's own code into a real PostgreSQL, which `DATABASE_URL` names. `--known-keys` puts so
- * many random keys beside them first: what grows with the ledger is the index of keys, everything else is appended.
+ * The disk space of an event of 180 bytes (as a CloudEvent), and its recording time: one partition, batches of 1,000 in records
+ * of 100, through the recorder's own code into the PostgreSQL of `DATABASE_URL`. `--known-keys` first adds random keys: only
+ * the index of keys grows with the ledger, everything else is appended.
  */
 const { values: options } = parseArgs({
   options: { events: { type: "string", default: "200000" }, "known-keys": { type: "string", default: "0" } },

@@ -14,8 +14,8 @@ import { report, round } from "../support/report.js";
 import { eventOf } from "./events.js";
 
 /**
- * How fast one process of billing consumes `usage.recorded`, against how fast one process of ingestion has recorded and published
- * the same events: each alone, from a Kafka topic that is full already. Needs `DATABASE_URL`.
+ * Throughput of one billing process consuming `usage.recorded`, against one ingestion process that recorded and published the
+ * same events: each alone, from a full Kafka topic. Needs `DATABASE_URL`.
  */
 const { values: options } = parseArgs({
   options: { events: { type: "string", default: "500000" }, "profile-dir": { type: "string", default: "" } },
@@ -31,7 +31,7 @@ await buildMeasured();
 const log = await connectKafkaLog({ brokers: kafka.brokers, clientId: "bench", replicationFactor: 1 });
 await log.ensureTopics(TOPICS, PARTITIONS);
 
-/** Records as the edge makes them: of one tenant, with many events each. */
+/** Records as the edge writes them: of one tenant, with many events each. */
 for (let n = 0; n < EVENTS; ) {
   const tenantId = `tenant-${(n / PER_RECORD) % TENANTS}`;
   const values = Array.from({ length: PER_RECORD }, () => {
@@ -43,7 +43,7 @@ for (let n = 0; n < EVENTS; ) {
   await log.append(USAGE_RECEIVED, partitionOf(tenantId, PARTITIONS), [{ value }]);
 }
 
-/** Seconds from the first to the last of what a process does. */
+/** Seconds from the first to the last record of a process. */
 async function secondsOf(name: string, url: string, query: string): Promise<number> {
   const database = await openDatabase({
     ...{ url, migrationsDir: migrationsDirOf(name === "billing/server-billing" ? "billing" : "ingestion") },

@@ -3,7 +3,7 @@ import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { at, meter } from "../../workers/billing/world.testing.js";
 
-/** What the benchmarks of billing count: a month of events with two dimensions, by a COUNT and a SUM meter. */
+/** The data of billing's benchmarks: a month of events with two dimensions, for a COUNT and a SUM meter. */
 export const PERIOD = periodAt(at("2026-03-10T00:00:00"), 1);
 export const METERS: readonly MeterState[] = [
   meter("calls", { dimensions: ["region", "model"] }),

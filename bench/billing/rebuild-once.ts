@@ -16,7 +16,7 @@ export interface RebuildMeasured {
   readonly peakRssMb: number;
 }
 
-// One rebuild, in a process of its own, so that its memory can be seen.
+// One rebuild in a separate process, to measure its memory.
 const asked = optionsOf<{ port: number; url: string; partitions: number; secret: string; checkOnly: boolean }>();
 const migrationsDir = migrationsDirOf("billing");
 const database = await openDatabase({ url: asked.url, migrationsDir, onError: () => undefined });

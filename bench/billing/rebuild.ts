@@ -39,7 +39,7 @@ async function fill(database: Database, count: number): Promise<void> {
     const partition = partitionOf(tenantId, PARTITIONS);
     const seq = (heads[partition] ?? 0) + 1;
     heads[partition] = seq;
-    // Of one recording, as a batch is.
+    // Of one recording, like a batch.
     const recordedAt = PERIOD.start + Math.floor((seq * PARTITIONS) / ENTRIES_AT_ONCE);
     waiting[partition]?.push({ ...eventOf(n, count, tenantId), id: randomUUID(), seq, recordedAt });
     if (waiting[partition]?.length === ENTRIES_AT_ONCE) await append(partition);
@@ -51,7 +51,7 @@ async function fill(database: Database, count: number): Promise<void> {
   }
 }
 
-/** Seconds that one serial scan with GROUP BY takes, over events as they came and over columns. */
+/** Seconds of one serial scan with GROUP BY, over events as received and over columns. */
 async function scans(database: Database): Promise<{ json: number; columns: number }> {
   await database.pool.query(`CREATE TABLE event AS SELECT tenant_id, source, id, type, timestamp 'epoch' +
     time_ms * interval '1 millisecond' AS time, data::jsonb AS data FROM ledger`);
@@ -97,7 +97,7 @@ async function rebuildOf(count: number): Promise<void> {
       const args = { port: server.port, url: billing.url, partitions: PARTITIONS, secret, checkOnly };
       return JSON.parse(await runMeasured("billing/rebuild-once", [JSON.stringify(args)], profileDir || undefined));
     };
-    // The first puts what it derived where live usage would be, which the second one then derives again and compares.
+    // The first run puts its result in place of live usage; the second rebuilds and compares it.
     await run(false);
     const measured = await run(true);
     if (measured.differences !== 0 || measured.events !== count) throw new Error(JSON.stringify(measured));

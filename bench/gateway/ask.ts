@@ -1,7 +1,7 @@
 import net from "node:net";
 import { QUERY } from "./subgraphs.js";
 
-// Asks one query again and again over raw sockets, each when its last answer is there. Prints one line of JSON.
+// Repeats one query over raw sockets, one at a time per connection. Prints one line of JSON.
 const [port, connections, seconds, warmup] = process.argv.slice(2).map(Number);
 if (port === undefined || connections === undefined || seconds === undefined || warmup === undefined)
   throw new Error("port, connections, seconds, warmup");
@@ -11,7 +11,7 @@ export interface AskResult {
   readonly answers: number;
   readonly p50: number;
   readonly p99: number;
-  /** The first answer's body: both sides must say the same. */
+  /** The first response's body: both sides must be equal. */
   readonly body: string;
 }
 

@@ -13,7 +13,7 @@ import { reachSubgraphs } from "../../gateway/subgraphs/reach.js";
 import { optionsOf, serve } from "../support/measured.js";
 import { buildOverview } from "./subgraphs.js";
 
-// The gateway's HTTP path, or @apollo/gateway as it comes, in the same HTTP server over the same subgraphs.
+// The gateway's HTTP path, or unmodified @apollo/gateway, in the same HTTP server over the same subgraphs.
 const { kind, urls, secret } = optionsOf<{
   kind: "metrly" | "apollo";
   /** By the subgraphs' names; none: in this process. */
@@ -54,7 +54,7 @@ async function startOurs(): Promise<() => Promise<void>> {
   };
 }
 
-/** One token for all requests: what we sign anew each time costs it nothing. */
+/** One token for all requests; Metrly signs identities periodically, which costs @apollo/gateway nothing. */
 async function startTheirs(): Promise<() => Promise<void>> {
   const tokens = new Map<string, string>();
   for (const { name } of subgraphs) tokens.set(name, await identityTokens.sign(identity, name));

@@ -5,7 +5,7 @@ import { createHttpServer } from "#platform/http/server.js";
 import { optionsOf, serve } from "../support/measured.js";
 import { buildOverview } from "./subgraphs.js";
 
-// One subgraph as the product serves it. Both gateways ask the same.
+// One subgraph as in the product. Both gateways query the same.
 const { name, secret } = optionsOf<{ name: string; secret: string }>();
 const logger = pino({ level: "silent" });
 const subgraph = buildOverview().find((each) => each.name === name);

@@ -14,15 +14,15 @@ import { buildMeasured, type Listening, load } from "../support/processes.js";
 import { report, round } from "../support/report.js";
 import { EVENT_BYTES } from "../support/requests.js";
 
-// From a client's request to the total in billing, every role a process of its own, beside `COPY` of as many rows into a
-// table without any index; then, at half the rate that was counted, how long after its answer an event is in the total, and how
-// long after it an alert about the limit that it crosses is on a subscriber's socket.
+// From a client's request to the total in billing, with every role in a separate process, against `COPY` of as many rows into a
+// table without an index; then, at half the counted rate, the delay until an event is in the total, and until an alert about a
+// crossed limit is on a subscriber's socket.
 
 const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "60" },
     connections: { type: "string", default: "8" },
-    /** Events per second that clients send; 0: as fast as answers come. */
+    /** Events per second that clients send; 0: as fast as possible. */
     rate: { type: "string", default: "0" },
     "visible-seconds": { type: "string", default: "30" },
   },
@@ -37,7 +37,7 @@ const TOTAL = graphql(`
 `);
 const ALERTED = "alerted";
 const ALERTED_METERS = 10;
-/** Each event of a meter crosses the next of them, and the tenth the limit. */
+/** Each event of a meter crosses the next threshold, and the tenth the limit. */
 const WARN_AT = Array.from({ length: 9 }, (_, n) => `0.${n + 1}`);
 let probes = 0;
 
@@ -88,7 +88,7 @@ async function measureThroughput(admin: string, key: Listening): Promise<number>
   return counted;
 }
 
-/** The time from the 202 of a lone event to the moment its tenant's total shows it, beside others' load. */
+/** The time from the 202 of a single event until its tenant's total includes it, under load. */
 async function measureVisible(admin: string, key: Listening, probeKey: Listening, rate: number): Promise<void> {
   const forSeconds = Number(values["visible-seconds"]);
   const loading = send(key, forSeconds, rate);
@@ -114,7 +114,7 @@ async function measureVisible(admin: string, key: Listening, probeKey: Listening
   });
 }
 
-/** The time from the 202 of an event that crosses a threshold to the alert on a socket, beside others' load. */
+/** The time from the 202 of an event that crosses a threshold to the alert on a socket, under load. */
 async function measureAlerts(admin: string, key: Listening, rate: number): Promise<void> {
   const meters = Array.from({ length: ALERTED_METERS }, (_, n) => `alerted${n}`);
   for (const meter of meters) await createMeter(admin, meter, meter);
@@ -203,7 +203,7 @@ async function createTenant(admin: string, tenantId: string, planId?: string): P
     input: { tenantId, name: "bench", scopes: ["INGEST"] },
   });
   const listening = { port: Number(new URL(metrly.url).port), key: issued.issueApiKey.secret };
-  // The edge hears of a key from the log.
+  // The edge learns about a key from the log.
   const probe = () => load(listening, { connections: 1, events: 1, seconds: 0.2, warmup: 0 });
   await waitFor(async () => (await probe()).statuses["202"], { what: "the edge to know the key", deadlineMs: 30_000 });
   return listening;

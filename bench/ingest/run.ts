@@ -4,7 +4,7 @@ import { type PrivateKafka, type PrivateRedis, startKafka, startRedis } from "..
 import { buildMeasured, load, type MeasuredServer, producerPerformance, startServer } from "../support/processes.js";
 import { medianOf, report, round } from "../support/report.js";
 
-// bench/README.md says what is measured and how to read it.
+// See bench/README.md.
 
 const { values } = parseArgs({
   options: {
@@ -60,7 +60,7 @@ async function createReferenceTopic({ brokers }: PrivateKafka): Promise<void> {
   await admin.disconnect();
 }
 
-/** Rounds alternate between what is compared, so that whatever else the machine does hits all of them. */
+/** Rounds alternate between the compared systems, so that other load affects all of them. */
 async function rounds<T>(measure: () => Promise<T>): Promise<T[]> {
   const results: T[] = [];
   for (let n = 0; n < Number(values.rounds); n += 1) results.push(await measure());
@@ -119,7 +119,7 @@ async function measureSingles({ edge, naive, bare }: Started): Promise<void> {
   });
 }
 
-/** One tenant sends beside another that sends over as many connections; then over 50 times as many. */
+/** One tenant sends beside another with as many connections; then beside one with 50 times as many. */
 async function measureFairness(edge: MeasuredServer): Promise<void> {
   const calm = { connections: 1, events: 10, seconds };
   const flood = { port: edge.port, key: edge.floodKey ?? edge.key };

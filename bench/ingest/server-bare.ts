@@ -1,7 +1,7 @@
 import http from "node:http";
 import { optionsOf, serve } from "../support/measured.js";
 
-// The reference: node:http that reads the body, throws it away and answers 202.
+// The reference: node:http that reads and discards the body and answers 202.
 optionsOf();
 const server = http.createServer((request, response) => {
   request.on("data", () => undefined);

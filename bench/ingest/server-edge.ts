@@ -11,7 +11,7 @@ import { createMetrics } from "../../workers/ingestion/metrics.js";
 import { apiKeyState, meterState, tenantState } from "../../workers/ingestion/world.testing.js";
 import { optionsOf, serve } from "../support/measured.js";
 
-// Ingestion's edge as the product runs it, without the recorder: request, validation, log, answer.
+// Ingestion's edge as in the product, without the recorder: request, validation, log, response.
 const { brokers, partitions } = optionsOf<{ brokers: string[]; partitions: number }>();
 const logger = pino({ level: "error" });
 const log = await connectKafkaLog({ brokers, clientId: "edge", replicationFactor: 1, logger });

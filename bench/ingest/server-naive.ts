@@ -3,7 +3,7 @@ import { Redis } from "ioredis";
 import { Kafka, logLevel } from "kafkajs";
 import { optionsOf, serve } from "../support/measured.js";
 
-// What one would write first: Fastify, one Kafka send per request, and Redis to remember ids.
+// A naive implementation: Fastify, one Kafka send per request, and Redis for deduplication.
 const { brokers, redisUrl, topic } = optionsOf<{ brokers: string[]; redisUrl: string; topic: string }>();
 const redis = new Redis(redisUrl);
 const producer = new Kafka({ brokers, clientId: "naive", logLevel: logLevel.NOTHING }).producer();

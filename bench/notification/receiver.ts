@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { serve } from "../support/measured.js";
 
-// Answers what is posted to it, and never what is posted to /hang.
+// Answers every request except those to /hang.
 const server = createServer((request, response) => {
   request.resume();
   if (request.url !== "/hang") request.on("end", () => response.end());

@@ -20,7 +20,7 @@ const { values: options } = parseArgs({
 const parts = new Set(options.only.split(","));
 const QUERY = 'subscription { quotaAlerts(tenantId: "acme") { used seenBy tenant { name } } }';
 
-/** A client that counts what it gets, and no more: it shares the cores with what is measured. */
+/** A minimal client that only counts messages, since it shares the measured cores. */
 function subscriber(port: number, onResult: () => void): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}/graphql`, "graphql-transport-ws");
@@ -66,7 +66,7 @@ async function fanOut(): Promise<void> {
   });
 }
 
-/** Sockets that follow and hear nothing, and an alert that they all get in the end. */
+/** Idle subscriptions, and one alert to all of them at the end. */
 async function idle(): Promise<void> {
   const count = Number(options.sockets);
   const server = await startServer("notification/server-fan-out", { kind: "metrly" });
@@ -100,7 +100,7 @@ async function arrivals(redisUrl: string, hangingShare: number): Promise<{ p99: 
   const healthy = Math.round(endpoints * 0.8);
   const each = Math.round(Number(options.deliveries) / endpoints);
   const world = await openWorld("bench", {}, { kind: "redis", url: redisUrl });
-  // Makes the tables.
+  // Creates the tables.
   await world.stopService(await world.start());
   const database = await world.openDatabase();
   await database.pool.query(

@@ -13,7 +13,7 @@ import { reachSubgraphs } from "../../gateway/subgraphs/reach.js";
 import { buildTestSubgraphs } from "../../tests/systems/gateway/subgraphs.js";
 import { optionsOf, serve } from "../support/measured.js";
 
-// The gateway's socket, or graphql-ws as it comes, over the same schema; each "publish" message is an alert.
+// The gateway's socket, or unmodified graphql-ws, over the same schema; each "publish" message is an alert.
 const { kind } = optionsOf<{ kind: "metrly" | "graphql-ws" }>();
 const logger = pino({ level: "silent" });
 const { all, alerts } = await buildTestSubgraphs();

@@ -25,7 +25,7 @@ export interface InProcessResult {
   readonly p50: number;
   readonly p99: number;
   readonly cpuUs: number;
-  /** How long it took until each tenant had its first answer, and again after Redis had lost everything, ms. */
+  /** Time until each tenant has its first answer, and again after Redis has lost everything, ms. */
   readonly firstMs: number;
   readonly rebuiltMs: number;
 }
@@ -75,7 +75,7 @@ function decider(): Promise<Decider> | Decider {
 }
 
 const measured = await decider();
-/** Asks once for every tenant. */
+/** One request per tenant. */
 async function pass(): Promise<number> {
   const began = performance.now();
   let n = 0;

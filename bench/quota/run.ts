@@ -8,7 +8,7 @@ import { buildMeasured, load, type MeasuredServer, runMeasured, startServer } fr
 import { medianOf, report, round } from "../support/report.js";
 import type { InProcessResult } from "./in-process.js";
 
-// bench/README.md says what is measured and how to read it.
+// See bench/README.md.
 
 const { values } = parseArgs({
   options: {
@@ -150,7 +150,7 @@ async function measureBatches(gate: MeasuredServer): Promise<void> {
   report(`over HTTP, batches of ${BATCH}, medians`, { "decisions / empty EVALSHA": round(medianOf(measured), 2) });
 }
 
-/** One tenant asks at a steady rate; then a second one, over its limit, at 50 times that. */
+/** One tenant sends at a steady rate; then a second one, over its limit, at 50 times that. */
 async function measureFairness(gate: MeasuredServer): Promise<void> {
   const flooded = await started("quota/server-gate", { limit: "1" });
   const calm = { connections: 4, events: 1, seconds, rate: 100, of: "decisions" } as const;
@@ -167,20 +167,20 @@ async function measureFairness(gate: MeasuredServer): Promise<void> {
   });
 }
 
-/** How long 10,000 tenants take to be answered when Redis has lost everything: no ratio, for there is nothing to compare. */
+/** Time until 10,000 tenants have an answer after Redis has lost everything: no ratio, since there is no reference. */
 async function measureRebuild(): Promise<void> {
   const { firstMs, rebuiltMs } = await inProcess("rebuild", 10_000);
   report("10,000 tenants, one answer each", { firstMs: round(firstMs), afterLossMs: round(rebuiltMs) });
 }
 
-/** As if they had all expired. */
+/** As if all reservations had expired. */
 async function forgetReservations(client: Redis): Promise<void> {
   for await (const keys of client.scanStream({ match: "*:[rxy]", count: 1_000 })) {
     if (Array.isArray(keys) && keys.length > 0) await client.unlink(...keys);
   }
 }
 
-/** What Redis takes per tenant that asked once, with one limit. */
+/** Redis memory per tenant with one request and one limit. */
 async function measureMemory(): Promise<void> {
   const used = async (): Promise<number> =>
     Number(/used_memory:(\d+)/.exec(await withRedis((client) => client.info("memory")))?.[1]);

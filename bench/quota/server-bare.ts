@@ -1,7 +1,7 @@
 import http from "node:http";
 import { optionsOf, serve } from "../support/measured.js";
 
-// The reference: node:http that reads the body, throws it away and answers as many bytes as a decision has.
+// The reference: node:http that reads and discards the body and answers with as many bytes as a decision.
 optionsOf();
 const body = JSON.stringify({
   ...{ allowed: true, reason: "WITHIN_LIMITS", reservationId: "acme:calls:0123456789abcdef" },

@@ -1,7 +1,7 @@
 import { openWorld } from "../../workers/quota/world.testing.js";
 import { optionsOf, serve } from "../support/measured.js";
 
-// Quota's service as the product runs it, with its counters in Redis; one tenant with one hard limit.
+// Quota's service as in the product, with its counters in Redis; one tenant with one hard limit.
 const { redisUrl, limit } = optionsOf<{ redisUrl: string; limit: string }>();
 const world = await openWorld({ redisUrl });
 world.meter("calls");

@@ -3,7 +3,7 @@ import { Redis } from "ioredis";
 import { RateLimiterRedis } from "rate-limiter-flexible";
 import { optionsOf, serve } from "../support/measured.js";
 
-// What one would write first: Fastify and rate-limiter-flexible on Redis, with the same limit.
+// A naive implementation: Fastify and rate-limiter-flexible on Redis, with the same limit.
 const { redisUrl, limit } = optionsOf<{ redisUrl: string; limit: string }>();
 const redis = new Redis(redisUrl);
 const limiter = new RateLimiterRedis({ storeClient: redis, points: Number(limit), duration: 60 });

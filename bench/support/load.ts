@@ -2,8 +2,8 @@ import net from "node:net";
 import { parseArgs } from "node:util";
 import { requestTemplate } from "./requests.js";
 
-// The load generator, a process of its own: raw sockets and one buffer, so that it takes as little of the shared cores as it
-// can. Each connection sends its next request when the last one is answered. Prints one line of JSON.
+// The load generator, in a separate process: raw sockets and one buffer, to use little of the shared cores. Each connection
+// sends its next request after the response to the last one. Prints one line of JSON.
 
 const { values } = parseArgs({
   options: {
@@ -16,7 +16,7 @@ const { values } = parseArgs({
     /** Requests that are sent before the clock starts. */
     warmup: { type: "string", default: "1" },
     "repeat-percent": { type: "string", default: "0" },
-    /** Events per second over all connections; 0: as fast as answers come. */
+    /** Events per second over all connections; 0: as fast as possible. */
     rate: { type: "string", default: "0" },
   },
 });
@@ -28,9 +28,9 @@ export interface LoadResult {
   readonly events: number;
   readonly seconds: number;
   readonly eventsPerSecond: number;
-  /** Answers by status, with the code of a problem; 0: no answer within 10 s, or a broken connection. */
+  /** Responses by status, with the code of a problem; 0: no response within 10 s, or a broken connection. */
   readonly statuses: Readonly<Record<string, number>>;
-  /** Of those that were answered as hoped for (202; a decision, whichever), ms. */
+  /** Latencies of expected responses (202; any decision), ms. */
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
@@ -46,7 +46,7 @@ const template = requestTemplate({
 const connections = Number(values.connections);
 const beginAt = performance.now() + Number(values.warmup) * 1_000;
 const endAt = beginAt + Number(values.seconds) * 1_000;
-/** Pause between two requests of one connection that keeps the rate, ms. */
+/** Interval between two requests of one connection at a fixed rate, ms. */
 const paceMs = Number(values.rate) === 0 ? 0 : (connections * template.events * 1_000) / Number(values.rate);
 const hoped = values.of === "decisions" ? /^(200|429)/ : /^202/;
 const latencies: number[] = [];
@@ -89,7 +89,7 @@ function connection(delayMs: number): Promise<void> {
       made.on("error", () => count("0"));
       made.on("close", () => {
         if (performance.now() >= endAt) return resolve();
-        // A proxy closes a connection after so many requests; what it had not answered then counts as unanswered.
+        // A proxy closes a connection after a number of requests; unanswered ones count as such.
         if (isWaiting) count("0");
         isWaiting = false;
         socket = connect();
@@ -101,7 +101,7 @@ function connection(delayMs: number): Promise<void> {
       const now = performance.now();
       if (now >= endAt) return void socket.end();
       if (now < due) return void setTimeout(send, due - now);
-      // With a rate, what is late counts as waiting: a slow server must not slow down who measures it.
+      // With a fixed rate, delay counts as latency: a slow server must not slow down the measurement.
       sentAt = paceMs > 0 ? due : now;
       due += paceMs;
       isWaiting = true;
@@ -116,7 +116,7 @@ function connection(delayMs: number): Promise<void> {
   });
 }
 
-/** Gives the status when an answer is complete; answers have a content-length and never overlap. */
+/** Returns the status of a complete response; responses have a content-length and never overlap. */
 function answerReader(): (chunk: Buffer) => string | undefined {
   let text = "";
   let missing = 0;

@@ -1,6 +1,6 @@
 import type { Listening, Usage } from "./processes.js";
 
-/** What a measured server does after it listens: answers for its usage, and stops when told. */
+/** The measured server's side of the protocol: reports its usage, and stops on request. */
 export function serve(listening: Listening, stop: () => Promise<void>): void {
   process.on("message", (asked) => {
     if (asked === "usage") tell("usage", usage());

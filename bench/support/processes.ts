@@ -12,7 +12,7 @@ const run = promisify(execFile);
 /** Below the package, so that its `#` imports and dependencies are found. */
 const BUILD_DIR = path.join(packageRoot(), ".cache", "bench");
 
-/** What is measured runs as the product does: compiled, without a loader. */
+/** Measured code runs as in the product: compiled, without a loader. */
 export async function buildMeasured(): Promise<void> {
   build();
   const tsc = path.join(packageRoot(), "node_modules/typescript/bin/tsc");
@@ -21,11 +21,11 @@ export async function buildMeasured(): Promise<void> {
 
 const built = (name: string): string => path.join(BUILD_DIR, "bench", `${name}.js`);
 
-/** What a measured server tells when it listens. */
+/** The first message of a measured server. */
 export interface Listening {
   readonly port: number;
   readonly key: string;
-  /** Another tenant's, where there is one. */
+  /** Another tenant's, if there is one. */
   readonly floodKey?: string;
 }
 
@@ -35,9 +35,9 @@ export interface Usage {
   readonly peakRssMb: number;
 }
 
-/** A server of a benchmark, after `buildMeasured`, as a process of its own. */
+/** A server of a benchmark in a separate process; call `buildMeasured` first. */
 export interface MeasuredServer extends Listening {
-  /** Sends it a message that it knows. */
+  /** Sends it a message. */
   tell(message: string): void;
   usage(): Promise<Usage>;
   stop(): Promise<void>;
@@ -71,7 +71,7 @@ export async function startServer(
 const profilerOf = (dir: string | undefined): string[] =>
   dir === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${dir}`];
 
-/** Messages are `{ kind, … }`; an early end is an error. */
+/** Messages are `{ kind, … }`; an early exit is an error. */
 function message<T>(child: ChildProcess, kind: string): Promise<T> {
   return new Promise((resolve, reject) => {
     const listen = (received: { readonly kind: string } & T) => {
@@ -86,7 +86,7 @@ function message<T>(child: ChildProcess, kind: string): Promise<T> {
   });
 }
 
-/** A program of a benchmark, after `buildMeasured`; answers what it printed. */
+/** Runs a program of a benchmark and returns its output; call `buildMeasured` first. */
 export async function runMeasured(name: string, args: readonly string[], profileDir?: string): Promise<string> {
   const { stdout } = await run(process.execPath, [...profilerOf(profileDir), built(name), ...args]);
   return stdout;
@@ -99,7 +99,7 @@ export interface LoadOptions {
   readonly warmup?: number;
   readonly repeatPercent?: number;
   readonly rate?: number;
-  /** What is sent: usage events (the default), or quota decisions. */
+  /** The payload: usage events (the default), or quota decisions. */
   readonly of?: "events" | "decisions";
 }
 

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 
-/** Every event of the benchmarks is this long as JSON, bytes. */
+/** The length of every benchmark event as JSON, bytes. */
 export const EVENT_BYTES = 180;
 const ID_LENGTH = 16;
 const ID_PLACE = "#".repeat(ID_LENGTH);
 
-/** One event, with a place for its id. */
+/** One event, with a placeholder for its id. */
 function eventText(timeMs: number): string {
   const event = {
     specversion: "1.0",
@@ -31,7 +31,7 @@ export interface TemplateOptions {
   readonly key: string;
   /** Events or decisions per request; 1 event: structured mode, more: batch mode. */
   readonly events: number;
-  /** How many of 100 requests repeat one that was sent before. */
+  /** Percentage of requests that repeat an earlier one. */
   readonly repeatPercent: number;
   readonly timeMs: number;
 }
@@ -41,7 +41,7 @@ function targetOf(of: TemplateOptions["of"], isOne: boolean): { readonly path: s
   return { path: "/v1/events", type: isOne ? "application/cloudevents+json" : "application/cloudevents-batch+json" };
 }
 
-/** Requests whose ids are never the same, unless repeats are asked for. Ids of two templates never meet. */
+/** Requests with unique ids, unless repeats are requested. Ids of two templates never collide. */
 export function requestTemplate({ of, key, events, repeatPercent, timeMs }: TemplateOptions): RequestTemplate {
   const one = of === "events" ? eventText(timeMs) : `{"meter":"calls","idempotencyKey":"${ID_PLACE}"}`;
   const body = events === 1 ? one : `[${Array.from({ length: events }, () => one).join(",")}]`;
