@@ -1,23 +1,13 @@
 #!/usr/bin/env node
 import { Argument, Command, Option } from "commander";
 import { SERVICES } from "#platform/process/services.js";
-import { watchAlerts } from "./alerts.js";
 import { completionScript, SHELLS, type Shell } from "./completion.js";
-import { askAnything } from "./connection/ask.js";
 import { reportFailure } from "./connection/failure.js";
-import { examine } from "./doctor.js";
-import { exportInvoice, INVOICE_FORMATS } from "./invoice/invoice.js";
-import { listKeys, revokeKey, rotateKeys } from "./keys.js";
-import { explainDenial, reconcileQuota } from "./quota.js";
-import { rebuildBilling } from "./rebuild.js";
-import { republishLedger } from "./republish.js";
-import { sendUsage } from "./send/send.js";
-import type { ProcessRole } from "./server/role-config.js";
-import { showInvoices, showQuotas, showTenants, showUsage } from "./show.js";
-import { verifyInvoice } from "./verify.js";
-import { listenToWebhooks } from "./webhook-listen.js";
-import { listDeadLetters, replayDeadLetters } from "./webhooks.js";
 
+import { INVOICE_FORMATS } from "./invoice/invoice.js";
+import type { ProcessRole } from "./server/role-config.js";
+
+// Each command loads its own code only when it runs: loading everything takes longer than most commands.
 const program = new Command("metrly").description("Usage metering, real-time quotas and invoices that add up");
 
 program
@@ -38,7 +28,7 @@ for (const role of ["gateway", ...SERVICES] as const) {
       .requiredOption("--from <seq>", "the first entry")
       .requiredOption("--to <seq>", "the last entry")
       .option("--url <url>", "ingestion's address (default: METRLY_INGESTION_URL or http://127.0.0.1:METRLY_PORT)")
-      .action((options) => republishLedger(options, process.env));
+      .action(async (options) => (await import("./republish.js")).republishLedger(options, process.env));
   if (role === "quota") {
     command
       .command("reconcile")
@@ -47,7 +37,7 @@ for (const role of ["gateway", ...SERVICES] as const) {
       .option("--repair", "correct them from the ledger")
       .option("--json", "one JSON object per line")
       .option("--url <url>", "quota's address (default: METRLY_QUOTA_URL or http://127.0.0.1:METRLY_PORT)")
-      .action((options) => reconcileQuota(options, process.env));
+      .action(async (options) => (await import("./quota.js")).reconcileQuota(options, process.env));
     command
       .command("why <idempotencyKey>")
       .description("show why a consume was denied within the last hour")
@@ -55,7 +45,7 @@ for (const role of ["gateway", ...SERVICES] as const) {
       .option("--json", "print the result as JSON")
       .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
       .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
-      .action((key: string, options) => explainDenial(key, options, process.env));
+      .action(async (key: string, options) => (await import("./quota.js")).explainDenial(key, options, process.env));
   }
 }
 
@@ -80,7 +70,9 @@ program
   .option("--json", "print the summary as JSON")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <key>", "an API key with the scope INGEST (default: METRLY_TOKEN)")
-  .action((file: string | undefined, options) => sendUsage(file, options, process.env));
+  .action(async (file: string | undefined, options) =>
+    (await import("./send/send.js")).sendUsage(file, options, process.env),
+  );
 
 const alerts = program.command("alerts").description("quota alerts");
 alerts
@@ -91,24 +83,24 @@ alerts
   .option("--json", "one JSON object per line")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
-  .action((options) => watchAlerts(options, process.env));
+  .action(async (options) => (await import("./alerts.js")).watchAlerts(options, process.env));
 
 const shown = (command: Command): Command =>
   command
     .option("--json", "one JSON object per line")
     .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
     .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)");
-shown(program.command("tenants").description("every tenant, with its plan")).action((options) =>
-  showTenants(options, process.env),
+shown(program.command("tenants").description("every tenant, with its plan")).action(async (options) =>
+  (await import("./show.js")).showTenants(options, process.env),
 );
 shown(program.command("usage <tenant>").description("a tenant's totals in the current period, and by day"))
   .option("--by <dimension,...>", "group by these dimensions")
-  .action((tenant: string, options) => showUsage(tenant, options, process.env));
+  .action(async (tenant: string, options) => (await import("./show.js")).showUsage(tenant, options, process.env));
 shown(program.command("quotas <tenant>").description("a tenant's limits, used and remaining")).action(
-  (tenant: string, options) => showQuotas(tenant, options, process.env),
+  async (tenant: string, options) => (await import("./show.js")).showQuotas(tenant, options, process.env),
 );
-shown(program.command("invoices <tenant>").description("a tenant's invoices")).action((tenant: string, options) =>
-  showInvoices(tenant, options, process.env),
+shown(program.command("invoices <tenant>").description("a tenant's invoices")).action(async (tenant: string, options) =>
+  (await import("./show.js")).showInvoices(tenant, options, process.env),
 );
 
 program
@@ -124,7 +116,7 @@ program
   .option("--check", "only compare; exit code 1 on differences")
   .option("--json", "one JSON object per line")
   .option("--url <url>", "billing's address (default: METRLY_BILLING_URL or http://127.0.0.1:METRLY_PORT)")
-  .action((options) => rebuildBilling(options, process.env));
+  .action(async (options) => (await import("./rebuild.js")).rebuildBilling(options, process.env));
 
 program
   .command("invoice")
@@ -135,7 +127,9 @@ program
   .option("--out <file>", "where to write it (default: standard output)")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
-  .action((id: string, options) => exportInvoice(id, options, process.env));
+  .action(async (id: string, options) =>
+    (await import("./invoice/invoice.js")).exportInvoice(id, options, process.env),
+  );
 
 const webhooks = program.command("webhooks").description("webhook deliveries");
 webhooks
@@ -145,7 +139,7 @@ webhooks
   .option("--json", "one JSON object per line")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
-  .action((options) => listDeadLetters(options, process.env));
+  .action(async (options) => (await import("./webhooks.js")).listDeadLetters(options, process.env));
 webhooks
   .command("replay [delivery]")
   .description("deliver a dead letter again, or with --endpoint every dead letter of an endpoint, oldest first")
@@ -153,7 +147,9 @@ webhooks
   .option("--json", "print the result as JSON")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
-  .action((delivery: string | undefined, options) => replayDeadLetters(delivery, options, process.env));
+  .action(async (delivery: string | undefined, options) =>
+    (await import("./webhooks.js")).replayDeadLetters(delivery, options, process.env),
+  );
 webhooks
   .command("listen")
   .description("receive a tenant's webhooks on this machine, check their signatures and print them, until interrupted")
@@ -163,7 +159,7 @@ webhooks
   .option("--json", "one JSON object per line")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
-  .action((options) => listenToWebhooks(options, process.env));
+  .action(async (options) => (await import("./webhook-listen.js")).listenToWebhooks(options, process.env));
 
 program
   .command("doctor")
@@ -171,7 +167,7 @@ program
   .option("--json", "one JSON object per line")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
-  .action((options) => examine(options, process.env));
+  .action(async (options) => (await import("./doctor.js")).examine(options, process.env));
 
 program
   .command("graph [operation]")
@@ -180,21 +176,23 @@ program
   .option("--file <path>", "file with the operation")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
-  .action((operation: string | undefined, options) => askAnything(operation, options, process.env));
+  .action(async (operation: string | undefined, options) =>
+    (await import("./connection/ask.js")).askAnything(operation, options, process.env),
+  );
 
 const keys = program
   .command("keys")
   .description("list the keys that sign tokens, from the local data directory")
   .option("--json", "print them as JSON")
-  .action((options) => listKeys(options, process.env));
+  .action(async (options) => (await import("./keys.js")).listKeys(options, process.env));
 keys
   .command("rotate")
   .description("create a new signing key; issued tokens stay valid")
-  .action(() => rotateKeys(process.env));
+  .action(async () => (await import("./keys.js")).rotateKeys(process.env));
 keys
   .command("revoke <id>")
   .description("invalidate every token of a retired key")
-  .action((id: string) => revokeKey(id, process.env));
+  .action(async (id: string) => (await import("./keys.js")).revokeKey(id, process.env));
 
 const verify = program.command("verify").description("check derived results against the ledger");
 verify
@@ -203,7 +201,7 @@ verify
   .option("--json", "print the result as JSON")
   .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
   .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
-  .action((id: string, options) => verifyInvoice(id, options, process.env));
+  .action(async (id: string, options) => (await import("./verify.js")).verifyInvoice(id, options, process.env));
 
 /** Without a command, run the whole system. Not commander's default command: it would take a misspelt command for an argument. */
 const NO_COMMAND = 2;
