@@ -83,7 +83,7 @@ async function launch(spec: ServerSpec): Promise<ChildProcess> {
     const isDead = failure !== undefined || child.exitCode !== null || child.signalCode !== null;
     return isDead ? "dead" : spec.readyLine.test(text) && "ready";
   };
-  const state = await waitFor(isReady, { what: `${spec.name} to start`, deadlineMs: spec.deadlineMs ?? 60_000 }).catch(
+  const state = await waitFor(isReady, { what: `${spec.name} to start`, deadlineMs: spec.deadlineMs ?? 240_000 }).catch(
     () => "late",
   );
   if (state === "ready") return child;

@@ -41,7 +41,7 @@ export interface Container {
   stop(): Promise<void>;
 }
 
-const HEALTHY_DEADLINE_MS = 120_000;
+const HEALTHY_DEADLINE_MS = 240_000;
 const STOP_GRACE_MS = 15_000;
 /** Docker's: doubled each time, and small again when the process ran for ten seconds. */
 const FIRST_BACKOFF_MS = 100;
