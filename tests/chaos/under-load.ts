@@ -18,7 +18,11 @@ export async function postThrough(
     try {
       for (const [n, fault] of faults.entries()) {
         due = (n + 1) / (faults.length + 1);
-        await waitFor(() => sent >= due, { what: `fault ${n + 1} of ${faults.length}`, pauseMs: 2, deadlineMs: 300_000 });
+        await waitFor(() => sent >= due, {
+          what: `fault ${n + 1} of ${faults.length}`,
+          pauseMs: 2,
+          deadlineMs: 300_000,
+        });
         await fault();
       }
     } finally {

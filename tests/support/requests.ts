@@ -1,21 +1,28 @@
-/** Requests of one kind: how many are open, and how many got no answer or one that says that the server failed. */
+/** Requests of one kind that tests send, to know what a fault interrupts. */
 export interface Requests {
+  /** How many are unanswered now. */
   open(): number;
-  broken(): number;
+  /** Marks the open requests; the function answers whether one of them is unanswered still or got no good answer. */
+  mark(): () => boolean;
   /** Counts a request from now until it is answered. Undefined: it got no answer. */
   track(request: Promise<Response>): Promise<Response | undefined>;
 }
 
 export function countRequests(): Requests {
-  let [open, broken] = [0, 0];
+  const open = new Set<object>();
+  const broken = new WeakSet<object>();
   return {
-    open: () => open,
-    broken: () => broken,
+    open: () => open.size,
+    mark() {
+      const marked = [...open];
+      return () => marked.some((one) => open.has(one) || broken.has(one));
+    },
     async track(request) {
-      open += 1;
+      const one = {};
+      open.add(one);
       const response = await request.catch(() => undefined);
-      open -= 1;
-      if (response === undefined || response.status >= 500) broken += 1;
+      if (response === undefined || response.status >= 500) broken.add(one);
+      open.delete(one);
       return response;
     },
   };
