@@ -129,7 +129,7 @@ export async function runOnce(spec: Pick<ContainerSpec, "name" | "command" | "en
 async function untilHealthy(spec: ContainerSpec, output: () => Promise<string>): Promise<void> {
   const [command, ...args] = spec.healthcheck;
   const isHealthy = () => run(command, args, { env: spec.env }).then(() => true);
-  await waitFor(isHealthy, { what: `${spec.name} to be healthy`, deadlineMs: HEALTHY_DEADLINE_MS }).catch(
+  await waitFor(isHealthy, { what: `${spec.name} to be healthy`, deadlineMs: HEALTHY_DEADLINE_MS, pauseMs: 300 }).catch(
     async (error: Error) => {
       throw new Error(`${error.message}; it printed:\n${(await output()).slice(-5_000)}`, { cause: error });
     },

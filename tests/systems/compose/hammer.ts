@@ -34,7 +34,7 @@ function hammer(clients: number, ask: (asked: number) => Promise<Response>): Ham
   };
 }
 
-const PAUSE_MS = 50;
+const PAUSE_MS = 100;
 
 /**
  * Consumes, each time with another key: an answer of 200 admits one request, an answer that never came none. A denial because the
