@@ -30,7 +30,7 @@ describe("the composed API against the contract", () => {
     expect(compareContract(more, CONTRACT, [])).toEqual(KEPT);
   });
 
-  test("what is gone is named", () => {
+  test("missing members are named", () => {
     expect(change("name: String! status", "status").missing).toEqual(["Tenant.name"]);
     expect(change("(id: ID!)", "").missing).toEqual(["Query.tenant(id:)"]);
     expect(change("ACTIVE CLOSED", "ACTIVE").missing).toEqual(["Status.CLOSED"]);
@@ -57,7 +57,7 @@ describe("the composed API against the contract", () => {
     expect(change("graceDays: Int = 3", "graceDays: Int = 3 region: String!").different).toHaveLength(1);
   });
 
-  test("what is not built yet may be listed, with all below it, until it is there", () => {
+  test("members not built yet may be listed, with everything below them, until they exist", () => {
     const less = CONTRACT.replace("tenant(id: ID!): Tenant tenants", "tenants").replace(
       "enum Status { ACTIVE CLOSED }",
       "scalar Status",

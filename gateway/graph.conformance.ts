@@ -30,7 +30,7 @@ export function graphConformance(options: GatewayWorldOptions): void {
     expect(world.usageCalls).toEqual([["acme", "globex", "initech"]]);
   });
 
-  test("what fails in one subgraph keeps its code and path and leaves the rest", async () => {
+  test("an error of one subgraph keeps its code and path and leaves the rest", async () => {
     const answer = await world.ask('{ tenant(id: "initech") { name usage } conflict quotaReady }', world.admin);
     expect(answer.status).toBe(200);
     expect(answer.data).toEqual({ tenant: { name: "Initech", usage: null }, conflict: null, quotaReady: true });
@@ -49,7 +49,7 @@ export function graphConformance(options: GatewayWorldOptions): void {
     });
   });
 
-  test("equal operations that are written otherwise share a plan, and errors tell places in each", async () => {
+  test("equal operations with different formatting share a plan, and errors have locations in each", async () => {
     for (const [query, line, column] of [
       ["{ conflict whoAmI }", 1, 3],
       ["{\n  conflict\n  whoAmI\n}", 2, 3],
@@ -59,7 +59,7 @@ export function graphConformance(options: GatewayWorldOptions): void {
     }
   });
 
-  test("an error in a list says at which of its items", async () => {
+  test("an error in a list has the index of its item", async () => {
     const { data, errors } = await world.ask(
       "{ tenants { nodes { usage invoices { nodes { lines { faulty } } } } } }",
       world.admin,
@@ -72,7 +72,7 @@ export function graphConformance(options: GatewayWorldOptions): void {
     expect(paths).toHaveLength(4);
   });
 
-  test("a null that rose from deeper inside still says where it began", async () => {
+  test("a propagated null's error has its original path", async () => {
     const { data, errors } = await world.ask('{ tenant(id: "acme") { invoices { nodes { required } } } }', world.admin);
     expect(data).toEqual({ tenant: { invoices: null } });
     expect(errors).toMatchObject([
@@ -98,7 +98,7 @@ export function graphConformance(options: GatewayWorldOptions): void {
     expect(wrong.errors).toMatchObject([{ extensions: { code: "INVALID" } }]);
   });
 
-  test("what each asker may see is decided by who they are", async () => {
+  test("each caller's identity determines what it can see", async () => {
     const acmeKey = world.issueKey("acme-key", ["READ"], "acme");
     const ingestKey = world.issueKey("ingest-key", ["INGEST"], "acme");
     expect((await world.ask("{ whoAmI }", acmeKey)).data).toEqual({ whoAmI: "acme-key" });

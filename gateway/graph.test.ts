@@ -20,7 +20,7 @@ const ANYTHING: SubgraphRequest = {
 describe("one graph over subgraphs in this process", () => {
   graphConformance({ subgraphs: "local" });
 
-  test("what one operation asks of a subgraph at once goes there in one call", async () => {
+  test("simultaneous lookups of one operation in a subgraph are one call", async () => {
     const { all } = await buildTestSubgraphs();
     const calls: string[] = [];
     const { schema, execute } = buildFederation(
@@ -76,7 +76,7 @@ describe("a subgraph that does not answer", () => {
     expect(new Set(failures)).toEqual(new Set(["billing"]));
   });
 
-  test("the same holds for one that hangs", async () => {
+  test("the same for one that hangs", async () => {
     const { all } = await buildTestSubgraphs();
     const { schema, execute } = buildFederation(
       composeSupergraph(all).supergraphSdl,
@@ -93,7 +93,7 @@ describe("a subgraph that does not answer", () => {
     ]);
   });
 
-  test("a stream that breaks says so once and ends", async () => {
+  test("a failing stream yields one error and ends", async () => {
     const failures: unknown[] = [];
     async function* breaking() {
       yield { data: { n: 1 } };

@@ -11,8 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-describe("who may enter", () => {
-  test("nothing, nonsense, strangers, and what is expired or revoked are 401", async () => {
+describe("authentication", () => {
+  test("missing, malformed, foreign, expired and revoked credentials are 401", async () => {
     const key = world.issueKey("short-lived", ["READ"], "acme");
     world.revokeKey("short-lived");
     const expired = await world.issuer.issue({ subject: "u", roles: ["TENANT_VIEWER"], expiresInSeconds: -1 });
@@ -68,7 +68,7 @@ describe("limits", () => {
     expect(await tooComplex(hidden)).toContain("depth");
   });
 
-  test("the cost counts pages by their size, wherever the size is said", async () => {
+  test("the cost counts pages by their size, wherever it is given", async () => {
     const query = (first: string) =>
       `query ${first.startsWith("$") ? "($n: Int)" : ""} { tenants(first: ${first}) { nodes { invoices(first: ${first}) { nodes { lines { arithmetic { quantity } } } } } } }`;
     expect((await world.ask(query("10"), world.admin)).status).toBe(200);
@@ -150,7 +150,7 @@ describe("bad input", () => {
     }
   });
 
-  test("what a foreign page could send unasked is refused", async () => {
+  test("cross-site requests are refused", async () => {
     const headers = { authorization: `Bearer ${world.admin}` };
     const query = `/graphql?query=${encodeURIComponent("{ whoAmI }")}`;
     const simple = await world.send(query, { headers });

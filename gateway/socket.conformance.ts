@@ -48,7 +48,7 @@ export function socketConformance(options: GatewayWorldOptions): void {
     `subscription { quotaAlerts(tenantId: "${tenantId}") { used seenBy tenant { name } } }`;
   const open = (count: number) => waitFor(() => world.alerts.openCount === count, { what: `${count} open sources` });
 
-  test("live events reach those who may see them, with fields of other subgraphs, each under their own identity", async () => {
+  test("live events reach permitted clients, with fields of other subgraphs, each under its own identity", async () => {
     const acme = collect(connect(world.issueKey("acme-reader", ["READ"], "acme")), ALERTS("acme"));
     const globex = collect(connect(world.issueKey("globex-reader", ["READ"], "globex")), ALERTS("globex"));
     const admin = collect(connect(world.admin), ALERTS("acme"));
@@ -82,7 +82,7 @@ export function socketConformance(options: GatewayWorldOptions): void {
     await open(0);
   });
 
-  test("a source that breaks tells its reader and no more, and the socket lives on", async () => {
+  test("a failing source ends only its own subscription, and the socket stays open", async () => {
     const client = connect(world.admin);
     const broken = collect(client, ALERTS("acme"));
     await open(1);
@@ -115,7 +115,7 @@ export function socketConformance(options: GatewayWorldOptions): void {
     expect(await run(deep)).toContain('"code":"TOO_COMPLEX"');
   });
 
-  test("who has not shown a good key does not get in", async () => {
+  test("a client without a valid key is refused", async () => {
     world.issueKey("gone", ["READ"], "acme");
     const gone = world.issueKey("revoked", ["READ"], "acme");
     world.revokeKey("revoked");
@@ -172,7 +172,7 @@ export function socketConformance(options: GatewayWorldOptions): void {
     expect((await world.ask("{ whoAmI }", world.admin)).status).toBe(200);
   });
 
-  test("stopping says goodbye to those connected", async () => {
+  test("stopping closes open sockets", async () => {
     const other = await startGatewayWorld(options);
     let closed: number | undefined;
     const client = other.socket(other.admin, (code) => {

@@ -6,7 +6,7 @@ import { socketConformance } from "./socket.conformance.js";
 describe("the WebSocket, with subgraphs in this process", () => socketConformance({ subgraphs: "local" }));
 describe("the WebSocket, with subgraphs behind ports", () => socketConformance({ subgraphs: "remote" }));
 
-test("who has sent too many wrong keys is told to come later, a good key is let in all the same", async () => {
+test("an address with too many wrong keys is throttled, but a valid key is accepted", async () => {
   const good = new Set<string>();
   const world = await startGatewayWorld({ throttle: createKeyThrottle((authorization) => good.has(authorization)) });
   try {

@@ -6,7 +6,7 @@ import { contains, hourOf, nextPeriod, periodAt, previousPeriod } from "./period
 const instant = fc.integer({ min: Date.UTC(2000, 0, 1), max: Date.UTC(2100, 0, 1) });
 const anchor = fc.integer({ min: 1, max: 28 });
 
-test("every instant lies in exactly one period, and periods join without gap or overlap", () => {
+test("every instant is in exactly one period, and periods are contiguous", () => {
   fc.assert(
     fc.property(instant, anchor, (at, day) => {
       const period = periodAt(at, day);

@@ -34,7 +34,7 @@ describe("the plan of a tenant that is closed", () => {
     expect(assignedPlan(tenant(closedAt), APRIL, 9)?.planId).toBe(planId);
   });
 
-  test("is what it was for whoever reads as of a version before that", () => {
+  test("is unchanged for reads as of an earlier version", () => {
     expect(assignedPlan(tenant(MARCH), APRIL, 8)?.planId).toBe("pro");
     expect(assignedPlan(tenant(null, null), APRIL, 9)?.planId).toBe("pro");
   });

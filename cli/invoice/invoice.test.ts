@@ -25,7 +25,7 @@ test("as JSON an invoice is its own bytes", () => {
   expect(textOf(document, "hash", "json")).toBe(document);
 });
 
-test("as CSV it is a row per line; what looks like a formula stays text, and negative amounts stay numbers", () => {
+test("as CSV it is a row per line; formula-like texts stay text, and negative amounts stay numbers", () => {
   const rows: Record<string, string>[] = parse(textOf(document, "hash", "csv"), { columns: true });
   expect(rows).toMatchObject([
     {
@@ -40,7 +40,7 @@ test("as CSV it is a row per line; what looks like a formula stays text, and neg
   ]);
 });
 
-test("as a page it shows the arithmetic, and escapes what people called their meters", () => {
+test("as a page it shows the arithmetic, and escapes meter names", () => {
   const page = textOf(document, "hash", "html");
   expect(page).toContain("Calls &lt;b&gt;&amp;&quot;");
   expect(page).toContain(">3 × 0.5 = 1.5<");

@@ -22,7 +22,7 @@ test("numbers keep every digit", () => {
   expect(built).toMatchObject({ json: expect.stringContaining('"data":{"a":12345678901234567890.10,"b":1e-30}') });
 });
 
-test("a CloudEvent is sent as it is, with what it lacks", () => {
+test("a CloudEvent is sent unchanged, with defaults for missing attributes", () => {
   const event = { specversion: "1.0", id: "1", source: "s", type: "t", ext: "x", data: { a: [1] } };
   expect(eventOf(JSON.stringify(event), { ...PLAIN, defaults: { subject: "acme", type: "other" } })).toEqual({
     ...event,
@@ -30,7 +30,7 @@ test("a CloudEvent is sent as it is, with what it lacks", () => {
   });
 });
 
-test("of a plain object the attributes are taken out and the rest is data; a member data alone is the data", () => {
+test("a plain object's attributes are extracted and the rest is data; a single member data is the data", () => {
   expect(eventOf('{"id":7,"type":"t","subject":"acme","tokens":"1","user":{"a":1}}')).toEqual({
     specversion: "1.0",
     id: "7",
@@ -42,7 +42,7 @@ test("of a plain object the attributes are taken out and the rest is data; a mem
   expect(eventOf('{"type":"t","data":{"tokens":"1"}}')).toMatchObject({ data: { tokens: "1" } });
 });
 
-test("mapped columns are attributes or data; with any for data, the others are left out; empty cells say nothing", () => {
+test("mapped columns are attributes or data; with any for data, the others are omitted; empty cells are ignored", () => {
   const cells = { n: "1", kind: "t", out: "5", region: "", note: "x" };
   expect(csvEvent(cells, { id: "n", type: "kind" })).toMatchObject({
     id: "1",
@@ -70,7 +70,7 @@ test("a row without an id gets the same one each time, and another for another l
   );
 });
 
-test("what cannot be an event is told by its reason", () => {
+test("an invalid row is reported with its reason", () => {
   const reason = (text: string) => {
     const built = buildEvent({ line: 1, text }, PLAIN);
     return built.kind === "invalid" ? built.reason : "an event";
@@ -84,7 +84,7 @@ test("what cannot be an event is told by its reason", () => {
   expect(reason(`{"type":"t","x":"${"x".repeat(65_536)}"}`)).toBe("has more than 65536 bytes");
 });
 
-test("progress tells share, rate and the time that is left; without a known end only the rate", () => {
+test("progress shows share, rate and remaining time; without a known end only the rate", () => {
   const state = { rows: 1_500, resumedRows: 500, bytes: 250, totalBytes: 1_000, elapsedMs: 1_000 };
   expect(describeProgress(state)).toBe("[######------------------]  25 %  1,500 rows  1,000 rows/s  ETA 0:03");
   expect(describeProgress({ ...state, totalBytes: undefined })).toBe("1,500 rows  1,000 rows/s");

@@ -59,7 +59,7 @@ describe("tokens of an identity provider", () => {
   const open = (env?: Record<string, string>, cooldownMs = 0) =>
     createExternalIssuer({ config: configOf(provider.url, env), clock: systemClock, cooldownMs });
 
-  test("say who asks and, by the configured mapping, as what", async () => {
+  test("identify the caller and, by the configured mapping, its roles", async () => {
     const sign = await provider.addKey();
     const issuer = open();
     const identityOf = async (claims: JWTPayload) => (await issuer.verify(await sign(claims))).identity;
@@ -185,7 +185,7 @@ describe("tokens of an identity provider", () => {
   });
 });
 
-test("what is configured halfway is told", () => {
+test("incomplete configuration is reported", () => {
   expect(() => parseConfig({ METRLY_OIDC_ISSUER: "https://id.example" })).toThrow(
     /METRLY_OIDC_AUDIENCE.*METRLY_OIDC_ROLES/s,
   );

@@ -18,7 +18,7 @@ afterEach(() => rm(dataDir, { recursive: true, force: true }));
 const adminToken = () => readFile(path.join(dataDir, "admin-token"), "utf8");
 const mode = async (file: string) => (await stat(path.join(dataDir, file))).mode & 0o777;
 
-test("a token says who, what and where until it expires", async () => {
+test("a token carries identity, roles and tenant until it expires", async () => {
   const clock = manualClock(START);
   const issuer = await createTokenIssuer(dataDir, clock);
   const token = await issuer.issue({

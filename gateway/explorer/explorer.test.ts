@@ -90,7 +90,7 @@ test("in demo mode one click on this machine signs in for an hour", async () => 
   expect(Date.parse(expiresAt)).toBe(demo.clock.now() + HOUR_MS);
 });
 
-test("nobody else is signed in by a click: other pages, other hosts, proxied strangers, or outside demo mode", async () => {
+test("a click signs in no other page, host or proxied client, and nobody outside demo mode", async () => {
   const port = new URL(demo.url).port;
   const refused: Record<string, string>[] = [
     {},

@@ -10,7 +10,7 @@ function seen(thrown: unknown) {
 }
 const withCode = (code: string, message = "words") => new GraphQLError(message, { extensions: { code } });
 
-describe("what a client sees of an error", () => {
+describe("errors as clients see them", () => {
   test("a bug, wherever it is from, is INTERNAL and goes to the log", () => {
     const bugs = [
       new TypeError("x.y is undefined"),
@@ -66,7 +66,7 @@ describe("what a client sees of an error", () => {
   });
 });
 
-test("the status is the first error's, and 500 for what has no code", () => {
+test("the status is the first error's, and 500 without a code", () => {
   expect(statusOfErrors([withCode("NOT_FOUND"), withCode("CONFLICT")])).toBe(404);
   expect(statusOfErrors([{}])).toBe(500);
 });

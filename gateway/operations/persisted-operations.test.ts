@@ -82,7 +82,7 @@ describe("a graph with a list of operations", () => {
   });
 });
 
-test("a list of texts by their ids is one too; what is none is told with its file", async () => {
+test("an object of texts by id is a list too; an invalid file is named in the error", async () => {
   const operations = await readPersistedOperations(await listOf({ who: WHO }));
   expect(operations.textOf({ documentId: "who" })).toBe(WHO);
   const wrong: [unknown, RegExp][] = [

@@ -41,7 +41,7 @@ function operation(socket: RemoteSocket) {
 
 const acknowledge = (socket: WebSocket) => socket.send('{"type":"connection_ack"}');
 
-test("a socket that closes, in whatever way, ends its operations with a reason and asks nothing again", async () => {
+test("a closed socket ends its operations with a reason and retries nothing", async () => {
   let subscribed = 0;
   const url = await peer((socket, { type, id }) => {
     if (type === "connection_init") acknowledge(socket);
@@ -83,13 +83,13 @@ test("a peer that answers pings keeps its socket", async () => {
   expect(told).toEqual([]);
 });
 
-test("a peer that is not there is told in words", async () => {
+test("an unreachable peer is reported in words", async () => {
   const { told } = operation(open("http://127.0.0.1:1"));
   await waitFor(() => told.length === 1, { what: "the end" });
   expect(told[0]).toContain("ECONNREFUSED");
 });
 
-test("who left is told nothing more, and others go on", async () => {
+test("a client that left gets nothing more, and others continue", async () => {
   const left: string[] = [];
   const url = await peer((socket, { type, id }) => {
     if (type === "connection_init") acknowledge(socket);

@@ -79,7 +79,7 @@ test("a subgraph that died costs its own fields, at their paths, and nothing whe
   expect((await world.ask(query, world.admin)).data).toEqual(whole);
 });
 
-test("a query on a connection that just died is asked once more, a mutation never", async () => {
+test("a query on a dead connection is retried once, a mutation never", async () => {
   const world = await start();
   const tenancy = world.process("tenancy");
   await world.ask("{ whoAmI }", world.admin);
@@ -151,7 +151,7 @@ test.each(["kill", "stop"] as const)(
   },
 );
 
-test("a source that breaks is taken up again as well", async () => {
+test("a subscription also resumes after its source failed", async () => {
   const world = await start();
   const alerts = follow(world, "0");
   await open(world, 1);
@@ -178,7 +178,7 @@ test("a subscription without a known position ends with an outage: its reader mu
   expect(late.errors).toMatchObject([{ extensions: { code: "SUBGRAPH_UNAVAILABLE" } }]);
 });
 
-test("an outage that is too long is told, and who left meanwhile is not brought back", async () => {
+test("too long an outage ends the subscription, and a client that left is not resubscribed", async () => {
   const world = await start({ giveUpMs: 1_000 });
   const patient = follow(world, "0");
   const leaving = follow(world, "0");
@@ -234,7 +234,7 @@ async function startQuota(timeoutMs?: number) {
   };
 }
 
-test("a slow reader holds a bounded part, and misses nothing", async () => {
+test("a slow reader buffers a bounded part, and misses nothing", async () => {
   const { alerts, execute, stop } = await startQuota();
   try {
     const stream = await execute('subscription { quotaAlerts(tenantId: "acme", after: "0") { used } }');
@@ -254,7 +254,7 @@ test("a slow reader holds a bounded part, and misses nothing", async () => {
   }
 });
 
-test("what waits for a subgraph that hangs is bounded, and the log says it once and how often", async () => {
+test("the queue of a hanging subgraph is bounded, and the log has one line with the count", async () => {
   const { execute, logged, process, stop } = await startQuota(1_000);
   try {
     await process.kill();

@@ -24,7 +24,7 @@ function prepare(document: string, variables: Record<string, unknown> = {}) {
   return prepared;
 }
 
-test("what can go on is read from the SDL: it takes `after` and gives `cursor`", () => {
+test("resumable fields are found in the SDL: they have `after` and `cursor`", () => {
   expect([...FIELDS.keys()]).toEqual(["alerts"]);
   for (const document of ["subscription { noAfter { used } }", 'subscription { noCursor(after: "1") { used } }']) {
     const prepared = prepare(document);
@@ -46,7 +46,7 @@ test.each([
   expect(prepared.variables("9")).toEqual({ metrlyAfter: "9" });
 });
 
-test("what else uses the client's variable keeps its value", () => {
+test("other uses of the client's variable keep its value", () => {
   const prepared = prepare(
     `subscription ($t: ID!, $c: Cursor) { alerts(tenantId: $t, after: $c) { tenant { alerts(after: $c) { used } } } }`,
     { t: "a", c: "7" },
@@ -54,7 +54,7 @@ test("what else uses the client's variable keeps its value", () => {
   expect(prepared.variables("9")).toEqual({ t: "a", c: "7", metrlyAfter: "9" });
 });
 
-test("the position is taken out of the answer, under whatever name the client gave the field", () => {
+test("the position is removed from the result, under any alias of the field", () => {
   const prepared = prepare('subscription { mine: alerts(tenantId: "a") { cursor used } }');
   const data = { mine: { cursor: "8", used: 3, metrlyCursor: "8" } };
   expect(prepared.takeCursor(data)).toBe("8");

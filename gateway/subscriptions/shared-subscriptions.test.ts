@@ -85,7 +85,7 @@ function world() {
   };
 }
 
-test("who follows from now on shares one execution, and each result is encoded once", async () => {
+test("clients that start from now on share one execution, and each result is encoded once", async () => {
   const { follow, publish, seen, shared, source } = world();
   const clients = await Promise.all(Array.from({ length: 50 }, () => follow()));
   for (let n = 0; n < 3; n += 1) publish();
@@ -101,7 +101,7 @@ test("who follows from now on shares one execution, and each result is encoded o
   expect(source.openCount).toBe(0);
 });
 
-test("who asks as somebody else has an execution of its own", async () => {
+test("another identity has a separate execution", async () => {
   const { follow, publish, seen } = world();
   const [one, other] = [await follow(undefined, "one"), await follow(undefined, "other")];
   publish();
@@ -110,14 +110,14 @@ test("who asks as somebody else has an execution of its own", async () => {
   expect(seen.executions).toBe(2);
 });
 
-test("a refusal is answered to each who asks, and leaves nothing behind", async () => {
+test("a refusal reaches each client, and leaves nothing behind", async () => {
   const { follow, shared } = world();
   const clients = await Promise.all([follow("refused"), follow("refused")]);
   for (const client of clients) expect(client.refused?.errors?.[0]?.message).toBe("no");
   expect(shared.size()).toEqual({ groups: 0, followers: 0 });
 });
 
-test("those who come back at a position of their own share again once they have caught up", async () => {
+test("clients that resume at a position share again once they have caught up", async () => {
   const { follow, publish, seen, source } = world();
   for (let n = 0; n < 10; n += 1) publish();
   const clients = await Promise.all([2, 2, 5, 10, 10].map((after) => follow(after)));
@@ -133,7 +133,7 @@ test("those who come back at a position of their own share again once they have 
   expect(clients.map(({ got }) => got)).toEqual([2, 2, 5, 10, 10].map(range));
 });
 
-test("whoever joins, leaves or catches up while events come: nobody misses or repeats one", async () => {
+test("clients that join, leave or catch up under load miss and repeat no event", async () => {
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.constant({ kind: "publish" as const }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant("follow" as const), back: fc.option(fc.nat(6)) }) },

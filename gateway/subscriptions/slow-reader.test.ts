@@ -32,7 +32,7 @@ function connect(token: string, after: string | null) {
   return state;
 }
 
-test("who reads too slowly is sent away with a code, others miss nothing, and it goes on where it was", async () => {
+test("a slow reader is disconnected with a code, others miss nothing, and it resumes at its cursor", async () => {
   // What each event says of its reader makes it large.
   const token = world.issueKey("x".repeat(8_000), ["READ"], "acme");
   const [slow, quick] = [connect(token, null), connect(token, null)];

@@ -57,7 +57,7 @@ test("a known key authenticates, an unknown, expired or revoked one does not", (
   expect(() => authenticateApiKey(revoked.tenancy, revoked.clock, revoked.secret)).toThrow("revoked");
 });
 
-test("a revocation that arrives takes effect at once; an older state that arrives later does not undo it", () => {
+test("a revocation takes effect immediately; an older state that arrives later does not undo it", () => {
   const { secret, clock, tenancy, state, apply } = givenKey();
   apply({ ...state, version: 2, revokedAt: NOW });
   apply(state);

@@ -59,7 +59,7 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
-test("a server counts what it answered 401 on any path, and refuses before anybody looks", async () => {
+test("a server counts 401 responses on any path, and refuses before any handler runs", async () => {
   let judged = 0;
   const judge = (authorization: string | undefined) => {
     judged += 1;

@@ -91,7 +91,7 @@ test("a second start keeps the data", async () => {
   expect(await query(second, "SELECT answer FROM kept")).toEqual([42]);
 });
 
-test("after kill -9 of the database its owner is told, and the next start has every committed row", async () => {
+test("after kill -9 of the database its owner is notified, and the next start has every committed row", async () => {
   const dataDir = await newDataDir();
   const reasons: string[] = [];
   const killed = await start(dataDir, (reason) => reasons.push(reason));
@@ -103,12 +103,12 @@ test("after kill -9 of the database its owner is told, and the next start has ev
   expect(await query(recovered, "SELECT count(*)::int FROM kept")).toEqual([1000]);
 });
 
-test("Ctrl-C in the terminal does not reach the database: it leads a process group of its own", async () => {
+test("Ctrl-C in the terminal does not reach the database: it has its own process group", async () => {
   const server = await start(await newDataDir());
   expect(process.kill(-server.pid, 0)).toBe(true);
 });
 
-test("a stop that was asked for is no loss", async () => {
+test("a requested stop is no loss", async () => {
   const reasons: string[] = [];
   const server = await start(await newDataDir(), (reason) => reasons.push(reason));
   await server.stop();
@@ -154,7 +154,7 @@ test("a stale pid file that names a living stranger does not keep the database f
   expect((await start(dataDir)).origin).toBe("started");
 });
 
-test("what an interrupted first start left behind is cleared away", async () => {
+test("leftovers of an interrupted first start are removed", async () => {
   const dataDir = await newDataDir();
   await mkdir(path.join(dataDir, "postgres", "draft-999999999-ab", "base"), { recursive: true });
   await start(dataDir);
@@ -203,7 +203,7 @@ test("a lost password is one clear sentence, and the database does not stay behi
   expect(await readdir(path.join(dataDir, "postgres", "data"))).not.toContain("postmaster.pid");
 });
 
-test("a damaged database is one clear sentence with what PostgreSQL says", async () => {
+test("a damaged database is reported in one sentence with PostgreSQL's message", async () => {
   const dataDir = await newDataDir();
   await (await start(dataDir)).stop();
   await rm(path.join(dataDir, "postgres", "data", "global", "pg_control"));

@@ -109,7 +109,7 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
       expect(texts).toEqual(Array.from({ length: 50 }, (_, i) => `${i}`));
     });
 
-    test("what was appended is there after the log was closed and opened again", async () => {
+    test("appended records survive closing and reopening the log", async () => {
       const topic = await givenTopic(1);
       await append(log, topic, 0, "kept");
       await log.stop();
@@ -181,7 +181,7 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
       expect(stoppable.waitingForUpgrade()).toEqual([]);
     });
 
-    test("goes where `seek` says, forwards and backwards", async () => {
+    test("follows `seek`, forwards and backwards", async () => {
       const topic = await givenTopic(1);
       for (const text of ["a", "b", "c", "d"]) await append(log, topic, 0, text);
       const seeks: BatchOutcome[] = [
@@ -289,7 +289,7 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
       expect(texts()).toEqual(["a"]);
     });
 
-    test("delivers what is appended while it waits", async () => {
+    test("delivers records appended while it waits", async () => {
       const topic = await givenTopic(1);
       const { untilSeen, consumer } = await collect(topic);
       await waitFor(() => consumer.assigned().length === 1, { what: "the assignment" });
@@ -441,7 +441,7 @@ export function describeEventLog(name: string, subject: LogUnderTest): void {
       expect(await Promise.all(topics.map((topic) => log.partitionCount(topic)))).toEqual([3, 1]);
     });
 
-    test("an append to a partition that is not there is an error, not silence", async () => {
+    test("an append to a missing partition is an error, not silence", async () => {
       const topic = await givenTopic(1);
       await expect(append(log, topic, 5, "lost")).rejects.toThrow(/no partition/);
     });

@@ -13,7 +13,7 @@ test("a text is parsed and validated once while it is in use", () => {
   }
 });
 
-test("what is kept is bounded, in number and in length", () => {
+test("the cache is bounded, in number and in length", () => {
   const kept = documents();
   const first = kept.get("{ a }");
   for (let index = 0; index < 1_000; index += 1) kept.get(`{ b${index}: b }`);
@@ -22,7 +22,7 @@ test("what is kept is bounded, in number and in length", () => {
   expect(kept.get(long)).not.toBe(kept.get(long));
 });
 
-test("what is no document of this schema is refused each time", () => {
+test("an invalid document is refused each time", () => {
   const kept = documents();
   for (const _ of [1, 2]) {
     expect(() => kept.get("{ a")).toThrow(expect.objectContaining({ code: "GRAPHQL_PARSE_FAILED" }));

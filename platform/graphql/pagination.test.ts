@@ -13,7 +13,7 @@ const failureOf = (work: () => unknown): unknown => {
   }
 };
 
-test("a cursor comes back as its position", () => {
+test("a cursor decodes to its position", () => {
   for (const position of [0, 1, 999_999_999_999_999])
     expect(invoices.positionOf(invoices.cursorAt(position, "acme"), "acme")).toBe(position);
   expect(deliveries.positionOf(deliveries.cursorAt("whd_0-1", "whe_2"), "whe_2")).toBe("whd_0-1");
@@ -33,12 +33,12 @@ test.each([
   expect(failureOf(() => invoices.positionOf(cursor, "acme"))).toEqual(refused);
 });
 
-test("cursors that release 0.1 gave are still taken", () => {
+test("cursors of release 0.1 are still accepted", () => {
   expect(numberedList("notice").positionOf(encoded("notice 7"), "acme")).toBe(7);
   expect(deliveries.positionOf(encoded("delivery whd_7"), "whe_1")).toBe("whd_7");
 });
 
-test("a page shows what fits and says whether there is more", () => {
+test("a page is limited to its size and reports a next page", () => {
   const page = invoices.open({ first: 2, after: null }, "acme");
   const rows = [9, 8, 7].slice(0, page.take);
   const shown = page.of(rows, (row) => row, String);
@@ -52,7 +52,7 @@ test("a page shows what fits and says whether there is more", () => {
   expect(next.of([], (row: number) => row, String).pageInfo).toEqual({ hasNextPage: false, endCursor: null });
 });
 
-test("a page has 1 to 200 entries, 50 unless the client says", () => {
+test("a page has 1 to 200 entries, by default 50", () => {
   expect(invoices.open({ first: null, after: undefined }).take).toBe(51);
   for (const first of [0, -1, 201]) expect(failureOf(() => invoices.open({ first, after: null }))).toEqual(refused);
 });

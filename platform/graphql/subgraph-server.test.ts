@@ -132,7 +132,7 @@ test("an identity that is missing, forged, expired or meant for another subgraph
   expect(subgraphs.alerts.openCount).toBe(0);
 });
 
-test("askers who share a socket each see their own and no more", async () => {
+test("callers on a shared socket see only their own data", async () => {
   const client = connect(quota);
   const follow = async (id: string, own: string, asked = own) =>
     collect(
@@ -156,7 +156,7 @@ test("askers who share a socket each see their own and no more", async () => {
   await waitFor(() => subgraphs.alerts.openCount === 0, { what: "the sources of a dead socket to close" });
 });
 
-test("errors keep their code and path, a bug shows nothing, a wrong variable is told", async () => {
+test("errors keep their code and path, a bug is masked, an invalid variable is reported", async () => {
   const token = await tokens.sign({ ...reader("k1", "acme"), roles: ["PLATFORM_ADMIN"] }, "tenancy");
   const known = await ask(tenancy, token, { query: "{ conflict }" });
   expect(known).toEqual({
@@ -187,7 +187,7 @@ test("a source that breaks ends its subscription with a code, and the socket liv
   expect(after.got).toEqual([{ data: { quotaReady: true } }]);
 });
 
-test("what is no operation of this subgraph is refused before anything runs", async () => {
+test("an operation of another schema is refused before anything runs", async () => {
   const token = await tokens.sign(reader("k1", "acme"), "quota");
   const codeOf = async (body: unknown) => (await ask(quota, token, body)).code;
   expect(await codeOf("{")).toBe("MALFORMED");

@@ -99,7 +99,7 @@ describe("a subgraph", () => {
     expect(result.errors?.[0]?.message).toBe("no entity Nothing");
   });
 
-  test("says its own types in its SDL and no other service's, with keys and defaults", async () => {
+  test("has only its own types in its SDL, with keys and defaults", async () => {
     const { sdl } = await build();
     expect(Hidden).toBeDefined();
     expect(sdl).not.toContain("Hidden");
@@ -118,7 +118,7 @@ describe("a subgraph", () => {
     expect(result).toEqual({ data: { echo: "PERIOD", a: "HOUR", at: "2026-11-01T00:00:00.001Z" } });
   });
 
-  test("an entity that nothing reaches is refused when it is built, with what to do", async () => {
+  test("an unreachable entity is refused at build time, with instructions", async () => {
     const building = buildSubgraph({
       name: "usage",
       resolvers: [new UsageResolver(1)],
@@ -155,7 +155,7 @@ describe("masking", () => {
     expect(mask(caused(foreign)).seen.extensions).toEqual({ code: "INTERNAL" });
   });
 
-  test("what a scalar says about a value stays", () => {
+  test("a scalar's message about a value is kept", () => {
     const error = new GraphQLError("Decimal must be text", { extensions: { code: "INVALID" } });
     expect(mask(error)).toEqual({ seen: error.toJSON(), bugs: [] });
   });

@@ -27,14 +27,14 @@ describe("every server", () => {
   };
   const PROBLEM = "application/problem+json";
 
-  test("tells a path that is not there from a method that the path does not have", async () => {
+  test("distinguishes a missing path from a wrong method", async () => {
     expect(await answered("GET", "/nothing")).toEqual([404, PROBLEM, "NOT_FOUND"]);
     expect(await answered("DELETE", "/things?x=1")).toEqual([405, PROBLEM, "METHOD_NOT_ALLOWED"]);
     expect(await answered("OPTIONS", "/things")).toEqual([405, PROBLEM, "METHOD_NOT_ALLOWED"]);
     expect((await app.inject({ method: "DELETE", url: "/things" })).headers.allow).toBe("GET, HEAD, POST");
   });
 
-  test("takes JSON and no text that looks like it", async () => {
+  test("accepts JSON, but no text that looks like it", async () => {
     expect(await answered("POST", "/things", "application/json")).toEqual([200, "application/json", undefined]);
     expect(await answered("POST", "/things", "text/plain")).toEqual([415, PROBLEM, "UNSUPPORTED_MEDIA_TYPE"]);
   });

@@ -71,7 +71,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     expect(await effects()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  test("stops although tenancy does not come to what a batch waits for", async () => {
+  test("stops although tenancy does not reach the version that a batch waits for", async () => {
     await publish(1, 2, 1_000_000);
     const consumer = await start({ ledger: ledgerOf(0) });
     await waitFor(() => waits > 0, { what: "the batch to wait for tenancy" });
@@ -132,7 +132,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     await waitFor(() => log.waitingForUpgrade().length === 0, { what: "nothing to wait" });
   });
 
-  test("a malformed record is reported and passed over; what it held is read from the ledger", async () => {
+  test("a malformed record is reported and skipped; its entries are read from the ledger", async () => {
     await publish(1, 2);
     await log.append(USAGE_RECORDED, 0, [{ value: Buffer.from(recordOf(3, 4).replace('"seq":4', '"seq":"4"')) }]);
     await publish(5, 6);
@@ -153,7 +153,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     expect(await effects()).toEqual([]);
   });
 
-  test("a restart goes on from the mark, also when the topic was made anew", async () => {
+  test("a restart resumes from the mark, also on a recreated topic", async () => {
     await publish(1, 4);
     await start({ ledger: ledgerOf(0) });
     await untilMark(4);

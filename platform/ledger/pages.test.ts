@@ -39,7 +39,7 @@ test("each page is asked for the ticks that matter by then", async () => {
   expect(asked.map(({ ticksFrom }) => ticksFrom)).toEqual([1, 2, 3]);
 });
 
-test.each([false, true])("what the ledger does not hold is an error, not an end (ahead: %s)", async (readsAhead) => {
+test.each([false, true])("a missing entry of the ledger is an error, not an end (ahead: %s)", async (readsAhead) => {
   const { ledger } = ledgerOf(5);
   await expect(read(ledger, { partition: 1, from: 1, to: 8, readsAhead })).rejects.toThrow(
     "partition 1 does not hold 6",

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { openTogether } from "./closers.js";
 
-test("what was opened is closed in reverse order, once, whatever fails in between", async () => {
+test("resources are closed in reverse order, once, also after failures", async () => {
   const closed: string[] = [];
   const opened = await openTogether(async (onStop) => {
     onStop(async () => closed.push("first"));
@@ -19,7 +19,7 @@ test("what was opened is closed in reverse order, once, whatever fails in betwee
   expect(closed).toHaveLength(3);
 });
 
-test("what was opened before a failure is closed, and the failure is what the caller hears", async () => {
+test("resources opened before a failure are closed, and the caller gets the failure", async () => {
   const closed: string[] = [];
   const errors: unknown[] = [];
   const opening = openTogether(

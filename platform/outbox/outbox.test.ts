@@ -38,7 +38,7 @@ describe.skipIf(!hasPostgres)("an outbox", () => {
     await Promise.all(created.map((one) => one.drop()));
   });
 
-  test("publishes what commits, in order, and nothing that rolls back", async () => {
+  test("publishes committed events, in order, and no rolled-back ones", async () => {
     const relay = startRelay(log);
     for (let n = 0; n < 40; n += 1) {
       const work = database.transaction(async (tx) => {
@@ -81,7 +81,7 @@ describe.skipIf(!hasPostgres)("an outbox", () => {
     expect(await published(1_200)).toEqual(Array.from({ length: 1_200 }, (_, n) => n));
   });
 
-  test("tells since when it has failed, until it publishes again", async () => {
+  test("reports since when it has failed, until it publishes again", async () => {
     let isDown = true;
     const relay = startRelay({
       ...log,

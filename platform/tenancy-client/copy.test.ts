@@ -31,14 +31,14 @@ test("a version that is awaited resolves when it is applied, not before", async 
   expect(reads.version()).toBe(2);
 });
 
-test("stopping rejects whoever still waits", async () => {
+test("stopping rejects pending waits", async () => {
   const { reads, close } = createTenancyState(manualClock(0));
   const waiting = reads.reached(9);
   close();
   await expect(waiting).rejects.toThrow("stopped");
 });
 
-test("whoever gives up waiting is told so, and leaves nothing behind", async () => {
+test("an aborted wait is rejected, and leaves nothing behind", async () => {
   const { reads, apply } = createTenancyState(manualClock(0));
   const timeout = new AbortController();
   const waiting = reads.reached(9, timeout.signal);
@@ -58,7 +58,7 @@ test("a repeated or older state changes nothing", () => {
   expect(reads.metersOfType("new").map((m) => m.id)).toEqual(["a"]);
 });
 
-test("a copy that hears nothing for a minute is stale until it hears again", () => {
+test("a copy without news for a minute is stale until the next record", () => {
   const clock = manualClock(0);
   const { apply, reads } = createTenancyState(clock);
   clock.advance(STALE_AFTER_MS);

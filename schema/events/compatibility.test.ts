@@ -61,7 +61,7 @@ test("between releases a contract has one next version", () => {
 const RELEASED = new URL("released/", import.meta.url);
 const files = readdirSync(RELEASED).filter((name) => /\.v\d+\.json$/.test(name));
 
-test.each(files)("%s: what is written today is valid for readers of the last release", async (file) => {
+test.each(files)("%s: records written today are valid for readers of the last release", async (file) => {
   const type = file.replace(/\.json$/, "");
   const modules = readdirSync(new URL("./", import.meta.url)).filter((name) => /\.v\d+\.ts$/.test(name));
   const exported = await Promise.all(modules.map((name) => import(new URL(name, import.meta.url).href)));

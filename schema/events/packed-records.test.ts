@@ -24,7 +24,7 @@ const item: fc.Arbitrary<ReceivedItem> = fc.record({
 });
 const throughBytes = (text: string): string => Buffer.from(text).toString("utf8");
 
-test("what the edge wrote is what the recorder reads, byte for byte", () => {
+test("the recorder reads what the edge wrote, byte for byte", () => {
   fc.assert(
     fc.property(fc.array(item, { minLength: 1, maxLength: 5 }), fc.nat(), (items, tenancyVersion) => {
       const text = receivedText(items.map(encodeItem), tenancyVersion);
@@ -34,7 +34,7 @@ test("what the edge wrote is what the recorder reads, byte for byte", () => {
   );
 });
 
-test("what the recorder published is what the services read, byte for byte", () => {
+test("services read what the recorder published, byte for byte", () => {
   const stamp = { recordedAt: 1_790_000_000_300, tenancyVersion: 17 };
   const event = item.map((one) => ({ kind: "event" as const, ...one }));
   const other = fc.constantFrom(

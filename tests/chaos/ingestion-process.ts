@@ -4,7 +4,7 @@ import { freePort } from "../servers/servers.js";
 import { type Container, startContainer } from "../systems/compose/container.js";
 import type { FaultWorld } from "./world.js";
 
-/** One more edge and recorder beside `metrly all`, kept running as a container would be. */
+/** An additional edge and recorder beside `metrly all`, restarted like a container. */
 export interface IngestionProcess {
   /** host:port of its edge. */
   readonly address: string;

@@ -35,13 +35,13 @@ describe.skipIf(!mountable || !hasKafka || !hasRedis || !hasPostgres)("a broker 
   });
 
   afterAll(async () => {
-    // The broker's folder can only be deleted without the disk in it.
+    // The broker's folder can only be deleted once the disk is unmounted.
     await world?.kafka.kill("SIGKILL");
     if (disk !== undefined) await run("umount", ["-l", disk]);
     await world?.stop();
   });
 
-  test("means refusals until there is room and the broker is back, and nothing to do then", async () => {
+  test("refuses usage until the disk has space and the broker is back, and recovers without intervention", async () => {
     const load = loadOf(tenants, EVENTS);
     const ballast = path.join(disk ?? "", "ballast");
     async function fill(): Promise<void> {
@@ -57,7 +57,7 @@ describe.skipIf(!mountable || !hasKafka || !hasRedis || !hasPostgres)("a broker 
         await world.kafka.restart();
       }
     }
-    /** It takes itself down when it cannot write; until then, what fits into the last page may still be taken. */
+    /** The broker shuts down when it cannot write; until then, writes that fit into the last page may succeed. */
     async function brokerGivesUp(): Promise<void> {
       await waitFor(() => isRefused(world.kafka.port), { what: "the broker to give up" });
     }

@@ -1,16 +1,16 @@
 import { type Link, type LinkEnds, startTcpProxy, type TcpProxy } from "./tcp-proxy.js";
 
 /**
- * What happens to one produce request. Lost on the way there: the broker never sees it. Lost on the way back: the broker has
- * stored it and nobody hears of it. In silence the client waits until its own timeout; otherwise the connection breaks.
+ * A fault of one produce request. Lost on the way: the broker never receives it. Lost response: the broker has stored it and
+ * nobody learns of it. If silent, the client waits for its own timeout; otherwise the connection breaks.
  */
 export type ProduceFault = "request-lost" | "request-cut" | "response-lost" | "response-cut";
 export const PRODUCE_FAULTS: readonly ProduceFault[] = ["request-lost", "request-cut", "response-lost", "response-cut"];
 
 export interface KafkaProxy extends TcpProxy {
-  /** Asked for every produce request; undefined: nothing happens to it. */
+  /** Called for every produce request; undefined: no fault. */
   decide(decision: () => ProduceFault | undefined): void;
-  /** How often each fault happened. */
+  /** Counts per fault. */
   readonly happened: Record<ProduceFault, number>;
 }
 
@@ -41,7 +41,7 @@ export async function startKafkaProxy(port: number, brokerPort: () => number): P
 }
 
 function kafkaLink(ends: LinkEnds, decide: () => ProduceFault | undefined): Link {
-  /** Correlation id -> what shall happen to the response. */
+  /** Correlation id -> the fault of the response. */
   const doomed = new Map<number, ProduceFault>();
   return {
     fromClient: wholeFrames((frame) => {
@@ -61,7 +61,7 @@ function kafkaLink(ends: LinkEnds, decide: () => ProduceFault | undefined): Link
   };
 }
 
-/** Cuts a stream of bytes into whole frames, their lengths included. */
+/** Splits a byte stream into frames, including their lengths. */
 function wholeFrames(onFrame: (frame: Buffer) => void): (chunk: Buffer) => void {
   let pending: Buffer = Buffer.alloc(0);
   return (chunk) => {

@@ -10,7 +10,7 @@ import { postThrough } from "./under-load.js";
 import { expectNothingLost, type FaultWorld, loadOf, startFaultWorld } from "./world.js";
 
 const EVENTS = sized(3_000, 20_000);
-/** Longer than every time-out of the log's clients. */
+/** Longer than every timeout of the log's clients. */
 const FROZEN_MS = sized(12_000, 30_000);
 
 describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("a broker that fails", () => {
@@ -29,7 +29,7 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("a broker that fails", (
     await world?.stop();
   });
 
-  test("lost requests and lost responses lose and double nothing", async () => {
+  test("lost requests and responses neither lose nor duplicate events", async () => {
     const load = loadOf(tenants.lost, EVENTS);
     const random = randomOf(load.seed + 1);
     let faults = 0;
@@ -43,7 +43,7 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("a broker that fails", (
     await expectNothingLost(world, load, events);
   });
 
-  test("a frozen broker means refusals within seconds, and nothing to do when it thaws", async () => {
+  test("a frozen broker causes refusals within seconds, and recovery needs no intervention", async () => {
     const load = loadOf(tenants.frozen, EVENTS);
     async function freeze(): Promise<void> {
       await world.kafka.kill("SIGSTOP");
@@ -58,7 +58,7 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("a broker that fails", (
     await expectNothingLost(world, load, events);
   });
 
-  test("a killed broker means refusals until it is back, and nothing to do then", async () => {
+  test("a killed broker causes refusals until it is back, and recovery needs no intervention", async () => {
     const load = loadOf(tenants.killed, EVENTS);
     async function kill(): Promise<void> {
       await world.kafka.kill("SIGKILL");

@@ -45,10 +45,10 @@ for (const { adapters, can } of CASES) {
       await metrly?.dispose();
     });
 
-    test("loses and doubles nothing: the accounting adds up and every invoice is the oracle's", async () => {
+    test("neither loses nor duplicates events: the accounting adds up and every invoice equals the oracle's", async () => {
       const requests = countRequests();
       const works = [requestsOf("with events", requests)];
-      // Only where the database outlives the process can a test see what the process left undone.
+      // Only a database that outlives the process shows unfinished work.
       if (adapters === "servers") works.push(unpublished(metrly.databaseUrl("ingestion")));
       const kills = Array.from({ length: KILLS }, (_, n) => () => {
         const work = works[n % works.length] ?? requestsOf("with events", requests);

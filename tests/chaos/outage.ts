@@ -6,8 +6,8 @@ import { type FaultWorld, residentMiB } from "./world.js";
 const MEMORY_MIB = 150;
 
 /**
- * Asks the edge, while its log is away, to take events of its own until `ms` have passed: everything is refused as a whole with a
- * time to come again, and memory stays where it was. Returns how many it was asked.
+ * Sends events to the edge during an outage of its log until `ms` have passed: every request is refused as a whole with
+ * `Retry-After`, and memory does not grow. Returns the number of requests.
  */
 export async function expectRefusals({ target, key, metrly }: FaultWorld, tenantId: string, ms: number): Promise<void> {
   const before = await residentMiB(metrly.pid());

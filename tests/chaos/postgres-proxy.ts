@@ -1,19 +1,21 @@
 import { type Link, type LinkEnds, startTcpProxy, type TcpProxy } from "./tcp-proxy.js";
 
-/** What happens to one COMMIT: the connection breaks before the server sees it, or after it was done and nobody hears of it. */
+/**
+ * A fault of one COMMIT: the connection breaks before the server receives it, or after it took effect but before the response.
+ */
 export type CommitFault = "commit-lost" | "answer-lost";
 export const COMMIT_FAULTS: readonly CommitFault[] = ["commit-lost", "answer-lost"];
 
 export interface PostgresProxy extends TcpProxy {
-  /** Asked for every COMMIT; undefined: nothing happens to it. */
+  /** Called for every COMMIT; undefined: no fault. */
   decide(decision: () => CommitFault | undefined): void;
   readonly happened: Record<CommitFault, number>;
 }
 
-/** The simple query that the client sends: `Q`, int32 length, text, NUL. */
+/** The simple query of the client: `Q`, int32 length, text, NUL. */
 const COMMIT = Buffer.from("COMMIT\0");
 
-/** Breaks connections in the middle of transactions, where it hurts most: around their COMMIT. */
+/** Breaks connections at the worst moment of a transaction: around its COMMIT. */
 export async function startPostgresProxy(serverPort: () => number): Promise<PostgresProxy> {
   let decision: () => CommitFault | undefined = () => undefined;
   const happened = { "commit-lost": 0, "answer-lost": 0 };

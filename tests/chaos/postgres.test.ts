@@ -27,12 +27,12 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("a database that fails",
     await world?.stop();
   });
 
-  test("connections cut around COMMIT, before it or before its answer, lose and double nothing", async () => {
+  test("connections cut around COMMIT, before it or before its response, neither lose nor duplicate events", async () => {
     const load = loadOf(tenants.cut, EVENTS);
     const random = randomOf(load.seed + 1);
     let faults = 0;
     world.postgresProxy.decide(() => (random() < 0.4 ? COMMIT_FAULTS[faults++ % COMMIT_FAULTS.length] : undefined));
-    // Traffic goes on until every kind has happened often.
+    // Traffic continues until every kind of fault has occurred often.
     const isMissingFaults = () => COMMIT_FAULTS.some((fault) => (world.postgresProxy.happened[fault] ?? 0) <= 3);
     const events = await postLoad(world.target, world.key, load, { hold: isMissingFaults });
     world.postgresProxy.decide(() => undefined);
@@ -40,7 +40,7 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("a database that fails",
     await expectNothingLost(world, load, events);
   });
 
-  test("while it is frozen usage is acknowledged, and recorded when it thaws", async () => {
+  test("while it is frozen usage is acknowledged, and recorded once it resumes", async () => {
     const load = loadOf(tenants.frozen, EVENTS);
     const freeze = async () => {
       await world.postgres.kill("SIGSTOP");
@@ -51,7 +51,7 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("a database that fails",
     await expectNothingLost(world, load, events);
   });
 
-  test("killed and started again under load, it loses and doubles nothing", async () => {
+  test("killed and restarted under load, it neither loses nor duplicates events", async () => {
     const load = loadOf(tenants.killed, EVENTS);
     const kill = async () => {
       await world.postgres.kill("SIGKILL");

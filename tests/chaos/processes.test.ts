@@ -37,7 +37,7 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("edges and recorders tha
     if (dir !== undefined) await rm(dir, { recursive: true, force: true, maxRetries: 5 });
   });
 
-  test("ends under load, kill -9 and orderly, with all their rebalances, lose and double nothing", async () => {
+  test("crashes and orderly stops under load, with their rebalances, neither lose nor duplicate events", async () => {
     const load = loadOf(tenants, EVENTS);
     const random = randomOf(load.seed + 1);
     const requests = countRequests();

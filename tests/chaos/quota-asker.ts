@@ -7,7 +7,7 @@ import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { openGate } from "../../workers/quota/gate/gate.testing.js";
 import { randomOf } from "../support/random.js";
 
-// A process that asks for quotas without end, and writes down each admission once it has been answered. Killed by its test.
+// Continuously consumes quota, and logs each admission after its response. Killed by its test.
 
 export interface AskerOptions {
   readonly databaseUrl: string;
@@ -64,7 +64,7 @@ async function ask(options: AskerOptions): Promise<void> {
   await Promise.all(
     Array.from({ length: CONCURRENT }, async () => {
       for (;;) {
-        // Some are asked for much more often than others, so that limits are reached.
+        // Tenants get different loads, so that some reach their limits.
         const tenantId = `t${Math.floor(random() ** SKEW * options.tenants)}`;
         const amount = 1 + Math.floor(random() * 3);
         next += 1;

@@ -23,7 +23,7 @@ const PER_HOUR = 10;
 const PER_SECOND = 4;
 const DISTURBANCES = sized(4, 12);
 const ADMISSIONS = sized(500, 2_000);
-/** Longer than what is denied after a loss: a second. */
+/** Longer than the denials after a loss: a second. */
 const CALM_MS = 1_200;
 
 interface Admission {
@@ -35,7 +35,7 @@ interface Admission {
 
 interface Store {
   readonly urls: readonly string[];
-  /** What may happen to it, each by its name. */
+  /** The faults, by name. */
   readonly faults: Readonly<Record<string, () => Promise<void>>>;
   stop(): Promise<void>;
 }
@@ -99,7 +99,7 @@ for (const [where, start] of [
   ["a Redis Cluster", cluster],
 ] as const)
   describe.skipIf(!hasPostgres || !hasRedis)(`quota on ${where}`, () => {
-    test("several processes, kills and losses: never more than any limit, and what was answered is accounted", async () => {
+    test("several processes, kills and losses: no limit is ever exceeded, and all answered decisions are accounted for", async () => {
       const seed = testSeed();
       const random = randomOf(seed);
       const [store, test, dir] = await Promise.all([start(), createMigratedDatabase("quota"), serverDir("askers")]);
@@ -124,13 +124,13 @@ for (const [where, start] of [
           const victim = Math.floor(random() * PROCESSES);
           askers[victim]?.kill("SIGKILL");
           askers[victim] = launch();
-          // Each at least once, then whichever.
+          // Each at least once, then at random.
           const [name, fault] = faults[n < faults.length ? n : Math.floor(random() * faults.length)] ?? faults[0] ?? [];
           await fault?.();
           happened.push(name ?? "");
         }
         await wait(CALM_MS);
-        // Neither a test in which everything is denied, nor one in which no limit is reached: as long as that takes here.
+        // Runs until some admissions succeed and some limits are reached.
         await waitFor(
           async () => {
             const { total, full } = summaryOf(await admissionsIn(dir));
@@ -182,12 +182,12 @@ function startAsker(options: AskerOptions): ChildProcess {
   });
 }
 
-/** A key that was asked for twice was charged once. */
+/** A key used twice was charged once. */
 async function admissionsIn(dir: string): Promise<readonly Admission[]> {
   const byKey = new Map<string, Admission>();
   for (const file of (await readdir(dir)).filter((name) => /^\d+$/.test(name))) {
     const lines = (await readFile(path.join(dir, file), "utf8")).split("\n");
-    // The last line may have been cut off by a kill; every other one is whole.
+    // A kill may have truncated the last line; every other one is complete.
     for (const line of lines.slice(0, -1)) {
       const [tenantId = "", key = "", amount, at] = line.split(" ");
       const known = byKey.get(key);
@@ -208,13 +208,13 @@ function perTenant(admissions: readonly Admission[]): ReadonlyMap<string, readon
   return byTenant;
 }
 
-/** What was admitted, and how many tenants reached their limit or, which the test then tells, went over it. */
+/** Admissions, and the number of tenants that reached their limit or exceeded it, which fails the test. */
 function summaryOf(admissions: readonly Admission[]): { readonly total: number; readonly full: number } {
   const atLimit = [...perTenant(admissions).values()].filter((own) => worstWindow(own, HOUR_MS) >= PER_HOUR);
   return { total: admissions.reduce((sum, { amount }) => sum + amount, 0), full: atLimit.length };
 }
 
-/** The most that any window of this length holds. */
+/** The maximum in any window of this length. */
 function worstWindow(admissions: readonly Admission[], windowMs: number): number {
   const sorted = [...admissions].sort((a, b) => a.at - b.at);
   let [first, sum, worst] = [0, 0, 0];

@@ -1,9 +1,9 @@
 import { connect, createServer, type Socket } from "node:net";
 import { freePort } from "../servers/servers.js";
 
-/** One direction of one connection: what is passed on of a chunk, and when. */
+/** One direction of one connection: the bytes to forward, and when. */
 export interface Link {
-  /** Bytes from the client; call `toServer` with what the server shall get. */
+  /** Bytes from the client; call `toServer` with the bytes for the server. */
   fromClient(chunk: Buffer): void;
   fromServer(chunk: Buffer): void;
 }
@@ -11,18 +11,18 @@ export interface Link {
 export interface LinkEnds {
   toServer(bytes: Buffer): void;
   toClient(bytes: Buffer): void;
-  /** Both sides see a broken connection; what the server has already been given arrives first. */
+  /** Both sides see a broken connection; bytes already forwarded arrive first. */
   cut(): void;
 }
 
 export interface TcpProxy {
   readonly port: number;
-  /** Cuts every open connection at once. */
+  /** Cuts every open connection. */
   cutAll(): void;
   stop(): Promise<void>;
 }
 
-/** A proxy on loopback that lets `createLink` decide about every byte. `targetPort` is asked for each connection. */
+/** A proxy on loopback; `createLink` decides about every byte. `targetPort` is read for each connection. */
 export async function startTcpProxy(
   targetPort: () => number,
   createLink: (ends: LinkEnds) => Link,

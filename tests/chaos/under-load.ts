@@ -4,8 +4,8 @@ import { countRequests, type Requests } from "../support/requests.js";
 import { type ProofOptions, postLoad, type Target } from "../systems/whole-path/proof.js";
 
 /**
- * Posts the load while the faults happen, one after the other, spread over the load: each begins when its share has been sent, and
- * until the last one has ended traffic goes on. Returns what was acknowledged.
+ * Posts the load while the faults happen, sequentially and spread over the load: each starts at its share of the load, and
+ * traffic continues until the last one has ended. Returns the acknowledged events.
  */
 export async function postThrough(
   { target, key }: { readonly target: Target; readonly key: string },

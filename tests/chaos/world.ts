@@ -23,7 +23,7 @@ import {
 import { type KafkaProxy, startKafkaProxy } from "./kafka-proxy.js";
 import { type PostgresProxy, startPostgresProxy } from "./postgres-proxy.js";
 
-/** What one file of fault tests breaks: servers of its own, each reached through a proxy, below one Metrly. */
+/** The servers of one file of fault tests, each behind a proxy, and one Metrly. */
 export interface FaultWorld {
   readonly metrly: MetrlyProcess;
   readonly target: Target;
@@ -32,12 +32,12 @@ export interface FaultWorld {
   readonly kafkaProxy: KafkaProxy;
   readonly postgres: PrivatePostgres;
   readonly postgresProxy: PostgresProxy;
-  /** How a process beside `metrly` reaches the same servers. */
+  /** How an additional process reaches the same servers. */
   readonly env: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
 
-/** Each test of a file takes tenants of its own from `tenants`. Needs Kafka and PostgreSQL, and Redis as a shared server. */
+/** Each test of a file takes its tenants from `tenants`. Needs Kafka and PostgreSQL, and Redis as a shared server. */
 export async function startFaultWorld(tenants: readonly string[], place: KafkaPlace = {}): Promise<FaultWorld> {
   const closers: (() => Promise<void>)[] = [];
   async function stop(): Promise<void> {
@@ -77,7 +77,7 @@ export function loadOf(tenants: readonly string[], events: number): ProofOptions
   return { tenants, events, seed: testSeed() };
 }
 
-/** Acknowledged = accounted, nothing doubled, every total and every invoice is the oracle's; and nobody did anything for it. */
+/** Acknowledged = accounted, no duplicates, every total and invoice equals the oracle's, without intervention. */
 export async function expectNothingLost(
   { target, metrly, env }: Pick<FaultWorld, "target" | "metrly" | "env">,
   load: ProofOptions,

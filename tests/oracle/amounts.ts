@@ -1,11 +1,11 @@
 /**
- * The oracle's own arithmetic: whole numbers of 10^-30, kept in BigInt. It shares nothing with the product, whose decimals
- * come from a library.
+ * The oracle's own arithmetic: integers of 10^-30 in BigInt. It shares no code with the product, whose decimals come from a
+ * library.
  */
 export const SCALE = 30n;
 const ONE = 10n ** SCALE;
 
-/** Reads plain decimal text, exactly. */
+/** Parses plain decimal text exactly. */
 export function amount(text: string): bigint {
   const [integer = "0", fraction = ""] = text.replace("-", "").split(".");
   const value = BigInt(integer) * ONE + BigInt(fraction.padEnd(Number(SCALE), "0"));
@@ -25,7 +25,7 @@ export function dividedBy(a: bigint, b: bigint): bigint {
   return scaled / b;
 }
 
-/** Rounds half away from zero to `digits` behind the point and prints exactly that many. */
+/** Rounds half away from zero to `digits` fractional digits and prints exactly that many. */
 export function money(value: bigint, digits: number): string {
   const unit = 10n ** (SCALE - BigInt(digits));
   const magnitude = value < 0n ? -value : value;

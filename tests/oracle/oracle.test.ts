@@ -11,7 +11,7 @@ const event = (id: string, timeMs: number, tokens: string): AcknowledgedEvent =>
   data: { tokens },
 });
 
-test("an invoice worked out by hand", () => {
+test("an invoice computed by hand", () => {
   const events = distinctEvents([
     event("a", 0, "700.5"),
     event("a", 0, "700.5"),

@@ -1,6 +1,6 @@
 import { amount, dividedBy, money, times } from "./amounts.js";
 
-/** One event as a client was told it is accepted (or a duplicate of an accepted one). */
+/** An event acknowledged as accepted (or as a duplicate of an accepted one). */
 export interface AcknowledgedEvent {
   readonly tenantId: string;
   readonly source: string;
@@ -42,7 +42,7 @@ export interface ExpectedInvoice {
   readonly total: string;
 }
 
-/** Each event once, whatever was sent or acknowledged how often: what a perfect ledger holds. */
+/** Each event once, regardless of retries: the contents of a perfect ledger. */
 export function distinctEvents(acknowledged: Iterable<AcknowledgedEvent>): AcknowledgedEvent[] {
   const byKey = new Map<string, AcknowledgedEvent>();
   for (const event of acknowledged) {
@@ -52,7 +52,7 @@ export function distinctEvents(acknowledged: Iterable<AcknowledgedEvent>): Ackno
   return [...byKey.values()];
 }
 
-/** What a meter totals for a tenant in [startMs, endMs). */
+/** A meter's total for a tenant in [startMs, endMs). */
 export function expectedTotal(
   events: readonly AcknowledgedEvent[],
   tenantId: string,
@@ -69,7 +69,7 @@ export function expectedTotal(
   return total;
 }
 
-/** The invoice of a period, from the list of what was acknowledged alone. */
+/** The invoice of a period, computed only from the list of acknowledged events. */
 export function expectedInvoice(
   events: readonly AcknowledgedEvent[],
   tenantId: string,

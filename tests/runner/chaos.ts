@@ -6,12 +6,12 @@ import { randomOf, shuffled } from "../support/random.js";
 import { add, NO_TESTS, runVitest, type Tally } from "./vitest-run.js";
 
 const SCENARIOS = "tests/chaos";
-/** Ten times what `npm test` tries. */
+/** Ten times the runs of `npm test`. */
 const PROPERTY_RUNS = "1000";
 
 export interface ChaosOptions {
   readonly runDir: string;
-  /** No scenario starts after this; the last one ends in its own time. */
+  /** No scenario starts after this; the last one may finish. */
   readonly minutes: number;
   readonly seed: string | undefined;
   /** Only scenarios whose path contains one of these; empty: all. */
@@ -26,9 +26,8 @@ interface Scenario {
 }
 
 /**
- * The scenarios of `npm test` at their full length, in an order that the seed chooses, again and again until the time is up. A
- * scenario that fails prints the command that repeats it. A seed repeats order, loads and faults; it does not repeat how the
- * machine schedules them.
+ * Repeats the scenarios of `npm test` at full length, in an order determined by the seed, until the time is up. A failing
+ * scenario prints the command that repeats it. A seed repeats order, loads and faults, but not the machine's scheduling.
  */
 export async function runChaos({ runDir, minutes, seed: given, filters, interrupted }: ChaosOptions): Promise<Tally> {
   const seed = given === undefined ? randomInt(1, 2 ** 31) : Number(given);

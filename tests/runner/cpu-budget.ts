@@ -5,18 +5,18 @@ import { packageRoot } from "#platform/process/package-root.js";
 import { RUN_DIR_VARIABLE } from "../servers/server-process.js";
 
 const BUDGET_FILE = "tests/runner/cpu-budget.json";
-/** Entries of the budget that are no path: vitest itself (mostly compiling), and the shared PostgreSQL, Redis and Kafka. */
+/** Budget entries without a path: vitest itself (mostly compilation), and the shared PostgreSQL, Redis and Kafka. */
 const VITEST = "vitest";
 const SERVERS = "servers";
 /** Linux counts CPU time in clock ticks of 1/100 s. */
 const TICKS_PER_SECOND = 100;
 
-/** CPU seconds that a whole `npm test` may take, by path of a test file or folder; the longest matching path counts. */
+/** CPU seconds budgeted for a whole `npm test`, by path of a test file or folder; the longest matching path counts. */
 export function readBudget(): Readonly<Record<string, number>> {
   return JSON.parse(readFileSync(path.join(packageRoot(), BUDGET_FILE), "utf8"));
 }
 
-/** Adds what this process and those that it has waited for have used since their start. Only known on Linux. */
+/** Adds the CPU time of this process and its reaped children since their start. Only available on Linux. */
 export function recordCpu(file: string): void {
   const runDir = process.env[RUN_DIR_VARIABLE];
   const used = cpuSecondsOf("self");
@@ -27,7 +27,7 @@ export function recordCpu(file: string): void {
 
 interface CpuSeconds {
   readonly own: number;
-  /** Of children that have ended and were waited for. */
+  /** Of children that exited and were reaped. */
   readonly children: number;
 }
 
@@ -40,12 +40,12 @@ function cpuSecondsOf(pid: string): CpuSeconds | undefined {
   return { own: at(14) + at(15), children: at(16) + at(17) };
 }
 
-/** CPU seconds of all children of this process that have ended; 0 where that is not known. */
+/** CPU seconds of all exited children of this process; 0 where unavailable. */
 export const childrenSeconds = (): number => cpuSecondsOf("self")?.children ?? 0;
 
 /**
- * Prints what each suite has used, most expensive first, and a warning for each that exceeds its budget. Never fails. Call it when
- * the servers have ended; `vitestSeconds`: CPU of vitest and its workers.
+ * Prints the usage of each suite, most expensive first, with a warning for each that exceeds its budget. Never fails. Call it
+ * after the servers have exited; `vitestSeconds`: CPU of vitest and its workers.
  */
 export async function reportCpu(runDir: string, vitestSeconds: number): Promise<void> {
   const text = await readFile(path.join(runDir, "cpu.jsonl"), "utf8").catch(() => "");

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** Starts the files with the largest CPU budget first, so that none of them is left alone at the end. */
+/** Starts the files with the largest CPU budget first, so that none runs alone at the end. */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const budget: Readonly<Record<string, number>> = JSON.parse(

@@ -57,12 +57,12 @@ const PROVISIONS: readonly Provision[] = [
 ];
 
 export interface Provisioned {
-  /** A line for each server that could not be had; its tests are skipped. */
+  /** A line for each unavailable server; its tests are skipped. */
   readonly missing: readonly string[];
   stop(): Promise<void>;
 }
 
-/** Sets the variable of each server that is not set yet. `required`: a missing server is an error of the machine, shown whole. */
+/** Sets the variable of each server that is not set yet. `required`: a missing server is an error, shown in full. */
 export async function provisionServers({ required }: { readonly required: boolean }): Promise<Provisioned> {
   const missing: string[] = [];
   const stops: (() => Promise<void>)[] = [];

@@ -9,11 +9,11 @@ import { childrenSeconds, reportCpu } from "./cpu-budget.js";
 import { type Provisioned, provisionServers } from "./provision.js";
 import { changedTestFiles, interruptVitest, runVitest, type Tally } from "./vitest-run.js";
 
-// `npm test` and `npm run test:chaos` once the dependencies are there: servers, vitest, one closing line, nothing left running.
+// `npm test` and `npm run test:chaos` after installation: servers, vitest, one closing line, full cleanup.
 const RUN_PREFIX = "metrly-test-run-";
 const runDir = path.join(tmpdir(), `${RUN_PREFIX}${process.pid}`);
 const isCi = process.env.CI === "true";
-/** What no import leads to: the built commands, SQL, Lua, the compose file. Runs with any change. */
+/** Tests of artifacts without imports: the built commands, SQL, Lua, the compose file. They run with any change. */
 const SMOKE = ["tests/systems/whole-path/story.test.ts", "tests/systems/compose/compose.test.ts"];
 
 let interrupted = false;
@@ -68,14 +68,14 @@ async function main(): Promise<number> {
       if (!(minutes > 0)) throw new RangeError(`--minutes must be a positive number, not ${values.minutes}`);
       return runChaos({ runDir, minutes, seed: values.seed, filters: positionals, interrupted: () => interrupted });
     }
-    // With --changed, the one positional argument is what to compare with: `npm test -- --changed main`.
+    // With --changed, the one positional argument is the ref to compare with: `npm test -- --changed main`.
     const files = values.changed ? [...(await changedTestFiles(positionals[0])), ...SMOKE] : positionals;
     const env = values.seed === undefined ? {} : { METRLY_TEST_SEED: values.seed };
     return runVitest(runDir, files, env);
   }
 }
 
-/** Ends what runs in folders of a run and deletes them: servers of tests that crashed, or of a runner that was killed. */
+/** Kills processes in folders of a run and deletes these: servers of crashed tests, or of a killed runner. */
 async function sweep(dir: string): Promise<void> {
   if (process.platform === "linux") {
     for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {

@@ -16,7 +16,7 @@ export function add(a: Tally, b: Tally): Tally {
 
 let running: ChildProcess | undefined;
 
-/** Ends the vitest that runs, if one does; its tests stop what they started. */
+/** Stops a running vitest; its tests stop what they started. */
 export function interruptVitest(): void {
   running?.kill("SIGTERM");
 }
@@ -43,11 +43,11 @@ export async function runVitest(
   const tally = countReport(await readFile(report, "utf8").catch(() => "{}"));
   const ranNothing = tally.passed + tally.failed === 0;
   if (ranNothing) console.error("No test ran.");
-  // Vitest also fails for what belongs to no test: an unhandled rejection, a file that does not load.
+  // Vitest also fails outside tests: an unhandled rejection, a file that does not load.
   return tally.failed === 0 && (code !== 0 || ranNothing) ? { ...tally, failed: 1 } : tally;
 }
 
-/** The test files that import what has changed since `ref`, or what is not committed yet. */
+/** The test files that import files changed since `ref`, or not committed yet. */
 export async function changedTestFiles(ref: string | undefined): Promise<readonly string[]> {
   const changed = ref === undefined ? "--changed" : `--changed=${ref}`;
   const child = spawn(process.execPath, ["node_modules/vitest/vitest.mjs", "list", changed, "--filesOnly", "--json"], {

@@ -2,10 +2,10 @@ import { access, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
 
-/** Downloaded servers are kept outside the checkout: `git clean` and fresh clones need not fetch them again. */
+/** Downloaded servers are kept outside the checkout, so that `git clean` and fresh clones do not download them again. */
 export const CACHE = path.join(process.env.XDG_CACHE_HOME || path.join(homedir(), ".cache"), "metrly-test-servers");
 
-/** The cached folder `name`, filled by `fill` the first time. It appears complete or not at all. */
+/** The cached folder `name`, filled by `fill` on first use. Atomic. */
 export async function cached(name: string, fill: (draft: string) => Promise<void>): Promise<string> {
   const target = path.join(CACHE, name);
   if (await exists(target)) return target;
@@ -29,7 +29,7 @@ export function exists(at: string): Promise<boolean> {
   );
 }
 
-/** A server that this machine cannot provide; `message` says why, in half a sentence. */
+/** A server that this machine cannot provide; `message` is the reason. */
 export class Unavailable extends Error {
   override readonly name = "Unavailable";
 }

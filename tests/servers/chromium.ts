@@ -6,7 +6,7 @@ import type { Program } from "./redis.js";
 
 const run = promisify(execFile);
 
-/** The program that CHROMIUM names, or the one that came from npm (Linux only), unpacked. */
+/** The program named by CHROMIUM, or the one from npm (Linux only), unpacked. */
 export async function findChromium(): Promise<Program> {
   try {
     const command = process.env.CHROMIUM || (await chromium.executablePath());

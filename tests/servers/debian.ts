@@ -8,13 +8,13 @@ const run = promisify(execFile);
 
 export interface DebianRoot {
   readonly dir: string;
-  /** Lets a program of it find the libraries that came along. */
+  /** Lets its programs find the included libraries. */
   readonly env: Readonly<Record<string, string>>;
 }
 
 /**
- * Debian packages and the libraries they need, unpacked without root beside what the system has, and cached as `name`.
- * Throws where there is no apt, or no mirror.
+ * Debian packages and their libraries, unpacked without root beside the system's, and cached as `name`. Throws without apt, or
+ * without a mirror.
  */
 export async function unpackDebian(name: string, packages: readonly string[]): Promise<DebianRoot> {
   const dir = await cached(name, (draft) => downloadAndUnpack(draft, packages));
@@ -28,11 +28,11 @@ export async function unpackDebian(name: string, packages: readonly string[]): P
   return { dir, env: { LD_LIBRARY_PATH: libraries.join(":") } };
 }
 
-/** One at a time: two servers of one run would fill the package lists at once. */
+/** Sequential: concurrent servers of one run would both download the package lists. */
 let lists: Promise<unknown> = Promise.resolve();
 
 async function downloadAndUnpack(draft: string, packages: readonly string[]): Promise<void> {
-  // Package lists of our own: reading new ones into the system's place would need root.
+  // Separate package lists: updating the system's would need root.
   const state = path.join(CACHE, "apt");
   await mkdir(path.join(state, "lists", "partial"), { recursive: true });
   const own = ["-o", `Dir::State::lists=${path.join(state, "lists")}`, "-o", "APT::Sandbox::User=root"];

@@ -16,7 +16,7 @@ export async function findKafka(): Promise<string> {
   });
   try {
     const dir = await cached(`kafka-${KAFKA_VERSION}`, async (draft) => {
-      // In a folder of its own, because Maven writes beside the pom.
+      // In a separate folder, because Maven writes beside the pom.
       await copyFile(POM, path.join(draft, "pom.xml"));
       const target = ["-DincludeScope=runtime", `-DoutputDirectory=${path.join(draft, "lib")}`];
       await run("mvn", ["-q", "-B", "-f", path.join(draft, "pom.xml"), "dependency:copy-dependencies", ...target]);
@@ -31,7 +31,7 @@ export async function findKafka(): Promise<string> {
 
 export type KafkaSettings = Readonly<Record<string, string>>;
 
-/** What one broker needs that has nobody to replicate to. */
+/** Settings of a single broker without replication. */
 const ALONE: KafkaSettings = {
   "offsets.topic.replication.factor": "1",
   "offsets.topic.num.partitions": "4",
@@ -44,8 +44,8 @@ const ALONE: KafkaSettings = {
 };
 
 /**
- * Writes the configuration of one broker that is its own controller and formats its storage. `settings` are everything but
- * where it listens and keeps its data.
+ * Writes the configuration of one broker that is its own controller and formats its storage. `settings`: everything except
+ * listeners and data folder.
  */
 export async function formatKafka(
   classPath: string,
@@ -64,7 +64,7 @@ export async function formatKafka(
 export interface KafkaPorts {
   readonly broker: number;
   readonly controller: number;
-  /** Where clients are told to go, when that is a proxy before the broker. */
+  /** The address advertised to clients, when a proxy is in front of the broker. */
   readonly advertised?: number;
 }
 
@@ -81,7 +81,7 @@ function placeOf(dir: string, ports: KafkaPorts): KafkaSettings {
   };
 }
 
-/** Where a broker whose files are in `dir` keeps its log. */
+/** The log folder of a broker with its files in `dir`. */
 export const kafkaDataDir = (dir: string): string => path.join(dir, "data");
 
 function properties(settings: KafkaSettings): string {

@@ -6,13 +6,13 @@ import { openDatabase, withDatabase } from "#platform/database/database.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
 import { createTestDatabase, databaseUrl, type TestDatabase } from "./servers.js";
 
-/** Any number that no other lock of a test server uses. */
+/** An arbitrary number that no other lock of a test server uses. */
 const TEMPLATE_LOCK = 4_711_001;
 const templates = new Map<string, Promise<string>>();
 
 /**
- * A database of its own for one test or file with the migrations of `prisma/<database>` applied: a copy of a template that the
- * server's first caller migrates, so that a change of a migration makes a new template.
+ * A database for one test or file with the migrations of `prisma/<database>` applied: a copy of a template that the server's
+ * first caller migrates; a changed migration gets a new template.
  */
 export async function createMigratedDatabase(database: string): Promise<TestDatabase> {
   const template = templates.get(database) ?? migratedTemplate(database);
@@ -26,11 +26,11 @@ async function migratedTemplate(database: string): Promise<string> {
   const client = new pg.Client({ connectionString: databaseUrl() });
   await client.connect();
   try {
-    // Test files run in processes of their own: one of them migrates, the others wait.
+    // Test files run in separate processes: one migrates, the others wait.
     await client.query("SELECT pg_advisory_lock($1)", [TEMPLATE_LOCK]);
     const { rowCount } = await client.query("SELECT 1 FROM pg_database WHERE datname = $1 AND datistemplate", [name]);
     if (rowCount === 0) {
-      // What a run that was killed left behind.
+      // Leftover of a killed run.
       await client.query(`DROP DATABASE IF EXISTS ${name}`);
       const url = withDatabase(databaseUrl(), name);
       const opened = await openDatabase({ url, migrationsDir, onError: () => undefined });

@@ -7,7 +7,7 @@ import type { Program } from "./redis.js";
 
 const run = promisify(execFile);
 
-/** The program that NGINX names, nginx from PATH, or Debian's package, unpacked without root beside what the system has. */
+/** The program named by NGINX, nginx from PATH, or Debian's package, unpacked without root. */
 export async function findNginx(): Promise<Program> {
   return (await runnable(process.env.NGINX || "nginx", {})) ?? fromDebian();
 }

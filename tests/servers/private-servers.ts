@@ -7,7 +7,7 @@ import { findRedis } from "./redis.js";
 import { type ServerProcess, serverDir, startServerProcess } from "./server-process.js";
 import { freePort, waitFor } from "./servers.js";
 
-/** A server of one test's own, which may be killed, paused and started again. Guard its test with the `has…` flags. */
+/** A private server for one test, which may be killed, paused and restarted. Guard its test with the `has…` flags. */
 export interface PrivatePostgres extends ServerProcess {
   /** Changes when it is restarted. */
   url(): string;
@@ -15,25 +15,25 @@ export interface PrivatePostgres extends ServerProcess {
 
 export interface PrivateRedis extends ServerProcess {
   readonly url: string;
-  /** Where it keeps what it persists. */
+  /** Its data folder. */
   readonly dir: string;
 }
 
 export interface PrivateKafka extends ServerProcess {
-  /** Where clients go. */
+  /** The address for clients. */
   readonly brokers: readonly string[];
-  /** Where the broker itself listens. */
+  /** The broker's own address. */
   readonly port: number;
 }
 
 export interface KafkaPlace {
-  /** A proxy's port, which clients are told instead of the broker's own. */
+  /** A proxy's port, advertised to clients instead of the broker's own. */
   readonly advertisedPort?: number;
-  /** Called with the folder of the log before it is made, e.g. to mount something small there. */
+  /** Called with the folder of the log before it is created, e.g. to mount something small there. */
   beforeFormat?(dataDir: string): Promise<void>;
 }
 
-/** Crash-safe by default, like in production; tests that never crash it pass `{ fsync: "off" }`. */
+/** Crash-safe by default, like in production; tests without crashes pass `{ fsync: "off" }`. */
 export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PrivatePostgres> {
   const dataDir = await serverDir("postgres");
   const launch = () => startEmbeddedPostgres({ dataDir, settings });
@@ -62,7 +62,7 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
 
 export interface RedisOptions {
   readonly appendOnly?: boolean;
-  /** Instead of the above and of no eviction: everything but where it listens and keeps its data. */
+  /** Replaces the settings above and the eviction policy: everything except listeners and data folder. */
   readonly flags?: readonly string[];
 }
 
@@ -111,7 +111,7 @@ export async function startKafka(settings?: KafkaSettings, place: KafkaPlace = {
   });
 }
 
-/** A port that was free may be taken a moment later by another test. */
+/** Another test may take a port that was free a moment ago. */
 async function retryOnPort<T>(start: () => Promise<T>): Promise<T> {
   for (let left = 3; ; left--) {
     try {

@@ -14,11 +14,11 @@ export interface PrivateRedisCluster {
 
 const SLOTS = 16_384;
 const MASTERS = 3;
-/** Failure detection in a second, so that a test need not wait for a failover. */
+/** Failure detection within a second, so that tests do not wait long for a failover. */
 const NODE_TIMEOUT_MS = 1_000;
 const DEADLINE_MS = 30_000;
 
-/** Three masters and a replica of the first, as `redis-cli --cluster create` would make them. Nothing is persisted. */
+/** Three masters and a replica of the first, as from `redis-cli --cluster create`. Nothing is persisted. */
 export async function startRedisCluster(): Promise<PrivateRedisCluster> {
   const nodes: PrivateRedis[] = [];
   const stop = async (): Promise<void> => void (await Promise.all(nodes.map((node) => node.stop())));

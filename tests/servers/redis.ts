@@ -12,7 +12,7 @@ export interface Program {
   readonly version: string;
 }
 
-/** redis-server from PATH, or Debian's package, unpacked without root beside what the system has. */
+/** redis-server from PATH, or Debian's package, unpacked without root. */
 export async function findRedis(): Promise<Program> {
   return (await runnable("redis-server", {})) ?? fromDebian();
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { waitFor } from "./servers.js";
 
-/** Set by the runner: everything started during the run keeps its files here, so that the runner can end what is left. */
+/** Set by the runner: processes started during the run keep their files here, so that the runner can clean up. */
 export const RUN_DIR_VARIABLE = "METRLY_TEST_RUN_DIR";
 
 export interface ServerSpec {
@@ -15,17 +15,17 @@ export interface ServerSpec {
   readonly env?: Readonly<Record<string, string>>;
   /** Working directory, and where `log` is. */
   readonly dir: string;
-  /** What the server prints once it accepts clients. */
+  /** The output that indicates readiness. */
   readonly readyLine: RegExp;
   readonly deadlineMs?: number;
 }
 
 export interface ServerProcess {
-  /** Sends the signal; unless it only pauses or resumes the server, waits until the process is gone. */
+  /** Sends the signal; waits for the exit, unless the signal only pauses or resumes the server. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** Starts it again with the same arguments and files, after a `kill`. */
+  /** Restarts it with the same arguments and files, after a `kill`. */
   restart(): Promise<void>;
-  /** Ends it whatever its state. */
+  /** Terminates it in any state. */
   stop(): Promise<void>;
 }
 
@@ -50,7 +50,7 @@ export async function startServerProcess(spec: ServerSpec): Promise<ServerProces
       child = await launch(spec);
     },
     async stop() {
-      // A paused process does not hear SIGTERM.
+      // A paused process does not handle SIGTERM.
       child.kill("SIGCONT");
       child.kill("SIGTERM");
       await gone(spec, child).catch(async () => {
@@ -70,7 +70,7 @@ async function launch(spec: ServerSpec): Promise<ChildProcess> {
     cwd: spec.dir,
     env: { ...process.env, ...spec.env },
     stdio: ["ignore", output, output],
-    // Under the runner, Ctrl-C must let the tests end first; without it, Ctrl-C is the only thing that ends the server.
+    // Under the runner, Ctrl-C must let the tests end first; without it, Ctrl-C alone stops the server.
     detached: process.env[RUN_DIR_VARIABLE] !== undefined,
   });
   closeSync(output);
@@ -92,7 +92,7 @@ async function launch(spec: ServerSpec): Promise<ChildProcess> {
   throw new Error(`${spec.name} did not start (${failure ?? state}):\n${said}`);
 }
 
-/** A thread that runs on another core goes on for a moment after the signal. */
+/** A thread on another core runs for a moment after the signal. */
 async function standsStill(spec: ServerSpec, child: ChildProcess): Promise<void> {
   if (process.platform !== "linux") return;
   const tasks = `/proc/${child.pid}/task`;

@@ -4,8 +4,8 @@ import pg from "pg";
 export { freePort } from "#platform/embedded-postgres/free-port.js";
 
 /**
- * The servers that tests may use: `npm test` provisions them and names them in these variables, and so can you.
- * A test that needs a missing one is skipped with `describe.skipIf(!hasKafka)`: the runner counts and announces it.
+ * The servers for tests: `npm test` provisions them and sets these variables, and so can you. A test that needs a missing one
+ * is skipped with `describe.skipIf(!hasKafka)`; the runner counts and announces it.
  */
 export const servers: {
   readonly databaseUrl: string | undefined;
@@ -46,11 +46,11 @@ function present<T>(value: T | undefined, variable: string): T {
 
 export interface TestDatabase {
   readonly url: string;
-  /** Closes what is still connected and deletes the database. */
+  /** Closes open connections and deletes the database. */
   drop(): Promise<void>;
 }
 
-/** A database of its own for one test or file, empty or a copy of `template`; `name` helps a person who looks at the server. */
+/** A separate database for one test or file, empty or a copy of `template`; `name` helps to identify it on the server. */
 export async function createTestDatabase(name: string, template = "template0"): Promise<TestDatabase> {
   const unique = `${name.toLowerCase().replace(/[^a-z0-9]+/g, "_")}_${randomBytes(6).toString("hex")}`;
   const identifier = pg.escapeIdentifier(unique);
@@ -74,16 +74,16 @@ export interface WaitOptions {
   /** Completes the sentence "waited 5000 ms for …". */
   readonly what: string;
   readonly deadlineMs?: number;
-  /** Between two looks; by default it grows from 5 to 100 ms. */
+  /** Polling interval; by default it grows from 5 to 100 ms. */
   readonly pauseMs?: number;
 }
 
-/** Far beyond what any condition takes on a busy machine. */
+/** Far above the time of any condition on a busy machine. */
 const DEADLINE_MS = 120_000;
 
 /**
- * Polls until `condition` gives something other than false, null or undefined, and returns that. A throw counts as "not
- * yet"; the last one is the cause of the error after the deadline (two minutes by default: only what hangs meets it).
+ * Polls until `condition` returns something other than false, null or undefined, and returns that. An exception counts as "not
+ * yet"; the last one is the cause of the error at the deadline (two minutes by default: only reached by a hang).
  */
 export async function waitFor<T>(condition: () => T | Promise<T>, options: WaitOptions): Promise<NonNullable<T>> {
   const deadlineMs = options.deadlineMs ?? DEADLINE_MS;

@@ -35,8 +35,8 @@ export function runCli(
 }
 
 /**
- * What billing and quota have derived is what the ledger says: `metrly rebuild --check` finds the same bytes, and
- * `metrly quota reconcile` no difference. `own`: what the installation was started with.
+ * Asserts that billing's and quota's derived data match the ledger: `metrly rebuild --check` finds identical bytes, and `metrly
+ * quota reconcile` no difference. `own`: the installation's environment.
  */
 export async function expectDerived(metrly: MetrlyProcess, own: Readonly<Record<string, string>> = {}): Promise<void> {
   for (const args of [

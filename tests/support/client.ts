@@ -10,7 +10,7 @@ export interface GraphError {
 
 /** A text, or an operation with its types. */
 export type Operation<Result, Variables> = string | TypedDocumentString<Result, Variables>;
-/** As a test writes them: enums are any text. */
+/** Variables in tests: enums are plain strings. */
 export type Loose<T> = T extends string
   ? string
   : T extends readonly (infer Item)[]
@@ -18,14 +18,14 @@ export type Loose<T> = T extends string
     : T extends object
       ? { readonly [Key in keyof T]: Loose<T[Key]> }
       : T;
-/** As a test takes it: what is null where it should not be makes it fail by itself. */
+/** Data in tests: non-null, so that an unexpected null fails the test. */
 export type Present<T> = T extends readonly (infer Item)[]
   ? readonly Present<NonNullable<Item>>[]
   : T extends object
     ? { readonly [Key in keyof T]: Present<NonNullable<T[Key]>> }
     : T;
 
-/** One GraphQL operation over HTTP; whatever comes back. */
+/** One GraphQL operation over HTTP; returns any response. */
 export async function askRaw<Result, Variables>(
   url: string,
   token: string,
@@ -88,7 +88,7 @@ export function postJson(url: string, key: string, path: string, body: unknown):
   });
 }
 
-/** Collects what a subscription sends until stopped. */
+/** Collects the results of a subscription until stopped. */
 export function subscribe<Result, Variables extends Record<string, unknown>>(
   url: string,
   token: string,

@@ -11,7 +11,7 @@ import { databaseUrl, freePort, kafkaBrokers, redisUrl, waitFor } from "../serve
 /** `embedded`: nothing but Node. `servers`: real Kafka, Redis and PostgreSQL. */
 export type Adapters = "embedded" | "servers";
 
-/** `metrly all` as a process of its own, reached only through its public interfaces. */
+/** `metrly all` in a separate process, reached only through its public interfaces. */
 export interface MetrlyProcess {
   readonly url: string;
   readonly dataDir: string;
@@ -21,15 +21,15 @@ export interface MetrlyProcess {
   kill(): Promise<unknown>;
   /** SIGTERM; resolves with the exit code. */
   terminate(): Promise<number | null>;
-  /** Starts it again on the same data; resolves when it is ready. */
+  /** Restarts it on the same data; resolves when it is ready. */
   restart(): Promise<void>;
   /** The database of one of its services; only with the adapters `servers`. */
   databaseUrl(service: string): string;
-  /** Of the process that runs now. */
+  /** Of the current process. */
   pid(): number;
-  /** What it printed, for failure messages. */
+  /** Its output, for failure messages. */
   output(): string;
-  /** Ends the process and deletes what it kept. */
+  /** Stops the process and deletes its data. */
   dispose(): Promise<void>;
 }
 
@@ -117,7 +117,7 @@ export async function startMetrly(
   };
 }
 
-/** Only what a process needs from ours: no METRLY_ variable of the person who runs the tests. */
+/** A minimal environment, without METRLY_ variables of the developer. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(
@@ -139,7 +139,10 @@ async function environmentOf(adapters: Adapters): Promise<Record<string, string>
 
 let built = false;
 
-/** Processes run what `npm start` runs: the build. Under `npm test` it is made once for all files, before anybody starts it. */
+/**
+ * Processes run the compiled build, like `npm start`. Under `npm test` it is built once for all files, before any process
+ * starts.
+ */
 export function build(): void {
   if (built) return;
   const runDir = process.env[RUN_DIR_VARIABLE];
@@ -148,7 +151,7 @@ export function build(): void {
   built = true;
 }
 
-/** The first of several processes does the work, the others wait for it. A failure is everybody's. */
+/** Single-flight across processes: the first does the work, the others wait. A failure fails all. */
 function onceIn(dir: string, work: () => void): void {
   const [done, failed] = [path.join(dir, "done"), path.join(dir, "failed")];
   if (isFirst(dir)) {

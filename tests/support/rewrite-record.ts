@@ -1,7 +1,7 @@
 import type { Database } from "#platform/database/database.js";
 import type { Topic } from "#schema/topics.js";
 
-/** Puts other bytes in the place of a record of the log, so that a reader that waited for newer code can read it. */
+/** Replaces the bytes of a record of the log, so that a reader waiting for newer code can read it. */
 export async function rewriteRecord(
   { pool }: Database,
   topic: Topic,

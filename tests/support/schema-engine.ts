@@ -40,8 +40,9 @@ async function loadEngine(): Promise<SchemaEngineModule> {
 }
 
 /**
- * Says what Prisma's schema engine would change to make a database match a schema.prisma; empty: nothing. The engine compares
- * tables, columns, types, nullability, defaults, keys and indexes; it ignores partial indexes, checks, triggers and views.
+ * Returns the changes that Prisma's schema engine would make to match a database to a schema.prisma; empty: none. The engine
+ * compares tables, columns, types, nullability, defaults, keys and indexes; it ignores partial indexes, checks, triggers and
+ * views.
  */
 export async function differenceFromSchema(url: string, schema: string): Promise<string> {
   loading ??= loadEngine();
@@ -77,7 +78,7 @@ const COLUMN_TYPES: Readonly<Record<number, ColumnType>> = {
   [TEXT_ARRAY]: ColumnTypeEnum.TextArray,
 };
 
-/** A sequence ends at a number that only text holds. */
+/** A sequence ends at a number that only text can represent. */
 const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: "text" | "binary") =>
   oid === pg.types.builtins.INT8 ? String : pg.types.getTypeParser(oid, format);
 

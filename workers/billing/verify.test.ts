@@ -4,7 +4,7 @@ import type { LedgerClient } from "#platform/ledger/client.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { createInvoiceVerifier } from "./verify.js";
 
-test("few verifications run at once, some wait for their turn, and more are told to come again", async () => {
+test("few verifications run concurrently, some wait, and more are refused", async () => {
   let reading = 0;
   let most = 0;
   const answers: (() => void)[] = [];

@@ -116,7 +116,7 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     expect(new Set(target.received.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
   });
 
-  test("a replay sends what waits for its next attempt at once", async () => {
+  test("a replay immediately sends a delivery that waits for its next attempt", async () => {
     const service = await start({ random: () => 0.9 });
     const target = await receiver((response, nth) => response.writeHead(nth < 2 ? 500 : 200).end());
     await createEndpoint(service, target.url);
@@ -201,7 +201,7 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     expect(await deliveryOf("hangs")).toMatchObject({ status: "PENDING" });
   });
 
-  test("of many deliveries to a receiver that hangs one is tried at a time, and another's arrive meanwhile", async () => {
+  test("a hanging receiver gets one delivery at a time, and others' deliveries arrive", async () => {
     const service = await start({ sendTimeoutMs: 2_000 });
     const hanging = await receiver(() => undefined);
     const well = await receiver(ok);
@@ -303,7 +303,7 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     expect(claims.filter((claim) => claim !== undefined)).toHaveLength(1);
   });
 
-  test("the sweeper asks again for a job that the queue lost", async () => {
+  test("the sweeper enqueues a lost job again", async () => {
     const service = await start();
     let isWell = false;
     const target = await receiver((response) => response.writeHead(isWell ? 200 : 429, { "retry-after": "1" }).end());
@@ -353,7 +353,7 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     },
   );
 
-  test("a delivery whose last attempt died with its process is a dead letter that says so", async () => {
+  test("a delivery whose last attempt died with its process is a dead letter with that reason", async () => {
     const service = await start();
     const target = await receiver(ok);
     const { id } = await createEndpoint(service, target.url);
@@ -401,7 +401,7 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     expect(rows).toEqual([{ n: 20 }]);
   });
 
-  test("what is published while the service is stopped is delivered when it starts", async () => {
+  test("events published while the service is stopped are delivered when it starts", async () => {
     const service = await start();
     const target = await receiver(ok);
     await createEndpoint(service, target.url);

@@ -52,7 +52,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("a backfilled meter", () => {
     return steps.map((line): { kind: string } => JSON.parse(line)).filter(({ kind }) => kind === "difference");
   }
 
-  test("counts what was recorded unmetered in the running period, once, and gives it back when voided", async () => {
+  test("counts events recorded unmetered in the current period, once, and retracts them when voided", async () => {
     const id = "filled";
     const testTenant = "filled-test";
     const clock = Date.UTC(2026, 0, 20);

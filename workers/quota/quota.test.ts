@@ -93,7 +93,7 @@ for (const backend of ["in process", "Redis"] as const) {
       );
     });
 
-    test("why something was denied can be asked afterwards by its key, by its own tenant", async () => {
+    test("a denial can be looked up by its key, by its own tenant", async () => {
       const { id, headers } = tenant("explained", "ten");
       const denied = { meter: "calls", amount: "11", idempotencyKey: "job/1?x" };
       const look = async (query: Record<string, string>, as = headers) => {
@@ -141,7 +141,7 @@ for (const backend of ["in process", "Redis"] as const) {
       });
     });
 
-    test("an override counts at once and until its end, over what is reserved already", async () => {
+    test("an override applies immediately and until its end, including existing reservations", async () => {
       const { id, headers } = tenant("overridden", "ten");
       const consume = async (amount: string, idempotencyKey: string) => {
         const { body } = await post("consume", headers, { meter: "calls", amount, idempotencyKey });
@@ -203,7 +203,7 @@ for (const backend of ["in process", "Redis"] as const) {
       expect(denied.body.limits.map((limit) => limit.reserved)).toEqual(["2", "2"]);
     });
 
-    test("requests are counted one per consume, whatever the amount, and release gives them back", async () => {
+    test("requests count one per consume, for any amount, and release returns them", async () => {
       const { headers } = tenant("requests", "requests");
       for (const key of ["a", "b", "c"]) {
         expect((await post("consume", headers, { amount: "50", idempotencyKey: key })).status).toBe(200);
@@ -216,7 +216,7 @@ for (const backend of ["in process", "Redis"] as const) {
       expect((await post("consume", headers, { idempotencyKey: "d" })).status).toBe(200);
     });
 
-    test("a soft limit never blocks and says that it is exceeded", async () => {
+    test("a soft limit never denies and reports that it is exceeded", async () => {
       const { headers } = tenant("soft", "soft");
       const answer = await post("consume", headers, { meter: "calls", amount: "7", idempotencyKey: "a" });
       expect([answer.status, answer.body.reason]).toEqual([200, "SOFT_LIMIT_EXCEEDED"]);
@@ -264,7 +264,7 @@ for (const backend of ["in process", "Redis"] as const) {
       ]);
     });
 
-    test("who may not ask, and what can't be asked, gets a problem document", async () => {
+    test("unauthorized and invalid requests get a problem document", async () => {
       const { id, headers } = tenant("errors", "ten");
       const ingest = world.key(id, ["INGEST"]);
       const platform = world.key(null);
@@ -319,7 +319,7 @@ for (const backend of ["in process", "Redis"] as const) {
       expect((await post("check", headers, { meter: "calls" })).body.limits[0]).toMatchObject({ used: "1" });
     });
 
-    test("each threshold and the limit are told once and in order, also when usage jumps over them and is replayed", async () => {
+    test("each threshold and the limit are reported once and in order, also when usage jumps over them and is replayed", async () => {
       const { id } = tenant("alerts", "ten");
       const entries = await world.record(
         id,
@@ -342,7 +342,7 @@ for (const backend of ["in process", "Redis"] as const) {
       expect(alerts[0]?.id).toMatch(new RegExp(`^${id}:calls:BILLING_PERIOD:ten@1:.*T00:00:00\\.000Z:0\\.5$`));
     });
 
-    test("the first denial of a window tells that the limit is exceeded, once", async () => {
+    test("the first denial of a window emits exceeded, once", async () => {
       const { id, headers } = tenant("denied", "ten");
       await post("consume", headers, { meter: "calls", amount: "10", idempotencyKey: "a" });
       for (const key of ["b", "c", "d"]) await post("consume", headers, { meter: "calls", idempotencyKey: key });
@@ -421,7 +421,7 @@ for (const backend of ["in process", "Redis"] as const) {
 }
 
 describe.skipIf(!hasPostgres || !hasRedis)("quota while Redis does not answer", () => {
-  test("hard limits deny, soft ones go on degraded, readiness says why, and all is well again by itself", async () => {
+  test("hard limits deny, soft ones go on degraded, readiness has the reason, and quota recovers automatically", async () => {
     const proxy = await startProxy(redisUrl());
     const world = await openWorld({ redisUrl: proxy.url });
     world.meter("calls");

@@ -66,7 +66,7 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
     };
   }
 
-  test("lets every copy follow what is changed, revocations too", async () => {
+  test("every copy follows changes, revocations too", async () => {
     const { copy, mutate, service, stop } = await start(opened.log);
     await mutate(`createTenant(input: { id: "acme", name: "Acme" }) { id }`);
     const issued = await mutate(

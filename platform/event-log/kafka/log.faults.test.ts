@@ -42,7 +42,7 @@ describe.skipIf(!hasKafka)("event log on a Kafka that fails", () => {
     };
   }
 
-  test("kill -9 of the broker loses nothing that was acknowledged, and consumers go on by themselves", async () => {
+  test("kill -9 of the broker loses nothing acknowledged, and consumers resume automatically", async () => {
     const topic = newTopic();
     await log.ensureTopics([topic], 2);
     const cursors = [0, 0];
@@ -76,7 +76,7 @@ describe.skipIf(!hasKafka)("event log on a Kafka that fails", () => {
     await consumer.stop();
   });
 
-  test("a broker that stands still gives LOG_UNAVAILABLE, and works again afterwards", async () => {
+  test("a frozen broker causes LOG_UNAVAILABLE, and works again afterwards", async () => {
     const topic = newTopic();
     await log.ensureTopics([topic], 1);
     await log.append(topic, 0, [{ value: Buffer.from("before") }]);

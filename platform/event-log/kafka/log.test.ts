@@ -13,7 +13,7 @@ describe.skipIf(!hasKafka)("on Kafka", () => {
     sharesPartitions: true,
   });
 
-  test("processes that start at once all get their topics, whoever creates them", async () => {
+  test("processes that start concurrently all get their topics", async () => {
     const topics = Array.from({ length: 5 }, newTopic);
     const logs = await Promise.all(
       Array.from({ length: 6 }, () => connectKafkaLog({ brokers: kafkaBrokers(), clientId, replicationFactor: 1 })),

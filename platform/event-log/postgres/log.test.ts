@@ -42,7 +42,7 @@ describe.skipIf(!hasPostgres)("on PostgreSQL", () => {
     },
   });
 
-  test("a compacted topic holds one record per key", async () => {
+  test("a compacted topic keeps one record per key", async () => {
     const log = await open();
     const topic = newTopic({ compacted: true, keyedByTenant: false });
     await log.ensureTopics([topic], 1);
@@ -52,7 +52,7 @@ describe.skipIf(!hasPostgres)("on PostgreSQL", () => {
     await log.stop();
   });
 
-  test("retention forgets what is too old, and only that", async () => {
+  test("retention deletes only records that are too old", async () => {
     const database = await openDatabase({ url: testDatabase.url, migrationsDir, onError: throwLater });
     const log = await logOn(database, throwLater);
     const [brief, unlimited] = [newTopic({ retentionMs: 60_000 }), newTopic()];
@@ -69,7 +69,7 @@ describe.skipIf(!hasPostgres)("on PostgreSQL", () => {
     await log.stop();
   });
 
-  test("a consumer in another process hears of an append soon", async () => {
+  test("a consumer in another process is woken by an append", async () => {
     const [writer, reader] = await Promise.all([open(), open()]);
     const topic = newTopic();
     await writer.ensureTopics([topic], 1);
@@ -123,7 +123,7 @@ describe.skipIf(!hasPostgres)("on PostgreSQL", () => {
     await Promise.all(logs.map((log) => log.stop()));
   });
 
-  test("appends and consumers go on after the server was gone for a while", async () => {
+  test("appends and consumers resume after an outage of the server", async () => {
     const proxy = await startProxy(new URL(testDatabase.url));
     const throughProxy = new URL(testDatabase.url);
     throughProxy.host = `127.0.0.1:${proxy.port}`;

@@ -22,7 +22,7 @@ describe.skipIf(!hasRedis)("job queues on a Redis that fails", () => {
     );
   });
 
-  test("while the server is down adding fails soon; afterwards queue and worker go on", async () => {
+  test("while the server is down adding fails soon; afterwards queue and worker resume", async () => {
     const queues = await open();
     const queue = queues.queue("q");
     const ran: string[] = [];

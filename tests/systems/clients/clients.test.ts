@@ -7,7 +7,7 @@ import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
 import { setUp } from "../whole-path/proof.js";
 import { type Accounting, accountingOf, sumOf } from "../whole-path/world.js";
 
-describe("clients that were not written for Metrly", () => {
+describe("clients of other vendors", () => {
   const tenants = ["structured", "binary", "batch", "openmeter", "openmeter-batch", "openmeter-refused"];
   let metrly: MetrlyProcess;
   let admin: string;
@@ -23,7 +23,7 @@ describe("clients that were not written for Metrly", () => {
     await metrly?.dispose();
   });
 
-  /** Everything that came, once it is counted. */
+  /** All received events, once counted. */
   async function atRest(tenantId: string, accepted: number): Promise<Accounting> {
     return waitFor(
       async () => {
@@ -76,7 +76,7 @@ describe("clients that were not written for Metrly", () => {
       data: { tokens: "7" },
     };
     await openmeter.events.ingest(usage);
-    // The edge that acknowledged it forgets it: whether it counts once is up to the ledger alone.
+    // The acknowledging edge forgets it: only the ledger can deduplicate.
     await metrly.kill();
     await metrly.restart();
     await openmeter.events.ingest(usage);
@@ -90,7 +90,7 @@ describe("clients that were not written for Metrly", () => {
     expect(await atRest("openmeter-batch", 3)).toMatchObject({ counted: 3, duplicates: 0 });
   });
 
-  test("the OpenMeter SDK learns from the problem document why nothing was accepted", async () => {
+  test("the OpenMeter SDK gets the reason of a rejection from the problem document", async () => {
     const openmeter = new OpenMeter({ baseUrl: metrly.url, apiKey: key });
     const refused = openmeter.events.ingest({ type: "metrly.own", subject: "openmeter-refused", data: {} });
     await expect(refused).rejects.toMatchObject({ status: 400, type: "urn:metrly:error:RESERVED_TYPE" });

@@ -56,7 +56,7 @@ describe.skipIf(!hasNginx)("nginx with a quota in front of a service (deploy/exa
 
   const get = (tenant: string) => fetch(`${url}/hello`, { headers: { "x-tenant": tenant } });
 
-  test("lets a tenant through until its limit, then answers 429 with what the client needs to know", async () => {
+  test("lets a tenant through until its limit, then answers 429 with limit and retry headers", async () => {
     const first = await waitFor(
       async () => {
         const answer = await get("acme");
@@ -77,7 +77,7 @@ describe.skipIf(!hasNginx)("nginx with a quota in front of a service (deploy/exa
     expect(new Set(passed).size).toBe(3);
   });
 
-  test("who is no tenant is not let through, and neither is anybody while Metrly is down", async () => {
+  test("unknown tenants are refused, and all tenants while Metrly is down", async () => {
     const before = passed.length;
     for (const tenant of ["", "nobody", 'x","tenantId":"globex']) expect((await get(tenant)).status).not.toBe(200);
     await metrly.terminate();
@@ -111,7 +111,7 @@ ${example}
     args: ["-p", dir, "-c", path.join(dir, "nginx.conf"), ...(process.getuid?.() === 0 ? ["-g", "user root;"] : [])],
     env: program.env,
     dir,
-    // It says nothing when all is well.
+    // nginx logs nothing without problems.
     readyLine: /^/,
   });
 }

@@ -71,7 +71,7 @@ function sdk(tenant: string, options: Partial<MetrlyOptions> = {}): Metrly {
 const counted = async (tenant: string): Promise<number> => (await accountingOf(metrly.url, admin, tenant)).counted;
 
 describe("track", () => {
-  test("buffers, batches and sends; what is refused is told with its code", async () => {
+  test("buffers, batches and sends; rejected events are reported with their code", async () => {
     const refused: [TrackedEvent, string][] = [];
     const { track, flush, close } = sdk("tracked", {
       tracking: { batchSize: 100, onRejected: (event, code) => refused.push([event, code]) },
@@ -84,7 +84,7 @@ describe("track", () => {
     expect(await close()).toEqual([]);
   });
 
-  test("events that are too much for one request are sent in several; data that JSON cannot hold is refused at once", async () => {
+  test("events too large for one request are sent in several; data that JSON cannot represent is refused immediately", async () => {
     const { track, flush } = sdk("large", { tracking: { batchSize: 60 } });
     expect(() => track({ type: "api.call", data: { n: 1n } })).toThrow(TypeError);
     for (let n = 0; n < 60; n += 1) track({ type: "api.call", data: { note: "x".repeat(40_000) } });
@@ -92,7 +92,7 @@ describe("track", () => {
     await waitFor(async () => (await counted("large")) === 60, { what: "60 counted" });
   });
 
-  test("a batch whose answer is lost, or that nobody takes for a while, is sent again and counts once", async () => {
+  test("a batch with a lost response, or during an outage, is retried and counts once", async () => {
     let failures = 0;
     const flaky = http.createServer((request, response) => {
       const chunks: Buffer[] = [];
@@ -125,7 +125,7 @@ describe("track", () => {
     flaky.close();
   });
 
-  test("what does not fit, or is left at the end, is told and not lost silently", async () => {
+  test("events beyond the buffer, or left at the end, are reported and not lost silently", async () => {
     const lost: [number, string][] = [];
     const { track, close } = sdk("tracked", {
       url: "http://127.0.0.1:1",
@@ -140,7 +140,7 @@ describe("track", () => {
     ]);
   });
 
-  test("the package as it is published sends what is buffered when a process has nothing left to do", async () => {
+  test("the published package flushes its buffer when a process becomes idle", async () => {
     const dir = await mkdtemp(path.join(tmpdir(), "metrly-sdk-"));
     const tsc = path.join(packageRoot(), "node_modules/typescript/bin/tsc");
     const built = spawnSync(process.execPath, [tsc, "-p", "sdk/tsconfig.json"], {
@@ -167,7 +167,7 @@ describe("track", () => {
 });
 
 describe("quotas", () => {
-  test("decide, repeat, release, and say who was not reached", async () => {
+  test("decide, retry, release, and report an unreachable server", async () => {
     const quota = sdk("decided");
     const first = await quota.consume({ meter: "calls", idempotencyKey: "a" });
     expect(first).toMatchObject({ allowed: true, reason: "WITHIN_LIMITS", limits: [{ limit: "2", reserved: "1" }] });
@@ -199,7 +199,7 @@ describe("quotas", () => {
     silent.close();
   });
 
-  test("the key's last use is told to the control plane", async () => {
+  test("the key's last use is reported to the control plane", async () => {
     const { tenant } = await waitFor(
       async () => {
         const found = await ask(metrly.url, admin, LAST_USE, { id: "tracked" });
@@ -221,9 +221,9 @@ describe("quotas", () => {
   });
 });
 
-/** Two are let through; a failed one gives its place back; the third success is one too many. */
+/** Two pass; a failed one releases its reservation; the third success exceeds the limit. */
 async function expectGuarded(url: string): Promise<void> {
-  // What a client calls its requests must not make them cheaper.
+  // A client's own request ids must not make its requests free.
   const get = (where: string) => fetch(`${url}${where}`, { headers: { "idempotency-key": "always the same" } });
   expect((await get("/fails")).status).toBe(500);
   const answers: string[] = [];
@@ -296,7 +296,7 @@ describe("the control plane", () => {
     });
   });
 
-  test("a subscription goes on behind the last event when Metrly was gone, without gap or repeat", {
+  test("a subscription resumes after the last event following an outage, without gaps or duplicates", {
     timeout: 180_000,
   }, async () => {
     const leaving = new AbortController();
@@ -337,7 +337,7 @@ describe("the control plane", () => {
     await following;
   });
 
-  test("a key that is not accepted ends it with an error, not with another try", async () => {
+  test("a refused key ends it with an error instead of a retry", async () => {
     const stream = createMetrly({
       ...{ url: metrly.url, apiKey: "wrong", quota: { whenUnreachable: "deny" } },
       webSocket: WebSocketOfNode as unknown as WebSocketClass,

@@ -88,7 +88,7 @@ describe("metrly send", () => {
       () => false,
     );
 
-  test("killed, it goes on where it was, and every row counts once", async () => {
+  test("killed, it resumes from its checkpoint, and every row counts once", async () => {
     const file = await fileOf("killed", ROWS);
     const first = send(file, "--concurrency", "2");
     await untilAnswered(file);
@@ -101,7 +101,7 @@ describe("metrly send", () => {
     expect(await isThere(`${file}.metrly-send`)).toBe(false);
   });
 
-  test("when Metrly dies under it, it waits, and every row counts once", async () => {
+  test("when Metrly dies, it retries, and every row counts once", async () => {
     const file = await fileOf("restarted", ROWS);
     const { ended } = send(file);
     await untilAnswered(file);
@@ -111,18 +111,18 @@ describe("metrly send", () => {
     expect(await atRest("restarted", ROWS)).toMatchObject({ counted: ROWS, quarantined: 0 });
   });
 
-  test("interrupted, it says so, and the same command goes on", async () => {
+  test("interrupted, it says so, and the same command resumes", async () => {
     const file = await fileOf("interrupted", ROWS);
     const first = send(file, "--concurrency", "1");
     await untilAnswered(file);
     first.child.kill("SIGINT");
     expect(await first.ended).toMatchObject({ code: 130, err: expect.stringContaining("Interrupted") });
     expect(await send(file, "--concurrency", "1").ended).toMatchObject({ code: 0 });
-    // What was on its way was answered and remembered: nothing had to be sent twice.
+    // Batches in flight were answered and checkpointed: nothing was sent twice.
     expect(await atRest("interrupted", ROWS)).toMatchObject({ counted: ROWS, duplicates: 0 });
   });
 
-  test("interrupted while it waits for a pipe, it ends with what was answered", async () => {
+  test("interrupted while it waits for a pipe, it ends with the answered rows", async () => {
     const { child, ended } = launch(process.execPath, [CLI, "send", "--json"], "pipe");
     const row = JSON.stringify({ type: "llm.completion", subject: "piped", tokens: "2" });
     child.stdin?.write(`${row}\n`.repeat(500));
@@ -135,7 +135,7 @@ describe("metrly send", () => {
     expect(await atRest("piped", 500)).toMatchObject({ counted: 500 });
   });
 
-  test("says by line what was rejected here and there, sends the rest, and exits with 1", async () => {
+  test("reports rejected rows by line, sends the rest, and exits with 1", async () => {
     const file = await fileOf("refused", 1_200, (n) => {
       if (n === 2) return "not json";
       if (n === 600) return JSON.stringify({ type: "llm.completion", subject: "refused", tokens: "many" });
@@ -151,7 +151,7 @@ describe("metrly send", () => {
     expect(await atRest("refused", 1_197)).toMatchObject({ counted: 1_197 });
   });
 
-  test("a file whose beginning changed since is sent again as a whole", async () => {
+  test("a file with a changed beginning is sent again in full", async () => {
     const file = await fileOf("changed", ROWS);
     const first = send(file, "--concurrency", "1");
     await untilAnswered(file);
@@ -161,7 +161,7 @@ describe("metrly send", () => {
       n === 0 ? JSON.stringify({ type: "llm.completion", subject: "changed", tokens: "3" }) : undefined,
     );
     expect(await send(file).ended).toMatchObject({ code: 0, err: expect.stringContaining("The input changed") });
-    // The new first row is an event of its own; the old one was counted before.
+    // The new first row is a separate event; the old one was counted before.
     expect(await atRest("changed", ROWS + 1)).toMatchObject({ counted: ROWS + 1 });
   });
 
@@ -174,7 +174,7 @@ describe("metrly send", () => {
     expect(out).toContain("line 3: type: must be a non-empty string");
   });
 
-  test("ends with one sentence when a key may not send, a column is not there, or nothing answers", async () => {
+  test("ends with one sentence when a key lacks the scope, a column is missing, or there is no response", async () => {
     const file = path.join(dir, "one.csv");
     await writeFile(file, "type,x\napi.call,1\n");
     expect(await send(file, "--token", "mtr_live_nobody").ended).toMatchObject({
@@ -191,7 +191,7 @@ describe("metrly send", () => {
     });
   });
 
-  test("the commands of docs/sending.md do what it says", async () => {
+  test("the commands of docs/sending.md work as documented", async () => {
     const page = await readFile(path.join(packageRoot(), "docs/sending.md"), "utf8");
     for (const [, name = "", content = ""] of page.matchAll(/^```\w+ (\S+)\n(.*?)^```$/gms))
       await writeFile(path.join(dir, name), content);

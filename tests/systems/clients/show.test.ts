@@ -10,7 +10,7 @@ import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
 import * as world from "../whole-path/world.js";
 
 const run = promisify(execFile);
-/** util-linux's, which gives a command a terminal. */
+/** util-linux's `script`, which gives a command a terminal. */
 const hasScript = spawnSync("script", ["--version"]).status === 0;
 
 describe("what the command line shows", () => {
@@ -44,7 +44,7 @@ describe("what the command line shows", () => {
     const events = ["eu", "eu", "us"].map((region, n) => ({
       ...{ specversion: "1.0", id: `e${n}`, type: "api.call", source: "test", data: { region } },
     }));
-    // The edge hears of a key from the log.
+    // The edge learns about a key from the log.
     const isTaken = async () => (await postEvents(metrly.url, issueApiKey.secret, events)).status === 202;
     await waitFor(isTaken, { what: "the events" });
     const periodStart = new Date(month.startMs).toISOString();
@@ -102,7 +102,7 @@ describe("what the command line shows", () => {
     expect(row).toMatch(/^calls +3 +3 +\S+ +▁*█$/);
   });
 
-  test("any operation can be asked, and what is wrong with one is said", async () => {
+  test("any operation can be run, and its errors are shown", async () => {
     expect(JSON.parse(await shown("graph", "{ viewer { roles } }"))).toEqual({ viewer: { roles: ["PLATFORM_ADMIN"] } });
     const variables = ["--variables", '{"id":"acme"}'];
     const asked = await shown("graph", "query ($id: ID!) { tenant(id: $id) { name } }", ...variables);
@@ -111,7 +111,7 @@ describe("what the command line shows", () => {
     expect((await runCli(metrly, ["graph", "{ viewer { id } }", "--variables", "x"])).err).toContain("JSON object");
   });
 
-  test("keys that sign rotate: tokens that are out stay good until their key is revoked", async () => {
+  test("signing keys rotate: issued tokens stay valid until their key is revoked", async () => {
     const [before] = JSON.parse(await shown("keys", "--json"));
     const old = await metrly.adminToken();
     expect(await shown("keys", "rotate")).toContain("signs from now on");
@@ -129,7 +129,7 @@ describe("what the command line shows", () => {
     expect(await shown("tenants")).toContain("acme");
   });
 
-  test("who is not there is told with what to try, and completion knows the real commands", async () => {
+  test("an unknown tenant is reported with a hint, and completion has the real commands", async () => {
     expect(await runCli(metrly, ["usage", "nobody"])).toMatchObject({
       code: 1,
       err: expect.stringContaining("metrly tenants"),

@@ -77,14 +77,14 @@ describe("metrly webhooks", () => {
     expect((await runCli(metrly, ["webhooks", "dead", "--tenant", "acme"])).err).toBe("No dead letters of acme.\n");
   });
 
-  test("what can't be asked is refused in one sentence", async () => {
+  test("invalid arguments are refused in one sentence", async () => {
     expect(await runCli(metrly, ["webhooks", "replay"])).toMatchObject({ code: 1, out: "" });
     expect(await runCli(metrly, ["webhooks", "dead", "--tenant", "nobody"])).toMatchObject({
       ...{ code: 1, err: "NOT_FOUND: There is no tenant nobody\n" },
     });
   });
 
-  test("listen shows what is delivered, tells a forgery, and takes its endpoint away when it ends", async () => {
+  test("listen shows deliveries, detects a forgery, and deletes its endpoint at the end", async () => {
     const known = (await endpoints()).map(({ id }) => id);
     const command = path.join(packageRoot(), "dist/cli/metrly.js");
     const env = { PATH: process.env.PATH, METRLY_URL: metrly.url, METRLY_TOKEN: admin };

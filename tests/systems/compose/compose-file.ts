@@ -6,7 +6,7 @@ import { Value } from "@sinclair/typebox/value";
 import { parse } from "yaml";
 import { packageRoot } from "#platform/process/package-root.js";
 
-/** The part of a service that decides what runs, how, and when. */
+/** The part of a service that defines its process. */
 const ServiceShape = Type.Object({
   image: Type.String(),
   build: Type.Optional(Type.Union([Type.String(), Type.Object({})])),
@@ -34,7 +34,7 @@ export type Compose = Static<typeof ComposeShape>;
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** The repository's docker-compose.yml as `docker compose` would read it with these variables, e.g. out of `.env`. */
+/** The repository's docker-compose.yml as `docker compose` would read it with these variables, e.g. from `.env`. */
 export async function readCompose(env: Env): Promise<Compose> {
   const compose = interpolate(await parseCompose(), env);
   if (!Value.Check(ComposeShape, compose)) {
@@ -44,12 +44,12 @@ export async function readCompose(env: Env): Promise<Compose> {
   return compose;
 }
 
-/** As it is written, anchors and merges resolved. */
+/** As written, with anchors and merges resolved. */
 export async function parseCompose(): Promise<unknown> {
   return parse(await readFile(path.join(packageRoot(), "docker-compose.yml"), "utf8"), { merge: true });
 }
 
-/** What a person has who copies `.env.example` to `.env` and changes nothing. */
+/** The environment after copying `.env.example` to `.env` unchanged. */
 export async function exampleEnvironment(): Promise<Env> {
   return parseEnv(await readFile(path.join(packageRoot(), ".env.example"), "utf8"));
 }

@@ -21,11 +21,11 @@ const ROLES = ["gateway", ...SERVICES] as const;
 const compose = await readCompose({});
 const { services } = compose;
 
-/** The specification's own, but for the formats that it names without defining: durations, ports, subnets. */
+/** The specification's own formats, except those it names without defining: durations, ports, subnets. */
 function isCompose(file: unknown): boolean {
   const { $schema: _, ...schema } = composeSchema;
   const formats = { duration: /^(\d+(ms|s|m|h))+$/, ports: true, expose: true, subnet_ip_address: true } as const;
-  // An older draft's word, which Ajv refuses.
+  // A keyword of an older draft, which Ajv refuses.
   return new Ajv.Ajv2019({ strict: false, formats }).removeKeyword("id").validate(schema, file);
 }
 
@@ -51,7 +51,7 @@ describe("docker-compose.yml", () => {
     }
   });
 
-  test("takes nothing from .env that .env.example does not explain, and needs none of it", async () => {
+  test("uses only variables that .env.example explains, and requires none", async () => {
     const text = await readFile(path.join(packageRoot(), "docker-compose.yml"), "utf8");
     const asked = new Set([...text.matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, name = ""]) => name));
     expect([...asked].filter((name) => !name.startsWith("METRLY_"))).toEqual([]);
@@ -59,14 +59,14 @@ describe("docker-compose.yml", () => {
     expect([...asked].filter((name) => !explained.includes(name))).toEqual([]);
   });
 
-  test("publishes the edge only, on loopback unless told otherwise", async () => {
+  test("publishes only the edge, by default on loopback", async () => {
     const published = Object.entries(services).flatMap(([name, { ports = [] }]) => ports.map((port) => [name, port]));
     expect(published).toEqual([["edge", "127.0.0.1:4000:4000"]]);
     const open = await readCompose({ METRLY_HOST: "0.0.0.0", METRLY_PORT: "80" });
     expect(open.services.edge?.ports).toEqual(["0.0.0.0:80:4000"]);
   });
 
-  test("gives each service a database that nobody else can reach", () => {
+  test("gives each service a database that no other service can reach", () => {
     for (const service of SERVICES) {
       const database = services[`${service}-db`];
       const url = new URL(String(services[service]?.environment?.METRLY_DATABASE_URL));
@@ -82,7 +82,7 @@ describe("docker-compose.yml", () => {
     expect(services.gateway?.environment).not.toHaveProperty("METRLY_DATABASE_URL");
   });
 
-  test("pins each image, limits each container, and starts again what ends by itself", async () => {
+  test("pins each image, limits each container, and restarts exited processes", async () => {
     const file = interpolate(await parseCompose(), {});
     for (const [name, service] of Object.entries(services)) {
       expect(service.image, name).toMatch(/^[\w/-]+:(local|\d+\.\d+(\.\d+)?)$/);
@@ -109,7 +109,7 @@ describe("docker-compose.yml", () => {
 });
 
 describe("the image", () => {
-  test("gets what the build reads, and no test", async () => {
+  test("contains the build's inputs, and no tests", async () => {
     const allowed = (await readFile(path.join(packageRoot(), ".dockerignore"), "utf8")).split("\n");
     const { include } = JSON.parse(await readFile(path.join(packageRoot(), "tsconfig.build.json"), "utf8")) as {
       include: string[];
@@ -121,7 +121,7 @@ describe("the image", () => {
 });
 
 describe("the secret", () => {
-  test("is made once, unguessable, for its owner only", async () => {
+  test("is created once, unguessable, for its owner only", async () => {
     const dir = await mkdtemp(path.join(tmpdir(), "metrly-secret-"));
     const service = services.secret ?? { image: "" };
     const image = { entrypoint: [], env: {} };

@@ -8,42 +8,42 @@ import { waitFor } from "../../servers/servers.js";
 const run = promisify(execFile);
 
 export interface ContainerSpec {
-  /** As Docker would name it: `billing`, and `billing-2` for a second replica. */
+  /** Docker's name: `billing`, and `billing-2` for a second replica. */
   readonly name: string;
   readonly command: readonly [string, ...string[]];
-  /** All of it: nothing of ours gets in. */
+  /** The complete environment, without this process's. */
   readonly env: Readonly<Record<string, string>>;
   /** The compose file's `healthcheck.test`, run as a process like Docker does. */
   readonly healthcheck: readonly [string, ...string[]];
-  /** Whether it is started again whenever it ends by itself (`restart: unless-stopped`). */
+  /** Whether it is restarted after it exits (`restart: unless-stopped`). */
   readonly restarts: boolean;
-  /** Where its working directory and log are. */
+  /** Its working directory and log. */
   readonly dir: string;
 }
 
-/** What a container is to the one who runs it: a process that is kept running, and whether it is healthy. */
+/** A container as its operator sees it: a supervised process with a health status. */
 export interface Container {
   readonly name: string;
   readonly env: Readonly<Record<string, string>>;
   /**
-   * Sends the signal; unless it only pauses or resumes, waits for the end and gives the exit code. After SIGTERM it stays
-   * down, as after `docker stop`; after anything else it is started again by itself, like any process that dies.
+   * Sends the signal; unless it only pauses or resumes, waits for the exit and returns the exit code. After SIGTERM it stays
+   * down, as after `docker stop`; after any other signal it is restarted.
    */
   kill(signal: NodeJS.Signals): Promise<number | null>;
   /** Starts it when it is down; resolves when it is healthy. */
   restart(): Promise<void>;
-  /** How often it was started again because it had ended by itself. */
+  /** The number of automatic restarts. */
   restartCount(): number;
   output(): Promise<string>;
-  /** What it left in its working directory; a container's is read-only. */
+  /** The files it left in its working directory; a container's is read-only. */
   litter(): Promise<readonly string[]>;
-  /** SIGTERM, and SIGKILL when that does not help. */
+  /** SIGTERM, then SIGKILL if necessary. */
   stop(): Promise<void>;
 }
 
 const HEALTHY_DEADLINE_MS = 240_000;
 const STOP_GRACE_MS = 15_000;
-/** Docker's: doubled each time, and small again when the process ran for ten seconds. */
+/** Docker's back-off: doubled each time, reset after ten seconds of uptime. */
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 60_000;
 const RAN_WELL_MS = 10_000;
@@ -109,7 +109,7 @@ export async function startContainer(spec: ContainerSpec): Promise<Container> {
     async stop() {
       wanted = false;
       clearTimeout(again);
-      // A paused process does not hear SIGTERM.
+      // A paused process does not handle SIGTERM.
       child.kill("SIGCONT");
       const killer = setTimeout(() => child.kill("SIGKILL"), STOP_GRACE_MS);
       await end("SIGTERM");
@@ -118,7 +118,7 @@ export async function startContainer(spec: ContainerSpec): Promise<Container> {
   };
 }
 
-/** Runs a container that does one thing and ends (`service_completed_successfully`). */
+/** Runs a container to completion (`service_completed_successfully`). */
 export async function runOnce(spec: Pick<ContainerSpec, "name" | "command" | "env">): Promise<void> {
   const [command, ...args] = spec.command;
   await run(command, args, { env: spec.env }).catch((cause: unknown) => {

@@ -3,7 +3,7 @@ import path from "node:path";
 import pg from "pg";
 import { packageRoot } from "#platform/process/package-root.js";
 
-/** Runs deploy/postgres/own-database.sql on a server as the image's psql does, with the service's environment. */
+/** Runs deploy/postgres/own-database.sql on a server like the image's psql, with the service's environment. */
 export async function createOwnDatabase(superuserUrl: string, env: Readonly<Record<string, string>>): Promise<void> {
   const script = await readFile(path.join(packageRoot(), "deploy/postgres/own-database.sql"), "utf8");
   const client = new pg.Client({ connectionString: superuserUrl });
@@ -15,7 +15,7 @@ export async function createOwnDatabase(superuserUrl: string, env: Readonly<Reco
   }
 }
 
-/** The little of psql that the script uses: comments, `\getenv`, `:"name"` and `:'name'`. */
+/** The subset of psql that the script uses: comments, `\getenv`, `:"name"` and `:'name'`. */
 function statementsOf(script: string, env: Readonly<Record<string, string>>): string[] {
   const variables = new Map<string, string>();
   const lines = script.split("\n").filter((line) => {

@@ -6,7 +6,7 @@ import { hasNginx } from "../../servers/servers.js";
 import { readCompose } from "./compose-file.js";
 import { type Edge, startEdge } from "./edge.js";
 
-/** What stands behind the edge here: servers that say who they are and what reached them. */
+/** Stub services behind the edge that return their name and the request. */
 interface Stub {
   readonly server: Server;
   readonly address: string;
@@ -41,7 +41,7 @@ describe.skipIf(!hasNginx)("the edge", () => {
   const addressOf = (name: string): string => stubs.get(name)?.address ?? "";
   const at = (path: string, init?: RequestInit): Promise<Response> => fetch(`${edge.url}${path}`, init);
 
-  test("leads each path to the service that owns it, as it was sent", async () => {
+  test("routes each path to its service, unchanged", async () => {
     const routes: readonly [string, string][] = [
       ["/", "gateway"],
       ["/explorer/app.js", "gateway"],
@@ -59,7 +59,7 @@ describe.skipIf(!hasNginx)("the edge", () => {
     }
   });
 
-  test("hands on who asks, how it is encoded, and the service's own errors", async () => {
+  test("forwards credentials, encodings, and the service's own errors", async () => {
     const response = await at("/v1/events", {
       method: "POST",
       headers: { "content-encoding": "gzip", authorization: "Bearer k", "x-answer": "429", host: "metrly.example" },
@@ -102,7 +102,7 @@ describe.skipIf(!hasNginx)("the edge", () => {
     });
   });
 
-  test("shows nothing of what services say to each other, however it is spelt", async () => {
+  test("hides internal paths, in any spelling", async () => {
     const spellings = [
       "/internal",
       "/internal/ledger?partition=0&from=1",
@@ -114,7 +114,7 @@ describe.skipIf(!hasNginx)("the edge", () => {
     for (const path of spellings) await problem(await raw(path), "NOT_FOUND", path);
   });
 
-  test("lets a service refuse a body slightly over its limit, and refuses what is far over it", async () => {
+  test("lets a service refuse a body slightly over its limit, and refuses much larger ones itself", async () => {
     const slightly = await at("/v1/events", { method: "POST", body: "x".repeat(1_100_000) });
     expect((await seenBy(slightly)).body).toHaveLength(1_100_000);
     await problem(await at("/v1/events", { method: "POST", body: "x".repeat(2_000_000) }), "TOO_LARGE");
@@ -129,7 +129,7 @@ describe.skipIf(!hasNginx)("the edge", () => {
     await problem(await raw("/ HTTP/1.1\r\nno-host: x"), "MALFORMED");
   });
 
-  test("sends what one replica dropped to the other, where ids make that safe", async () => {
+  test("retries dropped requests on another replica, where ids make that safe", async () => {
     const answers = new Set<string>();
     for (let n = 0; n < 10; n++) {
       const response = await at("/v1/quota/consume", { method: "POST", body: "{}", headers: { "x-drop": "quota" } });
@@ -151,7 +151,7 @@ describe.skipIf(!hasNginx)("the edge", () => {
     expect(await (await at("/healthz")).json()).toEqual({ status: "ok" });
   });
 
-  /** Spelt as it is: fetch would tidy the path. */
+  /** Unchanged: fetch would normalize the path. */
   async function raw(path: string): Promise<Response> {
     const { connect } = await import("node:net");
     const { port } = new URL(edge.url);
@@ -203,7 +203,7 @@ async function seenBy(response: Response): Promise<Seen> {
   return (await response.json()) as Seen;
 }
 
-/** Answers every request with what it saw; `x-answer` chooses the status, `x-drop: <service>` drops the connection there. */
+/** Echoes every request; `x-answer` selects the status, `x-drop: <service>` drops the connection there. */
 async function startStub(service: string): Promise<Stub> {
   const server = createServer(async (request, response) => {
     const body = await bodyOf(request);

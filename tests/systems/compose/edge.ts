@@ -10,8 +10,8 @@ export interface Edge extends ServerProcess {
 }
 
 /**
- * nginx with the repository's own configuration, started with the compose file's `command`; only where the services are and the
- * port are this machine's. `addresses` are the host:port of each replica by service name.
+ * nginx with the repository's own configuration, started with the compose file's `command`; only the upstreams and the port are
+ * this machine's. `addresses` are the host:port of each replica by service name.
  */
 export async function startEdge(
   command: readonly string[],
@@ -32,7 +32,7 @@ export async function startEdge(
     args: nginxArguments(command, dir, configuration),
     env: program.env,
     dir,
-    // It says nothing when all is well.
+    // nginx logs nothing without problems.
     readyLine: /^/,
   });
   const url = `http://127.0.0.1:${port}`;
@@ -51,11 +51,11 @@ function nginxArguments(command: readonly string[], dir: string, configuration: 
   if (command[0] !== "nginx" || prefix < 0)
     throw new Error(`the edge is not started by nginx -p: ${command.join(" ")}`);
   args[prefix + 1] = dir;
-  // Workers of a master that is root become somebody who cannot enter `dir`; in the container nobody is root.
+  // Workers of a root master run as an unprivileged user who cannot enter `dir`; in the container no process is root.
   return process.getuid?.() === 0 ? [...args, "-g", "user root;"] : args;
 }
 
-/** One `server` line for each address instead of a name; without Docker's resolver nothing is resolved again. */
+/** One `server` line per address instead of a name; without Docker's resolver nothing is resolved again. */
 function mapUpstreams(text: string, addresses: ReadonlyMap<string, readonly string[]>): string {
   return text
     .replaceAll(/^resolver(_timeout)? .*$/gm, "")

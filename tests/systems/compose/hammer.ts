@@ -3,7 +3,7 @@ import { type Operation, postJson } from "../../support/client.js";
 import { countRequests, type Requests } from "../../support/requests.js";
 import type { Target } from "../whole-path/proof.js";
 
-/** Clients that ask one question after the other until stopped. */
+/** Clients that send one request after another until stopped. */
 export interface Hammer {
   readonly requests: Requests;
   /** Answers how many requests were answered with 200. */
@@ -37,8 +37,8 @@ function hammer(clients: number, ask: (asked: number) => Promise<Response>): Ham
 const PAUSE_MS = 100;
 
 /**
- * Consumes, each time with another key: an answer of 200 admits one request, an answer that never came none. A denial because the
- * counters are lost counts as a broken request.
+ * Consumes quota with a new key each time: a response of 200 admits one request, a missing response none. A denial because of
+ * lost counters counts as a broken request.
  */
 export function hammerQuota({ url }: Target, key: string, tenantId: string): Hammer {
   return hammer(4, async (asked) => {
@@ -47,7 +47,7 @@ export function hammerQuota({ url }: Target, key: string, tenantId: string): Ham
   });
 }
 
-/** Asks the graph. A subgraph that does not answer is an error in an answer of 200: it counts as a broken request. */
+/** Queries the graph. A subgraph that does not answer is an error in a response with 200: it counts as a broken request. */
 export function hammerGraph({ url, admin }: Target, query: Operation<unknown, never>): Hammer {
   return hammer(2, async () => failedIf('"errors"', await postJson(url, admin, "/graphql", { query: String(query) })));
 }

@@ -5,7 +5,7 @@ import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
 import { RUN_DIR_VARIABLE } from "../../servers/server-process.js";
 
-/** What the last stage of the Dockerfile says about starting it. */
+/** The start command in the last stage of the Dockerfile. */
 export interface Image {
   readonly entrypoint: readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -20,7 +20,9 @@ export async function readImage(): Promise<Image> {
   return { entrypoint, env: Object.fromEntries(env) };
 }
 
-/** The image's programs and files, as this machine has them after `npm run build`: what the Dockerfile copies, and nothing else. */
+/**
+ * The image's programs and files, as this machine has them after `npm run build`: only the files that the Dockerfile copies.
+ */
 export function onThisMachine(word: string): string {
   if (word === "node") return process.execPath;
   return word.startsWith("dist/") ? path.join(imageRoot(), word) : word;
@@ -28,7 +30,7 @@ export function onThisMachine(word: string): string {
 
 let root: string | undefined;
 
-/** A folder with what the Dockerfile's last stage copies from its first. */
+/** A folder with the files that the Dockerfile's last stage copies from its first. */
 function imageRoot(): string {
   if (root !== undefined) return root;
   const text = readFileSync(path.join(packageRoot(), "Dockerfile"), "utf8");
@@ -37,7 +39,7 @@ function imageRoot(): string {
   const dir = mkdtempSync(path.join(process.env[RUN_DIR_VARIABLE] || tmpdir(), "metrly-image-"));
   for (const [, from = "", to = ""] of copied) {
     const [source, target] = [path.join(packageRoot(), from), path.join(dir, to === "" ? path.basename(from) : to)];
-    // Too large to be copied, and the same in the image but for what only development needs.
+    // Too large to copy, and identical in the image except for development dependencies.
     if (from === "node_modules") symlinkSync(source, target);
     else cpSync(source, target, { recursive: true });
   }

@@ -2,12 +2,12 @@ import type { Compose, ComposeService } from "./compose-file.js";
 
 type Visit = (name: string, service: ComposeService) => Promise<void>;
 
-/** Visits each service when all that it depends on were visited, otherwise all at once: the order of `docker compose up`. */
+/** Visits each service after all its dependencies, otherwise concurrently: the order of `docker compose up`. */
 export function inStartOrder(compose: Compose, visit: Visit): Promise<void> {
   return visitAll(compose, (_, service) => Object.keys(service.depends_on ?? {}), visit);
 }
 
-/** Visits each service when all that depend on it were visited: the order of `docker compose stop`. */
+/** Visits each service after all its dependents: the order of `docker compose stop`. */
 export function inStopOrder(compose: Compose, visit: Visit): Promise<void> {
   const dependents = (name: string) =>
     Object.entries(compose.services)

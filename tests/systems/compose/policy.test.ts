@@ -5,7 +5,7 @@ import { policyTable } from "../policy/policy.js";
 import type { PolicySystem } from "../policy/world.js";
 import { type RunningCompose, startCompose } from "./start.js";
 
-describe.skipIf(!hasKafka || !hasRedis || !hasPostgres || !hasNginx)("who may do what (through the edge)", () => {
+describe.skipIf(!hasKafka || !hasRedis || !hasPostgres || !hasNginx)("authorization (through the edge)", () => {
   let compose: RunningCompose | undefined;
   let system: PolicySystem | undefined;
   beforeAll(async () => {

@@ -11,9 +11,9 @@ const DELIVERIES = graphql(`query ReceiverDeliveries($tenantId: ID!, $after: Cur
   invoices(first: 200) { nodes { id } }
   webhookEndpoints { deliveries(first: 200, after: $after) { nodes { eventId eventType status } pageInfo { hasNextPage } } } } }`);
 
-/** A webhook receiver that remembers what arrived. */
+/** A webhook receiver that stores deliveries. */
 export interface Receiver {
-  /** An endpoint for each tenant, at a path of its own. */
+  /** An endpoint for each tenant, at its own path. */
   subscribe(target: Target, tenants: readonly string[]): Promise<void>;
   /** Distinct `webhook-id`s by tenant. */
   received(tenantId: string): ReadonlySet<string>;
@@ -54,7 +54,7 @@ export async function startReceiver(): Promise<Receiver> {
   };
 }
 
-/** Every alert and invoice has a delivery, every delivery is delivered, and the receiver has seen each. */
+/** Every alert and invoice has a delivery, every delivery is delivered, and the receiver has each. */
 export async function expectNoticesDelivered(
   { url, admin }: Target,
   tenants: readonly string[],

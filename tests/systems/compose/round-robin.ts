@@ -6,8 +6,7 @@ export interface RoundRobin {
 }
 
 /**
- * What Docker's name server does for a service with several containers: connections go to one after the other, and to the
- * next when one refuses.
+ * Emulates Docker's name server for a service with several containers: round robin over connections, skipping one that refuses.
  */
 export async function startRoundRobin(addresses: readonly string[]): Promise<RoundRobin> {
   const open = new Set<Socket>();

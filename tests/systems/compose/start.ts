@@ -30,9 +30,9 @@ import {
 } from "./world.js";
 
 export interface ComposeOptions {
-  /** What a person would write into `.env` over .env.example. */
+  /** Settings as in `.env`, overriding .env.example. */
   readonly env?: Readonly<Record<string, string>>;
-  /** How many of each role, as `docker compose up --scale`; one by default. */
+  /** Replicas per role, as in `docker compose up --scale`; one by default. */
   readonly replicas?: number;
 }
 
@@ -40,23 +40,23 @@ export interface RunningCompose {
   /** The edge. */
   readonly url: string;
   adminToken(): Promise<string>;
-  /** What the gateway's volume holds: its keys and the admin's token. */
+  /** The gateway's volume: its keys and the admin's token. */
   readonly gatewayDir: string;
-  /** By name: `billing`, and `billing-2` for a second one. */
+  /** By name: `billing`, and `billing-2` for a second replica. */
   readonly processes: ReadonlyMap<string, Container>;
   readonly kafka: PrivateKafka;
   readonly redis: PrivateRedis;
   /** SIGTERM to every role, in the order of `docker compose stop`; 0, or the first exit code that is not. */
   terminate(): Promise<number | null>;
-  /** Starts the roles that are down, in the order of `up`; resolves when all are healthy. */
+  /** Starts the stopped roles, in the order of `up`; resolves when all are healthy. */
   restart(): Promise<void>;
-  /** Ends everything and deletes what it kept. */
+  /** Stops everything and deletes its data. */
   stop(): Promise<void>;
 }
 
 /**
- * `docker compose up` without Docker: the compose file's own services, their commands, environment, health checks and order,
- * as processes beside real Kafka, Redis, PostgreSQL and nginx. Only host names, ports and folders are this machine's.
+ * `docker compose up` without Docker: the compose file's own services, commands, environment, health checks and order, as
+ * processes with real Kafka, Redis, PostgreSQL and nginx. Only host names, ports and folders are this machine's.
  */
 export async function startCompose(options: ComposeOptions = {}): Promise<RunningCompose> {
   build();
@@ -76,13 +76,13 @@ export async function startCompose(options: ComposeOptions = {}): Promise<Runnin
   }
 }
 
-/** The world, and what runs in it. */
+/** The world with its processes. */
 interface System extends World {
   readonly containers: Map<string, Container>;
   kafka?: PrivateKafka;
   redis?: PrivateRedis;
   edge?: Edge;
-  /** One server for all services; its roles are kept apart by the same script as the compose file's servers. */
+  /** One server for all services; the compose file's own script separates its roles. */
   postgres?: Promise<string>;
 }
 
@@ -107,7 +107,7 @@ async function start(system: System, name: string, service: ComposeService): Pro
   await startServer(system, name, service);
 }
 
-/** How the compose file's foreign images are run here. */
+/** How third-party images of the compose file are run here. */
 const SERVERS: Readonly<Record<string, (system: System, name: string, service: ComposeService) => Promise<void>>> = {
   async "apache/kafka"(system, name, service) {
     const settings = Object.entries(environmentOf(service))
@@ -125,7 +125,7 @@ const SERVERS: Readonly<Record<string, (system: System, name: string, service: C
     system.addresses.set(`${name}:6379`, new URL(redis.url).host);
   },
   async postgres(system, name, service) {
-    // One after the other: on one server they change the same databases' rights.
+    // Sequential: on one server they change the same databases' rights.
     system.postgres = (system.postgres ?? startSharedPostgres(system)).then(async (url) => {
       await createOwnDatabase(url, environmentOf(service));
       return url;

@@ -3,7 +3,7 @@ import { hasKafka, hasNginx, hasPostgres, hasRedis } from "../../servers/servers
 import { tellStory } from "../whole-path/story.js";
 import { startCompose } from "./start.js";
 
-// Servers of its own, but only where the run has such servers at all.
+// Private servers, but only where the run has such servers at all.
 tellStory({
   where: "compose",
   can: hasKafka && hasRedis && hasPostgres && hasNginx,

@@ -4,13 +4,13 @@ import type { Compose, ComposeService } from "./compose-file.js";
 import { type Image, onThisMachine } from "./image.js";
 import { startRoundRobin } from "./round-robin.js";
 
-/** Where this machine has what the compose file names: hosts, ports, volumes, the image's programs. */
+/** This machine's replacements for the compose file's names: hosts, ports, volumes, the image's programs. */
 export interface World {
   readonly compose: Compose;
   readonly image: Image;
   /** Of this run: volumes, logs, working directories. */
   readonly dir: string;
-  /** What to end, in the order of its start. */
+  /** Cleanups, in the order of starts. */
   readonly closers: (() => Promise<void>)[];
   /** `service:port` in the compose file -> host:port here. */
   readonly addresses: Map<string, string>;
@@ -23,7 +23,7 @@ const ROLE_PORT = 4000;
 export const isRole = (service: ComposeService): boolean =>
   service.build !== undefined && service.healthcheck !== undefined;
 
-/** Chooses where each role will listen, before anybody needs to know. */
+/** Chooses the ports of each role in advance. */
 export async function placeRoles(world: World, replicas: number): Promise<void> {
   for (const [name, service] of Object.entries(world.compose.services)) {
     if (!isRole(service)) continue;
@@ -47,7 +47,7 @@ export function replicasOf(world: World, role: string): readonly string[] {
   return (world.ports.get(role) ?? []).map((port) => `127.0.0.1:${port}`);
 }
 
-/** As Docker would name them, but for the first one. */
+/** Docker's names, except for the first one. */
 export const replicaName = (role: string, n: number): string => (n === 0 ? role : `${role}-${n + 1}`);
 
 /** The image's entrypoint and the service's command. */

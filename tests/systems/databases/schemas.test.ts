@@ -18,7 +18,7 @@ const BEYOND_PRISMA = `
   UNION ALL SELECT 'view ' || viewname FROM pg_views WHERE schemaname = 'public'
   UNION ALL SELECT 'partitioned table ' || partrelid::regclass FROM pg_partitioned_table`;
 
-/** Statements that change a database away from its schema, and what the difference says of each. */
+/** Statements that change a database away from its schema, with the expected difference. */
 const CHANGES = {
   "ALTER TABLE invoice ALTER total TYPE numeric(20, 2)": "Altered column `total` (type changed)",
   "ALTER TABLE invoice ALTER sha256 DROP NOT NULL": "Altered column `sha256` (changed from Nullable to Required)",

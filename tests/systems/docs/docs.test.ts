@@ -11,19 +11,22 @@ import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
 import { type Block, blocksOf, isShown, linksOf } from "./page.js";
 import { openShell, type Shell } from "./shell.js";
 
-/** Lines that a test cannot run, each with why. One that is in no page any more is an error. */
+/** Lines that a test cannot run, each with the reason. A line missing from every page is an error. */
 const NOT_RUN: Readonly<Record<string, string>> = {
   "npm start":
     "the test starts Metrly itself; tests/systems/whole-path/story.test.ts and the README's own commands start it so",
   "npm test": "it is what runs",
   "npx metrly webhooks listen --tenant acme": "it ends when it is interrupted: tests/systems/clients/webhooks.test.ts",
 };
-/** Between a reader's commands lies a moment. */
+/** A reader pauses between commands. */
 const MOMENT_MS = 1_000;
-/** Blocks that only ask: asked again until what was sent a moment ago is there. */
+/** Read-only blocks: repeated until earlier events are visible. */
 const QUESTIONS = /^(npx metrly (usage|quotas|invoices|graph '\{).*\n)+$/;
 const ANSWER_WITHIN_MS = 20_000;
-/** A problem document's status, or items refused: curl is content with both. Not there yet (404) and denied (429) are answers. */
+/**
+ * A problem document's status, or rejected items: curl exits with 0 for both. Not there yet (404) and denied (429) are valid
+ * results.
+ */
 const REFUSED = /"status":(?!404|429)[45]\d\d|"rejected":[1-9]/;
 
 const RECIPES = "docs/recipes";
@@ -46,7 +49,7 @@ afterAll(async () => {
   if (folder !== undefined) await rm(folder, { recursive: true, force: true });
 });
 
-/** A line of a block as it would be listed: without what explains it. */
+/** A line of a block as listed in NOT_RUN: without its comment. */
 const command = (line: string): string => line.replace(/\s+#.*$/, "");
 const runnable = ({ code }: Block): string =>
   code
@@ -55,7 +58,7 @@ const runnable = ({ code }: Block): string =>
     .join("\n")
     .replaceAll("http://127.0.0.1:4000", metrly.url);
 
-/** A page's commands in one shell, as one reader types them. */
+/** A page's commands in one shell, as a reader types them. */
 async function runPage(page: string, signal: AbortSignal): Promise<void> {
   const cwd = path.join(folder, path.basename(page));
   await mkdir(cwd);
@@ -85,7 +88,7 @@ async function runBlock(shell: Shell, block: Block, page: string): Promise<void>
   expect(isShown(shown.code, said), `${page}:${shown.line} shows\n${shown.code}but it is\n${said}`).toBe(true);
 }
 
-/** Only what a reader has: no METRLY_ variable of the person who runs the tests. */
+/** A minimal environment, without METRLY_ variables of the developer. */
 function environment(): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !/^(METRLY_|NODE_OPTIONS$|VITEST)/.test(name));
   return { ...Object.fromEntries(own), METRLY_PORT: new URL(metrly.url).port };
@@ -94,7 +97,7 @@ function environment(): NodeJS.ProcessEnv {
 describe("every command of the documentation does what the page says", () => {
   test.concurrent.for(pages)("%s", { timeout: 180_000 }, (page, { signal }) => runPage(page, signal));
 
-  test("what is not run is still there, with a reason", async () => {
+  test("excluded commands still exist, with a reason", async () => {
     const blocks = (await Promise.all(pages.map(blocksOf))).flat().filter(({ language }) => language === "sh");
     const lines = new Set(blocks.flatMap(({ code }) => code.split("\n").map(command)));
     expect(Object.keys(NOT_RUN).filter((skipped) => !lines.has(skipped))).toEqual([]);
@@ -116,7 +119,7 @@ test("every GraphQL operation of a page fits the API", async () => {
   expect(count).toBeGreaterThan(20);
 });
 
-test("what a page links to is there", async () => {
+test("the targets of a page's links exist", async () => {
   for (const page of pages)
     expect(
       (await linksOf(page)).filter((target) => !existsSync(path.join(packageRoot(), target))),

@@ -6,13 +6,15 @@ export interface Block {
   readonly language: string;
   readonly code: string;
   readonly line: number;
-  /** What comes right after a command's block as ```text: its output. */
+  /** The ```text block right after a command's block: its output. */
   readonly shown?: Block;
 }
 
 const textOf = (page: string): Promise<string> => readFile(path.join(packageRoot(), page), "utf8");
 
-/** A page of the documentation, from the package's root: its fenced blocks in order, each output with its command. */
+/**
+ * A page of the documentation, by its path from the package's root: its fenced blocks in order, each output with its command.
+ */
 export async function blocksOf(page: string): Promise<Block[]> {
   const text = await textOf(page);
   const blocks: Block[] = [];
@@ -26,7 +28,7 @@ export async function blocksOf(page: string): Promise<Block[]> {
   return blocks;
 }
 
-/** Whether a command's output is what the page shows; `…` and `<a name>` stand for anything. */
+/** Whether a command's output matches the page; `…` and `<a name>` match anything. */
 export function isShown(shown: string, output: string): boolean {
   const parts = shown
     .trim()
@@ -35,7 +37,7 @@ export function isShown(shown: string, output: string): boolean {
   return new RegExp(`^${parts.join("[\\s\\S]*")}$`).test(output.trim());
 }
 
-/** Relative addresses that a page links to, from the package's root. */
+/** Relative links of a page, by their paths from the package's root. */
 export async function linksOf(page: string): Promise<string[]> {
   const targets = [...(await textOf(page)).matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target = ""]) => target);
   return targets.map((target) => path.join(path.dirname(page), target));

@@ -2,21 +2,21 @@ import { spawn } from "node:child_process";
 import type { Writable } from "node:stream";
 
 export interface Shell {
-  /** What it prints, on either stream. Rejects when it fails: then the shell is gone, as with `set -e`. */
+  /** Its output on both streams. Rejects when it fails: then the shell has exited, as with `set -e`. */
   run(code: string): Promise<string>;
-  /** Ends with all that it started. */
+  /** Terminates it with all its processes. */
   close(): void;
 }
 
 const END = "\n@@end of block@@\n";
-/** Blocks come on a descriptor of their own, so that a command that reads its input finds none. */
+/** Blocks come on a separate descriptor, so that a command that reads its input finds none. */
 const EVALUATE = `set -euo pipefail
 trap 'echo "failed: $BASH_COMMAND"' ERR
 while IFS= read -r -d '' -u 3 block; do eval "$block" 2>&1 3<&-; printf '\\n@@end of block@@\\n'; done`;
 
-/** One bash that runs blocks as a reader types them: variables stay, nothing after a failure runs. */
+/** One bash that runs blocks as a reader types them: variables persist, nothing after a failure runs. */
 export function openShell(cwd: string, env: NodeJS.ProcessEnv): Shell {
-  // A group of its own, so that what a block started ends with it.
+  // A separate process group, so that processes of a block end with it.
   const stdio = ["ignore", "pipe", "pipe", "pipe"] as const;
   const bash = spawn("bash", ["-c", EVALUATE], { cwd, env, stdio: [...stdio], detached: true });
   let printed = "";

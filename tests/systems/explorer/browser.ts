@@ -1,6 +1,6 @@
 import { type Browser, chromium } from "playwright-core";
 
-/** Headless Chromium (the program that CHROMIUM names), which talks to nobody by itself and keeps a browser's usual rules. */
+/** Headless Chromium (the program named by CHROMIUM) without background traffic and with default security rules. */
 export async function startBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "",

@@ -46,7 +46,7 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
   const answer = async (): Promise<string> => (await page.textContent(".graphiql-response")) ?? "";
   async function openTab(name: string): Promise<void> {
     await page.getByRole("tab", { name, exact: true }).click();
-    // GraphiQL sees which operation a tab has a moment later; nobody is faster by hand.
+    // GraphiQL detects a tab's operation with a short delay.
     await page.waitForTimeout(500);
   }
   const run = () => page.click(".graphiql-execute-button");
@@ -55,7 +55,7 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
       what: `the answer to show ${text}`,
     });
 
-  test("one click signs in, where the demo runs", async () => {
+  test("one click signs in, in demo mode", async () => {
     expect(await page.textContent("#who")).toBe("Not signed in");
     await page.click("#sign-in");
     await waitFor(async () => (await page.textContent("#who")) === "Signed in" || undefined, { what: "the sign-in" });
@@ -80,7 +80,7 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
     await shown(/WARNING/);
   });
 
-  test("nothing came from elsewhere, and nothing complained", () => {
+  test("nothing was loaded from other origins, and no errors were logged", () => {
     expect(elsewhere).toEqual([]);
     expect(complaints).toEqual([]);
   });

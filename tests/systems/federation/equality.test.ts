@@ -9,7 +9,7 @@ import { randomOperations, VARIABLES, WRITTEN } from "./operations.js";
 import type { CountedSubgraph } from "./sdl-subgraph.js";
 import { buildShop } from "./shop.js";
 
-/** Others found differences only where @apollo/gateway loses a value behind a condition that is not met. */
+/** Other seeds found differences only where @apollo/gateway loses a value behind an unmet condition. */
 const SEED = Number(process.env.METRLY_TEST_SEED ?? 3);
 const RANDOM = 250;
 const ours = buildShop();
@@ -48,9 +48,9 @@ interface Seen {
 }
 
 /**
- * What counts of an answer: its data to the last null and key, and of each error where, what and which code. Of errors that
- * made a null rise only where it stopped: which of several siblings fails first is the order of execution. Not at which of a
- * list's items: in lists of several types @apollo/gateway counts only those it asked for.
+ * The compared parts of a response: its data to the last null and key, and the place, text and code of each error. Of errors
+ * that propagated a null, only the place where it stopped: which of several siblings fails first depends on execution order.
+ * Not the list index: in lists of several types @apollo/gateway counts only the requested ones.
  */
 function seen({ data, errors }: Pick<ExecutionResult, "data"> & { errors?: readonly Partial<GraphQLError>[] }): Seen {
   const told = (errors ?? []).map(({ path = [], message = "", extensions }) => {
@@ -101,7 +101,7 @@ async function askApollo(operation: string): Promise<Seen> {
 const calls = (subgraphs: readonly CountedSubgraph[]) =>
   subgraphs.reduce((sum, { entityCalls }) => sum + entityCalls.splice(0).length, 0);
 
-/** What planner 0.0.38 cannot: a field with @requires, of an entity that its own subgraph led back to. */
+/** Unsupported by planner 0.0.38: a field with @requires, on an entity reached through its own subgraph. */
 const isBeyondPlanner = (operation: string): boolean =>
   /limit.*(worst|alerts)|(worst|alerts).*limit|summary.*deliveries|deliveries.*summary/.test(operation);
 
@@ -110,7 +110,7 @@ async function differences(operations: readonly string[]): Promise<string[]> {
   for (const operation of operations) {
     const [own, other] = [await askOurs(operation), await askApollo(operation)];
     if (own.errors.some((error) => error.includes("TOO_COMPLEX")) && isBeyondPlanner(operation)) continue;
-    // @apollo/gateway keeps silent about nulls that no subgraph's error explains.
+    // @apollo/gateway reports no error for nulls that no subgraph's error explains.
     const told = own.errors.filter((error) => !error.includes("Cannot return null") || other.errors.includes(error));
     if (JSON.stringify({ ...own, errors: told }) !== JSON.stringify(other))
       found.push(`${operation}\n  ours   ${JSON.stringify(own)}\n  apollo ${JSON.stringify(other)}`);
@@ -125,18 +125,18 @@ test(`${RANDOM} random operations are answered as @apollo/gateway answers them (
   expect((await differences(operations)).join("\n\n")).toBe("");
 });
 
-test("so are those written by hand: introspection, constants, merging, every kind of null", async () => {
+test("hand-written operations are, too: introspection, constants, merging, every kind of null", async () => {
   expect((await differences(WRITTEN)).join("\n\n")).toBe("");
 });
 
-test("an operation that comes again is compiled, and answered as before", async () => {
+test("a repeated operation is compiled, and answered as before", async () => {
   for (const operation of [...WRITTEN, ...randomOperations(federation.schema, 100, SEED + 2)]) {
     const first = await askOurs(operation);
     for (let time = 2; time <= 4; time += 1) expect(await askOurs(operation), operation).toEqual(first);
   }
 });
 
-test("a variable that does not fit, an operation that is not there and a reserved name are answered, not executed", async () => {
+test("an invalid variable, a missing operation and a reserved name are answered, not executed", async () => {
   const { schema, execute } = federation;
   const ask = async (operation: string, variableValues = {}, operationName?: string) => {
     const { data, errors } = await execute({
@@ -159,7 +159,7 @@ test("a variable that does not fit, an operation that is not there and a reserve
   ]);
 });
 
-test("entities are asked for as rarely as by @apollo/gateway, all that a step needs at once", async () => {
+test("entities are requested no more often than by @apollo/gateway, once per step", async () => {
   calls(ours);
   calls(theirs);
   for (const operation of randomOperations(federation.schema, 100, SEED + 1)) {

@@ -44,11 +44,11 @@ const DEFINITIONS = {
   $no: "$no: Boolean!",
   $n: "$n: Int = 4",
 };
-/** Constants are in `WRITTEN`, and never on what needs another subgraph: there @apollo/gateway loses values that it should give. */
+/** Constants are in `WRITTEN`, and never on fields that need another subgraph: there @apollo/gateway loses values. */
 const DIRECTIVES = ["@include(if: $yes)", "@skip(if: $no)", "@skip(if: $yes)"];
 const REQUIRING: ReadonlySet<string> = new Set(["limit", "summary"]);
 
-/** What chance would hardly find. */
+/** Operations that random generation would hardly find. */
 export const WRITTEN: readonly string[] = [
   "{ __typename }",
   "mutation { __typename }",
@@ -82,7 +82,7 @@ export const WRITTEN: readonly string[] = [
   '{ nodes { id } search(text: "x") { ... on Plan { id } } }',
 ];
 
-/** Valid operations of every kind, as many as asked for. */
+/** Valid operations of every kind, in the given number. */
 export function randomOperations(schema: GraphQLSchema, count: number, seed: number): string[] {
   const random = randomOf(seed);
   const operations: string[] = [];

@@ -18,12 +18,12 @@ import { expect, test } from "vitest";
 import { createFederation } from "../../../gateway/federation/federation.js";
 import { GRAPH_LIMITS } from "../../../gateway/operations/limits.js";
 
-/** Fields within fields: as deep as an operation may be, less the leaves. */
+/** Maximum nesting of an operation, less the leaves. */
 const DEPTH = GRAPH_LIMITS.depth - 2;
-/** A type is entered this often on one way. */
+/** How often one path may enter a type. */
 const TURNS = 2;
 
-/** Needs fields of two other subgraphs. Where billing itself led back to the tenant, planner 0.0.38 has no plan. */
+/** Needs fields of two other subgraphs. Planner 0.0.38 has no plan when billing itself led back to the tenant. */
 const REQUIRING = "testClockStatus";
 
 test("there is a plan for every field of the graph, wherever a client may ask for it", {
@@ -73,7 +73,7 @@ test("there is a plan for every field of the graph, wherever a client may ask fo
     const braces = entry.includes("{") ? " }" : "";
     expect(await codeOf(`{ ${entry} { ${REQUIRING} } }${braces}`), entry).toBeUndefined();
   }
-  // A planner that can this makes the sentence in docs/operations.md wrong.
+  // A planner that supports this makes the sentence in docs/operations.md wrong.
   expect(await codeOf(`{ tenant(id: "a") { invoices { nodes { tenant { ${REQUIRING} } } } } }`)).toBe("TOO_COMPLEX");
 });
 

@@ -2,7 +2,7 @@ import { makeExecutableSchema } from "@graphql-tools/schema";
 import { parse } from "graphql";
 import type { Subgraph } from "#platform/graphql/subgraph.js";
 
-/** A subgraph that says what it was asked for. */
+/** A subgraph that records its requests. */
 export interface CountedSubgraph extends Subgraph {
   /** The number of entities of each `_entities` call. */
   readonly entityCalls: number[];
@@ -17,12 +17,12 @@ export interface SdlSubgraphOptions {
   readonly name: string;
   readonly types: string;
   readonly resolvers: Resolvers;
-  /** The object behind a representation; null: there is none. */
+  /** The object of a representation; null: it does not exist. */
   readonly find: (reference: Reference) => unknown;
   readonly entities: readonly string[];
 }
 
-/** A subgraph of plain SDL and resolvers, for tests that need one which no room has. */
+/** A subgraph of plain SDL and resolvers, for tests of features that no service has. */
 export function sdlSubgraph({ name, types, resolvers, find, entities }: SdlSubgraphOptions): CountedSubgraph {
   const entityCalls: number[] = [];
   const sdl = `${LINK}\n${types}`;

@@ -19,8 +19,8 @@ const refuse = (message: string, code: string): never => {
 };
 
 /**
- * Four subgraphs with everything that federation has and Metrly uses or may come to use: entities with several owners, what one
- * needs of another, interfaces, unions, enums, shared value types, nulls in each place, errors in each place, mutations.
+ * Four subgraphs with every federation feature that Metrly uses or may use: entities with several owners, required fields,
+ * interfaces, unions, enums, shared value types, nulls in each place, errors in each place, mutations.
  */
 export function buildShop(): CountedSubgraph[] {
   return [tenancy(), quota(), billing(), notification()];

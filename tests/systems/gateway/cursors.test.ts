@@ -25,7 +25,7 @@ const LISTS: Readonly<Record<string, string>> = {
     deliveries(first: 1, after: $a) { nodes { id } pageInfo { endCursor } } } } }`,
 };
 const OF_NO_TENANT = ["Query.tenants", "Query.plans"];
-/** They go on in the stream that `alerts` shows, and take its cursors. */
+/** They share the stream of `alerts`, and accept its cursors. */
 const STREAMS: Readonly<Record<string, string>> = {
   "Subscription.quotaAlerts":
     "subscription ($tenantId: ID!, $after: Cursor) { quotaAlerts(tenantId: $tenantId, after: $after) { id cursor } }",
@@ -39,7 +39,7 @@ interface Listed {
   readonly pageInfo: { readonly endCursor: string | null };
 }
 
-describe("a cursor is good for the list that gave it", () => {
+describe("a cursor is valid only for its own list", () => {
   let metrly: MetrlyProcess;
   let admin: string;
   /** By tenant, then by list. */
@@ -72,7 +72,7 @@ describe("a cursor is good for the list that gave it", () => {
       expect(next.nodes).not.toEqual(first.nodes);
     });
 
-    test("refuses every other list's cursors, another tenant's, and what is no cursor", async () => {
+    test("refuses every other list's cursors, another tenant's, and malformed ones", async () => {
       const [own, other] = TENANTS;
       const foreign = Object.keys(LISTS)
         .filter((from) => from !== list)

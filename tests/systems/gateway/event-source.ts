@@ -1,17 +1,17 @@
-/** An event and its place in the source, from 1. */
+/** An event and its position in the source, from 1. */
 export interface Positioned<T> {
   readonly event: T;
   readonly position: number;
 }
 
-/** Events for tests: a source that closes at once when its reader leaves, also while it waits. */
+/** Events for tests: a source that closes immediately when its reader leaves, also while it waits. */
 export interface EventSource<T> {
-  /** From just after a position, or from now on. */
+  /** From after a position, or from now on. */
   open(filter: (event: T) => boolean, after?: number): AsyncIterableIterator<Positioned<T>>;
   publish(event: T): void;
   /** Makes every open source throw. */
   fail(error: Error): void;
-  /** How many are open. */
+  /** The number of open sources. */
   readonly openCount: number;
 }
 

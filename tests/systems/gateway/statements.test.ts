@@ -18,7 +18,7 @@ import { localExecutor } from "../../../gateway/subgraphs/reach.js";
 const TENANTS = 12;
 const ADMIN: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
 
-/** Everything that a tenant has, of every service. */
+/** Everything of a tenant, from every service. */
 const QUERY = `query ($first: Int!) { tenants(first: $first) { nodes {
   id name plan { id version plan { id versions { version } } } assignments { effectiveFrom plan { version } }
   apiKeys { id } quotas { used limit { limit } } testClockStatus
@@ -94,7 +94,7 @@ async function statementsOf(first: number): Promise<string[]> {
   return statements.map((text) => text.replace(/\s+/g, " ").slice(0, 160)).sort();
 }
 
-/** The round with the fewest of three: accounting reads the log's tail, one statement more while a tick waits there. */
+/** The minimum of three rounds: accounting reads the log's tail, with an extra statement while a tick is pending. */
 async function fewestOf(first: number): Promise<string[]> {
   const rounds = [await statementsOf(first), await statementsOf(first), await statementsOf(first)];
   return rounds.reduce((fewest, round) => (round.length < fewest.length ? round : fewest));

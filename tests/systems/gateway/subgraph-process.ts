@@ -5,7 +5,7 @@ import type { Subgraph } from "#platform/graphql/subgraph.js";
 import { registerSubgraphServer } from "#platform/graphql/subgraph-server.js";
 import { createHttpServer } from "#platform/http/server.js";
 
-/** A subgraph behind a port, which can fail as its process would: seen from the network there is no difference. */
+/** A remote subgraph that can fail like a process: on the network there is no difference. */
 export interface SubgraphProcess {
   readonly name: string;
   readonly url: string;
@@ -13,14 +13,14 @@ export interface SubgraphProcess {
   readonly connectionCount: number;
   /** HTTP requests that reached it so far. */
   readonly requestCount: number;
-  /** Takes the connection away from the next requests instead of answering them. */
+  /** Drops the connection of the next requests instead of answering them. */
   resetNextRequests(count: number): void;
   start(): Promise<void>;
   /** As SIGKILL: every connection is reset, the port refuses. */
   kill(): Promise<void>;
-  /** As SIGTERM: says goodbye on its sockets. */
+  /** As SIGTERM: closes its sockets. */
   stop(): Promise<void>;
-  /** Accepts connections on its port and says nothing, until `kill`. */
+  /** Accepts connections on its port but never responds, until `kill`. */
   hang(): Promise<void>;
 }
 

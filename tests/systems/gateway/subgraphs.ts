@@ -20,11 +20,11 @@ import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/gr
 import { authorize } from "#schema/policy.js";
 import { type EventSource, eventSource, type Positioned } from "./event-source.js";
 
-/** Three small subgraphs that do what the real ones do: entities, lists, errors of each kind, live events. */
+/** Three small subgraphs that resemble the real ones: entities, lists, errors of each kind, live events. */
 export interface TestSubgraphs {
   readonly all: readonly Subgraph[];
   readonly alerts: EventSource<Alert>;
-  /** The ids that each call of `usage` was asked for: one entry per `_entities` call. */
+  /** The ids of each call of `usage`: one entry per `_entities` call. */
   readonly usageCalls: string[][];
 }
 
@@ -43,7 +43,7 @@ export async function buildTestSubgraphs(): Promise<TestSubgraphs> {
   };
 }
 
-/** What type-graphql hands to `subscribe`. */
+/** The argument that type-graphql passes to `subscribe`. */
 interface SubscribeCall {
   readonly args: { readonly tenantId: string; readonly after?: string | null };
   readonly context: SubgraphContext;

@@ -46,14 +46,14 @@ export interface GatewayWorld extends TestSubgraphs {
   ask(query: string, token?: string, variables?: Record<string, unknown>): Promise<Answer>;
   send(path: string, init: RequestInit): Promise<Answer>;
   socket(token: string | undefined, onClose?: (code: number, reason: string) => void): Client;
-  /** A subgraph that runs behind a port. */
+  /** A remote subgraph. */
   process(name: string): SubgraphProcess;
   stop(): Promise<void>;
 }
 
 export interface GatewayWorldOptions {
   readonly demo?: boolean;
-  /** Where the subgraphs run: in the gateway's process, or each behind a port of its own. */
+  /** Whether the subgraphs run in the gateway's process, or each behind a port. */
   readonly subgraphs?: "local" | "remote";
   readonly remote?: Pick<RemoteOptions, "timeoutMs" | "giveUpMs">;
   readonly oidc?: OidcConfig;

@@ -2,11 +2,11 @@ import { POLICY } from "#schema/policy.js";
 import type { ApiKeyScope, Role } from "#schema/vocabulary.js";
 import type { TokenRequest } from "../../../gateway/auth/token-issuer.js";
 
-/** A kind of asker; `bound` ones belong to the tenant "own". */
+/** A kind of caller; `bound` ones belong to the tenant "own". */
 export interface Asker {
   readonly name: string;
   readonly bound: boolean;
-  /** What the policy says this asker amounts to: written down here, not computed by the product. */
+  /** The caller's role in the policy: written here, not computed by the product. */
   readonly rank: "NOBODY" | "AUTHENTICATED" | "TENANT_VIEWER" | "TENANT_ADMIN" | "PLATFORM_ADMIN";
   readonly credential:
     | { readonly kind: "none" }

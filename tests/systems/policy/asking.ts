@@ -2,9 +2,9 @@ import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
 import type { PolicyOperation } from "./operations.js";
 
-/** What came back, as far as the policy is concerned. */
+/** The policy-relevant part of a response. */
 export interface Outcome {
-  /** ALLOWED, HIDDEN (as if there were no such thing) or an error code. */
+  /** ALLOWED, HIDDEN (as if it did not exist) or an error code. */
   readonly verdict: string;
   /** The whole answer. */
   readonly text: string;
@@ -15,7 +15,7 @@ interface Answer {
   readonly errors?: readonly { readonly extensions?: { readonly code?: string } }[];
 }
 
-/** Asks one operation with this token, or with none, over HTTP or, if it subscribes, over a WebSocket. */
+/** Runs one operation with this token, or without one, over HTTP or, if it subscribes, over a WebSocket. */
 export async function askPolicy(
   url: string,
   token: string | undefined,
@@ -67,7 +67,7 @@ function firstOfSocket(
   }).finally(() => client.dispose());
 }
 
-/** Who is not let in learns why from the closing code and reason. */
+/** A refused client gets the reason from the closing code. */
 function errorsOf(reason: unknown): unknown {
   if (typeof reason === "object" && reason !== null && "reason" in reason)
     return [{ extensions: { code: String(reason.reason) } }];

@@ -5,13 +5,13 @@ import { type Maker, periodStart, SOURCE, type Things } from "./world.js";
 export interface PolicyOperation {
   readonly document: string;
   readonly variables: (things: Things) => Record<string, unknown>;
-  /** Whether it concerns one tenant, named by the variables; otherwise it answers everyone who may ask alike. */
+  /** Whether it concerns one tenant, named by the variables; otherwise all permitted callers get the same result. */
   readonly ofTenant: boolean;
   /** The operation that one must be let through first. */
   readonly through?: Operation;
-  /** What an admitted asker uses up is made for it. */
+  /** Creates what a permitted call consumes. */
   readonly fresh?: (make: Maker, tenantId: string) => Promise<Partial<Things>>;
-  /** Codes that only who was let through can get here. */
+  /** Error codes that only a permitted caller can get here. */
   readonly admittedCodes?: readonly string[];
 }
 
@@ -40,10 +40,10 @@ const freshKey = async (make: Maker, tenantId: string) => ({
 });
 const EVENT_VARIABLES = "$tenantId: ID!, $source: String!, $id: String!";
 const EVENT_ARGUMENTS = "tenantId: $tenantId, source: $source, id: $id";
-/** Not a cursor: who is let through is told so, and nothing needs to happen for it. */
+/** Not a cursor: a permitted caller gets an error, and nothing needs to happen. */
 const NO_CURSOR = "!";
 
-/** Every operation of the policy with the least that it needs. The type makes it complete. */
+/** Every operation of the policy with minimal input. The type ensures completeness. */
 export const OPERATIONS: Readonly<Record<Operation, PolicyOperation>> = {
   "Query.viewer": common("{ viewer { id roles } }"),
   "Query.tenant": byId("query ($tenantId: ID!) { tenant(id: $tenantId) { id name } }", tenant),

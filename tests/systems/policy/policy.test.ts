@@ -4,7 +4,7 @@ import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
 import { policyTable } from "./policy.js";
 import type { PolicySystem } from "./world.js";
 
-describe("who may do what (embedded)", () => {
+describe("authorization (embedded)", () => {
   let metrly: MetrlyProcess | undefined;
   let system: PolicySystem | undefined;
   beforeAll(async () => {

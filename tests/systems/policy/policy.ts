@@ -12,12 +12,12 @@ import { createPolicyWorld, type PolicySystem, type PolicyWorld, type Things } f
 
 type Target = "own" | "other" | "missing";
 
-/** In the policy, not in the graph yet. */
+/** In the policy, but not in the graph yet. */
 const PENDING: readonly string[] = JSON.parse(
   readFileSync(new URL("../../../schema/graphql/pending.json", import.meta.url), "utf8"),
 );
 
-/** The table operation x asker x own/other tenant of `schema/policy.ts`, each cell asked through a running Metrly's gateway. */
+/** The table operation x caller x own/other tenant of `schema/policy.ts`, each cell run through a running Metrly's gateway. */
 export function policyTable(system: () => PolicySystem): void {
   let world: PolicyWorld;
   beforeAll(async () => {
@@ -40,7 +40,7 @@ export function policyTable(system: () => PolicySystem): void {
     });
   }
 
-  test("the audit log has what every mutation did, of all services", async () => {
+  test("the audit log has every mutation of all services", async () => {
     const mutations = Object.keys(POLICY).filter((name) => name.startsWith("Mutation."));
     expect(Object.keys(ACTIONS).sort()).toEqual(mutations.sort());
     const missing = async () => {
@@ -57,7 +57,7 @@ export function policyTable(system: () => PolicySystem): void {
   });
 }
 
-/** What the audit log calls what a mutation did. */
+/** The audit log's names of a mutation's changes. */
 const ACTIONS: Readonly<Partial<Record<Operation, readonly string[]>>> = {
   "Mutation.createTenant": ["tenant.create"],
   "Mutation.updateTenant": ["tenant.update"],
@@ -88,7 +88,7 @@ const ACTIONS: Readonly<Partial<Record<Operation, readonly string[]>>> = {
   "Mutation.replayDeadLetters": ["webhookEndpoint.replayDeadLetters"],
 };
 
-/** Asked here in a state in which they change nothing; tenancy's store writes an entry with each change it saves. */
+/** Run here in a state in which they change nothing; tenancy's store writes an entry with each change it saves. */
 const NO_CHANGE: ReadonlySet<string> = new Set([
   "Mutation.resumeTenant",
   "Mutation.cancelPlanChange",
@@ -127,7 +127,7 @@ interface Cell {
 
 const labelOf = ({ asker, target }: Cell): string => `${asker.name} asks about ${target}`;
 
-/** Who belongs to no tenant has no other one. */
+/** A caller without a tenant has no other tenant. */
 function cellsOf(operation: PolicyOperation): Cell[] {
   return ASKERS.flatMap((asker) => {
     const targets = operation.ofTenant && asker.bound ? (["own", "other", "missing"] as const) : (["own"] as const);
@@ -153,7 +153,7 @@ function expectedOf(name: Operation, { through, ofTenant }: PolicyOperation, { a
   return reaches(asker, name) ? "ALLOWED" : "FORBIDDEN";
 }
 
-/** An answer may repeat what was asked. */
+/** A response may repeat its request. */
 function withoutIds(text: string, things: Things): string {
   return Object.entries(things).reduce((rest, [what, id]) => rest.replaceAll(id, `<${what}>`), text);
 }

@@ -16,7 +16,7 @@ const TEST_DELIVERY = graphql(`
   mutation PolicyTestDelivery($endpointId: ID!) { sendTestWebhook(endpointId: $endpointId) { id } }
 `);
 
-/** A running Metrly, by whatever gateway. */
+/** A running Metrly with its gateway. */
 export interface PolicySystem {
   readonly url: string;
   readonly adminToken: string;
@@ -24,7 +24,7 @@ export interface PolicySystem {
   readonly issueToken: IssueToken;
 }
 
-/** What operations name: of one tenant, or of none. */
+/** Ids for operations: of one tenant, or of none. */
 export interface Things {
   readonly tenantId: string;
   readonly keyId: string;
@@ -35,17 +35,17 @@ export interface Things {
   readonly quarantinedId: string;
   readonly planId: string;
   readonly meterKey: string;
-  /** Used by nothing yet. */
+  /** Not used yet. */
   readonly newId: string;
 }
 
 export interface PolicyWorld {
   readonly system: PolicySystem;
-  /** The tenant that bound askers belong to, another one, and one that is not there. */
+  /** The tenant of bound callers, another one, and one that does not exist. */
   readonly own: Things;
   readonly other: Things;
   readonly missing: Things;
-  /** Undefined: this asker shows nothing. */
+  /** Undefined: an anonymous caller. */
   tokenOf(asker: Asker): string | undefined;
   readonly make: Maker;
 }
@@ -54,7 +54,7 @@ export const SOURCE = "policy";
 export const periodStart = (): string => new Date(operations.lastMonth(Date.now()).startMs).toISOString();
 const freshId = (): string => `p${randomBytes(5).toString("hex")}`;
 
-/** Makes things as the platform's admin. */
+/** Creates entities as the platform's admin. */
 export type Maker = ReturnType<typeof maker>;
 
 export async function createPolicyWorld(system: PolicySystem): Promise<PolicyWorld> {
@@ -75,7 +75,7 @@ export async function createPolicyWorld(system: PolicySystem): Promise<PolicyWor
   return { system, own, other, missing: missingLike(other, run), tokenOf: ({ name }) => tokens.get(name), make };
 }
 
-/** Things that look like the other tenant's and are not there. */
+/** Ids that look like the other tenant's but do not exist. */
 function missingLike(other: Things, run: string): Things {
   const tenantId = `${run}-nobody`;
   const altered = (id: string) => `${id.slice(0, -4)}0000`;

@@ -1,23 +1,23 @@
 import type { Edit } from "./copy.js";
 
-/** A member that a closed set may get one day, and all that must follow. */
+/** A hypothetical new member of a closed set, and every place that must follow. */
 export interface Addition {
   /** Its row of the table in CONTRIBUTING. */
   readonly wish: string;
-  /** What makes it a member. */
+  /** The edit that adds the member. */
   readonly edits: readonly Edit[];
-  /** What the compiler names then: file and top-level declaration. */
+  /** The places that the compiler then names: file and top-level declaration. */
   readonly places: readonly string[];
-  /** Gives the compiler what it asked for in some of the places, where others depend on that. */
+  /** Edits of some of these places, which the compiler needs to name others. */
   readonly next?: { readonly edits: readonly Edit[]; readonly places: readonly string[] };
-  /** Which tests fail, for what the compiler cannot see. */
+  /** The tests that fail, for places the compiler cannot see. */
   readonly guards: readonly string[];
-  /** What must be marked in `schema/events/released/additions.json`. */
+  /** The marks required in `schema/events/released/additions.json`. */
   readonly marks: readonly string[];
 }
 
 const VOCABULARY = "schema/vocabulary.ts";
-/** A member behind the last one of a set, which nothing else in the vocabulary ends with. */
+/** A member after the last one of a set, whose text is unique in the vocabulary. */
 const behind = (last: string, member: string): Edit => ({
   file: VOCABULARY,
   find: `"${last}"] as const`,

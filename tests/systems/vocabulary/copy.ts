@@ -4,7 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
 
-/** All that the type check and the tests of the vocabulary read. */
+/** All inputs of the type check and of the vocabulary's tests. */
 const COPIED = [
   ...["cli", "docs", "gateway", "kernel", "platform", "prisma", "schema", "scripts", "sdk", "tests", "workers"],
   ...["package.json", "tsconfig.json", "tsconfig.build.json"],
@@ -12,7 +12,7 @@ const COPIED = [
 const NOT_COPIED = new Set(["node_modules", "dist", ".cache"]);
 const MAX_OUTPUT_BYTES = 64 << 20;
 
-/** A text of the product that is replaced by another. */
+/** A replacement of a text of the product. */
 export interface Edit {
   readonly file: string;
   readonly find: string;
@@ -32,13 +32,13 @@ export async function copyOfCheckout() {
   return {
     read,
     write: (file: string, text: string) => writeFile(path.join(folder, file), text),
-    /** Throws for a text that is not there exactly once: the product has changed, and so must the edit. */
+    /** Throws unless the text occurs exactly once: after a change of the product the edit must follow. */
     async edit({ file, find, put }: Edit): Promise<void> {
       const parts = (await read(file)).split(find);
       if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} times: ${find}`);
       await writeFile(path.join(folder, file), parts.join(put));
     },
-    /** What a program of this Node prints when it runs in the copy, whether it fails or not. */
+    /** The output of a Node program run in the copy, successful or not. */
     run: (...args: readonly string[]) =>
       new Promise<string>((resolve) => {
         execFile(process.execPath, args, { cwd: folder, maxBuffer: MAX_OUTPUT_BYTES }, (_, stdout, stderr) =>

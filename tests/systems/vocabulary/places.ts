@@ -31,7 +31,7 @@ const GUARDS = {
       "workers/billing/derived.test.ts",
       "workers/billing/rules/pricing-examples.test.ts",
     ],
-    // The property tests beside them are no guards of the vocabulary.
+    // The property tests beside them do not guard the vocabulary.
     testNamePattern: "(has|have|allow) (.* )?every",
     maxWorkers: 1,
   },
@@ -40,7 +40,7 @@ const GUARDS = {
 };
 const FAILED = /^not ok \d+ - (.+?)(?: # .*)?$/gm;
 
-/** The tests that fail among those that guard what the compiler cannot see. */
+/** The failing tests among those that guard places the compiler cannot see. */
 export async function failingGuards(copy: Copy): Promise<string[]> {
   await copy.write("vitest.guards.config.ts", `export default ${JSON.stringify(GUARDS)};\n`);
   const run = [
@@ -57,7 +57,7 @@ export async function failingGuards(copy: Copy): Promise<string[]> {
   return failed.sort();
 }
 
-/** What the check of released contracts asks to be marked. */
+/** The marks that the check of released contracts requests. */
 export async function unmarkedContracts(copy: Copy): Promise<string[]> {
   const output = await copy.run("--conditions=source", "--import", "tsx", "scripts/contracts.mjs", "check");
   const asked = /^if older readers may ignore this, mark it in \S+: (\S+)$/gm;

@@ -13,7 +13,7 @@ beforeAll(async () => {
 }, TIMEOUT_MS);
 afterAll(() => copy.remove());
 
-/** Of all additions: each place is about one set only, so that they can be made together. */
+/** Of all additions: each place concerns one set only, so they can be made together. */
 const all = (of: (addition: Addition) => readonly string[]): string[] => ADDITIONS.flatMap(of).sort();
 
 test(

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => metrly.dispose());
 
-test("usage under a misspelt type is found by its type and counted by a meter that comes later, to the event", async () => {
+test("usage under a misspelt type is found by its type and counted by a later meter, to the event", async () => {
   const admin = await metrly.adminToken();
   const tenantId = "acme";
   await ask(metrly.url, admin, CREATE_TENANT, { input: { id: tenantId, name: "Acme" } });

@@ -12,7 +12,7 @@ export interface LoadOptions {
   readonly toMs: number;
 }
 
-/** Events in shuffled order, `duplicateShare` of them repeats of others. */
+/** Events in shuffled order, with `duplicateShare` of duplicates. */
 export function generateEvents({
   random,
   tenants,
@@ -42,7 +42,7 @@ export function generateEvents({
   return shuffled(events, random);
 }
 
-/** Cuts into batches of 1 to `largest`. */
+/** Splits into batches of 1 to `largest`. */
 export function cutBatches<T>(items: readonly T[], largest: number, random: () => number): T[][] {
   const batches: T[][] = [];
   for (let at = 0; at < items.length; ) {
@@ -60,7 +60,7 @@ const MALFORMED = [
   "not an event",
 ];
 
-/** What is posted for a batch: CloudEvents, now and then with a malformed neighbour. */
+/** The body of a batch: CloudEvents, occasionally with a malformed one. */
 export function bodyOf(batch: readonly AcknowledgedEvent[], malformedShare: number, random: () => number): unknown[] {
   return batch.flatMap((event) => {
     const good = {
@@ -79,8 +79,8 @@ export function bodyOf(batch: readonly AcknowledgedEvent[], malformedShare: numb
 const RETRY_MS = 100;
 
 /**
- * Posts until it is answered with success, as an honest client does while the server dies and comes back: everything is sent
- * again with the same ids. Returns the answer that counted.
+ * Posts until success, like a correct client during a server's restart: retries with the same ids. Returns the successful
+ * response.
  */
 export async function postUntilAnswered(
   url: string,

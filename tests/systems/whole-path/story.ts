@@ -5,16 +5,16 @@ import { waitFor } from "../../servers/servers.js";
 import { ask, askRaw, type EventsAnswer, postEvents, postJson, subscribe } from "../../support/client.js";
 import * as world from "./world.js";
 
-/** A running Metrly of whatever shape, reached only through its public interfaces. */
+/** A running Metrly of any kind, reached only through its public interfaces. */
 export interface StorySystem {
   readonly url: string;
   /** The platform admin's token. */
   adminToken(): Promise<string>;
-  /** SIGTERM to all of it; resolves with the exit code, 0 when every process ended well. */
+  /** SIGTERM to all processes; resolves with the exit code, 0 when every process exited cleanly. */
   terminate(): Promise<number | null>;
-  /** Starts it again on the same data; resolves when it is ready. */
+  /** Restarts it on the same data; resolves when it is ready. */
   restart(): Promise<void>;
-  /** Ends it and deletes what it kept. */
+  /** Stops it and deletes its data. */
   dispose(): Promise<void>;
 }
 
@@ -113,7 +113,7 @@ export function tellStory({ where, can, start }: StoryOptions): void {
       expect(key).toMatch(/^mtr_live_/);
     });
 
-    test("events arrive singly and in batches, each bad one is told apart", async () => {
+    test("events arrive singly and in batches, each invalid one is reported", async () => {
       await waitFor(
         async () =>
           (
@@ -358,7 +358,7 @@ export function tellStory({ where, can, start }: StoryOptions): void {
       "SIGTERM drains and exits with 0; a restart has everything",
       async () => {
         const before = await world.accountingOf(url, key, "acme");
-        // It ends itself with another code when it has not drained within 10 s.
+        // It exits with another code when it has not drained within 10 s.
         expect(await metrly.terminate()).toBe(0);
         await metrly.restart();
         expect(await world.accountingOf(url, key, "acme")).toEqual(before);

@@ -71,7 +71,7 @@ test("a year of a tenant's life: usage, quota windows, closes, lateness and veri
     if (month > 0) await advance(time);
     await send(...Array.from({ length: month + 1 }, (_, index) => time.replace("00.000Z", `${10 + index}.000Z`)));
   }
-  // Of the month before, which is closed: it is on the next invoice.
+  // Of the previous, closed month: it is on the next invoice.
   await send("2024-11-30T23:00:00.000Z");
   await advance("2025-01-04T00:00:00.000Z");
 
@@ -131,7 +131,7 @@ test("quota windows and the accept window roll with the clock, which only goes f
   expect(real.errors?.[0]).toMatchObject({ extensions: { code: "INVALID" } });
 });
 
-test("the doctor finds all well, and says what is not", async () => {
+test("the doctor finds no problems, and reports failed checks", async () => {
   const well = await runCli(metrly, ["doctor"]);
   expect([well.code, well.err]).toEqual([0, ""]);
   expect(well.out).toMatch(/^ok {6}readiness/m);
@@ -146,7 +146,7 @@ test("the doctor finds all well, and says what is not", async () => {
   );
 });
 
-test("an advance that was made while nothing ran is followed after the start", async () => {
+test("an advance made while services were down takes effect after the start", async () => {
   await ask(metrly.url, admin, ADVANCE, { tenantId, to: "2025-06-04T00:00:00.000Z" });
   await metrly.kill();
   await metrly.restart();

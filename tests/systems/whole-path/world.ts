@@ -3,7 +3,7 @@ import { ask, type Present } from "../../support/client.js";
 import type { WorldAccountingQuery, WorldInvoicesQuery } from "../../support/graphql/graphql.js";
 import { graphql } from "../../support/graphql/index.js";
 
-/** The operations that the story needs, as a client of the public contract writes them. */
+/** The operations of the story, as a client of the public contract writes them. */
 export const CREATE_METER = graphql(
   `mutation WorldCreateMeter($input: CreateMeterInput!) { createMeter(input: $input) { key } }`,
 );
@@ -62,7 +62,7 @@ export async function invoicesOf(url: string, token: string, tenantId: string): 
   return (await ask(url, token, INVOICES, { tenantId })).tenant.invoices.nodes;
 }
 
-/** The month before this one, and the part of it that the edge still accepts events for. */
+/** The previous month, and the part of it that the edge still accepts events for. */
 export function lastMonth(nowMs: number): { startMs: number; endMs: number; acceptedFromMs: number } {
   const now = new Date(nowMs);
   const startMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1);

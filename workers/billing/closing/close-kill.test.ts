@@ -98,7 +98,7 @@ describe.skipIf(!hasPostgres)("closing many periods", () => {
     return (await world.database.pool.query<{ n: number }>(sql)).rows[0]?.n ?? 0;
   }
 
-  test("goes on where a killed worker was: every period closes once, and each invoice is what it would have been", async () => {
+  test("resumes after a killed worker: every period closes once, and each invoice is unchanged", async () => {
     const all = TENANTS * PERIODS;
     const seen: number[] = [];
     for (const kill of KILLS) {

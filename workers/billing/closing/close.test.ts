@@ -180,7 +180,7 @@ describe.skipIf(!hasPostgres)("closing", () => {
     ]);
   });
 
-  test("the database refuses to change, delete or empty what is closed", async () => {
+  test("the database refuses UPDATE, DELETE and TRUNCATE of closed data", async () => {
     await closeJanuary();
     for (const statement of [
       "UPDATE invoice SET total = 0",
@@ -245,7 +245,7 @@ describe.skipIf(!hasPostgres)("closing", () => {
       expect(await verifier.verify(invoice)).toMatchObject({ matches: true, differences: [] });
   });
 
-  test("a minimum commit is topped up, and usage that comes late is set off against it", async () => {
+  test("a minimum commit is topped up, and late usage is offset against it", async () => {
     world.state.apply({
       kind: "plan",
       id: "pro",

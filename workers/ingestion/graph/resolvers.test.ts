@@ -205,7 +205,7 @@ describe.skipIf(!hasPostgres)("the graph of ingestion", () => {
     });
   });
 
-  test("what is acknowledged and not recorded is in flight, and hours are told apart", async () => {
+  test("acknowledged, unrecorded items are in flight, and hours are distinguished", async () => {
     await service.service.stop();
     const hour = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
     await appendItems(world.log, 0, [

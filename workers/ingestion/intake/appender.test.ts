@@ -61,7 +61,7 @@ describe("the queue in front of the log", () => {
     expect(answered).toBe(3);
   });
 
-  test("what arrives in the very moment that a send ends is sent too", async () => {
+  test("items that arrive as a send ends are sent too", async () => {
     const log = heldLog();
     const appender = appenderOn(log);
     const first = appender.append([receivedItem({ id: "a" })]);
@@ -108,7 +108,7 @@ describe("the queue in front of the log", () => {
     await request;
   });
 
-  test("over its bounds in items or bytes it refuses the whole request, and takes it again when there is room", async () => {
+  test("over its bounds in items or bytes it refuses the whole request, and accepts it again once there is capacity", async () => {
     const log = heldLog();
     const appender = appenderOn(log, { maxItems: 3, maxBytes: 2_000 });
     const first = appender.append([receivedItem({ id: "a" }), receivedItem({ id: "b" })]);
@@ -125,7 +125,7 @@ describe("the queue in front of the log", () => {
     expect(idsOf(log.sends[1]?.records ?? [])).toEqual(["c", "d"]);
   });
 
-  test("when the log fails, all that wait for it are told at once, and the next request is tried anew", async () => {
+  test("when the log fails, all queued requests fail immediately, and the next request is sent again", async () => {
     const log = heldLog();
     const appender = appenderOn(log);
     const first = codeOf(appender.append([receivedItem({ id: "a" })]));
@@ -140,7 +140,7 @@ describe("the queue in front of the log", () => {
     await next;
   });
 
-  test("a log that does not answer is not waited for longer than its timeout, and what was sent holds its place", async () => {
+  test("a log that does not answer is not waited for longer than its timeout, and sent items keep their capacity", async () => {
     const log = heldLog();
     const appender = appenderOn(log, { maxItems: 2, timeoutMs: 20 });
     expect(await codeOf(appender.append([receivedItem({ id: "a" }), receivedItem({ id: "b" })]))).toBe(
@@ -149,7 +149,7 @@ describe("the queue in front of the log", () => {
     expect(await codeOf(appender.append([receivedItem({ id: "c" })]))).toBe("BUSY");
   });
 
-  test("what was not sent when its deadline passed gives up its place and is never sent", async () => {
+  test("an unsent item releases its capacity at its deadline and is never sent", async () => {
     const log = heldLog();
     const appender = appenderOn(log, { maxItems: 3, timeoutMs: 20 });
     const first = codeOf(appender.append([receivedItem({ id: "a" })]));
@@ -180,7 +180,7 @@ describe("the queue in front of the log", () => {
     await Promise.all(requests);
   });
 
-  test("stopping waits for what waits, and takes no more", async () => {
+  test("stopping drains the queue, and accepts no more", async () => {
     const log = heldLog();
     const appender = appenderOn(log);
     const request = appender.append([receivedItem({ id: "a" })]);

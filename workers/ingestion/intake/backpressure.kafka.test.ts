@@ -142,7 +142,7 @@ describe.skipIf(!hasKafka)("the edge before a log in trouble", () => {
     );
   });
 
-  test("before a frozen broker a flood is bounded: it is told that it is over its share, others are not", async () => {
+  test("before a frozen broker a flood is bounded: it is refused for exceeding its share, others are not", async () => {
     expect(await works()).toBe(true);
     await kafka.kill("SIGSTOP");
     try {

@@ -62,7 +62,7 @@ describe.skipIf(!hasPostgres)("the limit on dimension values", () => {
   const recordedUsers = async (): Promise<number> =>
     Number((await rowsOf(world.database, "SELECT count(*) AS n FROM dimension_value WHERE meter = 'calls'"))[0]?.n);
 
-  test("a new value beyond it is quarantined with the limit in its reason; known values go on", async () => {
+  test("a new value beyond it is quarantined with the limit in its reason; known values still count", async () => {
     const first = await record(itemsRecord(users(MAX_DIMENSION_VALUES)));
     expect(first).toMatchObject({ quarantined: 0, full: [] });
     const over = call("one too many");
@@ -81,7 +81,7 @@ describe.skipIf(!hasPostgres)("the limit on dimension values", () => {
     ).toEqual([{ accepted: 9, recorded: 7, duplicates: 1, quarantined: 1 }]);
   });
 
-  test("each tenant, meter and period has a limit of its own", async () => {
+  test("each tenant, meter and period has a separate limit", async () => {
     world.apply(tenantState("mid-month", { billingAnchorDay: 16 }));
     world.apply(meterState("jobs", "job", { dimensions: ["user"] }));
     await record(itemsRecord(users(MAX_DIMENSION_VALUES)));
@@ -107,7 +107,7 @@ describe.skipIf(!hasPostgres)("the limit on dimension values", () => {
     expect(await recordedUsers()).toBe(1);
   });
 
-  test("whoever accepts an event out of quarantine lets it count beyond the limit", async () => {
+  test("an event accepted from quarantine counts beyond the limit", async () => {
     await record(itemsRecord(users(MAX_DIMENSION_VALUES)));
     const over = call("wanted");
     await record(itemsRecord([over, call("unwanted")]));
@@ -120,7 +120,7 @@ describe.skipIf(!hasPostgres)("the limit on dimension values", () => {
     expect(await recordedUsers()).toBe(MAX_DIMENSION_VALUES + 1);
   });
 
-  test("it holds exactly when two recorders take turns, and what was rolled back does not count", async () => {
+  test("it is exact when two recorders alternate, and rolled-back values do not count", async () => {
     const step = fc.record({
       recorder: fc.nat(1),
       users: fc.array(fc.nat(9), { minLength: 1, maxLength: 4 }),

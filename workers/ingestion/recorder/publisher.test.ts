@@ -53,7 +53,7 @@ describe.skipIf(!hasPostgres)("publishing", () => {
   const allPublished = (seq: number) =>
     waitFor(async () => (await readPublished(world.database, 0)) === seq, { what: `the cursor to reach ${seq}` });
 
-  test("what was committed and not published before a crash is published by the next process, in order", async () => {
+  test("entries committed but not published before a crash are published by the next process, in order", async () => {
     await record(0, ["a", "b"]);
     await record(1, ["c"]);
     const publisher = publish();
@@ -87,7 +87,7 @@ describe.skipIf(!hasPostgres)("publishing", () => {
     expect(await published()).toEqual([1, 2, 3]);
   });
 
-  test("while the log refuses, nothing is skipped, and the publisher says since when it is stuck", async () => {
+  test("while the log refuses, nothing is skipped, and the publisher reports since when it is stuck", async () => {
     await record(0, ["a", "b"]);
     let isUp = false;
     const errors: unknown[] = [];

@@ -79,7 +79,7 @@ describe.skipIf(!hasPostgres)("recording", () => {
     ]);
   });
 
-  test("a redelivered batch changes nothing, and tells where to read on", async () => {
+  test("a redelivered batch changes nothing, and returns the position to read on", async () => {
     await openCursor(world.database, 0);
     const step = stepOf(0, [receivedItem({ id: "a" }), receivedItem({ id: "b" })]);
     expect((await recordStep(world, 0, step)).kind).toBe("recorded");
@@ -153,7 +153,7 @@ describe.skipIf(!hasPostgres)("recording", () => {
     ]);
   });
 
-  test("connections cut again and again, in whatever transaction, lose nothing and record nothing twice", async () => {
+  test("connections cut repeatedly, in any transaction, lose nothing and record nothing twice", async () => {
     const admin = await openDatabase({ url: databaseUrl(), onError: () => undefined });
     const { failures } = await start({ tickMs: 50 });
     const names = await Promise.all(

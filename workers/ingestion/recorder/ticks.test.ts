@@ -50,7 +50,7 @@ describe.skipIf(!hasPostgres)("the clock in the log", () => {
     },
   );
 
-  test("what the recorder says of the log's clock makes the service unready until the next good tick", async () => {
+  test("a mismatch with the log's clock makes the service unready until the next good tick", async () => {
     const { ticks } = start();
     await waitFor(async () => (await logged(1)).length > 0, { what: "a tick" });
     ticks.seen(false);

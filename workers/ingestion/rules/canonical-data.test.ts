@@ -20,7 +20,7 @@ test("the order of members and the spelling of numbers do not matter", () => {
   expect(one).toBe('{"__proto__":100,"a":"A","b":1}');
 });
 
-test("what is nested too deep is refused, however deep", () => {
+test("too deep nesting is refused, at any depth", () => {
   const nested = (levels: number): unknown => JSON.parse("[".repeat(levels) + "]".repeat(levels));
   expect(canonicalData(nested(MAX_DATA_DEPTH))).toBeDefined();
   expect(canonicalData(nested(MAX_DATA_DEPTH + 1))).toBeUndefined();

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createFairQueue } from "./fair-queue.js";
 
-test("one sender's flood does not come before another's few, and each is served in its own order", () => {
+test("one sender's flood does not delay another's few elements, and each is served in order", () => {
   const queue = createFairQueue<string>(10);
   for (let n = 0; n < 1_000; n += 1) queue.push("flood", `f${n}`, 10);
   queue.push("quiet", "q0", 10);
@@ -21,7 +21,7 @@ test("large elements use up their sender's turns, small ones of others pass them
   expect(order.indexOf("L1")).toBeGreaterThan(order.indexOf("s18"));
 });
 
-test("everything that was pushed is taken once, whatever the sizes, and never more than asked for but for one", () => {
+test("every element is taken once, for any sizes, and never more than requested except for one", () => {
   const element = fc.record({ sender: fc.constantFrom("a", "b", "c"), cost: fc.integer({ min: 1, max: 500 }) });
   fc.assert(
     fc.property(fc.array(element), fc.integer({ min: 1, max: 300 }), (elements, maxCost) => {

@@ -111,7 +111,7 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
       { what: `${eventId} to be ${status}` },
     );
 
-  test("an alert arrives as a mail that says what happened", async () => {
+  test("an alert arrives as a readable mail", async () => {
     const server = await mailServer();
     const service = await start();
     const { data, messages } = await create(service, "mailto:ops@example.com");
@@ -145,7 +145,7 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
     expect(server.mails).toHaveLength(1);
   });
 
-  test("a mail server that takes a connection and says nothing does not hold up a stop", async () => {
+  test("a silent mail server does not delay a stop", async () => {
     const silent = createServer();
     const sockets: Socket[] = [];
     silent.on("connection", (socket) => void sockets.push(socket));
@@ -162,7 +162,7 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
     expect(rows).toEqual([{ status: "PENDING" }]);
   });
 
-  test("a recipient that the server refuses for good is a dead letter with the server's words", async () => {
+  test("a permanently refused recipient is a dead letter with the server's message", async () => {
     await mailServer(() => ({ responseCode: 550, message: "no such mailbox" }));
     const service = await start();
     await create(service, "mailto:nobody@example.com");
@@ -184,7 +184,7 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
     expect(messages[0]).toContain("one plain address");
   });
 
-  test("a target that takes Slack's format gets it, escaped, and is checked like every other", async () => {
+  test("a Slack target gets Slack's format, escaped, and is checked like every other", async () => {
     const service = await start();
     const target = await startReceiver(ok);
     closers.push(target.close);
@@ -202,7 +202,7 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
     expect(refused.codes).toEqual(["INVALID"]);
   });
 
-  test("an endpoint that is disabled for good is told of by the others", async () => {
+  test("a disabled endpoint is reported to the tenant's others", async () => {
     const server = await mailServer();
     const service = await start();
     const gone = await startReceiver((response) => response.writeHead(410).end());

@@ -69,7 +69,7 @@ test("everything due is sent after one kick, and no queue or the whole sends mor
   );
 });
 
-test("a receiver that fails gets one at a time, one that takes what it gets soon many", async () => {
+test("a failing receiver gets one at a time, a healthy one soon many", async () => {
   const { queues, seen } = world({ good: 100, bad: 20 }, async (id) => {
     await wait(10);
     return id === "good";
@@ -80,7 +80,7 @@ test("a receiver that fails gets one at a time, one that takes what it gets soon
   expect(Object.fromEntries(seen.most)).toEqual({ good: MAX_PER_ENDPOINT, bad: 1 });
 });
 
-test("one that hangs holds nobody up, and a stop waits for what is being sent", async () => {
+test("a hanging receiver delays no other, and a stop waits for running attempts", async () => {
   let release: (taken: boolean) => void = () => undefined;
   const hangs = new Promise<boolean>((resolve) => {
     release = resolve;
@@ -102,7 +102,7 @@ test("one that hangs holds nobody up, and a stop waits for what is being sent", 
   expect(left.get("hangs")).toBe(4);
 });
 
-test("what can't be claimed or marked is told, and the next kick goes on", async () => {
+test("a failed claim or update is reported, and the next kick continues", async () => {
   let failures = 2;
   let sent = 0;
   const errors: string[] = [];

@@ -103,7 +103,7 @@ test("of an endless body no more than 4 KiB is read, and its connection is close
   await waitFor(() => closed, { what: "the connection to close" });
 });
 
-test("a body that breaks off, hangs or holds NUL bytes does not spoil a 2xx", async () => {
+test("a body that breaks off, hangs or contains NUL bytes does not invalidate a 2xx", async () => {
   const breaking = await receiver((response) => {
     response.writeHead(200, { "content-length": "100" }).write("a\0b");
     setTimeout(() => response.destroy(), 20);
@@ -119,7 +119,7 @@ test("a refused connection is a failure with its reason", async () => {
   expect(await send(url)).toMatchObject({ error: expect.stringContaining("ECONNREFUSED"), isPermanent: false });
 });
 
-test("the connection goes to the address that was checked, whatever the name resolves to later", async () => {
+test("the connection goes to the checked address, even if the name resolves differently later", async () => {
   const allowed = await receiver(ok);
   let lookups = 0;
   const result = await send(`http://rebinding.example:${allowed.port}/hook`, {

@@ -84,7 +84,7 @@ test("a public name over https is allowed, with the addresses to connect to", as
   });
 });
 
-test("a name that does not resolve now is not refused for good", async () => {
+test("a name that does not resolve now is not refused permanently", async () => {
   expect(await check("https://hooks.example.com/")).toMatchObject({ kind: "unresolved" });
 });
 
@@ -121,7 +121,7 @@ describe("embedded mode", () => {
     expect(await check(url, embedded)).toMatchObject({ kind: "forbidden" });
   });
 
-  test("localhost is judged by what it resolves to, Metrly's own port included", async () => {
+  test("localhost is checked by its addresses, Metrly's own port included", async () => {
     expect(await check("http://localhost:8080/", embedded, resolvesTo("127.0.0.1"))).toMatchObject({ kind: "allowed" });
     expect(await check("http://localhost:4000/", embedded, resolvesTo("127.0.0.1"))).toMatchObject({
       kind: "forbidden",

@@ -85,7 +85,7 @@ describe.skipIf(!hasPostgres)("following a tenant's notices", () => {
       expect(seen[i]).toEqual(Array.from({ length: total - after }, (_, n) => after + n + 1));
   });
 
-  test("without a cursor it starts from now, and what commits after subscribing is there", async () => {
+  test("without a cursor it starts from now, with every commit after subscribing", async () => {
     const write = await openWriter();
     await write(warning("from-now", "before"));
     const source = await openFeed().follow("from-now", ALERTS);
@@ -130,7 +130,7 @@ describe.skipIf(!hasPostgres)("following a tenant's notices", () => {
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'",
     );
 
-  test("a cut LISTEN connection is made again and nothing announced meanwhile is lost", async () => {
+  test("a cut LISTEN connection is reopened and no notice is lost", async () => {
     const write = await openWriter();
     const source = await openFeed().follow("cut", ALERTS, 0);
     await write(warning("cut", "1"));

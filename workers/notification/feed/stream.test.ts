@@ -26,7 +26,7 @@ function openStream() {
   return { source, reads, followers, settle, wake };
 }
 
-test("what is announced during a read is read in the next round", async () => {
+test("notices announced during a read are read in the next round", async () => {
   const { source, reads, settle, wake } = openStream();
   const next = source.next();
   await settle();
@@ -38,7 +38,7 @@ test("what is announced during a read is read in the next round", async () => {
   expect(await next).toEqual({ done: false, value: { number: 1 } });
 });
 
-test("each read goes on after the last notice that was handed out", async () => {
+test("each read continues after the last returned notice", async () => {
   const { source, reads, settle, wake } = openStream();
   const taken = [source.next(), source.next(), source.next()];
   await settle();
@@ -63,7 +63,7 @@ test("a client that leaves during a read gets nothing more", async () => {
   expect(followers.size).toBe(0);
 });
 
-test("a failed read ends the stream with its error instead of skipping what it should have read", async () => {
+test("a failed read ends the stream with its error instead of skipping notices", async () => {
   const { source, reads, followers, settle } = openStream();
   const next = source.next();
   await settle();

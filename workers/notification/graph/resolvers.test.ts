@@ -92,7 +92,7 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
     expect(await create(adminOf("acme"), more)).toMatchObject({ codes: [code] });
   });
 
-  test("a platform admin gets NOT_FOUND for a tenant that is not there, and reaches one that was just created", async () => {
+  test("a platform admin gets NOT_FOUND for a missing tenant, and reaches one just created", async () => {
     expect(await create(admin, { tenantId: "nobody" })).toMatchObject({ codes: ["NOT_FOUND"] });
     setTimeout(() => world.tenancy.apply({ ...tenantState("newborn"), version: 2 }), 100);
     expect(await create(admin, { tenantId: "newborn" })).toMatchObject({ codes: [] });
@@ -300,7 +300,7 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
     },
   );
 
-  test("the SDL is what federation needs", () => {
+  test("the SDL fits federation", () => {
     expect(service.subgraph?.sdl).toContain("type PageInfo @shareable");
     expect(service.subgraph?.sdl).toContain('type Tenant @key(fields: "id")');
     expect(service.subgraph?.sdl).toContain('type Invoice @key(fields: "id", resolvable: false)');

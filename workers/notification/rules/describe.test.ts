@@ -7,7 +7,7 @@ import { webhookPayload } from "./notice.js";
 const describe = (type: string, data: unknown) =>
   describePayload(webhookPayload(type, "2026-11-04T00:00:05.000Z", data));
 
-test("invoices, closed periods and what is not known by name are told in words", () => {
+test("invoices, closed periods and unknown types are described in words", () => {
   const invoice = describe("invoice.generated", invoiceGeneratedV1.example.data);
   expect(invoice.subject).toBe("acme: invoice ACME-000001 for 129.40 EUR");
   expect(invoice.lines[0]).toBe("For 2026-10-01 to 2026-11-01, exclusively");

@@ -12,7 +12,7 @@ test("a few failures pause nothing; then pauses double, up to ten minutes", () =
   expect(pauseMs(5, plain, 0)).toBe(5_000);
 });
 
-test("what the receiver asks for is given, up to ten minutes", () => {
+test("the receiver's Retry-After is honoured, up to ten minutes", () => {
   expect(pauseMs(1, { retryAfterMs: 30_000 }, 0)).toBe(30_000);
   expect(pauseMs(1, { retryAfterMs: DAY_MS }, 0)).toBe(600_000);
   expect(pauseMs(7, { retryAfterMs: 1_000 }, 1)).toBe(40_000);

@@ -63,7 +63,7 @@ describe.skipIf(!hasPostgres)("taking in events", () => {
     return rows;
   }
 
-  test("a batch that comes again changes nothing", async () => {
+  test("a redelivered batch changes nothing", async () => {
     await start();
     await addEndpoint("acme", "e1", ["quota.warning"]);
     const notices = [notice("acme", "a"), notice("acme", "b")];
@@ -93,7 +93,7 @@ describe.skipIf(!hasPostgres)("taking in events", () => {
     expect(await deliveries()).toEqual([{ endpoint_id: "asks", event_id: "a", status: "PENDING" }]);
   });
 
-  test("what is no event is kept with its bytes and does not block", async () => {
+  test("a poison record is kept with its bytes and does not block", async () => {
     await start();
     const value = Buffer.from([0xff, 0x00, 0x01]);
     const poison = [{ offset: 0, key: "acme", value, error: "not JSON: \0" }];
@@ -132,7 +132,7 @@ describe.skipIf(!hasPostgres)("taking in events", () => {
     for (const tenant of tenants) expect(await numbersOf(tenant)).toEqual(expected);
   });
 
-  test("a cursor that the log no longer holds starts at its beginning and says so", async () => {
+  test("a cursor outside the log starts at its beginning with a warning", async () => {
     await start();
     await storeIntake(database, batch(0, [notice("acme", "a")]));
     expect(await startCursor(database, TOPIC, 0, { first: 0, next: 9 })).toEqual({ next: 1 });

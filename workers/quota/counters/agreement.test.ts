@@ -155,7 +155,7 @@ async function run(counters: QuotaCounters, tenantId: string, steps: readonly St
 }
 
 describe.skipIf(!hasRedis)("quota counters", () => {
-  test("answer the same in process and in Redis, whatever is asked of them", async () => {
+  test("memory and Redis give the same answers to any calls", async () => {
     const redis = await createRedisQuotaCounters({
       urls: [redisUrl()],
       prefix: `test:${randomUUID()}`,

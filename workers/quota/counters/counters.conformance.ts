@@ -49,7 +49,7 @@ export function quotaCountersConformance(name: string, open: () => Promise<Quota
       });
     });
 
-    test("admits up to the hard limit and not beyond, and says when there is room again", async () => {
+    test("admits up to the hard limit and not beyond, and returns when capacity is free again", async () => {
       await load([{ charge: calls(1, 5) }]);
       for (let n = 1; n <= 5; n += 1) {
         const { allowed, readings } = decided(await ask("consume", `k${n}`, T + n, [calls(1, 5)], 300_000));
@@ -99,7 +99,7 @@ export function quotaCountersConformance(name: string, open: () => Promise<Quota
       expect(decided(await ask("check", "k2", T, [calls(1, 1)])).allowed).toBe(false);
     });
 
-    test("release and expiry give back what was reserved, once", async () => {
+    test("release and expiry return a reservation, once", async () => {
       await load([{ charge: calls(3, 5) }]);
       await consume("a", T, calls(3, 5));
       expect(await counters.release(tenantId, "a", T)).toBe(true);
@@ -110,7 +110,7 @@ export function quotaCountersConformance(name: string, open: () => Promise<Quota
       expect(await counters.release(tenantId, "b", T + 60_000)).toBe(false);
     });
 
-    test("what an admission uses up at once stays used after expiry, and comes back by release", async () => {
+    test("an admission that consumes immediately stays used after expiry, and is returned by release", async () => {
       const request = { ...calls(1, 2), settles: false, window: HOUR };
       await load([{ charge: request }]);
       await consume("a", T, request);
@@ -129,7 +129,7 @@ export function quotaCountersConformance(name: string, open: () => Promise<Quota
       expect(decided(await ask("check", "x", T + 63_000, [calls(0, 10)])).readings[0]?.used).toBe(0);
     });
 
-    test("usage that nobody asked for counts in the bucket of its arrival and may exceed the limit", async () => {
+    test("usage without a reservation counts in the bucket of its arrival and may exceed the limit", async () => {
       await load([{ charge: calls(1, 5) }]);
       await settle(7, 0, [{ key: "free", amount: 9, at: T }]);
       const { allowed, readings } = await consume("k", T, calls(1, 5));
@@ -189,7 +189,7 @@ export function quotaCountersConformance(name: string, open: () => Promise<Quota
       }
     });
 
-    test("nothing is admitted beyond a granted bound, and the need names what the counters alone know", async () => {
+    test("nothing is admitted beyond a granted bound, and the need names the usage known only to the counters", async () => {
       const bounded = { ...calls(2, 10), window: HOUR, bounded: true };
       await load([{ charge: bounded }]);
       const start = Math.floor(T / HOUR.bucketMs) * HOUR.bucketMs;
@@ -215,14 +215,14 @@ export function quotaCountersConformance(name: string, open: () => Promise<Quota
       expect((await consume("k", T + 50_000, bounded)).readings[0]).toMatchObject({ used: 4, reserved: 1 });
     });
 
-    test("a lost bound of what is used up at once counts for good", async () => {
+    test("a lost bound of immediate consumption counts permanently", async () => {
       const request = { ...calls(1, 10), window: HOUR, settles: false, bounded: true };
       const start = Math.floor(T / HOUR.bucketMs) * HOUR.bucketMs;
       await load([{ charge: request, buckets: [{ start, used: 0, bound: 10, boundUntil: 0 }] }]);
       expect((await consume("k", T + 3_000_000, request)).allowed).toBe(false);
     });
 
-    test("a blocked counter denies where its limit is hard, until the moment it says", async () => {
+    test("a blocked counter denies where its limit is hard, until its reset", async () => {
       await load([{ charge: calls(1, 5), blockedUntil: T + 1_000 }]);
       const denied = await consume("k", T, calls(1, 5));
       expect(denied.readings[0]).toMatchObject({ denies: true, blockedUntil: T + 1_000, retryAt: T + 1_000 });
@@ -253,7 +253,7 @@ export function quotaCountersConformance(name: string, open: () => Promise<Quota
       expect(await counters.correct("nobody", 7, totals)).toBe(false);
     });
 
-    test("what is remembered of a tenant is recalled newest first, as much as is kept", async () => {
+    test("stored texts of a tenant are returned newest first, up to the maximum", async () => {
       expect(await counters.recall(tenantId)).toEqual([]);
       await counters.remember(tenantId, ["a", "b"]);
       await counters.remember(tenantId, ["c"]);

@@ -82,7 +82,7 @@ describe.skipIf(!hasPostgres)("quota after a loss of counters in process", () =>
     }
   }
 
-  test("usage recorded before and after a loss counts on top of what was admitted and lost", async () => {
+  test("usage recorded before and after a loss is added to lost admissions", async () => {
     world.tenant("mixed", "BILLING_PERIOD");
     const headers = world.key("mixed");
     const first = await restart();

@@ -66,7 +66,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
     await waitFor(() => world.appliedSeq(tenantId), { what: "usage to be applied" });
   }
 
-  test("at rest, totals and counters are what the ledger says", async () => {
+  test("at rest, totals and counters match the ledger", async () => {
     await used("resting");
     const { steps, differences } = await reconcile({ tenantId: "resting" });
     expect(differences).toEqual([]);
@@ -89,7 +89,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
     expect((await reconcile({ tenantId: "tampered" })).differences).toEqual([]);
   });
 
-  test("a wrong counter is shown with who was right, and repaired", async () => {
+  test("a wrong counter is shown with the ledger's value, and repaired", async () => {
     await used("counted");
     const seq = (await counters.positions(["counted"]))[0] ?? 0;
     await counters.correct("counted", seq, [

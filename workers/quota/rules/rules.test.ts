@@ -80,7 +80,7 @@ describe("thresholds", () => {
   const crossed = (before: string, after: string, changed: Partial<LimitInForce> = {}) =>
     crossings(limit(changed), decimal(before), decimal(after)).map(({ threshold }) => threshold);
 
-  test("each is crossed when usage reaches it, and all that one step jumps over come in order", () => {
+  test("each is crossed when usage reaches it, and a step that crosses several reports them in order", () => {
     expect(crossed("0", "4.9")).toEqual([]);
     expect(crossed("4.9", "5")).toEqual(["0.5"]);
     expect(crossed("5", "7")).toEqual([]);
@@ -112,7 +112,7 @@ describe("thresholds", () => {
     );
   });
 
-  test("alerts match their contracts and have an id that says what was crossed", () => {
+  test("alerts match their contracts and have an id that identifies the crossing", () => {
     const facts = {
       tenantId: "acme",
       planId: "pro",
@@ -212,7 +212,7 @@ describe("limits in force", () => {
     expect(at(november, 1)).toBeUndefined();
   });
 
-  test("each scale of a limit has a counter of its own", () => {
+  test("each scale of a limit has its own counter", () => {
     const limits = limitsInForce(tenant, (id) => plans.get(id), december, 5)?.limits ?? [];
     expect(limits.map((one) => counterId(one.counter))).toEqual(["calls|DAY|0", "calls|DAY|1"]);
     expect(limits.map((one) => counterKey(counterId(one.counter)))).toEqual(limits.map((one) => one.counter));

@@ -18,7 +18,7 @@ describe.each(SLIDING_WINDOWS)("%s", (window) => {
     expect(windowMs / (windowMs + bucketMs)).toBeGreaterThan(0.95);
   });
 
-  test("keeps what it is rebuilt from for at least as long as it reaches", () => {
+  test("stores its sources for at least the length of the window", () => {
     const kept = new Map(TOTALS_KEPT_MS);
     expect(kept.get(REBUILT_FROM[window])).toBeGreaterThan(reachMs(window));
     expect(kept.get(window)).toBeGreaterThan(WINDOW_MS[window]);

@@ -48,7 +48,7 @@ async function left(table: "usage_total" | "granted_bound", column: string, tena
   return rows.map(({ name }) => name);
 }
 
-test("what a window still reaches stays, by the system's clock or the tenant's own; periods' totals stay for good", async () => {
+test("totals inside a window stay, by the system's clock or the tenant's own; periods' totals stay permanently", async () => {
   await store("acme", NOW);
   await store("past", TEST_CLOCK);
   await pruneUsage(database, { now: NOW, testClocks: new Map([["past", TEST_CLOCK]]) });

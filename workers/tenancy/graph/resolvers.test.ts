@@ -34,7 +34,7 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
   });
   afterAll(() => world.close());
 
-  test("tells the whole story of a plan, from its input to a tenant's running plan", async () => {
+  test("a plan's life cycle, from its input to a tenant's current plan", async () => {
     const input = {
       id: "tiered",
       name: "Tiered",
@@ -188,7 +188,7 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
     expect(data.tenant.apiKeys).toContainEqual({ id: apiKey.id, expiresAt: new Date(NOW + 60_000).toISOString() });
   });
 
-  test("a key says when it was last used, as processes tell; an older use changes nothing", async () => {
+  test("a key has its last use, as reported by processes; an older use changes nothing", async () => {
     const issued = await asAdmin(
       `mutation { issueApiKey(input: { tenantId: "acme", name: "used", scopes: [READ] }) { apiKey { id lastUsedAt } } }`,
     );
@@ -203,7 +203,7 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
     expect(data.tenant.apiKeys).toContainEqual({ id, lastUsedAt: new Date(NOW + 5_000).toISOString() });
   });
 
-  test("keys of a tenant with a test clock say so", async () => {
+  test("keys of a tenant with a test clock are marked", async () => {
     const tenant = await asAdmin(`mutation { createTenant(input: { id: "lab", name: "Lab", planId: "pro",
       testClock: "2025-02-10T00:00:00Z" }) { testClock startsAt plan { id } } }`);
     expect(tenant.data.createTenant).toEqual({
@@ -270,7 +270,7 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
     }
   }
 
-  test("a quota override is kept with its history and audited; what makes no sense is refused with all reasons", async () => {
+  test("a quota override is kept with its history and audited; an invalid one is refused with all reasons", async () => {
     await asAdmin(
       `mutation { createPlan(input: { id: "limited", name: "Limited", version: { currency: "EUR", prices: [],
         limits: [{ window: HOUR, kind: HARD, limit: "10" }] } }) { id } }`,

@@ -82,7 +82,7 @@ describe("a plan assignment", () => {
     ]);
   });
 
-  test("asking again for what is coming changes nothing", () => {
+  test("repeating a pending change changes nothing", () => {
     const pending = changed(changed(tenant(), "pro", MID_NOVEMBER), "max", MID_NOVEMBER);
     expect(changed(pending, "max", MID_NOVEMBER + DAY_MS)).toBe(pending);
   });
@@ -146,7 +146,7 @@ describe("whatever changes of plan are made,", () => {
     );
   });
 
-  test("a reader at an older version reads what was true then", () => {
+  test("a read at an older version returns the state of that version", () => {
     fc.assert(
       fc.property(acts, anchor, (steps, day) => {
         const states = history(steps, day);

@@ -76,7 +76,7 @@ describe("a plan version", () => {
     expect(validatePlanVersion(sound, METERS)).toEqual([]);
   });
 
-  test("tells every reason at once", () => {
+  test("returns every reason", () => {
     const wrong = terms({
       currency: "EURO",
       recurringFee: "-1",

@@ -25,7 +25,7 @@ describe("a tenant", () => {
     expect(pathsOf({ testClock, startsAt: NOW })).toEqual(["startsAt"]);
   });
 
-  test("with several faults is told all of them", () => {
+  test("with several errors returns all of them", () => {
     expect(pathsOf({ id: "a b", name: "", billingAnchorDay: 29, graceDays: -1 })).toEqual([
       "id",
       "name",

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createTurns } from "./in-turn.js";
 
-test("turns are taken one at a time, in order, also after one that failed, and the queue is bounded", async () => {
+test("tasks run one at a time, in order, also after one that failed, and the queue is bounded", async () => {
   const inTurn = createTurns(3);
   const seen: string[] = [];
   const work = (name: string, fails = false) =>

@@ -67,7 +67,7 @@ describe.skipIf(!hasPostgres)("tenancy's store", () => {
     expect(JSON.parse(rows[0].value)).toEqual(tenant);
   });
 
-  test("a closed tenant remembers when, by its own clock, in what is published and what is read back", async () => {
+  test("a closed tenant has its closing time, by its own clock, in published and stored state", async () => {
     const clock = Date.UTC(2030, 4, 5);
     for (const [id, testClock, closedAt] of [
       ["leaver", null, NOW],
@@ -96,7 +96,7 @@ describe.skipIf(!hasPostgres)("tenancy's store", () => {
     await expect(world.meter("calls")).rejects.toEqual(conflict);
   });
 
-  test("twenty who create the same tenant at once get the same one", async () => {
+  test("twenty concurrent creations of the same tenant return the same one", async () => {
     const all = await Promise.all(Array.from({ length: 20 }, () => world.tenant("popular")));
     expect(new Set(all.map((tenant) => tenant.version)).size).toBe(1);
   });
@@ -111,7 +111,7 @@ describe.skipIf(!hasPostgres)("tenancy's store", () => {
     await expect(pool.query("DELETE FROM audit_entry")).rejects.toThrow(refused);
   });
 
-  test("the audit log tells who did what to whom, with what was before and after", async () => {
+  test("the audit log has actor, action and target, with the states before and after", async () => {
     await world.tenant("audited");
     await moveTenant(world.store, "user:alice", "audited", "suspend", "does not pay");
     const [newest, oldest] = await world.store.auditLog({ after: undefined, take: 10, tenantId: "audited" });
@@ -160,7 +160,7 @@ describe.skipIf(!hasPostgres)("tenancy's store", () => {
     expect(await world.store.plansByIds(["basic"])).toEqual([after]);
   });
 
-  test("a meter with backfill is told once to every partition of usage, behind its own state and with its version", async () => {
+  test("a meter with backfill is announced once in every partition of usage, after its own state and with its version", async () => {
     const input = { ...countMeter("found"), backfill: true };
     const made = await createMeter(world.store, ACTOR, input);
     expect(await createMeter(world.store, ACTOR, input)).toEqual(made);

@@ -28,7 +28,7 @@ describe.skipIf(!hasRedis)("Redis Cluster", () => {
     createRedisQuotaCounters({ urls: [cluster.url], prefix: randomUUID(), onError }),
   );
 
-  test("a failover is a loss to the tenants of its slots and to nobody else", async () => {
+  test("a failover is a loss only to the tenants of its slots", async () => {
     const counters = await createRedisQuotaCounters({ urls: [cluster.url], prefix: randomUUID(), onError });
     const tenantIds = Array.from({ length: 40 }, (_, n) => `tenant-${n}`);
     const load = async (tenantId: string) => {

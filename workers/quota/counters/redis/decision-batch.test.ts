@@ -25,7 +25,7 @@ function slowStore() {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-test("what arrives in one turn goes together; what arrives while two calls are on their way waits and goes together", async () => {
+test("requests of one turn are one batch; requests that arrive during two calls form the next batch", async () => {
   const { calls, ask } = slowStore();
   const { decide } = createDecisionBatch(ask);
   const answers = [decide(request("a", "1")), decide(request("b", "1"))];
@@ -46,7 +46,7 @@ test("what arrives in one turn goes together; what arrives while two calls are o
   expect(await Promise.all(answers)).toEqual(answers.map(() => ({ kind: "unknown" })));
 });
 
-test("when the store does not answer, whoever waits for a turn is told at once; a faulty call is told alone", async () => {
+test("when the store does not answer, queued requests fail immediately; a faulty call fails alone", async () => {
   const { calls, ask } = slowStore();
   const { decide } = createDecisionBatch(ask);
   const outcomes: string[] = [];

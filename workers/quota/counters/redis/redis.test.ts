@@ -12,7 +12,7 @@ describe.skipIf(!hasRedis)("Redis", () => {
   const prefix = `test:${randomUUID()}`;
   quotaCountersConformance("Redis", () => createRedisQuotaCounters({ urls: [redisUrl()], prefix, onError }));
 
-  test("two processes see one incarnation; what is lost gets another", async () => {
+  test("two processes see one incarnation; a loss starts another", async () => {
     const own = `test:${randomUUID()}`;
     const [a, b] = await Promise.all(
       [1, 2].map(() => createRedisQuotaCounters({ urls: [redisUrl()], prefix: own, onError })),
@@ -33,13 +33,13 @@ describe.skipIf(!hasRedis)("Redis", () => {
     await Promise.all([a.stop(), b.stop()]);
   });
 
-  test("a connection that is down says so at once instead of queueing", async () => {
+  test("a broken connection fails immediately instead of queueing", async () => {
     const counters = await createRedisQuotaCounters({ urls: [redisUrl()], prefix, onError });
     await counters.stop();
     await expect(counters.incarnations(["t"])).rejects.toBeInstanceOf(CountersUnavailable);
   });
 
-  test("a server that is not there yet is found when it comes; one that evicts is refused, then too", async () => {
+  test("a server that starts later is found; one that evicts is refused, then too", async () => {
     const server = await startRedis();
     await server.kill("SIGKILL");
     const counters = await createRedisQuotaCounters({ urls: [server.url], prefix, onError });
