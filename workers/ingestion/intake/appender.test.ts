@@ -1,12 +1,20 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { NewRecord } from "#platform/event-log/event-log.js";
+import { installManualTime, type ManualTime } from "#platform/lifecycle/manual-time.testing.js";
 import { type ReceivedItem, readReceived } from "#schema/events/usage-received.v2.js";
 import { receivedItem } from "../world.testing.js";
 import { type AppenderLimits, createAppender } from "./appender.js";
 
 const PARTITIONS = 4;
+
+let time: ManualTime;
+let restoreTime: () => void;
+beforeEach(() => {
+  [time, restoreTime] = installManualTime();
+});
+afterEach(() => restoreTime());
 
 /** A log in memory that answers when told: what is tested is the queue in front of it. */
 function heldLog() {
@@ -34,7 +42,7 @@ function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLim
   };
 }
 
-const turn = () => new Promise((resolve) => setTimeout(() => setImmediate(resolve), 5));
+const turn = () => time.advance(0);
 const idsOf = (records: readonly NewRecord[]) =>
   records.flatMap(({ value }) => {
     const record = readReceived(value.toString("utf8"));
@@ -143,9 +151,9 @@ describe("the queue in front of the log", () => {
   test("a log that does not answer is not waited for longer than its timeout, and sent items keep their capacity", async () => {
     const log = heldLog();
     const appender = appenderOn(log, { maxItems: 2, timeoutMs: 20 });
-    expect(await codeOf(appender.append([receivedItem({ id: "a" }), receivedItem({ id: "b" })]))).toBe(
-      "LOG_UNAVAILABLE",
-    );
+    const full = codeOf(appender.append([receivedItem({ id: "a" }), receivedItem({ id: "b" })]));
+    await time.advance(20);
+    expect(await full).toBe("LOG_UNAVAILABLE");
     expect(await codeOf(appender.append([receivedItem({ id: "c" })]))).toBe("BUSY");
   });
 
@@ -155,6 +163,7 @@ describe("the queue in front of the log", () => {
     const first = codeOf(appender.append([receivedItem({ id: "a" })]));
     await turn();
     const behind = codeOf(appender.append([receivedItem({ id: "b" }), receivedItem({ id: "c" })]));
+    await time.advance(20);
     expect([await first, await behind]).toEqual(["LOG_UNAVAILABLE", "LOG_UNAVAILABLE"]);
     const later = appender.append([receivedItem({ id: "d" }), receivedItem({ id: "e" })]);
     log.sends[0]?.answer();
