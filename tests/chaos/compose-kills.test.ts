@@ -23,7 +23,7 @@ const KILLS_OF_EACH = sized(1, 3);
 const EVENTS = sized(6_000, 30_000);
 const TENANTS = sized(4, 12);
 const REQUESTS_LIMIT = 400;
-/** Answered by the gateway, tenancy and notification. */
+/** Served by the gateway, tenancy and notification. */
 const GRAPH = graphql(
   `query KillsGraph { meters { key } tenant(id: "tenant-0") { alerts(first: 1) { nodes { id } } } }`,
 );
@@ -101,7 +101,7 @@ for (const replicas of sized([1], [1, 2])) {
         return shuffled([...roles, "kafka", "redis"], random);
       }
 
-      /** SIGKILL while it works, and a start on the same data, as Docker's restart policy does. */
+      /** SIGKILL under load, and a restart on the same data, like Docker's restart policy. */
       async function kill(victim: string, works: Readonly<Record<string, Work>>): Promise<void> {
         const server =
           victim === "kafka" ? compose.kafka : victim === "redis" ? compose.redis : compose.processes.get(victim);

@@ -2,12 +2,12 @@ import pg from "pg";
 import { waitFor } from "../servers/servers.js";
 import type { Requests } from "../support/requests.js";
 
-/** Work that a fault is meant to interrupt. */
+/** Work that a fault is supposed to interrupt. */
 export interface Work {
   readonly what: string;
-  /** Whether there is some now. */
+  /** Whether work is in progress. */
   isUnderWay(): boolean | Promise<boolean>;
-  /** Called just before the fault; the returned function answers whether the fault cut some work off. */
+  /** Called just before the fault; the returned function reports whether the fault interrupted work. */
   watch(): () => boolean | Promise<boolean>;
 }
 
@@ -40,14 +40,14 @@ export const requestsOf = (what: string, requests: Requests): Work => ({
   watch: () => requests.mark(),
 });
 
-/** Rows that one step has committed and the next has not, before the fault and still after it. */
+/** Rows committed by one step and not by the next, before the fault and still after it. */
 export const backlogOf = (what: string, size: () => Promise<number>): Work => ({
   what,
   isUnderWay: async () => (await size()) > 0,
   watch: () => async () => (await size()) > 0,
 });
 
-/** Events that the recorder has given a seq and the publisher has not published. */
+/** Events with a seq that are not published yet. */
 export const unpublished = (ingestionUrl: string): Work =>
   backlogOf("unpublished seqs", () =>
     count(
@@ -56,7 +56,7 @@ export const unpublished = (ingestionUrl: string): Work =>
     ),
   );
 
-/** Seqs that are recorded and whose effect billing has not committed. */
+/** Recorded seqs whose effect billing has not committed. */
 export function uncommitted(ingestionUrl: string, billingUrl: string): Work {
   return backlogOf("steps of billing", async () => {
     const recorded = await count(ingestionUrl, "SELECT coalesce(sum(seq), 0) FROM recorder_cursor");

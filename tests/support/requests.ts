@@ -4,7 +4,7 @@ export interface Requests {
   open(): number;
   /** Marks the open requests; the function answers whether one of them is unanswered still or got no good answer. */
   mark(): () => boolean;
-  /** Counts a request from now until it is answered. Undefined: it got no answer. */
+  /** Counts a request as open until its response. Undefined: no response. */
   track(request: Promise<Response>): Promise<Response | undefined>;
 }
 

@@ -18,7 +18,7 @@ import { countRequests, type Requests } from "../../support/requests.js";
 import { bodyOf, cutBatches, generateEvents, postUntilAnswered } from "./load.js";
 import * as world from "./world.js";
 
-/** A running Metrly, whatever it consists of. */
+/** A running Metrly of any kind. */
 export interface Target {
   readonly url: string;
   readonly admin: string;
@@ -47,7 +47,7 @@ const PLAN: OraclePlan = {
 };
 const SENDERS = 6;
 const LARGEST_BATCH = sized(100, 500);
-/** Between repeats, so that waiting for a fault does not take the whole machine. */
+/** Pause between repeats, so that waiting for a fault does not saturate the machine. */
 const REPEAT_PAUSE_MS = 250;
 const MALFORMED_SHARE = 0.01;
 
@@ -83,16 +83,16 @@ export async function setUp({ url, admin }: Target, { tenants, limits = [] }: Pr
 }
 
 export interface LoadControl {
-  /** Called before each batch with the share of the load that is sent; the sender waits for it. */
+  /** Called before each batch with the share of the load already sent; the sender awaits it. */
   readonly beforeBatch?: (share: number) => void | Promise<void>;
-  /** While this is true, senders repeat batches that are acknowledged already: traffic goes on, the load does not. */
+  /** While this is true, senders repeat acknowledged batches: traffic continues, the load does not. */
   readonly hold?: (share: number) => boolean;
   readonly requests?: Requests;
 }
 
 /**
- * Posts shuffled events with 20 % duplicates and 1 % malformed neighbours in batches of random sizes. Returns what was
- * acknowledged, each event once.
+ * Posts shuffled events with 20 % duplicates and 1 % malformed ones in batches of random sizes. Returns the acknowledged
+ * events, each once.
  */
 export async function postLoad(
   { url }: Target,
@@ -137,7 +137,7 @@ export async function postLoad(
   return distinctEvents(acknowledged);
 }
 
-/** The identity at every look, and at rest exactly the acknowledged events counted. */
+/** The identity holds at every check, and at rest exactly the acknowledged events are counted. */
 export async function expectAccounted(
   { url, admin }: Target,
   { tenants, seed }: ProofOptions,
@@ -160,7 +160,7 @@ export async function expectAccounted(
   }
 }
 
-/** The running period's totals are the oracle's, to the last digit. */
+/** The current period's totals equal the oracle's, to the last digit. */
 export async function expectTotals(
   { url, admin }: Target,
   { tenants, seed }: ProofOptions,
@@ -177,7 +177,7 @@ export async function expectTotals(
   }
 }
 
-/** Closes last month; every invoice is the oracle's, to the cent, and the verifier agrees with it. */
+/** Closes last month; every invoice equals the oracle's, to the cent, and the verifier agrees. */
 export async function expectInvoices(
   { url, admin }: Target,
   { tenants, seed }: ProofOptions,
