@@ -27,16 +27,16 @@ function open(url: string, pingMs?: number): RemoteSocket {
 }
 
 function operation(socket: RemoteSocket) {
-  const told: string[] = [];
+  const received: string[] = [];
   const leave = socket.subscribe(
     { query: "subscription { ticks }" },
     {
-      next: (payload) => told.push(JSON.stringify(payload)),
-      error: (reason) => told.push(reasonText(reason)),
-      complete: () => told.push("complete"),
+      next: (payload) => received.push(JSON.stringify(payload)),
+      error: (reason) => received.push(reasonText(reason)),
+      complete: () => received.push("complete"),
     },
   );
-  return { told, leave };
+  return { received, leave };
 }
 
 const acknowledge = (socket: WebSocket) => socket.send('{"type":"connection_ack"}');
@@ -52,11 +52,11 @@ test("a closed socket ends its operations with a reason and retries nothing", as
   });
   const socket = open(url);
   const [first, second] = [operation(socket), operation(socket)];
-  await waitFor(() => first.told.length === 2 && second.told.length === 2, { what: "both ends" });
-  const told = ['{"data":{"ticks":1}}', "its socket closed (1000 Normal Closure)"];
-  expect([first.told, second.told]).toEqual([told, told]);
+  await waitFor(() => first.received.length === 2 && second.received.length === 2, { what: "both ends" });
+  const received = ['{"data":{"ticks":1}}', "its socket closed (1000 Normal Closure)"];
+  expect([first.received, second.received]).toEqual([received, received]);
   const third = operation(socket);
-  await waitFor(() => third.told.length === 1, { what: "an operation on a new socket" });
+  await waitFor(() => third.received.length === 1, { what: "an operation on a new socket" });
   expect(subscribed).toBe(3);
 });
 
@@ -65,9 +65,9 @@ test("a peer that stops answering is noticed", async () => {
     if (type === "connection_init") acknowledge(socket);
     if (type === "subscribe") socket.send(JSON.stringify({ id, type: "next", payload: { data: { ticks: 1 } } }));
   });
-  const { told } = operation(open(url, 50));
-  await waitFor(() => told.length === 2, { what: "the end" });
-  expect(told[1]).toBe("its socket closed (1006)");
+  const { received } = operation(open(url, 50));
+  await waitFor(() => received.length === 2, { what: "the end" });
+  expect(received[1]).toBe("its socket closed (1006)");
 });
 
 test("a peer that answers pings keeps its socket", async () => {
@@ -78,15 +78,15 @@ test("a peer that answers pings keeps its socket", async () => {
     pings += 1;
     socket.send('{"type":"pong"}');
   });
-  const { told } = operation(open(url, 500));
+  const { received } = operation(open(url, 500));
   await waitFor(() => pings === 3, { what: "three pings" });
-  expect(told).toEqual([]);
+  expect(received).toEqual([]);
 });
 
 test("an unreachable peer is reported in words", async () => {
-  const { told } = operation(open("http://127.0.0.1:1"));
-  await waitFor(() => told.length === 1, { what: "the end" });
-  expect(told[0]).toContain("ECONNREFUSED");
+  const { received } = operation(open("http://127.0.0.1:1"));
+  await waitFor(() => received.length === 1, { what: "the end" });
+  expect(received[0]).toContain("ECONNREFUSED");
 });
 
 test("a client that left gets nothing more, and others continue", async () => {
@@ -101,8 +101,8 @@ test("a client that left gets nothing more, and others continue", async () => {
   });
   const socket = open(url);
   const [leaving, staying] = [operation(socket), operation(socket)];
-  await waitFor(() => leaving.told.length + staying.told.length === 2, { what: "both to run" });
+  await waitFor(() => leaving.received.length + staying.received.length === 2, { what: "both to run" });
   leaving.leave();
   await waitFor(() => left.length === 1, { what: "the peer to hear of it" });
-  expect([leaving.told, staying.told]).toEqual([['{"data":{"ticks":1}}'], ['{"data":{"ticks":1}}']]);
+  expect([leaving.received, staying.received]).toEqual([['{"data":{"ticks":1}}'], ['{"data":{"ticks":1}}']]);
 });

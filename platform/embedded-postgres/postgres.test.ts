@@ -97,7 +97,7 @@ test("after kill -9 of the database its owner is notified, and the next start ha
   const killed = await start(dataDir, (reason) => reasons.push(reason));
   await query(killed, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n");
   await kill(killed);
-  await waitFor(() => reasons.length > 0, { what: "the owner to be told" });
+  await waitFor(() => reasons.length > 0, { what: "the owner to be reported" });
   const recovered = await start(dataDir);
   expect(recovered.origin).toBe("started");
   expect(await query(recovered, "SELECT count(*)::int FROM kept")).toEqual([1000]);

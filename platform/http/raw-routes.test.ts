@@ -41,8 +41,8 @@ describe("a route beside Fastify", () => {
   });
 
   test("a body over the limit is refused, with or without content-length, and does not corrupt the next request", async () => {
-    const told = await post("x".repeat(11));
-    expect([told.status, await told.json()]).toMatchObject([413, { code: "TOO_LARGE" }]);
+    const sized = await post("x".repeat(11));
+    expect([sized.status, await sized.json()]).toMatchObject([413, { code: "TOO_LARGE" }]);
     const { port } = new URL(url);
     const socket = connect(Number(port), "127.0.0.1");
     socket.write("POST /direct HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n");

@@ -92,7 +92,7 @@ describe.skipIf(!hasPostgres)("an outbox", () => {
     });
     const before = Date.now();
     await database.transaction((tx) => enqueueOutbox(tx, [row(1)]));
-    const since = await waitFor(() => relay.failingSince(), { what: "the failure to be told" });
+    const since = await waitFor(() => relay.failingSince(), { what: "the failure to be reported" });
     expect(since).toBeGreaterThanOrEqual(before);
     isDown = false;
     await waitFor(() => relay.failingSince() === undefined, { what: "the relay to have recovered" });

@@ -92,7 +92,7 @@ const stories = (maxLength: number): fc.Arbitrary<Happening[]> =>
  * names the period before the running one, which may or may not be the next to close.
  */
 function tell(
-  told: TestLedger,
+  shared: TestLedger,
   tenantId: string,
   story: readonly Happening[],
 ): { life: TenantState; lateMeters: MeterState[] } {
@@ -100,8 +100,8 @@ function tell(
   let now = FIRST + DAY_MS;
   let life: TenantState = lifeOf(tenantId);
   const ledger = {
-    ...told,
-    record: (draft: DraftEntry) => told.record({ ...draft, tenancyVersion: life.version } as DraftEntry),
+    ...shared,
+    record: (draft: DraftEntry) => shared.record({ ...draft, tenancyVersion: life.version } as DraftEntry),
   };
   const unvoided: string[] = [];
   for (const [index, part] of story.entries()) {

@@ -161,7 +161,7 @@ describe.skipIf(!hasPostgres)("the billing service", () => {
     await publish(1, 3);
     await log.trim(USAGE_RECORDED, ledger.partition, 2);
     world.state.apply({ kind: "heartbeat", id: "heartbeat", version: 99, at: 0 });
-    await waitFor(() => failures.length > 0, { what: "the process to be told" });
+    await waitFor(() => failures.length > 0, { what: "the process to be reported" });
     expect(String(failures[0])).toMatch(/nothing is skipped/);
   });
 

@@ -182,9 +182,9 @@ export async function billingWorld(): Promise<BillingWorld> {
     state,
     clock,
     queued,
-    deliver(told, sizes = []) {
-      delivered.set(told.partition, told);
-      return deliver(database, aggregator, told, sizes);
+    deliver(ledger, sizes = []) {
+      delivered.set(ledger.partition, ledger);
+      return deliver(database, aggregator, ledger, sizes);
     },
     restart() {
       aggregator.stop();

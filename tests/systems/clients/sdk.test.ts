@@ -205,7 +205,7 @@ describe("quotas", () => {
         const found = await ask(metrly.url, admin, LAST_USE, { id: "tracked" });
         return found.tenant.apiKeys[0]?.lastUsedAt === null ? undefined : found;
       },
-      { what: "the use to be told" },
+      { what: "the use to be reported" },
     );
     expect(Math.abs(Date.parse(tenant.apiKeys[0]?.lastUsedAt ?? "") - Date.now())).toBeLessThan(300_000);
   });

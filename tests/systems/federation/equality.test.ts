@@ -53,14 +53,14 @@ interface Seen {
  * Not the list index: in lists of several types @apollo/gateway counts only the requested ones.
  */
 function seen({ data, errors }: Pick<ExecutionResult, "data"> & { errors?: readonly Partial<GraphQLError>[] }): Seen {
-  const told = (errors ?? []).map(({ path = [], message = "", extensions }) => {
+  const comparable = (errors ?? []).map(({ path = [], message = "", extensions }) => {
     if (message.startsWith("Cannot return null")) return JSON.stringify([withoutIndexes(path), message]);
     const place = nullAbove(data, path);
     if (place !== undefined) return JSON.stringify(withoutIndexes(place));
     const code = extensions?.code === "DOWNSTREAM_SERVICE_ERROR" ? undefined : extensions?.code;
     return JSON.stringify([withoutIndexes(path), message, code]);
   });
-  return { data: JSON.stringify(data ?? null), errors: [...new Set(told)].sort() };
+  return { data: JSON.stringify(data ?? null), errors: [...new Set(comparable)].sort() };
 }
 
 const withoutIndexes = (path: readonly (string | number)[]) => path.filter((key) => typeof key === "string");
@@ -111,8 +111,10 @@ async function differences(operations: readonly string[]): Promise<string[]> {
     const [own, other] = [await askOurs(operation), await askApollo(operation)];
     if (own.errors.some((error) => error.includes("TOO_COMPLEX")) && isBeyondPlanner(operation)) continue;
     // @apollo/gateway reports no error for nulls that no subgraph's error explains.
-    const told = own.errors.filter((error) => !error.includes("Cannot return null") || other.errors.includes(error));
-    if (JSON.stringify({ ...own, errors: told }) !== JSON.stringify(other))
+    const comparable = own.errors.filter(
+      (error) => !error.includes("Cannot return null") || other.errors.includes(error),
+    );
+    if (JSON.stringify({ ...own, errors: comparable }) !== JSON.stringify(other))
       found.push(`${operation}\n  ours   ${JSON.stringify(own)}\n  apollo ${JSON.stringify(other)}`);
   }
   return found;

@@ -13,7 +13,7 @@ const codeOf = (work: () => unknown): string => {
     return error instanceof MetrlyError ? error.code : String(error);
   }
 };
-/** Enters with requests of 10 KiB, all told, until refused. */
+/** Enters with requests of 10 KiB, until refused. */
 function fill(admission: ReturnType<typeof createAdmission>, sender: string, weight = 1) {
   const admitted = [];
   for (;;) {

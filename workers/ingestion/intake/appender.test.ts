@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => restoreTime());
 
-/** A log in memory that answers when told: what is tested is the queue in front of it. */
+/** An in-memory log that responds on demand: the test subject is the queue in front of it. */
 function heldLog() {
   const sends: { partition: number; records: readonly NewRecord[]; answer: (error?: Error) => void }[] = [];
   return {

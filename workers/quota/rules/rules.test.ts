@@ -99,15 +99,15 @@ describe("thresholds", () => {
   test("however usage is cut into rising steps, each threshold is crossed exactly once", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 30 }), (steps) => {
-        const told: string[] = [];
+        const crossed: string[] = [];
         let total = decimal("0");
         for (const step of steps) {
           const after = total.plus(step);
-          told.push(...crossings(limit(), total, after).map(({ threshold }) => threshold));
+          crossed.push(...crossings(limit(), total, after).map(({ threshold }) => threshold));
           total = after;
         }
         const expected = ["0.5", "0.8", "1"].filter((threshold) => total.gte(decimal(threshold).times(10)));
-        expect(told).toEqual(expected);
+        expect(crossed).toEqual(expected);
       }),
     );
   });

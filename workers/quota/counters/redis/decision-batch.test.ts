@@ -12,7 +12,7 @@ const request = (tenantId: string, reservation: string): DecideRequest => ({
   ],
 });
 
-/** A store that answers "unknown" to everything, when it is told to. */
+/** A store that answers "unknown" to everything, on demand. */
 function slowStore() {
   const calls: { readonly tenantIds: readonly string[]; answer(): void; fail(error: Error): void }[] = [];
   const ask = ({ tenantIds, groups }: { tenantIds: readonly string[]; groups: readonly unknown[] }) =>
