@@ -6,11 +6,7 @@ import { endedPeriodView, invoiceView } from "./views.js";
 
 @Resolver(() => InvoiceType)
 export class InvoiceResolver {
-  private readonly billing: InvoiceReads;
-
-  constructor(billing: InvoiceReads) {
-    this.billing = billing;
-  }
+  constructor(private readonly billing: InvoiceReads) {}
 
   @FieldResolver(() => TenantType)
   tenant(@Root() invoice: InvoiceType): TenantType {
@@ -27,11 +23,7 @@ export class InvoiceResolver {
 
 @Resolver(() => BillingPeriodType)
 export class BillingPeriodResolver {
-  private readonly billing: InvoiceReads;
-
-  constructor(billing: InvoiceReads) {
-    this.billing = billing;
-  }
+  constructor(private readonly billing: InvoiceReads) {}
 
   @FieldResolver(() => InvoiceType, { nullable: true })
   async invoice(@Root() period: BillingPeriodType, @Ctx() context: SubgraphContext): Promise<InvoiceType | null> {
@@ -43,11 +35,7 @@ export class BillingPeriodResolver {
 
 @Resolver(() => InvoiceAdjustmentType)
 export class InvoiceAdjustmentResolver {
-  private readonly billing: InvoiceReads;
-
-  constructor(billing: InvoiceReads) {
-    this.billing = billing;
-  }
+  constructor(private readonly billing: InvoiceReads) {}
 
   @FieldResolver(() => InvoiceType)
   async invoice(@Root() adjusts: InvoiceAdjustmentType, @Ctx() context: SubgraphContext): Promise<InvoiceType> {

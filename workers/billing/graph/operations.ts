@@ -22,26 +22,15 @@ import { endedPeriodView, invoiceView } from "./views.js";
 
 @Resolver()
 export class BillingOperations {
-  private readonly options: GraphOptions;
-  private readonly billing: InvoiceReads;
-  private readonly verifier: InvoiceVerifier;
-  private readonly closer: PeriodCloser;
   private readonly unmetered: UnmeteredTypes;
 
-  private readonly audit: Audit;
-
   constructor(
-    options: GraphOptions,
-    billing: InvoiceReads,
-    verifier: InvoiceVerifier,
-    closer: PeriodCloser,
-    audit: Audit,
+    private readonly options: GraphOptions,
+    private readonly billing: InvoiceReads,
+    private readonly verifier: InvoiceVerifier,
+    private readonly closer: PeriodCloser,
+    private readonly audit: Audit,
   ) {
-    this.audit = audit;
-    this.options = options;
-    this.billing = billing;
-    this.verifier = verifier;
-    this.closer = closer;
     this.unmetered = createUnmeteredTypes(options.database);
   }
 

@@ -22,13 +22,10 @@ import type { UsageReads } from "./usage-reads.js";
 /** Billing's fields of a tenant. Access to the tenant implies access to these. */
 @Resolver(() => TenantType)
 export class TenantBillingResolver {
-  private readonly usage: UsageReads;
-  private readonly billing: InvoiceReads;
-
-  constructor(usage: UsageReads, billing: InvoiceReads) {
-    this.usage = usage;
-    this.billing = billing;
-  }
+  constructor(
+    private readonly usage: UsageReads,
+    private readonly billing: InvoiceReads,
+  ) {}
 
   @FieldResolver(() => [UsageTotalType], {
     description:

@@ -83,11 +83,7 @@ export class WebhookEndpointResolver {
 
 @Resolver()
 export class WebhookMutations {
-  private readonly options: WebhookGraphOptions;
-
-  constructor(options: WebhookGraphOptions) {
-    this.options = options;
-  }
+  constructor(private readonly options: WebhookGraphOptions) {}
 
   @Mutation(() => WebhookEndpointWithSecretType)
   async createWebhookEndpoint(
