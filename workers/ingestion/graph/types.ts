@@ -9,41 +9,19 @@ const UsageEventStatus = enumOf("UsageEventStatus", USAGE_EVENT_STATUSES);
 
 @ObjectType("UsageEvent")
 export class UsageEventType {
-  @Field(() => String)
-  readonly id!: string;
-
-  @Field(() => String)
-  readonly source!: string;
-
-  @Field(() => String)
-  readonly type!: string;
-
-  @Field(() => DateTimeScalar)
-  readonly time!: number;
-
-  @Field(() => DateTimeScalar)
-  readonly receivedAt!: number;
-
-  @Field(() => DateTimeScalar, { nullable: true })
-  readonly recordedAt!: number | null;
-
-  @Field(() => UsageEventStatus)
-  readonly status!: keyof typeof UsageEventStatus;
-
+  @Field(() => String) readonly id!: string;
+  @Field(() => String) readonly source!: string;
+  @Field(() => String) readonly type!: string;
+  @Field(() => DateTimeScalar) readonly time!: number;
+  @Field(() => DateTimeScalar) readonly receivedAt!: number;
+  @Field(() => DateTimeScalar, { nullable: true }) readonly recordedAt!: number | null;
+  @Field(() => UsageEventStatus) readonly status!: keyof typeof UsageEventStatus;
   @Field(() => String, { nullable: true, description: "Position in the ledger of the tenant's partition" })
   readonly seq!: string | null;
-
-  @Field(() => JsonScalar)
-  readonly data!: unknown;
-
-  @Field(() => CountScalar, { description: "Number of duplicates received" })
-  readonly duplicates!: number;
-
-  @Field(() => String, { nullable: true })
-  readonly quarantineReason!: string | null;
-
-  @Field(() => String, { nullable: true })
-  readonly voidReason!: string | null;
+  @Field(() => JsonScalar) readonly data!: unknown;
+  @Field(() => CountScalar, { description: "Number of duplicates received" }) readonly duplicates!: number;
+  @Field(() => String, { nullable: true }) readonly quarantineReason!: string | null;
+  @Field(() => String, { nullable: true }) readonly voidReason!: string | null;
 }
 
 export const UsageEventConnectionType = connectionType("UsageEventConnection", UsageEventType);
@@ -52,20 +30,11 @@ export const UsageEventConnectionType = connectionType("UsageEventConnection", U
 @Directive('@key(fields: "id")')
 @ObjectType("Accounting")
 export class AccountingType {
-  @Field(() => ID)
-  readonly id!: string;
-
-  @Field(() => CountScalar, { description: "Items in the log" })
-  readonly accepted!: number;
-
-  @Field(() => CountScalar)
-  readonly duplicates!: number;
-
-  @Field(() => CountScalar, { description: "Awaiting a decision, or refused" })
-  readonly quarantined!: number;
-
-  @Field(() => CountScalar, { description: "Acknowledged but not counted yet" })
-  readonly inFlight!: number;
+  @Field(() => ID) readonly id!: string;
+  @Field(() => CountScalar, { description: "Items in the log" }) readonly accepted!: number;
+  @Field(() => CountScalar) readonly duplicates!: number;
+  @Field(() => CountScalar, { description: "Awaiting a decision, or refused" }) readonly quarantined!: number;
+  @Field(() => CountScalar, { description: "Acknowledged but not counted yet" }) readonly inFlight!: number;
 }
 
 export function eventView(event: FoundEvent): UsageEventType {

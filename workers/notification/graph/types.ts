@@ -20,111 +20,63 @@ export const WebhookDeliveryStatus = enumOf("WebhookDeliveryStatus", DELIVERY_ST
 @Directive('@key(fields: "id")')
 @ObjectType("Tenant")
 export class TenantType {
-  @Field(() => ID)
-  readonly id!: string;
+  @Field(() => ID) readonly id!: string;
 }
 
 /** Billing's entity, referenced by its key. */
 @Directive('@key(fields: "id", resolvable: false)')
 @ObjectType("Invoice")
 export class InvoiceType {
-  @Field(() => ID)
-  readonly id!: string;
+  @Field(() => ID) readonly id!: string;
 }
 
 @ObjectType("QuotaAlert")
 export class QuotaAlertType {
-  @Field(() => ID)
-  readonly id!: string;
-
+  @Field(() => ID) readonly id!: string;
   @Field(() => CursorScalar, { description: "Position for `after` in `alerts` and `quotaAlerts`" })
   readonly cursor!: string;
-
-  @Field(() => ID)
-  readonly tenantId!: string;
-
-  @Field(() => QuotaAlertKind)
-  readonly kind!: keyof typeof QuotaAlertKind;
-
+  @Field(() => ID) readonly tenantId!: string;
+  @Field(() => QuotaAlertKind) readonly kind!: keyof typeof QuotaAlertKind;
   @Field(() => String, { nullable: true, description: "Null: the limit counts requests" })
   readonly meter!: string | null;
-
-  @Field(() => QuotaWindow)
-  readonly window!: keyof typeof QuotaWindow;
-
-  @Field(() => DateTimeScalar)
-  readonly windowStart!: Date;
-
-  @Field(() => DecimalScalar, { description: "The crossed fraction of the limit" })
-  readonly threshold!: string;
-
-  @Field(() => DecimalScalar)
-  readonly limit!: string;
-
-  @Field(() => DecimalScalar)
-  readonly used!: string;
-
-  @Field(() => DateTimeScalar)
-  readonly at!: Date;
-
-  @Field(() => TenantType)
-  readonly tenant!: TenantType;
+  @Field(() => QuotaWindow) readonly window!: keyof typeof QuotaWindow;
+  @Field(() => DateTimeScalar) readonly windowStart!: Date;
+  @Field(() => DecimalScalar, { description: "The crossed fraction of the limit" }) readonly threshold!: string;
+  @Field(() => DecimalScalar) readonly limit!: string;
+  @Field(() => DecimalScalar) readonly used!: string;
+  @Field(() => DateTimeScalar) readonly at!: Date;
+  @Field(() => TenantType) readonly tenant!: TenantType;
 }
 
 export const QuotaAlertConnectionType = connectionType("QuotaAlertConnection", QuotaAlertType);
 
 @ObjectType("InvoiceGenerated")
 export class InvoiceGeneratedType {
-  @Field(() => CursorScalar)
-  readonly cursor!: string;
-
-  @Field(() => InvoiceType)
-  readonly invoice!: InvoiceType;
+  @Field(() => CursorScalar) readonly cursor!: string;
+  @Field(() => InvoiceType) readonly invoice!: InvoiceType;
 }
 
 @ObjectType("WebhookAttempt")
 export class WebhookAttemptType {
-  @Field(() => DateTimeScalar)
-  readonly at!: Date;
-
-  @Field(() => Int)
-  readonly durationMs!: number;
-
-  @Field(() => Int, { nullable: true, description: "Null: no response" })
-  readonly responseStatus!: number | null;
-
-  @Field(() => String, { nullable: true })
-  readonly error!: string | null;
-
+  @Field(() => DateTimeScalar) readonly at!: Date;
+  @Field(() => Int) readonly durationMs!: number;
+  @Field(() => Int, { nullable: true, description: "Null: no response" }) readonly responseStatus!: number | null;
+  @Field(() => String, { nullable: true }) readonly error!: string | null;
   @Field(() => String, { nullable: true, description: "At most the first 4 KiB" })
   readonly responseBody!: string | null;
 }
 
 @ObjectType("WebhookDelivery")
 export class WebhookDeliveryType {
-  @Field(() => ID)
-  readonly id!: string;
-
-  @Field(() => String)
-  readonly eventId!: string;
-
-  @Field(() => String)
-  readonly eventType!: string;
-
-  @Field(() => WebhookDeliveryStatus)
-  readonly status!: DeliveryStatus;
-
+  @Field(() => ID) readonly id!: string;
+  @Field(() => String) readonly eventId!: string;
+  @Field(() => String) readonly eventType!: string;
+  @Field(() => WebhookDeliveryStatus) readonly status!: DeliveryStatus;
   @Field(() => String, { nullable: true, description: "The reason of a dead letter" })
   readonly deadReason!: string | null;
-
-  @Field(() => [WebhookAttemptType])
-  readonly attempts!: readonly WebhookAttemptType[];
-
-  @Field(() => DateTimeScalar, { nullable: true })
-  readonly nextAttemptAt!: Date | null;
-
-  @Field(() => JsonScalar)
-  readonly payload!: unknown;
+  @Field(() => [WebhookAttemptType]) readonly attempts!: readonly WebhookAttemptType[];
+  @Field(() => DateTimeScalar, { nullable: true }) readonly nextAttemptAt!: Date | null;
+  @Field(() => JsonScalar) readonly payload!: unknown;
 }
 
 export const WebhookDeliveryConnectionType = connectionType("WebhookDeliveryConnection", WebhookDeliveryType);
@@ -132,55 +84,32 @@ export const WebhookDeliveryConnectionType = connectionType("WebhookDeliveryConn
 @ObjectType("WebhookEndpoint")
 export class WebhookEndpointType implements Endpoint {
   readonly tenantId!: string;
-
-  @Field(() => ID)
-  readonly id!: string;
-
-  @Field(() => String)
-  readonly url!: string;
-
-  @Field(() => [String])
-  readonly eventTypes!: readonly string[];
-
-  @Field(() => WebhookEndpointStatus)
-  readonly status!: EndpointStatus;
-
+  @Field(() => ID) readonly id!: string;
+  @Field(() => String) readonly url!: string;
+  @Field(() => [String]) readonly eventTypes!: readonly string[];
+  @Field(() => WebhookEndpointStatus) readonly status!: EndpointStatus;
   @Field(() => String, { nullable: true, description: "The reason if it is disabled" })
   readonly disabledReason!: string | null;
-
-  @Field(() => DateTimeScalar)
-  readonly createdAt!: Date;
+  @Field(() => DateTimeScalar) readonly createdAt!: Date;
 }
 
 @ObjectType("WebhookEndpointWithSecret")
 export class WebhookEndpointWithSecretType {
-  @Field(() => WebhookEndpointType)
-  readonly endpoint!: WebhookEndpointType;
-
+  @Field(() => WebhookEndpointType) readonly endpoint!: WebhookEndpointType;
   @Field(() => String, { description: "`whsec_…`, for Standard Webhooks libraries; shown only once" })
   readonly secret!: string;
 }
 
 @InputType("CreateWebhookEndpointInput")
 export class CreateWebhookEndpointInput {
-  @Field(() => ID)
-  readonly tenantId!: string;
-
-  @Field(() => String)
-  readonly url!: string;
-
-  @Field(() => [String])
-  readonly eventTypes!: readonly string[];
+  @Field(() => ID) readonly tenantId!: string;
+  @Field(() => String) readonly url!: string;
+  @Field(() => [String]) readonly eventTypes!: readonly string[];
 }
 
 @InputType("UpdateWebhookEndpointInput")
 export class UpdateWebhookEndpointInput {
-  @Field(() => String, { nullable: true })
-  readonly url?: string | null;
-
-  @Field(() => [String], { nullable: true })
-  readonly eventTypes?: readonly string[] | null;
-
-  @Field(() => WebhookEndpointStatus, { nullable: true })
-  readonly status?: EndpointStatus | null;
+  @Field(() => String, { nullable: true }) readonly url?: string | null;
+  @Field(() => [String], { nullable: true }) readonly eventTypes?: readonly string[] | null;
+  @Field(() => WebhookEndpointStatus, { nullable: true }) readonly status?: EndpointStatus | null;
 }

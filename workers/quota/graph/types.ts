@@ -11,20 +11,11 @@ const QuotaState = enumOf("QuotaState", LIMIT_STATES);
 @Directive("@shareable")
 @ObjectType({ description: "`meter` null: counts requests" })
 export class QuotaLimit {
-  @Field(() => String, { nullable: true })
-  readonly meter!: string | null;
-
-  @Field(() => QuotaWindow)
-  readonly window!: keyof typeof QuotaWindow;
-
-  @Field(() => LimitKind)
-  readonly kind!: keyof typeof LimitKind;
-
-  @Field(() => DecimalScalar)
-  readonly limit!: string;
-
-  @Field(() => [DecimalScalar])
-  readonly warnAt!: readonly string[];
+  @Field(() => String, { nullable: true }) readonly meter!: string | null;
+  @Field(() => QuotaWindow) readonly window!: keyof typeof QuotaWindow;
+  @Field(() => LimitKind) readonly kind!: keyof typeof LimitKind;
+  @Field(() => DecimalScalar) readonly limit!: string;
+  @Field(() => [DecimalScalar]) readonly warnAt!: readonly string[];
 }
 
 @Directive('@key(fields: "ref")')
@@ -33,35 +24,21 @@ export class QuotaStatus {
   @Directive("@inaccessible")
   @Field(() => String, { description: "Reference for other services" })
   readonly ref!: string;
-
-  @Field(() => QuotaLimit)
-  readonly limit!: QuotaLimit;
-
-  @Field(() => DecimalScalar)
-  readonly used!: string;
-
+  @Field(() => QuotaLimit) readonly limit!: QuotaLimit;
+  @Field(() => DecimalScalar) readonly used!: string;
   @Field(() => DecimalScalar, { description: "Admitted by `consume`, not yet settled by recorded usage" })
   readonly reserved!: string;
-
-  @Field(() => DecimalScalar)
-  readonly remaining!: string;
-
-  @Field(() => DateTimeScalar)
-  readonly windowStart!: number;
-
+  @Field(() => DecimalScalar) readonly remaining!: string;
+  @Field(() => DateTimeScalar) readonly windowStart!: number;
   @Field(() => DateTimeScalar, { description: "When all usage counted now has left the window" })
   readonly resetAt!: number;
-
-  @Field(() => QuotaState)
-  readonly state!: LimitState;
+  @Field(() => QuotaState) readonly state!: LimitState;
 }
 
 @Directive('@key(fields: "id")')
 @ObjectType()
 export class Tenant {
-  @Field(() => ID)
-  readonly id!: string;
-
+  @Field(() => ID) readonly id!: string;
   @Directive("@inaccessible")
   @Field(() => DateTimeScalar, { nullable: true, description: "A test tenant's clock in quota's copy" })
   readonly quotaClock!: number | null;
@@ -69,57 +46,26 @@ export class Tenant {
 
 @ObjectType({ description: "A limit at the time of a denial" })
 export class QuotaDenialLimit {
-  @Field(() => String, { nullable: true })
-  readonly meter!: string | null;
-
-  @Field(() => String)
-  readonly window!: string;
-
-  @Field(() => String)
-  readonly kind!: string;
-
-  @Field(() => DecimalScalar)
-  readonly limit!: string;
-
-  @Field(() => DecimalScalar)
-  readonly used!: string;
-
-  @Field(() => DecimalScalar)
-  readonly reserved!: string;
-
-  @Field(() => DecimalScalar)
-  readonly remaining!: string;
-
-  @Field(() => DateTimeScalar)
-  readonly resetAt!: number;
-
-  @Field(() => Boolean, { description: "Whether this limit denied the request" })
-  readonly denies!: boolean;
+  @Field(() => String, { nullable: true }) readonly meter!: string | null;
+  @Field(() => String) readonly window!: string;
+  @Field(() => String) readonly kind!: string;
+  @Field(() => DecimalScalar) readonly limit!: string;
+  @Field(() => DecimalScalar) readonly used!: string;
+  @Field(() => DecimalScalar) readonly reserved!: string;
+  @Field(() => DecimalScalar) readonly remaining!: string;
+  @Field(() => DateTimeScalar) readonly resetAt!: number;
+  @Field(() => Boolean, { description: "Whether this limit denied the request" }) readonly denies!: boolean;
 }
 
 @ObjectType({ description: "Why a `consume` was denied" })
 export class QuotaDenial {
-  @Field(() => String)
-  readonly idempotencyKey!: string;
-
-  @Field(() => DateTimeScalar)
-  readonly at!: number;
-
-  @Field(() => String, { nullable: true })
-  readonly meter!: string | null;
-
-  @Field(() => DecimalScalar)
-  readonly amount!: string;
-
-  @Field(() => String)
-  readonly reason!: string;
-
-  @Field(() => String, { description: "Explanation of the reason" })
-  readonly explanation!: string;
-
+  @Field(() => String) readonly idempotencyKey!: string;
+  @Field(() => DateTimeScalar) readonly at!: number;
+  @Field(() => String, { nullable: true }) readonly meter!: string | null;
+  @Field(() => DecimalScalar) readonly amount!: string;
+  @Field(() => String) readonly reason!: string;
+  @Field(() => String, { description: "Explanation of the reason" }) readonly explanation!: string;
   @Field(() => DateTimeScalar, { nullable: true, description: "Earliest useful retry" })
   readonly retryAt!: number | null;
-
-  @Field(() => [QuotaDenialLimit])
-  readonly limits!: readonly QuotaDenialLimit[];
+  @Field(() => [QuotaDenialLimit]) readonly limits!: readonly QuotaDenialLimit[];
 }

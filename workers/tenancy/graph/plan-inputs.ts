@@ -8,27 +8,13 @@ import { Aggregation, LimitKind, PriceModel, QuotaWindow } from "./enums.js";
 
 @InputType()
 export class CreateMeterInput {
-  @Field(() => String)
-  readonly key!: string;
-
-  @Field(() => String)
-  readonly name!: string;
-
-  @Field(() => String)
-  readonly eventType!: string;
-
-  @Field(() => Aggregation)
-  readonly aggregation!: MeterState["aggregation"];
-
-  @Field(() => String, { nullable: true })
-  readonly valueProperty?: string | null;
-
-  @Field(() => [String], { nullable: true, defaultValue: [] })
-  readonly dimensions?: string[] | null;
-
-  @Field(() => String, { nullable: true })
-  readonly unit?: string | null;
-
+  @Field(() => String) readonly key!: string;
+  @Field(() => String) readonly name!: string;
+  @Field(() => String) readonly eventType!: string;
+  @Field(() => Aggregation) readonly aggregation!: MeterState["aggregation"];
+  @Field(() => String, { nullable: true }) readonly valueProperty?: string | null;
+  @Field(() => [String], { nullable: true, defaultValue: [] }) readonly dimensions?: string[] | null;
+  @Field(() => String, { nullable: true }) readonly unit?: string | null;
   @Field(() => Boolean, {
     nullable: true,
     defaultValue: false,
@@ -39,23 +25,15 @@ export class CreateMeterInput {
 
 @InputType()
 class DimensionMatchInput {
-  @Field(() => String)
-  readonly dimension!: string;
-
-  @Field(() => String)
-  readonly value!: string;
+  @Field(() => String) readonly dimension!: string;
+  @Field(() => String) readonly value!: string;
 }
 
 @InputType()
 class PriceTierInput {
-  @Field(() => DecimalScalar, { nullable: true })
-  readonly upTo?: string | null;
-
-  @Field(() => DecimalScalar)
-  readonly unitAmount!: string;
-
-  @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" })
-  readonly flatAmount?: string | null;
+  @Field(() => DecimalScalar, { nullable: true }) readonly upTo?: string | null;
+  @Field(() => DecimalScalar) readonly unitAmount!: string;
+  @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" }) readonly flatAmount?: string | null;
 }
 
 @InputType({
@@ -63,92 +41,45 @@ class PriceTierInput {
     "Order: quantity / `divideBy` (rounded up if `roundUp`), minus `included`, priced by `model`, minus `discountPercent`, raised to `minimumAmount`, capped at `maximumAmount`, rounded once",
 })
 class PriceInput {
-  @Field(() => String)
-  readonly meter!: string;
-
-  @Field(() => PriceModel)
-  readonly model!: PriceState["model"];
-
-  @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" })
-  readonly included?: string | null;
-
-  @Field(() => DecimalScalar, { nullable: true })
-  readonly unitAmount?: string | null;
-
-  @Field(() => DecimalScalar, { nullable: true })
-  readonly packageSize?: string | null;
-
-  @Field(() => DecimalScalar, { nullable: true })
-  readonly ratePercent?: string | null;
-
-  @Field(() => [PriceTierInput], { nullable: true })
-  readonly tiers?: PriceTierInput[] | null;
-
-  @Field(() => DecimalScalar, { nullable: true, defaultValue: "1" })
-  readonly divideBy?: string | null;
-
-  @Field(() => Boolean, { nullable: true, defaultValue: false })
-  readonly roundUp?: boolean | null;
-
-  @Field(() => DecimalScalar, { nullable: true })
-  readonly minimumAmount?: string | null;
-
-  @Field(() => DecimalScalar, { nullable: true })
-  readonly maximumAmount?: string | null;
-
-  @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" })
-  readonly discountPercent?: string | null;
-
+  @Field(() => String) readonly meter!: string;
+  @Field(() => PriceModel) readonly model!: PriceState["model"];
+  @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" }) readonly included?: string | null;
+  @Field(() => DecimalScalar, { nullable: true }) readonly unitAmount?: string | null;
+  @Field(() => DecimalScalar, { nullable: true }) readonly packageSize?: string | null;
+  @Field(() => DecimalScalar, { nullable: true }) readonly ratePercent?: string | null;
+  @Field(() => [PriceTierInput], { nullable: true }) readonly tiers?: PriceTierInput[] | null;
+  @Field(() => DecimalScalar, { nullable: true, defaultValue: "1" }) readonly divideBy?: string | null;
+  @Field(() => Boolean, { nullable: true, defaultValue: false }) readonly roundUp?: boolean | null;
+  @Field(() => DecimalScalar, { nullable: true }) readonly minimumAmount?: string | null;
+  @Field(() => DecimalScalar, { nullable: true }) readonly maximumAmount?: string | null;
+  @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" }) readonly discountPercent?: string | null;
   @Field(() => [DimensionMatchInput], { nullable: true, defaultValue: [] })
   readonly where?: DimensionMatchInput[] | null;
 }
 
 @InputType()
 class QuotaLimitInput {
-  @Field(() => String, { nullable: true })
-  readonly meter?: string | null;
-
-  @Field(() => QuotaWindow)
-  readonly window!: QuotaLimitState["window"];
-
-  @Field(() => LimitKind)
-  readonly kind!: QuotaLimitState["kind"];
-
-  @Field(() => DecimalScalar)
-  readonly limit!: string;
-
-  @Field(() => [DecimalScalar], { nullable: true, defaultValue: ["0.8"] })
-  readonly warnAt?: string[] | null;
+  @Field(() => String, { nullable: true }) readonly meter?: string | null;
+  @Field(() => QuotaWindow) readonly window!: QuotaLimitState["window"];
+  @Field(() => LimitKind) readonly kind!: QuotaLimitState["kind"];
+  @Field(() => DecimalScalar) readonly limit!: string;
+  @Field(() => [DecimalScalar], { nullable: true, defaultValue: ["0.8"] }) readonly warnAt?: string[] | null;
 }
 
 @InputType()
 export class PlanVersionInput {
-  @Field(() => String)
-  readonly currency!: string;
-
-  @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" })
-  readonly recurringFee?: string | null;
-
-  @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" })
-  readonly minimumCommit?: string | null;
-
-  @Field(() => [PriceInput])
-  readonly prices!: PriceInput[];
-
-  @Field(() => [QuotaLimitInput], { nullable: true, defaultValue: [] })
-  readonly limits?: QuotaLimitInput[] | null;
+  @Field(() => String) readonly currency!: string;
+  @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" }) readonly recurringFee?: string | null;
+  @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" }) readonly minimumCommit?: string | null;
+  @Field(() => [PriceInput]) readonly prices!: PriceInput[];
+  @Field(() => [QuotaLimitInput], { nullable: true, defaultValue: [] }) readonly limits?: QuotaLimitInput[] | null;
 }
 
 @InputType()
 export class CreatePlanInput {
-  @Field(() => ID, { nullable: true })
-  readonly id?: string | null;
-
-  @Field(() => String)
-  readonly name!: string;
-
-  @Field(() => PlanVersionInput)
-  readonly version!: PlanVersionInput;
+  @Field(() => ID, { nullable: true }) readonly id?: string | null;
+  @Field(() => String) readonly name!: string;
+  @Field(() => PlanVersionInput) readonly version!: PlanVersionInput;
 }
 
 export function newMeter(input: CreateMeterInput): NewMeter {

@@ -6,29 +6,15 @@ import { Aggregation, LimitKind, PriceModel, QuotaWindow } from "./enums.js";
 
 @ObjectType()
 export class Meter {
-  @Field(() => String)
-  readonly key!: string;
-
-  @Field(() => String)
-  readonly name!: string;
-
-  @Field(() => String)
-  readonly eventType!: string;
-
-  @Field(() => Aggregation)
-  readonly aggregation!: MeterState["aggregation"];
-
+  @Field(() => String) readonly key!: string;
+  @Field(() => String) readonly name!: string;
+  @Field(() => String) readonly eventType!: string;
+  @Field(() => Aggregation) readonly aggregation!: MeterState["aggregation"];
   @Field(() => String, { nullable: true, description: "Property of `data`; not for COUNT" })
   readonly valueProperty!: string | null;
-
-  @Field(() => [String])
-  readonly dimensions!: readonly string[];
-
-  @Field(() => String, { nullable: true })
-  readonly unit!: string | null;
-
-  @Field(() => Boolean, { description: "Counts no further events" })
-  readonly archived!: boolean;
+  @Field(() => [String]) readonly dimensions!: readonly string[];
+  @Field(() => String, { nullable: true }) readonly unit!: string | null;
+  @Field(() => Boolean, { description: "Counts no further events" }) readonly archived!: boolean;
 }
 
 export function meterView({ id, archivedInVersion, ...state }: MeterState): Meter {
@@ -38,11 +24,8 @@ export function meterView({ id, archivedInVersion, ...state }: MeterState): Mete
 @Directive("@shareable")
 @ObjectType()
 export class DimensionMatch {
-  @Field(() => String)
-  readonly dimension!: string;
-
-  @Field(() => String)
-  readonly value!: string;
+  @Field(() => String) readonly dimension!: string;
+  @Field(() => String) readonly value!: string;
 }
 
 @ObjectType({
@@ -50,122 +33,58 @@ export class DimensionMatch {
     "`upTo` is inclusive; null in the last tier. A flat amount is due once its tier is reached; at quantity 0 the first tier's is due",
 })
 export class PriceTier {
-  @Field(() => DecimalScalar, { nullable: true })
-  readonly upTo!: string | null;
-
-  @Field(() => DecimalScalar)
-  readonly unitAmount!: string;
-
-  @Field(() => DecimalScalar)
-  readonly flatAmount!: string;
+  @Field(() => DecimalScalar, { nullable: true }) readonly upTo!: string | null;
+  @Field(() => DecimalScalar) readonly unitAmount!: string;
+  @Field(() => DecimalScalar) readonly flatAmount!: string;
 }
 
 @ObjectType()
 export class Price {
-  @Field(() => String)
-  readonly meter!: string;
-
-  @Field(() => PriceModel)
-  readonly model!: PriceState["model"];
-
-  @Field(() => DecimalScalar)
-  readonly included!: string;
-
-  @Field(() => DecimalScalar, { nullable: true })
-  readonly unitAmount!: string | null;
-
-  @Field(() => DecimalScalar, { nullable: true })
-  readonly packageSize!: string | null;
-
-  @Field(() => DecimalScalar, { nullable: true })
-  readonly ratePercent!: string | null;
-
-  @Field(() => [PriceTier])
-  readonly tiers!: readonly PriceTier[];
-
-  @Field(() => DecimalScalar)
-  readonly divideBy!: string;
-
-  @Field(() => Boolean)
-  readonly roundUp!: boolean;
-
-  @Field(() => DecimalScalar, { nullable: true })
-  readonly minimumAmount!: string | null;
-
-  @Field(() => DecimalScalar, { nullable: true })
-  readonly maximumAmount!: string | null;
-
-  @Field(() => DecimalScalar)
-  readonly discountPercent!: string;
-
-  @Field(() => [DimensionMatch])
-  readonly where!: readonly DimensionMatch[];
+  @Field(() => String) readonly meter!: string;
+  @Field(() => PriceModel) readonly model!: PriceState["model"];
+  @Field(() => DecimalScalar) readonly included!: string;
+  @Field(() => DecimalScalar, { nullable: true }) readonly unitAmount!: string | null;
+  @Field(() => DecimalScalar, { nullable: true }) readonly packageSize!: string | null;
+  @Field(() => DecimalScalar, { nullable: true }) readonly ratePercent!: string | null;
+  @Field(() => [PriceTier]) readonly tiers!: readonly PriceTier[];
+  @Field(() => DecimalScalar) readonly divideBy!: string;
+  @Field(() => Boolean) readonly roundUp!: boolean;
+  @Field(() => DecimalScalar, { nullable: true }) readonly minimumAmount!: string | null;
+  @Field(() => DecimalScalar, { nullable: true }) readonly maximumAmount!: string | null;
+  @Field(() => DecimalScalar) readonly discountPercent!: string;
+  @Field(() => [DimensionMatch]) readonly where!: readonly DimensionMatch[];
 }
 
 @Directive("@shareable")
 @ObjectType({ description: "`meter` null: counts requests" })
 export class QuotaLimit {
-  @Field(() => String, { nullable: true })
-  readonly meter!: string | null;
-
-  @Field(() => QuotaWindow)
-  readonly window!: QuotaLimitState["window"];
-
-  @Field(() => LimitKind)
-  readonly kind!: QuotaLimitState["kind"];
-
-  @Field(() => DecimalScalar)
-  readonly limit!: string;
-
-  @Field(() => [DecimalScalar])
-  readonly warnAt!: readonly string[];
+  @Field(() => String, { nullable: true }) readonly meter!: string | null;
+  @Field(() => QuotaWindow) readonly window!: QuotaLimitState["window"];
+  @Field(() => LimitKind) readonly kind!: QuotaLimitState["kind"];
+  @Field(() => DecimalScalar) readonly limit!: string;
+  @Field(() => [DecimalScalar]) readonly warnAt!: readonly string[];
 }
 
 @Directive('@key(fields: "id")')
 @ObjectType({ description: "Never changes once published" })
 export class PlanVersion {
-  @Field(() => ID, { description: "`planId@version`" })
-  readonly id!: string;
-
-  @Field(() => Plan)
-  readonly plan!: Plan;
-
-  @Field(() => Int)
-  readonly version!: number;
-
-  @Field(() => DateTimeScalar)
-  readonly publishedAt!: number;
-
-  @Field(() => String)
-  readonly currency!: string;
-
-  @Field(() => DecimalScalar)
-  readonly recurringFee!: string;
-
-  @Field(() => DecimalScalar)
-  readonly minimumCommit!: string;
-
-  @Field(() => [Price])
-  readonly prices!: readonly Price[];
-
-  @Field(() => [QuotaLimit])
-  readonly limits!: readonly QuotaLimit[];
+  @Field(() => ID, { description: "`planId@version`" }) readonly id!: string;
+  @Field(() => Plan) readonly plan!: Plan;
+  @Field(() => Int) readonly version!: number;
+  @Field(() => DateTimeScalar) readonly publishedAt!: number;
+  @Field(() => String) readonly currency!: string;
+  @Field(() => DecimalScalar) readonly recurringFee!: string;
+  @Field(() => DecimalScalar) readonly minimumCommit!: string;
+  @Field(() => [Price]) readonly prices!: readonly Price[];
+  @Field(() => [QuotaLimit]) readonly limits!: readonly QuotaLimit[];
 }
 
 @ObjectType()
 export class Plan {
-  @Field(() => ID)
-  readonly id!: string;
-
-  @Field(() => String)
-  readonly name!: string;
-
-  @Field(() => [PlanVersion])
-  readonly versions!: readonly PlanVersion[];
-
-  @Field(() => PlanVersion, { nullable: true })
-  readonly latest!: PlanVersion | null;
-
+  @Field(() => ID) readonly id!: string;
+  @Field(() => String) readonly name!: string;
+  @Field(() => [PlanVersion]) readonly versions!: readonly PlanVersion[];
+  @Field(() => PlanVersion, { nullable: true }) readonly latest!: PlanVersion | null;
   @Field(() => Boolean, { description: "No new assignments; tenants that have it keep it" })
   readonly archived!: boolean;
 }

@@ -11,32 +11,17 @@ import { PlanVersion } from "./plan-types.js";
 @Directive('@key(fields: "id")')
 @ObjectType()
 export class Tenant {
-  @Field(() => ID)
-  readonly id!: string;
-
-  @Field(() => String)
-  readonly name!: string;
-
-  @Field(() => TenantStatus)
-  readonly status!: TenantState["status"];
-
-  @Field(() => DateTimeScalar)
-  readonly createdAt!: number;
-
+  @Field(() => ID) readonly id!: string;
+  @Field(() => String) readonly name!: string;
+  @Field(() => TenantStatus) readonly status!: TenantState["status"];
+  @Field(() => DateTimeScalar) readonly createdAt!: number;
   @Field(() => Int, { description: "Day of month (1..28) on which billing periods start, 00:00 UTC" })
   readonly billingAnchorDay!: number;
-
-  @Field(() => Int)
-  readonly graceDays!: number;
-
-  @Field(() => DateTimeScalar, { description: "Start of the first billing period" })
-  readonly startsAt!: number;
-
+  @Field(() => Int) readonly graceDays!: number;
+  @Field(() => DateTimeScalar, { description: "Start of the first billing period" }) readonly startsAt!: number;
   @Field(() => String, { nullable: true, description: "ISO 4217; set by the first plan, never changes" })
   readonly currency!: string | null;
-
-  @Field(() => DateTimeScalar, { nullable: true })
-  readonly testClock!: number | null;
+  @Field(() => DateTimeScalar, { nullable: true }) readonly testClock!: number | null;
 
   readonly state!: TenantState;
 }
@@ -62,44 +47,22 @@ export const TenantConnection = connectionType("TenantConnection", Tenant);
 
 @ObjectType()
 export class PlanAssignment {
-  @Field(() => PlanVersion)
-  readonly plan!: PlanVersion;
-
-  @Field(() => DateTimeScalar)
-  readonly effectiveFrom!: number;
-
-  @Field(() => DateTimeScalar, { nullable: true })
-  readonly effectiveTo!: number | null;
+  @Field(() => PlanVersion) readonly plan!: PlanVersion;
+  @Field(() => DateTimeScalar) readonly effectiveFrom!: number;
+  @Field(() => DateTimeScalar, { nullable: true }) readonly effectiveTo!: number | null;
 }
 
 @ObjectType()
 export class ApiKey {
-  @Field(() => ID)
-  readonly id!: string;
-
-  @Field(() => ID, { nullable: true })
-  readonly tenantId!: string | null;
-
-  @Field(() => String)
-  readonly name!: string;
-
-  @Field(() => String)
-  readonly prefix!: string;
-
-  @Field(() => [ApiKeyScope])
-  readonly scopes!: ApiKeyState["scopes"];
-
-  @Field(() => Boolean)
-  readonly test!: boolean;
-
-  @Field(() => DateTimeScalar)
-  readonly createdAt!: number;
-
-  @Field(() => DateTimeScalar, { nullable: true })
-  readonly expiresAt!: number | null;
-
-  @Field(() => DateTimeScalar, { nullable: true })
-  readonly revokedAt!: number | null;
+  @Field(() => ID) readonly id!: string;
+  @Field(() => ID, { nullable: true }) readonly tenantId!: string | null;
+  @Field(() => String) readonly name!: string;
+  @Field(() => String) readonly prefix!: string;
+  @Field(() => [ApiKeyScope]) readonly scopes!: ApiKeyState["scopes"];
+  @Field(() => Boolean) readonly test!: boolean;
+  @Field(() => DateTimeScalar) readonly createdAt!: number;
+  @Field(() => DateTimeScalar, { nullable: true }) readonly expiresAt!: number | null;
+  @Field(() => DateTimeScalar, { nullable: true }) readonly revokedAt!: number | null;
 }
 
 /** Without the hash. `lastUsedAt` is resolved on demand. */
@@ -109,47 +72,26 @@ export function apiKeyView({ hash: _, ...state }: ApiKeyState): ApiKey {
 
 @ObjectType({ description: "`secret` is shown only once" })
 export class IssuedApiKey {
-  @Field(() => ApiKey)
-  readonly apiKey!: ApiKey;
-
-  @Field(() => String)
-  readonly secret!: string;
+  @Field(() => ApiKey) readonly apiKey!: ApiKey;
+  @Field(() => String) readonly secret!: string;
 }
 
 @ObjectType()
 export class Viewer {
-  @Field(() => ViewerKind)
-  readonly kind!: keyof typeof ViewerKind;
-
-  @Field(() => ID)
-  readonly id!: string;
-
-  @Field(() => ID, { nullable: true })
-  readonly tenantId!: string | null;
-
-  @Field(() => [Role])
-  readonly roles!: Identity["roles"];
+  @Field(() => ViewerKind) readonly kind!: keyof typeof ViewerKind;
+  @Field(() => ID) readonly id!: string;
+  @Field(() => ID, { nullable: true }) readonly tenantId!: string | null;
+  @Field(() => [Role]) readonly roles!: Identity["roles"];
 }
 
 @ObjectType()
 export class AuditEntry {
-  @Field(() => DateTimeScalar)
-  readonly at!: number;
-
-  @Field(() => String)
-  readonly actor!: string;
-
-  @Field(() => String)
-  readonly action!: string;
-
-  @Field(() => String)
-  readonly target!: string;
-
-  @Field(() => JsonScalar, { nullable: true })
-  readonly before!: AuditRecord["before"];
-
-  @Field(() => JsonScalar, { nullable: true })
-  readonly after!: AuditRecord["after"];
+  @Field(() => DateTimeScalar) readonly at!: number;
+  @Field(() => String) readonly actor!: string;
+  @Field(() => String) readonly action!: string;
+  @Field(() => String) readonly target!: string;
+  @Field(() => JsonScalar, { nullable: true }) readonly before!: AuditRecord["before"];
+  @Field(() => JsonScalar, { nullable: true }) readonly after!: AuditRecord["after"];
 }
 
 export const AuditEntryConnection = connectionType("AuditEntryConnection", AuditEntry);
@@ -159,35 +101,19 @@ export const AuditEntryConnection = connectionType("AuditEntryConnection", Audit
     "`startsAt`: the first billing period is the one that contains this moment (default now, at most 35 days back); `planId` applies from it. `testClock`: a test tenant whose clock advances only by `advanceTestClock`; its accept window, periods and quota windows follow that clock.",
 })
 export class CreateTenantInput {
-  @Field(() => ID, { nullable: true })
-  readonly id?: string | null;
-
-  @Field(() => String)
-  readonly name!: string;
-
-  @Field(() => ID, { nullable: true })
-  readonly planId?: string | null;
-
-  @Field(() => DateTimeScalar, { nullable: true })
-  readonly startsAt?: number | null;
-
-  @Field(() => Int, { nullable: true, defaultValue: 1 })
-  readonly billingAnchorDay?: number | null;
-
-  @Field(() => Int, { nullable: true, defaultValue: 3 })
-  readonly graceDays?: number | null;
-
-  @Field(() => DateTimeScalar, { nullable: true })
-  readonly testClock?: number | null;
+  @Field(() => ID, { nullable: true }) readonly id?: string | null;
+  @Field(() => String) readonly name!: string;
+  @Field(() => ID, { nullable: true }) readonly planId?: string | null;
+  @Field(() => DateTimeScalar, { nullable: true }) readonly startsAt?: number | null;
+  @Field(() => Int, { nullable: true, defaultValue: 1 }) readonly billingAnchorDay?: number | null;
+  @Field(() => Int, { nullable: true, defaultValue: 3 }) readonly graceDays?: number | null;
+  @Field(() => DateTimeScalar, { nullable: true }) readonly testClock?: number | null;
 }
 
 @InputType()
 export class UpdateTenantInput {
-  @Field(() => String, { nullable: true })
-  readonly name?: string | null;
-
-  @Field(() => Int, { nullable: true })
-  readonly graceDays?: number | null;
+  @Field(() => String, { nullable: true }) readonly name?: string | null;
+  @Field(() => Int, { nullable: true }) readonly graceDays?: number | null;
 }
 
 @InputType({
@@ -195,18 +121,9 @@ export class UpdateTenantInput {
     "Either `tenantId` or `platform: true`; scopes are limited to the issuer's own. Keys of tenants with a test clock are `mtr_test_…`",
 })
 export class IssueApiKeyInput {
-  @Field(() => ID, { nullable: true })
-  readonly tenantId?: string | null;
-
-  @Field(() => Boolean, { nullable: true, defaultValue: false })
-  readonly platform?: boolean | null;
-
-  @Field(() => String)
-  readonly name!: string;
-
-  @Field(() => [ApiKeyScope])
-  readonly scopes!: ApiKeyState["scopes"];
-
-  @Field(() => DateTimeScalar, { nullable: true })
-  readonly expiresAt?: number | null;
+  @Field(() => ID, { nullable: true }) readonly tenantId?: string | null;
+  @Field(() => Boolean, { nullable: true, defaultValue: false }) readonly platform?: boolean | null;
+  @Field(() => String) readonly name!: string;
+  @Field(() => [ApiKeyScope]) readonly scopes!: ApiKeyState["scopes"];
+  @Field(() => DateTimeScalar, { nullable: true }) readonly expiresAt?: number | null;
 }
