@@ -12,7 +12,6 @@ import { graphql } from "./graphql/index.js";
 
 const VIEWER = graphql(`query WhoAsks { viewer { id roles } }`);
 
-/** The result of one check. */
 export interface Finding {
   readonly what: string;
   /** Undefined: the check does not apply. */

@@ -10,7 +10,6 @@ export async function listKeys(options: { readonly json?: boolean }, env: Env): 
   process.stdout.write(`${options.json === true ? JSON.stringify(shown) : text}\n`);
 }
 
-/** `metrly keys rotate`: issued tokens stay valid. */
 export async function rotateKeys(env: Env): Promise<void> {
   const { id } = await (await ring(env)).rotate();
   await renewAdminToken(parseConfig(env).dataDir);

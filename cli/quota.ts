@@ -34,8 +34,7 @@ interface Step {
 }
 
 /**
- * `metrly quota reconcile`: shows, and repairs, differences between quota and the ledger. Throws `UserError` when any
- * remain.
+ * `metrly quota reconcile`: shows, and repairs, differences between quota and the ledger. Throws `UserError` when any remain.
  */
 export async function reconcileQuota(options: ReconcileCommand, env: Env): Promise<void> {
   const quota = await connectToService("quota", options.url, env);
@@ -87,7 +86,6 @@ const DENIAL = graphql(`
   }
 `);
 
-/** `metrly quota why KEY --tenant ID`. */
 export async function explainDenial(
   key: string,
   options: ConnectionOptions & { readonly tenant: string; readonly json?: boolean },

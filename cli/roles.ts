@@ -5,8 +5,7 @@ import type { ServiceName } from "#platform/process/services.js";
 type StartService = (context: ServiceContext) => Promise<Service>;
 
 /**
- * The composition root of each role, loaded on demand. The only file that knows all services; services never know each
- * other.
+ * The composition root of each role, loaded on demand. The only file that knows all services; services never know each other.
  */
 export const ROLES: Readonly<Record<ServiceName, () => Promise<StartService>>> = {
   tenancy: async () => (await import("../workers/tenancy/main.js")).startTenancy,
@@ -37,7 +36,6 @@ export async function startGatewayRole(
   });
 }
 
-/** The signing keys of a data directory. */
 export async function openTokenKeys(dataDir: string) {
   const { openKeyRing } = await import("../gateway/auth/signing-key.js");
   const { keyFolder } = await import("../gateway/auth/token-issuer.js");

@@ -77,7 +77,6 @@ type Total = UsageOfTenant["usageTotals"][number];
 type Quota = NonNullable<QuotasQuery["tenant"]>["quotas"][number];
 type Invoice = NonNullable<InvoicesQuery["tenant"]>["invoices"]["nodes"][number];
 
-/** `metrly tenants` */
 export async function showTenants(options: ShowOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
   const tenants = await everyPage(async (after) => {
@@ -125,7 +124,6 @@ export async function showUsage(
   print(totals, columns, options);
 }
 
-/** `metrly quotas` */
 export async function showQuotas(tenantId: string, options: ShowOptions, env: Env): Promise<void> {
   const { tenant } = await askGraph(await findConnection(options, env), QUOTAS, { tenantId });
   const { quotas } = present(tenant, tenantId);
@@ -147,7 +145,6 @@ export async function showQuotas(tenantId: string, options: ShowOptions, env: En
   print(quotas, columns, options);
 }
 
-/** `metrly invoices` */
 export async function showInvoices(tenantId: string, options: ShowOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
   const invoices = await everyPage(async (after) => {

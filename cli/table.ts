@@ -8,7 +8,6 @@ export interface Column<Row> {
 }
 
 export interface TableOptions {
-  /** Whether the output is a terminal. */
   readonly isTerminal: boolean;
   readonly json: boolean;
 }

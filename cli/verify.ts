@@ -6,7 +6,6 @@ const VERIFY = graphql(`
   query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }
 `);
 
-/** `metrly verify invoice ID`. */
 export async function verifyInvoice(
   id: string,
   options: ConnectionOptions & { readonly json?: boolean },

@@ -46,10 +46,7 @@ export function compareContract(apiSdl: string, contractSdl: string, pending: re
   };
 }
 
-/**
- * Breaking changes against the released API, as graphql-js words them, without the marked ones; and marks without a
- * change.
- */
+/** Breaking changes against the released API, as graphql-js words them, without the marked ones; and marks without a change. */
 export function breakingChanges(
   apiSdl: string,
   releasedSdl: string,
@@ -71,7 +68,6 @@ interface Shape {
   readonly required: boolean;
 }
 
-/** Every coordinate of a schema. */
 function shapeOf(schema: GraphQLSchema): ReadonlyMap<string, Shape> {
   const shapes = new Map<string, Shape>();
   for (const type of Object.values(schema.getTypeMap())) {

@@ -32,7 +32,6 @@ export interface GraphqlHttpOptions {
   readonly authentication: Authentication;
   /** Persisted operations; undefined: any operation. */
   readonly persisted?: PersistedOperations | undefined;
-  /** Whether the schema is readable before sign-in. */
   readonly openIntrospection: boolean;
   readonly logger: Logger;
   readonly onBug: (error: unknown) => void;

@@ -25,13 +25,11 @@ export interface GatewayOptions {
   readonly logger: Logger;
   readonly tenancy: TenancyCopy;
   readonly issuer: TokenIssuer;
-  /** Signs identities for remote subgraphs. */
   readonly identityTokens: IdentityTokens;
   /** Counts wrong keys on sockets too; undefined: no throttling. */
   readonly throttle?: KeyThrottle | undefined;
   /** Remote ones (with `url`) may be down at start and at any time. */
   readonly subgraphs: readonly SubgraphTarget[];
-  /** Timeouts for remote subgraphs. */
   readonly remote?: Pick<RemoteOptions, "timeoutMs" | "giveUpMs">;
 }
 

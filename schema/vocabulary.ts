@@ -62,7 +62,6 @@ export const IDENTITY_KINDS = [...VIEWER_KINDS, "SERVICE"] as const;
 export const BILLING_PERIOD_STATUSES = ["OPEN", "GRACE", "CLOSING", "CLOSED"] as const;
 export type BillingPeriodStatus = (typeof BILLING_PERIOD_STATUSES)[number];
 
-/** The charges of a plan. */
 export const CHARGE_KINDS = ["RECURRING", "USAGE", "MINIMUM_COMMIT"] as const;
 export type ChargeKind = (typeof CHARGE_KINDS)[number];
 export const INVOICE_LINE_KINDS = [...CHARGE_KINDS, "ADJUSTMENT"] as const;
@@ -70,7 +69,6 @@ export type InvoiceLineKind = (typeof INVOICE_LINE_KINDS)[number];
 
 /** Control records of `usage.received`. */
 export const CONTROL_RECORD_KINDS = ["tick", "close", "void", "resolve", "backfill"] as const;
-/** Entries of the ledger. */
 export const LEDGER_ENTRY_KINDS = ["event", "tick", "close", "void", "backfill"] as const;
 
 /** The outcome of an event in the ledger or in quarantine. */

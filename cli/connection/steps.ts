@@ -1,8 +1,6 @@
 import { UserError } from "./failure.js";
 
-/**
- * The progress steps of a long operation, one JSON line each, as they arrive. Throws `UserError` when the operation failed.
- */
+/** The progress steps of a long operation, one JSON line each, as they arrive. Throws `UserError` when the operation failed. */
 export async function* stepsOf<Step extends { readonly kind: string }>(response: Response): AsyncGenerator<Step> {
   let text = "";
   const decoder = new TextDecoder();

@@ -37,9 +37,7 @@ export async function openDemo({ url, config, logger, env }: DemoOptions): Promi
 const EVERY_MS = 1_000;
 const EVENTS_EACH = 2;
 
-/**
- * About two events a second for each tenant, until stopped. A refused batch is only logged: the next second tries again.
- */
+/** About two events a second for each tenant, until stopped. A refused batch is only logged: the next second tries again. */
 function startTraffic(url: string, keys: DemoKeys, logger: Logger): () => Promise<void> {
   const runId = newRunId();
   let n = 0;

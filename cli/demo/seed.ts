@@ -24,9 +24,7 @@ export type DemoKeys = Readonly<Record<string, string>>;
 const EVENTS_PER_TENANT = 400;
 const ACCEPTED_BACK_MS = 34 * DAY_MS;
 
-/**
- * Creates the missing parts of the demo and closes last month. Idempotent: a killed first start is completed by the next.
- */
+/** Creates the missing parts of the demo and closes last month. Idempotent: a killed first start is completed by the next. */
 export async function seedDemo(connection: Connection, dataDir: string, nowMs: number): Promise<DemoKeys> {
   const lastMonth = previousPeriod(periodAt(nowMs, 1), 1);
   const usageStart = Math.max(lastMonth.start, nowMs - ACCEPTED_BACK_MS);

@@ -12,8 +12,7 @@ export const INVOICE_FORMATS = ["json", "csv", "html"] as const;
 export type InvoiceFormat = (typeof INVOICE_FORMATS)[number];
 
 /**
- * `metrly invoice export ID`: the invoice's bytes, its lines as CSV, or a printable page. Refuses an invoice with a wrong
- * hash.
+ * `metrly invoice export ID`: the invoice's bytes, its lines as CSV, or a printable page. Refuses an invoice with a wrong hash.
  */
 export async function exportInvoice(
   id: string,

@@ -11,7 +11,6 @@ export interface Row {
   readonly cells?: ReadonlyMap<string, string>;
 }
 
-/** Maps rows to events. */
 export interface Mapping {
   /** Attribute or member of `data` -> the row's name for it. */
   readonly names: ReadonlyMap<string, string>;

@@ -30,9 +30,8 @@ const REQUEST_MS = 30_000;
 const AGAIN = new Set([408, 429, 500, 502, 503, 504]);
 
 /**
- * Posts one batch until it has a final result. Throws `UserError` when Metrly refuses the whole batch (a key without the
- * scope, a wrong address) or gives no response for `giveUpAfterMs`; throws the signal's reason when aborted between
- * attempts.
+ * Posts one batch until it has a final result. Throws `UserError` when Metrly refuses the whole batch (a key without the scope,
+ * a wrong address) or gives no response for `giveUpAfterMs`; throws the signal's reason when aborted between attempts.
  */
 export async function postBatch(events: readonly string[], options: PostOptions): Promise<readonly EventResult[]> {
   const body = `[${events.join(",")}]`;

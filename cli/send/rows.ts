@@ -8,7 +8,6 @@ import type { Row } from "./event.js";
 
 export type Format = "ndjson" | "csv";
 
-/** The source of rows. */
 export interface Input {
   readonly format: Format;
   readonly stream: Readable;

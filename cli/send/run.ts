@@ -11,7 +11,6 @@ export interface Run {
   readonly concurrency: number;
   /** Undefined: only validates. */
   readonly post: Omit<PostOptions, "signal"> | undefined;
-  /** The checkpoint file. */
   readonly checkpoint: { readonly file: string; readonly settings: string } | undefined;
   /** The tally of an earlier run of the same rows. */
   readonly resume: Checkpoint | undefined;

@@ -1,10 +1,8 @@
-/** Counts of rows by result. */
 export interface Tally {
   readonly accepted: number;
   /** Known to the edge already; the ledger is authoritative (`accounting`). */
   readonly duplicates: number;
   readonly rejected: number;
-  /** The first rejected rows. */
   readonly reasons: readonly { readonly line: number; readonly reason: string }[];
 }
 

@@ -5,9 +5,7 @@ export type ProcessRole = "all" | "gateway" | ServiceName;
 
 type Role = Exclude<ProcessRole, "all">;
 
-/**
- * Required settings of a separate role, where nothing is embedded. Throws one `ConfigError` that names all missing ones.
- */
+/** Required settings of a separate role, where nothing is embedded. Throws one `ConfigError` that names all missing ones. */
 export function assertRoleConfigured(role: Role, config: Config): void {
   const missing: string[] = [];
   const need = (present: boolean, variable: string) => {

@@ -28,7 +28,6 @@ export interface RunningSystem {
   beforeStop(stop: () => Promise<void>): void;
   /** Drains every service, then closes the ports, the database last. Idempotent. */
   stop(): Promise<void>;
-  /** The names of parts being closed now. */
   closing(): readonly string[];
 }
 

@@ -7,7 +7,6 @@ import type { Identity } from "#schema/policy.js";
 import type { ExternalIssuer } from "./external-issuer.js";
 import type { TokenIssuer } from "./token-issuer.js";
 
-/** An authenticated caller. */
 export interface Session {
   readonly identity: Identity;
   /** Throws UNAUTHENTICATED once the key is revoked or the credential has expired: for long-lived connections. */

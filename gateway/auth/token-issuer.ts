@@ -47,7 +47,6 @@ export async function createTokenIssuer(dataDir: string, clock: Clock = systemCl
   return issuer;
 }
 
-/** The folder of a data directory's keys. */
 export const keyFolder = (dataDir: string): string => path.join(dataDir, "keys");
 
 function issuerWith(keys: KeyRing, clock: Clock, adminTokenFile: string): TokenIssuer {

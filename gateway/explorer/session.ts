@@ -6,8 +6,7 @@ const FORWARDED = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-i
 
 /**
  * Whether the request comes from the explorer's own page on this machine. The address alone is not enough: a local proxy
- * forwards remote clients, and any web page can send requests to loopback, or reach it under its own host by DNS
- * rebinding.
+ * forwards remote clients, and any web page can send requests to loopback, or reach it under its own host by DNS rebinding.
  */
 export function isOwnPageOnLoopback(request: Pick<FastifyRequest, "headers"> & { remoteAddress: string }): boolean {
   const { host, origin } = request.headers;

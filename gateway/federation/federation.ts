@@ -22,7 +22,6 @@ import { createPlans, fragmentsOf, type Plan } from "./plans.js";
 import { type Run, type Step, stepOf, subgraphOperationOf, takesRootAnswer, variablesFor } from "./steps.js";
 import { isStream, type SubgraphExecutor } from "./subgraph.js";
 
-/** One graph over all subgraphs. */
 export interface Federation {
   /** The public API, without resolvers: validation and limits need none. */
   readonly schema: GraphQLSchema;

@@ -24,7 +24,6 @@ const NO_LABELS: ReadonlySet<string> = new Set();
 export interface Plan {
   readonly operation: OperationDefinitionNode;
   readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
-  /** The source subscription. */
   readonly source: FetchNode | undefined;
   /** Undefined: no subgraph is needed. */
   readonly node: PlanNode | undefined;
@@ -148,8 +147,7 @@ async function rootOf(planner: QueryPlanner, document: DocumentNode, name?: stri
     const plan = await planner.planAsync(print(document), name, new Set(NO_LABELS), 0);
     return plan.node;
   } catch (cause) {
-    // Known limit of planner 0.0.38: a field that requires another subgraph, on an entity reached through its own
-    // subgraph.
+    // Known limit of planner 0.0.38: a field that requires another subgraph, on an entity reached through its own subgraph.
     throw new MetrlyError(
       "TOO_COMPLEX",
       "No query plan exists for this nesting: request the innermost fields in a separate operation",

@@ -3,7 +3,6 @@ import type { TypeTest } from "./data.js";
 
 /** The keys of a subgraph's response: where the nulls go if it fails. */
 export interface SelectedKeys {
-  /** Of the whole response. */
   readonly root: readonly string[];
   /** Of an entity of this type, below the root key. */
   below(rootKey: string, typename: unknown): readonly string[];

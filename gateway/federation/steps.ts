@@ -156,7 +156,6 @@ interface AskedField {
   readonly places: ReadonlyMap<number, readonly Place[]>;
 }
 
-/** Returns the places without data. */
 function takeEntities(entities: unknown, field: EntityField, places: AskedField["places"]): Path[] {
   const list: readonly unknown[] = Array.isArray(entities) ? entities : [];
   field.rewrites.apply(list);

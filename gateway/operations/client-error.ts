@@ -10,7 +10,6 @@ const FROM_APOLLO: Readonly<Record<string, ErrorCode>> = {
   PERSISTED_QUERY_NOT_SUPPORTED: "INVALID",
 };
 
-/** A MetrlyError as a GraphQL error. */
 export function graphqlErrorOf(error: MetrlyError): GraphQLError {
   return new GraphQLError(error.message, { extensions: { ...error.extensions, code: error.code } });
 }

@@ -7,7 +7,6 @@ import { openRemoteSubgraph, type RemoteOptions, type RemoteTarget } from "./rem
 /** A subgraph: in this process, or remote at a URL. */
 export type SubgraphTarget = Subgraph | RemoteTarget;
 
-/** Connections to every subgraph. */
 export interface Reach {
   executorOf(target: SubgraphTarget): SubgraphExecutor;
   /** Closes connections; pending operations fail. */
@@ -30,7 +29,6 @@ export function reachSubgraphs(options: RemoteOptions): Reach {
   };
 }
 
-/** In this process. */
 export function localExecutor(schema: GraphQLSchema): SubgraphExecutor {
   const execute = createGraphqlExecution(schema);
   return async ({ operation: { document, kind }, variables, context }) =>

@@ -19,7 +19,6 @@ export interface RemoteTarget extends SubgraphSdl {
 export interface RemoteOptions {
   readonly identityTokens: IdentityTokens;
   readonly logger: Logger;
-  /** Timeout of one query or mutation. */
   readonly timeoutMs?: number;
   /** How long a subscription waits for the subgraph to return. */
   readonly giveUpMs?: number;

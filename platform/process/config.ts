@@ -33,7 +33,6 @@ export interface Config {
   readonly webhookAllowLoopback: boolean;
   /** The mail server, with credentials; undefined: no mail is sent. */
   readonly smtpUrl: string | undefined;
-  /** The sender of mails. */
   readonly mailFrom: string | undefined;
   /** A file of persisted operations, the only ones the graph executes; undefined: any. */
   readonly persistedOperationsFile: string | undefined;
@@ -53,7 +52,6 @@ export interface OidcConfig {
   readonly audience: string;
   /** The claim whose values `roles` maps, by name or path. */
   readonly rolesClaim: string;
-  /** The claim with the tenant. */
   readonly tenantClaim: string;
   readonly roles: readonly RoleMapping[];
 }

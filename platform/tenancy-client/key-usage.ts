@@ -7,7 +7,6 @@ import type { TenancyCopy } from "./copy.js";
 const REPORT_EVERY_MS = 5_000;
 
 export interface KeyUseReports {
-  /** Reports the rest. */
   stop(): Promise<void>;
 }
 

@@ -23,8 +23,7 @@ export interface MetrlyOptions extends Connection {
 /** A client: usage and quotas, and the control plane by `graph` and `subscribe`. */
 export interface Metrly extends Tracker, Quota {
   /**
-   * Runs an operation of the control plane: one of `operations`, or any text. Throws `MetrlyError` with the first error's
-   * code.
+   * Runs an operation of the control plane: one of `operations`, or any text. Throws `MetrlyError` with the first error's code.
    */
   graph<Result = unknown, Variables = Readonly<Record<string, unknown>>>(
     query: Operation<Result, Variables>,

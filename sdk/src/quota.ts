@@ -44,9 +44,7 @@ export interface QuotaOptions {
 }
 
 export interface Quota {
-  /**
-   * Reserves the amount if every hard limit has room. Throws `MetrlyError` for an invalid request, never for an outage.
-   */
+  /** Reserves the amount if every hard limit has room. Throws `MetrlyError` for an invalid request, never for an outage. */
   consume(request: QuotaRequest): Promise<Decision>;
   /** Checks without charging. */
   check(request: Omit<QuotaRequest, "idempotencyKey">): Promise<Decision>;

@@ -18,7 +18,6 @@ export interface UsageRecordedOptions extends BackfillOptions {
   readonly limits: TenantLimits;
   /** A tenant whose counters missed a settlement. */
   onBehind(tenantId: string): void;
-  /** Alerts were written to the outbox. */
   onAlerts(): void;
 }
 

@@ -11,7 +11,6 @@ import { watchUnpublished } from "./metrics.js";
 import type { PublishedState } from "./store/publishing.js";
 import { createTenancyStore, type TenancyStore } from "./store/store.js";
 
-/** Tenancy's dependencies. */
 export type TenancyContext = Pick<ServiceContext, "clock" | "logger" | "log" | "metrics" | "tenancy" | "openDatabase">;
 
 /** Opens tenancy's database, publishes its changes and serves its part of the graph. */

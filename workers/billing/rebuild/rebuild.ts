@@ -26,7 +26,6 @@ export interface RebuildOptions {
 export interface RebuildRequest {
   /** Undefined: everything. */
   readonly tenantId: string | undefined;
-  /** Changes no live data. */
   readonly checkOnly: boolean;
 }
 

@@ -34,10 +34,9 @@ export interface OrderedMeters {
 /**
  * Compaction: replaces a tenant's deltas of an hour that differ only in their amounts and lie between the same watermarks by
  * their sum, at their last `seq`. Later watermarks lie above every delta, so that results as of any watermark or hour are
- * unchanged.
- * On a meter whose top value counts, that value then dominates the rest of its cell between the same watermarks: it is present
- * whenever they are. Not where a void retracted anything: any remaining value may become the top. At most `limit` deltas;
- * returns their number.
+ * unchanged. On a meter whose top value counts, that value then dominates the rest of its cell between the same watermarks: it
+ * is present whenever they are. Not where a void retracted anything: any remaining value may become the top. At most `limit`
+ * deltas; returns their number.
  */
 export async function mergeDeltas(
   tx: Transaction,

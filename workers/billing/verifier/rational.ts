@@ -28,7 +28,6 @@ export function over(a: Rational, b: Rational): Rational {
   return b.n < 0n ? reduced(-a.n * b.d, a.d * -b.n) : reduced(a.n * b.d, a.d * b.n);
 }
 
-/** The ceiling. */
 export function ceiling(a: Rational): Rational {
   const whole = a.n / a.d;
   return { n: a.n > 0n && a.n % a.d !== 0n ? whole + 1n : whole, d: 1n };

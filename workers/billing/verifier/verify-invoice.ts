@@ -15,7 +15,6 @@ export interface VerifierSources {
   readonly partition: number;
 }
 
-/** A stored invoice. */
 export interface ClaimedInvoice {
   readonly tenantId: string;
   readonly ordinal: number;

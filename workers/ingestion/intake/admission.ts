@@ -11,7 +11,6 @@ export interface AdmissionLimits {
   readonly bytesPerTurn: number;
 }
 
-/** An admitted request. */
 export interface Admitted {
   /** Waits for the sender's turn on the processor; undefined: proceed immediately. */
   turn(): Promise<void> | undefined;

@@ -72,7 +72,6 @@ interface Partition {
   readonly queue: FairQueue<Waiting>;
   /** In the queue, expired or not. */
   waitingBytes: number;
-  /** In progress. */
   sends: number;
   /** Whether one of them has yet to take its items. */
   isStarting: boolean;

@@ -7,7 +7,6 @@ import { dimensionsUuid } from "./fingerprint.js";
 
 /** The scope of a limit on dimension values: one tenant, one meter, one billing period. */
 export interface DimensionScope {
-  /** Identifies the scope. */
   readonly key: string;
   readonly tenantId: string;
   readonly meter: MeterState;

@@ -23,7 +23,6 @@ export interface RecordingStep {
   readonly poison: readonly { readonly offset: number; readonly value: Buffer; readonly error: string }[];
   /** Ticks that differ from the log's clock by more than `MAX_CLOCK_SKEW_MS`: they get no `seq`. */
   readonly refusedTicks: number;
-  /** Accepted ticks. */
   readonly ticks: number;
   /** The tenancy version that must be applied before stamping these. */
   readonly tenancyVersion: number;

@@ -24,7 +24,6 @@ export interface Feed {
   ): Promise<AsyncIterableIterator<NoticeOf<Type>>>;
   /** The number of current followers. */
   size(): number;
-  /** Ends every follower. */
   stop(): Promise<void>;
 }
 

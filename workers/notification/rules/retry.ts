@@ -13,7 +13,6 @@ const MAX_RETRY_AFTER_MS = DAY_MS;
 /** An endpoint that has only failed for this long is disabled. */
 export const DISABLE_AFTER_FAILING_MS = 5 * DAY_MS;
 
-/** The outcome of one attempt. */
 export interface AttemptResult {
   readonly startedAt: number;
   readonly durationMs: number;

@@ -35,7 +35,6 @@ export interface Gate {
   consume(request: QuotaRequest): Promise<Decision>;
   /** Releases the remaining reservation of the key. */
   release(tenantId: string, idempotencyKey: string): Promise<boolean>;
-  /** The status of every active limit. */
   status(tenantId: string): Promise<readonly LimitReading[]>;
 }
 

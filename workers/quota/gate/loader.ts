@@ -170,7 +170,6 @@ function deferred(): Pick<Waiting, "resolve" | "reject"> & { readonly promise: P
 const NO_INCARNATION: Incarnation = { name: "", since: 0 };
 const NO_FACTS: TenantFacts = { seq: 0, totals: [], bounds: [] };
 
-/** Of a tenant with limits. */
 export const factsWanted = ({ tenant, now, inForce }: LimitedTenant): FactsOf => ({
   tenantId: tenant.id,
   now,

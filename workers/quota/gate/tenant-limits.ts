@@ -7,7 +7,6 @@ import type { CounterWindow } from "../counters/counters.js";
 import { type CounterKey, type LimitsInForce, limitsInForce } from "../rules/limits.js";
 import { SLIDING } from "../rules/windows.js";
 
-/** A tenant with its active limits. */
 export interface LimitedTenant {
   readonly tenant: TenantState;
   /** The tenant's time: its test clock or the system's. */

@@ -2,7 +2,6 @@ import { isDenying, WINDOW_MS } from "#schema/vocabulary.js";
 import type { LimitInForce, LimitsInForce } from "./limits.js";
 import { unitsText } from "./scaling.js";
 
-/** The closed list of reasons of a decision. */
 export const REASONS = {
   WITHIN_LIMITS: "Allowed: every limit has room",
   NO_LIMITS: "Allowed: no limit of the plan applies",
@@ -16,7 +15,6 @@ export const REASONS = {
 } as const;
 export type Reason = keyof typeof REASONS;
 
-/** The explanation of a reason. */
 export const explanationOf = (reason: string): string =>
   Object.entries(REASONS).find(([name]) => name === reason)?.[1] ?? reason;
 
@@ -29,7 +27,6 @@ export interface Reading {
   readonly retryAt: number;
 }
 
-/** The closed list of limit statuses. */
 export const LIMIT_STATES = ["OK", "WARNING", "EXCEEDED", "REBUILDING", "DEGRADED"] as const;
 export type LimitState = (typeof LIMIT_STATES)[number];
 
@@ -42,9 +39,7 @@ export interface LimitReading {
   readonly windowStart: number;
   readonly resetAt: number;
   readonly state: LimitState;
-  /** Length of the window, ms. */
   readonly windowMs: number;
-  /** Whether this limit denies the request. */
   readonly denies: boolean;
 }
 
@@ -61,7 +56,6 @@ export function amountsOf({ limit, used, reserved, remaining }: LimitReading) {
 export interface Decision {
   readonly allowed: boolean;
   readonly reason: Reason;
-  /** The plan version of the limits. */
   readonly plan: { readonly id: string; readonly version: number } | null;
   readonly expiresAt: number | null;
   readonly limits: readonly LimitReading[];

@@ -18,12 +18,10 @@ export interface LimitInForce {
   readonly window: QuotaWindow;
   readonly kind: LimitKind;
   readonly limit: Decimal;
-  /** Canonical text of the limit. */
   readonly text: string;
   /** Fractions of the limit, ascending. */
   readonly warnAt: readonly Decimal[];
   readonly counter: CounterKey;
-  /** Id of the counter. */
   readonly counterId: string;
   /** The limit and the warnings in the counter's units. */
   readonly units: LimitUnits;
@@ -32,7 +30,6 @@ export interface LimitInForce {
 }
 
 interface LimitUnits {
-  /** The maximum that may be consumed. */
   readonly most: number;
   /** The minimum that reaches the limit: more than `most` if the limit has digits that the counter does not keep. */
   readonly reached: number;
@@ -106,7 +103,6 @@ export function counterId({ meter, window, scale }: CounterKey): string {
   return `${meter ?? ""}|${window}|${scale}`;
 }
 
-/** Parses a `counterId`. */
 export function counterKey(id: string): CounterKey {
   const [meter, name, scale] = id.split("|");
   const window = QUOTA_WINDOWS.find((candidate) => candidate === name);

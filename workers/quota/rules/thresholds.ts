@@ -7,7 +7,6 @@ import type { LimitInForce } from "./limits.js";
 
 export interface Crossing {
   readonly kind: "warning" | "exceeded";
-  /** Fraction of the limit; "1" for exceeded. */
   readonly threshold: string;
 }
 

@@ -7,7 +7,6 @@ export interface UsageReading {
   readonly meter: string;
   /** The event that settles reservations; undefined for a void and a backfill, which settle none. */
   readonly eventId: string | undefined;
-  /** Negative for a void. */
   readonly value: Decimal;
   /** When the usage happened: decides the billing period. */
   readonly time: number;
@@ -17,7 +16,6 @@ export interface UsageReading {
   readonly tenancyVersion: number;
 }
 
-/** One tenant's part of a batch. */
 export interface TenantUsage {
   readonly tenant: TenantState;
   readonly readings: readonly UsageReading[];

@@ -2,7 +2,6 @@ import { DAY_MS, HOUR_MS, MINUTE_MS } from "#kernel/duration.js";
 import { periodAt } from "#kernel/period.js";
 import { type QuotaWindow, SLIDING_WINDOWS, type SlidingWindow, WINDOW_MS } from "#schema/vocabulary.js";
 
-/** The geometry of a sliding window. */
 interface Sliding {
   readonly windowMs: number;
   readonly bucketMs: number;
@@ -30,7 +29,6 @@ export function outlivesLoss(window: QuotaWindow): boolean {
   return window === "BILLING_PERIOD" || WINDOW_MS[window] > SHORT_MS;
 }
 
-/** Start of the bucket of `sizeMs` that contains `atMs`. */
 export function bucketStart(atMs: number, sizeMs: number): number {
   return Math.floor(atMs / sizeMs) * sizeMs;
 }

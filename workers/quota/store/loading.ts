@@ -15,7 +15,6 @@ export interface TenantFacts {
 
 export interface FactsOf {
   readonly tenantId: string;
-  /** The tenant's time. */
   readonly now: number;
   readonly periodStart: number;
 }

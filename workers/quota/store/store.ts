@@ -87,7 +87,6 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
       return new Map(tenantIds.map((id) => [id, found.get(id) ?? 0]));
     },
 
-    /** The applied backfills of a partition. */
     async backfills(q: Pick<Transaction, "query">, partition: number) {
       const { rows } = await q.query<{ readonly meter: string; readonly seq: number }>(
         "SELECT meter, seq FROM meter_backfill WHERE partition = $1 ORDER BY seq",

@@ -22,7 +22,6 @@ import {
 
 const PLANS = numberedList("plans");
 
-/** Plans and meters. */
 @Resolver()
 export class PlanResolver {
   constructor(
@@ -54,7 +53,6 @@ export class PlanResolver {
     return page.of(states, (state) => state.versions[0]?.publishedInVersion ?? 0, planView);
   }
 
-  /** For `_entities`. */
   async versionReference(id: unknown, { identity }: SubgraphContext): Promise<PlanVersion | null> {
     authorize(identity, "Query.plan");
     const named = parsePlanVersionId(id);

@@ -5,7 +5,6 @@ import type { Reason } from "./reasons.js";
 export interface AmountBounds {
   readonly min?: string;
   readonly max?: string;
-  /** Greater than zero. */
   readonly positive?: boolean;
   readonly maxSignificantDigits?: number;
 }

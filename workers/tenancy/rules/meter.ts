@@ -7,7 +7,6 @@ export const MAX_DIMENSIONS = 10;
 const MAX_PROPERTY_LENGTH = 128;
 const MAX_EVENT_TYPE_BYTES = 256;
 const MAX_UNIT_LENGTH = 32;
-/** Prefix of Metrly's own event types. */
 const RESERVED_PREFIX = "metrly.";
 
 export type MeterTerms = Pick<

@@ -7,7 +7,6 @@ export const MAX_WARNINGS = 10;
 /** Counters keep a limit exactly in a double: 15 significant digits survive. */
 export const MAX_LIMIT_DIGITS = 15;
 
-/** All errors of one limit. */
 export function limitReasons(path: string, limit: QuotaLimitState, meters: ReadonlyMap<string, MeterState>): Reason[] {
   return [
     ...meterReasons(`${path}.meter`, limit.meter, meters),

@@ -16,7 +16,6 @@ export function rejectIf(reasons: readonly Reason[]): void {
 
 export const MAX_NAME_LENGTH = 200;
 
-/** A display name. */
 export function nameReasons(path: string, name: string): Reason[] {
   if (name.trim() === "") return [{ path, detail: "must not be blank" }];
   if (name.length > MAX_NAME_LENGTH) return [{ path, detail: `has at most ${MAX_NAME_LENGTH} characters` }];

@@ -25,7 +25,6 @@ export interface Step<S extends State> {
   readonly after: S;
   /** The input that a repeated create is compared with. */
   readonly creationInput?: CreationInput;
-  /** The actor's reason. */
   readonly reason?: string;
 }
 

@@ -21,7 +21,6 @@ export interface AuditRecord {
   readonly after: unknown;
 }
 
-/** A change in another service, at its position in the log. */
 export interface ServiceAudit {
   readonly position: number;
   readonly entry: Readonly<ReturnType<typeof auditRecordedV1.parse>>;

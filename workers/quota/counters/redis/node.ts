@@ -18,7 +18,6 @@ export interface RedisNodeOptions {
   readonly url: string;
   /** Called for lost connections and the like; the counters recover automatically. */
   readonly onError: (error: unknown) => void;
-  /** Prefix of every key. */
   readonly prefix: string;
   /** A key on this node that lives no longer than the counters. */
   readonly incarnationKey: string;

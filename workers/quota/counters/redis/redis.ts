@@ -11,7 +11,6 @@ export interface RedisQuotaCountersOptions {
   readonly urls: readonly string[];
   /** Called for lost connections and the like; the counters recover automatically. */
   readonly onError: (error: unknown) => void;
-  /** Prefix of every key. */
   readonly prefix?: string;
 }
 
