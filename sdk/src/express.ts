@@ -1,4 +1,4 @@
-import { denial, type Guarded, type GuardOptions, guard } from "./guard.js";
+import { denial, type Guarded, type GuardOptions, guard, releaseIfFailed } from "./guard.js";
 import type { Quota } from "./quota.js";
 
 interface Request {
@@ -21,7 +21,7 @@ interface Response {
 export function quotaMiddleware<R extends Request>(quota: Quota, options: GuardOptions<R>) {
   return (request: R, response: Response, next: (error?: unknown) => void): void => {
     guard(quota, request, options).then((guarded: Guarded) => {
-      const { decision, idempotencyKey } = guarded;
+      const { decision } = guarded;
       response.set(decision.headers);
       if (!decision.allowed) {
         response
@@ -31,12 +31,7 @@ export function quotaMiddleware<R extends Request>(quota: Quota, options: GuardO
         return;
       }
       response.locals.quota = guarded;
-      response.once("finish", () => {
-        if (response.statusCode < 500) return;
-        const tenantId = options.tenantId?.(request);
-        // If the release fails, the reservation expires.
-        quota.release({ idempotencyKey, ...(tenantId !== undefined && { tenantId }) }).catch(() => undefined);
-      });
+      response.once("finish", () => releaseIfFailed(quota, request, options, guarded, response.statusCode));
       next();
     }, next);
   };

@@ -1,4 +1,4 @@
-import { denial, type Guarded, type GuardOptions, guard } from "./guard.js";
+import { denial, type Guarded, type GuardOptions, guard, releaseIfFailed } from "./guard.js";
 import type { Quota } from "./quota.js";
 
 interface Request {
@@ -25,7 +25,7 @@ export const quotaOf = (request: object): Guarded | undefined => decisions.get(r
 export function quotaHook<R extends Request>(quota: Quota, options: GuardOptions<R>) {
   return async (request: R, reply: Reply): Promise<unknown> => {
     const guarded = await guard(quota, request, options);
-    const { decision, idempotencyKey } = guarded;
+    const { decision } = guarded;
     reply.headers(decision.headers);
     if (!decision.allowed)
       return reply
@@ -33,12 +33,7 @@ export function quotaHook<R extends Request>(quota: Quota, options: GuardOptions
         .type("application/problem+json")
         .send(JSON.stringify(denial(decision)));
     decisions.set(request, guarded);
-    reply.raw.once("finish", () => {
-      if (reply.statusCode < 500) return;
-      const tenantId = options.tenantId?.(request);
-      // If the release fails, the reservation expires.
-      quota.release({ idempotencyKey, ...(tenantId !== undefined && { tenantId }) }).catch(() => undefined);
-    });
+    reply.raw.once("finish", () => releaseIfFailed(quota, request, options, guarded, reply.statusCode));
     return undefined;
   };
 }

@@ -34,6 +34,20 @@ export async function guard<Request>(
   return { decision, idempotencyKey: key };
 }
 
+/** Releases the reservation of a request that failed with 5xx; if the release fails, the reservation expires. */
+export function releaseIfFailed<Request>(
+  quota: Quota,
+  request: Request,
+  { tenantId }: GuardOptions<Request>,
+  { idempotencyKey }: Guarded,
+  status: number,
+): void {
+  if (status < 500) return;
+  quota
+    .release({ idempotencyKey, ...(tenantId !== undefined && { tenantId: tenantId(request) }) })
+    .catch(() => undefined);
+}
+
 /** The body of a denial: a problem document. */
 export const denial = ({ reason, limits }: Decision) => ({
   type: "urn:metrly:error:QUOTA_EXCEEDED",

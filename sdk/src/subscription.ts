@@ -1,6 +1,7 @@
 import { type Answer, dataOf, type GraphError } from "./graph.js";
 import { type Connection, MetrlyError } from "./http.js";
 import type { Operation } from "./operation.js";
+import { pause } from "./pause.js";
 
 const PROTOCOL = "graphql-transport-ws";
 const MIN_BACKOFF_MS = 250;
@@ -152,16 +153,4 @@ const PASSING: ReadonlySet<unknown> = new Set(["UNAVAILABLE", "SUBGRAPH_UNAVAILA
 function errorOf(error: GraphError | undefined): MetrlyError | undefined {
   const code = error?.extensions?.code;
   return PASSING.has(code) ? undefined : new MetrlyError(code ?? "GRAPHQL", error?.message ?? "refused", 400);
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal?.addEventListener("abort", done);
-  });
 }

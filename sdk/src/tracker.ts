@@ -1,4 +1,5 @@
 import { type Connection, MetrlyError, post } from "./http.js";
+import { pause } from "./pause.js";
 
 /** A usage event. */
 export interface UsageEvent {
@@ -115,7 +116,7 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
         const asked = error instanceof MetrlyError ? error.retryAfterMs : undefined;
         const backoff =
           Math.min(maxBackoffMs, FIRST_BACKOFF_MS * 2 ** Math.min(attempt, 20)) * (0.5 + Math.random() / 2);
-        await pause(Math.max(asked ?? 0, backoff));
+        await pause(Math.max(asked ?? 0, backoff), closing.signal);
         continue;
       }
       // Outside the try: an exception of `onRejected` must not cause a retry.
@@ -150,18 +151,6 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
       const result = results[index];
       if (result?.status === "rejected") onRejected(event, result.code ?? "INVALID", result.detail ?? "");
     }
-  }
-
-  function pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(waiting);
-        closing.signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const waiting = setTimeout(done, ms);
-      closing.signal.addEventListener("abort", done);
-    });
   }
 
   function send(): Promise<void> {
