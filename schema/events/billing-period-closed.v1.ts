@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { contract, dataschemaOf, envelope, seq, timeText } from "./contract.js";
+import { contract, envelope, envelopeExample, seq, timeText } from "./contract.js";
 
 const TYPE = "metrly.billing.period.closed.v1";
 
@@ -18,21 +18,21 @@ const schema = envelope(
 );
 
 /** A tenant's billing period is closed permanently: later usage becomes adjustments. */
-export const billingPeriodClosedV1 = contract(TYPE, schema, {
-  specversion: "1.0",
-  id: "period-closed:acme:2026-10-01",
-  source: "metrly/billing",
-  type: TYPE,
-  dataschema: dataschemaOf(TYPE),
-  subject: "acme",
-  time: "2026-11-04T00:00:05.000Z",
-  data: {
-    tenantId: "acme",
-    periodStart: "2026-10-01T00:00:00.000Z",
-    periodEnd: "2026-11-01T00:00:00.000Z",
-    watermark: 9120,
-    closedAt: "2026-11-04T00:00:05.000Z",
-    invoiceId: "inv_acme_000001",
-  },
-});
+export const billingPeriodClosedV1 = contract(
+  TYPE,
+  schema,
+  envelopeExample(TYPE, {
+    id: "period-closed:acme:2026-10-01",
+    source: "metrly/billing",
+    time: "2026-11-04T00:00:05.000Z",
+    data: {
+      tenantId: "acme",
+      periodStart: "2026-10-01T00:00:00.000Z",
+      periodEnd: "2026-11-01T00:00:00.000Z",
+      watermark: 9120,
+      closedAt: "2026-11-04T00:00:05.000Z",
+      invoiceId: "inv_acme_000001",
+    },
+  }),
+);
 export type BillingPeriodClosedV1 = Static<typeof schema>;

@@ -1,3 +1,5 @@
+import { isJsonObject } from "#kernel/json.js";
+
 type Json = Readonly<Record<string, unknown>>;
 
 /** How a contract differs from its released JSON Schema, by place. */
@@ -17,7 +19,7 @@ export function contractChanges(contract: string, released: unknown, current: un
   const broken: string[] = [];
 
   function compare(place: string, before: unknown, after: unknown): void {
-    if (!isJson(before) || !isJson(after)) {
+    if (!isJsonObject(before) || !isJsonObject(after)) {
       if (JSON.stringify(before) !== JSON.stringify(after)) broken.push(`${place}: another schema`);
       return;
     }
@@ -75,8 +77,7 @@ function membersOf(schema: Json): ReadonlyMap<string, unknown> {
 }
 
 const nameOf = (member: Json): unknown => member.const ?? objectOf(objectOf(member.properties).kind).const;
-const isJson = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
-const objectOf = (value: unknown): Json => (isJson(value) ? value : {});
+const objectOf = (value: unknown): Json => (isJsonObject(value) ? value : {});
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 /** Between two releases each contract has at most one new version, and it follows the last one that is released. */

@@ -58,6 +58,15 @@ export function envelope<T extends TSchema>(type: string, data: T) {
   });
 }
 
+/** An example of an event in its envelope. */
+export function envelopeExample<T extends string, D extends { readonly tenantId: string }>(
+  type: T,
+  { id, source, time, data }: { id: string; source: string; time: string; data: D },
+) {
+  const fixed = { specversion: "1.0" as const, type, dataschema: dataschemaOf(type), subject: data.tenantId };
+  return { ...fixed, id, source, time, data };
+}
+
 /** One member of a closed set of `vocabulary.ts`. */
 export const oneOf = <T extends string | number>(members: readonly T[]) =>
   Type.Union(members.map((member) => Type.Literal(member)));

@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { contract, dataschemaOf, decimalText, envelope, timeText } from "./contract.js";
+import { contract, decimalText, envelope, envelopeExample, timeText } from "./contract.js";
 
 const TYPE = "metrly.invoice.generated.v1";
 
@@ -19,24 +19,24 @@ const schema = envelope(
 );
 
 /** An invoice was written, immutable, in the transaction that closed its period. */
-export const invoiceGeneratedV1 = contract(TYPE, schema, {
-  specversion: "1.0",
-  id: "invoice-generated:inv_acme_000001",
-  source: "metrly/billing",
-  type: TYPE,
-  dataschema: dataschemaOf(TYPE),
-  subject: "acme",
-  time: "2026-11-04T00:00:05.000Z",
-  data: {
-    tenantId: "acme",
-    invoiceId: "inv_acme_000001",
-    number: "ACME-000001",
-    periodStart: "2026-10-01T00:00:00.000Z",
-    periodEnd: "2026-11-01T00:00:00.000Z",
-    currency: "EUR",
-    total: "129.40",
-    sha256: "0".repeat(64),
-    generatedAt: "2026-11-04T00:00:05.000Z",
-  },
-});
+export const invoiceGeneratedV1 = contract(
+  TYPE,
+  schema,
+  envelopeExample(TYPE, {
+    id: "invoice-generated:inv_acme_000001",
+    source: "metrly/billing",
+    time: "2026-11-04T00:00:05.000Z",
+    data: {
+      tenantId: "acme",
+      invoiceId: "inv_acme_000001",
+      number: "ACME-000001",
+      periodStart: "2026-10-01T00:00:00.000Z",
+      periodEnd: "2026-11-01T00:00:00.000Z",
+      currency: "EUR",
+      total: "129.40",
+      sha256: "0".repeat(64),
+      generatedAt: "2026-11-04T00:00:05.000Z",
+    },
+  }),
+);
 export type InvoiceGeneratedV1 = Static<typeof schema>;

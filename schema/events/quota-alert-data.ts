@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { LIMIT_KINDS, QUOTA_WINDOWS } from "../vocabulary.js";
-import { dataschemaOf, decimalText, oneOf, timeText } from "./contract.js";
+import { decimalText, envelopeExample, oneOf, timeText } from "./contract.js";
 import { growing } from "./growing.js";
 
 /** The data of `quota.warning` and `quota.exceeded`. */
@@ -23,13 +23,9 @@ export type QuotaAlertData = Static<typeof quotaAlertData>;
 
 /** An example event of `type`, valid for both contracts. */
 export function quotaAlertExample<T extends string>(type: T, threshold: string, used: string) {
-  return {
-    specversion: "1.0" as const,
+  return envelopeExample(type, {
     id: `acme:api_calls:BILLING_PERIOD:pro@2:2026-11-01T00:00:00.000Z:${threshold}`,
     source: "metrly/quota",
-    type,
-    dataschema: dataschemaOf(type),
-    subject: "acme",
     time: "2026-11-24T06:23:28.000Z",
     data: {
       tenantId: "acme",
@@ -44,5 +40,5 @@ export function quotaAlertExample<T extends string>(type: T, threshold: string, 
       planVersion: 2,
       at: "2026-11-24T06:23:28.000Z",
     },
-  };
+  });
 }
