@@ -6,11 +6,8 @@ import { uuidv7 } from "uuidv7";
  * that a simulation can replace it by a seeded one (docs/decisions/0012). Keys, passwords and signatures use `node:crypto`.
  */
 export interface Randomness {
-  /** Uniform in [0, 1). */
   fraction(): number;
-  /** UUID version 4. */
   uuid(): string;
-  /** UUID version 7: sorts by the time it was made. */
   orderedUuid(): string;
 }
 
