@@ -3,6 +3,7 @@ import net from "node:net";
 import path from "node:path";
 import pg from "pg";
 import { MINUTE_MS } from "#kernel/duration.js";
+import { messageOf } from "#kernel/errors.js";
 import { nowMs, timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Config, ConfigError, type Env, parseConfig } from "#platform/process/config.js";
 import { refuseEviction } from "#platform/redis/eviction.js";
@@ -114,7 +115,7 @@ async function looks(what: string, where: string, advice: string, look: () => Pr
     await look();
     return { what, ok: true, said: where };
   } catch (error) {
-    return { what, ok: false, said: `${where}: ${error instanceof Error ? error.message : String(error)}`, advice };
+    return { what, ok: false, said: `${where}: ${messageOf(error)}`, advice };
   }
 }
 

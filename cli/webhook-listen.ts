@@ -1,6 +1,10 @@
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { Webhook } from "standardwebhooks";
+import { messageOf } from "#kernel/errors.js";
+import { portOf } from "#platform/http/server.js";
 import { nowMs } from "#platform/lifecycle/time.js";
+import type { Env } from "#platform/process/config.js";
 import { EVENT_TYPES } from "#schema/webhook-events.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
 import { UserError } from "./connection/failure.js";
@@ -26,10 +30,7 @@ interface ListenOptions extends ConnectionOptions {
  * `metrly webhooks listen`: an endpoint on this machine while the command runs. Prints each delivery and whether its
  * signature verifies; answers 204, or 401 on a wrong signature.
  */
-export async function listenToWebhooks(
-  options: ListenOptions,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<void> {
+export async function listenToWebhooks(options: ListenOptions, env: Env): Promise<void> {
   if (!/^\d{0,5}$/.test(options.port ?? "")) throw new UserError(`--port: "${options.port}" is not a port.`);
   const connection = await findConnection(options, env);
   let verify = (_body: string, _headers: IncomingMessage["headers"]): void => {
@@ -96,7 +97,7 @@ function refused(check: () => void): string | undefined {
     check();
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 
@@ -110,14 +111,11 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
   return bytes > MAX_BODY_BYTES ? undefined : Buffer.concat(chunks).toString("utf8");
 }
 
-function listening(server: Server, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error) => reject(new UserError(`Cannot listen on port ${port}: ${error.message}`)));
-    server.listen(port, "127.0.0.1", () => {
-      const address = server.address();
-      resolve(typeof address === "object" && address !== null ? address.port : port);
-    });
+async function listening(server: Server, port: number): Promise<number> {
+  await once(server.listen(port, "127.0.0.1"), "listening").catch((error: unknown) => {
+    throw new UserError(`Cannot listen on port ${port}: ${messageOf(error)}`);
   });
+  return portOf(server);
 }
 
 const interrupted = (): Promise<unknown> =>

@@ -1,9 +1,10 @@
-import { type ExecutionResult, GraphQLError } from "graphql";
+import type { ExecutionResult } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import { maskError } from "#platform/graphql/subgraph.js";
-import { after, type Timer } from "#platform/lifecycle/time.js";
+import { within } from "#platform/lifecycle/time.js";
 import { createFederation, type Federation } from "./federation/federation.js";
-import { isStream, type SubgraphAnswer, type SubgraphExecutor } from "./federation/subgraph.js";
+import { isStream, mapped, type SubgraphAnswer, type SubgraphExecutor } from "./federation/subgraph.js";
+import { graphqlErrorOf } from "./operations/client-error.js";
 import type { SubgraphTarget } from "./subgraphs/reach.js";
 
 /** Called for each error that clients see masked or as SUBGRAPH_UNAVAILABLE. */
@@ -51,64 +52,17 @@ export function guarded(
       ? result
       : { ...result, errors: result.errors.map((error) => maskError(error, onFailure)) };
   const failed = (error: unknown): ExecutionResult => {
-    if (error instanceof MetrlyError) return { errors: [coded(error)] };
+    if (error instanceof MetrlyError) return { errors: [graphqlErrorOf(error)] };
     onFailure(error);
-    return { errors: [coded(new MetrlyError("SUBGRAPH_UNAVAILABLE", `The service ${name} does not answer`))] };
+    return { errors: [graphqlErrorOf(new MetrlyError("SUBGRAPH_UNAVAILABLE", `The service ${name} does not answer`))] };
   };
   return async (request): Promise<SubgraphAnswer> => {
     try {
-      const result = await inTime(execute(request), deadlineMs);
-      return isStream(result) ? guardedStream(result, masked, failed) : masked(result);
+      const result = await within(deadlineMs, execute(request));
+      if (result === undefined) throw new Error(`no answer within ${deadlineMs} ms`);
+      return isStream(result) ? mapped(result, masked, failed) : masked(result);
     } catch (error) {
       return failed(error);
     }
-  };
-}
-
-async function inTime<T>(answer: Promise<T>, deadlineMs: number): Promise<T> {
-  let timer: Timer | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = after(deadlineMs, () => reject(new Error(`no answer within ${deadlineMs} ms`)));
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    timer?.cancel();
-  }
-}
-
-const coded = (error: MetrlyError): GraphQLError =>
-  new GraphQLError(error.message, { extensions: { ...error.extensions, code: error.code } });
-
-/** A source that throws yields one error with a code and ends; leaving closes the source at once, also while it waits. */
-function guardedStream(
-  source: AsyncIterable<ExecutionResult>,
-  masked: (result: ExecutionResult) => ExecutionResult,
-  failed: (error: unknown) => ExecutionResult,
-): AsyncIterableIterator<ExecutionResult> {
-  const iterator = source[Symbol.asyncIterator]();
-  let ended = false;
-  const end = (): IteratorReturnResult<undefined> => {
-    ended = true;
-    return { done: true, value: undefined };
-  };
-  return {
-    async next() {
-      if (ended) return end();
-      try {
-        const step = await iterator.next();
-        return step.done ? end() : { done: false, value: masked(step.value) };
-      } catch (error) {
-        ended = true;
-        return { done: false, value: failed(error) };
-      }
-    },
-    async return() {
-      if (!ended) await iterator.return?.();
-      return end();
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
   };
 }

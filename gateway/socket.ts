@@ -1,20 +1,13 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import {
-  type DocumentNode,
-  type ExecutionArgs,
-  GraphQLError,
-  type GraphQLSchema,
-  getOperationAST,
-  parse,
-  validate,
-} from "graphql";
+import { type DocumentNode, type ExecutionArgs, GraphQLError, type GraphQLSchema, parse, validate } from "graphql";
 import { CloseCode, type ServerOptions } from "graphql-ws";
 import type { Extra } from "graphql-ws/use/ws";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
 import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
 import type { KeyThrottle } from "#platform/auth/key-throttle.js";
+import { operationOf } from "#platform/graphql/documents.js";
 import { serveGraphqlSocket } from "#platform/graphql/socket.js";
 import { after, every, sleep } from "#platform/lifecycle/time.js";
 import type { Authentication, Session } from "./auth/authentication.js";
@@ -223,9 +216,7 @@ function prepare(
     const document = parsed(persisted?.textOf(payload) ?? payload.query);
     const problems = validate(schema, document);
     if (problems.length > 0) return problems.map((problem) => withCode(problem, "GRAPHQL_VALIDATION_FAILED"));
-    const operation = getOperationAST(document, operationName);
-    if (!operation)
-      throw new MetrlyError("INVALID", "The document has no such operation, or has several and none is named");
+    const operation = operationOf(document, operationName);
     admitOperation(schema, { document, operation, variables: variables ?? {}, context });
     return {
       schema,

@@ -1,5 +1,7 @@
-import { createServer, type Server } from "node:http";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import type { Logger } from "pino";
+import { portOf } from "#platform/http/server.js";
 import { EVENT_TYPES } from "#schema/webhook-events.js";
 import { askGraph, type Connection } from "../connection/connection.js";
 import { CREATE_ENDPOINT, ENDPOINTS, UPDATE_ENDPOINT } from "./graph.js";
@@ -17,10 +19,7 @@ export async function startDemoReceiver(
       response.writeHead(204).end();
     });
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
-  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
   const base = `http://127.0.0.1:${portOf(server)}`;
   for (const tenantId of tenantIds) await pointEndpoint(connection, tenantId, `${base}/${tenantId}`);
   return () =>
@@ -37,10 +36,4 @@ async function pointEndpoint(connection: Connection, tenantId: string, url: stri
   if (known === undefined)
     await askGraph(connection, CREATE_ENDPOINT, { input: { tenantId, url, eventTypes: EVENT_TYPES } });
   else await askGraph(connection, UPDATE_ENDPOINT, { id: known.id, input: { url, status: "ENABLED" } });
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the demo receiver has no port");
-  return address.port;
 }

@@ -1,11 +1,12 @@
+import { once } from "node:events";
 import { createServer } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { collectDefaultMetrics } from "prom-client";
-import { MetrlyError } from "#kernel/errors.js";
+import { MetrlyError, messageOf } from "#kernel/errors.js";
 import { authenticateApiKey, bearerToken } from "#platform/auth/api-keys.js";
 import { createKeyThrottle } from "#platform/auth/key-throttle.js";
-import { createHttpServer } from "#platform/http/server.js";
+import { createHttpServer, portOf } from "#platform/http/server.js";
 import { registerQueueBoard } from "#platform/job-queue/queue-board.js";
 import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
 import type { Config } from "#platform/process/config.js";
@@ -151,7 +152,7 @@ async function reasonsOf(service: Answering): Promise<string[]> {
   try {
     return (await service.readiness()).reasons.map((reason) => `${service.name}: ${reason}`);
   } catch (error) {
-    return [`${service.name}: ${error instanceof Error ? error.message : String(error)}`];
+    return [`${service.name}: ${messageOf(error)}`];
   }
 }
 
@@ -163,10 +164,8 @@ function createMetricsServer(metrics: Ports["context"]["metrics"], logger: Logge
 
 /** The local URL of a server that listens on `host`. */
 function addressOf(app: FastifyInstance, host: string): string {
-  const address = app.server.address();
-  if (address === null || typeof address === "string") throw new Error("the HTTP server has no port");
   const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
-  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${address.port}`;
+  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${portOf(app.server)}`;
 }
 
 async function assertPortsFree(config: Config): Promise<void> {
@@ -179,10 +178,7 @@ async function assertPortFree(host: string, port: number, variable: string): Pro
   if (port === 0) return;
   const probe = createServer();
   try {
-    await new Promise<void>((resolve, reject) => {
-      probe.once("error", reject);
-      probe.listen({ host, port }, resolve);
-    });
+    await once(probe.listen({ host, port }), "listening");
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "EADDRINUSE")

@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
 import type { Clock } from "#kernel/clock.js";
-import { MetrlyError } from "#kernel/errors.js";
+import { MetrlyError, messageOf } from "#kernel/errors.js";
 import { isClientId } from "#kernel/ids.js";
 import { monotonicMs, timeoutSignal } from "#platform/lifecycle/time.js";
 import type { OidcConfig } from "#platform/process/config.js";
@@ -153,7 +153,6 @@ function claimOf(claims: Readonly<Record<string, unknown>>, path: string): unkno
   return at;
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const refused = (why: string): MetrlyError => new MetrlyError("UNAUTHENTICATED", `The token was refused: ${why}`);
 const unavailable = (why: string): MetrlyError =>
   new MetrlyError("UNAVAILABLE", `Tokens of the identity provider cannot be verified now: ${why}`);

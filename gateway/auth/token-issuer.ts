@@ -2,7 +2,7 @@ import { chmod, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type JWK, type JWTHeaderParameters, jwtVerify, SignJWT } from "jose";
 import type { Clock } from "#kernel/clock.js";
-import { MetrlyError } from "#kernel/errors.js";
+import { MetrlyError, messageOf } from "#kernel/errors.js";
 import { newUuid } from "#platform/lifecycle/random.js";
 import { systemClock } from "#platform/process/clock.js";
 import { type Identity, parseIdentity } from "#schema/policy.js";
@@ -86,10 +86,7 @@ function issuerWith(keys: KeyRing, clock: Clock, adminTokenFile: string): TokenI
         });
         return { identity: identityOf(payload), expiresAtMs: (payload.exp ?? 0) * 1000 };
       } catch (error) {
-        throw new MetrlyError(
-          "UNAUTHENTICATED",
-          `The token was refused: ${error instanceof Error ? error.message : error}`,
-        );
+        throw new MetrlyError("UNAUTHENTICATED", `The token was refused: ${messageOf(error)}`);
       }
     },
   };

@@ -4,7 +4,6 @@ import {
   type ExecutionResult,
   execute,
   type FieldNode,
-  type FragmentDefinitionNode,
   type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLSchema,
@@ -16,6 +15,7 @@ import {
   isObjectType,
   type OperationDefinitionNode,
 } from "graphql";
+import type { Fragments } from "../operations/limits.js";
 import { type Data, isData } from "./data.js";
 
 /** Shapes the response that the client requested, in its order, from the subgraphs' data. */
@@ -25,7 +25,7 @@ export interface ShapeOptions {
   readonly schema: GraphQLSchema;
   readonly document: DocumentNode;
   readonly operation: OperationDefinitionNode;
-  readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
+  readonly fragments: Fragments;
 }
 
 /** A null in a non-null position, or a value outside the public schema: `completed` handles it exactly. */

@@ -14,13 +14,13 @@ import {
 } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import { graphqlErrorOf } from "../operations/client-error.js";
-import type { GatewayContext } from "../operations/operation.js";
+import { fragmentsOf, type GatewayContext } from "../operations/operation.js";
 import { completed, type Shape, type ShapeOptions, shapeOf, Unusual } from "./answer.js";
 import { type Data, typeTestOf } from "./data.js";
 import { inAnswer, isExplained } from "./error-places.js";
-import { createPlans, fragmentsOf, type Plan } from "./plans.js";
+import { createPlans, type Plan } from "./plans.js";
 import { type Run, type Step, stepOf, subgraphOperationOf, takesRootAnswer, variablesFor } from "./steps.js";
-import { isStream, type SubgraphExecutor } from "./subgraph.js";
+import { isStream, mapped, type SubgraphExecutor } from "./subgraph.js";
 
 export interface Federation {
   /** The public API, without resolvers: validation and limits need none. */
@@ -162,27 +162,6 @@ function shaped(executable: Executable, { data, variables }: Run): { readonly da
     if (error instanceof Unusual) return undefined;
     throw error;
   }
-}
-
-/** Sequential: a subscription's results keep their order. Leaving closes the source at once, also while it waits. */
-function mapped(
-  source: AsyncIterable<ExecutionResult>,
-  map: (result: ExecutionResult) => Promise<ExecutionResult>,
-): AsyncIterableIterator<ExecutionResult> {
-  const iterator = source[Symbol.asyncIterator]();
-  return {
-    async next() {
-      const step = await iterator.next();
-      return step.done ? { done: true, value: undefined } : { done: false, value: await map(step.value) };
-    },
-    async return() {
-      await iterator.return?.();
-      return { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
 }
 
 /** The planner's message contains internal type names of the supergraph. */

@@ -2,7 +2,6 @@ import { type FetchNode, type PlanNode, QueryPlanner } from "@graphql-hive/route
 import {
   type DirectiveNode,
   type DocumentNode,
-  type FragmentDefinitionNode,
   type GraphQLSchema,
   getOperationAST,
   isAbstractType,
@@ -14,7 +13,10 @@ import {
   visitWithTypeInfo,
 } from "graphql";
 import { LRUCache } from "lru-cache";
-import { MetrlyError } from "#kernel/errors.js";
+import { MetrlyError, messageOf } from "#kernel/errors.js";
+import { operationOf } from "#platform/graphql/documents.js";
+import type { Fragments } from "../operations/limits.js";
+import { fragmentsOf } from "../operations/operation.js";
 
 /** Each takes some kilobytes plus its compiled code. */
 const MAX_PLANS = 500;
@@ -23,7 +25,7 @@ const NO_LABELS: ReadonlySet<string> = new Set();
 /** The fetches that answer one operation, and their order. */
 export interface Plan {
   readonly operation: OperationDefinitionNode;
-  readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
+  readonly fragments: Fragments;
   readonly source: FetchNode | undefined;
   /** Undefined: no subgraph is needed. */
   readonly node: PlanNode | undefined;
@@ -71,9 +73,7 @@ async function planOf(
   document: DocumentNode,
   operationName?: string,
 ): Promise<Plan> {
-  const operation = getOperationAST(document, operationName);
-  if (!operation)
-    throw new MetrlyError("INVALID", "The document has no such operation, or has several and none is named");
+  const operation = operationOf(document, operationName);
   const { asked, introspects, conditions } = examined(schema, document);
   const root = await rootOf(planner, asked, operation.name?.value);
   const [first, ...rest] = root?.kind === "Sequence" ? root.nodes : [root];
@@ -87,12 +87,6 @@ async function planOf(
     conditions,
   };
 }
-
-export const fragmentsOf = (document: DocumentNode): Plan["fragments"] =>
-  Object.fromEntries(document.definitions.filter(isFragment).map((each) => [each.name.value, each]));
-
-const isFragment = (node: DocumentNode["definitions"][number]): node is FragmentDefinitionNode =>
-  node.kind === Kind.FRAGMENT_DEFINITION;
 
 /**
  * The part of an operation for subgraphs: without introspection, answered here, and without fields excluded by a
@@ -151,12 +145,10 @@ async function rootOf(planner: QueryPlanner, document: DocumentNode, name?: stri
     throw new MetrlyError(
       "TOO_COMPLEX",
       "No query plan exists for this nesting: request the innermost fields in a separate operation",
-      { reason: reasonOf(cause) },
+      { reason: messageOf(cause) },
     );
   }
 }
-
-const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
 /** A planner refuses operations without a subgraph: `{ __typename }`, or an operation reduced by introspection. */
 function asksNothing(document: DocumentNode, name?: string): boolean {

@@ -1,4 +1,6 @@
-import { type DocumentNode, type FragmentDefinitionNode, Kind, type SelectionSetNode } from "graphql";
+import { type DocumentNode, getOperationAST, Kind, type SelectionSetNode } from "graphql";
+import type { Fragments } from "../operations/limits.js";
+import { fragmentsOf } from "../operations/operation.js";
 import type { TypeTest } from "./data.js";
 
 /** The keys of a subgraph's response: where the nulls go if it fails. */
@@ -9,13 +11,8 @@ export interface SelectedKeys {
 }
 
 export function selectedKeysOf(document: DocumentNode, is: TypeTest): SelectedKeys {
-  const fragments = new Map<string, FragmentDefinitionNode>();
-  let root: SelectionSetNode | undefined;
-  for (const definition of document.definitions) {
-    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
-    else if (definition.kind === Kind.OPERATION_DEFINITION) root = definition.selectionSet;
-  }
-  const fields = [...fieldsOf(root, fragments, () => true)];
+  const fragments = fragmentsOf(document);
+  const fields = [...fieldsOf(getOperationAST(document)?.selectionSet, fragments, () => true)];
   return {
     root: [...new Set(fields.map(({ key }) => key))],
     below(rootKey, typename) {
@@ -33,7 +30,7 @@ interface SelectedField {
 
 function* fieldsOf(
   set: SelectionSetNode | undefined,
-  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+  fragments: Fragments,
   isMet: (typeCondition: string) => boolean,
 ): Generator<SelectedField> {
   for (const selection of set?.selections ?? []) {
@@ -42,7 +39,7 @@ function* fieldsOf(
       if (!key.startsWith("__")) yield { key, set: selection.selectionSet };
       continue;
     }
-    const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);
+    const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments[selection.name.value];
     const condition = fragment?.typeCondition?.name.value;
     if (condition === undefined || isMet(condition)) yield* fieldsOf(fragment?.selectionSet, fragments, isMet);
   }

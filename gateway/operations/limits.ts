@@ -38,16 +38,19 @@ interface Tally {
   selections: number;
 }
 
+/** Of a document, by name. */
+export type Fragments = Readonly<Record<string, FragmentDefinitionNode>>;
+
 interface Walk {
   readonly schema: GraphQLSchema;
-  readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  readonly fragments: Fragments;
   readonly variables: Readonly<Record<string, unknown>>;
   readonly tally: Tally;
 }
 
 export interface MeasuredOperation {
   readonly operation: OperationDefinitionNode;
-  readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  readonly fragments: Fragments;
   readonly variables: Readonly<Record<string, unknown>>;
 }
 
@@ -100,7 +103,7 @@ function costOfSelection(walk: Walk, selection: SelectionNode, typeName: string 
     case Kind.INLINE_FRAGMENT:
       return costOf(walk, selection.selectionSet, selection.typeCondition?.name.value ?? typeName, depth);
     case Kind.FRAGMENT_SPREAD: {
-      const fragment = walk.fragments.get(selection.name.value);
+      const fragment = walk.fragments[selection.name.value];
       return fragment === undefined ? 0 : costOf(walk, fragment.selectionSet, fragment.typeCondition.name.value, depth);
     }
   }

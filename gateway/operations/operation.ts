@@ -9,7 +9,7 @@ import {
 import { MetrlyError } from "#kernel/errors.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { ANONYMOUS } from "../auth/authentication.js";
-import { assertWithinLimits } from "./limits.js";
+import { assertWithinLimits, type Fragments } from "./limits.js";
 import { assertStorableText } from "./storable-text.js";
 
 /** The context for resolvers of the gateway and of every subgraph in this process; one object per operation. */
@@ -32,18 +32,16 @@ export function admitOperation(schema: GraphQLSchema, request: Request): void {
   assertStorableText(document, variables);
 }
 
-function fragmentsOf(document: DocumentNode): ReadonlyMap<string, FragmentDefinitionNode> {
-  const fragments = new Map<string, FragmentDefinitionNode>();
-  for (const definition of document.definitions) {
-    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
-  }
-  return fragments;
-}
+export const fragmentsOf = (document: DocumentNode): Fragments =>
+  Object.fromEntries(document.definitions.filter(isFragment).map((each) => [each.name.value, each]));
 
-function onlyIntrospects(set: SelectionSetNode, fragments: ReadonlyMap<string, FragmentDefinitionNode>): boolean {
+const isFragment = (node: DocumentNode["definitions"][number]): node is FragmentDefinitionNode =>
+  node.kind === Kind.FRAGMENT_DEFINITION;
+
+function onlyIntrospects(set: SelectionSetNode, fragments: Fragments): boolean {
   return set.selections.every((selection) => {
     if (selection.kind === Kind.FIELD) return selection.name.value.startsWith("__");
-    const inner = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments.get(selection.name.value);
+    const inner = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments[selection.name.value];
     return inner !== undefined && onlyIntrospects(inner.selectionSet, fragments);
   });
 }

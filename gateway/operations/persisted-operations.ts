@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { parse } from "graphql";
-import { MetrlyError } from "#kernel/errors.js";
+import { MetrlyError, messageOf } from "#kernel/errors.js";
 import { isJsonObject } from "#kernel/json.js";
 
 /** The part of a request that selects the operation. */
@@ -61,7 +61,7 @@ function assertParses(id: string, text: string, file: string): void {
   try {
     parse(text);
   } catch (error) {
-    throw new TypeError(`${file}: operation ${id} does not parse: ${error instanceof Error ? error.message : error}`);
+    throw new TypeError(`${file}: operation ${id} does not parse: ${messageOf(error)}`);
   }
 }
 

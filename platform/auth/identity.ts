@@ -1,7 +1,7 @@
 import { createSecretKey } from "node:crypto";
 import { jwtVerify, SignJWT } from "jose";
 import { LRUCache } from "lru-cache";
-import { MetrlyError } from "#kernel/errors.js";
+import { MetrlyError, messageOf } from "#kernel/errors.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import { type Identity, parseIdentity } from "#schema/policy.js";
 
@@ -43,10 +43,7 @@ export function createIdentityTokens(secret: string): IdentityTokens {
       const { payload } = await jwtVerify(token, key, { issuer: ISSUER, audience, algorithms: ["HS256"] });
       return { identity: parseIdentity(payload.identity), expiresAtMs: (payload.exp ?? 0) * 1_000 };
     } catch (error) {
-      throw new MetrlyError(
-        "UNAUTHENTICATED",
-        `The internal identity was refused: ${error instanceof Error ? error.message : error}`,
-      );
+      throw new MetrlyError("UNAUTHENTICATED", `The internal identity was refused: ${messageOf(error)}`);
     }
   }
 

@@ -1,8 +1,11 @@
 import { execFile } from "node:child_process";
+import type { Stats } from "node:fs";
 import { chmod, cp, mkdir, readdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { promisify } from "node:util";
+import { hasCode, messageOf } from "#kernel/errors.js";
+import { isJsonObject } from "#kernel/json.js";
 
 const run = promisify(execFile);
 
@@ -53,8 +56,7 @@ async function findPackage(): Promise<PostgresBinaries> {
   }
   const root = path.resolve(path.dirname(entry), "..");
   const manifest: unknown = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));
-  const version =
-    typeof manifest === "object" && manifest !== null && "version" in manifest ? String(manifest.version) : "";
+  const version = isJsonObject(manifest) ? String(manifest.version) : "";
   return { dir: path.join(root, "native"), version, major: Number.parseInt(version, 10) };
 }
 
@@ -77,14 +79,14 @@ async function whyNotRunnable(dir: string, user: DatabaseUser | undefined): Prom
     await run(path.join(dir, "bin", "postgres"), ["-V"], { cwd: "/", env: {}, ...user });
     return undefined;
   } catch (error) {
-    return error instanceof Error ? (error.message.split("\n").at(-1) ?? error.message) : String(error);
+    return messageOf(error).split("\n").at(-1);
   }
 }
 
 /** Other users cannot execute files below root's home, so root keeps a world-readable copy. */
 async function copyForEveryone(packaged: PostgresBinaries): Promise<string> {
   const target = path.join("/var/cache/metrly", `postgres-${packaged.version}-${process.arch}`);
-  if (await exists(target)) return target;
+  if (await statIfThere(target)) return target;
   const draft = `${target}.${process.pid}`;
   await mkdir(path.dirname(target), { recursive: true, mode: 0o755 });
   await cp(packaged.dir, draft, { recursive: true, verbatimSymlinks: true });
@@ -93,7 +95,7 @@ async function copyForEveryone(packaged: PostgresBinaries): Promise<string> {
     await rename(draft, target);
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
-    if (!(await exists(target))) throw error;
+    if (!(await statIfThere(target))) throw error;
   }
   return target;
 }
@@ -107,14 +109,12 @@ async function allowReading(dir: string): Promise<void> {
   }
 }
 
-async function exists(at: string): Promise<boolean> {
-  return stat(at).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return false;
-      throw error;
-    },
-  );
+/** Undefined: there is no such file. */
+async function statIfThere(at: string): Promise<Stats | undefined> {
+  return stat(at).catch((error: unknown) => {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw error;
+  });
 }
 
 /**
@@ -123,10 +123,7 @@ async function exists(at: string): Promise<boolean> {
  */
 export async function chooseDatabaseUser(data: string): Promise<DatabaseUser | undefined> {
   if (process.getuid?.() !== 0) return undefined;
-  const owner = await stat(data).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
+  const owner = await statIfThere(data);
   if (owner !== undefined && owner.uid !== 0) return { uid: owner.uid, gid: owner.gid };
   const passwd = await readFile("/etc/passwd", "utf8");
   for (const name of ["postgres", "nobody"]) {

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { hasCode } from "#kernel/errors.js";
 import { randomFraction } from "#platform/lifecycle/random.js";
 
 /**
@@ -29,8 +30,7 @@ async function isFree(port: number): Promise<boolean> {
     server.listen(port, "127.0.0.1");
     await once(server, "listening");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE" || (error as NodeJS.ErrnoException).code === "EACCES")
-      return false;
+    if (hasCode(error, "EADDRINUSE", "EACCES")) return false;
     throw error;
   }
   server.close();

@@ -148,9 +148,7 @@ async function claim(cluster: Cluster, port: number, onLost?: (reason: string) =
     const file = path.join(cluster.root, "password");
     throw new EmbeddedPostgresError(
       `The database in ${cluster.data} was created with another password than the one in ${file}.`,
-      {
-        cause,
-      },
+      { cause },
     );
   });
   for (const end = monotonicMs() + CLAIM_DEADLINE_MS; monotonicMs() < end; ) {

@@ -1,6 +1,6 @@
-import { MetrlyError } from "#kernel/errors.js";
+import { MetrlyError, messageOf } from "#kernel/errors.js";
 import { backoffMs } from "#platform/lifecycle/random.js";
-import { after, monotonicMs, sleep, type Timer } from "#platform/lifecycle/time.js";
+import { monotonicMs, sleep, within } from "#platform/lifecycle/time.js";
 
 /** How long an append is retried before it fails with LOG_UNAVAILABLE. */
 const APPEND_DEADLINE_MS = 8_500;
@@ -24,7 +24,13 @@ export async function appendWithinDeadline(
     const leftMs = deadline - monotonicMs();
     if (leftMs <= 0) break;
     try {
-      if (await settlesWithin(attempt(abandoned.signal), leftMs)) return;
+      if (
+        await within(
+          leftMs,
+          attempt(abandoned.signal).then(() => true),
+        )
+      )
+        return;
     } catch (error) {
       if (!isTransient(error)) throw error;
       cause = error;
@@ -33,20 +39,6 @@ export async function appendWithinDeadline(
     }
   }
   abandoned.abort();
-  const reason = stopped.aborted ? "it was stopped" : cause instanceof Error ? cause.message : String(cause);
+  const reason = stopped.aborted ? "it was stopped" : messageOf(cause);
   throw new MetrlyError("LOG_UNAVAILABLE", `the event log does not accept records: ${reason}`);
-}
-
-async function settlesWithin(work: Promise<void>, timeoutMs: number): Promise<boolean> {
-  let timer: Timer | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = after(timeoutMs, () => resolve(false));
-  });
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    timer?.cancel();
-    // An abandoned attempt may still fail: ignore it.
-    work.catch(() => undefined);
-  }
 }

@@ -1,4 +1,13 @@
-import { type DocumentNode, GraphQLError, type GraphQLSchema, parse, validate } from "graphql";
+import {
+  type DocumentNode,
+  GraphQLError,
+  type GraphQLSchema,
+  getOperationAST,
+  type OperationDefinitionNode,
+  parse,
+  validate,
+} from "graphql";
+import { LRUCache } from "lru-cache";
 import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
 
 /** Bounds of the cache: 1,000 documents of 16 KiB are 16 MiB of text. Longer ones are not cached. */
@@ -14,20 +23,23 @@ export interface GraphqlDocuments {
 }
 
 export function createGraphqlDocuments(schema: GraphQLSchema): GraphqlDocuments {
-  const kept = new Map<string, DocumentNode>();
+  const kept = new LRUCache<string, DocumentNode>({ max: MAX_DOCUMENTS });
   return {
     get(text) {
       const known = kept.get(text);
       const document = known ?? validated(schema, parsed(text));
-      if (text.length > MAX_KEPT_LENGTH) return document;
-      // Reinsert, so that the map's first key is the least recently used.
-      kept.delete(text);
-      kept.set(text, document);
-      const oldest = kept.size > MAX_DOCUMENTS ? kept.keys().next().value : undefined;
-      if (oldest !== undefined) kept.delete(oldest);
+      if (known === undefined && text.length <= MAX_KEPT_LENGTH) kept.set(text, document);
       return document;
     },
   };
+}
+
+/** Throws INVALID when the document has no operation of this name, or several and none is named. */
+export function operationOf(document: DocumentNode, name: string | null | undefined): OperationDefinitionNode {
+  const operation = getOperationAST(document, name);
+  if (!operation)
+    throw new MetrlyError("INVALID", "The document has no such operation, or has several and none is named");
+  return operation;
 }
 
 function parsed(text: string): DocumentNode {

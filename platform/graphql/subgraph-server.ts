@@ -2,12 +2,10 @@ import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import {
-  type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
   GraphQLError,
   type GraphQLFormattedError,
-  getOperationAST,
   Kind,
   OperationTypeNode,
 } from "graphql";
@@ -18,7 +16,7 @@ import { isErrorCode, MetrlyError } from "#kernel/errors.js";
 import type { IdentityTokens } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
 import type { Identity } from "#schema/policy.js";
-import { createGraphqlDocuments, type GraphqlDocuments } from "./documents.js";
+import { createGraphqlDocuments, type GraphqlDocuments, operationOf } from "./documents.js";
 import { createGraphqlExecution, type GraphqlExecution } from "./execution.js";
 import { serveGraphqlSocket } from "./socket.js";
 import { maskError, type Subgraph, type SubgraphContext } from "./subgraph.js";
@@ -125,13 +123,6 @@ function prepare(operations: Operations, request: GraphqlRequest, identity: Iden
     variableValues: request.variables ?? null,
     contextValue: { identity },
   };
-}
-
-function operationOf(document: DocumentNode, name: ExecutionArgs["operationName"]) {
-  const operation = getOperationAST(document, name);
-  if (!operation)
-    throw new MetrlyError("INVALID", "The document has no such operation, or has several and none is named");
-  return operation;
 }
 
 function socketProtocol(operations: Operations): ServerOptions<Record<string, unknown>, Extra> {

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyError,
@@ -52,6 +52,13 @@ export function sendProblem(reply: FastifyReply, error: MetrlyError): FastifyRep
       // clients.
       .send(Buffer.from(JSON.stringify(problemOf(error))))
   );
+}
+
+/** The TCP port of a server that listens. */
+export function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the HTTP server has no port");
+  return address.port;
 }
 
 /** Handles a request from node:http before Fastify, and always answers it. */

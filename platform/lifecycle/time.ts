@@ -4,15 +4,10 @@
  * `Clock` of its context, which tests set by hand.
  */
 export interface Time {
-  /** Wall clock, epoch ms. It may jump. */
   now(): number;
-  /** A clock that never jumps, ms from an arbitrary origin: for durations and deadlines inside one process. */
   monotonicMs(): number;
-  /** Calls `run` once, in `ms`. */
   after(ms: number, run: () => void, options: TimerOptions): Timer;
-  /** Calls `run` after the I/O that is ready now. */
   nextTurn(run: () => void): void;
-  /** Aborts in `ms`, with a `TimeoutError` as its reason; does not keep the process alive. */
   timeoutSignal(ms: number): AbortSignal;
 }
 
@@ -49,10 +44,10 @@ export function replaceTime(replacement: Time): () => void {
   };
 }
 
-/** Wall clock, epoch ms. */
+/** Wall clock, epoch ms. It may jump. */
 export const nowMs = (): number => current.now();
 
-/** A clock that never jumps, ms from an arbitrary origin. */
+/** A clock that never jumps, ms from an arbitrary origin: for durations and deadlines inside one process. */
 export const monotonicMs = (): number => current.monotonicMs();
 
 /** Calls `run` once, in `ms`. */
@@ -73,6 +68,15 @@ export function every(ms: number, run: () => void, options: TimerOptions = {}): 
     run();
   }
   return { cancel: () => timer.cancel() };
+}
+
+/** What `work` settles with; undefined when that takes longer than `ms`. */
+export async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  let timer: Timer | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = after(ms, () => resolve(undefined));
+  });
+  return Promise.race([work, late]).finally(() => timer?.cancel());
 }
 
 /** Resolves in `ms`, or as soon as `signal` aborts. Never rejects. */

@@ -33,6 +33,18 @@ function passOn({ level, namespace, log }: LogEntry, logger: Logger | undefined)
   else logger?.debug({ ...details, namespace }, `kafkajs: ${message}`);
 }
 
+/** Runs `work` for the first caller; after a failure the next caller retries. */
+export function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => {
+    running ??= work().catch((error: unknown) => {
+      running = undefined;
+      throw error;
+    });
+    return running;
+  };
+}
+
 /** The protocol's error name, e.g. `MESSAGE_TOO_LARGE`, from any kafkajs wrapper. */
 export function protocolErrorOf(error: unknown): string | undefined {
   for (let at = error; at instanceof Error; at = at.cause)

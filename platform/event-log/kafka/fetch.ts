@@ -2,7 +2,7 @@ import { connect as connectSocket } from "node:net";
 import type { KafkaMessage } from "kafkajs";
 import Cluster from "kafkajs/src/cluster/index.js";
 import type { LogRecord } from "../event-log.js";
-import { createKafka, type KafkaConnection, TIMEOUTS } from "./client.js";
+import { createKafka, type KafkaConnection, once, TIMEOUTS } from "./client.js";
 
 const MAX_BYTES_PER_FETCH = 4 << 20;
 const MAX_BYTES = 16 << 20;
@@ -30,7 +30,7 @@ export function createFetcher(connection: KafkaConnection): KafkaFetcher {
     metadataMaxAge: 300_000,
     allowAutoTopicCreation: false,
   });
-  let connected: Promise<void> | undefined;
+  const connect = once(() => cluster.connect());
 
   async function fetchOnce(topic: string, partition: number, from: number): Promise<LogRecord[]> {
     const [leader] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
@@ -51,11 +51,7 @@ export function createFetcher(connection: KafkaConnection): KafkaFetcher {
 
   return {
     async fetch(topic, partition, from, before, maxRecords) {
-      connected ??= cluster.connect().catch((error: unknown) => {
-        connected = undefined;
-        throw error;
-      });
-      await connected;
+      await connect();
       await cluster.addTargetTopic(topic);
       await cluster.refreshMetadataIfNecessary();
       const found: LogRecord[] = [];

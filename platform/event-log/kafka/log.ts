@@ -1,11 +1,11 @@
-import { type Admin, Partitioners, type Producer } from "kafkajs";
+import { Partitioners } from "kafkajs";
 import { MetrlyError } from "#kernel/errors.js";
 import type { Topic } from "#schema/topics.js";
 import { appendWithinDeadline } from "../deadline.js";
 import type { EventLog, LogConsumer, NewRecord, PartitionBounds } from "../event-log.js";
 import { groupAppends, sizeOf } from "../group-append.js";
 import { UnknownPartitionError } from "../position.js";
-import { createKafka, type KafkaConnection, protocolErrorOf } from "./client.js";
+import { createKafka, type KafkaConnection, once, protocolErrorOf } from "./client.js";
 import { consumeFromKafka } from "./consumer.js";
 import { createFetcher } from "./fetch.js";
 import { assertPartitions, countPartitions, createTopic } from "./topics.js";
@@ -61,7 +61,15 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
 
   async function send(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
     await connectProducer();
-    await sendRecords(producer, topic, partition, records);
+    const metadata = await producer.send({
+      topic: topic.name,
+      acks: -1,
+      timeout: 2_000,
+      messages: records.map(({ key, value }) => ({ key: key ?? null, value, partition })),
+    });
+    // kafkajs silently drops records for a partition missing from its metadata.
+    const stored = metadata.some((one) => one.partition === partition && one.errorCode === 0);
+    if (!stored) throw new UnknownPartitionError(topic.name, partition);
   }
 
   async function bounds(topic: Topic, partition: number): Promise<PartitionBounds> {
@@ -101,7 +109,9 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
     },
     async trim(topic, partition, before) {
       const { first, next } = await bounds(topic, partition);
-      if (before > first) await deleteRecords(admin, topic, partition, Math.min(before, next));
+      if (before <= first) return;
+      const offset = String(Math.min(before, next));
+      await admin.deleteTopicRecords({ topic: topic.name, partitions: [{ partition, offset }] });
     },
     async stop() {
       stopped.abort();
@@ -109,23 +119,6 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
       await Promise.all([producer.disconnect(), admin.disconnect(), fetcher.stop()]);
     },
   };
-}
-
-async function sendRecords(
-  producer: Producer,
-  topic: Topic,
-  partition: number,
-  records: readonly NewRecord[],
-): Promise<void> {
-  const metadata = await producer.send({
-    topic: topic.name,
-    acks: -1,
-    timeout: 2_000,
-    messages: records.map(({ key, value }) => ({ key: key ?? null, value, partition })),
-  });
-  // kafkajs silently drops records for a partition missing from its metadata.
-  const stored = metadata.some((one) => one.partition === partition && one.errorCode === 0);
-  if (!stored) throw new UnknownPartitionError(topic.name, partition);
 }
 
 function isTransient(error: unknown): boolean {
@@ -148,20 +141,4 @@ function* chunksOf(records: readonly NewRecord[]): Generator<readonly NewRecord[
     bytes += size;
   }
   if (chunk.length > 0) yield chunk;
-}
-
-async function deleteRecords(admin: Admin, topic: Topic, partition: number, before: number): Promise<void> {
-  await admin.deleteTopicRecords({ topic: topic.name, partitions: [{ partition, offset: String(before) }] });
-}
-
-/** Runs `work` for the first caller; after a failure the next caller retries. */
-function once(work: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  return () => {
-    running ??= work().catch((error: unknown) => {
-      running = undefined;
-      throw error;
-    });
-    return running;
-  };
 }

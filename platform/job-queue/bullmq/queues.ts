@@ -30,16 +30,7 @@ const STALLED_CHECK_MS = 30_000;
 
 interface OpenQueue {
   readonly bull: BullQueue;
-  add(name: string, data: unknown, options: AddOptions): Promise<unknown>;
-  remove(id: string): Promise<unknown>;
   close(): Promise<void>;
-}
-interface AddOptions {
-  readonly jobId: string;
-  readonly delay: number;
-  readonly attempts: 1;
-  readonly removeOnComplete: true;
-  readonly removeOnFail: true;
 }
 interface OpenWorker {
   close(): Promise<void>;
@@ -82,11 +73,11 @@ export async function connectJobQueues({
 
   return {
     queue<Data>(name: string): Queue<Data> {
-      const queue = queueOf(name);
+      const { bull } = queueOf(name);
       return {
         async add(id, data, delayMs = 0) {
           if (id === "" || id.includes(":")) throw new RangeError(`not a job id: ${JSON.stringify(id)}`);
-          await queue.add("job", data, {
+          await bull.add("job", data, {
             jobId: ID_PREFIX + id,
             delay: delayMs,
             attempts: 1,
@@ -95,7 +86,7 @@ export async function connectJobQueues({
           });
         },
         async remove(id) {
-          await queue.remove(ID_PREFIX + id);
+          await bull.remove(ID_PREFIX + id);
         },
       };
     },
@@ -151,22 +142,12 @@ async function onRedis(url: string, prefix: string, onError: (error: unknown) =>
       const connection = { url, maxRetriesPerRequest: 3, retryStrategy: reconnectUntil(closing.signal) };
       const queue = new RedisQueue(name, { ...common, connection });
       queue.on("error", onError);
-      return {
-        bull: queue,
-        add: (jobName, data, options) => queue.add(jobName, data, options),
-        remove: (id) => queue.remove(id),
-        close: () => closeAfter(closing, queue),
-      };
+      return { bull: queue, close: () => closeAfter(closing, queue) };
     },
-    openWorker<Data>(
-      name: string,
-      options: QueueOptions,
-      process: Process<Data>,
-      onJobError: (error: unknown) => void,
-    ) {
+    openWorker(name, options, process, onJobError) {
       const closing = new AbortController();
       const connection = { url, maxRetriesPerRequest: null, retryStrategy: reconnectUntil(closing.signal) };
-      const worker = new RedisWorker<Data, void>(name, process, { ...common, ...workerOptions(options), connection });
+      const worker = new RedisWorker(name, process, { ...common, ...workerOptions(options), connection });
       worker.on("error", onError);
       worker.on("failed", (_, error) => onJobError(error));
       return { close: () => closeAfter(closing, worker) };
@@ -198,21 +179,11 @@ async function onPostgres(url: string, prefix: string, onError: (error: unknown)
     openQueue(name) {
       const queue = new PostgresQueue<unknown>(`${prefix}.${name}`, { connection });
       queue.on("error", onError);
-      return {
-        // Its types name the backend; the dashboard uses the common part.
-        bull: queue as unknown as BullQueue,
-        add: (jobName, data, options) => queue.add(jobName, data, options),
-        remove: (id) => queue.remove(id),
-        close: () => queue.close(),
-      };
+      // Its types name the backend; only the common part is used.
+      return { bull: queue as unknown as BullQueue, close: () => queue.close() };
     },
-    openWorker<Data>(
-      name: string,
-      options: QueueOptions,
-      process: Process<Data>,
-      onJobError: (error: unknown) => void,
-    ) {
-      const worker = new PostgresWorker<Data, void>(`${prefix}.${name}`, process, {
+    openWorker(name, options, process, onJobError) {
+      const worker = new PostgresWorker(`${prefix}.${name}`, process, {
         ...workerOptions(options),
         connection,
       });
