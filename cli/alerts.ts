@@ -1,9 +1,11 @@
 import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
 import { sleep } from "#platform/lifecycle/time.js";
+import type { Env } from "#platform/process/config.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
 import { UserError } from "./connection/failure.js";
-import type { AlertsSubscription, TenantIdsQuery } from "./graphql/graphql.js";
+import { everyPage } from "./connection/pages.js";
+import type { AlertsSubscription } from "./graphql/graphql.js";
 import { graphql } from "./graphql/index.js";
 
 const ALERTS = graphql(`
@@ -24,10 +26,7 @@ interface WatchOptions extends ConnectionOptions {
 }
 
 /** `metrly alerts watch`: prints alerts until interrupted; reconnects and resumes from each tenant's last cursor. */
-export async function watchAlerts(
-  options: WatchOptions,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<void> {
+export async function watchAlerts(options: WatchOptions, env: Env): Promise<void> {
   if (options.after !== undefined && options.tenant === undefined)
     throw new UserError("--after needs --tenant: a cursor belongs to one tenant.");
   const connection = await findConnection(options, env);
@@ -79,13 +78,7 @@ function describe(alert: AlertsSubscription["quotaAlerts"]): string {
 }
 
 async function allTenants(connection: Connection): Promise<string[]> {
-  const ids: string[] = [];
-  let after: string | null = null;
-  do {
-    const { tenants }: TenantIdsQuery = await askGraph(connection, TENANTS, { after });
-    ids.push(...tenants.nodes.map((tenant) => tenant.id));
-    after = tenants.pageInfo.hasNextPage ? tenants.pageInfo.endCursor : null;
-  } while (after !== null);
-  if (ids.length === 0) throw new UserError("There are no tenants yet.");
-  return ids;
+  const tenants = await everyPage(async (after) => (await askGraph(connection, TENANTS, { after })).tenants);
+  if (tenants.length === 0) throw new UserError("There are no tenants yet.");
+  return tenants.map(({ id }) => id);
 }

@@ -1,5 +1,6 @@
 import { BILLING_REBUILD_PATH } from "#platform/auth/internal-api.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
+import type { Env } from "#platform/process/config.js";
 import { UserError } from "./connection/failure.js";
 import { connectToService } from "./connection/internal.js";
 import { stepsOf } from "./connection/steps.js";
@@ -27,10 +28,7 @@ type Step =
 const LINE_EVERY_MS = 5_000;
 
 /** `metrly rebuild`: rebuilds billing's tables from the ledger and compares. Throws `UserError` when differences remain. */
-export async function rebuildBilling(
-  options: RebuildCommand,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<void> {
+export async function rebuildBilling(options: RebuildCommand, env: Env): Promise<void> {
   const billing = await connectToService("billing", options.url, env);
   const response = await billing.post(BILLING_REBUILD_PATH, {
     ...(options.tenant !== undefined && { tenantId: options.tenant }),

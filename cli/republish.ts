@@ -1,4 +1,6 @@
+import { isJsonObject } from "#kernel/json.js";
 import { LEDGER_AUDIENCE, REPUBLISH_PATH } from "#platform/ledger/client.js";
+import type { Env } from "#platform/process/config.js";
 import { UserError } from "./connection/failure.js";
 import { connectToService } from "./connection/internal.js";
 
@@ -13,10 +15,7 @@ export interface RepublishRange {
  * `metrly ingestion republish`: asks ingestion, piece by piece, to publish a range of a partition's ledger to
  * usage.recorded again. It authenticates with the installation's internal secret: run it where the services run.
  */
-export async function republishLedger(
-  options: RepublishRange,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<void> {
+export async function republishLedger(options: RepublishRange, env: Env): Promise<void> {
   const [partition, from, to] = (["partition", "from", "to"] as const).map((name) => whole(name, options[name]));
   if (partition === undefined || from === undefined || to === undefined || from < 1 || to < from)
     throw new UserError("--from must be at least 1, and --to not less.");
@@ -36,9 +35,7 @@ function whole(name: string, text: string): number {
 }
 
 function pieceOf(answer: unknown): { readonly entries: number; readonly nextSeq: number } {
-  const fields =
-    typeof answer === "object" && answer !== null ? new Map(Object.entries(answer)) : new Map<string, unknown>();
-  const [entries, nextSeq] = [fields.get("entries"), fields.get("nextSeq")];
+  const { entries, nextSeq } = isJsonObject(answer) ? answer : {};
   if (typeof entries !== "number" || typeof nextSeq !== "number")
     throw new UserError("The response is not from Metrly's ingestion.");
   return { entries, nextSeq };

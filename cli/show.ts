@@ -3,6 +3,7 @@ import { nowMs } from "#platform/lifecycle/time.js";
 import type { Env } from "#platform/process/config.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
 import { UserError } from "./connection/failure.js";
+import { everyPage } from "./connection/pages.js";
 import type { InvoicesQuery, QuotasQuery, TenantsQuery, UsageQuery } from "./graphql/graphql.js";
 import { graphql } from "./graphql/index.js";
 import { bar, type Column, formatRows, sparkline } from "./table.js";
@@ -43,27 +44,12 @@ const INVOICES = graphql(`
   }
 `);
 
-interface Page<Node> {
-  readonly nodes: readonly Node[];
-  readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
-}
-
 function print<Row extends object>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
   { json = false }: ShowOptions,
 ): void {
   process.stdout.write(formatRows(rows, columns, { isTerminal: process.stdout.isTTY === true, json }));
-}
-
-async function everyPage<Node>(pageAfter: (after: string | null) => Promise<Page<Node>>): Promise<Node[]> {
-  const all: Node[] = [];
-  for (let after: string | null = null; ; ) {
-    const { nodes, pageInfo }: Page<Node> = await pageAfter(after);
-    all.push(...nodes);
-    if (!pageInfo.hasNextPage) return all;
-    after = pageInfo.endCursor;
-  }
 }
 
 function present<T>(tenant: T | null, id: string): T {
@@ -79,10 +65,7 @@ type Invoice = NonNullable<InvoicesQuery["tenant"]>["invoices"]["nodes"][number]
 
 export async function showTenants(options: ShowOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
-  const tenants = await everyPage(async (after) => {
-    const { tenants: page } = await askGraph(connection, TENANTS, { after });
-    return page;
-  });
+  const tenants = await everyPage(async (after) => (await askGraph(connection, TENANTS, { after })).tenants);
   const columns: Column<Tenant>[] = [
     { name: "TENANT", text: ({ id }) => id },
     { name: "NAME", text: ({ name }) => name },

@@ -1,3 +1,4 @@
+import type { Env } from "#platform/process/config.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
 import { UserError } from "./connection/failure.js";
 import { graphql } from "./graphql/index.js";
@@ -9,7 +10,7 @@ const VERIFY = graphql(`
 export async function verifyInvoice(
   id: string,
   options: ConnectionOptions & { readonly json?: boolean },
-  env: Readonly<Record<string, string | undefined>>,
+  env: Env,
 ): Promise<void> {
   const connection = await findConnection(options, env);
   const { verifyInvoice: result } = await askGraph(connection, VERIFY, { id });

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
+import type { Env } from "#platform/process/config.js";
 import { askText, type ConnectionOptions, findConnection } from "./connection.js";
 import { UserError } from "./failure.js";
 
@@ -9,11 +10,7 @@ export interface AskOptions extends ConnectionOptions {
 }
 
 /** `metrly graph`: runs any operation. */
-export async function askAnything(
-  query: string | undefined,
-  options: AskOptions,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<void> {
+export async function askAnything(query: string | undefined, options: AskOptions, env: Env): Promise<void> {
   const asked =
     query ?? (options.file === undefined ? await text(process.stdin) : await readFile(options.file, "utf8"));
   const data = await askText(await findConnection(options, env), asked, parsed(options.variables));

@@ -1,3 +1,4 @@
+import { isJsonObject } from "#kernel/json.js";
 import { createIdentityTokens, serviceIdentity } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
 import { type Config, type Env, parseConfig } from "#platform/process/config.js";
@@ -29,13 +30,9 @@ export async function connectToService(
         throw new UserError(`No response from ${target.origin}. Pass --url with the address of ${service} itself.`);
       });
       if (response.ok) return response;
-      const { code, detail } = await problemIn(response);
+      const problem: unknown = await response.json().catch(() => undefined);
+      const { code, detail } = isJsonObject(problem) ? problem : {};
       throw new UserError(`${code ?? response.status}: ${detail ?? "refused"}`);
     },
   };
-}
-
-async function problemIn(response: Response): Promise<{ readonly code?: unknown; readonly detail?: unknown }> {
-  const body: unknown = await response.json().catch(() => undefined);
-  return typeof body === "object" && body !== null ? body : {};
 }

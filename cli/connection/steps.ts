@@ -1,3 +1,4 @@
+import type { FailedStep } from "#platform/http/ndjson-stream.js";
 import { UserError } from "./failure.js";
 
 /** The progress steps of a long operation, one JSON line each, as they arrive. Throws `UserError` when the operation failed. */
@@ -14,15 +15,9 @@ export async function* stepsOf<Step extends { readonly kind: string }>(response:
     throw new UserError("The response ended early: the service stopped during the operation. Run the command again.");
 }
 
-function checked<Step extends { readonly kind: string }>(step: Step | Failed): Step {
+function checked<Step extends { readonly kind: string }>(step: Step | FailedStep): Step {
   if (isFailed(step)) throw new UserError(`${step.code}: ${step.detail}`);
   return step;
 }
 
-interface Failed {
-  readonly kind: "failed";
-  readonly code: string;
-  readonly detail: string;
-}
-
-const isFailed = (step: { readonly kind: string }): step is Failed => step.kind === "failed";
+const isFailed = (step: { readonly kind: string }): step is FailedStep => step.kind === "failed";

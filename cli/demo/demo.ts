@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { repeat } from "#platform/lifecycle/repeat.js";
 import { nowMs } from "#platform/lifecycle/time.js";
-import type { Config } from "#platform/process/config.js";
+import type { Config, Env } from "#platform/process/config.js";
 import { findConnection } from "../connection/connection.js";
 import { TENANTS } from "./catalog.js";
 import { demoEvent } from "./events.js";
@@ -12,7 +12,7 @@ export interface DemoOptions {
   readonly url: string;
   readonly config: Config;
   readonly logger: Logger;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Env;
 }
 
 /** Seeds the demo, starts its receiver and its traffic, and prints commands to try. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { stringify } from "csv-stringify/sync";
+import type { Env } from "#platform/process/config.js";
 import { askGraph, type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
 import { graphql } from "../graphql/index.js";
@@ -17,7 +18,7 @@ export type InvoiceFormat = (typeof INVOICE_FORMATS)[number];
 export async function exportInvoice(
   id: string,
   options: ConnectionOptions & { readonly format?: InvoiceFormat; readonly out?: string },
-  env: Readonly<Record<string, string | undefined>>,
+  env: Env,
 ): Promise<void> {
   const connection = await findConnection(options, env);
   const { invoice } = await askGraph(connection, INVOICE, { id });

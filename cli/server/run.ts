@@ -1,6 +1,6 @@
 import closeWithGrace from "close-with-grace";
 import { EmbeddedPostgresError } from "#platform/embedded-postgres/postgres.js";
-import { type Config, parseConfig } from "#platform/process/config.js";
+import { type Config, type Env, parseConfig } from "#platform/process/config.js";
 import { boundHeapGrowth } from "#platform/process/heap.js";
 import { createLogger } from "#platform/process/logger.js";
 import { reportFailure, UserError } from "../connection/failure.js";
@@ -12,10 +12,7 @@ const DRAIN_MS = 10_000;
 const INGESTION_HEAP_GROWTH_PERCENT = 70;
 
 /** `metrly all` and `metrly <role>`: runs until a signal or a failure. Exit code 0 only after a clean stop. */
-export async function runProcess(
-  composition: ProcessRole,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<void> {
+export async function runProcess(composition: ProcessRole, env: Env): Promise<void> {
   const config = parseConfig(env);
   if (composition !== "all") assertRoleConfigured(composition, config);
   if (composition === "ingestion") boundHeapGrowth(INGESTION_HEAP_GROWTH_PERCENT);
@@ -32,10 +29,7 @@ export async function runProcess(
     } else if (signal !== undefined) {
       logger.info({ signal }, "stopping");
     }
-    await starting.then(
-      (system) => system.stop(),
-      () => undefined,
-    );
+    await stopStarted();
     if (failed) process.exit(1);
   });
   const starting = startSystem({
@@ -48,6 +42,11 @@ export async function runProcess(
       grace.close();
     },
   });
+  const stopStarted = () =>
+    starting.then(
+      (system) => system.stop(),
+      () => undefined,
+    );
   try {
     const system = await starting;
     closing = system.closing;
@@ -56,20 +55,13 @@ export async function runProcess(
   } catch (error) {
     if (stopping) return;
     grace.uninstall();
-    await starting.then(
-      (system) => system.stop(),
-      () => undefined,
-    );
+    await stopStarted();
     reportFailure(error instanceof EmbeddedPostgresError ? new UserError(error.message) : error);
     process.exit(1);
   }
 }
 
-async function startDemo(
-  config: Config,
-  system: RunningSystem,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<void> {
+async function startDemo(config: Config, system: RunningSystem, env: Env): Promise<void> {
   const { openDemo } = await import("../demo/demo.js");
   const demo = await openDemo({ url: system.url, config, logger: system.logger, env });
   system.beforeStop(() => demo.stop());
