@@ -44,9 +44,13 @@ export function contract<T extends TSchema>(type: string, schema: T, example: St
   };
 }
 
-/** A CloudEvents 1.0 envelope around `data`. `subject` is the tenant; consumers deduplicate by `id`. */
-export function envelope<T extends TSchema>(type: string, data: T) {
-  return Type.Object({
+/** A contract of `data` in a CloudEvents 1.0 envelope. `subject` is the tenant; consumers deduplicate by `id`. */
+export function eventContract<const Name extends string, T extends TSchema>(
+  type: Name,
+  data: T,
+  example: Readonly<Record<"id" | "source" | "subject" | "time", string>> & { readonly data: Static<T> },
+) {
+  const schema = Type.Object({
     specversion: Type.Literal("1.0"),
     id: Type.String({ minLength: 1 }),
     source: Type.String({ minLength: 1 }),
@@ -56,15 +60,9 @@ export function envelope<T extends TSchema>(type: string, data: T) {
     time: Type.String(),
     data,
   });
-}
-
-/** An example of an event in its envelope. */
-export function envelopeExample<T extends string, D extends { readonly tenantId: string }>(
-  type: T,
-  { id, source, time, data }: { id: string; source: string; time: string; data: D },
-) {
-  const fixed = { specversion: "1.0" as const, type, dataschema: dataschemaOf(type), subject: data.tenantId };
-  return { ...fixed, id, source, time, data };
+  const whole: unknown = { specversion: "1.0", type, dataschema: dataschemaOf(type), ...example };
+  // The compiler cannot tell that this is the schema's type; a test validates every example.
+  return contract(type, schema, whole as Static<typeof schema>);
 }
 
 /** One member of a closed set of `vocabulary.ts`. */

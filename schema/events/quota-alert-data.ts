@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { LIMIT_KINDS, QUOTA_WINDOWS } from "../vocabulary.js";
-import { decimalText, envelopeExample, oneOf, timeText } from "./contract.js";
+import { decimalText, oneOf, timeText } from "./contract.js";
 import { growing } from "./growing.js";
 
 /** The data of `quota.warning` and `quota.exceeded`. */
@@ -21,24 +21,23 @@ export const quotaAlertData = Type.Object({
 });
 export type QuotaAlertData = Static<typeof quotaAlertData>;
 
-/** An example event of `type`, valid for both contracts. */
-export function quotaAlertExample<T extends string>(type: T, threshold: string, used: string) {
-  return envelopeExample(type, {
-    id: `acme:api_calls:BILLING_PERIOD:pro@2:2026-11-01T00:00:00.000Z:${threshold}`,
-    source: "metrly/quota",
-    time: "2026-11-24T06:23:28.000Z",
-    data: {
-      tenantId: "acme",
-      meter: "api_calls",
-      window: "BILLING_PERIOD" as const,
-      windowStart: "2026-11-01T00:00:00.000Z",
-      kind: "HARD" as const,
-      threshold,
-      limit: "1000",
-      used,
-      planId: "pro",
-      planVersion: 2,
-      at: "2026-11-24T06:23:28.000Z",
-    },
-  });
-}
+/** The example of an alert, valid for both contracts. */
+export const quotaAlertExample = (threshold: string, used: string) => ({
+  id: `acme:api_calls:BILLING_PERIOD:pro@2:2026-11-01T00:00:00.000Z:${threshold}`,
+  source: "metrly/quota",
+  subject: "acme",
+  time: "2026-11-24T06:23:28.000Z",
+  data: {
+    tenantId: "acme",
+    meter: "api_calls",
+    window: "BILLING_PERIOD" as const,
+    windowStart: "2026-11-01T00:00:00.000Z",
+    kind: "HARD" as const,
+    threshold,
+    limit: "1000",
+    used,
+    planId: "pro",
+    planVersion: 2,
+    at: "2026-11-24T06:23:28.000Z",
+  },
+});

@@ -57,7 +57,7 @@ async function insert(pool: pg.Pool, topic: Topic, partition: number, records: r
       records.map((record) => record.key ?? null),
       records.map((record) => record.value.length),
       Buffer.concat(records.map((record) => record.value)),
-      topic.compacted,
+      topic.compacted === true,
     ],
   });
   if (rowCount !== 1) throw new UnknownPartitionError(topic.name, partition);
