@@ -43,17 +43,14 @@ export async function runChaos({ runDir, minutes, seed: given, filters, interrup
   const ran: string[] = [];
   while (Date.now() < end && !interrupted()) {
     for (const scenario of shuffled(all, random)) {
-      const own = String(Math.floor(random() * 2 ** 31));
+      const env = { ...scenario.env, METRLY_TEST_LONG: "on", METRLY_TEST_SEED: String(Math.floor(random() * 2 ** 31)) };
       if ((Date.now() >= end && ran.length > 0) || interrupted()) break;
       const started = Date.now();
-      const result = await runVitest(runDir, scenario.args, {
-        ...scenario.env,
-        METRLY_TEST_LONG: "on",
-        METRLY_TEST_SEED: own,
-      });
+      const result = await runVitest(runDir, scenario.args, env);
       tally = add(tally, result);
       ran.push(`${scenario.name} ${Math.round((Date.now() - started) / 1_000)} s`);
-      if (result.failed > 0) failed.push(`npm run test:chaos -- ${scenario.name} --minutes 1 --seed ${seed}`);
+      const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+      if (result.failed > 0) failed.push(`${settings.join(" ")} npm test -- ${scenario.args.join(" ")}`);
     }
   }
   console.log(`ran ${ran.join(", ")}`);

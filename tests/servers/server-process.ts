@@ -57,7 +57,7 @@ export async function startServerProcess(spec: ServerSpec): Promise<ServerProces
         child.kill("SIGKILL");
         await gone(spec, child);
       });
-      await rm(spec.dir, { recursive: true, force: true });
+      await rm(spec.dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     },
   };
 }

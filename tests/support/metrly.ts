@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { isRunning } from "#platform/embedded-postgres/cluster.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { RUN_DIR_VARIABLE } from "../servers/server-process.js";
 import { databaseUrl, freePort, kafkaBrokers, redisUrl, waitFor } from "../servers/servers.js";
@@ -112,9 +113,17 @@ export async function startMetrly(
     output: () => printed,
     async dispose() {
       await end("SIGTERM");
-      await rm(dataDir, { recursive: true, force: true });
+      // The embedded database may go on writing for a moment.
+      await waitFor(() => isDatabaseGone(dataDir), { what: "the embedded database to end" });
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     },
   };
+}
+
+async function isDatabaseGone(dataDir: string): Promise<boolean> {
+  const file = path.join(dataDir, "postgres/data/postmaster.pid");
+  const pid = Number((await readFile(file, "utf8").catch(() => "")).split("\n")[0]);
+  return !(pid > 0) || !isRunning(pid);
 }
 
 /** A minimal environment, without METRLY_ variables of the developer. */

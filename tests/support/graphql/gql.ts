@@ -17,6 +17,7 @@ import * as types from './graphql.js';
 type Documents = {
     "\n  query EndToEndTotal($tenantId: ID!) { tenant(id: $tenantId) { usageTotals(meter: \"probes\") { quantity } } }\n": typeof types.EndToEndTotalDocument,
     "query KillsGraph { meters { key } tenant(id: \"tenant-0\") { alerts(first: 1) { nodes { id } } } }": typeof types.KillsGraphDocument,
+    "query SoakGraph { tenant(id: \"tenant-0\") { usageTotals { meter quantity } quotas { used remaining } } }": typeof types.SoakGraphDocument,
     "query SdkLastUse($id: ID!) { tenant(id: $id) { apiKeys { lastUsedAt } } }": typeof types.SdkLastUseDocument,
     "mutation WebhooksCreate($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }": typeof types.WebhooksCreateDocument,
     "mutation WebhooksTest($id: ID!) { sendTestWebhook(endpointId: $id) { id } }": typeof types.WebhooksTestDocument,
@@ -50,6 +51,7 @@ type Documents = {
 const documents: Documents = {
     "\n  query EndToEndTotal($tenantId: ID!) { tenant(id: $tenantId) { usageTotals(meter: \"probes\") { quantity } } }\n": types.EndToEndTotalDocument,
     "query KillsGraph { meters { key } tenant(id: \"tenant-0\") { alerts(first: 1) { nodes { id } } } }": types.KillsGraphDocument,
+    "query SoakGraph { tenant(id: \"tenant-0\") { usageTotals { meter quantity } quotas { used remaining } } }": types.SoakGraphDocument,
     "query SdkLastUse($id: ID!) { tenant(id: $id) { apiKeys { lastUsedAt } } }": types.SdkLastUseDocument,
     "mutation WebhooksCreate($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }": types.WebhooksCreateDocument,
     "mutation WebhooksTest($id: ID!) { sendTestWebhook(endpointId: $id) { id } }": types.WebhooksTestDocument,
@@ -89,6 +91,10 @@ export function graphql(source: "\n  query EndToEndTotal($tenantId: ID!) { tenan
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "query KillsGraph { meters { key } tenant(id: \"tenant-0\") { alerts(first: 1) { nodes { id } } } }"): typeof import('./graphql.js').KillsGraphDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "query SoakGraph { tenant(id: \"tenant-0\") { usageTotals { meter quantity } quotas { used remaining } } }"): typeof import('./graphql.js').SoakGraphDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

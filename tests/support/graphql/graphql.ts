@@ -187,6 +187,11 @@ export type KillsGraphQueryVariables = Exact<{ [key: string]: never; }>;
 
 export type KillsGraphQuery = { readonly meters: ReadonlyArray<{ readonly key: string }>, readonly tenant: { readonly alerts: { readonly nodes: ReadonlyArray<{ readonly id: string }> } } | null };
 
+export type SoakGraphQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type SoakGraphQuery = { readonly tenant: { readonly usageTotals: ReadonlyArray<{ readonly meter: string, readonly quantity: string }>, readonly quotas: ReadonlyArray<{ readonly used: string, readonly remaining: string }> } | null };
+
 export type SdkLastUseQueryVariables = Exact<{
   id: string;
 }>;
@@ -440,6 +445,20 @@ export const KillsGraphDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<KillsGraphQuery, KillsGraphQueryVariables>;
+export const SoakGraphDocument = new TypedDocumentString(`
+    query SoakGraph {
+  tenant(id: "tenant-0") {
+    usageTotals {
+      meter
+      quantity
+    }
+    quotas {
+      used
+      remaining
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<SoakGraphQuery, SoakGraphQueryVariables>;
 export const SdkLastUseDocument = new TypedDocumentString(`
     query SdkLastUse($id: ID!) {
   tenant(id: $id) {

@@ -77,7 +77,7 @@ beforeAll(async () => {
 afterAll(async () => {
   Object.assign(pg.Client.prototype, { query });
   await system?.stop();
-  await rm(dataDir, { recursive: true, force: true });
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 });
 
 async function ask(operation: string, variableValues = {}): Promise<unknown> {

@@ -168,7 +168,7 @@ export async function startGatewayWorld(options: GatewayWorldOptions = {}): Prom
       await service.stop();
       await app.close();
       for (const process of processes.values()) await process.kill();
-      await rm(dataDir, { recursive: true, force: true });
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     },
   };
 }
