@@ -19,7 +19,7 @@ import { interrupt, requestsOf, uncommitted, type Work } from "./interruption.js
 import { postThrough } from "./under-load.js";
 
 const ROLES = ["gateway", "tenancy", "ingestion", "quota", "billing", "notification"] as const;
-const KILLS_OF_EACH = sized(1, 3);
+const KILLS_OF_EACH = sized(1, 2);
 const EVENTS = sized(6_000, 30_000);
 const TENANTS = sized(4, 12);
 const REQUESTS_LIMIT = 400;

@@ -16,7 +16,7 @@ import { interrupt, requestsOf, unpublished } from "./interruption.js";
 import { postThrough } from "./under-load.js";
 
 const KILLS = sized(2, 5);
-const EVENTS = sized(10_000, 200_000);
+const EVENTS = sized(10_000, 100_000);
 const TENANTS = sized(6, 20);
 
 const CASES: readonly { adapters: Adapters; can: boolean }[] = [

@@ -95,7 +95,7 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 describe("every command of the documentation does what the page says", () => {
-  test.concurrent.for(pages)("%s", { timeout: 180_000 }, (page, { signal }) => runPage(page, signal));
+  test.concurrent.for(pages)("%s", (page, { signal }) => runPage(page, signal));
 
   test("excluded commands still exist, with a reason", async () => {
     const blocks = (await Promise.all(pages.map(blocksOf))).flat().filter(({ language }) => language === "sh");
@@ -127,7 +127,7 @@ test("the targets of a page's links exist", async () => {
     ).toEqual([]);
 });
 
-test("the TypeScript of the documentation compiles against the SDK", { timeout: 60_000 }, async () => {
+test("the TypeScript of the documentation compiles against the SDK", async () => {
   const root = packageRoot();
   const dir = path.join(root, ".cache", "docs-types");
   await rm(dir, { recursive: true, force: true });
