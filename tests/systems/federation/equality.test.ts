@@ -155,7 +155,7 @@ test("an invalid variable, a missing operation and a reserved name are answered,
   ]);
   expect(await ask('{ tenant(id: "t1") { __proto__: settings { theme } } }')).toEqual([
     undefined,
-    ['A field cannot be called "__proto__"'],
+    ['"__proto__" is not allowed as an alias'],
   ]);
 });
 
