@@ -9,15 +9,14 @@ export async function* stepsOf<Step extends { readonly kind: string }>(response:
     text += decoder.decode(chunk, { stream: true });
     const lines = text.split("\n");
     text = lines.pop() ?? "";
-    for (const line of lines) yield checked<Step>(JSON.parse(line));
+    for (const line of lines) {
+      const step: Step | FailedStep = JSON.parse(line);
+      if (isFailed(step)) throw new UserError(`${step.code}: ${step.detail}`);
+      yield step;
+    }
   }
   if (text !== "")
     throw new UserError("The response ended early: the service stopped during the operation. Run the command again.");
-}
-
-function checked<Step extends { readonly kind: string }>(step: Step | FailedStep): Step {
-  if (isFailed(step)) throw new UserError(`${step.code}: ${step.detail}`);
-  return step;
 }
 
 const isFailed = (step: { readonly kind: string }): step is FailedStep => step.kind === "failed";

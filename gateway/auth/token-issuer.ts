@@ -84,22 +84,16 @@ function issuerWith(keys: KeyRing, clock: Clock, adminTokenFile: string): TokenI
           requiredClaims: ["sub", "exp"],
           currentDate: new Date(clock.now()),
         });
-        return { identity: identityOf(payload), expiresAtMs: (payload.exp ?? 0) * 1000 };
+        const { sub: id, tenantId = null, roles } = payload;
+        return {
+          identity: parseIdentity({ kind: "USER", id, tenantId, roles, scopes: [] }),
+          expiresAtMs: (payload.exp ?? 0) * 1000,
+        };
       } catch (error) {
         throw new MetrlyError("UNAUTHENTICATED", `The token was refused: ${messageOf(error)}`);
       }
     },
   };
-}
-
-function identityOf(claims: Readonly<Record<string, unknown>>): Identity {
-  return parseIdentity({
-    kind: "USER",
-    id: claims.sub,
-    tenantId: claims.tenantId ?? null,
-    roles: claims.roles,
-    scopes: [],
-  });
 }
 
 async function ensureAdminToken(issuer: TokenIssuer, clock: Clock): Promise<void> {

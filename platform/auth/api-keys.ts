@@ -90,12 +90,6 @@ export function requireScope(key: ApiKeyState, scope: ApiKeyScope): void {
   if (!key.scopes.includes(scope)) throw new MetrlyError("FORBIDDEN", `This API key lacks the scope ${scope}`);
 }
 
-export function identityOfKey(key: ApiKeyState): Identity {
-  return {
-    kind: "API_KEY",
-    id: key.id,
-    tenantId: key.tenantId,
-    roles: rolesOfKey(key.tenantId, key.scopes),
-    scopes: key.scopes,
-  };
+export function identityOfKey({ id, tenantId, scopes }: ApiKeyState): Identity {
+  return { kind: "API_KEY", id, tenantId, roles: rolesOfKey(tenantId, scopes), scopes };
 }

@@ -115,18 +115,13 @@ export async function startLedgerConsumer(options: LedgerConsumerOptions): Promi
     group: options.group,
     startAt: (partition) => startOffset(options, partition),
     onError: (error) => (error instanceof LogPositionError ? options.onHole(error) : options.onError(error)),
-    onBatch: (batch) => withCatchUp(batch),
+    onBatch: (batch) =>
+      onBatch(batch).catch(async (error: unknown) => {
+        // The log redelivers a fenced or failed batch after a backoff, which keeps a fenced consumer from spinning.
+        await sleep(200, retry.signal);
+        throw error;
+      }),
   });
-
-  // The log redelivers a fenced or failed batch after a backoff, which keeps a fenced consumer from spinning.
-  async function withCatchUp(batch: LogBatch): Promise<BatchOutcome> {
-    try {
-      return await onBatch(batch);
-    } catch (error) {
-      await sleep(200, retry.signal);
-      throw error;
-    }
-  }
 
   return {
     assigned: () => consumer.assigned(),

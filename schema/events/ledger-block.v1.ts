@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { isJsonObject } from "#kernel/json.js";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { contract, epochMs } from "./contract.js";
 import { type LedgerEntry, usageRecordedV1 } from "./usage-recorded.v1.js";
@@ -22,16 +23,9 @@ export function storedEntryOf(entry: LedgerEntry): unknown {
   return own;
 }
 
+const text = Type.String();
 /** Tenant, source, id, type, time, received at, data. */
-const StoredEvent = Type.Tuple([
-  Type.String(),
-  Type.String(),
-  Type.String(),
-  Type.String(),
-  epochMs,
-  epochMs,
-  Type.String(),
-]);
+const StoredEvent = Type.Tuple([text, text, text, text, epochMs, epochMs, text]);
 const schema = Type.Array(Type.Union([StoredEvent, Type.Object({ kind: Type.String() })]), { minItems: 1 });
 
 export const ledgerBlockV1 = contract("metrly.ledger.block.v1", schema, [
@@ -44,13 +38,9 @@ export const ledgerBlockV1 = contract("metrly.ledger.block.v1", schema, [
  * `encoding`. Throws UpgradeRequired when newer code stored the block, ContractViolation when it is damaged.
  */
 export function storedEntries(stamp: StoredStamp, list: unknown): LedgerEntry[] {
-  refuseOtherEncoding(list);
+  if (isJsonObject(list) && typeof list.encoding === "string")
+    throw new UpgradeRequired({ contract: ledgerBlockV1.type, set: "encoding", member: list.encoding });
   return ledgerBlockV1.parse(list).map((entry, index) => entryOf(entry, stamp, stamp.firstSeq + index));
-}
-
-function refuseOtherEncoding(list: unknown): void {
-  if (typeof list !== "object" || list === null || !("encoding" in list) || typeof list.encoding !== "string") return;
-  throw new UpgradeRequired({ contract: ledgerBlockV1.type, set: "encoding", member: list.encoding });
 }
 
 function entryOf(

@@ -11,16 +11,9 @@ export interface UsageRecorded {
   readonly entries: readonly LedgerEntry[];
 }
 
+const text = Type.String();
 /** Tenant, source, id, type, time, received at, and the length of its data (UTF-16 code units). */
-const Event = Type.Tuple([
-  Type.String(),
-  Type.String(),
-  Type.String(),
-  Type.String(),
-  epochMs,
-  epochMs,
-  Type.Integer({ minimum: 0 }),
-]);
+const Event = Type.Tuple([text, text, text, text, epochMs, epochMs, Type.Integer({ minimum: 0 })]);
 /** An entry of another kind, without the record's shared stamp. */
 const Other = Type.Unsafe<{ readonly kind: string; readonly [name: string]: unknown }>(
   Type.Object({ kind: Type.String() }),
@@ -95,13 +88,9 @@ export function readRecorded(recordText: string): UsageRecorded {
 
 /** Ticks, closes, voids and backfills are few: version 1 validates their members. */
 function otherEntry(partition: number, entry: { readonly seq: number }): LedgerEntry {
-  const [parsed] = usageRecordedV1.parse({
-    partition,
-    firstSeq: entry.seq,
-    lastSeq: entry.seq,
-    entries: [entry],
-  }).entries;
+  const { seq } = entry;
+  const [parsed] = usageRecordedV1.parse({ partition, firstSeq: seq, lastSeq: seq, entries: [entry] }).entries;
   if (parsed === undefined || parsed.kind === "event")
-    throw new TypeError(`the entry ${entry.seq} is not valid outside a batch`);
+    throw new TypeError(`the entry ${seq} is not valid outside a batch`);
   return parsed;
 }

@@ -29,7 +29,9 @@ export function openSession(context: SessionContext): Session {
   const { options, connection } = context;
   const topic = options.topic.name;
   // A separate client: kafkajs shares offsets between consumers of one client, and members of one group would mix them.
-  const kafka = createKafka(connection, { requestTimeout: 10_000, retry: { retries: 5, restartOnFailure } });
+  // A crash ends the session: kafkajs must not restart it.
+  const retry = { retries: 5, restartOnFailure: async () => false };
+  const kafka = createKafka(connection, { requestTimeout: 10_000, retry });
   const consumer = kafka.consumer({
     // Members of a kafkajs group must all subscribe to the same topics.
     groupId: `${options.group}.${topic}`,
@@ -63,7 +65,8 @@ export function openSession(context: SessionContext): Session {
   async function eachBatch({ batch, resolveOffset, heartbeat, isStale }: EachBatchPayload): Promise<void> {
     const [first, ...rest] = batch.messages;
     if (first === undefined || isStale()) return;
-    const beat = every(HEARTBEAT_MS, () => heartbeat().catch(leaveToRunner));
+    // A rebalance or a lost coordinator is handled by the runner's own heartbeat, after the batch.
+    const beat = every(HEARTBEAT_MS, () => heartbeat().catch(() => undefined));
     try {
       const done = await assignment.handle(batch.partition, [first, ...rest]);
       if (done) resolveOffset((rest.at(-1) ?? first).offset);
@@ -93,11 +96,6 @@ export function openSession(context: SessionContext): Session {
   };
 }
 
-/** No: crashes end the session. */
-async function restartOnFailure(): Promise<boolean> {
-  return false;
-}
-
 async function run(
   consumer: Consumer,
   topic: string,
@@ -119,9 +117,4 @@ function watch(consumer: Consumer, onSign: () => void): void {
   consumer.on(consumer.events.GROUP_JOIN, onSign);
   consumer.on(consumer.events.FETCH, onSign);
   consumer.on(consumer.events.HEARTBEAT, onSign);
-}
-
-/** A rebalance or a lost coordinator: the runner's own heartbeat after the batch handles it. */
-function leaveToRunner(): void {
-  // Ignored.
 }

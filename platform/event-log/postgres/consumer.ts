@@ -4,7 +4,7 @@ import { nowMs } from "#platform/lifecycle/time.js";
 import type { ConsumerOptions, LogConsumer, LogRecord } from "../event-log.js";
 import { checkPosition, LogPositionError } from "../position.js";
 import { type ReadResult, readPartition } from "./read.js";
-import type { WakeUps } from "./wake-ups.js";
+import { placeOf, type WakeUps } from "./wake-ups.js";
 
 const MAX_RECORDS = 1_000;
 const MAX_BYTES = 1 << 20;
@@ -69,7 +69,7 @@ function consumePartition(loop: PartitionLoop): { stop(): Promise<void> } {
       if (error instanceof LogPositionError) void reading.stop();
     },
   });
-  const forget = wakeUps.listen(topic, partition, reading.kick);
+  const forget = wakeUps.listen(placeOf(topic, partition), reading.kick);
   return {
     stop() {
       forget();

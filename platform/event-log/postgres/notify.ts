@@ -1,7 +1,7 @@
 import type { Database } from "#platform/database/database.js";
 import { keepListening } from "#platform/database/listen.js";
 import { newUuid } from "#platform/lifecycle/random.js";
-import type { WakeUps } from "./wake-ups.js";
+import { placeOf, type WakeUps } from "./wake-ups.js";
 
 const CHANNEL = "metrly_log";
 
@@ -47,23 +47,19 @@ export function listenForAppends(
     channel: CHANNEL,
     onNotification(payload) {
       const [from, place] = payload.split(" ", 2);
-      if (from !== sender && place !== undefined) wakeFor(place, wakeUps);
+      if (from !== sender && place !== undefined) wakeUps.wake(place);
     },
     onError,
   });
   return {
     announce(topic, partition) {
-      wakeUps.wake(topic, partition);
-      dirty.add(`${topic}/${partition}`);
+      const place = placeOf(topic, partition);
+      wakeUps.wake(place);
+      dirty.add(place);
       sending ??= send();
     },
     async stop() {
       await Promise.all([listening.stop(), sending]);
     },
   };
-}
-
-function wakeFor(place: string, wakeUps: WakeUps): void {
-  const slash = place.lastIndexOf("/");
-  wakeUps.wake(place.slice(0, slash), Number(place.slice(slash + 1)));
 }

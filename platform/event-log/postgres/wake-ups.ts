@@ -1,22 +1,22 @@
-/** Wakes the readers of a partition when it may have new records. */
+/** Wakes the readers of a partition, named by its place, when it may have new records. */
 export interface WakeUps {
   /** Calls `wake` from now on; the answer ends that. */
-  listen(topic: string, partition: number, wake: () => void): () => void;
-  wake(topic: string, partition: number): void;
+  listen(place: string, wake: () => void): () => void;
+  wake(place: string): void;
 }
+
+export const placeOf = (topic: string, partition: number): string => `${topic}/${partition}`;
 
 export function createWakeUps(): WakeUps {
   const listeners = new Map<string, Set<() => void>>();
-  const keyOf = (topic: string, partition: number) => `${topic}/${partition}`;
   return {
-    listen(topic, partition, wake) {
-      const key = keyOf(topic, partition);
-      const ofPartition = listeners.get(key) ?? new Set();
-      listeners.set(key, ofPartition.add(wake));
-      return () => ofPartition.delete(wake);
+    listen(place, wake) {
+      const there = listeners.get(place) ?? new Set();
+      listeners.set(place, there.add(wake));
+      return () => there.delete(wake);
     },
-    wake(topic, partition) {
-      for (const wake of listeners.get(keyOf(topic, partition)) ?? []) wake();
+    wake(place) {
+      for (const wake of listeners.get(place) ?? []) wake();
     },
   };
 }
