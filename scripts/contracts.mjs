@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { contractChanges, unreleasedProblems } from "../schema/events/compatibility.ts";
+import { contractChanges, unreleasedProblems } from "./event-compatibility.ts";
 
 const FOLDER = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), "schema/events");
 const RELEASED = path.join(FOLDER, "released");

@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { composeSupergraph } from "../gateway/composition.ts";
-import { breakingChanges, compareContract } from "../gateway/contract.ts";
+import { breakingChanges, compareContract } from "./graphql-contract.ts";
 import { referenceOf } from "./reference.mjs";
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -33,9 +33,9 @@ if (problems.length > 0) {
 
 /** `[{ name, sdl }]`, printed by a process that starts the services and exits. */
 function describeSubgraphs() {
-  const args = ["--conditions=source", "--import", "tsx", "cli/print-subgraphs.ts"];
+  const args = ["--conditions=source", "--import", "tsx", "scripts/print-subgraphs.ts"];
   const run = spawnSync(process.execPath, args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
-  if (run.status !== 0) throw new Error(`cli/print-subgraphs.ts ended with ${run.signal ?? run.status}`);
+  if (run.status !== 0) throw new Error(`scripts/print-subgraphs.ts ended with ${run.signal ?? run.status}`);
   return JSON.parse(run.stdout);
 }
 

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { Type } from "@sinclair/typebox";
 import { Ajv } from "ajv";
 import { expect, test } from "vitest";
-import { contractChanges, unreleasedProblems } from "./compatibility.js";
-import { growing } from "./growing.js";
+import { growing } from "#schema/events/growing.js";
+import { contractChanges, unreleasedProblems } from "./event-compatibility.js";
 
 const released = Type.Object({
   id: Type.String(),
@@ -58,13 +58,14 @@ test("between releases a contract has one next version", () => {
   expect(unreleasedProblems([], ["b.v2"])).toEqual(["the next version of b is 1, not 2"]);
 });
 
-const RELEASED = new URL("released/", import.meta.url);
+const EVENTS = new URL("../schema/events/", import.meta.url);
+const RELEASED = new URL("released/", EVENTS);
 const files = readdirSync(RELEASED).filter((name) => /\.v\d+\.json$/.test(name));
 
 test.each(files)("%s: records written today are valid for readers of the last release", async (file) => {
   const type = file.replace(/\.json$/, "");
-  const modules = readdirSync(new URL("./", import.meta.url)).filter((name) => /\.v\d+\.ts$/.test(name));
-  const exported = await Promise.all(modules.map((name) => import(new URL(name, import.meta.url).href)));
+  const modules = readdirSync(EVENTS).filter((name) => /\.v\d+\.ts$/.test(name));
+  const exported = await Promise.all(modules.map((name) => import(new URL(name, EVENTS).href)));
   const contract = exported
     .flatMap((module) => Object.values<{ type?: string; example?: unknown }>(module))
     .find((value) => value.type === type);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseConfig } from "#platform/process/config.js";
 import { createLogger } from "#platform/process/logger.js";
-import { startSystem } from "./server/system.js";
+import { startSystem } from "../cli/server/system.js";
 
 /** Prints `[{ name, sdl }]` of the running subgraphs: starts the system in a temporary folder. */
 const dataDir = await mkdtemp(path.join(tmpdir(), "metrly-schema-"));

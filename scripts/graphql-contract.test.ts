@@ -2,9 +2,9 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { packageRoot } from "#platform/process/package-root.js";
+import { composeSupergraph } from "../gateway/composition.js";
 import { buildTestSubgraphs } from "../tests/systems/gateway/subgraphs.js";
-import { composeSupergraph } from "./composition.js";
-import { breakingChanges, compareContract } from "./contract.js";
+import { breakingChanges, compareContract } from "./graphql-contract.js";
 
 const CONTRACT = `
   type Query { tenant(id: ID!): Tenant tenants(first: Int = 50): [Tenant!]! }
