@@ -28,7 +28,7 @@ export async function backfilledIn(
   if (voided.length === 0 && !entries.some(({ kind }) => kind === "backfill"))
     return { own: [], backfilled: undefined };
   const known = storedBackfills(await readBackfills(tx, partition), tenancy.meter);
-  const own = backfillsOf(entries, (key) => tenancy.meter(key), known);
+  const own = backfillsOf(entries, tenancy.meter, known);
   const backfills = [...known, ...own];
   if (backfills.length === 0) return { own, backfilled: undefined };
   return { own, backfilled: { backfills, openStart: await openStarts(tx, tenancy, [...new Set(voided)]) } };

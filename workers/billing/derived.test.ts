@@ -333,7 +333,7 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
         [...tenancy.meters()].flatMap((state) =>
           totalsOf(
             state,
-            cells.filter((cell) => cell.query === query && cell.meter === state.id),
+            (cells[query] ?? []).filter((cell) => cell.meter === state.id),
             state.dimensions,
           ).map((total) => JSON.stringify({ maxSeq, ...total })),
         ),
@@ -419,7 +419,7 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
           const full = chargeLines(
             period,
             planTerms(tenancy, plan),
-            quantities(tenancy, await readCells(pool, [query])),
+            quantities(tenancy, (await readCells(pool, [query])).flat()),
           );
           const invoiced = await invoicedAmounts(pool, [{ tenantId, start: period.start }]);
           for (const line of full) {

@@ -1,20 +1,12 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 
-export interface BillingMetrics {
-  /** Age of the last applied ledger entry when it was applied, per partition: billing's lag behind recording. */
-  readonly lagSeconds: Gauge<"partition">;
-  readonly closes: Counter;
-  readonly invoices: Counter;
-  readonly closeFailures: Counter;
-}
-
-export function createBillingMetrics(registry: Registry): BillingMetrics {
+export function createBillingMetrics(registry: Registry) {
   const registers = [registry];
   return {
     lagSeconds: new Gauge({
       name: "metrly_billing_lag_seconds",
       help: "Age of the last applied ledger entry when it was applied",
-      labelNames: ["partition"],
+      labelNames: ["partition"] as const,
       registers,
     }),
     closes: new Counter({ name: "metrly_billing_closes_total", help: "Billing periods closed", registers }),

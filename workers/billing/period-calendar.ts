@@ -4,27 +4,19 @@ import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type Closing, closingOfClose, closingsOfTick, earliestOpenPeriod } from "./rules/calendar.js";
 
+export type PeriodCalendar = ReturnType<typeof createPeriodCalendar>;
+
 /**
  * One partition's tenants by the end of their earliest open period, so that a tick checks only those that may be due. Derived
- * from the database at `mark` and valid for the next entry; at any other mark it is reloaded.
+ * from the database at `mark` (the last applied `seq`) and valid for the next entry; at any other mark it is reloaded.
  */
-export interface PeriodCalendar {
-  /** The last applied `seq` that this reflects. */
-  readonly mark: () => number;
-  add(tenant: TenantState): void;
-  /** The periods that entries end, without storing them: the transaction may still fail. */
-  closingsOf(entries: readonly LedgerEntry[]): Closing[];
-  /** Stores committed closings. */
-  commit(closings: readonly Closing[], mark: number): void;
-}
-
 export function createPeriodCalendar(
   partition: number,
   partitions: number,
   tenancy: TenancyCopy,
   lastEnds: ReadonlyMap<string, number>,
   initialMark: number,
-): PeriodCalendar {
+) {
   const closedThrough = new Map(lastEnds);
   const byEnd = new Map<number, Set<string>>();
   const known = new Set<string>();
@@ -49,6 +41,7 @@ export function createPeriodCalendar(
     return due.sort();
   }
 
+  /** The periods that entries end, without storing them: the transaction may still fail. */
   function closingsOf(entries: readonly LedgerEntry[]): Closing[] {
     const closings: Closing[] = [];
     const moved = new Map<string, number>();
@@ -82,6 +75,7 @@ export function createPeriodCalendar(
     return closings;
   }
 
+  /** Stores committed closings. */
   function commit(closings: readonly Closing[], newMark: number): void {
     mark = newMark;
     for (const { tenantId, period } of closings) {

@@ -17,21 +17,13 @@ export interface AggregatorOptions extends BackfillOptions {
   readonly onApplied?: (partition: number, last: LedgerEntry) => void;
 }
 
-export interface Aggregator {
-  /** Billing's effect of contiguous entries: see `LedgerConsumerOptions.apply`. */
-  apply(
-    tx: Transaction,
-    partition: number,
-    entries: readonly LedgerEntry[],
-  ): Promise<(() => Promise<void>) | undefined>;
-  stop(): void;
-}
+export type Aggregator = ReturnType<typeof createAggregator>;
 
 /**
  * Turns the ledger into deltas, counts and ended periods, in the transaction that moves the mark. Its in-memory state is
  * derived from the database and reloaded when another consumer has moved the partition.
  */
-export function createAggregator(options: AggregatorOptions): Aggregator {
+export function createAggregator(options: AggregatorOptions) {
   const { tenancy, partitions, queue, clock } = options;
   const calendars = new Map<number, PeriodCalendar>();
   const unsubscribe = tenancy.onChange((change) => {
@@ -47,17 +39,15 @@ export function createAggregator(options: AggregatorOptions): Aggregator {
   }
 
   return {
-    async apply(tx, partition, entries) {
+    /** Billing's effect of contiguous entries: see `LedgerConsumerOptions.apply`. */
+    async apply(tx: Transaction, partition: number, entries: readonly LedgerEntry[]) {
       const [first, last] = [entries[0], entries.at(-1)];
       if (first === undefined || last === undefined) return undefined;
       const calendar = await calendarAt(tx, partition, first.seq - 1);
       const closings = calendar.closingsOf(entries);
       await insertClosings(tx, partition, closings, clock.now());
       const { own, backfilled } = await backfilledIn(tx, options, partition, entries);
-      await appendFolded(
-        tx,
-        foldEntries(entries, (type) => tenancy.metersOfType(type), backfilled),
-      );
+      await appendFolded(tx, foldEntries(entries, tenancy.metersOfType, backfilled));
       await restoreHours(
         tx,
         entries.flatMap((entry) =>

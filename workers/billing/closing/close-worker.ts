@@ -25,15 +25,11 @@ export interface CloseWorkerOptions extends CloserOptions {
   readonly sweepIntervalMs?: number;
 }
 
-export interface CloseWorker {
-  stop(): Promise<void>;
-}
-
 /**
  * Runs queued closes, and sweeps: a close whose job was lost or failed is queued again every 15 s until it succeeds; the period
  * stays CLOSING meanwhile, and readiness reports it.
  */
-export function startCloseWorker(options: CloseWorkerOptions): CloseWorker {
+export function startCloseWorker(options: CloseWorkerOptions) {
   const { jobs, queue, logger } = options;
   const worker = jobs.work<CloseJob>(
     CLOSE_QUEUE,
@@ -56,9 +52,5 @@ export function startCloseWorker(options: CloseWorkerOptions): CloseWorker {
       logger.error({ err: error }, "the sweep for pending closes failed and will be retried");
     },
   });
-  return {
-    async stop() {
-      await Promise.all([worker.stop(), sweeping.stop()]);
-    },
-  };
+  return { stop: () => Promise.all([worker.stop(), sweeping.stop()]) };
 }

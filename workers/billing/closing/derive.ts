@@ -15,7 +15,7 @@ import {
 import { cellsOf, quantityOf, type UsageCell } from "../rules/usage.js";
 import { invoicedAmounts } from "../store/invoices.js";
 import { type EndedPeriod, type LateQuery, latePeriods } from "../store/periods.js";
-import { type BucketedCell, type Queryable, readCells, UNBOUNDED, type UsageQuery } from "../store/usage.js";
+import { type Queryable, readCells, UNBOUNDED, type UsageQuery } from "../store/usage.js";
 
 export interface DerivationInput {
   readonly tenantId: string;
@@ -51,7 +51,7 @@ export async function deriveInvoices(
       usageOf(p.tenantId, p.period, input.watermark),
     ]),
   ]);
-  const cells = groupCells(await readCells(q, queries.flat()), queries.flat().length);
+  const cells = await readCells(q, queries.flat());
   const invoiced = await readInvoiced(q, late.flat());
   let next = 0;
   return inputs.map((input, index) => {
@@ -98,12 +98,6 @@ const lateQuery = ({ tenantId, period, watermark, previousWatermark }: Derivatio
   afterSeq: previousWatermark ?? watermark,
   toSeq: watermark,
 });
-
-function groupCells(cells: readonly BucketedCell[], queryCount: number): UsageCell[][] {
-  const groups: UsageCell[][] = Array.from({ length: queryCount }, () => []);
-  for (const cell of cells) groups[cell.query]?.push(cell);
-  return groups;
-}
 
 async function readInvoiced(q: Queryable, late: readonly EndedPeriod[]): Promise<Invoiced> {
   const amounts = await invoicedAmounts(

@@ -22,15 +22,11 @@ export interface TestClockOptions {
   readonly onError: (error: unknown) => void;
 }
 
-export interface TestClocks {
-  stop(): Promise<void>;
-}
-
 /**
  * Ends the periods that test tenants' clocks have passed, by close records in the log: immediately when a clock is advanced,
  * and every 2 s for those missed by an error or a restart. Concurrent instances append duplicates, which have no effect.
  */
-export function startTestClocks(options: TestClockOptions): TestClocks {
+export function startTestClocks(options: TestClockOptions) {
   const { tenancy, clock } = options;
   /** The tenant's version without a due period. */
   const settled = new Map<string, number>();

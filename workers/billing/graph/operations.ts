@@ -7,7 +7,7 @@ import { knownTenant } from "#platform/tenancy-client/await-tenant.js";
 import { authorize, maySee } from "#schema/policy.js";
 import type { PeriodCloser } from "../closing/request-close.js";
 import { parseInvoiceId } from "../rules/invoice-document.js";
-import { createUnmeteredTypes, type UnmeteredTypes } from "../store/unmetered-types.js";
+import { createUnmeteredTypes } from "../store/unmetered-types.js";
 import type { InvoiceVerifier } from "../verify.js";
 import type { InvoiceReads } from "./invoice-reads.js";
 import {
@@ -22,7 +22,7 @@ import { endedPeriodView, invoiceView } from "./views.js";
 
 @Resolver()
 export class BillingOperations {
-  private readonly unmetered: UnmeteredTypes;
+  private readonly unmeteredOf;
 
   constructor(
     private readonly options: GraphOptions,
@@ -31,7 +31,7 @@ export class BillingOperations {
     private readonly closer: PeriodCloser,
     private readonly audit: Audit,
   ) {
-    this.unmetered = createUnmeteredTypes(options.database);
+    this.unmeteredOf = createUnmeteredTypes(options.database);
   }
 
   @Query(() => InvoiceType, { nullable: true })
@@ -63,7 +63,7 @@ export class BillingOperations {
   ): Promise<UnmeteredTypeType[]> {
     authorize(identity, "Query.unmeteredTypes", tenantId);
     await knownTenant(this.options.tenancy, tenantId);
-    return this.unmetered.list(tenantId);
+    return this.unmeteredOf(tenantId);
   }
 
   @Query(() => InvoicePreviewType, {

@@ -12,7 +12,7 @@ import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import { runningPeriod } from "#schema/tenancy-history.js";
 import { periodStartingAt } from "../rules/calendar.js";
 import { totalsOf } from "../rules/usage-totals.js";
-import { type BucketedCell, readCells, readCounts, UNBOUNDED, type UsageQuery } from "../store/usage.js";
+import { readCells, readCounts, UNBOUNDED, type UsageQuery } from "../store/usage.js";
 import type { AccountingType, Granularity, UsageTotalType } from "./types.js";
 
 const BUCKET_MS: Readonly<Record<Granularity, number>> = { HOUR: HOUR_MS, DAY: DAY_MS, PERIOD: 0 };
@@ -39,11 +39,7 @@ export type UsageReads = ReturnType<typeof createUsageReads>;
 
 /** Reads of usage for the graph: one statement per operation for any number of tenants. */
 export function createUsageReads({ database, tenancy, clock, partitions }: GraphOptions) {
-  const cellsOf = batched(async (queries: readonly UsageQuery[]) => {
-    const groups: BucketedCell[][] = queries.map(() => []);
-    for (const cell of await readCells(database.pool, queries)) groups[cell.query]?.push(cell);
-    return groups;
-  });
+  const cellsOf = batched((queries: readonly UsageQuery[]) => readCells(database.pool, queries));
   const countsOf = batched((queries: readonly Parameters<typeof readCounts>[1][number][]) =>
     readCounts(database.pool, queries),
   );

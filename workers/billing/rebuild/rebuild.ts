@@ -10,7 +10,7 @@ import { closeTenant } from "../closing/close.js";
 import { waitingCloses } from "../store/periods.js";
 import { COMPARED, type Comparison, dropSchema, firstDifference, replaceUsage } from "../store/rebuilt.js";
 import { readMarks } from "../store/usage.js";
-import { type Aggregator, createAggregator } from "../usage-recorded.js";
+import { createAggregator } from "../usage-recorded.js";
 
 export interface RebuildOptions {
   readonly database: Database;
@@ -93,7 +93,7 @@ function createDeriving(options: RebuildOptions, beside: Database, tenantId: str
     add: async (_: string, job: { tenantId: string }) => void due.add(job.tenantId),
     remove: async () => undefined,
   };
-  const aggregator: Aggregator = createAggregator({ tenancy, ledger, partitions, queue, clock });
+  const aggregator = createAggregator({ tenancy, ledger, partitions, queue, clock });
   let events = 0;
 
   async function take(partition: number, { entries, nextSeq }: LedgerPage, to: number): Promise<number> {

@@ -15,16 +15,8 @@ export interface StoredInvoice {
   readonly generatedAt: number;
 }
 
-interface InvoiceRow {
-  readonly tenant_id: string;
-  readonly ordinal: number;
-  readonly period_start: number;
-  readonly sha256: string;
-  readonly document: string;
-  readonly generated_at: number;
-}
-
-const COLUMNS = "i.tenant_id, i.ordinal, i.period_start, i.sha256, i.document, i.generated_at";
+const COLUMNS = `i.tenant_id AS "tenantId", i.ordinal, i.period_start AS "periodStart", i.sha256, i.document,
+  i.generated_at AS "generatedAt"`;
 
 /** Ordinal and hash of a tenant's last invoice; call it under the lock of its closing period. */
 export async function lastInvoice(
@@ -93,25 +85,14 @@ export async function invoicedAmounts(
   periods: readonly { readonly tenantId: string; readonly start: number }[],
 ): Promise<InvoicedAmount[]> {
   if (periods.length === 0) return [];
-  const { rows } = await q.query<{
-    tenant_id: string;
-    for_period: number;
-    for_kind: string;
-    for_price: number;
-    amount: string;
-  }>(
-    `SELECT l.tenant_id, l.for_period, l.for_kind, l.for_price, sum(l.amount)::text AS amount FROM invoice_line l
+  const { rows } = await q.query<Omit<InvoicedAmount, "amount"> & { readonly amount: string }>(
+    `SELECT tenant_id AS "tenantId", for_period AS "periodStart", l.for_kind AS kind, l.for_price AS "priceIndex",
+            sum(l.amount)::text AS amount FROM invoice_line l
        JOIN unnest($1::text[], $2::bigint[]) AS w(tenant_id, for_period) USING (tenant_id, for_period)
       GROUP BY 1, 2, 3, 4`,
     [periods.map((p) => p.tenantId), periods.map((p) => p.start)],
   );
-  return rows.map((row) => ({
-    tenantId: row.tenant_id,
-    periodStart: row.for_period,
-    kind: row.for_kind,
-    priceIndex: row.for_price,
-    amount: new Decimal(row.amount),
-  }));
+  return rows.map((row) => ({ ...row, amount: new Decimal(row.amount) }));
 }
 
 export interface InvoiceKey {
@@ -120,12 +101,12 @@ export interface InvoiceKey {
 }
 
 export async function invoicesByKey(q: Queryable, keys: readonly InvoiceKey[]): Promise<StoredInvoice[]> {
-  const { rows } = await q.query<InvoiceRow>(
+  const { rows } = await q.query<StoredInvoice>(
     `SELECT ${COLUMNS} FROM invoice i
        JOIN unnest($1::text[], $2::int[]) AS w(tenant_id, ordinal) USING (tenant_id, ordinal)`,
     [keys.map((key) => key.tenantId), keys.map((key) => key.ordinal)],
   );
-  return rows.map(fromRow);
+  return rows;
 }
 
 export interface InvoicePage {
@@ -137,21 +118,12 @@ export interface InvoicePage {
 
 /** Pages of invoices, newest first, in one statement. */
 export async function listInvoices(q: Queryable, pages: readonly InvoicePage[]): Promise<StoredInvoice[][]> {
-  const { rows } = await q.query<InvoiceRow & { n: number }>(
+  const { rows } = await q.query<StoredInvoice & { n: number }>(
     `SELECT w.n, i.* FROM unnest($1::text[], $2::bigint[], $3::int[]) WITH ORDINALITY AS w(tenant_id, before, take, n)
       CROSS JOIN LATERAL (SELECT ${COLUMNS} FROM invoice i
         WHERE i.tenant_id = w.tenant_id AND i.ordinal < w.before ORDER BY i.ordinal DESC LIMIT w.take) i
       ORDER BY w.n, i.ordinal DESC`,
     [pages.map((page) => page.tenantId), pages.map((page) => page.before), pages.map((page) => page.take)],
   );
-  return groupByQuery(rows, pages.length, fromRow);
+  return groupByQuery(rows, pages.length, ({ n: _, ...invoice }) => invoice);
 }
-
-const fromRow = (row: InvoiceRow): StoredInvoice => ({
-  tenantId: row.tenant_id,
-  ordinal: row.ordinal,
-  periodStart: row.period_start,
-  sha256: row.sha256,
-  document: row.document,
-  generatedAt: row.generated_at,
-});

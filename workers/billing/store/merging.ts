@@ -9,12 +9,12 @@ export interface RecordedHour {
 
 /** Hours before `before` with unmerged deltas, oldest first. */
 export async function unmergedHours(q: Queryable, before: number, limit: number): Promise<RecordedHour[]> {
-  const { rows } = await q.query<{ tenant_id: string; recorded_hour: number }>(
-    `SELECT DISTINCT recorded_hour, tenant_id FROM usage_delta WHERE NOT merged AND recorded_hour < $1
+  const { rows } = await q.query<RecordedHour>(
+    `SELECT DISTINCT recorded_hour AS hour, tenant_id AS "tenantId" FROM usage_delta WHERE NOT merged AND recorded_hour < $1
       ORDER BY recorded_hour, tenant_id LIMIT $2`,
     [before, limit],
   );
-  return rows.map((row) => ({ tenantId: row.tenant_id, hour: row.recorded_hour }));
+  return rows;
 }
 
 /** Takes the merge lock; false: another transaction merges. */

@@ -21,23 +21,16 @@ export interface EndedPeriod {
   readonly invoiceOrdinal: number | null;
 }
 
-interface PeriodRow {
-  readonly tenant_id: string;
+interface PeriodRow extends Omit<EndedPeriod, "period" | "plan"> {
   readonly start_at: number;
   readonly end_at: number;
-  readonly partition: number;
-  readonly status: EndedStatus;
-  readonly watermark: number;
-  readonly tenancy_version: number;
   readonly plan_id: string | null;
   readonly plan_version: number | null;
-  readonly invoice_version: InvoiceVersion;
-  readonly closed_at: number | null;
-  readonly invoice_ordinal: number | null;
 }
 
-const COLUMNS =
-  "p.tenant_id, p.start_at, p.end_at, p.partition, p.status, p.watermark, p.tenancy_version, p.plan_id, p.plan_version, p.invoice_version, p.closed_at, p.invoice_ordinal";
+const COLUMNS = `p.tenant_id AS "tenantId", p.start_at, p.end_at, p.partition, p.status, p.watermark,
+  p.tenancy_version AS "tenancyVersion", p.plan_id, p.plan_version, p.invoice_version AS "invoiceVersion",
+  p.closed_at AS "closedAt", p.invoice_ordinal AS "invoiceOrdinal"`;
 
 export async function insertClosings(
   tx: Transaction,
@@ -81,11 +74,12 @@ export async function endsOf(
   q: Queryable,
   tenantIds: readonly string[],
 ): Promise<{ tenantId: string; end: number; watermark: number }[]> {
-  const { rows } = await q.query<{ tenant_id: string; end_at: number; watermark: number }>(
-    "SELECT tenant_id, end_at, watermark FROM billing_period WHERE tenant_id = ANY ($1) ORDER BY tenant_id, end_at",
+  const { rows } = await q.query<{ tenantId: string; end: number; watermark: number }>(
+    `SELECT tenant_id AS "tenantId", end_at AS "end", watermark FROM billing_period
+      WHERE tenant_id = ANY ($1) ORDER BY tenant_id, end_at`,
     [tenantIds],
   );
-  return rows.map((row) => ({ tenantId: row.tenant_id, end: row.end_at, watermark: row.watermark }));
+  return rows;
 }
 
 /**
@@ -140,7 +134,7 @@ export async function latePeriods(q: Queryable, queries: readonly LateQuery[]): 
       queries.map((w) => w.toSeq),
     ],
   );
-  return groupByQuery(rows, queries.length, fromRow);
+  return groupByQuery(rows, queries.length, ({ n: _, ...row }) => fromRow(row));
 }
 
 export async function markClosed(
@@ -162,12 +156,12 @@ export async function waitingCloses(
   q: Queryable,
   limit: number,
 ): Promise<{ tenantId: string; start: number; since: number }[]> {
-  const { rows } = await q.query<{ tenant_id: string; start_at: number; closing_since: number }>(
-    `SELECT tenant_id, start_at, closing_since FROM billing_period WHERE status = 'CLOSING'
-      ORDER BY closing_since LIMIT $1`,
+  const { rows } = await q.query<{ tenantId: string; start: number; since: number }>(
+    `SELECT tenant_id AS "tenantId", start_at AS start, closing_since AS since FROM billing_period
+      WHERE status = 'CLOSING' ORDER BY closing_since LIMIT $1`,
     [limit],
   );
-  return rows.map((row) => ({ tenantId: row.tenant_id, start: row.start_at, since: row.closing_since }));
+  return rows;
 }
 
 export interface PeriodPage {
@@ -186,7 +180,7 @@ export async function listEnded(q: Queryable, pages: readonly PeriodPage[]): Pro
       ORDER BY w.n, p.start_at DESC`,
     [pages.map((page) => page.tenantId), pages.map((page) => page.before), pages.map((page) => page.take)],
   );
-  return groupByQuery(rows, pages.length, fromRow);
+  return groupByQuery(rows, pages.length, ({ n: _, ...row }) => fromRow(row));
 }
 
 export interface PeriodKey {
@@ -203,20 +197,7 @@ export async function periodsByKey(q: Queryable, keys: readonly PeriodKey[]): Pr
   return rows.map(fromRow);
 }
 
-function fromRow(row: PeriodRow): EndedPeriod {
-  return {
-    tenantId: row.tenant_id,
-    period: { start: row.start_at, end: row.end_at },
-    partition: row.partition,
-    status: row.status,
-    watermark: row.watermark,
-    tenancyVersion: row.tenancy_version,
-    plan:
-      row.plan_id === null || row.plan_version === null
-        ? undefined
-        : { planId: row.plan_id, planVersion: row.plan_version },
-    invoiceVersion: row.invoice_version,
-    closedAt: row.closed_at,
-    invoiceOrdinal: row.invoice_ordinal,
-  };
+function fromRow({ start_at: start, end_at: end, plan_id: planId, plan_version: planVersion, ...row }: PeriodRow) {
+  const plan = planId === null || planVersion === null ? undefined : { planId, planVersion };
+  return { ...row, period: { start, end }, plan };
 }

@@ -118,21 +118,25 @@ export interface UsageQuery {
 }
 
 export interface BucketedCell extends UsageCell {
-  /** Index of its query. */
-  readonly query: number;
   /** Start of its bucket; the query's `from` with only one. */
   readonly bucket: number;
 }
 
-/** Cells of many queries in one statement. Costs by hours and cells, not by events; omits dominated values. */
-export async function readCells(q: Queryable, queries: readonly UsageQuery[]): Promise<BucketedCell[]> {
+interface CellRow extends Omit<BucketedCell, "dimensions" | "quantity"> {
+  readonly n: number;
+  readonly dimensions: string;
+  readonly quantity: string;
+}
+
+/** Cells of each query, in one statement. Costs by hours and cells, not by events; omits dominated values. */
+export async function readCells(q: Queryable, queries: readonly UsageQuery[]): Promise<BucketedCell[][]> {
   if (queries.length === 0) return [];
   const { rows } = await q.query<CellRow>(
-    `SELECT (w.n - 1)::int AS query, d.meter, d.dimensions, d.value,
+    `SELECT w.n, d.meter, d.dimensions, d.value,
             CASE WHEN w.bucket = 0 THEN w.from_at ELSE d.hour / w.bucket * w.bucket END AS bucket,
-            sum(d.quantity)::text AS quantity, sum(d.event_count)::bigint AS event_count,
-            sum(d.covered_count)::bigint AS covered_count,
-            greatest(max(d.last_event_at), max(d.covered_last_at)) AS last_event_at
+            sum(d.quantity)::text AS quantity, sum(d.event_count)::bigint AS "eventCount",
+            sum(d.covered_count)::bigint AS "dominatedCount",
+            greatest(max(d.last_event_at), max(d.covered_last_at)) AS "lastEventAt"
        FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[])
               WITH ORDINALITY AS w(tenant_id, from_at, to_at, max_seq, recorded_before, meter, bucket, n)
        JOIN usage_delta d ON d.tenant_id = w.tenant_id AND d.hour >= w.from_at AND d.hour < w.to_at
@@ -150,29 +154,11 @@ export async function readCells(q: Queryable, queries: readonly UsageQuery[]): P
       queries.map((w) => w.bucketMs),
     ],
   );
-  return rows.map((row) => ({
-    query: row.query,
-    meter: row.meter,
-    dimensions: parseDimensions(row.dimensions),
-    value: row.value,
-    bucket: row.bucket,
-    quantity: new Decimal(row.quantity),
-    eventCount: row.event_count,
-    dominatedCount: row.covered_count,
-    lastEventAt: row.last_event_at,
+  return groupByQuery(rows, queries.length, ({ n: _, dimensions, quantity, ...row }) => ({
+    ...row,
+    dimensions: parseDimensions(dimensions),
+    quantity: new Decimal(quantity),
   }));
-}
-
-interface CellRow {
-  readonly query: number;
-  readonly meter: string;
-  readonly dimensions: string;
-  readonly value: string;
-  readonly bucket: number;
-  readonly quantity: string;
-  readonly event_count: number;
-  readonly covered_count: number;
-  readonly last_event_at: number;
 }
 
 function parseDimensions(text: string): string[] {
