@@ -1,17 +1,12 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { Decision } from "./rules/decision.js";
 
-export interface QuotaMetrics {
-  decided(operation: string, decision: Decision, tookMs: number): void;
-  /** Seconds between the recording of the last applied entry of a partition and now. */
-  applied(partition: number, lagSeconds: number): void;
-  repaired(): void;
-}
+export type QuotaMetrics = ReturnType<typeof createMetrics>;
 
 /** From 50 µs, a decision in memory, to 2 s, the counters' timeout. */
 const LATENCY_BUCKETS_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 2];
 
-export function createMetrics(registry: Registry): QuotaMetrics {
+export function createMetrics(registry: Registry) {
   const registers = [registry];
   const decisions = new Counter({
     name: "metrly_quota_decisions_total",
@@ -41,7 +36,7 @@ export function createMetrics(registry: Registry): QuotaMetrics {
   const counted = new Map<string, ReturnType<typeof decisions.labels>>();
   const timed = new Map<string, ReturnType<typeof latency.labels>>();
   return {
-    decided(operation, { allowed, reason }, tookMs) {
+    decided(operation: string, { allowed, reason }: Decision, tookMs: number): void {
       const name = operation + reason;
       const counter = counted.get(name) ?? decisions.labels({ operation, allowed: String(allowed), reason });
       counted.set(name, counter);
@@ -50,7 +45,8 @@ export function createMetrics(registry: Registry): QuotaMetrics {
       timed.set(operation, timer);
       timer.observe(tookMs / 1000);
     },
-    applied: (partition, lagSeconds) => lag.set({ partition: String(partition) }, lagSeconds),
+    /** Seconds between the recording of the last applied entry of a partition and now. */
+    applied: (partition: number, lagSeconds: number) => lag.set({ partition: String(partition) }, lagSeconds),
     repaired: () => repairs.inc(),
   };
 }

@@ -15,13 +15,10 @@ export interface BoundWant {
   readonly hardLimit: number;
 }
 
-export interface Bounds {
-  /** Raises the bounds of usage known only to the counters, first in the database, then in the counters. */
-  raise(tenantId: string, wants: readonly BoundWant[]): Promise<void>;
-}
+export type Bounds = ReturnType<typeof createBounds>;
 
 /** Group commit: requests of one tenant that arrive during a raise share the next one. */
-export function createBounds(counters: QuotaCounters, store: QuotaStore): Bounds {
+export function createBounds(counters: QuotaCounters, store: QuotaStore) {
   const waiting = new Map<string, { readonly wants: BoundWant[]; readonly done: Promise<void> }>();
   const running = new Map<string, Promise<void>>();
 
@@ -39,7 +36,8 @@ export function createBounds(counters: QuotaCounters, store: QuotaStore): Bounds
   }
 
   return {
-    raise(tenantId, wants) {
+    /** Raises the bounds of usage known only to the counters, first in the database, then in the counters. */
+    raise(tenantId: string, wants: readonly BoundWant[]): Promise<void> {
       const open = waiting.get(tenantId);
       if (open !== undefined) {
         open.wants.push(...wants);

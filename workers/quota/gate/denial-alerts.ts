@@ -9,12 +9,6 @@ import { alertOf, type QuotaAlert } from "../rules/thresholds.js";
 import { alignedStart } from "../rules/windows.js";
 import type { QuotaStore } from "../store/store.js";
 
-export interface DenialAlerts {
-  /** Emits `quota.exceeded` for the denying limits, in the background, once per window: denied usage is never recorded. */
-  note(tenant: TenantState, decision: Decision, inForce: LimitsInForce): void;
-  stop(): Promise<void>;
-}
-
 /** Cache of emitted ids, so that denials cost no more than admissions; the database decides. */
 const MAX_EMITTED = 10_000;
 const ATTEMPTS = 5;
@@ -28,7 +22,7 @@ export interface DenialAlertsOptions {
   readonly onError: (error: unknown) => void;
 }
 
-export function createDenialAlerts({ database, store, onAlerts, onError }: DenialAlertsOptions): DenialAlerts {
+export function createDenialAlerts({ database, store, onAlerts, onError }: DenialAlertsOptions) {
   const emitted = new Set<string>();
   const running = new Set<Promise<void>>();
 
@@ -50,7 +44,8 @@ export function createDenialAlerts({ database, store, onAlerts, onError }: Denia
   }
 
   return {
-    note(tenant, decision, inForce) {
+    /** Emits `quota.exceeded` for the denying limits, in the background, once per window: denied usage is never recorded. */
+    note(tenant: TenantState, decision: Decision, inForce: LimitsInForce): void {
       if (decision.reason !== "LIMIT_EXCEEDED" && decision.reason !== "AMOUNT_EXCEEDS_LIMIT") return;
       for (const { limit, used, reserved } of decision.limits.filter((read) => read.denies)) {
         const windowStart = alignedStart(limit.window, decision.now, tenant.billingAnchorDay);
@@ -72,8 +67,6 @@ export function createDenialAlerts({ database, store, onAlerts, onError }: Denia
         running.add(run);
       }
     },
-    async stop() {
-      await Promise.all(running);
-    },
+    stop: () => Promise.all(running),
   };
 }

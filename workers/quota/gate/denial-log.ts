@@ -31,18 +31,13 @@ const Denial = Type.Object({
 /** A denied `consume` at the time of its decision. Times are epoch ms. */
 export type Denial = Static<typeof Denial>;
 
-export interface DenialLog {
-  /** Stores a denial in the background; under load only the newest. */
-  remember(request: QuotaRequest, decision: Decision): void;
-  /** The tenant's last denial under the key within an hour, from any process. Throws UNAVAILABLE. */
-  find(tenantId: string, idempotencyKey: string): Promise<Denial | undefined>;
-}
+export type DenialLog = ReturnType<typeof createDenialLog>;
 
 /** Maximum denials of a tenant stored per turn of the event loop; older ones would be dropped anyway. */
 const MOST_PER_TURN = 256;
 
 /** Explains denials afterwards. Best effort: while Redis is down nothing is stored. */
-export function createDenialLog(counters: QuotaCounters, onError: (error: unknown) => void): DenialLog {
+export function createDenialLog(counters: QuotaCounters, onError: (error: unknown) => void) {
   let fresh = new Map<string, Denial[]>();
 
   function flush(): void {
@@ -57,13 +52,15 @@ export function createDenialLog(counters: QuotaCounters, onError: (error: unknow
   }
 
   return {
-    remember(request, decision) {
+    /** Stores a denial in the background; under load only the newest. */
+    remember(request: QuotaRequest, decision: Decision): void {
       if (fresh.size === 0) nextTurn(flush);
       const ofTenant = fresh.get(request.tenantId) ?? [];
       fresh.set(request.tenantId, ofTenant);
       if (ofTenant.length < MOST_PER_TURN) ofTenant.push(denialOf(request, decision));
     },
-    async find(tenantId, idempotencyKey) {
+    /** The tenant's last denial under the key within an hour, from any process. Throws UNAVAILABLE. */
+    async find(tenantId: string, idempotencyKey: string): Promise<Denial | undefined> {
       const texts = await counters.recall(tenantId).catch((error: unknown) => {
         if (error instanceof CountersUnavailable) throw new MetrlyError("UNAVAILABLE", error.message);
         throw error;

@@ -28,15 +28,7 @@ export interface QuotaRequest {
   readonly ttlMs: number;
 }
 
-export interface Gate {
-  /** Evaluates a request without charging. */
-  check(request: QuotaRequest): Promise<Decision>;
-  /** Reserves if every hard limit has room; a repeated key gets the same decision and is charged once. */
-  consume(request: QuotaRequest): Promise<Decision>;
-  /** Releases the remaining reservation of the key. */
-  release(tenantId: string, idempotencyKey: string): Promise<boolean>;
-  status(tenantId: string): Promise<readonly LimitReading[]>;
-}
+export type Gate = ReturnType<typeof createGate>;
 
 export interface GateOptions {
   readonly counters: QuotaCounters;
@@ -64,7 +56,7 @@ const REFUSED_FOR: Readonly<Record<TenantStatus, Reason | undefined>> = {
 const STATUS_RETRY_MS = MINUTE_MS;
 
 /** Allows or denies: every limit of the tenant's plan that applies to the request, in one atomic step. */
-export function createGate(options: GateOptions): Gate {
+export function createGate(options: GateOptions) {
   const { counters, loader, bounds, limits } = options;
 
   async function decide(mode: DecideRequest["mode"], request: QuotaRequest): Promise<Decision> {
@@ -113,9 +105,12 @@ export function createGate(options: GateOptions): Gate {
   }
 
   return {
-    check: (request) => decide("check", request),
-    consume: (request) => decide("consume", request),
-    async release(tenantId, idempotencyKey) {
+    /** Evaluates a request without charging. */
+    check: (request: QuotaRequest) => decide("check", request),
+    /** Reserves if every hard limit has room; a repeated key gets the same decision and is charged once. */
+    consume: (request: QuotaRequest) => decide("consume", request),
+    /** Releases the remaining reservation of the key. */
+    async release(tenantId: string, idempotencyKey: string): Promise<boolean> {
       const { tenant, inForce } = known(limits.current(tenantId));
       const meters = new Set([null, ...(inForce?.limits.map((limit) => limit.meter) ?? [])]);
       const released = await Promise.all(
@@ -128,7 +123,7 @@ export function createGate(options: GateOptions): Gate {
       });
       return released.includes(true);
     },
-    async status(tenantId) {
+    async status(tenantId: string): Promise<readonly LimitReading[]> {
       const { tenant, now, inForce } = known(limits.current(tenantId));
       const concern = inForce && concernOf(inForce, EVERY);
       if (inForce === undefined || concern === undefined) return [];

@@ -24,18 +24,13 @@ import {
 import { isDatabaseUnreachable } from "../store/store.js";
 import { counterWindow, type LimitedTenant, type TenantLimits } from "./tenant-limits.js";
 
-export interface CounterLoader {
-  /** Builds a tenant's counters from the database after any loss. Single-flight per tenant. */
-  load(tenantId: string): Promise<void>;
-  /** Brings loaded counters up to the usage in the database. */
-  repair(tenantId: string): Promise<void>;
-}
+export type CounterLoader = ReturnType<typeof createCounterLoader>;
 
 const MAX_ROUNDS = 5;
 /** Maximum tenants loaded together: those that arrive meanwhile are in the next batch. */
 const LOADED_AT_ONCE = 500;
 
-export function createCounterLoader(counters: QuotaCounters, database: Database, limits: TenantLimits): CounterLoader {
+export function createCounterLoader(counters: QuotaCounters, database: Database, limits: TenantLimits) {
   const waiting = new Map<string, Waiting>();
   const running = new Map<string, Waiting>();
   let isLoading = false;
@@ -82,7 +77,7 @@ export function createCounterLoader(counters: QuotaCounters, database: Database,
       .filter((one): one is LimitedTenant => one?.inForce !== undefined);
     const ids = limited.map(({ tenant }) => tenant.id);
     if (ids.length === 0) return [];
-    const incarnations = await incarnationsOf(ids);
+    const incarnations = await counters.incarnations(ids);
     const saved = await takeSavedCounters(database, ids);
     const openings = await openCounters(
       database,
@@ -111,17 +106,14 @@ export function createCounterLoader(counters: QuotaCounters, database: Database,
     // Settlements committed between reading and loading missed the counters, which were not there yet.
     const positions = await positionsOfTenants(database.pool, ids);
     await repairAll(limited.filter(({ tenant: { id } }) => (positions.get(id) ?? 0) > (facts.get(id)?.seq ?? 0)));
-    const after = await incarnationsOf(ids);
+    const after = await counters.incarnations(ids);
     return ids.filter((_, index) => after[index]?.name !== incarnations[index]?.name);
   }
-
-  const incarnationsOf = (tenantIds: readonly string[]): Promise<readonly Incarnation[]> =>
-    counters.incarnations(tenantIds);
 
   async function repairAll(limited: readonly LimitedTenant[]): Promise<void> {
     if (limited.length === 0) return;
     const facts = await readFacts(database, limited.map(factsWanted));
-    const incarnations = await incarnationsOf(limited.map(({ tenant }) => tenant.id));
+    const incarnations = await counters.incarnations(limited.map(({ tenant }) => tenant.id));
     await Promise.all(
       limited.map((one, index) => {
         const openings = countersOf(one.inForce?.limits ?? []).map((key) => ({ key, blockedUntil: 0 }));
@@ -132,11 +124,13 @@ export function createCounterLoader(counters: QuotaCounters, database: Database,
   }
 
   return {
-    async repair(tenantId) {
+    /** Brings loaded counters up to the usage in the database. */
+    async repair(tenantId: string): Promise<void> {
       const limited = limits.current(tenantId);
       if (limited?.inForce !== undefined) await repairAll([limited]);
     },
-    load(tenantId) {
+    /** Builds a tenant's counters from the database after any loss. Single-flight per tenant. */
+    load(tenantId: string): Promise<void> {
       const already = running.get(tenantId) ?? waiting.get(tenantId);
       if (already !== undefined) return already.done;
       const { promise: done, resolve, reject } = deferred();

@@ -15,21 +15,19 @@ export interface LimitedTenant {
   readonly inForce: LimitsInForce | undefined;
 }
 
-export interface TenantLimits {
-  /** Undefined: the tenant does not exist. */
-  current(tenantId: string): LimitedTenant | undefined;
-  /** As of a moment and a tenancy version. */
-  at(tenant: TenantState, atMs: number, version: number): LimitsInForce | undefined;
-}
+export type TenantLimits = ReturnType<typeof createTenantLimits>;
 
 /** A batch of the ledger touches few periods and tenancy versions. */
 const REMEMBERED_PER_TENANT = 16;
 
 /** The active limits, from this process's copy of tenancy. */
-export function createTenantLimits(tenancy: TenancyCopy, clock: Clock): TenantLimits {
+export function createTenantLimits(tenancy: TenancyCopy, clock: Clock) {
   const known = new WeakMap<TenantState, Map<string, LimitsInForce>>();
 
-  /** Cacheable by identity: a tenant's state is replaced when it changes, and a published plan version never changes. */
+  /**
+   * As of a moment and a tenancy version. Cacheable by identity: a tenant's state is replaced when it changes, and a published plan version never
+   * changes.
+   */
   function at(tenant: TenantState, atMs: number, version: number): LimitsInForce | undefined {
     const ofTenant = known.get(tenant) ?? new Map<string, LimitsInForce>();
     known.set(tenant, ofTenant);
@@ -37,7 +35,7 @@ export function createTenantLimits(tenancy: TenancyCopy, clock: Clock): TenantLi
     const key = `${periodAt(atMs, tenant.billingAnchorDay).start} ${version} ${overrides.join()}`;
     const before = ofTenant.get(key);
     if (before !== undefined) return before;
-    const found = limitsInForce(tenant, (planId) => tenancy.plan(planId), atMs, version);
+    const found = limitsInForce(tenant, tenancy.plan, atMs, version);
     if (found === undefined) return undefined;
     if (ofTenant.size >= REMEMBERED_PER_TENANT) ofTenant.clear();
     ofTenant.set(key, found);
@@ -59,7 +57,8 @@ export function createTenantLimits(tenancy: TenancyCopy, clock: Clock): TenantLi
 
   return {
     at,
-    current(tenantId) {
+    /** Undefined: the tenant does not exist. */
+    current(tenantId: string): LimitedTenant | undefined {
       const tenant = tenancy.tenant(tenantId);
       if (tenant === undefined) return undefined;
       const atMs = tenantNow(tenant, clock.now());

@@ -15,13 +15,10 @@ import { QuotaDenial, QuotaStatus, Tenant } from "./types.js";
 
 @Resolver(() => Tenant)
 class TenantQuotas {
-  readonly #gate: Gate;
-  readonly #denials: DenialLog;
-
-  constructor(gate: Gate, denials: DenialLog) {
-    this.#gate = gate;
-    this.#denials = denials;
-  }
+  constructor(
+    private readonly gate: Gate,
+    private readonly denials: DenialLog,
+  ) {}
 
   @FieldResolver(() => QuotaDenial, {
     nullable: true,
@@ -31,13 +28,13 @@ class TenantQuotas {
     @Root() tenant: Tenant,
     @Arg("idempotencyKey", () => String) idempotencyKey: string,
   ): Promise<QuotaDenial | null> {
-    const found = await this.#denials.find(tenant.id, idempotencyKey);
+    const found = await this.denials.find(tenant.id, idempotencyKey);
     return found === undefined ? null : { ...found, explanation: explanationOf(found.reason) };
   }
 
   @FieldResolver(() => [QuotaStatus])
   async quotas(@Root() tenant: Tenant): Promise<readonly QuotaStatus[]> {
-    return (await this.#gate.status(tenant.id)).map((read) => statusView(tenant.id, read));
+    return (await this.gate.status(tenant.id)).map((read) => statusView(tenant.id, read));
   }
 }
 

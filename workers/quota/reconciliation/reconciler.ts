@@ -4,12 +4,6 @@ import type { CounterLoader } from "../gate/loader.js";
 import type { QuotaMetrics } from "../metrics.js";
 import type { QuotaStore } from "../store/store.js";
 
-export interface Reconciler {
-  /** A tenant whose counters are known to lag its recorded usage. */
-  behind(tenantId: string): void;
-  stop(): Promise<void>;
-}
-
 export interface ReconcilerOptions {
   readonly store: QuotaStore;
   readonly counters: QuotaCounters;
@@ -28,7 +22,7 @@ const TENANTS_AT_ONCE = 500;
  * Brings counters up to recorded usage: in partitions just taken over, whose last owner may have died between commit and
  * settlement, and for tenants that missed a settlement.
  */
-export function startReconciler(options: ReconcilerOptions): Reconciler {
+export function startReconciler(options: ReconcilerOptions) {
   const { store, counters, loader, metrics } = options;
   const waiting = new Set<string>();
   let checked: ReadonlySet<number> = new Set();
@@ -71,5 +65,9 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
       if (!(error instanceof CountersUnavailable)) options.onError(error);
     },
   });
-  return { behind: (tenantId) => void waiting.add(tenantId), stop: rounds.stop };
+  return {
+    /** A tenant whose counters are known to lag its recorded usage. */
+    behind: (tenantId: string) => void waiting.add(tenantId),
+    stop: rounds.stop,
+  };
 }

@@ -38,21 +38,13 @@ const Saved = Type.Object({
 /** Period buckets kept: the current period and two around it, for late and early usage. */
 const PERIODS_KEPT = 3;
 
-export interface Counter {
-  readonly blockedUntil: number;
-  /** The bucket with this start, created if missing. */
-  bucket(start: number): Bucket;
-  /** Drops buckets that have left the window permanently. */
-  prune(window: CounterWindow, now: number): void;
-  /** The buckets that count, oldest first; call `prune` before. */
-  inside(window: CounterWindow): readonly Bucket[];
-  toJSON(): Static<typeof Saved>["counters"][string];
-}
+export type Counter = ReturnType<typeof createCounter>;
 
-export function createCounter(blockedUntil: number, buckets: Bucket[] = []): Counter {
+export function createCounter(blockedUntil: number, buckets: Bucket[] = []) {
   return {
     blockedUntil,
-    bucket(start) {
+    /** The bucket with this start, created if missing. */
+    bucket(start: number): Bucket {
       let at = buckets.length;
       while (at > 0 && (buckets[at - 1]?.start ?? start) > start) at -= 1;
       const before = buckets[at - 1];
@@ -61,7 +53,8 @@ export function createCounter(blockedUntil: number, buckets: Bucket[] = []): Cou
       buckets.splice(at, 0, created);
       return created;
     },
-    prune(window, now) {
+    /** Drops buckets that have left the window permanently. */
+    prune(window: CounterWindow, now: number): void {
       if (window.kind === "period") {
         buckets.splice(0, Math.max(0, buckets.length - PERIODS_KEPT));
         return;
@@ -69,29 +62,17 @@ export function createCounter(blockedUntil: number, buckets: Bucket[] = []): Cou
       const firstInside = buckets.findIndex(({ start }) => start + window.bucketMs > now - window.windowMs);
       buckets.splice(0, firstInside === -1 ? buckets.length : firstInside);
     },
-    inside: (window) =>
+    /** The buckets that count, oldest first; call `prune` before. */
+    inside: (window: CounterWindow): readonly Bucket[] =>
       window.kind === "period" ? buckets.filter((bucket) => bucket.start === window.start) : buckets,
-    toJSON: () => ({ blockedUntil, buckets }),
+    toJSON: (): Static<typeof Saved>["counters"][string] => ({ blockedUntil, buckets }),
   };
 }
 
-export interface TenantCounters {
-  readonly counters: Map<string, Counter>;
-  /** Ledger position up to which usage is settled here. */
-  seq: number;
-  /** Releases reservations that expired until `now`, which never goes backwards; returns the tenant's time. */
-  advance(now: number): number;
-  reservation(key: string): Reservation | undefined;
-  reserve(key: string, reservation: Reservation): void;
-  /** Releases an open reservation and deletes it. */
-  giveBack(key: string): boolean;
-  /** Closes an open reservation and keeps its key as a tombstone until its expiry. */
-  close(key: string): Reservation | undefined;
-  toJSON(): Static<typeof Saved>;
-}
+export type TenantCounters = ReturnType<typeof tenantCounters>;
 
 /** An empty state at a ledger position, or the state from `toJSON`; throws on another format. */
-export function tenantCounters(from: unknown): TenantCounters {
+export function tenantCounters(from: unknown) {
   const saved =
     typeof from === "number" ? { seq: from, now: 0, counters: {}, reservations: {} } : Value.Parse(Saved, from);
   const counters = new Map(
@@ -114,8 +95,10 @@ export function tenantCounters(from: unknown): TenantCounters {
 
   return {
     counters,
+    /** Ledger position up to which usage is settled here. */
     seq: saved.seq,
-    advance(now) {
+    /** Releases reservations that expired until `now`, which never goes backwards; returns the tenant's time. */
+    advance(now: number): number {
       time = Math.max(time, now);
       for (let key = expiries.popUntil(time); key !== undefined; key = expiries.popUntil(time)) {
         const found = reservations.get(key);
@@ -126,25 +109,27 @@ export function tenantCounters(from: unknown): TenantCounters {
       }
       return time;
     },
-    reservation: (key) => reservations.get(key),
-    reserve(key, reservation) {
+    reservation: (key: string) => reservations.get(key),
+    reserve(key: string, reservation: Reservation): void {
       reservations.set(key, reservation);
       expiries.push(reservation.expiresAt, key);
     },
-    giveBack(key) {
+    /** Releases an open reservation and deletes it. */
+    giveBack(key: string): boolean {
       const found = reservations.get(key);
       if (found?.open !== true) return false;
       addReserved(found, -1, true);
       return reservations.delete(key);
     },
-    close(key) {
+    /** Closes an open reservation and keeps its key as a tombstone until its expiry. */
+    close(key: string): Reservation | undefined {
       const found = reservations.get(key);
       if (found?.open !== true) return undefined;
       addReserved(found, -1, false);
       found.open = false;
       return found;
     },
-    toJSON() {
+    toJSON(): Static<typeof Saved> {
       return {
         seq: this.seq,
         now: time,
