@@ -24,16 +24,8 @@ export interface RecorderCursor {
   readonly lastRecord: string | null;
 }
 
-interface CursorRow {
-  readonly next: number;
-  readonly seq: number;
-  readonly tenancy_version: number;
-  readonly recorded_through_ms: number;
-  readonly last_record: string | null;
-}
-
-const CURSOR =
-  "SELECT next, seq, tenancy_version, recorded_through_ms, last_record FROM recorder_cursor WHERE partition = $1";
+const CURSOR = `SELECT next, seq, tenancy_version AS "tenancyVersion", recorded_through_ms AS "recordedThrough",
+  last_record AS "lastRecord" FROM recorder_cursor WHERE partition = $1`;
 const START: RecorderCursor = { next: 0, seq: 0, tenancyVersion: 0, recordedThrough: 0, lastRecord: null };
 
 /** The cursor of a partition, created at the log's beginning if missing. */
@@ -51,24 +43,15 @@ export async function openCursor(database: Database, partition: number): Promise
 }
 
 export async function readCursor(from: Pick<Transaction, "query">, partition: number): Promise<RecorderCursor> {
-  const { rows } = await from.query<CursorRow>(CURSOR, [partition]);
-  return cursorOf(rows[0]);
+  const { rows } = await from.query<RecorderCursor>(CURSOR, [partition]);
+  return rows[0] ?? START;
 }
 
 /** Locks the partition until the transaction ends: a concurrent recorder waits, and then finds the cursor moved. */
 export async function lockCursor(tx: Transaction, partition: number): Promise<RecorderCursor> {
-  const { rows } = await tx.query<CursorRow>({
-    name: "lock-cursor",
-    text: `${CURSOR} FOR UPDATE`,
-    values: [partition],
-  });
-  return cursorOf(rows[0]);
-}
-
-function cursorOf(row: CursorRow | undefined): RecorderCursor {
-  if (row === undefined) return START;
-  const { next, seq, tenancy_version, recorded_through_ms, last_record } = row;
-  return { next, seq, tenancyVersion: tenancy_version, recordedThrough: recorded_through_ms, lastRecord: last_record };
+  const text = `${CURSOR} FOR UPDATE`;
+  const { rows } = await tx.query<RecorderCursor>({ name: "lock-cursor", text, values: [partition] });
+  return rows[0] ?? START;
 }
 
 /** Moves the cursor by compare-and-swap. Throws when it is not at `from`: the lock was not held. */

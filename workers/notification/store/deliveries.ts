@@ -41,7 +41,7 @@ export async function claimDelivery(
        AND e.tenant_id = d.tenant_id AND e.id = d.endpoint_id ${CLAIMED}`,
     [tenantId, leaseMs, EARLY_MS, deliveryId],
   );
-  return rows[0] && claimedOf(tenantId, rows[0]);
+  return rows[0] && claimedOf(rows[0]);
 }
 
 /** Claims an endpoint's longest due deliveries, at most `limit`; none while it is paused. */
@@ -62,51 +62,27 @@ export async function claimDue(
          AND e.tenant_id = $1 AND e.id = $4 AND (e.paused_until IS NULL OR e.paused_until <= now()) ${CLAIMED}`,
     values: [tenantId, leaseMs, EARLY_MS, endpointId, limit],
   });
-  return rows.map((row) => claimedOf(tenantId, row));
+  return rows.map(claimedOf);
 }
 
 const CLAIM = `UPDATE webhook_delivery d
   SET attempt_count = d.attempt_count + 1, next_attempt_at = now() + $2 * interval '1 millisecond'
   FROM webhook_endpoint e`;
-const CLAIMED = `RETURNING d.id, d.endpoint_id, d.event_id, d.event_type, d.payload, d.attempt_count, d.schedule_start,
-  e.url, e.status AS endpoint_status, e.deleted_at IS NOT NULL AS deleted,
+const CLAIMED = `RETURNING d.tenant_id AS "tenantId", d.id AS "deliveryId", d.endpoint_id AS "endpointId",
+  d.event_id AS "eventId", d.event_type AS "eventType", d.payload, d.attempt_count AS attempt,
+  d.attempt_count - d.schedule_start AS "scheduleAttempt", e.url, e.status, e.deleted_at IS NOT NULL AS "isDeleted",
   ARRAY(SELECT s.secret FROM webhook_secret s
         WHERE s.tenant_id = e.tenant_id AND s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > now())
         ORDER BY s.id DESC) AS secrets`;
 
-interface ClaimedRow {
-  readonly id: string;
-  readonly endpoint_id: string;
-  readonly event_id: string;
-  readonly event_type: string;
-  readonly payload: string;
-  readonly url: string;
-  readonly endpoint_status: string;
-  readonly deleted: boolean;
-  readonly secrets: string[];
-  readonly attempt_count: number;
-  readonly schedule_start: number;
+interface ClaimedRow extends Omit<ClaimedDelivery, "endpointClosed"> {
+  readonly status: string;
+  readonly isDeleted: boolean;
 }
 
-function claimedOf(tenantId: string, row: ClaimedRow): ClaimedDelivery {
-  return {
-    tenantId,
-    deliveryId: row.id,
-    endpointId: row.endpoint_id,
-    eventId: row.event_id,
-    eventType: row.event_type,
-    payload: row.payload,
-    url: row.url,
-    endpointClosed: closedReason(row),
-    secrets: row.secrets,
-    attempt: row.attempt_count,
-    scheduleAttempt: row.attempt_count - row.schedule_start,
-  };
-}
-
-function closedReason(row: { endpoint_status: string; deleted: boolean }): string | undefined {
-  if (row.deleted) return ENDPOINT_DELETED;
-  return row.endpoint_status === "ENABLED" ? undefined : "the endpoint is disabled";
+function claimedOf({ status, isDeleted, ...row }: ClaimedRow): ClaimedDelivery {
+  const disabled = status === "ENABLED" ? undefined : "the endpoint is disabled";
+  return { ...row, endpointClosed: isDeleted ? ENDPOINT_DELETED : disabled };
 }
 
 export const ENDPOINT_DELETED = "the endpoint was deleted";
