@@ -1,30 +1,17 @@
 import DataLoader from "dataloader";
-import type { ApiKeyState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { TenancyStore } from "../store/store.js";
+
+export type Loaders = ReturnType<typeof createLoaders>;
+
+const OPTIONS = { cache: false, maxBatchSize: 500 } as const;
 
 /**
  * Batched lookups by id, for lists and for other subgraphs' references. They batch across requests and cache nothing, so that a
  * mutation's result and the next read are current; callers authorize.
  */
-export interface Loaders {
-  tenant(id: string): Promise<TenantState | undefined>;
-  plan(id: string): Promise<PlanState | undefined>;
-  apiKeysOfTenant(tenantId: string): Promise<readonly ApiKeyState[]>;
-  /** Undefined: never used, as far as reported. */
-  keyUse(keyId: string): Promise<number | undefined>;
-}
-
-const OPTIONS = { cache: false, maxBatchSize: 500 } as const;
-
-export function createLoaders(store: TenancyStore): Loaders {
-  const tenants = new DataLoader(
-    byId((ids) => store.tenantsByIds(ids)),
-    OPTIONS,
-  );
-  const plans = new DataLoader(
-    byId((ids) => store.plansByIds(ids)),
-    OPTIONS,
-  );
+export function createLoaders(store: TenancyStore) {
+  const tenants = new DataLoader(byId(store.tenantsByIds), OPTIONS);
+  const plans = new DataLoader(byId(store.plansByIds), OPTIONS);
   const keys = new DataLoader(async (tenantIds: readonly string[]) => {
     const found = await store.apiKeysOfTenants([...new Set(tenantIds)]);
     return tenantIds.map((id) => found.filter((key) => key.tenantId === id));
@@ -34,10 +21,11 @@ export function createLoaders(store: TenancyStore): Loaders {
     return keyIds.map((id) => found.get(id));
   }, OPTIONS);
   return {
-    keyUse: (keyId) => uses.load(keyId),
-    tenant: (id) => tenants.load(id),
-    plan: (id) => plans.load(id),
-    apiKeysOfTenant: (tenantId) => keys.load(tenantId),
+    /** Undefined: never used, as far as reported. */
+    keyUse: (keyId: string) => uses.load(keyId),
+    tenant: (id: string) => tenants.load(id),
+    plan: (id: string) => plans.load(id),
+    apiKeysOfTenant: (tenantId: string) => keys.load(tenantId),
   };
 }
 

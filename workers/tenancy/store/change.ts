@@ -28,67 +28,54 @@ export interface Step<S extends State> {
   readonly reason?: string;
 }
 
-/** One transaction under the head lock: reads see all commits, writes get the next versions. */
-export interface Change {
-  readonly now: number;
-  /** The version of the next saved state: one state, one version. */
-  nextVersion(): number;
-  tenant(id: string): Promise<TenantState | undefined>;
-  plan(id: string): Promise<PlanState | undefined>;
-  meter(key: string): Promise<MeterState | undefined>;
-  apiKey(id: string): Promise<ApiKeyState | undefined>;
-  /** Active meters, by key. */
-  activeMeters(): Promise<ReadonlyMap<string, MeterState>>;
-  liveApiKeyCount(tenantId: string | null): Promise<number>;
-  creationInput(kind: "tenant" | "plan" | "meter", id: string): Promise<CreationInput>;
-  /** Writes the state, its audit entry and its outbox row. */
-  save<S extends State>(step: Step<S>): Promise<S>;
-  /** Announces to every partition, in the same commit, that a meter also counts events recorded unmetered before. */
-  enqueueBackfill(meter: MeterState): Promise<void>;
-}
+export type Change = ReturnType<typeof createChange>;
 
 /** Maximum size of one published state; brokers accept 1 MiB by default. */
 const MAX_STATE_BYTES = 900 * 1024;
 
-/** `saved()` is the last version given to a saved state. */
+/** One transaction under the head lock: reads see all commits, writes get the next versions. */
 export function createChange(
   tx: Prisma.TransactionClient,
   head: number,
   actor: string,
   now: number,
   partitions: number,
-): Change & { saved(): number } {
+) {
   let saved = head;
   return {
     now,
+    /** The last version given to a saved state. */
     saved: () => saved,
+    /** The version of the next saved state: one state, one version. */
     nextVersion: () => saved + 1,
-    async tenant(id) {
+    async tenant(id: string): Promise<TenantState | undefined> {
       const row = await tx.tenant.findUnique({ where: { id }, include: tenantParts });
       return row === null ? undefined : tenantState(row);
     },
-    async plan(id) {
+    async plan(id: string): Promise<PlanState | undefined> {
       const row = await tx.plan.findUnique({ where: { id }, include: planParts });
       return row === null ? undefined : planState(row);
     },
-    async meter(id) {
+    async meter(id: string): Promise<MeterState | undefined> {
       const row = await tx.meter.findUnique({ where: { id } });
       return row === null ? undefined : meterState(row);
     },
-    async apiKey(id) {
+    async apiKey(id: string): Promise<ApiKeyState | undefined> {
       const row = await tx.apiKey.findUnique({ where: { id } });
       return row === null ? undefined : apiKeyState(row);
     },
-    async activeMeters() {
+    /** By key. */
+    async activeMeters(): Promise<ReadonlyMap<string, MeterState>> {
       const rows = await tx.meter.findMany({ where: { archivedInVersion: null } });
       return new Map(rows.map((row) => [row.id, meterState(row)]));
     },
-    liveApiKeyCount: (tenantId) =>
+    liveApiKeyCount: (tenantId: string | null): Promise<number> =>
       tx.apiKey.count({
         where: { tenantId, revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: new Date(now) } }] },
       }),
-    creationInput: (kind, id) => readCreationInput(tx, kind, id),
-    async save(step) {
+    creationInput: (kind: "tenant" | "plan" | "meter", id: string) => readCreationInput(tx, kind, id),
+    /** Writes the state, its audit entry and its outbox row. */
+    async save<S extends State>(step: Step<S>): Promise<S> {
       if (step.after.version !== saved + 1)
         throw new Error(`${step.action} must save version ${saved + 1}, not ${step.after.version}`);
       await writeState(tx, step.after, step.creationInput === undefined ? undefined : jsonOf(step.creationInput));
@@ -97,7 +84,8 @@ export function createChange(
       saved = step.after.version;
       return step.after;
     },
-    async enqueueBackfill({ id, version }) {
+    /** Announces to every partition, in the same commit, that a meter also counts events recorded unmetered before. */
+    async enqueueBackfill({ id, version }: MeterState): Promise<void> {
       const record: ControlRecord = { kind: "backfill", meterKey: id, tenancyVersion: version };
       const row = { topic: USAGE_RECEIVED.name, key: `backfill:${id}`, value: JSON.stringify(record) };
       const rows = Array.from({ length: partitions }, (_, partition) => ({ ...row, partition }));

@@ -32,40 +32,7 @@ export interface PageRequest {
   readonly take: number;
 }
 
-/** Tenancy's database, known only to `store/`. */
-export interface TenancyStore {
-  /**
-   * Runs `work` in one transaction that holds the head lock, so that versions commit in order and the outbox has them in that
-   * order too. Propagates exceptions, with nothing written; throws BUSY when the lock is not available.
-   */
-  change<T>(actor: string, work: (change: Change) => Promise<T>): Promise<T>;
-  tenantsByIds(ids: readonly string[]): Promise<TenantState[]>;
-  /** In order of creation; a position is `createdInVersion`. */
-  tenants(page: PageRequest & { readonly status: TenantState["status"] | undefined }): Promise<TenantState[]>;
-  apiKey(id: string): Promise<ApiKeyState | undefined>;
-  apiKeysOfTenants(tenantIds: readonly string[]): Promise<ApiKeyState[]>;
-  /** The last use of each of these keys, epoch ms; absent: never, as far as reported. */
-  keyUses(keyIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
-  /** Stores reported uses; older ones than known have no effect. */
-  noteKeyUses(uses: readonly { readonly keyId: string; readonly at: number }[]): Promise<void>;
-  activeMeters(): Promise<MeterState[]>;
-  plansByIds(ids: readonly string[]): Promise<PlanState[]>;
-  /** Plans that are not archived, in order of creation; a position is the version of the plan's first version. */
-  plans(page: PageRequest): Promise<PlanState[]>;
-  /** Newest first; a position is an entry's id. `tenantId` undefined: all tenants. */
-  auditLog(page: PageRequest & { readonly tenantId: string | undefined }): Promise<AuditRecord[]>;
-  /** Adds other services' changes; existing entries are unchanged. */
-  takeAudits(audits: readonly ServiceAudit[]): Promise<void>;
-  /** In `audit.recorded`; undefined: none was read yet. */
-  lastAuditPosition(): Promise<number | undefined>;
-  /** Enqueues a heartbeat with the version of everything enqueued before it. */
-  heartbeat(): Promise<void>;
-  /** Enqueues every state that the topic lacks; returns their number. For the start, before the relay runs. */
-  republishMissing(isPublished: (state: PublishedState) => boolean): Promise<number>;
-  /** The time of the oldest unpublished change, epoch ms; undefined: none. */
-  oldestUnpublished(): Promise<number | undefined>;
-  stop(): Promise<void>;
-}
+export type TenancyStore = ReturnType<typeof createTenancyStore>;
 
 export interface StoreOptions {
   readonly database: Database;
@@ -81,7 +48,8 @@ const MAX_WAIT_MS = 10_000;
 const CHANGE_TIMEOUT_MS = 10_000;
 const TRANSACTION_NOT_TO_BE_HAD = "P2028";
 
-export function createTenancyStore({ database, clock, partitions, onCommitted }: StoreOptions): TenancyStore {
+/** Tenancy's database, known only to `store/`. */
+export function createTenancyStore({ database, clock, partitions, onCommitted }: StoreOptions) {
   const prisma = new PrismaClient({ adapter: prismaAdapter(database) });
   const inTurn = createTurns(MAX_WAITING_CHANGES);
 
@@ -101,7 +69,11 @@ export function createTenancyStore({ database, clock, partitions, onCommitted }:
   }
 
   return {
-    async change(actor, work) {
+    /**
+     * Runs `work` in one transaction that holds the head lock, so that versions commit in order and the outbox has them in that
+     * order too. Propagates exceptions, with nothing written; throws BUSY when the lock is not available.
+     */
+    async change<T>(actor: string, work: (change: Change) => Promise<T>): Promise<T> {
       const result = await locked(CHANGE_TIMEOUT_MS, async (tx, head) => {
         const change = createChange(tx, head, actor, clock.now(), partitions);
         const done = await work(change);
@@ -111,18 +83,23 @@ export function createTenancyStore({ database, clock, partitions, onCommitted }:
       onCommitted();
       return result;
     },
-    async noteKeyUses(uses) {
+    /** Stores reported uses; older ones than known have no effect. */
+    async noteKeyUses(uses: readonly { readonly keyId: string; readonly at: number }[]): Promise<void> {
       await database.pool.query(
         `UPDATE api_key k SET last_used_at = GREATEST(k.last_used_at, u.at)
          FROM unnest($1::text[], $2::timestamptz[]) AS u (id, at) WHERE k.id = u.id`,
         [uses.map(({ keyId }) => keyId), uses.map(({ at }) => new Date(at))],
       );
     },
-    async heartbeat() {
+    /** Enqueues a heartbeat with the version of everything enqueued before it. */
+    async heartbeat(): Promise<void> {
       await locked(CHANGE_TIMEOUT_MS, (tx, head) => enqueueHeartbeat(tx, head, clock.now()));
       onCommitted();
     },
-    republishMissing: (isPublished) => locked(REPUBLISH_TIMEOUT_MS, (tx) => republishMissing(tx, isPublished)),
+    /** Enqueues every state that the topic lacks; returns their number. For the start, before the relay runs. */
+    republishMissing: (isPublished: (state: PublishedState) => boolean): Promise<number> =>
+      locked(REPUBLISH_TIMEOUT_MS, (tx) => republishMissing(tx, isPublished)),
+    /** The time of the oldest unpublished change, epoch ms; undefined: none. */
     oldestUnpublished: () => oldestUnpublished(prisma),
     ...reads(prisma),
     stop: () => prisma.$disconnect(),
@@ -139,28 +116,14 @@ async function lockHead(tx: Prisma.TransactionClient): Promise<number> {
   return head.version;
 }
 
-type Reads = Pick<
-  TenancyStore,
-  | "tenantsByIds"
-  | "tenants"
-  | "apiKey"
-  | "apiKeysOfTenants"
-  | "keyUses"
-  | "activeMeters"
-  | "plansByIds"
-  | "plans"
-  | "auditLog"
-  | "takeAudits"
-  | "lastAuditPosition"
->;
-
-function reads(prisma: PrismaClient): Reads {
+function reads(prisma: PrismaClient) {
   return {
-    async tenantsByIds(ids) {
+    async tenantsByIds(ids: readonly string[]): Promise<TenantState[]> {
       const rows = await prisma.tenant.findMany({ where: { id: { in: [...ids] } }, include: tenantParts });
       return rows.map(tenantState);
     },
-    async tenants({ after, take, status }) {
+    /** In order of creation; a position is `createdInVersion`. */
+    async tenants({ after, take, status }: PageRequest & { readonly status: TenantState["status"] | undefined }) {
       const rows = await prisma.tenant.findMany({
         where: {
           ...(status !== undefined && { status }),
@@ -172,36 +135,38 @@ function reads(prisma: PrismaClient): Reads {
       });
       return rows.map(tenantState);
     },
-    async apiKey(id) {
+    async apiKey(id: string): Promise<ApiKeyState | undefined> {
       const row = await prisma.apiKey.findUnique({ where: { id } });
       return row === null ? undefined : apiKeyState(row);
     },
-    async apiKeysOfTenants(tenantIds) {
+    async apiKeysOfTenants(tenantIds: readonly string[]): Promise<ApiKeyState[]> {
       const rows = await prisma.apiKey.findMany({
         where: { tenantId: { in: [...tenantIds] } },
         orderBy: [{ createdAt: "asc" }, { id: "asc" }],
       });
       return rows.map(apiKeyState);
     },
-    async keyUses(keyIds) {
+    /** The last use of each of these keys, epoch ms; absent: never, as far as reported. */
+    async keyUses(keyIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
       const rows = await prisma.apiKey.findMany({
         where: { id: { in: [...keyIds] }, lastUsedAt: { not: null } },
         select: { id: true, lastUsedAt: true },
       });
       return new Map(rows.flatMap(({ id, lastUsedAt }) => (lastUsedAt === null ? [] : [[id, lastUsedAt.getTime()]])));
     },
-    async activeMeters() {
+    async activeMeters(): Promise<MeterState[]> {
       const rows = await prisma.meter.findMany({
         where: { archivedInVersion: null },
         orderBy: { createdInVersion: "asc" },
       });
       return rows.map(meterState);
     },
-    async plansByIds(ids) {
+    async plansByIds(ids: readonly string[]): Promise<PlanState[]> {
       const rows = await prisma.plan.findMany({ where: { id: { in: [...ids] } }, include: planParts });
       return rows.map(planState);
     },
-    async plans({ after, take }) {
+    /** Plans that are not archived, in order of creation; a position is the version of the plan's first version. */
+    async plans({ after, take }: PageRequest): Promise<PlanState[]> {
       const rows = await prisma.plan.findMany({
         where: { archived: false, ...(after !== undefined && { createdInVersion: { gt: after } }) },
         orderBy: { createdInVersion: "asc" },
@@ -210,7 +175,12 @@ function reads(prisma: PrismaClient): Reads {
       });
       return rows.map(planState);
     },
-    async auditLog({ after, take, tenantId }) {
+    /** Newest first; a position is an entry's id. `tenantId` undefined: all tenants. */
+    async auditLog({
+      after,
+      take,
+      tenantId,
+    }: PageRequest & { readonly tenantId: string | undefined }): Promise<AuditRecord[]> {
       const rows = await prisma.auditEntry.findMany({
         where: { ...(tenantId !== undefined && { tenantId }), ...(after !== undefined && { id: { lt: after } }) },
         orderBy: { id: "desc" },
@@ -222,7 +192,8 @@ function reads(prisma: PrismaClient): Reads {
         at: row.at.getTime(),
       }));
     },
-    async takeAudits(audits) {
+    /** Adds other services' changes; existing entries are unchanged. */
+    async takeAudits(audits: readonly ServiceAudit[]): Promise<void> {
       const data = audits.map(({ position, entry: { at, before, after, ...entry } }) => ({
         ...entry,
         at: new Date(at),
@@ -232,7 +203,8 @@ function reads(prisma: PrismaClient): Reads {
       }));
       await prisma.auditEntry.createMany({ data, skipDuplicates: true });
     },
-    async lastAuditPosition() {
+    /** In `audit.recorded`; undefined: none was read yet. */
+    async lastAuditPosition(): Promise<number | undefined> {
       const { _max } = await prisma.auditEntry.aggregate({ _max: { logPosition: true } });
       return _max.logPosition === null ? undefined : Number(_max.logPosition);
     },
