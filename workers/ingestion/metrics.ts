@@ -5,22 +5,15 @@ import type { RecorderCursor } from "./store/recording.js";
 
 export type EdgeStatus = "accepted" | "duplicate" | "rejected" | "deferred";
 
-export interface IngestionMetrics {
-  /** Items by the edge's result; `deferred`: the whole request got 503. */
-  answered(status: EdgeStatus, count: number): void;
-  /** Refused requests, by error code. */
-  refused(code: ErrorCode): void;
-  recorded(result: {
-    readonly entries: readonly { readonly kind: string }[];
-    readonly duplicates: number;
-    readonly quarantined: number;
-  }): void;
-  published(entries: number): void;
-  /** Computes the lag from the recorder's cursors at each scrape. */
-  watchCursors(cursors: () => ReadonlyMap<number, RecorderCursor>, clock: Clock): void;
+export type IngestionMetrics = ReturnType<typeof createMetrics>;
+
+interface RecordedCounts {
+  readonly entries: readonly { readonly kind: string }[];
+  readonly duplicates: number;
+  readonly quarantined: number;
 }
 
-export function createMetrics(registry: Registry): IngestionMetrics {
+export function createMetrics(registry: Registry) {
   const registers = [registry];
   const edge = new Counter({
     name: "metrly_ingestion_items_total",
@@ -59,16 +52,18 @@ export function createMetrics(registry: Registry): IngestionMetrics {
     registers,
   });
   return {
-    answered: (status, count) => answers[status].inc(count),
-    refused: (code) => refusals.inc({ code }),
-    recorded({ entries, duplicates, quarantined }) {
+    /** `deferred`: the whole request got 503. */
+    answered: (status: EdgeStatus, count: number) => answers[status].inc(count),
+    refused: (code: ErrorCode) => refusals.inc({ code }),
+    recorded({ entries, duplicates, quarantined }: RecordedCounts): void {
       recorder.inc({ outcome: "recorded" }, entries.filter((entry) => entry.kind === "event").length);
       recorder.inc({ outcome: "duplicate" }, duplicates);
       recorder.inc({ outcome: "quarantined" }, quarantined);
       batchSize.observe(entries.length);
     },
-    published: (entries) => publisher.inc(entries),
-    watchCursors(cursors, clock) {
+    published: (entries: number) => publisher.inc(entries),
+    /** Computes the lag from the recorder's cursors at each scrape. */
+    watchCursors(cursors: () => ReadonlyMap<number, RecorderCursor>, clock: Clock): void {
       new Gauge({
         name: "metrly_ingestion_lag_seconds",
         help: "Age of the last recorded log record; ticks keep it low when nothing else arrives",

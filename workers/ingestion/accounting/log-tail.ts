@@ -12,13 +12,7 @@ export interface TailQuestion {
   readonly to: number;
 }
 
-export interface LogTail {
-  /**
-   * The number of such items in usage.received from offset `next` to its end; "trimmed": a part was deleted. Throws UNAVAILABLE
-   * when the tail is too long to count.
-   */
-  count(partition: number, next: number, question: TailQuestion): Promise<number | "trimmed">;
-}
+export type LogTail = ReturnType<typeof createLogTail>;
 
 /** Above this lag, counting the tail would cost too much. */
 const MAX_TAIL_BYTES = 64 << 20;
@@ -38,7 +32,7 @@ interface Tail {
  * Counts items that the recorder has not read. Summaries of read records are cached until recorded, so that repeated queries do
  * not slow down a recorder that lags.
  */
-export function createLogTail(log: Pick<EventLog, "bounds" | "read">): LogTail {
+export function createLogTail(log: Pick<EventLog, "bounds" | "read">) {
   const tails = new Map<number, Tail>();
   const reading = new Map<number, Promise<unknown>>();
   /** Single-flight: queued reads that concurrent callers share. */
@@ -77,7 +71,11 @@ export function createLogTail(log: Pick<EventLog, "bounds" | "read">): LogTail {
   }
 
   return {
-    async count(partition, next, question) {
+    /**
+     * The number of such items in usage.received from offset `next` to its end; "trimmed": a part was deleted. Throws
+     * UNAVAILABLE when the tail is too long to count.
+     */
+    async count(partition: number, next: number, question: TailQuestion): Promise<number | "trimmed"> {
       const tail = await caughtUp(partition, next);
       return tail === "trimmed" ? tail : countIn(tail, question);
     },

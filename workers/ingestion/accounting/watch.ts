@@ -19,11 +19,7 @@ export interface AccountingWatchOptions {
   assigned(): readonly number[];
 }
 
-export interface AccountingWatch {
-  /** The last mismatch found; undefined: everything adds up. */
-  problem(): string | undefined;
-  stop(): Promise<void>;
-}
+export type AccountingWatch = ReturnType<typeof startAccountingWatch>;
 
 const EVERY_MS = 15_000;
 /** Interval of full checks; in between only new ledger entries are checked. */
@@ -40,7 +36,7 @@ interface Watched {
  * totals, the ledger's blocks, the accounts, the duplicates and the quarantine. A mismatch is a bug and makes the service
  * unready.
  */
-export function startAccountingWatch(options: AccountingWatchOptions): AccountingWatch {
+export function startAccountingWatch(options: AccountingWatchOptions) {
   const gauges = createGauges(options.registry);
   const watched = new Map<number, Watched>();
 
@@ -86,7 +82,8 @@ export function startAccountingWatch(options: AccountingWatchOptions): Accountin
 
   const watching = repeat({ everyMs: options.everyMs ?? EVERY_MS, run: watchAll, onError });
   return {
-    problem() {
+    /** The last mismatch found; undefined: everything adds up. */
+    problem(): string | undefined {
       for (const [partition, { mismatch }] of watched)
         if (mismatch !== undefined) return `the accounts of partition ${partition} do not add up: ${mismatch}`;
       return undefined;

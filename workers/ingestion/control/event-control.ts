@@ -21,13 +21,7 @@ export interface OperatorDecision {
   readonly actor: string;
 }
 
-/** Operators' decisions about single events, appended to the log as control records, so that a rebuild repeats them. */
-export interface EventControl {
-  /** Voids a recorded event; voiding a voided event returns it unchanged. NOT_FOUND, CONFLICT. */
-  voidEvent(event: EventKey, decision: OperatorDecision): Promise<FoundEvent>;
-  /** Accepts or permanently refuses a quarantined event. NOT_FOUND; CONFLICT when it cannot be accepted. */
-  resolve(event: EventKey, accept: boolean, decision: OperatorDecision): Promise<FoundEvent>;
-}
+export type EventControl = ReturnType<typeof createEventControl>;
 
 export interface EventControlOptions {
   readonly database: Database;
@@ -40,7 +34,8 @@ const TIMEOUT_MS = 10_000;
 const POLL_MS = 25;
 const MAX_REASON_CHARS = 1_000;
 
-export function createEventControl(options: EventControlOptions): EventControl {
+/** Operators' decisions about single events, appended to the log as control records, so that a rebuild repeats them. */
+export function createEventControl(options: EventControlOptions) {
   const { database, events, log, partitionCount } = options;
 
   /** Appends and waits for the recorder to pass the record. Throws UNAVAILABLE on a timeout: the record still takes effect. */
@@ -56,26 +51,21 @@ export function createEventControl(options: EventControlOptions): EventControl {
   }
 
   return {
-    async voidEvent({ tenantId, source, id }, { reason, actor }) {
+    /** Voids a recorded event; voiding a voided event returns it unchanged. NOT_FOUND, CONFLICT. */
+    async voidEvent({ tenantId, source, id }: EventKey, { reason, actor }: OperatorDecision): Promise<FoundEvent> {
       assertReason(reason);
       const before = await events.find(tenantId, source, id);
       if (before === undefined) throw notFound();
       if (before.status === "VOIDED") return before;
       if (before.status !== "RECORDED")
         throw new MetrlyError("CONFLICT", `Only a recorded event can be voided; this one is ${before.status}`);
-      const control: ControlRecord = {
-        kind: "void",
-        tenantId,
-        source,
-        id,
-        reason,
-        actor,
-        ...(before.seq !== null && { eventSeq: before.seq }),
-      };
+      const meant = before.seq !== null && { eventSeq: before.seq };
+      const control: ControlRecord = { kind: "void", tenantId, source, id, reason, actor, ...meant };
       await appendAndWait(partitionOf(tenantId, partitionCount), control);
       return (await events.find(tenantId, source, id)) ?? before;
     },
-    async resolve({ tenantId, source, id }, accept, { reason, actor }) {
+    /** Accepts or permanently refuses a quarantined event. NOT_FOUND; CONFLICT when it cannot be accepted. */
+    async resolve({ tenantId, source, id }: EventKey, accept: boolean, { reason, actor }: OperatorDecision) {
       assertReason(reason);
       const fingerprint = await events.pending(tenantId, source, id);
       if (fingerprint === undefined) throw notFound();

@@ -6,7 +6,7 @@ import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/gr
 import type { Audit } from "#platform/tenancy-client/audit-log.js";
 import { authorize, type Identity, maySee } from "#schema/policy.js";
 import type { AccountingAnswer } from "../accounting/accounting.js";
-import type { EventControl } from "../control/event-control.js";
+import type { EventControl, EventKey } from "../control/event-control.js";
 import { type AccountingQuestion, decodeAccountingId } from "../rules/accounting-id.js";
 import type { EventLookup } from "../store/event-lookup.js";
 import { AccountingType, eventView, UsageEventConnectionType, UsageEventType } from "./types.js";
@@ -21,12 +21,6 @@ export interface IngestionGraph {
 
 /** In quarantine order. */
 const QUARANTINE = numberedList("quarantine");
-
-interface EventName {
-  readonly tenantId: string;
-  readonly source: string;
-  readonly id: string;
-}
 
 @Resolver()
 class EventResolver {
@@ -86,7 +80,7 @@ class EventResolver {
     return eventView(event);
   }
 
-  private audit(who: Identity, action: string, { tenantId, source, id }: EventName, after: object): Promise<void> {
+  private audit(who: Identity, action: string, { tenantId, source, id }: EventKey, after: object): Promise<void> {
     return this.graph.audit.record(who, { action, target: `event:${source}/${id}`, tenantId, after });
   }
 }

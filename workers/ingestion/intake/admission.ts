@@ -11,22 +11,8 @@ export interface AdmissionLimits {
   readonly bytesPerTurn: number;
 }
 
-export interface Admitted {
-  /** Waits for the sender's turn on the processor; undefined: proceed immediately. */
-  turn(): Promise<void> | undefined;
-  /** Call once, when the request is answered or its client has disconnected. */
-  leave(): void;
-}
-
-export interface Admission {
-  /**
-   * Admits a request before its body is read. Throws TENANT_OVER_SHARE when the sender exceeds its share of a busy edge, BUSY
-   * when the edge is full or the sender alone fills it.
-   */
-  enter(sender: string, weight: number, bytes: number): Admitted;
-  /** Bytes held by requests now. */
-  held(): { readonly requests: number; readonly bytes: number };
-}
+export type Admission = ReturnType<typeof createAdmission>;
+export type Admitted = ReturnType<Admission["enter"]>;
 
 /** About a millisecond of work per turn: the longest wait behind another sender's requests. */
 const DEFAULT_LIMITS: AdmissionLimits = { sharedBytes: 10 << 20, maxBytes: 16 << 20, bytesPerTurn: 16 << 10 };
@@ -42,13 +28,17 @@ interface Sender {
  * Bounds the bytes that requests hold between their first byte and their response, divides them among senders by weight, and
  * schedules senders' turns. A sender is a tenant, or a platform key.
  */
-export function createAdmission(limits: AdmissionLimits = DEFAULT_LIMITS): Admission {
+export function createAdmission(limits: AdmissionLimits = DEFAULT_LIMITS) {
   const senders = new Map<string, Sender>();
   const waiting = createFairQueue<{ readonly go: () => void; readonly cost: number }>(limits.bytesPerTurn / 4);
   const held = { requests: 0, bytes: 0, weight: 0 };
   let spentThisTurn = 0;
 
-  function enter(name: string, weight: number, bytes: number): Admitted {
+  /**
+   * Admits a request before its body is read. Throws TENANT_OVER_SHARE when the sender exceeds its share of a busy edge, BUSY
+   * when the edge is full or the sender alone fills it.
+   */
+  function enter(name: string, weight: number, bytes: number) {
     const cost = bytes + REQUEST_BYTES;
     const known = senders.get(name);
     const sender = known ?? { bytes: 0, weight };
@@ -60,7 +50,12 @@ export function createAdmission(limits: AdmissionLimits = DEFAULT_LIMITS): Admis
     sender.bytes += cost;
     held.bytes += cost;
     held.requests += 1;
-    return { turn: () => turn(name, cost), leave: () => leave(name, sender, cost) };
+    return {
+      /** Waits for the sender's turn on the processor; undefined: proceed immediately. */
+      turn: () => turn(name, cost),
+      /** Call once, when the request is answered or its client has disconnected. */
+      leave: () => leave(name, sender, cost),
+    };
   }
 
   function refuseOverShare(sender: Sender, cost: number, newWeight: number): void {

@@ -1,24 +1,22 @@
 import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 
-export interface RecentlyAcknowledged {
-  /** Whether this very event is known to be in the log. False is inconclusive. */
-  has(item: ReceivedItem): boolean;
-  /** Only after the log's acknowledgement: an event added earlier would be lost if its append fails. */
-  add(items: readonly ReceivedItem[]): void;
-}
+export type RecentlyAcknowledged = ReturnType<typeof createRecentlyAcknowledged>;
 
 /**
  * Detects quick retries without logging them again. Best effort and per process: the recorder decides. Two generations bound
  * it: when the young one is full, the old one is dropped.
  */
-export function createRecentlyAcknowledged(maxEntries = 20_000, maxChars = 4_000_000): RecentlyAcknowledged {
+export function createRecentlyAcknowledged(maxEntries = 20_000, maxChars = 4_000_000) {
   let young = createGeneration();
   let old = createGeneration();
   let entries = 0;
   let chars = 0;
   return {
-    has: (item) => (young.find(item)?.get(item.id) ?? old.find(item)?.get(item.id)) === item.data,
-    add(items) {
+    /** Whether this very event is known to be in the log. False is inconclusive. */
+    has: (item: ReceivedItem): boolean =>
+      (young.find(item)?.get(item.id) ?? old.find(item)?.get(item.id)) === item.data,
+    /** Only after the log's acknowledgement: an event added earlier would be lost if its append fails. */
+    add(items: readonly ReceivedItem[]): void {
       for (const item of items) {
         young.find(item, "make").set(item.id, item.data);
         entries += 1;

@@ -3,29 +3,9 @@ import type { Transaction } from "#platform/database/database.js";
 import type { DimensionScope, DimensionUse } from "../rules/event-reading.js";
 import { readDimensionValues, saveDimensionValues } from "../store/dimensions.js";
 
+export type DimensionLimit = ReturnType<typeof createDimensionLimit>;
 /** The counted dimension values, as one transaction of a partition sees and extends them. */
-export interface CountedDimensions {
-  /** Counts all of an event's values, or none and returns the scope that is full. */
-  admit(uses: readonly DimensionUse[]): DimensionScope | undefined;
-  /** Counts an event's values regardless of the limit. */
-  count(uses: readonly DimensionUse[]): void;
-  /** Scopes that refused a value here for the first time in this process. */
-  newlyFull(): readonly DimensionScope[];
-  save(tx: Transaction): Promise<void>;
-  /** Only after the commit: the partition's cursor is at `next` now. */
-  committed(next: number): void;
-}
-
-export interface DimensionLimit {
-  readonly limit: number;
-  /** In the transaction that holds the partition's cursor, which is at `next`. */
-  open(
-    tx: Transaction,
-    partition: number,
-    next: number,
-    scopes: ReadonlyMap<string, DimensionScope>,
-  ): Promise<CountedDimensions>;
-}
+export type CountedDimensions = Awaited<ReturnType<DimensionLimit["open"]>>;
 
 interface Counted {
   readonly partition: number;
@@ -40,7 +20,7 @@ const MAX_CACHED_VALUES = 250_000;
  * Caches counted dimension values, so that the database is queried once per scope. A partition's cache is valid only while its
  * cursor is where this process left it: another recorder may have added values.
  */
-export function createDimensionLimit(limit: number): DimensionLimit {
+export function createDimensionLimit(limit: number) {
   const cache = new LRUCache<string, Counted>({
     maxSize: MAX_CACHED_VALUES,
     sizeCalculation: ({ values }) => values.size + 1,
@@ -53,7 +33,8 @@ export function createDimensionLimit(limit: number): DimensionLimit {
 
   return {
     limit,
-    async open(tx, partition, next, scopes) {
+    /** In the transaction that holds the partition's cursor, which is at `next`. */
+    async open(tx: Transaction, partition: number, next: number, scopes: ReadonlyMap<string, DimensionScope>) {
       if (validAt.get(partition) !== next) forget(partition);
       const counted = new Map<string, Counted>();
       const missing: DimensionScope[] = [];
@@ -68,7 +49,7 @@ export function createDimensionLimit(limit: number): DimensionLimit {
     },
   };
 
-  function countIn(partition: number, counted: ReadonlyMap<string, Counted>): CountedDimensions {
+  function countIn(partition: number, counted: ReadonlyMap<string, Counted>) {
     const added = new Map<string, Set<string>>();
     const uses: DimensionUse[] = [];
     const full = new Map<string, DimensionScope>();
@@ -76,6 +57,7 @@ export function createDimensionLimit(limit: number): DimensionLimit {
       counted.get(key)?.values.has(value) === true || added.get(key)?.has(value) === true;
     const isFull = ({ key }: DimensionScope): boolean =>
       (counted.get(key)?.values.size ?? 0) + (added.get(key)?.size ?? 0) >= limit;
+    /** Counts an event's values regardless of the limit. */
     function count(fresh: readonly DimensionUse[]): void {
       for (const use of fresh) {
         if (isCounted(use)) continue;
@@ -85,16 +67,19 @@ export function createDimensionLimit(limit: number): DimensionLimit {
       }
     }
     return {
-      admit(asked) {
+      /** Counts all of an event's values, or none and returns the scope that is full. */
+      admit(asked: readonly DimensionUse[]): DimensionScope | undefined {
         const over = asked.find((use) => !isCounted(use) && isFull(use.scope));
         if (over === undefined) count(asked);
         else full.set(over.scope.key, over.scope);
         return over?.scope;
       },
       count,
+      /** Scopes that refused a value here for the first time in this process. */
       newlyFull: () => [...full.values()].filter(({ key }) => counted.get(key)?.isFull === false),
-      save: (tx) => saveDimensionValues(tx, partition, uses),
-      committed(next) {
+      save: (tx: Transaction): Promise<void> => saveDimensionValues(tx, partition, uses),
+      /** Only after the commit: the partition's cursor is at `next` now. */
+      committed(next: number): void {
         for (const [key, before] of counted) {
           const fresh = added.get(key);
           const values = fresh === undefined ? before.values : new Set([...before.values, ...fresh]);

@@ -18,14 +18,7 @@ export interface PublisherOptions {
   onError(error: unknown): void;
 }
 
-export interface Publisher {
-  /** New, committed entries of a partition; empty: read the ledger. */
-  offer(partition: number, entries: readonly LedgerEntry[]): void;
-  /** Since when a partition has had unpublished entries without progress, epoch ms; undefined: all progress. */
-  stuckSince(): number | undefined;
-  /** Finishes running sends. The partition's next owner publishes the rest. */
-  stop(): Promise<void>;
-}
+export type Publisher = ReturnType<typeof startPublisher>;
 
 /** Beyond it, waiting entries are dropped from memory and read from the ledger. */
 const MAX_WAITING = 10_000;
@@ -41,7 +34,7 @@ interface PartitionState {
  * Appends the ledger to usage.recorded, one send in flight per partition. Each send starts right after the last position known
  * to be published, so that readers see duplicates after a crash or takeover, but never a gap.
  */
-export function startPublisher(options: PublisherOptions): Publisher {
+export function startPublisher(options: PublisherOptions) {
   const publishing = new Map<number, PartitionState & { readonly loop: Repeat }>();
   let isStopped = false;
 
@@ -63,7 +56,8 @@ export function startPublisher(options: PublisherOptions): Publisher {
   }
 
   return {
-    offer(partition, entries) {
+    /** New, committed entries of a partition; empty: read the ledger. */
+    offer(partition: number, entries: readonly LedgerEntry[]): void {
       if (isStopped) return;
       const state = publishing.get(partition) ?? open(partition);
       const next = entries[0]?.seq;
@@ -73,14 +67,16 @@ export function startPublisher(options: PublisherOptions): Publisher {
       else state.waiting.push(...entries);
       state.loop.kick();
     },
-    stuckSince() {
+    /** Since when a partition has had unpublished entries without progress, epoch ms; undefined: all progress. */
+    stuckSince(): number | undefined {
       const since = options
         .assigned()
         .flatMap((partition) => publishing.get(partition)?.stuckSince ?? [])
         .sort((a, b) => a - b);
       return since[0];
     },
-    async stop() {
+    /** Finishes running sends. The partition's next owner publishes the rest. */
+    async stop(): Promise<void> {
       isStopped = true;
       await Promise.all([...publishing.values()].map(({ loop }) => loop.stop()));
     },

@@ -24,19 +24,13 @@ export interface RecorderOptions extends RecordingDependencies {
   onHole(error: Error): void;
 }
 
-export interface Recorder {
-  assigned(): readonly number[];
-  lastProgressAt(): number;
-  /** The position of each partition this process has recorded, as last committed here. */
-  cursors(): ReadonlyMap<number, RecorderCursor>;
-  stop(): Promise<void>;
-}
+export type Recorder = Awaited<ReturnType<typeof startRecorder>>;
 
 const GROUP = "ingestion-recorder";
 const MAX_BATCH_BYTES = 2 << 20;
 
 /** Records usage.received into the ledger: one consumer per partition, each event once, in the log's order. */
-export async function startRecorder(options: RecorderOptions): Promise<Recorder> {
+export async function startRecorder(options: RecorderOptions) {
   const cursors = new Map<number, RecorderCursor>();
   const stopping = new AbortController();
   const dependencies = { ...options, stopped: stopping.signal };
@@ -76,8 +70,9 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
   return {
     assigned: () => consumer.assigned(),
     lastProgressAt: () => consumer.lastProgressAt(),
-    cursors: () => cursors,
-    stop() {
+    /** The position of each partition this process has recorded, as last committed here. */
+    cursors: (): ReadonlyMap<number, RecorderCursor> => cursors,
+    stop(): Promise<void> {
       stopping.abort();
       return consumer.stop();
     },

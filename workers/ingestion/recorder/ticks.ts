@@ -17,20 +17,14 @@ export interface TickOptions {
   assigned(): readonly number[];
 }
 
-export interface Ticks {
-  /** Called by the recorder with whether the last tick agreed with the log's clock. */
-  seen(agreed: boolean): void;
-  /** Why periods may not be closed now; undefined: the clocks agree. */
-  problem(): string | undefined;
-  stop(): Promise<void>;
-}
+export type Ticks = ReturnType<typeof startTicks>;
 
 /**
  * Appends this process's clock to each partition it records: a tick's position in the log, not a comparison of clocks, decides
  * which events belong to a period. A wrong clock would close periods early, so it is compared with the database's here, and
  * with the log's when the tick is recorded.
  */
-export function startTicks(options: TickOptions): Ticks {
+export function startTicks(options: TickOptions) {
   let databaseProblem: string | undefined;
   let logProblem: string | undefined;
 
@@ -48,12 +42,14 @@ export function startTicks(options: TickOptions): Ticks {
   });
 
   return {
-    seen(agreed) {
+    /** Called by the recorder with whether the last tick agreed with the log's clock. */
+    seen(agreed: boolean): void {
       const before = logProblem;
       logProblem = agreed ? undefined : "a process's clock and the log's differ by more than a minute";
       if (logProblem !== undefined && before === undefined)
         options.logger.warn({ reason: logProblem }, "a tick was refused");
     },
+    /** Why periods may not be closed now; undefined: the clocks agree. */
     problem: () => databaseProblem ?? logProblem,
     stop: ticks.stop,
   };

@@ -23,12 +23,7 @@ export type EventReading =
   | { readonly kind: "readable"; readonly uses: readonly DimensionUse[] }
   | { readonly kind: "invalid"; readonly detail: string };
 
-export interface EventReader {
-  /** The scopes of the event's dimension values, known without reading its data. */
-  scopes(event: Placed): readonly DimensionScope[];
-  /** The readings of the active meters, or why one of them failed. */
-  read(event: Placed & Pick<DecodedItem, "value">): EventReading;
-}
+export type EventReader = ReturnType<typeof createEventReader>;
 
 type Placed = Pick<DecodedItem, "tenantId" | "type" | "time">;
 /** The part of tenancy needed to read events. */
@@ -38,7 +33,7 @@ export interface MetersAndTenants {
 }
 
 /** Reads events with the meters of `tenancyVersion`. Short-lived: one per transaction. */
-export function createEventReader(tenancy: MetersAndTenants, tenancyVersion: number): EventReader {
+export function createEventReader(tenancy: MetersAndTenants, tenancyVersion: number) {
   /** The last one per meter and tenant: consecutive events usually share a period. */
   const latest = new Map<MeterState, Map<string, DimensionScope>>();
   const scopes = new Map<string, DimensionScope>();
@@ -86,11 +81,13 @@ export function createEventReader(tenancy: MetersAndTenants, tenancyVersion: num
   }
 
   return {
-    scopes: (event) =>
+    /** The scopes of the event's dimension values, known without reading its data. */
+    scopes: (event: Placed): readonly DimensionScope[] =>
       activeMeters(event.type)
         .filter(({ dimensions }) => dimensions.length > 0)
         .map((meter) => scopeOf(event, meter)),
-    read(event) {
+    /** The readings of the active meters, or why one of them failed. */
+    read(event: Placed & Pick<DecodedItem, "value">): EventReading {
       const uses: DimensionUse[] = [];
       for (const meter of activeMeters(event.type)) {
         const reading = readMeter(meter, event.value);

@@ -28,27 +28,10 @@ export interface FoundEvent {
   readonly voidReason: string | null;
 }
 
-export interface QuarantinedFound extends FoundEvent {
-  readonly position: number;
-}
-
-export interface EventLookup {
-  /** The event that holds the key (tenant, source, id); undefined: none is recorded or quarantined yet. */
-  find(tenantId: string, source: string, id: string): Promise<FoundEvent | undefined>;
-  /**
-   * Pending and refused events in quarantine, after a position, oldest first: all that the accounting counts as `quarantined`.
-   */
-  quarantined(tenantId: string, after: number, take: number): Promise<readonly QuarantinedFound[]>;
-  /** Fingerprint of the oldest pending event in quarantine under this key. */
-  pending(tenantId: string, source: string, id: string): Promise<string | undefined>;
-  /** A pending or refused event; undefined: none, or it was accepted. */
-  findQuarantined(tenantId: string, source: string, id: string, fingerprint: string): Promise<FoundEvent | undefined>;
-  /** Everything of the tenant acknowledged before this instant is recorded; undefined: nothing yet. */
-  recordedThrough(tenantId: string): Promise<number | undefined>;
-}
+export type EventLookup = ReturnType<typeof createEventLookup>;
 
 /** Reads of single events and of the quarantine. */
-export function createEventLookup(database: Database, partitionCount: number): EventLookup {
+export function createEventLookup(database: Database, partitionCount: number) {
   const prisma = new PrismaClient({ adapter: prismaAdapter(database) });
 
   async function duplicatesOf(partition: number, keys: readonly string[]): Promise<Map<string, number>> {
@@ -57,7 +40,8 @@ export function createEventLookup(database: Database, partitionCount: number): E
   }
 
   return {
-    async find(tenantId, source, id) {
+    /** The event that holds the key (tenant, source, id); undefined: none is recorded or quarantined yet. */
+    async find(tenantId: string, source: string, id: string): Promise<FoundEvent | undefined> {
       const partition = partitionOf(tenantId, partitionCount);
       const key = eventKeyOf(tenantId, source, id);
       const holder = await prisma.usageKey.findUnique({ where: { partition_key: { partition, key } } });
@@ -90,7 +74,11 @@ export function createEventLookup(database: Database, partitionCount: number): E
         voidReason: voided?.reason ?? null,
       };
     },
-    async quarantined(tenantId, after, take) {
+    /**
+     * Pending and refused events in quarantine, after a position, oldest first: all that the accounting counts as
+     * `quarantined`.
+     */
+    async quarantined(tenantId: string, after: number, take: number) {
       const partition = partitionOf(tenantId, partitionCount);
       const rows = await prisma.quarantinedEvent.findMany({
         where: { partition, tenantId, position: { gt: after }, status: { in: ["QUARANTINED", "REFUSED"] } },
@@ -106,7 +94,8 @@ export function createEventLookup(database: Database, partitionCount: number): E
         position: Number(row.position),
       }));
     },
-    async pending(tenantId, source, id) {
+    /** Fingerprint of the oldest pending event in quarantine under this key. */
+    async pending(tenantId: string, source: string, id: string): Promise<string | undefined> {
       const row = await prisma.quarantinedEvent.findFirst({
         where: {
           partition: partitionOf(tenantId, partitionCount),
@@ -117,7 +106,8 @@ export function createEventLookup(database: Database, partitionCount: number): E
       });
       return row?.fingerprint;
     },
-    async findQuarantined(tenantId, source, id, fingerprint) {
+    /** A pending or refused event; undefined: none, or it was accepted. */
+    async findQuarantined(tenantId: string, source: string, id: string, fingerprint: string) {
       const partition = partitionOf(tenantId, partitionCount);
       const key = eventKeyOf(tenantId, source, id);
       const row = await prisma.quarantinedEvent.findUnique({
@@ -126,7 +116,8 @@ export function createEventLookup(database: Database, partitionCount: number): E
       if (row === null || row.status === "ACCEPTED") return undefined;
       return quarantinedEvent(row, (await duplicatesOf(partition, [key])).get(key) ?? 0);
     },
-    async recordedThrough(tenantId) {
+    /** Everything of the tenant acknowledged before this instant is recorded; undefined: nothing yet. */
+    async recordedThrough(tenantId: string): Promise<number | undefined> {
       const { recordedThrough } = await readCursor(database.pool, partitionOf(tenantId, partitionCount));
       return recordedThrough === 0 ? undefined : recordedThrough;
     },
