@@ -20,13 +20,10 @@ export interface IntakeOptions {
   onHole(error: Error): void;
 }
 
-export interface Intake {
-  readonly consumers: readonly { readonly topic: Topic; readonly consumer: LogConsumer }[];
-  stop(): Promise<void>;
-}
+export type Intake = Awaited<ReturnType<typeof startIntake>>;
 
 /** Turns the events of quota and billing into notices and planned deliveries. */
-export async function startIntake(options: IntakeOptions): Promise<Intake> {
+export async function startIntake(options: IntakeOptions) {
   const consumers: { topic: Topic; consumer: LogConsumer }[] = [];
   const stop = async () => {
     await Promise.all(consumers.map(({ consumer }) => consumer.stop()));

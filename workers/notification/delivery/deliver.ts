@@ -47,17 +47,7 @@ export interface DeliverOptions {
   readonly sendTimeoutMs?: number;
 }
 
-export interface DeliveryWorker {
-  /** Enqueues a job for each delivery's endpoint. Never fails: the sweeper finds what the queue does not take. */
-  enqueue(deliveries: readonly DeliveryRef[], delayMs?: number): Promise<void>;
-  /** Sends these deliveries immediately, even if scheduled later or to a paused endpoint. */
-  enqueueNow(deliveries: readonly DeliveryRef[]): Promise<void>;
-  /** Notifies that an endpoint has due deliveries. */
-  kick(endpoint: EndpointRef): void;
-  /** When the last attempt finished, epoch ms; 0: none yet. */
-  lastFinishedAt(): number;
-  stop(): Promise<void>;
-}
+export type DeliveryWorker = ReturnType<typeof startDelivering>;
 
 interface DeliverJob extends EndpointRef {
   /** Set when an operator requested this delivery: it is sent immediately. */
@@ -65,7 +55,7 @@ interface DeliverJob extends EndpointRef {
 }
 
 /** Sends due deliveries. Jobs only name an endpoint; the database rows decide whether and what to send. */
-export function startDelivering(options: DeliverOptions): DeliveryWorker {
+export function startDelivering(options: DeliverOptions) {
   const { database, jobs, logger } = options;
   const leaseMs = options.leaseMs ?? LEASE_MS;
   const queue = jobs.queue<DeliverJob>(DELIVER_QUEUE);
@@ -102,6 +92,7 @@ export function startDelivering(options: DeliverOptions): DeliveryWorker {
       logger.warn({ err: error }, "claiming or updating a delivery failed; it is due again when its lease ends"),
   });
 
+  /** Enqueues a job for each delivery's endpoint. Never fails: the sweeper finds what the queue does not take. */
   const enqueue = (deliveries: readonly DeliveryRef[], delayMs = 0): Promise<void> =>
     add(
       deliveries.map(({ tenantId, endpointId, deliveryId, attemptCount }) => ({
@@ -124,7 +115,8 @@ export function startDelivering(options: DeliverOptions): DeliveryWorker {
 
   return {
     enqueue,
-    enqueueNow: (deliveries) =>
+    /** Sends these deliveries immediately, even if scheduled later or to a paused endpoint. */
+    enqueueNow: (deliveries: readonly DeliveryRef[]): Promise<void> =>
       add(
         deliveries.map(({ tenantId, endpointId, deliveryId, attemptCount }) => ({
           id: `${deliveryId}-${attemptCount + 1}-now`,
@@ -132,9 +124,11 @@ export function startDelivering(options: DeliverOptions): DeliveryWorker {
         })),
         0,
       ),
+    /** Notifies that an endpoint has due deliveries. */
     kick: queues.kick,
+    /** When the last attempt finished, epoch ms; 0: none yet. */
     lastFinishedAt: () => finishedAt,
-    async stop() {
+    async stop(): Promise<void> {
       const timer = after(DRAIN_MS, () => cutOff.abort());
       await Promise.all([worker.stop(), queues.stop()]);
       timer.cancel();

@@ -11,28 +11,25 @@ export interface Mail extends Description {
   readonly type: string;
 }
 
-export interface Mailer {
-  /**
-   * One attempt, which never rejects. A mail accepted by the server counts as delivered. `signal` aborts the attempt
-   * (shutdown): it counts as failed.
-   */
-  send(mail: Mail, signal: AbortSignal): Promise<AttemptResult>;
-  stop(): void;
-}
+export type Mailer = ReturnType<typeof createMailer>;
 
 /** A recipient or message that the server permanently refuses; 4xx responses are transient. */
 const FIRST_PERMANENT = 500;
 const REFUSES_MAIL = new Set(["EENVELOPE", "EMESSAGE"]);
 
 /** Sends mail through an SMTP server: `smtp://` (with STARTTLS if offered) or `smtps://`, credentials included. */
-export function createMailer(url: string, from: string, timeoutMs = SEND_TIMEOUT_MS): Mailer {
+export function createMailer(url: string, from: string, timeoutMs = SEND_TIMEOUT_MS) {
   const transport = createTransport({
     ...{ url, pool: true, maxConnections: 4 },
     ...{ connectionTimeout: timeoutMs, greetingTimeout: timeoutMs, socketTimeout: timeoutMs },
     ...{ disableFileAccess: true, disableUrlAccess: true },
   });
   return {
-    async send({ to, id, type, subject, lines }, signal) {
+    /**
+     * One attempt, which never rejects. A mail accepted by the server counts as delivered. `signal` aborts the attempt
+     * (shutdown): it counts as failed.
+     */
+    async send({ to, id, type, subject, lines }: Mail, signal: AbortSignal): Promise<AttemptResult> {
       const startedAt = nowMs();
       const result = (outcome: Pick<AttemptResult, "error"> & Partial<AttemptResult>): AttemptResult => ({
         ...{ startedAt, durationMs: nowMs() - startedAt, responseStatus: undefined, responseBody: undefined },

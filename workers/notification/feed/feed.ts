@@ -3,7 +3,7 @@ import type { Database } from "#platform/database/database.js";
 import { keepListening } from "#platform/database/listen.js";
 import { repeat } from "#platform/lifecycle/repeat.js";
 import type { EventType } from "#schema/webhook-events.js";
-import { lastNumbers, type NoticeOf, readNotices } from "../store/feed.js";
+import { lastNumbers, readNotices } from "../store/feed.js";
 import { NOTICES_CHANNEL } from "../store/notices.js";
 import { type Follower, followStream } from "./stream.js";
 
@@ -11,21 +11,7 @@ import { type Follower, followStream } from "./stream.js";
 const PAGE = 100;
 const POLL_MS = 2_000;
 
-export interface Feed {
-  /**
-   * A tenant's notices of some types after a number (or from now on), then live, in order, without gaps or duplicates. Resolves
-   * once the position is fixed: later commits are delivered. Throws INVALID for a position that the stream has not reached,
-   * since everything up to it would silently be missing.
-   */
-  follow<Type extends EventType>(
-    tenantId: string,
-    types: readonly Type[],
-    after?: number,
-  ): Promise<AsyncIterableIterator<NoticeOf<Type>>>;
-  /** The number of current followers. */
-  size(): number;
-  stop(): Promise<void>;
-}
+export type Feed = ReturnType<typeof startFeed>;
 
 export interface FeedOptions {
   readonly database: Database;
@@ -37,7 +23,7 @@ export interface FeedOptions {
  * Wake, then read: a notification only names a tenant with something new, the rows always come from the database after the last
  * number read. A lost or duplicate wake-up costs time, never a notice.
  */
-export function startFeed(options: FeedOptions): Feed {
+export function startFeed(options: FeedOptions) {
   const followers = new Map<string, Set<Follower>>();
 
   function wake(tenantId: string): void {
@@ -91,7 +77,12 @@ export function startFeed(options: FeedOptions): Feed {
   }
 
   return {
-    async follow(tenantId, types, after) {
+    /**
+     * A tenant's notices of some types after a number (or from now on), then live, in order, without gaps or duplicates.
+     * Resolves once the position is fixed: later commits are delivered. Throws INVALID for a position that the stream has not
+     * reached, since everything up to it would silently be missing.
+     */
+    async follow<Type extends EventType>(tenantId: string, types: readonly Type[], after?: number) {
       const end = (await lastNumbers(options.database, [tenantId])).get(tenantId) ?? 0;
       if (after !== undefined && after > end)
         throw new MetrlyError("INVALID", "`after` is ahead of the stream: is it another tenant's cursor?");
