@@ -46,15 +46,28 @@ export function withUpgradeStops(log: EventLog, metrics: Registry): StoppableLog
         return outcome;
       } catch (error) {
         if (!(error instanceof UpgradeRequired)) throw error;
-        const [first, ...rest] = batch.records.filter(({ offset }) => offset < (error.offset ?? 0));
-        if (first !== undefined) return upTo(options, { ...batch, records: [first, ...rest] });
+        const known = before(batch, error.offset ?? 0);
+        if (known !== undefined) return upTo(known);
         const isOwned = (): boolean => consumer?.assigned().includes(partition) ?? true;
         stops.set(keyOf(partition), { group: options.group, topic: options.topic.name, partition, error, isOwned });
         throw error;
       }
     }
 
-    consumer = await log.consume({ ...options, onBatch });
+    /** Consumes the records before one that needs newer code. Their own effect may need it too. */
+    async function upTo(known: LogBatch): Promise<BatchOutcome> {
+      const outcome = await onBatch(known);
+      const last: LogRecord = known.records.at(-1) ?? known.records[0];
+      return outcome.kind === "seek" ? outcome : { kind: "seek", next: last.offset + 1 };
+    }
+
+    /** Another process may have consumed the record since: a new assignment starts without the old stop. */
+    function startAt(partition: number): Promise<number> {
+      stops.delete(keyOf(partition));
+      return options.startAt(partition);
+    }
+
+    consumer = await log.consume({ ...options, startAt, onBatch });
     return consumer;
   }
 
@@ -69,9 +82,9 @@ export function withUpgradeStops(log: EventLog, metrics: Registry): StoppableLog
   };
 }
 
-/** Consumes the records before one that needs newer code. */
-async function upTo(options: ConsumerOptions, batch: LogBatch): Promise<BatchOutcome> {
-  const outcome = await options.onBatch(batch);
-  const last: LogRecord = batch.records.at(-1) ?? batch.records[0];
-  return outcome.kind === "seek" ? outcome : { kind: "seek", next: last.offset + 1 };
+/** The batch without the records from `offset` on; undefined when nothing is left, or nothing is removed. */
+function before(batch: LogBatch, offset: number): LogBatch | undefined {
+  const [first, ...rest] = batch.records.filter((record) => record.offset < offset);
+  if (first === undefined || rest.length + 1 === batch.records.length) return undefined;
+  return { ...batch, records: [first, ...rest] };
 }
