@@ -24,9 +24,11 @@ const PLATFORM = {
 
 /** A port's adapters: the folder, its way in, and the composition root that chooses it. */
 const ADAPTERS = [
-  { folder: "platform/event-log/(?:kafka|postgres)", entry: "log", chosenBy: "platform/process/ports.ts" },
+  { folder: "platform/event-log/kafka", entry: "log", chosenBy: "platform/process/ports.ts" },
+  { folder: "platform/event-log/postgres", entry: "log", chosenBy: "platform/process/ports.ts" },
   { folder: "platform/job-queue/bullmq", entry: "queues", chosenBy: "platform/process/ports.ts" },
-  { folder: "workers/quota/counters/(?:redis|memory)", entry: "(?:redis|memory)", chosenBy: "workers/quota/main.ts" },
+  { folder: "workers/quota/counters/redis", entry: "redis", chosenBy: "workers/quota/main.ts" },
+  { folder: "workers/quota/counters/memory", entry: "memory", chosenBy: "workers/quota/main.ts" },
 ];
 
 // A test, what several tests share, a suite that every adapter of a port passes.
