@@ -8,7 +8,21 @@ import { INVOICE_FORMATS } from "./invoice/invoice.js";
 import type { ProcessRole } from "./server/role-config.js";
 
 // Each command loads its own code only when it runs: loading everything takes longer than most commands.
-const program = new Command("metrly").description("Usage metering, real-time quotas and invoices that add up");
+class MetrlyCommand extends Command {
+  override createCommand(name?: string): MetrlyCommand {
+    return new MetrlyCommand(name);
+  }
+
+  /** Adds the options of a command that asks a running Metrly. */
+  asksGraph(): this {
+    return this.option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)").option(
+      "--token <token>",
+      "a key or token (default: METRLY_TOKEN or the data directory's admin-token)",
+    );
+  }
+}
+
+const program = new MetrlyCommand("metrly").description("Usage metering, real-time quotas and invoices that add up");
 
 program
   .command("all")
@@ -43,8 +57,7 @@ for (const role of ["gateway", ...SERVICES] as const) {
       .description("show why a consume was denied within the last hour")
       .requiredOption("--tenant <id>", "the tenant")
       .option("--json", "print the result as JSON")
-      .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
-      .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+      .asksGraph()
       .action(async (key: string, options) => (await import("./quota.js")).explainDenial(key, options, process.env));
   }
 }
@@ -81,15 +94,10 @@ alerts
   .option("--tenant <id>", "only this tenant")
   .option("--after <cursor>", "replay from this cursor first (needs --tenant)")
   .option("--json", "one JSON object per line")
-  .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
-  .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+  .asksGraph()
   .action(async (options) => (await import("./alerts.js")).watchAlerts(options, process.env));
 
-const shown = (command: Command): Command =>
-  command
-    .option("--json", "one JSON object per line")
-    .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
-    .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)");
+const shown = (command: MetrlyCommand) => command.option("--json", "one JSON object per line").asksGraph();
 shown(program.command("tenants").description("every tenant, with its plan")).action(async (options) =>
   (await import("./show.js")).showTenants(options, process.env),
 );
@@ -125,8 +133,7 @@ program
   .description("write an invoice: the document itself, its lines as CSV, or a printable page")
   .addOption(new Option("--format <format>", "default: json").choices([...INVOICE_FORMATS]))
   .option("--out <file>", "where to write it (default: standard output)")
-  .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
-  .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+  .asksGraph()
   .action(async (id: string, options) =>
     (await import("./invoice/invoice.js")).exportInvoice(id, options, process.env),
   );
@@ -137,16 +144,14 @@ webhooks
   .description("list dead letters with their reasons")
   .requiredOption("--tenant <id>", "the tenant")
   .option("--json", "one JSON object per line")
-  .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
-  .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+  .asksGraph()
   .action(async (options) => (await import("./webhooks.js")).listDeadLetters(options, process.env));
 webhooks
   .command("replay [delivery]")
   .description("deliver a dead letter again, or with --endpoint every dead letter of an endpoint, oldest first")
   .option("--endpoint <id>", "the endpoint")
   .option("--json", "print the result as JSON")
-  .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
-  .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+  .asksGraph()
   .action(async (delivery: string | undefined, options) =>
     (await import("./webhooks.js")).replayDeadLetters(delivery, options, process.env),
   );
@@ -157,16 +162,14 @@ webhooks
   .option("--types <type,...>", "event types (default: all)")
   .option("--port <n>", "the port to listen on (default: a free one)")
   .option("--json", "one JSON object per line")
-  .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
-  .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+  .asksGraph()
   .action(async (options) => (await import("./webhook-listen.js")).listenToWebhooks(options, process.env));
 
 program
   .command("doctor")
   .description("check the installation and suggest fixes; exit code 1 when a check fails")
   .option("--json", "one JSON object per line")
-  .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
-  .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+  .asksGraph()
   .action(async (options) => (await import("./doctor.js")).examine(options, process.env));
 
 program
@@ -174,8 +177,7 @@ program
   .description("run any GraphQL operation, from the argument, --file or standard input")
   .option("--variables <json>", "its variables, a JSON object")
   .option("--file <path>", "file with the operation")
-  .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
-  .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+  .asksGraph()
   .action(async (operation: string | undefined, options) =>
     (await import("./connection/ask.js")).askAnything(operation, options, process.env),
   );
@@ -199,8 +201,7 @@ verify
   .command("invoice <id>")
   .description("recompute one invoice from the ledger with independent code; exit code 1 when it differs")
   .option("--json", "print the result as JSON")
-  .option("--url <url>", "Metrly's address (default: METRLY_URL or http://127.0.0.1:METRLY_PORT)")
-  .option("--token <token>", "a key or token (default: METRLY_TOKEN or the data directory's admin-token)")
+  .asksGraph()
   .action(async (id: string, options) => (await import("./verify.js")).verifyInvoice(id, options, process.env));
 
 /** Without a command, run the whole system. Not commander's default command: it would take a misspelt command for an argument. */

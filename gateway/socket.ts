@@ -74,9 +74,10 @@ export function startGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocket
 }
 
 function serverOptions(
-  { federation, sdl, persisted, authentication, throttle, onBug }: GraphqlSocketOptions,
+  options: GraphqlSocketOptions,
   sessions: Map<WebSocket, Session>,
 ): ServerOptions<ConnectionParams, Extra> {
+  const { federation, sdl, persisted, onBug } = options;
   const clean = (errors: readonly GraphQLError[]) => errors.map((error) => toClientError(error, onBug).toJSON());
   const shared = createSharedSubscriptions({
     fields: resumableFields(sdl),
@@ -90,12 +91,11 @@ function serverOptions(
     onOperation({ extra: { socket } }, id, _, __, result) {
       if (isSharedOperation(result)) result.attach(outletOf(socket, id));
     },
-    async onConnect({ connectionParams, extra: { socket, request } }) {
+    async onConnect({ connectionParams, extra }) {
       const { authorization } = connectionParams ?? {};
-      const shown = typeof authorization === "string" ? authorization : undefined;
-      const judge = judgeFor(authentication, throttle, request.socket.remoteAddress);
-      const session = await sessionOf(judge, socket, shown);
+      const session = await sessionOf(options, extra, typeof authorization === "string" ? authorization : undefined);
       if (session === undefined) return false;
+      const { socket } = extra;
       if (socket.readyState === socket.OPEN) sessions.set(socket, session);
       return true;
     },
@@ -155,27 +155,19 @@ const unauthenticated = () => graphqlErrorOf(new MetrlyError("UNAUTHENTICATED", 
 const tooManyOperations = () =>
   graphqlErrorOf(new MetrlyError("TOO_COMPLEX", `At most ${MAX_OPERATIONS_PER_SOCKET} operations run on one socket`));
 
-type Judge = (authorization: string | undefined) => Promise<Session>;
-
-function judgeFor(authentication: Authentication, throttle: KeyThrottle | undefined, address?: string): Judge {
-  return async (authorization) => {
-    throttle?.assertMayTry(address, authorization);
-    try {
-      return await authentication.authenticate(authorization);
-    } catch (error) {
-      if (error instanceof MetrlyError && error.code === "UNAUTHENTICATED")
-        throttle?.noteWrongKey(address, authorization);
-      throw error;
-    }
-  };
-}
-
 /** Undefined: refused, and the socket is closing with the reason. */
-async function sessionOf(judge: Judge, socket: WebSocket, authorization?: string): Promise<Session | undefined> {
+async function sessionOf(
+  { authentication, throttle }: GraphqlSocketOptions,
+  { socket, request }: Extra,
+  authorization: string | undefined,
+): Promise<Session | undefined> {
+  const address = request.socket.remoteAddress;
   try {
-    return await judge(authorization);
+    throttle?.assertMayTry(address, authorization);
+    return await authentication.authenticate(authorization);
   } catch (error) {
     if (!(error instanceof MetrlyError)) throw error;
+    if (error.code === "UNAUTHENTICATED") throttle?.noteWrongKey(address, authorization);
     closeWith(socket, error);
     return undefined;
   }

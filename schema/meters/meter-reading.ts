@@ -19,6 +19,8 @@ const READS: Readonly<Record<Aggregation, "nothing" | "quantity" | "text">> = {
 };
 export const readsProperty = (aggregation: Aggregation): boolean => READS[aggregation] !== "nothing";
 
+const MUST_BE_TEXT = "must be a string (of valid Unicode without NUL), a number or a boolean";
+
 /** The reading of one event by one meter. */
 export type MeterReading =
   | {
@@ -39,8 +41,7 @@ export function readMeter(meter: MeterState, data: unknown): MeterReading {
   const dimensions: string[] = [];
   for (const name of meter.dimensions) {
     const value = readText(own(properties, name) ?? "");
-    if (value === undefined)
-      return invalid(name, "a dimension must be a string (of valid Unicode without NUL), a number or a boolean");
+    if (value === undefined) return invalid(name, `a dimension ${MUST_BE_TEXT}`);
     if (isLongerThan(value, MAX_DIMENSION_BYTES))
       return invalid(name, `a dimension has at most ${MAX_DIMENSION_BYTES} bytes`);
     dimensions.push(value);
@@ -52,11 +53,7 @@ export function readMeter(meter: MeterState, data: unknown): MeterReading {
   if (raw === undefined || raw === null) return invalid(property, `meter ${meter.id} needs this property`);
   if (reads === "text") {
     const value = readText(raw);
-    if (value === undefined)
-      return invalid(
-        property,
-        "a counted value must be a string (of valid Unicode without NUL), a number or a boolean",
-      );
+    if (value === undefined) return invalid(property, `a counted value ${MUST_BE_TEXT}`);
     if (isLongerThan(value, MAX_UNIQUE_BYTES))
       return invalid(property, `a counted value has at most ${MAX_UNIQUE_BYTES} bytes`);
     return { kind: "reading", value, dimensions };
