@@ -5,6 +5,7 @@ import { QUOTA_ALERTS } from "#schema/topics.js";
 import type { SavedCounters } from "../counters/counters.js";
 import type { QuotaAlert } from "../rules/thresholds.js";
 import type { Grain } from "../rules/windows.js";
+import { positionsOfTenants } from "./loading.js";
 
 export interface TotalDelta {
   readonly tenantId: string;
@@ -73,18 +74,14 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
       seqs: ReadonlyMap<string, number>,
     ): Promise<ReadonlyMap<string, number>> {
       const tenantIds = [...seqs.keys()];
-      const before = await tx.query<{ tenant_id: string; seq: number }>(
-        "SELECT tenant_id, seq FROM tenant_position WHERE tenant_id = ANY($1)",
-        [tenantIds],
-      );
+      const before = await positionsOfTenants(tx, tenantIds);
       await tx.query(
         `INSERT INTO tenant_position (tenant_id, partition, seq)
          SELECT t, $2, s FROM unnest($1::text[], $3::bigint[]) AS moved (t, s)
          ON CONFLICT (tenant_id) DO UPDATE SET partition = excluded.partition, seq = excluded.seq`,
         [tenantIds, partition, tenantIds.map((id) => seqs.get(id))],
       );
-      const found = new Map(before.rows.map((row) => [row.tenant_id, row.seq]));
-      return new Map(tenantIds.map((id) => [id, found.get(id) ?? 0]));
+      return new Map(tenantIds.map((id) => [id, before.get(id) ?? 0]));
     },
 
     async backfills(q: Pick<Transaction, "query">, partition: number) {

@@ -206,23 +206,17 @@ async function answering<T>(work: () => Promise<T>): Promise<T> {
 }
 
 interface Known extends Incarnation {
-  readonly clock: ClockAnchor;
-}
-
-interface ClockAnchor {
-  /** Redis' clock minus this process's monotonic one. */
-  offset(): number;
-  expected(): number;
-  heard(redisNow: number): void;
+  readonly clock: ReturnType<typeof clockAnchor>;
 }
 
 /** The expected value of Redis' clock, by this process's monotonic clock. */
-function clockAnchor(redisNow: number): ClockAnchor {
+function clockAnchor(redisNow: number) {
   let offset = redisNow - monotonicMs();
   return {
+    /** Redis' clock minus this process's monotonic one. */
     offset: () => offset,
     expected: () => Math.round(offset + monotonicMs()),
-    heard(now) {
+    heard(now: number): void {
       offset = now - monotonicMs();
     },
   };
