@@ -15,7 +15,7 @@ import {
   setUp,
   type Target,
 } from "../systems/whole-path/proof.js";
-import { interrupt, requestsOf, uncommitted, type Work } from "./interruption.js";
+import { interrupt, repeatedRequestsOf, uncommitted, type Work } from "./interruption.js";
 import { postThrough } from "./under-load.js";
 
 const ROLES = ["gateway", "tenancy", "ingestion", "quota", "billing", "notification"] as const;
@@ -71,16 +71,16 @@ for (const replicas of sized([1], [1, 2])) {
         const graph = hammerGraph(target, GRAPH);
         const requests = countRequests();
         const databaseOf = (role: string) => compose.processes.get(role)?.env.METRLY_DATABASE_URL ?? "";
-        const asked = requestsOf("for the graph", graph.requests);
+        const asked = repeatedRequestsOf("for the graph", graph.requests);
         const works: Readonly<Record<string, Work>> = {
           gateway: asked,
           tenancy: asked,
-          ingestion: requestsOf("with events", requests),
-          quota: requestsOf("for a quota", quota.requests),
+          ingestion: repeatedRequestsOf("with events", requests),
+          quota: repeatedRequestsOf("for a quota", quota.requests),
           billing: uncommitted(databaseOf("ingestion"), databaseOf("billing")),
           notification: asked,
-          kafka: requestsOf("with events", requests),
-          redis: requestsOf("for a quota", quota.requests),
+          kafka: repeatedRequestsOf("with events", requests),
+          redis: repeatedRequestsOf("for a quota", quota.requests),
         };
         const kills = planned(randomOf(options.seed + 1)).map((victim) => () => kill(victim, works));
         const events = await postThrough({ target, key }, options, kills, requests);

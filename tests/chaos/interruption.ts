@@ -2,19 +2,19 @@ import pg from "pg";
 import { waitFor } from "../servers/servers.js";
 import type { Requests } from "../support/requests.js";
 
-/** Work that a fault is supposed to interrupt. */
+/** Work that a fault interrupts. */
 export interface Work {
   readonly what: string;
-  /** Whether work is in progress. */
+  /** Whether there is some now. */
   isUnderWay(): boolean | Promise<boolean>;
-  /** Called just before the fault; the returned function reports whether the fault interrupted work. */
+  /** Called just before the fault; the returned function answers whether the fault interrupted some of the work. */
   watch(): () => boolean | Promise<boolean>;
 }
 
 const TRIES = 5;
 
 /**
- * Lets the fault happen while the work is under way, and fails unless the fault interrupted some of it: a fault that hits nothing
+ * Makes the fault happen while the work is under way, and fails unless the fault interrupted some of it: a fault that hits nothing
  * proves nothing. `fault` resolves when the process is gone. `recover` follows each fault; one that missed is repeated.
  */
 export async function interrupt(
@@ -33,21 +33,46 @@ export async function interrupt(
   throw new Error(`${TRIES} faults, and none interrupted ${work.what}`);
 }
 
-/** Requests that were open before the fault and unanswered, or answered with a failure, after it. A proxy may repeat them later. */
+/** Requests that were open before the fault and broke. */
 export const requestsOf = (what: string, requests: Requests): Work => ({
   what: `requests ${what}`,
   isUnderWay: () => requests.open() > 0,
-  watch: () => requests.mark(),
+  watch() {
+    const marked = requests.mark();
+    return async () => {
+      await waitFor(() => marked.areBroken() || !marked.areOpen(), { what: `the end of requests ${what}` });
+      return marked.areBroken();
+    };
+  },
 });
 
-/** Rows committed by one step and not by the next, before the fault and still after it. */
-export const backlogOf = (what: string, size: () => Promise<number>): Work => ({
+/** The same behind a proxy that repeats a request after its server died: unanswered when the server was gone. */
+export const repeatedRequestsOf = (what: string, requests: Requests): Work => ({
+  ...requestsOf(what, requests),
+  watch() {
+    const marked = requests.mark();
+    return () => marked.areOpen() || marked.areBroken();
+  },
+});
+
+/** Transactions that were open when the server went away. */
+export const transactionsOf = (postgres: { url(): string }): Work => ({
+  what: "transactions",
+  isUnderWay: async () => (await count(postgres.url(), OPEN_TRANSACTIONS)) > 0,
+  watch: () => async () => (await count(postgres.url(), OPEN_TRANSACTIONS).catch(() => -1)) === -1,
+});
+
+const OPEN_TRANSACTIONS = `SELECT count(*) FROM pg_stat_activity
+  WHERE xact_start IS NOT NULL AND backend_type = 'client backend' AND pid <> pg_backend_pid()`;
+
+/** Rows that one step has committed and the next has not, before the fault and still after it. */
+const backlogOf = (what: string, size: () => Promise<number>): Work => ({
   what,
   isUnderWay: async () => (await size()) > 0,
   watch: () => async () => (await size()) > 0,
 });
 
-/** Events with a seq that are not published yet. */
+/** Events that the recorder has given a seq and the publisher has not published. */
 export const unpublished = (ingestionUrl: string): Work =>
   backlogOf("unpublished seqs", () =>
     count(
@@ -57,12 +82,11 @@ export const unpublished = (ingestionUrl: string): Work =>
   );
 
 /** Recorded seqs whose effect billing has not committed. */
-export function uncommitted(ingestionUrl: string, billingUrl: string): Work {
-  return backlogOf("steps of billing", async () => {
+export const uncommitted = (ingestionUrl: string, billingUrl: string): Work =>
+  backlogOf("steps of billing", async () => {
     const recorded = await count(ingestionUrl, "SELECT coalesce(sum(seq), 0) FROM recorder_cursor");
     return recorded - (await count(billingUrl, "SELECT coalesce(sum(seq), 0) FROM high_water_mark"));
   });
-}
 
 async function count(url: string, query: string): Promise<number> {
   const client = new pg.Client({ connectionString: url });

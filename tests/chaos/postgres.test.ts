@@ -4,6 +4,7 @@ import { hasKafka, hasPostgres, hasRedis } from "../servers/servers.js";
 import { sized } from "../support/effort.js";
 import { randomOf } from "../support/random.js";
 import { postLoad } from "../systems/whole-path/proof.js";
+import { interrupt, transactionsOf } from "./interruption.js";
 import { COMMIT_FAULTS } from "./postgres-proxy.js";
 import { postThrough } from "./under-load.js";
 import { expectNothingLost, type FaultWorld, loadOf, startFaultWorld } from "./world.js";
@@ -53,11 +54,8 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("a database that fails",
 
   test("killed and restarted under load, it neither loses nor duplicates events", async () => {
     const load = loadOf(tenants.killed, EVENTS);
-    const kill = async () => {
-      await world.postgres.kill("SIGKILL");
-      await wait(1_000);
-      await world.postgres.restart();
-    };
+    const { postgres } = world;
+    const kill = () => interrupt(transactionsOf(postgres), () => postgres.kill("SIGKILL"), postgres.restart);
     const events = await postThrough(world, load, [kill]);
     await expectNothingLost(world, load, events);
   });

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cp, readdir, readFile, rm } from "node:fs/promises";
+import { cp, readdir, readFile, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
@@ -108,9 +108,12 @@ for (const [where, start] of [
       const limits = { perHour: PER_HOUR, perSecond: PER_SECOND };
       let started = 0;
       const askers: ChildProcess[] = [];
+      const outOf = new Map<ChildProcess, number>();
       const launch = (): ChildProcess => {
         started += 1;
-        return startAsker({ ...options, ...limits, out: path.join(dir, `${started}`), seed: seed + started });
+        const asker = startAsker({ ...options, ...limits, out: path.join(dir, `${started}`), seed: seed + started });
+        outOf.set(asker, started);
+        return asker;
       };
       try {
         for (let n = 0; n < PROCESSES; n += 1) askers.push(launch());
@@ -122,7 +125,7 @@ for (const [where, start] of [
         for (let n = 0; n < DISTURBANCES; n += 1) {
           await wait(CALM_MS * (1 + random()));
           const victim = Math.floor(random() * PROCESSES);
-          askers[victim]?.kill("SIGKILL");
+          await killWhileAdmitting(askers[victim]);
           askers[victim] = launch();
           // Each at least once, then at random.
           const [name, fault] = faults[n < faults.length ? n : Math.floor(random() * faults.length)] ?? faults[0] ?? [];
@@ -153,6 +156,17 @@ for (const [where, start] of [
         for (const asker of askers) asker.kill("SIGKILL");
         await database.stop();
         await Promise.all([store.stop(), test.drop(), rm(dir, { recursive: true, force: true })]);
+      }
+
+      /** Many calls of it are open then: it asks 64 at a time. */
+      async function killWhileAdmitting(asker: ChildProcess | undefined): Promise<void> {
+        if (asker === undefined) throw new Error("there is no such asker");
+        const out = path.join(dir, String(outOf.get(asker)));
+        const size = async () => (await stat(out).catch(() => undefined))?.size ?? 0;
+        const before = await size();
+        await waitFor(async () => (await size()) > before, { what: "an asker's admissions" });
+        asker.kill("SIGKILL");
+        await waitFor(() => asker.signalCode === "SIGKILL", { what: "the end of an asker" });
       }
 
       async function expectAccounted(byTenant: ReadonlyMap<string, readonly Admission[]>): Promise<void> {

@@ -26,15 +26,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      changed: { type: "boolean", default: false },
-      chaos: { type: "boolean", default: false },
-      minutes: { type: "string", default: "20" },
-      seed: { type: "string" },
-    },
-  });
+  const { changed, chaos, minutes, seed, rest } = parseArguments(process.argv.slice(2));
   await sweepDeadRuns();
   await mkdir(runDir, { recursive: true, mode: 0o755 });
   process.env[RUN_DIR_VARIABLE] = runDir;
@@ -54,7 +46,7 @@ async function main(): Promise<number> {
     console.error(error);
   } finally {
     await provisioned?.stop();
-    if (!values.chaos) await reportCpu(runDir, vitestSeconds).catch(console.error);
+    if (!chaos) await reportCpu(runDir, vitestSeconds).catch(console.error);
     await sweep(runDir);
   }
   for (const line of provisioned?.missing ?? []) console.error(line);
@@ -63,16 +55,46 @@ async function main(): Promise<number> {
   return tally.failed > 0 ? 1 : 0;
 
   async function runTests(): Promise<Tally> {
-    if (values.chaos) {
-      const minutes = Number(values.minutes);
-      if (!(minutes > 0)) throw new RangeError(`--minutes must be a positive number, not ${values.minutes}`);
-      return runChaos({ runDir, minutes, seed: values.seed, filters: positionals, interrupted: () => interrupted });
-    }
-    // With --changed, the one positional argument is the ref to compare with: `npm test -- --changed main`.
-    const files = values.changed ? [...(await changedTestFiles(positionals[0])), ...SMOKE] : positionals;
-    const env = values.seed === undefined ? {} : { METRLY_TEST_SEED: values.seed };
+    if (chaos) return runChaos({ runDir, minutes, seed, filters: rest, interrupted: () => interrupted });
+    // With --changed, the first argument is the revision to compare with: `npm test -- --changed main`.
+    const files = changed ? [...(await changedTestFiles(rest[0])), ...SMOKE] : rest;
+    const env = seed === undefined ? {} : { METRLY_TEST_SEED: seed };
     return runVitest(runDir, files, env);
   }
+}
+
+interface Arguments {
+  readonly changed: boolean;
+  readonly chaos: boolean;
+  readonly minutes: number;
+  readonly seed: string | undefined;
+  /** Paths, and options of vitest such as `-t`. */
+  readonly rest: readonly string[];
+}
+
+function parseArguments(args: readonly string[]): Arguments {
+  const options = {
+    changed: { type: "boolean" },
+    chaos: { type: "boolean" },
+    minutes: { type: "string" },
+    seed: { type: "string" },
+  } as const;
+  const { values, tokens } = parseArgs({
+    args: [...args],
+    options,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  const rest = tokens.flatMap((token) => {
+    if (token.kind === "positional") return token.value;
+    if (token.kind !== "option" || token.name in options) return [];
+    return token.inlineValue ? `${token.rawName}=${token.value}` : token.rawName;
+  });
+  const minutes = Number(values.minutes ?? 20);
+  if (!(minutes > 0)) throw new RangeError(`--minutes must be a positive number, not ${values.minutes}`);
+  const seed = typeof values.seed === "string" ? values.seed : undefined;
+  return { changed: values.changed === true, chaos: values.chaos === true, minutes, seed, rest };
 }
 
 /** Kills processes in folders of a run and deletes these: servers of crashed tests, or of a killed runner. */

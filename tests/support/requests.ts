@@ -1,11 +1,18 @@
-/** Requests of one kind that tests send, to know what a fault interrupts. */
+/** Requests of one kind that tests send, to tell which of them a fault interrupts. */
 export interface Requests {
   /** How many are unanswered now. */
   open(): number;
-  /** Marks the open requests; the function answers whether one of them is unanswered still or got no good answer. */
-  mark(): () => boolean;
-  /** Counts a request as open until its response. Undefined: no response. */
+  /** Those that are unanswered now. */
+  mark(): Marked;
+  /** Counts a request from now until its answer. Undefined: no answer. */
   track(request: Promise<Response>): Promise<Response | undefined>;
+}
+
+export interface Marked {
+  /** Whether one of them is still unanswered. */
+  areOpen(): boolean;
+  /** Whether one of them ended without an answer, or with an answer that reports a failure of the server. */
+  areBroken(): boolean;
 }
 
 export function countRequests(): Requests {
@@ -15,7 +22,10 @@ export function countRequests(): Requests {
     open: () => open.size,
     mark() {
       const marked = [...open];
-      return () => marked.some((one) => open.has(one) || broken.has(one));
+      return {
+        areOpen: () => marked.some((one) => open.has(one)),
+        areBroken: () => marked.some((one) => broken.has(one)),
+      };
     },
     async track(request) {
       const one = {};
