@@ -8,5 +8,12 @@ const SUSPECT = /[\0\ud800-\udfff]/;
  */
 export const isStorable = (text: string): boolean => !SUSPECT.test(text) || !UNSTORABLE.test(text);
 
+/** Whether a JSON value has unstorable text anywhere, names included. */
+export function holdsUnstorable(value: unknown): boolean {
+  if (typeof value === "string") return !isStorable(value);
+  if (typeof value !== "object" || value === null) return false;
+  return Object.entries(value).some(([name, member]) => !isStorable(name) || holdsUnstorable(member));
+}
+
 /** The text with U+FFFD for what cannot be stored: for messages and foreign bodies. */
 export const storableText = (text: string): string => text.replaceAll(/\0|\p{Surrogate}/gu, "\uFFFD");

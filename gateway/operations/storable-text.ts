@@ -1,17 +1,11 @@
 import { type DocumentNode, Kind, visit } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import { isStorable } from "#kernel/storable-text.js";
+import { holdsUnstorable, isStorable } from "#kernel/storable-text.js";
 
 /** Refuses an operation with unstorable text anywhere. Throws INVALID. */
 export function assertStorableText(document: DocumentNode, variables: Readonly<Record<string, unknown>>): void {
   if (holdsUnstorable(variables) || literalsHoldUnstorable(document))
     throw new MetrlyError("INVALID", "A string contains NUL or a lone surrogate, which cannot be stored");
-}
-
-function holdsUnstorable(value: unknown): boolean {
-  if (typeof value === "string") return !isStorable(value);
-  if (typeof value !== "object" || value === null) return false;
-  return Object.entries(value).some(([name, member]) => !isStorable(name) || holdsUnstorable(member));
 }
 
 function literalsHoldUnstorable(document: DocumentNode): boolean {

@@ -1,4 +1,4 @@
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { contract, epochMs } from "./contract.js";
 
 const schema = Type.Object({
@@ -9,3 +9,4 @@ const schema = Type.Object({
 export const apiKeysUsedV1 = contract("metrly.api.keys.used.v1", schema, {
   uses: [{ keyId: "key_0193", at: 1_790_000_000_000 }],
 });
+export type ApiKeysUsedV1 = Static<typeof apiKeysUsedV1.schema>;

@@ -1,4 +1,4 @@
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { contract, epochMs } from "./contract.js";
 
 const schema = Type.Object({
@@ -24,3 +24,4 @@ export const auditRecordedV1 = contract("metrly.audit.recorded.v1", schema, {
   before: { status: "ENABLED" },
   after: { status: "DISABLED" },
 });
+export type AuditRecordedV1 = Static<typeof auditRecordedV1.schema>;

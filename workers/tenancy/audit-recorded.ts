@@ -1,6 +1,8 @@
+import { isTimestamp } from "#kernel/duration.js";
+import { holdsUnstorable } from "#kernel/storable-text.js";
 import type { EventLog, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
 import { type OnMalformed, readRecords } from "#platform/event-log/read-records.js";
-import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
+import { type AuditRecordedV1, auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import { AUDIT_RECORDED } from "#schema/topics.js";
 import type { ServiceAudit, TenancyStore } from "./store/store.js";
 
@@ -21,7 +23,7 @@ export function followServiceAudits(
     onError,
     async onBatch(batch) {
       const malformed: ServiceAudit[] = [];
-      const read = readRecords(batch, auditRecordedV1.read, (record, place, error) => {
+      const read = readRecords(batch, readStorable, (record, place, error) => {
         malformed.push(malformedAudit(record, place));
         onMalformed(record, place, error);
       });
@@ -30,6 +32,14 @@ export function followServiceAudits(
       return { kind: "continue" };
     },
   });
+}
+
+/** Throws for a record that the audit log cannot store: it would be redelivered forever. */
+function readStorable(text: string): AuditRecordedV1 {
+  const audit = auditRecordedV1.read(text);
+  if (!isTimestamp(audit.at)) throw new RangeError(`${audit.at} is no time of an audit entry`);
+  if (holdsUnstorable(audit)) throw new RangeError("NUL and lone surrogates can't be stored");
+  return audit;
 }
 
 function malformedAudit({ offset, timestamp, value }: LogRecord, place: string): ServiceAudit {

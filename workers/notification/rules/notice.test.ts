@@ -27,6 +27,7 @@ test.each([
   ["a tenant that is no id", JSON.stringify({ ...warning, data: { ...warning.data, tenantId: "a\u0000b" } })],
   ["a NUL in the event id", JSON.stringify({ ...warning, id: "a\u0000" })],
   ["an endless event id", JSON.stringify({ ...warning, id: "a".repeat(5000) })],
+  ["a time beyond timestamps", JSON.stringify({ ...warning, time: "+275760-01-01T00:00:00Z" })],
   ["a time that is none", JSON.stringify({ ...warning, time: "yesterday" })],
 ])("%s is set aside with a reason", (_, text) => {
   expect(decodeNotice(text)).toEqual({ kind: "poison", error: expect.stringMatching(/./) });

@@ -1,3 +1,4 @@
+import { isTimestamp } from "#kernel/duration.js";
 import { isClientId } from "#kernel/ids.js";
 import { isStorable } from "#kernel/storable-text.js";
 import { type BillingPeriodClosedV1, billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
@@ -89,7 +90,7 @@ function checked(notice: Notice | undefined, value: unknown): DecodedNotice {
   if (!isClientId(notice.tenantId)) return poison("tenantId is not an id");
   if (notice.eventId.length > MAX_EVENT_ID || !isStorable(notice.eventId))
     return poison(`the event id must have at most ${MAX_EVENT_ID} characters of valid Unicode without NUL`);
-  if (Number.isNaN(Date.parse(notice.time))) return poison("time is not an instant");
+  if (!isTimestamp(Date.parse(notice.time))) return poison("time is not an instant");
   return { kind: "notice", notice };
 }
 

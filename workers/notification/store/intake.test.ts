@@ -63,6 +63,13 @@ describe.skipIf(!hasPostgres)("taking in events", () => {
     return rows;
   }
 
+  test("a date that only JavaScript accepts does not block the partition", async () => {
+    await start();
+    const time = "2026-02-30T00:00:00Z";
+    const outcome = await storeIntake(database, batch(0, [{ ...notice("acme", "e1"), time }]));
+    expect(outcome.kind).toBe("stored");
+  });
+
   test("a redelivered batch changes nothing", async () => {
     await start();
     await addEndpoint("acme", "e1", ["quota.warning"]);
