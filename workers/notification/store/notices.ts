@@ -86,7 +86,7 @@ async function insertNotices(tx: Transaction, numbered: readonly NumberedNotice[
       numbered.map(({ number }) => number),
       numbered.map(({ notice }) => notice.eventId),
       numbered.map(({ notice }) => notice.type),
-      numbered.map(({ notice }) => notice.time),
+      numbered.map(({ notice }) => new Date(notice.time)),
       numbered.map(({ notice }) => JSON.stringify(notice.data)),
     ],
   );
