@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { Registry } from "prom-client";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { backoffMs, replaceRandomness } from "#platform/lifecycle/random.js";
 import { encodeItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECORDED } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
@@ -103,6 +105,28 @@ describe.skipIf(!hasPostgres)("publishing", () => {
     expect(publisher.stuckSince()).toBeUndefined();
     await publisher.stop();
     expect(await published()).toEqual([1, 2]);
+  });
+
+  test("under constant load, a send that succeeds ends the back-off", async () => {
+    await record(0, ["0"]);
+    const restore = replaceRandomness({ fraction: () => 0.123, uuid: randomUUID, orderedUuid: randomUUID });
+    const pauses = [1, 2, 3].map((failures) => backoffMs({ firstMs: 100, longestMs: 5_000 }, failures));
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    let sends = 0;
+    const publisher = publish({
+      async append(...args) {
+        sends += 1;
+        if (sends % 2 === 1) throw new Error("down");
+        if (sends < 6) await record(sends / 2, [String(sends)]);
+        await world.log.append(...args);
+      },
+    });
+    await allPublished(3);
+    await publisher.stop();
+    restore();
+    const taken = timers.mock.calls.map(([, ms]) => ms).filter((ms) => ms !== undefined && pauses.includes(ms));
+    timers.mockRestore();
+    expect(taken).toEqual([pauses[0], pauses[0], pauses[0]]);
   });
 
   test("records stay well below the broker's limit, whatever the data", async () => {

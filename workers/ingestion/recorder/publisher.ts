@@ -44,7 +44,12 @@ export function startPublisher(options: PublisherOptions) {
       everyMs: POLL_MS,
       first: "later",
       backoff: BACKOFF,
-      run: (stopping) => publishPartition(options, partition, state, stopping),
+      async run() {
+        if (!options.assigned().includes(partition)) return;
+        const published = await publishSome(options, partition, state);
+        state.stuckSince = undefined;
+        if (published > 0) loop.kick();
+      },
       onError(error) {
         state.stuckSince ??= options.clock.now();
         options.onError(error);
@@ -83,20 +88,7 @@ export function startPublisher(options: PublisherOptions) {
   };
 }
 
-/** Publishes until nothing is left, the partition is lost, or the process stops. */
-async function publishPartition(
-  options: PublisherOptions,
-  partition: number,
-  state: PartitionState,
-  stopping: AbortSignal,
-): Promise<void> {
-  while (!stopping.aborted && options.assigned().includes(partition)) {
-    const published = await publishSome(options, partition, state);
-    state.stuckSince = undefined;
-    if (published === 0) return;
-  }
-}
-
+/** Publishes the next entries, at most one send; 0: nothing is left. */
 async function publishSome(
   { database, log, metrics }: PublisherOptions,
   partition: number,
