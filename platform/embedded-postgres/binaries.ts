@@ -67,9 +67,11 @@ async function restoreSymlinks(native: string): Promise<void> {
   for (const link of listed as readonly { readonly source: string; readonly target: string }[]) {
     const from = path.join(native, "..", link.source);
     const to = path.join(native, "..", link.target);
-    await symlink(path.relative(path.dirname(to), from), to).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "EEXIST") return;
-      throw new EmbeddedPostgresError(`PostgreSQL's library ${to} is missing and cannot be linked: ${error.message}.`);
+    await symlink(path.relative(path.dirname(to), from), to).catch((error: unknown) => {
+      if (hasCode(error, "EEXIST")) return;
+      throw new EmbeddedPostgresError(
+        `PostgreSQL's library ${to} is missing and cannot be linked: ${messageOf(error)}.`,
+      );
     });
   }
 }

@@ -103,10 +103,9 @@ async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { mode: 0o700 });
   } catch (error) {
-    if (!isSystemError(error)) throw error;
-    if (error.code === "EEXIST" && (await stat(folder)).isDirectory()) return;
+    if (hasCode(error, "EEXIST") && (await stat(folder)).isDirectory()) return;
     const parent = path.dirname(folder);
-    if (error.code !== "ENOENT" || parent === folder || existsSync(parent)) throw error;
+    if (!hasCode(error, "ENOENT") || parent === folder || existsSync(parent)) throw error;
     await makeFolder(parent);
     await mkdir(folder, { mode: 0o700 });
   }
@@ -122,8 +121,8 @@ async function sharedPassword(file: string): Promise<string> {
   const known = await readIfThere(file);
   if (known !== undefined) return known;
   await writeFile(draft, randomSecret(24).toString("base64url"), { mode: 0o600 });
-  await link(draft, file).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "EEXIST") throw error;
+  await link(draft, file).catch((error: unknown) => {
+    if (!hasCode(error, "EEXIST")) throw error;
   });
   await rm(draft);
   return sharedPassword(file);
