@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DAY_MS } from "#kernel/duration.js";
-import { type AttemptResult, backoffMs, judgeAttempt, MAX_ATTEMPTS, parseRetryAfter } from "./retry.js";
+import { type AttemptResult, judgeAttempt, MAX_ATTEMPTS, parseRetryAfter, redeliveryDelayMs } from "./retry.js";
 
 const failed: AttemptResult = {
   startedAt: 0,
@@ -15,7 +15,10 @@ const failed: AttemptResult = {
 
 test("ten attempts span about three days, never more than a week", () => {
   const spanAt = (random: number) =>
-    Array.from({ length: MAX_ATTEMPTS - 1 }, (_, i) => backoffMs(i + 1, random)).reduce((sum, ms) => sum + ms, 0);
+    Array.from({ length: MAX_ATTEMPTS - 1 }, (_, i) => redeliveryDelayMs(i + 1, random)).reduce(
+      (sum, ms) => sum + ms,
+      0,
+    );
   expect(spanAt(0.5) / DAY_MS).toBeGreaterThan(2.5);
   expect(spanAt(0.5) / DAY_MS).toBeLessThan(3.5);
   expect(spanAt(0.999_999) / DAY_MS).toBeLessThan(7);

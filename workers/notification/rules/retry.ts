@@ -46,11 +46,11 @@ export function judgeAttempt(result: AttemptResult, attempt: number, random: num
   if (result.isPermanent) return { kind: "dead", reason: result.error, disablesEndpoint: false };
   if (attempt >= MAX_ATTEMPTS)
     return { kind: "dead", reason: `${attempt} attempts failed; the last: ${result.error}`, disablesEndpoint: false };
-  return { kind: "retry", delayMs: Math.max(backoffMs(attempt, random), result.retryAfterMs ?? 0) };
+  return { kind: "retry", delayMs: Math.max(redeliveryDelayMs(attempt, random), result.retryAfterMs ?? 0) };
 }
 
 /** The delay after the `attempt`th failed attempt (from 1), ms. */
-export function backoffMs(attempt: number, random: number): number {
+export function redeliveryDelayMs(attempt: number, random: number): number {
   return Math.floor(FIRST_CAP_MS * GROWTH ** (attempt - 1) * random);
 }
 
