@@ -1,12 +1,16 @@
 // `npm run release [-- --dry-run] [VERSION]`: makes a release of a clean, checked `main`: versions, the changelog's date, frozen
-// contracts, a commit and a tag. VERSION defaults to the next minor one. With --dry-run it says each step and changes nothing. Nothing
-// is pushed.
+// contracts, a commit and a tag. VERSION defaults to the next minor one. With --dry-run it says each step and changes nothing, and
+// fails when a condition is unmet. Nothing is pushed.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 const isDryRun = process.argv.includes("--dry-run");
 const { version: current, scripts } = json("package.json");
 const version = process.argv.slice(2).find((argument) => !argument.startsWith("--")) ?? nextMinor(current);
+if (!/^\d+\.\d+\.\d+$/.test(version)) {
+  console.error(`${version} is not a version such as ${nextMinor(current)}`);
+  process.exit(1);
+}
 const tag = `v${version}`;
 const GRAPH = "schema/graphql";
 
@@ -38,7 +42,8 @@ const steps = [
 
 const unmet = conditions.filter(([, holds]) => !holds()).map(([what]) => what);
 for (const what of unmet) console.error(`a release needs: ${what}`);
-if (unmet.length > 0 && !isDryRun) process.exit(1);
+if (unmet.length > 0) process.exitCode = 1;
+if (unmet.length > 0 && !isDryRun) process.exit();
 for (const [what, take, applies = true] of steps) {
   if (!applies) continue;
   console.log(`${isDryRun ? "would " : ""}${what}`);
@@ -79,7 +84,6 @@ function commit() {
 }
 
 function isAbove(next, previous) {
-  if (!/^\d+\.\d+\.\d+$/.test(next)) return false;
   const [a, b] = [next, previous].map((text) => text.split(".").map(Number));
   const at = a.findIndex((part, index) => part !== b[index]);
   return at !== -1 && a[at] > b[at];

@@ -81,6 +81,20 @@ test("a dirty tree, another branch and a version that is no step forward are ref
   expect(git("tag")).toBe("");
 });
 
+test("a dry run with unmet conditions says them and the steps, and fails", () => {
+  write("new", "");
+  const { ok, said } = release("--dry-run");
+  expect(ok).toBe(false);
+  for (const part of ["a release needs: the tree is clean", "would tag v0.2.0"]) expect(said).toContain(part);
+});
+
+test.each(["banana", "1.2", "v1.0.0", "1.0.0.0"])("%s is refused as no version", (version) => {
+  const { ok, said } = release("--dry-run", version);
+  expect(ok).toBe(false);
+  expect(said).toContain(`${version} is not a version`);
+  expect(said).not.toContain("tag");
+});
+
 function write(file: string, text: string): void {
   mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
   writeFileSync(path.join(folder, file), text);
