@@ -1,7 +1,7 @@
 import { type Static, type TObject, type TSchema, Type } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
-import { refuseOtherEncoding, refuseOtherVersion, unknownMember } from "./growing.js";
+import { namesOtherContract, refuseOtherEncoding, refuseOtherVersion, unknownMember } from "./growing.js";
 
 /** One version of an event or record type: schema, validator, and an example that tests validate. */
 export interface Contract<T extends TSchema> {
@@ -26,6 +26,7 @@ export function contract<T extends TSchema>(type: string, schema: T, example: St
   function parse(value: unknown): Static<T> {
     check ??= TypeCompiler.Compile(schema);
     refuseOtherVersion(type, value);
+    if (namesOtherContract(type, value)) throw new ContractViolation(`${type}: /schema is another contract`);
     if (check.Check(value)) return value;
     const unknown = unknownMember(type, schema, value);
     if (unknown !== undefined) throw new UpgradeRequired(unknown);

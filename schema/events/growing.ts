@@ -1,5 +1,6 @@
 import type { TSchema } from "@sinclair/typebox";
 import { type UnknownMember, UpgradeRequired } from "#kernel/upgrade-required.js";
+import { CONTRACT_NAMES } from "./contract-names.js";
 
 /**
  * Declares that a union may get further members within a released version. `set` names it in the message of an older reader
@@ -7,11 +8,10 @@ import { type UnknownMember, UpgradeRequired } from "#kernel/upgrade-required.js
  */
 export const growing = <T extends TSchema>(set: string, union: T): T => ({ ...union, growing: set });
 
-/** Throws `UpgradeRequired` for a record whose first byte or `schema` indicates another version than this contract's. */
+/** Throws `UpgradeRequired` for a value whose `schema` is the name of a contract that this build does not have. */
 export function refuseOtherVersion(contract: string, value: unknown): void {
   const named = memberOf(value, "schema");
-  if (typeof named === "string" && named !== contract && VERSION.test(named))
-    throw new UpgradeRequired({ contract, set: "version", member: named });
+  if (isNewerName(named)) throw new UpgradeRequired({ contract, set: "version", member: named });
 }
 
 /** Throws `UpgradeRequired` for a text that is not JSON but declares another encoding by its first character. */
@@ -21,13 +21,20 @@ export function refuseOtherEncoding(contract: string, text: string): void {
     throw new UpgradeRequired({ contract, set: "encoding", member: String(tag) });
 }
 
-/** Throws `UpgradeRequired` when the type of an event is one that newer code may write. */
+/** Whether the `schema` of a value is the name of another contract of this build. */
+export function namesOtherContract(contract: string, value: unknown): boolean {
+  const named = memberOf(value, "schema");
+  return typeof named === "string" && named !== contract && CONTRACT_NAMES.has(named);
+}
+
+/** Throws `UpgradeRequired` when the type of an event is none of this build's: newer code may have written it. */
 export function refuseOtherType(contract: string, type: unknown): void {
-  if (typeof type === "string" && type !== contract && VERSION.test(type))
-    throw new UpgradeRequired({ contract, set: "event type", member: type });
+  if (isNewerName(type)) throw new UpgradeRequired({ contract, set: "event type", member: type });
 }
 
 const VERSION = /^metrly(?:\.[a-z]+)+\.v[1-9]\d{0,3}$/;
+const isNewerName = (name: unknown): name is string =>
+  typeof name === "string" && VERSION.test(name) && !CONTRACT_NAMES.has(name);
 /** Control characters that can begin neither JSON nor its white space (9, 10, 13). */
 const LAST_ENCODING_TAG = 8;
 /** The form of a member's name. Any other name is a malformed record, not a newer member. */

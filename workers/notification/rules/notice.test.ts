@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
+import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import { billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
 import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
 import { quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
@@ -23,6 +24,9 @@ test.each([
   ["not JSON", "{"],
   ["null", "null"],
   ["a type that is none of ours", JSON.stringify({ ...warning, type: "com.example.warning" })],
+  ["a record of another topic", JSON.stringify(auditRecordedV1.example)],
+  ["an event with a type of another topic", JSON.stringify({ ...warning, type: "metrly.audit.recorded.v1" })],
+  ["an event with the name of another contract", JSON.stringify({ ...warning, schema: "metrly.invoice.v2" })],
   ["a missing field", JSON.stringify({ ...warning, data: { ...warning.data, used: undefined } })],
   ["a tenant that is no id", JSON.stringify({ ...warning, data: { ...warning.data, tenantId: "a\u0000b" } })],
   ["a NUL in the event id", JSON.stringify({ ...warning, id: "a\u0000" })],
