@@ -4,6 +4,7 @@ import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { type Database, openDatabase } from "#platform/database/database.js";
 import type { LogConsumer } from "#platform/event-log/event-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
+import { placeOf } from "#platform/event-log/read-records.js";
 import { type StoppableLog, withUpgradeStops } from "#platform/event-log/upgrade-stops.js";
 import { systemClock } from "#platform/process/clock.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
@@ -186,7 +187,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
       ...(options.maxEntries !== undefined && { maxEntries: options.maxEntries }),
       onError: () => undefined,
       onHole: fail,
-      onMalformed: (_record, place) => void malformed.push(place),
+      onMalformed: (batch, record) => void malformed.push(placeOf(batch, record)),
       async apply(tx, _partition, entries) {
         await tx.query("INSERT INTO effect (seq) SELECT * FROM unnest($1::bigint[])", [
           entries.map((entry) => entry.seq),

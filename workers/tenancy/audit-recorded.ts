@@ -1,7 +1,7 @@
 import { isTimestamp } from "#kernel/duration.js";
 import { holdsUnstorable } from "#kernel/storable-text.js";
 import type { EventLog, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
-import { type OnMalformed, readRecords } from "#platform/event-log/read-records.js";
+import { type OnMalformed, placeOf, readRecords } from "#platform/event-log/read-records.js";
 import { type AuditRecordedV1, auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import { AUDIT_RECORDED } from "#schema/topics.js";
 import type { ServiceAudit, TenancyStore } from "./store/store.js";
@@ -23,9 +23,9 @@ export function followServiceAudits(
     onError,
     async onBatch(batch) {
       const malformed: ServiceAudit[] = [];
-      const read = readRecords(batch, readStorable, (record, place, error) => {
-        malformed.push(malformedAudit(record, place));
-        onMalformed(record, place, error);
+      const read = readRecords(batch, readStorable, (within, record, error) => {
+        malformed.push(malformedAudit(record, placeOf(within, record)));
+        onMalformed(within, record, error);
       });
       const audits = [...read.map(({ offset, value }) => ({ position: offset, entry: value })), ...malformed];
       await store.takeAudits(audits.sort((a, b) => a.position - b.position));

@@ -147,6 +147,7 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
     ]);
     const count = async () => Number(/^metrly_malformed_records_total (.*)$/m.exec(await metrics.metrics())?.[1]);
     await waitFor(async () => (await count()) >= 9, { what: "every malformed record to be counted" });
+    expect(await count()).toBe(9);
     await stop();
   });
 
