@@ -4,19 +4,25 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
 
-test("a room without a README and a path that does not exist are reported", () => {
+test("a room without a README and a path, link or script of npm that does not exist are reported", () => {
   const tree = mkdtempSync(path.join(tmpdir(), "metrly-readmes-"));
   const write = (file: string, text = "") => {
     mkdirSync(path.dirname(path.join(tree, file)), { recursive: true });
     writeFileSync(path.join(tree, file), text);
   };
-  write("CONTRIBUTING.md", "`workers/<service>/main.ts` and `workers/quota/gone.ts`\n");
+  write(
+    "CONTRIBUTING.md",
+    "`workers/<service>/main.ts` and `workers/quota/gone.ts`, `npm run schema:generate -- --a`, `npm run nothing`\n",
+  );
   write("workers/quota/main.ts");
   write("workers/quota/rules/limits.ts");
   write(
     "workers/quota/README.md",
-    "`limits.ts`, `rules/`, `main.{ts,js}`, `POST /v1/gone.ts`, `other.ts`\n```\n`code.ts`\n```\n",
+    "`limits.ts`, `rules/`, `main.{ts,js}`, `POST /v1/gone.ts`, `other.ts`, `store/store.ts`, [the room](rules/limits.ts#a), [gone](../gone.md)\n```\n`code.ts`\n```\n",
   );
+  write("workers/billing/README.md");
+  write("workers/billing/store/store.ts");
+  write("package.json", JSON.stringify({ scripts: { "schema:generate": "" } }));
   write("platform/README.md");
   write("platform/http/server.ts", "");
   write("platform/http/other.ts", "");
@@ -31,6 +37,9 @@ test("a room without a README and a path that does not exist are reported", () =
       "platform/http: has no README.md",
       "CONTRIBUTING.md: workers/quota/gone.ts does not exist",
       "workers/quota/README.md: other.ts does not exist",
+      "workers/quota/README.md: store/store.ts does not exist",
+      "CONTRIBUTING.md: there is no script nothing for npm run",
+      "workers/quota/README.md: the link to ../gone.md is dead",
     ],
   ]);
 });
