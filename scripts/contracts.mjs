@@ -1,12 +1,17 @@
 // The contracts of events and stored documents against `schema/events/released`, the JSON Schemas of the last release.
-// `check` fails when a released one differs, unless what is new can be ignored and is marked in `additions.json`; `release`
-// freezes everything as it is now. Run with `--conditions=source --import tsx`: see package.json.
+// `check` fails when a released one differs, unless what is new can be ignored and is marked in `additions.json` with the reason,
+// and when `released` is not as the release left it; `release` freezes everything as it is now. Run with `--conditions=source --import tsx`: see package.json.
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { contractChanges, unreleasedProblems } from "./event-compatibility.ts";
+import { contractChanges, tamperings, unreleasedProblems } from "./event-compatibility.ts";
 
-const FOLDER = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), "schema/events");
+/** The commit that froze the contracts of 0.1.0, which has no tag. */
+const FIRST_FREEZE = "58b0f8d25ddaf175cf7d3954e05dc71eba98d278";
+
+const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const FOLDER = path.join(ROOT, "schema/events");
 const RELEASED = path.join(FOLDER, "released");
 const MARKS = path.join(RELEASED, "additions.json");
 const json = (value) => `${JSON.stringify(value, null, 2)}\n`;
@@ -17,7 +22,8 @@ if (mode !== "check" && mode !== "release") {
   process.exit(2);
 }
 const current = await contracts();
-const problems = changes(released(), JSON.parse(readFileSync(MARKS, "utf8")));
+const marks = JSON.parse(readFileSync(MARKS, "utf8"));
+const problems = [...changes(released(), Object.keys(marks)), ...unexplained(marks), ...tampered(released())];
 if (problems.length > 0) {
   console.error(problems.join("\n"));
   process.exitCode = 1;
@@ -55,8 +61,34 @@ function changes(before, marked) {
   ];
 }
 
+function unexplained(marked) {
+  return Object.entries(marked)
+    .filter(([, reason]) => typeof reason !== "string" || reason.trim() === "")
+    .map(([place]) => `schema/events/released/additions.json needs the reason why older readers may ignore ${place}`);
+}
+
+/** How the folder differs from what the release committed. */
+function tampered(now) {
+  const { version } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8"));
+  const release = version === "0.1.0" ? FIRST_FREEZE : `v${version}`;
+  const names = git("ls-tree", "--name-only", release, "schema/events/released/");
+  if (names === undefined) {
+    console.log(`schema/events/released not compared with the release: ${release} is not in this clone`);
+    return [];
+  }
+  const frozen = names.split("\n").filter((name) => /\.v\d+\.json$/.test(name));
+  const then = frozen.map((name) => [path.basename(name, ".json"), JSON.parse(git("show", `${release}:${name}`))]);
+  return tamperings(new Map(then), now);
+}
+
+/** The trimmed output, or undefined when git fails or is missing. */
+function git(...args) {
+  const { status, stdout } = spawnSync("git", args, { cwd: ROOT, encoding: "utf8" });
+  return status === 0 ? stdout.trim() : undefined;
+}
+
 function freeze() {
   for (const [type, schema] of current) writeFileSync(path.join(RELEASED, `${type}.json`), json(schema));
-  writeFileSync(MARKS, json([]));
+  writeFileSync(MARKS, json({}));
   console.log(`froze ${current.size} contracts in schema/events/released`);
 }

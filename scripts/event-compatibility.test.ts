@@ -3,7 +3,7 @@ import { Type } from "@sinclair/typebox";
 import { Ajv } from "ajv";
 import { expect, test } from "vitest";
 import { growing } from "#schema/events/growing.js";
-import { contractChanges, unreleasedProblems } from "./event-compatibility.js";
+import { contractChanges, tamperings, unreleasedProblems } from "./event-compatibility.js";
 
 const released = Type.Object({
   id: Type.String(),
@@ -36,6 +36,11 @@ test.each<[string, unknown, string]>([
     changedTo({ shape: growing("shape", Type.Union([Type.Literal("ROUND"), Type.Literal("OVAL")])) }),
     "c.v1.shape<SQUARE>: gone",
   ],
+  [
+    "a union that may not grow any more",
+    changedTo({ shape: Type.Union([Type.Literal("ROUND"), Type.Literal("SQUARE")]) }),
+    "c.v1.shape: may not grow any more",
+  ],
   ["another type", changedTo({ id: Type.Integer() }), 'c.v1.id: {"type":"string"} is {"type":"integer"}'],
   [
     "another pattern, deep inside",
@@ -56,6 +61,21 @@ test("between releases a contract has one next version", () => {
   expect(unreleasedProblems(["a.v1", "a.v2"], ["a.v1", "a.v2", "a.v3", "b.v1"])).toEqual([]);
   expect(unreleasedProblems(["a.v1"], ["a.v1", "a.v2", "a.v3"])).toEqual(["the next version of a is 2, not 3"]);
   expect(unreleasedProblems([], ["b.v2"])).toEqual(["the next version of b is 1, not 2"]);
+});
+
+test("only a release changes, adds or removes what was released", () => {
+  const then = new Map([
+    ["a.v1", { type: "string" }],
+    ["b.v1", {}],
+  ]);
+  expect(tamperings(then, new Map(then))).toEqual([]);
+  const now = new Map([
+    ["a.v1", { type: "integer" }],
+    ["c.v1", {}],
+  ]);
+  expect(tamperings(then, now)).toEqual(
+    ["a", "b", "c"].map((name) => `only a release may change schema/events/released/${name}.v1.json`),
+  );
 });
 
 const EVENTS = new URL("../schema/events/", import.meta.url);

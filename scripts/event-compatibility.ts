@@ -12,7 +12,7 @@ export interface ContractChanges {
 
 /**
  * Compares a contract's JSON Schema with the released one of the same version. A place reads like `entries[]<tick>.at`: a
- * field, an item, a member of a union. `growing` itself is not compared: declaring that a union may grow is no change.
+ * field, an item, a member of a union. Declaring that a union may grow is no change; it cannot be taken back.
  */
 export function contractChanges(contract: string, released: unknown, current: unknown): ContractChanges {
   const added: string[] = [];
@@ -23,6 +23,7 @@ export function contractChanges(contract: string, released: unknown, current: un
       if (JSON.stringify(before) !== JSON.stringify(after)) broken.push(`${place}: another schema`);
       return;
     }
+    if ("growing" in before && !("growing" in after)) broken.push(`${place}: may not grow any more`);
     compareMembers(place, before, after);
     compareFields(place, before, after);
     compareItems(place, before.items, after.items);
@@ -79,6 +80,13 @@ function membersOf(schema: Json): ReadonlyMap<string, unknown> {
 const nameOf = (member: Json): unknown => member.const ?? objectOf(objectOf(member.properties).kind).const;
 const objectOf = (value: unknown): Json => (isJsonObject(value) ? value : {});
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+/** The files of released contracts that are no longer as they were released. */
+export function tamperings(then: ReadonlyMap<string, unknown>, now: ReadonlyMap<string, unknown>): string[] {
+  return [...new Set([...then.keys(), ...now.keys()])]
+    .filter((name) => JSON.stringify(then.get(name)) !== JSON.stringify(now.get(name)))
+    .map((name) => `only a release may change schema/events/released/${name}.json`);
+}
 
 /** Between two releases each contract has at most one new version, and it follows the last one that is released. */
 export function unreleasedProblems(released: readonly string[], current: readonly string[]): string[] {
