@@ -110,7 +110,7 @@ describe.skipIf(!hasPostgres || !hasKafka)("recording from Kafka", () => {
         await append(log, "other", next + added);
         const second = await startService({ ...own, log });
         const reported = () => second.failures.map(String).join();
-        await waitFor(() => reported().includes("Usage that was acknowledged may be missing"), {
+        await waitFor(() => reported().includes("Acknowledged usage may be missing"), {
           what: "the recorder to refuse the other topic",
         });
         expect(reported()).toMatch(/recorder_cursor\.next/);
