@@ -10,19 +10,28 @@ const conditions = ["source", "node", "default"];
 /** Only a test that hangs meets this: a busy machine is slow, and that is no failure. */
 const HANGS_AFTER_MS = isLong ? 1_800_000 : 600_000;
 
-export default defineConfig({
+/** They start whole systems and load them: beside many others each takes several times the CPU, for retries and time-outs. */
+const HEAVY = ["tests/chaos/*.test.ts", "tests/systems/{compose,whole-path}/story.test.ts"];
+const EXCLUDED = ["dist/**", "node_modules/**", "**/.cache/**"];
+
+const project = (name: string, groupOrder: number, maxWorkers: number, include: string[], exclude: string[]) => ({
   // Without the alias, `graphql` is loaded twice ("another module or realm").
   resolve: { conditions, alias: [{ find: /^graphql$/, replacement: require.resolve("graphql") }] },
   ssr: { resolve: { conditions } },
   test: {
-    pool: "forks",
-    // More than two cores: many tests wait for servers most of the time.
-    maxWorkers: 4,
-    include: ["**/*.test.ts"],
-    exclude: ["dist/**", "node_modules/**", "**/.cache/**"],
-    setupFiles: ["./tests/runner/setup.ts"],
+    ...{ name, include, exclude: [...EXCLUDED, ...exclude], pool: "forks" as const },
+    ...{ maxWorkers, sequence: { groupOrder }, setupFiles: ["./tests/runner/setup.ts"] },
+    ...{ testTimeout: HANGS_AFTER_MS, hookTimeout: HANGS_AFTER_MS },
+  },
+});
+
+export default defineConfig({
+  test: {
     sequence: { sequencer: LongestFirst },
-    testTimeout: HANGS_AFTER_MS,
-    hookTimeout: HANGS_AFTER_MS,
+    projects: [
+      // More than two cores: these wait for servers most of the time.
+      project("rooms", 0, 4, ["**/*.test.ts"], HEAVY),
+      project("systems", 1, 2, HEAVY, []),
+    ],
   },
 });

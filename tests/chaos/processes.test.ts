@@ -1,5 +1,4 @@
 import { rm } from "node:fs/promises";
-import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { serverDir } from "../servers/server-process.js";
 import { hasKafka, hasPostgres, hasRedis } from "../servers/servers.js";
@@ -27,7 +26,8 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("edges and recorders tha
     dir = await serverDir("ingestion");
     for (const name of ["ingestion-2", "ingestion-3"]) extra.push(await startIngestionProcess(world, name, dir));
     await Promise.all(extra.map(({ container }) => container.restart()));
-    edges = await startRoundRobin([new URL(world.target.url).host, ...extra.map(({ address }) => address)]);
+    // Not to the edge that stays: what ends must have been working.
+    edges = await startRoundRobin(extra.map(({ address }) => address));
   });
 
   afterAll(async () => {
@@ -39,11 +39,10 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("edges and recorders tha
 
   test("crashes and orderly stops under load, with their rebalances, neither lose nor duplicate events", async () => {
     const load = loadOf(tenants, EVENTS);
-    const random = randomOf(load.seed + 1);
     const requests = countRequests();
+    const random = randomOf(load.seed + 1);
     const restart = () => Promise.all(extra.map(({ container }) => container.restart()));
     async function end({ container }: IngestionProcess): Promise<void> {
-      await wait(random() * 500);
       await container.kill(random() < 0.7 ? "SIGKILL" : "SIGTERM");
     }
     const endBoth = () => Promise.all(extra.map(end));

@@ -2,36 +2,29 @@
 export interface Requests {
   /** How many are unanswered now. */
   open(): number;
-  /** Those that are unanswered now. */
-  mark(): Marked;
+  /** How many ended without an answer, or with an answer that reports a failure of the server. */
+  broken(): number;
+  /** Marks those that are unanswered now; the function answers whether one of them still is. */
+  mark(): () => boolean;
   /** Counts a request from now until its answer. Undefined: no answer. */
   track(request: Promise<Response>): Promise<Response | undefined>;
 }
 
-export interface Marked {
-  /** Whether one of them is still unanswered. */
-  areOpen(): boolean;
-  /** Whether one of them ended without an answer, or with an answer that reports a failure of the server. */
-  areBroken(): boolean;
-}
-
 export function countRequests(): Requests {
   const open = new Set<object>();
-  const broken = new WeakSet<object>();
+  let broken = 0;
   return {
     open: () => open.size,
+    broken: () => broken,
     mark() {
       const marked = [...open];
-      return {
-        areOpen: () => marked.some((one) => open.has(one)),
-        areBroken: () => marked.some((one) => broken.has(one)),
-      };
+      return () => marked.some((one) => open.has(one));
     },
     async track(request) {
       const one = {};
       open.add(one);
       const response = await request.catch(() => undefined);
-      if (response === undefined || response.status >= 500) broken.add(one);
+      if (response === undefined || response.status >= 500) broken += 1;
       open.delete(one);
       return response;
     },

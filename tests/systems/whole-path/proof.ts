@@ -48,7 +48,7 @@ const PLAN: OraclePlan = {
 const SENDERS = 6;
 const LARGEST_BATCH = sized(100, 500);
 /** Pause between repeats, so that waiting for a fault does not saturate the machine. */
-const REPEAT_PAUSE_MS = 250;
+const REPEAT_PAUSE_MS = 100;
 const MALFORMED_SHARE = 0.01;
 
 export interface ProofOptions {
