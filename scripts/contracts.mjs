@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { contractChanges, tamperings, unreleasedProblems } from "./event-compatibility.ts";
 
 /** The commit that froze the contracts of 0.1.0, which has no tag. */
-const FIRST_FREEZE = "58b0f8d25ddaf175cf7d3954e05dc71eba98d278";
+const FIRST_FREEZE = "0a83f88e05afbadd943bbddcf73f04348eebd3e4";
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const FOLDER = path.join(ROOT, "schema/events");
