@@ -49,7 +49,12 @@ for (const replicas of sized([1], [1, 2])) {
       beforeAll(async () => {
         compose = await startCompose({
           replicas,
-          env: { METRLY_WEBHOOK_ALLOW_HOSTS: "127.0.0.1", METRLY_TICK_SECONDS: "1" },
+          env: {
+            METRLY_WEBHOOK_ALLOW_HOSTS: "127.0.0.1",
+            METRLY_TICK_SECONDS: "1",
+            // The story starts the default number; each partition costs every process a little, with or without usage.
+            METRLY_PARTITIONS: sized("8", "64"),
+          },
         });
         target = { url: compose.url, admin: await compose.adminToken() };
         receiver = await startReceiver();

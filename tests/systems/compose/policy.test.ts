@@ -9,11 +9,13 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres || !hasNginx)("authorizat
   let compose: RunningCompose | undefined;
   let system: PolicySystem | undefined;
   beforeAll(async () => {
-    compose = await startCompose({ env: { METRLY_TICK_SECONDS: "1", METRLY_LOG_LEVEL: "warn" } });
+    compose = await startCompose({
+      env: { METRLY_PARTITIONS: "8", METRLY_TICK_SECONDS: "1", METRLY_LOG_LEVEL: "warn" },
+    });
     const issuer = await createTokenIssuer(compose.gatewayDir);
     system = { url: compose.url, adminToken: await compose.adminToken(), issueToken: issuer.issue };
   });
-  afterAll(() => compose?.stop(), 60_000);
+  afterAll(() => compose?.stop());
 
   policyTable(() => {
     if (system === undefined) throw new Error("the compose file's services did not start");
