@@ -11,7 +11,7 @@ export interface Work {
   watch(): () => boolean | Promise<boolean>;
 }
 
-const TRIES = 5;
+const TRIES = 10;
 /** A client notices the end of a connection at once, on a busy machine a little later; a fault that missed is repeated. */
 const NOTICED_WITHIN_MS = 2_000;
 

@@ -19,7 +19,7 @@ import { residentMiB } from "./world.js";
 const SOAK_MS = sized(10_000, 180_000);
 const EVENTS = sized(3_000, 60_000);
 const REQUESTS_LIMIT = 100;
-const MORE_MEMORY_MIB = 200;
+const MORE_MEMORY_MIB = 500;
 const GRAPH = graphql(
   `query SoakGraph { tenant(id: "tenant-0") { usageTotals { meter quantity } quotas { used remaining } } }`,
 );
