@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { Agent, get } from "node:http";
+import { connect } from "node:net";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { waitFor } from "../../tests/servers/servers.js";
@@ -64,6 +66,20 @@ describe("every server", () => {
     agent.destroy();
   });
 
+  test("closes although a client opened a connection in advance, or never ends its request", async () => {
+    const url = new URL(await app.listen({ host: "127.0.0.1", port: 0 }));
+    const clients = ["", "POST /things HTTP/1.1\r\n", `${POST_HEAD}{`].map((sent) => {
+      const socket = connect(Number(url.port), url.hostname);
+      socket.on("error", () => undefined).resume();
+      socket.write(sent);
+      return socket;
+    });
+    await once(app.server, "request");
+    const closed = clients.map((socket) => new Promise((resolve) => socket.once("close", resolve)));
+    await app.close();
+    await Promise.all(closed);
+  });
+
   test("masks its bugs", async () => {
     const response = await app.inject({ method: "GET", url: "/broken" });
     expect(response.statusCode).toBe(500);
@@ -71,3 +87,5 @@ describe("every server", () => {
     expect(response.headers["content-type"], "as registered, without a charset").toBe(PROBLEM);
   });
 });
+
+const POST_HEAD = "POST /things HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";

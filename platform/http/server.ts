@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyError,
@@ -8,7 +9,7 @@ import Fastify, {
 } from "fastify";
 import { ERROR_CODES, type ErrorCode, MetrlyError } from "#kernel/errors.js";
 import { type KeyThrottle, throttledResponse } from "#platform/auth/key-throttle.js";
-import { every, type Timer } from "#platform/lifecycle/time.js";
+import { after, every, type Timer } from "#platform/lifecycle/time.js";
 
 /** The JSON of RFC 9457 `application/problem+json`, with a `code` of the closed list. */
 export interface Problem {
@@ -110,7 +111,7 @@ export function createHttpServer(logger: FastifyBaseLogger, throttle?: KeyThrott
       handler: () => undefined,
     });
   });
-  closeWhatFallsIdle(app);
+  closeWhatIsIdle(app);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = toMetrlyError(error);
     if (known.code === "INTERNAL") request.log.error({ err: error, url: request.url }, "request failed");
@@ -145,17 +146,36 @@ function refusalOf(throttle: KeyThrottle, { headers, socket }: IncomingMessage):
 /** Longer than a proxy's keep-alive, so that it never sends on a connection being closed. */
 const KEEP_ALIVE_MS = 72_000;
 const IDLE_CHECK_MS = 50;
+/** Half of the time that a process has to stop: what still sends or reads after that is cut off. */
+const DRAIN_MS = 5_000;
 
 /**
- * A connection that was busy when the server began to close, and is kept alive afterwards, would delay the close until the
- * client disconnects.
+ * Closing waits for open requests only, and for those at most `DRAIN_MS`. Node closes a connection whose request has ended,
+ * but neither one that becomes idle later nor one that never sent a request, which HTTP clients open in advance.
  */
-function closeWhatFallsIdle(app: FastifyInstance): void {
-  let timer: Timer | undefined;
-  app.addHook("preClose", async () => {
-    timer = every(IDLE_CHECK_MS, () => app.server.closeIdleConnections());
+function closeWhatIsIdle(app: FastifyInstance): void {
+  const { server } = app;
+  const unused = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    unused.add(socket);
+    socket.once("close", () => unused.delete(socket));
   });
-  app.addHook("onClose", async () => timer?.cancel());
+  const markUsed = ({ socket }: IncomingMessage) => unused.delete(socket);
+  server.on("request", markUsed).on("upgrade", markUsed);
+  const timers: Timer[] = [];
+  app.addHook("preClose", async () => {
+    const closeIdle = () => {
+      server.closeIdleConnections();
+      for (const socket of unused) socket.destroy();
+    };
+    timers.push(
+      every(IDLE_CHECK_MS, closeIdle),
+      after(DRAIN_MS, () => server.closeAllConnections()),
+    );
+  });
+  app.addHook("onClose", async () => {
+    for (const timer of timers) timer.cancel();
+  });
 }
 
 const BY_STATUS: Readonly<Record<number, ErrorCode>> = {

@@ -21,6 +21,10 @@ tellStory({
         await compose.stop();
       }
     }
-    return { ...compose, dispose };
+    async function output(): Promise<string> {
+      const roles = [...compose.processes.values()];
+      return (await Promise.all(roles.map(async (role) => `${role.name}:\n${await role.output()}`))).join("\n");
+    }
+    return { ...compose, output, dispose };
   },
 });

@@ -14,6 +14,8 @@ export interface StorySystem {
   terminate(): Promise<number | null>;
   /** Restarts it on the same data; resolves when it is ready. */
   restart(): Promise<void>;
+  /** Its output, for failure messages. */
+  output(): string | Promise<string>;
   /** Stops it and deletes its data. */
   dispose(): Promise<void>;
 }
@@ -359,7 +361,8 @@ export function tellStory({ where, can, start }: StoryOptions): void {
       async () => {
         const before = await world.accountingOf(url, key, "acme");
         // It exits with another code when it has not drained within 10 s.
-        expect(await metrly.terminate()).toBe(0);
+        const code = await metrly.terminate();
+        expect(code, (await metrly.output()).slice(-5_000)).toBe(0);
         await metrly.restart();
         expect(await world.accountingOf(url, key, "acme")).toEqual(before);
       },
