@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { isLosslessNumber, parse, stringify } from "lossless-json";
+import { parseRfc3339 } from "#kernel/rfc3339.js";
 
 /** A row of the input, not yet validated. */
 export interface Row {
@@ -31,7 +32,6 @@ export const isAttribute = (name: string): name is Attribute => ATTRIBUTES.some(
 const DEFAULT_SOURCE = "metrly-send";
 const MAX_ATTRIBUTE_BYTES = 256;
 export const MAX_EVENT_BYTES = 65_536;
-const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
 
 /**
  * The CloudEvent of a row. The id of a row without one is derived from the file's name, the line and the content, so that
@@ -102,7 +102,7 @@ function problemOf(event: ReadonlyMap<string, unknown>): string | undefined {
   const subject = event.get("subject") ?? "";
   if (typeof subject !== "string") return "subject: must be a string";
   const time = event.get("time") ?? undefined;
-  if (time !== undefined && (typeof time !== "string" || !RFC_3339.test(time)))
+  if (time !== undefined && (typeof time !== "string" || parseRfc3339(time) === undefined))
     return "time: must be RFC 3339, e.g. 2026-11-01T00:00:00Z";
   return undefined;
 }

@@ -1,5 +1,6 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode, valueFromASTUntyped } from "graphql";
 import { formatDecimal, parseDecimal } from "#kernel/decimal.js";
+import { parseRfc3339 } from "#kernel/rfc3339.js";
 
 /** RFC 3339, UTC. Internally epoch milliseconds. */
 export const DateTimeScalar = new GraphQLScalarType<number, string>({
@@ -47,10 +48,9 @@ export const CountScalar = new GraphQLScalarType<number, number>({
 
 function parseDateTime(value: unknown): number {
   const text = textOf(value, "DateTime");
-  const ms = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(text)
-    ? Date.parse(text)
-    : Number.NaN;
-  if (Number.isNaN(ms))
+  // Seconds may be omitted.
+  const ms = parseRfc3339(text.replace(/^(.{10}T\d{2}:\d{2})(?=Z|[+-])/, "$1:00"));
+  if (ms === undefined)
     throw invalid(`DateTime must be RFC 3339, e.g. 2026-11-01T00:00:00Z, not "${text.slice(0, 40)}"`);
   return ms;
 }

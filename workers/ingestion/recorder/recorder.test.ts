@@ -4,9 +4,10 @@ import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usag
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { databaseUrl, hasPostgres, waitFor } from "../../../tests/servers/servers.js";
 import { decodeRecord } from "../rules/decode-record.js";
+import { eventKeyOf, fingerprintOf } from "../rules/fingerprint.js";
 import { planSteps, type RecordingStep } from "../rules/plan-steps.js";
 import { readLedger } from "../store/ledger.js";
-import { openCursor, readCursor } from "../store/recording.js";
+import { knownKeys, openCursor, readCursor } from "../store/recording.js";
 import {
   appendItems,
   appendRecord,
@@ -138,6 +139,19 @@ describe.skipIf(!hasPostgres)("recording", () => {
       { type: "other", data: "{}", reason: "CONFLICT", recorded_seq: (await events())[0]?.seq, status: "QUARANTINED" },
     ]);
     expect(await accounts()).toEqual([{ tenant_id: "acme", accepted: 5, recorded: 1, duplicates: 2, quarantined: 2 }]);
+  });
+
+  test("a conflict costs what the first one cost: the recorder reads only those that an item repeats", async () => {
+    const conflicts = Array.from({ length: 300 }, (_, n) => receivedItem({ id: "1", data: `{"n":${n}}` }));
+    for (const part of [conflicts.slice(0, 200), conflicts.slice(200)]) await appendItems(world.log, 0, part);
+    await start();
+    await recordedAll();
+    expect(await accounts()).toMatchObject([{ accepted: 300, recorded: 1, duplicates: 0, quarantined: 299 }]);
+    const key = eventKeyOf("acme", "test", "1");
+    const [known, unknown] = ['{"n":7}', "[]"].map((data) => fingerprintOf("acme", "api.request", data));
+    const items = [known, unknown].map((fingerprint = "") => ({ key, fingerprint }));
+    const found = await world.database.transaction((tx) => knownKeys(tx, 0, items));
+    expect(found.get(key)?.quarantined).toEqual(new Set([known]));
   });
 
   test("a value that an active meter can't read is quarantined under its key", async () => {

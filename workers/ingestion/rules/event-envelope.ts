@@ -1,4 +1,5 @@
 import { isJsonObject } from "#kernel/json.js";
+import { parseRfc3339 } from "#kernel/rfc3339.js";
 import { isStorable } from "#kernel/storable-text.js";
 import { type Refusal, refuse } from "./refusal.js";
 
@@ -50,23 +51,9 @@ function attributeProblem(name: string, value: unknown): string | undefined {
   return isStorable(value) ? undefined : `${name}: must be valid Unicode without NUL`;
 }
 
-const RFC_3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
-
-/** Epoch ms, truncated; a leap second reads as the second before it. */
 function readTime(value: unknown): number | undefined | "invalid" {
   if (value === undefined || value === null) return undefined;
-  const match = typeof value === "string" && value.length <= 64 ? RFC_3339.exec(value) : null;
-  if (match === null || typeof value !== "string") return "invalid";
-  const text = match[6] === "60" ? `${value.slice(0, 17)}59${value.slice(19)}` : value;
-  const time = Date.parse(text.toUpperCase());
-  return Number.isNaN(time) || !isCalendarDay(match) ? "invalid" : time;
-}
-
-/** `Date.parse` rolls 31 April over to 1 May. */
-function isCalendarDay([, year, month, day]: RegExpExecArray): boolean {
-  if (Number(day) <= 28) return true;
-  const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
-  return date.getUTCMonth() === Number(month) - 1;
+  return (typeof value === "string" ? parseRfc3339(value) : undefined) ?? "invalid";
 }
 
 const JSON_TYPE = /^[\w.+-]+\/(?:[\w.-]+\+)?json\s*(?:;.*)?$/i;

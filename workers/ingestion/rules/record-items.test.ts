@@ -82,7 +82,7 @@ function inBatches(elements: readonly BatchElement[], cuts: readonly number[]): 
     }
     for (const { key, fingerprint, seq } of outcome.newKeys) {
       expect(stored.has(key)).toBe(false);
-      stored.set(key, { fingerprint, seq, quarantined: [] });
+      stored.set(key, { fingerprint, seq, quarantined: new Set() });
     }
     for (const [key, count] of outcome.duplicates) sums.duplicates[key] = (sums.duplicates[key] ?? 0) + count;
     for (const { item: one, reason, recordedSeq } of outcome.quarantined) {
@@ -90,7 +90,7 @@ function inBatches(elements: readonly BatchElement[], cuts: readonly number[]): 
       sums.quarantined.push(`${one.key} ${one.data} ${reason}`);
       expect(recordedSeq).toBe(reason === "CONFLICT" ? holder?.seq : null);
       if (holder !== undefined && reason === "CONFLICT")
-        stored.set(one.key, { ...holder, quarantined: [...holder.quarantined, one.fingerprint] });
+        stored.set(one.key, { ...holder, quarantined: new Set([...holder.quarantined, one.fingerprint]) });
     }
     for (const { tenantId, hour, accepted, recorded, duplicates, quarantined } of outcome.accounts) {
       const account = sums.accounts[`${tenantId} ${hour}`] ?? [0, 0, 0, 0];

@@ -10,8 +10,8 @@ export interface KnownKey {
   readonly fingerprint: string;
   /** Its position in the ledger; null: it is quarantined. */
   readonly seq: number | null;
-  /** Fingerprints that are quarantined under this key. */
-  readonly quarantined: readonly string[];
+  /** Those of the batch's fingerprints that are quarantined under this key. */
+  readonly quarantined: ReadonlySet<string>;
 }
 
 export type QuarantineReason = "CONFLICT" | "VALUE_INVALID" | "DIMENSION_LIMIT";
@@ -75,6 +75,8 @@ export function recordBatch(
   refuse: (item: DecodedItem) => QuarantineCause | undefined,
 ): BatchOutcome {
   const keys = new Map(known);
+  /** By key. Apart from `keys`, so that a conflict costs the same however many came before it. */
+  const conflicts = new Map<string, Set<string>>();
   const entries: LedgerEntry[] = [];
   const newKeys: { key: string; fingerprint: string; seq: number | null }[] = [];
   const duplicates = new Map<string, number>();
@@ -98,12 +100,12 @@ export function recordBatch(
     const account = accounts.of(item);
     account.accepted += 1;
     if (holder !== undefined) {
-      if (holder.fingerprint === fingerprint || holder.quarantined.includes(fingerprint)) {
+      if (isKnown(item, holder)) {
         duplicates.set(item.key, (duplicates.get(item.key) ?? 0) + 1);
         account.duplicates += 1;
         return;
       }
-      keys.set(item.key, { ...holder, quarantined: [...holder.quarantined, fingerprint] });
+      conflicts.set(item.key, (conflicts.get(item.key) ?? new Set()).add(fingerprint));
       quarantined.push({ item, reason: "CONFLICT", detail: CONFLICT_DETAIL, recordedSeq: holder.seq });
       account.quarantined += 1;
       return;
@@ -111,7 +113,7 @@ export function recordBatch(
     const refusal = refuse(item);
     const entry = refusal === undefined ? eventEntry(item, common()) : undefined;
     const holds = { fingerprint, seq: entry?.seq ?? null };
-    keys.set(item.key, { ...holds, quarantined: [] });
+    keys.set(item.key, { ...holds, quarantined: NONE });
     newKeys.push({ key: item.key, ...holds });
     if (entry !== undefined) {
       entries.push(entry);
@@ -122,8 +124,17 @@ export function recordBatch(
       account.quarantined += 1;
     }
   }
+
+  function isKnown({ key, fingerprint }: DecodedItem, holder: KnownKey): boolean {
+    return (
+      holder.fingerprint === fingerprint ||
+      holder.quarantined.has(fingerprint) ||
+      conflicts.get(key)?.has(fingerprint) === true
+    );
+  }
 }
 
+const NONE: ReadonlySet<string> = new Set();
 const CONFLICT_DETAIL = "an event with this source and id but another type or data already exists";
 
 type Common = Pick<LedgerEntry, "seq" | "recordedAt" | "tenancyVersion">;

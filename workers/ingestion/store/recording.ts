@@ -87,18 +87,25 @@ export async function knownKeys(
     values: [partition, arrayText(items.map((item) => item.key))],
   });
   const known = new Map(
-    rows.map(({ key, fingerprint, seq }) => [key, { fingerprint, seq, quarantined: [] as string[] }]),
+    rows.map(({ key, fingerprint, seq }) => [key, { fingerprint, seq, quarantined: new Set<string>() }]),
   );
   const contradicted = items.filter((item) => {
     const holder = known.get(item.key);
     return holder !== undefined && holder.fingerprint !== item.fingerprint;
   });
   if (contradicted.length === 0) return known;
-  const quarantined = await tx.query<{ key: string; fingerprint: string }>(
-    "SELECT key, fingerprint FROM quarantined_event WHERE partition = $1 AND key = ANY ($2::uuid[])",
-    [partition, contradicted.map((item) => item.key)],
-  );
-  for (const { key, fingerprint } of quarantined.rows) known.get(key)?.quarantined.push(fingerprint);
+  // By the primary key: a key may have any number of conflicts.
+  const quarantined = await tx.query<{ key: string; fingerprint: string }>({
+    name: "known-conflicts",
+    text: `SELECT q.key, q.fingerprint FROM unnest($2::uuid[], $3::uuid[]) AS c(key, fingerprint)
+           JOIN quarantined_event q ON q.partition = $1 AND q.key = c.key AND q.fingerprint = c.fingerprint`,
+    values: [
+      partition,
+      arrayText(contradicted.map((item) => item.key)),
+      arrayText(contradicted.map((item) => item.fingerprint)),
+    ],
+  });
+  for (const { key, fingerprint } of quarantined.rows) known.get(key)?.quarantined.add(fingerprint);
   return known;
 }
 
