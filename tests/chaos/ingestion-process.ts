@@ -17,7 +17,8 @@ export async function startIngestionProcess(
   dir: string,
 ): Promise<IngestionProcess> {
   const address = `127.0.0.1:${await freePort()}`;
-  const isReady = `fetch("http://${address}/readyz").then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))`;
+  const readyUrl = `http://${address}/readyz`;
+  const isReady = `fetch("${readyUrl}").then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))`;
   const container = await startContainer({
     name,
     command: [process.execPath, path.join(packageRoot(), "dist/cli/metrly.js"), "ingestion"],
@@ -33,6 +34,7 @@ export async function startIngestionProcess(
       METRLY_LOG_LEVEL: "warn",
     },
     healthcheck: [process.execPath, "-e", isReady],
+    readyUrl,
     restarts: true,
     dir,
   });

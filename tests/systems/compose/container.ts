@@ -15,6 +15,8 @@ export interface ContainerSpec {
   readonly env: Readonly<Record<string, string>>;
   /** The compose file's `healthcheck.test`, run as a process like Docker does. */
   readonly healthcheck: readonly [string, ...string[]];
+  /** Until this answers with success, the health check is not tried: each try costs a process. */
+  readonly readyUrl: string;
   /** Whether it is restarted after it exits (`restart: unless-stopped`). */
   readonly restarts: boolean;
   /** Its working directory and log. */
@@ -128,8 +130,12 @@ export async function runOnce(spec: Pick<ContainerSpec, "name" | "command" | "en
 
 async function untilHealthy(spec: ContainerSpec, output: () => Promise<string>): Promise<void> {
   const [command, ...args] = spec.healthcheck;
-  const isHealthy = () => run(command, args, { env: spec.env }).then(() => true);
-  await waitFor(isHealthy, { what: `${spec.name} to be healthy`, deadlineMs: HEALTHY_DEADLINE_MS, pauseMs: 300 }).catch(
+  async function isHealthy(): Promise<boolean> {
+    if (!(await fetch(spec.readyUrl)).ok) return false;
+    await run(command, args, { env: spec.env });
+    return true;
+  }
+  await waitFor(isHealthy, { what: `${spec.name} to be healthy`, deadlineMs: HEALTHY_DEADLINE_MS, pauseMs: 100 }).catch(
     async (error: Error) => {
       throw new Error(`${error.message}; it printed:\n${(await output()).slice(-5_000)}`, { cause: error });
     },

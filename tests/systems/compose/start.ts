@@ -155,6 +155,7 @@ async function startRole(system: System, name: string, service: ComposeService):
       command: commandOf(system, service),
       env: { ...envOf(system, service), METRLY_PORT: String(port), METRLY_METRICS_PORT: String(await freePort()) },
       healthcheck: [onThisMachine(command), ...args],
+      readyUrl: `http://127.0.0.1:${port}/readyz`,
       restarts: service.restart === "unless-stopped",
       dir: path.join(system.dir, "containers"),
     });
