@@ -12,7 +12,7 @@ import {
 } from "@apollo/server/plugin/disabled";
 import { fastifyApolloHandler } from "@as-integrations/fastify";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type GraphQLFormattedError, type GraphQLSchema, OperationTypeNode } from "graphql";
+import { type GraphQLError, type GraphQLFormattedError, OperationTypeNode } from "graphql";
 import type { Logger } from "pino";
 import { MetrlyError } from "#kernel/errors.js";
 import { isJsonObject } from "#kernel/json.js";
@@ -22,13 +22,14 @@ import { ANONYMOUS, type Authentication } from "./auth/authentication.js";
 import type { Federation } from "./federation/federation.js";
 import { graphqlErrorOf, statusOfErrors, toClientError } from "./operations/client-error.js";
 import { GRAPH_LIMITS } from "./operations/limits.js";
-import { admitOperation, type GatewayContext } from "./operations/operation.js";
+import type { GatewayContext, Operations } from "./operations/operation.js";
 import type { PersistedOperations } from "./operations/persisted-operations.js";
 
 const METHOD_NOT_ALLOWED = 405;
 
 export interface GraphqlHttpOptions {
   readonly federation: Federation;
+  readonly operations: Operations;
   readonly authentication: Authentication;
   /** Persisted operations; undefined: any operation. */
   readonly persisted?: PersistedOperations | undefined;
@@ -63,8 +64,7 @@ export async function startGraphqlHttp(options: GraphqlHttpOptions): Promise<Gra
   };
 }
 
-function apolloServer({ federation, logger, onBug }: GraphqlHttpOptions): ApolloServer<GatewayContext> {
-  const { schema } = federation;
+function apolloServer({ federation, operations, logger, onBug }: GraphqlHttpOptions): ApolloServer<GatewayContext> {
   return new ApolloServer<GatewayContext>({
     gateway: asGateway(federation),
     logger,
@@ -75,12 +75,15 @@ function apolloServer({ federation, logger, onBug }: GraphqlHttpOptions): Apollo
     persistedQueries: false,
     allowBatchedHttpRequests: false,
     parseOptions: { maxTokens: GRAPH_LIMITS.tokens },
+    // `admission` validates, after it has measured, and keeps documents.
+    dangerouslyDisableValidation: true,
+    documentStore: null,
     formatError: (_, error) => toClientError(error, onBug).toJSON(),
     plugins: [
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
       ApolloServerPluginInlineTraceDisabled(),
-      admission(schema),
+      admission(operations, onBug),
       honestStatus,
     ],
   });
@@ -110,31 +113,47 @@ function asGateway({ schema, execute }: Federation): ApolloServerOptionsWithGate
   };
 }
 
-function admission(schema: GraphQLSchema): ApolloServerPlugin<GatewayContext> {
+function admission(operations: Operations, onBug: (error: unknown) => void): ApolloServerPlugin<GatewayContext> {
   return {
     async requestDidStart() {
       return {
-        async didResolveOperation({ document, operation, request, contextValue }) {
-          // Apollo answers an operation name that is not in the document itself.
-          if (operation === undefined) return;
-          if (operation.operation === OperationTypeNode.SUBSCRIPTION)
-            throw graphqlErrorOf(
-              new MetrlyError("INVALID", "Subscriptions need a WebSocket: graphql-transport-ws on /graphql"),
-            );
-          asGraphqlError(() =>
-            admitOperation(schema, { document, operation, variables: request.variables ?? {}, context: contextValue }),
+        async didResolveSource(context) {
+          const document = operations.kept(context.source);
+          if (document !== undefined) Object.assign(context, { document });
+        },
+        /** Answers what is refused; null: it runs. */
+        async responseForOperation({ source, document, operation, request, contextValue }) {
+          const { operationName, variables } = request;
+          const errors = refusals(onBug, () =>
+            operations.admitted({ text: source, document, operationName, variables, context: contextValue }),
           );
+          const found =
+            errors.length === 0 && operation.operation === OperationTypeNode.SUBSCRIPTION ? [NEEDS_SOCKET] : errors;
+          if (found.length === 0) return null;
+          return {
+            http: { headers: new HeaderMap() },
+            body: { kind: "single", singleResult: { errors: found.map((error) => error.toJSON()) } },
+          };
         },
       };
     },
   };
 }
 
-function asGraphqlError(check: () => void): void {
+const NEEDS_SOCKET = graphqlErrorOf(
+  new MetrlyError("INVALID", "Subscriptions need a WebSocket: graphql-transport-ws on /graphql"),
+);
+
+/** As clients see them. */
+function refusals(
+  onBug: (error: unknown) => void,
+  admit: () => ReturnType<Operations["admitted"]>,
+): readonly GraphQLError[] {
   try {
-    check();
+    const admitted = admit();
+    return "schema" in admitted ? [] : admitted.map((error) => toClientError(error, onBug));
   } catch (error) {
-    throw error instanceof MetrlyError ? graphqlErrorOf(error) : error;
+    return [toClientError(error, onBug)];
   }
 }
 

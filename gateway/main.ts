@@ -13,6 +13,7 @@ import { composeSupergraph } from "./composition.js";
 import { buildFederation } from "./execution.js";
 import { registerExplorer } from "./explorer/explorer.js";
 import { startGraphqlHttp } from "./http.js";
+import { createOperations } from "./operations/operation.js";
 import { readPersistedOperations } from "./operations/persisted-operations.js";
 import { registerQueueBoardProxy } from "./queue-board.js";
 import { startGraphqlSocket } from "./socket.js";
@@ -40,6 +41,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
   const reach = reachSubgraphs({ ...options, ...options.remote });
   const onFailure = (subgraph: string, error: unknown) => logger.error({ err: error, subgraph }, "a subgraph failed");
   const federation = buildFederation(supergraphSdl, subgraphs, onFailure, reach.executorOf);
+  const operations = createOperations(federation.schema, supergraphSdl);
   const external = config.oidc && createExternalIssuer({ config: config.oidc, clock });
   const authentication = createAuthentication({ tenancy, issuer, clock, external });
   const file = config.persistedOperationsFile;
@@ -47,6 +49,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
   const onBug = (error: unknown) => logger.error({ err: error }, "a GraphQL operation failed");
   const http = await startGraphqlHttp({
     federation,
+    operations,
     authentication,
     persisted,
     openIntrospection: config.demo,
@@ -54,7 +57,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
     onBug,
   });
   const socket = startGraphqlSocket({
-    ...{ federation, sdl: supergraphSdl, persisted, authentication, logger, onBug },
+    ...{ federation, operations, sdl: supergraphSdl, persisted, authentication, logger, onBug },
     throttle: options.throttle,
   });
   const stopRechecking = tenancy.onChange((change) => {

@@ -1,20 +1,18 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { type DocumentNode, type ExecutionArgs, GraphQLError, type GraphQLSchema, parse, validate } from "graphql";
+import type { ExecutionArgs, GraphQLError } from "graphql";
 import { CloseCode, type ServerOptions } from "graphql-ws";
 import type { Extra } from "graphql-ws/use/ws";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
-import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
+import { MetrlyError } from "#kernel/errors.js";
 import type { KeyThrottle } from "#platform/auth/key-throttle.js";
-import { operationOf } from "#platform/graphql/documents.js";
 import { serveGraphqlSocket } from "#platform/graphql/socket.js";
 import { after, every, sleep } from "#platform/lifecycle/time.js";
 import type { Authentication, Session } from "./auth/authentication.js";
 import type { Federation } from "./federation/federation.js";
 import { graphqlErrorOf, toClientError } from "./operations/client-error.js";
-import { GRAPH_LIMITS } from "./operations/limits.js";
-import { admitOperation, type GatewayContext } from "./operations/operation.js";
+import type { GatewayContext, Operations } from "./operations/operation.js";
 import type { OperationRequest, PersistedOperations } from "./operations/persisted-operations.js";
 import { resumableFields } from "./subgraphs/resumable.js";
 import { createSharedSubscriptions, isSharedOperation, type Outlet } from "./subscriptions/shared-subscriptions.js";
@@ -29,6 +27,7 @@ const TRY_AGAIN_LATER = 1013;
 
 export interface GraphqlSocketOptions {
   readonly federation: Federation;
+  readonly operations: Operations;
   /** The supergraph SDL: determines which subscriptions can be shared and resumed. */
   readonly sdl: string;
   /** Persisted operations; undefined: any operation. */
@@ -77,7 +76,7 @@ function serverOptions(
   options: GraphqlSocketOptions,
   sessions: Map<WebSocket, Session>,
 ): ServerOptions<ConnectionParams, Extra> {
-  const { federation, sdl, persisted, onBug } = options;
+  const { federation, operations, sdl, persisted, onBug } = options;
   const clean = (errors: readonly GraphQLError[]) => errors.map((error) => toClientError(error, onBug).toJSON());
   const shared = createSharedSubscriptions({
     fields: resumableFields(sdl),
@@ -104,7 +103,7 @@ function serverOptions(
       if (session === undefined || !closeUnlessValid(socket, session)) return [unauthenticated()];
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
       // One context per operation: batching of its subgraph calls is keyed by it.
-      return prepare(federation.schema, persisted, payload, { identity: session.identity }, onBug);
+      return prepare(operations, persisted, payload, { identity: session.identity }, onBug);
     },
     onNext(_, __, ___, ____, { data, errors, extensions }) {
       if (errors === undefined) return undefined;
@@ -195,9 +194,9 @@ interface SubscribePayload extends OperationRequest {
   readonly variables?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
-/** The steps of Apollo on HTTP: parse, validate, admit. Returns the errors, or the operation. */
+/** The steps of HTTP. Returns the errors, or the operation. */
 function prepare(
-  schema: GraphQLSchema,
+  operations: Operations,
   persisted: PersistedOperations | undefined,
   payload: SubscribePayload,
   context: GatewayContext,
@@ -205,35 +204,9 @@ function prepare(
 ): ExecutionArgs | readonly GraphQLError[] {
   const { operationName, variables } = payload;
   try {
-    const document = parsed(persisted?.textOf(payload) ?? payload.query);
-    const problems = validate(schema, document);
-    if (problems.length > 0) return problems.map((problem) => withCode(problem, "GRAPHQL_VALIDATION_FAILED"));
-    const operation = operationOf(document, operationName);
-    admitOperation(schema, { document, operation, variables: variables ?? {}, context });
-    return {
-      schema,
-      document,
-      operationName: operationName ?? null,
-      variableValues: variables ?? null,
-      contextValue: context,
-    };
+    const text = persisted?.textOf(payload) ?? payload.query;
+    return operations.admitted({ text, document: operations.parsed(text), operationName, variables, context });
   } catch (error) {
     return [toClientError(error, onBug)];
   }
 }
-
-function parsed(query: string): DocumentNode {
-  try {
-    return parse(query, { maxTokens: GRAPH_LIMITS.tokens });
-  } catch (error) {
-    throw error instanceof GraphQLError ? withCode(error, "GRAPHQL_PARSE_FAILED") : error;
-  }
-}
-
-const withCode = ({ message, source, positions, nodes }: GraphQLError, code: ErrorCode): GraphQLError =>
-  new GraphQLError(message, {
-    source: source ?? null,
-    positions: positions ?? null,
-    nodes: nodes ?? null,
-    extensions: { code },
-  });

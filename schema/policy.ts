@@ -87,11 +87,20 @@ export function maySee(identity: Identity, operation: Operation, tenantId: strin
   return reaches(identity, tenantId);
 }
 
+const NEEDS: ReadonlyMap<string, Need> = new Map(Object.entries<Need>(POLICY));
+
+/** Whether the caller's role suffices for a field, for some target. True for a field that needs no role. */
+export function mayCall(identity: Identity, field: string): boolean {
+  const need = NEEDS.get(field);
+  return need === undefined || rankOf(identity) >= RANK[need];
+}
+
 function assertRole(identity: Identity, operation: Operation): void {
   const need: Need = POLICY[operation];
-  const rank = Math.max(0, ...identity.roles.map((role) => RANK[role]));
-  if (rank < RANK[need]) throw new MetrlyError("FORBIDDEN", `${operation} needs ${need}`);
+  if (rankOf(identity) < RANK[need]) throw new MetrlyError("FORBIDDEN", `${operation} needs ${need}`);
 }
+
+const rankOf = ({ roles }: Identity): number => Math.max(0, ...roles.map((role) => RANK[role]));
 
 function reaches(identity: Identity, tenantId: string): boolean {
   return identity.tenantId === null || identity.tenantId === tenantId;

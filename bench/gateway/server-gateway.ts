@@ -9,6 +9,7 @@ import type { Identity } from "#schema/policy.js";
 import { composeSupergraph } from "../../gateway/composition.js";
 import { buildFederation } from "../../gateway/execution.js";
 import { startGraphqlHttp } from "../../gateway/http.js";
+import { createOperations } from "../../gateway/operations/operation.js";
 import { reachSubgraphs } from "../../gateway/subgraphs/reach.js";
 import { optionsOf, serve } from "../support/measured.js";
 import { buildOverview } from "./subgraphs.js";
@@ -40,8 +41,10 @@ async function startOurs(): Promise<() => Promise<void>> {
     return remote === undefined ? { name, sdl, schema } : { name, sdl, url: remote };
   });
   const session = { identity, assertValid: () => undefined };
+  const federation = buildFederation(supergraphSdl, targets, (_, error) => console.error(error), reach.executorOf);
   const http = await startGraphqlHttp({
-    federation: buildFederation(supergraphSdl, targets, (_, error) => console.error(error), reach.executorOf),
+    federation,
+    operations: createOperations(federation.schema, supergraphSdl),
     authentication: { authenticate: async () => session },
     openIntrospection: false,
     logger,

@@ -8,6 +8,7 @@ import { createIdentityTokens } from "#platform/auth/identity.js";
 import type { Identity } from "#schema/policy.js";
 import { composeSupergraph } from "../../gateway/composition.js";
 import { buildFederation } from "../../gateway/execution.js";
+import { createOperations } from "../../gateway/operations/operation.js";
 import { startGraphqlSocket } from "../../gateway/socket.js";
 import { reachSubgraphs } from "../../gateway/subgraphs/reach.js";
 import { buildTestSubgraphs } from "../../tests/systems/gateway/subgraphs.js";
@@ -43,7 +44,13 @@ if (kind === "graphql-ws") listenAsTheyCome();
 else {
   const session = { identity, assertValid: () => undefined };
   const socket = startGraphqlSocket({
-    ...{ federation, sdl: supergraphSdl, logger, onBug: console.error },
+    ...{
+      federation,
+      operations: createOperations(federation.schema, supergraphSdl),
+      sdl: supergraphSdl,
+      logger,
+      onBug: console.error,
+    },
     authentication: { authenticate: async () => session },
   });
   http.on("upgrade", socket.handleUpgrade);

@@ -6,7 +6,6 @@ import {
   type ExecutionResult,
   GraphQLError,
   type GraphQLSchema,
-  getOperationAST,
   getVariableValues,
   Kind,
   parse,
@@ -14,7 +13,7 @@ import {
 } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import { graphqlErrorOf } from "../operations/client-error.js";
-import { fragmentsOf, type GatewayContext } from "../operations/operation.js";
+import type { GatewayContext } from "../operations/operation.js";
 import { completed, type Shape, type ShapeOptions, shapeOf, Unusual } from "./answer.js";
 import { type Data, typeTestOf } from "./data.js";
 import { inAnswer, isExplained } from "./error-places.js";
@@ -38,7 +37,7 @@ export interface FederationOptions {
 }
 
 /** Bounds the variants of one operation by values of `@skip` and `@include`. */
-const MAX_SHAPES = 32;
+const MAX_SHAPES = 8;
 /** The limit of graphql-js. */
 const MAX_VARIABLE_ERRORS = 50;
 
@@ -91,10 +90,8 @@ export function createFederation({ supergraphSdl, executorOf }: FederationOption
     const { shaping, introspects } = executable;
     const plain = introspects ? undefined : shaped(executable, run);
     if (plain !== undefined && run.errors.length === 0) return plain;
-    // The cached plan may come from an equal document with other formatting; errors need locations in this one.
-    const asked = asAsked(shaping, args);
-    const { data, errors }: ExecutionResult = plain ?? (await completed(asked, args.variableValues ?? {}, run.data));
-    const own = inAnswer(run.errors, data, asked);
+    const { data, errors }: ExecutionResult = plain ?? (await completed(shaping, args.variableValues ?? {}, run.data));
+    const own = inAnswer(run.errors, data, shaping);
     const risen = (errors ?? []).filter((error) => !isExplained(error, own, run.lost));
     const all = [...own, ...risen];
     return { ...(data !== undefined && { data }), ...(all.length > 0 && { errors: all }) };
@@ -140,11 +137,6 @@ export function createFederation({ supergraphSdl, executorOf }: FederationOption
         return { errors: (await result(answer)).errors ?? [] };
       }),
   };
-}
-
-function asAsked(shaping: ShapeOptions, { document, operationName }: ExecutionArgs): ShapeOptions {
-  const operation = getOperationAST(document, operationName) ?? shaping.operation;
-  return { schema: shaping.schema, document, operation, fragments: fragmentsOf(document) };
 }
 
 const contextOf = ({ contextValue }: ExecutionArgs): GatewayContext => contextValue as GatewayContext;

@@ -12,14 +12,11 @@ import {
   visit,
   visitWithTypeInfo,
 } from "graphql";
-import { LRUCache } from "lru-cache";
 import { MetrlyError, messageOf } from "#kernel/errors.js";
 import { operationOf } from "#platform/graphql/documents.js";
 import type { Fragments } from "../operations/limits.js";
 import { fragmentsOf } from "../operations/operation.js";
 
-/** Each takes some kilobytes plus its compiled code. */
-const MAX_PLANS = 500;
 const NO_LABELS: ReadonlySet<string> = new Set();
 
 /** The fetches that answer one operation, and their order. */
@@ -35,17 +32,15 @@ export interface Plan {
 }
 
 /**
- * Caches the result of `make` for each operation's plan. Planning runs in another thread; concurrent requests for the
- * same operation share one plan (single-flight).
+ * Remembers the result of `make` for each operation's plan as long as its document is there: whoever keeps documents bounds
+ * plans. Planning runs in another thread; concurrent requests for the same operation share one plan (single-flight).
  */
 export function createPlans<Made>(
   planner: QueryPlanner,
   schema: GraphQLSchema,
   make: (document: DocumentNode, plan: Plan) => Made,
 ) {
-  const byText = new LRUCache<string, Promise<Made>>({ max: MAX_PLANS });
-  // Apollo caches parsed documents: keep their printed text.
-  const texts = new WeakMap<DocumentNode, string>();
+  const byDocument = new WeakMap<DocumentNode, Map<string | undefined, Promise<Made>>>();
 
   async function planned(document: DocumentNode, operationName: string | undefined): Promise<Made> {
     return make(document, await planOf(planner, schema, document, operationName));
@@ -54,14 +49,13 @@ export function createPlans<Made>(
   return {
     /** Takes a validated document. */
     get(document: DocumentNode, operationName: string | undefined): Promise<Made> {
-      const text = texts.get(document) ?? print(document);
-      texts.set(document, text);
-      const key = `${operationName ?? ""}\n${text}`;
-      const known = byText.get(key);
+      const ofDocument = byDocument.get(document) ?? new Map<string | undefined, Promise<Made>>();
+      byDocument.set(document, ofDocument);
+      const known = ofDocument.get(operationName);
       if (known !== undefined) return known;
       const made = planned(document, operationName);
-      byText.set(key, made);
-      made.catch(() => byText.delete(key));
+      ofDocument.set(operationName, made);
+      made.catch(() => ofDocument.delete(operationName));
       return made;
     },
   };

@@ -1,4 +1,5 @@
 import {
+  type DirectiveNode,
   type FieldNode,
   type FragmentDefinitionNode,
   type GraphQLField,
@@ -16,6 +17,8 @@ import {
 } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import { MAX_PAGE_SIZE } from "#platform/graphql/pagination.js";
+import type { FieldCosts } from "./costs.js";
+import { countIntrospection, introspectionRoot } from "./introspection.js";
 
 /** Limits of one operation. Page sizes are checked where the page is read. */
 export const GRAPH_LIMITS = {
@@ -24,29 +27,21 @@ export const GRAPH_LIMITS = {
   depth: 8,
   aliases: 30,
   directives: 30,
-  /** Estimated objects read: pages by their size, unpaged lists as `UNPAGED_LIST_SIZE`. */
+  /** Estimated objects read, and what services declare for costly fields: pages by their size, see `UNPAGED_LIST_SIZE`. */
   cost: 30_000,
-  /** Selections visited with fragments expanded: bounds the estimate itself. */
+  /** Selections visited with fragments expanded: bounds the estimate itself, validation and planning. */
   selections: 10_000,
+  /** Depth of a question about the schema: code generators unwrap a type nine times. */
+  introspectionDepth: 20,
+  /** Selections of each object in the answer about the schema. The whole schema takes about 7,000. */
+  introspected: 20_000,
 } as const;
 
+/** For a list without pages whose service declares no other size. */
 const UNPAGED_LIST_SIZE = 10;
-
-interface Tally {
-  aliases: number;
-  directives: number;
-  selections: number;
-}
 
 /** Of a document, by name. */
 export type Fragments = Readonly<Record<string, FragmentDefinitionNode>>;
-
-interface Walk {
-  readonly schema: GraphQLSchema;
-  readonly fragments: Fragments;
-  readonly variables: Readonly<Record<string, unknown>>;
-  readonly tally: Tally;
-}
 
 export interface MeasuredOperation {
   readonly operation: OperationDefinitionNode;
@@ -54,25 +49,110 @@ export interface MeasuredOperation {
   readonly variables: Readonly<Record<string, unknown>>;
 }
 
-/**
- * Throws TOO_COMPLEX, naming the limit, for an operation over a limit. Needs a validated operation (no fragment cycles).
- * One walk instead of validation rules, because the cost depends on variables and default page sizes. Introspection is
- * exempt: the schema bounds its response, `tokens` its document.
- */
-export function assertWithinLimits(schema: GraphQLSchema, measured: MeasuredOperation): void {
-  const { operation, fragments } = measured;
-  const variables = { ...numericDefaults(operation), ...measured.variables };
-  const walk: Walk = { schema, fragments, variables, tally: { aliases: 0, directives: 0, selections: 0 } };
-  const cost = costOf(walk, operation.selectionSet, schema.getRootType(operation.operation)?.name, 1);
-  within("aliases", walk.tally.aliases);
-  within("directives", walk.tally.directives + (operation.directives?.length ?? 0));
-  within("cost", cost);
+/** What an operation asks for, fragments counted once per spread. */
+export interface Measure {
+  readonly selections: number;
 }
 
-function numericDefaults(operation: OperationDefinitionNode): Record<string, number> {
-  const defaults: Record<string, number> = {};
+/**
+ * Measures an operation in one walk, before anything else looks at it: nothing is validated yet. Throws TOO_COMPLEX, naming
+ * the limit, over a limit, and GRAPHQL_VALIDATION_FAILED for a cycle of fragments. Unknown fields count nothing: validation
+ * refuses them. Questions about the schema count like all others, their lists by the schema's own sizes.
+ */
+export function createMeasure(schema: GraphQLSchema, costs: FieldCosts): (measured: MeasuredOperation) => Measure {
+  return ({ operation, fragments, variables: given }) => {
+    const variables = { ...defaultsOf(operation), ...given };
+    const tally = { aliases: 0, directives: 0, selections: 0, introspected: 0 };
+    const entered = new Set<string>();
+
+    function count(limit: keyof typeof tally, found = 1): void {
+      tally[limit] += found;
+      within(limit, tally[limit]);
+    }
+
+    function costOf(set: SelectionSetNode, typeName: string | undefined, depth: number): number {
+      let cost = 0;
+      for (const selection of set.selections) {
+        count("selections");
+        countDirectives(selection.directives);
+        cost += costOfSelection(selection, typeName, depth);
+      }
+      return cost;
+    }
+
+    const countDirectives = (directives: readonly DirectiveNode[] = []): void => count("directives", directives.length);
+
+    function costOfSelection(selection: SelectionNode, typeName: string | undefined, depth: number): number {
+      switch (selection.kind) {
+        case Kind.FIELD:
+          return costOfField(selection, typeName, depth);
+        case Kind.INLINE_FRAGMENT:
+          return costOf(selection.selectionSet, selection.typeCondition?.name.value ?? typeName, depth);
+        case Kind.FRAGMENT_SPREAD:
+          return costOfSpread(selection.name.value, depth);
+      }
+    }
+
+    function costOfSpread(name: string, depth: number): number {
+      const fragment = fragments[name];
+      if (fragment === undefined) return 0;
+      if (entered.has(name))
+        throw new MetrlyError("GRAPHQL_VALIDATION_FAILED", `Cannot spread fragment "${name}" within itself`);
+      entered.add(name);
+      const cost = costOf(fragment.selectionSet, fragment.typeCondition.name.value, depth);
+      entered.delete(name);
+      return cost;
+    }
+
+    function costOfField(node: FieldNode, typeName: string | undefined, depth: number): number {
+      if (node.alias !== undefined) count("aliases");
+      const asked = introspectionRoot(node.name.value);
+      if (asked !== undefined) {
+        if (node.selectionSet === undefined) return 0;
+        costOf(node.selectionSet, getNamedType(asked.type).name, depth + 1);
+        countIntrospection({ schema, fragments, variables, count: () => count("introspected") }, node, asked);
+        return 0;
+      }
+      if (typeName?.startsWith("__")) within("introspectionDepth", depth);
+      else if (node.name.value !== "__typename") within("depth", depth);
+      const field = fieldOf(typeName, node.name.value);
+      const declared = costs.get(typeName ?? "")?.get(node.name.value);
+      const weight = declared?.weight ?? (node.selectionSet === undefined ? 0 : 1);
+      if (node.selectionSet === undefined) return weight;
+      const children = costOf(node.selectionSet, field && getNamedType(field.type).name, depth + 1);
+      if (declared?.listSize !== undefined) return weight + (1 + children) * declared.listSize;
+      return weight + children * sizeOf(node, field);
+    }
+
+    function fieldOf(typeName: string | undefined, name: string): GraphQLField<unknown, unknown> | undefined {
+      const type = typeName === undefined ? undefined : schema.getType(typeName);
+      return isObjectType(type) || isInterfaceType(type) ? type.getFields()[name] : undefined;
+    }
+
+    /** The estimated objects of a field: `first` on a page, a usual size for an unpaged list, else one. */
+    function sizeOf(node: FieldNode, field: GraphQLField<unknown, unknown> | undefined): number {
+      const first = field?.args.find((argument) => argument.name === "first");
+      if (first !== undefined) {
+        const size = node.arguments?.find((argument) => argument.name.value === "first")?.value;
+        return pageSize(size === undefined ? first.defaultValue : numberIn(size, variables, first.defaultValue));
+      }
+      // A connection's nodes are counted at its `first`.
+      if (field === undefined || field.name === "nodes" || !isListType(getNullableType(field.type))) return 1;
+      return UNPAGED_LIST_SIZE;
+    }
+
+    countDirectives(operation.directives);
+    within("cost", costOf(operation.selectionSet, schema.getRootType(operation.operation)?.name, 1));
+    return { selections: tally.selections };
+  };
+}
+
+/** Numbers and texts: sizes of pages, and the name of a type. */
+function defaultsOf(operation: OperationDefinitionNode): Record<string, unknown> {
+  const defaults: Record<string, unknown> = {};
   for (const { variable, defaultValue } of operation.variableDefinitions ?? []) {
     if (defaultValue?.kind === Kind.INT) defaults[variable.name.value] = Number(defaultValue.value);
+    if (defaultValue?.kind === Kind.STRING) defaults[variable.name.value] = defaultValue.value;
   }
   return defaults;
 }
@@ -81,65 +161,14 @@ function within(limit: keyof typeof GRAPH_LIMITS, found: number): void {
   if (found <= GRAPH_LIMITS[limit]) return;
   throw new MetrlyError(
     "TOO_COMPLEX",
-    `The operation's ${limit} may be at most ${GRAPH_LIMITS[limit]}, this has ${found}`,
+    `The operation's ${limit} may be at most ${GRAPH_LIMITS[limit]}, this has ${found}${ADVICE[limit] ?? ""}`,
   );
 }
 
-function costOf(walk: Walk, set: SelectionSetNode, typeName: string | undefined, depth: number): number {
-  let cost = 0;
-  for (const selection of set.selections) {
-    walk.tally.selections += 1;
-    walk.tally.directives += selection.directives?.length ?? 0;
-    if (walk.tally.selections > GRAPH_LIMITS.selections) within("selections", walk.tally.selections);
-    cost += costOfSelection(walk, selection, typeName, depth);
-  }
-  return cost;
-}
-
-function costOfSelection(walk: Walk, selection: SelectionNode, typeName: string | undefined, depth: number): number {
-  switch (selection.kind) {
-    case Kind.FIELD:
-      return costOfField(walk, selection, typeName, depth);
-    case Kind.INLINE_FRAGMENT:
-      return costOf(walk, selection.selectionSet, selection.typeCondition?.name.value ?? typeName, depth);
-    case Kind.FRAGMENT_SPREAD: {
-      const fragment = walk.fragments[selection.name.value];
-      return fragment === undefined ? 0 : costOf(walk, fragment.selectionSet, fragment.typeCondition.name.value, depth);
-    }
-  }
-}
-
-function costOfField(walk: Walk, node: FieldNode, typeName: string | undefined, depth: number): number {
-  if (node.alias !== undefined) walk.tally.aliases += 1;
-  if (node.name.value.startsWith("__")) return 0;
-  within("depth", depth);
-  if (node.selectionSet === undefined) return 0;
-  const field = fieldOf(walk.schema, typeName, node.name.value);
-  const children = costOf(walk, node.selectionSet, field && getNamedType(field.type).name, depth + 1);
-  return 1 + children * sizeOf(walk, node, field);
-}
-
-function fieldOf(
-  schema: GraphQLSchema,
-  typeName: string | undefined,
-  name: string,
-): GraphQLField<unknown, unknown> | undefined {
-  const type = typeName === undefined ? undefined : schema.getType(typeName);
-  return isObjectType(type) || isInterfaceType(type) ? type.getFields()[name] : undefined;
-}
-
-/** The estimated objects of a field: `first` on a page, a constant for an unpaged list, else one. */
-function sizeOf(walk: Walk, node: FieldNode, field: GraphQLField<unknown, unknown> | undefined): number {
-  const first = field?.args.find((argument) => argument.name === "first");
-  if (first !== undefined) {
-    const given = node.arguments?.find((argument) => argument.name.value === "first")?.value;
-    return pageSize(given === undefined ? first.defaultValue : numberIn(given, walk.variables, first.defaultValue));
-  }
-  // A connection's nodes are counted at its `first`.
-  return field !== undefined && field.name !== "nodes" && isListType(getNullableType(field.type))
-    ? UNPAGED_LIST_SIZE
-    : 1;
-}
+const ADVICE: Partial<Record<keyof typeof GRAPH_LIMITS, string>> = {
+  cost: "; request smaller pages, fewer fields with large values, or several operations",
+  introspected: " or more; request parts of the schema in separate operations",
+};
 
 function numberIn(value: ValueNode, variables: Readonly<Record<string, unknown>>, fallback: unknown): unknown {
   if (value.kind === Kind.VARIABLE) return variables[value.name.value] ?? fallback;

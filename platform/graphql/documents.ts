@@ -3,36 +3,50 @@ import {
   GraphQLError,
   type GraphQLSchema,
   getOperationAST,
+  Kind,
   type OperationDefinitionNode,
   parse,
   validate,
 } from "graphql";
-import { LRUCache } from "lru-cache";
 import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
+import { type Identity, mayCall } from "#schema/policy.js";
+import { createKeptDocuments } from "./kept-documents.js";
 
-/** Bounds of the cache: 1,000 documents of 16 KiB are 16 MiB of text. Longer ones are not cached. */
-const MAX_DOCUMENTS = 1_000;
-const MAX_KEPT_LENGTH = 16_384;
 /** Bounds the parsing cost of one document. The gateway combines fetches, so this is more than a client's limit. */
 const MAX_TOKENS = 50_000;
 
-/** Cache of parsed and validated documents by text: the gateway repeats the same few. */
+/** Parsed and validated documents by text: the gateway repeats the same few. */
 export interface GraphqlDocuments {
-  /** Throws GRAPHQL_PARSE_FAILED or GRAPHQL_VALIDATION_FAILED. */
-  get(text: string): DocumentNode;
+  /**
+   * Kept for next time if the caller may call every root field. Throws GRAPHQL_PARSE_FAILED or GRAPHQL_VALIDATION_FAILED.
+   */
+  get(text: string, caller: Identity): DocumentNode;
 }
 
 export function createGraphqlDocuments(schema: GraphQLSchema): GraphqlDocuments {
-  const kept = new LRUCache<string, DocumentNode>({ max: MAX_DOCUMENTS });
+  const documents = createKeptDocuments();
   return {
-    get(text) {
-      const known = kept.get(text);
-      const document = known ?? validated(schema, parsed(text));
-      if (known === undefined && text.length <= MAX_KEPT_LENGTH) kept.set(text, document);
+    get(text, caller) {
+      const known = documents.get(text);
+      if (known !== undefined) return known;
+      const document = validated(schema, parsed(text));
+      if (rootFieldsOf(document).every((field) => mayCall(caller, field))) documents.keep(text, document);
       return document;
     },
   };
 }
+
+const ROOT_TYPES = { query: "Query", mutation: "Mutation", subscription: "Subscription" } as const;
+
+/** As `Query.tenant`. The gateway's fetches have no fragments at their root. */
+const rootFieldsOf = ({ definitions }: DocumentNode): string[] =>
+  definitions.flatMap((definition) =>
+    definition.kind === Kind.OPERATION_DEFINITION
+      ? definition.selectionSet.selections.flatMap((selection) =>
+          selection.kind === Kind.FIELD ? [`${ROOT_TYPES[definition.operation]}.${selection.name.value}`] : [],
+        )
+      : [],
+  );
 
 /** Throws INVALID when the document has no operation of this name, or several and none is named. */
 export function operationOf(document: DocumentNode, name: string | null | undefined): OperationDefinitionNode {

@@ -118,7 +118,7 @@ type Prepared = ExecutionArgs & { readonly contextValue: SubgraphContext };
 function prepare(operations: Operations, request: GraphqlRequest, identity: Identity): Prepared {
   return {
     schema: operations.subgraph.schema,
-    document: operations.documents.get(request.query),
+    document: operations.documents.get(request.query, identity),
     operationName: request.operationName ?? null,
     variableValues: request.variables ?? null,
     contextValue: { identity },

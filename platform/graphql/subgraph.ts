@@ -36,7 +36,7 @@ export interface SubgraphOptions {
   readonly orphanedTypes?: BuildSchemaOptions["orphanedTypes"];
 }
 
-const LINK = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@external", "@requires", "@provides", "@inaccessible"])`;
+const LINK = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@external", "@requires", "@provides", "@inaccessible", "@cost", "@listSize"])`;
 const FEDERATION_TYPES = /* GraphQL */ `
   scalar _Any
   scalar federation__FieldSet
@@ -48,6 +48,8 @@ const FEDERATION_TYPES = /* GraphQL */ `
   directive @requires(fields: federation__FieldSet!) on FIELD_DEFINITION
   directive @provides(fields: federation__FieldSet!) on FIELD_DEFINITION
   directive @inaccessible on OBJECT | FIELD_DEFINITION
+  directive @cost(weight: Int!) on FIELD_DEFINITION
+  directive @listSize(assumedSize: Int) on FIELD_DEFINITION
   directive @link(url: String!, import: [link__Import]) repeatable on SCHEMA
 `;
 

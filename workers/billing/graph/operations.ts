@@ -1,4 +1,4 @@
-import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from "type-graphql";
+import { Arg, Ctx, Directive, ID, Int, Mutation, Query, Resolver } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import { DateTimeScalar } from "#platform/graphql/scalars.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
@@ -42,6 +42,8 @@ export class BillingOperations {
     return stored === undefined ? null : invoiceView(stored);
   }
 
+  /** Reads a tenant's whole ledger: at most four in one operation. */
+  @Directive("@cost(weight: 7000)")
   @Query(() => InvoiceVerificationType, {
     description: "Recomputes one invoice from the ledger with code independent of billing",
   })
@@ -56,6 +58,8 @@ export class BillingOperations {
     return this.verifier.verify(stored);
   }
 
+  @Directive("@cost(weight: 50)")
+  @Directive("@listSize(assumedSize: 200)")
   @Query(() => [UnmeteredTypeType], { description: "Event types that no meter counts, with their numbers of events" })
   async unmeteredTypes(
     @Ctx() { identity }: SubgraphContext,
@@ -66,6 +70,7 @@ export class BillingOperations {
     return this.unmeteredOf(tenantId);
   }
 
+  @Directive("@cost(weight: 1500)")
   @Query(() => InvoicePreviewType, {
     description: "A plan version's hypothetical charge for a tenant's usage in a period; charges nothing",
   })

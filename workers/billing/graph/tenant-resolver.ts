@@ -27,6 +27,8 @@ export class TenantBillingResolver {
     private readonly billing: InvoiceReads,
   ) {}
 
+  @Directive("@cost(weight: 20)")
+  @Directive("@listSize(assumedSize: 50)")
   @FieldResolver(() => [UsageTotalType], {
     description:
       "The current period unless `periodStart` names another; `asOf`: as known at the start of that UTC hour",
@@ -71,6 +73,7 @@ export class TenantBillingResolver {
     return this.billing.billingPeriods(context, tenant.id, page);
   }
 
+  @Directive("@cost(weight: 50)")
   @FieldResolver(() => InvoicePreviewType, {
     nullable: true,
     description: "Preview of the current period's invoice",
@@ -93,6 +96,7 @@ export class TenantBillingResolver {
     return this.billing.invoices(context, tenant.id, page);
   }
 
+  @Directive("@cost(weight: 10)")
   @FieldResolver(() => AccountingType, {
     description: "Events received in [from, to), rounded outwards to full hours",
   })

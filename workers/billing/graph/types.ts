@@ -133,7 +133,9 @@ export class InvoiceType {
   @Field(() => DateTimeScalar) declare readonly generatedAt: number;
   @Field(() => String, { description: "SHA-256 of `document`, which is canonical JSON (RFC 8785)" })
   declare readonly sha256: string;
-  @Field(() => String) declare readonly document: string;
+  @Directive("@cost(weight: 20)")
+  @Field(() => String)
+  declare readonly document: string;
 }
 
 @ObjectType("InvoicePreview")

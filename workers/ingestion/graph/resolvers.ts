@@ -1,4 +1,4 @@
-import { Arg, Args, Ctx, ID, Mutation, Query, Resolver } from "type-graphql";
+import { Arg, Args, Ctx, Directive, ID, Mutation, Query, Resolver } from "type-graphql";
 import { batched } from "#platform/graphql/batched.js";
 import { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
@@ -26,6 +26,7 @@ const QUARANTINE = numberedList("quarantine");
 class EventResolver {
   constructor(private readonly graph: IngestionGraph) {}
 
+  @Directive("@cost(weight: 10)")
   @Query(() => UsageEventType, { nullable: true })
   async event(
     @Ctx() { identity }: SubgraphContext,

@@ -18,7 +18,10 @@ export class UsageEventType {
   @Field(() => UsageEventStatus) readonly status!: keyof typeof UsageEventStatus;
   @Field(() => String, { nullable: true, description: "Position in the ledger of the tenant's partition" })
   readonly seq!: string | null;
-  @Field(() => JsonScalar) readonly data!: unknown;
+  /** Up to 64 KiB. */
+  @Directive("@cost(weight: 50)")
+  @Field(() => JsonScalar)
+  readonly data!: unknown;
   @Field(() => CountScalar, { description: "Number of duplicates received" }) readonly duplicates!: number;
   @Field(() => String, { nullable: true }) readonly quarantineReason!: string | null;
   @Field(() => String, { nullable: true }) readonly voidReason!: string | null;

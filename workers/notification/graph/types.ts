@@ -62,6 +62,7 @@ export class WebhookAttemptType {
   @Field(() => Int) readonly durationMs!: number;
   @Field(() => Int, { nullable: true, description: "Null: no response" }) readonly responseStatus!: number | null;
   @Field(() => String, { nullable: true }) readonly error!: string | null;
+  @Directive("@cost(weight: 2)")
   @Field(() => String, { nullable: true, description: "At most the first 4 KiB" })
   readonly responseBody!: string | null;
 }
@@ -76,7 +77,9 @@ export class WebhookDeliveryType {
   readonly deadReason!: string | null;
   @Field(() => [WebhookAttemptType]) readonly attempts!: readonly WebhookAttemptType[];
   @Field(() => DateTimeScalar, { nullable: true }) readonly nextAttemptAt!: Date | null;
-  @Field(() => JsonScalar) readonly payload!: unknown;
+  @Directive("@cost(weight: 5)")
+  @Field(() => JsonScalar)
+  readonly payload!: unknown;
 }
 
 export const WebhookDeliveryConnectionType = connectionType("WebhookDeliveryConnection", WebhookDeliveryType);

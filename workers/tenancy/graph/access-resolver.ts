@@ -1,4 +1,4 @@
-import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
+import { Arg, Args, Ctx, Directive, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
@@ -33,6 +33,7 @@ export class AccessResolver {
     return { kind: identity.kind, id: identity.id, tenantId: identity.tenantId, roles: identity.roles };
   }
 
+  @Directive("@cost(weight: 50)")
   @Query(() => AuditEntryConnection, { description: "Newest first" })
   async auditLog(
     @Ctx() { identity }: SubgraphContext,

@@ -90,8 +90,12 @@ export class AuditEntry {
   @Field(() => String) readonly actor!: string;
   @Field(() => String) readonly action!: string;
   @Field(() => String) readonly target!: string;
-  @Field(() => JsonScalar, { nullable: true }) readonly before!: AuditRecord["before"];
-  @Field(() => JsonScalar, { nullable: true }) readonly after!: AuditRecord["after"];
+  @Directive("@cost(weight: 20)")
+  @Field(() => JsonScalar, { nullable: true })
+  readonly before!: AuditRecord["before"];
+  @Directive("@cost(weight: 20)")
+  @Field(() => JsonScalar, { nullable: true })
+  readonly after!: AuditRecord["after"];
 }
 
 export const AuditEntryConnection = connectionType("AuditEntryConnection", AuditEntry);
