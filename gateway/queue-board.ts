@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { MetrlyError } from "#kernel/errors.js";
+import { asBearer } from "#platform/auth/api-keys.js";
 import type { IdentityTokens } from "#platform/auth/identity.js";
 import {
   IDENTITY_HEADER,
@@ -57,17 +58,9 @@ const SIGN_IN =
   "Only platform admins may see the job queues. Use any user name and a platform admin's token as the password.\n";
 
 async function adminOf(authentication: Authentication, authorization: string | undefined) {
-  const { identity } = await authentication.authenticate(bearerOf(authorization));
+  const { identity } = await authentication.authenticate(asBearer(authorization));
   if (identity.roles.includes("PLATFORM_ADMIN")) return identity;
   throw new MetrlyError("FORBIDDEN", "Only platform admins may see the job queues");
-}
-
-/** Converts Basic authentication with a token as the password to a Bearer header. */
-function bearerOf(authorization: string | undefined): string | undefined {
-  const basic = /^Basic ([A-Za-z0-9+/=]+)$/i.exec(authorization ?? "")?.[1];
-  if (basic === undefined) return authorization;
-  const text = Buffer.from(basic, "base64").toString("utf8");
-  return `Bearer ${text.slice(text.indexOf(":") + 1)}`;
 }
 
 interface Answer {

@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   TENANT_CLOSED: { status: 403, meaning: "The tenant is closed" },
   NOT_FOUND: { status: 404, meaning: "It does not exist, or belongs to another tenant" },
   METHOD_NOT_ALLOWED: { status: 405, meaning: "The path exists, the method does not" },
+  REQUEST_TIMEOUT: { status: 408, meaning: "The request did not arrive in time" },
   CONFLICT: { status: 409, meaning: "The id is taken, or the current state does not allow this" },
   TOO_LARGE: { status: 413, meaning: "A size limit is exceeded; `detail` names it" },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, meaning: "The content type or encoding is not supported" },

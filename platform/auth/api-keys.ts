@@ -40,6 +40,17 @@ function checksum(text: string): string {
   return hash("sha256", `metrly-key:${text}`, "base64url").slice(0, 6);
 }
 
+/**
+ * An Authorization header as a Bearer one: of Basic authentication, which browsers can show, the password, or the user name if
+ * there is no password, is the token.
+ */
+export function asBearer(authorization: string | undefined): string | undefined {
+  const basic = /^Basic\s+([\w+/=-]+)$/i.exec(authorization ?? "")?.[1];
+  if (basic === undefined) return authorization;
+  const [, name = "", password = ""] = /^([^:]*):?(.*)$/s.exec(Buffer.from(basic, "base64").toString("utf8")) ?? [];
+  return `Bearer ${password === "" ? name : password}`;
+}
+
 /** The bearer token of an Authorization header. Throws UNAUTHENTICATED when there is none. */
 export function bearerToken(authorization: string | undefined): string {
   const match = /^Bearer\s+(\S+)$/i.exec(authorization ?? "");

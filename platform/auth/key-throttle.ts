@@ -1,8 +1,9 @@
-import { type IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import ipaddr from "ipaddr.js";
 import { LRUCache } from "lru-cache";
 import { MetrlyError } from "#kernel/errors.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
+import { asBearer } from "./api-keys.js";
 
 /** Wrong keys that an address may send at once, and the refill per second. */
 const BURST = 50;
@@ -15,7 +16,7 @@ const IPV6_NETWORK_GROUPS = 4;
  * Throttles wrong keys per address. A valid key is never refused, so that clients behind one proxy do not affect each other.
  */
 export interface KeyThrottle {
-  /** Throws TOO_MANY_ATTEMPTS for an invalid key from an address over the limit. */
+  /** Throws TOO_MANY_ATTEMPTS for an invalid key, in any form of the header, from an address over the limit. */
   assertMayTry(address: string | undefined, authorization: string | undefined): void;
   /** Counts a refused credential; only API keys count. */
   noteWrongKey(address: string | undefined, authorization: string | undefined): void;
@@ -26,7 +27,7 @@ interface Attempts {
   atMs: number;
 }
 
-/** `isGood` is called only for keys from addresses over the limit. */
+/** `isGood` is called with a Bearer header, only for keys from addresses over the limit. */
 export function createKeyThrottle(isGood: (authorization: string) => boolean, now = monotonicMs): KeyThrottle {
   const addresses = new LRUCache<string, Attempts>({ max: MAX_ADDRESSES });
   /** Refills over time. */
@@ -37,15 +38,17 @@ export function createKeyThrottle(isGood: (authorization: string) => boolean, no
   };
   return {
     assertMayTry(address, authorization) {
-      if (addresses.size === 0 || !isKey(authorization)) return;
+      if (addresses.size === 0) return;
+      const shown = asBearer(authorization);
+      if (!isKey(shown)) return;
       const { wrong } = current(networkOf(address));
-      if (wrong < BURST || isGood(authorization)) return;
+      if (wrong < BURST || isGood(shown)) return;
       throw new MetrlyError("TOO_MANY_ATTEMPTS", "Too many wrong API keys from this address: try again later", {
         retryAfterSeconds: Math.ceil((wrong - BURST + 1) / PER_SECOND),
       });
     },
     noteWrongKey(address, authorization) {
-      if (!isKey(authorization)) return;
+      if (!isKey(asBearer(authorization))) return;
       const network = networkOf(address);
       const { wrong, atMs } = current(network);
       // Bounded, so that an address that stops is free again within a minute.
@@ -54,8 +57,7 @@ export function createKeyThrottle(isGood: (authorization: string) => boolean, no
   };
 }
 
-const isKey = (authorization: string | undefined): authorization is string =>
-  /^Bearer\s+mtr_/i.test(authorization ?? "");
+const isKey = (bearer: string | undefined): bearer is string => /^Bearer\s+mtr_/i.test(bearer ?? "");
 
 function networkOf(address = ""): string {
   if (!ipaddr.isValid(address)) return address;
@@ -66,8 +68,11 @@ function networkOf(address = ""): string {
 }
 
 /** Responses through which the handlers report wrong keys to the throttle, on any path. */
-export function throttledResponse(throttle: KeyThrottle): typeof ServerResponse<IncomingMessage> {
-  return class extends ServerResponse<IncomingMessage> {
+export function throttledResponse(
+  throttle: KeyThrottle,
+  Response: typeof ServerResponse<IncomingMessage>,
+): typeof ServerResponse<IncomingMessage> {
+  return class extends Response {
     override writeHead(status: number, ...rest: unknown[]): this {
       const { req } = this;
       if (status === 401) throttle.noteWrongKey(req.socket.remoteAddress, req.headers.authorization);

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { MetrlyError } from "#kernel/errors.js";
-import { problemHeaders, problemOf } from "./server.js";
+import { refuseCoded } from "./content-coding.js";
+import { problemHeaders, problemOf } from "./problem.js";
 
 /**
  * Shared parts of raw routes (`FastifyInstance.directly`): reading a request's body, and responses like those of Fastify's
@@ -38,38 +39,51 @@ export function answerProblem(
   const known = error instanceof MetrlyError ? error : new MetrlyError("INTERNAL", "Internal error");
   if (known !== error) logger.error({ err: error, url: response.req.url }, "request failed");
   const body = Buffer.from(JSON.stringify(problemOf(known)));
-  // node:http drains the rest of the body, so that the connection stays usable.
-  const rest = known.code === "TOO_LARGE" ? { connection: "close" } : {};
-  response.writeHead(known.status, { ...problemHeaders(known), ...rest, "content-length": body.length }).end(body);
+  response.writeHead(known.status, { ...problemHeaders(known), "content-length": body.length }).end(body);
 }
 
-/** Calls one of the two once, or neither when the client disconnects before the body is complete. */
+export interface BodyOptions {
+  /** Whether the caller decodes content codings itself. By default a coded body is refused. */
+  readonly decodes?: boolean;
+  /** Called for each part that arrives; what it throws refuses the request. */
+  readonly arrived?: (bytes: number) => void;
+}
+
+/**
+ * Calls one of the two once, or neither when the client disconnects before the body is complete. Keeps nothing of a refused
+ * body: the response reads and drops the rest of it.
+ */
 export function readBody(
   request: IncomingMessage,
   maxBytes: number,
-  failed: (error: MetrlyError) => void,
+  failed: (error: unknown) => void,
   whole: (body: Buffer) => void,
+  { decodes = false, arrived }: BodyOptions = {},
 ): void {
-  const chunks: Buffer[] = [];
+  let chunks: Buffer[] = [];
   let bytes = 0;
   const isTooLarge = () => new MetrlyError("TOO_LARGE", `A body has at most ${maxBytes} bytes`);
-  if (Number(request.headers["content-length"] ?? 0) > maxBytes) {
-    failed(isTooLarge());
+  const isAnnouncedTooLarge = Number(request.headers["content-length"] ?? 0) > maxBytes;
+  const refusal = (decodes ? undefined : refuseCoded(request)) ?? (isAnnouncedTooLarge ? isTooLarge() : undefined);
+  if (refusal !== undefined) {
+    failed(refusal);
     return;
   }
-  request.on("data", (chunk: Buffer) => {
+  const take = (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes <= maxBytes) {
+    try {
+      if (bytes > maxBytes) throw isTooLarge();
+      arrived?.(chunk.length);
       chunks.push(chunk);
-      return;
+    } catch (error) {
+      chunks = [];
+      request.off("data", take).off("end", complete).pause();
+      failed(error);
     }
-    request.removeAllListeners("data");
-    request.removeAllListeners("end");
-    request.resume();
-    failed(isTooLarge());
-  });
-  request.on("end", () => {
+  };
+  const complete = () => {
     const [only] = chunks;
     whole(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks));
-  });
+  };
+  request.on("data", take).on("end", complete);
 }

@@ -80,6 +80,19 @@ describe("every server", () => {
     await Promise.all(closed);
   });
 
+  test("refuses JSON that is nested too deep, and compressed JSON", async () => {
+    const post = async (payload: string, headers = {}) => {
+      const url = "/things";
+      const response = await app.inject({ method: "POST", url, payload, headers: { ...JSON_TYPE, ...headers } });
+      return [response.statusCode, response.json<{ code?: string }>().code];
+    };
+    const nested = (levels: number) => `{"a":${"[".repeat(levels)}${"]".repeat(levels)}}`;
+    expect(await post(nested(63))).toEqual([200, undefined]);
+    expect(await post(nested(64))).toEqual([400, "INVALID"]);
+    expect(await post(nested(100_000))).toEqual([400, "INVALID"]);
+    expect(await post("{}", { "content-encoding": "zstd" })).toEqual([415, "UNSUPPORTED_MEDIA_TYPE"]);
+  });
+
   test("masks its bugs", async () => {
     const response = await app.inject({ method: "GET", url: "/broken" });
     expect(response.statusCode).toBe(500);
@@ -89,3 +102,4 @@ describe("every server", () => {
 });
 
 const POST_HEAD = "POST /things HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
+const JSON_TYPE = { "content-type": "application/json" };

@@ -1,59 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyError,
-  type FastifyInstance,
-  type FastifyReply,
-  LogController,
-} from "fastify";
-import { ERROR_CODES, type ErrorCode, MetrlyError } from "#kernel/errors.js";
+import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from "fastify";
+import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
 import { type KeyThrottle, throttledResponse } from "#platform/auth/key-throttle.js";
 import { after, every, type Timer } from "#platform/lifecycle/time.js";
+import { EarlyResponse } from "./early-answers.js";
+import { parseJson } from "./json-bodies.js";
+import { problemHeaders, problemOf, sendProblem } from "./problem.js";
+import { answerClientError, TIME_LIMITS, watchBodies } from "./slow-requests.js";
 
-/** The JSON of RFC 9457 `application/problem+json`, with a `code` of the closed list. */
-export interface Problem {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  readonly code: ErrorCode;
-}
-
-export function problemOf(error: MetrlyError): Problem {
-  const { status, meaning } = ERROR_CODES[error.code];
-  return {
-    type: `urn:metrly:error:${error.code}`,
-    title: meaning,
-    status,
-    detail: error.message,
-    code: error.code,
-    ...error.extensions,
-  };
-}
-
-const RETRY_AFTER_SECONDS = 1;
-
-export function problemHeaders(error: MetrlyError): Readonly<Record<string, string>> {
-  const mayComeAgain = error.status === 503 || error.code === "TENANT_OVER_SHARE" || error.code === "TOO_MANY_ATTEMPTS";
-  const { retryAfterSeconds = RETRY_AFTER_SECONDS } = error.extensions;
-  return {
-    "content-type": "application/problem+json",
-    ...(mayComeAgain && { "retry-after": String(retryAfterSeconds) }),
-    ...(error.status === 401 && { "www-authenticate": "Bearer" }),
-  };
-}
-
-export function sendProblem(reply: FastifyReply, error: MetrlyError): FastifyReply {
-  return (
-    reply
-      .code(error.status)
-      .headers(problemHeaders(error))
-      // A Buffer: to a string Fastify would add a charset, which this media type does not have, and which breaks strict
-      // clients.
-      .send(Buffer.from(JSON.stringify(problemOf(error))))
-  );
-}
+export { problemOf } from "./problem.js";
 
 /** The TCP port of a server that listens. */
 export function portOf(server: Server): number {
@@ -82,23 +38,22 @@ declare module "fastify" {
  */
 export function createHttpServer(logger: FastifyBaseLogger, throttle?: KeyThrottle): FastifyInstance {
   const direct = new Map<string, DirectHandler>();
+  let stopWatching = () => {};
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1_048_576,
     forceCloseConnections: "idle",
+    clientErrorHandler: answerClientError,
     serverFactory(handler) {
-      const options = { keepAliveTimeout: KEEP_ALIVE_MS };
       const answer: DirectHandler = (request, response) =>
         (direct.get(`${request.method} ${request.url}`) ?? handler)(request, response);
-      if (throttle === undefined) return createServer(options, answer);
-      return createServer({ ...options, ServerResponse: throttledResponse(throttle) }, (request, response) => {
-        const refusal = refusalOf(throttle, request);
-        if (refusal === undefined) return answer(request, response);
-        response.writeHead(refusal.status, problemHeaders(refusal)).end(JSON.stringify(problemOf(refusal)));
-      });
+      const server = throttle === undefined ? open(EarlyResponse, answer) : throttled(throttle, answer);
+      stopWatching = watchBodies(server);
+      return server;
     },
   });
+  app.addHook("onClose", async () => stopWatching());
   app.decorate("directly", (method, url, handler) => {
     direct.set(`${method} ${url}`, handler);
     app.route({
@@ -118,7 +73,8 @@ export function createHttpServer(logger: FastifyBaseLogger, throttle?: KeyThrott
     return sendProblem(reply, known);
   });
   // Every route takes JSON; with Fastify's own text parser a body of another type would be a string.
-  app.removeContentTypeParser("text/plain");
+  app.removeContentTypeParser(["application/json", "text/plain"]);
+  app.addContentTypeParser("application/json", { parseAs: "string" }, parseJson(app));
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?")[0] ?? "";
     const allowed = app.supportedMethods.filter((method) => app.findRoute({ method, url: path }) !== null);
@@ -133,6 +89,21 @@ export function createHttpServer(logger: FastifyBaseLogger, throttle?: KeyThrott
   return app;
 }
 
+function throttled(throttle: KeyThrottle, answer: DirectHandler): Server {
+  return open(throttledResponse(throttle, EarlyResponse), (request, response) => {
+    const refusal = refusalOf(throttle, request);
+    if (refusal === undefined) return answer(request, response);
+    const body = Buffer.from(JSON.stringify(problemOf(refusal)));
+    response.writeHead(refusal.status, { ...problemHeaders(refusal), "content-length": body.length }).end(body);
+  });
+}
+
+function open(ServerResponse: typeof EarlyResponse, answer: DirectHandler): Server {
+  const server = createServer({ ...TIME_LIMITS, ServerResponse }, answer);
+  // A client may end its side of the connection when its request is complete, and gets its answer all the same.
+  return Object.assign(server, { httpAllowHalfOpen: true });
+}
+
 function refusalOf(throttle: KeyThrottle, { headers, socket }: IncomingMessage): MetrlyError | undefined {
   try {
     throttle.assertMayTry(socket.remoteAddress, headers.authorization);
@@ -143,8 +114,6 @@ function refusalOf(throttle: KeyThrottle, { headers, socket }: IncomingMessage):
   }
 }
 
-/** Longer than a proxy's keep-alive, so that it never sends on a connection being closed. */
-const KEEP_ALIVE_MS = 72_000;
 const IDLE_CHECK_MS = 50;
 /** Half of the time that a process has to stop: what still sends or reads after that is cut off. */
 const DRAIN_MS = 5_000;

@@ -30,7 +30,7 @@ export function createMetrics(registry: Registry) {
   };
   const refusals = new Counter({
     name: "metrly_ingestion_refused_requests_total",
-    help: "Requests refused before their body was read, by error code",
+    help: "Requests refused before their events were read, by error code",
     labelNames: ["code"],
     registers,
   });

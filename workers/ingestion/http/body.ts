@@ -1,9 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingHttpHeaders } from "node:http";
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
+import { gunzipSync } from "node:zlib";
 import { hasCode, MetrlyError } from "#kernel/errors.js";
-import { inexactNumbers, mayHoldInexactNumbers } from "../rules/exact-numbers.js";
+import { contentCoding } from "#platform/http/content-coding.js";
+import { type InexactNumber, inexactNumbers, mayHoldInexactNumbers } from "../rules/exact-numbers.js";
 
 export const MAX_BODY_BYTES = 1_048_576;
 export const MAX_BATCH_ITEMS = 1_000;
@@ -16,8 +16,6 @@ export interface RawItem {
 
 const ONE = "application/cloudevents+json";
 const BATCH = "application/cloudevents-batch+json";
-
-const gunzipAsync = promisify(gunzip);
 
 /**
  * Parses the events of an uncompressed body: CloudEvents structured, batch or binary mode, or `application/json` with either
@@ -43,15 +41,25 @@ export function readEvents(headers: IncomingHttpHeaders, body: Buffer): readonly
   }
 }
 
-/** Undefined: the body is not compressed. Throws UNSUPPORTED_MEDIA_TYPE, TOO_LARGE or MALFORMED. */
-export function inflated(encoding: string | undefined, body: Buffer): Promise<Buffer> | undefined {
-  return encoding === undefined || encoding === "" || encoding === "identity" ? undefined : inflate(encoding, body);
+/** Throws UNSUPPORTED_MEDIA_TYPE for a content coding that is not decoded. */
+export function codingOf(headers: IncomingHttpHeaders): "gzip" | "identity" {
+  const coding = contentCoding({ headers });
+  if (coding === "gzip" || coding === "identity") return coding;
+  throw new MetrlyError("UNSUPPORTED_MEDIA_TYPE", "Content-Encoding must be gzip or absent", {
+    acceptEncoding: "gzip, identity",
+  });
 }
 
-async function inflate(encoding: string, body: Buffer): Promise<Buffer> {
-  if (encoding !== "gzip") throw new MetrlyError("UNSUPPORTED_MEDIA_TYPE", "Content-Encoding must be gzip or absent");
+/** What a gzip body says that it inflates to (RFC 1952, 2.3.1), within the limit. It may lie. */
+export function claimedBytes(gzip: Buffer): number {
+  const claimed = gzip.length < 4 ? 0 : gzip.readUInt32LE(gzip.length - 4);
+  return Math.min(Math.max(claimed, gzip.length), MAX_BODY_BYTES);
+}
+
+/** Synchronous, so that it is part of its sender's turn. Throws TOO_LARGE or MALFORMED. */
+export function inflate(gzip: Buffer): Buffer {
   try {
-    return await gunzipAsync(body, { maxOutputLength: MAX_BODY_BYTES });
+    return gunzipSync(gzip, { maxOutputLength: MAX_BODY_BYTES });
   } catch (error) {
     if (error instanceof RangeError || hasCode(error, "ERR_BUFFER_TOO_LARGE"))
       throw new MetrlyError("TOO_LARGE", `A body has at most ${MAX_BODY_BYTES} bytes, also after inflation`);
@@ -83,23 +91,25 @@ function structured(text: string, form: "object" | "array" | "either"): readonly
   if (events.length > MAX_BATCH_ITEMS)
     throw new MetrlyError("TOO_LARGE", `A batch has at most ${MAX_BATCH_ITEMS} events, not ${events.length}`);
   const inexact = inexactByItem(text, isBatch);
-  return events.map((event, index) => ({ event, inexact: inexact.get(index) }));
+  return events.map((event, index) => ({ event, inexact: detailOf(inexact.get(index), isBatch ? 1 : 0) }));
 }
 
 /** Only members of `data`: other attributes are text, extensions are dropped. */
-function inexactByItem(text: string, isBatch: boolean): ReadonlyMap<number, string> {
-  const byItem = new Map<number, string>();
-  if (!mayHoldInexactNumbers(text)) return byItem;
-  for (const { path, token } of inexactNumbers(text)) {
-    const [index, ...rest] = isBatch ? path : [0, ...path];
-    if (typeof index === "number" && rest[0] === "data" && !byItem.has(index))
-      byItem.set(index, inexactDetail(rest, token));
-  }
-  return byItem;
+function inexactByItem(text: string, isBatch: boolean): ReadonlyMap<unknown, InexactNumber> {
+  if (!mayHoldInexactNumbers(text)) return NONE;
+  return isBatch
+    ? inexactNumbers(text, ([index, name]) => (name === "data" ? index : undefined))
+    : inexactNumbers(text, ([name]) => (name === "data" ? 0 : undefined));
 }
 
-const inexactDetail = (path: readonly (string | number)[], token: string): string =>
+const NONE: ReadonlyMap<unknown, InexactNumber> = new Map();
+
+const inexactDetail = ({ path, token }: InexactNumber): string =>
   `${path.join(".").slice(0, 200)}: ${token.slice(0, 40)} would lose digits as a JSON number; send it as a string`;
+
+function detailOf(found: InexactNumber | undefined, skipped: number): string | undefined {
+  return found && inexactDetail({ ...found, path: found.path.slice(skipped) });
+}
 
 /** Binary mode: attributes are percent-encoded headers, the body is the data. */
 function binaryEvent(headers: IncomingHttpHeaders, text: string, mediaType: string): RawItem {
@@ -111,8 +121,8 @@ function binaryEvent(headers: IncomingHttpHeaders, text: string, mediaType: stri
   if (!/^[\w.+-]+\/(?:[\w.-]+\+)?json$/.test(mediaType))
     throw new MetrlyError("UNSUPPORTED_MEDIA_TYPE", "Only JSON data can be metered: the content type must be JSON");
   event.data = parse(text);
-  const first = mayHoldInexactNumbers(text) ? inexactNumbers(text)[0] : undefined;
-  return { event, inexact: first && inexactDetail(["data", ...first.path], first.token) };
+  const first = mayHoldInexactNumbers(text) ? inexactNumbers(text, () => 0).get(0) : undefined;
+  return { event, inexact: first && inexactDetail({ ...first, path: ["data", ...first.path] }) };
 }
 
 function percentDecoded(value: string): string {

@@ -256,6 +256,37 @@ describe.skipIf(!hasPostgres)("the edge", () => {
     expect(answer).toMatchObject({ status: 202, body: { accepted: 1, rejected: 1 } });
   });
 
+  test("an attribute that would overflow a stack is one more rejected item, however large the event is", async () => {
+    for (const pad of [10, 62_000]) {
+      const deep = `{"specversion":"1.0","id":"deep${pad}","source":"s","type":"t","extra":${"[".repeat(20_000)}${"]".repeat(20_000)},"data":"${"x".repeat(pad)}"}`;
+      const answer = await post(`[${JSON.stringify(event())},${deep}]`, { type: BATCH });
+      expect(answer).toMatchObject({ status: 202, body: { accepted: 1, rejected: 1 } });
+      expect(answer.body.results[1]).toMatchObject({ code: "INVALID", detail: expect.stringContaining("extra") });
+    }
+    expect(await post(event({ extra: { a: [1] } }))).toMatchObject({ status: 202 });
+  });
+
+  test("names of content codings have no case, and x-gzip is gzip", async () => {
+    for (const coding of ["GZIP", "Gzip", "x-gzip", "identity"]) {
+      const text = JSON.stringify(event());
+      const body = coding === "identity" ? text : gzipSync(text);
+      expect(await post(body, { type: SINGLE, headers: { "content-encoding": coding } })).toMatchObject({
+        status: 202,
+      });
+    }
+    const bomb = gzipSync(Buffer.alloc(8 << 20, " "));
+    const liar = Buffer.concat([bomb, Buffer.alloc(4)]);
+    for (const body of [bomb, liar])
+      expect(await post(body, { type: SINGLE, headers: { "content-encoding": "X-GZIP" } })).toMatchObject({
+        status: 413,
+      });
+    for (const coding of ["zstd", "br", "deflate", "gzip, gzip"])
+      expect(await post(event(), { headers: { "content-encoding": coding } })).toMatchObject({
+        status: 415,
+        headers: { "accept-encoding": "gzip, identity" },
+      });
+  });
+
   test("GET tells what became of an event, and how far recording is when it is not there", async () => {
     const one = event({ data: { b: 1, a: "2" } });
     await post(one);
@@ -321,6 +352,24 @@ describe.skipIf(!hasPostgres)("the edge", () => {
     socket.destroy();
     expect(await post(event())).toMatchObject({ status: 202 });
     expect(await logged()).toBe(before + 1);
+  });
+
+  test("a key that is revoked while its request arrives sends nothing", async () => {
+    const { state, secret } = apiKeyState("acme");
+    world.apply(state);
+    const before = await logged();
+    const text = JSON.stringify(event());
+    const socket = net.connect(Number(new URL(service.app.listeningOrigin).port), "127.0.0.1");
+    socket.write(
+      `POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${secret}\r\ncontent-type: ${SINGLE}\r\ncontent-length: ${text.length}\r\n\r\n${text.slice(0, 20)}`,
+    );
+    await once(service.app.server, "request");
+    world.apply({ ...state, version: state.version + 1_000_000, revokedAt: 1 });
+    socket.write(text.slice(20));
+    const [answer] = await once(socket, "data");
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 401 /);
+    socket.destroy();
+    expect(await logged()).toBe(before);
   });
 
   const fetchEvents = (address: string, body: unknown) =>

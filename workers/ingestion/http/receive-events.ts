@@ -15,7 +15,7 @@ import { createRecentlyAcknowledged } from "../intake/recently-acknowledged.js";
 import type { IngestionMetrics } from "../metrics.js";
 import type { Arrival } from "../rules/accept-item.js";
 import { answerOf, type IngestAnswer, nothingAcceptable } from "./answer.js";
-import { inflated, MAX_BODY_BYTES, readEvents } from "./body.js";
+import { claimedBytes, codingOf, inflate, MAX_BODY_BYTES, readEvents } from "./body.js";
 
 export interface ReceiverOptions {
   readonly tenancy: TenancyCopy;
@@ -28,7 +28,8 @@ export interface ReceiverOptions {
 
 /** A request that is authorized to send usage. */
 interface Sending {
-  readonly key: ApiKeyState;
+  readonly request: IncomingMessage;
+  readonly coding: "gzip" | "identity";
   /** The sender for fair queuing. */
   readonly sender: string;
   readonly admitted: Admitted;
@@ -43,27 +44,36 @@ export function createEventsReceiver(options: ReceiverOptions): (form: AnswerFor
   const admission = options.admission ?? createAdmission();
   const authenticate = createKeyAuthenticator(options.tenancy, options.clock);
 
-  /** Before the body is read: refused requests cost no memory. */
-  function admit(request: IncomingMessage, response: ServerResponse): Sending {
-    const key = authenticate(request.headers.authorization);
+  function authorize({ headers }: IncomingMessage): ApiKeyState {
+    const key = authenticate(headers.authorization);
     requireScope(key, "INGEST");
-    const sender = key.tenantId ?? key.id;
-    const weight = key.tenantId === null ? PLATFORM_KEY_WEIGHT : 1;
-    const admitted = admission.enter(sender, weight, bytesOf(request.headers));
-    response.once("close", admitted.leave);
-    return { key, sender, admitted };
+    return key;
   }
 
+  /** Before the body is read: refused requests cost no memory. */
+  function admit(request: IncomingMessage, response: ServerResponse): Sending {
+    const key = authorize(request);
+    const coding = codingOf(request.headers);
+    const sender = key.tenantId ?? key.id;
+    const weight = key.tenantId === null ? PLATFORM_KEY_WEIGHT : 1;
+    const admitted = admission.enter(sender, weight, expectedBytes(request.headers, coding));
+    response.once("close", admitted.leave);
+    return { request, coding, sender, admitted };
+  }
+
+  /** `bytes`: of the body, inflated, as far as it can be known before. */
   async function ingest(
-    { key, sender, admitted }: Sending,
-    headers: IncomingHttpHeaders,
+    { request, coding, sender, admitted }: Sending,
     body: Buffer,
+    bytes: number,
   ): Promise<IngestAnswer> {
     // Awaits only when necessary: each await costs a small request a microtask turn.
-    const turn = admitted.turn();
+    const turn = admitted.turn(bytes);
     if (turn !== undefined) await turn;
-    const inflating = inflated(headers["content-encoding"], body);
-    const items = readEvents(headers, inflating === undefined ? body : await inflating);
+    // The key may have been revoked since the request began.
+    const key = authorize(request);
+    const content = coding === "gzip" ? inflateCharged(body, bytes, admitted) : body;
+    const items = readEvents(request.headers, content);
     const { answer, fresh } = answerOf(items, arrivalOf(key, options), recent);
     if (answer.accepted + answer.duplicates === 0) {
       options.metrics.answered("rejected", answer.rejected);
@@ -92,7 +102,7 @@ export function createEventsReceiver(options: ReceiverOptions): (form: AnswerFor
       return;
     }
     options.metrics.refused(error.code);
-    // Delayed, with the body unread: backpressure on senders that retry immediately.
+    // Delayed, with the rest of the body unread: backpressure on senders that retry immediately.
     after(REFUSAL_DELAY_MS, () => answerProblem(response, error, options.logger));
   }
 
@@ -104,14 +114,25 @@ export function createEventsReceiver(options: ReceiverOptions): (form: AnswerFor
       refuse(response, error);
       return;
     }
-    const failed = (error: unknown) => answerProblem(response, error, options.logger);
-    readBody(request, MAX_BODY_BYTES, failed, (body) => {
-      ingest(sending, request.headers, body).then(
+    const { coding, admitted } = sending;
+    const refused = (error: unknown) => {
+      admitted.leave();
+      refuse(response, error);
+    };
+    const whole = (body: Buffer) => {
+      const bytes = coding === "gzip" ? claimedBytes(body) : body.length;
+      try {
+        if (bytes > body.length) admitted.arrived(bytes - body.length);
+      } catch (error) {
+        return refused(error);
+      }
+      ingest(sending, body, bytes).then(
         (answer) =>
           form === "results" ? answerDirectly(response, 202, answer) : answerDirectly(response, 204, undefined),
-        failed,
+        (error) => answerProblem(response, error, options.logger),
       );
-    });
+    };
+    readBody(request, MAX_BODY_BYTES, refused, whole, { decodes: true, arrived: admitted.arrived });
   };
 }
 
@@ -122,10 +143,22 @@ const PLATFORM_KEY_WEIGHT = 8;
 const INFLATION = 8;
 
 /** The estimated size of the body: a missing length, or a compressed one, is estimated. */
-function bytesOf(headers: IncomingHttpHeaders): number {
+function expectedBytes(headers: IncomingHttpHeaders, coding: Sending["coding"]): number {
   const length = Number(headers["content-length"] ?? MAX_BODY_BYTES);
-  const inflatedLength = headers["content-encoding"] === "gzip" ? length * INFLATION : length;
+  const inflatedLength = coding === "gzip" ? length * INFLATION : length;
   return Math.min(Number.isFinite(inflatedLength) ? inflatedLength : MAX_BODY_BYTES, MAX_BODY_BYTES);
+}
+
+/** Charges what the body inflates to beyond what it claimed; a failed inflation may have gone up to the limit. */
+function inflateCharged(body: Buffer, claimed: number, admitted: Admitted): Buffer {
+  let bytes = MAX_BODY_BYTES;
+  try {
+    const content = inflate(body);
+    bytes = content.length;
+    return content;
+  } finally {
+    if (bytes > claimed) admitted.grew(bytes - claimed);
+  }
 }
 
 function arrivalOf(key: ApiKeyState, { tenancy, clock }: ReceiverOptions): Arrival {

@@ -12,7 +12,6 @@ export interface AdmissionLimits {
 }
 
 export type Admission = ReturnType<typeof createAdmission>;
-export type Admitted = ReturnType<Admission["enter"]>;
 
 /** About a millisecond of work per turn: the longest wait behind another sender's requests. */
 const DEFAULT_LIMITS: AdmissionLimits = { sharedBytes: 10 << 20, maxBytes: 16 << 20, bytesPerTurn: 16 << 10 };
@@ -24,9 +23,22 @@ interface Sender {
   readonly weight: number;
 }
 
+/** A request that was admitted. */
+export interface Admitted {
+  /** Charges bytes as they arrive. Throws as `enter` does; the request should then leave. */
+  arrived(bytes: number): void;
+  /** Waits for the sender's turn on the processor, to work on this many bytes; undefined: proceed immediately. */
+  turn(bytes: number): Promise<void> | undefined;
+  /** Charges bytes that the work turned out to have beyond those of its turn. */
+  grew(bytes: number): void;
+  /** When the request is answered, refused, or its client has disconnected. Idempotent. */
+  leave(): void;
+}
+
 /**
- * Bounds the bytes that requests hold between their first byte and their response, divides them among senders by weight, and
- * schedules senders' turns. A sender is a tenant, or a platform key.
+ * Bounds the bytes that requests hold until their response, divides them among senders by weight, and schedules senders'
+ * turns. A sender is a tenant, or a platform key. A body is charged as it arrives: one that is only announced holds nothing
+ * that others need.
  */
 export function createAdmission(limits: AdmissionLimits = DEFAULT_LIMITS) {
   const senders = new Map<string, Sender>();
@@ -35,50 +47,63 @@ export function createAdmission(limits: AdmissionLimits = DEFAULT_LIMITS) {
   let spentThisTurn = 0;
 
   /**
-   * Admits a request before its body is read. Throws TENANT_OVER_SHARE when the sender exceeds its share of a busy edge, BUSY
-   * when the edge is full or the sender alone fills it.
+   * Admits a request before its body is read; `expected` bytes of it are announced. Throws TENANT_OVER_SHARE when the sender
+   * exceeds its share of a busy edge, BUSY when the edge is full or the sender alone fills it.
    */
-  function enter(name: string, weight: number, bytes: number) {
-    const cost = bytes + REQUEST_BYTES;
+  function enter(name: string, weight: number, expected: number): Admitted {
     const known = senders.get(name);
     const sender = known ?? { bytes: 0, weight };
-    refuseOverShare(sender, cost, known === undefined ? weight : 0);
+    refuseOverShare(sender, 0, REQUEST_BYTES + expected, known === undefined ? weight : 0);
     if (known === undefined) {
       senders.set(name, sender);
       held.weight += weight;
     }
-    sender.bytes += cost;
-    held.bytes += cost;
     held.requests += 1;
+    let own = 0;
+    let isGone = false;
+    const hold = (bytes: number) => {
+      own += bytes;
+      sender.bytes += bytes;
+      held.bytes += bytes;
+    };
+    hold(REQUEST_BYTES);
     return {
-      /** Waits for the sender's turn on the processor; undefined: proceed immediately. */
-      turn: () => turn(name, cost),
-      /** Call once, when the request is answered or its client has disconnected. */
-      leave: () => leave(name, sender, cost),
+      arrived(bytes) {
+        if (isGone) return;
+        refuseOverShare(sender, own, bytes, 0);
+        hold(bytes);
+      },
+      turn: (bytes) => turn(name, REQUEST_BYTES + bytes),
+      grew(bytes) {
+        if (!isGone) hold(bytes);
+        waiting.charge(name, bytes);
+        spend(bytes);
+      },
+      leave() {
+        if (isGone) return;
+        isGone = true;
+        held.requests -= 1;
+        hold(-own);
+        if (sender.bytes > 0) return;
+        senders.delete(name);
+        held.weight -= sender.weight;
+      },
     };
   }
 
-  function refuseOverShare(sender: Sender, cost: number, newWeight: number): void {
-    const wanted = held.bytes + cost;
-    if (held.requests === 0 || wanted <= limits.sharedBytes) return;
+  /** `own`: what the request itself holds; alone it is never over its sender's share. */
+  function refuseOverShare(sender: Sender, own: number, more: number, newWeight: number): void {
+    const wanted = held.bytes + more;
+    if (wanted <= limits.sharedBytes || held.bytes === own) return;
     const totalWeight = held.weight + newWeight;
     const share = (limits.sharedBytes * sender.weight) / totalWeight;
-    if (sender.bytes > 0 && sender.bytes + cost > share && sender.weight < totalWeight)
+    if (sender.bytes > own && sender.bytes + more > share && sender.weight < totalWeight)
       throw new MetrlyError(
         "TENANT_OVER_SHARE",
         "The tenant exceeds its share of a busy edge; nothing was accepted, retry the request",
       );
     if (wanted > limits.maxBytes || sender.weight === totalWeight)
       throw new MetrlyError("BUSY", "The edge is at capacity; nothing was accepted, retry the request");
-  }
-
-  function leave(name: string, sender: Sender, cost: number): void {
-    held.requests -= 1;
-    held.bytes -= cost;
-    sender.bytes -= cost;
-    if (sender.bytes > 0) return;
-    senders.delete(name);
-    held.weight -= sender.weight;
   }
 
   function turn(name: string, cost: number): Promise<void> | undefined {

@@ -1,6 +1,7 @@
-import { isJsonObject } from "#kernel/json.js";
+import { isDeeperThan, isJsonObject } from "#kernel/json.js";
 import { parseRfc3339 } from "#kernel/rfc3339.js";
 import { isStorable } from "#kernel/storable-text.js";
+import { MAX_DATA_DEPTH } from "./canonical-data.js";
 import { type Refusal, refuse } from "./refusal.js";
 
 const MAX_ATTRIBUTE_BYTES = 256;
@@ -21,6 +22,8 @@ export interface EventEnvelope {
 export function readEnvelope(event: unknown): { readonly kind: "read"; readonly envelope: EventEnvelope } | Refusal {
   if (!isJsonObject(event)) return refuse("INVALID", "An event must be a JSON object");
   if (event.specversion !== "1.0") return refuse("INVALID", 'specversion: must be "1.0"');
+  const deep = deepMember(event);
+  if (deep !== undefined) return refuse("INVALID", `${deep.slice(0, 64)}: nested deeper than ${MAX_DATA_DEPTH} levels`);
   const problem =
     attributeProblem("id", event.id) ??
     attributeProblem("source", event.source) ??
@@ -41,6 +44,14 @@ export function readEnvelope(event: unknown): { readonly kind: "read"; readonly 
     kind: "read",
     envelope: { id, source, type, subject, time, data: event.data === undefined ? {} : event.data },
   };
+}
+
+/** A member besides `data`, whose depth is checked when it is made canonical, that could not be walked recursively. */
+function deepMember(event: Readonly<Record<string, unknown>>): string | undefined {
+  for (const name in event) {
+    if (name !== "data" && typeof event[name] === "object" && isDeeperThan(event[name], MAX_DATA_DEPTH)) return name;
+  }
+  return undefined;
 }
 
 function attributeProblem(name: string, value: unknown): string | undefined {

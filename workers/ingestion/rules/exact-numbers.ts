@@ -2,7 +2,7 @@ import { Decimal } from "#kernel/decimal.js";
 
 /** A number of a JSON text that loses digits when parsed and printed. */
 export interface InexactNumber {
-  /** Member names and array indexes from the root, e.g. [2, "data", "tokens"]. */
+  /** Member names and array indexes from the root, e.g. [2, "data", "tokens"]; the first ones of a deep one. */
   readonly path: readonly (string | number)[];
   readonly token: string;
 }
@@ -20,9 +20,19 @@ export function mayHoldInexactNumbers(jsonText: string): boolean {
 
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*|[[\]{},:]/g;
 
-/** Finds the inexact numbers of a text that `JSON.parse` has accepted. Not recursive: senders control the depth. */
-export function inexactNumbers(jsonText: string): readonly InexactNumber[] {
-  const found: InexactNumber[] = [];
+/** Members and indexes of a path that are kept: deeper ones do not help to find a number. */
+const MAX_PATH = 40;
+
+/**
+ * The first inexact number of each part of a text that `JSON.parse` has accepted. `partOf` names the part that a path belongs
+ * to; undefined: it does not matter. Not recursive, and in time and memory proportional to the text: senders control depth and
+ * count.
+ */
+export function inexactNumbers<Part>(
+  jsonText: string,
+  partOf: (path: readonly (string | number)[]) => Part | undefined,
+): ReadonlyMap<Part, InexactNumber> {
+  const found = new Map<Part, InexactNumber>();
   const path: (string | number)[] = [];
   let lastString = "";
   for (const [token] of jsonText.matchAll(TOKEN)) {
@@ -47,18 +57,29 @@ export function inexactNumbers(jsonText: string): readonly InexactNumber[] {
       }
       default:
         if (token.startsWith('"')) lastString = token;
-        else if (!survives(token)) found.push({ path: [...path], token });
+        else noteIfInexact(token);
     }
   }
   return found;
+
+  function noteIfInexact(token: string): void {
+    const part = partOf(path);
+    if (part === undefined || found.has(part) || survives(token)) return;
+    found.set(part, { path: path.slice(0, MAX_PATH), token });
+  }
 }
 
+/** Up to 15 significant digits of moderate size: a double has them all. */
+const PLAIN = /^-?(?=[\d.]{1,16}(?:[eE]|$))\d{1,15}(?:\.\d{1,14})?(?:[eE][+-]?\d{1,2})?$/;
+
 function survives(token: string): boolean {
+  if (PLAIN.test(token)) return true;
   const parsed = Number(token);
   return Number.isFinite(parsed) && new Decimal(parsed).equals(new Decimal(token));
 }
 
 function memberName(quoted: string): string {
+  if (!quoted.includes("\\")) return quoted.slice(1, -1);
   const name: unknown = JSON.parse(quoted);
   return String(name);
 }

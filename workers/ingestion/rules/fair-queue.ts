@@ -3,6 +3,8 @@ export interface FairQueue<T> {
   push(sender: string, element: T, cost: number): void;
   /** Removes the next elements: at least one if any waits, and at most `maxCost` in total. */
   take(maxCost: number): T[];
+  /** Deducts from a sender with waiting elements what one of its elements cost beyond its `cost`. */
+  charge(sender: string, cost: number): void;
   readonly size: number;
 }
 
@@ -50,6 +52,10 @@ export function createFairQueue<T>(creditPerRound: number): FairQueue<T> {
       line.elements.push({ element, cost });
       lines.set(sender, line);
       size += 1;
+    },
+    charge(sender, cost) {
+      const line = lines.get(sender);
+      if (line !== undefined) line.credit -= cost;
     },
     take(maxCost) {
       const taken: T[] = [];

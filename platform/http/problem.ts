@@ -1,0 +1,48 @@
+import type { FastifyReply } from "fastify";
+import { ERROR_CODES, type ErrorCode, type MetrlyError } from "#kernel/errors.js";
+
+/** The JSON of RFC 9457 `application/problem+json`, with a `code` of the closed list. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ErrorCode;
+}
+
+export function problemOf(error: MetrlyError): Problem {
+  const { status, meaning } = ERROR_CODES[error.code];
+  return {
+    type: `urn:metrly:error:${error.code}`,
+    title: meaning,
+    status,
+    detail: error.message,
+    code: error.code,
+    ...error.extensions,
+  };
+}
+
+const RETRY_AFTER_SECONDS = 1;
+
+/** Headers of a problem document. `retryAfterSeconds` and `acceptEncoding` (RFC 9110, 15.5.16) come from the error. */
+export function problemHeaders(error: MetrlyError): Readonly<Record<string, string>> {
+  const mayComeAgain = error.status === 503 || error.code === "TENANT_OVER_SHARE" || error.code === "TOO_MANY_ATTEMPTS";
+  const { retryAfterSeconds = RETRY_AFTER_SECONDS, acceptEncoding } = error.extensions;
+  return {
+    "content-type": "application/problem+json",
+    ...(mayComeAgain && { "retry-after": String(retryAfterSeconds) }),
+    ...(error.status === 401 && { "www-authenticate": "Bearer" }),
+    ...(typeof acceptEncoding === "string" && { "accept-encoding": acceptEncoding }),
+  };
+}
+
+export function sendProblem(reply: FastifyReply, error: MetrlyError): FastifyReply {
+  return (
+    reply
+      .code(error.status)
+      .headers(problemHeaders(error))
+      // A Buffer: to a string Fastify would add a charset, which this media type does not have, and which breaks strict
+      // clients.
+      .send(Buffer.from(JSON.stringify(problemOf(error))))
+  );
+}
