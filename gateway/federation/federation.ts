@@ -12,6 +12,7 @@ import {
   visit,
 } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
+import { createAnswerSize } from "#platform/graphql/answer-size.js";
 import { graphqlErrorOf } from "../operations/client-error.js";
 import type { GatewayContext } from "../operations/operation.js";
 import { completed, type Shape, type ShapeOptions, shapeOf, Unusual } from "./answer.js";
@@ -90,7 +91,8 @@ export function createFederation({ supergraphSdl, executorOf }: FederationOption
     const { shaping, introspects } = executable;
     const plain = introspects ? undefined : shaped(executable, run);
     if (plain !== undefined && run.errors.length === 0) return plain;
-    const { data, errors }: ExecutionResult = plain ?? (await completed(shaping, args.variableValues ?? {}, run.data));
+    const { data, errors }: ExecutionResult =
+      plain ?? (await completed(shaping, args.variableValues ?? {}, run.data, createAnswerSize()));
     const own = inAnswer(run.errors, data, shaping);
     const risen = (errors ?? []).filter((error) => !isExplained(error, own, run.lost));
     const all = [...own, ...risen];
@@ -114,7 +116,7 @@ export function createFederation({ supergraphSdl, executorOf }: FederationOption
         const executable = await executableOf(args);
         const { coerced: variables, errors } = coerced(executable, args);
         if (errors !== undefined) return { errors };
-        return finished(executable, { variables, context: contextOf(args), data: {}, errors: [], lost: [] }, args);
+        return finished(executable, runOf(variables, contextOf(args)), args);
       }),
     subscribe: (args) =>
       answering(async () => {
@@ -126,11 +128,13 @@ export function createFederation({ supergraphSdl, executorOf }: FederationOption
           return { errors: [new GraphQLError("The operation is not a subscription")] };
         const take = takesRootAnswer(source, subgraphOperationOf(source), options);
         const context = contextOf(args);
-        const result = (answer: ExecutionResult) => {
-          const run: Run = { variables, context, data: {}, errors: [], lost: [] };
-          take(run, answer);
-          return finished(executable, run, args);
-        };
+        const result = (answer: ExecutionResult) =>
+          answering(async () => {
+            // One context per event: batches and sizes of answers are counted by it.
+            const run = runOf(variables, { ...context });
+            take(run, answer);
+            return finished(executable, run, args);
+          });
         const answer = await follow(variables, context);
         if (isStream(answer)) return mapped(answer, result);
         // The subscription did not start: a result without data.
@@ -138,6 +142,11 @@ export function createFederation({ supergraphSdl, executorOf }: FederationOption
       }),
   };
 }
+
+const runOf = (variables: Readonly<Data>, context: GatewayContext): Run => ({
+  ...{ variables, context, copies: createAnswerSize() },
+  ...{ data: {}, errors: [], lost: [] },
+});
 
 const contextOf = ({ contextValue }: ExecutionArgs): GatewayContext => contextValue as GatewayContext;
 
@@ -149,7 +158,7 @@ function shaped(executable: Executable, { data, variables }: Run): { readonly da
   const shape = known ?? shapeOf(shaping, variables);
   if (known === undefined && shapes.size < MAX_SHAPES) shapes.set(key, shape);
   try {
-    return { data: shape(data) };
+    return { data: shape(data, createAnswerSize().take) };
   } catch (error) {
     if (error instanceof Unusual) return undefined;
     throw error;

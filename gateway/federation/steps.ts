@@ -1,5 +1,7 @@
 import type { BatchFetchNode, FetchNode, FlattenNode, PlanNode } from "@graphql-hive/router-query-planner";
 import { type ExecutionResult, GraphQLError, OperationTypeNode, parse } from "graphql";
+import { MetrlyError } from "#kernel/errors.js";
+import { type AnswerSize, jsonBytes } from "#platform/graphql/answer-size.js";
 import type { GatewayContext } from "../operations/operation.js";
 import { type Data, isData, mergeInto, type Path, type TypeTest } from "./data.js";
 import { complete, type EntityField, entityFieldOf, type Place, type Representations } from "./entities.js";
@@ -11,6 +13,8 @@ import { isStream, type SubgraphExecutor, type SubgraphOperation } from "./subgr
 export interface Run {
   readonly variables: Readonly<Data>;
   readonly context: GatewayContext;
+  /** Of entities that stand at several places: each gets a copy. */
+  readonly copies: AnswerSize;
   readonly data: Data;
   readonly errors: GraphQLError[];
   /** Paths that an error left empty: missing data at and below them needs no error. */
@@ -144,7 +148,7 @@ function entityStep(node: FetchNode | BatchFetchNode, fields: readonly EntityFie
     }
     const hasFailed = errors !== undefined && errors.length > 0;
     for (const { field, places } of asked) {
-      const missing = takeEntities(isData(data) ? data[field.alias] : undefined, field, places);
+      const missing = takeEntities(isData(data) ? data[field.alias] : undefined, field, places, run.copies);
       if (hasFailed) run.lost.push(...missing);
     }
   };
@@ -156,14 +160,16 @@ interface AskedField {
   readonly places: ReadonlyMap<number, readonly Place[]>;
 }
 
-function takeEntities(entities: unknown, field: EntityField, places: AskedField["places"]): Path[] {
+function takeEntities(entities: unknown, field: EntityField, places: AskedField["places"], copies: AnswerSize): Path[] {
   const list: readonly unknown[] = Array.isArray(entities) ? entities : [];
   field.rewrites.apply(list);
   const missing: Path[] = [];
   for (const [index, same] of places) {
     const entity = list[index];
-    if (isData(entity)) complete(same, entity);
-    else missing.push(...same.map(({ path }) => path));
+    if (isData(entity)) {
+      if (same.length > 1) copies.take((same.length - 1) * jsonBytes(entity));
+      complete(same, entity);
+    } else missing.push(...same.map(({ path }) => path));
   }
   return missing;
 }
@@ -197,5 +203,7 @@ const errorAt = (error: GraphQLError, path: Path): GraphQLError =>
 
 function resultOf(answer: Awaited<ReturnType<SubgraphExecutor>>): ExecutionResult {
   if (isStream(answer)) throw new Error("a subgraph answered a query with a stream");
+  const whole = answer.errors?.find(({ path, extensions }) => path === undefined && extensions.code === "TOO_LARGE");
+  if (whole !== undefined) throw new MetrlyError("TOO_LARGE", whole.message);
   return answer;
 }

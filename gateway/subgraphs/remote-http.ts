@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events";
 import type { ExecutionResult } from "graphql";
 import { Pool } from "undici";
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
+import { MAX_ANSWER_BYTES } from "#platform/graphql/answer-size.js";
 import { SUBGRAPH_PATH } from "#platform/graphql/subgraph-server.js";
 import { jittered } from "#platform/lifecycle/random.js";
 import { after, sleep } from "#platform/lifecycle/time.js";
@@ -14,7 +15,7 @@ const MAX_WAITING = 1_000;
 const CONNECT_TIMEOUT_MS = 1_000;
 /** Shorter than the 72 s after which a subgraph's server closes an idle connection. */
 const KEEP_ALIVE_MS = 30_000;
-const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+const MAX_RESPONSE_BYTES = 2 * MAX_ANSWER_BYTES;
 /** Delay before a retry, so that other connections of a dead process are detected as closed. */
 const RETRY_DELAY_MS = 20;
 const CONNECTION_LOST: ReadonlySet<unknown> = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
@@ -52,7 +53,7 @@ export function openRemoteHttp({ url, timeoutMs }: RemoteHttpOptions): RemoteHtt
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
-    maxResponseSize: MAX_ANSWER_BYTES,
+    maxResponseSize: MAX_RESPONSE_BYTES,
   });
   let waiting = 0;
 

@@ -5,16 +5,16 @@ const MAX_BATCH = 500;
 
 /**
  * Batches the keys that resolvers of one operation request in the same turn into one call of `load`, which returns in the order
- * of its keys. Nothing is cached: mutations of the same operation are seen.
+ * of its keys; the operation's context is passed along. Nothing is cached: mutations of the same operation are seen.
  */
 export function batched<Key, Value>(
-  load: (keys: readonly Key[]) => Promise<readonly Value[]>,
+  load: (keys: readonly Key[], context: SubgraphContext) => Promise<readonly Value[]>,
 ): (context: SubgraphContext, key: Key) => Promise<Value> {
   const loaders = new WeakMap<SubgraphContext, DataLoader<Key, Value>>();
   return (context, key) => {
     let loader = loaders.get(context);
     if (loader === undefined) {
-      loader = new DataLoader<Key, Value>(load, { cache: false, maxBatchSize: MAX_BATCH });
+      loader = new DataLoader<Key, Value>((keys) => load(keys, context), { cache: false, maxBatchSize: MAX_BATCH });
       loaders.set(context, loader);
     }
     return loader.load(key);

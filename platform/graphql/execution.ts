@@ -1,5 +1,7 @@
 import { type DocumentNode, type ExecutionResult, execute, GraphQLError, type GraphQLSchema } from "graphql";
 import { type CompiledQuery, compileQuery, isCompiledQuery } from "graphql-jit";
+import { answerSizeOf, answerTooLarge } from "./answer-size.js";
+import type { SubgraphContext } from "./subgraph.js";
 
 /** An operation executed this often is compiled: earlier it would cost more than it saves. */
 const COMPILED_FROM = 3;
@@ -9,10 +11,13 @@ export interface GraphqlRequest {
   readonly document: DocumentNode;
   readonly operationName?: string | null | undefined;
   readonly variables: Readonly<Record<string, unknown>>;
-  readonly context: unknown;
+  readonly context: SubgraphContext;
 }
 
-/** Executes queries and mutations, compiling repeated ones. Never subscriptions. */
+/**
+ * Executes queries and mutations, compiling repeated ones. Never subscriptions. An answer that grew too large while it was
+ * built is one error without data.
+ */
 export type GraphqlExecution = (request: GraphqlRequest) => Promise<ExecutionResult>;
 
 interface Known {
@@ -46,6 +51,11 @@ export function createGraphqlExecution(schema: GraphQLSchema): GraphqlExecution 
     });
 
   return async (request) => {
+    const result = await executed(request);
+    return answerSizeOf(request.context).isExceeded() ? { errors: [tooLarge()] } : result;
+  };
+
+  async function executed(request: GraphqlRequest): Promise<ExecutionResult> {
     const compiled = compiledFor(request);
     if (compiled === undefined) return interpreted(request);
     const result = await compiled.query(undefined, request.context, request.variables);
@@ -53,7 +63,12 @@ export function createGraphqlExecution(schema: GraphQLSchema): GraphqlExecution 
     // Invalid variables: nothing ran, and graphql-js has the better error message.
     if (result.data === undefined) return interpreted(request);
     return { data: result.data, errors: result.errors.map(plainError) };
-  };
+  }
+}
+
+function tooLarge(): GraphQLError {
+  const originalError = answerTooLarge();
+  return new GraphQLError(originalError.message, { originalError, extensions: { code: originalError.code } });
 }
 
 /** Errors of compiled operations lack some members of graphql-js errors. */

@@ -16,6 +16,7 @@ import { isErrorCode, MetrlyError } from "#kernel/errors.js";
 import type { IdentityTokens } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
 import type { Identity } from "#schema/policy.js";
+import { answerTooLarge, MAX_ANSWER_BYTES } from "./answer-size.js";
 import { createGraphqlDocuments, type GraphqlDocuments, operationOf } from "./documents.js";
 import { createGraphqlExecution, type GraphqlExecution } from "./execution.js";
 import { serveGraphqlSocket } from "./socket.js";
@@ -102,7 +103,10 @@ function routes(app: FastifyInstance, operations: Operations): void {
       });
       const body: ExecutionResult | object =
         errors === undefined ? { data } : { data, errors: clean(errors, operations) };
-      return reply.type("application/json; charset=utf-8").send(JSON.stringify(body));
+      const text = JSON.stringify(body);
+      const isTooLarge = text.length > MAX_ANSWER_BYTES;
+      const sent = isTooLarge ? JSON.stringify({ errors: [graphqlErrorOf(answerTooLarge(), operations.onBug)] }) : text;
+      return reply.type("application/json; charset=utf-8").send(sent);
     },
   });
 }

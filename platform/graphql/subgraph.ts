@@ -5,6 +5,7 @@ import { GraphQLError, type GraphQLSchema, parse, validateSchema } from "graphql
 import { type BuildSchemaOptions, buildSchema, createResolversMap, type NonEmptyArray } from "type-graphql";
 import { isErrorCode, MetrlyError } from "#kernel/errors.js";
 import type { Identity } from "#schema/policy.js";
+import { countLargeValues } from "./large-values.js";
 
 /** The context of every resolver of every service. */
 export interface SubgraphContext {
@@ -81,6 +82,7 @@ export async function buildSubgraph(options: SubgraphOptions): Promise<Subgraph>
       ? ""
       : `union _Entity = ${entities.join(" | ")}\nextend type Query { _entities(representations: [_Any!]!): [_Entity]! }`;
   const resolvers = createResolversMap(schema) as IResolvers & { Query?: Record<string, unknown> };
+  countLargeValues(schema, resolvers);
   return {
     name: options.name,
     sdl,

@@ -175,6 +175,22 @@ describe.skipIf(!hasPostgres)("the graph of ingestion", () => {
     expect(await accountOf(0)).toMatchObject({ accepted: 4, duplicates: 2, quarantined: 1, inFlight: 1 });
   });
 
+  test("a page of large events is refused before they are read; smaller pages and other fields are answered", async () => {
+    const ids = Array.from({ length: 100 }, (_, n) => `e${n}`);
+    const events = (data: string) => ids.map((id) => receivedItem({ id, data }));
+    await appendItems(world.log, 0, events("{}"));
+    for (let at = 0; at < ids.length; at += 10)
+      await appendItems(world.log, 0, events(JSON.stringify({ pad: "x".repeat(60_000) })).slice(at, at + 10));
+    await recordedAll();
+    const page = (first: number, fields: string) =>
+      ask(`{ quarantinedEvents(tenantId: "acme", first: ${first}) { nodes { ${fields} } } }`);
+    expect((await page(200, "id data")).code).toBe("TOO_LARGE");
+    expect((await page(200, "id")).data).toEqual({ quarantinedEvents: { nodes: ids.map((id) => ({ id })) } });
+    const pad = expect.stringMatching(/^x{60000}$/);
+    const few = ids.slice(0, 10).map((id) => ({ id, data: { pad } }));
+    expect((await page(10, "id data")).data).toEqual({ quarantinedEvents: { nodes: few } });
+  });
+
   test("accepted = counted + duplicates + unmetered + quarantined + inFlight, measured at every moment", async () => {
     const items = Array.from({ length: 600 }, (_, index) =>
       receivedItem({

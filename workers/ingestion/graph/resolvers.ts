@@ -1,15 +1,24 @@
-import { Arg, Args, Ctx, Directive, ID, Mutation, Query, Resolver } from "type-graphql";
+import { Arg, Args, Ctx, Directive, FieldResolver, ID, Mutation, Query, Resolver, Root } from "type-graphql";
+import { answerSizeOf } from "#platform/graphql/answer-size.js";
 import { batched } from "#platform/graphql/batched.js";
 import { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
+import { JsonScalar } from "#platform/graphql/scalars.js";
 import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { Audit } from "#platform/tenancy-client/audit-log.js";
 import { authorize, type Identity, maySee } from "#schema/policy.js";
 import type { AccountingAnswer } from "../accounting/accounting.js";
 import type { EventControl, EventKey } from "../control/event-control.js";
 import { type AccountingQuestion, decodeAccountingId } from "../rules/accounting-id.js";
-import type { EventLookup } from "../store/event-lookup.js";
-import { AccountingType, eventView, UsageEventConnectionType, UsageEventType } from "./types.js";
+import type { EventLookup, QuarantinePosition } from "../store/event-lookup.js";
+import {
+  AccountingType,
+  type EventView,
+  eventView,
+  quarantinedView,
+  UsageEventConnectionType,
+  UsageEventType,
+} from "./types.js";
 
 export interface IngestionGraph {
   readonly events: EventLookup;
@@ -33,7 +42,7 @@ class EventResolver {
     @Arg("tenantId", () => ID) tenantId: string,
     @Arg("source", () => String) source: string,
     @Arg("id", () => String) id: string,
-  ): Promise<UsageEventType | null> {
+  ): Promise<EventView | null> {
     if (!maySee(identity, "Query.event", tenantId)) return null;
     const found = await this.graph.events.find(tenantId, source, id);
     return found === undefined ? null : eventView(found);
@@ -44,11 +53,11 @@ class EventResolver {
     @Ctx() { identity }: SubgraphContext,
     @Arg("tenantId", () => ID) tenantId: string,
     @Args(() => PageArguments) args: PageArguments,
-  ): Promise<Page<UsageEventType>> {
+  ): Promise<Page<EventView>> {
     authorize(identity, "Query.quarantinedEvents", tenantId);
     const page = QUARANTINE.open(args, tenantId);
     const events = await this.graph.events.quarantined(tenantId, page.after ?? 0, page.take);
-    return page.of(events, (event) => event.position, eventView);
+    return page.of(events, (event) => event.position, quarantinedView);
   }
 
   @Mutation(() => UsageEventType, { description: "Voids a recorded event by an immutable control record" })
@@ -58,7 +67,7 @@ class EventResolver {
     @Arg("source", () => String) source: string,
     @Arg("id", () => String) id: string,
     @Arg("reason", () => String) reason: string,
-  ): Promise<UsageEventType> {
+  ): Promise<EventView> {
     authorize(identity, "Mutation.voidEvent", tenantId);
     const event = await this.graph.control.voidEvent({ tenantId, source, id }, { reason, actor: identity.id });
     await this.audit(identity, "event.void", { tenantId, source, id }, { reason });
@@ -73,7 +82,7 @@ class EventResolver {
     @Arg("id", () => String) id: string,
     @Arg("accept", () => Boolean) accept: boolean,
     @Arg("reason", () => String) reason: string,
-  ): Promise<UsageEventType> {
+  ): Promise<EventView> {
     authorize(identity, "Mutation.resolveQuarantined", tenantId);
     const decision = { reason, actor: identity.id };
     const event = await this.graph.control.resolve({ tenantId, source, id }, accept, decision);
@@ -86,12 +95,30 @@ class EventResolver {
   }
 }
 
+@Resolver(() => UsageEventType)
+class EventDataResolver {
+  private readonly inQuarantine;
+
+  constructor({ events }: IngestionGraph) {
+    this.inQuarantine = batched((asked: readonly QuarantinePosition[], context) =>
+      events.quarantinedData(asked, (bytes) => answerSizeOf(context).assertFits(bytes)),
+    );
+  }
+
+  /** Up to 64 KiB. */
+  @Directive("@cost(weight: 50)")
+  @FieldResolver(() => JsonScalar)
+  async data(@Root() { place }: EventView, @Ctx() context: SubgraphContext): Promise<unknown> {
+    return JSON.parse("text" in place ? place.text : await this.inQuarantine(context, place));
+  }
+}
+
 /** Ingestion's part of the graph. */
 export function buildIngestionSubgraph(graph: IngestionGraph): Promise<Subgraph> {
   const accountingOf = batched(graph.measureAccountings);
   return buildSubgraph({
     name: "ingestion",
-    resolvers: [new EventResolver(graph)],
+    resolvers: [new EventResolver(graph), new EventDataResolver(graph)],
     orphanedTypes: [AccountingType],
     references: {
       async Accounting(reference, context): Promise<AccountingType | null> {

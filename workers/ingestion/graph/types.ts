@@ -1,9 +1,9 @@
 import { Directive, Field, ID, ObjectType } from "type-graphql";
 import { enumOf } from "#platform/graphql/enums.js";
 import { connectionType } from "#platform/graphql/page-types.js";
-import { CountScalar, DateTimeScalar, JsonScalar } from "#platform/graphql/scalars.js";
+import { CountScalar, DateTimeScalar } from "#platform/graphql/scalars.js";
 import { USAGE_EVENT_STATUSES } from "#schema/vocabulary.js";
-import type { FoundEvent } from "../store/event-lookup.js";
+import type { FoundEvent, ListedEvent, QuarantinePosition } from "../store/event-lookup.js";
 
 const UsageEventStatus = enumOf("UsageEventStatus", USAGE_EVENT_STATUSES);
 
@@ -18,10 +18,6 @@ export class UsageEventType {
   @Field(() => UsageEventStatus) readonly status!: keyof typeof UsageEventStatus;
   @Field(() => String, { nullable: true, description: "Position in the ledger of the tenant's partition" })
   readonly seq!: string | null;
-  /** Up to 64 KiB. */
-  @Directive("@cost(weight: 50)")
-  @Field(() => JsonScalar)
-  readonly data!: unknown;
   @Field(() => CountScalar, { description: "Number of duplicates received" }) readonly duplicates!: number;
   @Field(() => String, { nullable: true }) readonly quarantineReason!: string | null;
   @Field(() => String, { nullable: true }) readonly voidReason!: string | null;
@@ -40,10 +36,18 @@ export class AccountingType {
   @Field(() => CountScalar, { description: "Acknowledged but not counted yet" }) readonly inFlight!: number;
 }
 
-export function eventView(event: FoundEvent): UsageEventType {
-  return {
-    ...event,
-    seq: event.seq === null ? null : String(event.seq),
-    data: JSON.parse(event.data),
-  };
+/** Where an event's data is: at hand, or in quarantine, where it is read if it is asked for. */
+export type DataPlace = { readonly text: string } | QuarantinePosition;
+
+/** `data` is resolved on demand. */
+export interface EventView extends UsageEventType {
+  readonly place: DataPlace;
+}
+
+export function eventView({ data: text, ...event }: FoundEvent): EventView {
+  return { ...event, seq: event.seq === null ? null : String(event.seq), place: { text } };
+}
+
+export function quarantinedView({ position, ...event }: ListedEvent): EventView {
+  return { ...event, seq: null, place: { tenantId: event.tenantId, position } };
 }

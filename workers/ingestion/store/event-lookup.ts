@@ -6,6 +6,7 @@ import { PrismaClient } from "#prisma/ingestion/generated/client.js";
 import type { UsageEventStatus } from "#schema/vocabulary.js";
 import { eventKeyOf } from "../rules/fingerprint.js";
 import { recordedEventAt } from "./control.js";
+import { readQuarantinedData } from "./quarantined-data.js";
 import { readCursor } from "./recording.js";
 
 /** The outcome of one event. Instants are epoch ms. */
@@ -27,6 +28,15 @@ export interface FoundEvent {
   readonly quarantineReason: string | null;
   readonly voidReason: string | null;
 }
+
+/** Of an event in quarantine. */
+export interface QuarantinePosition {
+  readonly tenantId: string;
+  readonly position: number;
+}
+
+/** An event in a list, without its data, which may be large. */
+export type ListedEvent = Omit<FoundEvent, "data"> & QuarantinePosition;
 
 export type EventLookup = ReturnType<typeof createEventLookup>;
 
@@ -76,13 +86,14 @@ export function createEventLookup(database: Database, partitionCount: number) {
     },
     /**
      * Pending and refused events in quarantine, after a position, oldest first: all that the accounting counts as
-     * `quarantined`.
+     * `quarantined`. Without their data: `quarantinedData` reads it.
      */
-    async quarantined(tenantId: string, after: number, take: number) {
+    async quarantined(tenantId: string, after: number, take: number): Promise<ListedEvent[]> {
       const partition = partitionOf(tenantId, partitionCount);
       const rows = await prisma.quarantinedEvent.findMany({
         where: { partition, tenantId, position: { gt: after }, status: { in: ["QUARANTINED", "REFUSED"] } },
         orderBy: { position: "asc" },
+        omit: { data: true },
         take,
       });
       const duplicates = await duplicatesOf(
@@ -90,10 +101,13 @@ export function createEventLookup(database: Database, partitionCount: number) {
         rows.map((row) => row.key),
       );
       return rows.map((row) => ({
-        ...quarantinedEvent(row, duplicates.get(row.key) ?? 0),
+        ...listedEvent(row, duplicates.get(row.key) ?? 0),
         position: Number(row.position),
       }));
     },
+    /** See `readQuarantinedData`. */
+    quarantinedData: (asked: readonly QuarantinePosition[], admit: (bytes: number) => void) =>
+      readQuarantinedData(database, partitionCount, asked, admit),
     /** Fingerprint of the oldest pending event in quarantine under this key. */
     async pending(tenantId: string, source: string, id: string): Promise<string | undefined> {
       const row = await prisma.quarantinedEvent.findFirst({
@@ -124,8 +138,13 @@ export function createEventLookup(database: Database, partitionCount: number) {
   };
 }
 
-function quarantinedEvent(row: QuarantinedEvent, duplicates: number): FoundEvent {
-  const { tenantId, source, id, type, data, reason, detail } = row;
+const quarantinedEvent = (row: QuarantinedEvent, duplicates: number): FoundEvent => ({
+  ...listedEvent(row, duplicates),
+  data: row.data,
+});
+
+function listedEvent(row: Omit<QuarantinedEvent, "data">, duplicates: number): Omit<FoundEvent, "data"> {
+  const { tenantId, source, id, type, reason, detail } = row;
   return {
     tenantId,
     source,
@@ -136,7 +155,6 @@ function quarantinedEvent(row: QuarantinedEvent, duplicates: number): FoundEvent
     recordedAt: null,
     status: row.status === "REFUSED" ? "REFUSED" : "QUARANTINED",
     seq: null,
-    data,
     duplicates,
     quarantineReason: `${reason}: ${detail}`,
     voidReason: null,
