@@ -10,7 +10,8 @@ const run = promisify(execFile);
 export const KAFKA_VERSION = "4.3.0";
 const POM = path.join(import.meta.dirname, "kafka-pom.xml");
 /** A broker of a test lives too short for the optimizing compiler and the concurrent collector to pay off. */
-export const JVM_FLAGS: readonly string[] = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+const CHEAP_JVM: readonly string[] = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+const CLASSES = "classes.jsa";
 
 /** The class path of a Kafka broker from Maven Central; needs java and, the first time, mvn. */
 export async function findKafka(): Promise<string> {
@@ -58,20 +59,27 @@ export async function formatKafka(
 ): Promise<string> {
   const file = path.join(dir, "server.properties");
   await writeFile(file, properties({ ...settings, ...placeOf(dir, ports) }));
-  await cp(await formattedStorage(classPath), kafkaDataDir(dir), { recursive: true });
+  await cp(kafkaDataDir(await prepared(classPath)), kafkaDataDir(dir), { recursive: true });
   return file;
 }
 
-/** Copied instead of formatted again, which costs a JVM: it depends on nothing but the version and the node's id. */
-async function formattedStorage(classPath: string): Promise<string> {
-  const dir = await cached(`kafka-${KAFKA_VERSION}-storage`, async (draft) => {
+/** How a broker's JVM is started. */
+export async function jvmFlags(classPath: string): Promise<readonly string[]> {
+  return [...CHEAP_JVM, `-XX:SharedArchiveFile=${path.join(await prepared(classPath), CLASSES)}`];
+}
+
+/**
+ * A folder with a formatted storage, which depends on nothing but the version and the node's id, and with the classes that the
+ * tool loaded, parsed. A JVM that cannot read them ignores them.
+ */
+function prepared(classPath: string): Promise<string> {
+  return cached(`kafka-${KAFKA_VERSION}-prepared`, async (draft) => {
     const file = path.join(draft, "server.properties");
     await writeFile(file, properties({ ...ALONE, ...placeOf(draft, { broker: 9092, controller: 9093 }) }));
+    const flags = [...CHEAP_JVM, `-XX:ArchiveClassesAtExit=${path.join(draft, CLASSES)}`];
     const clusterId = randomBytes(16).toString("base64url");
-    const format = ["-cp", classPath, "kafka.tools.StorageTool", "format", "-t", clusterId, "-c", file];
-    await run("java", [...JVM_FLAGS, ...format]);
+    await run("java", [...flags, "-cp", classPath, "kafka.tools.StorageTool", "format", "-t", clusterId, "-c", file]);
   });
-  return kafkaDataDir(dir);
 }
 
 export interface KafkaPorts {

@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { isRunning } from "#platform/embedded-postgres/cluster.js";
 import { startEmbeddedPostgres } from "#platform/embedded-postgres/postgres.js";
-import { findKafka, formatKafka, JVM_FLAGS, type KafkaSettings, kafkaDataDir } from "./kafka.js";
+import { findKafka, formatKafka, jvmFlags, type KafkaSettings, kafkaDataDir } from "./kafka.js";
 import { findRedis } from "./redis.js";
 import { type ServerProcess, serverDir, startServerProcess } from "./server-process.js";
 import { freePort, waitFor } from "./servers.js";
@@ -103,7 +103,7 @@ export async function startKafka(settings?: KafkaSettings, place: KafkaPlace = {
     const server = await startServerProcess({
       name: "Kafka",
       command: "java",
-      args: [...JVM_FLAGS, "-cp", classPath, "kafka.Kafka", path.resolve(configuration)],
+      args: [...(await jvmFlags(classPath)), "-cp", classPath, "kafka.Kafka", path.resolve(configuration)],
       dir,
       readyLine: /Kafka Server started/,
     });
