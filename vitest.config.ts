@@ -11,7 +11,7 @@ const conditions = ["source", "node", "default"];
 const HANGS_AFTER_MS = isLong ? 1_800_000 : 600_000;
 
 /** They start whole systems and load them: beside many others each takes several times the CPU, for retries and time-outs. */
-const HEAVY = ["tests/chaos/*.test.ts", "tests/systems/compose/policy.test.ts", "tests/systems/*/story.test.ts"];
+const HEAVY = ["tests/chaos/*.test.ts", "tests/systems/*/story.test.ts"];
 const EXCLUDED = ["dist/**", "node_modules/**", "**/.cache/**"];
 
 const project = (name: string, groupOrder: number, maxWorkers: number, include: string[], exclude: string[]) => ({

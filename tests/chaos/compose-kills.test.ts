@@ -52,7 +52,7 @@ for (const replicas of sized([1], [1, 2])) {
           env: {
             METRLY_WEBHOOK_ALLOW_HOSTS: "127.0.0.1",
             METRLY_TICK_SECONDS: "1",
-            // The story starts the default number; each partition costs every process a little, with or without usage.
+            // The default number only here, in a long run: each partition costs every process a little, with or without usage.
             METRLY_PARTITIONS: sized("8", "64"),
           },
         });

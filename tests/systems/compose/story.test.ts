@@ -1,30 +1,69 @@
-import { expect } from "vitest";
+import { afterAll, beforeAll, describe, expect } from "vitest";
+import { createTokenIssuer } from "../../../gateway/auth/token-issuer.js";
 import { hasKafka, hasNginx, hasPostgres, hasRedis } from "../../servers/servers.js";
+import { policyTable } from "../policy/policy.js";
+import type { PolicySystem } from "../policy/world.js";
 import { tellStory } from "../whole-path/story.js";
-import { startCompose } from "./start.js";
+import { type RunningCompose, startCompose } from "./start.js";
 
 // Private servers, but only where the run has such servers at all.
-tellStory({
-  where: "compose",
-  can: hasKafka && hasRedis && hasPostgres && hasNginx,
-  async start() {
-    const compose = await startCompose({
-      env: { METRLY_WEBHOOK_ALLOW_HOSTS: "127.0.0.1", METRLY_TICK_SECONDS: "1", METRLY_LOG_LEVEL: "warn" },
+const can = hasKafka && hasRedis && hasPostgres && hasNginx;
+
+/** One system for both, because its start costs more than they do; the story comes first, because it begins with nothing. */
+describe.skipIf(!can)("the compose file's system", () => {
+  let compose: RunningCompose | undefined;
+
+  beforeAll(async () => {
+    compose = await startCompose({
+      env: {
+        METRLY_WEBHOOK_ALLOW_HOSTS: "127.0.0.1",
+        METRLY_TICK_SECONDS: "1",
+        METRLY_LOG_LEVEL: "warn",
+        // A tick of each partition passes through every role each second. The kills of a long run start the default number.
+        METRLY_PARTITIONS: "8",
+      },
     });
-    async function dispose(): Promise<void> {
-      try {
-        for (const role of compose.processes.values()) {
-          expect(role.restartCount(), `${role.name} ended by itself:\n${(await role.output()).slice(-2_000)}`).toBe(0);
-          expect(await role.litter(), `${role.name} writes outside its volumes`).toEqual([]);
-        }
-      } finally {
-        await compose.stop();
+  });
+
+  afterAll(async () => {
+    try {
+      for (const role of compose?.processes.values() ?? []) {
+        expect(role.restartCount(), `${role.name} ended by itself:\n${(await role.output()).slice(-2_000)}`).toBe(0);
+        expect(await role.litter(), `${role.name} writes outside its volumes`).toEqual([]);
       }
+    } finally {
+      await compose?.stop();
     }
-    async function output(): Promise<string> {
-      const roles = [...compose.processes.values()];
-      return (await Promise.all(roles.map(async (role) => `${role.name}:\n${await role.output()}`))).join("\n");
-    }
-    return { ...compose, output, dispose };
-  },
+  });
+
+  function running(): RunningCompose {
+    if (compose === undefined) throw new Error("the compose file's services did not start");
+    return compose;
+  }
+
+  tellStory({
+    where: "compose",
+    can,
+    async start() {
+      async function output(): Promise<string> {
+        const roles = [...running().processes.values()];
+        return (await Promise.all(roles.map(async (role) => `${role.name}:\n${await role.output()}`))).join("\n");
+      }
+      return { ...running(), output, dispose: async () => undefined };
+    },
+  });
+
+  describe("authorization (through the edge)", () => {
+    let system: PolicySystem | undefined;
+
+    beforeAll(async () => {
+      const issuer = await createTokenIssuer(running().gatewayDir);
+      system = { url: running().url, adminToken: await running().adminToken(), issueToken: issuer.issue };
+    });
+
+    policyTable(() => {
+      if (system === undefined) throw new Error("the token issuer did not start");
+      return system;
+    });
+  });
 });
