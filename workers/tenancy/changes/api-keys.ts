@@ -7,6 +7,7 @@ import { authorize, type Identity, type Operation } from "#schema/policy.js";
 import {
   type ApiKeyTerms,
   assertMayGrant,
+  assertMayGrantUntil,
   isLive,
   MAX_LIVE_KEYS,
   rotationReasons,
@@ -32,6 +33,7 @@ export function issueApiKey(store: TenancyStore, issuer: Identity, terms: ApiKey
   assertMayGrant(issuer, tenantId, terms.scopes);
   return store.change(actorOf(issuer), async (change) => {
     rejectIf(validateApiKey(terms, change.now));
+    assertMayGrantUntil(await endOf(change, issuer), terms.expiresAt);
     const tenant = tenantId === null ? undefined : await tenantOf(change, tenantId);
     if (tenant !== undefined) assertOpen(tenant);
     await assertRoom(change, tenantId);
@@ -46,8 +48,8 @@ export function issueApiKey(store: TenancyStore, issuer: Identity, terms: ApiKey
 }
 
 /**
- * Replaces a key by a new one with the same rights; the old one stays valid for `graceSeconds`, or until its own expiry if
- * earlier. Throws NOT_FOUND, INVALID, FORBIDDEN, CONFLICT (not live).
+ * Replaces a key by a new one with the same rights, which never outlives the issuer; the old one stays valid for
+ * `graceSeconds`, or until its own expiry if earlier. Throws NOT_FOUND, INVALID, FORBIDDEN, CONFLICT (not live).
  */
 export async function rotateApiKey(
   store: TenancyStore,
@@ -62,7 +64,7 @@ export async function rotateApiKey(
     assertMayGrant(issuer, old.tenantId, old.scopes);
     if (!isLive(old, change.now)) throw new MetrlyError("CONFLICT", "The key is revoked or expired: issue a new one");
     await assertRoom(change, old.tenantId);
-    const { oldExpiresAt, newExpiresAt } = rotationTimes(old, graceSeconds, change.now);
+    const { oldExpiresAt, newExpiresAt } = rotationTimes(old, graceSeconds, change.now, await endOf(change, issuer));
     const { tenantId, name, scopes, test } = old;
     const issued = await newKey(change, "apiKey.issue", { tenantId, name, scopes, test, expiresAt: newExpiresAt });
     const after = { ...old, version: change.nextVersion(), expiresAt: oldExpiresAt };
@@ -80,6 +82,11 @@ export async function revokeApiKey(store: TenancyStore, identity: Identity, id: 
     const after = { ...before, version: change.nextVersion(), revokedAt: change.now };
     return change.save({ action: "apiKey.revoke", before, after });
   });
+}
+
+/** When the issuer's own key ends; null: never, or a person, whose sessions do not bound the keys. */
+async function endOf(change: Change, issuer: Identity): Promise<number | null> {
+  return issuer.kind === "API_KEY" ? (await keyOf(change, issuer.id)).expiresAt : null;
 }
 
 function newKey(

@@ -188,6 +188,23 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
     expect(data.tenant.apiKeys).toContainEqual({ id: apiKey.id, expiresAt: new Date(NOW + 60_000).toISOString() });
   });
 
+  test("a key that ends issues no key that outlives it, and rotates to none", async () => {
+    const issue = (who: typeof asAdmin, expiresAt: string | null) =>
+      who(
+        'mutation ($e: DateTime) { issueApiKey(input: { tenantId: "acme", name: "x", scopes: [READ, ADMIN], expiresAt: $e }) { apiKey { id expiresAt } } }',
+        { e: expiresAt },
+      );
+    const [end, later] = [NOW + 60_000, NOW + 61_000].map((at) => new Date(at).toISOString());
+    const { id } = (await issue(asAdmin, end ?? null)).data.issueApiKey.apiKey;
+    const byKey = as({ ...keyOf("acme", ["READ", "ADMIN"]), id });
+    expect((await issue(byKey, null)).codes).toEqual(["FORBIDDEN"]);
+    expect((await issue(byKey, later ?? null)).codes).toEqual(["FORBIDDEN"]);
+    expect((await issue(byKey, end ?? null)).data.issueApiKey.apiKey.expiresAt).toBe(end);
+    const endless = (await issue(asAdmin, null)).data.issueApiKey.apiKey;
+    const rotated = await byKey(`mutation { rotateApiKey(id: "${endless.id}") { apiKey { expiresAt } } }`);
+    expect(rotated.data.rotateApiKey.apiKey.expiresAt).toBe(end);
+  });
+
   test("a key has its last use, as reported by processes; an older use changes nothing", async () => {
     const issued = await asAdmin(
       `mutation { issueApiKey(input: { tenantId: "acme", name: "used", scopes: [READ] }) { apiKey { id lastUsedAt } } }`,

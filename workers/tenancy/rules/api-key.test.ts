@@ -3,7 +3,14 @@ import { describe, expect, test } from "vitest";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import { type Identity, rolesOfKey } from "#schema/policy.js";
 import { API_KEY_SCOPES, type ApiKeyScope } from "#schema/vocabulary.js";
-import { type ApiKeyTerms, assertMayGrant, isLive, rotationTimes, validateApiKey } from "./api-key.js";
+import {
+  type ApiKeyTerms,
+  assertMayGrant,
+  assertMayGrantUntil,
+  isLive,
+  rotationTimes,
+  validateApiKey,
+} from "./api-key.js";
 
 const NOW = 1_790_000_000_000;
 
@@ -56,6 +63,21 @@ describe("issuing a key", () => {
   });
 });
 
+test("an issuer that ends gives keys that end no later", () => {
+  for (const [end, expiresAt] of [
+    [null, null],
+    [null, NOW],
+    [NOW, NOW],
+    [NOW, NOW - 1],
+  ] as const)
+    expect(() => assertMayGrantUntil(end, expiresAt)).not.toThrow();
+  for (const [end, expiresAt] of [
+    [NOW, null],
+    [NOW, NOW + 1],
+  ] as const)
+    expect(() => assertMayGrantUntil(end, expiresAt)).toThrow(expect.objectContaining({ code: "FORBIDDEN" }));
+});
+
 describe("rotating a key", () => {
   const key = (expiresAt: number | null): ApiKeyState => ({
     kind: "apiKey",
@@ -73,8 +95,17 @@ describe("rotating a key", () => {
   });
 
   test("lets the old one work for the grace time and no longer than before", () => {
-    expect(rotationTimes(key(null), 60, NOW)).toEqual({ oldExpiresAt: NOW + 60_000, newExpiresAt: null });
-    expect(rotationTimes(key(NOW + 5), 60, NOW)).toEqual({ oldExpiresAt: NOW + 5, newExpiresAt: NOW + 1_000_005 });
+    expect(rotationTimes(key(null), 60, NOW, null)).toEqual({ oldExpiresAt: NOW + 60_000, newExpiresAt: null });
+    expect(rotationTimes(key(NOW + 5), 60, NOW, null)).toEqual({
+      oldExpiresAt: NOW + 5,
+      newExpiresAt: NOW + 1_000_005,
+    });
+  });
+
+  test("gives the successor no more time than the issuer has", () => {
+    expect(rotationTimes(key(null), 60, NOW, NOW + 7).newExpiresAt).toBe(NOW + 7);
+    expect(rotationTimes(key(NOW + 5), 60, NOW, NOW + 7).newExpiresAt).toBe(NOW + 7);
+    expect(rotationTimes(key(NOW + 5), 60, NOW, NOW + 2_000_000).newExpiresAt).toBe(NOW + 1_000_005);
   });
 
   test("a key is live until its end, not at it", () => {

@@ -46,6 +46,15 @@ export function assertMayGrant(issuer: Identity, tenantId: string | null, scopes
     throw new MetrlyError("FORBIDDEN", `A key gives at most its own scopes, and this one lacks ${missing.join(", ")}`);
 }
 
+/** An issuer cannot grant longer than it has; `end` null: it has no end. Throws FORBIDDEN. */
+export function assertMayGrantUntil(end: number | null, expiresAt: number | null): void {
+  if (end === null || (expiresAt !== null && expiresAt <= end)) return;
+  throw new MetrlyError(
+    "FORBIDDEN",
+    `A key gives at most its own time: \`expiresAt\` may be at most ${new Date(end).toISOString()}`,
+  );
+}
+
 export function isLive(key: ApiKeyState, now: number): boolean {
   return (key.revokedAt === null || key.revokedAt > now) && (key.expiresAt === null || key.expiresAt > now);
 }
@@ -55,11 +64,15 @@ export function rotationReasons(graceSeconds: number): Reason[] {
   return [{ path: "graceSeconds", detail: `must be a whole number from 0 to ${MAX_GRACE_SECONDS}` }];
 }
 
-/** When the old key expires (never later than before) and when its successor does: at the old key's original expiry. */
-export function rotationTimes(key: ApiKeyState, graceSeconds: number, now: number) {
+/**
+ * When the old key expires (never later than before) and when its successor does: after as much time as the old key had, but
+ * never later than the issuer; `issuerEnd` null: it has no end.
+ */
+export function rotationTimes(key: ApiKeyState, graceSeconds: number, now: number, issuerEnd: number | null) {
   const graceEnd = now + graceSeconds * 1000;
+  const wanted = key.expiresAt === null ? null : now + (key.expiresAt - key.createdAt);
   return {
     oldExpiresAt: key.expiresAt === null ? graceEnd : Math.min(key.expiresAt, graceEnd),
-    newExpiresAt: key.expiresAt === null ? null : now + (key.expiresAt - key.createdAt),
+    newExpiresAt: wanted === null || issuerEnd === null ? (wanted ?? issuerEnd) : Math.min(wanted, issuerEnd),
   };
 }
