@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isErrorCode } from "#kernel/errors.js";
@@ -26,6 +27,23 @@ describe("authentication", () => {
       expect(answer.errors).toMatchObject([{ extensions: { code: "UNAUTHENTICATED" } }]);
       expect(answer.data).toBeUndefined();
     }
+  });
+
+  test("a key that is revoked while its request arrives runs nothing", async () => {
+    const key = world.issueKey("slow", ["READ"], "acme");
+    const body = JSON.stringify({ query: "{ whoAmI }" });
+    const socket = connect(Number(new URL(world.url).port), "127.0.0.1");
+    socket.write(
+      `POST /graphql HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 5)}`,
+    );
+    await once(world.app.server, "request");
+    // Lets the first check pass.
+    await new Promise((resolve) => setImmediate(resolve));
+    world.revokeKey("slow");
+    socket.write(body.slice(5));
+    const [answer] = await once(socket, "data");
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 401 /);
+    socket.destroy();
   });
 
   test("outside demo mode even the schema is for those signed in", async () => {

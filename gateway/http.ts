@@ -17,8 +17,7 @@ import type { Logger } from "pino";
 import { MetrlyError } from "#kernel/errors.js";
 import { isJsonObject } from "#kernel/json.js";
 import { toMetrlyError } from "#platform/http/server.js";
-import type { Identity } from "#schema/policy.js";
-import { ANONYMOUS, type Authentication } from "./auth/authentication.js";
+import { ANONYMOUS, type Authentication, type Session } from "./auth/authentication.js";
 import type { Federation } from "./federation/federation.js";
 import { graphqlErrorOf, statusOfErrors, toClientError } from "./operations/client-error.js";
 import { GRAPH_LIMITS } from "./operations/limits.js";
@@ -187,7 +186,7 @@ const statusHeaders = (status: number): HeaderMap =>
 
 function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, options: GraphqlHttpOptions): void {
   const { authentication, persisted, openIntrospection, onBug } = options;
-  const identities = new WeakMap<FastifyRequest, Identity>();
+  const sessions = new WeakMap<FastifyRequest, Session>();
   // One error shape on this path: failures before Apollo look like Apollo's.
   app.setErrorHandler((error: FastifyError, _, reply) => sendGraphqlError(reply, error, onBug));
   app.route({
@@ -199,13 +198,15 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
       assertUsableUrl(request);
       const { authorization } = request.headers;
       if (authorization === undefined && openIntrospection) return;
-      identities.set(request, (await authentication.authenticate(authorization)).identity);
+      sessions.set(request, await authentication.authenticate(authorization));
     },
     async preHandler(request) {
+      // The key may have been revoked since the request began.
+      sessions.get(request)?.assertValid();
       if (persisted !== undefined) putPersistedText(request, persisted);
     },
     handler: fastifyApolloHandler(apollo, {
-      context: async (request) => ({ identity: identities.get(request) ?? ANONYMOUS }),
+      context: async (request) => ({ identity: sessions.get(request)?.identity ?? ANONYMOUS }),
     }),
   });
   app.route({

@@ -21,3 +21,8 @@ test("and in literals, escaped or not", () => {
   expect(code(String.raw`{ a(id: "a\u0000") }`)).toBe("INVALID");
   expect(code(String.raw`{ a(id: "a\\u0000 \u00e9 😀") }`)).toBe("fine");
 });
+
+test("variables too deep to be walked are refused, however they were sent", () => {
+  expect(code("{ a }", { a: JSON.parse("[".repeat(63) + "]".repeat(63)) })).toBe("fine");
+  expect(code("{ a }", { a: JSON.parse("[".repeat(50_000) + "]".repeat(50_000)) })).toBe("INVALID");
+});

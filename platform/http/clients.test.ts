@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { request as send } from "node:http";
 import { connect } from "node:net";
 import { pino } from "pino";
@@ -13,6 +14,7 @@ describe("a server answers", () => {
     app = createHttpServer(pino({ level: "silent" }));
     app.post("/things", async () => ({ made: true }));
     app.directly("POST", "/unread", (_, response) => response.writeHead(401, { "content-length": 2 }).end("no"));
+    app.directly("GET", "/large", (_, response) => response.end(Buffer.alloc(64 * MIB)));
     url = new URL(await app.listen({ host: "127.0.0.1", port: 0 }));
   });
   afterEach(() => app.close());
@@ -71,6 +73,19 @@ describe("a server answers", () => {
     ]);
     expect(JSON.parse(slow[2]?.split("\r\n\r\n")[1] ?? "")).toMatchObject({ code: "REQUEST_TIMEOUT" });
   }, 30_000);
+
+  test("as much as a client reads, and disconnects one that stops reading", async () => {
+    const socket = connect(Number(url.port), url.hostname);
+    socket.write("GET /large HTTP/1.1\r\nhost: x\r\n\r\n");
+    const [, response] = await once(app.server, "request");
+    // The answer does not fit into any buffer of the system.
+    await once(response, "close");
+    socket.destroy();
+  }, 40_000);
+
+  test("within its limits of time", () => {
+    expect(app.server).toMatchObject({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 72_000 });
+  });
 
   test("what is no HTTP, or has too large a header, with a problem document", async () => {
     const [noHttp, large] = [

@@ -4,25 +4,37 @@ import { after } from "#platform/lifecycle/time.js";
 /** Of a body that is answered before it has arrived, this much is read and dropped; after that the connection is closed. */
 const MAX_DROPPED_BYTES = 16 << 20;
 const MAX_DROPPING_MS = 10_000;
+/** A client that reads nothing of its answer is disconnected after one to two times this. */
+const UNREAD_CHECK_MS = 10_000;
 
 /**
  * Responses that may end before their request's body has arrived, a refusal for example. The answer is sent at once, and the
  * rest of the body is read and dropped before the response ends. A connection closed with unread bytes is reset, and clients
- * that still send then see a broken connection instead of the answer.
+ * that still send then see a broken connection instead of the answer. An answer that the client does not read is given up.
  */
 export class EarlyResponse extends ServerResponse<IncomingMessage> {
+  #isEnding = false;
+
   override end(...rest: unknown[]): this {
     const { req } = this;
-    if (req.complete || req.destroyed || !hasBody(req)) return Reflect.apply(super.end, this, rest);
+    if (this.#isEnding) return this;
+    if (req.complete || req.destroyed || !hasBody(req)) return this.#endNow(rest);
+    this.#isEnding = true;
     const [chunk, encoding] = rest;
     const isText = typeof chunk === "string" || chunk instanceof Uint8Array;
     if (isText) Reflect.apply(super.write, this, [chunk, typeof encoding === "string" ? encoding : undefined]);
     else this.flushHeaders();
-    const endNow = () => Reflect.apply(super.end, this, [rest.find((one) => typeof one === "function")]);
     dropRest(req, (isWhole) => {
-      endNow();
+      this.#endNow([rest.find((one) => typeof one === "function")]);
       if (!isWhole) req.socket.destroySoon();
     });
+    return this;
+  }
+
+  #endNow(rest: readonly unknown[]): this {
+    Reflect.apply(super.end, this, rest);
+    // node:http replaces the timeout when the answer is sent.
+    if (this.writableLength > 0) this.socket?.setTimeout(UNREAD_CHECK_MS);
     return this;
   }
 }

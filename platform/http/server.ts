@@ -98,8 +98,8 @@ function throttled(throttle: KeyThrottle, answer: DirectHandler): Server {
   });
 }
 
-function open(ServerResponse: typeof EarlyResponse, answer: DirectHandler): Server {
-  const server = createServer({ ...TIME_LIMITS, ServerResponse }, answer);
+function open(Response: typeof ServerResponse<IncomingMessage>, answer: DirectHandler): Server {
+  const server = createServer({ ...TIME_LIMITS, ServerResponse: Response }, answer);
   // A client may end its side of the connection when its request is complete, and gets its answer all the same.
   return Object.assign(server, { httpAllowHalfOpen: true });
 }
