@@ -63,6 +63,9 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
   const stopRechecking = tenancy.onChange((change) => {
     if (change.kind === "apiKey") socket.recheck();
   });
+  const watching = issuer.watch(socket.recheck, (error) =>
+    logger.error({ err: error }, "the signing keys cannot be read"),
+  );
   let server: FastifyInstance["server"] | undefined;
   return {
     name: "gateway",
@@ -82,6 +85,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
     },
     async stop() {
       stopRechecking();
+      await watching.stop();
       server?.off("upgrade", socket.handleUpgrade);
       await socket.stop();
       await http.stop();

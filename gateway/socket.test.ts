@@ -1,11 +1,90 @@
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { createKeyThrottle } from "#platform/auth/key-throttle.js";
 import { waitFor } from "../tests/servers/servers.js";
-import { startGatewayWorld } from "../tests/systems/gateway/world.js";
+import { type GatewayWorld, startGatewayWorld } from "../tests/systems/gateway/world.js";
+import { openKeyRing } from "./auth/signing-key.js";
+import { keyFolder } from "./auth/token-issuer.js";
 import { socketConformance } from "./socket.conformance.js";
 
 describe("the WebSocket, with subgraphs in this process", () => socketConformance({ subgraphs: "local" }));
 describe("the WebSocket, with subgraphs behind ports", () => socketConformance({ subgraphs: "remote" }));
+
+/** Speaks the protocol by hand, so that it can stop reading. */
+function connect(world: GatewayWorld, token: string) {
+  const socket = new WebSocket(`${world.url.replace("http", "ws")}/graphql`, "graphql-transport-ws");
+  const state = { socket, got: [] as { id?: string; type: string; payload?: unknown }[], closed: undefined as unknown };
+  socket.on("open", () =>
+    socket.send(JSON.stringify({ type: "connection_init", payload: { authorization: `Bearer ${token}` } })),
+  );
+  socket.on("message", (data) => state.got.push(JSON.parse(String(data))));
+  socket.on("close", (code) => {
+    state.closed = code;
+  });
+  const ask = (id: string, query: string) => socket.send(JSON.stringify({ id, type: "subscribe", payload: { query } }));
+  return { socket, got: state.got, state, ask };
+}
+
+describe("a socket", () => {
+  let world: GatewayWorld;
+  beforeAll(async () => {
+    world = await startGatewayWorld();
+  });
+  afterAll(() => world.stop());
+  const opened = async (token: string) => {
+    const client = connect(world, token);
+    await waitFor(() => client.got.some(({ type }) => type === "connection_ack"), { what: "the acknowledgement" });
+    return client;
+  };
+
+  test("runs a hundred operations at a time, no more", async () => {
+    const { ask, got, socket } = await opened(world.admin);
+    for (let n = 1; n <= 101; n += 1) ask(String(n), 'subscription { quotaAlerts(tenantId: "acme") { used } }');
+    await waitFor(() => got.some(({ type }) => type === "error"), { what: "the refusal" });
+    expect(got.filter(({ type }) => type === "error")).toMatchObject([
+      { id: "101", payload: [{ extensions: { code: "TOO_COMPLEX" } }] },
+    ]);
+    socket.terminate();
+    await waitFor(() => world.alerts.openCount === 0, { what: "the sources to close" });
+  });
+
+  test("is closed when its client asks on and does not read", async () => {
+    const { ask, socket, state } = await opened(world.issueKey("x".repeat(8_000), ["READ"], "acme"));
+    const large = `{ ${Array.from({ length: 30 }, (_, n) => `a${n}: whoAmI`).join(" ")} }`;
+    socket.pause();
+    // Answers of 240 kB; the kernel's buffers take some of them.
+    for (let n = 0; n < 300 && socket.readyState === WebSocket.OPEN; n += 1) {
+      ask(String(n), large);
+      if (n % 50 === 0) await (await opened(world.admin)).socket.terminate();
+    }
+    await (await opened(world.admin)).socket.terminate();
+    socket.resume();
+    await waitFor(() => state.closed, { what: "the socket to close" });
+    expect([1013, 1006]).toContain(state.closed);
+  });
+
+  test("is closed within a second after the key that signed its token is revoked", async () => {
+    const { state } = await opened(
+      await world.issuer.issue({ subject: "ada", roles: ["PLATFORM_ADMIN"], expiresInSeconds: 600 }),
+    );
+    const ring = await openKeyRing(keyFolder(world.dataDir));
+    const before = await ring.current();
+    await ring.rotate();
+    expect(state.closed).toBeUndefined();
+    await ring.revoke(before.id);
+    const revokedMs = performance.now();
+    await waitFor(() => state.closed, { what: "the socket to close" });
+    expect(state.closed).toBe(4401);
+    expect(performance.now() - revokedMs).toBeLessThan(3_000);
+  });
+
+  test("is closed when the rights of its key change", async () => {
+    const { state } = await opened(world.issueKey("demoted", ["ADMIN"], "acme"));
+    world.changeKey("demoted", { scopes: ["READ"] });
+    await waitFor(() => state.closed, { what: "the socket to close" });
+    expect(state.closed).toBe(4401);
+  });
+});
 
 test("an address with too many wrong keys is throttled, but a valid key is accepted", async () => {
   const good = new Set<string>();

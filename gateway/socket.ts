@@ -7,6 +7,7 @@ import type { Logger } from "pino";
 import type { WebSocket } from "ws";
 import { MetrlyError } from "#kernel/errors.js";
 import type { KeyThrottle } from "#platform/auth/key-throttle.js";
+import { MAX_ANSWER_BYTES } from "#platform/graphql/answer-size.js";
 import { serveGraphqlSocket } from "#platform/graphql/socket.js";
 import { after, every, sleep } from "#platform/lifecycle/time.js";
 import type { Authentication, Session } from "./auth/authentication.js";
@@ -20,7 +21,7 @@ import { createSharedSubscriptions, isSharedOperation, type Outlet } from "./sub
 const PATH = "/graphql";
 const MAX_MESSAGE_BYTES = 256 * 1024;
 const MAX_OPERATIONS_PER_SOCKET = 100;
-/** Revocation is checked when tenancy changes; this interval bounds how long an expired key or token keeps its socket. */
+/** Revocation is checked when keys change; this interval bounds how long an expired key or token keeps its socket. */
 const EXPIRY_CHECK_MS = 5_000;
 /** RFC 6455 "try again later": clients reconnect. */
 const TRY_AGAIN_LATER = 1013;
@@ -59,7 +60,7 @@ export function startGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocket
     onClosed: (socket) => sessions.delete(socket),
   });
   const recheck = () => {
-    for (const [socket, session] of sessions) closeUnlessValid(socket, session);
+    for (const [socket, session] of sessions) void isValid(socket, session, options.onBug);
   };
   const timer = every(EXPIRY_CHECK_MS, recheck, { unref: true });
   return {
@@ -98,14 +99,21 @@ function serverOptions(
       if (socket.readyState === socket.OPEN) sessions.set(socket, session);
       return true;
     },
-    onSubscribe({ extra: { socket }, subscriptions }, _, payload) {
-      const session = sessions.get(socket);
-      if (session === undefined || !closeUnlessValid(socket, session)) return [unauthenticated()];
+    async onSubscribe({ extra: { socket }, subscriptions }, _, payload) {
+      // Before anything is awaited: later operations must not count for this one.
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
+      const session = sessions.get(socket);
+      if (session === undefined || !(await isValid(socket, session, onBug))) return [unauthenticated()];
+      if (isUnread(socket)) {
+        sendAway(socket);
+        return [leftUnread()];
+      }
       // One context per operation: batching of its subgraph calls is keyed by it.
       return prepare(operations, persisted, payload, { identity: session.identity }, onBug);
     },
-    onNext(_, __, ___, ____, { data, errors, extensions }) {
+    onNext({ extra: { socket } }, __, ___, ____, { data, errors, extensions }) {
+      // A closing socket takes no more.
+      if (isUnread(socket)) sendAway(socket);
       if (errors === undefined) return undefined;
       return {
         ...(data !== undefined && { data }),
@@ -123,6 +131,9 @@ const MAX_UNREAD_BYTES = 1_048_576;
 const UNREAD_WHILE_CATCHING_UP = 65_536;
 const UNREAD_CHECK_MS = 20;
 const CLOSE_GRACE_MS = 1_000;
+
+/** Whether a client leaves its answers unread: at most this much and one more answer wait for it. */
+const isUnread = (socket: WebSocket): boolean => socket.bufferedAmount > MAX_ANSWER_BYTES;
 
 /** Sends `next` messages with payloads that are already encoded. */
 function outletOf(socket: WebSocket, id: string): Outlet {
@@ -151,6 +162,8 @@ function sendAway(socket: WebSocket): void {
 }
 
 const unauthenticated = () => graphqlErrorOf(new MetrlyError("UNAUTHENTICATED", "The key or token is no longer valid"));
+const leftUnread = () =>
+  graphqlErrorOf(new MetrlyError("TOO_LARGE", `More than ${MAX_ANSWER_BYTES} bytes of answers are unread`));
 const tooManyOperations = () =>
   graphqlErrorOf(new MetrlyError("TOO_COMPLEX", `At most ${MAX_OPERATIONS_PER_SOCKET} operations run on one socket`));
 
@@ -172,13 +185,14 @@ async function sessionOf(
   }
 }
 
-function closeUnlessValid(socket: WebSocket, session: Session): boolean {
+/** Closes the socket with the reason if its session is no longer valid. */
+async function isValid(socket: WebSocket, session: Session, onBug: (error: unknown) => void): Promise<boolean> {
   try {
-    session.assertValid();
+    await session.assertValid();
     return true;
   } catch (error) {
-    if (!(error instanceof MetrlyError)) throw error;
-    closeWith(socket, error);
+    if (!(error instanceof MetrlyError)) onBug(error);
+    closeWith(socket, error instanceof MetrlyError ? error : new MetrlyError("INTERNAL", "Internal error"));
     return false;
   }
 }

@@ -40,7 +40,7 @@ async function startOurs(): Promise<() => Promise<void>> {
     const remote = urls[name];
     return remote === undefined ? { name, sdl, schema } : { name, sdl, url: remote };
   });
-  const session = { identity, assertValid: () => undefined };
+  const session = { identity, assertValid: async () => undefined };
   const federation = buildFederation(supergraphSdl, targets, (_, error) => console.error(error), reach.executorOf);
   const http = await startGraphqlHttp({
     federation,

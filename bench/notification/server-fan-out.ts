@@ -42,7 +42,7 @@ function listenAsTheyCome(): void {
 
 if (kind === "graphql-ws") listenAsTheyCome();
 else {
-  const session = { identity, assertValid: () => undefined };
+  const session = { identity, assertValid: async () => undefined };
   const socket = startGraphqlSocket({
     ...{
       federation,

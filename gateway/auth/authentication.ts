@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { decodeJwt } from "jose";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
@@ -9,8 +10,11 @@ import type { TokenIssuer } from "./token-issuer.js";
 
 export interface Session {
   readonly identity: Identity;
-  /** Throws UNAUTHENTICATED once the key is revoked or the credential has expired: for long-lived connections. */
-  assertValid(): void;
+  /**
+   * Throws UNAUTHENTICATED once the key or the key that signed the token is revoked, the credential has expired, or its rights
+   * have changed: for long-lived connections.
+   */
+  assertValid(): Promise<void>;
 }
 
 export interface Authentication {
@@ -41,18 +45,19 @@ export function createAuthentication({ tenancy, issuer, clock, external }: Authe
         throw new MetrlyError("UNAVAILABLE", "API keys cannot be checked: the copy of tenancy is stale");
       return identityOfKey(authenticateApiKey(tenancy, clock, secret));
     };
-    return { identity: judge(), assertValid: () => void judge() };
+    const identity = judge();
+    return {
+      identity,
+      async assertValid() {
+        if (!isDeepStrictEqual(judge(), identity))
+          throw new MetrlyError("UNAUTHENTICATED", "The rights of the key have changed: connect again");
+      },
+    };
   }
 
   async function sessionOfToken(token: string): Promise<Session> {
     const judge = external !== undefined && issuerOf(token) === external.issuer ? external : issuer;
-    const { identity, expiresAtMs } = await judge.verify(token);
-    return {
-      identity,
-      assertValid() {
-        if (clock.now() >= expiresAtMs) throw new MetrlyError("UNAUTHENTICATED", "The token is expired");
-      },
-    };
+    return judge.verify(token);
   }
 }
 

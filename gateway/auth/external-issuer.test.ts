@@ -137,6 +137,18 @@ describe("tokens of an identity provider", () => {
     expect(provider.state.keyRequests - before).toBeLessThanOrEqual(1);
   });
 
+  test("end with the key that signed them, also on connections that are open", async () => {
+    const sign = await provider.addKey();
+    const issuer = createExternalIssuer({
+      ...{ config: configOf(provider.url), clock: systemClock, cooldownMs: 0, keysMaxAgeMs: 0 },
+    });
+    const session = await issuer.verify(await sign({ roles: "support" }));
+    await session.assertValid();
+    await provider.addKey();
+    provider.keys.shift();
+    await expect(session.assertValid()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+  });
+
   test("can't be judged while the provider is away or is another one, and can once it is back", async () => {
     const port = await freePort();
     const issuer = createExternalIssuer({

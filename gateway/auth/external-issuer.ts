@@ -6,7 +6,7 @@ import { monotonicMs, timeoutSignal } from "#platform/lifecycle/time.js";
 import type { OidcConfig } from "#platform/process/config.js";
 import type { Identity } from "#schema/policy.js";
 import type { Role } from "#schema/vocabulary.js";
-import type { VerifiedToken } from "./token-issuer.js";
+import { assertUnexpired, type VerifiedToken } from "./token-issuer.js";
 
 /** Tokens of an OpenID Connect provider, with claims mapped to roles by configuration. */
 export interface ExternalIssuer {
@@ -32,12 +32,14 @@ export interface ExternalIssuerOptions {
   readonly config: OidcConfig;
   readonly clock: Clock;
   readonly cooldownMs?: number;
+  readonly keysMaxAgeMs?: number;
 }
 
 export function createExternalIssuer({
   config,
   clock,
   cooldownMs = COOLDOWN_MS,
+  keysMaxAgeMs = KEYS_MAX_AGE_MS,
 }: ExternalIssuerOptions): ExternalIssuer {
   let keys: JWTVerifyGetKey | undefined;
   let discovering: Promise<JWTVerifyGetKey> | undefined;
@@ -52,7 +54,7 @@ export function createExternalIssuer({
         keys = createRemoteJWKSet(url, {
           timeoutDuration: TIMEOUT_MS,
           cooldownDuration: cooldownMs,
-          cacheMaxAge: KEYS_MAX_AGE_MS,
+          cacheMaxAge: keysMaxAgeMs,
         });
         return keys;
       })
@@ -70,7 +72,7 @@ export function createExternalIssuer({
     issuer: config.issuer,
     async verify(token) {
       const found = await findKeys();
-      const { payload } = await jwtVerify(token, found, {
+      const { payload, protectedHeader } = await jwtVerify(token, found, {
         ...{ issuer: config.issuer, audience: config.audience, algorithms: ALGORITHMS },
         ...{
           requiredClaims: ["sub", "exp"],
@@ -80,7 +82,19 @@ export function createExternalIssuer({
       }).catch((error: unknown) => {
         throw isRefusal(error) ? refused(messageOf(error)) : unavailable(messageOf(error));
       });
-      return { identity: identityOf(payload, config), expiresAtMs: (payload.exp ?? 0) * 1_000 };
+      const expiresAtMs = (payload.exp ?? 0) * 1_000;
+      return {
+        identity: identityOf(payload, config),
+        /** While the provider does not answer, its keys as last fetched count. */
+        async assertValid() {
+          assertUnexpired(clock, expiresAtMs);
+          try {
+            await found(protectedHeader, { payload: "", signature: "" });
+          } catch (error) {
+            if (isRefusal(error)) throw refused(messageOf(error));
+          }
+        },
+      };
     },
   };
 }

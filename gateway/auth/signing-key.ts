@@ -28,7 +28,7 @@ const CURRENT = "token-signing.jwk.json";
 const RETIRED = /^token-signing\.([\w-]+)\.retired\.jwk\.json$/;
 const retiredFile = (id: string): string => `token-signing.${id}.retired.jwk.json`;
 /** Maximum age of a process's view of the folder. */
-const FRESH_MS = 2_000;
+const FRESH_MS = 300;
 
 /** The signing key, and retired keys that only verify. Each is a file in one folder. */
 export interface KeyRing {

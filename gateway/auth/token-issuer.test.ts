@@ -27,11 +27,12 @@ test("a token carries identity, roles and tenant until it expires", async () => 
     tenantId: "acme",
     expiresInSeconds: 60,
   });
-  expect(await issuer.verify(token)).toEqual({
-    identity: { kind: "USER", id: "ada", tenantId: "acme", roles: ["TENANT_ADMIN"], scopes: [] },
-    expiresAtMs: START + 60_000,
-  });
-  clock.advance(60_000);
+  const verified = await issuer.verify(token);
+  expect(verified.identity).toEqual({ kind: "USER", id: "ada", tenantId: "acme", roles: ["TENANT_ADMIN"], scopes: [] });
+  clock.advance(59_999);
+  await verified.assertValid();
+  clock.advance(1);
+  await expect(verified.assertValid()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
   await expect(issuer.verify(token)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
 });
 
@@ -109,8 +110,20 @@ test("after a rotation tokens that are out stay good, in every process, until th
   const fresh = await running.issue(request);
   expect(decodeProtectedHeader(fresh).kid).toBe(next.id);
   for (const token of [old, fresh]) expect((await running.verify(token)).identity.id).toBe("ada");
+  const session = await running.verify(old);
+  await session.assertValid();
+  let wasTold = false;
+  const fail = (error: unknown) => {
+    throw error;
+  };
+  const watching = running.watch(() => {
+    wasTold = true;
+  }, fail);
   expect(await ring.revoke(next.id)).toBe(false);
   expect(await ring.revoke(before.id)).toBe(true);
+  await vi.waitFor(() => expect(wasTold).toBe(true), 5_000);
+  await watching.stop();
+  await expect(session.assertValid()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
   await vi.waitFor(() => expect(running.verify(old)).rejects.toMatchObject({ code: "UNAUTHENTICATED" }), 5_000);
   expect((await running.verify(fresh)).identity.id).toBe("ada");
   const [kept] = (await running.jwks()).keys;

@@ -1,9 +1,10 @@
 import { chmod, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { type JWK, type JWTHeaderParameters, jwtVerify, SignJWT } from "jose";
+import { decodeJwt, type JWK, type JWTHeaderParameters, jwtVerify, SignJWT } from "jose";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError, messageOf } from "#kernel/errors.js";
 import { newUuid } from "#platform/lifecycle/random.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
 import { systemClock } from "#platform/process/clock.js";
 import { type Identity, parseIdentity } from "#schema/policy.js";
 import type { Role } from "#schema/vocabulary.js";
@@ -19,7 +20,8 @@ export interface TokenRequest {
 
 export interface VerifiedToken {
   readonly identity: Identity;
-  readonly expiresAtMs: number;
+  /** Throws UNAUTHENTICATED once the token has expired or its key is revoked. */
+  assertValid(): Promise<void>;
 }
 
 /** Metrly's own issuer of JSON Web Tokens (ES256), for people and admin tools; programs use API keys. */
@@ -27,6 +29,8 @@ export interface TokenIssuer {
   issue(request: TokenRequest): Promise<string>;
   /** Throws UNAUTHENTICATED for a token that is not ours, altered or expired. */
   verify(token: string): Promise<VerifiedToken>;
+  /** Calls `onRevoked` within a second after a key was revoked, by any process on the same folder. */
+  watch(onRevoked: () => void, onError: (error: unknown) => void): { stop(): Promise<void> };
   /** The public keys, as `/.well-known/jwks.json` shows them. */
   jwks(): Promise<{ readonly keys: readonly JWK[] }>;
   /** The file with a PLATFORM_ADMIN token for the `metrly` command, readable only by its owner. */
@@ -34,6 +38,7 @@ export interface TokenIssuer {
 }
 
 const ISSUER = "metrly";
+const WATCH_MS = 300;
 const DAY_SECONDS = 86_400;
 const ADMIN_TOKEN_LIFETIME_SECONDS = 365 * DAY_SECONDS;
 /** An admin token with less validity left is replaced at start. */
@@ -55,6 +60,7 @@ function issuerWith(keys: KeyRing, clock: Clock, adminTokenFile: string): TokenI
     if (key === undefined) throw new Error("it is signed with an unknown or revoked key");
     return key.publicKey;
   };
+  const ids = async () => new Set((await keys.all()).map(({ id }) => id));
   return {
     async jwks() {
       const all = await keys.all();
@@ -75,9 +81,22 @@ function issuerWith(keys: KeyRing, clock: Clock, adminTokenFile: string): TokenI
         .setExpirationTime(nowSeconds + expiresInSeconds)
         .sign(key.privateKey);
     },
+    watch(onRevoked, onError) {
+      let known = new Set<string>();
+      return repeat({
+        everyMs: WATCH_MS,
+        unref: true,
+        onError,
+        async run() {
+          const [before, now] = [known, await ids()];
+          known = now;
+          if ([...before].some((id) => !now.has(id))) onRevoked();
+        },
+      });
+    },
     async verify(token) {
       try {
-        const { payload } = await jwtVerify(token, keyOf, {
+        const { payload, protectedHeader } = await jwtVerify(token, keyOf, {
           issuer: ISSUER,
           audience: ISSUER,
           algorithms: [SIGNING_ALGORITHM],
@@ -85,15 +104,28 @@ function issuerWith(keys: KeyRing, clock: Clock, adminTokenFile: string): TokenI
           currentDate: new Date(clock.now()),
         });
         const { sub: id, tenantId = null, roles } = payload;
+        const expiresAtMs = (payload.exp ?? 0) * 1000;
         return {
           identity: parseIdentity({ kind: "USER", id, tenantId, roles, scopes: [] }),
-          expiresAtMs: (payload.exp ?? 0) * 1000,
+          async assertValid() {
+            assertUnexpired(clock, expiresAtMs);
+            await keyOf(protectedHeader).catch(refuse);
+          },
         };
       } catch (error) {
-        throw new MetrlyError("UNAUTHENTICATED", `The token was refused: ${messageOf(error)}`);
+        return refuse(error);
       }
     },
   };
+}
+
+function refuse(error: unknown): never {
+  throw new MetrlyError("UNAUTHENTICATED", `The token was refused: ${messageOf(error)}`);
+}
+
+/** Throws UNAUTHENTICATED from the token's end on. */
+export function assertUnexpired(clock: Clock, expiresAtMs: number): void {
+  if (clock.now() >= expiresAtMs) throw new MetrlyError("UNAUTHENTICATED", "The token is expired");
 }
 
 async function ensureAdminToken(issuer: TokenIssuer, clock: Clock): Promise<void> {
@@ -114,7 +146,8 @@ async function ensureAdminToken(issuer: TokenIssuer, clock: Clock): Promise<void
 
 async function isGood(issuer: TokenIssuer, token: string, clock: Clock): Promise<boolean> {
   try {
-    const { identity, expiresAtMs } = await issuer.verify(token);
+    const { identity } = await issuer.verify(token);
+    const expiresAtMs = (decodeJwt(token).exp ?? 0) * 1000;
     return identity.roles.includes("PLATFORM_ADMIN") && expiresAtMs - clock.now() > ADMIN_TOKEN_RENEW_MS;
   } catch (error) {
     if (error instanceof MetrlyError) return false;

@@ -42,6 +42,8 @@ export interface GatewayWorld extends TestSubgraphs {
   /** A new key's secret; `tenantId` null: a platform key. */
   issueKey(id: string, scopes: readonly ApiKeyScope[], tenantId?: string | null): string;
   revokeKey(id: string): void;
+  changeKey(id: string, change: Partial<ApiKeyState>): void;
+  readonly dataDir: string;
   /** One operation by POST, with this bearer token or none. */
   ask(query: string, token?: string, variables?: Record<string, unknown>): Promise<Answer>;
   send(path: string, init: RequestInit): Promise<Answer>;
@@ -106,6 +108,13 @@ export async function startGatewayWorld(options: GatewayWorldOptions = {}): Prom
     tenancy.apply(key);
   };
 
+  const changeKey: GatewayWorld["changeKey"] = (id, change) => {
+    const key = keys.get(id);
+    if (key === undefined) throw new Error(`no key ${id}`);
+    version += 1;
+    applyKey({ ...key, ...change, version });
+  };
+
   const send: GatewayWorld["send"] = async (route, init) => answerOf(await fetch(url + route, init));
   return {
     ...subgraphs,
@@ -127,12 +136,9 @@ export async function startGatewayWorld(options: GatewayWorldOptions = {}): Prom
       });
       return secret;
     },
-    revokeKey(id) {
-      const key = keys.get(id);
-      if (key === undefined) throw new Error(`no key ${id}`);
-      version += 1;
-      applyKey({ ...key, version, revokedAt: clock.now() });
-    },
+    revokeKey: (id) => changeKey(id, { revokedAt: clock.now() }),
+    changeKey,
+    dataDir,
     ask: (query, token, variables) =>
       send("/graphql", {
         method: "POST",
