@@ -49,7 +49,8 @@ export function watchBodies(server: Server): () => void {
   function check(): void {
     for (const one of arriving) {
       const { request, bytesBefore } = one;
-      one.seconds += CHECK_MS / 1_000;
+      // While nobody reads it, its client cannot send.
+      if (request.readableFlowing === true) one.seconds += CHECK_MS / 1_000;
       if (request.complete || request.destroyed) arriving.delete(one);
       else if (request.socket.bytesRead - bytesBefore < (one.seconds - GRACE_SECONDS) * MIN_BYTES_PER_SECOND) {
         arriving.delete(one);

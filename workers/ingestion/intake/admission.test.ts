@@ -129,3 +129,22 @@ test("work that grows delays its sender's next turn, not another's", async () =>
   await Promise.all(requests);
   expect(order.lastIndexOf("quiet")).toBeLessThan(25);
 });
+
+test("after heavy work there is a pause while another sender waits for anything, and none otherwise", async () => {
+  const gapsOf = async (others: number) => {
+    const admission = createAdmission({ sharedBytes: 64 << 20, maxBytes: 64 << 20, bytesPerTurn: 16 * KIB });
+    for (let n = 0; n < others; n += 1) admission.enter(`other${n}`, 1, 0);
+    let endedMs = 0;
+    const gaps: number[] = [];
+    const request = async () => {
+      await admission.enter("heavy", 1, 0).turn(500 * KIB);
+      if (endedMs > 0) gaps.push(performance.now() - endedMs);
+      for (const began = performance.now(); performance.now() - began < 12; );
+      endedMs = performance.now();
+    };
+    await Promise.all(Array.from({ length: 6 }, request));
+    return gaps;
+  };
+  expect(Math.min(...(await gapsOf(1)))).toBeGreaterThan(3.9);
+  expect(Math.min(...(await gapsOf(0)))).toBeLessThan(3.9);
+});

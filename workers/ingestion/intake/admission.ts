@@ -1,5 +1,5 @@
 import { MetrlyError } from "#kernel/errors.js";
-import { nextTurn } from "#platform/lifecycle/time.js";
+import { after, monotonicMs, nextTurn } from "#platform/lifecycle/time.js";
 import { createFairQueue } from "../rules/fair-queue.js";
 
 export interface AdmissionLimits {
@@ -17,6 +17,10 @@ export type Admission = ReturnType<typeof createAdmission>;
 const DEFAULT_LIMITS: AdmissionLimits = { sharedBytes: 10 << 20, maxBytes: 16 << 20, bytesPerTurn: 16 << 10 };
 /** Fixed cost of a request: an event of 200 bytes takes as long as 1,200 bytes of a batch. */
 const REQUEST_BYTES = 1_024;
+
+/** After a turn that took this long, others' answers from the log and their sockets go first for `PAUSE_MS`. */
+const HEAVY_MS = 8;
+const PAUSE_MS = 5;
 
 interface Sender {
   bytes: number;
@@ -45,6 +49,7 @@ export function createAdmission(limits: AdmissionLimits = DEFAULT_LIMITS) {
   const waiting = createFairQueue<{ readonly go: () => void; readonly cost: number }>(limits.bytesPerTurn / 4);
   const held = { requests: 0, bytes: 0, weight: 0 };
   let spentThisTurn = 0;
+  let turnBeganMs = 0;
 
   /**
    * Admits a request before its body is read; `expected` bytes of it are announced. Throws TENANT_OVER_SHARE when the sender
@@ -116,8 +121,16 @@ export function createAdmission(limits: AdmissionLimits = DEFAULT_LIMITS) {
   }
 
   function spend(cost: number): void {
-    if (spentThisTurn === 0) nextTurn(beginTurn);
+    if (spentThisTurn === 0) {
+      turnBeganMs = monotonicMs();
+      nextTurn(endTurn);
+    }
     spentThisTurn += cost;
+  }
+
+  function endTurn(): void {
+    if (senders.size > 1 && monotonicMs() - turnBeganMs > HEAVY_MS) after(PAUSE_MS, beginTurn);
+    else beginTurn();
   }
 
   function beginTurn(): void {
