@@ -3,7 +3,10 @@ import { MetrlyError } from "#kernel/errors.js";
 /** Bytes of one operation's answer, as JSON, approximately. */
 export const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
-/** What is left of an operation's answer. */
+/** Bytes of the large rows that one operation reads for its answer, of which it may show little. */
+export const MAX_READ_BYTES = 4 * MAX_ANSWER_BYTES;
+
+/** What is left of an operation's answer, or of what it may read for it. */
 export interface AnswerSize {
   /** Throws TOO_LARGE, then and ever after, if bytes do not fit that are counted later. */
   assertFits(bytes: number): void;
@@ -12,8 +15,8 @@ export interface AnswerSize {
   isExceeded(): boolean;
 }
 
-export function createAnswerSize(): AnswerSize {
-  let left = MAX_ANSWER_BYTES;
+export function createAnswerSize(limit = MAX_ANSWER_BYTES): AnswerSize {
+  let left = limit;
   function take(bytes: number): void {
     left -= bytes;
     if (left < 0) throw answerTooLarge();
@@ -30,17 +33,25 @@ export function createAnswerSize(): AnswerSize {
 export const answerTooLarge = (): MetrlyError =>
   new MetrlyError(
     "TOO_LARGE",
-    `The answer would be larger than ${MAX_ANSWER_BYTES} bytes: request smaller pages (first), fewer fields with large values, or several operations`,
+    `The answer would be larger than ${MAX_ANSWER_BYTES} bytes, or be made of more than ${MAX_READ_BYTES}: request smaller pages (first), fewer fields with large values, or several operations`,
   );
 
-const sizes = new WeakMap<object, AnswerSize>();
+function perContext(limit: number): (context: object) => AnswerSize {
+  const sizes = new WeakMap<object, AnswerSize>();
+  return (context) => {
+    const size = sizes.get(context) ?? createAnswerSize(limit);
+    sizes.set(context, size);
+    return size;
+  };
+}
 
 /** The size of the answer to the operation with this context: one for all services in this process. */
-export function answerSizeOf(context: object): AnswerSize {
-  const size = sizes.get(context) ?? createAnswerSize();
-  sizes.set(context, size);
-  return size;
-}
+export const answerSizeOf = perContext(MAX_ANSWER_BYTES);
+/** What the operation with this context reads in large rows: stores learn their sizes first. */
+export const readSizeOf = perContext(MAX_READ_BYTES);
+/** Whether the operation with this context exceeded either. */
+export const isTooLarge = (context: object): boolean =>
+  answerSizeOf(context).isExceeded() || readSizeOf(context).isExceeded();
 
 /** Of punctuation around a member, and of a number, a boolean or null. */
 const SMALL = 4;

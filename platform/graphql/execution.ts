@@ -1,6 +1,6 @@
 import { type DocumentNode, type ExecutionResult, execute, GraphQLError, type GraphQLSchema } from "graphql";
 import { type CompiledQuery, compileQuery, isCompiledQuery } from "graphql-jit";
-import { answerSizeOf, answerTooLarge } from "./answer-size.js";
+import { answerTooLarge, isTooLarge } from "./answer-size.js";
 import type { SubgraphContext } from "./subgraph.js";
 
 /** An operation executed this often is compiled: earlier it would cost more than it saves. */
@@ -52,7 +52,7 @@ export function createGraphqlExecution(schema: GraphQLSchema): GraphqlExecution 
 
   return async (request) => {
     const result = await executed(request);
-    return answerSizeOf(request.context).isExceeded() ? { errors: [tooLarge()] } : result;
+    return isTooLarge(request.context) ? { errors: [tooLargeError()] } : result;
   };
 
   async function executed(request: GraphqlRequest): Promise<ExecutionResult> {
@@ -66,7 +66,7 @@ export function createGraphqlExecution(schema: GraphQLSchema): GraphqlExecution 
   }
 }
 
-function tooLarge(): GraphQLError {
+function tooLargeError(): GraphQLError {
   const originalError = answerTooLarge();
   return new GraphQLError(originalError.message, { originalError, extensions: { code: originalError.code } });
 }

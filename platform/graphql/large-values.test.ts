@@ -1,7 +1,7 @@
 import { parse } from "graphql";
 import { Arg, Directive, Field, Int, ObjectType, Query, Resolver } from "type-graphql";
 import { expect, test } from "vitest";
-import { MAX_ANSWER_BYTES } from "./answer-size.js";
+import { MAX_ANSWER_BYTES, MAX_READ_BYTES, readSizeOf } from "./answer-size.js";
 import { createGraphqlExecution } from "./execution.js";
 import { JsonScalar } from "./scalars.js";
 import { buildSubgraph, type SubgraphContext } from "./subgraph.js";
@@ -22,6 +22,17 @@ class Letters {
 }
 
 const context = (): SubgraphContext => ({ identity: { kind: "USER", id: "u", tenantId: null, roles: [], scopes: [] } });
+
+test("an operation that has read too much for its answer is one error", async () => {
+  const { schema } = await buildSubgraph({ name: "letters", resolvers: [new Letters()], references: {} });
+  const reader = context();
+  readSizeOf(reader).take(MAX_READ_BYTES);
+  const ask = { document: parse("{ letters(count: 1) { title } }"), variables: {}, context: reader };
+  const execute = createGraphqlExecution(schema);
+  expect((await execute(ask)).data?.letters).toHaveLength(1);
+  expect(() => readSizeOf(reader).take(1)).toThrow("smaller pages");
+  expect(await execute(ask)).toMatchObject({ errors: [{ extensions: { code: "TOO_LARGE" } }] });
+});
 
 /** Often enough to be compiled. */
 test("large values are counted as they are resolved: too many are one error, interpreted and compiled", async () => {

@@ -2,6 +2,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import { createTenantTurns, type TurnLimits } from "./rules/tenant-turns.js";
 import type { StoredInvoice } from "./store/invoices.js";
 import { verifyInvoice } from "./verifier/verify-invoice.js";
 
@@ -19,44 +20,30 @@ export interface InvoiceVerifier {
 }
 
 /** Each reads a tenant's whole ledger: more at once would starve recording of the database. */
-const AT_ONCE = 2;
-const MAX_WAITING = 20;
+const TURNS: TurnLimits = { atOnce: 2, waitingPerTenant: 8, waiting: 100 };
 
 /**
- * Passes a stored invoice to the verifier, which depends only on the ledger and tenancy's history. Bounds concurrency and
- * queues; throws BUSY when the queue is full.
+ * Passes a stored invoice to the verifier, which depends only on the ledger and tenancy's history. Verifies one invoice
+ * of a tenant at a time, and few at once; throws BUSY when too many wait.
  */
 export function createInvoiceVerifier(options: {
   readonly ledger: LedgerClient;
   readonly tenancy: TenancyCopy;
   readonly partitions: number;
 }): InvoiceVerifier {
-  const waiting: (() => void)[] = [];
-  let running = 0;
-
-  async function turn(): Promise<void> {
-    if (running < AT_ONCE) running += 1;
-    else if (waiting.length < MAX_WAITING) await new Promise<void>((resolve) => waiting.push(resolve));
-    else throw new MetrlyError("BUSY", "Too many invoices are being verified; try again later");
-  }
-
-  /** A finished turn goes to the longest waiting caller. */
-  function done(): void {
-    const next = waiting.shift();
-    if (next === undefined) running -= 1;
-    else next();
-  }
-
+  const turns = createTenantTurns(TURNS);
   return {
     async verify({ tenantId, ordinal, sha256, document }) {
-      await turn();
+      const turn = turns.take(tenantId);
+      if (turn === undefined) throw new MetrlyError("BUSY", "Too many invoices are being verified; try again later");
+      await turn;
       try {
         return await verifyInvoice(
           { ledger: options.ledger, tenancy: options.tenancy, partition: partitionOf(tenantId, options.partitions) },
           { tenantId, ordinal, sha256, document },
         );
       } finally {
-        done();
+        turns.end(tenantId);
       }
     },
   };

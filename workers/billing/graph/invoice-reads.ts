@@ -1,5 +1,6 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { nextPeriod, type Period } from "#kernel/period.js";
+import { readSizeOf } from "#platform/graphql/answer-size.js";
 import { batched } from "#platform/graphql/batched.js";
 import type { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
@@ -28,11 +29,13 @@ export type InvoiceReads = ReturnType<typeof createInvoiceReads>;
 export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
   const { pool } = database;
   const endedOf = batched((pages: readonly Parameters<typeof listEnded>[1][number][]) => listEnded(pool, pages));
-  const invoicesOf = batched((pages: readonly Parameters<typeof listInvoices>[1][number][]) =>
-    listInvoices(pool, pages),
+  // A list shows little of an invoice and reads all of it.
+  const invoicesOf = batched((pages: readonly Parameters<typeof listInvoices>[1][number][], context) =>
+    listInvoices(pool, pages, readSizeOf(context).take),
   );
-  const invoiceOf = batched(async (keys: readonly InvoiceKey[]) => {
-    const found = new Map((await invoicesByKey(pool, keys)).map((i) => [`${i.tenantId}/${i.ordinal}`, i]));
+  const invoiceOf = batched(async (keys: readonly InvoiceKey[], context) => {
+    const read = await invoicesByKey(pool, keys, readSizeOf(context).take);
+    const found = new Map(read.map((i) => [`${i.tenantId}/${i.ordinal}`, i]));
     return keys.map((key) => found.get(`${key.tenantId}/${key.ordinal}`));
   });
   const periodOf = batched(async (keys: readonly PeriodKey[]) => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Database, openDatabase } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
+import { answerTooLarge } from "#platform/graphql/answer-size.js";
 import type { Page } from "#platform/graphql/pagination.js";
 import type { Subgraph } from "#platform/graphql/subgraph.js";
 import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
@@ -10,6 +11,8 @@ import type { Identity } from "#schema/policy.js";
 import { TOPICS, USAGE_RECEIVED } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../../tests/servers/migrated.js";
 import { hasPostgres, type TestDatabase } from "../../../tests/servers/servers.js";
+import { type AdmitBytes, invoicesByKey, listInvoices, type StoredInvoice } from "../store/invoices.js";
+import { UNBOUNDED } from "../store/usage.js";
 import {
   at,
   type BillingWorld,
@@ -174,6 +177,26 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
     ).toMatchObject([
       { billingPeriods: { nodes: [{ start: "2026-01-01T00:00:00.000Z" }], pageInfo: { hasNextPage: false } } },
     ]);
+  });
+
+  test("learns the size of invoices before it reads them, and reads nothing that is too much", async () => {
+    const { pool } = world.database;
+    const page = [{ tenantId: "acme", before: UNBOUNDED, take: 200 }];
+    const keys = [1, 2, 2].map((ordinal) => ({ tenantId: "acme", ordinal }));
+    const reads: Readonly<Record<string, (admit?: AdmitBytes) => Promise<readonly StoredInvoice[]>>> = {
+      pages: async (admit) => (await listInvoices(pool, page, admit)).flat(),
+      keys: (admit) => invoicesByKey(pool, keys, admit),
+    };
+    for (const [what, read] of Object.entries(reads)) {
+      const bytes = (await read()).reduce((sum, { document }) => sum + Buffer.byteLength(document), 0);
+      const told: number[] = [];
+      expect(await read((size) => told.push(size)), what).toHaveLength(2);
+      expect(told, what).toEqual([bytes]);
+      const refuse = () => {
+        throw answerTooLarge();
+      };
+      await expect(read(refuse), what).rejects.toMatchObject({ code: "TOO_LARGE" });
+    }
   });
 
   test("the upcoming invoice carries the adjustment of the closed period that got late usage", async () => {

@@ -100,13 +100,25 @@ export interface InvoiceKey {
   readonly ordinal: number;
 }
 
-export async function invoicesByKey(q: Queryable, keys: readonly InvoiceKey[]): Promise<StoredInvoice[]> {
-  const { rows } = await q.query<StoredInvoice>(
-    `SELECT ${COLUMNS} FROM invoice i
-       JOIN unnest($1::text[], $2::int[]) AS w(tenant_id, ordinal) USING (tenant_id, ordinal)`,
-    [keys.map((key) => key.tenantId), keys.map((key) => key.ordinal)],
-  );
-  return rows;
+/** Called with the bytes of documents before they are read: throws if those are too many. */
+export type AdmitBytes = (bytes: number) => void;
+
+const BYTES = "coalesce(sum(octet_length(i.document)), 0)::float8 AS bytes";
+
+/** Each once, in any order. */
+export async function invoicesByKey(
+  q: Queryable,
+  keys: readonly InvoiceKey[],
+  admit?: AdmitBytes,
+): Promise<StoredInvoice[]> {
+  const from = `FROM invoice i JOIN (SELECT DISTINCT * FROM unnest($1::text[], $2::int[]) AS w(tenant_id, ordinal)) w
+    USING (tenant_id, ordinal)`;
+  const parameters = [keys.map((key) => key.tenantId), keys.map((key) => key.ordinal)];
+  if (admit !== undefined) {
+    const sizes = await q.query<{ bytes: number }>(`SELECT ${BYTES} ${from}`, parameters);
+    admit(sizes.rows[0]?.bytes ?? 0);
+  }
+  return (await q.query<StoredInvoice>(`SELECT ${COLUMNS} ${from}`, parameters)).rows;
 }
 
 export interface InvoicePage {
@@ -116,14 +128,28 @@ export interface InvoicePage {
   readonly take: number;
 }
 
-/** Pages of invoices, newest first, in one statement. */
-export async function listInvoices(q: Queryable, pages: readonly InvoicePage[]): Promise<StoredInvoice[][]> {
+/** Pages of invoices, newest first, all pages in one statement. */
+export async function listInvoices(
+  q: Queryable,
+  pages: readonly InvoicePage[],
+  admit?: AdmitBytes,
+): Promise<StoredInvoice[][]> {
+  const from = (columns: string) => `FROM unnest($1::text[], $2::bigint[], $3::int[])
+      WITH ORDINALITY AS w(tenant_id, before, take, n)
+      CROSS JOIN LATERAL (SELECT ${columns} FROM invoice i
+        WHERE i.tenant_id = w.tenant_id AND i.ordinal < w.before ORDER BY i.ordinal DESC LIMIT w.take) i`;
+  const parameters = [
+    pages.map((page) => page.tenantId),
+    pages.map((page) => page.before),
+    pages.map((page) => page.take),
+  ];
+  if (admit !== undefined) {
+    const sizes = await q.query<{ bytes: number }>(`SELECT ${BYTES} ${from("i.document")}`, parameters);
+    admit(sizes.rows[0]?.bytes ?? 0);
+  }
   const { rows } = await q.query<StoredInvoice & { n: number }>(
-    `SELECT w.n, i.* FROM unnest($1::text[], $2::bigint[], $3::int[]) WITH ORDINALITY AS w(tenant_id, before, take, n)
-      CROSS JOIN LATERAL (SELECT ${COLUMNS} FROM invoice i
-        WHERE i.tenant_id = w.tenant_id AND i.ordinal < w.before ORDER BY i.ordinal DESC LIMIT w.take) i
-      ORDER BY w.n, i.ordinal DESC`,
-    [pages.map((page) => page.tenantId), pages.map((page) => page.before), pages.map((page) => page.take)],
+    `SELECT w.n, i.* ${from(COLUMNS)} ORDER BY w.n, i.ordinal DESC`,
+    parameters,
   );
   return groupByQuery(rows, pages.length, ({ n: _, ...invoice }) => invoice);
 }

@@ -4,6 +4,7 @@ import type { Service } from "#platform/process/service.js";
 import type { Identity } from "#schema/policy.js";
 import { BILLING_EVENTS, QUOTA_ALERTS } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
+import { createEndpointStore } from "../store/endpoints.js";
 import {
   admin,
   adminOf,
@@ -181,6 +182,13 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
       after = pageInfo.endCursor;
     }
     expect(seen).toEqual(sent);
+    const told: number[] = [];
+    const page = { endpoint: { id, tenantId: "acme" }, after: undefined, status: undefined, limit: 5 };
+    const [deliveries] = await createEndpointStore(database).deliveriesOf([page], (bytes) => told.push(bytes));
+    const bytesOf = (texts: readonly (string | null)[]) =>
+      texts.reduce((sum, text) => sum + Buffer.byteLength(text ?? ""), 0);
+    const read = deliveries?.flatMap(({ payload, attempts }) => [payload, ...attempts.map((a) => a.responseBody)]);
+    expect(told).toEqual([bytesOf(read ?? [])]);
     expect(await endpointsOf(adminOf("acme"), "acme", { first: 201 })).toMatchObject({ codes: ["INVALID"] });
     expect(await endpointsOf(adminOf("acme"), "acme", { after: "x" })).toMatchObject({ codes: ["INVALID"] });
   });

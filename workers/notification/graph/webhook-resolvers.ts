@@ -1,6 +1,7 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from "type-graphql";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
+import { readSizeOf } from "#platform/graphql/answer-size.js";
 import { batched } from "#platform/graphql/batched.js";
 import { PageArguments } from "#platform/graphql/page-types.js";
 import { listOfIds, type Page } from "#platform/graphql/pagination.js";
@@ -15,7 +16,7 @@ import type { DeliveryWorker } from "../delivery/deliver.js";
 import { newWebhookSecret } from "../delivery/signing.js";
 import { checkTarget, type Resolve, type TargetPolicy } from "../delivery/ssrf.js";
 import { channelOf, isMailAddress } from "../rules/channel.js";
-import type { Delivery, DeliveryStatus, Endpoint, EndpointStore } from "../store/endpoints.js";
+import type { Delivery, DeliveryPage, DeliveryStatus, Endpoint, EndpointStore } from "../store/endpoints.js";
 import type { DeliveryRef } from "../store/notices.js";
 import {
   CreateWebhookEndpointInput,
@@ -65,7 +66,9 @@ export class WebhookEndpointResolver {
   private readonly deliveriesOf;
 
   constructor({ endpoints }: Pick<WebhookGraphOptions, "endpoints">) {
-    this.deliveriesOf = batched(endpoints.deliveriesOf);
+    this.deliveriesOf = batched((pages: readonly DeliveryPage[], context) =>
+      endpoints.deliveriesOf(pages, readSizeOf(context).take),
+    );
   }
 
   @FieldResolver(() => WebhookDeliveryConnectionType, { description: "Newest first" })

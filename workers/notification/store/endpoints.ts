@@ -53,20 +53,29 @@ const DISABLED_BY_OPERATOR = "disabled by an operator";
 
 /** Deliveries of an endpoint after the delivery `after`. */
 export interface DeliveryPage {
-  readonly endpoint: Endpoint;
+  readonly endpoint: Pick<Endpoint, "id" | "tenantId">;
   readonly after: string | undefined;
   readonly status: DeliveryStatus | undefined;
   readonly limit: number;
 }
 
 const DELIVERY_PAGES = `
-SELECT q.page::int - 1 AS page, d.id FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[])
+SELECT q.page::int - 1 AS page, d.id, octet_length(d.payload) + (
+  SELECT coalesce(sum(octet_length(a.response_body)), 0)::int FROM webhook_attempt a
+  WHERE a.tenant_id = q.tenant_id AND a.delivery_id = d.id
+) AS bytes FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[])
   WITH ORDINALITY AS q (tenant_id, endpoint_id, after, status, size, page)
 CROSS JOIN LATERAL (
-  SELECT id FROM webhook_delivery WHERE tenant_id = q.tenant_id AND endpoint_id = q.endpoint_id
+  SELECT id, payload FROM webhook_delivery WHERE tenant_id = q.tenant_id AND endpoint_id = q.endpoint_id
     AND (q.after IS NULL OR id < q.after) AND (q.status IS NULL OR status::text = q.status)
   ORDER BY id DESC LIMIT q.size
 ) d ORDER BY q.page, d.id DESC`;
+
+interface FoundDelivery {
+  readonly page: number;
+  readonly id: string;
+  readonly bytes: number;
+}
 
 export type EndpointStore = ReturnType<typeof createEndpointStore>;
 
@@ -100,18 +109,19 @@ export function createEndpointStore(database: Database) {
       return tenantIds.map((tenantId) => rows.filter((row) => row.tenantId === tenantId).map(endpointOf));
     },
 
-    /** Each newest first, in the order of the pages. */
-    async deliveriesOf(pages: readonly DeliveryPage[]): Promise<readonly (readonly Delivery[])[]> {
-      const { rows: found } = await database.pool.query<{ readonly page: number; readonly id: string }>(
-        DELIVERY_PAGES,
-        [
-          pages.map(({ endpoint }) => endpoint.tenantId),
-          pages.map(({ endpoint }) => endpoint.id),
-          pages.map(({ after }) => after ?? null),
-          pages.map(({ status }) => status ?? null),
-          pages.map(({ limit }) => limit),
-        ],
-      );
+    /** Each newest first, in the order of the pages. `admit` is called with the bytes of all before they are read. */
+    async deliveriesOf(
+      pages: readonly DeliveryPage[],
+      admit: (bytes: number) => void,
+    ): Promise<readonly (readonly Delivery[])[]> {
+      const { rows: found } = await database.pool.query<FoundDelivery>(DELIVERY_PAGES, [
+        pages.map(({ endpoint }) => endpoint.tenantId),
+        pages.map(({ endpoint }) => endpoint.id),
+        pages.map(({ after }) => after ?? null),
+        pages.map(({ status }) => status ?? null),
+        pages.map(({ limit }) => limit),
+      ]);
+      admit(found.reduce((sum, { bytes }) => sum + bytes, 0));
       const tenants = new Set(pages.map(({ endpoint }) => endpoint.tenantId));
       const rows = await prisma.webhookDelivery.findMany({
         where: { tenantId: { in: [...tenants] }, id: { in: found.map(({ id }) => id) } },
