@@ -27,7 +27,7 @@ test.each([
   expect(readMeter(meter({}), { n })).toEqual({ kind: "reading", value, dimensions: [] });
 });
 
-test.each([[undefined], [null], ["x"], [true], [{}], ["1e3"], [1e25], [1e-13]])(
+test.each([[undefined], [null], ["x"], [true], [{}], ["1e3"], [1e25], [1e-13], [0.1 + 0.2]])(
   "a SUM meter refuses %j with its path",
   (n) => {
     expect(readMeter(meter({}), { n })).toMatchObject({ kind: "invalid", path: "data.n" });
@@ -51,4 +51,10 @@ test("properties of Object.prototype are not data", () => {
   const counted = meter({ aggregation: "COUNT", valueProperty: null, dimensions: ["constructor"] });
   expect(readMeter(counted, JSON.parse("{}"))).toEqual({ kind: "reading", value: "1", dimensions: [""] });
   expect(readMeter(meter({ aggregation: "UNIQUE", valueProperty: "toString" }), {})).toMatchObject({ kind: "invalid" });
+});
+
+test("a UNIQUE meter counts values of up to 256 bytes", () => {
+  const unique = meter({ aggregation: "UNIQUE", valueProperty: "n" });
+  expect(readMeter(unique, { n: "x".repeat(256) })).toMatchObject({ kind: "reading" });
+  expect(readMeter(unique, { n: "x".repeat(257) })).toMatchObject({ kind: "invalid", path: "data.n" });
 });
