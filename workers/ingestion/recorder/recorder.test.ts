@@ -152,6 +152,11 @@ describe.skipIf(!hasPostgres)("recording", () => {
     const items = [known, unknown].map((fingerprint = "") => ({ key, fingerprint }));
     const found = await world.database.transaction((tx) => knownKeys(tx, 0, items));
     expect(found.get(key)?.quarantined).toEqual(new Set([known]));
+    const plan = await rowsOf(
+      world.database,
+      `EXPLAIN SELECT data FROM quarantined_event WHERE partition = 0 AND key = '${key}' AND status = 'QUARANTINED' ORDER BY position LIMIT 1`,
+    );
+    expect(JSON.stringify(plan)).toContain("quarantined_event_pending");
   });
 
   test("a value that an active meter can't read is quarantined under its key", async () => {
