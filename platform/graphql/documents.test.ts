@@ -10,7 +10,7 @@ const viewer = who(["TENANT_VIEWER"]);
 
 /** Documents of the largest length that is kept, each other than all before. */
 const long = (n: number): string => `{ a${n}: a }`.padEnd(KEPT_DOCUMENT_LIMITS.length);
-const FILLING = Math.ceil(KEPT_DOCUMENT_LIMITS.totalBytes / (KEPT_DOCUMENT_LIMITS.length * 64));
+const FILLING = Math.ceil(KEPT_DOCUMENT_LIMITS.totalBytes / (KEPT_DOCUMENT_LIMITS.length * 256));
 
 test("a text is parsed and validated once while it is in use", () => {
   const kept = documents();

@@ -9,8 +9,8 @@ export const KEPT_DOCUMENT_LIMITS = {
   length: 16_384,
 } as const;
 
-/** Measured: a character takes syntax nodes; a selection also its share of the plan, the compiled code and the shapes. */
-const BYTES_PER_CHARACTER = 64;
+/** Measured: a character takes its syntax nodes and compiled code; a selection also its share of the plan and the shapes. */
+const BYTES_PER_CHARACTER = 256;
 const BYTES_PER_SELECTION = 4_096;
 
 /**
