@@ -49,7 +49,7 @@ export function graphConformance(options: GatewayWorldOptions): void {
     });
   });
 
-  test("equal operations with different formatting share a plan, and errors have locations in each", async () => {
+  test("errors have locations in the document as it was sent, however it is formatted", async () => {
     for (const [query, line, column] of [
       ["{ conflict whoAmI }", 1, 3],
       ["{\n  conflict\n  whoAmI\n}", 2, 3],

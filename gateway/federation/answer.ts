@@ -17,7 +17,7 @@ import {
   type OperationDefinitionNode,
 } from "graphql";
 import { type AnswerSize, answerTooLarge, jsonBytes } from "#platform/graphql/answer-size.js";
-import type { Fragments } from "../operations/limits.js";
+import type { Fragments } from "../operations/fragments.js";
 import { type Data, isData } from "./data.js";
 
 /** Shapes the response that the client requested, in its order, from the subgraphs' data, and counts its bytes. */

@@ -14,8 +14,7 @@ import {
 } from "graphql";
 import { MetrlyError, messageOf } from "#kernel/errors.js";
 import { operationOf } from "#platform/graphql/documents.js";
-import type { Fragments } from "../operations/limits.js";
-import { fragmentsOf } from "../operations/operation.js";
+import { type Fragments, fragmentsOf } from "../operations/fragments.js";
 
 const NO_LABELS: ReadonlySet<string> = new Set();
 

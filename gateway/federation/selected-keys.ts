@@ -1,6 +1,5 @@
 import { type DocumentNode, getOperationAST, Kind, type SelectionSetNode } from "graphql";
-import type { Fragments } from "../operations/limits.js";
-import { fragmentsOf } from "../operations/operation.js";
+import { type Fragments, fragmentsOf } from "../operations/fragments.js";
 import type { TypeTest } from "./data.js";
 
 /** The keys of a subgraph's response: where the nulls go if it fails. */

@@ -11,7 +11,7 @@ import {
   TypeMetaFieldDef,
   type ValueNode,
 } from "graphql";
-import type { Fragments } from "./limits.js";
+import type { Fragments } from "./fragments.js";
 
 type Field = GraphQLField<unknown, unknown>;
 

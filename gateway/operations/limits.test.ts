@@ -4,8 +4,8 @@ import { buildSchema, getIntrospectionQuery, type OperationDefinitionNode, parse
 import { beforeAll, describe, expect, test } from "vitest";
 import { packageRoot } from "#platform/process/package-root.js";
 import { fieldCostsOf } from "./costs.js";
+import { fragmentsOf } from "./fragments.js";
 import { createMeasure, GRAPH_LIMITS } from "./limits.js";
-import { fragmentsOf } from "./operation.js";
 
 let measure: ReturnType<typeof createMeasure>;
 beforeAll(async () => {

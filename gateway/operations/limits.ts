@@ -1,7 +1,6 @@
 import {
   type DirectiveNode,
   type FieldNode,
-  type FragmentDefinitionNode,
   type GraphQLField,
   type GraphQLSchema,
   getNamedType,
@@ -18,6 +17,7 @@ import {
 import { MetrlyError } from "#kernel/errors.js";
 import { MAX_PAGE_SIZE } from "#platform/graphql/pagination.js";
 import type { FieldCosts } from "./costs.js";
+import type { Fragments } from "./fragments.js";
 import { countIntrospection, introspectionRoot } from "./introspection.js";
 
 /** Limits of one operation. Page sizes are checked where the page is read. */
@@ -39,9 +39,6 @@ export const GRAPH_LIMITS = {
 
 /** For a list without pages whose service declares no other size. */
 const UNPAGED_LIST_SIZE = 10;
-
-/** Of a document, by name. */
-export type Fragments = Readonly<Record<string, FragmentDefinitionNode>>;
 
 export interface MeasuredOperation {
   readonly operation: OperationDefinitionNode;

@@ -1,7 +1,6 @@
 import {
   type DocumentNode,
   type ExecutionArgs,
-  type FragmentDefinitionNode,
   GraphQLError,
   type GraphQLSchema,
   Kind,
@@ -17,7 +16,8 @@ import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { mayCall } from "#schema/policy.js";
 import { ANONYMOUS } from "../auth/authentication.js";
 import { fieldCostsOf } from "./costs.js";
-import { createMeasure, type Fragments, GRAPH_LIMITS } from "./limits.js";
+import { type Fragments, fragmentsOf } from "./fragments.js";
+import { createMeasure, GRAPH_LIMITS } from "./limits.js";
 import { assertStorableText } from "./storable-text.js";
 
 /** The context for resolvers of the gateway and of every subgraph in this process; one object per operation. */
@@ -99,12 +99,6 @@ const ROOT_TYPES = { query: "Query", mutation: "Mutation", subscription: "Subscr
 
 const mayCallAll = ({ identity }: GatewayContext, operation: OperationDefinitionNode, roots: readonly string[]) =>
   identity !== ANONYMOUS && roots.every((name) => mayCall(identity, `${ROOT_TYPES[operation.operation]}.${name}`));
-
-export const fragmentsOf = (document: DocumentNode): Fragments =>
-  Object.fromEntries(document.definitions.filter(isFragment).map((each) => [each.name.value, each]));
-
-const isFragment = (node: DocumentNode["definitions"][number]): node is FragmentDefinitionNode =>
-  node.kind === Kind.FRAGMENT_DEFINITION;
 
 /** By their names in the schema, repeats included. */
 function rootFieldsOf(set: SelectionSetNode, fragments: Fragments): string[] {

@@ -10,7 +10,8 @@ import { authorize, type Identity, maySee } from "#schema/policy.js";
 import type { AccountingAnswer } from "../accounting/accounting.js";
 import type { EventControl, EventKey } from "../control/event-control.js";
 import { type AccountingQuestion, decodeAccountingId } from "../rules/accounting-id.js";
-import type { EventLookup, QuarantinePosition } from "../store/event-lookup.js";
+import type { EventLookup } from "../store/event-lookup.js";
+import type { QuarantinePosition } from "../store/quarantined-data.js";
 import {
   AccountingType,
   type EventView,

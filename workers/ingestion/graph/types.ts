@@ -3,7 +3,8 @@ import { enumOf } from "#platform/graphql/enums.js";
 import { connectionType } from "#platform/graphql/page-types.js";
 import { CountScalar, DateTimeScalar } from "#platform/graphql/scalars.js";
 import { USAGE_EVENT_STATUSES } from "#schema/vocabulary.js";
-import type { FoundEvent, ListedEvent, QuarantinePosition } from "../store/event-lookup.js";
+import type { FoundEvent, ListedEvent } from "../store/event-lookup.js";
+import type { QuarantinePosition } from "../store/quarantined-data.js";
 
 const UsageEventStatus = enumOf("UsageEventStatus", USAGE_EVENT_STATUSES);
 

@@ -6,7 +6,7 @@ import { PrismaClient } from "#prisma/ingestion/generated/client.js";
 import type { UsageEventStatus } from "#schema/vocabulary.js";
 import { eventKeyOf } from "../rules/fingerprint.js";
 import { recordedEventAt } from "./control.js";
-import { readQuarantinedData } from "./quarantined-data.js";
+import { type QuarantinePosition, readQuarantinedData } from "./quarantined-data.js";
 import { readCursor } from "./recording.js";
 
 /** The outcome of one event. Instants are epoch ms. */
@@ -27,12 +27,6 @@ export interface FoundEvent {
   readonly duplicates: number;
   readonly quarantineReason: string | null;
   readonly voidReason: string | null;
-}
-
-/** Of an event in quarantine. */
-export interface QuarantinePosition {
-  readonly tenantId: string;
-  readonly position: number;
 }
 
 /** An event in a list, without its data, which may be large. */

@@ -1,6 +1,11 @@
 import { partitionOf } from "#kernel/partition.js";
 import type { Database } from "#platform/database/database.js";
-import type { QuarantinePosition } from "./event-lookup.js";
+
+/** Of an event in quarantine. */
+export interface QuarantinePosition {
+  readonly tenantId: string;
+  readonly position: number;
+}
 
 const FROM_ASKED = `FROM unnest($1::int[], $2::text[], $3::bigint[]) WITH ORDINALITY AS asked (partition, tenant_id, position, n)
   JOIN quarantined_event e USING (partition, tenant_id, position)`;

@@ -1,0 +1,10 @@
+import { type DocumentNode, type FragmentDefinitionNode, Kind } from "graphql";
+
+/** Of a document, by name. */
+export type Fragments = Readonly<Record<string, FragmentDefinitionNode>>;
+
+export const fragmentsOf = (document: DocumentNode): Fragments =>
+  Object.fromEntries(document.definitions.filter(isFragment).map((each) => [each.name.value, each]));
+
+const isFragment = (node: DocumentNode["definitions"][number]): node is FragmentDefinitionNode =>
+  node.kind === Kind.FRAGMENT_DEFINITION;
