@@ -202,7 +202,7 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
     },
     async preHandler(request) {
       // The key may have been revoked since the request began.
-      sessions.get(request)?.assertValid();
+      await sessions.get(request)?.assertValid();
       if (persisted !== undefined) putPersistedText(request, persisted);
     },
     handler: fastifyApolloHandler(apollo, {
