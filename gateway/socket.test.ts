@@ -48,6 +48,25 @@ describe("a socket", () => {
     await waitFor(() => world.alerts.openCount === 0, { what: "the sources to close" });
   });
 
+  test("keeps no long ids", async () => {
+    const { ask, got, socket } = await opened(world.admin);
+    for (const length of [256, 257]) ask("x".repeat(length), "{ whoAmI }");
+    await waitFor(() => got.filter(({ type }) => type === "next" || type === "error").length === 2, {
+      what: "answers",
+    });
+    expect(got.filter(({ type }) => type === "next").map(({ id }) => id?.length)).toEqual([256]);
+    expect(got.filter(({ type }) => type === "error")).toMatchObject([
+      { payload: [{ extensions: { code: "INVALID" } }] },
+    ]);
+    socket.terminate();
+  });
+
+  test("that nobody introduces itself on is closed", async () => {
+    const socket = new WebSocket(`${world.url.replace("http", "ws")}/graphql`, "graphql-transport-ws");
+    const code = await new Promise((resolve) => socket.on("close", resolve));
+    expect(code).toBe(4408);
+  });
+
   test("is closed when its client asks on and does not read", async () => {
     const { ask, socket, state } = await opened(world.issueKey("x".repeat(8_000), ["READ"], "acme"));
     const large = `{ ${Array.from({ length: 30 }, (_, n) => `a${n}: whoAmI`).join(" ")} }`;

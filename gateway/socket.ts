@@ -21,6 +21,8 @@ import { createSharedSubscriptions, isSharedOperation, type Outlet } from "./sub
 const PATH = "/graphql";
 const MAX_MESSAGE_BYTES = 256 * 1024;
 const MAX_OPERATIONS_PER_SOCKET = 100;
+/** Ids are kept as long as their operations. */
+const MAX_ID_LENGTH = 256;
 /** Revocation is checked when keys change; this interval bounds how long an expired key or token keeps its socket. */
 const EXPIRY_CHECK_MS = 5_000;
 /** RFC 6455 "try again later": clients reconnect. */
@@ -99,7 +101,8 @@ function serverOptions(
       if (socket.readyState === socket.OPEN) sessions.set(socket, session);
       return true;
     },
-    async onSubscribe({ extra: { socket }, subscriptions }, _, payload) {
+    async onSubscribe({ extra: { socket }, subscriptions }, id, payload) {
+      if (id.length > MAX_ID_LENGTH) return [idTooLong()];
       // Before anything is awaited: later operations must not count for this one.
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
       const session = sessions.get(socket);
@@ -164,6 +167,8 @@ function sendAway(socket: WebSocket): void {
 const unauthenticated = () => graphqlErrorOf(new MetrlyError("UNAUTHENTICATED", "The key or token is no longer valid"));
 const leftUnread = () =>
   graphqlErrorOf(new MetrlyError("TOO_LARGE", `More than ${MAX_ANSWER_BYTES} bytes of answers are unread`));
+const idTooLong = () =>
+  graphqlErrorOf(new MetrlyError("INVALID", `The id of an operation has at most ${MAX_ID_LENGTH} characters`));
 const tooManyOperations = () =>
   graphqlErrorOf(new MetrlyError("TOO_COMPLEX", `At most ${MAX_OPERATIONS_PER_SOCKET} operations run on one socket`));
 
