@@ -33,7 +33,8 @@ export class AccessResolver {
     return { kind: identity.kind, id: identity.id, tenantId: identity.tenantId, roles: identity.roles };
   }
 
-  @Directive("@cost(weight: 50)")
+  /** Reads whole states, before and after each change. */
+  @Directive("@cost(weight: 2000)")
   @Query(() => AuditEntryConnection, { description: "Newest first" })
   async auditLog(
     @Ctx() { identity }: SubgraphContext,
