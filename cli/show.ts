@@ -121,7 +121,8 @@ export async function showQuotas(tenantId: string, options: ShowOptions, env: En
     { name: "RESETS", text: ({ resetAt }) => resetAt },
     {
       name: "",
-      text: ({ used, reserved, limit }) => bar((Number(used) + Number(reserved)) / Number(limit.limit)),
+      text: ({ used, reserved, limit }) =>
+        bar(Number(limit.limit) === 0 ? 1 : (Number(used) + Number(reserved)) / Number(limit.limit)),
       isPicture: true,
     },
   ];

@@ -27,6 +27,8 @@ export interface Config {
   readonly tickIntervalMs: number;
   /** Maximum combinations of dimension values per tenant and meter in one billing period. */
   readonly maxDimensionValues: number;
+  /** Maximum idempotency keys per tenant that quota keeps at a time. */
+  readonly quotaMaxKeys: number;
   /** Private hosts (names, addresses or CIDR blocks) that webhooks may reach. */
   readonly webhookAllowHosts: readonly string[];
   /** Whether webhooks may go to loopback: embedded mode only. */
@@ -95,6 +97,7 @@ export function parseConfig(env: Env): Config {
     partitions: read.integer("METRLY_PARTITIONS", kafkaBrokers.length > 0 ? 64 : 4, 1, 1024),
     tickIntervalMs: read.integer("METRLY_TICK_SECONDS", 5, 1, 60) * 1000,
     maxDimensionValues: read.integer("METRLY_MAX_DIMENSION_VALUES", 1_000, 1, 100_000),
+    quotaMaxKeys: read.integer("METRLY_QUOTA_MAX_KEYS", 100_000, 1, 1_000_000),
     webhookAllowHosts: read.list("METRLY_WEBHOOK_ALLOW_HOSTS"),
     webhookAllowLoopback: kafkaBrokers.length === 0,
     smtpUrl: read.url("METRLY_SMTP_URL", ["smtp:", "smtps:"]),

@@ -1,12 +1,15 @@
-import { type Connection, MetrlyError, post } from "./http.js";
+import { type Connection, MetrlyError, post, refusalOf } from "./http.js";
 import type { LimitKind, QuotaWindow } from "./operations.js";
 
 export interface QuotaRequest {
   /** The meter; undefined: counts only as a request. */
   readonly meter?: string;
-  /** Default: "1". Use strings for fractional amounts. */
+  /** Default: "1". Use strings for amounts with more than 15 digits. */
   readonly amount?: string | number;
-  /** The same key is charged once; a denied one may be retried. Use it as the id of the usage event. */
+  /**
+   * The same key is charged once until its reservation's `expiresAt`, and means the same meter and amount: others throw CONFLICT.
+   * A denied one may be retried. Use it as the id of the usage event.
+   */
   readonly idempotencyKey: string;
   /** How long the amount stays reserved without an event, s. Default: 300. */
   readonly ttlSeconds?: number;
@@ -32,7 +35,7 @@ export interface Decision {
   readonly reservationId?: string;
   readonly expiresAt?: string;
   readonly limits: readonly LimitReading[];
-  /** `RateLimit`, `RateLimit-Policy` and `Retry-After`, to pass on. */
+  /** `RateLimit`, `RateLimit-Policy` and, if waiting helps, `Retry-After`, to pass on. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -64,12 +67,14 @@ export function createQuota(connection: Connection, { whenUnreachable, timeoutMs
         // Each attempt has a share of the time: one that hangs leaves enough for the next.
         const signal = AbortSignal.any([deadline, AbortSignal.timeout((timeoutMs * attempt) / ATTEMPTS)]);
         const response = await post(connection, path, JSON.stringify(request), { signal, also: [DENIED] });
-        if (!response.headers.get("content-type")?.startsWith("application/json"))
+        const contentType = response.headers.get("content-type");
+        if (contentType?.startsWith("application/problem+json")) throw refusalOf(response, await response.json());
+        if (!contentType?.startsWith("application/json"))
           throw new MetrlyError("HTTP_ERROR", "the response is not a decision from Metrly", 503);
         const body = (await response.json()) as Omit<Decision, "headers">;
         return { ...body, headers: passedOn(response.headers) };
       } catch (error) {
-        if (error instanceof MetrlyError && !error.isTemporary) throw error;
+        if (error instanceof MetrlyError && (error.status === DENIED || !error.isTemporary)) throw error;
         if (attempt === ATTEMPTS || deadline.aborted)
           return { allowed: whenUnreachable === "allow", reason: "UNREACHABLE", limits: [], headers: {} };
       }

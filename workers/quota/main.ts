@@ -10,10 +10,11 @@ import type { Readiness, Service, ServiceContext } from "#platform/process/servi
 import { QUOTA_ALERTS } from "#schema/topics.js";
 import type { QuotaCounters } from "./counters/counters.js";
 import { createMemoryQuotaCounters } from "./counters/memory/memory.js";
-import { createRedisQuotaCounters } from "./counters/redis/redis.js";
-import { createBounds } from "./gate/bounds.js";
+import { openRedisCounters } from "./counters/redis/redis.js";
+import { startBounds } from "./gate/bounds.js";
 import { createDenialAlerts } from "./gate/denial-alerts.js";
 import { createDenialLog } from "./gate/denial-log.js";
+import { createFreshness } from "./gate/freshness.js";
 import { createGate } from "./gate/gate.js";
 import { createCounterLoader } from "./gate/loader.js";
 import { createTenantLimits } from "./gate/tenant-limits.js";
@@ -22,48 +23,53 @@ import { registerDataPlane } from "./http/data-plane.js";
 import { registerReconciliation } from "./http/reconcile.js";
 import { createMetrics } from "./metrics.js";
 import { startPruning } from "./prune.js";
+import { createCatchUp } from "./reconciliation/catch-up.js";
 import { startReconciler } from "./reconciliation/reconciler.js";
+import { watched } from "./reconciliation/watched.js";
+import { restoreCounters } from "./restore.js";
+import { createBoundRows } from "./store/bounds.js";
+import { saveCounters } from "./store/saved.js";
 import { createQuotaStore } from "./store/store.js";
 import { createUsageRecorded } from "./usage-recorded.js";
+
+/** How long a tenant may be behind before this process is not ready. */
+const MOST_BEHIND_MS = 2_000;
 
 /** Allows or denies in real time, settles recorded usage, raises alerts: see README.md. */
 export async function startQuota(context: ServiceContext): Promise<Service> {
   const { clock, config, tenancy, log } = context;
   const logger = context.logger.child({ service: "quota" });
   const onError = (error: unknown): void => logger.warn({ err: error }, "quota recovers from an error");
-  const counters = await openCounters(context, onError);
+  const opened = await openCounters(context, onError);
   const database = await context.openDatabase("quota");
+  const counters = watched(opened, (tenantId) => freshness.forget(tenantId));
   const metrics = createMetrics(context.metrics);
-  const store = createQuotaStore(database, (tenantId) => partitionOf(tenantId, config.partitions));
+  const partitionOfTenant = (tenantId: string): number => partitionOf(tenantId, config.partitions);
+  const store = createQuotaStore(database, partitionOfTenant);
+  const freshness = createFreshness({ counters, database, store, partitionOf: partitionOfTenant });
   const limits = createTenantLimits(tenancy, clock);
-  const loader = createCounterLoader(counters, database, limits);
+  const loader = createCounterLoader({ counters, database, limits, freshness });
+  await restoreCounters(database, counters, onError);
+  const bounds = startBounds({ counters, rows: createBoundRows(database), onError });
   const relay = startOutboxRelay({ database, log, topics: [QUOTA_ALERTS], onError });
   const denials = createDenialAlerts({ database, store, onAlerts: relay.kick, onError });
   const gate = createGate({
-    counters,
-    loader,
-    limits,
-    bounds: createBounds(counters, store),
+    ...{ counters, loader, limits, bounds, freshness },
     onDenied: denials.note,
     onUnavailable: onError,
   });
+  const { ledger } = context;
+  const { partitions } = config;
+  const catchUp = createCatchUp({ database, counters, loader, limits, tenancy, ledger, partitions });
   let consumer: LogConsumer | undefined;
   const reconciler = startReconciler({
-    store,
-    counters,
-    loader,
-    metrics,
+    ...{ counters, freshness, metrics, catchUp, onError },
+    repair: loader.repair,
     assigned: () => consumer?.assigned() ?? [],
-    onError,
   });
   const pruning = startPruning(database, tenancy, clock, onError);
   const apply = createUsageRecorded({
-    store,
-    counters,
-    tenancy,
-    ledger: context.ledger,
-    partitions: config.partitions,
-    limits,
+    ...{ store, counters, tenancy, ledger, partitions, limits },
     onBehind: reconciler.behind,
     onAlerts: relay.kick,
   });
@@ -76,7 +82,9 @@ export async function startQuota(context: ServiceContext): Promise<Service> {
       () => true,
       () => false,
     );
-    if (!reachable) reasons.push("the quota counters do not answer");
+    if (!reachable) reasons.push("the quota counters cannot be used");
+    if (freshness.behindForMs() > MOST_BEHIND_MS)
+      reasons.push(`the quota counters of ${freshness.behind().length} tenants miss recorded usage`);
     if (isStuck(relay)) reasons.push("alerts are not published");
     return { ready: reasons.length === 0, reasons };
   }
@@ -88,8 +96,8 @@ export async function startQuota(context: ServiceContext): Promise<Service> {
     register(app) {
       registerDataPlane(app, { gate, denials: denialLog, tenancy, clock, metrics });
       registerReconciliation(app, {
-        ...{ database, store, counters, loader, limits, tenancy },
-        ...{ ledger: context.ledger, identityTokens: context.identityTokens, partitions: config.partitions },
+        ...{ database, store, counters, catchUp, limits, tenancy, ledger, partitions },
+        identityTokens: context.identityTokens,
       });
     },
     async begin() {
@@ -97,7 +105,7 @@ export async function startQuota(context: ServiceContext): Promise<Service> {
         log,
         group: "quota-settle",
         database,
-        ledger: context.ledger,
+        ledger,
         tenancy,
         async apply(tx, partition, entries) {
           const afterCommit = await apply(tx, partition, entries);
@@ -112,22 +120,23 @@ export async function startQuota(context: ServiceContext): Promise<Service> {
     },
     async stop() {
       await consumer?.stop();
-      await Promise.all([reconciler.stop(), pruning.stop(), denials.stop()]);
+      await Promise.all([reconciler.stop(), pruning.stop(), denials.stop(), bounds.stop()]);
       await relay.stop();
-      await store.saveCounters(counters.save());
-      await counters.stop();
-      await database.stop();
+      try {
+        await saveCounters(database, counters.save());
+      } finally {
+        await counters.stop();
+        await database.stop();
+      }
     },
   };
 }
 
-function openCounters(
-  context: ServiceContext,
+async function openCounters(
+  { config, clock }: ServiceContext,
   onError: (error: unknown) => void,
-): Promise<QuotaCounters> | QuotaCounters {
-  const { quotaRedisUrls: urls, namespace } = context.config;
-  if (urls.length > 0) return createRedisQuotaCounters({ urls, prefix: `${namespace}:quota`, onError });
-  return createMemoryQuotaCounters(context.clock, {
-    ...(context.clock === systemClock && { steadyMs: monotonicMs }),
-  });
+): Promise<QuotaCounters> {
+  const { quotaRedisUrls: urls, namespace, quotaMaxKeys: maxKeys } = config;
+  if (urls.length > 0) return openRedisCounters({ urls, prefix: `${namespace}:quota`, maxKeys, onError });
+  return createMemoryQuotaCounters(clock, { maxKeys, ...(clock === systemClock && { steadyMs: monotonicMs }) });
 }

@@ -29,7 +29,7 @@ export function createMetrics(registry: Registry) {
   });
   const repairs = new Counter({
     name: "metrly_quota_counter_repairs_total",
-    help: "Tenants whose counters missed recorded usage and were repaired from the database",
+    help: "Tenants whose counters missed recorded usage and were brought up to it",
     registers,
   });
   // Looking up a child by its labels costs more than counting.

@@ -1,35 +1,26 @@
 import type { Decimal } from "#kernel/decimal.js";
 import { periodAt } from "#kernel/period.js";
-import type { SettledCharge, SettledEvent, SettleRequest } from "./counters/counters.js";
-import { type CounterKey, counterId, countersOf, type LimitsInForce, reservationOf } from "./rules/limits.js";
-import { unitsUp } from "./rules/scaling.js";
+import type { PeriodTotal, SettledEvent, SettleRequest } from "./counters/counters.js";
+import { amountOf } from "./rules/amount.js";
+import { type CounterKey, counterId, countersOf, type LimitsInForce } from "./rules/limits.js";
+import { countsAt } from "./rules/usage.js";
 import type { TenantUsage, UsageReading } from "./rules/usage-reading.js";
-import { bucketStart, SLIDING } from "./rules/windows.js";
 
 /** Maximum events per atomic settlement, so that decisions do not wait long for it. */
 const EVENTS_PER_REQUEST = 500;
 
 /**
- * A tenant's part of a batch as settlements for the counters, each of which moves the tenant's position. The first carries the
- * period's totals: a reservation must not be released before its usage is counted.
+ * A tenant's recorded usage after `previousSeq` up to `seq` as settlements for the counters, each of which moves the tenant's
+ * position: usage just recorded, or repeated from the ledger. The first carries the period's totals: a reservation must not be
+ * released before its usage is counted.
  */
 export function settleRequests(
   { tenant, readings, previousSeq, seq }: TenantUsage,
   inForce: LimitsInForce | undefined,
-  periodTotal: (meter: string, periodStart: number) => Decimal | undefined,
+  totals: readonly PeriodTotal[],
 ): readonly SettleRequest[] {
   const keys = countersOf(inForce?.limits ?? []);
   const inForceIds = keys.map(counterId);
-  const periods = new Map<string, { counter: string; bucketStart: number; total: number }>();
-  for (const reading of readings) {
-    const { start } = periodAt(reading.time, tenant.billingAnchorDay);
-    const total = periodTotal(reading.meter, start);
-    if (total === undefined) continue;
-    for (const key of keysOf(keys, reading.meter, true)) {
-      const counter = counterId(key);
-      periods.set(`${counter} ${start}`, { counter, bucketStart: start, total: unitsUp(total, key.scale) });
-    }
-  }
   const events = eventsOf(readings, keys);
   const requests: SettleRequest[] = [];
   let position = previousSeq;
@@ -41,34 +32,57 @@ export function settleRequests(
       tenantId: tenant.id,
       previousSeq: position,
       seq: reached,
+      now: tenant.testClock ?? undefined,
       inForce: inForceIds,
-      events: some.map(({ meters }) => ({ meters })),
-      totals: at === 0 ? [...periods.values()] : [],
+      events: some.map(({ event }) => event),
+      totals: at === 0 ? totals : [],
     });
     position = reached;
   }
   return requests;
 }
 
-/** Readings of one entry stay together: its id settles one reservation per meter. */
+/** The totals of the periods that the readings changed, for the counters in force. */
+export function changedTotals(
+  { tenant, readings }: Pick<TenantUsage, "tenant" | "readings">,
+  inForce: LimitsInForce | undefined,
+  periodTotal: (meter: string, periodStart: number) => Decimal | undefined,
+): readonly PeriodTotal[] {
+  const changed = new Map<string, PeriodTotal>();
+  const limited = new Set(
+    inForce?.limits.filter(({ window }) => window === "BILLING_PERIOD").map((limit) => limit.meter),
+  );
+  for (const { meter, time } of readings) {
+    if (!limited.has(meter)) continue;
+    const periodStart = periodAt(time, tenant.billingAnchorDay).start;
+    const counter = counterId({ meter, window: "BILLING_PERIOD" });
+    const id = `${counter} ${periodStart}`;
+    const total = changed.has(id) ? undefined : periodTotal(meter, periodStart);
+    if (total !== undefined) changed.set(id, { counter, periodStart, total: amountOf(total) });
+  }
+  return [...changed.values()];
+}
+
+/** Readings of one entry are one event: its id settles one reservation, whichever of its meters that is on. */
 function eventsOf(readings: readonly UsageReading[], keys: readonly CounterKey[]) {
-  const events = new Map<number, { readonly seq: number; readonly meters: SettledEvent["meters"][number][] }>();
-  for (const { seq, meter, eventId, value, arrivedAt } of readings) {
-    if (eventId === undefined || !keys.some((key) => key.meter === meter)) continue;
-    const charges = keysOf(keys, meter, false).map(
-      (key): SettledCharge => ({
-        counter: counterId(key),
-        amount: unitsUp(value, key.scale),
-        bucketStart: key.window === "BILLING_PERIOD" ? 0 : bucketStart(arrivedAt, SLIDING[key.window].bucketMs),
-      }),
-    );
-    const event = events.get(seq) ?? { seq, meters: [] };
-    event.meters.push({ reservation: reservationOf(meter, eventId), charges });
-    events.set(seq, event);
+  const meters = new Set(keys.map(({ meter }) => meter));
+  const sliding = keys.filter(({ window }) => window !== "BILLING_PERIOD");
+  const events = new Map<number, { readonly seq: number; readonly event: GrowingEvent }>();
+  for (const reading of readings) {
+    const { seq, meter, eventId, value } = reading;
+    if (eventId === undefined || !meters.has(meter)) continue;
+    const known = events.get(seq) ?? { seq, event: { key: eventId, meters: [], charges: [] } };
+    known.event.meters.push(meter);
+    for (const key of sliding) {
+      if (key.meter !== meter) continue;
+      known.event.charges.push({ counter: counterId(key), amount: amountOf(value), at: countsAt(reading) });
+    }
+    events.set(seq, known);
   }
   return [...events.values()];
 }
 
-function keysOf(keys: readonly CounterKey[], meter: string, ofPeriod: boolean): readonly CounterKey[] {
-  return keys.filter((key) => key.meter === meter && (key.window === "BILLING_PERIOD") === ofPeriod);
+interface GrowingEvent extends SettledEvent {
+  readonly meters: string[];
+  readonly charges: SettledEvent["charges"][number][];
 }

@@ -6,12 +6,11 @@ import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type BackfilledBatch, type BackfillOptions, backfilledIn } from "./backfill.js";
 import { CountersUnavailable, type QuotaCounters } from "./counters/counters.js";
 import type { TenantLimits } from "./gate/tenant-limits.js";
-import type { LimitInForce, LimitsInForce } from "./rules/limits.js";
-import { alertOf, crossings, type QuotaAlert } from "./rules/thresholds.js";
 import { type GrainBucket, grainsOf, usageReadings } from "./rules/usage.js";
 import type { TenantUsage, UsageReading } from "./rules/usage-reading.js";
 import type { Grain } from "./rules/windows.js";
-import { settleRequests } from "./settlement.js";
+import { changedTotals, settleRequests } from "./settlement.js";
+import { candidatesOf, createUsageAlerts, type UsageCandidate, type WindowStep } from "./usage-alerts.js";
 
 export interface UsageRecordedOptions extends BackfillOptions {
   readonly counters: QuotaCounters;
@@ -30,6 +29,7 @@ const SETTLED_AT_ONCE = 128;
  */
 export function createUsageRecorded(options: UsageRecordedOptions) {
   const { store, counters, tenancy, limits } = options;
+  const alerts = createUsageAlerts(store);
 
   return async function apply(
     tx: Transaction,
@@ -44,29 +44,34 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
     const totals = totalsOf(usages, limits);
     const after = await store.addUsage(tx, totals.deltas());
     totals.startFrom(after);
-    const alerts = usages.flatMap((usage) => alertsOf(usage, totals, limits));
-    const emitted = await store.emitAlerts(tx, alerts);
+    const told = await alerts.emit(
+      tx,
+      usages.flatMap((usage) => judge(usage, totals, limits)),
+    );
     return async () => {
+      told.committed();
+      const failures: unknown[] = [];
       for (let at = 0; at < usages.length; at += SETTLED_AT_ONCE) {
-        await Promise.all(usages.slice(at, at + SETTLED_AT_ONCE).map((usage) => settle(usage, totals)));
+        const some = usages.slice(at, at + SETTLED_AT_ONCE);
+        await Promise.all(some.map((usage) => settle(usage, totals).catch((error: unknown) => failures.push(error))));
       }
-      if (emitted > 0) options.onAlerts();
+      if (told.emitted > 0) options.onAlerts();
+      if (failures.length > 0) throw failures[0];
     };
   };
 
   async function settle(usage: TenantUsage, totals: Totals): Promise<void> {
-    const current = limits.current(usage.tenant.id);
+    const inForce = limits.current(usage.tenant.id)?.inForce;
+    const changed = changedTotals(usage, inForce, (meter, start) => totals.period(usage.tenant.id, meter, start));
     try {
-      for (const request of settleRequests(usage, current?.inForce, (meter, start) =>
-        totals.period(usage.tenant.id, meter, start),
-      )) {
+      for (const request of settleRequests(usage, inForce, changed)) {
         const outcome = await counters.settle(request);
         if (outcome === "behind") options.onBehind(usage.tenant.id);
         if (outcome !== "applied") return;
       }
     } catch (error) {
-      if (!(error instanceof CountersUnavailable)) throw error;
       options.onBehind(usage.tenant.id);
+      if (!(error instanceof CountersUnavailable)) throw error;
     }
   }
 }
@@ -115,12 +120,6 @@ interface RunningTotal extends GrainBucket {
   after: Decimal;
 }
 
-interface Step {
-  readonly windowStart: number;
-  readonly before: Decimal;
-  readonly after: Decimal;
-}
-
 /** The batch's sums, one per database row. */
 function totalsOf(usages: readonly TenantUsage[], limits: TenantLimits) {
   const rows: RunningTotal[] = [];
@@ -139,8 +138,8 @@ function totalsOf(usages: readonly TenantUsage[], limits: TenantLimits) {
   for (const { tenant, readings } of usages) {
     for (const reading of readings) {
       const { meter } = reading;
-      const arrival = limits.at(tenant, reading.arrivedAt, reading.tenancyVersion);
-      const own = grainsOf(reading, tenant.billingAnchorDay, arrival).map((bucket) => {
+      const inForce = limits.at(tenant, reading.time, reading.tenancyVersion);
+      const own = grainsOf(reading, tenant.billingAnchorDay, inForce).map((bucket) => {
         const row = rowOf(tenant.id, meter, bucket);
         row.delta = row.delta.plus(reading.value);
         return row;
@@ -158,8 +157,8 @@ function totalsOf(usages: readonly TenantUsage[], limits: TenantLimits) {
       }
     },
     /** Adds one reading; returns its totals before and after. */
-    advance(reading: UsageReading): ReadonlyMap<Grain, Step> {
-      const steps = (rowsOf.get(reading) ?? []).map((row): [Grain, Step] => {
+    advance(reading: UsageReading): ReadonlyMap<Grain, WindowStep> {
+      const steps = (rowsOf.get(reading) ?? []).map((row): [Grain, WindowStep] => {
         const before = row.running;
         row.running = before.plus(reading.value);
         return [row.grain, { windowStart: row.bucketStart, before, after: row.running }];
@@ -181,29 +180,9 @@ function within<K, Inner, V>(outer: Map<K, Map<Inner, V>>, key: K): Map<Inner, V
 }
 
 /** Evaluates every reading in order, so that alerts do not depend on batch boundaries. */
-function alertsOf({ tenant, readings }: TenantUsage, totals: Totals, limits: TenantLimits): readonly QuotaAlert[] {
+function judge({ tenant, readings }: TenantUsage, totals: Totals, limits: TenantLimits): readonly UsageCandidate[] {
   return readings.flatMap((reading) => {
     const steps = totals.advance(reading);
-    const ofPeriod = limits.at(tenant, reading.time, reading.tenancyVersion);
-    const ofArrival = limits.at(tenant, reading.arrivedAt, reading.tenancyVersion);
-    const judge = (inForce: LimitsInForce | undefined, ofPeriods: boolean) =>
-      (inForce?.limits ?? [])
-        .filter(({ meter, window }) => meter === reading.meter && (window === "BILLING_PERIOD") === ofPeriods)
-        .flatMap((limit) => alertsOfStep(tenant.id, inForce, limit, steps.get(limit.window), reading));
-    return [...judge(ofPeriod, true), ...judge(ofArrival, false)];
+    return candidatesOf(tenant, limits.at(tenant, reading.time, reading.tenancyVersion), reading, steps);
   });
-}
-
-function alertsOfStep(
-  tenantId: string,
-  inForce: LimitsInForce | undefined,
-  limit: LimitInForce,
-  step: Step | undefined,
-  reading: UsageReading,
-): readonly QuotaAlert[] {
-  if (step === undefined || inForce === undefined) return [];
-  const { planId, planVersion } = inForce;
-  const { windowStart, before, after } = step;
-  const facts = { tenantId, planId, planVersion, limit, windowStart, used: after, at: reading.recordedAt };
-  return crossings(limit, before, after).map((crossing) => alertOf(facts, crossing));
 }

@@ -5,7 +5,8 @@ import type { Clock } from "#kernel/clock.js";
 import { partitionOf } from "#kernel/partition.js";
 import { generateApiKey } from "#platform/auth/api-keys.js";
 import { createIdentityTokens } from "#platform/auth/identity.js";
-import { openDatabase } from "#platform/database/database.js";
+import { type Database, openDatabase } from "#platform/database/database.js";
+import type { EventLog } from "#platform/event-log/event-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
 import { createHttpServer } from "#platform/http/server.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
@@ -29,10 +30,12 @@ function ignoreAfterDrop(_: unknown): void {}
 export interface WorldOptions {
   readonly clock?: Clock;
   readonly redisUrl?: string;
+  /** Keys that a tenant may have alive. */
+  readonly maxKeys?: number;
 }
 
 /** For tests: quota's database and an event log on PostgreSQL databases of their own, and a hand-fed tenancy. */
-export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions = {}) {
+export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_000 }: WorldOptions = {}) {
   const created = await Promise.all([createMigratedDatabase("quota"), createMigratedDatabase("log")]);
   const [database, logDatabase] = await Promise.all([
     openDatabase({ url: created[0].url, onError: ignoreAfterDrop }),
@@ -63,19 +66,29 @@ export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions 
     },
   };
 
-  const context = (): ServiceContext => ({
+  /** Connections of one process, which it loses when it is killed. */
+  async function connect(): Promise<Connections> {
+    const [own, ownOfLog] = await Promise.all(
+      created.map(({ url }) => openDatabase({ url, onError: ignoreAfterDrop })),
+    );
+    if (own === undefined || ownOfLog === undefined) throw new Error("no database");
+    const ownLog = await connectPostgresLog({ database: ownOfLog, onError: ignoreAfterDrop });
+    return { database: own, log: ownLog, logDatabase: ownOfLog };
+  }
+
+  const context = ({ database: own, log: ownLog }: Connections): ServiceContext => ({
     config: {
       ...parseConfig({}),
       quotaRedisUrls: redisUrl === undefined ? [] : [redisUrl],
-      ...{ namespace, partitions: PARTITIONS },
+      ...{ namespace, partitions: PARTITIONS, quotaMaxKeys: maxKeys },
     },
     clock,
     logger,
     metrics: new Registry(),
-    log,
+    log: ownLog,
     tenancy,
     identityTokens,
-    openDatabase: () => openDatabase({ url: created[0].url, onError: ignoreAfterDrop }),
+    openDatabase: async () => own,
     fail: (error) => {
       throw error;
     },
@@ -89,9 +102,10 @@ export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions 
     tenancy,
     ledger: ledgerClient,
     namespace,
-    /** A service as a process would run it. Services that are not stopped orderly stand for killed ones. */
+    /** A service as a process would run it. */
     async startService() {
-      const service: Service = await startQuota(context());
+      const connections = await connect();
+      const service: Service = await startQuota(context(connections));
       const app: FastifyInstance = createHttpServer(logger);
       service.register?.(app);
       await app.ready();
@@ -99,9 +113,20 @@ export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions 
       return {
         service,
         app,
+        /** SIGTERM. */
         async stop(): Promise<void> {
           await app.close();
           await service.stop();
+          await connections.log.stop();
+          await connections.logDatabase.stop();
+        },
+        /** SIGKILL: it can tell nobody anything any more. */
+        async kill(): Promise<void> {
+          await connections.database.stop();
+          await app.close();
+          await service.stop().catch(() => undefined);
+          await connections.log.stop();
+          await connections.logDatabase.stop();
         },
       };
     },
@@ -258,6 +283,12 @@ export async function openWorld({ clock = systemClock, redisUrl }: WorldOptions 
     },
   };
   return world;
+}
+
+interface Connections {
+  readonly database: Database;
+  readonly log: EventLog;
+  readonly logDatabase: Database;
 }
 
 interface EventOf {

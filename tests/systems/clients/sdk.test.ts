@@ -173,6 +173,8 @@ describe("quotas", () => {
     expect(first).toMatchObject({ allowed: true, reason: "WITHIN_LIMITS", limits: [{ limit: "2", reserved: "1" }] });
     expect(first.headers.ratelimit).toMatch(/^"calls:BILLING_PERIOD";r=1;/);
     expect((await quota.consume({ meter: "calls", idempotencyKey: "a" })).reservationId).toBe(first.reservationId);
+    const other = quota.consume({ meter: "calls", amount: "2", idempotencyKey: "a" });
+    await expect(other).rejects.toThrow(expect.objectContaining({ code: "CONFLICT", status: 409 }));
     expect(await quota.consume({ meter: "calls", amount: "2", idempotencyKey: "b" })).toMatchObject({
       allowed: false,
       reason: "LIMIT_EXCEEDED",
@@ -197,6 +199,19 @@ describe("quotas", () => {
     expect((await hanging.consume({ idempotencyKey: "e" })).reason).toBe("UNREACHABLE");
     silent.closeAllConnections();
     silent.close();
+  });
+
+  test("a refusal with a denial's status is no outage", async () => {
+    const full = http.createServer((_, response) => {
+      const problem = { code: "TOO_MANY_KEYS", detail: "as many as it may have" };
+      response.writeHead(429, { "content-type": "application/problem+json" }).end(JSON.stringify(problem));
+    });
+    await new Promise<void>((resolve) => full.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(full.address() as AddressInfo).port}`;
+    const quota = sdk("decided", { url, quota: { whenUnreachable: "allow" } });
+    const refused = quota.consume({ meter: "calls", idempotencyKey: "a" });
+    await expect(refused).rejects.toThrow(expect.objectContaining({ code: "TOO_MANY_KEYS", status: 429 }));
+    full.close();
   });
 
   test("the key's last use is reported to the control plane", async () => {

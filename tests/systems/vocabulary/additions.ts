@@ -31,8 +31,9 @@ export const ADDITIONS: readonly Addition[] = [
     places: [
       "schema/vocabulary.ts WINDOW_MS",
       "workers/notification/rules/describe.ts WINDOWS",
+      "workers/quota/rules/windows.ts COUNTED_FOR_MS",
+      "workers/quota/rules/windows.ts COUNTS_BY",
       "workers/quota/rules/windows.ts REBUILT_FROM",
-      "workers/quota/rules/windows.ts SLIDING",
     ],
     guards: ["schema/graphql/api.graphql has every QuotaWindow", "sdk/src/operations.ts has every QuotaWindow"],
     marks: [

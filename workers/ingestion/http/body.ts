@@ -2,8 +2,8 @@ import { isUtf8 } from "node:buffer";
 import type { IncomingHttpHeaders } from "node:http";
 import { gunzipSync } from "node:zlib";
 import { hasCode, MetrlyError } from "#kernel/errors.js";
+import { type InexactNumber, inexactNumbers, mayHoldInexactNumbers } from "#kernel/exact-numbers.js";
 import { contentCoding } from "#platform/http/content-coding.js";
-import { type InexactNumber, inexactNumbers, mayHoldInexactNumbers } from "../rules/exact-numbers.js";
 
 export const MAX_BODY_BYTES = 1_048_576;
 export const MAX_BATCH_ITEMS = 1_000;

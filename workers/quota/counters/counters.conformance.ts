@@ -1,317 +1,310 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { HOUR_MS } from "#kernel/duration.js";
-import type { CounterCharge, CounterWindow, DecideOutcome, LoadedBucket, QuotaCounters } from "./counters.js";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { runs } from "../../../tests/support/effort.js";
+import type { Decided, LostBound, Operation, Outcome, QuotaCounters, StoredBound, TenantLoad } from "./counters.js";
+import { createModel, type ModelLimit, UNIT } from "./exact-model.testing.js";
 
-/** What every adapter of `QuotaCounters` promises. */
-export function quotaCountersConformance(name: string, open: () => Promise<QuotaCounters>): void {
+/** How the suite handles an adapter. */
+export interface ConformanceAdapter {
+  open(): Promise<QuotaCounters>;
+  /** Another instance on the same store, as after an orderly restart or in a second process. */
+  reopen(counters: QuotaCounters): Promise<QuotaCounters>;
+  /** The tenant's state is gone, as after a crash or a loss of the store. */
+  lose(counters: QuotaCounters, tenantId: string): Promise<QuotaCounters>;
+}
+
+const START = Date.UTC(2026, 10, 24, 6);
+
+/** What every adapter of `QuotaCounters` promises: what the exact model says, after any sequence of operations. */
+export function quotaCountersConformance(name: string, adapter: ConformanceAdapter): void {
   describe(`quota counters: ${name}`, () => {
     let counters: QuotaCounters;
-    let tenantId = "";
     let tenants = 0;
     const run = Math.random().toString(36).slice(2);
-
     beforeAll(async () => {
-      counters = await open();
+      counters = await adapter.open();
     });
     afterAll(async () => counters.stop());
-    beforeEach(() => {
-      tenants += 1;
-      tenantId = `t-${run}-${tenants}`;
-    });
 
-    const load = async (
-      loaded: readonly { charge: CounterCharge; buckets?: LoadedBucket[]; blockedUntil?: number }[],
-      seq = 0,
-    ) => {
-      const [{ name: incarnation } = { name: "" }] = await counters.incarnations([tenantId]);
-      await counters.load({
-        tenantId,
-        incarnation,
-        seq,
-        counters: loaded.map(({ charge, buckets = [], blockedUntil = 0 }) => ({ ...charge, blockedUntil, buckets })),
-      });
-    };
-    const ask = (
-      mode: "check" | "consume",
-      key: string,
-      now: number,
-      charges: readonly CounterCharge[],
-      ttlMs = 60_000,
-    ) => counters.decide({ tenantId, mode, reservation: key, ttlMs, now, charges });
-    const consume = async (key: string, now: number, ...charges: CounterCharge[]) =>
-      decided(await ask("consume", key, now, charges));
-
-    test("a tenant that is not loaded is unknown, and so is a counter", async () => {
-      expect(await ask("consume", "k", T, [calls(1, 5)])).toEqual({ kind: "unknown" });
-      await load([{ charge: calls(1, 5) }]);
-      expect(await ask("consume", "k", T, [calls(1, 5), { ...calls(1, 5), counter: "other" }])).toEqual({
-        kind: "unknown",
-      });
-    });
-
-    test("admits up to the hard limit and not beyond, and returns when capacity is free again", async () => {
-      await load([{ charge: calls(1, 5) }]);
-      for (let n = 1; n <= 5; n += 1) {
-        const { allowed, readings } = decided(await ask("consume", `k${n}`, T + n, [calls(1, 5)], 300_000));
-        expect([allowed, readings[0]?.used, readings[0]?.reserved]).toEqual([true, 0, n]);
-      }
-      const denied = await consume("k6", T + 6, calls(1, 5));
-      expect(denied.allowed).toBe(false);
-      expect(denied.readings[0]).toEqual({
-        used: 0,
-        reserved: 5,
-        blockedUntil: 0,
-        resetAt: T + 63_000,
-        retryAt: T + 63_000,
-        denies: true,
-      });
-      expect((await consume("k7", T + 62_999, calls(1, 5))).allowed).toBe(false);
-      expect((await consume("k8", T + 63_000, calls(1, 5))).allowed).toBe(true);
-    });
-
-    test("a counter without a hard limit counts and never denies", async () => {
-      await load([{ charge: calls(10, null) }]);
-      await consume("k1", T, calls(10, null));
-      const { allowed, readings } = await consume("k2", T, calls(10, null));
-      expect([allowed, readings[0]?.reserved]).toEqual([true, 20]);
-    });
-
-    test("if one counter denies, none is charged", async () => {
-      const small = { ...calls(1, 0), counter: "small" };
-      await load([{ charge: calls(1, 5) }, { charge: small }]);
-      const { allowed, readings } = await consume("k", T, calls(1, 5), small);
-      expect([allowed, readings.map((reading) => reading.denies)]).toEqual([false, [false, true]]);
-      expect(decided(await ask("check", "x", T, [calls(1, 5)])).readings[0]?.reserved).toBe(0);
-    });
-
-    test("the same key again answers the same and charges once, also when the limit is reached", async () => {
-      await load([{ charge: calls(5, 5) }]);
-      const first = await consume("k", T, calls(5, 5));
-      const again = await consume("k", T + 10, calls(5, 5));
-      expect(again).toMatchObject({ allowed: true, repeated: true, expiresAt: first.expiresAt });
-      expect(again.readings[0]?.reserved).toBe(5);
-    });
-
-    test("check charges nothing", async () => {
-      await load([{ charge: calls(1, 1) }]);
-      expect(decided(await ask("check", "k", T, [calls(1, 1)])).allowed).toBe(true);
-      expect((await consume("k", T, calls(1, 1))).allowed).toBe(true);
-      expect(decided(await ask("check", "k2", T, [calls(1, 1)])).allowed).toBe(false);
-    });
-
-    test("release and expiry return a reservation, once", async () => {
-      await load([{ charge: calls(3, 5) }]);
-      await consume("a", T, calls(3, 5));
-      expect(await counters.release(tenantId, "a", T)).toBe(true);
-      expect(await counters.release(tenantId, "a", T)).toBe(false);
-      await consume("b", T, calls(3, 5));
-      expect((await consume("c", T + 1, calls(3, 5))).allowed).toBe(false);
-      expect((await consume("c", T + 60_000, calls(3, 5))).allowed).toBe(true);
-      expect(await counters.release(tenantId, "b", T + 60_000)).toBe(false);
-    });
-
-    test("an admission that consumes immediately stays used after expiry, and is returned by release", async () => {
-      const request = { ...calls(1, 2), settles: false, window: HOUR };
-      await load([{ charge: request }]);
-      await consume("a", T, request);
-      expect((await consume("b", T + 120_000, request)).readings[0]).toMatchObject({ used: 2, reserved: 0 });
-      expect((await consume("c", T + 120_001, request)).allowed).toBe(false);
-      expect(await counters.release(tenantId, "b", T + 120_001)).toBe(true);
-      expect((await consume("c", T + 120_001, request)).allowed).toBe(true);
-    });
-
-    test("a recorded event settles its reservation with the actual amount in the bucket of its admission", async () => {
-      await load([{ charge: calls(4, 10) }]);
-      await consume("k", T, calls(4, 10));
-      expect(await settle(1, 0, [{ key: "k", amount: 6, at: T + 30_000 }])).toBe("applied");
-      expect((await consume("k", T + 1, calls(4, 10))).readings[0]).toMatchObject({ used: 6, reserved: 0 });
-      expect(decided(await ask("check", "x", T + 62_999, [calls(0, 10)])).readings[0]?.used).toBe(6);
-      expect(decided(await ask("check", "x", T + 63_000, [calls(0, 10)])).readings[0]?.used).toBe(0);
-    });
-
-    test("usage without a reservation counts in the bucket of its arrival and may exceed the limit", async () => {
-      await load([{ charge: calls(1, 5) }]);
-      await settle(7, 0, [{ key: "free", amount: 9, at: T }]);
-      const { allowed, readings } = await consume("k", T, calls(1, 5));
-      expect([allowed, readings[0]?.used]).toEqual([false, 9]);
-    });
-
-    test("a settlement applies once; one that skips an earlier one is refused until repaired", async () => {
-      await load([{ charge: calls(1, 5) }]);
-      await settle(3, 0, [{ key: "a", amount: 1, at: T }]);
-      expect(await settle(3, 0, [{ key: "a", amount: 1, at: T }])).toBe("applied");
-      expect(await settle(9, 5, [{ key: "b", amount: 1, at: T }])).toBe("behind");
-      await counters.repair({
-        tenantId,
-        incarnation: (await counters.incarnations([tenantId]))[0]?.name ?? "",
-        seq: 9,
-        counters: [{ ...calls(1, 5), blockedUntil: 0, buckets: [{ start: T, used: 3, bound: 0, boundUntil: 0 }] }],
-      });
-      expect(await counters.positions([tenantId, "nobody"])).toEqual([9, undefined]);
-      expect(decided(await ask("check", "x", T, [calls(0, 5)])).readings[0]?.used).toBe(3);
-    });
-
-    test("a period counter is set to its total; a reservation of it goes when its event is recorded", async () => {
-      const period = { ...calls(2, 10), counter: "p", window: PERIOD };
-      await load([{ charge: period, buckets: [{ start: PERIOD.start, used: 3, bound: 0, boundUntil: 0 }] }]);
-      expect((await consume("k", T, period)).readings[0]).toMatchObject({ used: 3, reserved: 2, resetAt: PERIOD.end });
-      await counters.settle({
-        tenantId,
-        previousSeq: 0,
-        seq: 4,
-        inForce: ["p"],
-        events: [{ meters: [{ reservation: "k", charges: [] }] }],
-        totals: [{ counter: "p", bucketStart: PERIOD.start, total: 8 }],
-      });
-      expect((await consume("l", T, period)).readings[0]).toMatchObject({ used: 8, reserved: 2 });
-      const next = { ...period, window: { ...PERIOD, start: PERIOD.end, end: PERIOD.end + 1e9 } };
-      expect((await consume("m", PERIOD.end, next)).readings[0]).toMatchObject({ used: 0, reserved: 2 });
-    });
-
-    test("late usage of earlier periods leaves the running one as it is", async () => {
-      const period = { ...calls(1, 10), counter: "p", window: PERIOD };
-      await load([{ charge: period }]);
-      await consume("k", T, period);
-      for (const [seq, monthsBack] of [1, 2, 1, 2].entries()) {
-        await counters.settle({
-          tenantId,
-          previousSeq: seq,
-          seq: seq + 1,
-          inForce: ["p"],
-          events: [],
-          totals: [
-            { counter: "p", bucketStart: Date.UTC(2026, 10 - monthsBack, 1), total: 9 },
-            { counter: "p", bucketStart: PERIOD.start, total: seq },
-          ],
-        });
-        const { readings } = decided(await ask("check", "x", T, [period]));
-        expect(readings[0]).toMatchObject({ used: seq, reserved: 1 });
-      }
-    });
-
-    test("nothing is admitted beyond a granted bound, and the need names the usage known only to the counters", async () => {
-      const bounded = { ...calls(2, 10), window: HOUR, bounded: true };
-      await load([{ charge: bounded }]);
-      const start = Math.floor(T / HOUR.bucketMs) * HOUR.bucketMs;
-      expect(await ask("consume", "k", T, [bounded])).toEqual({
-        kind: "bounds",
-        needs: [{ counter: "calls", bucketStart: start, exposure: 0, amount: 2, until: T + 60_000 }],
-      });
-      await counters.grant(tenantId, [{ counter: "calls", bucketStart: start, bound: 3, until: T + 90_000 }]);
-      expect((await consume("k", T, bounded)).allowed).toBe(true);
-      expect(await ask("consume", "l", T, [bounded])).toMatchObject({ kind: "bounds", needs: [{ exposure: 2 }] });
-      expect(await ask("check", "l", T, [bounded])).toMatchObject({ kind: "decided", allowed: true });
-      await settle(1, 0, [{ key: "k", amount: 2, at: T }]);
-      expect((await consume("l", T, bounded)).readings[0]).toMatchObject({ used: 2, reserved: 2 });
-      expect(await ask("consume", "m", T + 89_000, [{ ...bounded, amount: 1 }])).toMatchObject({ kind: "bounds" });
-    });
-
-    test("a bound lost with the counters counts until its reservations would have expired", async () => {
-      const bounded = { ...calls(1, 10), window: HOUR };
-      const start = Math.floor(T / HOUR.bucketMs) * HOUR.bucketMs;
-      await load([{ charge: bounded, buckets: [{ start, used: 4, bound: 6, boundUntil: T + 50_000 }] }]);
-      const denied = await consume("k", T + 49_999, bounded);
-      expect([denied.allowed, denied.readings[0]?.used, denied.readings[0]?.reserved]).toEqual([false, 4, 6]);
-      expect((await consume("k", T + 50_000, bounded)).readings[0]).toMatchObject({ used: 4, reserved: 1 });
-    });
-
-    test("a lost bound of immediate consumption counts permanently", async () => {
-      const request = { ...calls(1, 10), window: HOUR, settles: false, bounded: true };
-      const start = Math.floor(T / HOUR.bucketMs) * HOUR.bucketMs;
-      await load([{ charge: request, buckets: [{ start, used: 0, bound: 10, boundUntil: 0 }] }]);
-      expect((await consume("k", T + 3_000_000, request)).allowed).toBe(false);
-    });
-
-    test("a blocked counter denies where its limit is hard, until its reset", async () => {
-      await load([{ charge: calls(1, 5), blockedUntil: T + 1_000 }]);
-      const denied = await consume("k", T, calls(1, 5));
-      expect(denied.readings[0]).toMatchObject({ denies: true, blockedUntil: T + 1_000, retryAt: T + 1_000 });
-      expect((await consume("soft", T, calls(1, null))).allowed).toBe(true);
-      expect((await consume("k", T + 1_000, calls(1, 5))).allowed).toBe(true);
-    });
-
-    test("a counter that is no longer in force is forgotten, so that it can't go stale", async () => {
-      await load([{ charge: calls(1, 5) }]);
-      await counters.settle({ tenantId, previousSeq: 0, seq: 1, inForce: [], events: [], totals: [] });
-      expect(await ask("check", "k", T, [calls(1, 5)])).toEqual({ kind: "unknown" });
-    });
-
-    test("time that goes backwards frees nothing", async () => {
-      await load([{ charge: calls(5, 5) }]);
-      await consume("a", T, calls(5, 5));
-      expect((await consume("b", T - 100_000, calls(5, 5))).allowed).toBe(false);
-    });
-
-    test("an operator's correction sets a period's total at the position that it is of, and at no other", async () => {
-      const month: CounterCharge = { ...calls(0, 10), window: { kind: "period", start: 0, end: T + 1e9 } };
-      await load([{ charge: month, buckets: [{ start: 0, used: 3, bound: 0, boundUntil: 0 }] }], 7);
-      const totals = [{ counter: month.counter, bucketStart: 0, total: 5 }];
-      expect(await counters.correct(tenantId, 6, totals)).toBe(false);
-      expect(decided(await ask("check", "x", T, [month])).readings[0]?.used).toBe(3);
-      expect(await counters.correct(tenantId, 7, totals)).toBe(true);
-      expect(decided(await ask("check", "x", T, [month])).readings[0]?.used).toBe(5);
-      expect(await counters.correct("nobody", 7, totals)).toBe(false);
-    });
-
-    test("stored texts of a tenant are returned newest first, up to the maximum", async () => {
-      expect(await counters.recall(tenantId)).toEqual([]);
-      await counters.remember(tenantId, ["a", "b"]);
-      await counters.remember(tenantId, ["c"]);
-      expect(await counters.recall(tenantId)).toEqual(["c", "b", "a"]);
-      await counters.remember(
-        tenantId,
-        Array.from({ length: 300 }, (_, n) => `n${n}`),
+    test("any sequence of operations is answered as by the exact model", async () => {
+      await fc.assert(
+        fc.asyncProperty(limitsOf, fc.array(stepOf, { minLength: 1, maxLength: 60 }), async (limits, steps) => {
+          tenants += 1;
+          const world = createWorld(`t-${run}-${tenants}`, limits, adapter, counters);
+          for (const step of steps) await world.apply(step);
+          counters = world.counters();
+        }),
+        { numRuns: runs(60) },
       );
-      const recalled = await counters.recall(tenantId);
-      expect([recalled.length, recalled[0], recalled.at(-1)]).toEqual([256, "n299", "n44"]);
     });
 
-    test("fifteen digits are exact", async () => {
-      const limit = 999_999_999_999_999;
-      await load([{ charge: calls(limit - 1, limit) }]);
-      await consume("a", T, calls(limit - 1, limit));
-      expect((await consume("b", T, calls(1, limit))).readings[0]?.reserved).toBe(limit);
-      expect((await consume("c", T, calls(1, limit))).allowed).toBe(false);
+    test("a tenant and a counter that are not loaded are unknown", async () => {
+      const [tenantId, model] = [`u-${run}`, createModel([{ meter: "a", window: "HOUR", hard: UNIT }])];
+      const charges = model.concerned("a").map((limit) => model.charge(limit, UNIT, START));
+      const check: Operation = { kind: "check", key: "", content: "a 1", meter: "a", ttlMs: 1, charges };
+      expect(await counters.execute(tenantId, [check, check], START)).toEqual([{ kind: "unknown" }]);
+      await counters.load({ tenantId, epoch: "e", seq: 0, counters: [], lost: [], hasOwnClock: false });
+      expect(await counters.execute(tenantId, [check], START)).toEqual([{ kind: "unknown" }]);
+      expect(await counters.positions([tenantId, `${tenantId}-other`])).toEqual([0, undefined]);
     });
 
-    test("many at once admit exactly the limit", async () => {
-      await load([{ charge: calls(1, 40) }]);
-      const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => consume(`k${n}`, T, calls(1, 40))));
-      expect(answers.filter((answer) => answer.allowed)).toHaveLength(40);
+    test("texts about a tenant are stored, newest first", async () => {
+      await counters.remember(`m-${run}`, ["one", "two"]);
+      await counters.remember(`m-${run}`, ["three"]);
+      expect(await counters.recall(`m-${run}`)).toEqual(["three", "two", "one"]);
+      expect(await counters.recall(`n-${run}`)).toEqual([]);
     });
-
-    const settle = (seq: number, previousSeq: number, events: readonly { key: string; amount: number; at: number }[]) =>
-      counters.settle({
-        tenantId,
-        previousSeq,
-        seq,
-        inForce: ["calls"],
-        events: events.map(({ key, amount, at }) => ({
-          meters: [
-            { reservation: key, charges: [{ counter: "calls", amount, bucketStart: Math.floor(at / 3_000) * 3_000 }] },
-          ],
-        })),
-        totals: [],
-      });
   });
 }
 
-/** A multiple of every bucket size. */
-const T = Date.UTC(2026, 10, 24, 6);
-const MINUTE: CounterWindow = { kind: "sliding", windowMs: 60_000, bucketMs: 3_000 };
-const HOUR = { kind: "sliding", windowMs: HOUR_MS, bucketMs: 180_000 } as const;
-const PERIOD = { kind: "period", start: Date.UTC(2026, 10, 1), end: Date.UTC(2026, 11, 1) } as const;
-
-const calls = (amount: number, hardLimit: number | null): CounterCharge => ({
-  counter: "calls",
-  window: MINUTE,
-  amount,
-  hardLimit,
-  settles: true,
-  bounded: false,
+const halves = (most: number) => fc.integer({ min: 0, max: 2 * most }).map((n) => (BigInt(n) * UNIT) / 2n);
+const limitOf = fc.record({
+  meter: fc.constantFrom("a", "a", "b", null),
+  window: fc.constantFrom("MINUTE" as const, "HOUR" as const, "DAY" as const, "BILLING_PERIOD" as const),
+  hard: fc.option(halves(8), { freq: 6 }),
+});
+const limitsOf = fc.uniqueArray(limitOf, {
+  minLength: 1,
+  maxLength: 6,
+  selector: ({ meter, window }) => `${meter} ${window}`,
 });
 
-function decided(outcome: DecideOutcome) {
-  if (outcome.kind !== "decided") throw new Error(`expected a decision, got ${JSON.stringify(outcome)}`);
-  return outcome;
+const stepOf = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constantFrom("consume" as const, "consume" as const, "check" as const),
+      meter: fc.constantFrom("a", "a", "b", null),
+      amount: halves(5),
+      key: fc.integer({ min: 0, max: 9 }),
+      ttlMs: fc.integer({ min: 1, max: 200_000 }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("release" as const), key: fc.integer({ min: 0, max: 9 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant("record" as const),
+      key: fc.option(fc.integer({ min: 0, max: 9 })),
+      meter: fc.constantFrom("a", "b"),
+      amount: fc.integer({ min: -6, max: 8 }).map((n) => (BigInt(n) * UNIT) / 2n),
+      ago: fc.oneof(
+        fc.constant(0),
+        fc.integer({ min: -30_000, max: 4_000_000 }),
+        fc.integer({ min: 0, max: 100_000_000 }),
+      ),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 90_000 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 30_000_000 }) }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("lower" as const, "reopen" as const, "lose" as const) }) },
+);
+type Step = typeof stepOf extends fc.Arbitrary<infer T> ? T : never;
+
+interface Row {
+  readonly id: string;
+  readonly epoch: string;
+  bound: bigint;
+  until: number;
+  version: number;
 }
+
+/** One tenant on the counters, with the database that a quota service keeps, and the model beside it. */
+function createWorld(
+  tenantId: string,
+  limits: readonly ModelLimit[],
+  adapter: ConformanceAdapter,
+  first: QuotaCounters,
+) {
+  let counters = first;
+  const model = createModel(limits);
+  let now = START;
+  let seq = 0;
+  let epochs = 0;
+  let versions = 0;
+  const rows: Row[] = [];
+  let isLost = false;
+
+  const lostRows = (): LostBound[] =>
+    rows.filter(({ until, bound }) => until > now && bound > 0n).map(({ id, bound, until }) => ({ id, bound, until }));
+
+  async function load(): Promise<void> {
+    epochs += 1;
+    const load: TenantLoad = {
+      tenantId,
+      epoch: `epoch-${epochs}`,
+      hasOwnClock: true,
+      seq,
+      counters: limits.map((limit) => {
+        const { counter, window } = model.charge(limit, 0n, now);
+        const usage = model
+          .usage()
+          .filter((one) => one.meter === limit.meter)
+          .map(({ amount, at, shortAt }) => ({
+            at: window.kind === "period" ? model.periodOf(at) : window.kind === "admission" ? shortAt : at,
+            used: amount,
+          }))
+          .filter(({ at }) => window.kind === "period" || at + window.windowMs > now);
+        return { counter, window, blockedUntil: window.kind === "admission" ? model.blockedUntil() : 0, usage };
+      }),
+      lost: isLost ? lostRows() : [],
+    };
+    isLost = false;
+    await counters.load(load);
+  }
+
+  async function execute(operation: Operation): Promise<Outcome> {
+    for (let round = 0; round < 50; round += 1) {
+      const [outcome] = await counters.execute(tenantId, [operation], now);
+      if (outcome?.kind === "unknown") await load();
+      else if (outcome?.kind === "bounds") await raise(outcome);
+      else if (outcome !== undefined) return outcome;
+    }
+    throw new Error("never decided");
+  }
+
+  async function raise({ epoch, needs }: Extract<Outcome, { kind: "bounds" }>): Promise<void> {
+    const grants = needs.map(({ id, exposure, amount, until }) => {
+      versions += 1;
+      const held = rows.find((row) => row.id === id && row.epoch === epoch) ?? {
+        id,
+        epoch,
+        bound: 0n,
+        until: 0,
+        version: 0,
+      };
+      if (held.version === 0) rows.push(held);
+      held.bound = held.bound > exposure + amount ? held.bound : exposure + amount + (versions % 3 === 0 ? UNIT : 0n);
+      held.until = Math.max(held.until, until + (versions % 2 === 0 ? 60_000 : 0));
+      held.version = versions;
+      return { ...held };
+    });
+    await counters.grant(tenantId, epoch, grants);
+  }
+
+  async function lower(): Promise<void> {
+    const mine = (await counters.lower(1_000)).filter((one) => one.tenantId === tenantId);
+    const stored: StoredBound[] = [];
+    for (const one of mine) {
+      const row = rows.find(
+        ({ id, epoch, version }) => id === one.id && epoch === one.epoch && version === one.version,
+      );
+      if (row === undefined) continue;
+      versions += 1;
+      Object.assign(row, { bound: one.bound, until: one.until, version: versions });
+      stored.push({ ...one, nextVersion: versions });
+    }
+    await counters.lowered(stored);
+  }
+
+  /** Everything open in a window that must survive a loss is covered by rows. */
+  function expectCovered(): void {
+    for (const meter of ["a", "b"]) {
+      if (!limits.some((limit) => limit.meter === meter && limit.hard !== null && limit.window !== "MINUTE")) continue;
+      const { amount, until } = model.open(meter);
+      const current = rows.filter(({ id, epoch }) => id === `m|${meter}` && epoch === `epoch-${epochs}`);
+      if (amount === 0n) continue;
+      expect(current[0]?.bound, "the durable bound covers what is open").toBeGreaterThanOrEqual(amount);
+      expect(current[0]?.until, "and as long as that is open").toBeGreaterThanOrEqual(until);
+    }
+  }
+
+  async function ask(step: Extract<Step, { kind: "check" | "consume" }>): Promise<void> {
+    const { meter, amount } = step;
+    const concerned = model.concerned(meter);
+    if (concerned.length === 0) return;
+    const charges = concerned.map((limit) => model.charge(limit, amount, now));
+    const [key, content] = [`k${step.key}`, `${meter} ${amount}`];
+    const ofMeter = concerned.some((limit) => limit.meter !== null) ? meter : null;
+    const outcome = await execute({ kind: step.kind, key, content, meter: ofMeter, ttlMs: step.ttlMs, charges });
+    model.expire(now);
+    const held = step.kind === "consume" ? model.held(key) : undefined;
+    if (held !== undefined && held.content !== content) {
+      expect(outcome).toEqual({ kind: "conflict", held: held.content });
+      return;
+    }
+    const allowed = held !== undefined || model.fits(meter, amount, now);
+    const answered = outcome as Decided;
+    expect([answered.kind, answered.allowed], JSON.stringify(step, bigintText)).toEqual(["decided", allowed]);
+    if (allowed && held === undefined && step.kind === "consume")
+      model.admit(key, content, ofMeter, ofMeter === null ? 0n : amount, now, now + step.ttlMs);
+    const wanted = model.readings(meter, now);
+    expect(answered.readings.map(({ used, reserved, lost }) => ({ used, reserved, lost }))).toEqual(wanted);
+    if (!allowed) {
+      expect(answered.deniedByLoss).toBe(model.fitsButForLoss(meter, amount, now));
+      expect(answered.retryAt).toBe(model.firstFit(meter, amount, now));
+    }
+    expectCovered();
+  }
+
+  async function record(step: Extract<Step, { kind: "record" }>): Promise<void> {
+    const { meter, amount } = step;
+    const at = now - step.ago;
+    const key = step.key === null ? undefined : `k${step.key}`;
+    model.expire(now);
+    model.record(key, meter, amount, at);
+    const ofMeter = limits.filter((limit) => limit.meter === meter).map((limit) => model.charge(limit, 0n, now));
+    const outcome = await counters.settle({
+      tenantId,
+      ...{ previousSeq: seq, seq: seq + 1, now },
+      inForce: limits.map((limit) => model.charge(limit, 0n, now).counter),
+      events: [
+        {
+          key,
+          meters: [meter],
+          charges: ofMeter
+            .filter(({ window }) => window.kind !== "period")
+            .map(({ counter }) => ({ counter, amount, at })),
+        },
+      ],
+      totals: ofMeter
+        .filter(({ window }) => window.kind === "period")
+        .map(({ counter }) => ({ counter, periodStart: model.periodOf(at), total: model.total(meter, at) })),
+    });
+    seq += 1;
+    expect(["applied", "unknown"]).toContain(outcome);
+  }
+
+  return {
+    counters: () => counters,
+    async apply(step: Step): Promise<void> {
+      switch (step.kind) {
+        case "check":
+        case "consume":
+          return ask(step);
+        case "release": {
+          const [outcome] = await counters.execute(tenantId, [{ kind: "release", key: `k${step.key}` }], now);
+          model.expire(now);
+          const released = model.release(`k${step.key}`);
+          expect(outcome?.kind === "released" && outcome.released).toBe(released);
+          return;
+        }
+        case "record":
+          return record(step);
+        case "wait":
+          now += step.ms;
+          return;
+        case "lower":
+          return lower();
+        case "reopen":
+          counters = await adapter.reopen(counters);
+          return;
+        case "lose": {
+          const [position] = await counters.positions([tenantId]);
+          if (position === undefined) return;
+          counters = await adapter.lose(counters, tenantId);
+          model.lose(lostRows(), now);
+          isLost = true;
+          return;
+        }
+        default:
+          step satisfies never;
+      }
+    },
+  };
+}
+
+const bigintText = (_: string, value: unknown): unknown => (typeof value === "bigint" ? String(value) : value);

@@ -1,116 +1,146 @@
 import { HOUR_MS } from "#kernel/duration.js";
 
 /**
- * The counters behind quota decisions: fast, atomic per tenant, and never the only copy of durable facts. Amounts are whole
- * numbers at the counter's scale, limits at most 10^15 and single amounts at most 9 * 10^15, so that doubles compare exactly;
- * times are epoch ms on the counters' own clock, or the tenant's test clock where one is passed.
+ * The counters behind quota decisions: fast, atomic per tenant, and never the only copy of durable facts. Amounts are exact,
+ * in 10^-12 of a unit (`rules/amount.ts`); times are epoch ms on the counters' own clock, or the tenant's test clock where one
+ * is passed. A tenant's counters are one state machine (`tenant/`); the adapters differ in where they keep its state.
  */
+export type Amount = bigint;
 
-/** Sliding: a ring of sub-buckets, each counted in full while it overlaps the window. Period: one bucket, [start, end). */
 export type CounterWindow =
-  | { readonly kind: "sliding"; readonly windowMs: number; readonly bucketMs: number }
+  /** SECOND and MINUTE: what was asked for counts at the moment of its admission, other usage by its own time. */
+  | { readonly kind: "admission"; readonly windowMs: number }
+  /** HOUR and DAY: usage counts by its own time, an open reservation until it ends. */
+  | { readonly kind: "sliding"; readonly windowMs: number }
+  /** [start, end): as `sliding`. */
   | { readonly kind: "period"; readonly start: number; readonly end: number };
 
 export interface CounterCharge {
-  /** Id of the counter within its tenant. */
+  /** Id of the counter within its tenant, as `counterId` makes it. */
   readonly counter: string;
+  /** Reserved until usage of this meter settles it or it is released; null: requests, consumed by the admission itself. */
+  readonly meter: string | null;
   readonly window: CounterWindow;
-  readonly amount: number;
+  readonly amount: Amount;
   /** The smallest hard limit on the counter; null: it never denies. */
-  readonly hardLimit: number | null;
-  /** True: reserved until usage settles it or it is released. False: consumed by the admission itself (requests). */
-  readonly settles: boolean;
+  readonly hardLimit: Amount | null;
+  /** Hard limits that are known to replace it (an override begins or ends, the next period's plan), ascending. */
+  readonly laterLimits: readonly { readonly at: number; readonly hardLimit: Amount | null }[];
   /** Whether admissions need a granted bound, because they must survive a loss of the counters. */
   readonly bounded: boolean;
 }
 
-export interface DecideRequest {
-  readonly tenantId: string;
-  readonly mode: "check" | "consume";
-  /** Identity of the reservation within the tenant. */
-  readonly reservation: string;
-  readonly ttlMs: number;
-  /** The tenant's test clock. */
-  readonly now: number | undefined;
-  readonly charges: readonly CounterCharge[];
-}
+export type Operation =
+  | {
+      readonly kind: "check" | "consume";
+      /** The idempotency key; identity of the reservation within the tenant. Not used by a check. */
+      readonly key: string;
+      /** The meter and amount asked for, as text: the same key with another content is a conflict. */
+      readonly content: string;
+      /** The meter whose usage settles the reservation; null: none. */
+      readonly meter: string | null;
+      readonly ttlMs: number;
+      readonly charges: readonly CounterCharge[];
+    }
+  | { readonly kind: "release"; readonly key: string };
 
 export interface CounterReading {
-  readonly used: number;
-  readonly reserved: number;
-  /** Not trustworthy before this moment: admissions before a loss may still count. 0: trustworthy. */
+  /** For requests it includes what a loss may have hidden. */
+  readonly used: Amount;
+  /** For meters it includes what a loss may have hidden. */
+  readonly reserved: Amount;
+  /** The part of `used` or `reserved` that stands for admissions lost with earlier counters; it ends by itself. */
+  readonly lost: Amount;
+  /** Not trustworthy before this moment: a short window may hold admissions from before a loss. 0: trustworthy. */
   readonly blockedUntil: number;
-  /** When all usage counted now has left the window. */
+  /** When all that counts now no longer counts, if nothing else comes. */
   readonly resetAt: number;
-  /** For a denial: when the amount fits if nothing else is admitted; `resetAt` if it never does, or for an admission. */
-  readonly retryAt: number;
   /** Whether this counter denies the request. */
   readonly denies: boolean;
 }
 
-/** An admission that needs a higher bound on usage known only to the counters, in one bucket. */
+/** An admission that needs a higher bound on what only the counters know. */
 export interface BoundNeed {
-  readonly counter: string;
-  readonly bucketStart: number;
-  /** The usage known only to the counters now. */
-  readonly exposure: number;
-  readonly amount: number;
-  /** Expiry of the reservation. */
+  /** What is bounded: the open reservations of a meter, or the requests in one bucket of a window (`tenant/bounds.ts`). */
+  readonly id: string;
+  /** What only the counters know now. */
+  readonly exposure: Amount;
+  readonly amount: Amount;
+  /** When the admission ends by itself. */
   readonly until: number;
+  readonly hardLimit: Amount;
+  /** What only the counters know, and all that the limit leaves: no bound need be higher. */
+  readonly room: Amount;
 }
 
-export type DecideOutcome =
-  /** The tenant or one of the counters is not loaded in this incarnation: `load`, then retry. */
+export type Outcome =
+  /** The tenant or one of the counters is not loaded: `load`, then continue with this operation. */
   | { readonly kind: "unknown" }
-  /** Nothing was charged: raise these bounds durably, report them with `grant`, retry. */
-  | { readonly kind: "bounds"; readonly needs: readonly BoundNeed[] }
-  | {
-      readonly kind: "decided";
-      readonly allowed: boolean;
-      /** The reservation existed already: nothing was charged. */
-      readonly repeated: boolean;
-      readonly now: number;
-      /** Expiry of the reservation; null when there is none. */
-      readonly expiresAt: number | null;
-      /** In the order of the charges; after the charge if allowed. */
-      readonly readings: readonly CounterReading[];
-    };
+  /** Nothing was charged: raise these bounds durably, report them with `grant`, then continue with this operation. */
+  | { readonly kind: "bounds"; readonly epoch: string; readonly needs: readonly BoundNeed[] }
+  /** The key stands for another request. */
+  | { readonly kind: "conflict"; readonly held: string }
+  /** The tenant has as many keys alive as it may have. */
+  | { readonly kind: "full"; readonly most: number }
+  | { readonly kind: "released"; readonly released: boolean }
+  | Decided;
 
-export interface LoadedBucket {
-  readonly start: number;
-  /** Settled usage, from the database. */
-  readonly used: number;
-  /** The granted bound: usage possibly admitted and lost. Added to `used`; released at `boundUntil` if the counter settles. */
-  readonly bound: number;
-  readonly boundUntil: number;
+export interface Decided {
+  readonly kind: "decided";
+  readonly allowed: boolean;
+  /** The reservation existed already: nothing was charged. */
+  readonly repeated: boolean;
+  readonly now: number;
+  /** Expiry of the reservation; null when there is none. */
+  readonly expiresAt: number | null;
+  /** Of a denial: the earliest time at which this very request fits if nothing else comes; null: waiting does not help. */
+  readonly retryAt: number | null;
+  /** Whether the request would fit but for what a loss may have hidden. */
+  readonly deniedByLoss: boolean;
+  /** In the order of the charges; after the charge if allowed. */
+  readonly readings: readonly CounterReading[];
+}
+
+/** Usage from the database, up to the position of the load. */
+export interface LoadedUsage {
+  /** The latest moment at which it may have happened; of a period, its start. */
+  readonly at: number;
+  readonly used: Amount;
 }
 
 export interface LoadedCounter {
   readonly counter: string;
   readonly window: CounterWindow;
-  readonly settles: boolean;
   readonly blockedUntil: number;
-  readonly buckets: readonly LoadedBucket[];
+  readonly usage: readonly LoadedUsage[];
+}
+
+/** A bound granted to counters that were lost: it counts in full until it ends. */
+export interface LostBound {
+  readonly id: string;
+  readonly bound: Amount;
+  readonly until: number;
 }
 
 export interface TenantLoad {
   readonly tenantId: string;
-  readonly incarnation: string;
-  /** The ledger position up to which `used` is complete. */
+  /** Names the state built from this load, if it is the one that is kept. */
+  readonly epoch: string;
+  /** Whether the tenant has a test clock: its time moves with its operations only. */
+  readonly hasOwnClock: boolean;
+  /** The ledger position up to which usage is complete. */
   readonly seq: number;
   readonly counters: readonly LoadedCounter[];
-}
-
-export interface SettledCharge {
-  readonly counter: string;
-  readonly amount: number;
-  /** Arrival bucket for usage without a reservation. */
-  readonly bucketStart: number;
+  readonly lost: readonly LostBound[];
 }
 
 export interface SettledEvent {
-  /** The reservations it settles, one per meter, each with the actual amounts of that meter's sliding counters. */
-  readonly meters: readonly { readonly reservation: string; readonly charges: readonly SettledCharge[] }[];
+  /** The key that it settles; undefined: none. */
+  readonly key: string | undefined;
+  /** The meters that count it: a reservation is settled by usage of its own meter. */
+  readonly meters: readonly string[];
+  /** Its usage in windows that are not periods, by its own time. */
+  readonly charges: readonly { readonly counter: string; readonly amount: Amount; readonly at: number }[];
 }
 
 export interface SettleRequest {
@@ -118,59 +148,93 @@ export interface SettleRequest {
   /** The tenant's position before and after this settlement. */
   readonly previousSeq: number;
   readonly seq: number;
-  /** Every counter of the active limits; others are dropped, so that none goes stale unnoticed. */
+  /** The tenant's test clock. */
+  readonly now: number | undefined;
+  /** Every counter of the active limits: of meters no other one stays, so that none goes stale unnoticed. */
   readonly inForce: readonly string[];
   readonly events: readonly SettledEvent[];
   /** Period counters are set to their total, not incremented. */
-  readonly totals: readonly { readonly counter: string; readonly bucketStart: number; readonly total: number }[];
+  readonly totals: readonly PeriodTotal[];
+}
+
+export interface PeriodTotal {
+  readonly counter: string;
+  readonly periodStart: number;
+  readonly total: Amount;
 }
 
 /**
  * `applied`: now or before; `unknown`: the tenant is not loaded, nothing to do; `behind`: an earlier settlement is missing,
- * `repair` from the database.
+ * which is repeated from the ledger.
  */
 export type SettleOutcome = "applied" | "unknown" | "behind";
 
-/** Thrown by every method while the counters do not answer. */
+/** Thrown by every method while the counters do not answer, or answer with a refusal or an error of any kind. */
 export class CountersUnavailable extends Error {
   override readonly name = "CountersUnavailable";
 }
 
-export interface SavedCounters {
-  readonly incarnation: string;
-  readonly tenants: ReadonlyMap<string, unknown>;
+export interface BoundGrant {
+  readonly id: string;
+  readonly bound: Amount;
+  readonly until: number;
+  /** The row's version, from one sequence for all rows: a grant at or under the version that was lowered is refused. */
+  readonly version: number;
 }
 
-export interface Incarnation {
-  readonly name: string;
-  /** When this incarnation began, on the counters' clock: admissions of an earlier one happened before. */
-  readonly since: number;
+/** A bound that exceeds what is open: the counters admit under the lower one from now on, the database follows. */
+export interface LoweredBound extends BoundGrant {
+  readonly tenantId: string;
+  readonly epoch: string;
+}
+
+/** A lowered bound that the database has now, under a later version. */
+export interface StoredBound extends LoweredBound {
+  readonly nextVersion: number;
+}
+
+/** A part of a tenant's state, small enough for one row. */
+export interface SavedPart {
+  readonly tenantId: string;
+  /** 0 is the head; the others hold reservations. */
+  readonly part: number;
+  readonly state: string;
 }
 
 export interface QuotaCounters {
-  /**
-   * Identifies, for each tenant, the incarnation of its counters: another value means that all admissions before may be lost.
-   * Queries the store, so that a loss is detected before anything is loaded.
-   */
-  incarnations(tenantIds: readonly string[]): Promise<readonly Incarnation[]>;
-  /** The counters' clock, epoch ms. */
+  /** The counters' clock, epoch ms. Throws while they cannot be used. */
   now(): Promise<number>;
-  /** One atomic evaluation: admits all charges or none. */
-  decide(request: DecideRequest): Promise<DecideOutcome>;
-  /** Adds counters that are not loaded in this incarnation yet; loaded ones are unchanged. */
+  /**
+   * Executes a tenant's operations in order, each atomically, and stops after one whose outcome is `unknown` or `bounds`: the
+   * outcomes are those of the operations up to it.
+   */
+  execute(tenantId: string, operations: readonly Operation[], now: number | undefined): Promise<readonly Outcome[]>;
+  /**
+   * When the current life of the tenants' store began, on the counters' clock: what was admitted before a loss was admitted
+   * before this.
+   */
+  since(tenantIds: readonly string[]): Promise<readonly number[]>;
+  /**
+   * Adds the tenant or those of its counters that are missing; what is there is unchanged, its epoch too. Adds nothing to a
+   * tenant at another position: its operations stay `unknown` until a load fits.
+   */
   load(load: TenantLoad): Promise<void>;
-  /** Raises settled usage to the database's value, if that is ahead; open reservations stay. */
-  repair(load: TenantLoad): Promise<void>;
   settle(request: SettleRequest): Promise<SettleOutcome>;
+  /** Brings used amounts to the database's, if that is ahead; open reservations stay. Where the ledger cannot be repeated. */
+  repair(load: TenantLoad): Promise<void>;
   /**
    * Sets period counters to these totals if the tenant is settled up to exactly `seq`; false: it is not, or is not loaded. For
    * operators: counters settled in order need no correction.
    */
-  correct(tenantId: string, seq: number, totals: SettleRequest["totals"]): Promise<boolean>;
-  /** Reports a durable bound. */
-  grant(tenantId: string, grants: readonly BoundGrant[]): Promise<void>;
-  /** Releases an open reservation. Returns false when there is none. */
-  release(tenantId: string, reservation: string, now: number | undefined): Promise<boolean>;
+  correct(tenantId: string, seq: number, totals: readonly PeriodTotal[]): Promise<boolean>;
+  /** Reports durable bounds; ignored where the tenant's state has another epoch. */
+  grant(tenantId: string, epoch: string, grants: readonly BoundGrant[]): Promise<void>;
+  /** Lowers bounds that exceed what is open, of up to `most` tenants with news since their last turn. */
+  lower(most: number): Promise<readonly LoweredBound[]>;
+  /** `lower` looks at these tenants too, whatever this process knows of them. */
+  lookAt(tenantIds: readonly string[]): Promise<void>;
+  /** The database followed. */
+  lowered(bounds: readonly StoredBound[]): Promise<void>;
   /** Last settled position of each tenant; undefined: not loaded. */
   positions(tenantIds: readonly string[]): Promise<readonly (number | undefined)[]>;
   /** Stores texts about a tenant for an hour, its newest 256 at most: best effort, not part of the counters. */
@@ -178,20 +242,14 @@ export interface QuotaCounters {
   /** The stored texts, newest first. */
   recall(tenantId: string): Promise<readonly string[]>;
   /**
-   * State that dies with the process, for `restore` after an orderly stop; no tenants when the counters survive on their own.
+   * State that dies with the process, for `restore` after an orderly stop, in slices of the event loop; nothing when the
+   * counters survive on their own.
    */
-  save(): SavedCounters;
-  /** Restores the result of `save`; false when these counters don't need it. */
-  restore(tenantId: string, state: unknown): boolean;
+  save(): AsyncIterable<SavedPart>;
+  /** Restores a result of `save`, all parts of a tenant in order. False when these counters don't need it. */
+  restore(parts: readonly SavedPart[]): boolean;
   stop(): Promise<void>;
 }
 
 export const REMEMBERED_TEXTS = 256;
 export const REMEMBERED_MS = HOUR_MS;
-
-export interface BoundGrant {
-  readonly counter: string;
-  readonly bucketStart: number;
-  readonly bound: number;
-  readonly until: number;
-}

@@ -1,111 +1,177 @@
-import { Decimal } from "#kernel/decimal.js";
-import { nextTurn } from "#platform/lifecycle/time.js";
-import type { BoundNeed, QuotaCounters } from "../counters/counters.js";
-import { type CounterKey, counterId, counterKey } from "../rules/limits.js";
-import { fromUnits, unitsUp } from "../rules/scaling.js";
-import type { QuotaStore, RaisedBound } from "../store/store.js";
+import { MINUTE_MS } from "#kernel/duration.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
+import { monotonicMs, nextTurn } from "#platform/lifecycle/time.js";
+import { type BoundNeed, CountersUnavailable, type QuotaCounters } from "../counters/counters.js";
+import type { BoundRows, HeldBound, RaisedBound } from "../store/bounds.js";
+import { DatabaseUnreachable } from "../store/unreachable.js";
+import { createBlockSizes } from "./block-sizes.js";
 
-/** Block size as a share of the limit: bounds both the cost of a loss and the rate of database writes. */
-const BLOCK_SHARE = 0.02;
-/** How long bounds outlast the requested expiry, so that not every reservation extends one. */
-const LIFETIME_SLACK_MS = 600_000;
+export type Bounds = ReturnType<typeof startBounds>;
 
-export interface BoundWant {
-  readonly need: BoundNeed;
-  readonly hardLimit: number;
+export interface BoundsOptions {
+  readonly counters: QuotaCounters;
+  readonly rows: BoundRows;
+  readonly onError: (error: unknown) => void;
+  /** The pause between two turns of lowering. */
+  readonly lowerEveryMs?: number;
 }
 
-export type Bounds = ReturnType<typeof createBounds>;
+/** What a tenant's admissions wait for. */
+export interface BoundsWanted {
+  readonly tenantId: string;
+  readonly epoch: string;
+  readonly needs: readonly BoundNeed[];
+  /** How much longer than the reservation its bound may last, so that not each reservation extends a row. */
+  readonly slackMs: number;
+}
 
-/** Group commit: requests of one tenant that arrive during a raise share the next one. */
-export function createBounds(counters: QuotaCounters, store: QuotaStore) {
-  const waiting = new Map<string, { readonly wants: BoundWant[]; readonly done: Promise<void> }>();
-  const running = new Map<string, Promise<void>>();
+const LOWER_EVERY_MS = 1_000;
+const LOOK_AT_HELD_EVERY_MS = 10 * MINUTE_MS;
+const MOST_HOLDERS = 10_000;
+/** Tenants that are looked at together, and how often in a turn. */
+const TENANTS_PER_PART = 500;
+const PARTS_PER_TURN = 4;
 
-  async function flush(tenantId: string, wants: readonly BoundWant[]): Promise<void> {
-    const merged = mergeWants(wants);
-    const raised = await store.raiseBounds(tenantId, rowsOf(merged));
-    const grants = merged.flatMap(({ key, bucketStart }) => {
-      const held = raised.find(
-        (one) => one.meter === key.meter && one.window === key.window && one.bucketStart === bucketStart,
-      );
-      if (held === undefined) return [];
-      return [{ counter: counterId(key), bucketStart, bound: unitsUp(held.bound, key.scale), until: held.expiresAt }];
-    });
-    await counters.grant(tenantId, grants);
+/**
+ * Keeps what only the counters know covered by durable bounds. Raising writes the database first and then tells the counters,
+ * which admit nothing beyond what they were told; lowering asks the counters first, which from then on refuse what was granted
+ * earlier, and the database follows where nobody has raised the row meanwhile. So at any moment the row is at least what the
+ * counters may admit, whoever stops between any two steps.
+ */
+export function startBounds(options: BoundsOptions) {
+  const { counters, rows: durable } = options;
+  const sizes = createBlockSizes();
+  let waiting: Turn | undefined;
+  let running = Promise.resolve();
+  let heldLookedAt = Number.NEGATIVE_INFINITY;
+
+  /** One statement at a time; what arrives during it shares the next one. */
+  function join(): Turn {
+    if (waiting !== undefined) return waiting;
+    const rows = new Map<string, Wanted>();
+    const before = running;
+    const raised = (async () => {
+      await before;
+      await new Promise<void>(nextTurn);
+      waiting = undefined;
+      const all = [...rows.values()].map((row) => rowOf(row, sizes.next(row)));
+      return { held: byLife(await durable.raise(all)), told: new Map<string, Promise<void>>() };
+    })();
+    running = raised.then(nothing, nothing);
+    waiting = { rows, raised };
+    return waiting;
   }
 
-  return {
-    /** Raises the bounds of usage known only to the counters, first in the database, then in the counters. */
-    raise(tenantId: string, wants: readonly BoundWant[]): Promise<void> {
-      const open = waiting.get(tenantId);
-      if (open !== undefined) {
-        open.wants.push(...wants);
-        return open.done;
+  async function raise({ tenantId, epoch, needs, slackMs }: BoundsWanted): Promise<void> {
+    const { rows, raised } = join();
+    for (const need of needs) {
+      const key = `${lifeOf({ tenantId, epoch })} ${need.id}`;
+      rows.set(key, merged(rows.get(key), { key, tenantId, epoch, ...need, together: need.amount, slackMs }));
+    }
+    const { held, told } = await raised;
+    const life = lifeOf({ tenantId, epoch });
+    const telling = told.get(life) ?? counters.grant(tenantId, epoch, held.get(life) ?? []);
+    told.set(life, telling);
+    await telling;
+  }
+
+  /** Bounds of a process that has ended: nobody else looks at them before their tenant changes again. */
+  async function lookAtHeld(): Promise<void> {
+    if (monotonicMs() < heldLookedAt + LOOK_AT_HELD_EVERY_MS) return;
+    heldLookedAt = monotonicMs();
+    await counters.lookAt(await durable.holders(MOST_HOLDERS));
+  }
+
+  async function lower(stopping?: AbortSignal): Promise<void> {
+    await lookAtHeld();
+    for (let part = 0; part < PARTS_PER_TURN && !stopping?.aborted; part += 1) {
+      const offered = await counters.lower(TENANTS_PER_PART);
+      if (offered.length === 0) continue;
+      const { lowered, held } = await durable.lower(offered);
+      await counters.lowered(lowered);
+      // Raised by a process that has not told the counters: they learn of it, and can lower it next time.
+      for (const rows of byLife(held).values()) {
+        const [first] = rows;
+        if (first !== undefined) await counters.grant(first.tenantId, first.epoch, rows);
       }
-      const mine = [...wants];
-      const before = running.get(tenantId);
-      const done = (async () => {
-        // Its failure is reported to its requesters.
-        await before?.catch(() => undefined);
-        await new Promise<void>(nextTurn);
-        waiting.delete(tenantId);
-        await flush(tenantId, mine);
-      })();
-      waiting.set(tenantId, { wants: mine, done });
-      running.set(tenantId, done);
-      const forget = (): void => {
-        if (running.get(tenantId) === done) running.delete(tenantId);
-      };
-      done.then(forget, forget);
-      return done;
+    }
+  }
+
+  const lowering = repeat({
+    everyMs: options.lowerEveryMs ?? LOWER_EVERY_MS,
+    first: "later",
+    run: lower,
+    onError(error) {
+      if (!(error instanceof CountersUnavailable) && !(error instanceof DatabaseUnreachable)) options.onError(error);
+    },
+  });
+
+  return {
+    /** Raises bounds, first in the database, then in the counters. Requests that wait at the same time share a statement. */
+    raise,
+    /** Lowers what exceeds what is open now, instead of at the next turn. */
+    lower: () => lower(),
+    async stop(): Promise<void> {
+      await lowering.stop();
+      await running;
     },
   };
 }
 
-interface MergedWant {
-  readonly key: CounterKey;
-  readonly bucketStart: number;
-  readonly bound: number;
-  readonly until: number;
+interface Turn {
+  readonly rows: Map<string, Wanted>;
+  /** What is granted, and what the counters have been told of it, by tenant and epoch. */
+  readonly raised: Promise<{
+    readonly held: ReadonlyMap<string, readonly HeldBound[]>;
+    readonly told: Map<string, Promise<void>>;
+  }>;
 }
 
-/** One bound per counter and bucket that covers all requests plus a block, but never more than the limit. */
-export function mergeWants(wants: readonly BoundWant[]): readonly MergedWant[] {
-  const groups = new Map<string, BoundWant[]>();
-  for (const want of wants) {
-    const id = `${want.need.counter} ${want.need.bucketStart}`;
-    groups.set(id, [...(groups.get(id) ?? []), want]);
-  }
-  return [...groups.values()].flatMap((group) => {
-    const first = group[0];
-    if (first === undefined) return [];
-    const { hardLimit, need } = first;
-    const key = counterKey(need.counter);
-    const exposure = Math.max(...group.map((want) => want.need.exposure));
-    const amount = group.reduce((sum, want) => sum + want.need.amount, 0);
-    const block = Math.max(1, Math.ceil(hardLimit * BLOCK_SHARE));
-    const until = Math.max(...group.map((want) => want.need.until)) + LIFETIME_SLACK_MS;
-    return [{ key, bucketStart: need.bucketStart, bound: Math.min(hardLimit, exposure + amount + block), until }];
-  });
+export interface Wanted extends BoundNeed {
+  readonly key: string;
+  readonly tenantId: string;
+  readonly epoch: string;
+  /** The amounts of all admissions that wait for it. */
+  readonly together: bigint;
+  readonly slackMs: number;
 }
 
-/**
- * Two scales of one meter and window share a row, and one statement can update a row only once: the higher bound covers both.
- */
-function rowsOf(merged: readonly MergedWant[]): readonly RaisedBound[] {
-  const rows = new Map<string, RaisedBound>();
-  for (const { key, bucketStart, bound, until } of merged) {
-    const id = `${key.meter ?? ""} ${key.window} ${bucketStart}`;
-    const exact = fromUnits(bound, key.scale);
-    const other = rows.get(id);
-    rows.set(id, {
-      meter: key.meter,
-      window: key.window,
-      bucketStart,
-      bound: other === undefined ? exact : Decimal.max(other.bound, exact),
-      expiresAt: Math.max(other?.expiresAt ?? 0, until),
-    });
-  }
-  return [...rows.values()];
+function merged(one: Wanted | undefined, other: Wanted): Wanted {
+  if (one === undefined) return other;
+  return {
+    ...other,
+    exposure: max(one.exposure, other.exposure),
+    amount: max(one.amount, other.amount),
+    together: one.together + other.together,
+    until: Math.max(one.until, other.until),
+    slackMs: Math.max(one.slackMs, other.slackMs),
+    hardLimit: max(one.hardLimit, other.hardLimit),
+    room: max(one.room, other.room),
+  };
 }
+
+/** Covers all admissions that wait and a block, but where there is no room for them, only what the largest needs. */
+function rowOf(
+  { tenantId, epoch, id, exposure, amount, together, until, slackMs, room }: Wanted,
+  block: bigint,
+): RaisedBound {
+  const bound = max(exposure + amount, min(exposure + together + block, room));
+  return { tenantId, epoch, id, bound, expiresAt: until + slackMs };
+}
+
+const lifeOf = ({ tenantId, epoch }: { readonly tenantId: string; readonly epoch: string }): string =>
+  `${tenantId} ${epoch}`;
+
+function byLife(bounds: readonly HeldBound[]): ReadonlyMap<string, readonly HeldBound[]> {
+  const groups = new Map<string, HeldBound[]>();
+  for (const bound of bounds) {
+    const group = groups.get(lifeOf(bound));
+    if (group === undefined) groups.set(lifeOf(bound), [bound]);
+    else group.push(bound);
+  }
+  return groups;
+}
+
+const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+const min = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+const nothing = (): void => undefined;

@@ -2,10 +2,10 @@ import type { Database } from "#platform/database/database.js";
 import { jittered } from "#platform/lifecycle/random.js";
 import { sleep } from "#platform/lifecycle/time.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
-import type { Decision } from "../rules/decision.js";
+import { decimalOf } from "../rules/amount.js";
+import type { Decision, LimitReading } from "../rules/decision.js";
 import type { LimitsInForce } from "../rules/limits.js";
-import { fromUnits } from "../rules/scaling.js";
-import { alertOf, type QuotaAlert } from "../rules/thresholds.js";
+import { alertOf, EXCEEDED, type QuotaAlert } from "../rules/thresholds.js";
 import { alignedStart } from "../rules/windows.js";
 import type { QuotaStore } from "../store/store.js";
 
@@ -44,10 +44,15 @@ export function createDenialAlerts({ database, store, onAlerts, onError }: Denia
   }
 
   return {
-    /** Emits `quota.exceeded` for the denying limits, in the background, once per window: denied usage is never recorded. */
+    /**
+     * Emits `quota.exceeded` for the denying limits of which nothing remains, in the background, once per window: denied usage is
+     * never recorded.
+     */
     note(tenant: TenantState, decision: Decision, inForce: LimitsInForce): void {
-      if (decision.reason !== "LIMIT_EXCEEDED" && decision.reason !== "AMOUNT_EXCEEDS_LIMIT") return;
-      for (const { limit, used, reserved } of decision.limits.filter((read) => read.denies)) {
+      if (decision.reason !== "LIMIT_EXCEEDED") return;
+      for (const read of decision.limits) {
+        if (!read.denies || !isExhausted(read)) continue;
+        const { limit, used, reserved } = read;
         const windowStart = alignedStart(limit.window, decision.now, tenant.billingAnchorDay);
         const { planId, planVersion } = inForce;
         const facts = {
@@ -56,10 +61,10 @@ export function createDenialAlerts({ database, store, onAlerts, onError }: Denia
           planVersion,
           limit,
           windowStart,
-          used: fromUnits(used + reserved, limit.counter.scale),
+          used: decimalOf(used + reserved - read.lost),
           at: decision.now,
         };
-        const alert = alertOf(facts, { kind: "exceeded", threshold: "1" });
+        const alert = alertOf(facts, EXCEEDED);
         if (emitted.has(alert.id)) continue;
         if (emitted.size >= MAX_EMITTED) emitted.clear();
         emitted.add(alert.id);
@@ -70,3 +75,7 @@ export function createDenialAlerts({ database, store, onAlerts, onError }: Denia
     stop: () => Promise.all(running),
   };
 }
+
+/** Whether nothing remains, not counting what a loss of the counters may have hidden. */
+const isExhausted = ({ limit, used, reserved, lost }: LimitReading): boolean =>
+  used + reserved - lost >= limit.units.most;

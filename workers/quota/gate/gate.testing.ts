@@ -1,10 +1,11 @@
 import type { Database } from "#platform/database/database.js";
 import { systemClock } from "#platform/process/clock.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
-import type { QuotaCounters } from "../counters/counters.js";
-import { createRedisQuotaCounters } from "../counters/redis/redis.js";
+import { openRedisCounters } from "../counters/redis/redis.js";
+import { createBoundRows } from "../store/bounds.js";
 import { createQuotaStore } from "../store/store.js";
-import { createBounds } from "./bounds.js";
+import { startBounds } from "./bounds.js";
+import { createFreshness } from "./freshness.js";
 import { createGate, type Gate } from "./gate.js";
 import { createCounterLoader } from "./loader.js";
 import { createTenantLimits } from "./tenant-limits.js";
@@ -19,21 +20,24 @@ export interface TestGateOptions {
 
 /** A gate as a process of quota has it, on real Redis and PostgreSQL, without the rest of the service. */
 export async function openGate({ database, tenancy, redisUrls, prefix, onError }: TestGateOptions) {
-  const counters: QuotaCounters = await createRedisQuotaCounters({ urls: redisUrls, prefix, onError });
+  const counters = await openRedisCounters({ urls: redisUrls, prefix, maxKeys: MAX_KEYS, onError });
   const store = createQuotaStore(database, () => 0);
   const limits = createTenantLimits(tenancy, systemClock);
+  const freshness = createFreshness({ counters, database, store, partitionOf: () => 0 });
+  const bounds = startBounds({ counters, rows: createBoundRows(database), onError });
   const gate: Gate = createGate({
-    counters,
-    limits,
-    loader: createCounterLoader(counters, database, limits),
-    bounds: createBounds(counters, store),
+    ...{ counters, limits, bounds, freshness },
+    loader: createCounterLoader({ counters, database, limits, freshness }),
     onDenied: () => undefined,
     onUnavailable: onError,
   });
   return {
     gate,
     async stop(): Promise<void> {
+      await bounds.stop();
       await counters.stop();
     },
   };
 }
+
+const MAX_KEYS = 1_000_000;

@@ -1,23 +1,25 @@
-import { Decimal } from "#kernel/decimal.js";
+import { type Decimal, ZERO } from "#kernel/decimal.js";
 import { MINUTE_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { isDenying, type TenantStatus } from "#schema/vocabulary.js";
 import {
-  type CounterCharge,
+  type CounterReading,
   CountersUnavailable,
-  type DecideOutcome,
-  type DecideRequest,
+  type Decided,
+  type Operation,
+  type Outcome,
   type QuotaCounters,
 } from "../counters/counters.js";
-import { type Decision, explain, type LimitReading, type Reading, type Reason, readLimit } from "../rules/decision.js";
-import { type LimitInForce, type LimitsInForce, reservationOf } from "../rules/limits.js";
-import { unitsUp } from "../rules/scaling.js";
-import { outlivesLoss } from "../rules/windows.js";
-import { isDatabaseUnreachable } from "../store/store.js";
-import type { Bounds, BoundWant } from "./bounds.js";
+import { amountText } from "../rules/amount.js";
+import { type Decision, explain, type LimitReading, type Reason, readLimit } from "../rules/decision.js";
+import type { LimitsInForce } from "../rules/limits.js";
+import { DatabaseUnreachable } from "../store/unreachable.js";
+import type { Bounds } from "./bounds.js";
+import { type Concern, chargesOf, concernOf, EVERY_LIMIT, unchargedOf } from "./concerns.js";
+import type { Freshness } from "./freshness.js";
 import type { CounterLoader } from "./loader.js";
-import { counterWindow, type LimitedTenant, type TenantLimits } from "./tenant-limits.js";
+import type { LimitedTenant, TenantLimits } from "./tenant-limits.js";
 
 export interface QuotaRequest {
   readonly tenantId: string;
@@ -28,13 +30,25 @@ export interface QuotaRequest {
   readonly ttlMs: number;
 }
 
+/** One of a batch. */
+export interface BatchRequest extends QuotaRequest {
+  readonly operation: "check" | "consume" | "release";
+}
+
+export type BatchAnswer =
+  | { readonly kind: "decision"; readonly decision: Decision }
+  | { readonly kind: "released"; readonly released: boolean }
+  /** CONFLICT, TOO_MANY_KEYS, or UNAVAILABLE for a release. */
+  | { readonly kind: "error"; readonly error: MetrlyError };
+
 export type Gate = ReturnType<typeof createGate>;
 
 export interface GateOptions {
   readonly counters: QuotaCounters;
   readonly loader: CounterLoader;
-  readonly bounds: Bounds;
+  readonly bounds: Pick<Bounds, "raise">;
   readonly limits: TenantLimits;
+  readonly freshness: Pick<Freshness, "isFresh" | "confirm">;
   /** Called when the counters could not decide; the limits' kinds decided instead. */
   onUnavailable(error: unknown): void;
   /** Called for each denial of a consume by a hard limit. */
@@ -45,6 +59,8 @@ export interface GateOptions {
 const MAX_ROUNDS = 32;
 /** Suggested retry delay while the counters do not answer, ms. */
 const UNAVAILABLE_RETRY_MS = 1_000;
+/** How much longer than its reservations a bound may last, at most. */
+const MOST_SLACK_MS = 10 * MINUTE_MS;
 
 /** Why a tenant's requests are denied regardless of its limits. */
 const REFUSED_FOR: Readonly<Record<TenantStatus, Reason | undefined>> = {
@@ -57,179 +73,188 @@ const STATUS_RETRY_MS = MINUTE_MS;
 
 /** Allows or denies: every limit of the tenant's plan that applies to the request, in one atomic step. */
 export function createGate(options: GateOptions) {
-  const { counters, loader, bounds, limits } = options;
+  const { counters, loader, bounds, limits, freshness } = options;
 
-  async function decide(mode: DecideRequest["mode"], request: QuotaRequest): Promise<Decision> {
-    const { tenant, now, inForce } = known(limits.current(request.tenantId));
+  /** Executes operations in order until the counters decided each; undefined: they could not. */
+  async function execute(
+    { tenant }: LimitedTenant,
+    operations: readonly Operation[],
+  ): Promise<readonly (Outcome | undefined)[]> {
+    const outcomes: Outcome[] = [];
+    const now = tenant.testClock ?? undefined;
+    try {
+      if (!freshness.isFresh(tenant.id) && !(await freshness.confirm(tenant.id)))
+        return operations.map(() => undefined);
+      for (let rounds = 0; outcomes.length < operations.length && rounds < MAX_ROUNDS; rounds += 1) {
+        const left = outcomes.length === 0 ? operations : operations.slice(outcomes.length);
+        for (const [index, outcome] of (await counters.execute(tenant.id, left, now)).entries()) {
+          const operation = left[index];
+          if (operation === undefined || !(await settles(outcome, operation, tenant.id))) break;
+          // A key is lost with its counters.
+          outcomes.push(outcome.kind === "unknown" ? NOT_RELEASED : outcome);
+          rounds = 0;
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof CountersUnavailable) && !(error instanceof DatabaseUnreachable)) throw error;
+      options.onUnavailable(error);
+    }
+    return operations.map((_, index) => outcomes[index]);
+  }
+
+  /** Whether the operation is over; otherwise what it needed has been done. */
+  async function settles(outcome: Outcome, operation: Operation, tenantId: string): Promise<boolean> {
+    if (outcome.kind === "unknown" && operation.kind !== "release") await loader.load(tenantId);
+    else if (outcome.kind === "bounds" && operation.kind !== "release") {
+      const { epoch, needs } = outcome;
+      await bounds.raise({ tenantId, epoch, needs, slackMs: Math.min(operation.ttlMs, MOST_SLACK_MS) });
+    } else return true;
+    return false;
+  }
+
+  function prepare(
+    limited: LimitedTenant,
+    { operation, meter, amount, idempotencyKey, ttlMs }: BatchRequest,
+  ): Prepared {
+    if (operation === "release") return { kind: "release", operation: { kind: "release", key: idempotencyKey } };
+    const { tenant, now, inForce } = limited;
     const refusal = REFUSED_FOR[tenant.status];
-    if (refusal !== undefined) return unlimited(refusal, false, now);
-    const concern = inForce && concernOf(inForce, request.meter);
-    if (inForce === undefined || concern === undefined) return unlimited("NO_LIMITS", true, now, inForce);
-    const charges = chargesOf(concern, request.amount);
-    const outcome = await decideWithRetries(tenant, charges, {
-      mode,
-      reservation: reservationOf(concern.meter, request.idempotencyKey),
-      ttlMs: request.ttlMs,
-    });
-    const verdict = outcome ?? { ...unanswered(concern, charges, now), expiresAt: null, now };
+    if (refusal !== undefined) return { kind: "decision", decision: unlimited(refusal, false, now) };
+    const concern = concernOf(limited, meter);
+    if (inForce === undefined || concern === undefined)
+      return { kind: "decision", decision: unlimited("NO_LIMITS", true, now, inForce) };
+    const charges = chargesOf(concern, amount);
+    const content = meter === null ? "requests" : `${meter} ${amountText(charges.asked)}`;
+    return {
+      kind: "limited",
+      ...{ concern, inForce },
+      operation: { kind: operation, key: idempotencyKey, content, meter: concern.meter, ttlMs, charges: charges.all },
+    };
+  }
+
+  function answer(limited: LimitedTenant, prepared: Prepared, outcome: Outcome | undefined): BatchAnswer {
+    switch (prepared.kind) {
+      case "decision":
+        return prepared;
+      case "release":
+        if (outcome?.kind === "released") return { kind: "released", released: outcome.released };
+        return { kind: "error", error: new MetrlyError("UNAVAILABLE", "The quota counters do not answer") };
+      case "limited":
+        if (outcome?.kind === "conflict") return { kind: "error", error: conflict(outcome.held, prepared.operation) };
+        if (outcome?.kind === "full") return { kind: "error", error: tooManyKeys(outcome.most) };
+        return { kind: "decision", decision: explained(limited, prepared, outcome) };
+      default:
+        return prepared satisfies never;
+    }
+  }
+
+  function explained({ tenant, now }: LimitedTenant, prepared: Limited, outcome: Outcome | undefined): Decision {
+    const { concern, inForce, operation } = prepared;
+    const verdict = outcome?.kind === "decided" ? outcome : unanswered(concern, now);
     const asked = concern.limits.map(({ limit, charge }) => ({
       limit,
-      charged: charges[charge]?.amount ?? 0,
+      charged: operation.charges[charge]?.amount ?? 0n,
       reading: verdict.readings[charge] ?? NOTHING,
     }));
     const decision = explain(verdict, inForce, asked);
-    if (mode === "consume" && !decision.allowed) options.onDenied(tenant, decision, inForce);
+    if (operation.kind === "consume" && !decision.allowed) options.onDenied(tenant, decision, inForce);
     return decision;
   }
 
-  /** Retries until the counters decide; undefined: they do not answer. */
-  async function decideWithRetries(
-    tenant: TenantState,
-    charges: readonly CounterCharge[],
-    how: Pick<DecideRequest, "mode" | "reservation" | "ttlMs">,
-  ): Promise<Extract<DecideOutcome, { kind: "decided" }> | undefined> {
-    const { mode, reservation, ttlMs } = how;
-    const request = { mode, reservation, ttlMs, tenantId: tenant.id, now: tenant.testClock ?? undefined, charges };
-    try {
-      for (let round = 0; round < MAX_ROUNDS; round += 1) {
-        const outcome = await counters.decide(request);
-        if (outcome.kind === "decided") return outcome;
-        if (outcome.kind === "unknown") await loader.load(tenant.id);
-        else await bounds.raise(tenant.id, wantsOf(outcome.needs, charges));
-      }
-    } catch (error) {
-      if (!(error instanceof CountersUnavailable) && !isDatabaseUnreachable(error)) throw error;
-      options.onUnavailable(error);
-    }
-    return undefined;
+  async function batch(tenantId: string, requests: readonly BatchRequest[]): Promise<readonly BatchAnswer[]> {
+    const limited = known(limits.current(tenantId));
+    const prepared = requests.map((request) => prepare(limited, request));
+    const operations = prepared.flatMap((one) => (one.kind === "decision" ? [] : [one.operation]));
+    const outcomes = operations.length === 0 ? [] : await execute(limited, operations);
+    let next = 0;
+    return prepared.map((one) => {
+      if (one.kind === "decision") return one;
+      next += 1;
+      return answer(limited, one, outcomes[next - 1]);
+    });
+  }
+
+  async function single(request: BatchRequest): Promise<Exclude<BatchAnswer, { kind: "error" }>> {
+    const [only] = await batch(request.tenantId, [request]);
+    if (only === undefined) throw new Error("a request without an answer");
+    if (only.kind === "error") throw only.error;
+    return only;
+  }
+
+  async function decide(operation: "check" | "consume", request: QuotaRequest): Promise<Decision> {
+    const only = await single({ ...request, operation });
+    if (only.kind !== "decision") throw new Error("a request without a decision");
+    return only.decision;
   }
 
   return {
     /** Evaluates a request without charging. */
     check: (request: QuotaRequest) => decide("check", request),
-    /** Reserves if every hard limit has room; a repeated key gets the same decision and is charged once. */
+    /**
+     * Reserves if every hard limit has room; a repeated key gets the same decision and is charged once. Throws CONFLICT when the
+     * key stands for another request, TOO_MANY_KEYS.
+     */
     consume: (request: QuotaRequest) => decide("consume", request),
-    /** Releases the remaining reservation of the key. */
+    /** Releases the remaining reservation of the key. Throws UNAVAILABLE. */
     async release(tenantId: string, idempotencyKey: string): Promise<boolean> {
-      const { tenant, inForce } = known(limits.current(tenantId));
-      const meters = new Set([null, ...(inForce?.limits.map((limit) => limit.meter) ?? [])]);
-      const released = await Promise.all(
-        [...meters].map((meter) =>
-          counters.release(tenantId, reservationOf(meter, idempotencyKey), tenant.testClock ?? undefined),
-        ),
-      ).catch((error: unknown) => {
-        if (error instanceof CountersUnavailable) throw new MetrlyError("UNAVAILABLE", error.message);
-        throw error;
-      });
-      return released.includes(true);
+      const only = await single({ ...NO_REQUEST, operation: "release", tenantId, idempotencyKey });
+      return only.kind === "released" && only.released;
     },
+    /** Decides a tenant's requests in their order, each with its own answer. */
+    batch,
     async status(tenantId: string): Promise<readonly LimitReading[]> {
-      const { tenant, now, inForce } = known(limits.current(tenantId));
-      const concern = inForce && concernOf(inForce, EVERY);
+      const limited = known(limits.current(tenantId));
+      const { inForce, now } = limited;
+      const concern = concernOf(limited, EVERY_LIMIT);
       if (inForce === undefined || concern === undefined) return [];
-      const charges = concern.charges.map((charge) => ({ ...charge, amount: 0 }));
-      const outcome = await decideWithRetries(tenant, charges, { mode: "check", reservation: "", ttlMs: 0 });
-      const { readings } = outcome ?? unanswered(concern, charges, now);
+      const charges = unchargedOf(concern);
+      const [outcome] = await execute(limited, [{ ...LOOK, charges }]);
+      const verdict = outcome?.kind === "decided" ? outcome : unanswered(concern, now);
       return concern.limits.map(({ limit, charge }) =>
-        readLimit(limit, readings[charge] ?? NOTHING, inForce, outcome?.now ?? now),
+        readLimit(limit, verdict.readings[charge] ?? NOTHING, inForce, verdict.now),
       );
     },
   };
 }
 
-const NOTHING: Reading = { used: 0, reserved: 0, blockedUntil: 0, resetAt: 0, retryAt: 0 };
+interface Limited {
+  readonly kind: "limited";
+  readonly concern: Concern;
+  readonly inForce: LimitsInForce;
+  readonly operation: Exclude<Operation, { kind: "release" }>;
+}
+
+type Prepared =
+  | { readonly kind: "decision"; readonly decision: Decision }
+  | { readonly kind: "release"; readonly operation: Operation }
+  | Limited;
+
+const NO_REQUEST = { meter: null, amount: ZERO, ttlMs: 0 };
+const NOT_RELEASED: Outcome = { kind: "released", released: false };
+const NOTHING: CounterReading = { used: 0n, reserved: 0n, lost: 0n, blockedUntil: 0, resetAt: 0, denies: false };
+const LOOK = { kind: "check", key: "", content: "", meter: null, ttlMs: 0 } as const;
 
 function known(limited: LimitedTenant | undefined): LimitedTenant {
   if (limited === undefined) throw new MetrlyError("NOT_FOUND", "The tenant does not exist");
   return limited;
 }
 
-/** The limits that apply to requests for one meter, and one charge per counter, without its amount. */
-interface Concern {
-  /** Part of the reservation's key: a meter, if a limit is on it. */
-  readonly meter: string | null;
-  /** Each with the index of its counter's charge. */
-  readonly limits: readonly { readonly limit: LimitInForce; readonly charge: number }[];
-  readonly charges: readonly Omit<CounterCharge, "amount">[];
-  /** Fractional digits of each charge's counter. */
-  readonly scales: readonly number[];
-}
+const conflict = (held: string, { key, content }: { readonly key: string; readonly content: string }): MetrlyError =>
+  new MetrlyError("CONFLICT", `The idempotency key ${JSON.stringify(key)} stands for ${held}, not for ${content}`);
 
-/** Used instead of a meter key: every limit. */
-const EVERY = Symbol("every limit");
-type Concerned = string | null | typeof EVERY;
-
-const concerns = new WeakMap<LimitsInForce, Map<Concerned, Concern | undefined>>();
-
-/** Undefined: none. The same for every request, so computed once. */
-function concernOf(inForce: LimitsInForce, meter: Concerned): Concern | undefined {
-  let ofMeter = concerns.get(inForce);
-  if (ofMeter === undefined) {
-    ofMeter = new Map();
-    concerns.set(inForce, ofMeter);
-  }
-  if (!ofMeter.has(meter)) ofMeter.set(meter, newConcern(inForce, meter));
-  return ofMeter.get(meter);
-}
-
-function newConcern(inForce: LimitsInForce, meter: Concerned): Concern | undefined {
-  const limits = inForce.limits.filter((limit) => meter === EVERY || limit.meter === null || limit.meter === meter);
-  if (limits.length === 0) return undefined;
-  const counters = [...new Set(limits.map((limit) => limit.counterId))];
-  const ofCounter = counters.map((counter) => limits.filter((limit) => limit.counterId === counter));
-  return {
-    meter: meter !== EVERY && limits.some((limit) => limit.meter !== null) ? meter : null,
-    limits: limits.map((limit) => ({ limit, charge: counters.indexOf(limit.counterId) })),
-    charges: ofCounter.map((own) => chargeOf(own, inForce)),
-    scales: ofCounter.map((own) => own[0]?.counter.scale ?? 0),
-  };
-}
-
-/** Of the limits on one counter, the smallest hard one applies. */
-function chargeOf(limits: readonly LimitInForce[], inForce: LimitsInForce): Omit<CounterCharge, "amount"> {
-  const [first] = limits;
-  if (first === undefined) throw new Error("a counter without a limit");
-  const hard = limits.filter((limit) => isDenying(limit.kind)).map((limit) => limit.units.most);
-  return {
-    counter: first.counterId,
-    window: counterWindow(first.counter, inForce.period),
-    hardLimit: hard.length === 0 ? null : Math.min(...hard),
-    settles: first.meter !== null,
-    bounded: hard.length > 0 && outlivesLoss(first.window),
-  };
-}
-
-/** A request counts as one, whatever the amount. */
-function chargesOf({ charges, scales }: Concern, amount: Decimal): readonly CounterCharge[] {
-  return charges.map(({ counter, window, hardLimit, settles, bounded }, index) => ({
-    counter,
-    window,
-    amount: unitsUp(settles ? amount : ONE, scales[index] ?? 0),
-    hardLimit,
-    settles,
-    bounded,
-  }));
-}
-
-const ONE = new Decimal(1);
-
-function wantsOf(
-  needs: Extract<DecideOutcome, { kind: "bounds" }>["needs"],
-  charges: readonly CounterCharge[],
-): readonly BoundWant[] {
-  return needs.flatMap((need) => {
-    const charge = charges.find((candidate) => candidate.counter === need.counter);
-    return charge === undefined || charge.hardLimit === null ? [] : [{ need, hardLimit: charge.hardLimit }];
-  });
-}
+const tooManyKeys = (most: number): MetrlyError =>
+  new MetrlyError("TOO_MANY_KEYS", `The tenant has ${most} idempotency keys alive, as many as it may have`);
 
 /** While the counters do not answer, hard limits deny and soft ones allow. */
-function unanswered({ limits }: Concern, charges: readonly CounterCharge[], now: number) {
+function unanswered({ limits, charges }: Concern, now: number): Omit<Decided, "kind" | "repeated"> {
   const retryAt = now + UNAVAILABLE_RETRY_MS;
-  const reading = { ...NOTHING, blockedUntil: retryAt, resetAt: retryAt, retryAt };
+  const allowed = !limits.some(({ limit }) => isDenying(limit.kind));
   return {
-    allowed: !limits.some(({ limit }) => isDenying(limit.kind)),
-    readings: charges.map(() => reading),
+    ...{ allowed, now, expiresAt: null, retryAt: allowed ? null : retryAt, deniedByLoss: !allowed },
+    readings: charges.map(({ hardLimit }) => ({
+      ...NOTHING,
+      ...{ blockedUntil: retryAt, resetAt: retryAt, denies: hardLimit !== null },
+    })),
   };
 }
 

@@ -1,36 +1,35 @@
 import type { Database } from "#platform/database/database.js";
+import { newUuid } from "#platform/lifecycle/random.js";
 import { nextTurn } from "#platform/lifecycle/time.js";
 import { WINDOW_MS } from "#schema/vocabulary.js";
 import {
   CountersUnavailable,
-  type Incarnation,
-  type LoadedBucket,
   type LoadedCounter,
+  type LoadedUsage,
   type QuotaCounters,
   type TenantLoad,
 } from "../counters/counters.js";
+import { amountOf } from "../rules/amount.js";
 import { type CounterKey, counterId, countersOf } from "../rules/limits.js";
-import { unitsUp } from "../rules/scaling.js";
-import { bucketStart, GRAIN_MS, outlivesLoss, REBUILT_FROM, SLIDING } from "../rules/windows.js";
-import {
-  type FactsOf,
-  type Opening,
-  openCounters,
-  positionsOfTenants,
-  readFacts,
-  type TenantFacts,
-  takeSavedCounters,
-} from "../store/loading.js";
-import { isDatabaseUnreachable } from "../store/store.js";
-import { counterWindow, type LimitedTenant, type TenantLimits } from "./tenant-limits.js";
+import { counterWindow, latestIn, outlivesLoss, REBUILT_FROM } from "../rules/windows.js";
+import { enterEpochs, type FactsOf, readFacts, type TenantFacts } from "../store/loading.js";
+import { DatabaseUnreachable } from "../store/unreachable.js";
+import type { Freshness } from "./freshness.js";
+import type { LimitedTenant, TenantLimits } from "./tenant-limits.js";
 
 export type CounterLoader = ReturnType<typeof createCounterLoader>;
 
-const MAX_ROUNDS = 5;
+export interface LoaderOptions {
+  readonly counters: QuotaCounters;
+  readonly database: Database;
+  readonly limits: TenantLimits;
+  readonly freshness: Pick<Freshness, "compare">;
+}
+
 /** Maximum tenants loaded together: those that arrive meanwhile are in the next batch. */
 const LOADED_AT_ONCE = 500;
 
-export function createCounterLoader(counters: QuotaCounters, database: Database, limits: TenantLimits) {
+export function createCounterLoader({ counters, database, limits, freshness }: LoaderOptions) {
   const waiting = new Map<string, Waiting>();
   const running = new Map<string, Waiting>();
   let isLoading = false;
@@ -52,10 +51,11 @@ export function createCounterLoader(counters: QuotaCounters, database: Database,
   /** After a failed batch each tenant is tried separately, so that one tenant's broken state does not affect others. */
   async function loadAndTell(batch: readonly Waiting[]): Promise<void> {
     try {
-      await loadTogether(batch);
+      await loadTogether(batch.map(({ tenantId }) => tenantId));
       for (const one of batch) one.resolve();
     } catch (error) {
-      const isAlone = batch.length === 1 || error instanceof CountersUnavailable || isDatabaseUnreachable(error);
+      const isAlone =
+        batch.length === 1 || error instanceof CountersUnavailable || error instanceof DatabaseUnreachable;
       for (const one of batch) {
         if (isAlone) one.reject(error);
         else await loadAndTell([one]);
@@ -63,71 +63,38 @@ export function createCounterLoader(counters: QuotaCounters, database: Database,
     }
   }
 
-  async function loadTogether(batch: readonly Waiting[]): Promise<void> {
-    let left = batch.map(({ tenantId }) => tenantId);
-    for (let round = 0; round < MAX_ROUNDS && left.length > 0; round += 1) left = await loadOnce(left);
-    if (left.length > 0)
-      throw new Error(`the counters of ${left[0]} were lost ${MAX_ROUNDS} times while they were loaded`);
-  }
-
-  /** Returns tenants whose counters were lost meanwhile. */
-  async function loadOnce(tenantIds: readonly string[]): Promise<string[]> {
-    const limited = tenantIds
-      .map((tenantId) => limits.current(tenantId))
-      .filter((one): one is LimitedTenant => one?.inForce !== undefined);
+  async function loadTogether(tenantIds: readonly string[]): Promise<void> {
+    const limited = limitedOf(tenantIds);
+    if (limited.length === 0) return;
     const ids = limited.map(({ tenant }) => tenant.id);
-    if (ids.length === 0) return [];
-    const incarnations = await counters.incarnations(ids);
-    const saved = await takeSavedCounters(database, ids);
-    const openings = await openCounters(
-      database,
-      limited.map(({ tenant, inForce }, index) => {
-        const state = saved.get(tenant.id);
-        const isRestored = state !== undefined && counters.restore(tenant.id, state.state);
-        const incarnation = incarnations[index] ?? NO_INCARNATION;
-        return {
-          tenantId: tenant.id,
-          incarnation: incarnation.name,
-          keys: countersOf(inForce?.limits ?? []),
-          judge: judgeOpening(incarnation, isRestored ? state.incarnation : undefined, tenant.testClock !== null),
-        };
-      }),
-    );
+    const since = await counters.since(ids);
+    const epochs = new Map(ids.map((id) => [id, newUuid()]));
+    const hadCounters = await enterEpochs(database, epochs);
     const facts = await readFacts(database, limited.map(factsWanted));
     await Promise.all(
-      limited.map(async (one, index) => {
+      limited.map((one, index) => {
         const { id } = one.tenant;
-        const name = (incarnations[index] ?? NO_INCARNATION).name;
-        const built = buildLoad(one, name, facts.get(id) ?? NO_FACTS, openings.get(id) ?? []);
-        await counters.load(built);
-        await counters.repair(built);
+        const lostBefore = hadCounters.has(id) ? (since[index] ?? 0) : undefined;
+        return counters.load(buildLoad(one, epochs.get(id) ?? "", facts.get(id) ?? NO_FACTS, lostBefore));
       }),
     );
     // Settlements committed between reading and loading missed the counters, which were not there yet.
-    const positions = await positionsOfTenants(database.pool, ids);
-    await repairAll(limited.filter(({ tenant: { id } }) => (positions.get(id) ?? 0) > (facts.get(id)?.seq ?? 0)));
-    const after = await counters.incarnations(ids);
-    return ids.filter((_, index) => after[index]?.name !== incarnations[index]?.name);
+    await freshness.compare(ids);
   }
 
-  async function repairAll(limited: readonly LimitedTenant[]): Promise<void> {
-    if (limited.length === 0) return;
-    const facts = await readFacts(database, limited.map(factsWanted));
-    const incarnations = await counters.incarnations(limited.map(({ tenant }) => tenant.id));
-    await Promise.all(
-      limited.map((one, index) => {
-        const openings = countersOf(one.inForce?.limits ?? []).map((key) => ({ key, blockedUntil: 0 }));
-        const { name } = incarnations[index] ?? NO_INCARNATION;
-        return counters.repair(buildLoad(one, name, facts.get(one.tenant.id) ?? NO_FACTS, openings));
-      }),
-    );
-  }
+  const limitedOf = (tenantIds: readonly string[]): readonly LimitedTenant[] =>
+    tenantIds
+      .map((tenantId) => limits.current(tenantId))
+      .filter((one): one is LimitedTenant => one?.inForce !== undefined);
 
   return {
-    /** Brings loaded counters up to the usage in the database. */
-    async repair(tenantId: string): Promise<void> {
-      const limited = limits.current(tenantId);
-      if (limited?.inForce !== undefined) await repairAll([limited]);
+    /** Brings used amounts of loaded counters up to the database's. */
+    async repair(tenantIds: readonly string[]): Promise<void> {
+      const limited = limitedOf(tenantIds);
+      const facts = await readFacts(database, limited.map(factsWanted));
+      await Promise.all(
+        limited.map((one) => counters.repair(buildLoad(one, "", facts.get(one.tenant.id) ?? NO_FACTS, undefined))),
+      );
     },
     /** Builds a tenant's counters from the database after any loss. Single-flight per tenant. */
     load(tenantId: string): Promise<void> {
@@ -161,8 +128,7 @@ function deferred(): Pick<Waiting, "resolve" | "reject"> & { readonly promise: P
   return { promise, resolve, reject };
 }
 
-const NO_INCARNATION: Incarnation = { name: "", since: 0 };
-const NO_FACTS: TenantFacts = { seq: 0, totals: [], bounds: [] };
+const NO_FACTS: TenantFacts = { seq: 0, totals: [], lost: [] };
 
 export const factsWanted = ({ tenant, now, inForce }: LimitedTenant): FactsOf => ({
   tenantId: tenant.id,
@@ -171,62 +137,48 @@ export const factsWanted = ({ tenant, now, inForce }: LimitedTenant): FactsOf =>
 });
 
 /**
- * Until when a counter loaded now is not trustworthy: a short window known to another incarnation may contain admissions from
- * just before this one began. A test tenant's time stands still, so waiting would never end.
+ * A tenant's counters as the database knows them. `lostBefore`: when earlier counters of the tenant were lost at the latest;
+ * undefined: it had none.
  */
-function judgeOpening(incarnation: Incarnation, continued: string | undefined, testClock: boolean) {
-  return (
-    key: CounterKey,
-    last: { readonly incarnation: string; readonly blockedUntil: number } | undefined,
-  ): number => {
-    if (last === undefined || key.window === "BILLING_PERIOD" || outlivesLoss(key.window) || testClock) return 0;
-    if (last.incarnation === incarnation.name || last.incarnation === continued) return last.blockedUntil;
-    return incarnation.since + WINDOW_MS[key.window];
-  };
-}
-
-/** The target state of a tenant's counters, from the database. */
-export function buildLoad(
+function buildLoad(
   { tenant, now, inForce }: LimitedTenant,
-  incarnation: string,
+  epoch: string,
   facts: TenantFacts,
-  openings: readonly Opening[],
+  lostBefore: number | undefined,
 ): TenantLoad {
   const period = inForce?.period ?? { start: now, end: now };
-  const counters = openings.map(
-    ({ key, blockedUntil }): LoadedCounter => ({
+  const counters = countersOf(inForce?.limits ?? []).map(
+    (key): LoadedCounter => ({
       counter: counterId(key),
-      window: counterWindow(key, period),
-      settles: key.meter !== null,
-      blockedUntil,
-      buckets: bucketsOf(key, facts, now),
+      window: counterWindow(key.window, period),
+      // A test tenant's time stands still, so that waiting would never end.
+      blockedUntil: tenant.testClock === null && lostBefore !== undefined ? blockedUntil(key, lostBefore) : 0,
+      usage: usageOf(key, facts, now),
     }),
   );
-  return { tenantId: tenant.id, incarnation, seq: facts.seq, counters };
+  const hasOwnClock = tenant.testClock !== null;
+  return { tenantId: tenant.id, epoch, hasOwnClock, seq: facts.seq, counters, lost: facts.lost };
 }
 
-function bucketsOf(key: CounterKey, facts: TenantFacts, now: number): readonly LoadedBucket[] {
-  const meter = key.meter ?? "";
-  const grain = key.window === "BILLING_PERIOD" ? key.window : REBUILT_FROM[key.window];
-  const buckets = new Map<number, LoadedBucket>();
-  const at = (start: number): LoadedBucket => buckets.get(start) ?? { start, used: 0, bound: 0, boundUntil: 0 };
-  for (const total of facts.totals) {
-    if (total.meter !== meter || total.grain !== grain) continue;
-    const start = latestBucket(key, total.bucketStart, now);
-    const bucket = at(start);
-    buckets.set(start, { ...bucket, used: bucket.used + unitsUp(total.total, key.scale) });
-  }
-  for (const { meter: boundMeter, window, bucketStart: start, bound, expiresAt } of facts.bounds) {
-    if (boundMeter !== meter || window !== key.window) continue;
-    buckets.set(start, { ...at(start), bound: unitsUp(bound, key.scale), boundUntil: expiresAt });
-  }
-  return [...buckets.values()].sort((a, b) => a.start - b.start);
+/** A short window may hold admissions from just before the loss, which nobody remembers. */
+function blockedUntil({ window }: CounterKey, lostBefore: number): number {
+  return window === "BILLING_PERIOD" || outlivesLoss(window) ? 0 : lostBefore + WINDOW_MS[window];
 }
 
-/** The counter's bucket for a total of a possibly longer grain: the last one it can overlap, but not a future one. */
-function latestBucket(key: CounterKey, start: number, now: number): number {
-  if (key.window === "BILLING_PERIOD") return start;
-  const { bucketMs } = SLIDING[key.window];
-  const end = start + GRAIN_MS[REBUILT_FROM[key.window]] - 1;
-  return bucketStart(Math.max(start, Math.min(end, now)), bucketMs);
+/** Usage counts at the last moment at which it can have happened, but not in the future. */
+function usageOf({ meter, window }: CounterKey, { totals }: TenantFacts, now: number): readonly LoadedUsage[] {
+  if (meter === null) return [];
+  const usage = totals.filter((total) => total.meter === meter);
+  if (window === "BILLING_PERIOD") {
+    const periods = usage.filter(({ grain }) => grain === window);
+    return periods.map(({ bucketStart, total }) => ({ at: bucketStart, used: amountOf(total) }));
+  }
+  const grain = REBUILT_FROM[window];
+  return usage
+    .filter((total) => total.grain === grain)
+    .map(({ bucketStart, total }) => ({
+      at: Math.max(bucketStart, Math.min(latestIn(grain, bucketStart), now)),
+      used: amountOf(total),
+    }))
+    .sort((a, b) => a.at - b.at);
 }

@@ -58,8 +58,9 @@ describe.skipIf(!hasPostgres)("quota after a loss of counters in process", () =>
   });
   afterAll(async () => world.close());
 
-  /** A new process; the one before is as good as killed: nobody asks it any more and it saves nothing until the test ends. */
+  /** A new process; the one before is killed. */
   const restart = async (): Promise<StartedService> => {
+    for (const service of services.splice(0)) await service.kill();
     const service = await world.startService();
     services.push(service);
     return service;
@@ -171,6 +172,37 @@ describe.skipIf(!hasPostgres || !hasRedis)("quota after a loss in Redis", () => 
     );
   });
 
+  test("a flush costs nothing beyond what was open: bounds follow releases, settlements and expiries", async () => {
+    world.plan("thousand", [{ limit: "1000" }]);
+    const ids = ["flush-released", "flush-expired", "flush-settled"];
+    for (const id of ids) world.tenant(id, "thousand");
+    const [released, expired, settled] = ids.map((id) => world.key(id));
+    const job = { meter: "calls", amount: "950", idempotencyKey: "job", ttlSeconds: 3_600 };
+    await consume(service, released ?? {}, job);
+    await service.app.inject({
+      ...{ method: "POST", url: "/v1/quota/release", headers: released ?? {}, payload: { idempotencyKey: "job" } },
+    });
+    await consume(service, expired ?? {}, { ...job, ttlSeconds: 1 });
+    await consume(service, settled ?? {}, job);
+    await world.record("flush-settled", [{ id: "job" }]);
+    await waitFor(
+      async () => {
+        const { rows } = await world.database.pool.query<{ sum: string | null }>(
+          "SELECT sum(bound) AS sum FROM granted_bound WHERE tenant_id = ANY ($1)",
+          [ids],
+        );
+        return Number(rows[0]?.sum) === 0;
+      },
+      { what: "the bounds to fall", deadlineMs: 15_000 },
+    );
+    await flush();
+    for (const headers of [released, expired, settled])
+      expect(await consume(service, headers ?? {}, { ...job, amount: "900", idempotencyKey: "next" })).toMatchObject({
+        allowed: true,
+        limits: [{ reserved: "900" }],
+      });
+  });
+
   test("a process that died between commit and settlement is made up for by the next", async () => {
     const id = "torn";
     world.tenant(id, "sixty");
@@ -183,7 +215,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("quota after a loss in Redis", () => 
     const partition = partitionOf(id, 2);
     const apply = createUsageRecorded({
       store: createQuotaStore(world.database, () => partition),
-      counters: createMemoryQuotaCounters({ now: Date.now }),
+      counters: createMemoryQuotaCounters({ now: Date.now }, { maxKeys: 1_000 }),
       tenancy: world.tenancy,
       ledger: world.ledger,
       partitions: 2,

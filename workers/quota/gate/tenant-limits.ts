@@ -3,14 +3,20 @@ import { periodAt } from "#kernel/period.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { activeOverrides, tenantNow } from "#schema/tenancy-history.js";
-import type { CounterWindow } from "../counters/counters.js";
-import { type CounterKey, type LimitsInForce, limitsInForce } from "../rules/limits.js";
-import { SLIDING } from "../rules/windows.js";
+import { type LimitsInForce, limitsInForce } from "../rules/limits.js";
 
 export interface LimitedTenant {
   readonly tenant: TenantState;
   /** The tenant's time: its test clock or the system's. */
   readonly now: number;
+  /** Undefined: no plan. */
+  readonly inForce: LimitsInForce | undefined;
+  /** Limits that are known to replace these, ascending: an override ends, the next period's plan begins. */
+  readonly later: readonly LaterLimits[];
+}
+
+export interface LaterLimits {
+  readonly at: number;
   /** Undefined: no plan. */
   readonly inForce: LimitsInForce | undefined;
 }
@@ -44,15 +50,20 @@ export function createTenantLimits(tenancy: TenancyCopy, clock: Clock) {
 
   /** The last result, valid until something can have changed it. */
   const latest = new WeakMap<TenantState, Lasting>();
-  function now(tenant: TenantState, atMs: number): LimitsInForce | undefined {
+  function lasting(tenant: TenantState, atMs: number): Lasting {
     const version = tenancy.version();
     const before = latest.get(tenant);
-    if (before?.version === version && before.from <= atMs && atMs < before.until) return before.inForce;
-    const inForce = at(tenant, atMs, version);
-    const { end } = periodAt(atMs, tenant.billingAnchorDay);
-    const until = Math.min(end, ...activeOverrides(tenant, atMs, version).map((override) => override.until));
-    latest.set(tenant, { version, from: atMs, until, inForce });
-    return inForce;
+    if (before?.version === version && before.from <= atMs && atMs < before.until) return before;
+    const changes = changesAfter(tenant, atMs, version);
+    const found: Lasting = {
+      version,
+      from: atMs,
+      until: changes[0] ?? Number.POSITIVE_INFINITY,
+      inForce: at(tenant, atMs, version),
+      later: changes.map((change) => ({ at: change, inForce: at(tenant, change, version) })),
+    };
+    latest.set(tenant, found);
+    return found;
   }
 
   return {
@@ -61,8 +72,9 @@ export function createTenantLimits(tenancy: TenancyCopy, clock: Clock) {
     current(tenantId: string): LimitedTenant | undefined {
       const tenant = tenancy.tenant(tenantId);
       if (tenant === undefined) return undefined;
-      const atMs = tenantNow(tenant, clock.now());
-      return { tenant, now: atMs, inForce: now(tenant, atMs) };
+      const now = tenantNow(tenant, clock.now());
+      const { inForce, later } = lasting(tenant, now);
+      return { tenant, now, inForce, later };
     },
   };
 }
@@ -72,10 +84,15 @@ interface Lasting {
   readonly from: number;
   readonly until: number;
   readonly inForce: LimitsInForce | undefined;
+  readonly later: readonly LaterLimits[];
 }
 
-export function counterWindow(key: CounterKey, period: LimitsInForce["period"]): CounterWindow {
-  return key.window === "BILLING_PERIOD"
-    ? { kind: "period", start: period.start, end: period.end }
-    : { kind: "sliding", ...SLIDING[key.window] };
+/** When limits may be others, ascending: at the period's end, at an override's, and where another plan is assigned to begin. */
+function changesAfter(tenant: TenantState, atMs: number, version: number): readonly number[] {
+  const changes = [
+    periodAt(atMs, tenant.billingAnchorDay).end,
+    ...activeOverrides(tenant, atMs, version).map(({ until }) => until),
+    ...tenant.assignments.map(({ effectiveFrom }) => effectiveFrom),
+  ];
+  return [...new Set(changes.filter((at) => at > atMs))].sort((a, b) => a - b);
 }

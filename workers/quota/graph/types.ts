@@ -28,7 +28,8 @@ export class QuotaStatus {
   @Field(() => DecimalScalar) readonly used!: string;
   @Field(() => DecimalScalar, { description: "Admitted by `consume`, not yet settled by recorded usage" })
   readonly reserved!: string;
-  @Field(() => DecimalScalar) readonly remaining!: string;
+  @Field(() => DecimalScalar, { description: "More than the limit after negative usage" })
+  readonly remaining!: string;
   @Field(() => DateTimeScalar) readonly windowStart!: number;
   @Field(() => DateTimeScalar, { description: "When all usage counted now has left the window" })
   readonly resetAt!: number;
@@ -65,7 +66,10 @@ export class QuotaDenial {
   @Field(() => DecimalScalar) readonly amount!: string;
   @Field(() => String) readonly reason!: string;
   @Field(() => String, { description: "Explanation of the reason" }) readonly explanation!: string;
-  @Field(() => DateTimeScalar, { nullable: true, description: "Earliest useful retry" })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: "When the request fits if nothing else comes; null: waiting does not help",
+  })
   readonly retryAt!: number | null;
   @Field(() => [QuotaDenialLimit]) readonly limits!: readonly QuotaDenialLimit[];
 }

@@ -1,7 +1,6 @@
-import { Decimal } from "#kernel/decimal.js";
 import type { Denial } from "../gate/denial-log.js";
+import { wholeOf } from "../rules/amount.js";
 import { amountsOf, type Decision, explanationOf, type LimitReading } from "../rules/decision.js";
-import { fromUnits } from "../rules/scaling.js";
 import type { ParsedRequest } from "./request.js";
 
 /** The body of a decision, part of the public contract. */
@@ -40,7 +39,7 @@ export function denialBody({ at, retryAt, limits, reason, ...denial }: Denial) {
 /**
  * `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10: lists of structured fields, one member per
  * policy; q quota, w window in seconds, r remaining, t seconds until reset; whole numbers, here rounded down), and
- * `Retry-After` of a denial in seconds, rounded up.
+ * `Retry-After` of a denial that ends by itself, in seconds, rounded up.
  */
 export function decisionHeaders(decision: Decision): Record<string, string> {
   const headers: Record<string, string> = {};
@@ -48,14 +47,11 @@ export function decisionHeaders(decision: Decision): Record<string, string> {
     headers["ratelimit-policy"] = decision.limits
       .map(
         (read) =>
-          `${policyName(read)};q=${wholeOf(read.limit.units.most, read)};w=${Math.max(1, Math.round(read.windowMs / 1000))}`,
+          `${policyName(read)};q=${integerOf(read.limit.units.most)};w=${Math.max(1, Math.round(read.windowMs / 1000))}`,
       )
       .join(", ");
     headers.ratelimit = decision.limits
-      .map(
-        (read) =>
-          `${policyName(read)};r=${wholeOf(read.remaining, read)};t=${secondsUntil(read.resetAt, decision.now)}`,
-      )
+      .map((read) => `${policyName(read)};r=${integerOf(read.remaining)};t=${secondsUntil(read.resetAt, decision.now)}`)
       .join(", ");
   }
   if (decision.retryAt !== null) {
@@ -67,12 +63,11 @@ export function decisionHeaders(decision: Decision): Record<string, string> {
 const policyName = ({ limit }: LimitReading): string => `"${limit.meter ?? "requests"}:${limit.window}"`;
 
 /** Integers of structured fields have at most 15 digits. */
-const MOST_WHOLE = 999_999_999_999_999;
+const MOST_WHOLE = 999_999_999_999_999n;
 
-function wholeOf(units: number, { limit }: LimitReading): string {
-  const { scale } = limit.counter;
-  if (scale === 0) return String(Math.min(units, MOST_WHOLE));
-  return Decimal.min(fromUnits(units, scale).floor(), MOST_WHOLE).toFixed();
+function integerOf(amount: bigint): string {
+  const whole = wholeOf(amount);
+  return String(whole > MOST_WHOLE ? MOST_WHOLE : whole);
 }
 
 const secondsUntil = (at: number, now: number): number => Math.max(0, Math.ceil((at - now) / 1000));

@@ -4,7 +4,7 @@ import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { createKeyAuthenticator, requireScope } from "#platform/auth/api-keys.js";
 import { answerDirectly, answerProblem, readBody } from "#platform/http/raw-routes.js";
-import { type DirectHandler, problemOf } from "#platform/http/server.js";
+import type { DirectHandler } from "#platform/http/server.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
@@ -13,7 +13,16 @@ import type { Gate } from "../gate/gate.js";
 import type { QuotaMetrics } from "../metrics.js";
 import type { Decision } from "../rules/decision.js";
 import { decisionBody, decisionHeaders, denialBody } from "./answer.js";
-import { jsonOf, MAX_BATCH, type ParsedRequest, parseRequest, type QuotaOperation, tenantOf } from "./request.js";
+import { answerBatch } from "./batch.js";
+import {
+  type JsonBody,
+  jsonOf,
+  MAX_BATCH,
+  type ParsedRequest,
+  parseRequest,
+  type QuotaOperation,
+  tenantOf,
+} from "./request.js";
 
 export interface DataPlaneOptions {
   readonly gate: Gate;
@@ -36,8 +45,9 @@ const DENIED = 429;
 export function registerDataPlane(app: FastifyInstance, options: DataPlaneOptions): void {
   const { gate, denials, tenancy, metrics } = options;
   const authenticate = createKeyAuthenticator(tenancy, options.clock);
-  const parse = (value: unknown, key: ApiKeyState, operation: QuotaOperation) =>
-    parseRequest(value, { key, operation, hasMeter: (meter) => tenancy.meter(meter) !== undefined });
+  const hasMeter = (meter: string): boolean => tenancy.meter(meter) !== undefined;
+  const parse = ({ value, inexact }: JsonBody, key: ApiKeyState, operation: QuotaOperation) =>
+    parseRequest(value, inexact.get(0), { key, operation, hasMeter });
 
   function keyOf(authorization: string | undefined): ApiKeyState {
     const key = authenticate(authorization);
@@ -47,19 +57,20 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
 
   /** Authenticates before reading the body, and always answers. */
   function route(
-    answer: (body: unknown, key: ApiKeyState, request: IncomingMessage) => Promise<Answer>,
+    answer: (body: JsonBody, key: ApiKeyState, request: IncomingMessage) => Promise<Answer>,
   ): DirectHandler {
     return (request, response) => {
       const failed = (error: unknown) => answerProblem(response, error, app.log);
-      let key: ApiKeyState;
       try {
-        key = keyOf(request.headers.authorization);
+        keyOf(request.headers.authorization);
       } catch (error) {
         failed(error);
         return;
       }
       readBody(request, MAX_BODY_BYTES, failed, (bytes) => {
-        const answered = async () => answer(jsonOf(request.headers["content-type"], bytes), key, request);
+        // The key may have ended while the body arrived.
+        const answered = async () =>
+          answer(jsonOf(request.headers["content-type"], bytes), keyOf(request.headers.authorization), request);
         answered().then(({ status, body, headers }) => answerDirectly(response, status, body, headers), failed);
       });
     };
@@ -68,9 +79,14 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
   async function decide(request: ParsedRequest): Promise<Decision> {
     const started = monotonicMs();
     const decision = await (request.operation === "check" ? gate.check(request) : gate.consume(request));
-    metrics.decided(request.operation, decision, monotonicMs() - started);
-    if (!decision.allowed && request.operation === "consume") denials.remember(request, decision);
+    decided(request, decision, started);
     return decision;
+  }
+
+  function decided({ operation, ...request }: ParsedRequest, decision: Decision, started: number): void {
+    if (operation === "release") return;
+    metrics.decided(operation, decision, monotonicMs() - started);
+    if (!decision.allowed && operation === "consume") denials.remember(request, decision);
   }
 
   const check = route(async (body, key) => {
@@ -92,23 +108,20 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
     return { status: 200, body: { released: await gate.release(tenantId, idempotencyKey) } };
   });
 
-  const batch = route(async (items, key) => {
+  const batch = route(async ({ value: items, inexact }, key) => {
     if (!Array.isArray(items)) throw new MetrlyError("MALFORMED", "Send a JSON array");
     if (items.length > MAX_BATCH)
       throw new MetrlyError("TOO_LARGE", `A batch has at most ${MAX_BATCH} requests, not ${items.length}`);
-    return { status: 200, body: await Promise.all(items.map((item: unknown) => answerItem(item, key))) };
+    const started = monotonicMs();
+    const parsed = items.map((item: unknown, index) => parseItem(item, inexact.get(index), key));
+    return { status: 200, body: await answerBatch(gate, parsed, (one, decision) => decided(one, decision, started)) };
   });
 
-  /** One invalid item never fails the others: its problem document takes its place. */
-  async function answerItem(item: unknown, key: ApiKeyState): Promise<object> {
+  function parseItem(item: unknown, inexact: string | undefined, key: ApiKeyState): ParsedRequest | MetrlyError {
     try {
-      const parsed = parse(item, key, "consume");
-      if (parsed.operation === "release") {
-        return { released: await gate.release(parsed.tenantId, parsed.idempotencyKey) };
-      }
-      return decisionBody(await decide(parsed), parsed);
+      return parseRequest(item, inexact, { key, operation: "consume", hasMeter });
     } catch (error) {
-      if (error instanceof MetrlyError) return problemOf(error);
+      if (error instanceof MetrlyError) return error;
       throw error;
     }
   }

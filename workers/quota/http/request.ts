@@ -1,8 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
-import { Decimal, parseDecimal } from "#kernel/decimal.js";
+import { Decimal, formatDecimal, parseDecimal } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
+import { inexactNumbers, mayHoldInexactNumbers } from "#kernel/exact-numbers.js";
+import { isDeeperThan, MAX_JSON_DEPTH } from "#kernel/json.js";
 import { isStorable } from "#kernel/storable-text.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 
@@ -40,8 +42,16 @@ export interface RequestRules {
   hasMeter(meter: string): boolean;
 }
 
-/** Parses a client's request. Throws MALFORMED, INVALID with the path, SUBJECT_REQUIRED or SUBJECT_MISMATCH. */
-export function parseRequest(value: unknown, { key, operation, hasMeter }: RequestRules): ParsedRequest {
+/**
+ * Parses a client's request; `inexact`: why a number of it cannot be trusted. Throws MALFORMED, INVALID with the path,
+ * NUMBER_NOT_EXACT, SUBJECT_REQUIRED or SUBJECT_MISMATCH.
+ */
+export function parseRequest(
+  value: unknown,
+  inexact: string | undefined,
+  { key, operation, hasMeter }: RequestRules,
+): ParsedRequest {
+  if (inexact !== undefined) throw new MetrlyError("NUMBER_NOT_EXACT", inexact);
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new MetrlyError("MALFORMED", "Send a JSON object");
   if (!body().Check(value)) throw wrongIn(value);
@@ -77,25 +87,51 @@ export function tenantOf(named: string | null, key: ApiKeyState): string {
   return key.tenantId;
 }
 
-/** Throws UNSUPPORTED_MEDIA_TYPE or MALFORMED. */
-export function jsonOf(contentType: string | undefined, bytes: Buffer): unknown {
+export interface JsonBody {
+  readonly value: unknown;
+  /** Of each item of an array, or of the body at 0: a number that lost digits. */
+  readonly inexact: ReadonlyMap<number, string>;
+}
+
+/** Throws UNSUPPORTED_MEDIA_TYPE, MALFORMED or INVALID. */
+export function jsonOf(contentType: string | undefined, bytes: Buffer): JsonBody {
   if (!/^application\/json *(;|$)/i.test(contentType ?? ""))
     throw new MetrlyError("UNSUPPORTED_MEDIA_TYPE", "Send application/json");
   if (!isUtf8(bytes)) throw new MetrlyError("MALFORMED", "The body is not valid UTF-8");
+  const text = bytes.toString("utf8");
+  let value: unknown;
   try {
-    return JSON.parse(bytes.toString("utf8"));
+    value = JSON.parse(text);
   } catch (error) {
     throw new MetrlyError("MALFORMED", `The body is not JSON: ${error instanceof Error ? error.message : ""}`);
   }
+  if (isDeeperThan(value, MAX_JSON_DEPTH))
+    throw new MetrlyError("INVALID", `The body is nested more than ${MAX_JSON_DEPTH} levels deep`);
+  return { value, inexact: mayHoldInexactNumbers(text) ? inexactByItem(text, Array.isArray(value)) : NONE_INEXACT };
+}
+
+const NONE_INEXACT: JsonBody["inexact"] = new Map();
+
+function inexactByItem(text: string, isArray: boolean): ReadonlyMap<number, string> {
+  const itemOf = ([first]: readonly (string | number)[]) => (typeof first === "number" ? first : undefined);
+  const found = inexactNumbers(text, isArray ? itemOf : () => 0);
+  return new Map(
+    [...found].map(([item, { path, token }]) => {
+      const name =
+        path
+          .slice(isArray ? 1 : 0)
+          .join(".")
+          .slice(0, 200) || "body";
+      return [item, `${name}: ${token.slice(0, 40)} would lose digits as a JSON number; send it as a string`];
+    }),
+  );
 }
 
 const ONE = new Decimal(1);
 
 function amountOf(raw: string | number): Decimal {
   if (raw === "1" || raw === 1) return ONE;
-  if (typeof raw === "number" && !Number.isSafeInteger(raw))
-    throw new MetrlyError("NUMBER_NOT_EXACT", "amount: send a number that is not whole as a string");
-  const amount = parseDecimal(String(raw));
+  const amount = parseDecimal(typeof raw === "number" ? formatDecimal(new Decimal(raw)) : raw);
   if (amount === undefined)
     throw invalid("amount", "must be a decimal with at most 18 integer and 12 fractional digits");
   if (amount.isNegative() && !amount.isZero()) throw invalid("amount", "must not be negative");

@@ -1,10 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { Decimal } from "#kernel/decimal.js";
 import { periodAt } from "#kernel/period.js";
 import { serviceIdentity } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER, QUOTA_RECONCILE_PATH } from "#platform/auth/internal-api.js";
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../../tests/servers/servers.js";
 import type { QuotaCounters } from "../counters/counters.js";
-import { createRedisQuotaCounters } from "../counters/redis/redis.js";
+import { openRedisCounters } from "../counters/redis/redis.js";
+import { amountOf } from "../rules/amount.js";
 import { openWorld, type StartedService, type World } from "../world.testing.js";
 import type { ReconcileStep } from "./reconcile-tenant.js";
 
@@ -26,9 +28,10 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
   });
   beforeEach(async () => {
     service = await world.startService();
-    counters = await createRedisQuotaCounters({
+    counters = await openRedisCounters({
       urls: [redisUrl()],
       prefix: `${world.namespace}:quota`,
+      maxKeys: 1_000,
       onError: () => undefined,
     });
   });
@@ -93,7 +96,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
     await used("counted");
     const seq = (await counters.positions(["counted"]))[0] ?? 0;
     await counters.correct("counted", seq, [
-      { counter: "tokens|BILLING_PERIOD|1", bucketStart: monthStart, total: 40 },
+      { counter: "tokens|BILLING_PERIOD", periodStart: monthStart, total: amountOf(new Decimal("4")) },
     ]);
     const wrong = { meter: "tokens", ledger: "1.25", found: "4", wrong: "counters" };
     expect((await reconcile({})).differences).toMatchObject([{ ...wrong, repaired: false }]);

@@ -8,14 +8,14 @@ import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { storedBackfills } from "#schema/meters/counting-meters.js";
 import { isAdditive, SLIDING_WINDOWS, WINDOW_MS } from "#schema/vocabulary.js";
 import type { QuotaCounters } from "../counters/counters.js";
-import { type CounterLoader, factsWanted } from "../gate/loader.js";
-import { counterWindow, type LimitedTenant, type TenantLimits } from "../gate/tenant-limits.js";
+import { factsWanted } from "../gate/loader.js";
+import type { LimitedTenant, TenantLimits } from "../gate/tenant-limits.js";
+import { amountOf, amountText } from "../rules/amount.js";
 import { foldBackfill } from "../rules/backfill.js";
-import { type LimitInForce, reservationOf } from "../rules/limits.js";
-import { fromUnits, unitsUp } from "../rules/scaling.js";
+import type { LimitInForce } from "../rules/limits.js";
 import { type GrainBucket, grainsOf, usageReadings } from "../rules/usage.js";
 import type { UsageReading } from "../rules/usage-reading.js";
-import { type Grain, outlivesLoss, REBUILT_FROM, reachMs } from "../rules/windows.js";
+import { counterWindow, type Grain, outlivesLoss, REBUILT_FROM, reachMs } from "../rules/windows.js";
 import { readFacts, type TenantFacts } from "../store/loading.js";
 import type { QuotaStore } from "../store/store.js";
 import { firstSeqAfter, SLACK_MS } from "./ledger-search.js";
@@ -24,7 +24,8 @@ export interface ReconcileOptions {
   readonly database: Database;
   readonly store: QuotaStore;
   readonly counters: QuotaCounters;
-  readonly loader: CounterLoader;
+  /** Brings the counters of tenants up to the database. */
+  catchUp(tenantIds: readonly string[]): Promise<void>;
   readonly limits: TenantLimits;
   readonly tenancy: TenancyCopy;
   readonly ledger: LedgerClient;
@@ -73,8 +74,9 @@ type Totals = ReadonlyMap<string, Decimal>;
 
 /**
  * Derives a tenant's totals from the ledger and compares them with quota's database at the same position, and with the counters
- * when they are at the database's position. Covers the current billing period and the totals that rebuild sliding windows; the
- * sliding counters themselves round up and count by admission, so the ledger does not determine them. `repair` corrects both.
+ * when they are at the database's position. Covers the current billing period and the totals that rebuild sliding windows, by
+ * the usage's own time; of the counters the billing period's, as sliding ones merge what is close in time. `repair` corrects
+ * both.
  * Safe under live traffic. Throws NOT_FOUND.
  */
 export async function* reconcileTenant(
@@ -129,7 +131,7 @@ type Wanted = (grain: string, bucketStart: number) => boolean;
 function wantedBuckets({ tenant, now }: LimitedTenant, periodStart: number): Wanted {
   return (grain, bucketStart) => {
     if (grain === "BILLING_PERIOD") return bucketStart === periodStart;
-    // A test tenant's clock has moved since the arrivals: sliding windows cannot be derived again.
+    // A test tenant's clock has moved since the arrivals: which usage came too late for a window cannot be derived again.
     if (tenant.testClock !== null) return false;
     const reach = REACHED.get(grain);
     return reach !== undefined && bucketStart > now - reach;
@@ -155,12 +157,12 @@ function storedTotals({ totals }: TenantFacts, wanted: Wanted): Totals {
 /** Reads the ledger up to `toSeq` from the start of the oldest relevant bucket. */
 async function* deriveTotals(
   { database, store, ledger, tenancy, limits, partitions }: ReconcileOptions,
-  { tenant, now, inForce }: LimitedTenant,
+  { tenant, now, inForce: current }: LimitedTenant,
   toSeq: number,
   wanted: Wanted,
 ): AsyncGenerator<ReconcileStep, { totals: Totals; events: number }> {
   const partition = partitionOf(tenant.id, partitions);
-  const oldest = Math.min(inForce?.period.start ?? now, now - Math.max(...SLIDING_WINDOWS.map(reachMs))) - SLACK_MS;
+  const oldest = Math.min(current?.period.start ?? now, now - Math.max(...SLIDING_WINDOWS.map(reachMs))) - SLACK_MS;
   const first = tenant.testClock === null ? await firstSeqAfter(ledger, partition, toSeq, oldest) : 1;
   const stored = (await store.backfills(database.pool, partition)).filter(({ seq }) => seq <= toSeq);
   const backfills = storedBackfills(stored, tenancy.meter);
@@ -181,8 +183,8 @@ async function* deriveTotals(
       events += entry.kind === "event" ? 1 : 0;
       for (const fold of folds) fold.add(entry);
       for (const reading of usageReadings(entry, tenancy.metersOfType, tenant, backfills)) {
-        const arrival = limits.at(tenant, reading.arrivedAt, reading.tenancyVersion);
-        for (const bucket of grainsOf(reading, tenant.billingAnchorDay, arrival)) add(reading, bucket);
+        const inForce = limits.at(tenant, reading.time, reading.tenancyVersion);
+        for (const bucket of grainsOf(reading, tenant.billingAnchorDay, inForce)) add(reading, bucket);
       }
     }
     yield { kind: "progress", tenantId: tenant.id, seq: Math.min(page.nextSeq - first, of), of };
@@ -218,7 +220,7 @@ async function correctDatabase(
 
 /** Compares a consistent pair: counters and database must be at the same position before and after. */
 async function compareCounters(
-  { counters, database, loader }: ReconcileOptions,
+  { counters, database, catchUp }: ReconcileOptions,
   limited: LimitedTenant,
   repair: boolean,
 ): Promise<{ readonly differences: readonly Difference[]; readonly skipped?: string }> {
@@ -229,26 +231,21 @@ async function compareCounters(
     const facts = await factsOf(database, limited);
     const [before] = await counters.positions([tenant.id]);
     if (before === undefined) return { differences: [], skipped: "they are not loaded" };
-    if (before < facts.seq) await loader.repair(tenant.id);
+    if (before < facts.seq) await catchUp([tenant.id]);
     const used = await usedOf(limits);
     const [after] = await counters.positions([tenant.id]);
     if (before !== facts.seq || after !== facts.seq || used === undefined) continue;
     const compared = limits.map((limit, index) => {
       const total = totalOf(facts, limit, inForce.period.start);
-      return { limit, total, units: unitsUp(total, limit.counter.scale), used: used[index] ?? 0 };
+      return { limit, total: amountOf(total), used: used[index] ?? 0n };
     });
-    const wrong = compared.filter((one) => one.units !== one.used);
-    const isRepaired =
-      repair &&
-      (await counters.correct(
-        tenant.id,
-        facts.seq,
-        wrong.map(({ limit, units }) => ({
-          counter: limit.counterId,
-          bucketStart: inForce.period.start,
-          total: units,
-        })),
-      ));
+    const wrong = compared.filter((one) => one.total !== one.used);
+    const totals = wrong.map(({ limit, total }) => ({
+      counter: limit.counterId,
+      periodStart: inForce.period.start,
+      total,
+    }));
+    const isRepaired = repair && (await counters.correct(tenant.id, facts.seq, totals));
     if (repair && !isRepaired) continue;
     return {
       differences: wrong.map(({ limit, total, used: found }) => ({
@@ -256,8 +253,8 @@ async function compareCounters(
         meter: limit.meter ?? "",
         grain: "BILLING_PERIOD",
         bucketStart: new Date(inForce.period.start).toISOString(),
-        ledger: formatDecimal(total),
-        found: formatDecimal(fromUnits(found, limit.counter.scale)),
+        ledger: amountText(total),
+        found: amountText(found),
         wrong: "counters",
         repaired: isRepaired,
       })),
@@ -265,18 +262,15 @@ async function compareCounters(
   }
   return { differences: [], skipped: "they changed during the comparison; retry when the tenant is less active" };
 
-  async function usedOf(of: readonly LimitInForce[]): Promise<readonly number[] | undefined> {
+  async function usedOf(of: readonly LimitInForce[]): Promise<readonly bigint[] | undefined> {
     if (inForce === undefined) return undefined;
-    const outcome = await counters.decide({
-      ...{ tenantId: tenant.id, mode: "check", reservation: reservationOf(null, ""), ttlMs: 0 },
-      now: tenant.testClock ?? undefined,
-      charges: of.map((limit) => ({
-        counter: limit.counterId,
-        window: counterWindow(limit.counter, inForce.period),
-        ...{ amount: 0, hardLimit: null, settles: true, bounded: false },
-      })),
-    });
-    return outcome.kind === "decided" ? outcome.readings.map((reading) => reading.used) : undefined;
+    const charges = of.map(({ counterId, meter, window }) => ({
+      ...{ counter: counterId, meter, window: counterWindow(window, inForce.period), amount: 0n },
+      ...{ hardLimit: null, laterLimits: [], bounded: false },
+    }));
+    const look = { kind: "check", key: "", content: "", meter: null, ttlMs: 0, charges } as const;
+    const [outcome] = await counters.execute(tenant.id, [look], tenant.testClock ?? undefined);
+    return outcome?.kind === "decided" ? outcome.readings.map((reading) => reading.used) : undefined;
   }
 }
 

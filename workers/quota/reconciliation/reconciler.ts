@@ -1,14 +1,17 @@
 import { repeat } from "#platform/lifecycle/repeat.js";
 import { CountersUnavailable, type QuotaCounters } from "../counters/counters.js";
-import type { CounterLoader } from "../gate/loader.js";
+import type { Freshness } from "../gate/freshness.js";
 import type { QuotaMetrics } from "../metrics.js";
-import type { QuotaStore } from "../store/store.js";
+import { DatabaseUnreachable } from "../store/unreachable.js";
 
 export interface ReconcilerOptions {
-  readonly store: QuotaStore;
-  readonly counters: QuotaCounters;
-  readonly loader: CounterLoader;
-  readonly metrics: QuotaMetrics;
+  readonly counters: Pick<QuotaCounters, "now">;
+  readonly freshness: Freshness;
+  readonly metrics: Pick<QuotaMetrics, "repaired">;
+  /** Brings the counters of tenants up to the database, by the ledger. */
+  catchUp(tenantIds: readonly string[]): Promise<void>;
+  /** The same without the ledger: reservations that were settled stay until they end. */
+  repair(tenantIds: readonly string[]): Promise<void>;
   /** Partitions that this process consumes now. */
   assigned(): readonly number[];
   readonly onError: (error: unknown) => void;
@@ -16,43 +19,47 @@ export interface ReconcilerOptions {
 }
 
 const INTERVAL_MS = 1_000;
-const TENANTS_AT_ONCE = 500;
+/** What is settled during a round may be missed again: a round follows at once, so often. */
+const ROUNDS = 10;
+/** For so long tenants wait for a ledger that does not answer. */
+const PATIENCE_MS = 30_000;
 
 /**
- * Brings counters up to recorded usage: in partitions just taken over, whose last owner may have died between commit and
- * settlement, and for tenants that missed a settlement.
+ * Brings counters up to recorded usage, without waiting for an event: of tenants that missed a settlement, in partitions just
+ * taken over, whose last owner may have died between commit and settlement, and of all after the counters did not answer.
  */
 export function startReconciler(options: ReconcilerOptions) {
-  const { store, counters, loader, metrics } = options;
-  const waiting = new Set<string>();
-  let checked: ReadonlySet<number> = new Set();
+  const { counters, freshness, metrics } = options;
 
-  async function findBehind(partition: number): Promise<void> {
-    const positions = [...(await store.positionsOf(partition))];
-    for (let at = 0; at < positions.length; at += TENANTS_AT_ONCE) {
-      const some = positions.slice(at, at + TENANTS_AT_ONCE);
-      const held = await counters.positions(some.map(([tenantId]) => tenantId));
-      for (const [index, [tenantId, seq]] of some.entries()) {
-        const position = held[index];
-        if (position !== undefined && position < seq) waiting.add(tenantId);
-      }
+  let didAnswer = true;
+
+  async function run(stopping: AbortSignal): Promise<void> {
+    // That they did not answer is noticed although nobody asks.
+    const answers = await counters.now().then(
+      () => true,
+      () => false,
+    );
+    await freshness.comparePartitions(options.assigned(), answers && !didAnswer);
+    didAnswer = answers;
+    for (let round = 0; round < ROUNDS && !stopping.aborted; round += 1) {
+      const behind = freshness.behind();
+      if (behind.length === 0) return;
+      const { late } = await freshness.compare(behind);
+      if (late.length === 0) return;
+      await repeatOrRepair(late);
+      await freshness.compare(late);
+      const still = new Set(freshness.behind());
+      for (const tenantId of late) if (!still.has(tenantId)) metrics.repaired();
     }
   }
 
-  async function run(): Promise<void> {
-    const assigned = options.assigned();
-    const fresh = assigned.filter((partition) => !checked.has(partition));
-    for (const partition of fresh) await findBehind(partition);
-    checked = new Set(assigned);
-    for (const tenantId of [...waiting]) {
-      waiting.delete(tenantId);
-      try {
-        await loader.repair(tenantId);
-        metrics.repaired();
-      } catch (error) {
-        waiting.add(tenantId);
-        throw error;
-      }
+  async function repeatOrRepair(tenantIds: readonly string[]): Promise<void> {
+    try {
+      await options.catchUp(tenantIds);
+    } catch (error) {
+      if (isUnreachable(error) || freshness.behindForMs() < PATIENCE_MS) throw error;
+      options.onError(error);
+      await options.repair(tenantIds);
     }
   }
 
@@ -62,12 +69,18 @@ export function startReconciler(options: ReconcilerOptions) {
     run,
     // Retried at the next turn, for as long as the counters or the database do not answer.
     onError(error) {
-      if (!(error instanceof CountersUnavailable)) options.onError(error);
+      if (!isUnreachable(error)) options.onError(error);
     },
   });
   return {
     /** A tenant whose counters are known to lag its recorded usage. */
-    behind: (tenantId: string) => void waiting.add(tenantId),
+    behind(tenantId: string): void {
+      freshness.mark(tenantId);
+      rounds.kick();
+    },
     stop: rounds.stop,
   };
 }
+
+const isUnreachable = (error: unknown): boolean =>
+  error instanceof CountersUnavailable || error instanceof DatabaseUnreachable;

@@ -49,13 +49,15 @@ export function foldBackfill(
     },
     readings: () =>
       new Map(
-        [...sums].map(([tenantId, periods]) => [
-          tenantId,
-          [...periods].map(([start, value]) => ({
+        [...sums].map(([tenantId, periods]) => {
+          const tenant = tenantOf(tenantId);
+          const arrivedAt = tenant === undefined ? recordedAt : tenantNow(tenant, recordedAt);
+          const readings = [...periods].map(([start, value]) => ({
             ...{ seq, meter: meter.id, eventId: undefined, value, time: start },
-            ...{ arrivedAt: recordedAt, recordedAt, tenancyVersion },
-          })),
-        ]),
+            ...{ arrivedAt, recordedAt, tenancyVersion },
+          }));
+          return [tenantId, readings];
+        }),
       ),
   };
 }

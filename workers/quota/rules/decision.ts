@@ -1,6 +1,7 @@
 import { isDenying, WINDOW_MS } from "#schema/vocabulary.js";
+import type { Amount, CounterReading, Decided } from "../counters/counters.js";
+import { amountText } from "./amount.js";
 import type { LimitInForce, LimitsInForce } from "./limits.js";
-import { unitsText } from "./scaling.js";
 
 export const REASONS = {
   WITHIN_LIMITS: "Allowed: every limit has room",
@@ -18,24 +19,17 @@ export type Reason = keyof typeof REASONS;
 export const explanationOf = (reason: string): string =>
   Object.entries(REASONS).find(([name]) => name === reason)?.[1] ?? reason;
 
-/** The state of one counter, in its units. */
-export interface Reading {
-  readonly used: number;
-  readonly reserved: number;
-  readonly blockedUntil: number;
-  readonly resetAt: number;
-  readonly retryAt: number;
-}
-
 export const LIMIT_STATES = ["OK", "WARNING", "EXCEEDED", "REBUILDING", "DEGRADED"] as const;
 export type LimitState = (typeof LIMIT_STATES)[number];
 
-/** Amounts are in units of the limit's counter; `amountsOf` formats them. */
 export interface LimitReading {
   readonly limit: LimitInForce;
-  readonly used: number;
-  readonly reserved: number;
-  readonly remaining: number;
+  readonly used: Amount;
+  readonly reserved: Amount;
+  /** The part of `used` or `reserved` that a loss of the counters may have hidden. */
+  readonly lost: Amount;
+  /** More than the limit after negative usage. */
+  readonly remaining: Amount;
   readonly windowStart: number;
   readonly resetAt: number;
   readonly state: LimitState;
@@ -43,14 +37,9 @@ export interface LimitReading {
   readonly denies: boolean;
 }
 
-/** Canonical decimals; usage is rounded up to the counter's scale, the remainder down. */
-export function amountsOf({ limit, used, reserved, remaining }: LimitReading) {
-  const { scale } = limit.counter;
-  return {
-    used: unitsText(used, scale),
-    reserved: unitsText(reserved, scale),
-    remaining: unitsText(remaining, scale),
-  };
+/** Canonical decimals. */
+export function amountsOf({ used, reserved, remaining }: LimitReading) {
+  return { used: amountText(used), reserved: amountText(reserved), remaining: amountText(remaining) };
 }
 
 export interface Decision {
@@ -59,7 +48,7 @@ export interface Decision {
   readonly plan: { readonly id: string; readonly version: number } | null;
   readonly expiresAt: number | null;
   readonly limits: readonly LimitReading[];
-  /** Earliest useful retry; null when allowed. */
+  /** When the same request is admitted if nothing else comes; null: it is allowed, or waiting does not help. */
   readonly retryAt: number | null;
   readonly now: number;
 }
@@ -70,45 +59,60 @@ export interface Decision {
  */
 export function readLimit(
   limit: LimitInForce,
-  reading: Reading,
+  reading: CounterReading,
   inForce: LimitsInForce,
   now: number,
-  charged?: number,
+  charged?: Amount,
 ): LimitReading {
   const taken = reading.used + reading.reserved;
   const isHard = isDenying(limit.kind);
   const isBlocked = reading.blockedUntil > now;
   const { start, end } = inForce.period;
   const windowMs = limit.window === "BILLING_PERIOD" ? end - start : WINDOW_MS[limit.window];
+  const left = limit.units.most - taken;
   return {
     limit,
     used: reading.used,
     reserved: reading.reserved,
-    remaining: isBlocked && isHard ? 0 : Math.max(0, limit.units.most - taken),
+    lost: reading.lost,
+    remaining: left < 0n || (isBlocked && isHard) ? 0n : left,
     windowStart: limit.window === "BILLING_PERIOD" ? start : now - windowMs,
     resetAt: Math.max(reading.resetAt, reading.blockedUntil),
-    state: isBlocked ? (isHard ? "REBUILDING" : "DEGRADED") : stateOf(limit, taken),
+    state: stateOf(limit, reading, isBlocked),
     windowMs,
-    denies: charged !== undefined && isHard && (isBlocked || taken + charged > limit.units.most),
+    denies: charged !== undefined && isHard && reading.denies && (isBlocked || charged > left),
   };
 }
 
-function stateOf({ units }: LimitInForce, taken: number): LimitState {
-  if (taken >= units.reached && !(units.reached === 0 && taken === 0)) return "EXCEEDED";
-  return taken > 0 && units.warnings.some((at) => taken >= at) ? "WARNING" : "OK";
+/** What a loss may have hidden denies, but is no usage: it neither warns nor exceeds. */
+function stateOf(
+  { kind, units }: LimitInForce,
+  { used, reserved, lost }: CounterReading,
+  isBlocked: boolean,
+): LimitState {
+  if (isBlocked) return isDenying(kind) ? "REBUILDING" : "DEGRADED";
+  const taken = used + reserved - lost;
+  if (taken >= units.most && !(units.most === 0n && taken === 0n)) return "EXCEEDED";
+  if (isDenying(kind) && lost > 0n && taken + lost >= units.most) return "REBUILDING";
+  return taken > 0n && units.warnings.some((at) => taken >= at) ? "WARNING" : "OK";
 }
 
 /** One limit's charge, and the state of its counter. */
 export interface AskedOfLimit {
   readonly limit: LimitInForce;
-  /** The request's charge, in the counter's units. */
-  readonly charged: number;
-  readonly reading: Reading;
+  readonly charged: Amount;
+  readonly reading: CounterReading;
 }
 
 /** Explains the counters' decision with the limits that apply to a request. */
 export function explain(
-  { allowed, now, expiresAt }: { readonly allowed: boolean; readonly expiresAt: number | null; readonly now: number },
+  {
+    allowed,
+    now,
+    expiresAt,
+    retryAt,
+    deniedByLoss,
+  }: Pick<Decided, "allowed" | "now" | "expiresAt" | "retryAt" | "deniedByLoss">,
   inForce: LimitsInForce,
   asked: readonly AskedOfLimit[],
 ): Decision {
@@ -116,27 +120,21 @@ export function explain(
     readLimit(limit, reading, inForce, now, allowed ? undefined : charged),
   );
   const plan = { id: inForce.planId, version: inForce.planVersion };
-  if (allowed) return { allowed, reason: reasonToAllow(reads), plan, expiresAt, limits: reads, retryAt: null, now };
   const denying = asked.filter((_, index) => reads[index]?.denies);
-  return {
-    allowed,
-    reason: reasonToDeny(reads, denying),
-    plan,
-    expiresAt,
-    limits: reads,
-    retryAt: Math.max(now, ...denying.map(({ reading }) => reading.retryAt)),
-    now,
-  };
+  const isRebuilding = deniedByLoss || denying.some(({ reading }) => reading.blockedUntil > now);
+  const reason = allowed ? reasonToAllow(reads) : isRebuilding ? "COUNTER_REBUILDING" : reasonToDeny(denying);
+  return { allowed, reason, plan, expiresAt, limits: reads, retryAt: allowed ? null : retryAt, now };
 }
 
 function reasonToAllow(reads: readonly LimitReading[]): Reason {
   if (reads.some(({ state }) => state === "DEGRADED")) return "DEGRADED";
-  const isExceeded = reads.some(({ limit, used, reserved }) => used + reserved > limit.units.most);
+  const isExceeded = reads.some(({ limit, used, reserved, lost }) => used + reserved - lost > limit.units.most);
   return isExceeded ? "SOFT_LIMIT_EXCEEDED" : "WITHIN_LIMITS";
 }
 
-function reasonToDeny(reads: readonly LimitReading[], denying: readonly AskedOfLimit[]): Reason {
-  if (reads.some(({ denies, state }) => denies && state === "REBUILDING")) return "COUNTER_REBUILDING";
-  const isTooLarge = denying.some(({ limit, charged }) => charged > limit.units.most);
-  return isTooLarge ? "AMOUNT_EXCEEDS_LIMIT" : "LIMIT_EXCEEDED";
-}
+const reasonToDeny = (denying: readonly AskedOfLimit[]): Reason =>
+  denying.some(isTooLarge) ? "AMOUNT_EXCEEDS_LIMIT" : "LIMIT_EXCEEDED";
+
+/** Whether the amount would not fit even if nothing were reserved; negative usage makes room. */
+const isTooLarge = ({ limit, charged, reading: { used } }: AskedOfLimit): boolean =>
+  charged > limit.units.most - (used < 0n ? used : 0n);

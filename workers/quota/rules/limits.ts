@@ -2,15 +2,14 @@ import { Decimal, formatDecimal } from "#kernel/decimal.js";
 import { type Period, periodAt } from "#kernel/period.js";
 import type { PlanState, QuotaLimitState, QuotaOverrideState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { activeOverrides, assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
-import { type LimitKind, QUOTA_WINDOWS, type QuotaWindow } from "#schema/vocabulary.js";
-import { scaleOf, unitsDown, unitsUp } from "./scaling.js";
+import type { LimitKind, QuotaWindow } from "#schema/vocabulary.js";
+import { amountOf } from "./amount.js";
 
-/** The identity of a counter: limits on the same meter and window at the same scale share it. */
+/** The identity of a counter: limits on the same meter and window share it. */
 export interface CounterKey {
   /** Null: requests. */
   readonly meter: string | null;
   readonly window: QuotaWindow;
-  readonly scale: number;
 }
 
 export interface LimitInForce {
@@ -23,18 +22,16 @@ export interface LimitInForce {
   readonly warnAt: readonly Decimal[];
   readonly counter: CounterKey;
   readonly counterId: string;
-  /** The limit and the warnings in the counter's units. */
+  /** The limit and its warnings as counters count. */
   readonly units: LimitUnits;
-  /** The tenancy version of the override that set `limit`; undefined: the plan's. */
-  readonly overriddenIn?: number;
+  /** The override that set `limit`; undefined: the plan did. */
+  readonly override?: { readonly inVersion: number; readonly planLimit: LimitInForce };
 }
 
 interface LimitUnits {
-  readonly most: number;
-  /** The minimum that reaches the limit: more than `most` if the limit has digits that the counter does not keep. */
-  readonly reached: number;
+  readonly most: bigint;
   /** The amounts that reach each warning, ascending. */
-  readonly warnings: readonly number[];
+  readonly warnings: readonly bigint[];
 }
 
 export interface LimitsInForce {
@@ -64,21 +61,41 @@ export function limitsInForce(
   return { ...assigned, period, limits: planVersion.limits.map((limit) => overridden(limitInForce(limit), overrides)) };
 }
 
-/** The counter and its scale stay the plan's, so that its usage still counts when an override begins or ends. */
 function overridden(limit: LimitInForce, overrides: readonly QuotaOverrideState[]): LimitInForce {
-  const found = overrides.find((override) => override.meter === limit.meter && override.window === limit.window);
-  if (found === undefined) return limit;
-  const own = new Decimal(found.limit);
-  const units = limitUnits(own, limit.warnAt, limit.counter.scale);
-  return { ...limit, limit: own, text: formatDecimal(own), units, overriddenIn: found.inVersion };
+  const found = overrides.find((override) => isOf(limit, override));
+  return found === undefined ? limit : overriddenBy(limit, found);
+}
+
+const isOf = (limit: LimitInForce, { meter, window }: QuotaOverrideState): boolean =>
+  meter === limit.meter && window === limit.window;
+
+function overriddenBy(planLimit: LimitInForce, { limit, inVersion }: QuotaOverrideState): LimitInForce {
+  const own = new Decimal(limit);
+  const units = limitUnits(own, planLimit.warnAt);
+  return { ...planLimit, limit: own, text: formatDecimal(own), units, override: { inVersion, planLimit } };
+}
+
+/** The limits that may have stood before this one since a moment, as known at `version`, newest first. */
+export function earlierLimits(
+  { quotaOverrides = [] }: Pick<TenantState, "quotaOverrides">,
+  limit: LimitInForce,
+  since: number,
+  version: number,
+): readonly LimitInForce[] {
+  const planLimit = limit.override?.planLimit ?? limit;
+  const before = limit.override?.inVersion ?? version + 1;
+  const overrides = quotaOverrides
+    .filter((one) => isOf(limit, one) && one.inVersion < before && one.until > since)
+    .map((one) => overriddenBy(planLimit, one))
+    .reverse();
+  return limit.override === undefined && overrides.length === 0 ? [] : [...overrides, planLimit];
 }
 
 function limitInForce(state: QuotaLimitState): LimitInForce {
   const limit = new Decimal(state.limit);
   const { meter, window, kind } = state;
   const warnAt = state.warnAt.map((fraction) => new Decimal(fraction)).sort((a, b) => a.comparedTo(b));
-  // Requests are whole numbers.
-  const counter = { meter, window, scale: meter === null ? Math.min(0, scaleOf(limit)) : scaleOf(limit) };
+  const counter = { meter, window };
   return {
     meter,
     window,
@@ -88,34 +105,21 @@ function limitInForce(state: QuotaLimitState): LimitInForce {
     warnAt,
     counter,
     counterId: counterId(counter),
-    units: limitUnits(limit, warnAt, counter.scale),
+    units: limitUnits(limit, warnAt),
   };
 }
 
-const limitUnits = (limit: Decimal, warnAt: readonly Decimal[], scale: number): LimitUnits => ({
-  most: unitsDown(limit, scale),
-  reached: unitsUp(limit, scale),
-  warnings: warnAt.map((fraction) => unitsUp(fraction.times(limit), scale)),
+const limitUnits = (limit: Decimal, warnAt: readonly Decimal[]): LimitUnits => ({
+  most: amountOf(limit),
+  warnings: warnAt.map((fraction) => amountOf(fraction.times(limit))),
 });
 
-/** Id of a counter within its tenant, e.g. "api_calls|DAY|0"; requests have an empty meter. */
-export function counterId({ meter, window, scale }: CounterKey): string {
-  return `${meter ?? ""}|${window}|${scale}`;
-}
-
-export function counterKey(id: string): CounterKey {
-  const [meter, name, scale] = id.split("|");
-  const window = QUOTA_WINDOWS.find((candidate) => candidate === name);
-  if (window === undefined) throw new RangeError(`not a counter: ${id}`);
-  return { meter: meter === "" || meter === undefined ? null : meter, window, scale: Number(scale) };
+/** Id of a counter within its tenant, e.g. "api_calls|DAY"; requests have an empty meter. */
+export function counterId({ meter, window }: CounterKey): string {
+  return `${meter ?? ""}|${window}`;
 }
 
 /** Distinct counters, in order of first occurrence. */
 export function countersOf(limits: readonly LimitInForce[]): CounterKey[] {
   return [...new Map(limits.map((limit) => [counterId(limit.counter), limit.counter])).values()];
-}
-
-/** The key of a reservation: one per meter, as a recorded event settles its key once per meter. Null: requests only. */
-export function reservationOf(meter: string | null, idempotencyKey: string): string {
-  return `${meter ?? ""}|${idempotencyKey}`;
 }

@@ -16,7 +16,6 @@ export function crossings(
   before: Decimal,
   after: Decimal,
 ): readonly Crossing[] {
-  // A limit of zero is reached by the first usage, not by its absence.
   if (limit.limit.isZero()) return before.lte(0) && after.gt(0) ? [EXCEEDED] : [];
   const crossed: { readonly at: Decimal; readonly crossing: Crossing }[] = [];
   for (const fraction of limit.warnAt) {
@@ -32,7 +31,28 @@ export function crossings(
     .map(({ crossing }) => crossing);
 }
 
-const EXCEEDED: Crossing = { kind: "exceeded", threshold: "1" };
+export const EXCEEDED: Crossing = { kind: "exceeded", threshold: "1" };
+
+/** Whether usage that was at the limit before rises further: that is told only if no alert of the window told it yet. */
+export function risesBeyond({ limit }: Pick<LimitInForce, "limit">, before: Decimal, after: Decimal): boolean {
+  return isReached(limit, before) && after.gt(before);
+}
+
+/**
+ * The limits whose alerts of the window tell that `used` exceeds: the limit, and those that stood before it, newest first, as far
+ * as they were reached too.
+ */
+export function reachedSince(
+  limit: LimitInForce,
+  earlier: readonly LimitInForce[],
+  used: Decimal,
+): readonly LimitInForce[] {
+  const unreached = earlier.findIndex((one) => !isReached(one.limit, used));
+  return [limit, ...(unreached < 0 ? earlier : earlier.slice(0, unreached))];
+}
+
+/** A limit of zero is reached by the first usage, not by its absence. */
+const isReached = (limit: Decimal, used: Decimal): boolean => used.gte(limit) && !(limit.isZero() && used.isZero());
 
 export interface AlertFacts {
   readonly tenantId: string;
@@ -46,18 +66,27 @@ export interface AlertFacts {
 
 export type QuotaAlert = QuotaWarningV1 | QuotaExceededV1;
 
-/** The alert for a crossing. Its id identifies only the crossing, so that a replay gives the same one. */
-export function alertOf(facts: AlertFacts, { kind, threshold }: Crossing): QuotaAlert {
+/** Identifies the crossing, so that a replay gives the same one. */
+export function alertId(
+  { tenantId, planId, planVersion, limit, windowStart }: Omit<AlertFacts, "used" | "at">,
+  { threshold }: Crossing,
+): string {
+  const start = new Date(windowStart).toISOString();
+  const named = [tenantId, limit.meter ?? "requests", limit.window, `${planId}@${planVersion}`, start, threshold];
+  if (limit.override !== undefined) named.push(`override@${limit.override.inVersion}`);
+  return named.join(":");
+}
+
+/** The alert for a crossing. */
+export function alertOf(facts: AlertFacts, crossing: Crossing): QuotaAlert {
   const { tenantId, planId, planVersion, limit } = facts;
-  const windowStart = new Date(facts.windowStart).toISOString();
+  const { kind, threshold } = crossing;
   const at = new Date(facts.at).toISOString();
-  const named = [tenantId, limit.meter ?? "requests", limit.window, `${planId}@${planVersion}`, windowStart, threshold];
-  if (limit.overriddenIn !== undefined) named.push(`override@${limit.overriddenIn}`);
   const data: QuotaAlertData = {
     tenantId,
     meter: limit.meter,
     window: limit.window,
-    windowStart,
+    windowStart: new Date(facts.windowStart).toISOString(),
     kind: limit.kind,
     threshold,
     limit: formatDecimal(limit.limit),
@@ -68,7 +97,7 @@ export function alertOf(facts: AlertFacts, { kind, threshold }: Crossing): Quota
   };
   const common = {
     specversion: "1.0" as const,
-    id: named.join(":"),
+    id: alertId(facts, crossing),
     source: "metrly/quota",
     subject: tenantId,
     time: at,

@@ -8,9 +8,9 @@ export interface UsageReading {
   /** The event that settles reservations; undefined for a void and a backfill, which settle none. */
   readonly eventId: string | undefined;
   readonly value: Decimal;
-  /** When the usage happened: decides the billing period. */
+  /** When the usage happened: decides the windows that it counts in. */
   readonly time: number;
-  /** When it counts in sliding windows. */
+  /** When it was recorded, by the tenant's clock: decides which windows have passed. */
   readonly arrivedAt: number;
   readonly recordedAt: number;
   readonly tenancyVersion: number;

@@ -9,7 +9,16 @@ import { tenantNow } from "#schema/tenancy-history.js";
 import { isAdditive } from "#schema/vocabulary.js";
 import type { LimitsInForce } from "./limits.js";
 import type { UsageReading } from "./usage-reading.js";
-import { ALWAYS_TOTALLED, bucketStart, GRAIN_MS, type Grain, TOTALLED_WHERE_LIMITED } from "./windows.js";
+import {
+  ALWAYS_TOTALLED,
+  bucketStart,
+  COUNTED_FOR_MS,
+  GRAIN_MS,
+  type Grain,
+  isSlice,
+  type SlidingGrain,
+  TOTALLED_WHERE_LIMITED,
+} from "./windows.js";
 
 /**
  * The readings of an entry by the COUNT and SUM meters that were active at its tenancy version. A void retracts from the meters
@@ -52,22 +61,29 @@ export interface GrainBucket {
   readonly bucketStart: number;
 }
 
+/** When usage counts in sliding windows: at its own time, or on arrival if its clock was ahead. */
+export const countsAt = ({ time, arrivedAt }: Pick<UsageReading, "time" | "arrivedAt">): number =>
+  Math.min(time, arrivedAt);
+
 /**
- * The totals that a reading is added to. A void or a backfill only corrects its billing period: sliding windows have passed.
+ * The totals that a reading is added to, by its own time; `inForce`: the limits of that time. What arrives when a window has
+ * passed only counts in its billing period, and so do voids and backfills, which only correct.
  */
 export function grainsOf(
   reading: UsageReading,
   anchorDay: number,
-  arrivalLimits: LimitsInForce | undefined,
+  inForce: LimitsInForce | undefined,
 ): readonly GrainBucket[] {
   const period: GrainBucket = { grain: "BILLING_PERIOD", bucketStart: periodAt(reading.time, anchorDay).start };
   if (reading.eventId === undefined) return [period];
-  const limited = (window: Grain): boolean =>
-    arrivalLimits?.limits.some((limit) => limit.meter === reading.meter && limit.window === window) ?? false;
-  const short = TOTALLED_WHERE_LIMITED.filter(limited);
-  const sliding = [...short, ...ALWAYS_TOTALLED].map((grain) => ({
-    grain,
-    bucketStart: bucketStart(reading.arrivedAt, GRAIN_MS[grain]),
-  }));
-  return [period, ...sliding];
+  const buckets = [period];
+  const add = (grain: SlidingGrain): void => {
+    const start = bucketStart(isSlice(grain) ? countsAt(reading) : reading.time, GRAIN_MS[grain]);
+    if (start + COUNTED_FOR_MS[grain] >= reading.arrivedAt) buckets.push({ grain, bucketStart: start });
+  };
+  for (const grain of TOTALLED_WHERE_LIMITED) {
+    if (inForce?.limits.some(({ meter, window }) => meter === reading.meter && window === grain)) add(grain);
+  }
+  ALWAYS_TOTALLED.forEach(add);
+  return buckets;
 }

@@ -1,37 +1,73 @@
 import { describe, expect, test } from "vitest";
+import { HOUR_MS } from "#kernel/duration.js";
+import { periodAt } from "#kernel/period.js";
 import { QUOTA_WINDOWS, SLIDING_WINDOWS, WINDOW_MS } from "#schema/vocabulary.js";
 import {
   ALWAYS_TOTALLED,
-  BOUNDS_KEPT_MS,
+  alignedStart,
+  COUNTED_FOR_MS,
+  counterWindow,
+  GRAIN_MS,
+  isJudged,
+  isSlice,
+  latestIn,
   outlivesLoss,
   REBUILT_FROM,
   reachMs,
-  SLIDING,
+  SLIDING_GRAINS,
   TOTALS_KEPT_MS,
 } from "./windows.js";
 
 describe.each(SLIDING_WINDOWS)("%s", (window) => {
-  const { windowMs, bucketMs } = SLIDING[window];
-
-  test("admits 95 % of the limit at a steady rate, in whole buckets", () => {
-    expect(windowMs % bucketMs).toBe(0);
-    expect(windowMs / (windowMs + bucketMs)).toBeGreaterThan(0.95);
-  });
-
-  test("stores its sources for at least the length of the window", () => {
-    const kept = new Map(TOTALS_KEPT_MS);
-    expect(kept.get(REBUILT_FROM[window])).toBeGreaterThan(reachMs(window));
-    expect(kept.get(window)).toBeGreaterThan(WINDOW_MS[window]);
+  test("is rebuilt from grains that divide it, of a hundredth of it if its admissions outlive the counters", () => {
+    const grain = REBUILT_FROM[window];
+    expect(WINDOW_MS[window] % GRAIN_MS[grain]).toBe(0);
+    if (outlivesLoss(window)) expect(GRAIN_MS[grain]).toBeLessThanOrEqual(WINDOW_MS[window] / 100);
+    expect(reachMs(window)).toBe(latestIn(grain, 0) + WINDOW_MS[window] + 1);
   });
 
   test("is totalled of every meter if its admissions outlive the counters", () => {
     expect(ALWAYS_TOTALLED.includes(REBUILT_FROM[window])).toBe(outlivesLoss(window));
     expect(ALWAYS_TOTALLED.includes(window)).toBe(outlivesLoss(window));
   });
+
+  test("counts usage for as long as it is judged: until one window after its end", () => {
+    const start = 10 * WINDOW_MS[window];
+    const of = { start, end: start + WINDOW_MS[window] };
+    expect(COUNTED_FOR_MS[window]).toBe(2 * WINDOW_MS[window]);
+    expect(isJudged(of, start + COUNTED_FOR_MS[window])).toBe(true);
+    expect(isJudged(of, start + COUNTED_FOR_MS[window] + 1)).toBe(false);
+  });
 });
 
-test("every window keeps its granted bounds for longer than it is long", () => {
-  expect(BOUNDS_KEPT_MS.map(([window]) => window)).toEqual(QUOTA_WINDOWS);
-  for (const [window, ms] of BOUNDS_KEPT_MS)
-    expect(ms).toBeGreaterThan(window === "BILLING_PERIOD" ? 31 * WINDOW_MS.DAY : reachMs(window));
+test.each(SLIDING_GRAINS)("totals of %s are stored for hours longer than they count", (grain) => {
+  const kept = new Map(TOTALS_KEPT_MS).get(grain);
+  expect(kept).toBeGreaterThanOrEqual(COUNTED_FOR_MS[grain] + HOUR_MS);
+  expect(isSlice(grain)).toBe(!SLIDING_WINDOWS.some((window) => window === grain));
+});
+
+test("short windows count at the admission, longer ones at the usage's own time, and periods have their dates", () => {
+  const period = periodAt(Date.UTC(2026, 10, 20), 15);
+  expect(QUOTA_WINDOWS.map((window) => counterWindow(window, period))).toEqual([
+    { kind: "admission", windowMs: 1_000 },
+    { kind: "admission", windowMs: 60_000 },
+    { kind: "sliding", windowMs: 3_600_000 },
+    { kind: "sliding", windowMs: 86_400_000 },
+    { kind: "period", start: Date.UTC(2026, 10, 15), end: Date.UTC(2026, 11, 15) },
+  ]);
+});
+
+test("aligned windows begin at the UTC second, minute, hour, day, or the billing period", () => {
+  const now = Date.UTC(2026, 10, 24, 6, 23, 28, 345);
+  expect(
+    (["SECOND", "MINUTE", "HOUR", "DAY", "BILLING_PERIOD"] as const).map((window) =>
+      new Date(alignedStart(window, now, 15)).toISOString(),
+    ),
+  ).toEqual([
+    "2026-11-24T06:23:28.000Z",
+    "2026-11-24T06:23:00.000Z",
+    "2026-11-24T06:00:00.000Z",
+    "2026-11-24T00:00:00.000Z",
+    "2026-11-15T00:00:00.000Z",
+  ]);
 });

@@ -1,22 +1,21 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "#kernel/duration.js";
-import { periodAt } from "#kernel/period.js";
+import { type Period, periodAt } from "#kernel/period.js";
 import { type QuotaWindow, SLIDING_WINDOWS, type SlidingWindow, WINDOW_MS } from "#schema/vocabulary.js";
+import type { CounterWindow } from "../counters/counters.js";
 
-interface Sliding {
-  readonly windowMs: number;
-  readonly bucketMs: number;
-}
-
-/**
- * Sliding windows are rings of sub-buckets. A bucket counts in full while it overlaps the window, so that a steady rate is
- * admitted up to at least windowMs / (windowMs + bucketMs) of the limit (95 %), and never beyond the limit.
- */
-export const SLIDING: Readonly<Record<SlidingWindow, Sliding>> = {
-  SECOND: { windowMs: WINDOW_MS.SECOND, bucketMs: 50 },
-  MINUTE: { windowMs: WINDOW_MS.MINUTE, bucketMs: 3_000 },
-  HOUR: { windowMs: WINDOW_MS.HOUR, bucketMs: 3 * MINUTE_MS },
-  DAY: { windowMs: WINDOW_MS.DAY, bucketMs: HOUR_MS },
+/** When usage counts in each window: at its admission, or at its own time. */
+const COUNTS_BY: Readonly<Record<SlidingWindow, "admission" | "sliding">> = {
+  SECOND: "admission",
+  MINUTE: "admission",
+  HOUR: "sliding",
+  DAY: "sliding",
 };
+
+/** How a window's counter counts. `period`: the billing period that runs. */
+export function counterWindow(window: QuotaWindow, period: Period): CounterWindow {
+  if (window === "BILLING_PERIOD") return { kind: "period", start: period.start, end: period.end };
+  return { kind: COUNTS_BY[window], windowMs: WINDOW_MS[window] };
+}
 
 /** Windows up to this length are short-lived: they are stored only if a limit needs them. */
 const SHORT_MS = MINUTE_MS;
@@ -38,49 +37,68 @@ export function alignedStart(window: QuotaWindow, atMs: number, anchorDay: numbe
   return window === "BILLING_PERIOD" ? periodAt(atMs, anchorDay).start : bucketStart(atMs, WINDOW_MS[window]);
 }
 
-/** The grains of usage totals: every aligned window, and the slices that rebuild an hour's sliding counter. */
-export type Grain = QuotaWindow | "HOUR_SLICE";
+/** The grains of usage totals: every aligned window, and the slices that rebuild the counters of an hour and a day. */
+export type Grain = QuotaWindow | "HOUR_SLICE" | "DAY_SLICE";
 export type SlidingGrain = Exclude<Grain, "BILLING_PERIOD">;
-const SLIDING_GRAINS: readonly SlidingGrain[] = ["HOUR_SLICE", ...SLIDING_WINDOWS];
+export const SLIDING_GRAINS: readonly SlidingGrain[] = ["HOUR_SLICE", "DAY_SLICE", ...SLIDING_WINDOWS];
+
+/** A rebuilt window is longer than it says by one slice at most. */
+const SLICES = 100;
+export const isSlice = (grain: SlidingGrain): boolean => grain === "HOUR_SLICE" || grain === "DAY_SLICE";
 
 /** Length of a grain's buckets, ms; billing periods have the lengths of months. */
-export const GRAIN_MS: Readonly<Record<SlidingGrain, number>> = { ...WINDOW_MS, HOUR_SLICE: SLIDING.HOUR.bucketMs };
+export const GRAIN_MS: Readonly<Record<SlidingGrain, number>> = {
+  ...WINDOW_MS,
+  HOUR_SLICE: WINDOW_MS.HOUR / SLICES,
+  DAY_SLICE: WINDOW_MS.DAY / SLICES,
+};
 
 /** The grain whose totals rebuild a sliding window's counter. */
 export const REBUILT_FROM: Readonly<Record<SlidingWindow, SlidingGrain>> = {
   SECOND: "SECOND",
   MINUTE: "MINUTE",
   HOUR: "HOUR_SLICE",
-  DAY: "HOUR",
+  DAY: "DAY_SLICE",
 };
 
 /** Grains stored for every meter, so that a limit may be added later. */
-export const ALWAYS_TOTALLED = SLIDING_GRAINS.filter((grain) => GRAIN_MS[grain] > SHORT_MS);
+export const ALWAYS_TOTALLED = SLIDING_GRAINS.filter((grain) => !isShort(grain));
 /** Grains stored only for meters with a limit on that window. */
-export const TOTALLED_WHERE_LIMITED = SLIDING_GRAINS.filter((grain) => GRAIN_MS[grain] <= SHORT_MS);
+export const TOTALLED_WHERE_LIMITED = SLIDING_GRAINS.filter(isShort);
+
+function isShort(grain: SlidingGrain): boolean {
+  return SLIDING_WINDOWS.some((window) => window === grain && !outlivesLoss(window));
+}
 
 export const MAX_BILLING_PERIOD_MS = 31 * DAY_MS;
 
 /** How far back a total of `REBUILT_FROM` may begin and still overlap the sliding window, ms. */
-export const reachMs = (window: SlidingWindow): number =>
-  WINDOW_MS[window] + SLIDING[window].bucketMs + GRAIN_MS[REBUILT_FROM[window]];
-/** How far back any window reaches, ms. */
-export const LONGEST_MS = Math.max(MAX_BILLING_PERIOD_MS, ...SLIDING_WINDOWS.map(reachMs));
+export const reachMs = (window: SlidingWindow): number => WINDOW_MS[window] + GRAIN_MS[REBUILT_FROM[window]];
 
-/** How much longer than a window totals and bounds are stored: the tolerated lag of the ledger consumer. */
+/** Alerts are judged for windows that ended at most one window before the usage was recorded. */
+const judgedFor = (windowMs: number): number => 2 * windowMs;
+export const isJudged = ({ start, end }: Period, recordedAt: number): boolean =>
+  recordedAt <= start + judgedFor(end - start);
+
+/** How long after its bucket began usage still counts in a grain, ms: later, no window and no alert needs it. */
+export const COUNTED_FOR_MS: Readonly<Record<SlidingGrain, number>> = {
+  SECOND: judgedFor(WINDOW_MS.SECOND),
+  MINUTE: judgedFor(WINDOW_MS.MINUTE),
+  HOUR: judgedFor(WINDOW_MS.HOUR),
+  DAY: judgedFor(WINDOW_MS.DAY),
+  HOUR_SLICE: reachMs("HOUR"),
+  DAY_SLICE: reachMs("DAY"),
+};
+
+/** Until when usage that happened in the grain's bucket may have happened, as far as its total tells. */
+export const latestIn = (grain: SlidingGrain, start: number): number => start + GRAIN_MS[grain] - 1;
+
+/** How much longer than they count totals of aligned windows are stored: the tolerated lag of the ledger consumer. */
 const SLACK_MS = 2 * DAY_MS;
-/** The same for totals of short windows, which are many. */
+/** The same for totals of short windows and of slices, which are many. */
 const SHORT_SLACK_MS = 3 * HOUR_MS;
 
-/** How long totals of each grain are stored, ms: as long as a window of that length or one rebuilt from it needs them. */
+/** How long totals of each grain are stored from the start of their bucket, ms. */
 export const TOTALS_KEPT_MS: readonly (readonly [SlidingGrain, number])[] = SLIDING_GRAINS.map((grain) => {
-  const reading = SLIDING_WINDOWS.filter((window) => window === grain || REBUILT_FROM[window] === grain);
-  const slack = GRAIN_MS[grain] > SHORT_MS ? SLACK_MS : SHORT_SLACK_MS;
-  return [grain, Math.max(...reading.map(reachMs)) + slack];
+  return [grain, COUNTED_FOR_MS[grain] + (isSlice(grain) || isShort(grain) ? SHORT_SLACK_MS : SLACK_MS)];
 });
-
-/** How long granted bounds of each window are stored, ms. */
-export const BOUNDS_KEPT_MS: readonly (readonly [QuotaWindow, number])[] = [
-  ...SLIDING_WINDOWS.map((window) => [window, reachMs(window) + SLACK_MS] as const),
-  ["BILLING_PERIOD", MAX_BILLING_PERIOD_MS + SLACK_MS],
-];

@@ -3,8 +3,8 @@ import { DAY_MS } from "#kernel/duration.js";
 import { type Database, openDatabase } from "#platform/database/database.js";
 import { createMigratedDatabase } from "../../../tests/servers/migrated.js";
 import { createTestDatabase } from "../../../tests/servers/servers.js";
-import { BOUNDS_KEPT_MS, TOTALS_KEPT_MS } from "../rules/windows.js";
-import { pruneUsage } from "./pruning.js";
+import { TOTALS_KEPT_MS } from "../rules/windows.js";
+import { ENDED_BOUNDS_KEPT_MS, pruneUsage } from "./pruning.js";
 
 const NOW = Date.UTC(2026, 10, 20, 12);
 const TEST_CLOCK = Date.UTC(2024, 1, 3);
@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 beforeEach(() => database.pool.query("TRUNCATE usage_total, granted_bound"));
 
-/** Rows of each grain and window that begin a millisecond before the horizon and at it. */
+/** Totals of each grain that begin a millisecond before the horizon and at it, and bounds that ended then. */
 async function store(tenantId: string, now: number): Promise<void> {
   for (const [grain, ms] of KEPT)
     for (const at of [now - ms - 1, now - ms])
@@ -31,13 +31,16 @@ async function store(tenantId: string, now: number): Promise<void> {
         grain,
         new Date(at),
       ]);
-  for (const [window, ms] of BOUNDS_KEPT_MS)
-    for (const at of [now - ms - 1, now - ms])
-      await database.pool.query(
-        `INSERT INTO granted_bound (tenant_id, meter, quota_window, bucket_start, bound, expires_at)
-         VALUES ($1, 'calls', $2, $3, 1, $3)`,
-        [tenantId, window, new Date(at)],
-      );
+  for (const [id, at] of [
+    ["ended", now - ENDED_BOUNDS_KEPT_MS - 1],
+    ["just ended", now - ENDED_BOUNDS_KEPT_MS],
+    ["held", now + DAY_MS],
+  ] as const)
+    await database.pool.query("INSERT INTO granted_bound VALUES ($1, 'epoch', $2, 1, $3, 1)", [
+      tenantId,
+      id,
+      new Date(at),
+    ]);
 }
 
 async function left(table: "usage_total" | "granted_bound", column: string, tenantId: string): Promise<string[]> {
@@ -55,8 +58,7 @@ test("totals inside a window stay, by the system's clock or the tenant's own; pe
   for (const tenantId of ["acme", "past"]) {
     const totals = [...TOTALS_KEPT_MS.map(([grain]) => grain), "BILLING_PERIOD", "BILLING_PERIOD"].sort();
     expect(await left("usage_total", "grain", tenantId)).toEqual(totals);
-    const bounds = BOUNDS_KEPT_MS.map(([window]) => window).sort();
-    expect(await left("granted_bound", "quota_window", tenantId)).toEqual(bounds);
+    expect(await left("granted_bound", "id", tenantId)).toEqual(["held", "just ended"]);
   }
 });
 
@@ -64,5 +66,5 @@ test("a tenant whose test clock is ahead of the system's loses nothing that its 
   const ahead = NOW + 400 * DAY_MS;
   await store("future", ahead);
   await pruneUsage(database, { now: NOW, testClocks: new Map([["future", ahead]]) });
-  expect(await left("granted_bound", "quota_window", "future")).toHaveLength(BOUNDS_KEPT_MS.length);
+  expect(await left("granted_bound", "id", "future")).toEqual(["held", "just ended"]);
 });

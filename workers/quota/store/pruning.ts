@@ -1,5 +1,6 @@
+import { HOUR_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
-import { BOUNDS_KEPT_MS, TOTALS_KEPT_MS } from "../rules/windows.js";
+import { TOTALS_KEPT_MS } from "../rules/windows.js";
 
 /** The system's time, and that of each tenant with a test clock. */
 export interface Clocks {
@@ -7,32 +8,36 @@ export interface Clocks {
   readonly testClocks: ReadonlyMap<string, number>;
 }
 
-/** Deletes what no window reaches any more, by each tenant's own clock. Periods' totals and emitted alerts stay. */
-export async function pruneUsage(database: Database, clocks: Clocks): Promise<void> {
-  await deleteBefore(database, "usage_total", "grain", TOTALS_KEPT_MS, clocks);
-  await deleteBefore(database, "granted_bound", "quota_window", BOUNDS_KEPT_MS, clocks);
-}
+/** How long bounds are stored after their end: the tolerated difference between clocks. */
+export const ENDED_BOUNDS_KEPT_MS = HOUR_MS;
 
-async function deleteBefore(
-  database: Database,
-  table: "usage_total" | "granted_bound",
-  column: "grain" | "quota_window",
-  keptMs: readonly (readonly [string, number])[],
-  { now, testClocks }: Clocks,
-): Promise<void> {
+/**
+ * Deletes totals that no window reaches any more and bounds that have ended, by each tenant's own clock. Periods' totals and
+ * emitted alerts stay.
+ */
+export async function pruneUsage(database: Database, { now, testClocks }: Clocks): Promise<void> {
+  // Null: every tenant without a clock of its own.
   const clocks: readonly (readonly [string | null, number])[] = [[null, now], ...testClocks];
+  const ownClocks = [...testClocks.keys()];
   const horizons = clocks.flatMap(([tenantId, at]) =>
-    keptMs.map(([name, ms]) => ({ tenantId, name, before: at - ms })),
+    TOTALS_KEPT_MS.map(([grain, ms]) => ({ tenantId, grain, before: new Date(at - ms) })),
   );
   await database.pool.query(
-    `DELETE FROM ${table} t USING unnest($1::text[], $2::text[], $3::timestamptz[]) AS h (tenant_id, name, before)
-      WHERE t.${column} = h.name AND t.bucket_start < h.before
-        AND CASE WHEN h.tenant_id IS NULL THEN NOT t.tenant_id = ANY ($4::text[]) ELSE t.tenant_id = h.tenant_id END`,
+    `DELETE FROM usage_total t USING unnest($2::text[], $3::text[], $4::timestamptz[]) AS h (tenant_id, grain, before)
+      WHERE t.grain = h.grain AND t.bucket_start < h.before AND ${BY_ITS_CLOCK}`,
     [
+      ownClocks,
       horizons.map(({ tenantId }) => tenantId),
-      horizons.map(({ name }) => name),
-      horizons.map(({ before }) => new Date(before)),
-      [...testClocks.keys()],
+      horizons.map(({ grain }) => grain),
+      horizons.map(({ before }) => before),
     ],
   );
+  await database.pool.query(
+    `DELETE FROM granted_bound t USING unnest($2::text[], $3::timestamptz[]) AS h (tenant_id, before)
+      WHERE t.expires_at < h.before AND ${BY_ITS_CLOCK}`,
+    [ownClocks, clocks.map(([tenantId]) => tenantId), clocks.map(([, at]) => new Date(at - ENDED_BOUNDS_KEPT_MS))],
+  );
 }
+
+const BY_ITS_CLOCK =
+  "CASE WHEN h.tenant_id IS NULL THEN NOT t.tenant_id = ANY ($1::text[]) ELSE t.tenant_id = h.tenant_id END";

@@ -2,10 +2,10 @@ import { Decimal, formatDecimal } from "#kernel/decimal.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import { enqueueOutbox } from "#platform/outbox/outbox.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
-import type { SavedCounters } from "../counters/counters.js";
 import type { QuotaAlert } from "../rules/thresholds.js";
 import type { Grain } from "../rules/windows.js";
 import { positionsOfTenants } from "./loading.js";
+import { answered } from "./unreachable.js";
 
 export interface TotalDelta {
   readonly tenantId: string;
@@ -15,25 +15,7 @@ export interface TotalDelta {
   readonly delta: Decimal;
 }
 
-export interface RaisedBound {
-  readonly meter: string | null;
-  readonly window: string;
-  readonly bucketStart: number;
-  readonly bound: Decimal;
-  readonly expiresAt: number;
-}
-
 export type QuotaStore = ReturnType<typeof createQuotaStore>;
-
-const UNREACHABLE_CODES = /^(?:ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|08|57P|53300)/;
-const UNREACHABLE_MESSAGES = /timeout exceeded when trying to connect|Connection terminated/;
-
-/** Whether an error of this store means that the database is unreachable, rather than a bug. */
-export function isDatabaseUnreachable(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  return UNREACHABLE_CODES.test(code) || UNREACHABLE_MESSAGES.test(error.message);
-}
 
 /** Quota's database, known only to `store/`. */
 export function createQuotaStore(database: Database, partitionOf: (tenantId: string) => number) {
@@ -118,56 +100,27 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
       return emitted.length;
     },
 
+    /** The ids of those alerts that were emitted. */
+    async emittedOf(
+      tx: Transaction,
+      alerts: readonly { readonly tenantId: string; readonly id: string }[],
+    ): Promise<readonly string[]> {
+      const { rows } = await tx.query<{ id: string }>(
+        `SELECT id FROM emitted_alert JOIN unnest($1::text[], $2::text[]) AS asked (tenant_id, id) USING (tenant_id, id)`,
+        [alerts.map(({ tenantId }) => tenantId), alerts.map(({ id }) => id)],
+      );
+      return rows.map(({ id }) => id);
+    },
+
+    /** Last settled ledger position of each tenant of a partition that has one. */
     async positionsOf(partition: number): Promise<ReadonlyMap<string, number>> {
-      const { rows } = await database.pool.query<{ tenant_id: string; seq: number }>(
-        "SELECT tenant_id, seq FROM tenant_position WHERE partition = $1",
-        [partition],
+      const { rows } = await answered(
+        database.pool.query<{ tenant_id: string; seq: number }>(
+          "SELECT tenant_id, seq FROM tenant_position WHERE partition = $1",
+          [partition],
+        ),
       );
       return new Map(rows.map((row) => [row.tenant_id, row.seq]));
-    },
-
-    /** Raises bounds durably; returns the resulting ones, in the same order. */
-    async raiseBounds(tenantId: string, bounds: readonly RaisedBound[]): Promise<readonly RaisedBound[]> {
-      const { rows } = await database.pool.query<{
-        meter: string;
-        quota_window: string;
-        bucket_start: Date;
-        bound: string;
-        expires_at: Date;
-      }>(
-        `INSERT INTO granted_bound AS held (tenant_id, meter, quota_window, bucket_start, bound, expires_at)
-         SELECT $1, m, w, s, b, e
-         FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::numeric[], $6::timestamptz[]) AS r (m, w, s, b, e)
-         ON CONFLICT (tenant_id, meter, quota_window, bucket_start)
-         DO UPDATE SET bound = GREATEST(held.bound, excluded.bound), expires_at = GREATEST(held.expires_at, excluded.expires_at)
-         RETURNING meter, quota_window, bucket_start, bound::text AS bound, expires_at`,
-        [
-          tenantId,
-          bounds.map((one) => one.meter ?? ""),
-          bounds.map((one) => one.window),
-          bounds.map((one) => new Date(one.bucketStart)),
-          bounds.map((one) => formatDecimal(one.bound)),
-          bounds.map((one) => new Date(one.expiresAt)),
-        ],
-      );
-      return rows.map((row) => ({
-        meter: row.meter === "" ? null : row.meter,
-        window: row.quota_window,
-        bucketStart: row.bucket_start.getTime(),
-        bound: new Decimal(row.bound),
-        expiresAt: row.expires_at.getTime(),
-      }));
-    },
-
-    /** Saves counters that die with the process; replaces these tenants' earlier saves. */
-    async saveCounters({ incarnation, tenants }: SavedCounters): Promise<void> {
-      if (tenants.size === 0) return;
-      await database.pool.query(
-        `INSERT INTO saved_counters (tenant_id, incarnation, state)
-         SELECT t, $1, s FROM unnest($2::text[], $3::jsonb[]) AS saved (t, s)
-         ON CONFLICT (tenant_id) DO UPDATE SET incarnation = excluded.incarnation, state = excluded.state`,
-        [incarnation, [...tenants.keys()], [...tenants.values()].map((state) => JSON.stringify(state))],
-      );
     },
   };
 }

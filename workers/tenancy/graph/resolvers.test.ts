@@ -321,6 +321,7 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
     const audit = await asAdmin(`{ auditLog(tenantId: "helped", first: 1) { nodes { action actor } } }`);
     expect(audit.data.auditLog.nodes).toEqual([{ action: "tenant.setQuotaOverride", actor: "user:root" }]);
 
+    expect((await set(admin, { limit: "0" })).codes).toEqual([]);
     const refused = await set(admin, { until: new Date(NOW).toISOString(), reason: " ", limit: "-1" });
     expect(refused.errors[0]?.extensions.errors).toMatchObject([
       { path: "limit" },

@@ -6,7 +6,6 @@ export interface AmountBounds {
   readonly min?: string;
   readonly max?: string;
   readonly positive?: boolean;
-  readonly maxSignificantDigits?: number;
 }
 
 /** Errors of one decimal; null is not checked. Without bounds an amount must not be negative. */
@@ -20,8 +19,6 @@ export function amountReasons(path: string, text: string | null, bounds: AmountB
   if (value.lessThan(min)) return [{ path, detail: min === "0" ? "must not be negative" : `must be at least ${min}` }];
   if (bounds.max !== undefined && value.greaterThan(bounds.max))
     return [{ path, detail: `must be at most ${bounds.max}` }];
-  if (bounds.maxSignificantDigits !== undefined && value.precision() > bounds.maxSignificantDigits)
-    return [{ path, detail: `has at most ${bounds.maxSignificantDigits} significant digits` }];
   return [];
 }
 

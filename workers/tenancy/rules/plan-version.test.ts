@@ -71,7 +71,10 @@ describe("a plan version", () => {
         { ...tiered("100", "1000", null), meter: "tokens" },
         price({ meter: "seats", model: "PACKAGE", packageSize: "10", minimumAmount: "5", maximumAmount: "5" }),
       ],
-      limits: [limit(), limit({ window: "DAY" }), limit({ meter: null }), limit({ meter: "tokens", warnAt: [] })],
+      limits: [
+        ...[limit(), limit({ window: "DAY", limit: "0" }), limit({ meter: null })],
+        limit({ meter: "tokens", limit: "999999999999999999.999999999999", warnAt: [] }),
+      ],
     });
     expect(validatePlanVersion(sound, METERS)).toEqual([]);
   });
@@ -81,7 +84,7 @@ describe("a plan version", () => {
       currency: "EURO",
       recurringFee: "-1",
       prices: [price({ meter: "nope", unitAmount: "-0.01", discountPercent: "101" })],
-      limits: [limit({ meter: "seats", limit: "0" })],
+      limits: [limit({ meter: "seats", limit: "-1" })],
     });
     expect(pathsOf(wrong)).toEqual([
       "currency",
@@ -114,7 +117,8 @@ describe("a plan version", () => {
 
   test.each<[string, QuotaLimitState[], string[]]>([
     ["a limit on an unknown meter", [limit({ meter: "nope" })], ["limits[0].meter"]],
-    ["16 significant digits", [limit({ limit: "1234567890.123456" })], ["limits[0].limit"]],
+    ["13 fractional digits", [limit({ limit: "1.0000000000001" })], ["limits[0].limit"]],
+    ["a negative limit", [limit({ limit: "-0.1" })], ["limits[0].limit"]],
     ["a threshold above 1", [limit({ warnAt: ["1.01"] })], ["limits[0].warnAt[0]"]],
     ["a threshold of 0", [limit({ warnAt: ["0"] })], ["limits[0].warnAt[0]"]],
     ["thresholds that don't ascend", [limit({ warnAt: ["0.8", "0.8"] })], ["limits[0].warnAt[1]"]],

@@ -4,13 +4,11 @@ import { amountReasons, isLess } from "./amount.js";
 import type { Reason } from "./reasons.js";
 
 export const MAX_WARNINGS = 10;
-/** Counters keep a limit exactly in a double: 15 significant digits survive. */
-export const MAX_LIMIT_DIGITS = 15;
 
 export function limitReasons(path: string, limit: QuotaLimitState, meters: ReadonlyMap<string, MeterState>): Reason[] {
   return [
     ...meterReasons(`${path}.meter`, limit.meter, meters),
-    ...amountReasons(`${path}.limit`, limit.limit, { positive: true, maxSignificantDigits: MAX_LIMIT_DIGITS }),
+    ...amountReasons(`${path}.limit`, limit.limit),
     ...warnAtReasons(`${path}.warnAt`, limit.warnAt),
   ];
 }

@@ -3,7 +3,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import type { QuotaLimitState, QuotaOverrideState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { tenantNow } from "#schema/tenancy-history.js";
 import { amountReasons } from "./amount.js";
-import { limitKey, MAX_LIMIT_DIGITS } from "./quota-limit.js";
+import { limitKey } from "./quota-limit.js";
 import { nameReasons, type Reason } from "./reasons.js";
 
 export type OverrideTerms = Omit<QuotaOverrideState, "inVersion">;
@@ -20,10 +20,7 @@ export function overrideReasons(
   planLimits: readonly QuotaLimitState[],
   now: number,
 ): Reason[] {
-  const reasons = [
-    ...amountReasons("limit", terms.limit, { maxSignificantDigits: MAX_LIMIT_DIGITS }),
-    ...nameReasons("reason", terms.reason),
-  ];
+  const reasons = [...amountReasons("limit", terms.limit), ...nameReasons("reason", terms.reason)];
   if (terms.until <= tenantNow(tenant, now)) reasons.push({ path: "until", detail: "must be in the future" });
   const wanted = `${terms.meter ?? ""}/${terms.window}`;
   if (!planLimits.some((limit) => limitKey(limit) === wanted)) {

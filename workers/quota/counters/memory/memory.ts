@@ -1,38 +1,56 @@
 import type { Clock } from "#kernel/clock.js";
-import { newUuid } from "#platform/lifecycle/random.js";
+import { MINUTE_MS } from "#kernel/duration.js";
+import { monotonicMs, nextTurn } from "#platform/lifecycle/time.js";
 import {
-  type BoundNeed,
-  type CounterCharge,
-  type CounterReading,
-  type DecideOutcome,
-  type DecideRequest,
+  type LoweredBound,
+  type Operation,
+  type Outcome,
   type QuotaCounters,
   REMEMBERED_MS,
   REMEMBERED_TEXTS,
-  type SettledEvent,
-  type SettleOutcome,
-  type SettleRequest,
+  type SavedPart,
   type TenantLoad,
 } from "../counters.js";
-import { type Counter, createCounter, type TenantCounters, tenantCounters } from "./state.js";
+import { createTenant, type TenantState } from "../tenant/tenant.js";
+import { partsOf, tenantOf } from "./saved.js";
 
 export interface MemoryQuotaCountersOptions {
   /** A monotonic clock: a jump of the other clock against it counts as a loss. */
   readonly steadyMs?: () => number;
+  /** Keys that a tenant may have alive. */
+  readonly maxKeys: number;
 }
 
+/** In the place of a tenant's id, before all of them: when the life began that an orderly restart goes on with. */
+const LIFE = "";
+
 const CLOCK_TOLERANCE_MS = 2_000;
+/** Reservations that end, and operations, in one turn of the event loop. */
+const ENDED_PER_TURN = 1_000;
+const OPERATIONS_PER_TURN = 200;
+/** Work in one turn of the event loop, so that nobody waits long for another tenant's. */
+const TURN_MS = 10;
+/** A tenant that nobody asked about for so long, and of which nothing but the database's usage counts, is forgotten. */
+const IDLE_MS = 10 * MINUTE_MS;
+const LOOKED_AT_PER_TURN = 200;
 
 /**
- * Counters in this process: each start is a loss, except after an orderly stop, when `save` and `restore` transfer the state. A
- * call completes within one turn of the event loop, which makes it atomic.
+ * Counters in this process: each start is a loss, except after an orderly stop, when `save` and `restore` transfer the state.
  */
-export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCountersOptions = {}): QuotaCounters {
-  let incarnation = { name: newUuid(), since: clock.now() };
-  const tenants = new Map<string, TenantCounters>();
+export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCountersOptions): QuotaCounters {
+  let since = clock.now();
+  /** Tenants whose saved state could not be read: their life began with this process. */
+  const unreadable = new Map<string, number>();
+  const tenants = new Map<string, TenantState>();
+  /** Tenants to look at for bounds that may be lowered. */
+  const news = new Set<string>();
+  const usedAt = new Map<string, number>();
+  let sweeping = usedAt.entries();
+  /** And those to look at when their next reservation ends. */
+  const newsAt = new Map<string, number>();
   const offset = (): number => (options.steadyMs === undefined ? 0 : clock.now() - options.steadyMs());
   let lastOffset = offset();
-  const stored = new Map<string, readonly { readonly at: number; readonly text: string }[]>();
+  const texts = rememberedTexts(clock);
 
   /** Drops everything when the clock jumped (or the machine slept): windows would be wrong. */
   function watchClock(): void {
@@ -40,227 +58,195 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
     lastOffset = offset();
     if (Math.abs(lastOffset - before) <= CLOCK_TOLERANCE_MS) return;
     tenants.clear();
-    incarnation = { name: newUuid(), since: clock.now() };
+    since = clock.now();
   }
 
-  function decide(request: DecideRequest): DecideOutcome {
-    watchClock();
-    const state = tenants.get(request.tenantId);
-    if (state === undefined) return { kind: "unknown" };
-    const now = state.advance(request.now ?? clock.now());
-    const involved = involve(state, request.charges, now);
-    if (involved === undefined) return { kind: "unknown" };
-    const existing = state.reservation(request.reservation);
-    if (existing !== undefined && request.mode === "consume") {
-      const readings = involved.map((one) => readAllowed(one, now));
-      return { kind: "decided", allowed: true, repeated: true, now, expiresAt: existing.expiresAt, readings };
-    }
-    const before = involved.map((one) => read(one, now));
-    const allowed = !before.some((reading) => reading.denies);
-    if (!allowed || request.mode === "check") {
-      return { kind: "decided", allowed, repeated: false, now, expiresAt: null, readings: before };
-    }
-    const expiresAt = now + request.ttlMs;
-    const needs = involved.flatMap((one) => boundNeed(one, expiresAt));
-    if (needs.length > 0) return { kind: "bounds", needs };
-    for (const { charge, counter, start } of involved) {
-      const bucket = counter.bucket(start);
-      if (charge.settles) bucket.reserved += charge.amount;
-      else bucket.used += charge.amount;
-    }
-    state.reserve(request.reservation, {
-      expiresAt,
-      open: true,
-      charges: involved.map(({ charge, start }) => ({
-        counter: charge.counter,
-        bucketStart: start,
-        amount: charge.amount,
-        settles: charge.settles,
-      })),
-    });
-    const readings = involved.map((one) => readAllowed(one, now));
-    return { kind: "decided", allowed: true, repeated: false, now, expiresAt, readings };
+  function touch(tenantId: string): void {
+    news.add(tenantId);
+    usedAt.set(tenantId, monotonicMs());
   }
 
-  function load(request: TenantLoad): void {
-    if (request.incarnation !== incarnation.name) return;
-    const state = tenants.get(request.tenantId) ?? tenantCounters(request.seq);
-    tenants.set(request.tenantId, state);
-    for (const loaded of request.counters) {
-      if (state.counters.has(loaded.counter)) continue;
-      const counter = createCounter(loaded.blockedUntil);
-      state.counters.set(loaded.counter, counter);
-      for (const { start, used, bound, boundUntil } of loaded.buckets) {
-        const bucket = counter.bucket(start);
-        bucket.used = used + (loaded.settles ? 0 : bound);
-        bucket.bound = bound;
-        bucket.boundUntil = boundUntil;
-        if (!loaded.settles || bound === 0) continue;
-        bucket.reserved = bound;
-        state.reserve(`!lost|${loaded.counter}|${start}`, {
-          expiresAt: boundUntil,
-          open: true,
-          charges: [{ counter: loaded.counter, bucketStart: start, amount: bound, settles: true }],
-        });
+  /** Looks at some tenants in turn, and forgets those that are idle: they are built from the database when they come back. */
+  function forgetIdle(): void {
+    const before = monotonicMs() - IDLE_MS;
+    for (let looked = 0; looked < LOOKED_AT_PER_TURN; looked += 1) {
+      const { value, done } = sweeping.next();
+      if (done === true) {
+        sweeping = usedAt.entries();
+        return;
       }
+      const [tenantId, at] = value;
+      if (at > before) continue;
+      const state = tenants.get(tenantId);
+      if (state?.hasOwnClock === false) state.advance(clock.now(), ENDED_PER_TURN);
+      if (state?.isIdle() === false) continue;
+      tenants.delete(tenantId);
+      usedAt.delete(tenantId);
     }
   }
 
-  function repair(request: TenantLoad): void {
-    const state = tenants.get(request.tenantId);
-    if (state === undefined || request.seq <= state.seq) return;
-    state.seq = request.seq;
-    for (const { counter: id, window, settles, buckets } of request.counters) {
-      const counter = state.counters.get(id);
-      if (counter === undefined || !settles) continue;
-      for (const { start, used } of buckets) {
-        const bucket = counter.bucket(start);
-        bucket.used = window.kind === "period" ? used : Math.max(bucket.used, used);
+  const untilNextTurn = () => new Promise<void>(nextTurn);
+
+  /** The tenant with nothing due; undefined: it is not loaded. */
+  async function ready(tenantId: string, now: number | undefined): Promise<TenantState | undefined> {
+    for (;;) {
+      watchClock();
+      const state = tenants.get(tenantId);
+      if (state === undefined || state.advance(now ?? clock.now(), ENDED_PER_TURN)) return state;
+      state.discardChanges();
+      await untilNextTurn();
+    }
+  }
+
+  async function execute(
+    tenantId: string,
+    operations: readonly Operation[],
+    now: number | undefined,
+  ): Promise<readonly Outcome[]> {
+    const outcomes: Outcome[] = [];
+    while (outcomes.length < operations.length) {
+      const state = await ready(tenantId, now);
+      if (state === undefined) return [...outcomes, { kind: "unknown" }];
+      touch(tenantId);
+      const turnEnds = monotonicMs() + TURN_MS;
+      const end = Math.min(operations.length, outcomes.length + OPERATIONS_PER_TURN);
+      for (const operation of operations.slice(outcomes.length, end)) {
+        const outcome = state.execute(operation, now ?? clock.now(), options.maxKeys);
+        outcomes.push(outcome);
+        if (outcome.kind === "unknown" || outcome.kind === "bounds" || monotonicMs() > turnEnds) break;
       }
+      state.discardChanges();
+      const last = outcomes.at(-1);
+      if (last?.kind === "unknown" || last?.kind === "bounds") break;
+      if (outcomes.length < operations.length) await untilNextTurn();
     }
+    return outcomes;
   }
 
-  function settle(request: SettleRequest): SettleOutcome {
-    const state = tenants.get(request.tenantId);
-    if (state === undefined) return "unknown";
-    if (state.seq >= request.seq) return "applied";
-    if (state.seq < request.previousSeq) return "behind";
-    state.seq = request.seq;
-    for (const id of state.counters.keys()) if (!request.inForce.includes(id)) state.counters.delete(id);
-    for (const event of request.events) settleEvent(state, event);
-    for (const { counter, bucketStart, total } of request.totals) {
-      const known = state.counters.get(counter);
-      if (known !== undefined) known.bucket(bucketStart).used = total;
+  /** Changes a tenant that is loaded. */
+  function changed<T>(tenantId: string, change: (state: TenantState) => T): T | undefined {
+    const state = tenants.get(tenantId);
+    if (state === undefined) return undefined;
+    touch(tenantId);
+    const result = change(state);
+    state.discardChanges();
+    return result;
+  }
+
+  async function lower(most: number): Promise<readonly LoweredBound[]> {
+    const lowered: LoweredBound[] = [];
+    const now = clock.now();
+    for (const [tenantId, at] of newsAt) if (at <= now && newsAt.delete(tenantId)) news.add(tenantId);
+    let turnEnds = monotonicMs() + TURN_MS;
+    for (const tenantId of [...news].slice(0, most)) {
+      if (monotonicMs() > turnEnds) {
+        await untilNextTurn();
+        turnEnds = monotonicMs() + TURN_MS;
+      }
+      news.delete(tenantId);
+      const state = tenants.get(tenantId);
+      if (state === undefined) continue;
+      const { hasOwnClock } = state;
+      if (!hasOwnClock) state.advance(now, ENDED_PER_TURN);
+      const bounds = state.lower(0);
+      state.discardChanges();
+      for (const bound of bounds) lowered.push({ ...bound, tenantId, epoch: state.epoch });
+      // Looked at again until the database has followed and nothing is admitted any more.
+      const again = state.lowersAgainAt();
+      if (bounds.length > 0 || again <= now) news.add(tenantId);
+      else if (again < Number.POSITIVE_INFINITY && !hasOwnClock) newsAt.set(tenantId, again);
     }
-    return "applied";
+    return lowered;
   }
 
   return {
-    incarnations: async (tenantIds) => tenantIds.map(() => incarnation),
     now: async () => clock.now(),
-    decide: async (request) => decide(request),
-    load: async (request) => load(request),
-    repair: async (request) => repair(request),
-    settle: async (request) => settle(request),
-    async correct(tenantId, seq, totals) {
-      const state = tenants.get(tenantId);
-      if (state?.seq !== seq) return false;
-      for (const { counter, bucketStart, total } of totals) {
-        const known = state.counters.get(counter);
-        if (known !== undefined) known.bucket(bucketStart).used = total;
-      }
-      return true;
+    execute,
+    since: async (tenantIds) => {
+      watchClock();
+      return tenantIds.map((tenantId) => Math.max(since, unreadable.get(tenantId) ?? 0));
     },
-    async grant(tenantId, grants) {
-      for (const { counter, bucketStart, bound, until } of grants) {
-        const bucket = tenants.get(tenantId)?.counters.get(counter)?.bucket(bucketStart);
-        if (bucket === undefined) continue;
-        bucket.bound = Math.max(bucket.bound, bound);
-        bucket.boundUntil = Math.max(bucket.boundUntil, until);
-      }
+    async load(load: TenantLoad) {
+      const held = tenants.get(load.tenantId);
+      if (held === undefined) tenants.set(load.tenantId, createTenant(load, 0));
+      changed(load.tenantId, (state) => state.load(load));
     },
-    async release(tenantId, reservation, now) {
-      const state = tenants.get(tenantId);
-      if (state === undefined) return false;
-      state.advance(now ?? clock.now());
-      return state.giveBack(reservation);
+    async settle(request) {
+      const now = request.now ?? clock.now();
+      await ready(request.tenantId, request.now);
+      return changed(request.tenantId, (state) => state.settle(request, now)) ?? "unknown";
+    },
+    repair: async (load) => void changed(load.tenantId, (state) => state.repair(load)),
+    correct: async (tenantId, seq, totals) => changed(tenantId, (state) => state.correct(seq, totals)) ?? false,
+    grant: async (tenantId, epoch, grants) => void changed(tenantId, (state) => state.grant(epoch, grants)),
+    async lower(most) {
+      forgetIdle();
+      return lower(most);
+    },
+    async lookAt(tenantIds) {
+      for (const tenantId of tenantIds) if (tenants.has(tenantId)) news.add(tenantId);
+    },
+    async lowered(bounds) {
+      for (const bound of bounds) {
+        const state = tenants.get(bound.tenantId);
+        if (state?.epoch === bound.epoch) state.lowered([bound]);
+        state?.discardChanges();
+      }
     },
     positions: async (ids) => ids.map((id) => tenants.get(id)?.seq),
-    async remember(tenantId, texts) {
-      const at = clock.now();
-      const all = [...texts.map((text) => ({ at, text })).reverse(), ...(stored.get(tenantId) ?? [])];
-      stored.set(tenantId, all.slice(0, REMEMBERED_TEXTS));
+    remember: async (tenantId, some) => texts.remember(tenantId, some),
+    recall: async (tenantId) => texts.recall(tenantId),
+    async *save() {
+      yield { tenantId: LIFE, part: 0, state: String(since) };
+      for (const [tenantId, state] of tenants) {
+        for (const part of partsOf(tenantId, state)) {
+          yield part;
+          await untilNextTurn();
+        }
+      }
     },
-    async recall(tenantId) {
-      const since = clock.now() - REMEMBERED_MS;
-      return (stored.get(tenantId) ?? []).filter(({ at }) => at > since).map(({ text }) => text);
-    },
-    save: () => ({
-      incarnation: incarnation.name,
-      tenants: new Map([...tenants].map(([id, state]) => [id, state.toJSON()])),
-    }),
-    restore(tenantId, saved) {
-      if (!tenants.has(tenantId)) tenants.set(tenantId, tenantCounters(saved));
+    restore(parts: readonly SavedPart[]) {
+      const [first] = parts;
+      if (first?.tenantId === LIFE) {
+        since = Number(first.state);
+      } else if (first !== undefined && !tenants.has(first.tenantId)) {
+        unreadable.set(first.tenantId, clock.now());
+        tenants.set(first.tenantId, tenantOf(parts));
+        unreadable.delete(first.tenantId);
+        touch(first.tenantId);
+      }
       return true;
     },
     stop: async () => tenants.clear(),
   };
 }
 
-interface Involved {
-  readonly charge: CounterCharge;
-  readonly counter: Counter;
-  /** Start of the bucket that the charge would go to. */
-  readonly start: number;
-}
+function rememberedTexts(clock: Clock) {
+  const stored = new Map<string, readonly { readonly at: number; readonly text: string }[]>();
+  let lookedAt = clock.now();
 
-function involve(
-  state: TenantCounters,
-  charges: readonly CounterCharge[],
-  now: number,
-): readonly Involved[] | undefined {
-  const involved: Involved[] = [];
-  for (const charge of charges) {
-    const counter = state.counters.get(charge.counter);
-    if (counter === undefined) return undefined;
-    const { window } = charge;
-    counter.prune(window, now);
-    const start = window.kind === "period" ? window.start : Math.floor(now / window.bucketMs) * window.bucketMs;
-    involved.push({ charge, counter, start });
-  }
-  return involved;
-}
-
-function read({ charge, counter }: Involved, now: number): CounterReading {
-  const { window, amount, hardLimit } = charge;
-  const buckets = counter.inside(window);
-  const used = buckets.reduce((sum, bucket) => sum + bucket.used, 0);
-  const reserved = buckets.reduce((sum, bucket) => sum + bucket.reserved, 0);
-  const over = hardLimit === null ? 0 : used + reserved + amount - hardLimit;
-  const leavesAt = (start: number) =>
-    window.kind === "period" ? window.end : start + window.bucketMs + window.windowMs;
-  const counting = buckets.filter((bucket) => bucket.used + bucket.reserved !== 0);
-  const last = counting.at(-1);
-  const resetAt = window.kind === "period" ? window.end : last === undefined ? now : leavesAt(last.start);
-  let freed = 0;
-  const enough = counting.find((bucket) => {
-    freed += bucket.used + bucket.reserved;
-    return freed >= over;
-  });
-  const blocked = counter.blockedUntil > now;
-  const denies = hardLimit !== null && (blocked || over > 0);
-  const fitsAt = enough === undefined ? resetAt : leavesAt(enough.start);
-  return {
-    used,
-    reserved,
-    blockedUntil: blocked ? counter.blockedUntil : 0,
-    resetAt,
-    retryAt: denies ? (blocked ? counter.blockedUntil : fitsAt) : resetAt,
-    denies,
-  };
-}
-
-function readAllowed(one: Involved, now: number): CounterReading {
-  const reading = read(one, now);
-  return { ...reading, denies: false, retryAt: reading.resetAt };
-}
-
-function boundNeed({ charge, counter, start }: Involved, until: number): readonly BoundNeed[] {
-  if (!charge.bounded) return [];
-  const bucket = counter.bucket(start);
-  const exposure = charge.settles ? bucket.reserved : bucket.used;
-  const covered = exposure + charge.amount <= bucket.bound && (!charge.settles || until <= bucket.boundUntil);
-  return covered ? [] : [{ counter: charge.counter, bucketStart: start, exposure, amount: charge.amount, until }];
-}
-
-/** A reservation counts with its actual amount in the bucket of its admission, other usage in that of its arrival. */
-function settleEvent(state: TenantCounters, event: SettledEvent): void {
-  for (const { reservation, charges } of event.meters) {
-    const admitted = state.close(reservation);
-    for (const { counter, amount, bucketStart } of charges) {
-      const at = admitted?.charges.find((charge) => charge.counter === counter)?.bucketStart ?? bucketStart;
-      const known = state.counters.get(counter);
-      if (known !== undefined) known.bucket(at).used += amount;
+  /** Texts of tenants that nobody asks about end too. */
+  function forgetOld(): void {
+    const now = clock.now();
+    if (now - lookedAt < REMEMBERED_MS / 6 && now >= lookedAt) return;
+    lookedAt = now;
+    for (const [tenantId, all] of stored) {
+      const fresh = all.filter(({ at }) => at > now - REMEMBERED_MS);
+      if (fresh.length === 0) stored.delete(tenantId);
+      else stored.set(tenantId, fresh);
     }
   }
+
+  return {
+    remember(tenantId: string, texts: readonly string[]): void {
+      forgetOld();
+      const at = clock.now();
+      const all = [...texts.map((text) => ({ at, text })).reverse(), ...(stored.get(tenantId) ?? [])];
+      stored.set(tenantId, all.slice(0, REMEMBERED_TEXTS));
+    },
+    recall(tenantId: string): readonly string[] {
+      const from = clock.now() - REMEMBERED_MS;
+      return (stored.get(tenantId) ?? []).filter(({ at }) => at > from).map(({ text }) => text);
+    },
+  };
 }

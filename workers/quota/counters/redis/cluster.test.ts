@@ -1,56 +1,96 @@
 import { randomUUID } from "node:crypto";
+import { Cluster, Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { HOUR_MS } from "#kernel/duration.js";
 import { type PrivateRedisCluster, startRedisCluster } from "../../../../tests/servers/redis-cluster.js";
 import { hasRedis, waitFor } from "../../../../tests/servers/servers.js";
 import { quotaCountersConformance } from "../counters.conformance.js";
-import { type CounterCharge, CountersUnavailable, type QuotaCounters } from "../counters.js";
-import { createRedisQuotaCounters } from "./redis.js";
-
-const onError = (): void => undefined;
-const calls: CounterCharge = {
-  counter: "calls",
-  window: { kind: "sliding", windowMs: HOUR_MS, bucketMs: 180_000 },
-  amount: 1,
-  hardLimit: 2,
-  settles: true,
-  bounded: false,
-};
+import { CountersUnavailable, type QuotaCounters } from "../counters.js";
+import { calls, consume, loadCalls, openTestCounters, reserved } from "./redis.testing.js";
 
 describe.skipIf(!hasRedis)("Redis Cluster", () => {
   let cluster: PrivateRedisCluster;
+  let client: Cluster;
+  const prefix = randomUUID();
+  const pair: QuotaCounters[] = [];
+  const open = async (): Promise<QuotaCounters> => openTestCounters(cluster.url, prefix);
   beforeAll(async () => {
     cluster = await startRedisCluster();
+    client = new Cluster([cluster.url]);
+    pair.push(await open(), await open());
   });
-  afterAll(() => cluster.stop());
+  afterAll(async () => {
+    for (const one of pair) await one.stop();
+    client.disconnect();
+    await cluster.stop();
+  });
 
-  quotaCountersConformance("Redis Cluster", () =>
-    createRedisQuotaCounters({ urls: [cluster.url], prefix: randomUUID(), onError }),
-  );
+  quotaCountersConformance("Redis Cluster", {
+    open: async () => pair[0] ?? open(),
+    reopen: async (counters) => pair.find((one) => one !== counters) ?? counters,
+    async lose(counters, tenantId) {
+      await client.del(`${prefix}:{${tenantId}}:h`);
+      return counters;
+    },
+  });
+
+  test("a slot that moves to another master is a loss to its tenants only, for every process", async () => {
+    const [a, b] = await Promise.all([open(), open()]);
+    const tenantIds = Array.from({ length: 30 }, (_, n) => `moved-${n}`);
+    for (const tenantId of tenantIds) {
+      await loadCalls(a, tenantId, 3);
+      expect(await consume(b, tenantId, "k", calls(2n))).toBe("allowed");
+    }
+    const [from, to] = cluster.masters.map(({ url }) => url);
+    const moved = await moveSlotOf(tenantIds, from ?? "", to ?? "");
+    for (const counters of [a, b]) {
+      const outcome = await waitFor(() => consume(counters, moved, "k2", calls(2n)).catch(unlessUnavailable), {
+        what: "an answer of the new master",
+      });
+      expect(outcome).toBe("unknown");
+    }
+    await loadCalls(b, moved, 3);
+    expect(await consume(a, moved, "k2", calls(2n))).toBe("allowed");
+    for (const tenantId of tenantIds) expect(await reserved(a, tenantId)).toBe(1n);
+    await Promise.all([a.stop(), b.stop()]);
+  });
+
+  /** Moves the slot of one of the tenants, with all keys in it; answers which tenant. */
+  async function moveSlotOf(tenantIds: readonly string[], from: string, to: string): Promise<string> {
+    const [source, target] = [new Redis(from), new Redis(to)];
+    try {
+      const mine = (await source.call("CLUSTER", "SLOTS")) as [number, number, [string, number, string]][];
+      const [, , [, , sourceId]] = mine.find(([, , [, port]]) => port === Number(new URL(from).port)) ?? fail();
+      const [, , [, , targetId]] = mine.find(([, , [, port]]) => port === Number(new URL(to).port)) ?? fail();
+      for (const tenantId of tenantIds) {
+        const slot = Number(await source.call("CLUSTER", "KEYSLOT", `{${tenantId}}`));
+        if (!mine.some(([first, last, [, , id]]) => id === sourceId && first <= slot && slot <= last)) continue;
+        await target.call("CLUSTER", "SETSLOT", slot, "IMPORTING", sourceId);
+        await source.call("CLUSTER", "SETSLOT", slot, "MIGRATING", targetId);
+        const keys = (await source.call("CLUSTER", "GETKEYSINSLOT", slot, 100)) as string[];
+        const { hostname, port } = new URL(to);
+        await source.call("MIGRATE", hostname, port, "", 0, 5_000, "KEYS", ...keys);
+        for (const node of [target, source]) await node.call("CLUSTER", "SETSLOT", slot, "NODE", targetId);
+        return tenantId;
+      }
+      throw new Error("no tenant there");
+    } finally {
+      source.disconnect();
+      target.disconnect();
+    }
+  }
 
   test("a failover is a loss only to the tenants of its slots", async () => {
-    const counters = await createRedisQuotaCounters({ urls: [cluster.url], prefix: randomUUID(), onError });
+    const counters = await open();
     const tenantIds = Array.from({ length: 40 }, (_, n) => `tenant-${n}`);
-    const load = async (tenantId: string) => {
-      const [{ name } = { name: "" }] = await counters.incarnations([tenantId]);
-      await counters.load({
-        tenantId,
-        incarnation: name,
-        seq: 7,
-        counters: [{ ...calls, blockedUntil: 0, buckets: [] }],
-      });
-      return name;
-    };
-    const before = new Map<string, string>();
-    for (const tenantId of tenantIds) before.set(tenantId, await load(tenantId));
-    expect(new Set(before.values()).size).toBe(3);
-    const outcomes = await Promise.all(tenantIds.map((tenantId) => consume(counters, tenantId, "k")));
+    for (const tenantId of tenantIds) await loadCalls(counters, tenantId, 7);
+    const began = await counters.since(tenantIds);
+    const outcomes = await Promise.all(tenantIds.map((tenantId) => consume(counters, tenantId, "k", calls(2n))));
     expect(new Set(outcomes)).toEqual(new Set(["allowed"]));
 
     await cluster.masters[0]?.kill("SIGKILL");
     const lost = new Set<string>();
     for (const tenantId of tenantIds) {
-      const outcome = await waitFor(() => consume(counters, tenantId, "k2").catch(unlessUnavailable), {
+      const outcome = await waitFor(() => consume(counters, tenantId, "k2", calls(2n)).catch(unlessUnavailable), {
         what: `an answer for ${tenantId}`,
       });
       expect(["allowed", "unknown"]).toContain(outcome);
@@ -58,23 +98,17 @@ describe.skipIf(!hasRedis)("Redis Cluster", () => {
     }
     expect(lost.size).toBeGreaterThan(0);
     expect(lost.size).toBeLessThan(tenantIds.length / 2);
-    for (const tenantId of tenantIds) {
-      const after = (await counters.incarnations([tenantId]))[0]?.name;
-      expect(after === before.get(tenantId)).toBe(!lost.has(tenantId));
-    }
-    for (const tenantId of lost) await load(tenantId);
-    const known = await counters.positions(tenantIds);
-    expect(known).toEqual(tenantIds.map(() => 7));
+    const begins = await counters.since(tenantIds);
+    for (const [index, tenantId] of tenantIds.entries())
+      expect(begins[index] === began[index]).toBe(!lost.has(tenantId));
+    for (const tenantId of lost) await loadCalls(counters, tenantId, 7);
+    expect(await counters.positions(tenantIds)).toEqual(tenantIds.map(() => 7));
     await counters.stop();
   });
 });
 
-async function consume(counters: QuotaCounters, tenantId: string, reservation: string): Promise<string> {
-  const outcome = await counters.decide({
-    ...{ tenantId, mode: "consume", reservation, ttlMs: 60_000, now: undefined },
-    charges: [calls],
-  });
-  return outcome.kind === "decided" && outcome.allowed ? "allowed" : outcome.kind;
+function fail(): never {
+  throw new Error("not a master");
 }
 
 function unlessUnavailable(error: unknown): undefined {

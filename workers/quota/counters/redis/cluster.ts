@@ -2,8 +2,9 @@ import calculateSlot from "cluster-key-slot";
 import { every, monotonicMs } from "#platform/lifecycle/time.js";
 import { EvictionError } from "#platform/redis/eviction.js";
 import { askRedisOnce } from "#platform/redis/once.js";
-import { CountersUnavailable, type QuotaCounters } from "../counters.js";
+import { CountersUnavailable, type LoweredBound, type QuotaCounters } from "../counters.js";
 import { forwardingCounters } from "./forward.js";
+import { grouped } from "./grouped.js";
 import { createRedisNodeCounters, type RedisNodeCounters } from "./node.js";
 
 export interface RedisClusterOptions {
@@ -11,6 +12,8 @@ export interface RedisClusterOptions {
   readonly urls: readonly string[];
   readonly onError: (error: unknown) => void;
   readonly prefix: string;
+  /** Keys that a tenant may have alive. */
+  readonly maxKeys: number;
 }
 
 const SLOTS = 16_384;
@@ -29,7 +32,7 @@ interface Node {
  * one, a failover or a moved slot is a loss only to its tenants. Throws when no node answers, or one may evict keys.
  */
 export async function openRedisClusterCounters(options: RedisClusterOptions): Promise<QuotaCounters> {
-  const { prefix, onError } = options;
+  const { prefix, onError, maxKeys } = options;
   const nodes = new Map<string, Node>();
   let owners: readonly (string | undefined)[] = [];
   let refreshing: Promise<void> | undefined;
@@ -74,12 +77,12 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
 
   function nodeAt(url: string, found: readonly (string | undefined)[]): Node {
     for (let n = 0; ; n += 1) {
-      const incarnationKey = `${prefix}:{i${n}}:incarnation`;
+      const incarnationKey = `${prefix}:{i${n}}:life`;
       const incarnationSlot = calculateSlot(incarnationKey);
       if (found[incarnationSlot] !== url) continue;
       return {
         incarnationSlot,
-        counters: createRedisNodeCounters({ url, prefix, onError, incarnationKey, together: slotOf }),
+        counters: createRedisNodeCounters({ url, prefix, onError, maxKeys, incarnationKey, together: slotOf }),
       };
     }
   }
@@ -115,25 +118,32 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
     }
   }
 
-  /** Queries each node for its tenants together; returns in the order of the tenants. */
-  async function gathered<T>(
-    tenantIds: readonly string[],
-    ask: (ids: readonly string[], counters: QuotaCounters) => Promise<readonly T[]>,
+  /** Asks each node about what is its own, together; answers in the order of the items. */
+  async function gathered<I, T>(
+    items: readonly I[],
+    tenantOf: (item: I) => string,
+    ask: (some: readonly I[], counters: QuotaCounters) => Promise<readonly T[]>,
   ): Promise<readonly T[]> {
-    const byOwner = new Map<string, string[]>();
-    for (const id of tenantIds) {
-      const owner = owners[slotOf(id)] ?? "";
-      byOwner.set(owner, [...(byOwner.get(owner) ?? []), id]);
-    }
-    const found = new Map<string, T>();
+    const owner = (item: I): string => owners[slotOf(tenantOf(item))] ?? "";
+    const found = new Map<I, T>();
     await Promise.all(
-      [...byOwner.values()].map(async (ids) => {
-        const [first = ""] = ids;
-        const answers = await at(first, (counters) => ask(ids, counters));
-        for (const [index, id] of ids.entries()) found.set(id, answers[index] as T);
+      [...grouped(items, owner).values()].map(async (some) => {
+        const [first] = some;
+        if (first === undefined) return;
+        const answers = await at(tenantOf(first), (counters) => ask(some, counters));
+        for (const [index, item] of some.entries()) found.set(item, answers[index] as T);
       }),
     );
-    return tenantIds.map((id) => found.get(id) as T);
+    return items.map((item) => found.get(item) as T);
+  }
+
+  /** Of the nodes that answer. */
+  async function lower(most: number): Promise<readonly LoweredBound[]> {
+    const settled = await Promise.allSettled([...nodes.values()].map(({ counters }) => counters.lower(most)));
+    const lowered = settled.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+    const failed = settled.find((one) => one.status === "rejected");
+    if (failed !== undefined && lowered.length === 0) throw failed.reason;
+    return lowered;
   }
 
   await refresh();
@@ -142,6 +152,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
   return forwardingCounters({
     at,
     gathered,
+    lower,
     /** Every master must answer: tenants of one that does not are denied. */
     async now() {
       const times = await Promise.all([...nodes.values()].map(({ counters }) => counters.now())).catch(

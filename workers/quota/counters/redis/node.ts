@@ -1,24 +1,27 @@
-import { createHash } from "node:crypto";
-import { Redis } from "ioredis";
-import { newUuid } from "#platform/lifecycle/random.js";
-import { monotonicMs } from "#platform/lifecycle/time.js";
-import { assertNoEviction } from "#platform/redis/eviction.js";
 import {
   CountersUnavailable,
-  type Incarnation,
+  type Operation,
+  type Outcome,
   type QuotaCounters,
   REMEMBERED_MS,
   REMEMBERED_TEXTS,
-  type SettleOutcome,
+  type StoredBound,
 } from "../counters.js";
-import { createDecisionBatch, isReplyError } from "./decision-batch.js";
-import { DECIDE_LUA, INCARNATION_LUA, TENANT_LUA } from "./lua.js";
+import { isAbsence, isOf, POSITION_FIELD, VERSION_FIELD } from "./commit.js";
+import { grouped } from "./grouped.js";
+import { createLowering } from "./lowering.js";
+import type { Tenant } from "./replica.js";
+import { createReplicas } from "./replicas.js";
+import { createRedisServer } from "./server.js";
+import type { TenantKeys } from "./turns.js";
 
 export interface RedisNodeOptions {
   readonly url: string;
   /** Called for lost connections and the like; the counters recover automatically. */
   readonly onError: (error: unknown) => void;
   readonly prefix: string;
+  /** Keys that a tenant may have alive. */
+  readonly maxKeys: number;
   /** A key on this node that lives no longer than the counters. */
   readonly incarnationKey: string;
   /** Tenants with the same value may share a call: in a cluster, those of one slot. */
@@ -30,208 +33,143 @@ export interface RedisNodeCounters extends QuotaCounters {
   connect(): Promise<void>;
 }
 
-/** Bounds kept per counter: more than a window has buckets. */
-const BOUNDS_KEPT = 32;
-const KEYS_PER_TENANT = 4;
-/** Stored with every tenant's counters, so it must be short. */
-const INCARNATION_LENGTH = 16;
-const CONNECT_TIMEOUT_MS = 2_000;
-const COMMAND_TIMEOUT_MS = 2_000;
-/** Tolerance between Redis' clock and its expected value: beyond it, the clock jumped. */
-const CLOCK_TOLERANCE_MS = 2_000;
+/** Operations of one request in one commit. */
+const OPERATIONS_AT_ONCE = 100;
+const POSITIONS_AT_ONCE = 256;
 
 /**
- * Counters in one Redis server. Nothing is queued while the connection is down and nothing is sent twice: after each connect
- * the incarnation is read before any decision, and a server that may evict keys decides nothing.
+ * Counters in one Redis server: the state of a tenant lies there, each process has a replica of it, and stores what its
+ * decisions change only if the state is still the one on which they were made.
  */
 export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCounters {
-  const { prefix } = options;
-  const redis = new Redis(options.url, {
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    retryStrategy: (attempt) => Math.min(1_000, 50 * attempt),
-  });
-  redis.on("error", options.onError);
-  /** Cached per connection; dropped when it closes or an error occurs. */
-  let current: Known | undefined;
-  redis.on("close", () => {
-    current = undefined;
+  const { prefix, maxKeys, together } = options;
+  const server = createRedisServer(options);
+  const keysOf = (tenantId: string): TenantKeys => {
+    const tag = `${prefix}:{${tenantId}}`;
+    return [`${tag}:h`, `${tag}:k`, `${tag}:l`];
+  };
+  const textsKey = (tenantId: string): string => `${prefix}:{${tenantId}}:d`;
+  const replicas = createReplicas({ server, keysOf, together, onStored: (tenantId) => lowering.note(tenantId) });
+  const lowering = createLowering({
+    run: replicas.run,
+    hasOwnClock: replicas.hasOwnClock,
+    now: () => server.known()?.clock.now(),
   });
 
-  async function learn(): Promise<Known> {
-    const runId = /^run_id:(\w+)/m.exec(await redis.info("server"))?.[1];
-    if (runId === undefined) throw new Error("Redis did not report its run_id");
-    assertNoEviction(await redis.info("memory"), options.url);
-    const fresh = newUuid().replaceAll("-", "").slice(0, INCARNATION_LENGTH);
-    const reply = await redis.eval(INCARNATION_LUA, 1, options.incarnationKey, runId, fresh);
-    const [name, since] = Array.isArray(reply) ? reply.map(String) : [];
-    if (name === undefined || since === undefined) throw new Error("Redis returned no incarnation");
-    current = { name, since: Number(since), clock: clockAnchor(redisMs(await redis.time())) };
-    return current;
-  }
+  /** Runs a step for which time does not matter. */
+  const changed = <T>(tenantId: string, run: (tenant: Tenant) => T): Promise<T> =>
+    replicas.run(tenantId, { at: null, work: 1, run });
 
-  /**
-   * Redis' clock differed from the decision's expectation. The command may only have been late; after a real jump windows would
-   * be wrong, so a new incarnation starts.
-   */
-  async function judgeClock(): Promise<void> {
-    const before = current?.clock.offset();
-    const sentAt = monotonicMs();
-    const redisNow = redisMs(await redis.time());
-    const tookMs = monotonicMs() - sentAt;
-    if (before !== undefined && Math.abs(redisNow - sentAt - before) <= CLOCK_TOLERANCE_MS + tookMs) {
-      current?.clock.heard(redisNow);
-      return;
+  async function execute(
+    tenantId: string,
+    operations: readonly Operation[],
+    now: number | undefined,
+  ): Promise<readonly Outcome[]> {
+    const outcomes: Outcome[] = [];
+    while (outcomes.length < operations.length) {
+      const some = operations.slice(outcomes.length, outcomes.length + OPERATIONS_AT_ONCE);
+      const run = (tenant: Tenant, at: number) => executeAll(tenant, some, at, maxKeys);
+      outcomes.push(...(await replicas.run(tenantId, { at: now, work: some.length, run })));
+      if (isStop(outcomes.at(-1))) break;
     }
-    current = undefined;
-    await redis.del(options.incarnationKey);
-    options.onError(new Error("the clock of Redis jumped: counters are rebuilt"));
+    return outcomes;
   }
 
-  const keysOf = (tenantId: string): string[] => ["c", "r", "x", "y"].map((part) => `${prefix}:{${tenantId}}:${part}`);
-
-  const denialsKey = (tenantId: string): string => `${prefix}:{${tenantId}}:d`;
-
-  /** By hash; a server that does not have the script yet gets its text. */
-  async function evaluate(
-    { lua, sha }: Script,
-    send: (command: "evalsha" | "eval", script: string) => Promise<unknown>,
-  ): Promise<unknown> {
-    try {
-      return await send("evalsha", sha);
-    } catch (error) {
-      if (!isReplyError(error) || !error.message.startsWith("NOSCRIPT")) throw error;
-      return send("eval", lua);
-    }
-  }
-
-  async function run(op: string, tenantId: string, argument: object): Promise<unknown> {
-    const { name } = current ?? (await learn());
-    const text = JSON.stringify({ incarnation: name, ...argument });
-    return evaluate(TENANT, (command, script) =>
-      redis[command](script, KEYS_PER_TENANT, ...keysOf(tenantId), op, text),
+  async function lowered(bounds: readonly StoredBound[]): Promise<void> {
+    const byTenant = grouped(bounds, ({ tenantId }) => tenantId);
+    await Promise.all(
+      [...byTenant].map(([tenantId, some]) =>
+        changed(tenantId, ({ state }) => state?.lowered(some.filter(({ epoch }) => epoch === state.epoch))),
+      ),
     );
   }
 
-  const decisions = createDecisionBatch(async ({ tenantIds, specs, groups }) => {
-    const { name, clock } = current ?? (await learn());
-    const expected = String(clock.expected());
-    const keys = tenantIds.flatMap(keysOf);
-    const args = [...keys, name, expected, String(CLOCK_TOLERANCE_MS), JSON.stringify([specs, groups])];
-    const reply = await evaluate(DECIDE, (command, script) => redis.callBuffer(command, script, keys.length, ...args));
-    const answers = asNumbers(reply);
-    const [redisNow = -1] = answers;
-    if (redisNow === -1) {
-      await judgeClock();
-      return undefined;
+  /** Only reads: a tenant's position is stored beside its state. */
+  async function positions(tenantIds: readonly string[]): Promise<readonly (number | undefined)[]> {
+    const { name } = await server.verified();
+    const found: (number | undefined)[] = [];
+    for (let from = 0; from < tenantIds.length; from += POSITIONS_AT_ONCE) {
+      const some = tenantIds.slice(from, from + POSITIONS_AT_ONCE);
+      const heads = await server.ask(async (redis) => {
+        const asked = redis.pipeline();
+        for (const tenantId of some) asked.hmget(keysOf(tenantId)[0], VERSION_FIELD, POSITION_FIELD);
+        return withoutErrors(await asked.exec());
+      });
+      for (const head of heads) {
+        const [version, position] = Array.isArray(head) ? head.map(String) : [];
+        const isHere = version !== undefined && isOf(version, name) && !isAbsence(version);
+        found.push(isHere ? Number(position) : undefined);
+      }
     }
-    clock.heard(redisNow);
-    return answers;
-  }, options.together);
+    return found;
+  }
 
   return {
-    async connect() {
-      await redis.connect();
-      await learn();
+    connect: server.connect,
+    now: server.probe,
+    execute,
+    since: async (tenantIds) => {
+      const { since } = await server.verified();
+      return tenantIds.map(() => since);
     },
-    async incarnations(tenantIds) {
-      const known = await answering(learn);
-      return tenantIds.map(() => known);
+    load: (load) =>
+      changed(load.tenantId, (tenant) => {
+        if (tenant.state === undefined) tenant.create(load);
+        tenant.state?.load(load);
+      }),
+    settle: (request) =>
+      replicas.run(request.tenantId, {
+        at: request.now,
+        work: 1 + request.events.length,
+        run: ({ state }, at) => state?.settle(request, at) ?? "unknown",
+      }),
+    repair: (load) => changed(load.tenantId, ({ state }) => state?.repair(load)),
+    correct: (tenantId, seq, totals) => changed(tenantId, ({ state }) => state?.correct(seq, totals) ?? false),
+    grant: (tenantId, epoch, grants) => changed(tenantId, ({ state }) => state?.grant(epoch, grants)),
+    lower: lowering.lower,
+    async lookAt(tenantIds) {
+      for (const tenantId of tenantIds) lowering.note(tenantId);
     },
-    now: () => answering(async () => redisMs(await redis.time())),
-    decide: (request) => answering(() => decisions.decide(request)),
-    load: (load) => answering(async () => void (await run("load", load.tenantId, load))),
-    repair: (load) => answering(async () => void (await run("repair", load.tenantId, load))),
-    settle: (request) => answering(async () => asSettleOutcome(await run("settle", request.tenantId, request))),
-    correct: (tenantId, seq, totals) => answering(async () => (await run("correct", tenantId, { seq, totals })) === 1),
-    grant: (tenantId, grants) =>
-      answering(async () => void (await run("grant", tenantId, { grants, boundsKept: BOUNDS_KEPT }))),
-    release: (tenantId, reservation, now) =>
-      answering(async () => (await run("release", tenantId, { reservation, now })) === 1),
-    positions: (tenantIds) =>
-      answering(() =>
-        Promise.all(
-          tenantIds.map(async (tenantId) => {
-            const seq = await run("position", tenantId, {});
-            return seq === null ? undefined : Number(seq);
-          }),
-        ),
-      ),
+    lowered,
+    positions,
     remember: (tenantId, texts) =>
-      answering(async () => {
-        const key = denialsKey(tenantId);
-        const replies = await redis
+      server.ask(async (redis) => {
+        const key = textsKey(tenantId);
+        const stored = redis
           .pipeline()
           .lpush(key, ...texts)
-          .ltrim(key, 0, REMEMBERED_TEXTS - 1)
-          .pexpire(key, REMEMBERED_MS)
-          .exec();
-        for (const [error] of replies ?? []) if (error !== null) throw error;
+          .ltrim(key, 0, REMEMBERED_TEXTS - 1);
+        withoutErrors(await stored.pexpire(key, REMEMBERED_MS).exec());
       }),
-    recall: (tenantId) => answering(() => redis.lrange(denialsKey(tenantId), 0, -1)),
-    save: () => ({ incarnation: "", tenants: new Map() }),
+    recall: (tenantId) => server.ask((redis) => redis.lrange(textsKey(tenantId), 0, -1)),
+    async *save() {},
     restore: () => false,
     async stop() {
-      redis.disconnect();
+      server.stop();
+      replicas.stop(new CountersUnavailable("the quota counters are stopped"));
     },
   };
 }
 
-interface Script {
-  readonly lua: string;
-  readonly sha: string;
-}
-
-const scriptOf = (lua: string): Script => ({ lua, sha: createHash("sha1").update(lua).digest("hex") });
-const DECIDE = scriptOf(DECIDE_LUA);
-const TENANT = scriptOf(TENANT_LUA);
-
-/** All connection errors mean that the counters do not answer. Script errors are bugs. */
-async function answering<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (
-      isReplyError(error) &&
-      !/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|MOVED|ASK|TRYAGAIN|BUSY)/.test(error.message)
-    )
-      throw error;
-    if (error instanceof CountersUnavailable || error instanceof TypeError) throw error;
-    throw new CountersUnavailable("the quota counters do not answer", { cause: error });
+function executeAll({ state }: Tenant, operations: readonly Operation[], at: number, maxKeys: number): Outcome[] {
+  const outcomes: Outcome[] = [];
+  for (const operation of operations) {
+    const outcome = state?.execute(operation, at, maxKeys) ?? UNKNOWN;
+    outcomes.push(outcome);
+    if (isStop(outcome)) break;
   }
+  return outcomes;
 }
 
-interface Known extends Incarnation {
-  readonly clock: ReturnType<typeof clockAnchor>;
-}
+const UNKNOWN: Outcome = { kind: "unknown" };
 
-/** The expected value of Redis' clock, by this process's monotonic clock. */
-function clockAnchor(redisNow: number) {
-  let offset = redisNow - monotonicMs();
-  return {
-    /** Redis' clock minus this process's monotonic one. */
-    offset: () => offset,
-    expected: () => Math.round(offset + monotonicMs()),
-    heard(now: number): void {
-      offset = now - monotonicMs();
-    },
-  };
-}
+/** Whether the operations after one with this outcome wait for something. */
+const isStop = (outcome: Outcome | undefined): boolean => outcome?.kind === "unknown" || outcome?.kind === "bounds";
 
-const redisMs = ([seconds, micros]: readonly (number | string)[]): number =>
-  Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
-
-/** Copied, because a view of doubles must be aligned to eight bytes. */
-function asNumbers(reply: unknown): Float64Array {
-  if (!Buffer.isBuffer(reply) || reply.length % 8 !== 0) throw new TypeError("not numbers from Redis");
-  return new Float64Array(reply.buffer.slice(reply.byteOffset, reply.byteOffset + reply.length));
-}
-
-function asSettleOutcome(reply: unknown): SettleOutcome {
-  if (reply === "applied" || reply === "unknown" || reply === "behind") return reply;
-  throw new TypeError("not a settlement outcome from Redis");
+/** The replies of a pipeline. Throws the first error. */
+function withoutErrors(replies: readonly (readonly [Error | null, unknown])[] | null): readonly unknown[] {
+  return (replies ?? []).map(([error, reply]) => {
+    if (error !== null) throw error;
+    return reply;
+  });
 }

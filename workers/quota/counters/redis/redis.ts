@@ -6,12 +6,14 @@ import { openRedisClusterCounters } from "./cluster.js";
 import { forwardingCounters } from "./forward.js";
 import { createRedisNodeCounters } from "./node.js";
 
-export interface RedisQuotaCountersOptions {
+export interface RedisCountersOptions {
   /** URLs of a server, or of some nodes of a cluster: the servers report which. */
   readonly urls: readonly string[];
   /** Called for lost connections and the like; the counters recover automatically. */
   readonly onError: (error: unknown) => void;
   readonly prefix?: string;
+  /** Keys that a tenant may have alive. */
+  readonly maxKeys: number;
 }
 
 const TRY_AGAIN_MS = 1_000;
@@ -20,7 +22,7 @@ const TRY_AGAIN_MS = 1_000;
  * Counters in Redis. Refuses a server that may evict keys. Starts even when none answers: until then nothing is decided, and
  * each limit's kind applies.
  */
-export async function createRedisQuotaCounters(options: RedisQuotaCountersOptions): Promise<QuotaCounters> {
+export async function openRedisCounters(options: RedisCountersOptions): Promise<QuotaCounters> {
   try {
     return await openCounters(options);
   } catch (error) {
@@ -35,10 +37,11 @@ async function openCounters({
   urls,
   onError,
   prefix = "metrly:quota",
-}: RedisQuotaCountersOptions): Promise<QuotaCounters> {
+  maxKeys,
+}: RedisCountersOptions): Promise<QuotaCounters> {
   const { url, isCluster } = await firstAnswering(urls);
-  if (isCluster) return openRedisClusterCounters({ urls, onError, prefix });
-  const counters = createRedisNodeCounters({ url, onError, prefix, incarnationKey: `${prefix}:incarnation` });
+  if (isCluster) return openRedisClusterCounters({ urls, onError, prefix, maxKeys });
+  const counters = createRedisNodeCounters({ url, onError, prefix, maxKeys, incarnationKey: `${prefix}:life` });
   try {
     await counters.connect();
     return counters;
@@ -64,7 +67,7 @@ const isClusterNode = (url: string): Promise<boolean> =>
   askRedisOnce(url, async (redis) => /^cluster_enabled:1/m.test(await redis.info("cluster")));
 
 /** Counters that are unavailable until they can be opened, which is retried once a second. */
-function openedLater(options: RedisQuotaCountersOptions): QuotaCounters {
+function openedLater(options: RedisCountersOptions): QuotaCounters {
   let opened: QuotaCounters | undefined;
   const opening = repeat({
     everyMs: TRY_AGAIN_MS,
@@ -83,7 +86,8 @@ function openedLater(options: RedisQuotaCountersOptions): QuotaCounters {
 
   return forwardingCounters({
     at: async (_, ask) => ask(found()),
-    gathered: async (tenantIds, ask) => ask(tenantIds, found()),
+    gathered: async (items, _, ask) => ask(items, found()),
+    lower: async (most) => found().lower(most),
     now: async () => found().now(),
     async stop() {
       await opening.stop();

@@ -1,4 +1,4 @@
-import { Decimal } from "#kernel/decimal.js";
+import { Decimal } from "./decimal.js";
 
 /** A number of a JSON text that loses digits when parsed and printed. */
 export interface InexactNumber {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { isLosslessNumber, type LosslessNumber, parse } from "lossless-json";
 import { describe, expect, test } from "vitest";
-import { Decimal } from "#kernel/decimal.js";
-import { runs } from "../../../tests/support/effort.js";
+import { runs } from "../tests/support/effort.js";
+import { Decimal } from "./decimal.js";
 import { inexactNumbers, mayHoldInexactNumbers } from "./exact-numbers.js";
 
 /** JSON numbers as people and machines write them, many of them beyond a double. */

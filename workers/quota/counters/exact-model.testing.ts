@@ -1,0 +1,177 @@
+import type { Amount, CounterCharge, LostBound } from "./counters.js";
+
+/**
+ * What a tenant's counters must answer, computed from lists of everything that happened. It knows nothing of how the counters
+ * work: no buckets, no sums, no queues.
+ */
+export const UNIT: Amount = 10n ** 12n;
+export const PERIOD_MS = 3 * 3_600_000;
+
+export type ModelWindow = "MINUTE" | "HOUR" | "DAY" | "BILLING_PERIOD";
+export const WINDOW_LENGTH = { MINUTE: 60_000, HOUR: 3_600_000, DAY: 86_400_000, BILLING_PERIOD: PERIOD_MS };
+
+export interface ModelLimit {
+  readonly meter: string | null;
+  readonly window: ModelWindow;
+  /** Null: soft. */
+  readonly hard: Amount | null;
+}
+
+interface Reserved {
+  readonly content: string;
+  readonly meter: string | null;
+  readonly amount: Amount;
+  readonly admittedAt: number;
+  readonly expiresAt: number;
+  open: boolean;
+}
+
+interface Used {
+  readonly meter: string;
+  readonly amount: Amount;
+  /** Its own time. */
+  readonly at: number;
+  /** When it counts in short windows. */
+  readonly shortAt: number;
+}
+
+export function createModel(limits: readonly ModelLimit[]) {
+  let reserved = new Map<string, Reserved>();
+  let requests: { readonly at: number; readonly key: string }[] = [];
+  const used: Used[] = [];
+  let lost: LostBound[] = [];
+  let blockedUntil = 0;
+
+  const periodOf = (at: number) => Math.floor(at / PERIOD_MS) * PERIOD_MS;
+
+  function lostIn({ meter, window }: ModelLimit, t: number): Amount {
+    if (window === "MINUTE") return 0n;
+    const counts = ({ id, until }: LostBound) => {
+      if (until <= t) return false;
+      if (meter !== null) return id === `m|${meter}`;
+      return window === "BILLING_PERIOD" ? id === `r|${window}|${periodOf(t)}` : id.startsWith(`r|${window}|`);
+    };
+    return lost.filter(counts).reduce((sum, { bound }) => sum + bound, 0n);
+  }
+
+  function usedIn({ meter, window }: ModelLimit, t: number): Amount {
+    const length = WINDOW_LENGTH[window];
+    const inside = (at: number) => (window === "BILLING_PERIOD" ? periodOf(at) === periodOf(t) : at + length > t);
+    if (meter === null) return BigInt(requests.filter(({ at }) => inside(at)).length) * UNIT;
+    return used
+      .filter((one) => one.meter === meter && inside(window === "MINUTE" ? one.shortAt : one.at))
+      .reduce((sum, { amount }) => sum + amount, 0n);
+  }
+
+  function reservedIn({ meter, window }: ModelLimit, t: number): Amount {
+    if (meter === null) return 0n;
+    return [...reserved.values()]
+      .filter((one) => one.open && one.meter === meter && one.expiresAt > t)
+      .filter((one) => window !== "MINUTE" || one.admittedAt + WINDOW_LENGTH.MINUTE > t)
+      .reduce((sum, { amount }) => sum + amount, 0n);
+  }
+
+  const concerned = (meter: string | null) => limits.filter((limit) => limit.meter === null || limit.meter === meter);
+  const isBlocked = ({ window }: ModelLimit, t: number) => window === "MINUTE" && blockedUntil > t;
+
+  function fits(meter: string | null, amount: Amount, t: number, withLosses: boolean): boolean {
+    return concerned(meter).every((limit) => {
+      if (limit.hard === null) return true;
+      if (withLosses && isBlocked(limit, t)) return false;
+      const taken = usedIn(limit, t) + reservedIn(limit, t) + (withLosses ? lostIn(limit, t) : 0n);
+      return taken + (limit.meter === null ? UNIT : amount) <= limit.hard;
+    });
+  }
+
+  /** Every moment at which anything that counts now may count no longer. */
+  function moments(now: number): number[] {
+    const all = [now, blockedUntil, periodOf(now) + PERIOD_MS, ...lost.map(({ until }) => until)];
+    for (const { expiresAt } of reserved.values()) all.push(expiresAt);
+    for (const length of [WINDOW_LENGTH.MINUTE, WINDOW_LENGTH.HOUR, WINDOW_LENGTH.DAY]) {
+      for (const { at } of requests) all.push(at + length);
+      for (const { at, shortAt } of used) all.push(at + length, shortAt + length);
+      for (const { admittedAt } of reserved.values()) all.push(admittedAt + length);
+    }
+    return all.filter((at) => at >= now).sort((a, b) => a - b);
+  }
+
+  return {
+    limits,
+    concerned,
+    charge(limit: ModelLimit, amount: Amount, now: number): CounterCharge {
+      const { meter, window, hard } = limit;
+      const start = periodOf(now);
+      const windowMs = WINDOW_LENGTH[window];
+      return {
+        counter: `${meter ?? ""}|${window}`,
+        meter,
+        window:
+          window === "BILLING_PERIOD"
+            ? { kind: "period", start, end: start + PERIOD_MS }
+            : { kind: window === "MINUTE" ? "admission" : "sliding", windowMs },
+        amount: meter === null ? UNIT : amount,
+        hardLimit: hard,
+        laterLimits: [],
+        bounded: hard !== null && window !== "MINUTE",
+      };
+    },
+    expire(now: number): void {
+      for (const [key, { expiresAt }] of reserved) if (expiresAt <= now) reserved.delete(key);
+      lost = lost.filter(({ until }) => until > now);
+    },
+    held: (key: string) => reserved.get(key),
+    keys: () => [...reserved.keys()],
+    fits: (meter: string | null, amount: Amount, now: number) => fits(meter, amount, now, true),
+    fitsButForLoss: (meter: string | null, amount: Amount, now: number) => fits(meter, amount, now, false),
+    /** The first moment at which the request fits if nothing else comes; null: none. */
+    firstFit: (meter: string | null, amount: Amount, now: number): number | null =>
+      moments(now).find((at) => fits(meter, amount, at, true)) ?? null,
+    readings: (meter: string | null, now: number) =>
+      concerned(meter).map((limit) => {
+        const hidden = lostIn(limit, now);
+        const [ofUsed, ofReserved] = limit.meter === null ? [hidden, 0n] : [0n, hidden];
+        return { used: usedIn(limit, now) + ofUsed, reserved: reservedIn(limit, now) + ofReserved, lost: hidden };
+      }),
+    admit(key: string, content: string, meter: string | null, amount: Amount, now: number, expiresAt: number): void {
+      reserved.set(key, { content, meter, amount, admittedAt: now, expiresAt, open: true });
+      if (limits.some((limit) => limit.meter === null)) requests.push({ at: now, key });
+    },
+    release(key: string): boolean {
+      const found = reserved.get(key);
+      if (found?.open !== true) return false;
+      reserved.delete(key);
+      const index = requests.findLastIndex((one) => one.key === key);
+      if (index >= 0) requests.splice(index, 1);
+      return true;
+    },
+    /** Recorded usage; it settles the reservation of the key, if there is one of its meter. */
+    record(key: string | undefined, meter: string, amount: Amount, at: number): void {
+      const found = key === undefined ? undefined : reserved.get(key);
+      const settles = found?.open === true && found.meter === meter;
+      if (settles) found.open = false;
+      used.push({ meter, amount, at, shortAt: settles ? found.admittedAt : at });
+    },
+    total: (meter: string, at: number): Amount =>
+      used
+        .filter((one) => one.meter === meter && periodOf(one.at) === periodOf(at))
+        .reduce((sum, { amount }) => sum + amount, 0n),
+    usage: () => used,
+    periodOf,
+    /** What is open of a meter, and when the last of it ends. */
+    open(meter: string): { readonly amount: Amount; readonly until: number } {
+      const all = [...reserved.values()].filter((one) => one.open && one.meter === meter);
+      return {
+        amount: all.reduce((sum, one) => sum + one.amount, 0n),
+        until: Math.max(0, ...all.map(({ expiresAt }) => expiresAt)),
+      };
+    },
+    /** Counters and their keys are lost; the rows say what may have been admitted under them. */
+    lose(rows: readonly LostBound[], now: number): void {
+      reserved = new Map();
+      requests = [];
+      lost = rows.filter(({ until, bound }) => until > now && bound > 0n);
+      blockedUntil = now + WINDOW_LENGTH.MINUTE;
+    },
+    blockedUntil: () => blockedUntil,
+  };
+}

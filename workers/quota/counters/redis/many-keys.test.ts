@@ -1,0 +1,102 @@
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type PrivateRedis, startRedis } from "../../../../tests/servers/private-servers.js";
+import { hasRedis } from "../../../../tests/servers/servers.js";
+import { sized } from "../../../../tests/support/effort.js";
+import type { QuotaCounters } from "../counters.js";
+import { calls, consume, consuming, loadCalls, openTestCounters, reserved } from "./redis.testing.js";
+
+/** As many as a tenant may have, under chaos. */
+const MOST = sized(20_000, 100_000);
+/** What a script call may take on average; where a machine is busy, single calls take longer. */
+const MOST_MICROS = 50_000;
+
+describe.skipIf(!hasRedis)("a tenant with very many keys of 256 bytes", () => {
+  let server: PrivateRedis;
+  let redis: Redis;
+  let counters: QuotaCounters;
+  let start = 0;
+  const TTL_MS = 3_600_000;
+  beforeAll(async () => {
+    server = await startRedis();
+    redis = new Redis(server.url);
+    counters = await openTestCounters(server.url, "p", MOST);
+    start = await counters.now();
+    await loadCalls(counters, "t");
+    for (let from = 0; from < MOST; from += 2_000) {
+      const operations = Array.from({ length: 2_000 }, (_, n) => consuming(keyOf(from + n), calls(1_000_000n), TTL_MS));
+      await counters.execute("t", operations, start);
+    }
+  }, 120_000);
+  afterAll(async () => {
+    await counters.stop();
+    redis.disconnect();
+    await server.stop();
+  });
+
+  test("it has no more", async () => {
+    expect(await consume(counters, "t", "one more", calls(1_000_000n))).toBe("full");
+  });
+
+  test("another process reads it, also while it changes, and neither blocks anything", {
+    timeout: 60_000,
+  }, async () => {
+    const other = await openTestCounters(server.url, "p", MOST);
+    await redis.config("RESETSTAT");
+    let isRead = false;
+    const reading = reserved(other, "t").then((open) => {
+      isRead = true;
+      return open;
+    });
+    let turns = 0;
+    for (; !isRead; turns += 1) {
+      for (const key of [keyOf(turns), keyOf(MOST - 1 - turns)])
+        await counters.execute("t", [{ kind: "release", key }], undefined);
+    }
+    expect(turns).toBeGreaterThan(0);
+    // What was released until the answer is between these two.
+    expect(await reading).toBeLessThanOrEqual(BigInt(MOST));
+    const open = BigInt(MOST - 2 * turns);
+    expect(await reserved(other, "t")).toBe(open);
+    for (let n = 0; n < turns; n += 1)
+      for (const key of [keyOf(n), keyOf(MOST - 1 - n)]) await consume(other, "t", key, calls(1_000_000n));
+    expect(await reserved(counters, "t")).toBe(BigInt(MOST));
+    await other.stop();
+    await expectShortCalls();
+  });
+
+  test("all of them end at once, and no call blocks Redis or this process for long", { timeout: 60_000 }, async () => {
+    const other = await openTestCounters(server.url, "p", MOST);
+    await redis.config("RESETSTAT");
+    expect(await reserved(other, "t")).toBe(BigInt(MOST));
+    let turns = 0;
+    const watching = setInterval(() => {
+      turns += 1;
+    }, 0);
+    const [first, second] = await Promise.all(
+      [counters, other].map((one, index) =>
+        one.execute("t", [consuming(`after-${index}`, calls(1_000_000n))], start + 2 * TTL_MS),
+      ),
+    );
+    clearInterval(watching);
+    for (const [outcome] of [first ?? [], second ?? []])
+      expect(outcome).toMatchObject({ kind: "decided", allowed: true });
+    expect(await reserved(counters, "t")).toBe(2n);
+    expect(await redis.hlen("p:{t}:k")).toBe(2);
+    await expectShortCalls();
+    expect(turns).toBeGreaterThan(MOST / 1_000);
+    await other.stop();
+  });
+
+  async function expectShortCalls(): Promise<void> {
+    const stats = await redis.info("commandstats");
+    for (const command of ["evalsha", "hscan"]) {
+      const [, count, micros] =
+        new RegExp(`cmdstat_${command}:calls=(\\d+).*?usec_per_call=([\\d.]+)`).exec(stats) ?? [];
+      expect(Number(count), `calls of ${command}`).toBeGreaterThan(MOST / 1_000);
+      expect(Number(micros), `time of ${command}`).toBeLessThan(MOST_MICROS);
+    }
+  }
+});
+
+const keyOf = (n: number): string => `${"k".repeat(248)}${String(n).padStart(8, "0")}`;

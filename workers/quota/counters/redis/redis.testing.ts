@@ -1,0 +1,59 @@
+import { HOUR_MS } from "#kernel/duration.js";
+import type { CounterCharge, Operation, Outcome, QuotaCounters } from "../counters.js";
+import { UNIT } from "../exact-model.testing.js";
+import { openRedisCounters } from "./redis.js";
+
+export const openTestCounters = (url: string, prefix: string, maxKeys = 100_000): Promise<QuotaCounters> =>
+  openRedisCounters({ urls: [url], prefix, maxKeys, onError: () => undefined });
+
+/** Calls in an hour, without bounds. */
+export const calls = (limit: bigint, amount = 1n): CounterCharge => ({
+  counter: "calls|HOUR",
+  meter: "calls",
+  window: { kind: "sliding", windowMs: HOUR_MS },
+  amount: amount * UNIT,
+  hardLimit: limit * UNIT,
+  laterLimits: [],
+  bounded: false,
+});
+
+export const consuming = (key: string, charge: CounterCharge, ttlMs = 600_000): Operation => ({
+  ...{ kind: "consume", key, content: `calls ${charge.amount}`, meter: charge.meter, ttlMs },
+  charges: [charge],
+});
+
+export async function loadCalls(counters: QuotaCounters, tenantId: string, seq = 0): Promise<void> {
+  const { counter, window } = calls(0n);
+  const epoch = Math.random().toString(36).slice(2);
+  await counters.load({
+    ...{ tenantId, epoch, seq, lost: [], hasOwnClock: false },
+    counters: [{ counter, window, blockedUntil: 0, usage: [] }],
+  });
+}
+
+/** The outcome, in a word. */
+export const wordOf = (outcome: Outcome | undefined): string => {
+  if (outcome?.kind === "decided") return outcome.allowed ? "allowed" : "denied";
+  return outcome?.kind ?? "nothing";
+};
+
+export async function consume(
+  counters: QuotaCounters,
+  tenantId: string,
+  key: string,
+  charge: CounterCharge,
+): Promise<string> {
+  const [outcome] = await counters.execute(tenantId, [consuming(key, charge)], undefined);
+  return wordOf(outcome);
+}
+
+/** What is reserved. */
+export async function reserved(counters: QuotaCounters, tenantId: string): Promise<bigint | undefined> {
+  const [outcome] = await counters.execute(
+    tenantId,
+    [{ ...consuming("", calls(1_000_000n, 0n)), kind: "check" } as Operation],
+    undefined,
+  );
+  const reading = outcome?.kind === "decided" ? outcome.readings[0] : undefined;
+  return reading === undefined ? undefined : reading.reserved / UNIT;
+}

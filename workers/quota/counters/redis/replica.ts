@@ -1,0 +1,240 @@
+import { monotonicMs } from "#platform/lifecycle/time.js";
+import { CountersUnavailable, type TenantLoad } from "../counters.js";
+import { createTenant, openTenant, type TenantChanges, type TenantState } from "../tenant/tenant.js";
+import {
+  type Commit,
+  type CommitAnswer,
+  isAbsence,
+  isOf,
+  numberOf,
+  reading,
+  type Version,
+  versionText,
+  writing,
+} from "./commit.js";
+
+/** What is done to a tenant's state. It is done again when the store turns out to have another state. */
+export interface Step<T> {
+  /** When, on the tenant's test clock; undefined: now on Redis' clock; null: time does not matter. */
+  readonly at: number | undefined | null;
+  /** How much work it is, in operations. */
+  readonly work: number;
+  run(tenant: Tenant, now: number): T;
+}
+
+export interface Tenant {
+  /** Undefined: the store has none. */
+  readonly state: TenantState | undefined;
+  /**
+   * Builds the state, unless somebody else may have built and lost one since the absence was told to whoever asks for this.
+   */
+  create(load: TenantLoad): void;
+}
+
+interface Waiting {
+  readonly step: Step<unknown>;
+  /** The absence that was known when it was asked for. */
+  readonly absence: string | undefined;
+  result: unknown;
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
+
+export type Replica = ReturnType<typeof createReplica>;
+
+/** Operations and ended reservations in one commit. */
+const WORK_PER_COMMIT = 128;
+const ENDED_PER_COMMIT = 500;
+/** Commits in a row that other processes may win. */
+const MOST_TRIES = 128;
+/** Readings in slices in a row during which too much changed. */
+const MOST_SCANS = 5;
+const RENEW_EVERY_MS = 3_600_000;
+
+/**
+ * This process's copy of one tenant's state. Steps run on the copy; what they changed is stored if the store still has the
+ * version that the copy is of, and only then the results are given. Otherwise the copy catches up, and the steps run again.
+ */
+export function createReplica(tenantId: string) {
+  let state: TenantState | undefined;
+  /** Of the copy; "": nothing was read. */
+  let version = "";
+  /** The version that the commit in flight stores. */
+  let next: string | undefined;
+  /** Whether the copy is only partly of its version, so that nothing may run on it. */
+  let isPartial = false;
+  /** The store has only the absence of this state. */
+  let isNew = false;
+  let storedPosition: number | undefined;
+  let renewedAt = Number.NEGATIVE_INFINITY;
+  let usedAt = monotonicMs();
+  let tries = 0;
+  let waiting: Waiting[] = [];
+  /** Steps that ran on the copy and are not stored. */
+  let ran: Waiting[] = [];
+  /** How many of both were there when the commit in flight was sent. */
+  let asked = 0;
+  let running: Waiting | undefined;
+  let preparedAt = 0;
+  let scans = 0;
+
+  const tenant: Tenant = {
+    get state() {
+      return state;
+    },
+    create(load) {
+      if (running?.absence !== undefined && running.absence !== version) return;
+      state = createTenant(load, 0);
+      isNew = true;
+    },
+  };
+
+  /** Steps that ran will run again. */
+  function runAgain(): void {
+    waiting = [...ran, ...waiting];
+    ran = [];
+  }
+
+  function forget(): void {
+    runAgain();
+    state = undefined;
+    version = "";
+    isPartial = false;
+    isNew = false;
+    storedPosition = undefined;
+  }
+
+  function runWaiting(now: number, most: number): void {
+    let done = 0;
+    let work = 0;
+    for (const one of waiting) {
+      if (done >= most || work >= WORK_PER_COMMIT) break;
+      const at = one.step.at ?? now;
+      const moves = one.step.at !== null && (one.step.at !== undefined || state?.hasOwnClock === false);
+      if (moves && state?.advance(at, ENDED_PER_COMMIT) === false) break;
+      running = one;
+      one.result = one.step.run(tenant, at);
+      ran.push(one);
+      done += 1;
+      work += one.step.work;
+    }
+    waiting = waiting.slice(done);
+  }
+
+  function takeChanges(): TenantChanges | undefined {
+    if (state === undefined || !isNew) return state?.takeChanges();
+    state.takeChanges();
+    const { head, reservations } = state.everything();
+    return { head, reservations: new Map(reservations) };
+  }
+
+  function resolveRan(): void {
+    const done = ran;
+    ran = [];
+    tries = 0;
+    scans = 0;
+    for (const { resolve, result } of done) resolve(result);
+  }
+
+  function stored(): void {
+    isPartial = false;
+    if (next !== undefined) {
+      version = next;
+      state?.stored();
+      storedPosition = state?.seq;
+      isNew = false;
+    }
+    resolveRan();
+  }
+
+  /** What was asked before the store answered is unknown to it, as of that answer. */
+  function missing(absence: string): void {
+    forget();
+    version = absence;
+    runWaiting(preparedAt, asked);
+    if (state === undefined) resolveRan();
+  }
+
+  function changed(answer: CommitAnswer & { kind: "changed" }): void {
+    runAgain();
+    if (state === undefined) throw new TypeError("changes of a state that this process does not have");
+    state.rollback();
+    state.applyHead(answer.head, false);
+    for (const [key, packed] of answer.reservations) state.applyReservation(key, packed);
+    ({ version } = answer);
+    isPartial = answer.more;
+    storedPosition = state.seq;
+  }
+
+  function opened(answer: CommitAnswer & { kind: "all" | "scan" }): void {
+    forget();
+    ({ version } = answer);
+    isPartial = answer.kind === "scan";
+    if (isAbsence(version)) return;
+    state = openTenant(answer.head, answer.reservations);
+    storedPosition = state.seq;
+  }
+
+  /** Rejects all that wait, and drops the copy. */
+  function fail(error: unknown): void {
+    forget();
+    tries = 0;
+    scans = 0;
+    const all = waiting;
+    waiting = [];
+    for (const { reject } of all) reject(error);
+  }
+
+  return {
+    tenantId,
+    usedAt: (): number => usedAt,
+    isWaiting: (): boolean => waiting.length + ran.length > 0,
+    /** Whether its time is a test clock. */
+    hasOwnClock: (): boolean => state?.hasOwnClock ?? false,
+    run<T>(step: Step<T>): Promise<T> {
+      usedAt = monotonicMs();
+      const absence = state === undefined && version !== "" ? version : undefined;
+      return new Promise<T>((resolve, reject) => {
+        waiting.push({ step, absence, result: undefined, resolve: resolve as (result: unknown) => void, reject });
+      });
+    },
+    /** Runs what waits, and says what to ask of the store for it. `now` is on Redis' clock. */
+    prepare(incarnation: string, now: number): Commit {
+      next = undefined;
+      preparedAt = now;
+      if (!isOf(version, incarnation)) forget();
+      if (version !== "" && !isPartial) runWaiting(now, Number.POSITIVE_INFINITY);
+      asked = waiting.length + ran.length;
+      const operations = ran.reduce((sum, { step }) => sum + step.work, 1);
+      const changes = version === "" || isPartial ? undefined : takeChanges();
+      if (changes === undefined || state === undefined) return reading(tenantId, version, operations);
+      const renews = isNew || monotonicMs() - renewedAt > RENEW_EVERY_MS;
+      if (renews) renewedAt = monotonicMs();
+      const of: Version = { incarnation, epoch: state.epoch, number: isNew ? 1 : numberOf(version) + 1 };
+      next = versionText(of);
+      const position = isNew || state.seq !== storedPosition ? state.seq : undefined;
+      return writing({ tenantId, expected: version, version: next, changes, position, renews, operations });
+    },
+    /** "again": nothing is known of the store, or it is of another incarnation. True: something was stored. */
+    settle(answer: Exclude<CommitAnswer, { kind: "other" }> | { readonly kind: "again" }): boolean {
+      if (answer.kind === "scan") scans += 1;
+      if ((answer.kind !== "stored" && tries >= MOST_TRIES) || scans > MOST_SCANS) {
+        fail(new CountersUnavailable("too many others change the tenant's counters"));
+        return false;
+      }
+      tries += 1;
+      const isStored = answer.kind === "stored" && next !== undefined;
+      if (answer.kind === "stored") stored();
+      else if (answer.kind === "missing") missing(answer.version);
+      else if (answer.kind === "changed") changed(answer);
+      else if (answer.kind === "again") forget();
+      else opened(answer);
+      return isStored;
+    },
+    /** A slice of the reservations of an answer "scan". */
+    add(reservations: ReadonlyMap<string, string>): void {
+      for (const [key, packed] of reservations) state?.applyReservation(key, packed);
+    },
+    fail,
+  };
+}

@@ -1,0 +1,171 @@
+import { createHash } from "node:crypto";
+import { Redis } from "ioredis";
+import { newUuid } from "#platform/lifecycle/random.js";
+import { monotonicMs } from "#platform/lifecycle/time.js";
+import { assertNoEviction } from "#platform/redis/eviction.js";
+import { CountersUnavailable } from "../counters.js";
+import { createStoreClock, redisMs, type StoreClock } from "./clock.js";
+import { INCARNATION_LUA, PROBE_LUA } from "./lua.js";
+
+export interface RedisServerOptions {
+  readonly url: string;
+  /** Called for lost connections and the like; they are made again. */
+  readonly onError: (error: unknown) => void;
+  /** A key on this server that lives no longer than the counters. */
+  readonly incarnationKey: string;
+}
+
+/** An unbroken life of the store: what was written in another one is not relied on. */
+export interface Incarnation {
+  readonly name: string;
+  /** When it began, on Redis' clock. */
+  readonly since: number;
+  readonly clock: StoreClock;
+}
+
+export interface Script {
+  readonly lua: string;
+  readonly sha: string;
+}
+
+export type RedisServer = ReturnType<typeof createRedisServer>;
+
+const NAME_LENGTH = 16;
+const CONNECT_TIMEOUT_MS = 2_000;
+const COMMAND_TIMEOUT_MS = 2_000;
+
+/**
+ * A connection to one Redis server. Nothing is queued while it is down and nothing is sent twice; after each connect the
+ * incarnation is read before anything else, and a server that may evict keys is not used. Whatever fails, the server's own
+ * refusals included, is a `CountersUnavailable`.
+ */
+export function createRedisServer(options: RedisServerOptions) {
+  const { incarnationKey } = options;
+  const redis = new Redis(options.url, {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    retryStrategy: (attempt) => Math.min(1_000, 50 * attempt),
+  });
+  redis.on("error", options.onError);
+  /** Of this connection. */
+  let current: Incarnation | undefined;
+  let connections = 0;
+  redis.on("close", () => {
+    current = undefined;
+    connections += 1;
+  });
+
+  /** `notThis`: the name of an incarnation that is over. */
+  async function learn(notThis = ""): Promise<Incarnation> {
+    const connection = connections;
+    const runId = /^run_id:(\w+)/m.exec(await redis.info("server"))?.[1];
+    if (runId === undefined) throw new Error("Redis did not report its run_id");
+    assertNoEviction(await redis.info("memory"), options.url);
+    const fresh = newUuid().replaceAll("-", "").slice(0, NAME_LENGTH);
+    const reply = await redis.eval(INCARNATION_LUA, 1, incarnationKey, runId, fresh, notThis);
+    const [name, since] = Array.isArray(reply) ? reply.map(String) : [];
+    if (name === undefined || since === undefined) throw new Error("Redis returned no incarnation");
+    const sentAt = monotonicMs();
+    const clock = createStoreClock(redisMs(await redis.time()), sentAt);
+    if (connection !== connections) throw new Error("the connection to Redis was lost");
+    current = { name, since: Number(since), clock };
+    return current;
+  }
+
+  /** Whether the incarnation is still the same, or which it is now. */
+  async function verify(): Promise<Incarnation> {
+    const known = current;
+    if (known === undefined) return learn();
+    const held = await redis.get(incarnationKey);
+    return held?.endsWith(`:${known.name}:${known.since}`) && current === known ? known : learn();
+  }
+
+  let verifying: Promise<Incarnation> | undefined;
+  let verifyingNext: Promise<Incarnation> | undefined;
+  /** Joins a reading that has not begun yet: the answer is of a moment after the call. */
+  function verified(): Promise<Incarnation> {
+    if (verifying === undefined) {
+      verifying = verify().finally(() => {
+        verifying = undefined;
+      });
+      return verifying;
+    }
+    verifyingNext ??= verifying
+      .catch(() => undefined)
+      .then(() => {
+        verifyingNext = undefined;
+        return verified();
+      });
+    return verifyingNext;
+  }
+
+  /** By hash; a server that does not have the script yet gets its text. */
+  async function evaluate({ lua, sha }: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    const rest = [String(keys.length), ...keys, ...args];
+    try {
+      return await redis.call("evalsha", [sha, ...rest]);
+    } catch (error) {
+      if (!isReplyError(error) || !error.message.startsWith("NOSCRIPT")) throw error;
+      return redis.call("eval", [lua, ...rest]);
+    }
+  }
+
+  return {
+    /** First connection; later ones are made as needed. Throws when the server does not answer or may evict keys. */
+    async connect(): Promise<void> {
+      await redis.connect();
+      await learn();
+    },
+    /** The incarnation, as far as this process knows. */
+    known: (): Incarnation | undefined => current,
+    learn: () => answering(() => learn()),
+    /** The incarnation at a moment after the call. */
+    verified: () => answering(verified),
+    evaluate: (script: Script, keys: readonly string[], args: readonly string[]) =>
+      answering(() => evaluate(script, keys, args)),
+    /** Sends commands that no script is needed for. */
+    ask: <T>(send: (redis: Redis) => Promise<T>) => answering(() => send(redis)),
+    /** Redis' time, from a server that takes writes. */
+    probe: () =>
+      answering(async () => {
+        if (current === undefined) await learn();
+        return redisMs(await evaluate(PROBE, [`${incarnationKey}:probe`], []));
+      }),
+    /**
+     * Redis' clock was not where it was expected. The command may only have been late; after a real jump windows would be
+     * wrong, so a new incarnation starts.
+     */
+    judgeClock: () =>
+      answering(async () => {
+        const known = current;
+        const sentAt = monotonicMs();
+        const redisNow = redisMs(await redis.time());
+        if (known === undefined || known.clock.explains(redisNow, sentAt)) {
+          known?.clock.heard(redisNow, sentAt);
+          return;
+        }
+        await learn(known.name);
+        options.onError(new Error("the clock of Redis jumped: counters are rebuilt"));
+      }),
+    stop: (): void => redis.disconnect(),
+  };
+}
+
+export const scriptOf = (lua: string): Script => ({ lua, sha: createHash("sha1").update(lua).digest("hex") });
+const PROBE = scriptOf(PROBE_LUA);
+
+/** Whether the server itself refused. ioredis exports the class without a type. */
+export const isReplyError = (error: unknown): error is Error => error instanceof Error && error.name === "ReplyError";
+
+async function answering<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof CountersUnavailable || error instanceof TypeError) throw error;
+    throw new CountersUnavailable("the quota counters do not answer", { cause: error });
+  }
+}

@@ -1,0 +1,202 @@
+import { newUuid } from "#platform/lifecycle/random.js";
+import { monotonicMs, nextTurn } from "#platform/lifecycle/time.js";
+import { CLOCK_TOLERANCE_MS } from "./clock.js";
+import { absence, answerOf, type Commit, type CommitAnswer, listOf, pairsOf } from "./commit.js";
+import { COMMIT_LUA } from "./lua.js";
+import type { Replica } from "./replica.js";
+import { type Incarnation, isReplyError, type RedisServer, scriptOf } from "./server.js";
+
+export interface TurnsOptions {
+  readonly server: RedisServer;
+  readonly keysOf: (tenantId: string) => TenantKeys;
+  /** Tenants with the same value may share a call: in a cluster, those of one slot. */
+  readonly together?: ((tenantId: string) => number) | undefined;
+  /** Called for a tenant whose state changed. */
+  readonly onStored: (tenantId: string) => void;
+}
+
+/** Of the head, the reservations, and the log of changes. */
+export type TenantKeys = readonly [head: string, reservations: string, log: string];
+
+type Answer = Exclude<CommitAnswer, { kind: "other" }> | { readonly kind: "again" };
+
+interface Part {
+  readonly replica: Replica;
+  readonly commit: Commit;
+}
+
+/** A call blocks Redis, so it must be short. */
+const TENANTS_PER_CALL = 64;
+const CHARACTERS_PER_CALL = 262_144;
+/** Work on the event loop between two turns of it, in operations. */
+const WORK_PER_TURN = 512;
+const RESERVATIONS_PER_SLICE = 500;
+const COMMIT = scriptOf(COMMIT_LUA);
+
+/** Calls in flight: what arrives meanwhile shares the next one, so that they grow under load. */
+const WAVES = 2;
+
+/** Takes the tenants with waiting steps to the store: those of one turn of the event loop together. */
+export function createTurns({ server, keysOf, together, onStored }: TurnsOptions) {
+  const ready = new Set<Replica>();
+  const busy = new Set<Replica>();
+  let waves = 0;
+  /** The name of an incarnation that is over. */
+  let past = "";
+
+  function join(replica: Replica): void {
+    if (busy.has(replica)) return;
+    ready.add(replica);
+    if (ready.size === 1) nextTurn(flush);
+  }
+
+  function flush(): void {
+    if (ready.size === 0 || waves >= WAVES) return;
+    waves += 1;
+    // It never rejects: it settles its own tenants.
+    void wave().then(() => {
+      waves -= 1;
+      // After those who got an answer had a turn to ask for more.
+      nextTurn(flush);
+    });
+  }
+
+  async function wave(): Promise<void> {
+    let known = server.known();
+    if (known === undefined) {
+      try {
+        known = await server.learn();
+      } catch (error) {
+        failReady(error);
+        return;
+      }
+    }
+    const incarnation = known;
+    const parts = take(incarnation);
+    if (ready.size > 0) nextTurn(flush);
+    await Promise.all(callsOf(parts).map((call) => commit(call, incarnation)));
+  }
+
+  function take({ name, clock }: Incarnation): Part[] {
+    const parts: Part[] = [];
+    let work = 0;
+    for (const replica of ready) {
+      if (parts.length >= TENANTS_PER_CALL || work >= WORK_PER_TURN) break;
+      ready.delete(replica);
+      try {
+        const commit = replica.prepare(name, clock.now());
+        work += commit.work;
+        busy.add(replica);
+        parts.push({ replica, commit });
+      } catch (error) {
+        replica.fail(error);
+      }
+    }
+    return parts;
+  }
+
+  function callsOf(parts: readonly Part[]): readonly (readonly Part[])[] {
+    const calls: Part[][] = [];
+    const open = new Map<number, { call: Part[]; size: number }>();
+    for (const part of parts) {
+      const of = together?.(part.replica.tenantId) ?? 0;
+      const held = open.get(of);
+      if (held !== undefined && held.size + part.commit.size <= CHARACTERS_PER_CALL) {
+        held.call.push(part);
+        held.size += part.commit.size;
+        continue;
+      }
+      const call = [part];
+      calls.push(call);
+      open.set(of, { call, size: part.commit.size });
+    }
+    return calls;
+  }
+
+  async function commit(call: readonly Part[], incarnation: Incarnation): Promise<void> {
+    try {
+      const answers = await ask(call, incarnation);
+      for (const [index, { replica }] of call.entries()) settle(replica, answers[index] ?? AGAIN);
+    } catch (error) {
+      for (const { replica } of call) {
+        busy.delete(replica);
+        replica.fail(error);
+      }
+      // The store does not answer: what is queued would only wait out its own time-out.
+      if (!isRefusal(error)) failReady(error);
+    }
+  }
+
+  async function ask(call: readonly Part[], { name, clock }: Incarnation): Promise<readonly Answer[]> {
+    const keys = call.flatMap(({ replica }) => keysOf(replica.tenantId));
+    const args = [String(clock.now()), String(CLOCK_TOLERANCE_MS), name, past, absence(name, newUuid())];
+    for (const { commit } of call) for (const arg of commit.args) args.push(arg);
+    const sentAt = monotonicMs();
+    const [redisNow, ...replies] = listOf(await server.evaluate(COMMIT, keys, args));
+    if (replies.length === 0) {
+      await server.judgeClock();
+      return [];
+    }
+    clock.heard(Number(redisNow), sentAt);
+    return judged(replies.map(answerOf), name);
+  }
+
+  /** A tenant that is missing or of another incarnation may say that this process missed the beginning of one. */
+  async function judged(answers: readonly CommitAnswer[], name: string): Promise<readonly Answer[]> {
+    const other = answers.find((answer) => answer.kind === "other");
+    const isDoubtful = other !== undefined || answers.some(({ kind }) => kind === "missing");
+    const current = isDoubtful ? (await server.verified()).name : name;
+    if (current !== name) past = name;
+    else if (other !== undefined) past = other.incarnation;
+    return answers.map((answer) =>
+      answer.kind === "other" || (answer.kind === "missing" && current !== name) ? AGAIN : answer,
+    );
+  }
+
+  function settle(replica: Replica, answer: Answer): void {
+    try {
+      if (replica.settle(answer)) onStored(replica.tenantId);
+    } catch (error) {
+      replica.fail(error);
+    }
+    if (answer.kind === "scan" && replica.isWaiting()) void scan(replica).then(() => done(replica));
+    else done(replica);
+  }
+
+  function done(replica: Replica): void {
+    busy.delete(replica);
+    if (replica.isWaiting()) join(replica);
+  }
+
+  /** What changes meanwhile is read afterwards, from the log. */
+  async function scan(replica: Replica): Promise<void> {
+    try {
+      const [, key] = keysOf(replica.tenantId);
+      for (let cursor = "0"; ; ) {
+        const [next, flat] = await server.ask((redis) => redis.hscan(key, cursor, "COUNT", RESERVATIONS_PER_SLICE));
+        replica.add(pairsOf(flat));
+        if (next === "0") return;
+        cursor = next;
+      }
+    } catch (error) {
+      replica.fail(error);
+    }
+  }
+
+  function failReady(error: unknown): void {
+    const all = [...ready];
+    ready.clear();
+    for (const replica of all) replica.fail(error);
+  }
+
+  return {
+    /** The tenant has waiting steps. */
+    join,
+    isBusy: (replica: Replica): boolean => busy.has(replica) || ready.has(replica),
+    stop: failReady,
+  };
+}
+
+const AGAIN: Answer = { kind: "again" };
+
+const isRefusal = (error: unknown): boolean => error instanceof Error && isReplyError(error.cause);

@@ -1,0 +1,97 @@
+import type { Amount, BoundGrant, BoundNeed, CounterCharge, LostBound } from "../counters.js";
+import type { Counter } from "./window.js";
+import { usedSince } from "./window.js";
+
+/**
+ * What only the counters know is covered by a bound that was made durable before it was admitted. Of a meter it is the sum of
+ * its open reservations, of requests their number in one bucket of a window.
+ */
+export interface Bound {
+  bound: Amount;
+  until: number;
+  /** A grant at or under it is refused. */
+  version: number;
+  /** What the database may hold. */
+  durable: Amount;
+  /** Admitted under it since it was last looked at. */
+  recent: Amount;
+}
+
+const REQUEST_BUCKETS = 24;
+
+export const meterBound = (meter: string): string => `m|${meter}`;
+
+/** The meter of a bound; undefined: it is one of requests. */
+export const meterOfBound = (id: string): string | undefined => (id.startsWith("m|") ? id.slice(2) : undefined);
+
+/** The window and bucket of a bound of requests. */
+export function requestBucketOf(id: string): { readonly window: string; readonly start: number } {
+  const [, window = "", start] = id.split("|");
+  return { window, start: Number(start) };
+}
+
+export const requestBucketMs = (windowMs: number): number => windowMs / REQUEST_BUCKETS;
+
+/** The bucket of a window that a request admitted now is in, and when what was admitted in it counts no longer. */
+export function requestBucket(charge: CounterCharge, now: number): { id: string; start: number; until: number } {
+  const { window, counter } = charge;
+  const name = counter.slice(counter.indexOf("|") + 1);
+  if (window.kind === "period") return { id: `r|${name}|${window.start}`, start: window.start, until: window.end };
+  const size = requestBucketMs(window.windowMs);
+  const start = Math.floor(now / size) * size;
+  return { id: `r|${name}|${start}`, start, until: start + size + window.windowMs };
+}
+
+/** The bound that an admission needs; undefined: what is granted covers it. */
+export function needOf(
+  charge: CounterCharge,
+  counter: Counter,
+  held: (id: string) => Bound | undefined,
+  open: (meter: string) => Amount,
+  times: { readonly now: number; readonly expiresAt: number },
+  /** What is taken of the counter now. */
+  taken: () => Amount,
+): BoundNeed | undefined {
+  if (!charge.bounded || charge.hardLimit === null) return undefined;
+  const { amount, hardLimit, meter } = charge;
+  if (meter !== null) {
+    const id = meterBound(meter);
+    const exposure = open(meter);
+    const bound = held(id);
+    if (bound !== undefined && exposure + amount <= bound.bound && times.expiresAt <= bound.until) return undefined;
+    return { id, exposure, amount, until: times.expiresAt, hardLimit, room: exposure + hardLimit - taken() };
+  }
+  const { id, start, until } = requestBucket(charge, times.now);
+  const exposure = counter.kind === "period" ? (counter.periods.get(start) ?? 0n) : usedSince(counter, start);
+  const bound = held(id);
+  if (bound !== undefined && exposure + amount <= bound.bound) return undefined;
+  return { id, exposure, amount, until, hardLimit, room: exposure + hardLimit - taken() };
+}
+
+/** What lost admissions may still take of a counter. */
+export function lostOf(lost: readonly LostBound[], charge: CounterCharge, now: number): Amount {
+  if (lost.length === 0 || charge.window.kind === "admission") return 0n;
+  return lost.reduce((sum, one) => (one.until > now && concerns(one, charge) ? sum + one.bound : sum), 0n);
+}
+
+/** Whether a lost bound counts in the charge's counter. */
+export function concerns({ id }: LostBound, { meter, counter, window }: CounterCharge): boolean {
+  if (meter !== null) return id === meterBound(meter);
+  if (meterOfBound(id) !== undefined) return false;
+  const bucket = requestBucketOf(id);
+  return `|${bucket.window}` === counter && (window.kind !== "period" || bucket.start === window.start);
+}
+
+/**
+ * The bound that what is open now needs, where the granted one exceeds it: exactly that when nothing was admitted lately,
+ * with room for as much again otherwise. Undefined: leave it as it is.
+ */
+export function loweredTo(
+  held: Bound,
+  exposure: Amount,
+  lastEnd: number,
+): Pick<BoundGrant, "bound" | "until"> | undefined {
+  const spare = held.recent;
+  if (held.durable <= exposure + 2n * spare) return undefined;
+  return { bound: exposure + spare, until: spare > 0n ? held.until : lastEnd };
+}

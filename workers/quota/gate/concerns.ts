@@ -1,0 +1,89 @@
+import type { Decimal } from "#kernel/decimal.js";
+import { isDenying } from "#schema/vocabulary.js";
+import type { Amount, CounterCharge } from "../counters/counters.js";
+import { amountOf, ONE_UNIT } from "../rules/amount.js";
+import type { LimitInForce, LimitsInForce } from "../rules/limits.js";
+import { counterWindow, outlivesLoss } from "../rules/windows.js";
+import type { LaterLimits, LimitedTenant } from "./tenant-limits.js";
+
+type Uncharged = Omit<CounterCharge, "amount">;
+
+/** The limits that apply to requests for one meter, and one charge per counter, without its amount. */
+export interface Concern {
+  /** The meter asked for, if a limit is on it: its usage settles the reservation. */
+  readonly meter: string | null;
+  /** Each with the index of its counter's charge. */
+  readonly limits: readonly { readonly limit: LimitInForce; readonly charge: number }[];
+  readonly charges: readonly Uncharged[];
+}
+
+/** Instead of a meter: every limit. */
+export const EVERY_LIMIT = Symbol("every limit");
+type Concerned = string | null | typeof EVERY_LIMIT;
+
+/** By the limits and those that are known to follow: an array of its own wherever either changes. */
+const concerns = new WeakMap<readonly LaterLimits[], Map<Concerned, Concern | undefined>>();
+
+/** Undefined: none. The same for every request until the limits change, so computed once. */
+export function concernOf({ inForce, later }: LimitedTenant, meter: Concerned): Concern | undefined {
+  if (inForce === undefined) return undefined;
+  let ofMeter = concerns.get(later);
+  if (ofMeter === undefined) {
+    ofMeter = new Map();
+    concerns.set(later, ofMeter);
+  }
+  if (!ofMeter.has(meter)) ofMeter.set(meter, newConcern(inForce, later, meter));
+  return ofMeter.get(meter);
+}
+
+function newConcern(inForce: LimitsInForce, later: readonly LaterLimits[], meter: Concerned): Concern | undefined {
+  const limits = inForce.limits.filter(
+    (limit) => meter === EVERY_LIMIT || limit.meter === null || limit.meter === meter,
+  );
+  if (limits.length === 0) return undefined;
+  const counters = [...new Set(limits.map((limit) => limit.counterId))];
+  return {
+    meter: meter !== EVERY_LIMIT && limits.some((limit) => limit.meter !== null) ? meter : null,
+    limits: limits.map((limit) => ({ limit, charge: counters.indexOf(limit.counterId) })),
+    charges: counters.map((counter) => chargeOf(counter, inForce, later)),
+  };
+}
+
+function chargeOf(counter: string, inForce: LimitsInForce, later: readonly LaterLimits[]): Uncharged {
+  const first = inForce.limits.find((limit) => limit.counterId === counter);
+  if (first === undefined) throw new Error("a counter without a limit");
+  const hardLimit = hardLimitOf(inForce, counter);
+  return {
+    counter,
+    meter: first.meter,
+    window: counterWindow(first.window, inForce.period),
+    hardLimit,
+    laterLimits: later.map(({ at, inForce: then }) => ({ at, hardLimit: hardLimitOf(then, counter) })),
+    bounded: hardLimit !== null && outlivesLoss(first.window),
+  };
+}
+
+/** Of the limits on one counter, the smallest hard one applies; null: none. */
+function hardLimitOf(inForce: LimitsInForce | undefined, counter: string): Amount | null {
+  let smallest: Amount | null = null;
+  for (const { counterId, kind, units } of inForce?.limits ?? []) {
+    if (counterId !== counter || !isDenying(kind)) continue;
+    if (smallest === null || units.most < smallest) smallest = units.most;
+  }
+  return smallest;
+}
+
+/** A request counts as one, whatever the amount. */
+export function chargesOf({ charges }: Concern, amount: Decimal): { asked: Amount; all: readonly CounterCharge[] } {
+  const asked = amountOf(amount);
+  return {
+    asked,
+    all: charges.map(({ counter, meter, window, hardLimit, laterLimits, bounded }) => ({
+      ...{ counter, meter, window, hardLimit, laterLimits, bounded },
+      amount: meter === null ? ONE_UNIT : asked,
+    })),
+  };
+}
+
+export const unchargedOf = ({ charges }: Concern): readonly CounterCharge[] =>
+  charges.map((charge) => ({ ...charge, amount: 0n }));

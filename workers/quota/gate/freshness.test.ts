@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { manualClock } from "#kernel/clock.js";
+import { type Database, openDatabase } from "#platform/database/database.js";
+import { createMigratedDatabase } from "../../../tests/servers/migrated.js";
+import type { createTestDatabase } from "../../../tests/servers/servers.js";
+import { CountersUnavailable, type QuotaCounters } from "../counters/counters.js";
+import { createMemoryQuotaCounters } from "../counters/memory/memory.js";
+import { createQuotaStore } from "../store/store.js";
+import { createFreshness } from "./freshness.js";
+
+let created: Awaited<ReturnType<typeof createTestDatabase>>;
+let database: Database;
+beforeAll(async () => {
+  created = await createMigratedDatabase("quota");
+  database = await openDatabase({ url: created.url, onError: () => undefined });
+  await database.pool.query(
+    "INSERT INTO tenant_position (tenant_id, partition, seq) VALUES ('even', 0, 7), ('late', 0, 9), ('dead', 1, 3), ('unloaded', 1, 5)",
+  );
+});
+afterAll(async () => {
+  await database.stop();
+  await created.drop();
+});
+
+/** What the counters' positions are; those of a tenant that is not answered for cannot be asked, neither alone nor with others. */
+let held: Map<string, number>;
+let unanswered: Set<string>;
+let asked: (readonly string[])[];
+beforeEach(() => {
+  held = new Map([
+    ["even", 7],
+    ["late", 7],
+    ["dead", 3],
+  ]);
+  unanswered = new Set();
+  asked = [];
+});
+
+function open() {
+  const counters: QuotaCounters = {
+    ...createMemoryQuotaCounters(manualClock(0), { maxKeys: 1 }),
+    async positions(tenantIds) {
+      asked.push(tenantIds);
+      if (tenantIds.some((id) => unanswered.has(id))) throw new CountersUnavailable("down");
+      return tenantIds.map((id) => held.get(id));
+    },
+  };
+  const partitionOf = (tenantId: string): number => (tenantId === "even" || tenantId === "late" ? 0 : 1);
+  return createFreshness({ counters, database, store: createQuotaStore(database, partitionOf), partitionOf });
+}
+
+test("a tenant is compared once, those of one turn together, and one without counters lacks nothing", async () => {
+  const freshness = open();
+  expect(freshness.isFresh("even")).toBe(false);
+  const all = await Promise.all(["even", "late", "unloaded"].map((id) => freshness.confirm(id)));
+  expect(all).toEqual([true, false, true]);
+  expect(asked[0]).toEqual(["even", "late", "unloaded"]);
+  expect(asked.slice(1).every((ids) => ids.join() === "late")).toBe(true);
+  expect(["even", "late", "unloaded"].map(freshness.isFresh)).toEqual([true, false, true]);
+  expect(freshness.behind()).toEqual(["late"]);
+  held.set("late", 9);
+  await freshness.compare(["late"]);
+  expect(freshness.isFresh("late")).toBe(true);
+  expect(freshness.behindForMs()).toBe(0);
+});
+
+test("where only some counters answer, the others' tenants are known", async () => {
+  const freshness = open();
+  unanswered.add("dead");
+  const [even, dead] = await Promise.allSettled([freshness.confirm("even"), freshness.confirm("dead")]);
+  expect(even).toEqual({ status: "fulfilled", value: true });
+  expect(dead).toMatchObject({ status: "rejected", reason: expect.any(CountersUnavailable) });
+  await freshness.comparePartitions([0, 1], false);
+  expect([...freshness.behind()].sort()).toEqual(["dead", "late"]);
+  expect(await freshness.compare(freshness.behind())).toEqual({ late: ["late"], unanswered: ["dead"] });
+  unanswered.clear();
+  await freshness.compare(freshness.behind());
+  expect(freshness.behind()).toEqual(["late"]);
+  for (const id of ["even", "late", "dead", "unloaded"]) unanswered.add(id);
+  await expect(freshness.compare(["even", "late"])).rejects.toThrow(CountersUnavailable);
+});
+
+test("after they did not answer a tenant elsewhere is compared again, one that this process settles is trusted", async () => {
+  const freshness = open();
+  await freshness.comparePartitions([0], false);
+  await freshness.confirm("unloaded");
+  asked = [];
+  freshness.forget(undefined);
+  expect(await freshness.confirm("even")).toBe(true);
+  expect(asked).toEqual([]);
+  expect(await freshness.confirm("unloaded")).toBe(true);
+  expect(asked).toEqual([["unloaded"]]);
+  freshness.forget("unloaded");
+  expect(freshness.isFresh("unloaded")).toBe(false);
+  freshness.mark("even");
+  expect(await freshness.confirm("even")).toBe(false);
+  await freshness.comparePartitions([0], true);
+  expect(freshness.behind()).toEqual(["late"]);
+});
+
+test("a settlement that is missed during a comparison is not forgotten by it", async () => {
+  const freshness = open();
+  freshness.mark("even");
+  const comparing = freshness.compare(["even"]);
+  freshness.mark("even");
+  await comparing;
+  expect(freshness.behind()).toEqual(["even"]);
+  await freshness.compare(["even"]);
+  expect(freshness.behind()).toEqual([]);
+});

@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import { QUOTA_WINDOWS } from "#schema/vocabulary.js";
+import { waitFor } from "../../../tests/servers/servers.js";
+import { describeRoom } from "../room.testing.js";
+import type { World } from "../world.testing.js";
+
+function prepare(world: World): void {
+  world.meter("tokens", { aggregation: "SUM", valueProperty: "n" });
+  for (const window of QUOTA_WINDOWS) world.plan(window, [{ limit: "1000", meter: "tokens", window }]);
+}
+
+async function waited(seconds: number): Promise<void> {
+  const end = Date.now() + seconds * 1000;
+  await waitFor(() => Date.now() >= end, { what: "Retry-After to pass" });
+}
+
+describeRoom("Retry-After", prepare, (room) => {
+  const consume = (headers: Record<string, string>, amount: number, idempotencyKey: string, ttlSeconds = 3600) =>
+    room.post("consume", headers, { meter: "tokens", amount: String(amount), idempotencyKey, ttlSeconds });
+
+  test.each(["BILLING_PERIOD", "DAY", "HOUR", "MINUTE"] as const)(
+    "names the end of a reservation that makes room, per %s",
+    async (window) => {
+      const { headers } = room.tenant(`expiry-${window}`, window);
+      await consume(headers, 700, "short", 2);
+      await consume(headers, 300, "long");
+      const denied = await consume(headers, 500, "wants");
+      const wait = room.retryAfter(denied) ?? 0;
+      expect([denied.body.reason, denied.status, wait >= 1, wait <= 3]).toEqual(["LIMIT_EXCEEDED", 429, true, true]);
+      await waited(wait);
+      expect((await consume(headers, 500, "wants")).status).toBe(200);
+    },
+  );
+
+  test("is absent where no waiting helps", async () => {
+    for (const window of ["BILLING_PERIOD", "DAY", "MINUTE"]) {
+      const { headers } = room.tenant(`huge-${window}`, window);
+      const denied = await consume(headers, 1001, "huge");
+      expect([denied.body.reason, room.retryAfter(denied)]).toEqual(["AMOUNT_EXCEEDS_LIMIT", null]);
+    }
+  });
+
+  test("names the end of an override that takes room away", async () => {
+    const { id, headers } = room.tenant("override", "BILLING_PERIOD");
+    const until = Date.now() + 3_000;
+    const inVersion = room.world().tenancy.version() + 1;
+    const override = { meter: "tokens", window: "BILLING_PERIOD", limit: "10", reason: "short", inVersion } as const;
+    room.world().tenant(id, "BILLING_PERIOD", { quotaOverrides: [{ ...override, until }] });
+    await consume(headers, 10, "ten");
+    const denied = await consume(headers, 5, "five");
+    const wait = room.retryAfter(denied) ?? Number.POSITIVE_INFINITY;
+    expect([denied.status, wait <= Math.ceil((until - Date.now()) / 1000) + 1]).toEqual([429, true]);
+    await waited(wait);
+    expect((await consume(headers, 5, "five")).status).toBe(200);
+  });
+
+  test("is the period's end where recorded usage fills it", async () => {
+    const { id, headers } = room.tenant("filled", "BILLING_PERIOD");
+    await room.use(id, "use.tokens", { u: 1000 });
+    await room.shows({ headers }, "tokens", "1000");
+    const denied = await consume(headers, 1, "one");
+    const reset = (Date.parse(denied.body.limits[0]?.resetAt ?? "") - Date.now()) / 1000;
+    expect(Math.abs((room.retryAfter(denied) ?? 0) - reset)).toBeLessThan(5);
+  });
+});

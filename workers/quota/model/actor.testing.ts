@@ -1,0 +1,403 @@
+import { type DocumentNode, execute, parse } from "graphql";
+import { expect } from "vitest";
+import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
+import { waitFor } from "../../../tests/servers/servers.js";
+import { createAlertBook } from "./alert-book.testing.js";
+import { type Exact, exactOf, textOf } from "./amounts.testing.js";
+import { type Body, createJudge, type LimitBody, type Sent, type Verdict } from "./judge.testing.js";
+import { createLimits, isShort, LENGTH, type Limit, monthAt, WINDOWS } from "./limits.testing.js";
+import { createOracle, type LostRow } from "./oracle.testing.js";
+import type { Stage, StoredRow } from "./stage.testing.js";
+import type { TenantSpec } from "./steps.testing.js";
+
+const QUOTAS: DocumentNode = parse(`query ($id: ID!) { _entities(representations: [{ __typename: "Tenant", id: $id }]) {
+  ... on Tenant { quotas { limit { meter window kind limit } used reserved remaining resetAt } } } }`);
+const PLATFORM = { kind: "SERVICE", id: "test", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
+type Amounts = Pick<LimitBody, "used" | "reserved" | "remaining" | "resetAt">;
+/** Far above what anything takes on a busy machine. */
+const REST_MS = 60_000;
+
+interface Released {
+  readonly released?: boolean;
+  readonly code?: string;
+}
+
+interface Denial {
+  readonly reason: string;
+  readonly meter: string | null;
+  readonly amount: string;
+  readonly retryAt: string | null;
+  readonly limits: readonly LimitBody[];
+}
+
+export interface PastEvent {
+  readonly entry: RecordedEvent;
+  /** What each meter counted of it. */
+  readonly amounts: Map<string, Exact>;
+  readonly unmetered: Exact | undefined;
+  voided: boolean;
+}
+
+export interface ActorOptions {
+  readonly stage: Stage;
+  readonly id: string;
+  readonly spec: TenantSpec;
+  /** The name of a meter of the plans in this story. */
+  named(meter: string): string;
+  hasMeter(meter: string): boolean;
+}
+
+export type Actor = ReturnType<typeof createActor>;
+
+/** One tenant of a story: what is done to it, and what it must see. */
+export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) {
+  const { world } = stage;
+  const hasOwnClock = stage.place.redisUrl !== undefined || spec.clock === "own";
+  const { anchorDay } = spec;
+  const firstEnd = monthAt(Date.UTC(2026, 0, 31), anchorDay).end;
+  const start = hasOwnClock ? firstEnd - spec.beforeEndMs : stage.worldNow();
+  const own = (plan: readonly Limit[]) =>
+    plan.map((limit) => ({ ...limit, meter: limit.meter === null ? null : named(limit.meter) }));
+  const plans = { [`${id}-1`]: own(spec.plans.first), [`${id}-2`]: own(spec.plans.second) };
+  const limits = createLimits(anchorDay, plans, `${id}-1`);
+  const oracle = createOracle({ limits, start, blocksShort: !hasOwnClock });
+  const book = createAlertBook(limits);
+  const judge = createJudge({ oracle, book, hasMeter, isRefused: stage.isRefused });
+  const events: PastEvent[] = [];
+  const assignments: { planId: string; effectiveFrom: number; inVersion: number }[] = [];
+  let isLoaded = false;
+  /** Whether it ever had counters: those that begin after a loss may miss what was admitted just before. */
+  let wasLoaded = false;
+  let hasRecorded = false;
+  /** Requests that were denied beside others: a bound was raised for all that came together. */
+  let bounced = 0;
+
+  for (const [plan, list] of Object.entries(plans)) {
+    world().plan(
+      plan,
+      list.map((one) => ({
+        meter: one.meter,
+        window: one.window,
+        kind: one.hard ? ("HARD" as const) : ("SOFT" as const),
+        limit: textOf(one.limit),
+        warnAt: [...one.warnAt],
+      })),
+    );
+  }
+  assignments.push({ planId: `${id}-1`, effectiveFrom: 0, inVersion: world().tenancy.version() + 1 });
+  publish();
+  const headers = world().key(id);
+
+  function publish(): void {
+    world().tenant(id, null, {
+      billingAnchorDay: anchorDay,
+      testClock: hasOwnClock ? oracle.now() : null,
+      assignments: assignments.map((one) => ({ ...one, planVersion: 1, cancelledInVersion: null })),
+      quotaOverrides: limits.overrides().map(({ meter, window, limit, until, source }) => ({
+        ...{ meter, window, until },
+        limit: textOf(limit),
+        reason: "a story",
+        inVersion: Number(source),
+      })),
+    });
+  }
+
+  /** The first answer after a start or a loss comes from counters that were built from the database. */
+  function wasAsked(limitsShown: number): void {
+    if (isLoaded || limitsShown === 0 || stage.isRefused()) return;
+    isLoaded = true;
+    wasLoaded = true;
+    oracle.blur();
+  }
+
+  async function inject<T>(method: "GET" | "POST", path: string, via: number, payload?: object) {
+    const response = await stage.service(via).app.inject({
+      ...{ method, headers },
+      url: `/v1/quota/${path}`,
+      ...(payload !== undefined && { payload }),
+    });
+    return { status: response.statusCode, headers: response.headers, body: response.json<T>() };
+  }
+
+  const payloadOf = ({ meter, amount, key, ttlMs }: Sent) => ({
+    ...(meter !== null && { meter, amount: textOf(amount) }),
+    idempotencyKey: key,
+    ttlSeconds: ttlMs / 1000,
+  });
+
+  /** Whether a time lies between the first that is possible and the first that is certain. */
+  function expectRetry(sent: Sent, retryAt: number | null): void {
+    const sides = [oracle.firstFit(sent.meter, sent.amount, "least"), oracle.firstFit(sent.meter, sent.amount, "most")];
+    const [least = 0, most = 0] = sides.map((at) => at ?? Number.POSITIVE_INFINITY);
+    const at = retryAt ?? Number.POSITIVE_INFINITY;
+    if (at < least || at > most) {
+      const text = (one: number | null | undefined) => (one == null ? "never" : new Date(one).toISOString());
+      expect(`retry at ${text(retryAt)}`).toBe(`retry at ${text(sides[0])}..${text(sides[1])}`);
+    }
+  }
+
+  /** The exact time that the header of a denial tells in seconds; earlier denials of the key may still be found first. */
+  async function retryAtOf(sent: Sent, body: Body, header: unknown, via: number): Promise<number | null> {
+    const path = `denial?${new URLSearchParams({ idempotencyKey: sent.key })}`;
+    const shown = (limitsOf: readonly LimitBody[]) =>
+      limitsOf
+        .map(({ meter, window, limit, used, reserved }) => [meter, window, limit, used, reserved].join(" "))
+        .join();
+    const found = await waitFor(
+      async () => {
+        const { status, body: denial } = await inject<Denial>("GET", path, via);
+        if (status !== 200 || denial.reason !== body.reason || denial.meter !== sent.meter) return undefined;
+        if (sent.meter !== null && denial.amount !== textOf(sent.amount)) return undefined;
+        if (shown(denial.limits) !== shown(body.limits ?? [])) return undefined;
+        const retryAt = denial.retryAt === null ? null : Date.parse(denial.retryAt);
+        return headerOf(retryAt) === header ? { retryAt } : undefined;
+      },
+      { what: `the denial of ${sent.key} with the Retry-After ${header}`, deadlineMs: REST_MS },
+    );
+    return found.retryAt;
+  }
+
+  const headerOf = (retryAt: number | null): string | undefined =>
+    retryAt === null ? undefined : String(Math.max(1, Math.ceil((retryAt - oracle.now()) / 1000)));
+
+  async function quotas(via: number) {
+    const schema = stage.service(via).service.subgraph?.schema;
+    if (schema === undefined) throw new Error("no subgraph");
+    const answer = await execute({
+      ...{ schema, document: QUOTAS, variableValues: { id } },
+      contextValue: { identity: PLATFORM },
+    });
+    const shown: { _entities: [{ quotas: (Amounts & { limit: Omit<LimitBody, keyof Amounts> })[] }] } = JSON.parse(
+      JSON.stringify(answer.data),
+    );
+    return shown._entities[0].quotas.map(({ limit, ...amounts }): LimitBody => ({ ...limit, ...amounts }));
+  }
+
+  const actor = {
+    ...{ id, oracle, book, limits, judge, events, hasOwnClock },
+    pass(to: number): void {
+      if (to <= oracle.now()) return;
+      if (hasOwnClock) {
+        oracle.pass(to);
+        publish();
+      } else stage.worldPass(to);
+    },
+    /** Tenants without a clock of their own share the world's. */
+    followWorld(): void {
+      if (!hasOwnClock) oracle.pass(stage.worldNow());
+    },
+    /** Asks, compares, and answers when the request is admitted if it was denied; undefined: it was not. */
+    async ask(sent: Sent, via: number): Promise<{ readonly verdict: Verdict; readonly retryAt: number | null }> {
+      const { status, headers: answered, body } = await inject<Body>("POST", sent.kind, via, payloadOf(sent));
+      wasAsked(body.limits?.length ?? 0);
+      const verdict = judge.decision(sent, body);
+      const isAnswered = body.code === undefined;
+      const wanted = isAnswered ? (sent.kind === "check" || body.allowed ? 200 : 429) : status;
+      expect(status).toBe(wanted);
+      if (body.code === "CONFLICT") expect(status).toBe(409);
+      if (body.code === "TOO_MANY_KEYS") expect(status).toBe(429);
+      if (verdict !== "denied") return { verdict, retryAt: null };
+      const header = answered["retry-after"];
+      if (sent.kind === "check" || stage.isRefused()) {
+        if (header === undefined) expectRetry(sent, null);
+        return { verdict, retryAt: null };
+      }
+      const retryAt = await retryAtOf(sent, body, header, via);
+      expectRetry(sent, retryAt);
+      return { verdict, retryAt };
+    },
+    async release(key: string, via: number): Promise<void> {
+      const { body } = await inject<Released>("POST", "release", via, { idempotencyKey: key });
+      judge.released(key, body);
+    },
+    /** Waits until every process can use the store again. */
+    async recovered(): Promise<void> {
+      for (const via of [0, 1]) {
+        let state = "";
+        await waitFor(
+          async () => {
+            const { body } = await inject<Released>("POST", "release", via, { idempotencyKey: "nobody's" });
+            const { ready, reasons } = await stage.service(via).service.readiness();
+            state = [body.code, ...reasons].join();
+            return body.code === undefined && ready;
+          },
+          { what: "quota to recover", deadlineMs: REST_MS },
+        ).catch(() => {
+          throw new Error(`${id} has not recovered: ${state}`);
+        });
+      }
+    },
+    async batch(
+      items: readonly (Sent | { readonly kind: "release"; readonly key: string })[],
+      via: number,
+    ): Promise<void> {
+      const payload = items.map((one) =>
+        one.kind === "release"
+          ? { operation: "release", idempotencyKey: one.key }
+          : { operation: one.kind, ...payloadOf(one) },
+      );
+      const { status, body } = await inject<(Body & Released)[]>("POST", "batch", via, payload);
+      expect(status).toBe(200);
+      wasAsked(body.some((one) => (one.limits?.length ?? 0) > 0) ? 1 : 0);
+      for (const [index, one] of items.entries()) {
+        if (one.kind === "release") judge.released(one.key, body[index] ?? {});
+        else judge.decision(one, body[index] ?? {});
+      }
+    },
+    /** Many at once through every process, in any order. */
+    async burst(sents: readonly Sent[]): Promise<void> {
+      const answers = await Promise.all(sents.map((sent, n) => inject<Body>("POST", "consume", n, payloadOf(sent))));
+      const decided = sents.map((sent, n) => ({ sent, body: answers[n]?.body ?? {} }));
+      wasAsked(decided[0]?.body.limits?.length ?? 0);
+      for (const { sent, body } of decided.filter((one) => one.body.allowed)) {
+        if (limits.concerning(sent.meter, oracle.now()).length > 0)
+          oracle.admit(sent.key, `${sent.meter} ${textOf(sent.amount)}`, sent.meter, sent.amount, sent.ttlMs);
+        expect(body.reason).not.toBe("COUNTER_REBUILDING");
+      }
+      const [one] = sents;
+      if (one === undefined) return;
+      if (decided.some(({ body }) => body.allowed)) {
+        expect(oracle.overspent(one.meter), "promise 4, at once").toEqual([]);
+        for (const limit of limits.concerning(one.meter, oracle.now())) {
+          if (!limit.hard) continue;
+          expect(oracle.taken(limit, "least") <= limit.limit, "not more than the limit at once").toBe(true);
+        }
+      }
+      for (const { sent, body } of decided.filter(({ body: { allowed } }) => !allowed)) {
+        bounced += 1;
+        if (body.code === "TOO_MANY_KEYS" || body.code === "INVALID") continue;
+        expect(body.code, body.detail).toBeUndefined();
+        expect(oracle.fits(sent.meter, sent.amount, oracle.now(), "most"), "denied though it fits").toBe(false);
+        if (body.reason !== "LIMIT_EXCEEDED") continue;
+        for (const limit of limits.concerning(sent.meter, oracle.now())) {
+          if (limit.hard && oracle.taken(limit, "most") >= limit.limit) book.denied(limit, oracle.now(), false);
+        }
+      }
+    },
+    override(index: number, value: Exact, forMs: number): void {
+      const inForce = limits.at(oracle.now());
+      const limit = inForce[index % Math.max(1, inForce.length)];
+      if (limit === undefined) return;
+      const source = String(world().tenancy.version() + 1);
+      limits.override({ meter: limit.meter, window: limit.window, limit: value, until: oracle.now() + forMs, source });
+      publish();
+    },
+    endOverrides(): void {
+      limits.endOverrides(oracle.now());
+      publish();
+    },
+    /** Assigns the other plan from the next period on. */
+    plan(): void {
+      const from = limits.period(oracle.now()).end;
+      const planId = limits.planAt(from) === `${id}-1` ? `${id}-2` : `${id}-1`;
+      limits.assign(planId, from);
+      assignments.push({ planId, effectiveFrom: from, inVersion: world().tenancy.version() + 1 });
+      publish();
+    },
+    quotas,
+    recorded(): void {
+      hasRecorded = true;
+    },
+    /** Waits until everything recorded is counted and every process shows what the oracle expects. */
+    async rest(): Promise<void> {
+      if (hasRecorded) await stage.applied(id);
+      if (stage.isRefused()) return;
+      for (const via of [0, 1]) {
+        let difference: unknown;
+        await waitFor(
+          async () => {
+            const shown = await quotas(via);
+            try {
+              wasAsked(shown.length);
+              judge.readings(shown, limits.at(oracle.now()));
+              return true;
+            } catch (error) {
+              difference = error;
+              return false;
+            }
+          },
+          { what: `${id} to be at rest`, deadlineMs: REST_MS },
+        ).catch((error) => {
+          throw difference ?? error;
+        });
+      }
+    },
+    async alerts() {
+      return world().alerts(id);
+    },
+    /** Waits for the alerts that must come, and refuses those that must not. */
+    async expectAlerts(): Promise<void> {
+      let missing: readonly string[] = [];
+      await waitFor(
+        async () => {
+          missing = book.missing(await world().alerts(id));
+          return missing.length === 0;
+        },
+        { what: "alerts", deadlineMs: REST_MS },
+      ).catch(() => {
+        throw new Error(`alerts are missing: ${missing.join(", ")}`);
+      });
+      const unjustified = book.unjustified(await world().alerts(id));
+      if (unjustified.length > 0) throw new Error(`alerts without a reason: ${unjustified.join(", ")}`);
+    },
+    /** The rows that must cover what is open now. */
+    async expectCovered(): Promise<void> {
+      const rows = (await stage.rows(id)).filter(({ isCurrent }) => isCurrent);
+      for (const meter of new Set(limits.at(oracle.now()).map((one) => one.meter))) {
+        if (meter === null) continue;
+        const open = oracle.openOf(meter);
+        if (open.amount === 0n) continue;
+        const row = rows.find((one) => one.id === `m|${meter}`);
+        expect(exactOf(row?.bound ?? "0") >= open.amount, `${row?.bound} covers what is open of ${meter}`).toBe(true);
+        expect(row?.until, `as long as that is open of ${meter}`).toBeGreaterThanOrEqual(open.until);
+      }
+    },
+    /** Waits until no stored bound exceeds what is open by more than a block. */
+    async expectLowered(): Promise<void> {
+      if (!isLoaded) return;
+      // A clock of one's own is known to the counters only from requests.
+      if (hasOwnClock) await quotas(0);
+      let excess: readonly string[] = [];
+      await waitFor(
+        async () => {
+          excess = (await stage.rows(id)).filter(({ isCurrent }) => isCurrent).flatMap(excessOf);
+          return excess.length === 0;
+        },
+        { what: "bounds to fall", deadlineMs: REST_MS },
+      ).catch(() => {
+        throw new Error(`bounds beyond what is open and a block: ${excess.join(", ")}`);
+      });
+    },
+    /** The counters are gone, and the rows that are stored now stand for them. */
+    async lose(): Promise<void> {
+      const rows = await stage.rows(id);
+      if (wasLoaded) oracle.lose();
+      isLoaded = false;
+      oracle.blur();
+      oracle.lostRows(
+        rows.map(({ id: bound, bound: amount, until }): LostRow => {
+          return { id: bound, least: exactOf(amount), most: exactOf(amount), until };
+        }),
+      );
+    },
+    describe: () => ({ id, ...oracle.describe() }),
+  };
+
+  function excessOf({ id: name, bound, until }: StoredRow): readonly string[] {
+    if (until <= oracle.now()) return [];
+    const [kind, second = "", third] = name.split("|");
+    const block = limits.everHard(kind === "m" ? second : null) / 50n;
+    if (kind === "m") {
+      const open = oracle.open(second);
+      return exactOf(bound) > open + block ? [`${name}: ${bound} for ${textOf(open)} open`] : [];
+    }
+    const window = WINDOWS.find((one) => one === second);
+    if (window === undefined || isShort(window)) return [`${name}: not a bound of requests`];
+    const from = Number(third);
+    const to = window === "BILLING_PERIOD" ? until : until - LENGTH[window];
+    const count = oracle.requestsIn(window, from, to) + bounced;
+    return exactOf(bound) > exactOf(String(count)) + block ? [`${name}: ${bound} for ${count} requests`] : [];
+  }
+
+  return actor;
+}

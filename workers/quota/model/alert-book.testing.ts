@@ -1,0 +1,124 @@
+import { type Exact, exactOf, ONE, textOf } from "./amounts.testing.js";
+import { LENGTH, type LimitAt, type Limits, type Span, type Window } from "./limits.testing.js";
+
+interface SeenAlert {
+  readonly id: string;
+  readonly type: string;
+  readonly data: {
+    readonly meter: string | null;
+    readonly window: string;
+    readonly windowStart: string;
+    readonly threshold: string;
+    readonly limit: string;
+  };
+}
+
+const EXCEEDED = "1";
+
+/**
+ * The alerts that a tenant must and may get. They are judged in aligned windows of usage's own time, entry by entry; a denial
+ * raises one only where nothing is left of the window.
+ */
+export function createAlertBook(limits: Limits) {
+  const totals = new Map<string, Exact>();
+  const due = new Set<string>();
+  /** Each with the plans and overrides that it may come from: each of them raises it once. */
+  const justified = new Map<string, Set<string>>();
+  /** Windows in which usage rises beyond a limit: one exceeded alert or more tells it. */
+  const exhausted = new Set<string>();
+
+  function spanOf(window: Window, at: number): Span {
+    if (window === "BILLING_PERIOD") return limits.period(at);
+    const start = Math.floor(at / LENGTH[window]) * LENGTH[window];
+    return { start, end: start + LENGTH[window] };
+  }
+
+  const windowName = ({ meter, window }: Pick<LimitAt, "meter" | "window">, start: number): string =>
+    `${meter ?? "requests"} ${window} ${new Date(start).toISOString()}`;
+
+  function justify(limit: LimitAt, start: number, threshold: string): string {
+    const name = `${windowName(limit, start)} ${threshold} of ${textOf(limit.limit)}`;
+    justified.set(name, (justified.get(name) ?? new Set()).add(limit.source));
+    return name;
+  }
+
+  function thresholds({ limit, warnAt }: LimitAt): readonly (readonly [string, Exact])[] {
+    const warnings = warnAt
+      .filter((one) => one !== EXCEEDED)
+      .map((one) => [one, (exactOf(one) * limit) / ONE] as const);
+    return [...warnings, [EXCEEDED, limit]];
+  }
+
+  function judge(limit: LimitAt, start: number, before: Exact, after: Exact): void {
+    if (limit.limit === 0n) {
+      if (before <= 0n && after > 0n) due.add(justify(limit, start, EXCEEDED));
+    } else {
+      for (const [name, at] of thresholds(limit)) {
+        if (before < at && after >= at) due.add(justify(limit, start, name));
+      }
+    }
+    const wasReached = before >= limit.limit && !(limit.limit === 0n && before <= 0n);
+    if (wasReached && after > before) {
+      justify(limit, start, EXCEEDED);
+      exhausted.add(windowName(limit, start));
+    }
+  }
+
+  return {
+    /** Usage of a meter, in the order of the ledger; a correction counts in periods only. */
+    used(meter: string, amount: Exact, time: number, arrivedAt: number, isCorrection: boolean): void {
+      for (const window of ["SECOND", "MINUTE", "HOUR", "DAY", "BILLING_PERIOD"] as const) {
+        if (isCorrection && window !== "BILLING_PERIOD") continue;
+        const { start, end } = spanOf(window, time);
+        const isJudged = arrivedAt <= end + (end - start);
+        if (window !== "BILLING_PERIOD" && !isJudged) continue;
+        const name = windowName({ meter, window }, start);
+        const before = totals.get(name) ?? 0n;
+        totals.set(name, before + amount);
+        if (!isJudged) continue;
+        for (const limit of limits.at(time)) {
+          if (limit.meter === meter && limit.window === window) judge(limit, start, before, before + amount);
+        }
+      }
+    },
+    /** A denial in a window of which nothing is left. */
+    denied(limit: LimitAt, now: number, isDue: boolean): void {
+      const name = justify(limit, spanOf(limit.window, now).start, EXCEEDED);
+      if (isDue) due.add(name);
+    },
+    /** What a process that was killed had not stored yet it may not raise any more. */
+    excuse(names: readonly string[]): void {
+      for (const name of names) due.delete(name);
+    },
+    dueFromDenials: (seen: readonly SeenAlert[]): readonly string[] => {
+      const told = new Set(seen.map(nameOf));
+      return [...due].filter((name) => !told.has(name));
+    },
+    missing(seen: readonly SeenAlert[]): readonly string[] {
+      const told = new Set(seen.map(nameOf));
+      const windows = new Set(seen.filter(({ data }) => data.threshold === EXCEEDED).map(({ data }) => windowOf(data)));
+      return [
+        ...[...due].filter((name) => !told.has(name)),
+        ...[...exhausted].filter((name) => !windows.has(name)).map((name) => `${name} exceeded`),
+      ];
+    },
+    unjustified(seen: readonly SeenAlert[]): readonly string[] {
+      const byName = new Map<string, Set<string>>();
+      for (const alert of seen) byName.set(nameOf(alert), (byName.get(nameOf(alert)) ?? new Set()).add(alert.id));
+      return [...byName].flatMap(([name, ids]) => {
+        const sources = justified.get(name)?.size ?? 0;
+        if (ids.size <= sources) return [];
+        return [`${name}: ${ids.size} alerts for ${sources} reasons (${[...ids].join(", ")})`];
+      });
+    },
+  };
+
+  function windowOf({ meter, window, windowStart }: SeenAlert["data"]): string {
+    return `${meter ?? "requests"} ${window} ${windowStart}`;
+  }
+  function nameOf({ data }: SeenAlert): string {
+    return `${windowOf(data)} ${data.threshold} of ${data.limit}`;
+  }
+}
+
+export type AlertBook = ReturnType<typeof createAlertBook>;

@@ -1,0 +1,207 @@
+import { expect } from "vitest";
+import type { AlertBook } from "./alert-book.testing.js";
+import { type Exact, exactOf, isWithin, type Range, rangeText, textOf } from "./amounts.testing.js";
+import type { LimitAt } from "./limits.testing.js";
+import type { Oracle } from "./oracle.testing.js";
+import { MAX_KEYS } from "./stage.testing.js";
+
+/** One request as it was sent. */
+export interface Sent {
+  readonly kind: "consume" | "check";
+  readonly meter: string | null;
+  readonly amount: Exact;
+  readonly key: string;
+  readonly ttlMs: number;
+}
+
+export interface LimitBody {
+  readonly meter: string | null;
+  readonly window: string;
+  readonly kind: string;
+  readonly limit: string;
+  readonly used: string;
+  readonly reserved: string;
+  readonly remaining: string;
+  readonly resetAt: string;
+}
+
+/** A decision, or the problem that stands in its place. */
+export interface Body {
+  readonly allowed?: boolean;
+  readonly reason?: string;
+  readonly reservationId?: string;
+  readonly expiresAt?: string;
+  readonly limits?: readonly LimitBody[];
+  readonly code?: string;
+  readonly detail?: string;
+}
+
+export interface JudgeOptions {
+  readonly oracle: Oracle;
+  readonly book: AlertBook;
+  /** Whether a meter exists yet. */
+  hasMeter(meter: string): boolean;
+  /** Whether the counters' store refuses writes, so that a decision may be missing. */
+  isRefused(): boolean;
+}
+
+export type Verdict = "allowed" | "denied" | "none";
+
+export const contentOf = ({ meter, amount }: Pick<Sent, "meter" | "amount">): string =>
+  meter === null ? "requests" : `${meter} ${textOf(amount)}`;
+
+/** Compares answers with the oracle, which then takes over what was decided. */
+export function createJudge({ oracle, book, hasMeter, isRefused }: JudgeOptions) {
+  const first = new Map<string, { readonly content: string; readonly expiresAt: string | undefined }>();
+
+  function reading(body: LimitBody, limit: LimitAt): void {
+    const { used, reserved, blocked } = oracle.expected(limit);
+    const name = `${limit.meter ?? "requests"} per ${limit.window}`;
+    within(`used of ${name}`, used, body.used);
+    within(`reserved of ${name}`, reserved, body.reserved);
+    expect([name, body.limit, body.kind]).toEqual([name, textOf(limit.limit), limit.hard ? "HARD" : "SOFT"]);
+    const left = limit.limit - exactOf(body.used) - exactOf(body.reserved);
+    const remaining = left < 0n || (blocked && limit.hard) ? 0n : left;
+    expect(`${name} remaining ${body.remaining}`).toBe(`${name} remaining ${textOf(remaining)}`);
+    const { least, most } = oracle.resetAt(limit);
+    const resetAt = Date.parse(body.resetAt);
+    if (resetAt < least || resetAt > most) {
+      const times = [least, most].map((at) => new Date(at).toISOString()).join("..");
+      expect(`${name} reset at ${body.resetAt}`).toBe(`${name} reset at ${times}`);
+    }
+  }
+
+  function readings(bodies: readonly LimitBody[], limits: readonly LimitAt[]): void {
+    expect(bodies.length, "as many limits as concern the request").toBe(limits.length);
+    for (const limit of limits) {
+      const body = bodies.find(({ meter, window }) => meter === limit.meter && window === limit.window);
+      if (body === undefined) throw new Error(`no reading of ${limit.meter} per ${limit.window}`);
+      reading(body, limit);
+    }
+  }
+
+  /** While the store refuses: what needs no write may be answered, the rest by the kinds of the limits. */
+  function isUnanswered({ meter }: Sent, body: Body): boolean {
+    if (!isRefused()) return false;
+    const isHard = oracle.limits.concerning(meter, oracle.now()).some(({ hard }) => hard);
+    if (isHard) return body.allowed === false && body.reason === "COUNTER_REBUILDING";
+    return body.allowed === true && body.reason === "DEGRADED" && body.reservationId === undefined;
+  }
+
+  function denied(sent: Sent, body: Body, limits: readonly LimitAt[]): void {
+    const { meter, amount } = sent;
+    const isOversized = limits.some(
+      (limit) =>
+        limit.hard && (limit.meter === null ? exactOf("1") : amount) > limit.limit && oracle.used(limit, "least") >= 0n,
+    );
+    if (oracle.fitsButForLoss(meter, amount, "most")) expect(body.reason).toBe("COUNTER_REBUILDING");
+    else if (!oracle.fitsButForLoss(meter, amount, "least") && !oracle.anyBlocked(meter)) {
+      expect(body.reason).not.toBe("COUNTER_REBUILDING");
+      if (isOversized) expect(body.reason).toBe("AMOUNT_EXCEEDS_LIMIT");
+    }
+    if (body.reason === "AMOUNT_EXCEEDS_LIMIT") {
+      const isTooLarge = ({ hard, limit, ...one }: LimitAt) =>
+        hard && (one.meter === null ? exactOf("1") : amount) > limit;
+      expect(limits.some(isTooLarge), "an amount beyond a limit").toBe(true);
+    }
+    if (sent.kind !== "consume" || body.reason !== "LIMIT_EXCEEDED") return;
+    for (const limit of limits.filter(({ hard }) => hard)) {
+      const charge = limit.meter === null ? exactOf("1") : amount;
+      const isDenying = (side: "least" | "most") => oracle.taken(limit, side) + charge > limit.limit;
+      const isExhausted = (side: "least" | "most") => oracle.taken(limit, side) >= limit.limit;
+      if (isDenying("most") && isExhausted("most")) {
+        book.denied(limit, oracle.now(), isDenying("least") && isExhausted("least"));
+      }
+    }
+  }
+
+  function allowed(sent: Sent, body: Body, limits: readonly LimitAt[], isRepeated: boolean): void {
+    if (isRepeated) return;
+    expect(["WITHIN_LIMITS", "SOFT_LIMIT_EXCEEDED", "DEGRADED"]).toContain(body.reason);
+    const soft = limits.filter(({ hard }) => !hard);
+    if (oracle.anyBlocked(sent.meter)) return;
+    if (soft.some((limit) => oracle.taken(limit, "least") > limit.limit))
+      expect(body.reason).toBe("SOFT_LIMIT_EXCEEDED");
+    if (soft.every((limit) => oracle.taken(limit, "most") <= limit.limit)) expect(body.reason).toBe("WITHIN_LIMITS");
+  }
+
+  return {
+    readings,
+    reading,
+    first,
+    /** Of one request, alone or in a batch. */
+    decision(sent: Sent, body: Body): Verdict {
+      const { meter, amount, key } = sent;
+      const now = oracle.now();
+      if (meter !== null && !hasMeter(meter)) {
+        expect(body.code).toBe("INVALID");
+        return "none";
+      }
+      const limits = oracle.limits.concerning(meter, now);
+      const held = sent.kind === "consume" ? oracle.held(key) : undefined;
+      const content = contentOf(sent);
+      if (limits.length === 0) {
+        if (held !== undefined && held.content !== content && body.code === "CONFLICT") return "none";
+        expect([body.allowed, body.reason, body.limits]).toEqual([true, "NO_LIMITS", []]);
+        return "none";
+      }
+      if (isRefused() && body.code === "UNAVAILABLE") return "none";
+      if (isUnanswered(sent, body)) return "none";
+      if (held !== undefined && held.content !== content) {
+        expect(body.code, `the key is held by ${held.content}`).toBe("CONFLICT");
+        for (const part of [...held.content.split(" "), ...content.split(" ")]) expect(body.detail).toContain(part);
+        return "none";
+      }
+      if (held !== undefined) {
+        expect([body.allowed, body.expiresAt], "the same key again").toEqual([
+          true,
+          new Date(held.expiresAt).toISOString(),
+        ]);
+        allowed(sent, body, limits, true);
+        if (!isRefused()) readings(body.limits ?? [], limits);
+        return "allowed";
+      }
+      if (isRefused()) {
+        const isCharged = sent.kind === "consume" && body.allowed === true;
+        expect(isCharged, "nothing can be reserved while the store refuses").toBe(false);
+        // A denial needs no write, and an exhausted window may be told of.
+        if (sent.kind === "consume" && body.reason === "LIMIT_EXCEEDED")
+          for (const limit of limits.filter(({ hard }) => hard)) book.denied(limit, now, false);
+        return "none";
+      }
+      const wanted = oracle.verdict(meter, amount);
+      if (sent.kind === "consume" && oracle.keys().length >= MAX_KEYS && body.code === "TOO_MANY_KEYS") {
+        expect(body.detail).toContain(String(MAX_KEYS));
+        return "none";
+      }
+      expect(body.code, body.detail).toBeUndefined();
+      if (wanted !== "either") expect(body.allowed, JSON.stringify(body)).toBe(wanted === "allowed");
+      if (body.allowed !== true) {
+        readings(body.limits ?? [], limits);
+        denied(sent, body, limits);
+        return "denied";
+      }
+      if (sent.kind === "consume") {
+        expect(oracle.keys().length, "keys alive").toBeLessThan(MAX_KEYS);
+        const reservation = oracle.admit(key, content, meter, amount, sent.ttlMs);
+        expect(body.expiresAt).toBe(new Date(reservation.expiresAt).toISOString());
+        expect(oracle.overspent(meter), "promise 4").toEqual([]);
+      }
+      readings(body.limits ?? [], limits);
+      allowed(sent, body, limits, false);
+      return "allowed";
+    },
+    released(key: string, body: { readonly released?: boolean; readonly code?: string }): void {
+      const isOpen = oracle.held(key)?.open === true;
+      if (isRefused() && body.code === "UNAVAILABLE") return;
+      if (isRefused()) expect(body, "nothing can be released while the store refuses").toEqual({ released: false });
+      if (isRefused() && isOpen) throw new Error("an open reservation is answered as none");
+      expect(body, `release of ${key}`).toEqual({ released: isOpen });
+      oracle.release(key);
+    },
+  };
+}
+
+function within(what: string, range: Range, text: string): void {
+  if (!isWithin(range, exactOf(text))) expect(`${what} ${text}`).toBe(`${what} ${rangeText(range)}`);
+}

@@ -1,0 +1,105 @@
+import { type Exact, larger } from "./amounts.testing.js";
+
+export const WINDOWS = ["SECOND", "MINUTE", "HOUR", "DAY", "BILLING_PERIOD"] as const;
+export type Window = (typeof WINDOWS)[number];
+export type TimedWindow = Exclude<Window, "BILLING_PERIOD">;
+export const LENGTH: Readonly<Record<TimedWindow, number>> = {
+  SECOND: 1_000,
+  MINUTE: 60_000,
+  HOUR: 3_600_000,
+  DAY: 86_400_000,
+};
+export const isShort = (window: Window): window is "SECOND" | "MINUTE" => window === "SECOND" || window === "MINUTE";
+
+export interface Limit {
+  /** Null: requests. */
+  readonly meter: string | null;
+  readonly window: Window;
+  readonly hard: boolean;
+  readonly limit: Exact;
+  /** Fractions, ascending. */
+  readonly warnAt: readonly string[];
+}
+
+export interface LimitAt extends Limit {
+  /** The plan or the override that it comes from. */
+  readonly source: string;
+}
+
+interface Override {
+  readonly meter: string | null;
+  readonly window: Window;
+  readonly limit: Exact;
+  until: number;
+  readonly source: string;
+}
+
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The month that contains a moment, from 00:00 UTC on the anchor day. */
+export function monthAt(at: number, anchorDay: number): Span {
+  const date = new Date(at);
+  const back = date.getUTCDate() < anchorDay ? 1 : 0;
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth() - back];
+  return { start: Date.UTC(year, month, anchorDay), end: Date.UTC(year, month + 1, anchorDay) };
+}
+
+/** A tenant's limits through time: the plan assigned to each period, and the overrides of their values. */
+export function createLimits(anchorDay: number, plans: Readonly<Record<string, readonly Limit[]>>, first: string) {
+  const assignments: { readonly plan: string; readonly from: number }[] = [{ plan: first, from: 0 }];
+  const overrides: Override[] = [];
+  const period = (at: number): Span => monthAt(at, anchorDay);
+  const planAt = (at: number): string => assignments.findLast(({ from }) => from <= period(at).start)?.plan ?? first;
+
+  function at(moment: number): readonly LimitAt[] {
+    const plan = planAt(moment);
+    return (plans[plan] ?? []).map((limit) => {
+      const latest = overrides.findLast((one) => one.meter === limit.meter && one.window === limit.window);
+      const override = latest !== undefined && moment < latest.until ? latest : undefined;
+      return { ...limit, source: plan, ...(override && { limit: override.limit, source: override.source }) };
+    });
+  }
+
+  return {
+    period,
+    planAt,
+    at,
+    concerning: (meter: string | null, moment: number): readonly LimitAt[] =>
+      at(moment).filter((limit) => limit.meter === null || limit.meter === meter),
+    /** The meters of all plans; null: requests. */
+    every: () => [
+      ...new Set(
+        Object.values(plans)
+          .flat()
+          .map(({ meter }) => meter),
+      ),
+    ],
+    /** From a period's start. */
+    assign: (plan: string, from: number): void => void assignments.push({ plan, from }),
+    override: (one: Override): void => void overrides.push(one),
+    endOverrides(now: number): void {
+      for (const one of overrides) one.until = Math.min(one.until, now);
+    },
+    overrides: (): readonly Readonly<Override>[] => overrides,
+    /** When limits change, after a moment. */
+    changes(after: number): readonly number[] {
+      const next = period(after).end;
+      const all = [
+        next,
+        period(next).end,
+        ...assignments.map(({ from }) => from),
+        ...overrides.map(({ until }) => until),
+      ];
+      return all.filter((change) => change > after);
+    },
+    everHard: (meter: string | null): Exact =>
+      [...Object.values(plans).flat(), ...overrides]
+        .filter((one) => one.meter === meter)
+        .reduce((most, { limit }) => larger(limit, most), 0n),
+  };
+}
+
+export type Limits = ReturnType<typeof createLimits>;

@@ -1,0 +1,395 @@
+import { type Exact, ONE, type Range, smaller, textOf } from "./amounts.testing.js";
+import { isShort, LENGTH, type Limit, type LimitAt, type Limits, type Window } from "./limits.testing.js";
+
+/**
+ * What quota must answer for one tenant, from lists of everything that was admitted and recorded: no counters, no sums that are
+ * kept, no buckets. Where counters are built from stored totals, usage may count up to 1 % too long: such answers are ranges.
+ */
+export interface Reservation {
+  readonly key: string;
+  readonly content: string;
+  /** Null: no limit on its meter. */
+  readonly meter: string | null;
+  readonly amount: Exact;
+  readonly admittedAt: number;
+  readonly expiresAt: number;
+  readonly request: Request;
+  /** Whether a hard limit of an hour or longer admitted it: then it must survive a loss. */
+  readonly isSafe: boolean;
+  open: boolean;
+  /** Short windows may count it or not. */
+  isVague: boolean;
+}
+
+interface Request {
+  readonly at: number;
+  /** The windows that requests were limited in. */
+  readonly windows: readonly Window[];
+  readonly safeWindows: readonly Window[];
+  released: boolean;
+}
+
+interface Usage {
+  readonly meter: string;
+  readonly amount: Exact;
+  readonly time: number;
+  readonly arrivedAt: number;
+  /** Voids and backfills count in periods only. */
+  readonly isCorrection: boolean;
+  /** Of the reservation that it settled. */
+  readonly admittedAt: number | undefined;
+  isVague: boolean;
+}
+
+/** A stored bound of counters that were lost. */
+export interface LostRow {
+  readonly id: string;
+  readonly least: Exact;
+  readonly most: Exact;
+  readonly until: number;
+}
+
+type Side = keyof Range;
+
+export interface Expected {
+  readonly limit: LimitAt;
+  readonly used: Range;
+  readonly reserved: Range;
+  readonly blocked: boolean;
+}
+
+export interface OracleOptions {
+  readonly limits: Limits;
+  readonly start: number;
+  /** Whether a loss denies in short windows for their length: where the tenant's time passes by itself. */
+  readonly blocksShort: boolean;
+}
+
+export function createOracle({ limits, start, blocksShort }: OracleOptions) {
+  let now = start;
+  let held = new Map<string, Reservation>();
+  let requests: Request[] = [];
+  let usage: Usage[] = [];
+  let lost: readonly LostRow[] = [];
+  let blockedFrom: number | undefined;
+  /** Everything ever admitted, also what a loss made the counters forget. */
+  const admitted: Reservation[] = [];
+
+  const sum = (amounts: readonly Exact[]): Exact => amounts.reduce((total, amount) => total + amount, 0n);
+  const isBlocked = ({ window }: Limit, t: number): boolean =>
+    blockedFrom !== undefined && isShort(window) && blockedFrom + LENGTH[window] > t;
+
+  /** Until when an amount counts in a window for certain, and possibly. */
+  function spanOf(one: Usage, window: Window): { readonly certain: number; readonly possible: number } {
+    if (window === "BILLING_PERIOD") {
+      const { end } = limits.period(one.time);
+      return { certain: end, possible: end };
+    }
+    if (one.isCorrection) return { certain: 0, possible: 0 };
+    const length = LENGTH[window];
+    const from = Math.min(one.time, one.arrivedAt);
+    if (isShort(window)) {
+      const at = one.admittedAt ?? from;
+      if (!one.isVague) return { certain: at + length, possible: at + length };
+      return { certain: 0, possible: Math.max(one.time, one.arrivedAt, at) + 2 * length };
+    }
+    const late = one.isVague ? Math.max(one.time, from) + length / 100 : from;
+    return { certain: from + length, possible: late + length };
+  }
+
+  function usedBy(one: Usage, window: Window, t: number, side: Side): Exact {
+    const { certain, possible } = spanOf(one, window);
+    if (window === "BILLING_PERIOD" && limits.period(one.time).start !== limits.period(t).start) return 0n;
+    if (certain > t) return one.amount;
+    if (possible <= t) return 0n;
+    return one.amount > 0n === (side === "most") ? one.amount : 0n;
+  }
+
+  const inWindow = (at: number, window: Window, t: number): boolean =>
+    window === "BILLING_PERIOD" ? limits.period(at).start === limits.period(t).start : at + LENGTH[window] > t;
+
+  function usedIn({ meter, window }: Limit, t: number, side: Side): Exact {
+    if (meter !== null) {
+      return sum(usage.filter((one) => one.meter === meter).map((one) => usedBy(one, window, t, side)));
+    }
+    const counting = requests.filter((one) => one.windows.includes(window) && inWindow(one.at, window, t));
+    return BigInt(counting.length) * ONE;
+  }
+
+  function reservedIn({ meter, window }: Limit, t: number, side: Side): Exact {
+    if (meter === null) return 0n;
+    const open = [...held.values()].filter((one) => one.open && one.meter === meter && one.expiresAt > t);
+    const counting = isShort(window)
+      ? open.filter((one) => (one.isVague ? side === "most" : one.admittedAt + LENGTH[window] > t))
+      : open;
+    return sum(counting.map(({ amount }) => amount));
+  }
+
+  function lostIn({ meter, window }: Limit, t: number, side: Side): Exact {
+    if (isShort(window)) return 0n;
+    const counting = lost.filter(({ id, until }) => {
+      if (until <= t) return false;
+      if (meter !== null) return id === `m|${meter}`;
+      const [kind, name, bucket] = id.split("|");
+      return (
+        kind === "r" && name === window && (window !== "BILLING_PERIOD" || Number(bucket) === limits.period(t).start)
+      );
+    });
+    return sum(counting.map((row) => row[side]));
+  }
+
+  const takenIn = (limit: Limit, t: number, side: Side, withLoss: boolean): Exact =>
+    usedIn(limit, t, side) + reservedIn(limit, t, side) + (withLoss ? lostIn(limit, t, side) : 0n);
+
+  const chargeOf = ({ meter }: Limit, amount: Exact): Exact => (meter === null ? ONE : amount);
+
+  function fits(meter: string | null, amount: Exact, t: number, side: Side, withLoss = true): boolean {
+    return limits.concerning(meter, t).every((limit) => {
+      if (!limit.hard) return true;
+      if (withLoss && isBlocked(limit, t)) return false;
+      return takenIn(limit, t, side, withLoss) + chargeOf(limit, amount) <= limit.limit;
+    });
+  }
+
+  /** Every moment at which something may count no longer, or limits change. */
+  function moments(): readonly number[] {
+    const all = [now, ...limits.changes(now), ...lost.map(({ until }) => until)];
+    for (const { expiresAt, admittedAt } of held.values()) {
+      all.push(expiresAt, admittedAt + LENGTH.SECOND, admittedAt + LENGTH.MINUTE);
+    }
+    for (const window of ["SECOND", "MINUTE", "HOUR", "DAY"] as const) {
+      for (const { at } of requests) all.push(at + LENGTH[window]);
+      for (const one of usage) {
+        const { certain, possible } = spanOf(one, window);
+        all.push(certain, possible);
+      }
+      if (blockedFrom !== undefined) all.push(blockedFrom + LENGTH[window]);
+    }
+    return [...new Set(all.map(Math.ceil))].filter((at) => at >= now).sort((a, b) => a - b);
+  }
+
+  function expire(): void {
+    for (const [key, { expiresAt }] of held) if (expiresAt <= now) held.delete(key);
+    lost = lost.filter(({ until }) => until > now);
+  }
+
+  return {
+    limits,
+    now: () => now,
+    blocksShort,
+    pass(to: number): void {
+      const before = limits.planAt(now);
+      now = Math.max(now, to);
+      expire();
+      if (limits.planAt(now) !== before) this.blur();
+      // What left the longest window and its period cannot matter again.
+      const oldest = limits.period(limits.period(now).start - 1).start;
+      usage = usage.filter(({ time }) => time > oldest - LENGTH.DAY);
+    },
+    /** Counters were built anew or brought up to date from stored totals. */
+    blur(): void {
+      for (const one of usage) one.isVague = true;
+      for (const one of held.values()) one.isVague = true;
+    },
+    /** When something may change, ascending. */
+    changes: moments,
+    keys: () => [...held.keys()],
+    openKeys: () => [...held.values()].filter(({ open }) => open).map(({ key }) => key),
+    held: (key: string) => held.get(key),
+    open: (meter: string): Exact =>
+      sum([...held.values()].filter((one) => one.open && one.meter === meter).map(({ amount }) => amount)),
+    /** What must survive a loss of a meter's open reservations, and when the last of it ends. */
+    openOf(meter: string): { readonly amount: Exact; readonly until: number } {
+      const open = [...held.values()].filter((one) => one.open && one.meter === meter && one.isSafe);
+      return {
+        amount: sum(open.map(({ amount }) => amount)),
+        until: Math.max(0, ...open.map(({ expiresAt }) => expiresAt)),
+      };
+    },
+    /** What the requests of a stored bucket were. */
+    requestsIn: (window: Window, from: number, until: number): number =>
+      requests.filter((one) => one.windows.includes(window) && one.at >= from && one.at < until).length,
+    fits,
+    /** Whether it must be allowed, must be denied, or either. */
+    verdict(meter: string | null, amount: Exact): "allowed" | "denied" | "either" {
+      if (fits(meter, amount, now, "most")) return "allowed";
+      return fits(meter, amount, now, "least") ? "either" : "denied";
+    },
+    /** The first moment at which the request fits if nothing else comes; null: none. */
+    firstFit: (meter: string | null, amount: Exact, side: Side): number | null =>
+      moments().find((at) => fits(meter, amount, at, side)) ?? null,
+    expected(limit: LimitAt): Expected {
+      const [hidden, used, reserved] = [lostIn, usedIn, reservedIn].map((part) => ({
+        least: part(limit, now, "least"),
+        most: part(limit, now, "most"),
+      })) as [Range, Range, Range];
+      const plus = (a: Range, b: Range): Range => ({ least: a.least + b.least, most: a.most + b.most });
+      const ofRequests = limit.meter === null;
+      return {
+        limit,
+        used: ofRequests ? plus(used, hidden) : used,
+        reserved: ofRequests ? reserved : plus(reserved, hidden),
+        blocked: isBlocked(limit, now),
+      };
+    },
+    /** When all that counts now no longer counts, if nothing else comes: the earliest and the latest time it may be. */
+    resetAt(limit: LimitAt): { readonly least: number; readonly most: number } {
+      const { meter, window } = limit;
+      const { end } = limits.period(now);
+      if (window === "BILLING_PERIOD") return { least: end, most: end };
+      const isOwn = (id: string) => (meter === null ? id.startsWith(`r|${window}|`) : id === `m|${meter}`);
+      const ends = lost.filter(({ id }) => !isShort(window) && isOwn(id));
+      const certain = [now, ...ends.map(({ until }) => until)];
+      if (isBlocked(limit, now) && blockedFrom !== undefined) certain.push(blockedFrom + LENGTH[window]);
+      const possible = [...certain];
+      const sums = new Map<number, Exact>();
+      for (const one of meter === null ? [] : usage.filter((entry) => entry.meter === meter)) {
+        const span = spanOf(one, window);
+        sums.set(span.certain, (sums.get(span.certain) ?? 0n) + one.amount);
+        possible.push(Math.ceil(span.possible));
+      }
+      const isVague = usage.some((one) => one.meter === meter && one.isVague);
+      for (const one of meter === null ? [] : held.values()) {
+        if (!one.open || one.meter !== meter) continue;
+        if (!isShort(window)) certain.push(one.expiresAt);
+        else if (!one.isVague && !isVague) {
+          const at = one.admittedAt + LENGTH[window];
+          sums.set(at, (sums.get(at) ?? 0n) + one.amount);
+        }
+        possible.push(isShort(window) ? one.admittedAt + LENGTH[window] : one.expiresAt);
+      }
+      for (const one of meter === null ? requests : []) {
+        if (one.windows.includes(window)) certain.push(one.at + LENGTH[window]);
+      }
+      for (const [at, amount] of sums) if (amount !== 0n) certain.push(at);
+      const least = Math.max(...certain);
+      return { least, most: Math.max(least, ...possible) };
+    },
+    /** What is left of the tightest hard limit. */
+    rest(meter: string | null): Exact | undefined {
+      const hard = limits.concerning(meter, now).filter((limit) => limit.hard && limit.meter !== null);
+      const left = hard.map((limit) => limit.limit - takenIn(limit, now, "most", true));
+      return left.length === 0 ? undefined : left.reduce(smaller);
+    },
+    taken: (limit: Limit, side: Side) => takenIn(limit, now, side, false),
+    used: (limit: Limit, side: Side) => usedIn(limit, now, side),
+    anyBlocked: (meter: string | null): boolean => limits.concerning(meter, now).some((limit) => isBlocked(limit, now)),
+    fitsButForLoss: (meter: string | null, amount: Exact, side: Side) => fits(meter, amount, now, side, false),
+
+    admit(key: string, content: string, meter: string | null, amount: Exact, ttlMs: number): Reservation {
+      const concerned = limits.concerning(meter, now);
+      const ofMeter = concerned.filter((limit) => limit.meter !== null);
+      const ofRequests = concerned.filter((limit) => limit.meter === null);
+      const isLasting = ({ hard, window }: Limit) => hard && !isShort(window);
+      const request: Request = {
+        at: now,
+        windows: ofRequests.map(({ window }) => window),
+        safeWindows: ofRequests.filter(isLasting).map(({ window }) => window),
+        released: false,
+      };
+      const reservation: Reservation = {
+        ...{ key, content, amount, request },
+        meter: ofMeter.length > 0 ? meter : null,
+        admittedAt: now,
+        expiresAt: now + ttlMs,
+        isSafe: ofMeter.some(isLasting),
+        open: true,
+        isVague: false,
+      };
+      held.set(key, reservation);
+      requests.push(request);
+      admitted.push(reservation);
+      return reservation;
+    },
+    /** The hard limits of an hour or longer that everything admitted and recorded exceeds now; none, or promise 4 is broken. */
+    overspent(meter: string | null): readonly string[] {
+      return limits
+        .concerning(meter, now)
+        .filter((limit) => limit.hard && !isShort(limit.window))
+        .flatMap((limit) => {
+          const open = admitted.filter((one) => one.open && one.meter === limit.meter && one.expiresAt > now);
+          const asked = admitted.filter(
+            ({ request }) =>
+              !request.released &&
+              request.safeWindows.includes(limit.window) &&
+              inWindow(request.at, limit.window, now),
+          );
+          const taken =
+            limit.meter === null
+              ? BigInt(asked.length) * ONE
+              : usedIn(limit, now, "least") +
+                sum(open.filter(({ isSafe, key }) => isSafe || held.has(key)).map(({ amount }) => amount));
+          const name = `${limit.meter ?? "requests"} per ${limit.window}`;
+          return taken > limit.limit ? [`${name}: ${textOf(taken)} of ${textOf(limit.limit)}`] : [];
+        });
+    },
+    release(key: string): boolean {
+      const found = held.get(key);
+      if (found?.open !== true) return false;
+      found.open = false;
+      found.request.released = true;
+      held.delete(key);
+      requests = requests.filter((one) => one !== found.request);
+      return true;
+    },
+    /** Recorded usage of one event by meter; it settles the reservation of its key, if that is of one of them. */
+    record(key: string | undefined, amounts: ReadonlyMap<string, Exact>, time: number): void {
+      const limited = new Set(limits.at(now).map(({ meter }) => meter));
+      const isSettledBy = ({ meter, open }: Reservation): boolean =>
+        open && meter !== null && amounts.has(meter) && limited.has(meter);
+      const found = key === undefined ? undefined : held.get(key);
+      const settled = found !== undefined && isSettledBy(found) ? found : undefined;
+      for (const one of admitted) {
+        if (one.key === key && one !== settled && !held.has(one.key) && isSettledBy(one)) one.open = false;
+      }
+      if (settled !== undefined) settled.open = false;
+      for (const [meter, amount] of amounts) {
+        const admittedAt = settled?.meter === meter ? settled.admittedAt : undefined;
+        const isVague = settled?.isVague === true;
+        usage.push({ meter, amount, time, arrivedAt: now, isCorrection: false, admittedAt, isVague });
+      }
+    },
+    /** A void or a backfill. */
+    correct(meter: string, amount: Exact, time: number): void {
+      usage.push({
+        ...{ meter, amount, time, arrivedAt: now },
+        isCorrection: true,
+        admittedAt: undefined,
+        isVague: false,
+      });
+    },
+    /** The counters and their keys are gone; stored bounds stand for what they admitted. */
+    lose(): void {
+      held = new Map();
+      requests = [];
+      if (blocksShort) blockedFrom = now;
+    },
+    lostRows(rows: readonly LostRow[]): void {
+      lost = rows.filter(({ until }) => until > now);
+    },
+    lost: () => lost,
+    total: (meter: string, at: number): Exact =>
+      sum(usage.filter((one) => one.meter === meter).map((one) => usedBy(one, "BILLING_PERIOD", at, "most"))),
+    describe: () => ({
+      now: new Date(now).toISOString(),
+      limits: limits
+        .at(now)
+        .map((one) => `${one.meter ?? "requests"} ${one.window} ${one.hard ? "HARD" : "SOFT"} ${textOf(one.limit)}`),
+      held: [...held.values()].map(
+        (one) =>
+          `${one.key} ${one.content} ${one.open ? "open" : "settled"} ${new Date(one.admittedAt).toISOString()} until ${new Date(one.expiresAt).toISOString()}`,
+      ),
+      usage: usage.map(
+        (one) =>
+          `${one.meter} ${textOf(one.amount)} at ${new Date(one.time).toISOString()} arrived ${new Date(one.arrivedAt).toISOString()}${one.isCorrection ? " correction" : ""}${one.isVague ? " vague" : ""}`,
+      ),
+      requests: requests.map(({ at }) => new Date(at).toISOString()),
+      lost: lost.map(
+        ({ id, least, most, until }) =>
+          `${id} ${textOf(least)}..${textOf(most)} until ${new Date(until).toISOString()}`,
+      ),
+    }),
+  };
+}
+
+export type Oracle = ReturnType<typeof createOracle>;

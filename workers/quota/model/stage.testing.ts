@@ -1,0 +1,128 @@
+import { waitFor } from "../../../tests/servers/servers.js";
+import { openWorld, type StartedService, type World } from "../world.testing.js";
+import type { Place } from "./place.testing.js";
+
+export const MAX_KEYS = 14;
+/** Stories share a world, so that many tenants live side by side; not too many, for the topic of alerts is read as a whole. */
+const STORIES_PER_WORLD = 25;
+
+export interface StoredRow {
+  readonly epoch: string;
+  readonly isCurrent: boolean;
+  readonly id: string;
+  readonly bound: string;
+  readonly until: number;
+}
+
+export type Stage = ReturnType<typeof createStage>;
+
+/** The processes of quota on one place, and their world. */
+export function createStage(place: Place) {
+  let ms = Date.UTC(2026, 1, 3, 4, 5, 6, 789);
+  let world: World | undefined;
+  let stories = 0;
+  let isRefused = false;
+  let hasEnded = false;
+  const services: StartedService[] = [];
+
+  function opened(): World {
+    if (world === undefined) throw new Error("the stage is closed");
+    return world;
+  }
+
+  async function close(): Promise<void> {
+    await recover();
+    for (const service of services.splice(0)) await service.stop();
+    await world?.close();
+    world = undefined;
+  }
+
+  async function recover(): Promise<void> {
+    isRefused = false;
+    await place.recover();
+  }
+
+  async function replace(end: (service: StartedService) => Promise<void>): Promise<void> {
+    hasEnded = true;
+    const [first] = services;
+    if (first !== undefined) await end(first);
+    await recover();
+    services[0] = await opened().startService();
+  }
+
+  return {
+    place,
+    world: opened,
+    /** The time of tenants without a test clock; only in process, for a store has its own. */
+    worldNow: () => ms,
+    worldPass(to: number): void {
+      ms = Math.max(ms, to);
+    },
+    async nextStory(): Promise<number> {
+      stories += 1;
+      if (stories % STORIES_PER_WORLD === 1) {
+        await close();
+        world = await openWorld({
+          maxKeys: MAX_KEYS,
+          ...(place.redisUrl === undefined ? { clock: { now: () => ms } } : { redisUrl: place.redisUrl }),
+        });
+      }
+      await recover();
+      for (const extra of services.splice(1)) await extra.stop();
+      hasEnded = false;
+      if (services.length === 0) services.push(await opened().startService());
+      return stories;
+    },
+    service(via: number): StartedService {
+      const found = services[via % services.length];
+      if (found === undefined) throw new Error("no service");
+      return found;
+    },
+    isRefused: () => isRefused,
+    /** Whether a process ended in this story: one that shares a store leaves bounds that fall with the tenant's next change. */
+    hasEnded: () => hasEnded,
+    async refuse(how: number): Promise<void> {
+      if (place.redisUrl === undefined) return;
+      await place.refuse(how);
+      isRefused = true;
+    },
+    recover,
+    restart: () => replace((service) => service.stop()),
+    kill: () => replace((service) => service.kill()),
+    lose: () => place.lose(),
+    async second(): Promise<void> {
+      if (place.redisUrl !== undefined && !isRefused && services.length === 1) {
+        services.push(await opened().startService());
+      }
+    },
+    async secondStops(): Promise<void> {
+      if (isRefused) return;
+      for (const extra of services.splice(1)) {
+        hasEnded = true;
+        await extra.stop();
+      }
+    },
+    /** The stored bounds of a tenant that count for something. */
+    async rows(tenantId: string): Promise<readonly StoredRow[]> {
+      const { rows } = await opened().database.pool.query<{
+        readonly epoch: string;
+        readonly current: boolean | null;
+        readonly id: string;
+        readonly bound: string;
+        readonly expires_at: Date;
+      }>(
+        `SELECT b.epoch, b.epoch = e.epoch AS current, b.id, b.bound::text AS bound, b.expires_at
+         FROM granted_bound b LEFT JOIN tenant_epoch e USING (tenant_id) WHERE b.tenant_id = $1 AND b.bound > 0`,
+        [tenantId],
+      );
+      return rows.map(({ epoch, current, id, bound, expires_at }) => ({
+        ...{ epoch, id, bound: bound.includes(".") ? bound.replace(/\.?0+$/, "") : bound },
+        isCurrent: current === true,
+        until: expires_at.getTime(),
+      }));
+    },
+    applied: (tenantId: string) =>
+      waitFor(() => opened().appliedSeq(tenantId), { what: "recorded usage to be applied" }),
+    close,
+  };
+}

@@ -1,0 +1,296 @@
+import { partitionOf } from "#kernel/partition.js";
+import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
+import { type Actor, createActor, type PastEvent } from "./actor.testing.js";
+import { type Exact, ONE, textOf } from "./amounts.testing.js";
+import { contentOf, type Sent } from "./judge.testing.js";
+import { LENGTH, type Limits } from "./limits.testing.js";
+import type { Stage } from "./stage.testing.js";
+import type { Ask, AskedMeter, EventSpec, Item, Step, TenantSpec, Wait } from "./steps.testing.js";
+
+const PARTITIONS = 2;
+
+export interface StorySpec {
+  readonly tenants: readonly TenantSpec[];
+  readonly steps: readonly Step[];
+}
+
+/** Plays one story on a stage: every answer is compared with the oracle, and at the end all numbers and alerts are. */
+export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise<void> {
+  const story = await stage.nextStory();
+  const later = `later${story}`;
+  let hasLater = false;
+  let isBackfilled = false;
+  let serial = 0;
+  const { world } = stage;
+  const named = (meter: string) => (meter === "later" ? later : meter);
+  const sents = new Map<string, Sent>();
+  if (world().tenancy.meter("units") === undefined) {
+    world().meter("units", { aggregation: "SUM", valueProperty: "n" });
+    world().meter("calls");
+    world().meter("weight", { eventType: "use.calls", aggregation: "SUM", valueProperty: "n" });
+  }
+  const actors = tenants.map((spec, n) =>
+    createActor({ stage, id: `s${story}-${n}`, spec, named, hasMeter: (meter) => meter !== later || hasLater }),
+  );
+  const actorOf = (n: number): Actor => {
+    const found = actors[n % actors.length];
+    if (found === undefined) throw new Error("no tenant");
+    return found;
+  };
+  const everyone = async (act: (actor: Actor) => Promise<void>): Promise<void> => {
+    for (const actor of actors) await act(actor);
+  };
+
+  function fresh(): string {
+    serial += 1;
+    return `fresh-${serial}`;
+  }
+
+  function meterOf(limits: Limits, meter: AskedMeter): string | null {
+    if (typeof meter === "string") return named(meter);
+    const limited = limits.every().filter((one) => one !== null);
+    return meter === null || limited.length === 0 ? null : (limited[meter % limited.length] ?? null);
+  }
+
+  function sentOf({ oracle, id, limits }: Actor, { kind, meter, amount, key, ttlSeconds }: Ask): Sent {
+    const name = `k${key}`;
+    const before = sents.get(`${id} ${name}`);
+    if (kind === "consume" && amount.kind === "rest" && before !== undefined && oracle.held(name) !== undefined)
+      return before;
+    const asked = meterOf(limits, meter);
+    const rest = oracle.rest(asked) ?? ONE;
+    const wanted = amount.kind === "plain" ? amount.value : rest + amount.value;
+    const sent = { kind, meter: asked, amount: wanted > 0n ? wanted : ONE, key: name, ttlMs: ttlSeconds * 1000 };
+    if (kind === "consume") sents.set(`${id} ${name}`, sent);
+    return sent;
+  }
+
+  const itemOf = (actor: Actor, item: Item) =>
+    item.kind === "release" ? { kind: item.kind, key: `k${item.key}` } : sentOf(actor, item);
+
+  function countedBy({ type, amount }: EventSpec): Map<string, Exact> {
+    if (type === "units") return new Map([["units", amount]]);
+    if (type === "calls")
+      return new Map([
+        ["calls", ONE],
+        ["weight", amount],
+      ]);
+    return hasLater ? new Map([[later, amount]]) : new Map();
+  }
+
+  async function record(actor: Actor, specs: readonly EventSpec[]): Promise<void> {
+    const { oracle, book } = actor;
+    const now = oracle.now();
+    const events = specs.map((spec) => ({
+      spec,
+      id: spec.key === null ? fresh() : `k${spec.key}`,
+      time: now - spec.ago,
+    }));
+    const entries = await world().record(
+      actor.id,
+      events.map(({ spec, id, time }) => ({
+        ...{ id, time },
+        type: `use.${named(spec.type)}`,
+        data: { n: textOf(spec.amount) },
+      })),
+    );
+    actor.recorded();
+    for (const [index, { spec, id, time }] of events.entries()) {
+      const amounts = countedBy(spec);
+      oracle.record(id, amounts, time);
+      for (const [meter, amount] of amounts) book.used(meter, amount, time, now, false);
+      const unmetered = amounts.size === 0 ? spec.amount : undefined;
+      actor.events.push({ entry: entries[index] as RecordedEvent, amounts, unmetered, voided: false });
+    }
+    await actor.rest();
+  }
+
+  async function retract(actor: Actor, index: number): Promise<void> {
+    const open = actor.events.filter(({ voided }) => !voided);
+    const event: PastEvent | undefined = open[index % Math.max(1, open.length)];
+    if (event === undefined) return;
+    event.voided = true;
+    await world().publish(actor.id, [
+      { kind: "void", tenantId: actor.id, reason: "wrong", actor: "me", event: event.entry },
+    ]);
+    for (const [meter, amount] of event.amounts) {
+      actor.oracle.correct(meter, -amount, event.entry.time);
+      actor.book.used(meter, -amount, event.entry.time, actor.oracle.now(), true);
+    }
+    await actor.rest();
+  }
+
+  async function backfill(): Promise<void> {
+    if (!hasLater || isBackfilled) return;
+    isBackfilled = true;
+    const partitions = new Map(actors.map(({ id }) => [partitionOf(id, PARTITIONS), id]));
+    for (const id of partitions.values()) await world().publish(id, [{ kind: "backfill", meterKey: later }]);
+    for (const { oracle, book, limits, events, recorded } of actors) {
+      recorded();
+      const sums = new Map<number, Exact>();
+      for (const { unmetered, voided, entry, amounts } of events) {
+        const { start, end } = limits.period(entry.time);
+        if (unmetered === undefined || end <= oracle.now()) continue;
+        if (!voided) amounts.set(later, unmetered);
+        sums.set(start, (sums.get(start) ?? 0n) + (voided ? 0n : unmetered));
+      }
+      for (const [start, amount] of sums) {
+        oracle.correct(later, amount, start);
+        book.used(later, amount, start, oracle.now(), true);
+      }
+    }
+    await everyone((actor) => actor.rest());
+  }
+
+  function pass(actor: Actor, to: number): void {
+    actor.pass(to);
+    for (const one of actors) one.followWorld();
+  }
+
+  function wait(actor: Actor, { to, ms }: Wait): void {
+    const { oracle, limits } = actor;
+    const now = oracle.now();
+    if (to === "ms") pass(actor, now + ms);
+    else if (to === "period") pass(actor, limits.period(now).end + ms);
+    else {
+      const next = oracle.changes().find((at) => at + ms > now);
+      if (next !== undefined && next - now < 2 * LENGTH.DAY) pass(actor, next + ms);
+    }
+  }
+
+  /** Denied once more, waits exactly as long as it is told. */
+  async function retry(actor: Actor): Promise<void> {
+    const { oracle, limits, id } = actor;
+    const before = [...sents].reverse().find(([name]) => name.startsWith(`${id} `))?.[1];
+    if (before === undefined || stage.isRefused()) return;
+    const sent: Sent = { ...before, key: fresh() };
+    const { verdict, retryAt } = await actor.ask(sent, 0);
+    if (verdict !== "denied" || retryAt === null || retryAt - oracle.now() > 40 * LENGTH.DAY) return;
+    const plan = limits.planAt(retryAt) === limits.planAt(oracle.now());
+    if (retryAt - 1 > oracle.now()) {
+      pass(actor, retryAt - 1);
+      const early = await actor.ask({ ...sent, kind: "check" }, 0);
+      if (plan && early.verdict === "allowed") throw new Error(`${contentOf(sent)} fits a millisecond before its time`);
+    }
+    pass(actor, retryAt);
+    const { verdict: last } = await actor.ask({ ...sent, ttlMs: 5_000 }, 0);
+    if (plan && last === "denied") throw new Error(`${contentOf(sent)} is denied at its time`);
+  }
+
+  async function forgetDenials(): Promise<void> {
+    await everyone(async ({ book, alerts }) => book.excuse(book.dueFromDenials(await alerts())));
+  }
+
+  async function lose(isCalm: boolean): Promise<void> {
+    if (stage.isRefused()) return;
+    const isWatched = stage.place.redisUrl === undefined || !stage.hasEnded();
+    if (isCalm && isWatched) await everyone((actor) => actor.expectLowered());
+    await everyone((actor) => actor.expectCovered());
+    if (stage.place.redisUrl === undefined) {
+      await stage.kill();
+      await forgetDenials();
+    } else await stage.lose();
+    await everyone((actor) => actor.lose());
+  }
+
+  async function recover(): Promise<void> {
+    if (!stage.isRefused()) return;
+    await stage.recover();
+    await recovered();
+  }
+
+  /** What was recorded while the counters could not be used is counted soon, and may have been counted from stored totals. */
+  async function recovered(): Promise<void> {
+    for (const { oracle } of actors) oracle.blur();
+    await everyone(async (actor) => {
+      await actor.recovered();
+      await actor.rest();
+    });
+  }
+
+  async function take(step: Step): Promise<void> {
+    switch (step.kind) {
+      case "ask":
+        await actorOf(step.tenant).ask(sentOf(actorOf(step.tenant), step.ask), step.via);
+        return;
+      case "batch": {
+        const actor = actorOf(step.tenant);
+        return actor.batch(
+          step.items.map((item) => itemOf(actor, item)),
+          step.via,
+        );
+      }
+      case "burst": {
+        const actor = actorOf(step.tenant);
+        const meter = meterOf(actor.limits, step.meter);
+        if (stage.isRefused() || meter === null || (meter === later && !hasLater)) return;
+        return actor.burst(
+          step.amounts.map((amount) => ({ kind: "consume", meter, amount, key: fresh(), ttlMs: 20_000 })),
+        );
+      }
+      case "release":
+        return actorOf(step.tenant).release(`k${step.key}`, step.via);
+      case "record":
+        return record(actorOf(step.tenant), step.events);
+      case "void":
+        return retract(actorOf(step.tenant), step.event);
+      case "meter":
+        if (hasLater) return;
+        world().meter(later, { eventType: `use.${later}`, aggregation: "SUM", valueProperty: "n" });
+        hasLater = true;
+        return;
+      case "backfill":
+        return backfill();
+      case "override":
+        return actorOf(step.tenant).override(step.limit, step.value, step.forMs);
+      case "endOverrides":
+        return actorOf(step.tenant).endOverrides();
+      case "plan":
+        return actorOf(step.tenant).plan();
+      case "wait":
+        return wait(actorOf(step.tenant), step.wait);
+      case "retry":
+        return retry(actorOf(step.tenant));
+      case "restart":
+        if (!stage.isRefused()) return stage.restart();
+        await stage.restart();
+        return recovered();
+      case "kill":
+        if (stage.place.redisUrl === undefined) return lose(true);
+        await stage.kill();
+        await forgetDenials();
+        return recovered();
+      case "lose":
+        return lose(step.isCalm);
+      case "rest":
+        return everyone((actor) => actor.rest());
+      case "refuse":
+        return stage.refuse(story);
+      case "recover":
+        return recover();
+      case "second":
+        return stage.second();
+      case "secondStops":
+        return stage.secondStops();
+      default:
+        step satisfies never;
+    }
+  }
+
+  for (const [index, step] of steps.entries()) {
+    try {
+      await take(step);
+    } catch (error) {
+      const states = actors.map((actor) => actor.describe());
+      throw new Error(`step ${index} of story ${story}: ${text(step)}\n${text(states, 2)}`, { cause: error });
+    }
+  }
+  await recover();
+  await everyone(async (actor) => {
+    await actor.rest();
+    await actor.expectAlerts();
+  });
+}
+
+export const text = (value: unknown, indent?: number): string =>
+  JSON.stringify(value, (_, one) => (typeof one === "bigint" ? textOf(one) : one), indent);

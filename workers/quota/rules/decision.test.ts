@@ -1,0 +1,114 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Decimal } from "#kernel/decimal.js";
+import type { LimitKind } from "#schema/vocabulary.js";
+import type { CounterReading } from "../counters/counters.js";
+import { amountOf } from "./amount.js";
+import { amountsOf, explain, readLimit } from "./decision.js";
+import type { LimitInForce, LimitsInForce } from "./limits.js";
+
+const NOW = Date.UTC(2026, 10, 20);
+const units = (text: string): bigint => amountOf(new Decimal(text));
+
+const limit = (text: string, kind: LimitKind = "HARD"): LimitInForce => ({
+  meter: "calls",
+  window: "DAY",
+  kind,
+  limit: new Decimal(text),
+  text,
+  warnAt: [new Decimal("0.8")],
+  counter: { meter: "calls", window: "DAY" },
+  counterId: "calls|DAY",
+  units: { most: units(text), warnings: [units(text) - units(text) / 5n] },
+});
+const inForce: LimitsInForce = {
+  ...{ planId: "pro", planVersion: 1, limits: [] },
+  period: { start: Date.UTC(2026, 10, 1), end: Date.UTC(2026, 11, 1) },
+};
+const reading = (changed: Partial<CounterReading> = {}): CounterReading => ({
+  ...{ used: 0n, reserved: 0n, lost: 0n, blockedUntil: 0, resetAt: NOW, denies: false },
+  ...changed,
+});
+
+describe("the reading of a limit", () => {
+  test("remains what is neither used nor reserved: more than the limit after negative usage, never less than nothing", () => {
+    const amount = fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n });
+    fc.assert(
+      fc.property(amount, fc.bigInt({ min: 0n, max: 10n ** 30n }), (used, reserved) => {
+        const { remaining } = readLimit(limit("1000"), reading({ used, reserved }), inForce, NOW);
+        const left = units("1000") - used - reserved;
+        expect(remaining).toBe(left > 0n ? left : 0n);
+      }),
+    );
+    const credited = readLimit(limit("1000"), reading({ used: units("-500") }), inForce, NOW);
+    expect(amountsOf(credited)).toEqual({ used: "-500", reserved: "0", remaining: "1500" });
+  });
+
+  test.each<[string, LimitInForce, Partial<CounterReading>, string]>([
+    ["OK below the first warning", limit("10"), { used: units("7.999999999999") }, "OK"],
+    ["WARNING from it on", limit("10"), { used: units("7"), reserved: units("1") }, "WARNING"],
+    ["EXCEEDED at the limit", limit("10"), { used: units("10") }, "EXCEEDED"],
+    ["OK at an unused limit of 0", limit("0"), {}, "OK"],
+    ["EXCEEDED above a limit of 0", limit("0"), { used: 1n }, "EXCEEDED"],
+    [
+      "REBUILDING while a hard limit's counter is not trustworthy",
+      limit("10"),
+      { blockedUntil: NOW + 1 },
+      "REBUILDING",
+    ],
+    ["DEGRADED while a soft limit's is not", limit("10", "SOFT"), { blockedUntil: NOW + 1 }, "DEGRADED"],
+    [
+      "REBUILDING where only what a loss may have hidden fills it",
+      limit("10"),
+      { reserved: units("10"), lost: units("9") },
+      "REBUILDING",
+    ],
+    ["OK where a soft limit's would", limit("10", "SOFT"), { reserved: units("10"), lost: units("9") }, "OK"],
+    ["EXCEEDED where it is full without", limit("10"), { used: units("10"), reserved: 5n, lost: 5n }, "EXCEEDED"],
+  ])("is %s", (_, of, changed, state) => {
+    expect(readLimit(of, reading(changed), inForce, NOW).state).toBe(state);
+  });
+});
+
+describe("a decision", () => {
+  const decide = (
+    of: LimitInForce,
+    charged: string,
+    changed: Partial<CounterReading>,
+    { retryAt = null, deniedByLoss = false }: { retryAt?: number | null; deniedByLoss?: boolean } = {},
+  ) => {
+    const read = reading(changed);
+    const verdict = { allowed: !read.denies, now: NOW, expiresAt: null, retryAt, deniedByLoss };
+    return explain(verdict, inForce, [{ limit: of, charged: units(charged), reading: read }]);
+  };
+
+  test("within limits is allowed, and beyond a soft one too", () => {
+    expect(decide(limit("10"), "4", { used: units("10") })).toMatchObject({ allowed: true, reason: "WITHIN_LIMITS" });
+    const beyond = { used: units("10.000000000001") };
+    expect(decide(limit("10", "SOFT"), "4", beyond).reason).toBe("SOFT_LIMIT_EXCEEDED");
+    expect(decide(limit("10", "SOFT"), "4", { blockedUntil: NOW + 1 }).reason).toBe("DEGRADED");
+    expect(decide(limit("10", "SOFT"), "4", { reserved: units("11"), lost: units("11") }).reason).toBe("WITHIN_LIMITS");
+  });
+
+  test("is denied for what takes its room, and is told when to retry only where waiting helps", () => {
+    const full = { used: units("8"), denies: true };
+    expect(decide(limit("10"), "2.5", full, { retryAt: NOW + 5 })).toMatchObject({
+      ...{ allowed: false, reason: "LIMIT_EXCEEDED", retryAt: NOW + 5 },
+      limits: [{ denies: true }],
+    });
+    expect(decide(limit("10"), "10.000000000001", { denies: true })).toMatchObject({
+      ...{ reason: "AMOUNT_EXCEEDS_LIMIT", retryAt: null },
+    });
+    expect(decide(limit("0"), "0.000001", { denies: true }).reason).toBe("AMOUNT_EXCEEDS_LIMIT");
+    expect(decide(limit("10"), "1", { denies: true, blockedUntil: NOW + 1 }).reason).toBe("COUNTER_REBUILDING");
+    const hidden = { reserved: units("10"), lost: units("10"), denies: true };
+    expect(decide(limit("10"), "1", hidden, { deniedByLoss: true }).reason).toBe("COUNTER_REBUILDING");
+    expect(decide(limit("10"), "11", hidden).reason).toBe("AMOUNT_EXCEEDS_LIMIT");
+  });
+
+  test("an amount is too large only for a limit that negative usage has not widened", () => {
+    const credited = { used: units("-500"), reserved: units("400"), denies: true };
+    expect(decide(limit("1000"), "1200", credited).reason).toBe("LIMIT_EXCEEDED");
+    expect(decide(limit("1000"), "1600", credited).reason).toBe("AMOUNT_EXCEEDS_LIMIT");
+  });
+});

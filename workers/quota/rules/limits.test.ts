@@ -1,0 +1,115 @@
+import { describe, expect, test } from "vitest";
+import { formatDecimal } from "#kernel/decimal.js";
+import type { PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { ONE_UNIT } from "./amount.js";
+import { counterId, countersOf, earlierLimits, limitsInForce } from "./limits.js";
+
+describe("limits in force", () => {
+  const plan = (id: string, limits: readonly string[]): PlanState => ({
+    kind: "plan",
+    id,
+    version: 1,
+    name: id,
+    archived: false,
+    versions: [
+      {
+        version: 1,
+        publishedAt: 0,
+        publishedInVersion: 1,
+        currency: "EUR",
+        recurringFee: "0",
+        minimumCommit: "0",
+        prices: [],
+        limits: limits.map((text) => ({ meter: "calls", window: "DAY", kind: "HARD", limit: text, warnAt: ["0.8"] })),
+      },
+    ],
+  });
+  const november = Date.UTC(2026, 10, 1);
+  const december = Date.UTC(2026, 11, 1);
+  const assignment = { planVersion: 1, cancelledInVersion: null };
+  const tenant: TenantState = {
+    kind: "tenant",
+    id: "acme",
+    version: 5,
+    name: "Acme",
+    status: "ACTIVE",
+    createdAt: 0,
+    createdInVersion: 1,
+    billingAnchorDay: 1,
+    startsAt: november,
+    currency: "EUR",
+    testClock: null,
+    graceDays: [{ days: 3, inVersion: 1 }],
+    assignments: [
+      { ...assignment, planId: "small", effectiveFrom: november, inVersion: 2 },
+      { ...assignment, planId: "large", effectiveFrom: december, inVersion: 5 },
+    ],
+    closedInVersion: null,
+  };
+  const plans = new Map([plan("small", ["10"]), plan("large", ["100", "2.5"])].map((one) => [one.id, one]));
+  const at = (ms: number, version: number) => {
+    const found = limitsInForce(tenant, (id) => plans.get(id), ms, version);
+    return found?.limits.map((one) => formatDecimal(one.limit));
+  };
+
+  test("an override stands in for the plan's limit from its version on and until its end, on the same counter", () => {
+    const terms = { meter: "calls", window: "DAY", reason: "a launch" } as const;
+    const helped: TenantState = {
+      ...tenant,
+      quotaOverrides: [
+        { ...terms, limit: "20.5", until: november + 100, inVersion: 3 },
+        { ...terms, limit: "30", until: november + 50, inVersion: 4 },
+      ],
+    };
+    const limitAt = (ms: number, version: number) =>
+      limitsInForce(helped, (id) => plans.get(id), ms, version)?.limits.map((one) => ({
+        limit: formatDecimal(one.limit),
+        counter: counterId(one.counter),
+      }));
+    const counter = "calls|DAY";
+    expect(limitAt(november, 2)).toEqual([{ limit: "10", counter }]);
+    expect(limitAt(november, 3)).toEqual([{ limit: "20.5", counter }]);
+    expect(limitAt(november, 4)).toEqual([{ limit: "30", counter }]);
+    expect(limitAt(november + 50, 4)).toEqual([{ limit: "10", counter }]);
+    expect(limitAt(november + 100, 3)).toEqual([{ limit: "10", counter }]);
+  });
+
+  test("a changed plan's limits hold from its period on, never with the old ones and never with none", () => {
+    expect(at(december - 1, 5)).toEqual(["10"]);
+    expect(at(december, 5)).toEqual(["100", "2.5"]);
+    expect(at(december, 4)).toEqual(["10"]);
+    expect(at(november, 1)).toBeUndefined();
+  });
+
+  test("a limit and its warnings are exact, in the units of its counter, whatever limits the counter has", () => {
+    const limits = limitsInForce(tenant, (id) => plans.get(id), december, 5)?.limits ?? [];
+    expect(limits.map((one) => one.units)).toEqual([
+      { most: 100n * ONE_UNIT, warnings: [80n * ONE_UNIT] },
+      { most: 2_500_000_000_000n, warnings: [2n * ONE_UNIT] },
+    ]);
+    expect(countersOf(limits)).toEqual([{ meter: "calls", window: "DAY" }]);
+    expect(countersOf(limits).map(counterId)).toEqual(["calls|DAY"]);
+    expect(counterId({ meter: null, window: "MINUTE" })).toBe("|MINUTE");
+  });
+
+  test("the limits that stood before one are the overrides that may have, newest first, and the plan's", () => {
+    const terms = { meter: "calls", window: "DAY", reason: "a launch" } as const;
+    const helped: TenantState = {
+      ...tenant,
+      quotaOverrides: [
+        { ...terms, limit: "1", until: november - 1, inVersion: 2 },
+        { ...terms, limit: "20", until: november + 100, inVersion: 3 },
+        { ...terms, limit: "30", until: november + 50, inVersion: 4 },
+        { ...terms, limit: "40", until: november + 50, inVersion: 5, window: "HOUR" },
+      ],
+    };
+    const earlier = (ms: number, version: number) => {
+      const [limit] = limitsInForce(helped, (id) => plans.get(id), ms, version)?.limits ?? [];
+      return limit && earlierLimits(helped, limit, november, version).map(({ text }) => text);
+    };
+    expect(earlier(november, 2)).toEqual([]);
+    expect(earlier(november, 3)).toEqual(["10"]);
+    expect(earlier(november, 4)).toEqual(["20", "10"]);
+    expect(earlier(november + 60, 4)).toEqual(["30", "20", "10"]);
+  });
+});

@@ -1,0 +1,120 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Decimal, formatDecimal } from "#kernel/decimal.js";
+import { quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
+import { quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
+import { amountOf } from "./amount.js";
+import type { LimitInForce } from "./limits.js";
+import { alertOf, crossings, reachedSince, risesBeyond } from "./thresholds.js";
+
+const decimal = (text: string) => new Decimal(text);
+const limit = (changed: Partial<LimitInForce> = {}): LimitInForce => ({
+  meter: "calls",
+  window: "DAY",
+  kind: "HARD",
+  limit: decimal("10"),
+  text: "10",
+  warnAt: [decimal("0.5"), decimal("0.8")],
+  counter: { meter: "calls", window: "DAY" },
+  counterId: "calls|DAY",
+  units: { most: amountOf(decimal("10")), warnings: [] },
+  ...changed,
+});
+
+describe("thresholds", () => {
+  const crossed = (before: string, after: string, changed: Partial<LimitInForce> = {}) =>
+    crossings(limit(changed), decimal(before), decimal(after)).map(({ threshold }) => threshold);
+
+  test("each is crossed when usage reaches it, and a step that crosses several reports them in order", () => {
+    expect(crossed("0", "4.9")).toEqual([]);
+    expect(crossed("4.9", "5")).toEqual(["0.5"]);
+    expect(crossed("5", "7")).toEqual([]);
+    expect(crossed("0", "12")).toEqual(["0.5", "0.8", "1"]);
+    expect(crossed("8", "8")).toEqual([]);
+    expect(crossed("12", "3")).toEqual([]);
+  });
+
+  test("a warning above the limit, one at the limit, and a limit of zero", () => {
+    expect(crossed("0", "15", { warnAt: [decimal("1"), decimal("1.2")] })).toEqual(["1", "1.2"]);
+    expect(crossed("0", "0", { limit: decimal("0") })).toEqual([]);
+    expect(crossed("0", "1", { limit: decimal("0") })).toEqual(["1"]);
+    expect(crossed("1", "2", { limit: decimal("0") })).toEqual([]);
+  });
+
+  test("however usage is cut into rising steps, each threshold is crossed exactly once", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 30 }), (steps) => {
+        const crossed: string[] = [];
+        let total = decimal("0");
+        for (const step of steps) {
+          const after = total.plus(step);
+          crossed.push(...crossings(limit(), total, after).map(({ threshold }) => threshold));
+          total = after;
+        }
+        const expected = ["0.5", "0.8", "1"].filter((threshold) => total.gte(decimal(threshold).times(10)));
+        expect(crossed).toEqual(expected);
+      }),
+    );
+  });
+
+  test("alerts match their contracts and have an id that identifies the crossing", () => {
+    const facts = {
+      tenantId: "acme",
+      planId: "pro",
+      planVersion: 2,
+      windowStart: Date.UTC(2026, 10, 1),
+      used: decimal("8"),
+      at: Date.UTC(2026, 10, 24),
+    };
+    const warning = alertOf({ ...facts, limit: limit() }, { kind: "warning", threshold: "0.8" });
+    expect(quotaWarningV1.parse(JSON.parse(JSON.stringify(warning))).id).toBe(
+      "acme:calls:DAY:pro@2:2026-11-01T00:00:00.000Z:0.8",
+    );
+    const raised = alertOf(
+      { ...facts, limit: limit({ override: { inVersion: 9, planLimit: limit() } }) },
+      { kind: "warning", threshold: "0.8" },
+    );
+    expect(raised.id).toBe("acme:calls:DAY:pro@2:2026-11-01T00:00:00.000Z:0.8:override@9");
+    const requests = limit({ meter: null });
+    const exceeded = alertOf({ ...facts, limit: requests }, { kind: "exceeded", threshold: "1" });
+    expect(quotaExceededV1.parse(JSON.parse(JSON.stringify(exceeded))).id).toBe(
+      "acme:requests:DAY:pro@2:2026-11-01T00:00:00.000Z:1",
+    );
+  });
+
+  const rises = (text: string, before: string, after: string) =>
+    risesBeyond({ limit: decimal(text) }, decimal(before), decimal(after));
+
+  test("usage that was at the limit and rises is beyond it, other usage is not", () => {
+    expect(rises("10", "9", "10")).toBe(false);
+    expect(rises("10", "10", "10.1")).toBe(true);
+    expect(rises("10", "12", "11")).toBe(false);
+    expect(rises("0", "0", "1")).toBe(false);
+    expect(rises("0", "1", "2")).toBe(true);
+  });
+
+  test("what tells that usage exceeds a limit is its alert, and those of earlier limits since one that was not reached", () => {
+    const of = (text: string) => limit({ limit: decimal(text) });
+    const told = (current: string, earlier: string[], used: string) =>
+      reachedSince(of(current), earlier.map(of), decimal(used)).map((one) => formatDecimal(one.limit));
+    expect(told("400", [], "450")).toEqual(["400"]);
+    expect(told("400", ["1000"], "450")).toEqual(["400"]);
+    expect(told("440", ["400", "1000"], "450")).toEqual(["440", "400"]);
+    expect(told("420", ["1000", "400"], "450")).toEqual(["420"]);
+    expect(told("500", ["600", "1000"], "700")).toEqual(["500", "600"]);
+    expect(told("400", ["1000", "400"], "1001")).toEqual(["400", "1000", "400"]);
+  });
+
+  test("whatever stood before, a limit's own alert tells it, and one of a limit that was not reached never does", () => {
+    const texts = fc.integer({ min: 0, max: 20 }).map(String);
+    fc.assert(
+      fc.property(texts, fc.array(texts), fc.integer({ min: 0, max: 20 }), (current, earlier, used) => {
+        const all = earlier.map((text) => limit({ limit: decimal(text) }));
+        const [own, ...others] = reachedSince(limit({ limit: decimal(current) }), all, decimal(String(used)));
+        expect(formatDecimal(own?.limit ?? decimal("-1"))).toBe(current);
+        expect(others).toEqual(all.slice(0, others.length));
+        expect(others.every((one) => one.limit.lte(used))).toBe(true);
+      }),
+    );
+  });
+});

@@ -1,0 +1,71 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Decimal } from "#kernel/decimal.js";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "#kernel/duration.js";
+import { periodAt } from "#kernel/period.js";
+import { SLIDING_WINDOWS, WINDOW_MS } from "#schema/vocabulary.js";
+import type { LimitsInForce } from "./limits.js";
+import { countsAt, grainsOf } from "./usage.js";
+import type { UsageReading } from "./usage-reading.js";
+import { latestIn, REBUILT_FROM } from "./windows.js";
+
+const NOW = Date.UTC(2026, 10, 20, 12, 0, 30);
+const reading = (time: number, changed: Partial<UsageReading> = {}): UsageReading => ({
+  ...{ seq: 1, meter: "calls", eventId: "a", value: new Decimal(1), time },
+  ...{ arrivedAt: NOW, recordedAt: NOW, tenancyVersion: 1 },
+  ...changed,
+});
+const limited: LimitsInForce = {
+  ...{ planId: "pro", planVersion: 1, period: periodAt(NOW, 1) },
+  limits: SLIDING_WINDOWS.map((window) => ({
+    ...{ meter: "calls", window, kind: "HARD", limit: new Decimal(5), text: "5", warnAt: [] },
+    ...{ counter: { meter: "calls", window }, counterId: `calls|${window}`, units: { most: 5n, warnings: [] } },
+  })),
+};
+const grains = (time: number, inForce?: LimitsInForce) => grainsOf(reading(time), 1, inForce).map(({ grain }) => grain);
+
+describe("usage", () => {
+  test("counts in the windows of its own time, in short ones if they are limited", () => {
+    const always = ["BILLING_PERIOD", "HOUR_SLICE", "DAY_SLICE", "HOUR", "DAY"];
+    expect(grains(NOW)).toEqual(always);
+    expect([...grains(NOW, limited)].sort()).toEqual([...always, "SECOND", "MINUTE"].sort());
+    expect(grainsOf(reading(Date.UTC(2026, 10, 20, 11, 1)), 15, undefined)).toEqual([
+      { grain: "BILLING_PERIOD", bucketStart: Date.UTC(2026, 10, 15) },
+      { grain: "HOUR_SLICE", bucketStart: Date.UTC(2026, 10, 20, 11, 0, 36) },
+      { grain: "DAY_SLICE", bucketStart: Date.UTC(2026, 10, 20, 10, 48) },
+      { grain: "HOUR", bucketStart: Date.UTC(2026, 10, 20, 11) },
+      { grain: "DAY", bucketStart: Date.UTC(2026, 10, 20) },
+    ]);
+  });
+
+  test("of a window that has passed counts in its billing period only", () => {
+    expect(grains(NOW - 20 * DAY_MS, limited)).toEqual(["BILLING_PERIOD"]);
+    expect(grains(NOW - 5 * HOUR_MS, limited)).toEqual(["BILLING_PERIOD", "DAY_SLICE", "DAY"]);
+    expect(grains(NOW - 2 * MINUTE_MS, limited)).not.toContain("MINUTE");
+  });
+
+  test("that only corrects counts in its billing period only", () => {
+    expect(grainsOf(reading(NOW, { eventId: undefined }), 1, limited)).toHaveLength(1);
+  });
+
+  test("from a clock that is ahead counts in sliding windows on arrival", () => {
+    const early = reading(NOW + 5 * MINUTE_MS);
+    expect(countsAt(early)).toBe(NOW);
+    const slice = grainsOf(early, 1, undefined).find(({ grain }) => grain === "HOUR_SLICE");
+    expect(slice?.bucketStart).toBe(NOW - (NOW % 36_000));
+  });
+
+  test("that may still be in a sliding window is in the totals that rebuild it, at most a hundredth too long", () => {
+    fc.assert(
+      fc.property(fc.constantFrom("HOUR", "DAY"), fc.integer({ min: 0, max: 2 * DAY_MS }), (window, age) => {
+        const time = NOW - age;
+        const bucket = grainsOf(reading(time), 1, undefined).find(({ grain }) => grain === REBUILT_FROM[window]);
+        if (age <= WINDOW_MS[window]) expect(bucket).toBeDefined();
+        if (bucket === undefined) return;
+        const latest = latestIn(REBUILT_FROM[window], bucket.bucketStart);
+        expect(latest - time).toBeGreaterThanOrEqual(0);
+        expect(latest - time).toBeLessThan(WINDOW_MS[window] / 100);
+      }),
+    );
+  });
+});

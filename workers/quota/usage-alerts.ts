@@ -1,0 +1,116 @@
+import type { Decimal } from "#kernel/decimal.js";
+import type { Transaction } from "#platform/database/database.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { earlierLimits, type LimitInForce, type LimitsInForce } from "./rules/limits.js";
+import {
+  type AlertFacts,
+  alertId,
+  alertOf,
+  crossings,
+  EXCEEDED,
+  type QuotaAlert,
+  reachedSince,
+  risesBeyond,
+} from "./rules/thresholds.js";
+import type { UsageReading } from "./rules/usage-reading.js";
+import { type Grain, isJudged } from "./rules/windows.js";
+import type { QuotaStore } from "./store/store.js";
+
+/** What one reading adds to the total of an aligned window. */
+export interface WindowStep {
+  readonly windowStart: number;
+  readonly before: Decimal;
+  readonly after: Decimal;
+}
+
+/** An alert to emit unless it or one of `toldBy` was emitted. */
+export interface UsageCandidate {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly toldBy: readonly string[];
+  alert(): QuotaAlert;
+}
+
+/** The alerts that a reading may cause. `inForce`: the limits of its time; `steps`: of the windows that it counts in. */
+export function candidatesOf(
+  tenant: TenantState,
+  inForce: LimitsInForce | undefined,
+  reading: UsageReading,
+  steps: ReadonlyMap<Grain, WindowStep>,
+): readonly UsageCandidate[] {
+  if (inForce === undefined) return [];
+  return inForce.limits.flatMap((limit) => {
+    const step = limit.meter === reading.meter ? steps.get(limit.window) : undefined;
+    if (step === undefined) return [];
+    if (limit.window === "BILLING_PERIOD" && !isJudged(inForce.period, reading.arrivedAt)) return [];
+    return candidatesOfStep(tenant, inForce, limit, step, reading);
+  });
+}
+
+function candidatesOfStep(
+  tenant: TenantState,
+  { planId, planVersion }: LimitsInForce,
+  limit: LimitInForce,
+  { windowStart, before, after }: WindowStep,
+  { recordedAt, tenancyVersion }: UsageReading,
+): readonly UsageCandidate[] {
+  const tenantId = tenant.id;
+  const facts: AlertFacts = { tenantId, planId, planVersion, limit, windowStart, used: after, at: recordedAt };
+  const alerts = crossings(limit, before, after).map((crossing): UsageCandidate => {
+    const alert = alertOf(facts, crossing);
+    return { id: alert.id, tenantId, toldBy: [], alert: () => alert };
+  });
+  if (!risesBeyond(limit, before, after)) return alerts;
+  const earlier = earlierLimits(tenant, limit, windowStart, tenancyVersion);
+  const toldBy = reachedSince(limit, earlier, before).map((one) => alertId({ ...facts, limit: one }, EXCEEDED));
+  return [...alerts, { id: alertId(facts, EXCEEDED), tenantId, toldBy, alert: () => alertOf(facts, EXCEEDED) }];
+}
+
+/** Known ids of emitted alerts, so that usage beyond a limit costs no more than other usage; the database decides. */
+const MOST_KNOWN = 10_000;
+
+export function createUsageAlerts(store: QuotaStore) {
+  const known = new Set<string>();
+
+  function remember(id: string): void {
+    known.delete(id);
+    known.add(id);
+    for (const oldest of known) {
+      if (known.size <= MOST_KNOWN) return;
+      known.delete(oldest);
+    }
+  }
+
+  /** Those that lead to an alert, in order: the first of each that was not told yet. */
+  async function untold(tx: Transaction, candidates: readonly UsageCandidate[]): Promise<readonly UsageCandidate[]> {
+    const possible = candidates.filter(({ id, toldBy }) => !known.has(id) && !toldBy.some((one) => known.has(one)));
+    const asked = possible.flatMap(({ tenantId, toldBy }) => toldBy.map((id) => ({ tenantId, id })));
+    const told = new Set(asked.length === 0 ? [] : await store.emittedOf(tx, asked));
+    for (const id of told) remember(id);
+    return possible.filter(({ id, toldBy }) => {
+      if (told.has(id) || toldBy.some((one) => told.has(one))) return false;
+      told.add(id);
+      return true;
+    });
+  }
+
+  return {
+    /** Emits what was not told yet; `committed` is to be called once the transaction is. */
+    async emit(
+      tx: Transaction,
+      candidates: readonly UsageCandidate[],
+    ): Promise<{ readonly emitted: number; committed(): void }> {
+      const fresh = await untold(tx, candidates);
+      const emitted = await store.emitAlerts(
+        tx,
+        fresh.map(({ alert }) => alert()),
+      );
+      return {
+        emitted,
+        committed: () => {
+          for (const { id } of fresh) remember(id);
+        },
+      };
+    },
+  };
+}
