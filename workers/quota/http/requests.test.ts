@@ -26,6 +26,8 @@ describeRoom("a request", prepare, (room) => {
       [headers, '{"meter":"calls","idempotencyKey":"a","amount":0.99999999999999999999}', 400, "NUMBER_NOT_EXACT"],
       [headers, { ...ok, amount: "1e3" }, 400, "INVALID"],
       [headers, { ...ok, ttlSeconds: 0 }, 400, "INVALID"],
+      [headers, { ...ok, ttlSeconds: 86_401 }, 400, "INVALID"],
+      [headers, { ...ok, idempotencyKey: "k".repeat(257) }, 400, "INVALID"],
       [headers, { ...ok, meter: 7 }, 400, "INVALID"],
       [headers, { ...ok, idempotencyKey: "nul\0" }, 400, "INVALID"],
       [headers, { ...ok, idempotencyKey: "half \ud800" }, 400, "INVALID"],
@@ -37,6 +39,8 @@ describeRoom("a request", prepare, (room) => {
       expect(response.headers["content-type"]).toMatch(/^application\/problem\+json/);
     }
     expect((await room.post("consume", platform, { ...ok, tenantId: id })).status).toBe(200);
+    const large = await room.post("batch", headers, Array(1_001).fill(ok));
+    expect([large.status, large.body.code]).toEqual([413, "TOO_LARGE"]);
   });
 
   test.each(["1.00000000000000001", "9007199254740990.6", "9007199254740993", "123456789012345678"])(
