@@ -5,6 +5,7 @@ import { boundHeapGrowth } from "#platform/process/heap.js";
 import { createLogger } from "#platform/process/logger.js";
 import { reportFailure, UserError } from "../connection/failure.js";
 import { assertRoleConfigured, type ProcessRole } from "./role-config.js";
+import { onStopSignals, STOP_SIGNALS } from "./stop-signals.js";
 import { type RunningSystem, startSystem } from "./system.js";
 
 const DRAIN_MS = 10_000;
@@ -21,16 +22,24 @@ export async function runProcess(composition: ProcessRole, env: Env): Promise<vo
   let stopping = false;
   let closing: RunningSystem["closing"] = () => ["start"];
   const onTimeout = () => logger.fatal({ closing: closing() }, `not drained within ${DRAIN_MS / 1000} s`);
-  const grace = closeWithGrace({ delay: DRAIN_MS, logger: false, onTimeout }, async ({ err, signal }) => {
+  const grace = closeWithGrace({ delay: DRAIN_MS, logger: false, skip: STOP_SIGNALS, onTimeout }, async ({ err }) => {
     stopping = true;
     if (err !== undefined) {
       failed = true;
       logger.fatal({ err }, "stopping after a failure");
-    } else if (signal !== undefined) {
-      logger.info({ signal }, "stopping");
     }
     await stopStarted();
     if (failed) process.exit(1);
+  });
+  onStopSignals({
+    stop(signal) {
+      logger.info({ signal }, "stopping");
+      grace.close();
+    },
+    hurry(signal) {
+      logger.warn({ signal, closing: closing() }, "exiting without draining");
+      process.exit(1);
+    },
   });
   const starting = startSystem({
     config,

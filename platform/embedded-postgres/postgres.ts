@@ -6,8 +6,8 @@ import { hasCode } from "#kernel/errors.js";
 import { randomSecret } from "#platform/lifecycle/secret.js";
 import { monotonicMs, sleep } from "#platform/lifecycle/time.js";
 import { chooseDatabaseUser, EmbeddedPostgresError, preparePostgres } from "./binaries.js";
-import { type Cluster, connectionString, initialise, isRunning, readIfThere } from "./cluster.js";
-import { findRunning, isGoneWithin, launch, whenGone } from "./postmaster.js";
+import { type Cluster, connectionString, initialise, readIfThere } from "./cluster.js";
+import { endWithThisProcess, findRunning, isGoneWithin, launch, tellToEnd, whenGone } from "./postmaster.js";
 
 export { EmbeddedPostgresError } from "./binaries.js";
 
@@ -36,8 +36,8 @@ export interface EmbeddedPostgres {
 
 /**
  * Starts PostgreSQL from npm on a free port of 127.0.0.1, or adopts the server that a killed Metrly left on the same data
- * directory. The server is detached, so that Ctrl-C in a terminal does not stop it before its clients. Throws
- * EmbeddedPostgresError for problems that the user can fix.
+ * directory. The server is detached, so that Ctrl-C in a terminal does not stop it before its clients; it is told to end when this
+ * process exits without `stop`. Throws EmbeddedPostgresError for problems that the user can fix.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { cluster, created } = await openCluster(path.resolve(options.dataDir));
@@ -47,6 +47,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     if (running === undefined) await shutDown(cluster, server.pid);
     throw error;
   });
+  const stayAfterExit = endWithThisProcess(server.pid);
   let stopping = false;
   return {
     url: (databaseName) => connectionString(cluster, server.port, databaseName),
@@ -57,6 +58,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
         stopping = true;
         await owner.end();
         tellToEnd(server.pid);
+        stayAfterExit();
       }
       if (timeoutMs !== undefined) return isGoneWithin(server.pid, timeoutMs);
       await whenGone(cluster, server.pid);
@@ -68,11 +70,6 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 async function shutDown(cluster: Cluster, pid: number): Promise<void> {
   tellToEnd(pid);
   await whenGone(cluster, pid);
-}
-
-/** SIGINT is PostgreSQL's fast shutdown: sessions are ended, everything is written. */
-function tellToEnd(pid: number): void {
-  if (isRunning(pid)) process.kill(pid, "SIGINT");
 }
 
 async function openCluster(dataDir: string): Promise<{ cluster: Cluster; created: boolean }> {

@@ -176,14 +176,42 @@ async function spawnPostmaster(
   });
   child.once("exit", () => {
     ended ??= "";
+    stayAfterExit();
   });
+  const stayAfterExit = child.pid === undefined ? () => undefined : endWithThisProcess(child.pid);
   for (const end = monotonicMs() + START_DEADLINE_MS; monotonicMs() < end; await sleep(20)) {
-    if (ended !== undefined) return ended;
+    if (ended !== undefined) break;
     const file = await readPidFile(cluster);
     if (child.pid !== undefined && file?.pid === child.pid && file.status === "ready") return child.pid;
   }
+  stayAfterExit();
+  if (ended !== undefined) return ended;
   child.kill("SIGQUIT");
   return `it was not ready after ${START_DEADLINE_MS / 1000} s`;
+}
+
+const endingWithUs = new Set<number>();
+
+/**
+ * The server is told to end when this process exits in any way but by SIGKILL or a crash of Node; the returned function takes
+ * that back. Told before it is ready, a server ends all the same.
+ */
+export function endWithThisProcess(pid: number): () => void {
+  if (endingWithUs.size === 0) process.on("exit", endThem);
+  endingWithUs.add(pid);
+  return () => {
+    endingWithUs.delete(pid);
+    if (endingWithUs.size === 0) process.off("exit", endThem);
+  };
+}
+
+function endThem(): void {
+  for (const pid of endingWithUs) tellToEnd(pid);
+}
+
+/** SIGINT is PostgreSQL's fast shutdown: sessions are ended, everything is written. */
+export function tellToEnd(pid: number): void {
+  if (isRunning(pid)) process.kill(pid, "SIGINT");
 }
 
 /** Whether the server has written everything and exited. */

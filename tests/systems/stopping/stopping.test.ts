@@ -1,0 +1,69 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { isRunning } from "#platform/embedded-postgres/cluster.js";
+import { packageRoot } from "#platform/process/package-root.js";
+import { freePort, waitFor } from "../../servers/servers.js";
+import { build } from "../../support/metrly.js";
+
+// `npm start` in a process group of its own, as at a terminal: Ctrl-C reaches npm and the server, and npm forwards its own.
+
+let dataDir: string;
+let npm: ChildProcess;
+let printed = "";
+
+beforeAll(async () => {
+  build();
+  dataDir = await mkdtemp(path.join(tmpdir(), "metrly-test-stopping-"));
+});
+
+afterEach(() => {
+  if (npm.exitCode === null && npm.signalCode === null) process.kill(-(npm.pid as number), "SIGKILL");
+});
+
+afterAll(() => rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }));
+
+async function start(): Promise<void> {
+  const port = await freePort();
+  const settings = { METRLY_PORT: `${port}`, METRLY_METRICS_PORT: "0", METRLY_DATA_DIR: dataDir, METRLY_DEMO: "off" };
+  const { PATH, HOME } = process.env;
+  printed = "";
+  // Not its `prestart`, which would compile under the other tests.
+  npm = spawn("npm", ["start", "--ignore-scripts"], {
+    ...{ cwd: packageRoot(), detached: true, stdio: ["ignore", "pipe", "pipe"] },
+    env: { PATH, HOME, ...settings },
+  });
+  for (const stream of [npm.stdout, npm.stderr]) stream?.on("data", (chunk: Buffer) => (printed += chunk));
+  await waitFor(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok, { what: "npm start to be ready" });
+}
+
+async function endAfter(...signals: NodeJS.Signals[]): Promise<void> {
+  const database = await databasePid();
+  expect(isRunning(database)).toBe(true);
+  const ended = once(npm, "exit");
+  for (const signal of signals) process.kill(-(npm.pid as number), signal);
+  await ended;
+  await waitFor(() => !isRunning(database), { what: `the database to end\n${printed}` });
+}
+
+async function databasePid(): Promise<number> {
+  return Number((await readFile(path.join(dataDir, "postgres/data/postmaster.pid"), "utf8")).split("\n")[0]);
+}
+
+test("Ctrl-C stops npm and the server in order, and the database ends", async () => {
+  await start();
+  await endAfter("SIGINT");
+  expect(npm.exitCode, printed).toBe(0);
+  expect(printed).not.toMatch(/npm error|without draining/i);
+});
+
+test.each<{ name: string; signals: NodeJS.Signals[] }>([
+  { name: "a closed terminal", signals: ["SIGHUP"] },
+  { name: "an impatient user", signals: ["SIGTERM", "SIGTERM", "SIGINT"] },
+])("the database ends after $name", async ({ signals }) => {
+  await start();
+  await endAfter(...signals);
+});
