@@ -181,6 +181,7 @@ export function socketConformance(options: GatewayWorldOptions): void {
     collect(client, ALERTS("acme"));
     await waitFor(() => other.alerts.openCount === 1, { what: "the source" });
     await other.stop();
+    await waitFor(() => closed, { what: "the client to hear of it" });
     expect(closed).toBe(1001);
     expect(other.alerts.openCount).toBe(0);
   });

@@ -82,7 +82,7 @@ describe("a socket", () => {
     expect([1013, 1006]).toContain(state.closed);
   });
 
-  test("is closed within a second after the key that signed its token is revoked", async () => {
+  test("is closed when the key that signed its token is revoked, long before the token expires", async () => {
     const { state } = await opened(
       await world.issuer.issue({ subject: "ada", roles: ["PLATFORM_ADMIN"], expiresInSeconds: 600 }),
     );
@@ -91,10 +91,8 @@ describe("a socket", () => {
     await ring.rotate();
     expect(state.closed).toBeUndefined();
     await ring.revoke(before.id);
-    const revokedMs = performance.now();
     await waitFor(() => state.closed, { what: "the socket to close" });
     expect(state.closed).toBe(4401);
-    expect(performance.now() - revokedMs).toBeLessThan(3_000);
   });
 
   test("is closed when the rights of its key change", async () => {

@@ -80,11 +80,18 @@ describe("questions about the schema", () => {
     expect(refusal(text, { n: "Query" })).toContain(`${limit} may be at most`);
   });
 
-  test("cost the server little to refuse", () => {
+  test("cost the server no more to refuse than what it answers", () => {
     const bomb = `{ __schema { types { ${nested(25)} } } }`;
-    const beganMs = performance.now();
-    for (let round = 0; round < 10; round += 1) expect(refusal(bomb)).toContain("may be at most");
-    expect(performance.now() - beganMs).toBeLessThan(2_000);
+    const fastestMs = (text: string) =>
+      Math.min(
+        ...Array.from({ length: 5 }, () => {
+          const beganMs = performance.now();
+          refusal(text);
+          return performance.now() - beganMs;
+        }),
+      );
+    expect(refusal(bomb)).toContain("may be at most");
+    expect(fastestMs(bomb) / fastestMs(spelled)).toBeLessThan(50);
   });
 });
 
