@@ -19,11 +19,12 @@ test("what is saved is taken once, tenant by tenant; what cannot be read is lost
   const clock = manualClock(1_000_000);
   const open = () => createMemoryQuotaCounters(clock, { maxKeys: 10_000 });
   const before = open();
-  for (const tenantId of ["a", "b", "c"])
-    await before.load({
-      ...{ tenantId, epoch: tenantId, seq: 7, lost: [], hasOwnClock: false },
-      counters: [{ counter: "calls|BILLING_PERIOD", window: PERIOD, blockedUntil: 0, usage: [] }],
-    });
+  const tenantIds = ["a", "b", "c"];
+  for (const [index, { token }] of (await before.observe(tenantIds)).entries()) {
+    const tenantId = tenantIds[index] ?? "";
+    const counters = [{ counter: "calls|BILLING_PERIOD", window: PERIOD, blockedUntil: 0, usage: [] }];
+    await before.load({ tenantId, epoch: tenantId, seq: 7, lost: [], hasOwnClock: false, counters }, token);
+  }
   const parts: SavedPart[] = [];
   for await (const part of before.save()) parts.push(part.tenantId === "b" ? { ...part, state: "{" } : part);
   await saveCounters(database, listed(parts));
@@ -35,7 +36,8 @@ test("what is saved is taken once, tenant by tenant; what cannot be read is lost
   expect(await after.positions(["a", "b", "c"])).toEqual([7, undefined, 7]);
   expect(errors).toHaveLength(1);
   // Whoever had nothing to save has lost nothing.
-  expect(await after.since(["a", "b", "elsewhere"])).toEqual([1_000_000, 1_060_000, 1_000_000]);
+  const observed = await after.observe(["a", "b", "elsewhere"]);
+  expect(observed.map(({ since }) => since)).toEqual([1_000_000, 1_060_000, 1_000_000]);
   const again = open();
   await restoreCounters(database, again, (error) => errors.push(error));
   expect(await again.positions(["a", "b", "c"])).toEqual([undefined, undefined, undefined]);

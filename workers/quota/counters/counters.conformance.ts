@@ -43,9 +43,33 @@ export function quotaCountersConformance(name: string, adapter: ConformanceAdapt
       const charges = model.concerned("a").map((limit) => model.charge(limit, UNIT, START));
       const check: Operation = { kind: "check", key: "", content: "a 1", meter: "a", ttlMs: 1, charges };
       expect(await counters.execute(tenantId, [check, check], START)).toEqual([{ kind: "unknown" }]);
-      await counters.load({ tenantId, epoch: "e", seq: 0, counters: [], lost: [], hasOwnClock: false });
+      const load = { tenantId, epoch: "e", seq: 0, counters: [], lost: [], hasOwnClock: false };
+      await counters.load(load, await tokenOf(counters, tenantId));
       expect(await counters.execute(tenantId, [check], START)).toEqual([{ kind: "unknown" }]);
       expect(await counters.positions([tenantId, `${tenantId}-other`])).toEqual([0, undefined]);
+    });
+
+    test("a load builds nothing where the tenant was there and lost since its facts were read", async () => {
+      const tenantId = `l-${run}`;
+      const model = createModel([{ meter: "a", window: "HOUR", hard: UNIT }]);
+      const charges = model.concerned("a").map((limit) => ({ ...model.charge(limit, UNIT, START), bounded: false }));
+      const consume: Operation = { kind: "consume", key: "k", content: "a 1", meter: "a", ttlMs: 9_000, charges };
+      const loaded = charges.map(({ counter, window }) => ({ counter, window, blockedUntil: 0, usage: [] }));
+      const load = { tenantId, epoch: "e", seq: 0, counters: loaded, lost: [], hasOwnClock: false };
+      const ask = async () => (await counters.execute(tenantId, [consume], START))[0]?.kind;
+
+      const absent = await tokenOf(counters, tenantId);
+      await counters.load(load, absent);
+      expect(await ask()).toBe("decided");
+      const present = await tokenOf(counters, tenantId);
+      expect(await tokenOf(counters, tenantId), "until it is lost").toBe(present);
+      counters = await adapter.lose(counters, tenantId);
+      for (const token of [absent, present]) {
+        await counters.load({ ...load, epoch: "f" }, token);
+        expect(await ask()).toBe("unknown");
+      }
+      await counters.load({ ...load, epoch: "f" }, await tokenOf(counters, tenantId));
+      expect(await ask()).toBe("decided");
     });
 
     test("texts about a tenant are stored, newest first", async () => {
@@ -55,6 +79,11 @@ export function quotaCountersConformance(name: string, adapter: ConformanceAdapt
       expect(await counters.recall(`n-${run}`)).toEqual([]);
     });
   });
+}
+
+async function tokenOf(counters: QuotaCounters, tenantId: string): Promise<string> {
+  const [observed] = await counters.observe([tenantId]);
+  return observed?.token ?? "";
 }
 
 const halves = (most: number) => fc.integer({ min: 0, max: 2 * most }).map((n) => (BigInt(n) * UNIT) / 2n);
@@ -104,6 +133,11 @@ const stepOf = fc.oneof(
 );
 type Step = typeof stepOf extends fc.Arbitrary<infer T> ? T : never;
 
+interface Read {
+  readonly load: TenantLoad;
+  readonly token: string;
+}
+
 interface Row {
   readonly id: string;
   readonly epoch: string;
@@ -125,14 +159,19 @@ function createWorld(
   let seq = 0;
   let epochs = 0;
   let versions = 0;
+  /** The one under which bounds were raised last. */
+  let epoch = "";
   const rows: Row[] = [];
-  let isLost = false;
+  /** Loads whose facts were read in an earlier state, by slow processes. */
+  const readBefore: Read[] = [];
 
   const lostRows = (): LostBound[] =>
     rows.filter(({ until, bound }) => until > now && bound > 0n).map(({ id, bound, until }) => ({ id, bound, until }));
 
-  async function load(): Promise<void> {
+  /** What a load needs. */
+  async function read(): Promise<Read> {
     epochs += 1;
+    const token = await tokenOf(counters, tenantId);
     const load: TenantLoad = {
       tenantId,
       epoch: `epoch-${epochs}`,
@@ -150,10 +189,15 @@ function createWorld(
           .filter(({ at }) => window.kind === "period" || at + window.windowMs > now);
         return { counter, window, blockedUntil: window.kind === "admission" ? model.blockedUntil() : 0, usage };
       }),
-      lost: isLost ? lostRows() : [],
+      lost: lostRows(),
     };
-    isLost = false;
-    await counters.load(load);
+    return { load, token };
+  }
+
+  async function load(): Promise<void> {
+    const { load, token } = await read();
+    await counters.load(load, token);
+    readBefore.push({ load, token }, await read());
   }
 
   async function execute(operation: Operation): Promise<Outcome> {
@@ -166,7 +210,8 @@ function createWorld(
     throw new Error("never decided");
   }
 
-  async function raise({ epoch, needs }: Extract<Outcome, { kind: "bounds" }>): Promise<void> {
+  async function raise({ epoch: of, needs }: Extract<Outcome, { kind: "bounds" }>): Promise<void> {
+    epoch = of;
     const grants = needs.map(({ id, exposure, amount, until }) => {
       versions += 1;
       const held = rows.find((row) => row.id === id && row.epoch === epoch) ?? {
@@ -205,7 +250,7 @@ function createWorld(
     for (const meter of ["a", "b"]) {
       if (!limits.some((limit) => limit.meter === meter && limit.hard !== null && limit.window !== "MINUTE")) continue;
       const { amount, until } = model.open(meter);
-      const current = rows.filter(({ id, epoch }) => id === `m|${meter}` && epoch === `epoch-${epochs}`);
+      const current = rows.filter((row) => row.id === `m|${meter}` && row.epoch === epoch);
       if (amount === 0n) continue;
       expect(current[0]?.bound, "the durable bound covers what is open").toBeGreaterThanOrEqual(amount);
       expect(current[0]?.until, "and as long as that is open").toBeGreaterThanOrEqual(until);
@@ -297,7 +342,7 @@ function createWorld(
           if (position === undefined) return;
           counters = await adapter.lose(counters, tenantId);
           model.lose(lostRows(), now);
-          isLost = true;
+          for (const { load, token } of readBefore) await counters.load(load, token);
           return;
         }
         default:

@@ -134,6 +134,17 @@ export interface TenantLoad {
   readonly lost: readonly LostBound[];
 }
 
+/** What the counters hold of a tenant, before the facts for a load of it are read. */
+export interface Observed {
+  /**
+   * When the current life of the tenant's store began, on the counters' clock: what was admitted before a loss was admitted
+   * before this.
+   */
+  readonly since: number;
+  /** Names the state that is there, or this very absence of one. */
+  readonly token: string;
+}
+
 export interface SettledEvent {
   /** The key that it settles; undefined: none. */
   readonly key: string | undefined;
@@ -209,16 +220,13 @@ export interface QuotaCounters {
    * outcomes are those of the operations up to it.
    */
   execute(tenantId: string, operations: readonly Operation[], now: number | undefined): Promise<readonly Outcome[]>;
+  observe(tenantIds: readonly string[]): Promise<readonly Observed[]>;
   /**
-   * When the current life of the tenants' store began, on the counters' clock: what was admitted before a loss was admitted
-   * before this.
+   * Adds the tenant or those of its counters that are missing; what is there is unchanged, its epoch too. Adds nothing where
+   * `token` no longer names what is there, since another loss may have hidden more than the load says, nor to a tenant at
+   * another position: its operations stay `unknown` until a load fits.
    */
-  since(tenantIds: readonly string[]): Promise<readonly number[]>;
-  /**
-   * Adds the tenant or those of its counters that are missing; what is there is unchanged, its epoch too. Adds nothing to a
-   * tenant at another position: its operations stay `unknown` until a load fits.
-   */
-  load(load: TenantLoad): Promise<void>;
+  load(load: TenantLoad, token: string): Promise<void>;
   settle(request: SettleRequest): Promise<SettleOutcome>;
   /** Brings used amounts to the database's, if that is ahead; open reservations stay. Where the ledger cannot be repeated. */
   repair(load: TenantLoad): Promise<void>;

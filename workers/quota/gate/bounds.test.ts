@@ -100,10 +100,10 @@ test("whatever two processes do at once, and wherever they are killed, the datab
     fc.asyncProperty(fc.scheduler(), script, async (scheduler, actions) => {
       const clock = manualClock(START);
       const counters = createMemoryQuotaCounters(clock, { maxKeys: 1_000 });
-      await counters.load({
-        ...{ tenantId: "t", epoch: "e", seq: 0, lost: [], hasOwnClock: false },
-        counters: [{ counter: "calls|BILLING_PERIOD", window: PERIOD, blockedUntil: 0, usage: [] }],
-      });
+      const [observed] = await counters.observe(["t"]);
+      const loaded = [{ counter: "calls|BILLING_PERIOD", window: PERIOD, blockedUntil: 0, usage: [] }];
+      const load = { tenantId: "t", epoch: "e", seq: 0, lost: [], hasOwnClock: false, counters: loaded };
+      await counters.load(load, observed?.token ?? "");
       const model = createModelRows();
       const open = () => openProcess(counters, model.rows, scheduler);
       const living = [open(), open()];

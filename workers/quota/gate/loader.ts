@@ -6,6 +6,7 @@ import {
   CountersUnavailable,
   type LoadedCounter,
   type LoadedUsage,
+  type Observed,
   type QuotaCounters,
   type TenantLoad,
 } from "../counters/counters.js";
@@ -67,15 +68,16 @@ export function createCounterLoader({ counters, database, limits, freshness }: L
     const limited = limitedOf(tenantIds);
     if (limited.length === 0) return;
     const ids = limited.map(({ tenant }) => tenant.id);
-    const since = await counters.since(ids);
+    const observed = await counters.observe(ids);
     const epochs = new Map(ids.map((id) => [id, newUuid()]));
     const hadCounters = await enterEpochs(database, epochs);
     const facts = await readFacts(database, limited.map(factsWanted));
     await Promise.all(
       limited.map((one, index) => {
         const { id } = one.tenant;
-        const lostBefore = hadCounters.has(id) ? (since[index] ?? 0) : undefined;
-        return counters.load(buildLoad(one, epochs.get(id) ?? "", facts.get(id) ?? NO_FACTS, lostBefore));
+        const { since, token } = observed[index] ?? NOT_OBSERVED;
+        const lostBefore = hadCounters.has(id) ? since : undefined;
+        return counters.load(buildLoad(one, epochs.get(id) ?? "", facts.get(id) ?? NO_FACTS, lostBefore), token);
       }),
     );
     // Settlements committed between reading and loading missed the counters, which were not there yet.
@@ -128,6 +130,7 @@ function deferred(): Pick<Waiting, "resolve" | "reject"> & { readonly promise: P
   return { promise, resolve, reject };
 }
 
+const NOT_OBSERVED: Observed = { since: 0, token: "" };
 const NO_FACTS: TenantFacts = { seq: 0, totals: [], lost: [] };
 
 export const factsWanted = ({ tenant, now, inForce }: LimitedTenant): FactsOf => ({

@@ -38,10 +38,10 @@ function flaky(counters: QuotaCounters) {
       return answer;
     };
   }
-  const { now, execute, since, load, settle, repair, grant, lower, lowered, positions } = counters;
+  const { now, execute, observe, load, settle, repair, grant, lower, lowered, positions } = counters;
   const guarded: QuotaCounters = {
     ...counters,
-    ...{ now: guard(now), execute: guard(execute), since: guard(since), load: guard(load), settle: guard(settle) },
+    ...{ now: guard(now), execute: guard(execute), observe: guard(observe), load: guard(load), settle: guard(settle) },
     ...{ repair: guard(repair), grant: guard(grant), lower: guard(lower), lowered: guard(lowered) },
     positions: guard(positions),
   };

@@ -14,7 +14,7 @@ export function watched(counters: QuotaCounters, onUnavailable: (tenantId: strin
     ...counters,
     now: () => watch(undefined, counters.now()),
     execute: (tenantId, operations, now) => watch(tenantId, counters.execute(tenantId, operations, now)),
-    load: (load) => watch(load.tenantId, counters.load(load)),
+    load: (load, token) => watch(load.tenantId, counters.load(load, token)),
     settle: (request) => watch(request.tenantId, counters.settle(request)),
     repair: (load) => watch(load.tenantId, counters.repair(load)),
     correct: (tenantId, seq, totals) => watch(tenantId, counters.correct(tenantId, seq, totals)),

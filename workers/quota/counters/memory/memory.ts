@@ -1,15 +1,16 @@
 import type { Clock } from "#kernel/clock.js";
 import { MINUTE_MS } from "#kernel/duration.js";
+import { newUuid } from "#platform/lifecycle/random.js";
 import { monotonicMs, nextTurn } from "#platform/lifecycle/time.js";
 import {
   type LoweredBound,
+  type Observed,
   type Operation,
   type Outcome,
   type QuotaCounters,
   REMEMBERED_MS,
   REMEMBERED_TEXTS,
   type SavedPart,
-  type TenantLoad,
 } from "../counters.js";
 import { createTenant, type TenantState } from "../tenant/tenant.js";
 import { partsOf, tenantOf } from "./saved.js";
@@ -44,6 +45,8 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
   const tenants = new Map<string, TenantState>();
   /** Tenants to look at for bounds that may be lowered. */
   const news = new Set<string>();
+  /** Names the absence of tenants that are about to be loaded. */
+  const absences = new Map<string, string>();
   const usedAt = new Map<string, number>();
   let sweeping = usedAt.entries();
   /** And those to look at when their next reservation ends. */
@@ -58,7 +61,16 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
     lastOffset = offset();
     if (Math.abs(lastOffset - before) <= CLOCK_TOLERANCE_MS) return;
     tenants.clear();
+    absences.clear();
     since = clock.now();
+  }
+
+  const tokenOf = (tenantId: string): string | undefined => tenants.get(tenantId)?.epoch ?? absences.get(tenantId);
+
+  function observed(tenantId: string): Observed {
+    const token = tokenOf(tenantId) ?? newUuid();
+    if (!tenants.has(tenantId)) absences.set(tenantId, token);
+    return { since: Math.max(since, unreadable.get(tenantId) ?? 0), token };
   }
 
   function touch(tenantId: string): void {
@@ -162,14 +174,16 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
   return {
     now: async () => clock.now(),
     execute,
-    since: async (tenantIds) => {
+    async observe(tenantIds) {
       watchClock();
-      return tenantIds.map((tenantId) => Math.max(since, unreadable.get(tenantId) ?? 0));
+      return tenantIds.map(observed);
     },
-    async load(load: TenantLoad) {
-      const held = tenants.get(load.tenantId);
-      if (held === undefined) tenants.set(load.tenantId, createTenant(load, 0));
-      changed(load.tenantId, (state) => state.load(load));
+    async load(load, token) {
+      const { tenantId } = load;
+      watchClock();
+      if (tokenOf(tenantId) !== token) return;
+      if (absences.delete(tenantId)) tenants.set(tenantId, createTenant(load, 0));
+      changed(tenantId, (state) => state.load(load));
     },
     async settle(request) {
       const now = request.now ?? clock.now();

@@ -50,6 +50,10 @@ export const isOf = (version: string, incarnation: string): boolean => version.s
 export const absence = (incarnation: string, unique: string): string => `${incarnation}/-/${unique}`;
 export const isAbsence = (version: string): boolean => /^[^/]+\/-\/[^/]+$/.test(version);
 
+/** Names the state with this epoch, whatever its number, in the incarnation of the version. */
+export const stateToken = (version: string, epoch: string): string =>
+  `${version.slice(0, version.indexOf("/"))}/${epoch}`;
+
 /** The version's number; of an absence, 0. */
 export const numberOf = (version: string): number =>
   isAbsence(version) ? 0 : Number(version.slice(version.lastIndexOf("/") + 1));

@@ -20,8 +20,8 @@ export function forwardingCounters({ at, gathered, lower, now, stop }: CountersE
   return {
     now,
     execute: (tenantId, operations, atMs) => at(tenantId, (counters) => counters.execute(tenantId, operations, atMs)),
-    since: (tenantIds) => gathered(tenantIds, itself, (some, counters) => counters.since(some)),
-    load: (load) => at(load.tenantId, (counters) => counters.load(load)),
+    observe: (tenantIds) => gathered(tenantIds, itself, (some, counters) => counters.observe(some)),
+    load: (load, token) => at(load.tenantId, (counters) => counters.load(load, token)),
     settle: (request) => at(request.tenantId, (counters) => counters.settle(request)),
     repair: (load) => at(load.tenantId, (counters) => counters.repair(load)),
     correct: (tenantId, seq, totals) => at(tenantId, (counters) => counters.correct(tenantId, seq, totals)),

@@ -108,12 +108,15 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
     connect: server.connect,
     now: server.probe,
     execute,
-    since: async (tenantIds) => {
+    async observe(tenantIds) {
+      const tokens = await Promise.all(tenantIds.map((tenantId) => changed(tenantId, ({ token }) => token)));
+      // Afterwards: a token of an earlier life than this names nothing any more.
       const { since } = await server.verified();
-      return tenantIds.map(() => since);
+      return tokens.map((token) => ({ since, token }));
     },
-    load: (load) =>
+    load: (load, token) =>
       changed(load.tenantId, (tenant) => {
+        if (tenant.token !== token) return;
         if (tenant.state === undefined) tenant.create(load);
         tenant.state?.load(load);
       }),

@@ -3,9 +3,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
 import { type PrivateRedis, startRedis } from "../../../../tests/servers/private-servers.js";
 import { hasRedis, waitFor } from "../../../../tests/servers/servers.js";
-import { type CounterCharge, CountersUnavailable, type Outcome, type QuotaCounters } from "../counters.js";
+import {
+  type CounterCharge,
+  CountersUnavailable,
+  type Outcome,
+  type QuotaCounters,
+  type TenantLoad,
+} from "../counters.js";
 import { UNIT } from "../exact-model.testing.js";
-import { calls, consume, consuming, loadCalls, openTestCounters, reserved, wordOf } from "./redis.testing.js";
+import { calls, consume, consuming, loadCalls, openTestCounters, reserved, tokenOf, wordOf } from "./redis.testing.js";
 
 describe.skipIf(!hasRedis)("several processes on one Redis", () => {
   let server: PrivateRedis;
@@ -113,18 +119,15 @@ describe.skipIf(!hasRedis)("several processes on one Redis", () => {
 
   test("what one settles after a loss counts or is reported, though only another noticed the loss", async () => {
     const [settling, answering] = (await processes(2)) as [QuotaCounters, QuotaCounters];
-    /** What a process does on "unknown" and on "behind". */
-    const tell = (how: "load" | "repair", counters: QuotaCounters, seq: number, used: bigint) =>
-      counters[how]({
-        ...{ tenantId: "t", epoch: `e${Math.random()}`, seq, lost: [], hasOwnClock: false },
-        counters: [{ ...period, blockedUntil: 0, usage: [{ at: startOf(period), used: used * UNIT }] }],
-      });
+    const loadOf = (seq: number, used: bigint): TenantLoad => ({
+      ...{ tenantId: "t", epoch: `e${Math.random()}`, seq, lost: [], hasOwnClock: false },
+      counters: [{ ...period, blockedUntil: 0, usage: [{ at: startOf(period), used: used * UNIT }] }],
+    });
     async function ask(seq: number, used: bigint): Promise<Outcome | undefined> {
       const key = `units|${Math.random()}`;
       const [outcome] = await answering.execute("t", [consuming(key, period, 1_000)], undefined);
       if (outcome?.kind !== "unknown") return outcome;
-      await answering.since(["t"]);
-      await tell("load", answering, seq, used);
+      await answering.load(loadOf(seq, used), await tokenOf(answering, "t"));
       return (await answering.execute("t", [consuming(key, period, 1_000)], undefined))[0];
     }
     async function settle(previousSeq: number, seq: number, total: bigint): Promise<void> {
@@ -132,7 +135,7 @@ describe.skipIf(!hasRedis)("several processes on one Redis", () => {
         ...{ tenantId: "t", previousSeq, seq, now: undefined, inForce: [period.counter], events: [] },
         totals: [{ counter: period.counter, periodStart: startOf(period), total: total * UNIT }],
       });
-      if (outcome === "behind") await tell("repair", settling, seq, total);
+      if (outcome === "behind") await settling.repair(loadOf(seq, total));
     }
     const usedOf = (outcome: Outcome | undefined) =>
       outcome?.kind === "decided" ? (outcome.readings[0]?.used ?? 0n) / UNIT : outcome?.kind;
@@ -164,7 +167,6 @@ describe.skipIf(!hasRedis)("several processes on one Redis", () => {
         const outcome = await consume(counters, "t", `${name}-${n}`, calls(5n));
         if (outcome === "allowed") allowed += 1;
         if (outcome !== "unknown") continue;
-        await counters.since(["t"]);
         await loadCalls(counters, "t");
       }
     }

@@ -8,7 +8,7 @@ import { hasRedis, redisUrl, waitFor } from "../../../../tests/servers/servers.j
 import { quotaCountersConformance } from "../counters.conformance.js";
 import { CountersUnavailable, type QuotaCounters } from "../counters.js";
 import { UNIT } from "../exact-model.testing.js";
-import { calls, consume, consuming, loadCalls, openTestCounters, reserved, wordOf } from "./redis.testing.js";
+import { calls, consume, consuming, loadCalls, openTestCounters, reserved, tokenOf, wordOf } from "./redis.testing.js";
 
 describe.skipIf(!hasRedis)("Redis", () => {
   const prefix = `test:${randomUUID()}`;
@@ -38,13 +38,13 @@ describe.skipIf(!hasRedis)("Redis", () => {
   test("two processes see one incarnation; a loss starts another", async () => {
     const own = `test:${randomUUID()}`;
     const [a, b] = await Promise.all([open(own), open(own)]);
-    const [before = 0] = await a.since(["t"]);
-    expect(await b.since(["t"])).toEqual([before]);
-    expect(Math.abs(before - Date.now())).toBeLessThan(HOUR_MS);
+    const [before] = await a.observe(["t"]);
+    expect(await b.observe(["t"])).toEqual([before]);
+    expect(Math.abs((before?.since ?? 0) - Date.now())).toBeLessThan(HOUR_MS);
     await loadCalls(a, "t", 4);
     expect(await b.positions(["t"])).toEqual([4]);
     await redis.del(`${own}:life`);
-    expect((await b.since(["t"]))[0]).toBeGreaterThanOrEqual(before);
+    expect((await b.observe(["t"]))[0]?.since).toBeGreaterThanOrEqual(before?.since ?? Number.NaN);
     expect(await b.positions(["t"])).toEqual([undefined]);
     expect(await consume(b, "t", "k", calls(1n))).toBe("unknown");
     // Of an incarnation that is over, as this process finds out.
@@ -56,9 +56,9 @@ describe.skipIf(!hasRedis)("Redis", () => {
 
   test("what was read before a tenant was lost again builds no state", async () => {
     const [a] = await Promise.all([open()]);
-    expect(await consume(a, "twice", "k", calls(1n))).toBe("unknown");
+    const token = await tokenOf(a, "twice");
     await redis.del(`${prefix}:{twice}:h`);
-    await loadCalls(a, "twice", 4);
+    await loadCalls(a, "twice", 4, token);
     expect(await a.positions(["twice"])).toEqual([undefined]);
     expect(await consume(a, "twice", "k", calls(1n))).toBe("unknown");
     await loadCalls(a, "twice", 4);
@@ -162,7 +162,7 @@ describe.skipIf(!hasRedis)("Redis", () => {
   test("a broken connection fails immediately instead of queueing", async () => {
     const counters = await open();
     await counters.stop();
-    await expect(counters.since(["t"])).rejects.toBeInstanceOf(CountersUnavailable);
+    await expect(counters.observe(["t"])).rejects.toBeInstanceOf(CountersUnavailable);
     await expect(consume(counters, "t", "k", calls(1n))).rejects.toBeInstanceOf(CountersUnavailable);
   });
 

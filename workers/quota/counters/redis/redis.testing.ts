@@ -22,13 +22,19 @@ export const consuming = (key: string, charge: CounterCharge, ttlMs = 600_000): 
   charges: [charge],
 });
 
-export async function loadCalls(counters: QuotaCounters, tenantId: string, seq = 0): Promise<void> {
+/** Names what is there of the tenant now. */
+export async function tokenOf(counters: QuotaCounters, tenantId: string): Promise<string> {
+  const [observed] = await counters.observe([tenantId]);
+  return observed?.token ?? "";
+}
+
+/** `token`: what the load was read for; undefined: what is there now. */
+export async function loadCalls(counters: QuotaCounters, tenantId: string, seq = 0, token?: string): Promise<void> {
   const { counter, window } = calls(0n);
   const epoch = Math.random().toString(36).slice(2);
-  await counters.load({
-    ...{ tenantId, epoch, seq, lost: [], hasOwnClock: false },
-    counters: [{ counter, window, blockedUntil: 0, usage: [] }],
-  });
+  const loaded = [{ counter, window, blockedUntil: 0, usage: [] }];
+  const load = { tenantId, epoch, seq, lost: [], hasOwnClock: false, counters: loaded };
+  await counters.load(load, token ?? (await tokenOf(counters, tenantId)));
 }
 
 /** The outcome, in a word. */

@@ -8,6 +8,7 @@ import {
   isOf,
   numberOf,
   reading,
+  stateToken,
   type Version,
   versionText,
   writing,
@@ -25,16 +26,13 @@ export interface Step<T> {
 export interface Tenant {
   /** Undefined: the store has none. */
   readonly state: TenantState | undefined;
-  /**
-   * Builds the state, unless somebody else may have built and lost one since the absence was told to whoever asks for this.
-   */
+  /** Names the state, or this very absence of one. */
+  readonly token: string;
   create(load: TenantLoad): void;
 }
 
 interface Waiting {
   readonly step: Step<unknown>;
-  /** The absence that was known when it was asked for. */
-  readonly absence: string | undefined;
   result: unknown;
   resolve(result: unknown): void;
   reject(error: unknown): void;
@@ -74,7 +72,6 @@ export function createReplica(tenantId: string) {
   let ran: Waiting[] = [];
   /** How many of both were there when the commit in flight was sent. */
   let asked = 0;
-  let running: Waiting | undefined;
   let preparedAt = 0;
   let scans = 0;
 
@@ -82,8 +79,10 @@ export function createReplica(tenantId: string) {
     get state() {
       return state;
     },
+    get token() {
+      return state === undefined ? version : stateToken(version, state.epoch);
+    },
     create(load) {
-      if (running?.absence !== undefined && running.absence !== version) return;
       state = createTenant(load, 0);
       isNew = true;
     },
@@ -112,7 +111,6 @@ export function createReplica(tenantId: string) {
       const at = one.step.at ?? now;
       const moves = one.step.at !== null && (one.step.at !== undefined || state?.hasOwnClock === false);
       if (moves && state?.advance(at, ENDED_PER_COMMIT) === false) break;
-      running = one;
       one.result = one.step.run(tenant, at);
       ran.push(one);
       done += 1;
@@ -193,9 +191,8 @@ export function createReplica(tenantId: string) {
     hasOwnClock: (): boolean => state?.hasOwnClock ?? false,
     run<T>(step: Step<T>): Promise<T> {
       usedAt = monotonicMs();
-      const absence = state === undefined && version !== "" ? version : undefined;
       return new Promise<T>((resolve, reject) => {
-        waiting.push({ step, absence, result: undefined, resolve: resolve as (result: unknown) => void, reject });
+        waiting.push({ step, result: undefined, resolve: resolve as (result: unknown) => void, reject });
       });
     },
     /** Runs what waits, and says what to ask of the store for it. `now` is on Redis' clock. */
