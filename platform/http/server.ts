@@ -45,6 +45,8 @@ export function createHttpServer(logger: FastifyBaseLogger, throttle?: KeyThrott
     bodyLimit: 1_048_576,
     forceCloseConnections: "idle",
     clientErrorHandler: answerClientError,
+    // Of a URL that cannot be routed: Fastify's error handler does not see these.
+    frameworkErrors: (error, _, reply) => void sendProblem(reply, toMetrlyError(error)),
     serverFactory(handler) {
       const answer: DirectHandler = (request, response) =>
         (direct.get(`${request.method} ${request.url}`) ?? handler)(request, response);
@@ -100,6 +102,8 @@ function throttled(throttle: KeyThrottle, answer: DirectHandler): Server {
 
 function open(Response: typeof ServerResponse<IncomingMessage>, answer: DirectHandler): Server {
   const server = createServer({ ...TIME_LIMITS, ServerResponse: Response }, answer);
+  // Of an `Expect` that is not understood; node:http would answer 417 without a problem document.
+  server.on("checkExpectation", answer);
   // A client may end its side of the connection when its request is complete, and gets its answer all the same.
   return Object.assign(server, { httpAllowHalfOpen: true });
 }
