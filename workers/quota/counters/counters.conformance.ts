@@ -72,10 +72,12 @@ export function quotaCountersConformance(name: string, adapter: ConformanceAdapt
       expect(await ask()).toBe("decided");
     });
 
-    test("texts about a tenant are stored, newest first", async () => {
+    test("texts about a tenant are stored, newest first, also over an orderly restart", async () => {
       await counters.remember(`m-${run}`, ["one", "two"]);
       await counters.remember(`m-${run}`, ["three"]);
       expect(await counters.recall(`m-${run}`)).toEqual(["three", "two", "one"]);
+      counters = await adapter.reopen(counters);
+      expect(await counters.recall(`m-${run}`), "after an orderly restart").toEqual(["three", "two", "one"]);
       expect(await counters.recall(`n-${run}`)).toEqual([]);
     });
   });

@@ -207,7 +207,7 @@ export interface StoredBound extends LoweredBound {
 /** A part of a tenant's state, small enough for one row. */
 export interface SavedPart {
   readonly tenantId: string;
-  /** 0 is the head; the others hold reservations. */
+  /** 0 is the head; higher ones hold reservations, -1 texts. */
   readonly part: number;
   readonly state: string;
 }
@@ -245,7 +245,7 @@ export interface QuotaCounters {
   lowered(bounds: readonly StoredBound[]): Promise<void>;
   /** Last settled position of each tenant; undefined: not loaded. */
   positions(tenantIds: readonly string[]): Promise<readonly (number | undefined)[]>;
-  /** Stores texts about a tenant for an hour, its newest 256 at most: best effort, not part of the counters. */
+  /** Stores texts about a tenant for an hour, its newest 256 at most: best effort. */
   remember(tenantId: string, texts: readonly string[]): Promise<void>;
   /** The stored texts, newest first. */
   recall(tenantId: string): Promise<readonly string[]>;

@@ -8,12 +8,11 @@ import {
   type Operation,
   type Outcome,
   type QuotaCounters,
-  REMEMBERED_MS,
-  REMEMBERED_TEXTS,
   type SavedPart,
 } from "../counters.js";
 import { createTenant, type TenantState } from "../tenant/tenant.js";
 import { partsOf, tenantOf } from "./saved.js";
+import { createTexts, TEXTS_PART } from "./texts.js";
 
 export interface MemoryQuotaCountersOptions {
   /** A monotonic clock: a jump of the other clock against it counts as a loss. */
@@ -53,7 +52,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
   const newsAt = new Map<string, number>();
   const offset = (): number => (options.steadyMs === undefined ? 0 : clock.now() - options.steadyMs());
   let lastOffset = offset();
-  const texts = rememberedTexts(clock);
+  const texts = createTexts(clock);
 
   /** Drops everything when the clock jumped (or the machine slept): windows would be wrong. */
   function watchClock(): void {
@@ -218,49 +217,25 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
           await untilNextTurn();
         }
       }
+      for (const part of texts.save()) {
+        yield part;
+        await untilNextTurn();
+      }
     },
     restore(parts: readonly SavedPart[]) {
-      const [first] = parts;
+      const ofState = parts.filter(({ part }) => part !== TEXTS_PART);
+      const [first] = ofState;
       if (first?.tenantId === LIFE) {
         since = Number(first.state);
       } else if (first !== undefined && !tenants.has(first.tenantId)) {
         unreadable.set(first.tenantId, clock.now());
-        tenants.set(first.tenantId, tenantOf(parts));
+        tenants.set(first.tenantId, tenantOf(ofState));
         unreadable.delete(first.tenantId);
         touch(first.tenantId);
       }
+      for (const part of parts) if (part.part === TEXTS_PART) texts.restore(part);
       return true;
     },
     stop: async () => tenants.clear(),
-  };
-}
-
-function rememberedTexts(clock: Clock) {
-  const stored = new Map<string, readonly { readonly at: number; readonly text: string }[]>();
-  let lookedAt = clock.now();
-
-  /** Texts of tenants that nobody asks about end too. */
-  function forgetOld(): void {
-    const now = clock.now();
-    if (now - lookedAt < REMEMBERED_MS / 6 && now >= lookedAt) return;
-    lookedAt = now;
-    for (const [tenantId, all] of stored) {
-      const fresh = all.filter(({ at }) => at > now - REMEMBERED_MS);
-      if (fresh.length === 0) stored.delete(tenantId);
-      else stored.set(tenantId, fresh);
-    }
-  }
-
-  return {
-    remember(tenantId: string, texts: readonly string[]): void {
-      forgetOld();
-      const at = clock.now();
-      const all = [...texts.map((text) => ({ at, text })).reverse(), ...(stored.get(tenantId) ?? [])];
-      stored.set(tenantId, all.slice(0, REMEMBERED_TEXTS));
-    },
-    recall(tenantId: string): readonly string[] {
-      const from = clock.now() - REMEMBERED_MS;
-      return (stored.get(tenantId) ?? []).filter(({ at }) => at > from).map(({ text }) => text);
-    },
   };
 }
