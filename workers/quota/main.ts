@@ -49,7 +49,7 @@ export async function startQuota(context: ServiceContext): Promise<Service> {
   const freshness = createFreshness({ counters, database, store, partitionOf: partitionOfTenant });
   const limits = createTenantLimits(tenancy, clock);
   const loader = createCounterLoader({ counters, database, limits, freshness });
-  await restoreCounters(database, counters, onError);
+  const start = await restoreCounters(database, counters, onError);
   const bounds = startBounds({ counters, rows: createBoundRows(database), onError });
   const relay = startOutboxRelay({ database, log, topics: [QUOTA_ALERTS], onError });
   const denials = createDenialAlerts({ database, store, onAlerts: relay.kick, onError });
@@ -123,7 +123,7 @@ export async function startQuota(context: ServiceContext): Promise<Service> {
       await Promise.all([reconciler.stop(), pruning.stop(), denials.stop(), bounds.stop()]);
       await relay.stop();
       try {
-        await saveCounters(database, counters.save());
+        await saveCounters(database, start, counters.save());
       } finally {
         await counters.stop();
         await database.stop();

@@ -1,21 +1,53 @@
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { manualClock } from "#kernel/clock.js";
-import { openDatabase } from "#platform/database/database.js";
+import { type Database, openDatabase } from "#platform/database/database.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
+import type { createTestDatabase } from "../../tests/servers/servers.js";
 import type { SavedPart } from "./counters/counters.js";
 import { createMemoryQuotaCounters } from "./counters/memory/memory.js";
 import { restoreCounters } from "./restore.js";
-import { saveCounters } from "./store/saved.js";
+import { saveCounters, takeSavedCounters } from "./store/saved.js";
 
 const PERIOD = { kind: "period", start: 0, end: 4e12 } as const;
+
+let created: Awaited<ReturnType<typeof createTestDatabase>>;
+let database: Database;
+beforeAll(async () => {
+  created = await createMigratedDatabase("quota");
+  database = await openDatabase({ url: created.url, onError: () => undefined });
+});
+afterAll(async () => {
+  await database.stop();
+  await created.drop();
+});
+/** The number of the start that saves. */
+let start: number;
+beforeEach(async () => {
+  start = await restoreCounters(database, { restore: () => true }, fail);
+});
 
 async function* listed(parts: readonly SavedPart[]): AsyncIterable<SavedPart> {
   yield* parts;
 }
 
-test("what is saved is taken once, tenant by tenant; what cannot be read is lost to that tenant only", async () => {
-  const created = await createMigratedDatabase("quota");
-  const database = await openDatabase({ url: created.url, onError: () => undefined });
+/** Two parts of each tenant, more than one slice. */
+const many = Array.from({ length: 1_200 }, (_, n) => `t${n}`);
+const partsOfMany = many.flatMap((tenantId) => [0, 1].map((part) => ({ tenantId, part, state: `${part}` })));
+
+/** Counters that only note what they are given. */
+function noting() {
+  const given: string[] = [];
+  return {
+    given,
+    restore(parts: readonly SavedPart[]): boolean {
+      expect(parts.map(({ part }) => part)).toEqual([0, 1]);
+      given.push(parts[0]?.tenantId ?? "");
+      return true;
+    },
+  };
+}
+
+test("what is saved is taken once; what cannot be read is lost to that tenant only", async () => {
   const clock = manualClock(1_000_000);
   const open = () => createMemoryQuotaCounters(clock, { maxKeys: 10_000 });
   const before = open();
@@ -25,9 +57,10 @@ test("what is saved is taken once, tenant by tenant; what cannot be read is lost
     const counters = [{ counter: "calls|BILLING_PERIOD", window: PERIOD, blockedUntil: 0, usage: [] }];
     await before.load({ tenantId, epoch: tenantId, seq: 7, lost: [], hasOwnClock: false, counters }, token);
   }
+  await before.remember("only-texts", ["text"]);
   const parts: SavedPart[] = [];
   for await (const part of before.save()) parts.push(part.tenantId === "b" ? { ...part, state: "{" } : part);
-  await saveCounters(database, listed(parts));
+  await saveCounters(database, start, listed(parts));
 
   const errors: unknown[] = [];
   clock.advance(60_000);
@@ -35,26 +68,58 @@ test("what is saved is taken once, tenant by tenant; what cannot be read is lost
   await restoreCounters(database, after, (error) => errors.push(error));
   expect(await after.positions(["a", "b", "c"])).toEqual([7, undefined, 7]);
   expect(errors).toHaveLength(1);
+  expect(await after.recall("only-texts")).toEqual(["text"]);
   // Whoever had nothing to save has lost nothing.
   const observed = await after.observe(["a", "b", "elsewhere"]);
   expect(observed.map(({ since }) => since)).toEqual([1_000_000, 1_060_000, 1_000_000]);
   const again = open();
-  await restoreCounters(database, again, (error) => errors.push(error));
+  await restoreCounters(database, again, fail);
   expect(await again.positions(["a", "b", "c"])).toEqual([undefined, undefined, undefined]);
+});
 
-  await saveCounters(database, listed(parts));
-  const offered: string[] = [];
-  const lasting = {
-    restore([first]: readonly SavedPart[]): boolean {
-      offered.push(first?.tenantId ?? "");
-      return false;
-    },
-  };
-  await restoreCounters(database, lasting, fail);
-  expect(offered).toHaveLength(1);
+test("counters that survive on their own drop what is saved", async () => {
+  await saveCounters(database, start, listed(partsOfMany));
+  await restoreCounters(database, { restore: () => false }, fail);
   expect((await database.pool.query("SELECT FROM saved_counters")).rowCount).toBe(0);
-  await database.stop();
-  await created.drop();
+});
+
+test("a start that is interrupted loses nothing", async () => {
+  await saveCounters(database, start, listed(partsOfMany));
+  let slices = 0;
+  const interrupted = takeSavedCounters(database, async () => {
+    slices += 1;
+    if (slices === 2) throw new TypeError("interrupted");
+    return true;
+  });
+  await expect(interrupted).rejects.toThrow("interrupted");
+  const next = noting();
+  await restoreCounters(database, next, fail);
+  expect(new Set(next.given)).toEqual(new Set(many));
+});
+
+test("of two processes that start together one has what is saved", async () => {
+  await saveCounters(database, start, listed(partsOfMany));
+  const both = [noting(), noting()];
+  const starts = await Promise.all(both.map((one) => restoreCounters(database, one, fail)));
+  expect(both.map(({ given }) => given.length).sort()).toEqual([0, many.length]);
+  expect(new Set(starts).size).toBe(2);
+});
+
+test("a process that starts while another saves waits for it; one that was followed saves nothing", async () => {
+  const next = noting();
+  let starting: Promise<number> | undefined;
+  async function* slowly(): AsyncIterable<SavedPart> {
+    for (const [index, part] of partsOfMany.entries()) {
+      if (index === 100) starting = restoreCounters(database, next, fail);
+      yield part;
+    }
+  }
+  await saveCounters(database, start, slowly());
+  await starting;
+  expect(next.given).toHaveLength(many.length);
+
+  await saveCounters(database, start, listed(partsOfMany));
+  expect((await database.pool.query("SELECT FROM saved_counters")).rowCount).toBe(0);
 });
 
 function fail(error: unknown): never {

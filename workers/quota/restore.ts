@@ -1,32 +1,29 @@
 import type { Database } from "#platform/database/database.js";
 import { nextTurn } from "#platform/lifecycle/time.js";
 import type { QuotaCounters, SavedPart } from "./counters/counters.js";
-import { dropSavedCounters, takeSavedCounters } from "./store/saved.js";
-import { DatabaseUnreachable } from "./store/unreachable.js";
+import { takeSavedCounters } from "./store/saved.js";
 
 /**
  * Restores what an orderly stop saved, before anything is decided or settled. What cannot be read is reported and counts as a
- * loss of that tenant.
+ * loss of that tenant. Returns the number of this start, which saving needs.
  */
-export async function restoreCounters(
+export function restoreCounters(
   database: Database,
   counters: Pick<QuotaCounters, "restore">,
   onError: (error: unknown) => void,
-): Promise<void> {
-  for (;;) {
-    const parts = await takeSavedCounters(database);
-    if (parts.length === 0) return;
+): Promise<number> {
+  return takeSavedCounters(database, async (parts) => {
     for (const ofTenant of byTenant(parts)) {
       try {
         // Counters that survive on their own never take them: what is saved is out of date.
-        if (!counters.restore(ofTenant)) return await dropSavedCounters(database);
+        if (!counters.restore(ofTenant)) return false;
       } catch (error) {
-        if (error instanceof DatabaseUnreachable) throw error;
         onError(error);
       }
       await new Promise<void>(nextTurn);
     }
-  }
+    return true;
+  });
 }
 
 function* byTenant(parts: readonly SavedPart[]): Iterable<readonly SavedPart[]> {

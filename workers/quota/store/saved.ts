@@ -9,10 +9,15 @@ const SLICE_CHARACTERS = 4_000_000;
 const SLICE_PARTS = 1_000;
 const TENANTS_AT_ONCE = 500;
 
-/** Saves all parts or nothing, in slices; replaces what was saved before. */
-export async function saveCounters(database: Database, parts: AsyncIterable<SavedPart>): Promise<void> {
+/**
+ * Saves all parts or nothing, in slices; replaces what was saved before. Saves nothing if another process has started since
+ * `start`: it decides without what would be saved, so that this must never count again.
+ */
+export async function saveCounters(database: Database, start: number, parts: AsyncIterable<SavedPart>): Promise<void> {
   await answered(
     database.transaction(async (tx) => {
+      const { rowCount } = await tx.query("SELECT FROM counters_start WHERE number = $1 FOR UPDATE", [start]);
+      if (rowCount === 0) return;
       await tx.query("DELETE FROM saved_counters");
       let slice: SavedPart[] = [];
       let characters = 0;
@@ -37,28 +42,43 @@ async function insertParts(tx: Transaction, parts: readonly SavedPart[]): Promis
   );
 }
 
-/** Takes the saved parts of some tenants, in order: each is valid for one start only. Empty: there are no more. */
-export async function takeSavedCounters(database: Database): Promise<readonly SavedPart[]> {
-  const { rows } = await answered(
-    database.pool.query<{ readonly tenant_id: string; readonly part: number; readonly state: string }>(
-      `WITH sized AS (
-         SELECT tenant_id, sum(octet_length(state)) AS bytes FROM saved_counters GROUP BY tenant_id
-         ORDER BY tenant_id LIMIT $1
-       ), chosen AS (
-         SELECT tenant_id, sum(bytes) OVER (ORDER BY tenant_id) - bytes AS before FROM sized
-       ), taken AS (
-         DELETE FROM saved_counters USING chosen
-         WHERE saved_counters.tenant_id = chosen.tenant_id AND before < $2
-         RETURNING saved_counters.tenant_id, part, state
-       )
-       SELECT * FROM taken ORDER BY tenant_id, part`,
-      [TENANTS_AT_ONCE, SLICE_CHARACTERS],
-    ),
+/**
+ * Begins a start, and gives `use` what is saved for it, some tenants at a time, all parts of each in order; it answers whether
+ * it needs more. What is saved is gone afterwards, and stays if this fails or the process ends before. Waits for a process that
+ * saves or starts at the same time. Returns the number of the start.
+ */
+export function takeSavedCounters(
+  database: Database,
+  use: (parts: readonly SavedPart[]) => Promise<boolean>,
+): Promise<number> {
+  return answered(
+    database.transaction(async (tx) => {
+      const { rows } = await tx.query<{ readonly number: number }>(
+        "UPDATE counters_start SET number = number + 1 RETURNING number",
+      );
+      let parts = await readParts(tx, null);
+      while (parts.length > 0 && (await use(parts))) parts = await readParts(tx, parts.at(-1)?.tenantId ?? null);
+      await tx.query("DELETE FROM saved_counters");
+      const [start] = rows;
+      if (start === undefined) throw new Error("quota's database has no number of starts");
+      return start.number;
+    }),
   );
-  return rows.map(({ tenant_id, part, state }) => ({ tenantId: tenant_id, part, state }));
 }
 
-/** Forgets what was saved. */
-export async function dropSavedCounters(database: Database): Promise<void> {
-  await answered(database.pool.query("DELETE FROM saved_counters"));
+/** Those of the tenants that follow one; null: of the first. Empty: there are no more. */
+async function readParts(tx: Transaction, after: string | null): Promise<readonly SavedPart[]> {
+  const { rows } = await tx.query<{ readonly tenant_id: string; readonly part: number; readonly state: string }>(
+    `WITH sized AS (
+       SELECT tenant_id, sum(octet_length(state)) AS bytes FROM saved_counters
+       WHERE $3::text IS NULL OR tenant_id > $3
+       GROUP BY tenant_id ORDER BY tenant_id LIMIT $1
+     ), chosen AS (
+       SELECT tenant_id, sum(bytes) OVER (ORDER BY tenant_id) - bytes AS before FROM sized
+     )
+     SELECT tenant_id, part, state FROM chosen JOIN saved_counters USING (tenant_id)
+     WHERE before < $2 ORDER BY tenant_id, part`,
+    [TENANTS_AT_ONCE, SLICE_CHARACTERS, after],
+  );
+  return rows.map(({ tenant_id, part, state }) => ({ tenantId: tenant_id, part, state }));
 }
