@@ -14,8 +14,8 @@ export interface IntakeOptions {
   readonly database: Database;
   readonly metrics: NotificationMetrics;
   readonly logger: Logger;
-  /** Enqueues jobs for new deliveries. May fail: the sweeper finds them. */
-  enqueue(planned: readonly DeliveryRef[]): Promise<void>;
+  /** Sends new deliveries. */
+  sendDue(planned: readonly DeliveryRef[]): void;
   /** The log has deleted the next records, and the partition is stopped: a restart reads from the log's beginning. */
   onHole(error: Error): void;
 }
@@ -40,7 +40,7 @@ export async function startIntake(options: IntakeOptions) {
 
 function follow(
   topic: Topic,
-  { log, database, metrics, logger, enqueue, onHole }: IntakeOptions,
+  { log, database, metrics, logger, sendDue, onHole }: IntakeOptions,
 ): Promise<LogConsumer> {
   return log.consume({
     topic,
@@ -64,7 +64,7 @@ function follow(
         metrics.poison.inc();
         logger.error({ topic: topic.name, partition: batch.partition, offset, error }, "a poison record was set aside");
       }
-      await enqueue(outcome.planned);
+      sendDue(outcome.planned);
       return { kind: "continue" };
     },
     onError(error) {

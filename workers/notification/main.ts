@@ -61,10 +61,10 @@ async function startAll(
   const sending = { policy, resolve, mailer };
   const worker = startDelivering({ random: randomFraction, ...tuning, ...sending, database, jobs, metrics, logger });
   onStop(worker.stop);
-  const { enqueue, kick } = worker;
+  const { sendDue, kick } = worker;
   const sweeper = startSweeper({ database, metrics, kick, onError, everyMs: tuning.sweepEveryMs ?? SWEEP_EVERY_MS });
   onStop(sweeper.stop);
-  const intake = await startIntake({ log: context.log, database, metrics, logger, enqueue, onHole: context.fail });
+  const intake = await startIntake({ log: context.log, database, metrics, logger, sendDue, onHole: context.fail });
   onStop(intake.stop);
   return {
     name: "notification",

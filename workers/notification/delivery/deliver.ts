@@ -50,7 +50,7 @@ export interface DeliverOptions {
 export type DeliveryWorker = ReturnType<typeof startDelivering>;
 
 interface DeliverJob extends EndpointRef {
-  /** Set when an operator requested this delivery: it is sent immediately. */
+  /** Of earlier releases: set when an operator requested this delivery. */
   readonly deliveryId?: string;
 }
 
@@ -64,18 +64,18 @@ export function startDelivering(options: DeliverOptions) {
   setMaxListeners(0, cutOff.signal);
   let finishedAt = 0;
 
-  async function add(wanted: readonly { id: string; job: DeliverJob }[], delayMs: number): Promise<void> {
-    const added = await Promise.allSettled(wanted.map(({ id, job }) => queue.add(id, job, delayMs)));
-    const failed = added.find((result) => result.status === "rejected");
-    if (failed !== undefined)
-      logger.warn(
-        { err: failed.reason },
-        "enqueuing a delivery job failed; the sweeper will find the delivery when it is due",
-      );
+  async function addJob(delivery: DeliveryRef, delayMs: number): Promise<void> {
+    const { tenantId, endpointId, deliveryId, attemptCount } = delivery;
+    try {
+      await queue.add(`${deliveryId}-${attemptCount + 1}`, { tenantId, endpointId }, delayMs);
+    } catch (error) {
+      logger.warn({ err: error }, "enqueuing a delivery job failed; the sweeper will find the delivery when it is due");
+    }
   }
 
   const queues = createEndpointQueues({
     claim: (endpoint, limit) => claimDue(database, endpoint, limit, leaseMs),
+    claimOne: ({ tenantId }, deliveryId) => claimDelivery(database, tenantId, deliveryId, leaseMs),
     async send(claimed) {
       const { isTaken, nextDelayMs, disabled } = await deliverClaimed(options, claimed, cutOff.signal);
       finishedAt = nowMs();
@@ -83,47 +83,38 @@ export function startDelivering(options: DeliverOptions) {
         const { planned, ...what } = disabled;
         options.metrics.endpointsDisabled.inc();
         logger.warn(what, "a webhook endpoint was disabled");
-        await enqueue(planned);
+        sendDue(planned);
       }
-      if (nextDelayMs !== undefined) await enqueue([{ ...claimed, attemptCount: claimed.attempt }], nextDelayMs);
+      if (nextDelayMs !== undefined) await addJob({ ...claimed, attemptCount: claimed.attempt }, nextDelayMs);
       return isTaken;
     },
     onError: (error) =>
       logger.warn({ err: error }, "claiming or updating a delivery failed; it is due again when its lease ends"),
   });
 
-  /** Enqueues a job for each delivery's endpoint. Never fails: the sweeper finds what the queue does not take. */
-  const enqueue = (deliveries: readonly DeliveryRef[], delayMs = 0): Promise<void> =>
-    add(
-      deliveries.map(({ tenantId, endpointId, deliveryId, attemptCount }) => ({
-        id: `${deliveryId}-${attemptCount + 1}`,
-        job: { tenantId, endpointId },
-      })),
-      delayMs,
-    );
+  /** In this process: as jobs, a tenant's burst would stand before others' deliveries. */
+  function sendDue(deliveries: readonly EndpointRef[]): void {
+    for (const { tenantId, endpointId } of deliveries) queues.kick({ tenantId, endpointId });
+  }
 
   const worker = jobs.work<DeliverJob>(
     DELIVER_QUEUE,
     { concurrency: CONCURRENCY, lockDurationMs: LEASE_MS },
     async ({ data: { deliveryId, ...endpoint } }) => {
-      if (deliveryId === undefined) return queues.kick(endpoint);
-      const claimed = await claimDelivery(database, endpoint.tenantId, deliveryId, leaseMs);
-      if (claimed !== undefined) await queues.run(claimed);
+      if (deliveryId === undefined) queues.kick(endpoint);
+      else queues.request(endpoint, deliveryId);
     },
     (error) => logger.warn({ err: error }, "a delivery job failed; its delivery is due again when its lease ends"),
   );
 
   return {
-    enqueue,
+    /** Sends what is due to these endpoints. The sweeper finds it if this process ends before. */
+    sendDue,
     /** Sends these deliveries immediately, even if scheduled later or to a paused endpoint. */
-    enqueueNow: (deliveries: readonly DeliveryRef[]): Promise<void> =>
-      add(
-        deliveries.map(({ tenantId, endpointId, deliveryId, attemptCount }) => ({
-          id: `${deliveryId}-${attemptCount + 1}-now`,
-          job: { tenantId, endpointId, deliveryId },
-        })),
-        0,
-      ),
+    enqueueNow(deliveries: readonly DeliveryRef[]): void {
+      for (const { tenantId, endpointId, deliveryId } of deliveries)
+        queues.request({ tenantId, endpointId }, deliveryId);
+    },
     /** Notifies that an endpoint has due deliveries. */
     kick: queues.kick,
     /** When the last attempt finished, epoch ms; 0: none yet. */

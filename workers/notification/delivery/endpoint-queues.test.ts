@@ -22,6 +22,7 @@ function world(
       left.set(endpointId, (left.get(endpointId) ?? 0) - take);
       return Array.from({ length: take }, () => ({ tenantId, endpointId }) as ClaimedDelivery);
     },
+    claimOne: async ({ tenantId, endpointId }) => ({ tenantId, endpointId }) as ClaimedDelivery,
     async send({ endpointId }) {
       const now = (running.get(endpointId) ?? 0) + 1;
       running.set(endpointId, now);
@@ -43,7 +44,7 @@ function world(
   return { queues, seen, left };
 }
 
-const ref = (endpointId: string): EndpointRef => ({ tenantId: "acme", endpointId });
+const ref = (endpointId: string, tenantId = "acme"): EndpointRef => ({ tenantId, endpointId });
 
 test("everything due is sent after one kick, and no queue or the whole sends more at once than it may", async () => {
   await fc.assert(
@@ -111,6 +112,7 @@ test("a failed claim or update is reported, and the next kick continues", async 
       if (failures-- > 0) throw new Error("no database");
       return sent > 0 ? [] : [endpoint as ClaimedDelivery];
     },
+    claimOne: async () => undefined,
     async send() {
       sent += 1;
       throw new Error("not marked");
@@ -124,4 +126,44 @@ test("a failed claim or update is reported, and the next kick continues", async 
   await queues.stop();
   expect(errors).toEqual(["Error: no database", "Error: no database", "Error: not marked"]);
   expect(sent).toBe(1);
+});
+
+const never = () => new Promise<boolean>(() => undefined);
+const LOUD = Array.from({ length: 50 }, (_, n) => `loud-${n}`);
+const sends = (endpointId: string) => (endpointId.startsWith("loud") ? never() : Promise.resolve(true));
+
+test("a tenant with fifty hanging receivers leaves three quarters of the capacity to others", async () => {
+  const due = Object.fromEntries([...LOUD, "quiet"].map((id) => [id, 10]));
+  const { queues, seen } = world(due, sends, 40);
+  for (const id of LOUD) queues.kick(ref(id, "loud"));
+  queues.kick(ref("quiet", "quiet"));
+  while (seen.sent < 10) await wait(1);
+  expect(queues.inFlight()).toBe(10);
+});
+
+test("a thousand requested deliveries to a hanging receiver delay none that another tenant requests", async () => {
+  const { queues, seen } = world({}, sends);
+  for (let n = 0; n < 2_000; n += 1) queues.request(ref("loud", "loud"), `delivery-${n}`);
+  queues.request(ref("quiet", "quiet"), "delivery");
+  while (seen.sent < 1) await wait(1);
+  expect(queues.inFlight()).toBe(1);
+});
+
+test("when all capacity is used, the next place is for the tenant with the fewest attempts", async () => {
+  const ends: (() => void)[] = [];
+  const started: string[] = [];
+  const tenants = ["a", "b", "c", "d"];
+  const ids = tenants.flatMap((tenant) => [1, 2, 3].map((n) => `${tenant}-${n}`));
+  const due = Object.fromEntries([...ids, "quiet"].map((id) => [id, 2]));
+  const hold = (id: string) => {
+    started.push(id);
+    return new Promise<boolean>((resolve) => ends.push(() => resolve(true)));
+  };
+  const { queues } = world(due, hold, 8);
+  for (const id of ids) queues.kick(ref(id, id.slice(0, 1)));
+  while (started.length < 8) await wait(1);
+  queues.kick(ref("quiet", "quiet"));
+  ends[0]?.();
+  while (started.length < 9) await wait(1);
+  expect(started[8]).toBe("quiet");
 });

@@ -43,8 +43,8 @@ export interface WebhookGraphOptions {
 const DELIVERIES = listOfIds("delivery");
 const DEFAULT_GRACE_SECONDS = 24 * 3600;
 const MAX_GRACE_SECONDS = 7 * 24 * 3600;
-/** Maximum jobs enqueued by a replay; the sweeper finds the rest. */
-const REPLAY_JOBS = 1_000;
+/** Maximum deliveries that a replay sends at once; the sweeper finds the rest. */
+const REPLAYED_AT_ONCE = 1_000;
 
 @Resolver(() => TenantType)
 export class TenantWebhooksResolver {
@@ -183,7 +183,7 @@ export class WebhookMutations {
     const endpoint = await this.reach(identity, "Mutation.replayDeadLetters", endpointId);
     const replayed = await this.options.endpoints.replayDead(endpoint);
     await this.audit(identity, "replayDeadLetters", endpoint, { after: { replayed: replayed.length } });
-    await this.options.enqueueNow(replayed.slice(0, REPLAY_JOBS));
+    this.options.enqueueNow(replayed.slice(0, REPLAYED_AT_ONCE));
     return replayed.length;
   }
 
@@ -211,7 +211,7 @@ export class WebhookMutations {
   }
 
   private async start(ref: DeliveryRef): Promise<WebhookDeliveryType> {
-    await this.options.enqueueNow([ref]);
+    this.options.enqueueNow([ref]);
     const delivery = await this.options.endpoints.delivery(ref.deliveryId);
     if (delivery === undefined) throw new Error(`delivery ${ref.deliveryId} was planned but does not exist`);
     return deliveryView(delivery);
