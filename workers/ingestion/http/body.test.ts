@@ -113,3 +113,74 @@ test("a content coding has many spellings", () => {
   for (const name of [undefined, "", "Identity"])
     expect(codingOf(name === undefined ? {} : { "content-encoding": name })).toBe("identity");
 });
+
+const eventOf = (sent: Record<string, string>, body: string) =>
+  readEvents(sent, Buffer.from(body)).map(({ event }) => event);
+const refusalOf = (sent: Record<string, string>, body: string): string => {
+  try {
+    return JSON.stringify(eventOf(sent, body));
+  } catch (error) {
+    return error instanceof MetrlyError ? error.code : String(error);
+  }
+};
+
+/** The event that the examples of the CloudEvents HTTP binding and of its conformance tests carry. */
+const EXAMPLE = {
+  specversion: "1.0",
+  type: "com.example.someevent",
+  time: "2018-04-05T03:56:24Z",
+  id: "1234-1234-1234",
+  source: "/mycontext/subcontext",
+};
+const DATA = '{\n    "message": "Hello World!"\n}';
+const asHeaders = (attributes: Record<string, string>) =>
+  Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`ce-${name}`, value]));
+
+test.each(["application/json", "application/json; charset=utf-8", "application/vnd.acme+json", undefined])(
+  "binary mode, as the specification shows it, with content type %s",
+  (type) => {
+    const sent = { ...asHeaders(EXAMPLE), ...(type !== undefined && { "content-type": type }) };
+    expect(eventOf(sent, DATA)).toEqual([{ ...EXAMPLE, data: { message: "Hello World!" } }]);
+    expect(eventOf(sent, "")).toEqual([EXAMPLE]);
+  },
+);
+
+test.each(["application/cloudevents+json", "Application/CloudEvents+JSON; charset=utf-8"])(
+  "structured mode, as the specification shows it, with content type %s, ignores headers",
+  (type) => {
+    const event = { ...EXAMPLE, datacontenttype: "application/json", data: { message: "Hello World!" } };
+    const sent = { "content-type": type, ...asHeaders({ ...EXAMPLE, id: "another" }) };
+    expect(eventOf(sent, JSON.stringify(event))).toEqual([event]);
+    const batch = { ...sent, "content-type": type.toLowerCase().replace("+json", "-batch+json") };
+    expect(eventOf(batch, JSON.stringify([event, EXAMPLE]))).toEqual([event, EXAMPLE]);
+  },
+);
+
+test("values of headers are unquoted, then percent-decoded once", () => {
+  const idOf = (value: string) => eventOf({ ...asHeaders(EXAMPLE), "ce-id": value }, "{}")[0];
+  for (const [value, id] of [
+    ["Euro%20%E2%82%AC%20%F0%9F%98%80", "Euro \u20ac \u{1f600}"],
+    ["%e2%82%ac%41", "\u20acA"],
+    ['"Euro"', "Euro"],
+    ['"a \\"b\\" \\\\ %22c"', 'a "b" \\ "c'],
+    ["%2520", "%20"],
+    ['"', '"'],
+    ['a"b"', 'a"b"'],
+  ] as const)
+    expect(idOf(value)).toMatchObject({ id });
+  for (const value of ["%C0%A0", "%ff", "100%"])
+    expect(refusalOf({ ...asHeaders(EXAMPLE), "ce-id": value }, "{}")).toBe("MALFORMED");
+});
+
+test("what is no JSON, or an event format of another kind, is refused by its type", () => {
+  const sent = asHeaders(EXAMPLE);
+  for (const type of ["text/csv", "application/cloudevents+avro", "application/cloudevents-batch+xml"])
+    expect(refusalOf({ ...sent, "content-type": type }, "{}")).toBe("UNSUPPORTED_MEDIA_TYPE");
+  expect(refusalOf(sent, "region,eu")).toBe("UNSUPPORTED_MEDIA_TYPE");
+  expect(refusalOf({ ...sent, "content-type": "application/json" }, "region,eu")).toBe("MALFORMED");
+});
+
+test("data and its type are carried by the body alone", () => {
+  const sent = { ...asHeaders({ ...EXAMPLE, data: "1", data_base64: "MQ==", datacontenttype: "text/csv" }) };
+  expect(eventOf(sent, "")).toEqual([EXAMPLE]);
+});

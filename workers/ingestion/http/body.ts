@@ -14,31 +14,27 @@ export interface RawItem {
   readonly inexact: string | undefined;
 }
 
-const ONE = "application/cloudevents+json";
-const BATCH = "application/cloudevents-batch+json";
+const CLOUDEVENTS = "application/cloudevents";
+const ONE = `${CLOUDEVENTS}+json`;
+const BATCH = `${CLOUDEVENTS}-batch+json`;
 
 /**
- * Parses the events of an uncompressed body: CloudEvents structured, batch or binary mode, or `application/json` with either
- * JSON form. Throws MALFORMED, TOO_LARGE or UNSUPPORTED_MEDIA_TYPE for errors of the whole request.
+ * Parses the events of an uncompressed body in the mode that its content type names, as the CloudEvents HTTP binding 1.0.2 says:
+ * structured, batch (both ignore `ce-*` headers) or otherwise binary. `application/json` without `ce-*` headers has either JSON
+ * form. Throws MALFORMED, TOO_LARGE or UNSUPPORTED_MEDIA_TYPE for errors of the whole request.
  */
 export function readEvents(headers: IncomingHttpHeaders, body: Buffer): readonly RawItem[] {
   const text = textOf(body);
   const mediaType = mediaTypeOf(headers["content-type"]);
-  if (headers["ce-specversion"] !== undefined || headers["ce-id"] !== undefined)
-    return [binaryEvent(headers, text, mediaType)];
-  switch (mediaType) {
-    case ONE:
-      return structured(text, "object");
-    case BATCH:
-      return structured(text, "array");
-    case "application/json":
-      return structured(text, "either");
-    default:
-      throw new MetrlyError(
-        "UNSUPPORTED_MEDIA_TYPE",
-        "Send application/cloudevents+json, application/cloudevents-batch+json, application/json, or ce-* headers with JSON data",
-      );
-  }
+  if (mediaType === ONE) return structured(text, "object");
+  if (mediaType === BATCH) return structured(text, "array");
+  const isBinary = headers["ce-specversion"] !== undefined || headers["ce-id"] !== undefined;
+  if (isBinary && !mediaType.startsWith(CLOUDEVENTS)) return [binaryEvent(headers, text, mediaType)];
+  if (mediaType === "application/json") return structured(text, "either");
+  throw new MetrlyError(
+    "UNSUPPORTED_MEDIA_TYPE",
+    "Send application/cloudevents+json, application/cloudevents-batch+json, application/json, or ce-* headers with JSON data",
+  );
 }
 
 /** Throws UNSUPPORTED_MEDIA_TYPE for a content coding that is not decoded. */
@@ -111,23 +107,38 @@ function detailOf(found: InexactNumber | undefined, skipped: number): string | u
   return found && inexactDetail({ ...found, path: found.path.slice(skipped) });
 }
 
-/** Binary mode: attributes are percent-encoded headers, the body is the data. */
+/** Binary mode: attributes are headers, the body is the data, and its content type the event's `datacontenttype`. */
 function binaryEvent(headers: IncomingHttpHeaders, text: string, mediaType: string): RawItem {
   const event: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (name.startsWith("ce-") && typeof value === "string") event[name.slice(3)] = percentDecoded(value);
+    if (name.startsWith("ce-") && !NOT_HEADERS.has(name) && typeof value === "string")
+      event[name.slice(3)] = attributeOf(value);
   }
   if (text.trim() === "") return { event, inexact: undefined };
-  if (!/^[\w.+-]+\/(?:[\w.-]+\+)?json$/.test(mediaType))
-    throw new MetrlyError("UNSUPPORTED_MEDIA_TYPE", "Only JSON data can be metered: the content type must be JSON");
-  event.data = parse(text);
+  event.data = dataOf(text, mediaType);
   const first = mayHoldInexactNumbers(text) ? inexactNumbers(text, () => 0).get(0) : undefined;
   return { event, inexact: first && inexactDetail({ ...first, path: ["data", ...first.path] }) };
 }
 
-function percentDecoded(value: string): string {
+/** Carried by the body and its content type. */
+const NOT_HEADERS: ReadonlySet<string> = new Set(["ce-data", "ce-data_base64", "ce-datacontenttype"]);
+
+/** Data without a content type is JSON if it parses. */
+function dataOf(text: string, mediaType: string): unknown {
+  if (/^[\w.+-]+\/(?:[\w.-]+\+)?json$/.test(mediaType)) return parse(text);
   try {
-    return decodeURIComponent(value);
+    if (mediaType === "") return JSON.parse(text);
+  } catch {}
+  throw new MetrlyError("UNSUPPORTED_MEDIA_TYPE", "Only JSON data can be metered: the content type must be JSON");
+}
+
+const QUOTED = /^"((?:[^"\\]|\\.)*)"$/;
+
+/** A header's value, unquoted (RFC 7230, 3.2.6), then percent-decoded once. */
+function attributeOf(value: string): string {
+  const quoted = QUOTED.exec(value)?.[1];
+  try {
+    return decodeURIComponent(quoted === undefined ? value : quoted.replaceAll(/\\(.)/g, "$1"));
   } catch {
     throw new MetrlyError("MALFORMED", "A ce-* header is not valid percent-encoded UTF-8");
   }
