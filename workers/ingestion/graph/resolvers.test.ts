@@ -99,6 +99,17 @@ describe.skipIf(!hasPostgres)("the graph of ingestion", () => {
     expect((await published()).map(({ kind }) => kind)).toEqual(["event", "void"]);
   });
 
+  test("an event whose month is archived is named as that, when it is looked up or voided", async () => {
+    await appendItems(world.log, 0, [receivedItem({ id: "a" })]);
+    await recordedAll();
+    const { rows } = await world.database.pool.query<{ name: string }>(
+      "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'ledger_block'::regclass",
+    );
+    for (const { name } of rows) await world.database.pool.query(`ALTER TABLE ledger_block DETACH PARTITION ${name}`);
+    expect((await ask('{ event(tenantId: "acme", source: "test", id: "a") { id } }')).code).toBe("CONFLICT");
+    expect((await voidEvent("a")).code).toBe("CONFLICT");
+  });
+
   test("a conflicting event is accepted only when the recorded one is voided, and then counts with its own time", async () => {
     const other = receivedItem({ id: "a", data: '{"n":2}', receivedAt: Date.now() - 2 * HOUR_MS });
     await appendItems(world.log, 0, [receivedItem({ id: "a", data: '{"n":1}' }), other]);

@@ -1,3 +1,4 @@
+import { MetrlyError } from "#kernel/errors.js";
 import type { Transaction } from "#platform/database/database.js";
 import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import type { EventState } from "../rules/resolve-event.js";
@@ -15,13 +16,19 @@ export async function stateOf(tx: Transaction, partition: number, key: string): 
   return { seq: rows[0]?.seq, voided: rows[0]?.voided ?? false };
 }
 
+/** The event at a position to which a key refers. Throws CONFLICT while its month is archived. */
 export async function recordedEventAt(
   from: Pick<Transaction, "query">,
   partition: number,
   seq: number,
 ): Promise<RecordedEvent> {
   const entry = await readEntry(from, partition, seq);
-  if (entry?.kind !== "event") throw new Error(`a key refers to ${partition}/${seq}, which is not an event`);
+  if (entry === undefined)
+    throw new MetrlyError(
+      "CONFLICT",
+      `The event was recorded (partition ${partition}, seq ${seq}), but its month of the ledger is archived: attach it first`,
+    );
+  if (entry.kind !== "event") throw new Error(`a key refers to ${partition}/${seq}, which is not an event`);
   return entry;
 }
 
