@@ -1,3 +1,4 @@
+import { maskedUrl } from "#kernel/masked-url.js";
 import type { Env } from "#platform/process/config.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
 import { UserError } from "./connection/failure.js";
@@ -43,7 +44,7 @@ export async function listDeadLetters(options: DeadLettersOptions, env: Env): Pr
   for (const endpoint of await endpointsOf(connection, options.tenant)) {
     for await (const delivery of deadOf(connection, options.tenant, endpoint.id)) {
       count += 1;
-      const view = { ...delivery, endpointId: endpoint.id, url: endpoint.url };
+      const view = { ...delivery, endpointId: endpoint.id, url: maskedUrl(endpoint.url) };
       process.stdout.write(`${options.json ? JSON.stringify(view) : describe(delivery, endpoint)}\n`);
     }
   }
@@ -81,7 +82,7 @@ function describe(
 ): string {
   const last = attempts.at(-1);
   const tried = `${attempts.length} ${attempts.length === 1 ? "attempt" : "attempts"}${last === undefined ? "" : `, last ${last.at}`}`;
-  return `${id}  ${eventType}  ${eventId}\n  to ${url} (${endpointId}): ${deadReason ?? "no reason recorded"}; ${tried}`;
+  return `${id}  ${eventType}  ${eventId}\n  to ${maskedUrl(url)} (${endpointId}): ${deadReason ?? "no reason recorded"}; ${tried}`;
 }
 
 /** `metrly webhooks replay`: one delivery, or every dead letter of an endpoint, oldest first. */

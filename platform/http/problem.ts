@@ -24,9 +24,11 @@ export function problemOf(error: MetrlyError): Problem {
 
 const RETRY_AFTER_SECONDS = 1;
 
+const LATER: ReadonlySet<ErrorCode> = new Set(["TENANT_OVER_SHARE", "TOO_MANY_ATTEMPTS", "RATE_LIMITED"]);
+
 /** Headers of a problem document. `retryAfterSeconds` and `acceptEncoding` (RFC 9110, 15.5.16) come from the error. */
 export function problemHeaders(error: MetrlyError): Readonly<Record<string, string>> {
-  const mayComeAgain = error.status === 503 || error.code === "TENANT_OVER_SHARE" || error.code === "TOO_MANY_ATTEMPTS";
+  const mayComeAgain = error.status === 503 || LATER.has(error.code);
   const { retryAfterSeconds = RETRY_AFTER_SECONDS, acceptEncoding } = error.extensions;
   return {
     "content-type": "application/problem+json",

@@ -9,7 +9,8 @@ import type { Service, ServiceContext } from "#platform/process/service.js";
 import { createAudit } from "#platform/tenancy-client/audit-log.js";
 import { type DeliveryWorker, startDelivering } from "./delivery/deliver.js";
 import type { Mailer } from "./delivery/mail.js";
-import { ownPorts, parseAllowedHosts, type Resolve, resolveBySystem, type TargetPolicy } from "./delivery/ssrf.js";
+import { createNameResolver } from "./delivery/resolver.js";
+import { ownPorts, parseAllowedHosts, type TargetPolicy } from "./delivery/ssrf.js";
 import { startSweeper } from "./delivery/sweep.js";
 import { startFeed } from "./feed/feed.js";
 import { buildNotificationSubgraph } from "./graph/resolvers.js";
@@ -25,7 +26,6 @@ const SWEEP_EVERY_MS = 5_000;
 /** Overrides for tests; the defaults are the product's. */
 export interface NotificationTuning {
   readonly random?: () => number;
-  readonly resolve?: Resolve;
   readonly leaseMs?: number;
   readonly firstPauseMs?: number;
   readonly sendTimeoutMs?: number;
@@ -51,14 +51,14 @@ async function startAll(
   const endpoints = createEndpointStore(database);
   const onError = (error: unknown) => logger.warn({ err: error }, "notification recovers from an error");
   const policy = targetPolicy(context.config, database);
-  const resolve = tuning.resolve ?? resolveBySystem;
+  const resolverOf = createNameResolver();
 
   const feed = startFeed({ database, onError });
   onStop(feed.stop);
   const metrics = createMetrics(context.metrics, feed.size, endpoints.countPending);
   const mailer = await mailerOf(context.config, tuning.sendTimeoutMs);
   if (mailer !== undefined) onStop(async () => mailer.stop());
-  const sending = { policy, resolve, mailer };
+  const sending = { policy, resolverOf, mailer };
   const worker = startDelivering({ random: randomFraction, ...tuning, ...sending, database, jobs, metrics, logger });
   onStop(worker.stop);
   const { sendDue, kick } = worker;
@@ -75,7 +75,7 @@ async function startAll(
       tenancy,
       clock,
       policy,
-      resolve,
+      resolverOf,
       sendsMail: mailer !== undefined,
       audit: createAudit(context.log, context.clock),
       enqueueNow: worker.enqueueNow,

@@ -80,11 +80,12 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
   const tenancy = createTenancyState(systemClock);
   for (const id of ["acme", "globex"]) tenancy.apply(tenantState(id));
   const services = new Set<Service>();
+  const logged: string[] = [];
 
   const context = (): ServiceContext => ({
     config: parseConfig({ METRLY_PORT: "4000", ...env }),
     clock: systemClock,
-    logger: pino({ level: "silent" }),
+    logger: pino({ level: "trace" }, { write: (line: string) => void logged.push(line) }),
     metrics: new Registry(),
     log,
     jobs,
@@ -106,6 +107,8 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
     logDatabase,
     jobs,
     tenancy,
+    /** The lines that the services logged. */
+    logged,
     async start(tuning: NotificationTuning = {}): Promise<Service> {
       const service = await startNotification(context(), {
         random: () => 0,

@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import type { Logger } from "pino";
 import { MINUTE_MS } from "#kernel/duration.js";
+import { withoutUrl } from "#kernel/masked-url.js";
 import type { Database } from "#platform/database/database.js";
 import type { JobQueues } from "#platform/job-queue/job-queue.js";
 import { after, nowMs } from "#platform/lifecycle/time.js";
@@ -21,9 +22,10 @@ import {
 import type { DeliveryRef, EndpointRef } from "../store/notices.js";
 import { createEndpointQueues } from "./endpoint-queues.js";
 import type { Mailer } from "./mail.js";
+import type { ResolverOf } from "./resolver.js";
 import { sendWebhook } from "./send.js";
 import { signatureHeaders, webhookId } from "./signing.js";
-import type { Resolve, TargetPolicy } from "./ssrf.js";
+import type { TargetPolicy } from "./ssrf.js";
 
 /** Well above the longest attempt, so that a lease expires only if its worker is gone. */
 const LEASE_MS = MINUTE_MS;
@@ -37,7 +39,7 @@ export interface DeliverOptions {
   readonly metrics: NotificationMetrics;
   readonly logger: Logger;
   readonly policy: TargetPolicy;
-  readonly resolve: Resolve;
+  readonly resolverOf: ResolverOf;
   /** Undefined: no mail server is configured. */
   readonly mailer: Mailer | undefined;
   /** Uniform in [0, 1): the jitter of retries. */
@@ -145,7 +147,7 @@ async function deliverClaimed(options: DeliverOptions, claimed: ClaimedDelivery,
   if (claimed.scheduleAttempt > MAX_ATTEMPTS)
     return giveUp(`${MAX_ATTEMPTS} attempts were started and the outcome of the last is unknown`);
 
-  const result = await sendBy(channelOf(claimed.url), options, claimed, cutOff);
+  const result = masked(await sendBy(channelOf(claimed.url), options, claimed, cutOff), claimed.url);
   if (cutOff.aborted && result.error !== undefined) return { isTaken: false };
 
   const verdict = judgeAttempt(result, claimed.scheduleAttempt, options.random());
@@ -160,6 +162,16 @@ async function deliverClaimed(options: DeliverOptions, claimed: ClaimedDelivery,
   };
 }
 
+/** Receivers repeat their address in answers ("Cannot POST /…"), and the log of attempts is no place for it. */
+function masked(result: AttemptResult, url: string): AttemptResult {
+  const { error, responseBody } = result;
+  return {
+    ...result,
+    error: error === undefined ? undefined : withoutUrl(error, url),
+    responseBody: responseBody === undefined ? undefined : withoutUrl(responseBody, url),
+  };
+}
+
 /** One attempt on the endpoint's channel; never rejects. */
 async function sendBy(
   channel: Channel,
@@ -168,8 +180,13 @@ async function sendBy(
   signal: AbortSignal,
 ): Promise<AttemptResult> {
   const id = webhookId(tenantId, eventId);
-  const { policy, resolve, mailer, sendTimeoutMs: timeoutMs } = options;
-  const common = { policy, resolve, signal, ...(timeoutMs !== undefined && { timeoutMs }) };
+  const { policy, mailer, sendTimeoutMs: timeoutMs } = options;
+  const common = {
+    policy,
+    resolve: options.resolverOf(tenantId),
+    signal,
+    ...(timeoutMs !== undefined && { timeoutMs }),
+  };
   switch (channel.kind) {
     case "webhook":
       return sendWebhook({

@@ -3,9 +3,10 @@ import { afterEach, expect, test } from "vitest";
 import { waitFor } from "../../../tests/servers/servers.js";
 import { webhookPayload } from "../rules/notice.js";
 import { ok, startReceiver } from "../world.testing.js";
+import { createNameResolver } from "./resolver.js";
 import { type SendOptions, sendWebhook } from "./send.js";
 import { newWebhookSecret, signatureHeaders, webhookId } from "./signing.js";
-import { parseAllowedHosts, resolveBySystem } from "./ssrf.js";
+import { parseAllowedHosts } from "./ssrf.js";
 
 const policy = { allowLoopback: true, allowHosts: parseAllowedHosts([]), ownPorts: [] };
 const secret = newWebhookSecret();
@@ -28,7 +29,7 @@ const send = (url: string, more: Partial<SendOptions> = {}) =>
     headers: signatureHeaders([secret], webhookId("acme", "event-1"), Date.now(), body),
     body,
     policy,
-    resolve: resolveBySystem,
+    resolve: createNameResolver()("acme"),
     ...more,
   });
 

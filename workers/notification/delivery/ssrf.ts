@@ -1,4 +1,3 @@
-import { lookup } from "node:dns/promises";
 import { BlockList, isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import ipaddr from "ipaddr.js";
@@ -39,14 +38,8 @@ export interface Address {
   readonly family: 4 | 6;
 }
 
-/** All addresses of a name, as the system resolves it. Rejects when there are none. */
+/** All addresses of a name. Rejects when there are none. */
 export type Resolve = (name: string) => Promise<readonly Address[]>;
-
-export const resolveBySystem: Resolve = async (name) =>
-  (await lookup(name, { all: true, verbatim: true })).map(({ address, family }) => ({
-    address,
-    family: family === 6 ? 6 : 4,
-  }));
 
 export type Target =
   /** Connect only to these addresses: another lookup could give a different answer. */

@@ -46,7 +46,10 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
   beforeEach(async () => {
     // The service still finishes deliveries of the test before; TRUNCATE may have to yield to it.
     await waitFor(
-      () => database.pool.query("TRUNCATE webhook_endpoint, notice, tenant_stream CASCADE").then(() => true),
+      () =>
+        database.pool
+          .query("TRUNCATE webhook_endpoint, notice, tenant_stream, immediate_send CASCADE")
+          .then(() => true),
       { what: "the service's transactions to end" },
     );
   });
@@ -162,6 +165,31 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
     ).toMatchObject({
       codes: ["NOT_FOUND"],
     });
+  });
+
+  test("a tenant's tests are bounded, by all processes together, and another tenant's are not affected", async () => {
+    const [mine, theirs] = [await create(), await create(adminOf("globex"), { tenantId: "globex" })];
+    const endpointOf = ({ data }: typeof mine, tenantId: string) => ({
+      ...data.createWebhookEndpoint.endpoint,
+      tenantId,
+    });
+    const elsewhere = createEndpointStore(database);
+    const sendTest = (id: string, who: Identity) =>
+      ask(service, who, `mutation { sendTestWebhook(endpointId: "${id}") { id } }`);
+    let refused: unknown;
+    for (let sent = 0; refused === undefined && sent < 100; sent += 1)
+      await elsewhere.planTest(endpointOf(mine, "acme"), 0).catch((error: unknown) => {
+        refused = error;
+      });
+    expect(refused).toMatchObject({ code: "RATE_LIMITED", extensions: { retryAfterSeconds: expect.any(Number) } });
+    await database.pool.query(
+      "UPDATE immediate_send SET spent_until = now() + interval '1 hour' WHERE tenant_id = 'acme'",
+    );
+    expect(await sendTest(endpointOf(mine, "acme").id, adminOf("acme"))).toMatchObject({ codes: ["RATE_LIMITED"] });
+    expect(await sendTest(endpointOf(theirs, "globex").id, adminOf("globex"))).toMatchObject({ codes: [] });
+    await database.pool.query("UPDATE immediate_send SET kind = 'replay'");
+    const replay = `mutation { replayDeadLetters(endpointId: "${endpointOf(mine, "acme").id}") }`;
+    expect(await ask(service, adminOf("acme"), replay)).toMatchObject({ codes: ["RATE_LIMITED"] });
   });
 
   test("the delivery log is paged, newest first", async () => {

@@ -1,6 +1,7 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from "type-graphql";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
+import { maskedUrl } from "#kernel/masked-url.js";
 import { readSizeOf } from "#platform/graphql/answer-size.js";
 import { batched } from "#platform/graphql/batched.js";
 import { PageArguments } from "#platform/graphql/page-types.js";
@@ -13,8 +14,9 @@ import { authorize, type Identity, type Operation } from "#schema/policy.js";
 import { hasEnded } from "#schema/vocabulary.js";
 import { EVENT_TYPES } from "#schema/webhook-events.js";
 import type { DeliveryWorker } from "../delivery/deliver.js";
+import type { ResolverOf } from "../delivery/resolver.js";
 import { newWebhookSecret } from "../delivery/signing.js";
-import { checkTarget, type Resolve, type TargetPolicy } from "../delivery/ssrf.js";
+import { checkTarget, type TargetPolicy } from "../delivery/ssrf.js";
 import { channelOf, isMailAddress } from "../rules/channel.js";
 import type { Delivery, DeliveryPage, DeliveryStatus, Endpoint, EndpointStore } from "../store/endpoints.js";
 import type { DeliveryRef } from "../store/notices.js";
@@ -34,7 +36,7 @@ export interface WebhookGraphOptions {
   readonly tenancy: TenancyCopy;
   readonly clock: Clock;
   readonly policy: TargetPolicy;
-  readonly resolve: Resolve;
+  readonly resolverOf: ResolverOf;
   readonly sendsMail: boolean;
   readonly audit: Audit;
   enqueueNow: DeliveryWorker["enqueueNow"];
@@ -95,7 +97,7 @@ export class WebhookMutations {
   ): Promise<WebhookEndpointWithSecretType> {
     authorize(identity, "Mutation.createWebhookEndpoint", input.tenantId);
     const eventTypes = checkEventTypes(input.eventTypes);
-    const url = await this.checkUrl(input.url);
+    const url = await this.checkUrl(input.tenantId, input.url);
     const tenant = await knownTenant(this.options.tenancy, input.tenantId);
     if (hasEnded(tenant.status)) throw new MetrlyError("TENANT_CLOSED", "The tenant is closed");
     const secret = newWebhookSecret();
@@ -112,11 +114,15 @@ export class WebhookMutations {
   ): Promise<Endpoint> {
     const endpoint = await this.reach(identity, "Mutation.updateWebhookEndpoint", id);
     const updated = await this.options.endpoints.update(endpoint, {
-      ...(typeof input.url === "string" && { url: await this.checkUrl(input.url) }),
+      ...(typeof input.url === "string" && { url: await this.checkUrl(endpoint.tenantId, input.url) }),
       ...(input.eventTypes && { eventTypes: checkEventTypes(input.eventTypes) }),
       ...(input.status && { status: input.status }),
     });
-    await this.audit(identity, "update", endpoint, { before: audited(endpoint), after: audited(updated) });
+    const isMoved = updated.url !== endpoint.url;
+    await this.audit(identity, "update", endpoint, {
+      before: audited(endpoint),
+      after: { ...audited(updated), ...(isMoved && { urlChanged: true }) },
+    });
     return updated;
   }
 
@@ -218,23 +224,23 @@ export class WebhookMutations {
   }
 
   /** A name that does not resolve now is accepted; each attempt checks again. */
-  private async checkUrl(text: string): Promise<string> {
-    const { policy, resolve, sendsMail } = this.options;
+  private async checkUrl(tenantId: string, text: string): Promise<string> {
+    const { policy, resolverOf, sendsMail } = this.options;
     const channel = channelOf(text);
     if (channel.kind === "mail") {
       if (!isMailAddress(channel.to)) throw wrongUrl("mailto: needs one plain address, like mailto:ops@example.com");
       if (!sendsMail) throw wrongUrl("this installation has no mail server; set METRLY_SMTP_URL");
       return `mailto:${channel.to}`;
     }
-    const target = await checkTarget(channel.url, policy, resolve);
+    const target = await checkTarget(channel.url, policy, resolverOf(tenantId));
     if (target.kind === "forbidden") throw wrongUrl(target.reason);
     const { href } = new URL(channel.url);
     return channel.url === text ? href : `${text.slice(0, text.length - channel.url.length)}${href}`;
   }
 }
 
-/** An endpoint without its secrets. */
-const audited = ({ url, eventTypes, status }: Endpoint): object => ({ url, eventTypes, status });
+/** An endpoint without its secrets, of which its address may be one. */
+const audited = ({ url, eventTypes, status }: Endpoint): object => ({ url: maskedUrl(url), eventTypes, status });
 
 const wrongUrl = (reason: string): MetrlyError => new MetrlyError("INVALID", `\`url\`: ${reason}`, { path: "url" });
 

@@ -13,6 +13,7 @@ import type { EventType } from "#schema/webhook-events.js";
 export interface EndpointDisabled {
   readonly tenantId: string;
   readonly endpointId: string;
+  /** Masked: other receivers read it. */
   readonly url: string;
   readonly reason: string;
   /** Pending deliveries that became dead letters. */

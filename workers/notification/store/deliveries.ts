@@ -1,3 +1,4 @@
+import { maskedUrl } from "#kernel/masked-url.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { EndpointDisabled, Notice } from "../rules/notice.js";
 import { type AttemptResult, DISABLE_AFTER_FAILING_MS, type Verdict } from "../rules/retry.js";
@@ -218,7 +219,7 @@ async function closeEndpoint(
   const [row] = rows;
   if (row === undefined) return undefined;
   const at = row.at.toISOString();
-  const data = { tenantId, endpointId, url: row.url, reason, deadLetters, at };
+  const data = { tenantId, endpointId, url: maskedUrl(row.url), reason, deadLetters, at };
   const eventId = `endpoint-disabled:${endpointId}:${deliveryId}:${attempt}`;
   const notice: Notice = { type: "webhook.endpoint.disabled", tenantId, eventId, time: at, data };
   return { ...data, planned: (await announce(tx, [notice])).planned };

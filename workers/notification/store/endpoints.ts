@@ -5,6 +5,7 @@ import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import { PrismaClient } from "#prisma/notification/generated/client.js";
 import { TEST_EVENT_TYPE } from "#schema/webhook-events.js";
 import { webhookPayload } from "../rules/notice.js";
+import { takeAllowance } from "./allowance.js";
 import { deadLetterPending, ENDPOINT_DELETED, replayDeliveries } from "./deliveries.js";
 import { type DeliveryRef, insertDeliveries, lockTenants } from "./notices.js";
 
@@ -216,10 +217,12 @@ export function createEndpointStore(database: Database) {
       });
     },
 
+    /** Throws RATE_LIMITED when the tenant has sent too many, CONFLICT for a disabled endpoint. */
     async planTest(endpoint: Endpoint, nowMs: number): Promise<DeliveryRef> {
       const time = new Date(nowMs).toISOString();
       const data = { tenantId: endpoint.tenantId, endpointId: endpoint.id, message: "A test webhook from Metrly" };
       const [ref] = await database.transaction(async (tx) => {
+        await takeAllowance(tx, endpoint.tenantId, "test");
         await lockEnabled(tx, endpoint);
         return insertDeliveries(tx, [
           {
@@ -234,9 +237,10 @@ export function createEndpointStore(database: Database) {
       return present(ref);
     },
 
-    /** Throws CONFLICT for a delivery being sent, or whose endpoint is disabled. */
+    /** Throws CONFLICT for a delivery being sent, or whose endpoint is disabled, and RATE_LIMITED. */
     async replay(tenantId: string, deliveryId: string): Promise<DeliveryRef> {
       return database.transaction(async (tx) => {
+        await takeAllowance(tx, tenantId, "replay");
         const { rows } = await tx.query<{ endpoint_id: string }>(
           "SELECT endpoint_id FROM webhook_delivery WHERE tenant_id = $1 AND id = $2",
           [tenantId, deliveryId],
@@ -248,8 +252,10 @@ export function createEndpointStore(database: Database) {
       });
     },
 
+    /** Throws CONFLICT for a disabled endpoint, and RATE_LIMITED: all of them count as one replay. */
     async replayDead(endpoint: Endpoint): Promise<readonly DeliveryRef[]> {
       return database.transaction(async (tx) => {
+        await takeAllowance(tx, endpoint.tenantId, "replay");
         await lockEnabled(tx, endpoint);
         return replayDeliveries(tx, endpoint.tenantId, { deadLettersOf: endpoint.id });
       });
