@@ -6,6 +6,7 @@ import { CLOSE_QUEUE } from "#schema/queues.js";
 import { waitingCloses } from "../store/periods.js";
 import { type CloserOptions, closeTenant } from "./close.js";
 import { type CloseJob, closeJobId } from "./close-job.js";
+import { onePerTenant } from "./one-per-tenant.js";
 
 const CONCURRENCY = 4;
 /** Lease, renewed while a close runs: after a worker is killed its job resumes about this much later. */
@@ -27,14 +28,15 @@ export interface CloseWorkerOptions extends CloserOptions {
 
 /**
  * Runs queued closes, and sweeps: a close whose job was lost or failed is queued again every 15 s until it succeeds; the period
- * stays CLOSING meanwhile, and readiness reports it.
+ * stays CLOSING meanwhile, and readiness reports it. A tenant occupies one worker at a time, however many periods it has.
  */
 export function startCloseWorker(options: CloseWorkerOptions) {
   const { jobs, queue, logger } = options;
+  const close = onePerTenant((tenantId) => closeTenant(options, tenantId));
   const worker = jobs.work<CloseJob>(
     CLOSE_QUEUE,
     { concurrency: CONCURRENCY, lockDurationMs: LOCK_DURATION_MS },
-    (job) => closeTenant(options, job.data.tenantId),
+    (job) => close(job.data.tenantId),
     (error) => {
       options.onFailed();
       logger.error({ err: error }, "closing a billing period failed and will be retried");

@@ -77,6 +77,18 @@ describe.skipIf(!hasPostgres)("closing", () => {
     ]);
   });
 
+  test("a worker does not wait for another that closes the same tenant", async () => {
+    ledger.record(usage("acme", "a", JANUARY), tick("2026-03-04T00:00:00"));
+    await world.deliver(ledger);
+    await world.database.transaction(async (tx) => {
+      await tx.query("SELECT 1 FROM billing_period WHERE status = 'CLOSING' ORDER BY start_at LIMIT 1 FOR UPDATE");
+      await world.close("acme");
+      expect(await world.invoices("acme")).toEqual([]);
+    });
+    await world.close("acme");
+    expect(await world.invoices("acme")).toHaveLength(2);
+  });
+
   test("usage of a closed period becomes an adjustment of the next invoice, up and down", async () => {
     await closeJanuary();
     ledger.record(usage("acme", "late", FEBRUARY - 5, {}), tick("2026-03-04T00:00:00"));

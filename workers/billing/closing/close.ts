@@ -11,7 +11,7 @@ import { BILLING_EVENTS } from "#schema/topics.js";
 import { invoiceDocument, invoiceNumberOf } from "../rules/invoice-document.js";
 import { totalOf } from "../rules/invoice-lines.js";
 import { insertInvoice, lastInvoice } from "../store/invoices.js";
-import { type EndedPeriod, hasClosing, listEnded, lockEarliestClosing, markClosed } from "../store/periods.js";
+import { type EndedPeriod, listEnded, lockEarliestClosing, markClosed } from "../store/periods.js";
 import { type Derived, deriveInvoices } from "./derive.js";
 
 export interface CloserOptions {
@@ -23,12 +23,10 @@ export interface CloserOptions {
 
 /**
  * Closes all pending periods of a tenant, oldest first, one transaction each. Idempotent and safe with concurrent workers: the
- * row's lock and status let each period close once.
+ * row's lock and status let each period close once. Returns at once while another worker is at it: that one closes all.
  */
 export async function closeTenant(options: CloserOptions, tenantId: string): Promise<void> {
-  do {
-    while (await closeNext(options, tenantId));
-  } while (await hasClosing(options.database.pool, tenantId));
+  while (await closeNext(options, tenantId));
 }
 
 /** The period's lock is held meanwhile; a close that times out is queued again. */

@@ -82,25 +82,15 @@ export async function endsOf(
   return rows;
 }
 
-/**
- * Locks a tenant's earliest pending period. Undefined: none, or another worker just closed the one that this call waited for;
- * `hasClosing` distinguishes.
- */
+/** Locks a tenant's earliest pending period. Undefined: none, or another worker is closing it. */
 export async function lockEarliestClosing(tx: Transaction, tenantId: string): Promise<EndedPeriod | undefined> {
   const { rows } = await tx.query<PeriodRow>(
     `SELECT ${COLUMNS} FROM billing_period p WHERE p.tenant_id = $1 AND p.status = 'CLOSING'
-      ORDER BY p.start_at LIMIT 1 FOR UPDATE`,
+        AND p.start_at = (SELECT min(start_at) FROM billing_period WHERE tenant_id = $1 AND status = 'CLOSING')
+      FOR UPDATE SKIP LOCKED`,
     [tenantId],
   );
   return rows[0] && fromRow(rows[0]);
-}
-
-export async function hasClosing(q: Queryable, tenantId: string): Promise<boolean> {
-  const { rowCount } = await q.query(
-    "SELECT 1 FROM billing_period WHERE tenant_id = $1 AND status = 'CLOSING' LIMIT 1",
-    [tenantId],
-  );
-  return rowCount === 1;
 }
 
 /** Entries with a `seq` in (afterSeq, toSeq] that belong to periods before `start`. */
