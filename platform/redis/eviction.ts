@@ -1,16 +1,8 @@
-import { Redis } from "ioredis";
+import { askRedisOnce } from "./once.js";
 
 /** Throws if the server may evict keys: BullMQ only warns, and an evicting server loses jobs at random. */
 export async function refuseEviction(url: string): Promise<void> {
-  const redis = new Redis(url, { maxRetriesPerRequest: 3, lazyConnect: true });
-  // The calls below report failures.
-  redis.on("error", () => undefined);
-  try {
-    await redis.connect();
-    assertNoEviction(await redis.info("memory"), url);
-  } finally {
-    redis.disconnect();
-  }
+  assertNoEviction(await askRedisOnce(url, (redis) => redis.info("memory")), url);
 }
 
 /** Throws an `EvictionError` unless this `INFO memory` is of a server that never evicts. */

@@ -1,8 +1,19 @@
 import { Redis } from "ioredis";
+import { MetrlyError, messageOf } from "#kernel/errors.js";
 
 const TIMEOUT_MS = 2_000;
+/** Answers of a server that will not serve this client until somebody changes a setting. */
+const REFUSALS = /^-?(NOAUTH|WRONGPASS|NOPERM|DENIED|ERR (AUTH|Client sent AUTH|max number of clients))/;
 
-/** Sends one command to one server on a separate connection, without retries. */
+/** The server answers, and refuses this client; the message has its answer. */
+export class RedisRefusal extends Error {
+  override readonly name = "RedisRefusal";
+}
+
+/**
+ * Sends one command to one server on a separate connection, without retries. Throws a `RedisRefusal` when the server refuses
+ * this client, and UNAVAILABLE with the reason when it does not answer.
+ */
 export async function askRedisOnce<T>(url: string, ask: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = new Redis(url, {
     lazyConnect: true,
@@ -11,12 +22,31 @@ export async function askRedisOnce<T>(url: string, ask: (redis: Redis) => Promis
     connectTimeout: TIMEOUT_MS,
     commandTimeout: TIMEOUT_MS,
   });
-  // The calls below report failures.
-  redis.on("error", () => undefined);
+  // ioredis rejects with "Connection is closed.", and reports why here.
+  const reported: Error[] = [];
+  redis.on("error", (error: Error) => reported.push(error));
+  // A server in protected mode answers before it is asked, and closes.
+  redis.once("connect", () =>
+    redis.stream.once("data", (bytes: Buffer) => {
+      const said = bytes.toString().trim();
+      if (REFUSALS.test(said)) reported.push(new Error(said.slice(1)));
+    }),
+  );
   try {
     await redis.connect();
     return await ask(redis);
+  } catch (error) {
+    throw explain(new URL(url).host, [...reported, error].find(isRefusal) ?? reported.at(-1) ?? error);
   } finally {
     redis.disconnect();
   }
+}
+
+const isRefusal = (error: unknown): boolean => REFUSALS.test(messageOf(error));
+
+function explain(host: string, cause: unknown): Error {
+  const said = messageOf(cause).trim();
+  if (isRefusal(cause))
+    return new RedisRefusal(`Redis at ${host} refuses this client; check its user and password: ${said}`, { cause });
+  return new MetrlyError("UNAVAILABLE", `Redis at ${host} does not answer: ${said}`);
 }
