@@ -13,6 +13,14 @@ describe.skipIf(!hasKafka)("on Kafka", () => {
     sharesPartitions: true,
   });
 
+  test("bounds and reads give LOG_UNAVAILABLE when no broker answers", async () => {
+    const down = await connectKafkaLog({ brokers: [`127.0.0.1:${await freePort()}`], clientId, replicationFactor: 1 });
+    const topic = newTopic();
+    for (const asked of [down.bounds(topic, 0), down.read(topic, 0, 0, 1)])
+      await expect(asked).rejects.toMatchObject({ code: "LOG_UNAVAILABLE" });
+    await down.stop();
+  });
+
   test("processes that start concurrently all get their topics", async () => {
     const topics = Array.from({ length: 5 }, newTopic);
     const logs = await Promise.all(

@@ -5,6 +5,7 @@ import { appendWithinDeadline } from "../deadline.js";
 import type { EventLog, LogConsumer, NewRecord, PartitionBounds } from "../event-log.js";
 import { groupAppends, sizeOf } from "../group-append.js";
 import { UnknownPartitionError } from "../position.js";
+import { answeredInTime } from "./answered.js";
 import { createKafka, type KafkaConnection, once, protocolErrorOf } from "./client.js";
 import { consumeFromKafka } from "./consumer.js";
 import { createFetcher } from "./fetch.js";
@@ -79,7 +80,7 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
   }
 
   return {
-    bounds,
+    bounds: (topic, partition) => answeredInTime(() => bounds(topic, partition)),
     async ensureTopics(topics, partitionCount) {
       await connectAdmin();
       const existing = new Set(await admin.listTopics());
@@ -103,10 +104,11 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
       consumers.add(consumer);
       return consumer;
     },
-    async read(topic, partition, from, maxRecords) {
-      const { first, next } = await bounds(topic, partition);
-      return fetcher.fetch(topic.name, partition, Math.max(from, first), next, maxRecords);
-    },
+    read: (topic, partition, from, maxRecords) =>
+      answeredInTime(async () => {
+        const { first, next } = await bounds(topic, partition);
+        return fetcher.fetch(topic.name, partition, Math.max(from, first), next, maxRecords);
+      }),
     async trim(topic, partition, before) {
       const { first, next } = await bounds(topic, partition);
       if (before <= first) return;
