@@ -12,10 +12,7 @@ export function assertRoleConfigured(role: Role, config: Config): void {
     if (!present) missing.push(variable);
   };
   need(config.kafkaBrokers.length > 0, "METRLY_KAFKA_BROKERS");
-  need(
-    config.internalSecret !== undefined || config.internalSecretFile !== undefined,
-    "METRLY_INTERNAL_SECRET or METRLY_INTERNAL_SECRET_FILE",
-  );
+  need(config.internalSecret !== undefined, "METRLY_INTERNAL_SECRET or METRLY_INTERNAL_SECRET_FILE");
   if (role === "gateway") {
     for (const service of SERVICES)
       need(config.serviceUrls[service] !== undefined, `METRLY_${service.toUpperCase()}_URL`);

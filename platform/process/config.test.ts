@@ -42,3 +42,41 @@ test("all errors are reported together and no secret is printed", () => {
     expect(message).not.toContain(secret);
   }
 });
+
+test("a secret may be in a file, and the setting itself wins", () => {
+  const files = new Map([["/run/internal", `${"s".repeat(40)}\n`]]);
+  const read = (path: string) => files.get(path) ?? fail(path);
+  const env = { METRLY_INTERNAL_SECRET_FILE: "/run/internal" };
+  expect(parseConfig(env, read).internalSecret).toBe("s".repeat(40));
+  expect(parseConfig({ ...env, METRLY_INTERNAL_SECRET: "t".repeat(32) }, read).internalSecret).toBe("t".repeat(32));
+  files.set("/run/internal", "\n");
+  expect(() => parseConfig(env, read)).toThrow("METRLY_INTERNAL_SECRET_FILE is empty");
+  expect(() => parseConfig({ METRLY_REDIS_PASSWORD_FILE: "/run/nowhere" }, read)).toThrow("METRLY_REDIS_PASSWORD_FILE");
+});
+
+test("a password completes the URLs that name a user only", () => {
+  const config = parseConfig({
+    METRLY_DATABASE_URL: "postgres://billing@db:5432/billing",
+    METRLY_DATABASE_PASSWORD: "p@s:s/%",
+    METRLY_REDIS_URL: "redis://metrly:own@one:6379",
+    METRLY_QUOTA_REDIS_URLS: "redis://metrly@two:6379, redis://three:6379",
+    METRLY_REDIS_PASSWORD: "secret",
+  });
+  expect(decodeURIComponent(new URL(config.databaseUrl ?? "").password)).toBe("p@s:s/%");
+  expect(config.redisUrl).toBe("redis://metrly:own@one:6379");
+  expect(config.quotaRedisUrls).toEqual(["redis://metrly:secret@two:6379", "redis://three:6379"]);
+});
+
+test("Kafka may need a user and TLS", () => {
+  expect(parseConfig({}).kafkaAccess).toEqual({ tls: false, sasl: undefined });
+  const env = { METRLY_KAFKA_TLS: "on", METRLY_KAFKA_SASL: "scram-sha-512", METRLY_KAFKA_USERNAME: "metrly" };
+  expect(() => parseConfig(env)).toThrow("METRLY_KAFKA_PASSWORD");
+  expect(parseConfig({ ...env, METRLY_KAFKA_PASSWORD: "x" }).kafkaAccess).toEqual({
+    tls: true,
+    sasl: { mechanism: "scram-sha-512", username: "metrly", password: "x" },
+  });
+});
+
+function fail(path: string): never {
+  throw new Error(`no file ${path}`);
+}

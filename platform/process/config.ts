@@ -1,5 +1,6 @@
 import path from "node:path";
 import { ROLES, type Role } from "#schema/vocabulary.js";
+import { KAFKA_SASL, type KafkaAccess, type ReadFile, readText, withPassword, withSecretFiles } from "./credentials.js";
 import type { ServiceName } from "./services.js";
 
 /** All settings, parsed once. Secrets never appear in messages. */
@@ -13,6 +14,7 @@ export interface Config {
   /** Empty: the embedded log on PostgreSQL. */
   readonly kafkaBrokers: readonly string[];
   readonly kafkaReplicationFactor: number;
+  readonly kafkaAccess: KafkaAccess;
   /** Undefined: counters in memory and queues on PostgreSQL. */
   readonly redisUrl: string | undefined;
   /** Redis nodes for quota's counters, or `redisUrl`. Empty: in memory. */
@@ -42,8 +44,6 @@ export interface Config {
   readonly oidc: OidcConfig | undefined;
   /** Signs identities and internal calls between services. */
   readonly internalSecret: string | undefined;
-  /** A file with the secret, e.g. mounted by an orchestrator. */
-  readonly internalSecretFile: string | undefined;
   /** Addresses of the other roles, when each runs in a separate process. */
   readonly serviceUrls: Readonly<Record<ServiceName, string | undefined>>;
 }
@@ -74,13 +74,14 @@ export class ConfigError extends Error {
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** Parses the environment. Throws one `ConfigError` that names every invalid variable. */
-export function parseConfig(env: Env): Config {
+/** Parses the environment and reads the files of its secrets. Throws one `ConfigError` that names every invalid variable. */
+export function parseConfig(given: Env, readFile: ReadFile = readText): Config {
   const problems: string[] = [];
+  const env = withSecretFiles(given, readFile, problems);
   const read = reader(env, problems);
   const kafkaBrokers = read.list("METRLY_KAFKA_BROKERS");
-  const redisUrl = read.url("METRLY_REDIS_URL", REDIS);
-  const quotaRedisUrls = read.urls("METRLY_QUOTA_REDIS_URLS", REDIS);
+  const redisUrl = read.url("METRLY_REDIS_URL", REDIS, env.METRLY_REDIS_PASSWORD);
+  const quotaRedisUrls = read.urls("METRLY_QUOTA_REDIS_URLS", REDIS, env.METRLY_REDIS_PASSWORD);
   const config: Config = {
     host: env.METRLY_HOST || "127.0.0.1",
     port: read.integer("METRLY_PORT", 4000, 0, 65_535),
@@ -90,9 +91,10 @@ export function parseConfig(env: Env): Config {
     logLevel: read.oneOf("METRLY_LOG_LEVEL", LOG_LEVELS, "info"),
     kafkaBrokers,
     kafkaReplicationFactor: read.integer("METRLY_KAFKA_REPLICATION_FACTOR", 1, 1, 9),
+    kafkaAccess: readKafkaAccess(env, read, problems),
     redisUrl,
     quotaRedisUrls: quotaRedisUrls.length > 0 || redisUrl === undefined ? quotaRedisUrls : [redisUrl],
-    databaseUrl: read.url("METRLY_DATABASE_URL", ["postgres:", "postgresql:"]),
+    databaseUrl: read.url("METRLY_DATABASE_URL", ["postgres:", "postgresql:"], env.METRLY_DATABASE_PASSWORD),
     namespace: read.name("METRLY_NAMESPACE", DEFAULT_NAMESPACE),
     partitions: read.integer("METRLY_PARTITIONS", kafkaBrokers.length > 0 ? 64 : 4, 1, 1024),
     tickIntervalMs: read.integer("METRLY_TICK_SECONDS", 5, 1, 60) * 1000,
@@ -105,7 +107,6 @@ export function parseConfig(env: Env): Config {
     persistedOperationsFile: env.METRLY_PERSISTED_OPERATIONS || undefined,
     oidc: readOidc(env, read, problems),
     internalSecret: read.secret("METRLY_INTERNAL_SECRET"),
-    internalSecretFile: env.METRLY_INTERNAL_SECRET_FILE || undefined,
     serviceUrls: {
       tenancy: read.url("METRLY_TENANCY_URL", HTTP),
       ingestion: read.url("METRLY_INGESTION_URL", HTTP),
@@ -150,6 +151,16 @@ function readOidc(env: Env, read: ReturnType<typeof reader>, problems: string[])
   return { issuer, audience, rolesClaim, tenantClaim, roles };
 }
 
+function readKafkaAccess(env: Env, read: ReturnType<typeof reader>, problems: string[]): KafkaAccess {
+  const tls = read.oneOf("METRLY_KAFKA_TLS", ["on", "off"], "off") === "on";
+  const mechanism = read.oneOf("METRLY_KAFKA_SASL", KAFKA_SASL, "none");
+  if (mechanism === "none") return { tls, sasl: undefined };
+  const [username, password] = [env.METRLY_KAFKA_USERNAME ?? "", env.METRLY_KAFKA_PASSWORD ?? ""];
+  if (username === "" || password === "")
+    problems.push("METRLY_KAFKA_USERNAME and METRLY_KAFKA_PASSWORD must be set when METRLY_KAFKA_SASL is");
+  return { tls, sasl: { mechanism, username, password } };
+}
+
 const MIN_SECRET_LENGTH = 32;
 const REDIS = ["redis:", "rediss:"];
 const HTTP = ["http:", "https:"];
@@ -182,17 +193,17 @@ function reader(env: Env, problems: string[]) {
         .map((item) => item.trim())
         .filter((item) => item !== "");
     },
-    url(name: string, protocols: readonly string[]): string | undefined {
+    url(name: string, protocols: readonly string[], password?: string): string | undefined {
       const text = env[name];
       if (text === undefined || text === "") return undefined;
       if (!isUrl(text, protocols)) problems.push(`${name} must be a URL that starts with ${startsOf(protocols)}`);
-      return text;
+      return withPassword(text, password);
     },
-    urls(name: string, protocols: readonly string[]): readonly string[] {
+    urls(name: string, protocols: readonly string[], password?: string): readonly string[] {
       const urls = this.list(name);
       if (!urls.every((text) => isUrl(text, protocols)))
         problems.push(`${name} must be a list of URLs that start with ${startsOf(protocols)}, separated by commas`);
-      return urls;
+      return urls.map((url) => withPassword(url, password));
     },
     name(name: string, fallback: string): string {
       const text = env[name] || fallback;

@@ -127,6 +127,7 @@ async function openLog(options: PortsOptions, databaseUrl: DatabaseUrl, onStop: 
   if (config.kafkaBrokers.length > 0) {
     const log = await connectKafkaLog({
       brokers: config.kafkaBrokers,
+      access: config.kafkaAccess,
       clientId: `metrly-${processName}`,
       replicationFactor: config.kafkaReplicationFactor,
       logger,

@@ -1,8 +1,21 @@
-import { Kafka, type KafkaConfig, type LogEntry, logLevel } from "kafkajs";
+import { Kafka, type KafkaConfig, type LogEntry, logLevel, type SASLOptions } from "kafkajs";
 import type { Logger } from "pino";
+
+/** How to reach the brokers; without it, in the clear and without credentials. */
+export interface KafkaAccess {
+  readonly tls: boolean;
+  readonly sasl:
+    | {
+        readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+        readonly username: string;
+        readonly password: string;
+      }
+    | undefined;
+}
 
 export interface KafkaConnection {
   readonly brokers: readonly string[];
+  readonly access?: KafkaAccess;
   readonly clientId: string;
   readonly logger?: Logger | undefined;
 }
@@ -14,10 +27,17 @@ export const TIMEOUTS = {
   retry: { retries: 3, initialRetryTime: 50, maxRetryTime: 500 },
 } as const;
 
+/** The access in kafkajs' terms. Each mechanism is a type of its own there. */
+export function accessOptions({ access }: KafkaConnection): Pick<KafkaConfig, "ssl" | "sasl"> {
+  const { tls = false, sasl } = access ?? {};
+  return { ssl: tls, ...(sasl !== undefined && { sasl: { ...sasl } as SASLOptions }) };
+}
+
 export function createKafka(connection: KafkaConnection, timeouts: Partial<KafkaConfig> = TIMEOUTS): Kafka {
   const { logger } = connection;
   return new Kafka({
     ...timeouts,
+    ...accessOptions(connection),
     brokers: [...connection.brokers],
     clientId: connection.clientId,
     enforceRequestTimeout: true,

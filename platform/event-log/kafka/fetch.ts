@@ -1,8 +1,8 @@
-import { connect as connectSocket } from "node:net";
 import type { KafkaMessage } from "kafkajs";
 import Cluster from "kafkajs/src/cluster/index.js";
+import createSocketFactory from "kafkajs/src/network/socketFactory.js";
 import type { LogRecord } from "../event-log.js";
-import { createKafka, type KafkaConnection, once, TIMEOUTS } from "./client.js";
+import { accessOptions, createKafka, type KafkaConnection, once, TIMEOUTS } from "./client.js";
 
 const MAX_BYTES_PER_FETCH = 4 << 20;
 const MAX_BYTES = 16 << 20;
@@ -23,7 +23,8 @@ export function createFetcher(connection: KafkaConnection): KafkaFetcher {
   const cluster = new Cluster({
     ...TIMEOUTS,
     logger: createKafka(connection).logger(),
-    socketFactory: ({ host, port, onConnect }) => connectSocket({ host, port, keepAlive: true }, onConnect),
+    ...accessOptions(connection),
+    socketFactory: createSocketFactory(),
     brokers: [...connection.brokers],
     clientId: connection.clientId,
     enforceRequestTimeout: true,

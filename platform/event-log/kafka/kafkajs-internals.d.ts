@@ -3,7 +3,7 @@
  * group. Only for `fetch.ts`.
  */
 declare module "kafkajs/src/cluster/index.js" {
-  import type { ISocketFactory, Logger, RetryOptions } from "kafkajs";
+  import type { ISocketFactory, KafkaConfig, Logger, RetryOptions } from "kafkajs";
 
   interface FetchedMessage {
     readonly offset: string;
@@ -31,6 +31,8 @@ declare module "kafkajs/src/cluster/index.js" {
     constructor(options: {
       logger: Logger;
       socketFactory: ISocketFactory;
+      ssl?: KafkaConfig["ssl"];
+      sasl?: KafkaConfig["sasl"];
       brokers: string[];
       clientId: string;
       connectionTimeout: number;
@@ -48,4 +50,11 @@ declare module "kafkajs/src/cluster/index.js" {
     findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>;
     findBroker(node: { nodeId: string }): Promise<Broker>;
   }
+}
+
+declare module "kafkajs/src/network/socketFactory.js" {
+  import type { ISocketFactory } from "kafkajs";
+
+  /** A socket with or without TLS. */
+  export default function createSocketFactory(): ISocketFactory;
 }
