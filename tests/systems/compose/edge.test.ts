@@ -1,8 +1,10 @@
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { ERROR_CODES, type ErrorCode } from "#kernel/errors.js";
-import { hasNginx } from "../../servers/servers.js";
+import { hasNginx, waitFor } from "../../servers/servers.js";
 import { readCompose } from "./compose-file.js";
 import { type Edge, startEdge } from "./edge.js";
 
@@ -122,6 +124,46 @@ describe.skipIf(!hasNginx)("the edge", () => {
     await problem(await at(`/${"x".repeat(10_000)}`), "TOO_LARGE");
   });
 
+  test("hands a body on as it arrives, and refuses one that grows too large", async () => {
+    const arriving = openRequest(
+      "POST /v1/events HTTP/1.1\r\nhost: x\r\nx-early: 1\r\ncontent-length: 100\r\n\r\nfirst",
+    );
+    expect(await arriving).toMatch(/^HTTP\/1.1 200 .*first/s);
+    const chunk = `10000\r\n${"x".repeat(0x10000)}\r\n`.repeat(21);
+    const growing = openRequest(`POST /v1/events HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n${chunk}`);
+    expect(await growing).toMatch(/^HTTP\/1.1 413 .*"code":"TOO_LARGE"/s);
+  });
+
+  test("redirects nowhere, and keeps internal headers to itself", async () => {
+    expect((await seenBy(await at("/v1/quota"))).url).toBe("/v1/quota");
+    const response = await at("/v1/events", { headers: { "x-metrly-identity": "forged" } });
+    expect(response.headers.get("x-powered-by")).toBeNull();
+    expect(response.headers.get("server")).toBe("nginx");
+    expect((await seenBy(response)).headers).not.toHaveProperty("x-metrly-identity");
+    await problem(await raw("/", "TRACE"), "METHOD_NOT_ALLOWED");
+  });
+
+  test("bounds the requests of one address, and closes a connection whose header is late", async () => {
+    const { services } = await readCompose({});
+    const addresses = new Map(["gateway", "ingestion", "quota"].map((name) => [name, [addressOf("gateway")]]));
+    const limits = { "limit_conn address": "3", client_header_timeout: "1s" };
+    const small = await startEdge(services.edge?.command ?? [], addresses, limits);
+    try {
+      const { port } = new URL(small.url);
+      expect(await openRequest("GET / HTTP/1.1\r\nhost:", port)).toBe("");
+      const open = [1, 2, 3].map(() => new WebSocket(`${small.url.replace("http", "ws")}/graphql`));
+      await Promise.all(open.map((socket) => new Promise((resolve) => socket.once("open", resolve))));
+      const refused = await fetch(`${small.url}/`);
+      expect(refused.headers.get("retry-after")).toBe("1");
+      await problem(refused, "BUSY");
+      expect((await fetch(`${small.url}/healthz`)).status).toBe(200);
+      for (const socket of open) socket.close();
+      await waitFor(async () => (await fetch(`${small.url}/`)).status === 200, { what: "room for a request" });
+    } finally {
+      await small.stop();
+    }
+  });
+
   test("answers with problems where it cannot read a request at all", async () => {
     await problem(await at("/", { headers: { "x-long": "y".repeat(9_000) } }), "TOO_LARGE");
     await problem(await raw("/ HTTP/1.1\r\nhost: x\r\ntransfer-encoding: odd"), "MALFORMED");
@@ -151,21 +193,28 @@ describe.skipIf(!hasNginx)("the edge", () => {
     expect(await (await at("/healthz")).json()).toEqual({ status: "ok" });
   });
 
-  /** Unchanged: fetch would normalize the path. */
-  async function raw(path: string): Promise<Response> {
-    const { connect } = await import("node:net");
-    const { port } = new URL(edge.url);
-    const text = await new Promise<string>((resolve, reject) => {
+  /** What arrives after these bytes, until the edge closes the connection or has answered. */
+  function openRequest(bytes: string, port = new URL(edge.url).port): Promise<string> {
+    return new Promise((resolve) => {
       let answer = "";
-      const socket = connect(Number(port), "127.0.0.1", () => {
-        socket.write(`GET ${path}${path.includes(" ") ? "" : " HTTP/1.1\r\nhost: x"}\r\nconnection: close\r\n\r\n`);
-      });
+      const socket = connect(Number(port), "127.0.0.1", () => socket.write(bytes));
       socket.on("data", (chunk) => {
         answer += chunk.toString();
+        if (answer.endsWith("}") || answer.endsWith("\r\n0\r\n\r\n")) socket.destroy();
       });
-      socket.on("end", () => resolve(answer));
-      socket.on("error", reject);
+      // The edge may close before it has read everything.
+      socket.on("error", () => undefined);
+      socket.on("close", () => resolve(answer));
     });
+  }
+
+  /** Unchanged: fetch would normalize the path. */
+  async function raw(path: string, method = "GET"): Promise<Response> {
+    const head = `${method} ${path}${path.includes(" ") ? "" : " HTTP/1.1\r\nhost: x"}`;
+    return responseOf(await openRequest(`${head}\r\nconnection: close\r\n\r\n`));
+  }
+
+  function responseOf(text: string): Response {
     const [head = "", body = ""] = text.split("\r\n\r\n");
     const [line = "", ...lines] = head.split("\r\n");
     const headers = lines.map((header): [string, string] => {
@@ -205,12 +254,18 @@ async function seenBy(response: Response): Promise<Seen> {
 
 /** Echoes every request; `x-answer` selects the status, `x-drop: <service>` drops the connection there. */
 async function startStub(service: string): Promise<Stub> {
-  const server = createServer(async (request, response) => {
-    const body = await bodyOf(request);
-    if (request.headers["x-drop"] === service) return request.socket.destroy();
-    response.writeHead(Number(request.headers["x-answer"] ?? 200), { "content-type": "application/json" });
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const isEarly = request.headers["x-early"] !== undefined;
+    const body = isEarly ? await firstOf(request) : await bodyOf(request);
+    if (request.headers["x-drop"] === service) return void request.socket.destroy();
+    response.writeHead(Number(request.headers["x-answer"] ?? 200), {
+      "content-type": "application/json",
+      "x-powered-by": "a service",
+    });
     response.end(JSON.stringify({ service, url: request.url, headers: request.headers, body }));
-  });
+  }
+  // The edge ends a request whose client is gone or sends too much.
+  const server = createServer((request, response) => void answer(request, response).catch(() => response.destroy()));
   const sockets = new WebSocketServer({ server });
   sockets.on("connection", (socket, request) =>
     socket.on("message", (data) => socket.send(`${request.url} ${String(data)}`)),
@@ -223,6 +278,11 @@ async function startStub(service: string): Promise<Stub> {
     stub.connections++;
   });
   return stub;
+}
+
+async function firstOf(request: IncomingMessage): Promise<string> {
+  const [chunk] = (await once(request, "data")) as [Buffer];
+  return chunk.toString("utf8");
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

@@ -11,11 +11,13 @@ export interface Edge extends ServerProcess {
 
 /**
  * nginx with the repository's own configuration, started with the compose file's `command`; only the upstreams and the port are
- * this machine's. `addresses` are the host:port of each replica by service name.
+ * this machine's. `addresses` are the host:port of each replica by service name; `settings` replace directives, so that a test
+ * meets a limit soon.
  */
 export async function startEdge(
   command: readonly string[],
   addresses: ReadonlyMap<string, readonly string[]>,
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<Edge> {
   const program = await findNginx();
   const dir = await serverDir("edge");
@@ -25,6 +27,10 @@ export async function startEdge(
   await rewrite(path.join(configuration, "nginx.conf"), (text) =>
     text.replace(/^(\s*listen) 4000;$/m, `$1 127.0.0.1:${port};`),
   );
+  for (const [directive, value] of Object.entries(settings))
+    await rewrite(path.join(configuration, "nginx.conf"), (text) =>
+      text.replace(new RegExp(`(${directive}) \\w+;`), `$1 ${value};`),
+    );
   await rewrite(path.join(configuration, "upstreams.conf"), (text) => mapUpstreams(text, addresses));
   const server = await startServerProcess({
     name: "nginx",
