@@ -13,7 +13,9 @@ RUN npm run build \
 FROM node:20.20-bookworm-slim
 ENV NODE_ENV=production
 # Owned by the runtime user, so that a new volume mounted here is too.
-RUN mkdir -p /var/lib/metrly/data /var/lib/metrly/secret && chown -R node:node /var/lib/metrly
+RUN cd /var/lib && mkdir -p metrly/data metrly/secrets && cd metrly/secrets \
+    && mkdir internal kafka redis tenancy-db ingestion-db quota-db billing-db notification-db \
+    && chown -R node:node /var/lib/metrly
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules

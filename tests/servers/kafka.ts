@@ -48,8 +48,8 @@ const ALONE: KafkaSettings = {
 };
 
 /**
- * Writes the configuration of one broker that is its own controller and formats its storage. `settings`: everything except
- * listeners and data folder.
+ * Writes the configuration of one broker that is its own controller and formats its storage. `settings`: everything except the
+ * data folder, and addresses: listeners on 9092 (for clients), 9093 (controller) and 9094 get ports here.
  */
 export async function formatKafka(
   classPath: string,
@@ -58,7 +58,7 @@ export async function formatKafka(
   settings: KafkaSettings = ALONE,
 ): Promise<string> {
   const file = path.join(dir, "server.properties");
-  await writeFile(file, properties({ ...settings, ...placeOf(dir, ports) }));
+  await writeFile(file, properties({ ...settings, ...placeOf(dir, ports, settings) }));
   await cp(kafkaDataDir(await prepared(classPath)), kafkaDataDir(dir), { recursive: true });
   return file;
 }
@@ -75,7 +75,7 @@ export async function jvmFlags(classPath: string): Promise<readonly string[]> {
 function prepared(classPath: string): Promise<string> {
   return cached(`kafka-${KAFKA_VERSION}-prepared`, async (draft) => {
     const file = path.join(draft, "server.properties");
-    await writeFile(file, properties({ ...ALONE, ...placeOf(draft, { broker: 9092, controller: 9093 }) }));
+    await writeFile(file, properties({ ...ALONE, ...placeOf(draft, { broker: 9092, controller: 9093 }, ALONE) }));
     const flags = [...CHEAP_JVM, `-XX:ArchiveClassesAtExit=${path.join(draft, CLASSES)}`];
     const clusterId = randomBytes(16).toString("base64url");
     await run("java", [...flags, "-cp", classPath, "kafka.tools.StorageTool", "format", "-t", clusterId, "-c", file]);
@@ -85,19 +85,35 @@ function prepared(classPath: string): Promise<string> {
 export interface KafkaPorts {
   readonly broker: number;
   readonly controller: number;
+  /** For a listener inside the broker's machine, if `settings` have one. */
+  readonly local?: number;
   /** The address advertised to clients, when a proxy is in front of the broker. */
   readonly advertised?: number;
 }
 
-function placeOf(dir: string, ports: KafkaPorts): KafkaSettings {
+const PLAIN: KafkaSettings = {
+  listeners: "PLAINTEXT://:9092,CONTROLLER://:9093",
+  "advertised.listeners": "PLAINTEXT://:9092",
+  "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+};
+
+function placeOf(dir: string, ports: KafkaPorts, settings: KafkaSettings): KafkaSettings {
+  const { broker, controller, local = 0, advertised = broker } = ports;
+  const { listeners = "", "advertised.listeners": addresses = "" } =
+    settings.listeners === undefined ? PLAIN : settings;
+  const here = (text: string, client: number) =>
+    text.replaceAll(/\/\/[^:,]*:(909[234])\b/g, (_, port: string) => {
+      const mapped = port === "9092" ? client : port === "9093" ? controller : local;
+      return `//127.0.0.1:${mapped}`;
+    });
   return {
+    ...(settings.listeners === undefined && PLAIN),
     "process.roles": "broker,controller",
     "node.id": "1",
-    "controller.quorum.voters": `1@127.0.0.1:${ports.controller}`,
-    listeners: `PLAINTEXT://127.0.0.1:${ports.broker},CONTROLLER://127.0.0.1:${ports.controller}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${ports.advertised ?? ports.broker}`,
+    "controller.quorum.voters": `1@127.0.0.1:${controller}`,
+    listeners: here(listeners, broker),
+    "advertised.listeners": here(addresses, advertised),
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
     "log.dirs": kafkaDataDir(dir),
   };
 }

@@ -96,6 +96,7 @@ export async function startKafka(settings?: KafkaSettings, place: KafkaPlace = {
     const ports = {
       broker: await freePort(),
       controller: await freePort(),
+      local: await freePort(),
       ...(advertisedPort !== undefined && { advertised: advertisedPort }),
     };
     await place.beforeFormat?.(kafkaDataDir(dir));

@@ -6,6 +6,9 @@ import { Value } from "@sinclair/typebox/value";
 import { parse } from "yaml";
 import { packageRoot } from "#platform/process/package-root.js";
 
+/** A volume or folder, as `source:target` or in the long form. */
+const MountShape = Type.Union([Type.String(), Type.Object({ source: Type.String(), target: Type.String() })]);
+
 /** The part of a service that defines its process. */
 const ServiceShape = Type.Object({
   image: Type.String(),
@@ -22,15 +25,36 @@ const ServiceShape = Type.Object({
     ),
   ),
   healthcheck: Type.Optional(Type.Object({ test: Type.Array(Type.String()) })),
-  volumes: Type.Optional(Type.Array(Type.String())),
+  volumes: Type.Optional(Type.Array(MountShape)),
   ports: Type.Optional(Type.Array(Type.String())),
   networks: Type.Optional(Type.Array(Type.String())),
   restart: Type.Optional(Type.String()),
+  pull_policy: Type.Optional(Type.String()),
+  read_only: Type.Optional(Type.Boolean()),
+  tmpfs: Type.Optional(Type.Array(Type.String())),
+  cap_drop: Type.Optional(Type.Array(Type.String())),
+  cap_add: Type.Optional(Type.Array(Type.String())),
+  security_opt: Type.Optional(Type.Array(Type.String())),
+  mem_limit: Type.Optional(Type.String()),
+  pids_limit: Type.Optional(Type.Number()),
+  logging: Type.Optional(Type.Object({ driver: Type.String() })),
 });
 const ComposeShape = Type.Object({ services: Type.Record(Type.String(), ServiceShape) });
 
 export type ComposeService = Static<typeof ServiceShape>;
 export type Compose = Static<typeof ComposeShape>;
+
+/** Where from and where to: a named volume, or a path. */
+export function mountsOf({ volumes = [] }: ComposeService): readonly { source: string; target: string }[] {
+  return volumes.map((volume) => {
+    if (typeof volume !== "string") return volume;
+    const [source = "", target = ""] = volume.split(":");
+    return { source, target };
+  });
+}
+
+/** Named volumes, not folders of the host. */
+export const isVolume = (source: string): boolean => /^\w/.test(source);
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -55,8 +79,8 @@ export async function exampleEnvironment(): Promise<Env> {
 }
 
 /**
- * `$$`, `${NAME}`, `${NAME:-default}` and `${NAME:?message}`, in values, as in the Compose specification's chapter on
- * interpolation. Anything else with a `$` is an error: the file should not need it.
+ * `$$`, `${NAME}`, `${NAME:-default}`, `${NAME:+replacement}` and `${NAME:?message}`, in values, as in the Compose
+ * specification's chapter on interpolation. Anything else with a `$` is an error: the file should not need it.
  */
 export function interpolate(value: unknown, env: Env): unknown {
   if (typeof value === "string") return interpolateText(value, env);
@@ -66,11 +90,12 @@ export function interpolate(value: unknown, env: Env): unknown {
 }
 
 function interpolateText(text: string, env: Env): string {
-  return text.replaceAll(/\$(?:(\$)|\{(\w+)(?:(:[-?])([^}]*))?\}|)/g, (found, dollar, name, kind, rest) => {
+  return text.replaceAll(/\$(?:(\$)|\{(\w+)(?:(:[-+?])([^}]*))?\}|)/g, (found, dollar, name, kind, rest) => {
     if (dollar !== undefined) return "$";
     if (name === undefined) throw new Error(`${found} in "${text}" is not understood`);
     const given = env[name];
-    if (given !== undefined && given !== "") return given;
+    if (given !== undefined && given !== "") return kind === ":+" ? rest : given;
+    if (kind === ":+") return "";
     if (kind === ":?") throw new Error(`${name} is not set: ${rest}`);
     return kind === ":-" ? rest : (given ?? "");
   });

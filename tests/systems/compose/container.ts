@@ -120,14 +120,6 @@ export async function startContainer(spec: ContainerSpec): Promise<Container> {
   };
 }
 
-/** Runs a container to completion (`service_completed_successfully`). */
-export async function runOnce(spec: Pick<ContainerSpec, "name" | "command" | "env">): Promise<void> {
-  const [command, ...args] = spec.command;
-  await run(command, args, { env: spec.env }).catch((cause: unknown) => {
-    throw new Error(`${spec.name} did not complete: ${String(cause)}`, { cause });
-  });
-}
-
 async function untilHealthy(spec: ContainerSpec, output: () => Promise<string>): Promise<void> {
   const [command, ...args] = spec.healthcheck;
   async function isHealthy(): Promise<boolean> {

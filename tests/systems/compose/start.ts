@@ -11,15 +11,17 @@ import { serverDir } from "../../servers/server-process.js";
 import { freePort } from "../../servers/servers.js";
 import { build } from "../../support/metrly.js";
 import { type ComposeService, exampleEnvironment, readCompose } from "./compose-file.js";
-import { type Container, runOnce, startContainer } from "./container.js";
+import { type Container, startContainer } from "./container.js";
 import { createOwnDatabase } from "./database.js";
 import { type Edge, startEdge } from "./edge.js";
 import { onThisMachine, readImage } from "./image.js";
+import { runOnce } from "./once.js";
 import { inStartOrder, inStopOrder } from "./order.js";
 import {
   commandOf,
   environmentOf,
   envOf,
+  inFoldersHere,
   isRole,
   placeRoles,
   replicaName,
@@ -100,8 +102,7 @@ async function createSystem({ env }: ComposeOptions): Promise<System> {
 
 async function start(system: System, name: string, service: ComposeService): Promise<void> {
   if (isRole(service)) return startRole(system, name, service);
-  if (service.build !== undefined)
-    return runOnce({ name, command: commandOf(system, service), env: envOf(system, service) });
+  if (service.build !== undefined) return runOnce(system, name, service);
   const startServer = SERVERS[service.image.split(":")[0] ?? ""];
   if (startServer === undefined) throw new Error(`${name}: nobody here knows how to run ${service.image}`);
   await startServer(system, name, service);
@@ -112,14 +113,18 @@ const SERVERS: Readonly<Record<string, (system: System, name: string, service: C
   async "apache/kafka"(system, name, service) {
     const settings = Object.entries(environmentOf(service))
       .filter(([variable]) => variable.startsWith("KAFKA_") && variable !== "KAFKA_HEAP_OPTS")
-      .map(([variable, value]) => [variable.slice("KAFKA_".length).toLowerCase().replaceAll("_", "."), value]);
+      .map(([variable, value]) => [
+        variable.slice("KAFKA_".length).toLowerCase().replaceAll("_", "."),
+        inFoldersHere(system, service, value),
+      ]);
     const kafka = await startKafka(Object.fromEntries(settings));
     system.closers.push(() => kafka.stop());
     system.kafka = kafka;
     system.addresses.set(`${name}:9092`, kafka.brokers[0] ?? "");
   },
   async redis(system, name, service) {
-    const redis = await startRedis({ flags: service.command?.slice(1) ?? [] });
+    const flags = service.command?.slice(1).map((word) => inFoldersHere(system, service, word));
+    const redis = await startRedis({ flags: flags ?? [] });
     system.closers.push(() => redis.stop());
     system.redis = redis;
     system.addresses.set(`${name}:6379`, new URL(redis.url).host);
@@ -127,7 +132,7 @@ const SERVERS: Readonly<Record<string, (system: System, name: string, service: C
   async postgres(system, name, service) {
     // Sequential: on one server they change the same databases' rights.
     system.postgres = (system.postgres ?? startSharedPostgres(system)).then(async (url) => {
-      await createOwnDatabase(url, environmentOf(service));
+      await createOwnDatabase(url, envOf(system, service));
       return url;
     });
     system.addresses.set(`${name}:5432`, new URL(await system.postgres).host);

@@ -1,6 +1,7 @@
 import path from "node:path";
+import { packageRoot } from "#platform/process/package-root.js";
 import { freePort } from "../../servers/servers.js";
-import type { Compose, ComposeService } from "./compose-file.js";
+import { type Compose, type ComposeService, isVolume, mountsOf } from "./compose-file.js";
 import { type Image, onThisMachine } from "./image.js";
 import { startRoundRobin } from "./round-robin.js";
 
@@ -20,8 +21,10 @@ export interface World {
 
 const ROLE_PORT = 4000;
 
+const IMAGE = "metrly:local";
+
 export const isRole = (service: ComposeService): boolean =>
-  service.build !== undefined && service.healthcheck !== undefined;
+  service.image === IMAGE && service.healthcheck !== undefined;
 
 /** Chooses the ports of each role in advance. */
 export async function placeRoles(world: World, replicas: number): Promise<void> {
@@ -73,12 +76,13 @@ function withAddresses({ addresses }: World, text: string): string {
 }
 
 /** `gateway:/var/lib/metrly/data` becomes a folder of this run, also inside a script. */
-function inFoldersHere(world: World, service: ComposeService, text: string): string {
+export function inFoldersHere({ dir }: Pick<World, "dir">, service: ComposeService, text: string): string {
   let mapped = text;
-  for (const volume of service.volumes ?? []) {
-    const [name = "", at = ""] = volume.split(":");
-    if (!name.startsWith(".")) mapped = mapped.replaceAll(at, volumeDir(world, name));
-  }
+  for (const { source, target } of mountsOf(service))
+    mapped = mapped.replaceAll(
+      target,
+      isVolume(source) ? volumeDir({ dir }, source) : path.resolve(packageRoot(), source),
+    );
   return mapped;
 }
 
@@ -87,8 +91,8 @@ export function volumeDir({ dir }: Pick<World, "dir">, name: string): string {
 }
 
 export function volumesOf({ services }: Compose): readonly string[] {
-  const volumes = Object.values(services).flatMap((service) => service.volumes ?? []);
-  return volumes.map((volume) => volume.split(":")[0] ?? "").filter((name) => !name.startsWith("."));
+  const sources = Object.values(services).flatMap((service) => mountsOf(service).map(({ source }) => source));
+  return sources.filter(isVolume);
 }
 
 export function environmentOf(service: ComposeService): Record<string, string> {
