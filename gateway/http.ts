@@ -38,7 +38,7 @@ export interface GraphqlHttpOptions {
 }
 
 export interface GraphqlHttp {
-  /** Mounts `POST /graphql` (and `GET`, for queries with a header that cross-site requests cannot set). */
+  /** Mounts `POST /graphql` (and `GET`, for queries with a header that foreign pages cannot set, as `Authorization`). */
   register(app: FastifyInstance): void;
   stop(): Promise<void>;
 }
@@ -70,7 +70,7 @@ function apolloServer({ federation, operations, logger, onBug }: GraphqlHttpOpti
     introspection: true,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
-    csrfPrevention: true,
+    csrfPrevention: { requestHeaders: UNFORGEABLE },
     persistedQueries: false,
     allowBatchedHttpRequests: false,
     parseOptions: { maxTokens: GRAPH_LIMITS.tokens },
@@ -87,6 +87,9 @@ function apolloServer({ federation, operations, logger, onBug }: GraphqlHttpOpti
     ],
   });
 }
+
+/** A foreign page can't set these: one of them allows a query by GET. */
+const UNFORGEABLE = ["authorization", "apollo-require-preflight", "x-apollo-operation-name"];
 
 /** Apollo Server's interface for a replacement executor. */
 function asGateway({ schema, execute }: Federation): ApolloServerOptionsWithGateway<GatewayContext>["gateway"] {
@@ -203,6 +206,7 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
     async preHandler(request) {
       // The key may have been revoked since the request began.
       await sessions.get(request)?.assertValid();
+      if (Array.isArray(request.body)) throw new MetrlyError("MALFORMED", ONE_AT_A_TIME);
       if (persisted !== undefined) putPersistedText(request, persisted);
     },
     handler: fastifyApolloHandler(apollo, {
@@ -218,6 +222,9 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
     },
   });
 }
+
+const ONE_AT_A_TIME =
+  "Send one operation per request: switch off the client's batching (Apollo Client: HttpLink instead of BatchHttpLink; urql and Relay: no batching exchange or middleware)";
 
 /** Gives Apollo the text of the requested operation, after all checks. */
 function putPersistedText(request: FastifyRequest, persisted: PersistedOperations): void {

@@ -12,11 +12,18 @@ describe("the WebSocket, with subgraphs behind ports", () => socketConformance({
 
 /** Speaks the protocol by hand, so that it can stop reading. */
 function connect(world: GatewayWorld, token: string) {
-  const socket = new WebSocket(`${world.url.replace("http", "ws")}/graphql`, "graphql-transport-ws");
+  return connectWith(world, { payload: { authorization: `Bearer ${token}` } });
+}
+
+interface Placed {
+  readonly payload?: unknown;
+  readonly headers?: Record<string, string>;
+}
+
+function connectWith(world: GatewayWorld, { payload, headers = {} }: Placed) {
+  const socket = new WebSocket(`${world.url.replace("http", "ws")}/graphql`, "graphql-transport-ws", { headers });
   const state = { socket, got: [] as { id?: string; type: string; payload?: unknown }[], closed: undefined as unknown };
-  socket.on("open", () =>
-    socket.send(JSON.stringify({ type: "connection_init", payload: { authorization: `Bearer ${token}` } })),
-  );
+  socket.on("open", () => socket.send(JSON.stringify({ type: "connection_init", payload })));
   socket.on("message", (data) => state.got.push(JSON.parse(String(data))));
   socket.on("close", (code) => {
     state.closed = code;
@@ -46,6 +53,23 @@ describe("a socket", () => {
     ]);
     socket.terminate();
     await waitFor(() => world.alerts.openCount === 0, { what: "the sources to close" });
+  });
+
+  test.each<[string, (value: string) => Placed]>([
+    ["authorization", (value) => ({ payload: { authorization: value } })],
+    ["Authorization", (value) => ({ payload: { Authorization: value } })],
+    ["headers", (value) => ({ payload: { headers: { Authorization: value } } })],
+    ["the upgrade request", (value) => ({ headers: { authorization: value } })],
+  ])("takes its credentials from %s", async (_, placed) => {
+    const { ask, got, socket } = connectWith(world, placed(`Bearer ${world.admin}`));
+    await waitFor(() => got.some(({ type }) => type === "connection_ack"), { what: "the acknowledgement" });
+    ask("1", "{ whoAmI }");
+    await waitFor(() => got.some(({ type }) => type === "next"), { what: "the answer" });
+    expect(got.find(({ type }) => type === "next")?.payload).toEqual({ data: { whoAmI: "root" } });
+    socket.terminate();
+    const refused = connectWith(world, placed("Bearer mtr_live_nonsense"));
+    await waitFor(() => refused.state.closed, { what: "the refusal" });
+    expect(refused.state.closed).toBe(4401);
   });
 
   test("keeps no long ids", async () => {

@@ -6,6 +6,7 @@ import type { Extra } from "graphql-ws/use/ws";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
 import { MetrlyError } from "#kernel/errors.js";
+import { isJsonObject } from "#kernel/json.js";
 import type { KeyThrottle } from "#platform/auth/key-throttle.js";
 import { MAX_ANSWER_BYTES } from "#platform/graphql/answer-size.js";
 import { serveGraphqlSocket } from "#platform/graphql/socket.js";
@@ -41,7 +42,7 @@ export interface GraphqlSocketOptions {
   readonly onBug: (error: unknown) => void;
 }
 
-/** GraphQL over graphql-transport-ws; `connectionParams.authorization` replaces the HTTP header. */
+/** GraphQL over graphql-transport-ws; `connectionParams.authorization` replaces the header of the upgrade request. */
 export interface GraphqlSocket {
   /** Handles upgrades on `/graphql`; others are answered 404. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
@@ -94,8 +95,7 @@ function serverOptions(
       if (isSharedOperation(result)) result.attach(outletOf(socket, id));
     },
     async onConnect({ connectionParams, extra }) {
-      const { authorization } = connectionParams ?? {};
-      const session = await sessionOf(options, extra, typeof authorization === "string" ? authorization : undefined);
+      const session = await sessionOf(options, extra, authorizationOf(connectionParams ?? {}, extra.request));
       if (session === undefined) return false;
       const { socket } = extra;
       if (socket.readyState === socket.OPEN) sessions.set(socket, session);
@@ -171,6 +171,15 @@ const idTooLong = () =>
   graphqlErrorOf(new MetrlyError("INVALID", `The id of an operation has at most ${MAX_ID_LENGTH} characters`));
 const tooManyOperations = () =>
   graphqlErrorOf(new MetrlyError("TOO_COMPLEX", `At most ${MAX_OPERATIONS_PER_SOCKET} operations run on one socket`));
+
+/** Where clients put it: in the connection's parameters, their `headers`, or the upgrade request; the first one found counts. */
+function authorizationOf(parameters: ConnectionParams, { headers }: IncomingMessage): string | undefined {
+  const found = [parameters, parameters.headers].flatMap((place) =>
+    Object.entries(isJsonObject(place) ? place : {}).filter(([name]) => name.toLowerCase() === "authorization"),
+  );
+  const value = found[0]?.[1];
+  return found.length === 0 ? headers.authorization : typeof value === "string" ? value : undefined;
+}
 
 /** Undefined: refused, and the socket is closing with the reason. */
 async function sessionOf(
