@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { manualClock } from "#kernel/clock.js";
 import { type Database, openDatabase } from "#platform/database/database.js";
+import { machineTime, replaceTime } from "#platform/lifecycle/time.js";
 import { createMigratedDatabase } from "../../../tests/servers/migrated.js";
 import type { createTestDatabase } from "../../../tests/servers/servers.js";
 import { CountersUnavailable, type QuotaCounters } from "../counters/counters.js";
@@ -49,7 +50,12 @@ function open() {
   return createFreshness({ counters, database, store: createQuotaStore(database, partitionOf), partitionOf });
 }
 
-test("a tenant is compared once, those of one turn together, and one without counters lacks nothing", async () => {
+/** So much later than it is. */
+let laterMs = 0;
+const restoreTime = replaceTime({ ...machineTime, monotonicMs: () => performance.now() + laterMs });
+afterAll(restoreTime);
+
+test("tenants of one turn are compared together, and one without counters lacks nothing", async () => {
   const freshness = open();
   expect(freshness.isFresh("even")).toBe(false);
   const all = await Promise.all(["even", "late", "unloaded"].map((id) => freshness.confirm(id)));
@@ -62,6 +68,65 @@ test("a tenant is compared once, those of one turn together, and one without cou
   await freshness.compare(["late"]);
   expect(freshness.isFresh("late")).toBe(true);
   expect(freshness.behindForMs()).toBe(0);
+});
+
+describe("where another process settles", () => {
+  const moveTo = (seq: number) =>
+    database.pool.query("UPDATE tenant_position SET seq = $1 WHERE tenant_id = 'even'", [seq]);
+  afterEach(() => moveTo(7));
+
+  test("trust ends, unless the tenant is looked at while it is asked about", async () => {
+    const freshness = open();
+    await freshness.confirm("even");
+    laterMs += 3_000;
+    expect(freshness.isFresh("even")).toBe(false);
+    expect(await freshness.confirm("even")).toBe(true);
+    asked = [];
+    for (let turn = 0; turn < 5; turn += 1) {
+      laterMs += 2_000;
+      expect(await freshness.lookElsewhere([])).toEqual([]);
+      expect(freshness.isFresh("even")).toBe(true);
+    }
+    expect(asked).toHaveLength(5);
+    laterMs += 11_000;
+    await freshness.lookElsewhere([]);
+    expect(asked, "a tenant that nobody asks about").toHaveLength(5);
+  });
+
+  test("a settlement under way is given time, one that stays missing is not", async () => {
+    const freshness = open();
+    await freshness.confirm("even");
+    await moveTo(8);
+    await freshness.lookElsewhere([]);
+    laterMs += 1_000;
+    // The first settlement arrived, and the next one is under way.
+    held.set("even", 8);
+    await moveTo(9);
+    expect(await freshness.lookElsewhere([])).toEqual([]);
+    laterMs += 1_900;
+    expect(freshness.isFresh("even"), "what it lacks is new").toBe(true);
+    expect(await freshness.lookElsewhere([])).toEqual([]);
+    laterMs += 200;
+    expect(await freshness.lookElsewhere([])).toEqual(["even"]);
+    expect(freshness.isFresh("even")).toBe(false);
+    expect(await freshness.confirm("even")).toBe(false);
+    expect(freshness.behind()).toEqual(["even"]);
+  });
+
+  test("a tenant whose partition went elsewhere is compared again", async () => {
+    const freshness = open();
+    await freshness.comparePartitions([0], false);
+    asked = [];
+    expect(await freshness.confirm("even")).toBe(true);
+    laterMs += 60_000;
+    expect(freshness.isFresh("even")).toBe(true);
+    expect(await freshness.lookElsewhere([0])).toEqual([]);
+    expect(asked).toEqual([]);
+    await freshness.lookElsewhere([]);
+    expect(freshness.isFresh("even")).toBe(false);
+    expect(await freshness.confirm("even")).toBe(true);
+    expect(asked).toEqual([["even"]]);
+  });
 });
 
 test("where only some counters answer, the others' tenants are known", async () => {

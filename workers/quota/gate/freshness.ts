@@ -17,11 +17,27 @@ const TENANTS_AT_ONCE = 500;
 /** A settlement under way looks like a missing one: for so long it is given time. */
 const ATTEMPTS = 4;
 const PAUSE_MS = 25;
+/** How old the usage may be that a decision is made on, where another process settles. */
+const TRUST_MS = 3_000;
+/** A settlement that the counters lack for so long is missing: its process may have died. */
+const MISSING_MS = 2_000;
+/** Tenants are looked at for so long after they were asked about, and so many in a turn; others when they are asked about. */
+const LOOKED_AT_MS = 10_000;
+const LOOKED_AT_MOST = 10_000;
 
 interface Behind {
   readonly sinceMs: number;
   /** Rises with each sign that the tenant is behind. */
   readonly signs: number;
+}
+
+/** What is known of a tenant's counters. */
+interface Known {
+  /** They hold all usage that the database had at this monotonic time; Infinity: this process settles it, and would know. */
+  soundAt: number;
+  /** The position that the database had at `at`, and the counters not yet. */
+  awaited: { readonly seq: number; readonly at: number } | undefined;
+  askedAt: number;
 }
 
 /** The tenants of a comparison that are not as they should be. */
@@ -33,25 +49,85 @@ interface Compared {
 }
 
 /**
- * What this process knows about whether counters hold all recorded usage. A tenant is compared with the database once and then
- * trusted: until a settlement of it is missed, in the partitions that this process settles; elsewhere, until the counters did
- * not answer.
+ * What this process knows about whether counters hold all recorded usage. In the partitions that it settles, a tenant is trusted
+ * until a settlement of it is missed. Elsewhere the process that settles may die before it does: there, counters are compared
+ * with the database while they are asked about, and trusted if they hold what it had a few seconds ago.
  */
 export function createFreshness({ counters, database, store, partitionOf }: FreshnessOptions) {
   const behind = new Map<string, Behind>();
-  const compared = new Set<string>();
+  const known = new Map<string, Known>();
   let comparedPartitions = new Set<number>();
   /** Rises when what was compared before no longer tells anything. */
   let era = 0;
-  let waiting: { readonly tenantIds: Set<string>; readonly done: Promise<Compared> } | undefined;
+  let waiting: { readonly tenantIds: Set<string>; readonly done: Promise<ReadonlySet<string>> } | undefined;
+  let looking: Promise<unknown> = Promise.resolve();
 
   function mark(tenantId: string): void {
     const before = behind.get(tenantId);
     behind.set(tenantId, { sinceMs: before?.sinceMs ?? monotonicMs(), signs: (before?.signs ?? 0) + 1 });
   }
 
+  const isSettledHere = (tenantId: string): boolean => comparedPartitions.has(partitionOf(tenantId));
+
+  function isFresh(tenantId: string): boolean {
+    const one = known.get(tenantId);
+    if (one === undefined || behind.has(tenantId)) return false;
+    const now = monotonicMs();
+    one.askedAt = now;
+    return now - one.soundAt < TRUST_MS;
+  }
+
+  /** The database had `needed` at this moment, and the counters have `held` now; undefined: they are not loaded. */
+  function learn(tenantId: string, at: number, needed: number, held: number | undefined): void {
+    const one = known.get(tenantId) ?? { soundAt: Number.NEGATIVE_INFINITY, awaited: undefined, askedAt: at };
+    known.set(tenantId, one);
+    if (held === undefined || held >= needed) {
+      one.soundAt = Math.max(one.soundAt, at);
+      one.awaited = undefined;
+    } else if (one.awaited === undefined) {
+      one.awaited = { seq: needed, at };
+    } else if (held >= one.awaited.seq) {
+      one.soundAt = Math.max(one.soundAt, one.awaited.at);
+      one.awaited = { seq: needed, at };
+    }
+  }
+
+  /** Compares tenants once; returns those whose counters do not answer. Throws when none do. */
+  async function look(tenantIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const unanswered = new Set<string>();
+    for (let from = 0; from < tenantIds.length; from += TENANTS_AT_ONCE) {
+      const some = tenantIds.slice(from, from + TENANTS_AT_ONCE);
+      const [began, at] = [era, monotonicMs()];
+      const needed = await positionsOfTenants(database.pool, some);
+      const held = await positionsOf(counters, some);
+      for (const [index, tenantId] of some.entries()) {
+        const position = held[index];
+        if (position instanceof CountersUnavailable) unanswered.add(tenantId);
+        else if (era === began) learn(tenantId, at, needed.get(tenantId) ?? 0, position);
+      }
+    }
+    return unanswered;
+  }
+
+  /** One look at a time: tenants that come meanwhile share the next. */
+  function lookTogether(tenantId: string): Promise<ReadonlySet<string>> {
+    if (waiting === undefined) {
+      const tenantIds = new Set<string>();
+      const done = looking
+        .then(() => new Promise<void>(nextTurn))
+        .then(() => {
+          waiting = undefined;
+          return look([...tenantIds]);
+        });
+      looking = done.catch(() => undefined);
+      waiting = { tenantIds, done };
+    }
+    waiting.tenantIds.add(tenantId);
+    return waiting.done;
+  }
+
   /** Which of these tenants' counters lack usage that the database had when this was called. */
-  async function lookAt(tenantIds: readonly string[]): Promise<Compared> {
+  async function lookAgain(tenantIds: readonly string[]): Promise<Compared> {
     const needed = await positionsOfTenants(database.pool, tenantIds);
     const unanswered = new Set<string>();
     let left = tenantIds;
@@ -72,17 +148,17 @@ export function createFreshness({ counters, database, store, partitionOf }: Fres
   /** Compares tenants and remembers the result. Throws when no counters answer. */
   async function compare(tenantIds: readonly string[]): Promise<Compared> {
     const all = { late: [] as string[], unanswered: [] as string[] };
-    for (let at = 0; at < tenantIds.length; at += TENANTS_AT_ONCE) {
-      const some = tenantIds.slice(at, at + TENANTS_AT_ONCE);
-      const began = era;
+    for (let from = 0; from < tenantIds.length; from += TENANTS_AT_ONCE) {
+      const some = tenantIds.slice(from, from + TENANTS_AT_ONCE);
+      const [began, at] = [era, monotonicMs()];
       const signs = new Map(some.map((id) => [id, behind.get(id)?.signs]));
-      const { late, unanswered } = await lookAt(some);
+      const { late, unanswered } = await lookAgain(some);
       const [isLate, isUnanswered] = [new Set(late), new Set(unanswered)];
       for (const tenantId of some) {
         if (isUnanswered.has(tenantId)) continue;
         if (isLate.has(tenantId)) mark(tenantId);
         else if (behind.get(tenantId)?.signs === signs.get(tenantId)) behind.delete(tenantId);
-        if (era === began) compared.add(tenantId);
+        if (era === began && !isLate.has(tenantId)) learn(tenantId, at, 0, undefined);
       }
       all.late.push(...late);
       all.unanswered.push(...unanswered);
@@ -90,31 +166,55 @@ export function createFreshness({ counters, database, store, partitionOf }: Fres
     return all;
   }
 
-  const isFresh = (tenantId: string): boolean => compared.has(tenantId) && !behind.has(tenantId);
+  /** Of these partitions others are settled elsewhere from now on. */
+  function settlesOnly(partitions: readonly number[]): void {
+    const before = comparedPartitions;
+    comparedPartitions = new Set(partitions.filter((partition) => before.has(partition)));
+    if (comparedPartitions.size === before.size) return;
+    for (const tenantId of known.keys()) if (!isSettledHere(tenantId)) known.delete(tenantId);
+  }
 
   return {
+    /** Whether it is known that the counters hold all usage that they must. */
     isFresh,
-    /** Compares the tenant first if it must be; tenants that arrive in one turn of the event loop share it. */
+    /** The same, where it is not known: compares the tenant first if it must be. Tenants that wait share a comparison. */
     async confirm(tenantId: string): Promise<boolean> {
-      if (comparedPartitions.has(partitionOf(tenantId))) compared.add(tenantId);
-      if (compared.has(tenantId)) return !behind.has(tenantId);
-      if (waiting === undefined) {
-        const tenantIds = new Set<string>();
-        const done = new Promise<void>(nextTurn).then(() => {
-          waiting = undefined;
-          return compare([...tenantIds]);
-        });
-        waiting = { tenantIds, done };
+      if (isSettledHere(tenantId)) {
+        known.set(tenantId, { soundAt: Number.POSITIVE_INFINITY, awaited: undefined, askedAt: monotonicMs() });
+        return !behind.has(tenantId);
       }
-      waiting.tenantIds.add(tenantId);
-      const { late, unanswered } = await waiting.done;
-      if (unanswered.includes(tenantId)) throw new CountersUnavailable("the tenant's counters do not answer");
-      return !late.includes(tenantId) && !behind.has(tenantId);
+      for (let attempt = 0; attempt < ATTEMPTS && !behind.has(tenantId); attempt += 1) {
+        if (attempt > 0) await sleep(PAUSE_MS);
+        const unanswered = await lookTogether(tenantId);
+        if (unanswered.has(tenantId)) throw new CountersUnavailable("the tenant's counters do not answer");
+        if (isFresh(tenantId)) return true;
+      }
+      if (!behind.has(tenantId)) mark(tenantId);
+      return false;
     },
     compare,
+    /**
+     * Looks at tenants that were asked about and that other processes settle; returns those that miss a settlement.
+     * `partitions`: those that this process settles.
+     */
+    async lookElsewhere(partitions: readonly number[]): Promise<readonly string[]> {
+      settlesOnly(partitions);
+      const before = monotonicMs() - LOOKED_AT_MS;
+      const asked: string[] = [];
+      for (const [tenantId, { askedAt }] of known) {
+        if (askedAt < before) known.delete(tenantId);
+        else if (asked.length < LOOKED_AT_MOST && !isSettledHere(tenantId) && !behind.has(tenantId))
+          asked.push(tenantId);
+      }
+      await look(asked);
+      const now = monotonicMs();
+      const missing = asked.filter((tenantId) => now - (known.get(tenantId)?.awaited?.at ?? now) >= MISSING_MS);
+      for (const tenantId of missing) mark(tenantId);
+      return missing;
+    },
     /** Compares all tenants of partitions that this process has taken over; `again`: of all partitions. */
     async comparePartitions(partitions: readonly number[], again: boolean): Promise<void> {
-      comparedPartitions = new Set(partitions.filter((partition) => comparedPartitions.has(partition)));
+      settlesOnly(partitions);
       for (const partition of partitions) {
         if (comparedPartitions.has(partition) && !again) continue;
         const { unanswered } = await compare([...(await store.positionsOf(partition)).keys()]);
@@ -128,11 +228,11 @@ export function createFreshness({ counters, database, store, partitionOf }: Fres
     /** The counters of this tenant, or of nobody knows whom, did not answer: another process may have settled in vain. */
     forget(tenantId: string | undefined): void {
       if (tenantId !== undefined) {
-        compared.delete(tenantId);
+        known.delete(tenantId);
         return;
       }
       era += 1;
-      compared.clear();
+      known.clear();
     },
     behind: (): readonly string[] => [...behind.keys()],
     /** How long the tenant that is behind for longest has been, ms; 0: none is. */

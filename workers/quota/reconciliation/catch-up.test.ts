@@ -48,11 +48,18 @@ function flaky(counters: QuotaCounters) {
   return { state, counters: guarded };
 }
 
+interface ProcessOptions {
+  readonly mostEntries?: number;
+  /** Shared with another process, which settles. */
+  readonly shared?: QuotaCounters;
+}
+
 /** A process of quota whose usage is applied by hand, and whose counters may stop answering. */
-function openProcess(world: World, mostEntries?: number) {
+function openProcess(world: World, { mostEntries, shared }: ProcessOptions = {}) {
   const { database, tenancy, ledger } = world;
   const partitionOfTenant = (tenantId: string): number => partitionOf(tenantId, PARTITIONS);
-  const { state, counters: answering } = flaky(createMemoryQuotaCounters({ now: Date.now }, { maxKeys: 1_000 }));
+  const inProcess = shared ?? createMemoryQuotaCounters({ now: Date.now }, { maxKeys: 1_000 });
+  const { state, counters: answering } = flaky(inProcess);
   const counters = watched(answering, (tenantId) => freshness.forget(tenantId));
   const store = createQuotaStore(database, partitionOfTenant);
   const freshness = createFreshness({ counters, database, store, partitionOf: partitionOfTenant });
@@ -70,7 +77,7 @@ function openProcess(world: World, mostEntries?: number) {
   });
   const reconciler = startReconciler({
     ...{ counters, freshness, catchUp, repair: loader.repair, onError: fail },
-    assigned: () => [0, 1],
+    assigned: () => (shared === undefined ? [0, 1] : []),
     metrics: { repaired: () => undefined },
     intervalMs: 20,
   });
@@ -83,13 +90,16 @@ function openProcess(world: World, mostEntries?: number) {
     state,
     gate,
     freshness,
-    async record(tenantId: string, values: Readonly<Record<string, number>>): Promise<void> {
+    /** What others may share. */
+    inProcess,
+    /** `dies`: between the database's commit and the settlement. */
+    async record(tenantId: string, values: Readonly<Record<string, number>>, dies = false): Promise<void> {
       const entries: LedgerEntry[] = await world.record(
         tenantId,
         Object.entries(values).map(([id, n]) => ({ id, type: "use.units", data: { n } })),
       );
       const after = await database.transaction((tx) => apply(tx, partitionOfTenant(tenantId), entries));
-      await after?.();
+      if (!dies) await after?.();
     },
     async consume(tenantId: string, idempotencyKey: string, amount: number) {
       const request = { tenantId, meter: "units", amount: new Decimal(amount), idempotencyKey, ttlMs: 600_000 };
@@ -226,8 +236,36 @@ describe.skipIf(!hasPostgres)("counters that missed settlements", () => {
     expect(process.freshness.behindForMs()).toBe(0);
   });
 
+  test("another process on them denies what it cannot know within seconds, and repairs it, also together with others", async () => {
+    const settling = openProcess(world);
+    const others = [1, 2].map(() => openProcess(world, { shared: settling.inProcess }));
+    world.tenant("torn", "both");
+    for (const one of others) expect((await one.consume("torn", "job", 100)).allowed).toBe(true);
+    await settling.record("torn", { job: 100, unasked: 999_000 }, true);
+    const committedAt = performance.now();
+    for (const [index, one] of others.entries()) {
+      const answer = await waitFor(
+        async () => {
+          const beganAt = performance.now();
+          const { allowed, reason } = await one.consume("torn", `${index}`, 5_000);
+          if (beganAt > committedAt + 3_500) expect(allowed, "an answer without what is known for long").toBe(false);
+          if (allowed) await one.gate.release("torn", `${index}`);
+          return reason === "LIMIT_EXCEEDED";
+        },
+        { what: "the usage to count" },
+      );
+      expect(answer).toBe(true);
+      await one.isWhole();
+    }
+    expect(await others[0]?.stands("torn")).toEqual([
+      [999_100, 0],
+      [999_100, 0],
+    ]);
+    for (const one of [...others, settling]) await one.stop();
+  });
+
   test("that miss more than is repeated get their usage from the database", async () => {
-    const impatient = openProcess(world, 2);
+    const impatient = openProcess(world, { mostEntries: 2 });
     world.tenant("far", "both");
     await impatient.consume("far", "job", 100);
     impatient.state.isDown = true;

@@ -25,8 +25,9 @@ const ROUNDS = 10;
 const PATIENCE_MS = 30_000;
 
 /**
- * Brings counters up to recorded usage, without waiting for an event: of tenants that missed a settlement, in partitions just
- * taken over, whose last owner may have died between commit and settlement, and of all after the counters did not answer.
+ * Brings counters up to recorded usage, without waiting for an event: of tenants that missed a settlement, here or in another
+ * process, in partitions just taken over, whose last owner may have died between commit and settlement, and of all after the
+ * counters did not answer. Several processes may repair a tenant at the same time: each settlement counts once.
  */
 export function startReconciler(options: ReconcilerOptions) {
   const { counters, freshness, metrics } = options;
@@ -63,14 +64,26 @@ export function startReconciler(options: ReconcilerOptions) {
     }
   }
 
+  /** Retried at the next turn, for as long as the counters or the database do not answer. */
+  function ignoreUnreachable(error: unknown): void {
+    if (!isUnreachable(error)) options.onError(error);
+  }
+
   const rounds = repeat({
     everyMs: options.intervalMs ?? INTERVAL_MS,
     first: "later",
     run,
-    // Retried at the next turn, for as long as the counters or the database do not answer.
-    onError(error) {
-      if (!isUnreachable(error)) options.onError(error);
+    onError: ignoreUnreachable,
+  });
+  /** Beside the rounds, which may be busy with a long ledger. */
+  const looking = repeat({
+    everyMs: options.intervalMs ?? INTERVAL_MS,
+    first: "later",
+    async run() {
+      const missing = await freshness.lookElsewhere(options.assigned());
+      if (missing.length > 0) rounds.kick();
     },
+    onError: ignoreUnreachable,
   });
   return {
     /** A tenant whose counters are known to lag its recorded usage. */
@@ -78,7 +91,9 @@ export function startReconciler(options: ReconcilerOptions) {
       freshness.mark(tenantId);
       rounds.kick();
     },
-    stop: rounds.stop,
+    async stop(): Promise<void> {
+      await Promise.all([looking.stop(), rounds.stop()]);
+    },
   };
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
-import { replaceTime, type Time } from "#platform/lifecycle/time.js";
+import { machineTime, replaceTime } from "#platform/lifecycle/time.js";
 import { startRedis } from "../../../../tests/servers/private-servers.js";
 import { hasRedis, redisUrl, waitFor } from "../../../../tests/servers/servers.js";
 import { quotaCountersConformance } from "../counters.conformance.js";
@@ -181,14 +181,3 @@ describe.skipIf(!hasRedis)("Redis", () => {
     await evicting.stop();
   });
 });
-
-const machineTime: Time = {
-  now: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  after(ms, run) {
-    const timer = setTimeout(run, ms);
-    return { cancel: () => clearTimeout(timer) };
-  },
-  nextTurn: (run) => void setImmediate(run),
-  timeoutSignal: (ms) => AbortSignal.timeout(ms),
-};
