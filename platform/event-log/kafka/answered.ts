@@ -1,22 +1,40 @@
 import { MetrlyError, messageOf } from "#kernel/errors.js";
-import { within } from "#platform/lifecycle/time.js";
-
-/** How long a question about the log, or a read, may take before it fails. */
-const ANSWER_DEADLINE_MS = 5_000;
 
 /** kafkajs' names for brokers that do not answer; what a broker answers, e.g. an offset out of range, is passed on. */
 const NO_ANSWER = /^KafkaJS(Connection|NumberOfRetriesExceeded|RequestTimeout|BrokerNotFound)/;
 
-/** Throws LOG_UNAVAILABLE when no broker answers, or not in time; the question may then still be running. */
-export async function answeredInTime<T>(ask: () => Promise<T>): Promise<T> {
-  const answered = ask().then((value) => ({ value }));
-  const answer = await within(ANSWER_DEADLINE_MS, answered).catch((error: unknown) => {
-    if (error instanceof Error && NO_ANSWER.test(error.name)) throw unavailable(messageOf(error));
-    throw error;
-  });
-  if (answer === undefined) throw unavailable("no answer in time");
-  return answer.value;
+/** Throws LOG_UNAVAILABLE when no broker answers within kafkajs' time-outs and retries. */
+export async function answered<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof Error) || !NO_ANSWER.test(error.name)) throw error;
+    throw new MetrlyError("LOG_UNAVAILABLE", `the event log does not answer: ${messageOf(error)}`);
+  }
 }
 
-const unavailable = (reason: string): MetrlyError =>
-  new MetrlyError("LOG_UNAVAILABLE", `the event log does not answer: ${reason}`);
+/**
+ * Asks once for all callers that wait at a time: a call joins a question that has not been asked yet, so its answer is of a moment
+ * after the call.
+ */
+export function joined<T>(ask: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined;
+  let next: Promise<T> | undefined;
+  return function join(): Promise<T> {
+    if (running === undefined) {
+      running = ask().finally(() => {
+        running = undefined;
+      });
+      return running;
+    }
+    const ended = running.then(
+      () => undefined,
+      () => undefined,
+    );
+    next ??= ended.then(() => {
+      next = undefined;
+      return join();
+    });
+    return next;
+  };
+}

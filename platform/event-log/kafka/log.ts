@@ -5,7 +5,7 @@ import { appendWithinDeadline } from "../deadline.js";
 import type { EventLog, LogConsumer, NewRecord, PartitionBounds } from "../event-log.js";
 import { groupAppends, sizeOf } from "../group-append.js";
 import { UnknownPartitionError } from "../position.js";
-import { answeredInTime } from "./answered.js";
+import { answered, joined } from "./answered.js";
 import { createKafka, type KafkaConnection, once, protocolErrorOf } from "./client.js";
 import { consumeFromKafka } from "./consumer.js";
 import { createFetcher } from "./fetch.js";
@@ -46,7 +46,16 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
   const consumers = new Set<LogConsumer>();
   const stopped = new AbortController();
 
-  async function boundsOf(topic: string): Promise<Map<number, PartitionBounds>> {
+  /** Of each topic, for all its partitions: a consumer that starts asks for each of them at once. */
+  const questions = new Map<string, () => Promise<Map<number, PartitionBounds>>>();
+
+  function boundsOf(topic: string): Promise<Map<number, PartitionBounds>> {
+    const ask = questions.get(topic) ?? joined(() => fetchBounds(topic));
+    questions.set(topic, ask);
+    return ask();
+  }
+
+  async function fetchBounds(topic: string): Promise<Map<number, PartitionBounds>> {
     await connectAdmin();
     const offsets = await admin.fetchTopicOffsets(topic);
     return new Map(offsets.map(({ partition, low, high }) => [partition, { first: Number(low), next: Number(high) }]));
@@ -80,7 +89,7 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
   }
 
   return {
-    bounds: (topic, partition) => answeredInTime(() => bounds(topic, partition)),
+    bounds: (topic, partition) => answered(() => bounds(topic, partition)),
     async ensureTopics(topics, partitionCount) {
       await connectAdmin();
       const existing = new Set(await admin.listTopics());
@@ -105,7 +114,7 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
       return consumer;
     },
     read: (topic, partition, from, maxRecords) =>
-      answeredInTime(async () => {
+      answered(async () => {
         const { first, next } = await bounds(topic, partition);
         return fetcher.fetch(topic.name, partition, Math.max(from, first), next, maxRecords);
       }),
