@@ -15,6 +15,7 @@ import { registerExplorer } from "./explorer/explorer.js";
 import { startGraphqlHttp } from "./http.js";
 import { createOperations } from "./operations/operation.js";
 import { readPersistedOperations } from "./operations/persisted-operations.js";
+import { inTurns } from "./operations/turns.js";
 import { registerQueueBoardProxy } from "./queue-board.js";
 import { startGraphqlSocket } from "./socket.js";
 import { reachSubgraphs, type SubgraphTarget } from "./subgraphs/reach.js";
@@ -40,7 +41,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
   const { supergraphSdl } = composeSupergraph(subgraphs);
   const reach = reachSubgraphs({ ...options, ...options.remote });
   const onFailure = (subgraph: string, error: unknown) => logger.error({ err: error, subgraph }, "a subgraph failed");
-  const federation = buildFederation(supergraphSdl, subgraphs, onFailure, reach.executorOf);
+  const federation = inTurns(buildFederation(supergraphSdl, subgraphs, onFailure, reach.executorOf));
   const operations = createOperations(federation.schema, supergraphSdl);
   const external = config.oidc && createExternalIssuer({ config: config.oidc, clock });
   const authentication = createAuthentication({ tenancy, issuer, clock, external });

@@ -1,8 +1,8 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
+import { createFairTurns, type TurnLimits } from "#platform/lifecycle/fair-turns.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
-import { createTenantTurns, type TurnLimits } from "./rules/tenant-turns.js";
 import type { StoredInvoice } from "./store/invoices.js";
 import { verifyInvoice } from "./verifier/verify-invoice.js";
 
@@ -20,7 +20,7 @@ export interface InvoiceVerifier {
 }
 
 /** Each reads a tenant's whole ledger: more at once would starve recording of the database. */
-const TURNS: TurnLimits = { atOnce: 2, waitingPerTenant: 8, waiting: 100 };
+const TURNS: TurnLimits = { atOnce: 2, perCaller: 1, waitingPerCaller: 8, waiting: 100 };
 
 /**
  * Passes a stored invoice to the verifier, which depends only on the ledger and tenancy's history. Verifies one invoice
@@ -31,7 +31,7 @@ export function createInvoiceVerifier(options: {
   readonly tenancy: TenancyCopy;
   readonly partitions: number;
 }): InvoiceVerifier {
-  const turns = createTenantTurns(TURNS);
+  const turns = createFairTurns(TURNS);
   return {
     async verify({ tenantId, ordinal, sha256, document }) {
       const turn = turns.take(tenantId);

@@ -1,0 +1,37 @@
+import type { ExecutionArgs } from "graphql";
+import { MetrlyError } from "#kernel/errors.js";
+import { createFairTurns, type TurnLimits } from "#platform/lifecycle/fair-turns.js";
+import type { Federation } from "../federation/federation.js";
+import { graphqlErrorOf } from "./client-error.js";
+import type { GatewayContext } from "./operation.js";
+
+/** As many of one caller as a service's pool has connections: others' operations wait for few of a busy caller's. */
+const LIMITS: TurnLimits = { atOnce: 64, perCaller: 8, waitingPerCaller: 200, waiting: 1_000 };
+
+/**
+ * The federation with queries and mutations in turns: a caller, which is a tenant or a caller of the platform, runs a few at
+ * once, and turns go round the callers. Refuses with BUSY when too many wait.
+ */
+export function inTurns(federation: Federation, limits: TurnLimits = LIMITS): Federation {
+  const turns = createFairTurns(limits);
+  return {
+    ...federation,
+    async execute(args) {
+      const caller = callerOf(args);
+      const turn = turns.take(caller);
+      if (turn === undefined)
+        return { errors: [graphqlErrorOf(new MetrlyError("BUSY", "Too many operations wait; try again later"))] };
+      await turn;
+      try {
+        return await federation.execute(args);
+      } finally {
+        turns.end(caller);
+      }
+    },
+  };
+}
+
+function callerOf({ contextValue }: ExecutionArgs): string {
+  const { identity } = contextValue as GatewayContext;
+  return identity.tenantId === null ? `platform ${identity.kind} ${identity.id}` : `tenant ${identity.tenantId}`;
+}
