@@ -228,7 +228,10 @@ export interface QuotaCounters {
    */
   load(load: TenantLoad, token: string): Promise<void>;
   settle(request: SettleRequest): Promise<SettleOutcome>;
-  /** Brings used amounts to the database's, if that is ahead; open reservations stay. Where the ledger cannot be repeated. */
+  /**
+   * Brings used amounts to the database's, if that is ahead; open reservations stay, counters of meters that the load does not
+   * have go. Where the ledger cannot be repeated.
+   */
   repair(load: TenantLoad): Promise<void>;
   /**
    * Sets period counters to these totals if the tenant is settled up to exactly `seq`; false: it is not, or is not loaded. For

@@ -13,7 +13,7 @@ import {
 import { amountOf } from "../rules/amount.js";
 import { type CounterKey, counterId, countersOf } from "../rules/limits.js";
 import { counterWindow, latestIn, outlivesLoss, REBUILT_FROM } from "../rules/windows.js";
-import { enterEpochs, type FactsOf, readFacts, type TenantFacts } from "../store/loading.js";
+import { enterEpochs, type FactsOf, positionsOfTenants, readFacts, type TenantFacts } from "../store/loading.js";
 import { DatabaseUnreachable } from "../store/unreachable.js";
 import type { Freshness } from "./freshness.js";
 import type { LimitedTenant, TenantLimits } from "./tenant-limits.js";
@@ -90,13 +90,18 @@ export function createCounterLoader({ counters, database, limits, freshness }: L
       .filter((one): one is LimitedTenant => one?.inForce !== undefined);
 
   return {
-    /** Brings used amounts of loaded counters up to the database's. */
+    /** Brings used amounts of loaded counters up to the database's, also of tenants without a plan or that are not known. */
     async repair(tenantIds: readonly string[]): Promise<void> {
-      const limited = limitedOf(tenantIds);
-      const facts = await readFacts(database, limited.map(factsWanted));
-      await Promise.all(
-        limited.map((one) => counters.repair(buildLoad(one, "", facts.get(one.tenant.id) ?? NO_FACTS, undefined))),
-      );
+      const known = new Map(tenantIds.flatMap((id) => limits.current(id) ?? []).map((one) => [one.tenant.id, one]));
+      const facts = await readFacts(database, [...known.values()].map(factsWanted));
+      const unknown = tenantIds.filter((id) => !known.has(id));
+      const positions = await positionsOfTenants(database.pool, unknown);
+      await Promise.all([
+        ...[...known].map(([id, one]) => counters.repair(buildLoad(one, "", facts.get(id) ?? NO_FACTS, undefined))),
+        ...unknown.map((tenantId) =>
+          counters.repair({ ...NOTHING_IN_FORCE, tenantId, seq: positions.get(tenantId) ?? 0 }),
+        ),
+      ]);
     },
     /** Builds a tenant's counters from the database after any loss. Single-flight per tenant. */
     load(tenantId: string): Promise<void> {
@@ -131,6 +136,7 @@ function deferred(): Pick<Waiting, "resolve" | "reject"> & { readonly promise: P
 }
 
 const NOT_OBSERVED: Observed = { since: 0, token: "" };
+const NOTHING_IN_FORCE = { epoch: "", hasOwnClock: false, counters: [], lost: [] };
 const NO_FACTS: TenantFacts = { seq: 0, totals: [], lost: [] };
 
 export const factsWanted = ({ tenant, now, inForce }: LimitedTenant): FactsOf => ({

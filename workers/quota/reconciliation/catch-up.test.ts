@@ -279,4 +279,28 @@ describe.skipIf(!hasPostgres)("counters that missed settlements", () => {
     ]);
     await impatient.stop();
   });
+
+  test("are brought up where a tenant has no plan any more, or is not known", async () => {
+    const impatient = openProcess(world, { mostEntries: 2 });
+    world.tenant("gone", "both");
+    await impatient.consume("gone", "job", 100);
+    impatient.state.isDown = true;
+    for (let n = 0; n < 4; n += 1) await impatient.record("gone", { [`g${n}`]: 10 });
+    world.tenant("gone", null);
+    impatient.state.isDown = false;
+    await impatient.isWhole();
+    world.tenant("gone", "both");
+    expect(await impatient.stands("gone"), "what was not kept is built again").toEqual([
+      [40, 100],
+      [40, 100],
+    ]);
+
+    const [observed] = await impatient.inProcess.observe(["ghost"]);
+    const load = { tenantId: "ghost", epoch: "e", seq: 1, counters: [], lost: [], hasOwnClock: false };
+    await impatient.inProcess.load(load, observed?.token ?? "");
+    await world.database.pool.query("INSERT INTO tenant_position (tenant_id, partition, seq) VALUES ('ghost', 0, 5)");
+    impatient.freshness.mark("ghost");
+    await impatient.isWhole();
+    await impatient.stop();
+  });
 });

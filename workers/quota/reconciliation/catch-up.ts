@@ -109,6 +109,8 @@ export function createCatchUp(options: CatchUpOptions) {
   }
 
   async function repeatOf(partition: number, tenantIds: readonly string[]): Promise<void> {
+    const unknown = tenantIds.filter((tenantId) => limits.current(tenantId) === undefined);
+    if (unknown.length > 0) await loader.repair(unknown);
     const missing = await missingOf(tenantIds);
     const to = Math.max(0, ...missing.map(({ facts }) => facts.seq));
     const near = missing.filter(({ at }) => to - at <= mostEntries);

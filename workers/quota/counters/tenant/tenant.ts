@@ -265,6 +265,15 @@ function assemble(start: Start, opened: readonly (readonly [string, Reservation]
     return meter === undefined ? held.until : reservations.lastEnd(meter);
   }
 
+  /** Usage that follows does not reach the others. What is known of requests is nowhere else, and no usage concerns it. */
+  function dropAllBut(ids: readonly string[]): void {
+    for (const id of counters.keys()) {
+      if (ids.includes(id) || meterOf(id) === null) continue;
+      counters.delete(id);
+      dirty.counters.add(id);
+    }
+  }
+
   function setTotals(totals: readonly PeriodTotal[]): void {
     for (const { counter: id, periodStart, total } of totals) {
       const counter = counters.get(id);
@@ -357,12 +366,7 @@ function assemble(start: Start, opened: readonly (readonly [string, Reservation]
       advance(at, 0);
       seq = request.seq;
       dirty.meta = true;
-      for (const id of counters.keys()) {
-        // What is known of requests is nowhere else, and no settlement concerns it.
-        if (request.inForce.includes(id) || meterOf(id) === null) continue;
-        counters.delete(id);
-        dirty.counters.add(id);
-      }
+      dropAllBut(request.inForce);
       for (const event of request.events) settleEvent(event);
       setTotals(request.totals);
       return "applied";
@@ -372,6 +376,7 @@ function assemble(start: Start, opened: readonly (readonly [string, Reservation]
       if (load.seq <= seq) return;
       seq = load.seq;
       dirty.meta = true;
+      dropAllBut(load.counters.map(({ counter }) => counter));
       for (const { counter: id, usage } of load.counters) {
         const counter = counters.get(id);
         if (counter === undefined || meterOf(id) === null) continue;
