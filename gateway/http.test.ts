@@ -29,8 +29,12 @@ describe("authentication", () => {
     }
   });
 
-  test("a key that is revoked while its request arrives runs nothing", async () => {
-    const key = world.issueKey("slow", ["READ"], "acme");
+  test.each([
+    ["and ends", (id: string) => world.revokeKey(id)],
+    ["and does not end", (id: string) => world.revokeKey(id)],
+    ["and does not end, like one whose rights change,", (id: string) => world.changeKey(id, { scopes: ["INGEST"] })],
+  ])("a key that is revoked while its request arrives %s runs nothing", async (end, revoke) => {
+    const key = world.issueKey(`slow ${end}`, ["READ"], "acme");
     const body = JSON.stringify({ query: "{ whoAmI }" });
     const socket = connect(Number(new URL(world.url).port), "127.0.0.1");
     socket.write(
@@ -39,8 +43,8 @@ describe("authentication", () => {
     await once(world.app.server, "request");
     // Lets the first check pass.
     await new Promise((resolve) => setImmediate(resolve));
-    world.revokeKey("slow");
-    socket.write(body.slice(5));
+    revoke(`slow ${end}`);
+    if (end === "and ends") socket.write(body.slice(5));
     const [answer] = await once(socket, "data");
     expect(String(answer)).toMatch(/^HTTP\/1\.1 401 /);
     socket.destroy();

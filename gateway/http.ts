@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import {
   ApolloServer,
   type ApolloServerOptionsWithGateway,
@@ -189,7 +190,8 @@ const statusHeaders = (status: number): HeaderMap =>
 
 function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, options: GraphqlHttpOptions): void {
   const { authentication, persisted, openIntrospection, onBug } = options;
-  const sessions = new WeakMap<FastifyRequest, Session>();
+  const sessions = new WeakMap<IncomingMessage, Session>();
+  app.whileArriving("/graphql", (request) => sessions.get(request)?.assertValid());
   // One error shape on this path: failures before Apollo look like Apollo's.
   app.setErrorHandler((error: FastifyError, _, reply) => sendGraphqlError(reply, error, onBug));
   app.route({
@@ -201,16 +203,16 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
       assertUsableUrl(request);
       const { authorization } = request.headers;
       if (authorization === undefined && openIntrospection) return;
-      sessions.set(request, await authentication.authenticate(authorization));
+      sessions.set(request.raw, await authentication.authenticate(authorization));
     },
     async preHandler(request) {
       // The key may have been revoked since the request began.
-      await sessions.get(request)?.assertValid();
+      await sessions.get(request.raw)?.assertValid();
       if (Array.isArray(request.body)) throw new MetrlyError("MALFORMED", ONE_AT_A_TIME);
       if (persisted !== undefined) putPersistedText(request, persisted);
     },
     handler: fastifyApolloHandler(apollo, {
-      context: async (request) => ({ identity: sessions.get(request)?.identity ?? ANONYMOUS }),
+      context: async (request) => ({ identity: sessions.get(request.raw)?.identity ?? ANONYMOUS }),
     }),
   });
   app.route({

@@ -119,6 +119,16 @@ describe("a socket", () => {
     expect(state.closed).toBe(4401);
   });
 
+  test("is closed when its key has too many, and another key's is not", async () => {
+    const key = world.issueKey("many", ["READ"], "acme");
+    const clients = Array.from({ length: 501 }, () => connect(world, key));
+    const isAnswered = ({ got, state }: (typeof clients)[0]) => got.length > 0 || state.closed !== undefined;
+    await waitFor(() => clients.every(isAnswered), { what: "every socket to be acknowledged or closed" });
+    expect(clients.flatMap(({ state }) => state.closed ?? [])).toEqual([1013]);
+    await opened(world.issueKey("other", ["READ"], "acme"));
+    for (const { socket } of clients) socket.terminate();
+  });
+
   test("is closed when the rights of its key change", async () => {
     const { state } = await opened(world.issueKey("demoted", ["ADMIN"], "acme"));
     world.changeKey("demoted", { scopes: ["READ"] });

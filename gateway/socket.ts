@@ -5,7 +5,7 @@ import { CloseCode, type ServerOptions } from "graphql-ws";
 import type { Extra } from "graphql-ws/use/ws";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
-import { MetrlyError } from "#kernel/errors.js";
+import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
 import { isJsonObject } from "#kernel/json.js";
 import type { KeyThrottle } from "#platform/auth/key-throttle.js";
 import { MAX_ANSWER_BYTES } from "#platform/graphql/answer-size.js";
@@ -22,6 +22,10 @@ import { createSharedSubscriptions, isSharedOperation, type Outlet } from "./sub
 const PATH = "/graphql";
 const MAX_MESSAGE_BYTES = 256 * 1024;
 const MAX_OPERATIONS_PER_SOCKET = 100;
+const MAX_SOCKETS_PER_CREDENTIAL = 500;
+const MAX_SOCKETS_PER_TENANT = 1_000;
+/** Sockets before their `connection_init`: one more closes the oldest. */
+const MAX_SOCKETS_UNKNOWN = 1_000;
 /** Ids are kept as long as their operations. */
 const MAX_ID_LENGTH = 256;
 /** Revocation is checked when keys change; this interval bounds how long an expired key or token keeps its socket. */
@@ -55,12 +59,22 @@ type ConnectionParams = Readonly<Record<string, unknown>>;
 
 export function startGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocket {
   const sessions = new Map<WebSocket, Session>();
+  const unknown = new Set<WebSocket>();
   const server = serveGraphqlSocket<ConnectionParams>({
     path: PATH,
     maxMessageBytes: MAX_MESSAGE_BYTES,
-    protocol: serverOptions(options, sessions),
+    protocol: serverOptions(options, sessions, unknown),
     logger: options.logger,
-    onClosed: (socket) => sessions.delete(socket),
+    onOpened(socket) {
+      const [oldest] = unknown.size >= MAX_SOCKETS_UNKNOWN ? unknown : [];
+      if (oldest !== undefined) unknown.delete(oldest);
+      oldest?.terminate();
+      unknown.add(socket);
+    },
+    onClosed(socket) {
+      unknown.delete(socket);
+      sessions.delete(socket);
+    },
   });
   const recheck = () => {
     for (const [socket, session] of sessions) void isValid(socket, session, options.onBug);
@@ -79,6 +93,7 @@ export function startGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocket
 function serverOptions(
   options: GraphqlSocketOptions,
   sessions: Map<WebSocket, Session>,
+  unknown: Set<WebSocket>,
 ): ServerOptions<ConnectionParams, Extra> {
   const { federation, operations, sdl, persisted, onBug } = options;
   const clean = (errors: readonly GraphQLError[]) => errors.map((error) => toClientError(error, onBug).toJSON());
@@ -98,7 +113,15 @@ function serverOptions(
       const session = await sessionOf(options, extra, authorizationOf(connectionParams ?? {}, extra.request));
       if (session === undefined) return false;
       const { socket } = extra;
-      if (socket.readyState === socket.OPEN) sessions.set(socket, session);
+      unknown.delete(socket);
+      if (socket.readyState === socket.OPEN) {
+        const refusal = tooManySockets(sessions.values(), session);
+        if (refusal !== undefined) {
+          closeWith(socket, refusal);
+          return false;
+        }
+        sessions.set(socket, session);
+      }
       return true;
     },
     async onSubscribe({ extra: { socket }, subscriptions }, id, payload) {
@@ -212,8 +235,22 @@ async function isValid(socket: WebSocket, session: Session, onBug: (error: unkno
 }
 
 function closeWith(socket: WebSocket, error: MetrlyError): void {
-  const passes = error.code === "UNAVAILABLE" || error.code === "TOO_MANY_ATTEMPTS";
-  socket.close(passes ? TRY_AGAIN_LATER : CloseCode.Unauthorized, error.code);
+  socket.close(PASSES.has(error.code) ? TRY_AGAIN_LATER : CloseCode.Unauthorized, error.code);
+}
+
+const PASSES: ReadonlySet<ErrorCode> = new Set(["UNAVAILABLE", "TOO_MANY_ATTEMPTS", "RATE_LIMITED"]);
+
+/** Counted anew for each socket: opening one costs more. */
+function tooManySockets(open: Iterable<Session>, { identity }: Session): MetrlyError | undefined {
+  let [ofCredential, ofTenant] = [1, 1];
+  for (const { identity: other } of open) {
+    if (other.tenantId !== identity.tenantId) continue;
+    if (other.tenantId !== null) ofTenant += 1;
+    if (other.id === identity.id && other.kind === identity.kind) ofCredential += 1;
+  }
+  return ofCredential > MAX_SOCKETS_PER_CREDENTIAL || ofTenant > MAX_SOCKETS_PER_TENANT
+    ? new MetrlyError("RATE_LIMITED", "Too many sockets are open")
+    : undefined;
 }
 
 interface SubscribePayload extends OperationRequest {

@@ -140,13 +140,18 @@ describe("tokens of an identity provider", () => {
   test("end with the key that signed them, also on connections that are open", async () => {
     const sign = await provider.addKey();
     const issuer = createExternalIssuer({
-      ...{ config: configOf(provider.url), clock: systemClock, cooldownMs: 0, keysMaxAgeMs: 0 },
+      ...{ config: configOf(provider.url), clock: systemClock, refreshMs: 0 },
     });
     const session = await issuer.verify(await sign({ roles: "support" }));
     await session.assertValid();
     await provider.addKey();
     provider.keys.shift();
     await expect(session.assertValid()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    const other = await issuer.verify(await (await provider.addKey())({ roles: "support" }));
+    await provider.close();
+    // Away, it can withdraw nothing.
+    await other.assertValid();
+    await other.assertValid();
   });
 
   test("can't be judged while the provider is away or is another one, and can once it is back", async () => {

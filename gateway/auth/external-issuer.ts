@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
+import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from "jose";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError, messageOf } from "#kernel/errors.js";
 import { isClientId } from "#kernel/ids.js";
@@ -24,14 +24,20 @@ const ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"];
 const CLOCK_TOLERANCE_SECONDS = 30;
 const TIMEOUT_MS = 5_000;
 const MAX_DOCUMENT_BYTES = 65_536;
-/** How long keys are cached, and the minimum interval between fetches for an unknown key. */
+/** How long keys count while the provider does not answer. */
 const KEYS_MAX_AGE_MS = 600_000;
+/** How old keys are when they are fetched again, so that a withdrawn key is noticed: a small document, per process. */
+const REFRESH_MS = 30_000;
+/** The minimum interval between fetches for an unknown key, or after a failure. */
 const COOLDOWN_MS = 30_000;
+
+type RemoteKeys = ReturnType<typeof createRemoteJWKSet>;
 
 export interface ExternalIssuerOptions {
   readonly config: OidcConfig;
   readonly clock: Clock;
   readonly cooldownMs?: number;
+  readonly refreshMs?: number;
   readonly keysMaxAgeMs?: number;
 }
 
@@ -39,14 +45,35 @@ export function createExternalIssuer({
   config,
   clock,
   cooldownMs = COOLDOWN_MS,
+  refreshMs = REFRESH_MS,
   keysMaxAgeMs = KEYS_MAX_AGE_MS,
 }: ExternalIssuerOptions): ExternalIssuer {
-  let keys: JWTVerifyGetKey | undefined;
-  let discovering: Promise<JWTVerifyGetKey> | undefined;
+  let keys: RemoteKeys | undefined;
+  let discovering: Promise<RemoteKeys> | undefined;
+  let refreshing: Promise<void> | undefined;
+  let refreshedAt = Number.NEGATIVE_INFINITY;
+  let isAway = false;
   let failedAt = Number.NEGATIVE_INFINITY;
 
+  /** The provider's keys, refreshed; while it does not answer, as last fetched, and nobody waits for it twice. */
+  async function currentKeys(): Promise<RemoteKeys> {
+    const found = await findKeys();
+    if (refreshing === undefined && monotonicMs() - refreshedAt >= refreshMs) refreshing = refresh(found);
+    if (!isAway) await refreshing;
+    return found;
+  }
+
+  async function refresh(found: RemoteKeys): Promise<void> {
+    refreshedAt = monotonicMs();
+    isAway = await found.reload().then(
+      () => false,
+      () => true,
+    );
+    refreshing = undefined;
+  }
+
   /** Discovers the JWKS URL once; after a failure it waits for the cooldown. */
-  async function findKeys(): Promise<JWTVerifyGetKey> {
+  async function findKeys(): Promise<RemoteKeys> {
     if (keys !== undefined) return keys;
     if (monotonicMs() - failedAt < cooldownMs) throw unavailable("it failed a moment ago");
     discovering ??= discover(config.issuer)
@@ -71,7 +98,7 @@ export function createExternalIssuer({
   return {
     issuer: config.issuer,
     async verify(token) {
-      const found = await findKeys();
+      const found = await currentKeys();
       const { payload, protectedHeader } = await jwtVerify(token, found, {
         ...{ issuer: config.issuer, audience: config.audience, algorithms: ALGORITHMS },
         ...{
@@ -89,7 +116,7 @@ export function createExternalIssuer({
         async assertValid() {
           assertUnexpired(clock, expiresAtMs);
           try {
-            await found(protectedHeader, { payload: "", signature: "" });
+            await (await currentKeys())(protectedHeader, { payload: "", signature: "" });
           } catch (error) {
             if (isRefusal(error)) throw refused(messageOf(error));
           }

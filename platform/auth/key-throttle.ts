@@ -59,7 +59,8 @@ export function createKeyThrottle(isGood: (authorization: string) => boolean, no
 
 const isKey = (bearer: string | undefined): bearer is string => /^Bearer\s+mtr_/i.test(bearer ?? "");
 
-function networkOf(address = ""): string {
+/** The client behind an address: an IPv4 address, or the /64 of an IPv6 address. */
+export function networkOf(address = ""): string {
   if (!ipaddr.isValid(address)) return address;
   const parsed = ipaddr.process(address);
   return parsed.kind() === "ipv6"

@@ -15,6 +15,8 @@ export interface GraphqlSocketOptions<Params extends ConnectionInitMessage["payl
   /** The options of graphql-ws. */
   readonly protocol: ServerOptions<Params, Extra>;
   readonly logger: Logger;
+  /** Called for each socket before its `connection_init`. */
+  readonly onOpened?: (socket: WebSocket) => void;
   /** Called for each closed socket. */
   readonly onClosed?: (socket: WebSocket) => void;
 }
@@ -37,6 +39,7 @@ export function serveGraphqlSocket<Params extends ConnectionInitMessage["payload
     socket.removeAllListeners("error");
     socket.on("error", (error) => logger.debug({ err: error }, "a GraphQL socket failed"));
     socket.once("close", () => options.onClosed?.(socket));
+    options.onOpened?.(socket);
   });
   return {
     handleUpgrade(request, socket, head) {

@@ -3,6 +3,7 @@ import { request as send } from "node:http";
 import { connect } from "node:net";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { MetrlyError } from "#kernel/errors.js";
 import { createHttpServer } from "./server.js";
 
 const MIB = 1 << 20;
@@ -82,6 +83,17 @@ describe("a server answers", () => {
     await once(response, "close");
     socket.destroy();
   }, 40_000);
+
+  test("a client whose credential ends while its body arrives", async () => {
+    let isGood = true;
+    app.whileArriving("/things", () => {
+      if (!isGood) throw new MetrlyError("UNAUTHENTICATED", "The key is revoked");
+    });
+    const answer = exchange([head("/things?x=1", 20_000), "{"]);
+    await once(app.server, "request");
+    isGood = false;
+    expect(await answer).toMatch(/^HTTP\/1\.1 401 .*"UNAUTHENTICATED"/s);
+  });
 
   test("within its limits of time", () => {
     expect(app.server).toMatchObject({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 72_000 });

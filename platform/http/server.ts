@@ -4,10 +4,12 @@ import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstanc
 import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
 import { type KeyThrottle, throttledResponse } from "#platform/auth/key-throttle.js";
 import { after, every, type Timer } from "#platform/lifecycle/time.js";
+import { type CredentialCheck, watchBodies } from "./arriving-bodies.js";
+import { boundConnections, type ConnectionLimits } from "./connections.js";
 import { EarlyResponse } from "./early-answers.js";
 import { parseJson } from "./json-bodies.js";
 import { problemHeaders, problemOf, sendProblem } from "./problem.js";
-import { answerClientError, TIME_LIMITS, watchBodies } from "./slow-requests.js";
+import { answerClientError, TIME_LIMITS } from "./slow-requests.js";
 
 export { problemOf } from "./problem.js";
 
@@ -29,6 +31,11 @@ declare module "fastify" {
      * same handler through Fastify.
      */
     directly(method: string, url: string, handler: DirectHandler): void;
+    /**
+     * Checks a few times a second whether the credential of a request to this path is still good, while its body arrives. What
+     * the check throws ends the request.
+     */
+    whileArriving(url: string, check: CredentialCheck): void;
   }
 }
 
@@ -36,8 +43,13 @@ declare module "fastify" {
  * An HTTP server that answers every error with a problem document, and logs and masks bugs. `throttle` runs first, on every
  * path.
  */
-export function createHttpServer(logger: FastifyBaseLogger, throttle?: KeyThrottle): FastifyInstance {
+export function createHttpServer(
+  logger: FastifyBaseLogger,
+  throttle?: KeyThrottle,
+  limits?: ConnectionLimits,
+): FastifyInstance {
   const direct = new Map<string, DirectHandler>();
+  const checks = new Map<string, CredentialCheck>();
   let stopWatching = () => {};
   const app = Fastify({
     loggerInstance: logger,
@@ -51,11 +63,20 @@ export function createHttpServer(logger: FastifyBaseLogger, throttle?: KeyThrott
       const answer: DirectHandler = (request, response) =>
         (direct.get(`${request.method} ${request.url}`) ?? handler)(request, response);
       const server = throttle === undefined ? open(EarlyResponse, answer) : throttled(throttle, answer);
-      stopWatching = watchBodies(server);
+      const stops = [
+        watchBodies(server, ({ url }) => checks.get(pathOf(url)), limits?.maxArrivingBytes),
+        boundConnections(server, limits),
+      ];
+      stopWatching = () => {
+        for (const stop of stops) stop();
+      };
       return server;
     },
   });
   app.addHook("onClose", async () => stopWatching());
+  app.decorate("whileArriving", (url, check) => {
+    checks.set(url, check);
+  });
   app.decorate("directly", (method, url, handler) => {
     direct.set(`${method} ${url}`, handler);
     app.route({
@@ -78,7 +99,7 @@ export function createHttpServer(logger: FastifyBaseLogger, throttle?: KeyThrott
   app.removeContentTypeParser(["application/json", "text/plain"]);
   app.addContentTypeParser("application/json", { parseAs: "string" }, parseJson(app));
   app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split("?")[0] ?? "";
+    const path = pathOf(request.url);
     const allowed = app.supportedMethods.filter((method) => app.findRoute({ method, url: path }) !== null);
     if (allowed.length === 0)
       return sendProblem(reply, new MetrlyError("NOT_FOUND", `There is no ${request.method} ${path}`));
@@ -90,6 +111,8 @@ export function createHttpServer(logger: FastifyBaseLogger, throttle?: KeyThrott
   });
   return app;
 }
+
+const pathOf = (url = ""): string => url.split("?")[0] ?? "";
 
 function throttled(throttle: KeyThrottle, answer: DirectHandler): Server {
   return open(throttledResponse(throttle, EarlyResponse), (request, response) => {

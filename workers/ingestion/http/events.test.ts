@@ -354,23 +354,26 @@ describe.skipIf(!hasPostgres)("the edge", () => {
     expect(await logged()).toBe(before + 1);
   });
 
-  test("a key that is revoked while its request arrives sends nothing", async () => {
-    const { state, secret } = apiKeyState("acme");
-    world.apply(state);
-    const before = await logged();
-    const text = JSON.stringify(event());
-    const socket = net.connect(Number(new URL(service.app.listeningOrigin).port), "127.0.0.1");
-    socket.write(
-      `POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${secret}\r\ncontent-type: ${SINGLE}\r\ncontent-length: ${text.length}\r\n\r\n${text.slice(0, 20)}`,
-    );
-    await once(service.app.server, "request");
-    world.apply({ ...state, version: state.version + 1_000_000, revokedAt: 1 });
-    socket.write(text.slice(20));
-    const [answer] = await once(socket, "data");
-    expect(String(answer)).toMatch(/^HTTP\/1\.1 401 /);
-    socket.destroy();
-    expect(await logged()).toBe(before);
-  });
+  test.each(["and ends", "and does not end"])(
+    "a key that is revoked while its request arrives %s sends nothing",
+    async (end) => {
+      const { state, secret } = apiKeyState("acme");
+      world.apply(state);
+      const before = await logged();
+      const text = JSON.stringify(event());
+      const socket = net.connect(Number(new URL(service.app.listeningOrigin).port), "127.0.0.1");
+      socket.write(
+        `POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${secret}\r\ncontent-type: ${SINGLE}\r\ncontent-length: ${text.length}\r\n\r\n${text.slice(0, 20)}`,
+      );
+      await once(service.app.server, "request");
+      world.apply({ ...state, version: state.version + 1_000_000, revokedAt: 1 });
+      if (end === "and ends") socket.write(text.slice(20));
+      const [answer] = await once(socket, "data");
+      expect(String(answer)).toMatch(/^HTTP\/1\.1 401 /);
+      socket.destroy();
+      expect(await logged()).toBe(before);
+    },
+  );
 
   const fetchEvents = (address: string, body: unknown) =>
     fetch(`${address}/v1/events`, {

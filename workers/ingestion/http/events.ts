@@ -17,7 +17,10 @@ export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
     ["/v1/events", "results"],
     ["/api/v1/events", "nothing"],
   ];
-  for (const [url, form] of routes) app.directly("POST", url, receiver(form));
+  for (const [url, form] of routes) {
+    app.directly("POST", url, receiver.handler(form));
+    app.whileArriving(url, receiver.checkKey);
+  }
   app.get("/v1/events", (request, reply) => answerLookup(request, reply, options));
 }
 

@@ -38,8 +38,14 @@ interface Sending {
 /** `results`: 202 with a result per item; `nothing`: 204, for the OpenMeter SDK. */
 export type AnswerForm = "results" | "nothing";
 
+export interface EventsReceiver {
+  handler(form: AnswerForm): DirectHandler;
+  /** Throws once the request's key may no longer send usage. */
+  checkKey(request: IncomingMessage): void;
+}
+
 /** Receives usage: admits the request, parses it, appends accepted items and responds when the log has them. */
-export function createEventsReceiver(options: ReceiverOptions): (form: AnswerForm) => DirectHandler {
+export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
   const recent = createRecentlyAcknowledged();
   const admission = options.admission ?? createAdmission();
   const authenticate = createKeyAuthenticator(options.tenancy, options.clock);
@@ -106,34 +112,37 @@ export function createEventsReceiver(options: ReceiverOptions): (form: AnswerFor
     after(REFUSAL_DELAY_MS, () => answerProblem(response, error, options.logger));
   }
 
-  return (form) => (request, response) => {
-    let sending: Sending;
-    try {
-      sending = admit(request, response);
-    } catch (error) {
-      refuse(response, error);
-      return;
-    }
-    const { coding, admitted } = sending;
-    const refused = (error: unknown) => {
-      admitted.leave();
-      refuse(response, error);
-    };
-    const whole = (body: Buffer) => {
-      const bytes = coding === "gzip" ? claimedBytes(body) : body.length;
+  const handler =
+    (form: AnswerForm): DirectHandler =>
+    (request, response) => {
+      let sending: Sending;
       try {
-        if (bytes > body.length) admitted.arrived(bytes - body.length);
+        sending = admit(request, response);
       } catch (error) {
-        return refused(error);
+        refuse(response, error);
+        return;
       }
-      ingest(sending, body, bytes).then(
-        (answer) =>
-          form === "results" ? answerDirectly(response, 202, answer) : answerDirectly(response, 204, undefined),
-        (error) => answerProblem(response, error, options.logger),
-      );
+      const { coding, admitted } = sending;
+      const refused = (error: unknown) => {
+        admitted.leave();
+        refuse(response, error);
+      };
+      const whole = (body: Buffer) => {
+        const bytes = coding === "gzip" ? claimedBytes(body) : body.length;
+        try {
+          if (bytes > body.length) admitted.arrived(bytes - body.length);
+        } catch (error) {
+          return refused(error);
+        }
+        ingest(sending, body, bytes).then(
+          (answer) =>
+            form === "results" ? answerDirectly(response, 202, answer) : answerDirectly(response, 204, undefined),
+          (error) => answerProblem(response, error, options.logger),
+        );
+      };
+      readBody(request, MAX_BODY_BYTES, refused, whole, { decodes: true, arrived: admitted.arrived });
     };
-    readBody(request, MAX_BODY_BYTES, refused, whole, { decodes: true, arrived: admitted.arrived });
-  };
+  return { handler, checkKey: (request) => void authorize(request) };
 }
 
 /** Below the 2 s within which a client is promised a response. */

@@ -126,10 +126,10 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
     }
   }
 
-  app.directly("POST", "/v1/quota/check", check);
-  app.directly("POST", "/v1/quota/consume", consume);
-  app.directly("POST", "/v1/quota/release", release);
-  app.directly("POST", "/v1/quota/batch", batch);
+  for (const [name, handler] of Object.entries({ check, consume, release, batch })) {
+    app.directly("POST", `/v1/quota/${name}`, handler);
+    app.whileArriving(`/v1/quota/${name}`, ({ headers }) => void keyOf(headers.authorization));
+  }
 
   /** Why a `consume` was denied within the last hour. */
   app.get("/v1/quota/denial", async (request, reply) => {

@@ -1,0 +1,98 @@
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
+import { connect, type Socket } from "node:net";
+import { pino } from "pino";
+import { afterEach, expect, test } from "vitest";
+import { waitFor } from "../../tests/servers/servers.js";
+import type { ConnectionLimits } from "./connections.js";
+import { createHttpServer } from "./server.js";
+
+const MIB = 1 << 20;
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function serve(limits: ConnectionLimits) {
+  const app = createHttpServer(pino({ level: "silent" }), undefined, limits);
+  const answers: (() => void)[] = [];
+  app.get("/fast", async () => "fast");
+  app.get("/slow", () => new Promise((resolve) => answers.push(() => resolve("slow"))));
+  app.post("/up", async () => "up");
+  app.directly("GET", "/large", (_, response) => response.end(Buffer.alloc(16 * MIB)));
+  const { port } = new URL(await app.listen({ host: "::", port: 0, ipv6Only: false }));
+  closers.push(() => app.close());
+  return {
+    app,
+    answers,
+    /** Opens a connection from an address, and sends nothing. */
+    async open(from: string, sent = ""): Promise<Socket> {
+      const socket = connect({ port: Number(port), host: "127.0.0.1", localAddress: from }).on(
+        "error",
+        () => undefined,
+      );
+      closers.push(() => socket.destroy());
+      await once(socket, "connect");
+      socket.write(sent);
+      return socket;
+    },
+    get: (path: string, from: string) =>
+      new Promise<IncomingMessage>((resolve, reject) => {
+        const options = { port, host: "127.0.0.1", path, localAddress: from, agent: false };
+        request(options, (response) => resolve(response.resume()))
+          .on("error", reject)
+          .end();
+      }),
+  };
+}
+
+const [MANY, FEW] = ["127.0.0.2", "127.0.0.3"];
+
+test("idle connections make room for others, the oldest of the address with the most first", async () => {
+  const server = await serve({ max: 5 });
+  const few = await server.open(FEW);
+  const many: Socket[] = [];
+  for (let n = 0; n < 4; n += 1) many.push(await server.open(MANY));
+  expect((await server.get("/fast", FEW)).statusCode).toBe(200);
+  expect((await server.get("/fast", MANY)).statusCode).toBe(200);
+  await waitFor(() => many[0]?.destroyed, { what: "the oldest idle connection to close" });
+  expect([few.destroyed, many[3]?.destroyed]).toEqual([false, false]);
+});
+
+test("an address whose connections all wait for answers keeps out only itself", async () => {
+  const server = await serve({ max: 3 });
+  const waiting = Array.from({ length: 3 }, () => server.get("/slow", MANY).catch(() => undefined));
+  await waitFor(() => server.answers.length === 3, { what: "the requests" });
+  const refused = await server.get("/fast", MANY);
+  expect([refused.statusCode, refused.headers["retry-after"]]).toEqual([503, "1"]);
+  expect((await server.get("/fast", FEW)).statusCode).toBe(200);
+  for (const answer of server.answers) answer();
+  const statuses = (await Promise.all(waiting)).map((response) => response?.statusCode);
+  expect(statuses.filter((status) => status === 200)).toHaveLength(2);
+});
+
+test("unread answers are bounded together: the connections with the most are closed", async () => {
+  const server = await serve({ maxUnreadBytes: 20 * MIB });
+  const readers = [];
+  for (let n = 0; n < 4; n += 1) readers.push(await server.open(MANY, "GET /large HTTP/1.1\r\nhost: x\r\n\r\n"));
+  for (const reader of readers) reader.pause();
+  await waitFor(async () => (await connectionsOf(server.app.server)) <= 1, {
+    what: "the unread answers to be dropped",
+  });
+  expect((await server.get("/fast", MANY)).statusCode).toBe(200);
+});
+
+test("bodies that arrive are bounded together: the largest are refused", async () => {
+  const server = await serve({ maxArrivingBytes: MIB });
+  const up = async (kib: number) => {
+    const body = " ".repeat(kib << 10);
+    const head = "POST /up HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n";
+    const [answer] = await once(await server.open(MANY, head + body), "data");
+    return { kib, answer: String(answer) };
+  };
+  const first = await Promise.race([up(300), up(600), up(400)]);
+  expect(first).toEqual({ kib: 600, answer: expect.stringMatching(/^HTTP\/1\.1 503 .*"BUSY"/s) });
+});
+
+const connectionsOf = (server: { getConnections(done: (error: Error | null, count: number) => void): unknown }) =>
+  new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));

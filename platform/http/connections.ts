@@ -1,0 +1,110 @@
+import { readFileSync } from "node:fs";
+import type { Server } from "node:http";
+import type { Socket } from "node:net";
+import { MetrlyError } from "#kernel/errors.js";
+import { networkOf } from "#platform/auth/key-throttle.js";
+import { every } from "#platform/lifecycle/time.js";
+import { refuseRequest } from "./slow-requests.js";
+
+const MAX_CONNECTIONS = 10_000;
+/** Files that the process opens beside connections: databases, queues, keys, the log. */
+const OTHER_FILES = 500;
+/** Of all connections, answers that their clients do not read. */
+const MAX_UNREAD_BYTES = 128 << 20;
+const UNREAD_CHECK_MS = 250;
+
+export interface ConnectionLimits {
+  readonly max?: number;
+  readonly maxUnreadBytes?: number;
+  /** Of all bodies that arrive. */
+  readonly maxArrivingBytes?: number;
+}
+
+/**
+ * Bounds a server's connections. One more than that takes the place of another: of the address with the most connections, the
+ * oldest that has never been answered, else the oldest without a request; of another address also one with a request. So idle
+ * clients keep nobody out, and a busy address keeps out only itself: its new connections are answered 503. When all answers that
+ * wait for their clients exceed the bound, connections with the most of them are closed. Call the result to stop.
+ */
+export function boundConnections(
+  server: Server,
+  { max = maxConnections(), maxUnreadBytes = MAX_UNREAD_BYTES }: ConnectionLimits = {},
+): () => void {
+  const addresses = new Map<string, Set<Socket>>();
+  const upgraded = new WeakSet<object>();
+  let count = 0;
+
+  function remove(address: string, socket: Socket): void {
+    const sockets = addresses.get(address);
+    if (sockets?.delete(socket) !== true) return;
+    count -= 1;
+    if (sockets.size === 0) addresses.delete(address);
+  }
+
+  server.on("connection", (socket: Socket) => {
+    const address = networkOf(socket.remoteAddress);
+    addresses.set(address, (addresses.get(address) ?? new Set()).add(socket));
+    count += 1;
+    socket.once("close", () => remove(address, socket));
+    if (count <= max) return;
+    const [largest, sockets] = largestOf(addresses);
+    const victim = victimOf(sockets, socket, largest !== address);
+    if (victim !== undefined) {
+      remove(largest, victim);
+      victim.destroy();
+      return;
+    }
+    remove(address, socket);
+    refuseRequest(socket, new MetrlyError("BUSY", `This process has ${max} connections`));
+  });
+  server.on("upgrade", (_, socket) => upgraded.add(socket));
+
+  function victimOf(sockets: Iterable<Socket>, newcomer: Socket, mayBeBusy: boolean): Socket | undefined {
+    let [idle, oldest] = [undefined as Socket | undefined, undefined as Socket | undefined];
+    for (const socket of sockets) {
+      if (socket === newcomer) continue;
+      oldest ??= socket;
+      if (isBusy(socket) || upgraded.has(socket)) continue;
+      if (socket.bytesWritten === 0) return socket;
+      idle ??= socket;
+    }
+    return idle ?? (mayBeBusy ? oldest : undefined);
+  }
+
+  function dropUnread(): void {
+    const all = [...addresses.values()].flatMap((sockets) => [...sockets].filter((one) => one.writableLength > 0));
+    let bytes = all.reduce((sum, { writableLength }) => sum + writableLength, 0);
+    if (bytes <= maxUnreadBytes) return;
+    for (const socket of all.sort((a, b) => b.writableLength - a.writableLength)) {
+      if (bytes <= maxUnreadBytes) return;
+      bytes -= socket.writableLength;
+      socket.destroy();
+    }
+  }
+
+  const timer = every(UNREAD_CHECK_MS, dropUnread, { unref: true });
+  return () => timer.cancel();
+}
+
+/** Whether a request of this connection is being handled; node:http asks the same way. */
+const isBusy = (socket: Socket): boolean => (Reflect.get(socket, "_httpMessage") ?? null) !== null;
+
+function largestOf(addresses: ReadonlyMap<string, Set<Socket>>): readonly [string, ReadonlySet<Socket>] {
+  let largest: readonly [string, ReadonlySet<Socket>] = ["", new Set()];
+  for (const one of addresses) if (one[1].size > largest[1].size) largest = one;
+  return largest;
+}
+
+/** The files that the process may open bound it, too: node raises the soft limit to the hard one. */
+function maxConnections(): number {
+  const openFiles = Number(/^Max open files\s+(\d+)/m.exec(limitsOfProcess())?.[1] ?? Number.POSITIVE_INFINITY);
+  return Math.min(MAX_CONNECTIONS, Math.max(OTHER_FILES, openFiles - OTHER_FILES));
+}
+
+function limitsOfProcess(): string {
+  try {
+    return readFileSync("/proc/self/limits", "utf8");
+  } catch {
+    return "";
+  }
+}
