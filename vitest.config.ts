@@ -12,6 +12,8 @@ const HANGS_AFTER_MS = isLong ? 1_800_000 : 600_000;
 
 /** They start whole systems and load them: beside many others each takes several times the CPU, for retries and time-outs. */
 const HEAVY = ["tests/chaos/*.test.ts", "tests/systems/*/story.test.ts"];
+/** On a real container engine: `npm run test:containers` only. */
+const CONTAINERS = ["tests/containers/*.test.ts"];
 const EXCLUDED = ["dist/**", "node_modules/**", "**/.cache/**"];
 
 const project = (name: string, groupOrder: number, maxWorkers: number, include: string[], exclude: string[]) => ({
@@ -30,8 +32,9 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     projects: [
       // More than two cores: these wait for servers most of the time.
-      project("rooms", 0, 4, ["**/*.test.ts"], HEAVY),
+      project("rooms", 0, 4, ["**/*.test.ts"], [...HEAVY, ...CONTAINERS]),
       project("systems", 1, 2, HEAVY, []),
+      ...(process.env.METRLY_TEST_CONTAINERS === "on" ? [project("containers", 2, 1, CONTAINERS, [])] : []),
     ],
   },
 });
