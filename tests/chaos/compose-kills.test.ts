@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
+import { parseConfig } from "#platform/process/config.js";
 import { hasKafka, hasNginx, hasPostgres, hasRedis } from "../servers/servers.js";
 import { sized, testSeed } from "../support/effort.js";
 import { graphql } from "../support/graphql/index.js";
@@ -75,7 +76,8 @@ for (const replicas of sized([1], [1, 2])) {
         const quota = hammerQuota(target, key, options.tenants[0] ?? "");
         const graph = hammerGraph(target, GRAPH);
         const requests = countRequests();
-        const databaseOf = (role: string) => compose.processes.get(role)?.env.METRLY_DATABASE_URL ?? "";
+        // With its password, from the role's secret.
+        const databaseOf = (role: string) => parseConfig(compose.processes.get(role)?.env ?? {}).databaseUrl ?? "";
         const asked = repeatedRequestsOf("for the graph", graph.requests);
         const works: Readonly<Record<string, Work>> = {
           gateway: asked,
