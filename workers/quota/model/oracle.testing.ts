@@ -242,11 +242,10 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       const certain = [now, ...ends.map(({ until }) => until)];
       if (isBlocked(limit, now) && blockedFrom !== undefined) certain.push(blockedFrom + LENGTH[window]);
       const possible = [...certain];
-      const sums = new Map<number, Exact>();
+      const parts: Part[] = [];
       for (const one of meter === null ? [] : usage.filter((entry) => entry.meter === meter)) {
         const span = spanOf(one, window);
-        sums.set(span.certain, (sums.get(span.certain) ?? 0n) + one.amount);
-        possible.push(Math.ceil(span.possible));
+        parts.push({ from: span.certain, to: Math.ceil(span.possible), amount: one.amount });
       }
       const isVague = usage.some((one) => one.meter === meter && one.isVague);
       for (const one of meter === null ? [] : held.values()) {
@@ -254,14 +253,15 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
         if (!isShort(window)) certain.push(one.expiresAt);
         else if (!one.isVague && !isVague) {
           const at = one.admittedAt + LENGTH[window];
-          sums.set(at, (sums.get(at) ?? 0n) + one.amount);
+          parts.push({ from: at, to: at, amount: one.amount });
         }
         possible.push(isShort(window) ? one.admittedAt + LENGTH[window] : one.expiresAt);
       }
       for (const one of meter === null ? requests : []) {
         if (one.windows.includes(window)) certain.push(one.at + LENGTH[window]);
       }
-      for (const [at, amount] of sums) if (amount !== 0n) certain.push(at);
+      certain.push(...certainEnds(parts));
+      possible.push(...parts.map(({ to }) => to));
       const least = Math.max(...certain);
       return { least, most: Math.max(least, ...possible) };
     },
@@ -390,6 +390,26 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       ),
     }),
   };
+}
+
+/** An amount that stops counting at a moment between two. */
+interface Part {
+  readonly from: number;
+  readonly to: number;
+  readonly amount: Exact;
+}
+
+/** The earliest moments at which amounts stop counting that nothing of the other sign may have cancelled. */
+function certainEnds(parts: readonly Part[]): readonly number[] {
+  const sums = new Map<string, Part>();
+  for (const { from, to, amount } of parts) {
+    const id = from === to ? String(from) : `${from} ${to} ${amount > 0n}`;
+    sums.set(id, { from, to, amount: (sums.get(id)?.amount ?? 0n) + amount });
+  }
+  const summed = [...sums.values()].filter(({ amount }) => amount !== 0n);
+  const cancels = (one: Part, other: Part): boolean =>
+    one.amount > 0n !== other.amount > 0n && one.from <= other.to && other.from <= one.to;
+  return summed.filter((one) => !summed.some((other) => cancels(one, other))).map(({ from }) => from);
 }
 
 export type Oracle = ReturnType<typeof createOracle>;
