@@ -6,7 +6,6 @@ import { partitionOf } from "#kernel/partition.js";
 import { generateApiKey } from "#platform/auth/api-keys.js";
 import { createIdentityTokens } from "#platform/auth/identity.js";
 import { type Database, openDatabase } from "#platform/database/database.js";
-import type { EventLog } from "#platform/event-log/event-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
 import { createHttpServer } from "#platform/http/server.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
@@ -66,17 +65,7 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
     },
   };
 
-  /** Connections of one process, which it loses when it is killed. */
-  async function connect(): Promise<Connections> {
-    const [own, ownOfLog] = await Promise.all(
-      created.map(({ url }) => openDatabase({ url, onError: ignoreAfterDrop })),
-    );
-    if (own === undefined || ownOfLog === undefined) throw new Error("no database");
-    const ownLog = await connectPostgresLog({ database: ownOfLog, onError: ignoreAfterDrop });
-    return { database: own, log: ownLog, logDatabase: ownOfLog };
-  }
-
-  const context = ({ database: own, log: ownLog }: Connections): ServiceContext => ({
+  const context = (own: Database): ServiceContext => ({
     config: {
       ...parseConfig({}),
       quotaRedisUrls: redisUrl === undefined ? [] : [redisUrl],
@@ -85,7 +74,7 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
     clock,
     logger,
     metrics: new Registry(),
-    log: ownLog,
+    log,
     tenancy,
     identityTokens,
     openDatabase: async () => own,
@@ -104,8 +93,9 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
     namespace,
     /** A service as a process would run it. */
     async startService() {
-      const connections = await connect();
-      const service: Service = await startQuota(context(connections));
+      // Its own connections, which it loses when it is killed; the log, which is not of quota, is shared.
+      const own = await openDatabase({ url: created[0].url, onError: ignoreAfterDrop });
+      const service: Service = await startQuota(context(own));
       const app: FastifyInstance = createHttpServer(logger);
       service.register?.(app);
       await app.ready();
@@ -117,16 +107,12 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
         async stop(): Promise<void> {
           await app.close();
           await service.stop();
-          await connections.log.stop();
-          await connections.logDatabase.stop();
         },
         /** SIGKILL: it can tell nobody anything any more. */
         async kill(): Promise<void> {
-          await connections.database.stop();
+          await own.stop();
           await app.close();
           await service.stop().catch(() => undefined);
-          await connections.log.stop();
-          await connections.logDatabase.stop();
         },
       };
     },
@@ -283,12 +269,6 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
     },
   };
   return world;
-}
-
-interface Connections {
-  readonly database: Database;
-  readonly log: EventLog;
-  readonly logDatabase: Database;
 }
 
 interface EventOf {

@@ -212,7 +212,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     },
     /** Waits until every process can use the store again. */
     async recovered(): Promise<void> {
-      for (const via of [0, 1]) {
+      for (const via of stage.processes()) {
         let state = "";
         await waitFor(
           async () => {
@@ -302,7 +302,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     async rest(): Promise<void> {
       if (hasRecorded) await stage.applied(id);
       if (stage.isRefused()) return;
-      for (const via of [0, 1]) {
+      for (const via of stage.processes()) {
         let difference: unknown;
         await waitFor(
           async () => {

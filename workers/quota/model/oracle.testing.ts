@@ -141,11 +141,19 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
   const takenIn = (limit: Limit, t: number, side: Side, withLoss: boolean): Exact =>
     usedIn(limit, t, side) + reservedIn(limit, t, side) + (withLoss ? lostIn(limit, t, side) : 0n);
 
+  const idOf = ({ meter, window }: Limit): string => `${meter} ${window}`;
   const chargeOf = ({ meter }: Limit, amount: Exact): Exact => (meter === null ? ONE : amount);
 
-  function fits(meter: string | null, amount: Exact, t: number, side: Side, withLoss = true): boolean {
+  function fits(
+    meter: string | null,
+    amount: Exact,
+    t: number,
+    side: Side,
+    withLoss = true,
+    isConsidered: (limit: Limit) => boolean = () => true,
+  ): boolean {
     return limits.concerning(meter, t).every((limit) => {
-      if (!limit.hard) return true;
+      if (!limit.hard || !isConsidered(limit)) return true;
       if (withLoss && isBlocked(limit, t)) return false;
       return takenIn(limit, t, side, withLoss) + chargeOf(limit, amount) <= limit.limit;
     });
@@ -215,9 +223,15 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       if (fits(meter, amount, now, "most")) return "allowed";
       return fits(meter, amount, now, "least") ? "either" : "denied";
     },
-    /** The first moment at which the request fits if nothing else comes; null: none. */
-    firstFit: (meter: string | null, amount: Exact, side: Side): number | null =>
-      moments().find((at) => fits(meter, amount, at, side)) ?? null,
+    /**
+     * The first moment at which the request fits if nothing else comes; null: none. Limits that only a later plan has need not
+     * be considered: nothing is counted for them yet.
+     */
+    firstFit(meter: string | null, amount: Exact, side: Side): number | null {
+      const known = new Set(limits.at(now).map(idOf));
+      const isConsidered = (limit: Limit) => side === "most" || known.has(idOf(limit));
+      return moments().find((at) => fits(meter, amount, at, side, true, isConsidered)) ?? null;
+    },
     expected(limit: LimitAt): Expected {
       const [hidden, used, reserved] = [lostIn, usedIn, reservedIn].map((part) => ({
         least: part(limit, now, "least"),

@@ -78,6 +78,8 @@ export function createStage(place: Place) {
       if (found === undefined) throw new Error("no service");
       return found;
     },
+    /** The numbers of those that run. */
+    processes: () => services.map((_, index) => index),
     isRefused: () => isRefused,
     /** Whether a process ended in this story: one that shares a store leaves bounds that fall with the tenant's next change. */
     hasEnded: () => hasEnded,
