@@ -91,11 +91,14 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
     tenancy,
     ledger: ledgerClient,
     namespace,
-    /** A service as a process would run it. */
-    async startService() {
+    /** A service as a process would run it; `through`: what it is given instead of its database. */
+    async startService(through: (own: Database) => Database = (own) => own) {
       // Its own connections, which it loses when it is killed; the log, which is not of quota, is shared.
       const own = await openDatabase({ url: created[0].url, onError: ignoreAfterDrop });
-      const service: Service = await startQuota(context(own));
+      const service: Service = await startQuota(context(through(own))).catch(async (error: unknown) => {
+        await own.stop();
+        throw error;
+      });
       const app: FastifyInstance = createHttpServer(logger);
       service.register?.(app);
       await app.ready();

@@ -4,7 +4,7 @@ import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { waitFor } from "../../../tests/servers/servers.js";
 import { createAlertBook } from "./alert-book.testing.js";
 import { type Exact, exactOf, textOf } from "./amounts.testing.js";
-import { type Body, createJudge, type LimitBody, type Sent, type Verdict } from "./judge.testing.js";
+import { type Body, contentOf, createJudge, type LimitBody, type Sent, type Verdict } from "./judge.testing.js";
 import { createLimits, isShort, LENGTH, type Limit, monthAt, WINDOWS } from "./limits.testing.js";
 import { createOracle, type LostRow } from "./oracle.testing.js";
 import type { Stage, StoredRow } from "./stage.testing.js";
@@ -272,6 +272,26 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
         for (const limit of limits.concerning(sent.meter, oracle.now())) {
           if (limit.hard && oracle.taken(limit, "most") >= limit.limit) book.denied(limit, oracle.now(), false);
         }
+      }
+    },
+    /** Shows the limits to whoever asks, through every process. */
+    async look(): Promise<void> {
+      await Promise.all(stage.processes().map((via) => quotas(via)));
+    },
+    /** As many as fit are admitted while the counters are lost again and again: never more. */
+    async loseDuring(sents: readonly Sent[]): Promise<void> {
+      const asked = sents.map(async (sent, n) => {
+        if (n % 3 === 1) await stage.lose();
+        return { sent, body: (await inject<Body>("POST", "consume", n, payloadOf(sent))).body };
+      });
+      oracle.lose();
+      for (const { sent, body } of await Promise.all(asked)) {
+        const concerned = limits.concerning(sent.meter, oracle.now());
+        if (body.reason === "LIMIT_EXCEEDED")
+          for (const limit of concerned.filter(({ hard }) => hard)) book.denied(limit, oracle.now(), false);
+        if (body.allowed !== true || concerned.length === 0) continue;
+        oracle.admit(sent.key, contentOf(sent), sent.meter, sent.amount, sent.ttlMs);
+        expect(oracle.overspent(sent.meter), "promise 4, in a loss").toEqual([]);
       }
     },
     override(index: number, value: Exact, forMs: number): void {

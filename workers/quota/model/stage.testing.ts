@@ -1,5 +1,6 @@
 import { waitFor } from "../../../tests/servers/servers.js";
 import { openWorld, type StartedService, type World } from "../world.testing.js";
+import { type Fragile, fragile } from "./fragile.testing.js";
 import type { Place } from "./place.testing.js";
 
 export const MAX_KEYS = 14;
@@ -14,6 +15,10 @@ export interface StoredRow {
   readonly until: number;
 }
 
+interface Process extends StartedService {
+  readonly database: Fragile;
+}
+
 export type Stage = ReturnType<typeof createStage>;
 
 /** The processes of quota on one place, and their world. */
@@ -23,11 +28,16 @@ export function createStage(place: Place) {
   let stories = 0;
   let isRefused = false;
   let hasEnded = false;
-  const services: StartedService[] = [];
+  const services: Process[] = [];
 
   function opened(): World {
     if (world === undefined) throw new Error("the stage is closed");
     return world;
+  }
+
+  async function start(): Promise<Process> {
+    const database = fragile();
+    return { ...(await opened().startService(database.through)), database };
   }
 
   async function close(): Promise<void> {
@@ -47,7 +57,7 @@ export function createStage(place: Place) {
     const [first] = services;
     if (first !== undefined) await end(first);
     await recover();
-    services[0] = await opened().startService();
+    services[0] = await start();
   }
 
   return {
@@ -70,7 +80,7 @@ export function createStage(place: Place) {
       await recover();
       for (const extra of services.splice(1)) await extra.stop();
       hasEnded = false;
-      if (services.length === 0) services.push(await opened().startService());
+      if (services.length === 0) services.push(await start());
       return stories;
     },
     service(via: number): StartedService {
@@ -90,11 +100,39 @@ export function createStage(place: Place) {
     },
     recover,
     restart: () => replace((service) => service.stop()),
+    /** A stop, a start whose database breaks after so many statements, and, where that was too few, another start. */
+    async interruptStart(statements: number): Promise<void> {
+      hasEnded = true;
+      await services[0]?.stop();
+      const database = fragile();
+      database.endAfter(statements);
+      const started = await opened()
+        .startService(database.through)
+        .catch(() => undefined);
+      database.endAfter(Number.POSITIVE_INFINITY);
+      services[0] = started === undefined ? await start() : { ...started, database };
+    },
+    /**
+     * Does something that is recorded, and ends the process that commits it before it settles it. It is replaced where it was
+     * alone.
+     */
+    async killSettling(record: () => Promise<void>): Promise<void> {
+      const committed = new Promise<Process>((resolve) => {
+        for (const one of services) one.database.endAfterCommit(() => resolve(one));
+      });
+      await record();
+      const ended = await committed;
+      for (const one of services) one.database.goOn();
+      hasEnded = true;
+      await ended.kill();
+      services.splice(services.indexOf(ended), 1);
+      if (services.length === 0) services.push(await start());
+    },
     kill: () => replace((service) => service.kill()),
     lose: () => place.lose(),
     async second(): Promise<void> {
       if (place.redisUrl !== undefined && !isRefused && services.length === 1) {
-        services.push(await opened().startService());
+        services.push(await start());
       }
     },
     async secondStops(): Promise<void> {

@@ -164,5 +164,22 @@ export const stepOf = fc.oneof(
   { weight: 1, arbitrary: of("rest") },
   { weight: 1, arbitrary: of("refuse", "recover") },
   { weight: 1, arbitrary: of("second", "secondStops") },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constantFrom("turn" as const, "killSettling" as const),
+      tenant,
+      events: fc.array(eventOf, { minLength: 1, maxLength: 3 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("interruptStart" as const), statements: fc.nat({ max: 3 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("loseAtOnce" as const),
+      ...{ tenant, meter: askedMeter },
+      amounts: fc.array(halves(1, 6), { minLength: 4, maxLength: 12 }),
+    }),
+  },
 );
 export type Step = typeof stepOf extends fc.Arbitrary<infer T> ? T : never;

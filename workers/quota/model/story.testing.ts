@@ -78,7 +78,8 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
     return hasLater ? new Map([[later, amount]]) : new Map();
   }
 
-  async function record(actor: Actor, specs: readonly EventSpec[]): Promise<void> {
+  /** Records usage, which need not be counted yet. */
+  async function publish(actor: Actor, specs: readonly EventSpec[]): Promise<void> {
     const { oracle, book } = actor;
     const now = oracle.now();
     const events = specs.map((spec) => ({
@@ -102,7 +103,42 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
       const unmetered = amounts.size === 0 ? spec.amount : undefined;
       actor.events.push({ entry: entries[index] as RecordedEvent, amounts, unmetered, voided: false });
     }
+  }
+
+  async function record(actor: Actor, specs: readonly EventSpec[]): Promise<void> {
+    await publish(actor, specs);
     await actor.rest();
+  }
+
+  /** Usage is under way while counters of limits that begin are built. */
+  async function turn(actor: Actor, specs: readonly EventSpec[]): Promise<void> {
+    actor.plan();
+    pass(actor, actor.limits.period(actor.oracle.now()).end);
+    await actor.rest();
+    actor.plan();
+    pass(actor, actor.limits.period(actor.oracle.now()).end);
+    await Promise.all([publish(actor, specs), actor.look(), publish(actor, specs), actor.look()]);
+    actor.oracle.blur();
+    await actor.rest();
+  }
+
+  async function killSettling(actor: Actor, specs: readonly EventSpec[]): Promise<void> {
+    const isCounted = specs.some((spec) => countedBy(spec).size > 0);
+    if (stage.isRefused() || !isCounted) return;
+    await actor.rest();
+    if (stage.place.redisUrl === undefined) await everyone((one) => one.expectCovered());
+    await stage.killSettling(() => publish(actor, specs));
+    await forgetDenials();
+    if (stage.place.redisUrl === undefined) await everyone((one) => one.lose());
+    await recovered();
+  }
+
+  /** The counters are lost while many ask: they may be built from what was stored before some were admitted. */
+  async function loseAtOnce(actor: Actor, sents: readonly Sent[]): Promise<void> {
+    await everyone((one) => one.expectCovered());
+    await actor.loseDuring(sents);
+    await stage.lose();
+    await everyone((one) => one.lose());
   }
 
   async function retract(actor: Actor, index: number): Promise<void> {
@@ -183,8 +219,11 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
 
   async function lose(isCalm: boolean): Promise<void> {
     if (stage.isRefused()) return;
-    const isWatched = stage.place.redisUrl === undefined || !stage.hasEnded();
-    if (isCalm && isWatched) await everyone((actor) => actor.expectLowered());
+    if (isCalm) {
+      // The bounds of a process that has ended are looked at when another starts.
+      if (stage.hasEnded() && stage.place.redisUrl !== undefined) await stage.restart();
+      await everyone((actor) => actor.expectLowered());
+    }
     await everyone((actor) => actor.expectCovered());
     if (stage.place.redisUrl === undefined) {
       await stage.kill();
@@ -208,6 +247,9 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
     });
   }
 
+  const burstOf = (meter: string | null, amounts: readonly Exact[]): readonly Sent[] =>
+    amounts.map((amount) => ({ kind: "consume", meter, amount, key: fresh(), ttlMs: 20_000 }));
+
   async function take(step: Step): Promise<void> {
     switch (step.kind) {
       case "ask":
@@ -224,10 +266,22 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
         const actor = actorOf(step.tenant);
         const meter = meterOf(actor.limits, step.meter);
         if (stage.isRefused() || meter === null || (meter === later && !hasLater)) return;
-        return actor.burst(
-          step.amounts.map((amount) => ({ kind: "consume", meter, amount, key: fresh(), ttlMs: 20_000 })),
-        );
+        return actor.burst(burstOf(meter, step.amounts));
       }
+      case "loseAtOnce": {
+        const actor = actorOf(step.tenant);
+        const meter = meterOf(actor.limits, step.meter);
+        if (stage.isRefused() || stage.place.redisUrl === undefined || (meter === later && !hasLater)) return;
+        return loseAtOnce(actor, burstOf(meter, step.amounts));
+      }
+      case "turn":
+        if (stage.isRefused()) return;
+        return turn(actorOf(step.tenant), step.events);
+      case "killSettling":
+        return killSettling(actorOf(step.tenant), step.events);
+      case "interruptStart":
+        if (stage.isRefused() || stage.place.redisUrl !== undefined) return;
+        return stage.interruptStart(step.statements);
       case "release":
         return actorOf(step.tenant).release(`k${step.key}`, step.via);
       case "record":

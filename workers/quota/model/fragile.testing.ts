@@ -1,0 +1,57 @@
+import type { Database } from "#platform/database/database.js";
+
+export type Fragile = ReturnType<typeof fragile>;
+
+/** The database of a process that ends at a chosen moment. */
+export function fragile() {
+  let onCommit: (() => void) | undefined;
+  let statementsLeft = Number.POSITIVE_INFINITY;
+
+  const gone = (): never => {
+    throw new Error("this process has no database any more");
+  };
+
+  return {
+    /** The process ends once it has committed recorded usage, before it settles it; `whenDone` is then called. */
+    endAfterCommit(whenDone: () => void): void {
+      onCommit = whenDone;
+    },
+    /** It goes on, and nothing ends it. */
+    goOn(): void {
+      onCommit = undefined;
+    },
+    /** The connection breaks after so many statements and transactions. */
+    endAfter(statements: number): void {
+      statementsLeft = statements;
+    },
+    through(own: Database): Database {
+      const count = (): void => {
+        statementsLeft -= 1;
+        if (statementsLeft < 0) gone();
+      };
+      const query = async (...asked: Parameters<Database["pool"]["query"]>) => {
+        count();
+        return own.pool.query(...asked);
+      };
+      return {
+        ...own,
+        pool: new Proxy(own.pool, {
+          get: (pool, name) => (name === "query" ? query : Reflect.get(pool, name, pool)),
+        }),
+        async transaction(work) {
+          count();
+          const result = await own.transaction(work);
+          if (onCommit === undefined || !isApplied(result)) return result;
+          const told = onCommit;
+          onCommit = undefined;
+          statementsLeft = 0;
+          told();
+          return gone();
+        },
+      };
+    },
+  };
+}
+
+const isApplied = (result: unknown): boolean =>
+  typeof result === "object" && result !== null && "kind" in result && result.kind === "applied";
