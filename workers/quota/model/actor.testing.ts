@@ -71,6 +71,10 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
   let hasRecorded = false;
   /** Requests that were denied beside others: a bound was raised for all that came together. */
   let bounced = 0;
+  /** Of counters that were lost, with all their bounds. */
+  const lostEpochs = new Set<string>();
+  /** The last denial that was explained. */
+  let denied: { readonly key: string; readonly body: Denial } | undefined;
 
   for (const [plan, list] of Object.entries(plans)) {
     world().plan(
@@ -150,11 +154,22 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
         if (sent.meter !== null && denial.amount !== textOf(sent.amount)) return undefined;
         if (shown(denial.limits) !== shown(body.limits ?? [])) return undefined;
         const retryAt = denial.retryAt === null ? null : Date.parse(denial.retryAt);
+        denied = { key: sent.key, body: denial };
         return headerOf(retryAt) === header ? { retryAt } : undefined;
       },
       { what: `the denial of ${sent.key} with the Retry-After ${header}`, deadlineMs: REST_MS },
     );
     return found.retryAt;
+  }
+
+  async function explained(): Promise<Denial | undefined> {
+    if (denied === undefined) return undefined;
+    const { status, body } = await inject<Denial>(
+      "GET",
+      `denial?${new URLSearchParams({ idempotencyKey: denied.key })}`,
+      0,
+    );
+    return status === 200 ? body : undefined;
   }
 
   const headerOf = (retryAt: number | null): string | undefined =>
@@ -209,6 +224,12 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     async release(key: string, via: number): Promise<void> {
       const { body } = await inject<Released>("POST", "release", via, { idempotencyKey: key });
       judge.released(key, body);
+    },
+    /** What explains the last denial before an orderly restart explains it afterwards. */
+    async keepsExplanations(restart: () => Promise<void>): Promise<void> {
+      const before = await explained();
+      await restart();
+      if (before !== undefined) expect(await explained(), `the denial of ${denied?.key}`).toEqual(before);
     },
     /** Waits until every process can use the store again. */
     async recovered(): Promise<void> {
@@ -289,6 +310,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
         const concerned = limits.concerning(sent.meter, oracle.now());
         if (body.reason === "LIMIT_EXCEEDED")
           for (const limit of concerned.filter(({ hard }) => hard)) book.denied(limit, oracle.now(), false);
+        if (concerned.length > 0 && body.code === undefined) wasLoaded = true;
         if (body.allowed !== true || concerned.length === 0) continue;
         oracle.admit(sent.key, contentOf(sent), sent.meter, sent.amount, sent.ttlMs);
         expect(oracle.overspent(sent.meter), "promise 4, in a loss").toEqual([]);
@@ -362,7 +384,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     },
     /** The rows that must cover what is open now. */
     async expectCovered(): Promise<void> {
-      const rows = (await stage.rows(id)).filter(({ isCurrent }) => isCurrent);
+      const rows = await currentRows();
       for (const meter of new Set(limits.at(oracle.now()).map((one) => one.meter))) {
         if (meter === null) continue;
         const open = oracle.openOf(meter);
@@ -380,7 +402,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
       let excess: readonly string[] = [];
       await waitFor(
         async () => {
-          excess = (await stage.rows(id)).filter(({ isCurrent }) => isCurrent).flatMap(excessOf);
+          excess = (await currentRows()).flatMap(excessOf);
           return excess.length === 0;
         },
         { what: "bounds to fall", deadlineMs: REST_MS },
@@ -391,6 +413,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     /** The counters are gone, and the rows that are stored now stand for them. */
     async lose(): Promise<void> {
       const rows = await stage.rows(id);
+      for (const { epoch } of rows) lostEpochs.add(epoch);
       if (wasLoaded) oracle.lose();
       isLoaded = false;
       oracle.blur();
@@ -402,6 +425,10 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     },
     describe: () => ({ id, ...oracle.describe() }),
   };
+
+  async function currentRows(): Promise<readonly StoredRow[]> {
+    return (await stage.rows(id)).filter(({ epoch }) => !lostEpochs.has(epoch));
+  }
 
   function excessOf({ id: name, bound, until }: StoredRow): readonly string[] {
     if (until <= oracle.now()) return [];

@@ -9,7 +9,6 @@ const STORIES_PER_WORLD = 25;
 
 export interface StoredRow {
   readonly epoch: string;
-  readonly isCurrent: boolean;
   readonly id: string;
   readonly bound: string;
   readonly until: number;
@@ -113,8 +112,7 @@ export function createStage(place: Place) {
       services[0] = started === undefined ? await start() : { ...started, database };
     },
     /**
-     * Does something that is recorded, and ends the process that commits it before it settles it. It is replaced where it was
-     * alone.
+     * Does something that is recorded, and ends the process that commits it before it settles it. Another takes its place.
      */
     async killSettling(record: () => Promise<void>): Promise<void> {
       const committed = new Promise<Process>((resolve) => {
@@ -126,7 +124,7 @@ export function createStage(place: Place) {
       hasEnded = true;
       await ended.kill();
       services.splice(services.indexOf(ended), 1);
-      if (services.length === 0) services.push(await start());
+      services.push(await start());
     },
     kill: () => replace((service) => service.kill()),
     lose: () => place.lose(),
@@ -146,18 +144,14 @@ export function createStage(place: Place) {
     async rows(tenantId: string): Promise<readonly StoredRow[]> {
       const { rows } = await opened().database.pool.query<{
         readonly epoch: string;
-        readonly current: boolean | null;
         readonly id: string;
         readonly bound: string;
         readonly expires_at: Date;
-      }>(
-        `SELECT b.epoch, b.epoch = e.epoch AS current, b.id, b.bound::text AS bound, b.expires_at
-         FROM granted_bound b LEFT JOIN tenant_epoch e USING (tenant_id) WHERE b.tenant_id = $1 AND b.bound > 0`,
-        [tenantId],
-      );
-      return rows.map(({ epoch, current, id, bound, expires_at }) => ({
+      }>("SELECT epoch, id, bound::text AS bound, expires_at FROM granted_bound WHERE tenant_id = $1 AND bound > 0", [
+        tenantId,
+      ]);
+      return rows.map(({ epoch, id, bound, expires_at }) => ({
         ...{ epoch, id, bound: bound.includes(".") ? bound.replace(/\.?0+$/, "") : bound },
-        isCurrent: current === true,
         until: expires_at.getTime(),
       }));
     },

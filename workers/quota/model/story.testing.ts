@@ -247,6 +247,9 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
     });
   }
 
+  const keepsExplanations = (restart: () => Promise<void>): Promise<void> =>
+    actors.reduce((all, one) => () => one.keepsExplanations(all), restart)();
+
   const burstOf = (meter: string | null, amounts: readonly Exact[]): readonly Sent[] =>
     amounts.map((amount) => ({ kind: "consume", meter, amount, key: fresh(), ttlMs: 20_000 }));
 
@@ -281,7 +284,7 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
         return killSettling(actorOf(step.tenant), step.events);
       case "interruptStart":
         if (stage.isRefused() || stage.place.redisUrl !== undefined) return;
-        return stage.interruptStart(step.statements);
+        return keepsExplanations(() => stage.interruptStart(step.statements));
       case "release":
         return actorOf(step.tenant).release(`k${step.key}`, step.via);
       case "record":
@@ -306,7 +309,7 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
       case "retry":
         return retry(actorOf(step.tenant));
       case "restart":
-        if (!stage.isRefused()) return stage.restart();
+        if (!stage.isRefused()) return keepsExplanations(stage.restart);
         await stage.restart();
         return recovered();
       case "kill":
