@@ -6,7 +6,7 @@ const PLATFORM = {
   lifecycle: [],
   redis: ["lifecycle"],
   database: ["lifecycle"],
-  "embedded-postgres": ["lifecycle"],
+  "embedded-postgres": ["lifecycle", "database"],
   "event-log": ["lifecycle", "database"],
   outbox: ["lifecycle", "database", "event-log"],
   "tenancy-client": ["lifecycle", "event-log"],
@@ -120,6 +120,12 @@ export default {
       "but for main, which opens and closes the database, only a store reads and writes it",
       { path: "^workers/", pathNot: `^workers/[^/]+/(store/|main\\.ts$)|${TEST}` },
       { path: "^prisma/|^platform/database/prisma\\.ts$|^node_modules/pg/" },
+    ),
+    deny(
+      "sessions-have-a-profile",
+      "only platform/database opens sessions of PostgreSQL, each under a profile with its limits",
+      { pathNot: `^platform/database/|^(tests|bench)/|${TEST}` },
+      { path: "(^|/)node_modules/(@prisma/adapter-)?pg/" },
     ),
     deny(
       "main-is-the-top",

@@ -1,9 +1,10 @@
 import { stat, statfs } from "node:fs/promises";
 import net from "node:net";
 import path from "node:path";
-import pg from "pg";
 import { MINUTE_MS } from "#kernel/duration.js";
 import { messageOf } from "#kernel/errors.js";
+import { PROFILES } from "#platform/database/profiles.js";
+import { createSession } from "#platform/database/session.js";
 import { nowMs, timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Config, ConfigError, type Env, parseConfig } from "#platform/process/config.js";
 import { refuseEviction } from "#platform/redis/eviction.js";
@@ -102,9 +103,9 @@ function serversOf(config: Config): Promise<Finding>[] {
   if (databaseUrl !== undefined)
     looked.push(
       looks("PostgreSQL", new URL(databaseUrl).host, "check METRLY_DATABASE_URL and the role's password", async () => {
-        const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: TIMEOUT_MS });
-        await client.connect();
-        await client.end();
+        const session = createSession({ url: databaseUrl, limits: PROFILES.hot });
+        await session.connect();
+        await session.end();
       }),
     );
   return looked;

@@ -36,6 +36,7 @@ const PLANTED: readonly (readonly [file: string, imports: string, rule: string |
   ["workers/billing/http/a.ts", "workers/billing/graph/z.ts", "graph-and-http-are-apart"],
   ["workers/billing/graph/b.ts", "prisma/billing/z.ts", "statements-are-in-store"],
   ["workers/billing/store/c.ts", "prisma/billing/z.ts", undefined],
+  ["platform/outbox/a.ts", "pg", "sessions-have-a-profile"],
   ["workers/billing/a.ts", "workers/billing/main.ts", "main-is-the-top"],
   ["workers/billing/b.ts", "workers/quota/z.ts", "rooms-do-not-import-rooms"],
   ["workers/billing/verifier/a.ts", "workers/billing/rules/z.ts", "verifier-is-separate"],

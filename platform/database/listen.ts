@@ -1,13 +1,14 @@
 import pg from "pg";
 import { type Repeat, repeat } from "#platform/lifecycle/repeat.js";
 import { sleep } from "#platform/lifecycle/time.js";
+import type { Database } from "./database.js";
+import { createSession } from "./session.js";
 
 const BACKOFF = { firstMs: 200, longestMs: 5_000 };
-const CONNECT_TIMEOUT_MS = 10_000;
 const END_WITHIN_MS = 500;
 
 export interface ListenOptions {
-  readonly url: string;
+  readonly database: Pick<Database, "url" | "profiles">;
   readonly channel: string;
   onNotification(payload: string): void;
   /** A new connection: earlier notifications may have been missed. */
@@ -30,9 +31,8 @@ export function keepListening(options: ListenOptions): Pick<Repeat, "stop"> {
 
 /** Ends on `stopping` or when the connection breaks. Throws when it cannot be made, so that the next try comes later. */
 async function listen(options: ListenOptions, stopping: AbortSignal): Promise<void> {
-  const client = new pg.Client({
-    ...{ connectionString: options.url, keepAlive: true, connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
-  });
+  const { url, profiles } = options.database;
+  const client = createSession({ url, limits: profiles.listen });
   let end = () => {};
   const over = new Promise<void>((resolve) => {
     end = resolve;

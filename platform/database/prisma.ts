@@ -1,10 +1,10 @@
 import { PrismaPg } from "@prisma/adapter-pg";
-import type { Database } from "./database.js";
+import type { Sessions } from "./database.js";
 
 /**
  * The driver adapter for a service's generated Prisma client: `new PrismaClient({ adapter: prismaAdapter(database) })`. It
- * shares the database's pool, whose sessions run in UTC (adapter-pg writes wrong instants in any other time zone).
+ * shares their pool, hence their limits; they run in UTC (adapter-pg writes wrong instants in any other time zone).
  */
-export function prismaAdapter(database: Database): PrismaPg {
-  return new PrismaPg(database.pool);
+export function prismaAdapter(sessions: Sessions): PrismaPg {
+  return new PrismaPg(sessions.pool);
 }

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { link, mkdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
-import pg from "pg";
 import { hasCode } from "#kernel/errors.js";
+import { PROFILES } from "#platform/database/profiles.js";
+import { createSession, type Session } from "#platform/database/session.js";
 import { randomSecret } from "#platform/lifecycle/secret.js";
 import { monotonicMs, sleep } from "#platform/lifecycle/time.js";
 import { chooseDatabaseUser, EmbeddedPostgresError, preparePostgres } from "./binaries.js";
@@ -133,11 +134,10 @@ const CLAIM_DEADLINE_MS = 3_000;
  * One Metrly owns the database: it holds a lock while its connection lives, so that a killed process releases it, while a
  * second `metrly all` on the same directory is refused.
  */
-async function claim(cluster: Cluster, port: number, onLost?: (reason: string) => void): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: connectionString(cluster, port, "postgres"),
-    application_name: "metrly-owner",
-  });
+async function claim(cluster: Cluster, port: number, onLost?: (reason: string) => void): Promise<Session> {
+  const url = new URL(connectionString(cluster, port, "postgres"));
+  url.searchParams.set("application_name", "metrly-owner");
+  const client = createSession({ url: url.toString(), limits: PROFILES.listen });
   client.on("error", (error) => onLost?.(error.message));
   await client.connect().catch((cause: unknown) => {
     if (!hasCode(cause, "28P01")) throw cause;

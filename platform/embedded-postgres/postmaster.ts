@@ -2,9 +2,10 @@ import { execFile, spawn } from "node:child_process";
 import { open, readFile, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
-import pg from "pg";
 import { MINUTE_MS } from "#kernel/duration.js";
 import { hasCode } from "#kernel/errors.js";
+import { PROFILES } from "#platform/database/profiles.js";
+import { createSession } from "#platform/database/session.js";
 import { monotonicMs, sleep } from "#platform/lifecycle/time.js";
 import { EmbeddedPostgresError } from "./binaries.js";
 import {
@@ -106,7 +107,7 @@ async function isPostmasterOf(cluster: Cluster, pid: number): Promise<boolean> {
 }
 
 async function checkPassword(cluster: Cluster, server: Postmaster): Promise<void> {
-  const client = new pg.Client({ connectionString: connectionString(cluster, server.port, "postgres") });
+  const client = createSession({ url: connectionString(cluster, server.port, "postgres"), limits: PROFILES.hot });
   try {
     await client.connect();
   } catch (cause) {

@@ -7,7 +7,11 @@ import { createKafka } from "./client.js";
 /** Session timeout: after `kill -9` another member takes over this much later; the shortest that a broker allows by default. */
 const SESSION_TIMEOUT_MS = 6_000;
 const HEARTBEAT_MS = 1_500;
-const REBALANCE_TIMEOUT_MS = 30_000;
+/**
+ * How long a rebalance waits for a member whose batch takes longer; it joins later, and finds itself fenced. With the session
+ * timeout and the limits of transactions (`database/profiles.ts`) a frozen member blocks a partition for at most 15 s.
+ */
+const REBALANCE_TIMEOUT_MS = 7_000;
 const LONG_POLL_MS = 250;
 const MAX_BATCH_BYTES = 1 << 20;
 const PARTITIONS_AT_ONCE = 8;

@@ -1,4 +1,4 @@
-import pg from "pg";
+import type { Pool } from "#platform/database/session.js";
 import type { Topic } from "#schema/topics.js";
 import type { NewRecord } from "../event-log.js";
 import { groupAppends } from "../group-append.js";
@@ -36,7 +36,7 @@ SELECT base`,
 
 /** Appends to one partition; appends that arrive during a transaction share the next one (group commit). */
 export function partitionAppender(
-  pool: pg.Pool,
+  pool: Pool,
   topic: Topic,
   partition: number,
   onAppended: () => void,
@@ -47,7 +47,7 @@ export function partitionAppender(
   }, LIMITS);
 }
 
-async function insert(pool: pg.Pool, topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
+async function insert(pool: Pool, topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
   const { rowCount } = await pool.query({
     name: topic.compacted ? "log-append-compacted" : "log-append",
     text: topic.compacted ? APPEND_COMPACTED : APPEND,

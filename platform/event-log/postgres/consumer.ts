@@ -1,4 +1,4 @@
-import type pg from "pg";
+import type { Pool } from "#platform/database/session.js";
 import { repeat } from "#platform/lifecycle/repeat.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { ConsumerOptions, LogConsumer, LogRecord } from "../event-log.js";
@@ -14,7 +14,7 @@ const BACKOFF = { firstMs: 100, longestMs: 5_000 };
 
 /** One loop per partition: read, deliver, advance. Partitions are independent. */
 export function consumePartitions(
-  pool: pg.Pool,
+  pool: Pool,
   partitions: readonly number[],
   wakeUps: WakeUps,
   options: ConsumerOptions,
@@ -35,7 +35,7 @@ export function consumePartitions(
 }
 
 interface PartitionLoop {
-  readonly pool: pg.Pool;
+  readonly pool: Pool;
   readonly partition: number;
   readonly wakeUps: WakeUps;
   readonly options: ConsumerOptions;

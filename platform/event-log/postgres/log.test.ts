@@ -3,6 +3,7 @@ import path from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Database, openDatabase } from "#platform/database/database.js";
+import { PROFILES } from "#platform/database/profiles.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import {
   createTestDatabase,
@@ -38,7 +39,8 @@ describe.skipIf(!hasPostgres)("on PostgreSQL", () => {
       const unused = async () => {
         throw new Error("not used");
       };
-      return logOn({ url, pool, transaction: unused, stop: () => pool.end() }, () => {});
+      const sessions = { pool, limits: PROFILES.hot, transaction: unused, begin: unused };
+      return logOn({ url, profiles: PROFILES, ...sessions, under: () => sessions, stop: () => pool.end() }, () => {});
     },
   });
 

@@ -1,6 +1,6 @@
-import pg from "pg";
 import { MINUTE_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
+import { DatabaseError } from "#platform/database/session.js";
 import { repeat } from "#platform/lifecycle/repeat.js";
 import type { Topic } from "#schema/topics.js";
 import { appendWithinDeadline } from "../deadline.js";
@@ -105,8 +105,10 @@ async function ensureTopic(database: Database, topic: Topic, count: number): Pro
   });
 }
 
-/** Connection failures, a server starting or stopping, or out of resources: these SQLSTATE classes, or none. */
+/** Connection failures, a server starting or stopping, out of resources, limits of the session: these SQLSTATEs, or none. */
+const NOT_NOW = /^(?:08|53|57|40|55P03|25P0[34])/;
+
 function isTransient(error: unknown): boolean {
-  if (error instanceof pg.DatabaseError) return /^(08|57|53|40)/.test(error.code ?? "");
+  if (error instanceof DatabaseError) return NOT_NOW.test(error.code ?? "");
   return !(error instanceof UnknownPartitionError || error instanceof TypeError || error instanceof RangeError);
 }

@@ -43,7 +43,7 @@ export function listenForAppends(
   }
 
   const listening = keepListening({
-    url: database.url,
+    database,
     channel: CHANNEL,
     onNotification(payload) {
       const [from, place] = payload.split(" ", 2);

@@ -1,4 +1,4 @@
-import pg from "pg";
+import type { Pool } from "#platform/database/session.js";
 import type { LogRecord, PartitionBounds } from "../event-log.js";
 import { UnknownPartitionError } from "../position.js";
 
@@ -36,7 +36,7 @@ interface Row {
 }
 
 export async function readPartition(
-  pool: pg.Pool,
+  pool: Pool,
   topic: string,
   partition: number,
   from: number,

@@ -6,6 +6,8 @@ import {
   withBackend,
 } from "bullmq";
 import { openDatabase } from "#platform/database/database.js";
+import { PROFILES } from "#platform/database/profiles.js";
+import { sessionConfig } from "#platform/database/session.js";
 import { refuseEviction } from "#platform/redis/eviction.js";
 import type { Job, JobQueues, JobWorker, Queue, QueueOptions } from "../job-queue.js";
 
@@ -167,11 +169,12 @@ async function closeAfter(closing: AbortController, closable: { close(): Promise
 
 async function onPostgres(url: string, prefix: string, onError: (error: unknown) => void): Promise<Backend> {
   const { Queue: PostgresQueue, Worker: PostgresWorker } = withBackend(createPostgresBackend);
-  const connection = { connectionString: url, max: POSTGRES_CONNECTIONS, migrate: true };
+  const connection = { ...sessionConfig({ url, limits: PROFILES.hot }), max: POSTGRES_CONNECTIONS, migrate: false };
   // BullMQ does not create databases.
   const database = await openDatabase({ url, onError });
   await database.stop();
-  const migrated = new PostgresQueue(`${prefix}.migrations`, { connection });
+  const migrating = { ...sessionConfig({ url, limits: { ...PROFILES.migrate, lockMs: 0 } }), max: 1, migrate: true };
+  const migrated = new PostgresQueue(`${prefix}.migrations`, { connection: migrating });
   migrated.on("error", onError);
   await migrated.waitUntilReady();
   await migrated.close();

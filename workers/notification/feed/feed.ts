@@ -31,7 +31,7 @@ export function startFeed(options: FeedOptions) {
   }
 
   const listener = keepListening({
-    url: options.database.url,
+    database: options.database,
     channel: NOTICES_CHANNEL,
     onNotification: wake,
     onConnect: () => {

@@ -15,7 +15,7 @@ const TENANTS_AT_ONCE = 500;
  */
 export async function saveCounters(database: Database, start: number, parts: AsyncIterable<SavedPart>): Promise<void> {
   await answered(
-    database.transaction(async (tx) => {
+    database.under("rebuild").transaction(async (tx) => {
       const { rowCount } = await tx.query("SELECT FROM counters_start WHERE number = $1 FOR UPDATE", [start]);
       if (rowCount === 0) return;
       await tx.query("DELETE FROM saved_counters");

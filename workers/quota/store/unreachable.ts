@@ -5,9 +5,9 @@ export class DatabaseUnreachable extends Error {
 
 /**
  * SQLSTATE classes and codes of a server that cannot work now: connection exceptions, insufficient resources, operator
- * intervention, a standby's read-only transactions.
+ * intervention and limits of time, waits for locks, a standby's read-only transactions.
  */
-const NOT_NOW = /^(?:08|53|57P|25006)/;
+const NOT_NOW = /^(?:08|53|57|55P03|25P0[34]|25006)/;
 
 /** Runs a statement or a transaction. What the server did not answer is `DatabaseUnreachable`, other errors stay as they are. */
 export async function answered<T>(work: Promise<T>): Promise<T> {

@@ -46,7 +46,6 @@ export interface StoreOptions {
 const MAX_WAITING_CHANGES = 500;
 const MAX_WAIT_MS = 10_000;
 const CHANGE_TIMEOUT_MS = 10_000;
-const TRANSACTION_NOT_TO_BE_HAD = "P2028";
 
 /** Tenancy's database, known only to `store/`. */
 export function createTenancyStore({ database, clock, partitions, onCommitted }: StoreOptions) {
@@ -56,14 +55,14 @@ export function createTenancyStore({ database, clock, partitions, onCommitted }:
   async function locked<T>(
     timeout: number,
     work: (tx: Prisma.TransactionClient, head: number) => Promise<T>,
+    client = prisma,
   ): Promise<T> {
     try {
       return await inTurn(() =>
-        prisma.$transaction(async (tx) => work(tx, await lockHead(tx)), { maxWait: MAX_WAIT_MS, timeout }),
+        client.$transaction(async (tx) => work(tx, await lockHead(tx)), { maxWait: MAX_WAIT_MS, timeout }),
       );
     } catch (error) {
-      if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === TRANSACTION_NOT_TO_BE_HAD)
-        throw new MetrlyError("BUSY", "Too many concurrent changes; try again");
+      if (isBusy(error)) throw new MetrlyError("BUSY", "Too many concurrent changes; try again");
       throw error;
     }
   }
@@ -97,8 +96,14 @@ export function createTenancyStore({ database, clock, partitions, onCommitted }:
       onCommitted();
     },
     /** Enqueues every state that the topic lacks; returns their number. For the start, before the relay runs. */
-    republishMissing: (isPublished: (state: PublishedState) => boolean): Promise<number> =>
-      locked(REPUBLISH_TIMEOUT_MS, (tx) => republishMissing(tx, isPublished)),
+    async republishMissing(isPublished: (state: PublishedState) => boolean): Promise<number> {
+      const patient = new PrismaClient({ adapter: prismaAdapter(database.under("rebuild")) });
+      try {
+        return await locked(REPUBLISH_TIMEOUT_MS, (tx) => republishMissing(tx, isPublished), patient);
+      } finally {
+        await patient.$disconnect();
+      }
+    },
     /** The time of the oldest unpublished change, epoch ms; undefined: none. */
     oldestUnpublished: () => oldestUnpublished(prisma),
     ...reads(prisma),
@@ -107,6 +112,18 @@ export function createTenancyStore({ database, clock, partitions, onCommitted }:
 }
 
 const REPUBLISH_TIMEOUT_MS = 120_000;
+
+const TRANSACTION_NOT_TO_BE_HAD = "P2028";
+const RAW_QUERY_FAILED = "P2010";
+const LOCK_NOT_AVAILABLE = "55P03";
+
+/** No connection or no head lock in time. Prisma puts the SQLSTATE of a raw query into the error's metadata. */
+function isBusy(error: unknown): boolean {
+  if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return false;
+  if (error.code !== RAW_QUERY_FAILED) return error.code === TRANSACTION_NOT_TO_BE_HAD;
+  const { driverAdapterError } = (error.meta ?? {}) as { driverAdapterError?: { cause?: { originalCode?: unknown } } };
+  return driverAdapterError?.cause?.originalCode === LOCK_NOT_AVAILABLE;
+}
 
 /** Prisma has no row locks. */
 async function lockHead(tx: Prisma.TransactionClient): Promise<number> {

@@ -1,0 +1,176 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startTcpProxy } from "../../tests/chaos/tcp-proxy.js";
+import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
+import { migrationOf } from "../../tests/support/migration.js";
+import { shortLimits } from "../../tests/support/short-limits.js";
+import { type Database, openDatabase } from "./database.js";
+import { holdLock } from "./held-lock.js";
+import { PROFILES } from "./profiles.js";
+
+const FRACTION = 0.04;
+const profiles = shortLimits(FRACTION);
+const SLOW = `SELECT pg_sleep(${(profiles.hot.transactionMs * 2) / 1_000})`;
+const LOCK = 4_711;
+
+describe.skipIf(!hasPostgres)("sessions", () => {
+  let created: TestDatabase;
+  let database: Database;
+
+  beforeAll(async () => {
+    created = await createTestDatabase("profiles");
+    database = await openDatabase({ url: created.url, profiles, onError: () => undefined });
+    await database.pool.query("CREATE TABLE t (n INT); INSERT INTO t VALUES (0)");
+  });
+  afterAll(async () => {
+    await database?.stop();
+    await created?.drop();
+  });
+
+  test("have the limits of their profile, which the URL does not change", async () => {
+    const url = `${created.url}?options=-c%20lock_timeout%3D1%20-c%20work_mem%3D65kB&statement_timeout=1`;
+    const opened = await openDatabase({ url, onError: () => undefined });
+    const limitsIn = async ({ pool }: Pick<Database, "pool">) => {
+      const { rows } = await pool.query<Record<string, number>>(
+        `SELECT ${Object.values(SETTINGS)
+          .map((name) => `(SELECT setting::int FROM pg_settings WHERE name = '${name}') AS ${name}`)
+          .join()}, current_setting('work_mem') AS work_mem, current_setting('tcp_user_timeout') AS tcp_user_timeout`,
+      );
+      return rows[0];
+    };
+    const expected = (limits: (typeof PROFILES)[keyof typeof PROFILES]) => ({
+      ...Object.fromEntries(
+        Object.entries(SETTINGS).map(([limit, name]) => [name, limits[limit as keyof typeof limits]]),
+      ),
+      ...{ work_mem: "65kB", tcp_user_timeout: "10000" },
+    });
+    expect(await limitsIn(opened)).toEqual(expected(PROFILES.hot));
+    expect(await limitsIn(opened.under("close"))).toEqual(expected(PROFILES.close));
+    expect(await limitsIn(opened.under("rebuild"))).toEqual(expected(PROFILES.rebuild));
+    await opened.stop();
+  });
+
+  test.each([
+    ["a statement", SLOW, "57014"],
+    ["a wait for a lock", "UPDATE t SET n = n + 1", "55P03"],
+  ])("hot: %s that takes too long is cancelled", async (_, statement, code) => {
+    const holder = await database.under("close").begin();
+    await holder.tx.query("SELECT * FROM t FOR UPDATE");
+    await expect(database.pool.query(statement)).rejects.toMatchObject({ code });
+    await holder.rollback();
+  });
+
+  test("hot: a transaction that pauses loses its locks, and its process finds out", async () => {
+    const frozen = await database.begin();
+    await frozen.tx.query("UPDATE t SET n = n + 1");
+    await waitFor(() => database.pool.query("UPDATE t SET n = 10"), { what: "the lock" });
+    await expect(frozen.commit()).rejects.toThrow();
+    expect((await database.pool.query("SELECT n FROM t")).rows).toEqual([{ n: 10 }]);
+  });
+
+  test("hot: a transaction of many statements ends, too", async () => {
+    const busy = database.transaction(async (tx) => {
+      for (;;) await tx.query(`SELECT pg_sleep(${profiles.hot.idleInTransactionMs / 4_000})`);
+    });
+    await expect(busy).rejects.toThrow();
+  });
+
+  test("close and rebuild are not hurt by the limits of hot, and a rebuild may pause while its process lives", async () => {
+    await Promise.all(
+      (["close", "rebuild"] as const).map((profile) =>
+        database.under(profile).transaction(async (tx) => {
+          await tx.query(SLOW);
+        }),
+      ),
+    );
+    await database.under("rebuild").transaction(async (tx) => {
+      const pausedFor = `SELECT extract(epoch FROM clock_timestamp() - now()) * 1000 > $1 AS done`;
+      await tx.query("SELECT 1");
+      await waitFor(
+        async () =>
+          (
+            await database.pool.query(
+              "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND xact_start < now() - $1 * interval '1 ms'",
+              [profiles.rebuild.idleInTransactionMs * 3],
+            )
+          ).rowCount === 1,
+        { what: "a long pause" },
+      );
+      expect((await tx.query(pausedFor, [profiles.rebuild.idleInTransactionMs])).rows).toEqual([{ done: true }]);
+    });
+  });
+
+  test("a held lock outlives pauses, ends with its process's heartbeat, and says so", async () => {
+    let isCut = false;
+    const { port } = new URL(created.url);
+    const proxy = await startTcpProxy(
+      () => Number(port),
+      (ends) => ({
+        fromClient: (bytes) => !isCut && ends.toServer(bytes),
+        fromServer: (bytes) => !isCut && ends.toClient(bytes),
+      }),
+    );
+    const url = new URL(created.url);
+    url.port = String(proxy.port);
+    const far = await openDatabase({ url: url.toString(), profiles, onError: () => undefined });
+    const held = await holdLock(far, LOCK);
+    const taken = async () => {
+      const lock = await holdLock(database, LOCK);
+      await lock?.release();
+      return lock !== undefined;
+    };
+    await database.under("close").pool.query(SLOW);
+    expect(await taken()).toBe(false);
+    expect(() => held?.assertHeld()).not.toThrow();
+    isCut = true;
+    await waitFor(taken, { what: "the lock of a process out of reach" });
+    proxy.cutAll();
+    await waitFor(() => !isHeld(held), { what: "the loss to be noticed" });
+    await held?.release();
+    await far.stop();
+    await proxy.stop();
+  });
+
+  test("a migration waits for another one and for an index as long as they take, and shortly for a busy table", async () => {
+    const other = await createTestDatabase("migrating");
+    const migrationsDir = await migrationOf(
+      `SELECT pg_sleep(${(profiles.hot.transactionMs * 1.5) / 1_000}); CREATE TABLE made (n INT);`,
+    );
+    const open = () => openDatabase({ url: other.url, migrationsDir, profiles, onError: () => undefined });
+    const [first, second] = await Promise.all([open(), open()]);
+    const holder = await first.under("rebuild").begin();
+    await holder.tx.query("SELECT * FROM made");
+    const blocked = openDatabase({
+      ...{ url: other.url, profiles, onError: () => undefined },
+      migrationsDir: await migrationOf("ALTER TABLE made ADD COLUMN more INT;", "2_more", migrationsDir),
+    });
+    const wait =
+      "SELECT 1 FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND relation = 'made'::regclass";
+    for (const found of [1, 0, 1])
+      await waitFor(async () => (await second.pool.query(wait)).rowCount === found, {
+        what: "a wait that gives way",
+        pauseMs: 5,
+      });
+    await holder.rollback();
+    const third = await blocked;
+    expect((await third.pool.query("SELECT count(more) AS n FROM made")).rows).toEqual([{ n: 0 }]);
+    await Promise.all([first, second, third].map((opened) => opened.stop()));
+    await other.drop();
+  });
+});
+
+const SETTINGS = {
+  statementMs: "statement_timeout",
+  lockMs: "lock_timeout",
+  transactionMs: "transaction_timeout",
+  idleInTransactionMs: "idle_in_transaction_session_timeout",
+  idleMs: "idle_session_timeout",
+};
+
+function isHeld(lock: Awaited<ReturnType<typeof holdLock>>): boolean {
+  try {
+    lock?.assertHeld();
+    return true;
+  } catch {
+    return false;
+  }
+}

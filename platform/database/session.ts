@@ -1,0 +1,81 @@
+import pg from "pg";
+import type { SessionLimits } from "./profiles.js";
+
+// int8 columns hold seqs, offsets and counts below 2^53.
+pg.types.setTypeParser(pg.types.builtins.INT8, (text) => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`int8 out of the safe range: ${text}`);
+  return value;
+});
+
+/** An error that the server answered, with its SQLSTATE as `code`. */
+export const DatabaseError = pg.DatabaseError;
+export type Session = pg.Client;
+export type Pool = pg.Pool;
+
+export interface SessionOptions {
+  readonly url: string;
+  readonly limits: SessionLimits;
+  /** The schema of all objects; default: the database's own. */
+  readonly schema?: string | undefined;
+  /** `server_version_num`, if known: a setting that the server does not have would end the session. */
+  readonly serverVersion?: number | undefined;
+}
+
+/** The first version with `transaction_timeout`. */
+const LIMITS_TRANSACTIONS = 170_000;
+const CONNECT_WITHIN_MS = 10_000;
+/** How much later than the server the client gives up, ms. */
+const ANSWER_WITHIN_MS = 5_000;
+/** Until probes of an idle connection begin, ms. Node then sends one a second, and gives up after ten. */
+const KEEPALIVE_AFTER_MS = 5_000;
+
+/** How the server notices a client that is gone. Without effect on Unix sockets. */
+const TCP = {
+  tcp_keepalives_idle: 5,
+  tcp_keepalives_interval: 2,
+  tcp_keepalives_count: 3,
+  tcp_user_timeout: 10_000,
+};
+
+/** The driver's configuration of a session, or of a pool's, under these limits; those in the URL do not count. */
+export function sessionConfig(options: SessionOptions) {
+  const url = new URL(options.url);
+  const own = url.searchParams.get("options");
+  for (const name of ["options", "statement_timeout", "lock_timeout", "query_timeout", ...Object.keys(TCP)])
+    url.searchParams.delete(name);
+  url.searchParams.delete("idle_in_transaction_session_timeout");
+  const { statementMs } = options.limits;
+  return {
+    connectionString: url.toString(),
+    options: [...(own === null ? [] : [own]), ...settingsOf(options)].join(" "),
+    connectionTimeoutMillis: CONNECT_WITHIN_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEPALIVE_AFTER_MS,
+    ...(statementMs > 0 && { query_timeout: statementMs + ANSWER_WITHIN_MS }),
+  };
+}
+
+/** A session that is not connected yet. A break of its connection rejects the running statement, and is no event. */
+export function createSession(options: SessionOptions): Session {
+  const session = new pg.Client(sessionConfig(options));
+  session.on("error", () => undefined);
+  return session;
+}
+
+const SCHEMA = /^[a-z][a-z0-9_]{0,62}$/;
+
+function settingsOf({ limits, schema, serverVersion = 0 }: SessionOptions): string[] {
+  if (schema !== undefined && !SCHEMA.test(schema)) throw new RangeError(`not a schema name: ${schema}`);
+  const settings = {
+    timezone: "UTC",
+    ...(schema !== undefined && { search_path: schema }),
+    statement_timeout: limits.statementMs,
+    lock_timeout: limits.lockMs,
+    idle_in_transaction_session_timeout: limits.idleInTransactionMs,
+    idle_session_timeout: limits.idleMs,
+    ...(serverVersion >= LIMITS_TRANSACTIONS && { transaction_timeout: limits.transactionMs }),
+    ...TCP,
+  };
+  return Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
+}
