@@ -24,7 +24,8 @@ const aggregator = createAggregator({ tenancy, ledger, partitions, queue, clock:
 const consumer = await startLedgerConsumer({
   ...{ log, group: "bench-billing", database, ledger, tenancy },
   ...{ onError: console.error, onHole: console.error, onMalformed: console.error },
-  apply: (tx, partition, entries) => aggregator.apply(tx, partition, entries),
+  prepare: (partition, entries) => aggregator.prepare(database.pool, partition, entries),
+  apply: aggregator.apply,
 });
 serve({ port: 0, key: "" }, async () => {
   await consumer.stop();

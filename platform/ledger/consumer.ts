@@ -9,6 +9,7 @@ import { readRecorded } from "#schema/events/usage-recorded.v2.js";
 import { USAGE_RECORDED } from "#schema/topics.js";
 import { LEDGER_PAGE_LIMIT, type LedgerClient } from "./client.js";
 import { ledgerPages } from "./pages.js";
+import { ledgerSteps } from "./steps.js";
 
 /**
  * The table a downstream service keeps its marks in; part of its first migration:
@@ -19,20 +20,26 @@ import { ledgerPages } from "./pages.js";
  *   next_offset BIGINT NOT NULL   -- where to read on in usage.recorded; only a hint
  * );
  */
-export interface LedgerConsumerOptions {
+export interface LedgerConsumerOptions<Prepared> {
   readonly log: EventLog;
   readonly group: string;
   readonly database: Database;
   readonly ledger: LedgerClient;
   readonly tenancy: TenancyCopy;
   /**
-   * Applies contiguous entries in the transaction that moves the mark: both or neither. May return work to do after the commit
-   * (a crash may lose it, so it must be recoverable from the database).
+   * Reads what the effect of these entries needs from elsewhere, with no transaction open. Everything before them is applied,
+   * and nothing else changes the partition, or the transaction is fenced. Undefined: they need nothing.
+   */
+  prepare?(partition: number, entries: readonly LedgerEntry[]): Promise<Prepared | undefined>;
+  /**
+   * Applies contiguous entries in the transaction that moves the mark: both or neither; it waits for its own database only. May
+   * return work to do after the commit (a crash may lose it, so it must be recoverable from the database).
    */
   apply(
     tx: Transaction,
     partition: number,
     entries: readonly LedgerEntry[],
+    prepared: Prepared | undefined,
   ): Promise<(() => Promise<void>) | undefined>;
   readonly onError: (error: unknown) => void;
   /** The log has deleted the next records, and the partition is stopped: a restart reads them from the ledger. */
@@ -48,7 +55,9 @@ export interface LedgerConsumerOptions {
  * skipped, a gap is read from the ledger API, and the mark moves by compare-and-swap with the effect. Of two consumers that
  * briefly hold the same partition, one finds the mark moved and does nothing.
  */
-export async function startLedgerConsumer(options: LedgerConsumerOptions): Promise<LogConsumer> {
+export async function startLedgerConsumer<Prepared = never>(
+  options: LedgerConsumerOptions<Prepared>,
+): Promise<LogConsumer> {
   const maxEntries = options.maxEntries ?? 5_000;
   const retry = new AbortController();
 
@@ -83,9 +92,7 @@ export async function startLedgerConsumer(options: LedgerConsumerOptions): Promi
 
   async function applyAll(partition: number, from: number, entries: readonly LedgerEntry[]): Promise<number> {
     let mark = from;
-    for (let at = 0; at < entries.length; at += maxEntries) {
-      mark = await applyOnce(partition, mark, entries.slice(at, at + maxEntries));
-    }
+    for (const step of ledgerSteps(entries, maxEntries)) mark = await applyOnce(partition, mark, step);
     return mark;
   }
 
@@ -95,14 +102,17 @@ export async function startLedgerConsumer(options: LedgerConsumerOptions): Promi
     assertContiguous(partition, mark, entries);
     const version = entries.reduce((newest, entry) => Math.max(newest, entry.tenancyVersion), 0);
     await options.tenancy.reached(version, retry.signal);
-    const committed = await options.database.transaction(async (tx) => {
+    const prepared = await options.prepare?.(partition, entries);
+    // What was prepared may be large, and must not fail again and again at a limit that was made for batches.
+    const sessions = prepared === undefined ? options.database : options.database.under("rebuild");
+    const committed = await sessions.transaction(async (tx) => {
       const moved = await tx.query("UPDATE high_water_mark SET seq = $3 WHERE partition = $1 AND seq = $2", [
         partition,
         mark,
         last.seq,
       ]);
       if (moved.rowCount !== 1) return { kind: "fenced" as const };
-      return { kind: "applied" as const, afterCommit: await options.apply(tx, partition, entries) };
+      return { kind: "applied" as const, afterCommit: await options.apply(tx, partition, entries, prepared) };
     });
     if (committed.kind === "fenced")
       throw new Error(`the mark of partition ${partition} was moved by another consumer`);
@@ -171,7 +181,10 @@ async function readMark(database: Database, partition: number): Promise<number> 
 }
 
 /** The stored offset, clamped to the topic's bounds: entries beyond retention are read from the ledger instead. */
-async function startOffset(options: LedgerConsumerOptions, partition: number): Promise<number> {
+async function startOffset(
+  options: Pick<LedgerConsumerOptions<never>, "database" | "log">,
+  partition: number,
+): Promise<number> {
   const { rows } = await options.database.pool.query<{ next_offset: number }>(
     "SELECT next_offset FROM high_water_mark WHERE partition = $1",
     [partition],

@@ -1,4 +1,5 @@
 import type { Database, Transaction } from "#platform/database/database.js";
+import { holdLock } from "#platform/database/held-lock.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { type Repeat, repeat } from "#platform/lifecycle/repeat.js";
 import { nowMs } from "#platform/lifecycle/time.js";
@@ -61,8 +62,9 @@ const BATCH = 500;
 const RELAY_LOCK = 7_245_110_031;
 
 /**
- * Publishes committed outbox rows in id order and deletes them once the log has them. A crash in between publishes again:
- * readers deduplicate by event id. Two relays on one database take turns by an advisory lock.
+ * Publishes committed outbox rows in id order and deletes them once the log has them; no transaction is open while the log is
+ * asked. A crash in between publishes again: readers deduplicate by event id. Relays on one database take turns by a held lock.
+ * One that lost it while frozen repeats at most rows that the next relay has sent before any newer one.
  */
 export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   const topics = new Map(options.topics.map((topic) => [topic.name, topic]));
@@ -71,7 +73,7 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
     everyMs: options.pollMs ?? 500,
     async run(stopping) {
       try {
-        while (!stopping.aborted && (await publishSome(options, topics)) === BATCH);
+        await publishAll(options, topics, stopping);
         failingSince = undefined;
       } catch (error) {
         failingSince ??= nowMs();
@@ -83,31 +85,59 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   return { ...relay, failingSince: () => failingSince };
 }
 
-async function publishSome(options: OutboxRelayOptions, topics: ReadonlyMap<string, Topic>): Promise<number> {
-  return options.database.transaction(async (tx) => {
-    const lock = await tx.query<{ mine: boolean }>("SELECT pg_try_advisory_xact_lock($1) AS mine", [RELAY_LOCK]);
-    if (lock.rows[0]?.mine !== true) return 0;
-    const { rows } = await tx.query<{ id: number; topic: string; partition: number; key: string; value: string }>(
-      "SELECT id, topic, partition, key, value FROM outbox ORDER BY id LIMIT $1",
-      [BATCH],
-    );
-    for (const group of groupRuns(rows)) {
-      const topic = topics.get(group.topic);
-      if (topic === undefined)
-        throw new Error(`outbox row for a topic that this service does not publish: ${group.topic}`);
-      await options.log.append(
-        topic,
-        group.partition,
-        group.rows.map((row) => ({ key: row.key, value: Buffer.from(row.value) })),
-      );
+type Topics = ReadonlyMap<string, Topic>;
+
+async function publishAll(options: OutboxRelayOptions, topics: Topics, stopping: AbortSignal): Promise<void> {
+  if ((await oldestRows(options, 1)).length === 0) return;
+  const lock = await holdLock(options.database, RELAY_LOCK);
+  if (lock === undefined) return;
+  try {
+    let published = BATCH;
+    while (!stopping.aborted && published === BATCH) {
+      lock.assertHeld();
+      published = await publishSome(options, topics);
     }
-    await tx.query("DELETE FROM outbox WHERE id = ANY($1::bigint[])", [rows.map((row) => row.id)]);
-    return rows.length;
+  } finally {
+    await lock.release();
+  }
+}
+
+interface Row {
+  readonly id: number;
+  readonly topic: string;
+  readonly partition: number;
+  readonly key: string;
+  readonly value: string;
+}
+
+async function oldestRows({ database }: OutboxRelayOptions, limit: number): Promise<readonly Row[]> {
+  const { rows } = await database.pool.query<Row>({
+    name: "outbox-oldest",
+    text: "SELECT id, topic, partition, key, value FROM outbox ORDER BY id LIMIT $1",
+    values: [limit],
   });
+  return rows;
+}
+
+async function publishSome(options: OutboxRelayOptions, topics: Topics): Promise<number> {
+  const rows = await oldestRows(options, BATCH);
+  for (const group of groupRuns(rows)) {
+    const topic = topics.get(group.topic);
+    if (topic === undefined)
+      throw new Error(`outbox row for a topic that this service does not publish: ${group.topic}`);
+    await options.log.append(
+      topic,
+      group.partition,
+      group.rows.map((row) => ({ key: row.key, value: Buffer.from(row.value) })),
+    );
+  }
+  if (rows.length > 0)
+    await options.database.pool.query("DELETE FROM outbox WHERE id = ANY($1::bigint[])", [rows.map((row) => row.id)]);
+  return rows.length;
 }
 
 /** Rows of one topic and partition, in id order; order between partitions has no meaning. */
-function groupRuns<Row extends { topic: string; partition: number }>(rows: readonly Row[]) {
+function groupRuns(rows: readonly Row[]) {
   const groups = new Map<string, { topic: string; partition: number; rows: Row[] }>();
   for (const row of rows) {
     const key = `${row.topic}/${row.partition}`;

@@ -3,13 +3,19 @@ import { hourOf } from "#kernel/period.js";
 import type { Transaction } from "#platform/database/database.js";
 import type { Queue } from "#platform/job-queue/job-queue.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import { applyBackfill, type BackfillOptions, backfilledIn } from "./backfill.js";
+import {
+  applyBackfill,
+  type BackfillOptions,
+  backfilledIn,
+  type PreparedBackfill,
+  prepareBackfill,
+} from "./backfill.js";
 import { type CloseJob, closeJobId } from "./closing/close-job.js";
 import { createPeriodCalendar, type PeriodCalendar } from "./period-calendar.js";
 import { foldEntries } from "./rules/fold.js";
 import { restoreHours } from "./store/merging.js";
 import { insertClosings, lastEnds } from "./store/periods.js";
-import { appendFolded } from "./store/usage.js";
+import { appendFolded, type Queryable } from "./store/usage.js";
 
 export interface AggregatorOptions extends BackfillOptions {
   readonly queue: Queue<CloseJob>;
@@ -39,14 +45,22 @@ export function createAggregator(options: AggregatorOptions) {
   }
 
   return {
+    /** See `LedgerConsumerOptions.prepare`; `q` is the database that the entries are applied to. */
+    prepare: (q: Queryable, partition: number, entries: readonly LedgerEntry[]) =>
+      prepareBackfill(q, options, partition, entries),
     /** Billing's effect of contiguous entries: see `LedgerConsumerOptions.apply`. */
-    async apply(tx: Transaction, partition: number, entries: readonly LedgerEntry[]) {
+    async apply(
+      tx: Transaction,
+      partition: number,
+      entries: readonly LedgerEntry[],
+      prepared: PreparedBackfill | undefined,
+    ) {
       const [first, last] = [entries[0], entries.at(-1)];
       if (first === undefined || last === undefined) return undefined;
       const calendar = await calendarAt(tx, partition, first.seq - 1);
       const closings = calendar.closingsOf(entries);
       await insertClosings(tx, partition, closings, clock.now());
-      const { own, backfilled } = await backfilledIn(tx, options, partition, entries);
+      const backfilled = await backfilledIn(tx, options, partition, entries);
       await appendFolded(tx, foldEntries(entries, tenancy.metersOfType, backfilled));
       await restoreHours(
         tx,
@@ -54,10 +68,7 @@ export function createAggregator(options: AggregatorOptions) {
           entry.kind === "void" ? [{ tenantId: entry.tenantId, hour: hourOf(entry.event.time) }] : [],
         ),
       );
-      for (const backfill of own) {
-        const { recordedAt } = entries.find((entry) => entry.seq === backfill.seq) ?? first;
-        await applyBackfill(tx, options, partition, backfill, recordedAt, backfilled?.backfills ?? own);
-      }
+      if (prepared !== undefined) await applyBackfill(tx, partition, prepared);
       return async () => {
         calendar.commit(closings, last.seq);
         options.onApplied?.(partition, last);

@@ -3,6 +3,7 @@ import { HOUR_MS } from "#kernel/duration.js";
 import { partitionOf } from "#kernel/partition.js";
 import { type Database, openDatabase } from "#platform/database/database.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
+import { ledgerSteps } from "#platform/ledger/steps.js";
 import { createTenancyState, type TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { MeterState, PlanVersionState, PriceState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry, RecordedEvent } from "#schema/events/usage-recorded.v1.js";
@@ -220,13 +221,20 @@ async function deliver(
   const rest = [...sizes];
   while (mark < entries.length) {
     const batch = entries.slice(mark, mark + Math.max(1, rest.shift() ?? entries.length));
-    const next = mark + batch.length;
-    const afterCommit = await database.transaction(async (tx) => {
-      await tx.query("UPDATE high_water_mark SET seq = $2 WHERE partition = $1 AND seq = $3", [partition, next, mark]);
-      return aggregator.apply(tx, partition, batch);
-    });
-    await afterCommit?.();
-    mark = next;
+    for (const step of ledgerSteps(batch, batch.length)) {
+      const next = mark + step.length;
+      const prepared = await aggregator.prepare(database.pool, partition, step);
+      const afterCommit = await database.transaction(async (tx) => {
+        await tx.query("UPDATE high_water_mark SET seq = $2 WHERE partition = $1 AND seq = $3", [
+          partition,
+          next,
+          mark,
+        ]);
+        return aggregator.apply(tx, partition, step, prepared);
+      });
+      await afterCommit?.();
+      mark = next;
+    }
   }
 }
 

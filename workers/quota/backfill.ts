@@ -22,37 +22,52 @@ export interface BackfillOptions {
 export interface BackfilledBatch {
   /** Every backfill that may precede an entry of the batch. */
   readonly known: readonly Backfill[];
-  /** The contribution of each backfill in the batch, by the `seq` of its entry, then by tenant. */
+  /** The contribution of the batch's own backfill, by the `seq` of its entry, then by tenant. */
   readonly added: ReadonlyMap<number, ReadonlyMap<string, readonly UsageReading[]>>;
 }
 
-const NOTHING: BackfilledBatch = { known: [], added: new Map() };
+/** A backfill and its contribution, by tenant. */
+export interface PreparedBackfill {
+  readonly backfill: Backfill;
+  readonly readings: ReadonlyMap<string, readonly UsageReading[]>;
+}
 
 /**
- * Loads the backfills that affect a batch; the batch's own are stored in its transaction. Reads nothing unless the batch
- * contains a void or a backfill. A duplicate of a meter's backfill, or one of an archived meter, has no effect.
+ * Reads from the ledger what a backfill counts; `entries` is its entry alone, and everything before it is applied. Undefined:
+ * there is none, or it has no effect: a duplicate of the meter's, or one of an archived meter.
  */
-export async function backfilledIn(
-  tx: Transaction,
+export async function prepareBackfill(
+  q: Pick<Transaction, "query">,
   options: BackfillOptions,
   partition: number,
   entries: readonly LedgerEntry[],
-): Promise<BackfilledBatch> {
-  if (!entries.some(({ kind }) => kind === "void" || kind === "backfill")) return NOTHING;
+): Promise<PreparedBackfill | undefined> {
+  const [entry] = entries;
+  if (entry?.kind !== "backfill") return undefined;
   const { store, tenancy } = options;
-  const known = storedBackfills(await store.backfills(tx, partition), tenancy.meter);
-  const own = backfillsOf(entries, tenancy.meter, known);
-  const added = new Map<number, ReadonlyMap<string, readonly UsageReading[]>>();
-  for (const backfill of own) {
-    const { meter, seq } = backfill;
-    await store.insertBackfill(tx, partition, meter.id, seq);
-    const entry = entries.find((candidate) => candidate.seq === seq);
-    if (entry === undefined || !isAdditive(meter.aggregation)) continue;
-    const fold = foldBackfill(backfill, entry, tenancy.metersOfType, tenancy.tenant);
-    await readBefore(options, partition, entry, fold);
-    added.set(seq, fold.readings());
+  const known = storedBackfills(await store.backfills(q, partition), tenancy.meter);
+  const [backfill] = backfillsOf(entries, tenancy.meter, known);
+  if (backfill === undefined) return undefined;
+  if (!isAdditive(backfill.meter.aggregation)) return { backfill, readings: new Map() };
+  const fold = foldBackfill(backfill, entry, tenancy.metersOfType, tenancy.tenant);
+  await readBefore(options, partition, entry, fold);
+  return { backfill, readings: fold.readings() };
+}
+
+/** Loads the backfills that affect a batch, and stores its own. Reads nothing unless the batch contains a void or a backfill. */
+export async function backfilledIn(
+  tx: Transaction,
+  { store, tenancy }: BackfillOptions,
+  partition: number,
+  entries: readonly LedgerEntry[],
+  own: PreparedBackfill | undefined,
+): Promise<BackfilledBatch> {
+  if (own !== undefined) {
+    await store.insertBackfill(tx, partition, own.backfill.meter.id, own.backfill.seq);
+    return { known: [own.backfill], added: new Map([[own.backfill.seq, own.readings]]) };
   }
-  return { known: [...known, ...own], added };
+  if (!entries.some(({ kind }) => kind === "void")) return { known: [], added: new Map() };
+  return { known: storedBackfills(await store.backfills(tx, partition), tenancy.meter), added: new Map() };
 }
 
 /** Feeds the entries that may be in a current billing period: for a test tenant, whose clock may stand still for long, all. */

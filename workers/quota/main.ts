@@ -8,6 +8,7 @@ import { isStuck, startOutboxRelay } from "#platform/outbox/outbox.js";
 import { systemClock } from "#platform/process/clock.js";
 import type { Readiness, Service, ServiceContext } from "#platform/process/service.js";
 import { QUOTA_ALERTS } from "#schema/topics.js";
+import { prepareBackfill } from "./backfill.js";
 import type { QuotaCounters } from "./counters/counters.js";
 import { createMemoryQuotaCounters } from "./counters/memory/memory.js";
 import { openRedisCounters } from "./counters/redis/redis.js";
@@ -107,8 +108,10 @@ export async function startQuota(context: ServiceContext): Promise<Service> {
         database,
         ledger,
         tenancy,
-        async apply(tx, partition, entries) {
-          const afterCommit = await apply(tx, partition, entries);
+        prepare: (partition, entries) =>
+          prepareBackfill(database.pool, { store, tenancy, ledger, partitions }, partition, entries),
+        async apply(tx, partition, entries, prepared) {
+          const afterCommit = await apply(tx, partition, entries, prepared);
           const recordedAt = entries.at(-1)?.recordedAt;
           if (recordedAt !== undefined) metrics.applied(partition, (clock.now() - recordedAt) / 1000);
           return afterCommit;

@@ -3,7 +3,7 @@ import type { Transaction } from "#platform/database/database.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
-import { type BackfilledBatch, type BackfillOptions, backfilledIn } from "./backfill.js";
+import { type BackfilledBatch, type BackfillOptions, backfilledIn, type PreparedBackfill } from "./backfill.js";
 import { CountersUnavailable, type QuotaCounters } from "./counters/counters.js";
 import type { TenantLimits } from "./gate/tenant-limits.js";
 import { type GrainBucket, grainsOf, usageReadings } from "./rules/usage.js";
@@ -35,8 +35,10 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
     tx: Transaction,
     partition: number,
     entries: readonly LedgerEntry[],
+    prepared: PreparedBackfill | undefined,
   ): Promise<(() => Promise<void>) | undefined> {
-    const byTenant = readUsage(entries, tenancy, await backfilledIn(tx, options, partition, entries));
+    const backfilled = await backfilledIn(tx, options, partition, entries, prepared);
+    const byTenant = readUsage(entries, tenancy, backfilled);
     if (byTenant.size === 0) return undefined;
     const seqs = new Map([...byTenant].map(([id, usage]) => [id, usage.seq]));
     const previous = await store.movePositions(tx, partition, seqs);

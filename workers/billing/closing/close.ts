@@ -11,7 +11,7 @@ import { BILLING_EVENTS } from "#schema/topics.js";
 import { invoiceDocument, invoiceNumberOf } from "../rules/invoice-document.js";
 import { totalOf } from "../rules/invoice-lines.js";
 import { insertInvoice, lastInvoice } from "../store/invoices.js";
-import { type EndedPeriod, listEnded, lockEarliestClosing, markClosed } from "../store/periods.js";
+import { closingVersion, type EndedPeriod, listEnded, lockEarliestClosing, markClosed } from "../store/periods.js";
 import { type Derived, deriveInvoices } from "./derive.js";
 
 export interface CloserOptions {
@@ -26,28 +26,35 @@ export interface CloserOptions {
  * row's lock and status let each period close once. Returns at once while another worker is at it: that one closes all.
  */
 export async function closeTenant(options: CloserOptions, tenantId: string): Promise<void> {
-  while (await closeNext(options, tenantId));
+  for (;;) {
+    const version = await closingVersion(options.database.pool, tenantId);
+    if (version === undefined) return;
+    await options.tenancy.reached(version, timeoutSignal(TENANCY_TIMEOUT_MS));
+    if (!(await closeNext(options, tenantId))) return;
+  }
 }
 
-/** The period's lock is held meanwhile; a close that times out is queued again. */
+/** A close that times out is queued again. */
 const TENANCY_TIMEOUT_MS = 5_000;
 
-async function closeNext(options: CloserOptions, tenantId: string): Promise<boolean> {
-  const closed = await options.database.transaction(async (tx) => {
+/** False: nothing is pending, or another worker is at it. */
+async function closeNext({ database, tenancy, clock, onClosed }: CloserOptions, tenantId: string): Promise<boolean> {
+  const outcome = await database.under("close").transaction(async (tx) => {
     const period = await lockEarliestClosing(tx, tenantId);
-    if (period === undefined) return undefined;
-    await options.tenancy.reached(period.tenancyVersion, timeoutSignal(TENANCY_TIMEOUT_MS));
+    if (period === undefined) return "none";
+    // Another worker has closed a period meanwhile, and the next one needs a newer copy of tenancy.
+    if (period.tenancyVersion > tenancy.version()) return "waits";
     const [before] = (await listEnded(tx, [{ tenantId, before: period.period.start, take: 1 }])).flat();
-    const [derived] = await deriveInvoices(tx, options.tenancy, [{ ...period, previousWatermark: before?.watermark }]);
+    const [derived] = await deriveInvoices(tx, tenancy, [{ ...period, previousWatermark: before?.watermark }]);
     if (derived === undefined) throw new Error("each input derives one invoice");
-    const nowMs = options.clock.now();
+    const nowMs = clock.now();
     const invoice = await writeInvoice(tx, period, derived, nowMs);
     await markClosed(tx, period, invoice?.ordinal ?? null, nowMs);
     await enqueueOutbox(tx, events(period, invoice, nowMs));
-    return { invoiced: invoice !== undefined };
+    return invoice === undefined ? "closed" : "invoiced";
   });
-  if (closed !== undefined) options.onClosed?.(closed.invoiced);
-  return closed !== undefined;
+  if (outcome === "closed" || outcome === "invoiced") onClosed?.(outcome === "invoiced");
+  return outcome !== "none";
 }
 
 interface WrittenInvoice {

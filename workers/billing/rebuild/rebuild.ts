@@ -3,8 +3,10 @@ import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import { type Database, openDatabase, type Transaction } from "#platform/database/database.js";
+import { type HeldLock, holdLock } from "#platform/database/held-lock.js";
 import type { LedgerClient, LedgerPage } from "#platform/ledger/client.js";
 import { ledgerPages } from "#platform/ledger/pages.js";
+import { ledgerSteps } from "#platform/ledger/steps.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { closeTenant } from "../closing/close.js";
 import { waitingCloses } from "../store/periods.js";
@@ -34,7 +36,7 @@ export type RebuildStep =
   | { readonly kind: "compared"; readonly comparison: Comparison }
   | { readonly kind: "done"; readonly events: number; readonly differences: number; readonly replaced: boolean };
 
-/** A session lock: only one rebuild at a time. */
+/** Only one rebuild at a time. One that lost the lock while frozen is fenced by the marks of the tables beside. */
 const REBUILD_LOCK = 7_244_118_302;
 
 /**
@@ -46,31 +48,32 @@ export async function* rebuild(options: RebuildOptions, request: RebuildRequest)
   const { tenantId } = request;
   if (tenantId !== undefined && options.tenancy.tenant(tenantId) === undefined)
     throw new MetrlyError("NOT_FOUND", "The tenant does not exist");
-  const lock = await options.database.pool.connect();
+  const lock = await holdLock(options.database.under("rebuild"), REBUILD_LOCK);
+  if (lock === undefined) throw new MetrlyError("CONFLICT", "Another rebuild is running");
   try {
-    const { rows } = await lock.query<{ got: boolean }>("SELECT pg_try_advisory_lock($1) AS got", [REBUILD_LOCK]);
-    if (rows[0]?.got !== true) throw new MetrlyError("CONFLICT", "Another rebuild is running");
-    yield* rebuildLocked(options, request);
+    yield* rebuildLocked(options, request, lock);
   } finally {
-    // The lock ends with its connection, if not before.
-    await lock.query("SELECT pg_advisory_unlock($1)", [REBUILD_LOCK]).then(
-      () => lock.release(),
-      (error: Error) => lock.release(error),
-    );
+    await lock.release();
   }
 }
 
-async function* rebuildLocked(options: RebuildOptions, request: RebuildRequest): AsyncGenerator<RebuildStep> {
+async function* rebuildLocked(
+  options: RebuildOptions,
+  request: RebuildRequest,
+  lock: HeldLock,
+): AsyncGenerator<RebuildStep> {
   const schema = schemaOf(request.tenantId);
-  const { url } = options.database;
-  const beside = await openDatabase({ url, schema, migrationsDir: options.migrationsDir, onError: options.onError });
+  const { url, profiles } = options.database;
+  const { migrationsDir, onError } = options;
+  const beside = await openDatabase({ url, schema, migrationsDir, profiles, onError });
   const deriving = createDeriving(options, beside, request.tenantId);
   try {
     yield* deriving.upTo(await readMarks(options.database.pool));
     const { differences, isUsageWrong } = yield* compareNow(options, beside, deriving, request.tenantId);
     const replaced = isUsageWrong && !request.checkOnly;
+    lock.assertHeld();
     if (replaced) await replace(options, deriving, request.tenantId, schema);
-    await dropSchema(options.database, schema);
+    await dropSchema(options.database.under("rebuild"), schema);
     yield { kind: "done", events: deriving.events(), differences, replaced };
   } finally {
     deriving.stop();
@@ -87,6 +90,7 @@ type Marks = ReadonlyMap<number, number>;
 /** Feeds the ledger to billing's own aggregation and closing, on the tables beside. */
 function createDeriving(options: RebuildOptions, beside: Database, tenantId: string | undefined) {
   const { ledger, clock, partitions } = options;
+  const sessions = beside.under("rebuild");
   const tenancy = tenantId === undefined ? options.tenancy : onlyTenant(options.tenancy, tenantId);
   const due = new Set<string>();
   const queue = {
@@ -96,15 +100,30 @@ function createDeriving(options: RebuildOptions, beside: Database, tenantId: str
   const aggregator = createAggregator({ tenancy, ledger, partitions, queue, clock });
   let events = 0;
 
-  async function take(partition: number, { entries, nextSeq }: LedgerPage, to: number): Promise<number> {
-    const next = Math.min(to, nextSeq - 1);
-    const afterCommit = await beside.transaction(async (tx) => {
-      await tx.query("UPDATE high_water_mark SET seq = $2 WHERE partition = $1", [partition, next]);
-      return entries.length === 0 ? undefined : aggregator.apply(tx, partition, entries);
+  async function take(partition: number, from: number, { entries, nextSeq }: LedgerPage, to: number): Promise<number> {
+    const end = Math.min(to, nextSeq - 1);
+    const steps = [...ledgerSteps(entries, entries.length)];
+    let mark = from;
+    for (const step of steps.slice(0, -1)) mark = await apply(partition, mark, step.at(-1)?.seq ?? mark, step);
+    mark = await apply(partition, mark, end, steps.at(-1) ?? []);
+    events += entries.filter(({ kind }) => kind === "event").length;
+    return mark;
+  }
+
+  /** The mark moves by compare-and-swap, as in `startLedgerConsumer`. */
+  async function apply(partition: number, mark: number, to: number, entries: LedgerPage["entries"]): Promise<number> {
+    const prepared = await aggregator.prepare(sessions.pool, partition, entries);
+    const afterCommit = await sessions.transaction(async (tx) => {
+      const { rowCount } = await tx.query("UPDATE high_water_mark SET seq = $3 WHERE partition = $1 AND seq = $2", [
+        partition,
+        mark,
+        to,
+      ]);
+      if (rowCount !== 1) throw new MetrlyError("CONFLICT", "Another rebuild has taken over");
+      return entries.length === 0 ? undefined : aggregator.apply(tx, partition, entries, prepared);
     });
     await afterCommit?.();
-    events += entries.filter(({ kind }) => kind === "event").length;
-    return next;
+    return to;
   }
 
   async function closeDue(): Promise<void> {
@@ -131,7 +150,7 @@ function createDeriving(options: RebuildOptions, beside: Database, tenantId: str
         let mark = before.get(partition) ?? 0;
         const range = { partition, from: mark + 1, to, readsAhead: true, ...(tenantId !== undefined && { tenantId }) };
         for await (const page of ledgerPages(ledger, range)) {
-          const next = await take(partition, page, to);
+          const next = await take(partition, mark, page, to);
           entries += next - mark;
           mark = next;
           await closeDue();
@@ -152,17 +171,15 @@ async function* compareNow(
   deriving: Deriving,
   tenantId: string | undefined,
 ): AsyncGenerator<RebuildStep, { readonly differences: number; readonly isUsageWrong: boolean }> {
-  const live = await database.pool.connect();
+  const live = await database.under("rebuild").begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
   let differences = 0;
   let isUsageWrong = false;
   try {
-    await live.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    yield* deriving.upTo(await readMarks(live));
-    const rebuilt = await beside.pool.connect();
+    yield* deriving.upTo(await readMarks(live.tx));
+    const rebuilt = await beside.under("rebuild").begin("BEGIN READ ONLY");
     try {
-      await rebuilt.query("BEGIN READ ONLY");
       for (const content of COMPARED) {
-        const comparison = await firstDifference(live, rebuilt, content, tenantId);
+        const comparison = await firstDifference(live.tx, rebuilt.tx, content, tenantId);
         if (comparison.difference !== undefined) {
           differences += 1;
           isUsageWrong ||= content.isReplaceable;
@@ -170,21 +187,13 @@ async function* compareNow(
         yield { kind: "compared", comparison };
       }
     } finally {
-      await endRead(rebuilt);
+      await rebuilt.rollback();
     }
   } finally {
     // Also when the client disconnects: a connection must not return to the pool with its transaction.
-    await endRead(live);
+    await live.rollback();
   }
   return { differences, isUsageWrong };
-}
-
-/** Ends a read-only transaction. Destroys the connection if that fails. */
-async function endRead(tx: Transaction): Promise<void> {
-  await tx.query("ROLLBACK").then(
-    () => tx.release(),
-    (error: Error) => tx.release(error),
-  );
 }
 
 /** Holds the marks meanwhile, so that no batch comes between the rebuilt tables and their replacement. */
@@ -194,7 +203,7 @@ async function replace(
   tenantId: string | undefined,
   schema: string,
 ): Promise<void> {
-  await database.transaction(async (tx: Transaction) => {
+  await database.under("rebuild").transaction(async (tx: Transaction) => {
     await tx.query(
       "SELECT 1 FROM high_water_mark WHERE $1::int IS NULL OR partition = $1 ORDER BY partition FOR UPDATE",
       [tenantId === undefined ? null : partitionOf(tenantId, partitions)],

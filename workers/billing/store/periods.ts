@@ -93,6 +93,16 @@ export async function lockEarliestClosing(tx: Transaction, tenantId: string): Pr
   return rows[0] && fromRow(rows[0]);
 }
 
+/** The version of tenancy that a tenant's earliest pending period needs; undefined: none is pending. */
+export async function closingVersion(q: Queryable, tenantId: string): Promise<number | undefined> {
+  const { rows } = await q.query<{ version: number }>(
+    `SELECT tenancy_version AS version FROM billing_period WHERE tenant_id = $1 AND status = 'CLOSING'
+      ORDER BY start_at LIMIT 1`,
+    [tenantId],
+  );
+  return rows[0]?.version;
+}
+
 /** Entries with a `seq` in (afterSeq, toSeq] that belong to periods before `start`. */
 export interface LateQuery {
   readonly tenantId: string;

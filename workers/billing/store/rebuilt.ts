@@ -1,4 +1,4 @@
-import type { Database, Transaction } from "#platform/database/database.js";
+import type { Sessions, Transaction } from "#platform/database/database.js";
 
 /** A part of billing's derived data, as rows with a canonical text. */
 export interface Content {
@@ -132,6 +132,6 @@ export async function replaceUsage(tx: Transaction, schema: string, tenantId: st
   }
 }
 
-export async function dropSchema({ pool }: Database, schema: string): Promise<void> {
+export async function dropSchema({ pool }: Sessions, schema: string): Promise<void> {
   await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
 }

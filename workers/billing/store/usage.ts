@@ -82,8 +82,8 @@ async function addUnmetered(tx: Transaction, unmetered: Folded["unmetered"]): Pr
 }
 
 /** Tenants with events of a type that no meter counted at recording. */
-export async function tenantsUnmetered(tx: Transaction, eventType: string): Promise<string[]> {
-  const { rows } = await tx.query<{ tenant_id: string }>(
+export async function tenantsUnmetered(q: Queryable, eventType: string): Promise<string[]> {
+  const { rows } = await q.query<{ tenant_id: string }>(
     "SELECT tenant_id FROM unmetered_type WHERE event_type = $1 ORDER BY tenant_id",
     [eventType],
   );
@@ -91,8 +91,8 @@ export async function tenantsUnmetered(tx: Transaction, eventType: string): Prom
 }
 
 /** The backfills of a partition, by meter key. */
-export async function readBackfills(tx: Transaction, partition: number): Promise<{ meter: string; seq: number }[]> {
-  const { rows } = await tx.query<{ meter: string; seq: number }>(
+export async function readBackfills(q: Queryable, partition: number): Promise<{ meter: string; seq: number }[]> {
+  const { rows } = await q.query<{ meter: string; seq: number }>(
     "SELECT meter, seq FROM meter_backfill WHERE partition = $1 ORDER BY seq",
     [partition],
   );

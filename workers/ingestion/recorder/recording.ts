@@ -1,7 +1,7 @@
 import type { Clock } from "#kernel/clock.js";
-import { hasCode } from "#kernel/errors.js";
 import { hourOf } from "#kernel/period.js";
 import type { Database, Transaction } from "#platform/database/database.js";
+import { DatabaseError } from "#platform/database/session.js";
 import { timeoutSignal } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
@@ -91,9 +91,12 @@ export async function recordStep(
   }
 }
 
-/** The month's table is missing: the clock has passed into a month that was not prepared. */
+/**
+ * The month's table is missing: the clock has passed into a month that was not prepared. PostgreSQL has one code for it and for
+ * violated constraints; only the latter have a name.
+ */
 const isMonthMissing = (error: unknown): boolean =>
-  error instanceof Error && hasCode(error, "23514") && error.message.startsWith("no partition of");
+  error instanceof DatabaseError && error.code === "23514" && error.constraint === undefined;
 
 async function recordStamped(
   { database, tenancy, dimensions }: RecordingDependencies,

@@ -229,7 +229,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("quota after a loss in Redis", () => 
     );
     await world.database.transaction(async (tx) => {
       await tx.query("UPDATE high_water_mark SET seq = seq + $2 WHERE partition = $1", [partition, entries.length]);
-      await apply(tx, partition, entries);
+      await apply(tx, partition, entries, undefined);
     });
 
     service = await world.startService();

@@ -98,7 +98,7 @@ function openProcess(world: World, { mostEntries, shared }: ProcessOptions = {})
         tenantId,
         Object.entries(values).map(([id, n]) => ({ id, type: "use.units", data: { n } })),
       );
-      const after = await database.transaction((tx) => apply(tx, partitionOfTenant(tenantId), entries));
+      const after = await database.transaction((tx) => apply(tx, partitionOfTenant(tenantId), entries, undefined));
       if (!dies) await after?.();
     },
     async consume(tenantId: string, idempotencyKey: string, amount: number) {

@@ -52,7 +52,7 @@ export function takeSavedCounters(
   use: (parts: readonly SavedPart[]) => Promise<boolean>,
 ): Promise<number> {
   return answered(
-    database.transaction(async (tx) => {
+    database.under("rebuild").transaction(async (tx) => {
       const { rows } = await tx.query<{ readonly number: number }>(
         "UPDATE counters_start SET number = number + 1 RETURNING number",
       );
