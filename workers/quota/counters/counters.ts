@@ -26,7 +26,7 @@ export interface CounterCharge {
   readonly hardLimit: Amount | null;
   /** Hard limits that are known to replace it (an override begins or ends, the next period's plan), ascending. */
   readonly laterLimits: readonly { readonly at: number; readonly hardLimit: Amount | null }[];
-  /** Whether admissions need a granted bound, because they must survive a loss of the counters. */
+  /** Whether admissions need a granted bound, because they must survive a loss of the counters: a hard limit, or one to come. */
   readonly bounded: boolean;
 }
 
@@ -68,6 +68,7 @@ export interface BoundNeed {
   readonly amount: Amount;
   /** When the admission ends by itself. */
   readonly until: number;
+  /** What blocks are a part of. */
   readonly hardLimit: Amount;
   /** What only the counters know, and all that the limit leaves: no bound need be higher. */
   readonly room: Amount;

@@ -59,9 +59,23 @@ function chargeOf(counter: string, inForce: LimitsInForce, later: readonly Later
     window: counterWindow(first.window, inForce.period),
     hardLimit,
     laterLimits: later.map(({ at, inForce: then }) => ({ at, hardLimit: hardLimitOf(then, counter) })),
-    bounded: hardLimit !== null && outlivesLoss(first.window),
+    bounded: outlivesLoss(first.window) && [inForce, ...later.map((one) => one.inForce)].some(mustNotForget(first)),
   };
 }
+
+/**
+ * Whether these limits must know after a loss what is admitted now under this one: of what is reserved each hard limit of its
+ * meter, of requests one of the same window.
+ */
+const mustNotForget =
+  ({ meter, window }: LimitInForce) =>
+  (limits: LimitsInForce | undefined): boolean =>
+    limits?.limits.some(
+      (one) =>
+        isDenying(one.kind) &&
+        one.meter === meter &&
+        (meter === null ? one.window === window : outlivesLoss(one.window)),
+    ) ?? false;
 
 /** Of the limits on one counter, the smallest hard one applies; null: none. */
 function hardLimitOf(inForce: LimitsInForce | undefined, counter: string): Amount | null {

@@ -98,6 +98,24 @@ describe.skipIf(!hasPostgres)("quota after a loss of counters in process", () =>
     expect(total).toBeGreaterThanOrEqual(33);
   });
 
+  test("what a soft limit admitted before a hard one begins is not forgotten", async () => {
+    world.plan("soft", [{ limit: "10", kind: "SOFT" }]);
+    const boundary = Date.UTC(2026, 2, 1);
+    const assigned = (planId: string, effectiveFrom: number) => ({
+      ...{ planId, effectiveFrom, planVersion: 1, inVersion: 1, cancelledInVersion: null },
+    });
+    const assignments = [assigned("soft", 0), assigned("BILLING_PERIOD", boundary)];
+    const at = (testClock: number) => world.tenant("hardens", null, { testClock, assignments });
+    at(boundary - 600_000);
+    const headers = world.key("hardens");
+    expect(await admitted(await restart(), headers, 17, "calls")).toBe(17);
+    const service = await restart();
+    at(boundary + 60_000);
+    const total = 17 + (await admitted(service, headers, 60, "calls"));
+    expect(total).toBeLessThanOrEqual(60);
+    expect(total).toBeGreaterThanOrEqual(60 - 2);
+  });
+
   test("a hard minute is denied for a minute with its reason, a soft one goes on degraded, a new tenant is not touched", async () => {
     world.tenant("short", "minute");
     world.tenant("short-soft", "minute-soft");

@@ -18,6 +18,8 @@ export interface Bound {
 }
 
 const REQUEST_BUCKETS = 24;
+/** More than any sum of amounts. */
+const UNLIMITED: Amount = 10n ** 60n;
 
 export const meterBound = (meter: string): string => `m|${meter}`;
 
@@ -52,20 +54,26 @@ export function needOf(
   /** What is taken of the counter now. */
   taken: () => Amount,
 ): BoundNeed | undefined {
-  if (!charge.bounded || charge.hardLimit === null) return undefined;
-  const { amount, hardLimit, meter } = charge;
+  if (!charge.bounded) return undefined;
+  const { amount, meter } = charge;
+  const need = (id: string, exposure: Amount, until: number): BoundNeed => {
+    // A soft limit that a hard one follows: admissions know no room, and blocks are a part of what is open.
+    const { hardLimit } = charge;
+    if (hardLimit === null) return { id, exposure, amount, until, hardLimit: exposure + amount, room: UNLIMITED };
+    return { id, exposure, amount, until, hardLimit, room: exposure + hardLimit - taken() };
+  };
   if (meter !== null) {
     const id = meterBound(meter);
     const exposure = open(meter);
     const bound = held(id);
     if (bound !== undefined && exposure + amount <= bound.bound && times.expiresAt <= bound.until) return undefined;
-    return { id, exposure, amount, until: times.expiresAt, hardLimit, room: exposure + hardLimit - taken() };
+    return need(id, exposure, times.expiresAt);
   }
   const { id, start, until } = requestBucket(charge, times.now);
   const exposure = counter.kind === "period" ? (counter.periods.get(start) ?? 0n) : usedSince(counter, start);
   const bound = held(id);
   if (bound !== undefined && exposure + amount <= bound.bound) return undefined;
-  return { id, exposure, amount, until, hardLimit, room: exposure + hardLimit - taken() };
+  return need(id, exposure, until);
 }
 
 /** What lost admissions may still take of a counter. */
