@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { ConnectionInitMessage, ServerOptions } from "graphql-ws";
 import { type Extra, useServer as serveProtocol } from "graphql-ws/use/ws";
 import type { Logger } from "pino";
-import { type WebSocket, WebSocketServer } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
 import { after } from "#platform/lifecycle/time.js";
 
 const CLOSE_GRACE_MS = 1_000;
@@ -28,11 +28,23 @@ export interface GraphqlSocketServer {
   stop(): Promise<void>;
 }
 
+type Sent = Parameters<WebSocket["send"]>[0];
+type SendOptions = Parameters<WebSocket["send"]>[1];
+type OnSent = (error?: Error) => void;
+
+/** A client that leaves before its answers are sent is no error: graphql-ws would print each of them to the console. */
+class ClientSocket extends WebSocket {
+  override send(data: Sent, options?: SendOptions | OnSent, onSent?: OnSent): void {
+    const settled = typeof options === "function" ? options : onSent;
+    super.send(data, typeof options === "function" ? {} : (options ?? {}), () => settled?.());
+  }
+}
+
 export function serveGraphqlSocket<Params extends ConnectionInitMessage["payload"]>(
   options: GraphqlSocketOptions<Params>,
 ): GraphqlSocketServer {
   const { logger } = options;
-  const server = new WebSocketServer({ noServer: true, maxPayload: options.maxMessageBytes });
+  const server = new WebSocketServer({ noServer: true, maxPayload: options.maxMessageBytes, WebSocket: ClientSocket });
   serveProtocol<Params, Partial<Extra>>({ ...options.protocol, isProd: true }, server);
   server.on("connection", (socket) => {
     // The library's own listener logs one client error to the console and lets a second one crash the process.
