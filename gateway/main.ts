@@ -1,4 +1,3 @@
-import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Clock } from "#kernel/clock.js";
 import type { IdentityTokens } from "#platform/auth/identity.js";
@@ -17,7 +16,7 @@ import { createOperations } from "./operations/operation.js";
 import { readPersistedOperations } from "./operations/persisted-operations.js";
 import { inTurns } from "./operations/turns.js";
 import { registerQueueBoardProxy } from "./queue-board.js";
-import { startGraphqlSocket } from "./socket.js";
+import { PATH as GRAPHQL_PATH, startGraphqlSocket } from "./socket.js";
 import { reachSubgraphs, type SubgraphTarget } from "./subgraphs/reach.js";
 import type { RemoteOptions } from "./subgraphs/remote-subgraph.js";
 
@@ -67,7 +66,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
   const watching = issuer.watch(socket.recheck, (error) =>
     logger.error({ err: error }, "the signing keys cannot be read"),
   );
-  let server: FastifyInstance["server"] | undefined;
+  let closeDoor = () => {};
   return {
     name: "gateway",
     register(app) {
@@ -78,7 +77,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
         return issuer.jwks();
       });
       registerQueueBoardProxy(app, { authentication, identityTokens, url: config.serviceUrls.notification });
-      server = app.server.on("upgrade", socket.handleUpgrade);
+      closeDoor = app.webSocket(GRAPHQL_PATH, socket.handleUpgrade);
     },
     async readiness() {
       const reasons = tenancy.isStale() ? ["the copy of tenancy is stale: API keys are refused"] : [];
@@ -87,7 +86,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
     async stop() {
       stopRechecking();
       await watching.stop();
-      server?.off("upgrade", socket.handleUpgrade);
+      closeDoor();
       await socket.stop();
       await http.stop();
       await reach.stop();

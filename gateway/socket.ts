@@ -19,7 +19,7 @@ import type { OperationRequest, PersistedOperations } from "./operations/persist
 import { resumableFields } from "./subgraphs/resumable.js";
 import { createSharedSubscriptions, isSharedOperation, type Outlet } from "./subscriptions/shared-subscriptions.js";
 
-const PATH = "/graphql";
+export const PATH = "/graphql";
 const MAX_MESSAGE_BYTES = 256 * 1024;
 const MAX_OPERATIONS_PER_SOCKET = 100;
 const MAX_SOCKETS_PER_CREDENTIAL = 500;

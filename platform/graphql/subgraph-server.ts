@@ -60,10 +60,10 @@ export function registerSubgraphServer(
     protocol: socketProtocol(operations),
     logger: options.logger,
   });
-  app.server.on("upgrade", socket.handleUpgrade);
+  const closeDoor = app.webSocket(SUBGRAPH_PATH, socket.handleUpgrade);
   return {
     async stop() {
-      app.server.off("upgrade", socket.handleUpgrade);
+      closeDoor();
       await socket.stop();
     },
   };

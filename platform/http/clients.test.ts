@@ -38,6 +38,18 @@ describe("a server answers", () => {
     });
   }
 
+  const WISHES = ["h2c", "websocket", "TLS/1.2, h2c", "x"];
+  test.each(WISHES)("a client that asks for the protocol %s, over HTTP/1.1", async (wish) => {
+    const ask = (path: string, more: string) =>
+      `POST ${path} HTTP/1.1\r\nhost: x\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: ${wish}\r\nhttp2-settings: AAMA\r\n${more}`;
+    const body = "content-type: application/json\r\ncontent-length: 8\r\n\r\n";
+    // The body in two parts, then a second request on the same connection.
+    const parts = [`${ask("/things", body)}{"a"`, ":1 }", ask("/nothing", "content-length: 0\r\n\r\n")];
+    const text = await exchange([...parts, "GET /end HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"]);
+    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 404", "HTTP/1.1 404"]);
+    expect(text).toContain("application/problem+json");
+  });
+
   test("a client that ended its side of the connection after the request", async () => {
     const text = await exchange([head("/things", 2), "{}"], true);
     expect(text).toMatch(/^HTTP\/1\.1 200 .*{"made":true}$/s);

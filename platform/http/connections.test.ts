@@ -96,3 +96,18 @@ test("bodies that arrive are bounded together: the largest are refused", async (
 
 const connectionsOf = (server: { getConnections(done: (error: Error | null, count: number) => void): unknown }) =>
   new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));
+
+test("a connection that asks for a protocol which is not served counts once, and its place is free again", async () => {
+  const server = await serve({ max: 2 });
+  for (let n = 0; n < 5; n += 1) {
+    const wish = "GET /fast HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n";
+    const socket = await server.open(MANY, wish);
+    const [answer] = await once(socket, "data");
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 200 /);
+    socket.destroy();
+  }
+  const kept = [await server.open(MANY), await server.open(MANY)];
+  await server.get("/fast", FEW);
+  await waitFor(() => kept[0]?.destroyed, { what: "the oldest idle connection to close" });
+  expect(kept[1]?.destroyed).toBe(false);
+});

@@ -42,7 +42,10 @@ export function boundConnections(
   }
 
   server.on("connection", (socket: Socket) => {
+    // One that asked for a protocol that is not served comes a second time.
+    upgraded.delete(socket);
     const address = networkOf(socket.remoteAddress);
+    if (addresses.get(address)?.has(socket) === true) return;
     addresses.set(address, (addresses.get(address) ?? new Set()).add(socket));
     count += 1;
     socket.once("close", () => remove(address, socket));

@@ -10,6 +10,7 @@ import { EarlyResponse } from "./early-answers.js";
 import { parseJson } from "./json-bodies.js";
 import { problemHeaders, problemOf, sendProblem } from "./problem.js";
 import { answerClientError, TIME_LIMITS } from "./slow-requests.js";
+import { serveUpgrades, type WebSocketHandler } from "./upgrades.js";
 
 export { problemOf } from "./problem.js";
 
@@ -36,6 +37,8 @@ declare module "fastify" {
      * the check throws ends the request.
      */
     whileArriving(url: string, check: CredentialCheck): void;
+    /** Opens WebSockets on this path. Call the result to open no more. */
+    webSocket(path: string, handler: WebSocketHandler): () => void;
   }
 }
 
@@ -77,6 +80,7 @@ export function createHttpServer(
   app.decorate("whileArriving", (url, check) => {
     checks.set(url, check);
   });
+  app.decorate("webSocket", serveUpgrades(app.server).webSocket);
   app.decorate("directly", (method, url, handler) => {
     direct.set(`${method} ${url}`, handler);
     app.route({
