@@ -66,6 +66,8 @@ const PlanVersion = Type.Object({
   minimumCommit: decimalText,
   prices: Type.Array(Price),
   limits: Type.Array(QuotaLimit),
+  /** Offered to every tenant; absent: only to those that have or had it. */
+  public: Type.Optional(Type.Boolean()),
 });
 
 const TenantState = Type.Object({

@@ -76,6 +76,8 @@ export type PlanVersionInput = {
   readonly limits?: ReadonlyArray<QuotaLimitInput> | null | undefined;
   readonly minimumCommit?: string | null | undefined;
   readonly prices: ReadonlyArray<PriceInput>;
+  /** Whether every tenant may see it; others are shown to the tenants that have or had them */
+  readonly public?: boolean | null | undefined;
   readonly recurringFee?: string | null | undefined;
 };
 

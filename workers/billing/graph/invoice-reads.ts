@@ -7,7 +7,8 @@ import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { knownTenant } from "#platform/tenancy-client/await-tenant.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { assignedPlan, planVersionOf, runningPeriod, tenantNow } from "#schema/tenancy-history.js";
+import { visibleVersions } from "#schema/plan-visibility.js";
+import { assignedPlan, runningPeriod, tenantNow } from "#schema/tenancy-history.js";
 import { type DerivationInput, deriveInvoices } from "../closing/derive.js";
 import { earliestOpenPeriod, openStatus, periodStartingAt, periodsDueByTestClock } from "../rules/calendar.js";
 import { parseInvoiceId } from "../rules/invoice-document.js";
@@ -125,15 +126,19 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
     return previewView(derived, clock.now());
   }
 
-  /** Another plan version's charge for a period's usage as known now. Throws NOT_FOUND for an unknown plan version. */
+  /**
+   * Another plan version's charge for a period's usage as known now. Throws NOT_FOUND for a plan version that does not exist or
+   * that the caller may not see: `isOwn`, as one who is bound to the tenant.
+   */
   async function preview(
     context: SubgraphContext,
-    input: { tenantId: string; planId: string; version: number | null; periodStart: number },
+    input: { tenantId: string; planId: string; version: number | null; periodStart: number; isOwn: boolean },
   ): Promise<InvoicePreviewType> {
     const tenant = await knownTenant(tenancy, input.tenantId);
     const period = periodStartingAt(tenant, input.periodStart);
     const plan = tenancy.plan(input.planId);
-    const terms = input.version === null ? plan?.versions.at(-1) : planVersionOf(plan, input.version);
+    const seen = plan === undefined ? [] : input.isOwn ? visibleVersions(plan, tenant) : plan.versions;
+    const terms = input.version === null ? seen.at(-1) : seen.find(({ version }) => version === input.version);
     if (terms === undefined) throw new MetrlyError("NOT_FOUND", "The plan version does not exist");
     const derived = await derivedOf(context, {
       tenantId: input.tenantId,

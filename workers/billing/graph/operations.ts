@@ -82,7 +82,8 @@ export class BillingOperations {
     @Arg("periodStart", () => DateTimeScalar) periodStart: number,
   ): Promise<InvoicePreviewType> {
     authorize(context.identity, "Query.previewPlan", tenantId);
-    return this.billing.preview(context, { tenantId, planId, version: version ?? null, periodStart });
+    const isOwn = context.identity.tenantId !== null;
+    return this.billing.preview(context, { tenantId, planId, version: version ?? null, periodStart, isOwn });
   }
 
   @Mutation(() => BillingPeriodType, {

@@ -59,7 +59,8 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
       archived: false,
       versions: [
         planVersion({ prices: [price({ meter: "calls", model: "PER_UNIT", unitAmount: "0.125" })] }),
-        planVersion({ version: 2, prices: [price({ meter: "calls", model: "FLAT", unitAmount: "7" })] }),
+        planVersion({ version: 2, public: true, prices: [price({ meter: "calls", model: "FLAT", unitAmount: "7" })] }),
+        planVersion({ version: 3, prices: [price({ meter: "calls", model: "FLAT", unitAmount: "9" })] }),
       ],
     });
     world.state.apply(tenant("acme"));
@@ -249,6 +250,16 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
       unmeteredTypes: [{ eventType: "nobody.counts", count: 1 }],
       previewPlan: { total: { amount: "7.00" } },
     });
+  });
+
+  test("previews no plan version that the tenant may not see; without a version, the last that it may", async () => {
+    const preview = (version: string) =>
+      `{ previewPlan(tenantId: "acme", planId: "pro"${version}, periodStart: "2026-01-01T00:00:00Z") { total { amount } } }`;
+    expect((await ask(acme, preview(", version: 3"))).errors).toMatchObject([
+      { message: "The plan version does not exist" },
+    ]);
+    expect((await ask(acme, preview(""))).data).toMatchObject({ previewPlan: { total: { amount: "7.00" } } });
+    expect((await ask(platform, preview(""))).data).toMatchObject({ previewPlan: { total: { amount: "9.00" } } });
   });
 
   test("a plan in force reproduces what it invoiced", async () => {

@@ -73,6 +73,12 @@ export class PlanVersionInput {
   @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" }) readonly minimumCommit?: string | null;
   @Field(() => [PriceInput]) readonly prices!: PriceInput[];
   @Field(() => [QuotaLimitInput], { nullable: true, defaultValue: [] }) readonly limits?: QuotaLimitInput[] | null;
+  @Field(() => Boolean, {
+    nullable: true,
+    defaultValue: false,
+    description: "Whether every tenant may see it; others are shown to the tenants that have or had them",
+  })
+  readonly public?: boolean | null;
 }
 
 @InputType()
@@ -113,6 +119,8 @@ export function planTerms(input: PlanVersionInput): PlanDraft {
       limit,
       warnAt: warnAt ?? ["0.8"],
     })),
+    // Absent when it is the default, as in what older releases stored.
+    ...(input.public === true && { public: true }),
   };
 }
 

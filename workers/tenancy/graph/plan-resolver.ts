@@ -3,7 +3,9 @@ import { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { actorOf } from "#platform/tenancy-client/audit-log.js";
-import { authorize } from "#schema/policy.js";
+import type { PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { assignedPlanIds, visibleVersions } from "#schema/plan-visibility.js";
+import { authorize, type Identity } from "#schema/policy.js";
 import { archiveMeter, createMeter } from "../changes/meters.js";
 import { archivePlan, createPlan, publishPlanVersion } from "../changes/plans.js";
 import type { TenancyStore } from "../store/store.js";
@@ -21,6 +23,8 @@ import {
 } from "./plan-types.js";
 
 const PLANS = numberedList("plans");
+/** A caller who is bound to no tenant sees every plan. */
+const ANY = "any";
 
 @Resolver()
 export class PlanResolver {
@@ -38,8 +42,10 @@ export class PlanResolver {
   @Query(() => Plan, { nullable: true })
   async plan(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<Plan | null> {
     authorize(identity, "Query.plan");
-    const state = await this.loaders.plan(id);
-    return state === undefined ? null : planView(state);
+    const [state, tenant] = await Promise.all([this.loaders.plan(id), this.tenantOf(identity)]);
+    if (state === undefined) return null;
+    const seen = tenant === ANY ? state.versions : visibleVersions(state, tenant);
+    return seen.length === 0 ? null : planView(state, seen);
   }
 
   @Query(() => PlanConnection, { description: "Without archived plans" })
@@ -49,14 +55,25 @@ export class PlanResolver {
   ): Promise<Page<Plan>> {
     authorize(identity, "Query.plans");
     const page = PLANS.open(args);
-    const states = await this.store.plans({ after: page.after, take: page.take });
-    return page.of(states, (state) => state.versions[0]?.publishedInVersion ?? 0, planView);
+    const tenant = await this.tenantOf(identity);
+    const visibleTo = tenant === ANY ? undefined : assignedPlanIds(tenant);
+    const states = await this.store.plans({ after: page.after, take: page.take, visibleTo });
+    const view = (state: PlanState) => planView(state, tenant === ANY ? undefined : visibleVersions(state, tenant));
+    return page.of(states, (state) => state.versions[0]?.publishedInVersion ?? 0, view);
   }
 
   async versionReference(id: unknown, { identity }: SubgraphContext): Promise<PlanVersion | null> {
     authorize(identity, "Query.plan");
     const named = parsePlanVersionId(id);
-    return named === undefined ? null : planVersionView(await this.loaders.plan(named.planId), named.version);
+    if (named === undefined) return null;
+    const [state, tenant] = await Promise.all([this.loaders.plan(named.planId), this.tenantOf(identity)]);
+    const seen = state === undefined || tenant === ANY ? undefined : visibleVersions(state, tenant);
+    return planVersionView(state, named.version, seen);
+  }
+
+  /** The tenant to which the caller is bound; undefined: it does not exist. */
+  private async tenantOf({ tenantId }: Identity): Promise<TenantState | typeof ANY | undefined> {
+    return tenantId === null ? ANY : this.loaders.tenant(tenantId);
   }
 
   @Mutation(() => Meter)

@@ -1,7 +1,13 @@
 import { Directive, Field, ID, Int, ObjectType } from "type-graphql";
 import { connectionType } from "#platform/graphql/page-types.js";
 import { DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
-import type { MeterState, PlanState, PriceState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
+import type {
+  MeterState,
+  PlanState,
+  PlanVersionState,
+  PriceState,
+  QuotaLimitState,
+} from "#schema/events/tenancy-changed.v1.js";
 import { Aggregation, LimitKind, PriceModel, QuotaWindow } from "./enums.js";
 
 @ObjectType()
@@ -77,9 +83,10 @@ export class PlanVersion {
   @Field(() => DecimalScalar) readonly minimumCommit!: string;
   @Field(() => [Price]) readonly prices!: readonly Price[];
   @Field(() => [QuotaLimit]) readonly limits!: readonly QuotaLimit[];
+  @Field(() => Boolean, { description: "Whether every tenant may see it" }) readonly public!: boolean;
 }
 
-@ObjectType()
+@ObjectType({ description: "Tenants see the versions that are public or that they have or had" })
 export class Plan {
   @Field(() => ID) readonly id!: string;
   @Field(() => String) readonly name!: string;
@@ -91,8 +98,8 @@ export class Plan {
 
 export const PlanConnection = connectionType("PlanConnection", Plan);
 
-/** A plan and its versions refer to each other, since queries can walk both ways. */
-export function planView(state: PlanState): Plan {
+/** A plan and its versions refer to each other, since queries can walk both ways. `seen`: those that the caller may see. */
+export function planView(state: PlanState, seen: readonly PlanVersionState[] = state.versions): Plan {
   const versions: PlanVersion[] = [];
   const plan: Plan = {
     id: state.id,
@@ -103,15 +110,19 @@ export function planView(state: PlanState): Plan {
       return versions.at(-1) ?? null;
     },
   };
-  for (const version of state.versions)
-    versions.push({ ...version, id: planVersionId(state.id, version.version), plan });
+  for (const version of seen)
+    versions.push({ ...version, public: version.public === true, id: planVersionId(state.id, version.version), plan });
   return plan;
 }
 
-/** Null: the plan has no such version. */
-export function planVersionView(state: PlanState | undefined, version: number): PlanVersion | null {
+/** Null: the plan has no such version among those `seen`. */
+export function planVersionView(
+  state: PlanState | undefined,
+  version: number,
+  seen?: readonly PlanVersionState[],
+): PlanVersion | null {
   if (state === undefined) return null;
-  return planView(state).versions.find((candidate) => candidate.version === version) ?? null;
+  return planView(state, seen).versions.find((candidate) => candidate.version === version) ?? null;
 }
 
 /** The reference of a plan version for other subgraphs: `{ __typename: "PlanVersion", id: "planId@version" }`. */

@@ -250,6 +250,54 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
       expect((await asAdmin(`mutation { ${mutation} }`)).codes).toEqual(["NOT_FOUND"]);
   });
 
+  test("a tenant sees the plan versions that it has or had and the public ones, however it asks", async () => {
+    const publish = (id: string, more = "") =>
+      asAdmin(
+        `mutation { publishPlanVersion(planId: "${id}", input: { currency: "EUR", prices: [] ${more} }) { version public } }`,
+      );
+    for (const id of ["mine", "theirs", "offered"]) await world.plan(id, "calls");
+    await world.tenant("buyer", "mine");
+    await world.tenant("rival", "theirs");
+    await publish("mine");
+    expect((await publish("mine", "public: true")).data.publishPlanVersion).toEqual({ version: 3, public: true });
+    await publish("offered", "public: true");
+    const asBuyer = as(keyOf("buyer", ["READ"]));
+    const { data } = await asBuyer(`{ mine: plan(id: "mine") { versions { version public } latest { version } }
+      theirs: plan(id: "theirs") { id } offered: plan(id: "offered") { versions { version } }
+      plans { nodes { id versions { version } } }
+      tenant(id: "buyer") { plan { plan { versions { version } } } assignments { plan { plan { versions { version } } } } } }`);
+    const [own, walked] = [[{ version: 1 }, { version: 3 }], { plan: { versions: [{ version: 1 }, { version: 3 }] } }];
+    expect(data).toEqual({
+      mine: {
+        versions: [
+          { version: 1, public: false },
+          { version: 3, public: true },
+        ],
+        latest: { version: 3 },
+      },
+      theirs: null,
+      offered: { versions: [{ version: 2 }] },
+      plans: {
+        nodes: [
+          { id: "mine", versions: own },
+          { id: "offered", versions: [{ version: 2 }] },
+        ],
+      },
+      tenant: { plan: walked, assignments: [{ plan: walked }] },
+    });
+    const refs = ["mine@1", "mine@2", "theirs@1", "offered@2"].map((id) => ({ __typename: "PlanVersion", id }));
+    const source = "query ($refs: [_Any!]!) { _entities(representations: $refs) { ... on PlanVersion { id } } }";
+    expect((await asBuyer(source, { refs })).data._entities).toEqual([
+      { id: "mine@1" },
+      null,
+      null,
+      { id: "offered@2" },
+    ]);
+    const page = await asBuyer("{ plans(first: 1) { nodes { id } pageInfo { hasNextPage } } }");
+    expect(page.data.plans).toEqual({ nodes: [{ id: "mine" }], pageInfo: { hasNextPage: true } });
+    expect((await asAdmin(`{ plan(id: "mine") { versions { version } } }`)).data.plan.versions).toHaveLength(3);
+  });
+
   test("other subgraphs' references are answered in order, in one query per kind, and only as far as they may be seen", async () => {
     const source = `query ($refs: [_Any!]!) { _entities(representations: $refs) {
       ... on Tenant { name plan { id } } ... on PlanVersion { version currency of: plan { name } } } }`;

@@ -5,7 +5,10 @@ import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import { DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { actorOf } from "#platform/tenancy-client/audit-log.js";
-import { authorize, maySee } from "#schema/policy.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { visibleVersions } from "#schema/plan-visibility.js";
+import { authorize, type Identity, maySee } from "#schema/policy.js";
+import type { AssignedPlan } from "#schema/tenancy-history.js";
 import {
   advanceTestClock,
   cancelPlanChange,
@@ -67,16 +70,14 @@ export class TenantResolver {
   }
 
   @FieldResolver(() => PlanVersion, { nullable: true, description: "The plan of the current billing period" })
-  async plan(@Root() { state }: Tenant): Promise<PlanVersion | null> {
+  async plan(@Root() { state }: Tenant, @Ctx() { identity }: SubgraphContext): Promise<PlanVersion | null> {
     const assigned = runningPlan(state, this.clock.now());
-    return assigned === undefined
-      ? null
-      : planVersionView(await this.loaders.plan(assigned.planId), assigned.planVersion);
+    return assigned === undefined ? null : this.versionOf(assigned, state, identity);
   }
 
   @FieldResolver(() => [PlanAssignment])
-  assignments(@Root() { state }: Tenant): Promise<PlanAssignment[]> {
-    return Promise.all(activeAssignments(state).map((assignment) => this.assignmentView(assignment)));
+  assignments(@Root() { state }: Tenant, @Ctx() { identity }: SubgraphContext): Promise<PlanAssignment[]> {
+    return Promise.all(activeAssignments(state).map((assignment) => this.assignmentView(assignment, state, identity)));
   }
 
   @FieldResolver(() => [ApiKey])
@@ -160,7 +161,8 @@ export class TenantResolver {
   ): Promise<PlanAssignment> {
     authorize(identity, "Mutation.changePlan", tenantId);
     const change = { tenantId, planId, version: version ?? undefined };
-    return this.assignmentView((await changePlan(this.store, actorOf(identity), change)).assignment);
+    const { tenant, assignment } = await changePlan(this.store, actorOf(identity), change);
+    return this.assignmentView(assignment, tenant, identity);
   }
 
   @Mutation(() => QuotaStatus, {
@@ -190,8 +192,22 @@ export class TenantResolver {
     return tenantView(await cancelPlanChange(this.store, actorOf(identity), tenantId));
   }
 
-  private async assignmentView(assignment: ActiveAssignment): Promise<PlanAssignment> {
-    const plan = planVersionView(await this.loaders.plan(assignment.planId), assignment.planVersion);
+  /** Its plan leads to the other versions: a caller who is bound to the tenant reaches those that this tenant may see. */
+  private async versionOf(
+    { planId, planVersion }: AssignedPlan,
+    tenant: TenantState,
+    { tenantId }: Identity,
+  ): Promise<PlanVersion | null> {
+    const plan = await this.loaders.plan(planId);
+    return planVersionView(plan, planVersion, plan && tenantId !== null ? visibleVersions(plan, tenant) : undefined);
+  }
+
+  private async assignmentView(
+    assignment: ActiveAssignment,
+    tenant: TenantState,
+    identity: Identity,
+  ): Promise<PlanAssignment> {
+    const plan = await this.versionOf(assignment, tenant, identity);
     if (plan === null) throw new Error(`the assigned ${assignment.planId}@${assignment.planVersion} does not exist`);
     return { plan, effectiveFrom: assignment.effectiveFrom, effectiveTo: assignment.effectiveTo };
   }

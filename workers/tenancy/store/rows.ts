@@ -79,6 +79,7 @@ export function planState(row: PlanRow): PlanState {
       minimumCommit: formatDecimal(new Decimal(version.minimumCommit.toFixed())),
       prices: version.prices,
       limits: version.limits,
+      ...(version.public && { public: true }),
     })),
   });
 }

@@ -182,10 +182,18 @@ function reads(prisma: PrismaClient) {
       const rows = await prisma.plan.findMany({ where: { id: { in: [...ids] } }, include: planParts });
       return rows.map(planState);
     },
-    /** Plans that are not archived, in order of creation; a position is the version of the plan's first version. */
-    async plans({ after, take }: PageRequest): Promise<PlanState[]> {
+    /**
+     * Plans that are not archived, in order of creation; a position is the version of the plan's first version. `visibleTo`: only
+     * these plans and those with a public version.
+     */
+    async plans({
+      after,
+      take,
+      visibleTo,
+    }: PageRequest & { readonly visibleTo: readonly string[] | undefined }): Promise<PlanState[]> {
+      const seen = visibleTo && { OR: [{ id: { in: [...visibleTo] } }, { versions: { some: { public: true } } }] };
       const rows = await prisma.plan.findMany({
-        where: { archived: false, ...(after !== undefined && { createdInVersion: { gt: after } }) },
+        where: { archived: false, ...(after !== undefined && { createdInVersion: { gt: after } }), ...seen },
         orderBy: { createdInVersion: "asc" },
         take,
         include: planParts,

@@ -1310,7 +1310,8 @@ export const PlanVersionScalarFieldEnum = {
   recurringFee: 'recurringFee',
   minimumCommit: 'minimumCommit',
   prices: 'prices',
-  limits: 'limits'
+  limits: 'limits',
+  public: 'public'
 } as const
 
 export type PlanVersionScalarFieldEnum = (typeof PlanVersionScalarFieldEnum)[keyof typeof PlanVersionScalarFieldEnum]

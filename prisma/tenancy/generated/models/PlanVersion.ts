@@ -48,6 +48,7 @@ export type PlanVersionMinAggregateOutputType = {
   currency: string | null
   recurringFee: runtime.Decimal | null
   minimumCommit: runtime.Decimal | null
+  public: boolean | null
 }
 
 export type PlanVersionMaxAggregateOutputType = {
@@ -58,6 +59,7 @@ export type PlanVersionMaxAggregateOutputType = {
   currency: string | null
   recurringFee: runtime.Decimal | null
   minimumCommit: runtime.Decimal | null
+  public: boolean | null
 }
 
 export type PlanVersionCountAggregateOutputType = {
@@ -70,6 +72,7 @@ export type PlanVersionCountAggregateOutputType = {
   minimumCommit: number
   prices: number
   limits: number
+  public: number
   _all: number
 }
 
@@ -96,6 +99,7 @@ export type PlanVersionMinAggregateInputType = {
   currency?: true
   recurringFee?: true
   minimumCommit?: true
+  public?: true
 }
 
 export type PlanVersionMaxAggregateInputType = {
@@ -106,6 +110,7 @@ export type PlanVersionMaxAggregateInputType = {
   currency?: true
   recurringFee?: true
   minimumCommit?: true
+  public?: true
 }
 
 export type PlanVersionCountAggregateInputType = {
@@ -118,6 +123,7 @@ export type PlanVersionCountAggregateInputType = {
   minimumCommit?: true
   prices?: true
   limits?: true
+  public?: true
   _all?: true
 }
 
@@ -217,6 +223,7 @@ export type PlanVersionGroupByOutputType = {
   minimumCommit: runtime.Decimal
   prices: runtime.JsonValue
   limits: runtime.JsonValue
+  public: boolean
   _count: PlanVersionCountAggregateOutputType | null
   _avg: PlanVersionAvgAggregateOutputType | null
   _sum: PlanVersionSumAggregateOutputType | null
@@ -252,6 +259,7 @@ export type PlanVersionWhereInput = {
   minimumCommit?: Prisma.DecimalFilter<"PlanVersion"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonFilter<"PlanVersion">
   limits?: Prisma.JsonFilter<"PlanVersion">
+  public?: Prisma.BoolFilter<"PlanVersion"> | boolean
   plan?: Prisma.XOR<Prisma.PlanScalarRelationFilter, Prisma.PlanWhereInput>
   assignments?: Prisma.PlanAssignmentListRelationFilter
 }
@@ -266,6 +274,7 @@ export type PlanVersionOrderByWithRelationInput = {
   minimumCommit?: Prisma.SortOrder
   prices?: Prisma.SortOrder
   limits?: Prisma.SortOrder
+  public?: Prisma.SortOrder
   plan?: Prisma.PlanOrderByWithRelationInput
   assignments?: Prisma.PlanAssignmentOrderByRelationAggregateInput
 }
@@ -284,6 +293,7 @@ export type PlanVersionWhereUniqueInput = Prisma.AtLeast<{
   minimumCommit?: Prisma.DecimalFilter<"PlanVersion"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonFilter<"PlanVersion">
   limits?: Prisma.JsonFilter<"PlanVersion">
+  public?: Prisma.BoolFilter<"PlanVersion"> | boolean
   plan?: Prisma.XOR<Prisma.PlanScalarRelationFilter, Prisma.PlanWhereInput>
   assignments?: Prisma.PlanAssignmentListRelationFilter
 }, "planId_version">
@@ -298,6 +308,7 @@ export type PlanVersionOrderByWithAggregationInput = {
   minimumCommit?: Prisma.SortOrder
   prices?: Prisma.SortOrder
   limits?: Prisma.SortOrder
+  public?: Prisma.SortOrder
   _count?: Prisma.PlanVersionCountOrderByAggregateInput
   _avg?: Prisma.PlanVersionAvgOrderByAggregateInput
   _max?: Prisma.PlanVersionMaxOrderByAggregateInput
@@ -318,6 +329,7 @@ export type PlanVersionScalarWhereWithAggregatesInput = {
   minimumCommit?: Prisma.DecimalWithAggregatesFilter<"PlanVersion"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonWithAggregatesFilter<"PlanVersion">
   limits?: Prisma.JsonWithAggregatesFilter<"PlanVersion">
+  public?: Prisma.BoolWithAggregatesFilter<"PlanVersion"> | boolean
 }
 
 export type PlanVersionCreateInput = {
@@ -329,6 +341,7 @@ export type PlanVersionCreateInput = {
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: boolean
   plan: Prisma.PlanCreateNestedOneWithoutVersionsInput
   assignments?: Prisma.PlanAssignmentCreateNestedManyWithoutPlanInput
 }
@@ -343,6 +356,7 @@ export type PlanVersionUncheckedCreateInput = {
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: boolean
   assignments?: Prisma.PlanAssignmentUncheckedCreateNestedManyWithoutPlanInput
 }
 
@@ -355,6 +369,7 @@ export type PlanVersionUpdateInput = {
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: Prisma.BoolFieldUpdateOperationsInput | boolean
   plan?: Prisma.PlanUpdateOneRequiredWithoutVersionsNestedInput
   assignments?: Prisma.PlanAssignmentUpdateManyWithoutPlanNestedInput
 }
@@ -369,6 +384,7 @@ export type PlanVersionUncheckedUpdateInput = {
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: Prisma.BoolFieldUpdateOperationsInput | boolean
   assignments?: Prisma.PlanAssignmentUncheckedUpdateManyWithoutPlanNestedInput
 }
 
@@ -382,6 +398,7 @@ export type PlanVersionCreateManyInput = {
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: boolean
 }
 
 export type PlanVersionUpdateManyMutationInput = {
@@ -393,6 +410,7 @@ export type PlanVersionUpdateManyMutationInput = {
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type PlanVersionUncheckedUpdateManyInput = {
@@ -405,6 +423,7 @@ export type PlanVersionUncheckedUpdateManyInput = {
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type PlanVersionScalarRelationFilter = {
@@ -437,6 +456,7 @@ export type PlanVersionCountOrderByAggregateInput = {
   minimumCommit?: Prisma.SortOrder
   prices?: Prisma.SortOrder
   limits?: Prisma.SortOrder
+  public?: Prisma.SortOrder
 }
 
 export type PlanVersionAvgOrderByAggregateInput = {
@@ -454,6 +474,7 @@ export type PlanVersionMaxOrderByAggregateInput = {
   currency?: Prisma.SortOrder
   recurringFee?: Prisma.SortOrder
   minimumCommit?: Prisma.SortOrder
+  public?: Prisma.SortOrder
 }
 
 export type PlanVersionMinOrderByAggregateInput = {
@@ -464,6 +485,7 @@ export type PlanVersionMinOrderByAggregateInput = {
   currency?: Prisma.SortOrder
   recurringFee?: Prisma.SortOrder
   minimumCommit?: Prisma.SortOrder
+  public?: Prisma.SortOrder
 }
 
 export type PlanVersionSumOrderByAggregateInput = {
@@ -546,6 +568,7 @@ export type PlanVersionCreateWithoutAssignmentsInput = {
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: boolean
   plan: Prisma.PlanCreateNestedOneWithoutVersionsInput
 }
 
@@ -559,6 +582,7 @@ export type PlanVersionUncheckedCreateWithoutAssignmentsInput = {
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: boolean
 }
 
 export type PlanVersionCreateOrConnectWithoutAssignmentsInput = {
@@ -586,6 +610,7 @@ export type PlanVersionUpdateWithoutAssignmentsInput = {
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: Prisma.BoolFieldUpdateOperationsInput | boolean
   plan?: Prisma.PlanUpdateOneRequiredWithoutVersionsNestedInput
 }
 
@@ -599,6 +624,7 @@ export type PlanVersionUncheckedUpdateWithoutAssignmentsInput = {
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type PlanVersionCreateWithoutPlanInput = {
@@ -610,6 +636,7 @@ export type PlanVersionCreateWithoutPlanInput = {
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: boolean
   assignments?: Prisma.PlanAssignmentCreateNestedManyWithoutPlanInput
 }
 
@@ -622,6 +649,7 @@ export type PlanVersionUncheckedCreateWithoutPlanInput = {
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: boolean
   assignments?: Prisma.PlanAssignmentUncheckedCreateNestedManyWithoutPlanInput
 }
 
@@ -664,6 +692,7 @@ export type PlanVersionScalarWhereInput = {
   minimumCommit?: Prisma.DecimalFilter<"PlanVersion"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonFilter<"PlanVersion">
   limits?: Prisma.JsonFilter<"PlanVersion">
+  public?: Prisma.BoolFilter<"PlanVersion"> | boolean
 }
 
 export type PlanVersionCreateManyPlanInput = {
@@ -675,6 +704,7 @@ export type PlanVersionCreateManyPlanInput = {
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: boolean
 }
 
 export type PlanVersionUpdateWithoutPlanInput = {
@@ -686,6 +716,7 @@ export type PlanVersionUpdateWithoutPlanInput = {
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: Prisma.BoolFieldUpdateOperationsInput | boolean
   assignments?: Prisma.PlanAssignmentUpdateManyWithoutPlanNestedInput
 }
 
@@ -698,6 +729,7 @@ export type PlanVersionUncheckedUpdateWithoutPlanInput = {
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: Prisma.BoolFieldUpdateOperationsInput | boolean
   assignments?: Prisma.PlanAssignmentUncheckedUpdateManyWithoutPlanNestedInput
 }
 
@@ -710,6 +742,7 @@ export type PlanVersionUncheckedUpdateManyWithoutPlanInput = {
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  public?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 
@@ -753,6 +786,7 @@ export type PlanVersionSelect<ExtArgs extends runtime.Types.Extensions.InternalA
   minimumCommit?: boolean
   prices?: boolean
   limits?: boolean
+  public?: boolean
   plan?: boolean | Prisma.PlanDefaultArgs<ExtArgs>
   assignments?: boolean | Prisma.PlanVersion$assignmentsArgs<ExtArgs>
   _count?: boolean | Prisma.PlanVersionCountOutputTypeDefaultArgs<ExtArgs>
@@ -768,6 +802,7 @@ export type PlanVersionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.E
   minimumCommit?: boolean
   prices?: boolean
   limits?: boolean
+  public?: boolean
   plan?: boolean | Prisma.PlanDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["planVersion"]>
 
@@ -781,6 +816,7 @@ export type PlanVersionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.E
   minimumCommit?: boolean
   prices?: boolean
   limits?: boolean
+  public?: boolean
   plan?: boolean | Prisma.PlanDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["planVersion"]>
 
@@ -794,9 +830,10 @@ export type PlanVersionSelectScalar = {
   minimumCommit?: boolean
   prices?: boolean
   limits?: boolean
+  public?: boolean
 }
 
-export type PlanVersionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"planId" | "version" | "publishedAt" | "publishedInVersion" | "currency" | "recurringFee" | "minimumCommit" | "prices" | "limits", ExtArgs["result"]["planVersion"]>
+export type PlanVersionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"planId" | "version" | "publishedAt" | "publishedInVersion" | "currency" | "recurringFee" | "minimumCommit" | "prices" | "limits" | "public", ExtArgs["result"]["planVersion"]>
 export type PlanVersionInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   plan?: boolean | Prisma.PlanDefaultArgs<ExtArgs>
   assignments?: boolean | Prisma.PlanVersion$assignmentsArgs<ExtArgs>
@@ -825,6 +862,7 @@ export type $PlanVersionPayload<ExtArgs extends runtime.Types.Extensions.Interna
     minimumCommit: runtime.Decimal
     prices: runtime.JsonValue
     limits: runtime.JsonValue
+    public: boolean
   }, ExtArgs["result"]["planVersion"]>
   composites: {}
 }
@@ -1259,6 +1297,7 @@ export interface PlanVersionFieldRefs {
   readonly minimumCommit: Prisma.FieldRef<"PlanVersion", 'Decimal'>
   readonly prices: Prisma.FieldRef<"PlanVersion", 'Json'>
   readonly limits: Prisma.FieldRef<"PlanVersion", 'Json'>
+  readonly public: Prisma.FieldRef<"PlanVersion", 'Boolean'>
 }
     
 
