@@ -126,8 +126,6 @@ done; true`;
 
 const KAFKA_WITHOUT_PASSWORD = `
 const { Kafka } = require("kafkajs");
-new Kafka({ brokers: ["kafka:9092"], logLevel: 0, retry: { retries: 0 } }).admin().connect().then(
-  () => process.exit(0),
-  () => process.exit(1),
-);
+const admin = new Kafka({ brokers: ["kafka:9092"], logLevel: 0, retry: { retries: 0 } }).admin();
+admin.connect().then(() => admin.listTopics()).then(() => process.exit(0), () => process.exit(1));
 `;
