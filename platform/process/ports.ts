@@ -2,13 +2,10 @@ import type { Logger } from "pino";
 import { Registry } from "prom-client";
 import { createIdentityTokens } from "#platform/auth/identity.js";
 import { openDatabase, withDatabase } from "#platform/database/database.js";
-import { startEmbeddedPostgres } from "#platform/embedded-postgres/postgres.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
-import { connectKafkaLog } from "#platform/event-log/kafka/log.js";
 import { namespacedLog } from "#platform/event-log/namespaced-log.js";
-import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
 import { type StoppableLog, withUpgradeStops } from "#platform/event-log/upgrade-stops.js";
-import { type BullJobQueues, connectJobQueues } from "#platform/job-queue/bullmq/queues.js";
+import type { BullJobQueues } from "#platform/job-queue/bullmq/queues.js";
 import type { JobQueues } from "#platform/job-queue/job-queue.js";
 import { createLedgerClient } from "#platform/ledger/client.js";
 import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
@@ -50,7 +47,10 @@ export interface PortsOptions {
   fail(error: unknown): void;
 }
 
-/** Opens the configured adapters, in order; when one fails, closes those opened before. */
+/**
+ * Opens the configured adapters, in order; when one fails, closes those opened before. Each is loaded only where it is chosen:
+ * a client such as BullMQ's or Kafka's is hundreds of files.
+ */
 export async function openPorts(options: PortsOptions): Promise<Ports> {
   return openTogether(
     (onStop) => openAll(options, onStop),
@@ -110,6 +110,7 @@ async function findDatabases(options: PortsOptions, onStop: OnStop): Promise<Dat
 }
 
 async function startEmbedded(options: PortsOptions, onStop: OnStop): Promise<string> {
+  const { startEmbeddedPostgres } = await import("#platform/embedded-postgres/postgres.js");
   const embedded = await startEmbeddedPostgres({
     dataDir: options.config.dataDir,
     onLost: (reason) => options.fail(new Error(`the embedded database went away: ${reason}`)),
@@ -125,6 +126,7 @@ async function startEmbedded(options: PortsOptions, onStop: OnStop): Promise<str
 async function openLog(options: PortsOptions, databaseUrl: DatabaseUrl, onStop: OnStop): Promise<EventLog> {
   const { config, logger, processName } = options;
   if (config.kafkaBrokers.length > 0) {
+    const { connectKafkaLog } = await import("#platform/event-log/kafka/log.js");
     const log = await connectKafkaLog({
       brokers: config.kafkaBrokers,
       access: config.kafkaAccess,
@@ -135,6 +137,7 @@ async function openLog(options: PortsOptions, databaseUrl: DatabaseUrl, onStop: 
     onStop(() => log.stop());
     return config.namespace === DEFAULT_NAMESPACE ? log : namespacedLog(log, config.namespace);
   }
+  const { connectPostgresLog } = await import("#platform/event-log/postgres/log.js");
   const onError = (error: unknown) => logger.warn({ err: error }, "the event log reported an error");
   const database = await openDatabase({ url: databaseUrl("log"), migrationsDir: migrationsDirOf("log"), onError });
   onStop(() => database.stop());
@@ -148,6 +151,7 @@ async function openJobs(
   databaseUrl: DatabaseUrl,
   onStop: OnStop,
 ): Promise<BullJobQueues> {
+  const { connectJobQueues } = await import("#platform/job-queue/bullmq/queues.js");
   const backend =
     config.redisUrl === undefined
       ? ({ kind: "postgres", url: databaseUrl("jobs") } as const)
