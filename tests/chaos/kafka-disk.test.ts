@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { serverDir } from "../servers/server-process.js";
+import { serverDir } from "../servers/run-dir.js";
 import { hasKafka, hasPostgres, hasRedis, waitFor } from "../servers/servers.js";
 import { sized } from "../support/effort.js";
 import { expectRefusals } from "./outage.js";

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, test } from "vitest";
-import { serverDir } from "../servers/server-process.js";
+import { serverDir } from "../servers/run-dir.js";
 import { hasKafka, hasPostgres, hasRedis } from "../servers/servers.js";
 import { sized } from "../support/effort.js";
 import { randomOf } from "../support/random.js";

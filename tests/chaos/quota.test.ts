@@ -12,7 +12,7 @@ import { ONE_UNIT } from "../../workers/quota/rules/amount.js";
 import { createMigratedDatabase } from "../servers/migrated.js";
 import { startRedis } from "../servers/private-servers.js";
 import { startRedisCluster } from "../servers/redis-cluster.js";
-import { serverDir } from "../servers/server-process.js";
+import { serverDir } from "../servers/run-dir.js";
 import { hasPostgres, hasRedis, waitFor } from "../servers/servers.js";
 import { sized, testSeed } from "../support/effort.js";
 import { randomOf } from "../support/random.js";

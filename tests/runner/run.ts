@@ -1,18 +1,12 @@
-import { spawnSync } from "node:child_process";
-import { mkdir, readdir, readFile, readlink, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { parseArgs } from "node:util";
-import { isRunning } from "#platform/embedded-postgres/cluster.js";
-import { RUN_DIR_VARIABLE } from "../servers/server-process.js";
+import { RUN_DIR_VARIABLE } from "../servers/run-dir.js";
 import { runChaos } from "./chaos.js";
 import { childrenSeconds, reportCpu } from "./cpu-budget.js";
 import { type Provisioned, provisionServers } from "./provision.js";
+import { createRunDir, sweep, sweepDeadRuns } from "./run-dir.js";
 import { changedTestFiles, interruptVitest, runVitest, type Tally } from "./vitest-run.js";
 
 // `npm test` and `npm run test:chaos` after installation: servers, vitest, one closing line, full cleanup.
-const RUN_PREFIX = "metrly-test-run-";
-const runDir = path.join(tmpdir(), `${RUN_PREFIX}${process.pid}`);
 const isCi = process.env.CI === "true";
 /** Tests of artifacts without imports: the built commands, SQL, Lua, the compose file. They run with any change. */
 const SMOKE = ["tests/systems/whole-path/story.test.ts", "tests/systems/compose/compose.test.ts"];
@@ -29,7 +23,7 @@ process.exitCode = await main();
 async function main(): Promise<number> {
   const { changed, chaos, minutes, seed, rest } = parseArguments(process.argv.slice(2));
   await sweepDeadRuns();
-  await mkdir(runDir, { recursive: true, mode: 0o755 });
+  const runDir = await createRunDir({ small: !chaos });
   process.env[RUN_DIR_VARIABLE] = runDir;
   let tally: Tally = { passed: 0, failed: 1, skipped: 0 };
   let provisioned: Provisioned | undefined;
@@ -96,28 +90,4 @@ function parseArguments(args: readonly string[]): Arguments {
   if (!(minutes > 0)) throw new RangeError(`--minutes must be a positive number, not ${values.minutes}`);
   const seed = typeof values.seed === "string" ? values.seed : undefined;
   return { changed: values.changed === true, chaos: values.chaos === true, minutes, seed, rest };
-}
-
-/** Kills processes in folders of a run and deletes these: servers of crashed tests, or of a killed runner. */
-async function sweep(dir: string): Promise<void> {
-  if (process.platform === "linux") {
-    for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-      const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
-      if (cwd.startsWith(`${dir}${path.sep}`)) process.kill(Number(pid), "SIGKILL");
-    }
-    // The small disk of tests/chaos/kafka-disk.test.ts: a folder with a file system in it cannot be deleted.
-    for (const line of (await readFile("/proc/mounts", "utf8")).split("\n")) {
-      const at = line.split(" ")[1] ?? "";
-      if (at.startsWith(`${dir}${path.sep}`)) spawnSync("umount", ["-l", at], { stdio: "inherit" });
-    }
-  }
-  await rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
-}
-
-async function sweepDeadRuns(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    const pid = name.startsWith(RUN_PREFIX) ? Number(name.slice(RUN_PREFIX.length)) : undefined;
-    if (pid === undefined || isRunning(pid)) continue;
-    await sweep(path.join(tmpdir(), name)).catch((error: Error) => console.error(`${name} stays: ${error.message}`));
-  }
 }

@@ -32,7 +32,7 @@ export async function runVitest(
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
   const child = spawn(process.execPath, ["node_modules/vitest/vitest.mjs", "run", ...reporters, ...args], {
     stdio: "inherit",
-    env: { ...process.env, ...env },
+    env: { ...process.env, TMPDIR: runDir, ...env },
   });
   running = child;
   const code = await new Promise<number | null>((resolve, reject) => {

@@ -4,7 +4,8 @@ import { isRunning } from "#platform/embedded-postgres/cluster.js";
 import { startEmbeddedPostgres } from "#platform/embedded-postgres/postgres.js";
 import { findKafka, formatKafka, jvmFlags, type KafkaSettings, kafkaDataDir } from "./kafka.js";
 import { findRedis } from "./redis.js";
-import { type ServerProcess, serverDir, startServerProcess } from "./server-process.js";
+import { serverDir } from "./run-dir.js";
+import { type ServerProcess, startServerProcess } from "./server-process.js";
 import { freePort, waitFor } from "./servers.js";
 
 /** A private server for one test, which may be killed, paused and restarted. Guard its test with the `has…` flags. */

@@ -1,12 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { RUN_DIR_VARIABLE } from "./run-dir.js";
 import { waitFor } from "./servers.js";
-
-/** Set by the runner: processes started during the run keep their files here, so that the runner can clean up. */
-export const RUN_DIR_VARIABLE = "METRLY_TEST_RUN_DIR";
 
 export interface ServerSpec {
   readonly name: string;
@@ -27,13 +24,6 @@ export interface ServerProcess {
   restart(): Promise<void>;
   /** Terminates it in any state. */
   stop(): Promise<void>;
-}
-
-/** A new folder for one server's files. */
-export async function serverDir(name: string): Promise<string> {
-  const parent = process.env[RUN_DIR_VARIABLE] || tmpdir();
-  await mkdir(parent, { recursive: true });
-  return mkdtemp(path.join(parent, `metrly-${name}-`));
 }
 
 /** Starts a server and waits until it is ready; throws with the end of its output when it is not. */

@@ -2,7 +2,8 @@ import { cp, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
 import { findNginx } from "../../servers/nginx.js";
-import { type ServerProcess, serverDir, startServerProcess } from "../../servers/server-process.js";
+import { serverDir } from "../../servers/run-dir.js";
+import { type ServerProcess, startServerProcess } from "../../servers/server-process.js";
 import { freePort, waitFor } from "../../servers/servers.js";
 
 export interface Edge extends ServerProcess {

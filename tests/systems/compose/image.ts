@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
-import { RUN_DIR_VARIABLE } from "../../servers/server-process.js";
+import { RUN_DIR_VARIABLE } from "../../servers/run-dir.js";
 
 /** The start command in the last stage of the Dockerfile. */
 export interface Image {

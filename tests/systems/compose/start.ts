@@ -7,7 +7,7 @@ import {
   startPostgres,
   startRedis,
 } from "../../servers/private-servers.js";
-import { serverDir } from "../../servers/server-process.js";
+import { serverDir } from "../../servers/run-dir.js";
 import { freePort } from "../../servers/servers.js";
 import { build } from "../../support/metrly.js";
 import { type ComposeService, exampleEnvironment, readCompose } from "./compose-file.js";
