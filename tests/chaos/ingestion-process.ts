@@ -1,6 +1,7 @@
 import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
 import { freePort } from "../servers/servers.js";
+import { nodeFlags } from "../support/node-flags.js";
 import { type Container, startContainer } from "../systems/compose/container.js";
 import type { FaultWorld } from "./world.js";
 
@@ -21,7 +22,7 @@ export async function startIngestionProcess(
   const isReady = `fetch("${readyUrl}").then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))`;
   const container = await startContainer({
     name,
-    command: [process.execPath, path.join(packageRoot(), "dist/cli/metrly.js"), "ingestion"],
+    command: [process.execPath, ...nodeFlags, path.join(packageRoot(), "dist/cli/metrly.js"), "ingestion"],
     env: {
       ...env,
       PATH: process.env.PATH ?? "",

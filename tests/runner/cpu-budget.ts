@@ -2,7 +2,7 @@ import { appendFileSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
-import { RUN_DIR_VARIABLE } from "../servers/server-process.js";
+import { RUN_DIR_VARIABLE } from "../servers/run-dir.js";
 
 const BUDGET_FILE = "tests/runner/cpu-budget.json";
 /** Budget entries without a path: vitest itself (mostly compilation), and the shared PostgreSQL, Redis and Kafka. */
@@ -16,12 +16,21 @@ export function readBudget(): Readonly<Record<string, number>> {
   return JSON.parse(readFileSync(path.join(packageRoot(), BUDGET_FILE), "utf8"));
 }
 
-/** Adds the CPU time of this process and its reaped children since their start. Only available on Linux. */
+/** What this process had used when its previous file ended; a file of a process of its own has none. */
+const BEFORE = Symbol.for("metrly.cpu-before");
+
+/** Adds the CPU time of this process and its reaped children for this file. Only available on Linux. */
 export function recordCpu(file: string): void {
   const runDir = process.env[RUN_DIR_VARIABLE];
   const used = cpuSecondsOf("self");
   if (runDir === undefined || used === undefined) return;
-  const line = { file: path.relative(packageRoot(), file), ...used };
+  const global = globalThis as { [BEFORE]?: CpuSeconds };
+  const before = global[BEFORE] ?? { own: 0, children: 0 };
+  global[BEFORE] = used;
+  const line = {
+    file: path.relative(packageRoot(), file),
+    ...{ own: used.own - before.own, children: used.children - before.children },
+  };
   appendFileSync(path.join(runDir, "cpu.jsonl"), `${JSON.stringify(line)}\n`);
 }
 

@@ -3,6 +3,7 @@ import path from "node:path";
 import { expect } from "vitest";
 import { packageRoot } from "#platform/process/package-root.js";
 import type { MetrlyProcess } from "./metrly.js";
+import { nodeFlags } from "./node-flags.js";
 
 export interface Ended {
   readonly code: number | null;
@@ -23,7 +24,7 @@ export function runCli(
     METRLY_DATA_DIR: metrly.dataDir,
     ...own,
   };
-  const child = spawn(process.execPath, [command, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...nodeFlags, command, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   let [out, err] = ["", ""];
   child.stdout.on("data", (chunk: Buffer) => {
     out += chunk.toString("utf8");

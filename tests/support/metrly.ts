@@ -6,8 +6,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { isRunning } from "#platform/embedded-postgres/cluster.js";
 import { packageRoot } from "#platform/process/package-root.js";
-import { RUN_DIR_VARIABLE } from "../servers/server-process.js";
+import { RUN_DIR_VARIABLE } from "../servers/run-dir.js";
 import { databaseUrl, freePort, kafkaBrokers, redisUrl, waitFor } from "../servers/servers.js";
+import { nodeFlags } from "./node-flags.js";
 
 /** `embedded`: nothing but Node. `servers`: real Kafka, Redis and PostgreSQL. */
 export type Adapters = "embedded" | "servers";
@@ -34,7 +35,7 @@ export interface MetrlyProcess {
   dispose(): Promise<void>;
 }
 
-const READY_DEADLINE_MS = 180_000;
+const READY_DEADLINE_MS = 400_000;
 
 export async function startMetrly(
   adapters: Adapters,
@@ -59,7 +60,7 @@ export async function startMetrly(
   let child = launch();
 
   function launch(): ChildProcess {
-    const started = spawn(process.execPath, [path.join(packageRoot(), "dist/cli/metrly.js"), "all"], {
+    const started = spawn(process.execPath, [...nodeFlags, path.join(packageRoot(), "dist/cli/metrly.js"), "all"], {
       env: fullEnv,
       cwd: dataDir,
       stdio: ["ignore", "pipe", "pipe"],

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packageRoot } from "#platform/process/package-root.js";
 import { waitFor } from "../../servers/servers.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
+import { nodeFlags } from "../../support/node-flags.js";
 import { setUp } from "../whole-path/proof.js";
 import { type Accounting, accountingOf, sumOf } from "../whole-path/world.js";
 
@@ -55,7 +56,7 @@ describe("metrly send", () => {
     return { child, ended };
   }
 
-  const send = (...args: readonly string[]) => launch(process.execPath, [CLI, "send", ...args]);
+  const send = (...args: readonly string[]) => launch(process.execPath, [...nodeFlags, CLI, "send", ...args]);
 
   /** A file of rows without ids, each worth two tokens; `other(n)` replaces some. */
   async function fileOf(tenant: string, rows: number, other: (n: number) => string | undefined = () => undefined) {
@@ -123,7 +124,7 @@ describe("metrly send", () => {
   });
 
   test("interrupted while it waits for a pipe, it ends with the answered rows", async () => {
-    const { child, ended } = launch(process.execPath, [CLI, "send", "--json"], "pipe");
+    const { child, ended } = launch(process.execPath, [...nodeFlags, CLI, "send", "--json"], "pipe");
     const row = JSON.stringify({ type: "llm.completion", subject: "piped", tokens: "2" });
     child.stdin?.write(`${row}\n`.repeat(500));
     await atRest("piped", 500);

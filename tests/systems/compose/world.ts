@@ -1,6 +1,7 @@
 import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
 import { freePort } from "../../servers/servers.js";
+import { nodeFlags } from "../../support/node-flags.js";
 import { type Compose, type ComposeService, isVolume, mountsOf } from "./compose-file.js";
 import { type Image, onThisMachine } from "./image.js";
 import { startRoundRobin } from "./round-robin.js";
@@ -58,7 +59,7 @@ export function commandOf(world: World, service: ComposeService): readonly [stri
   const words = [...(service.entrypoint ?? world.image.entrypoint), ...(service.command ?? [])];
   const [command, ...args] = words.map((word) => inFoldersHere(world, service, onThisMachine(word)));
   if (command === undefined) throw new Error("a service without a command");
-  return [command, ...args];
+  return command === process.execPath ? [command, ...nodeFlags, ...args] : [command, ...args];
 }
 
 /** The container's whole environment, with this machine's addresses and folders. */
