@@ -6,6 +6,8 @@ import { randomOf, shuffled } from "../support/random.js";
 import { add, NO_TESTS, runVitest, type Tally } from "./vitest-run.js";
 
 const SCENARIOS = "tests/chaos";
+/** Attacks and fuzzing of a whole server: a scenario of its own. */
+const HOSTILE = "tests/systems/hostile";
 /** Long stories on real servers: a scenario of its own. */
 const QUOTA_MODEL = "workers/quota/model";
 /** Ten times the runs of `npm test`. */
@@ -70,6 +72,7 @@ async function scenarios(): Promise<readonly Scenario[]> {
   return [
     ...files.map((file) => ({ name: `${SCENARIOS}/${file}`, args: [`${SCENARIOS}/${file}`], env: {} })),
     { name: "properties", args: await propertyTests(), env: { METRLY_TEST_RUNS: PROPERTY_RUNS } },
+    { name: HOSTILE, args: [HOSTILE], env: { METRLY_TEST_RUNS: PROPERTY_RUNS } },
     // A search for what nobody has seen yet: what it finds is not the fault of the change at hand.
     { name: QUOTA_MODEL, args: [QUOTA_MODEL], env: { METRLY_TEST_RUNS: PROPERTY_RUNS }, fromMinutes: 20 },
   ];

@@ -1,0 +1,61 @@
+import { expect } from "vitest";
+import { postEvents } from "../../support/client.js";
+import { cpuMs, decide, peakMiB, type Server } from "./server.js";
+
+/** What others may wait for while the server works for an attacker: its processor time, so that a busy machine changes nothing. */
+const MAX_HEALTH_CPU_MS = 1_000;
+const MAX_NEIGHBOUR_CPU_MS = 2_000;
+const MAX_MIB = 900;
+const MAX_LOG_LINE = 16_384;
+/** Rounds that others must be answered in at least, while the attack goes on. */
+const ROUNDS = 3;
+
+/**
+ * Runs an attack, and meanwhile asks for health and sends a neighbour's event and request for a decision, round after round.
+ * All of them must be answered while the attack holds: it is told when it may end. Fails if the server worked long for others
+ * before it answered, grew, failed, or wrote long lines or stack traces into its log.
+ */
+export async function underAttack(server: Server, attack: (hold: Promise<void>) => Promise<void>): Promise<void> {
+  const { metrly, url, neighbour } = server;
+  const pid = metrly.pid();
+  const cpu = () => cpuMs(pid) ?? 0;
+  let rounds = 0;
+  let worst = { health: 0, neighbour: 0 };
+  let isOver = false;
+  let endHold = () => {};
+  const hold = new Promise<void>((resolve) => {
+    endHold = resolve;
+  });
+
+  async function round(): Promise<void> {
+    const before = cpu();
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    const healthy = cpu();
+    const event = { specversion: "1.0", id: crypto.randomUUID(), source: "neighbour", type: "call", data: {} };
+    const taken = await postEvents(url, neighbour.key, event, "application/cloudevents+json");
+    expect(taken.status, await taken.text()).toBe(202);
+    const decision = await decide(url, neighbour.key);
+    expect(decision.status, await decision.text()).toBe(200);
+    worst = {
+      health: Math.max(worst.health, healthy - before),
+      neighbour: Math.max(worst.neighbour, cpu() - healthy),
+    };
+    rounds += 1;
+    if (rounds >= ROUNDS) endHold();
+  }
+
+  const watching = (async () => {
+    while (!isOver || rounds < ROUNDS) await round();
+  })();
+  const attacking = attack(hold).finally(() => {
+    isOver = true;
+  });
+  // A watch that failed ends the attack too.
+  await Promise.all([watching.finally(endHold), attacking]);
+  expect(worst.health).toBeLessThan(MAX_HEALTH_CPU_MS);
+  expect(worst.neighbour).toBeLessThan(MAX_NEIGHBOUR_CPU_MS);
+  expect(peakMiB(pid) ?? 0).toBeLessThan(MAX_MIB);
+  const lines = metrly.output().split("\n");
+  expect(lines.filter((line) => line.length > MAX_LOG_LINE)).toEqual([]);
+  expect(lines.filter((line) => line.includes("request failed") || /^\s+at |"stack":/.test(line))).toEqual([]);
+}
