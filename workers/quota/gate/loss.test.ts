@@ -251,13 +251,17 @@ describe.skipIf(!hasPostgres || !hasRedis)("quota after a loss in Redis", () => 
     });
 
     service = await world.startService();
-    const used = await waitFor(
+    let last: Answer | undefined;
+    await waitFor(
       async () => {
-        const answer = await consume(service, headers, { meter: "calls", idempotencyKey: "a" });
-        return answer.limits[0]?.used === "5" ? answer : undefined;
+        last = await consume(service, headers, { meter: "calls", idempotencyKey: "a" });
+        return last.limits[0]?.used === "5";
       },
       { what: "the repair" },
-    );
-    expect(used.limits[0]).toMatchObject({ reserved: "1" });
+    ).catch(async (error: unknown) => {
+      const { reasons } = await service.service.readiness();
+      throw new Error(`the last answer was ${JSON.stringify(last)}; not ready: ${reasons.join()}`, { cause: error });
+    });
+    expect(last?.limits[0]).toMatchObject({ reserved: "1" });
   });
 });
