@@ -202,7 +202,8 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
   });
 
   test("a hanging receiver gets one delivery at a time, and others' deliveries arrive", async () => {
-    const service = await start({ sendTimeoutMs: 2_000 });
+    // Longer than the test takes on any machine: the first delivery is still under way at its end.
+    const service = await start({ sendTimeoutMs: 600_000 });
     const hanging = await receiver(() => undefined);
     const well = await receiver(ok);
     await createEndpoint(service, hanging.url, ["quota.warning"]);
@@ -212,11 +213,8 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     await waitFor(() => hanging.received.length > 0, { what: "the hanging receiver to be called" });
     for (const id of ids) await world.publish(QUOTA_ALERTS, exceeded("acme", id));
     await waitFor(() => well.received.length === ids.length, { what: "all that can arrive" });
-    const attempted = await database.pool.query(
-      "SELECT 1 FROM webhook_delivery WHERE event_type = 'quota.warning' AND attempt_count > 0",
-    );
-    expect(attempted.rowCount).toBe(hanging.received.length);
-    expect(hanging.received.length).toBeLessThan(10);
+    expect(hanging.received).toHaveLength(1);
+    await hanging.close();
   });
 
   test("a receiver that only fails is left alone, tried by one delivery, and gets all when it is well", async () => {
