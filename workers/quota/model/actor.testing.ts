@@ -66,6 +66,8 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
   const events: PastEvent[] = [];
   const assignments: { planId: string; effectiveFrom: number; inVersion: number }[] = [];
   let isLoaded = false;
+  /** Whether every counter has been asked for since limits may have begun. */
+  let isWhole = false;
   /** Whether it ever had counters: those that begin after a loss may miss what was admitted just before. */
   let wasLoaded = false;
   let hasRecorded = false;
@@ -106,12 +108,19 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     });
   }
 
-  /** The first answer after a start or a loss comes from counters that were built from the database. */
-  function wasAsked(limitsShown: number): void {
-    if (isLoaded || limitsShown === 0 || stage.isRefused()) return;
+  /** The first answers after a start, a loss or a new plan may come from counters that were built from the database. */
+  function wasAsked(limitsShown: number, ofAll: boolean): void {
+    if (isWhole || limitsShown === 0 || stage.isRefused()) return;
+    isWhole = ofAll;
     isLoaded = true;
     wasLoaded = true;
     oracle.blur();
+  }
+
+  function passing(pass: () => void): void {
+    const before = limits.planAt(oracle.now());
+    pass();
+    if (limits.planAt(oracle.now()) !== before) isWhole = false;
   }
 
   async function inject<T>(method: "GET" | "POST", path: string, via: number, payload?: object) {
@@ -193,18 +202,18 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     pass(to: number): void {
       if (to <= oracle.now()) return;
       if (hasOwnClock) {
-        oracle.pass(to);
+        passing(() => oracle.pass(to));
         publish();
       } else stage.worldPass(to);
     },
     /** Tenants without a clock of their own share the world's. */
     followWorld(): void {
-      if (!hasOwnClock) oracle.pass(stage.worldNow());
+      if (!hasOwnClock) passing(() => oracle.pass(stage.worldNow()));
     },
     /** Asks, compares, and answers when the request is admitted if it was denied; undefined: it was not. */
     async ask(sent: Sent, via: number): Promise<{ readonly verdict: Verdict; readonly retryAt: number | null }> {
       const { status, headers: answered, body } = await inject<Body>("POST", sent.kind, via, payloadOf(sent));
-      wasAsked(body.limits?.length ?? 0);
+      wasAsked(body.limits?.length ?? 0, false);
       const verdict = judge.decision(sent, body);
       const isAnswered = body.code === undefined;
       const wanted = isAnswered ? (sent.kind === "check" || body.allowed ? 200 : 429) : status;
@@ -259,7 +268,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
       );
       const { status, body } = await inject<(Body & Released)[]>("POST", "batch", via, payload);
       expect(status).toBe(200);
-      wasAsked(body.some((one) => (one.limits?.length ?? 0) > 0) ? 1 : 0);
+      wasAsked(body.some((one) => (one.limits?.length ?? 0) > 0) ? 1 : 0, false);
       for (const [index, one] of items.entries()) {
         if (one.kind === "release") judge.released(one.key, body[index] ?? {});
         else judge.decision(one, body[index] ?? {});
@@ -269,7 +278,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     async burst(sents: readonly Sent[]): Promise<void> {
       const answers = await Promise.all(sents.map((sent, n) => inject<Body>("POST", "consume", n, payloadOf(sent))));
       const decided = sents.map((sent, n) => ({ sent, body: answers[n]?.body ?? {} }));
-      wasAsked(decided[0]?.body.limits?.length ?? 0);
+      wasAsked(decided[0]?.body.limits?.length ?? 0, false);
       for (const { sent, body } of decided.filter((one) => one.body.allowed)) {
         if (limits.concerning(sent.meter, oracle.now()).length > 0)
           oracle.admit(sent.key, `${sent.meter} ${textOf(sent.amount)}`, sent.meter, sent.amount, sent.ttlMs);
@@ -350,7 +359,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
           async () => {
             const shown = await quotas(via);
             try {
-              wasAsked(shown.length);
+              wasAsked(shown.length, true);
               judge.readings(shown, limits.at(oracle.now()));
               return true;
             } catch (error) {
@@ -397,11 +406,11 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     /** Waits until no stored bound exceeds what is open by more than a block. */
     async expectLowered(): Promise<void> {
       if (!isLoaded) return;
-      // A clock of one's own is known to the counters only from requests.
-      if (hasOwnClock) await quotas(0);
       let excess: readonly string[] = [];
       await waitFor(
         async () => {
+          // A clock of one's own is known to the counters only from requests.
+          if (hasOwnClock) await quotas(0);
           excess = (await currentRows()).flatMap(excessOf);
           return excess.length === 0;
         },
@@ -416,6 +425,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
       for (const { epoch } of rows) lostEpochs.add(epoch);
       if (wasLoaded) oracle.lose();
       isLoaded = false;
+      isWhole = false;
       oracle.blur();
       oracle.lostRows(
         rows.map(({ id: bound, bound: amount, until }): LostRow => {

@@ -17,8 +17,6 @@ export interface Reservation {
   /** Whether a hard limit of an hour or longer admitted it: then it must survive a loss. */
   readonly isSafe: boolean;
   open: boolean;
-  /** Short windows may count it or not. */
-  isVague: boolean;
 }
 
 interface Request {
@@ -38,7 +36,10 @@ interface Usage {
   readonly isCorrection: boolean;
   /** Of the reservation that it settled. */
   readonly admittedAt: number | undefined;
-  isVague: boolean;
+  /** The short windows that its meter was limited in at its own time: sums of these are stored. */
+  readonly stored: readonly Window[];
+  /** When counters that know it from stored sums may have been built last. */
+  builtAt: number | undefined;
 }
 
 /** A stored bound of counters that were lost. */
@@ -88,13 +89,26 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
     if (one.isCorrection) return { certain: 0, possible: 0 };
     const length = LENGTH[window];
     const from = Math.min(one.time, one.arrivedAt);
-    if (isShort(window)) {
-      const at = one.admittedAt ?? from;
-      if (!one.isVague) return { certain: at + length, possible: at + length };
-      return { certain: 0, possible: Math.max(one.time, one.arrivedAt, at) + 2 * length };
-    }
-    const late = one.isVague ? Math.max(one.time, from) + length / 100 : from;
+    if (isShort(window)) return shortSpan(one, window, one.admittedAt ?? from);
+    const late = one.builtAt !== undefined ? Math.max(one.time, from) + length / 100 : from;
     return { certain: from + length, possible: late + length };
+  }
+
+  /** Counters that were built count a stored sum from the end of its second or minute, or from when they were built. */
+  function shortSpan(
+    { time, arrivedAt, stored, builtAt }: Usage,
+    window: "SECOND" | "MINUTE",
+    at: number,
+  ): { readonly certain: number; readonly possible: number } {
+    const length = LENGTH[window];
+    if (builtAt === undefined) return { certain: at + length, possible: at + length };
+    const bucket = Math.floor(time / length) * length;
+    if (!stored.includes(window) || bucket + 2 * length < arrivedAt) return { certain: 0, possible: at + length };
+    const countedFrom = (built: number) => Math.max(bucket, Math.min(bucket + length - 1, built));
+    return {
+      certain: Math.min(at, countedFrom(arrivedAt)) + length,
+      possible: Math.max(at, countedFrom(builtAt)) + length,
+    };
   }
 
   function usedBy(one: Usage, window: Window, t: number, side: Side): Exact {
@@ -116,12 +130,10 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
     return BigInt(counting.length) * ONE;
   }
 
-  function reservedIn({ meter, window }: Limit, t: number, side: Side): Exact {
+  function reservedIn({ meter, window }: Limit, t: number): Exact {
     if (meter === null) return 0n;
     const open = [...held.values()].filter((one) => one.open && one.meter === meter && one.expiresAt > t);
-    const counting = isShort(window)
-      ? open.filter((one) => (one.isVague ? side === "most" : one.admittedAt + LENGTH[window] > t))
-      : open;
+    const counting = isShort(window) ? open.filter((one) => one.admittedAt + LENGTH[window] > t) : open;
     return sum(counting.map(({ amount }) => amount));
   }
 
@@ -139,7 +151,7 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
   }
 
   const takenIn = (limit: Limit, t: number, side: Side, withLoss: boolean): Exact =>
-    usedIn(limit, t, side) + reservedIn(limit, t, side) + (withLoss ? lostIn(limit, t, side) : 0n);
+    usedIn(limit, t, side) + reservedIn(limit, t) + (withLoss ? lostIn(limit, t, side) : 0n);
 
   const idOf = ({ meter, window }: Limit): string => `${meter} ${window}`;
   const chargeOf = ({ meter }: Limit, amount: Exact): Exact => (meter === null ? ONE : amount);
@@ -196,8 +208,7 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
     },
     /** Counters were built anew or brought up to date from stored totals. */
     blur(): void {
-      for (const one of usage) one.isVague = true;
-      for (const one of held.values()) one.isVague = true;
+      for (const one of usage) one.builtAt = now;
     },
     /** When something may change, ascending. */
     changes: moments,
@@ -261,11 +272,10 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
         const span = spanOf(one, window);
         parts.push({ from: span.certain, to: Math.ceil(span.possible), amount: one.amount });
       }
-      const isVague = usage.some((one) => one.meter === meter && one.isVague);
       for (const one of meter === null ? [] : held.values()) {
         if (!one.open || one.meter !== meter) continue;
         if (!isShort(window)) certain.push(one.expiresAt);
-        else if (!one.isVague && !isVague) {
+        else {
           const at = one.admittedAt + LENGTH[window];
           parts.push({ from: at, to: at, amount: one.amount });
         }
@@ -308,7 +318,6 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
         expiresAt: now + ttlMs,
         isSafe: ofMeter.some(isLasting),
         open: true,
-        isVague: false,
       };
       held.set(key, reservation);
       requests.push(request);
@@ -349,6 +358,7 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
     /** Recorded usage of one event by meter; it settles the reservation of its key, if that is of one of them. */
     record(key: string | undefined, amounts: ReadonlyMap<string, Exact>, time: number): void {
       const limited = new Set(limits.at(now).map(({ meter }) => meter));
+      const thenLimited = limits.at(time);
       const isSettledBy = ({ meter, open }: Reservation): boolean =>
         open && meter !== null && amounts.has(meter) && limited.has(meter);
       const found = key === undefined ? undefined : held.get(key);
@@ -359,8 +369,9 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       if (settled !== undefined) settled.open = false;
       for (const [meter, amount] of amounts) {
         const admittedAt = settled?.meter === meter ? settled.admittedAt : undefined;
-        const isVague = settled?.isVague === true;
-        usage.push({ meter, amount, time, arrivedAt: now, isCorrection: false, admittedAt, isVague });
+        const stored = thenLimited.filter((limit) => limit.meter === meter).map(({ window }) => window);
+        const arrived = { arrivedAt: now, isCorrection: false, builtAt: undefined };
+        usage.push({ meter, amount, time, admittedAt, stored, ...arrived });
       }
     },
     /** A void or a backfill. */
@@ -369,7 +380,8 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
         ...{ meter, amount, time, arrivedAt: now },
         isCorrection: true,
         admittedAt: undefined,
-        isVague: false,
+        stored: [],
+        builtAt: undefined,
       });
     },
     /** The counters and their keys are gone; stored bounds stand for what they admitted. */
@@ -395,7 +407,7 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       ),
       usage: usage.map(
         (one) =>
-          `${one.meter} ${textOf(one.amount)} at ${new Date(one.time).toISOString()} arrived ${new Date(one.arrivedAt).toISOString()}${one.isCorrection ? " correction" : ""}${one.isVague ? " vague" : ""}`,
+          `${one.meter} ${textOf(one.amount)} at ${new Date(one.time).toISOString()} arrived ${new Date(one.arrivedAt).toISOString()}${one.isCorrection ? " correction" : ""}${one.builtAt === undefined ? "" : " from sums"}`,
       ),
       requests: requests.map(({ at }) => new Date(at).toISOString()),
       lost: lost.map(
