@@ -1,4 +1,4 @@
-import type { Database } from "#platform/database/database.js";
+import type { Database, Transaction } from "#platform/database/database.js";
 
 export type Fragile = ReturnType<typeof fragile>;
 
@@ -6,6 +6,7 @@ export type Fragile = ReturnType<typeof fragile>;
 export function fragile() {
   let onCommit: (() => void) | undefined;
   let statementsLeft = Number.POSITIVE_INFINITY;
+  let released: Promise<void> | undefined;
 
   const gone = (): never => {
     throw new Error("this process has no database any more");
@@ -19,6 +20,14 @@ export function fragile() {
     /** It goes on, and nothing ends it. */
     goOn(): void {
       onCommit = undefined;
+    },
+    /** What is read to build counters arrives late: when the returned function is called. */
+    holdFacts(): () => void {
+      let release = (): void => undefined;
+      released = new Promise((resolve) => {
+        release = resolve;
+      });
+      return release;
     },
     /** The connection breaks after so many statements and transactions. */
     endAfter(statements: number): void {
@@ -40,7 +49,8 @@ export function fragile() {
         }),
         async transaction(work) {
           count();
-          const result = await own.transaction(work);
+          const result = await own.transaction((tx) => work(counted(tx, count)));
+          if (result instanceof Map) await released;
           if (onCommit === undefined || !isApplied(result)) return result;
           const told = onCommit;
           onCommit = undefined;
@@ -51,6 +61,14 @@ export function fragile() {
       };
     },
   };
+}
+
+function counted(tx: Transaction, count: () => void): Transaction {
+  const query = async (...asked: Parameters<Transaction["query"]>) => {
+    count();
+    return tx.query(...asked);
+  };
+  return new Proxy(tx, { get: (target, name) => (name === "query" ? query : Reflect.get(target, name, target)) });
 }
 
 const isApplied = (result: unknown): boolean =>

@@ -128,6 +128,8 @@ export function createStage(place: Place) {
     },
     kill: () => replace((service) => service.kill()),
     lose: () => place.lose(),
+    /** Counters are built late from what is stored now, in one process: until the returned function is called. */
+    holdFacts: (): (() => void) => services[0]?.database.holdFacts() ?? (() => undefined),
     async second(): Promise<void> {
       if (place.redisUrl !== undefined && !isRefused && services.length === 1) {
         services.push(await start());

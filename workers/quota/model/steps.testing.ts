@@ -172,7 +172,7 @@ export const stepOf = fc.oneof(
       events: fc.array(eventOf, { minLength: 1, maxLength: 3 }),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("interruptStart" as const), statements: fc.nat({ max: 3 }) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("interruptStart" as const), statements: fc.nat({ max: 5 }) }) },
   {
     weight: 1,
     arbitrary: fc.record({

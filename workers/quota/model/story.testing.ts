@@ -117,7 +117,12 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
     await actor.rest();
     actor.plan();
     pass(actor, actor.limits.period(actor.oracle.now()).end);
-    await Promise.all([publish(actor, specs), actor.look(), publish(actor, specs), actor.look()]);
+    const release = stage.holdFacts();
+    const looked = actor.look();
+    await publish(actor, specs);
+    await stage.applied(actor.id);
+    release();
+    await looked;
     actor.oracle.blur();
     await actor.rest();
   }
