@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTcpProxy } from "../../tests/chaos/tcp-proxy.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { migrationOf } from "../../tests/support/migration.js";
+import { startMutableProxy } from "../../tests/support/mutable-proxy.js";
 import { shortLimits } from "../../tests/support/short-limits.js";
 import { type Database, openDatabase } from "./database.js";
 import { holdLock } from "./held-lock.js";
@@ -100,18 +100,8 @@ describe.skipIf(!hasPostgres)("sessions", () => {
   });
 
   test("a held lock outlives pauses, ends with its process's heartbeat, and says so", async () => {
-    let isCut = false;
-    const { port } = new URL(created.url);
-    const proxy = await startTcpProxy(
-      () => Number(port),
-      (ends) => ({
-        fromClient: (bytes) => !isCut && ends.toServer(bytes),
-        fromServer: (bytes) => !isCut && ends.toClient(bytes),
-      }),
-    );
-    const url = new URL(created.url);
-    url.port = String(proxy.port);
-    const far = await openDatabase({ url: url.toString(), profiles, onError: () => undefined });
+    const proxy = await startMutableProxy(created.url);
+    const far = await openDatabase({ url: proxy.url, profiles, onError: () => undefined });
     const held = await holdLock(far, LOCK);
     const taken = async () => {
       const lock = await holdLock(database, LOCK);
@@ -121,7 +111,7 @@ describe.skipIf(!hasPostgres)("sessions", () => {
     await database.under("close").pool.query(SLOW);
     expect(await taken()).toBe(false);
     expect(() => held?.assertHeld()).not.toThrow();
-    isCut = true;
+    proxy.mute();
     await waitFor(taken, { what: "the lock of a process out of reach" });
     proxy.cutAll();
     await waitFor(() => !isHeld(held), { what: "the loss to be noticed" });

@@ -6,11 +6,15 @@ import { QUOTA_ALERTS, TOPICS } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { migrationOf } from "../../tests/support/migration.js";
+import { startMutableProxy } from "../../tests/support/mutable-proxy.js";
+import { shortLimits } from "../../tests/support/short-limits.js";
 import { enqueueOutbox, type OutboxRelay, startOutboxRelay } from "./outbox.js";
 
 const OUTBOX_TABLE = `CREATE TABLE outbox (
   id BIGSERIAL PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now());`;
+
+const profiles = shortLimits(0.04);
 
 describe.skipIf(!hasPostgres)("an outbox", () => {
   let created: TestDatabase[];
@@ -81,6 +85,46 @@ describe.skipIf(!hasPostgres)("an outbox", () => {
     expect(await published(1_200)).toEqual(Array.from({ length: 1_200 }, (_, n) => n));
   });
 
+  test("a log that is down for longer than any limit finds no transaction open, and no other relay sends", async () => {
+    const stalled = stall(log);
+    await database.transaction((tx) => enqueueOutbox(tx, [row(1), row(2)]));
+    const brief = await openDatabase({ url: created[1]?.url ?? "", profiles, onError: () => undefined });
+    startRelay(stalled.log, brief);
+    await waitFor(() => stalled.waiting() === 1, { what: "an append that is not answered" });
+    startRelay(log);
+    const open =
+      "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()";
+    await brief.under("close").pool.query(`SELECT pg_sleep(${(profiles.hot.transactionMs * 2) / 1_000})`);
+    expect((await database.pool.query(open)).rowCount).toBe(0);
+    expect(await remaining()).toBe(2);
+    expect(await published(0)).toEqual([]);
+    stalled.resume();
+    await waitFor(async () => (await remaining()) === 0, { what: "an empty outbox" });
+    expect(await published(2)).toEqual([1, 2]);
+    await Promise.all(relays.splice(0).map((relay) => relay.stop()));
+    await brief.stop();
+  });
+
+  test("a relay that is frozen while it sends is replaced, and once thawed repeats only what was sent", async () => {
+    const proxy = await startMutableProxy(created[1]?.url ?? "");
+    const far = await openDatabase({ url: proxy.url, profiles, onError: () => undefined });
+    const stalled = stall(log);
+    await database.transaction((tx) => enqueueOutbox(tx, [row(1), row(2), row(3)]));
+    startRelay(stalled.log, far);
+    await waitFor(() => stalled.waiting() === 1, { what: "a relay that sends" });
+    proxy.mute();
+    startRelay(log);
+    await waitFor(async () => (await remaining()) === 0, { what: "the other relay" });
+    await database.transaction((tx) => enqueueOutbox(tx, [row(4)]));
+    expect(await published(4)).toEqual([1, 2, 3, 4]);
+    stalled.resume();
+    proxy.cutAll();
+    expect(await published(7)).toEqual([1, 2, 3, 4, 1, 2, 3]);
+    await Promise.all(relays.splice(0).map((relay) => relay.stop()));
+    await far.stop();
+    await proxy.stop();
+  });
+
   test("reports since when it has failed, until it publishes again", async () => {
     let isDown = true;
     const relay = startRelay({
@@ -99,9 +143,9 @@ describe.skipIf(!hasPostgres)("an outbox", () => {
     expect(await published(1)).toEqual([1]);
   });
 
-  function startRelay(target: EventLog): OutboxRelay {
+  function startRelay(target: EventLog, on = database): OutboxRelay {
     const relay = startOutboxRelay({
-      database,
+      database: on,
       log: target,
       topics: [QUOTA_ALERTS],
       onError: () => undefined,
@@ -127,6 +171,24 @@ describe.skipIf(!hasPostgres)("an outbox", () => {
     return rows[0]?.n ?? -1;
   }
 });
+
+/** A log that keeps appends waiting until it resumes. */
+function stall(log: EventLog) {
+  let resume = (): void => undefined;
+  let waiting = 0;
+  const resumed = new Promise<void>((resolve) => {
+    resume = resolve;
+  });
+  const stalled: EventLog = {
+    ...log,
+    async append(topic, partition, records) {
+      waiting += 1;
+      await resumed;
+      await log.append(topic, partition, records);
+    },
+  };
+  return { log: stalled, waiting: () => waiting, resume };
+}
 
 const row = (n: number) => ({ topic: QUOTA_ALERTS, partition: 0, key: "acme", value: String(n) });
 

@@ -11,6 +11,7 @@ import {
   type TestDatabase,
   waitFor,
 } from "../../../tests/servers/servers.js";
+import { isFrozen } from "../../../tests/support/freezing.js";
 import {
   at,
   type BillingWorld,
@@ -80,14 +81,14 @@ describe.skipIf(!hasPostgres)("closing many periods", () => {
     await jobs?.drop();
   });
 
-  function startWorker(): ChildProcess {
+  function startWorker(freezes = false): ChildProcess {
     const child = fork(VICTIM, { execArgv: ["--conditions=source", "--import", "tsx"] });
     children.push(child);
     const options: VictimOptions = {
       databaseUrl: world.database.url,
       backend: hasRedis ? { kind: "redis", url: redisUrl() } : { kind: "postgres", url: jobs.url },
       prefix: jobs.url.slice(-12),
-      states,
+      ...{ states, freezes },
     };
     child.send(options);
     return child;
@@ -98,7 +99,7 @@ describe.skipIf(!hasPostgres)("closing many periods", () => {
     return (await world.database.pool.query<{ n: number }>(sql)).rows[0]?.n ?? 0;
   }
 
-  test("resumes after a killed worker: every period closes once, and each invoice is unchanged", async () => {
+  test("resumes after killed workers and beside a frozen one: every period closes once, and each invoice is unchanged", async () => {
     const all = TENANTS * PERIODS;
     const seen: number[] = [];
     for (const kill of KILLS) {
@@ -109,9 +110,14 @@ describe.skipIf(!hasPostgres)("closing many periods", () => {
       seen.push(await closed());
     }
     for (const done of seen) expect(done).toBeLessThan(all);
+    const frozen = startWorker(true);
+    const thawed = once(frozen, "message");
+    await waitFor(() => isFrozen(frozen.pid), { what: "a worker frozen inside of a close" });
     const last = [startWorker(), startWorker()];
-    await waitFor(async () => (await closed()) === all, { what: "every close", deadlineMs: 90_000 });
-    for (const worker of last) worker.kill("SIGKILL");
+    await waitFor(async () => (await closed()) === all, { what: "every close" });
+    frozen.kill("SIGCONT");
+    expect(await thawed).toEqual([{ committed: false }, undefined]);
+    for (const worker of [...last, frozen]) worker.kill("SIGKILL");
     for (let partition = 0; partition < TENANTS; partition += 1) {
       const id = tenantOn(partition);
       const [mine, expected] = [await world.invoices(id), await undisturbed.invoices(id)];

@@ -5,6 +5,8 @@ import { systemClock } from "#platform/process/clock.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import type { TenancyChangedV1 } from "#schema/events/tenancy-changed.v1.js";
 import { CLOSE_QUEUE } from "#schema/queues.js";
+import { freezing } from "../../../tests/support/freezing.js";
+import { shortLimits } from "../../../tests/support/short-limits.js";
 import type { CloseJob } from "./close-job.js";
 import { startCloseWorker } from "./close-worker.js";
 
@@ -14,17 +16,20 @@ export interface VictimOptions {
   readonly backend: JobBackend;
   readonly prefix: string;
   readonly states: readonly TenancyChangedV1[];
+  /** Stops itself like SIGSTOP in the middle of its first close; once it goes on, reports the outcome as a message. */
+  readonly freezes?: boolean;
 }
 
 process.once("message", (options: VictimOptions) => void work(options));
 
-async function work({ databaseUrl, backend, prefix, states }: VictimOptions): Promise<void> {
+async function work({ databaseUrl, backend, prefix, states, freezes = false }: VictimOptions): Promise<void> {
   const onError = (): void => undefined;
   const { reads, apply } = createTenancyState(systemClock);
   for (const state of states) apply(state);
   const jobs = await connectJobQueues({ backend, prefix, onError });
+  const database = await openDatabase({ url: databaseUrl, profiles: shortLimits(0.2), onError });
   startCloseWorker({
-    database: await openDatabase({ url: databaseUrl, onError }),
+    database: freezes ? freezing(database) : database,
     tenancy: { ...reads, stop: async () => undefined },
     clock: systemClock,
     jobs,
