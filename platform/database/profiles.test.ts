@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startMutableProxy } from "../../tests/chaos/mutable-proxy.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { migrationOf } from "../../tests/support/migration.js";
-import { startMutableProxy } from "../../tests/support/mutable-proxy.js";
 import { shortLimits } from "../../tests/support/short-limits.js";
 import { type Database, openDatabase } from "./database.js";
 import { holdLock } from "./held-lock.js";

@@ -3,10 +3,10 @@ import { type Database, openDatabase } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
 import { QUOTA_ALERTS, TOPICS } from "#schema/topics.js";
+import { startMutableProxy } from "../../tests/chaos/mutable-proxy.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { migrationOf } from "../../tests/support/migration.js";
-import { startMutableProxy } from "../../tests/support/mutable-proxy.js";
 import { shortLimits } from "../../tests/support/short-limits.js";
 import { enqueueOutbox, type OutboxRelay, startOutboxRelay } from "./outbox.js";
 

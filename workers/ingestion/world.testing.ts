@@ -60,8 +60,8 @@ export type World = Awaited<ReturnType<typeof openWorld>>;
 
 /** For tests: the service as a process would run it, on the world's log and a connection of its own to its database. */
 export async function startService(
-  world: World,
-  changed: Partial<{ log: EventLog; tickMs: number; logger: Logger }> = {},
+  world: Pick<World, "clock" | "log" | "tenancy" | "url">,
+  changed: Partial<{ log: EventLog; tickMs: number; logger: Logger; openDatabase: () => Promise<Database> }> = {},
 ) {
   const failures: unknown[] = [];
   const context: ServiceContext = {
@@ -75,7 +75,7 @@ export async function startService(
     log: changed.log ?? world.log,
     tenancy: world.tenancy,
     identityTokens,
-    openDatabase: () => openDatabase({ url: world.url, onError: ignoreAfterDrop }),
+    openDatabase: changed.openDatabase ?? (() => openDatabase({ url: world.url, onError: ignoreAfterDrop })),
     fail: (error) => failures.push(error),
     jobs: { queue: unused, work: unused, stop: unused },
     ledger: { read: unused },

@@ -34,7 +34,7 @@ describe.skipIf(!hasPostgres)("recording", () => {
     await world.close();
   });
 
-  async function start(...options: Parameters<typeof startService> extends [World, ...infer Rest] ? Rest : never) {
+  async function start(...options: Parameters<typeof startService> extends [unknown, ...infer Rest] ? Rest : never) {
     const service = await startService(world, ...options);
     services.push(service);
     return service;

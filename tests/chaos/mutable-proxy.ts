@@ -1,4 +1,4 @@
-import { startTcpProxy, type TcpProxy } from "../chaos/tcp-proxy.js";
+import { startTcpProxy, type TcpProxy } from "./tcp-proxy.js";
 
 export interface MutableProxy extends TcpProxy {
   /** The server's URL, through the proxy. */
