@@ -170,8 +170,8 @@ export async function startGatewayWorld(options: GatewayWorldOptions = {}): Prom
       return found;
     },
     async stop() {
-      for (const client of clients) await client.dispose();
       await service.stop();
+      for (const client of clients) await client.dispose();
       await app.close();
       for (const process of processes.values()) await process.kill();
       await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });

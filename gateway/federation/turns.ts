@@ -1,9 +1,9 @@
 import type { ExecutionArgs } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import { createFairTurns, type TurnLimits } from "#platform/lifecycle/fair-turns.js";
-import type { Federation } from "../federation/federation.js";
-import { graphqlErrorOf } from "./client-error.js";
-import type { GatewayContext } from "./operation.js";
+import { graphqlErrorOf } from "../operations/client-error.js";
+import type { GatewayContext } from "../operations/operation.js";
+import type { Federation } from "./federation.js";
 
 /** As many of one caller as a service's pool has connections: others' operations wait for few of a busy caller's. */
 const LIMITS: TurnLimits = { atOnce: 64, perCaller: 8, waitingPerCaller: 200, waiting: 1_000 };

@@ -1,6 +1,6 @@
 import { type ExecutionArgs, GraphQLSchema, parse } from "graphql";
 import { expect, test } from "vitest";
-import type { GatewayContext } from "./operation.js";
+import type { GatewayContext } from "../operations/operation.js";
 import { inTurns } from "./turns.js";
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
