@@ -10,6 +10,7 @@ import { anyRequest, nearlyEvent, nearlyJson, nearlyPost, nearlyQuotaRequest } f
 import { anyOperation } from "./operations.js";
 import { type Sent, send } from "./requests.js";
 import { type Server, startServer } from "./server.js";
+import { forgedTokens } from "./tokens.js";
 
 let server: Server;
 beforeAll(async () => {
@@ -64,4 +65,24 @@ test("operations with any arguments", async () => {
   const schema = buildSchema(readFileSync(path.join(packageRoot(), "schema/graphql/api.graphql"), "utf8"));
   const operations = nearlyJson(anyOperation(schema));
   await holds(nearlyPost("/graphql", server.adminToken, operations), runs(120));
+});
+
+test("forged tokens", async () => {
+  const published = await fetch(`${server.url}/.well-known/jwks.json`);
+  const jwks = (await published.json()) as { readonly keys: readonly object[] };
+  const ask = (token: string) =>
+    send(server.port, {
+      method: "POST",
+      path: "/graphql",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ query: "{ viewer { id } }" }),
+    });
+  expect(await ask(server.adminToken)).toMatchObject({ status: 200 });
+  for (const [name, token] of forgedTokens(server.adminToken, jwks)) {
+    const answer = await ask(token);
+    // Wrong credentials are slowed down after some.
+    expect([401, 429], `${name}: ${answer?.text}`).toContain(answer?.status);
+    expect(answer && faultOf(answer), name).toBeUndefined();
+  }
+  expect(await ask(server.adminToken)).toMatchObject({ status: 200 });
 });
