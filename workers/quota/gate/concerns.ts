@@ -1,7 +1,7 @@
 import type { Decimal } from "#kernel/decimal.js";
 import { isDenying } from "#schema/vocabulary.js";
 import type { Amount, CounterCharge } from "../counters/counters.js";
-import { amountOf, ONE_UNIT } from "../rules/amount.js";
+import { amountOf, amountText, ONE_UNIT } from "../rules/amount.js";
 import type { LimitInForce, LimitsInForce } from "../rules/limits.js";
 import { counterWindow, outlivesLoss } from "../rules/windows.js";
 import type { LaterLimits, LimitedTenant } from "./tenant-limits.js";
@@ -87,16 +87,31 @@ function hardLimitOf(inForce: LimitsInForce | undefined, counter: string): Amoun
   return smallest;
 }
 
+/** What a request asks of a concern. */
+export interface Asked {
+  /** The meter and amount, as text. */
+  readonly content: string;
+  readonly charges: readonly CounterCharge[];
+}
+
+interface AskedBefore extends Asked {
+  readonly meter: string | null;
+  readonly asked: Amount;
+}
+
+/** Most requests ask for as much as the last one did. */
+const lastAsked = new WeakMap<Concern, AskedBefore>();
+
 /** A request counts as one, whatever the amount. */
-export function chargesOf({ charges }: Concern, amount: Decimal): { asked: Amount; all: readonly CounterCharge[] } {
+export function askedOf(concern: Concern, meter: string | null, amount: Decimal): Asked {
   const asked = amountOf(amount);
-  return {
-    asked,
-    all: charges.map(({ counter, meter, window, hardLimit, laterLimits, bounded }) => ({
-      ...{ counter, meter, window, hardLimit, laterLimits, bounded },
-      amount: meter === null ? ONE_UNIT : asked,
-    })),
-  };
+  const before = lastAsked.get(concern);
+  if (before?.asked === asked && before.meter === meter) return before;
+  const content = meter === null ? "requests" : `${meter} ${amountText(asked)}`;
+  const charges = concern.charges.map((charge) => ({ ...charge, amount: charge.meter === null ? ONE_UNIT : asked }));
+  const found = { meter, asked, content, charges };
+  lastAsked.set(concern, found);
+  return found;
 }
 
 export const unchargedOf = ({ charges }: Concern): readonly CounterCharge[] =>

@@ -11,12 +11,11 @@ import {
   type Outcome,
   type QuotaCounters,
 } from "../counters/counters.js";
-import { amountText } from "../rules/amount.js";
 import { type Decision, explain, type LimitReading, type Reason, readLimit } from "../rules/decision.js";
 import type { LimitsInForce } from "../rules/limits.js";
 import { DatabaseUnreachable } from "../store/unreachable.js";
 import type { Bounds } from "./bounds.js";
-import { type Concern, chargesOf, concernOf, EVERY_LIMIT, unchargedOf } from "./concerns.js";
+import { askedOf, type Concern, concernOf, EVERY_LIMIT, unchargedOf } from "./concerns.js";
 import type { Freshness } from "./freshness.js";
 import type { CounterLoader } from "./loader.js";
 import type { LimitedTenant, TenantLimits } from "./tenant-limits.js";
@@ -87,12 +86,19 @@ export function createGate(options: GateOptions) {
         return operations.map(() => undefined);
       for (let rounds = 0; outcomes.length < operations.length && rounds < MAX_ROUNDS; rounds += 1) {
         const left = outcomes.length === 0 ? operations : operations.slice(outcomes.length);
-        for (const [index, outcome] of (await counters.execute(tenant.id, left, now)).entries()) {
+        const answered = await counters.execute(tenant.id, left, now);
+        let index = 0;
+        for (const outcome of answered) {
           const operation = left[index];
-          if (operation === undefined || !(await settles(outcome, operation, tenant.id))) break;
+          if (operation === undefined) break;
+          if (isOpen(outcome, operation)) {
+            await prepareFor(outcome, operation, tenant.id);
+            break;
+          }
           // A key is lost with its counters.
           outcomes.push(outcome.kind === "unknown" ? NOT_RELEASED : outcome);
           rounds = 0;
+          index += 1;
         }
       }
     } catch (error) {
@@ -102,14 +108,13 @@ export function createGate(options: GateOptions) {
     return operations.map((_, index) => outcomes[index]);
   }
 
-  /** Whether the operation is over; otherwise what it needed has been done. */
-  async function settles(outcome: Outcome, operation: Operation, tenantId: string): Promise<boolean> {
-    if (outcome.kind === "unknown" && operation.kind !== "release") await loader.load(tenantId);
+  /** Does what the operation needs before it can be decided. */
+  async function prepareFor(outcome: Outcome, operation: Operation, tenantId: string): Promise<void> {
+    if (outcome.kind === "unknown") await loader.load(tenantId);
     else if (outcome.kind === "bounds" && operation.kind !== "release") {
       const { epoch, needs } = outcome;
       await bounds.raise({ tenantId, epoch, needs, slackMs: Math.min(operation.ttlMs, MOST_SLACK_MS) });
-    } else return true;
-    return false;
+    }
   }
 
   function prepare(
@@ -123,12 +128,12 @@ export function createGate(options: GateOptions) {
     const concern = concernOf(limited, meter);
     if (inForce === undefined || concern === undefined)
       return { kind: "decision", decision: unlimited("NO_LIMITS", true, now, inForce) };
-    const charges = chargesOf(concern, amount);
-    const content = meter === null ? "requests" : `${meter} ${amountText(charges.asked)}`;
+    const { content, charges } = askedOf(concern, meter, amount);
     return {
       kind: "limited",
-      ...{ concern, inForce },
-      operation: { kind: operation, key: idempotencyKey, content, meter: concern.meter, ttlMs, charges: charges.all },
+      concern,
+      inForce,
+      operation: { kind: operation, key: idempotencyKey, content, meter: concern.meter, ttlMs, charges },
     };
   }
 
@@ -175,14 +180,20 @@ export function createGate(options: GateOptions) {
   }
 
   async function single(request: BatchRequest): Promise<Exclude<BatchAnswer, { kind: "error" }>> {
-    const [only] = await batch(request.tenantId, [request]);
-    if (only === undefined) throw new Error("a request without an answer");
+    const limited = known(limits.current(request.tenantId));
+    const prepared = prepare(limited, request);
+    if (prepared.kind === "decision") return prepared;
+    const [outcome] = await execute(limited, [prepared.operation]);
+    const only = answer(limited, prepared, outcome);
     if (only.kind === "error") throw only.error;
     return only;
   }
 
-  async function decide(operation: "check" | "consume", request: QuotaRequest): Promise<Decision> {
-    const only = await single({ ...request, operation });
+  async function decide(
+    operation: "check" | "consume",
+    { tenantId, meter, amount, idempotencyKey, ttlMs }: QuotaRequest,
+  ): Promise<Decision> {
+    const only = await single({ operation, tenantId, meter, amount, idempotencyKey, ttlMs });
     if (only.kind !== "decision") throw new Error("a request without a decision");
     return only.decision;
   }
@@ -228,6 +239,10 @@ type Prepared =
   | { readonly kind: "decision"; readonly decision: Decision }
   | { readonly kind: "release"; readonly operation: Operation }
   | Limited;
+
+/** Whether the operation waits for something. */
+const isOpen = (outcome: Outcome, { kind }: Operation): boolean =>
+  kind !== "release" && (outcome.kind === "unknown" || outcome.kind === "bounds");
 
 const NO_REQUEST = { meter: null, amount: ZERO, ttlMs: 0 };
 const NOT_RELEASED: Outcome = { kind: "released", released: false };

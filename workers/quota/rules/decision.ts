@@ -116,14 +116,12 @@ export function explain(
   inForce: LimitsInForce,
   asked: readonly AskedOfLimit[],
 ): Decision {
-  const reads = asked.map(({ limit, charged, reading }) =>
+  const limits = asked.map(({ limit, charged, reading }) =>
     readLimit(limit, reading, inForce, now, allowed ? undefined : charged),
   );
+  const reason = allowed ? reasonToAllow(limits) : reasonToDeny(asked, limits, now, deniedByLoss);
   const plan = { id: inForce.planId, version: inForce.planVersion };
-  const denying = asked.filter((_, index) => reads[index]?.denies);
-  const isRebuilding = deniedByLoss || denying.some(({ reading }) => reading.blockedUntil > now);
-  const reason = allowed ? reasonToAllow(reads) : isRebuilding ? "COUNTER_REBUILDING" : reasonToDeny(denying);
-  return { allowed, reason, plan, expiresAt, limits: reads, retryAt: allowed ? null : retryAt, now };
+  return { allowed, reason, plan, expiresAt, limits, retryAt: allowed ? null : retryAt, now };
 }
 
 function reasonToAllow(reads: readonly LimitReading[]): Reason {
@@ -132,8 +130,16 @@ function reasonToAllow(reads: readonly LimitReading[]): Reason {
   return isExceeded ? "SOFT_LIMIT_EXCEEDED" : "WITHIN_LIMITS";
 }
 
-const reasonToDeny = (denying: readonly AskedOfLimit[]): Reason =>
-  denying.some(isTooLarge) ? "AMOUNT_EXCEEDS_LIMIT" : "LIMIT_EXCEEDED";
+function reasonToDeny(
+  asked: readonly AskedOfLimit[],
+  limits: readonly LimitReading[],
+  now: number,
+  deniedByLoss: boolean,
+): Reason {
+  const denying = asked.filter((_, index) => limits[index]?.denies);
+  if (deniedByLoss || denying.some(({ reading }) => reading.blockedUntil > now)) return "COUNTER_REBUILDING";
+  return denying.some(isTooLarge) ? "AMOUNT_EXCEEDS_LIMIT" : "LIMIT_EXCEEDED";
+}
 
 /** Whether the amount would not fit even if nothing were reserved; negative usage makes room. */
 const isTooLarge = ({ limit, charged, reading: { used } }: AskedOfLimit): boolean =>
