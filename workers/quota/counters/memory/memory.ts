@@ -104,7 +104,6 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
       watchClock();
       const state = tenants.get(tenantId);
       if (state === undefined || state.advance(now ?? clock.now(), ENDED_PER_TURN)) return state;
-      state.discardChanges();
       await untilNextTurn();
     }
   }
@@ -126,7 +125,6 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
         outcomes.push(outcome);
         if (outcome.kind === "unknown" || outcome.kind === "bounds" || monotonicMs() > turnEnds) break;
       }
-      state.discardChanges();
       const last = outcomes.at(-1);
       if (last?.kind === "unknown" || last?.kind === "bounds") break;
       if (outcomes.length < operations.length) await untilNextTurn();
@@ -139,9 +137,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
     const state = tenants.get(tenantId);
     if (state === undefined) return undefined;
     touch(tenantId);
-    const result = change(state);
-    state.discardChanges();
-    return result;
+    return change(state);
   }
 
   async function lower(most: number): Promise<readonly LoweredBound[]> {
@@ -160,7 +156,6 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
       const { hasOwnClock } = state;
       if (!hasOwnClock) state.advance(now, ENDED_PER_TURN);
       const bounds = state.lower(0);
-      state.discardChanges();
       for (const bound of bounds) lowered.push({ ...bound, tenantId, epoch: state.epoch });
       // Looked at again until the database has followed and nothing is admitted any more.
       const again = state.lowersAgainAt();
@@ -181,7 +176,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
       const { tenantId } = load;
       watchClock();
       if (tokenOf(tenantId) !== token) return;
-      if (absences.delete(tenantId)) tenants.set(tenantId, createTenant(load, 0));
+      if (absences.delete(tenantId)) tenants.set(tenantId, createTenant(load, 0, false));
       changed(tenantId, (state) => state.load(load));
     },
     async settle(request) {
@@ -203,7 +198,6 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
       for (const bound of bounds) {
         const state = tenants.get(bound.tenantId);
         if (state?.epoch === bound.epoch) state.lowered([bound]);
-        state?.discardChanges();
       }
     },
     positions: async (ids) => ids.map((id) => tenants.get(id)?.seq),

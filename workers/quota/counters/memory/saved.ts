@@ -7,23 +7,22 @@ import { openTenant, type TenantState } from "../tenant/tenant.js";
 
 const RESERVATIONS_PER_PART = 2_000;
 
-const Pairs = Type.Array(Type.Tuple([Type.String(), Type.String()]));
-const pairs = TypeCompiler.Compile(Pairs);
+/** Names or keys, each before its packed value. */
+const Flat = Type.Array(Type.String());
+const flats = TypeCompiler.Compile(Flat);
 
 export function* partsOf(tenantId: string, state: TenantState): Iterable<SavedPart> {
-  const { head, reservations } = state.everything();
-  const fields = [...head].flatMap(([name, packed]) => (packed === null ? [] : [[name, packed] as const]));
   let part = 0;
-  const next = (content: readonly (readonly [string, string])[]): SavedPart => {
+  const next = (content: Static<typeof Flat>): SavedPart => {
     const saved = { tenantId, part, state: JSON.stringify(content) };
     part += 1;
     return saved;
   };
-  yield next(fields);
-  let some: (readonly [string, string])[] = [];
-  for (const one of reservations) {
-    some.push(one);
-    if (some.length < RESERVATIONS_PER_PART) continue;
+  yield next([...state.head()]);
+  let some: string[] = [];
+  for (const one of state.reservations()) {
+    some.push(...one);
+    if (some.length < 2 * RESERVATIONS_PER_PART) continue;
     yield next(some);
     some = [];
   }
@@ -31,9 +30,13 @@ export function* partsOf(tenantId: string, state: TenantState): Iterable<SavedPa
 }
 
 /** Throws on another format. */
-export function tenantOf(parts: readonly SavedPart[]): TenantState {
-  const [head = [], ...reservations] = parts.map(({ state }): Static<typeof Pairs> => pairs.Decode(JSON.parse(state)));
-  const state = openTenant(new Map(head), reservations.flat());
-  state.discardChanges();
-  return state;
+export function tenantOf([head, ...reservations]: readonly SavedPart[]): TenantState {
+  return openTenant(head === undefined ? [] : pairsOf(head), reservations.flatMap(pairsOf), false);
+}
+
+function pairsOf({ state }: SavedPart): [string, string][] {
+  const flat = flats.Decode(JSON.parse(state));
+  const pairs: [string, string][] = [];
+  for (let index = 1; index < flat.length; index += 2) pairs.push([flat[index - 1] ?? "", flat[index] ?? ""]);
+  return pairs;
 }

@@ -77,7 +77,7 @@ export async function openRedisClusterCounters(options: RedisClusterOptions): Pr
 
   function nodeAt(url: string, found: readonly (string | undefined)[]): Node {
     for (let n = 0; ; n += 1) {
-      const incarnationKey = `${prefix}:{i${n}}:life`;
+      const incarnationKey = `${prefix}:{i${n}}:era`;
       const incarnationSlot = calculateSlot(incarnationKey);
       if (found[incarnationSlot] !== url) continue;
       return {

@@ -1,14 +1,10 @@
-import type { TenantChanges } from "../tenant/tenant.js";
+import type { TenantChanges } from "../tenant/storing.js";
 
 /** What one tenant's turn asks of the store: to store changes of a version, or only whether that is still the version. */
 export interface Commit {
   readonly tenantId: string;
-  /** "": not known, everything is read. */
-  readonly expected: string;
-  /** Arguments as COMMIT_LUA reads them, the expected version first. */
-  readonly args: readonly string[];
-  /** Characters in the arguments. */
-  readonly size: number;
+  /** As COMMIT_LUA reads it, JSON: one argument for all of a call is cheaper than one for each value. */
+  readonly text: string;
   /** Operations and changes: how much work this is for the event loop and for Redis. */
   readonly work: number;
 }
@@ -54,18 +50,19 @@ export const isAbsence = (version: string): boolean => /^[^/]+\/-\/[^/]+$/.test(
 export const stateToken = (version: string, epoch: string): string =>
   `${version.slice(0, version.indexOf("/"))}/${epoch}`;
 
-/** The version's number; of an absence, 0. */
+/** The version's number; of an absence or no version, 0. */
 export const numberOf = (version: string): number =>
-  isAbsence(version) ? 0 : Number(version.slice(version.lastIndexOf("/") + 1));
+  version === "" || isAbsence(version) ? 0 : Number(version.slice(version.lastIndexOf("/") + 1));
 
 /** Fields of a head that are not the state's. */
 export const VERSION_FIELD = "v";
 export const POSITION_FIELD = "s";
 
+/** `expected`: "" where it is not known, and everything is read. */
 export const reading = (tenantId: string, expected: string, work: number): Commit => ({
-  ...{ tenantId, expected, work },
-  args: [expected, "0"],
-  size: expected.length,
+  tenantId,
+  text: JSON.stringify([expected]),
+  work,
 });
 
 export interface Writing {
@@ -80,30 +77,32 @@ export interface Writing {
   readonly operations: number;
 }
 
+/** Entries that the log of changes keeps at least: whoever reads many reservations must still find what changed meanwhile. */
+const LOGGED = 16;
+const RESERVATIONS_PER_LOGGED = 16;
+
 export function writing(one: Writing): Commit {
   const { tenantId, expected, version, changes, position, renews, operations } = one;
-  const head = sorted(changes.head);
-  const reservations = sorted(changes.reservations);
+  const { head, reservations, reservationsBefore, reservationsAfter } = changes;
   const fields = [VERSION_FIELD, version, ...head.set];
   if (position !== undefined) fields.push(POSITION_FIELD, String(position));
-  const entry = JSON.stringify([[...changes.head.keys()], [...changes.reservations.keys()]]);
-  const counts = [fields, head.removed, reservations.set, reservations.removed].map(({ length }) => String(length));
-  const args = [expected, ...counts, renews ? "1" : "0", entry];
-  for (const part of [fields, head.removed, reservations.set, reservations.removed])
-    for (const text of part) args.push(text);
-  const size = args.reduce((sum, text) => sum + text.length, 0);
-  return { tenantId, expected, args, size, work: operations + changes.reservations.size };
+  const entry = JSON.stringify([namesOf(head.set, head.removed), namesOf(reservations.set, reservations.removed)]);
+  const renewed = renews ? RENEWS_ALL : reservationsBefore === 0 ? RENEWS_RESERVATIONS : 0;
+  const kept = LOGGED + Math.floor(reservationsAfter / RESERVATIONS_PER_LOGGED);
+  const part = [expected, fields, head.removed, reservations.set, reservations.removed, renewed, kept, entry];
+  const work = operations + reservations.set.length / 2 + reservations.removed.length;
+  return { tenantId, text: JSON.stringify(part), work };
 }
 
-/** Flat names and values, and the names of what was removed. */
-function sorted(changes: ReadonlyMap<string, string | null>): { set: readonly string[]; removed: readonly string[] } {
-  const set: string[] = [];
-  const removed: string[] = [];
-  for (const [name, value] of changes) {
-    if (value === null) removed.push(name);
-    else set.push(name, value);
-  }
-  return { set, removed };
+const RENEWS_ALL = 1;
+/** The key of the reservations is new, and has no expiry yet. */
+const RENEWS_RESERVATIONS = 2;
+
+/** The names that are set, and those that are removed. */
+function namesOf(set: readonly string[], removed: readonly string[]): string[] {
+  const names = [...removed];
+  for (let index = 0; index < set.length; index += 2) names.push(set[index] ?? "");
+  return names;
 }
 
 /** The answer to one tenant's part. */

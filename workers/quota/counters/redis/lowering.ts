@@ -3,6 +3,8 @@ import type { Step, Tenant } from "./replica.js";
 
 export interface LoweringOptions {
   run<T>(tenantId: string, step: Step<T>): Promise<T>;
+  /** When the tenant's bounds may be lowered, if that is known and not now. */
+  lowersAgainAt(tenantId: string, now: number): number | undefined;
   /** Whether the tenant has a test clock, which only moves with its operations. */
   hasOwnClock(tenantId: string): boolean;
   /** Redis' clock; undefined: not known. */
@@ -10,13 +12,18 @@ export interface LoweringOptions {
 }
 
 /** Looks for bounds that may be lowered, in the tenants that this process changes. */
-export function createLowering({ run, hasOwnClock, now }: LoweringOptions) {
+export function createLowering({ run, lowersAgainAt, hasOwnClock, now }: LoweringOptions) {
   const news = new Set<string>();
   /** Tenants to look at when their next reservation ends. */
   const later = new Map<string, number>();
 
   async function lowerOne(tenantId: string): Promise<readonly LoweredBound[]> {
     const isOwn = hasOwnClock(tenantId);
+    const known = isOwn ? undefined : lowersAgainAt(tenantId, now() ?? 0);
+    if (known !== undefined) {
+      if (known < Number.POSITIVE_INFINITY) later.set(tenantId, known);
+      return [];
+    }
     const { lowered, againAt } = await run(tenantId, { at: isOwn ? null : undefined, work: 1, run: lowerIn });
     const isNow = lowered.length > 0 || againAt <= (now() ?? 0);
     // Looked at again until the database has followed and nothing is admitted any more.

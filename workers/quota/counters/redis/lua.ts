@@ -13,8 +13,9 @@ const ABSENT_MS = HOUR_MS;
  * the epoch "-" and a random end, so that whoever stores the first state knows that there was none since it looked.
  *
  * ARGV: 1 where Redis' clock should be, ms, 2 the tolerance, 3 the life of the store, 4 one that is over, 5 a version for
- * tenants without state. Then for each tenant: the expected version ("": reads everything), and "0" (nothing to store) or
- * the numbers of arguments for HSET and HDEL of H, of those for R, "1" to renew the expiry, the entry for L, and those arguments.
+ * tenants without state, 6 JSON: a list for each tenant. It has the expected version ("": reads everything) and, if there is
+ * something to store, names and values to set in H, names to remove from it, the same for R, 1 to renew the expiry of all
+ * keys or 2 of R, how many entries L keeps at least, and the new one.
  *
  * Answers Redis' time and, unless that differs, for each tenant 1 (stored) or a list, and then nothing of it was stored:
  * "missing" and the version for its absence; "other" and the life that it belongs to; "changed", a version, 1 if that is not
@@ -40,37 +41,25 @@ local function try(...)
   end
   return reply
 end
--- The command with the arguments from .. to, in parts; answers the sum.
-local function with(command, key, from, to)
-  local sum = 0
-  for i = from, to, MOST_ARGUMENTS do
-    sum = sum + try(command, key, unpack(ARGV, i, min(to, i + MOST_ARGUMENTS - 1)))
-  end
-  return sum
+-- The command with the list's values from "from", in parts.
+local function with(command, key, list, from)
+  for i = from, #list, MOST_ARGUMENTS do try(command, key, unpack(list, i, min(#list, i + MOST_ARGUMENTS - 1))) end
 end
 
-local function write(H, R, L, at)
-  local hset, hdel, rset, rdel = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  local from = at + 7
-  local to = from + hset - 1
-  call('HSET', H, unpack(ARGV, from, min(to, from + MOST_ARGUMENTS - 1)))
-  with('HSET', H, from + MOST_ARGUMENTS, to)
-  with('HDEL', H, to + 1, to + hdel)
-  to = to + hdel
-  local added = with('HSET', R, to + 1, to + rset)
-  to = to + rset
-  with('HDEL', R, to + 1, to + rdel)
-  local length = try('RPUSH', L, ARGV[at + 6])
-  if ARGV[at + 5] == '1' then
+local function write(H, R, L, part)
+  local fields = part[2]
+  call('HSET', H, unpack(fields, 1, min(#fields, MOST_ARGUMENTS)))
+  with('HSET', H, fields, MOST_ARGUMENTS + 1)
+  with('HDEL', H, part[3], 1)
+  with('HSET', R, part[4], 1)
+  with('HDEL', R, part[5], 1)
+  local length = try('RPUSH', L, part[8])
+  if part[6] == 1 then
     for _, key in ipairs({ H, R, L }) do try('PEXPIRE', key, ${KEEP_MS}) end
-  elseif added > 0 and try('HLEN', R) <= added then
+  elseif part[6] == 2 then
     try('PEXPIRE', R, ${KEEP_MS})
   end
-  if length > 32 then
-    -- A process that reads all of a large R must still find what changed meanwhile.
-    local most = 16 + floor(try('HLEN', R) / 16)
-    if length >= most + 16 then try('LTRIM', L, -most, -1) end
-  end
+  if length >= part[7] + 16 then try('LTRIM', L, -part[7], -1) end
   if failed then call('HSET', H, 'v', 'torn') end
 end
 
@@ -92,14 +81,12 @@ local function collector()
   end
 end
 -- What changed since a version that is so many behind.
-local function changed(H, R, L, epoch, known, behind, at)
+local function changed(H, R, L, epoch, known, behind, part)
   local fields, field = collector()
   local keys, key = collector()
-  if ARGV[at + 1] ~= '0' then
-    local from = at + 7
-    for i = from, from + ARGV[at + 1] - 1, 2 do field(ARGV[i]) end
-    from = from + ARGV[at + 1]
-    for i = from, from + ARGV[at + 2] - 1 do field(ARGV[i]) end
+  if part[2] then
+    for i = 1, #part[2], 2 do field(part[2][i]) end
+    for _, name in ipairs(part[3]) do field(name) end
   end
   local entries, read = call('LRANGE', L, -behind, min(-1, MOST_ENTRIES - 1 - behind)), 0
   for _, entry in ipairs(entries) do
@@ -114,7 +101,8 @@ local function changed(H, R, L, epoch, known, behind, at)
 end
 
 local PARTS = '^([^/]+)/(.+)/([^/]+)$'
-local function differs(H, R, L, held, expected, at)
+local function differs(H, R, L, held, part)
+  local expected = part[1]
   local of, epoch, number
   if held then of, epoch, number = match(held, PARTS) end
   if of and of ~= life and of ~= past then return { 'other', of } end
@@ -127,24 +115,23 @@ local function differs(H, R, L, held, expected, at)
     call('PEXPIRE', H, ${ABSENT_MS})
     return { 'missing', absent }
   end
-  if behind and call('LLEN', L) >= behind then return changed(H, R, L, epoch, known, behind, at) end
+  if behind and call('LLEN', L) >= behind then return changed(H, R, L, epoch, known, behind, part) end
   if call('HLEN', R) > MOST_WHOLE then return { 'scan', held, call('HGETALL', H) } end
   return { 'all', held, call('HGETALL', H), call('HGETALL', R) }
 end
 
-local out, at = { now }, 6
-for k = 1, #KEYS, 3 do
-  local H, R, L, expected = KEYS[k], KEYS[k + 1], KEYS[k + 2], ARGV[at]
+local out, key = { now }, 1
+for _, part in ipairs(cjson.decode(ARGV[6])) do
+  local H, R, L = KEYS[key], KEYS[key + 1], KEYS[key + 2]
   local held = call('HGET', H, 'v')
-  if held ~= expected then
-    out[#out + 1] = differs(H, R, L, held, expected, at)
+  if held ~= part[1] then
+    out[#out + 1] = differs(H, R, L, held, part)
   else
-    if ARGV[at + 1] ~= '0' then write(H, R, L, at) end
+    if part[2] then write(H, R, L, part) end
     if failed then return failed end
     out[#out + 1] = 1
   end
-  if ARGV[at + 1] == '0' then at = at + 2
-  else at = at + 7 + ARGV[at + 1] + ARGV[at + 2] + ARGV[at + 3] + ARGV[at + 4] end
+  key = key + 3
 end
 return out
 `;

@@ -10,10 +10,9 @@ import {
 import { isAbsence, isOf, POSITION_FIELD, VERSION_FIELD } from "./commit.js";
 import { grouped } from "./grouped.js";
 import { createLowering } from "./lowering.js";
-import type { Tenant } from "./replica.js";
+import type { Tenant, TenantKeys } from "./replica.js";
 import { createReplicas } from "./replicas.js";
 import { createRedisServer } from "./server.js";
-import type { TenantKeys } from "./turns.js";
 
 export interface RedisNodeOptions {
   readonly url: string;
@@ -49,9 +48,10 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
     return [`${tag}:h`, `${tag}:k`, `${tag}:l`];
   };
   const textsKey = (tenantId: string): string => `${prefix}:{${tenantId}}:d`;
-  const replicas = createReplicas({ server, keysOf, together, onStored: (tenantId) => lowering.note(tenantId) });
+  const replicas = createReplicas({ server, keysOf, together, onBounded: (tenantId) => lowering.note(tenantId) });
   const lowering = createLowering({
     run: replicas.run,
+    lowersAgainAt: replicas.lowersAgainAt,
     hasOwnClock: replicas.hasOwnClock,
     now: () => server.known()?.clock.now(),
   });
@@ -60,17 +60,26 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
   const changed = <T>(tenantId: string, run: (tenant: Tenant) => T): Promise<T> =>
     replicas.run(tenantId, { at: null, work: 1, run });
 
-  async function execute(
+  const executeAtOnce = (
+    tenantId: string,
+    operations: readonly Operation[],
+    now: number | undefined,
+  ): Promise<readonly Outcome[]> =>
+    replicas.run(tenantId, {
+      at: now,
+      work: operations.length,
+      run: (tenant, at) => executeAll(tenant, operations, at, maxKeys),
+    });
+
+  async function executeMany(
     tenantId: string,
     operations: readonly Operation[],
     now: number | undefined,
   ): Promise<readonly Outcome[]> {
     const outcomes: Outcome[] = [];
-    while (outcomes.length < operations.length) {
+    while (outcomes.length < operations.length && !isStop(outcomes.at(-1))) {
       const some = operations.slice(outcomes.length, outcomes.length + OPERATIONS_AT_ONCE);
-      const run = (tenant: Tenant, at: number) => executeAll(tenant, some, at, maxKeys);
-      outcomes.push(...(await replicas.run(tenantId, { at: now, work: some.length, run })));
-      if (isStop(outcomes.at(-1))) break;
+      outcomes.push(...(await executeAtOnce(tenantId, some, now)));
     }
     return outcomes;
   }
@@ -107,7 +116,8 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
   return {
     connect: server.connect,
     now: server.probe,
-    execute,
+    execute: (tenantId, operations, now) =>
+      (operations.length <= OPERATIONS_AT_ONCE ? executeAtOnce : executeMany)(tenantId, operations, now),
     async observe(tenantIds) {
       const tokens = await Promise.all(tenantIds.map((tenantId) => changed(tenantId, ({ token }) => token)));
       // Afterwards: a token of an earlier life than this names nothing any more.

@@ -43,7 +43,7 @@ describe.skipIf(!hasRedis)("Redis", () => {
     expect(Math.abs((before?.since ?? 0) - Date.now())).toBeLessThan(HOUR_MS);
     await loadCalls(a, "t", 4);
     expect(await b.positions(["t"])).toEqual([4]);
-    await redis.del(`${own}:life`);
+    await redis.del(`${own}:era`);
     expect((await b.observe(["t"]))[0]?.since).toBeGreaterThanOrEqual(before?.since ?? Number.NaN);
     expect(await b.positions(["t"])).toEqual([undefined]);
     expect(await consume(b, "t", "k", calls(1n))).toBe("unknown");

@@ -41,7 +41,7 @@ async function openCounters({
 }: RedisCountersOptions): Promise<QuotaCounters> {
   const { url, isCluster } = await firstAnswering(urls);
   if (isCluster) return openRedisClusterCounters({ urls, onError, prefix, maxKeys });
-  const counters = createRedisNodeCounters({ url, onError, prefix, maxKeys, incarnationKey: `${prefix}:life` });
+  const counters = createRedisNodeCounters({ url, onError, prefix, maxKeys, incarnationKey: `${prefix}:era` });
   try {
     await counters.connect();
     return counters;

@@ -1,6 +1,6 @@
 import { monotonicMs } from "#platform/lifecycle/time.js";
 import { CountersUnavailable, type TenantLoad } from "../counters.js";
-import { createTenant, openTenant, type TenantChanges, type TenantState } from "../tenant/tenant.js";
+import { createTenant, openTenant, type TenantState } from "../tenant/tenant.js";
 import {
   type Commit,
   type CommitAnswer,
@@ -38,6 +38,9 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** Of a tenant's head, its reservations, and the log of changes. */
+export type TenantKeys = readonly [head: string, reservations: string, log: string];
+
 export type Replica = ReturnType<typeof createReplica>;
 
 /** Operations and ended reservations in one commit. */
@@ -53,12 +56,15 @@ const RENEW_EVERY_MS = 3_600_000;
  * This process's copy of one tenant's state. Steps run on the copy; what they changed is stored if the store still has the
  * version that the copy is of, and only then the results are given. Otherwise the copy catches up, and the steps run again.
  */
-export function createReplica(tenantId: string) {
+export function createReplica(tenantId: string, keys: TenantKeys) {
   let state: TenantState | undefined;
   /** Of the copy; "": nothing was read. */
   let version = "";
+  /** The version's number. */
+  let number = 0;
   /** The version that the commit in flight stores. */
-  let next: string | undefined;
+  let next: Version | undefined;
+  let nextText = "";
   /** Whether the copy is only partly of its version, so that nothing may run on it. */
   let isPartial = false;
   /** The store has only the absence of this state. */
@@ -94,10 +100,15 @@ export function createReplica(tenantId: string) {
     ran = [];
   }
 
+  function at(text: string): void {
+    version = text;
+    number = numberOf(text);
+  }
+
   function forget(): void {
     runAgain();
     state = undefined;
-    version = "";
+    at("");
     isPartial = false;
     isNew = false;
     storedPosition = undefined;
@@ -116,14 +127,7 @@ export function createReplica(tenantId: string) {
       done += 1;
       work += one.step.work;
     }
-    waiting = waiting.slice(done);
-  }
-
-  function takeChanges(): TenantChanges | undefined {
-    if (state === undefined || !isNew) return state?.takeChanges();
-    state.takeChanges();
-    const { head, reservations } = state.everything();
-    return { head, reservations: new Map(reservations) };
+    waiting = done === waiting.length ? [] : waiting.slice(done);
   }
 
   function resolveRan(): void {
@@ -137,7 +141,8 @@ export function createReplica(tenantId: string) {
   function stored(): void {
     isPartial = false;
     if (next !== undefined) {
-      version = next;
+      version = nextText;
+      ({ number } = next);
       state?.stored();
       storedPosition = state?.seq;
       isNew = false;
@@ -148,7 +153,7 @@ export function createReplica(tenantId: string) {
   /** What was asked before the store answered is unknown to it, as of that answer. */
   function missing(absence: string): void {
     forget();
-    version = absence;
+    at(absence);
     runWaiting(preparedAt, asked);
     if (state === undefined) resolveRan();
   }
@@ -157,16 +162,16 @@ export function createReplica(tenantId: string) {
     runAgain();
     if (state === undefined) throw new TypeError("changes of a state that this process does not have");
     state.rollback();
-    state.applyHead(answer.head, false);
+    state.applyHead(answer.head);
     for (const [key, packed] of answer.reservations) state.applyReservation(key, packed);
-    ({ version } = answer);
+    at(answer.version);
     isPartial = answer.more;
     storedPosition = state.seq;
   }
 
   function opened(answer: CommitAnswer & { kind: "all" | "scan" }): void {
     forget();
-    ({ version } = answer);
+    at(answer.version);
     isPartial = answer.kind === "scan";
     if (isAbsence(version)) return;
     state = openTenant(answer.head, answer.reservations);
@@ -185,6 +190,7 @@ export function createReplica(tenantId: string) {
 
   return {
     tenantId,
+    keys,
     usedAt: (): number => usedAt,
     isWaiting: (): boolean => waiting.length + ran.length > 0,
     /** Whether its time is a test clock. */
@@ -203,16 +209,22 @@ export function createReplica(tenantId: string) {
       if (version !== "" && !isPartial) runWaiting(now, Number.POSITIVE_INFINITY);
       asked = waiting.length + ran.length;
       const operations = ran.reduce((sum, { step }) => sum + step.work, 1);
-      const changes = version === "" || isPartial ? undefined : takeChanges();
+      const isKnown = version !== "" && !isPartial;
+      const changes = isKnown ? (isNew ? state?.everything() : state?.changes()) : undefined;
       if (changes === undefined || state === undefined) return reading(tenantId, version, operations);
       const renews = isNew || monotonicMs() - renewedAt > RENEW_EVERY_MS;
       if (renews) renewedAt = monotonicMs();
-      const of: Version = { incarnation, epoch: state.epoch, number: isNew ? 1 : numberOf(version) + 1 };
-      next = versionText(of);
+      next = { incarnation, epoch: state.epoch, number: isNew ? 1 : number + 1 };
+      nextText = versionText(next);
       const position = isNew || state.seq !== storedPosition ? state.seq : undefined;
-      return writing({ tenantId, expected: version, version: next, changes, position, renews, operations });
+      return writing({ tenantId, expected: version, version: nextText, changes, position, renews, operations });
     },
-    /** "again": nothing is known of the store, or it is of another incarnation. True: something was stored. */
+    /** When its bounds may be lowered, if not now; undefined: the copy does not tell. */
+    lowersAgainAt(now: number): number | undefined {
+      const isQuiet = waiting.length + ran.length === 0 && !isPartial;
+      return isQuiet ? state?.lowersLater(now) : undefined;
+    },
+    /** "again": nothing is known of the store, or it is of another incarnation. True: a state with bounds was stored. */
     settle(answer: Exclude<CommitAnswer, { kind: "other" }> | { readonly kind: "again" }): boolean {
       if (answer.kind === "scan") scans += 1;
       if ((answer.kind !== "stored" && tries >= MOST_TRIES) || scans > MOST_SCANS) {
@@ -220,7 +232,7 @@ export function createReplica(tenantId: string) {
         return false;
       }
       tries += 1;
-      const isStored = answer.kind === "stored" && next !== undefined;
+      const isStored = answer.kind === "stored" && next !== undefined && state?.hasBounds() === true;
       if (answer.kind === "stored") stored();
       else if (answer.kind === "missing") missing(answer.version);
       else if (answer.kind === "changed") changed(answer);

@@ -30,11 +30,12 @@ test("a replica that is not used for ten minutes is dropped, others stay", async
       known: () => incarnation,
       verified: async () => incarnation,
       evaluate: async (_: unknown, __: unknown, args: readonly string[]) => {
-        expected.push(args[5] ?? "");
-        return [now, args[5] === "" ? ["missing", args[4]] : 1];
+        const [[version]] = JSON.parse(args[5] ?? "") as [[string]];
+        expected.push(version);
+        return [now, version === "" ? ["missing", args[4]] : 1];
       },
     } as unknown as RedisServer;
-    const replicas = createReplicas({ server, keysOf: (id) => [id, id, id], onStored: () => undefined });
+    const replicas = createReplicas({ server, keysOf: (id) => [id, id, id], onBounded: () => undefined });
     const ask = (tenantId: string) => replicas.run(tenantId, { at: undefined, work: 1, run: () => "done" });
     await ask("idle");
     await ask("used");

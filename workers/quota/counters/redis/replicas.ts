@@ -1,14 +1,14 @@
 import { every, monotonicMs } from "#platform/lifecycle/time.js";
-import { createReplica, type Replica, type Step } from "./replica.js";
+import { createReplica, type Replica, type Step, type TenantKeys } from "./replica.js";
 import type { RedisServer } from "./server.js";
-import { createTurns, type TenantKeys } from "./turns.js";
+import { createTurns } from "./turns.js";
 
 export interface ReplicasOptions {
   readonly server: RedisServer;
   readonly keysOf: (tenantId: string) => TenantKeys;
   readonly together?: ((tenantId: string) => number) | undefined;
-  /** Called when this process changed a tenant's state. */
-  readonly onStored: (tenantId: string) => void;
+  /** Called when this process changed the state of a tenant that has bounds. */
+  readonly onBounded: (tenantId: string) => void;
 }
 
 const IDLE_MS = 600_000;
@@ -42,13 +42,18 @@ export function createReplicas(options: ReplicasOptions) {
     run<T>(tenantId: string, step: Step<T>): Promise<T> {
       let replica = replicas.get(tenantId);
       if (replica === undefined) {
-        replica = createReplica(tenantId);
+        replica = createReplica(tenantId, options.keysOf(tenantId));
         replicas.set(tenantId, replica);
       }
       const result = replica.run(step);
       turns.join(replica);
       return result;
     },
+    /**
+     * When the tenant's bounds may be lowered, if this process's copy says that they cannot be now, which another process may
+     * know better: then it looks at them itself. Undefined: look at the state.
+     */
+    lowersAgainAt: (tenantId: string, now: number): number | undefined => replicas.get(tenantId)?.lowersAgainAt(now),
     hasOwnClock: (tenantId: string): boolean => replicas.get(tenantId)?.hasOwnClock() ?? false,
     /** What waits is rejected with this error. */
     stop(error: Error): void {

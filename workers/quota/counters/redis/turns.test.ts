@@ -26,9 +26,9 @@ function openTurns(together?: (tenantId: string) => number) {
   const { calls, server } = slowStore();
   const replicas = new Map<string, Replica>();
   const keysOf = (tenantId: string) => [tenantId, tenantId, tenantId] as const;
-  const turns = createTurns({ server, keysOf, together, onStored: () => undefined });
+  const turns = createTurns({ server, together, onBounded: () => undefined });
   function ask(tenantId: string): Promise<string> {
-    const replica = replicas.get(tenantId) ?? createReplica(tenantId);
+    const replica = replicas.get(tenantId) ?? createReplica(tenantId, keysOf(tenantId));
     replicas.set(tenantId, replica);
     const answer = replica.run({
       at: undefined,

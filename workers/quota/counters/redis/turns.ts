@@ -8,15 +8,11 @@ import { type Incarnation, isReplyError, type RedisServer, scriptOf } from "./se
 
 export interface TurnsOptions {
   readonly server: RedisServer;
-  readonly keysOf: (tenantId: string) => TenantKeys;
   /** Tenants with the same value may share a call: in a cluster, those of one slot. */
   readonly together?: ((tenantId: string) => number) | undefined;
-  /** Called for a tenant whose state changed. */
-  readonly onStored: (tenantId: string) => void;
+  /** Called for a tenant whose state changed, if it has bounds. */
+  readonly onBounded: (tenantId: string) => void;
 }
-
-/** Of the head, the reservations, and the log of changes. */
-export type TenantKeys = readonly [head: string, reservations: string, log: string];
 
 type Answer = Exclude<CommitAnswer, { kind: "other" }> | { readonly kind: "again" };
 
@@ -37,7 +33,7 @@ const COMMIT = scriptOf(COMMIT_LUA);
 const WAVES = 2;
 
 /** Takes the tenants with waiting steps to the store: those of one turn of the event loop together. */
-export function createTurns({ server, keysOf, together, onStored }: TurnsOptions) {
+export function createTurns({ server, together, onBounded }: TurnsOptions) {
   const ready = new Set<Replica>();
   const busy = new Set<Replica>();
   let waves = 0;
@@ -101,14 +97,14 @@ export function createTurns({ server, keysOf, together, onStored }: TurnsOptions
     for (const part of parts) {
       const of = together?.(part.replica.tenantId) ?? 0;
       const held = open.get(of);
-      if (held !== undefined && held.size + part.commit.size <= CHARACTERS_PER_CALL) {
+      if (held !== undefined && held.size + part.commit.text.length <= CHARACTERS_PER_CALL) {
         held.call.push(part);
-        held.size += part.commit.size;
+        held.size += part.commit.text.length;
         continue;
       }
       const call = [part];
       calls.push(call);
-      open.set(of, { call, size: part.commit.size });
+      open.set(of, { call, size: part.commit.text.length });
     }
     return calls;
   }
@@ -128,9 +124,10 @@ export function createTurns({ server, keysOf, together, onStored }: TurnsOptions
   }
 
   async function ask(call: readonly Part[], { name, clock }: Incarnation): Promise<readonly Answer[]> {
-    const keys = call.flatMap(({ replica }) => keysOf(replica.tenantId));
-    const args = [String(clock.now()), String(CLOCK_TOLERANCE_MS), name, past, absence(name, newUuid())];
-    for (const { commit } of call) for (const arg of commit.args) args.push(arg);
+    const keys = call.flatMap(({ replica }) => replica.keys);
+    const texts = call.map(({ commit }) => commit.text);
+    const absent = absence(name, newUuid());
+    const args = [String(clock.now()), String(CLOCK_TOLERANCE_MS), name, past, absent, `[${texts.join()}]`];
     const sentAt = monotonicMs();
     const [redisNow, ...replies] = listOf(await server.evaluate(COMMIT, keys, args));
     if (replies.length === 0) {
@@ -155,7 +152,7 @@ export function createTurns({ server, keysOf, together, onStored }: TurnsOptions
 
   function settle(replica: Replica, answer: Answer): void {
     try {
-      if (replica.settle(answer)) onStored(replica.tenantId);
+      if (replica.settle(answer)) onBounded(replica.tenantId);
     } catch (error) {
       replica.fail(error);
     }
@@ -171,7 +168,7 @@ export function createTurns({ server, keysOf, together, onStored }: TurnsOptions
   /** What changes meanwhile is read afterwards, from the log. */
   async function scan(replica: Replica): Promise<void> {
     try {
-      const [, key] = keysOf(replica.tenantId);
+      const [, key] = replica.keys;
       for (let cursor = "0"; ; ) {
         const [next, flat] = await server.ask((redis) => redis.hscan(key, cursor, "COUNT", RESERVATIONS_PER_SLICE));
         replica.add(pairsOf(flat));

@@ -1,12 +1,12 @@
 import type { Amount, BoundGrant, BoundNeed, CounterCharge, LostBound } from "../counters.js";
-import type { Counter } from "./window.js";
-import { usedSince } from "./window.js";
+import { type Counter, usedSince } from "./window.js";
 
 /**
  * What only the counters know is covered by a bound that was made durable before it was admitted. Of a meter it is the sum of
  * its open reservations, of requests their number in one bucket of a window.
  */
 export interface Bound {
+  readonly covers: Covered;
   bound: Amount;
   until: number;
   /** A grant at or under it is refused. */
@@ -17,19 +17,22 @@ export interface Bound {
   recent: Amount;
 }
 
+/** The open reservations of a meter, or the requests in the bucket of a counter that begins at `start`. */
+export type Covered =
+  | { readonly kind: "meter"; readonly meter: string }
+  | { readonly kind: "requests"; readonly counter: string; readonly start: number };
+
 const REQUEST_BUCKETS = 24;
 /** More than any sum of amounts. */
 const UNLIMITED: Amount = 10n ** 60n;
 
 export const meterBound = (meter: string): string => `m|${meter}`;
 
-/** The meter of a bound; undefined: it is one of requests. */
-export const meterOfBound = (id: string): string | undefined => (id.startsWith("m|") ? id.slice(2) : undefined);
-
-/** The window and bucket of a bound of requests. */
-export function requestBucketOf(id: string): { readonly window: string; readonly start: number } {
+/** What the bound with this id covers. */
+export function boundOf(id: string): Covered {
+  if (id.startsWith("m|")) return { kind: "meter", meter: id.slice(2) };
   const [, window = "", start] = id.split("|");
-  return { window, start: Number(start) };
+  return { kind: "requests", counter: `|${window}`, start: Number(start) };
 }
 
 export const requestBucketMs = (windowMs: number): number => windowMs / REQUEST_BUCKETS;
@@ -44,15 +47,18 @@ export function requestBucket(charge: CounterCharge, now: number): { id: string;
   return { id: `r|${name}|${start}`, start, until: start + size + window.windowMs };
 }
 
+/** The id of the bound that covers an admission. */
+export const coveringId = (charge: CounterCharge, now: number): string =>
+  charge.meter === null ? requestBucket(charge, now).id : meterBound(charge.meter);
+
 /** The bound that an admission needs; undefined: what is granted covers it. */
 export function needOf(
   charge: CounterCharge,
   counter: Counter,
-  held: (id: string) => Bound | undefined,
-  open: (meter: string) => Amount,
+  { bounds, open }: { readonly bounds: ReadonlyMap<string, Bound>; readonly open: (meter: string) => Amount },
   times: { readonly now: number; readonly expiresAt: number },
   /** What is taken of the counter now. */
-  taken: () => Amount,
+  taken: Amount,
 ): BoundNeed | undefined {
   if (!charge.bounded) return undefined;
   const { amount, meter } = charge;
@@ -60,18 +66,18 @@ export function needOf(
     // A soft limit that a hard one follows: admissions know no room, and blocks are a part of what is open.
     const { hardLimit } = charge;
     if (hardLimit === null) return { id, exposure, amount, until, hardLimit: exposure + amount, room: UNLIMITED };
-    return { id, exposure, amount, until, hardLimit, room: exposure + hardLimit - taken() };
+    return { id, exposure, amount, until, hardLimit, room: exposure + hardLimit - taken };
   };
   if (meter !== null) {
     const id = meterBound(meter);
     const exposure = open(meter);
-    const bound = held(id);
+    const bound = bounds.get(id);
     if (bound !== undefined && exposure + amount <= bound.bound && times.expiresAt <= bound.until) return undefined;
     return need(id, exposure, times.expiresAt);
   }
   const { id, start, until } = requestBucket(charge, times.now);
   const exposure = counter.kind === "period" ? (counter.periods.get(start) ?? 0n) : usedSince(counter, start);
-  const bound = held(id);
+  const bound = bounds.get(id);
   if (bound !== undefined && exposure + amount <= bound.bound) return undefined;
   return need(id, exposure, until);
 }
@@ -84,10 +90,9 @@ export function lostOf(lost: readonly LostBound[], charge: CounterCharge, now: n
 
 /** Whether a lost bound counts in the charge's counter. */
 export function concerns({ id }: LostBound, { meter, counter, window }: CounterCharge): boolean {
-  if (meter !== null) return id === meterBound(meter);
-  if (meterOfBound(id) !== undefined) return false;
-  const bucket = requestBucketOf(id);
-  return `|${bucket.window}` === counter && (window.kind !== "period" || bucket.start === window.start);
+  const covers = boundOf(id);
+  if (covers.kind === "meter") return meter === covers.meter;
+  return meter === null && covers.counter === counter && (window.kind !== "period" || covers.start === window.start);
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Amount, BoundNeed, CounterCharge, CounterReading, Decided, LostBou
 import { type Bound, concerns, lostOf, needOf } from "./bounds.js";
 import type { Reservations } from "./reservations.js";
 import { earliestFit } from "./retry.js";
-import type { Counter } from "./window.js";
+import type { Counter, SlidingCounter } from "./window.js";
 
 export type Request = Exclude<Operation, { kind: "release" }>;
 
@@ -17,7 +17,7 @@ export interface View {
   readonly now: number;
   readonly reservations: Reservations;
   readonly lost: readonly LostBound[];
-  bound(id: string): Bound | undefined;
+  readonly bounds: ReadonlyMap<string, Bound>;
 }
 
 /** Evaluates a request without charging it. */
@@ -25,8 +25,13 @@ export function judge(
   involved: readonly Involved[],
   view: View,
 ): Pick<Decided, "allowed" | "deniedByLoss" | "readings"> {
-  const readings = involved.map((one) => read(one, view));
-  const allowed = !readings.some(({ denies }) => denies);
+  const readings: CounterReading[] = [];
+  let allowed = true;
+  for (const one of involved) {
+    const reading = read(one, view);
+    if (reading.denies) allowed = false;
+    readings.push(reading);
+  }
   const deniedByLoss = !allowed && involved.every(({ charge }, index) => fitsButForLoss(charge, readings[index]));
   return { allowed, deniedByLoss, readings };
 }
@@ -39,7 +44,8 @@ function fitsButForLoss(charge: CounterCharge, reading: CounterReading | undefin
 /** When the request fits if nothing else comes. */
 export const retryOf = (involved: readonly Involved[], view: View): number | null => earliestFit(involved, view);
 
-export function read({ charge, counter }: Involved, view: View): CounterReading {
+/** What a charge's counter holds; after its admission, it does not deny it. */
+export function read({ charge, counter }: Involved, view: View, isAdmitted = false): CounterReading {
   const { meter, window, hardLimit, amount } = charge;
   const { now, reservations } = view;
   const lost = lostOf(view.lost, charge, now);
@@ -53,8 +59,7 @@ export function read({ charge, counter }: Involved, view: View): CounterReading 
   } else {
     used = counter.used;
     reserved = counter.reserved;
-    const last = counter.entries.findLast((entry) => entry.used !== 0n || entry.reserved !== 0n);
-    resetAt = last === undefined ? now : last.at + counter.windowMs;
+    resetAt = Math.max(now, lastOf(counter) + counter.windowMs);
   }
   if (meter !== null && counter.kind !== "admission") {
     reserved = reservations.open(meter);
@@ -65,22 +70,38 @@ export function read({ charge, counter }: Involved, view: View): CounterReading 
   if (meter === null) used += lost;
   else reserved += lost;
   const blockedUntil = counter.blockedUntil > now ? counter.blockedUntil : 0;
-  const denies = hardLimit !== null && (blockedUntil > 0 || used + reserved + amount > hardLimit);
+  const denies = !isAdmitted && hardLimit !== null && (blockedUntil > 0 || used + reserved + amount > hardLimit);
   return { used, reserved, lost, blockedUntil, resetAt: Math.max(resetAt, blockedUntil), denies };
 }
 
-/** The bounds that an admission needs first, one per id. */
-export function boundNeeds(involved: readonly Involved[], view: View, expiresAt: number): readonly BoundNeed[] {
-  const needs = new Map<string, BoundNeed>();
-  for (const { charge, counter } of involved) {
-    const taken = () => {
-      const { used, reserved } = read({ charge, counter }, view);
-      return used + reserved;
-    };
-    const times = { now: view.now, expiresAt };
-    const need = needOf(charge, counter, view.bound, view.reservations.open, times, taken);
-    const other = need && needs.get(need.id);
-    if (need !== undefined && (other === undefined || other.hardLimit > need.hardLimit)) needs.set(need.id, need);
+/** When the last of what counts happened; 0: nothing counts. */
+function lastOf({ entries }: SlidingCounter): number {
+  for (let index = entries.length - 1; index >= 0; index -= 1) {
+    const entry = entries[index];
+    if (entry !== undefined && (entry.used !== 0n || entry.reserved !== 0n)) return entry.at;
   }
-  return [...needs.values()];
+  return 0;
+}
+
+/** The bounds that an admission needs first, one per id. `readings`: of the same charges, before it. */
+export function boundNeeds(
+  involved: readonly Involved[],
+  readings: readonly CounterReading[],
+  view: View,
+  expiresAt: number,
+): readonly BoundNeed[] {
+  const needs: BoundNeed[] = [];
+  for (let index = 0; index < involved.length; index += 1) {
+    const [one, reading] = [involved[index], readings[index]];
+    if (one === undefined || reading === undefined || !one.charge.bounded) continue;
+    const { charge, counter } = one;
+    const { now, bounds, reservations } = view;
+    const taken = reading.used + reading.reserved;
+    const need = needOf(charge, counter, { bounds, open: reservations.open }, { now, expiresAt }, taken);
+    if (need === undefined) continue;
+    const other = needs.findIndex(({ id }) => id === need.id);
+    if (other === -1) needs.push(need);
+    else if (need.hardLimit < (needs[other]?.hardLimit ?? 0n)) needs[other] = need;
+  }
+  return needs;
 }

@@ -5,9 +5,10 @@ import { add, createCounter, prune, type SlidingCounter, takeBack } from "./wind
 
 const WINDOW_MS = 86_400_000;
 const START = Date.UTC(2026, 0, 10);
+const COUNTER = { id: "calls|DAY", blockedUntil: 0, sinceSerial: 0, isStored: true };
 
 function sliding(): SlidingCounter {
-  const counter = createCounter({ kind: "sliding", windowMs: WINDOW_MS }, 0, 0);
+  const counter = createCounter({ ...COUNTER, window: { kind: "sliding", windowMs: WINDOW_MS } });
   if (counter.kind === "period") throw new Error("not a window");
   return counter;
 }

@@ -12,6 +12,8 @@ export interface Entry {
   used: Amount;
   /** Reserved in this counter at its admission; only in windows of the kind `admission`. */
   reserved: Amount;
+  /** Entries are stored in chunks: a decision changes the last one. Ascends with time. */
+  chunk: number;
   /** Its packed form, while nothing has changed. */
   packed?: string | undefined;
 }
@@ -19,6 +21,8 @@ export interface Entry {
 /** Exact up to this many entries. */
 const MOST_EXACT = 128;
 const BUCKETS = 100;
+/** Of appended entries; those that come late enlarge their chunk until the entries are merged. */
+const ENTRIES_PER_CHUNK = 8;
 /** The current period and those around it, for late and early usage. */
 const PERIODS_KEPT = 3;
 
@@ -31,6 +35,9 @@ export interface SlidingCounter extends Common {
   entries: Entry[];
   used: Amount;
   reserved: Amount;
+  nextChunk: number;
+  /** Chunks that are not stored as they are, also those that have no entries any more; undefined: nothing stores them. */
+  changedChunks: number[] | undefined;
 }
 
 export interface PeriodCounter extends Common {
@@ -39,28 +46,50 @@ export interface PeriodCounter extends Common {
 }
 
 interface Common {
+  readonly id: string;
+  /** Null: it counts requests. */
+  readonly meter: string | null;
   blockedUntil: number;
   /** Reservations with a lower serial number were admitted before this counter existed. */
   readonly sinceSerial: number;
 }
 
-export function createCounter(window: CounterWindow, blockedUntil: number, sinceSerial: number): Counter {
-  if (window.kind === "period") return { kind: "period", blockedUntil, sinceSerial, periods: new Map() };
-  const { kind, windowMs } = window;
-  return { kind, windowMs, blockedUntil, sinceSerial, entries: [], used: 0n, reserved: 0n };
+export interface NewCounter {
+  readonly id: string;
+  readonly window: CounterWindow;
+  readonly blockedUntil: number;
+  readonly sinceSerial: number;
+  /** Whether chunks that change are noted. */
+  readonly isStored: boolean;
 }
 
-/** Drops what has left the window. True: something was dropped. */
-export function prune(counter: SlidingCounter, now: number): boolean {
+export function createCounter({ id, window, blockedUntil, sinceSerial, isStored }: NewCounter): Counter {
+  const common = { id, meter: meterOf(id), blockedUntil, sinceSerial };
+  if (window.kind === "period") return { ...common, kind: "period", periods: new Map() };
+  const { kind, windowMs } = window;
+  const changedChunks = isStored ? [] : undefined;
+  return { ...common, kind, windowMs, entries: [], used: 0n, reserved: 0n, nextChunk: 0, changedChunks };
+}
+
+/** The meter of a counter's id; null: it counts requests. */
+export function meterOf(counterId: string): string | null {
+  const meter = counterId.slice(0, counterId.indexOf("|"));
+  return meter === "" ? null : meter;
+}
+
+/** Drops what has left the window. */
+export function prune(counter: SlidingCounter, now: number): void {
   const { entries, windowMs } = counter;
+  const [oldest] = entries;
+  if (oldest === undefined || oldest.at + windowMs > now) return;
   let gone = 0;
   for (let entry = entries[0]; entry !== undefined && entry.at + windowMs <= now; entry = entries[gone]) {
     counter.used -= entry.used;
     counter.reserved -= entry.reserved;
+    if (entries[gone + 1]?.chunk !== entry.chunk) noteChunk(counter, entry.chunk);
     gone += 1;
   }
-  if (gone > 0) entries.splice(0, gone);
-  return gone > 0;
+  entries.splice(0, gone);
 }
 
 /** Adds what happened at a moment; before the window it does not count. */
@@ -76,12 +105,33 @@ export function add(counter: SlidingCounter, at: number, used: Amount, reserved:
   if (next !== undefined && next.from <= at) {
     next.used += used;
     next.reserved += reserved;
-    next.packed = undefined;
+    changed(counter, next);
   } else {
-    entries.splice(index, 0, { from: at, at, used, reserved });
+    const chunk = chunkAt(counter, index);
+    entries.splice(index, 0, { from: at, at, used, reserved, chunk, packed: undefined });
+    noteChunk(counter, chunk);
     if (entries.length > MOST_EXACT) prune(counter, now);
     if (entries.length > MOST_EXACT) merge(counter, now);
   }
+}
+
+/** The chunk of an entry that is inserted there. */
+function chunkAt(counter: SlidingCounter, index: number): number {
+  const { entries } = counter;
+  const neighbour = entries[index - 1] ?? entries[0];
+  const isFull = index === entries.length && entries[index - ENTRIES_PER_CHUNK]?.chunk === neighbour?.chunk;
+  if (neighbour !== undefined && !isFull) return neighbour.chunk;
+  counter.nextChunk += 1;
+  return counter.nextChunk - 1;
+}
+
+function changed(counter: SlidingCounter, entry: Entry): void {
+  entry.packed = undefined;
+  noteChunk(counter, entry.chunk);
+}
+
+function noteChunk({ changedChunks }: SlidingCounter, chunk: number): void {
+  if (changedChunks !== undefined && !changedChunks.includes(chunk)) changedChunks.push(chunk);
 }
 
 /** Takes back a part of what was added at a moment, if it has not left the window. */
@@ -90,7 +140,7 @@ export function takeBack(counter: SlidingCounter, at: number, used: Amount, rese
   if (entry === undefined || entry.from > at) return;
   entry.used -= used;
   entry.reserved -= reserved;
-  entry.packed = undefined;
+  changed(counter, entry);
   counter.used -= used;
   counter.reserved -= reserved;
 }
@@ -100,10 +150,14 @@ function merge(counter: SlidingCounter, now: number): void {
   const bucketMs = windowMs / BUCKETS;
   const bucketOf = ({ at }: Entry) => (at > now + windowMs ? Number.POSITIVE_INFINITY : Math.floor(at / bucketMs));
   const merged: Entry[] = [];
+  const first = counter.nextChunk;
   for (const entry of counter.entries) {
+    noteChunk(counter, entry.chunk);
     const last = merged.at(-1);
-    if (last === undefined || bucketOf(last) !== bucketOf(entry)) merged.push(entry);
-    else {
+    if (last === undefined || bucketOf(last) !== bucketOf(entry)) {
+      entry.chunk = first + Math.floor(merged.length / ENTRIES_PER_CHUNK);
+      merged.push(entry);
+    } else {
       last.at = entry.at;
       last.used += entry.used;
       last.reserved += entry.reserved;
@@ -111,6 +165,40 @@ function merge(counter: SlidingCounter, now: number): void {
     }
   }
   counter.entries = merged;
+  counter.nextChunk = first + Math.ceil(merged.length / ENTRIES_PER_CHUNK);
+  for (let chunk = first; chunk < counter.nextChunk; chunk += 1) noteChunk(counter, chunk);
+}
+
+/** Puts entries in the place of those of a chunk. */
+export function replaceChunk(counter: SlidingCounter, chunk: number, entries: readonly Entry[]): void {
+  const { length } = counter.entries;
+  const found = counter.entries.findIndex((one) => one.chunk >= chunk);
+  const from = found === -1 ? length : found;
+  let to = from;
+  while (counter.entries[to]?.chunk === chunk) to += 1;
+  for (const { used, reserved } of counter.entries.splice(from, to - from, ...entries)) {
+    counter.used -= used;
+    counter.reserved -= reserved;
+  }
+  for (const { used, reserved } of entries) {
+    counter.used += used;
+    counter.reserved += reserved;
+  }
+  counter.nextChunk = Math.max(counter.nextChunk, chunk + 1);
+}
+
+/** Puts usage in the place of all that was used; what is reserved stays. */
+export function replaceUsed(
+  counter: SlidingCounter,
+  usage: readonly { readonly at: number; readonly used: Amount }[],
+  now: number,
+): void {
+  for (const entry of counter.entries) {
+    entry.used = 0n;
+    changed(counter, entry);
+  }
+  counter.used = 0n;
+  for (const { at, used } of usage) add(counter, at, used, 0n, now);
 }
 
 /** Sets a period's sum; the oldest periods are forgotten. */

@@ -1,0 +1,107 @@
+import type {
+  LoadedCounter,
+  PeriodTotal,
+  SettledEvent,
+  SettleOutcome,
+  SettleRequest,
+  TenantLoad,
+} from "../counters.js";
+import { free, isOlder } from "./admitting.js";
+import { addCounter, dropCounter, noteCounter, type State, setReservation } from "./state.js";
+import { add, createCounter, meterOf, replaceUsed, type SlidingCounter, setPeriod } from "./window.js";
+
+/** Usage that the ledger has recorded, at the state's time. */
+export function settle(state: State, request: SettleRequest): SettleOutcome {
+  if (state.seq >= request.seq) return "applied";
+  // A part of it, settled by another process: repeating all of it would count that part twice.
+  if (state.seq !== request.previousSeq) return "behind";
+  moveTo(state, request.seq);
+  dropAllBut(state, request.inForce);
+  for (const event of request.events) settleEvent(state, event);
+  setTotals(state, request.totals);
+  return "applied";
+}
+
+/** Usage that follows does not reach the others. What is known of requests is nowhere else, and no usage concerns it. */
+function dropAllBut(state: State, ids: readonly string[]): void {
+  for (const counter of state.counters.values())
+    if (counter.meter !== null && !ids.includes(counter.id)) dropCounter(state, counter);
+}
+
+function moveTo(state: State, seq: number): void {
+  state.seq = seq;
+  if (state.journal !== undefined) state.journal.meta = true;
+}
+
+/** A reservation is settled by usage of its meter; other usage counts by its own time. */
+function settleEvent(state: State, event: SettledEvent): void {
+  const { counters, now } = state;
+  const held = event.key === undefined ? undefined : state.reservations.get(event.key);
+  const settled = held?.open === true && held.meter !== null && event.meters.includes(held.meter) ? held : undefined;
+  if (settled !== undefined) {
+    free(state, settled);
+    setReservation(state, settled.key, { ...settled, open: false });
+  }
+  for (const { counter: id, amount, at } of event.charges) {
+    const counter = counters.get(id);
+    if (counter === undefined || counter.kind === "period") continue;
+    const isHeld =
+      settled !== undefined &&
+      counter.kind === "admission" &&
+      counter.meter === settled.meter &&
+      !isOlder(settled, counter);
+    add(counter, isHeld ? settled.admittedAt : at, amount, 0n, now);
+    noteCounter(state, counter);
+  }
+}
+
+export function setTotals(state: State, totals: readonly PeriodTotal[]): void {
+  for (const { counter: id, periodStart, total } of totals) {
+    const counter = state.counters.get(id);
+    if (counter?.kind !== "period") continue;
+    setPeriod(counter, periodStart, total);
+    noteCounter(state, counter);
+  }
+}
+
+/** Adds the counters that are missing; nothing where the load is of another position, since its usage would not fit. */
+export function addMissing(state: State, load: TenantLoad): void {
+  if (load.seq !== state.seq) return;
+  for (const one of load.counters) if (!state.counters.has(one.counter)) loadCounter(state, one);
+}
+
+function loadCounter(state: State, { counter: id, window, blockedUntil, usage }: LoadedCounter): void {
+  const { now, serial, journal } = state;
+  const holds = window.kind === "admission" && meterOf(id) !== null;
+  const sinceSerial = holds ? 0 : serial + 1;
+  const counter = createCounter({ id, window, blockedUntil, sinceSerial, isStored: journal !== undefined });
+  for (const { at, used } of usage) {
+    if (counter.kind === "period") setPeriod(counter, at, (counter.periods.get(at) ?? 0n) + used);
+    else add(counter, at, used, 0n, now);
+  }
+  if (holds && counter.kind !== "period") holdReservations(state, counter);
+  addCounter(state, counter);
+}
+
+/** A short window that comes into force holds what was reserved in it before. */
+function holdReservations({ reservations, now }: State, counter: SlidingCounter): void {
+  for (const one of reservations.values())
+    if (one.open && one.meter === counter.meter) add(counter, one.admittedAt, 0n, one.amount, now);
+}
+
+/** Takes over used amounts of a later position, and what is reserved stays reserved. */
+export function repair(state: State, load: TenantLoad): void {
+  if (load.seq <= state.seq) return;
+  moveTo(state, load.seq);
+  dropAllBut(
+    state,
+    load.counters.map(({ counter }) => counter),
+  );
+  for (const { counter: id, usage } of load.counters) {
+    const counter = state.counters.get(id);
+    if (counter === undefined || counter.meter === null) continue;
+    if (counter.kind === "period") for (const { at, used } of usage) setPeriod(counter, at, used);
+    else replaceUsed(counter, usage, state.now);
+    noteCounter(state, counter);
+  }
+}

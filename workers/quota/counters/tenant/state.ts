@@ -1,0 +1,100 @@
+import type { LostBound } from "../counters.js";
+import type { Bound } from "./bounds.js";
+import type { Reservation, Reservations } from "./reservations.js";
+import type { Counter } from "./window.js";
+
+/** What identifies a state and moves with it. */
+export interface Meta {
+  /** Names the state that was built after a loss, or at first. */
+  epoch: string;
+  /** Whether its time moves with its operations only. */
+  hasOwnClock: boolean;
+  /** The ledger position up to which usage is settled here. */
+  seq: number;
+  /** Never goes backwards. */
+  now: number;
+  /** Of the last reservation. */
+  serial: number;
+}
+
+/** One tenant's state. The files beside this one say what may happen to it; each step does nothing or all of its work. */
+export interface State extends Meta {
+  readonly counters: Map<string, Counter>;
+  readonly reservations: Reservations;
+  readonly bounds: Map<string, Bound>;
+  lost: readonly LostBound[];
+  /** What has changed; undefined: nothing stores this state. */
+  readonly journal: Journal | undefined;
+}
+
+/** What changed since all of it was stored. */
+export interface Journal {
+  meta: boolean;
+  bounds: boolean;
+  lost: boolean;
+  /** Counters whose entries or sums changed. */
+  counters: Counter[];
+  /** Ids of counters that were added or dropped. */
+  readonly rebuilt: Set<string>;
+  /** Chunks of counters that were dropped, by the counter's id. */
+  readonly dropped: Map<string, Set<number>>;
+  /** Keys whose reservations changed, in that order, and what was under them before. */
+  keys: string[];
+  reservationsBefore: (Reservation | undefined)[];
+  /** How many reservations there were when all was stored. */
+  storedReservations: number;
+}
+
+export const createJournal = (storedReservations: number): Journal => ({
+  ...{ meta: false, bounds: false, lost: false, counters: [], rebuilt: new Set(), dropped: new Map() },
+  ...{ keys: [], reservationsBefore: [], storedReservations },
+});
+
+/** Everything is stored, or of no interest. */
+export function clearJournal({ reservations }: State, journal: Journal): void {
+  journal.meta = false;
+  journal.bounds = false;
+  journal.lost = false;
+  for (const counter of journal.counters)
+    if (counter.kind !== "period" && counter.changedChunks !== undefined) counter.changedChunks = [];
+  journal.counters = [];
+  if (journal.rebuilt.size > 0) journal.rebuilt.clear();
+  if (journal.dropped.size > 0) journal.dropped.clear();
+  journal.keys = [];
+  journal.reservationsBefore = [];
+  journal.storedReservations = reservations.size();
+}
+
+/** A counter's entries or sums change. */
+export function noteCounter({ journal }: State, counter: Counter): void {
+  if (journal !== undefined && !journal.counters.includes(counter)) journal.counters.push(counter);
+}
+
+/** Puts a reservation in the place of what was under the key; undefined: removes it. */
+export function setReservation({ reservations, journal }: State, key: string, next: Reservation | undefined): void {
+  if (journal !== undefined) {
+    journal.keys.push(key);
+    journal.reservationsBefore.push(reservations.get(key));
+  }
+  if (next === undefined) reservations.remove(key);
+  else reservations.set(next);
+}
+
+export function addCounter(state: State, counter: Counter): void {
+  state.counters.set(counter.id, counter);
+  noteCounter(state, counter);
+  state.journal?.rebuilt.add(counter.id);
+}
+
+export function dropCounter({ counters, journal }: State, counter: Counter): void {
+  counters.delete(counter.id);
+  if (journal === undefined) return;
+  const noted = journal.counters.indexOf(counter);
+  if (noted !== -1) journal.counters.splice(noted, 1);
+  journal.rebuilt.add(counter.id);
+  if (counter.kind === "period") return;
+  const chunks = journal.dropped.get(counter.id) ?? new Set();
+  for (const chunk of counter.changedChunks ?? []) chunks.add(chunk);
+  for (const { chunk } of counter.entries) chunks.add(chunk);
+  journal.dropped.set(counter.id, chunks);
+}
