@@ -115,14 +115,15 @@ const REPUBLISH_TIMEOUT_MS = 120_000;
 
 const TRANSACTION_NOT_TO_BE_HAD = "P2028";
 const RAW_QUERY_FAILED = "P2010";
-const LOCK_NOT_AVAILABLE = "55P03";
+/** The wait for a lock exceeded its limit, or the statement that waits did (SQLSTATE `lock_not_available`, `query_canceled`). */
+const NOT_IN_TIME: ReadonlySet<unknown> = new Set(["55P03", "57014"]);
 
 /** No connection or no head lock in time. Prisma puts the SQLSTATE of a raw query into the error's metadata. */
 function isBusy(error: unknown): boolean {
   if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return false;
   if (error.code !== RAW_QUERY_FAILED) return error.code === TRANSACTION_NOT_TO_BE_HAD;
   const { driverAdapterError } = (error.meta ?? {}) as { driverAdapterError?: { cause?: { originalCode?: unknown } } };
-  return driverAdapterError?.cause?.originalCode === LOCK_NOT_AVAILABLE;
+  return NOT_IN_TIME.has(driverAdapterError?.cause?.originalCode);
 }
 
 /** Prisma has no row locks. */
