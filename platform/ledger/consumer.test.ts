@@ -103,6 +103,23 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     expect(await effects()).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
   });
 
+  test("a consumer hears that another one moved the mark, though that one never finished its work", async () => {
+    let moves = 0;
+    await start({ ledger: ledgerOf(20), onMovedElsewhere: () => (moves += 1) });
+    for (const seq of [1, 6]) {
+      await publish(seq, seq + 4);
+      await untilMark(seq + 4);
+    }
+    await waitFor(() => moves === 1, { what: "the first look" });
+    await database.pool.query("UPDATE high_water_mark SET seq = 13");
+    await publish(11, 13);
+    await waitFor(() => moves === 2, { what: "the other's move" });
+    await publish(14, 20);
+    await untilMark(20);
+    expect(moves).toBe(2);
+    expect(await effects()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 19, 20]);
+  });
+
   test("waits until the copy of tenancy has reached the batch's version", async () => {
     await publish(1, 1, 7);
     await start({ ledger: ledgerOf(0) });
@@ -171,6 +188,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     group?: string;
     maxEntries?: number;
     beforeCommit?: () => void;
+    onMovedElsewhere?: () => void;
   }) {
     const consumer = await startLedgerConsumer({
       log,
@@ -185,6 +203,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
       ledger: options.ledger,
       group: options.group ?? "test",
       ...(options.maxEntries !== undefined && { maxEntries: options.maxEntries }),
+      ...(options.onMovedElsewhere !== undefined && { onMovedElsewhere: options.onMovedElsewhere }),
       onError: () => undefined,
       onHole: fail,
       onMalformed: (batch, record) => void malformed.push(placeOf(batch, record)),

@@ -41,6 +41,11 @@ export interface LedgerConsumerOptions<Prepared> {
     entries: readonly LedgerEntry[],
     prepared: Prepared | undefined,
   ): Promise<(() => Promise<void>) | undefined>;
+  /**
+   * Another consumer moved the partition's mark since this one last saw it: the work after its commit may be lost, though this
+   * consumer holds the partition. Also called once for each partition at first, when nothing was seen yet.
+   */
+  onMovedElsewhere?(partition: number): void;
   readonly onError: (error: unknown) => void;
   /** The log has deleted the next records, and the partition is stopped: a restart reads them from the ledger. */
   readonly onHole: (error: LogPositionError) => void;
@@ -60,11 +65,15 @@ export async function startLedgerConsumer<Prepared = never>(
 ): Promise<LogConsumer> {
   const maxEntries = options.maxEntries ?? 5_000;
   const retry = new AbortController();
+  /** The mark of each partition as this consumer left it. */
+  const left = new Map<number, number>();
 
   async function onBatch(batch: LogBatch): Promise<BatchOutcome> {
     const { partition } = batch;
     const nextOffset = (batch.records.at(-1)?.offset ?? 0) + 1;
     let mark = await readMark(options.database, partition);
+    if (mark !== left.get(partition)) options.onMovedElsewhere?.(partition);
+    left.set(partition, mark);
     for (const run of contiguousRuns(batch, options.onMalformed)) {
       mark = await fillGap(partition, mark, run.firstSeq);
       mark = await applyAll(
@@ -116,6 +125,7 @@ export async function startLedgerConsumer<Prepared = never>(
     });
     if (committed.kind === "fenced")
       throw new Error(`the mark of partition ${partition} was moved by another consumer`);
+    left.set(partition, last.seq);
     await committed.afterCommit?.();
     return last.seq;
   }

@@ -116,6 +116,7 @@ export async function startQuota(context: ServiceContext): Promise<Service> {
           if (recordedAt !== undefined) metrics.applied(partition, (clock.now() - recordedAt) / 1000);
           return afterCommit;
         },
+        onMovedElsewhere: freshness.intruded,
         onError,
         onHole: context.fail,
         onMalformed: malformedAlarm(context.metrics, logger),

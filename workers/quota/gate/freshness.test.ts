@@ -129,6 +129,28 @@ describe("where another process settles", () => {
   });
 });
 
+test("a partition that another process was seen to settle in is compared again", async () => {
+  const freshness = open();
+  await freshness.comparePartitions([0], false);
+  expect(await freshness.confirm("even")).toBe(true);
+  freshness.intruded(0);
+  held.set("even", 6);
+  expect(freshness.isFresh("even")).toBe(false);
+  expect(await freshness.confirm("even")).toBe(false);
+  held.set("even", 7);
+  // A comparison that began before the other process was seen tells nothing.
+  const comparing = freshness.comparePartitions([0], false);
+  freshness.intruded(0);
+  await comparing;
+  expect(await freshness.confirm("even")).toBe(true);
+  laterMs += 3_000;
+  expect(freshness.isFresh("even")).toBe(false);
+  await freshness.comparePartitions([0], false);
+  expect(await freshness.confirm("even")).toBe(true);
+  laterMs += 60_000;
+  expect(freshness.isFresh("even")).toBe(true);
+});
+
 test("where only some counters answer, the others' tenants are known", async () => {
   const freshness = open();
   unanswered.add("dead");

@@ -57,6 +57,8 @@ export function createFreshness({ counters, database, store, partitionOf }: Fres
   const behind = new Map<string, Behind>();
   const known = new Map<string, Known>();
   let comparedPartitions = new Set<number>();
+  /** How often another process was seen to settle in a partition, so that a comparison from before does not count. */
+  const intrusions = new Map<number, number>();
   /** Rises when what was compared before no longer tells anything. */
   let era = 0;
   let waiting: { readonly tenantIds: Set<string>; readonly done: Promise<ReadonlySet<string>> } | undefined;
@@ -217,11 +219,21 @@ export function createFreshness({ counters, database, store, partitionOf }: Fres
       settlesOnly(partitions);
       for (const partition of partitions) {
         if (comparedPartitions.has(partition) && !again) continue;
+        const before = intrusions.get(partition);
         const { unanswered } = await compare([...(await store.positionsOf(partition)).keys()]);
         // They may be: so they are looked at until they answer.
         for (const tenantId of unanswered) mark(tenantId);
-        comparedPartitions.add(partition);
+        if (intrusions.get(partition) === before) comparedPartitions.add(partition);
       }
+    },
+    /**
+     * Another process moved the mark of a partition that this one holds, and may have died before it settled: its tenants are
+     * as if settled elsewhere until they are compared again.
+     */
+    intruded(partition: number): void {
+      intrusions.set(partition, (intrusions.get(partition) ?? 0) + 1);
+      comparedPartitions.delete(partition);
+      for (const tenantId of known.keys()) if (partitionOf(tenantId) === partition) known.delete(tenantId);
     },
     /** A settlement of the tenant was missed. */
     mark,

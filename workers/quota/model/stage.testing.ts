@@ -124,7 +124,7 @@ export function createStage(place: Place) {
       hasEnded = true;
       await ended.kill();
       services.splice(services.indexOf(ended), 1);
-      services.push(await start());
+      if (services.length === 0) services.push(await start());
     },
     kill: () => replace((service) => service.kill()),
     lose: () => place.lose(),

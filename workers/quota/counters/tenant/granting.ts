@@ -62,13 +62,13 @@ export function lowersLater(state: State, now: number): number | undefined {
   return at;
 }
 
-/** When `lower` may find more, if nothing else comes; Infinity: never. */
+/** When `lower` may find more, if nothing else comes; 0: at once, on whichever clock; Infinity: never. */
 export function lowersAgainAt(state: State): number {
   const { bounds, now, reservations } = state;
   let at = Number.POSITIVE_INFINITY;
   for (const { covers, durable, until } of bounds.values()) {
     if (durable === 0n || until <= now) continue;
-    if (durable > exposureOf(state, covers)) return now;
+    if (durable > exposureOf(state, covers)) return 0;
     if (covers.kind === "meter") at = Math.min(at, reservations.nextExpiry());
   }
   return at;
