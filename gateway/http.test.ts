@@ -184,6 +184,17 @@ describe("bad input", () => {
     expect(change.errors).toMatchObject([{ extensions: { code: "METHOD_NOT_ALLOWED" } }]);
   });
 
+  test("an operation is as long as its limit at most, whatever its tokens are", async () => {
+    for (const text of [
+      `{ ${"a".repeat(GRAPH_LIMITS.characters)} }`,
+      `{ tenant(id: "${"x".repeat(900_000)}") { id } }`,
+    ])
+      expect((await world.ask(text, world.admin)).errors).toMatchObject([
+        { message: expect.stringContaining("characters"), extensions: { code: "TOO_COMPLEX" } },
+      ]);
+    expect((await world.ask(`{ whoAmI } #${"x".repeat(GRAPH_LIMITS.characters - 12)}`, world.admin)).status).toBe(200);
+  });
+
   test("batched operations are refused with what to switch off", async () => {
     const answer = await world.send("/graphql", {
       method: "POST",

@@ -21,7 +21,7 @@ import { toMetrlyError } from "#platform/http/server.js";
 import { ANONYMOUS, type Authentication, type Session } from "./auth/authentication.js";
 import type { Federation } from "./federation/federation.js";
 import { graphqlErrorOf, statusOfErrors, toClientError } from "./operations/client-error.js";
-import { GRAPH_LIMITS } from "./operations/limits.js";
+import { assertLength, GRAPH_LIMITS } from "./operations/limits.js";
 import type { GatewayContext, Operations } from "./operations/operation.js";
 import type { PersistedOperations } from "./operations/persisted-operations.js";
 
@@ -210,6 +210,8 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
       await sessions.get(request.raw)?.assertValid();
       if (Array.isArray(request.body)) throw new MetrlyError("MALFORMED", ONE_AT_A_TIME);
       if (persisted !== undefined) putPersistedText(request, persisted);
+      // Apollo parses it. That of a GET is shorter than a header may be.
+      else if (isJsonObject(request.body) && typeof request.body.query === "string") assertLength(request.body.query);
     },
     handler: fastifyApolloHandler(apollo, {
       context: async (request) => ({ identity: sessions.get(request.raw)?.identity ?? ANONYMOUS }),

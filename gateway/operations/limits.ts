@@ -24,6 +24,8 @@ import { countIntrospection, introspectionRoot } from "./introspection.js";
 export const GRAPH_LIMITS = {
   /** Lexical tokens of the document: bounds parsing and validation. */
   tokens: 2_000,
+  /** Characters of the document: one token may be of any length. */
+  characters: 131_072,
   depth: 8,
   aliases: 30,
   directives: 30,
@@ -154,6 +156,9 @@ function defaultsOf(operation: OperationDefinitionNode): Record<string, unknown>
   return defaults;
 }
 
+/** Throws TOO_COMPLEX for a document that takes too long to parse. */
+export const assertLength = (text: string): void => within("characters", text.length);
+
 function within(limit: keyof typeof GRAPH_LIMITS, found: number): void {
   if (found <= GRAPH_LIMITS[limit]) return;
   throw new MetrlyError(
@@ -163,6 +168,7 @@ function within(limit: keyof typeof GRAPH_LIMITS, found: number): void {
 }
 
 const ADVICE: Partial<Record<keyof typeof GRAPH_LIMITS, string>> = {
+  characters: "; pass long values as variables",
   cost: "; request smaller pages, fewer fields with large values, or several operations",
   introspected: " or more; request parts of the schema in separate operations",
 };

@@ -17,7 +17,7 @@ import { mayCall } from "#schema/policy.js";
 import { ANONYMOUS } from "../auth/authentication.js";
 import { fieldCostsOf } from "./costs.js";
 import { type Fragments, fragmentsOf } from "./fragments.js";
-import { createMeasure, GRAPH_LIMITS } from "./limits.js";
+import { assertLength, createMeasure, GRAPH_LIMITS } from "./limits.js";
 import { assertStorableText } from "./storable-text.js";
 
 /** The context for resolvers of the gateway and of every subgraph in this process; one object per operation. */
@@ -76,6 +76,7 @@ export function createOperations(schema: GraphQLSchema, supergraphSdl: string): 
 }
 
 function parsed(text: string): DocumentNode {
+  assertLength(text);
   try {
     return parse(text, { maxTokens: GRAPH_LIMITS.tokens });
   } catch (error) {
