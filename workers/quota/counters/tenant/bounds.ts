@@ -97,7 +97,8 @@ export function concerns({ id }: LostBound, { meter, counter, window }: CounterC
 
 /**
  * The bound that what is open now needs, where the granted one exceeds it: exactly that when nothing was admitted lately,
- * with room for as much again otherwise. Undefined: leave it as it is.
+ * with room for as much again otherwise. Never more than before: the database may have followed a lowering of which the counters
+ * have not heard. Undefined: leave it as it is.
  */
 export function loweredTo(
   held: Bound,
@@ -106,5 +107,7 @@ export function loweredTo(
 ): Pick<BoundGrant, "bound" | "until"> | undefined {
   const spare = held.recent;
   if (held.durable <= exposure + 2n * spare) return undefined;
-  return { bound: exposure + spare, until: spare > 0n ? held.until : lastEnd };
+  const until = spare > 0n ? held.until : lastEnd;
+  if (held.bound >= exposure + spare) return { bound: exposure + spare, until };
+  return { bound: held.bound > exposure ? held.bound : exposure, until };
 }

@@ -76,11 +76,13 @@ export function lowersAgainAt(state: State): number {
 
 /** The database followed, and its rows have later versions. */
 export function lowered(state: State, done: readonly (BoundGrant & { readonly nextVersion: number })[]): void {
-  for (const { id, bound, version, nextVersion } of done) {
+  for (const { id, bound, until, version, nextVersion } of done) {
     const held = state.bounds.get(id);
     if (held?.version !== version) continue;
     held.version = nextVersion;
+    // Of the row, which may exceed what was lowered meanwhile: until it ends it is looked at.
     held.durable = bound;
+    held.until = until;
     noteBounds(state);
   }
 }
