@@ -11,14 +11,14 @@ import { createExternalIssuer } from "./external-issuer.js";
 /** An OpenID Connect provider: discovery and keys over real HTTP. */
 async function startProvider(port = 0) {
   const keys: JWK[] = [];
-  const state = { keyRequests: 0, discovery: undefined as string | undefined };
+  const state = { keyRequests: 0, discovery: undefined as string | undefined, padding: "" };
   const server = createServer((request, response) => {
     const send = (text: string) => response.setHeader("content-type", "application/json").end(text);
     if (request.url === "/.well-known/openid-configuration")
       return send(state.discovery ?? JSON.stringify({ issuer: url, jwks_uri: `${url}/keys` }));
     if (request.url !== "/keys") return response.writeHead(404).end();
     state.keyRequests += 1;
-    return send(JSON.stringify({ keys }));
+    return send(JSON.stringify({ keys, padding: state.padding }));
   });
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -180,6 +180,22 @@ describe("tokens of an identity provider", () => {
     } finally {
       await late.close();
     }
+  });
+
+  test("are judged by keys of a bounded document only; before a larger one arrived, by the keys before it", async () => {
+    const sign = await provider.addKey();
+    const issuer = createExternalIssuer({
+      ...{ config: configOf(provider.url), clock: systemClock, cooldownMs: 0, refreshMs: 0 },
+    });
+    provider.state.padding = "x".repeat(70_000);
+    const token = await sign({ roles: "support" });
+    await expect(issuer.verify(token)).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    provider.state.padding = "";
+    await issuer.verify(token);
+    provider.state.padding = "x".repeat(70_000);
+    const before = provider.state.keyRequests;
+    await issuer.verify(token);
+    expect(provider.state.keyRequests).toBeGreaterThan(before);
   });
 
   test("open the graph over HTTP and WebSocket, beside our own tokens and keys", async () => {

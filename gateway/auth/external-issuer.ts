@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from "jose";
+import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from "jose";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError, messageOf } from "#kernel/errors.js";
 import { isClientId } from "#kernel/ids.js";
@@ -6,6 +6,7 @@ import { monotonicMs, timeoutSignal } from "#platform/lifecycle/time.js";
 import type { OidcConfig } from "#platform/process/config.js";
 import type { Identity } from "#schema/policy.js";
 import type { Role } from "#schema/vocabulary.js";
+import { fetchDocument } from "./provider-documents.js";
 import { assertUnexpired, type VerifiedToken } from "./token-issuer.js";
 
 /** Tokens of an OpenID Connect provider, with claims mapped to roles by configuration. */
@@ -23,7 +24,6 @@ export interface ExternalIssuer {
 const ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"];
 const CLOCK_TOLERANCE_SECONDS = 30;
 const TIMEOUT_MS = 5_000;
-const MAX_DOCUMENT_BYTES = 65_536;
 /** How long keys count while the provider does not answer. */
 const KEYS_MAX_AGE_MS = 600_000;
 /** How old keys are when they are fetched again, so that a withdrawn key is noticed: a small document, per process. */
@@ -82,6 +82,7 @@ export function createExternalIssuer({
           timeoutDuration: TIMEOUT_MS,
           cooldownDuration: cooldownMs,
           cacheMaxAge: keysMaxAgeMs,
+          [customFetch]: fetchDocument,
         });
         return keys;
       })
@@ -128,27 +129,16 @@ export function createExternalIssuer({
 
 /** Reads the JWKS URL from the provider's discovery document. */
 async function discover(issuer: string): Promise<URL> {
-  const response = await fetch(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`, {
+  const response = await fetchDocument(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`, {
     ...{ redirect: "error", signal: timeoutSignal(TIMEOUT_MS), headers: { accept: "application/json" } },
   });
   if (!response.ok) throw new Error(`its discovery document has status ${response.status}`);
-  const document: unknown = JSON.parse(await boundedText(response));
+  const document: unknown = await response.json();
   const { issuer: named, jwks_uri: uri } = (document ?? {}) as Record<string, unknown>;
   if (named !== issuer) throw new Error(`its discovery document names the issuer ${JSON.stringify(named)}`);
   if (typeof uri !== "string" || !/^https?:$/.test(new URL(uri).protocol))
     throw new Error("its discovery document has no `jwks_uri`");
   return new URL(uri);
-}
-
-async function boundedText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > MAX_DOCUMENT_BYTES) throw new Error(`its discovery document has more than ${MAX_DOCUMENT_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 /** Errors caused by the token itself; all others are failures to fetch keys. */
