@@ -82,6 +82,38 @@ test("unread answers are bounded together: the connections with the most are clo
   expect((await server.get("/fast", MANY)).statusCode).toBe(200);
 });
 
+test.each<[string, string, (socket: Socket) => unknown]>([
+  ["reads nothing", "GET /large HTTP/1.1\r\nhost: x\r\n\r\n", () => undefined],
+  ["asks again and again", "GET /large HTTP/1.1\r\nhost: x\r\n\r\n".repeat(20), () => undefined],
+  ["sends what is no request from time to time", "GET /large HTTP/1.1\r\nhost: x\r\n\r\nGET", (s) => s.write("E")],
+])("a client that %s, and takes none of its answer, is disconnected", async (_, sent, meanwhile) => {
+  const server = await serve({ maxUnreadMs: 1_500 });
+  const socket = await server.open(MANY, sent);
+  socket.pause();
+  await waitFor(async () => (await connectionsOf(server.app.server)) === 1, { what: "the connection" });
+  await waitFor(
+    async () => {
+      meanwhile(socket);
+      return (await connectionsOf(server.app.server)) === 0;
+    },
+    { what: "it to be disconnected" },
+  );
+});
+
+test("a client that reads slowly gets its whole answer", async () => {
+  const server = await serve({ maxUnreadMs: 1_000 });
+  const socket = await server.open(MANY, "GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+  let bytes = 0;
+  socket.on("data", (chunk) => {
+    bytes += chunk.length;
+    socket.pause();
+    // 16 MiB in chunks of 64 KiB: in all more than three times what one pause may take.
+    setTimeout(() => socket.resume(), 5);
+  });
+  await once(socket, "end");
+  expect(bytes).toBeGreaterThan(16 * MIB);
+});
+
 test("bodies that arrive are bounded together: the largest are refused", async () => {
   const server = await serve({ maxArrivingBytes: MIB });
   const up = async (kib: number) => {

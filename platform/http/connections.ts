@@ -5,17 +5,14 @@ import { MetrlyError } from "#kernel/errors.js";
 import { networkOf } from "#platform/auth/key-throttle.js";
 import { every } from "#platform/lifecycle/time.js";
 import { refuseRequest } from "./slow-requests.js";
+import { createUnreadWatch, type UnreadLimits } from "./unread-answers.js";
 
 const MAX_CONNECTIONS = 10_000;
 /** Files that the process opens beside connections: databases, queues, keys, the log. */
 const OTHER_FILES = 500;
-/** Of all connections, answers that their clients do not read. */
-const MAX_UNREAD_BYTES = 128 << 20;
-const UNREAD_CHECK_MS = 250;
 
-export interface ConnectionLimits {
+export interface ConnectionLimits extends UnreadLimits {
   readonly max?: number;
-  readonly maxUnreadBytes?: number;
   /** Of all bodies that arrive. */
   readonly maxArrivingBytes?: number;
 }
@@ -23,12 +20,12 @@ export interface ConnectionLimits {
 /**
  * Bounds a server's connections. One more than that takes the place of another: of the address with the most connections, the
  * oldest that has never been answered, else the oldest without a request; of another address also one with a request. So idle
- * clients keep nobody out, and a busy address keeps out only itself: its new connections are answered 503. When all answers that
- * wait for their clients exceed the bound, connections with the most of them are closed. Call the result to stop.
+ * clients keep nobody out, and a busy address keeps out only itself: its new connections are answered 503. Answers that clients do
+ * not read are bounded in bytes and time (`unread-answers.ts`). Call the result to stop.
  */
 export function boundConnections(
   server: Server,
-  { max = maxConnections(), maxUnreadBytes = MAX_UNREAD_BYTES }: ConnectionLimits = {},
+  { max = maxConnections(), ...unreadLimits }: ConnectionLimits = {},
 ): () => void {
   const addresses = new Map<string, Set<Socket>>();
   const upgraded = new WeakSet<object>();
@@ -74,18 +71,13 @@ export function boundConnections(
     return idle ?? (mayBeBusy ? oldest : undefined);
   }
 
-  function dropUnread(): void {
-    const all = [...addresses.values()].flatMap((sockets) => [...sockets].filter((one) => one.writableLength > 0));
-    let bytes = all.reduce((sum, { writableLength }) => sum + writableLength, 0);
-    if (bytes <= maxUnreadBytes) return;
-    for (const socket of all.sort((a, b) => b.writableLength - a.writableLength)) {
-      if (bytes <= maxUnreadBytes) return;
-      bytes -= socket.writableLength;
-      socket.destroy();
-    }
+  function checkUnread(): void {
+    const all = [...addresses.values()].flatMap((sockets) => [...sockets]);
+    unread.check(all, (socket) => upgraded.has(socket));
   }
 
-  const timer = every(UNREAD_CHECK_MS, dropUnread, { unref: true });
+  const unread = createUnreadWatch(unreadLimits);
+  const timer = every(unread.everyMs, checkUnread, { unref: true });
   return () => timer.cancel();
 }
 

@@ -4,13 +4,11 @@ import { after } from "#platform/lifecycle/time.js";
 /** Of a body that is answered before it has arrived, this much is read and dropped; after that the connection is closed. */
 const MAX_DROPPED_BYTES = 16 << 20;
 const MAX_DROPPING_MS = 10_000;
-/** A client that reads nothing of its answer is disconnected after one to two times this. */
-const UNREAD_CHECK_MS = 10_000;
 
 /**
  * Responses that may end before their request's body has arrived, a refusal for example. The answer is sent at once, and the
  * rest of the body is read and dropped before the response ends. A connection closed with unread bytes is reset, and clients
- * that still send then see a broken connection instead of the answer. An answer that the client does not read is given up.
+ * that still send then see a broken connection instead of the answer.
  */
 export class EarlyResponse extends ServerResponse<IncomingMessage> {
   #isEnding = false;
@@ -33,8 +31,6 @@ export class EarlyResponse extends ServerResponse<IncomingMessage> {
 
   #endNow(rest: readonly unknown[]): this {
     Reflect.apply(super.end, this, rest);
-    // node:http replaces the timeout when the answer is sent.
-    if (this.writableLength > 0) this.socket?.setTimeout(UNREAD_CHECK_MS);
     return this;
   }
 }

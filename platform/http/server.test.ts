@@ -41,6 +41,12 @@ describe("every server", () => {
     expect(await answered("POST", "/things", "text/plain")).toEqual([415, PROBLEM, "UNSUPPORTED_MEDIA_TYPE"]);
   });
 
+  test("names the limit of a body that exceeds it", async () => {
+    const body = { method: "POST", url: "/things", headers: { "content-type": "application/json" } } as const;
+    const refused = await app.inject({ ...body, payload: JSON.stringify("x".repeat(1_048_576)) });
+    expect(refused.json()).toMatchObject({ code: "TOO_LARGE", detail: "A body has at most 1048576 bytes" });
+  });
+
   test("closes soon although a client keeps its connection alive after the last answer", async () => {
     let answer: (() => void) | undefined;
     app.get("/slow", async () => {

@@ -57,7 +57,7 @@ export function createHttpServer(
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: 1_048_576,
+    bodyLimit: MAX_BODY_BYTES,
     forceCloseConnections: "idle",
     clientErrorHandler: answerClientError,
     // Of a URL that cannot be routed: Fastify's error handler does not see these.
@@ -178,6 +178,7 @@ function closeWhatIsIdle(app: FastifyInstance): void {
   });
 }
 
+const MAX_BODY_BYTES = 1_048_576;
 const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   400: "MALFORMED",
   404: "NOT_FOUND",
@@ -190,5 +191,6 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
 export function toMetrlyError(error: FastifyError): MetrlyError {
   if (error instanceof MetrlyError) return error;
   const code = BY_STATUS[error.statusCode ?? 500];
-  return code === undefined ? new MetrlyError("INTERNAL", "Internal error") : new MetrlyError(code, error.message);
+  if (code === undefined) return new MetrlyError("INTERNAL", "Internal error");
+  return new MetrlyError(code, code === "TOO_LARGE" ? `A body has at most ${MAX_BODY_BYTES} bytes` : error.message);
 }

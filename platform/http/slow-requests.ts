@@ -36,7 +36,8 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
 
 /** Answers the request that arrives on a connection, if nothing has answered it yet, and closes the connection. */
 export function refuseRequest(socket: Socket, error: MetrlyError): void {
-  if (socket.destroyed) return;
+  // Everything that a client still sends after a first refusal leads here again.
+  if (socket.destroyed || socket.writableEnded) return;
   if (socket.writable && !isAnswering(socket)) socket.write(responseTo(error));
   socket.destroySoon();
 }
