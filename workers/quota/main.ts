@@ -1,4 +1,5 @@
 import { partitionOf } from "#kernel/partition.js";
+import type { Database } from "#platform/database/database.js";
 import type { LogConsumer } from "#platform/event-log/event-log.js";
 import { malformedAlarm } from "#platform/event-log/read-records.js";
 import { consumerReasons } from "#platform/event-log/readiness.js";
@@ -29,6 +30,7 @@ import { startReconciler } from "./reconciliation/reconciler.js";
 import { watched } from "./reconciliation/watched.js";
 import { restoreCounters } from "./restore.js";
 import { createBoundRows } from "./store/bounds.js";
+import { createWriterRows } from "./store/counter-writers.js";
 import { saveCounters } from "./store/saved.js";
 import { createQuotaStore } from "./store/store.js";
 import { createUsageRecorded } from "./usage-recorded.js";
@@ -41,8 +43,8 @@ export async function startQuota(context: ServiceContext): Promise<Service> {
   const { clock, config, tenancy, log } = context;
   const logger = context.logger.child({ service: "quota" });
   const onError = (error: unknown): void => logger.warn({ err: error }, "quota recovers from an error");
-  const opened = await openCounters(context, onError);
   const database = await context.openDatabase("quota");
+  const opened = await openCounters(context, database, onError);
   const counters = watched(opened, (tenantId) => freshness.forget(tenantId));
   const metrics = createMetrics(context.metrics);
   const partitionOfTenant = (tenantId: string): number => partitionOf(tenantId, config.partitions);
@@ -138,9 +140,13 @@ export async function startQuota(context: ServiceContext): Promise<Service> {
 
 async function openCounters(
   { config, clock }: ServiceContext,
+  database: Database,
   onError: (error: unknown) => void,
 ): Promise<QuotaCounters> {
   const { quotaRedisUrls: urls, namespace, quotaMaxKeys: maxKeys } = config;
-  if (urls.length > 0) return openRedisCounters({ urls, prefix: `${namespace}:quota`, maxKeys, onError });
+  if (urls.length > 0) {
+    const writers = createWriterRows(database);
+    return openRedisCounters({ urls, prefix: `${namespace}:quota`, maxKeys, writers, onError });
+  }
   return createMemoryQuotaCounters(clock, { maxKeys, ...(clock === systemClock && { steadyMs: monotonicMs }) });
 }

@@ -86,7 +86,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("a Redis that answers and refuses to 
           const answer = await consume(unasked, 500, "after");
           return answer.reason === "COUNTER_REBUILDING" ? undefined : answer;
         },
-        { what: "a decision", deadlineMs: 15_000 },
+        { what: "a decision" },
       );
       expect(shown(first)).toBe("429 LIMIT_EXCEEDED");
       await waitFor(
@@ -97,9 +97,9 @@ describe.skipIf(!hasPostgres || !hasRedis)("a Redis that answers and refuses to 
           const limit: LimitAnswer | undefined = response.json<Answer>().limits[0];
           return limit?.used === "600" && limit.reserved === "0";
         },
-        { what: "the event to take the place of its reservation", deadlineMs: 15_000 },
+        { what: "the event to take the place of its reservation" },
       );
-      await waitFor(isReady, { what: "readiness again", deadlineMs: 15_000 });
+      await waitFor(isReady, { what: "readiness again" });
     },
   );
 });

@@ -114,7 +114,7 @@ describe.skipIf(!hasPostgres)("a crash with counters in the process", () => {
         );
         return Number(rows[0]?.sum ?? 0) <= most;
       },
-      { what: `a bound of at most ${most}`, deadlineMs: 15_000 },
+      { what: `a bound of at most ${most}` },
     );
 
   test("costs at most a block beyond what was open, whatever was settled, released or had expired before", async () => {

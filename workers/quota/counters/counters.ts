@@ -265,3 +265,15 @@ export interface QuotaCounters {
 
 export const REMEMBERED_TEXTS = 256;
 export const REMEMBERED_MS = HOUR_MS;
+
+/** The processes that write to a life of the store, where a loss of the store does not reach them. */
+export interface WriterRows {
+  /** From now on the process may write to that life. */
+  enter(writer: string, life: string): Promise<void>;
+  /** Who may have written to that life, and the number of its last write if it has stopped. */
+  of(life: string): Promise<readonly { readonly writer: string; readonly last: number | null }[]>;
+  /** The process has stopped after the write with this number. */
+  leave(writer: string, last: number): Promise<void>;
+  /** Nothing that these wrote can be lost any more without a loss of what others wrote. */
+  forget(writers: readonly string[]): Promise<void>;
+}

@@ -3,6 +3,7 @@ import { systemClock } from "#platform/process/clock.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { openRedisCounters } from "../counters/redis/redis.js";
 import { createBoundRows } from "../store/bounds.js";
+import { createWriterRows } from "../store/counter-writers.js";
 import { createQuotaStore } from "../store/store.js";
 import { startBounds } from "./bounds.js";
 import { createFreshness } from "./freshness.js";
@@ -20,7 +21,10 @@ export interface TestGateOptions {
 
 /** A gate as a process of quota has it, on real Redis and PostgreSQL, without the rest of the service. */
 export async function openGate({ database, tenancy, redisUrls, prefix, onError }: TestGateOptions) {
-  const counters = await openRedisCounters({ urls: redisUrls, prefix, maxKeys: MAX_KEYS, onError });
+  const counters = await openRedisCounters({
+    ...{ urls: redisUrls, prefix, maxKeys: MAX_KEYS, onError },
+    writers: createWriterRows(database),
+  });
   const store = createQuotaStore(database, () => 0);
   const limits = createTenantLimits(tenancy, systemClock);
   const freshness = createFreshness({ counters, database, store, partitionOf: () => 0 });

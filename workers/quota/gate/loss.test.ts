@@ -211,7 +211,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("quota after a loss in Redis", () => 
         );
         return Number(rows[0]?.sum) === 0;
       },
-      { what: "the bounds to fall", deadlineMs: 15_000 },
+      { what: "the bounds to fall" },
     );
     await flush();
     for (const headers of [released, expired, settled])

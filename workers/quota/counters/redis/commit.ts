@@ -7,6 +7,8 @@ export interface Commit {
   readonly text: string;
   /** Operations and changes: how much work this is for the event loop and for Redis. */
   readonly work: number;
+  /** Whether there is something to store. */
+  readonly writes: boolean;
 }
 
 export interface Changes {
@@ -63,6 +65,7 @@ export const reading = (tenantId: string, expected: string, work: number): Commi
   tenantId,
   text: JSON.stringify([expected]),
   work,
+  writes: false,
 });
 
 export interface Writing {
@@ -91,7 +94,7 @@ export function writing(one: Writing): Commit {
   const kept = LOGGED + Math.floor(reservationsAfter / RESERVATIONS_PER_LOGGED);
   const part = [expected, fields, head.removed, reservations.set, reservations.removed, renewed, kept, entry];
   const work = operations + reservations.set.length / 2 + reservations.removed.length;
-  return { tenantId, text: JSON.stringify(part), work };
+  return { tenantId, text: JSON.stringify(part), work, writes: true };
 }
 
 const RENEWS_ALL = 1;

@@ -13,11 +13,12 @@ const ABSENT_MS = HOUR_MS;
  * the epoch "-" and a random end, so that whoever stores the first state knows that there was none since it looked.
  *
  * ARGV: 1 where Redis' clock should be, ms, 2 the tolerance, 3 the life of the store, 4 one that is over, 5 a version for
- * tenants without state, 6 JSON: a list for each tenant. It has the expected version ("": reads everything) and, if there is
+ * tenants without state, 6 JSON: a list for each tenant, and where the last of KEYS is the hash of the writers, 7 this writer, 8
+ * the number of this write, if it is one. The list of a tenant has the expected version ("": reads everything) and, if there is
  * something to store, names and values to set in H, names to remove from it, the same for R, 1 to renew the expiry of all
  * keys or 2 of R, how many entries L keeps at least, and the new one.
  *
- * Answers Redis' time and, unless that differs, for each tenant 1 (stored) or a list, and then nothing of it was stored:
+ * Answers Redis' time; only "unregistered" besides, if the store does not know the writer; otherwise, unless the time differs, for each tenant 1 (stored) or a list, and then nothing of it was stored:
  * "missing" and the version for its absence; "other" and the life that it belongs to; "changed", a version, 1 if that is not
  * yet the latest, and names and values of H and R that changed since the expected one, with those of H that it was to store;
  * "all", the version, H and R; "scan", the version and H, where R is too large.
@@ -30,6 +31,14 @@ local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
 if math.abs(now - ARGV[1]) > tonumber(ARGV[2]) then return { now } end
 local life, past, absent = ARGV[3], ARGV[4], ARGV[5]
+if ARGV[7] then
+  local writers = KEYS[#KEYS]
+  local tail = call('HGET', writers, ARGV[7])
+  if not tail then return { now, 'unregistered' } end
+  if ARGV[8] ~= '' and tonumber(match(tail, '^%d+')) < tonumber(ARGV[8]) then
+    call('HSET', writers, ARGV[7], ARGV[8] .. ':' .. string.format('%.0f', now))
+  end
+end
 
 local failed
 local function try(...)
@@ -137,22 +146,10 @@ return out
 `;
 
 /**
- * Names the unbroken life of the store. KEYS: 1 where the name is; ARGV: 1 the server's run id, 2 a new name, 3 a name that
- * must not stay. What another run of the server wrote (a restart from disk, a failover) is replaced: it may be an older state.
- * Answers the name, and when that life began, ms.
+ * Proves that the store takes what the counters write. KEYS: 1 one of its own, which is gone afterwards; 2 if this process is a
+ * writer, the hash of the writers; ARGV: 1 after how many ms without a write a writer is removed, 2 this writer, 3 the number of
+ * this write. Answers Redis' time, 1 if this writer is known and the number stored, and the writers that were removed.
  */
-export const INCARNATION_LUA = `
-local held = redis.call('GET', KEYS[1])
-local name = held and string.sub(held, 1, #ARGV[1] + 1) == ARGV[1] .. ':' and string.match(held, ':(.*):%d+$')
-if not name or name == ARGV[3] then
-  local t = redis.call('TIME')
-  held = ARGV[1] .. ':' .. ARGV[2] .. ':' .. t[1] .. string.sub('000000' .. t[2], -6, -4)
-  redis.call('SET', KEYS[1], held)
-end
-return { string.match(held, ':(.*):(%d+)$') }
-`;
-
-/** Proves that the store takes what the counters write. KEYS: 1 one of its own, which is gone afterwards. Answers Redis' time. */
 export const PROBE_LUA = `
 local call, key = redis.call, KEYS[1]
 call('HSET', key, 'v', '1')
@@ -164,5 +161,18 @@ call('RPUSH', key, '1')
 call('LTRIM', key, -1, -1)
 call('LLEN', key)
 call('UNLINK', key)
-return call('TIME')
+local time, removed, writers = call('TIME'), {}, KEYS[2]
+local own = writers and call('HGET', writers, ARGV[2])
+if own then
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  call('HSET', writers, ARGV[2], ARGV[3] .. ':' .. string.format('%.0f', now))
+  local all = call('HGETALL', writers)
+  for i = 1, #all, 2 do
+    if all[i] ~= ARGV[2] and now - string.match(all[i + 1], ':(%d+)') > tonumber(ARGV[1]) then
+      call('HDEL', writers, all[i])
+      removed[#removed + 1] = all[i]
+    end
+  end
+end
+return { time, own and 1 or 0, removed }
 `;

@@ -6,6 +6,7 @@ import {
   REMEMBERED_MS,
   REMEMBERED_TEXTS,
   type StoredBound,
+  type WriterRows,
 } from "../counters.js";
 import { isAbsence, isOf, POSITION_FIELD, VERSION_FIELD } from "./commit.js";
 import { grouped } from "./grouped.js";
@@ -23,6 +24,8 @@ export interface RedisNodeOptions {
   readonly maxKeys: number;
   /** A key on this node that lives no longer than the counters. */
   readonly incarnationKey: string;
+  /** Without, a restart of the server counts as a loss. */
+  readonly writers?: WriterRows | undefined;
   /** Tenants with the same value may share a call: in a cluster, those of one slot. */
   readonly together?: (tenantId: string) => number;
 }
@@ -158,8 +161,8 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
     async *save() {},
     restore: () => false,
     async stop() {
-      server.stop();
       replicas.stop(new CountersUnavailable("the quota counters are stopped"));
+      await server.stop();
     },
   };
 }

@@ -241,7 +241,7 @@ describe.skipIf(!hasRedis)("several processes on one Redis", () => {
     await Promise.all(all.map((one) => one.stop()));
   });
 
-  test("a restart from disk is a loss", async () => {
+  test("a restart from disk is a loss to processes without rows of their own", async () => {
     const durable = await startRedis({ appendOnly: true });
     const [a, b] = await Promise.all([openTestCounters(durable.url, "r"), openTestCounters(durable.url, "r")]);
     await loadCalls(a, "t", 3);

@@ -125,8 +125,8 @@ describe.skipIf(!hasRedis)("Redis", () => {
       await a.lowered(lowered.map((one) => ({ ...one, nextVersion: version })));
       return lowered.at(-1)?.bound;
     };
-    await waitFor(async () => (await bound()) === 2n * UNIT, { what: "a lower bound", deadlineMs: 5_000 });
-    await waitFor(async () => (await bound()) === UNIT, { what: "what is open", deadlineMs: 5_000 });
+    await waitFor(async () => (await bound()) === 2n * UNIT, { what: "a lower bound" });
+    await waitFor(async () => (await bound()) === UNIT, { what: "what is open" });
     // What was granted before that is refused.
     await a.grant("falls", epoch, [{ ...granted, version: 1 }]);
     const [after] = await a.execute("falls", [consuming("2", bounded)], undefined);

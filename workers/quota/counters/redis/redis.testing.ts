@@ -1,10 +1,15 @@
 import { HOUR_MS } from "#kernel/duration.js";
-import type { CounterCharge, Operation, Outcome, QuotaCounters } from "../counters.js";
+import type { CounterCharge, Operation, Outcome, QuotaCounters, WriterRows } from "../counters.js";
 import { UNIT } from "../exact-model.testing.js";
 import { openRedisCounters } from "./redis.js";
 
-export const openTestCounters = (url: string, prefix: string, maxKeys = 100_000): Promise<QuotaCounters> =>
-  openRedisCounters({ urls: [url], prefix, maxKeys, onError: () => undefined });
+export const openTestCounters = (
+  url: string,
+  prefix: string,
+  maxKeys = 100_000,
+  writers?: WriterRows,
+): Promise<QuotaCounters> =>
+  openRedisCounters({ urls: [url], prefix, maxKeys, ...(writers && { writers }), onError: () => undefined });
 
 /** Calls in an hour, without bounds. */
 export const calls = (limit: bigint, amount = 1n): CounterCharge => ({

@@ -1,7 +1,7 @@
 import { repeat } from "#platform/lifecycle/repeat.js";
 import { EvictionError } from "#platform/redis/eviction.js";
 import { askRedisOnce } from "#platform/redis/once.js";
-import { CountersUnavailable, type QuotaCounters } from "../counters.js";
+import { CountersUnavailable, type QuotaCounters, type WriterRows } from "../counters.js";
 import { openRedisClusterCounters } from "./cluster.js";
 import { forwardingCounters } from "./forward.js";
 import { createRedisNodeCounters } from "./node.js";
@@ -14,6 +14,8 @@ export interface RedisCountersOptions {
   readonly prefix?: string;
   /** Keys that a tenant may have alive. */
   readonly maxKeys: number;
+  /** Without, and in a cluster, a restart of a server counts as a loss. */
+  readonly writers?: WriterRows;
 }
 
 const TRY_AGAIN_MS = 1_000;
@@ -38,10 +40,11 @@ async function openCounters({
   onError,
   prefix = "metrly:quota",
   maxKeys,
+  writers,
 }: RedisCountersOptions): Promise<QuotaCounters> {
   const { url, isCluster } = await firstAnswering(urls);
   if (isCluster) return openRedisClusterCounters({ urls, onError, prefix, maxKeys });
-  const counters = createRedisNodeCounters({ url, onError, prefix, maxKeys, incarnationKey: `${prefix}:era` });
+  const counters = createRedisNodeCounters({ url, onError, prefix, maxKeys, writers, incarnationKey: `${prefix}:era` });
   try {
     await counters.connect();
     return counters;

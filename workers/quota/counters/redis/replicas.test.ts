@@ -29,7 +29,9 @@ test("a replica that is not used for ten minutes is dropped, others stay", async
     const server = {
       known: () => incarnation,
       verified: async () => incarnation,
-      evaluate: async (_: unknown, __: unknown, args: readonly string[]) => {
+      mark: () => ({ keys: [], args: () => [], confirm: () => undefined }),
+      evaluate: async (_: unknown, __: unknown, argsOf: () => readonly string[]) => {
+        const args = argsOf();
         const [[version]] = JSON.parse(args[5] ?? "") as [[string]];
         expected.push(version);
         return [now, version === "" ? ["missing", args[4]] : 1];

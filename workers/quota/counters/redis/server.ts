@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { Redis } from "ioredis";
-import { newUuid } from "#platform/lifecycle/random.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
 import { assertNoEviction } from "#platform/redis/eviction.js";
-import { CountersUnavailable } from "../counters.js";
+import { CountersUnavailable, type WriterRows } from "../counters.js";
 import { createStoreClock, redisMs, type StoreClock } from "./clock.js";
-import { INCARNATION_LUA, PROBE_LUA } from "./lua.js";
+import { listOf } from "./commit.js";
+import { createLives, type Life, type Mark } from "./lives.js";
+import { PROBE_LUA } from "./lua.js";
 
 export interface RedisServerOptions {
   readonly url: string;
@@ -13,13 +14,12 @@ export interface RedisServerOptions {
   readonly onError: (error: unknown) => void;
   /** A key on this server that lives no longer than the counters. */
   readonly incarnationKey: string;
+  /** Without, a restart of the server counts as a loss. */
+  readonly writers?: WriterRows | undefined;
 }
 
 /** An unbroken life of the store: what was written in another one is not relied on. */
-export interface Incarnation {
-  readonly name: string;
-  /** When it began, on Redis' clock. */
-  readonly since: number;
+export interface Incarnation extends Life {
   readonly clock: StoreClock;
 }
 
@@ -30,9 +30,10 @@ export interface Script {
 
 export type RedisServer = ReturnType<typeof createRedisServer>;
 
-const NAME_LENGTH = 16;
 const CONNECT_TIMEOUT_MS = 2_000;
 const COMMAND_TIMEOUT_MS = 2_000;
+/** A process probes the store each second. */
+const WRITER_GONE_MS = 60_000;
 
 /**
  * A connection to one Redis server. Nothing is queued while it is down and nothing is sent twice; after each connect the
@@ -51,6 +52,7 @@ export function createRedisServer(options: RedisServerOptions) {
     retryStrategy: (attempt) => Math.min(1_000, 50 * attempt),
   });
   redis.on("error", options.onError);
+  const lives = createLives({ redis, key: incarnationKey, rows: options.writers });
   /** Of this connection. */
   let current: Incarnation | undefined;
   let connections = 0;
@@ -65,14 +67,11 @@ export function createRedisServer(options: RedisServerOptions) {
     const runId = /^run_id:(\w+)/m.exec(await redis.info("server"))?.[1];
     if (runId === undefined) throw new Error("Redis did not report its run_id");
     assertNoEviction(await redis.info("memory"), options.url);
-    const fresh = newUuid().replaceAll("-", "").slice(0, NAME_LENGTH);
-    const reply = await redis.eval(INCARNATION_LUA, 1, incarnationKey, runId, fresh, notThis);
-    const [name, since] = Array.isArray(reply) ? reply.map(String) : [];
-    if (name === undefined || since === undefined) throw new Error("Redis returned no incarnation");
+    const life = await lives.current(runId, notThis);
     const sentAt = monotonicMs();
     const clock = createStoreClock(redisMs(await redis.time()), sentAt);
     if (connection !== connections) throw new Error("the connection to Redis was lost");
-    current = { name, since: Number(since), clock };
+    current = { ...life, clock };
     return current;
   }
 
@@ -104,13 +103,17 @@ export function createRedisServer(options: RedisServerOptions) {
   }
 
   /** By hash; a server that does not have the script yet gets its text. */
-  async function evaluate({ lua, sha }: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    const rest = [String(keys.length), ...keys, ...args];
+  async function evaluate(
+    { lua, sha }: Script,
+    keys: readonly string[],
+    args: () => readonly string[],
+  ): Promise<unknown> {
+    const rest = () => [String(keys.length), ...keys, ...args()];
     try {
-      return await redis.call("evalsha", [sha, ...rest]);
+      return await redis.call("evalsha", [sha, ...rest()]);
     } catch (error) {
       if (!isReplyError(error) || !error.message.startsWith("NOSCRIPT")) throw error;
-      return redis.call("eval", [lua, ...rest]);
+      return redis.call("eval", [lua, ...rest()]);
     }
   }
 
@@ -123,9 +126,17 @@ export function createRedisServer(options: RedisServerOptions) {
     /** The incarnation, as far as this process knows. */
     known: (): Incarnation | undefined => current,
     learn: () => answering(() => learn()),
+    /** The store does not know this process as one that writes. */
+    register: () =>
+      answering(() => {
+        lives.unknown();
+        return learn();
+      }),
+    mark: (writes: boolean): Mark => lives.mark(writes),
     /** The incarnation at a moment after the call. */
     verified: () => answering(verified),
-    evaluate: (script: Script, keys: readonly string[], args: readonly string[]) =>
+    /** `args` is called at each sending. */
+    evaluate: (script: Script, keys: readonly string[], args: () => readonly string[]) =>
       answering(() => evaluate(script, keys, args)),
     /** Sends commands that no script is needed for. */
     ask: <T>(send: (redis: Redis) => Promise<T>) => answering(() => send(redis)),
@@ -133,7 +144,14 @@ export function createRedisServer(options: RedisServerOptions) {
     probe: () =>
       answering(async () => {
         if (current === undefined) await learn();
-        return redisMs(await evaluate(PROBE, [`${incarnationKey}:probe`], []));
+        const mark = lives.mark(true);
+        const keys = [`${incarnationKey}:probe`, ...mark.keys];
+        const args = () => [String(WRITER_GONE_MS), ...mark.args()];
+        const [time, isStored, gone] = listOf(await evaluate(PROBE, keys, args));
+        if (isStored === 1) mark.confirm();
+        const writers = listOf(gone).map(String);
+        if (writers.length > 0) await lives.forget(writers).catch(options.onError);
+        return redisMs(listOf(time).map(String));
       }),
     /**
      * Redis' clock was not where it was expected. The command may only have been late; after a real jump windows would be
@@ -151,7 +169,11 @@ export function createRedisServer(options: RedisServerOptions) {
         await learn(known.name);
         options.onError(new Error("the clock of Redis jumped: counters are rebuilt"));
       }),
-    stop: (): void => redis.disconnect(),
+    /** What was written before is not lost with a later restart of the server. */
+    async stop(): Promise<void> {
+      redis.disconnect();
+      await lives.leave().catch(options.onError);
+    },
   };
 }
 

@@ -12,10 +12,11 @@ function slowStore() {
   const server = {
     known: () => incarnation,
     verified: async () => incarnation,
-    evaluate: (_: unknown, keys: readonly string[], args: readonly string[]) =>
+    mark: () => ({ keys: [], args: () => [], confirm: () => undefined }),
+    evaluate: (_: unknown, keys: readonly string[], args: () => readonly string[]) =>
       new Promise((resolve, reject) => {
         const tenants = keys.filter((_, index) => index % 3 === 0);
-        const missing = ["missing", args[4]];
+        const missing = ["missing", args()[4]];
         calls.push({ tenants, answer: () => resolve([0, ...tenants.map(() => missing)]), fail: reject });
       }),
   } as unknown as RedisServer;

@@ -124,16 +124,24 @@ export function createTurns({ server, together, onBounded }: TurnsOptions) {
   }
 
   async function ask(call: readonly Part[], { name, clock }: Incarnation): Promise<readonly Answer[]> {
-    const keys = call.flatMap(({ replica }) => replica.keys);
+    const mark = server.mark(call.some(({ commit }) => commit.writes));
+    const keys = [...call.flatMap(({ replica }) => replica.keys), ...mark.keys];
     const texts = call.map(({ commit }) => commit.text);
     const absent = absence(name, newUuid());
-    const args = [String(clock.now()), String(CLOCK_TOLERANCE_MS), name, past, absent, `[${texts.join()}]`];
+    const about = [String(clock.now()), String(CLOCK_TOLERANCE_MS), name, past, absent, `[${texts.join()}]`];
+    const args = () => [...about, ...mark.args()];
     const sentAt = monotonicMs();
     const [redisNow, ...replies] = listOf(await server.evaluate(COMMIT, keys, args));
     if (replies.length === 0) {
       await server.judgeClock();
       return [];
     }
+    if (replies[0] === "unregistered") {
+      const current = await server.register();
+      if (current.name !== name) past = name;
+      return [];
+    }
+    mark.confirm();
     clock.heard(Number(redisNow), sentAt);
     return judged(replies.map(answerOf), name);
   }

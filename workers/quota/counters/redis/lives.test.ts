@@ -1,0 +1,166 @@
+import { cp, rm } from "node:fs/promises";
+import path from "node:path";
+import { Redis } from "ioredis";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Database, openDatabase } from "#platform/database/database.js";
+import { createMigratedDatabase } from "../../../../tests/servers/migrated.js";
+import { type PrivateRedis, startRedis } from "../../../../tests/servers/private-servers.js";
+import { serverDir } from "../../../../tests/servers/run-dir.js";
+import { hasPostgres, hasRedis, waitFor } from "../../../../tests/servers/servers.js";
+import { createWriterRows } from "../../store/counter-writers.js";
+import type { QuotaCounters, WriterRows } from "../counters.js";
+import { calls, consume, loadCalls, openTestCounters, reserved } from "./redis.testing.js";
+
+const LIMIT = 100n;
+
+describe.skipIf(!hasRedis || !hasPostgres)("a restart of Redis from its file", () => {
+  let server: PrivateRedis;
+  let created: Awaited<ReturnType<typeof createMigratedDatabase>>;
+  let database: Database;
+  let writers: WriterRows;
+  let copy: string;
+  let prefix = "";
+  let running: QuotaCounters[] = [];
+  beforeAll(async () => {
+    [server, created, copy] = await Promise.all([
+      startRedis({ appendOnly: true }),
+      createMigratedDatabase("quota"),
+      serverDir("aof"),
+    ]);
+    database = await openDatabase({ url: created.url, onError: () => undefined });
+    writers = createWriterRows(database);
+  });
+  afterAll(async () => {
+    await database?.stop();
+    await created?.drop();
+    await server?.stop();
+    await rm(copy, { recursive: true, force: true });
+  });
+  beforeEach(() => {
+    prefix = `p${Math.random().toString(36).slice(2)}`;
+  });
+  afterEach(async () => {
+    await Promise.all(running.map((one) => one.stop()));
+    running = [];
+  });
+
+  async function start(): Promise<QuotaCounters> {
+    const counters = await openTestCounters(server.url, prefix, 1_000, writers);
+    running.push(counters);
+    return counters;
+  }
+  async function stop(counters: QuotaCounters): Promise<void> {
+    running = running.filter((one) => one !== counters);
+    await counters.stop();
+  }
+  async function restart(signal: "SIGTERM" | "SIGKILL", change?: () => Promise<void>): Promise<void> {
+    await server.kill(signal);
+    await change?.();
+    await server.restart();
+  }
+  const file = (): string => path.join(server.dir, "appendonlydir");
+  const keepFile = () => cp(file(), path.join(copy, prefix), { recursive: true });
+  const oldFile = async (): Promise<void> => {
+    await rm(file(), { recursive: true });
+    await cp(path.join(copy, prefix), file(), { recursive: true });
+  };
+  /** As each process does once a second. */
+  const known = (all: readonly QuotaCounters[]) =>
+    Promise.all(all.map((one) => waitFor(() => one.now().catch(() => undefined), { what: "the restarted store" })));
+
+  test.each(["SIGTERM", "SIGKILL"] as const)("after %s loses nothing that each process finds", async (signal) => {
+    const all = [await start(), await start()];
+    const [a, b] = all as [QuotaCounters, QuotaCounters];
+    await loadCalls(a, "t", 3);
+    for (let n = 0; n < 5; n += 1)
+      expect(await consume(n % 2 === 0 ? a : b, "t", `k${n}`, calls(LIMIT))).toBe("allowed");
+    await restart(signal);
+    await known(all);
+    expect(await a.positions(["t"])).toEqual([3]);
+    for (const one of all) expect(await reserved(one, "t")).toBe(5n);
+    expect(await consume(b, "t", "k0", calls(LIMIT))).toBe("allowed");
+    expect(await reserved(a, "t")).toBe(5n);
+    await restart(signal);
+    await known(all);
+    expect(await reserved(b, "t")).toBe(5n);
+  });
+
+  test("is a loss to all if one misses what it wrote", async () => {
+    const all = [await start(), await start()];
+    const [a, b] = all as [QuotaCounters, QuotaCounters];
+    await loadCalls(a, "t", 3);
+    await a.now();
+    await b.now();
+    await keepFile();
+    expect(await consume(b, "t", "late", calls(LIMIT))).toBe("allowed");
+    await restart("SIGKILL", oldFile);
+    await known(all);
+    expect(await a.positions(["t"])).toEqual([undefined]);
+    expect(await consume(a, "t", "next", calls(LIMIT))).toBe("unknown");
+  });
+
+  test("is a loss if a process that wrote has crashed", async () => {
+    const a = await start();
+    await loadCalls(a, "t", 3);
+    const life = (await lifeOf(server.url, prefix)) ?? "";
+    await writers.enter(`crashed of ${prefix}`, life);
+    await restart("SIGTERM");
+    await known([a]);
+    expect(await a.positions(["t"])).toEqual([undefined]);
+  });
+
+  test("while nobody runs loses nothing after orderly stops", async () => {
+    const all = [await start(), await start()];
+    const [a, b] = all as [QuotaCounters, QuotaCounters];
+    await loadCalls(a, "t", 3);
+    expect(await consume(a, "t", "1", calls(LIMIT))).toBe("allowed");
+    expect(await consume(b, "t", "2", calls(LIMIT))).toBe("allowed");
+    for (const one of all) await stop(one);
+    await restart("SIGTERM");
+    const fresh = await start();
+    expect(await reserved(fresh, "t")).toBe(2n);
+  });
+
+  test("from a file that is older than the last stop is a loss", async () => {
+    const a = await start();
+    await loadCalls(a, "t", 3);
+    await stop(a);
+    await keepFile();
+    const b = await start();
+    expect(await consume(b, "t", "2", calls(LIMIT))).toBe("allowed");
+    await stop(b);
+    await restart("SIGTERM", oldFile);
+    const fresh = await start();
+    expect(await fresh.positions(["t"])).toEqual([undefined]);
+  });
+
+  test("a writer that has not written for long is forgotten, and known again with its next write", async () => {
+    const [a, b] = [await start(), await start()];
+    await loadCalls(a, "t", 3);
+    const redis = new Redis(server.url);
+    const key = `${prefix}:era:writers`;
+    const before = Object.keys(await redis.hgetall(key));
+    expect(before).toHaveLength(2);
+    const life = (await lifeOf(server.url, prefix)) ?? "";
+    await a.now();
+    const later = await redis.hgetall(key);
+    for (const [writer, tail] of Object.entries(later)) if (tail.startsWith("0:")) await redis.hset(key, writer, "0:1");
+    await a.now();
+    expect(Object.keys(await redis.hgetall(key))).toHaveLength(1);
+    expect(await writers.of(life)).toHaveLength(1);
+    expect(await consume(b, "t", "1", calls(LIMIT))).toBe("allowed");
+    expect(Object.keys(await redis.hgetall(key)).sort()).toEqual(before.sort());
+    expect(await writers.of(life)).toHaveLength(2);
+    redis.disconnect();
+    await restart("SIGTERM");
+    await known([a, b]);
+    expect(await reserved(a, "t")).toBe(1n);
+  });
+});
+
+async function lifeOf(url: string, prefix: string): Promise<string | undefined> {
+  const redis = new Redis(url);
+  const held = await redis.get(`${prefix}:era`);
+  redis.disconnect();
+  return held?.split(":")[1];
+}
