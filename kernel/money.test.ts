@@ -14,6 +14,11 @@ test.each([
 });
 
 test("only ISO 4217 codes are currencies", () => {
-  expect(["EUR", "JPY", "KWD"].every(isCurrencyCode)).toBe(true);
-  expect(["eur", "EURO", "XXA", ""].some(isCurrencyCode)).toBe(false);
+  expect(["EUR", "JPY", "KWD", "CLF", "UYW", "UYI", "SLE", "ZWG", "XCG"].every(isCurrencyCode)).toBe(true);
+  expect(["eur", "EURO", "XXA", "", "XXX", "XAU"].some(isCurrencyCode)).toBe(false);
+});
+
+test("withdrawn currencies are none, whatever ICU knows, and keep two digits on older plans", () => {
+  expect(["HRK", "BGN", "DEM", "SLL", "ZWL", "MRO", "LTL", "ANG", "CUC"].some(isCurrencyCode)).toBe(false);
+  expect(formatMoney(new Decimal("1.5"), "HRK")).toBe("1.50");
 });

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { hourOf } from "#kernel/period.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
+import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
 import { deriveInvoices } from "../../workers/billing/closing/derive.js";
 import { mergeRecorded } from "../../workers/billing/merge.js";
 import { foldEntries } from "../../workers/billing/rules/fold.js";
@@ -105,7 +106,13 @@ async function readsAt(
     await pool.query("VACUUM ANALYZE usage_delta");
     const bounds = { from: PERIOD.start, to: PERIOD.end, maxSeq: UNBOUNDED, recordedBefore: UNBOUNDED };
     const query = { tenantId: "one", ...bounds, meter: null, bucketMs: 0 };
-    const input = { tenantId: "one", period: PERIOD, plan: { planId: "pro", planVersion: 1 }, watermark: UNBOUNDED };
+    const input = {
+      tenantId: "one",
+      period: PERIOD,
+      plan: { planId: "pro", planVersion: 1 },
+      invoiceVersion: CURRENT_INVOICE_VERSION,
+      watermark: UNBOUNDED,
+    };
     const [totals, upcoming]: [number[], number[]] = [[], []];
     for (let round = 0; round < 30; round += 1) {
       totals.push(await secondsOf(() => readCells(pool, [query])));

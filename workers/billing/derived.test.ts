@@ -427,6 +427,7 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
               (i) => i.kind === line.identity.kind && i.priceIndex === line.identity.priceIndex,
             );
             expect(formatMoney(known?.amount ?? ZERO, "EUR")).toBe(formatMoney(line.amount, "EUR"));
+            expect(formatDecimal(known?.quantity ?? ZERO)).toBe(formatDecimal(line.quantity));
           }
           expect(formatDecimal(sumDecimals(invoiced.map((i) => i.amount)))).toBe(
             formatDecimal(sumDecimals(full.map((line) => line.amount))),

@@ -111,6 +111,31 @@ describe.skipIf(!hasPostgres)("closing", () => {
     });
   });
 
+  test("an adjustment starts from what was last invoiced, also where late usage changed the quantity alone", async () => {
+    world.state.apply({
+      ...{ kind: "plan", id: "pro", version: 2, name: "Pro", archived: false },
+      versions: [
+        planVersion({ prices: [price({ meter: "calls", model: "PACKAGE", packageSize: "10", unitAmount: "5" })] }),
+      ],
+    });
+    const late = async (count: number, until: string) => {
+      ledger.record(...Array.from({ length: count }, (_, n) => usage("acme", `${until}-${n}`, JANUARY)), tick(until));
+      await world.deliver(ledger);
+      await world.close("acme");
+    };
+    await late(3, "2026-02-04T00:00:00");
+    await late(4, "2026-03-04T00:00:00");
+    await late(5, "2026-04-04T00:00:00");
+    const invoices = await world.invoices("acme");
+    expect(invoices.flatMap(linesOf).filter(({ quantity }) => quantity !== "0")).toEqual([
+      { kind: "USAGE", meter: "calls", quantity: "3", amount: "5.00" },
+      { kind: "ADJUSTMENT", meter: "calls", quantity: "4", amount: "0.00" },
+      { kind: "ADJUSTMENT", meter: "calls", quantity: "5", amount: "5.00" },
+    ]);
+    const { lines } = JSON.parse(invoices.at(-1)?.document ?? "");
+    expect(lines.at(-1).adjusts).toMatchObject({ quantityBefore: "7", quantityAfter: "12" });
+  });
+
   test("a void in an open period lowers its invoice", async () => {
     ledger.record(usage("acme", "a", JANUARY), usage("acme", "b", JANUARY + 1));
     ledger.record(ledger.voidOf("a"));

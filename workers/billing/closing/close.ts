@@ -116,7 +116,7 @@ function events(closed: EndedPeriod, invoice: WrittenInvoice | undefined, nowMs:
     data: {
       tenantId,
       invoiceId: invoice.id,
-      number: invoiceNumberOf(tenantId, invoice.ordinal),
+      number: invoiceNumberOf(tenantId, invoice.ordinal, closed.invoiceVersion),
       ...span,
       currency: invoice.currency,
       total: invoice.total,

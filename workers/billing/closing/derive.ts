@@ -1,11 +1,13 @@
-import { type Decimal, ZERO } from "#kernel/decimal.js";
+import { ZERO } from "#kernel/decimal.js";
 import type { Period } from "#kernel/period.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { type AssignedPlan, planVersionOf } from "#schema/tenancy-history.js";
+import type { InvoiceVersion } from "#schema/vocabulary.js";
 import { invoiceIdOf } from "../rules/invoice-document.js";
 import {
   adjustmentLines,
   chargeLines,
+  type Invoiced,
   type InvoiceLine,
   keyOf,
   type LineIdentity,
@@ -22,6 +24,7 @@ export interface DerivationInput {
   readonly period: Period;
   readonly plan: AssignedPlan | undefined;
   readonly watermark: number;
+  readonly invoiceVersion: InvoiceVersion;
   /** The position up to which earlier periods are invoiced: the previous period's watermark; undefined: no earlier period. */
   readonly previousWatermark: number | undefined;
 }
@@ -61,14 +64,15 @@ export async function deriveInvoices(
   });
 }
 
-type Invoiced = (tenantId: string, identity: LineIdentity) => Decimal;
+type InvoicedOf = (tenantId: string, identity: LineIdentity) => Invoiced;
+const NOTHING_INVOICED: Invoiced = { quantity: ZERO, amount: ZERO };
 
 function deriveOne(
   tenancy: TenancyCopy,
   input: DerivationInput,
   late: readonly EndedPeriod[],
   cells: readonly (readonly UsageCell[])[],
-  invoiced: Invoiced,
+  invoiced: InvoicedOf,
 ): Derived {
   const plan = input.plan && planTerms(tenancy, input.plan);
   const charges = plan === undefined ? [] : chargeLines(input.period, plan, quantities(tenancy, cells[0] ?? []));
@@ -80,6 +84,7 @@ function deriveOne(
       period: p.period,
       plan: latePlan,
       invoiceId: invoiceIdOf(p.tenantId, p.invoiceOrdinal ?? 0),
+      version: input.invoiceVersion,
       quantityBefore: quantities(tenancy, cells[1 + 2 * index] ?? []),
       quantityAfter: quantities(tenancy, cells[2 + 2 * index] ?? []),
       invoiced: (identity) => invoiced(p.tenantId, identity),
@@ -99,13 +104,13 @@ const lateQuery = ({ tenantId, period, watermark, previousWatermark }: Derivatio
   toSeq: watermark,
 });
 
-async function readInvoiced(q: Queryable, late: readonly EndedPeriod[]): Promise<Invoiced> {
+async function readInvoiced(q: Queryable, late: readonly EndedPeriod[]): Promise<InvoicedOf> {
   const amounts = await invoicedAmounts(
     q,
     late.map((p) => ({ tenantId: p.tenantId, start: p.period.start })),
   );
-  const byLine = new Map(amounts.map((a) => [`${a.tenantId}/${a.periodStart}/${a.kind}/${a.priceIndex}`, a.amount]));
-  return (tenantId, identity) => byLine.get(`${tenantId}/${keyOf(identity)}`) ?? ZERO;
+  const byLine = new Map(amounts.map((a) => [`${a.tenantId}/${a.periodStart}/${a.kind}/${a.priceIndex}`, a]));
+  return (tenantId, identity) => byLine.get(`${tenantId}/${keyOf(identity)}`) ?? NOTHING_INVOICED;
 }
 
 const usageOf = (tenantId: string, period: Period, maxSeq: number): UsageQuery => ({

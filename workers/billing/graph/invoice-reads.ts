@@ -9,6 +9,7 @@ import { knownTenant } from "#platform/tenancy-client/await-tenant.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { visibleVersions } from "#schema/plan-visibility.js";
 import { assignedPlan, runningPeriod, tenantNow } from "#schema/tenancy-history.js";
+import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
 import { type DerivationInput, deriveInvoices } from "../closing/derive.js";
 import { earliestOpenPeriod, openStatus, periodStartingAt, periodsDueByTestClock } from "../rules/calendar.js";
 import { parseInvoiceId } from "../rules/invoice-document.js";
@@ -121,6 +122,7 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
       period,
       plan: assignedPlan(tenant, period.start, tenancy.version()),
       watermark: UNBOUNDED,
+      invoiceVersion: CURRENT_INVOICE_VERSION,
       previousWatermark: isNext ? last.watermark : undefined,
     });
     return previewView(derived, clock.now());
@@ -145,6 +147,7 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
       period,
       plan: { planId: input.planId, planVersion: terms.version },
       watermark: UNBOUNDED,
+      invoiceVersion: CURRENT_INVOICE_VERSION,
       previousWatermark: undefined,
     });
     const view = previewView(derived, clock.now());

@@ -12,7 +12,8 @@ import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import { runningPeriod } from "#schema/tenancy-history.js";
 import { periodStartingAt } from "../rules/calendar.js";
 import { totalsOf } from "../rules/usage-totals.js";
-import { readCells, readCounts, UNBOUNDED, type UsageQuery } from "../store/usage.js";
+import { readLastEvents } from "../store/last-events.js";
+import { type BucketedCell, readCells, readCounts, UNBOUNDED, type UsageQuery } from "../store/usage.js";
 import type { AccountingType, Granularity, UsageTotalType } from "./types.js";
 
 const BUCKET_MS: Readonly<Record<Granularity, number>> = { HOUR: HOUR_MS, DAY: DAY_MS, PERIOD: 0 };
@@ -40,6 +41,7 @@ export type UsageReads = ReturnType<typeof createUsageReads>;
 /** Reads of usage for the graph: one statement per operation for any number of tenants. */
 export function createUsageReads({ database, tenancy, clock, partitions }: GraphOptions) {
   const cellsOf = batched((queries: readonly UsageQuery[]) => readCells(database.pool, queries));
+  const lastEventsOf = batched((queries: readonly UsageQuery[]) => readLastEvents(database.pool, queries));
   const countsOf = batched((queries: readonly Parameters<typeof readCounts>[1][number][]) =>
     readCounts(database.pool, queries),
   );
@@ -53,7 +55,7 @@ export function createUsageReads({ database, tenancy, clock, partitions }: Graph
     const period =
       args.periodStart === null ? runningPeriod(tenant, clock.now()) : periodStartingAt(tenant, args.periodStart);
     const meters = wantedMeters(tenancy, args);
-    const cells = await cellsOf(context, {
+    const query: UsageQuery = {
       tenantId,
       from: period.start,
       to: period.end,
@@ -61,7 +63,8 @@ export function createUsageReads({ database, tenancy, clock, partitions }: Graph
       recordedBefore: args.asOf === null ? UNBOUNDED : hourOf(args.asOf),
       meter: args.meter,
       bucketMs: BUCKET_MS[args.granularity],
-    });
+    };
+    const cells = await withRemainingEvents(context, query, await cellsOf(context, query));
     const totals = meters.flatMap((meter) =>
       totalsOf(
         meter,
@@ -76,6 +79,25 @@ export function createUsageReads({ database, tenancy, clock, partitions }: Graph
       );
     }
     return totals.map(({ bucket, ...total }) => ({ ...total, ...bucketSpan(period, bucket, args.granularity) }));
+  }
+
+  /** Cells whose last event may be voided, with the last one that is not. */
+  async function withRemainingEvents(
+    context: SubgraphContext,
+    query: UsageQuery,
+    cells: readonly BucketedCell[],
+  ): Promise<readonly BucketedCell[]> {
+    if (!cells.some((cell) => cell.hasVoids)) return cells;
+    const known = new Map(
+      (await lastEventsOf(context, query)).map((last) => [
+        JSON.stringify([last.meter, JSON.parse(last.dimensions), last.value, last.bucket]),
+        last.lastEventAt,
+      ]),
+    );
+    return cells.map((cell) => {
+      const last = known.get(JSON.stringify([cell.meter, cell.dimensions, cell.value, cell.bucket]));
+      return { ...cell, lastEventAt: last ?? Number.NEGATIVE_INFINITY };
+    });
   }
 
   /** Counts of events received in [from, to), rounded outwards to full hours, with their ledger position. */

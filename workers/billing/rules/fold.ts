@@ -85,8 +85,11 @@ export function foldEntries(
         break;
       }
       case "void": {
+        // A delta of its own: with others it would hide which event's time is gone.
         const { event, seq } = entry;
-        feed(cells, event, entry, -1, countingMeters(event, seq, metersOfType, backfills, openStart));
+        const voided = noCells();
+        feed(voided, event, entry, -1, countingMeters(event, seq, metersOfType, backfills, openStart));
+        finish(voided, deltas);
         break;
       }
       case "tick":

@@ -33,8 +33,16 @@ export interface InvoiceDocument {
 }
 
 export const invoiceIdOf = (tenantId: string, ordinal: number): string => `inv_${tenantId}_${ordinalText(ordinal)}`;
-export const invoiceNumberOf = (tenantId: string, ordinal: number): string =>
-  `${tenantId.toUpperCase()}-${ordinalText(ordinal)}`;
+
+/**
+ * The tenant's series and ordinal. From version 2 on, no two tenants have the same series, whatever the case: one whose id has
+ * capitals names their places after a `+`, which no id contains, as hexadecimal digits (1: a capital).
+ */
+export function invoiceNumberOf(tenantId: string, ordinal: number, version: InvoiceVersion): string {
+  const capitals = BigInt(`0b${[...tenantId].map((letter) => (/[A-Z]/.test(letter) ? "1" : "0")).join("")}`);
+  const places = version === 1 || capitals === 0n ? "" : `+${capitals.toString(16).toUpperCase()}`;
+  return `${tenantId.toUpperCase()}${places}-${ordinalText(ordinal)}`;
+}
 const ordinalText = (ordinal: number): string => String(ordinal).padStart(ORDINAL_DIGITS, "0");
 
 /** Tenant and ordinal of an invoice id; undefined for text that is none. */
@@ -54,7 +62,7 @@ export function invoiceDocument(facts: InvoiceFacts): InvoiceDocument {
   const text = canonicalJson({
     schema: `metrly.invoice.v${facts.version}`,
     id,
-    number: invoiceNumberOf(facts.tenantId, facts.ordinal),
+    number: invoiceNumberOf(facts.tenantId, facts.ordinal, facts.version),
     tenantId: facts.tenantId,
     period: { start: timeText(facts.period.start), end: timeText(facts.period.end) },
     currency: facts.currency,

@@ -2,7 +2,7 @@ import { Decimal, ZERO } from "#kernel/decimal.js";
 import { formatMoney } from "#kernel/money.js";
 import type { Period } from "#kernel/period.js";
 import type { PlanVersionState, PriceState } from "#schema/events/tenancy-changed.v1.js";
-import type { ChargeKind, InvoiceLineKind } from "#schema/vocabulary.js";
+import type { ChargeKind, InvoiceLineKind, InvoiceVersion } from "#schema/vocabulary.js";
 import { exact, roundLine } from "./exact.js";
 import { adjustmentText, commitText, type InvoiceText, RECURRING_FEE, STEP_NOTES, usageText } from "./invoice-texts.js";
 import { type LineStep, lumpStep, priceUsage } from "./pricing.js";
@@ -121,18 +121,26 @@ export interface LateInput {
   readonly period: Period;
   readonly plan: PlanTerms;
   readonly invoiceId: string;
-  /** As last invoiced. */
+  /** Of the document that gets the adjustments. */
+  readonly version: InvoiceVersion;
+  /** As known at the invoice before. */
   readonly quantityBefore: QuantityOfPrice;
   /** As known now. */
   readonly quantityAfter: QuantityOfPrice;
-  /** Sum of everything invoiced for a line so far: the original and its adjustments. */
-  readonly invoiced: (identity: LineIdentity) => Decimal;
+  /** Everything invoiced for a line so far: the original and its adjustments. */
+  readonly invoiced: (identity: LineIdentity) => Invoiced;
+}
+
+/** Sums over the lines of one identity. */
+export interface Invoiced {
+  readonly quantity: Decimal;
+  readonly amount: Decimal;
 }
 
 /**
  * The adjustments of a closed period: per line what it costs with what is known now, less everything already invoiced for it,
- * so that the closed invoice and its adjustments together are the invoice with full knowledge, to the cent. A line whose
- * amount stays is left out.
+ * so that the closed invoice and its adjustments together are the invoice with full knowledge, to the cent and to the unit. A
+ * line that stays is left out (in version 1 also one of which only the quantity changes).
  */
 export function adjustmentLines(late: LateInput): InvoiceLine[] {
   const before = new Map(
@@ -155,10 +163,10 @@ function adjustmentOf(
   after: InvoiceLine | undefined,
 ): InvoiceLine[] {
   const invoiced = late.invoiced(about.identity);
-  const amount = (after?.amount ?? ZERO).minus(invoiced);
-  if (amount.isZero()) return [];
-  const quantityBefore = before?.quantity ?? ZERO;
+  const amount = (after?.amount ?? ZERO).minus(invoiced.amount);
+  const quantityBefore = late.version === 1 ? (before?.quantity ?? ZERO) : invoiced.quantity;
   const quantityAfter = after?.quantity ?? ZERO;
+  if (amount.isZero() && (late.version === 1 || quantityAfter.eq(quantityBefore))) return [];
   return [
     {
       ...about,
@@ -166,7 +174,7 @@ function adjustmentOf(
       description: adjustmentText(new Date(late.period.start).toISOString().slice(0, 10), about.description),
       quantity: quantityAfter.minus(quantityBefore),
       amount,
-      arithmetic: [...(after?.arithmetic ?? []), lumpStep(invoiced.neg(), STEP_NOTES.alreadyInvoiced)],
+      arithmetic: [...(after?.arithmetic ?? []), lumpStep(invoiced.amount.neg(), STEP_NOTES.alreadyInvoiced)],
       adjusts: { invoiceId: late.invoiceId, periodStart: late.period.start, quantityBefore, quantityAfter },
     },
   ];

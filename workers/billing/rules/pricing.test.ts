@@ -7,7 +7,7 @@ import { runs } from "../../../tests/support/effort.js";
 import { charges } from "../verifier/charges.js";
 import { fixed, plain, rational } from "../verifier/rational.js";
 import { printExact, roundLine } from "./exact.js";
-import { adjustmentLines, chargeLines, type InvoiceLine, keyOf } from "./invoice-lines.js";
+import { adjustmentLines, chargeLines, type Invoiced, type InvoiceLine, keyOf } from "./invoice-lines.js";
 import { priceUsage } from "./pricing.js";
 
 const price = (changes: Partial<PriceState> & Pick<PriceState, "model">): PriceState => ({
@@ -222,18 +222,21 @@ describe("against formulas of another kind", () => {
         const terms = { ...bare, version: 1, publishedAt: 0, publishedInVersion: 1, recurringFee: "1.5", limits: [] };
         const ofPlan = { ref: { id: "p", version: 1 }, terms };
         const at = (round: number) => (of: PriceState) => known[round]?.[terms.prices.indexOf(of)] ?? ZERO;
-        const invoiced = new Map<string, Decimal>();
+        const invoiced = new Map<string, Invoiced>();
         const take = (lines: readonly InvoiceLine[]) => {
-          for (const { identity, amount } of lines)
-            invoiced.set(keyOf(identity), (invoiced.get(keyOf(identity)) ?? ZERO).plus(amount));
+          for (const { identity, quantity, amount } of lines) {
+            const so = invoiced.get(keyOf(identity)) ?? { quantity: ZERO, amount: ZERO };
+            const sums = { quantity: so.quantity.plus(quantity), amount: so.amount.plus(amount) };
+            invoiced.set(keyOf(identity), sums);
+          }
         };
         take(chargeLines(period, ofPlan, at(0)));
         for (let round = 1; round < known.length; round += 1) {
           take(
             adjustmentLines({
-              ...{ period, plan: ofPlan, invoiceId: "i" },
+              ...{ period, plan: ofPlan, invoiceId: "i", version: 2 },
               ...{ quantityBefore: at(round - 1), quantityAfter: at(round) },
-              invoiced: (identity) => invoiced.get(keyOf(identity)) ?? ZERO,
+              invoiced: (identity) => invoiced.get(keyOf(identity)) ?? { quantity: ZERO, amount: ZERO },
             }),
           );
         }
@@ -242,13 +245,13 @@ describe("against formulas of another kind", () => {
           terms,
           terms.prices.map((_, index) => rational((last[index] ?? ZERO).toFixed())),
         );
-        const total = [...invoiced.values()].reduce((sum, amount) => sum.plus(amount), ZERO);
+        const total = [...invoiced.values()].reduce((sum, { amount }) => sum.plus(amount), ZERO);
         const expected = full.reduce((sum, { amount }) => sum.plus(fixed(amount, 4)), ZERO);
         expect(total.toFixed(4)).toBe(expected.toFixed(4));
         expect(
           [...invoiced.values()]
-            .filter((amount) => !amount.isZero())
-            .map((amount) => amount.toFixed(4))
+            .filter(({ amount }) => !amount.isZero())
+            .map(({ amount }) => amount.toFixed(4))
             .sort(),
         ).toEqual(
           full
@@ -256,6 +259,8 @@ describe("against formulas of another kind", () => {
             .filter((amount) => Number(amount) !== 0)
             .sort(),
         );
+        for (const line of chargeLines(period, ofPlan, at(known.length - 1)))
+          expect(invoiced.get(keyOf(line.identity))?.quantity.toFixed()).toBe(line.quantity.toFixed());
       }),
       { numRuns: runs(300) },
     );

@@ -33,7 +33,7 @@ export interface OrderedMeters {
 
 /**
  * Compaction: replaces a tenant's deltas of an hour that differ only in their amounts and lie between the same watermarks by
- * their sum, at their last `seq`. Later watermarks lie above every delta, so that results as of any watermark or hour are
+ * their sum, at their last `seq`; voids stay, since each tells which event's time is gone. Later watermarks lie above every delta, so that results as of any watermark or hour are
  * unchanged. On a meter whose top value counts, that value then dominates the rest of its cell between the same watermarks: it
  * is present whenever they are. Not where a void retracted anything: any remaining value may become the top. At most `limit`
  * deltas; returns their number.
@@ -60,7 +60,8 @@ export async function mergeDeltas(
      ), summed AS (
        SELECT tenant_id, max(seq) AS seq, meter, hour, dimensions, value, sum(quantity) AS quantity,
               sum(event_count) AS event_count, max(last_event_at) AS last_event_at, recorded_hour, segment
-         FROM placed GROUP BY tenant_id, meter, hour, dimensions, value, recorded_hour, segment
+         FROM placed GROUP BY tenant_id, meter, hour, dimensions, value, recorded_hour, segment,
+                CASE WHEN event_count < 0 THEN id END
      ), voided AS (
        SELECT DISTINCT hour, meter, dimensions FROM usage_delta
         WHERE tenant_id = $1 AND event_count < 0 AND hour IN (SELECT hour FROM taken)

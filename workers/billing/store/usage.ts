@@ -120,6 +120,8 @@ export interface UsageQuery {
 export interface BucketedCell extends UsageCell {
   /** Start of its bucket; the query's `from` with only one. */
   readonly bucket: number;
+  /** Whether `lastEventAt` may be that of a voided event. */
+  readonly hasVoids: boolean;
 }
 
 interface CellRow extends Omit<BucketedCell, "dimensions" | "quantity"> {
@@ -136,7 +138,8 @@ export async function readCells(q: Queryable, queries: readonly UsageQuery[]): P
             CASE WHEN w.bucket = 0 THEN w.from_at ELSE d.hour / w.bucket * w.bucket END AS bucket,
             sum(d.quantity)::text AS quantity, sum(d.event_count)::bigint AS "eventCount",
             sum(d.covered_count)::bigint AS "dominatedCount",
-            greatest(max(d.last_event_at), max(d.covered_last_at)) AS "lastEventAt"
+            greatest(max(d.last_event_at), max(d.covered_last_at)) AS "lastEventAt",
+            bool_or(d.event_count < 0) AS "hasVoids"
        FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[])
               WITH ORDINALITY AS w(tenant_id, from_at, to_at, max_seq, recorded_before, meter, bucket, n)
        JOIN usage_delta d ON d.tenant_id = w.tenant_id AND d.hour >= w.from_at AND d.hour < w.to_at

@@ -37,6 +37,21 @@ export interface Facts {
 }
 
 export const invoiceId = (tenantId: string, ordinal: number): string => `inv_${tenantId}_${padded(ordinal)}`;
+
+/** In version 2 the bits of capital letters follow an id that has some, four to a digit. */
+function seriesOf({ tenantId, version }: Facts): string {
+  const upper = tenantId.toUpperCase();
+  const bits = [...tenantId].map((letter) => (letter === letter.toLowerCase() ? 0 : 1));
+  if (version === 1 || !bits.includes(1)) return upper;
+  const nibbles = Math.ceil(bits.length / 4);
+  const padding = Array.from({ length: nibbles * 4 - bits.length }, () => 0);
+  const digits = [...padding, ...bits];
+  const hex = Array.from({ length: nibbles }, (_, n) =>
+    digits.slice(4 * n, 4 * n + 4).reduce<number>((sum, bit) => 2 * sum + bit, 0),
+  );
+  const text = hex.map((digit) => "0123456789ABCDEF".charAt(digit)).join("");
+  return `${upper}+${text.replace(/^0+/, "")}`;
+}
 const padded = (ordinal: number): string => String(ordinal).padStart(6, "0");
 const iso = (ms: number): string => new Date(ms).toISOString();
 const planOf = ({ planId, plan }: Terms) => ({ id: planId, version: plan.version });
@@ -47,7 +62,7 @@ export function documentOf(facts: Facts): unknown {
   return {
     schema: `metrly.invoice.v${facts.version}`,
     id: invoiceId(facts.tenantId, facts.ordinal),
-    number: `${facts.tenantId.toUpperCase()}-${padded(facts.ordinal)}`,
+    number: `${seriesOf(facts)}-${padded(facts.ordinal)}`,
     tenantId: facts.tenantId,
     period: { start: iso(facts.start), end: iso(facts.end) },
     currency: facts.currency,

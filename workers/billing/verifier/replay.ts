@@ -5,7 +5,7 @@ import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { assignedPlan, graceEnd, isMeterActive, planVersionOf } from "#schema/tenancy-history.js";
 import { type Charge, charges, lump } from "./charges.js";
 import { canonical, documentOf, invoiceId, type Line, type Terms } from "./document.js";
-import { isNothing, minus, NOTHING, plus, type Rational } from "./rational.js";
+import { isNothing, isSame, minus, NOTHING, plus, type Rational } from "./rational.js";
 import { createTally, type Meters, nextMonth, periodStartOf, type Tally } from "./tally.js";
 
 export interface History extends Meters {
@@ -26,8 +26,8 @@ interface Settled {
   readonly invoiceId: string;
   /** As last known to an invoice. */
   charges: readonly Charge[];
-  /** By line: everything invoiced so far. */
-  readonly invoiced: Map<string, Rational>;
+  /** By line: everything invoiced so far, and for which quantity. */
+  readonly invoiced: Map<string, { readonly amount: Rational; readonly quantity: Rational }>;
 }
 
 /** The state of a tenant's replay. */
@@ -127,7 +127,9 @@ function settle(life: Life, entry: Extract<LedgerEntry, { kind: "tick" | "close"
   const end = nextMonth(start, life.tenant.billingAnchorDay);
   life.open = end;
   const terms = termsOf(life, start, entry.tenancyVersion);
-  const corrections = [...life.late].sort((a, b) => a - b).flatMap((p) => correct(life, life.settled.get(p)));
+  const corrections = [...life.late]
+    .sort((a, b) => a - b)
+    .flatMap((p) => correct(life, life.settled.get(p), entry.invoiceVersion ?? 1));
   life.late.clear();
   const currency = (terms ?? corrections[0]?.terms)?.plan.currency;
   if (currency === undefined) return [];
@@ -135,7 +137,9 @@ function settle(life: Life, entry: Extract<LedgerEntry, { kind: "tick" | "close"
   life.ordinal += 1;
   const own = terms === undefined ? [] : chargesOf(life, start, terms.plan);
   if (terms !== undefined) {
-    const invoiced = new Map(own.map((charge) => [lineKey(charge), charge.amount]));
+    const invoiced = new Map(
+      own.map((charge) => [lineKey(charge), { amount: charge.amount, quantity: charge.quantity }]),
+    );
     const id = invoiceId(life.tenant.id, life.ordinal);
     life.settled.set(start, { start, terms, invoiceId: id, charges: own, invoiced });
   }
@@ -168,7 +172,7 @@ function chargesOf({ tally }: Life, start: number, plan: PlanVersionState): Char
 }
 
 /** A settled period's cost as known now, less everything invoiced for it, line by line. */
-function correct(life: Life, period: Settled | undefined): Line[] {
+function correct(life: Life, period: Settled | undefined, version: 1 | 2): Line[] {
   if (period === undefined) return [];
   const before = period.charges;
   period.charges = chargesOf(life, period.start, period.terms.plan);
@@ -177,15 +181,19 @@ function correct(life: Life, period: Settled | undefined): Line[] {
     const was = before.find((charge) => lineKey(charge) === key);
     const now = period.charges.find((charge) => lineKey(charge) === key);
     const charge = now ?? was;
-    const already = period.invoiced.get(key) ?? NOTHING;
+    const { amount: already, quantity: counted } = period.invoiced.get(key) ?? { amount: NOTHING, quantity: NOTHING };
     const amount = minus(now?.amount ?? NOTHING, already);
-    if (charge === undefined || isNothing(amount)) return [];
-    period.invoiced.set(key, plus(already, amount));
+    const after = now?.quantity ?? NOTHING;
+    // Version 1 started from the quantity known at the invoice before, invoiced or not.
+    const from = version === 1 ? (was?.quantity ?? NOTHING) : counted;
+    const isSilent = isNothing(amount) && (version === 1 || isSame(after, from));
+    if (charge === undefined || isSilent) return [];
+    period.invoiced.set(key, { amount: plus(already, amount), quantity: plus(counted, minus(after, from)) });
     const correction = {
       invoiceId: period.invoiceId,
       periodStart: period.start,
-      before: was?.quantity ?? NOTHING,
-      after: now?.quantity ?? NOTHING,
+      before: from,
+      after,
       steps: [
         ...(now?.steps ?? []),
         lump(minus(NOTHING, already), [
