@@ -2,11 +2,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Decimal } from "#kernel/decimal.js";
 import { HOUR_MS } from "#kernel/duration.js";
-import { periodAt } from "#kernel/period.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
-import type { QuotaWindow } from "#schema/vocabulary.js";
 import { amountOf, ONE_UNIT } from "./rules/amount.js";
-import type { LimitsInForce } from "./rules/limits.js";
+import type { CounterKey } from "./rules/limits.js";
 import type { UsageReading } from "./rules/usage-reading.js";
 import { changedTotals, settleRequests } from "./settlement.js";
 
@@ -16,18 +14,12 @@ const tenant: TenantState = {
   ...{ billingAnchorDay: 1, startsAt: 0, currency: null, testClock: null, assignments: [], closedInVersion: null },
   graceDays: [{ days: 3, inVersion: 1 }],
 };
-const limit = (meter: string | null, window: QuotaWindow): LimitsInForce["limits"][number] => ({
-  ...{ meter, window, kind: "HARD", limit: new Decimal(5), text: "5", warnAt: [] },
-  ...{
-    counter: { meter, window },
-    counterId: `${meter ?? ""}|${window}`,
-    units: { most: 5n * ONE_UNIT, warnings: [] },
-  },
-});
-const inForce: LimitsInForce = {
-  ...{ planId: "pro", planVersion: 1, period: periodAt(NOW, 1) },
-  limits: [limit("calls", "DAY"), limit("calls", "BILLING_PERIOD"), limit("tokens", "HOUR"), limit(null, "MINUTE")],
-};
+const counted: readonly CounterKey[] = [
+  { meter: "calls", window: "DAY" },
+  { meter: "calls", window: "BILLING_PERIOD" },
+  { meter: "tokens", window: "HOUR" },
+  { meter: null, window: "MINUTE" },
+];
 const reading = (seq: number, changed: Partial<UsageReading> = {}): UsageReading => ({
   ...{ seq, meter: "calls", eventId: `e${seq}`, value: new Decimal("0.25"), time: NOW },
   ...{ arrivedAt: NOW, recordedAt: NOW, tenancyVersion: 1 },
@@ -42,10 +34,10 @@ test("an event settles its key once for all its meters, by its own time, and onl
     reading(5, { eventId: undefined }),
     reading(6, { time: NOW + 1, value: new Decimal(-1) }),
   ];
-  expect(settleRequests({ tenant, readings, previousSeq: 1, seq: 9 }, inForce, [])).toEqual([
+  expect(settleRequests({ tenant, readings, previousSeq: 1, seq: 9 }, counted, [])).toEqual([
     {
       ...{ tenantId: "acme", previousSeq: 1, seq: 9, now: undefined, totals: [] },
-      inForce: ["calls|DAY", "calls|BILLING_PERIOD", "tokens|HOUR", "|MINUTE"],
+      counted: ["calls|DAY", "calls|BILLING_PERIOD", "tokens|HOUR", "|MINUTE"],
       events: [
         {
           ...{ key: "e3", meters: ["calls", "tokens"] },
@@ -68,7 +60,7 @@ test("the totals of every period that changed are set, a correction's too", () =
     reading(3, { time: october, eventId: undefined }),
     reading(4, { meter: "tokens" }),
   ];
-  const totals = changedTotals({ tenant, readings }, inForce, (_, start) => new Decimal(new Date(start).getUTCMonth()));
+  const totals = changedTotals({ tenant, readings }, counted, (_, start) => new Decimal(new Date(start).getUTCMonth()));
   expect(totals).toEqual([
     { counter: "calls|BILLING_PERIOD", periodStart: Date.UTC(2026, 10, 1), total: 10n * ONE_UNIT },
     { counter: "calls|BILLING_PERIOD", periodStart: Date.UTC(2026, 9, 1), total: 9n * ONE_UNIT },
@@ -85,7 +77,7 @@ test("however much it is, each event is in one settlement, positions join, and t
         return reading(last);
       });
       const totals = [{ counter: "calls|BILLING_PERIOD", periodStart: 0, total: 1n }];
-      const requests = settleRequests({ tenant, readings, previousSeq: 10, seq: last + after }, inForce, totals);
+      const requests = settleRequests({ tenant, readings, previousSeq: 10, seq: last + after }, counted, totals);
       expect(requests.flatMap(({ events }) => events.map(({ key }) => key))).toEqual(
         readings.map(({ eventId }) => eventId),
       );
@@ -105,5 +97,5 @@ test("however much it is, each event is in one settlement, positions join, and t
 
 test("a test tenant settles at its own time", () => {
   const usage = { tenant: { ...tenant, testClock: NOW }, readings: [], previousSeq: 0, seq: 1 };
-  expect(settleRequests(usage, inForce, [])).toMatchObject([{ now: NOW, events: [], seq: 1 }]);
+  expect(settleRequests(usage, counted, [])).toMatchObject([{ now: NOW, events: [], seq: 1 }]);
 });

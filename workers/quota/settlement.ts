@@ -2,7 +2,7 @@ import type { Decimal } from "#kernel/decimal.js";
 import { periodAt } from "#kernel/period.js";
 import type { PeriodTotal, SettledEvent, SettleRequest } from "./counters/counters.js";
 import { amountOf } from "./rules/amount.js";
-import { type CounterKey, counterId, countersOf, type LimitsInForce } from "./rules/limits.js";
+import { type CounterKey, counterId } from "./rules/limits.js";
 import { countsAt } from "./rules/usage.js";
 import type { TenantUsage, UsageReading } from "./rules/usage-reading.js";
 
@@ -16,12 +16,11 @@ const EVENTS_PER_REQUEST = 500;
  */
 export function settleRequests(
   { tenant, readings, previousSeq, seq }: TenantUsage,
-  inForce: LimitsInForce | undefined,
+  counted: readonly CounterKey[],
   totals: readonly PeriodTotal[],
 ): readonly SettleRequest[] {
-  const keys = countersOf(inForce?.limits ?? []);
-  const inForceIds = keys.map(counterId);
-  const events = eventsOf(readings, keys);
+  const countedIds = counted.map(counterId);
+  const events = eventsOf(readings, counted);
   const requests: SettleRequest[] = [];
   let position = previousSeq;
   for (let at = 0; at === 0 || at < events.length; at += EVENTS_PER_REQUEST) {
@@ -33,7 +32,7 @@ export function settleRequests(
       previousSeq: position,
       seq: reached,
       now: tenant.testClock ?? undefined,
-      inForce: inForceIds,
+      counted: countedIds,
       events: some.map(({ event }) => event),
       totals: at === 0 ? totals : [],
     });
@@ -42,16 +41,14 @@ export function settleRequests(
   return requests;
 }
 
-/** The totals of the periods that the readings changed, for the counters in force. */
+/** The totals of the periods that the readings changed, for the counters that count them. */
 export function changedTotals(
   { tenant, readings }: Pick<TenantUsage, "tenant" | "readings">,
-  inForce: LimitsInForce | undefined,
+  counted: readonly CounterKey[],
   periodTotal: (meter: string, periodStart: number) => Decimal | undefined,
 ): readonly PeriodTotal[] {
   const changed = new Map<string, PeriodTotal>();
-  const limited = new Set(
-    inForce?.limits.filter(({ window }) => window === "BILLING_PERIOD").map((limit) => limit.meter),
-  );
+  const limited = new Set(counted.filter(({ window }) => window === "BILLING_PERIOD").map(({ meter }) => meter));
   for (const { meter, time } of readings) {
     if (!limited.has(meter)) continue;
     const periodStart = periodAt(time, tenant.billingAnchorDay).start;

@@ -63,10 +63,10 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
   };
 
   async function settle(usage: TenantUsage, totals: Totals): Promise<void> {
-    const inForce = limits.current(usage.tenant.id)?.inForce;
-    const changed = changedTotals(usage, inForce, (meter, start) => totals.period(usage.tenant.id, meter, start));
+    const counted = limits.current(usage.tenant.id)?.counted ?? [];
+    const changed = changedTotals(usage, counted, (meter, start) => totals.period(usage.tenant.id, meter, start));
     try {
-      for (const request of settleRequests(usage, inForce, changed)) {
+      for (const request of settleRequests(usage, counted, changed)) {
         const outcome = await counters.settle(request);
         if (outcome === "behind") options.onBehind(usage.tenant.id);
         if (outcome !== "applied") return;

@@ -297,7 +297,7 @@ function createWorld(
     const outcome = await counters.settle({
       tenantId,
       ...{ previousSeq: seq, seq: seq + 1, now },
-      inForce: limits.map((limit) => model.charge(limit, 0n, now).counter),
+      counted: limits.map((limit) => model.charge(limit, 0n, now).counter),
       events: [
         {
           key,

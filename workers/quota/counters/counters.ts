@@ -41,6 +41,8 @@ export type Operation =
       readonly meter: string | null;
       readonly ttlMs: number;
       readonly charges: readonly CounterCharge[];
+      /** On counters that only limits to come are on: they decide nothing but when a denied request fits. */
+      readonly laterCharges?: readonly CounterCharge[];
     }
   | { readonly kind: "release"; readonly key: string };
 
@@ -162,8 +164,8 @@ export interface SettleRequest {
   readonly seq: number;
   /** The tenant's test clock. */
   readonly now: number | undefined;
-  /** Every counter of the active limits: of meters no other one stays, so that none goes stale unnoticed. */
-  readonly inForce: readonly string[];
+  /** Every counter that the usage was looked at for: of meters no other one stays, so that none goes stale unnoticed. */
+  readonly counted: readonly string[];
   readonly events: readonly SettledEvent[];
   /** Period counters are set to their total, not incremented. */
   readonly totals: readonly PeriodTotal[];

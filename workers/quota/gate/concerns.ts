@@ -15,6 +15,8 @@ export interface Concern {
   /** Each with the index of its counter's charge. */
   readonly limits: readonly { readonly limit: LimitInForce; readonly charge: number }[];
   readonly charges: readonly Uncharged[];
+  /** On counters that only limits to come are on. */
+  readonly laterCharges: readonly Uncharged[];
 }
 
 /** Instead of a meter: every limit. */
@@ -37,16 +39,39 @@ export function concernOf({ inForce, later }: LimitedTenant, meter: Concerned): 
 }
 
 function newConcern(inForce: LimitsInForce, later: readonly LaterLimits[], meter: Concerned): Concern | undefined {
-  const limits = inForce.limits.filter(
-    (limit) => meter === EVERY_LIMIT || limit.meter === null || limit.meter === meter,
-  );
+  const limits = inForce.limits.filter(isOn(meter));
   if (limits.length === 0) return undefined;
   const counters = [...new Set(limits.map((limit) => limit.counterId))];
   return {
     meter: meter !== EVERY_LIMIT && limits.some((limit) => limit.meter !== null) ? meter : null,
     limits: limits.map((limit) => ({ limit, charge: counters.indexOf(limit.counterId) })),
     charges: counters.map((counter) => chargeOf(counter, inForce, later)),
+    laterCharges: meter === EVERY_LIMIT ? [] : laterChargesOf(counters, later, meter),
   };
+}
+
+const isOn =
+  (asked: Concerned) =>
+  ({ meter }: LimitInForce): boolean =>
+    asked === EVERY_LIMIT || meter === null || meter === asked;
+
+function laterChargesOf(
+  known: readonly string[],
+  later: readonly LaterLimits[],
+  meter: string | null,
+): readonly Uncharged[] {
+  const found = new Map<string, Uncharged>();
+  for (const { inForce } of later) {
+    for (const limit of inForce?.limits.filter(isOn(meter)) ?? []) {
+      const { counterId, window, kind } = limit;
+      if (inForce === undefined || !isDenying(kind) || known.includes(counterId) || found.has(counterId)) continue;
+      found.set(counterId, {
+        ...{ counter: counterId, meter: limit.meter, window: counterWindow(window, inForce.period) },
+        ...{ hardLimit: null, laterLimits: hardLimitsOf(later, counterId), bounded: false },
+      });
+    }
+  }
+  return [...found.values()];
 }
 
 function chargeOf(counter: string, inForce: LimitsInForce, later: readonly LaterLimits[]): Uncharged {
@@ -58,7 +83,7 @@ function chargeOf(counter: string, inForce: LimitsInForce, later: readonly Later
     meter: first.meter,
     window: counterWindow(first.window, inForce.period),
     hardLimit,
-    laterLimits: later.map(({ at, inForce: then }) => ({ at, hardLimit: hardLimitOf(then, counter) })),
+    laterLimits: hardLimitsOf(later, counter),
     bounded: outlivesLoss(first.window) && [inForce, ...later.map((one) => one.inForce)].some(mustNotForget(first)),
   };
 }
@@ -77,6 +102,9 @@ const mustNotForget =
         (meter === null ? one.window === window : outlivesLoss(one.window)),
     ) ?? false;
 
+const hardLimitsOf = (later: readonly LaterLimits[], counter: string): CounterCharge["laterLimits"] =>
+  later.map(({ at, inForce }) => ({ at, hardLimit: hardLimitOf(inForce, counter) }));
+
 /** Of the limits on one counter, the smallest hard one applies; null: none. */
 function hardLimitOf(inForce: LimitsInForce | undefined, counter: string): Amount | null {
   let smallest: Amount | null = null;
@@ -92,6 +120,7 @@ export interface Asked {
   /** The meter and amount, as text. */
   readonly content: string;
   readonly charges: readonly CounterCharge[];
+  readonly laterCharges: readonly CounterCharge[];
 }
 
 interface AskedBefore extends Asked {
@@ -108,8 +137,9 @@ export function askedOf(concern: Concern, meter: string | null, amount: Decimal)
   const before = lastAsked.get(concern);
   if (before?.asked === asked && before.meter === meter) return before;
   const content = meter === null ? "requests" : `${meter} ${amountText(asked)}`;
-  const charges = concern.charges.map((charge) => ({ ...charge, amount: charge.meter === null ? ONE_UNIT : asked }));
-  const found = { meter, asked, content, charges };
+  const charged = (charge: Uncharged) => ({ ...charge, amount: charge.meter === null ? ONE_UNIT : asked });
+  const [charges, laterCharges] = [concern.charges.map(charged), concern.laterCharges.map(charged)];
+  const found = { meter, asked, content, charges, laterCharges };
   lastAsked.set(concern, found);
   return found;
 }

@@ -128,12 +128,12 @@ export function createGate(options: GateOptions) {
     const concern = concernOf(limited, meter);
     if (inForce === undefined || concern === undefined)
       return { kind: "decision", decision: unlimited("NO_LIMITS", true, now, inForce) };
-    const { content, charges } = askedOf(concern, meter, amount);
+    const { content, charges, laterCharges } = askedOf(concern, meter, amount);
     return {
       kind: "limited",
       concern,
       inForce,
-      operation: { kind: operation, key: idempotencyKey, content, meter: concern.meter, ttlMs, charges },
+      operation: { kind: operation, key: idempotencyKey, content, meter: concern.meter, ttlMs, charges, laterCharges },
     };
   }
 

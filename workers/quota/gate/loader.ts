@@ -11,7 +11,7 @@ import {
   type TenantLoad,
 } from "../counters/counters.js";
 import { amountOf } from "../rules/amount.js";
-import { type CounterKey, counterId, countersOf } from "../rules/limits.js";
+import { type CounterKey, counterId } from "../rules/limits.js";
 import { counterWindow, latestIn, outlivesLoss, REBUILT_FROM } from "../rules/windows.js";
 import { enterEpochs, type FactsOf, positionsOfTenants, readFacts, type TenantFacts } from "../store/loading.js";
 import { DatabaseUnreachable } from "../store/unreachable.js";
@@ -150,13 +150,13 @@ export const factsWanted = ({ tenant, now, inForce }: LimitedTenant): FactsOf =>
  * undefined: it had none.
  */
 function buildLoad(
-  { tenant, now, inForce }: LimitedTenant,
+  { tenant, now, inForce, counted }: LimitedTenant,
   epoch: string,
   facts: TenantFacts,
   lostBefore: number | undefined,
 ): TenantLoad {
   const period = inForce?.period ?? { start: now, end: now };
-  const counters = countersOf(inForce?.limits ?? []).map(
+  const counters = counted.map(
     (key): LoadedCounter => ({
       counter: counterId(key),
       window: counterWindow(key.window, period),

@@ -3,7 +3,8 @@ import { periodAt } from "#kernel/period.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { activeOverrides, tenantNow } from "#schema/tenancy-history.js";
-import { type LimitsInForce, limitsInForce } from "../rules/limits.js";
+import { type CounterKey, countersOf, type LimitsInForce, limitsInForce } from "../rules/limits.js";
+import { outlivesLoss } from "../rules/windows.js";
 
 export interface LimitedTenant {
   readonly tenant: TenantState;
@@ -13,6 +14,8 @@ export interface LimitedTenant {
   readonly inForce: LimitsInForce | undefined;
   /** Limits that are known to replace these, ascending: an override ends, the next period's plan begins. */
   readonly later: readonly LaterLimits[];
+  /** The counters that usage is counted in. */
+  readonly counted: readonly CounterKey[];
 }
 
 export interface LaterLimits {
@@ -55,12 +58,11 @@ export function createTenantLimits(tenancy: TenancyCopy, clock: Clock) {
     const before = latest.get(tenant);
     if (before?.version === version && before.from <= atMs && atMs < before.until) return before;
     const changes = changesAfter(tenant, atMs, version);
+    const inForce = at(tenant, atMs, version);
+    const later = changes.map((change) => ({ at: change, inForce: at(tenant, change, version) }));
     const found: Lasting = {
-      version,
-      from: atMs,
-      until: changes[0] ?? Number.POSITIVE_INFINITY,
-      inForce: at(tenant, atMs, version),
-      later: changes.map((change) => ({ at: change, inForce: at(tenant, change, version) })),
+      ...{ version, from: atMs, until: changes[0] ?? Number.POSITIVE_INFINITY },
+      ...{ inForce, later, counted: countedOf(inForce, later) },
     };
     latest.set(tenant, found);
     return found;
@@ -73,10 +75,22 @@ export function createTenantLimits(tenancy: TenancyCopy, clock: Clock) {
       const tenant = tenancy.tenant(tenantId);
       if (tenant === undefined) return undefined;
       const now = tenantNow(tenant, clock.now());
-      const { inForce, later } = lasting(tenant, now);
-      return { tenant, now, inForce, later };
+      const { inForce, later, counted } = lasting(tenant, now);
+      return { tenant, now, inForce, later, counted };
     },
   };
+}
+
+/**
+ * Of the limits in force, and of those on a meter that are known to follow and will then count usage of before: how long a
+ * denied request must wait may depend on them. Shorter windows count none of before, and requests count from their admission.
+ */
+function countedOf(inForce: LimitsInForce | undefined, later: readonly LaterLimits[]): readonly CounterKey[] {
+  const following = later.flatMap((one) => one.inForce?.limits ?? []);
+  return countersOf([
+    ...(inForce?.limits ?? []),
+    ...following.filter(({ meter, window }) => meter !== null && outlivesLoss(window)),
+  ]);
 }
 
 interface Lasting {
@@ -85,6 +99,7 @@ interface Lasting {
   readonly until: number;
   readonly inForce: LimitsInForce | undefined;
   readonly later: readonly LaterLimits[];
+  readonly counted: readonly CounterKey[];
 }
 
 /** When limits may be others, ascending: at the period's end, at an override's, and where another plan is assigned to begin. */

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { HOUR_MS, MINUTE_MS } from "#kernel/duration.js";
 import { QUOTA_WINDOWS } from "#schema/vocabulary.js";
 import { waitFor } from "../../../tests/servers/servers.js";
 import { describeRoom } from "../room.testing.js";
@@ -7,6 +8,8 @@ import type { World } from "../world.testing.js";
 function prepare(world: World): void {
   world.meter("tokens", { aggregation: "SUM", valueProperty: "n" });
   for (const window of QUOTA_WINDOWS) world.plan(window, [{ limit: "1000", meter: "tokens", window }]);
+  world.plan("SMALL", [{ limit: "100", meter: "tokens", window: "HOUR" }]);
+  world.plan("NO_REQUESTS", [{ limit: "0", meter: null, window: "DAY" }]);
 }
 
 async function waited(seconds: number): Promise<void> {
@@ -61,5 +64,34 @@ describeRoom("Retry-After", prepare, (room) => {
     const denied = await consume(headers, 1, "one");
     const reset = (Date.parse(denied.body.limits[0]?.resetAt ?? "") - Date.now()) / 1000;
     expect(Math.abs((room.retryAfter(denied) ?? 0) - reset)).toBeLessThan(5);
+  });
+
+  test.each([
+    ["an hour that usage of the last period fills", "HOUR", HOUR_MS],
+    ["a minute that a reservation fills", "MINUTE", MINUTE_MS - 1_000],
+    ["an amount that never fits", "SMALL", null],
+    ["no request", "NO_REQUESTS", null],
+    ["no limit on the meter", "NOTHING", 9_000],
+  ])("considers what only the next period's plan has: %s", async (_, next, waitMs) => {
+    const [start, end] = [Date.UTC(2026, 2, 1) - 10_000, Date.UTC(2026, 2, 1)];
+    const assignment = { planVersion: 1, inVersion: room.world().tenancy.version() + 1, cancelledInVersion: null };
+    const assignments = [
+      { ...assignment, planId: "BILLING_PERIOD", effectiveFrom: 0 },
+      { ...assignment, planId: next, effectiveFrom: end },
+    ];
+    const { id, headers } = room.tenant(`next-${next}`, null, { assignments, testClock: start });
+    const setClock = (testClock: number) => room.world().tenant(id, null, { assignments, testClock });
+    await consume(headers, 500, "open");
+    const events = [{ id: "used", type: "use.tokens", time: start + 1_000, data: { n: 400 } }];
+    setClock(start + 1_000);
+    await room.world().record(id, events);
+    await room.shows({ headers }, "tokens", "400");
+    const denied = await consume(headers, 700, "wants");
+    expect(room.retryAfter(denied)).toBe(waitMs === null ? null : waitMs / 1000);
+    if (waitMs === null) return;
+    setClock(start + 1_000 + waitMs - 1);
+    expect((await consume(headers, 700, "wants")).status).toBe(429);
+    setClock(start + 1_000 + waitMs);
+    expect((await consume(headers, 700, "wants")).status).toBe(200);
   });
 });

@@ -95,6 +95,11 @@ export function createLimits(anchorDay: number, plans: Readonly<Record<string, r
       ];
       return all.filter((change) => change > after);
     },
+    /** Whose usage is counted: those of limits, and of limits of an hour or longer that are known to follow. */
+    countedMeters(moment: number): ReadonlySet<string | null> {
+      const following = this.changes(moment).flatMap((change) => at(change).filter(({ window }) => !isShort(window)));
+      return new Set([...at(moment), ...following].map(({ meter }) => meter));
+    },
     everHard: (meter: string | null): Exact =>
       [...Object.values(plans).flat(), ...overrides]
         .filter((one) => one.meter === meter)

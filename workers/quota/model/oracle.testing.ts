@@ -122,9 +122,11 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
   const inWindow = (at: number, window: Window, t: number): boolean =>
     window === "BILLING_PERIOD" ? limits.period(at).start === limits.period(t).start : at + LENGTH[window] > t;
 
-  function usedIn({ meter, window }: Limit, t: number, side: Side): Exact {
+  function usedIn({ meter, window }: Limit, t: number, side: Side, follows = false): Exact {
     if (meter !== null) {
-      return sum(usage.filter((one) => one.meter === meter).map((one) => usedBy(one, window, t, side)));
+      const counting = usage.filter((one) => one.meter === meter && !(follows && isShort(window)));
+      const built = (one: Usage) => (follows ? { ...one, builtAt: one.builtAt ?? now } : one);
+      return sum(counting.map((one) => usedBy(built(one), window, t, side)));
     }
     const counting = requests.filter((one) => one.windows.includes(window) && inWindow(one.at, window, t));
     return BigInt(counting.length) * ONE;
@@ -150,26 +152,24 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
     return sum(counting.map((row) => row[side]));
   }
 
-  const takenIn = (limit: Limit, t: number, side: Side, withLoss: boolean): Exact =>
-    usedIn(limit, t, side) + reservedIn(limit, t) + (withLoss ? lostIn(limit, t, side) : 0n);
+  /** `follows`: the limit has begun when its counter is asked for. */
+  const takenIn = (limit: Limit, t: number, side: Side, withLoss: boolean, follows = false): Exact =>
+    usedIn(limit, t, side, follows) + reservedIn(limit, t) + (withLoss ? lostIn(limit, t, side) : 0n);
 
-  const idOf = ({ meter, window }: Limit): string => `${meter} ${window}`;
   const chargeOf = ({ meter }: Limit, amount: Exact): Exact => (meter === null ? ONE : amount);
 
-  function fits(
-    meter: string | null,
-    amount: Exact,
-    t: number,
-    side: Side,
-    withLoss = true,
-    isConsidered: (limit: Limit) => boolean = () => true,
-  ): boolean {
+  function fits(meter: string | null, amount: Exact, t: number, side: Side, withLoss = true): boolean {
     return limits.concerning(meter, t).every((limit) => {
-      if (!limit.hard || !isConsidered(limit)) return true;
-      if (withLoss && isBlocked(limit, t)) return false;
-      return takenIn(limit, t, side, withLoss) + chargeOf(limit, amount) <= limit.limit;
+      if (!limit.hard) return true;
+      const follows = isToFollow(limit);
+      // Counters that begin right after a loss deny for a window, which nobody can tell before.
+      if (withLoss && isBlocked(limit, t) && !(follows && side === "least")) return false;
+      return takenIn(limit, t, side, withLoss, follows) + chargeOf(limit, amount) <= limit.limit;
     });
   }
+
+  const isToFollow = ({ meter, window }: Limit): boolean =>
+    !limits.at(now).some((one) => one.meter === meter && one.window === window);
 
   /** Every moment at which something may count no longer, or limits change. */
   function moments(): readonly number[] {
@@ -182,6 +182,7 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       for (const one of usage) {
         const { certain, possible } = spanOf(one, window);
         all.push(certain, possible);
+        if (!isShort(window)) all.push(possible + LENGTH[window] / 100);
       }
       if (blockedFrom !== undefined) all.push(blockedFrom + LENGTH[window]);
     }
@@ -234,15 +235,9 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       if (fits(meter, amount, now, "most")) return "allowed";
       return fits(meter, amount, now, "least") ? "either" : "denied";
     },
-    /**
-     * The first moment at which the request fits if nothing else comes; null: none. Limits that only a later plan has need not
-     * be considered: nothing is counted for them yet.
-     */
-    firstFit(meter: string | null, amount: Exact, side: Side): number | null {
-      const known = new Set(limits.at(now).map(idOf));
-      const isConsidered = (limit: Limit) => side === "most" || known.has(idOf(limit));
-      return moments().find((at) => fits(meter, amount, at, side, true, isConsidered)) ?? null;
-    },
+    /** The first moment at which the request fits if nothing else comes; null: none. */
+    firstFit: (meter: string | null, amount: Exact, side: Side): number | null =>
+      moments().find((at) => fits(meter, amount, at, side)) ?? null,
     expected(limit: LimitAt): Expected {
       const [hidden, used, reserved] = [lostIn, usedIn, reservedIn].map((part) => ({
         least: part(limit, now, "least"),
@@ -357,7 +352,7 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
     },
     /** Recorded usage of one event by meter; it settles the reservation of its key, if that is of one of them. */
     record(key: string | undefined, amounts: ReadonlyMap<string, Exact>, time: number): void {
-      const limited = new Set(limits.at(now).map(({ meter }) => meter));
+      const limited = limits.countedMeters(now);
       const thenLimited = limits.at(time);
       const isSettledBy = ({ meter, open }: Reservation): boolean =>
         open && meter !== null && amounts.has(meter) && limited.has(meter);

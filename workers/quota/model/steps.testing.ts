@@ -25,22 +25,29 @@ const limitOf: fc.Arbitrary<Limit> = fc.record({
   warnAt: fc.constantFrom([], ["0.8"], ["0.5", "0.8"], ["0.333333333333"]),
 });
 
+const isSame = (a: Limit, b: Limit): boolean => a.meter === b.meter && a.window === b.window;
+
 const planOf = fc.uniqueArray(limitOf, {
   minLength: 1,
   maxLength: 5,
   selector: (one) => `${one.meter} ${one.window}`,
 });
 
-/** The next plan has some of the limits with other values; a window does not turn from soft to hard. */
+/** The next plan has some of the limits with other values, and others; a window does not turn from soft to hard. */
 const plansOf = fc
-  .tuple(planOf, fc.array(fc.tuple(fc.boolean(), halves(0, 16)), { minLength: 5, maxLength: 5 }))
-  .map(([first, changes]) => ({
-    first,
-    second: first.flatMap((limit, index) => {
+  .tuple(
+    planOf,
+    fc.array(fc.tuple(fc.boolean(), halves(0, 16)), { minLength: 5, maxLength: 5 }),
+    fc.array(limitOf, { maxLength: 2 }),
+  )
+  .map(([first, changes, others]) => {
+    const kept = first.flatMap((limit, index) => {
       const [isKept, value] = changes[index] ?? [true, limit.limit];
       return isKept ? [{ ...limit, limit: value }] : [];
-    }),
-  }));
+    });
+    const own = others.filter((one, n) => ![...first, ...others.slice(0, n)].some((other) => isSame(one, other)));
+    return { first, second: [...kept, ...own] };
+  });
 
 export const tenantOf = fc.record({
   plans: plansOf,

@@ -70,7 +70,7 @@ export function createCatchUp(options: CatchUpOptions) {
     if (one.isOver || seq <= one.at) return;
     one.readings = [];
     const usage = { tenant: limited.tenant, readings, previousSeq: one.at, seq };
-    for (const request of settleRequests(usage, limited.inForce, totals)) {
+    for (const request of settleRequests(usage, limited.counted, totals)) {
       if ((await counters.settle(request)) === "applied") continue;
       one.isOver = true;
       return;
@@ -132,10 +132,8 @@ export function createCatchUp(options: CatchUpOptions) {
 }
 
 /** All totals of the periods around now, as the database has them. */
-function totalsOf({ tenant, inForce }: LimitedTenant, facts: TenantFacts): readonly PeriodTotal[] {
-  const limited = new Set(
-    inForce?.limits.filter(({ window }) => window === "BILLING_PERIOD").map(({ meter }) => meter),
-  );
+function totalsOf({ tenant, counted }: LimitedTenant, facts: TenantFacts): readonly PeriodTotal[] {
+  const limited = new Set(counted.filter(({ window }) => window === "BILLING_PERIOD").map(({ meter }) => meter));
   return facts.totals.flatMap(({ meter, grain, bucketStart, total }) => {
     if (grain !== "BILLING_PERIOD" || !limited.has(meter)) return [];
     const periodStart = periodAt(bucketStart, tenant.billingAnchorDay).start;

@@ -70,7 +70,7 @@ describe.skipIf(!hasRedis)("several processes on one Redis", () => {
         const charges = [{ counter: "calls|HOUR", amount: UNIT, at: Date.now() }];
         const outcome = await counters.settle({
           ...{ tenantId: "hot", previousSeq: seq, seq: seq + 1, now: undefined },
-          ...{ inForce: ["calls|HOUR"], events: [{ key: undefined, meters: ["calls"], charges }], totals: [] },
+          ...{ counted: ["calls|HOUR"], events: [{ key: undefined, meters: ["calls"], charges }], totals: [] },
         });
         expect(outcome).toBe("applied");
         seq += 1;
@@ -132,7 +132,7 @@ describe.skipIf(!hasRedis)("several processes on one Redis", () => {
     }
     async function settle(previousSeq: number, seq: number, total: bigint): Promise<void> {
       const outcome = await settling.settle({
-        ...{ tenantId: "t", previousSeq, seq, now: undefined, inForce: [period.counter], events: [] },
+        ...{ tenantId: "t", previousSeq, seq, now: undefined, counted: [period.counter], events: [] },
         totals: [{ counter: period.counter, periodStart: startOf(period), total: total * UNIT }],
       });
       if (outcome === "behind") await settling.repair(loadOf(seq, total));

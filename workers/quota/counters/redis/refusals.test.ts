@@ -158,7 +158,7 @@ describe.skipIf(!hasRedis)("a Redis that answers and refuses", () => {
 const settle = (counters: QuotaCounters, tenantId: string) =>
   counters.settle({
     ...{ tenantId, previousSeq: 0, seq: 1, now: undefined },
-    ...{ inForce: ["calls|HOUR"], events: [], totals: [] },
+    ...{ counted: ["calls|HOUR"], events: [], totals: [] },
   });
 
 async function failureOf(work: () => Promise<unknown>): Promise<CountersUnavailable> {

@@ -1,6 +1,7 @@
 import type { Amount, Decided, Outcome } from "../counters.js";
 import { coveringId } from "./bounds.js";
-import { boundNeeds, type Involved, judge, type Request, read, retryOf } from "./decide.js";
+import { boundNeeds, type Involved, judge, type Request, read } from "./decide.js";
+import { retryAtOf } from "./later.js";
 import type { Reservation } from "./reservations.js";
 import { noteCounter, type State, setReservation } from "./state.js";
 import { add, type Counter, prune, setPeriod, takeBack } from "./window.js";
@@ -23,7 +24,8 @@ export function decide(state: State, request: Request, maxKeys: number): Outcome
   }
   const { allowed, deniedByLoss, readings } = judge(involved, state);
   if (!allowed || !consumes) {
-    const retryAt = allowed ? null : retryOf(involved, state);
+    const retryAt = allowed ? null : retryAtOf(state, request, involved);
+    if (retryAt === "unknown") return { kind: "unknown" };
     return { kind: "decided", allowed, repeated: false, now, expiresAt: null, retryAt, deniedByLoss, readings };
   }
   if (reservations.size() >= maxKeys) return { kind: "full", most: maxKeys };

@@ -1,7 +1,6 @@
 import type { Amount, BoundNeed, CounterCharge, CounterReading, Decided, LostBound, Operation } from "../counters.js";
 import { type Bound, concerns, lostOf, needOf } from "./bounds.js";
 import type { Reservations } from "./reservations.js";
-import { earliestFit } from "./retry.js";
 import type { Counter, SlidingCounter } from "./window.js";
 
 export type Request = Exclude<Operation, { kind: "release" }>;
@@ -40,9 +39,6 @@ function fitsButForLoss(charge: CounterCharge, reading: CounterReading | undefin
   if (reading === undefined || charge.hardLimit === null) return true;
   return reading.used + reading.reserved - reading.lost + charge.amount <= charge.hardLimit;
 }
-
-/** When the request fits if nothing else comes. */
-export const retryOf = (involved: readonly Involved[], view: View): number | null => earliestFit(involved, view);
 
 /** What a charge's counter holds; after its admission, it does not deny it. */
 export function read({ charge, counter }: Involved, view: View, isAdmitted = false): CounterReading {

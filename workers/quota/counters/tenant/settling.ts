@@ -7,8 +7,9 @@ import type {
   TenantLoad,
 } from "../counters.js";
 import { free, isOlder } from "./admitting.js";
+import { holdReservations } from "./later.js";
 import { addCounter, dropCounter, noteCounter, type State, setReservation } from "./state.js";
-import { add, createCounter, meterOf, replaceUsed, type SlidingCounter, setPeriod } from "./window.js";
+import { add, createCounter, meterOf, replaceUsed, setPeriod } from "./window.js";
 
 /** Usage that the ledger has recorded, at the state's time. */
 export function settle(state: State, request: SettleRequest): SettleOutcome {
@@ -16,7 +17,7 @@ export function settle(state: State, request: SettleRequest): SettleOutcome {
   // A part of it, settled by another process: repeating all of it would count that part twice.
   if (state.seq !== request.previousSeq) return "behind";
   moveTo(state, request.seq);
-  dropAllBut(state, request.inForce);
+  dropAllBut(state, request.counted);
   for (const event of request.events) settleEvent(state, event);
   setTotals(state, request.totals);
   return "applied";
@@ -81,12 +82,6 @@ function loadCounter(state: State, { counter: id, window, blockedUntil, usage }:
   }
   if (holds && counter.kind !== "period") holdReservations(state, counter);
   addCounter(state, counter);
-}
-
-/** A short window that comes into force holds what was reserved in it before. */
-function holdReservations({ reservations, now }: State, counter: SlidingCounter): void {
-  for (const one of reservations.values())
-    if (one.open && one.meter === counter.meter) add(counter, one.admittedAt, 0n, one.amount, now);
 }
 
 /** Takes over used amounts of a later position, and what is reserved stays reserved. */

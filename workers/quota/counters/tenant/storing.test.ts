@@ -82,8 +82,8 @@ test("what is stored in parts, taken over or taken back is the same state", () =
         else {
           const charges = ALL.map((counter) => ({ counter, amount: UNIT, at: now - of * 90_000 }));
           const events = [{ key: `k${n - of}`, meters: ["calls"], charges: charges.slice(0, 2) }];
-          const inForce = kind === "rebuild" ? ALL.slice(0, of % 4) : ALL;
-          const request = { tenantId: "t", previousSeq: seq, seq: seq + 1, now, inForce, events, totals: [] };
+          const counted = kind === "rebuild" ? ALL.slice(0, of % 4) : ALL;
+          const request = { tenantId: "t", previousSeq: seq, seq: seq + 1, now, counted, events, totals: [] };
           state.settle(request, now);
           seq += 1;
           state.load(missing(seq));

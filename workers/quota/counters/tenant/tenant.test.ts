@@ -112,7 +112,7 @@ describe("a tenant's counters", () => {
     const requests = charge(1, { counter: "|DAY", meter: null, window: { kind: "sliding", windowMs: 86_400_000 } });
     const state = tenant(minute, requests);
     ask(state, "a", START, minute, requests);
-    state.settle({ tenantId: "t", previousSeq: 0, seq: 1, now: START, inForce: [], events: [], totals: [] }, START);
+    state.settle({ tenantId: "t", previousSeq: 0, seq: 1, now: START, counted: [], events: [], totals: [] }, START);
     expect(state.execute(consume("b", minute), START, 3).kind).toBe("unknown");
     const counters = [{ counter: minute.counter, window: minute.window, blockedUntil: 0, usage: [] }];
     state.load({ tenantId: "t", epoch: "x", seq: 1, counters, lost: [], hasOwnClock: false });
@@ -124,7 +124,7 @@ describe("a tenant's counters", () => {
 
   test("takes no counter whose usage is of another position", () => {
     const state = tenant();
-    state.settle({ tenantId: "t", previousSeq: 0, seq: 5, now: START, inForce: [], events: [], totals: [] }, START);
+    state.settle({ tenantId: "t", previousSeq: 0, seq: 5, now: START, counted: [], events: [], totals: [] }, START);
     const counters = [{ counter: "calls|BILLING_PERIOD", window: PERIOD, blockedUntil: 0, usage: [] }];
     const load = { tenantId: "t", epoch: "x", counters, lost: [], hasOwnClock: false };
     for (const seq of [0, 9]) {

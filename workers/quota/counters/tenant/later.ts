@@ -1,0 +1,51 @@
+import type { CounterCharge } from "../counters.js";
+import type { Involved, Request } from "./decide.js";
+import { earliestFit } from "./retry.js";
+import type { State } from "./state.js";
+import { add, type Counter, createCounter, prune, type SlidingCounter } from "./window.js";
+
+/**
+ * When a denied request fits if nothing else comes, also under limits that follow; null: never. "unknown": that depends on a
+ * counter that is not loaded.
+ */
+export function retryAtOf(
+  state: State,
+  { laterCharges = [] }: Request,
+  involved: readonly Involved[],
+): number | null | "unknown" {
+  const retryAt = earliestFit(involved, state);
+  if (retryAt === null || laterCharges.every((charge) => beginsAt(charge) > retryAt)) return retryAt;
+  const all = [...involved];
+  for (const charge of laterCharges) {
+    const counter = counterOf(state, charge);
+    if (counter === undefined) return "unknown";
+    all.push({ charge, counter });
+  }
+  return earliestFit(all, state);
+}
+
+const beginsAt = ({ laterLimits }: CounterCharge): number =>
+  laterLimits.find(({ hardLimit }) => hardLimit !== null)?.at ?? Number.POSITIVE_INFINITY;
+
+/** As the counter will be when its limit begins. */
+function counterOf(state: State, charge: CounterCharge): Counter | undefined {
+  const { counter: id, meter, window } = charge;
+  const found = state.counters.get(id);
+  if (window.kind === "admission" && meter !== null) {
+    const held = emptyOf(charge);
+    if (held.kind !== "period" && state.now + window.windowMs > beginsAt(charge)) holdReservations(state, held);
+    return held;
+  }
+  if (found === undefined) return meter === null ? emptyOf(charge) : undefined;
+  if (found.kind !== "period") prune(found, state.now);
+  return found;
+}
+
+const emptyOf = ({ counter, window }: CounterCharge): Counter =>
+  createCounter({ id: counter, window, blockedUntil: 0, sinceSerial: 0, isStored: false });
+
+/** A short window that comes into force holds what was reserved in it before. */
+export function holdReservations({ reservations, now }: State, counter: SlidingCounter): void {
+  for (const one of reservations.values())
+    if (one.open && one.meter === counter.meter) add(counter, one.admittedAt, 0n, one.amount, now);
+}
