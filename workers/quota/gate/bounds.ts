@@ -44,6 +44,8 @@ export function startBounds(options: BoundsOptions) {
   let waiting: Turn | undefined;
   let running = Promise.resolve();
   let heldLookedAt = Number.NEGATIVE_INFINITY;
+  /** Tenants with rows that their counters may not have heard of. */
+  const untold = new Set<string>();
 
   /** One statement at a time; what arrives during it shares the next one. */
   function join(): Turn {
@@ -68,32 +70,60 @@ export function startBounds(options: BoundsOptions) {
       const key = `${lifeOf({ tenantId, epoch })} ${need.id}`;
       rows.set(key, merged(rows.get(key), { key, tenantId, epoch, ...need, together: need.amount, slackMs }));
     }
-    const { held, told } = await raised;
-    const life = lifeOf({ tenantId, epoch });
-    const telling = told.get(life) ?? counters.grant(tenantId, epoch, held.get(life) ?? []);
-    told.set(life, telling);
-    await telling;
+    try {
+      const { held, told } = await raised;
+      const life = lifeOf({ tenantId, epoch });
+      const telling = told.get(life) ?? counters.grant(tenantId, epoch, held.get(life) ?? []);
+      told.set(life, telling);
+      await telling;
+    } catch (error) {
+      if (untold.size < MOST_HOLDERS) untold.add(tenantId);
+      throw error;
+    }
   }
 
-  /** Bounds of a process that has ended: nobody else looks at them before their tenant changes again. */
-  async function lookAtHeld(): Promise<void> {
+  /** Bounds of a process that has ended, perhaps before it told the counters: nobody else would lower them. */
+  async function noteHeld(): Promise<void> {
     if (monotonicMs() < heldLookedAt + LOOK_AT_HELD_EVERY_MS) return;
+    const tenantIds = await durable.holders(MOST_HOLDERS);
     heldLookedAt = monotonicMs();
-    await counters.lookAt(await durable.holders(MOST_HOLDERS));
+    for (const tenantId of tenantIds) untold.add(tenantId);
+  }
+
+  /** The counters learn of rows that they may not have heard of, and can lower them. */
+  async function tellUntold(): Promise<void> {
+    const tenantIds = [...untold].slice(0, TENANTS_PER_PART);
+    if (tenantIds.length === 0) return;
+    for (const tenantId of tenantIds) untold.delete(tenantId);
+    try {
+      await tell(await durable.heldBy(tenantIds));
+      await counters.lookAt(tenantIds);
+    } catch (error) {
+      for (const tenantId of tenantIds) untold.add(tenantId);
+      throw error;
+    }
+  }
+
+  async function tell(held: readonly HeldBound[]): Promise<void> {
+    const lives = [...byLife(held).values()];
+    await Promise.all(
+      lives.map(async (rows) => {
+        const [first] = rows;
+        if (first !== undefined) await counters.grant(first.tenantId, first.epoch, rows);
+      }),
+    );
   }
 
   async function lower(stopping?: AbortSignal): Promise<void> {
-    await lookAtHeld();
+    await noteHeld();
     for (let part = 0; part < PARTS_PER_TURN && !stopping?.aborted; part += 1) {
+      await tellUntold();
       const offered = await counters.lower(TENANTS_PER_PART);
       if (offered.length === 0) continue;
       const { lowered, held } = await durable.lower(offered);
       await counters.lowered(lowered);
-      // Raised by a process that has not told the counters: they learn of it, and can lower it next time.
-      for (const rows of byLife(held).values()) {
-        const [first] = rows;
-        if (first !== undefined) await counters.grant(first.tenantId, first.epoch, rows);
-      }
+      // Raised by a process that has not told the counters: they can lower it next time.
+      await tell(held);
     }
   }
 

@@ -12,7 +12,8 @@ export function createModelRows() {
     return version;
   };
   const rows: BoundRows = {
-    holders: async () => [],
+    holders: async () => [...new Set([...held.values()].map(({ tenantId }) => tenantId))],
+    heldBy: async (tenantIds) => [...held.values()].filter((one) => tenantIds.includes(one.tenantId) && one.bound > 0n),
     async raise(bounds) {
       return bounds.map(({ tenantId, epoch, id, bound, expiresAt }) => {
         const before = held.get(keyOf({ tenantId, epoch, id }));

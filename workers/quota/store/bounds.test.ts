@@ -74,6 +74,8 @@ test("the statements do what the model does, and a row that was pruned never has
       for (const one of steps) {
         const [real, expected] = [await on("database", rows, one), await on("model", model.rows, one)];
         expect(sorted(real)).toEqual(sorted(expected));
+        const all = await Promise.all([rows, model.rows].map((at) => at.heldBy([tenantId])));
+        expect(sorted((all[0] ?? []).map(shapeOf))).toEqual(sorted((all[1] ?? []).map(shapeOf)));
         if (one.kind !== "prune") continue;
         model.prune(NOW + one.ends);
         await database.pool.query("DELETE FROM granted_bound WHERE tenant_id = $1 AND expires_at < $2", [

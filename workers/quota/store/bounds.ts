@@ -27,6 +27,8 @@ export interface BoundRows {
    * not known here.
    */
   holders(most: number): Promise<readonly string[]>;
+  /** What is granted to these tenants, in every epoch. */
+  heldBy(tenantIds: readonly string[]): Promise<readonly HeldBound[]>;
   /** Lowers the bounds whose rows still have the given version. */
   lower(bounds: readonly LoweredBound[]): Promise<LowerOutcome>;
 }
@@ -42,6 +44,16 @@ export const createBoundRows = (database: Database): BoundRows => ({
       ),
     );
     return rows.map((row) => row.tenant_id);
+  },
+  async heldBy(tenantIds) {
+    const { rows } = await answered(
+      database.pool.query<BoundRow>(
+        `SELECT tenant_id, epoch, id, bound::text AS bound, expires_at, version
+         FROM granted_bound WHERE tenant_id = ANY ($1) AND bound > 0`,
+        [tenantIds],
+      ),
+    );
+    return rows.map(heldBound);
   },
 });
 

@@ -5,7 +5,7 @@ import { createReservations } from "./reservations.js";
 import type { State } from "./state.js";
 
 const held = (bound: bigint, recent: bigint) => ({
-  ...{ covers: boundOf(meterBound("calls")), bound, until: 900, version: 5, durable: 42n, recent },
+  ...{ covers: boundOf(meterBound("calls")), bound, until: 900, version: 5, durable: 42n, durableUntil: 900, recent },
 });
 
 test("a bound is lowered to what is open, with room for as much as was admitted lately", () => {
@@ -24,6 +24,6 @@ test("a row that followed an earlier lowering than the last is looked at until i
   const bounds = new Map([["m|calls", { ...held(0n, 0n), until: 0 }]]);
   const state = { bounds, now: 100, reservations: createReservations(), journal: undefined } as unknown as State;
   lowered(state, [{ id: "m|calls", bound: 32n, until: 900, version: 5, nextVersion: 6 }]);
-  expect(bounds.get("m|calls")).toMatchObject({ bound: 0n, durable: 32n, until: 900, version: 6 });
+  expect(bounds.get("m|calls")).toMatchObject({ bound: 0n, durable: 32n, durableUntil: 900, until: 0, version: 6 });
   expect(lowersAgainAt(state)).toBe(0);
 });

@@ -13,6 +13,8 @@ export interface Bound {
   version: number;
   /** What the database may hold. */
   durable: Amount;
+  /** And until when. */
+  durableUntil: number;
   /** Admitted under it since it was last looked at. */
   recent: Amount;
 }

@@ -11,7 +11,8 @@ export function grant(state: State, epoch: string, grants: readonly BoundGrant[]
   for (const { id, bound, until, version } of grants) {
     const held = bounds.get(id);
     if (held !== undefined && version <= held.version) continue;
-    bounds.set(id, { covers: boundOf(id), bound, until, version, durable: bound, recent: held?.recent ?? 0n });
+    const recent = held?.recent ?? 0n;
+    bounds.set(id, { covers: boundOf(id), bound, until, version, durable: bound, durableUntil: until, recent });
     noteBounds(state);
   }
 }
@@ -38,7 +39,7 @@ export function lower(state: State): readonly BoundGrant[] {
   const { bounds, now } = state;
   const lowered: BoundGrant[] = [];
   for (const [id, held] of bounds) {
-    if (held.until <= now) held.durable = 0n;
+    if (held.durableUntil <= now) held.durable = 0n;
     const target = loweredTo(held, exposureOf(state, held.covers), lastEndOf(state, held));
     held.recent = 0n;
     if (target === undefined) continue;
@@ -53,7 +54,7 @@ export function lower(state: State): readonly BoundGrant[] {
 export function lowersLater(state: State, now: number): number | undefined {
   if (state.reservations.nextExpiry() <= now) return undefined;
   for (const held of state.bounds.values()) {
-    if (held.until <= now) return undefined;
+    if (held.durableUntil <= now) return undefined;
     if (loweredTo(held, exposureOf(state, held.covers), lastEndOf(state, held)) !== undefined) return undefined;
   }
   const at = lowersAgainAt(state);
@@ -66,8 +67,8 @@ export function lowersLater(state: State, now: number): number | undefined {
 export function lowersAgainAt(state: State): number {
   const { bounds, now, reservations } = state;
   let at = Number.POSITIVE_INFINITY;
-  for (const { covers, durable, until } of bounds.values()) {
-    if (durable === 0n || until <= now) continue;
+  for (const { covers, durable, durableUntil } of bounds.values()) {
+    if (durable === 0n || durableUntil <= now) continue;
     if (durable > exposureOf(state, covers)) return 0;
     if (covers.kind === "meter") at = Math.min(at, reservations.nextExpiry());
   }
@@ -82,7 +83,7 @@ export function lowered(state: State, done: readonly (BoundGrant & { readonly ne
     held.version = nextVersion;
     // Of the row, which may exceed what was lowered meanwhile: until it ends it is looked at.
     held.durable = bound;
-    held.until = until;
+    held.durableUntil = until;
     noteBounds(state);
   }
 }

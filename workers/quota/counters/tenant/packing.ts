@@ -26,7 +26,9 @@ const Period = Type.Tuple([
 ]);
 /** Flat: from, length, used, reserved of each entry. */
 const Entries = Type.Array(Type.Union([Type.Number(), Type.String()]));
-const Bounds = Type.Array(Type.Tuple([Type.String(), Type.String(), Type.Number(), Type.Integer(), Type.String()]));
+const Bounds = Type.Array(
+  Type.Tuple([Type.String(), Type.String(), Type.Number(), Type.Integer(), Type.String(), Type.Number()]),
+);
 const Lost = Type.Array(Type.Tuple([Type.String(), Type.String(), Type.Number()]));
 const Reserved = Type.Tuple([
   Type.Number(),
@@ -113,16 +115,20 @@ const amountFrom = (text: string | number | undefined) => amountOf(new Decimal(t
 
 export const packBounds = (held: ReadonlyMap<string, Bound>): string =>
   JSON.stringify(
-    [...held].map(([id, { bound, until, version, durable }]) => [id, String(bound), until, version, String(durable)]),
+    [...held].map(([id, one]) => {
+      const { bound, until, version, durable, durableUntil } = one;
+      return [id, String(bound), until, version, String(durable), durableUntil];
+    }),
   );
 
 export const openBounds = (text: string): (readonly [string, Bound])[] =>
-  bounds
-    .Decode(JSON.parse(text))
-    .map(([id, bound, until, version, durable]) => [
-      id,
-      { covers: boundOf(id), bound: BigInt(bound), until, version, durable: BigInt(durable), recent: 0n },
-    ]);
+  bounds.Decode(JSON.parse(text)).map(([id, bound, until, version, durable, durableUntil]) => [
+    id,
+    {
+      ...{ covers: boundOf(id), bound: BigInt(bound), until, version },
+      ...{ durable: BigInt(durable), durableUntil, recent: 0n },
+    },
+  ]);
 
 export const packLost = (lost: readonly LostBound[]): string =>
   JSON.stringify(lost.map(({ id, bound, until }) => [id, String(bound), until]));

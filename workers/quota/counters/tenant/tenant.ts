@@ -134,7 +134,7 @@ function assemble(start: Meta & Pick<State, "lost">, reservations: State["reserv
 
 function isIdle({ reservations, lost, bounds, counters, now }: State): boolean {
   if (reservations.size() > 0 || lost.length > 0) return false;
-  for (const { durable, until } of bounds.values()) if (durable > 0n && until > now) return false;
+  for (const { durable, durableUntil } of bounds.values()) if (durable > 0n && durableUntil > now) return false;
   for (const counter of counters.values()) {
     if (counter.kind !== "period") {
       prune(counter, now);
