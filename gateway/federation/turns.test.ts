@@ -17,9 +17,9 @@ function world() {
     },
     subscribe: () => Promise.reject(new Error("not asked")),
   });
-  const run = (tenantId: string) => {
+  const run = (tenantId: string, variableValues?: Record<string, unknown>, text = "{ a }") => {
     const identity: GatewayContext["identity"] = { kind: "API_KEY", id: "key", tenantId, roles: [], scopes: [] };
-    const args = { schema: federation.schema, document: parse("{ a }"), contextValue: { identity } };
+    const args = { schema: federation.schema, document: parse(text), variableValues, contextValue: { identity } };
     return federation.execute(args satisfies ExecutionArgs);
   };
   return { run, started, ends };
@@ -52,4 +52,26 @@ test("what exceeds a caller's line is refused as BUSY, and an ended operation ma
   ends[0]?.();
   await asked[0];
   expect(await Promise.race([run("loud"), settled()])).toBeUndefined();
+});
+
+test("what waits is bounded by its memory, of one caller and of all, whatever it is made of", async () => {
+  const { run } = world();
+  const many = { list: Array.from({ length: 20_000 }, () => ({})) };
+  const long = { text: "x".repeat(1_000_000) };
+  const text = `{ ${"a ".repeat(1_990)} }`;
+  const refusedOf = async (tenant: string, ask: () => ReturnType<typeof run>): Promise<number> => {
+    // The first ones run, and wait for nothing.
+    const asked = Array.from({ length: 100 }, ask);
+    const seen = await Promise.all(asked.map((one) => Promise.race([one, settled()])));
+    const refused = seen.filter((answer) => answer !== undefined);
+    for (const answer of refused) expect(answer, tenant).toMatchObject({ errors: [{ extensions: { code: "BUSY" } }] });
+    return refused.length;
+  };
+  expect(await refusedOf("many objects", () => run("many objects", many))).toBe(100 - 8 - 11);
+  expect(await refusedOf("long texts", () => run("long texts", long))).toBe(100 - 8 - 8);
+  expect(await refusedOf("many tokens", () => run("many tokens", {}, text))).toBe(100 - 8 - 27);
+  expect(await refusedOf("a neighbour", () => run("a neighbour"))).toBe(0);
+  for (const tenant of ["x", "y"]) await refusedOf(tenant, () => run(tenant, long));
+  expect(await refusedOf("z", () => run("z", long))).toBeGreaterThan(100 - 8 - 8);
+  expect(await refusedOf("a small one", () => run("a small one", {}))).toBe(0);
 });

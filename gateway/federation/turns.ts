@@ -1,16 +1,23 @@
-import type { ExecutionArgs } from "graphql";
+import type { DocumentNode, ExecutionArgs } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
+import { heldBytes } from "#kernel/json.js";
 import { createFairTurns, type TurnLimits } from "#platform/lifecycle/fair-turns.js";
 import { graphqlErrorOf } from "../operations/client-error.js";
 import type { GatewayContext } from "../operations/operation.js";
 import type { Federation } from "./federation.js";
 
 /** As many of one caller as a service's pool has connections: others' operations wait for few of a busy caller's. */
-const LIMITS: TurnLimits = { atOnce: 64, perCaller: 8, waitingPerCaller: 200, waiting: 1_000 };
+const LIMITS: TurnLimits = {
+  ...{ atOnce: 64, perCaller: 8 },
+  ...{ waitingPerCaller: 200, waiting: 1_000 },
+  ...{ waitingBytesPerCaller: 16 << 20, waitingBytes: 64 << 20 },
+};
+/** A token of a parsed document with its part of the syntax tree. */
+const TOKEN_BYTES = 300;
 
 /**
  * The federation with queries and mutations in turns: a caller, which is a tenant or a caller of the platform, runs a few at
- * once, and turns go round the callers. Refuses with BUSY when too many wait.
+ * once, and turns go round the callers. Refuses with BUSY when too many wait, or those that wait hold too much memory.
  */
 export function inTurns(federation: Federation, limits: TurnLimits = LIMITS): Federation {
   const turns = createFairTurns(limits);
@@ -18,7 +25,7 @@ export function inTurns(federation: Federation, limits: TurnLimits = LIMITS): Fe
     ...federation,
     async execute(args) {
       const caller = callerOf(args);
-      const turn = turns.take(caller);
+      const turn = turns.take(caller, () => bytesOf(args));
       if (turn === undefined)
         return { errors: [graphqlErrorOf(new MetrlyError("BUSY", "Too many operations wait; try again later"))] };
       await turn;
@@ -29,6 +36,16 @@ export function inTurns(federation: Federation, limits: TurnLimits = LIMITS): Fe
       }
     },
   };
+}
+
+function bytesOf({ document, variableValues }: ExecutionArgs): number {
+  return heldBytes(document.loc?.source.body) + tokensOf(document) * TOKEN_BYTES + heldBytes(variableValues);
+}
+
+function tokensOf({ loc }: DocumentNode): number {
+  let count = 0;
+  for (let token = loc?.startToken ?? null; token !== null; token = token.next) count += 1;
+  return count;
 }
 
 function callerOf({ contextValue }: ExecutionArgs): string {

@@ -6,50 +6,70 @@ export interface TurnLimits {
   /** Waiting for a turn: more are refused. */
   readonly waitingPerCaller: number;
   readonly waiting: number;
+  /** Of the work that waits; default: not counted. */
+  readonly waitingBytesPerCaller?: number;
+  readonly waitingBytes?: number;
 }
 
 export interface FairTurns {
-  /** Resolves when the caller's turn starts; undefined: too many wait. */
-  take(caller: string): Promise<void> | undefined;
+  /** Resolves when the caller's turn starts; undefined: too much waits. `bytesOf`: what the work holds while it waits. */
+  take(caller: string, bytesOf?: () => number): Promise<void> | undefined;
   /** Ends one turn of the caller. */
   end(caller: string): void;
 }
 
+interface Waiting {
+  readonly bytes: number;
+  start(): void;
+}
+
 /** Turns go round the callers that wait, so that none waits for all of another's. */
 export function createFairTurns(limits: TurnLimits): FairTurns {
+  const { waitingBytesPerCaller = Number.POSITIVE_INFINITY, waitingBytes = Number.POSITIVE_INFINITY } = limits;
   const runningOf = new Map<string, number>();
   // A Map keeps insertion order: a caller that was served goes to the end.
-  const lines = new Map<string, (() => void)[]>();
+  const lines = new Map<string, Waiting[]>();
   let running = 0;
-  let waiting = 0;
+  let waiting = { count: 0, bytes: 0 };
 
   const mayStart = (caller: string): boolean =>
     running < limits.atOnce && (runningOf.get(caller) ?? 0) < limits.perCaller;
+
+  function begin(caller: string): void {
+    running += 1;
+    runningOf.set(caller, (runningOf.get(caller) ?? 0) + 1);
+  }
 
   function startNext(): void {
     for (const [caller, line] of lines) {
       if (running >= limits.atOnce) return;
       if (!mayStart(caller)) continue;
-      const start = line.shift();
+      const next = line.shift();
       lines.delete(caller);
       // Visited again in this round, after the others.
       if (line.length > 0) lines.set(caller, line);
-      waiting -= 1;
-      running += 1;
-      runningOf.set(caller, (runningOf.get(caller) ?? 0) + 1);
-      start?.();
+      if (next === undefined) continue;
+      waiting = { count: waiting.count - 1, bytes: waiting.bytes - next.bytes };
+      begin(caller);
+      next.start();
     }
   }
 
   return {
-    take(caller) {
+    take(caller, bytesOf = () => 0) {
       const line = lines.get(caller) ?? [];
-      if (!mayStart(caller) && (line.length >= limits.waitingPerCaller || waiting >= limits.waiting)) return undefined;
-      return new Promise<void>((resolve) => {
-        line.push(resolve);
-        lines.set(caller, line);
-        waiting += 1;
-        startNext();
+      // Nobody who may start waits.
+      if (mayStart(caller)) {
+        begin(caller);
+        return Promise.resolve();
+      }
+      if (line.length >= limits.waitingPerCaller || waiting.count >= limits.waiting) return undefined;
+      const bytes = bytesOf();
+      const ofCaller = line.reduce((sum, one) => sum + one.bytes, bytes);
+      if (ofCaller > waitingBytesPerCaller || waiting.bytes + bytes > waitingBytes) return undefined;
+      waiting = { count: waiting.count + 1, bytes: waiting.bytes + bytes };
+      return new Promise<void>((start) => {
+        lines.set(caller, [...line, { bytes, start }]);
       });
     },
     end(caller) {
