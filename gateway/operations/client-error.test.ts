@@ -28,6 +28,14 @@ describe("errors as clients see them", () => {
     expect(seen(located).message).not.toContain("hunter2");
   });
 
+  test("what the database of this process ended for its time says what to ask for", () => {
+    const originalError = Object.assign(new Error("canceling statement"), { code: "57014" });
+    expect(seen(new GraphQLError("x", { path: ["a"], originalError }))).toEqual({
+      message: expect.stringContaining("smaller pages"),
+      ...{ extensions: { code: "TOO_COMPLEX" }, bugs: [] },
+    });
+  });
+
   test("the closed list's codes stay, the libraries' own are translated", () => {
     expect(seen(new MetrlyError("BUSY", "full", { retryInMs: 5 }))).toEqual({
       message: "full",

@@ -1,5 +1,6 @@
 import { GraphQLError, Kind } from "graphql";
 import { ERROR_CODES, type ErrorCode, isErrorCode, MetrlyError } from "#kernel/errors.js";
+import { timeLimitRefusal } from "#platform/database/time-limit.js";
 
 /** Codes of Apollo Server and graphql-js, mapped to the closed list. */
 const FROM_APOLLO: Readonly<Record<string, ErrorCode>> = {
@@ -21,7 +22,8 @@ export function graphqlErrorOf(error: MetrlyError): GraphQLError {
 export function toClientError(thrown: unknown, onBug: (error: unknown) => void): GraphQLError {
   if (thrown instanceof MetrlyError) return graphqlErrorOf(thrown);
   if (!(thrown instanceof GraphQLError)) return masked(thrown, undefined, onBug);
-  const cause = thrown.originalError;
+  // In this process a service's error arrives as it was thrown.
+  const cause = timeLimitRefusal(thrown.originalError) ?? thrown.originalError;
   if (cause instanceof MetrlyError) return rebuilt(thrown, cause.message, { ...cause.extensions, code: cause.code });
   if (cause instanceof AggregateError) return ofAggregate(thrown, cause, onBug);
   if (isTokenLimit(thrown)) return rebuilt(thrown, thrown.message, { code: "TOO_COMPLEX" });

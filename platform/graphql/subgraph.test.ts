@@ -141,6 +141,15 @@ describe("masking", () => {
     expect(bugs).toEqual([]);
   });
 
+  test("what the database ended for its time is no bug, and says what to ask for", () => {
+    const { seen, bugs } = mask(caused(Object.assign(new Error("canceling statement"), { code: "57014" })));
+    expect(seen).toMatchObject({
+      message: expect.stringContaining("smaller pages"),
+      extensions: { code: "TOO_COMPLEX" },
+    });
+    expect(bugs).toEqual([]);
+  });
+
   test("everything else is a bug that shows nothing", () => {
     for (const bug of [new TypeError("x is undefined"), new GraphQLError("table secret is missing")]) {
       const { seen, bugs } = mask(caused(bug));

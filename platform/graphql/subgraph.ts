@@ -4,6 +4,7 @@ import { type IResolvers, printSchemaWithDirectives } from "@graphql-tools/utils
 import { GraphQLError, type GraphQLSchema, parse, validateSchema } from "graphql";
 import { type BuildSchemaOptions, buildSchema, createResolversMap, type NonEmptyArray } from "type-graphql";
 import { isErrorCode, MetrlyError } from "#kernel/errors.js";
+import { timeLimitRefusal } from "#platform/database/time-limit.js";
 import type { Identity } from "#schema/policy.js";
 import { countLargeValues } from "./large-values.js";
 
@@ -145,8 +146,8 @@ function entityResolvers(references: SubgraphOptions["references"]) {
 }
 
 /**
- * The error that clients see. A `MetrlyError` keeps its code; GraphQL's own request errors are unchanged; every other error is
- * a bug: `onBug` logs it and the client gets INTERNAL.
+ * The error that clients see. A `MetrlyError` keeps its code; GraphQL's own request errors are unchanged; what a limit of the
+ * database ended is refused with what to ask for instead; every other error is a bug: `onBug` logs it and the client gets INTERNAL.
  */
 export function maskError(error: GraphQLError, onBug: (error: unknown) => void): GraphQLError {
   const original = error.originalError ?? undefined;
@@ -155,6 +156,8 @@ export function maskError(error: GraphQLError, onBug: (error: unknown) => void):
   }
   if (isErrorCode(error.extensions.code)) return error;
   if (original === undefined) return error;
+  const refusal = timeLimitRefusal(original);
+  if (refusal !== undefined) return rebuilt(error, refusal.message, { code: refusal.code });
   onBug(original);
   return rebuilt(error, "Internal error", { code: "INTERNAL" });
 }

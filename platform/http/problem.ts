@@ -1,5 +1,6 @@
 import type { FastifyReply } from "fastify";
-import { ERROR_CODES, type ErrorCode, type MetrlyError } from "#kernel/errors.js";
+import { ERROR_CODES, type ErrorCode, MetrlyError } from "#kernel/errors.js";
+import { isOutOfTime } from "#platform/database/time-limit.js";
 
 /** The JSON of RFC 9457 `application/problem+json`, with a `code` of the closed list. */
 export interface Problem {
@@ -20,6 +21,14 @@ export function problemOf(error: MetrlyError): Problem {
     code: error.code,
     ...error.extensions,
   };
+}
+
+/** The error that clients see: every one that is not a `MetrlyError` is a bug, masked as INTERNAL. */
+export function knownErrorOf(error: unknown): MetrlyError {
+  if (error instanceof MetrlyError) return error;
+  return isOutOfTime(error)
+    ? new MetrlyError("UNAVAILABLE", "The database did not answer in time; try again")
+    : new MetrlyError("INTERNAL", "Internal error");
 }
 
 const RETRY_AFTER_SECONDS = 1;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { MetrlyError } from "#kernel/errors.js";
 import { refuseCoded } from "./content-coding.js";
-import { problemHeaders, problemOf } from "./problem.js";
+import { knownErrorOf, problemHeaders, problemOf } from "./problem.js";
 
 /**
  * Shared parts of raw routes (`FastifyInstance.directly`): reading a request's body, and responses like those of Fastify's
@@ -36,7 +36,7 @@ export function answerProblem(
   logger: { error(details: object, message: string): void },
 ): void {
   if (response.destroyed || response.headersSent) return;
-  const known = error instanceof MetrlyError ? error : new MetrlyError("INTERNAL", "Internal error");
+  const known = knownErrorOf(error);
   if (known !== error) logger.error({ err: error, url: response.req.url }, "request failed");
   const body = Buffer.from(JSON.stringify(problemOf(known)));
   response.writeHead(known.status, { ...problemHeaders(known), "content-length": body.length }).end(body);

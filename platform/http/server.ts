@@ -8,7 +8,7 @@ import { type CredentialCheck, watchBodies } from "./arriving-bodies.js";
 import { boundConnections, type ConnectionLimits } from "./connections.js";
 import { EarlyResponse } from "./early-answers.js";
 import { parseJson } from "./json-bodies.js";
-import { problemHeaders, problemOf, sendProblem } from "./problem.js";
+import { knownErrorOf, problemHeaders, problemOf, sendProblem } from "./problem.js";
 import { answerClientError, TIME_LIMITS } from "./slow-requests.js";
 import { serveUpgrades, type WebSocketHandler } from "./upgrades.js";
 
@@ -191,6 +191,6 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
 export function toMetrlyError(error: FastifyError): MetrlyError {
   if (error instanceof MetrlyError) return error;
   const code = BY_STATUS[error.statusCode ?? 500];
-  if (code === undefined) return new MetrlyError("INTERNAL", "Internal error");
+  if (code === undefined) return knownErrorOf(error);
   return new MetrlyError(code, code === "TOO_LARGE" ? `A body has at most ${MAX_BODY_BYTES} bytes` : error.message);
 }

@@ -2,6 +2,7 @@ import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { Database } from "#platform/database/database.js";
 import { prismaAdapter } from "#platform/database/prisma.js";
+import { sqlStateOf } from "#platform/database/time-limit.js";
 import { Prisma, PrismaClient } from "#prisma/tenancy/generated/client.js";
 import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import type { ApiKeyState, MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
@@ -114,17 +115,13 @@ export function createTenancyStore({ database, clock, partitions, onCommitted }:
 const REPUBLISH_TIMEOUT_MS = 120_000;
 
 const TRANSACTION_NOT_TO_BE_HAD = "P2028";
-const RAW_QUERY_FAILED = "P2010";
 /** The wait for a lock exceeded its limit, or the statement that waits did (SQLSTATE `lock_not_available`, `query_canceled`). */
 const NOT_IN_TIME: ReadonlySet<unknown> = new Set(["55P03", "57014"]);
 
-/** No connection or no head lock in time. Prisma puts the SQLSTATE of a raw query into the error's metadata. */
-function isBusy(error: unknown): boolean {
-  if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return false;
-  if (error.code !== RAW_QUERY_FAILED) return error.code === TRANSACTION_NOT_TO_BE_HAD;
-  const { driverAdapterError } = (error.meta ?? {}) as { driverAdapterError?: { cause?: { originalCode?: unknown } } };
-  return NOT_IN_TIME.has(driverAdapterError?.cause?.originalCode);
-}
+/** No connection or no head lock in time. */
+const isBusy = (error: unknown): boolean =>
+  error instanceof Prisma.PrismaClientKnownRequestError &&
+  (error.code === TRANSACTION_NOT_TO_BE_HAD || NOT_IN_TIME.has(sqlStateOf(error)));
 
 /** Prisma has no row locks. */
 async function lockHead(tx: Prisma.TransactionClient): Promise<number> {
