@@ -1,6 +1,6 @@
 import { GraphQLError, Kind } from "graphql";
+import { timeLimitRefusal } from "#kernel/database-time.js";
 import { ERROR_CODES, type ErrorCode, isErrorCode, MetrlyError } from "#kernel/errors.js";
-import { timeLimitRefusal } from "#platform/database/time-limit.js";
 
 /** Codes of Apollo Server and graphql-js, mapped to the closed list. */
 const FROM_APOLLO: Readonly<Record<string, ErrorCode>> = {

@@ -89,13 +89,14 @@ function sessionsOf(pool: pg.Pool, limits: SessionLimits): Sessions {
     limits,
     begin: (begin) => beginTransaction(pool, limits, begin),
     async transaction(work) {
-      const { tx, commit, rollback } = await beginTransaction(pool, limits);
+      const { tx, lost, commit, rollback } = await beginTransaction(pool, limits);
       let result: Awaited<ReturnType<typeof work>>;
       try {
         result = await work(tx);
       } catch (error) {
+        const cause = lost() ?? error;
         await rollback();
-        throw error;
+        throw cause;
       }
       await commit();
       return result;

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isOutOfTime, timeLimitRefusal } from "#kernel/database-time.js";
 import { startMutableProxy } from "../../tests/chaos/mutable-proxy.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { migrationOf } from "../../tests/support/migration.js";
@@ -71,7 +72,25 @@ describe.skipIf(!hasPostgres)("sessions", () => {
     const busy = database.transaction(async (tx) => {
       for (;;) await tx.query(`SELECT pg_sleep(${profiles.hot.idleInTransactionMs / 4_000})`);
     });
-    await expect(busy).rejects.toThrow();
+    await expect(busy).rejects.toSatisfy(isOutOfTime);
+  });
+
+  test("hot: work that pauses in its transaction learns that it took too long", async () => {
+    const paused = database.transaction(async (tx) => {
+      const { rows } = await tx.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+      const isGone = async () =>
+        (await database.pool.query("SELECT 1 FROM pg_stat_activity WHERE pid = $1", [rows[0]?.pid])).rowCount === 0;
+      await waitFor(isGone, { what: "the session to end" });
+      await tx.query("SELECT 1");
+    });
+    await expect(paused).rejects.toSatisfy(isOutOfTime);
+  });
+
+  test("a client is told what to ask for instead of a statement that takes too long", async () => {
+    const refusal = await database.pool.query(SLOW).catch(timeLimitRefusal);
+    expect(refusal).toMatchObject({ code: "TOO_COMPLEX", message: expect.stringContaining("shorter time") });
+    expect(timeLimitRefusal(new Error("another"))).toBeUndefined();
+    expect(await database.pool.query("SELECT nothing").catch(timeLimitRefusal)).toBeUndefined();
   });
 
   test("close and rebuild are not hurt by the limits of hot, and a rebuild may pause while its process lives", async () => {

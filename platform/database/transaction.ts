@@ -5,6 +5,8 @@ import type { SessionLimits } from "./profiles.js";
 /** A transaction that its owner ends, by exactly one of these. */
 export interface OpenTransaction {
   readonly tx: pg.PoolClient;
+  /** Why the connection is gone, with the server's code if it said one: statements after that fail without it. */
+  lost(): Error | undefined;
   commit(): Promise<void>;
   /** Never rejects: a connection that does not answer is destroyed, which ends its transaction. */
   rollback(): Promise<void>;
@@ -29,7 +31,8 @@ export async function beginTransaction(
   let broken: Error | undefined;
   // An idle connection that breaks only emits this event; unhandled, it would crash the process.
   const onLost = (error: Error): void => {
-    broken = error;
+    // The server's reason comes before the end of the connection.
+    broken ??= error;
   };
   tx.on("error", onLost);
   const stopBeating = limits.transactionMs === 0 ? keepAlive(tx, limits) : () => undefined;
@@ -54,6 +57,7 @@ export async function beginTransaction(
   }
   return {
     tx,
+    lost: () => broken,
     rollback,
     async commit() {
       try {

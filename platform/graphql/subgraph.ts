@@ -3,8 +3,8 @@ import { makeExecutableSchema } from "@graphql-tools/schema";
 import { type IResolvers, printSchemaWithDirectives } from "@graphql-tools/utils";
 import { GraphQLError, type GraphQLSchema, parse, validateSchema } from "graphql";
 import { type BuildSchemaOptions, buildSchema, createResolversMap, type NonEmptyArray } from "type-graphql";
+import { timeLimitRefusal } from "#kernel/database-time.js";
 import { isErrorCode, MetrlyError } from "#kernel/errors.js";
-import { timeLimitRefusal } from "#platform/database/time-limit.js";
 import type { Identity } from "#schema/policy.js";
 import { countLargeValues } from "./large-values.js";
 

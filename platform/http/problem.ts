@@ -1,6 +1,6 @@
 import type { FastifyReply } from "fastify";
+import { isOutOfTime } from "#kernel/database-time.js";
 import { ERROR_CODES, type ErrorCode, MetrlyError } from "#kernel/errors.js";
-import { isOutOfTime } from "#platform/database/time-limit.js";
 
 /** The JSON of RFC 9457 `application/problem+json`, with a `code` of the closed list. */
 export interface Problem {

@@ -2,6 +2,7 @@ import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { type Database, openDatabase } from "#platform/database/database.js";
+import { TransactionTooLong } from "#platform/database/transaction-sizes.js";
 import type { LogConsumer } from "#platform/event-log/event-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
 import { placeOf } from "#platform/event-log/read-records.js";
@@ -14,6 +15,7 @@ import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { migrationOf } from "../../tests/support/migration.js";
 import { rewriteRecord } from "../../tests/support/rewrite-record.js";
+import { refuseLargeInserts } from "../../tests/support/slow-inserts.js";
 import type { LedgerClient } from "./client.js";
 import { startLedgerConsumer } from "./consumer.js";
 
@@ -68,6 +70,23 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
   test("reads a gap from the ledger, in pages", async () => {
     await publish(8, 9);
     await start({ ledger: ledgerOf(9), maxEntries: 3 });
+    await untilMark(9);
+    expect(await effects()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test("applies in halves what takes longer than a transaction may, and says so when one entry alone does", async () => {
+    const allowFew = await refuseLargeInserts(database.pool, "effect", 2);
+    const errors: unknown[] = [];
+    await publish(1, 7);
+    await start({ ledger: ledgerOf(0), onError: (error) => errors.push(error) });
+    await untilMark(7);
+    expect(errors).toEqual([]);
+    expect(await effects()).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    await allowFew();
+    const allow = await refuseLargeInserts(database.pool, "effect", 0);
+    await publish(8, 9);
+    await waitFor(() => errors.some((error) => error instanceof TransactionTooLong), { what: "the alarm" });
+    await allow();
     await untilMark(9);
     expect(await effects()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
@@ -189,6 +208,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
     maxEntries?: number;
     beforeCommit?: () => void;
     onMovedElsewhere?: () => void;
+    onError?: (error: unknown) => void;
   }) {
     const consumer = await startLedgerConsumer({
       log,
@@ -204,7 +224,7 @@ describe.skipIf(!hasPostgres)("a downstream consumer", () => {
       group: options.group ?? "test",
       ...(options.maxEntries !== undefined && { maxEntries: options.maxEntries }),
       ...(options.onMovedElsewhere !== undefined && { onMovedElsewhere: options.onMovedElsewhere }),
-      onError: () => undefined,
+      onError: options.onError ?? (() => undefined),
       onHole: fail,
       onMalformed: (batch, record) => void malformed.push(placeOf(batch, record)),
       async apply(tx, _partition, entries) {

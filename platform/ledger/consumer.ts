@@ -1,4 +1,5 @@
 import type { Database, Transaction } from "#platform/database/database.js";
+import { createTransactionSizes } from "#platform/database/transaction-sizes.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer } from "#platform/event-log/event-log.js";
 import { LogPositionError } from "#platform/event-log/position.js";
 import { type OnMalformed, readRecords } from "#platform/event-log/read-records.js";
@@ -64,6 +65,7 @@ export async function startLedgerConsumer<Prepared = never>(
   options: LedgerConsumerOptions<Prepared>,
 ): Promise<LogConsumer> {
   const maxEntries = options.maxEntries ?? 5_000;
+  const sizes = createTransactionSizes(options.database, maxEntries);
   const retry = new AbortController();
   /** The mark of each partition as this consumer left it. */
   const left = new Map<number, number>();
@@ -101,7 +103,17 @@ export async function startLedgerConsumer<Prepared = never>(
 
   async function applyAll(partition: number, from: number, entries: readonly LedgerEntry[]): Promise<number> {
     let mark = from;
-    for (const step of ledgerSteps(entries, maxEntries)) mark = await applyOnce(partition, mark, step);
+    let rest = entries;
+    while (rest.length > 0) {
+      const [step = rest] = ledgerSteps(rest, sizes.of(partition));
+      const applied = await sizes.attempt(partition, step.length, () => applyOnce(partition, mark, step));
+      if (applied === undefined) {
+        retry.signal.throwIfAborted();
+        continue;
+      }
+      mark = applied.done;
+      rest = rest.slice(step.length);
+    }
     return mark;
   }
 

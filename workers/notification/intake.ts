@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { readingAt } from "#kernel/upgrade-required.js";
 import type { Database } from "#platform/database/database.js";
+import { createTransactionSizes } from "#platform/database/transaction-sizes.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer } from "#platform/event-log/event-log.js";
 import { LogPositionError } from "#platform/event-log/position.js";
 import { BILLING_EVENTS, QUOTA_ALERTS, type Topic } from "#schema/topics.js";
@@ -8,6 +9,9 @@ import type { NotificationMetrics } from "./metrics.js";
 import { decodeNotice, type Notice } from "./rules/notice.js";
 import { type IntakeBatch, type PoisonRecord, startCursor, storeIntake } from "./store/intake.js";
 import type { DeliveryRef } from "./store/notices.js";
+
+/** Of one transaction. */
+const MAX_RECORDS = 1_000;
 
 export interface IntakeOptions {
   readonly log: EventLog;
@@ -42,6 +46,7 @@ function follow(
   topic: Topic,
   { log, database, metrics, logger, sendDue, onHole }: IntakeOptions,
 ): Promise<LogConsumer> {
+  const sizes = createTransactionSizes(database, MAX_RECORDS);
   return log.consume({
     topic,
     group: `notification-${topic.name}`,
@@ -56,15 +61,24 @@ function follow(
       return start.next;
     },
     async onBatch(batch): Promise<BatchOutcome> {
-      const decoded = decodeBatch(batch);
-      const outcome = await storeIntake(database, decoded);
-      if (outcome.kind === "fenced") return { kind: "seek", next: outcome.next };
-      for (const { type } of outcome.notices) metrics.notices.inc({ type });
-      for (const { offset, error } of decoded.poison) {
-        metrics.poison.inc();
-        logger.error({ topic: topic.name, partition: batch.partition, offset, error }, "a poison record was set aside");
+      const { partition } = batch;
+      let left: LogBatch | undefined = batch;
+      while (left !== undefined) {
+        const some = firstOf(left, sizes.of(partition));
+        const decoded = decodeBatch(some);
+        const stored = await sizes.attempt(partition, some.records.length, () => storeIntake(database, decoded));
+        // The rest is delivered again, by the smaller size.
+        if (stored === undefined) return { kind: "seek", next: decoded.firstOffset };
+        const outcome = stored.done;
+        if (outcome.kind === "fenced") return { kind: "seek", next: outcome.next };
+        for (const { type } of outcome.notices) metrics.notices.inc({ type });
+        for (const { offset, error } of decoded.poison) {
+          metrics.poison.inc();
+          logger.error({ topic: topic.name, partition, offset, error }, "a poison record was set aside");
+        }
+        sendDue(outcome.planned);
+        left = without(left, some.records.length);
       }
-      sendDue(outcome.planned);
       return { kind: "continue" };
     },
     onError(error) {
@@ -72,6 +86,17 @@ function follow(
       else logger.warn({ err: error, topic: topic.name }, "a batch of events failed and will be retried");
     },
   });
+}
+
+/** At most `count` records of a batch. */
+function firstOf({ records: [first, ...rest], ...batch }: LogBatch, count: number): LogBatch {
+  return { ...batch, records: [first, ...rest.slice(0, count - 1)] };
+}
+
+/** A batch without its first `count` records; undefined: none is left. */
+function without({ records, ...batch }: LogBatch, count: number): LogBatch | undefined {
+  const [first, ...rest] = records.slice(count);
+  return first === undefined ? undefined : { ...batch, records: [first, ...rest] };
 }
 
 function decodeBatch(batch: LogBatch): IntakeBatch {

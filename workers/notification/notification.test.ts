@@ -8,6 +8,7 @@ import { DELIVER_QUEUE } from "#schema/queues.js";
 import { BILLING_EVENTS, QUOTA_ALERTS } from "#schema/topics.js";
 import { hasPostgres, waitFor } from "../../tests/servers/servers.js";
 import { rewriteRecord } from "../../tests/support/rewrite-record.js";
+import { refuseLargeInserts } from "../../tests/support/slow-inserts.js";
 import { claimDelivery, finishAttempt } from "./store/deliveries.js";
 import { adminOf, ask, exceeded, invoice, ok, openWorld, startReceiver, type World, warning } from "./world.testing.js";
 
@@ -409,6 +410,18 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     const again = await start();
     await becomes("meanwhile", "DELIVERED");
     expect(await again.readiness()).toEqual({ ready: true, reasons: [] });
+  });
+
+  test("events that take longer together than a transaction may are taken in halves", async () => {
+    const allow = await refuseLargeInserts(database.pool, "notice", 1);
+    const ids = Array.from({ length: 9 }, (_, index) => `halves-${index}`);
+    for (const id of ids) await world.publish(QUOTA_ALERTS, warning("acme", id));
+    await start();
+    await waitFor(
+      async () => (await database.pool.query("SELECT 1 FROM notice WHERE event_id LIKE 'halves-%'")).rowCount === 9,
+      { what: "all notices" },
+    );
+    await allow();
   });
 
   test("a record that is no event is set aside and the next one arrives", async () => {

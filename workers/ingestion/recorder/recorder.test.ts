@@ -3,6 +3,7 @@ import { openDatabase } from "#platform/database/database.js";
 import { encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { databaseUrl, hasPostgres, waitFor } from "../../../tests/servers/servers.js";
+import { refuseLargeInserts } from "../../../tests/support/slow-inserts.js";
 import { decodeRecord } from "../rules/decode-record.js";
 import { eventKeyOf, fingerprintOf } from "../rules/fingerprint.js";
 import { planSteps, type RecordingStep } from "../rules/plan-steps.js";
@@ -78,6 +79,22 @@ describe.skipIf(!hasPostgres)("recording", () => {
     expect(await rowsOf(world.database, "SELECT sum(count)::int AS count FROM usage_duplicate")).toEqual([
       { count: 3 },
     ]);
+  });
+
+  test("records that take longer together than a transaction may are recorded in halves", async () => {
+    const allow = await refuseLargeInserts(world.database.pool, "usage_key", 5);
+    for (let record = 0; record < 8; record += 1)
+      await appendItems(
+        world.log,
+        0,
+        [0, 1, 2].map((n) => receivedItem({ id: `${record}-${n}` })),
+      );
+    await start();
+    await recordedAll();
+    expect((await events()).map(({ id }) => id)).toEqual(
+      Array.from({ length: 24 }, (_, index) => `${Math.floor(index / 3)}-${index % 3}`),
+    );
+    await allow();
   });
 
   test("a redelivered batch changes nothing, and returns the position to read on", async () => {

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { readingAt } from "#kernel/upgrade-required.js";
+import { createTransactionSizes } from "#platform/database/transaction-sizes.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
 import { LogPositionError } from "#platform/event-log/position.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
@@ -7,7 +8,7 @@ import { USAGE_RECEIVED } from "#schema/topics.js";
 import type { IngestionMetrics } from "../metrics.js";
 import { decodeRecord } from "../rules/decode-record.js";
 import { recordUuid } from "../rules/fingerprint.js";
-import { planSteps, type RecordingStep } from "../rules/plan-steps.js";
+import { MAX_ITEMS_PER_STEP, planSteps, type ReceivedRecord, type RecordingStep } from "../rules/plan-steps.js";
 import { openCursor, type RecorderCursor } from "../store/recording.js";
 import { type Recorded, type RecordingDependencies, recordStep, tenancyReached } from "./recording.js";
 
@@ -33,6 +34,7 @@ const MAX_BATCH_BYTES = 2 << 20;
 export async function startRecorder(options: RecorderOptions) {
   const cursors = new Map<number, RecorderCursor>();
   const stopping = new AbortController();
+  const sizes = createTransactionSizes(options.database, MAX_ITEMS_PER_STEP);
   const dependencies = { ...options, stopped: stopping.signal };
 
   async function startAt(partition: number): Promise<number> {
@@ -45,13 +47,17 @@ export async function startRecorder(options: RecorderOptions) {
   }
 
   async function onBatch(batch: LogBatch): Promise<BatchOutcome> {
-    for (const step of readSteps(batch, options.partitionCount)) {
-      const result = await recordStep(dependencies, batch.partition, step);
+    const { partition } = batch;
+    for (const step of planSteps(readBatch(batch, options.partitionCount), sizes.of(partition))) {
+      const recorded = await sizes.attempt(partition, step.units, () => recordStep(dependencies, partition, step));
+      // The rest is delivered again, by the smaller size.
+      if (recorded === undefined) return { kind: "seek", next: step.records[0].offset };
+      const result = recorded.done;
       if (result.kind === "fenced") return { kind: "seek", next: result.next };
-      cursors.set(batch.partition, result.cursor);
+      cursors.set(partition, result.cursor);
       options.metrics.recorded(result);
-      report(options, batch.partition, step, result);
-      options.onRecorded(batch.partition, result.entries);
+      report(options, partition, step, result);
+      options.onRecorded(partition, result.entries);
     }
     return { kind: "continue" };
   }
@@ -80,12 +86,12 @@ export async function startRecorder(options: RecorderOptions) {
 }
 
 /** The log is contiguous: a missing offset inside a batch would be lost silently. */
-function readSteps({ topic, partition, records }: LogBatch, partitionCount: number): RecordingStep[] {
+function readBatch({ topic, partition, records }: LogBatch, partitionCount: number): ReceivedRecord[] {
   for (const [index, { offset }] of records.entries()) {
     const wanted = records[0].offset + index;
     if (offset !== wanted) throw new LogPositionError(topic, partition, wanted, `the next record is ${offset}`);
   }
-  return planSteps(records.map((record) => ({ ...record, decoded: decode(record, partition, partitionCount) })));
+  return records.map((record) => ({ ...record, decoded: decode(record, partition, partitionCount) }));
 }
 
 function decode(record: LogRecord, partition: number, partitionCount: number) {

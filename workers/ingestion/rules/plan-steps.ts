@@ -18,6 +18,8 @@ export type LookupControl = Extract<ControlRecord, { kind: "void" | "resolve" }>
 /** The content of one transaction: contiguous records, from the first's offset to the last's. */
 export interface RecordingStep {
   readonly records: readonly [ReceivedRecord, ...ReceivedRecord[]];
+  /** What can be split: items, or 1 for a single record. */
+  readonly units: number;
   readonly elements: readonly BatchElement[];
   readonly lookup: LookupControl | undefined;
   readonly poison: readonly { readonly offset: number; readonly value: Buffer; readonly error: string }[];
@@ -31,28 +33,30 @@ export interface RecordingStep {
 export const MAX_CLOCK_SKEW_MS = MINUTE_MS;
 export const MAX_ITEMS_PER_STEP = 5_000;
 
-/** Splits a batch into transactions: bounded in items, with a void or a resolution alone. */
-export function planSteps(records: readonly ReceivedRecord[]): RecordingStep[] {
-  const steps: RecordingStep[] = [];
-  let open: ReceivedRecord[] = [];
+/**
+ * Splits a batch into transactions: one record each, or several of at most `maxItems` items, where another record counts as
+ * one item; a void or a resolution comes alone.
+ */
+export function* planSteps(
+  records: readonly ReceivedRecord[],
+  maxItems = MAX_ITEMS_PER_STEP,
+): Generator<RecordingStep> {
+  let start = 0;
   let items = 0;
-  const close = () => {
-    const [first, ...rest] = open;
-    if (first !== undefined) steps.push(stepOf([first, ...rest]));
-    open = [];
+  for (const [index, record] of records.entries()) {
+    const next = records[index + 1];
+    items += itemsOf(record);
+    const isOpen = lookupOf(record) === undefined && next !== undefined && lookupOf(next) === undefined;
+    if (isOpen && items + itemsOf(next) <= maxItems) continue;
+    const [first, ...rest] = records.slice(start, index + 1);
+    if (first !== undefined) yield stepOf([first, ...rest]);
+    start = index + 1;
     items = 0;
-  };
-  for (const record of records) {
-    const count = record.decoded.kind === "items" ? record.decoded.items.length : 0;
-    const alone = lookupOf(record) !== undefined;
-    if (alone || items + count > MAX_ITEMS_PER_STEP) close();
-    open.push(record);
-    items += count;
-    if (alone) close();
   }
-  close();
-  return steps;
 }
+
+const itemsOf = ({ decoded }: ReceivedRecord): number =>
+  decoded.kind === "items" ? Math.max(1, decoded.items.length) : 1;
 
 function stepOf(records: readonly [ReceivedRecord, ...ReceivedRecord[]]): RecordingStep {
   const elements: BatchElement[] = [];
@@ -78,7 +82,8 @@ function stepOf(records: readonly [ReceivedRecord, ...ReceivedRecord[]]): Record
       elements.push({ kind: "control", control });
     }
   }
-  return { records, elements, lookup: lookupOf(records[0]), poison, ticks, refusedTicks, tenancyVersion };
+  const units = records.length === 1 ? 1 : records.reduce((sum, record) => sum + itemsOf(record), 0);
+  return { records, units, elements, lookup: lookupOf(records[0]), poison, ticks, refusedTicks, tenancyVersion };
 }
 
 function lookupOf({ decoded }: ReceivedRecord): LookupControl | undefined {

@@ -1,8 +1,8 @@
 import type { Clock } from "#kernel/clock.js";
+import { sqlStateOf } from "#kernel/database-time.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { Database } from "#platform/database/database.js";
 import { prismaAdapter } from "#platform/database/prisma.js";
-import { sqlStateOf } from "#platform/database/time-limit.js";
 import { Prisma, PrismaClient } from "#prisma/tenancy/generated/client.js";
 import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import type { ApiKeyState, MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";

@@ -1,4 +1,4 @@
-import { MetrlyError } from "#kernel/errors.js";
+import { MetrlyError } from "./errors.js";
 
 /** The SQLSTATE of an error, from the driver or from a generated client; undefined: it is not the database's. */
 export function sqlStateOf(error: unknown): string | undefined {
