@@ -55,6 +55,7 @@ export const POLICY = {
   "Mutation.resolveQuarantined": "PLATFORM_ADMIN",
   "Mutation.archivePlan": "PLATFORM_ADMIN",
   "Mutation.archiveMeter": "PLATFORM_ADMIN",
+  "Mutation.unarchiveMeter": "PLATFORM_ADMIN",
   "Mutation.advanceTestClock": "PLATFORM_ADMIN",
   "Mutation.createWebhookEndpoint": "TENANT_ADMIN",
   "Mutation.updateWebhookEndpoint": "TENANT_ADMIN",

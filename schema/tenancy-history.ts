@@ -15,7 +15,9 @@ import type {
 
 /** Whether a meter counts an entry stamped with `version`. */
 export function isMeterActive(meter: MeterState, version: number): boolean {
-  return meter.createdInVersion <= version && (meter.archivedInVersion === null || meter.archivedInVersion > version);
+  if (meter.createdInVersion > version) return false;
+  if (meter.archivedInVersion !== null && meter.archivedInVersion <= version) return false;
+  return !meter.archivals?.some(({ fromVersion, toVersion }) => fromVersion <= version && version < toVersion);
 }
 
 /**

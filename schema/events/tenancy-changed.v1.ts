@@ -132,6 +132,10 @@ const MeterState = Type.Object({
   /** The meter counts entries stamped with this tenancy version or a later one. */
   createdInVersion: version,
   archivedInVersion: Type.Union([version, Type.Null()]),
+  /** When it was archived; entries recorded before are counted. */
+  archivedAt: Type.Optional(epochMs),
+  /** Versions between which it was archived earlier, ascending: it does not count entries stamped with one of [from, to). */
+  archivals: Type.Optional(Type.Array(Type.Object({ fromVersion: version, toVersion: version }))),
 });
 const PlanState = Type.Object({
   kind: Type.Literal("plan"),

@@ -161,6 +161,11 @@ export const OPERATIONS: Readonly<Record<Operation, PolicyOperation>> = {
     ({ meterKey }) => ({ key: meterKey }),
     { fresh: async (make: Maker) => ({ meterKey: await make.meter(make.newId()) }) },
   ),
+  "Mutation.unarchiveMeter": common(
+    "mutation ($key: String!) { unarchiveMeter(key: $key) { key } }",
+    ({ meterKey }) => ({ key: meterKey }),
+    { fresh: async (make: Maker) => ({ meterKey: await make.meter(make.newId()) }) },
+  ),
   "Mutation.advanceTestClock": byId(
     "mutation ($tenantId: ID!, $to: DateTime!) { advanceTestClock(tenantId: $tenantId, to: $to) { id } }",
     ({ tenantId }) => ({ tenantId, to: new Date(Date.now() + HOUR_MS).toISOString() }),

@@ -7,13 +7,14 @@ import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
 import { tenantNow } from "#schema/tenancy-history.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
+import { hasEnded } from "#schema/vocabulary.js";
 import { earliestOpenPeriod } from "../rules/calendar.js";
 
 export interface PeriodCloser {
   /**
    * Requests the close of the earliest period without a watermark, by a control record in the tenant's partition: its position
    * in the log decides which events belong to the invoice. Idempotent: a second record finds nothing to close. Throws CONFLICT
-   * for another period or one that has not ended, LOG_UNAVAILABLE.
+   * for another period, one that has not ended, or a tenant without a plan, LOG_UNAVAILABLE.
    */
   requestClose(tenant: TenantState, lastEnded: Period | undefined, periodStart: number, actor: string): Promise<Period>;
 }
@@ -27,6 +28,10 @@ export function createPeriodCloser(log: EventLog, clock: Clock, partitions: numb
       }
       if (period.end > tenantNow(tenant, clock.now())) {
         throw new MetrlyError("CONFLICT", `The period runs until ${timeText(period.end)}`);
+      }
+      // Its first plan may still be for this period: tenancy promises that while its grace time has not passed.
+      if (!hasEnded(tenant.status) && tenant.assignments.every((a) => a.cancelledInVersion !== null)) {
+        throw new MetrlyError("CONFLICT", "The tenant has no plan: assign one, or let the period close by itself");
       }
       await appendCloses(log, partitions, tenant.id, [period], actor);
       return period;

@@ -33,10 +33,9 @@ export function acceptItem(event: unknown, arrival: Arrival): Acceptance {
   const found = tenantOf(envelope.subject, arrival);
   if (found.kind === "rejected") return found;
   const { tenant } = found;
-  if (hasEnded(tenant.status)) return refuse("TENANT_CLOSED", `Tenant ${tenant.id} is closed`);
   const clock = tenantNow(tenant, arrival.now);
   const time = envelope.time ?? clock;
-  const untimely = refuseTime(time, clock, tenant);
+  const untimely = refuseAfterClosing(time, tenant) ?? refuseTime(time, clock, tenant);
   if (untimely !== undefined) return untimely;
   const data = canonicalData(envelope.data);
   if (data === undefined) return refuse("INVALID", `data: nested deeper than ${MAX_DATA_DEPTH} levels`);
@@ -62,6 +61,16 @@ function tenantOf(subject: string | undefined, arrival: Arrival): FoundTenant {
   return tenant === undefined
     ? refuse("NOT_FOUND", `subject: there is no tenant "${id.slice(0, 64)}"`)
     : { kind: "found", tenant };
+}
+
+/** Usage from before a tenant's closing arrives after it as a rule: senders buffer. */
+function refuseAfterClosing(time: number, tenant: TenantState): Refusal | undefined {
+  if (!hasEnded(tenant.status)) return undefined;
+  const { closedAt = null } = tenant;
+  if (closedAt === null) return refuse("TENANT_CLOSED", `Tenant ${tenant.id} is closed`);
+  if (time < closedAt) return undefined;
+  const moment = new Date(closedAt).toISOString();
+  return refuse("TENANT_CLOSED", `Tenant ${tenant.id} is closed since ${moment}; usage from before then is accepted`);
 }
 
 function refuseTime(time: number, clock: number, tenant: TenantState): Refusal | undefined {

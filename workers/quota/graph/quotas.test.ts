@@ -82,7 +82,7 @@ describeRoom("the graph", prepare, (room) => {
       graphql({
         schema,
         source: `query ($id: ID!) { _entities(representations: [{ __typename: "Tenant", id: $id }]) { ... on Tenant {
-          quotas { limit { meter window kind limit warnAt } used reserved remaining state } } } }`,
+          quotas { limit { meter window kind limit warnAt } used reserved remaining state meterArchived } } } }`,
         variableValues: { id },
         contextValue: {
           identity: { kind: "USER", id: "u", tenantId, roles: ["TENANT_VIEWER"], scopes: [] },
@@ -98,6 +98,7 @@ describeRoom("the graph", prepare, (room) => {
               reserved: "5",
               remaining: "5",
               state: "WARNING",
+              meterArchived: false,
             },
           ],
         },

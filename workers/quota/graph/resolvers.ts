@@ -18,6 +18,7 @@ class TenantQuotas {
   constructor(
     private readonly gate: Gate,
     private readonly denials: DenialLog,
+    private readonly tenancy: Pick<TenancyCopy, "meter">,
   ) {}
 
   @FieldResolver(() => QuotaDenial, {
@@ -34,11 +35,11 @@ class TenantQuotas {
 
   @FieldResolver(() => [QuotaStatus])
   async quotas(@Root() tenant: Tenant): Promise<readonly QuotaStatus[]> {
-    return (await this.gate.status(tenant.id)).map((read) => statusView(tenant.id, read));
+    return (await this.gate.status(tenant.id)).map((read) => statusView(tenant.id, read, this.tenancy));
   }
 }
 
-function statusView(tenantId: string, read: LimitReading): QuotaStatus {
+function statusView(tenantId: string, read: LimitReading, tenancy: Pick<TenancyCopy, "meter">): QuotaStatus {
   const { limit } = read;
   return {
     ref: JSON.stringify({ tenantId, meter: limit.meter, window: limit.window, version: 0 }),
@@ -53,6 +54,7 @@ function statusView(tenantId: string, read: LimitReading): QuotaStatus {
     windowStart: read.windowStart,
     resetAt: read.resetAt,
     state: read.state,
+    meterArchived: limit.meter !== null && (tenancy.meter(limit.meter)?.archivedInVersion ?? null) !== null,
   };
 }
 
@@ -71,7 +73,7 @@ async function statusByRef(
   ref: unknown,
   identity: Identity,
   gate: Gate,
-  tenancy: Pick<TenancyCopy, "reached" | "tenant" | "onChange">,
+  tenancy: Pick<TenancyCopy, "reached" | "tenant" | "meter" | "onChange">,
 ): Promise<QuotaStatus | null> {
   const { tenantId, meter, window, version } = Value.Parse(Ref, JSON.parse(String(ref)));
   if (!maySee(identity, "Query.tenant", tenantId)) return null;
@@ -79,7 +81,7 @@ async function statusByRef(
   if (tenancy.tenant(tenantId) === undefined) return null;
   const reads = await gate.status(tenantId);
   const read = reads.find(({ limit }) => limit.meter === meter && limit.window === window);
-  return read === undefined ? null : statusView(tenantId, read);
+  return read === undefined ? null : statusView(tenantId, read, tenancy);
 }
 
 async function heard(tenancy: Pick<TenancyCopy, "reached">, version: number): Promise<void> {
@@ -94,14 +96,14 @@ async function heard(tenancy: Pick<TenancyCopy, "reached">, version: number): Pr
 
 export interface QuotaGraphOptions {
   readonly gate: Gate;
-  readonly tenancy: Pick<TenancyCopy, "reached" | "tenant" | "onChange">;
+  readonly tenancy: Pick<TenancyCopy, "reached" | "tenant" | "meter" | "onChange">;
   readonly denials: DenialLog;
 }
 
 export function buildQuotaSubgraph({ gate, tenancy, denials }: QuotaGraphOptions): Promise<Subgraph> {
   return buildSubgraph({
     name: "quota",
-    resolvers: [new TenantQuotas(gate, denials)],
+    resolvers: [new TenantQuotas(gate, denials, tenancy)],
     orphanedTypes: [Tenant],
     references: {
       async Tenant({ id }, { identity }) {

@@ -34,6 +34,8 @@ export class QuotaStatus {
   @Field(() => DateTimeScalar, { description: "When all usage counted now has left the window" })
   readonly resetAt!: number;
   @Field(() => QuotaState) readonly state!: LimitState;
+  @Field(() => Boolean, { description: "The limit's meter is archived: nothing recorded counts against the limit" })
+  readonly meterArchived!: boolean;
 }
 
 @Directive('@key(fields: "id")')

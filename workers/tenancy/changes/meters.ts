@@ -7,6 +7,8 @@ import type { TenancyStore } from "../store/store.js";
 import { notFound } from "./tenants.js";
 
 export const MAX_METERS = 500;
+/** How often a meter can come back: its history is part of its state. */
+export const MAX_ARCHIVALS = 100;
 
 export interface NewMeter extends MeterTerms {
   readonly backfill: boolean;
@@ -44,13 +46,48 @@ export function createMeter(store: TenancyStore, actor: string, input: NewMeter)
   });
 }
 
-/** Archives a meter: it counts nothing recorded from now on. Its key stays taken. Throws NOT_FOUND. */
-export function archiveMeter(store: TenancyStore, actor: string, key: string): Promise<MeterState> {
+const MAX_NAMED_PLANS = 10;
+
+/**
+ * Archives a meter: it counts nothing recorded from now on. Its key stays taken. Throws NOT_FOUND, and CONFLICT without `force`
+ * while an assigned or published plan prices it: its usage would be accepted and never billed.
+ */
+export function archiveMeter(store: TenancyStore, actor: string, key: string, force: boolean): Promise<MeterState> {
   return store.change(actor, async (change) => {
     const before = await change.meter(key);
     if (before === undefined) throw notFound();
     if (before.archivedInVersion !== null) return before;
+    if (!force) refusePriced(key, await change.plansPricing(key));
     const version = change.nextVersion();
-    return change.save({ action: "meter.archive", before, after: { ...before, version, archivedInVersion: version } });
+    const after = { ...before, version, archivedInVersion: version, archivedAt: change.now };
+    return change.save({ action: "meter.archive", before, after });
+  });
+}
+
+function refusePriced(key: string, plans: readonly { readonly id: string; readonly name: string }[]): void {
+  if (plans.length === 0) return;
+  const named = plans.slice(0, MAX_NAMED_PLANS).map(({ id, name }) => `"${name}" (${id})`);
+  const more = plans.length > named.length ? ` and ${plans.length - named.length} more` : "";
+  throw new MetrlyError(
+    "CONFLICT",
+    `Meter ${key} is priced by ${named.join(", ")}${more}: its usage would be accepted and never billed. Change those plans first, or pass \`force: true\``,
+  );
+}
+
+/** Brings an archived meter back: it counts what is recorded from now on. Throws NOT_FOUND, CONFLICT (too many). */
+export function unarchiveMeter(store: TenancyStore, actor: string, key: string): Promise<MeterState> {
+  return store.change(actor, async (change) => {
+    const before = await change.meter(key);
+    if (before === undefined) throw notFound();
+    if (before.archivedInVersion === null) return before;
+    if ((await change.activeMeters()).size >= MAX_METERS)
+      throw new MetrlyError("CONFLICT", `There are ${MAX_METERS} meters already: archive some first`);
+    if ((before.archivals?.length ?? 0) >= MAX_ARCHIVALS)
+      throw new MetrlyError("CONFLICT", `Meter ${key} was archived ${MAX_ARCHIVALS} times: create another one`);
+    const version = change.nextVersion();
+    const archivals = [...(before.archivals ?? []), { fromVersion: before.archivedInVersion, toVersion: version }];
+    const { archivedAt: _, ...rest } = before;
+    const after = { ...rest, version, archivedInVersion: null, archivals };
+    return change.save({ action: "meter.unarchive", before, after });
   });
 }

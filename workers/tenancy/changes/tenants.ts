@@ -34,7 +34,7 @@ export interface NewTenant extends TenantTerms {
   readonly planId: string | undefined;
 }
 
-/** Creates a tenant. Throws INVALID, NOT_FOUND (the plan), CONFLICT (the id is taken, the plan is archived). */
+/** Creates a tenant. Throws INVALID, NOT_FOUND (the plan), CONFLICT (the id is taken, the plan or one of its meters is archived). */
 export function createTenant(store: TenancyStore, actor: string, input: NewTenant): Promise<TenantState> {
   return store.change(actor, async (change) => {
     const given = creationInput(input);
@@ -134,7 +134,7 @@ export interface ChangedPlan {
 
 /**
  * Assigns a plan version (default: the latest), effective as `planChange` says. Throws NOT_FOUND (tenant, plan or version),
- * CONFLICT (tenant closed, plan archived), INVALID (another currency).
+ * CONFLICT (tenant closed, plan or one of its meters archived), INVALID (another currency).
  */
 export function changePlan(
   store: TenancyStore,
@@ -210,6 +210,12 @@ async function withPlan(
       },
     ]);
   if (planned.kind !== "changed") return tenant;
+  const archived = await change.archivedAmong(published.prices.map(({ meter }) => meter));
+  if (archived.length > 0)
+    throw new MetrlyError(
+      "CONFLICT",
+      `Plan ${plan.id} prices ${archived.join(", ")}, which is archived and counts nothing: bring it back, or publish another version`,
+    );
   return { ...tenant, version: inVersion, currency: published.currency, assignments: [...planned.assignments] };
 }
 

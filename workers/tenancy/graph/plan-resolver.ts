@@ -6,7 +6,7 @@ import { actorOf } from "#platform/tenancy-client/audit-log.js";
 import type { PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { assignedPlanIds, visibleVersions } from "#schema/plan-visibility.js";
 import { authorize, type Identity } from "#schema/policy.js";
-import { archiveMeter, createMeter } from "../changes/meters.js";
+import { archiveMeter, createMeter, unarchiveMeter } from "../changes/meters.js";
 import { archivePlan, createPlan, publishPlanVersion } from "../changes/plans.js";
 import type { TenancyStore } from "../store/store.js";
 import type { Loaders } from "./loaders.js";
@@ -85,10 +85,23 @@ export class PlanResolver {
     return meterView(await createMeter(this.store, actorOf(identity), newMeter(input)));
   }
 
-  @Mutation(() => Meter)
-  async archiveMeter(@Ctx() { identity }: SubgraphContext, @Arg("key", () => String) key: string): Promise<Meter> {
+  @Mutation(() => Meter, {
+    description:
+      "Counts nothing recorded from now on; refused while an assigned or published plan prices the meter, unless `force`",
+  })
+  async archiveMeter(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("key", () => String) key: string,
+    @Arg("force", () => Boolean, { nullable: true, defaultValue: false }) force: boolean | null,
+  ): Promise<Meter> {
     authorize(identity, "Mutation.archiveMeter");
-    return meterView(await archiveMeter(this.store, actorOf(identity), key));
+    return meterView(await archiveMeter(this.store, actorOf(identity), key, force ?? false));
+  }
+
+  @Mutation(() => Meter, { description: "Brings an archived meter back: it counts what is recorded from now on" })
+  async unarchiveMeter(@Ctx() { identity }: SubgraphContext, @Arg("key", () => String) key: string): Promise<Meter> {
+    authorize(identity, "Mutation.unarchiveMeter");
+    return meterView(await unarchiveMeter(this.store, actorOf(identity), key));
   }
 
   @Mutation(() => Plan)

@@ -21,10 +21,12 @@ export class Meter {
   @Field(() => [String]) readonly dimensions!: readonly string[];
   @Field(() => String, { nullable: true }) readonly unit!: string | null;
   @Field(() => Boolean, { description: "Counts no further events" }) readonly archived!: boolean;
+  @Field(() => DateTimeScalar, { nullable: true, description: "From when on recorded events are not counted any more" })
+  readonly archivedAt!: number | null;
 }
 
-export function meterView({ id, archivedInVersion, ...state }: MeterState): Meter {
-  return { ...state, key: id, archived: archivedInVersion !== null };
+export function meterView({ id, archivedInVersion, archivedAt, ...state }: MeterState): Meter {
+  return { ...state, key: id, archived: archivedInVersion !== null, archivedAt: archivedAt ?? null };
 }
 
 @Directive("@shareable")

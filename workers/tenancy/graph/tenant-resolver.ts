@@ -151,7 +151,8 @@ export class TenantResolver {
   }
 
   @Mutation(() => PlanAssignment, {
-    description: "Takes effect in the next billing period unless the tenant has no plan yet",
+    description:
+      "Takes effect in the next billing period; the first plan in the earliest period whose grace time has not passed",
   })
   async changePlan(
     @Ctx() { identity }: SubgraphContext,

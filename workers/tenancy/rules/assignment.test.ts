@@ -60,14 +60,33 @@ const effective = (state: TenantState) =>
   activeAssignments(state).map(({ planId, effectiveFrom, effectiveTo }) => [planId, effectiveFrom, effectiveTo]);
 
 describe("a plan assignment", () => {
-  test("the first one counts from the tenant's first period", () => {
-    expect(effective(changed(tenant(), "pro", MID_NOVEMBER))).toEqual([["pro", OCTOBER, null]]);
+  test("the first one counts from the earliest period that is still open", () => {
+    expect(effective(changed(tenant(), "pro", MID_NOVEMBER))).toEqual([["pro", NOVEMBER, null]]);
+    expect(effective(changed(tenant(), "pro", NOVEMBER + 2 * DAY_MS))).toEqual([["pro", OCTOBER, null]]);
+  });
+
+  test("a first one is not promised for a period whose end may already be on its way", () => {
+    const justBefore = changed(tenant(), "pro", NOVEMBER + 3 * DAY_MS - 1);
+    expect(effective(justBefore)).toEqual([["pro", NOVEMBER, null]]);
+    const onTestClock = changed(tenant({ testClock: NOVEMBER + 3 * DAY_MS - 1 }), "pro", DECEMBER);
+    expect(effective(onTestClock)).toEqual([["pro", OCTOBER, null]]);
+    const passed = changed(tenant({ testClock: NOVEMBER + 3 * DAY_MS }), "pro", DECEMBER);
+    expect(effective(passed)).toEqual([["pro", NOVEMBER, null]]);
+  });
+
+  test("one given at creation counts from the first period, and so does one for imports soon after it", () => {
+    const made = tenant({ createdAt: MID_NOVEMBER, createdInVersion: 2, version: 1 });
+    expect(effective(changed(made, "pro", MID_NOVEMBER))).toEqual([["pro", OCTOBER, null]]);
+    const importing = tenant({ createdAt: MID_NOVEMBER });
+    expect(effective(changed(importing, "pro", MID_NOVEMBER + DAY_MS))).toEqual([["pro", OCTOBER, null]]);
+    const late = changed(importing, "pro", MID_NOVEMBER + 3 * DAY_MS);
+    expect(effective(late)).toEqual([["pro", NOVEMBER, null]]);
   });
 
   test("a later one counts from the next period and leaves the running one alone", () => {
     const after = changed(changed(tenant(), "pro", MID_NOVEMBER), "max", MID_NOVEMBER);
     expect(effective(after)).toEqual([
-      ["pro", OCTOBER, DECEMBER],
+      ["pro", NOVEMBER, DECEMBER],
       ["max", DECEMBER, null],
     ]);
     expect(runningPlan(after, MID_NOVEMBER)?.planId).toBe("pro");
@@ -77,7 +96,7 @@ describe("a plan assignment", () => {
   test("a second change for the same period replaces the first", () => {
     const pending = changed(changed(tenant(), "pro", MID_NOVEMBER), "max", MID_NOVEMBER);
     expect(effective(changed(pending, "mini", MID_NOVEMBER + DAY_MS))).toEqual([
-      ["pro", OCTOBER, DECEMBER],
+      ["pro", NOVEMBER, DECEMBER],
       ["mini", DECEMBER, null],
     ]);
   });

@@ -1,9 +1,11 @@
-import { periodAt } from "#kernel/period.js";
+import { MINUTE_MS } from "#kernel/duration.js";
+import { nextPeriod, periodAt } from "#kernel/period.js";
 import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import {
   type AssignedPlan,
   assignedPlan,
   firstPeriodStart,
+  graceEnd,
   runningPeriod,
   tenantNow,
 } from "#schema/tenancy-history.js";
@@ -34,14 +36,30 @@ export function activeAssignments(tenant: TenantState): ActiveAssignment[] {
 }
 
 /**
- * When a change made now takes effect: the first assignment from the tenant's first period, a later one from the next period.
- * (Before the first period has begun, a change still applies to it.)
+ * When a change made now takes effect: the first assignment from the tenant's earliest period that is still open, a later one
+ * from the next period. (Before the first period has begun, a change still applies to it.) `inVersion`: of the change.
  */
-export function changeEffectiveFrom(tenant: TenantState, now: number): number {
+export function changeEffectiveFrom(tenant: TenantState, now: number, inVersion: number): number {
   const first = firstPeriodStart(tenant);
-  if (!tenant.assignments.some(isActive) || tenantNow(tenant, now) < first) return first;
+  if (tenantNow(tenant, now) < first || tenant.createdInVersion === inVersion) return first;
+  if (!tenant.assignments.some(isActive)) return earliestOpenStart(tenant, now);
   return periodAt(tenantNow(tenant, now), tenant.billingAnchorDay).end;
 }
+
+/** The tick that ends a period may be read with a version from before the change: a period that ends sooner is not promised. */
+const CLOSES_SOON_MS = 5 * MINUTE_MS;
+
+/** Periods whose grace time has passed may be closed, without a plan: none can be given to them any more. */
+function earliestOpenStart(tenant: TenantState, now: number): number {
+  const moment = tenant.testClock ?? now + CLOSES_SOON_MS;
+  let period = periodAt(firstPeriodStart(tenant), tenant.billingAnchorDay);
+  while (graceEndOnItsClock(tenant, period.end) <= moment) period = nextPeriod(period, tenant.billingAnchorDay);
+  return period.start;
+}
+
+/** A test tenant's creation is not on its clock. */
+const graceEndOnItsClock = (tenant: TenantState, periodEnd: number): number =>
+  graceEnd(tenant.testClock === null ? tenant : { ...tenant, createdAt: periodEnd }, periodEnd, tenant.version);
 
 export type PlanChange =
   | { readonly kind: "unchanged" }
@@ -61,7 +79,7 @@ export function planChange(
 ): PlanChange {
   if (tenant.currency !== null && tenant.currency !== version.currency)
     return { kind: "otherCurrency", currency: tenant.currency };
-  const effectiveFrom = changeEffectiveFrom(tenant, now);
+  const effectiveFrom = changeEffectiveFrom(tenant, now, inVersion);
   const there = assignedPlan(tenant, effectiveFrom, tenant.version);
   if (there?.planId === plan.id && there.planVersion === version.version) return { kind: "unchanged" };
   const kept = cancelFrom(tenant.assignments, effectiveFrom, inVersion);

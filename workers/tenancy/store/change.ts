@@ -69,6 +69,32 @@ export function createChange(
       const rows = await tx.meter.findMany({ where: { archivedInVersion: null } });
       return new Map(rows.map((row) => [row.id, meterState(row)]));
     },
+    /**
+     * Plans that would bill this meter's usage: those with a price of it in their latest version, unless archived, or in a
+     * version that a tenant has now or will have.
+     */
+    plansPricing: (meter: string): Promise<{ id: string; name: string }[]> => {
+      const price = JSON.stringify([{ meter }]);
+      return tx.$queryRaw`
+        SELECT p.id, p.name FROM plan p
+         WHERE (NOT p.archived AND EXISTS (
+                 SELECT 1 FROM plan_version v WHERE v.plan_id = p.id AND v.prices @> ${price}::jsonb
+                    AND v.version = (SELECT max(l.version) FROM plan_version l WHERE l.plan_id = p.id)))
+            OR EXISTS (
+                 SELECT 1 FROM plan_assignment a JOIN tenant t ON t.id = a.tenant_id AND t.status <> 'CLOSED'
+                   JOIN plan_version v ON v.plan_id = a.plan_id AND v.version = a.plan_version
+                  WHERE a.plan_id = p.id AND a.cancelled_in_version IS NULL AND v.prices @> ${price}::jsonb
+                    AND NOT EXISTS (
+                      SELECT 1 FROM plan_assignment n
+                       WHERE n.tenant_id = a.tenant_id AND n.cancelled_in_version IS NULL AND n.in_version > a.in_version
+                         AND n.effective_from <= coalesce(t.test_clock, ${new Date(now)})))
+         ORDER BY p.id`;
+    },
+    /** Those of some meters that are archived, by key. */
+    archivedAmong: async (keys: readonly string[]): Promise<string[]> => {
+      const where = { id: { in: [...keys] }, archivedInVersion: { not: null } };
+      return (await tx.meter.findMany({ where, select: { id: true }, orderBy: { id: "asc" } })).map(({ id }) => id);
+    },
     liveApiKeyCount: (tenantId: string | null): Promise<number> =>
       tx.apiKey.count({
         where: { tenantId, revokedAt: null, OR: [{ expiresAt: null }, { expiresAt: { gt: new Date(now) } }] },

@@ -59,8 +59,19 @@ export function apiKeyState(row: Prisma.ApiKeyGetPayload<object>): ApiKeyState {
   });
 }
 
-export function meterState({ creationInput: _, ...row }: Prisma.MeterGetPayload<object>): MeterState {
-  return parseAs("meter", { ...row, kind: "meter" });
+/** What a meter that was never archived has not, as in what older releases stored, is absent. */
+export function meterState({
+  creationInput: _,
+  archivedAt,
+  archivals,
+  ...row
+}: Prisma.MeterGetPayload<object>): MeterState {
+  return parseAs("meter", {
+    ...row,
+    kind: "meter",
+    ...(archivedAt !== null && { archivedAt: archivedAt.getTime() }),
+    ...(Array.isArray(archivals) && archivals.length > 0 && { archivals }),
+  });
 }
 
 export function planState(row: PlanRow): PlanState {
@@ -163,9 +174,10 @@ async function writePlan(
 
 async function writeMeter(
   tx: Prisma.TransactionClient,
-  { kind: _, id, ...row }: MeterState,
+  { kind: _, id, ...state }: MeterState,
   creationInput: Prisma.InputJsonObject | undefined,
 ): Promise<void> {
+  const row = { ...state, archivedAt: dateOf(state.archivedAt ?? null), archivals: state.archivals ?? [] };
   if (creationInput === undefined) await tx.meter.update({ where: { id }, data: row });
   else await tx.meter.create({ data: { id, ...row, creationInput } });
 }

@@ -176,7 +176,7 @@ describe.skipIf(!hasPostgres)("tenancy's store", () => {
 
   test("an archived meter keeps its key and can't be priced any more", async () => {
     await world.meter("old");
-    const archived = await archiveMeter(world.store, ACTOR, "old");
+    const archived = await archiveMeter(world.store, ACTOR, "old", false);
     expect(archived.archivedInVersion).toBe(archived.version);
     await expect(createMeter(world.store, ACTOR, countMeter("old", ["x"]))).rejects.toEqual(conflict);
     await expect(world.plan("outdated", "old")).rejects.toMatchObject({

@@ -1283,6 +1283,8 @@ export const MeterScalarFieldEnum = {
   unit: 'unit',
   createdInVersion: 'createdInVersion',
   archivedInVersion: 'archivedInVersion',
+  archivedAt: 'archivedAt',
+  archivals: 'archivals',
   creationInput: 'creationInput'
 } as const
 

@@ -48,6 +48,7 @@ export type MeterMinAggregateOutputType = {
   unit: string | null
   createdInVersion: number | null
   archivedInVersion: number | null
+  archivedAt: Date | null
 }
 
 export type MeterMaxAggregateOutputType = {
@@ -60,6 +61,7 @@ export type MeterMaxAggregateOutputType = {
   unit: string | null
   createdInVersion: number | null
   archivedInVersion: number | null
+  archivedAt: Date | null
 }
 
 export type MeterCountAggregateOutputType = {
@@ -73,6 +75,8 @@ export type MeterCountAggregateOutputType = {
   unit: number
   createdInVersion: number
   archivedInVersion: number
+  archivedAt: number
+  archivals: number
   creationInput: number
   _all: number
 }
@@ -100,6 +104,7 @@ export type MeterMinAggregateInputType = {
   unit?: true
   createdInVersion?: true
   archivedInVersion?: true
+  archivedAt?: true
 }
 
 export type MeterMaxAggregateInputType = {
@@ -112,6 +117,7 @@ export type MeterMaxAggregateInputType = {
   unit?: true
   createdInVersion?: true
   archivedInVersion?: true
+  archivedAt?: true
 }
 
 export type MeterCountAggregateInputType = {
@@ -125,6 +131,8 @@ export type MeterCountAggregateInputType = {
   unit?: true
   createdInVersion?: true
   archivedInVersion?: true
+  archivedAt?: true
+  archivals?: true
   creationInput?: true
   _all?: true
 }
@@ -226,6 +234,8 @@ export type MeterGroupByOutputType = {
   unit: string | null
   createdInVersion: number
   archivedInVersion: number | null
+  archivedAt: Date | null
+  archivals: runtime.JsonValue
   creationInput: runtime.JsonValue
   _count: MeterCountAggregateOutputType | null
   _avg: MeterAvgAggregateOutputType | null
@@ -263,6 +273,8 @@ export type MeterWhereInput = {
   unit?: Prisma.StringNullableFilter<"Meter"> | string | null
   createdInVersion?: Prisma.IntFilter<"Meter"> | number
   archivedInVersion?: Prisma.IntNullableFilter<"Meter"> | number | null
+  archivedAt?: Prisma.DateTimeNullableFilter<"Meter"> | Date | string | null
+  archivals?: Prisma.JsonFilter<"Meter">
   creationInput?: Prisma.JsonFilter<"Meter">
 }
 
@@ -277,6 +289,8 @@ export type MeterOrderByWithRelationInput = {
   unit?: Prisma.SortOrderInput | Prisma.SortOrder
   createdInVersion?: Prisma.SortOrder
   archivedInVersion?: Prisma.SortOrderInput | Prisma.SortOrder
+  archivedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  archivals?: Prisma.SortOrder
   creationInput?: Prisma.SortOrder
 }
 
@@ -294,6 +308,8 @@ export type MeterWhereUniqueInput = Prisma.AtLeast<{
   dimensions?: Prisma.StringNullableListFilter<"Meter">
   unit?: Prisma.StringNullableFilter<"Meter"> | string | null
   archivedInVersion?: Prisma.IntNullableFilter<"Meter"> | number | null
+  archivedAt?: Prisma.DateTimeNullableFilter<"Meter"> | Date | string | null
+  archivals?: Prisma.JsonFilter<"Meter">
   creationInput?: Prisma.JsonFilter<"Meter">
 }, "id" | "createdInVersion">
 
@@ -308,6 +324,8 @@ export type MeterOrderByWithAggregationInput = {
   unit?: Prisma.SortOrderInput | Prisma.SortOrder
   createdInVersion?: Prisma.SortOrder
   archivedInVersion?: Prisma.SortOrderInput | Prisma.SortOrder
+  archivedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  archivals?: Prisma.SortOrder
   creationInput?: Prisma.SortOrder
   _count?: Prisma.MeterCountOrderByAggregateInput
   _avg?: Prisma.MeterAvgOrderByAggregateInput
@@ -330,6 +348,8 @@ export type MeterScalarWhereWithAggregatesInput = {
   unit?: Prisma.StringNullableWithAggregatesFilter<"Meter"> | string | null
   createdInVersion?: Prisma.IntWithAggregatesFilter<"Meter"> | number
   archivedInVersion?: Prisma.IntNullableWithAggregatesFilter<"Meter"> | number | null
+  archivedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Meter"> | Date | string | null
+  archivals?: Prisma.JsonWithAggregatesFilter<"Meter">
   creationInput?: Prisma.JsonWithAggregatesFilter<"Meter">
 }
 
@@ -344,6 +364,8 @@ export type MeterCreateInput = {
   unit?: string | null
   createdInVersion: number
   archivedInVersion?: number | null
+  archivedAt?: Date | string | null
+  archivals?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -358,6 +380,8 @@ export type MeterUncheckedCreateInput = {
   unit?: string | null
   createdInVersion: number
   archivedInVersion?: number | null
+  archivedAt?: Date | string | null
+  archivals?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -372,6 +396,8 @@ export type MeterUpdateInput = {
   unit?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   archivedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  archivedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  archivals?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -386,6 +412,8 @@ export type MeterUncheckedUpdateInput = {
   unit?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   archivedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  archivedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  archivals?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -400,6 +428,8 @@ export type MeterCreateManyInput = {
   unit?: string | null
   createdInVersion: number
   archivedInVersion?: number | null
+  archivedAt?: Date | string | null
+  archivals?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -414,6 +444,8 @@ export type MeterUpdateManyMutationInput = {
   unit?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   archivedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  archivedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  archivals?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -428,6 +460,8 @@ export type MeterUncheckedUpdateManyInput = {
   unit?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   archivedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  archivedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  archivals?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -442,6 +476,8 @@ export type MeterCountOrderByAggregateInput = {
   unit?: Prisma.SortOrder
   createdInVersion?: Prisma.SortOrder
   archivedInVersion?: Prisma.SortOrder
+  archivedAt?: Prisma.SortOrder
+  archivals?: Prisma.SortOrder
   creationInput?: Prisma.SortOrder
 }
 
@@ -461,6 +497,7 @@ export type MeterMaxOrderByAggregateInput = {
   unit?: Prisma.SortOrder
   createdInVersion?: Prisma.SortOrder
   archivedInVersion?: Prisma.SortOrder
+  archivedAt?: Prisma.SortOrder
 }
 
 export type MeterMinOrderByAggregateInput = {
@@ -473,6 +510,7 @@ export type MeterMinOrderByAggregateInput = {
   unit?: Prisma.SortOrder
   createdInVersion?: Prisma.SortOrder
   archivedInVersion?: Prisma.SortOrder
+  archivedAt?: Prisma.SortOrder
 }
 
 export type MeterSumOrderByAggregateInput = {
@@ -503,6 +541,8 @@ export type MeterSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   unit?: boolean
   createdInVersion?: boolean
   archivedInVersion?: boolean
+  archivedAt?: boolean
+  archivals?: boolean
   creationInput?: boolean
 }, ExtArgs["result"]["meter"]>
 
@@ -517,6 +557,8 @@ export type MeterSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   unit?: boolean
   createdInVersion?: boolean
   archivedInVersion?: boolean
+  archivedAt?: boolean
+  archivals?: boolean
   creationInput?: boolean
 }, ExtArgs["result"]["meter"]>
 
@@ -531,6 +573,8 @@ export type MeterSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   unit?: boolean
   createdInVersion?: boolean
   archivedInVersion?: boolean
+  archivedAt?: boolean
+  archivals?: boolean
   creationInput?: boolean
 }, ExtArgs["result"]["meter"]>
 
@@ -545,10 +589,12 @@ export type MeterSelectScalar = {
   unit?: boolean
   createdInVersion?: boolean
   archivedInVersion?: boolean
+  archivedAt?: boolean
+  archivals?: boolean
   creationInput?: boolean
 }
 
-export type MeterOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "version" | "name" | "eventType" | "aggregation" | "valueProperty" | "dimensions" | "unit" | "createdInVersion" | "archivedInVersion" | "creationInput", ExtArgs["result"]["meter"]>
+export type MeterOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "version" | "name" | "eventType" | "aggregation" | "valueProperty" | "dimensions" | "unit" | "createdInVersion" | "archivedInVersion" | "archivedAt" | "archivals" | "creationInput", ExtArgs["result"]["meter"]>
 
 export type $MeterPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Meter"
@@ -564,6 +610,8 @@ export type $MeterPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
     unit: string | null
     createdInVersion: number
     archivedInVersion: number | null
+    archivedAt: Date | null
+    archivals: runtime.JsonValue
     creationInput: runtime.JsonValue
   }, ExtArgs["result"]["meter"]>
   composites: {}
@@ -998,6 +1046,8 @@ export interface MeterFieldRefs {
   readonly unit: Prisma.FieldRef<"Meter", 'String'>
   readonly createdInVersion: Prisma.FieldRef<"Meter", 'Int'>
   readonly archivedInVersion: Prisma.FieldRef<"Meter", 'Int'>
+  readonly archivedAt: Prisma.FieldRef<"Meter", 'DateTime'>
+  readonly archivals: Prisma.FieldRef<"Meter", 'Json'>
   readonly creationInput: Prisma.FieldRef<"Meter", 'Json'>
 }
     
