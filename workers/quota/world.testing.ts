@@ -65,7 +65,7 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
     },
   };
 
-  const context = (own: Database): ServiceContext => ({
+  const context = (own: Database, copy: TenancyCopy): ServiceContext => ({
     config: {
       ...parseConfig({}),
       quotaRedisUrls: redisUrl === undefined ? [] : [redisUrl],
@@ -75,7 +75,7 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
     logger,
     metrics: new Registry(),
     log,
-    tenancy,
+    tenancy: copy,
     identityTokens,
     openDatabase: async () => own,
     fail: (error) => {
@@ -91,11 +91,11 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
     tenancy,
     ledger: ledgerClient,
     namespace,
-    /** A service as a process would run it; `through`: what it is given instead of its database. */
-    async startService(through: (own: Database) => Database = (own) => own) {
+    /** A service as a process would run it; `through` and `copy`: what it is given instead of its database and its tenancy. */
+    async startService(through: (own: Database) => Database = (own) => own, copy: TenancyCopy = tenancy) {
       // Its own connections, which it loses when it is killed; the log, which is not of quota, is shared.
       const own = await openDatabase({ url: created[0].url, onError: ignoreAfterDrop });
-      const service: Service = await startQuota(context(through(own))).catch(async (error: unknown) => {
+      const service: Service = await startQuota(context(through(own), copy)).catch(async (error: unknown) => {
         await own.stop();
         throw error;
       });

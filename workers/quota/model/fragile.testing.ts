@@ -1,5 +1,12 @@
 import type { Database, Transaction } from "#platform/database/database.js";
 
+export interface HeldFacts {
+  /** Once something was read. */
+  readonly read: Promise<void>;
+  /** It arrives. */
+  release(): void;
+}
+
 export type Fragile = ReturnType<typeof fragile>;
 
 /** The database of a process that ends at a chosen moment. */
@@ -7,6 +14,7 @@ export function fragile() {
   let onCommit: (() => void) | undefined;
   let statementsLeft = Number.POSITIVE_INFINITY;
   let released: Promise<void> | undefined;
+  let onRead: (() => void) | undefined;
 
   const gone = (): never => {
     throw new Error("this process has no database any more");
@@ -21,13 +29,16 @@ export function fragile() {
     goOn(): void {
       onCommit = undefined;
     },
-    /** What is read to build counters arrives late: when the returned function is called. */
-    holdFacts(): () => void {
+    /** What is read to build counters arrives late. */
+    holdFacts(): HeldFacts {
       let release = (): void => undefined;
       released = new Promise((resolve) => {
         release = resolve;
       });
-      return release;
+      const read = new Promise<void>((resolve) => {
+        onRead = resolve;
+      });
+      return { read, release };
     },
     /** The connection breaks after so many statements and transactions. */
     endAfter(statements: number): void {
@@ -50,7 +61,10 @@ export function fragile() {
         async transaction(work) {
           count();
           const result = await own.transaction((tx) => work(counted(tx, count)));
-          if (result instanceof Map) await released;
+          if (result instanceof Map) {
+            onRead?.();
+            await released;
+          }
           if (onCommit === undefined || !isApplied(result)) return result;
           const told = onCommit;
           onCommit = undefined;

@@ -1,6 +1,8 @@
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { waitFor } from "../../../tests/servers/servers.js";
 import { openWorld, type StartedService, type World } from "../world.testing.js";
-import { type Fragile, fragile } from "./fragile.testing.js";
+import { type Fragile, fragile, type HeldFacts } from "./fragile.testing.js";
 import type { Place } from "./place.testing.js";
 
 export const MAX_KEYS = 14;
@@ -25,8 +27,12 @@ export function createStage(place: Place) {
   let ms = Date.UTC(2026, 1, 3, 4, 5, 6, 789);
   let world: World | undefined;
   let stories = 0;
+  let entries = 0;
   let isRefused = false;
   let hasEnded = false;
+  let hasKilled = false;
+  /** Tenants whose newest assignment no process has heard of. */
+  const late = new Set<string>();
   const services: Process[] = [];
 
   function opened(): World {
@@ -36,8 +42,22 @@ export function createStage(place: Place) {
 
   async function start(): Promise<Process> {
     const database = fragile();
-    return { ...(await opened().startService(database.through)), database };
+    return { ...(await opened().startService(database.through, lateCopy())), database };
   }
+
+  function lateCopy(): TenancyCopy {
+    const { tenancy } = opened();
+    return {
+      ...tenancy,
+      tenant(id) {
+        const known = tenancy.tenant(id);
+        return known !== undefined && late.has(id) ? withoutLastAssignment(known) : known;
+      },
+    };
+  }
+
+  const applied = (tenantId: string) =>
+    waitFor(() => opened().appliedSeq(tenantId), { what: "recorded usage to be applied" });
 
   async function close(): Promise<void> {
     await recover();
@@ -79,6 +99,7 @@ export function createStage(place: Place) {
       await recover();
       for (const extra of services.splice(1)) await extra.stop();
       hasEnded = false;
+      hasKilled = false;
       if (services.length === 0) services.push(await start());
       return stories;
     },
@@ -92,6 +113,8 @@ export function createStage(place: Place) {
     isRefused: () => isRefused,
     /** Whether a process ended in this story: one that shares a store leaves bounds that fall with the tenant's next change. */
     hasEnded: () => hasEnded,
+    /** Whether a process was killed in this story: what it was sending may be sent again. */
+    hasKilled: () => hasKilled,
     async refuse(how: number): Promise<void> {
       if (place.redisUrl === undefined) return;
       await place.refuse(how);
@@ -102,34 +125,50 @@ export function createStage(place: Place) {
     /** A stop, a start whose database breaks after so many statements, and, where that was too few, another start. */
     async interruptStart(statements: number): Promise<void> {
       hasEnded = true;
+      hasKilled = true;
       await services[0]?.stop();
       const database = fragile();
       database.endAfter(statements);
       const started = await opened()
-        .startService(database.through)
+        .startService(database.through, lateCopy())
         .catch(() => undefined);
       database.endAfter(Number.POSITIVE_INFINITY);
       services[0] = started === undefined ? await start() : { ...started, database };
     },
     /**
-     * Does something that is recorded, and ends the process that commits it before it settles it. Another takes its place.
+     * Does something that is recorded, and ends the process that commits it before it settles it. Another takes its place, and
+     * finds more where it is there already.
      */
-    async killSettling(record: () => Promise<void>): Promise<void> {
+    async killSettling(record: () => Promise<void>, more: () => Promise<void>): Promise<void> {
       const committed = new Promise<Process>((resolve) => {
         for (const one of services) one.database.endAfterCommit(() => resolve(one));
       });
       await record();
       const ended = await committed;
       for (const one of services) one.database.goOn();
+      if (services.length > 1) await more();
       hasEnded = true;
+      hasKilled = true;
       await ended.kill();
       services.splice(services.indexOf(ended), 1);
       if (services.length === 0) services.push(await start());
     },
-    kill: () => replace((service) => service.kill()),
+    kill(): Promise<void> {
+      hasKilled = true;
+      return replace((service) => service.kill());
+    },
     lose: () => place.lose(),
-    /** Counters are built late from what is stored now, in one process: until the returned function is called. */
-    holdFacts: (): (() => void) => services[0]?.database.holdFacts() ?? (() => undefined),
+    /** The first process builds counters late, from what it reads now. */
+    holdFacts(): HeldFacts {
+      const [first] = services;
+      if (first === undefined) throw new Error("no service");
+      return first.database.holdFacts();
+    },
+    /** No process hears of the tenant's newest assignment until the returned function is called. */
+    withhold(tenantId: string): () => void {
+      late.add(tenantId);
+      return () => void late.delete(tenantId);
+    },
     async second(): Promise<void> {
       if (place.redisUrl !== undefined && !isRefused && services.length === 1) {
         services.push(await start());
@@ -157,8 +196,18 @@ export function createStage(place: Place) {
         until: expires_at.getTime(),
       }));
     },
-    applied: (tenantId: string) =>
-      waitFor(() => opened().appliedSeq(tenantId), { what: "recorded usage to be applied" }),
+    applied,
+    /** Everything recorded is settled too: an entry after it, which nothing counts, is applied. */
+    async settled(tenantId: string): Promise<void> {
+      entries += 1;
+      await opened().record(tenantId, [{ id: `nothing-${entries}`, type: "use.nothing" }]);
+      await applied(tenantId);
+    },
     close,
   };
 }
+
+const withoutLastAssignment = (tenant: TenantState): TenantState => ({
+  ...tenant,
+  assignments: tenant.assignments.slice(0, -1),
+});

@@ -172,11 +172,28 @@ export const stepOf = fc.oneof(
   { weight: 1, arbitrary: of("refuse", "recover") },
   { weight: 1, arbitrary: of("second", "secondStops") },
   {
-    weight: 1,
+    weight: 2,
     arbitrary: fc.record({
       kind: fc.constantFrom("turn" as const, "killSettling" as const),
       tenant,
       events: fc.array(eventOf, { minLength: 1, maxLength: 3 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("expire" as const),
+      tenant,
+      limit: fc.nat({ max: 4 }),
+      amount: halves(1, 6),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constantFrom("settleLate" as const, "loseWhileLoading" as const),
+      ...{ tenant, meter: askedMeter },
+      amount: halves(1, 6),
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("interruptStart" as const), statements: fc.nat({ max: 5 }) }) },

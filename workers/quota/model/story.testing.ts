@@ -3,7 +3,7 @@ import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { type Actor, createActor, type PastEvent } from "./actor.testing.js";
 import { type Exact, ONE, textOf } from "./amounts.testing.js";
 import { contentOf, type Sent } from "./judge.testing.js";
-import { LENGTH, type Limits } from "./limits.testing.js";
+import { isShort, LENGTH, type Limits } from "./limits.testing.js";
 import type { Stage } from "./stage.testing.js";
 import type { Ask, AskedMeter, EventSpec, Item, Step, TenantSpec, Wait } from "./steps.testing.js";
 
@@ -110,20 +110,78 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
     await actor.rest();
   }
 
+  /** The other plan is in force. */
+  function changePlan(actor: Actor): void {
+    actor.plan();
+    pass(actor, actor.limits.period(actor.oracle.now()).end);
+  }
+
+  const usageOf = (meter: string | null, ago: number): EventSpec => ({
+    ...{ key: null, amount: ONE, ago },
+    type: meter === later ? "later" : meter === "units" ? "units" : "calls",
+  });
+
   /** Usage is under way while counters of limits that begin are built. */
   async function turn(actor: Actor, specs: readonly EventSpec[]): Promise<void> {
-    actor.plan();
-    pass(actor, actor.limits.period(actor.oracle.now()).end);
     await actor.rest();
-    actor.plan();
-    pass(actor, actor.limits.period(actor.oracle.now()).end);
-    const release = stage.holdFacts();
+    changePlan(actor);
+    const before = actor.limits.at(actor.oracle.now()).map(({ meter, window }) => `${meter} ${window}`);
+    // Counters that only the other plan has are dropped.
+    await record(actor, [usageOf("units", 0)]);
+    changePlan(actor);
+    const begun = actor.limits.at(actor.oracle.now()).find((one) => !before.includes(`${one.meter} ${one.window}`));
+    const held = stage.holdFacts();
     const looked = actor.look();
-    await publish(actor, specs);
-    await stage.applied(actor.id);
-    release();
+    await Promise.race([held.read, looked]);
+    await publish(actor, begun === undefined ? specs : [usageOf(begun.meter, 0), ...specs]);
+    await stage.settled(actor.id);
+    held.release();
     await looked;
     actor.oracle.blur();
+    await actor.rest();
+  }
+
+  /** Usage is settled by a process that has not heard of the plan that is in force. */
+  async function settleLate(actor: Actor, sent: Sent): Promise<void> {
+    await actor.rest();
+    changePlan(actor);
+    const { start } = actor.limits.period(actor.oracle.now());
+    await actor.ask(sent, 0);
+    const tell = stage.withhold(actor.id);
+    await publish(actor, [usageOf("units", actor.oracle.now() - start + 1)]);
+    await stage.settled(actor.id);
+    tell();
+    actor.oracle.blur();
+    await actor.rest();
+  }
+
+  /** A process is about to build counters, which another one builds, uses and loses meanwhile. */
+  async function loseWhileLoading(actor: Actor, sent: Sent): Promise<void> {
+    await stage.second();
+    await lose(false);
+    const held = stage.holdFacts();
+    const looked = actor.quotas(0);
+    await Promise.race([held.read, looked]);
+    await actor.ask(sent, 1);
+    await lose(false);
+    held.release();
+    await looked;
+    await actor.rest();
+  }
+
+  /** What is reserved ends on time, while its admission would still be in a minute. */
+  async function expire(actor: Actor, index: number, amount: Exact): Promise<void> {
+    const { oracle, limits } = actor;
+    const inForce = limits.at(oracle.now()).filter(({ meter }) => meter !== null && (meter !== later || hasLater));
+    const brief = inForce.filter(({ window }) => isShort(window));
+    const of = brief.length > 0 ? brief : inForce;
+    const meter = of[index % Math.max(1, of.length)]?.meter;
+    if (meter === undefined) return;
+    const sent: Sent = { kind: "consume", meter, amount, key: fresh(), ttlMs: 2_000 };
+    await actor.ask(sent, 0);
+    const held = oracle.held(sent.key);
+    if (held === undefined) return;
+    pass(actor, held.expiresAt);
     await actor.rest();
   }
 
@@ -132,7 +190,11 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
     if (stage.isRefused() || !isCounted) return;
     await actor.rest();
     if (stage.place.redisUrl === undefined) await everyone((one) => one.expectCovered());
-    await stage.killSettling(() => publish(actor, specs));
+    await stage.second();
+    await stage.killSettling(
+      () => publish(actor, specs),
+      () => publish(actor, [usageOf("units", 0), usageOf("calls", 0)]),
+    );
     await forgetDenials();
     if (stage.place.redisUrl === undefined) await everyone((one) => one.lose());
     await recovered();
@@ -285,6 +347,18 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
       case "turn":
         if (stage.isRefused()) return;
         return turn(actorOf(step.tenant), step.events);
+      case "expire":
+        if (stage.isRefused()) return;
+        return expire(actorOf(step.tenant), step.limit, step.amount);
+      case "settleLate":
+      case "loseWhileLoading": {
+        const actor = actorOf(step.tenant);
+        const [sent] = burstOf(meterOf(actor.limits, step.meter), [step.amount]);
+        if (stage.isRefused() || sent === undefined || (sent.meter === later && !hasLater)) return;
+        if (step.kind === "settleLate") return settleLate(actor, sent);
+        if (stage.place.redisUrl !== undefined) return loseWhileLoading(actor, sent);
+        return;
+      }
       case "killSettling":
         return killSettling(actorOf(step.tenant), step.events);
       case "interruptStart":
