@@ -23,7 +23,7 @@ afterAll(async () => {
 /** The number of the start that saves. */
 let start: number;
 beforeEach(async () => {
-  start = await restoreCounters(database, { restore: () => true }, fail);
+  start = await restoreCounters(database, { restore: async () => true }, fail);
 });
 
 async function* listed(parts: readonly SavedPart[]): AsyncIterable<SavedPart> {
@@ -39,7 +39,7 @@ function noting() {
   const given: string[] = [];
   return {
     given,
-    restore(parts: readonly SavedPart[]): boolean {
+    async restore(parts: readonly SavedPart[]): Promise<boolean> {
       expect(parts.map(({ part }) => part)).toEqual([0, 1]);
       given.push(parts[0]?.tenantId ?? "");
       return true;
@@ -77,9 +77,48 @@ test("what is saved is taken once; what cannot be read is lost to that tenant on
   expect(await again.positions(["a", "b", "c"])).toEqual([undefined, undefined, undefined]);
 });
 
+test("of a tenant with many keys one part is restored in a turn of the event loop", async () => {
+  const open = () => createMemoryQuotaCounters(manualClock(1_000_000), { maxKeys: 10_000 });
+  const before = open();
+  const [observed] = await before.observe(["a"]);
+  const charge = { counter: "calls|BILLING_PERIOD", meter: "calls", window: PERIOD, amount: 1n } as const;
+  const counters = [{ counter: charge.counter, window: PERIOD, blockedUntil: 0, usage: [] }];
+  const load = { tenantId: "a", epoch: "a", seq: 7, lost: [], hasOwnClock: false, counters };
+  await before.load(load, observed?.token ?? "");
+  const consume = { kind: "consume", content: "calls 1", meter: "calls", ttlMs: 60_000 } as const;
+  const charges = [{ ...charge, hardLimit: null, laterLimits: [], bounded: false }];
+  const asked = Array.from({ length: 9_000 }, (_, n) => ({ ...consume, key: `k${n}`, charges }));
+  await before.execute("a", asked, undefined);
+  let turn = 0;
+  let isOver = false;
+  const count = () => {
+    turn += 1;
+    if (!isOver) setImmediate(count);
+  };
+  const readIn: number[] = [];
+  const parts: SavedPart[] = [];
+  for await (const { tenantId, part, state } of before.save()) {
+    if (tenantId !== "a") continue;
+    parts.push({
+      ...{ tenantId, part },
+      get state() {
+        readIn.push(turn);
+        return state;
+      },
+    });
+  }
+  count();
+  const after = open();
+  await after.restore(parts);
+  isOver = true;
+  expect([parts.length, readIn.length, new Set(readIn).size]).toEqual([6, 6, 6]);
+  const [outcome] = await after.execute("a", [{ ...consume, kind: "check", key: "", charges }], undefined);
+  expect(outcome).toMatchObject({ kind: "decided", readings: [{ reserved: 9_000n }] });
+});
+
 test("counters that survive on their own drop what is saved", async () => {
   await saveCounters(database, start, listed(partsOfMany));
-  await restoreCounters(database, { restore: () => false }, fail);
+  await restoreCounters(database, { restore: async () => false }, fail);
   expect((await database.pool.query("SELECT FROM saved_counters")).rowCount).toBe(0);
 });
 

@@ -16,7 +16,7 @@ export function restoreCounters(
     for (const ofTenant of byTenant(parts)) {
       try {
         // Counters that survive on their own never take them: what is saved is out of date.
-        if (!counters.restore(ofTenant)) return false;
+        if (!(await counters.restore(ofTenant))) return false;
       } catch (error) {
         onError(error);
       }

@@ -260,8 +260,8 @@ export interface QuotaCounters {
    * counters survive on their own.
    */
   save(): AsyncIterable<SavedPart>;
-  /** Restores a result of `save`, all parts of a tenant in order. False when these counters don't need it. */
-  restore(parts: readonly SavedPart[]): boolean;
+  /** Restores a result of `save`, all parts of a tenant in order, one in a turn. False when these counters don't need it. */
+  restore(parts: readonly SavedPart[]): Promise<boolean>;
   stop(): Promise<void>;
 }
 

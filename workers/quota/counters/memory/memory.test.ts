@@ -15,7 +15,7 @@ quotaCountersConformance("memory", {
       byTenant.set(part.tenantId, [...parts, part]);
     }
     const next = open();
-    for (const parts of byTenant.values()) next.restore(parts);
+    for (const parts of byTenant.values()) await next.restore(parts);
     return next;
   },
   lose: async () => open(),

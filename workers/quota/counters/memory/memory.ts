@@ -11,7 +11,7 @@ import {
   type SavedPart,
 } from "../counters.js";
 import { createTenant, type TenantState } from "../tenant/tenant.js";
-import { partsOf, tenantOf } from "./saved.js";
+import { opening, partsOf } from "./saved.js";
 import { createTexts, TEXTS_PART } from "./texts.js";
 
 export interface MemoryQuotaCountersOptions {
@@ -140,6 +140,15 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
     return change(state);
   }
 
+  async function openedInTurns(parts: readonly SavedPart[]): Promise<TenantState> {
+    const steps = opening(parts);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      await untilNextTurn();
+    }
+  }
+
   async function lower(most: number): Promise<readonly LoweredBound[]> {
     const lowered: LoweredBound[] = [];
     const now = clock.now();
@@ -216,14 +225,14 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
         await untilNextTurn();
       }
     },
-    restore(parts: readonly SavedPart[]) {
+    async restore(parts: readonly SavedPart[]) {
       const ofState = parts.filter(({ part }) => part !== TEXTS_PART);
       const [first] = ofState;
       if (first?.tenantId === LIFE) {
         since = Number(first.state);
       } else if (first !== undefined && !tenants.has(first.tenantId)) {
         unreadable.set(first.tenantId, clock.now());
-        tenants.set(first.tenantId, tenantOf(ofState));
+        tenants.set(first.tenantId, await openedInTurns(ofState));
         unreadable.delete(first.tenantId);
         touch(first.tenantId);
       }

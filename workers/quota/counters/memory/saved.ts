@@ -29,9 +29,14 @@ export function* partsOf(tenantId: string, state: TenantState): Iterable<SavedPa
   if (some.length > 0) yield next(some);
 }
 
-/** Throws on another format. */
-export function tenantOf([head, ...reservations]: readonly SavedPart[]): TenantState {
-  return openTenant(head === undefined ? [] : pairsOf(head), reservations.flatMap(pairsOf), false);
+/** The tenant in the state that was saved, part by part; between two of them the caller may pause. Throws on another format. */
+export function* opening([head, ...others]: readonly SavedPart[]): Generator<undefined, TenantState> {
+  const state = openTenant(head === undefined ? [] : pairsOf(head), [], false);
+  for (const part of others) {
+    yield;
+    state.addReservations(pairsOf(part));
+  }
+  return state;
 }
 
 function pairsOf({ state }: SavedPart): [string, string][] {

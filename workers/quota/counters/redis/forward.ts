@@ -47,7 +47,7 @@ export function forwardingCounters({ at, gathered, lower, now, stop }: CountersE
     remember: (tenantId, texts) => at(tenantId, (counters) => counters.remember(tenantId, texts)),
     recall: (tenantId) => at(tenantId, (counters) => counters.recall(tenantId)),
     async *save() {},
-    restore: () => false,
+    restore: async () => false,
     stop,
   };
 }

@@ -159,7 +159,7 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
       }),
     recall: (tenantId) => server.ask((redis) => redis.lrange(textsKey(tenantId), 0, -1)),
     async *save() {},
-    restore: () => false,
+    restore: async () => false,
     async stop() {
       replicas.stop(new CountersUnavailable("the quota counters are stopped"));
       await server.stop();

@@ -123,6 +123,10 @@ function assemble(start: Meta & Pick<State, "lost">, reservations: State["reserv
     applyHead: (head: Iterable<readonly [string, string | null]>): void => applyHead(state, head),
     /** Overlays a reservation that changed elsewhere; null: removed. */
     applyReservation: (key: string, packed: string | null): void => applyReservation(state, key, packed),
+    /** Adds reservations as they are stored. */
+    addReservations(packed: Iterable<readonly [string, string]>): void {
+      for (const one of opened(packed)) state.reservations.set(one);
+    },
     /** The head as it is stored: names and values, flat. */
     head: (): readonly string[] => wholeHead(state),
     /** Reservations as they are stored, by their key. */
