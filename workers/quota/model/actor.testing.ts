@@ -389,7 +389,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
       ).catch(() => {
         throw new Error(`alerts are missing: ${missing.join(", ")}`);
       });
-      if (!stage.hasKilled()) expect(book.repeated(await world().alerts(id)), "alerts told twice").toEqual([]);
+      expect(await stage.toldAgain(id), "alerts told again").toEqual([]);
       const unjustified = book.unjustified(await world().alerts(id));
       if (unjustified.length > 0) throw new Error(`alerts without a reason: ${unjustified.join(", ")}`);
     },

@@ -102,8 +102,6 @@ export function createAlertBook(limits: Limits) {
         ...[...exhausted].filter((name) => !windows.has(name)).map((name) => `${name} exceeded`),
       ];
     },
-    repeated: (seen: readonly SeenAlert[]): readonly string[] =>
-      seen.map(({ id }) => id).filter((id, index, all) => all.indexOf(id) < index),
     unjustified(seen: readonly SeenAlert[]): readonly string[] {
       const byName = new Map<string, Set<string>>();
       for (const alert of seen) byName.set(nameOf(alert), (byName.get(nameOf(alert)) ?? new Set()).add(alert.id));

@@ -9,6 +9,15 @@ export const MAX_KEYS = 14;
 /** Stories share a world, so that many tenants live side by side; not too many, for the topic of alerts is read as a whole. */
 const STORIES_PER_WORLD = 25;
 
+/** Each alert that is put into the outbox, which it leaves when it is published. */
+const NOTE_TOLD = `
+  CREATE TABLE told (subject TEXT, id TEXT);
+  CREATE FUNCTION note_told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO told VALUES (NEW.value::json->>'subject', NEW.value::json->>'id');
+    RETURN NEW;
+  END $$;
+  CREATE TRIGGER note_told AFTER INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION note_told();`;
+
 export interface StoredRow {
   readonly epoch: string;
   readonly id: string;
@@ -30,7 +39,6 @@ export function createStage(place: Place) {
   let entries = 0;
   let isRefused = false;
   let hasEnded = false;
-  let hasKilled = false;
   /** Tenants whose newest assignment no process has heard of. */
   const late = new Set<string>();
   const services: Process[] = [];
@@ -95,11 +103,11 @@ export function createStage(place: Place) {
           maxKeys: MAX_KEYS,
           ...(place.redisUrl === undefined ? { clock: { now: () => ms } } : { redisUrl: place.redisUrl }),
         });
+        await world.database.pool.query(NOTE_TOLD);
       }
       await recover();
       for (const extra of services.splice(1)) await extra.stop();
       hasEnded = false;
-      hasKilled = false;
       if (services.length === 0) services.push(await start());
       return stories;
     },
@@ -113,8 +121,14 @@ export function createStage(place: Place) {
     isRefused: () => isRefused,
     /** Whether a process ended in this story: one that shares a store leaves bounds that fall with the tenant's next change. */
     hasEnded: () => hasEnded,
-    /** Whether a process was killed in this story: what it was sending may be sent again. */
-    hasKilled: () => hasKilled,
+    /** The alerts that were told more than once, before the log repeats any. */
+    async toldAgain(tenantId: string): Promise<readonly string[]> {
+      const { rows } = await opened().database.pool.query<{ readonly id: string }>(
+        "SELECT id FROM told WHERE subject = $1 GROUP BY id HAVING count(*) > 1",
+        [tenantId],
+      );
+      return rows.map(({ id }) => id);
+    },
     async refuse(how: number): Promise<void> {
       if (place.redisUrl === undefined) return;
       await place.refuse(how);
@@ -125,7 +139,6 @@ export function createStage(place: Place) {
     /** A stop, a start whose database breaks after so many statements, and, where that was too few, another start. */
     async interruptStart(statements: number): Promise<void> {
       hasEnded = true;
-      hasKilled = true;
       await services[0]?.stop();
       const database = fragile();
       database.endAfter(statements);
@@ -148,15 +161,11 @@ export function createStage(place: Place) {
       for (const one of services) one.database.goOn();
       if (services.length > 1) await more();
       hasEnded = true;
-      hasKilled = true;
       await ended.kill();
       services.splice(services.indexOf(ended), 1);
       if (services.length === 0) services.push(await start());
     },
-    kill(): Promise<void> {
-      hasKilled = true;
-      return replace((service) => service.kill());
-    },
+    kill: () => replace((service) => service.kill()),
     lose: () => place.lose(),
     /** The first process builds counters late, from what it reads now. */
     holdFacts(): HeldFacts {
