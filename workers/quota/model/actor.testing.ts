@@ -62,7 +62,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
   const limits = createLimits(anchorDay, plans, `${id}-1`);
   const oracle = createOracle({ limits, start, blocksShort: !hasOwnClock });
   const book = createAlertBook(limits);
-  const judge = createJudge({ oracle, book, hasMeter, isRefused: stage.isRefused });
+  const judge = createJudge({ oracle, book, hasMeter, isRefused: stage.isRefused, isBehind: () => isBehind });
   const events: PastEvent[] = [];
   const assignments: { planId: string; effectiveFrom: number; inVersion: number }[] = [];
   let isLoaded = false;
@@ -71,6 +71,8 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
   /** Whether it ever had counters: those that begin after a loss may miss what was admitted just before. */
   let wasLoaded = false;
   let hasRecorded = false;
+  /** Whether usage was recorded while the store refused what it changes. */
+  let isBehind = false;
   /** Requests that were denied beside others: a bound was raised for all that came together. */
   let bounced = 0;
   /** Of counters that were lost, with all their bounds. */
@@ -243,6 +245,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     },
     /** Waits until every process can use the store again. */
     async recovered(): Promise<void> {
+      isBehind = false;
       for (const via of stage.processes()) {
         let state = "";
         await waitFor(
@@ -349,6 +352,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     quotas,
     recorded(): void {
       hasRecorded = true;
+      isBehind ||= stage.isRefused();
     },
     /** Waits until everything recorded is counted and every process shows what the oracle expects. */
     async rest(): Promise<void> {

@@ -41,8 +41,10 @@ export interface JudgeOptions {
   readonly book: AlertBook;
   /** Whether a meter exists yet. */
   hasMeter(meter: string): boolean;
-  /** Whether the counters' store refuses writes, so that a decision may be missing. */
+  /** Whether the counters' store refuses writes: what needs none may be answered, and is then exact. */
   isRefused(): boolean;
+  /** Whether usage was recorded since, which the counters cannot have heard of. */
+  isBehind(): boolean;
 }
 
 export type Verdict = "allowed" | "denied" | "none";
@@ -51,7 +53,7 @@ export const contentOf = ({ meter, amount }: Pick<Sent, "meter" | "amount">): st
   meter === null ? "requests" : `${meter} ${textOf(amount)}`;
 
 /** Compares answers with the oracle, which then takes over what was decided. */
-export function createJudge({ oracle, book, hasMeter, isRefused }: JudgeOptions) {
+export function createJudge({ oracle, book, hasMeter, isRefused, isBehind }: JudgeOptions) {
   const first = new Map<string, { readonly content: string; readonly expiresAt: string | undefined }>();
 
   function reading(body: LimitBody, limit: LimitAt): void {
@@ -145,7 +147,6 @@ export function createJudge({ oracle, book, hasMeter, isRefused }: JudgeOptions)
         expect([body.allowed, body.reason, body.limits]).toEqual([true, "NO_LIMITS", []]);
         return "none";
       }
-      if (isRefused() && body.code === "UNAVAILABLE") return "none";
       if (isUnanswered(sent, body)) return "none";
       if (held !== undefined && held.content !== content) {
         expect(body.code, `the key is held by ${held.content}`).toBe("CONFLICT");
@@ -158,13 +159,14 @@ export function createJudge({ oracle, book, hasMeter, isRefused }: JudgeOptions)
           new Date(held.expiresAt).toISOString(),
         ]);
         allowed(sent, body, limits, true);
-        if (!isRefused()) readings(body.limits ?? [], limits);
+        if (!isBehind()) readings(body.limits ?? [], limits);
         return "allowed";
       }
       if (isRefused()) {
         const isCharged = sent.kind === "consume" && body.allowed === true;
         expect(isCharged, "nothing can be reserved while the store refuses").toBe(false);
-        // A denial needs no write, and an exhausted window may be told of.
+      }
+      if (isBehind()) {
         if (sent.kind === "consume" && body.reason === "LIMIT_EXCEEDED")
           for (const limit of limits.filter(({ hard }) => hard)) book.denied(limit, now, false);
         return "none";

@@ -213,6 +213,7 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
     const event: PastEvent | undefined = open[index % Math.max(1, open.length)];
     if (event === undefined) return;
     event.voided = true;
+    actor.recorded();
     await world().publish(actor.id, [
       { kind: "void", tenantId: actor.id, reason: "wrong", actor: "me", event: event.entry },
     ]);
