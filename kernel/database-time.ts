@@ -17,9 +17,15 @@ const OUT_OF_TIME: ReadonlySet<unknown> = new Set(["57014", "25P03", "25P04"]);
 /** Whether a statement or transaction took longer than its session's limits allow. Less work may fit. */
 export const isOutOfTime = (error: unknown): boolean => OUT_OF_TIME.has(sqlStateOf(error));
 
+/** Connection exceptions, insufficient resources and operator intervention, except for cancelled statements. */
+const UNREACHABLE = /^(?:08|53|57P)/;
+
+/** Whether the database cannot be reached now, or takes nobody else. */
+export const isUnreachable = (error: unknown): boolean => UNREACHABLE.test(sqlStateOf(error) ?? "");
+
 /**
- * What a client of the graph is told when a limit of the session ended its statement or the wait for a lock: what to ask for
- * instead. Undefined: the error is another one.
+ * What a client of the graph is told when the database does not answer, or a limit of the session ended its statement or the wait
+ * for a lock: what to ask for instead. Undefined: the error is another one.
  */
 export function timeLimitRefusal(error: unknown): MetrlyError | undefined {
   if (isOutOfTime(error))
@@ -29,5 +35,7 @@ export function timeLimitRefusal(error: unknown): MetrlyError | undefined {
     );
   if (sqlStateOf(error) === LOCK_NOT_AVAILABLE)
     return new MetrlyError("BUSY", "Another change of the same data takes long; try again");
-  return undefined;
+  return isUnreachable(error)
+    ? new MetrlyError("UNAVAILABLE", "The database does not answer, or has no connection left; try again")
+    : undefined;
 }

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { sqlStateOf } from "#kernel/database-time.js";
 import type { SessionLimits } from "./profiles.js";
 
 // int8 columns hold seqs, offsets and counts below 2^53.
@@ -62,6 +63,37 @@ export function createSession(options: SessionOptions): Session {
   session.on("error", () => undefined);
   return session;
 }
+
+/** SQLSTATE of connections that cannot be established. */
+const NO_CONNECTION = "08001";
+
+/**
+ * Gives the errors of a pool that has no connection to give, or cannot get one, the SQLSTATE that the server would: without one,
+ * a wait that was too long looks like a bug.
+ */
+export function namesItsErrors(pool: pg.Pool): void {
+  const connect = pool.connect.bind(pool) as (done: ConnectDone) => void;
+  const named = (done: ConnectDone) =>
+    connect((error, client, release) => done(error && withState(error), client, release));
+  const replaced = (done?: ConnectDone) =>
+    done === undefined
+      ? new Promise<pg.PoolClient | undefined>((resolve, reject) => {
+          named((error, client) => (error ? reject(error) : resolve(client)));
+        })
+      : named(done);
+  pool.connect = replaced as typeof pool.connect;
+}
+
+type ConnectDone = (
+  error: Error | undefined,
+  client: pg.PoolClient | undefined,
+  release: (error?: Error | boolean) => void,
+) => void;
+
+const withState = (error: Error): Error =>
+  sqlStateOf(error) === undefined
+    ? Object.assign(new Error("no connection to the database", { cause: error }), { code: NO_CONNECTION })
+    : error;
 
 const SCHEMA = /^[a-z][a-z0-9_]{0,62}$/;
 

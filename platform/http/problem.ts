@@ -1,5 +1,5 @@
 import type { FastifyReply } from "fastify";
-import { isOutOfTime } from "#kernel/database-time.js";
+import { isOutOfTime, isUnreachable } from "#kernel/database-time.js";
 import { ERROR_CODES, type ErrorCode, MetrlyError } from "#kernel/errors.js";
 
 /** The JSON of RFC 9457 `application/problem+json`, with a `code` of the closed list. */
@@ -26,7 +26,7 @@ export function problemOf(error: MetrlyError): Problem {
 /** The error that clients see: every one that is not a `MetrlyError` is a bug, masked as INTERNAL. */
 export function knownErrorOf(error: unknown): MetrlyError {
   if (error instanceof MetrlyError) return error;
-  return isOutOfTime(error)
+  return isOutOfTime(error) || isUnreachable(error)
     ? new MetrlyError("UNAVAILABLE", "The database did not answer in time; try again")
     : new MetrlyError("INTERNAL", "Internal error");
 }

@@ -61,9 +61,17 @@ afterEach(async () => {
 });
 afterAll(() => metrly.dispose());
 
+/** The default is for a machine that is not as busy as a test's. */
+const PATIENT_MS = 60_000;
+
 function sdk(tenant: string, options: Partial<MetrlyOptions> = {}): Metrly {
   const apiKey = keys.get(tenant) ?? "";
-  const one = createMetrly({ url: metrly.url, apiKey, quota: { whenUnreachable: "deny" }, ...options });
+  const one = createMetrly({
+    url: metrly.url,
+    apiKey,
+    quota: { whenUnreachable: "deny", timeoutMs: PATIENT_MS },
+    ...options,
+  });
   opened.push(one);
   return one;
 }
