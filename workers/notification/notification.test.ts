@@ -85,7 +85,7 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
       { what: `${eventId} to be ${status}` },
     );
 
-  test("an alert and an invoice arrive signed, as {type, timestamp, data}", async () => {
+  test("an alert and an invoice arrive signed, as {type, timestamp, data} with their places", async () => {
     const service = await start();
     const target = await receiver(ok);
     const { secret } = await createEndpoint(service, target.url);
@@ -96,11 +96,15 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     expect(verified).toContainEqual({
       type: "quota.exceeded",
       timestamp: exceeded("acme", "").time,
+      sequence: "1",
+      endpointSequence: expect.stringMatching(/^[12]$/),
       data: exceeded("acme", "").data,
     });
     expect(verified).toContainEqual({
       type: "invoice.generated",
       timestamp: invoice("acme", "").time,
+      sequence: "1",
+      endpointSequence: expect.stringMatching(/^[12]$/),
       data: invoice("acme", "inv-signed").data,
     });
     await becomes("signed-1", "DELIVERED");

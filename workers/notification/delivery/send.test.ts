@@ -10,7 +10,10 @@ import { parseAllowedHosts } from "./ssrf.js";
 
 const policy = { allowLoopback: true, allowHosts: parseAllowedHosts([]), ownPorts: [] };
 const secret = newWebhookSecret();
-const body = webhookPayload("quota.warning", "2026-11-24T06:23:28.000Z", { tenantId: "acme", used: "800" });
+const body = webhookPayload(
+  { type: "quota.warning", time: "2026-11-24T06:23:28.000Z", data: { tenantId: "acme", used: "800" }, sequence: 4 },
+  9,
+);
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -41,6 +44,8 @@ test("a 200 is success, and the signature verifies with the standardwebhooks lib
   expect(new Webhook(secret).verify(got?.body ?? "", headers)).toEqual({
     type: "quota.warning",
     timestamp: "2026-11-24T06:23:28.000Z",
+    sequence: "4",
+    endpointSequence: "9",
     data: { tenantId: "acme", used: "800" },
   });
   expect(headers["content-type"]).toBe("application/json");

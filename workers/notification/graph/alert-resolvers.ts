@@ -18,9 +18,17 @@ const INVOICES = ["invoice.generated"] as const;
 /** A tenant's notices of all types, as numbered in its stream: `alerts` and both subscriptions accept each other's cursors. */
 const NOTICES = numberedList("notice");
 
-function alertOf({ number, tenantId, eventId, type, data }: NoticeOf<(typeof ALERTS)[number]>): QuotaAlertType {
+function alertOf({
+  number,
+  sequence,
+  tenantId,
+  eventId,
+  type,
+  data,
+}: NoticeOf<(typeof ALERTS)[number]>): QuotaAlertType {
   return {
     id: eventId,
+    sequence: String(sequence),
     cursor: NOTICES.cursorAt(number, tenantId),
     tenantId,
     kind: type === "quota.warning" ? "WARNING" : "EXCEEDED",
@@ -99,11 +107,15 @@ export function createLiveResolver({ feed, tenancy }: LiveOptions): object {
       },
     })
     invoiceGenerated(
-      @Root() { tenantId, number, data }: NoticeOf<(typeof INVOICES)[number]>,
+      @Root() { tenantId, number, sequence, data }: NoticeOf<(typeof INVOICES)[number]>,
       @Arg("tenantId", () => ID) _tenantId: string,
       @Arg("after", () => CursorScalar, { nullable: true }) _after?: string | null,
     ): InvoiceGeneratedType {
-      return { cursor: NOTICES.cursorAt(number, tenantId), invoice: { id: data.invoiceId } };
+      return {
+        sequence: String(sequence),
+        cursor: NOTICES.cursorAt(number, tenantId),
+        invoice: { id: data.invoiceId },
+      };
     }
   }
   return new LiveResolver();

@@ -48,7 +48,7 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
     await waitFor(
       () =>
         database.pool
-          .query("TRUNCATE webhook_endpoint, notice, tenant_stream, immediate_send CASCADE")
+          .query("TRUNCATE webhook_endpoint, notice, tenant_stream, notice_sequence, immediate_send CASCADE")
           .then(() => true),
       { what: "the service's transactions to end" },
     );

@@ -33,6 +33,7 @@ export class InvoiceType {
 @ObjectType("QuotaAlert")
 export class QuotaAlertType {
   @Field(() => ID) readonly id!: string;
+  @Field(() => String, { description: "1, 2, 3 … over the tenant's alerts" }) readonly sequence!: string;
   @Field(() => CursorScalar, { description: "Position for `after` in `alerts` and `quotaAlerts`" })
   readonly cursor!: string;
   @Field(() => ID) readonly tenantId!: string;
@@ -52,6 +53,7 @@ export const QuotaAlertConnectionType = connectionType("QuotaAlertConnection", Q
 
 @ObjectType("InvoiceGenerated")
 export class InvoiceGeneratedType {
+  @Field(() => String, { description: "1, 2, 3 … over the tenant's invoices" }) readonly sequence!: string;
   @Field(() => CursorScalar) readonly cursor!: string;
   @Field(() => InvoiceType) readonly invoice!: InvoiceType;
 }
@@ -70,6 +72,8 @@ export class WebhookAttemptType {
 @ObjectType("WebhookDelivery")
 export class WebhookDeliveryType {
   @Field(() => ID) readonly id!: string;
+  @Field(() => String, { description: "1, 2, 3 … over the deliveries created for the endpoint, dead letters included" })
+  readonly endpointSequence!: string;
   @Field(() => String) readonly eventId!: string;
   @Field(() => String) readonly eventType!: string;
   @Field(() => WebhookDeliveryStatus) readonly status!: DeliveryStatus;

@@ -5,7 +5,7 @@ import { describePayload, slackMessage } from "./describe.js";
 import { webhookPayload } from "./notice.js";
 
 const describe = (type: string, data: unknown) =>
-  describePayload(webhookPayload(type, "2026-11-04T00:00:05.000Z", data));
+  describePayload(webhookPayload({ type, time: "2026-11-04T00:00:05.000Z", data, sequence: 1 }, 1));
 
 test("invoices, closed periods and unknown types are described in words", () => {
   const invoice = describe("invoice.generated", invoiceGeneratedV1.example.data);

@@ -46,8 +46,10 @@ test.each([
   expect(() => decodeNotice(text)).toThrow(UpgradeRequired);
 });
 
-test("a webhook's body is type, timestamp, data", () => {
-  expect(webhookPayload("quota.warning", "2026-11-24T00:00:00Z", { a: 1 })).toBe(
-    '{"type":"quota.warning","timestamp":"2026-11-24T00:00:00Z","data":{"a":1}}',
+test("a webhook's body is type, timestamp, its places and data", () => {
+  const message = { type: "quota.warning", time: "2026-11-24T00:00:00Z", data: { a: 1 }, sequence: 3 };
+  expect(webhookPayload(message, 7)).toBe(
+    '{"type":"quota.warning","timestamp":"2026-11-24T00:00:00Z","sequence":"3","endpointSequence":"7","data":{"a":1}}',
   );
+  expect(JSON.parse(webhookPayload({ ...message, sequence: undefined }, 1))).not.toHaveProperty("sequence");
 });

@@ -101,7 +101,26 @@ function typeOf(value: unknown): unknown {
 
 const poison = (error: string): DecodedNotice => ({ kind: "poison", error });
 
-/** The body of a webhook, as Standard Webhooks recommends: `{type, timestamp, data}`. */
-export function webhookPayload(type: string, time: string, data: unknown): string {
-  return JSON.stringify({ type, timestamp: time, data });
+/** The notices that are numbered together: a tenant's alerts, and each other type for itself. */
+export const streamOf = (type: EventType): string => (type.startsWith("quota.") ? "quota" : type);
+
+/** What a webhook says. */
+export interface Message {
+  readonly type: string;
+  readonly time: string;
+  readonly data: unknown;
+  /** 1, 2, 3 … in the tenant's stream; undefined: a test. */
+  readonly sequence: number | undefined;
+}
+
+/**
+ * The body of a webhook, as Standard Webhooks recommends: `{type, timestamp, data}`, with its places. `endpointSequence`: 1, 2, 3 …
+ * over what is created for the endpoint.
+ */
+export function webhookPayload({ type, time, data, sequence }: Message, endpointSequence: number): string {
+  const places = {
+    ...(sequence !== undefined && { sequence: `${sequence}` }),
+    endpointSequence: `${endpointSequence}`,
+  };
+  return JSON.stringify({ type, timestamp: time, ...places, data });
 }

@@ -4,7 +4,6 @@ import { prismaAdapter } from "#platform/database/prisma.js";
 import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import { PrismaClient } from "#prisma/notification/generated/client.js";
 import { TEST_EVENT_TYPE } from "#schema/webhook-events.js";
-import { webhookPayload } from "../rules/notice.js";
 import { takeAllowance } from "./allowance.js";
 import { deadLetterPending, ENDPOINT_DELETED, replayDeliveries } from "./deliveries.js";
 import { type DeliveryRef, insertDeliveries, lockTenants } from "./notices.js";
@@ -32,6 +31,7 @@ export interface Attempt {
 export interface Delivery {
   readonly tenantId: string;
   readonly id: string;
+  readonly endpointSequence: string;
   readonly eventId: string;
   readonly eventType: string;
   readonly status: DeliveryStatus;
@@ -229,8 +229,7 @@ export function createEndpointStore(database: Database) {
             tenantId: endpoint.tenantId,
             endpointId: endpoint.id,
             eventId: `test:${newOrderedUuid()}`,
-            eventType: TEST_EVENT_TYPE,
-            payload: webhookPayload(TEST_EVENT_TYPE, time, data),
+            message: { type: TEST_EVENT_TYPE, time, data, sequence: undefined },
           },
         ]);
       });
@@ -297,14 +296,14 @@ function present<T>(value: T | undefined): T {
   return value;
 }
 
-type Stored<T> = Omit<T, "status" | "eventTypes"> & { readonly status: string };
+type Stored<T> = Omit<T, "status" | "eventTypes" | "endpointSequence"> & { readonly status: string };
 
 function endpointOf(row: Stored<Endpoint> & { readonly eventTypes: readonly string[] }): Endpoint {
   return { ...row, status: row.status === "ENABLED" ? "ENABLED" : "DISABLED" };
 }
 
-function deliveryOf(row: Stored<Delivery>): Delivery {
+function deliveryOf(row: Stored<Delivery> & { readonly endpointSequence: bigint }): Delivery {
   const { status } = row;
   if (status !== "PENDING" && status !== "DELIVERED" && status !== "DEAD") throw new Error(`delivery status ${status}`);
-  return { ...row, status };
+  return { ...row, status, endpointSequence: String(row.endpointSequence) };
 }

@@ -2,8 +2,8 @@ import type { Database } from "#platform/database/database.js";
 import type { EventType } from "#schema/webhook-events.js";
 import type { Notice } from "../rules/notice.js";
 
-/** A notice with its position in the tenant's stream. */
-export type StoredNotice = Notice & { readonly number: number };
+/** A notice with its positions: among all of the tenant, and in its stream. */
+export type StoredNotice = Notice & { readonly number: number; readonly sequence: number };
 export type NoticeOf<Type extends EventType> = Extract<StoredNotice, { readonly type: Type }>;
 
 /** The last number of each tenant with notices. */
@@ -43,7 +43,7 @@ export async function readNoticePages<Type extends EventType>(
     `SELECT q.page::int - 1 AS page, n.* FROM unnest($1::text[], $2::bigint[], $3::int[])
        WITH ORDINALITY AS q (tenant_id, after, size, page)
      CROSS JOIN LATERAL (
-       SELECT tenant_id AS "tenantId", number, event_id AS "eventId", type, data,
+       SELECT tenant_id AS "tenantId", number, sequence, event_id AS "eventId", type, data,
          to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS time
        FROM notice WHERE tenant_id = q.tenant_id AND number > q.after AND type = ANY($4::text[]) ORDER BY number LIMIT q.size
      ) n ORDER BY q.page, n.number`,

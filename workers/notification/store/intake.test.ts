@@ -16,7 +16,7 @@ describe.skipIf(!hasPostgres)("taking in events", () => {
   });
   beforeEach(async () => {
     await database.pool.query(
-      "TRUNCATE consumer_cursor, tenant_stream, notice, webhook_endpoint, poison_record CASCADE",
+      "TRUNCATE consumer_cursor, tenant_stream, notice, notice_sequence, webhook_endpoint, endpoint_sequence, poison_record CASCADE",
     );
   });
   afterAll(() => world.drop());
@@ -54,6 +54,14 @@ describe.skipIf(!hasPostgres)("taking in events", () => {
       "INSERT INTO webhook_endpoint (tenant_id, id, url, event_types, status) VALUES ($1, $2, 'https://x', $3, $4)",
       [tenantId, id, eventTypes, status],
     );
+  }
+
+  async function endpointSequencesOf(endpointId: string): Promise<number[]> {
+    const { rows } = await database.pool.query<{ n: number }>(
+      "SELECT endpoint_sequence AS n FROM webhook_delivery WHERE endpoint_id = $1 ORDER BY id",
+      [endpointId],
+    );
+    return rows.map(({ n }) => n).sort((a, b) => a - b);
   }
 
   async function deliveries() {
@@ -124,6 +132,8 @@ describe.skipIf(!hasPostgres)("taking in events", () => {
     const partitions = [0, 1, 2, 3];
     for (const partition of partitions) await start(partition);
     const tenants = ["acme", "globex", "initech"];
+    for (const tenant of tenants)
+      for (const name of ["one", "two"]) await addEndpoint(tenant, `${name}-${tenant}`, ["quota.warning"]);
     await Promise.all(
       partitions.map(async (partition) => {
         for (let round = 0; round < 15; round++) {
@@ -137,6 +147,36 @@ describe.skipIf(!hasPostgres)("taking in events", () => {
     );
     const expected = Array.from({ length: 60 }, (_, index) => index + 1);
     for (const tenant of tenants) expect(await numbersOf(tenant)).toEqual(expected);
+    for (const tenant of tenants)
+      for (const endpoint of [`one-${tenant}`, `two-${tenant}`])
+        expect(await endpointSequencesOf(endpoint)).toEqual(expected);
+  });
+
+  test("alerts are one stream, every other type its own, each without gaps and without what is repeated", async () => {
+    await start();
+    await addEndpoint("acme", "e1", ["quota.exceeded", "invoice.generated"]);
+    const types = ["quota.warning", "quota.exceeded", "invoice.generated", "quota.exceeded", "invoice.generated"];
+    const notices = types.map((type, n) => ({ ...notice("acme", `n${n}`), type }) as Notice);
+    await storeIntake(database, batch(0, [...notices.slice(0, 3), ...notices.slice(0, 1)]));
+    await storeIntake(database, batch(4, [...notices.slice(1, 2), ...notices.slice(3)]));
+    const { rows } = await database.pool.query<{ type: string; sequence: number }>(
+      "SELECT type, sequence FROM notice ORDER BY number",
+    );
+    expect(rows.map(({ type, sequence }) => [type, sequence])).toEqual([
+      ["quota.warning", 1],
+      ["quota.exceeded", 2],
+      ["invoice.generated", 1],
+      ["quota.exceeded", 3],
+      ["invoice.generated", 2],
+    ]);
+    expect(await endpointSequencesOf("e1")).toEqual([1, 2, 3, 4]);
+    const sent = await database.pool.query<{ payload: string }>("SELECT payload FROM webhook_delivery ORDER BY id");
+    expect(sent.rows.map(({ payload }) => JSON.parse(payload)).map((p) => [p.sequence, p.endpointSequence])).toEqual([
+      ["2", "1"],
+      ["1", "2"],
+      ["3", "3"],
+      ["2", "4"],
+    ]);
   });
 
   test("a cursor outside the log starts at its beginning with a warning", async () => {

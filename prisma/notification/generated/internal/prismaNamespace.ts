@@ -701,6 +701,7 @@ export const WebhookDeliveryScalarFieldEnum = {
   tenantId: 'tenantId',
   id: 'id',
   endpointId: 'endpointId',
+  endpointSequence: 'endpointSequence',
   eventId: 'eventId',
   eventType: 'eventType',
   payload: 'payload',
@@ -798,6 +799,20 @@ export type IntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'In
  * Reference to a field of type 'Int[]'
  */
 export type ListIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Int[]'>
+    
+
+
+/**
+ * Reference to a field of type 'BigInt'
+ */
+export type BigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt'>
+    
+
+
+/**
+ * Reference to a field of type 'BigInt[]'
+ */
+export type ListBigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt[]'>
     
 
 

@@ -27,11 +27,13 @@ export type AggregateWebhookDelivery = {
 }
 
 export type WebhookDeliveryAvgAggregateOutputType = {
+  endpointSequence: number | null
   attemptCount: number | null
   scheduleStart: number | null
 }
 
 export type WebhookDeliverySumAggregateOutputType = {
+  endpointSequence: bigint | null
   attemptCount: number | null
   scheduleStart: number | null
 }
@@ -40,6 +42,7 @@ export type WebhookDeliveryMinAggregateOutputType = {
   tenantId: string | null
   id: string | null
   endpointId: string | null
+  endpointSequence: bigint | null
   eventId: string | null
   eventType: string | null
   payload: string | null
@@ -55,6 +58,7 @@ export type WebhookDeliveryMaxAggregateOutputType = {
   tenantId: string | null
   id: string | null
   endpointId: string | null
+  endpointSequence: bigint | null
   eventId: string | null
   eventType: string | null
   payload: string | null
@@ -70,6 +74,7 @@ export type WebhookDeliveryCountAggregateOutputType = {
   tenantId: number
   id: number
   endpointId: number
+  endpointSequence: number
   eventId: number
   eventType: number
   payload: number
@@ -84,11 +89,13 @@ export type WebhookDeliveryCountAggregateOutputType = {
 
 
 export type WebhookDeliveryAvgAggregateInputType = {
+  endpointSequence?: true
   attemptCount?: true
   scheduleStart?: true
 }
 
 export type WebhookDeliverySumAggregateInputType = {
+  endpointSequence?: true
   attemptCount?: true
   scheduleStart?: true
 }
@@ -97,6 +104,7 @@ export type WebhookDeliveryMinAggregateInputType = {
   tenantId?: true
   id?: true
   endpointId?: true
+  endpointSequence?: true
   eventId?: true
   eventType?: true
   payload?: true
@@ -112,6 +120,7 @@ export type WebhookDeliveryMaxAggregateInputType = {
   tenantId?: true
   id?: true
   endpointId?: true
+  endpointSequence?: true
   eventId?: true
   eventType?: true
   payload?: true
@@ -127,6 +136,7 @@ export type WebhookDeliveryCountAggregateInputType = {
   tenantId?: true
   id?: true
   endpointId?: true
+  endpointSequence?: true
   eventId?: true
   eventType?: true
   payload?: true
@@ -229,6 +239,7 @@ export type WebhookDeliveryGroupByOutputType = {
   tenantId: string
   id: string
   endpointId: string
+  endpointSequence: bigint
   eventId: string
   eventType: string
   payload: string
@@ -267,6 +278,7 @@ export type WebhookDeliveryWhereInput = {
   tenantId?: Prisma.StringFilter<"WebhookDelivery"> | string
   id?: Prisma.StringFilter<"WebhookDelivery"> | string
   endpointId?: Prisma.StringFilter<"WebhookDelivery"> | string
+  endpointSequence?: Prisma.BigIntFilter<"WebhookDelivery"> | bigint | number
   eventId?: Prisma.StringFilter<"WebhookDelivery"> | string
   eventType?: Prisma.StringFilter<"WebhookDelivery"> | string
   payload?: Prisma.StringFilter<"WebhookDelivery"> | string
@@ -284,6 +296,7 @@ export type WebhookDeliveryOrderByWithRelationInput = {
   tenantId?: Prisma.SortOrder
   id?: Prisma.SortOrder
   endpointId?: Prisma.SortOrder
+  endpointSequence?: Prisma.SortOrder
   eventId?: Prisma.SortOrder
   eventType?: Prisma.SortOrder
   payload?: Prisma.SortOrder
@@ -306,6 +319,7 @@ export type WebhookDeliveryWhereUniqueInput = Prisma.AtLeast<{
   tenantId?: Prisma.StringFilter<"WebhookDelivery"> | string
   id?: Prisma.StringFilter<"WebhookDelivery"> | string
   endpointId?: Prisma.StringFilter<"WebhookDelivery"> | string
+  endpointSequence?: Prisma.BigIntFilter<"WebhookDelivery"> | bigint | number
   eventId?: Prisma.StringFilter<"WebhookDelivery"> | string
   eventType?: Prisma.StringFilter<"WebhookDelivery"> | string
   payload?: Prisma.StringFilter<"WebhookDelivery"> | string
@@ -323,6 +337,7 @@ export type WebhookDeliveryOrderByWithAggregationInput = {
   tenantId?: Prisma.SortOrder
   id?: Prisma.SortOrder
   endpointId?: Prisma.SortOrder
+  endpointSequence?: Prisma.SortOrder
   eventId?: Prisma.SortOrder
   eventType?: Prisma.SortOrder
   payload?: Prisma.SortOrder
@@ -346,6 +361,7 @@ export type WebhookDeliveryScalarWhereWithAggregatesInput = {
   tenantId?: Prisma.StringWithAggregatesFilter<"WebhookDelivery"> | string
   id?: Prisma.StringWithAggregatesFilter<"WebhookDelivery"> | string
   endpointId?: Prisma.StringWithAggregatesFilter<"WebhookDelivery"> | string
+  endpointSequence?: Prisma.BigIntWithAggregatesFilter<"WebhookDelivery"> | bigint | number
   eventId?: Prisma.StringWithAggregatesFilter<"WebhookDelivery"> | string
   eventType?: Prisma.StringWithAggregatesFilter<"WebhookDelivery"> | string
   payload?: Prisma.StringWithAggregatesFilter<"WebhookDelivery"> | string
@@ -359,6 +375,7 @@ export type WebhookDeliveryScalarWhereWithAggregatesInput = {
 
 export type WebhookDeliveryCreateInput = {
   id: string
+  endpointSequence?: bigint | number
   eventId: string
   eventType: string
   payload: string
@@ -376,6 +393,7 @@ export type WebhookDeliveryUncheckedCreateInput = {
   tenantId: string
   id: string
   endpointId: string
+  endpointSequence?: bigint | number
   eventId: string
   eventType: string
   payload: string
@@ -390,6 +408,7 @@ export type WebhookDeliveryUncheckedCreateInput = {
 
 export type WebhookDeliveryUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
+  endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -407,6 +426,7 @@ export type WebhookDeliveryUncheckedUpdateInput = {
   tenantId?: Prisma.StringFieldUpdateOperationsInput | string
   id?: Prisma.StringFieldUpdateOperationsInput | string
   endpointId?: Prisma.StringFieldUpdateOperationsInput | string
+  endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -423,6 +443,7 @@ export type WebhookDeliveryCreateManyInput = {
   tenantId: string
   id: string
   endpointId: string
+  endpointSequence?: bigint | number
   eventId: string
   eventType: string
   payload: string
@@ -436,6 +457,7 @@ export type WebhookDeliveryCreateManyInput = {
 
 export type WebhookDeliveryUpdateManyMutationInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
+  endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -451,6 +473,7 @@ export type WebhookDeliveryUncheckedUpdateManyInput = {
   tenantId?: Prisma.StringFieldUpdateOperationsInput | string
   id?: Prisma.StringFieldUpdateOperationsInput | string
   endpointId?: Prisma.StringFieldUpdateOperationsInput | string
+  endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -487,6 +510,7 @@ export type WebhookDeliveryCountOrderByAggregateInput = {
   tenantId?: Prisma.SortOrder
   id?: Prisma.SortOrder
   endpointId?: Prisma.SortOrder
+  endpointSequence?: Prisma.SortOrder
   eventId?: Prisma.SortOrder
   eventType?: Prisma.SortOrder
   payload?: Prisma.SortOrder
@@ -499,6 +523,7 @@ export type WebhookDeliveryCountOrderByAggregateInput = {
 }
 
 export type WebhookDeliveryAvgOrderByAggregateInput = {
+  endpointSequence?: Prisma.SortOrder
   attemptCount?: Prisma.SortOrder
   scheduleStart?: Prisma.SortOrder
 }
@@ -507,6 +532,7 @@ export type WebhookDeliveryMaxOrderByAggregateInput = {
   tenantId?: Prisma.SortOrder
   id?: Prisma.SortOrder
   endpointId?: Prisma.SortOrder
+  endpointSequence?: Prisma.SortOrder
   eventId?: Prisma.SortOrder
   eventType?: Prisma.SortOrder
   payload?: Prisma.SortOrder
@@ -522,6 +548,7 @@ export type WebhookDeliveryMinOrderByAggregateInput = {
   tenantId?: Prisma.SortOrder
   id?: Prisma.SortOrder
   endpointId?: Prisma.SortOrder
+  endpointSequence?: Prisma.SortOrder
   eventId?: Prisma.SortOrder
   eventType?: Prisma.SortOrder
   payload?: Prisma.SortOrder
@@ -534,6 +561,7 @@ export type WebhookDeliveryMinOrderByAggregateInput = {
 }
 
 export type WebhookDeliverySumOrderByAggregateInput = {
+  endpointSequence?: Prisma.SortOrder
   attemptCount?: Prisma.SortOrder
   scheduleStart?: Prisma.SortOrder
 }
@@ -585,6 +613,14 @@ export type WebhookDeliveryUncheckedUpdateManyWithoutEndpointNestedInput = {
   deleteMany?: Prisma.WebhookDeliveryScalarWhereInput | Prisma.WebhookDeliveryScalarWhereInput[]
 }
 
+export type BigIntFieldUpdateOperationsInput = {
+  set?: bigint | number
+  increment?: bigint | number
+  decrement?: bigint | number
+  multiply?: bigint | number
+  divide?: bigint | number
+}
+
 export type WebhookDeliveryCreateNestedOneWithoutAttemptsInput = {
   create?: Prisma.XOR<Prisma.WebhookDeliveryCreateWithoutAttemptsInput, Prisma.WebhookDeliveryUncheckedCreateWithoutAttemptsInput>
   connectOrCreate?: Prisma.WebhookDeliveryCreateOrConnectWithoutAttemptsInput
@@ -601,6 +637,7 @@ export type WebhookDeliveryUpdateOneRequiredWithoutAttemptsNestedInput = {
 
 export type WebhookDeliveryCreateWithoutEndpointInput = {
   id: string
+  endpointSequence?: bigint | number
   eventId: string
   eventType: string
   payload: string
@@ -615,6 +652,7 @@ export type WebhookDeliveryCreateWithoutEndpointInput = {
 
 export type WebhookDeliveryUncheckedCreateWithoutEndpointInput = {
   id: string
+  endpointSequence?: bigint | number
   eventId: string
   eventType: string
   payload: string
@@ -660,6 +698,7 @@ export type WebhookDeliveryScalarWhereInput = {
   tenantId?: Prisma.StringFilter<"WebhookDelivery"> | string
   id?: Prisma.StringFilter<"WebhookDelivery"> | string
   endpointId?: Prisma.StringFilter<"WebhookDelivery"> | string
+  endpointSequence?: Prisma.BigIntFilter<"WebhookDelivery"> | bigint | number
   eventId?: Prisma.StringFilter<"WebhookDelivery"> | string
   eventType?: Prisma.StringFilter<"WebhookDelivery"> | string
   payload?: Prisma.StringFilter<"WebhookDelivery"> | string
@@ -673,6 +712,7 @@ export type WebhookDeliveryScalarWhereInput = {
 
 export type WebhookDeliveryCreateWithoutAttemptsInput = {
   id: string
+  endpointSequence?: bigint | number
   eventId: string
   eventType: string
   payload: string
@@ -689,6 +729,7 @@ export type WebhookDeliveryUncheckedCreateWithoutAttemptsInput = {
   tenantId: string
   id: string
   endpointId: string
+  endpointSequence?: bigint | number
   eventId: string
   eventType: string
   payload: string
@@ -718,6 +759,7 @@ export type WebhookDeliveryUpdateToOneWithWhereWithoutAttemptsInput = {
 
 export type WebhookDeliveryUpdateWithoutAttemptsInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
+  endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -734,6 +776,7 @@ export type WebhookDeliveryUncheckedUpdateWithoutAttemptsInput = {
   tenantId?: Prisma.StringFieldUpdateOperationsInput | string
   id?: Prisma.StringFieldUpdateOperationsInput | string
   endpointId?: Prisma.StringFieldUpdateOperationsInput | string
+  endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -747,6 +790,7 @@ export type WebhookDeliveryUncheckedUpdateWithoutAttemptsInput = {
 
 export type WebhookDeliveryCreateManyEndpointInput = {
   id: string
+  endpointSequence?: bigint | number
   eventId: string
   eventType: string
   payload: string
@@ -760,6 +804,7 @@ export type WebhookDeliveryCreateManyEndpointInput = {
 
 export type WebhookDeliveryUpdateWithoutEndpointInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
+  endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -774,6 +819,7 @@ export type WebhookDeliveryUpdateWithoutEndpointInput = {
 
 export type WebhookDeliveryUncheckedUpdateWithoutEndpointInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
+  endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -788,6 +834,7 @@ export type WebhookDeliveryUncheckedUpdateWithoutEndpointInput = {
 
 export type WebhookDeliveryUncheckedUpdateManyWithoutEndpointInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
+  endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -834,6 +881,7 @@ export type WebhookDeliverySelect<ExtArgs extends runtime.Types.Extensions.Inter
   tenantId?: boolean
   id?: boolean
   endpointId?: boolean
+  endpointSequence?: boolean
   eventId?: boolean
   eventType?: boolean
   payload?: boolean
@@ -852,6 +900,7 @@ export type WebhookDeliverySelectCreateManyAndReturn<ExtArgs extends runtime.Typ
   tenantId?: boolean
   id?: boolean
   endpointId?: boolean
+  endpointSequence?: boolean
   eventId?: boolean
   eventType?: boolean
   payload?: boolean
@@ -868,6 +917,7 @@ export type WebhookDeliverySelectUpdateManyAndReturn<ExtArgs extends runtime.Typ
   tenantId?: boolean
   id?: boolean
   endpointId?: boolean
+  endpointSequence?: boolean
   eventId?: boolean
   eventType?: boolean
   payload?: boolean
@@ -884,6 +934,7 @@ export type WebhookDeliverySelectScalar = {
   tenantId?: boolean
   id?: boolean
   endpointId?: boolean
+  endpointSequence?: boolean
   eventId?: boolean
   eventType?: boolean
   payload?: boolean
@@ -895,7 +946,7 @@ export type WebhookDeliverySelectScalar = {
   createdAt?: boolean
 }
 
-export type WebhookDeliveryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "endpointId" | "eventId" | "eventType" | "payload" | "status" | "deadReason" | "nextAttemptAt" | "attemptCount" | "scheduleStart" | "createdAt", ExtArgs["result"]["webhookDelivery"]>
+export type WebhookDeliveryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "endpointId" | "endpointSequence" | "eventId" | "eventType" | "payload" | "status" | "deadReason" | "nextAttemptAt" | "attemptCount" | "scheduleStart" | "createdAt", ExtArgs["result"]["webhookDelivery"]>
 export type WebhookDeliveryInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   endpoint?: boolean | Prisma.WebhookEndpointDefaultArgs<ExtArgs>
   attempts?: boolean | Prisma.WebhookDelivery$attemptsArgs<ExtArgs>
@@ -918,6 +969,7 @@ export type $WebhookDeliveryPayload<ExtArgs extends runtime.Types.Extensions.Int
     tenantId: string
     id: string
     endpointId: string
+    endpointSequence: bigint
     eventId: string
     eventType: string
     payload: string
@@ -1355,6 +1407,7 @@ export interface WebhookDeliveryFieldRefs {
   readonly tenantId: Prisma.FieldRef<"WebhookDelivery", 'String'>
   readonly id: Prisma.FieldRef<"WebhookDelivery", 'String'>
   readonly endpointId: Prisma.FieldRef<"WebhookDelivery", 'String'>
+  readonly endpointSequence: Prisma.FieldRef<"WebhookDelivery", 'BigInt'>
   readonly eventId: Prisma.FieldRef<"WebhookDelivery", 'String'>
   readonly eventType: Prisma.FieldRef<"WebhookDelivery", 'String'>
   readonly payload: Prisma.FieldRef<"WebhookDelivery", 'String'>
