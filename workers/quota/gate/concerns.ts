@@ -137,12 +137,19 @@ export function askedOf(concern: Concern, meter: string | null, amount: Decimal)
   const before = lastAsked.get(concern);
   if (before?.asked === asked && before.meter === meter) return before;
   const content = meter === null ? "requests" : `${meter} ${amountText(asked)}`;
-  const charged = (charge: Uncharged) => ({ ...charge, amount: charge.meter === null ? ONE_UNIT : asked });
-  const [charges, laterCharges] = [concern.charges.map(charged), concern.laterCharges.map(charged)];
+  const chargedAll = (all: readonly Uncharged[]) =>
+    all.map((charge) => charged(charge, charge.meter === null ? ONE_UNIT : asked));
+  const [charges, laterCharges] = [chargedAll(concern.charges), chargedAll(concern.laterCharges)];
   const found = { meter, asked, content, charges, laterCharges };
   lastAsked.set(concern, found);
   return found;
 }
 
 export const unchargedOf = ({ charges }: Concern): readonly CounterCharge[] =>
-  charges.map((charge) => ({ ...charge, amount: 0n }));
+  charges.map((charge) => charged(charge, 0n));
+
+/** Written out: see `tenant/state.ts`. */
+function charged(charge: Uncharged, amount: Amount): CounterCharge {
+  const { counter, meter, window, hardLimit, laterLimits, bounded } = charge;
+  return { counter, meter, window, amount, hardLimit, laterLimits, bounded };
+}

@@ -1,6 +1,8 @@
 import type { Database } from "#platform/database/database.js";
+import { monotonicMs } from "#platform/lifecycle/time.js";
 import { systemClock } from "#platform/process/clock.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import { createMemoryQuotaCounters } from "../counters/memory/memory.js";
 import { openRedisCounters } from "../counters/redis/redis.js";
 import { createBoundRows } from "../store/bounds.js";
 import { createWriterRows } from "../store/counter-writers.js";
@@ -14,6 +16,7 @@ import { createTenantLimits } from "./tenant-limits.js";
 export interface TestGateOptions {
   readonly database: Database;
   readonly tenancy: TenancyCopy;
+  /** None: counters in the process. */
   readonly redisUrls: readonly string[];
   readonly prefix: string;
   readonly onError: (error: unknown) => void;
@@ -21,10 +24,13 @@ export interface TestGateOptions {
 
 /** A gate as a process of quota has it, on real Redis and PostgreSQL, without the rest of the service. */
 export async function openGate({ database, tenancy, redisUrls, prefix, onError }: TestGateOptions) {
-  const counters = await openRedisCounters({
-    ...{ urls: redisUrls, prefix, maxKeys: MAX_KEYS, onError },
-    writers: createWriterRows(database),
-  });
+  const counters =
+    redisUrls.length === 0
+      ? createMemoryQuotaCounters(systemClock, { maxKeys: MAX_KEYS, steadyMs: monotonicMs })
+      : await openRedisCounters({
+          ...{ urls: redisUrls, prefix, maxKeys: MAX_KEYS, onError },
+          writers: createWriterRows(database),
+        });
   const store = createQuotaStore(database, () => 0);
   const limits = createTenantLimits(tenancy, systemClock);
   const freshness = createFreshness({ counters, database, store, partitionOf: () => 0 });

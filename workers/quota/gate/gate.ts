@@ -1,4 +1,4 @@
-import { type Decimal, ZERO } from "#kernel/decimal.js";
+import type { Decimal } from "#kernel/decimal.js";
 import { MINUTE_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
@@ -95,17 +95,37 @@ export function createGate(options: GateOptions) {
             await prepareFor(outcome, operation, tenant.id);
             break;
           }
-          // A key is lost with its counters.
-          outcomes.push(outcome.kind === "unknown" ? NOT_RELEASED : outcome);
+          outcomes.push(decidedBy(outcome));
           rounds = 0;
           index += 1;
         }
       }
     } catch (error) {
-      if (!(error instanceof CountersUnavailable) && !(error instanceof DatabaseUnreachable)) throw error;
-      options.onUnavailable(error);
+      noteUnavailable(error);
     }
     return operations.map((_, index) => outcomes[index]);
+  }
+
+  /** As `execute`, without the arrays. */
+  async function executeOne({ tenant }: LimitedTenant, operation: Operation): Promise<Outcome | undefined> {
+    try {
+      if (!freshness.isFresh(tenant.id) && !(await freshness.confirm(tenant.id))) return undefined;
+      for (let rounds = 0; rounds < MAX_ROUNDS; rounds += 1) {
+        const [outcome] = await counters.execute(tenant.id, [operation], tenant.testClock ?? undefined);
+        if (outcome === undefined) continue;
+        if (!isOpen(outcome, operation)) return decidedBy(outcome);
+        await prepareFor(outcome, operation, tenant.id);
+      }
+    } catch (error) {
+      noteUnavailable(error);
+    }
+    return undefined;
+  }
+
+  /** Rethrows errors that do not say that something does not answer. */
+  function noteUnavailable(error: unknown): void {
+    if (!(error instanceof CountersUnavailable) && !(error instanceof DatabaseUnreachable)) throw error;
+    options.onUnavailable(error);
   }
 
   /** Does what the operation needs before it can be decided. */
@@ -117,10 +137,8 @@ export function createGate(options: GateOptions) {
     }
   }
 
-  function prepare(
-    limited: LimitedTenant,
-    { operation, meter, amount, idempotencyKey, ttlMs }: BatchRequest,
-  ): Prepared {
+  function prepare(limited: LimitedTenant, operation: BatchRequest["operation"], request: QuotaRequest): Prepared {
+    const { meter, amount, idempotencyKey, ttlMs } = request;
     if (operation === "release") return { kind: "release", operation: { kind: "release", key: idempotencyKey } };
     const { tenant, now, inForce } = limited;
     const refusal = REFUSED_FOR[tenant.status];
@@ -143,7 +161,7 @@ export function createGate(options: GateOptions) {
         return prepared;
       case "release":
         if (outcome?.kind === "released") return { kind: "released", released: outcome.released };
-        return { kind: "error", error: new MetrlyError("UNAVAILABLE", "The quota counters do not answer") };
+        return { kind: "error", error: notReleased() };
       case "limited":
         if (outcome?.kind === "conflict") return { kind: "error", error: conflict(outcome.held, prepared.operation) };
         if (outcome?.kind === "full") return { kind: "error", error: tooManyKeys(outcome.most) };
@@ -168,7 +186,7 @@ export function createGate(options: GateOptions) {
 
   async function batch(tenantId: string, requests: readonly BatchRequest[]): Promise<readonly BatchAnswer[]> {
     const limited = known(limits.current(tenantId));
-    const prepared = requests.map((request) => prepare(limited, request));
+    const prepared = requests.map((request) => prepare(limited, request.operation, request));
     const operations = prepared.flatMap((one) => (one.kind === "decision" ? [] : [one.operation]));
     const outcomes = operations.length === 0 ? [] : await execute(limited, operations);
     let next = 0;
@@ -179,21 +197,12 @@ export function createGate(options: GateOptions) {
     });
   }
 
-  async function single(request: BatchRequest): Promise<Exclude<BatchAnswer, { kind: "error" }>> {
+  async function decide(operation: "check" | "consume", request: QuotaRequest): Promise<Decision> {
     const limited = known(limits.current(request.tenantId));
-    const prepared = prepare(limited, request);
-    if (prepared.kind === "decision") return prepared;
-    const [outcome] = await execute(limited, [prepared.operation]);
-    const only = answer(limited, prepared, outcome);
+    const prepared = prepare(limited, operation, request);
+    if (prepared.kind === "decision") return prepared.decision;
+    const only = answer(limited, prepared, await executeOne(limited, prepared.operation));
     if (only.kind === "error") throw only.error;
-    return only;
-  }
-
-  async function decide(
-    operation: "check" | "consume",
-    { tenantId, meter, amount, idempotencyKey, ttlMs }: QuotaRequest,
-  ): Promise<Decision> {
-    const only = await single({ operation, tenantId, meter, amount, idempotencyKey, ttlMs });
     if (only.kind !== "decision") throw new Error("a request without a decision");
     return only.decision;
   }
@@ -208,8 +217,10 @@ export function createGate(options: GateOptions) {
     consume: (request: QuotaRequest) => decide("consume", request),
     /** Releases the remaining reservation of the key. Throws UNAVAILABLE. */
     async release(tenantId: string, idempotencyKey: string): Promise<boolean> {
-      const only = await single({ ...NO_REQUEST, operation: "release", tenantId, idempotencyKey });
-      return only.kind === "released" && only.released;
+      const limited = known(limits.current(tenantId));
+      const outcome = await executeOne(limited, { kind: "release", key: idempotencyKey });
+      if (outcome?.kind !== "released") throw notReleased();
+      return outcome.released;
     },
     /** Decides a tenant's requests in their order, each with its own answer. */
     batch,
@@ -244,8 +255,10 @@ type Prepared =
 const isOpen = (outcome: Outcome, { kind }: Operation): boolean =>
   kind !== "release" && (outcome.kind === "unknown" || outcome.kind === "bounds");
 
-const NO_REQUEST = { meter: null, amount: ZERO, ttlMs: 0 };
 const NOT_RELEASED: Outcome = { kind: "released", released: false };
+/** A key is lost with its counters. */
+const decidedBy = (outcome: Outcome): Outcome => (outcome.kind === "unknown" ? NOT_RELEASED : outcome);
+const notReleased = (): MetrlyError => new MetrlyError("UNAVAILABLE", "The quota counters do not answer");
 const NOTHING: CounterReading = { used: 0n, reserved: 0n, lost: 0n, blockedUntil: 0, resetAt: 0, denies: false };
 const LOOK = { kind: "check", key: "", content: "", meter: null, ttlMs: 0 } as const;
 

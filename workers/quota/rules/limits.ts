@@ -58,7 +58,8 @@ export function limitsInForce(
   const planVersion = planVersionOf(plan(assigned.planId), assigned.planVersion);
   if (planVersion === undefined) return undefined;
   const overrides = activeOverrides(tenant, atMs, version);
-  return { ...assigned, period, limits: planVersion.limits.map((limit) => overridden(limitInForce(limit), overrides)) };
+  const limits = planVersion.limits.map((limit) => overridden(limitInForce(limit), overrides));
+  return { planId: assigned.planId, planVersion: assigned.planVersion, period, limits };
 }
 
 function overridden(limit: LimitInForce, overrides: readonly QuotaOverrideState[]): LimitInForce {

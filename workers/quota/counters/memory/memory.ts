@@ -64,7 +64,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
     since = clock.now();
   }
 
-  const tokenOf = (tenantId: string): string | undefined => tenants.get(tenantId)?.epoch ?? absences.get(tenantId);
+  const tokenOf = (tenantId: string): string | undefined => tenants.get(tenantId)?.epoch() ?? absences.get(tenantId);
 
   function observed(tenantId: string): Observed {
     const token = tokenOf(tenantId) ?? newUuid();
@@ -89,7 +89,7 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
       const [tenantId, at] = value;
       if (at > before) continue;
       const state = tenants.get(tenantId);
-      if (state?.hasOwnClock === false) state.advance(clock.now(), ENDED_PER_TURN);
+      if (state?.hasOwnClock() === false) state.advance(clock.now(), ENDED_PER_TURN);
       if (state?.isIdle() === false) continue;
       tenants.delete(tenantId);
       usedAt.delete(tenantId);
@@ -162,10 +162,10 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
       news.delete(tenantId);
       const state = tenants.get(tenantId);
       if (state === undefined) continue;
-      const { hasOwnClock } = state;
+      const hasOwnClock = state.hasOwnClock();
       if (!hasOwnClock) state.advance(now, ENDED_PER_TURN);
       const bounds = state.lower(0);
-      for (const bound of bounds) lowered.push({ ...bound, tenantId, epoch: state.epoch });
+      for (const bound of bounds) lowered.push({ ...bound, tenantId, epoch: state.epoch() });
       // Looked at again until the database has followed and nothing is admitted any more.
       const again = state.lowersAgainAt();
       if (bounds.length > 0 || again <= now) news.add(tenantId);
@@ -206,10 +206,10 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
     async lowered(bounds) {
       for (const bound of bounds) {
         const state = tenants.get(bound.tenantId);
-        if (state?.epoch === bound.epoch) state.lowered([bound]);
+        if (state?.epoch() === bound.epoch) state.lowered([bound]);
       }
     },
-    positions: async (ids) => ids.map((id) => tenants.get(id)?.seq),
+    positions: async (ids) => ids.map((id) => tenants.get(id)?.seq()),
     remember: async (tenantId, some) => texts.remember(tenantId, some),
     recall: async (tenantId) => texts.recall(tenantId),
     async *save() {

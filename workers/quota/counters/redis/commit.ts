@@ -2,9 +2,10 @@ import type { TenantChanges } from "../tenant/storing.js";
 
 /** What one tenant's turn asks of the store: to store changes of a version, or only whether that is still the version. */
 export interface Commit {
-  readonly tenantId: string;
-  /** As COMMIT_LUA reads it, JSON: one argument for all of a call is cheaper than one for each value. */
-  readonly text: string;
+  /** As COMMIT_LUA reads it. All of a call become one text at once, which is cheaper than one for each. */
+  readonly part: readonly unknown[];
+  /** About how long its text is. */
+  readonly characters: number;
   /** Operations and changes: how much work this is for the event loop and for Redis. */
   readonly work: number;
   /** Whether there is something to store. */
@@ -61,15 +62,14 @@ export const VERSION_FIELD = "v";
 export const POSITION_FIELD = "s";
 
 /** `expected`: "" where it is not known, and everything is read. */
-export const reading = (tenantId: string, expected: string, work: number): Commit => ({
-  tenantId,
-  text: JSON.stringify([expected]),
+export const reading = (expected: string, work: number): Commit => ({
+  part: [expected],
+  characters: expected.length,
   work,
   writes: false,
 });
 
 export interface Writing {
-  readonly tenantId: string;
   readonly expected: string;
   readonly version: string;
   readonly changes: TenantChanges;
@@ -85,16 +85,23 @@ const LOGGED = 16;
 const RESERVATIONS_PER_LOGGED = 16;
 
 export function writing(one: Writing): Commit {
-  const { tenantId, expected, version, changes, position, renews, operations } = one;
+  const { expected, version, changes, position, renews, operations } = one;
   const { head, reservations, reservationsBefore, reservationsAfter } = changes;
-  const fields = [VERSION_FIELD, version, ...head.set];
-  if (position !== undefined) fields.push(POSITION_FIELD, String(position));
+  const fields = position === undefined ? head.set : [...head.set, POSITION_FIELD, String(position)];
   const entry = JSON.stringify([namesOf(head.set, head.removed), namesOf(reservations.set, reservations.removed)]);
   const renewed = renews ? RENEWS_ALL : reservationsBefore === 0 ? RENEWS_RESERVATIONS : 0;
   const kept = LOGGED + Math.floor(reservationsAfter / RESERVATIONS_PER_LOGGED);
-  const part = [expected, fields, head.removed, reservations.set, reservations.removed, renewed, kept, entry];
+  const { set, removed } = reservations;
+  const part = [expected, version, fields, head.removed, set, removed, renewed, kept, entry];
   const work = operations + reservations.set.length / 2 + reservations.removed.length;
-  return { tenantId, text: JSON.stringify(part), work, writes: true };
+  const characters = entry.length + lengthOf(fields) + lengthOf(reservations.set);
+  return { part, characters, work, writes: true };
+}
+
+function lengthOf(texts: readonly string[]): number {
+  let sum = 0;
+  for (const text of texts) sum += text.length;
+  return sum;
 }
 
 const RENEWS_ALL = 1;

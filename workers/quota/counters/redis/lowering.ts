@@ -57,8 +57,9 @@ export function createLowering({ run, lowersAgainAt, hasOwnClock, now }: Lowerin
   };
 }
 
-function lowerIn({ state }: Tenant): { lowered: Omit<LoweredBound, "tenantId">[]; againAt: number } {
+function lowerIn(tenant: Tenant): { lowered: Omit<LoweredBound, "tenantId">[]; againAt: number } {
+  const state = tenant.state();
   if (state === undefined) return { lowered: [], againAt: Number.POSITIVE_INFINITY };
-  const lowered = state.lower(0).map((bound) => ({ ...bound, epoch: state.epoch }));
+  const lowered = state.lower(0).map((bound) => ({ ...bound, epoch: state.epoch() }));
   return { lowered, againAt: state.lowersAgainAt() };
 }

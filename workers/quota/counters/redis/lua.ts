@@ -15,8 +15,8 @@ const ABSENT_MS = HOUR_MS;
  * ARGV: 1 where Redis' clock should be, ms, 2 the tolerance, 3 the life of the store, 4 one that is over, 5 a version for
  * tenants without state, 6 JSON: a list for each tenant, and where the last of KEYS is the hash of the writers, 7 this writer, 8
  * the number of this write, if it is one. The list of a tenant has the expected version ("": reads everything) and, if there is
- * something to store, names and values to set in H, names to remove from it, the same for R, 1 to renew the expiry of all
- * keys or 2 of R, how many entries L keeps at least, and the new one.
+ * something to store, the new version, names and values to set in H, names to remove from it, the same for R, 1 to renew the
+ * expiry of all keys or 2 of R, how many entries L keeps at least, and the new one.
  *
  * Answers Redis' time; only "unregistered" besides, if the store does not know the writer; otherwise, unless the time differs, for each tenant 1 (stored) or a list, and then nothing of it was stored:
  * "missing" and the version for its absence; "other" and the life that it belongs to; "changed", a version, 1 if that is not
@@ -56,19 +56,19 @@ local function with(command, key, list, from)
 end
 
 local function write(H, R, L, part)
-  local fields = part[2]
-  call('HSET', H, unpack(fields, 1, min(#fields, MOST_ARGUMENTS)))
+  local fields = part[3]
+  call('HSET', H, 'v', part[2], unpack(fields, 1, min(#fields, MOST_ARGUMENTS)))
   with('HSET', H, fields, MOST_ARGUMENTS + 1)
-  with('HDEL', H, part[3], 1)
-  with('HSET', R, part[4], 1)
-  with('HDEL', R, part[5], 1)
-  local length = try('RPUSH', L, part[8])
-  if part[6] == 1 then
+  with('HDEL', H, part[4], 1)
+  with('HSET', R, part[5], 1)
+  with('HDEL', R, part[6], 1)
+  local length = try('RPUSH', L, part[9])
+  if part[7] == 1 then
     for _, key in ipairs({ H, R, L }) do try('PEXPIRE', key, ${KEEP_MS}) end
-  elseif part[6] == 2 then
+  elseif part[7] == 2 then
     try('PEXPIRE', R, ${KEEP_MS})
   end
-  if length >= part[7] + 16 then try('LTRIM', L, -part[7], -1) end
+  if length >= part[8] + 16 then try('LTRIM', L, -part[8], -1) end
   if failed then call('HSET', H, 'v', 'torn') end
 end
 
@@ -94,8 +94,8 @@ local function changed(H, R, L, epoch, known, behind, part)
   local fields, field = collector()
   local keys, key = collector()
   if part[2] then
-    for i = 1, #part[2], 2 do field(part[2][i]) end
-    for _, name in ipairs(part[3]) do field(name) end
+    for i = 1, #part[3], 2 do field(part[3][i]) end
+    for _, name in ipairs(part[4]) do field(name) end
   end
   local entries, read = call('LRANGE', L, -behind, min(-1, MOST_ENTRIES - 1 - behind)), 0
   for _, entry in ipairs(entries) do

@@ -91,7 +91,10 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
     const byTenant = grouped(bounds, ({ tenantId }) => tenantId);
     await Promise.all(
       [...byTenant].map(([tenantId, some]) =>
-        changed(tenantId, ({ state }) => state?.lowered(some.filter(({ epoch }) => epoch === state.epoch))),
+        changed(tenantId, (tenant) => {
+          const state = tenant.state();
+          return state?.lowered(some.filter(({ epoch }) => epoch === state.epoch()));
+        }),
       ),
     );
   }
@@ -122,26 +125,26 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
     execute: (tenantId, operations, now) =>
       (operations.length <= OPERATIONS_AT_ONCE ? executeAtOnce : executeMany)(tenantId, operations, now),
     async observe(tenantIds) {
-      const tokens = await Promise.all(tenantIds.map((tenantId) => changed(tenantId, ({ token }) => token)));
+      const tokens = await Promise.all(tenantIds.map((tenantId) => changed(tenantId, ({ token }) => token())));
       // Afterwards: a token of an earlier life than this names nothing any more.
       const { since } = await server.verified();
       return tokens.map((token) => ({ since, token }));
     },
     load: (load, token) =>
       changed(load.tenantId, (tenant) => {
-        if (tenant.token !== token) return;
-        if (tenant.state === undefined) tenant.create(load);
-        tenant.state?.load(load);
+        if (tenant.token() !== token) return;
+        if (tenant.state() === undefined) tenant.create(load);
+        tenant.state()?.load(load);
       }),
     settle: (request) =>
       replicas.run(request.tenantId, {
         at: request.now,
         work: 1 + request.events.length,
-        run: ({ state }, at) => state?.settle(request, at) ?? "unknown",
+        run: ({ state }, at) => state()?.settle(request, at) ?? "unknown",
       }),
-    repair: (load) => changed(load.tenantId, ({ state }) => state?.repair(load)),
-    correct: (tenantId, seq, totals) => changed(tenantId, ({ state }) => state?.correct(seq, totals) ?? false),
-    grant: (tenantId, epoch, grants) => changed(tenantId, ({ state }) => state?.grant(epoch, grants)),
+    repair: (load) => changed(load.tenantId, ({ state }) => state()?.repair(load)),
+    correct: (tenantId, seq, totals) => changed(tenantId, ({ state }) => state()?.correct(seq, totals) ?? false),
+    grant: (tenantId, epoch, grants) => changed(tenantId, ({ state }) => state()?.grant(epoch, grants)),
     lower: lowering.lower,
     async lookAt(tenantIds) {
       for (const tenantId of tenantIds) lowering.note(tenantId);
@@ -167,7 +170,10 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
   };
 }
 
-function executeAll({ state }: Tenant, operations: readonly Operation[], at: number, maxKeys: number): Outcome[] {
+function executeAll(tenant: Tenant, operations: readonly Operation[], at: number, maxKeys: number): Outcome[] {
+  const state = tenant.state();
+  const [first] = operations;
+  if (operations.length === 1 && first !== undefined) return [state?.execute(first, at, maxKeys) ?? UNKNOWN];
   const outcomes: Outcome[] = [];
   for (const operation of operations) {
     const outcome = state?.execute(operation, at, maxKeys) ?? UNKNOWN;

@@ -1,4 +1,5 @@
 import { monotonicMs } from "#platform/lifecycle/time.js";
+import { appended } from "../appended.js";
 import { CountersUnavailable, type TenantLoad } from "../counters.js";
 import { createTenant, openTenant, type TenantState } from "../tenant/tenant.js";
 import {
@@ -25,9 +26,9 @@ export interface Step<T> {
 
 export interface Tenant {
   /** Undefined: the store has none. */
-  readonly state: TenantState | undefined;
+  state(): TenantState | undefined;
   /** Names the state, or this very absence of one. */
-  readonly token: string;
+  token(): string;
   create(load: TenantLoad): void;
 }
 
@@ -82,12 +83,8 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
   let scans = 0;
 
   const tenant: Tenant = {
-    get state() {
-      return state;
-    },
-    get token() {
-      return state === undefined ? version : stateToken(version, state.epoch);
-    },
+    state: () => state,
+    token: () => (state === undefined ? version : stateToken(version, state.epoch())),
     create(load) {
       state = createTenant(load, 0);
       isNew = true;
@@ -120,14 +117,16 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
     for (const one of waiting) {
       if (done >= most || work >= WORK_PER_COMMIT) break;
       const at = one.step.at ?? now;
-      const moves = one.step.at !== null && (one.step.at !== undefined || state?.hasOwnClock === false);
+      const moves = one.step.at !== null && (one.step.at !== undefined || state?.hasOwnClock() === false);
       if (moves && state?.advance(at, ENDED_PER_COMMIT) === false) break;
       one.result = one.step.run(tenant, at);
-      ran.push(one);
       done += 1;
       work += one.step.work;
     }
+    if (done === 0) return;
+    const some = done === waiting.length ? waiting : waiting.slice(0, done);
     waiting = done === waiting.length ? [] : waiting.slice(done);
+    ran = ran.length === 0 ? some : [...ran, ...some];
   }
 
   function resolveRan(): void {
@@ -144,7 +143,7 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
       version = nextText;
       ({ number } = next);
       state?.stored();
-      storedPosition = state?.seq;
+      storedPosition = state?.seq();
       isNew = false;
     }
     resolveRan();
@@ -166,7 +165,7 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
     for (const [key, packed] of answer.reservations) state.applyReservation(key, packed);
     at(answer.version);
     isPartial = answer.more;
-    storedPosition = state.seq;
+    storedPosition = state.seq();
   }
 
   function opened(answer: CommitAnswer & { kind: "all" | "scan" }): void {
@@ -175,7 +174,7 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
     isPartial = answer.kind === "scan";
     if (isAbsence(version)) return;
     state = openTenant(answer.head, answer.reservations);
-    storedPosition = state.seq;
+    storedPosition = state.seq();
   }
 
   /** Rejects all that wait, and drops the copy. */
@@ -194,11 +193,12 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
     usedAt: (): number => usedAt,
     isWaiting: (): boolean => waiting.length + ran.length > 0,
     /** Whether its time is a test clock. */
-    hasOwnClock: (): boolean => state?.hasOwnClock ?? false,
+    hasOwnClock: (): boolean => state?.hasOwnClock() ?? false,
     run<T>(step: Step<T>): Promise<T> {
       usedAt = monotonicMs();
       return new Promise<T>((resolve, reject) => {
-        waiting.push({ step, result: undefined, resolve: resolve as (result: unknown) => void, reject });
+        const one = { step, result: undefined, resolve: resolve as (result: unknown) => void, reject };
+        waiting = appended(waiting, one);
       });
     },
     /** Runs what waits, and says what to ask of the store for it. `now` is on Redis' clock. */
@@ -211,13 +211,13 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
       const operations = ran.reduce((sum, { step }) => sum + step.work, 1);
       const isKnown = version !== "" && !isPartial;
       const changes = isKnown ? (isNew ? state?.everything() : state?.changes()) : undefined;
-      if (changes === undefined || state === undefined) return reading(tenantId, version, operations);
+      if (changes === undefined || state === undefined) return reading(version, operations);
       const renews = isNew || monotonicMs() - renewedAt > RENEW_EVERY_MS;
       if (renews) renewedAt = monotonicMs();
-      next = { incarnation, epoch: state.epoch, number: isNew ? 1 : number + 1 };
+      next = { incarnation, epoch: state.epoch(), number: isNew ? 1 : number + 1 };
       nextText = versionText(next);
-      const position = isNew || state.seq !== storedPosition ? state.seq : undefined;
-      return writing({ tenantId, expected: version, version: nextText, changes, position, renews, operations });
+      const position = isNew || state.seq() !== storedPosition ? state.seq() : undefined;
+      return writing({ expected: version, version: nextText, changes, position, renews, operations });
     },
     /** When its bounds may be lowered, if not now; undefined: the copy does not tell. */
     lowersAgainAt(now: number): number | undefined {

@@ -34,7 +34,7 @@ function openTurns(together?: (tenantId: string) => number) {
     const answer = replica.run({
       at: undefined,
       work: 1,
-      run: ({ state }) => (state === undefined ? "unknown" : "known"),
+      run: (tenant) => (tenant.state() === undefined ? "unknown" : "known"),
     });
     turns.join(replica);
     return answer;

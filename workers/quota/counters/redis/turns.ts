@@ -75,12 +75,13 @@ export function createTurns({ server, together, onBounded }: TurnsOptions) {
 
   function take({ name, clock }: Incarnation): Part[] {
     const parts: Part[] = [];
+    const now = clock.now();
     let work = 0;
     for (const replica of ready) {
       if (parts.length >= TENANTS_PER_CALL || work >= WORK_PER_TURN) break;
       ready.delete(replica);
       try {
-        const commit = replica.prepare(name, clock.now());
+        const commit = replica.prepare(name, now);
         work += commit.work;
         busy.add(replica);
         parts.push({ replica, commit });
@@ -97,14 +98,14 @@ export function createTurns({ server, together, onBounded }: TurnsOptions) {
     for (const part of parts) {
       const of = together?.(part.replica.tenantId) ?? 0;
       const held = open.get(of);
-      if (held !== undefined && held.size + part.commit.text.length <= CHARACTERS_PER_CALL) {
+      if (held !== undefined && held.size + part.commit.characters <= CHARACTERS_PER_CALL) {
         held.call.push(part);
-        held.size += part.commit.text.length;
+        held.size += part.commit.characters;
         continue;
       }
       const call = [part];
       calls.push(call);
-      open.set(of, { call, size: part.commit.text.length });
+      open.set(of, { call, size: part.commit.characters });
     }
     return calls;
   }
@@ -126,9 +127,9 @@ export function createTurns({ server, together, onBounded }: TurnsOptions) {
   async function ask(call: readonly Part[], { name, clock }: Incarnation): Promise<readonly Answer[]> {
     const mark = server.mark(call.some(({ commit }) => commit.writes));
     const keys = [...call.flatMap(({ replica }) => replica.keys), ...mark.keys];
-    const texts = call.map(({ commit }) => commit.text);
+    const parts = JSON.stringify(call.map(({ commit }) => commit.part));
     const absent = absence(name, newUuid());
-    const about = [String(clock.now()), String(CLOCK_TOLERANCE_MS), name, past, absent, `[${texts.join()}]`];
+    const about = [String(clock.now()), String(CLOCK_TOLERANCE_MS), name, past, absent, parts];
     const args = () => [...about, ...mark.args()];
     const sentAt = monotonicMs();
     const [redisNow, ...replies] = listOf(await server.evaluate(COMMIT, keys, args));

@@ -1,3 +1,4 @@
+import { appended } from "../appended.js";
 import type { Amount, Decided, Outcome } from "../counters.js";
 import { coveringId } from "./bounds.js";
 import { boundNeeds, type Involved, judge, type Request, read } from "./decide.js";
@@ -43,12 +44,12 @@ function admitted(state: State, involved: readonly Involved[], expiresAt: number
 }
 
 function involve({ counters, now }: State, { charges }: Request): readonly Involved[] | undefined {
-  const involved: Involved[] = [];
+  let involved: Involved[] = [];
   for (const charge of charges) {
     const counter = counters.get(charge.counter);
     if (counter === undefined) return undefined;
     if (counter.kind !== "period") prune(counter, now);
-    involved.push({ charge, counter });
+    involved = appended(involved, { charge, counter });
   }
   return involved;
 }

@@ -24,13 +24,8 @@ export function judge(
   involved: readonly Involved[],
   view: View,
 ): Pick<Decided, "allowed" | "deniedByLoss" | "readings"> {
-  const readings: CounterReading[] = [];
-  let allowed = true;
-  for (const one of involved) {
-    const reading = read(one, view);
-    if (reading.denies) allowed = false;
-    readings.push(reading);
-  }
+  const readings = involved.map((one) => read(one, view));
+  const allowed = !readings.some(({ denies }) => denies);
   const deniedByLoss = !allowed && involved.every(({ charge }, index) => fitsButForLoss(charge, readings[index]));
   return { allowed, deniedByLoss, readings };
 }

@@ -2,7 +2,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { Decimal } from "#kernel/decimal.js";
 import { amountOf, amountText } from "../../rules/amount.js";
-import type { LostBound } from "../counters.js";
+import type { Amount, LostBound } from "../counters.js";
 import { type Bound, boundOf } from "./bounds.js";
 import type { Reservation } from "./reservations.js";
 import type { Meta } from "./state.js";
@@ -97,17 +97,27 @@ export function packChunk(entries: readonly Entry[], chunk: number): string | un
   return text === undefined ? undefined : `[${text}]`;
 }
 
+/** Joined, which makes one flat text: a text that is put together has its parts as objects until it is read. */
 function packEntry(entry: Entry): string {
-  entry.packed ??= `${entry.from},${entry.at - entry.from},"${amountText(entry.used)}","${amountText(entry.reserved)}"`;
+  entry.packed ??= [entry.from, entry.at - entry.from, quoted(entry.used), quoted(entry.reserved)].join();
   return entry.packed;
 }
+
+const quoted = (amount: Amount): string => (amount === 0n ? ZERO : `"${amountText(amount)}"`);
+const ZERO = '"0"';
 
 export function openChunk(text: string, chunk: number): Entry[] {
   const flat = chunks.Decode(JSON.parse(text));
   return Array.from({ length: flat.length / 4 }, (_, index) => {
     const [from, length, used, reserved] = flat.slice(4 * index, 4 * index + 4);
-    const times = { from: Number(from), at: Number(from) + Number(length) };
-    return { ...times, used: amountFrom(used), reserved: amountFrom(reserved), chunk, packed: undefined };
+    return {
+      from: Number(from),
+      at: Number(from) + Number(length),
+      used: amountFrom(used),
+      reserved: amountFrom(reserved),
+      chunk,
+      packed: undefined,
+    };
   });
 }
 

@@ -54,16 +54,18 @@ export function createReservations(initial: Iterable<Reservation> = []) {
     if (open.ends.isEmpty()) openOf.delete(meter);
   }
 
-  function set(reservation: Reservation): void {
+  function set(reservation: Reservation): Reservation | undefined {
     const { key } = reservation;
     const held = byKey.get(key);
     if (held?.open) discount(held);
     byKey.set(key, reservation);
     if (reservation.open) count(reservation);
     expiries.push(reservation);
-    if (expiries.size() <= 2 * byKey.size + SPARE_EXPIRIES) return;
-    expiries = createExpiries<Reservation>();
-    for (const one of byKey.values()) expiries.push(one);
+    if (expiries.size() > 2 * byKey.size + SPARE_EXPIRIES) {
+      expiries = createExpiries<Reservation>();
+      for (const one of byKey.values()) expiries.push(one);
+    }
+    return held;
   }
   for (const one of initial) set(one);
 
@@ -80,12 +82,15 @@ export function createReservations(initial: Iterable<Reservation> = []) {
     values: () => byKey.values(),
     /** The open amount of a meter. */
     open: (meter: string): Amount => openOf.get(meter)?.sum ?? 0n,
+    /** Returns what was under the key. */
     set,
-    remove(key: string): void {
+    /** Returns what was under the key. */
+    remove(key: string): Reservation | undefined {
       const held = byKey.get(key);
-      if (held === undefined) return;
+      if (held === undefined) return undefined;
       if (held.open) discount(held);
       byKey.delete(key);
+      return held;
     },
     /** A reservation that has expired until `now`; undefined: none. Those that were removed or replaced since may be among them. */
     nextDue: (now: number): Reservation | undefined => expiries.popUntil(now),

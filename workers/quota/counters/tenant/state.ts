@@ -1,3 +1,4 @@
+import { appended } from "../appended.js";
 import type { LostBound } from "../counters.js";
 import type { Bound } from "./bounds.js";
 import type { Reservation, Reservations } from "./reservations.js";
@@ -17,7 +18,11 @@ export interface Meta {
   serial: number;
 }
 
-/** One tenant's state. The files beside this one say what may happen to it; each step does nothing or all of its work. */
+/**
+ * One tenant's state. The files beside this one say what may happen to it; each step does nothing or all of its work. Objects
+ * of which each tenant has its own are written out, without spreads and accessors: V8 may give each of those a shape of its own,
+ * and code that meets a thousand shapes costs several times as much.
+ */
 export interface State extends Meta {
   readonly counters: Map<string, Counter>;
   readonly reservations: Reservations;
@@ -46,8 +51,15 @@ export interface Journal {
 }
 
 export const createJournal = (storedReservations: number): Journal => ({
-  ...{ meta: false, bounds: false, lost: false, counters: [], rebuilt: new Set(), dropped: new Map() },
-  ...{ keys: [], reservationsBefore: [], storedReservations },
+  meta: false,
+  bounds: false,
+  lost: false,
+  counters: [],
+  rebuilt: new Set(),
+  dropped: new Map(),
+  keys: [],
+  reservationsBefore: [],
+  storedReservations,
 });
 
 /** Everything is stored, or of no interest. */
@@ -67,17 +79,16 @@ export function clearJournal({ reservations }: State, journal: Journal): void {
 
 /** A counter's entries or sums change. */
 export function noteCounter({ journal }: State, counter: Counter): void {
-  if (journal !== undefined && !journal.counters.includes(counter)) journal.counters.push(counter);
+  if (journal !== undefined && !journal.counters.includes(counter))
+    journal.counters = appended(journal.counters, counter);
 }
 
 /** Puts a reservation in the place of what was under the key; undefined: removes it. */
 export function setReservation({ reservations, journal }: State, key: string, next: Reservation | undefined): void {
-  if (journal !== undefined) {
-    journal.keys.push(key);
-    journal.reservationsBefore.push(reservations.get(key));
-  }
-  if (next === undefined) reservations.remove(key);
-  else reservations.set(next);
+  const before = next === undefined ? reservations.remove(key) : reservations.set(next);
+  if (journal === undefined) return;
+  journal.keys = appended(journal.keys, key);
+  journal.reservationsBefore = appended(journal.reservationsBefore, before);
 }
 
 export function addCounter(state: State, counter: Counter): void {

@@ -93,7 +93,7 @@ test("what is stored in parts, taken over or taken back is the same state", () =
         const changes = state.changes();
         state.rollback();
         if (changes !== undefined) state.applyHead(overlay(namesIn(changes.head), stored.head));
-        ({ seq } = state);
+        seq = state.seq();
         expect(view(state, now)).toEqual(view(open(), now));
       }
       store();
@@ -111,5 +111,5 @@ test("what is stored in parts, taken over or taken back is the same state", () =
 function view(state: TenantState, now: number) {
   while (!state.advance(now, 1_000));
   const outcome = state.execute(request("check", ""), now, MAX_KEYS);
-  return { outcome, keys: [...state.reservations()].sort(([a], [b]) => (a < b ? -1 : 1)), seq: state.seq };
+  return { outcome, keys: [...state.reservations()].sort(([a], [b]) => (a < b ? -1 : 1)), seq: state.seq() };
 }

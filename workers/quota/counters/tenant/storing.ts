@@ -63,7 +63,13 @@ export function changesOf(state: State, journal: Journal): TenantChanges | undef
       head.removed.push(chunkField(id, chunk));
     }
   }
-  return { head, ...reservationChanges(state, journal) };
+  const [before, after] = [journal.storedReservations, state.reservations.size()];
+  return {
+    head,
+    reservations: reservationChanges(state, journal),
+    reservationsBefore: before,
+    reservationsAfter: after,
+  };
 }
 
 function putCounter(head: NewFields, id: string, counter: Counter | undefined): void {
@@ -83,15 +89,17 @@ function putChunks(
   }
 }
 
-function reservationChanges({ reservations }: State, journal: Journal): Omit<TenantChanges, "head"> {
+function reservationChanges({ reservations }: State, journal: Journal): Fields {
+  const [first] = journal.keys;
+  const only = journal.keys.length === 1 && first !== undefined ? reservations.get(first) : undefined;
+  if (only !== undefined) return { set: [only.key, packReservation(only)], removed: [] };
   const changed: NewFields = { set: [], removed: [] };
   for (const key of journal.keys) {
     const held = reservations.get(key);
     if (held === undefined) changed.removed.push(key);
     else changed.set.push(key, packReservation(held));
   }
-  const [before, after] = [journal.storedReservations, reservations.size()];
-  return { reservations: changed, reservationsBefore: before, reservationsAfter: after };
+  return changed;
 }
 
 /** Takes back the reservations of all changes that are not stored; the head follows with `applyHead`. */
@@ -161,7 +169,8 @@ export function wholeOf(state: State): TenantChanges {
   return {
     head: { set: wholeHead(state), removed: [] },
     reservations: { set, removed: [] },
-    ...{ reservationsBefore: 0, reservationsAfter: after },
+    reservationsBefore: 0,
+    reservationsAfter: after,
   };
 }
 

@@ -22,7 +22,7 @@ export type TenantState = ReturnType<typeof assemble>;
 export function createTenant(load: TenantLoad, now: number, isStored = true): TenantState {
   const { epoch, seq, hasOwnClock } = load;
   const lost = load.lost.filter(({ until }) => until > now);
-  const state = assemble({ ...{ epoch, seq, hasOwnClock, now, serial: 0 }, lost }, createReservations(), isStored);
+  const state = assemble({ epoch, seq, hasOwnClock, now, serial: 0, lost }, createReservations(), isStored);
   state.load(load);
   return state;
 }
@@ -49,7 +49,18 @@ function* opened(reservations: Iterable<readonly [string, string]>): Iterable<Re
  */
 function assemble(start: Meta & Pick<State, "lost">, reservations: State["reservations"], isStored: boolean) {
   const journal = isStored ? createJournal(reservations.size()) : undefined;
-  const state: State = { ...start, counters: new Map(), reservations, bounds: new Map(), journal };
+  const state: State = {
+    epoch: start.epoch,
+    hasOwnClock: start.hasOwnClock,
+    seq: start.seq,
+    now: start.now,
+    serial: start.serial,
+    lost: start.lost,
+    counters: new Map(),
+    reservations,
+    bounds: new Map(),
+    journal,
+  };
 
   function moveTo(to: number): void {
     if (to <= state.now) return;
@@ -58,17 +69,11 @@ function assemble(start: Meta & Pick<State, "lost">, reservations: State["reserv
   }
 
   return {
-    get epoch(): string {
-      return state.epoch;
-    },
+    epoch: (): string => state.epoch,
     /** Whether its time moves with its operations only. */
-    get hasOwnClock(): boolean {
-      return state.hasOwnClock;
-    },
+    hasOwnClock: (): boolean => state.hasOwnClock,
     /** The ledger position up to which usage is settled here. */
-    get seq(): number {
-      return state.seq;
-    },
+    seq: (): number => state.seq,
     /** Ends at most `most` due reservations; true: none is due any more. Before `execute` and `settle`. */
     advance(to: number, most: number): boolean {
       moveTo(to);

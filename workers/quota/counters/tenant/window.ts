@@ -1,3 +1,4 @@
+import { appended } from "../appended.js";
 import type { Amount, CounterWindow } from "../counters.js";
 
 /**
@@ -64,11 +65,22 @@ export interface NewCounter {
 }
 
 export function createCounter({ id, window, blockedUntil, sinceSerial, isStored }: NewCounter): Counter {
-  const common = { id, meter: meterOf(id), blockedUntil, sinceSerial };
-  if (window.kind === "period") return { ...common, kind: "period", periods: new Map() };
+  const meter = meterOf(id);
+  if (window.kind === "period") return { id, meter, blockedUntil, sinceSerial, kind: "period", periods: new Map() };
   const { kind, windowMs } = window;
-  const changedChunks = isStored ? [] : undefined;
-  return { ...common, kind, windowMs, entries: [], used: 0n, reserved: 0n, nextChunk: 0, changedChunks };
+  return {
+    id,
+    meter,
+    blockedUntil,
+    sinceSerial,
+    kind,
+    windowMs,
+    entries: [],
+    used: 0n,
+    reserved: 0n,
+    nextChunk: 0,
+    changedChunks: isStored ? [] : undefined,
+  };
 }
 
 /** The meter of a counter's id; null: it counts requests. */
@@ -121,8 +133,14 @@ function chunkAt(counter: SlidingCounter, index: number): number {
   const neighbour = entries[index - 1] ?? entries[0];
   const isFull = index === entries.length && entries[index - ENTRIES_PER_CHUNK]?.chunk === neighbour?.chunk;
   if (neighbour !== undefined && !isFull) return neighbour.chunk;
+  // Decisions change the last chunk only.
+  for (let last = Math.max(0, index - ENTRIES_PER_CHUNK); last < index; last += 1) forgetPacked(entries[last]);
   counter.nextChunk += 1;
   return counter.nextChunk - 1;
+}
+
+function forgetPacked(entry: Entry | undefined): void {
+  if (entry !== undefined) entry.packed = undefined;
 }
 
 function changed(counter: SlidingCounter, entry: Entry): void {
@@ -130,8 +148,10 @@ function changed(counter: SlidingCounter, entry: Entry): void {
   noteChunk(counter, entry.chunk);
 }
 
-function noteChunk({ changedChunks }: SlidingCounter, chunk: number): void {
-  if (changedChunks !== undefined && !changedChunks.includes(chunk)) changedChunks.push(chunk);
+function noteChunk(counter: SlidingCounter, chunk: number): void {
+  const { changedChunks } = counter;
+  if (changedChunks !== undefined && !changedChunks.includes(chunk))
+    counter.changedChunks = appended(changedChunks, chunk);
 }
 
 /** Takes back a part of what was added at a moment, if it has not left the window. */
