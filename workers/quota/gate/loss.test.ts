@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { partitionOf } from "#kernel/partition.js";
+import { askRedisOnce } from "#platform/redis/once.js";
 import { QUOTA_WINDOWS } from "#schema/vocabulary.js";
 import { hasPostgres, hasRedis, redisUrl, waitFor } from "../../../tests/servers/servers.js";
 import { createMemoryQuotaCounters } from "../counters/memory/memory.js";
@@ -157,12 +158,11 @@ describe.skipIf(!hasPostgres || !hasRedis)("quota after a loss in Redis", () => 
   });
 
   async function flush(): Promise<void> {
-    const { Redis } = await import("ioredis");
-    const redis = new Redis(redisUrl());
-    const keys = await redis.keys(`${world.namespace}:*`);
-    expect(keys.length).toBeGreaterThan(0);
-    await redis.del(...keys);
-    redis.disconnect();
+    await askRedisOnce(redisUrl(), async (redis) => {
+      const keys = await redis.keys(`${world.namespace}:*`);
+      expect(keys.length).toBeGreaterThan(0);
+      await redis.del(...keys);
+    });
   }
 
   test("flushed while two processes admit, it never admits more than the limit", async () => {

@@ -162,7 +162,10 @@ export const stepOf = fc.oneof(
       forMs: fc.integer({ min: 1, max: 7_200_000 }),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("endOverrides" as const, "plan" as const), tenant }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom("endOverrides" as const, "plan" as const, "plan" as const), tenant }),
+  },
   { weight: 8, arbitrary: fc.record({ kind: fc.constant("wait" as const), tenant, wait: waitOf }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("retry" as const), tenant }) },
   { weight: 1, arbitrary: of("restart") },

@@ -116,6 +116,18 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
     pass(actor, actor.limits.period(actor.oracle.now()).end);
   }
 
+  /** A denial knows of the plan that follows. */
+  async function planAhead(actor: Actor): Promise<void> {
+    actor.plan();
+    if (stage.isRefused()) return;
+    for (const { meter, hard } of actor.limits.at(actor.oracle.now())) {
+      const rest = actor.oracle.rest(meter);
+      if (meter === null || !hard || rest === undefined || (meter === later && !hasLater)) continue;
+      const amount = rest > 0n ? rest + ONE / 2n : ONE;
+      await actor.ask({ kind: "consume", meter, amount, key: fresh(), ttlMs: 5_000 }, 0);
+    }
+  }
+
   const usageOf = (meter: string | null, ago: number): EventSpec => ({
     ...{ key: null, amount: ONE, ago },
     type: meter === later ? "later" : meter === "units" ? "units" : "calls",
@@ -383,7 +395,7 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
       case "endOverrides":
         return actorOf(step.tenant).endOverrides();
       case "plan":
-        return actorOf(step.tenant).plan();
+        return planAhead(actorOf(step.tenant));
       case "wait":
         return wait(actorOf(step.tenant), step.wait);
       case "retry":
