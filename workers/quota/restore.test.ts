@@ -1,29 +1,18 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { manualClock } from "#kernel/clock.js";
-import { type Database, openDatabase } from "#platform/database/database.js";
-import { createMigratedDatabase } from "../../tests/servers/migrated.js";
-import type { createTestDatabase } from "../../tests/servers/servers.js";
 import type { SavedPart } from "./counters/counters.js";
 import { createMemoryQuotaCounters } from "./counters/memory/memory.js";
 import { restoreCounters } from "./restore.js";
+import { quotaDatabase } from "./store/database.testing.js";
 import { saveCounters, takeSavedCounters } from "./store/saved.js";
 
 const PERIOD = { kind: "period", start: 0, end: 4e12 } as const;
 
-let created: Awaited<ReturnType<typeof createTestDatabase>>;
-let database: Database;
-beforeAll(async () => {
-  created = await createMigratedDatabase("quota");
-  database = await openDatabase({ url: created.url, onError: () => undefined });
-});
-afterAll(async () => {
-  await database.stop();
-  await created.drop();
-});
+const database = quotaDatabase();
 /** The number of the start that saves. */
 let start: number;
 beforeEach(async () => {
-  start = await restoreCounters(database, { restore: async () => true }, fail);
+  start = await restoreCounters(database(), { restore: async () => true }, fail);
 });
 
 async function* listed(parts: readonly SavedPart[]): AsyncIterable<SavedPart> {
@@ -60,12 +49,12 @@ test("what is saved is taken once; what cannot be read is lost to that tenant on
   await before.remember("only-texts", ["text"]);
   const parts: SavedPart[] = [];
   for await (const part of before.save()) parts.push(part.tenantId === "b" ? { ...part, state: "{" } : part);
-  await saveCounters(database, start, listed(parts));
+  await saveCounters(database(), start, listed(parts));
 
   const errors: unknown[] = [];
   clock.advance(60_000);
   const after = open();
-  await restoreCounters(database, after, (error) => errors.push(error));
+  await restoreCounters(database(), after, (error) => errors.push(error));
   expect(await after.positions(["a", "b", "c"])).toEqual([7, undefined, 7]);
   expect(errors).toHaveLength(1);
   expect(await after.recall("only-texts")).toEqual(["text"]);
@@ -73,7 +62,7 @@ test("what is saved is taken once; what cannot be read is lost to that tenant on
   const observed = await after.observe(["a", "b", "elsewhere"]);
   expect(observed.map(({ since }) => since)).toEqual([1_000_000, 1_060_000, 1_000_000]);
   const again = open();
-  await restoreCounters(database, again, fail);
+  await restoreCounters(database(), again, fail);
   expect(await again.positions(["a", "b", "c"])).toEqual([undefined, undefined, undefined]);
 });
 
@@ -117,29 +106,29 @@ test("of a tenant with many keys one part is restored in a turn of the event loo
 });
 
 test("counters that survive on their own drop what is saved", async () => {
-  await saveCounters(database, start, listed(partsOfMany));
-  await restoreCounters(database, { restore: async () => false }, fail);
-  expect((await database.pool.query("SELECT FROM saved_counters")).rowCount).toBe(0);
+  await saveCounters(database(), start, listed(partsOfMany));
+  await restoreCounters(database(), { restore: async () => false }, fail);
+  expect((await database().pool.query("SELECT FROM saved_counters")).rowCount).toBe(0);
 });
 
 test("a start that is interrupted loses nothing", async () => {
-  await saveCounters(database, start, listed(partsOfMany));
+  await saveCounters(database(), start, listed(partsOfMany));
   let slices = 0;
-  const interrupted = takeSavedCounters(database, async () => {
+  const interrupted = takeSavedCounters(database(), async () => {
     slices += 1;
     if (slices === 2) throw new TypeError("interrupted");
     return true;
   });
   await expect(interrupted).rejects.toThrow("interrupted");
   const next = noting();
-  await restoreCounters(database, next, fail);
+  await restoreCounters(database(), next, fail);
   expect(new Set(next.given)).toEqual(new Set(many));
 });
 
 test("of two processes that start together one has what is saved", async () => {
-  await saveCounters(database, start, listed(partsOfMany));
+  await saveCounters(database(), start, listed(partsOfMany));
   const both = [noting(), noting()];
-  const starts = await Promise.all(both.map((one) => restoreCounters(database, one, fail)));
+  const starts = await Promise.all(both.map((one) => restoreCounters(database(), one, fail)));
   expect(both.map(({ given }) => given.length).sort()).toEqual([0, many.length]);
   expect(new Set(starts).size).toBe(2);
 });
@@ -149,16 +138,16 @@ test("a process that starts while another saves waits for it; one that was follo
   let starting: Promise<number> | undefined;
   async function* slowly(): AsyncIterable<SavedPart> {
     for (const [index, part] of partsOfMany.entries()) {
-      if (index === 100) starting = restoreCounters(database, next, fail);
+      if (index === 100) starting = restoreCounters(database(), next, fail);
       yield part;
     }
   }
-  await saveCounters(database, start, slowly());
+  await saveCounters(database(), start, slowly());
   await starting;
   expect(next.given).toHaveLength(many.length);
 
-  await saveCounters(database, start, listed(partsOfMany));
-  expect((await database.pool.query("SELECT FROM saved_counters")).rowCount).toBe(0);
+  await saveCounters(database(), start, listed(partsOfMany));
+  expect((await database().pool.query("SELECT FROM saved_counters")).rowCount).toBe(0);
 });
 
 function fail(error: unknown): never {

@@ -1,26 +1,17 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { manualClock } from "#kernel/clock.js";
-import { type Database, openDatabase } from "#platform/database/database.js";
 import { machineTime, replaceTime } from "#platform/lifecycle/time.js";
-import { createMigratedDatabase } from "../../../tests/servers/migrated.js";
-import type { createTestDatabase } from "../../../tests/servers/servers.js";
 import { CountersUnavailable, type QuotaCounters } from "../counters/counters.js";
 import { createMemoryQuotaCounters } from "../counters/memory/memory.js";
+import { quotaDatabase } from "../store/database.testing.js";
 import { createQuotaStore } from "../store/store.js";
 import { createFreshness } from "./freshness.js";
 
-let created: Awaited<ReturnType<typeof createTestDatabase>>;
-let database: Database;
+const database = quotaDatabase();
 beforeAll(async () => {
-  created = await createMigratedDatabase("quota");
-  database = await openDatabase({ url: created.url, onError: () => undefined });
-  await database.pool.query(
+  await database().pool.query(
     "INSERT INTO tenant_position (tenant_id, partition, seq) VALUES ('even', 0, 7), ('late', 0, 9), ('dead', 1, 3), ('unloaded', 1, 5)",
   );
-});
-afterAll(async () => {
-  await database.stop();
-  await created.drop();
 });
 
 /** What the counters' positions are; those of a tenant that is not answered for cannot be asked, neither alone nor with others. */
@@ -47,7 +38,12 @@ function open() {
     },
   };
   const partitionOf = (tenantId: string): number => (tenantId === "even" || tenantId === "late" ? 0 : 1);
-  return createFreshness({ counters, database, store: createQuotaStore(database, partitionOf), partitionOf });
+  return createFreshness({
+    counters,
+    database: database(),
+    store: createQuotaStore(database(), partitionOf),
+    partitionOf,
+  });
 }
 
 /** So much later than it is. */
@@ -72,7 +68,7 @@ test("tenants of one turn are compared together, and one without counters lacks 
 
 describe("where another process settles", () => {
   const moveTo = (seq: number) =>
-    database.pool.query("UPDATE tenant_position SET seq = $1 WHERE tenant_id = 'even'", [seq]);
+    database().pool.query("UPDATE tenant_position SET seq = $1 WHERE tenant_id = 'even'", [seq]);
   afterEach(() => moveTo(7));
 
   test("trust ends, unless the tenant is looked at while it is asked about", async () => {

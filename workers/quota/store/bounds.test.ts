@@ -1,25 +1,14 @@
 import fc from "fast-check";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { type Database, openDatabase } from "#platform/database/database.js";
-import { createMigratedDatabase } from "../../../tests/servers/migrated.js";
-import { createTestDatabase } from "../../../tests/servers/servers.js";
+import { beforeEach, expect, test } from "vitest";
 import { runs } from "../../../tests/support/effort.js";
 import { type BoundRows, createBoundRows, type HeldBound } from "./bounds.js";
 import { createModelRows } from "./bounds.model.testing.js";
+import { quotaDatabase } from "./database.testing.js";
 
 const NOW = Date.UTC(2026, 10, 20, 12);
 
-let created: Awaited<ReturnType<typeof createTestDatabase>>;
-let database: Database;
-beforeAll(async () => {
-  created = await createMigratedDatabase("quota");
-  database = await openDatabase({ url: created.url, onError: () => undefined });
-});
-afterAll(async () => {
-  await database.stop();
-  await created.drop();
-});
-beforeEach(() => database.pool.query("TRUNCATE granted_bound"));
+const database = quotaDatabase();
+beforeEach(() => database().pool.query("TRUNCATE granted_bound"));
 
 const ids = fc.uniqueArray(fc.constantFrom("m|a", "m|b", "r|HOUR|0"), { minLength: 1 });
 const amount = fc.bigInt({ min: 0n, max: 10n ** 30n });
@@ -35,7 +24,7 @@ const step = fc.oneof(
 const shapeOf = ({ id, bound, until }: HeldBound) => ({ id, bound, until });
 
 test("the statements do what the model does, and a row that was pruned never has a version again", async () => {
-  const rows = createBoundRows(database);
+  const rows = createBoundRows(database());
   let run = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 15 }), async (steps) => {
@@ -78,7 +67,7 @@ test("the statements do what the model does, and a row that was pruned never has
         expect(sorted((all[0] ?? []).map(shapeOf))).toEqual(sorted((all[1] ?? []).map(shapeOf)));
         if (one.kind !== "prune") continue;
         model.prune(NOW + one.ends);
-        await database.pool.query("DELETE FROM granted_bound WHERE tenant_id = $1 AND expires_at < $2", [
+        await database().pool.query("DELETE FROM granted_bound WHERE tenant_id = $1 AND expires_at < $2", [
           tenantId,
           new Date(NOW + one.ends),
         ]);
@@ -89,7 +78,7 @@ test("the statements do what the model does, and a row that was pruned never has
 });
 
 test("processes that raise and lower the same rows at once never deadlock", async () => {
-  const rows = createBoundRows(database);
+  const rows = createBoundRows(database());
   const many = Array.from({ length: 20 }, (_, n) => ({ tenantId: "busy", epoch: "e", id: `m|${n}` }));
   const versions = new Map<string, number>();
   async function turn(n: number): Promise<void> {

@@ -1,32 +1,21 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { DAY_MS } from "#kernel/duration.js";
-import { type Database, openDatabase } from "#platform/database/database.js";
-import { createMigratedDatabase } from "../../../tests/servers/migrated.js";
-import { createTestDatabase } from "../../../tests/servers/servers.js";
 import { TOTALS_KEPT_MS } from "../rules/windows.js";
+import { quotaDatabase } from "./database.testing.js";
 import { ENDED_BOUNDS_KEPT_MS, pruneUsage } from "./pruning.js";
 
 const NOW = Date.UTC(2026, 10, 20, 12);
 const TEST_CLOCK = Date.UTC(2024, 1, 3);
 const KEPT = [...TOTALS_KEPT_MS, ["BILLING_PERIOD", 400 * DAY_MS] as const];
 
-let created: Awaited<ReturnType<typeof createTestDatabase>>;
-let database: Database;
-beforeAll(async () => {
-  created = await createMigratedDatabase("quota");
-  database = await openDatabase({ url: created.url, onError: () => undefined });
-});
-afterAll(async () => {
-  await database.stop();
-  await created.drop();
-});
-beforeEach(() => database.pool.query("TRUNCATE usage_total, granted_bound"));
+const database = quotaDatabase();
+beforeEach(() => database().pool.query("TRUNCATE usage_total, granted_bound"));
 
 /** Totals of each grain that begin a millisecond before the horizon and at it, and bounds that ended then. */
 async function store(tenantId: string, now: number): Promise<void> {
   for (const [grain, ms] of KEPT)
     for (const at of [now - ms - 1, now - ms])
-      await database.pool.query("INSERT INTO usage_total VALUES ($1, 'calls', $2, $3, 1)", [
+      await database().pool.query("INSERT INTO usage_total VALUES ($1, 'calls', $2, $3, 1)", [
         tenantId,
         grain,
         new Date(at),
@@ -36,7 +25,7 @@ async function store(tenantId: string, now: number): Promise<void> {
     ["just ended", now - ENDED_BOUNDS_KEPT_MS],
     ["held", now + DAY_MS],
   ] as const)
-    await database.pool.query("INSERT INTO granted_bound VALUES ($1, 'epoch', $2, 1, $3, 1)", [
+    await database().pool.query("INSERT INTO granted_bound VALUES ($1, 'epoch', $2, 1, $3, 1)", [
       tenantId,
       id,
       new Date(at),
@@ -44,7 +33,7 @@ async function store(tenantId: string, now: number): Promise<void> {
 }
 
 async function left(table: "usage_total" | "granted_bound", column: string, tenantId: string): Promise<string[]> {
-  const { rows } = await database.pool.query<{ name: string }>(
+  const { rows } = await database().pool.query<{ name: string }>(
     `SELECT ${column} AS name FROM ${table} WHERE tenant_id = $1 ORDER BY 1`,
     [tenantId],
   );
@@ -54,7 +43,7 @@ async function left(table: "usage_total" | "granted_bound", column: string, tena
 test("totals inside a window stay, by the system's clock or the tenant's own; periods' totals stay permanently", async () => {
   await store("acme", NOW);
   await store("past", TEST_CLOCK);
-  await pruneUsage(database, { now: NOW, testClocks: new Map([["past", TEST_CLOCK]]) });
+  await pruneUsage(database(), { now: NOW, testClocks: new Map([["past", TEST_CLOCK]]) });
   for (const tenantId of ["acme", "past"]) {
     const totals = [...TOTALS_KEPT_MS.map(([grain]) => grain), "BILLING_PERIOD", "BILLING_PERIOD"].sort();
     expect(await left("usage_total", "grain", tenantId)).toEqual(totals);
@@ -65,6 +54,6 @@ test("totals inside a window stay, by the system's clock or the tenant's own; pe
 test("a tenant whose test clock is ahead of the system's loses nothing that its clock still reaches", async () => {
   const ahead = NOW + 400 * DAY_MS;
   await store("future", ahead);
-  await pruneUsage(database, { now: NOW, testClocks: new Map([["future", ahead]]) });
+  await pruneUsage(database(), { now: NOW, testClocks: new Map([["future", ahead]]) });
   expect(await left("granted_bound", "id", "future")).toEqual(["held", "just ended"]);
 });

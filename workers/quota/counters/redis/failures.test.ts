@@ -1,28 +1,17 @@
-import { Redis } from "ioredis";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type PrivateRedis, startRedis } from "../../../../tests/servers/private-servers.js";
+import { describe, expect, test } from "vitest";
 import { hasRedis } from "../../../../tests/servers/servers.js";
 import { runs } from "../../../../tests/support/effort.js";
 import { CountersUnavailable, type QuotaCounters } from "../counters.js";
-import { calls, consuming, loadCalls, openTestCounters, reserved, wordOf } from "./redis.testing.js";
+import { calls, consuming, loadCalls, openTestCounters, privateRedis, reserved, wordOf } from "./redis.testing.js";
 
 const LIMIT = 60n;
 const TENANTS = ["a", "b", "c"];
 
 describe.skipIf(!hasRedis)("failures while several processes work", () => {
-  let server: PrivateRedis;
-  let redis: Redis;
-  beforeAll(async () => {
-    server = await startRedis();
-    redis = new Redis(server.url);
-  });
-  afterAll(async () => {
-    redis.disconnect();
-    await server.stop();
-  });
+  const { server, redis } = privateRedis();
 
   test("what was answered is what all of them count, whatever answers were lost", { timeout: 120_000 }, async () => {
-    const all = await Promise.all([1, 2, 3, 4].map(() => openTestCounters(server.url, "p")));
+    const all = await Promise.all([1, 2, 3, 4].map(() => openTestCounters(server().url, "p")));
     for (const tenantId of TENANTS) await loadCalls(all[0] as QuotaCounters, tenantId);
     const open = new Map<string, bigint>();
     let failures = 0;
@@ -65,13 +54,13 @@ describe.skipIf(!hasRedis)("failures while several processes work", () => {
       while (!isOver) {
         await new Promise((resolve) => setTimeout(resolve, Math.random() * 60));
         const kind = Math.random();
-        if (kind < 0.5) await redis.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
-        else if (kind < 0.6) await redis.script("FLUSH");
+        if (kind < 0.5) await redis().call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+        else if (kind < 0.6) await redis().script("FLUSH");
         else {
           const setting = kind < 0.8 ? "maxmemory" : "min-replicas-to-write";
-          await redis.config("SET", setting, "1");
+          await redis().config("SET", setting, "1");
           await new Promise((resolve) => setTimeout(resolve, 5));
-          await redis.config("SET", setting, "0");
+          await redis().config("SET", setting, "0");
         }
       }
     }
@@ -81,7 +70,7 @@ describe.skipIf(!hasRedis)("failures while several processes work", () => {
     await failing;
 
     expect(failures).toBeGreaterThan(0);
-    const fresh = await openTestCounters(server.url, "p");
+    const fresh = await openTestCounters(server().url, "p");
     for (const tenantId of TENANTS) {
       const sum = [...open].reduce((total, [key, amount]) => (key.startsWith(tenantId) ? total + amount : total), 0n);
       expect(sum).toBeLessThanOrEqual(LIMIT);

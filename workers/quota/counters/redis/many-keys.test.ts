@@ -1,10 +1,8 @@
-import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type PrivateRedis, startRedis } from "../../../../tests/servers/private-servers.js";
 import { hasRedis } from "../../../../tests/servers/servers.js";
 import { sized } from "../../../../tests/support/effort.js";
 import type { QuotaCounters } from "../counters.js";
-import { calls, consume, consuming, loadCalls, openTestCounters, reserved } from "./redis.testing.js";
+import { calls, consume, consuming, loadCalls, openTestCounters, privateRedis, reserved } from "./redis.testing.js";
 
 /** As many as a tenant may have, under chaos. */
 const MOST = sized(20_000, 100_000);
@@ -12,15 +10,12 @@ const MOST = sized(20_000, 100_000);
 const MOST_MICROS = 50_000;
 
 describe.skipIf(!hasRedis)("a tenant with very many keys of 256 bytes", () => {
-  let server: PrivateRedis;
-  let redis: Redis;
+  const { server, redis } = privateRedis();
   let counters: QuotaCounters;
   let start = 0;
   const TTL_MS = 3_600_000;
   beforeAll(async () => {
-    server = await startRedis();
-    redis = new Redis(server.url);
-    counters = await openTestCounters(server.url, "p", MOST);
+    counters = await openTestCounters(server().url, "p", MOST);
     start = await counters.now();
     await loadCalls(counters, "t");
     for (let from = 0; from < MOST; from += 2_000) {
@@ -30,8 +25,6 @@ describe.skipIf(!hasRedis)("a tenant with very many keys of 256 bytes", () => {
   }, 120_000);
   afterAll(async () => {
     await counters.stop();
-    redis.disconnect();
-    await server.stop();
   });
 
   test("it has no more", async () => {
@@ -41,8 +34,8 @@ describe.skipIf(!hasRedis)("a tenant with very many keys of 256 bytes", () => {
   test("another process reads it, also while it changes, and neither blocks anything", {
     timeout: 60_000,
   }, async () => {
-    const other = await openTestCounters(server.url, "p", MOST);
-    await redis.config("RESETSTAT");
+    const other = await openTestCounters(server().url, "p", MOST);
+    await redis().config("RESETSTAT");
     let isRead = false;
     const reading = reserved(other, "t").then((open) => {
       isRead = true;
@@ -66,8 +59,8 @@ describe.skipIf(!hasRedis)("a tenant with very many keys of 256 bytes", () => {
   });
 
   test("all of them end at once, and no call blocks Redis or this process for long", { timeout: 60_000 }, async () => {
-    const other = await openTestCounters(server.url, "p", MOST);
-    await redis.config("RESETSTAT");
+    const other = await openTestCounters(server().url, "p", MOST);
+    await redis().config("RESETSTAT");
     expect(await reserved(other, "t")).toBe(BigInt(MOST));
     let turns = 0;
     const watching = setInterval(() => {
@@ -82,14 +75,14 @@ describe.skipIf(!hasRedis)("a tenant with very many keys of 256 bytes", () => {
     for (const [outcome] of [first ?? [], second ?? []])
       expect(outcome).toMatchObject({ kind: "decided", allowed: true });
     expect(await reserved(counters, "t")).toBe(2n);
-    expect(await redis.hlen("p:{t}:k")).toBe(2);
+    expect(await redis().hlen("p:{t}:k")).toBe(2);
     await expectShortCalls();
     expect(turns).toBeGreaterThan(MOST / 1_000);
     await other.stop();
   });
 
   async function expectShortCalls(): Promise<void> {
-    const stats = await redis.info("commandstats");
+    const stats = await redis().info("commandstats");
     for (const command of ["evalsha", "hscan"]) {
       const [, count, micros] =
         new RegExp(`cmdstat_${command}:calls=(\\d+).*?usec_per_call=([\\d.]+)`).exec(stats) ?? [];

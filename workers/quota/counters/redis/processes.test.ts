@@ -1,7 +1,6 @@
-import { Redis } from "ioredis";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
-import { type PrivateRedis, startRedis } from "../../../../tests/servers/private-servers.js";
+import { startRedis } from "../../../../tests/servers/private-servers.js";
 import { hasRedis, waitFor } from "../../../../tests/servers/servers.js";
 import {
   type CounterCharge,
@@ -11,26 +10,27 @@ import {
   type TenantLoad,
 } from "../counters.js";
 import { UNIT } from "../exact-model.testing.js";
-import { calls, consume, consuming, loadCalls, openTestCounters, reserved, tokenOf, wordOf } from "./redis.testing.js";
+import {
+  calls,
+  consume,
+  consuming,
+  loadCalls,
+  openTestCounters,
+  privateRedis,
+  reserved,
+  tokenOf,
+  wordOf,
+} from "./redis.testing.js";
 
 describe.skipIf(!hasRedis)("several processes on one Redis", () => {
-  let server: PrivateRedis;
-  let redis: Redis;
+  const { server, redis } = privateRedis();
   let all: QuotaCounters[] = [];
   let runs = 0;
-  beforeAll(async () => {
-    server = await startRedis();
-    redis = new Redis(server.url);
-  });
-  afterAll(async () => {
-    redis.disconnect();
-    await server.stop();
-  });
 
   async function processes(count: number): Promise<QuotaCounters[]> {
     await Promise.all(all.map((one) => one.stop()));
     runs += 1;
-    all = await Promise.all(Array.from({ length: count }, () => openTestCounters(server.url, `p${runs}`)));
+    all = await Promise.all(Array.from({ length: count }, () => openTestCounters(server().url, `p${runs}`)));
     return all;
   }
 
@@ -143,7 +143,7 @@ describe.skipIf(!hasRedis)("several processes on one Redis", () => {
     await ask(1, 0n);
     await settle(1, 2, 100n);
     expect(usedOf(await ask(2, 100n))).toBe(100n);
-    await redis.flushall();
+    await redis().flushall();
     expect(usedOf(await ask(2, 100n))).toBe(100n);
     for (const [seq, total] of [
       [3, 600n],
@@ -177,7 +177,7 @@ describe.skipIf(!hasRedis)("several processes on one Redis", () => {
       await new Promise((resolve) => setTimeout(resolve, random() * 40));
       // Every other loss comes at any moment, these after something was admitted.
       if (n % 2 === 0) await waitFor(() => allowed > before, { what: "an admission" });
-      await redis.flushall();
+      await redis().flushall();
     }
     stopped = true;
     await Promise.all(working);
@@ -208,7 +208,7 @@ describe.skipIf(!hasRedis)("several processes on one Redis", () => {
         failures += 1;
         return "failed";
       });
-      if (n % 2 === 0) await redis.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+      if (n % 2 === 0) await redis().call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
       const outcome = await asked;
       if (outcome === "allowed") admitted += 1n;
       for (const one of [a, b]) await waitFor(() => one.now().catch(() => undefined), { what: "a connection" });
@@ -225,14 +225,14 @@ describe.skipIf(!hasRedis)("several processes on one Redis", () => {
     const [a, b] = (await processes(2)) as [QuotaCounters, QuotaCounters];
     await loadCalls(a, "still");
     expect(await consume(a, "still", "1", calls(10n))).toBe("allowed");
-    await server.kill("SIGSTOP");
+    await server().kill("SIGSTOP");
     const asked = Array.from({ length: 200 }, async (_, n) => {
       await new Promise((resolve) => setTimeout(resolve, 5 * n));
       return consume(a, "still", `w${n}`, calls(1_000n)).catch((error: unknown) => error);
     });
     const outcomes = await Promise.all(asked);
     for (const one of outcomes) expect(one).toBeInstanceOf(CountersUnavailable);
-    await server.kill("SIGCONT");
+    await server().kill("SIGCONT");
     await waitFor(() => a.now().catch(() => undefined), { what: "the store" });
     const open = await reserved(a, "still");
     expect(await reserved(b, "still")).toBe(open);

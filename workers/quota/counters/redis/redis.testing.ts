@@ -1,7 +1,29 @@
+import { Redis } from "ioredis";
+import { afterAll, beforeAll } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
+import { type PrivateRedis, startRedis } from "../../../../tests/servers/private-servers.js";
 import type { CounterCharge, Operation, Outcome, QuotaCounters, WriterRows } from "../counters.js";
 import { UNIT } from "../exact-model.testing.js";
 import { openRedisCounters } from "./redis.js";
+
+/** A Redis of its own for the tests of a block, and a client of it. */
+export function privateRedis() {
+  let server: PrivateRedis | undefined;
+  let redis: Redis | undefined;
+  beforeAll(async () => {
+    server = await startRedis();
+    redis = new Redis(server.url);
+  });
+  afterAll(async () => {
+    redis?.disconnect();
+    await server?.stop();
+  });
+  function opened<T>(one: T | undefined): T {
+    if (one === undefined) throw new Error("used before it was started");
+    return one;
+  }
+  return { server: () => opened(server), redis: () => opened(redis) };
+}
 
 export const openTestCounters = (
   url: string,
