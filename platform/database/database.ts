@@ -22,7 +22,7 @@ export interface Database extends Sessions {
   readonly url: string;
   readonly profiles: Profiles;
   /** The same database under another profile; opened at its first use. */
-  under(profile: "close" | "rebuild"): Sessions;
+  under(profile: "close" | "rebuild" | "requests"): Sessions;
   stop(): Promise<void>;
 }
 
@@ -83,6 +83,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     },
   };
 }
+
+/** The same database for what clients ask for, however many: its own sessions are under the profile `requests`. */
+export const forRequests = (database: Database): Database => ({ ...database, ...database.under("requests") });
 
 function sessionsOf(pool: pg.Pool, limits: SessionLimits): Sessions {
   return {

@@ -37,7 +37,7 @@ const LOG_KEPT_BYTES = 16 * 1024 * 1024;
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
-  max_connections: "120",
+  max_connections: "160",
   shared_buffers: "64MB",
   max_wal_size: "512MB",
   wal_level: "minimal",

@@ -1,3 +1,5 @@
+import { MetrlyError } from "#kernel/errors.js";
+
 /** Limits of work that callers, a tenant for example, take turns at. */
 export interface TurnLimits {
   /** Turns of all callers. */
@@ -80,4 +82,16 @@ export function createFairTurns(limits: TurnLimits): FairTurns {
       startNext();
     },
   };
+}
+
+/** Runs `work` in a turn of the caller. Throws BUSY with this text when too many wait. */
+export async function inTurn<T>(turns: FairTurns, caller: string, busy: string, work: () => Promise<T>): Promise<T> {
+  const turn = turns.take(caller);
+  if (turn === undefined) throw new MetrlyError("BUSY", busy);
+  await turn;
+  try {
+    return await work();
+  } finally {
+    turns.end(caller);
+  }
 }

@@ -1,3 +1,4 @@
+import { forRequests } from "#platform/database/database.js";
 import type { LogConsumer } from "#platform/event-log/event-log.js";
 import { malformedAlarm } from "#platform/event-log/read-records.js";
 import { consumerReasons } from "#platform/event-log/readiness.js";
@@ -50,7 +51,9 @@ export async function startBilling(context: ServiceContext): Promise<Service> {
   });
   const merging = startMerging({ database, tenancy, clock, partitions: context.config.partitions, onError });
   const testClocks = startTestClocks({ ...context, partitions: context.config.partitions, database, onError });
-  const subgraph = await createBillingSubgraph({ ...context, partitions: context.config.partitions, database });
+  const subgraph = await createBillingSubgraph({
+    ...{ ...context, partitions: context.config.partitions, database: forRequests(database) },
+  });
   let consumer: LogConsumer | undefined;
 
   async function closeReasons(): Promise<string[]> {

@@ -1,7 +1,6 @@
-import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
-import { createFairTurns, type TurnLimits } from "#platform/lifecycle/fair-turns.js";
+import { createFairTurns, inTurn, type TurnLimits } from "#platform/lifecycle/fair-turns.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { StoredInvoice } from "./store/invoices.js";
 import { verifyInvoice } from "./verifier/verify-invoice.js";
@@ -33,18 +32,12 @@ export function createInvoiceVerifier(options: {
 }): InvoiceVerifier {
   const turns = createFairTurns(TURNS);
   return {
-    async verify({ tenantId, ordinal, sha256, document }) {
-      const turn = turns.take(tenantId);
-      if (turn === undefined) throw new MetrlyError("BUSY", "Too many invoices are being verified; try again later");
-      await turn;
-      try {
-        return await verifyInvoice(
+    verify: ({ tenantId, ordinal, sha256, document }) =>
+      inTurn(turns, tenantId, "Too many invoices are being verified; try again later", () =>
+        verifyInvoice(
           { ledger: options.ledger, tenancy: options.tenancy, partition: partitionOf(tenantId, options.partitions) },
           { tenantId, ordinal, sha256, document },
-        );
-      } finally {
-        turns.end(tenantId);
-      }
-    },
+        ),
+      ),
   };
 }

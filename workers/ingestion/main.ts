@@ -1,3 +1,4 @@
+import { forRequests } from "#platform/database/database.js";
 import type { Service, ServiceContext } from "#platform/process/service.js";
 import { createAudit } from "#platform/tenancy-client/audit-log.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
@@ -65,20 +66,21 @@ export async function startIngestion(context: ServiceContext): Promise<Service> 
   const trimming = startTrimming(log, recorder, warn("trimming usage.received failed"));
   const accounting = startAccountingWatch({ database, log, clock, registry: context.metrics, logger, assigned });
 
-  const events = createEventLookup(database, partitionCount);
+  const requests = forRequests(database);
+  const events = createEventLookup(requests, partitionCount);
   const logTail = createLogTail(log);
   const subgraph = await buildIngestionSubgraph({
     events,
     audit: createAudit(log, context.clock),
-    control: createEventControl({ database, log, events, partitionCount }),
-    measureAccountings: (questions) => measureAccountings(database, logTail, partitionCount, questions),
+    control: createEventControl({ database: requests, log, events, partitionCount }),
+    measureAccountings: (questions) => measureAccountings(requests, logTail, partitionCount, questions),
   });
   return {
     name: "ingestion",
     subgraph,
     register(app) {
       registerEdge(app, { tenancy, clock, appender, metrics, events });
-      registerLedgerRoutes(app, { database, log, identityTokens, partitionCount });
+      registerLedgerRoutes(app, { database: requests, log, identityTokens, partitionCount });
     },
     readiness: createReadiness({ recorder, publisher, ticks, accounting, log, clock }),
     async stop() {

@@ -1,5 +1,5 @@
 import { MINUTE_MS } from "#kernel/duration.js";
-import type { Database } from "#platform/database/database.js";
+import { type Database, forRequests } from "#platform/database/database.js";
 import { consumerReasons } from "#platform/event-log/readiness.js";
 import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
 import { randomFraction } from "#platform/lifecycle/random.js";
@@ -48,7 +48,8 @@ async function startAll(
   const { logger, jobs, clock, tenancy } = context;
   const database = await context.openDatabase("notification");
   onStop(() => database.stop());
-  const endpoints = createEndpointStore(database);
+  const requests = forRequests(database);
+  const endpoints = createEndpointStore(requests);
   const onError = (error: unknown) => logger.warn({ err: error }, "notification recovers from an error");
   const policy = targetPolicy(context.config, database);
   const resolverOf = createNameResolver();
@@ -69,7 +70,7 @@ async function startAll(
   return {
     name: "notification",
     subgraph: await buildNotificationSubgraph({
-      database,
+      database: requests,
       feed,
       endpoints,
       tenancy,

@@ -1,6 +1,7 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MetrlyError } from "#kernel/errors.js";
 import { authenticateApiKey, bearerToken } from "#platform/auth/api-keys.js";
+import { createFairTurns, inTurn, type TurnLimits } from "#platform/lifecycle/fair-turns.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { EventLookup } from "../store/event-lookup.js";
 import { describeEvent } from "./describe-event.js";
@@ -9,6 +10,9 @@ import { type AnswerForm, createEventsReceiver, type ReceiverOptions } from "./r
 export interface EdgeOptions extends Omit<ReceiverOptions, "logger"> {
   readonly events: Pick<EventLookup, "find" | "recordedThrough">;
 }
+
+/** Together fewer than the connections for requests, so that operations of the graph find some. */
+const LOOKUPS: TurnLimits = { atOnce: 4, perCaller: 2, waitingPerCaller: 200, waiting: 1_000 };
 
 /** The data plane: `POST /v1/events`, its alias for the OpenMeter SDK, and `GET /v1/events`. */
 export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
@@ -21,15 +25,27 @@ export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
     app.directly("POST", url, receiver.handler(form));
     app.whileArriving(url, receiver.checkKey);
   }
-  app.get("/v1/events", (request, reply) => answerLookup(request, reply, options));
+  const turns = createFairTurns(LOOKUPS);
+  app.get("/v1/events", async (request, reply) => {
+    const asked = lookupOf(request, options);
+    const busy = "Too many events are being looked up; try again later";
+    return reply.send(await inTurn(turns, asked.caller, busy, () => lookUp(asked, options)));
+  });
 }
 
 function keyOf(request: FastifyRequest, { tenancy, clock }: EdgeOptions): ApiKeyState {
   return authenticateApiKey(tenancy, clock, bearerToken(request.headers.authorization));
 }
 
-/** `GET /v1/events`: the outcome of an event. */
-async function answerLookup(request: FastifyRequest, reply: FastifyReply, options: EdgeOptions): Promise<FastifyReply> {
+interface Lookup {
+  readonly tenantId: string;
+  readonly source: string;
+  readonly id: string;
+  /** Who takes turns: a tenant, or a platform key. */
+  readonly caller: string;
+}
+
+function lookupOf(request: FastifyRequest, options: EdgeOptions): Lookup {
   const key = keyOf(request, options);
   if (!key.scopes.some((scope) => scope === "INGEST" || scope === "READ" || scope === "ADMIN"))
     throw new MetrlyError("FORBIDDEN", "This API key lacks the scope INGEST or READ");
@@ -43,8 +59,13 @@ async function answerLookup(request: FastifyRequest, reply: FastifyReply, option
     throw new MetrlyError("NOT_FOUND", "The event does not exist");
   const source = required(searchParams, "source");
   const id = required(searchParams, "id");
+  return { tenantId, source, id, caller: key.tenantId ?? key.id };
+}
+
+/** The outcome of an event. */
+async function lookUp({ tenantId, source, id }: Lookup, options: EdgeOptions): Promise<object> {
   const found = await options.events.find(tenantId, source, id);
-  if (found !== undefined) return reply.send(describeEvent(found));
+  if (found !== undefined) return describeEvent(found);
   const recordedThrough = await options.events.recordedThrough(tenantId);
   throw new MetrlyError("NOT_FOUND", "The event does not exist or is not recorded yet", {
     recordedThrough: recordedThrough === undefined ? null : new Date(recordedThrough).toISOString(),
