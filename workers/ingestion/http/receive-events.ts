@@ -30,8 +30,9 @@ export interface ReceiverOptions {
 interface Sending {
   readonly request: IncomingMessage;
   readonly coding: "gzip" | "identity";
-  /** The sender for fair queuing. */
+  /** The sender for fair queuing, and its weight. */
   readonly sender: string;
+  readonly weight: number;
   readonly admitted: Admitted;
 }
 
@@ -64,12 +65,12 @@ export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
     const weight = key.tenantId === null ? PLATFORM_KEY_WEIGHT : 1;
     const admitted = admission.enter(sender, weight, expectedBytes(request.headers, coding));
     response.once("close", admitted.leave);
-    return { request, coding, sender, admitted };
+    return { request, coding, sender, weight, admitted };
   }
 
   /** `bytes`: of the body, inflated, as far as it can be known before. */
   async function ingest(
-    { request, coding, sender, admitted }: Sending,
+    { request, coding, sender, weight, admitted }: Sending,
     body: Buffer,
     bytes: number,
   ): Promise<IngestAnswer> {
@@ -85,16 +86,21 @@ export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
       options.metrics.answered("rejected", answer.rejected);
       throw nothingAcceptable(answer);
     }
-    if (fresh.length > 0) await append(fresh, sender, items.length);
+    if (fresh.length > 0) await append(fresh, sender, weight, items.length);
     options.metrics.answered("accepted", answer.accepted);
     if (answer.duplicates > 0) options.metrics.answered("duplicate", answer.duplicates);
     if (answer.rejected > 0) options.metrics.answered("rejected", answer.rejected);
     return answer;
   }
 
-  async function append(items: readonly ReceivedItem[], sender: string, requested: number): Promise<void> {
+  async function append(
+    items: readonly ReceivedItem[],
+    sender: string,
+    weight: number,
+    requested: number,
+  ): Promise<void> {
     try {
-      await options.appender.append(items, sender);
+      await options.appender.append(items, sender, weight);
     } catch (error) {
       options.metrics.answered("deferred", requested);
       throw error;

@@ -34,10 +34,14 @@ function appenderOn(log: ReturnType<typeof heldLog>, limits: Partial<AppenderLim
     partitionCount: PARTITIONS,
     tenancyVersion: () => 7,
     onError: () => undefined,
-    limits: { maxItems: 100, maxBytes: 1 << 20, timeoutMs: 2_000, sendsPerPartition: 1, nextSendBytes: 0, ...limits },
+    limits: {
+      ...{ maxItems: 100, maxBytes: 1 << 20, timeoutMs: 2_000, sendsPerPartition: 1, nextSendBytes: 0, ...limits },
+      sharedItems: limits.sharedItems ?? limits.maxItems ?? 100,
+      sharedBytes: limits.sharedBytes ?? limits.maxBytes ?? 1 << 20,
+    },
   });
   return {
-    append: (items: readonly ReceivedItem[], sender = "acme") => appender.append(items, sender),
+    append: (items: readonly ReceivedItem[], sender = "acme") => appender.append(items, sender, 1),
     stop: appender.stop,
   };
 }
@@ -173,17 +177,43 @@ describe("the queue in front of the log", () => {
     await later;
   });
 
-  test("behind a slow log another sender's few go before the rest of one sender's flood", async () => {
+  test("behind 5,000 items of one sender another's one is in the next send, which is small", async () => {
     const log = heldLog();
-    const appender = appenderOn(log, { maxBytes: 64 << 20 });
-    const big = (id: string) => [receivedItem({ id, data: JSON.stringify("x".repeat(60_000)) })];
-    const requests = Array.from({ length: 40 }, (_, n) => appender.append(big(`flood-${n}`), "flood"));
-    requests.push(appender.append([receivedItem({ id: "quiet" })], "quiet"));
+    const appender = appenderOn(log, { maxItems: 10_000, maxBytes: 64 << 20 });
+    const requests = Array.from({ length: 5_000 }, (_, n) => {
+      const data = JSON.stringify("x".repeat(1_000));
+      return appender.append([receivedItem({ id: `flood-${n}`, data })], "flood");
+    });
     await turn();
-    const firstSend = idsOf(log.sends[0]?.records ?? []);
-    expect(firstSend).toContain("quiet");
-    expect(firstSend.length).toBeLessThan(40);
+    requests.push(appender.append([receivedItem({ id: "quiet" })], "quiet"));
     log.sends[0]?.answer();
+    await turn();
+    const next = idsOf(log.sends[1]?.records ?? []);
+    expect(next).toContain("quiet");
+    expect(next.length).toBeLessThan(300);
+    expect(idsOf(log.sends[0]?.records ?? []).length).toBeGreaterThan(1_000);
+    for (let sent = 1; sent < log.sends.length; sent += 1) {
+      log.sends[sent]?.answer();
+      await turn();
+    }
+    await Promise.all(requests);
+  });
+
+  test("a sender that fills the queue is over its share once there is another, which still gets in", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log, { sharedItems: 6, maxItems: 10 });
+    const one = (id: string, sender: string) => appender.append([receivedItem({ id })], sender);
+    const requests = ["a", "b", "c", "d", "e", "f"].map((id) => one(id, "flood"));
+    expect(await codeOf(one("g", "flood"))).toBe("BUSY");
+    requests.push(one("q1", "quiet"), one("q2", "quiet"), one("q3", "quiet"));
+    expect(await codeOf(one("h", "flood"))).toBe("TENANT_OVER_SHARE");
+    expect(await codeOf(one("q4", "quiet"))).toBe("TENANT_OVER_SHARE");
+    requests.push(one("t", "third"));
+    expect(await codeOf(one("u", "fourth"))).toBe("BUSY");
+    await turn();
+    log.sends[0]?.answer();
+    await Promise.all(requests);
+    requests.push(one("g", "flood"));
     await turn();
     log.sends[1]?.answer();
     await Promise.all(requests);

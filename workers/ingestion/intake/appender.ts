@@ -1,12 +1,13 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { createFairQueue, type FairQueue } from "#platform/lifecycle/fair-queue.js";
 import { nextTurn } from "#platform/lifecycle/time.js";
 import { type EncodedItem, encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
-import { createFairQueue, type FairQueue } from "../rules/fair-queue.js";
 import { packed } from "../rules/pack.js";
 import { MAX_ITEMS_PER_STEP } from "../rules/plan-steps.js";
+import { createShares } from "../rules/shares.js";
 import { createDeadlineQueue, type Expiring } from "./deadline-queue.js";
 
 export interface AppenderOptions {
@@ -20,7 +21,10 @@ export interface AppenderOptions {
 }
 
 export interface AppenderLimits {
-  /** Items waiting for the log, in the whole process. */
+  /** Items waiting for the log, in the whole process, above which a sender with more than its share is refused. */
+  readonly sharedItems: number;
+  readonly sharedBytes: number;
+  /** Nothing is taken above these: the range between is for senders below their share. */
   readonly maxItems: number;
   readonly maxBytes: number;
   /** Deadline of a request's wait for the log, ms. */
@@ -33,17 +37,19 @@ export interface AppenderLimits {
 
 export interface Appender {
   /**
-   * Resolves when the log has all items durably. Throws BUSY when the queue is full, LOG_UNAVAILABLE when the log does not
-   * store them in time, which leaves their fate open: the client retries, which ids make safe. With a slow log, senders take
-   * turns.
+   * Resolves when the log has all items durably. Throws TENANT_OVER_SHARE when the sender exceeds its share of a busy queue,
+   * BUSY when the queue is full, LOG_UNAVAILABLE when the log does not store them in time, which leaves their fate open: the
+   * client retries, which ids make safe. With a slow log, senders take turns.
    */
-  append(items: readonly ReceivedItem[], sender: string): Promise<void>;
+  append(items: readonly ReceivedItem[], sender: string, weight: number): Promise<void>;
   /** Refuses new items and drains the queue. */
   stop(): Promise<void>;
 }
 
 /** The deadline is below the 2 s within which a client is promised a response. */
 const DEFAULT_LIMITS: AppenderLimits = {
+  sharedItems: 40_000,
+  sharedBytes: 10 << 20,
   maxItems: 50_000,
   maxBytes: 16 << 20,
   timeoutMs: 1_500,
@@ -54,11 +60,15 @@ const DEFAULT_LIMITS: AppenderLimits = {
 const MAX_RECORD_BYTES = 700_000;
 const MAX_ITEMS_PER_RECORD = MAX_ITEMS_PER_STEP;
 const MAX_SEND_BYTES = 2 * MAX_RECORD_BYTES;
+/** Of a send with several senders' items: each waits for the whole of it. */
+const SHARED_SEND_BYTES = 256 << 10;
 /** Bytes of each sender in a send before the next sender's turn. */
 const TURN_BYTES = 64 << 10;
 
 /** The items of one request for one partition. */
 interface Waiting extends Expiring {
+  readonly sender: string;
+  readonly weight: number;
   /** Empty once they hold no capacity any more. */
   items: readonly SizedItem[];
   bytes: number;
@@ -91,11 +101,11 @@ export function createAppender(options: AppenderOptions): Appender {
   const partitions = new Map<number, Partition>();
   const deadlines = createDeadlineQueue<Waiting>(limits.timeoutMs, (part) => part.failed(unavailable(undefined)));
   const running = new Set<Promise<void>>();
-  let items = 0;
-  let bytes = 0;
+  const items = createShares({ shared: limits.sharedItems, max: limits.maxItems });
+  const bytes = createShares({ shared: limits.sharedBytes, max: limits.maxBytes });
   let stopped = false;
 
-  function enqueue(partition: number, encoded: readonly SizedItem[], sender: string) {
+  function enqueue(partition: number, encoded: readonly SizedItem[], sender: string, weight: number) {
     const known = partitions.get(partition);
     const state = known ?? {
       partition,
@@ -107,6 +117,7 @@ export function createAppender(options: AppenderOptions): Appender {
     partitions.set(partition, state);
     const { promise, resolve, reject } = withResolvers();
     const part: Waiting = {
+      ...{ sender, weight },
       items: encoded,
       bytes: totalBytes(encoded),
       isSending: false,
@@ -114,8 +125,8 @@ export function createAppender(options: AppenderOptions): Appender {
       done: resolve,
       failed: reject,
     };
-    items += part.items.length;
-    bytes += part.bytes;
+    items.hold(sender, weight, part.items.length);
+    bytes.hold(sender, weight, part.bytes);
     state.queue.push(sender, part, part.bytes);
     state.waitingBytes += part.bytes;
     deadlines.add(part);
@@ -131,8 +142,9 @@ export function createAppender(options: AppenderOptions): Appender {
 
   function release(part: Waiting): void {
     deadlines.remove(part);
-    items -= part.items.length;
-    bytes -= part.bytes;
+    if (part.items.length === 0) return;
+    items.hold(part.sender, part.weight, -part.items.length);
+    bytes.hold(part.sender, part.weight, -part.bytes);
     part.items = [];
     part.bytes = 0;
   }
@@ -150,8 +162,9 @@ export function createAppender(options: AppenderOptions): Appender {
     await new Promise<void>(nextTurn);
     state.isStarting = false;
     while (state.queue.size > 0) {
-      const taken = state.queue.take(MAX_SEND_BYTES);
-      state.waitingBytes = state.queue.size === 0 ? 0 : Math.max(0, state.waitingBytes - MAX_SEND_BYTES);
+      const most = state.queue.senders > 1 ? SHARED_SEND_BYTES : MAX_SEND_BYTES;
+      const taken = state.queue.take(most);
+      state.waitingBytes = state.queue.size === 0 ? 0 : Math.max(0, state.waitingBytes - most);
       const group = taken.filter((part) => part.items.length > 0);
       if (group.length > 0) await send(state, group);
     }
@@ -177,14 +190,15 @@ export function createAppender(options: AppenderOptions): Appender {
   }
 
   return {
-    async append(wanted, sender) {
+    async append(wanted, sender, weight) {
       if (stopped) throw new MetrlyError("UNAVAILABLE", "This process is stopping; retry the request");
       if (wanted.length === 0) return;
       const byPartition = encodeByPartition(wanted, options.partitionCount);
       const size = [...byPartition.values()].reduce((sum, encoded) => sum + totalBytes(encoded), 0);
-      if (items > 0 && (items + wanted.length > limits.maxItems || bytes + size > limits.maxBytes))
-        throw new MetrlyError("BUSY", "The queue of the event log is full; nothing was accepted, retry the request");
-      const enqueued = [...byPartition].map(([partition, encoded]) => enqueue(partition, encoded, sender));
+      const refusals = [items.refusal(sender, weight, wanted.length), bytes.refusal(sender, weight, size)];
+      if (refusals.includes("over share")) throw overShare();
+      if (refusals.includes("full")) throw full();
+      const enqueued = [...byPartition].map(([partition, encoded]) => enqueue(partition, encoded, sender, weight));
       const [only] = enqueued;
       const settled = enqueued.length === 1 && only !== undefined ? only.settled : settledAll(enqueued);
       try {
@@ -200,6 +214,15 @@ export function createAppender(options: AppenderOptions): Appender {
     },
   };
 }
+
+const overShare = (): MetrlyError =>
+  new MetrlyError(
+    "TENANT_OVER_SHARE",
+    "The tenant exceeds its share of the event log's queue; nothing was accepted, retry the request",
+  );
+
+const full = (): MetrlyError =>
+  new MetrlyError("BUSY", "The queue of the event log is full; nothing was accepted, retry the request");
 
 function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
   let resolve: () => void = () => undefined;

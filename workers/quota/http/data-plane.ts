@@ -1,10 +1,11 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyInstance } from "fastify";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { createKeyAuthenticator, requireScope } from "#platform/auth/api-keys.js";
 import { answerDirectly, answerProblem, readBody } from "#platform/http/raw-routes.js";
 import type { DirectHandler } from "#platform/http/server.js";
+import { createProcessorTurns } from "#platform/lifecycle/processor-turns.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
@@ -49,6 +50,19 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
   const parse = ({ value, inexact }: JsonBody, key: ApiKeyState, operation: QuotaOperation) =>
     parseRequest(value, inexact.get(0), { key, operation, hasMeter });
 
+  const arriving = new Map<string, number>();
+  const turns = createProcessorTurns({ hasOthers: () => arriving.size > 1 });
+
+  /** Counts a request of the sender until its response ends. */
+  function count(sender: string, response: ServerResponse): void {
+    arriving.set(sender, (arriving.get(sender) ?? 0) + 1);
+    response.once("close", () => {
+      const left = (arriving.get(sender) ?? 1) - 1;
+      if (left > 0) arriving.set(sender, left);
+      else arriving.delete(sender);
+    });
+  }
+
   function keyOf(authorization: string | undefined): ApiKeyState {
     const key = authenticate(authorization);
     requireScope(key, "QUOTA");
@@ -61,16 +75,22 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
   ): DirectHandler {
     return (request, response) => {
       const failed = (error: unknown) => answerProblem(response, error, app.log);
+      let sender: string;
       try {
-        keyOf(request.headers.authorization);
+        sender = senderOf(keyOf(request.headers.authorization));
       } catch (error) {
         failed(error);
         return;
       }
+      count(sender, response);
       readBody(request, MAX_BODY_BYTES, failed, (bytes) => {
-        // The key may have ended while the body arrived.
-        const answered = async () =>
-          answer(jsonOf(request.headers["content-type"], bytes), keyOf(request.headers.authorization), request);
+        const answered = async () => {
+          // Awaits only when necessary: each await costs a small request a microtask turn.
+          const turn = turns.take(sender, bytes.length);
+          if (turn !== undefined) await turn;
+          // The key may have ended while the body arrived.
+          return answer(jsonOf(request.headers["content-type"], bytes), keyOf(request.headers.authorization), request);
+        };
         answered().then(({ status, body, headers }) => answerDirectly(response, status, body, headers), failed);
       });
     };
@@ -142,6 +162,9 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
     return reply.send(denialBody(denial));
   });
 }
+
+/** Who takes turns: a tenant, or a platform key. */
+const senderOf = ({ tenantId, id }: ApiKeyState): string => tenantId ?? id;
 
 /** For proxies that do not understand 429. */
 function denyStatusOf({ url = "" }: IncomingMessage): number {

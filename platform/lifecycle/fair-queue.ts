@@ -6,6 +6,8 @@ export interface FairQueue<T> {
   /** Deducts from a sender with waiting elements what one of its elements cost beyond its `cost`. */
   charge(sender: string, cost: number): void;
   readonly size: number;
+  /** Senders with waiting elements. */
+  readonly senders: number;
 }
 
 interface Line<T> {
@@ -46,6 +48,9 @@ export function createFairQueue<T>(creditPerRound: number): FairQueue<T> {
   return {
     get size() {
       return size;
+    },
+    get senders() {
+      return lines.size;
     },
     push(sender, element, cost) {
       const line = lines.get(sender) ?? { elements: [], credit: creditPerRound };

@@ -1,0 +1,75 @@
+import { createFairQueue } from "./fair-queue.js";
+import { after, monotonicMs, nextTurn } from "./time.js";
+
+/** After a turn that took this long, others' answers and their sockets go first for `PAUSE_MS`. */
+const HEAVY_MS = 8;
+const PAUSE_MS = 5;
+
+export interface ProcessorTurnsOptions {
+  /** Work started in one turn of the event loop, bytes; one piece of work may be more. */
+  readonly bytesPerTurn?: number;
+  /** Whether anybody else waits for anything. */
+  hasOthers(): boolean;
+}
+
+export interface ProcessorTurns {
+  /** Waits for the sender's turn, to work on this many bytes; undefined: proceed immediately. */
+  take(sender: string, bytes: number): Promise<void> | undefined;
+  /** Charges what the work turned out to have beyond the bytes of its turn. */
+  grew(sender: string, bytes: number): void;
+}
+
+/** About a millisecond of work: the longest wait behind another sender's requests. */
+const BYTES_PER_TURN = 16 << 10;
+/** Fixed cost of a piece of work: an event of 200 bytes takes as long as 1,200 bytes of a batch. */
+export const REQUEST_BYTES = 1_024;
+
+/**
+ * Divides the processor among senders: each turn of the event loop starts a bounded amount of synchronous work, and senders that
+ * wait take turns by bytes, so that one with fifty times the work delays itself.
+ */
+export function createProcessorTurns({
+  bytesPerTurn = BYTES_PER_TURN,
+  hasOthers,
+}: ProcessorTurnsOptions): ProcessorTurns {
+  const waiting = createFairQueue<{ readonly go: () => void; readonly cost: number }>(bytesPerTurn / 4);
+  let spentThisTurn = 0;
+  let turnBeganMs = 0;
+
+  function spend(cost: number): void {
+    if (spentThisTurn === 0) {
+      turnBeganMs = monotonicMs();
+      nextTurn(endTurn);
+    }
+    spentThisTurn += cost;
+  }
+
+  function endTurn(): void {
+    if (hasOthers() && monotonicMs() - turnBeganMs > HEAVY_MS) after(PAUSE_MS, beginTurn);
+    else beginTurn();
+  }
+
+  function beginTurn(): void {
+    spentThisTurn = 0;
+    for (const { go, cost } of waiting.take(bytesPerTurn)) {
+      spend(cost);
+      go();
+    }
+  }
+
+  return {
+    take(sender, bytes) {
+      const cost = REQUEST_BYTES + bytes;
+      const isFree = waiting.size === 0 && (spentThisTurn === 0 || spentThisTurn + cost <= bytesPerTurn);
+      if (isFree) {
+        spend(cost);
+        return undefined;
+      }
+      return new Promise((go) => waiting.push(sender, { go, cost }, cost));
+    },
+    grew(sender, bytes) {
+      waiting.charge(sender, bytes);
+      spend(bytes);
+    },
+  };
+}
