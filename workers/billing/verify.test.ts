@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
+import { partitionOf } from "#kernel/partition.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { createInvoiceVerifier } from "./verify.js";
@@ -39,4 +40,37 @@ test("few verifications run concurrently, some wait, and more are refused", asyn
   expect(counts.filter((outcome) => outcome === "verified")).toHaveLength(26);
   expect(counts.filter((outcome) => outcome === "BUSY")).toHaveLength(4);
   expect(most).toBe(2);
+});
+
+test("a tenant occupies one turn, and those of others that come later are among the next", async () => {
+  const PARTITIONS = 64;
+  const [loud, quiet, late] = ["acme", "globex", "initech"] as const;
+  const started: number[] = [];
+  const answers: (() => void)[] = [];
+  const ledger: LedgerClient = {
+    async read({ partition }) {
+      started.push(partition);
+      await new Promise<void>((resolve) => answers.push(resolve));
+      return { entries: [], nextSeq: 1, headSeq: 0 };
+    },
+  };
+  const tenancy = { ...createTenancyState({ now: () => 0 }).reads, stop: async () => undefined };
+  const verifier = createInvoiceVerifier({ ledger, tenancy, partitions: PARTITIONS });
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  const verify = (tenantId: string) =>
+    verifier.verify({ tenantId, ordinal: 1, periodStart: 0, sha256: "", document: "{}", generatedAt: 0 });
+  const asked = [...Array.from({ length: 9 }, () => loud), quiet, late].map(verify);
+  await settled();
+  const inOrder = (tenantIds: readonly string[]) => tenantIds.map((tenantId) => partitionOf(tenantId, PARTITIONS));
+  expect(started).toEqual(inOrder([loud, quiet]));
+  answers[0]?.();
+  await settled();
+  answers[1]?.();
+  await settled();
+  expect(started).toEqual(inOrder([loud, quiet, loud, late]));
+  for (let n = 2; n < 11; n += 1) {
+    answers[n]?.();
+    await settled();
+  }
+  await Promise.all(asked);
 });

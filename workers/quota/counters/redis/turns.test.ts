@@ -91,6 +91,28 @@ test("a tenant has one call in flight, and what is asked meanwhile is not answer
   expect(await second).toBe("unknown");
 });
 
+test("a tenant with 5,000 waiting steps delays another's by one call at most", async () => {
+  const { calls, ask } = openTurns();
+  const many = () => Array.from({ length: 5_000 }, () => ask("loud"));
+  const answers = many();
+  await turn();
+  answers.push(ask("first"));
+  await turn();
+  answers.push(...many(), ask("second"));
+  for (let n = 0; n < 3; n += 1) await turn();
+  expect(calls.map(({ tenants }) => tenants)).toEqual([["loud"], ["first"]]);
+  calls[1]?.answer();
+  for (let n = 0; n < 3; n += 1) await turn();
+  expect(calls[2]?.tenants).toEqual(["second"]);
+  for (let n = 0; n < calls.length; n += 1) {
+    calls[n]?.answer();
+    for (let turns = 0; turns < 3; turns += 1) await turn();
+  }
+  await Promise.all(answers);
+  // Each call runs a bounded part of them, so that none is long.
+  expect(calls.length).toBeGreaterThan(10_000 / 128);
+});
+
 test("when the store does not answer, what is queued fails at once; a refusal fails its own call", async () => {
   const { calls, ask } = openTurns();
   const outcomes: string[] = [];
