@@ -122,7 +122,7 @@ async function measureSingles({ edge, naive, bare }: Started): Promise<void> {
 /** One tenant sends beside another with as many connections; then beside one with 50 times as many. */
 async function measureFairness(edge: MeasuredServer): Promise<void> {
   const calm = { connections: 1, events: 10, seconds };
-  const flood = { port: edge.port, key: edge.floodKey ?? edge.key };
+  const flood = { port: edge.port, key: edge.keys?.flood ?? edge.key };
   const [atShare] = await Promise.all([load(edge, calm), load(flood, calm)]);
   const [beside] = await Promise.all([load(edge, calm), load(flood, { ...calm, connections: 50 })]);
   report("p99 of one tenant beside another with 50 times its connections", {

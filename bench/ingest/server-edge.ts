@@ -12,15 +12,24 @@ import { apiKeyState, meterState, tenantState } from "../../workers/ingestion/wo
 import { optionsOf, serve } from "../support/measured.js";
 
 // Ingestion's edge as in the product, without the recorder: request, validation, log, response.
-const { brokers, partitions } = optionsOf<{ brokers: string[]; partitions: number }>();
+interface EdgeOptions {
+  readonly brokers: string[];
+  readonly partitions: number;
+  readonly tenants?: readonly string[];
+}
+const { brokers, partitions, tenants = ["acme", "flood"] } = optionsOf<EdgeOptions>();
 const logger = pino({ level: "error" });
 const log = await connectKafkaLog({ brokers, clientId: "edge", replicationFactor: 1, logger });
 await log.ensureTopics(TOPICS, partitions);
 const { reads, apply, close } = createTenancyState(systemClock);
-for (const tenantId of ["acme", "flood"]) apply(tenantState(tenantId));
 apply(meterState("requests", "api.request", { dimensions: ["region"] }));
-const [own, flood] = [apiKeyState("acme"), apiKeyState("flood")];
-for (const { state } of [own, flood]) apply(state);
+const keys: Record<string, string> = {};
+for (const tenantId of tenants) {
+  const { state, secret } = apiKeyState(tenantId);
+  apply(tenantState(tenantId));
+  apply(state);
+  keys[tenantId] = secret;
+}
 
 const app = createHttpServer(logger);
 const appender = createAppender({
@@ -37,7 +46,8 @@ registerEdge(app, {
   events: { find: async () => undefined, recordedThrough: async () => undefined },
 });
 await app.listen({ host: "127.0.0.1", port: 0 });
-serve({ port: Number(new URL(app.listeningOrigin).port), key: own.secret, floodKey: flood.secret }, async () => {
+const port = Number(new URL(app.listeningOrigin).port);
+serve({ port, key: keys.acme ?? "", keys }, async () => {
   await app.close();
   await appender.stop();
   await log.stop();

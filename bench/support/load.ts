@@ -1,6 +1,6 @@
 import net from "node:net";
 import { parseArgs } from "node:util";
-import { requestTemplate } from "./requests.js";
+import { requestTemplate, type TemplateOptions } from "./requests.js";
 
 // The load generator, in a separate process: raw sockets and one buffer, to use little of the shared cores. Each connection
 // sends its next request after the response to the last one. Prints one line of JSON.
@@ -30,14 +30,20 @@ export interface LoadResult {
   readonly eventsPerSecond: number;
   /** Responses by status, with the code of a problem; 0: no response within 10 s, or a broken connection. */
   readonly statuses: Readonly<Record<string, number>>;
-  /** Latencies of expected responses (202; any decision), ms. */
+  /** Latencies of expected responses (202; any decision; a found event), ms. */
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
 }
 
+const HOPED: Readonly<Record<TemplateOptions["of"], RegExp>> = {
+  events: /^202/,
+  decisions: /^(200|429)/,
+  lookups: /^200/,
+};
+const of: TemplateOptions["of"] = values.of === "decisions" || values.of === "lookups" ? values.of : "events";
 const template = requestTemplate({
-  of: values.of === "decisions" ? "decisions" : "events",
+  of,
   key: values.key,
   events: Number(values.events),
   repeatPercent: Number(values["repeat-percent"]),
@@ -48,7 +54,7 @@ const beginAt = performance.now() + Number(values.warmup) * 1_000;
 const endAt = beginAt + Number(values.seconds) * 1_000;
 /** Interval between two requests of one connection at a fixed rate, ms. */
 const paceMs = Number(values.rate) === 0 ? 0 : (connections * template.events * 1_000) / Number(values.rate);
-const hoped = values.of === "decisions" ? /^(200|429)/ : /^202/;
+const hoped = HOPED[of];
 const latencies: number[] = [];
 const statuses: Record<string, number> = {};
 

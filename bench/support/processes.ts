@@ -6,7 +6,7 @@ import { packageRoot } from "#platform/process/package-root.js";
 import { findKafka } from "../../tests/servers/kafka.js";
 import { build } from "../../tests/support/metrly.js";
 import type { LoadResult } from "./load.js";
-import { EVENT_BYTES } from "./requests.js";
+import { EVENT_BYTES, type TemplateOptions } from "./requests.js";
 
 const run = promisify(execFile);
 /** Below the package, so that its `#` imports and dependencies are found. */
@@ -25,8 +25,8 @@ const built = (name: string): string => path.join(BUILD_DIR, "bench", `${name}.j
 export interface Listening {
   readonly port: number;
   readonly key: string;
-  /** Another tenant's, if there is one. */
-  readonly floodKey?: string;
+  /** Of several tenants, if there are. */
+  readonly keys?: Readonly<Record<string, string>>;
 }
 
 export interface Usage {
@@ -99,8 +99,8 @@ export interface LoadOptions {
   readonly warmup?: number;
   readonly repeatPercent?: number;
   readonly rate?: number;
-  /** The payload: usage events (the default), or quota decisions. */
-  readonly of?: "events" | "decisions";
+  /** Usage events are the default. */
+  readonly of?: TemplateOptions["of"];
 }
 
 export async function load(server: Listening, options: LoadOptions): Promise<LoadResult> {

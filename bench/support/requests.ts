@@ -26,8 +26,8 @@ export interface RequestTemplate {
 }
 
 export interface TemplateOptions {
-  /** Usage events, or quota decisions: `consume`, `batch` where there are several. */
-  readonly of: "events" | "decisions";
+  /** Usage events, quota decisions (`consume`, `batch` where there are several), or look-ups of the event `LOOKED_UP`. */
+  readonly of: "events" | "decisions" | "lookups";
   readonly key: string;
   /** Events or decisions per request; 1 event: structured mode, more: batch mode. */
   readonly events: number;
@@ -36,13 +36,28 @@ export interface TemplateOptions {
   readonly timeMs: number;
 }
 
-function targetOf(of: TemplateOptions["of"], isOne: boolean): { readonly path: string; readonly type: string } {
+/** The event that look-ups are of. */
+export const LOOKED_UP = { source: "bench", id: "seen" } as const;
+
+function targetOf(of: "events" | "decisions", isOne: boolean): { readonly path: string; readonly type: string } {
   if (of === "decisions") return { path: isOne ? "/v1/quota/consume" : "/v1/quota/batch", type: "application/json" };
   return { path: "/v1/events", type: isOne ? "application/cloudevents+json" : "application/cloudevents-batch+json" };
 }
 
+function lookups(key: string): RequestTemplate {
+  const { source, id } = LOOKED_UP;
+  const lines = [
+    `GET /v1/events?source=${source}&id=${id} HTTP/1.1`,
+    "host: 127.0.0.1",
+    `authorization: Bearer ${key}`,
+  ];
+  const bytes = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`);
+  return { events: 1, next: () => bytes };
+}
+
 /** Requests with unique ids, unless repeats are requested. Ids of two templates never collide. */
 export function requestTemplate({ of, key, events, repeatPercent, timeMs }: TemplateOptions): RequestTemplate {
+  if (of === "lookups") return lookups(key);
   const one = of === "events" ? eventText(timeMs) : `{"meter":"calls","idempotencyKey":"${ID_PLACE}"}`;
   const body = events === 1 ? one : `[${Array.from({ length: events }, () => one).join(",")}]`;
   const { path, type } = targetOf(of, events === 1);
