@@ -67,6 +67,18 @@ export type ChargeKind = (typeof CHARGE_KINDS)[number];
 export const INVOICE_LINE_KINDS = [...CHARGE_KINDS, "ADJUSTMENT"] as const;
 export type InvoiceLineKind = (typeof INVOICE_LINE_KINDS)[number];
 
+/** Whether the recurring fee of a tenant's partial first or last period is charged whole or by the day. */
+export const PRORATIONS = ["NONE", "DAILY"] as const;
+export type Proration = (typeof PRORATIONS)[number];
+
+/** Whether fees and commit are charged while a tenant is suspended. */
+export const SUSPENSION_BILLINGS = ["CONTINUE", "PAUSE"] as const;
+export type SuspensionBilling = (typeof SUSPENSION_BILLINGS)[number];
+
+/** Why no price claims usage. */
+export const UNPRICED_REASONS = ["NO_PRICE_FOR_METER", "NO_PRICE_FOR_DIMENSIONS"] as const;
+export type UnpricedReason = (typeof UNPRICED_REASONS)[number];
+
 /** Control records of `usage.received`. */
 export const CONTROL_RECORD_KINDS = ["tick", "close", "void", "resolve", "backfill"] as const;
 export const LEDGER_ENTRY_KINDS = ["event", "tick", "close", "void", "backfill"] as const;

@@ -111,6 +111,7 @@ async function readsAt(
       period: PERIOD,
       plan: { planId: "pro", planVersion: 1 },
       invoiceVersion: CURRENT_INVOICE_VERSION,
+      tenancyVersion: 1,
       watermark: UNBOUNDED,
     };
     const [totals, upcoming]: [number[], number[]] = [[], []];

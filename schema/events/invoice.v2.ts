@@ -1,9 +1,28 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { contract } from "./contract.js";
+import { UNPRICED_REASONS } from "../vocabulary.js";
+import { contract, oneOf } from "./contract.js";
+import { growing } from "./growing.js";
 import { invoiceV1 } from "./invoice.v1.js";
 
-/** The members of version 1. Its texts are other ones, and a lump sum (a fee, a discount) is one unit of itself: 1 x 19 = 19. */
-const schema = Type.Object({ ...invoiceV1.schema.properties, schema: Type.Literal("metrly.invoice.v2") });
+const UnpricedDocument = Type.Object({
+  meter: Type.String(),
+  /** In the meter's order; empty: all of its usage that nothing claims together. */
+  dimensions: Type.Array(Type.Object({ dimension: Type.String(), value: Type.String() })),
+  quantity: Type.String(),
+  eventCount: Type.String(),
+  reason: growing("reason of unpriced usage", oneOf(UNPRICED_REASONS)),
+});
+export type UnpricedDocument = Static<typeof UnpricedDocument>;
+
+/**
+ * The members of version 1, and the usage of the period that no price of the plan claims. Its texts are other ones, a lump sum (a
+ * fee, a discount) is one unit of itself (1 x 19 = 19), and an adjustment's `quantityBefore` is what was last invoiced.
+ */
+const schema = Type.Object({
+  ...invoiceV1.schema.properties,
+  schema: Type.Literal("metrly.invoice.v2"),
+  unpricedUsage: Type.Array(UnpricedDocument),
+});
 
 export const invoiceV2 = contract("metrly.invoice.v2", schema, {
   ...invoiceV1.example,
@@ -22,6 +41,7 @@ export const invoiceV2 = contract("metrly.invoice.v2", schema, {
       adjusts: null,
     },
   ],
+  unpricedUsage: [{ meter: "calls", dimensions: [], quantity: "12", eventCount: "12", reason: "NO_PRICE_FOR_METER" }],
   total: "19.00",
 });
 

@@ -6,6 +6,7 @@ import {
   API_KEY_SCOPES,
   LIMIT_KINDS,
   PRICE_MODELS,
+  PRORATIONS,
   QUOTA_WINDOWS,
   TENANT_STATUSES,
 } from "../vocabulary.js";
@@ -36,6 +37,8 @@ const Price = Type.Object({
   maximumAmount: Type.Union([decimalText, Type.Null()]),
   discountPercent: decimalText,
   where: Type.Array(DimensionMatch),
+  /** Claims the meter's usage that no other price of the plan claims; `where` is empty. */
+  catchAll: Type.Optional(Type.Boolean()),
 });
 const QuotaLimit = Type.Object({
   /** Null: counts requests, one per `consume`. */
@@ -63,6 +66,8 @@ const PlanVersion = Type.Object({
   publishedInVersion: version,
   currency: Type.String(),
   recurringFee: decimalText,
+  /** Absent: NONE. */
+  recurringFeeProration: Type.Optional(growing("proration", oneOf(PRORATIONS))),
   minimumCommit: decimalText,
   prices: Type.Array(Price),
   limits: Type.Array(QuotaLimit),
@@ -81,6 +86,19 @@ const TenantState = Type.Object({
   billingAnchorDay: Type.Integer({ minimum: 1, maximum: 28 }),
   /** Start of the tenant's first billing period. */
   startsAt: epochMs,
+  /** When the tenant begins, by its own clock, if that is within its first period and not at its start. */
+  beganAt: Type.Optional(epochMs),
+  /** Suspensions that fees and commit are not charged for, by the tenant's own clock, ascending; `until` null: it lasts. */
+  billingPauses: Type.Optional(
+    Type.Array(
+      Type.Object({
+        from: epochMs,
+        until: Type.Union([epochMs, Type.Null()]),
+        inVersion: version,
+        endedInVersion: Type.Union([version, Type.Null()]),
+      }),
+    ),
+  ),
   currency: Type.Union([Type.String(), Type.Null()]),
   testClock: Type.Union([epochMs, Type.Null()]),
   /** History of the grace time, ascending by version. */

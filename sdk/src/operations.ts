@@ -79,10 +79,14 @@ export type PlanVersionInput = {
   /** Whether every tenant may see it; others are shown to the tenants that have or had them */
   readonly public?: boolean | null | undefined;
   readonly recurringFee?: string | null | undefined;
+  /** DAILY: the fee of a partial first or last period is charged by the day (UTC; a day begun is charged) */
+  readonly recurringFeeProration?: Proration | null | undefined;
 };
 
 /** Order: quantity / `divideBy` (rounded up if `roundUp`), minus `included`, priced by `model`, minus `discountPercent`, raised to `minimumAmount`, capped at `maximumAmount`, rounded once */
 export type PriceInput = {
+  /** Claims the usage of the meter that no other price of the plan claims; excludes `where` */
+  readonly catchAll?: boolean | null | undefined;
   readonly discountPercent?: string | null | undefined;
   readonly divideBy?: string | null | undefined;
   readonly included?: string | null | undefined;
@@ -112,6 +116,11 @@ export type PriceTierInput = {
   readonly unitAmount: string;
   readonly upTo?: string | null | undefined;
 };
+
+/** Of a partial first or last period */
+export type Proration =
+  | 'DAILY'
+  | 'NONE';
 
 export type QuotaAlertKind =
   | 'EXCEEDED'

@@ -136,6 +136,35 @@ describe.skipIf(!hasPostgres)("closing", () => {
     expect(lines.at(-1).adjusts).toMatchObject({ quantityBefore: "7", quantityAfter: "12" });
   });
 
+  test("what no price claims is on the invoice, and the verifier sees when it is forged", async () => {
+    world.state.apply(meter("tokens", { eventType: "tokens", dimensions: ["model"] }));
+    const where = [{ dimension: "model", value: "large" }];
+    world.state.apply({
+      ...{ kind: "plan", id: "pro", version: 2, name: "Pro", archived: false },
+      versions: [planVersion({ prices: [price({ meter: "tokens", model: "PER_UNIT", unitAmount: "1", where })] })],
+    });
+    const used = (id: string, model: string) => usage("acme", id, JANUARY, { model }, "tokens");
+    ledger.record(used("a", "large"), used("b", "Large"), usage("acme", "c", JANUARY), tick("2026-02-04T00:00:00"));
+    await world.deliver(ledger);
+    await world.close("acme");
+    const [invoice] = await world.invoices("acme");
+    if (invoice === undefined) throw new Error("January is invoiced");
+    const { total, unpricedUsage } = JSON.parse(invoice.document);
+    expect(total).toBe("1.00");
+    expect(unpricedUsage).toEqual([
+      { meter: "calls", dimensions: [], quantity: "1", eventCount: "1", reason: "NO_PRICE_FOR_METER" },
+      {
+        ...{ meter: "tokens", dimensions: [{ dimension: "model", value: "Large" }], quantity: "1", eventCount: "1" },
+        reason: "NO_PRICE_FOR_DIMENSIONS",
+      },
+    ]);
+    const { tenancy } = world;
+    const verifier = createInvoiceVerifier({ ledger: ledgerClientOf([ledger]), tenancy, partitions: PARTITIONS });
+    expect(await verifier.verify(invoice)).toMatchObject({ matches: true });
+    const forged = { ...invoice, document: invoice.document.replace('"Large"', '"large"') };
+    expect((await verifier.verify(forged)).differences).toContainEqual(expect.stringMatching(/^unpricedUsage\.1\.dim/));
+  });
+
   test("a void in an open period lowers its invoice", async () => {
     ledger.record(usage("acme", "a", JANUARY), usage("acme", "b", JANUARY + 1));
     ledger.record(ledger.voidOf("a"));

@@ -68,7 +68,7 @@ interface WrittenInvoice {
 async function writeInvoice(
   tx: Transaction,
   { tenantId, period, watermark, invoiceVersion }: EndedPeriod,
-  { lines, plan, currency }: Derived,
+  { lines, unpriced, plan, currency }: Derived,
   generatedAt: number,
 ): Promise<WrittenInvoice | undefined> {
   if (currency === undefined) return undefined;
@@ -84,6 +84,7 @@ async function writeInvoice(
     watermark,
     previousSha256: previous?.sha256 ?? null,
     lines,
+    unpriced,
   });
   await insertInvoice(tx, { tenantId, ordinal, periodStart: period.start, currency, lines, document, generatedAt });
   return { id: document.id, ordinal, currency, total: formatMoney(totalOf(lines), currency), sha256: document.sha256 };

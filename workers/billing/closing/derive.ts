@@ -3,6 +3,7 @@ import type { Period } from "#kernel/period.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { type AssignedPlan, planVersionOf } from "#schema/tenancy-history.js";
 import type { InvoiceVersion } from "#schema/vocabulary.js";
+import { type ChargedDays, chargedDays } from "../rules/charged-days.js";
 import { invoiceIdOf } from "../rules/invoice-document.js";
 import {
   adjustmentLines,
@@ -14,6 +15,7 @@ import {
   type PlanTerms,
   type QuantityOfPrice,
 } from "../rules/invoice-lines.js";
+import { type UnpricedUsage, unpricedUsage } from "../rules/unpriced.js";
 import { cellsOf, quantityOf, type UsageCell } from "../rules/usage.js";
 import { invoicedAmounts } from "../store/invoices.js";
 import { type EndedPeriod, type LateQuery, latePeriods } from "../store/periods.js";
@@ -25,12 +27,16 @@ export interface DerivationInput {
   readonly plan: AssignedPlan | undefined;
   readonly watermark: number;
   readonly invoiceVersion: InvoiceVersion;
+  /** The tenant is read as known at it. */
+  readonly tenancyVersion: number;
   /** The position up to which earlier periods are invoiced: the previous period's watermark; undefined: no earlier period. */
   readonly previousWatermark: number | undefined;
 }
 
 export interface Derived {
   readonly lines: readonly InvoiceLine[];
+  /** Of the input's own period under its plan. */
+  readonly unpriced: readonly UnpricedUsage[];
   readonly plan: PlanTerms | undefined;
   /** Undefined: no plan and nothing to adjust, hence no invoice. */
   readonly currency: string | undefined;
@@ -75,7 +81,11 @@ function deriveOne(
   invoiced: InvoicedOf,
 ): Derived {
   const plan = input.plan && planTerms(tenancy, input.plan);
-  const charges = plan === undefined ? [] : chargeLines(input.period, plan, quantities(tenancy, cells[0] ?? []));
+  const own = cells[0] ?? [];
+  const charges =
+    plan === undefined
+      ? []
+      : chargeLines(input.period, plan, quantities(tenancy, plan, own), daysOf(tenancy, plan, input));
   let lateCurrency: string | undefined;
   const adjustments = late.flatMap((p, index) => {
     const latePlan = planOf(tenancy, p);
@@ -85,13 +95,15 @@ function deriveOne(
       plan: latePlan,
       invoiceId: invoiceIdOf(p.tenantId, p.invoiceOrdinal ?? 0),
       version: input.invoiceVersion,
-      quantityBefore: quantities(tenancy, cells[1 + 2 * index] ?? []),
-      quantityAfter: quantities(tenancy, cells[2 + 2 * index] ?? []),
+      days: daysOf(tenancy, latePlan, p),
+      quantityBefore: quantities(tenancy, latePlan, cells[1 + 2 * index] ?? []),
+      quantityAfter: quantities(tenancy, latePlan, cells[2 + 2 * index] ?? []),
       invoiced: (identity) => invoiced(p.tenantId, identity),
     });
   });
   return {
     lines: [...charges, ...adjustments],
+    unpriced: plan === undefined ? [] : unpricedUsage(plan.terms.prices, tenancy.meter, own),
     plan,
     currency: plan?.terms.currency ?? (adjustments.length > 0 ? lateCurrency : undefined),
   };
@@ -124,12 +136,23 @@ const usageOf = (tenantId: string, period: Period, maxSeq: number): UsageQuery =
 });
 
 /** The quantity that a price charges, from a period's cells. */
-export function quantities(tenancy: TenancyCopy, cells: readonly UsageCell[]): QuantityOfPrice {
+export function quantities(tenancy: TenancyCopy, plan: PlanTerms, cells: readonly UsageCell[]): QuantityOfPrice {
   return (price) => {
     const meter = tenancy.meter(price.meter);
     if (meter === undefined) throw new Error(`a published plan prices an unknown meter: ${price.meter}`);
-    return quantityOf(meter.aggregation, cellsOf(price, meter, cells));
+    return quantityOf(meter.aggregation, cellsOf(price, plan.terms.prices, meter, cells));
   };
+}
+
+/** The days that a period's plan charges fee and commit for, as known when the period ended. */
+export function daysOf(
+  tenancy: TenancyCopy,
+  { terms }: PlanTerms,
+  { tenantId, period, tenancyVersion }: Pick<DerivationInput, "tenantId" | "period" | "tenancyVersion">,
+): ChargedDays {
+  const tenant = tenancy.tenant(tenantId);
+  if (tenant === undefined) throw new Error(`a period of an unknown tenant: ${tenantId}`);
+  return chargedDays(tenant, period, terms.recurringFeeProration ?? "NONE", tenancyVersion);
 }
 
 export function planTerms(tenancy: TenancyCopy, assigned: AssignedPlan): PlanTerms {

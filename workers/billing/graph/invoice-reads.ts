@@ -123,6 +123,7 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
       plan: assignedPlan(tenant, period.start, tenancy.version()),
       watermark: UNBOUNDED,
       invoiceVersion: CURRENT_INVOICE_VERSION,
+      tenancyVersion: tenancy.version(),
       previousWatermark: isNext ? last.watermark : undefined,
     });
     return previewView(derived, clock.now());
@@ -148,6 +149,7 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
       plan: { planId: input.planId, planVersion: terms.version },
       watermark: UNBOUNDED,
       invoiceVersion: CURRENT_INVOICE_VERSION,
+      tenancyVersion: tenancy.version(),
       previousWatermark: undefined,
     });
     const view = previewView(derived, clock.now());

@@ -2,7 +2,7 @@ import { Directive, Field, ID, ObjectType } from "type-graphql";
 import { enumOf } from "#platform/graphql/enums.js";
 import { connectionType } from "#platform/graphql/page-types.js";
 import { CountScalar, DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
-import { BILLING_PERIOD_STATUSES, INVOICE_LINE_KINDS } from "#schema/vocabulary.js";
+import { BILLING_PERIOD_STATUSES, INVOICE_LINE_KINDS, UNPRICED_REASONS } from "#schema/vocabulary.js";
 
 export const Granularity = enumOf("Granularity", ["HOUR", "DAY", "PERIOD"]);
 export type Granularity = keyof typeof Granularity;
@@ -10,6 +10,7 @@ export const BillingPeriodStatus = enumOf("BillingPeriodStatus", BILLING_PERIOD_
 export const TestClockStatus = enumOf("TestClockStatus", ["READY", "ADVANCING"]);
 export const InvoiceStatus = enumOf("InvoiceStatus", ["CLOSED"]);
 export const InvoiceLineKind = enumOf("InvoiceLineKind", INVOICE_LINE_KINDS);
+export const UnpricedReason = enumOf("UnpricedReason", UNPRICED_REASONS);
 
 @Directive("@shareable")
 @ObjectType("DimensionMatch")
@@ -104,6 +105,18 @@ export class InvoiceLineType {
   declare readonly adjusts: InvoiceAdjustmentType | null;
 }
 
+@ObjectType("UnpricedUsage", { description: "Usage of the period that no price of the plan claims: charged nothing" })
+export class UnpricedUsageType {
+  @Field(() => String) declare readonly meter: string;
+  @Field(() => [DimensionMatchType], {
+    description: "Empty: the meter has none, no price at all, or more unclaimed combinations than are shown one by one",
+  })
+  declare readonly dimensions: readonly DimensionMatchType[];
+  @Field(() => DecimalScalar) declare readonly quantity: string;
+  @Field(() => CountScalar) declare readonly eventCount: number;
+  @Field(() => UnpricedReason) declare readonly reason: keyof typeof UnpricedReason;
+}
+
 @ObjectType("BillingPeriod")
 export class BillingPeriodType {
   declare readonly tenantId: string;
@@ -129,6 +142,8 @@ export class InvoiceType {
   @Field(() => InvoiceStatus) declare readonly status: keyof typeof InvoiceStatus;
   @Field(() => String) declare readonly currency: string;
   @Field(() => [InvoiceLineType]) declare readonly lines: readonly InvoiceLineType[];
+  @Field(() => [UnpricedUsageType], { description: "None on invoices of version 1 of the document" })
+  declare readonly unpricedUsage: readonly UnpricedUsageType[];
   @Field(() => MoneyType) declare readonly total: MoneyType;
   @Field(() => DateTimeScalar) declare readonly generatedAt: number;
   @Field(() => String, { description: "SHA-256 of `document`, which is canonical JSON (RFC 8785)" })
@@ -142,6 +157,7 @@ export class InvoiceType {
 export class InvoicePreviewType {
   @Field(() => String) declare readonly currency: string;
   @Field(() => [InvoiceLineType]) declare readonly lines: readonly InvoiceLineType[];
+  @Field(() => [UnpricedUsageType]) declare readonly unpricedUsage: readonly UnpricedUsageType[];
   @Field(() => MoneyType) declare readonly total: MoneyType;
   @Field(() => DateTimeScalar) declare readonly asOf: number;
 }

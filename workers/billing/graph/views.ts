@@ -1,13 +1,19 @@
 import { formatMoney } from "#kernel/money.js";
 import type { LineDocument } from "#schema/events/invoice.v1.js";
-import { readInvoice } from "#schema/events/invoice.v2.js";
+import { readInvoice, type UnpricedDocument } from "#schema/events/invoice.v2.js";
 import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
 import type { Derived } from "../closing/derive.js";
-import { invoiceIdOf, lineDocument } from "../rules/invoice-document.js";
+import { invoiceIdOf, lineDocument, unpricedDocument } from "../rules/invoice-document.js";
 import { totalOf } from "../rules/invoice-lines.js";
 import type { StoredInvoice } from "../store/invoices.js";
 import type { EndedPeriod } from "../store/periods.js";
-import type { BillingPeriodType, InvoiceLineType, InvoicePreviewType, InvoiceType } from "./types.js";
+import type {
+  BillingPeriodType,
+  InvoiceLineType,
+  InvoicePreviewType,
+  InvoiceType,
+  UnpricedUsageType,
+} from "./types.js";
 
 /** An invoice in the graph: read from its document, so that they cannot differ. */
 export function invoiceView(stored: StoredInvoice): InvoiceType {
@@ -20,6 +26,7 @@ export function invoiceView(stored: StoredInvoice): InvoiceType {
     status: "CLOSED",
     currency: document.currency,
     lines: document.lines.map((line) => lineView(line, document.currency)),
+    unpricedUsage: "unpricedUsage" in document ? document.unpricedUsage.map(unpricedView) : [],
     total: { amount: document.total, currency: document.currency },
     generatedAt: stored.generatedAt,
     sha256: stored.sha256,
@@ -28,15 +35,21 @@ export function invoiceView(stored: StoredInvoice): InvoiceType {
 }
 
 /** Undefined: there is no plan and nothing to adjust. */
-export function previewView({ lines, currency }: Derived, asOf: number): InvoicePreviewType | undefined {
+export function previewView({ lines, unpriced, currency }: Derived, asOf: number): InvoicePreviewType | undefined {
   if (currency === undefined) return undefined;
   return {
     currency,
     lines: lines.map((line) => lineView(lineDocument(line, currency, CURRENT_INVOICE_VERSION), currency)),
+    unpricedUsage: unpriced.map((usage) => unpricedView(unpricedDocument(usage))),
     total: { amount: formatMoney(totalOf(lines), currency), currency },
     asOf,
   };
 }
+
+const unpricedView = (usage: UnpricedDocument): UnpricedUsageType => ({
+  ...usage,
+  eventCount: Number(usage.eventCount),
+});
 
 function lineView(line: LineDocument, currency: string): InvoiceLineType {
   return {

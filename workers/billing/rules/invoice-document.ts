@@ -4,10 +4,12 @@ import { formatMoney } from "#kernel/money.js";
 import type { Period } from "#kernel/period.js";
 import { canonicalJson } from "#schema/canonical-json.js";
 import type { LineDocument } from "#schema/events/invoice.v1.js";
+import type { UnpricedDocument } from "#schema/events/invoice.v2.js";
 import type { InvoiceVersion } from "#schema/vocabulary.js";
 import { printExact } from "./exact.js";
 import { type InvoiceLine, type PlanRef, totalOf } from "./invoice-lines.js";
 import type { LineStep } from "./pricing.js";
+import type { UnpricedUsage } from "./unpriced.js";
 
 const ORDINAL_DIGITS = 6;
 
@@ -24,6 +26,8 @@ export interface InvoiceFacts {
   /** Hash of the tenant's previous invoice: the chain. */
   readonly previousSha256: string | null;
   readonly lines: readonly InvoiceLine[];
+  /** Of the period; not in version 1. */
+  readonly unpriced: readonly UnpricedUsage[];
 }
 
 export interface InvoiceDocument {
@@ -70,10 +74,20 @@ export function invoiceDocument(facts: InvoiceFacts): InvoiceDocument {
     watermark: String(facts.watermark),
     previousSha256: facts.previousSha256,
     lines: facts.lines.map((line) => lineDocument(line, facts.currency, facts.version)),
+    ...(facts.version !== 1 && { unpricedUsage: facts.unpriced.map(unpricedDocument) }),
     total: formatMoney(totalOf(facts.lines), facts.currency),
   });
   return { id, text, sha256: createHash("sha256").update(text, "utf8").digest("hex") };
 }
+
+/** Usage that nothing claims as the document carries it. */
+export const unpricedDocument = (usage: UnpricedUsage): UnpricedDocument => ({
+  meter: usage.meter,
+  dimensions: usage.dimensions.map(({ dimension, value }) => ({ dimension, value })),
+  quantity: formatDecimal(usage.quantity),
+  eventCount: String(usage.eventCount),
+  reason: usage.reason,
+});
 
 /** One line as a version of the document carries it; all numbers are text. */
 export function lineDocument(line: InvoiceLine, currency: string, version: InvoiceVersion): LineDocument {

@@ -3,9 +3,18 @@ import { formatMoney } from "#kernel/money.js";
 import type { Period } from "#kernel/period.js";
 import type { PlanVersionState, PriceState } from "#schema/events/tenancy-changed.v1.js";
 import type { ChargeKind, InvoiceLineKind, InvoiceVersion } from "#schema/vocabulary.js";
+import type { ChargedDays } from "./charged-days.js";
 import { exact, roundLine } from "./exact.js";
-import { adjustmentText, commitText, type InvoiceText, RECURRING_FEE, STEP_NOTES, usageText } from "./invoice-texts.js";
-import { type LineStep, lumpStep, priceUsage } from "./pricing.js";
+import {
+  adjustmentText,
+  commitText,
+  type InvoiceText,
+  RECURRING_FEE,
+  recurringText,
+  STEP_NOTES,
+  usageText,
+} from "./invoice-texts.js";
+import { dayStep, type LineStep, lumpStep, priceUsage } from "./pricing.js";
 
 export interface PlanRef {
   readonly id: string;
@@ -50,15 +59,23 @@ export interface Adjusts {
 export type QuantityOfPrice = (price: PriceState) => Decimal;
 
 /** Every line of a period under its plan: the recurring fee, one line per price, and what is missing to the minimum commit. */
-export function chargeLines(period: Period, plan: PlanTerms, quantityOf: QuantityOfPrice): InvoiceLine[] {
+export function chargeLines(
+  period: Period,
+  plan: PlanTerms,
+  quantityOf: QuantityOfPrice,
+  days: ChargedDays,
+): InvoiceLine[] {
   const usage = plan.terms.prices.map((price, index) => usageLine(period, plan, price, index, quantityOf(price)));
-  return [...recurringLines(period, plan), ...usage, ...commitLines(period, plan, usage)];
+  return [...recurringLines(period, plan, days), ...usage, ...commitLines(period, plan, usage, days)];
 }
 
-function recurringLines(period: Period, plan: PlanTerms): InvoiceLine[] {
+function recurringLines(period: Period, plan: PlanTerms, { fee: charged, total }: ChargedDays): InvoiceLine[] {
   const fee = exact(plan.terms.recurringFee);
-  if (fee.isZero()) return [];
-  return [planLine(period, plan, "RECURRING", RECURRING_FEE, fee, [lumpStep(fee, STEP_NOTES.recurringFee)])];
+  if (fee.isZero() || charged === 0) return [];
+  if (charged === total)
+    return [planLine(period, plan, "RECURRING", RECURRING_FEE, fee, [lumpStep(fee, STEP_NOTES.recurringFee)])];
+  const ofDays = dayStep(fee, charged, total, STEP_NOTES.recurringFeeOfDays(charged, total));
+  return [planLine(period, plan, "RECURRING", recurringText(charged, total), ofDays.amount, [ofDays])];
 }
 
 function usageLine(
@@ -84,12 +101,22 @@ function usageLine(
 }
 
 /** Usage lines are raised together to the minimum commit; the recurring fee comes on top. */
-function commitLines(period: Period, plan: PlanTerms, usage: readonly InvoiceLine[]): InvoiceLine[] {
-  const commit = new Decimal(plan.terms.minimumCommit);
+function commitLines(
+  period: Period,
+  plan: PlanTerms,
+  usage: readonly InvoiceLine[],
+  { commit: charged, total }: ChargedDays,
+): InvoiceLine[] {
+  const whole = exact(plan.terms.minimumCommit);
+  const ofDays =
+    charged === total
+      ? lumpStep(whole, STEP_NOTES.minimumCommit)
+      : dayStep(whole, charged, total, STEP_NOTES.minimumCommitOfDays(charged, total));
+  const commit = ofDays.amount;
   const used = sum(usage.map((line) => line.amount));
   if (commit.lte(used)) return [];
   const { currency } = plan.terms;
-  const steps = [lumpStep(commit, STEP_NOTES.minimumCommit), lumpStep(used.neg(), STEP_NOTES.lessUsage)];
+  const steps = [ofDays, lumpStep(used.neg(), STEP_NOTES.lessUsage)];
   const description = commitText(formatMoney(roundLine(commit, currency), currency));
   return [planLine(period, plan, "MINIMUM_COMMIT", description, exact(commit).minus(used), steps)];
 }
@@ -121,6 +148,7 @@ export interface LateInput {
   readonly period: Period;
   readonly plan: PlanTerms;
   readonly invoiceId: string;
+  readonly days: ChargedDays;
   /** Of the document that gets the adjustments. */
   readonly version: InvoiceVersion;
   /** As known at the invoice before. */
@@ -144,10 +172,10 @@ export interface Invoiced {
  */
 export function adjustmentLines(late: LateInput): InvoiceLine[] {
   const before = new Map(
-    chargeLines(late.period, late.plan, late.quantityBefore).map((line) => [keyOf(line.identity), line]),
+    chargeLines(late.period, late.plan, late.quantityBefore, late.days).map((line) => [keyOf(line.identity), line]),
   );
   const after = new Map(
-    chargeLines(late.period, late.plan, late.quantityAfter).map((line) => [keyOf(line.identity), line]),
+    chargeLines(late.period, late.plan, late.quantityAfter, late.days).map((line) => [keyOf(line.identity), line]),
   );
   const keys = [...after.keys(), ...[...before.keys()].filter((key) => !after.has(key))];
   return keys.flatMap((key) => {

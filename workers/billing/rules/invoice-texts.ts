@@ -8,6 +8,9 @@ const same = (text: string): InvoiceText => ({ 1: text, 2: text });
 /** Where the arithmetic of a line says what a step is. */
 export const STEP_NOTES = {
   recurringFee: same("recurring fee"),
+  recurringFeeOfDays: (days: number, total: number): InvoiceText => same(`recurring fee for ${days} of ${total} days`),
+  minimumCommitOfDays: (days: number, total: number): InvoiceText =>
+    same(`minimum commitment for ${days} of ${total} days`),
   flatFee: { 1: "flat amount", 2: "flat fee" },
   included: same("included"),
   minimumCommit: { 1: "minimum commit", 2: "minimum commitment" },
@@ -30,6 +33,8 @@ export const STEP_NOTES = {
 } as const;
 
 export const RECURRING_FEE = same("Recurring fee");
+export const recurringText = (days: number, total: number): InvoiceText =>
+  same(`Recurring fee (${days} of ${total} days)`);
 
 export function usageText(meter: string, where: readonly { dimension: string; value: string }[]): InvoiceText {
   const matches = where.map(({ dimension, value }) => `${dimension} ${value}`);

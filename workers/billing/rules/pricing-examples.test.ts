@@ -4,6 +4,7 @@ import { Decimal } from "#kernel/decimal.js";
 import { formatMoney } from "#kernel/money.js";
 import type { PriceState } from "#schema/events/tenancy-changed.v1.js";
 import { PRICE_MODELS } from "#schema/vocabulary.js";
+import { EVERY_DAY } from "./charged-days.js";
 import { chargeLines } from "./invoice-lines.js";
 
 const PAGE = new URL("../../../docs/pricing.md", import.meta.url);
@@ -56,6 +57,7 @@ test.each(examples)("docs/pricing.md: $quantity cost $amount $currency", ({ writ
     { start: 0, end: 1 },
     { ref: { id: "p", version: 1 }, terms },
     () => new Decimal(quantity),
+    EVERY_DAY,
   );
   expect(line && formatMoney(line.amount, currency)).toBe(amount);
 });

@@ -6,6 +6,7 @@ import { PRICE_MODELS } from "#schema/vocabulary.js";
 import { runs } from "../../../tests/support/effort.js";
 import { charges } from "../verifier/charges.js";
 import { fixed, plain, rational } from "../verifier/rational.js";
+import { EVERY_DAY } from "./charged-days.js";
 import { printExact, roundLine } from "./exact.js";
 import { adjustmentLines, chargeLines, type Invoiced, type InvoiceLine, keyOf } from "./invoice-lines.js";
 import { priceUsage } from "./pricing.js";
@@ -171,7 +172,8 @@ describe("against formulas of another kind", () => {
         quantity,
         decimalText(50, 3),
         fc.constantFrom("EUR", "JPY", "KWD"),
-        (prices, q, commit, currency) => {
+        fc.record({ fee: fc.integer({ min: 0, max: 31 }), commit: fc.integer({ min: 0, max: 31 }) }),
+        (prices, q, commit, currency, due) => {
           const terms = {
             version: 1,
             publishedAt: 0,
@@ -182,24 +184,31 @@ describe("against formulas of another kind", () => {
             prices,
             limits: [],
           };
-          const ours = chargeLines({ start: 0, end: 1 }, { ref: { id: "p", version: 1 }, terms }, () => new Decimal(q));
+          const plan = { ref: { id: "p", version: 1 }, terms };
+          const ours = chargeLines({ start: 0, end: 1 }, plan, () => new Decimal(q), { ...due, total: 31 });
           const theirs = charges(
             terms,
             prices.map(() => rational(q)),
+            { ...due, all: 31 },
           );
           expect(
             ours.map((l) => [
               l.kind,
               [l.description[1], l.description[2]],
               l.amount.toFixed(4),
-              l.arithmetic.map((s) => [s.note && [s.note[1], s.note[2]], printExact(s.quantity), printExact(s.amount)]),
+              l.arithmetic.map((s) => [
+                s.note && [s.note[1], s.note[2]],
+                printExact(s.quantity),
+                printExact(s.unitAmount),
+                printExact(s.amount),
+              ]),
             ]),
           ).toEqual(
             theirs.map((c) => [
               c.kind,
               c.description,
               fixed(c.amount, 4),
-              c.steps.map((s) => [s.note, plain(s.quantity), plain(s.amount)]),
+              c.steps.map((s) => [s.note, plain(s.quantity), plain(s.unitAmount), plain(s.amount)]),
             ]),
           );
         },
@@ -230,11 +239,11 @@ describe("against formulas of another kind", () => {
             invoiced.set(keyOf(identity), sums);
           }
         };
-        take(chargeLines(period, ofPlan, at(0)));
+        take(chargeLines(period, ofPlan, at(0), EVERY_DAY));
         for (let round = 1; round < known.length; round += 1) {
           take(
             adjustmentLines({
-              ...{ period, plan: ofPlan, invoiceId: "i", version: 2 },
+              ...{ period, plan: ofPlan, invoiceId: "i", version: 2, days: EVERY_DAY },
               ...{ quantityBefore: at(round - 1), quantityAfter: at(round) },
               invoiced: (identity) => invoiced.get(keyOf(identity)) ?? { quantity: ZERO, amount: ZERO },
             }),
@@ -244,6 +253,7 @@ describe("against formulas of another kind", () => {
         const full = charges(
           terms,
           terms.prices.map((_, index) => rational((last[index] ?? ZERO).toFixed())),
+          { all: 1, fee: 1, commit: 1 },
         );
         const total = [...invoiced.values()].reduce((sum, { amount }) => sum.plus(amount), ZERO);
         const expected = full.reduce((sum, { amount }) => sum.plus(fixed(amount, 4)), ZERO);
@@ -259,7 +269,7 @@ describe("against formulas of another kind", () => {
             .filter((amount) => Number(amount) !== 0)
             .sort(),
         );
-        for (const line of chargeLines(period, ofPlan, at(known.length - 1)))
+        for (const line of chargeLines(period, ofPlan, at(known.length - 1), EVERY_DAY))
           expect(invoiced.get(keyOf(line.identity))?.quantity.toFixed()).toBe(line.quantity.toFixed());
       }),
       { numRuns: runs(300) },

@@ -129,6 +129,12 @@ export const lumpStep = (amount: Decimal, note: InvoiceText): LineStep => ({
   isLump: true,
 });
 
+/** The part of an amount for `total` days that falls on `days` of them. */
+export const dayStep = (amount: Decimal, days: number, total: number, note: InvoiceText): LineStep => ({
+  ...step(exact(`${days}`), exact(amount).div(total), exact(ZERO), note),
+  amount: exact(amount).times(days).div(total),
+});
+
 function step(quantity: Decimal, unitAmount: Decimal, flatAmount: Decimal, note: InvoiceText | null): LineStep {
   return { quantity, unitAmount, flatAmount, amount: exact(quantity).times(unitAmount).plus(flatAmount), note };
 }

@@ -92,10 +92,40 @@ function latestOf(values: ReadonlySet<string>): Decimal {
   return latest === undefined ? ZERO : new Decimal(LATEST_PARTS.exec(latest)?.[3] ?? 0);
 }
 
-/** The cells that a price matches: its meter's, where every named dimension has the named value. */
-export function cellsOf(price: PriceState, meter: MeterState, cells: readonly UsageCell[]): UsageCell[] {
-  const wanted = price.where.map(({ dimension, value }) => ({ at: meter.dimensions.indexOf(dimension), value }));
-  return cells.filter(
-    (cell) => cell.meter === price.meter && wanted.every(({ at, value }) => cell.dimensions[at] === value),
+/**
+ * The cells that a price claims: its meter's, where every named dimension has the named value, or if it is a catch-all, those that
+ * none of the plan's other prices claims.
+ */
+export function cellsOf(
+  price: PriceState,
+  prices: readonly PriceState[],
+  meter: MeterState,
+  cells: readonly UsageCell[],
+): UsageCell[] {
+  const ofMeter = cells.filter((cell) => cell.meter === price.meter);
+  if (price.catchAll !== true) return ofMeter.filter(claimedBy([price], meter));
+  const isClaimed = claimedBy(namingPrices(prices, meter), meter);
+  return ofMeter.filter((cell) => !isClaimed(cell));
+}
+
+/** The prices of a meter that name what they claim. */
+const namingPrices = (prices: readonly PriceState[], meter: MeterState): PriceState[] =>
+  prices.filter((price) => price.meter === meter.id && price.catchAll !== true);
+
+function claimedBy(prices: readonly PriceState[], meter: MeterState): (cell: UsageCell) => boolean {
+  const wanted = prices.map(({ where }) =>
+    where.map(({ dimension, value }) => ({ at: meter.dimensions.indexOf(dimension), value })),
   );
+  return (cell) => wanted.some((where) => where.every(({ at, value }) => cell.dimensions[at] === value));
+}
+
+/** The cells of a meter that no price of the plan claims. */
+export function unclaimedCells(
+  prices: readonly PriceState[],
+  meter: MeterState,
+  cells: readonly UsageCell[],
+): UsageCell[] {
+  if (prices.some((price) => price.meter === meter.id && price.catchAll === true)) return [];
+  const isClaimed = claimedBy(namingPrices(prices, meter), meter);
+  return cells.filter((cell) => cell.meter === meter.id && !isClaimed(cell));
 }

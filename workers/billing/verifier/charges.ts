@@ -1,6 +1,7 @@
 import { minorDigits } from "#kernel/money.js";
 import type { PlanVersionState, PriceState } from "#schema/events/tenancy-changed.v1.js";
 import type { ChargeKind } from "#schema/vocabulary.js";
+import type { Days } from "./days.js";
 import {
   ceiling,
   fixed,
@@ -46,15 +47,21 @@ export interface Charge {
 
 const ONE: Rational = { n: 1n, d: 1n };
 const HUNDRED: Rational = { n: 100n, d: 1n };
+const whole = (count: number): Rational => ({ n: BigInt(count), d: 1n });
 
-/** A plan's charges for quantities, one per price in the plan's order. */
-export function charges(plan: PlanVersionState, quantities: readonly Rational[]): Charge[] {
+/** A plan's charges for quantities, one per price in the plan's order, and for the days that fee and commit are due. */
+export function charges(plan: PlanVersionState, quantities: readonly Rational[], days: Days): Charge[] {
   const digits = minorDigits(plan.currency);
   const result: Charge[] = [];
   const fee = rational(plan.recurringFee);
-  if (!isNothing(fee)) {
+  if (!isNothing(fee) && days.fee === days.all) {
     const steps = [lump(fee, both("recurring fee"))];
     result.push(chargeOf("RECURRING", undefined, both("Recurring fee"), ONE, nearest(fee, digits), steps));
+  } else if (!isNothing(fee) && days.fee > 0) {
+    const part = `${days.fee} of ${days.all} days`;
+    const step = row(whole(days.fee), over(fee, whole(days.all)), NOTHING, both(`recurring fee for ${part}`));
+    const text = both(`Recurring fee (${part})`);
+    result.push(chargeOf("RECURRING", undefined, text, ONE, nearest(step.amount, digits), [step]));
   }
   let used = NOTHING;
   for (const [index, price] of plan.prices.entries()) {
@@ -64,17 +71,23 @@ export function charges(plan: PlanVersionState, quantities: readonly Rational[])
     result.push(chargeOf("USAGE", index, usageTexts(price), quantity, amount, steps));
     used = plus(used, amount);
   }
-  const commit = rational(plan.minimumCommit);
+  const commitStep =
+    days.commit === days.all
+      ? lump(rational(plan.minimumCommit), ["minimum commit", "minimum commitment"])
+      : row(
+          whole(days.commit),
+          over(rational(plan.minimumCommit), whole(days.all)),
+          NOTHING,
+          both(`minimum commitment for ${days.commit} of ${days.all} days`),
+        );
+  const commit = commitStep.amount;
   if (isLess(used, commit)) {
     const sum = fixed(commit, digits);
     const description: Texts = [
       `Minimum commit of ${sum}, less usage`,
       `Minimum commitment of ${sum}, less usage charges`,
     ];
-    const steps = [
-      lump(commit, ["minimum commit", "minimum commitment"]),
-      lump(negated(used), ["less usage", "less usage charges"]),
-    ];
+    const steps = [commitStep, lump(negated(used), ["less usage", "less usage charges"])];
     result.push(chargeOf("MINIMUM_COMMIT", undefined, description, ONE, nearest(minus(commit, used), digits), steps));
   }
   return result;

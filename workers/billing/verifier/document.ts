@@ -34,6 +34,16 @@ export interface Facts {
   readonly watermark: number;
   readonly previousSha256: string | null;
   readonly lines: readonly Line[];
+  readonly unclaimed: readonly Unclaimed[];
+}
+
+/** Usage without a price. */
+export interface Unclaimed {
+  readonly meter: string;
+  readonly dimensions: readonly { readonly dimension: string; readonly value: string }[];
+  readonly quantity: Rational;
+  readonly events: number;
+  readonly hasPrices: boolean;
 }
 
 export const invoiceId = (tenantId: string, ordinal: number): string => `inv_${tenantId}_${padded(ordinal)}`;
@@ -70,6 +80,15 @@ export function documentOf(facts: Facts): unknown {
     watermark: String(facts.watermark),
     previousSha256: facts.previousSha256,
     lines: facts.lines.map((line) => lineOf(line, digits, facts.version)),
+    ...(facts.version === 2 && {
+      unpricedUsage: facts.unclaimed.map(({ meter, dimensions, quantity, events, hasPrices }) => ({
+        meter,
+        dimensions,
+        quantity: plain(quantity),
+        eventCount: String(events),
+        reason: hasPrices ? "NO_PRICE_FOR_DIMENSIONS" : "NO_PRICE_FOR_METER",
+      })),
+    }),
     total: fixed(total(facts.lines.map((line) => line.amount)), digits),
   };
 }

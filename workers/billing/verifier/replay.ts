@@ -4,6 +4,7 @@ import type { PlanState, PlanVersionState, TenantState } from "#schema/events/te
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { assignedPlan, graceEnd, isMeterActive, planVersionOf } from "#schema/tenancy-history.js";
 import { type Charge, charges, lump } from "./charges.js";
+import { countDays } from "./days.js";
 import { canonical, documentOf, invoiceId, type Line, type Terms } from "./document.js";
 import { isNothing, isSame, minus, NOTHING, plus, type Rational } from "./rational.js";
 import { createTally, type Meters, nextMonth, periodStartOf, type Tally } from "./tally.js";
@@ -22,7 +23,10 @@ export interface ReplayedInvoice {
 /** An invoiced period, as input of later invoices' corrections. */
 interface Settled {
   readonly start: number;
+  readonly end: number;
   readonly terms: Terms;
+  /** Tenancy's at its end. */
+  readonly version: number;
   readonly invoiceId: string;
   /** As last known to an invoice. */
   charges: readonly Charge[];
@@ -135,18 +139,20 @@ function settle(life: Life, entry: Extract<LedgerEntry, { kind: "tick" | "close"
   if (currency === undefined) return [];
 
   life.ordinal += 1;
-  const own = terms === undefined ? [] : chargesOf(life, start, terms.plan);
+  const ended = { start, end, version: entry.tenancyVersion };
+  const own = terms === undefined ? [] : chargesOf(life, ended, terms.plan);
   if (terms !== undefined) {
     const invoiced = new Map(
       own.map((charge) => [lineKey(charge), { amount: charge.amount, quantity: charge.quantity }]),
     );
     const id = invoiceId(life.tenant.id, life.ordinal);
-    life.settled.set(start, { start, terms, invoiceId: id, charges: own, invoiced });
+    life.settled.set(start, { ...ended, terms, invoiceId: id, charges: own, invoiced });
   }
   const lines = [...own.flatMap((charge) => (terms ? [{ charge, terms, amount: charge.amount }] : [])), ...corrections];
   const { ordinal, previousSha256 } = life;
   const document = documentOf({
     ...{ tenantId: life.tenant.id, ordinal, start, end, currency, terms, previousSha256, lines },
+    unclaimed: terms === undefined ? [] : life.tally.unclaimed(start, terms.plan.prices),
     watermark: entry.seq,
     version: entry.invoiceVersion ?? 1,
   });
@@ -164,10 +170,15 @@ function termsOf({ tenant, history }: Life, start: number, version: number): Ter
   return { planId: assigned.planId, plan };
 }
 
-function chargesOf({ tally }: Life, start: number, plan: PlanVersionState): Charge[] {
+function chargesOf(
+  { tally, tenant }: Life,
+  { start, end, version }: Pick<Settled, "start" | "end" | "version">,
+  plan: PlanVersionState,
+): Charge[] {
   return charges(
     plan,
-    plan.prices.map((price) => tally.quantity(start, price)),
+    plan.prices.map((price) => tally.quantity(start, price, plan.prices)),
+    countDays(tenant, plan, start, end, version),
   );
 }
 
@@ -175,7 +186,7 @@ function chargesOf({ tally }: Life, start: number, plan: PlanVersionState): Char
 function correct(life: Life, period: Settled | undefined, version: 1 | 2): Line[] {
   if (period === undefined) return [];
   const before = period.charges;
-  period.charges = chargesOf(life, period.start, period.terms.plan);
+  period.charges = chargesOf(life, period, period.terms.plan);
   const keys = new Set([...period.charges, ...before].map(lineKey));
   return [...keys].flatMap((key) => {
     const was = before.find((charge) => lineKey(charge) === key);

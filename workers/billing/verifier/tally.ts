@@ -3,10 +3,13 @@ import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { readMeter } from "#schema/meters/meter-reading.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
 import type { Aggregation } from "#schema/vocabulary.js";
+import type { Unclaimed } from "./document.js";
 import { isLess, minus, NOTHING, plus, type Rational, rational } from "./rational.js";
 
 interface Cell {
   readonly dimensions: readonly string[];
+  /** Counted and not voided. */
+  events: number;
   /** COUNT and SUM. */
   sum: Rational;
   /** The other aggregations: the reading of each remaining event, by its `seq`. */
@@ -19,7 +22,10 @@ export interface Tally {
   retract(event: RecordedEvent): void;
   /** A later meter counts unmetered events of this period. */
   backfill(meter: MeterState, periodStart: number): void;
-  quantity(periodStart: number, price: PriceState): Rational;
+  /** What a price of a plan claims. */
+  quantity(periodStart: number, price: PriceState, plan: readonly PriceState[]): Rational;
+  /** What no price of a plan claims, by meter and combination of dimensions, in the order of their texts. */
+  unclaimed(periodStart: number, plan: readonly PriceState[]): Unclaimed[];
   /** Periods with events that no meter counted at recording. */
   uncounted(): readonly number[];
 }
@@ -47,7 +53,10 @@ export function createTally(meters: Meters, anchorDay: number): Tally {
   function cellOf(periodStart: number, meter: string, dimensions: readonly string[]): Cell {
     const ofPeriod = upsert(periods, periodStart, () => new Map<string, Map<string, Cell>>());
     const ofMeter = upsert(ofPeriod, meter, () => new Map<string, Cell>());
-    return upsert(ofMeter, JSON.stringify(dimensions), () => ({ dimensions, sum: NOTHING, readings: new Map() }));
+    return upsert(ofMeter, JSON.stringify(dimensions), () => ({
+      ...{ dimensions, events: 0, sum: NOTHING },
+      readings: new Map(),
+    }));
   }
 
   /** By period: events that no meter counted at recording, and the meters that count them since. */
@@ -68,6 +77,7 @@ export function createTally(meters: Meters, anchorDay: number): Tally {
       const reading = readMeter(meter, JSON.parse(event.data));
       if (reading.kind === "invalid") throw new Error(`entry ${event.seq} does not fit meter ${meter.id}`);
       const cell = cellOf(periodStartOf(event.time, anchorDay), meter.id, reading.dimensions);
+      cell.events += change === "add" ? 1 : -1;
       if (meter.aggregation === "COUNT" || meter.aggregation === "SUM") {
         cell.sum = (change === "add" ? plus : minus)(cell.sum, rational(reading.value));
       } else if (change === "add") cell.readings.set(event.seq, { time: event.time, value: reading.value });
@@ -86,16 +96,52 @@ export function createTally(meters: Meters, anchorDay: number): Tally {
       }
     },
     uncounted: () => [...orphans.keys()],
-    quantity(periodStart, price) {
+    quantity(periodStart, price, plan) {
       const meter = meters.meter(price.meter);
       if (meter === undefined) throw new Error(`a plan prices the unknown meter ${price.meter}`);
       const cells = [...(periods.get(periodStart)?.get(meter.id)?.values() ?? [])].filter((cell) =>
-        price.where.every((match) => cell.dimensions[meter.dimensions.indexOf(match.dimension)] === match.value),
+        claims(price, plan, meter, cell),
       );
       return aggregate(meter.aggregation, cells);
     },
+    unclaimed(periodStart, plan) {
+      const ofPeriod = [...(periods.get(periodStart) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
+      return ofPeriod.flatMap(([key, combinations]) => {
+        const meter = meters.meter(key);
+        if (meter === undefined) throw new Error(`usage of the unknown meter ${key}`);
+        const ofMeter = plan.filter((price) => price.meter === key);
+        const left = [...combinations]
+          .filter(([, cell]) => cell.events > 0 && !ofMeter.some((price) => claims(price, plan, meter, cell)))
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([, cell]) => cell);
+        const hasPrices = ofMeter.length > 0;
+        if (left.length === 0) return [];
+        const isShown = hasPrices && left.length <= SHOWN_COMBINATIONS;
+        return (isShown ? left.map((cell) => [cell]) : [left]).map((cells) => ({
+          meter: key,
+          dimensions: meter.dimensions.flatMap((dimension, at) =>
+            isShown ? [{ dimension, value: cells[0]?.dimensions[at] ?? "" }] : [],
+          ),
+          quantity: aggregate(meter.aggregation, cells),
+          events: cells.reduce((sum, cell) => sum + cell.events, 0),
+          hasPrices,
+        }));
+      });
+    },
   };
 }
+
+const SHOWN_COMBINATIONS = 200;
+
+/** Whether a price claims a cell of its meter: by naming it, or as the one for what no other price of the plan names. */
+function claims(price: PriceState, plan: readonly PriceState[], meter: MeterState, cell: Cell): boolean {
+  if (price.catchAll)
+    return !plan.some((other) => other.meter === meter.id && !other.catchAll && names(other, meter, cell));
+  return names(price, meter, cell);
+}
+
+const names = ({ where }: PriceState, meter: MeterState, { dimensions }: Cell): boolean =>
+  where.every((match) => dimensions[meter.dimensions.indexOf(match.dimension)] === match.value);
 
 function aggregate(aggregation: Aggregation, cells: readonly Cell[]): Rational {
   const readings = cells.flatMap((cell) => [...cell.readings].map(([seq, reading]) => ({ seq, ...reading })));

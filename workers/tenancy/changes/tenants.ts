@@ -3,7 +3,7 @@ import { periodAt } from "#kernel/period.js";
 import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { planVersionOf, tenantNow } from "#schema/tenancy-history.js";
-import { hasEnded } from "#schema/vocabulary.js";
+import { hasEnded, type SuspensionBilling } from "#schema/vocabulary.js";
 import {
   type ActiveAssignment,
   activeAssignments,
@@ -29,6 +29,9 @@ import type { TenancyStore } from "../store/store.js";
 /** The same error for a missing entity and another tenant's: callers cannot distinguish them. */
 export const notFound = (): MetrlyError => new MetrlyError("NOT_FOUND", "It does not exist");
 
+/** How often a tenant's billing can be paused: its history is part of its state. */
+export const MAX_PAUSES = 500;
+
 export interface NewTenant extends TenantTerms {
   /** Its latest version applies from the tenant's first period. */
   readonly planId: string | undefined;
@@ -51,7 +54,8 @@ export function createTenant(store: TenancyStore, actor: string, input: NewTenan
 }
 
 function newTenant(input: NewTenant, now: number, version: number): TenantState {
-  const startsAt = input.startsAt ?? input.testClock ?? now;
+  const beganAt = input.startsAt ?? input.testClock ?? now;
+  const startsAt = periodAt(beganAt, input.billingAnchorDay).start;
   return {
     kind: "tenant",
     id: input.id ?? `ten_${newOrderedUuid().replaceAll("-", "")}`,
@@ -61,7 +65,8 @@ function newTenant(input: NewTenant, now: number, version: number): TenantState 
     createdAt: now,
     createdInVersion: version,
     billingAnchorDay: input.billingAnchorDay,
-    startsAt: periodAt(startsAt, input.billingAnchorDay).start,
+    startsAt,
+    ...(beganAt !== startsAt && { beganAt }),
     currency: null,
     testClock: input.testClock,
     graceDays: [{ days: input.graceDays, inVersion: version }],
@@ -106,13 +111,16 @@ export function advanceTestClock(store: TenancyStore, actor: string, id: string,
   });
 }
 
-/** Suspends, resumes or closes a tenant. Throws NOT_FOUND, CONFLICT (invalid transition). */
+/**
+ * Suspends, resumes or closes a tenant. A suspension with `billing: PAUSE` is one that fees and commit are not charged for. Throws
+ * NOT_FOUND, CONFLICT (invalid transition).
+ */
 export function moveTenant(
   store: TenancyStore,
   actor: string,
   id: string,
   transition: Transition,
-  reason?: string,
+  { reason, billing }: { readonly reason?: string; readonly billing?: SuspensionBilling } = {},
 ): Promise<TenantState> {
   return store.change(actor, async (change) => {
     if (reason !== undefined) rejectIf(nameReasons("reason", reason));
@@ -121,9 +129,33 @@ export function moveTenant(
     const version = change.nextVersion();
     const closedInVersion = hasEnded(status) ? version : null;
     const closedAt = hasEnded(status) ? tenantNow(before, change.now) : null;
-    const after: TenantState = { ...before, version, status, closedInVersion, closedAt };
+    const pauses = pausesAfter(before, tenantNow(before, change.now), billing === "PAUSE", version);
+    const after: TenantState = { ...before, version, status, closedInVersion, closedAt, ...pauses };
     return change.save({ action: `tenant.${transition}`, before, after, ...(reason !== undefined && { reason }) });
   });
+}
+
+/** A pause lasts until the tenant is resumed or closed; `begins`: one begins with this change. */
+function pausesAfter(
+  { billingPauses = [] }: TenantState,
+  at: number,
+  begins: boolean,
+  inVersion: number,
+): Pick<TenantState, "billingPauses"> {
+  if (begins) {
+    if (billingPauses.length >= MAX_PAUSES)
+      throw new MetrlyError(
+        "CONFLICT",
+        `The tenant's billing was paused ${MAX_PAUSES} times: suspend it with \`CONTINUE\``,
+      );
+    return { billingPauses: [...billingPauses, { from: at, until: null, inVersion, endedInVersion: null }] };
+  }
+  if (billingPauses.every(({ until }) => until !== null)) return {};
+  return {
+    billingPauses: billingPauses.map((pause) =>
+      pause.until === null ? { ...pause, until: at, endedInVersion: inVersion } : pause,
+    ),
+  };
 }
 
 /** The tenant and the assignment after a change of plan. */

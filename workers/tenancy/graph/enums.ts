@@ -4,8 +4,10 @@ import {
   API_KEY_SCOPES,
   LIMIT_KINDS,
   PRICE_MODELS,
+  PRORATIONS,
   QUOTA_WINDOWS,
   ROLES,
+  SUSPENSION_BILLINGS,
   TENANT_STATUSES,
   VIEWER_KINDS,
 } from "#schema/vocabulary.js";
@@ -21,4 +23,6 @@ export const PriceModel = enumOf(
   "FLAT: `unitAmount` once. PACKAGE: `unitAmount` per started package of `packageSize`. PERCENTAGE: `ratePercent` of the quantity",
 );
 export const QuotaWindow = enumOf("QuotaWindow", QUOTA_WINDOWS);
+export const Proration = enumOf("Proration", PRORATIONS, "Of a partial first or last period");
+export const SuspensionBilling = enumOf("SuspensionBilling", SUSPENSION_BILLINGS);
 export const LimitKind = enumOf("LimitKind", LIMIT_KINDS);

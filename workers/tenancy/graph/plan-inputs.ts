@@ -4,7 +4,7 @@ import type { MeterState, PriceState, QuotaLimitState } from "#schema/events/ten
 import type { NewMeter } from "../changes/meters.js";
 import type { NewPlan } from "../changes/plans.js";
 import type { PlanDraft } from "../rules/plan-version.js";
-import { Aggregation, LimitKind, PriceModel, QuotaWindow } from "./enums.js";
+import { Aggregation, LimitKind, PriceModel, Proration, QuotaWindow } from "./enums.js";
 
 @InputType()
 export class CreateMeterInput {
@@ -55,6 +55,12 @@ class PriceInput {
   @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" }) readonly discountPercent?: string | null;
   @Field(() => [DimensionMatchInput], { nullable: true, defaultValue: [] })
   readonly where?: DimensionMatchInput[] | null;
+  @Field(() => Boolean, {
+    nullable: true,
+    defaultValue: false,
+    description: "Claims the usage of the meter that no other price of the plan claims; excludes `where`",
+  })
+  readonly catchAll?: boolean | null;
 }
 
 @InputType()
@@ -70,6 +76,12 @@ class QuotaLimitInput {
 export class PlanVersionInput {
   @Field(() => String) readonly currency!: string;
   @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" }) readonly recurringFee?: string | null;
+  @Field(() => Proration, {
+    nullable: true,
+    defaultValue: "NONE",
+    description: "DAILY: the fee of a partial first or last period is charged by the day (UTC; a day begun is charged)",
+  })
+  readonly recurringFeeProration?: keyof typeof Proration | null;
   @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" }) readonly minimumCommit?: string | null;
   @Field(() => [PriceInput]) readonly prices!: PriceInput[];
   @Field(() => [QuotaLimitInput], { nullable: true, defaultValue: [] }) readonly limits?: QuotaLimitInput[] | null;
@@ -110,6 +122,7 @@ export function planTerms(input: PlanVersionInput): PlanDraft {
   return {
     currency: input.currency,
     recurringFee: input.recurringFee ?? "0",
+    ...(input.recurringFeeProration === "DAILY" && { recurringFeeProration: input.recurringFeeProration }),
     minimumCommit: input.minimumCommit ?? "0",
     prices: input.prices.map(priceTerms),
     limits: (input.limits ?? []).map(({ meter, window, kind, limit, warnAt }) => ({
@@ -143,5 +156,6 @@ function priceTerms(input: PriceInput): PriceState {
     maximumAmount: input.maximumAmount ?? null,
     discountPercent: input.discountPercent ?? "0",
     where: (input.where ?? []).map(({ dimension, value }) => ({ dimension, value })),
+    ...(input.catchAll === true && { catchAll: true }),
   };
 }

@@ -8,7 +8,7 @@ import type {
   PriceState,
   QuotaLimitState,
 } from "#schema/events/tenancy-changed.v1.js";
-import { Aggregation, LimitKind, PriceModel, QuotaWindow } from "./enums.js";
+import { Aggregation, LimitKind, PriceModel, Proration, QuotaWindow } from "./enums.js";
 
 @ObjectType()
 export class Meter {
@@ -61,6 +61,8 @@ export class Price {
   @Field(() => DecimalScalar, { nullable: true }) readonly maximumAmount!: string | null;
   @Field(() => DecimalScalar) readonly discountPercent!: string;
   @Field(() => [DimensionMatch]) readonly where!: readonly DimensionMatch[];
+  @Field(() => Boolean, { description: "Claims the usage of the meter that no other price of the plan claims" })
+  readonly catchAll!: boolean;
 }
 
 @Directive("@shareable")
@@ -82,6 +84,8 @@ export class PlanVersion {
   @Field(() => DateTimeScalar) readonly publishedAt!: number;
   @Field(() => String) readonly currency!: string;
   @Field(() => DecimalScalar) readonly recurringFee!: string;
+  @Field(() => Proration, { description: "Of the recurring fee of a partial first or last period" })
+  readonly recurringFeeProration!: keyof typeof Proration;
   @Field(() => DecimalScalar) readonly minimumCommit!: string;
   @Field(() => [Price]) readonly prices!: readonly Price[];
   @Field(() => [QuotaLimit]) readonly limits!: readonly QuotaLimit[];
@@ -113,7 +117,14 @@ export function planView(state: PlanState, seen: readonly PlanVersionState[] = s
     },
   };
   for (const version of seen)
-    versions.push({ ...version, public: version.public === true, id: planVersionId(state.id, version.version), plan });
+    versions.push({
+      ...version,
+      recurringFeeProration: version.recurringFeeProration ?? "NONE",
+      prices: version.prices.map((price) => ({ ...price, catchAll: price.catchAll === true })),
+      public: version.public === true,
+      id: planVersionId(state.id, version.version),
+      plan,
+    });
   return plan;
 }
 

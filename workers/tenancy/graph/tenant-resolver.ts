@@ -20,7 +20,7 @@ import {
 } from "../changes/tenants.js";
 import { type ActiveAssignment, activeAssignments, runningPlan } from "../rules/assignment.js";
 import type { TenancyStore } from "../store/store.js";
-import { QuotaWindow, TenantStatus } from "./enums.js";
+import { QuotaWindow, SuspensionBilling, TenantStatus } from "./enums.js";
 import type { Loaders } from "./loaders.js";
 import { PlanVersion, planVersionView } from "./plan-types.js";
 import {
@@ -115,14 +115,19 @@ export class TenantResolver {
     return tenantView(await updateTenant(this.store, actorOf(identity), id, changes));
   }
 
-  @Mutation(() => Tenant)
+  @Mutation(() => Tenant, {
+    description: "`billing: CONTINUE` charges fees and commit meanwhile, `PAUSE` does not. Usage is charged either way",
+  })
   async suspendTenant(
     @Ctx() { identity }: SubgraphContext,
     @Arg("id", () => ID) id: string,
     @Arg("reason", () => String) reason: string,
+    @Arg("billing", () => SuspensionBilling, { nullable: true, defaultValue: "CONTINUE" })
+    billing: keyof typeof SuspensionBilling | null,
   ): Promise<Tenant> {
     authorize(identity, "Mutation.suspendTenant", id);
-    return tenantView(await moveTenant(this.store, actorOf(identity), id, "suspend", reason));
+    const how = { reason, billing: billing ?? "CONTINUE" };
+    return tenantView(await moveTenant(this.store, actorOf(identity), id, "suspend", how));
   }
 
   @Mutation(() => Tenant)

@@ -34,6 +34,14 @@ export function priceReasons(path: string, price: PriceState, meter: MeterState 
     ...amountReasons(`${path}.maximumAmount`, price.maximumAmount),
     ...capReasons(path, price),
     ...tierReasons(`${path}.tiers`, price.tiers),
+    ...(price.catchAll === true && price.where.length > 0
+      ? [
+          {
+            path: `${path}.where`,
+            detail: "must be empty in a catch-all price, which claims what no other price claims",
+          },
+        ]
+      : []),
     ...(meter === undefined ? [] : whereReasons(`${path}.where`, price.where, meter)),
   ];
 }
@@ -99,9 +107,12 @@ function whereReasons(path: string, where: PriceState["where"], meter: MeterStat
   });
 }
 
-/** Whether some usage would match both: same meter, and no dimension with different required values. */
+/**
+ * Whether some usage would match both: same meter, and no dimension with different required values. A catch-all price leaves
+ * what others claim, except to another one.
+ */
 export function claimSameUsage(a: PriceState, b: PriceState): boolean {
-  if (a.meter !== b.meter) return false;
+  if (a.meter !== b.meter || (a.catchAll === true) !== (b.catchAll === true)) return false;
   return !a.where.some((left) =>
     b.where.some((right) => left.dimension === right.dimension && left.value !== right.value),
   );

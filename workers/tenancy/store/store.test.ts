@@ -83,7 +83,7 @@ describe.skipIf(!hasPostgres)("tenancy's store", () => {
   test("a repeated create answers the same, with another input it is a CONFLICT", async () => {
     const input = newTenant("twice", "pro");
     const first = await createTenant(world.store, ACTOR, input);
-    await moveTenant(world.store, ACTOR, "twice", "suspend", "does not pay");
+    await moveTenant(world.store, ACTOR, "twice", "suspend", { reason: "does not pay" });
     world.clock.advance(40 * DAY_MS);
     const repeated = await createTenant(world.store, ACTOR, input);
     world.clock.set(NOW);
@@ -113,7 +113,7 @@ describe.skipIf(!hasPostgres)("tenancy's store", () => {
 
   test("the audit log has actor, action and target, with the states before and after", async () => {
     await world.tenant("audited");
-    await moveTenant(world.store, "user:alice", "audited", "suspend", "does not pay");
+    await moveTenant(world.store, "user:alice", "audited", "suspend", { reason: "does not pay" });
     const [newest, oldest] = await world.store.auditLog({ after: undefined, take: 10, tenantId: "audited" });
     expect(newest).toMatchObject({
       at: NOW,

@@ -47,6 +47,7 @@ export type PlanVersionMinAggregateOutputType = {
   publishedInVersion: number | null
   currency: string | null
   recurringFee: runtime.Decimal | null
+  recurringFeeProration: string | null
   minimumCommit: runtime.Decimal | null
   public: boolean | null
 }
@@ -58,6 +59,7 @@ export type PlanVersionMaxAggregateOutputType = {
   publishedInVersion: number | null
   currency: string | null
   recurringFee: runtime.Decimal | null
+  recurringFeeProration: string | null
   minimumCommit: runtime.Decimal | null
   public: boolean | null
 }
@@ -69,6 +71,7 @@ export type PlanVersionCountAggregateOutputType = {
   publishedInVersion: number
   currency: number
   recurringFee: number
+  recurringFeeProration: number
   minimumCommit: number
   prices: number
   limits: number
@@ -98,6 +101,7 @@ export type PlanVersionMinAggregateInputType = {
   publishedInVersion?: true
   currency?: true
   recurringFee?: true
+  recurringFeeProration?: true
   minimumCommit?: true
   public?: true
 }
@@ -109,6 +113,7 @@ export type PlanVersionMaxAggregateInputType = {
   publishedInVersion?: true
   currency?: true
   recurringFee?: true
+  recurringFeeProration?: true
   minimumCommit?: true
   public?: true
 }
@@ -120,6 +125,7 @@ export type PlanVersionCountAggregateInputType = {
   publishedInVersion?: true
   currency?: true
   recurringFee?: true
+  recurringFeeProration?: true
   minimumCommit?: true
   prices?: true
   limits?: true
@@ -220,6 +226,7 @@ export type PlanVersionGroupByOutputType = {
   publishedInVersion: number
   currency: string
   recurringFee: runtime.Decimal
+  recurringFeeProration: string
   minimumCommit: runtime.Decimal
   prices: runtime.JsonValue
   limits: runtime.JsonValue
@@ -256,6 +263,7 @@ export type PlanVersionWhereInput = {
   publishedInVersion?: Prisma.IntFilter<"PlanVersion"> | number
   currency?: Prisma.StringFilter<"PlanVersion"> | string
   recurringFee?: Prisma.DecimalFilter<"PlanVersion"> | runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: Prisma.StringFilter<"PlanVersion"> | string
   minimumCommit?: Prisma.DecimalFilter<"PlanVersion"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonFilter<"PlanVersion">
   limits?: Prisma.JsonFilter<"PlanVersion">
@@ -271,6 +279,7 @@ export type PlanVersionOrderByWithRelationInput = {
   publishedInVersion?: Prisma.SortOrder
   currency?: Prisma.SortOrder
   recurringFee?: Prisma.SortOrder
+  recurringFeeProration?: Prisma.SortOrder
   minimumCommit?: Prisma.SortOrder
   prices?: Prisma.SortOrder
   limits?: Prisma.SortOrder
@@ -290,6 +299,7 @@ export type PlanVersionWhereUniqueInput = Prisma.AtLeast<{
   publishedInVersion?: Prisma.IntFilter<"PlanVersion"> | number
   currency?: Prisma.StringFilter<"PlanVersion"> | string
   recurringFee?: Prisma.DecimalFilter<"PlanVersion"> | runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: Prisma.StringFilter<"PlanVersion"> | string
   minimumCommit?: Prisma.DecimalFilter<"PlanVersion"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonFilter<"PlanVersion">
   limits?: Prisma.JsonFilter<"PlanVersion">
@@ -305,6 +315,7 @@ export type PlanVersionOrderByWithAggregationInput = {
   publishedInVersion?: Prisma.SortOrder
   currency?: Prisma.SortOrder
   recurringFee?: Prisma.SortOrder
+  recurringFeeProration?: Prisma.SortOrder
   minimumCommit?: Prisma.SortOrder
   prices?: Prisma.SortOrder
   limits?: Prisma.SortOrder
@@ -326,6 +337,7 @@ export type PlanVersionScalarWhereWithAggregatesInput = {
   publishedInVersion?: Prisma.IntWithAggregatesFilter<"PlanVersion"> | number
   currency?: Prisma.StringWithAggregatesFilter<"PlanVersion"> | string
   recurringFee?: Prisma.DecimalWithAggregatesFilter<"PlanVersion"> | runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: Prisma.StringWithAggregatesFilter<"PlanVersion"> | string
   minimumCommit?: Prisma.DecimalWithAggregatesFilter<"PlanVersion"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonWithAggregatesFilter<"PlanVersion">
   limits?: Prisma.JsonWithAggregatesFilter<"PlanVersion">
@@ -338,6 +350,7 @@ export type PlanVersionCreateInput = {
   publishedInVersion: number
   currency: string
   recurringFee: runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: string
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -353,6 +366,7 @@ export type PlanVersionUncheckedCreateInput = {
   publishedInVersion: number
   currency: string
   recurringFee: runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: string
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -366,6 +380,7 @@ export type PlanVersionUpdateInput = {
   publishedInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   recurringFee?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: Prisma.StringFieldUpdateOperationsInput | string
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -381,6 +396,7 @@ export type PlanVersionUncheckedUpdateInput = {
   publishedInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   recurringFee?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: Prisma.StringFieldUpdateOperationsInput | string
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -395,6 +411,7 @@ export type PlanVersionCreateManyInput = {
   publishedInVersion: number
   currency: string
   recurringFee: runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: string
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -407,6 +424,7 @@ export type PlanVersionUpdateManyMutationInput = {
   publishedInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   recurringFee?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: Prisma.StringFieldUpdateOperationsInput | string
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -420,6 +438,7 @@ export type PlanVersionUncheckedUpdateManyInput = {
   publishedInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   recurringFee?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: Prisma.StringFieldUpdateOperationsInput | string
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -453,6 +472,7 @@ export type PlanVersionCountOrderByAggregateInput = {
   publishedInVersion?: Prisma.SortOrder
   currency?: Prisma.SortOrder
   recurringFee?: Prisma.SortOrder
+  recurringFeeProration?: Prisma.SortOrder
   minimumCommit?: Prisma.SortOrder
   prices?: Prisma.SortOrder
   limits?: Prisma.SortOrder
@@ -473,6 +493,7 @@ export type PlanVersionMaxOrderByAggregateInput = {
   publishedInVersion?: Prisma.SortOrder
   currency?: Prisma.SortOrder
   recurringFee?: Prisma.SortOrder
+  recurringFeeProration?: Prisma.SortOrder
   minimumCommit?: Prisma.SortOrder
   public?: Prisma.SortOrder
 }
@@ -484,6 +505,7 @@ export type PlanVersionMinOrderByAggregateInput = {
   publishedInVersion?: Prisma.SortOrder
   currency?: Prisma.SortOrder
   recurringFee?: Prisma.SortOrder
+  recurringFeeProration?: Prisma.SortOrder
   minimumCommit?: Prisma.SortOrder
   public?: Prisma.SortOrder
 }
@@ -565,6 +587,7 @@ export type PlanVersionCreateWithoutAssignmentsInput = {
   publishedInVersion: number
   currency: string
   recurringFee: runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: string
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -579,6 +602,7 @@ export type PlanVersionUncheckedCreateWithoutAssignmentsInput = {
   publishedInVersion: number
   currency: string
   recurringFee: runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: string
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -607,6 +631,7 @@ export type PlanVersionUpdateWithoutAssignmentsInput = {
   publishedInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   recurringFee?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: Prisma.StringFieldUpdateOperationsInput | string
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -621,6 +646,7 @@ export type PlanVersionUncheckedUpdateWithoutAssignmentsInput = {
   publishedInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   recurringFee?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: Prisma.StringFieldUpdateOperationsInput | string
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -633,6 +659,7 @@ export type PlanVersionCreateWithoutPlanInput = {
   publishedInVersion: number
   currency: string
   recurringFee: runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: string
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -646,6 +673,7 @@ export type PlanVersionUncheckedCreateWithoutPlanInput = {
   publishedInVersion: number
   currency: string
   recurringFee: runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: string
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -689,6 +717,7 @@ export type PlanVersionScalarWhereInput = {
   publishedInVersion?: Prisma.IntFilter<"PlanVersion"> | number
   currency?: Prisma.StringFilter<"PlanVersion"> | string
   recurringFee?: Prisma.DecimalFilter<"PlanVersion"> | runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: Prisma.StringFilter<"PlanVersion"> | string
   minimumCommit?: Prisma.DecimalFilter<"PlanVersion"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonFilter<"PlanVersion">
   limits?: Prisma.JsonFilter<"PlanVersion">
@@ -701,6 +730,7 @@ export type PlanVersionCreateManyPlanInput = {
   publishedInVersion: number
   currency: string
   recurringFee: runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: string
   minimumCommit: runtime.Decimal | runtime.DecimalJsLike | number | string
   prices: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -713,6 +743,7 @@ export type PlanVersionUpdateWithoutPlanInput = {
   publishedInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   recurringFee?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: Prisma.StringFieldUpdateOperationsInput | string
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -726,6 +757,7 @@ export type PlanVersionUncheckedUpdateWithoutPlanInput = {
   publishedInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   recurringFee?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: Prisma.StringFieldUpdateOperationsInput | string
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -739,6 +771,7 @@ export type PlanVersionUncheckedUpdateManyWithoutPlanInput = {
   publishedInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   currency?: Prisma.StringFieldUpdateOperationsInput | string
   recurringFee?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  recurringFeeProration?: Prisma.StringFieldUpdateOperationsInput | string
   minimumCommit?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   prices?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   limits?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -783,6 +816,7 @@ export type PlanVersionSelect<ExtArgs extends runtime.Types.Extensions.InternalA
   publishedInVersion?: boolean
   currency?: boolean
   recurringFee?: boolean
+  recurringFeeProration?: boolean
   minimumCommit?: boolean
   prices?: boolean
   limits?: boolean
@@ -799,6 +833,7 @@ export type PlanVersionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.E
   publishedInVersion?: boolean
   currency?: boolean
   recurringFee?: boolean
+  recurringFeeProration?: boolean
   minimumCommit?: boolean
   prices?: boolean
   limits?: boolean
@@ -813,6 +848,7 @@ export type PlanVersionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.E
   publishedInVersion?: boolean
   currency?: boolean
   recurringFee?: boolean
+  recurringFeeProration?: boolean
   minimumCommit?: boolean
   prices?: boolean
   limits?: boolean
@@ -827,13 +863,14 @@ export type PlanVersionSelectScalar = {
   publishedInVersion?: boolean
   currency?: boolean
   recurringFee?: boolean
+  recurringFeeProration?: boolean
   minimumCommit?: boolean
   prices?: boolean
   limits?: boolean
   public?: boolean
 }
 
-export type PlanVersionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"planId" | "version" | "publishedAt" | "publishedInVersion" | "currency" | "recurringFee" | "minimumCommit" | "prices" | "limits" | "public", ExtArgs["result"]["planVersion"]>
+export type PlanVersionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"planId" | "version" | "publishedAt" | "publishedInVersion" | "currency" | "recurringFee" | "recurringFeeProration" | "minimumCommit" | "prices" | "limits" | "public", ExtArgs["result"]["planVersion"]>
 export type PlanVersionInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   plan?: boolean | Prisma.PlanDefaultArgs<ExtArgs>
   assignments?: boolean | Prisma.PlanVersion$assignmentsArgs<ExtArgs>
@@ -859,6 +896,7 @@ export type $PlanVersionPayload<ExtArgs extends runtime.Types.Extensions.Interna
     publishedInVersion: number
     currency: string
     recurringFee: runtime.Decimal
+    recurringFeeProration: string
     minimumCommit: runtime.Decimal
     prices: runtime.JsonValue
     limits: runtime.JsonValue
@@ -1294,6 +1332,7 @@ export interface PlanVersionFieldRefs {
   readonly publishedInVersion: Prisma.FieldRef<"PlanVersion", 'Int'>
   readonly currency: Prisma.FieldRef<"PlanVersion", 'String'>
   readonly recurringFee: Prisma.FieldRef<"PlanVersion", 'Decimal'>
+  readonly recurringFeeProration: Prisma.FieldRef<"PlanVersion", 'String'>
   readonly minimumCommit: Prisma.FieldRef<"PlanVersion", 'Decimal'>
   readonly prices: Prisma.FieldRef<"PlanVersion", 'Json'>
   readonly limits: Prisma.FieldRef<"PlanVersion", 'Json'>

@@ -49,6 +49,7 @@ export type TenantMinAggregateOutputType = {
   createdInVersion: number | null
   billingAnchorDay: number | null
   startsAt: Date | null
+  beganAt: Date | null
   currency: string | null
   testClock: Date | null
   closedInVersion: number | null
@@ -64,6 +65,7 @@ export type TenantMaxAggregateOutputType = {
   createdInVersion: number | null
   billingAnchorDay: number | null
   startsAt: Date | null
+  beganAt: Date | null
   currency: string | null
   testClock: Date | null
   closedInVersion: number | null
@@ -79,6 +81,8 @@ export type TenantCountAggregateOutputType = {
   createdInVersion: number
   billingAnchorDay: number
   startsAt: number
+  beganAt: number
+  billingPauses: number
   currency: number
   testClock: number
   closedInVersion: number
@@ -112,6 +116,7 @@ export type TenantMinAggregateInputType = {
   createdInVersion?: true
   billingAnchorDay?: true
   startsAt?: true
+  beganAt?: true
   currency?: true
   testClock?: true
   closedInVersion?: true
@@ -127,6 +132,7 @@ export type TenantMaxAggregateInputType = {
   createdInVersion?: true
   billingAnchorDay?: true
   startsAt?: true
+  beganAt?: true
   currency?: true
   testClock?: true
   closedInVersion?: true
@@ -142,6 +148,8 @@ export type TenantCountAggregateInputType = {
   createdInVersion?: true
   billingAnchorDay?: true
   startsAt?: true
+  beganAt?: true
+  billingPauses?: true
   currency?: true
   testClock?: true
   closedInVersion?: true
@@ -246,6 +254,8 @@ export type TenantGroupByOutputType = {
   createdInVersion: number
   billingAnchorDay: number
   startsAt: Date
+  beganAt: Date | null
+  billingPauses: runtime.JsonValue
   currency: string | null
   testClock: Date | null
   closedInVersion: number | null
@@ -286,6 +296,8 @@ export type TenantWhereInput = {
   createdInVersion?: Prisma.IntFilter<"Tenant"> | number
   billingAnchorDay?: Prisma.IntFilter<"Tenant"> | number
   startsAt?: Prisma.DateTimeFilter<"Tenant"> | Date | string
+  beganAt?: Prisma.DateTimeNullableFilter<"Tenant"> | Date | string | null
+  billingPauses?: Prisma.JsonFilter<"Tenant">
   currency?: Prisma.StringNullableFilter<"Tenant"> | string | null
   testClock?: Prisma.DateTimeNullableFilter<"Tenant"> | Date | string | null
   closedInVersion?: Prisma.IntNullableFilter<"Tenant"> | number | null
@@ -306,6 +318,8 @@ export type TenantOrderByWithRelationInput = {
   createdInVersion?: Prisma.SortOrder
   billingAnchorDay?: Prisma.SortOrder
   startsAt?: Prisma.SortOrder
+  beganAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  billingPauses?: Prisma.SortOrder
   currency?: Prisma.SortOrderInput | Prisma.SortOrder
   testClock?: Prisma.SortOrderInput | Prisma.SortOrder
   closedInVersion?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -329,6 +343,8 @@ export type TenantWhereUniqueInput = Prisma.AtLeast<{
   createdAt?: Prisma.DateTimeFilter<"Tenant"> | Date | string
   billingAnchorDay?: Prisma.IntFilter<"Tenant"> | number
   startsAt?: Prisma.DateTimeFilter<"Tenant"> | Date | string
+  beganAt?: Prisma.DateTimeNullableFilter<"Tenant"> | Date | string | null
+  billingPauses?: Prisma.JsonFilter<"Tenant">
   currency?: Prisma.StringNullableFilter<"Tenant"> | string | null
   testClock?: Prisma.DateTimeNullableFilter<"Tenant"> | Date | string | null
   closedInVersion?: Prisma.IntNullableFilter<"Tenant"> | number | null
@@ -349,6 +365,8 @@ export type TenantOrderByWithAggregationInput = {
   createdInVersion?: Prisma.SortOrder
   billingAnchorDay?: Prisma.SortOrder
   startsAt?: Prisma.SortOrder
+  beganAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  billingPauses?: Prisma.SortOrder
   currency?: Prisma.SortOrderInput | Prisma.SortOrder
   testClock?: Prisma.SortOrderInput | Prisma.SortOrder
   closedInVersion?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -374,6 +392,8 @@ export type TenantScalarWhereWithAggregatesInput = {
   createdInVersion?: Prisma.IntWithAggregatesFilter<"Tenant"> | number
   billingAnchorDay?: Prisma.IntWithAggregatesFilter<"Tenant"> | number
   startsAt?: Prisma.DateTimeWithAggregatesFilter<"Tenant"> | Date | string
+  beganAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Tenant"> | Date | string | null
+  billingPauses?: Prisma.JsonWithAggregatesFilter<"Tenant">
   currency?: Prisma.StringNullableWithAggregatesFilter<"Tenant"> | string | null
   testClock?: Prisma.DateTimeNullableWithAggregatesFilter<"Tenant"> | Date | string | null
   closedInVersion?: Prisma.IntNullableWithAggregatesFilter<"Tenant"> | number | null
@@ -391,6 +411,8 @@ export type TenantCreateInput = {
   createdInVersion: number
   billingAnchorDay: number
   startsAt: Date | string
+  beganAt?: Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
@@ -411,6 +433,8 @@ export type TenantUncheckedCreateInput = {
   createdInVersion: number
   billingAnchorDay: number
   startsAt: Date | string
+  beganAt?: Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
@@ -431,6 +455,8 @@ export type TenantUpdateInput = {
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   billingAnchorDay?: Prisma.IntFieldUpdateOperationsInput | number
   startsAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  beganAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -451,6 +477,8 @@ export type TenantUncheckedUpdateInput = {
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   billingAnchorDay?: Prisma.IntFieldUpdateOperationsInput | number
   startsAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  beganAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -471,6 +499,8 @@ export type TenantCreateManyInput = {
   createdInVersion: number
   billingAnchorDay: number
   startsAt: Date | string
+  beganAt?: Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
@@ -488,6 +518,8 @@ export type TenantUpdateManyMutationInput = {
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   billingAnchorDay?: Prisma.IntFieldUpdateOperationsInput | number
   startsAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  beganAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -505,6 +537,8 @@ export type TenantUncheckedUpdateManyInput = {
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   billingAnchorDay?: Prisma.IntFieldUpdateOperationsInput | number
   startsAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  beganAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -522,6 +556,8 @@ export type TenantCountOrderByAggregateInput = {
   createdInVersion?: Prisma.SortOrder
   billingAnchorDay?: Prisma.SortOrder
   startsAt?: Prisma.SortOrder
+  beganAt?: Prisma.SortOrder
+  billingPauses?: Prisma.SortOrder
   currency?: Prisma.SortOrder
   testClock?: Prisma.SortOrder
   closedInVersion?: Prisma.SortOrder
@@ -546,6 +582,7 @@ export type TenantMaxOrderByAggregateInput = {
   createdInVersion?: Prisma.SortOrder
   billingAnchorDay?: Prisma.SortOrder
   startsAt?: Prisma.SortOrder
+  beganAt?: Prisma.SortOrder
   currency?: Prisma.SortOrder
   testClock?: Prisma.SortOrder
   closedInVersion?: Prisma.SortOrder
@@ -561,6 +598,7 @@ export type TenantMinOrderByAggregateInput = {
   createdInVersion?: Prisma.SortOrder
   billingAnchorDay?: Prisma.SortOrder
   startsAt?: Prisma.SortOrder
+  beganAt?: Prisma.SortOrder
   currency?: Prisma.SortOrder
   testClock?: Prisma.SortOrder
   closedInVersion?: Prisma.SortOrder
@@ -592,12 +630,12 @@ export type DateTimeFieldUpdateOperationsInput = {
   set?: Date | string
 }
 
-export type NullableStringFieldUpdateOperationsInput = {
-  set?: string | null
-}
-
 export type NullableDateTimeFieldUpdateOperationsInput = {
   set?: Date | string | null
+}
+
+export type NullableStringFieldUpdateOperationsInput = {
+  set?: string | null
 }
 
 export type NullableIntFieldUpdateOperationsInput = {
@@ -661,6 +699,8 @@ export type TenantCreateWithoutGraceDaysInput = {
   createdInVersion: number
   billingAnchorDay: number
   startsAt: Date | string
+  beganAt?: Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
@@ -680,6 +720,8 @@ export type TenantUncheckedCreateWithoutGraceDaysInput = {
   createdInVersion: number
   billingAnchorDay: number
   startsAt: Date | string
+  beganAt?: Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
@@ -715,6 +757,8 @@ export type TenantUpdateWithoutGraceDaysInput = {
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   billingAnchorDay?: Prisma.IntFieldUpdateOperationsInput | number
   startsAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  beganAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -734,6 +778,8 @@ export type TenantUncheckedUpdateWithoutGraceDaysInput = {
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   billingAnchorDay?: Prisma.IntFieldUpdateOperationsInput | number
   startsAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  beganAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -753,6 +799,8 @@ export type TenantCreateWithoutAssignmentsInput = {
   createdInVersion: number
   billingAnchorDay: number
   startsAt: Date | string
+  beganAt?: Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
@@ -772,6 +820,8 @@ export type TenantUncheckedCreateWithoutAssignmentsInput = {
   createdInVersion: number
   billingAnchorDay: number
   startsAt: Date | string
+  beganAt?: Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
@@ -807,6 +857,8 @@ export type TenantUpdateWithoutAssignmentsInput = {
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   billingAnchorDay?: Prisma.IntFieldUpdateOperationsInput | number
   startsAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  beganAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -826,6 +878,8 @@ export type TenantUncheckedUpdateWithoutAssignmentsInput = {
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   billingAnchorDay?: Prisma.IntFieldUpdateOperationsInput | number
   startsAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  beganAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -845,6 +899,8 @@ export type TenantCreateWithoutApiKeysInput = {
   createdInVersion: number
   billingAnchorDay: number
   startsAt: Date | string
+  beganAt?: Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
@@ -864,6 +920,8 @@ export type TenantUncheckedCreateWithoutApiKeysInput = {
   createdInVersion: number
   billingAnchorDay: number
   startsAt: Date | string
+  beganAt?: Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
   closedInVersion?: number | null
@@ -899,6 +957,8 @@ export type TenantUpdateWithoutApiKeysInput = {
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   billingAnchorDay?: Prisma.IntFieldUpdateOperationsInput | number
   startsAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  beganAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -918,6 +978,8 @@ export type TenantUncheckedUpdateWithoutApiKeysInput = {
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
   billingAnchorDay?: Prisma.IntFieldUpdateOperationsInput | number
   startsAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  beganAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -986,6 +1048,8 @@ export type TenantSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   createdInVersion?: boolean
   billingAnchorDay?: boolean
   startsAt?: boolean
+  beganAt?: boolean
+  billingPauses?: boolean
   currency?: boolean
   testClock?: boolean
   closedInVersion?: boolean
@@ -1007,6 +1071,8 @@ export type TenantSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   createdInVersion?: boolean
   billingAnchorDay?: boolean
   startsAt?: boolean
+  beganAt?: boolean
+  billingPauses?: boolean
   currency?: boolean
   testClock?: boolean
   closedInVersion?: boolean
@@ -1024,6 +1090,8 @@ export type TenantSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   createdInVersion?: boolean
   billingAnchorDay?: boolean
   startsAt?: boolean
+  beganAt?: boolean
+  billingPauses?: boolean
   currency?: boolean
   testClock?: boolean
   closedInVersion?: boolean
@@ -1041,6 +1109,8 @@ export type TenantSelectScalar = {
   createdInVersion?: boolean
   billingAnchorDay?: boolean
   startsAt?: boolean
+  beganAt?: boolean
+  billingPauses?: boolean
   currency?: boolean
   testClock?: boolean
   closedInVersion?: boolean
@@ -1049,7 +1119,7 @@ export type TenantSelectScalar = {
   quotaOverrides?: boolean
 }
 
-export type TenantOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "version" | "name" | "status" | "createdAt" | "createdInVersion" | "billingAnchorDay" | "startsAt" | "currency" | "testClock" | "closedInVersion" | "closedAt" | "creationInput" | "quotaOverrides", ExtArgs["result"]["tenant"]>
+export type TenantOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "version" | "name" | "status" | "createdAt" | "createdInVersion" | "billingAnchorDay" | "startsAt" | "beganAt" | "billingPauses" | "currency" | "testClock" | "closedInVersion" | "closedAt" | "creationInput" | "quotaOverrides", ExtArgs["result"]["tenant"]>
 export type TenantInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   graceDays?: boolean | Prisma.Tenant$graceDaysArgs<ExtArgs>
   assignments?: boolean | Prisma.Tenant$assignmentsArgs<ExtArgs>
@@ -1075,6 +1145,8 @@ export type $TenantPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     createdInVersion: number
     billingAnchorDay: number
     startsAt: Date
+    beganAt: Date | null
+    billingPauses: runtime.JsonValue
     currency: string | null
     testClock: Date | null
     closedInVersion: number | null
@@ -1515,6 +1587,8 @@ export interface TenantFieldRefs {
   readonly createdInVersion: Prisma.FieldRef<"Tenant", 'Int'>
   readonly billingAnchorDay: Prisma.FieldRef<"Tenant", 'Int'>
   readonly startsAt: Prisma.FieldRef<"Tenant", 'DateTime'>
+  readonly beganAt: Prisma.FieldRef<"Tenant", 'DateTime'>
+  readonly billingPauses: Prisma.FieldRef<"Tenant", 'Json'>
   readonly currency: Prisma.FieldRef<"Tenant", 'String'>
   readonly testClock: Prisma.FieldRef<"Tenant", 'DateTime'>
   readonly closedInVersion: Prisma.FieldRef<"Tenant", 'Int'>

@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import { Decimal } from "#kernel/decimal.js";
+import { meter, price } from "../world.testing.js";
+import { MAX_UNPRICED_COMBINATIONS, unpricedUsage } from "./unpriced.js";
+import { cellsOf, type UsageCell } from "./usage.js";
+
+const tokens = meter("tokens", { aggregation: "SUM", valueProperty: "n", dimensions: ["model", "region"] });
+const other = meter("other");
+const meterOf = (key: string) => [tokens, other].find(({ id }) => id === key);
+const cell = (model: string, quantity: number, eventCount = 1, key = "tokens"): UsageCell => ({
+  ...{ meter: key, dimensions: key === "tokens" ? [model, "eu"] : [], value: "", dominatedCount: 0, lastEventAt: 0 },
+  ...{ quantity: new Decimal(quantity), eventCount },
+});
+const large = price({
+  ...{ meter: "tokens", model: "PER_UNIT", unitAmount: "1" },
+  where: [{ dimension: "model", value: "large" }],
+});
+const rest = price({ meter: "tokens", model: "PER_UNIT", unitAmount: "2", catchAll: true });
+const brief = (prices: (typeof large)[], cells: UsageCell[]) =>
+  unpricedUsage(prices, meterOf, cells).map(
+    ({ meter: key, dimensions, quantity, eventCount, reason }) =>
+      `${key} ${dimensions.map(({ value }) => value)} ${quantity} ${eventCount} ${reason}`,
+  );
+
+test("names what no price claims, by combination, and a meter without a price as a whole", () => {
+  const cells = [cell("large", 100), cell("new", 70), cell("Large", 5, 2), cell("", 9, 3, "other")];
+  expect(brief([large], cells)).toEqual([
+    "other  9 3 NO_PRICE_FOR_METER",
+    "tokens Large,eu 5 2 NO_PRICE_FOR_DIMENSIONS",
+    "tokens new,eu 70 1 NO_PRICE_FOR_DIMENSIONS",
+  ]);
+});
+
+test("a catch-all price claims exactly what the others leave, and then nothing is unpriced", () => {
+  const cells = [cell("large", 100), cell("new", 70), cell("Large", 5)];
+  expect(cellsOf(rest, [large, rest], tokens, cells).map(({ quantity }) => quantity.toNumber())).toEqual([70, 5]);
+  expect(cellsOf(rest, [rest], tokens, cells)).toHaveLength(3);
+  expect(brief([large, rest], cells)).toEqual([]);
+});
+
+test("usage that was voided to the last event is not there", () => {
+  expect(brief([large], [cell("new", 0, 0)])).toEqual([]);
+});
+
+test("more combinations than are shown one by one are one", () => {
+  const many = Array.from({ length: MAX_UNPRICED_COMBINATIONS + 1 }, (_, n) => cell(`m${n}`, 2));
+  expect(brief([large], many.slice(1))).toHaveLength(MAX_UNPRICED_COMBINATIONS);
+  expect(brief([large], many)).toEqual([`tokens  ${2 * many.length} ${many.length} NO_PRICE_FOR_DIMENSIONS`]);
+});

@@ -1,0 +1,59 @@
+import type { Decimal } from "#kernel/decimal.js";
+import type { MeterState, PriceState } from "#schema/events/tenancy-changed.v1.js";
+import type { UnpricedReason } from "#schema/vocabulary.js";
+import { quantityOf, type UsageCell, unclaimedCells } from "./usage.js";
+
+/** Usage that no price of the plan claims: it is charged nothing. */
+export interface UnpricedUsage {
+  readonly meter: string;
+  /** In the meter's order; empty: all of the meter's unclaimed usage together. */
+  readonly dimensions: readonly { readonly dimension: string; readonly value: string }[];
+  readonly quantity: Decimal;
+  readonly eventCount: number;
+  readonly reason: UnpricedReason;
+}
+
+/** More unclaimed combinations of a meter's dimensions are shown as one. */
+export const MAX_UNPRICED_COMBINATIONS = 200;
+
+/** Of a period's cells, by meter and combination, in the order of their texts. Without what was voided to the last event. */
+export function unpricedUsage(
+  prices: readonly PriceState[],
+  meterOf: (key: string) => MeterState | undefined,
+  cells: readonly UsageCell[],
+): UnpricedUsage[] {
+  const keys = [...new Set(cells.map((cell) => cell.meter))].sort();
+  return keys.flatMap((key) => {
+    const meter = meterOf(key);
+    if (meter === undefined) throw new Error(`usage of an unknown meter: ${key}`);
+    return ofMeter(prices, meter, unclaimedCells(prices, meter, cells));
+  });
+}
+
+function ofMeter(prices: readonly PriceState[], meter: MeterState, unclaimed: readonly UsageCell[]): UnpricedUsage[] {
+  if (!prices.some((price) => price.meter === meter.id)) return entryOf(meter, [], unclaimed, "NO_PRICE_FOR_METER");
+  const combinations = new Map<string, UsageCell[]>();
+  for (const cell of unclaimed) {
+    const key = JSON.stringify(cell.dimensions);
+    combinations.set(key, [...(combinations.get(key) ?? []), cell]);
+  }
+  const entries = [...combinations.keys()].sort().flatMap((key) => {
+    const group = combinations.get(key) ?? [];
+    const values = group[0]?.dimensions ?? [];
+    const dimensions = meter.dimensions.map((dimension, at) => ({ dimension, value: values[at] ?? "" }));
+    return entryOf(meter, dimensions, group, "NO_PRICE_FOR_DIMENSIONS");
+  });
+  if (entries.length <= MAX_UNPRICED_COMBINATIONS) return entries;
+  return entryOf(meter, [], unclaimed, "NO_PRICE_FOR_DIMENSIONS");
+}
+
+function entryOf(
+  meter: MeterState,
+  dimensions: UnpricedUsage["dimensions"],
+  cells: readonly UsageCell[],
+  reason: UnpricedReason,
+): UnpricedUsage[] {
+  const eventCount = cells.reduce((sum, cell) => sum + cell.eventCount + cell.dominatedCount, 0);
+  if (eventCount === 0) return [];
+  return [{ meter: meter.id, dimensions, quantity: quantityOf(meter.aggregation, cells), eventCount, reason }];
+}
