@@ -61,8 +61,12 @@ export function createTenantLimits(tenancy: TenancyCopy, clock: Clock) {
     const inForce = at(tenant, atMs, version);
     const later = changes.map((change) => ({ at: change, inForce: at(tenant, change, version) }));
     const found: Lasting = {
-      ...{ version, from: atMs, until: changes[0] ?? Number.POSITIVE_INFINITY },
-      ...{ inForce, later, counted: countedOf(inForce, later) },
+      version,
+      from: atMs,
+      until: changes[0] ?? Number.POSITIVE_INFINITY,
+      inForce,
+      later,
+      counted: countedOf(inForce, later),
     };
     latest.set(tenant, found);
     return found;

@@ -10,7 +10,8 @@ export const ONE_UNIT: bigint = UNIT;
 
 /** The amount of a quantity; digits beyond the twelfth, which only a product can have, are rounded up. */
 export function amountOf(quantity: Decimal): bigint {
-  if (quantity.isInteger() && quantity.abs().lte(Number.MAX_SAFE_INTEGER)) return BigInt(quantity.toNumber()) * UNIT;
+  const number = quantity.isInteger() ? quantity.toNumber() : Number.NaN;
+  if (Number.isSafeInteger(number)) return BigInt(number) * UNIT;
   return BigInt(quantity.times(SCALE).ceil().toFixed());
 }
 const SCALE = Decimal.pow(10, DIGITS);

@@ -113,6 +113,21 @@ export function createMemoryQuotaCounters(clock: Clock, options: MemoryQuotaCoun
     operations: readonly Operation[],
     now: number | undefined,
   ): Promise<readonly Outcome[]> {
+    const [only] = operations;
+    if (operations.length !== 1 || only === undefined) return executeMany(tenantId, operations, now);
+    watchClock();
+    const state = tenants.get(tenantId);
+    const at = now ?? clock.now();
+    if (state?.advance(at, ENDED_PER_TURN) !== true) return executeMany(tenantId, operations, now);
+    touch(tenantId);
+    return [state.execute(only, at, options.maxKeys)];
+  }
+
+  async function executeMany(
+    tenantId: string,
+    operations: readonly Operation[],
+    now: number | undefined,
+  ): Promise<readonly Outcome[]> {
     const outcomes: Outcome[] = [];
     while (outcomes.length < operations.length) {
       const state = await ready(tenantId, now);
