@@ -111,8 +111,8 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
   }
 
   /** The other plan is in force. */
-  function changePlan(actor: Actor): void {
-    actor.plan();
+  async function changePlan(actor: Actor): Promise<void> {
+    await planAhead(actor);
     pass(actor, actor.limits.period(actor.oracle.now()).end);
   }
 
@@ -136,11 +136,11 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
   /** Usage is under way while counters of limits that begin are built. */
   async function turn(actor: Actor, specs: readonly EventSpec[]): Promise<void> {
     await actor.rest();
-    changePlan(actor);
+    await changePlan(actor);
     const before = actor.limits.at(actor.oracle.now()).map(({ meter, window }) => `${meter} ${window}`);
     // Counters that only the other plan has are dropped.
     await record(actor, [usageOf("units", 0)]);
-    changePlan(actor);
+    await changePlan(actor);
     const begun = actor.limits.at(actor.oracle.now()).find((one) => !before.includes(`${one.meter} ${one.window}`));
     const held = stage.holdFacts();
     const looked = actor.look();
@@ -156,7 +156,7 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
   /** Usage is settled by a process that has not heard of the plan that is in force. */
   async function settleLate(actor: Actor, sent: Sent): Promise<void> {
     await actor.rest();
-    changePlan(actor);
+    await changePlan(actor);
     const { start } = actor.limits.period(actor.oracle.now());
     await actor.ask(sent, 0);
     const tell = stage.withhold(actor.id);
