@@ -77,9 +77,13 @@ export function startBounds(options: BoundsOptions) {
       told.set(life, telling);
       await telling;
     } catch (error) {
-      if (untold.size < MOST_HOLDERS) untold.add(tenantId);
+      noteUntold(tenantId);
       throw error;
     }
+  }
+
+  function noteUntold(tenantId: string): void {
+    if (untold.size < MOST_HOLDERS) untold.add(tenantId);
   }
 
   /** Bounds of a process that has ended, perhaps before it told the counters: nobody else would lower them. */
@@ -87,7 +91,7 @@ export function startBounds(options: BoundsOptions) {
     if (monotonicMs() < heldLookedAt + LOOK_AT_HELD_EVERY_MS) return;
     const tenantIds = await durable.holders(MOST_HOLDERS);
     heldLookedAt = monotonicMs();
-    for (const tenantId of tenantIds) untold.add(tenantId);
+    for (const tenantId of tenantIds) noteUntold(tenantId);
   }
 
   /** The counters learn of rows that they may not have heard of, and can lower them. */
@@ -95,29 +99,35 @@ export function startBounds(options: BoundsOptions) {
     const tenantIds = [...untold].slice(0, TENANTS_PER_PART);
     if (tenantIds.length === 0) return;
     for (const tenantId of tenantIds) untold.delete(tenantId);
-    try {
-      await tell(await durable.heldBy(tenantIds));
-      await counters.lookAt(tenantIds);
-    } catch (error) {
-      for (const tenantId of tenantIds) untold.add(tenantId);
+    const held = await durable.heldBy(tenantIds).catch((error: unknown) => {
+      tenantIds.forEach(noteUntold);
       throw error;
-    }
+    });
+    await tell(held);
+    await counters.lookAt(tenantIds);
   }
 
+  /** Those that do not answer are told another time. */
   async function tell(held: readonly HeldBound[]): Promise<void> {
     const lives = [...byLife(held).values()];
     await Promise.all(
       lives.map(async (rows) => {
         const [first] = rows;
-        if (first !== undefined) await counters.grant(first.tenantId, first.epoch, rows);
+        if (first === undefined) return;
+        try {
+          await counters.grant(first.tenantId, first.epoch, rows);
+        } catch (error) {
+          noteUntold(first.tenantId);
+          if (!(error instanceof CountersUnavailable)) throw error;
+        }
       }),
     );
   }
 
   async function lower(stopping?: AbortSignal): Promise<void> {
     await noteHeld();
+    await tellUntold();
     for (let part = 0; part < PARTS_PER_TURN && !stopping?.aborted; part += 1) {
-      await tellUntold();
       const offered = await counters.lower(TENANTS_PER_PART);
       if (offered.length === 0) continue;
       const { lowered, held } = await durable.lower(offered);

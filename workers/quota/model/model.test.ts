@@ -25,18 +25,25 @@ for (const { name, stories, open } of PLACES) {
   describe.skipIf(!hasPostgres || (name !== "in process" && !hasRedis))(`quota, counters ${name}`, () => {
     let place: Place;
     let stage: Stage;
+    /** Goes on when the time for stories is over. */
+    let told: Promise<unknown> = Promise.resolve();
     beforeAll(async () => {
       place = await open();
       stage = createStage(place);
     });
     afterAll(async () => {
+      await told.catch(() => undefined);
       await stage.close();
       await place.stop();
     });
 
     test("any story is told as by the exact oracle", async () => {
       await fc.assert(
-        fc.asyncProperty(storyOf, (story) => play(stage, story)),
+        fc.asyncProperty(storyOf, (story) => {
+          const telling = play(stage, story);
+          told = telling;
+          return telling;
+        }),
         { numRuns: runs(stories), interruptAfterTimeLimit: sized(120_000, 1_500_000), ...SEED },
       );
     });
