@@ -10,7 +10,6 @@ import { LOUD, loudLoops, measureRounds, OTHERS } from "./rounds.js";
 
 const ITEM_BYTES = 100;
 const ITEMS = 10;
-const LOUD_ITEMS = 500;
 
 // The queue in front of one partition of Kafka, with turns on the event loop as at the edge, without HTTP and parsing.
 await runPart(async ({ brokers, rounds, seconds }) => {
@@ -37,7 +36,7 @@ await runPart(async ({ brokers, rounds, seconds }) => {
     return await measureRounds({
       others: OTHERS,
       use: (tenantId) => append(tenantId, ITEMS),
-      loud: (duration) => loudLoops(() => append(LOUD, LOUD_ITEMS), duration),
+      loud: (duration) => loudLoops(() => append(LOUD, ITEMS), duration),
       rounds,
       seconds,
     });

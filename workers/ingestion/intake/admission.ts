@@ -1,6 +1,6 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { createProcessorTurns, REQUEST_BYTES } from "#platform/lifecycle/processor-turns.js";
-import { createShares, type ShareRefusal } from "../rules/shares.js";
+import { createShares, type ShareRefusal } from "#platform/lifecycle/shares.js";
 
 export interface AdmissionLimits {
   /** Above this a sender with more than its share is refused, bytes. */

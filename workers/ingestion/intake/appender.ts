@@ -2,12 +2,12 @@ import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { createFairQueue, type FairQueue } from "#platform/lifecycle/fair-queue.js";
+import { createShares } from "#platform/lifecycle/shares.js";
 import { nextTurn } from "#platform/lifecycle/time.js";
 import { type EncodedItem, encodeItem, type ReceivedItem, receivedText } from "#schema/events/usage-received.v2.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import { packed } from "../rules/pack.js";
 import { MAX_ITEMS_PER_STEP } from "../rules/plan-steps.js";
-import { createShares } from "../rules/shares.js";
 import { createDeadlineQueue, type Expiring } from "./deadline-queue.js";
 
 export interface AppenderOptions {

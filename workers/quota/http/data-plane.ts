@@ -5,7 +5,8 @@ import { MetrlyError } from "#kernel/errors.js";
 import { createKeyAuthenticator, requireScope } from "#platform/auth/api-keys.js";
 import { answerDirectly, answerProblem, readBody } from "#platform/http/raw-routes.js";
 import type { DirectHandler } from "#platform/http/server.js";
-import { createProcessorTurns } from "#platform/lifecycle/processor-turns.js";
+import { createProcessorTurns, REQUEST_BYTES } from "#platform/lifecycle/processor-turns.js";
+import { createShares, type ShareLimits } from "#platform/lifecycle/shares.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
@@ -31,6 +32,8 @@ export interface DataPlaneOptions {
   readonly tenancy: TenancyCopy;
   readonly clock: Clock;
   readonly metrics: QuotaMetrics;
+  /** Bytes of requests that wait for a turn or an answer. */
+  readonly pending?: ShareLimits;
 }
 
 interface Answer {
@@ -41,6 +44,9 @@ interface Answer {
 
 const MAX_BODY_BYTES = 1_048_576;
 const DENIED = 429;
+const PENDING: ShareLimits = { shared: 32 << 20, max: 48 << 20 };
+/** A platform key sends for many tenants. */
+const PLATFORM_KEY_WEIGHT = 8;
 
 /** The data plane: `POST /v1/quota/check|consume|release|batch`, and `GET /v1/quota/denial`. */
 export function registerDataPlane(app: FastifyInstance, options: DataPlaneOptions): void {
@@ -50,17 +56,22 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
   const parse = ({ value, inexact }: JsonBody, key: ApiKeyState, operation: QuotaOperation) =>
     parseRequest(value, inexact.get(0), { key, operation, hasMeter });
 
-  const arriving = new Map<string, number>();
-  const turns = createProcessorTurns({ hasOthers: () => arriving.size > 1 });
+  const pending = createShares(options.pending ?? PENDING);
+  const turns = createProcessorTurns({ hasOthers: () => pending.senders > 1 });
 
-  /** Counts a request of the sender until its response ends. */
-  function count(sender: string, response: ServerResponse): void {
-    arriving.set(sender, (arriving.get(sender) ?? 0) + 1);
+  /** Returns a function that charges a complete body to its sender until the response ends; it throws BUSY. */
+  function chargeable({ name, weight }: Sender, response: ServerResponse): (bytes: number) => void {
+    let held = 0;
     response.once("close", () => {
-      const left = (arriving.get(sender) ?? 1) - 1;
-      if (left > 0) arriving.set(sender, left);
-      else arriving.delete(sender);
+      if (held > 0) pending.hold(name, weight, -held);
     });
+    return (bytes) => {
+      const cost = REQUEST_BYTES + bytes;
+      if (pending.refusal(name, weight, cost) !== undefined)
+        throw new MetrlyError("BUSY", "Too many requests wait for a decision; retry the request");
+      pending.hold(name, weight, cost);
+      held = cost;
+    };
   }
 
   function keyOf(authorization: string | undefined): ApiKeyState {
@@ -75,18 +86,19 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
   ): DirectHandler {
     return (request, response) => {
       const failed = (error: unknown) => answerProblem(response, error, app.log);
-      let sender: string;
+      let sender: Sender;
       try {
         sender = senderOf(keyOf(request.headers.authorization));
       } catch (error) {
         failed(error);
         return;
       }
-      count(sender, response);
+      const charge = chargeable(sender, response);
       readBody(request, MAX_BODY_BYTES, failed, (bytes) => {
         const answered = async () => {
+          charge(bytes.length);
           // Awaits only when necessary: each await costs a small request a microtask turn.
-          const turn = turns.take(sender, bytes.length);
+          const turn = turns.take(sender.name, bytes.length);
           if (turn !== undefined) await turn;
           // The key may have ended while the body arrived.
           return answer(jsonOf(request.headers["content-type"], bytes), keyOf(request.headers.authorization), request);
@@ -164,7 +176,13 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
 }
 
 /** Who takes turns: a tenant, or a platform key. */
-const senderOf = ({ tenantId, id }: ApiKeyState): string => tenantId ?? id;
+interface Sender {
+  readonly name: string;
+  readonly weight: number;
+}
+
+const senderOf = ({ tenantId, id }: ApiKeyState): Sender =>
+  tenantId === null ? { name: id, weight: PLATFORM_KEY_WEIGHT } : { name: tenantId, weight: 1 };
 
 /** For proxies that do not understand 429. */
 function denyStatusOf({ url = "" }: IncomingMessage): number {

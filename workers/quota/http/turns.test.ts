@@ -3,6 +3,7 @@ import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { generateApiKey } from "#platform/auth/api-keys.js";
 import { createHttpServer } from "#platform/http/server.js";
+import type { ShareLimits } from "#platform/lifecycle/shares.js";
 import { systemClock } from "#platform/process/clock.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import type { Gate } from "../gate/gate.js";
@@ -10,7 +11,7 @@ import { createMetrics } from "../metrics.js";
 import { registerDataPlane } from "./data-plane.js";
 
 /** The data plane before a gate that only notes whose batches it gets, in their order. */
-async function openDataPlane() {
+async function openDataPlane(pending?: ShareLimits) {
   const { reads, apply, close } = createTenancyState(systemClock);
   const decided: string[] = [];
   const app = createHttpServer(pino({ level: "silent" }));
@@ -25,6 +26,7 @@ async function openDataPlane() {
     tenancy: { ...reads, stop: async () => close() },
     clock: systemClock,
     metrics: createMetrics(new Registry()),
+    ...(pending !== undefined && { pending }),
   });
   await app.ready();
   let version = 0;
@@ -56,5 +58,18 @@ test("behind fifty large batches of one tenant another's small one is among the 
   expect(new Set(await Promise.all(sent))).toEqual(new Set([200]));
   expect(decided).toHaveLength(51);
   expect(decided.indexOf("quiet")).toBeLessThan(5);
+  await close();
+});
+
+test("requests that wait are bounded by bytes; one tenant's leave room for another's, and all of it is given back", async () => {
+  const { sender, close } = await openDataPlane({ shared: 200_000, max: 300_000 });
+  const [loud, quiet] = [sender("loud", 1_000), sender("quiet", 1)];
+  for (let round = 0; round < 3; round += 1) {
+    const sent = Array.from({ length: 20 }, loud);
+    const statuses = await Promise.all([...sent, quiet(), quiet()]);
+    expect(statuses.filter((status) => status === 503).length).toBeGreaterThan(10);
+    expect(statuses.filter((status) => status === 200).length).toBeGreaterThan(4);
+    expect(statuses.slice(-2)).toEqual([200, 200]);
+  }
   await close();
 });
