@@ -43,7 +43,11 @@ registerEdge(app, {
   clock: systemClock,
   appender,
   metrics: createMetrics(new Registry()),
-  events: { find: async () => undefined, recordedThrough: async () => undefined },
+  events: {
+    find: async () => undefined,
+    conflicts: async () => ({ count: 0, since: undefined }),
+    recordedThrough: async () => undefined,
+  },
 });
 await app.listen({ host: "127.0.0.1", port: 0 });
 const port = Number(new URL(app.listeningOrigin).port);

@@ -3,6 +3,7 @@ import { decodeJwt } from "jose";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { authenticateApiKey, bearerToken, identityOfKey } from "#platform/auth/api-keys.js";
+import { onceCaughtUp } from "#platform/tenancy-client/caught-up.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { Identity } from "#schema/policy.js";
 import type { ExternalIssuer } from "./external-issuer.js";
@@ -39,13 +40,13 @@ export function createAuthentication({ tenancy, issuer, clock, external }: Authe
   };
 
   /** A stale copy of tenancy may miss a revocation: the graph fails closed. */
-  function sessionOfKey(secret: string): Session {
+  async function sessionOfKey(secret: string): Promise<Session> {
     const judge = (): Identity => {
       if (tenancy.isStale())
         throw new MetrlyError("UNAVAILABLE", "API keys cannot be checked: the copy of tenancy is stale");
       return identityOfKey(authenticateApiKey(tenancy, clock, secret));
     };
-    const identity = judge();
+    const identity = await onceCaughtUp(tenancy, judge);
     return {
       identity,
       async assertValid() {

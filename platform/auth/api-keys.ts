@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { randomSecret } from "#platform/lifecycle/secret.js";
+import { UnknownHere } from "#platform/tenancy-client/caught-up.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import { type Identity, rolesOfKey } from "#schema/policy.js";
@@ -58,13 +59,19 @@ export function bearerToken(authorization: string | undefined): string {
   return match[1];
 }
 
-/** Finds the key in the copy of tenancy. Throws UNAUTHENTICATED for an unknown, expired or revoked key. */
+/**
+ * Finds the key in the copy of tenancy. Throws UNAUTHENTICATED for an unknown, expired or revoked key: `UnknownHere` for a
+ * well-formed one that the copy may not have yet.
+ */
 export function authenticateApiKey(tenancy: TenancyCopy, clock: Clock, secret: string): ApiKeyState {
-  return usableKey(looksLikeApiKey(secret) ? tenancy.apiKeyByHash(hashApiKey(secret)) : undefined, tenancy, clock);
+  if (!looksLikeApiKey(secret)) throw new MetrlyError("UNAUTHENTICATED", UNKNOWN_KEY);
+  return usableKey(tenancy.apiKeyByHash(hashApiKey(secret)), tenancy, clock);
 }
 
+const UNKNOWN_KEY = "This API key is unknown";
+
 function usableKey(key: ApiKeyState | undefined, tenancy: TenancyCopy, clock: Clock): ApiKeyState {
-  if (key === undefined) throw new MetrlyError("UNAUTHENTICATED", "This API key is unknown");
+  if (key === undefined) throw new UnknownHere("UNAUTHENTICATED", UNKNOWN_KEY);
   const now = clock.now();
   if (key.revokedAt !== null && key.revokedAt <= now)
     throw new MetrlyError("UNAUTHENTICATED", "This API key is revoked");

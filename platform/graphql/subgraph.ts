@@ -34,6 +34,8 @@ export interface SubgraphOptions {
   readonly resolvers: readonly object[];
   /** By type name. Every `@key` type that other subgraphs reference needs one. */
   readonly references: Readonly<Record<string, ReferenceResolver>>;
+  /** Awaited after each mutation that succeeded, before anything of its answer is read. */
+  readonly afterMutation?: (context: SubgraphContext) => Promise<void>;
   /** `@ObjectType` classes that are only reached by reference. */
   readonly orphanedTypes?: BuildSchemaOptions["orphanedTypes"];
 }
@@ -82,8 +84,9 @@ export async function buildSubgraph(options: SubgraphOptions): Promise<Subgraph>
     entities.length === 0
       ? ""
       : `union _Entity = ${entities.join(" | ")}\nextend type Query { _entities(representations: [_Any!]!): [_Entity]! }`;
-  const resolvers = createResolversMap(schema) as IResolvers & { Query?: Record<string, unknown> };
+  const resolvers = createResolversMap(schema) as IResolvers & Roots;
   countLargeValues(schema, resolvers);
+  if (options.afterMutation !== undefined) settleMutations(resolvers.Mutation ?? {}, options.afterMutation);
   return {
     name: options.name,
     sdl,
@@ -104,6 +107,25 @@ export async function buildSubgraph(options: SubgraphOptions): Promise<Subgraph>
       }),
     ),
   };
+}
+
+interface Roots {
+  readonly Query?: Record<string, unknown>;
+  readonly Mutation?: Record<string, unknown>;
+}
+
+function settleMutations(
+  mutations: Record<string, unknown>,
+  settle: (context: SubgraphContext) => Promise<void>,
+): void {
+  for (const [name, mutate] of Object.entries(mutations)) {
+    if (typeof mutate !== "function") continue;
+    mutations[name] = async (...args: [unknown, unknown, SubgraphContext, unknown]) => {
+      const result: unknown = await Reflect.apply(mutate, undefined, args);
+      await settle(args[2]);
+      return result;
+    };
+  }
 }
 
 function checked(schema: GraphQLSchema): GraphQLSchema {

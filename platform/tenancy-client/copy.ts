@@ -1,5 +1,6 @@
 import type { Clock } from "#kernel/clock.js";
 import { MINUTE_MS } from "#kernel/duration.js";
+import { MetrlyError } from "#kernel/errors.js";
 import { readingAt } from "#kernel/upgrade-required.js";
 import type { EventLog, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
 import {
@@ -11,6 +12,7 @@ import {
   type TenantState,
 } from "#schema/events/tenancy-changed.v1.js";
 import { TENANCY_CHANGED } from "#schema/topics.js";
+import { createJoinedReads } from "./joined-reads.js";
 
 /** A copy without news for this long is stale: READ and ADMIN fail closed, ingest and quota continue. */
 export const STALE_AFTER_MS = MINUTE_MS;
@@ -23,6 +25,11 @@ export interface TenancyCopy {
   version(): number;
   /** Resolves once everything up to `version` is applied; rejects when the copy stops or `signal` aborts first. */
   reached(version: number, signal?: AbortSignal): Promise<void>;
+  /**
+   * Resolves once the copy has reached an end of the log that was read after this call: what is unknown then does not exist.
+   * Rejects with UNAVAILABLE or BUSY, each a 503.
+   */
+  caughtUp(): Promise<void>;
   isStale(): boolean;
   tenant(id: string): TenantState | undefined;
   tenants(): Iterable<TenantState>;
@@ -66,12 +73,23 @@ export async function followTenancy(options: TenancyCopyOptions): Promise<Tenanc
       applied = record.offset + 1;
     }
   }
-  const { next: end } = await log.bounds(TENANCY_CHANGED, 0);
-  while (applied < end) {
-    const records = await log.read(TENANCY_CHANGED, 0, applied, READ_AT_ONCE);
-    if (records.length === 0) break;
-    take(records);
+  async function catchUp(): Promise<void> {
+    const { next: end } = await log.bounds(TENANCY_CHANGED, 0);
+    while (applied < end) {
+      const records = await log.read(TENANCY_CHANGED, 0, applied, READ_AT_ONCE);
+      if (records.length === 0) break;
+      take(records);
+    }
   }
+  async function catchUpOrRefuse(): Promise<void> {
+    try {
+      await catchUp();
+    } catch (error) {
+      if (!(error instanceof MetrlyError)) options.onError(error);
+      throw new MetrlyError("UNAVAILABLE", "The event log cannot be read", { retryAfterSeconds: 1 });
+    }
+  }
+  await catchUp();
   const consumer: LogConsumer = await log.consume({
     topic: TENANCY_CHANGED,
     group: options.group,
@@ -84,6 +102,7 @@ export async function followTenancy(options: TenancyCopyOptions): Promise<Tenanc
   });
   return {
     ...state.reads,
+    caughtUp: createJoinedReads(catchUpOrRefuse),
     async stop() {
       await consumer.stop();
       state.close();
@@ -149,6 +168,7 @@ export function createTenancyState(clock: Clock) {
 
   const reads: Omit<TenancyCopy, "stop"> = {
     version: () => version,
+    caughtUp: () => Promise.resolve(),
     reached(wanted, signal) {
       if (wanted <= version) return Promise.resolve();
       return new Promise((resolve, reject) => {

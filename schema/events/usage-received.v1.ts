@@ -26,6 +26,8 @@ const Controls = oneOfKinds(CONTROL_RECORD_KINDS, {
     tenantId: Type.String(),
     periodStart: epochMs,
     actor: Type.String(),
+    /** The tenancy version that the sender had applied: the recorder decides by it or a later one. */
+    tenancyVersion: Type.Optional(Type.Integer({ minimum: 0 })),
   }),
   void: Type.Object({
     kind: Type.Literal("void"),
@@ -36,6 +38,8 @@ const Controls = oneOfKinds(CONTROL_RECORD_KINDS, {
     actor: Type.String(),
     /** The event to void: the log may repeat a record after another event was accepted under its key. */
     eventSeq: Type.Optional(seq),
+    /** The tenancy version that the sender had applied: the recorder decides by it or a later one. */
+    tenancyVersion: Type.Optional(Type.Integer({ minimum: 0 })),
   }),
   resolve: Type.Object({
     kind: Type.Literal("resolve"),
@@ -47,6 +51,8 @@ const Controls = oneOfKinds(CONTROL_RECORD_KINDS, {
     actor: Type.String(),
     /** As in `ReceivedItem`, of the event to resolve: a repeated record must not resolve the next one. */
     fingerprint: Type.Optional(Type.String({ minLength: 22, maxLength: 22 })),
+    /** The tenancy version that the sender had applied: the recorder decides by it or a later one. */
+    tenancyVersion: Type.Optional(Type.Integer({ minimum: 0 })),
   }),
   backfill: Type.Object({
     kind: Type.Literal("backfill"),

@@ -72,7 +72,7 @@ export async function startIngestion(context: ServiceContext): Promise<Service> 
   const subgraph = await buildIngestionSubgraph({
     events,
     audit: createAudit(log, context.clock),
-    control: createEventControl({ database: requests, log, events, partitionCount }),
+    control: createEventControl({ database: requests, log, events, partitionCount, tenancyVersion: tenancy.version }),
     measureAccountings: (questions) => measureAccountings(requests, logTail, partitionCount, questions),
   });
   return {

@@ -8,6 +8,7 @@ import { followServiceAudits } from "./audit-recorded.js";
 import { buildTenancySubgraph } from "./graph/resolvers.js";
 import { startHeartbeat } from "./heartbeat.js";
 import { watchUnpublished } from "./metrics.js";
+import { createPropagation } from "./propagation.js";
 import type { PublishedState } from "./store/publishing.js";
 import { createTenancyStore, type TenancyStore } from "./store/store.js";
 
@@ -24,7 +25,8 @@ export async function startTenancy(context: TenancyContext): Promise<Service> {
   const store = createTenancyStore({ database, clock: context.clock, partitions, onCommitted: () => kick() });
   watchUnpublished(context.metrics, store, context.clock);
 
-  const subgraph = await buildTenancySubgraph(store, context.clock);
+  const propagation = createPropagation({ tenancy: context.tenancy, kick: () => kick() });
+  const subgraph = await buildTenancySubgraph(store, context.clock, () => propagation.settled(store.committed()));
 
   // Before the relay: states lost from the log must not follow newer changes.
   const missing = await store.republishMissing(isPublishedIn(context.tenancy));

@@ -3,6 +3,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { Period } from "#kernel/period.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { usageReceivedV1 } from "#schema/events/usage-received.v1.js";
 import { tenantNow } from "#schema/tenancy-history.js";
@@ -19,7 +20,7 @@ export interface PeriodCloser {
   requestClose(tenant: TenantState, lastEnded: Period | undefined, periodStart: number, actor: string): Promise<Period>;
 }
 
-export function createPeriodCloser(log: EventLog, clock: Clock, partitions: number): PeriodCloser {
+export function createPeriodCloser(closing: Closing, clock: Clock): PeriodCloser {
   return {
     async requestClose(tenant, lastEnded, periodStart, actor) {
       const period = earliestOpenPeriod(tenant, lastEnded?.end);
@@ -33,22 +34,29 @@ export function createPeriodCloser(log: EventLog, clock: Clock, partitions: numb
       if (!hasEnded(tenant.status) && tenant.assignments.every((a) => a.cancelledInVersion !== null)) {
         throw new MetrlyError("CONFLICT", "The tenant has no plan: assign one, or let the period close by itself");
       }
-      await appendCloses(log, partitions, tenant.id, [period], actor);
+      await appendCloses(closing, tenant.id, [period], actor);
       return period;
     },
   };
 }
 
+export interface Closing {
+  readonly log: Pick<EventLog, "append">;
+  readonly partitions: number;
+  /** Whose version the records carry: the recorder decides by it or a later one. */
+  readonly tenancy: Pick<TenancyCopy, "version">;
+}
+
 /** Appends a close record for each period, in order. Throws LOG_UNAVAILABLE. */
 export async function appendCloses(
-  log: EventLog,
-  partitions: number,
+  { log, partitions, tenancy }: Closing,
   tenantId: string,
   periods: readonly Period[],
   actor: string,
 ): Promise<void> {
+  const tenancyVersion = tenancy.version();
   const records = periods.map((period) =>
-    usageReceivedV1.parse({ kind: "close", tenantId, periodStart: period.start, actor }),
+    usageReceivedV1.parse({ kind: "close", tenantId, periodStart: period.start, actor, tenancyVersion }),
   );
   await log.append(
     USAGE_RECEIVED,

@@ -47,7 +47,7 @@ export function startTestClocks(options: TestClockOptions) {
         asked.delete(tenant.id);
         continue;
       }
-      await appendCloses(options.log, options.partitions, tenant.id, due, ACTOR);
+      await appendCloses(options, tenant.id, due, ACTOR);
       asked.set(tenant.id, { version: tenant.version, at: clock.now() });
     }
   }

@@ -1,11 +1,10 @@
-import { MetrlyError } from "#kernel/errors.js";
 import { nextPeriod, type Period } from "#kernel/period.js";
 import { readSizeOf } from "#platform/graphql/answer-size.js";
 import { batched } from "#platform/graphql/batched.js";
 import type { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
-import { knownTenant } from "#platform/tenancy-client/await-tenant.js";
+import { knownTenant, onceCaughtUp, UnknownHere } from "#platform/tenancy-client/caught-up.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { visibleVersions } from "#schema/plan-visibility.js";
 import { assignedPlan, runningPeriod, tenantNow } from "#schema/tenancy-history.js";
@@ -139,10 +138,13 @@ export function createInvoiceReads({ database, tenancy, clock }: GraphOptions) {
   ): Promise<InvoicePreviewType> {
     const tenant = await knownTenant(tenancy, input.tenantId);
     const period = periodStartingAt(tenant, input.periodStart);
-    const plan = tenancy.plan(input.planId);
-    const seen = plan === undefined ? [] : input.isOwn ? visibleVersions(plan, tenant) : plan.versions;
-    const terms = input.version === null ? seen.at(-1) : seen.find(({ version }) => version === input.version);
-    if (terms === undefined) throw new MetrlyError("NOT_FOUND", "The plan version does not exist");
+    const terms = await onceCaughtUp(tenancy, () => {
+      const plan = tenancy.plan(input.planId);
+      const seen = plan === undefined ? [] : input.isOwn ? visibleVersions(plan, tenant) : plan.versions;
+      const found = input.version === null ? seen.at(-1) : seen.find(({ version }) => version === input.version);
+      if (found === undefined) throw new UnknownHere("NOT_FOUND", "The plan version does not exist");
+      return found;
+    });
     const derived = await derivedOf(context, {
       tenantId: input.tenantId,
       period,

@@ -3,7 +3,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import { DateTimeScalar } from "#platform/graphql/scalars.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { Audit } from "#platform/tenancy-client/audit-log.js";
-import { knownTenant } from "#platform/tenancy-client/await-tenant.js";
+import { knownTenant } from "#platform/tenancy-client/caught-up.js";
 import { authorize, maySee } from "#schema/policy.js";
 import type { PeriodCloser } from "../closing/request-close.js";
 import { parseInvoiceId } from "../rules/invoice-document.js";

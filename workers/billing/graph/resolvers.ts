@@ -26,7 +26,7 @@ export function createBillingSubgraph(options: BillingGraphOptions): Promise<Sub
   const usage = createUsageReads(options);
   const billing = createInvoiceReads(options);
   const verifier = createInvoiceVerifier(options);
-  const closer = createPeriodCloser(options.log, options.clock, options.partitions);
+  const closer = createPeriodCloser(options, options.clock);
   return buildSubgraph({
     name: "billing",
     resolvers: [

@@ -6,7 +6,7 @@ import { hourOf, type Period } from "#kernel/period.js";
 import type { Database } from "#platform/database/database.js";
 import { batched } from "#platform/graphql/batched.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
-import { knownTenant } from "#platform/tenancy-client/await-tenant.js";
+import { knownTenant, onceCaughtUp, UnknownHere } from "#platform/tenancy-client/caught-up.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import { runningPeriod } from "#schema/tenancy-history.js";
@@ -54,7 +54,7 @@ export function createUsageReads({ database, tenancy, clock, partitions }: Graph
     const tenant = await knownTenant(tenancy, tenantId);
     const period =
       args.periodStart === null ? runningPeriod(tenant, clock.now()) : periodStartingAt(tenant, args.periodStart);
-    const meters = wantedMeters(tenancy, args);
+    const meters = await onceCaughtUp(tenancy, () => wantedMeters(tenancy, args));
     const query: UsageQuery = {
       tenantId,
       from: period.start,
@@ -120,7 +120,7 @@ export function createUsageReads({ database, tenancy, clock, partitions }: Graph
 
 function wantedMeters(tenancy: TenancyCopy, { meter: key, groupBy }: UsageTotalsArguments): MeterState[] {
   const meters = [...tenancy.meters()].filter((meter) => key === null || meter.id === key);
-  if (key !== null && meters.length === 0) throw new MetrlyError("NOT_FOUND", `There is no meter ${key}`);
+  if (key !== null && meters.length === 0) throw new UnknownHere("NOT_FOUND", `There is no meter ${key}`);
   const unknown = groupBy.find((name) => !meters.some((meter) => meter.dimensions.includes(name)));
   if (unknown !== undefined)
     throw new MetrlyError("INVALID", `groupBy: no requested meter has the dimension ${unknown}`);

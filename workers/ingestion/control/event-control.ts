@@ -28,6 +28,8 @@ export interface EventControlOptions {
   readonly log: EventLog;
   readonly events: EventLookup;
   readonly partitionCount: number;
+  /** The tenancy version that this process has applied. */
+  tenancyVersion(): number;
 }
 
 const TIMEOUT_MS = 10_000;
@@ -37,6 +39,7 @@ const MAX_REASON_CHARS = 1_000;
 /** Operators' decisions about single events, appended to the log as control records, so that a rebuild repeats them. */
 export function createEventControl(options: EventControlOptions) {
   const { database, events, log, partitionCount } = options;
+  const known = () => ({ tenancyVersion: options.tenancyVersion() });
 
   /** Appends and waits for the recorder to pass the record. Throws UNAVAILABLE on a timeout: the record still takes effect. */
   async function appendAndWait(partition: number, control: ControlRecord): Promise<void> {
@@ -60,7 +63,7 @@ export function createEventControl(options: EventControlOptions) {
       if (before.status !== "RECORDED")
         throw new MetrlyError("CONFLICT", `Only a recorded event can be voided; this one is ${before.status}`);
       const meant = before.seq !== null && { eventSeq: before.seq };
-      const control: ControlRecord = { kind: "void", tenantId, source, id, reason, actor, ...meant };
+      const control: ControlRecord = { kind: "void", tenantId, source, id, reason, actor, ...meant, ...known() };
       await appendAndWait(partitionOf(tenantId, partitionCount), control);
       return (await events.find(tenantId, source, id)) ?? before;
     },
@@ -70,7 +73,17 @@ export function createEventControl(options: EventControlOptions) {
       const fingerprint = await events.pending(tenantId, source, id);
       if (fingerprint === undefined) throw notFound();
       const meant = { fingerprint: fingerprintOfUuid(fingerprint) };
-      const control: ControlRecord = { kind: "resolve", tenantId, source, id, accept, reason, actor, ...meant };
+      const control: ControlRecord = {
+        kind: "resolve",
+        tenantId,
+        source,
+        id,
+        accept,
+        reason,
+        actor,
+        ...meant,
+        ...known(),
+      };
       await appendAndWait(partitionOf(tenantId, partitionCount), control);
       const after = await events.findQuarantined(tenantId, source, id, fingerprint);
       if (after?.status === "QUARANTINED") throw new MetrlyError("CONFLICT", STAYS);

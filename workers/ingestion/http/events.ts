@@ -2,13 +2,14 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MetrlyError } from "#kernel/errors.js";
 import { authenticateApiKey, bearerToken } from "#platform/auth/api-keys.js";
 import { createFairTurns, inTurn, type TurnLimits } from "#platform/lifecycle/fair-turns.js";
+import { onceCaughtUp } from "#platform/tenancy-client/caught-up.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { EventLookup } from "../store/event-lookup.js";
 import { describeEvent } from "./describe-event.js";
 import { type AnswerForm, createEventsReceiver, type ReceiverOptions } from "./receive-events.js";
 
 export interface EdgeOptions extends Omit<ReceiverOptions, "logger"> {
-  readonly events: Pick<EventLookup, "find" | "recordedThrough">;
+  readonly events: Pick<EventLookup, "find" | "conflicts" | "recordedThrough">;
 }
 
 /** Together fewer than the connections for requests, so that operations of the graph find some. */
@@ -27,7 +28,7 @@ export function registerEdge(app: FastifyInstance, options: EdgeOptions): void {
   }
   const turns = createFairTurns(LOOKUPS);
   app.get("/v1/events", async (request, reply) => {
-    const asked = lookupOf(request, options);
+    const asked = await lookupOf(request, options);
     const busy = "Too many events are being looked up; try again later";
     return reply.send(await inTurn(turns, asked.caller, busy, () => lookUp(asked, options)));
   });
@@ -45,8 +46,8 @@ interface Lookup {
   readonly caller: string;
 }
 
-function lookupOf(request: FastifyRequest, options: EdgeOptions): Lookup {
-  const key = keyOf(request, options);
+async function lookupOf(request: FastifyRequest, options: EdgeOptions): Promise<Lookup> {
+  const key = await onceCaughtUp(options.tenancy, () => keyOf(request, options));
   if (!key.scopes.some((scope) => scope === "INGEST" || scope === "READ" || scope === "ADMIN"))
     throw new MetrlyError("FORBIDDEN", "This API key lacks the scope INGEST or READ");
   if (!key.scopes.includes("INGEST") && options.tenancy.isStale())
@@ -64,9 +65,10 @@ function lookupOf(request: FastifyRequest, options: EdgeOptions): Lookup {
 
 /** The outcome of an event. */
 async function lookUp({ tenantId, source, id }: Lookup, options: EdgeOptions): Promise<object> {
-  const found = await options.events.find(tenantId, source, id);
-  if (found !== undefined) return describeEvent(found);
+  // Before the event: one that is recorded in between must not be denied with its own moment.
   const recordedThrough = await options.events.recordedThrough(tenantId);
+  const found = await options.events.find(tenantId, source, id);
+  if (found !== undefined) return describeEvent(found, await options.events.conflicts(tenantId, source, id));
   throw new MetrlyError("NOT_FOUND", "The event does not exist or is not recorded yet", {
     recordedThrough: recordedThrough === undefined ? null : new Date(recordedThrough).toISOString(),
   });

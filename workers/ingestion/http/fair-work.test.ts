@@ -19,7 +19,11 @@ async function openEdge() {
     clock: systemClock,
     appender: { append: async (_, sender) => void worked.push(sender), stop: async () => undefined },
     metrics: createMetrics(new Registry()),
-    events: { find: async () => undefined, recordedThrough: async () => undefined },
+    events: {
+      find: async () => undefined,
+      conflicts: async () => ({ count: 0, since: undefined }),
+      recordedThrough: async () => undefined,
+    },
   });
   await app.ready();
   let sent = 0;

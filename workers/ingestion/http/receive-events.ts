@@ -6,6 +6,7 @@ import { createKeyAuthenticator, requireScope } from "#platform/auth/api-keys.js
 import { answerDirectly, answerProblem, readBody } from "#platform/http/raw-routes.js";
 import type { DirectHandler } from "#platform/http/server.js";
 import { after } from "#platform/lifecycle/time.js";
+import { onceCaughtUp, UnknownHere } from "#platform/tenancy-client/caught-up.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
@@ -14,8 +15,8 @@ import type { Appender } from "../intake/appender.js";
 import { createRecentlyAcknowledged } from "../intake/recently-acknowledged.js";
 import type { IngestionMetrics } from "../metrics.js";
 import type { Arrival } from "../rules/accept-item.js";
-import { answerOf, type IngestAnswer, nothingAcceptable } from "./answer.js";
-import { claimedBytes, codingOf, inflate, MAX_BODY_BYTES, readEvents } from "./body.js";
+import { type Answered, answerOf, type IngestAnswer, nothingAcceptable } from "./answer.js";
+import { claimedBytes, codingOf, inflate, MAX_BODY_BYTES, type RawItem, readEvents } from "./body.js";
 
 export interface ReceiverOptions {
   readonly tenancy: TenancyCopy;
@@ -41,8 +42,8 @@ export type AnswerForm = "results" | "nothing";
 
 export interface EventsReceiver {
   handler(form: AnswerForm): DirectHandler;
-  /** Throws once the request's key may no longer send usage. */
-  checkKey(request: IncomingMessage): void;
+  /** Rejects once the request's key may no longer send usage. */
+  checkKey(request: IncomingMessage): Promise<void>;
 }
 
 /** Receives usage: admits the request, parses it, appends accepted items and responds when the log has them. */
@@ -81,7 +82,8 @@ export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
     const key = authorize(request);
     const content = coding === "gzip" ? inflateCharged(body, bytes, admitted) : body;
     const items = readEvents(request.headers, content);
-    const { answer, fresh } = answerOf(items, arrivalOf(key, options), recent);
+    const first = answered(items, key);
+    const { answer, fresh } = first instanceof Promise ? await first : first;
     if (answer.accepted + answer.duplicates === 0) {
       options.metrics.answered("rejected", answer.rejected);
       throw nothingAcceptable(answer);
@@ -91,6 +93,20 @@ export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
     if (answer.duplicates > 0) options.metrics.answered("duplicate", answer.duplicates);
     if (answer.rejected > 0) options.metrics.answered("rejected", answer.rejected);
     return answer;
+  }
+
+  /** A tenant that is unknown here may have been created a moment ago. */
+  function answered(items: readonly RawItem[], key: ApiKeyState): Answered | Promise<Answered> {
+    const { tenancy } = options;
+    let isFinal = true;
+    const tenant = (id: string) => {
+      const known = tenancy.tenant(id);
+      isFinal &&= known !== undefined;
+      return known;
+    };
+    const first = answerOf(items, { ...arrivalOf(key, options), tenant }, recent);
+    if (isFinal) return first;
+    return tenancy.caughtUp().then(() => answerOf(items, arrivalOf(key, options), recent));
   }
 
   async function append(
@@ -118,37 +134,52 @@ export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
     after(REFUSAL_DELAY_MS, () => answerProblem(response, error, options.logger));
   }
 
-  const handler =
-    (form: AnswerForm): DirectHandler =>
-    (request, response) => {
-      let sending: Sending;
-      try {
-        sending = admit(request, response);
-      } catch (error) {
+  /** `isFinal`: the copy of tenancy has caught up since the request came. */
+  function begin(form: AnswerForm, request: IncomingMessage, response: ServerResponse, isFinal: boolean): void {
+    try {
+      receive(form, admit(request, response), response);
+    } catch (error) {
+      if (isFinal || !(error instanceof UnknownHere)) {
         refuse(response, error);
         return;
       }
-      const { coding, admitted } = sending;
-      const refused = (error: unknown) => {
-        admitted.leave();
-        refuse(response, error);
-      };
-      const whole = (body: Buffer) => {
-        const bytes = coding === "gzip" ? claimedBytes(body) : body.length;
-        try {
-          if (bytes > body.length) admitted.arrived(bytes - body.length);
-        } catch (error) {
-          return refused(error);
-        }
-        ingest(sending, body, bytes).then(
-          (answer) =>
-            form === "results" ? answerDirectly(response, 202, answer) : answerDirectly(response, 204, undefined),
-          (error) => answerProblem(response, error, options.logger),
-        );
-      };
-      readBody(request, MAX_BODY_BYTES, refused, whole, { decodes: true, arrived: admitted.arrived });
+      options.tenancy.caughtUp().then(
+        // Who has gone meanwhile would hold its admission for ever.
+        () => {
+          if (!response.destroyed) begin(form, request, response, true);
+        },
+        (failure) => refuse(response, failure),
+      );
+    }
+  }
+
+  function receive(form: AnswerForm, sending: Sending, response: ServerResponse): void {
+    const { request, coding, admitted } = sending;
+    const refused = (error: unknown) => {
+      admitted.leave();
+      refuse(response, error);
     };
-  return { handler, checkKey: (request) => void authorize(request) };
+    const whole = (body: Buffer) => {
+      const bytes = coding === "gzip" ? claimedBytes(body) : body.length;
+      try {
+        if (bytes > body.length) admitted.arrived(bytes - body.length);
+      } catch (error) {
+        refused(error);
+        return;
+      }
+      ingest(sending, body, bytes).then(
+        (answer) =>
+          form === "results" ? answerDirectly(response, 202, answer) : answerDirectly(response, 204, undefined),
+        (error) => answerProblem(response, error, options.logger),
+      );
+    };
+    readBody(request, MAX_BODY_BYTES, refused, whole, { decodes: true, arrived: admitted.arrived });
+  }
+
+  return {
+    handler: (form) => (request, response) => begin(form, request, response, false),
+    checkKey: async (request) => void (await onceCaughtUp(options.tenancy, () => authorize(request))),
+  };
 }
 
 /** Below the 2 s within which a client is promised a response. */

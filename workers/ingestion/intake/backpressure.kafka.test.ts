@@ -45,7 +45,11 @@ describe.skipIf(!hasKafka)("the edge before a log in trouble", () => {
       clock: systemClock,
       appender,
       metrics: createMetrics(new Registry()),
-      events: { find: async () => undefined, recordedThrough: async () => undefined },
+      events: {
+        find: async () => undefined,
+        conflicts: async () => ({ count: 0, since: undefined }),
+        recordedThrough: async () => undefined,
+      },
     });
     await app.listen({ host: "127.0.0.1", port: 0 });
   });

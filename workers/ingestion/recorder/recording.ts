@@ -40,7 +40,7 @@ import type { CountedDimensions, DimensionLimit } from "./dimension-limit.js";
 
 export interface RecordingDependencies {
   readonly database: Database;
-  readonly tenancy: Pick<TenancyCopy, "version" | "reached"> & MetersAndTenants;
+  readonly tenancy: Pick<TenancyCopy, "version" | "reached" | "caughtUp"> & MetersAndTenants;
   readonly dimensions: DimensionLimit;
   readonly clock: Clock;
   /** Aborts the wait for tenancy. */
@@ -80,6 +80,8 @@ export async function recordStep(
 ): Promise<Recorded | Fenced> {
   const { database, tenancy, clock } = dependencies;
   await tenancyReached(dependencies, step.tenancyVersion);
+  // Once for the whole step: a type's meter may have been created a moment ago, and unmetered usage is never billed.
+  if (hasUnknownType(step, tenancy)) await tenancy.caughtUp();
   // Read the version before the lookup so that the stamp is never newer than the meters used.
   const stamp: Stamp = { recordedAt: clock.now(), tenancyVersion: tenancy.version() };
   try {
@@ -89,6 +91,18 @@ export async function recordStep(
     await ensureLedgerMonths(database, stamp.recordedAt);
     return recordStamped(dependencies, partition, step, stamp);
   }
+}
+
+function hasUnknownType({ elements }: RecordingStep, tenancy: MetersAndTenants): boolean {
+  const isKnown = new Map<string, boolean>();
+  for (const element of elements) {
+    if (element.kind !== "item") continue;
+    const { type } = element.item;
+    const known = isKnown.get(type) ?? tenancy.metersOfType(type).length > 0;
+    if (!known) return true;
+    isKnown.set(type, true);
+  }
+  return false;
 }
 
 /**

@@ -9,7 +9,7 @@ const itemsOf = (count: number): DecodedRecord => ({
   items: Array.from({ length: count }, (_, id) => ({ id: String(id) }) as DecodedItem),
   tenancyVersion: count,
 });
-const lookup = { tenantId: "acme", source: "s", id: "1", reason: "r", actor: "a" };
+const lookup = { tenantId: "acme", source: "s", id: "1", reason: "r", actor: "a", tenancyVersion: 9_999 };
 const decoded: fc.Arbitrary<DecodedRecord> = fc.oneof(
   fc.nat({ max: 3_000 }).map((count) => itemsOf(count + 1)),
   fc.constant<DecodedRecord>({ kind: "control", control: { kind: "void", ...lookup } }),
@@ -38,6 +38,8 @@ test("every record has its place in one step, in order, and nothing of it gets l
         if (own.length > 1) expect(Math.max(items, own.length)).toBeLessThanOrEqual(maxItems);
         for (const one of own)
           if (one.decoded.kind === "items") expect(tenancyVersion).toBeGreaterThanOrEqual(one.decoded.tenancyVersion);
+          else if (one.decoded.kind === "control" && "tenancyVersion" in one.decoded.control)
+            expect(tenancyVersion).toBeGreaterThanOrEqual(one.decoded.control.tenancyVersion ?? 0);
       }
     }),
     { numRuns: runs(300) },

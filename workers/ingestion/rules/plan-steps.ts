@@ -72,13 +72,13 @@ function stepOf(records: readonly [ReceivedRecord, ...ReceivedRecord[]]): Record
       for (const item of decoded.items) elements.push({ kind: "item", item });
     } else {
       const { control } = decoded;
+      if ("tenancyVersion" in control) tenancyVersion = Math.max(tenancyVersion, control.tenancyVersion ?? 0);
       if (control.kind === "void" || control.kind === "resolve") continue;
       if (control.kind === "tick" && Math.abs(control.at - timestamp) > MAX_CLOCK_SKEW_MS) {
         refusedTicks += 1;
         continue;
       }
       if (control.kind === "tick") ticks += 1;
-      if ("tenancyVersion" in control) tenancyVersion = Math.max(tenancyVersion, control.tenancyVersion);
       elements.push({ kind: "control", control });
     }
   }

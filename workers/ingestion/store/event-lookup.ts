@@ -29,6 +29,13 @@ export interface FoundEvent {
   readonly voidReason: string | null;
 }
 
+/** Other payloads that were received under an event's key and are quarantined. */
+export interface Conflicts {
+  readonly count: number;
+  /** When the first of them arrived, epoch ms; undefined: there is none. */
+  readonly since: number | undefined;
+}
+
 /** An event in a list, without its data, which may be large. */
 export type ListedEvent = Omit<FoundEvent, "data"> & QuarantinePosition;
 
@@ -77,6 +84,14 @@ export function createEventLookup(database: Database, partitionCount: number) {
         quarantineReason: null,
         voidReason: voided?.reason ?? null,
       };
+    },
+    /** The conflicts under a key, whatever was decided about them. */
+    async conflicts(tenantId: string, source: string, id: string): Promise<Conflicts> {
+      const partition = partitionOf(tenantId, partitionCount);
+      const where = { partition, key: eventKeyOf(tenantId, source, id), reason: "CONFLICT" };
+      const found = await prisma.quarantinedEvent.aggregate({ where, _count: true, _min: { receivedAtMs: true } });
+      const since = found._min.receivedAtMs;
+      return { count: found._count, since: since === null ? undefined : Number(since) };
     },
     /**
      * Pending and refused events in quarantine, after a position, oldest first: all that the accounting counts as

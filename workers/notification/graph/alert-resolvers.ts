@@ -5,7 +5,7 @@ import { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import { CursorScalar } from "#platform/graphql/scalars.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
-import { knownTenant } from "#platform/tenancy-client/await-tenant.js";
+import { knownTenant } from "#platform/tenancy-client/caught-up.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { authorize } from "#schema/policy.js";
 import type { Feed } from "../feed/feed.js";

@@ -8,7 +8,7 @@ import { PageArguments } from "#platform/graphql/page-types.js";
 import { listOfIds, type Page } from "#platform/graphql/pagination.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { Audit, AuditedChange } from "#platform/tenancy-client/audit-log.js";
-import { knownTenant } from "#platform/tenancy-client/await-tenant.js";
+import { knownTenant } from "#platform/tenancy-client/caught-up.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { authorize, type Identity, type Operation } from "#schema/policy.js";
 import { hasEnded } from "#schema/vocabulary.js";

@@ -5,7 +5,7 @@ import { formatDecimal } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { buildSubgraph, type Subgraph } from "#platform/graphql/subgraph.js";
 import { timeoutSignal } from "#platform/lifecycle/time.js";
-import { tenantAppears } from "#platform/tenancy-client/await-tenant.js";
+import { tenantOrNone } from "#platform/tenancy-client/caught-up.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { type Identity, maySee } from "#schema/policy.js";
 import type { DenialLog } from "../gate/denial-log.js";
@@ -73,7 +73,7 @@ async function statusByRef(
   ref: unknown,
   identity: Identity,
   gate: Gate,
-  tenancy: Pick<TenancyCopy, "reached" | "tenant" | "meter" | "onChange">,
+  tenancy: Pick<TenancyCopy, "reached" | "caughtUp" | "tenant" | "meter">,
 ): Promise<QuotaStatus | null> {
   const { tenantId, meter, window, version } = Value.Parse(Ref, JSON.parse(String(ref)));
   if (!maySee(identity, "Query.tenant", tenantId)) return null;
@@ -96,7 +96,7 @@ async function heard(tenancy: Pick<TenancyCopy, "reached">, version: number): Pr
 
 export interface QuotaGraphOptions {
   readonly gate: Gate;
-  readonly tenancy: Pick<TenancyCopy, "reached" | "tenant" | "meter" | "onChange">;
+  readonly tenancy: Pick<TenancyCopy, "reached" | "caughtUp" | "tenant" | "meter">;
   readonly denials: DenialLog;
 }
 
@@ -108,7 +108,7 @@ export function buildQuotaSubgraph({ gate, tenancy, denials }: QuotaGraphOptions
     references: {
       async Tenant({ id }, { identity }) {
         if (typeof id !== "string" || !maySee(identity, "Query.tenant", id)) return null;
-        const tenant = await tenantAppears(tenancy, id);
+        const tenant = await tenantOrNone(tenancy, id);
         return tenant === undefined ? null : { id, quotaClock: tenant.testClock };
       },
       QuotaStatus: ({ ref }, { identity }) => statusByRef(ref, identity, gate, tenancy),

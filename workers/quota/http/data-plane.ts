@@ -8,6 +8,7 @@ import type { DirectHandler } from "#platform/http/server.js";
 import { createProcessorTurns, REQUEST_BYTES } from "#platform/lifecycle/processor-turns.js";
 import { createShares, type ShareLimits } from "#platform/lifecycle/shares.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
+import { onceCaughtUp, UnknownHere } from "#platform/tenancy-client/caught-up.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { DenialLog } from "../gate/denial-log.js";
@@ -52,9 +53,13 @@ const PLATFORM_KEY_WEIGHT = 8;
 export function registerDataPlane(app: FastifyInstance, options: DataPlaneOptions): void {
   const { gate, denials, tenancy, metrics } = options;
   const authenticate = createKeyAuthenticator(tenancy, options.clock);
-  const hasMeter = (meter: string): boolean => tenancy.meter(meter) !== undefined;
+  const parseOne = (value: unknown, inexact: string | undefined, key: ApiKeyState, operation: QuotaOperation) => {
+    const parsed = parseRequest(value, inexact, { key, operation, hasMeter: (id) => tenancy.meter(id) !== undefined });
+    if (tenancy.tenant(parsed.tenantId) === undefined) throw new UnknownHere("NOT_FOUND", "The tenant does not exist");
+    return parsed;
+  };
   const parse = ({ value, inexact }: JsonBody, key: ApiKeyState, operation: QuotaOperation) =>
-    parseRequest(value, inexact.get(0), { key, operation, hasMeter });
+    onceCaughtUp(tenancy, () => parseOne(value, inexact.get(0), key, operation));
 
   const pending = createShares(options.pending ?? PENDING);
   const turns = createProcessorTurns({ hasOthers: () => pending.senders > 1 });
@@ -80,31 +85,49 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
     return key;
   }
 
+  const finalKeyOf = (authorization: string | undefined): Promise<ApiKeyState> =>
+    onceCaughtUp(tenancy, () => keyOf(authorization));
+
   /** Authenticates before reading the body, and always answers. */
   function route(
     answer: (body: JsonBody, key: ApiKeyState, request: IncomingMessage) => Promise<Answer>,
   ): DirectHandler {
     return (request, response) => {
       const failed = (error: unknown) => answerProblem(response, error, app.log);
-      let sender: Sender;
+      const receive = (first: ApiKeyState) => {
+        const sender = senderOf(first);
+        const charge = chargeable(sender, response);
+        readBody(request, MAX_BODY_BYTES, failed, (bytes) => {
+          const answered = async () => {
+            charge(bytes.length);
+            // Awaits only when necessary: each await costs a small request a microtask turn.
+            const turn = turns.take(sender.name, bytes.length);
+            if (turn !== undefined) await turn;
+            // The key may have ended while the body arrived.
+            return answer(
+              jsonOf(request.headers["content-type"], bytes),
+              keyOf(request.headers.authorization),
+              request,
+            );
+          };
+          answered().then(({ status, body, headers }) => answerDirectly(response, status, body, headers), failed);
+        });
+      };
+      let key: ApiKeyState;
       try {
-        sender = senderOf(keyOf(request.headers.authorization));
+        key = keyOf(request.headers.authorization);
       } catch (error) {
-        failed(error);
+        if (!(error instanceof UnknownHere)) {
+          failed(error);
+          return;
+        }
+        finalKeyOf(request.headers.authorization).then((known) => {
+          // Who has gone meanwhile would never be taken off again.
+          if (!response.destroyed) receive(known);
+        }, failed);
         return;
       }
-      const charge = chargeable(sender, response);
-      readBody(request, MAX_BODY_BYTES, failed, (bytes) => {
-        const answered = async () => {
-          charge(bytes.length);
-          // Awaits only when necessary: each await costs a small request a microtask turn.
-          const turn = turns.take(sender.name, bytes.length);
-          if (turn !== undefined) await turn;
-          // The key may have ended while the body arrived.
-          return answer(jsonOf(request.headers["content-type"], bytes), keyOf(request.headers.authorization), request);
-        };
-        answered().then(({ status, body, headers }) => answerDirectly(response, status, body, headers), failed);
-      });
+      receive(key);
     };
   }
 
@@ -122,21 +145,21 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
   }
 
   const check = route(async (body, key) => {
-    const parsed = parse(body, key, "check");
+    const parsed = await parse(body, key, "check");
     const decision = await decide({ ...parsed, operation: "check" });
     return { status: 200, body: decisionBody(decision, parsed), headers: decisionHeaders(decision) };
   });
 
   const consume = route(async (body, key, request) => {
     const denyStatus = denyStatusOf(request);
-    const parsed = parse(body, key, "consume");
+    const parsed = await parse(body, key, "consume");
     const decision = await decide({ ...parsed, operation: "consume" });
     const status = decision.allowed ? 200 : denyStatus;
     return { status, body: decisionBody(decision, parsed), headers: decisionHeaders(decision) };
   });
 
   const release = route(async (body, key) => {
-    const { tenantId, idempotencyKey } = parse(body, key, "release");
+    const { tenantId, idempotencyKey } = await parse(body, key, "release");
     return { status: 200, body: { released: await gate.release(tenantId, idempotencyKey) } };
   });
 
@@ -145,13 +168,22 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
     if (items.length > MAX_BATCH)
       throw new MetrlyError("TOO_LARGE", `A batch has at most ${MAX_BATCH} requests, not ${items.length}`);
     const started = monotonicMs();
-    const parsed = items.map((item: unknown, index) => parseItem(item, inexact.get(index), key));
+    const parsed = await parseItems(items, inexact, key);
     return { status: 200, body: await answerBatch(gate, parsed, (one, decision) => decided(one, decision, started)) };
   });
 
+  /** One read of the log for all items that name something unknown here. */
+  async function parseItems(items: readonly unknown[], inexact: JsonBody["inexact"], key: ApiKeyState) {
+    const parsed = () => items.map((item, index) => parseItem(item, inexact.get(index), key));
+    const first = parsed();
+    if (!first.some((item) => item instanceof UnknownHere)) return first;
+    await tenancy.caughtUp();
+    return parsed();
+  }
+
   function parseItem(item: unknown, inexact: string | undefined, key: ApiKeyState): ParsedRequest | MetrlyError {
     try {
-      return parseRequest(item, inexact, { key, operation: "consume", hasMeter });
+      return parseOne(item, inexact, key, "consume");
     } catch (error) {
       if (error instanceof MetrlyError) return error;
       throw error;
@@ -160,12 +192,12 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
 
   for (const [name, handler] of Object.entries({ check, consume, release, batch })) {
     app.directly("POST", `/v1/quota/${name}`, handler);
-    app.whileArriving(`/v1/quota/${name}`, ({ headers }) => void keyOf(headers.authorization));
+    app.whileArriving(`/v1/quota/${name}`, async ({ headers }) => void (await finalKeyOf(headers.authorization)));
   }
 
   /** Why a `consume` was denied within the last hour. */
   app.get("/v1/quota/denial", async (request, reply) => {
-    const key = keyOf(request.headers.authorization);
+    const key = await finalKeyOf(request.headers.authorization);
     const { searchParams } = new URL(request.url, "http://localhost");
     const idempotencyKey = searchParams.get("idempotencyKey") ?? "";
     if (idempotencyKey === "") throw new MetrlyError("INVALID", "idempotencyKey: is required");

@@ -6,6 +6,7 @@ import { MetrlyError } from "#kernel/errors.js";
 import { inexactNumbers, mayHoldInexactNumbers } from "#kernel/exact-numbers.js";
 import { isDeeperThan, MAX_JSON_DEPTH } from "#kernel/json.js";
 import { isStorable } from "#kernel/storable-text.js";
+import { UnknownHere } from "#platform/tenancy-client/caught-up.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 
 const MAX_KEY_BYTES = 256;
@@ -59,7 +60,7 @@ export function parseRequest(
   const wanted = parsed.operation ?? operation;
   const meter = parsed.meter ?? null;
   if (meter !== null && !hasMeter(meter))
-    throw invalid("meter", `there is no meter ${JSON.stringify(meter.slice(0, 64))}`);
+    throw new UnknownHere("INVALID", `meter: there is no meter ${JSON.stringify(meter.slice(0, 64))}`);
   if (parsed.idempotencyKey === undefined && wanted !== "check") throw invalid("idempotencyKey", "is required");
   const idempotencyKey = parsed.idempotencyKey ?? "";
   if (Buffer.byteLength(idempotencyKey) > MAX_KEY_BYTES)

@@ -26,7 +26,7 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
 
   beforeAll(async () => {
     world = await openWorld();
-    subgraph = await buildTenancySubgraph(world.store, world.clock);
+    subgraph = await buildTenancySubgraph(world.store, world.clock, async () => undefined);
     await world.meter("calls", ["region"]);
     await world.plan("pro", "calls");
     await world.tenant("acme", "pro");

@@ -1,5 +1,5 @@
 import type { Clock } from "#kernel/clock.js";
-import { buildSubgraph, type Subgraph } from "#platform/graphql/subgraph.js";
+import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { TenancyStore } from "../store/store.js";
 import { AccessResolver, ApiKeyResolver } from "./access-resolver.js";
 import { createLoaders } from "./loaders.js";
@@ -8,14 +8,19 @@ import { TenantResolver } from "./tenant-resolver.js";
 
 /**
  * Tenancy's part of the graph. Other services extend `Tenant` by `id` and refer to plan versions as `PlanVersion` with
- * `planId@version`.
+ * `planId@version`. `afterMutation`: awaited before a mutation is answered.
  */
-export function buildTenancySubgraph(store: TenancyStore, clock: Clock): Promise<Subgraph> {
+export function buildTenancySubgraph(
+  store: TenancyStore,
+  clock: Clock,
+  afterMutation: (context: SubgraphContext) => Promise<void>,
+): Promise<Subgraph> {
   const loaders = createLoaders(store);
   const tenants = new TenantResolver(store, loaders, clock);
   const plans = new PlanResolver(store, loaders);
   return buildSubgraph({
     name: "tenancy",
+    afterMutation,
     resolvers: [tenants, plans, new AccessResolver(store), new ApiKeyResolver(loaders)],
     references: {
       Tenant: ({ id }, context) => (typeof id === "string" ? tenants.reference(id, context) : null),

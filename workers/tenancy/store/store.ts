@@ -52,6 +52,7 @@ const CHANGE_TIMEOUT_MS = 10_000;
 export function createTenancyStore({ database, clock, partitions, onCommitted }: StoreOptions) {
   const prisma = new PrismaClient({ adapter: prismaAdapter(database) });
   const inTurn = createTurns(MAX_WAITING_CHANGES);
+  let committed = 0;
 
   async function locked<T>(
     timeout: number,
@@ -78,11 +79,14 @@ export function createTenancyStore({ database, clock, partitions, onCommitted }:
         const change = createChange(tx, head, actor, clock.now(), partitions);
         const done = await work(change);
         if (change.saved() > head) await tx.tenancyHead.update({ where: { id: 1 }, data: { version: change.saved() } });
-        return done;
+        return { done, version: change.saved() };
       });
+      committed = Math.max(committed, result.version);
       onCommitted();
-      return result;
+      return result.done;
     },
+    /** The highest version that a change of this process has written, or found when it repeated an earlier one. */
+    committed: () => committed,
     /** Stores reported uses; older ones than known have no effect. */
     async noteKeyUses(uses: readonly { readonly keyId: string; readonly at: number }[]): Promise<void> {
       await database.pool.query(
