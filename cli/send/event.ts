@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { isLosslessNumber, parse, stringify } from "lossless-json";
+import { isDeeperThan, MAX_JSON_DEPTH } from "#kernel/json.js";
 import { parseRfc3339 } from "#kernel/rfc3339.js";
 
 /** A row of the input, not yet validated. */
@@ -41,6 +42,9 @@ export const MAX_EVENT_BYTES = 65_536;
 export function buildEvent(row: Row, mapping: Mapping): Built {
   const members = row.cells === undefined ? parseObject(row.text) : filledCells(row.cells);
   if (members === undefined) return invalid(row, "is not a JSON object");
+  // Writing it is recursive. Metrly takes less.
+  if ([...members.values()].some((member) => isDeeperThan(member, MAX_JSON_DEPTH)))
+    return invalid(row, `is nested more than ${MAX_JSON_DEPTH} levels deep`);
   const isEvent = members.has("specversion") && mapping.names.size === 0;
   const event = isEvent ? members : eventOf(members, mapping.names);
   for (const [name, value] of Object.entries({ source: DEFAULT_SOURCE, ...mapping.defaults })) {

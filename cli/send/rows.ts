@@ -1,10 +1,10 @@
 import { constants, createReadStream } from "node:fs";
 import { access, stat } from "node:fs/promises";
-import { createInterface } from "node:readline";
-import { PassThrough, type Readable } from "node:stream";
-import { parse } from "csv-parse";
+import { PassThrough, Readable } from "node:stream";
+import { type CsvError, parse } from "csv-parse";
 import { UserError } from "../connection/failure.js";
 import type { Row } from "./event.js";
+import { decoded, linesOf, MAX_LINE_CHARACTERS } from "./text.js";
 
 export type Format = "ndjson" | "csv";
 
@@ -55,19 +55,22 @@ async function sizeOf(file: string): Promise<number> {
   throw new UserError(`${file} is not a file.`);
 }
 
-/** The rows in order, with backpressure. `columns`: names required in a CSV header. */
+/** The rows in order, with backpressure. `columns`: names required in a CSV header. Throws `UserError` as `decoded`. */
 export function readRows(input: Input, columns: Iterable<string>): AsyncGenerator<Read> {
   return input.format === "csv" ? readCsv(input.stream, [...columns]) : readLines(input.stream);
 }
 
 async function* readLines(stream: Readable): AsyncGenerator<Read> {
   let line = 0;
-  for await (const raw of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const raw of linesOf(decoded(stream))) {
     line += 1;
-    const text = (line === 1 ? raw.replace(/^\uFEFF/, "") : raw).trim();
-    if (text !== "") yield { row: { line, text } };
+    const text = raw?.trim();
+    if (text === undefined) yield { row: { line, text: "" }, problem: TOO_LONG };
+    else if (text !== "") yield { row: { line, text } };
   }
 }
+
+const TOO_LONG = `has more than ${MAX_LINE_CHARACTERS} characters`;
 
 interface CsvRecord {
   readonly record: Readonly<Record<string, string>>;
@@ -75,26 +78,52 @@ interface CsvRecord {
 }
 
 async function* readCsv(stream: Readable, needed: readonly string[]): AsyncGenerator<Read> {
-  const skipped: Read[] = [];
+  const skipped = createSkipped();
   const parser = parse({
-    bom: true,
     info: true,
+    max_record_size: MAX_LINE_CHARACTERS,
     columns: (header: string[]) => checkedHeader(header, needed),
     skip_empty_lines: true,
     skip_records_with_error: true,
-    on_skip: (error, raw) => {
-      const line = error !== undefined && typeof error.lines === "number" ? error.lines : 0;
-      skipped.push({ row: { line, text: raw ?? "" }, problem: error?.message ?? "is not CSV" });
-    },
+    on_skip: skipped.note,
   });
-  stream.on("error", (error) => parser.destroy(error));
-  for await (const found of stream.pipe(parser)) {
-    yield* skipped.splice(0);
+  const text = Readable.from(decoded(stream)).on("error", (error) => parser.destroy(error));
+  for await (const found of text.pipe(parser)) {
+    yield* skipped.take();
     const { record, info }: CsvRecord = found;
     const cells = new Map(Object.entries(record));
     yield { row: { line: info.lines, text: JSON.stringify(record), cells } };
   }
-  yield* skipped.splice(0);
+  yield* skipped.take();
+}
+
+/** Mistakes in one line that are looked at: the parser repeats the text before each. */
+const MAX_MISTAKES = 100;
+const MAX_PROBLEM_CHARACTERS = 300;
+
+/** Records that the parser skips, one for each line, though it reports every mistake. */
+function createSkipped() {
+  let skipped: Read[] = [];
+  let [line, mistakes] = [-1, 0];
+  return {
+    /** What it throws ends the parser. */
+    note(error: CsvError | undefined, raw: string | undefined): undefined {
+      const at = error !== undefined && typeof error.lines === "number" ? error.lines : 0;
+      if (error?.code === "CSV_MAX_RECORD_SIZE")
+        throw new UserError(`The record at line ${at} ${TOO_LONG}: is a quote not closed?`);
+      [line, mistakes] = [at, at === line ? mistakes + 1 : 1];
+      if (mistakes > MAX_MISTAKES)
+        throw new UserError(`Line ${at} has more than ${MAX_MISTAKES} misplaced quotes: is this CSV?`);
+      if (mistakes > 1) return;
+      const problem = (error?.message ?? "is not CSV").slice(0, MAX_PROBLEM_CHARACTERS);
+      skipped.push({ row: { line: at, text: raw ?? "" }, problem });
+    },
+    take(): readonly Read[] {
+      const taken = skipped;
+      skipped = [];
+      return taken;
+    },
+  };
 }
 
 function checkedHeader(header: readonly string[], needed: readonly string[]): string[] {
