@@ -88,9 +88,9 @@ test("an object of texts by id is a list too; an invalid file is named in the er
   const wrong: [unknown, RegExp][] = [
     [{}, /operations.json lists no operation/],
     [[], /lists no operation/],
-    [{ who: 7 }, /expected an object of texts by id/],
+    [{ who: 7 }, /is no object of texts by id/],
     [{ operations: [{ id: "x" }] }, /an id and a body each/],
-    [{ who: "query {" }, /operation who does not parse/],
+    [{ who: "query {" }, /operation who, which does not parse/],
     ["{", /JSON/],
   ];
   for (const [content, message] of wrong)

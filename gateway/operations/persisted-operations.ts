@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { parse } from "graphql";
 import { MetrlyError, messageOf } from "#kernel/errors.js";
 import { isJsonObject } from "#kernel/json.js";
+import { ConfigError } from "#platform/process/config.js";
 
 /** The part of a request that selects the operation. */
 export interface OperationRequest {
@@ -21,11 +22,11 @@ export interface PersistedOperations {
 }
 
 /**
- * Reads a list: an object of texts by id, or a manifest of `@apollo/generate-persisted-query-manifest`. Throws when it is
- * neither, or an operation does not parse.
+ * Reads a list: an object of texts by id, or a manifest of `@apollo/generate-persisted-query-manifest`. Throws ConfigError when it
+ * is neither, or an operation does not parse.
  */
 export async function readPersistedOperations(file: string): Promise<PersistedOperations> {
-  const byId = textsById(JSON.parse(await readFile(file, "utf8")), file);
+  const byId = textsById(jsonOf(await readFile(file, "utf8"), file), file);
   for (const [id, text] of byId) assertParses(id, text, file);
   const texts = new Set(byId.values());
   return {
@@ -42,6 +43,16 @@ export async function readPersistedOperations(file: string): Promise<PersistedOp
   };
 }
 
+function jsonOf(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw refusal(file, "is not JSON");
+  }
+}
+
+const refusal = (file: string, what: string) => new ConfigError(`METRLY_PERSISTED_OPERATIONS: ${file} ${what}`);
+
 function textsById(list: unknown, file: string): ReadonlyMap<string, string> {
   const operations = isJsonObject(list) ? list.operations : undefined;
   const pairs: readonly (readonly [unknown, unknown])[] = Array.isArray(operations)
@@ -50,10 +61,10 @@ function textsById(list: unknown, file: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const [id, text] of pairs) {
     if (typeof id !== "string" || typeof text !== "string")
-      throw new TypeError(`${file}: expected an object of texts by id, or a manifest with an id and a body each`);
+      throw refusal(file, "is no object of texts by id, and no manifest with an id and a body each");
     found.set(id, text);
   }
-  if (found.size === 0) throw new TypeError(`${file} lists no operation`);
+  if (found.size === 0) throw refusal(file, "lists no operation");
   return found;
 }
 
@@ -61,7 +72,7 @@ function assertParses(id: string, text: string, file: string): void {
   try {
     parse(text);
   } catch (error) {
-    throw new TypeError(`${file}: operation ${id} does not parse: ${messageOf(error)}`);
+    throw refusal(file, `has the operation ${id}, which does not parse: ${messageOf(error)}`);
   }
 }
 

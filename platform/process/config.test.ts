@@ -1,4 +1,10 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import fc from "fast-check";
 import { expect, test } from "vitest";
+import { packageRoot } from "#platform/process/package-root.js";
+import { runs } from "../../tests/support/effort.js";
+import { anyText } from "../../tests/systems/hostile/arbitraries.js";
 import { ConfigError, parseConfig } from "./config.js";
 
 test("nothing set means embedded, on loopback, with the demo", () => {
@@ -65,6 +71,80 @@ test("a password completes the URLs that name a user only", () => {
   expect(decodeURIComponent(new URL(config.databaseUrl ?? "").password)).toBe("p@s:s/%");
   expect(config.redisUrl).toBe("redis://metrly:own@one:6379");
   expect(config.quotaRedisUrls).toEqual(["redis://metrly:secret@two:6379", "redis://three:6379"]);
+});
+
+test.each([
+  ...[
+    "METRLY_PORT= ",
+    "METRLY_PORT=0x50",
+    "METRLY_PORT=1e3",
+    "METRLY_PORT=-1",
+    "METRLY_PORT=65536",
+    "METRLY_PORT=４０００",
+  ],
+  ...[
+    "METRLY_HOST=256.1.1.1",
+    "METRLY_HOST=http://localhost",
+    "METRLY_HOST=localhost:80",
+    "METRLY_HOST= ",
+    "METRLY_HOST=a..b",
+  ],
+  ...[
+    "METRLY_KAFKA_BROKERS=kafka://x",
+    "METRLY_KAFKA_BROKERS=a:0",
+    "METRLY_KAFKA_BROKERS=a:9092,b",
+    "METRLY_KAFKA_BROKERS=:1",
+  ],
+  ...[
+    "METRLY_DATABASE_URL=postgres://x/%",
+    "METRLY_DATABASE_URL=postgres://u:%ff@x/y",
+    "METRLY_REDIS_URL=redis://x/%00",
+  ],
+  ...[
+    "METRLY_NAMESPACE=A",
+    "METRLY_TICK_SECONDS=1.5",
+    "METRLY_DEMO=ON",
+    "METRLY_LOG_LEVEL=loud",
+    "METRLY_MAX_DIMENSION_VALUES=9e4",
+  ],
+])("%s is refused, not taken for something else", (setting) => {
+  const [name = "", value] = setting.split("=");
+  expect(() => parseConfig({ [name]: value })).toThrow(
+    new RegExp(`^Invalid configuration:\\n {2}- ${name} must [^\\n]+$`),
+  );
+});
+
+test("names, addresses and ports that are some are taken", () => {
+  for (const host of ["0.0.0.0", "::", "::1", "localhost", "a-b.example.", "metrly_ingestion"])
+    expect(parseConfig({ METRLY_HOST: host }).host).toBe(host);
+  const places = ["kafka:9092", "10.0.0.1:1", "[::1]:65535", "b-1.x.kafka.eu-west-1.amazonaws.com:9096"];
+  expect(parseConfig({ METRLY_KAFKA_BROKERS: places.join(", ") }).kafkaBrokers).toEqual(places);
+  const socket = "postgres://metrly@/metrly?host=/run/postgresql";
+  if (URL.canParse(socket)) expect(parseConfig({ METRLY_DATABASE_URL: socket }).databaseUrl).toBe(socket);
+});
+
+const SETTINGS =
+  readFileSync(path.join(packageRoot(), "platform/process/config.ts"), "utf8").match(/METRLY_[A-Z_]+/g) ?? [];
+
+test("whatever the settings are, they are taken, or refused with a line for each and without secrets", () => {
+  const value = fc.oneof(
+    anyText,
+    fc.constantFrom("", "0", "80", "on", "x=TENANT_ADMIN", "http://a", "redis://u@b", "c:1"),
+  );
+  const secret = `${"s".repeat(10)}hunter2`;
+  fc.assert(
+    fc.property(fc.dictionary(fc.constantFrom(...new Set(SETTINGS)), value, { maxKeys: 6 }), (env) => {
+      try {
+        parseConfig({ METRLY_INTERNAL_SECRET: secret, ...env }, () => secret);
+      } catch (error) {
+        expect(error).toBeInstanceOf(ConfigError);
+        expect(String(error)).toMatch(/METRLY_/);
+        if (!Object.values(env).some((text) => text?.includes("hunter2")))
+          expect(String(error)).not.toContain("hunter2");
+      }
+    }),
+    { numRuns: runs(300) },
+  );
 });
 
 test("Kafka may need a user and TLS", () => {

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import path from "node:path";
 import { ROLES, type Role } from "#schema/vocabulary.js";
 import { KAFKA_SASL, type KafkaAccess, type ReadFile, readText, withPassword, withSecretFiles } from "./credentials.js";
@@ -79,13 +80,13 @@ export function parseConfig(given: Env, readFile: ReadFile = readText): Config {
   const problems: string[] = [];
   const env = withSecretFiles(given, readFile, problems);
   const read = reader(env, problems);
-  const kafkaBrokers = read.list("METRLY_KAFKA_BROKERS");
+  const kafkaBrokers = read.places("METRLY_KAFKA_BROKERS");
   const redisUrl = read.url("METRLY_REDIS_URL", REDIS, env.METRLY_REDIS_PASSWORD);
   const quotaRedisUrls = read.urls("METRLY_QUOTA_REDIS_URLS", REDIS, env.METRLY_REDIS_PASSWORD);
   const config: Config = {
-    host: env.METRLY_HOST || "127.0.0.1",
-    port: read.integer("METRLY_PORT", 4000, 0, 65_535),
-    metricsPort: read.integer("METRLY_METRICS_PORT", 9464, 0, 65_535),
+    host: read.host("METRLY_HOST", "127.0.0.1"),
+    port: read.integer("METRLY_PORT", 4000, 0, MAX_PORT),
+    metricsPort: read.integer("METRLY_METRICS_PORT", 9464, 0, MAX_PORT),
     dataDir: path.resolve(env.METRLY_DATA_DIR || ".metrly"),
     demo: read.oneOf("METRLY_DEMO", ["on", "off"], "on") === "on",
     logLevel: read.oneOf("METRLY_LOG_LEVEL", LOG_LEVELS, "info"),
@@ -161,13 +162,36 @@ function readKafkaAccess(env: Env, read: ReturnType<typeof reader>, problems: st
   return { tls, sasl: { mechanism, username, password } };
 }
 
+const MAX_PORT = 65_535;
 const MIN_SECRET_LENGTH = 32;
 const REDIS = ["redis:", "rediss:"];
 const HTTP = ["http:", "https:"];
 const NAME = /^[a-z][a-z0-9_]{0,29}$/;
 
-const isUrl = (text: string, protocols: readonly string[]): boolean =>
-  URL.canParse(text) && protocols.includes(new URL(text).protocol);
+const LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?";
+const HOST_NAME = new RegExp(`^(?=.{1,253}$)${LABEL}(?:\\.${LABEL})*\\.?$`, "i");
+/** What looks like an IPv4 address is one. */
+const isHost = (text: string): boolean => isIP(text) !== 0 || (HOST_NAME.test(text) && !/^[\d.]+$/.test(text));
+
+function isPlace(text: string): boolean {
+  const [, host = "", port = ""] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
+  return isHost(host.replace(/^\[(.*)\]$/, "$1")) && Number(port) >= 1 && Number(port) <= MAX_PORT;
+}
+
+/** Its parts are percent-encoded text: drivers decode them. */
+function isUrl(text: string, protocols: readonly string[]): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, pathname } = new URL(text);
+  return protocols.includes(protocol) && [username, password, pathname].every(isEncoded);
+}
+
+function isEncoded(part: string): boolean {
+  try {
+    return !decodeURIComponent(part).includes("\0");
+  } catch {
+    return false;
+  }
+}
 const startsOf = (protocols: readonly string[]): string => protocols.map((p) => `${p}//`).join(" or ");
 
 function reader(env: Env, problems: string[]) {
@@ -176,7 +200,8 @@ function reader(env: Env, problems: string[]) {
       const text = env[name];
       if (text === undefined || text === "") return fallback;
       const value = Number(text);
-      if (Number.isInteger(value) && value >= min && value <= max) return value;
+      // Number takes more: white space for 0, for example.
+      if (/^\d{1,9}$/.test(text) && value >= min && value <= max) return value;
       problems.push(`${name} must be a whole number from ${min} to ${max}, not "${text}"`);
       return fallback;
     },
@@ -192,6 +217,18 @@ function reader(env: Env, problems: string[]) {
         .split(",")
         .map((item) => item.trim())
         .filter((item) => item !== "");
+    },
+    host(name: string, fallback: string): string {
+      const text = env[name] || fallback;
+      if (!isHost(text)) problems.push(`${name} must be an address or the name of a host, not "${text}"`);
+      return text;
+    },
+    /** A list of `host:port`. */
+    places(name: string): readonly string[] {
+      const places = this.list(name);
+      for (const text of places.filter((place) => !isPlace(place)))
+        problems.push(`${name} must be a list of host:port, separated by commas; "${text}" is not one`);
+      return places;
     },
     url(name: string, protocols: readonly string[], password?: string): string | undefined {
       const text = env[name];

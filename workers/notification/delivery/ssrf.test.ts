@@ -154,7 +154,10 @@ describe("hosts that the operator allowed", () => {
   });
 });
 
-test.each(["10.0.0.0/99", "10.0.0.0/x", "::1/200"])("an allowed block that is none (%s) is a clear error", (entry) => {
+test.each([
+  ...["10.0.0.0/99", "10.0.0.0/x", "::1/200", "10.0.0.0/8/9", "10.0.0.0/"],
+  ...["256.1.1.1", "http://hooks.internal/", "hooks.internal:8080", "*.internal", "a b"],
+])("an allowed host that is none (%s) is a clear error", (entry) => {
   expect(() => parseAllowedHosts([entry])).toThrow(entry);
 });
 

@@ -1,6 +1,7 @@
 import { BlockList, isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import ipaddr from "ipaddr.js";
+import { ConfigError } from "#platform/process/config.js";
 
 /** The targets that this deployment's webhooks may reach. */
 export interface TargetPolicy {
@@ -16,21 +17,28 @@ export interface AllowedHosts {
   readonly blocks: BlockList;
 }
 
-/** Parses names, addresses and CIDR blocks. Throws for an invalid block. */
+/** Parses names, addresses and CIDR blocks. Throws ConfigError for what is none of them. */
 export function parseAllowedHosts(entries: readonly string[]): AllowedHosts {
   const names = new Set<string>();
   const blocks = new BlockList();
   for (const entry of entries) {
-    const [base = "", bits] = entry.split("/");
-    if (isIP(base) === 0) names.add(entry.toLowerCase());
-    else if (bits === undefined) blocks.addAddress(base, familyOf(base));
-    else if (/^\d{1,3}$/.test(bits) && Number(bits) <= (isIP(base) === 6 ? 128 : 32))
+    const [base = "", bits, more] = entry.split("/");
+    if (isIP(base) === 0 && HOST_NAME.test(entry)) names.add(entry.toLowerCase());
+    else if (isIP(base) !== 0 && bits === undefined) blocks.addAddress(base, familyOf(base));
+    else if (
+      isIP(base) !== 0 &&
+      more === undefined &&
+      /^\d{1,3}$/.test(bits ?? "") &&
+      Number(bits) <= (isIP(base) === 6 ? 128 : 32)
+    )
       blocks.addSubnet(base, Number(bits), familyOf(base));
-    else throw new Error(`METRLY_WEBHOOK_ALLOW_HOSTS: "${entry}" is not a name, an address or a CIDR block`);
+    else throw new ConfigError(`METRLY_WEBHOOK_ALLOW_HOSTS: "${entry}" is not a name, an address or a CIDR block`);
   }
   return { names, blocks };
 }
 
+/** Not what looks like an address, and is none. */
+const HOST_NAME = /^(?![\d.]+$)[\w-]+(?:\.[\w-]+)*$/;
 const familyOf = (address: string) => (isIP(address) === 6 ? "ipv6" : "ipv4");
 
 export interface Address {
