@@ -4,6 +4,7 @@ import type { ConnectionInitMessage, ServerOptions } from "graphql-ws";
 import { type Extra, useServer as serveProtocol } from "graphql-ws/use/ws";
 import type { Logger } from "pino";
 import { WebSocket, WebSocketServer } from "ws";
+import { isJsonObject } from "#kernel/json.js";
 import { after } from "#platform/lifecycle/time.js";
 
 const CLOSE_GRACE_MS = 1_000;
@@ -40,12 +41,25 @@ class ClientSocket extends WebSocket {
   }
 }
 
+/** What only servers send. From a client graphql-ws takes it for a fault of ours: it prints a stack, and closes with 4500. */
+const SERVERS_MESSAGES: ReadonlySet<unknown> = new Set(["connection_ack", "next", "error"]);
+
+/** A reviver of messages: what it throws closes the socket with 4400. The whole message has the empty name. */
+function refuseServersMessages(name: string, value: unknown): unknown {
+  if (name === "" && isJsonObject(value) && SERVERS_MESSAGES.has(value.type))
+    throw new TypeError("a client does not send this message");
+  return value;
+}
+
 export function serveGraphqlSocket<Params extends ConnectionInitMessage["payload"]>(
   options: GraphqlSocketOptions<Params>,
 ): GraphqlSocketServer {
   const { logger } = options;
   const server = new WebSocketServer({ noServer: true, maxPayload: options.maxMessageBytes, WebSocket: ClientSocket });
-  serveProtocol<Params, Partial<Extra>>({ ...options.protocol, isProd: true }, server);
+  serveProtocol<Params, Partial<Extra>>(
+    { ...options.protocol, isProd: true, jsonMessageReviver: refuseServersMessages },
+    server,
+  );
   server.on("connection", (socket) => {
     // The library's own listener logs one client error to the console and lets a second one crash the process.
     socket.removeAllListeners("error");

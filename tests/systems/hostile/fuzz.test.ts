@@ -10,6 +10,7 @@ import { anyRequest, nearlyEvent, nearlyJson, nearlyPost, nearlyQuotaRequest } f
 import { anyOperation } from "./operations.js";
 import { type Sent, send } from "./requests.js";
 import { type Server, startServer } from "./server.js";
+import { anyConversation, converse, messageOf } from "./sockets.js";
 import { forgedTokens } from "./tokens.js";
 
 let server: Server;
@@ -65,6 +66,41 @@ test("operations with any arguments", async () => {
   const schema = buildSchema(readFileSync(path.join(packageRoot(), "schema/graphql/api.graphql"), "utf8"));
   const operations = nearlyJson(anyOperation(schema));
   await holds(nearlyPost("/graphql", server.adminToken, operations), runs(120));
+});
+
+/** What the server may close a socket with: RFC 6455 and graphql-transport-ws, but not 4500, which is a fault of its own. */
+const CLOSE_CODES = [1000, 1002, 1005, 1007, 1009, 1013, 4400, 4401, 4403, 4406, 4408, 4409, 4429];
+
+test.each([
+  '{"type":"connection_ack"}',
+  '{"type":"next","id":"1","payload":{"data":null}}',
+  '{"id":"1","type":"error","payload":[{"message":"x"}]}',
+])(
+  "a client that sends what only servers send (%s) is closed with 4400, and leaves no stack in the log",
+  async (text) => {
+    const { close } = await converse(server.port, [messageOf(text)]);
+    expect(close).toEqual({ code: 4400, reason: "Invalid message received" });
+    expect(server.metrly.output()).not.toMatch(/Unexpected message|Internal error occurred/);
+  },
+);
+
+test("WebSockets that speak any protocol", async () => {
+  const schema = buildSchema(readFileSync(path.join(packageRoot(), "schema/graphql/api.graphql"), "utf8"));
+  const operation = anyOperation(schema, ["query", "mutation", "subscription"]);
+  await fc.assert(
+    fc.asyncProperty(anyConversation(server.adminToken, operation), async (frames) => {
+      const { status, messages, close } = await converse(server.port, frames);
+      expect(status).toContain(" 101 ");
+      for (const text of messages) {
+        const { type } = JSON.parse(text);
+        expect(["connection_ack", "next", "error", "complete", "ping", "pong"]).toContain(type);
+        expect(text).not.toMatch(/"INTERNAL"|node_modules|\\n\s+at /);
+      }
+      if (close !== undefined) expect(CLOSE_CODES, close.reason).toContain(close.code);
+    }),
+    { numRuns: runs(120) },
+  );
+  expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
 });
 
 test("forged tokens", async () => {
