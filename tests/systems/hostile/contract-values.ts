@@ -1,7 +1,7 @@
 import type { TSchema } from "@sinclair/typebox";
 import fc from "fast-check";
-import { anyJson, anyText } from "../systems/hostile/arbitraries.js";
-import { DECIMALS, NUMBERS } from "../systems/hostile/inputs.js";
+import { anyJson, anyText } from "./arbitraries.js";
+import { DECIMALS, NUMBERS } from "./inputs.js";
 
 /** Values of a contract's schema, hostile in their leaves: what a writer of the log might write that follows the contract. */
 export function valuesOf(schema: TSchema): fc.Arbitrary<unknown> {
