@@ -55,7 +55,9 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
   const authenticate = createKeyAuthenticator(tenancy, options.clock);
   const parseOne = (value: unknown, inexact: string | undefined, key: ApiKeyState, operation: QuotaOperation) => {
     const parsed = parseRequest(value, inexact, { key, operation, hasMeter: (id) => tenancy.meter(id) !== undefined });
-    if (tenancy.tenant(parsed.tenantId) === undefined) throw new UnknownHere("NOT_FOUND", "The tenant does not exist");
+    // A tenant's own key is published after the tenant.
+    if (key.tenantId === null && tenancy.tenant(parsed.tenantId) === undefined)
+      throw new UnknownHere("NOT_FOUND", "The tenant does not exist");
     return parsed;
   };
   const parse = ({ value, inexact }: JsonBody, key: ApiKeyState, operation: QuotaOperation) =>
