@@ -83,8 +83,8 @@ export type UnpricedReason = (typeof UNPRICED_REASONS)[number];
 export const CONTROL_RECORD_KINDS = ["tick", "close", "void", "resolve", "backfill"] as const;
 export const LEDGER_ENTRY_KINDS = ["event", "tick", "close", "void", "backfill"] as const;
 
-/** The outcome of an event in the ledger or in quarantine. */
-export const USAGE_EVENT_STATUSES = ["RECORDED", "QUARANTINED", "VOIDED", "REFUSED"] as const;
+/** The outcome of an event in the ledger or in quarantine. UNMETERED: recorded, and no meter counts its type. */
+export const USAGE_EVENT_STATUSES = ["RECORDED", "UNMETERED", "QUARANTINED", "VOIDED", "REFUSED"] as const;
 export type UsageEventStatus = (typeof USAGE_EVENT_STATUSES)[number];
 
 /** Versions of the invoice document. The closing entry in the ledger determines a period's version. */

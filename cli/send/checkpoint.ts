@@ -17,6 +17,7 @@ const Saved = Type.Object({
     duplicates: Type.Integer(),
     rejected: Type.Integer(),
     reasons: Type.Array(Reason),
+    unmetered: Type.Array(Type.Object({ type: Type.String(), count: Type.Integer() })),
   }),
 });
 

@@ -10,6 +10,7 @@ const Result = Type.Object({
   status: Type.Union([Type.Literal("accepted"), Type.Literal("duplicate"), Type.Literal("rejected")]),
   code: Type.Optional(Type.String()),
   detail: Type.Optional(Type.String()),
+  unmetered: Type.Optional(Type.Boolean()),
 });
 const Answer = Type.Object({ results: Type.Array(Result) });
 const Problem = Type.Object({ code: Type.String(), detail: Type.Optional(Type.String()) });

@@ -110,19 +110,32 @@ function tallyOf({ events }: Batch, results: readonly EventResult[] | undefined)
   if (results === undefined) return { ...EMPTY_TALLY, accepted: events.length };
   let [accepted, duplicates] = [0, 0];
   const reasons: { line: number; reason: string }[] = [];
-  for (const [index, { status, code, detail }] of results.entries()) {
+  let unmetered: Tally["unmetered"] = [];
+  for (const [index, { status, code, detail, unmetered: isUnmetered }] of results.entries()) {
+    if (isUnmetered === true) unmetered = withType(unmetered, events[index]?.json);
     if (status === "accepted") accepted += 1;
     else if (status === "duplicate") duplicates += 1;
     else reasons.push({ line: events[index]?.line ?? 0, reason: [code, detail].filter(Boolean).join(": ") });
   }
-  return addTallies(EMPTY_TALLY, { accepted, duplicates, rejected: reasons.length, reasons });
+  return addTallies(EMPTY_TALLY, { accepted, duplicates, rejected: reasons.length, reasons, unmetered });
+}
+
+function withType(unmetered: Tally["unmetered"], json = "{}"): Tally["unmetered"] {
+  const type = String(JSON.parse(json).type);
+  const known = unmetered.find((one) => one.type === type);
+  if (known === undefined) return [...unmetered, { type, count: 1 }];
+  return unmetered.map((one) => (one === known ? { type, count: one.count + 1 } : one));
 }
 
 /** Batches complete in any order; the checkpoint is the position up to which all are complete. */
 function trackAnswers({ resume, checkpoint, onAnswered }: Run) {
   const waiting = new Map<number, { batch: Batch; tally: Tally }>();
   let total = resume?.tally ?? EMPTY_TALLY;
-  let through: Omit<Checkpoint, "settings"> = resume ?? { rows: 0, digest: "", tally: { ...EMPTY_TALLY, reasons: [] } };
+  let through: Omit<Checkpoint, "settings"> = resume ?? {
+    rows: 0,
+    digest: "",
+    tally: { ...EMPTY_TALLY, reasons: [], unmetered: [] },
+  };
   let next = 0;
   let savedAt = nowMs();
   let saving: Promise<void> = Promise.resolve();
@@ -146,7 +159,11 @@ function trackAnswers({ resume, checkpoint, onAnswered }: Run) {
         waiting.delete(next);
         next += 1;
         const sum = addTallies(through.tally, done.tally);
-        through = { rows: done.batch.rows, digest: done.batch.digest, tally: { ...sum, reasons: [...sum.reasons] } };
+        through = {
+          rows: done.batch.rows,
+          digest: done.batch.digest,
+          tally: { ...sum, reasons: [...sum.reasons], unmetered: [...sum.unmetered] },
+        };
       }
       if (nowMs() - savedAt >= SAVE_EVERY_MS) await save();
     },

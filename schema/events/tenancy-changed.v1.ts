@@ -150,6 +150,8 @@ const MeterState = Type.Object({
   /** The meter counts entries stamped with this tenancy version or a later one. */
   createdInVersion: version,
   archivedInVersion: Type.Union([version, Type.Null()]),
+  /** It also counts events recorded unmetered before, in periods that were open when the log reached it. */
+  backfill: Type.Optional(Type.Boolean()),
   /** When it was archived; entries recorded before are counted. */
   archivedAt: Type.Optional(epochMs),
   /** Versions between which it was archived earlier, ascending: it does not count entries stamped with one of [from, to). */

@@ -35,6 +35,11 @@ export interface TrackerOptions {
   readonly timeoutMs?: number;
   /** Called for each event that Metrly rejected permanently. Default: console.error. */
   readonly onRejected?: (event: TrackedEvent, code: string, detail: string) => void;
+  /**
+   * Called for each event that was taken and that no meter counts, as far as the answering process knows: it is not billed.
+   * Default: console.warn, once per type.
+   */
+  readonly onUnmetered?: (event: TrackedEvent) => void;
   /** Called when a batch failed and will be retried. Default: console.warn at the first attempt. */
   readonly onRetry?: (error: unknown, attempt: number) => void;
   /** Called for events that will not be sent: the buffer was full, or closed. Default: console.error. */
@@ -70,6 +75,7 @@ interface ItemResult {
   readonly status: "accepted" | "duplicate" | "rejected";
   readonly code?: string;
   readonly detail?: string;
+  readonly unmetered?: boolean;
 }
 
 export function createTracker(connection: Connection, options: TrackerOptions = {}): Tracker {
@@ -83,6 +89,7 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
   const batchSize = Math.max(1, Math.min(MAX_BATCH, options.batchSize ?? 200));
   const onRejected = options.onRejected ?? reportRejected;
   const onLost = options.onLost ?? reportLost;
+  const onUnmetered = options.onUnmetered ?? createUnmeteredReport();
   const onRetry = options.onRetry ?? reportRetry;
   const buffer: Buffered[] = [];
   let sending: Promise<void> | undefined;
@@ -150,6 +157,7 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
     for (const [index, { event }] of batch.entries()) {
       const result = results[index];
       if (result?.status === "rejected") onRejected(event, result.code ?? "INVALID", result.detail ?? "");
+      else if (result?.unmetered === true) onUnmetered(event);
     }
   }
 
@@ -236,6 +244,18 @@ function reportRetry(error: unknown, attempt: number): void {
 
 function reportRejected(event: TrackedEvent, code: string, detail: string): void {
   console.error(`Metrly refused the event ${event.id} of ${event.source}: ${code}: ${detail}`);
+}
+
+/** Most types that are told of: a type may hold an id. */
+const MAX_TOLD_TYPES = 100;
+
+function createUnmeteredReport(): (event: TrackedEvent) => void {
+  const told = new Set<string>();
+  return ({ type }) => {
+    if (told.has(type) || told.size >= MAX_TOLD_TYPES) return;
+    told.add(type);
+    console.warn(`No meter of Metrly counts events of type ${JSON.stringify(type)}: they are recorded, and not billed`);
+  };
 }
 
 function reportLost(events: readonly TrackedEvent[], why: string): void {

@@ -67,7 +67,7 @@ export async function startIngestion(context: ServiceContext): Promise<Service> 
   const accounting = startAccountingWatch({ database, log, clock, registry: context.metrics, logger, assigned });
 
   const requests = forRequests(database);
-  const events = createEventLookup(requests, partitionCount);
+  const events = createEventLookup(requests, partitionCount, context.tenancy);
   const logTail = createLogTail(log);
   const subgraph = await buildIngestionSubgraph({
     events,

@@ -175,6 +175,7 @@ export type UsageEventStatus =
   | 'QUARANTINED'
   | 'RECORDED'
   | 'REFUSED'
+  | 'UNMETERED'
   | 'VOIDED';
 
 export type WebhookDeliveryStatus =

@@ -92,6 +92,15 @@ describe("track", () => {
     expect(await close()).toEqual([]);
   });
 
+  test("events that no meter counts are reported", async () => {
+    const unmetered: TrackedEvent[] = [];
+    const { track, flush } = sdk("tracked", { tracking: { onUnmetered: (event) => unmetered.push(event) } });
+    track({ type: "api.call" });
+    const typo = track({ type: "api.cal" });
+    await flush();
+    expect(unmetered).toEqual([typo]);
+  });
+
   test("events too large for one request are sent in several; data that JSON cannot represent is refused immediately", async () => {
     const { track, flush } = sdk("large", { tracking: { batchSize: 60 } });
     expect(() => track({ type: "api.call", data: { n: 1n } })).toThrow(TypeError);

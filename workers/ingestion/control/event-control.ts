@@ -60,7 +60,7 @@ export function createEventControl(options: EventControlOptions) {
       const before = await events.find(tenantId, source, id);
       if (before === undefined) throw notFound();
       if (before.status === "VOIDED") return before;
-      if (before.status !== "RECORDED")
+      if (before.status !== "RECORDED" && before.status !== "UNMETERED")
         throw new MetrlyError("CONFLICT", `Only a recorded event can be voided; this one is ${before.status}`);
       const meant = before.seq !== null && { eventSeq: before.seq };
       const control: ControlRecord = { kind: "void", tenantId, source, id, reason, actor, ...meant, ...known() };

@@ -12,6 +12,8 @@ interface ItemResult {
   readonly status: "accepted" | "duplicate" | "rejected";
   readonly code?: ErrorCode;
   readonly detail?: string;
+  /** As far as this process knows, no meter counts the type. */
+  readonly unmetered?: true;
 }
 
 /** The response to a request, provided the log accepts its fresh items. */
@@ -28,6 +30,8 @@ export interface Answered {
   readonly fresh: readonly ReceivedItem[];
 }
 
+const UNMETERED = { unmetered: true } as const;
+
 /** Decides each item separately. An item already in the log, or repeated within the request, is a duplicate. */
 export function answerOf(raws: readonly RawItem[], arrival: Arrival, recent: RecentlyAcknowledged): Answered {
   const fresh: ReceivedItem[] = [];
@@ -41,15 +45,16 @@ export function answerOf(raws: readonly RawItem[], arrival: Arrival, recent: Rec
       return rejection(raw.event, acceptance);
     }
     const { item } = acceptance;
+    const hint = acceptance.isUnmetered ? UNMETERED : undefined;
     const { id, source } = item;
     if (isRepeat(seen.get(id), item) || recent.has(item)) {
       count.duplicates += 1;
-      return { id, source, status: "duplicate" };
+      return { id, source, status: "duplicate", ...hint };
     }
     count.accepted += 1;
     fresh.push(item);
     if (raws.length > 1) seen.set(id, item);
-    return { id, source, status: "accepted" };
+    return { id, source, status: "accepted", ...hint };
   }
 
   const results = raws.map(resultOf);

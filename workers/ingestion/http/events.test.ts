@@ -35,6 +35,7 @@ describe.skipIf(!hasPostgres)("the edge", () => {
     world.apply(
       meterState("tokens", "llm.call", { aggregation: "SUM", valueProperty: "tokens", dimensions: ["model"] }),
     );
+    world.apply(meterState("requests", "api.request"));
     const add = (name: string, tenantId: string | null, scopes?: ApiKeyState["scopes"]) => {
       const { state, secret } = apiKeyState(tenantId, scopes);
       world.apply(state);
@@ -310,6 +311,23 @@ describe.skipIf(!hasPostgres)("the edge", () => {
       body: { code: "SUBJECT_REQUIRED" },
     });
     expect(await get(`source=test&id=${one.id}`, "quota")).toMatchObject({ status: 403 });
+  });
+
+  test("an event that no meter counts is taken, told of, and looked up as unmetered, until a backfill counts it", async () => {
+    const [typo, right] = [event({ type: "api.reqest", data: { n: "1" } }), event()];
+    const { body } = await post([typo, right]);
+    expect(body.results).toEqual([
+      { id: typo.id, source: "test", status: "accepted", unmetered: true },
+      { id: right.id, source: "test", status: "accepted" },
+    ]);
+    expect(await waitForEvent("acme", typo.id)).toMatchObject({ status: "unmetered", seq: expect.any(String) });
+    expect(await waitForEvent("acme", right.id)).toMatchObject({ status: "recorded" });
+    const changed = { aggregation: "SUM", valueProperty: "missing" } as const;
+    world.apply(meterState("later", "api.reqest"));
+    world.apply(meterState("unreadable", "api.reqest", { ...changed, backfill: true }));
+    expect(await waitForEvent("acme", typo.id)).toMatchObject({ status: "unmetered" });
+    world.apply(meterState("adopter", "api.reqest", { ...changed, valueProperty: "n", backfill: true }));
+    expect(await waitForEvent("acme", typo.id)).toMatchObject({ status: "recorded" });
   });
 
   test("with a copy of tenancy that is too old, reading fails closed and ingest goes on", async () => {

@@ -12,7 +12,14 @@ export const MAX_EVENT_BYTES = 65_536;
 export const MAX_AGE_MS = 35 * DAY_MS;
 export const MAX_AHEAD_MS = 5 * MINUTE_MS;
 
-export type Acceptance = { readonly kind: "accepted"; readonly item: ReceivedItem } | Refusal;
+export type Acceptance =
+  | {
+      readonly kind: "accepted";
+      readonly item: ReceivedItem;
+      /** No meter that this process knows counts the type. */
+      readonly isUnmetered: boolean;
+    }
+  | Refusal;
 
 /** The edge's state when an item arrives. */
 export interface Arrival {
@@ -40,12 +47,13 @@ export function acceptItem(event: unknown, arrival: Arrival): Acceptance {
   const data = canonicalData(envelope.data);
   if (data === undefined) return refuse("INVALID", `data: nested deeper than ${MAX_DATA_DEPTH} levels`);
   if (isTooLarge(data, event)) return refuse("TOO_LARGE", `An event has at most ${MAX_EVENT_BYTES} bytes`);
-  const unreadable = refuseForMeters(envelope.type, envelope.data, arrival);
-  if (unreadable !== undefined) return unreadable;
+  const metering = meteringOf(envelope.type, envelope.data, arrival);
+  if (typeof metering !== "boolean") return metering;
   const { source, id, type } = envelope;
   return {
     kind: "accepted",
     item: { tenantId: tenant.id, source, id, type, time, receivedAt: arrival.now, data },
+    isUnmetered: !metering,
   };
 }
 
@@ -82,14 +90,16 @@ function refuseTime(time: number, clock: number, tenant: TenantState): Refusal |
   return undefined;
 }
 
-/** Checks all meters of the type: a value that one of them cannot read would be quarantined later. */
-function refuseForMeters(type: string, data: unknown, arrival: Arrival): Refusal | undefined {
+/** Whether there is a meter of the type. Checks all: a value that one of them cannot read would be quarantined later. */
+function meteringOf(type: string, data: unknown, arrival: Arrival): Refusal | boolean {
+  let isMetered = false;
   for (const meter of arrival.metersOfType(type)) {
     if (!isMeterActive(meter, arrival.tenancyVersion)) continue;
     const reading = readMeter(meter, data);
     if (reading.kind === "invalid") return refuse("INVALID", `${reading.path}: ${reading.reason}`);
+    isMetered = true;
   }
-  return undefined;
+  return isMetered;
 }
 
 /** An upper bound for the rest of an event: only events near the limit are measured exactly. */

@@ -1,8 +1,14 @@
+import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { Database } from "#platform/database/database.js";
 import { prismaAdapter } from "#platform/database/prisma.js";
+import { timeoutSignal } from "#platform/lifecycle/time.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { QuarantinedEvent } from "#prisma/ingestion/generated/client.js";
 import { PrismaClient } from "#prisma/ingestion/generated/client.js";
+import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
+import { readMeter } from "#schema/meters/meter-reading.js";
+import { isMeterActive } from "#schema/tenancy-history.js";
 import type { UsageEventStatus } from "#schema/vocabulary.js";
 import { eventKeyOf } from "../rules/fingerprint.js";
 import { recordedEventAt } from "./control.js";
@@ -41,8 +47,31 @@ export type ListedEvent = Omit<FoundEvent, "data"> & QuarantinePosition;
 
 export type EventLookup = ReturnType<typeof createEventLookup>;
 
+/** This process's copy of tenancy. */
+export type LookupTenancy = Pick<TenancyCopy, "reached" | "metersOfType">;
+
+const REACHED_WITHIN_MS = 2_000;
+
+/**
+ * Whether a meter counts a recorded event: one that was active when it was recorded, or a later one with a backfill, which this
+ * room takes to have found the event's period open. Throws UNAVAILABLE while the copy has not reached the event's version.
+ */
+async function isCounted(event: RecordedEvent, tenancy: LookupTenancy): Promise<boolean> {
+  const signal = timeoutSignal(REACHED_WITHIN_MS);
+  try {
+    await tenancy.reached(event.tenancyVersion, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new MetrlyError("UNAVAILABLE", "The event is recorded; whether a meter counts it is not known here yet");
+  }
+  const meters = tenancy.metersOfType(event.type);
+  if (meters.some((meter) => isMeterActive(meter, event.tenancyVersion))) return true;
+  const later = meters.filter((meter) => meter.backfill === true && meter.createdInVersion > event.tenancyVersion);
+  return later.length > 0 && later.some((meter) => readMeter(meter, JSON.parse(event.data)).kind === "reading");
+}
+
 /** Reads of single events and of the quarantine. */
-export function createEventLookup(database: Database, partitionCount: number) {
+export function createEventLookup(database: Database, partitionCount: number, tenancy: LookupTenancy) {
   const prisma = new PrismaClient({ adapter: prismaAdapter(database) });
 
   async function duplicatesOf(partition: number, keys: readonly string[]): Promise<Map<string, number>> {
@@ -77,7 +106,7 @@ export function createEventLookup(database: Database, partitionCount: number) {
         time: entry.time,
         receivedAt: entry.receivedAt,
         recordedAt: entry.recordedAt,
-        status: voided === null ? "RECORDED" : "VOIDED",
+        status: voided !== null ? "VOIDED" : (await isCounted(entry, tenancy)) ? "RECORDED" : "UNMETERED",
         seq: Number(seq),
         data: entry.data,
         duplicates,

@@ -39,6 +39,7 @@ export function createMeter(store: TenancyStore, actor: string, input: NewMeter)
       version,
       createdInVersion: version,
       archivedInVersion: null,
+      ...(backfill && { backfill }),
     };
     const saved = await change.save({ action: "meter.create", after, creationInput: given });
     if (backfill) await change.enqueueBackfill(saved);

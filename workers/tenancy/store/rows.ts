@@ -61,16 +61,18 @@ export function apiKeyState(row: Prisma.ApiKeyGetPayload<object>): ApiKeyState {
   });
 }
 
-/** What a meter that was never archived has not, as in what older releases stored, is absent. */
+/** What a meter without a backfill or that was never archived has not, as in what older releases stored, is absent. */
 export function meterState({
   creationInput: _,
   archivedAt,
   archivals,
+  backfill,
   ...row
 }: Prisma.MeterGetPayload<object>): MeterState {
   return parseAs("meter", {
     ...row,
     kind: "meter",
+    ...(backfill && { backfill }),
     ...(archivedAt !== null && { archivedAt: archivedAt.getTime() }),
     ...(Array.isArray(archivals) && archivals.length > 0 && { archivals }),
   });

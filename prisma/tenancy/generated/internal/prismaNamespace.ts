@@ -1287,6 +1287,7 @@ export const MeterScalarFieldEnum = {
   archivedInVersion: 'archivedInVersion',
   archivedAt: 'archivedAt',
   archivals: 'archivals',
+  backfill: 'backfill',
   creationInput: 'creationInput'
 } as const
 

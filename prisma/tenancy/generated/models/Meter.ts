@@ -49,6 +49,7 @@ export type MeterMinAggregateOutputType = {
   createdInVersion: number | null
   archivedInVersion: number | null
   archivedAt: Date | null
+  backfill: boolean | null
 }
 
 export type MeterMaxAggregateOutputType = {
@@ -62,6 +63,7 @@ export type MeterMaxAggregateOutputType = {
   createdInVersion: number | null
   archivedInVersion: number | null
   archivedAt: Date | null
+  backfill: boolean | null
 }
 
 export type MeterCountAggregateOutputType = {
@@ -77,6 +79,7 @@ export type MeterCountAggregateOutputType = {
   archivedInVersion: number
   archivedAt: number
   archivals: number
+  backfill: number
   creationInput: number
   _all: number
 }
@@ -105,6 +108,7 @@ export type MeterMinAggregateInputType = {
   createdInVersion?: true
   archivedInVersion?: true
   archivedAt?: true
+  backfill?: true
 }
 
 export type MeterMaxAggregateInputType = {
@@ -118,6 +122,7 @@ export type MeterMaxAggregateInputType = {
   createdInVersion?: true
   archivedInVersion?: true
   archivedAt?: true
+  backfill?: true
 }
 
 export type MeterCountAggregateInputType = {
@@ -133,6 +138,7 @@ export type MeterCountAggregateInputType = {
   archivedInVersion?: true
   archivedAt?: true
   archivals?: true
+  backfill?: true
   creationInput?: true
   _all?: true
 }
@@ -236,6 +242,7 @@ export type MeterGroupByOutputType = {
   archivedInVersion: number | null
   archivedAt: Date | null
   archivals: runtime.JsonValue
+  backfill: boolean
   creationInput: runtime.JsonValue
   _count: MeterCountAggregateOutputType | null
   _avg: MeterAvgAggregateOutputType | null
@@ -275,6 +282,7 @@ export type MeterWhereInput = {
   archivedInVersion?: Prisma.IntNullableFilter<"Meter"> | number | null
   archivedAt?: Prisma.DateTimeNullableFilter<"Meter"> | Date | string | null
   archivals?: Prisma.JsonFilter<"Meter">
+  backfill?: Prisma.BoolFilter<"Meter"> | boolean
   creationInput?: Prisma.JsonFilter<"Meter">
 }
 
@@ -291,6 +299,7 @@ export type MeterOrderByWithRelationInput = {
   archivedInVersion?: Prisma.SortOrderInput | Prisma.SortOrder
   archivedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   archivals?: Prisma.SortOrder
+  backfill?: Prisma.SortOrder
   creationInput?: Prisma.SortOrder
 }
 
@@ -310,6 +319,7 @@ export type MeterWhereUniqueInput = Prisma.AtLeast<{
   archivedInVersion?: Prisma.IntNullableFilter<"Meter"> | number | null
   archivedAt?: Prisma.DateTimeNullableFilter<"Meter"> | Date | string | null
   archivals?: Prisma.JsonFilter<"Meter">
+  backfill?: Prisma.BoolFilter<"Meter"> | boolean
   creationInput?: Prisma.JsonFilter<"Meter">
 }, "id" | "createdInVersion">
 
@@ -326,6 +336,7 @@ export type MeterOrderByWithAggregationInput = {
   archivedInVersion?: Prisma.SortOrderInput | Prisma.SortOrder
   archivedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   archivals?: Prisma.SortOrder
+  backfill?: Prisma.SortOrder
   creationInput?: Prisma.SortOrder
   _count?: Prisma.MeterCountOrderByAggregateInput
   _avg?: Prisma.MeterAvgOrderByAggregateInput
@@ -350,6 +361,7 @@ export type MeterScalarWhereWithAggregatesInput = {
   archivedInVersion?: Prisma.IntNullableWithAggregatesFilter<"Meter"> | number | null
   archivedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Meter"> | Date | string | null
   archivals?: Prisma.JsonWithAggregatesFilter<"Meter">
+  backfill?: Prisma.BoolWithAggregatesFilter<"Meter"> | boolean
   creationInput?: Prisma.JsonWithAggregatesFilter<"Meter">
 }
 
@@ -366,6 +378,7 @@ export type MeterCreateInput = {
   archivedInVersion?: number | null
   archivedAt?: Date | string | null
   archivals?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  backfill?: boolean
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -382,6 +395,7 @@ export type MeterUncheckedCreateInput = {
   archivedInVersion?: number | null
   archivedAt?: Date | string | null
   archivals?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  backfill?: boolean
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -398,6 +412,7 @@ export type MeterUpdateInput = {
   archivedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   archivedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   archivals?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  backfill?: Prisma.BoolFieldUpdateOperationsInput | boolean
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -414,6 +429,7 @@ export type MeterUncheckedUpdateInput = {
   archivedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   archivedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   archivals?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  backfill?: Prisma.BoolFieldUpdateOperationsInput | boolean
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -430,6 +446,7 @@ export type MeterCreateManyInput = {
   archivedInVersion?: number | null
   archivedAt?: Date | string | null
   archivals?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  backfill?: boolean
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -446,6 +463,7 @@ export type MeterUpdateManyMutationInput = {
   archivedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   archivedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   archivals?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  backfill?: Prisma.BoolFieldUpdateOperationsInput | boolean
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -462,6 +480,7 @@ export type MeterUncheckedUpdateManyInput = {
   archivedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   archivedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   archivals?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  backfill?: Prisma.BoolFieldUpdateOperationsInput | boolean
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -478,6 +497,7 @@ export type MeterCountOrderByAggregateInput = {
   archivedInVersion?: Prisma.SortOrder
   archivedAt?: Prisma.SortOrder
   archivals?: Prisma.SortOrder
+  backfill?: Prisma.SortOrder
   creationInput?: Prisma.SortOrder
 }
 
@@ -498,6 +518,7 @@ export type MeterMaxOrderByAggregateInput = {
   createdInVersion?: Prisma.SortOrder
   archivedInVersion?: Prisma.SortOrder
   archivedAt?: Prisma.SortOrder
+  backfill?: Prisma.SortOrder
 }
 
 export type MeterMinOrderByAggregateInput = {
@@ -511,6 +532,7 @@ export type MeterMinOrderByAggregateInput = {
   createdInVersion?: Prisma.SortOrder
   archivedInVersion?: Prisma.SortOrder
   archivedAt?: Prisma.SortOrder
+  backfill?: Prisma.SortOrder
 }
 
 export type MeterSumOrderByAggregateInput = {
@@ -543,6 +565,7 @@ export type MeterSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   archivedInVersion?: boolean
   archivedAt?: boolean
   archivals?: boolean
+  backfill?: boolean
   creationInput?: boolean
 }, ExtArgs["result"]["meter"]>
 
@@ -559,6 +582,7 @@ export type MeterSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   archivedInVersion?: boolean
   archivedAt?: boolean
   archivals?: boolean
+  backfill?: boolean
   creationInput?: boolean
 }, ExtArgs["result"]["meter"]>
 
@@ -575,6 +599,7 @@ export type MeterSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   archivedInVersion?: boolean
   archivedAt?: boolean
   archivals?: boolean
+  backfill?: boolean
   creationInput?: boolean
 }, ExtArgs["result"]["meter"]>
 
@@ -591,10 +616,11 @@ export type MeterSelectScalar = {
   archivedInVersion?: boolean
   archivedAt?: boolean
   archivals?: boolean
+  backfill?: boolean
   creationInput?: boolean
 }
 
-export type MeterOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "version" | "name" | "eventType" | "aggregation" | "valueProperty" | "dimensions" | "unit" | "createdInVersion" | "archivedInVersion" | "archivedAt" | "archivals" | "creationInput", ExtArgs["result"]["meter"]>
+export type MeterOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "version" | "name" | "eventType" | "aggregation" | "valueProperty" | "dimensions" | "unit" | "createdInVersion" | "archivedInVersion" | "archivedAt" | "archivals" | "backfill" | "creationInput", ExtArgs["result"]["meter"]>
 
 export type $MeterPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Meter"
@@ -612,6 +638,7 @@ export type $MeterPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
     archivedInVersion: number | null
     archivedAt: Date | null
     archivals: runtime.JsonValue
+    backfill: boolean
     creationInput: runtime.JsonValue
   }, ExtArgs["result"]["meter"]>
   composites: {}
@@ -1048,6 +1075,7 @@ export interface MeterFieldRefs {
   readonly archivedInVersion: Prisma.FieldRef<"Meter", 'Int'>
   readonly archivedAt: Prisma.FieldRef<"Meter", 'DateTime'>
   readonly archivals: Prisma.FieldRef<"Meter", 'Json'>
+  readonly backfill: Prisma.FieldRef<"Meter", 'Boolean'>
   readonly creationInput: Prisma.FieldRef<"Meter", 'Json'>
 }
     

@@ -1,0 +1,2 @@
+-- Whether a meter was created with `backfill`.
+ALTER TABLE "meter" ADD COLUMN "backfill" BOOLEAN NOT NULL DEFAULT false;
