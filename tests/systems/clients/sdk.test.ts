@@ -94,11 +94,12 @@ describe("track", () => {
 
   test("events that no meter counts are reported", async () => {
     const unmetered: TrackedEvent[] = [];
-    const { track, flush } = sdk("tracked", { tracking: { onUnmetered: (event) => unmetered.push(event) } });
+    const { track, flush, close } = sdk("tracked", { tracking: { onUnmetered: (event) => unmetered.push(event) } });
     track({ type: "api.call" });
     const typo = track({ type: "api.cal" });
     await flush();
     expect(unmetered).toEqual([typo]);
+    await close();
   });
 
   test("events too large for one request are sent in several; data that JSON cannot represent is refused immediately", async () => {

@@ -38,6 +38,25 @@ test("a catch-all price claims exactly what the others leave, and then nothing i
   expect(brief([large, rest], cells)).toEqual([]);
 });
 
+test("a meter of distinct values has a cell for each, and costs by their number", () => {
+  const users = meter("users", { aggregation: "UNIQUE", valueProperty: "u", dimensions: ["model"] });
+  const cells = Array.from({ length: 100_000 }, (_, n) => ({
+    ...cell("x", 0, 1, "users"),
+    dimensions: ["new"],
+    value: `${n}`,
+  }));
+  const only = price({
+    meter: "users",
+    model: "PER_UNIT",
+    unitAmount: "1",
+    where: [{ dimension: "model", value: "old" }],
+  });
+  const [found, ...others] = unpricedUsage([only], () => users, cells);
+  expect(others).toEqual([]);
+  expect(found).toMatchObject({ eventCount: cells.length, reason: "NO_PRICE_FOR_DIMENSIONS" });
+  expect(found?.quantity.toNumber()).toBe(cells.length);
+});
+
 test("usage that was voided to the last event is not there", () => {
   expect(brief([large], [cell("new", 0, 0)])).toEqual([]);
 });

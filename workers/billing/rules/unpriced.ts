@@ -35,7 +35,10 @@ function ofMeter(prices: readonly PriceState[], meter: MeterState, unclaimed: re
   const combinations = new Map<string, UsageCell[]>();
   for (const cell of unclaimed) {
     const key = JSON.stringify(cell.dimensions);
-    combinations.set(key, [...(combinations.get(key) ?? []), cell]);
+    const group = combinations.get(key);
+    // Appended: a meter of distinct values has a cell for each.
+    if (group === undefined) combinations.set(key, [cell]);
+    else group.push(cell);
   }
   const entries = [...combinations.keys()].sort().flatMap((key) => {
     const group = combinations.get(key) ?? [];
