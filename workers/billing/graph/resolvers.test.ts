@@ -299,6 +299,7 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
       tenantId: "globex",
       periodStart: at("2026-01-01T00:00:00"),
       actor: "root",
+      tenancyVersion: expect.any(Number),
     });
     const refused = async (start: string) => (await close(start)).errors?.map((error) => error.originalError);
     expect(await refused("2026-02-01T00:00:00Z")).toMatchObject([{ code: "CONFLICT" }]);
