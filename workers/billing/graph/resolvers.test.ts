@@ -283,6 +283,16 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
     expect(await ofTenant(other, "", ["acme", "globex"])).toEqual([null, { id: "globex" }]);
   });
 
+  test("a close is not asked for while the tenant has no plan, which may still be given for the period", async () => {
+    world.state.apply(tenant("planless", { assignments: [] }));
+    const source =
+      'mutation { closeBillingPeriod(tenantId: "planless", periodStart: "2026-01-01T00:00:00Z") { status } }';
+    const { errors } = await ask(platform, source);
+    expect(errors?.map((error) => error.originalError)).toMatchObject([
+      { code: "CONFLICT", message: expect.stringContaining("has no plan") },
+    ]);
+  });
+
   test("a close is asked for by a control record, and only for the earliest unclosed period that has ended", async () => {
     const close = (start: string) =>
       ask(
