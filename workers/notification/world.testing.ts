@@ -89,7 +89,7 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
     metrics: new Registry(),
     log,
     jobs,
-    tenancy: { ...tenancy.reads, stop: async () => undefined },
+    tenancy: { ...tenancy.reads, caughtUp: () => tenancy.reads.caughtUp(), stop: async () => undefined },
     ledger: {
       read: async () => {
         throw new Error("notification does not read the ledger");

@@ -98,7 +98,7 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
 
   test("a platform admin gets NOT_FOUND for a missing tenant, and reaches one just created", async () => {
     expect(await create(admin, { tenantId: "nobody" })).toMatchObject({ codes: ["NOT_FOUND"] });
-    setTimeout(() => world.tenancy.apply({ ...tenantState("newborn"), version: 2 }), 100);
+    world.tenancy.reads.caughtUp = async () => world.tenancy.apply({ ...tenantState("newborn"), version: 2 });
     expect(await create(admin, { tenantId: "newborn" })).toMatchObject({ codes: [] });
   });
 
