@@ -26,6 +26,7 @@ type Documents = {
     "query ReceiverDeliveries($tenantId: ID!, $after: Cursor) { tenant(id: $tenantId) {\n  alerts(first: 200) { nodes { id } }\n  invoices(first: 200) { nodes { id } }\n  webhookEndpoints { deliveries(first: 200, after: $after) { nodes { eventId eventType status } pageInfo { hasNextPage } } } } }": typeof types.ReceiverDeliveriesDocument,
     "\n  query PolicyAudit($after: Cursor) {\n    auditLog(first: 200, after: $after) { nodes { action actor target } pageInfo { hasNextPage endCursor } }\n  }\n": typeof types.PolicyAuditDocument,
     "\n  query PolicyEvent($t: ID!, $s: String!, $i: String!) {\n    event(tenantId: $t, source: $s, id: $i) { status }\n    quarantinedEvents(tenantId: $t, first: 200) { nodes { id status } }\n  }\n": typeof types.PolicyEventDocument,
+    "mutation ArchivePolicyMeter($key: String!) { archiveMeter(key: $key) { key } }": typeof types.ArchivePolicyMeterDocument,
     "\n  mutation PolicyTestDelivery($endpointId: ID!) { sendTestWebhook(endpointId: $endpointId) { id } }\n": typeof types.PolicyTestDeliveryDocument,
     "query BackfillUnmetered($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": typeof types.BackfillUnmeteredDocument,
     "mutation TestClockAdvance($tenantId: ID!, $to: DateTime!) {\n  advanceTestClock(tenantId: $tenantId, to: $to) { testClock testClockStatus } }": typeof types.TestClockAdvanceDocument,
@@ -60,6 +61,7 @@ const documents: Documents = {
     "query ReceiverDeliveries($tenantId: ID!, $after: Cursor) { tenant(id: $tenantId) {\n  alerts(first: 200) { nodes { id } }\n  invoices(first: 200) { nodes { id } }\n  webhookEndpoints { deliveries(first: 200, after: $after) { nodes { eventId eventType status } pageInfo { hasNextPage } } } } }": types.ReceiverDeliveriesDocument,
     "\n  query PolicyAudit($after: Cursor) {\n    auditLog(first: 200, after: $after) { nodes { action actor target } pageInfo { hasNextPage endCursor } }\n  }\n": types.PolicyAuditDocument,
     "\n  query PolicyEvent($t: ID!, $s: String!, $i: String!) {\n    event(tenantId: $t, source: $s, id: $i) { status }\n    quarantinedEvents(tenantId: $t, first: 200) { nodes { id status } }\n  }\n": types.PolicyEventDocument,
+    "mutation ArchivePolicyMeter($key: String!) { archiveMeter(key: $key) { key } }": types.ArchivePolicyMeterDocument,
     "\n  mutation PolicyTestDelivery($endpointId: ID!) { sendTestWebhook(endpointId: $endpointId) { id } }\n": types.PolicyTestDeliveryDocument,
     "query BackfillUnmetered($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": types.BackfillUnmeteredDocument,
     "mutation TestClockAdvance($tenantId: ID!, $to: DateTime!) {\n  advanceTestClock(tenantId: $tenantId, to: $to) { testClock testClockStatus } }": types.TestClockAdvanceDocument,
@@ -127,6 +129,10 @@ export function graphql(source: "\n  query PolicyAudit($after: Cursor) {\n    au
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  query PolicyEvent($t: ID!, $s: String!, $i: String!) {\n    event(tenantId: $t, source: $s, id: $i) { status }\n    quarantinedEvents(tenantId: $t, first: 200) { nodes { id status } }\n  }\n"): typeof import('./graphql.js').PolicyEventDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "mutation ArchivePolicyMeter($key: String!) { archiveMeter(key: $key) { key } }"): typeof import('./graphql.js').ArchivePolicyMeterDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

@@ -263,6 +263,13 @@ export type PolicyEventQueryVariables = Exact<{
 
 export type PolicyEventQuery = { readonly event: { readonly status: UsageEventStatus } | null, readonly quarantinedEvents: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly status: UsageEventStatus }> } };
 
+export type ArchivePolicyMeterMutationVariables = Exact<{
+  key: string;
+}>;
+
+
+export type ArchivePolicyMeterMutation = { readonly archiveMeter: { readonly key: string } };
+
 export type PolicyTestDeliveryMutationVariables = Exact<{
   endpointId: string;
 }>;
@@ -569,6 +576,13 @@ export const PolicyEventDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<PolicyEventQuery, PolicyEventQueryVariables>;
+export const ArchivePolicyMeterDocument = new TypedDocumentString(`
+    mutation ArchivePolicyMeter($key: String!) {
+  archiveMeter(key: $key) {
+    key
+  }
+}
+    `) as unknown as TypedDocumentString<ArchivePolicyMeterMutation, ArchivePolicyMeterMutationVariables>;
 export const PolicyTestDeliveryDocument = new TypedDocumentString(`
     mutation PolicyTestDelivery($endpointId: ID!) {
   sendTestWebhook(endpointId: $endpointId) {

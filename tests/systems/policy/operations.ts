@@ -164,7 +164,7 @@ export const OPERATIONS: Readonly<Record<Operation, PolicyOperation>> = {
   "Mutation.unarchiveMeter": common(
     "mutation ($key: String!) { unarchiveMeter(key: $key) { key } }",
     ({ meterKey }) => ({ key: meterKey }),
-    { fresh: async (make: Maker) => ({ meterKey: await make.meter(make.newId()) }) },
+    { fresh: async (make: Maker) => ({ meterKey: await make.archivedMeter(make.newId()) }) },
   ),
   "Mutation.advanceTestClock": byId(
     "mutation ($tenantId: ID!, $to: DateTime!) { advanceTestClock(tenantId: $tenantId, to: $to) { id } }",

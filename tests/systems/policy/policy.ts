@@ -69,6 +69,7 @@ const ACTIONS: Readonly<Partial<Record<Operation, readonly string[]>>> = {
   "Mutation.revokeApiKey": ["apiKey.revoke"],
   "Mutation.createMeter": ["meter.create"],
   "Mutation.archiveMeter": ["meter.archive"],
+  "Mutation.unarchiveMeter": ["meter.unarchive"],
   "Mutation.createPlan": ["plan.create"],
   "Mutation.publishPlanVersion": ["plan.publishVersion"],
   "Mutation.archivePlan": ["plan.archive"],

@@ -12,6 +12,7 @@ const EVENT = graphql(`
     quarantinedEvents(tenantId: $t, first: 200) { nodes { id status } }
   }
 `);
+const ARCHIVE_METER = graphql(`mutation ArchivePolicyMeter($key: String!) { archiveMeter(key: $key) { key } }`);
 const TEST_DELIVERY = graphql(`
   mutation PolicyTestDelivery($endpointId: ID!) { sendTestWebhook(endpointId: $endpointId) { id } }
 `);
@@ -151,6 +152,11 @@ function maker({ url, adminToken }: PolicySystem, eventType: string) {
     newId: freshId,
     async meter(key: string, type: string = freshId()) {
       await run(operations.CREATE_METER, { input: { key, name: key, eventType: type, aggregation: "COUNT" } });
+      return key;
+    },
+    async archivedMeter(key: string) {
+      await this.meter(key);
+      await run(ARCHIVE_METER, { key });
       return key;
     },
     async plan(id: string, meter: string) {
