@@ -53,7 +53,7 @@ function fitter({ charge, counter }: Asked, outlook: Outlook): (from: number) =>
     // Two ascending lists; the ends may be thousands, so they are walked only as far as needed.
     let [other, end] = [0, 0];
     const nextStep = () => Math.min(others[other]?.at ?? NEVER, ends[end]?.at ?? NEVER);
-    let at = Math.max(from, counter.blockedUntil);
+    let at = from;
     for (;;) {
       while (nextStep() <= at) {
         if ((others[other]?.at ?? NEVER) <= at) {
@@ -65,8 +65,11 @@ function fitter({ charge, counter }: Asked, outlook: Outlook): (from: number) =>
         }
       }
       const limit = limitAt(charge, at);
-      if (limit === null || taken + amount <= limit) return at;
-      at = Math.min(nextStep(), charge.laterLimits.find((later) => later.at > at)?.at ?? NEVER);
+      if (limit === null) return at;
+      const isBlocked = at < counter.blockedUntil;
+      if (!isBlocked && taken + amount <= limit) return at;
+      const change = charge.laterLimits.find((later) => later.at > at)?.at ?? NEVER;
+      at = Math.min(isBlocked ? counter.blockedUntil : nextStep(), change);
       if (at === NEVER) return null;
     }
   };
