@@ -2,13 +2,15 @@ import { OpenMeter } from "@openmeter/sdk";
 import { CloudEvent, emitterFor, httpTransport, Mode } from "cloudevents";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { waitFor } from "../../servers/servers.js";
-import type { EventsAnswer } from "../../support/client.js";
+import { ask, type EventsAnswer, postEvents } from "../../support/client.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
 import { setUp } from "../whole-path/proof.js";
 import { type Accounting, accountingOf, sumOf } from "../whole-path/world.js";
+import { askInBatches, graphClients } from "./graph-clients.js";
 
 describe("clients of other vendors", () => {
-  const tenants = ["structured", "binary", "batch", "openmeter", "openmeter-batch", "openmeter-refused"];
+  const tenants = ["structured", "binary", "batch", "graph", "openmeter", "openmeter-batch", "openmeter-refused"];
+  const limits = [{ meter: "calls", window: "BILLING_PERIOD", kind: "SOFT", limit: "2", warnAt: ["0.5"] }];
   let metrly: MetrlyProcess;
   let admin: string;
   let key: string;
@@ -16,7 +18,7 @@ describe("clients of other vendors", () => {
   beforeAll(async () => {
     metrly = await startMetrly("embedded");
     admin = await metrly.adminToken();
-    key = await setUp({ url: metrly.url, admin }, { events: 0, tenants, seed: 0 });
+    key = await setUp({ url: metrly.url, admin }, { events: 0, tenants, seed: 0, limits });
   });
 
   afterAll(async () => {
@@ -64,6 +66,63 @@ describe("clients of other vendors", () => {
     const { body } = (await transport({ headers, body: JSON.stringify(events) })) as { body: string };
     expect(JSON.parse(body)).toMatchObject({ accepted: 3, duplicates: 0, rejected: 0 });
     expect(await atRest("batch", 3)).toMatchObject({ counted: 3 });
+  });
+
+  describe("of the graph", () => {
+    const subscription =
+      "subscription ($tenantId: ID!, $after: Cursor) { quotaAlerts(tenantId: $tenantId, after: $after) { kind used } }";
+    let alert: Record<string, unknown>;
+
+    beforeAll(async () => {
+      for (const id of ["e1", "e2"]) await postEvents(metrly.url, key, [eventOf("graph", id)]);
+      const query = `{ tenant(id: "graph") { alerts { nodes { cursor kind } } } }`;
+      const nodes = await waitFor(
+        async () => {
+          const { tenant } = await ask<{ tenant: { alerts: { nodes: { cursor: string; kind: string }[] } } }, never>(
+            metrly.url,
+            admin,
+            query,
+          );
+          return tenant.alerts.nodes.length === 2 ? tenant.alerts.nodes : undefined;
+        },
+        { what: "a warning and the end of the limit" },
+      );
+      alert = { tenantId: "graph", after: nodes.find(({ kind }) => kind === "WARNING")?.cursor };
+    });
+
+    test.each(["@apollo/client", "@apollo/client with GET", "@urql/core", "@urql/core with GET", "graphql-request"])(
+      "%s reads, writes, gets codes and subscribes",
+      async (name) => {
+        const client = graphClients({ url: metrly.url, token: admin }).find((one) => one.name === name);
+        const tenant = { id: "graph" };
+        const read = await client?.ask("query ($id: ID!) { tenant(id: $id) { id name } }", tenant);
+        expect(read).toMatchObject({ tenant: { id: "graph", name: "graph" } });
+        const refused = await client?.ask(
+          'query ($id: ID!) { tenant(id: $id) { alerts(after: "x") { nodes { id } } } }',
+          tenant,
+        );
+        expect(refused).toBe("INVALID");
+        const written = await client?.ask(
+          "mutation ($input: CreateTenantInput!) { createTenant(input: $input) { name } }",
+          {
+            input: { name, planId: "plan" },
+          },
+        );
+        expect(written).toMatchObject({ createTenant: { name } });
+        if (client?.first !== undefined)
+          expect(await client.first(subscription, alert)).toMatchObject({
+            quotaAlerts: { kind: "EXCEEDED", used: "2" },
+          });
+      },
+    );
+
+    test("Apollo's batching link is told what to switch off", async () => {
+      const answer = await askInBatches({ url: metrly.url, token: admin }, [
+        "{ viewer { id } }",
+        "{ viewer { kind } }",
+      ]);
+      expect(answer).toMatchObject({ bodyText: expect.stringContaining("switch off") });
+    });
   });
 
   test("the OpenMeter SDK needs only another base URL, and a retry that restamps `time` counts once", async () => {
