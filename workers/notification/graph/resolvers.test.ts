@@ -212,7 +212,13 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
     expect(seen).toEqual(sent);
     const told: number[] = [];
     const page = { endpoint: { id, tenantId: "acme" }, after: undefined, status: undefined, limit: 5 };
-    const [deliveries] = await createEndpointStore(database).deliveriesOf([page], (bytes) => told.push(bytes));
+    const endpoints = createEndpointStore(database);
+    await waitFor(
+      async () =>
+        (await endpoints.deliveriesOf([page], () => undefined))[0]?.every(({ attempts }) => attempts.length > 0),
+      { what: "an attempt of each, so that the log stays as it is" },
+    );
+    const [deliveries] = await endpoints.deliveriesOf([page], (bytes) => told.push(bytes));
     const bytesOf = (texts: readonly (string | null)[]) =>
       texts.reduce((sum, text) => sum + Buffer.byteLength(text ?? ""), 0);
     const read = deliveries?.flatMap(({ payload, attempts }) => [payload, ...attempts.map((a) => a.responseBody)]);
