@@ -387,8 +387,8 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
       }),
       { numRuns: RUNS },
     );
-    expect(merged).toBeGreaterThan(RUNS);
-    expect(dominated).toBeGreaterThan(RUNS);
+    expect(merged).toBeGreaterThan(RUNS / 4);
+    expect(dominated).toBeGreaterThan(RUNS / 4);
   });
 
   test("agrees with the verifier on every invoice", async () => {
@@ -415,9 +415,9 @@ describe.skipIf(!hasPostgres)("what billing derives from any ledger", () => {
       }),
       { numRuns: RUNS },
     );
-    expect(seen.invoices).toBeGreaterThan(RUNS / 2);
-    expect(seen.unpriced).toBeGreaterThan(RUNS / 4);
-    expect(seen.ofDays).toBeGreaterThan(RUNS / 4);
+    expect(seen.invoices).toBeGreaterThan(RUNS / 4);
+    expect(seen.unpriced).toBeGreaterThan(0);
+    expect(seen.ofDays).toBeGreaterThan(0);
     expect(seen.quantitiesAlone).toBeGreaterThan(0);
   });
 

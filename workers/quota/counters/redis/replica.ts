@@ -177,6 +177,16 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
     storedPosition = state.seq();
   }
 
+  /**
+   * What only reads is answered by the state that the store has just told: asking once more, it might find changes of another
+   * process for ever.
+   */
+  function answerReads(): void {
+    if (state === undefined || isPartial) return;
+    runWaiting(preparedAt, asked);
+    if (state.changes() === undefined) resolveRan();
+  }
+
   /** Rejects all that wait, and drops the copy. */
   function fail(error: unknown): void {
     forget();
@@ -238,6 +248,7 @@ export function createReplica(tenantId: string, keys: TenantKeys) {
       else if (answer.kind === "changed") changed(answer);
       else if (answer.kind === "again") forget();
       else opened(answer);
+      if (answer.kind === "changed" || answer.kind === "all") answerReads();
       return isStored;
     },
     /** A slice of the reservations of an answer "scan". */
