@@ -45,7 +45,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const running = created ? undefined : await findRunning(cluster);
   const server = running ?? (await launch(cluster, options.settings ?? {}));
   const owner = await claim(cluster, server.port, options.onLost).catch(async (error: unknown) => {
-    if (running === undefined) await shutDown(cluster, server.pid);
+    // Another process that started at the same moment may own the server that this one launched.
+    if (running === undefined && !(error instanceof OwnedByAnother)) await shutDown(cluster, server.pid);
     throw error;
   });
   const stayAfterExit = endWithThisProcess(server.pid);
@@ -126,6 +127,8 @@ async function sharedPassword(file: string): Promise<string> {
   return sharedPassword(file);
 }
 
+class OwnedByAnother extends EmbeddedPostgresError {}
+
 /** An arbitrary constant, the same in every version of Metrly. */
 const OWNER_LOCK = 4060031;
 const CLAIM_DEADLINE_MS = 3_000;
@@ -153,7 +156,5 @@ async function claim(cluster: Cluster, port: number, onLost?: (reason: string) =
     await sleep(50);
   }
   await client.end();
-  throw new EmbeddedPostgresError(
-    `The data directory ${path.dirname(cluster.root)} is in use by another running Metrly.`,
-  );
+  throw new OwnedByAnother(`The data directory ${path.dirname(cluster.root)} is in use by another running Metrly.`);
 }

@@ -170,11 +170,20 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
 
   test("410 disables the endpoint, and everything pending for it is a dead letter", async () => {
     const service = await start({ random: () => 0.99 });
-    const target = await receiver((response, nth) => response.writeHead(nth === 1 ? 500 : 410).end());
+    let answer = (): void => undefined;
+    const bothPending = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const target = await receiver(async (response, nth) => {
+      if (nth > 1) await bothPending;
+      response.writeHead(nth === 1 ? 500 : 410).end();
+    });
     const { id } = await createEndpoint(service, target.url);
     await world.publish(QUOTA_ALERTS, warning("acme", "waits"));
     await waitFor(async () => (await deliveryOf("waits"))?.errors.length === 1, { what: "an attempt" });
     await world.publish(QUOTA_ALERTS, warning("acme", "gone"));
+    await becomes("gone", "PENDING");
+    answer();
     for (const event of ["gone", "waits"])
       expect(await becomes(event, "DEAD")).toMatchObject({ dead_reason: expect.stringContaining("410") });
     const { rows } = await database.pool.query("SELECT status, disabled_reason FROM webhook_endpoint WHERE id = $1", [

@@ -205,11 +205,19 @@ describe.skipIf(!hasPostgres)("channels for people", () => {
   test("a disabled endpoint is reported to the tenant's others", async () => {
     const server = await mailServer();
     const service = await start();
-    const gone = await startReceiver((response) => response.writeHead(410).end());
+    let answer = (): void => undefined;
+    const bothPending = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const gone = await startReceiver((response) => void bothPending.then(() => response.writeHead(410).end()));
     closers.push(gone.close);
     await create(service, gone.url);
     await create(service, "mailto:ops@example.com", ["webhook.endpoint.disabled"]);
-    for (const id of ["gone-1", "gone-2"]) await world.publish(QUOTA_ALERTS, warning("acme", id));
+    for (const id of ["gone-1", "gone-2"]) {
+      await world.publish(QUOTA_ALERTS, warning("acme", id));
+      await becomes(id, "PENDING");
+    }
+    answer();
     const mail = await waitFor(() => server.mails[0], { what: "the mail" });
     expect(headerOf(mail.text, "Subject")).toBe("acme: a webhook endpoint was disabled");
     expect(mail.text).toContain("410 Gone");
