@@ -27,7 +27,7 @@ export interface GatewayOptions {
   readonly tenancy: TenancyCopy;
   readonly issuer: TokenIssuer;
   readonly identityTokens: IdentityTokens;
-  /** Counts wrong keys on sockets too; undefined: no throttling. */
+  /** Counts wrong keys and tokens on sockets too; undefined: no throttling. */
   readonly throttle?: KeyThrottle | undefined;
   /** Remote ones (with `url`) may be down at start and at any time. */
   readonly subgraphs: readonly SubgraphTarget[];
@@ -44,6 +44,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
   const operations = createOperations(federation.schema, supergraphSdl);
   const external = config.oidc && createExternalIssuer({ config: config.oidc, clock });
   const authentication = createAuthentication({ tenancy, issuer, clock, external });
+  options.throttle?.judgeTokens(authentication.authenticate);
   const file = config.persistedOperationsFile;
   const persisted = file === undefined ? undefined : await readPersistedOperations(file);
   const onBug = (error: unknown) => logger.error({ err: error }, "a GraphQL operation failed");

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
+import { MetrlyError } from "#kernel/errors.js";
 import { createKeyThrottle } from "#platform/auth/key-throttle.js";
 import { waitFor } from "../tests/servers/servers.js";
 import { type GatewayWorld, startGatewayWorld } from "../tests/systems/gateway/world.js";
@@ -139,7 +140,10 @@ describe("a socket", () => {
 
 test("an address with too many wrong keys is throttled, but a valid key is accepted", async () => {
   const good = new Set<string>();
-  const world = await startGatewayWorld({ throttle: createKeyThrottle((authorization) => good.has(authorization)) });
+  const judgeKey = async (authorization: string) => {
+    if (!good.has(authorization)) throw new MetrlyError("UNAUTHENTICATED", "no");
+  };
+  const world = await startGatewayWorld({ throttle: createKeyThrottle({ judgeKey }) });
   try {
     const closeOf = (token: string) =>
       new Promise<readonly [number, string]>((resolve) => {
@@ -155,6 +159,12 @@ test("an address with too many wrong keys is throttled, but a valid key is accep
     good.add(`Bearer ${key}`);
     const { value } = await world.socket(key).iterate({ query: "{ whoAmI }" }).next();
     expect(value.data).toEqual({ whoAmI: "good" });
+    const forged = await waitFor(async () => (await closeOf(`${world.admin}x`))[1] === "TOO_MANY_ATTEMPTS", {
+      what: "a forged token to be refused",
+    });
+    expect(forged).toBe(true);
+    const session = await world.socket(world.admin).iterate({ query: "{ whoAmI }" }).next();
+    expect(session.value.data).toEqual({ whoAmI: "root" });
   } finally {
     await world.stop();
   }

@@ -210,13 +210,13 @@ async function sessionOf(
   { socket, request }: Extra,
   authorization: string | undefined,
 ): Promise<Session | undefined> {
-  const address = request.socket.remoteAddress;
   try {
-    throttle?.assertMayTry(address, authorization);
+    const refusal = await throttle?.refusal(request, authorization);
+    if (refusal !== undefined) throw refusal;
     return await authentication.authenticate(authorization);
   } catch (error) {
     if (!(error instanceof MetrlyError)) throw error;
-    if (error.code === "UNAUTHENTICATED") throttle?.noteWrongKey(address, authorization);
+    if (error.code === "UNAUTHENTICATED") throttle?.noteWrong(request, authorization);
     closeWith(socket, error);
     return undefined;
   }

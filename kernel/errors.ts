@@ -29,7 +29,7 @@ export const ERROR_CODES = {
   QUOTA_EXCEEDED: { status: 429, meaning: "A hard limit denies this request" },
   TENANT_OVER_SHARE: { status: 429, meaning: "The tenant exceeds its share of a busy queue" },
   RATE_LIMITED: { status: 429, meaning: "The tenant asks for more of this than it may; retry after `Retry-After`" },
-  TOO_MANY_ATTEMPTS: { status: 429, meaning: "Too many wrong API keys from this address" },
+  TOO_MANY_ATTEMPTS: { status: 429, meaning: "Too many wrong API keys or tokens from this address" },
   TOO_MANY_KEYS: { status: 429, meaning: "The tenant has as many idempotency keys of quotas alive as it may have" },
   TOO_COMPLEX: { status: 400, meaning: "The GraphQL operation exceeds a limit of its text or cost (docs/limits.md)" },
   GRAPHQL_PARSE_FAILED: { status: 400, meaning: "The GraphQL document cannot be parsed" },

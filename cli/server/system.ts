@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { collectDefaultMetrics } from "prom-client";
-import { MetrlyError, messageOf } from "#kernel/errors.js";
+import { messageOf } from "#kernel/errors.js";
 import { authenticateApiKey, bearerToken } from "#platform/auth/api-keys.js";
 import { createKeyThrottle } from "#platform/auth/key-throttle.js";
 import { createHttpServer, portOf } from "#platform/http/server.js";
@@ -13,6 +13,7 @@ import type { Config } from "#platform/process/config.js";
 import { openPorts, type Ports } from "#platform/process/ports.js";
 import { type Service, type ServiceContext } from "#platform/process/service.js";
 import { SERVICES, type ServiceName } from "#platform/process/services.js";
+import { onceCaughtUp } from "#platform/tenancy-client/caught-up.js";
 import { startKeyUseReports } from "#platform/tenancy-client/key-usage.js";
 import { QUEUES } from "#schema/queues.js";
 import { UserError } from "../connection/failure.js";
@@ -74,7 +75,10 @@ async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<Runni
   onStop(named("services", () => Promise.all(services.map((service) => named(service.name, () => service.stop())()))));
   await startServices(context, names, services);
 
-  const throttle = createKeyThrottle((authorization) => isGoodKey(context, authorization));
+  const throttle = createKeyThrottle({
+    judgeKey: (authorization) => judgeKey(context, authorization),
+    trustedProxies: config.trustedProxies,
+  });
   const app = createHttpServer(logger.child({ service: "http" }), throttle);
   onStop(named("http", () => app.close()));
   for (const service of services) service.register?.(app);
@@ -99,14 +103,9 @@ async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<Runni
   };
 }
 
-function isGoodKey({ tenancy, clock }: ServiceContext, authorization: string): boolean {
-  try {
-    authenticateApiKey(tenancy, clock, bearerToken(authorization));
-    return true;
-  } catch (error) {
-    if (error instanceof MetrlyError) return false;
-    throw error;
-  }
+/** A new key may have come into the log after this process read it. */
+function judgeKey({ tenancy, clock }: ServiceContext, authorization: string): Promise<unknown> {
+  return onceCaughtUp(tenancy, () => authenticateApiKey(tenancy, clock, bearerToken(authorization)));
 }
 
 const RUNS_JOBS: ReadonlySet<ServiceName> = new Set(["billing", "notification"]);

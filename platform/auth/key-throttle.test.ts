@@ -2,67 +2,124 @@ import { pino } from "pino";
 import { afterEach, expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
 import { createHttpServer } from "#platform/http/server.js";
-import { createKeyThrottle } from "./key-throttle.js";
+import { createKeyThrottle, type KeyThrottleOptions } from "./key-throttle.js";
 
 const GOOD = "Bearer mtr_live_good";
 const wrong = (n: number) => `Bearer mtr_live_wrong${n}`;
 
-function throttleAt() {
+const refused = new MetrlyError("UNAUTHENTICATED", "no");
+const judgeKey = async (authorization: string) => {
+  if (authorization !== GOOD) throw refused;
+};
+const from = (address: string, forwarded?: string) => ({
+  socket: { remoteAddress: address },
+  headers: { "x-forwarded-for": forwarded },
+});
+
+function throttleAt(options: Partial<KeyThrottleOptions> = {}) {
   const at = { ms: 0 };
-  const throttle = createKeyThrottle(
-    (authorization) => authorization === GOOD,
-    () => at.ms,
-  );
-  const mayTry = (address: string, authorization: string): boolean => {
-    try {
-      throttle.assertMayTry(address, authorization);
-      return true;
-    } catch (error) {
-      if (error instanceof MetrlyError && error.code === "TOO_MANY_ATTEMPTS") return false;
-      throw error;
-    }
+  const throttle = createKeyThrottle({ judgeKey, now: () => at.ms, ...options });
+  const mayTry = async (address: string, authorization: string, forwarded?: string): Promise<boolean> => {
+    const refusal = await throttle.refusal(from(address, forwarded), authorization);
+    if (refusal !== undefined) expect(refusal.code).toBe("TOO_MANY_ATTEMPTS");
+    return refusal === undefined;
   };
-  return { at, throttle, mayTry };
+  const fail = (address: string, authorization: string, forwarded?: string) =>
+    throttle.noteWrong(from(address, forwarded), authorization);
+  return { at, throttle, mayTry, fail };
 }
 
-test("after 50 wrong keys an address may try one more each second; good keys and other addresses always", () => {
-  const { at, throttle, mayTry } = throttleAt();
+test("after 50 wrong keys an address may try one more each second; good keys and other addresses always", async () => {
+  const { at, mayTry, fail } = throttleAt();
   for (let n = 0; n < 50; n += 1) {
-    expect(mayTry("10.0.0.1", wrong(n))).toBe(true);
-    throttle.noteWrongKey("10.0.0.1", wrong(0));
+    expect(await mayTry("10.0.0.1", wrong(n))).toBe(true);
+    fail("10.0.0.1", wrong(0));
   }
-  expect(mayTry("10.0.0.1", wrong(50))).toBe(false);
-  expect(mayTry("10.0.0.1", GOOD)).toBe(true);
-  expect(mayTry("10.0.0.1", "Bearer eyJ.a.token")).toBe(true);
-  for (let n = 0; n < 99; n += 1) throttle.noteWrongKey("10.0.0.2", "Bearer a.b.c");
-  expect(mayTry("10.0.0.2", wrong(0))).toBe(true);
+  expect(await mayTry("10.0.0.1", wrong(50))).toBe(false);
+  expect(await mayTry("10.0.0.1", GOOD)).toBe(true);
+  expect(await mayTry("10.0.0.2", wrong(0))).toBe(true);
   at.ms = 1_000;
-  expect(mayTry("10.0.0.1", wrong(51))).toBe(true);
-  throttle.noteWrongKey("10.0.0.1", wrong(0));
-  expect(mayTry("10.0.0.1", wrong(52))).toBe(false);
+  expect(await mayTry("10.0.0.1", wrong(51))).toBe(true);
+  fail("10.0.0.1", wrong(0));
+  expect(await mayTry("10.0.0.1", wrong(52))).toBe(false);
   at.ms = 120_000;
-  for (let n = 0; n < 49; n += 1) throttle.noteWrongKey("10.0.0.1", wrong(0));
-  expect(mayTry("10.0.0.1", wrong(99))).toBe(true);
+  for (let n = 0; n < 49; n += 1) fail("10.0.0.1", wrong(0));
+  expect(await mayTry("10.0.0.1", wrong(99))).toBe(true);
 });
 
-test("a key counts in whatever form it is shown", () => {
-  const { throttle, mayTry } = throttleAt();
+test("forged tokens count like wrong keys, and a good token is never refused", async () => {
+  const { throttle, mayTry, fail } = throttleAt();
+  const forged = (n: number) => `Bearer eyJ.forged${n}.token`;
+  let verified = 0;
+  let isGood = true;
+  for (let n = 0; n < 50; n += 1) fail("10.0.0.1", forged(n));
+  expect(await mayTry("10.0.0.1", "Bearer eyJ.good.token")).toBe(false);
+  throttle.judgeTokens(async (authorization) => {
+    verified += 1;
+    if (authorization === "Bearer eyJ.away.token") throw new MetrlyError("UNAVAILABLE", "the provider is away");
+    if (!isGood || authorization !== "Bearer eyJ.good.token") throw refused;
+  });
+  const tries = Array.from({ length: 500 }, (_, n) => mayTry("10.0.0.1", forged(n)));
+  expect(await mayTry("10.0.0.1", "Bearer eyJ.good.token")).toBe(true);
+  expect((await Promise.all(tries)).filter((may) => may)).toEqual([]);
+  expect(await mayTry("10.0.0.1", "Bearer eyJ.away.token")).toBe(true);
+  const before = verified;
+  expect(await mayTry("10.0.0.1", "Bearer eyJ.good.token")).toBe(true);
+  expect(verified).toBe(before);
+  isGood = false;
+  fail("10.0.0.1", "Bearer eyJ.good.token");
+  expect(await mayTry("10.0.0.1", "Bearer eyJ.good.token")).toBe(false);
+});
+
+test("a key that the process does not know yet is judged, not refused", async () => {
+  let isKnown = () => {};
+  const known = new Promise<void>((resolve) => {
+    isKnown = resolve;
+  });
+  const { mayTry, fail } = throttleAt({ judgeKey: () => known });
+  for (let n = 0; n < 50; n += 1) fail("10.0.0.1", wrong(n));
+  const trying = mayTry("10.0.0.1", "Bearer mtr_live_new");
+  isKnown();
+  expect(await trying).toBe(true);
+});
+
+test("a credential counts in whatever form it is shown", async () => {
+  const { mayTry, fail } = throttleAt();
   const basic = (name: string, password: string) => `basic ${Buffer.from(`${name}:${password}`).toString("base64")}`;
-  for (let n = 0; n < 25; n += 1) throttle.noteWrongKey("10.0.0.1", basic("admin", `mtr_live_wrong${n}`));
-  for (let n = 0; n < 25; n += 1) throttle.noteWrongKey("10.0.0.1", wrong(n));
-  const shown = [wrong(99), basic("", "mtr_live_wrong"), basic("a", "MTR_LIVE_wrong"), basic("mtr_live_wrong", "")];
-  expect(shown.filter((authorization) => mayTry("10.0.0.1", authorization))).toEqual([]);
-  expect(mayTry("10.0.0.1", basic("admin", "mtr_live_good"))).toBe(true);
-  expect(mayTry("10.0.0.1", basic("admin", "eyJ.a.token"))).toBe(true);
+  for (let n = 0; n < 25; n += 1) fail("10.0.0.1", basic("admin", `mtr_live_wrong${n}`));
+  for (let n = 0; n < 25; n += 1) fail("10.0.0.1", wrong(n));
+  for (const shown of [
+    wrong(99),
+    basic("", "mtr_live_wrong"),
+    basic("a", "MTR_LIVE_wrong"),
+    basic("mtr_live_wrong", ""),
+  ])
+    expect([shown, await mayTry("10.0.0.1", shown)]).toEqual([shown, false]);
+  expect(await mayTry("10.0.0.1", basic("admin", "mtr_live_good"))).toBe(true);
 });
 
-test("an IPv6 network is one address, however it is written, and an IPv4 one in it is itself", () => {
-  const { throttle, mayTry } = throttleAt();
-  for (let n = 0; n < 50; n += 1) throttle.noteWrongKey(`2001:db8:0:1::${n.toString(16)}`, wrong(n));
-  expect(mayTry("2001:db8:0:1:ffff::1", wrong(0))).toBe(false);
-  expect(mayTry("2001:db8:0:2::1", wrong(0))).toBe(true);
-  for (let n = 0; n < 50; n += 1) throttle.noteWrongKey("::ffff:192.0.2.1", wrong(n));
-  expect(mayTry("192.0.2.1", wrong(0))).toBe(false);
+test("an IPv6 network is one address, however it is written, and an IPv4 one in it is itself", async () => {
+  const { mayTry, fail } = throttleAt();
+  for (let n = 0; n < 50; n += 1) fail(`2001:db8:0:1::${n.toString(16)}`, wrong(n));
+  expect(await mayTry("2001:db8:0:1:ffff::1", wrong(0))).toBe(false);
+  expect(await mayTry("2001:db8:0:2::1", wrong(0))).toBe(true);
+  for (let n = 0; n < 50; n += 1) fail("::ffff:192.0.2.1", wrong(n));
+  expect(await mayTry("192.0.2.1", wrong(0))).toBe(false);
+});
+
+test("the client of a trusted proxy is whom the proxy names last; nobody else names one", async () => {
+  const { mayTry, fail } = throttleAt({ trustedProxies: ["172.16.0.0/12", "fd00::7"] });
+  // What a client writes itself comes first and does not count.
+  for (let n = 0; n < 50; n += 1) fail("::ffff:172.18.0.5", wrong(n), `192.0.2.${n}, 198.51.100.1`);
+  expect(await mayTry("172.18.0.9", wrong(0), "198.51.100.1")).toBe(false);
+  expect(await mayTry("fd00::7", wrong(0), "203.0.113.1,198.51.100.1")).toBe(false);
+  expect(await mayTry("172.18.0.5", wrong(0), "198.51.100.2")).toBe(true);
+  expect(await mayTry("198.51.100.1", wrong(0), "203.0.113.1")).toBe(false);
+  for (let n = 0; n < 50; n += 1) fail("203.0.113.9", wrong(n), `192.0.2.${n}`);
+  expect(await mayTry("203.0.113.9", wrong(0), "192.0.2.99")).toBe(false);
+  // A proxy that names nobody counts itself.
+  for (let n = 0; n < 50; n += 1) fail("172.18.0.5", wrong(n), "unknown");
+  expect(await mayTry("172.18.0.5", wrong(0))).toBe(false);
 });
 
 const closers: (() => Promise<unknown>)[] = [];
@@ -76,13 +133,7 @@ test("a server counts 401 responses on any path, and refuses before any handler 
     judged += 1;
     return authorization === GOOD;
   };
-  const app = createHttpServer(
-    pino({ level: "silent" }),
-    createKeyThrottle(
-      (authorization) => authorization === GOOD,
-      () => 0,
-    ),
-  );
+  const app = createHttpServer(pino({ level: "silent" }), createKeyThrottle({ judgeKey, now: () => 0 }));
   closers.push(() => app.close());
   app.directly("POST", "/direct", (request, response) => {
     request.resume();
@@ -101,11 +152,11 @@ test("a server counts 401 responses on any path, and refuses before any handler 
     expect((await ask("POST", "/direct", wrong(n))).status).toBe(401);
     expect((await ask("GET", "/routed", wrong(n))).status).toBe(401);
   }
-  const refused = await ask("POST", "/direct", wrong(99));
+  const answer = await ask("POST", "/direct", wrong(99));
   const before = judged;
   await ask("GET", "/routed", wrong(99));
-  expect([refused.status, JSON.parse(refused.text).code]).toEqual([429, "TOO_MANY_ATTEMPTS"]);
-  expect(Number(refused.retryAfter)).toBeGreaterThan(0);
+  expect([answer.status, JSON.parse(answer.text).code]).toEqual([429, "TOO_MANY_ATTEMPTS"]);
+  expect(Number(answer.retryAfter)).toBeGreaterThan(0);
   expect(judged).toBe(before);
   expect((await ask("POST", "/direct", GOOD)).status).toBe(200);
   expect((await ask("GET", "/routed", GOOD)).status).toBe(200);

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import { MetrlyError } from "#kernel/errors.js";
-import { networkOf } from "#platform/auth/key-throttle.js";
+import { networkOf } from "#platform/auth/client-address.js";
 import { every } from "#platform/lifecycle/time.js";
 import { refuseRequest } from "./slow-requests.js";
 import { createUnreadWatch, type UnreadLimits } from "./unread-answers.js";

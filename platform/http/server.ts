@@ -65,7 +65,7 @@ export function createHttpServer(
     serverFactory(handler) {
       const answer: DirectHandler = (request, response) =>
         (direct.get(`${request.method} ${request.url}`) ?? handler)(request, response);
-      const server = throttle === undefined ? open(EarlyResponse, answer) : throttled(throttle, answer);
+      const server = throttle === undefined ? open(EarlyResponse, answer) : throttled(throttle, logger, answer);
       const stops = [
         watchBodies(server, ({ url }) => checks.get(pathOf(url)), limits?.maxArrivingBytes),
         boundConnections(server, limits),
@@ -118,13 +118,28 @@ export function createHttpServer(
 
 const pathOf = (url = ""): string => url.split("?")[0] ?? "";
 
-function throttled(throttle: KeyThrottle, answer: DirectHandler): Server {
+function throttled(throttle: KeyThrottle, logger: FastifyBaseLogger, answer: DirectHandler): Server {
   return open(throttledResponse(throttle, EarlyResponse), (request, response) => {
-    const refusal = refusalOf(throttle, request);
-    if (refusal === undefined) return answer(request, response);
-    const body = Buffer.from(JSON.stringify(problemOf(refusal)));
-    response.writeHead(refusal.status, { ...problemHeaders(refusal), "content-length": body.length }).end(body);
+    const judging = throttle.refusal(request, request.headers.authorization);
+    if (judging === undefined) return answer(request, response);
+    judging.then(
+      (refusal) => {
+        // Its client left meanwhile.
+        if (request.destroyed) return;
+        if (refusal === undefined) answer(request, response);
+        else refuse(response, refusal);
+      },
+      (error: unknown) => {
+        logger.error({ err: error }, "a credential cannot be judged");
+        refuse(response, new MetrlyError("INTERNAL", "Internal error"));
+      },
+    );
   });
+}
+
+function refuse(response: ServerResponse, refusal: MetrlyError): void {
+  const body = Buffer.from(JSON.stringify(problemOf(refusal)));
+  response.writeHead(refusal.status, { ...problemHeaders(refusal), "content-length": body.length }).end(body);
 }
 
 function open(Response: typeof ServerResponse<IncomingMessage>, answer: DirectHandler): Server {
@@ -133,16 +148,6 @@ function open(Response: typeof ServerResponse<IncomingMessage>, answer: DirectHa
   server.on("checkExpectation", answer);
   // A client may end its side of the connection when its request is complete, and gets its answer all the same.
   return Object.assign(server, { httpAllowHalfOpen: true });
-}
-
-function refusalOf(throttle: KeyThrottle, { headers, socket }: IncomingMessage): MetrlyError | undefined {
-  try {
-    throttle.assertMayTry(socket.remoteAddress, headers.authorization);
-    return undefined;
-  } catch (error) {
-    if (error instanceof MetrlyError) return error;
-    throw error;
-  }
 }
 
 const IDLE_CHECK_MS = 50;

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import path from "node:path";
+import ipaddr from "ipaddr.js";
 import { ROLES, type Role } from "#schema/vocabulary.js";
 import { KAFKA_SASL, type KafkaAccess, type ReadFile, readText, withPassword, withSecretFiles } from "./credentials.js";
 import type { ServiceName } from "./services.js";
@@ -34,6 +35,8 @@ export interface Config {
   readonly quotaMaxKeys: number;
   /** Private hosts (names, addresses or CIDR blocks) that webhooks may reach. */
   readonly webhookAllowHosts: readonly string[];
+  /** Addresses or CIDR blocks of proxies whose `X-Forwarded-For` counts. */
+  readonly trustedProxies: readonly string[];
   /** Whether webhooks may go to loopback: embedded mode only. */
   readonly webhookAllowLoopback: boolean;
   /** The mail server, with credentials; undefined: no mail is sent. */
@@ -102,6 +105,7 @@ export function parseConfig(given: Env, readFile: ReadFile = readText): Config {
     maxDimensionValues: read.integer("METRLY_MAX_DIMENSION_VALUES", 1_000, 1, 100_000),
     quotaMaxKeys: read.integer("METRLY_QUOTA_MAX_KEYS", 100_000, 1, 1_000_000),
     webhookAllowHosts: read.list("METRLY_WEBHOOK_ALLOW_HOSTS"),
+    trustedProxies: read.networks("METRLY_TRUSTED_PROXIES"),
     webhookAllowLoopback: kafkaBrokers.length === 0,
     smtpUrl: read.url("METRLY_SMTP_URL", ["smtp:", "smtps:"]),
     mailFrom: env.METRLY_MAIL_FROM || undefined,
@@ -173,6 +177,8 @@ const HOST_NAME = new RegExp(`^(?=.{1,253}$)${LABEL}(?:\\.${LABEL})*\\.?$`, "i")
 /** What looks like an IPv4 address is one. */
 const isHost = (text: string): boolean => isIP(text) !== 0 || (HOST_NAME.test(text) && !/^[\d.]+$/.test(text));
 
+const isNetwork = (text: string): boolean => isIP(text) !== 0 || ipaddr.isValidCIDR(text);
+
 function isPlace(text: string): boolean {
   const [, host = "", port = ""] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
   return isHost(host.replace(/^\[(.*)\]$/, "$1")) && Number(port) >= 1 && Number(port) <= MAX_PORT;
@@ -229,6 +235,13 @@ function reader(env: Env, problems: string[]) {
       for (const text of places.filter((place) => !isPlace(place)))
         problems.push(`${name} must be a list of host:port, separated by commas; "${text}" is not one`);
       return places;
+    },
+    /** A list of addresses and CIDR blocks. */
+    networks(name: string): readonly string[] {
+      const networks = this.list(name);
+      for (const text of networks.filter((network) => !isNetwork(network)))
+        problems.push(`${name} must be a list of addresses or CIDR blocks, separated by commas; "${text}" is neither`);
+      return networks;
     },
     url(name: string, protocols: readonly string[], password?: string): string | undefined {
       const text = env[name];
