@@ -1,4 +1,4 @@
-import { OpenMeter } from "@openmeter/sdk";
+import { HTTPError, OpenMeter } from "@openmeter/sdk";
 import { CloudEvent, emitterFor, httpTransport, Mode } from "cloudevents";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { waitFor } from "../../servers/servers.js";
@@ -9,7 +9,8 @@ import { type Accounting, accountingOf, sumOf } from "../whole-path/world.js";
 import { askInBatches, graphClients } from "./graph-clients.js";
 
 describe("clients of other vendors", () => {
-  const tenants = ["structured", "binary", "batch", "graph", "openmeter", "openmeter-batch", "openmeter-refused"];
+  const openmeterTenants = ["openmeter", "openmeter-batch", "openmeter-partly", "openmeter-refused"];
+  const tenants = ["structured", "binary", "batch", "graph", ...openmeterTenants];
   const limits = [{ meter: "calls", window: "BILLING_PERIOD", kind: "SOFT", limit: "2", warnAt: ["0.5"] }];
   let metrly: MetrlyProcess;
   let admin: string;
@@ -147,6 +148,26 @@ describe("clients of other vendors", () => {
     const usage = { type: "api.call", subject: "openmeter-batch", data: { region: "eu" } };
     await openmeter.events.ingest([usage, usage, { ...usage, id: "own", source: "app", time: new Date() }]);
     expect(await atRest("openmeter-batch", 3)).toMatchObject({ counted: 3, duplicates: 0 });
+  });
+
+  test("the OpenMeter SDK sees that a part of its batch was rejected, and may send the whole again", async () => {
+    const openmeter = new OpenMeter({ baseUrl: metrly.url, apiKey: key });
+    const event = (id: string, tokens: string) => ({
+      ...{ id, source: "app", type: "llm.completion", subject: "openmeter-partly", data: { tokens } },
+    });
+    const send = (tokens: string) => openmeter.events.ingest([event("good", "7"), event("bad", tokens)]);
+    for (let time = 1; time <= 2; time += 1) {
+      const error = await send("many").then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      if (!(error instanceof HTTPError)) throw new Error(`not an error of the SDK: ${error}`);
+      expect(error).toMatchObject({ status: 400, type: "urn:metrly:error:INVALID" });
+      expect(error.message).toContain("1 of 2 events were rejected");
+      expect(error.getField("results")).toMatchObject([{ id: "good" }, { id: "bad", status: "rejected" }]);
+    }
+    await send("5");
+    expect(await atRest("openmeter-partly", 2)).toMatchObject({ counted: 2, duplicates: 0, quarantined: 0 });
   });
 
   test("the OpenMeter SDK gets the reason of a rejection from the problem document", async () => {

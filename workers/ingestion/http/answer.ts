@@ -1,4 +1,4 @@
-import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
+import { ERROR_CODES, type ErrorCode, MetrlyError } from "#kernel/errors.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 import type { RecentlyAcknowledged } from "../intake/recently-acknowledged.js";
 import { type Acceptance, type Arrival, acceptItem } from "../rules/accept-item.js";
@@ -79,14 +79,28 @@ function isRepeat(earlier: ReceivedItem | undefined, item: ReceivedItem): boolea
   );
 }
 
-/** The code shared by all items if it is a 400; `results` has each item's own. */
-export function nothingAcceptable(answer: IngestAnswer): MetrlyError {
-  const [first, ...others] = answer.results;
-  const shared = others.every(({ code }) => code === first?.code) ? first?.code : undefined;
-  const detail = others.length === 0 ? (first?.detail ?? "") : "No event was accepted; `results` has the reasons";
-  const error = new MetrlyError(shared ?? "INVALID", detail, { ...answer });
-  return error.status === 400 ? error : new MetrlyError("INVALID", detail, { ...answer });
+/**
+ * The error of a request with rejected items, for when nothing was taken and for clients that look at nothing but errors: its code is
+ * that of all rejected items if they share one that is a 400, otherwise INVALID. `results` has the outcome of each item.
+ */
+export function rejectionOf(answer: IngestAnswer): MetrlyError {
+  const rejected = answer.results.flatMap((result, index) =>
+    result.status === "rejected" ? [{ index, code: result.code ?? "INVALID", detail: result.detail ?? "" }] : [],
+  );
+  const [first] = rejected;
+  const isShared = first !== undefined && rejected.every(({ code }) => code === first.code);
+  const code = isShared && ERROR_CODES[first.code].status === 400 ? first.code : "INVALID";
+  if (answer.results.length === 1) return new MetrlyError(code, first?.detail ?? "", { ...answer });
+  const taken =
+    rejected.length === answer.results.length
+      ? "No event was accepted"
+      : `${rejected.length} of ${answer.results.length} events were rejected; the others were taken, and may be sent again`;
+  const named = rejected.slice(0, MAX_NAMED).map(({ index, code, detail }) => `[${index}] ${code} ${detail}`);
+  return new MetrlyError(code, `${taken}; \`results\` has each event's outcome: ${named.join("; ")}`, { ...answer });
 }
+
+/** Rejected events that the detail names: some clients show nothing else. */
+const MAX_NAMED = 5;
 
 function textMember(event: unknown, name: "id" | "source"): string | undefined {
   if (typeof event !== "object" || event === null || !(name in event)) return undefined;

@@ -186,6 +186,48 @@ describe.skipIf(!hasPostgres)("the edge", () => {
     });
   });
 
+  test("the alias answers a partly rejected request with an error that has each outcome, and any part may be sent again", async () => {
+    const url = "/api/v1/events";
+    const refused = { status: 400, headers: { "content-type": "application/problem+json" } };
+    const time = ago(36 * DAY_MS);
+    const [good, other, bad] = [event(), event(), event({ time })];
+    const before = await logged();
+    expect(await post([bad, good, other, good], { url })).toMatchObject({
+      ...refused,
+      body: {
+        ...{ code: "TIME_OUT_OF_RANGE", accepted: 2, duplicates: 1, rejected: 1 },
+        results: [
+          { id: bad.id, status: "rejected", code: "TIME_OUT_OF_RANGE", detail: expect.stringContaining("time") },
+          { id: good.id, status: "accepted" },
+          { id: other.id, status: "accepted" },
+          { id: good.id, status: "duplicate" },
+        ],
+        detail: expect.stringMatching(/^1 of 4 events were rejected; .*\[0\] TIME_OUT_OF_RANGE time/),
+      },
+    });
+    expect(await logged()).toBe(before + 2);
+    const again = await post([bad, good, other], { url });
+    expect(again).toMatchObject({ ...refused, body: { accepted: 0, duplicates: 2, rejected: 1 } });
+    const gzip = gzipSync(JSON.stringify([bad, event({ id: "" }), good]));
+    const packed = await post(gzip, { url, type: BATCH, headers: { "content-encoding": "gzip" } });
+    expect(packed).toMatchObject({ ...refused, body: { code: "INVALID", duplicates: 1, rejected: 2 } });
+    expect(await logged()).toBe(before + 2);
+    expect(await post([{ ...bad, time: ago(0) }, good, other], { url })).toMatchObject({
+      status: 204,
+      body: undefined,
+    });
+    expect(await logged()).toBe(before + 3);
+    expect(await post([good, other], { url })).toMatchObject({ status: 204 });
+    const many = Array.from({ length: 1_000 }, (_, n) => (n === 0 ? good : { ...bad, id: `bad-${n}` }));
+    const { body } = await post(many, { url });
+    expect(body.results).toHaveLength(1_000);
+    expect(body.detail.length).toBeLessThan(1_000);
+    const binary = { "ce-specversion": "1.0", "ce-id": "old", "ce-source": "bin", "ce-type": "api.request" };
+    const late = { type: "application/json", headers: { ...binary, "ce-time": time }, url };
+    expect(await post({}, late)).toMatchObject({ ...refused, body: { code: "TIME_OUT_OF_RANGE", rejected: 1 } });
+    expect(await post({}, { ...late, headers: binary })).toMatchObject({ status: 204 });
+  });
+
   test("whose usage it is: a platform key names the tenant, and usage of a suspended one still counts", async () => {
     const items = [event({ subject: "globex" }), event({ subject: "acme" }), event(), event({ subject: "nobody" })];
     expect((await post(items, { key: "platform" })).body.results).toMatchObject([

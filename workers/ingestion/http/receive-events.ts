@@ -15,7 +15,7 @@ import type { Appender } from "../intake/appender.js";
 import { createRecentlyAcknowledged } from "../intake/recently-acknowledged.js";
 import type { IngestionMetrics } from "../metrics.js";
 import type { Arrival } from "../rules/accept-item.js";
-import { type Answered, answerOf, type IngestAnswer, nothingAcceptable } from "./answer.js";
+import { type Answered, answerOf, type IngestAnswer, rejectionOf } from "./answer.js";
 import { claimedBytes, codingOf, inflate, MAX_BODY_BYTES, type RawItem, readEvents } from "./body.js";
 
 export interface ReceiverOptions {
@@ -37,7 +37,10 @@ interface Sending {
   readonly admitted: Admitted;
 }
 
-/** `results`: 202 with a result per item; `nothing`: 204, for the OpenMeter SDK. */
+/**
+ * `results`: 202 with a result per item. `nothing`: 204 if every item was taken, otherwise a problem document with a result per
+ * item, for the OpenMeter SDK, which looks at nothing else of a success.
+ */
 export type AnswerForm = "results" | "nothing";
 
 export interface EventsReceiver {
@@ -86,7 +89,7 @@ export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
     const { answer, fresh } = first instanceof Promise ? await first : first;
     if (answer.accepted + answer.duplicates === 0) {
       options.metrics.answered("rejected", answer.rejected);
-      throw nothingAcceptable(answer);
+      throw rejectionOf(answer);
     }
     if (fresh.length > 0) await append(fresh, sender, weight, items.length);
     options.metrics.answered("accepted", answer.accepted);
@@ -168,8 +171,11 @@ export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
         return;
       }
       ingest(sending, body, bytes).then(
-        (answer) =>
-          form === "results" ? answerDirectly(response, 202, answer) : answerDirectly(response, 204, undefined),
+        (answer) => {
+          if (form === "results") answerDirectly(response, 202, answer);
+          else if (answer.rejected === 0) answerDirectly(response, 204, undefined);
+          else answerProblem(response, rejectionOf(answer), options.logger);
+        },
         (error) => answerProblem(response, error, options.logger),
       );
     };
