@@ -31,6 +31,8 @@ export const GRAPH_LIMITS = {
   directives: 30,
   /** Estimated objects read, and what services declare for costly fields: pages by their size, see `UNPAGED_LIST_SIZE`. */
   cost: 30_000,
+  /** Items of all lists in the variables. The largest plan version has about 6,500. */
+  listItems: 10_000,
   /** Selections visited with fragments expanded: bounds the estimate itself, validation and planning. */
   selections: 10_000,
   /** Depth of a question about the schema: code generators unwrap a type nine times. */
@@ -38,6 +40,22 @@ export const GRAPH_LIMITS = {
   /** Selections of each object in the answer about the schema. The whole schema takes about 7,000. */
   introspected: 20_000,
 } as const;
+
+/** Throws TOO_COMPLEX when lists in the variables have too many items, all together. Recursive: for variables of bounded depth. */
+export function assertListItems(variables: Readonly<Record<string, unknown>>): void {
+  const found = listItems(variables);
+  if (found > GRAPH_LIMITS.listItems)
+    throw new MetrlyError(
+      "TOO_COMPLEX",
+      `The lists in the variables of an operation have at most ${GRAPH_LIMITS.listItems} items, not ${found}`,
+    );
+}
+
+function listItems(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const members = Object.values(value);
+  return members.reduce<number>((sum, member) => sum + listItems(member), Array.isArray(value) ? members.length : 0);
+}
 
 /** For a list without pages whose service declares no other size. */
 const UNPAGED_LIST_SIZE = 10;

@@ -10,9 +10,9 @@ const viewer = who(["TENANT_VIEWER"]);
 
 function world() {
   const operations = createOperations(buildSchema(SDL), SDL);
-  const admit = (text: string, identity: Identity) => {
+  const admit = (text: string, identity: Identity, variables: Record<string, unknown> = {}) => {
     const document = operations.kept(text) ?? parse(text);
-    return operations.admitted({ text, document, operationName: undefined, variables: {}, context: { identity } });
+    return operations.admitted({ text, document, operationName: undefined, variables, context: { identity } });
   };
   return { admit, isKept: (text: string) => operations.kept(text) !== undefined };
 }
@@ -53,4 +53,14 @@ test("who did not sign in reads the schema only", () => {
   const { admit } = world();
   expect(admit("{ __schema { types { name } } }", ANONYMOUS)).toHaveProperty("document");
   expect(() => admit("{ viewer }", ANONYMOUS)).toThrow(expect.objectContaining({ code: "UNAUTHENTICATED" }));
+});
+
+test("the lists in the variables have at most 10,000 items together", () => {
+  const { admit } = world();
+  const ask = (items: number) => () => {
+    const one = Array.from({ length: items - 1 }, (_, n) => n);
+    return admit("{ viewer }", viewer, { input: { list: [one] } });
+  };
+  expect(ask(10_000)).not.toThrow();
+  for (const items of [10_001, 300_000]) expect(ask(items)).toThrow(expect.objectContaining({ code: "TOO_COMPLEX" }));
 });

@@ -17,7 +17,7 @@ import { mayCall } from "#schema/policy.js";
 import { ANONYMOUS } from "../auth/authentication.js";
 import { fieldCostsOf } from "./costs.js";
 import { type Fragments, fragmentsOf } from "./fragments.js";
-import { assertLength, createMeasure, GRAPH_LIMITS } from "./limits.js";
+import { assertLength, assertListItems, createMeasure, GRAPH_LIMITS } from "./limits.js";
 import { assertStorableText } from "./storable-text.js";
 
 /** The context for resolvers of the gateway and of every subgraph in this process; one object per operation. */
@@ -62,6 +62,7 @@ export function createOperations(schema: GraphQLSchema, supergraphSdl: string): 
       if (context.identity === ANONYMOUS && !roots.every((name) => name.startsWith("__")))
         throw new MetrlyError("UNAUTHENTICATED", "Sign in: without it only the schema is readable");
       assertStorableText(document, variables ?? {});
+      assertListItems(variables ?? {});
       if (!isKept && isSingle(document) && mayCallAll(context, operation, roots))
         documents.keep(text, document, selections);
       return {

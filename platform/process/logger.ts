@@ -1,9 +1,31 @@
 import { type Logger, pino } from "pino";
 import type { LogLevel } from "./config.js";
 
-/** The process's logger: JSON lines on standard error, so that standard output stays free for results. */
-export function createLogger(level: LogLevel): Logger {
-  return pino({ level, base: null, serializers: { err: describeError } }, pino.destination({ dest: 2, sync: true }));
+/** A longer line is cut: a hostile value, or an error that repeats one, must not fill the log. */
+const MAX_LINE_BYTES = 16_384;
+/** Of a cut line; twice or three times as many bytes when they are escaped, or are no ASCII. */
+const KEPT_CHARACTERS = 4_000;
+
+/** Where the logger writes its lines, each with its line feed. */
+export type LogDestination = Pick<NodeJS.WritableStream, "write"> | { write(line: string): void };
+
+/** The process's logger: JSON lines of at most 16 KiB on standard error, so that standard output stays free for results. */
+export function createLogger(
+  level: LogLevel,
+  destination: LogDestination = pino.destination({ dest: 2, sync: true }),
+): Logger {
+  const bounded = { write: (line: string) => void destination.write(boundedLine(line)) };
+  return pino({ level, base: null, serializers: { err: describeError } }, bounded);
+}
+
+/** A line that is too long as another one that has its beginning: level, time, and what came first. */
+function boundedLine(line: string): string {
+  // UTF-8 has at most 3 bytes for each UTF-16 unit.
+  if (line.length * 3 <= MAX_LINE_BYTES || Buffer.byteLength(line) <= MAX_LINE_BYTES) return line;
+  const { level, time, service, msg }: Record<string, unknown> = JSON.parse(line);
+  const text = typeof msg === "string" ? msg.slice(0, KEPT_CHARACTERS / 4) : undefined;
+  const cut = line.slice(0, KEPT_CHARACTERS);
+  return `${JSON.stringify({ level, time, service, msg: text, bytes: Buffer.byteLength(line), cut })}\n`;
 }
 
 /** The useful members of an error. Drivers attach whole connections to theirs, credentials included. */

@@ -115,6 +115,18 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
     return entities;
   }
 
+  test("groups usage by at most 50 dimensions", async () => {
+    const grouped = (count: number) =>
+      ask(
+        acme,
+        `{ _entities(representations: [{ __typename: "Tenant", id: "acme" }]) { ... on Tenant {
+        usageTotals(groupBy: ${JSON.stringify(Array.from({ length: count }, () => "region"))}) { quantity } } } }`,
+      );
+    expect((await grouped(50)).errors).toBeUndefined();
+    for (const count of [51, 50_000])
+      expect((await grouped(count)).errors?.[0]?.message).toBe("groupBy: has at most 50 dimensions");
+  });
+
   test("totals usage by period, day and dimension, also as known at a past hour", async () => {
     const [january] = await ofTenant(
       acme,

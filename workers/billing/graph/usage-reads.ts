@@ -19,6 +19,8 @@ import type { AccountingType, Granularity, UsageTotalType } from "./types.js";
 const BUCKET_MS: Readonly<Record<Granularity, number>> = { HOUR: HOUR_MS, DAY: DAY_MS, PERIOD: 0 };
 /** Maximum totals per response. */
 const MAX_TOTALS = 10_000;
+/** More than a meter has dimensions, since a request may be for all meters. */
+const MAX_GROUPED = 50;
 
 export interface UsageTotalsArguments {
   readonly periodStart: number | null;
@@ -119,6 +121,7 @@ export function createUsageReads({ database, tenancy, clock, partitions }: Graph
 }
 
 function wantedMeters(tenancy: TenancyCopy, { meter: key, groupBy }: UsageTotalsArguments): MeterState[] {
+  if (groupBy.length > MAX_GROUPED) throw new MetrlyError("INVALID", `groupBy: has at most ${MAX_GROUPED} dimensions`);
   const meters = [...tenancy.meters()].filter((meter) => key === null || meter.id === key);
   if (key !== null && meters.length === 0) throw new UnknownHere("NOT_FOUND", `There is no meter ${key}`);
   const unknown = groupBy.find((name) => !meters.some((meter) => meter.dimensions.includes(name)));

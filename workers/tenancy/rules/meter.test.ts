@@ -28,6 +28,11 @@ describe("a meter", () => {
     ["a dimension twice", { dimensions: ["a", "a"] }, "dimensions[1]"],
     ["eleven dimensions", { dimensions: Array.from({ length: 11 }, (_, i) => `d${i}`) }, "dimensions"],
     ["a blank unit", { unit: " " }, "unit"],
+    ["a name of 201 characters", { name: "n".repeat(201) }, "name"],
+    ["an event type of 257 bytes", { eventType: `${"é".repeat(128)}a` }, "eventType"],
+    ["a property of 129 characters", { valueProperty: "p".repeat(129) }, "valueProperty"],
+    ["a unit of 33 characters", { unit: "u".repeat(33) }, "unit"],
+    ["very many dimensions", { dimensions: Array.from({ length: 200_000 }, (_, i) => `${i}`) }, "dimensions"],
   ])("refuses %s", (_, change, path) => {
     expect(validateMeter(terms(change)).map((reason) => reason.path)).toEqual([path]);
   });

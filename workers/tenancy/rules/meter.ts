@@ -55,10 +55,14 @@ function dimensionReasons(dimensions: readonly string[]): Reason[] {
     ...(dimensions.length > MAX_DIMENSIONS
       ? [{ path: "dimensions", detail: `has at most ${MAX_DIMENSIONS} dimensions` }]
       : []),
-    ...dimensions.flatMap((name, index) => [
-      ...propertyReasons(`dimensions[${index}]`, name),
-      ...(dimensions.indexOf(name) < index ? [{ path: `dimensions[${index}]`, detail: `names "${name}" twice` }] : []),
-    ]),
+    ...dimensions
+      .slice(0, MAX_DIMENSIONS)
+      .flatMap((name, index) => [
+        ...propertyReasons(`dimensions[${index}]`, name),
+        ...(dimensions.indexOf(name) < index
+          ? [{ path: `dimensions[${index}]`, detail: `names "${name}" twice` }]
+          : []),
+      ]),
   ];
 }
 

@@ -63,6 +63,34 @@ const terms = (change: Partial<PlanDraft> = {}): PlanDraft => ({
 const pathsOf = (plan: PlanDraft) => validatePlanVersion(plan, METERS).map(({ path }) => path);
 
 describe("a plan version", () => {
+  const many = <T>(count: number, item: T): T[] => Array.from({ length: count }, () => item);
+  const tiers = (count: number) => tiered(...Array.from({ length: count - 1 }, (_, n) => String(n + 1)), null);
+  test.each<[string, PlanDraft, string[]]>([
+    ["51 tiers", terms({ prices: [tiers(51)] }), ["prices[0].tiers"]],
+    [
+      "11 thresholds",
+      terms({ limits: [limit({ warnAt: many(11, "0").map((_, n) => `0.${10 + n}`) })] }),
+      ["limits[0].warnAt"],
+    ],
+    ["21 limits", terms({ limits: many(21, limit()) }), ["limits"]],
+    ["101 prices", terms({ prices: many(101, price()) }), ["prices"]],
+    [
+      "a condition of 129 bytes",
+      terms({ prices: [price({ where: [{ dimension: "region", value: "v".repeat(129) }] })] }),
+      ["prices[0].where[0].value"],
+    ],
+  ])("refuses %s", (_, draft, paths) => {
+    expect(pathsOf(draft).slice(0, 1)).toEqual(paths);
+  });
+
+  test("refuses lists far over their limits by as few reasons as lists just over them", () => {
+    const far = terms({
+      prices: [price({ where: many(30_000, { dimension: "x", value: "1" }) }), tiered(...many(30_000, null))],
+      limits: [limit({ warnAt: many(30_000, "2") })],
+    });
+    expect(pathsOf(far).length).toBeLessThan(200);
+  });
+
   test("with sound prices and limits has nothing against it", () => {
     const sound = terms({
       prices: [

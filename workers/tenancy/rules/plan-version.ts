@@ -1,13 +1,12 @@
 import { isCurrencyCode } from "#kernel/money.js";
 import type { MeterState, PlanVersionState } from "#schema/events/tenancy-changed.v1.js";
 import { amountReasons } from "./amount.js";
-import { claimSameUsage, priceReasons } from "./price.js";
+import { claimSameUsage, MAX_WHERE, priceReasons } from "./price.js";
 import { limitKey, limitReasons } from "./quota-limit.js";
 import type { Reason } from "./reasons.js";
 
 export const MAX_PRICES = 100;
 export const MAX_LIMITS = 20;
-const MAX_WHERE = 10;
 
 /** The terms of a plan version before publication. */
 export type PlanDraft = Omit<PlanVersionState, "version" | "publishedAt" | "publishedInVersion">;

@@ -5,6 +5,8 @@ import { amountReasons, isLess } from "./amount.js";
 import type { Reason } from "./reasons.js";
 
 export const MAX_TIERS = 50;
+/** Conditions of a price. */
+export const MAX_WHERE = 10;
 
 type ModelField = "unitAmount" | "packageSize" | "ratePercent" | "tiers";
 
@@ -72,7 +74,7 @@ function tierReasons(path: string, tiers: PriceState["tiers"]): Reason[] {
   const reasons: Reason[] = [];
   if (tiers.length > MAX_TIERS) reasons.push({ path, detail: `has at most ${MAX_TIERS} tiers` });
   let below: string | null = null;
-  for (const [index, tier] of tiers.entries()) {
+  for (const [index, tier] of tiers.slice(0, MAX_TIERS).entries()) {
     const at = `${path}[${index}]`;
     const isLast = index === tiers.length - 1;
     reasons.push(...amountReasons(`${at}.unitAmount`, tier.unitAmount));
@@ -91,7 +93,7 @@ function tierReasons(path: string, tiers: PriceState["tiers"]): Reason[] {
 
 function whereReasons(path: string, where: PriceState["where"], meter: MeterState): Reason[] {
   const seen = new Set<string>();
-  return where.flatMap(({ dimension, value }, index) => {
+  return where.slice(0, MAX_WHERE).flatMap(({ dimension, value }, index) => {
     const at = `${path}[${index}]`;
     const repeated = seen.has(dimension);
     seen.add(dimension);

@@ -30,7 +30,7 @@ function meterReasons(path: string, key: string | null, meters: ReadonlyMap<stri
 function warnAtReasons(path: string, warnAt: readonly string[]): Reason[] {
   const reasons: Reason[] = [];
   if (warnAt.length > MAX_WARNINGS) reasons.push({ path, detail: `has at most ${MAX_WARNINGS} thresholds` });
-  for (const [index, threshold] of warnAt.entries()) {
+  for (const [index, threshold] of warnAt.slice(0, MAX_WARNINGS).entries()) {
     const at = `${path}[${index}]`;
     const before = warnAt[index - 1];
     reasons.push(...amountReasons(at, threshold, { positive: true, max: "1" }));

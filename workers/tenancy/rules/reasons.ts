@@ -6,12 +6,15 @@ export interface Reason {
   readonly detail: string;
 }
 
-/** Throws one INVALID with all reasons, so that the caller can fix them at once. */
+/** One answer shows at most so many reasons. */
+export const MAX_REASONS = 100;
+
+/** Throws one INVALID with all reasons, so that the caller can fix them at once; of very many, the first. */
 export function rejectIf(reasons: readonly Reason[]): void {
   const [first, ...rest] = reasons;
   if (first === undefined) return;
   const more = rest.length === 0 ? "" : ` (and ${rest.length} more)`;
-  throw new MetrlyError("INVALID", `${first.path}: ${first.detail}${more}`, { errors: reasons });
+  throw new MetrlyError("INVALID", `${first.path}: ${first.detail}${more}`, { errors: reasons.slice(0, MAX_REASONS) });
 }
 
 export const MAX_NAME_LENGTH = 200;

@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { createLogger } from "./logger.js";
+
+const MAX_BYTES = 16_384;
+
+function logged(write: (logger: ReturnType<typeof createLogger>) => void): {
+  line: string;
+  seen: Record<string, unknown>;
+} {
+  const lines: string[] = [];
+  write(createLogger("info", { write: (line: string) => void lines.push(line) }));
+  expect(lines).toHaveLength(1);
+  const [line = ""] = lines;
+  expect(line.endsWith("\n")).toBe(true);
+  return { line, seen: JSON.parse(line) };
+}
+
+test("a line that fits is written as it is", () => {
+  const { seen } = logged((logger) => logger.child({ service: "quota" }).warn({ tenant: "acme" }, "refused"));
+  expect(seen).toMatchObject({ level: 40, service: "quota", tenant: "acme", msg: "refused" });
+});
+
+test.each([
+  ["a long value", { url: `/${"a".repeat(1 << 20)}` }],
+  ["a value that escapes to more", { url: '"\\'.repeat(20_000) }],
+  ["a value with many bytes for each character", { url: "\u20ac".repeat(6_000) }],
+  ["half a character where it is cut", { url: `${"a".repeat(3_900)}${"\ud83d\ude00".repeat(9_000)}` }],
+  ["an error that repeats what was sent", { err: new Error(`invalid input: ${"x".repeat(100_000)}`) }],
+  [
+    "causes below causes",
+    { err: Array.from({ length: 60 }).reduce<Error>((cause) => new Error("x".repeat(500), { cause }), new Error()) },
+  ],
+  ["many members", Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`name${n}`, n]))],
+])("%s does not make a line over 16 KiB", (_, values) => {
+  const { line, seen } = logged((logger) => logger.child({ service: "quota" }).error(values, "a request failed"));
+  expect(Buffer.byteLength(line)).toBeLessThanOrEqual(MAX_BYTES);
+  expect(seen).toMatchObject({ level: 50, service: "quota", msg: "a request failed" });
+  expect(Number(seen.bytes)).toBeGreaterThan(MAX_BYTES);
+  expect(String(seen.cut)).toContain('"level":50');
+});
+
+test("nor does a long message", () => {
+  const { line, seen } = logged((logger) => logger.error("\u20ac".repeat(50_000)));
+  expect(Buffer.byteLength(line)).toBeLessThanOrEqual(MAX_BYTES);
+  expect(String(seen.msg).length).toBe(1_000);
+});
