@@ -17,13 +17,15 @@ export interface Life {
   readonly since: number;
 }
 
-/** What a script needs to write in this process's name. */
+/** What a script needs to number what it stores, or tells, in this process's name. */
 export interface Mark {
   readonly keys: readonly string[];
-  /** For each sending: numbers have the order in which Redis gets them. */
+  /** The writer and the number, for each sending: numbers have the order in which Redis gets them. */
   args(): readonly string[];
-  /** What was sent last is stored. */
+  /** The number that was sent last is stored. */
   confirm(): void;
+  /** The store does not know the writer that was sent last, or no longer. */
+  unknown(): void;
 }
 
 const NAME_LENGTH = 16;
@@ -33,14 +35,18 @@ const PATIENCE_MS = 5_000;
 /**
  * Names the unbroken life of the store. A server's restart, or a failover, goes on with the life if nothing is lost: Redis loses
  * the end of what was written, so nothing is, if the last confirmed write of each process is there. Each write is numbered, and
- * stored with its number. Each process that was writing when the server ended looks for its own last one; for one that has
- * stopped, its row tells the number. One that has crashed tells none, and then all counts as lost.
+ * stored with its number, and so is each reading of what others wrote: a write that nobody confirmed may be answered by those who
+ * read it. Each process that was writing when the server ended looks for its own last number; for one that has stopped, its row
+ * tells it. One that has crashed tells none, and then all counts as lost.
  */
 export function createLives({ redis, key, rows }: LivesOptions) {
   const writersKey = `${key}:writers`;
   const attestedKey = `${key}:attested`;
   const keys = [key, writersKey, attestedKey];
-  const writer = newUuid();
+  /** Another one after each removal, since the one that removes it may remove its row later. */
+  let writer = newUuid();
+  /** Earlier ones that may have rows. */
+  let formerWriters: string[] = [];
   /** The life that this process may write to. */
   let entered: string | undefined;
   let sent = 0;
@@ -68,13 +74,21 @@ export function createLives({ redis, key, rows }: LivesOptions) {
   }
 
   async function enter(runId: string, life: Life): Promise<void> {
-    if (rows === undefined || entered === life.name) return;
-    await rows.enter(writer, life.name);
-    const number = sent;
-    if ((await run(ENTER_LUA, [`${runId}:${life.name}:${life.since}`, writer, number])) !== 1)
-      throw new Error("the counters were lost while this process connected to them");
-    entered = life.name;
-    confirmed = number;
+    if (rows === undefined) return;
+    const entering = writer;
+    if (entered !== life.name) {
+      await rows.enter(entering, life.name);
+      const number = sent;
+      if ((await run(ENTER_LUA, [`${runId}:${life.name}:${life.since}`, entering, number])) !== 1)
+        throw new Error("the counters were lost while this process connected to them");
+      if (entering !== writer) throw new Error("Redis has removed this process while it connected");
+      entered = life.name;
+      confirmed = Math.max(confirmed, number);
+    }
+    const former = formerWriters;
+    if (former.length === 0) return;
+    await rows.forget(former);
+    formerWriters = formerWriters.filter((one) => !former.includes(one));
   }
 
   return {
@@ -84,24 +98,26 @@ export function createLives({ redis, key, rows }: LivesOptions) {
       await enter(runId, life);
       return life;
     },
-    /** The store does not know this process, or no longer. */
-    unknown(): void {
-      entered = undefined;
-    },
-    /** For a script that writes, or, unless `writes`, only reads what has to be of this life. */
-    mark(writes: boolean): Mark {
+    mark(): Mark {
       if (rows === undefined) return NO_MARK;
       let number = 0;
+      let sender = "";
       return {
         keys: [writersKey],
         args() {
-          if (!writes) return [writer, ""];
           sent += 1;
           number = sent;
-          return [writer, String(number)];
+          sender = writer;
+          return [sender, String(number)];
         },
         confirm() {
           if (number > confirmed) confirmed = number;
+        },
+        unknown() {
+          if (sender !== writer) return;
+          formerWriters = [...formerWriters, writer];
+          writer = newUuid();
+          entered = undefined;
         },
       };
     },
@@ -114,7 +130,7 @@ export function createLives({ redis, key, rows }: LivesOptions) {
   };
 }
 
-const NO_MARK: Mark = { keys: [], args: () => [], confirm: () => undefined };
+const NO_MARK: Mark = { keys: [], args: () => [], confirm: () => undefined, unknown: () => undefined };
 
 /**
  * KEYS of the scripts below: 1 the name, as "<run id>:<name>:<since>"; 2 hash of the writers, the number and the time of the last

@@ -13,12 +13,13 @@ const ABSENT_MS = HOUR_MS;
  * the epoch "-" and a random end, so that whoever stores the first state knows that there was none since it looked.
  *
  * ARGV: 1 where Redis' clock should be, ms, 2 the tolerance, 3 the life of the store, 4 one that is over, 5 a version for
- * tenants without state, 6 JSON: a list for each tenant, and where the last of KEYS is the hash of the writers, 7 this writer, 8
- * the number of this write, if it is one. The list of a tenant has the expected version ("": reads everything) and, if there is
- * something to store, the new version, names and values to set in H, names to remove from it, the same for R, 1 to renew the
- * expiry of all keys or 2 of R, how many entries L keeps at least, and the new one.
+ * tenants without state, 6 JSON: a list for each tenant, 7 not empty: something is to be stored, and where the last of KEYS is the
+ * hash of the writers, 8 this writer, 9 the number of what this call stores or tells. The list of a tenant has the expected
+ * version ("": reads everything) and, if there is something to store, the new version, names and values to set in H, names to
+ * remove from it, the same for R, 1 to renew the expiry of all keys or 2 of R, how many entries L keeps at least, and the new one.
  *
- * Answers Redis' time; only "unregistered" besides, if the store does not know the writer; otherwise, unless the time differs, for each tenant 1 (stored) or a list, and then nothing of it was stored:
+ * Answers Redis' time; only "unregistered" besides, if the store does not know the writer; otherwise, unless the time differs, for
+ * each tenant 1 (stored) or a list, and then nothing of it was stored:
  * "missing" and the version for its absence; "other" and the life that it belongs to; "changed", a version, 1 if that is not
  * yet the latest, and names and values of H and R that changed since the expected one, with those of H that it was to store;
  * "all", the version, H and R; "scan", the version and H, where R is too large.
@@ -31,14 +32,17 @@ local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
 if math.abs(now - ARGV[1]) > tonumber(ARGV[2]) then return { now } end
 local life, past, absent = ARGV[3], ARGV[4], ARGV[5]
-if ARGV[7] then
-  local writers = KEYS[#KEYS]
-  local tail = call('HGET', writers, ARGV[7])
+local tail
+if ARGV[8] then
+  tail = call('HGET', KEYS[#KEYS], ARGV[8])
   if not tail then return { now, 'unregistered' } end
-  if ARGV[8] ~= '' and tonumber(match(tail, '^%d+')) < tonumber(ARGV[8]) then
-    call('HSET', writers, ARGV[7], ARGV[8] .. ':' .. string.format('%.0f', now))
+end
+local function number()
+  if tail and tonumber(match(tail, '^%d+')) < tonumber(ARGV[9]) then
+    call('HSET', KEYS[#KEYS], ARGV[8], ARGV[9] .. ':' .. string.format('%.0f', now))
   end
 end
+if ARGV[7] ~= '' then number() end
 
 local failed
 local function try(...)
@@ -129,12 +133,13 @@ local function differs(H, R, L, held, part)
   return { 'all', held, call('HGETALL', H), call('HGETALL', R) }
 end
 
-local out, key = { now }, 1
+local out, key, tells = { now }, 1, false
 for _, part in ipairs(cjson.decode(ARGV[6])) do
   local H, R, L = KEYS[key], KEYS[key + 1], KEYS[key + 2]
   local held = call('HGET', H, 'v')
   if held ~= part[1] then
     out[#out + 1] = differs(H, R, L, held, part)
+    tells = true
   else
     if part[2] then write(H, R, L, part) end
     if failed then return failed end
@@ -142,7 +147,22 @@ for _, part in ipairs(cjson.decode(ARGV[6])) do
   end
   key = key + 3
 end
+-- Whoever is told of a write relies on it, even if its writer does not.
+if tells then number() end
 return out
+`;
+
+/**
+ * Numbers what was read before. KEYS: 1 the hash of the writers; ARGV: 1 this writer, 2 the number. Answers 1, or 0 if the store
+ * does not know the writer.
+ */
+export const NUMBER_LUA = `
+local tail = redis.call('HGET', KEYS[1], ARGV[1])
+if not tail then return 0 end
+if tonumber(string.match(tail, '^%d+')) < tonumber(ARGV[2]) then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. string.match(tail, ':%d+$'))
+end
+return 1
 `;
 
 /**

@@ -99,9 +99,9 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
     );
   }
 
-  /** Only reads: a tenant's position is stored beside its state. */
+  /** A tenant's position is stored beside its state. */
   async function positions(tenantIds: readonly string[]): Promise<readonly (number | undefined)[]> {
-    const { name } = await server.verified();
+    const incarnation = await server.verified();
     const found: (number | undefined)[] = [];
     for (let from = 0; from < tenantIds.length; from += POSITIONS_AT_ONCE) {
       const some = tenantIds.slice(from, from + POSITIONS_AT_ONCE);
@@ -112,10 +112,11 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
       });
       for (const head of heads) {
         const [version, position] = Array.isArray(head) ? head.map(String) : [];
-        const isHere = version !== undefined && isOf(version, name) && !isAbsence(version);
+        const isHere = version !== undefined && isOf(version, incarnation.name) && !isAbsence(version);
         found.push(isHere ? Number(position) : undefined);
       }
     }
+    await server.secure(incarnation);
     return found;
   }
 

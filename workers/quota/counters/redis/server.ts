@@ -6,7 +6,7 @@ import { CountersUnavailable, type WriterRows } from "../counters.js";
 import { createStoreClock, redisMs, type StoreClock } from "./clock.js";
 import { listOf } from "./commit.js";
 import { createLives, type Life, type Mark } from "./lives.js";
-import { PROBE_LUA } from "./lua.js";
+import { NUMBER_LUA, PROBE_LUA } from "./lua.js";
 
 export interface RedisServerOptions {
   readonly url: string;
@@ -126,13 +126,24 @@ export function createRedisServer(options: RedisServerOptions) {
     /** The incarnation, as far as this process knows. */
     known: (): Incarnation | undefined => current,
     learn: () => answering(() => learn()),
-    /** The store does not know this process as one that writes. */
-    register: () =>
-      answering(() => {
-        lives.unknown();
-        return learn();
+    mark: (): Mark => lives.mark(),
+    /**
+     * What was read since this incarnation was `verified` may rest on a write that nobody confirmed: once this resolves, a loss of
+     * that is a loss of the incarnation. Throws if it is not known whether it is.
+     */
+    secure: (incarnation: Incarnation) =>
+      answering(async () => {
+        if (current !== incarnation) throw new Error("the connection to Redis was lost");
+        const mark = lives.mark();
+        if (mark.keys.length === 0) return;
+        if ((await evaluate(NUMBER, mark.keys, mark.args)) === 1) {
+          mark.confirm();
+          return;
+        }
+        mark.unknown();
+        await learn();
+        throw new Error("Redis did not know this process");
       }),
-    mark: (writes: boolean): Mark => lives.mark(writes),
     /** The incarnation at a moment after the call. */
     verified: () => answering(verified),
     /** `args` is called at each sending. */
@@ -144,7 +155,7 @@ export function createRedisServer(options: RedisServerOptions) {
     probe: () =>
       answering(async () => {
         if (current === undefined) await learn();
-        const mark = lives.mark(true);
+        const mark = lives.mark();
         const keys = [`${incarnationKey}:probe`, ...mark.keys];
         const args = () => [String(WRITER_GONE_MS), ...mark.args()];
         const [time, isStored, gone] = listOf(await evaluate(PROBE, keys, args));
@@ -179,6 +190,7 @@ export function createRedisServer(options: RedisServerOptions) {
 
 export const scriptOf = (lua: string): Script => ({ lua, sha: createHash("sha1").update(lua).digest("hex") });
 const PROBE = scriptOf(PROBE_LUA);
+const NUMBER = scriptOf(NUMBER_LUA);
 
 /** Whether the server itself refused. ioredis exports the class without a type. */
 export const isReplyError = (error: unknown): error is Error => error instanceof Error && error.name === "ReplyError";

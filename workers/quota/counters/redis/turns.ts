@@ -125,12 +125,13 @@ export function createTurns({ server, together, onBounded }: TurnsOptions) {
   }
 
   async function ask(call: readonly Part[], { name, clock }: Incarnation): Promise<readonly Answer[]> {
-    const mark = server.mark(call.some(({ commit }) => commit.writes));
+    const mark = server.mark();
+    const writes = call.some((one) => one.commit.writes);
     const keys = [...call.flatMap(({ replica }) => replica.keys), ...mark.keys];
     const parts = JSON.stringify(call.map(({ commit }) => commit.part));
     const absent = absence(name, newUuid());
     const about = [String(clock.now()), String(CLOCK_TOLERANCE_MS), name, past, absent, parts];
-    const args = () => [...about, ...mark.args()];
+    const args = () => [...about, writes ? "1" : "", ...mark.args()];
     const sentAt = monotonicMs();
     const [redisNow, ...replies] = listOf(await server.evaluate(COMMIT, keys, args));
     if (replies.length === 0) {
@@ -138,11 +139,12 @@ export function createTurns({ server, together, onBounded }: TurnsOptions) {
       return [];
     }
     if (replies[0] === "unregistered") {
-      const current = await server.register();
+      mark.unknown();
+      const current = await server.learn();
       if (current.name !== name) past = name;
       return [];
     }
-    mark.confirm();
+    if (writes || replies.some((reply) => reply !== 1)) mark.confirm();
     clock.heard(Number(redisNow), sentAt);
     return judged(replies.map(answerOf), name);
   }
