@@ -272,7 +272,7 @@ export const REMEMBERED_MS = HOUR_MS;
 export interface WriterRows {
   /** From now on the process may write to that life. */
   enter(writer: string, life: string): Promise<void>;
-  /** Who may have written to that life, and the number of its last write if it has stopped. */
+  /** Who may have written to that life, and the number of its last write if it has stopped; nobody, if another life began later. */
   of(life: string): Promise<readonly { readonly writer: string; readonly last: number | null }[]>;
   /** The process has stopped after the write with this number. */
   leave(writer: string, last: number): Promise<void>;

@@ -5,7 +5,10 @@ import { answered } from "./unreachable.js";
 /** Rows of other lives that are older are removed: their store has gone on without them. */
 const OTHER_LIVES = "interval '1 hour'";
 
-/** Durable: a loss of Redis does not reach them. Throws `DatabaseUnreachable`. */
+/**
+ * Durable: a loss of Redis does not reach them. An entry is later than all before it, wherever the clock is, so that they tell which
+ * life began last. Throws `DatabaseUnreachable`.
+ */
 export const createWriterRows = ({ pool }: Database): WriterRows => ({
   async enter(writer, life) {
     await answered(
@@ -13,8 +16,9 @@ export const createWriterRows = ({ pool }: Database): WriterRows => ({
         `WITH ended AS (
            DELETE FROM counter_writer WHERE life <> $2 AND entered_at < now() - ${OTHER_LIVES} AND writer <> $1
          )
-         INSERT INTO counter_writer (writer, life) VALUES ($1, $2)
-         ON CONFLICT (writer) DO UPDATE SET life = $2, last = NULL, entered_at = now()`,
+         INSERT INTO counter_writer (writer, life, entered_at)
+         SELECT $1, $2, GREATEST(now(), max(entered_at) + interval '1 ms') FROM counter_writer
+         ON CONFLICT (writer) DO UPDATE SET life = $2, last = NULL, entered_at = excluded.entered_at`,
         [writer, life],
       ),
     );
@@ -22,7 +26,9 @@ export const createWriterRows = ({ pool }: Database): WriterRows => ({
   async of(life) {
     const { rows } = await answered(
       pool.query<{ readonly writer: string; readonly last: number | null }>(
-        "SELECT writer, last FROM counter_writer WHERE life = $1",
+        `SELECT writer, last FROM counter_writer
+         WHERE life = $1 AND (SELECT max(entered_at) FROM counter_writer WHERE life = $1) >
+               (SELECT COALESCE(max(entered_at), '-infinity') FROM counter_writer WHERE life <> $1)`,
         [life],
       ),
     );

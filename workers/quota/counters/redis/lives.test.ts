@@ -167,6 +167,22 @@ describe.skipIf(!hasRedis || !hasPostgres)("a restart of Redis from its file", (
     await way.close();
   });
 
+  test("from a file of a life that another one has followed is a loss", async () => {
+    const a = await start();
+    await loadCalls(a, "t", 3);
+    await stop(a);
+    await keepFile();
+    const b = await start();
+    const redis = new Redis(server.url);
+    await redis.flushall();
+    redis.disconnect();
+    await loadCalls(b, "t", 3);
+    expect(await consume(b, "t", "1", calls(LIMIT))).toBe("allowed");
+    await restart("SIGKILL", oldFile);
+    await known([b]);
+    expect(await b.positions(["t"])).toEqual([undefined]);
+  });
+
   test("is a loss to a writer that came back while it was forgotten", async () => {
     let forgets = (): void => undefined;
     const released = new Promise<void>((resolve) => {
