@@ -29,7 +29,8 @@ function connectWith(world: GatewayWorld, { payload, headers = {} }: Placed) {
   socket.on("close", (code) => {
     state.closed = code;
   });
-  const ask = (id: string, query: string) => socket.send(JSON.stringify({ id, type: "subscribe", payload: { query } }));
+  const ask = (id: string, query: string, variables?: object) =>
+    socket.send(JSON.stringify({ id, type: "subscribe", payload: { query, variables } }));
   return { socket, got: state.got, state, ask };
 }
 
@@ -71,6 +72,25 @@ describe("a socket", () => {
     const refused = connectWith(world, placed("Bearer mtr_live_nonsense"));
     await waitFor(() => refused.state.closed, { what: "the refusal" });
     expect(refused.state.closed).toBe(4401);
+  });
+
+  test("opens no more subscriptions than memory allows, until some end", async () => {
+    const { ask, got, socket } = await opened(world.issueKey("large", ["READ"], "acme"));
+    const query = 'subscription { quotaAlerts(tenantId: "acme") { used } }';
+    const isBusy = ({ type, payload }: (typeof got)[0]) => type === "next" && JSON.stringify(payload).includes("BUSY");
+    for (let n = 0; n < 100; n += 1) ask(String(n), query, { fill: "x".repeat(260_000) });
+    await waitFor(() => got.some(isBusy), { what: "a refusal" });
+    socket.terminate();
+    const after = await opened(world.admin);
+    await waitFor(
+      async () => {
+        after.ask(crypto.randomUUID(), query, { fill: "x".repeat(260_000) });
+        await world.alerts.publish({ tenantId: "acme", used: 1 });
+        return after.got.some(({ type }) => type === "next");
+      },
+      { what: "a subscription of another caller" },
+    );
+    after.socket.terminate();
   });
 
   test("keeps no long ids", async () => {

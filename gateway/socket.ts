@@ -17,6 +17,7 @@ import { graphqlErrorOf, toClientError } from "./operations/client-error.js";
 import type { GatewayContext, Operations } from "./operations/operation.js";
 import type { OperationRequest, PersistedOperations } from "./operations/persisted-operations.js";
 import { resumableFields } from "./subgraphs/resumable.js";
+import { boundSubscriptions } from "./subscriptions/held-subscriptions.js";
 import { createSharedSubscriptions, isSharedOperation, type Outlet } from "./subscriptions/shared-subscriptions.js";
 
 export const PATH = "/graphql";
@@ -103,9 +104,13 @@ function serverOptions(
     encode: ({ data, errors, extensions }) =>
       Buffer.from(JSON.stringify({ data, ...(errors !== undefined && { errors: clean(errors) }), extensions })),
   });
+  const subscribe = boundSubscriptions({
+    subscribe: shared.subscribe,
+    isKept: ({ document }) => operations.kept(document.loc?.source.body ?? "") === document,
+  });
   return {
     execute: (args) => federation.execute(args),
-    subscribe: (args) => shared.subscribe(args),
+    subscribe,
     onOperation({ extra: { socket } }, id, _, __, result) {
       if (isSharedOperation(result)) result.attach(outletOf(socket, id));
     },

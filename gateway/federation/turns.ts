@@ -1,9 +1,7 @@
-import type { DocumentNode, ExecutionArgs } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import { heldBytes } from "#kernel/json.js";
 import { createFairTurns, type TurnLimits } from "#platform/lifecycle/fair-turns.js";
 import { graphqlErrorOf } from "../operations/client-error.js";
-import type { GatewayContext } from "../operations/operation.js";
+import { bytesOfOperation, callerOf } from "../operations/held-bytes.js";
 import type { Federation } from "./federation.js";
 
 /** As many of one caller as a service's pool has connections: others' operations wait for few of a busy caller's. */
@@ -12,8 +10,6 @@ const LIMITS: TurnLimits = {
   ...{ waitingPerCaller: 200, waiting: 1_000 },
   ...{ waitingBytesPerCaller: 16 << 20, waitingBytes: 64 << 20 },
 };
-/** A token of a parsed document with its part of the syntax tree. */
-const TOKEN_BYTES = 300;
 
 /**
  * The federation with queries and mutations in turns: a caller, which is a tenant or a caller of the platform, runs a few at
@@ -25,7 +21,7 @@ export function inTurns(federation: Federation, limits: TurnLimits = LIMITS): Fe
     ...federation,
     async execute(args) {
       const caller = callerOf(args);
-      const turn = turns.take(caller, () => bytesOf(args));
+      const turn = turns.take(caller, () => bytesOfOperation(args));
       if (turn === undefined)
         return { errors: [graphqlErrorOf(new MetrlyError("BUSY", "Too many operations wait; try again later"))] };
       await turn;
@@ -36,19 +32,4 @@ export function inTurns(federation: Federation, limits: TurnLimits = LIMITS): Fe
       }
     },
   };
-}
-
-function bytesOf({ document, variableValues }: ExecutionArgs): number {
-  return heldBytes(document.loc?.source.body) + tokensOf(document) * TOKEN_BYTES + heldBytes(variableValues);
-}
-
-function tokensOf({ loc }: DocumentNode): number {
-  let count = 0;
-  for (let token = loc?.startToken ?? null; token !== null; token = token.next) count += 1;
-  return count;
-}
-
-function callerOf({ contextValue }: ExecutionArgs): string {
-  const { identity } = contextValue as GatewayContext;
-  return identity.tenantId === null ? `platform ${identity.kind} ${identity.id}` : `tenant ${identity.tenantId}`;
 }
