@@ -5,7 +5,7 @@ import { messageOf } from "#kernel/errors.js";
 import { portOf } from "#platform/http/server.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Env } from "#platform/process/config.js";
-import { EVENT_TYPES } from "#schema/webhook-events.js";
+import { TENANT_EVENT_TYPES } from "#schema/webhook-events.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
 import { UserError } from "./connection/failure.js";
 import { graphql } from "./graphql/index.js";
@@ -87,7 +87,7 @@ async function createEndpoint(
   { tenant: tenantId, types }: ListenOptions,
   url: string,
 ): Promise<{ readonly id: string; readonly secret: string }> {
-  const input = { tenantId, url, eventTypes: types?.split(",") ?? EVENT_TYPES };
+  const input = { tenantId, url, eventTypes: types?.split(",") ?? TENANT_EVENT_TYPES };
   const { createWebhookEndpoint: created } = await askGraph(connection, CREATE, { input });
   return { id: created.endpoint.id, secret: created.secret };
 }

@@ -34,6 +34,7 @@ export const POLICY = {
   "Query.verifyInvoice": "TENANT_VIEWER",
   "Query.quarantinedEvents": "TENANT_VIEWER",
   "Query.unmeteredTypes": "TENANT_VIEWER",
+  "Query.platformWebhookEndpoints": "PLATFORM_ADMIN",
   "Query.auditLog": "TENANT_ADMIN",
   "Query.previewPlan": "TENANT_VIEWER",
   "Mutation.createTenant": "PLATFORM_ADMIN",

@@ -25,7 +25,7 @@ export const USAGE_RECORDED: Topic = { name: "usage.recorded", keyedByTenant: tr
 export const TENANCY_CHANGED: Topic = { name: "tenancy.changed", keyedByTenant: false, compacted: true };
 /** `quota.warning` and `quota.exceeded`, in one topic so that a tenant's alerts keep their order. */
 export const QUOTA_ALERTS: Topic = { name: "quota.alerts", keyedByTenant: true, retentionMs: 30 * DAY_MS };
-/** `billing.period.closed` and `invoice.generated`, in the order of their transaction. */
+/** What billing tells: closed periods and invoices, in the order of their transaction, and usage that nobody pays for. */
 export const BILLING_EVENTS: Topic = { name: "billing.events", keyedByTenant: true, retentionMs: 30 * DAY_MS };
 
 /** When API keys were used, for `ApiKey.lastUsedAt`: hints that may be lost. */

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { Logger } from "pino";
 import { portOf } from "#platform/http/server.js";
-import { EVENT_TYPES } from "#schema/webhook-events.js";
+import { TENANT_EVENT_TYPES } from "#schema/webhook-events.js";
 import { askGraph, type Connection } from "../connection/connection.js";
 import { CREATE_ENDPOINT, ENDPOINTS, UPDATE_ENDPOINT } from "./graph.js";
 
@@ -34,6 +34,6 @@ async function pointEndpoint(connection: Connection, tenantId: string, url: stri
   const { tenant } = await askGraph(connection, ENDPOINTS, { tenantId });
   const known = tenant?.webhookEndpoints.find((endpoint) => endpoint.url.startsWith("http://127.0.0.1:"));
   if (known === undefined)
-    await askGraph(connection, CREATE_ENDPOINT, { input: { tenantId, url, eventTypes: EVENT_TYPES } });
+    await askGraph(connection, CREATE_ENDPOINT, { input: { tenantId, url, eventTypes: TENANT_EVENT_TYPES } });
   else await askGraph(connection, UPDATE_ENDPOINT, { id: known.id, input: { url, status: "ENABLED" } });
 }

@@ -233,6 +233,24 @@ const NOTIFY: readonly SavedOperation[] = [
     }`,
     { tenantId: DEMO_TENANT },
   ),
+  saved(
+    "Create an operators' endpoint: unbilled usage, and what is asked for, of all tenants",
+    `
+    mutation CreatePlatformEndpoint($input: CreateWebhookEndpointInput!) {
+      createWebhookEndpoint(input: $input) { secret endpoint { id url eventTypes status } }
+    }`,
+    { input: { platform: true, url: "http://127.0.0.1:8080/operators", eventTypes: ["quota.exceeded"] } },
+  ),
+  saved(
+    "Operators' endpoints and their dead letters",
+    `
+    query PlatformWebhookEndpoints {
+      platformWebhookEndpoints {
+        id url status eventTypes
+        deliveries(first: 10, status: DEAD) { nodes { id eventType attempts { at error } payload } }
+      }
+    }`,
+  ),
 ];
 
 /** One per task, in the order of a first tour. */

@@ -14,4 +14,6 @@ export const CONTRACT_NAMES: ReadonlySet<string> = new Set([
   "metrly.usage.received.v2",
   "metrly.usage.recorded.v1",
   "metrly.usage.recorded.v2",
+  "metrly.usage.unmetered.v1",
+  "metrly.usage.unpriced.v1",
 ]);

@@ -12,8 +12,13 @@ import { quotaWarningV1 } from "./quota-warning.v1.js";
 import { readTenancyChanged } from "./tenancy-changed.v1.js";
 import { readReceived } from "./usage-received.v2.js";
 import { readRecorded } from "./usage-recorded.v2.js";
+import { usageUnmeteredV1 } from "./usage-unmetered.v1.js";
+import { usageUnpricedV1 } from "./usage-unpriced.v1.js";
 
-const EVENTS = [quotaWarningV1, quotaExceededV1, billingPeriodClosedV1, invoiceGeneratedV1];
+const EVENTS = [
+  ...[quotaWarningV1, quotaExceededV1, billingPeriodClosedV1, invoiceGeneratedV1],
+  ...[usageUnmeteredV1, usageUnpricedV1],
+];
 const STAMP = { firstSeq: 41, recordedAt: 1_790_000_000_300, tenancyVersion: 17 };
 
 /** By file of `examples/`: today's reader of a record's text. */

@@ -52,9 +52,11 @@ export type CreateTenantInput = {
   readonly testClock?: string | null | undefined;
 };
 
+/** Either `tenantId` or `platform: true`: an operator's, which hears `usage.unmetered`, `usage.unpriced` and what is asked for of all tenants */
 export type CreateWebhookEndpointInput = {
   readonly eventTypes: ReadonlyArray<string>;
-  readonly tenantId: string;
+  readonly platform?: boolean | null | undefined;
+  readonly tenantId?: string | null | undefined;
   readonly url: string;
 };
 

@@ -66,6 +66,7 @@ export const OPERATIONS: Readonly<Record<Operation, PolicyOperation>> = {
     tenant,
   ),
   "Query.unmeteredTypes": byId("query ($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType } }", tenant),
+  "Query.platformWebhookEndpoints": common("{ platformWebhookEndpoints { id } }"),
   "Query.auditLog": byId("query ($tenantId: ID!) { auditLog(tenantId: $tenantId) { nodes { action } } }", tenant),
   "Query.previewPlan": byId(
     "query ($tenantId: ID!, $planId: ID!, $periodStart: DateTime!) { previewPlan(tenantId: $tenantId, planId: $planId, periodStart: $periodStart) { currency } }",

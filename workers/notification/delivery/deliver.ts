@@ -176,10 +176,10 @@ function masked(result: AttemptResult, url: string): AttemptResult {
 async function sendBy(
   channel: Channel,
   options: DeliverOptions,
-  { tenantId, eventId, eventType, payload, secrets }: ClaimedDelivery,
+  { tenantId, eventTenantId, eventId, eventType, payload, secrets }: ClaimedDelivery,
   signal: AbortSignal,
 ): Promise<AttemptResult> {
-  const id = webhookId(tenantId, eventId);
+  const id = webhookId(eventTenantId, eventId);
   const { policy, mailer, sendTimeoutMs: timeoutMs } = options;
   const common = {
     policy,

@@ -4,6 +4,7 @@ import { maySee } from "#schema/policy.js";
 import type { Feed } from "../feed/feed.js";
 import { createLiveResolver, TenantAlertsResolver } from "./alert-resolvers.js";
 import {
+  PlatformWebhooksResolver,
   TenantWebhooksResolver,
   WebhookEndpointResolver,
   type WebhookGraphOptions,
@@ -15,13 +16,14 @@ export interface NotificationGraphOptions extends WebhookGraphOptions {
   readonly feed: Feed;
 }
 
-/** Notification's part of the graph: alerts and webhooks of tenants, mutations of webhooks, live subscriptions. */
+/** Notification's part of the graph: alerts and webhooks of tenants, webhooks of operators, mutations of webhooks, live subscriptions. */
 export function buildNotificationSubgraph(options: NotificationGraphOptions): Promise<Subgraph> {
   return buildSubgraph({
     name: "notification",
     resolvers: [
       new TenantAlertsResolver(options.database),
       new TenantWebhooksResolver(options),
+      new PlatformWebhooksResolver(options),
       new WebhookEndpointResolver(options),
       new WebhookMutations(options),
       createLiveResolver(options),

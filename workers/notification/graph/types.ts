@@ -107,9 +107,13 @@ export class WebhookEndpointWithSecretType {
   readonly secret!: string;
 }
 
-@InputType("CreateWebhookEndpointInput")
+@InputType("CreateWebhookEndpointInput", {
+  description:
+    "Either `tenantId` or `platform: true`: an operator's, which hears `usage.unmetered`, `usage.unpriced` and what is asked for of all tenants",
+})
 export class CreateWebhookEndpointInput {
-  @Field(() => ID) readonly tenantId!: string;
+  @Field(() => ID, { nullable: true }) readonly tenantId?: string | null;
+  @Field(() => Boolean, { nullable: true, defaultValue: false }) readonly platform?: boolean | null;
   @Field(() => String) readonly url!: string;
   @Field(() => [String]) readonly eventTypes!: readonly string[];
 }

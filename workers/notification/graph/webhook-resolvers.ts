@@ -1,4 +1,4 @@
-import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from "type-graphql";
+import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { maskedUrl } from "#kernel/masked-url.js";
@@ -12,12 +12,9 @@ import { knownTenant } from "#platform/tenancy-client/caught-up.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { authorize, type Identity, type Operation } from "#schema/policy.js";
 import { hasEnded } from "#schema/vocabulary.js";
-import { EVENT_TYPES } from "#schema/webhook-events.js";
 import type { DeliveryWorker } from "../delivery/deliver.js";
-import type { ResolverOf } from "../delivery/resolver.js";
 import { newWebhookSecret } from "../delivery/signing.js";
-import { checkTarget, type TargetPolicy } from "../delivery/ssrf.js";
-import { channelOf, isMailAddress } from "../rules/channel.js";
+import { OPERATORS, toldTenant } from "../rules/operators.js";
 import type { Delivery, DeliveryPage, DeliveryStatus, Endpoint, EndpointStore } from "../store/endpoints.js";
 import type { DeliveryRef } from "../store/notices.js";
 import {
@@ -30,14 +27,12 @@ import {
   WebhookEndpointType,
   WebhookEndpointWithSecretType,
 } from "./types.js";
+import { checkEventTypes, checkUrl, ownerOf, type TargetOptions } from "./webhook-input.js";
 
-export interface WebhookGraphOptions {
+export interface WebhookGraphOptions extends TargetOptions {
   readonly endpoints: EndpointStore;
   readonly tenancy: TenancyCopy;
   readonly clock: Clock;
-  readonly policy: TargetPolicy;
-  readonly resolverOf: ResolverOf;
-  readonly sendsMail: boolean;
   readonly audit: Audit;
   enqueueNow: DeliveryWorker["enqueueNow"];
 }
@@ -60,6 +55,17 @@ export class TenantWebhooksResolver {
   async webhookEndpoints(@Root() tenant: TenantType, @Ctx() context: SubgraphContext) {
     authorize(context.identity, "Tenant.webhookEndpoints", tenant.id);
     return this.endpointsOf(context, tenant.id);
+  }
+}
+
+@Resolver()
+export class PlatformWebhooksResolver {
+  constructor(private readonly options: Pick<WebhookGraphOptions, "endpoints">) {}
+
+  @Query(() => [WebhookEndpointType], { description: "Operators' endpoints. PLATFORM_ADMIN only" })
+  async platformWebhookEndpoints(@Ctx() { identity }: SubgraphContext): Promise<readonly Endpoint[]> {
+    authorize(identity, "Query.platformWebhookEndpoints", OPERATORS);
+    return (await this.options.endpoints.listOf([OPERATORS])).flat();
   }
 }
 
@@ -95,13 +101,15 @@ export class WebhookMutations {
     @Arg("input", () => CreateWebhookEndpointInput) input: CreateWebhookEndpointInput,
     @Ctx() { identity }: SubgraphContext,
   ): Promise<WebhookEndpointWithSecretType> {
-    authorize(identity, "Mutation.createWebhookEndpoint", input.tenantId);
-    const eventTypes = checkEventTypes(input.eventTypes);
-    const url = await this.checkUrl(input.tenantId, input.url);
-    const tenant = await knownTenant(this.options.tenancy, input.tenantId);
-    if (hasEnded(tenant.status)) throw new MetrlyError("TENANT_CLOSED", "The tenant is closed");
+    authorize(identity, "Mutation.createWebhookEndpoint");
+    const owner = ownerOf(input);
+    if (owner === OPERATORS) authorize(identity, "Query.platformWebhookEndpoints", owner);
+    else authorize(identity, "Mutation.createWebhookEndpoint", owner);
+    const eventTypes = checkEventTypes(input.eventTypes, owner);
+    const url = await checkUrl(this.options, owner, input.url);
+    if (owner !== OPERATORS) await this.openTenant(owner);
     const secret = newWebhookSecret();
-    const endpoint = await this.options.endpoints.create(tenant.id, url, eventTypes, secret);
+    const endpoint = await this.options.endpoints.create(owner, url, eventTypes, secret);
     await this.audit(identity, "create", endpoint, { after: audited(endpoint) });
     return { endpoint, secret };
   }
@@ -114,8 +122,8 @@ export class WebhookMutations {
   ): Promise<Endpoint> {
     const endpoint = await this.reach(identity, "Mutation.updateWebhookEndpoint", id);
     const updated = await this.options.endpoints.update(endpoint, {
-      ...(typeof input.url === "string" && { url: await this.checkUrl(endpoint.tenantId, input.url) }),
-      ...(input.eventTypes && { eventTypes: checkEventTypes(input.eventTypes) }),
+      ...(typeof input.url === "string" && { url: await checkUrl(this.options, endpoint.tenantId, input.url) }),
+      ...(input.eventTypes && { eventTypes: checkEventTypes(input.eventTypes, endpoint.tenantId) }),
       ...(input.status && { status: input.status }),
     });
     const isMoved = updated.url !== endpoint.url;
@@ -169,12 +177,12 @@ export class WebhookMutations {
     authorize(identity, "Mutation.replayWebhookDelivery");
     const delivery = await this.options.endpoints.delivery(id);
     if (delivery === undefined) throw new MetrlyError("NOT_FOUND", "It does not exist");
-    authorize(identity, "Mutation.replayWebhookDelivery", delivery.tenantId);
+    authorizeFor(identity, "Mutation.replayWebhookDelivery", delivery.tenantId);
     const planned = await this.options.endpoints.replay(delivery.tenantId, id);
     await this.options.audit.record(identity, {
       action: "webhookDelivery.replay",
       target: `webhookDelivery:${id}`,
-      tenantId: delivery.tenantId,
+      tenantId: toldTenant(delivery.tenantId),
       before: { status: delivery.status },
       after: { status: "PENDING" },
     });
@@ -193,12 +201,18 @@ export class WebhookMutations {
     return replayed.length;
   }
 
-  /** Checks the role first, then the endpoint; another tenant's endpoint is reported as nonexistent. */
+  /** Throws NOT_FOUND, or TENANT_CLOSED. */
+  private async openTenant(tenantId: string): Promise<void> {
+    const { status } = await knownTenant(this.options.tenancy, tenantId);
+    if (hasEnded(status)) throw new MetrlyError("TENANT_CLOSED", "The tenant is closed");
+  }
+
+  /** Checks the role first, then the endpoint; another tenant's endpoint, or an operator's, is reported as nonexistent. */
   private async reach(identity: Identity, operation: Operation, endpointId: string): Promise<Endpoint> {
     authorize(identity, operation);
     const endpoint = await this.options.endpoints.find(endpointId);
     if (endpoint === undefined) throw new MetrlyError("NOT_FOUND", "It does not exist");
-    authorize(identity, operation, endpoint.tenantId);
+    authorizeFor(identity, operation, endpoint.tenantId);
     return endpoint;
   }
 
@@ -211,7 +225,7 @@ export class WebhookMutations {
     return this.options.audit.record(who, {
       action: `webhookEndpoint.${verb}`,
       target: `webhookEndpoint:${id}`,
-      tenantId,
+      tenantId: toldTenant(tenantId),
       ...states,
     });
   }
@@ -222,37 +236,16 @@ export class WebhookMutations {
     if (delivery === undefined) throw new Error(`delivery ${ref.deliveryId} was planned but does not exist`);
     return deliveryView(delivery);
   }
+}
 
-  /** A name that does not resolve now is accepted; each attempt checks again. */
-  private async checkUrl(tenantId: string, text: string): Promise<string> {
-    const { policy, resolverOf, sendsMail } = this.options;
-    const channel = channelOf(text);
-    if (channel.kind === "mail") {
-      if (!isMailAddress(channel.to)) throw wrongUrl("mailto: needs one plain address, like mailto:ops@example.com");
-      if (!sendsMail) throw wrongUrl("this installation has no mail server; set METRLY_SMTP_URL");
-      return `mailto:${channel.to}`;
-    }
-    const target = await checkTarget(channel.url, policy, resolverOf(tenantId));
-    if (target.kind === "forbidden") throw wrongUrl(target.reason);
-    const { href } = new URL(channel.url);
-    return channel.url === text ? href : `${text.slice(0, text.length - channel.url.length)}${href}`;
-  }
+/** Authorizes an operation on an endpoint of this tenant; on an operator's, only platform admins. */
+function authorizeFor(identity: Identity, operation: Operation, tenantId: string): void {
+  authorize(identity, operation, tenantId);
+  if (tenantId === OPERATORS) authorize(identity, "Query.platformWebhookEndpoints", tenantId);
 }
 
 /** An endpoint without its secrets, of which its address may be one. */
 const audited = ({ url, eventTypes, status }: Endpoint): object => ({ url: maskedUrl(url), eventTypes, status });
-
-const wrongUrl = (reason: string): MetrlyError => new MetrlyError("INVALID", `\`url\`: ${reason}`, { path: "url" });
-
-function checkEventTypes(types: readonly string[]): readonly string[] {
-  const known: readonly string[] = EVENT_TYPES;
-  const unknown = types.find((type) => !known.includes(type));
-  if (unknown !== undefined || types.length === 0) {
-    const what = unknown === undefined ? "names none" : `names ${JSON.stringify(unknown.slice(0, 80))}`;
-    throw new MetrlyError("INVALID", `\`eventTypes\` ${what}; there are ${known.join(", ")}`, { path: "eventTypes" });
-  }
-  return EVENT_TYPES.filter((type) => types.includes(type));
-}
 
 function deliveryView(delivery: Delivery): WebhookDeliveryType {
   return { ...delivery, payload: JSON.parse(delivery.payload) };

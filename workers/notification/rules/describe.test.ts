@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
 import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
+import { usageUnmeteredV1 } from "#schema/events/usage-unmetered.v1.js";
+import { usageUnpricedV1 } from "#schema/events/usage-unpriced.v1.js";
 import { describePayload, slackMessage } from "./describe.js";
 import { webhookPayload } from "./notice.js";
 
@@ -18,6 +20,19 @@ test("invoices, closed periods and unknown types are described in words", () => 
     subject: "acme: webhook.test",
     lines: ["A test", "at 2026-11-04T00:00:05.000Z"],
   });
+});
+
+test("unbilled usage is described in words, and what the tenant chose in quotes", () => {
+  const unmetered = describe("usage.unmetered", { ...usageUnmeteredV1.example.data, eventType: "a\nb" });
+  expect(unmetered.subject).toBe(`acme: no meter counts events of type "a\\nb"`);
+  const unpriced = describe("usage.unpriced", usageUnpricedV1.example.data);
+  expect(unpriced.subject).toBe("acme: no price claims usage of tokens from 2026-11-01 on");
+  expect(unpriced.lines[0]).toBe(`No price of the plan names these dimensions: model "xl". It is charged nothing.`);
+  const whole = { ...usageUnpricedV1.example.data, reason: "NO_PRICE_FOR_METER", dimensions: [] };
+  expect(describe("usage.unpriced", whole).lines[0]).toBe(
+    "The plan has no price for this meter. It is charged nothing.",
+  );
+  expect(describe("webhook.test", { tenantId: null, message: "A test" }).subject).toBe("Metrly: webhook.test");
 });
 
 test("nothing in a Slack message becomes a link or a mention", () => {

@@ -1,4 +1,4 @@
-import { isDenying, type QuotaWindow } from "#schema/vocabulary.js";
+import { isDenying, type QuotaWindow, type UnpricedReason } from "#schema/vocabulary.js";
 import type { EventType, TEST_EVENT_TYPE } from "#schema/webhook-events.js";
 import type { NoticeData } from "./notice.js";
 
@@ -22,12 +22,17 @@ const WINDOWS: Readonly<Record<QuotaWindow, string>> = {
   BILLING_PERIOD: "billing period",
 };
 
+const UNPRICED: Readonly<Record<UnpricedReason, string>> = {
+  NO_PRICE_FOR_METER: "The plan has no price for this meter",
+  NO_PRICE_FOR_DIMENSIONS: "No price of the plan names these dimensions",
+};
+
 /** Describes the payload of a delivery of any type. */
 export function describePayload(json: string): Description {
   const payload: Payload = JSON.parse(json);
   const { data } = payload;
   const text = (name: string): string => String(data[name] ?? "");
-  const tenant = text("tenantId");
+  const tenant = text("tenantId") || "Metrly";
   const when = `at ${payload.timestamp}`;
   switch (payload.type) {
     case "quota.warning":
@@ -72,6 +77,26 @@ export function describePayload(json: string): Description {
           when,
         ],
       };
+    case "usage.unmetered":
+      return {
+        // Quoted: the tenant chose it.
+        subject: `${tenant}: no meter counts events of type ${JSON.stringify(payload.data.eventType)}`,
+        lines: [
+          "They are kept and not billed. A meter created with `backfill: true` counts those of open periods.",
+          when,
+        ],
+      };
+    case "usage.unpriced": {
+      const { dimensions, reason } = payload.data;
+      const named = dimensions.map(({ dimension, value }) => `${dimension} ${JSON.stringify(value)}`).join(", ");
+      return {
+        subject: `${tenant}: no price claims usage of ${text("meter")} from ${day(text("periodStart"))} on`,
+        lines: [
+          `${UNPRICED[reason]}${named === "" ? "" : `: ${named}`}. It is charged nothing.`,
+          `Plan ${text("planId")}, version ${text("planVersion")}; ${when}`,
+        ],
+      };
+    }
     default:
       payload.type satisfies typeof TEST_EVENT_TYPE;
       return { subject: `${tenant}: ${payload.type}`, lines: [text("message"), when].filter((line) => line !== "") };

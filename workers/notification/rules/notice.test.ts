@@ -5,6 +5,8 @@ import { billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.j
 import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
 import { quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
 import { quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
+import { usageUnmeteredV1 } from "#schema/events/usage-unmetered.v1.js";
+import { usageUnpricedV1 } from "#schema/events/usage-unpriced.v1.js";
 import { decodeNotice, webhookPayload } from "./notice.js";
 
 test.each([
@@ -12,6 +14,8 @@ test.each([
   ["quota.exceeded", quotaExceededV1.example],
   ["billing.period.closed", billingPeriodClosedV1.example],
   ["invoice.generated", invoiceGeneratedV1.example],
+  ["usage.unmetered", usageUnmeteredV1.example],
+  ["usage.unpriced", usageUnpricedV1.example],
 ] as const)("%s is read from its event", (type, example) => {
   expect(decodeNotice(JSON.stringify(example))).toEqual({
     kind: "notice",

@@ -7,11 +7,14 @@ import { refuseOtherEncoding, refuseOtherType } from "#schema/events/growing.js"
 import { type InvoiceGeneratedV1, invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
 import { type QuotaExceededV1, quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
 import { type QuotaWarningV1, quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
+import { type UsageUnmeteredV1, usageUnmeteredV1 } from "#schema/events/usage-unmetered.v1.js";
+import { type UsageUnpricedV1, usageUnpricedV1 } from "#schema/events/usage-unpriced.v1.js";
 import type { EventType } from "#schema/webhook-events.js";
 
 /** An endpoint was disabled automatically. */
 export interface EndpointDisabled {
-  readonly tenantId: string;
+  /** Null: an operator's endpoint. */
+  readonly tenantId: string | null;
   readonly endpointId: string;
   /** Masked: other receivers read it. */
   readonly url: string;
@@ -21,7 +24,7 @@ export interface EndpointDisabled {
   readonly at: string;
 }
 
-/** An event of a tenant as stored and delivered. Deduplicated by `eventId` within the tenant. */
+/** An event of a tenant, or of the operators (`OPERATORS`), as stored and delivered. Deduplicated by `eventId` within the tenant. */
 export type Notice = { readonly tenantId: string; readonly eventId: string; readonly time: string } & {
   readonly [Type in EventType]: { readonly type: Type; readonly data: NoticeData[Type] };
 }[EventType];
@@ -33,6 +36,8 @@ export interface NoticeData {
   readonly "billing.period.closed": BillingPeriodClosedV1["data"];
   readonly "invoice.generated": InvoiceGeneratedV1["data"];
   readonly "webhook.endpoint.disabled": EndpointDisabled;
+  readonly "usage.unmetered": UsageUnmeteredV1["data"];
+  readonly "usage.unpriced": UsageUnpricedV1["data"];
 }
 
 export type DecodedNotice =
@@ -78,6 +83,14 @@ function noticeOf(value: unknown): Notice | undefined {
     case invoiceGeneratedV1.type: {
       const { id, time, data } = invoiceGeneratedV1.parse(value);
       return { type: "invoice.generated", tenantId: data.tenantId, eventId: id, time, data };
+    }
+    case usageUnmeteredV1.type: {
+      const { id, time, data } = usageUnmeteredV1.parse(value);
+      return { type: "usage.unmetered", tenantId: data.tenantId, eventId: id, time, data };
+    }
+    case usageUnpricedV1.type: {
+      const { id, time, data } = usageUnpricedV1.parse(value);
+      return { type: "usage.unpriced", tenantId: data.tenantId, eventId: id, time, data };
     }
     default:
       refuseOtherType(EVENTS, typeOf(value));

@@ -1,7 +1,7 @@
 import { MetrlyError } from "#kernel/errors.js";
 import type { Transaction } from "#platform/database/database.js";
 
-/** Sends that a tenant asks for, and that nothing else paces: they go at once to any address that it names. */
+/** Sends that a tenant, or the operators, ask for, and that nothing else paces: they go at once to any address that they name. */
 export type ImmediateSend = "test" | "replay";
 
 interface Allowance {
@@ -39,7 +39,7 @@ export async function takeAllowance(tx: Transaction, tenantId: string, kind: Imm
   const waitMs = (rows[0]?.ms ?? 0) - (burst - 1) * everyMs;
   throw new MetrlyError(
     "RATE_LIMITED",
-    `A tenant sends at most ${burst} ${noun} at once, and one every ${everyMs / 1_000} s after that`,
+    `A tenant, or the platform, sends at most ${burst} ${noun} at once, and one every ${everyMs / 1_000} s after that`,
     { retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1_000)) },
   );
 }

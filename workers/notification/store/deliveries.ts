@@ -1,6 +1,7 @@
 import { maskedUrl } from "#kernel/masked-url.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import type { EndpointDisabled, Notice } from "../rules/notice.js";
+import { toldTenant } from "../rules/operators.js";
 import { type AttemptResult, DISABLE_AFTER_FAILING_MS, type Verdict } from "../rules/retry.js";
 import { announce, type DeliveryRef, type EndpointRef } from "./notices.js";
 
@@ -9,6 +10,8 @@ export interface ClaimedDelivery {
   readonly tenantId: string;
   readonly deliveryId: string;
   readonly endpointId: string;
+  /** Whose event it is: any tenant's, if the endpoint is an operator's. */
+  readonly eventTenantId: string;
   readonly eventId: string;
   readonly eventType: string;
   readonly payload: string;
@@ -70,7 +73,7 @@ const CLAIM = `UPDATE webhook_delivery d
   SET attempt_count = d.attempt_count + 1, next_attempt_at = now() + $2 * interval '1 millisecond'
   FROM webhook_endpoint e`;
 const CLAIMED = `RETURNING d.tenant_id AS "tenantId", d.id AS "deliveryId", d.endpoint_id AS "endpointId",
-  d.event_id AS "eventId", d.event_type AS "eventType", d.payload, d.attempt_count AS attempt,
+  coalesce(nullif(d.event_tenant_id, ''), d.tenant_id) AS "eventTenantId", d.event_id AS "eventId", d.event_type AS "eventType", d.payload, d.attempt_count AS attempt,
   d.attempt_count - d.schedule_start AS "scheduleAttempt", e.url, e.status, e.deleted_at IS NOT NULL AS "isDeleted",
   ARRAY(SELECT s.secret FROM webhook_secret s
         WHERE s.tenant_id = e.tenant_id AND s.endpoint_id = e.id AND (s.expires_at IS NULL OR s.expires_at > now())
@@ -203,7 +206,7 @@ async function tellEndpoint(
 
 /**
  * Disables an endpoint; its pending deliveries, including one being sent, become dead letters, which can be replayed. The
- * tenant's other subscribed endpoints are notified.
+ * tenant's other subscribed endpoints, and operators', are notified.
  */
 async function closeEndpoint(
   tx: Transaction,
@@ -219,7 +222,7 @@ async function closeEndpoint(
   const [row] = rows;
   if (row === undefined) return undefined;
   const at = row.at.toISOString();
-  const data = { tenantId, endpointId, url: maskedUrl(row.url), reason, deadLetters, at };
+  const data = { tenantId: toldTenant(tenantId), endpointId, url: maskedUrl(row.url), reason, deadLetters, at };
   const eventId = `endpoint-disabled:${endpointId}:${deliveryId}:${attempt}`;
   const notice: Notice = { type: "webhook.endpoint.disabled", tenantId, eventId, time: at, data };
   return { ...data, planned: (await announce(tx, [notice])).planned };

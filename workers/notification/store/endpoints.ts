@@ -4,11 +4,13 @@ import { prismaAdapter } from "#platform/database/prisma.js";
 import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import { PrismaClient } from "#prisma/notification/generated/client.js";
 import { TEST_EVENT_TYPE } from "#schema/webhook-events.js";
+import { OPERATORS, toldTenant } from "../rules/operators.js";
 import { takeAllowance } from "./allowance.js";
 import { deadLetterPending, ENDPOINT_DELETED, replayDeliveries } from "./deliveries.js";
 import { type DeliveryRef, insertDeliveries, lockTenants } from "./notices.js";
 
 export interface Endpoint {
+  /** `OPERATORS`: an operator's. */
   readonly tenantId: string;
   readonly id: string;
   readonly url: string;
@@ -49,7 +51,9 @@ export interface EndpointChange {
   readonly status?: EndpointStatus | undefined;
 }
 
-export const MAX_ENDPOINTS = 50;
+const MAX_ENDPOINTS = 50;
+/** Fewer: every event of every tenant may become a delivery to each. */
+const MAX_OPERATORS_ENDPOINTS = 10;
 const DISABLED_BY_OPERATOR = "disabled by an operator";
 
 /** Deliveries of an endpoint after the delivery `after`. */
@@ -132,7 +136,7 @@ export function createEndpointStore(database: Database) {
       return pages.map((_, page) => found.flatMap((row) => (row.page === page ? (byId.get(row.id) ?? []) : [])));
     },
 
-    /** Throws CONFLICT at the tenant's maximum, also for concurrent creations. */
+    /** Throws CONFLICT at the maximum of the tenant or the operators, also for concurrent creations. */
     async create(tenantId: string, url: string, eventTypes: readonly string[], secret: string): Promise<Endpoint> {
       const id = `whe_${newOrderedUuid()}`;
       await database.transaction(async (tx) => {
@@ -141,8 +145,10 @@ export function createEndpointStore(database: Database) {
           "SELECT count(*)::int AS count FROM webhook_endpoint WHERE tenant_id = $1 AND deleted_at IS NULL",
           [tenantId],
         );
-        if ((rows[0]?.count ?? 0) >= MAX_ENDPOINTS)
-          throw new MetrlyError("CONFLICT", `A tenant has at most ${MAX_ENDPOINTS} webhook endpoints`);
+        const [who, most] =
+          tenantId === OPERATORS ? ["The platform", MAX_OPERATORS_ENDPOINTS] : ["A tenant", MAX_ENDPOINTS];
+        if ((rows[0]?.count ?? 0) >= most)
+          throw new MetrlyError("CONFLICT", `${who} has at most ${most} webhook endpoints`);
         await tx.query("INSERT INTO webhook_endpoint (tenant_id, id, url, event_types) VALUES ($1, $2, $3, $4)", [
           tenantId,
           id,
@@ -220,7 +226,11 @@ export function createEndpointStore(database: Database) {
     /** Throws RATE_LIMITED when the tenant has sent too many, CONFLICT for a disabled endpoint. */
     async planTest(endpoint: Endpoint, nowMs: number): Promise<DeliveryRef> {
       const time = new Date(nowMs).toISOString();
-      const data = { tenantId: endpoint.tenantId, endpointId: endpoint.id, message: "A test webhook from Metrly" };
+      const data = {
+        tenantId: toldTenant(endpoint.tenantId),
+        endpointId: endpoint.id,
+        message: "A test webhook from Metrly",
+      };
       const [ref] = await database.transaction(async (tx) => {
         await takeAllowance(tx, endpoint.tenantId, "test");
         await lockEnabled(tx, endpoint);
@@ -228,6 +238,7 @@ export function createEndpointStore(database: Database) {
           {
             tenantId: endpoint.tenantId,
             endpointId: endpoint.id,
+            eventTenantId: endpoint.tenantId,
             eventId: `test:${newOrderedUuid()}`,
             message: { type: TEST_EVENT_TYPE, time, data, sequence: undefined },
           },

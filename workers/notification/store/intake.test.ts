@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Database } from "#platform/database/database.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
 import { decodeNotice, type Notice } from "../rules/notice.js";
+import { OPERATORS } from "../rules/operators.js";
 import { openServiceDatabase, warning } from "../world.testing.js";
 import { type IntakeBatch, startCursor, storeIntake } from "./intake.js";
 
@@ -134,6 +135,7 @@ describe.skipIf(!hasPostgres)("taking in events", () => {
     const tenants = ["acme", "globex", "initech"];
     for (const tenant of tenants)
       for (const name of ["one", "two"]) await addEndpoint(tenant, `${name}-${tenant}`, ["quota.warning"]);
+    for (const name of ["ops-one", "ops-two"]) await addEndpoint(OPERATORS, name, ["quota.warning"]);
     await Promise.all(
       partitions.map(async (partition) => {
         for (let round = 0; round < 15; round++) {
@@ -150,6 +152,17 @@ describe.skipIf(!hasPostgres)("taking in events", () => {
     for (const tenant of tenants)
       for (const endpoint of [`one-${tenant}`, `two-${tenant}`])
         expect(await endpointSequencesOf(endpoint)).toEqual(expected);
+    const ofAll = Array.from({ length: 60 * tenants.length }, (_, index) => index + 1);
+    for (const endpoint of ["ops-one", "ops-two"]) expect(await endpointSequencesOf(endpoint)).toEqual(ofAll);
+  });
+
+  test("events of two tenants with one id are two deliveries to an operator, each once", async () => {
+    await start();
+    await addEndpoint(OPERATORS, "ops", ["quota.warning"]);
+    const notices = [notice("acme", "same"), notice("globex", "same"), notice("acme", "same")];
+    expect(await storeIntake(database, batch(0, notices))).toMatchObject({ kind: "stored" });
+    const { rows } = await database.pool.query("SELECT event_tenant_id FROM webhook_delivery ORDER BY id");
+    expect(rows.map((row) => row.event_tenant_id)).toEqual(["acme", "globex"]);
   });
 
   test("alerts are one stream, every other type its own, each without gaps and without what is repeated", async () => {

@@ -1,6 +1,7 @@
 import type { Transaction } from "#platform/database/database.js";
 import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import { type Message, type Notice, streamOf, webhookPayload } from "../rules/notice.js";
+import { OPERATORS } from "../rules/operators.js";
 
 /** PostgreSQL channel that names each tenant with new notices, at their commit. */
 export const NOTICES_CHANNEL = "metrly_notices";
@@ -125,19 +126,21 @@ async function insertNotices(tx: Transaction, numbered: readonly NumberedNotice[
   await tx.query("SELECT pg_notify($1, t) FROM unnest($2::text[]) AS t", [NOTICES_CHANNEL, [...last.keys()]]);
 }
 
-/** One delivery per notice and enabled endpoint subscribed to its type. */
+/** One delivery per notice and enabled endpoint, of its tenant or of the operators, that is subscribed to its type. */
 async function planDeliveries(tx: Transaction, notices: readonly NumberedNotice[]): Promise<readonly DeliveryRef[]> {
   const { rows: endpoints } = await tx.query<{ tenant_id: string; id: string; event_types: string[] }>(
     `SELECT tenant_id, id, event_types FROM webhook_endpoint
      WHERE tenant_id = ANY($1::text[]) AND status = 'ENABLED' AND deleted_at IS NULL ORDER BY created_at, id`,
-    [[...new Set(notices.map(({ notice }) => notice.tenantId))]],
+    [[OPERATORS, ...new Set(notices.map(({ notice }) => notice.tenantId))]],
   );
   const planned = notices.flatMap(({ notice, sequence }) =>
     endpoints
-      .filter((endpoint) => endpoint.tenant_id === notice.tenantId && endpoint.event_types.includes(notice.type))
+      .filter(({ tenant_id: owner }) => owner === notice.tenantId || owner === OPERATORS)
+      .filter(({ event_types: types }) => types.includes(notice.type))
       .map((endpoint) => ({
         endpointId: endpoint.id,
-        tenantId: notice.tenantId,
+        tenantId: endpoint.tenant_id,
+        eventTenantId: notice.tenantId,
         eventId: notice.eventId,
         message: { type: notice.type, time: notice.time, data: notice.data, sequence },
       })),
@@ -148,6 +151,8 @@ async function planDeliveries(tx: Transaction, notices: readonly NumberedNotice[
 export interface NewDelivery {
   readonly tenantId: string;
   readonly endpointId: string;
+  /** Whose event it is: the endpoint's tenant, or for an operator's endpoint any. */
+  readonly eventTenantId: string;
   readonly eventId: string;
   readonly message: Message;
 }
@@ -161,9 +166,9 @@ export async function insertDeliveries(tx: Transaction, planned: readonly NewDel
   const sequences = await takeSequences(tx, planned);
   await tx.query(
     `INSERT INTO webhook_delivery
-       (tenant_id, id, endpoint_id, endpoint_sequence, event_id, event_type, payload, next_attempt_at)
+       (tenant_id, id, endpoint_id, endpoint_sequence, event_id, event_type, payload, event_tenant_id, next_attempt_at)
      SELECT *, now()
-       FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[])`,
+       FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[])`,
     [
       refs.map((ref) => ref.tenantId),
       refs.map((ref) => ref.deliveryId),
@@ -172,6 +177,7 @@ export async function insertDeliveries(tx: Transaction, planned: readonly NewDel
       planned.map((p) => p.eventId),
       planned.map((p) => p.message.type),
       planned.map((p, at) => webhookPayload(p.message, sequences[at] ?? 0)),
+      planned.map((p) => (p.eventTenantId === p.tenantId ? "" : p.eventTenantId)),
     ],
   );
   return refs;

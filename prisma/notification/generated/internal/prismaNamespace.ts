@@ -702,6 +702,7 @@ export const WebhookDeliveryScalarFieldEnum = {
   id: 'id',
   endpointId: 'endpointId',
   endpointSequence: 'endpointSequence',
+  eventTenantId: 'eventTenantId',
   eventId: 'eventId',
   eventType: 'eventType',
   payload: 'payload',

@@ -43,6 +43,7 @@ export type WebhookDeliveryMinAggregateOutputType = {
   id: string | null
   endpointId: string | null
   endpointSequence: bigint | null
+  eventTenantId: string | null
   eventId: string | null
   eventType: string | null
   payload: string | null
@@ -59,6 +60,7 @@ export type WebhookDeliveryMaxAggregateOutputType = {
   id: string | null
   endpointId: string | null
   endpointSequence: bigint | null
+  eventTenantId: string | null
   eventId: string | null
   eventType: string | null
   payload: string | null
@@ -75,6 +77,7 @@ export type WebhookDeliveryCountAggregateOutputType = {
   id: number
   endpointId: number
   endpointSequence: number
+  eventTenantId: number
   eventId: number
   eventType: number
   payload: number
@@ -105,6 +108,7 @@ export type WebhookDeliveryMinAggregateInputType = {
   id?: true
   endpointId?: true
   endpointSequence?: true
+  eventTenantId?: true
   eventId?: true
   eventType?: true
   payload?: true
@@ -121,6 +125,7 @@ export type WebhookDeliveryMaxAggregateInputType = {
   id?: true
   endpointId?: true
   endpointSequence?: true
+  eventTenantId?: true
   eventId?: true
   eventType?: true
   payload?: true
@@ -137,6 +142,7 @@ export type WebhookDeliveryCountAggregateInputType = {
   id?: true
   endpointId?: true
   endpointSequence?: true
+  eventTenantId?: true
   eventId?: true
   eventType?: true
   payload?: true
@@ -240,6 +246,7 @@ export type WebhookDeliveryGroupByOutputType = {
   id: string
   endpointId: string
   endpointSequence: bigint
+  eventTenantId: string
   eventId: string
   eventType: string
   payload: string
@@ -279,6 +286,7 @@ export type WebhookDeliveryWhereInput = {
   id?: Prisma.StringFilter<"WebhookDelivery"> | string
   endpointId?: Prisma.StringFilter<"WebhookDelivery"> | string
   endpointSequence?: Prisma.BigIntFilter<"WebhookDelivery"> | bigint | number
+  eventTenantId?: Prisma.StringFilter<"WebhookDelivery"> | string
   eventId?: Prisma.StringFilter<"WebhookDelivery"> | string
   eventType?: Prisma.StringFilter<"WebhookDelivery"> | string
   payload?: Prisma.StringFilter<"WebhookDelivery"> | string
@@ -297,6 +305,7 @@ export type WebhookDeliveryOrderByWithRelationInput = {
   id?: Prisma.SortOrder
   endpointId?: Prisma.SortOrder
   endpointSequence?: Prisma.SortOrder
+  eventTenantId?: Prisma.SortOrder
   eventId?: Prisma.SortOrder
   eventType?: Prisma.SortOrder
   payload?: Prisma.SortOrder
@@ -311,7 +320,7 @@ export type WebhookDeliveryOrderByWithRelationInput = {
 }
 
 export type WebhookDeliveryWhereUniqueInput = Prisma.AtLeast<{
-  tenantId_endpointId_eventId?: Prisma.WebhookDeliveryTenantIdEndpointIdEventIdCompoundUniqueInput
+  tenantId_endpointId_eventTenantId_eventId?: Prisma.WebhookDeliveryTenantIdEndpointIdEventTenantIdEventIdCompoundUniqueInput
   tenantId_id?: Prisma.WebhookDeliveryTenantIdIdCompoundUniqueInput
   AND?: Prisma.WebhookDeliveryWhereInput | Prisma.WebhookDeliveryWhereInput[]
   OR?: Prisma.WebhookDeliveryWhereInput[]
@@ -320,6 +329,7 @@ export type WebhookDeliveryWhereUniqueInput = Prisma.AtLeast<{
   id?: Prisma.StringFilter<"WebhookDelivery"> | string
   endpointId?: Prisma.StringFilter<"WebhookDelivery"> | string
   endpointSequence?: Prisma.BigIntFilter<"WebhookDelivery"> | bigint | number
+  eventTenantId?: Prisma.StringFilter<"WebhookDelivery"> | string
   eventId?: Prisma.StringFilter<"WebhookDelivery"> | string
   eventType?: Prisma.StringFilter<"WebhookDelivery"> | string
   payload?: Prisma.StringFilter<"WebhookDelivery"> | string
@@ -331,13 +341,14 @@ export type WebhookDeliveryWhereUniqueInput = Prisma.AtLeast<{
   createdAt?: Prisma.DateTimeFilter<"WebhookDelivery"> | Date | string
   endpoint?: Prisma.XOR<Prisma.WebhookEndpointScalarRelationFilter, Prisma.WebhookEndpointWhereInput>
   attempts?: Prisma.WebhookAttemptListRelationFilter
-}, "tenantId_id" | "tenantId_endpointId_eventId">
+}, "tenantId_id" | "tenantId_endpointId_eventTenantId_eventId">
 
 export type WebhookDeliveryOrderByWithAggregationInput = {
   tenantId?: Prisma.SortOrder
   id?: Prisma.SortOrder
   endpointId?: Prisma.SortOrder
   endpointSequence?: Prisma.SortOrder
+  eventTenantId?: Prisma.SortOrder
   eventId?: Prisma.SortOrder
   eventType?: Prisma.SortOrder
   payload?: Prisma.SortOrder
@@ -362,6 +373,7 @@ export type WebhookDeliveryScalarWhereWithAggregatesInput = {
   id?: Prisma.StringWithAggregatesFilter<"WebhookDelivery"> | string
   endpointId?: Prisma.StringWithAggregatesFilter<"WebhookDelivery"> | string
   endpointSequence?: Prisma.BigIntWithAggregatesFilter<"WebhookDelivery"> | bigint | number
+  eventTenantId?: Prisma.StringWithAggregatesFilter<"WebhookDelivery"> | string
   eventId?: Prisma.StringWithAggregatesFilter<"WebhookDelivery"> | string
   eventType?: Prisma.StringWithAggregatesFilter<"WebhookDelivery"> | string
   payload?: Prisma.StringWithAggregatesFilter<"WebhookDelivery"> | string
@@ -376,6 +388,7 @@ export type WebhookDeliveryScalarWhereWithAggregatesInput = {
 export type WebhookDeliveryCreateInput = {
   id: string
   endpointSequence?: bigint | number
+  eventTenantId?: string
   eventId: string
   eventType: string
   payload: string
@@ -394,6 +407,7 @@ export type WebhookDeliveryUncheckedCreateInput = {
   id: string
   endpointId: string
   endpointSequence?: bigint | number
+  eventTenantId?: string
   eventId: string
   eventType: string
   payload: string
@@ -409,6 +423,7 @@ export type WebhookDeliveryUncheckedCreateInput = {
 export type WebhookDeliveryUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  eventTenantId?: Prisma.StringFieldUpdateOperationsInput | string
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -427,6 +442,7 @@ export type WebhookDeliveryUncheckedUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   endpointId?: Prisma.StringFieldUpdateOperationsInput | string
   endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  eventTenantId?: Prisma.StringFieldUpdateOperationsInput | string
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -444,6 +460,7 @@ export type WebhookDeliveryCreateManyInput = {
   id: string
   endpointId: string
   endpointSequence?: bigint | number
+  eventTenantId?: string
   eventId: string
   eventType: string
   payload: string
@@ -458,6 +475,7 @@ export type WebhookDeliveryCreateManyInput = {
 export type WebhookDeliveryUpdateManyMutationInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  eventTenantId?: Prisma.StringFieldUpdateOperationsInput | string
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -474,6 +492,7 @@ export type WebhookDeliveryUncheckedUpdateManyInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   endpointId?: Prisma.StringFieldUpdateOperationsInput | string
   endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  eventTenantId?: Prisma.StringFieldUpdateOperationsInput | string
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -495,9 +514,10 @@ export type WebhookDeliveryOrderByRelationAggregateInput = {
   _count?: Prisma.SortOrder
 }
 
-export type WebhookDeliveryTenantIdEndpointIdEventIdCompoundUniqueInput = {
+export type WebhookDeliveryTenantIdEndpointIdEventTenantIdEventIdCompoundUniqueInput = {
   tenantId: string
   endpointId: string
+  eventTenantId: string
   eventId: string
 }
 
@@ -511,6 +531,7 @@ export type WebhookDeliveryCountOrderByAggregateInput = {
   id?: Prisma.SortOrder
   endpointId?: Prisma.SortOrder
   endpointSequence?: Prisma.SortOrder
+  eventTenantId?: Prisma.SortOrder
   eventId?: Prisma.SortOrder
   eventType?: Prisma.SortOrder
   payload?: Prisma.SortOrder
@@ -533,6 +554,7 @@ export type WebhookDeliveryMaxOrderByAggregateInput = {
   id?: Prisma.SortOrder
   endpointId?: Prisma.SortOrder
   endpointSequence?: Prisma.SortOrder
+  eventTenantId?: Prisma.SortOrder
   eventId?: Prisma.SortOrder
   eventType?: Prisma.SortOrder
   payload?: Prisma.SortOrder
@@ -549,6 +571,7 @@ export type WebhookDeliveryMinOrderByAggregateInput = {
   id?: Prisma.SortOrder
   endpointId?: Prisma.SortOrder
   endpointSequence?: Prisma.SortOrder
+  eventTenantId?: Prisma.SortOrder
   eventId?: Prisma.SortOrder
   eventType?: Prisma.SortOrder
   payload?: Prisma.SortOrder
@@ -638,6 +661,7 @@ export type WebhookDeliveryUpdateOneRequiredWithoutAttemptsNestedInput = {
 export type WebhookDeliveryCreateWithoutEndpointInput = {
   id: string
   endpointSequence?: bigint | number
+  eventTenantId?: string
   eventId: string
   eventType: string
   payload: string
@@ -653,6 +677,7 @@ export type WebhookDeliveryCreateWithoutEndpointInput = {
 export type WebhookDeliveryUncheckedCreateWithoutEndpointInput = {
   id: string
   endpointSequence?: bigint | number
+  eventTenantId?: string
   eventId: string
   eventType: string
   payload: string
@@ -699,6 +724,7 @@ export type WebhookDeliveryScalarWhereInput = {
   id?: Prisma.StringFilter<"WebhookDelivery"> | string
   endpointId?: Prisma.StringFilter<"WebhookDelivery"> | string
   endpointSequence?: Prisma.BigIntFilter<"WebhookDelivery"> | bigint | number
+  eventTenantId?: Prisma.StringFilter<"WebhookDelivery"> | string
   eventId?: Prisma.StringFilter<"WebhookDelivery"> | string
   eventType?: Prisma.StringFilter<"WebhookDelivery"> | string
   payload?: Prisma.StringFilter<"WebhookDelivery"> | string
@@ -713,6 +739,7 @@ export type WebhookDeliveryScalarWhereInput = {
 export type WebhookDeliveryCreateWithoutAttemptsInput = {
   id: string
   endpointSequence?: bigint | number
+  eventTenantId?: string
   eventId: string
   eventType: string
   payload: string
@@ -730,6 +757,7 @@ export type WebhookDeliveryUncheckedCreateWithoutAttemptsInput = {
   id: string
   endpointId: string
   endpointSequence?: bigint | number
+  eventTenantId?: string
   eventId: string
   eventType: string
   payload: string
@@ -760,6 +788,7 @@ export type WebhookDeliveryUpdateToOneWithWhereWithoutAttemptsInput = {
 export type WebhookDeliveryUpdateWithoutAttemptsInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  eventTenantId?: Prisma.StringFieldUpdateOperationsInput | string
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -777,6 +806,7 @@ export type WebhookDeliveryUncheckedUpdateWithoutAttemptsInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   endpointId?: Prisma.StringFieldUpdateOperationsInput | string
   endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  eventTenantId?: Prisma.StringFieldUpdateOperationsInput | string
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -791,6 +821,7 @@ export type WebhookDeliveryUncheckedUpdateWithoutAttemptsInput = {
 export type WebhookDeliveryCreateManyEndpointInput = {
   id: string
   endpointSequence?: bigint | number
+  eventTenantId?: string
   eventId: string
   eventType: string
   payload: string
@@ -805,6 +836,7 @@ export type WebhookDeliveryCreateManyEndpointInput = {
 export type WebhookDeliveryUpdateWithoutEndpointInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  eventTenantId?: Prisma.StringFieldUpdateOperationsInput | string
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -820,6 +852,7 @@ export type WebhookDeliveryUpdateWithoutEndpointInput = {
 export type WebhookDeliveryUncheckedUpdateWithoutEndpointInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  eventTenantId?: Prisma.StringFieldUpdateOperationsInput | string
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -835,6 +868,7 @@ export type WebhookDeliveryUncheckedUpdateWithoutEndpointInput = {
 export type WebhookDeliveryUncheckedUpdateManyWithoutEndpointInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   endpointSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  eventTenantId?: Prisma.StringFieldUpdateOperationsInput | string
   eventId?: Prisma.StringFieldUpdateOperationsInput | string
   eventType?: Prisma.StringFieldUpdateOperationsInput | string
   payload?: Prisma.StringFieldUpdateOperationsInput | string
@@ -882,6 +916,7 @@ export type WebhookDeliverySelect<ExtArgs extends runtime.Types.Extensions.Inter
   id?: boolean
   endpointId?: boolean
   endpointSequence?: boolean
+  eventTenantId?: boolean
   eventId?: boolean
   eventType?: boolean
   payload?: boolean
@@ -901,6 +936,7 @@ export type WebhookDeliverySelectCreateManyAndReturn<ExtArgs extends runtime.Typ
   id?: boolean
   endpointId?: boolean
   endpointSequence?: boolean
+  eventTenantId?: boolean
   eventId?: boolean
   eventType?: boolean
   payload?: boolean
@@ -918,6 +954,7 @@ export type WebhookDeliverySelectUpdateManyAndReturn<ExtArgs extends runtime.Typ
   id?: boolean
   endpointId?: boolean
   endpointSequence?: boolean
+  eventTenantId?: boolean
   eventId?: boolean
   eventType?: boolean
   payload?: boolean
@@ -935,6 +972,7 @@ export type WebhookDeliverySelectScalar = {
   id?: boolean
   endpointId?: boolean
   endpointSequence?: boolean
+  eventTenantId?: boolean
   eventId?: boolean
   eventType?: boolean
   payload?: boolean
@@ -946,7 +984,7 @@ export type WebhookDeliverySelectScalar = {
   createdAt?: boolean
 }
 
-export type WebhookDeliveryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "endpointId" | "endpointSequence" | "eventId" | "eventType" | "payload" | "status" | "deadReason" | "nextAttemptAt" | "attemptCount" | "scheduleStart" | "createdAt", ExtArgs["result"]["webhookDelivery"]>
+export type WebhookDeliveryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "endpointId" | "endpointSequence" | "eventTenantId" | "eventId" | "eventType" | "payload" | "status" | "deadReason" | "nextAttemptAt" | "attemptCount" | "scheduleStart" | "createdAt", ExtArgs["result"]["webhookDelivery"]>
 export type WebhookDeliveryInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   endpoint?: boolean | Prisma.WebhookEndpointDefaultArgs<ExtArgs>
   attempts?: boolean | Prisma.WebhookDelivery$attemptsArgs<ExtArgs>
@@ -970,6 +1008,7 @@ export type $WebhookDeliveryPayload<ExtArgs extends runtime.Types.Extensions.Int
     id: string
     endpointId: string
     endpointSequence: bigint
+    eventTenantId: string
     eventId: string
     eventType: string
     payload: string
@@ -1408,6 +1447,7 @@ export interface WebhookDeliveryFieldRefs {
   readonly id: Prisma.FieldRef<"WebhookDelivery", 'String'>
   readonly endpointId: Prisma.FieldRef<"WebhookDelivery", 'String'>
   readonly endpointSequence: Prisma.FieldRef<"WebhookDelivery", 'BigInt'>
+  readonly eventTenantId: Prisma.FieldRef<"WebhookDelivery", 'String'>
   readonly eventId: Prisma.FieldRef<"WebhookDelivery", 'String'>
   readonly eventType: Prisma.FieldRef<"WebhookDelivery", 'String'>
   readonly payload: Prisma.FieldRef<"WebhookDelivery", 'String'>
