@@ -209,6 +209,28 @@ describe.skipIf(!hasRedis || !hasPostgres)("a restart of Redis from its file", (
     expect(await a.positions(["t"])).toEqual([undefined]);
   });
 
+  test("data that a server copies from one that is behind is a loss, although nothing restarts", async () => {
+    const other = await startRedis();
+    const [redis, behind] = [new Redis(server.url), new Redis(other.url)];
+    const copies = async (one: Redis, from: string): Promise<void> => {
+      const { hostname, port } = new URL(from);
+      for (const each of [redis, behind]) await each.config("SET", "repl-diskless-sync-delay", "0");
+      await one.replicaof(hostname, Number(port));
+      await waitFor(async () => /master_link_status:up/.test(await one.info("replication")), { what: "the copy" });
+      await one.replicaof("NO", "ONE");
+    };
+    const [a, b] = [await start(), await start()];
+    await loadCalls(a, "t", 3);
+    await copies(behind, server.url);
+    expect(await consume(a, "t", "1", calls(LIMIT))).toBe("allowed");
+    await copies(redis, other.url);
+    await known([a, b]);
+    for (const one of [a, b]) expect(await one.positions(["t"])).toEqual([undefined]);
+    redis.disconnect();
+    behind.disconnect();
+    await other.stop();
+  });
+
   test("a writer that has not written for long is forgotten, and known again with its next write", async () => {
     const [a, b] = [await start(), await start()];
     await loadCalls(a, "t", 3);

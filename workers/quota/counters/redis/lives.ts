@@ -20,7 +20,7 @@ export interface Life {
 /** What a script needs to number what it stores, or tells, in this process's name. */
 export interface Mark {
   readonly keys: readonly string[];
-  /** The writer and the number, for each sending: numbers have the order in which Redis gets them. */
+  /** The writer, the number, and the last confirmed one, for each sending: numbers have the order in which Redis gets them. */
   args(): readonly string[];
   /** The number that was sent last is stored. */
   confirm(): void;
@@ -108,7 +108,7 @@ export function createLives({ redis, key, rows }: LivesOptions) {
           sent += 1;
           number = sent;
           sender = writer;
-          return [sender, String(number)];
+          return [sender, String(number), String(confirmed)];
         },
         confirm() {
           if (number > confirmed) confirmed = number;
@@ -204,6 +204,8 @@ return { name, since }
 const ENTER_LUA = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 local t = redis.call('TIME')
+local held = redis.call('HGET', KEYS[2], ARGV[2])
+if held and tonumber(string.match(held, '^%d+')) > tonumber(ARGV[3]) then return 1 end
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[3] .. ':' .. t[1] .. string.sub('000000' .. t[2], -6, -4))
 return 1
 `;

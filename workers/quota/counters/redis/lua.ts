@@ -6,6 +6,22 @@ const KEEP_MS = 40 * DAY_MS;
 const ABSENT_MS = HOUR_MS;
 
 /**
+ * A writer and the number of its last write: "unknown" where the store has none, "back" where it has an earlier one than was
+ * confirmed, so that it is not what it was.
+ */
+const WRITER_LUA = `
+local function held_of(writers, writer, confirmed)
+  local tail = redis.call('HGET', writers, writer)
+  if not tail then return 'unknown' end
+  local number = tonumber(string.match(tail, '^%d+'))
+  return number < tonumber(confirmed) and 'back' or number
+end
+local function hold(writers, writer, held, number, now)
+  if held < tonumber(number) then redis.call('HSET', writers, writer, number .. ':' .. string.format('%.0f', now)) end
+end
+`;
+
+/**
  * Stores changes of many tenants, each only if its version is the expected one, and decides nothing. Three keys per tenant,
  * with the tenant as hash tag: H its head (hash: "v" the version, "s" its position, the other fields are the state's), R its
  * reservations (hash), L which fields and keys the latest versions changed (list of JSON). A version is
@@ -14,33 +30,32 @@ const ABSENT_MS = HOUR_MS;
  *
  * ARGV: 1 where Redis' clock should be, ms, 2 the tolerance, 3 the life of the store, 4 one that is over, 5 a version for
  * tenants without state, 6 JSON: a list for each tenant, 7 not empty: something is to be stored, and where the last of KEYS is the
- * hash of the writers, 8 this writer, 9 the number of what this call stores or tells. The list of a tenant has the expected
- * version ("": reads everything) and, if there is something to store, the new version, names and values to set in H, names to
- * remove from it, the same for R, 1 to renew the expiry of all keys or 2 of R, how many entries L keeps at least, and the new one.
+ * hash of the writers, 8 this writer, 9 the number of what this call stores or tells, 10 that of its last confirmed write. The list
+ * of a tenant has the expected version ("": reads everything) and, if there is something to store, the new version, names and values
+ * to set in H, names to remove from it, the same for R, 1 to renew the expiry of all keys or 2 of R, how many entries L keeps at
+ * least, and the new one.
  *
- * Answers Redis' time; only "unregistered" besides, if the store does not know the writer; otherwise, unless the time differs, for
- * each tenant 1 (stored) or a list, and then nothing of it was stored:
+ * Answers Redis' time; only "unknown" or "back" besides, as WRITER_LUA says; otherwise, unless the time differs, for each tenant 1
+ * (stored) or a list, and then nothing of it was stored:
  * "missing" and the version for its absence; "other" and the life that it belongs to; "changed", a version, 1 if that is not
  * yet the latest, and names and values of H and R that changed since the expected one, with those of H that it was to store;
  * "all", the version, H and R; "scan", the version and H, where R is too large.
  * A command that fails after the first one marks the tenant as torn, which is as good as missing.
  */
-export const COMMIT_LUA = `
+export const COMMIT_LUA = `${WRITER_LUA}
 local MOST_ARGUMENTS, MOST_NAMES, MOST_ENTRIES, MOST_WHOLE = 4000, 2000, 500, 500
 local call, pcall, min, floor, match, unpack = redis.call, redis.pcall, math.min, math.floor, string.match, unpack
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
 if math.abs(now - ARGV[1]) > tonumber(ARGV[2]) then return { now } end
 local life, past, absent = ARGV[3], ARGV[4], ARGV[5]
-local tail
+local last
 if ARGV[8] then
-  tail = call('HGET', KEYS[#KEYS], ARGV[8])
-  if not tail then return { now, 'unregistered' } end
+  last = held_of(KEYS[#KEYS], ARGV[8], ARGV[10])
+  if type(last) == 'string' then return { now, last } end
 end
 local function number()
-  if tail and tonumber(match(tail, '^%d+')) < tonumber(ARGV[9]) then
-    call('HSET', KEYS[#KEYS], ARGV[8], ARGV[9] .. ':' .. string.format('%.0f', now))
-  end
+  if last then hold(KEYS[#KEYS], ARGV[8], last, ARGV[9], now) end
 end
 if ARGV[7] ~= '' then number() end
 
@@ -153,24 +168,24 @@ return out
 `;
 
 /**
- * Numbers what was read before. KEYS: 1 the hash of the writers; ARGV: 1 this writer, 2 the number. Answers 1, or 0 if the store
- * does not know the writer.
+ * Numbers what was read before. KEYS: 1 the hash of the writers; ARGV: 1 this writer, 2 the number, 3 that of its last confirmed
+ * write. Answers 1, or as WRITER_LUA says.
  */
-export const NUMBER_LUA = `
-local tail = redis.call('HGET', KEYS[1], ARGV[1])
-if not tail then return 0 end
-if tonumber(string.match(tail, '^%d+')) < tonumber(ARGV[2]) then
-  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. string.match(tail, ':%d+$'))
-end
+export const NUMBER_LUA = `${WRITER_LUA}
+local last = held_of(KEYS[1], ARGV[1], ARGV[3])
+if type(last) == 'string' then return last end
+local time = redis.call('TIME')
+hold(KEYS[1], ARGV[1], last, ARGV[2], time[1] * 1000 + math.floor(time[2] / 1000))
 return 1
 `;
 
 /**
  * Proves that the store takes what the counters write. KEYS: 1 one of its own, which is gone afterwards; 2 if this process is a
  * writer, the hash of the writers; ARGV: 1 after how many ms without a write a writer is removed, 2 this writer, 3 the number of
- * this write. Answers Redis' time, 1 if this writer is known and the number stored, and the writers that were removed.
+ * this write, 4 that of its last confirmed one. Answers Redis' time, 1 if the number is stored, or as WRITER_LUA says, and the
+ * writers that were removed.
  */
-export const PROBE_LUA = `
+export const PROBE_LUA = `${WRITER_LUA}
 local call, key = redis.call, KEYS[1]
 call('HSET', key, 'v', '1')
 call('PEXPIRE', key, 60000)
@@ -182,10 +197,10 @@ call('LTRIM', key, -1, -1)
 call('LLEN', key)
 call('UNLINK', key)
 local time, removed, writers = call('TIME'), {}, KEYS[2]
-local own = writers and call('HGET', writers, ARGV[2])
-if own then
+local last = writers and held_of(writers, ARGV[2], ARGV[4]) or 'unknown'
+if type(last) == 'number' then
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  call('HSET', writers, ARGV[2], ARGV[3] .. ':' .. string.format('%.0f', now))
+  hold(writers, ARGV[2], last, ARGV[3], now)
   local all = call('HGETALL', writers)
   for i = 1, #all, 2 do
     if all[i] ~= ARGV[2] and now - string.match(all[i + 1], ':(%d+)') > tonumber(ARGV[1]) then
@@ -194,5 +209,5 @@ if own then
     end
   end
 end
-return { time, own and 1 or 0, removed }
+return { time, type(last) == 'number' and 1 or last, removed }
 `;

@@ -75,6 +75,13 @@ export function createRedisServer(options: RedisServerOptions) {
     return current;
   }
 
+  /** A store that went back is another one, although nothing restarted it: a server may load or copy another's data. */
+  function learnAgain(answer: unknown, mark: Mark, name: string): Promise<Incarnation> {
+    if (answer === "back") return learn(name);
+    mark.unknown();
+    return learn();
+  }
+
   /** Whether the incarnation is still the same, or which it is now. */
   async function verify(): Promise<Incarnation> {
     const known = current;
@@ -136,14 +143,16 @@ export function createRedisServer(options: RedisServerOptions) {
         if (current !== incarnation) throw new Error("the connection to Redis was lost");
         const mark = lives.mark();
         if (mark.keys.length === 0) return;
-        if ((await evaluate(NUMBER, mark.keys, mark.args)) === 1) {
+        const answer = await evaluate(NUMBER, mark.keys, mark.args);
+        if (answer === 1) {
           mark.confirm();
           return;
         }
-        mark.unknown();
-        await learn();
-        throw new Error("Redis did not know this process");
+        await learnAgain(answer, mark, incarnation.name);
+        throw new Error("Redis did not know this process, or what it wrote");
       }),
+    /** After an answer of the store that WRITER_LUA describes. `name`: of the incarnation that the mark was for. */
+    learnAgain: (answer: unknown, mark: Mark, name: string) => answering(() => learnAgain(answer, mark, name)),
     /** The incarnation at a moment after the call. */
     verified: () => answering(verified),
     /** `args` is called at each sending. */
@@ -154,12 +163,13 @@ export function createRedisServer(options: RedisServerOptions) {
     /** Redis' time, from a server that takes writes. */
     probe: () =>
       answering(async () => {
-        if (current === undefined) await learn();
+        const { name } = current ?? (await learn());
         const mark = lives.mark();
         const keys = [`${incarnationKey}:probe`, ...mark.keys];
         const args = () => [String(WRITER_GONE_MS), ...mark.args()];
-        const [time, isStored, gone] = listOf(await evaluate(PROBE, keys, args));
-        if (isStored === 1) mark.confirm();
+        const [time, answer, gone] = listOf(await evaluate(PROBE, keys, args));
+        if (answer === 1) mark.confirm();
+        if (answer === "back") await learnAgain(answer, mark, name);
         const writers = listOf(gone).map(String);
         if (writers.length > 0) await lives.forget(writers).catch(options.onError);
         return redisMs(listOf(time).map(String));

@@ -138,9 +138,8 @@ export function createTurns({ server, together, onBounded }: TurnsOptions) {
       await server.judgeClock();
       return [];
     }
-    if (replies[0] === "unregistered") {
-      mark.unknown();
-      const current = await server.learn();
+    if (typeof replies[0] === "string") {
+      const current = await server.learnAgain(replies[0], mark, name);
       if (current.name !== name) past = name;
       return [];
     }
