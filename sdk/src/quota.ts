@@ -26,6 +26,8 @@ export interface LimitReading {
   readonly reserved: string;
   readonly remaining: string;
   readonly resetAt: string;
+  /** Present if the limit's meter is archived: nothing recorded counts against the limit. */
+  readonly meterArchived?: true;
 }
 
 export interface Decision {

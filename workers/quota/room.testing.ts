@@ -23,6 +23,7 @@ export interface LimitAnswer {
   readonly reserved: string;
   readonly remaining: string;
   readonly resetAt: string;
+  readonly meterArchived?: true;
 }
 
 export interface RoomTenant {

@@ -17,6 +17,7 @@ const Limit = Type.Object({
   remaining: Type.String(),
   resetAt: Type.Number(),
   denies: Type.Boolean(),
+  meterArchived: Type.Optional(Type.Literal(true)),
 });
 const Denial = Type.Object({
   idempotencyKey: Type.String(),
@@ -90,5 +91,6 @@ const denialOf = ({ idempotencyKey, meter, amount }: QuotaRequest, decision: Dec
     ...amountsOf(read),
     resetAt: read.resetAt,
     denies: read.denies,
+    ...(read.limit.meterArchived && { meterArchived: true as const }),
   })),
 });

@@ -44,7 +44,7 @@ export function createTenantLimits(tenancy: TenancyCopy, clock: Clock) {
     const key = `${periodAt(atMs, tenant.billingAnchorDay).start} ${version} ${overrides.join()}`;
     const before = ofTenant.get(key);
     if (before !== undefined) return before;
-    const found = limitsInForce(tenant, tenancy.plan, atMs, version);
+    const found = limitsInForce(tenant, tenancy, atMs, version);
     if (found === undefined) return undefined;
     if (ofTenant.size >= REMEMBERED_PER_TENANT) ofTenant.clear();
     ofTenant.set(key, found);

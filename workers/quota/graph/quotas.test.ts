@@ -106,5 +106,8 @@ describeRoom("the graph", prepare, (room) => {
       ],
     });
     expect((await ask("other")).data).toEqual({ _entities: [null] });
+    room.world().meter("calls", { archivedInVersion: 1 });
+    expect(JSON.stringify((await ask(id)).data)).toContain('"meterArchived":true');
+    room.world().meter("calls");
   });
 });

@@ -18,7 +18,6 @@ class TenantQuotas {
   constructor(
     private readonly gate: Gate,
     private readonly denials: DenialLog,
-    private readonly tenancy: Pick<TenancyCopy, "meter">,
   ) {}
 
   @FieldResolver(() => QuotaDenial, {
@@ -35,11 +34,11 @@ class TenantQuotas {
 
   @FieldResolver(() => [QuotaStatus])
   async quotas(@Root() tenant: Tenant): Promise<readonly QuotaStatus[]> {
-    return (await this.gate.status(tenant.id)).map((read) => statusView(tenant.id, read, this.tenancy));
+    return (await this.gate.status(tenant.id)).map((read) => statusView(tenant.id, read));
   }
 }
 
-function statusView(tenantId: string, read: LimitReading, tenancy: Pick<TenancyCopy, "meter">): QuotaStatus {
+function statusView(tenantId: string, read: LimitReading): QuotaStatus {
   const { limit } = read;
   return {
     ref: JSON.stringify({ tenantId, meter: limit.meter, window: limit.window, version: 0 }),
@@ -54,7 +53,7 @@ function statusView(tenantId: string, read: LimitReading, tenancy: Pick<TenancyC
     windowStart: read.windowStart,
     resetAt: read.resetAt,
     state: read.state,
-    meterArchived: limit.meter !== null && (tenancy.meter(limit.meter)?.archivedInVersion ?? null) !== null,
+    meterArchived: limit.meterArchived,
   };
 }
 
@@ -73,7 +72,7 @@ async function statusByRef(
   ref: unknown,
   identity: Identity,
   gate: Gate,
-  tenancy: Pick<TenancyCopy, "reached" | "caughtUp" | "tenant" | "meter">,
+  tenancy: Pick<TenancyCopy, "reached" | "caughtUp" | "tenant">,
 ): Promise<QuotaStatus | null> {
   const { tenantId, meter, window, version } = Value.Parse(Ref, JSON.parse(String(ref)));
   if (!maySee(identity, "Query.tenant", tenantId)) return null;
@@ -81,7 +80,7 @@ async function statusByRef(
   if (tenancy.tenant(tenantId) === undefined) return null;
   const reads = await gate.status(tenantId);
   const read = reads.find(({ limit }) => limit.meter === meter && limit.window === window);
-  return read === undefined ? null : statusView(tenantId, read, tenancy);
+  return read === undefined ? null : statusView(tenantId, read);
 }
 
 async function heard(tenancy: Pick<TenancyCopy, "reached">, version: number): Promise<void> {
@@ -96,14 +95,14 @@ async function heard(tenancy: Pick<TenancyCopy, "reached">, version: number): Pr
 
 export interface QuotaGraphOptions {
   readonly gate: Gate;
-  readonly tenancy: Pick<TenancyCopy, "reached" | "caughtUp" | "tenant" | "meter">;
+  readonly tenancy: Pick<TenancyCopy, "reached" | "caughtUp" | "tenant">;
   readonly denials: DenialLog;
 }
 
 export function buildQuotaSubgraph({ gate, tenancy, denials }: QuotaGraphOptions): Promise<Subgraph> {
   return buildSubgraph({
     name: "quota",
-    resolvers: [new TenantQuotas(gate, denials, tenancy)],
+    resolvers: [new TenantQuotas(gate, denials)],
     orphanedTypes: [Tenant],
     references: {
       async Tenant({ id }, { identity }) {

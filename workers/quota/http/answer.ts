@@ -19,6 +19,7 @@ export function decisionBody(decision: Decision, { tenantId, meter, idempotencyK
       limit: read.limit.text,
       ...amountsOf(read),
       resetAt: new Date(read.resetAt).toISOString(),
+      ...(read.limit.meterArchived && { meterArchived: true }),
     })),
   };
 }

@@ -5,6 +5,8 @@ import type { World } from "../world.testing.js";
 
 function prepare(world: World): void {
   world.meter("calls");
+  world.meter("old");
+  world.plan("old", [{ limit: "50", meter: "old" }]);
   world.meter("tokens", { aggregation: "SUM", valueProperty: "n" });
   world.plan("ten", [{ limit: "10" }]);
   world.plan("soft", [{ limit: "2", kind: "SOFT" }]);
@@ -22,6 +24,32 @@ function prepare(world: World): void {
 }
 
 describeRoom("a decision", prepare, (room) => {
+  test("every answer says which limits' meter is archived, and that it is no more once the meter is back", async () => {
+    const { headers } = room.tenant("archived", "old");
+    const request = (idempotencyKey: string, amount = "1") => ({ meter: "old", amount, idempotencyKey });
+    const all = async (key: string) => {
+      const batch = await room.post("batch", headers, [request(`${key} in a batch`)]);
+      const consumed = await room.post("consume", headers, request(key));
+      const checked = await room.post("check", headers, request(key));
+      const denied = await room.post("consume", headers, request(`${key} denied`, "99"));
+      const [inBatch] = Object.values(batch.body) as (typeof batch.body)[];
+      return [inBatch, consumed.body, checked.body, denied.body].map((body) => body?.limits[0]?.meterArchived);
+    };
+    expect(await all("before")).toEqual([undefined, undefined, undefined, undefined]);
+    room.world().meter("old", { archivedInVersion: 1 });
+    expect(await all("archived")).toEqual([true, true, true, true]);
+    const look = { url: "/v1/quota/denial?idempotencyKey=archived+denied", headers };
+    const denial = async () => {
+      const answer = await room.service().app.inject(look);
+      return answer.statusCode === 200 ? answer.json() : undefined;
+    };
+    expect((await waitFor(denial, { what: "the denial" })).limits).toMatchObject([
+      { meter: "old", meterArchived: true },
+    ]);
+    room.world().meter("old");
+    expect(await all("back")).toEqual([undefined, undefined, undefined, undefined]);
+  });
+
   test("consume reserves until the hard limit, then denies with the reason, headers and the same body", async () => {
     const { headers } = room.tenant("consume", "ten");
     const allowed = await room.post("consume", headers, { meter: "calls", amount: "8", idempotencyKey: "a" });

@@ -19,6 +19,7 @@ const limit = (text: string, kind: LimitKind = "HARD"): LimitInForce => ({
   warnAt: [new Decimal("0.8")],
   counter: { meter: "calls", window: "DAY" },
   counterId: "calls|DAY",
+  meterArchived: false,
   units: { most: units(text), warnings: [units(text) - units(text) / 5n] },
 });
 const inForce: LimitsInForce = {

@@ -47,10 +47,26 @@ describe("limits in force", () => {
     closedInVersion: null,
   };
   const plans = new Map([plan("small", ["10"]), plan("large", ["100", "2.5"])].map((one) => [one.id, one]));
+  const archivedIn = new Map<string, number>();
+  const known = {
+    plan: (id: string) => plans.get(id),
+    meter: (key: string) => ({ archivedInVersion: archivedIn.get(key) ?? null }),
+  };
   const at = (ms: number, version: number) => {
-    const found = limitsInForce(tenant, (id) => plans.get(id), ms, version);
+    const found = limitsInForce(tenant, known, ms, version);
     return found?.limits.map((one) => formatDecimal(one.limit));
   };
+
+  test("a limit says from its meter's archival on that the meter is archived, also with an override", () => {
+    archivedIn.set("calls", 4);
+    const override = { meter: "calls", window: "DAY", reason: "a launch", limit: "20.5", inVersion: 3 } as const;
+    const helped: TenantState = { ...tenant, quotaOverrides: [{ ...override, until: november + 100 }] };
+    const said = (version: number) =>
+      limitsInForce(helped, known, november, version)?.limits.map(({ meterArchived }) => meterArchived);
+    expect([said(3), said(4), said(5)]).toEqual([[false], [true], [true]]);
+    archivedIn.clear();
+    expect(said(5)).toEqual([false]);
+  });
 
   test("an override stands in for the plan's limit from its version on and until its end, on the same counter", () => {
     const terms = { meter: "calls", window: "DAY", reason: "a launch" } as const;
@@ -62,7 +78,7 @@ describe("limits in force", () => {
       ],
     };
     const limitAt = (ms: number, version: number) =>
-      limitsInForce(helped, (id) => plans.get(id), ms, version)?.limits.map((one) => ({
+      limitsInForce(helped, known, ms, version)?.limits.map((one) => ({
         limit: formatDecimal(one.limit),
         counter: counterId(one.counter),
       }));
@@ -82,7 +98,7 @@ describe("limits in force", () => {
   });
 
   test("a limit and its warnings are exact, in the units of its counter, whatever limits the counter has", () => {
-    const limits = limitsInForce(tenant, (id) => plans.get(id), december, 5)?.limits ?? [];
+    const limits = limitsInForce(tenant, known, december, 5)?.limits ?? [];
     expect(limits.map((one) => one.units)).toEqual([
       { most: 100n * ONE_UNIT, warnings: [80n * ONE_UNIT] },
       { most: 2_500_000_000_000n, warnings: [2n * ONE_UNIT] },
@@ -104,7 +120,7 @@ describe("limits in force", () => {
       ],
     };
     const earlier = (ms: number, version: number) => {
-      const [limit] = limitsInForce(helped, (id) => plans.get(id), ms, version)?.limits ?? [];
+      const [limit] = limitsInForce(helped, known, ms, version)?.limits ?? [];
       return limit && earlierLimits(helped, limit, november, version).map(({ text }) => text);
     };
     expect(earlier(november, 2)).toEqual([]);

@@ -1,6 +1,12 @@
 import { Decimal, formatDecimal } from "#kernel/decimal.js";
 import { type Period, periodAt } from "#kernel/period.js";
-import type { PlanState, QuotaLimitState, QuotaOverrideState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type {
+  MeterState,
+  PlanState,
+  QuotaLimitState,
+  QuotaOverrideState,
+  TenantState,
+} from "#schema/events/tenancy-changed.v1.js";
 import { activeOverrides, assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
 import type { LimitKind, QuotaWindow } from "#schema/vocabulary.js";
 import { amountOf } from "./amount.js";
@@ -24,6 +30,8 @@ export interface LimitInForce {
   readonly counterId: string;
   /** The limit and its warnings as counters count. */
   readonly units: LimitUnits;
+  /** Whether the meter is archived: nothing recorded counts against the limit. */
+  readonly meterArchived: boolean;
   /** The override that set `limit`; undefined: the plan did. */
   readonly override?: { readonly inVersion: number; readonly planLimit: LimitInForce };
 }
@@ -41,14 +49,18 @@ export interface LimitsInForce {
   readonly limits: readonly LimitInForce[];
 }
 
-export type PlanLookup = (planId: string) => PlanState | undefined;
+/** The plans and meters that limits are read with. */
+export interface PlansAndMeters {
+  plan(planId: string): PlanState | undefined;
+  meter(key: string): Pick<MeterState, "archivedInVersion"> | undefined;
+}
 
 /**
  * The limits of the plan of the billing period that contains `atMs`, as known at tenancy version `version`; undefined: no plan.
  */
 export function limitsInForce(
   tenant: TenantState,
-  plan: PlanLookup,
+  { plan, meter }: PlansAndMeters,
   atMs: number,
   version: number,
 ): LimitsInForce | undefined {
@@ -58,7 +70,9 @@ export function limitsInForce(
   const planVersion = planVersionOf(plan(assigned.planId), assigned.planVersion);
   if (planVersion === undefined) return undefined;
   const overrides = activeOverrides(tenant, atMs, version);
-  const limits = planVersion.limits.map((limit) => overridden(limitInForce(limit), overrides));
+  const isArchived = (key: string | null) =>
+    key !== null && (meter(key)?.archivedInVersion ?? Number.POSITIVE_INFINITY) <= version;
+  const limits = planVersion.limits.map((limit) => overridden(limitInForce(limit, isArchived(limit.meter)), overrides));
   return { planId: assigned.planId, planVersion: assigned.planVersion, period, limits };
 }
 
@@ -92,7 +106,7 @@ export function earlierLimits(
   return limit.override === undefined && overrides.length === 0 ? [] : [...overrides, planLimit];
 }
 
-function limitInForce(state: QuotaLimitState): LimitInForce {
+function limitInForce(state: QuotaLimitState, meterArchived: boolean): LimitInForce {
   const limit = new Decimal(state.limit);
   const { meter, window, kind } = state;
   const warnAt = state.warnAt.map((fraction) => new Decimal(fraction)).sort((a, b) => a.comparedTo(b));
@@ -107,6 +121,7 @@ function limitInForce(state: QuotaLimitState): LimitInForce {
     counter,
     counterId: counterId(counter),
     units: limitUnits(limit, warnAt),
+    meterArchived,
   };
 }
 

@@ -17,6 +17,7 @@ const limit = (changed: Partial<LimitInForce> = {}): LimitInForce => ({
   warnAt: [decimal("0.5"), decimal("0.8")],
   counter: { meter: "calls", window: "DAY" },
   counterId: "calls|DAY",
+  meterArchived: false,
   units: { most: amountOf(decimal("10")), warnings: [] },
   ...changed,
 });

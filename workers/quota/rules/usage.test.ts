@@ -20,6 +20,7 @@ const limited: LimitsInForce = {
   limits: SLIDING_WINDOWS.map((window) => ({
     ...{ meter: "calls", window, kind: "HARD", limit: new Decimal(5), text: "5", warnAt: [] },
     ...{ counter: { meter: "calls", window }, counterId: `calls|${window}`, units: { most: 5n, warnings: [] } },
+    meterArchived: false,
   })),
 };
 const grains = (time: number, inForce?: LimitsInForce) => grainsOf(reading(time), 1, inForce).map(({ grain }) => grain);
