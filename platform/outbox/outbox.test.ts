@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Database, openDatabase } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
-import { QUOTA_ALERTS, TOPICS } from "#schema/topics.js";
+import { BILLING_EVENTS, QUOTA_ALERTS, TOPICS } from "#schema/topics.js";
 import { startMutableProxy } from "../../tests/chaos/mutable-proxy.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
@@ -143,11 +143,34 @@ describe.skipIf(!hasPostgres)("an outbox", () => {
     expect(await published(1)).toEqual([1]);
   });
 
+  test("nothing goes before a row of another topic with a lower id, whatever the partitions", async () => {
+    const sent: string[] = [];
+    const rows = [1, 0, 2, 0, 0, 1, 2, 1, 0].map((which, id) => ({
+      ...{ topic: which === 0 ? QUOTA_ALERTS : BILLING_EVENTS, partition: which === 0 ? 0 : which - 1, key: "k" },
+      value: `${which}${id}`,
+    }));
+    await database.transaction((tx) => enqueueOutbox(tx, rows));
+    startRelay({
+      ...log,
+      append: async (topic, _, records) => void sent.push(topic.name, ...records.map(({ value }) => value.toString())),
+    });
+    await waitFor(async () => (await remaining()) === 0, { what: "all rows to be sent" });
+    const [quota, billing] = [QUOTA_ALERTS.name, BILLING_EVENTS.name];
+    const expected = [
+      [billing, "10"],
+      [quota, "01"],
+      [billing, "22"],
+      [quota, "03", "04"],
+      [billing, "15", "17"],
+    ];
+    expect(sent).toEqual([...expected, [billing, "26"], [quota, "08"]].flat());
+  });
+
   function startRelay(target: EventLog, on = database): OutboxRelay {
     const relay = startOutboxRelay({
       database: on,
       log: target,
-      topics: [QUOTA_ALERTS],
+      topics: [QUOTA_ALERTS, BILLING_EVENTS],
       onError: () => undefined,
       pollMs: 20,
     });

@@ -136,14 +136,29 @@ async function publishSome(options: OutboxRelayOptions, topics: Topics): Promise
   return rows.length;
 }
 
-/** Rows of one topic and partition, in id order; order between partitions has no meaning. */
-function groupRuns(rows: readonly Row[]) {
-  const groups = new Map<string, { topic: string; partition: number; rows: Row[] }>();
+interface Group {
+  readonly topic: string;
+  readonly partition: number;
+  readonly rows: Row[];
+}
+
+/**
+ * Rows of one topic and partition, in id order. Order between the partitions of a topic has no meaning, but no row goes before one
+ * of another topic with a lower id: a record may refer to what was published before it.
+ */
+function groupRuns(rows: readonly Row[]): Group[] {
+  const groups: Group[] = [];
+  let ofTopic = new Map<number, Group>();
   for (const row of rows) {
-    const key = `${row.topic}/${row.partition}`;
-    const group = groups.get(key) ?? { topic: row.topic, partition: row.partition, rows: [] };
-    group.rows.push(row);
-    groups.set(key, group);
+    if (row.topic !== groups.at(-1)?.topic) ofTopic = new Map();
+    const known = ofTopic.get(row.partition);
+    if (known !== undefined) {
+      known.rows.push(row);
+      continue;
+    }
+    const group = { topic: row.topic, partition: row.partition, rows: [row] };
+    ofTopic.set(row.partition, group);
+    groups.push(group);
   }
-  return groups.values();
+  return groups;
 }

@@ -267,15 +267,6 @@ describe.skipIf(!hasPostgres)("recording", () => {
     ]);
   });
 
-  test("entries are stamped with the newest tenancy that their edge or backfill knew", async () => {
-    await openCursor(world.database, 0);
-    const recorded = recordStep(world, 0, stepOf(0, [receivedItem({ id: "a" })], 999_999));
-    expect(await events()).toEqual([]);
-    world.apply(meterState("late", "x", { version: 999_999 }));
-    await recorded;
-    expect((await events())[0]?.tenancyVersion).toBe(999_999);
-  });
-
   test("the ledger refuses change", async () => {
     await openCursor(world.database, 0);
     await recordStep(world, 0, stepOf(0, [receivedItem({ id: "a" })]));
@@ -374,8 +365,8 @@ describe.skipIf(!hasPostgres)("recording", () => {
   }
 });
 
-function stepOf(offset: number, items: readonly ReceivedItem[], tenancyVersion = 0): RecordingStep {
-  const value = Buffer.from(receivedText(items.map(encodeItem), tenancyVersion));
+function stepOf(offset: number, items: readonly ReceivedItem[]): RecordingStep {
+  const value = Buffer.from(receivedText(items.map(encodeItem), 0));
   const [step] = planSteps([{ offset, timestamp: Date.now(), value, decoded: decodeRecord(value, 0, 1) }]);
   if (step === undefined) throw new Error("a record makes a step");
   return step;

@@ -3,6 +3,7 @@ import { readingAt } from "#kernel/upgrade-required.js";
 import { createTransactionSizes } from "#platform/database/transaction-sizes.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
 import { LogPositionError } from "#platform/event-log/position.js";
+import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
 import type { IngestionMetrics } from "../metrics.js";
@@ -10,9 +11,11 @@ import { decodeRecord } from "../rules/decode-record.js";
 import { recordUuid } from "../rules/fingerprint.js";
 import { MAX_ITEMS_PER_STEP, planSteps, type ReceivedRecord, type RecordingStep } from "../rules/plan-steps.js";
 import { openCursor, type RecorderCursor } from "../store/recording.js";
-import { type Recorded, type RecordingDependencies, recordStep, tenancyReached } from "./recording.js";
+import { ledgerVersionReached, withKnownVersions } from "./known-versions.js";
+import { type Recorded, type RecordingDependencies, recordStep } from "./recording.js";
 
 export interface RecorderOptions extends RecordingDependencies {
+  readonly tenancy: RecordingDependencies["tenancy"] & Pick<TenancyCopy, "reached">;
   readonly log: EventLog;
   readonly partitionCount: number;
   readonly metrics: IngestionMetrics;
@@ -35,12 +38,11 @@ export async function startRecorder(options: RecorderOptions) {
   const cursors = new Map<number, RecorderCursor>();
   const stopping = new AbortController();
   const sizes = createTransactionSizes(options.database, MAX_ITEMS_PER_STEP);
-  const dependencies = { ...options, stopped: stopping.signal };
 
   async function startAt(partition: number): Promise<number> {
     const cursor = await openCursor(options.database, partition);
     await assertSameLog(options.log, partition, cursor);
-    await tenancyReached(dependencies, cursor.tenancyVersion);
+    await ledgerVersionReached({ ...options, stopped: stopping.signal }, cursor.tenancyVersion);
     cursors.set(partition, cursor);
     options.onRecorded(partition, []);
     return cursor.next;
@@ -48,8 +50,9 @@ export async function startRecorder(options: RecorderOptions) {
 
   async function onBatch(batch: LogBatch): Promise<BatchOutcome> {
     const { partition } = batch;
-    for (const step of planSteps(readBatch(batch, options.partitionCount), sizes.of(partition))) {
-      const recorded = await sizes.attempt(partition, step.units, () => recordStep(dependencies, partition, step));
+    const records = await withKnownVersions(readBatch(batch, options.partitionCount), options.tenancy);
+    for (const step of planSteps(records, sizes.of(partition))) {
+      const recorded = await sizes.attempt(partition, step.units, () => recordStep(options, partition, step));
       // The rest is delivered again, by the smaller size.
       if (recorded === undefined) return { kind: "seek", next: step.records[0].offset };
       const result = recorded.done;
@@ -110,7 +113,7 @@ function report(
       "a meter reached its limit of dimension value combinations; events with new ones are quarantined",
     );
   for (const { offset, error } of step.poison)
-    logger.error({ partition, offset, reason: error }, "unreadable record; kept in poison_record");
+    logger.error({ partition, offset, reason: error }, "poison record; kept in poison_record");
   if (step.refusedTicks > 0) onTick(false);
   else if (step.ticks > 0) onTick(true);
 }

@@ -2,7 +2,6 @@ import type { Clock } from "#kernel/clock.js";
 import { hourOf } from "#kernel/period.js";
 import type { Database, Transaction } from "#platform/database/database.js";
 import { DatabaseError } from "#platform/database/session.js";
-import { timeoutSignal } from "#platform/lifecycle/time.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import {
@@ -40,11 +39,9 @@ import type { CountedDimensions, DimensionLimit } from "./dimension-limit.js";
 
 export interface RecordingDependencies {
   readonly database: Database;
-  readonly tenancy: Pick<TenancyCopy, "version" | "reached" | "caughtUp"> & MetersAndTenants;
+  readonly tenancy: Pick<TenancyCopy, "version" | "caughtUp"> & MetersAndTenants;
   readonly dimensions: DimensionLimit;
   readonly clock: Clock;
-  /** Aborts the wait for tenancy. */
-  readonly stopped?: AbortSignal;
 }
 
 export interface Recorded {
@@ -70,7 +67,7 @@ interface Stamp {
 }
 
 /**
- * Records one step in one transaction: rows, accounts and cursor move together or not at all. The partition's row is locked
+ * Records one step, whose tenancy versions are known, in one transaction: rows, accounts and cursor move together or not at all. The partition's row is locked
  * first, so that of two recorders one finds the cursor moved and changes nothing.
  */
 export async function recordStep(
@@ -79,7 +76,6 @@ export async function recordStep(
   step: RecordingStep,
 ): Promise<Recorded | Fenced> {
   const { database, tenancy, clock } = dependencies;
-  await tenancyReached(dependencies, step.tenancyVersion);
   // Once for the whole step: a type's meter may have been created a moment ago, and unmetered usage is never billed.
   if (hasUnknownType(step, tenancy)) await tenancy.caughtUp();
   // Read the version before the lookup so that the stamp is never newer than the meters used.
@@ -153,23 +149,6 @@ async function recordStamped(
   const { counted, ...recorded } = result;
   counted.committed(recorded.cursor.next);
   return recorded;
-}
-
-const TENANCY_TIMEOUT_MS = 30_000;
-
-/** Waits until this copy of tenancy reaches the writer's version; on a timeout the batch is redelivered. */
-export async function tenancyReached(
-  {
-    tenancy,
-    stopped,
-  }: Pick<RecordingDependencies, "stopped"> & {
-    readonly tenancy: Pick<TenancyCopy, "version" | "reached">;
-  },
-  version: number,
-): Promise<void> {
-  if (tenancy.version() >= version) return;
-  const timeout = timeoutSignal(TENANCY_TIMEOUT_MS);
-  await tenancy.reached(version, stopped === undefined ? timeout : AbortSignal.any([timeout, stopped]));
 }
 
 /** The state of one transaction. */

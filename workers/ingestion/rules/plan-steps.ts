@@ -26,8 +26,6 @@ export interface RecordingStep {
   /** Ticks that differ from the log's clock by more than `MAX_CLOCK_SKEW_MS`: they get no `seq`. */
   readonly refusedTicks: number;
   readonly ticks: number;
-  /** The tenancy version that must be applied before stamping these. */
-  readonly tenancyVersion: number;
 }
 
 export const MAX_CLOCK_SKEW_MS = MINUTE_MS;
@@ -63,16 +61,13 @@ function stepOf(records: readonly [ReceivedRecord, ...ReceivedRecord[]]): Record
   const poison: { offset: number; value: Buffer; error: string }[] = [];
   let ticks = 0;
   let refusedTicks = 0;
-  let tenancyVersion = 0;
   for (const { decoded, offset, value, timestamp } of records) {
     if (decoded.kind === "poison") {
       poison.push({ offset, value, error: decoded.error });
     } else if (decoded.kind === "items") {
-      tenancyVersion = Math.max(tenancyVersion, decoded.tenancyVersion);
       for (const item of decoded.items) elements.push({ kind: "item", item });
     } else {
       const { control } = decoded;
-      if ("tenancyVersion" in control) tenancyVersion = Math.max(tenancyVersion, control.tenancyVersion ?? 0);
       if (control.kind === "void" || control.kind === "resolve") continue;
       if (control.kind === "tick" && Math.abs(control.at - timestamp) > MAX_CLOCK_SKEW_MS) {
         refusedTicks += 1;
@@ -83,7 +78,7 @@ function stepOf(records: readonly [ReceivedRecord, ...ReceivedRecord[]]): Record
     }
   }
   const units = records.length === 1 ? 1 : records.reduce((sum, record) => sum + itemsOf(record), 0);
-  return { records, units, elements, lookup: lookupOf(records[0]), poison, ticks, refusedTicks, tenancyVersion };
+  return { records, units, elements, lookup: lookupOf(records[0]), poison, ticks, refusedTicks };
 }
 
 function lookupOf({ decoded }: ReceivedRecord): LookupControl | undefined {
