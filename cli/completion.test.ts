@@ -15,6 +15,7 @@ webhooks
   .option("--tenant <id>", "whose");
 webhooks.command("replay");
 program.command("rebuild").option("--check", "only compare");
+program.command("earlier", { hidden: true });
 
 /** What bash offers after these words, the last of which is being typed. */
 async function offered(...words: string[]): Promise<string[]> {

@@ -10,14 +10,15 @@ interface Completions {
 }
 
 function completionsOf(command: Command, words: readonly string[] = []): Completions[] {
+  const commands = command
+    .createHelp()
+    .visibleCommands(command)
+    .filter((one) => one.name() !== "help");
   const next = [
-    ...command.commands.map((one) => ({ text: one.name(), description: one.description() })),
+    ...commands.map((one) => ({ text: one.name(), description: one.description() })),
     ...command.options.flatMap(({ long, description }) => (long ? [{ text: long, description }] : [])),
   ];
-  return [
-    { words: words.join(" "), next },
-    ...command.commands.flatMap((one) => completionsOf(one, [...words, one.name()])),
-  ];
+  return [{ words: words.join(" "), next }, ...commands.flatMap((one) => completionsOf(one, [...words, one.name()]))];
 }
 
 /** A script that completes the commands and options of `program`. */

@@ -34,7 +34,7 @@ interface Step {
 }
 
 /**
- * `metrly quota reconcile`: shows, and repairs, differences between quota and the ledger. Throws `UserError` when any remain.
+ * `metrly quotas reconcile`: shows, and repairs, differences between quota and the ledger. Throws `UserError` when any remain.
  */
 export async function reconcileQuota(options: ReconcileCommand, env: Env): Promise<void> {
   const quota = await connectToService("quota", options.url, env);

@@ -12,7 +12,7 @@ export interface RepublishRange {
 }
 
 /**
- * `metrly ingestion republish`: asks ingestion, piece by piece, to publish a range of a partition's ledger to
+ * `metrly ledger republish`: asks ingestion, piece by piece, to publish a range of a partition's ledger to
  * usage.recorded again. It authenticates with the installation's internal secret: run it where the services run.
  */
 export async function republishLedger(options: RepublishRange, env: Env): Promise<void> {

@@ -11,10 +11,14 @@ export interface AskOptions extends ConnectionOptions {
 
 /** `metrly graph`: runs any operation. */
 export async function askAnything(query: string | undefined, options: AskOptions, env: Env): Promise<void> {
-  const asked =
-    query ?? (options.file === undefined ? await text(process.stdin) : await readFile(options.file, "utf8"));
+  const asked = query ?? (options.file === undefined ? await typed() : await readFile(options.file, "utf8"));
   const data = await askText(await findConnection(options, env), asked, parsed(options.variables));
   process.stdout.write(`${JSON.stringify(data, null, process.stdout.isTTY ? 2 : undefined)}\n`);
+}
+
+async function typed(): Promise<string> {
+  if (process.stdin.isTTY) process.stderr.write("Type a GraphQL operation, then Ctrl-D. Example: { viewer { id } }\n");
+  return text(process.stdin);
 }
 
 function parsed(variables = "{}"): object {

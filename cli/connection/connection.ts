@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { type Env, parseConfig } from "#platform/process/config.js";
 import type { TypedDocumentString } from "../graphql/graphql.js";
+import { readAddress } from "./address.js";
 import { UserError } from "./failure.js";
 
 export interface ConnectionOptions {
@@ -15,10 +16,11 @@ export interface Connection {
   readonly token: string;
 }
 
-/** Flags first, then METRLY_URL and METRLY_TOKEN, then the local Metrly with its admin token. */
+/** Flags first, then METRLY_URL and METRLY_TOKEN, then the Metrly of the data directory with its admin token. */
 export async function findConnection(options: ConnectionOptions, env: Env): Promise<Connection> {
   const config = parseConfig(env);
-  const url = options.url ?? env.METRLY_URL ?? `http://127.0.0.1:${config.port}`;
+  const local = env.METRLY_PORT ? undefined : await readAddress(config.dataDir);
+  const url = options.url ?? env.METRLY_URL ?? local ?? `http://127.0.0.1:${config.port}`;
   if (!URL.canParse(url)) throw new UserError(`"${url}" is not a URL.`);
   const token = options.token ?? env.METRLY_TOKEN ?? (await readAdminToken(config.dataDir));
   return { url: url.replace(/\/$/, ""), token };

@@ -17,6 +17,10 @@ import * as types from './graphql.js';
 type Documents = {
     "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold limit used at\n    }\n  }\n": typeof types.AlertsDocument,
     "\n  query TenantIds($after: Cursor) { tenants(first: 200, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }\n": typeof types.TenantIdsDocument,
+    "\n  query ApiKeys($tenantId: ID!) {\n    tenant(id: $tenantId) { apiKeys { id name prefix scopes createdAt expiresAt lastUsedAt revokedAt } }\n  }\n": typeof types.ApiKeysDocument,
+    "\n  mutation IssueApiKey($input: IssueApiKeyInput!) {\n    issueApiKey(input: $input) { secret apiKey { id name scopes expiresAt } }\n  }\n": typeof types.IssueApiKeyDocument,
+    "\n  mutation RotateApiKey($id: ID!, $graceSeconds: Int!) {\n    rotateApiKey(id: $id, graceSeconds: $graceSeconds) { secret apiKey { id name scopes expiresAt } }\n  }\n": typeof types.RotateApiKeyDocument,
+    "\n  mutation RevokeApiKey($id: ID!) { revokeApiKey(id: $id) { id revokedAt } }\n": typeof types.RevokeApiKeyDocument,
     "mutation DemoCreateMeter($input: CreateMeterInput!) { createMeter(input: $input) { key } }": typeof types.DemoCreateMeterDocument,
     "mutation DemoCreatePlan($input: CreatePlanInput!) { createPlan(input: $input) { id } }": typeof types.DemoCreatePlanDocument,
     "mutation DemoCreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }": typeof types.DemoCreateTenantDocument,
@@ -31,21 +35,35 @@ type Documents = {
     "query WhoAsks { viewer { id roles } }": typeof types.WhoAsksDocument,
     "query Invoice($id: ID!) { invoice(id: $id) { document sha256 } }": typeof types.InvoiceDocument,
     "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": typeof types.DenialDocument,
-    "\n  query Tenants($after: Cursor) {\n    tenants(first: 100, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.TenantsDocument,
-    "\n  query Usage($tenantId: ID!, $groupBy: [String!]) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy) { meter from to quantity eventCount lastEventAt dimensions { dimension value } }\n      days: usageTotals(groupBy: $groupBy, granularity: DAY) { meter from quantity dimensions { dimension value } }\n    }\n  }\n": typeof types.UsageDocument,
-    "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": typeof types.QuotasDocument,
+    "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n  }\n": typeof types.EventDocument,
     "\n  query Invoices($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: 100, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": typeof types.InvoicesDocument,
+    "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines { kind description meter quantity amount { amount } }\n    }\n  }\n": typeof types.InvoiceLinesDocument,
+    "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": typeof types.QuotasDocument,
+    "\n  query Tenants($after: Cursor) {\n    tenants(first: 100, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.TenantsDocument,
+    "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt testClock plan { version plan { id } }\n    }\n  }\n": typeof types.TenantDocument,
+    "\n  mutation CreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }\n": typeof types.CreateTenantDocument,
+    "\n  query Usage($tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n      days: usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: DAY) {\n        meter from quantity dimensions { dimension value }\n      }\n    }\n  }\n": typeof types.UsageDocument,
+    "\n  query Buckets(\n    $tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime, $granularity: Granularity!\n  ) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: $granularity) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n    }\n  }\n": typeof types.BucketsDocument,
+    "\n  query Periods($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: 200, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n": typeof types.PeriodsDocument,
     "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": typeof types.VerifyDocument,
-    "\n  mutation Listen($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } secret } }\n": typeof types.ListenDocument,
-    "\n  mutation StopListening($id: ID!) { deleteWebhookEndpoint(id: $id) }\n": typeof types.StopListeningDocument,
     "\n  query Endpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url status } } }\n": typeof types.EndpointsDocument,
     "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": typeof types.DeadLettersDocument,
     "\n  mutation Replay($id: ID!) { replayWebhookDelivery(id: $id) { id status } }\n": typeof types.ReplayDocument,
     "\n  mutation ReplayAll($endpointId: ID!) { replayDeadLetters(endpointId: $endpointId) }\n": typeof types.ReplayAllDocument,
+    "\n  query EndpointList($tenantId: ID!) {\n    tenant(id: $tenantId) { webhookEndpoints { id url eventTypes status disabledReason } }\n  }\n": typeof types.EndpointListDocument,
+    "\n  mutation CreateEndpoint($input: CreateWebhookEndpointInput!) {\n    createWebhookEndpoint(input: $input) { endpoint { id } secret }\n  }\n": typeof types.CreateEndpointDocument,
+    "\n  mutation DeleteEndpoint($id: ID!) { deleteWebhookEndpoint(id: $id) }\n": typeof types.DeleteEndpointDocument,
+    "\n  mutation TestEndpoint($id: ID!) { sendTestWebhook(endpointId: $id) { id } }\n": typeof types.TestEndpointDocument,
+    "\n  mutation Listen($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } secret } }\n": typeof types.ListenDocument,
+    "\n  mutation StopListening($id: ID!) { deleteWebhookEndpoint(id: $id) }\n": typeof types.StopListeningDocument,
 };
 const documents: Documents = {
     "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold limit used at\n    }\n  }\n": types.AlertsDocument,
     "\n  query TenantIds($after: Cursor) { tenants(first: 200, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }\n": types.TenantIdsDocument,
+    "\n  query ApiKeys($tenantId: ID!) {\n    tenant(id: $tenantId) { apiKeys { id name prefix scopes createdAt expiresAt lastUsedAt revokedAt } }\n  }\n": types.ApiKeysDocument,
+    "\n  mutation IssueApiKey($input: IssueApiKeyInput!) {\n    issueApiKey(input: $input) { secret apiKey { id name scopes expiresAt } }\n  }\n": types.IssueApiKeyDocument,
+    "\n  mutation RotateApiKey($id: ID!, $graceSeconds: Int!) {\n    rotateApiKey(id: $id, graceSeconds: $graceSeconds) { secret apiKey { id name scopes expiresAt } }\n  }\n": types.RotateApiKeyDocument,
+    "\n  mutation RevokeApiKey($id: ID!) { revokeApiKey(id: $id) { id revokedAt } }\n": types.RevokeApiKeyDocument,
     "mutation DemoCreateMeter($input: CreateMeterInput!) { createMeter(input: $input) { key } }": types.DemoCreateMeterDocument,
     "mutation DemoCreatePlan($input: CreatePlanInput!) { createPlan(input: $input) { id } }": types.DemoCreatePlanDocument,
     "mutation DemoCreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }": types.DemoCreateTenantDocument,
@@ -60,17 +78,27 @@ const documents: Documents = {
     "query WhoAsks { viewer { id roles } }": types.WhoAsksDocument,
     "query Invoice($id: ID!) { invoice(id: $id) { document sha256 } }": types.InvoiceDocument,
     "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": types.DenialDocument,
-    "\n  query Tenants($after: Cursor) {\n    tenants(first: 100, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.TenantsDocument,
-    "\n  query Usage($tenantId: ID!, $groupBy: [String!]) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy) { meter from to quantity eventCount lastEventAt dimensions { dimension value } }\n      days: usageTotals(groupBy: $groupBy, granularity: DAY) { meter from quantity dimensions { dimension value } }\n    }\n  }\n": types.UsageDocument,
-    "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": types.QuotasDocument,
+    "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n  }\n": types.EventDocument,
     "\n  query Invoices($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: 100, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": types.InvoicesDocument,
+    "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines { kind description meter quantity amount { amount } }\n    }\n  }\n": types.InvoiceLinesDocument,
+    "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": types.QuotasDocument,
+    "\n  query Tenants($after: Cursor) {\n    tenants(first: 100, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.TenantsDocument,
+    "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt testClock plan { version plan { id } }\n    }\n  }\n": types.TenantDocument,
+    "\n  mutation CreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }\n": types.CreateTenantDocument,
+    "\n  query Usage($tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n      days: usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: DAY) {\n        meter from quantity dimensions { dimension value }\n      }\n    }\n  }\n": types.UsageDocument,
+    "\n  query Buckets(\n    $tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime, $granularity: Granularity!\n  ) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: $granularity) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n    }\n  }\n": types.BucketsDocument,
+    "\n  query Periods($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: 200, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n": types.PeriodsDocument,
     "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": types.VerifyDocument,
-    "\n  mutation Listen($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } secret } }\n": types.ListenDocument,
-    "\n  mutation StopListening($id: ID!) { deleteWebhookEndpoint(id: $id) }\n": types.StopListeningDocument,
     "\n  query Endpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url status } } }\n": types.EndpointsDocument,
     "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": types.DeadLettersDocument,
     "\n  mutation Replay($id: ID!) { replayWebhookDelivery(id: $id) { id status } }\n": types.ReplayDocument,
     "\n  mutation ReplayAll($endpointId: ID!) { replayDeadLetters(endpointId: $endpointId) }\n": types.ReplayAllDocument,
+    "\n  query EndpointList($tenantId: ID!) {\n    tenant(id: $tenantId) { webhookEndpoints { id url eventTypes status disabledReason } }\n  }\n": types.EndpointListDocument,
+    "\n  mutation CreateEndpoint($input: CreateWebhookEndpointInput!) {\n    createWebhookEndpoint(input: $input) { endpoint { id } secret }\n  }\n": types.CreateEndpointDocument,
+    "\n  mutation DeleteEndpoint($id: ID!) { deleteWebhookEndpoint(id: $id) }\n": types.DeleteEndpointDocument,
+    "\n  mutation TestEndpoint($id: ID!) { sendTestWebhook(endpointId: $id) { id } }\n": types.TestEndpointDocument,
+    "\n  mutation Listen($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } secret } }\n": types.ListenDocument,
+    "\n  mutation StopListening($id: ID!) { deleteWebhookEndpoint(id: $id) }\n": types.StopListeningDocument,
 };
 
 /**
@@ -81,6 +109,22 @@ export function graphql(source: "\n  subscription Alerts($tenantId: ID!, $after:
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  query TenantIds($after: Cursor) { tenants(first: 200, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }\n"): typeof import('./graphql.js').TenantIdsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query ApiKeys($tenantId: ID!) {\n    tenant(id: $tenantId) { apiKeys { id name prefix scopes createdAt expiresAt lastUsedAt revokedAt } }\n  }\n"): typeof import('./graphql.js').ApiKeysDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation IssueApiKey($input: IssueApiKeyInput!) {\n    issueApiKey(input: $input) { secret apiKey { id name scopes expiresAt } }\n  }\n"): typeof import('./graphql.js').IssueApiKeyDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation RotateApiKey($id: ID!, $graceSeconds: Int!) {\n    rotateApiKey(id: $id, graceSeconds: $graceSeconds) { secret apiKey { id name scopes expiresAt } }\n  }\n"): typeof import('./graphql.js').RotateApiKeyDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation RevokeApiKey($id: ID!) { revokeApiKey(id: $id) { id revokedAt } }\n"): typeof import('./graphql.js').RevokeApiKeyDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -140,15 +184,7 @@ export function graphql(source: "\n  query Denial($tenantId: ID!, $key: String!)
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query Tenants($after: Cursor) {\n    tenants(first: 100, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n"): typeof import('./graphql.js').TenantsDocument;
-/**
- * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
- */
-export function graphql(source: "\n  query Usage($tenantId: ID!, $groupBy: [String!]) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy) { meter from to quantity eventCount lastEventAt dimensions { dimension value } }\n      days: usageTotals(groupBy: $groupBy, granularity: DAY) { meter from quantity dimensions { dimension value } }\n    }\n  }\n"): typeof import('./graphql.js').UsageDocument;
-/**
- * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
- */
-export function graphql(source: "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n"): typeof import('./graphql.js').QuotasDocument;
+export function graphql(source: "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n  }\n"): typeof import('./graphql.js').EventDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -156,15 +192,39 @@ export function graphql(source: "\n  query Invoices($tenantId: ID!, $after: Curs
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
+export function graphql(source: "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines { kind description meter quantity amount { amount } }\n    }\n  }\n"): typeof import('./graphql.js').InvoiceLinesDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n"): typeof import('./graphql.js').QuotasDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Tenants($after: Cursor) {\n    tenants(first: 100, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n"): typeof import('./graphql.js').TenantsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt testClock plan { version plan { id } }\n    }\n  }\n"): typeof import('./graphql.js').TenantDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation CreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }\n"): typeof import('./graphql.js').CreateTenantDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Usage($tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n      days: usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: DAY) {\n        meter from quantity dimensions { dimension value }\n      }\n    }\n  }\n"): typeof import('./graphql.js').UsageDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Buckets(\n    $tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime, $granularity: Granularity!\n  ) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: $granularity) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n    }\n  }\n"): typeof import('./graphql.js').BucketsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query Periods($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: 200, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n"): typeof import('./graphql.js').PeriodsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
 export function graphql(source: "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n"): typeof import('./graphql.js').VerifyDocument;
-/**
- * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
- */
-export function graphql(source: "\n  mutation Listen($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } secret } }\n"): typeof import('./graphql.js').ListenDocument;
-/**
- * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
- */
-export function graphql(source: "\n  mutation StopListening($id: ID!) { deleteWebhookEndpoint(id: $id) }\n"): typeof import('./graphql.js').StopListeningDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -181,6 +241,30 @@ export function graphql(source: "\n  mutation Replay($id: ID!) { replayWebhookDe
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  mutation ReplayAll($endpointId: ID!) { replayDeadLetters(endpointId: $endpointId) }\n"): typeof import('./graphql.js').ReplayAllDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query EndpointList($tenantId: ID!) {\n    tenant(id: $tenantId) { webhookEndpoints { id url eventTypes status disabledReason } }\n  }\n"): typeof import('./graphql.js').EndpointListDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation CreateEndpoint($input: CreateWebhookEndpointInput!) {\n    createWebhookEndpoint(input: $input) { endpoint { id } secret }\n  }\n"): typeof import('./graphql.js').CreateEndpointDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation DeleteEndpoint($id: ID!) { deleteWebhookEndpoint(id: $id) }\n"): typeof import('./graphql.js').DeleteEndpointDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation TestEndpoint($id: ID!) { sendTestWebhook(endpointId: $id) { id } }\n"): typeof import('./graphql.js').TestEndpointDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation Listen($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } secret } }\n"): typeof import('./graphql.js').ListenDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation StopListening($id: ID!) { deleteWebhookEndpoint(id: $id) }\n"): typeof import('./graphql.js').StopListeningDocument;
 
 
 export function graphql(source: string) {

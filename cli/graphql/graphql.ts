@@ -65,6 +65,17 @@ export type DimensionMatchInput = {
   readonly value: string;
 };
 
+export type Granularity =
+  | 'DAY'
+  | 'HOUR'
+  | 'PERIOD';
+
+export type InvoiceLineKind =
+  | 'ADJUSTMENT'
+  | 'MINIMUM_COMMIT'
+  | 'RECURRING'
+  | 'USAGE';
+
 export type InvoiceStatus =
   | 'CLOSED';
 
@@ -174,6 +185,13 @@ export type UpdateWebhookEndpointInput = {
   readonly url?: string | null | undefined;
 };
 
+export type UsageEventStatus =
+  | 'QUARANTINED'
+  | 'RECORDED'
+  | 'REFUSED'
+  | 'UNMETERED'
+  | 'VOIDED';
+
 export type WebhookDeliveryStatus =
   | 'DEAD'
   | 'DELIVERED'
@@ -197,6 +215,35 @@ export type TenantIdsQueryVariables = Exact<{
 
 
 export type TenantIdsQuery = { readonly tenants: { readonly nodes: ReadonlyArray<{ readonly id: string }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } };
+
+export type ApiKeysQueryVariables = Exact<{
+  tenantId: string;
+}>;
+
+
+export type ApiKeysQuery = { readonly tenant: { readonly apiKeys: ReadonlyArray<{ readonly id: string, readonly name: string, readonly prefix: string, readonly scopes: ReadonlyArray<ApiKeyScope>, readonly createdAt: string, readonly expiresAt: string | null, readonly lastUsedAt: string | null, readonly revokedAt: string | null }> } | null };
+
+export type IssueApiKeyMutationVariables = Exact<{
+  input: IssueApiKeyInput;
+}>;
+
+
+export type IssueApiKeyMutation = { readonly issueApiKey: { readonly secret: string, readonly apiKey: { readonly id: string, readonly name: string, readonly scopes: ReadonlyArray<ApiKeyScope>, readonly expiresAt: string | null } } };
+
+export type RotateApiKeyMutationVariables = Exact<{
+  id: string;
+  graceSeconds: number;
+}>;
+
+
+export type RotateApiKeyMutation = { readonly rotateApiKey: { readonly secret: string, readonly apiKey: { readonly id: string, readonly name: string, readonly scopes: ReadonlyArray<ApiKeyScope>, readonly expiresAt: string | null } } };
+
+export type RevokeApiKeyMutationVariables = Exact<{
+  id: string;
+}>;
+
+
+export type RevokeApiKeyMutation = { readonly revokeApiKey: { readonly id: string, readonly revokedAt: string | null } };
 
 export type DemoCreateMeterMutationVariables = Exact<{
   input: CreateMeterInput;
@@ -297,27 +344,14 @@ export type DenialQueryVariables = Exact<{
 
 export type DenialQuery = { readonly tenant: { readonly quotaDenial: { readonly at: string, readonly meter: string | null, readonly amount: string, readonly reason: string, readonly explanation: string, readonly retryAt: string | null, readonly limits: ReadonlyArray<{ readonly meter: string | null, readonly window: string, readonly kind: string, readonly limit: string, readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly denies: boolean }> } | null } | null };
 
-export type TenantsQueryVariables = Exact<{
-  after?: string | null | undefined;
-}>;
-
-
-export type TenantsQuery = { readonly tenants: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly status: TenantStatus, readonly testClock: string | null, readonly plan: { readonly version: number, readonly plan: { readonly id: string } } | null }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } };
-
-export type UsageQueryVariables = Exact<{
+export type EventQueryVariables = Exact<{
   tenantId: string;
-  groupBy?: ReadonlyArray<string> | string | null | undefined;
+  source: string;
+  id: string;
 }>;
 
 
-export type UsageQuery = { readonly tenant: { readonly usageTotals: ReadonlyArray<{ readonly meter: string, readonly from: string, readonly to: string, readonly quantity: string, readonly eventCount: number, readonly lastEventAt: string | null, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }>, readonly days: ReadonlyArray<{ readonly meter: string, readonly from: string, readonly quantity: string, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }> } | null };
-
-export type QuotasQueryVariables = Exact<{
-  tenantId: string;
-}>;
-
-
-export type QuotasQuery = { readonly tenant: { readonly quotas: ReadonlyArray<{ readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly state: QuotaState, readonly limit: { readonly meter: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> } | null };
+export type EventQuery = { readonly event: { readonly id: string, readonly source: string, readonly type: string, readonly time: string, readonly receivedAt: string, readonly recordedAt: string | null, readonly status: UsageEventStatus, readonly seq: string | null, readonly duplicates: number, readonly quarantineReason: string | null, readonly voidReason: string | null, readonly data: unknown } | null };
 
 export type InvoicesQueryVariables = Exact<{
   tenantId: string;
@@ -327,26 +361,76 @@ export type InvoicesQueryVariables = Exact<{
 
 export type InvoicesQuery = { readonly tenant: { readonly invoices: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly number: string, readonly status: InvoiceStatus, readonly period: { readonly start: string, readonly end: string }, readonly total: { readonly amount: string, readonly currency: string } }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } | null };
 
+export type InvoiceLinesQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type InvoiceLinesQuery = { readonly invoice: { readonly number: string, readonly status: InvoiceStatus, readonly period: { readonly start: string, readonly end: string }, readonly total: { readonly amount: string, readonly currency: string }, readonly lines: ReadonlyArray<{ readonly kind: InvoiceLineKind, readonly description: string, readonly meter: string | null, readonly quantity: string, readonly amount: { readonly amount: string } }> } | null };
+
+export type QuotasQueryVariables = Exact<{
+  tenantId: string;
+}>;
+
+
+export type QuotasQuery = { readonly tenant: { readonly quotas: ReadonlyArray<{ readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly state: QuotaState, readonly limit: { readonly meter: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> } | null };
+
+export type TenantsQueryVariables = Exact<{
+  after?: string | null | undefined;
+}>;
+
+
+export type TenantsQuery = { readonly tenants: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly status: TenantStatus, readonly testClock: string | null, readonly plan: { readonly version: number, readonly plan: { readonly id: string } } | null }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } };
+
+export type TenantQueryVariables = Exact<{
+  id: string;
+}>;
+
+
+export type TenantQuery = { readonly tenant: { readonly id: string, readonly name: string, readonly status: TenantStatus, readonly currency: string | null, readonly billingAnchorDay: number, readonly graceDays: number, readonly startsAt: string, readonly createdAt: string, readonly testClock: string | null, readonly plan: { readonly version: number, readonly plan: { readonly id: string } } | null } | null };
+
+export type CreateTenantMutationVariables = Exact<{
+  input: CreateTenantInput;
+}>;
+
+
+export type CreateTenantMutation = { readonly createTenant: { readonly id: string } };
+
+export type UsageQueryVariables = Exact<{
+  tenantId: string;
+  groupBy?: ReadonlyArray<string> | string | null | undefined;
+  meter?: string | null | undefined;
+  periodStart?: string | null | undefined;
+}>;
+
+
+export type UsageQuery = { readonly tenant: { readonly usageTotals: ReadonlyArray<{ readonly meter: string, readonly from: string, readonly to: string, readonly quantity: string, readonly eventCount: number, readonly lastEventAt: string | null, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }>, readonly days: ReadonlyArray<{ readonly meter: string, readonly from: string, readonly quantity: string, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }> } | null };
+
+export type BucketsQueryVariables = Exact<{
+  tenantId: string;
+  groupBy?: ReadonlyArray<string> | string | null | undefined;
+  meter?: string | null | undefined;
+  periodStart?: string | null | undefined;
+  granularity: Granularity;
+}>;
+
+
+export type BucketsQuery = { readonly tenant: { readonly usageTotals: ReadonlyArray<{ readonly meter: string, readonly from: string, readonly to: string, readonly quantity: string, readonly eventCount: number, readonly lastEventAt: string | null, readonly dimensions: ReadonlyArray<{ readonly dimension: string, readonly value: string }> }> } | null };
+
+export type PeriodsQueryVariables = Exact<{
+  tenantId: string;
+  after?: string | null | undefined;
+}>;
+
+
+export type PeriodsQuery = { readonly tenant: { readonly billingPeriods: { readonly nodes: ReadonlyArray<{ readonly start: string, readonly end: string }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } } | null };
+
 export type VerifyQueryVariables = Exact<{
   id: string;
 }>;
 
 
 export type VerifyQuery = { readonly verifyInvoice: { readonly matches: boolean, readonly expectedSha256: string, readonly checkedEvents: number, readonly differences: ReadonlyArray<string> } };
-
-export type ListenMutationVariables = Exact<{
-  input: CreateWebhookEndpointInput;
-}>;
-
-
-export type ListenMutation = { readonly createWebhookEndpoint: { readonly secret: string, readonly endpoint: { readonly id: string } } };
-
-export type StopListeningMutationVariables = Exact<{
-  id: string;
-}>;
-
-
-export type StopListeningMutation = { readonly deleteWebhookEndpoint: boolean };
 
 export type EndpointsQueryVariables = Exact<{
   tenantId: string;
@@ -376,6 +460,48 @@ export type ReplayAllMutationVariables = Exact<{
 
 
 export type ReplayAllMutation = { readonly replayDeadLetters: number };
+
+export type EndpointListQueryVariables = Exact<{
+  tenantId: string;
+}>;
+
+
+export type EndpointListQuery = { readonly tenant: { readonly webhookEndpoints: ReadonlyArray<{ readonly id: string, readonly url: string, readonly eventTypes: ReadonlyArray<string>, readonly status: WebhookEndpointStatus, readonly disabledReason: string | null }> } | null };
+
+export type CreateEndpointMutationVariables = Exact<{
+  input: CreateWebhookEndpointInput;
+}>;
+
+
+export type CreateEndpointMutation = { readonly createWebhookEndpoint: { readonly secret: string, readonly endpoint: { readonly id: string } } };
+
+export type DeleteEndpointMutationVariables = Exact<{
+  id: string;
+}>;
+
+
+export type DeleteEndpointMutation = { readonly deleteWebhookEndpoint: boolean };
+
+export type TestEndpointMutationVariables = Exact<{
+  id: string;
+}>;
+
+
+export type TestEndpointMutation = { readonly sendTestWebhook: { readonly id: string } };
+
+export type ListenMutationVariables = Exact<{
+  input: CreateWebhookEndpointInput;
+}>;
+
+
+export type ListenMutation = { readonly createWebhookEndpoint: { readonly secret: string, readonly endpoint: { readonly id: string } } };
+
+export type StopListeningMutationVariables = Exact<{
+  id: string;
+}>;
+
+
+export type StopListeningMutation = { readonly deleteWebhookEndpoint: boolean };
 
 export class TypedDocumentString<TResult, TVariables>
   extends String
@@ -425,6 +551,56 @@ export const TenantIdsDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<TenantIdsQuery, TenantIdsQueryVariables>;
+export const ApiKeysDocument = new TypedDocumentString(`
+    query ApiKeys($tenantId: ID!) {
+  tenant(id: $tenantId) {
+    apiKeys {
+      id
+      name
+      prefix
+      scopes
+      createdAt
+      expiresAt
+      lastUsedAt
+      revokedAt
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<ApiKeysQuery, ApiKeysQueryVariables>;
+export const IssueApiKeyDocument = new TypedDocumentString(`
+    mutation IssueApiKey($input: IssueApiKeyInput!) {
+  issueApiKey(input: $input) {
+    secret
+    apiKey {
+      id
+      name
+      scopes
+      expiresAt
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<IssueApiKeyMutation, IssueApiKeyMutationVariables>;
+export const RotateApiKeyDocument = new TypedDocumentString(`
+    mutation RotateApiKey($id: ID!, $graceSeconds: Int!) {
+  rotateApiKey(id: $id, graceSeconds: $graceSeconds) {
+    secret
+    apiKey {
+      id
+      name
+      scopes
+      expiresAt
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<RotateApiKeyMutation, RotateApiKeyMutationVariables>;
+export const RevokeApiKeyDocument = new TypedDocumentString(`
+    mutation RevokeApiKey($id: ID!) {
+  revokeApiKey(id: $id) {
+    id
+    revokedAt
+  }
+}
+    `) as unknown as TypedDocumentString<RevokeApiKeyMutation, RevokeApiKeyMutationVariables>;
 export const DemoCreateMeterDocument = new TypedDocumentString(`
     mutation DemoCreateMeter($input: CreateMeterInput!) {
   createMeter(input: $input) {
@@ -563,74 +739,24 @@ export const DenialDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<DenialQuery, DenialQueryVariables>;
-export const TenantsDocument = new TypedDocumentString(`
-    query Tenants($after: Cursor) {
-  tenants(first: 100, after: $after) {
-    nodes {
-      id
-      name
-      status
-      testClock
-      plan {
-        version
-        plan {
-          id
-        }
-      }
-    }
-    pageInfo {
-      hasNextPage
-      endCursor
-    }
+export const EventDocument = new TypedDocumentString(`
+    query Event($tenantId: ID!, $source: String!, $id: String!) {
+  event(tenantId: $tenantId, source: $source, id: $id) {
+    id
+    source
+    type
+    time
+    receivedAt
+    recordedAt
+    status
+    seq
+    duplicates
+    quarantineReason
+    voidReason
+    data
   }
 }
-    `) as unknown as TypedDocumentString<TenantsQuery, TenantsQueryVariables>;
-export const UsageDocument = new TypedDocumentString(`
-    query Usage($tenantId: ID!, $groupBy: [String!]) {
-  tenant(id: $tenantId) {
-    usageTotals(groupBy: $groupBy) {
-      meter
-      from
-      to
-      quantity
-      eventCount
-      lastEventAt
-      dimensions {
-        dimension
-        value
-      }
-    }
-    days: usageTotals(groupBy: $groupBy, granularity: DAY) {
-      meter
-      from
-      quantity
-      dimensions {
-        dimension
-        value
-      }
-    }
-  }
-}
-    `) as unknown as TypedDocumentString<UsageQuery, UsageQueryVariables>;
-export const QuotasDocument = new TypedDocumentString(`
-    query Quotas($tenantId: ID!) {
-  tenant(id: $tenantId) {
-    quotas {
-      limit {
-        meter
-        window
-        kind
-        limit
-      }
-      used
-      reserved
-      remaining
-      resetAt
-      state
-    }
-  }
-}
-    `) as unknown as TypedDocumentString<QuotasQuery, QuotasQueryVariables>;
+    `) as unknown as TypedDocumentString<EventQuery, EventQueryVariables>;
 export const InvoicesDocument = new TypedDocumentString(`
     query Invoices($tenantId: ID!, $after: Cursor) {
   tenant(id: $tenantId) {
@@ -656,6 +782,171 @@ export const InvoicesDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<InvoicesQuery, InvoicesQueryVariables>;
+export const InvoiceLinesDocument = new TypedDocumentString(`
+    query InvoiceLines($id: ID!) {
+  invoice(id: $id) {
+    number
+    status
+    period {
+      start
+      end
+    }
+    total {
+      amount
+      currency
+    }
+    lines {
+      kind
+      description
+      meter
+      quantity
+      amount {
+        amount
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<InvoiceLinesQuery, InvoiceLinesQueryVariables>;
+export const QuotasDocument = new TypedDocumentString(`
+    query Quotas($tenantId: ID!) {
+  tenant(id: $tenantId) {
+    quotas {
+      limit {
+        meter
+        window
+        kind
+        limit
+      }
+      used
+      reserved
+      remaining
+      resetAt
+      state
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<QuotasQuery, QuotasQueryVariables>;
+export const TenantsDocument = new TypedDocumentString(`
+    query Tenants($after: Cursor) {
+  tenants(first: 100, after: $after) {
+    nodes {
+      id
+      name
+      status
+      testClock
+      plan {
+        version
+        plan {
+          id
+        }
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<TenantsQuery, TenantsQueryVariables>;
+export const TenantDocument = new TypedDocumentString(`
+    query Tenant($id: ID!) {
+  tenant(id: $id) {
+    id
+    name
+    status
+    currency
+    billingAnchorDay
+    graceDays
+    startsAt
+    createdAt
+    testClock
+    plan {
+      version
+      plan {
+        id
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<TenantQuery, TenantQueryVariables>;
+export const CreateTenantDocument = new TypedDocumentString(`
+    mutation CreateTenant($input: CreateTenantInput!) {
+  createTenant(input: $input) {
+    id
+  }
+}
+    `) as unknown as TypedDocumentString<CreateTenantMutation, CreateTenantMutationVariables>;
+export const UsageDocument = new TypedDocumentString(`
+    query Usage($tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime) {
+  tenant(id: $tenantId) {
+    usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart) {
+      meter
+      from
+      to
+      quantity
+      eventCount
+      lastEventAt
+      dimensions {
+        dimension
+        value
+      }
+    }
+    days: usageTotals(
+      groupBy: $groupBy
+      meter: $meter
+      periodStart: $periodStart
+      granularity: DAY
+    ) {
+      meter
+      from
+      quantity
+      dimensions {
+        dimension
+        value
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<UsageQuery, UsageQueryVariables>;
+export const BucketsDocument = new TypedDocumentString(`
+    query Buckets($tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime, $granularity: Granularity!) {
+  tenant(id: $tenantId) {
+    usageTotals(
+      groupBy: $groupBy
+      meter: $meter
+      periodStart: $periodStart
+      granularity: $granularity
+    ) {
+      meter
+      from
+      to
+      quantity
+      eventCount
+      lastEventAt
+      dimensions {
+        dimension
+        value
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<BucketsQuery, BucketsQueryVariables>;
+export const PeriodsDocument = new TypedDocumentString(`
+    query Periods($tenantId: ID!, $after: Cursor) {
+  tenant(id: $tenantId) {
+    billingPeriods(first: 200, after: $after) {
+      nodes {
+        start
+        end
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PeriodsQuery, PeriodsQueryVariables>;
 export const VerifyDocument = new TypedDocumentString(`
     query Verify($id: ID!) {
   verifyInvoice(id: $id) {
@@ -666,21 +957,6 @@ export const VerifyDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<VerifyQuery, VerifyQueryVariables>;
-export const ListenDocument = new TypedDocumentString(`
-    mutation Listen($input: CreateWebhookEndpointInput!) {
-  createWebhookEndpoint(input: $input) {
-    endpoint {
-      id
-    }
-    secret
-  }
-}
-    `) as unknown as TypedDocumentString<ListenMutation, ListenMutationVariables>;
-export const StopListeningDocument = new TypedDocumentString(`
-    mutation StopListening($id: ID!) {
-  deleteWebhookEndpoint(id: $id)
-}
-    `) as unknown as TypedDocumentString<StopListeningMutation, StopListeningMutationVariables>;
 export const EndpointsDocument = new TypedDocumentString(`
     query Endpoints($tenantId: ID!) {
   tenant(id: $tenantId) {
@@ -731,3 +1007,53 @@ export const ReplayAllDocument = new TypedDocumentString(`
   replayDeadLetters(endpointId: $endpointId)
 }
     `) as unknown as TypedDocumentString<ReplayAllMutation, ReplayAllMutationVariables>;
+export const EndpointListDocument = new TypedDocumentString(`
+    query EndpointList($tenantId: ID!) {
+  tenant(id: $tenantId) {
+    webhookEndpoints {
+      id
+      url
+      eventTypes
+      status
+      disabledReason
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<EndpointListQuery, EndpointListQueryVariables>;
+export const CreateEndpointDocument = new TypedDocumentString(`
+    mutation CreateEndpoint($input: CreateWebhookEndpointInput!) {
+  createWebhookEndpoint(input: $input) {
+    endpoint {
+      id
+    }
+    secret
+  }
+}
+    `) as unknown as TypedDocumentString<CreateEndpointMutation, CreateEndpointMutationVariables>;
+export const DeleteEndpointDocument = new TypedDocumentString(`
+    mutation DeleteEndpoint($id: ID!) {
+  deleteWebhookEndpoint(id: $id)
+}
+    `) as unknown as TypedDocumentString<DeleteEndpointMutation, DeleteEndpointMutationVariables>;
+export const TestEndpointDocument = new TypedDocumentString(`
+    mutation TestEndpoint($id: ID!) {
+  sendTestWebhook(endpointId: $id) {
+    id
+  }
+}
+    `) as unknown as TypedDocumentString<TestEndpointMutation, TestEndpointMutationVariables>;
+export const ListenDocument = new TypedDocumentString(`
+    mutation Listen($input: CreateWebhookEndpointInput!) {
+  createWebhookEndpoint(input: $input) {
+    endpoint {
+      id
+    }
+    secret
+  }
+}
+    `) as unknown as TypedDocumentString<ListenMutation, ListenMutationVariables>;
+export const StopListeningDocument = new TypedDocumentString(`
+    mutation StopListening($id: ID!) {
+  deleteWebhookEndpoint(id: $id)
+}
+    `) as unknown as TypedDocumentString<StopListeningMutation, StopListeningMutationVariables>;

@@ -4,16 +4,15 @@ import { stringify } from "csv-stringify/sync";
 import type { Env } from "#platform/process/config.js";
 import { askGraph, type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
+import { asText } from "../csv.js";
 import { graphql } from "../graphql/index.js";
+import type { InvoiceFormat } from "./formats.js";
 import { type InvoiceDocument, invoicePage } from "./page.js";
 
 const INVOICE = graphql(`query Invoice($id: ID!) { invoice(id: $id) { document sha256 } }`);
 
-export const INVOICE_FORMATS = ["json", "csv", "html"] as const;
-export type InvoiceFormat = (typeof INVOICE_FORMATS)[number];
-
 /**
- * `metrly invoice export ID`: the invoice's bytes, its lines as CSV, or a printable page. Refuses an invoice with a wrong hash.
+ * `metrly invoices export ID`: the invoice's bytes, its lines as CSV, or a printable page. Refuses an invoice with a wrong hash.
  */
 export async function exportInvoice(
   id: string,
@@ -22,10 +21,11 @@ export async function exportInvoice(
 ): Promise<void> {
   const connection = await findConnection(options, env);
   const { invoice } = await askGraph(connection, INVOICE, { id });
-  if (invoice === null) throw new UserError(`There is no invoice ${id}.`);
+  if (invoice === null)
+    throw new UserError(`NOT_FOUND: There is no invoice ${id}. List them: metrly invoices list TENANT`);
   const { document, sha256 } = invoice;
   if (createHash("sha256").update(document, "utf8").digest("hex") !== sha256)
-    throw new UserError(`${id} does not match its SHA-256. Check it: metrly verify invoice ${id}`);
+    throw new UserError(`${id} does not match its SHA-256. Check it: metrly invoices verify ${id}`);
   const text = textOf(document, sha256, options.format ?? "json");
   if (options.out === undefined) process.stdout.write(text);
   else await writeFile(options.out, text);
@@ -59,6 +59,3 @@ function csvOf({ number, tenantId, period, currency, lines }: InvoiceDocument): 
   }));
   return stringify(rows, { header: true });
 }
-
-/** A text cell that starts like a formula must stay text in a spreadsheet; quantities and amounts are numbers. */
-const asText = (text: string): string => (/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);

@@ -4,6 +4,7 @@ import { type Config, type Env, parseConfig } from "#platform/process/config.js"
 import { boundHeapGrowth } from "#platform/process/heap.js";
 import { createLogger } from "#platform/process/logger.js";
 import { reportFailure, UserError } from "../connection/failure.js";
+import { publishAddress } from "./address.js";
 import { assertRoleConfigured, type ProcessRole } from "./role-config.js";
 import { onStopSignals, STOP_SIGNALS } from "./stop-signals.js";
 import { type RunningSystem, startSystem } from "./system.js";
@@ -12,7 +13,7 @@ const DRAIN_MS = 10_000;
 /** Keeps the whole process below 300 MB at any load. */
 const INGESTION_HEAP_GROWTH_PERCENT = 70;
 
-/** `metrly all` and `metrly <role>`: runs until a signal or a failure. Exit code 0 only after a clean stop. */
+/** `metrly serve`: runs until a signal or a failure. Exit code 0 only after a clean stop. */
 export async function runProcess(composition: ProcessRole, env: Env): Promise<void> {
   const config = parseConfig(env);
   if (composition !== "all") assertRoleConfigured(composition, config);
@@ -59,6 +60,7 @@ export async function runProcess(composition: ProcessRole, env: Env): Promise<vo
   try {
     const system = await starting;
     closing = system.closing;
+    if (composition === "all") await publishAddress(config.dataDir, system);
     if (composition === "all" && config.demo) await startDemo(config, system, env);
     else process.stdout.write(`Metrly ${composition === "all" ? "" : `${composition} `}is ready: ${system.url}\n`);
   } catch (error) {

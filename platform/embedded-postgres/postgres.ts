@@ -135,7 +135,7 @@ const CLAIM_DEADLINE_MS = 3_000;
 
 /**
  * One Metrly owns the database: it holds a lock while its connection lives, so that a killed process releases it, while a
- * second `metrly all` on the same directory is refused.
+ * second `metrly serve` on the same directory is refused.
  */
 async function claim(cluster: Cluster, port: number, onLost?: (reason: string) => void): Promise<Session> {
   const url = new URL(connectionString(cluster, port, "postgres"));

@@ -5,7 +5,7 @@ import { nodeFlags } from "../support/node-flags.js";
 import { type Container, startContainer } from "../systems/compose/container.js";
 import type { FaultWorld } from "./world.js";
 
-/** An additional edge and recorder beside `metrly all`, restarted like a container. */
+/** An additional edge and recorder beside `metrly serve`, restarted like a container. */
 export interface IngestionProcess {
   /** host:port of its edge. */
   readonly address: string;

@@ -13,7 +13,7 @@ import { nodeFlags } from "./node-flags.js";
 /** `embedded`: nothing but Node. `servers`: real Kafka, Redis and PostgreSQL. */
 export type Adapters = "embedded" | "servers";
 
-/** `metrly all` in a separate process, reached only through its public interfaces. */
+/** `metrly serve` in a separate process, reached only through its public interfaces. */
 export interface MetrlyProcess {
   readonly url: string;
   readonly dataDir: string;

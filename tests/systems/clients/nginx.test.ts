@@ -45,6 +45,9 @@ describe.skipIf(!hasNginx)("nginx with a quota in front of a service (deploy/exa
       "127.0.0.1:8080": `127.0.0.1:${appPort}`,
       "127.0.0.1:8000": `127.0.0.1:${port}`,
       METRLY_API_KEY: issueApiKey.secret,
+      // A request that Metrly admits after nginx has given up would use up the limit.
+      "proxy_connect_timeout 500ms": "proxy_connect_timeout 60s",
+      "proxy_read_timeout 1s": "proxy_read_timeout 60s",
     });
     await waitFor(() => fetch(url), { what: "nginx to answer" });
   });
@@ -88,7 +91,7 @@ describe.skipIf(!hasNginx)("nginx with a quota in front of a service (deploy/exa
   });
 });
 
-/** With the example's own text; only addresses and the key are replaced. */
+/** With the example's own text; only addresses, the key and the time-outs are replaced. */
 async function startNginx(replaced: Readonly<Record<string, string>>): Promise<ServerProcess> {
   const program = await findNginx();
   const dir = await serverDir("nginx");

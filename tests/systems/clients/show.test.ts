@@ -69,7 +69,7 @@ describe("what the command line shows", () => {
   }
 
   test("tenants, usage, quotas and invoices, as text with tabs", async () => {
-    expect(await shown("tenants")).toBe("TENANT\tNAME\tSTATUS\tPLAN\nacme\tAcme Inc.\tACTIVE\tbasic@1\n");
+    expect(await shown("tenants", "list")).toBe("TENANT\tNAME\tSTATUS\tPLAN\nacme\tAcme Inc.\tACTIVE\tbasic@1\n");
     const [header, ...rows] = (await shown("usage", "acme", "--by", "region")).trim().split("\n");
     expect(header).toBe("METER\tREGION\tQUANTITY\tEVENTS\tLAST EVENT");
     expect(rows.map((row) => row.split("\t").slice(0, 4).join(" ")).sort()).toEqual(["calls eu 2 2", "calls us 1 1"]);
@@ -83,23 +83,97 @@ describe("what the command line shows", () => {
       "10",
       "OK",
     ]);
-    expect(await second("invoices", "acme")).toMatch(
+    expect(await second("invoices", "list", "acme")).toMatch(
       /^inv_acme_000001\tACME-000001\t\d{4}-\d\d-01\t\d{4}-\d\d-01\tCLOSED\t10.00\tEUR$/,
     );
   });
 
+  test("usage of any time, by hour, day and period, as CSV too", async () => {
+    const today = new Date().toISOString().slice(0, 10);
+    const [, ...days] = (await shown("usage", "acme", "--from", "2020-01-01", "--csv")).trim().split("\n");
+    expect(days.map((row) => row.replace(/^.{24}/, ""))).toEqual([",calls,3,3"]);
+    const ofPeriod = await shown("usage", "acme", "--granularity", "period", "--by", "region", "--meter", "calls");
+    expect(ofPeriod.match(/calls\t\w+\t\d/g)?.sort()).toEqual(["calls\teu\t2", "calls\tus\t1"]);
+    expect(await shown("usage", "acme", "--to", `${Number(today.slice(0, 4)) - 1}-01-01`)).toBe(
+      "FROM\tMETER\tQUANTITY\tEVENTS\n",
+    );
+    const { err } = await runCli(metrly, ["usage", "acme", "--from", "yesterday"]);
+    expect(err).toContain('not "yesterday"');
+  });
+
+  test("one tenant, one invoice and one event are shown, and what is missing is named", async () => {
+    expect(await shown("tenants", "show", "acme")).toMatch(/^plan +basic@1$/m);
+    expect(await shown("events", "show", "e1", "--tenant", "acme", "--source", "test")).toMatch(/^status +RECORDED$/m);
+    const lines = await runCli(metrly, ["invoices", "show", "inv_acme_000001"]);
+    expect(lines.out).toBe(
+      "KIND\tDESCRIPTION\tQUANTITY\tAMOUNT\nRECURRING\tRecurring fee\t1\t10.00\nUSAGE\tUsage of calls\t0\t0.00\n",
+    );
+    expect(lines.err).toMatch(/^ACME-000001, .*, CLOSED: 10.00 EUR\n$/);
+    for (const [args, named] of [
+      [["tenants", "show", "nobody"], "tenant nobody"],
+      [["invoices", "show", "inv_none"], "invoice inv_none"],
+      [["invoices", "export", "inv_none"], "invoice inv_none"],
+      [["events", "show", "e9", "--tenant", "acme", "--source", "test"], "event e9 of source test"],
+    ] as const)
+      expect(await runCli(metrly, args)).toMatchObject({ code: 1, out: "", err: expect.stringContaining(named) });
+  });
+
+  test("a tenant, its keys and its webhook endpoints are set up", async () => {
+    expect(await shown("tenants", "list")).not.toContain("new-co");
+    expect((await runCli(metrly, ["tenants", "create", "new-co", "--plan", "basic"])).out).toBe("new-co\n");
+    const issued = await runCli(metrly, ["api-keys", "issue", "--tenant", "new-co", "--scopes", "ingest,read"]);
+    const secret = issued.out.trim();
+    expect(secret).toMatch(/^mtr_live_/);
+    const { id } = JSON.parse(await shown("api-keys", "list", "--tenant", "new-co", "--json"));
+    expect(await shown("tenants", "show", "new-co", "--token", secret)).toMatch(/^tenant +new-co$/m);
+    const replaced = await runCli(metrly, ["api-keys", "rotate", id, "--grace", "0"]);
+    expect(replaced.out).toMatch(/^mtr_live_/);
+    const next = JSON.parse(replaced.code === 0 ? await lastKey() : "{}");
+    expect(await shown("api-keys", "revoke", next.id)).toBe(`${next.id} is revoked\n`);
+    expect((await runCli(metrly, ["api-keys", "issue", "--tenant", "new-co", "--scopes", "all"])).err).toContain(
+      "ingest, quota, read, admin",
+    );
+    const created = await runCli(metrly, ["webhooks", "create", "http://127.0.0.1:9/hook", "--tenant", "new-co"]);
+    expect(created.out).toMatch(/^whsec_/);
+    const endpoint = JSON.parse(await shown("webhooks", "list", "--tenant", "new-co", "--json"));
+    expect(await shown("webhooks", "test", endpoint.id)).toContain(`is on its way to ${endpoint.id}`);
+    expect(await shown("webhooks", "delete", endpoint.id)).toBe(`${endpoint.id} is deleted\n`);
+
+    async function lastKey(): Promise<string> {
+      const keys = (await shown("api-keys", "list", "--tenant", "new-co", "--json")).trim().split("\n");
+      return keys.find((key) => JSON.parse(key).id !== id) ?? "{}";
+    }
+  });
+
+  test("earlier names of commands still work, and help does not show them", async () => {
+    expect(await shown("tenants")).toContain("acme");
+    expect(await shown("invoices", "acme")).toContain("inv_acme_000001");
+    expect(await shown("verify", "invoice", "inv_acme_000001")).toContain("matches");
+    expect(await shown("invoice", "export", "inv_acme_000001", "--format", "csv")).toContain("ACME-000001");
+    expect(await shown("--version")).toMatch(/^\d+\.\d+\.\d+\n$/);
+    const help = await shown("--help");
+    expect(help).not.toMatch(/^ {2}(all|billing|verify|invoice|keys) /m);
+    for (const line of help.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+    expect(await runCli(metrly, ["tenant", "list"])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("Did you mean tenants?"),
+    });
+  });
+
   test("as JSON, an object per line", async () => {
-    expect(JSON.parse(await shown("tenants", "--json"))).toMatchObject({ id: "acme", plan: { plan: { id: "basic" } } });
+    const [first = ""] = (await shown("tenants", "--json")).split("\n");
+    expect(JSON.parse(first)).toMatchObject({ id: "acme", plan: { plan: { id: "basic" } } });
   });
 
   test.skipIf(!hasScript)("at a terminal aligned, with usage by day", async () => {
     const command = `${process.execPath} ${path.join(packageRoot(), "dist/cli/metrly.js")} usage acme`;
     const { stdout } = await run("script", ["-qec", command, "/dev/null"], {
-      env: { ...process.env, METRLY_PORT: new URL(metrly.url).port, METRLY_DATA_DIR: metrly.dataDir },
+      // The address is in the data directory.
+      env: { PATH: process.env.PATH, METRLY_DATA_DIR: metrly.dataDir },
     });
     const [header, row] = stdout.replaceAll("\r", "").split("\n");
     expect(header).toMatch(/^METER +QUANTITY +EVENTS +LAST EVENT +BY DAY$/);
-    expect(row).toMatch(/^calls +3 +3 +\S+ +▁*█$/);
+    expect(row).toMatch(/^calls +3 +3 +\d\d \w{3} \d\d:\d\d +▁*█$/);
   });
 
   test("any operation can be run, and its errors are shown", async () => {
@@ -112,18 +186,18 @@ describe("what the command line shows", () => {
   });
 
   test("signing keys rotate: issued tokens stay valid until their key is revoked", async () => {
-    const [before] = JSON.parse(await shown("keys", "--json"));
+    const [before] = JSON.parse(await shown("signing-keys", "list", "--json"));
     const old = await metrly.adminToken();
-    expect(await shown("keys", "rotate")).toContain("signs from now on");
-    const keys = JSON.parse(await shown("keys", "--json"));
+    expect(await shown("signing-keys", "rotate")).toContain("signs from now on");
+    const keys = JSON.parse(await shown("signing-keys", "list", "--json"));
     expect(keys.map(({ id, signs }: { id: string; signs: boolean }) => [id === before.id, signs])).toEqual([
       [false, true],
       [true, false],
     ]);
-    expect((await runCli(metrly, ["keys", "revoke", keys[0].id])).err).toContain("metrly keys rotate");
+    expect((await runCli(metrly, ["signing-keys", "revoke", keys[0].id])).err).toContain("metrly signing-keys rotate");
     const isRefused = async () => (await runCli(metrly, ["tenants", "--token", old])).code === 1 || undefined;
     expect(await isRefused()).toBeUndefined();
-    await shown("keys", "revoke", before.id);
+    await shown("signing-keys", "revoke", before.id);
     await waitFor(isRefused, { what: "the old token to be refused" });
     // The command's own token was replaced.
     expect(await shown("tenants")).toContain("acme");

@@ -6,9 +6,9 @@ import { portOf } from "#platform/http/server.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Env } from "#platform/process/config.js";
 import { TENANT_EVENT_TYPES } from "#schema/webhook-events.js";
-import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
-import { UserError } from "./connection/failure.js";
-import { graphql } from "./graphql/index.js";
+import { askGraph, type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
+import { UserError } from "../connection/failure.js";
+import { graphql } from "../graphql/index.js";
 
 const CREATE = graphql(`
   mutation Listen($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } secret } }

@@ -1,9 +1,9 @@
 import { maskedUrl } from "#kernel/masked-url.js";
 import type { Env } from "#platform/process/config.js";
-import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
-import { UserError } from "./connection/failure.js";
-import type { DeadLettersQuery, EndpointsQuery } from "./graphql/graphql.js";
-import { graphql } from "./graphql/index.js";
+import { askGraph, type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
+import { UserError } from "../connection/failure.js";
+import type { DeadLettersQuery, EndpointsQuery } from "../graphql/graphql.js";
+import { graphql } from "../graphql/index.js";
 
 type Endpoint = NonNullable<EndpointsQuery["tenant"]>["webhookEndpoints"][number];
 type DeadLetters = NonNullable<DeadLettersQuery["tenant"]>["webhookEndpoints"][number]["deliveries"];

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { Webhook } from "standardwebhooks";
 import { expect, test } from "vitest";
-import { runs } from "../tests/support/effort.js";
-import { anyText } from "../tests/systems/hostile/arbitraries.js";
-import { DECIMALS, TIMES } from "../tests/systems/hostile/inputs.js";
+import { runs } from "../../tests/support/effort.js";
+import { anyText } from "../../tests/systems/hostile/arbitraries.js";
+import { DECIMALS, TIMES } from "../../tests/systems/hostile/inputs.js";
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
 const webhook = new Webhook(SECRET);

@@ -2,7 +2,7 @@ import { type Env, parseConfig } from "#platform/process/config.js";
 import { UserError } from "./connection/failure.js";
 import { openTokenKeys, renewAdminToken } from "./roles.js";
 
-/** `metrly keys`: the keys that sign tokens, from the local data directory. Running gateways follow within seconds. */
+/** `metrly signing-keys`: the keys that sign tokens, from the local data directory. Running gateways follow within seconds. */
 export async function listKeys(options: { readonly json?: boolean }, env: Env): Promise<void> {
   const keys = await (await ring(env)).all();
   const shown = keys.map(({ id }, index) => ({ id, signs: index === 0 }));
@@ -13,15 +13,17 @@ export async function listKeys(options: { readonly json?: boolean }, env: Env): 
 export async function rotateKeys(env: Env): Promise<void> {
   const { id } = await (await ring(env)).rotate();
   await renewAdminToken(parseConfig(env).dataDir);
-  process.stdout.write(`${id} signs from now on. Tokens of the previous key stay valid until: metrly keys revoke ID\n`);
+  process.stdout.write(
+    `${id} signs from now on. Tokens of the previous key stay valid until: metrly signing-keys revoke ID\n`,
+  );
 }
 
-/** `metrly keys revoke`: invalidates every token of a retired key. */
+/** `metrly signing-keys revoke`: invalidates every token of a retired key. */
 export async function revokeKey(id: string, env: Env): Promise<void> {
   const keys = await ring(env);
   if ((await keys.current()).id === id)
-    throw new UserError("This is the signing key. Replace it first: metrly keys rotate");
-  if (!(await keys.revoke(id))) throw new UserError(`NOT_FOUND: There is no key ${id}. List them: metrly keys`);
+    throw new UserError("This is the signing key. Replace it first: metrly signing-keys rotate");
+  if (!(await keys.revoke(id))) throw new UserError(`NOT_FOUND: There is no key ${id}. List them: metrly signing-keys`);
   await renewAdminToken(parseConfig(env).dataDir);
   process.stdout.write(`Tokens signed by ${id} are no longer valid\n`);
 }

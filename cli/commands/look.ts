@@ -1,0 +1,125 @@
+import { Option } from "commander";
+import { INVOICE_FORMATS } from "../invoice/formats.js";
+import { GRANULARITIES } from "../show/granularities.js";
+import type { MetrlyCommand } from "./command.js";
+
+/** What a running Metrly shows: tenants and what belongs to them. */
+export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): void {
+  const tenants = program.command("tenants").description("list, show and create tenants");
+  tenants
+    .command("list", { isDefault: true })
+    .description("every tenant, with its plan")
+    .printsRows()
+    .action(async (options) => (await import("../show/tenants.js")).listTenants(options, process.env));
+  tenants
+    .command("show <tenant>")
+    .description("one tenant")
+    .option("--json", "print it as JSON")
+    .asksGraph()
+    .action(async (id: string, options) => (await import("../show/tenants.js")).showTenant(id, options, process.env));
+  tenants
+    .command("create <id>")
+    .description("create a tenant")
+    .option("--name <name>", "its name (default: the id)")
+    .option("--plan <id>", "its first plan, in the newest version")
+    .option("--anchor-day <day>", "day of the month on which its billing periods begin (default: 1)")
+    .option("--starts-at <instant>", "start of its first billing period")
+    .option("--test-clock <instant>", "a test tenant, whose clock stands at this instant")
+    .option("--json", "print the result as JSON")
+    .asksGraph()
+    .action(async (id: string, options) => (await import("../show/tenants.js")).createTenant(id, options, process.env));
+
+  program
+    .command("usage <tenant>")
+    .description("a tenant's totals in the current period and by day; with a time or granularity, of past ones too")
+    .option("--from <instant>", "from this day or instant (UTC)")
+    .option("--to <instant>", "before this day or instant (UTC)")
+    .option("--meter <key>", "only this meter")
+    .option("--by <dimension,...>", "group by these dimensions")
+    .addOption(new Option("--granularity <unit>", "default with a time: day").choices(GRANULARITIES))
+    .printsRows()
+    .action(async (id: string, options) => (await import("../show/usage.js")).showUsage(id, options, process.env));
+
+  const quotas = program.command("quotas").description("limits of a tenant, and why they deny");
+  quotas
+    .command("show <tenant>", { isDefault: true })
+    .description("a tenant's limits, used and remaining")
+    .printsRows()
+    .action(async (id: string, options) => (await import("../show/quotas.js")).showQuotas(id, options, process.env));
+  for (const parent of [quotas, earlierQuota]) {
+    parent
+      .command("why <idempotencyKey>")
+      .description("why a consume was denied within the last hour")
+      .ofTenant()
+      .option("--json", "print the result as JSON")
+      .asksGraph()
+      .action(async (key: string, options) => (await import("../quota.js")).explainDenial(key, options, process.env));
+    parent
+      .command("reconcile")
+      .description("compare quota's totals and counters with the ledger; exit code 1 while differences remain")
+      .option("--tenant <id>", "only this tenant")
+      .option("--repair", "correct them from the ledger")
+      .option("--json", "one JSON object per line")
+      .option("--url <url>", "quota's address (default: METRLY_QUOTA_URL or http://127.0.0.1:METRLY_PORT)")
+      .action(async (options) => (await import("../quota.js")).reconcileQuota(options, process.env));
+  }
+
+  const invoices = program.command("invoices").description("list, show, verify and export invoices");
+  invoices
+    .command("list <tenant>", { isDefault: true })
+    .description("a tenant's invoices")
+    .printsRows()
+    .action(async (id: string, options) =>
+      (await import("../show/invoices.js")).listInvoices(id, options, process.env),
+    );
+  invoices
+    .command("show <invoice>")
+    .description("an invoice's lines")
+    .printsRows()
+    .action(async (id: string, options) => (await import("../show/invoices.js")).showInvoice(id, options, process.env));
+  addVerification(invoices.command("verify <invoice>"));
+  addVerification(program.earlier("verify").description("metrly invoices verify").command("invoice <invoice>"));
+  addExport(invoices.command("export <invoice>"));
+  addExport(program.earlier("invoice").description("metrly invoices").command("export <invoice>"));
+
+  program
+    .command("events")
+    .description("what became of usage events")
+    .command("show <id>")
+    .description("what became of an event: recorded, unmetered, quarantined, voided or refused")
+    .ofTenant()
+    .requiredOption("--source <source>", "the event's source")
+    .option("--json", "print it as JSON")
+    .asksGraph()
+    .action(async (id: string, options) => (await import("../show/events.js")).showEvent(id, options, process.env));
+
+  program
+    .command("alerts")
+    .description("quota alerts, as they happen")
+    .command("watch")
+    .description("print quota alerts as they happen, of all tenants or one")
+    .option("--tenant <id>", "only this tenant")
+    .option("--after <cursor>", "replay from this cursor first (needs --tenant)")
+    .option("--json", "one JSON object per line")
+    .asksGraph()
+    .action(async (options) => (await import("../alerts.js")).watchAlerts(options, process.env));
+}
+
+function addVerification(command: MetrlyCommand): void {
+  command
+    .description("recompute an invoice from the ledger with independent code; exit code 1 when it differs")
+    .option("--json", "print the result as JSON")
+    .asksGraph()
+    .action(async (id: string, options) => (await import("../verify.js")).verifyInvoice(id, options, process.env));
+}
+
+function addExport(command: MetrlyCommand): void {
+  command
+    .description("write an invoice: the document itself, its lines as CSV, or a printable page")
+    .addOption(new Option("--format <format>", "default: json").choices(INVOICE_FORMATS))
+    .option("--out <file>", "where to write it (default: standard output)")
+    .asksGraph()
+    .action(async (id: string, options) =>
+      (await import("../invoice/invoice.js")).exportInvoice(id, options, process.env),
+    );
+}

@@ -1,0 +1,2 @@
+/** Lengths of time that `metrly usage` sums up. */
+export const GRANULARITIES = ["hour", "day", "period"] as const;

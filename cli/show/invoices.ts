@@ -1,0 +1,66 @@
+import type { Env } from "#platform/process/config.js";
+import { askGraph, findConnection } from "../connection/connection.js";
+import { UserError } from "../connection/failure.js";
+import { everyPage } from "../connection/pages.js";
+import type { InvoiceLinesQuery, InvoicesQuery } from "../graphql/graphql.js";
+import { graphql } from "../graphql/index.js";
+import { present, printRows, type ShowOptions } from "./print.js";
+import type { Column } from "./table.js";
+
+const INVOICES = graphql(`
+  query Invoices($tenantId: ID!, $after: Cursor) {
+    tenant(id: $tenantId) {
+      invoices(first: 100, after: $after) {
+        nodes { id number status period { start end } total { amount currency } }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }
+`);
+const LINES = graphql(`
+  query InvoiceLines($id: ID!) {
+    invoice(id: $id) {
+      number status period { start end } total { amount currency }
+      lines { kind description meter quantity amount { amount } }
+    }
+  }
+`);
+
+type Invoice = NonNullable<InvoicesQuery["tenant"]>["invoices"]["nodes"][number];
+type Line = NonNullable<InvoiceLinesQuery["invoice"]>["lines"][number];
+
+export async function listInvoices(tenantId: string, options: ShowOptions, env: Env): Promise<void> {
+  const connection = await findConnection(options, env);
+  const invoices = await everyPage(async (after) => {
+    const { tenant } = await askGraph(connection, INVOICES, { tenantId, after });
+    return present(tenant, tenantId).invoices;
+  });
+  const columns: Column<Invoice>[] = [
+    { name: "INVOICE", text: ({ id }) => id },
+    { name: "NUMBER", text: ({ number }) => number },
+    { name: "FROM", text: ({ period }) => period.start.slice(0, 10) },
+    { name: "TO", text: ({ period }) => period.end.slice(0, 10) },
+    { name: "STATUS", text: ({ status }) => status },
+    { name: "TOTAL", text: ({ total }) => total.amount, isNumber: true },
+    { name: "CURRENCY", text: ({ total }) => total.currency },
+  ];
+  await printRows(invoices, columns, options);
+}
+
+/** `metrly invoices show`: its lines, and at a terminal its total. */
+export async function showInvoice(id: string, options: ShowOptions, env: Env): Promise<void> {
+  const { invoice } = await askGraph(await findConnection(options, env), LINES, { id });
+  if (invoice === null)
+    throw new UserError(`NOT_FOUND: There is no invoice ${id}. List them: metrly invoices list TENANT`);
+  const columns: Column<Line>[] = [
+    { name: "KIND", text: ({ kind }) => kind },
+    { name: "DESCRIPTION", text: ({ description }) => description, mayBeCut: true },
+    { name: "QUANTITY", text: ({ quantity }) => quantity, isNumber: true },
+    { name: "AMOUNT", text: ({ amount }) => amount.amount, isNumber: true },
+  ];
+  await printRows(invoice.lines, columns, options);
+  if (options.json || options.csv) return;
+  const { number, status, period, total } = invoice;
+  const days = `${period.start.slice(0, 10)} to ${period.end.slice(0, 10)}`;
+  process.stderr.write(`${number}, ${days}, ${status}: ${total.amount} ${total.currency}\n`);
+}

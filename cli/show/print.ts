@@ -1,0 +1,39 @@
+import type { ConnectionOptions } from "../connection/connection.js";
+import { UserError } from "../connection/failure.js";
+import { type Column, formatRows } from "./table.js";
+
+/** Of every command that prints rows. */
+export interface ShowOptions extends ConnectionOptions {
+  readonly json?: boolean;
+  readonly csv?: boolean;
+}
+
+const USUAL_WIDTH = 80;
+
+/** Prints rows as the options and the terminal want them. */
+export async function printRows<Row extends object>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  { json, csv }: ShowOptions,
+): Promise<void> {
+  const { isTTY, columns: width = USUAL_WIDTH } = process.stdout;
+  const format = json ? "json" : csv ? "csv" : undefined;
+  process.stdout.write(await formatRows(rows, columns, { width: isTTY ? width : undefined, format }));
+}
+
+/** Prints one thing: a line per field, or one object of JSON. */
+export function printOne(
+  view: object,
+  fields: readonly (readonly [name: string, text: string])[],
+  { json }: Pick<ShowOptions, "json">,
+): void {
+  const width = Math.max(...fields.map(([name]) => name.length));
+  const lines = fields.map(([name, text]) => `${name.padEnd(width)}  ${text.replace(/\p{Cc}/gu, " ")}`);
+  process.stdout.write(json ? `${JSON.stringify(view)}\n` : `${lines.join("\n")}\n`);
+}
+
+/** The tenant of an answer. Throws `UserError` if there is none. */
+export function present<T>(tenant: T | null, id: string): T {
+  if (tenant === null) throw new UserError(`NOT_FOUND: There is no tenant ${id}. List them: metrly tenants list`);
+  return tenant;
+}

@@ -1,0 +1,42 @@
+import { nowMs } from "#platform/lifecycle/time.js";
+import type { Env } from "#platform/process/config.js";
+import { askGraph, findConnection } from "../connection/connection.js";
+import type { QuotasQuery } from "../graphql/graphql.js";
+import { graphql } from "../graphql/index.js";
+import { present, printRows, type ShowOptions } from "./print.js";
+import { bar, type Column, shortTime } from "./table.js";
+
+const QUOTAS = graphql(`
+  query Quotas($tenantId: ID!) {
+    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }
+  }
+`);
+
+type Quota = NonNullable<QuotasQuery["tenant"]>["quotas"][number];
+
+/** `BILLING_PERIOD` is too wide for a terminal of 80 characters. */
+const PERIOD = "BILLING_PERIOD";
+
+export async function showQuotas(tenantId: string, options: ShowOptions, env: Env): Promise<void> {
+  const { tenant } = await askGraph(await findConnection(options, env), QUOTAS, { tenantId });
+  const { quotas } = present(tenant, tenantId);
+  const columns: Column<Quota>[] = [
+    { name: "METER", text: ({ limit }) => limit.meter ?? "requests" },
+    {
+      name: "PER",
+      text: ({ limit }) => limit.window,
+      short: ({ limit }) => (limit.window === PERIOD ? "PERIOD" : limit.window),
+    },
+    { name: "KIND", text: ({ limit }) => limit.kind },
+    { name: "USED", text: ({ used }) => used, isNumber: true },
+    { name: "RESERVED", text: ({ reserved }) => reserved, isNumber: true },
+    { name: "LIMIT", text: ({ limit }) => limit.limit, isNumber: true },
+    { name: "STATE", text: ({ state }) => state },
+    { name: "RESETS", text: ({ resetAt }) => resetAt, short: ({ resetAt }) => shortTime(resetAt, nowMs()) },
+    { name: "", text: () => "", picture: { width: 20, draw: (quota, width) => bar(shareOf(quota), width) } },
+  ];
+  await printRows(quotas, columns, options);
+}
+
+const shareOf = ({ used, reserved, limit }: Quota): number =>
+  Number(limit.limit) === 0 ? 1 : (Number(used) + Number(reserved)) / Number(limit.limit);

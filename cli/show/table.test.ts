@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { bar, type Column, formatRows, shortTime, sparkline } from "./table.js";
+
+const rows = [
+  { name: "calls", used: 5 },
+  { name: "a\tb\u001b[2J", used: 1_000 },
+];
+const columns: Column<(typeof rows)[number]>[] = [
+  { name: "NAME", text: ({ name }) => name, mayBeCut: true },
+  { name: "USED", text: ({ used }) => String(used), isNumber: true },
+  { name: "", text: () => "", picture: { width: 20, draw: ({ used }, width) => bar(used / 1_000, width) } },
+];
+
+test("people get aligned columns and pictures, and no control characters", async () => {
+  expect(await formatRows(rows, columns, { width: 80 })).toBe(
+    ["NAME     USED", `calls       5  ${"░".repeat(20)}`, `a b [2J  1000  ${"█".repeat(20)}`, ""].join("\n"),
+  );
+});
+
+test.each([80, 40, 24, 22])("a table fits into a terminal of %i characters", async (width) => {
+  const lines = (await formatRows(rows, columns, { width })).trimEnd().split("\n");
+  for (const line of lines) expect(line.length).toBeLessThanOrEqual(width);
+  expect(lines[2]).toMatch(/^a b \S+ +1000 {2}█{5,20}$/);
+});
+
+test("a pipe gets tabs, a program JSON or CSV whose texts are no formulas", async () => {
+  expect(await formatRows(rows, columns, {})).toBe("NAME\tUSED\ncalls\t5\na b [2J\t1000\n");
+  const lines = (await formatRows(rows, columns, { width: 80, format: "json" })).trim().split("\n");
+  expect(lines.map((line) => JSON.parse(line))).toEqual(rows);
+  const odd = [{ name: '=1+1,"', used: -5 }];
+  expect(await formatRows(odd, columns, { format: "csv" })).toBe(`name,used\n"'=1+1,""",-5\n`);
+});
+
+test("times are short for people, and have a year where it is not clear", () => {
+  const now = Date.parse("2026-11-28T12:00:00Z");
+  expect(shortTime("2026-11-02T09:30:12.000Z", now)).toBe("02 Nov 09:30");
+  expect(shortTime("2025-11-02T09:30:12.000Z", now)).toBe("02 Nov 2025");
+});
+
+test("a sparkline is as high as its largest value, also when there is none, and shows the last values", () => {
+  expect(sparkline([0, 1, 4, 8])).toBe("▁▂▅█");
+  expect(sparkline([0, 0])).toBe("▁▁");
+  expect(sparkline([])).toBe("");
+  expect(sparkline([-5, 5])).toBe("▁█");
+  expect(sparkline([8, 0, 1], 2)).toBe("▁█");
+});

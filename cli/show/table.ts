@@ -1,0 +1,108 @@
+import { DAY_MS } from "#kernel/duration.js";
+import { asText } from "../csv.js";
+
+/** One value of a row: its text, and whether it is a number. */
+export interface Column<Row> {
+  readonly name: string;
+  text(row: Row): string;
+  /** At a terminal, instead of `text`. */
+  short?(row: Row): string;
+  readonly isNumber?: boolean;
+  /** Only at a terminal, in the width that the other columns leave, at most this many characters. */
+  readonly picture?: { readonly width: number; draw(row: Row, width: number): string };
+  /** At a terminal that is too narrow this text is cut. */
+  readonly mayBeCut?: boolean;
+}
+
+export interface TableOptions {
+  /** The terminal's width in characters; none: not at a terminal. */
+  readonly width?: number | undefined;
+  readonly format?: "json" | "csv" | undefined;
+}
+
+const GAP = 2;
+const LEAST_PICTURE = 5;
+const LEAST_CUT = 6;
+
+/**
+ * Renders rows for people (aligned, with pictures, in the terminal's width), for programs (an object of JSON per line, or CSV),
+ * or for `cut` and `awk` (a header, tab-separated).
+ */
+export async function formatRows<Row extends object>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  { width, format }: TableOptions,
+): Promise<string> {
+  if (format === "json") return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+  const texts = columns.filter(({ picture }) => picture === undefined);
+  if (format === "csv") {
+    const { stringify } = await import("csv-stringify/sync");
+    const cell = (column: Column<Row>, row: Row) => (column.isNumber ? column.text(row) : asText(column.text(row)));
+    return stringify([
+      texts.map(({ name }) => name.toLowerCase()),
+      ...rows.map((row) => texts.map((column) => cell(column, row))),
+    ]);
+  }
+  if (width !== undefined) return aligned(rows, columns, width);
+  const lines = [texts.map(({ name }) => name), ...rows.map((row) => texts.map(({ text }) => plain(text(row))))];
+  return lines.map((line) => `${line.join("\t")}\n`).join("");
+}
+
+function aligned<Row>(rows: readonly Row[], columns: readonly Column<Row>[], width: number): string {
+  const cells = columns.map((column) =>
+    column.picture === undefined ? rows.map((row) => plain((column.short ?? column.text)(row))) : [],
+  );
+  const widths = columns.map(({ name }, at) => Math.max(name.length, ...(cells[at] ?? []).map((text) => text.length)));
+  const left = () => width - widths.reduce((sum, one) => sum + one, 0) - GAP * (columns.length - 1);
+  columns.forEach(({ picture, name }, at) => {
+    if (picture === undefined) return;
+    widths[at] = 0;
+    const room = Math.min(picture.width, Math.max(LEAST_PICTURE, left()));
+    widths[at] = Math.max(name.length, room);
+    cells[at] = rows.map((row) => picture.draw(row, room));
+  });
+  columns.forEach(({ mayBeCut, name }, at) => {
+    const own = widths[at] ?? 0;
+    if (mayBeCut && left() < 0) widths[at] = Math.min(own, Math.max(name.length, LEAST_CUT, own + left()));
+  });
+  const shown = (text: string, at: number) => {
+    const own = widths[at] ?? 0;
+    const fitting = text.length > own ? `${text.slice(0, own - 1)}…` : text;
+    return columns[at]?.isNumber ? fitting.padStart(own) : fitting.padEnd(own);
+  };
+  const lines = [
+    columns.map(({ name }) => name),
+    ...rows.map((_, row) => columns.map((_, at) => cells[at]?.[row] ?? "")),
+  ];
+  return lines.map((line) => `${line.map(shown).join(" ".repeat(GAP)).trimEnd()}\n`).join("");
+}
+
+/** Names are untrusted: strip control characters and tabs. */
+const plain = (text: string): string => text.replace(/\p{Cc}/gu, " ");
+
+const HALF_A_YEAR_MS = 183 * DAY_MS;
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** An instant of UTC for people: `28 Nov 14:02`; with its year, and without its time of day, half a year away from `now` (ms). */
+export function shortTime(instant: string, now: number): string {
+  const [year = "", month = "", day = ""] = instant.slice(0, 10).split("-");
+  const isNear = Math.abs(Date.parse(instant) - now) < HALF_A_YEAR_MS;
+  return `${day} ${MONTHS[Number(month) - 1] ?? month} ${isNear ? instant.slice(11, 16) : year}`;
+}
+
+const BARS = "▁▂▃▄▅▆▇█";
+
+/** A sparkline of the last values, one character each; the largest has full height. */
+export function sparkline(all: readonly number[], width = all.length): string {
+  const values = all.slice(Math.max(0, all.length - width));
+  const top = Math.max(0, ...values);
+  return values
+    .map((value) => BARS[top <= 0 ? 0 : Math.max(0, Math.round((value / top) * (BARS.length - 1)))])
+    .join("");
+}
+
+/** A bar of a share; more than the whole is a full bar. */
+export function bar(share: number, width: number): string {
+  const full = Math.round(Math.min(1, Math.max(0, share)) * width);
+  return "█".repeat(full) + "░".repeat(width - full);
+}

@@ -1,0 +1,87 @@
+import type { Env } from "#platform/process/config.js";
+import { askGraph, findConnection } from "../connection/connection.js";
+import { UserError } from "../connection/failure.js";
+import { everyPage } from "../connection/pages.js";
+import type { TenantsQuery } from "../graphql/graphql.js";
+import { graphql } from "../graphql/index.js";
+import { present, printOne, printRows, type ShowOptions } from "./print.js";
+import type { Column } from "./table.js";
+
+const TENANTS = graphql(`
+  query Tenants($after: Cursor) {
+    tenants(first: 100, after: $after) {
+      nodes { id name status testClock plan { version plan { id } } }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+`);
+const TENANT = graphql(`
+  query Tenant($id: ID!) {
+    tenant(id: $id) {
+      id name status currency billingAnchorDay graceDays startsAt createdAt testClock plan { version plan { id } }
+    }
+  }
+`);
+const CREATE = graphql(`
+  mutation CreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }
+`);
+
+type Tenant = TenantsQuery["tenants"]["nodes"][number];
+
+const planOf = ({ plan }: Pick<Tenant, "plan">): string => (plan === null ? "-" : `${plan.plan.id}@${plan.version}`);
+
+export async function listTenants(options: ShowOptions, env: Env): Promise<void> {
+  const connection = await findConnection(options, env);
+  const tenants = await everyPage(async (after) => (await askGraph(connection, TENANTS, { after })).tenants);
+  const columns: Column<Tenant>[] = [
+    { name: "TENANT", text: ({ id }) => id },
+    { name: "NAME", text: ({ name }) => name, mayBeCut: true },
+    { name: "STATUS", text: ({ status, testClock }) => (testClock === null ? status : `${status} (test)`) },
+    { name: "PLAN", text: planOf },
+  ];
+  await printRows(tenants, columns, options);
+}
+
+export async function showTenant(id: string, options: ShowOptions, env: Env): Promise<void> {
+  const tenant = present((await askGraph(await findConnection(options, env), TENANT, { id })).tenant, id);
+  const fields = [
+    ["tenant", tenant.id],
+    ["name", tenant.name],
+    ["status", tenant.status],
+    ["plan", planOf(tenant)],
+    ["currency", tenant.currency ?? "-"],
+    ["billing periods", `from day ${tenant.billingAnchorDay}, closed ${tenant.graceDays} days after their end`],
+    ["first period", tenant.startsAt],
+    ["created", tenant.createdAt],
+    ...(tenant.testClock === null ? [] : [["test clock", tenant.testClock] as const]),
+  ] as const;
+  printOne(tenant, fields, options);
+}
+
+export interface NewTenant extends ShowOptions {
+  readonly name?: string;
+  readonly plan?: string;
+  readonly anchorDay?: string;
+  readonly startsAt?: string;
+  readonly testClock?: string;
+}
+
+export async function createTenant(id: string, options: NewTenant, env: Env): Promise<void> {
+  const { name = id, plan, anchorDay, startsAt, testClock } = options;
+  const billingAnchorDay = anchorDay === undefined ? undefined : Number(anchorDay);
+  if (billingAnchorDay !== undefined && !Number.isInteger(billingAnchorDay))
+    throw new UserError(`--anchor-day takes a day of the month, 1 to 28, not "${anchorDay}".`);
+  const input = {
+    ...{ id, name },
+    ...(plan !== undefined && { planId: plan }),
+    ...(billingAnchorDay !== undefined && { billingAnchorDay }),
+    ...(startsAt !== undefined && { startsAt }),
+    ...(testClock !== undefined && { testClock }),
+  };
+  const { createTenant: created } = await askGraph(await findConnection(options, env), CREATE, { input });
+  process.stdout.write(options.json ? `${JSON.stringify(created)}\n` : `${created.id}\n`);
+  if (!options.json)
+    process.stderr.write(
+      `Created. Give it a key: metrly api-keys issue --tenant ${created.id} --scopes ingest,quota\n`,
+    );
+}

@@ -1,0 +1,140 @@
+import { DAY_MS } from "#kernel/duration.js";
+import { nowMs } from "#platform/lifecycle/time.js";
+import type { Env } from "#platform/process/config.js";
+import { askGraph, type Connection, findConnection } from "../connection/connection.js";
+import { UserError } from "../connection/failure.js";
+import { everyPage } from "../connection/pages.js";
+import type { Granularity, UsageQuery } from "../graphql/graphql.js";
+import { graphql } from "../graphql/index.js";
+import { present, printRows, type ShowOptions } from "./print.js";
+import { type Column, shortTime, sparkline } from "./table.js";
+
+const USAGE = graphql(`
+  query Usage($tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime) {
+    tenant(id: $tenantId) {
+      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart) {
+        meter from to quantity eventCount lastEventAt dimensions { dimension value }
+      }
+      days: usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: DAY) {
+        meter from quantity dimensions { dimension value }
+      }
+    }
+  }
+`);
+const BUCKETS = graphql(`
+  query Buckets(
+    $tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime, $granularity: Granularity!
+  ) {
+    tenant(id: $tenantId) {
+      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: $granularity) {
+        meter from to quantity eventCount lastEventAt dimensions { dimension value }
+      }
+    }
+  }
+`);
+const PERIODS = graphql(`
+  query Periods($tenantId: ID!, $after: Cursor) {
+    tenant(id: $tenantId) {
+      billingPeriods(first: 200, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }
+    }
+  }
+`);
+
+type Total = NonNullable<UsageQuery["tenant"]>["usageTotals"][number];
+type Dimensions = Pick<Total, "dimensions">;
+
+export interface UsageOptions extends ShowOptions {
+  readonly by?: string;
+  readonly meter?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly granularity?: string;
+}
+
+const asGranularity: Readonly<Record<string, Granularity>> = { hour: "HOUR", day: "DAY", period: "PERIOD" };
+
+const valuesOf = ({ dimensions }: Dimensions): string => dimensions.map(({ value }) => value || "-").join(" ");
+
+/**
+ * `metrly usage`: the totals of the current period with a picture of its days; with `from`, `to` or `granularity` the totals of
+ * each hour, day or period that begins in that time, past periods included.
+ */
+export async function showUsage(tenantId: string, options: UsageOptions, env: Env): Promise<void> {
+  const connection = await findConnection(options, env);
+  const groupBy = options.by?.split(",") ?? [];
+  const asked = { tenantId, groupBy, meter: options.meter ?? null };
+  const isOfNow = [options.from, options.to, options.granularity].every((given) => given === undefined);
+  const grouped = groupBy.length > 0 ? [{ name: groupBy.join(" ").toUpperCase(), text: valuesOf }] : [];
+  const amounts = [
+    { name: "QUANTITY", text: ({ quantity }: Total) => quantity, isNumber: true },
+    { name: "EVENTS", text: ({ eventCount }: Total) => String(eventCount), isNumber: true },
+  ];
+  const meter = { name: "METER", text: (total: Total) => total.meter };
+  if (!isOfNow) {
+    const from = { name: "FROM", text: (total: Total) => total.from, short: (total: Total) => short(total.from) };
+    return printRows(await bucketsOf(connection, asked, options), [from, meter, ...grouped, ...amounts], options);
+  }
+  const answer = await askGraph(connection, USAGE, { ...asked, periodStart: null });
+  const { usageTotals: totals, days } = present(answer.tenant, tenantId);
+  const columns: Column<Total>[] = [
+    meter,
+    ...grouped,
+    ...amounts,
+    {
+      name: "LAST EVENT",
+      text: ({ lastEventAt }) => lastEventAt ?? "-",
+      short: ({ lastEventAt }) => (lastEventAt === null ? "-" : short(lastEventAt)),
+    },
+    {
+      name: "BY DAY",
+      text: () => "",
+      picture: { width: 31, draw: (total, width) => sparkline(perDay(total, days), width) },
+    },
+  ];
+  return printRows(totals, columns, options);
+}
+
+const short = (instant: string): string => shortTime(instant, nowMs());
+
+function perDay(total: Total, days: readonly (Pick<Total, "meter" | "from" | "quantity"> & Dimensions)[]): number[] {
+  const [start, end] = [Date.parse(total.from), Math.min(Date.parse(total.to), nowMs())];
+  const values = Array.from({ length: Math.max(1, Math.ceil((end - start) / DAY_MS)) }, () => 0);
+  for (const day of days) {
+    const at = Math.floor((Date.parse(day.from) - start) / DAY_MS);
+    if (day.meter === total.meter && valuesOf(day) === valuesOf(total) && at in values)
+      values[at] = Number(day.quantity);
+  }
+  return values;
+}
+
+interface Asked {
+  readonly tenantId: string;
+  readonly groupBy: string[];
+  readonly meter: string | null;
+}
+
+async function bucketsOf(connection: Connection, asked: Asked, options: UsageOptions): Promise<Total[]> {
+  const [from, to] = [instantOf("--from", options.from, 0), instantOf("--to", options.to, Number.POSITIVE_INFINITY)];
+  const granularity = asGranularity[options.granularity ?? "day"] ?? "DAY";
+  const periods = await everyPage(async (after) => {
+    const { tenant } = await askGraph(connection, PERIODS, { tenantId: asked.tenantId, after });
+    return present(tenant, asked.tenantId).billingPeriods;
+  });
+  const buckets: Total[] = [];
+  for (const { start, end } of periods.reverse()) {
+    if (Date.parse(end) <= from || Date.parse(start) >= to) continue;
+    const { tenant } = await askGraph(connection, BUCKETS, { ...asked, periodStart: start, granularity });
+    const ofPeriod = [...present(tenant, asked.tenantId).usageTotals];
+    ofPeriod.sort((a, b) => Date.parse(a.from) - Date.parse(b.from));
+    buckets.push(...ofPeriod.filter((bucket) => Date.parse(bucket.from) >= from && Date.parse(bucket.from) < to));
+  }
+  return buckets;
+}
+
+/** A day of UTC or an RFC 3339 instant, as ms. */
+function instantOf(option: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const instant = Date.parse(text);
+  if (/^\d{4}-\d\d-\d\d(T.*)?$/.test(text) && !Number.isNaN(instant)) return instant;
+  throw new UserError(`${option} takes a day or an instant, 2026-11-28 or 2026-11-28T10:00:00Z, not "${text}".`);
+}
