@@ -140,8 +140,8 @@ export interface TenantLoad {
 /** What the counters hold of a tenant, before the facts for a load of it are read. */
 export interface Observed {
   /**
-   * When the current life of the tenant's store began, on the counters' clock: what was admitted before a loss was admitted
-   * before this.
+   * When the current life of the tenant's store began, or the tenant was found to be lost within it, on the counters' clock: what
+   * was admitted before a loss was admitted before this.
    */
   readonly since: number;
   /** Names the state that is there, or this very absence of one. */

@@ -49,6 +49,9 @@ export const isOf = (version: string, incarnation: string): boolean => version.s
 export const absence = (incarnation: string, unique: string): string => `${incarnation}/-/${unique}`;
 export const isAbsence = (version: string): boolean => /^[^/]+\/-\/[^/]+$/.test(version);
 
+/** When a tenant was found to be lost within the store's life, on Redis' clock, ms; 0: it was not, or is there. */
+export const lostAt = (version: string): number => Number(/^[^/]+\/-\/[^/@]+@(\d+)$/.exec(version)?.[1] ?? 0);
+
 /** Names the state with this epoch, whatever its number, in the incarnation of the version. */
 export const stateToken = (version: string, epoch: string): string =>
   `${version.slice(0, version.indexOf("/"))}/${epoch}`;

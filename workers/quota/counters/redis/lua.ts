@@ -26,7 +26,8 @@ end
  * with the tenant as hash tag: H its head (hash: "v" the version, "s" its position, the other fields are the state's), R its
  * reservations (hash), L which fields and keys the latest versions changed (list of JSON). A version is
  * "<life>/<epoch>/<number>": it names the life of the store in which it was written. The version of a tenant without state has
- * the epoch "-" and a random end, so that whoever stores the first state knows that there was none since it looked.
+ * the epoch "-" and a random end, so that whoever stores the first state knows that there was none since it looked; and "@" and
+ * when that was noticed, if the tenant was lost within this life.
  *
  * ARGV: 1 where Redis' clock should be, ms, 2 the tolerance, 3 the life of the store, 4 one that is over, 5 a version for
  * tenants without state, 6 JSON: a list for each tenant, 7 not empty: something is to be stored, and where the last of KEYS is the
@@ -138,10 +139,12 @@ local function differs(H, R, L, held, part)
   local behind = of and epoch ~= '-' and known_epoch == epoch and known_of == of and number - known
   -- A version that was here and is no longer: the store forgot.
   if of ~= life or behind and behind < 0 then
+    local was_here = held and not of or of == life or not held and known_of == life and known_epoch ~= '-'
+    local absence = was_here and absent .. '@' .. string.format('%.0f', now) or absent
     call('UNLINK', H, R, L)
-    call('HSET', H, 'v', absent)
+    call('HSET', H, 'v', absence)
     call('PEXPIRE', H, ${ABSENT_MS})
-    return { 'missing', absent }
+    return { 'missing', absence }
   end
   if behind and call('LLEN', L) >= behind then return changed(H, R, L, epoch, known, behind, part) end
   if call('HLEN', R) > MOST_WHOLE then return { 'scan', held, call('HGETALL', H) } end

@@ -8,7 +8,7 @@ import {
   type StoredBound,
   type WriterRows,
 } from "../counters.js";
-import { isAbsence, isOf, POSITION_FIELD, VERSION_FIELD } from "./commit.js";
+import { isAbsence, isOf, lostAt, POSITION_FIELD, VERSION_FIELD } from "./commit.js";
 import { grouped } from "./grouped.js";
 import { createLowering } from "./lowering.js";
 import type { Tenant, TenantKeys } from "./replica.js";
@@ -129,7 +129,7 @@ export function createRedisNodeCounters(options: RedisNodeOptions): RedisNodeCou
       const tokens = await Promise.all(tenantIds.map((tenantId) => changed(tenantId, ({ token }) => token())));
       // Afterwards: a token of an earlier life than this names nothing any more.
       const { since } = await server.verified();
-      return tokens.map((token) => ({ since, token }));
+      return tokens.map((token) => ({ since: Math.max(since, lostAt(token)), token }));
     },
     load: (load, token) =>
       changed(load.tenantId, (tenant) => {

@@ -66,6 +66,18 @@ describe.skipIf(!hasRedis)("Redis", () => {
     await a.stop();
   });
 
+  test("a tenant that is gone within a life of the store was lost when that is noticed", async () => {
+    const [a, b] = await Promise.all([open(), open()]);
+    await loadCalls(a, "gone");
+    expect(await consume(a, "gone", "1", calls(9n))).toBe("allowed");
+    const before = await a.now();
+    await redis.del(`${prefix}:{gone}:h`, `${prefix}:{gone}:k`, `${prefix}:{gone}:l`);
+    expect(await consume(a, "gone", "2", calls(9n))).toBe("unknown");
+    for (const one of [a, b]) expect((await one.observe(["gone"]))[0]?.since).toBeGreaterThanOrEqual(before);
+    expect((await a.observe(["new"]))[0]?.since).toBeLessThan(before);
+    await Promise.all([a.stop(), b.stop()]);
+  });
+
   test("a state that is older than one seen before is not used", async () => {
     const a = await open();
     const keys = ["h", "k", "l"].map((part) => `${prefix}:{older}:${part}`);

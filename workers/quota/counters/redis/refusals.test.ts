@@ -108,6 +108,7 @@ describe.skipIf(!hasRedis)("a Redis that answers and refuses", () => {
       expect(await consume(a, tenantId, "1", calls(100n, 7n))).toBe("allowed");
       expect(await reserved(b, tenantId)).toBe(7n);
 
+      const refusedAt = await a.now();
       await refusal.begin(redis);
       try {
         const error = await failureOf(() => consume(a, tenantId, "2", calls(100n, 5n)));
@@ -128,6 +129,8 @@ describe.skipIf(!hasRedis)("a Redis that answers and refuses", () => {
         await waitFor(() => counters.now().catch(unlessUnavailable), { what: "the counters to answer" });
       if (refusal.tears === true) {
         expect(await consume(b, tenantId, "4", calls(100n, 3n))).toBe("unknown");
+        // What it may have admitted until then is in windows that are blocked since.
+        expect((await b.observe([tenantId]))[0]?.since).toBeGreaterThanOrEqual(refusedAt);
         await loadCalls(b, tenantId);
       } else expect(await reserved(b, tenantId)).toBe(7n);
       const before = refusal.tears === true ? 0n : 7n;
