@@ -5,6 +5,7 @@ import path from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Database, openDatabase } from "#platform/database/database.js";
+import { machineTime, replaceTime } from "#platform/lifecycle/time.js";
 import { createMigratedDatabase } from "../../../../tests/servers/migrated.js";
 import { type PrivateRedis, startRedis } from "../../../../tests/servers/private-servers.js";
 import { serverDir } from "../../../../tests/servers/run-dir.js";
@@ -110,6 +111,19 @@ describe.skipIf(!hasRedis || !hasPostgres)("a restart of Redis from its file", (
     await restart("SIGTERM");
     await known([a]);
     expect(await a.positions(["t"])).toEqual([undefined]);
+  });
+
+  test("is a loss if its clock is another one", async () => {
+    const a = await start();
+    await loadCalls(a, "t", 3);
+    const restore = replaceTime({ ...machineTime, monotonicMs: () => performance.now() + 60_000 });
+    try {
+      await restart("SIGTERM");
+      await known([a]);
+      expect(await a.positions(["t"])).toEqual([undefined]);
+    } finally {
+      restore();
+    }
   });
 
   test("while nobody runs loses nothing after orderly stops", async () => {

@@ -55,6 +55,8 @@ export function createRedisServer(options: RedisServerOptions) {
   const lives = createLives({ redis, key: incarnationKey, rows: options.writers });
   /** Of this connection. */
   let current: Incarnation | undefined;
+  /** Of any connection, and the run of the server in which it was read. */
+  let latest: { readonly incarnation: Incarnation; readonly runId: string } | undefined;
   let connections = 0;
   redis.on("close", () => {
     current = undefined;
@@ -67,12 +69,21 @@ export function createRedisServer(options: RedisServerOptions) {
     const runId = /^run_id:(\w+)/m.exec(await redis.info("server"))?.[1];
     if (runId === undefined) throw new Error("Redis did not report its run_id");
     assertNoEviction(await redis.info("memory"), options.url);
-    const life = await lives.current(runId, notThis);
     const sentAt = monotonicMs();
-    const clock = createStoreClock(redisMs(await redis.time()), sentAt);
+    const redisNow = redisMs(await redis.time());
+    const clock = createStoreClock(redisNow, sentAt);
+    const life = await lives.current(runId, jumped(runId, redisNow, sentAt) ?? notThis);
     if (connection !== connections) throw new Error("the connection to Redis was lost");
     current = { ...life, clock };
+    latest = { incarnation: current, runId };
     return current;
+  }
+
+  /** The incarnation that is over, even if a restart lost nothing of it, because the clock is another one: windows would be wrong. */
+  function jumped(runId: string, redisNow: number, sentAt: number): string | undefined {
+    if (latest === undefined || latest.runId === runId) return undefined;
+    const { clock, name } = latest.incarnation;
+    return clock.explains(redisNow, sentAt) ? undefined : name;
   }
 
   /** A store that went back is another one, although nothing restarted it: a server may load or copy another's data. */
