@@ -1,4 +1,5 @@
 import { MetrlyError } from "#kernel/errors.js";
+import { type Deferred, deferred } from "#platform/lifecycle/deferred.js";
 import { after, monotonicMs, within } from "#platform/lifecycle/time.js";
 
 /** Between the starts of two reads: unknown keys must not cost the log more than this many. */
@@ -8,10 +9,7 @@ export const MAX_WAITING = 10_000;
 /** After this long a read counts as failed, and those who wait for it are refused. */
 export const READ_TIMEOUT_MS = 2_000;
 
-interface Pending {
-  readonly done: Promise<void>;
-  resolve(): void;
-  reject(error: unknown): void;
+interface Pending extends Deferred<void> {
   waiting: number;
 }
 
@@ -52,24 +50,15 @@ export function createJoinedReads(read: () => Promise<void>, maxWaiting = MAX_WA
   }
 
   return function join() {
-    pending ??= newPending();
+    pending ??= { ...deferred(), waiting: 0 };
     if (pending.waiting >= maxWaiting)
       return Promise.reject(new MetrlyError("BUSY", "Too many requests name what is not known here yet", RETRY_SOON));
     pending.waiting += 1;
-    const { done } = pending;
+    const { promise } = pending;
     scheduleNext();
-    return done;
+    return promise;
   };
 }
 
 const RETRY_SOON = { retryAfterSeconds: 1 };
 const unavailable = (detail: string) => new MetrlyError("UNAVAILABLE", detail, RETRY_SOON);
-
-function newPending(): Pending {
-  let settle: Pick<Pending, "resolve" | "reject"> | undefined;
-  const done = new Promise<void>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  if (settle === undefined) throw new Error("a promise did not begin");
-  return { done, ...settle, waiting: 0 };
-}

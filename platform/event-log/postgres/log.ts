@@ -1,3 +1,4 @@
+import { isNotNow } from "#kernel/database-time.js";
 import { MINUTE_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
 import { DatabaseError } from "#platform/database/session.js";
@@ -105,10 +106,8 @@ async function ensureTopic(database: Database, topic: Topic, count: number): Pro
   });
 }
 
-/** Connection failures, a server starting or stopping, out of resources, limits of the session: these SQLSTATEs, or none. */
-const NOT_NOW = /^(?:08|53|57|40|55P03|25P0[34])/;
-
+/** What the server may do later, and errors of the connection to it. */
 function isTransient(error: unknown): boolean {
-  if (error instanceof DatabaseError) return NOT_NOW.test(error.code ?? "");
+  if (error instanceof DatabaseError) return isNotNow(error);
   return !(error instanceof UnknownPartitionError || error instanceof TypeError || error instanceof RangeError);
 }

@@ -1,6 +1,7 @@
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
+import { deferred } from "#platform/lifecycle/deferred.js";
 import { createFairQueue, type FairQueue } from "#platform/lifecycle/fair-queue.js";
 import { createShares } from "#platform/lifecycle/shares.js";
 import { nextTurn } from "#platform/lifecycle/time.js";
@@ -115,7 +116,7 @@ export function createAppender(options: AppenderOptions): Appender {
       isStarting: false,
     };
     partitions.set(partition, state);
-    const { promise, resolve, reject } = withResolvers();
+    const { promise, resolve, reject } = deferred();
     const part: Waiting = {
       ...{ sender, weight },
       items: encoded,
@@ -223,16 +224,6 @@ const overShare = (): MetrlyError =>
 
 const full = (): MetrlyError =>
   new MetrlyError("BUSY", "The queue of the event log is full; nothing was accepted, retry the request");
-
-function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
-  let resolve: () => void = () => undefined;
-  let reject: (error: unknown) => void = () => undefined;
-  const promise = new Promise<void>((onDone, onFailed) => {
-    resolve = onDone;
-    reject = onFailed;
-  });
-  return { promise, resolve, reject };
-}
 
 function encodeByPartition(items: readonly ReceivedItem[], partitionCount: number): Map<number, SizedItem[]> {
   const byPartition = new Map<number, SizedItem[]>();

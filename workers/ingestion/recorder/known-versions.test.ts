@@ -44,7 +44,7 @@ describe.skipIf(!hasPostgres)("the recorder before tenancy versions that its cop
     await append(items("a", 0), items("b", 900_001), items("c", 900_002));
     await start(async () => world.apply(meterState("late", "x", { version: 900_002 })));
     await recordedIs("a", "b", "c");
-    expect((await recorded()).map(({ tenancyVersion }) => tenancyVersion)).toEqual([900_002, 900_002, 900_002]);
+    for (const { tenancyVersion } of await recorded()) expect(tenancyVersion).toBe(900_002);
     expect(await rowsOf(world.database, "SELECT * FROM poison_record")).toEqual([]);
   });
 
@@ -60,14 +60,21 @@ describe.skipIf(!hasPostgres)("the recorder before tenancy versions that its cop
     await append(items("a", 0), ...poison, items("b", 0));
     await start(async () => undefined);
     await recordedIs("a", "b");
-    expect((await recorded()).map(({ kind }) => kind)).toEqual(["event", "event"]);
+    const kinds = (await recorded()).map(({ kind }) => kind).filter((kind) => kind !== "tick");
+    expect(kinds).toEqual(["event", "event"]);
     const rows = await rowsOf(
       world.database,
       "SELECT convert_from(value, 'UTF8') AS value, error FROM poison_record ORDER BY log_offset",
     );
     const error = "tenancy has no version 9000000000000000: its last is 0";
     expect(rows).toEqual(poison.map((value) => ({ value, error })));
-    const alarms = logged.filter((line) => line.includes("kept in poison_record"));
+    const alarms = await waitFor(
+      async () => {
+        const lines = logged.filter((line) => line.includes("kept in poison_record"));
+        return lines.length >= poison.length ? lines : undefined;
+      },
+      { what: "the alarms" },
+    );
     expect(alarms.map((line) => JSON.parse(line).reason)).toEqual(poison.map(() => error));
   });
 
@@ -81,7 +88,7 @@ describe.skipIf(!hasPostgres)("the recorder before tenancy versions that its cop
       throw new MetrlyError("UNAVAILABLE", "The event log cannot be read");
     });
     await waitFor(() => refused > 1, { what: "the recorder to try again" });
-    expect(await recorded()).toEqual([]);
+    expect((await recorded()).filter(({ kind }) => kind === "event")).toEqual([]);
     expect(await rowsOf(world.database, "SELECT * FROM poison_record")).toEqual([]);
     isUp = true;
     await recordedIs("a", "b");

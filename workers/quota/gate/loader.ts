@@ -1,4 +1,5 @@
 import type { Database } from "#platform/database/database.js";
+import { deferred } from "#platform/lifecycle/deferred.js";
 import { newUuid } from "#platform/lifecycle/random.js";
 import { nextTurn } from "#platform/lifecycle/time.js";
 import { WINDOW_MS } from "#schema/vocabulary.js";
@@ -123,16 +124,6 @@ interface Waiting {
   readonly done: Promise<void>;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
-}
-
-function deferred(): Pick<Waiting, "resolve" | "reject"> & { readonly promise: Promise<void> } {
-  let resolve: () => void = () => undefined;
-  let reject: (error: unknown) => void = () => undefined;
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
 }
 
 const NOT_OBSERVED: Observed = { since: 0, token: "" };
