@@ -9,7 +9,7 @@ const refusalOf = (error: unknown) => timeLimitRefusal(error);
 
 test.skipIf(!hasPostgres)("a pool without a free connection says so, to queries and to those who connect", async () => {
   const created = await createTestDatabase("session");
-  const pool = new pg.Pool({ connectionString: created.url, max: 1, connectionTimeoutMillis: 50 });
+  const pool = new pg.Pool({ connectionString: created.url, max: 1, connectionTimeoutMillis: 500 });
   namesItsErrors(pool);
   const held = await pool.connect();
   expect(await pool.query("SELECT 1").catch(refusalOf)).toEqual(unavailable);
