@@ -1,5 +1,6 @@
 import pg from "pg";
 import { hasCode } from "#kernel/errors.js";
+import { createFairPool } from "./fair-pool.js";
 import { migrate } from "./migrate.js";
 import { PROFILES, type Profiles, type SessionLimits } from "./profiles.js";
 import { createSession, namesItsErrors, sessionConfig } from "./session.js";
@@ -54,7 +55,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 
   function open(limits: SessionLimits): Sessions {
     const max = options.maxConnections ?? 8;
-    const pool = new pg.Pool({ ...sessionConfig({ url, limits, schema, serverVersion }), max });
+    const pool = createFairPool(sessionConfig({ url, limits, schema, serverVersion }), max);
     namesItsErrors(pool);
     // A connection removed from the pool may still emit an error. Its user got a rejected query; without a listener the event
     // would crash the process.

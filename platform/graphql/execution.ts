@@ -1,5 +1,6 @@
 import { type DocumentNode, type ExecutionResult, execute, GraphQLError, type GraphQLSchema } from "graphql";
 import { type CompiledQuery, compileQuery, isCompiledQuery } from "graphql-jit";
+import { onBehalfOf } from "#platform/lifecycle/caller.js";
 import { answerTooLarge, isTooLarge } from "./answer-size.js";
 import type { SubgraphContext } from "./subgraph.js";
 
@@ -51,7 +52,7 @@ export function createGraphqlExecution(schema: GraphQLSchema): GraphqlExecution 
     });
 
   return async (request) => {
-    const result = await executed(request);
+    const result = await onBehalfOf(callerOf(request.context), () => executed(request));
     return isTooLarge(request.context) ? { errors: [tooLargeError()] } : result;
   };
 
@@ -65,6 +66,10 @@ export function createGraphqlExecution(schema: GraphQLSchema): GraphqlExecution 
     return { data: result.data, errors: result.errors.map(plainError) };
   }
 }
+
+/** Whose operations share limits: a tenant, or a caller of the platform. */
+const callerOf = ({ identity }: SubgraphContext): string =>
+  identity.tenantId === null ? `platform ${identity.kind} ${identity.id}` : `tenant ${identity.tenantId}`;
 
 function tooLargeError(): GraphQLError {
   const originalError = answerTooLarge();
