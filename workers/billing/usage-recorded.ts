@@ -13,9 +13,11 @@ import {
 import { type CloseJob, closeJobId } from "./closing/close-job.js";
 import { createPeriodCalendar, type PeriodCalendar } from "./period-calendar.js";
 import { foldEntries } from "./rules/fold.js";
+import { unbilledIn } from "./rules/unbilled.js";
 import { restoreHours } from "./store/merging.js";
 import { insertClosings, lastEnds } from "./store/periods.js";
 import { appendFolded, type Queryable } from "./store/usage.js";
+import { pricedPeriods, tellUnbilled } from "./unbilled.js";
 
 export interface AggregatorOptions extends BackfillOptions {
   readonly queue: Queue<CloseJob>;
@@ -26,7 +28,7 @@ export interface AggregatorOptions extends BackfillOptions {
 export type Aggregator = ReturnType<typeof createAggregator>;
 
 /**
- * Turns the ledger into deltas, counts and ended periods, in the transaction that moves the mark. Its in-memory state is
+ * Turns the ledger into deltas, counts, ended periods and news of unbilled usage, in the transaction that moves the mark. Its in-memory state is
  * derived from the database and reloaded when another consumer has moved the partition.
  */
 export function createAggregator(options: AggregatorOptions) {
@@ -59,9 +61,11 @@ export function createAggregator(options: AggregatorOptions) {
       if (first === undefined || last === undefined) return undefined;
       const calendar = await calendarAt(tx, partition, first.seq - 1);
       const closings = calendar.closingsOf(entries);
-      await insertClosings(tx, partition, closings, clock.now());
+      const nowMs = clock.now();
+      await insertClosings(tx, partition, closings, nowMs);
       const backfilled = await backfilledIn(tx, options, partition, entries);
-      await appendFolded(tx, foldEntries(entries, tenancy.metersOfType, backfilled));
+      const folded = foldEntries(entries, tenancy.metersOfType, backfilled);
+      await appendFolded(tx, folded);
       await restoreHours(
         tx,
         entries.flatMap((entry) =>
@@ -69,6 +73,8 @@ export function createAggregator(options: AggregatorOptions) {
         ),
       );
       if (prepared !== undefined) await applyBackfill(tx, partition, prepared);
+      const unbilled = unbilledIn([folded, ...(prepared?.folded ?? [])], pricedPeriods(tenancy), tenancy.meter);
+      await tellUnbilled(tx, partition, unbilled, nowMs);
       return async () => {
         calendar.commit(closings, last.seq);
         options.onApplied?.(partition, last);

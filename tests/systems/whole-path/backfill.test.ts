@@ -1,24 +1,54 @@
+import { createServer, type Server } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "../../servers/servers.js";
 import { ask, postEvents } from "../../support/client.js";
 import { graphql } from "../../support/graphql/index.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
-import { accountingOf, CREATE_METER, CREATE_TENANT, ISSUE_KEY, sumOf, USAGE } from "./world.js";
+import {
+  accountingOf,
+  CREATE_ENDPOINT,
+  CREATE_METER,
+  CREATE_PLAN,
+  CREATE_TENANT,
+  ISSUE_KEY,
+  sumOf,
+  USAGE,
+} from "./world.js";
 
 const UNMETERED = graphql(
   `query BackfillUnmetered($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }`,
 );
 
 let metrly: MetrlyProcess;
+let operators: Server;
+/** What arrived at the operators' endpoint. */
+const told: { type: string; data: { tenantId: string; eventType?: string; meter?: string } }[] = [];
 beforeAll(async () => {
   metrly = await startMetrly("embedded");
+  operators = createServer(async (request, response) => {
+    const chunks = await request.toArray();
+    told.push(JSON.parse(Buffer.concat(chunks).toString()));
+    response.end();
+  });
+  await new Promise<void>((resolve) => operators.listen(0, "127.0.0.1", resolve));
 });
-afterAll(() => metrly.dispose());
+afterAll(async () => {
+  operators.close();
+  await metrly.dispose();
+});
 
-test("usage under a misspelt type is found by its type and counted by a later meter, to the event", async () => {
+const receiverUrl = (): string => {
+  const address = operators.address();
+  return `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}/`;
+};
+
+test("usage under a misspelt type is told to operators, found by its type and counted by a later meter, to the event", async () => {
   const admin = await metrly.adminToken();
   const tenantId = "acme";
-  await ask(metrly.url, admin, CREATE_TENANT, { input: { id: tenantId, name: "Acme" } });
+  await ask(metrly.url, admin, CREATE_ENDPOINT, { input: { platform: true, url: receiverUrl(), eventTypes: [] } });
+  const version = { currency: "EUR", recurringFee: "10", prices: [] };
+  await ask(metrly.url, admin, CREATE_PLAN, { input: { id: "flat", name: "Flat", version } });
+  await ask(metrly.url, admin, CREATE_TENANT, { input: { id: tenantId, name: "Acme", planId: "flat" } });
   const { issueApiKey } = await ask(metrly.url, admin, ISSUE_KEY, {
     input: { tenantId, name: "backend", scopes: ["INGEST", "READ"] },
   });
@@ -44,4 +74,8 @@ test("usage under a misspelt type is found by its type and counted by a later me
   const usage = await ask(metrly.url, admin, USAGE, { tenantId });
   expect(usage.tenant.usageTotals).toEqual([{ meter: "tokens", quantity: "435", eventCount: 30 }]);
   expect(await ask(metrly.url, admin, UNMETERED, { tenantId })).toEqual({ unmeteredTypes: [] });
+
+  await waitFor(() => told.length === 2, { what: "the operators to be told of both" });
+  const texts = told.map(({ type, data }) => `${type} ${data.tenantId} ${data.eventType ?? data.meter}`);
+  expect(texts.sort()).toEqual(["usage.unmetered acme api.reqest", "usage.unpriced acme tokens"]);
 });

@@ -5,13 +5,14 @@ import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { enqueueOutbox, type OutboxRow } from "#platform/outbox/outbox.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
-import { dataschemaOf } from "#schema/events/contract.js";
 import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
-import { BILLING_EVENTS } from "#schema/topics.js";
+import { eventRow } from "../events.js";
 import { invoiceDocument, invoiceNumberOf } from "../rules/invoice-document.js";
 import { totalOf } from "../rules/invoice-lines.js";
+import { unpricedMeters } from "../rules/unbilled.js";
 import { insertInvoice, lastInvoice } from "../store/invoices.js";
 import { closingVersion, type EndedPeriod, listEnded, lockEarliestClosing, markClosed } from "../store/periods.js";
+import { tellUnbilled } from "../unbilled.js";
 import { type Derived, deriveInvoices } from "./derive.js";
 
 export interface CloserOptions {
@@ -51,6 +52,10 @@ async function closeNext({ database, tenancy, clock, onClosed }: CloserOptions, 
     const invoice = await writeInvoice(tx, period, derived, nowMs);
     await markClosed(tx, period, invoice?.ordinal ?? null, nowMs);
     await enqueueOutbox(tx, events(period, invoice, nowMs));
+    const { plan, unpriced, lateUnpriced } = derived;
+    const own = plan === undefined ? [] : [{ period: period.period, plan: plan.ref, unpriced }];
+    const unbilled = [...own, ...lateUnpriced].flatMap((each) => unpricedMeters(tenantId, each));
+    await tellUnbilled(tx, period.partition, unbilled, nowMs);
     return invoice === undefined ? "closed" : "invoiced";
   });
   if (outcome === "closed" || outcome === "invoiced") onClosed?.(outcome === "invoiced");
@@ -94,26 +99,16 @@ function events(closed: EndedPeriod, invoice: WrittenInvoice | undefined, nowMs:
   const { tenantId, partition, period } = closed;
   const at = new Date(nowMs).toISOString();
   const span = { periodStart: new Date(period.start).toISOString(), periodEnd: new Date(period.end).toISOString() };
-  const envelope = { specversion: "1.0", source: "metrly/billing", subject: tenantId, time: at };
-  const row = (value: object): OutboxRow => ({
-    topic: BILLING_EVENTS,
-    partition,
-    key: tenantId,
-    value: JSON.stringify(value),
-  });
-  const periodClosed = billingPeriodClosedV1.parse({
-    ...envelope,
+  const common = { tenantId, partition, atMs: nowMs };
+  const periodClosed = eventRow(billingPeriodClosedV1, {
+    ...common,
     id: `period-closed:${tenantId}:${span.periodStart.slice(0, 10)}`,
-    type: billingPeriodClosedV1.type,
-    dataschema: dataschemaOf(billingPeriodClosedV1.type),
     data: { tenantId, ...span, watermark: closed.watermark, closedAt: at, invoiceId: invoice?.id ?? null },
   });
-  if (invoice === undefined) return [row(periodClosed)];
-  const generated = invoiceGeneratedV1.parse({
-    ...envelope,
+  if (invoice === undefined) return [periodClosed];
+  const generated = eventRow(invoiceGeneratedV1, {
+    ...common,
     id: `invoice-generated:${invoice.id}`,
-    type: invoiceGeneratedV1.type,
-    dataschema: dataschemaOf(invoiceGeneratedV1.type),
     data: {
       tenantId,
       invoiceId: invoice.id,
@@ -125,5 +120,5 @@ function events(closed: EndedPeriod, invoice: WrittenInvoice | undefined, nowMs:
       generatedAt: at,
     },
   });
-  return [row(periodClosed), row(generated)];
+  return [periodClosed, generated];
 }

@@ -15,6 +15,7 @@ import {
   type PlanTerms,
   type QuantityOfPrice,
 } from "../rules/invoice-lines.js";
+import type { UnpricedOfPeriod } from "../rules/unbilled.js";
 import { type UnpricedUsage, unpricedUsage } from "../rules/unpriced.js";
 import { cellsOf, quantityOf, type UsageCell } from "../rules/usage.js";
 import { invoicedAmounts } from "../store/invoices.js";
@@ -37,6 +38,8 @@ export interface Derived {
   readonly lines: readonly InvoiceLine[];
   /** Of the input's own period under its plan. */
   readonly unpriced: readonly UnpricedUsage[];
+  /** Of the earlier periods with late usage, each under its own plan. */
+  readonly lateUnpriced: readonly UnpricedOfPeriod[];
   readonly plan: PlanTerms | undefined;
   /** Undefined: no plan and nothing to adjust, hence no invoice. */
   readonly currency: string | undefined;
@@ -86,6 +89,7 @@ function deriveOne(
     plan === undefined
       ? []
       : chargeLines(input.period, plan, quantities(tenancy, plan, own), daysOf(tenancy, plan, input));
+  const unpricedIn = ({ terms }: PlanTerms, of: readonly UsageCell[]) => unpricedUsage(terms.prices, tenancy.meter, of);
   let lateCurrency: string | undefined;
   const adjustments = late.flatMap((p, index) => {
     const latePlan = planOf(tenancy, p);
@@ -101,9 +105,14 @@ function deriveOne(
       invoiced: (identity) => invoiced(p.tenantId, identity),
     });
   });
+  const lateUnpriced = late.map((p, index) => {
+    const latePlan = planOf(tenancy, p);
+    return { period: p.period, plan: latePlan.ref, unpriced: unpricedIn(latePlan, cells[2 + 2 * index] ?? []) };
+  });
   return {
     lines: [...charges, ...adjustments],
-    unpriced: plan === undefined ? [] : unpricedUsage(plan.terms.prices, tenancy.meter, own),
+    unpriced: plan === undefined ? [] : unpricedIn(plan, own),
+    lateUnpriced,
     plan,
     currency: plan?.terms.currency ?? (adjustments.length > 0 ? lateCurrency : undefined),
   };

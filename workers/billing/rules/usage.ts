@@ -112,11 +112,14 @@ export function cellsOf(
 const namingPrices = (prices: readonly PriceState[], meter: MeterState): PriceState[] =>
   prices.filter((price) => price.meter === meter.id && price.catchAll !== true);
 
-function claimedBy(prices: readonly PriceState[], meter: MeterState): (cell: UsageCell) => boolean {
+function claimedBy(
+  prices: readonly PriceState[],
+  meter: MeterState,
+): (usage: Pick<UsageCell, "dimensions">) => boolean {
   const wanted = prices.map(({ where }) =>
     where.map(({ dimension, value }) => ({ at: meter.dimensions.indexOf(dimension), value })),
   );
-  return (cell) => wanted.some((where) => where.every(({ at, value }) => cell.dimensions[at] === value));
+  return ({ dimensions }) => wanted.some((where) => where.every(({ at, value }) => dimensions[at] === value));
 }
 
 /** The cells of a meter that no price of the plan claims. */
@@ -125,7 +128,15 @@ export function unclaimedCells(
   meter: MeterState,
   cells: readonly UsageCell[],
 ): UsageCell[] {
-  if (prices.some((price) => price.meter === meter.id && price.catchAll === true)) return [];
-  const isClaimed = claimedBy(namingPrices(prices, meter), meter);
+  const isClaimed = claimedByPlan(prices, meter);
   return cells.filter((cell) => cell.meter === meter.id && !isClaimed(cell));
+}
+
+/** Whether some price of the plan claims usage of a meter with these values of its dimensions. */
+export function claimedByPlan(
+  prices: readonly PriceState[],
+  meter: MeterState,
+): (usage: Pick<UsageCell, "dimensions">) => boolean {
+  if (prices.some((price) => price.meter === meter.id && price.catchAll === true)) return () => true;
+  return claimedBy(namingPrices(prices, meter), meter);
 }
