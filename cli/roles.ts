@@ -1,6 +1,7 @@
 import type { KeyThrottle } from "#platform/auth/key-throttle.js";
 import type { Service, ServiceContext } from "#platform/process/service.js";
 import type { ServiceName } from "#platform/process/services.js";
+import type { TenancyLease } from "#platform/tenancy-client/lease.js";
 
 type StartService = (context: ServiceContext) => Promise<Service>;
 
@@ -21,6 +22,7 @@ export type SubgraphTarget = Parameters<StartGateway>[0]["subgraphs"][number];
 /** Inputs of the gateway beyond those of every service. */
 export interface GatewayContext extends ServiceContext {
   readonly throttle: KeyThrottle;
+  readonly lease: TenancyLease | undefined;
 }
 
 export async function startGatewayRole(

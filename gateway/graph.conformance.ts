@@ -98,6 +98,15 @@ export function graphConformance(options: GatewayWorldOptions): void {
     expect(wrong.errors).toMatchObject([{ extensions: { code: "INVALID" } }]);
   });
 
+  test("an answer says how far the change of its mutations has got", async () => {
+    const propagation = { version: 7, complete: false, missing: [{ role: "quota", instance: "quota-1" }] };
+    const changed = await world.ask('mutation { a: rename(name: "a") b: rename(name: "b") }', world.admin);
+    expect(changed).toMatchObject({ data: { a: "a", b: "b" }, extensions: { propagation } });
+    const refused = await world.ask('mutation { rename(name: "x") }', world.issueKey("reader", ["READ"], "acme"));
+    expect(refused).not.toHaveProperty("extensions");
+    expect(await world.ask("{ whoAmI }", world.admin)).not.toHaveProperty("extensions");
+  });
+
   test("each caller's identity determines what it can see", async () => {
     const acmeKey = world.issueKey("acme-key", ["READ"], "acme");
     const ingestKey = world.issueKey("ingest-key", ["INGEST"], "acme");

@@ -5,6 +5,7 @@ import type { KeyThrottle } from "#platform/auth/key-throttle.js";
 import type { Config } from "#platform/process/config.js";
 import type { Service } from "#platform/process/service.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import type { TenancyLease } from "#platform/tenancy-client/lease.js";
 import { createAuthentication } from "./auth/authentication.js";
 import { createExternalIssuer } from "./auth/external-issuer.js";
 import type { TokenIssuer } from "./auth/token-issuer.js";
@@ -29,6 +30,8 @@ export interface GatewayOptions {
   readonly identityTokens: IdentityTokens;
   /** Counts wrong keys and tokens on sockets too; undefined: no throttling. */
   readonly throttle?: KeyThrottle | undefined;
+  /** The process's right to decide by its copy of tenancy, for operations on sockets; undefined: it always has it. */
+  readonly lease?: Pick<TenancyLease, "held"> | undefined;
   /** Remote ones (with `url`) may be down at start and at any time. */
   readonly subgraphs: readonly SubgraphTarget[];
   readonly remote?: Pick<RemoteOptions, "timeoutMs" | "giveUpMs">;
@@ -60,6 +63,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
   const socket = startGraphqlSocket({
     ...{ federation, operations, sdl: supergraphSdl, persisted, authentication, logger, onBug },
     throttle: options.throttle,
+    lease: options.lease,
   });
   const stopRechecking = tenancy.onChange((change) => {
     if (change.kind === "apiKey") socket.recheck();

@@ -11,6 +11,7 @@ import type { KeyThrottle } from "#platform/auth/key-throttle.js";
 import { MAX_ANSWER_BYTES } from "#platform/graphql/answer-size.js";
 import { serveGraphqlSocket } from "#platform/graphql/socket.js";
 import { after, every, sleep } from "#platform/lifecycle/time.js";
+import type { TenancyLease } from "#platform/tenancy-client/lease.js";
 import type { Authentication, Session } from "./auth/authentication.js";
 import type { Federation } from "./federation/federation.js";
 import { graphqlErrorOf, toClientError } from "./operations/client-error.js";
@@ -43,6 +44,8 @@ export interface GraphqlSocketOptions {
   readonly persisted?: PersistedOperations | undefined;
   readonly authentication: Authentication;
   readonly throttle?: KeyThrottle | undefined;
+  /** Needed to authenticate and for each operation. */
+  readonly lease?: Pick<TenancyLease, "held"> | undefined;
   readonly logger: Logger;
   readonly onBug: (error: unknown) => void;
 }
@@ -133,6 +136,8 @@ function serverOptions(
       if (id.length > MAX_ID_LENGTH) return [idTooLong()];
       // Before anything is awaited: later operations must not count for this one.
       if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET) return [tooManyOperations()];
+      const refusal = await refusalOf(options);
+      if (refusal !== undefined) return [refusal];
       const session = sessions.get(socket);
       if (session === undefined || !(await isValid(socket, session, onBug))) return [unauthenticated()];
       if (isUnread(socket)) {
@@ -211,19 +216,30 @@ function authorizationOf(parameters: ConnectionParams, { headers }: IncomingMess
 
 /** Undefined: refused, and the socket is closing with the reason. */
 async function sessionOf(
-  { authentication, throttle }: GraphqlSocketOptions,
+  { authentication, throttle, lease }: GraphqlSocketOptions,
   { socket, request }: Extra,
   authorization: string | undefined,
 ): Promise<Session | undefined> {
   try {
     const refusal = await throttle?.refusal(request, authorization);
     if (refusal !== undefined) throw refusal;
+    await lease?.held();
     return await authentication.authenticate(authorization);
   } catch (error) {
     if (!(error instanceof MetrlyError)) throw error;
     if (error.code === "UNAUTHENTICATED") throttle?.noteWrong(request, authorization);
     closeWith(socket, error);
     return undefined;
+  }
+}
+
+/** While the process may not decide by its copy of tenancy. */
+async function refusalOf({ lease, onBug }: GraphqlSocketOptions): Promise<GraphQLError | undefined> {
+  try {
+    await lease?.held();
+    return undefined;
+  } catch (error) {
+    return error instanceof MetrlyError ? graphqlErrorOf(error) : toClientError(error, onBug);
   }
 }
 

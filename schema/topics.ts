@@ -1,4 +1,4 @@
-import { DAY_MS } from "#kernel/duration.js";
+import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
 
 /** The topics of the event log. Those with `keyedByTenant` have the deployment's partition count; others have one. */
 export interface Topic {
@@ -23,6 +23,8 @@ export const USAGE_RECEIVED: Topic = { name: "usage.received", keyedByTenant: tr
 export const USAGE_RECORDED: Topic = { name: "usage.recorded", keyedByTenant: true, retentionMs: 7 * DAY_MS };
 /** Tenancy's current state, one record per `kind:id`, in version order; a single partition, so that a version is a position. */
 export const TENANCY_CHANGED: Topic = { name: "tenancy.changed", keyedByTenant: false, compacted: true };
+/** Which tenancy version each process acts on, every few seconds: its newest records tell, older ones mean nothing. */
+export const TENANCY_APPLIED: Topic = { name: "tenancy.applied", keyedByTenant: false, retentionMs: HOUR_MS };
 /** `quota.warning` and `quota.exceeded`, in one topic so that a tenant's alerts keep their order. */
 export const QUOTA_ALERTS: Topic = { name: "quota.alerts", keyedByTenant: true, retentionMs: 30 * DAY_MS };
 /** What billing tells: closed periods and invoices, in the order of their transaction, and usage that nobody pays for. */
@@ -38,6 +40,7 @@ export const TOPICS: readonly Topic[] = [
   USAGE_RECEIVED,
   USAGE_RECORDED,
   TENANCY_CHANGED,
+  TENANCY_APPLIED,
   QUOTA_ALERTS,
   BILLING_EVENTS,
   API_KEYS_USED,

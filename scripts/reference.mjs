@@ -17,6 +17,12 @@ const INTRO = `# The graph
 Generated from \`schema/graphql/api.graphql\` by \`npm run schema:generate\`. \`POST /graphql\` answers queries and mutations, the WebSocket
 on the same path also subscriptions; the explorer at \`/\` has saved operations. An operation that the caller's role does not
 allow answers \`FORBIDDEN\`; another tenant's id answers exactly like a nonexistent one ([errors](errors.md)).
+
+What a mutation answers is true at once, on every process: a key works where it is used first, a revoked one is refused everywhere. Where
+that is not so, the answer says it in \`extensions.propagation\`, for mutations of tenants, keys, meters, plans and webhook endpoints:
+\`complete\` (true, if every process that serves acts on the change), \`missing\` (the \`role\` and \`instance\` of those that did not yet after 2 s),
+\`reason\` (\`LOG_UNAVAILABLE\`: the change is stored and follows when the event log is back; \`UNREADABLE_REPORTS\`: other processes run newer
+code) and \`version\`, which only grows. Several mutations in one operation have one such object.
 `;
 
 export function referenceOf(sdl) {

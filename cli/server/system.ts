@@ -13,8 +13,10 @@ import type { Config } from "#platform/process/config.js";
 import { openPorts, type Ports } from "#platform/process/ports.js";
 import { type Service, type ServiceContext } from "#platform/process/service.js";
 import { SERVICES, type ServiceName } from "#platform/process/services.js";
+import { untilReachable } from "#platform/process/wait-until-reachable.js";
 import { onceCaughtUp } from "#platform/tenancy-client/caught-up.js";
 import { startKeyUseReports } from "#platform/tenancy-client/key-usage.js";
+import { createTenancyLease, type TenancyLease } from "#platform/tenancy-client/lease.js";
 import { QUEUES } from "#schema/queues.js";
 import { UserError } from "../connection/failure.js";
 import { ROLES } from "../roles.js";
@@ -75,19 +77,23 @@ async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<Runni
   onStop(named("services", () => Promise.all(services.map((service) => named(service.name, () => service.stop())()))));
   await startServices(context, names, services);
 
+  const lease = leaseOf(composition, context);
+  onStop(named("lease", async () => lease?.stop()));
   const throttle = createKeyThrottle({
     judgeKey: (authorization) => judgeKey(context, authorization),
     trustedProxies: config.trustedProxies,
   });
-  const app = createHttpServer(logger.child({ service: "http" }), throttle);
+  const app = createHttpServer(logger.child({ service: "http" }), throttle, undefined, lease);
   onStop(named("http", () => app.close()));
   for (const service of services) service.register?.(app);
   if (ports.jobs !== undefined && names.includes("notification"))
     registerQueueBoard(app, { queues: ports.jobs.bullQueues(QUEUES), identityTokens: context.identityTokens });
   // Open sockets would keep the server from closing: their owners close them first.
-  const graph = await openGraph({ ...context, throttle }, composition, app, services);
+  const graph = await openGraph({ ...context, throttle, lease }, composition, app, services);
   onStop(named("graph", () => graph.stop()));
-  registerHealth(app, [...services, ...graph.services], ports.waitingForUpgrade);
+  const waits = () => [...ports.waitingForUpgrade(), ...(lease === undefined || lease.isHeld() ? [] : [NOT_CAUGHT_UP])];
+  registerHealth(app, [...services, ...graph.services], waits);
+  if (lease !== undefined) await untilReachable("the log", logger, lease.begin);
   await app.listen({ host: config.host, port: config.port });
   url = addressOf(app, config.host);
 
@@ -101,6 +107,15 @@ async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<Runni
     beforeStop: (close) => onStop(named("demo", close)),
     closing: () => [...closing],
   };
+}
+
+const NOT_CAUGHT_UP = "the process has yet to catch up with the changes of tenancy";
+
+/** Undefined for a process that is alone, and for tenancy's own processes, which read its database. */
+function leaseOf(composition: ProcessRole, { tenancy, log, self, logger }: ServiceContext): TenancyLease | undefined {
+  const onError = (error: unknown) => logger.error({ err: error }, "reporting to tenancy failed and will be retried");
+  if (self === undefined || composition === "tenancy") return undefined;
+  return createTenancyLease({ tenancy, log, self, onError });
 }
 
 /** A new key may have come into the log after this process read it. */
@@ -131,14 +146,10 @@ async function startServices(
   if (failed !== undefined) throw failed.reason;
 }
 
-function registerHealth(
-  app: FastifyInstance,
-  services: readonly Answering[],
-  waitingForUpgrade: Ports["waitingForUpgrade"],
-): void {
+function registerHealth(app: FastifyInstance, services: readonly Answering[], waits: () => readonly string[]): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
-    const reasons = [...waitingForUpgrade(), ...(await Promise.all(services.map(reasonsOf))).flat()];
+    const reasons = [...waits(), ...(await Promise.all(services.map(reasonsOf))).flat()];
     const ready = reasons.length === 0;
     return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not ready", reasons });
   });

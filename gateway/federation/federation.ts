@@ -13,6 +13,7 @@ import {
 } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import { createAnswerSize } from "#platform/graphql/answer-size.js";
+import { withPropagation } from "#platform/graphql/propagation.js";
 import { graphqlErrorOf } from "../operations/client-error.js";
 import type { GatewayContext } from "../operations/operation.js";
 import { completed, type Shape, type ShapeOptions, shapeOf, Unusual } from "./answer.js";
@@ -90,13 +91,14 @@ export function createFederation({ supergraphSdl, executorOf }: FederationOption
     await executable.step?.(run);
     const { shaping, introspects } = executable;
     const plain = introspects ? undefined : shaped(executable, run);
-    if (plain !== undefined && run.errors.length === 0) return plain;
+    if (plain !== undefined && run.errors.length === 0) return withPropagation(plain, run.propagation);
     const { data, errors }: ExecutionResult =
       plain ?? (await completed(shaping, args.variableValues ?? {}, run.data, createAnswerSize()));
     const own = inAnswer(run.errors, data, shaping);
     const risen = (errors ?? []).filter((error) => !isExplained(error, own, run.lost));
     const all = [...own, ...risen];
-    return { ...(data !== undefined && { data }), ...(all.length > 0 && { errors: all }) };
+    const result = { ...(data !== undefined && { data }), ...(all.length > 0 && { errors: all }) };
+    return withPropagation(result, run.propagation);
   }
 
   /** Invalid requests are results, too. */
@@ -145,7 +147,7 @@ export function createFederation({ supergraphSdl, executorOf }: FederationOption
 
 const runOf = (variables: Readonly<Data>, context: GatewayContext): Run => ({
   ...{ variables, context, copies: createAnswerSize() },
-  ...{ data: {}, errors: [], lost: [] },
+  ...{ data: {}, errors: [], lost: [], propagation: undefined },
 });
 
 const contextOf = ({ contextValue }: ExecutionArgs): GatewayContext => contextValue as GatewayContext;

@@ -2,6 +2,7 @@ import type { BatchFetchNode, FetchNode, FlattenNode, PlanNode } from "@graphql-
 import { type ExecutionResult, GraphQLError, OperationTypeNode, parse } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import { type AnswerSize, jsonBytes } from "#platform/graphql/answer-size.js";
+import { joinPropagations, type Propagation, readPropagation } from "#platform/graphql/propagation.js";
 import type { GatewayContext } from "../operations/operation.js";
 import { type Data, isData, mergeInto, type Path, type TypeTest } from "./data.js";
 import { complete, type EntityField, entityFieldOf, type Place, type Representations } from "./entities.js";
@@ -19,6 +20,8 @@ export interface Run {
   readonly errors: GraphQLError[];
   /** Paths that an error left empty: missing data at and below them needs no error. */
   readonly lost: Path[];
+  /** What mutations told of their change. */
+  propagation: Propagation | undefined;
 }
 
 export type Step = (run: Run) => Promise<void>;
@@ -114,7 +117,9 @@ function fetchStep(node: FetchNode, options: StepOptions): Step {
 export function takesRootAnswer(node: FetchNode, { document }: SubgraphOperation, { is }: StepOptions) {
   const rewrites = rewritesOf(node.outputRewrites, is);
   const keys = selectedKeysOf(document, is);
-  return (run: Run, { data, errors }: ExecutionResult): void => {
+  return (run: Run, { data, errors, extensions }: ExecutionResult): void => {
+    const told = readPropagation(extensions);
+    if (told !== undefined) run.propagation = joinPropagations(run.propagation, told);
     for (const error of errors ?? []) {
       const paths = error.path === undefined ? keys.root.map((key) => [key]) : [error.path];
       for (const path of paths) run.errors.push(errorAt(error, rewrites.pathOf(path)));

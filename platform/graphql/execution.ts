@@ -2,6 +2,7 @@ import { type DocumentNode, type ExecutionResult, execute, GraphQLError, type Gr
 import { type CompiledQuery, compileQuery, isCompiledQuery } from "graphql-jit";
 import { onBehalfOf } from "#platform/lifecycle/caller.js";
 import { answerTooLarge, isTooLarge } from "./answer-size.js";
+import { notedPropagation, withPropagation } from "./propagation.js";
 import type { SubgraphContext } from "./subgraph.js";
 
 /** An operation executed this often is compiled: earlier it would cost more than it saves. */
@@ -53,7 +54,8 @@ export function createGraphqlExecution(schema: GraphQLSchema): GraphqlExecution 
 
   return async (request) => {
     const result = await onBehalfOf(callerOf(request.context), () => executed(request));
-    return isTooLarge(request.context) ? { errors: [tooLargeError()] } : result;
+    const answer = isTooLarge(request.context) ? { errors: [tooLargeError()] } : result;
+    return withPropagation(answer, notedPropagation(request.context));
   };
 
   async function executed(request: GraphqlRequest): Promise<ExecutionResult> {

@@ -95,14 +95,17 @@ function routes(app: FastifyInstance, operations: Operations): void {
       const args = prepare(operations, request.body, identity);
       if (operationOf(args.document, args.operationName).operation === OperationTypeNode.SUBSCRIPTION)
         throw new MetrlyError("INVALID", "Subscriptions need the WebSocket");
-      const { data, errors } = await operations.execute({
+      const { data, errors, extensions } = await operations.execute({
         document: args.document,
         operationName: args.operationName,
         variables: args.variableValues ?? {},
         context: args.contextValue,
       });
-      const body: ExecutionResult | object =
-        errors === undefined ? { data } : { data, errors: clean(errors, operations) };
+      const body: ExecutionResult | object = {
+        data,
+        ...(errors !== undefined && { errors: clean(errors, operations) }),
+        ...(extensions !== undefined && { extensions }),
+      };
       const text = JSON.stringify(body);
       const isTooLarge = text.length > MAX_ANSWER_BYTES;
       const sent = isTooLarge ? JSON.stringify({ errors: [graphqlErrorOf(answerTooLarge(), operations.onBug)] }) : text;

@@ -7,6 +7,7 @@ import { timeLimitRefusal } from "#kernel/database-time.js";
 import { isErrorCode, MetrlyError } from "#kernel/errors.js";
 import type { Identity } from "#schema/policy.js";
 import { countLargeValues } from "./large-values.js";
+import { notePropagation, type Propagation } from "./propagation.js";
 
 /** The context of every resolver of every service. */
 export interface SubgraphContext {
@@ -34,8 +35,8 @@ export interface SubgraphOptions {
   readonly resolvers: readonly object[];
   /** By type name. Every `@key` type that other subgraphs reference needs one. */
   readonly references: Readonly<Record<string, ReferenceResolver>>;
-  /** Awaited after each mutation that succeeded, before anything of its answer is read. */
-  readonly afterMutation?: (context: SubgraphContext) => Promise<void>;
+  /** Awaited after each mutation that succeeded, before anything of its answer is read; what it tells becomes part of the answer. */
+  readonly afterMutation?: () => Promise<Propagation>;
   /** `@ObjectType` classes that are only reached by reference. */
   readonly orphanedTypes?: BuildSchemaOptions["orphanedTypes"];
 }
@@ -114,15 +115,12 @@ interface Roots {
   readonly Mutation?: Record<string, unknown>;
 }
 
-function settleMutations(
-  mutations: Record<string, unknown>,
-  settle: (context: SubgraphContext) => Promise<void>,
-): void {
+function settleMutations(mutations: Record<string, unknown>, settle: () => Promise<Propagation>): void {
   for (const [name, mutate] of Object.entries(mutations)) {
     if (typeof mutate !== "function") continue;
     mutations[name] = async (...args: [unknown, unknown, SubgraphContext, unknown]) => {
       const result: unknown = await Reflect.apply(mutate, undefined, args);
-      await settle(args[2]);
+      notePropagation(args[2], await settle());
       return result;
     };
   }

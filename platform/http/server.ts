@@ -21,6 +21,12 @@ export function portOf(server: Server): number {
   return address.port;
 }
 
+/** Whether requests may be handled now, and when again. Rejects with a `MetrlyError` for those that have waited long enough. */
+export interface Admission {
+  isHeld(): boolean;
+  held(): Promise<void>;
+}
+
 /** Handles a request from node:http before Fastify, and always answers it. */
 export type DirectHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -44,12 +50,13 @@ declare module "fastify" {
 
 /**
  * An HTTP server that answers every error with a problem document, and logs and masks bugs. `throttle` runs first, on every
- * path.
+ * path; then `admission`, on every path but health's.
  */
 export function createHttpServer(
   logger: FastifyBaseLogger,
   throttle?: KeyThrottle,
   limits?: ConnectionLimits,
+  admission?: Admission,
 ): FastifyInstance {
   const direct = new Map<string, DirectHandler>();
   const checks = new Map<string, CredentialCheck>();
@@ -63,8 +70,9 @@ export function createHttpServer(
     // Of a URL that cannot be routed: Fastify's error handler does not see these.
     frameworkErrors: (error, _, reply) => void sendProblem(reply, toMetrlyError(error)),
     serverFactory(handler) {
-      const answer: DirectHandler = (request, response) =>
+      const handle: DirectHandler = (request, response) =>
         (direct.get(`${request.method} ${request.url}`) ?? handler)(request, response);
+      const answer = admission === undefined ? handle : admitted(admission, handle);
       const server = throttle === undefined ? open(EarlyResponse, answer) : throttled(throttle, logger, answer);
       const stops = [
         watchBodies(server, ({ url }) => checks.get(pathOf(url)), limits?.maxArrivingBytes),
@@ -117,6 +125,24 @@ export function createHttpServer(
 }
 
 const pathOf = (url = ""): string => url.split("?")[0] ?? "";
+
+const OF_HEALTH: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
+
+function admitted(admission: Admission, handle: DirectHandler): DirectHandler {
+  async function whenHeld(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      await admission.held();
+    } catch (error) {
+      if (error instanceof MetrlyError) return refuse(response, error);
+      throw error;
+    }
+    if (!response.destroyed) handle(request, response);
+  }
+  return (request, response) => {
+    if (admission.isHeld() || OF_HEALTH.has(pathOf(request.url))) handle(request, response);
+    else void whenHeld(request, response);
+  };
+}
 
 function throttled(throttle: KeyThrottle, logger: FastifyBaseLogger, answer: DirectHandler): Server {
   return open(throttledResponse(throttle, EarlyResponse), (request, response) => {

@@ -3,6 +3,8 @@ import { replaceTime, type Time } from "./time.js";
 export interface ManualTime extends Time {
   /** Moves both clocks forward, running the timers that become due, in order; then lets promises settle. */
   advance(ms: number): Promise<void>;
+  /** Moves both clocks forward and runs nothing, as for a process that is stopped. */
+  jump(ms: number): void;
   /** Timers that are not over. */
   pending(): number;
 }
@@ -43,11 +45,14 @@ export function manualTime(startMs = 0): ManualTime {
         const [next] = [...timers].sort((a, b) => a.at - b.at || a.order - b.order);
         if (next === undefined || next.at > end) break;
         timers.delete(next);
-        nowMs = next.at;
+        nowMs = Math.max(nowMs, next.at);
         next.run();
         await settle();
       }
       nowMs = end;
+    },
+    jump(ms) {
+      nowMs += ms;
     },
     pending: () => timers.size,
   };

@@ -73,6 +73,10 @@ async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Port
   );
   onStop(() => tenancy.stop());
 
+  const self = isAlone(options)
+    ? undefined
+    : { role: processName, instance: `${processName}-${newUuid().slice(0, 8)}` };
+  if (self !== undefined) logger.info(self, "this process reports to tenancy by this name");
   const identityTokens = createIdentityTokens(await findInternalSecret(config));
   const context: ServiceContext = {
     config,
@@ -80,6 +84,7 @@ async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Port
     log,
     jobs: jobs ?? NO_JOBS,
     tenancy,
+    self,
     identityTokens,
     fail,
     clock: systemClock,
@@ -92,6 +97,10 @@ async function openAll(options: PortsOptions, onStop: OnStop): Promise<Omit<Port
   };
   return { context, waitingForUpgrade: log.waitingForUpgrade, jobs };
 }
+
+/** The embedded database, and with it the log, is only for the process that started it. */
+const isAlone = ({ config, databases }: PortsOptions): boolean =>
+  databases === "shared" && config.databaseUrl === undefined && config.kafkaBrokers.length === 0;
 
 /** Maps a database's name to its URL. */
 type DatabaseUrl = (name: ServiceName | "log" | "jobs") => string;

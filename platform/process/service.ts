@@ -9,6 +9,7 @@ import type { Subgraph } from "#platform/graphql/subgraph.js";
 import type { JobQueues } from "#platform/job-queue/job-queue.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
+import type { Instance } from "#platform/tenancy-client/lease.js";
 import type { Config } from "./config.js";
 import type { ServiceName } from "./services.js";
 
@@ -22,6 +23,8 @@ export interface ServiceContext {
   readonly jobs: JobQueues;
   /** This process's copy of tenancy; tenancy itself reads its own database instead. */
   readonly tenancy: TenancyCopy;
+  /** This run of this process, as it reports to tenancy; undefined: it is the only process of its installation. */
+  readonly self: Instance | undefined;
   /** Reads the ledger through ingestion's internal API. */
   readonly ledger: LedgerClient;
   readonly identityTokens: IdentityTokens;

@@ -18,7 +18,11 @@ interface Pending extends Deferred<void> {
  * answer is of a moment after its question. The result rejects with BUSY when too many wait, UNAVAILABLE when a read takes too
  * long, or what the read rejects with.
  */
-export function createJoinedReads(read: () => Promise<void>, maxWaiting = MAX_WAITING): () => Promise<void> {
+export function createJoinedReads(
+  read: () => Promise<void>,
+  maxWaiting = MAX_WAITING,
+  spacingMs = READ_SPACING_MS,
+): () => Promise<void> {
   let pending: Pending | undefined;
   let isBusy = false;
   let startedAt = Number.NEGATIVE_INFINITY;
@@ -26,7 +30,7 @@ export function createJoinedReads(read: () => Promise<void>, maxWaiting = MAX_WA
   function scheduleNext(): void {
     if (isBusy || pending === undefined) return;
     isBusy = true;
-    const waitMs = startedAt + READ_SPACING_MS - monotonicMs();
+    const waitMs = startedAt + spacingMs - monotonicMs();
     if (waitMs > 0) after(waitMs, () => void run());
     else void run();
   }

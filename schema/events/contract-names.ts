@@ -9,6 +9,7 @@ export const CONTRACT_NAMES: ReadonlySet<string> = new Set([
   "metrly.ledger.block.v1",
   "metrly.quota.exceeded.v1",
   "metrly.quota.warning.v1",
+  "metrly.tenancy.applied.v1",
   "metrly.tenancy.changed.v1",
   "metrly.usage.received.v1",
   "metrly.usage.received.v2",

@@ -12,6 +12,7 @@ import { invoiceGeneratedV1 } from "./invoice-generated.v1.js";
 import { packData } from "./packed-data.js";
 import { quotaExceededV1 } from "./quota-exceeded.v1.js";
 import { quotaWarningV1 } from "./quota-warning.v1.js";
+import { tenancyAppliedV1 } from "./tenancy-applied.v1.js";
 import { readTenancyChanged, tenancyChangedV1 } from "./tenancy-changed.v1.js";
 import { usageReceivedV1 } from "./usage-received.v1.js";
 import { readReceived, usageReceivedV2 } from "./usage-received.v2.js";
@@ -32,9 +33,15 @@ const RECORDS: readonly Record[] = [
   { contract: usageRecordedV1, read: readRecorded },
   { contract: usageRecordedV2, read: readRecorded, isPacked: true },
   { contract: tenancyChangedV1, read: readTenancyChanged },
-  ...[apiKeysUsedV1, auditRecordedV1, quotaWarningV1, quotaExceededV1, billingPeriodClosedV1, invoiceGeneratedV1].map(
-    own,
-  ),
+  ...[
+    tenancyAppliedV1,
+    apiKeysUsedV1,
+    auditRecordedV1,
+    quotaWarningV1,
+    quotaExceededV1,
+    billingPeriodClosedV1,
+    invoiceGeneratedV1,
+  ].map(own),
 ];
 const cases = RECORDS.map((record) => [record.contract.type, record] as const);
 

@@ -9,6 +9,7 @@ import { invoiceGeneratedV1 } from "./invoice-generated.v1.js";
 import { storedEntries } from "./ledger-block.v1.js";
 import { quotaExceededV1 } from "./quota-exceeded.v1.js";
 import { quotaWarningV1 } from "./quota-warning.v1.js";
+import { tenancyAppliedV1 } from "./tenancy-applied.v1.js";
 import { readTenancyChanged } from "./tenancy-changed.v1.js";
 import { readReceived } from "./usage-received.v2.js";
 import { readRecorded } from "./usage-recorded.v2.js";
@@ -27,6 +28,7 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   "usage.recorded": readRecorded,
   "ledger.block": (text) => storedEntries(STAMP, JSON.parse(text)),
   "tenancy.changed": readTenancyChanged,
+  "tenancy.applied": (text) => tenancyAppliedV1.read(text),
   "api.keys.used": (text) => apiKeysUsedV1.read(text),
   "audit.recorded": (text) => auditRecordedV1.read(text),
   events: (text) => EVENTS.find(({ type }) => type === JSON.parse(text).type)?.read(text),

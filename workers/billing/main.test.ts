@@ -108,6 +108,7 @@ describe.skipIf(!hasPostgres)("the billing service", () => {
         },
       },
       ledger: ledgerClientOf([ledger]),
+      self: { role: "billing", instance: "billing-1" },
       identityTokens: createIdentityTokens("0".repeat(32)),
       openDatabase: () => openDatabase({ url: world.database.url, onError }),
       fail: (error) => failures.push(error),

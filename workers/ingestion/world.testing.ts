@@ -74,6 +74,7 @@ export async function startService(
     metrics: new Registry(),
     log: changed.log ?? world.log,
     tenancy: world.tenancy,
+    self: { role: "ingestion", instance: "ingestion-1" },
     identityTokens,
     openDatabase: changed.openDatabase ?? (() => openDatabase({ url: world.url, onError: ignoreAfterDrop })),
     fail: (error) => failures.push(error),

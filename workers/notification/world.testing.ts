@@ -95,6 +95,7 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
         throw new Error("notification does not read the ledger");
       },
     },
+    self: { role: "notification", instance: "notification-1" },
     identityTokens: createIdentityTokens("0".repeat(32)),
     openDatabase: () => openDatabase({ url: serviceDatabase.url, onError: () => undefined }),
     fail: (error) => {

@@ -76,6 +76,7 @@ export async function openWorld({ clock = systemClock, redisUrl, maxKeys = 100_0
     metrics: new Registry(),
     log,
     tenancy: copy,
+    self: { role: "quota", instance: "quota-1" },
     identityTokens,
     openDatabase: async () => own,
     fail: (error) => {

@@ -1,3 +1,4 @@
+import { graphql } from "graphql";
 import pino from "pino";
 import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -5,11 +6,12 @@ import { authenticateApiKey, hashApiKey } from "#platform/auth/api-keys.js";
 import { openDatabase } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { withUpgradeStops } from "#platform/event-log/upgrade-stops.js";
+import { notedPropagation } from "#platform/graphql/propagation.js";
 import { systemClock } from "#platform/process/clock.js";
 import { followTenancy, type TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import type { Identity } from "#schema/policy.js";
-import { API_KEYS_USED, AUDIT_RECORDED, TENANCY_CHANGED, type Topic } from "#schema/topics.js";
+import { API_KEYS_USED, AUDIT_RECORDED, TENANCY_APPLIED, TENANCY_CHANGED, type Topic } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
 import { ask } from "./graph/graph.testing.js";
@@ -45,6 +47,7 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
       log,
       metrics,
       tenancy,
+      self: { role: "tenancy", instance: "tenancy-1" },
       openDatabase: () =>
         openDatabase({
           url: created.url,
@@ -59,6 +62,13 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
       metrics,
       mutate: (mutation: string) => ask(subgraph, admin, `mutation { ${mutation} }`),
       ask: (query: string) => ask(subgraph, admin, query),
+      async propagationOf(mutation: string) {
+        const contextValue = { identity: admin };
+        await graphql({ schema: subgraph.schema, source: `mutation { ${mutation} }`, contextValue });
+        const noted = notedPropagation(contextValue);
+        if (noted === undefined) throw new Error("the mutation says nothing");
+        return noted;
+      },
       async stop(): Promise<void> {
         await service.stop();
         await tenancy.stop();
@@ -165,5 +175,36 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
     const healed = await start(opened.log);
     await waitFor(() => healed.copy.tenant("acme")?.name === "Acme 3", { what: "what waited to arrive" });
     await healed.stop();
+  });
+
+  test("a mutation says which process has not applied it, whatever else is in the topic of reports", async () => {
+    const append = (text: string) => opened.log.append(TENANCY_APPLIED, 0, [{ value: Buffer.from(text) }]);
+    const report = (instance: string, version: number, more = {}) =>
+      append(JSON.stringify({ role: "quota", instance, version, ...more }));
+    await report("before the start", 0);
+    const { propagationOf, stop } = await start(opened.log);
+    await report("slow", 0);
+    await report("fast", 1_000_000);
+    await report("ended", 0);
+    await report("ended", 0, { ended: true });
+    await append("not JSON");
+    await append('{"role":"quota","instance":"","version":-1}');
+    const missing = [
+      { role: "quota", instance: "before the start" },
+      { role: "quota", instance: "slow" },
+    ];
+    const name = (name: string) => `updateTenant(id: "acme", input: { name: "${name}" }) { id }`;
+    const first = await propagationOf(name("A"));
+    expect(first).toMatchObject({ complete: false, missing });
+    await report("before the start", 1_000_000);
+    await report("slow", 1_000_000);
+    expect(await propagationOf(name("B"))).toEqual({ version: first.version + 1, complete: true, missing: [] });
+    await append('{"schema":"metrly.tenancy.applied.v2"}');
+    expect(await propagationOf(name("C"))).toMatchObject({
+      complete: false,
+      missing: [],
+      reason: "UNREADABLE_REPORTS",
+    });
+    await stop();
   });
 });

@@ -1,9 +1,10 @@
-import { malformedAlarm } from "#platform/event-log/read-records.js";
+import { malformedAlarm, type OnMalformed } from "#platform/event-log/read-records.js";
 import { startOutboxRelay } from "#platform/outbox/outbox.js";
 import type { Readiness, Service, ServiceContext } from "#platform/process/service.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { TENANCY_CHANGED, USAGE_RECEIVED } from "#schema/topics.js";
 import { followKeyUses } from "./api-keys-used.js";
+import { type AppliedVersions, followAppliedVersions, NO_OTHERS } from "./applied-versions.js";
 import { followServiceAudits } from "./audit-recorded.js";
 import { buildTenancySubgraph } from "./graph/resolvers.js";
 import { startHeartbeat } from "./heartbeat.js";
@@ -12,20 +13,27 @@ import { createPropagation } from "./propagation.js";
 import type { PublishedState } from "./store/publishing.js";
 import { createTenancyStore, type TenancyStore } from "./store/store.js";
 
-export type TenancyContext = Pick<ServiceContext, "clock" | "logger" | "log" | "metrics" | "tenancy" | "openDatabase">;
+export type TenancyContext = Pick<
+  ServiceContext,
+  "clock" | "logger" | "log" | "metrics" | "tenancy" | "self" | "openDatabase"
+>;
 
 /** Opens tenancy's database, publishes its changes and serves its part of the graph. */
 export async function startTenancy(context: TenancyContext): Promise<Service> {
   const logger = context.logger.child({ service: "tenancy" });
-  const onError = (error: unknown) =>
+  const onError = (error: unknown) => {
+    propagation.publishingFailed(error, store.committed());
     logger.error({ err: error }, "publishing tenancy changes failed and will be retried");
+  };
   const database = await context.openDatabase("tenancy");
   let kick = (): void => undefined;
   const partitions = await context.log.partitionCount(USAGE_RECEIVED);
   const store = createTenancyStore({ database, clock: context.clock, partitions, onCommitted: () => kick() });
   watchUnpublished(context.metrics, store, context.clock);
 
-  const propagation = createPropagation({ tenancy: context.tenancy, kick: () => kick() });
+  const onMalformed = malformedAlarm(context.metrics, logger);
+  const applied = await appliedVersions(context, onMalformed);
+  const propagation = createPropagation({ tenancy: context.tenancy, applied, kick: () => kick() });
   const subgraph = await buildTenancySubgraph(store, context.clock, () => propagation.settled(store.committed()));
 
   // Before the relay: states lost from the log must not follow newer changes.
@@ -34,7 +42,6 @@ export async function startTenancy(context: TenancyContext): Promise<Service> {
   const relay = startOutboxRelay({ database, log: context.log, topics: [TENANCY_CHANGED, USAGE_RECEIVED], onError });
   kick = relay.kick;
   const heartbeat = startHeartbeat(store, onError);
-  const onMalformed = malformedAlarm(context.metrics, logger);
   const keyUses = await followKeyUses(context.log, store, onError, onMalformed);
   const serviceAudits = await followServiceAudits(context.log, store, onError, onMalformed);
 
@@ -47,10 +54,19 @@ export async function startTenancy(context: TenancyContext): Promise<Service> {
       await keyUses.stop();
       await serviceAudits.stop();
       await relay.stop();
+      await applied.stop();
       await store.stop();
       await database.stop();
     },
   };
+}
+
+/** A process that is alone needs no reports: its own copy tells. */
+async function appliedVersions(context: TenancyContext, onMalformed: OnMalformed): Promise<AppliedVersions> {
+  const { log, clock, self, tenancy } = context;
+  if (self === undefined) return NO_OTHERS;
+  const own = { instance: self.instance, version: tenancy.version };
+  return followAppliedVersions({ log, clock, self: own, onMalformed });
 }
 
 /** Whether a copy of tenancy, read from the log, has this state or a newer one. */

@@ -100,6 +100,7 @@ function tenancy(): Promise<Subgraph> {
   }
   return buildSubgraph({
     name: "tenancy",
+    afterMutation: async () => ({ version: 7, complete: false, missing: [{ role: "quota", instance: "quota-1" }] }),
     resolvers: [new TenancyResolver()],
     references: { Tenant: ({ id }) => find(id) },
   });

@@ -26,6 +26,7 @@ export interface Answer {
   readonly headers: Headers;
   readonly text: string;
   readonly data: Record<string, unknown> | null | undefined;
+  readonly extensions?: unknown;
   readonly errors: readonly { message: string; path?: unknown[]; extensions: { code: string } }[] | undefined;
 }
 
@@ -182,6 +183,8 @@ export async function startGatewayWorld(options: GatewayWorldOptions = {}): Prom
 async function answerOf(response: Response): Promise<Answer> {
   const text = await response.text();
   const isJson = text !== "" && response.headers.get("content-type")?.includes("json");
-  const json: { data?: Answer["data"]; errors?: Answer["errors"] } = isJson ? JSON.parse(text) : {};
-  return { status: response.status, headers: response.headers, text, data: json.data, errors: json.errors };
+  const json: { data?: Answer["data"]; errors?: Answer["errors"]; extensions?: unknown } = isJson
+    ? JSON.parse(text)
+    : {};
+  return { status: response.status, headers: response.headers, text, data: json.data, errors: json.errors, ...json };
 }

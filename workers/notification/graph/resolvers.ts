@@ -20,6 +20,8 @@ export interface NotificationGraphOptions extends WebhookGraphOptions {
 export function buildNotificationSubgraph(options: NotificationGraphOptions): Promise<Subgraph> {
   return buildSubgraph({
     name: "notification",
+    // Every process reads endpoints from the database, whenever it needs them.
+    afterMutation: async () => ({ version: options.tenancy.version(), complete: true, missing: [] }),
     resolvers: [
       new TenantAlertsResolver(options.database),
       new TenantWebhooksResolver(options),

@@ -1,5 +1,6 @@
 import type { Clock } from "#kernel/clock.js";
-import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/graphql/subgraph.js";
+import type { Propagation } from "#platform/graphql/propagation.js";
+import { buildSubgraph, type Subgraph } from "#platform/graphql/subgraph.js";
 import type { TenancyStore } from "../store/store.js";
 import { AccessResolver, ApiKeyResolver } from "./access-resolver.js";
 import { createLoaders } from "./loaders.js";
@@ -13,7 +14,7 @@ import { TenantResolver } from "./tenant-resolver.js";
 export function buildTenancySubgraph(
   store: TenancyStore,
   clock: Clock,
-  afterMutation: (context: SubgraphContext) => Promise<void>,
+  afterMutation: () => Promise<Propagation>,
 ): Promise<Subgraph> {
   const loaders = createLoaders(store);
   const tenants = new TenantResolver(store, loaders, clock);
