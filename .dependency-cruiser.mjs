@@ -148,7 +148,7 @@ export default {
     deny(
       "sdk-stands-alone",
       "it is published on its own, without dependencies",
-      { path: "^sdk/" },
+      { path: "^sdk/src/" },
       { pathNot: "^sdk/" },
     ),
     deny(

@@ -1,9 +1,10 @@
+import type { ErrorCode } from "./codes.js";
 import { type Connection, MetrlyError, post, refusalOf } from "./http.js";
 import type { Operation } from "./operation.js";
 
 export interface GraphError {
   readonly message: string;
-  readonly extensions?: { readonly code?: string };
+  readonly extensions?: { readonly code?: ErrorCode };
 }
 
 export interface Answer<Result> {
@@ -26,7 +27,7 @@ export async function askGraph<Result, Variables>(
 /** Throws `MetrlyError` with the first error's code; `status`: of the HTTP response. */
 export function dataOf<Result>({ data, errors }: Answer<Result>, status: number): Result {
   const [first] = errors ?? [];
-  if (first !== undefined) throw new MetrlyError(first.extensions?.code ?? "GRAPHQL", first.message, status);
+  if (first !== undefined) throw new MetrlyError(first.extensions?.code ?? "HTTP_ERROR", first.message, status);
   if (data === undefined || data === null)
     throw new MetrlyError("HTTP_ERROR", "the response is not from Metrly", status);
   return data;

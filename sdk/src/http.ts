@@ -1,13 +1,14 @@
+import type { ErrorCode } from "./codes.js";
+
 /** A refusal, from Metrly's problem document: https://www.rfc-editor.org/rfc/rfc9457. */
 export class MetrlyError extends Error {
   override readonly name = "MetrlyError";
-  /** A code of the closed list in docs/errors.md; "HTTP_ERROR" for a response that is not from Metrly. */
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly status: number;
   /** When to retry, ms from now; undefined: not given. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(code: string, message: string, status: number, retryAfterMs?: number) {
+  constructor(code: ErrorCode, message: string, status: number, retryAfterMs?: number) {
     super(message);
     this.code = code;
     this.status = status;
@@ -66,6 +67,6 @@ export function refusalOf(response: Response, problem: unknown): MetrlyError {
 }
 
 interface Problem {
-  readonly code?: string;
+  readonly code?: ErrorCode;
   readonly detail?: string;
 }

@@ -5,6 +5,8 @@ import { createQuota, type Quota, type QuotaOptions } from "./quota.js";
 import { type SubscribeOptions, subscribeGraph, type WebSocketClass } from "./subscription.js";
 import { createTracker, type Tracker, type TrackerOptions } from "./tracker.js";
 
+export type { DecisionReason, ErrorCode } from "./codes.js";
+export type { Numbers } from "./exact.js";
 export { type Connection, MetrlyError } from "./http.js";
 export type { Operation } from "./operation.js";
 /** Typed operations of the control plane: `metrly.graph(operations.quotas, { tenantId })`. */

@@ -1,11 +1,13 @@
+import type { DecisionReason } from "./codes.js";
+import { exactNumber, type Numbers } from "./exact.js";
 import { type Connection, MetrlyError, post, refusalOf } from "./http.js";
 import type { LimitKind, QuotaWindow } from "./operations.js";
 
 export interface QuotaRequest {
   /** The meter; undefined: counts only as a request. */
   readonly meter?: string;
-  /** Default: "1". Use strings for amounts with more than 15 digits. */
-  readonly amount?: string | number;
+  /** Default: "1". Text for amounts with more than 15 digits; other numbers that are not exact: see `QuotaOptions.numbers`. */
+  readonly amount?: string | number | bigint;
   /**
    * The same key is charged once until its reservation's `expiresAt`, and means the same meter and amount: others throw CONFLICT.
    * A denied one may be retried. Use it as the id of the usage event.
@@ -32,8 +34,7 @@ export interface LimitReading {
 
 export interface Decision {
   readonly allowed: boolean;
-  /** Of Metrly's closed list, or UNREACHABLE: no response in time, so `whenUnreachable` applied. */
-  readonly reason: string;
+  readonly reason: DecisionReason;
   readonly reservationId?: string;
   readonly expiresAt?: string;
   readonly limits: readonly LimitReading[];
@@ -46,10 +47,15 @@ export interface QuotaOptions {
   readonly whenUnreachable: "allow" | "deny";
   /** Timeout of a decision, including retries, ms. Default: 1,000. */
   readonly timeoutMs?: number;
+  /** An `amount` that is not exact, such as 0.1 + 0.2. Default: "refuse". */
+  readonly numbers?: Numbers;
 }
 
 export interface Quota {
-  /** Reserves the amount if every hard limit has room. Throws `MetrlyError` for an invalid request, never for an outage. */
+  /**
+   * Reserves the amount if every hard limit has room. Throws `MetrlyError` for an invalid request, never for an outage, and
+   * TypeError for an amount that is not exact.
+   */
   consume(request: QuotaRequest): Promise<Decision>;
   /** Checks without charging. */
   check(request: Omit<QuotaRequest, "idempotencyKey">): Promise<Decision>;
@@ -61,20 +67,24 @@ const HEADERS = ["ratelimit", "ratelimit-policy", "retry-after"];
 const ATTEMPTS = 2;
 const DENIED = 429;
 
-export function createQuota(connection: Connection, { whenUnreachable, timeoutMs = 1_000 }: QuotaOptions): Quota {
-  async function decide(path: string, request: object): Promise<Decision> {
+export function createQuota(connection: Connection, options: QuotaOptions): Quota {
+  const { whenUnreachable, timeoutMs = 1_000, numbers = "refuse" } = options;
+
+  async function decide(path: string, { amount, ...rest }: Partial<QuotaRequest>): Promise<Decision> {
+    const exact = typeof amount === "string" || amount === undefined ? amount : exactNumber(amount, "amount", numbers);
+    const body = JSON.stringify({ ...rest, amount: exact });
     const deadline = AbortSignal.timeout(timeoutMs);
     for (let attempt = 1; ; attempt += 1) {
       try {
         // Each attempt has a share of the time: one that hangs leaves enough for the next.
         const signal = AbortSignal.any([deadline, AbortSignal.timeout((timeoutMs * attempt) / ATTEMPTS)]);
-        const response = await post(connection, path, JSON.stringify(request), { signal, also: [DENIED] });
+        const response = await post(connection, path, body, { signal, also: [DENIED] });
         const contentType = response.headers.get("content-type");
         if (contentType?.startsWith("application/problem+json")) throw refusalOf(response, await response.json());
         if (!contentType?.startsWith("application/json"))
           throw new MetrlyError("HTTP_ERROR", "the response is not a decision from Metrly", 503);
-        const body = (await response.json()) as Omit<Decision, "headers">;
-        return { ...body, headers: passedOn(response.headers) };
+        const decision = (await response.json()) as Omit<Decision, "headers">;
+        return { ...decision, headers: passedOn(response.headers) };
       } catch (error) {
         if (error instanceof MetrlyError && (error.status === DENIED || !error.isTemporary)) throw error;
         if (attempt === ATTEMPTS || deadline.aborted)

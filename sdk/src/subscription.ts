@@ -131,7 +131,10 @@ function open({ address, apiKey, webSocket, query, variables, signal }: AttemptO
   socket.onerror = () => end("no connection");
   socket.onclose = ({ code, reason: said }) =>
     code === 4401 || code === 4403
-      ? end("refused", new MetrlyError(said || "UNAUTHENTICATED", "The key or token was refused", 401))
+      ? end(
+          "refused",
+          new MetrlyError(said === "FORBIDDEN" ? said : "UNAUTHENTICATED", "The key or token was refused", 401),
+        )
       : end(`closed with ${code} ${said}`.trim());
 
   async function* results(): AsyncGenerator<unknown, void, undefined> {
@@ -152,5 +155,5 @@ const PASSING: ReadonlySet<unknown> = new Set(["UNAVAILABLE", "SUBGRAPH_UNAVAILA
 /** Undefined: worth a retry. */
 function errorOf(error: GraphError | undefined): MetrlyError | undefined {
   const code = error?.extensions?.code;
-  return PASSING.has(code) ? undefined : new MetrlyError(code ?? "GRAPHQL", error?.message ?? "refused", 400);
+  return PASSING.has(code) ? undefined : new MetrlyError(code ?? "HTTP_ERROR", error?.message ?? "refused", 400);
 }

@@ -1,3 +1,5 @@
+import type { ErrorCode } from "./codes.js";
+import { exactJson, type Numbers } from "./exact.js";
 import { type Connection, MetrlyError, post } from "./http.js";
 import { pause } from "./pause.js";
 
@@ -7,7 +9,7 @@ export interface UsageEvent {
   readonly type: string;
   /** The tenant; fixed by a tenant's own key. */
   readonly subject?: string;
-  /** Values and dimensions. Use strings for fractional numbers. */
+  /** Values and dimensions. Use strings for results of floating-point arithmetic, and see `TrackerOptions.numbers`. */
   readonly data?: Readonly<Record<string, unknown>>;
   /** Unique with `source` permanently: duplicates count once. Default: a random one. */
   readonly id?: string;
@@ -33,8 +35,15 @@ export interface TrackerOptions {
   readonly maxBackoffMs?: number;
   /** Timeout of a request, ms. Default: 10,000. */
   readonly timeoutMs?: number;
+  /** Numbers in `data` that are not exact, such as 0.1 + 0.2. Default: "refuse". */
+  readonly numbers?: Numbers;
+  /**
+   * Called when Metrly refuses the API key: it is wrong, revoked, expired, or lacks the scope INGEST. Nothing more is sent until
+   * `flush`, which tries again and throws the same error; events stay in the buffer. Default: console.error.
+   */
+  readonly onRefused?: (error: MetrlyError) => void;
   /** Called for each event that Metrly rejected permanently. Default: console.error. */
-  readonly onRejected?: (event: TrackedEvent, code: string, detail: string) => void;
+  readonly onRejected?: (event: TrackedEvent, code: ErrorCode, detail: string) => void;
   /**
    * Called for each event that was taken and that no meter counts, as far as the answering process knows: it is not billed.
    * Default: console.warn, once per type.
@@ -49,10 +58,10 @@ export interface TrackerOptions {
 export interface Tracker {
   /**
    * Buffers a copy of an event; it is sent in the background and retried with the same id until Metrly accepts it. Throws
-   * TypeError for data that JSON cannot represent.
+   * TypeError for data that JSON cannot represent, and for numbers that are not exact.
    */
   track(event: UsageEvent): TrackedEvent;
-  /** Resolves when all events buffered now are acknowledged or rejected. */
+  /** Resolves when all events buffered now are acknowledged or rejected. Throws `MetrlyError` if Metrly refuses the API key. */
   flush(): Promise<void>;
   /** Flushes for at most `withinMs` (default 10,000) and accepts no more events; returns the unsent ones. */
   close(withinMs?: number): Promise<readonly TrackedEvent[]>;
@@ -73,7 +82,7 @@ interface Buffered {
 
 interface ItemResult {
   readonly status: "accepted" | "duplicate" | "rejected";
-  readonly code?: string;
+  readonly code?: ErrorCode;
   readonly detail?: string;
   readonly unmetered?: boolean;
 }
@@ -85,16 +94,20 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
     maxBuffered = 10_000,
     maxBackoffMs = 30_000,
     timeoutMs = 10_000,
+    numbers = "refuse",
   } = options;
   const batchSize = Math.max(1, Math.min(MAX_BATCH, options.batchSize ?? 200));
   const onRejected = options.onRejected ?? reportRejected;
   const onLost = options.onLost ?? reportLost;
   const onUnmetered = options.onUnmetered ?? createUnmeteredReport();
   const onRetry = options.onRetry ?? reportRetry;
+  const onRefused = options.onRefused ?? reportRefused;
   const buffer: Buffered[] = [];
   let sending: Promise<void> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isClosed = false;
+  /** Metrly's refusal of the key. */
+  let refusal: MetrlyError | undefined;
   const closing = new AbortController();
 
   /** Sends the buffer, batch by batch; one request at a time limits the load on a slow Metrly. */
@@ -103,7 +116,15 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
     timer = undefined;
     while (buffer.length > 0 && !closing.signal.aborted) {
       const batch = buffer.slice(0, batchSize);
-      await sendUntilAnswered(batch);
+      try {
+        await sendUntilAnswered(batch);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        if (refusal === undefined) onRefused(error);
+        refusal = error;
+        return;
+      }
+      refusal = undefined;
       if (!closing.signal.aborted) buffer.splice(0, batch.length);
     }
   }
@@ -115,6 +136,7 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
         results = await sendOnce(batch);
       } catch (error) {
         if (error instanceof MetrlyError && error.status === TOO_LARGE && batch.length > 1) return sendHalves(batch);
+        if (isRefusal(error)) throw error;
         if (error instanceof MetrlyError && !mayWorkLater(error)) {
           for (const { event } of batch) onRejected(event, error.code, error.message);
           return;
@@ -149,7 +171,7 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
     const results =
       typeof answer === "object" && answer !== null ? (answer as { results?: unknown }).results : undefined;
     if (Array.isArray(results) && results.length === batch.length) return results;
-    const { code, detail } = (answer ?? {}) as { code?: string; detail?: string };
+    const { code, detail } = (answer ?? {}) as { code?: ErrorCode; detail?: string };
     throw new MetrlyError(code ?? "HTTP_ERROR", detail ?? "the response is not from Metrly", response.status);
   }
 
@@ -170,6 +192,7 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
   }
 
   function schedule(): void {
+    if (refusal !== undefined) return;
     if (buffer.length >= batchSize) void send();
     else if (timer === undefined && sending === undefined) {
       timer = setTimeout(() => void send(), flushAfterMs);
@@ -180,11 +203,14 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
 
   async function flush(): Promise<void> {
     const last = buffer.at(-1);
-    while (last !== undefined && buffer.includes(last) && !closing.signal.aborted) await send();
+    while (last !== undefined && buffer.includes(last) && !closing.signal.aborted) {
+      await send();
+      if (refusal !== undefined) throw refusal;
+    }
   }
 
   const forget = beforeTheEnd(() => {
-    if (buffer.length > 0) void send();
+    if (buffer.length > 0 && refusal === undefined) void send();
   });
 
   return {
@@ -197,7 +223,7 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
       };
       if (isClosed || buffer.length >= maxBuffered) onLost([tracked], isClosed ? "CLOSED" : "BUFFER_FULL");
       else {
-        buffer.push({ event: tracked, text: JSON.stringify({ specversion: "1.0", ...tracked }) });
+        buffer.push({ event: tracked, text: exactJson({ specversion: "1.0", ...tracked }, numbers) });
         schedule();
       }
       return tracked;
@@ -206,7 +232,8 @@ export function createTracker(connection: Connection, options: TrackerOptions = 
     async close(withinMs = CLOSE_WITHIN_MS) {
       isClosed = true;
       const tooLate = setTimeout(() => closing.abort(), withinMs);
-      await flush();
+      // A refused key is told of already, and the events are returned.
+      await flush().catch(() => undefined);
       clearTimeout(tooLate);
       forget();
       const left = buffer.splice(0).map(({ event }) => event);
@@ -235,8 +262,16 @@ function beforeTheEnd(listener: () => void): () => void {
   return () => document?.removeEventListener("visibilitychange", listener);
 }
 
-/** A key may be replaced later: authentication errors must not drop usage. */
+/** Others with these statuses may pass: a suspended tenant is resumed, a proxy gets its session back. None must drop usage. */
 const mayWorkLater = (error: MetrlyError): boolean => error.isTemporary || error.status === 401 || error.status === 403;
+
+/** Metrly's own word that this key may not send. */
+const isRefusal = (error: unknown): error is MetrlyError =>
+  error instanceof MetrlyError && (error.code === "UNAUTHENTICATED" || error.code === "FORBIDDEN");
+
+function reportRefused({ code, message }: MetrlyError): void {
+  console.error(`Metrly refuses this API key, and no usage is sent: ${code}: ${message}`);
+}
 
 function reportRetry(error: unknown, attempt: number): void {
   if (attempt === 0) console.warn(`Sending usage to Metrly failed and will be retried: ${String(error)}`);

@@ -1,18 +1,16 @@
-import { spawn, spawnSync } from "node:child_process";
-import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import express from "express";
 import Fastify from "fastify";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, expectTypeOf, test } from "vitest";
 import { WebSocket as WebSocketOfNode } from "ws";
-import { packageRoot } from "#platform/process/package-root.js";
+import type { ErrorCode as ErrorCodeOfServer } from "#kernel/errors.js";
 import { quotaMiddleware } from "../../../sdk/src/express.js";
 import { quotaHook, quotaOf } from "../../../sdk/src/fastify.js";
 import {
   createMetrly,
+  type DecisionReason,
+  type ErrorCode,
   type Metrly,
   MetrlyError,
   type MetrlyOptions,
@@ -20,10 +18,12 @@ import {
   type TrackedEvent,
   type WebSocketClass,
 } from "../../../sdk/src/index.js";
+import type { Reason } from "../../../workers/quota/rules/decision.js";
 import { waitFor } from "../../servers/servers.js";
 import { ask } from "../../support/client.js";
 import { graphql } from "../../support/graphql/index.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
+import { packSdk } from "../../support/sdk-package.js";
 import { accountingOf, CREATE_METER, CREATE_PLAN, CREATE_TENANT, ISSUE_KEY } from "../whole-path/world.js";
 
 const LAST_USE = graphql(`query SdkLastUse($id: ID!) { tenant(id: $id) { apiKeys { lastUsedAt } } }`);
@@ -159,28 +159,69 @@ describe("track", () => {
   });
 
   test("the published package flushes its buffer when a process becomes idle", async () => {
-    const dir = await mkdtemp(path.join(tmpdir(), "metrly-sdk-"));
-    const tsc = path.join(packageRoot(), "node_modules/typescript/bin/tsc");
-    const built = spawnSync(process.execPath, [tsc, "-p", "sdk/tsconfig.json"], {
-      cwd: packageRoot(),
-      encoding: "utf8",
-    });
-    expect(`${built.stdout}${built.stderr}`).toBe("");
-    const [file, modules] = [path.join(dir, "app.mjs"), path.join(dir, "node_modules/@metrly")];
-    spawnSync("mkdir", ["-p", modules]);
-    await symlink(path.join(packageRoot(), "sdk"), path.join(modules, "sdk"));
-    await writeFile(
-      file,
-      `import { createMetrly } from "@metrly/sdk";
-       import "@metrly/sdk/express";
-       import "@metrly/sdk/fastify";
-       const { track } = createMetrly(${JSON.stringify({ url: metrly.url, apiKey: keys.get("exiting"), quota: { whenUnreachable: "deny" } })});
-       for (let n = 0; n < 3; n += 1) track({ type: "api.call" });`,
-    );
-    const child = spawn(process.execPath, [file], { stdio: "inherit" });
-    expect(await new Promise((resolve) => child.once("exit", resolve))).toBe(0);
+    const options = { url: metrly.url, apiKey: keys.get("exiting"), quota: { whenUnreachable: "deny" } };
+    const packed = await packSdk();
+    const { run } = await packed.project("module");
+    await run(`import { createMetrly } from "@metrly/sdk";
+      const { track } = createMetrly(${JSON.stringify(options)});
+      for (let n = 0; n < 3; n += 1) track({ type: "api.call" });`);
     await waitFor(async () => (await counted("exiting")) === 3, { what: "3 counted" });
-    await rm(dir, { recursive: true });
+    await packed.remove();
+  });
+
+  test("a refused key is reported once, ends the attempts, and costs no event", async () => {
+    const [refusals, retries]: [string[], unknown[]] = [[], []];
+    let asked = 0;
+    const { track, flush, close } = sdk("tracked", {
+      apiKey: "mtr_live_wrong",
+      fetch: (...request) => {
+        asked += 1;
+        return fetch(...request);
+      },
+      tracking: {
+        flushAfterMs: 1,
+        onRefused: ({ code }) => refusals.push(code),
+        onRetry: (error) => retries.push(error),
+      },
+    });
+    track({ type: "api.call", id: "kept" });
+    await waitFor(() => refusals.length > 0, { what: "the refusal" });
+    track({ type: "api.call", id: "kept too" });
+    await expect(flush()).rejects.toMatchObject({ code: "UNAUTHENTICATED", status: 401 });
+    const left = await close();
+    expect(left.map(({ id }) => id)).toEqual(["kept", "kept too"]);
+    expect([refusals, retries]).toEqual([["UNAUTHENTICATED"], []]);
+    // In the background, by `flush` and by `close`.
+    expect(asked).toBe(3);
+  });
+
+  test("numbers that are not exact are refused where they are given, or rounded if asked", async () => {
+    const { track, check } = sdk("tracked", { tracking: { onLost: () => undefined } });
+    for (const [data, message] of [
+      [{ gb: 0.1 + 0.2 }, /gb is 0.30000000000000004/],
+      [{ deep: [{ gb: 1 / 3 }] }, /gb is 0.333/],
+      [{ gb: 10n }, /gb is a BigInt/],
+      [{ gb: Number.NaN }, /gb is NaN/],
+    ] as const)
+      expect(() => track({ type: "api.call", data })).toThrow(message);
+    await expect(check({ meter: "calls", amount: 0.1 + 0.2 })).rejects.toThrow(/amount is 0.3/);
+    expect(await check({ meter: "calls", amount: 10n ** 15n + 1n }).catch(String)).toMatch(/BigInt/);
+
+    const sent: string[] = [];
+    const rounding = sdk("tracked", {
+      fetch: (_url, init) => {
+        sent.push(String(init?.body));
+        return Promise.reject(new Error("not sent"));
+      },
+      quota: { whenUnreachable: "deny", numbers: "round" },
+      tracking: { numbers: "round", onRetry: () => undefined, onLost: () => undefined, flushAfterMs: 1 },
+    });
+    rounding.track({ type: "api.call", data: { gb: 0.1 + 0.2, many: 10n ** 17n, exact: 0.25 } });
+    await rounding.check({ meter: "calls", amount: 0.1 + 0.2 });
+    await waitFor(() => sent.some((body) => body.includes("specversion")), { what: "an attempt" });
+    await rounding.close(1);
+    expect(sent.join()).toContain('"gb":0.3,"many":"100000000000000000","exact":0.25');
+    expect(sent.join()).toContain('"amount":0.3');
   });
 });
 
@@ -217,6 +258,11 @@ describe("quotas", () => {
     expect((await hanging.consume({ idempotencyKey: "e" })).reason).toBe("UNREACHABLE");
     silent.closeAllConnections();
     silent.close();
+  });
+
+  test("reasons and codes are those of the server", () => {
+    expectTypeOf<DecisionReason>().toEqualTypeOf<Reason | "UNREACHABLE">();
+    expectTypeOf<ErrorCode>().toEqualTypeOf<ErrorCodeOfServer | "HTTP_ERROR">();
   });
 
   test("a refusal with a denial's status is no outage", async () => {
