@@ -100,6 +100,13 @@ describe.skipIf(!hasPostgres)("the graph of ingestion", () => {
     expect((await published()).map(({ kind }) => kind)).toEqual(["event", "void"]);
   });
 
+  test("a reason has 1 to 1,000 characters", async () => {
+    const because = async (length: number) =>
+      (await decide(`voidEvent(tenantId: "acme", source: "test", id: "never", reason: "${"r".repeat(length)}")`)).code;
+    expect([await because(1), await because(1_000)]).toEqual(["NOT_FOUND", "NOT_FOUND"]);
+    expect([await because(0), await because(1_001), await because(100_000)]).toEqual(["INVALID", "INVALID", "INVALID"]);
+  });
+
   test("an event whose month is archived is named as that, when it is looked up or voided", async () => {
     await appendItems(world.log, 0, [receivedItem({ id: "a" })]);
     await recordedAll();

@@ -20,6 +20,7 @@ describe("a meter", () => {
 
   test.each<[string, Partial<MeterTerms>, string]>([
     ["a key with a space", { id: "two words" }, "key"],
+    ["a key of 65 characters", { id: "k".repeat(65) }, "key"],
     ["a blank name", { name: " " }, "name"],
     ["a reserved event type", { eventType: "metrly.quota.warning.v1" }, "eventType"],
     ["a blank event type", { eventType: "" }, "eventType"],

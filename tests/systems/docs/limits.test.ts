@@ -1,0 +1,163 @@
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { packageRoot } from "#platform/process/package-root.js";
+
+const read = (file: string): string => readFileSync(path.join(packageRoot(), file), "utf8");
+
+interface Row {
+  readonly section: string;
+  readonly quantity: string;
+  readonly limit: string;
+  readonly columns: number;
+  readonly test: string;
+}
+
+function rowsOf(page: string): Row[] {
+  let section = "";
+  return page.split("\n").flatMap((line): Row[] => {
+    if (line.startsWith("#")) section = line.replace(/^#+ /, "");
+    if (!line.startsWith("| ") || line.startsWith("| quantity |")) return [];
+    const cells = line.slice(2, -2).split(" | ");
+    return [
+      { section, quantity: cells[0] ?? "", limit: cells[1] ?? "", columns: cells.length, test: cells.at(-1) ?? "" },
+    ];
+  });
+}
+
+const rows = rowsOf(read("docs/limits.md"));
+
+/** A value as the table writes it, by the unit that its constant's name and size suggest. */
+type Unit = "ms" | "bytes" | "count" | "days";
+
+const texts: Readonly<Record<Unit, (value: number) => string>> = {
+  ms: (ms) => (ms < 1_000 ? `${ms} ms` : ms % 60_000 === 0 ? `${ms / 60_000} min` : `${ms / 1_000} s`),
+  bytes: (bytes) =>
+    bytes % (1 << 20) === 0 ? `${bytes >> 20} MiB` : bytes % 1_024 === 0 ? `${bytes >> 10} KiB` : `${bytes} bytes`,
+  count: (count) => count.toLocaleString("en-US"),
+  days: (ms) => `${ms} days`,
+};
+
+/** The number that a source file gives to a constant, or to a member of an object: arithmetic of literals. */
+function constantOf(file: string, name: string): number {
+  const [, text = ""] = new RegExp(`\\b${name}(?::| =) ([\\d_* <]+)[;,\\s]`).exec(read(file)) ?? [];
+  if (!/^[\d_]+(?: (?:\*|<<) [\d_]+)*\s*$/.test(text)) throw new Error(`${file} gives no number to ${name}`);
+  const [first = 0, ...rest] = text.split(/ (?:\*|<<) /).map((part) => Number(part.replaceAll("_", "")));
+  return rest.reduce((value, part) => (text.includes("<<") ? value * 2 ** part : value * part), first);
+}
+
+/** Where each limit of the table is set: the beginning of the row's quantity, the file, the constant, its unit. */
+const SET_IN: readonly (readonly [string, string, string, Unit])[] = [
+  ["time until the header is complete", "platform/http/slow-requests.ts", "HEADER_MS", "ms"],
+  ["time until the body is complete", "platform/http/slow-requests.ts", "REQUEST_MS", "ms"],
+  ["rate of a body", "platform/http/slow-requests.ts", "MIN_BYTES_PER_SECOND", "count"],
+  ["time without a request", "platform/http/slow-requests.ts", "KEEP_ALIVE_MS", "ms"],
+  ["time without reading anything", "platform/http/unread-answers.ts", "MAX_UNREAD_MS", "ms"],
+  ["connections", "platform/http/connections.ts", "MAX_CONNECTIONS", "count"],
+  ["answers that are not read", "platform/http/unread-answers.ts", "MAX_UNREAD_BYTES", "bytes"],
+  ["bodies that arrive", "platform/http/arriving-bodies.ts", "MAX_ARRIVING_BYTES", "bytes"],
+  ["size of the header", "platform/http/slow-requests.ts", "MAX_HEADER_BYTES", "bytes"],
+  ["size of the body", "platform/http/server.ts", "MAX_BODY_BYTES", "bytes"],
+  ["rest of a body", "platform/http/early-answers.ts", "MAX_DROPPED_BYTES", "bytes"],
+  ["rest of a body", "platform/http/early-answers.ts", "MAX_DROPPING_MS", "ms"],
+  ["nesting of JSON", "kernel/json.ts", "MAX_JSON_DEPTH", "count"],
+  ["wrong API keys", "platform/auth/key-throttle.ts", "BURST", "count"],
+  ["requests in a batch", "workers/quota/http/request.ts", "MAX_BATCH", "count"],
+  ["idempotency key", "workers/quota/http/request.ts", "MAX_KEY_BYTES", "bytes"],
+  ["`ttlSeconds`", "workers/quota/http/request.ts", "MAX_TTL_SECONDS", "count"],
+  ["size of the body, inflated", "workers/ingestion/http/body.ts", "MAX_BODY_BYTES", "bytes"],
+  ["events", "workers/ingestion/http/body.ts", "MAX_BATCH_ITEMS", "count"],
+  ["size, as compact JSON", "workers/ingestion/rules/accept-item.ts", "MAX_EVENT_BYTES", "bytes"],
+  ["`id`, `source`, `type`", "workers/ingestion/rules/event-envelope.ts", "MAX_ATTRIBUTE_BYTES", "bytes"],
+  ["nesting of `data`", "workers/ingestion/rules/canonical-data.ts", "MAX_DATA_DEPTH", "count"],
+  ["value of a SUM or MAX meter", "kernel/decimal.ts", "MAX_INTEGER_DIGITS", "count"],
+  ["value of a SUM or MAX meter", "kernel/decimal.ts", "MAX_FRACTION_DIGITS", "count"],
+  ["value of a dimension", "schema/meters/meter-reading.ts", "MAX_DIMENSION_BYTES", "count"],
+  ["value of a dimension", "schema/meters/meter-reading.ts", "MAX_UNIQUE_BYTES", "bytes"],
+  ["requests that wait for such a read", "platform/tenancy-client/joined-reads.ts", "MAX_WAITING", "count"],
+  ["line of JSON, record of CSV", "cli/send/text.ts", "MAX_LINE_CHARACTERS", "count"],
+  ["misplaced quotes", "cli/send/rows.ts", "MAX_MISTAKES", "count"],
+  ["characters", "gateway/operations/limits.ts", "characters", "count"],
+  ["tokens", "gateway/operations/limits.ts", "tokens", "count"],
+  ["depth", "gateway/operations/limits.ts", "depth", "count"],
+  ["depth", "gateway/operations/limits.ts", "introspectionDepth", "count"],
+  ["aliases, directives", "gateway/operations/limits.ts", "aliases", "count"],
+  ["aliases, directives", "gateway/operations/limits.ts", "directives", "count"],
+  ["selections", "gateway/operations/limits.ts", "selections", "count"],
+  ["items of all lists", "gateway/operations/limits.ts", "listItems", "count"],
+  ["cost", "gateway/operations/limits.ts", "cost", "count"],
+  ["schema read by introspection", "gateway/operations/limits.ts", "introspected", "count"],
+  ["page (`first`)", "platform/graphql/pagination.ts", "MAX_PAGE_SIZE", "count"],
+  ["totals of `usageTotals`", "workers/billing/graph/usage-reads.ts", "MAX_TOTALS", "count"],
+  ["answer", "platform/graphql/answer-size.ts", "MAX_ANSWER_BYTES", "bytes"],
+  ["queries and mutations at the same time", "gateway/federation/turns.ts", "perCaller", "count"],
+  ["the same of all callers", "gateway/federation/turns.ts", "atOnce", "count"],
+  ["queries and mutations that wait", "gateway/federation/turns.ts", "waitingPerCaller", "count"],
+  ["queries and mutations that wait", "gateway/federation/turns.ts", "waitingBytesPerCaller", "bytes"],
+  ["queries and mutations that wait", "gateway/federation/turns.ts", "waitingBytes", "bytes"],
+  ["operations", "gateway/socket.ts", "MAX_OPERATIONS_PER_SOCKET", "count"],
+  ["text and variables of open subscriptions", "gateway/subscriptions/held-subscriptions.ts", "shared", "bytes"],
+  ["text and variables of open subscriptions", "gateway/subscriptions/held-subscriptions.ts", "max", "bytes"],
+  ["id of an operation", "gateway/socket.ts", "MAX_ID_LENGTH", "count"],
+  ["sockets", "gateway/socket.ts", "MAX_SOCKETS_PER_CREDENTIAL", "count"],
+  ["sockets", "gateway/socket.ts", "MAX_SOCKETS_PER_TENANT", "count"],
+  ["sockets before", "gateway/socket.ts", "MAX_SOCKETS_UNKNOWN", "count"],
+  ["message", "gateway/socket.ts", "MAX_MESSAGE_BYTES", "bytes"],
+  ["unread results of subscriptions", "gateway/socket.ts", "MAX_UNREAD_BYTES", "bytes"],
+  ["dimensions of `groupBy`", "workers/billing/graph/usage-reads.ts", "MAX_GROUPED", "count"],
+  ["reasons that an `INVALID`", "workers/tenancy/rules/reasons.ts", "MAX_REASONS", "count"],
+  ["`name`, `reason`", "workers/tenancy/rules/reasons.ts", "MAX_NAME_LENGTH", "count"],
+  ["`reason` of `voidEvent`", "workers/ingestion/control/event-control.ts", "MAX_REASON_CHARS", "count"],
+  ["`eventType`", "workers/tenancy/rules/meter.ts", "MAX_EVENT_TYPE_BYTES", "bytes"],
+  ["`valueProperty`", "workers/tenancy/rules/meter.ts", "MAX_PROPERTY_LENGTH", "count"],
+  ["`unit`", "workers/tenancy/rules/meter.ts", "MAX_UNIT_LENGTH", "count"],
+  ["dimensions", "workers/tenancy/rules/meter.ts", "MAX_DIMENSIONS", "count"],
+  ["meters that are not archived", "workers/tenancy/changes/meters.ts", "MAX_METERS", "count"],
+  ["times that it can be brought back", "workers/tenancy/changes/meters.ts", "MAX_ARCHIVALS", "count"],
+  ["prices", "workers/tenancy/rules/plan-version.ts", "MAX_PRICES", "count"],
+  ["conditions (`where`)", "workers/tenancy/rules/price.ts", "MAX_WHERE", "count"],
+  ["tiers", "workers/tenancy/rules/price.ts", "MAX_TIERS", "count"],
+  ["limits", "workers/tenancy/rules/plan-version.ts", "MAX_LIMITS", "count"],
+  ["`warnAt`", "workers/tenancy/rules/quota-limit.ts", "MAX_WARNINGS", "count"],
+  ["history that is published", "workers/tenancy/store/change.ts", "MAX_STATE_BYTES", "bytes"],
+  ["quota overrides", "workers/tenancy/rules/quota-override.ts", "MAX_OVERRIDES", "count"],
+  ["live API keys", "workers/tenancy/rules/api-key.ts", "MAX_LIVE_KEYS", "count"],
+  ["suspensions that pause billing", "workers/tenancy/changes/tenants.ts", "MAX_PAUSES", "count"],
+  ["combinations of dimensions in", "workers/billing/rules/unpriced.ts", "MAX_UNPRICED_COMBINATIONS", "count"],
+  ["attempts at once", "workers/notification/delivery/endpoint-queues.ts", "MAX_PER_ENDPOINT", "count"],
+  ["attempts at once", "workers/notification/delivery/endpoint-queues.ts", "MAX_IN_FLIGHT", "count"],
+  ["names being resolved", "workers/notification/delivery/resolver.ts", "PER_TENANT", "count"],
+  ["names being resolved", "workers/notification/delivery/resolver.ts", "WAITING_PER_TENANT", "count"],
+  ["time to resolve a name", "workers/notification/delivery/resolver.ts", "LOOKUP_MS", "ms"],
+  ["time to answer", "workers/notification/delivery/send.ts", "SEND_TIMEOUT_MS", "ms"],
+  ["answer of a receiver", "workers/notification/delivery/send.ts", "MAX_RESPONSE_BYTES", "bytes"],
+  ["endpoints", "workers/notification/store/endpoints.ts", "MAX_ENDPOINTS", "count"],
+  ["URL", "workers/notification/delivery/ssrf.ts", "MAX_URL_LENGTH", "count"],
+  ["discovery document", "gateway/auth/provider-documents.ts", "MAX_DOCUMENT_BYTES", "bytes"],
+  ["line of the log", "platform/process/logger.ts", "MAX_LINE_BYTES", "bytes"],
+];
+
+describe("docs/limits.md", () => {
+  test("names for each limit a test that exists, or why there is none", () => {
+    expect(rows.length).toBeGreaterThan(100);
+    for (const { quantity, columns, test: named } of rows) {
+      expect([quantity, columns]).toEqual([quantity, 5]);
+      if (named.startsWith("none: ")) continue;
+      const files = named.split(", ").map((file) => file.replaceAll("`", ""));
+      for (const file of files)
+        expect([quantity, file, existsSync(path.join(packageRoot(), file))]).toEqual([quantity, file, true]);
+    }
+  });
+
+  test.each(SET_IN)("%s: %s, %s", (quantity, file, name, unit) => {
+    const value = texts[unit](constantOf(file, name));
+    const found = rows.filter((row) => row.quantity.startsWith(quantity));
+    expect(found.map(({ limit }) => limit)).not.toEqual([]);
+    // The same word in another number is none: 8 is not in 128.
+    const isIn = new RegExp(`(?<![\\d,.])${value.replaceAll(".", "\\.")}(?![\\d,]*\\d)`);
+    expect(
+      found.some(({ limit }) => isIn.test(limit)),
+      `${value} in ${found.map(({ limit }) => limit).join(" / ")}`,
+    ).toBe(true);
+  });
+});
