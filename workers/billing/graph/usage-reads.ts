@@ -98,6 +98,8 @@ export function createUsageReads({ database, tenancy, clock, partitions }: Graph
     );
     return cells.map((cell) => {
       const last = known.get(JSON.stringify([cell.meter, cell.dimensions, cell.value, cell.bucket]));
+      // A void may have come between the two reads: then the cell's own is as of its read.
+      if (last === undefined && cell.eventCount + cell.dominatedCount > 0) return cell;
       return { ...cell, lastEventAt: last ?? Number.NEGATIVE_INFINITY };
     });
   }

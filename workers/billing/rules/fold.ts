@@ -12,6 +12,7 @@ import {
 } from "#schema/meters/counting-meters.js";
 import { readMeter } from "#schema/meters/meter-reading.js";
 import { type UsageChange, usageChange } from "#schema/meters/usage-change.js";
+import { packTimes, withoutTimes } from "./event-times.js";
 import { CELL_KEEPS, storedValue } from "./usage.js";
 
 /** A row of `usage_delta`: the contribution of entries between two control records to one cell. */
@@ -25,10 +26,12 @@ export interface UsageDelta {
   readonly value: string;
   readonly recordedHour: number;
   /** Last entry folded into it. */
-  seq: number;
-  quantity: Decimal;
-  eventCount: number;
-  lastEventAt: number;
+  readonly seq: number;
+  readonly quantity: Decimal;
+  readonly eventCount: number;
+  readonly lastEventAt: number;
+  /** Of each event, as `packTimes` stores them; null: fewer than two. */
+  readonly times: Buffer | null;
 }
 
 /** Events received in one UTC hour, by outcome. */
@@ -116,7 +119,7 @@ function remembering(metersOfType: MetersOfType): (event: RecordedEvent) => read
   };
 }
 
-/** A backfill's effect, entry by entry, in memory proportional to its cells. */
+/** A backfill's effect, entry by entry, in memory proportional to its cells and a few bytes per event. */
 export interface BackfillFold {
   /** Takes the next entry before the backfill, in order. */
   add(entry: LedgerEntry): void;
@@ -181,10 +184,16 @@ function upsert<V>(map: Map<string, V>, key: string, initial: V): V {
   return initial;
 }
 
-/** Integers below 2^53 are summed as doubles and converted to Decimal once. */
-interface Cell extends UsageDelta {
+interface Cell extends Omit<UsageDelta, "lastEventAt" | "times"> {
   readonly counts: boolean;
+  seq: number;
+  quantity: Decimal;
+  eventCount: number;
+  /** Integers below 2^53 are summed as doubles and converted to Decimal once. */
   whole: number;
+  /** Times of its events and of retracted ones, ms since the start of the hour. */
+  readonly added: number[];
+  readonly retracted: number[];
 }
 
 /**
@@ -220,9 +229,22 @@ const MAX_WHOLE_DIGITS = 15;
 const SAFE_WHOLE = Number.MAX_SAFE_INTEGER - 10 ** MAX_WHOLE_DIGITS;
 
 function finish(cells: Cells, deltas: UsageDelta[]): void {
-  for (const { counts, whole, ...delta } of cells.all) {
-    deltas.push({ ...delta, quantity: counts ? new Decimal(delta.eventCount) : delta.quantity.plus(whole) });
+  for (const { counts, whole, added, retracted, ...delta } of cells.all) {
+    const times = added.length === 0 ? retracted : withoutTimes(added, retracted);
+    deltas.push({
+      ...delta,
+      quantity: counts ? new Decimal(delta.eventCount) : delta.quantity.plus(whole),
+      lastEventAt: delta.hour + latest(times),
+      times: packTimes(times),
+    });
   }
+}
+
+/** Iterative: there may be more than a call takes arguments. */
+function latest(times: readonly number[]): number {
+  let last = 0;
+  for (const time of times) if (time > last) last = time;
+  return last;
 }
 
 function addValue(cell: Cell, value: string, sign: 1 | -1): void {
@@ -256,7 +278,7 @@ function feed(
     const cell = cellOf(cells, event, carrier.recordedAt, meter, reading);
     cell.seq = carrier.seq;
     cell.eventCount += sign;
-    cell.lastEventAt = Math.max(cell.lastEventAt, event.time);
+    (sign === 1 ? cell.added : cell.retracted).push(event.time - cell.hour);
     if (CELL_KEEPS[meter.aggregation] === "sum") addValue(cell, reading.value, sign);
   }
 }
@@ -287,7 +309,8 @@ function cellOf(
     seq: 0,
     quantity: ZERO,
     eventCount: 0,
-    lastEventAt: 0,
+    added: [],
+    retracted: [],
   };
   at.set(value, cell);
   cells.all.push(cell);

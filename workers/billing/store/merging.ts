@@ -33,10 +33,10 @@ export interface OrderedMeters {
 
 /**
  * Compaction: replaces a tenant's deltas of an hour that differ only in their amounts and lie between the same watermarks by
- * their sum, at their last `seq`; voids stay, since each tells which event's time is gone. Later watermarks lie above every delta, so that results as of any watermark or hour are
- * unchanged. On a meter whose top value counts, that value then dominates the rest of its cell between the same watermarks: it
+ * their sum, at their last `seq`; voids stay, since each tells which event's time is gone. Later watermarks lie above every delta,
+ * so that results as of any watermark or hour are unchanged. On a meter whose top value counts, that value then dominates the rest of its cell between the same watermarks: it
  * is present whenever they are. Not where a void retracted anything: any remaining value may become the top. At most `limit`
- * deltas; returns their number.
+ * deltas, and about `MAX_TIMES_BYTES` of their events' times; returns their number.
  */
 export async function mergeDeltas(
   tx: Transaction,
@@ -49,8 +49,11 @@ export async function mergeDeltas(
   await tx.query("SELECT 1 FROM high_water_mark WHERE partition = $1 FOR SHARE", [partition]);
   const { rows } = await tx.query<{ taken: number }>(
     `WITH chosen AS (
-       SELECT tenant_id, seq, id FROM usage_delta
-        WHERE tenant_id = $1 AND recorded_hour = $2 AND NOT merged LIMIT $3
+       SELECT tenant_id, seq, id FROM (
+         SELECT tenant_id, seq, id, coalesce(sum(bytes) OVER (ORDER BY seq, id) - bytes, 0) AS bytes_before FROM (
+           SELECT tenant_id, seq, id, coalesce(octet_length(times), 0) AS bytes FROM usage_delta
+            WHERE tenant_id = $1 AND recorded_hour = $2 AND NOT merged LIMIT $3) listed
+       ) sized WHERE bytes_before < $6
      ), taken AS (
        DELETE FROM usage_delta d USING chosen c
         WHERE d.tenant_id = c.tenant_id AND d.seq = c.seq AND d.id = c.id RETURNING d.*
@@ -58,10 +61,16 @@ export async function mergeDeltas(
        SELECT t.*, (SELECT count(*) FROM billing_period p WHERE p.tenant_id = t.tenant_id AND p.watermark < t.seq) AS segment
          FROM taken t
      ), summed AS (
+       SELECT nextval(pg_get_serial_sequence('usage_delta', 'id')) AS id, g.* FROM (
        SELECT tenant_id, max(seq) AS seq, meter, hour, dimensions, value, sum(quantity) AS quantity,
-              sum(event_count) AS event_count, max(last_event_at) AS last_event_at, recorded_hour, segment
+              sum(event_count) AS event_count, max(last_event_at) AS last_event_at, recorded_hour, segment,
+              CASE WHEN sum(event_count) > 1 AND NOT bool_or(times IS NULL AND event_count > 1)
+                THEN string_agg(coalesce(times, ${ITS_TIME}), '') END AS times
          FROM placed GROUP BY tenant_id, meter, hour, dimensions, value, recorded_hour, segment,
-                CASE WHEN event_count < 0 THEN id END
+                CASE WHEN event_count < 0 THEN id END) g
+     ), times AS (
+       INSERT INTO usage_merged_times (tenant_id, seq, id, times)
+       SELECT tenant_id, seq, id, times FROM summed WHERE times IS NOT NULL
      ), voided AS (
        SELECT DISTINCT hour, meter, dimensions FROM usage_delta
         WHERE tenant_id = $1 AND event_count < 0 AND hour IN (SELECT hour FROM taken)
@@ -73,9 +82,9 @@ export async function mergeDeltas(
                 CASE WHEN meter = ANY ($4) THEN value::numeric END DESC, value COLLATE "C" DESC) AS rank
          FROM summed s
      ), added AS (
-       INSERT INTO usage_delta (tenant_id, seq, meter, hour, dimensions, value, quantity, event_count, last_event_at,
+       INSERT INTO usage_delta (tenant_id, seq, id, meter, hour, dimensions, value, quantity, event_count, last_event_at,
          recorded_hour, merged, covered, covered_count, covered_last_at)
-       SELECT r.tenant_id, r.seq, r.meter, r.hour, r.dimensions, r.value, r.quantity, r.event_count, r.last_event_at,
+       SELECT r.tenant_id, r.seq, r.id, r.meter, r.hour, r.dimensions, r.value, r.quantity, r.event_count, r.last_event_at,
               r.recorded_hour, true, r.is_ordered AND r.rank > 1,
               CASE WHEN r.is_ordered AND r.rank = 1
                 THEN sum(r.event_count) FILTER (WHERE r.is_ordered) OVER cell - r.event_count ELSE 0 END,
@@ -84,10 +93,14 @@ export async function mergeDeltas(
          FROM ranked r WINDOW cell AS (PARTITION BY r.meter, r.hour, r.dimensions, r.segment)
      )
      SELECT count(*)::int AS taken FROM taken`,
-    [tenantId, hour, limit, ordered.byNumber, ordered.byText],
+    [tenantId, hour, limit, ordered.byNumber, ordered.byText, MAX_TIMES_BYTES],
   );
   return rows[0]?.taken ?? 0;
 }
+
+const MAX_TIMES_BYTES = 16 << 20;
+/** The time of a delta of one event as `packTimes` stores them. */
+const ITS_TIME = "decode(lpad(to_hex(last_event_at - hour), 6, '0'), 'hex')";
 
 /** Restores dominated values in these hours of event time after a void retracted one of them. */
 export async function restoreHours(

@@ -26,11 +26,19 @@ export const COMPARED: readonly Content[] = [
   {
     name: "usage",
     isReplaceable: true,
-    // Between two watermarks deltas may be merged or not: their sums are compared.
+    // Between two watermarks deltas may be merged or not: their sums are compared. Deltas of before there were times do not tell the
+    // last event of an hour with voids; rebuilt ones do.
     sql: `SELECT concat_ws(' ', tenant_id, meter, hour, dimensions, value, recorded_hour, segment) AS key,
-                 concat_ws(' ', trim_scale(sum(quantity)), sum(event_count), max(last_event_at)) AS content
+                 concat_ws(' ', trim_scale(sum(quantity)), sum(event_count), max(last_event_at),
+                   CASE WHEN bool_or(lacks_times) THEN 'times missing' END) AS content
             FROM (SELECT d.*, (SELECT count(*) FROM billing_period p WHERE p.tenant_id = d.tenant_id AND p.watermark < d.seq)
-                         AS segment FROM usage_delta d WHERE ${OF_TENANT}) AS delta
+                         AS segment,
+                         d.event_count > 1 AND d.times IS NULL
+                           AND EXISTS (SELECT FROM usage_delta v
+                                        WHERE v.tenant_id = d.tenant_id AND v.hour = d.hour AND v.event_count < 0)
+                           AND NOT EXISTS (SELECT FROM usage_merged_times t
+                                            WHERE (t.tenant_id, t.seq, t.id) = (d.tenant_id, d.seq, d.id)) AS lacks_times
+                    FROM usage_delta d WHERE ${OF_TENANT}) AS delta
            GROUP BY tenant_id, meter, hour, dimensions, value, recorded_hour, segment`,
   },
   {
@@ -120,10 +128,13 @@ async function* rowsOf(tx: Transaction, sql: string, scope: string | null): Asyn
 /** Replaces live usage by the schema's. The caller holds the marks. */
 export async function replaceUsage(tx: Transaction, schema: string, tenantId: string | undefined): Promise<void> {
   const columns = {
-    usage_delta: "tenant_id, seq, meter, hour, dimensions, value, quantity, event_count, last_event_at, recorded_hour",
+    usage_delta:
+      "tenant_id, seq, meter, hour, dimensions, value, quantity, event_count, last_event_at, recorded_hour, times",
     usage_count: "tenant_id, hour, counted, unmetered",
     unmetered_type: "tenant_id, event_type, event_count, last_at",
   };
+  // The rebuilt deltas are not merged.
+  await tx.query(`DELETE FROM usage_merged_times WHERE ${OF_TENANT}`, [tenantId ?? null]);
   for (const [table, names] of Object.entries(columns)) {
     await tx.query(`DELETE FROM ${table} WHERE ${OF_TENANT}`, [tenantId ?? null]);
     await tx.query(`INSERT INTO ${table} (${names}) SELECT ${names} FROM ${schema}.${table} WHERE ${OF_TENANT}`, [

@@ -22,18 +22,34 @@ export function groupByQuery<Row extends { readonly n: number }, T>(
 
 /** Appends a batch's deltas. The caller's transaction moves the mark with it. */
 export async function appendFolded(tx: Transaction, folded: Folded): Promise<void> {
-  await appendDeltas(tx, folded.deltas);
+  for (const deltas of bounded(folded.deltas)) await appendDeltas(tx, deltas);
   await addCounts(tx, folded.counts);
   await addUnmetered(tx, folded.unmetered);
 }
 
+const MAX_DELTAS = 20_000;
+const MAX_TIMES_BYTES = 8 << 20;
+
+/** In parts that fit a statement: a backfill may have any number of deltas and of events. */
+function* bounded(deltas: Folded["deltas"]): Generator<Folded["deltas"]> {
+  let start = 0;
+  let bytes = 0;
+  for (const [index, { times }] of deltas.entries()) {
+    bytes += times?.length ?? 0;
+    if (bytes < MAX_TIMES_BYTES && index + 1 - start < MAX_DELTAS) continue;
+    yield deltas.slice(start, index + 1);
+    start = index + 1;
+    bytes = 0;
+  }
+  if (start < deltas.length) yield deltas.slice(start);
+}
+
 async function appendDeltas(tx: Transaction, deltas: Folded["deltas"]): Promise<void> {
-  if (deltas.length === 0) return;
   await tx.query(
     `INSERT INTO usage_delta
-       (tenant_id, seq, meter, hour, dimensions, value, quantity, event_count, last_event_at, recorded_hour)
+       (tenant_id, seq, meter, hour, dimensions, value, quantity, event_count, last_event_at, recorded_hour, times)
      SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::numeric[],
-                          $8::bigint[], $9::bigint[], $10::bigint[])`,
+                          $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[])`,
     [
       deltas.map((d) => d.tenantId),
       deltas.map((d) => d.seq),
@@ -45,6 +61,7 @@ async function appendDeltas(tx: Transaction, deltas: Folded["deltas"]): Promise<
       deltas.map((d) => d.eventCount),
       deltas.map((d) => d.lastEventAt),
       deltas.map((d) => d.recordedHour),
+      deltas.map((d) => d.times),
     ],
   );
 }
