@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isNotNow, isOutOfTime, isUnreachable, sqlStateOf, timeLimitRefusal } from "./database-time.js";
+import { isNotNow, isOutOfTime, isUnreachable, sqlStateOf, timeLimitRefusal } from "#kernel/database-time.js";
 
 const failed = (code: string) => Object.assign(new Error("refused"), { code, severity: "ERROR" });
 /** As a generated client throws it. */
