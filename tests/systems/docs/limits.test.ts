@@ -137,7 +137,26 @@ const SET_IN: readonly (readonly [string, string, string, Unit])[] = [
   ["line of the log", "platform/process/logger.ts", "MAX_LINE_BYTES", "bytes"],
 ];
 
+/** The same of the edge: the beginning of the row's quantity, the directive, and its value as the table writes it. */
+const OF_THE_EDGE: readonly (readonly [string, string, string])[] = [
+  ["time until the header is complete", "client_header_timeout 10s;", "10 s"],
+  ["time between two parts of a body", "client_body_timeout 20s;", "20 s"],
+  ["time without reading the answer", "send_timeout 20s;", "20 s"],
+  ["time without a request", "keepalive_timeout 65s;", "65 s"],
+  ["request line, each header", "large_client_header_buffers 4 8k;", "8 KiB; 32 KiB in all"],
+  ["size of the body", "client_max_body_size 1280k;", "1.25 MiB"],
+  ["requests being served", "limit_conn address 2000;", "2,000"],
+  ["the same of all addresses", "limit_conn all 4000;", "4,000"],
+  ["time until a service answers", "proxy_read_timeout 60s;", "60 s (a WebSocket without messages: 1 h)"],
+];
+
 describe("docs/limits.md", () => {
+  test.each(OF_THE_EDGE)("the edge: %s: %s", (quantity, directive, limit) => {
+    expect(read("deploy/edge/nginx.conf")).toContain(` ${directive}`);
+    const row = rows.find((one) => one.section === "The edge" && one.quantity.startsWith(quantity));
+    expect(row?.limit).toContain(limit);
+  });
+
   test("names for each limit a test that exists, or why there is none", () => {
     expect(rows.length).toBeGreaterThan(100);
     for (const { quantity, columns, test: named } of rows) {
