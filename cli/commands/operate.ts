@@ -31,7 +31,7 @@ export function addOperate(program: MetrlyCommand, earlierIngestion: MetrlyComma
     .description("check the installation and suggest fixes; exit code 1 when a check fails")
     .option("--json", "one JSON object per line")
     .asksGraph()
-    .action(async (options) => (await import("../doctor.js")).examine(options, process.env));
+    .action(async (options) => (await import("../doctor/doctor.js")).examine(options, process.env));
   program
     .command("rebuild")
     .description("rebuild billing's tables from the ledger beside the live ones, compare, and replace what differs")

@@ -33,6 +33,8 @@ type Documents = {
     "\n  mutation DemoCreateEndpoint($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }\n": typeof types.DemoCreateEndpointDocument,
     "\n  mutation DemoUpdateEndpoint($id: ID!, $input: UpdateWebhookEndpointInput!) { updateWebhookEndpoint(id: $id, input: $input) { id } }\n": typeof types.DemoUpdateEndpointDocument,
     "query WhoAsks { viewer { id roles } }": typeof types.WhoAsksDocument,
+    "\n  query UnbilledTenants($after: Cursor) {\n    tenants(first: 50, after: $after) {\n      nodes {\n        id\n        accounting { unmetered }\n        upcomingInvoice { unpricedUsage { meter dimensions { value } quantity } }\n      }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.UnbilledTenantsDocument,
+    "query UnmeteredOf($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": typeof types.UnmeteredOfDocument,
     "query Invoice($id: ID!) { invoice(id: $id) { document sha256 } }": typeof types.InvoiceDocument,
     "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": typeof types.DenialDocument,
     "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n  }\n": typeof types.EventDocument,
@@ -76,6 +78,8 @@ const documents: Documents = {
     "\n  mutation DemoCreateEndpoint($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }\n": types.DemoCreateEndpointDocument,
     "\n  mutation DemoUpdateEndpoint($id: ID!, $input: UpdateWebhookEndpointInput!) { updateWebhookEndpoint(id: $id, input: $input) { id } }\n": types.DemoUpdateEndpointDocument,
     "query WhoAsks { viewer { id roles } }": types.WhoAsksDocument,
+    "\n  query UnbilledTenants($after: Cursor) {\n    tenants(first: 50, after: $after) {\n      nodes {\n        id\n        accounting { unmetered }\n        upcomingInvoice { unpricedUsage { meter dimensions { value } quantity } }\n      }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.UnbilledTenantsDocument,
+    "query UnmeteredOf($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": types.UnmeteredOfDocument,
     "query Invoice($id: ID!) { invoice(id: $id) { document sha256 } }": types.InvoiceDocument,
     "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": types.DenialDocument,
     "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n  }\n": types.EventDocument,
@@ -173,6 +177,14 @@ export function graphql(source: "\n  mutation DemoUpdateEndpoint($id: ID!, $inpu
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "query WhoAsks { viewer { id roles } }"): typeof import('./graphql.js').WhoAsksDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query UnbilledTenants($after: Cursor) {\n    tenants(first: 50, after: $after) {\n      nodes {\n        id\n        accounting { unmetered }\n        upcomingInvoice { unpricedUsage { meter dimensions { value } quantity } }\n      }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n"): typeof import('./graphql.js').UnbilledTenantsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "query UnmeteredOf($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }"): typeof import('./graphql.js').UnmeteredOfDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

@@ -329,6 +329,20 @@ export type WhoAsksQueryVariables = Exact<{ [key: string]: never; }>;
 
 export type WhoAsksQuery = { readonly viewer: { readonly id: string, readonly roles: ReadonlyArray<Role> } };
 
+export type UnbilledTenantsQueryVariables = Exact<{
+  after?: string | null | undefined;
+}>;
+
+
+export type UnbilledTenantsQuery = { readonly tenants: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly accounting: { readonly unmetered: number }, readonly upcomingInvoice: { readonly unpricedUsage: ReadonlyArray<{ readonly meter: string, readonly quantity: string, readonly dimensions: ReadonlyArray<{ readonly value: string }> }> } | null }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } };
+
+export type UnmeteredOfQueryVariables = Exact<{
+  tenantId: string;
+}>;
+
+
+export type UnmeteredOfQuery = { readonly unmeteredTypes: ReadonlyArray<{ readonly eventType: string, readonly count: number }> };
+
 export type InvoiceQueryVariables = Exact<{
   id: string;
 }>;
@@ -706,6 +720,39 @@ export const WhoAsksDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<WhoAsksQuery, WhoAsksQueryVariables>;
+export const UnbilledTenantsDocument = new TypedDocumentString(`
+    query UnbilledTenants($after: Cursor) {
+  tenants(first: 50, after: $after) {
+    nodes {
+      id
+      accounting {
+        unmetered
+      }
+      upcomingInvoice {
+        unpricedUsage {
+          meter
+          dimensions {
+            value
+          }
+          quantity
+        }
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<UnbilledTenantsQuery, UnbilledTenantsQueryVariables>;
+export const UnmeteredOfDocument = new TypedDocumentString(`
+    query UnmeteredOf($tenantId: ID!) {
+  unmeteredTypes(tenantId: $tenantId) {
+    eventType
+    count
+  }
+}
+    `) as unknown as TypedDocumentString<UnmeteredOfQuery, UnmeteredOfQueryVariables>;
 export const InvoiceDocument = new TypedDocumentString(`
     query Invoice($id: ID!) {
   invoice(id: $id) {

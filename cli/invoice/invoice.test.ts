@@ -49,3 +49,18 @@ test("as a page it shows the arithmetic, and escapes meter names", () => {
   expect(page).toContain("Adjusts inv_acme_000001");
   expect(page).not.toMatch(/<b>|\{\{|<script/);
 });
+
+test("as a page it shows what no price claims, if the document says so", () => {
+  const usage = {
+    meter: "tokens",
+    dimensions: [{ dimension: "model", value: "<xl>" }],
+    quantity: "70",
+    eventCount: "2",
+  };
+  const unpricedUsage = [{ ...usage, reason: "NO_PRICE_FOR_DIMENSIONS" }];
+  const later = { ...JSON.parse(document), schema: "metrly.invoice.v2", unpricedUsage };
+  const page = textOf(JSON.stringify(later), "hash", "html");
+  expect(page).toMatch(/no price of the plan claims[\s\S]*tokens[\s\S]*model &lt;xl&gt;[\s\S]*>2<[\s\S]*>70</);
+  for (const other of [document, JSON.stringify({ ...later, unpricedUsage: [] })])
+    expect(textOf(other, "hash", "html")).not.toContain("no price of the plan");
+});

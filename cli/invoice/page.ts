@@ -1,5 +1,5 @@
 import type { LineDocument } from "#schema/events/invoice.v1.js";
-import type { readInvoice } from "#schema/events/invoice.v2.js";
+import type { readInvoice, UnpricedDocument } from "#schema/events/invoice.v2.js";
 
 /** The document of an invoice, of either version. */
 export type InvoiceDocument = ReturnType<typeof readInvoice>;
@@ -32,7 +32,7 @@ footer { color: #666; font-size: 12px; overflow-wrap: anywhere; }
 ${invoice.lines.map(rowOf)}</tbody>
 <tfoot><tr><td colspan="2">Total</td><td class="number">${invoice.total}</td></tr></tfoot>
 </table>
-<footer>${invoice.id} · SHA-256 of the document ${sha256} · of the previous invoice ${invoice.previousSha256 ?? "none"} · includes usage up to ledger entry ${invoice.watermark}</footer>
+${unpricedOf(invoice)}<footer>${invoice.id} · SHA-256 of the document ${sha256} · of the previous invoice ${invoice.previousSha256 ?? "none"} · includes usage up to ledger entry ${invoice.watermark}</footer>
 </body>
 </html>
 `.html;
@@ -42,6 +42,27 @@ const rowOf = ({ description, adjusts, arithmetic, quantity, amount }: LineDocum
 ${arithmetic.map(stepOf)}</td>
 <td class="number">${quantity}</td>
 <td class="number">${amount}</td>
+</tr>
+`;
+
+/** What the period's plan charges nothing for. Documents of version 1 do not say. */
+function unpricedOf(invoice: InvoiceDocument): readonly Html[] {
+  const usage = "unpricedUsage" in invoice ? invoice.unpricedUsage : [];
+  if (usage.length === 0) return [];
+  return [
+    html`<table>
+<thead><tr><th>Usage that no price of the plan claims, not charged</th><th class="number">Events</th><th class="number">Quantity</th></tr></thead>
+<tbody>
+${usage.map(unpricedRow)}</tbody>
+</table>
+`,
+  ];
+}
+
+const unpricedRow = ({ meter, dimensions, eventCount, quantity }: UnpricedDocument): Html => html`<tr>
+<td>${meter}<div class="steps">${dimensions.map(({ dimension, value }) => `${dimension} ${value}`).join(", ")}</div></td>
+<td class="number">${eventCount}</td>
+<td class="number">${quantity}</td>
 </tr>
 `;
 

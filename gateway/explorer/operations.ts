@@ -136,6 +136,15 @@ const WATCH: readonly SavedOperation[] = [
     { tenantId: DEMO_TENANT },
   ),
   saved(
+    "Event types that no meter counts, and what became of one event",
+    `
+    query Unmetered($tenantId: ID!, $source: String!, $id: String!) {
+      unmeteredTypes(tenantId: $tenantId) { eventType count lastAt }
+      event(tenantId: $tenantId, source: $source, id: $id) { type status recordedAt data }
+    }`,
+    { tenantId: DEMO_TENANT, source: "the event's source", id: "the event's id" },
+  ),
+  saved(
     "A tenant's alerts, live (keep it running)",
     `
     subscription QuotaAlerts($tenantId: ID!) {
@@ -179,6 +188,7 @@ const BILL: readonly SavedOperation[] = [
               arithmetic { quantity unitAmount flatAmount amount note }
               adjusts { periodStart quantityBefore quantityAfter invoice { number } }
             }
+            unpricedUsage { meter quantity reason }
           }
         }
       }
@@ -198,7 +208,11 @@ const BILL: readonly SavedOperation[] = [
     `
     query UpcomingInvoice($tenantId: ID!) {
       tenant(id: $tenantId) {
-        upcomingInvoice { asOf currency total { amount } lines { kind description quantity amount { amount } } }
+        upcomingInvoice {
+          asOf currency total { amount }
+          lines { kind description quantity amount { amount } }
+          unpricedUsage { meter dimensions { dimension value } quantity eventCount reason }
+        }
       }
     }`,
     { tenantId: DEMO_TENANT },

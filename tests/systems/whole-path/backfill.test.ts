@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "../../servers/servers.js";
+import { runCli } from "../../support/cli.js";
 import { ask, postEvents } from "../../support/client.js";
 import { graphql } from "../../support/graphql/index.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
@@ -65,6 +66,8 @@ test("usage under a misspelt type is told to operators, found by its type and co
     unmeteredTypes: [{ eventType: "api.reqest", count: 30 }],
   });
 
+  expect((await runCli(metrly, ["doctor"])).out).toMatch(/^- +unmetered +no meter counts .*acme 30 of "api.reqest"$/m);
+
   const meter = { key: "tokens", name: "Tokens", eventType: "api.reqest", aggregation: "SUM", valueProperty: "tokens" };
   await ask(metrly.url, admin, CREATE_METER, { input: { ...meter, backfill: true } });
   await waitFor(async () => (await asked()).counted === 30, { what: "30 counted" });
@@ -74,6 +77,10 @@ test("usage under a misspelt type is told to operators, found by its type and co
   const usage = await ask(metrly.url, admin, USAGE, { tenantId });
   expect(usage.tenant.usageTotals).toEqual([{ meter: "tokens", quantity: "435", eventCount: 30 }]);
   expect(await ask(metrly.url, admin, UNMETERED, { tenantId })).toEqual({ unmeteredTypes: [] });
+
+  const { code, out } = await runCli(metrly, ["doctor"]);
+  expect([code, out]).toEqual([0, expect.stringMatching(/^- +unpriced +no price claims usage of acme 435 tokens$/m)]);
+  expect(out).toMatch(/^ok +unmetered +a meter counts every event$/m);
 
   await waitFor(() => told.length === 2, { what: "the operators to be told of both" });
   const texts = told.map(({ type, data }) => `${type} ${data.tenantId} ${data.eventType ?? data.meter}`);

@@ -8,20 +8,13 @@ import { createSession } from "#platform/database/session.js";
 import { nowMs, timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Config, ConfigError, type Env, parseConfig } from "#platform/process/config.js";
 import { refuseEviction } from "#platform/redis/eviction.js";
-import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
-import { UserError } from "./connection/failure.js";
-import { graphql } from "./graphql/index.js";
+import { askGraph, type ConnectionOptions, findConnection } from "../connection/connection.js";
+import { UserError } from "../connection/failure.js";
+import { graphql } from "../graphql/index.js";
+import type { Finding } from "./finding.js";
+import { unbilledUsage } from "./unbilled.js";
 
 const VIEWER = graphql(`query WhoAsks { viewer { id roles } }`);
-
-export interface Finding {
-  readonly what: string;
-  /** Undefined: the check does not apply. */
-  readonly ok: boolean | undefined;
-  readonly said: string;
-  /** The fix; only when the check failed. */
-  readonly advice?: string;
-}
 
 const OLDEST_NODE = [20, 19] as const;
 const TIMEOUT_MS = 5_000;
@@ -56,7 +49,8 @@ async function findingsOf(options: ConnectionOptions, env: Env): Promise<readonl
   }
   const settings: Finding = { what: "configuration", ok: true, said: "all METRLY_* variables are valid" };
   const parts = [dataDirectory(config), ...serversOf(config), ...answersOf(options, env)];
-  return [node, settings, ...(await Promise.all(parts))];
+  const found = await Promise.all(parts);
+  return [node, settings, ...found, ...(await unbilledUsage(() => findConnection(options, env)))];
 }
 
 function nodeVersion(): Finding {
