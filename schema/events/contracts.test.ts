@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { type Contract, ContractViolation } from "./contract.js";
-import { CONTRACT_NAMES } from "./contract-names.js";
+import { CONTRACT_NAMES } from "./growing.js";
 import { usageReceivedV1 } from "./usage-received.v1.js";
 
 const FOLDER = new URL("./", import.meta.url);

@@ -1,6 +1,5 @@
 import type { TSchema } from "@sinclair/typebox";
 import { type UnknownMember, UpgradeRequired } from "#kernel/upgrade-required.js";
-import { CONTRACT_NAMES } from "./contract-names.js";
 
 /**
  * Declares that a union may get further members within a released version. `set` names it in the message of an older reader
@@ -31,6 +30,27 @@ export function namesOtherContract(contract: string, value: unknown): boolean {
 export function refuseOtherType(contract: string, type: unknown): void {
   if (isNewerName(type)) throw new UpgradeRequired({ contract, set: "event type", member: type });
 }
+
+/** Every contract that this build has. A record with one of these names in the wrong place is malformed, not of newer code. */
+export const CONTRACT_NAMES: ReadonlySet<string> = new Set([
+  "metrly.api.keys.used.v1",
+  "metrly.audit.recorded.v1",
+  "metrly.billing.period.closed.v1",
+  "metrly.invoice.generated.v1",
+  "metrly.invoice.v1",
+  "metrly.invoice.v2",
+  "metrly.ledger.block.v1",
+  "metrly.quota.exceeded.v1",
+  "metrly.quota.warning.v1",
+  "metrly.tenancy.applied.v1",
+  "metrly.tenancy.changed.v1",
+  "metrly.usage.received.v1",
+  "metrly.usage.received.v2",
+  "metrly.usage.recorded.v1",
+  "metrly.usage.recorded.v2",
+  "metrly.usage.unmetered.v1",
+  "metrly.usage.unpriced.v1",
+]);
 
 const VERSION = /^metrly(?:\.[a-z]+)+\.v[1-9]\d{0,3}$/;
 const isNewerName = (name: unknown): name is string =>
