@@ -52,7 +52,7 @@ export const PLANS = [
       prices: [{ meter: "api_calls", model: "PER_UNIT", included: "1000", unitAmount: "0.004" }, graduatedTokens],
       limits: [
         { meter: "api_calls", window: "HOUR", kind: "HARD", limit: "1000" },
-        { meter: "llm_tokens", window: "BILLING_PERIOD", kind: "SOFT", limit: "500000", warnAt: ["0.5", "0.8"] },
+        { meter: "llm_tokens", window: "BILLING_PERIOD", kind: "SOFT", limit: "20000000", warnAt: ["0.5", "0.8"] },
       ],
     },
   },
@@ -68,8 +68,8 @@ export const PLANS = [
         { meter: "jobs", model: "PER_UNIT", unitAmount: "0.05" },
       ],
       limits: [
-        { meter: "api_calls", window: "MINUTE", kind: "HARD", limit: "600" },
-        { meter: "jobs", window: "DAY", kind: "SOFT", limit: "60", warnAt: ["0.5", "0.8"] },
+        { meter: "api_calls", window: "MINUTE", kind: "HARD", limit: "30", warnAt: ["0.8"] },
+        { meter: "jobs", window: "DAY", kind: "SOFT", limit: "4000", warnAt: ["0.5", "0.8"] },
       ],
     },
   },
@@ -85,11 +85,12 @@ export const PLANS = [
         graduatedTokens,
         { meter: "egress_gb", model: "PER_UNIT", included: "100", unitAmount: "0.08" },
       ],
-      limits: [{ meter: "egress_gb", window: "HOUR", kind: "SOFT", limit: "40", warnAt: ["0.25", "0.5", "0.8"] }],
+      limits: [{ meter: "egress_gb", window: "HOUR", kind: "SOFT", limit: "40", warnAt: ["0.5", "0.8"] }],
     },
   },
 ] as const;
 
+/** Acme always has room; Globex is near its limit, and denied now and then; Initech is over a soft limit. */
 export const TENANTS = [
   { id: "acme", name: "Acme Search", planId: "starter" },
   { id: "globex", name: "Globex Robotics", planId: "growth" },

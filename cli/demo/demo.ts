@@ -1,12 +1,12 @@
 import type { Logger } from "pino";
 import { repeat } from "#platform/lifecycle/repeat.js";
-import { nowMs } from "#platform/lifecycle/time.js";
+import { monotonicMs, nowMs } from "#platform/lifecycle/time.js";
 import type { Config, Env } from "#platform/process/config.js";
 import { findConnection } from "../connection/connection.js";
 import { TENANTS } from "./catalog.js";
-import { demoEvent } from "./events.js";
+import { type DemoEvent, demoEvent, HABITS, type Habit } from "./events.js";
 import { startDemoReceiver } from "./receiver.js";
-import { type DemoKeys, newRunId, postEvents, seedDemo } from "./seed.js";
+import { type DemoKeys, newRunId, postEvents, seedTenants, seedUsage } from "./seed.js";
 
 export interface DemoOptions {
   readonly url: string;
@@ -18,12 +18,15 @@ export interface DemoOptions {
 /** Seeds the demo, starts its receiver and its traffic, and prints commands to try. */
 export async function openDemo({ url, config, logger, env }: DemoOptions): Promise<{ stop(): Promise<void> }> {
   const connection = await findConnection({ url }, env);
-  const keys = await seedDemo(connection, config.dataDir, nowMs());
+  const demo = await seedTenants(connection, config.dataDir, nowMs());
+  // Before usage, which raises alerts.
   const stopReceiver = await startDemoReceiver(
     connection,
     TENANTS.map((tenant) => tenant.id),
     logger,
   );
+  await seedUsage(connection, demo, nowMs());
+  const { keys } = demo;
   const stopTraffic = startTraffic(url, keys, logger);
   process.stdout.write(firstScreen(url, keys));
   return {
@@ -34,32 +37,39 @@ export async function openDemo({ url, config, logger, env }: DemoOptions): Promi
   };
 }
 
-const EVERY_MS = 1_000;
-const EVENTS_EACH = 2;
+/** How often the tenants look whether it is time. */
+const LOOK_MS = 250;
 
-/** About two events a second for each tenant, until stopped. A refused batch is only logged: the next second tries again. */
+/** The tenants' habits, until stopped: each asks quota first, and tracks what was allowed. What fails is only logged. */
 function startTraffic(url: string, keys: DemoKeys, logger: Logger): () => Promise<void> {
   const runId = newRunId();
-  let n = 0;
+  const habits = TENANTS.flatMap(({ id }) =>
+    HABITS[id].map((habit) => ({ key: keys[id] ?? "", habit, next: 0, n: 0 })),
+  );
   const traffic = repeat({
-    everyMs: EVERY_MS,
+    everyMs: LOOK_MS,
     first: "later",
     async run() {
-      const numbers = Array.from({ length: EVENTS_EACH }, (_, i) => n + i);
-      n += EVENTS_EACH;
-      await Promise.all(
-        TENANTS.map(({ id }) =>
-          postEvents(
-            url,
-            keys[id] ?? "",
-            numbers.map((number) => demoEvent(id, runId, number)),
-          ),
-        ),
-      );
+      const now = monotonicMs();
+      const due = habits.filter(({ next }) => next <= now);
+      // After a suspended machine wakes up, nothing is caught up on.
+      for (const one of due) one.next = Math.max(now, one.next + one.habit.everyMs);
+      await Promise.all(due.map((one) => use(url, one.key, one.habit, demoEvent(one.habit, runId, one.n++))));
     },
-    onError: (error) => logger.warn({ err: error }, "demo: a batch of traffic was refused"),
+    onError: (error) => logger.warn({ err: error }, "demo: usage was refused"),
   });
   return traffic.stop;
+}
+
+/** A good customer: the event settles what was allowed under its id. */
+async function use(url: string, key: string, { meter, amountOf }: Habit, event: DemoEvent): Promise<void> {
+  const response = await fetch(`${url}/v1/quota/consume`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
+    body: JSON.stringify({ meter, amount: amountOf(event), idempotencyKey: event.id }),
+  });
+  const { allowed } = (await response.json()) as { allowed?: boolean };
+  if (allowed) await postEvents(url, key, [event]);
 }
 
 function firstScreen(url: string, keys: DemoKeys): string {

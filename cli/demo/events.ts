@@ -1,3 +1,4 @@
+import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
 import type { DemoTenantId } from "./catalog.js";
 
 /** A CloudEvent as the demo posts it. */
@@ -10,16 +11,54 @@ export interface DemoEvent {
   readonly data: Readonly<Record<string, string>>;
 }
 
+/** What a tenant does every `everyMs` from the start on, and what it asks quota for before. */
+export interface Habit {
+  readonly everyMs: number;
+  readonly meter: string;
+  amountOf(event: DemoEvent): string;
+  make(n: number): Pick<DemoEvent, "type" | "data">;
+}
+
 const REGIONS = ["eu-west", "us-east", "ap-south"] as const;
 const MODELS = ["small", "large"] as const;
 const SOURCE = "metrly-demo";
 
-/** One event of a tenant. `n` determines the whole event, so posting the same `n` twice is a duplicate. */
-export function demoEvent(tenantId: DemoTenantId, idPrefix: string, n: number, timeMs?: number): DemoEvent {
-  const { type, data } = USAGE[tenantId][n % USAGE[tenantId].length]?.(n) ?? apiCall(n);
+const one = (): string => "1";
+const apiCalls = (everyMs: number): Habit => ({
+  ...{ everyMs, meter: "api_calls", amountOf: one },
+  make: (n) => ({ type: "api.request", data: { region: REGIONS[n % REGIONS.length] ?? "eu-west" } }),
+});
+const completions = (everyMs: number): Habit => ({
+  ...{ everyMs, meter: "llm_tokens" },
+  amountOf: ({ data }) => data.tokens ?? "1",
+  make: (n) => ({
+    type: "llm.completion",
+    data: { tokens: String(200 + ((n * 137) % 1_800)), model: MODELS[n % MODELS.length] ?? "small" },
+  }),
+});
+const jobs = (everyMs: number): Habit => ({
+  ...{ everyMs, meter: "jobs", amountOf: one },
+  make: () => ({ type: "job.finished", data: {} }),
+});
+const egress = (everyMs: number): Habit => ({
+  ...{ everyMs, meter: "egress_gb" },
+  amountOf: ({ data }) => data.gb ?? "1",
+  make: (n) => ({ type: "egress.measured", data: { gb: `0.${String(10 + ((n * 31) % 90)).padStart(2, "0")}` } }),
+});
+
+/** Against the limits of the catalog, for a run of a day: 360 of 1,000 an hour; 32 of 30 a minute; 48 of 40 GB an hour. */
+export const HABITS: Readonly<Record<DemoTenantId, readonly Habit[]>> = {
+  acme: [apiCalls(10_000), completions(30_000)],
+  globex: [apiCalls(1_875), jobs(30_000), completions(60_000)],
+  initech: [apiCalls(2_000), egress(41_000), completions(15_000)],
+};
+
+/** One event of a tenant's habit. `n` determines the whole event, so posting the same `n` twice is a duplicate. */
+export function demoEvent(habit: Habit, idPrefix: string, n: number, timeMs?: number): DemoEvent {
+  const { type, data } = habit.make(n);
   return {
     specversion: "1.0",
-    id: `${idPrefix}-${n}`,
+    id: `${idPrefix}-${habit.meter}-${n}`,
     source: SOURCE,
     type,
     ...(timeMs !== undefined && { time: new Date(timeMs).toISOString() }),
@@ -27,21 +66,26 @@ export function demoEvent(tenantId: DemoTenantId, idPrefix: string, n: number, t
   };
 }
 
-type Usage = (n: number) => Pick<DemoEvent, "type" | "data">;
+/** Events of a working day of each habit, by the day of the week from Sunday on. */
+const OF_WEEKDAY = [4, 18, 22, 25, 21, 16, 6] as const;
 
-const apiCall: Usage = (n) => ({ type: "api.request", data: { region: REGIONS[n % REGIONS.length] ?? "eu-west" } });
-const completion: Usage = (n) => ({
-  type: "llm.completion",
-  data: { tokens: String(200 + ((n * 137) % 1_800)), model: MODELS[n % MODELS.length] ?? "small" },
-});
-const job: Usage = () => ({ type: "job.finished", data: {} });
-const egress: Usage = (n) => ({
-  type: "egress.measured",
-  data: { gb: `0.${String(1 + ((n * 31) % 98)).padStart(2, "0")}` },
-});
+/** A small company's usage from `startMs` to `endMs`: more on working days, most in the afternoon. */
+export function history(tenantId: DemoTenantId, startMs: number, endMs: number): DemoEvent[] {
+  return HABITS[tenantId].flatMap((habit) => {
+    const events: DemoEvent[] = [];
+    for (let day = Math.floor(startMs / DAY_MS) * DAY_MS; day < endMs; day += DAY_MS) {
+      const count = OF_WEEKDAY[new Date(day).getUTCDay()] ?? 0;
+      for (let n = 0; n < count; n += 1) {
+        const time = Math.floor(day + 7 * HOUR_MS + ((n + 0.5) / count) ** 0.8 * 13 * HOUR_MS);
+        if (time >= startMs && time < endMs) events.push(demoEvent(habit, "history", (day / DAY_MS) * 100 + n, time));
+      }
+    }
+    return events;
+  });
+}
 
-const USAGE: Readonly<Record<DemoTenantId, readonly Usage[]>> = {
-  acme: [apiCall, apiCall, completion],
-  globex: [apiCall, job, completion, job],
-  initech: [apiCall, egress, completion, egress],
-};
+/** Initech's egress of the hour before `nowMs`: over its soft limit from the start on. */
+export const lastHour = (idPrefix: string, nowMs: number): DemoEvent[] =>
+  Array.from({ length: 80 }, (_, n) =>
+    demoEvent(egress(0), idPrefix, n, Math.floor(nowMs - HOUR_MS * 0.95 * (1 - n / 80))),
+  );

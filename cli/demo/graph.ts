@@ -34,3 +34,6 @@ export const CREATE_ENDPOINT = graphql(`
 export const UPDATE_ENDPOINT = graphql(`
   mutation DemoUpdateEndpoint($id: ID!, $input: UpdateWebhookEndpointInput!) { updateWebhookEndpoint(id: $id, input: $input) { id } }
 `);
+export const TEST_ENDPOINT = graphql(`
+  mutation DemoTestEndpoint($id: ID!) { sendTestWebhook(endpointId: $id) { id } }
+`);

@@ -4,24 +4,32 @@ import type { Logger } from "pino";
 import { portOf } from "#platform/http/server.js";
 import { TENANT_EVENT_TYPES } from "#schema/webhook-events.js";
 import { askGraph, type Connection } from "../connection/connection.js";
-import { CREATE_ENDPOINT, ENDPOINTS, UPDATE_ENDPOINT } from "./graph.js";
+import { CREATE_ENDPOINT, ENDPOINTS, TEST_ENDPOINT, UPDATE_ENDPOINT } from "./graph.js";
 
-/** A webhook receiver on loopback that logs deliveries. */
+/** Whose receiver is gone for ever: what was sent to it is a dead letter. */
+const GONE = { tenantId: "acme", path: "/acme/old" } as const;
+
+/** A webhook receiver on loopback that logs deliveries. It is too busy for the first one, which is delivered again. */
 export async function startDemoReceiver(
   connection: Connection,
   tenantIds: readonly string[],
   logger: Logger,
 ): Promise<() => Promise<void>> {
+  let isBusy = true;
   const server = createServer((request, response) => {
     request.resume();
     request.on("end", () => {
-      logger.info({ webhookId: request.headers["webhook-id"], path: request.url }, "demo: a webhook was delivered");
-      response.writeHead(204).end();
+      const status = request.url === GONE.path ? 410 : isBusy ? 503 : 204;
+      if (request.url !== GONE.path) isBusy = false;
+      const told = { webhookId: request.headers["webhook-id"], path: request.url, status };
+      logger.info(told, "demo: the receiver answered a webhook");
+      response.writeHead(status).end();
     });
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   const base = `http://127.0.0.1:${portOf(server)}`;
-  for (const tenantId of tenantIds) await pointEndpoint(connection, tenantId, `${base}/${tenantId}`);
+  for (const tenantId of tenantIds) await pointEndpoint(connection, tenantId, base);
+  await loseOneMessage(connection, base);
   return () =>
     new Promise((resolve) => {
       server.closeAllConnections();
@@ -29,11 +37,27 @@ export async function startDemoReceiver(
     });
 }
 
-/** The receiver's port changes with each start; the endpoint is updated with the new address. */
-async function pointEndpoint(connection: Connection, tenantId: string, url: string): Promise<void> {
+async function endpointAt(connection: Connection, tenantId: string, path: string) {
   const { tenant } = await askGraph(connection, ENDPOINTS, { tenantId });
-  const known = tenant?.webhookEndpoints.find((endpoint) => endpoint.url.startsWith("http://127.0.0.1:"));
+  return tenant?.webhookEndpoints.find(
+    ({ url }) => new URL(url).hostname === "127.0.0.1" && new URL(url).pathname === path,
+  );
+}
+
+/** The receiver's port changes with each start; the endpoint is updated with the new address. */
+async function pointEndpoint(connection: Connection, tenantId: string, base: string): Promise<void> {
+  const path = `/${tenantId}`;
+  const known = await endpointAt(connection, tenantId, path);
+  const url = `${base}${path}`;
   if (known === undefined)
     await askGraph(connection, CREATE_ENDPOINT, { input: { tenantId, url, eventTypes: TENANT_EVENT_TYPES } });
   else await askGraph(connection, UPDATE_ENDPOINT, { id: known.id, input: { url, status: "ENABLED" } });
+}
+
+async function loseOneMessage(connection: Connection, base: string): Promise<void> {
+  const { tenantId, path } = GONE;
+  if ((await endpointAt(connection, tenantId, path)) !== undefined) return;
+  const input = { tenantId, url: `${base}${path}`, eventTypes: ["invoice.generated"] };
+  const { createWebhookEndpoint: created } = await askGraph(connection, CREATE_ENDPOINT, { input });
+  await askGraph(connection, TEST_ENDPOINT, { id: created.endpoint.id });
 }

@@ -1,12 +1,13 @@
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { DAY_MS } from "#kernel/duration.js";
+import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
 import { periodAt, previousPeriod } from "#kernel/period.js";
 import { newUuid } from "#platform/lifecycle/random.js";
 import { nowMs, sleep } from "#platform/lifecycle/time.js";
 import { askGraph, type Connection } from "../connection/connection.js";
+import { UserError } from "../connection/failure.js";
 import { METERS, PLANS, TENANTS } from "./catalog.js";
-import { demoEvent } from "./events.js";
+import { type DemoEvent, history, lastHour } from "./events.js";
 import {
   CLOSE_PERIOD,
   CREATE_METER,
@@ -21,27 +22,56 @@ import {
 /** Secrets of the demo tenants' keys, by tenant id. */
 export type DemoKeys = Readonly<Record<string, string>>;
 
-const EVENTS_PER_TENANT = 400;
+const BATCH = 1_000;
 const ACCEPTED_BACK_MS = 34 * DAY_MS;
 
-/** Creates the missing parts of the demo and closes last month. Idempotent: a killed first start is completed by the next. */
-export async function seedDemo(connection: Connection, dataDir: string, nowMs: number): Promise<DemoKeys> {
+export interface SeededTenants {
+  readonly keys: DemoKeys;
+  /** Start of the tenants' first period, ms. */
+  readonly usageStart: number;
+  readonly lastMonthEnd: number;
+}
+
+/** Creates what is missing of the demo's catalog, tenants and keys. */
+export async function seedTenants(connection: Connection, dataDir: string, nowMs: number): Promise<SeededTenants> {
   const lastMonth = previousPeriod(periodAt(nowMs, 1), 1);
   const usageStart = Math.max(lastMonth.start, nowMs - ACCEPTED_BACK_MS);
-  for (const input of METERS) await askGraph(connection, CREATE_METER, { input });
-  for (const input of PLANS) await askGraph(connection, CREATE_PLAN, { input });
+  for (const input of METERS) await unlessThere(askGraph(connection, CREATE_METER, { input }));
+  for (const input of PLANS) await unlessThere(askGraph(connection, CREATE_PLAN, { input }));
   for (const tenant of TENANTS) {
     if (await isMissing(connection, tenant.id)) {
       await askGraph(connection, CREATE_TENANT, { input: { ...tenant, startsAt: new Date(usageStart).toISOString() } });
     }
   }
-  const keys = await demoKeys(connection, dataDir);
+  return { keys: await demoKeys(connection, dataDir), usageStart, lastMonthEnd: lastMonth.end };
+}
+
+/** Usage until now, with last month closed. Idempotent: a killed first start is completed by the next. */
+export async function seedUsage(
+  connection: Connection,
+  { keys, usageStart, lastMonthEnd }: SeededTenants,
+  nowMs: number,
+): Promise<void> {
   for (const tenant of TENANTS) {
     if (await hasInvoice(connection, tenant.id)) continue;
-    await postLastMonth(connection, keys[tenant.id] ?? "", tenant.id, usageStart, lastMonth.end);
+    const key = keys[tenant.id] ?? "";
+    await postAll(connection.url, key, history(tenant.id, usageStart, lastMonthEnd));
     await closeFirstPeriod(connection, tenant.id);
+    // Windows of an hour begin empty, so that what a reader tries first has room.
+    await postAll(connection.url, key, history(tenant.id, lastMonthEnd, nowMs - HOUR_MS));
   }
-  return keys;
+  await postAll(connection.url, keys.initech ?? "", lastHour(newRunId(), nowMs));
+}
+
+/** A demo of an earlier version keeps its meters and plans. */
+async function unlessThere(created: Promise<unknown>): Promise<void> {
+  await created.catch((error: unknown) => {
+    if (!(error instanceof UserError && error.message.startsWith("CONFLICT"))) throw error;
+  });
+}
+
+async function postAll(url: string, key: string, events: readonly DemoEvent[]): Promise<void> {
+  for (let at = 0; at < events.length; at += BATCH) await postEvents(url, key, events.slice(at, at + BATCH));
 }
 
 async function isMissing(connection: Connection, id: string): Promise<boolean> {
@@ -70,20 +100,6 @@ async function demoKeys(connection: Connection, dataDir: string): Promise<DemoKe
 async function hasInvoice(connection: Connection, tenantId: string): Promise<boolean> {
   const { tenant } = await askGraph(connection, INVOICES, { tenantId });
   return tenant !== null && tenant.invoices.nodes.length > 0;
-}
-
-async function postLastMonth(
-  connection: Connection,
-  key: string,
-  tenantId: (typeof TENANTS)[number]["id"],
-  startMs: number,
-  endMs: number,
-) {
-  const stepMs = (endMs - startMs) / EVENTS_PER_TENANT;
-  const events = Array.from({ length: EVENTS_PER_TENANT }, (_, n) =>
-    demoEvent(tenantId, "history", n, Math.floor(startMs + (n + 0.5) * stepMs)),
-  );
-  await postEvents(connection.url, key, events);
 }
 
 /** Posts a batch and requires all of it to be accepted. A fresh key may need a moment to reach the edge. */

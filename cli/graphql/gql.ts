@@ -32,6 +32,7 @@ type Documents = {
     "\n  query DemoEndpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url } } }\n": typeof types.DemoEndpointsDocument,
     "\n  mutation DemoCreateEndpoint($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }\n": typeof types.DemoCreateEndpointDocument,
     "\n  mutation DemoUpdateEndpoint($id: ID!, $input: UpdateWebhookEndpointInput!) { updateWebhookEndpoint(id: $id, input: $input) { id } }\n": typeof types.DemoUpdateEndpointDocument,
+    "\n  mutation DemoTestEndpoint($id: ID!) { sendTestWebhook(endpointId: $id) { id } }\n": typeof types.DemoTestEndpointDocument,
     "query WhoAsks { viewer { id roles } }": typeof types.WhoAsksDocument,
     "\n  query UnbilledTenants($after: Cursor) {\n    tenants(first: 50, after: $after) {\n      nodes {\n        id\n        accounting { unmetered }\n        upcomingInvoice { unpricedUsage { meter dimensions { value } quantity } }\n      }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.UnbilledTenantsDocument,
     "query UnmeteredOf($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": typeof types.UnmeteredOfDocument,
@@ -77,6 +78,7 @@ const documents: Documents = {
     "\n  query DemoEndpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url } } }\n": types.DemoEndpointsDocument,
     "\n  mutation DemoCreateEndpoint($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }\n": types.DemoCreateEndpointDocument,
     "\n  mutation DemoUpdateEndpoint($id: ID!, $input: UpdateWebhookEndpointInput!) { updateWebhookEndpoint(id: $id, input: $input) { id } }\n": types.DemoUpdateEndpointDocument,
+    "\n  mutation DemoTestEndpoint($id: ID!) { sendTestWebhook(endpointId: $id) { id } }\n": types.DemoTestEndpointDocument,
     "query WhoAsks { viewer { id roles } }": types.WhoAsksDocument,
     "\n  query UnbilledTenants($after: Cursor) {\n    tenants(first: 50, after: $after) {\n      nodes {\n        id\n        accounting { unmetered }\n        upcomingInvoice { unpricedUsage { meter dimensions { value } quantity } }\n      }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.UnbilledTenantsDocument,
     "query UnmeteredOf($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": types.UnmeteredOfDocument,
@@ -173,6 +175,10 @@ export function graphql(source: "\n  mutation DemoCreateEndpoint($input: CreateW
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  mutation DemoUpdateEndpoint($id: ID!, $input: UpdateWebhookEndpointInput!) { updateWebhookEndpoint(id: $id, input: $input) { id } }\n"): typeof import('./graphql.js').DemoUpdateEndpointDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  mutation DemoTestEndpoint($id: ID!) { sendTestWebhook(endpointId: $id) { id } }\n"): typeof import('./graphql.js').DemoTestEndpointDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

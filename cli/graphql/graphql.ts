@@ -324,6 +324,13 @@ export type DemoUpdateEndpointMutationVariables = Exact<{
 
 export type DemoUpdateEndpointMutation = { readonly updateWebhookEndpoint: { readonly id: string } };
 
+export type DemoTestEndpointMutationVariables = Exact<{
+  id: string;
+}>;
+
+
+export type DemoTestEndpointMutation = { readonly sendTestWebhook: { readonly id: string } };
+
 export type WhoAsksQueryVariables = Exact<{ [key: string]: never; }>;
 
 
@@ -712,6 +719,13 @@ export const DemoUpdateEndpointDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<DemoUpdateEndpointMutation, DemoUpdateEndpointMutationVariables>;
+export const DemoTestEndpointDocument = new TypedDocumentString(`
+    mutation DemoTestEndpoint($id: ID!) {
+  sendTestWebhook(endpointId: $id) {
+    id
+  }
+}
+    `) as unknown as TypedDocumentString<DemoTestEndpointMutation, DemoTestEndpointMutationVariables>;
 export const WhoAsksDocument = new TypedDocumentString(`
     query WhoAsks {
   viewer {

@@ -24,6 +24,7 @@ type Documents = {
     "\n  mutation WebhooksEnable($id: ID!) { updateWebhookEndpoint(id: $id, input: { status: ENABLED }) { id } }\n": typeof types.WebhooksEnableDocument,
     "query WebhooksEndpoints($id: ID!) { tenant(id: $id) { webhookEndpoints { id url } } }": typeof types.WebhooksEndpointsDocument,
     "query ReceiverDeliveries($tenantId: ID!, $after: Cursor) { tenant(id: $tenantId) {\n  alerts(first: 200) { nodes { id } }\n  invoices(first: 200) { nodes { id } }\n  webhookEndpoints { deliveries(first: 200, after: $after) { nodes { eventId eventType status } pageInfo { hasNextPage } } } } }": typeof types.ReceiverDeliveriesDocument,
+    "\n  query DemoShows {\n    acme: tenant(id: \"acme\") { ...Shown }\n    globex: tenant(id: \"globex\") { ...Shown }\n    initech: tenant(id: \"initech\") { ...Shown }\n  }\n  fragment Shown on Tenant {\n    quotas { limit { kind limit } used reserved state }\n    alerts(first: 5) { nodes { id } }\n    webhookEndpoints { deliveries(first: 20) { nodes { status attempts { at } } } }\n  }\n": typeof types.DemoShowsDocument,
     "\n  query PolicyAudit($after: Cursor) {\n    auditLog(first: 200, after: $after) { nodes { action actor target } pageInfo { hasNextPage endCursor } }\n  }\n": typeof types.PolicyAuditDocument,
     "\n  query PolicyEvent($t: ID!, $s: String!, $i: String!) {\n    event(tenantId: $t, source: $s, id: $i) { status }\n    quarantinedEvents(tenantId: $t, first: 200) { nodes { id status } }\n  }\n": typeof types.PolicyEventDocument,
     "mutation ArchivePolicyMeter($key: String!) { archiveMeter(key: $key) { key } }": typeof types.ArchivePolicyMeterDocument,
@@ -59,6 +60,7 @@ const documents: Documents = {
     "\n  mutation WebhooksEnable($id: ID!) { updateWebhookEndpoint(id: $id, input: { status: ENABLED }) { id } }\n": types.WebhooksEnableDocument,
     "query WebhooksEndpoints($id: ID!) { tenant(id: $id) { webhookEndpoints { id url } } }": types.WebhooksEndpointsDocument,
     "query ReceiverDeliveries($tenantId: ID!, $after: Cursor) { tenant(id: $tenantId) {\n  alerts(first: 200) { nodes { id } }\n  invoices(first: 200) { nodes { id } }\n  webhookEndpoints { deliveries(first: 200, after: $after) { nodes { eventId eventType status } pageInfo { hasNextPage } } } } }": types.ReceiverDeliveriesDocument,
+    "\n  query DemoShows {\n    acme: tenant(id: \"acme\") { ...Shown }\n    globex: tenant(id: \"globex\") { ...Shown }\n    initech: tenant(id: \"initech\") { ...Shown }\n  }\n  fragment Shown on Tenant {\n    quotas { limit { kind limit } used reserved state }\n    alerts(first: 5) { nodes { id } }\n    webhookEndpoints { deliveries(first: 20) { nodes { status attempts { at } } } }\n  }\n": types.DemoShowsDocument,
     "\n  query PolicyAudit($after: Cursor) {\n    auditLog(first: 200, after: $after) { nodes { action actor target } pageInfo { hasNextPage endCursor } }\n  }\n": types.PolicyAuditDocument,
     "\n  query PolicyEvent($t: ID!, $s: String!, $i: String!) {\n    event(tenantId: $t, source: $s, id: $i) { status }\n    quarantinedEvents(tenantId: $t, first: 200) { nodes { id status } }\n  }\n": types.PolicyEventDocument,
     "mutation ArchivePolicyMeter($key: String!) { archiveMeter(key: $key) { key } }": types.ArchivePolicyMeterDocument,
@@ -121,6 +123,10 @@ export function graphql(source: "query WebhooksEndpoints($id: ID!) { tenant(id: 
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "query ReceiverDeliveries($tenantId: ID!, $after: Cursor) { tenant(id: $tenantId) {\n  alerts(first: 200) { nodes { id } }\n  invoices(first: 200) { nodes { id } }\n  webhookEndpoints { deliveries(first: 200, after: $after) { nodes { eventId eventType status } pageInfo { hasNextPage } } } } }"): typeof import('./graphql.js').ReceiverDeliveriesDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query DemoShows {\n    acme: tenant(id: \"acme\") { ...Shown }\n    globex: tenant(id: \"globex\") { ...Shown }\n    initech: tenant(id: \"initech\") { ...Shown }\n  }\n  fragment Shown on Tenant {\n    quotas { limit { kind limit } used reserved state }\n    alerts(first: 5) { nodes { id } }\n    webhookEndpoints { deliveries(first: 20) { nodes { status attempts { at } } } }\n  }\n"): typeof import('./graphql.js').DemoShowsDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

@@ -249,6 +249,13 @@ export type ReceiverDeliveriesQueryVariables = Exact<{
 
 export type ReceiverDeliveriesQuery = { readonly tenant: { readonly alerts: { readonly nodes: ReadonlyArray<{ readonly id: string }> }, readonly invoices: { readonly nodes: ReadonlyArray<{ readonly id: string }> }, readonly webhookEndpoints: ReadonlyArray<{ readonly deliveries: { readonly nodes: ReadonlyArray<{ readonly eventId: string, readonly eventType: string, readonly status: WebhookDeliveryStatus }>, readonly pageInfo: { readonly hasNextPage: boolean } } }> } | null };
 
+export type DemoShowsQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type DemoShowsQuery = { readonly acme: { readonly quotas: ReadonlyArray<{ readonly used: string, readonly reserved: string, readonly state: QuotaState, readonly limit: { readonly kind: LimitKind, readonly limit: string } }>, readonly alerts: { readonly nodes: ReadonlyArray<{ readonly id: string }> }, readonly webhookEndpoints: ReadonlyArray<{ readonly deliveries: { readonly nodes: ReadonlyArray<{ readonly status: WebhookDeliveryStatus, readonly attempts: ReadonlyArray<{ readonly at: string }> }> } }> } | null, readonly globex: { readonly quotas: ReadonlyArray<{ readonly used: string, readonly reserved: string, readonly state: QuotaState, readonly limit: { readonly kind: LimitKind, readonly limit: string } }>, readonly alerts: { readonly nodes: ReadonlyArray<{ readonly id: string }> }, readonly webhookEndpoints: ReadonlyArray<{ readonly deliveries: { readonly nodes: ReadonlyArray<{ readonly status: WebhookDeliveryStatus, readonly attempts: ReadonlyArray<{ readonly at: string }> }> } }> } | null, readonly initech: { readonly quotas: ReadonlyArray<{ readonly used: string, readonly reserved: string, readonly state: QuotaState, readonly limit: { readonly kind: LimitKind, readonly limit: string } }>, readonly alerts: { readonly nodes: ReadonlyArray<{ readonly id: string }> }, readonly webhookEndpoints: ReadonlyArray<{ readonly deliveries: { readonly nodes: ReadonlyArray<{ readonly status: WebhookDeliveryStatus, readonly attempts: ReadonlyArray<{ readonly at: string }> }> } }> } | null };
+
+export type ShownFragment = { readonly quotas: ReadonlyArray<{ readonly used: string, readonly reserved: string, readonly state: QuotaState, readonly limit: { readonly kind: LimitKind, readonly limit: string } }>, readonly alerts: { readonly nodes: ReadonlyArray<{ readonly id: string }> }, readonly webhookEndpoints: ReadonlyArray<{ readonly deliveries: { readonly nodes: ReadonlyArray<{ readonly status: WebhookDeliveryStatus, readonly attempts: ReadonlyArray<{ readonly at: string }> }> } }> };
+
 export type PolicyAuditQueryVariables = Exact<{
   after?: string | null | undefined;
 }>;
@@ -442,7 +449,34 @@ export class TypedDocumentString<TResult, TVariables>
     return this.value;
   }
 }
-
+export const ShownFragmentDoc = new TypedDocumentString(`
+    fragment Shown on Tenant {
+  quotas {
+    limit {
+      kind
+      limit
+    }
+    used
+    reserved
+    state
+  }
+  alerts(first: 5) {
+    nodes {
+      id
+    }
+  }
+  webhookEndpoints {
+    deliveries(first: 20) {
+      nodes {
+        status
+        attempts {
+          at
+        }
+      }
+    }
+  }
+}
+    `, {"fragmentName":"Shown"}) as unknown as TypedDocumentString<ShownFragment, unknown>;
 export const EndToEndTotalDocument = new TypedDocumentString(`
     query EndToEndTotal($tenantId: ID!) {
   tenant(id: $tenantId) {
@@ -550,6 +584,44 @@ export const ReceiverDeliveriesDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<ReceiverDeliveriesQuery, ReceiverDeliveriesQueryVariables>;
+export const DemoShowsDocument = new TypedDocumentString(`
+    query DemoShows {
+  acme: tenant(id: "acme") {
+    ...Shown
+  }
+  globex: tenant(id: "globex") {
+    ...Shown
+  }
+  initech: tenant(id: "initech") {
+    ...Shown
+  }
+}
+    fragment Shown on Tenant {
+  quotas {
+    limit {
+      kind
+      limit
+    }
+    used
+    reserved
+    state
+  }
+  alerts(first: 5) {
+    nodes {
+      id
+    }
+  }
+  webhookEndpoints {
+    deliveries(first: 20) {
+      nodes {
+        status
+        attempts {
+          at
+        }
+      }
+    }
+  }
+}`) as unknown as TypedDocumentString<DemoShowsQuery, DemoShowsQueryVariables>;
 export const PolicyAuditDocument = new TypedDocumentString(`
     query PolicyAudit($after: Cursor) {
   auditLog(first: 200, after: $after) {

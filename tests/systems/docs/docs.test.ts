@@ -7,6 +7,8 @@ import { buildSchema, parse, validate } from "graphql";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packageRoot } from "#platform/process/package-root.js";
 import { waitFor } from "../../servers/servers.js";
+import { ask } from "../../support/client.js";
+import { graphql } from "../../support/graphql/index.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
 import { packSdk } from "../../support/sdk-package.js";
 import { type Block, blocksOf, isShown, linksOf } from "./page.js";
@@ -33,6 +35,19 @@ const REFUSED = /"status":(?!404|429)[45]\d\d|"rejected":[1-9]/;
 const RECIPES = "docs/recipes";
 const recipes = readdirSync(path.join(packageRoot(), RECIPES)).map((name) => `${RECIPES}/${name}`);
 const pages = ["docs/tutorial.md", "README.md", ...recipes];
+
+const DEMO = graphql(`
+  query DemoShows {
+    acme: tenant(id: "acme") { ...Shown }
+    globex: tenant(id: "globex") { ...Shown }
+    initech: tenant(id: "initech") { ...Shown }
+  }
+  fragment Shown on Tenant {
+    quotas { limit { kind limit } used reserved state }
+    alerts(first: 5) { nodes { id } }
+    webhookEndpoints { deliveries(first: 20) { nodes { status attempts { at } } } }
+  }
+`);
 
 let metrly: MetrlyProcess;
 let folder: string;
@@ -94,6 +109,29 @@ function environment(): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !/^(METRLY_|NODE_OPTIONS$|VITEST)/.test(name));
   return { ...Object.fromEntries(own), METRLY_PORT: new URL(metrly.url).port };
 }
+
+test("the demo is a good customer: room, denials, a warning, alerts, a retried and a dead delivery", async () => {
+  const admin = await metrly.adminToken();
+  const demo = async () => {
+    const { acme, globex, initech } = await ask(metrly.url, admin, DEMO);
+    return { acme, globex, initech, tenants: [acme, globex, initech] };
+  };
+  const isWhole = async () => {
+    const { globex, initech, acme, tenants } = await demo();
+    const deliveries = tenants.flatMap(({ webhookEndpoints }) =>
+      webhookEndpoints.flatMap((one) => one.deliveries.nodes),
+    );
+    const attempts = deliveries.filter(({ status }) => status === "DELIVERED").map((one) => one.attempts.length);
+    const isNear = globex.quotas.some(({ state }) => state !== "OK");
+    const isDead = acme.webhookEndpoints.some((one) => one.deliveries.nodes.some(({ status }) => status === "DEAD"));
+    const isOver = initech.quotas.some(({ limit, state }) => limit.kind === "SOFT" && state === "EXCEEDED");
+    return isNear && isDead && isOver && initech.alerts.nodes.length > 0 && Math.max(0, ...attempts) > 1;
+  };
+  await waitFor(isWhole, { what: "everything that the demo shows" });
+  for (const { quotas } of (await demo()).tenants)
+    for (const { limit, used, reserved } of quotas)
+      if (limit.kind === "HARD") expect(Number(used) + Number(reserved)).toBeLessThanOrEqual(Number(limit.limit));
+});
 
 describe("every command of the documentation does what the page says", () => {
   test.concurrent.for(pages)("%s", (page, { signal }) => runPage(page, signal));

@@ -75,7 +75,7 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
     await run();
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     const event = { specversion: "1.0", id: "explorer", source: "test", type: "llm.completion" };
-    const answered = await postEvents(metrly.url, await demoKey(), [{ ...event, data: { tokens: "300000" } }]);
+    const answered = await postEvents(metrly.url, await demoKey(), [{ ...event, data: { tokens: "11000000" } }]);
     expect(answered.status).toBe(202);
     await shown(/WARNING/);
   });
