@@ -26,3 +26,20 @@ test("what a receiver repeats of its address is masked, also in parts and decode
   expect(withoutUrl("our services are down", address)).toBe("our services are down");
   expect(withoutUrl("ops@example.com is full", "mailto:ops@example.com")).toBe("ops@example.com is full");
 });
+
+test("however it spells the address, and wherever its text was cut", () => {
+  const address = "https://example.com/services/T1/qZkLmNopQrStUv/s+cret-9x/notify?key=aB3$d";
+  for (const text of [
+    String.raw`{"url":"https:\/\/example.com\/services\/T1\/qZkLmNopQrStUv\/s+cret-9x\/notify"}`,
+    "?url=https%3A%2F%2Fexample.com%2Fservices%2FT1%2FqZkLmNopQrStUv%2Fs%2Bcret-9x",
+    "NO TEAM QZKLMNOPQRSTUV",
+    "no team for s%2Bcret-9x",
+    "key ab3$d is wrong",
+  ])
+    expect(withoutUrl(text, address)).not.toMatch(/cret-9|ZkLmNop|aB3.d/i);
+  const whole = `${"x".repeat(50)} Cannot POST /services/T1/qZkLmNopQrStUv/s+cret-9x/notify?key=aB3$d`;
+  for (let length = 50; length <= whole.length; length += 1)
+    expect(withoutUrl(whole.slice(0, length), address)).not.toMatch(/qZkL|s\+cr|aB3/);
+  for (const word of ["our services are down", "Notify the API", "a+b", "T1"])
+    expect(withoutUrl(word, address)).toBe(word === "T1" ? "***" : word);
+});
