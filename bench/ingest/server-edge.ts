@@ -45,7 +45,7 @@ registerEdge(app, {
   metrics: createMetrics(new Registry()),
   events: {
     find: async () => undefined,
-    conflicts: async () => ({ count: 0, since: undefined }),
+    conflicts: async () => [],
     recordedThrough: async () => undefined,
   },
 });

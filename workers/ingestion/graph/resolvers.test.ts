@@ -136,6 +136,25 @@ describe.skipIf(!hasPostgres)("the graph of ingestion", () => {
     expect(await accountOf(0)).toMatchObject({ accepted: 2, quarantined: 0, inFlight: 2 });
   });
 
+  test("an event and each of its conflicts say how many payloads came under their key", async () => {
+    const payload = (id: string, n: number) => receivedItem({ id, data: `{"n":${n}}` });
+    const all = [payload("a", 1), payload("a", 2), payload("a", 2), payload("a", 3), payload("b", 1)];
+    await appendItems(world.log, 0, all);
+    await recordedAll();
+    const shown = async () =>
+      (
+        await ask(`{
+          a: event(tenantId: "acme", source: "test", id: "a") { conflicts }
+          b: event(tenantId: "acme", source: "test", id: "b") { conflicts }
+          quarantinedEvents(tenantId: "acme") { nodes { id conflicts } } }`)
+      ).data;
+    const conflicts = 2;
+    const nodes = [1, 2].map(() => ({ id: "a", conflicts }));
+    expect(await shown()).toEqual({ a: { conflicts }, b: { conflicts: 0 }, quarantinedEvents: { nodes } });
+    await resolve("a", false);
+    expect(await shown()).toEqual({ a: { conflicts }, b: { conflicts: 0 }, quarantinedEvents: { nodes } });
+  });
+
   test("a decision that the log repeats behind newer records decides nothing more", async () => {
     const payload = (n: number) => receivedItem({ id: "a", data: `{"n":${n}}` });
     await appendItems(world.log, 0, [payload(1), payload(2), payload(3)]);

@@ -3,13 +3,14 @@ import { answerSizeOf } from "#platform/graphql/answer-size.js";
 import { batched } from "#platform/graphql/batched.js";
 import { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
-import { JsonScalar } from "#platform/graphql/scalars.js";
+import { CountScalar, JsonScalar } from "#platform/graphql/scalars.js";
 import { buildSubgraph, type Subgraph, type SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { Audit } from "#platform/tenancy-client/audit-log.js";
 import { authorize, type Identity, maySee } from "#schema/policy.js";
 import type { AccountingAnswer } from "../accounting/accounting.js";
 import type { EventControl, EventKey } from "../control/event-control.js";
 import { type AccountingQuestion, decodeAccountingId } from "../rules/accounting-id.js";
+import type { ConflictKey } from "../store/conflicts.js";
 import type { EventLookup } from "../store/event-lookup.js";
 import type { QuarantinePosition } from "../store/quarantined-data.js";
 import {
@@ -97,13 +98,20 @@ class EventResolver {
 }
 
 @Resolver(() => UsageEventType)
-class EventDataResolver {
+class EventDetailsResolver {
   private readonly inQuarantine;
+  private readonly conflictsOf;
 
   constructor({ events }: IngestionGraph) {
+    this.conflictsOf = batched((asked: readonly ConflictKey[]) => events.conflicts(asked));
     this.inQuarantine = batched((asked: readonly QuarantinePosition[], context) =>
       events.quarantinedData(asked, (bytes) => answerSizeOf(context).assertFits(bytes)),
     );
+  }
+
+  @FieldResolver(() => CountScalar, { description: "Events under the same source and id with another type or data" })
+  async conflicts(@Root() event: EventView, @Ctx() context: SubgraphContext): Promise<number> {
+    return (await this.conflictsOf(context, event)).count;
   }
 
   /** Up to 64 KiB. */
@@ -119,7 +127,7 @@ export function buildIngestionSubgraph(graph: IngestionGraph): Promise<Subgraph>
   const accountingOf = batched(graph.measureAccountings);
   return buildSubgraph({
     name: "ingestion",
-    resolvers: [new EventResolver(graph), new EventDataResolver(graph)],
+    resolvers: [new EventResolver(graph), new EventDetailsResolver(graph)],
     orphanedTypes: [AccountingType],
     references: {
       async Accounting(reference, context): Promise<AccountingType | null> {

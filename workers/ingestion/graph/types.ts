@@ -40,8 +40,9 @@ export class AccountingType {
 /** Where an event's data is: at hand, or in quarantine, where it is read if it is asked for. */
 export type DataPlace = { readonly text: string } | QuarantinePosition;
 
-/** `data` is resolved on demand. */
+/** `data` and `conflicts` are resolved on demand. */
 export interface EventView extends UsageEventType {
+  readonly tenantId: string;
   readonly place: DataPlace;
 }
 

@@ -1,7 +1,8 @@
-import type { Conflicts, FoundEvent } from "../store/event-lookup.js";
+import type { Conflicts } from "../store/conflicts.js";
+import type { FoundEvent } from "../store/event-lookup.js";
 
 /** The event as returned by `GET /v1/events`. */
-export function describeEvent(event: FoundEvent, conflicts: Conflicts): Record<string, unknown> {
+export function describeEvent(event: FoundEvent, conflicts: Conflicts | undefined): Record<string, unknown> {
   const instant = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
   return {
     id: event.id,
@@ -15,7 +16,7 @@ export function describeEvent(event: FoundEvent, conflicts: Conflicts): Record<s
     recordedAt: instant(event.recordedAt),
     quarantineReason: event.quarantineReason,
     voidReason: event.voidReason,
-    conflicts: conflicts.count,
-    conflictsSince: instant(conflicts.since ?? null),
+    conflicts: conflicts?.count ?? 0,
+    conflictsSince: instant(conflicts?.since ?? null),
   };
 }

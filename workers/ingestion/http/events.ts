@@ -68,7 +68,7 @@ async function lookUp({ tenantId, source, id }: Lookup, options: EdgeOptions): P
   // Before the event: one that is recorded in between must not be denied with its own moment.
   const recordedThrough = await options.events.recordedThrough(tenantId);
   const found = await options.events.find(tenantId, source, id);
-  if (found !== undefined) return describeEvent(found, await options.events.conflicts(tenantId, source, id));
+  if (found !== undefined) return describeEvent(found, (await options.events.conflicts([found]))[0]);
   throw new MetrlyError("NOT_FOUND", "The event does not exist or is not recorded yet", {
     recordedThrough: recordedThrough === undefined ? null : new Date(recordedThrough).toISOString(),
   });

@@ -21,7 +21,7 @@ async function openEdge() {
     metrics: createMetrics(new Registry()),
     events: {
       find: async () => undefined,
-      conflicts: async () => ({ count: 0, since: undefined }),
+      conflicts: async () => [],
       recordedThrough: async () => undefined,
     },
   });

@@ -49,7 +49,7 @@ async function heldLookups() {
         if (isOver) return Promise.resolve(undefined);
         return new Promise((resolve) => ends.push(() => resolve(undefined)));
       },
-      conflicts: async () => ({ count: 0, since: undefined }),
+      conflicts: async () => [],
       recordedThrough: async () => undefined,
     },
   });

@@ -47,7 +47,7 @@ describe.skipIf(!hasKafka)("the edge before a log in trouble", () => {
       metrics: createMetrics(new Registry()),
       events: {
         find: async () => undefined,
-        conflicts: async () => ({ count: 0, since: undefined }),
+        conflicts: async () => [],
         recordedThrough: async () => undefined,
       },
     });

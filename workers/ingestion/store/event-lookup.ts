@@ -11,6 +11,7 @@ import { readMeter } from "#schema/meters/meter-reading.js";
 import { isMeterActive } from "#schema/tenancy-history.js";
 import type { UsageEventStatus } from "#schema/vocabulary.js";
 import { eventKeyOf } from "../rules/fingerprint.js";
+import { type ConflictKey, readConflicts } from "./conflicts.js";
 import { recordedEventAt } from "./control.js";
 import { type QuarantinePosition, readQuarantinedData } from "./quarantined-data.js";
 import { readCursor } from "./recording.js";
@@ -33,13 +34,6 @@ export interface FoundEvent {
   readonly duplicates: number;
   readonly quarantineReason: string | null;
   readonly voidReason: string | null;
-}
-
-/** Other payloads that were received under an event's key and are quarantined. */
-export interface Conflicts {
-  readonly count: number;
-  /** When the first of them arrived, epoch ms; undefined: there is none. */
-  readonly since: number | undefined;
 }
 
 /** An event in a list, without its data, which may be large. */
@@ -114,14 +108,8 @@ export function createEventLookup(database: Database, partitionCount: number, te
         voidReason: voided?.reason ?? null,
       };
     },
-    /** The conflicts under a key, whatever was decided about them. */
-    async conflicts(tenantId: string, source: string, id: string): Promise<Conflicts> {
-      const partition = partitionOf(tenantId, partitionCount);
-      const where = { partition, key: eventKeyOf(tenantId, source, id), reason: "CONFLICT" };
-      const found = await prisma.quarantinedEvent.aggregate({ where, _count: true, _min: { receivedAtMs: true } });
-      const since = found._min.receivedAtMs;
-      return { count: found._count, since: since === null ? undefined : Number(since) };
-    },
+    /** See `readConflicts`. */
+    conflicts: (asked: readonly ConflictKey[]) => readConflicts(database, partitionCount, asked),
     /**
      * Pending and refused events in quarantine, after a position, oldest first: all that the accounting counts as
      * `quarantined`. Without their data: `quarantinedData` reads it.
