@@ -5,7 +5,7 @@ import { sized } from "../support/effort.js";
 import { randomOf } from "../support/random.js";
 import { expectAccounted, postLoad } from "../systems/whole-path/proof.js";
 import { PRODUCE_FAULTS } from "./kafka-proxy.js";
-import { expectRefusals } from "./outage.js";
+import { expectPublished, expectRefusals, expectUnpublished } from "./outage.js";
 import { postThrough } from "./under-load.js";
 import { expectNothingLost, type FaultWorld, loadOf, startFaultWorld } from "./world.js";
 
@@ -64,11 +64,13 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("a broker that fails", (
       await world.kafka.kill("SIGKILL");
       try {
         await expectRefusals(world, "outage", 3_000);
+        await expectUnpublished(world, "outage");
       } finally {
         await world.kafka.restart();
       }
     }
     const events = await postThrough(world, load, [kill]);
+    await expectPublished(world, "outage");
     await expectNothingLost(world, load, events);
   });
 });

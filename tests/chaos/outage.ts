@@ -1,5 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { expect } from "vitest";
+import { waitFor } from "../servers/servers.js";
 import { postEvents } from "../support/client.js";
 import { type FaultWorld, residentMiB } from "./world.js";
 
@@ -35,4 +36,35 @@ export async function expectRefusals({ target, key, metrly }: FaultWorld, tenant
   expect(refused).toBeGreaterThan(0);
   const after = await residentMiB(metrly.pid());
   if (before !== undefined && after !== undefined) expect(after - before, "MiB more").toBeLessThan(MEMORY_MIB);
+}
+
+/** While the log is away, mutations are committed, say so, and do not wait for it: but for the first, which may find out. */
+export async function expectUnpublished({ target }: FaultWorld, tenantId: string): Promise<void> {
+  const tookMs: number[] = [];
+  for (const name of ["one", "two", "three"]) {
+    const startedAt = performance.now();
+    const { data, extensions } = await rename(target, tenantId, name);
+    tookMs.push(performance.now() - startedAt);
+    expect(data).toEqual({ updateTenant: { name } });
+    expect(extensions?.propagation).toMatchObject({ complete: false, reason: "LOG_UNAVAILABLE" });
+  }
+  expect(Math.min(...tookMs.slice(1))).toBeLessThan(2_000);
+}
+
+/** The log is back: mutations reach every process again. */
+export async function expectPublished({ target }: FaultWorld, tenantId: string): Promise<void> {
+  const isComplete = async () => (await rename(target, tenantId, "back")).extensions?.propagation.complete;
+  await waitFor(isComplete, { what: "mutations to reach every process", deadlineMs: 120_000 });
+}
+
+interface Renamed {
+  readonly data: unknown;
+  readonly extensions?: { readonly propagation: { readonly complete: boolean } };
+}
+
+async function rename({ url, admin }: FaultWorld["target"], tenantId: string, name: string): Promise<Renamed> {
+  const query = `mutation { updateTenant(id: "${tenantId}", input: { name: "${name}" }) { name } }`;
+  const headers = { "content-type": "application/json", authorization: `Bearer ${admin}` };
+  const response = await fetch(`${url}/graphql`, { method: "POST", headers, body: JSON.stringify({ query }) });
+  return (await response.json()) as Renamed;
 }
