@@ -12,7 +12,10 @@ import { serverDir } from "../../../../tests/servers/run-dir.js";
 import { hasPostgres, hasRedis, waitFor } from "../../../../tests/servers/servers.js";
 import { createWriterRows } from "../../store/counter-writers.js";
 import { CountersUnavailable, type QuotaCounters, type WriterRows } from "../counters.js";
+import { createLives } from "./lives.js";
 import { calls, consume, loadCalls, openTestCounters, reserved } from "./redis.testing.js";
+
+type Lives = ReturnType<typeof createLives>;
 
 const LIMIT = 100n;
 const NO_USAGE = { tenantId: "t", previousSeq: 3, seq: 4, now: undefined, counted: [], events: [], totals: [] };
@@ -221,6 +224,57 @@ describe.skipIf(!hasRedis || !hasPostgres)("a restart of Redis from its file", (
     await restart("SIGKILL", oldFile);
     await known([a, b]);
     expect(await a.positions(["t"])).toEqual([undefined]);
+  });
+
+  describe("a process that enters a life while another begins", () => {
+    async function pair(rows = writers) {
+      const redis = new Redis(server.url);
+      const [lives, other] = [rows, writers].map((one) => createLives({ redis, key: prefix, rows: one })) as [
+        Lives,
+        Lives,
+      ];
+      const begun = async (): Promise<string> =>
+        (await other.current("run", (await other.current("run", "")).name)).name;
+      return { lives, begun, end: () => redis.disconnect() };
+    }
+
+    test("has a row of the later one", async () => {
+      let goOn = (): void => undefined;
+      let held: Promise<void> | undefined = new Promise((resolve) => {
+        goOn = resolve;
+      });
+      const enter: WriterRows["enter"] = async (writer, life) => {
+        const first = held;
+        held = undefined;
+        await first;
+        await writers.enter(writer, life);
+      };
+      const { lives, begun, end } = await pair({ ...writers, enter });
+      const early = lives.current("run", "");
+      await waitFor(() => held === undefined, { what: "the entry" });
+      const name = await begun();
+      const late = lives.current("run", "");
+      const hasRow = async () => (await writers.of(name)).length === 2;
+      // If it does not wait for the early one.
+      await waitFor(hasRow, { what: "the row", deadlineMs: 300 }).catch(() => undefined);
+      goOn();
+      await expect(early).rejects.toThrow("lost");
+      expect(await late).toMatchObject({ name });
+      expect(await writers.of(name)).toHaveLength(2);
+      end();
+    });
+
+    test("keeps its name though its calls of before are refused", async () => {
+      const { lives, begun, end } = await pair();
+      await lives.current("run", "");
+      const early = lives.mark();
+      const [writer] = early.args();
+      await begun();
+      await lives.current("run", "");
+      early.unknown();
+      expect(lives.mark().args()[0]).toBe(writer);
+      end();
+    });
   });
 
   test("data that a server copies from one that is behind is a loss, although nothing restarts", async () => {

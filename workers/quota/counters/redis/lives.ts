@@ -47,8 +47,9 @@ export function createLives({ redis, key, rows }: LivesOptions) {
   let writer = newUuid();
   /** Earlier ones that may have rows. */
   let formerWriters: string[] = [];
-  /** The life that this process may write to. */
+  /** The life that this process may write to, and how often it has entered one. */
   let entered: string | undefined;
+  let entries = 0;
   let sent = 0;
   let confirmed = 0;
 
@@ -73,16 +74,26 @@ export function createLives({ redis, key, rows }: LivesOptions) {
     return { name: judged, since: Number(began) };
   }
 
+  /** The store has removed the writer, or may remove it before this process knows that it has entered. */
+  function retire(): void {
+    formerWriters = [...formerWriters, writer];
+    writer = newUuid();
+    entered = undefined;
+  }
+
   async function enter(runId: string, life: Life): Promise<void> {
     if (rows === undefined) return;
-    const entering = writer;
     if (entered !== life.name) {
-      await rows.enter(entering, life.name);
+      entered = undefined;
+      await rows.enter(writer, life.name);
       const number = sent;
-      if ((await run(ENTER_LUA, [`${runId}:${life.name}:${life.since}`, entering, number])) !== 1)
-        throw new Error("the counters were lost while this process connected to them");
-      if (entering !== writer) throw new Error("Redis has removed this process while it connected");
+      const answer = await run(ENTER_LUA, [`${runId}:${life.name}:${life.since}`, writer, number]).catch((error) => {
+        retire();
+        throw error;
+      });
+      if (answer !== 1) throw new Error("the counters were lost while this process connected to them");
       entered = life.name;
+      entries += 1;
       confirmed = Math.max(confirmed, number);
     }
     const former = formerWriters;
@@ -91,33 +102,38 @@ export function createLives({ redis, key, rows }: LivesOptions) {
     formerWriters = formerWriters.filter((one) => !former.includes(one));
   }
 
+  let running: Promise<unknown> = Promise.resolve();
+
   return {
     /** The life of a run of the server, which this process may write to then. Throws while it is not known. */
-    async current(runId: string, notThis: string): Promise<Life> {
-      const life = await named(runId, notThis);
-      await enter(runId, life);
+    current(runId: string, notThis: string): Promise<Life> {
+      // One at a time: of two, the one that knew an earlier life could replace the row of a later one.
+      const life = running.then(async () => {
+        const found = await named(runId, notThis);
+        await enter(runId, found);
+        return found;
+      });
+      running = life.catch(() => undefined);
       return life;
     },
     mark(): Mark {
       if (rows === undefined) return NO_MARK;
       let number = 0;
-      let sender = "";
+      let entry = 0;
       return {
         keys: [writersKey],
         args() {
           sent += 1;
           number = sent;
-          sender = writer;
-          return [sender, String(number), String(confirmed)];
+          entry = entries;
+          return [writer, String(number), String(confirmed)];
         },
         confirm() {
           if (number > confirmed) confirmed = number;
         },
         unknown() {
-          if (sender !== writer) return;
-          formerWriters = [...formerWriters, writer];
-          writer = newUuid();
-          entered = undefined;
+          // What was sent before this process entered was refused rightly.
+          if (entered !== undefined && entry === entries) retire();
         },
       };
     },

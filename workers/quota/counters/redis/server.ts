@@ -21,6 +21,8 @@ export interface RedisServerOptions {
 /** An unbroken life of the store: what was written in another one is not relied on. */
 export interface Incarnation extends Life {
   readonly clock: StoreClock;
+  /** The number of the connection on which it was read. */
+  readonly connection: number;
 }
 
 export interface Script {
@@ -74,7 +76,7 @@ export function createRedisServer(options: RedisServerOptions) {
     const clock = createStoreClock(redisNow, sentAt);
     const life = await lives.current(runId, jumped(runId, redisNow, sentAt) ?? notThis);
     if (connection !== connections) throw new Error("the connection to Redis was lost");
-    current = { ...life, clock };
+    current = { ...life, clock, connection };
     latest = { incarnation: current, runId };
     return current;
   }
@@ -151,7 +153,7 @@ export function createRedisServer(options: RedisServerOptions) {
      */
     secure: (incarnation: Incarnation) =>
       answering(async () => {
-        if (current !== incarnation) throw new Error("the connection to Redis was lost");
+        if (incarnation.connection !== connections) throw new Error("the connection to Redis was lost");
         const mark = lives.mark();
         if (mark.keys.length === 0) return;
         const answer = await evaluate(NUMBER, mark.keys, mark.args);
