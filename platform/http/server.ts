@@ -8,6 +8,7 @@ import { type CredentialCheck, watchBodies } from "./arriving-bodies.js";
 import { boundConnections, type ConnectionLimits } from "./connections.js";
 import { EarlyResponse } from "./early-answers.js";
 import { parseJson } from "./json-bodies.js";
+import { boundOpenRequests } from "./open-requests.js";
 import { knownErrorOf, problemHeaders, problemOf, sendProblem } from "./problem.js";
 import { answerClientError, TIME_LIMITS } from "./slow-requests.js";
 import { serveUpgrades, type WebSocketHandler } from "./upgrades.js";
@@ -169,9 +170,10 @@ function refuse(response: ServerResponse, refusal: MetrlyError): void {
 }
 
 function open(Response: typeof ServerResponse<IncomingMessage>, answer: DirectHandler): Server {
-  const server = createServer({ ...TIME_LIMITS, ServerResponse: Response }, answer);
+  const bounded = boundOpenRequests(answer);
+  const server = createServer({ ...TIME_LIMITS, ServerResponse: Response }, bounded);
   // Of an `Expect` that is not understood; node:http would answer 417 without a problem document.
-  server.on("checkExpectation", answer);
+  server.on("checkExpectation", bounded);
   // A client may end its side of the connection when its request is complete, and gets its answer all the same.
   return Object.assign(server, { httpAllowHalfOpen: true });
 }

@@ -54,6 +54,7 @@ const SET_IN: readonly (readonly [string, string, string, Unit])[] = [
   ["time without a request", "platform/http/slow-requests.ts", "KEEP_ALIVE_MS", "ms"],
   ["time without reading anything", "platform/http/unread-answers.ts", "MAX_UNREAD_MS", "ms"],
   ["connections", "platform/http/connections.ts", "MAX_CONNECTIONS", "count"],
+  ["requests that wait for answers", "platform/http/open-requests.ts", "MAX_OPEN_REQUESTS", "count"],
   ["answers that are not read", "platform/http/unread-answers.ts", "MAX_UNREAD_BYTES", "bytes"],
   ["bodies that arrive", "platform/http/arriving-bodies.ts", "MAX_ARRIVING_BYTES", "bytes"],
   ["size of the header", "platform/http/slow-requests.ts", "MAX_HEADER_BYTES", "bytes"],
