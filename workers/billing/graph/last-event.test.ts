@@ -145,6 +145,25 @@ describe.skipIf(!hasPostgres)("the last event of a total", () => {
     expect(await lastEvents("before")).toEqual([last, last, last]);
   });
 
+  test("is exact for what a backfill counts, whether it was voided before the backfill or after", async () => {
+    world.state.apply(tenant("filled"));
+    const ledger = ledgerWith("filled");
+    const times = [10, 20, 30, 40].map((n) => at(`2026-01-19T10:${n}:00`));
+    ledger.record(...times.map((time, n) => usage("filled", `f${n}`, time, {}, "old.type")));
+    ledger.record(ledger.voidOf("f3"));
+    await world.deliver(ledger);
+    world.state.apply(meter("filled", { eventType: "old.type", version: 2, createdInVersion: 2, backfill: true }));
+    ledger.record({ kind: "backfill", meterKey: "filled", tenancyVersion: 2 });
+    await world.deliver(ledger);
+    const last = () => lastEvents("filled", '(meter: "filled")');
+    expect(await last()).toEqual(["2026-01-19T10:30:00.000Z"]);
+    ledger.record({ ...ledger.voidOf("f2"), tenancyVersion: 2 });
+    await world.deliver(ledger);
+    expect(await last()).toEqual(["2026-01-19T10:20:00.000Z"]);
+    await merge();
+    expect(await last()).toEqual(["2026-01-19T10:20:00.000Z"]);
+  });
+
   test("is that of the events that are left in random stories, for every hour and the period, merged or not", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), fc.uuid(), async (steps, tenantId) => {
