@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 
 /** A command of `metrly`, with the options that many share. Each loads its own code only when it runs: all of it takes longer. */
 export class MetrlyCommand extends Command {
@@ -21,6 +21,14 @@ export class MetrlyCommand extends Command {
 
   ofTenant(): this {
     return this.requiredOption("--tenant <id>", "the tenant");
+  }
+
+  /** Of a tenant, or of the operators. */
+  ofTenantOrPlatform(): this {
+    return this.addOption(new Option("--tenant <id>", "the tenant").conflicts("platform")).option(
+      "--platform",
+      "the operators', which hear of all tenants",
+    );
   }
 
   /** Earlier names stay, but help shows only the current ones. */

@@ -56,14 +56,14 @@ export function addSetUp(program: MetrlyCommand): void {
   const webhooks = program.command("webhooks").description("webhook endpoints and their deliveries");
   webhooks
     .command("list")
-    .description("a tenant's endpoints")
-    .ofTenant()
+    .description("the endpoints of a tenant, or with --platform of the operators")
+    .ofTenantOrPlatform()
     .printsRows()
     .action(async (options) => (await import("../webhooks/endpoints.js")).listEndpoints(options, process.env));
   webhooks
     .command("create <url>")
     .description("create an endpoint (https, mailto: or slack+https); prints its signing secret")
-    .ofTenant()
+    .ofTenantOrPlatform()
     .option("--types <type,...>", "event types (default: all)")
     .option("--json", "print the result as JSON")
     .asksGraph()
@@ -89,7 +89,7 @@ export function addSetUp(program: MetrlyCommand): void {
   webhooks
     .command("dead")
     .description("dead letters, with their reasons")
-    .ofTenant()
+    .ofTenantOrPlatform()
     .option("--json", "one JSON object per line")
     .asksGraph()
     .action(async (options) => (await import("../webhooks/dead-letters.js")).listDeadLetters(options, process.env));

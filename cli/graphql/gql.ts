@@ -49,16 +49,17 @@ type Documents = {
     "\n  query Buckets(\n    $tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime, $granularity: Granularity!\n  ) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: $granularity) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n    }\n  }\n": typeof types.BucketsDocument,
     "\n  query Periods($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: 200, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n": typeof types.PeriodsDocument,
     "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": typeof types.VerifyDocument,
-    "\n  query Endpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url status } } }\n": typeof types.EndpointsDocument,
     "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": typeof types.DeadLettersDocument,
+    "\n  query PlatformDeadLetters($after: Cursor) {\n    platformWebhookEndpoints {\n      id\n      deliveries(first: 200, after: $after, status: DEAD) {\n        nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": typeof types.PlatformDeadLettersDocument,
     "\n  mutation Replay($id: ID!) { replayWebhookDelivery(id: $id) { id status } }\n": typeof types.ReplayDocument,
     "\n  mutation ReplayAll($endpointId: ID!) { replayDeadLetters(endpointId: $endpointId) }\n": typeof types.ReplayAllDocument,
-    "\n  query EndpointList($tenantId: ID!) {\n    tenant(id: $tenantId) { webhookEndpoints { id url eventTypes status disabledReason } }\n  }\n": typeof types.EndpointListDocument,
     "\n  mutation CreateEndpoint($input: CreateWebhookEndpointInput!) {\n    createWebhookEndpoint(input: $input) { endpoint { id } secret }\n  }\n": typeof types.CreateEndpointDocument,
     "\n  mutation DeleteEndpoint($id: ID!) { deleteWebhookEndpoint(id: $id) }\n": typeof types.DeleteEndpointDocument,
     "\n  mutation TestEndpoint($id: ID!) { sendTestWebhook(endpointId: $id) { id } }\n": typeof types.TestEndpointDocument,
     "\n  mutation Listen($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } secret } }\n": typeof types.ListenDocument,
     "\n  mutation StopListening($id: ID!) { deleteWebhookEndpoint(id: $id) }\n": typeof types.StopListeningDocument,
+    "\n  query EndpointList($tenantId: ID!) {\n    tenant(id: $tenantId) { webhookEndpoints { id url eventTypes status disabledReason } }\n  }\n": typeof types.EndpointListDocument,
+    "\n  query PlatformEndpointList { platformWebhookEndpoints { id url eventTypes status disabledReason } }\n": typeof types.PlatformEndpointListDocument,
 };
 const documents: Documents = {
     "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold limit used at\n    }\n  }\n": types.AlertsDocument,
@@ -95,16 +96,17 @@ const documents: Documents = {
     "\n  query Buckets(\n    $tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime, $granularity: Granularity!\n  ) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: $granularity) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n    }\n  }\n": types.BucketsDocument,
     "\n  query Periods($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: 200, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n": types.PeriodsDocument,
     "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": types.VerifyDocument,
-    "\n  query Endpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url status } } }\n": types.EndpointsDocument,
     "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": types.DeadLettersDocument,
+    "\n  query PlatformDeadLetters($after: Cursor) {\n    platformWebhookEndpoints {\n      id\n      deliveries(first: 200, after: $after, status: DEAD) {\n        nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": types.PlatformDeadLettersDocument,
     "\n  mutation Replay($id: ID!) { replayWebhookDelivery(id: $id) { id status } }\n": types.ReplayDocument,
     "\n  mutation ReplayAll($endpointId: ID!) { replayDeadLetters(endpointId: $endpointId) }\n": types.ReplayAllDocument,
-    "\n  query EndpointList($tenantId: ID!) {\n    tenant(id: $tenantId) { webhookEndpoints { id url eventTypes status disabledReason } }\n  }\n": types.EndpointListDocument,
     "\n  mutation CreateEndpoint($input: CreateWebhookEndpointInput!) {\n    createWebhookEndpoint(input: $input) { endpoint { id } secret }\n  }\n": types.CreateEndpointDocument,
     "\n  mutation DeleteEndpoint($id: ID!) { deleteWebhookEndpoint(id: $id) }\n": types.DeleteEndpointDocument,
     "\n  mutation TestEndpoint($id: ID!) { sendTestWebhook(endpointId: $id) { id } }\n": types.TestEndpointDocument,
     "\n  mutation Listen($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } secret } }\n": types.ListenDocument,
     "\n  mutation StopListening($id: ID!) { deleteWebhookEndpoint(id: $id) }\n": types.StopListeningDocument,
+    "\n  query EndpointList($tenantId: ID!) {\n    tenant(id: $tenantId) { webhookEndpoints { id url eventTypes status disabledReason } }\n  }\n": types.EndpointListDocument,
+    "\n  query PlatformEndpointList { platformWebhookEndpoints { id url eventTypes status disabledReason } }\n": types.PlatformEndpointListDocument,
 };
 
 /**
@@ -246,11 +248,11 @@ export function graphql(source: "\n  query Verify($id: ID!) { verifyInvoice(id: 
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query Endpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url status } } }\n"): typeof import('./graphql.js').EndpointsDocument;
+export function graphql(source: "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n"): typeof import('./graphql.js').DeadLettersDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n"): typeof import('./graphql.js').DeadLettersDocument;
+export function graphql(source: "\n  query PlatformDeadLetters($after: Cursor) {\n    platformWebhookEndpoints {\n      id\n      deliveries(first: 200, after: $after, status: DEAD) {\n        nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n"): typeof import('./graphql.js').PlatformDeadLettersDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -259,10 +261,6 @@ export function graphql(source: "\n  mutation Replay($id: ID!) { replayWebhookDe
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  mutation ReplayAll($endpointId: ID!) { replayDeadLetters(endpointId: $endpointId) }\n"): typeof import('./graphql.js').ReplayAllDocument;
-/**
- * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
- */
-export function graphql(source: "\n  query EndpointList($tenantId: ID!) {\n    tenant(id: $tenantId) { webhookEndpoints { id url eventTypes status disabledReason } }\n  }\n"): typeof import('./graphql.js').EndpointListDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -283,6 +281,14 @@ export function graphql(source: "\n  mutation Listen($input: CreateWebhookEndpoi
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  mutation StopListening($id: ID!) { deleteWebhookEndpoint(id: $id) }\n"): typeof import('./graphql.js').StopListeningDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query EndpointList($tenantId: ID!) {\n    tenant(id: $tenantId) { webhookEndpoints { id url eventTypes status disabledReason } }\n  }\n"): typeof import('./graphql.js').EndpointListDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query PlatformEndpointList { platformWebhookEndpoints { id url eventTypes status disabledReason } }\n"): typeof import('./graphql.js').PlatformEndpointListDocument;
 
 
 export function graphql(source: string) {

@@ -453,13 +453,6 @@ export type VerifyQueryVariables = Exact<{
 
 export type VerifyQuery = { readonly verifyInvoice: { readonly matches: boolean, readonly expectedSha256: string, readonly checkedEvents: number, readonly differences: ReadonlyArray<string> } };
 
-export type EndpointsQueryVariables = Exact<{
-  tenantId: string;
-}>;
-
-
-export type EndpointsQuery = { readonly tenant: { readonly webhookEndpoints: ReadonlyArray<{ readonly id: string, readonly url: string, readonly status: WebhookEndpointStatus }> } | null };
-
 export type DeadLettersQueryVariables = Exact<{
   tenantId: string;
   after?: string | null | undefined;
@@ -467,6 +460,13 @@ export type DeadLettersQueryVariables = Exact<{
 
 
 export type DeadLettersQuery = { readonly tenant: { readonly webhookEndpoints: ReadonlyArray<{ readonly id: string, readonly deliveries: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly eventId: string, readonly eventType: string, readonly deadReason: string | null, readonly attempts: ReadonlyArray<{ readonly at: string, readonly responseStatus: number | null, readonly error: string | null }> }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } }> } | null };
+
+export type PlatformDeadLettersQueryVariables = Exact<{
+  after?: string | null | undefined;
+}>;
+
+
+export type PlatformDeadLettersQuery = { readonly platformWebhookEndpoints: ReadonlyArray<{ readonly id: string, readonly deliveries: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly eventId: string, readonly eventType: string, readonly deadReason: string | null, readonly attempts: ReadonlyArray<{ readonly at: string, readonly responseStatus: number | null, readonly error: string | null }> }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } }> };
 
 export type ReplayMutationVariables = Exact<{
   id: string;
@@ -481,13 +481,6 @@ export type ReplayAllMutationVariables = Exact<{
 
 
 export type ReplayAllMutation = { readonly replayDeadLetters: number };
-
-export type EndpointListQueryVariables = Exact<{
-  tenantId: string;
-}>;
-
-
-export type EndpointListQuery = { readonly tenant: { readonly webhookEndpoints: ReadonlyArray<{ readonly id: string, readonly url: string, readonly eventTypes: ReadonlyArray<string>, readonly status: WebhookEndpointStatus, readonly disabledReason: string | null }> } | null };
 
 export type CreateEndpointMutationVariables = Exact<{
   input: CreateWebhookEndpointInput;
@@ -523,6 +516,18 @@ export type StopListeningMutationVariables = Exact<{
 
 
 export type StopListeningMutation = { readonly deleteWebhookEndpoint: boolean };
+
+export type EndpointListQueryVariables = Exact<{
+  tenantId: string;
+}>;
+
+
+export type EndpointListQuery = { readonly tenant: { readonly webhookEndpoints: ReadonlyArray<{ readonly id: string, readonly url: string, readonly eventTypes: ReadonlyArray<string>, readonly status: WebhookEndpointStatus, readonly disabledReason: string | null }> } | null };
+
+export type PlatformEndpointListQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type PlatformEndpointListQuery = { readonly platformWebhookEndpoints: ReadonlyArray<{ readonly id: string, readonly url: string, readonly eventTypes: ReadonlyArray<string>, readonly status: WebhookEndpointStatus, readonly disabledReason: string | null }> };
 
 export class TypedDocumentString<TResult, TVariables>
   extends String
@@ -1018,17 +1023,6 @@ export const VerifyDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<VerifyQuery, VerifyQueryVariables>;
-export const EndpointsDocument = new TypedDocumentString(`
-    query Endpoints($tenantId: ID!) {
-  tenant(id: $tenantId) {
-    webhookEndpoints {
-      id
-      url
-      status
-    }
-  }
-}
-    `) as unknown as TypedDocumentString<EndpointsQuery, EndpointsQueryVariables>;
 export const DeadLettersDocument = new TypedDocumentString(`
     query DeadLetters($tenantId: ID!, $after: Cursor) {
   tenant(id: $tenantId) {
@@ -1055,6 +1049,30 @@ export const DeadLettersDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<DeadLettersQuery, DeadLettersQueryVariables>;
+export const PlatformDeadLettersDocument = new TypedDocumentString(`
+    query PlatformDeadLetters($after: Cursor) {
+  platformWebhookEndpoints {
+    id
+    deliveries(first: 200, after: $after, status: DEAD) {
+      nodes {
+        id
+        eventId
+        eventType
+        deadReason
+        attempts {
+          at
+          responseStatus
+          error
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PlatformDeadLettersQuery, PlatformDeadLettersQueryVariables>;
 export const ReplayDocument = new TypedDocumentString(`
     mutation Replay($id: ID!) {
   replayWebhookDelivery(id: $id) {
@@ -1068,19 +1086,6 @@ export const ReplayAllDocument = new TypedDocumentString(`
   replayDeadLetters(endpointId: $endpointId)
 }
     `) as unknown as TypedDocumentString<ReplayAllMutation, ReplayAllMutationVariables>;
-export const EndpointListDocument = new TypedDocumentString(`
-    query EndpointList($tenantId: ID!) {
-  tenant(id: $tenantId) {
-    webhookEndpoints {
-      id
-      url
-      eventTypes
-      status
-      disabledReason
-    }
-  }
-}
-    `) as unknown as TypedDocumentString<EndpointListQuery, EndpointListQueryVariables>;
 export const CreateEndpointDocument = new TypedDocumentString(`
     mutation CreateEndpoint($input: CreateWebhookEndpointInput!) {
   createWebhookEndpoint(input: $input) {
@@ -1118,3 +1123,27 @@ export const StopListeningDocument = new TypedDocumentString(`
   deleteWebhookEndpoint(id: $id)
 }
     `) as unknown as TypedDocumentString<StopListeningMutation, StopListeningMutationVariables>;
+export const EndpointListDocument = new TypedDocumentString(`
+    query EndpointList($tenantId: ID!) {
+  tenant(id: $tenantId) {
+    webhookEndpoints {
+      id
+      url
+      eventTypes
+      status
+      disabledReason
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<EndpointListQuery, EndpointListQueryVariables>;
+export const PlatformEndpointListDocument = new TypedDocumentString(`
+    query PlatformEndpointList {
+  platformWebhookEndpoints {
+    id
+    url
+    eventTypes
+    status
+    disabledReason
+  }
+}
+    `) as unknown as TypedDocumentString<PlatformEndpointListQuery, PlatformEndpointListQueryVariables>;

@@ -2,16 +2,13 @@ import { maskedUrl } from "#kernel/masked-url.js";
 import type { Env } from "#platform/process/config.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
-import type { DeadLettersQuery, EndpointsQuery } from "../graphql/graphql.js";
+import type { DeadLettersQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
+import { type Endpoint, endpointsOf, type OwnerOptions, ownerOf } from "./owner.js";
 
-type Endpoint = NonNullable<EndpointsQuery["tenant"]>["webhookEndpoints"][number];
 type DeadLetters = NonNullable<DeadLettersQuery["tenant"]>["webhookEndpoints"][number]["deliveries"];
 type Delivery = DeadLetters["nodes"][number];
 
-const ENDPOINTS = graphql(`
-  query Endpoints($tenantId: ID!) { tenant(id: $tenantId) { webhookEndpoints { id url status } } }
-`);
 const DEAD = graphql(`
   query DeadLetters($tenantId: ID!, $after: Cursor) {
     tenant(id: $tenantId) {
@@ -25,6 +22,17 @@ const DEAD = graphql(`
     }
   }
 `);
+const DEAD_OF_PLATFORM = graphql(`
+  query PlatformDeadLetters($after: Cursor) {
+    platformWebhookEndpoints {
+      id
+      deliveries(first: 200, after: $after, status: DEAD) {
+        nodes { id eventId eventType deadReason attempts { at responseStatus error } }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }
+`);
 const REPLAY = graphql(`
   mutation Replay($id: ID!) { replayWebhookDelivery(id: $id) { id status } }
 `);
@@ -32,17 +40,16 @@ const REPLAY_ALL = graphql(`
   mutation ReplayAll($endpointId: ID!) { replayDeadLetters(endpointId: $endpointId) }
 `);
 
-export interface DeadLettersOptions extends ConnectionOptions {
-  readonly tenant: string;
+export interface DeadLettersOptions extends ConnectionOptions, OwnerOptions {
   readonly json?: boolean;
 }
 
-/** `metrly webhooks dead`: every dead letter of a tenant's endpoints, with its reason. */
+/** `metrly webhooks dead`: every dead letter of the endpoints of a tenant or the operators, with its reason. */
 export async function listDeadLetters(options: DeadLettersOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
   let count = 0;
-  for (const endpoint of await endpointsOf(connection, options.tenant)) {
-    for await (const delivery of deadOf(connection, options.tenant, endpoint.id)) {
+  for (const endpoint of await endpointsOf(connection, options)) {
+    for await (const delivery of deadOf(connection, options, endpoint.id)) {
       count += 1;
       const view = { ...delivery, endpointId: endpoint.id, url: maskedUrl(endpoint.url) };
       process.stdout.write(`${options.json ? JSON.stringify(view) : describe(delivery, endpoint)}\n`);
@@ -51,29 +58,31 @@ export async function listDeadLetters(options: DeadLettersOptions, env: Env): Pr
   if (options.json) return;
   process.stderr.write(
     count === 0
-      ? `No dead letters of ${options.tenant}.\n`
+      ? `No dead letters of ${options.tenant ?? "the operators"}.\n`
       : `${count} dead ${count === 1 ? "letter" : "letters"}. Replay one: metrly webhooks replay ID; an endpoint's: metrly webhooks replay --endpoint ID\n`,
   );
 }
 
-async function endpointsOf(connection: Connection, tenantId: string): Promise<readonly Endpoint[]> {
-  const { tenant } = await askGraph(connection, ENDPOINTS, { tenantId });
-  if (tenant === null) throw new UserError(`NOT_FOUND: There is no tenant ${tenantId}`);
-  return tenant.webhookEndpoints;
-}
-
 /** A cursor belongs to one endpoint's list: each is read to its end. */
-async function* deadOf(connection: Connection, tenantId: string, endpointId: string): AsyncGenerator<Delivery> {
+async function* deadOf(connection: Connection, owner: OwnerOptions, endpointId: string): AsyncGenerator<Delivery> {
   for (let after: string | null = null; ; ) {
-    const answer: DeadLettersQuery = await askGraph(connection, DEAD, { tenantId, after });
-    const page: DeadLetters | undefined = answer.tenant?.webhookEndpoints.find(
-      ({ id }) => id === endpointId,
-    )?.deliveries;
+    const endpoints = await pagesAfter(connection, owner, after);
+    const page: DeadLetters | undefined = endpoints.find(({ id }) => id === endpointId)?.deliveries;
     if (page === undefined) return;
     yield* page.nodes;
     if (!page.pageInfo.hasNextPage) return;
     after = page.pageInfo.endCursor;
   }
+}
+
+async function pagesAfter(
+  connection: Connection,
+  options: OwnerOptions,
+  after: string | null,
+): Promise<readonly { readonly id: string; readonly deliveries: DeadLetters }[]> {
+  const owner = ownerOf(options);
+  if ("platform" in owner) return (await askGraph(connection, DEAD_OF_PLATFORM, { after })).platformWebhookEndpoints;
+  return (await askGraph(connection, DEAD, { ...owner, after })).tenant?.webhookEndpoints ?? [];
 }
 
 function describe(

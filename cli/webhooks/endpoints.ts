@@ -2,16 +2,11 @@ import { maskedUrl } from "#kernel/masked-url.js";
 import type { Env } from "#platform/process/config.js";
 import { TENANT_EVENT_TYPES } from "#schema/webhook-events.js";
 import { askGraph, type ConnectionOptions, findConnection } from "../connection/connection.js";
-import type { EndpointListQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
-import { present, printRows, type ShowOptions } from "../show/print.js";
+import { printRows, type ShowOptions } from "../show/print.js";
 import type { Column } from "../show/table.js";
+import { type Endpoint, endpointsOf, type OwnerOptions, ownerOf } from "./owner.js";
 
-const ENDPOINTS = graphql(`
-  query EndpointList($tenantId: ID!) {
-    tenant(id: $tenantId) { webhookEndpoints { id url eventTypes status disabledReason } }
-  }
-`);
 const CREATE = graphql(`
   mutation CreateEndpoint($input: CreateWebhookEndpointInput!) {
     createWebhookEndpoint(input: $input) { endpoint { id } secret }
@@ -24,15 +19,11 @@ const TEST = graphql(`
   mutation TestEndpoint($id: ID!) { sendTestWebhook(endpointId: $id) { id } }
 `);
 
-type Endpoint = NonNullable<EndpointListQuery["tenant"]>["webhookEndpoints"][number];
 type Printed = ConnectionOptions & { readonly json?: boolean };
 
-export async function listEndpoints(options: ShowOptions & { readonly tenant: string }, env: Env): Promise<void> {
-  const { tenant } = await askGraph(await findConnection(options, env), ENDPOINTS, { tenantId: options.tenant });
-  const endpoints = present(tenant, options.tenant).webhookEndpoints.map((endpoint) => ({
-    ...endpoint,
-    url: maskedUrl(endpoint.url),
-  }));
+export async function listEndpoints(options: ShowOptions & OwnerOptions, env: Env): Promise<void> {
+  const found = await endpointsOf(await findConnection(options, env), options);
+  const endpoints = found.map((endpoint) => ({ ...endpoint, url: maskedUrl(endpoint.url) }));
   const columns: Column<Endpoint>[] = [
     { name: "ENDPOINT", text: ({ id }) => id },
     { name: "URL", text: ({ url }) => url, mayBeCut: true },
@@ -46,11 +37,11 @@ export async function listEndpoints(options: ShowOptions & { readonly tenant: st
 /** Prints the secret alone, so that a shell can keep it; the endpoint's id goes to standard error. */
 export async function createEndpoint(
   url: string,
-  options: Printed & { readonly tenant: string; readonly types?: string },
+  options: Printed & OwnerOptions & { readonly types?: string },
   env: Env,
 ): Promise<void> {
   const eventTypes = options.types?.split(",") ?? [...TENANT_EVENT_TYPES];
-  const input = { tenantId: options.tenant, url, eventTypes };
+  const input = { ...ownerOf(options), url, eventTypes };
   const { createWebhookEndpoint: created } = await askGraph(await findConnection(options, env), CREATE, { input });
   process.stdout.write(`${options.json ? JSON.stringify(created) : created.secret}\n`);
   if (!options.json) process.stderr.write(`${created.endpoint.id}: the secret is shown only now.\n`);

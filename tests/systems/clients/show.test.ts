@@ -139,6 +139,13 @@ describe("what the command line shows", () => {
     expect(await shown("webhooks", "test", endpoint.id)).toContain(`is on its way to ${endpoint.id}`);
     expect(await shown("webhooks", "delete", endpoint.id)).toBe(`${endpoint.id} is deleted\n`);
 
+    const ofOperators = ["webhooks", "create", "http://127.0.0.1:9/ops", "--platform", "--types", "quota.exceeded"];
+    expect((await runCli(metrly, ofOperators)).out).toMatch(/^whsec_/);
+    expect(JSON.parse(await shown("webhooks", "list", "--platform", "--json")).eventTypes).toContain("usage.unmetered");
+    expect((await runCli(metrly, ["webhooks", "dead", "--platform"])).err).toBe("No dead letters of the operators.\n");
+    expect(await shown("webhooks", "list", "--tenant", "new-co", "--json")).toBe("");
+    expect((await runCli(metrly, ["webhooks", "list"])).err).toContain("--platform");
+
     async function lastKey(): Promise<string> {
       const keys = (await shown("api-keys", "list", "--tenant", "new-co", "--json")).trim().split("\n");
       return keys.find((key) => JSON.parse(key).id !== id) ?? "{}";

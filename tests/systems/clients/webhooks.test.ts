@@ -79,8 +79,9 @@ describe("metrly webhooks", () => {
 
   test("invalid arguments are refused in one sentence", async () => {
     expect(await runCli(metrly, ["webhooks", "replay"])).toMatchObject({ code: 1, out: "" });
+    expect(await runCli(metrly, ["webhooks", "dead", "--tenant", "acme", "--platform"])).toMatchObject({ out: "" });
     expect(await runCli(metrly, ["webhooks", "dead", "--tenant", "nobody"])).toMatchObject({
-      ...{ code: 1, err: "NOT_FOUND: There is no tenant nobody\n" },
+      ...{ code: 1, err: "NOT_FOUND: There is no tenant nobody. List them: metrly tenants list\n" },
     });
   });
 
