@@ -13,7 +13,7 @@ const LOOK_AGAIN_MS = 5;
 
 export interface PropagationOptions {
   /** Of this process: what it has applied is in the log. */
-  readonly tenancy: Pick<TenancyCopy, "version" | "reached">;
+  readonly tenancy: Pick<TenancyCopy, "version" | "reached" | "caughtUp">;
   readonly applied: Omit<AppliedVersions, "stop">;
   /** Publishes what is committed. */
   kick(): void;
@@ -33,10 +33,13 @@ export function createPropagation({ tenancy, applied, kick }: PropagationOptions
     const giveUp = () => ended.abort();
     timeout.addEventListener("abort", giveUp, { once: true });
     publishing.add(ended);
-    const reached = tenancy.reached(version, ended.signal).then(giveUp, () => undefined);
+    const reached = tenancy.reached(version, ended.signal).then(giveUp, giveUp);
     while (!ended.signal.aborted) {
       await sleep(KICK_AGAIN_MS, ended.signal);
-      if (!ended.signal.aborted) kick();
+      if (ended.signal.aborted) break;
+      kick();
+      // Sooner than a consumer that has just started or has lost its place.
+      void tenancy.caughtUp().catch(() => undefined);
     }
     await reached;
     timeout.removeEventListener("abort", giveUp);
