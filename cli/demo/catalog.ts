@@ -68,7 +68,7 @@ export const PLANS = [
         { meter: "jobs", model: "PER_UNIT", unitAmount: "0.05" },
       ],
       limits: [
-        { meter: "api_calls", window: "MINUTE", kind: "HARD", limit: "30", warnAt: ["0.8"] },
+        { meter: "api_calls", window: "HOUR", kind: "HARD", limit: "1900", warnAt: ["0.8"] },
         { meter: "jobs", window: "DAY", kind: "SOFT", limit: "4000", warnAt: ["0.5", "0.8"] },
       ],
     },

@@ -46,10 +46,10 @@ const egress = (everyMs: number): Habit => ({
   make: (n) => ({ type: "egress.measured", data: { gb: `0.${String(10 + ((n * 31) % 90)).padStart(2, "0")}` } }),
 });
 
-/** Against the limits of the catalog, for a run of a day: 360 of 1,000 an hour; 32 of 30 a minute; 48 of 40 GB an hour. */
+/** Against the limits of the catalog, for a run of a day: 360 of 1,000 an hour; 2,100 of 1,900 an hour; 48 of 40 GB an hour. */
 export const HABITS: Readonly<Record<DemoTenantId, readonly Habit[]>> = {
   acme: [apiCalls(10_000), completions(30_000)],
-  globex: [apiCalls(1_875), jobs(30_000), completions(60_000)],
+  globex: [apiCalls(1_700), jobs(30_000), completions(60_000)],
   initech: [apiCalls(2_000), egress(41_000), completions(15_000)],
 };
 
@@ -84,8 +84,27 @@ export function history(tenantId: DemoTenantId, startMs: number, endMs: number):
   });
 }
 
-/** Initech's egress of the hour before `nowMs`: over its soft limit from the start on. */
-export const lastHour = (idPrefix: string, nowMs: number): DemoEvent[] =>
-  Array.from({ length: 80 }, (_, n) =>
-    demoEvent(egress(0), idPrefix, n, Math.floor(nowMs - HOUR_MS * 0.95 * (1 - n / 80))),
-  );
+/** What fills a window of an hour at the start: up to so much of a meter, the usage that is there included. */
+export interface Filling {
+  readonly tenantId: DemoTenantId;
+  readonly habit: Habit;
+  readonly upTo: number;
+}
+
+export const FILLINGS: readonly Filling[] = [
+  { tenantId: "globex", habit: apiCalls(0), upTo: 1_890 },
+  { tenantId: "initech", habit: egress(0), upTo: 43 },
+];
+
+/** Events of the hour before `nowMs` that bring a tenant's usage of that hour from `used` to where it should be. */
+export function lastHour({ habit, upTo }: Filling, used: number, idPrefix: string, nowMs: number): DemoEvent[] {
+  const amounts: number[] = [];
+  for (let sum = used; ; ) {
+    const amount = Number(habit.amountOf(demoEvent(habit, idPrefix, amounts.length)));
+    if (sum + amount > upTo) break;
+    amounts.push(amount);
+    sum += amount;
+  }
+  const timeOf = (n: number) => Math.floor(nowMs - HOUR_MS * 0.97 * (1 - n / amounts.length));
+  return amounts.map((_, n) => demoEvent(habit, idPrefix, n, timeOf(n)));
+}

@@ -37,3 +37,6 @@ export const UPDATE_ENDPOINT = graphql(`
 export const TEST_ENDPOINT = graphql(`
   mutation DemoTestEndpoint($id: ID!) { sendTestWebhook(endpointId: $id) { id } }
 `);
+export const QUOTAS = graphql(`
+  query DemoQuotas($tenantId: ID!) { tenant(id: $tenantId) { quotas { limit { meter window } used reserved } } }
+`);

@@ -7,7 +7,7 @@ import { nowMs, sleep } from "#platform/lifecycle/time.js";
 import { askGraph, type Connection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
 import { METERS, PLANS, TENANTS } from "./catalog.js";
-import { type DemoEvent, history, lastHour } from "./events.js";
+import { type DemoEvent, FILLINGS, type Filling, history, lastHour } from "./events.js";
 import {
   CLOSE_PERIOD,
   CREATE_METER,
@@ -16,6 +16,7 @@ import {
   FIRST_PERIODS,
   INVOICES,
   ISSUE_KEY,
+  QUOTAS,
   TENANT,
 } from "./graph.js";
 
@@ -60,7 +61,17 @@ export async function seedUsage(
     // Windows of an hour begin empty, so that what a reader tries first has room.
     await postAll(connection.url, key, history(tenant.id, lastMonthEnd, nowMs - HOUR_MS));
   }
-  await postAll(connection.url, keys.initech ?? "", lastHour(newRunId(), nowMs));
+  for (const filling of FILLINGS) {
+    const used = await usedInHour(connection, filling);
+    await postAll(connection.url, keys[filling.tenantId] ?? "", lastHour(filling, used, newRunId(), nowMs));
+  }
+}
+
+/** Of the tenant's limit per hour, with what is reserved. */
+async function usedInHour(connection: Connection, { tenantId, habit }: Filling): Promise<number> {
+  const { tenant } = await askGraph(connection, QUOTAS, { tenantId });
+  const quota = tenant?.quotas.find(({ limit }) => limit.meter === habit.meter && limit.window === "HOUR");
+  return quota === undefined ? Number.POSITIVE_INFINITY : Number(quota.used) + Number(quota.reserved);
 }
 
 /** A demo of an earlier version keeps its meters and plans. */

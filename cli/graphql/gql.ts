@@ -33,6 +33,7 @@ type Documents = {
     "\n  mutation DemoCreateEndpoint($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }\n": typeof types.DemoCreateEndpointDocument,
     "\n  mutation DemoUpdateEndpoint($id: ID!, $input: UpdateWebhookEndpointInput!) { updateWebhookEndpoint(id: $id, input: $input) { id } }\n": typeof types.DemoUpdateEndpointDocument,
     "\n  mutation DemoTestEndpoint($id: ID!) { sendTestWebhook(endpointId: $id) { id } }\n": typeof types.DemoTestEndpointDocument,
+    "\n  query DemoQuotas($tenantId: ID!) { tenant(id: $tenantId) { quotas { limit { meter window } used reserved } } }\n": typeof types.DemoQuotasDocument,
     "query WhoAsks { viewer { id roles } }": typeof types.WhoAsksDocument,
     "\n  query UnbilledTenants($after: Cursor) {\n    tenants(first: 50, after: $after) {\n      nodes {\n        id\n        accounting { unmetered }\n        upcomingInvoice { unpricedUsage { meter dimensions { value } quantity } }\n      }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.UnbilledTenantsDocument,
     "query UnmeteredOf($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": typeof types.UnmeteredOfDocument,
@@ -80,6 +81,7 @@ const documents: Documents = {
     "\n  mutation DemoCreateEndpoint($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }\n": types.DemoCreateEndpointDocument,
     "\n  mutation DemoUpdateEndpoint($id: ID!, $input: UpdateWebhookEndpointInput!) { updateWebhookEndpoint(id: $id, input: $input) { id } }\n": types.DemoUpdateEndpointDocument,
     "\n  mutation DemoTestEndpoint($id: ID!) { sendTestWebhook(endpointId: $id) { id } }\n": types.DemoTestEndpointDocument,
+    "\n  query DemoQuotas($tenantId: ID!) { tenant(id: $tenantId) { quotas { limit { meter window } used reserved } } }\n": types.DemoQuotasDocument,
     "query WhoAsks { viewer { id roles } }": types.WhoAsksDocument,
     "\n  query UnbilledTenants($after: Cursor) {\n    tenants(first: 50, after: $after) {\n      nodes {\n        id\n        accounting { unmetered }\n        upcomingInvoice { unpricedUsage { meter dimensions { value } quantity } }\n      }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.UnbilledTenantsDocument,
     "query UnmeteredOf($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": types.UnmeteredOfDocument,
@@ -181,6 +183,10 @@ export function graphql(source: "\n  mutation DemoUpdateEndpoint($id: ID!, $inpu
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  mutation DemoTestEndpoint($id: ID!) { sendTestWebhook(endpointId: $id) { id } }\n"): typeof import('./graphql.js').DemoTestEndpointDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query DemoQuotas($tenantId: ID!) { tenant(id: $tenantId) { quotas { limit { meter window } used reserved } } }\n"): typeof import('./graphql.js').DemoQuotasDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

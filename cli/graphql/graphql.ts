@@ -331,6 +331,13 @@ export type DemoTestEndpointMutationVariables = Exact<{
 
 export type DemoTestEndpointMutation = { readonly sendTestWebhook: { readonly id: string } };
 
+export type DemoQuotasQueryVariables = Exact<{
+  tenantId: string;
+}>;
+
+
+export type DemoQuotasQuery = { readonly tenant: { readonly quotas: ReadonlyArray<{ readonly used: string, readonly reserved: string, readonly limit: { readonly meter: string | null, readonly window: QuotaWindow } }> } | null };
+
 export type WhoAsksQueryVariables = Exact<{ [key: string]: never; }>;
 
 
@@ -731,6 +738,20 @@ export const DemoTestEndpointDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<DemoTestEndpointMutation, DemoTestEndpointMutationVariables>;
+export const DemoQuotasDocument = new TypedDocumentString(`
+    query DemoQuotas($tenantId: ID!) {
+  tenant(id: $tenantId) {
+    quotas {
+      limit {
+        meter
+        window
+      }
+      used
+      reserved
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<DemoQuotasQuery, DemoQuotasQueryVariables>;
 export const WhoAsksDocument = new TypedDocumentString(`
     query WhoAsks {
   viewer {
