@@ -74,15 +74,18 @@ export async function startMetrly(
   }
 
   async function untilReady(): Promise<void> {
-    await waitFor(
-      async () => {
-        if (child.exitCode !== null) throw new Error(`metrly ended with ${child.exitCode}:\n${printed.slice(-5_000)}`);
-        return (await fetch(`${url}/readyz`)).ok;
+    const started = child;
+    const isReady = async () => (await fetch(`${url}/readyz`)).ok;
+    const ended = new Promise<never>((_, reject) =>
+      started.once("exit", (code, signal) => reject(new Error(`metrly ended with ${code ?? signal}`))),
+    );
+    // Later it may end as it likes.
+    ended.catch(() => undefined);
+    await Promise.race([waitFor(isReady, { deadlineMs: READY_DEADLINE_MS, what: "metrly to be ready" }), ended]).catch(
+      (error: Error) => {
+        throw new Error(`${error.message}; it printed:\n${printed.slice(-5_000)}`, { cause: error });
       },
-      { deadlineMs: READY_DEADLINE_MS, what: `metrly to be ready; it printed:\n${printed.slice(-5_000)}` },
-    ).catch((error: Error) => {
-      throw new Error(`${error.message}\n${printed.slice(-5_000)}`, { cause: error });
-    });
+    );
   }
 
   async function end(signal: NodeJS.Signals): Promise<number | null> {

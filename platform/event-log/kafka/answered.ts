@@ -38,3 +38,16 @@ export function joined<T>(ask: () => Promise<T>): () => Promise<T> {
     return next;
   };
 }
+
+/**
+ * Runs what it is given one after the other. kafkajs' admin keeps the metadata that it was answered last: a question about the
+ * partitions of one topic makes it forget those of another, whose offsets it is asking for.
+ */
+export function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const result = last.then(work);
+    last = result.catch(() => undefined);
+    return result;
+  };
+}

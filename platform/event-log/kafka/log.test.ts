@@ -21,6 +21,28 @@ describe.skipIf(!hasKafka)("on Kafka", () => {
     await down.stop();
   });
 
+  test("topics that a process asks about for the first time do not disturb each other", async () => {
+    const topics = Array.from({ length: 8 }, newTopic);
+    const open = () => connectKafkaLog({ brokers: kafkaBrokers(), clientId, replicationFactor: 1 });
+    const first = await open();
+    await first.ensureTopics(topics, 1);
+    for (const topic of topics) await first.append(topic, 0, [{ value: Buffer.from(topic.name) }]);
+    await first.stop();
+    const [known, ...others] = topics;
+    if (known === undefined) throw new Error("there are several topics");
+    for (let tries = 0; tries < 5; tries += 1) {
+      const log = await open();
+      await log.bounds(known, 0);
+      for (const topic of others) {
+        const [bounds, count] = await Promise.all([log.bounds(known, 0), log.partitionCount(topic)]);
+        expect([bounds, count]).toEqual([{ first: 0, next: 1 }, 1]);
+      }
+      const records = await Promise.all(topics.map((topic) => log.read(topic, 0, 0, 1)));
+      expect(records.map(([record]) => String(record?.value))).toEqual(topics.map(({ name }) => name));
+      await log.stop();
+    }
+  });
+
   test("processes that start concurrently all get their topics", async () => {
     const topics = Array.from({ length: 5 }, newTopic);
     const logs = await Promise.all(

@@ -5,7 +5,7 @@ import { appendWithinDeadline } from "../deadline.js";
 import type { EventLog, LogConsumer, NewRecord, PartitionBounds } from "../event-log.js";
 import { groupAppends, sizeOf } from "../group-append.js";
 import { UnknownPartitionError } from "../position.js";
-import { answered, joined } from "./answered.js";
+import { answered, joined, oneAtATime } from "./answered.js";
 import { createKafka, type KafkaConnection, once, protocolErrorOf } from "./client.js";
 import { consumeFromKafka } from "./consumer.js";
 import { createFetcher } from "./fetch.js";
@@ -42,6 +42,7 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
   const fetcher = createFetcher(options);
   const connectProducer = once(() => producer.connect());
   const connectAdmin = once(() => admin.connect());
+  const adminInTurn = oneAtATime();
   const appenders = new Map<string, ReturnType<typeof groupAppends>>();
   const consumers = new Set<LogConsumer>();
   const stopped = new AbortController();
@@ -57,7 +58,7 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
 
   async function fetchBounds(topic: string): Promise<Map<number, PartitionBounds>> {
     await connectAdmin();
-    const offsets = await admin.fetchTopicOffsets(topic);
+    const offsets = await adminInTurn(() => admin.fetchTopicOffsets(topic));
     return new Map(offsets.map(({ partition, low, high }) => [partition, { first: Number(low), next: Number(high) }]));
   }
 
@@ -92,15 +93,17 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
     bounds: (topic, partition) => answered(() => bounds(topic, partition)),
     async ensureTopics(topics, partitionCount) {
       await connectAdmin();
-      const existing = new Set(await admin.listTopics());
-      for (const topic of topics) {
-        if (!existing.has(topic.name)) await createTopic(admin, topic, partitionCount, options.replicationFactor);
-        await assertPartitions(admin, topic, partitionCount);
-      }
+      await adminInTurn(async () => {
+        const existing = new Set(await admin.listTopics());
+        for (const topic of topics) {
+          if (!existing.has(topic.name)) await createTopic(admin, topic, partitionCount, options.replicationFactor);
+          await assertPartitions(admin, topic, partitionCount);
+        }
+      });
     },
     async partitionCount(topic) {
       await connectAdmin();
-      return countPartitions(admin, topic.name);
+      return adminInTurn(() => countPartitions(admin, topic.name));
     },
     async append(topic, partition, records) {
       for (const chunk of chunksOf(records)) {
@@ -122,7 +125,7 @@ export async function connectKafkaLog(options: KafkaLogOptions): Promise<EventLo
       const { first, next } = await bounds(topic, partition);
       if (before <= first) return;
       const offset = String(Math.min(before, next));
-      await admin.deleteTopicRecords({ topic: topic.name, partitions: [{ partition, offset }] });
+      await adminInTurn(() => admin.deleteTopicRecords({ topic: topic.name, partitions: [{ partition, offset }] }));
     },
     async stop() {
       stopped.abort();
