@@ -1,7 +1,9 @@
 import { MetrlyError } from "#kernel/errors.js";
+import { callerOf } from "#platform/auth/identity.js";
 import { createFairTurns, type TurnLimits } from "#platform/lifecycle/fair-turns.js";
 import { graphqlErrorOf } from "../operations/client-error.js";
-import { bytesOfOperation, callerOf } from "../operations/held-bytes.js";
+import { bytesOfOperation } from "../operations/held-bytes.js";
+import type { GatewayContext } from "../operations/operation.js";
 import type { Federation } from "./federation.js";
 
 /** As many of one caller as a service's pool has connections: others' operations wait for few of a busy caller's. */
@@ -20,7 +22,7 @@ export function inTurns(federation: Federation, limits: TurnLimits = LIMITS): Fe
   return {
     ...federation,
     async execute(args) {
-      const caller = callerOf(args);
+      const caller = callerOf((args.contextValue as GatewayContext).identity);
       const turn = turns.take(caller, () => bytesOfOperation(args));
       if (turn === undefined)
         return { errors: [graphqlErrorOf(new MetrlyError("BUSY", "Too many operations wait; try again later"))] };

@@ -1,6 +1,5 @@
 import type { DocumentNode, ExecutionArgs } from "graphql";
 import { heldBytes } from "#kernel/json.js";
-import type { GatewayContext } from "./operation.js";
 
 /** A token of a parsed document with its part of the syntax tree. */
 const TOKEN_BYTES = 300;
@@ -15,10 +14,4 @@ function tokensOf({ loc }: DocumentNode): number {
   let count = 0;
   for (let token = loc?.startToken ?? null; token !== null; token = token.next) count += 1;
   return count;
-}
-
-/** Who shares limits with others of its operations: a tenant, or a caller of the platform. */
-export function callerOf({ contextValue }: ExecutionArgs): string {
-  const { identity } = contextValue as GatewayContext;
-  return identity.tenantId === null ? `platform ${identity.kind} ${identity.id}` : `tenant ${identity.tenantId}`;
 }

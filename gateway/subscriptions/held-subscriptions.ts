@@ -1,9 +1,11 @@
 import type { ExecutionArgs, ExecutionResult } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
+import { callerOf } from "#platform/auth/identity.js";
 import { createShares, type ShareLimits } from "#platform/lifecycle/shares.js";
 import { isStream } from "../federation/subgraph.js";
 import { graphqlErrorOf } from "../operations/client-error.js";
-import { bytesOfOperation, callerOf } from "../operations/held-bytes.js";
+import { bytesOfOperation } from "../operations/held-bytes.js";
+import type { GatewayContext } from "../operations/operation.js";
 
 /** What all open subscriptions hold: a busy caller's share, and room for those who come after it. */
 const LIMITS: ShareLimits = { shared: 48 << 20, max: 128 << 20 };
@@ -28,7 +30,7 @@ export function boundSubscriptions<Stream extends AsyncIterable<unknown>>({
 }: HeldSubscriptionsOptions<Stream>): (args: ExecutionArgs) => Promise<Stream | ExecutionResult> {
   const shares = createShares(limits);
   return async (args) => {
-    const caller = callerOf(args);
+    const caller = callerOf((args.contextValue as GatewayContext).identity);
     const bytes = BASE_BYTES + bytesOfOperation(args, isKept(args));
     const refusal = shares.refusal(caller, 1, bytes);
     if (refusal !== undefined)

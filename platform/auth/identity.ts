@@ -69,6 +69,10 @@ export function createIdentityTokens(secret: string): IdentityTokens {
   };
 }
 
+/** Who shares limits with others of its operations: a tenant, or a caller of the platform. */
+export const callerOf = ({ tenantId, kind, id }: Identity): string =>
+  tenantId === null ? `platform ${kind} ${id}` : `tenant ${tenantId}`;
+
 /** The identity of a service that calls another service's internal API. */
 export const serviceIdentity = (service: string): Identity => ({
   kind: "SERVICE",

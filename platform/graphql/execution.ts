@@ -1,5 +1,6 @@
 import { type DocumentNode, type ExecutionResult, execute, GraphQLError, type GraphQLSchema } from "graphql";
 import { type CompiledQuery, compileQuery, isCompiledQuery } from "graphql-jit";
+import { callerOf } from "#platform/auth/identity.js";
 import { onBehalfOf } from "#platform/lifecycle/caller.js";
 import { answerTooLarge, isTooLarge } from "./answer-size.js";
 import { notedPropagation, withPropagation } from "./propagation.js";
@@ -53,7 +54,7 @@ export function createGraphqlExecution(schema: GraphQLSchema): GraphqlExecution 
     });
 
   return async (request) => {
-    const result = await onBehalfOf(callerOf(request.context), () => executed(request));
+    const result = await onBehalfOf(callerOf(request.context.identity), () => executed(request));
     const answer = isTooLarge(request.context) ? { errors: [tooLargeError()] } : result;
     return withPropagation(answer, notedPropagation(request.context));
   };
@@ -68,10 +69,6 @@ export function createGraphqlExecution(schema: GraphQLSchema): GraphqlExecution 
     return { data: result.data, errors: result.errors.map(plainError) };
   }
 }
-
-/** Whose operations share limits: a tenant, or a caller of the platform. */
-const callerOf = ({ identity }: SubgraphContext): string =>
-  identity.tenantId === null ? `platform ${identity.kind} ${identity.id}` : `tenant ${identity.tenantId}`;
 
 function tooLargeError(): GraphQLError {
   const originalError = answerTooLarge();

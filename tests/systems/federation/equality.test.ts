@@ -2,6 +2,7 @@ import { ApolloGateway, LocalGraphQLDataSource } from "@apollo/gateway";
 import { ApolloServer } from "@apollo/server";
 import { type ExecutionResult, GraphQLError, parse } from "graphql";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { serviceIdentity } from "#platform/auth/identity.js";
 import { composeSupergraph } from "../../../gateway/composition.js";
 import { createFederation, type Federation } from "../../../gateway/federation/federation.js";
 import { localExecutor } from "../../../gateway/subgraphs/reach.js";
@@ -77,7 +78,7 @@ function nullAbove(data: unknown, path: readonly (string | number)[]): readonly 
 async function askOurs(operation: string): Promise<Seen> {
   const document = parse(operation);
   const { schema } = federation;
-  const contextValue = { identity: undefined };
+  const contextValue = { identity: serviceIdentity("test") };
   const answer = await federation.execute({ schema, document, variableValues: VARIABLES, contextValue });
   for (const { path = [] } of answer.errors ?? [])
     expect(isNullAt(answer.data, path), `${operation} has an error at ${path.join(".")}, where it has no null`).toBe(
@@ -140,7 +141,7 @@ test("an invalid variable, a missing operation and a reserved name are answered,
   const { schema, execute } = federation;
   const ask = async (operation: string, variableValues = {}, operationName?: string) => {
     const { data, errors } = await execute({
-      ...{ schema, document: parse(operation), variableValues, contextValue: { identity: undefined } },
+      ...{ schema, document: parse(operation), variableValues, contextValue: { identity: serviceIdentity("test") } },
       ...(operationName !== undefined && { operationName }),
     });
     return [data, errors?.map(({ message }) => message)];

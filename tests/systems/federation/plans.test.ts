@@ -15,6 +15,7 @@ import {
   validate,
 } from "graphql";
 import { expect, test } from "vitest";
+import { serviceIdentity } from "#platform/auth/identity.js";
 import { createFederation } from "../../../gateway/federation/federation.js";
 import { GRAPH_LIMITS } from "../../../gateway/operations/limits.js";
 
@@ -61,7 +62,7 @@ test("there is a plan for every field of the graph, wherever a client may ask fo
   const codeOf = async (operation: string): Promise<unknown> => {
     const document = parse(operation);
     expect(validate(schema, document), operation).toEqual([]);
-    const { errors = [] } = await execute({ schema, document, contextValue: { identity: undefined } });
+    const { errors = [] } = await execute({ schema, document, contextValue: { identity: serviceIdentity("test") } });
     return errors.find(({ extensions }) => extensions.code === "TOO_COMPLEX")?.extensions.code;
   };
   const refused: string[] = [];
