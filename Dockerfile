@@ -5,7 +5,7 @@ COPY package.json package-lock.json ./
 COPY sdk/package.json ./sdk/
 RUN npm ci --include=dev --no-audit --no-fund
 COPY . .
-# Roles never start the embedded database, compile nothing, and use one of Prisma's query compilers and GraphiQL's bundle.
+# Roles never start the embedded database, compile nothing, and use one of Prisma's query compilers, and the bundles of GraphiQL and Swagger UI.
 RUN npm run build \
     && npm prune --omit=dev --no-audit --no-fund \
     && cd node_modules \
@@ -13,6 +13,7 @@ RUN npm run build \
     && find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' \) -delete \
     && find @prisma/client/runtime -name 'query_compiler_*' ! -name '*_fast_bg.postgresql.*' -delete \
     && find graphiql -type f ! -name package.json ! -name 'graphiql.min.*' -delete \
+    && find swagger-ui-dist -type f ! -name package.json ! -name swagger-ui-bundle.js ! -name swagger-ui.css -delete \
     && find . -xtype l -delete
 
 FROM node:20.20-bookworm-slim
@@ -26,6 +27,7 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/prisma ./prisma
 COPY --from=build /app/gateway/explorer ./gateway/explorer
+COPY --from=build /app/gateway/api-docs ./gateway/api-docs
 COPY --from=build /app/schema/graphql ./schema/graphql
 COPY --from=build /app/dist ./dist
 USER node

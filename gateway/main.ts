@@ -6,6 +6,7 @@ import type { Config } from "#platform/process/config.js";
 import type { Service } from "#platform/process/service.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenancyLease } from "#platform/tenancy-client/lease.js";
+import { registerApiDocs } from "./api-docs/api-docs.js";
 import { createAuthentication } from "./auth/authentication.js";
 import { createExternalIssuer } from "./auth/external-issuer.js";
 import type { TokenIssuer } from "./auth/token-issuer.js";
@@ -37,7 +38,7 @@ export interface GatewayOptions {
   readonly remote?: Pick<RemoteOptions, "timeoutMs" | "giveUpMs">;
 }
 
-/** Starts the gateway: one GraphQL API over the subgraphs (HTTP and WebSocket), authentication, and the explorer. */
+/** Starts the gateway: one GraphQL API over the subgraphs (HTTP and WebSocket), authentication, the explorer, and the documentation of the data plane. */
 export async function startGateway(options: GatewayOptions): Promise<Service> {
   const { config, clock, logger, tenancy, issuer, identityTokens, subgraphs } = options;
   const { supergraphSdl } = composeSupergraph(subgraphs);
@@ -77,6 +78,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
     register(app) {
       http.register(app);
       registerExplorer(app, { demo: config.demo, issuer, clock });
+      registerApiDocs(app);
       app.get("/.well-known/jwks.json", async (_, reply) => {
         reply.header("cache-control", "public, max-age=300");
         return issuer.jwks();

@@ -77,6 +77,7 @@ function firstScreen(url: string, keys: DemoKeys): string {
 Metrly is running, with demo data: ${TENANTS.map((tenant) => tenant.id).join(", ")}; last month is closed, events are arriving.
 
   Explorer      ${url}/
+  Data plane    ${url}/docs
 
   Post an event
     curl -s ${url}/v1/events -H 'Authorization: Bearer ${keys.acme}' \\

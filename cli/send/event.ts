@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { isLosslessNumber, parse, stringify } from "lossless-json";
 import { isDeeperThan, MAX_JSON_DEPTH } from "#kernel/json.js";
 import { parseRfc3339 } from "#kernel/rfc3339.js";
+import { MAX_ATTRIBUTE_BYTES, MAX_EVENT_BYTES } from "#schema/openapi/limits.js";
 
 /** A row of the input, not yet validated. */
 export interface Row {
@@ -31,8 +32,6 @@ type Attribute = (typeof ATTRIBUTES)[number];
 export const isAttribute = (name: string): name is Attribute => ATTRIBUTES.some((attribute) => attribute === name);
 
 const DEFAULT_SOURCE = "metrly-send";
-const MAX_ATTRIBUTE_BYTES = 256;
-export const MAX_EVENT_BYTES = 65_536;
 
 /**
  * The CloudEvent of a row. The id of a row without one is derived from the file's name, the line and the content, so that

@@ -1,33 +1,16 @@
-import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { packageRoot } from "#platform/process/package-root.js";
+import { type Asset, SCRIPT, STYLE, sendPage, serveAssets } from "../assets.js";
 import type { TokenIssuer } from "../auth/token-issuer.js";
 import { SAVED_OPERATIONS } from "./operations.js";
 import { explorerPage } from "./page.js";
 import { isOwnPageOnLoopback } from "./session.js";
 
 const SESSION_SECONDS = 3_600;
-
-/** No external resources: the explorer works offline. GraphiQL styles its editor inline. */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data:",
-  "font-src 'self' data:",
-  "frame-ancestors 'none'",
-].join("; ");
-
-interface Asset {
-  readonly file: string;
-  readonly type: string;
-}
-
-const SCRIPT = "text/javascript; charset=utf-8";
-const STYLE = "text/css; charset=utf-8";
 
 const require = createRequire(import.meta.url);
 /** The packages' `exports` do not include these builds, so read the files directly. */
@@ -57,20 +40,9 @@ export interface ExplorerOptions {
 
 /** Serves GraphiQL at `GET /`, with a saved operation for every task. */
 export function registerExplorer(app: FastifyInstance, options: ExplorerOptions): void {
-  app.get("/", async (_, reply) => {
-    reply.type("text/html; charset=utf-8");
-    reply.header("content-security-policy", CONTENT_SECURITY_POLICY);
-    reply.header("x-content-type-options", "nosniff");
-    reply.header("cache-control", "no-cache");
-    return explorerPage({ demo: options.demo });
-  });
+  app.get("/", async (_, reply) => sendPage(reply, explorerPage({ demo: options.demo })));
   app.get("/explorer/operations.json", async () => SAVED_OPERATIONS);
-  app.get<{ Params: { name: string } }>("/explorer/:name", async (request, reply) => {
-    const asset = Object.hasOwn(ASSETS, request.params.name) ? ASSETS[request.params.name] : undefined;
-    if (asset === undefined) throw new MetrlyError("NOT_FOUND", "The explorer has no such file");
-    reply.type(asset.type).header("x-content-type-options", "nosniff").header("cache-control", "public, max-age=3600");
-    return readFile(asset.file);
-  });
+  serveAssets(app, "/explorer", ASSETS);
   if (options.demo) registerSession(app, options);
 }
 

@@ -1,11 +1,22 @@
 import { HTTPError, OpenMeter } from "@openmeter/sdk";
 import { CloudEvent, emitterFor, httpTransport, Mode } from "cloudevents";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { waitFor } from "../../servers/servers.js";
 import { ask, type EventsAnswer, postEvents } from "../../support/client.js";
+import { runs } from "../../support/effort.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
 import { setUp } from "../whole-path/proof.js";
-import { type Accounting, accountingOf, sumOf } from "../whole-path/world.js";
+import {
+  type Accounting,
+  accountingOf,
+  CREATE_METER,
+  CREATE_PLAN,
+  CREATE_TENANT,
+  ISSUE_KEY,
+  sumOf,
+} from "../whole-path/world.js";
+import { anyRequest, createChecker, type Operation, operationsOf, send } from "./documented.js";
 import { askInBatches, graphClients } from "./graph-clients.js";
 
 describe("clients of other vendors", () => {
@@ -178,6 +189,112 @@ describe("clients of other vendors", () => {
     await expect(unknown.events.ingest({ type: "api.call", subject: "openmeter-refused" })).rejects.toMatchObject({
       status: 401,
       type: "urn:metrly:error:UNAUTHENTICATED",
+    });
+  });
+
+  describe("that read the OpenAPI document", () => {
+    let document: object;
+    let operations: readonly Operation[];
+    let checker: ReturnType<typeof createChecker>;
+    let own: string;
+
+    beforeAll(async () => {
+      // The meters, plan and tenant of the examples, which are the demo's.
+      const meter = { key: "api_calls", name: "API calls", eventType: "api.request", aggregation: "COUNT" };
+      await ask(metrly.url, admin, CREATE_METER, { input: meter });
+      const hard = [{ meter: "api_calls", window: "HOUR", kind: "HARD", limit: "1000" }];
+      const version = { currency: "EUR", prices: [], limits: hard };
+      await ask(metrly.url, admin, CREATE_PLAN, { input: { id: "starter", name: "Starter", version } });
+      await ask(metrly.url, admin, CREATE_TENANT, { input: { id: "acme", name: "Acme", planId: "starter" } });
+      const input = { tenantId: "acme", name: "key", scopes: ["INGEST", "QUOTA", "READ"] };
+      own = (await ask(metrly.url, admin, ISSUE_KEY, { input })).issueApiKey.secret;
+      document = (await (await fetch(`${metrly.url}/openapi.json`)).json()) as object;
+      operations = operationsOf(document);
+      checker = createChecker(document);
+    });
+
+    const operationAt = (method: string, path: string): Operation => {
+      const found = operations.find((one) => one.method === method && one.path === path);
+      if (found === undefined) throw new Error(`${method} ${path} is not documented`);
+      return found;
+    };
+    const isJson = { "content-type": "application/json" };
+
+    test("every path answers exactly the documented methods, and refuses a request without a key as documented", async () => {
+      for (const path of new Set(operations.map((one) => one.path))) {
+        const ofPath = operations.filter((one) => one.path === path);
+        const { headers } = await fetch(`${metrly.url}${path}`, { method: "DELETE" });
+        const allowed = (headers.get("allow") ?? "").toLowerCase().split(", ");
+        expect([path, ...allowed.filter((method) => method !== "head").sort()]).toEqual([
+          path,
+          ...ofPath.map(({ method }) => method).sort(),
+        ]);
+        for (const operation of ofPath) {
+          const answer = await fetch(`${metrly.url}${path}`, { method: operation.method.toUpperCase() });
+          expect(answer.status).toBe(401);
+          expect(await checker.response(operation, answer)).toBeUndefined();
+        }
+      }
+    });
+
+    test("can send every example, and find the event of the first", async () => {
+      let examples = 0;
+      for (const operation of operations)
+        for (const [type, { examples: ofType = {} }] of Object.entries(operation.requestBody?.content ?? {}))
+          for (const { value } of Object.values(ofType)) {
+            const sent = { headers: { "content-type": type }, query: "", body: JSON.stringify(value) };
+            const answer = await send(metrly.url, own, operation, sent);
+            expect([operation.path, type, answer.status < 300]).toEqual([operation.path, type, true]);
+            expect(await checker.response(operation, answer)).toBeUndefined();
+            examples += 1;
+          }
+      expect(examples).toBeGreaterThan(8);
+      const find = operationAt("get", "/v1/events");
+      const query = "?source=api-gateway&id=req-7f3a";
+      const found = await waitFor(
+        async () => {
+          const answer = await send(metrly.url, own, find, { headers: {}, query });
+          return answer.status === 200 ? answer : undefined;
+        },
+        { what: "the example's event" },
+      );
+      expect(await checker.response(find, found)).toBeUndefined();
+    });
+
+    test("know both statuses of a denial, and can have it explained", async () => {
+      const consume = operationAt("post", "/v1/quota/consume");
+      for (const status of [429, 403]) {
+        const body = JSON.stringify({ meter: "api_calls", amount: "5000", idempotencyKey: `too-much-${status}` });
+        const answer = await send(metrly.url, own, consume, { headers: isJson, query: `?denyStatus=${status}`, body });
+        expect([answer.status, answer.headers.get("content-type")]).toEqual([status, expect.stringMatching("/json")]);
+        expect(await checker.response(consume, answer)).toBeUndefined();
+      }
+      const denial = operationAt("get", "/v1/quota/denial");
+      const why = await waitFor(
+        async () => {
+          const answer = await send(metrly.url, own, denial, { headers: {}, query: "?idempotencyKey=too-much-429" });
+          return answer.status === 200 ? answer : undefined;
+        },
+        { what: "the denial" },
+      );
+      expect(await checker.response(denial, why)).toBeUndefined();
+    });
+
+    test("never get a 500 or an undocumented answer, whatever they make of the schemas", async () => {
+      const known = { meter: ["api_calls"], subject: ["acme"], tenantId: ["acme"], "ce-specversion": ["1.0"] };
+      const hints = { ...known, amount: ["1", 2], type: ["api.request"], time: [new Date().toISOString()] };
+      const statuses = new Set<number>();
+      for (const operation of operations)
+        await fc.assert(
+          fc.asyncProperty(anyRequest(document, operation, hints), async (sent) => {
+            const answer = await send(metrly.url, own, operation, sent);
+            statuses.add(answer.status);
+            expect(answer.status).not.toBe(500);
+            expect(await checker.response(operation, answer), JSON.stringify([operation.path, sent])).toBeUndefined();
+          }),
+          { numRuns: runs(12) },
+        );
+      expect([...statuses]).toEqual(expect.arrayContaining([200, 202, 400]));
     });
   });
 });

@@ -5,6 +5,7 @@ import Fastify from "fastify";
 import { afterAll, afterEach, beforeAll, describe, expect, expectTypeOf, test } from "vitest";
 import { WebSocket as WebSocketOfNode } from "ws";
 import type { ErrorCode as ErrorCodeOfServer } from "#kernel/errors.js";
+import type { Reason } from "#schema/openapi/decision.js";
 import { quotaMiddleware } from "../../../sdk/src/express.js";
 import { quotaHook, quotaOf } from "../../../sdk/src/fastify.js";
 import {
@@ -18,7 +19,6 @@ import {
   type TrackedEvent,
   type WebSocketClass,
 } from "../../../sdk/src/index.js";
-import type { Reason } from "../../../workers/quota/rules/decision.js";
 import { waitFor } from "../../servers/servers.js";
 import { ask } from "../../support/client.js";
 import { graphql } from "../../support/graphql/index.js";

@@ -48,6 +48,8 @@ describe.skipIf(!hasNginx)("the edge", () => {
       ["/", "gateway"],
       ["/explorer/app.js", "gateway"],
       ["/.well-known/jwks.json", "gateway"],
+      ["/openapi.json", "gateway"],
+      ["/docs", "gateway"],
       ["/readyz", "gateway"],
       ["/graphql?query=%7B%20x%20%7D", "gateway"],
       ["/nowhere", "gateway"],

@@ -80,6 +80,21 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
     await shown(/WARNING/);
   });
 
+  test("the page of the data plane shows every operation, and sends a request with a key", async () => {
+    await page.goto(`${metrly.url}/docs`);
+    await page.locator(".opblock").first().waitFor();
+    expect(await page.locator(".opblock").count()).toBe(8);
+    await page.click(".btn.authorize");
+    await page.fill(".auth-container input", await demoKey());
+    await page.click(".auth-btn-wrapper .authorize");
+    await page.click(".auth-btn-wrapper .btn-done");
+    const check = page.locator("#operations-Quotas-checkQuota");
+    await check.locator(".opblock-summary-control").click();
+    await check.locator(".execute").click();
+    await check.locator(".live-responses-table .response-col_status").getByText("200").waitFor();
+    expect(await check.locator(".live-responses-table").textContent()).toContain('"reason": "WITHIN_LIMITS"');
+  });
+
   test("nothing was loaded from other origins, and no errors were logged", () => {
     expect(elsewhere).toEqual([]);
     expect(complaints).toEqual([]);

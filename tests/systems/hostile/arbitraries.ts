@@ -161,6 +161,8 @@ const PATHS = [
     "/.well-known/jwks.json",
     "/explorer/operations.json",
     "/explorer/session",
+    "/openapi.json",
+    "/docs/swagger-ui.css",
     "/internal/ledger",
     "/internal/republish",
     "/queues",

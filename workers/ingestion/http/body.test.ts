@@ -2,12 +2,13 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
+import { MAX_BODY_BYTES } from "#schema/openapi/limits.js";
 import { runs } from "../../../tests/support/effort.js";
 import { createRecentlyAcknowledged } from "../intake/recently-acknowledged.js";
 import type { Arrival } from "../rules/accept-item.js";
 import { meterState, tenantState } from "../world.testing.js";
 import { answerOf } from "./answer.js";
-import { claimedBytes, codingOf, inflate, MAX_BODY_BYTES, readEvents } from "./body.js";
+import { claimedBytes, codingOf, inflate, readEvents } from "./body.js";
 
 const NOW = Date.UTC(2026, 10, 15);
 const arrival: Arrival = {

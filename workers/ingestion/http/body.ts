@@ -4,9 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { hasCode, MetrlyError } from "#kernel/errors.js";
 import { type InexactNumber, inexactNumbers, mayHoldInexactNumbers } from "#kernel/exact-numbers.js";
 import { contentCoding } from "#platform/http/content-coding.js";
-
-export const MAX_BODY_BYTES = 1_048_576;
-export const MAX_BATCH_ITEMS = 1_000;
+import { MAX_BODY_BYTES, MAX_EVENTS } from "#schema/openapi/limits.js";
 
 /** One parsed event of a request; `inexact` names a number of its data that would lose digits. */
 export interface RawItem {
@@ -84,8 +82,8 @@ function structured(text: string, form: "object" | "array" | "either"): readonly
     throw new MetrlyError("MALFORMED", `The body must be a JSON ${form === "either" ? "object or array" : form}`);
   const events: readonly unknown[] = isBatch ? parsed : [parsed];
   if (events.length === 0) throw new MetrlyError("INVALID", "The batch is empty");
-  if (events.length > MAX_BATCH_ITEMS)
-    throw new MetrlyError("TOO_LARGE", `A batch has at most ${MAX_BATCH_ITEMS} events, not ${events.length}`);
+  if (events.length > MAX_EVENTS)
+    throw new MetrlyError("TOO_LARGE", `A batch has at most ${MAX_EVENTS} events, not ${events.length}`);
   const inexact = inexactByItem(text, isBatch);
   return events.map((event, index) => ({ event, inexact: detailOf(inexact.get(index), isBatch ? 1 : 0) }));
 }

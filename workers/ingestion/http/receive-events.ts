@@ -10,13 +10,14 @@ import { onceCaughtUp, UnknownHere } from "#platform/tenancy-client/caught-up.js
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
+import { MAX_BODY_BYTES } from "#schema/openapi/limits.js";
 import { type Admission, type Admitted, createAdmission } from "../intake/admission.js";
 import type { Appender } from "../intake/appender.js";
 import { createRecentlyAcknowledged } from "../intake/recently-acknowledged.js";
 import type { IngestionMetrics } from "../metrics.js";
 import type { Arrival } from "../rules/accept-item.js";
 import { type Answered, answerOf, type IngestAnswer, rejectionOf } from "./answer.js";
-import { claimedBytes, codingOf, inflate, MAX_BODY_BYTES, type RawItem, readEvents } from "./body.js";
+import { claimedBytes, codingOf, inflate, type RawItem, readEvents } from "./body.js";
 
 export interface ReceiverOptions {
   readonly tenancy: TenancyCopy;

@@ -2,15 +2,15 @@ import { DAY_MS, MINUTE_MS } from "#kernel/duration.js";
 import type { MeterState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { ReceivedItem } from "#schema/events/usage-received.v2.js";
 import { readMeter } from "#schema/meters/meter-reading.js";
+import { MAX_AGE_DAYS, MAX_AHEAD_MINUTES, MAX_EVENT_BYTES } from "#schema/openapi/limits.js";
 import { firstPeriodStart, isMeterActive, tenantNow } from "#schema/tenancy-history.js";
 import { hasEnded } from "#schema/vocabulary.js";
 import { canonicalData, MAX_DATA_DEPTH } from "./canonical-data.js";
 import { readEnvelope } from "./event-envelope.js";
 import { type Refusal, refuse } from "./refusal.js";
 
-export const MAX_EVENT_BYTES = 65_536;
-export const MAX_AGE_MS = 35 * DAY_MS;
-export const MAX_AHEAD_MS = 5 * MINUTE_MS;
+const MAX_AGE_MS = MAX_AGE_DAYS * DAY_MS;
+const MAX_AHEAD_MS = MAX_AHEAD_MINUTES * MINUTE_MS;
 
 export type Acceptance =
   | {
@@ -82,8 +82,9 @@ function refuseAfterClosing(time: number, tenant: TenantState): Refusal | undefi
 }
 
 function refuseTime(time: number, clock: number, tenant: TenantState): Refusal | undefined {
-  if (time < clock - MAX_AGE_MS) return refuse("TIME_OUT_OF_RANGE", "time: more than 35 days ago");
-  if (time > clock + MAX_AHEAD_MS) return refuse("TIME_OUT_OF_RANGE", "time: more than 5 minutes ahead");
+  if (time < clock - MAX_AGE_MS) return refuse("TIME_OUT_OF_RANGE", `time: more than ${MAX_AGE_DAYS} days ago`);
+  if (time > clock + MAX_AHEAD_MS)
+    return refuse("TIME_OUT_OF_RANGE", `time: more than ${MAX_AHEAD_MINUTES} minutes ahead`);
   const start = firstPeriodStart(tenant);
   if (time < start)
     return refuse("BEFORE_FIRST_PERIOD", `time: before the tenant's first period, ${new Date(start).toISOString()}`);

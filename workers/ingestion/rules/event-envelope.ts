@@ -1,10 +1,9 @@
 import { isDeeperThan, isJsonObject } from "#kernel/json.js";
 import { parseRfc3339 } from "#kernel/rfc3339.js";
 import { isStorable } from "#kernel/storable-text.js";
+import { MAX_ATTRIBUTE_BYTES } from "#schema/openapi/limits.js";
 import { MAX_DATA_DEPTH } from "./canonical-data.js";
 import { type Refusal, refuse } from "./refusal.js";
-
-const MAX_ATTRIBUTE_BYTES = 256;
 
 /** The CloudEvent attributes that Metrly uses, and the data. */
 export interface EventEnvelope {

@@ -2,6 +2,7 @@ import type { Decimal } from "#kernel/decimal.js";
 import { MINUTE_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { Reason } from "#schema/openapi/decision.js";
 import { isDenying, type TenantStatus } from "#schema/vocabulary.js";
 import {
   type CounterReading,
@@ -11,7 +12,7 @@ import {
   type Outcome,
   type QuotaCounters,
 } from "../counters/counters.js";
-import { type Decision, explain, type LimitReading, type Reason, readLimit } from "../rules/decision.js";
+import { type Decision, explain, type LimitReading, readLimit } from "../rules/decision.js";
 import type { LimitsInForce } from "../rules/limits.js";
 import { DatabaseUnreachable } from "../store/unreachable.js";
 import type { Bounds } from "./bounds.js";

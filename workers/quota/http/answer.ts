@@ -1,10 +1,11 @@
+import type { DecisionBody, DenialBody } from "#schema/openapi/decision.js";
 import type { Denial } from "../gate/denial-log.js";
 import { wholeOf } from "../rules/amount.js";
 import { amountsOf, type Decision, explanationOf, type LimitReading } from "../rules/decision.js";
 import type { ParsedRequest } from "./request.js";
 
 /** The body of a decision, part of the public contract. */
-export function decisionBody(decision: Decision, { tenantId, meter, idempotencyKey }: ParsedRequest) {
+export function decisionBody(decision: Decision, { tenantId, meter, idempotencyKey }: ParsedRequest): DecisionBody {
   const reserved = decision.allowed && decision.expiresAt !== null;
   return {
     allowed: decision.allowed,
@@ -25,7 +26,7 @@ export function decisionBody(decision: Decision, { tenantId, meter, idempotencyK
 }
 
 /** The body of a stored denial: the decision's body with its time and request. */
-export function denialBody({ at, retryAt, limits, reason, ...denial }: Denial) {
+export function denialBody({ at, retryAt, limits, reason, ...denial }: Denial): DenialBody {
   return {
     ...denial,
     allowed: false,

@@ -11,21 +11,15 @@ import { monotonicMs } from "#platform/lifecycle/time.js";
 import { onceCaughtUp, UnknownHere } from "#platform/tenancy-client/caught-up.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
+import { MAX_BATCH, MAX_BODY_BYTES } from "#schema/openapi/limits.js";
+import type { QuotaOperation } from "#schema/openapi/quota-request.js";
 import type { DenialLog } from "../gate/denial-log.js";
 import type { Gate } from "../gate/gate.js";
 import type { QuotaMetrics } from "../metrics.js";
 import type { Decision } from "../rules/decision.js";
 import { decisionBody, decisionHeaders, denialBody } from "./answer.js";
 import { answerBatch } from "./batch.js";
-import {
-  type JsonBody,
-  jsonOf,
-  MAX_BATCH,
-  type ParsedRequest,
-  parseRequest,
-  type QuotaOperation,
-  tenantOf,
-} from "./request.js";
+import { type JsonBody, jsonOf, type ParsedRequest, parseRequest, tenantOf } from "./request.js";
 
 export interface DataPlaneOptions {
   readonly gate: Gate;
@@ -43,7 +37,6 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-const MAX_BODY_BYTES = 1_048_576;
 const DENIED = 429;
 const PENDING: ShareLimits = { shared: 32 << 20, max: 48 << 20 };
 /** A platform key sends for many tenants. */

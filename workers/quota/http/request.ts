@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import type { TSchema } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
 import { Decimal, formatDecimal, parseDecimal } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
@@ -8,24 +8,10 @@ import { isDeeperThan, MAX_JSON_DEPTH } from "#kernel/json.js";
 import { isStorable } from "#kernel/storable-text.js";
 import { UnknownHere } from "#platform/tenancy-client/caught-up.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
+import { DEFAULT_TTL_SECONDS, MAX_KEY_BYTES } from "#schema/openapi/limits.js";
+import { type QuotaOperation, QuotaRequest } from "#schema/openapi/quota-request.js";
 
-const MAX_KEY_BYTES = 256;
-const DEFAULT_TTL_SECONDS = 300;
-/** Maximum lifetime of a reservation; a loss of the counters costs a tenant at most the reservations of this time. */
-export const MAX_TTL_SECONDS = 86_400;
-export const MAX_BATCH = 1_000;
-
-const Body = Type.Object({
-  operation: Type.Optional(Type.Union([Type.Literal("check"), Type.Literal("consume"), Type.Literal("release")])),
-  meter: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-  amount: Type.Optional(Type.Union([Type.String(), Type.Number()])),
-  idempotencyKey: Type.Optional(Type.String({ minLength: 1 })),
-  ttlSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_TTL_SECONDS })),
-  tenantId: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-});
-const body = lazily(Body);
-
-export type QuotaOperation = NonNullable<Static<typeof Body>["operation"]>;
+const body = lazily(QuotaRequest);
 
 export interface ParsedRequest {
   readonly operation: QuotaOperation;

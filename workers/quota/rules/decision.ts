@@ -1,20 +1,8 @@
+import { REASONS, type Reason } from "#schema/openapi/decision.js";
 import { isDenying, WINDOW_MS } from "#schema/vocabulary.js";
 import type { Amount, CounterReading, Decided } from "../counters/counters.js";
 import { amountText } from "./amount.js";
 import type { LimitInForce, LimitsInForce } from "./limits.js";
-
-export const REASONS = {
-  WITHIN_LIMITS: "Allowed: every limit has room",
-  NO_LIMITS: "Allowed: no limit of the plan applies",
-  SOFT_LIMIT_EXCEEDED: "Allowed: a soft limit is exceeded, which never denies",
-  DEGRADED: "Allowed: the counters of a soft limit are being rebuilt",
-  LIMIT_EXCEEDED: "Denied: a hard limit has no room for the amount now",
-  AMOUNT_EXCEEDS_LIMIT: "Denied: the amount alone exceeds a hard limit",
-  COUNTER_REBUILDING: "Denied: the counters of a hard limit were lost or do not answer; retry later",
-  TENANT_SUSPENDED: "Denied: the tenant is suspended",
-  TENANT_CLOSED: "Denied: the tenant is closed",
-} as const;
-export type Reason = keyof typeof REASONS;
 
 export const explanationOf = (reason: string): string =>
   Object.entries(REASONS).find(([name]) => name === reason)?.[1] ?? reason;
