@@ -2,7 +2,7 @@ import { type Env, parseConfig } from "#platform/process/config.js";
 import { UserError } from "./connection/failure.js";
 import { openTokenKeys, renewAdminToken } from "./roles.js";
 
-/** `metrly signing-keys`: the keys that sign tokens, from the local data directory. Running gateways follow within seconds. */
+/** `metrly signing-keys`: the keys that sign tokens, from the local data directory. */
 export async function listKeys(options: { readonly json?: boolean }, env: Env): Promise<void> {
   const keys = await (await ring(env)).all();
   const shown = keys.map(({ id }, index) => ({ id, signs: index === 0 }));
@@ -18,7 +18,7 @@ export async function rotateKeys(env: Env): Promise<void> {
   );
 }
 
-/** `metrly signing-keys revoke`: invalidates every token of a retired key. */
+/** `metrly signing-keys revoke`: invalidates every token of a retired key, on every gateway when it returns. */
 export async function revokeKey(id: string, env: Env): Promise<void> {
   const keys = await ring(env);
   if ((await keys.current()).id === id)

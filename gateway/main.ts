@@ -32,7 +32,7 @@ export interface GatewayOptions {
   /** Counts wrong keys and tokens on sockets too; undefined: no throttling. */
   readonly throttle?: KeyThrottle | undefined;
   /** The process's right to decide by its copy of tenancy, for operations on sockets; undefined: it always has it. */
-  readonly lease?: Pick<TenancyLease, "held"> | undefined;
+  readonly lease?: Pick<TenancyLease, "isHeld" | "held"> | undefined;
   /** Remote ones (with `url`) may be down at start and at any time. */
   readonly subgraphs: readonly SubgraphTarget[];
   readonly remote?: Pick<RemoteOptions, "timeoutMs" | "giveUpMs">;
@@ -65,9 +65,10 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
     ...{ federation, operations, sdl: supergraphSdl, persisted, authentication, logger, onBug },
     throttle: options.throttle,
     lease: options.lease,
+    knowsRevocations: () => watching.isCurrent() && options.lease?.isHeld() !== false,
   });
   const stopRechecking = tenancy.onChange((change) => {
-    if (change.kind === "apiKey") socket.recheck();
+    if (change.kind === "apiKey") void socket.recheck();
   });
   const watching = issuer.watch(socket.recheck, (error) =>
     logger.error({ err: error }, "the signing keys cannot be read"),

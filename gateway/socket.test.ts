@@ -158,6 +158,32 @@ describe("a socket", () => {
   });
 });
 
+test("nothing is sent on a socket while its key may be revoked without this process knowing", async () => {
+  const lease = { current: true, isHeld: () => lease.current, held: async () => undefined };
+  const world = await startGatewayWorld({ lease });
+  try {
+    const query = 'subscription { quotaAlerts(tenantId: "acme") { used } }';
+    const clients = ["revoked", "good"].map((id) => connect(world, world.issueKey(id, ["READ"], "acme")));
+    const [revoked, good] = clients as [(typeof clients)[0], (typeof clients)[0]];
+    await waitFor(() => clients.every(({ got }) => got.length === 1), { what: "the acknowledgements" });
+    for (const { ask } of clients) ask("1", query);
+    await waitFor(() => world.alerts.openCount === 2, { what: "the sources" });
+    lease.current = false;
+    await world.alerts.publish({ tenantId: "acme", used: 1 });
+    revoked.ask("2", "{ whoAmI }");
+    await waitFor(async () => (await world.ask("{ whoAmI }", world.admin)).status === 200, { what: "another answer" });
+    world.revokeKey("revoked");
+    await waitFor(() => revoked.state.closed, { what: "the socket to close" });
+    expect(good.got.length).toBe(1);
+    lease.current = true;
+    await waitFor(() => good.got.some(({ type }) => type === "next"), { what: "the alert" });
+    expect(revoked.got.map(({ type }) => type)).toEqual(["connection_ack"]);
+    good.socket.terminate();
+  } finally {
+    await world.stop();
+  }
+});
+
 test("an address with too many wrong keys is throttled, but a valid key is accepted", async () => {
   const good = new Set<string>();
   const judgeKey = async (authorization: string) => {

@@ -46,6 +46,8 @@ export interface GraphqlSocketOptions {
   readonly throttle?: KeyThrottle | undefined;
   /** Needed to authenticate and for each operation. */
   readonly lease?: Pick<TenancyLease, "held"> | undefined;
+  /** Whether the sockets of all keys whose revocation was answered are closed: until then, no result is sent. */
+  readonly knowsRevocations: () => boolean;
   readonly logger: Logger;
   readonly onBug: (error: unknown) => void;
 }
@@ -55,7 +57,7 @@ export interface GraphqlSocket {
   /** Handles upgrades on `/graphql`; others are answered 404. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Closes every socket whose key or token is no longer valid. */
-  recheck(): void;
+  recheck(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -80,10 +82,10 @@ export function startGraphqlSocket(options: GraphqlSocketOptions): GraphqlSocket
       sessions.delete(socket);
     },
   });
-  const recheck = () => {
-    for (const [socket, session] of sessions) void isValid(socket, session, options.onBug);
-  };
-  const timer = every(EXPIRY_CHECK_MS, recheck, { unref: true });
+  async function recheck(): Promise<void> {
+    await Promise.all([...sessions].map(([socket, session]) => isValid(socket, session, options.onBug)));
+  }
+  const timer = every(EXPIRY_CHECK_MS, () => void recheck(), { unref: true });
   return {
     handleUpgrade: server.handleUpgrade,
     recheck,
@@ -101,9 +103,12 @@ function serverOptions(
 ): ServerOptions<ConnectionParams, Extra> {
   const { federation, operations, sdl, persisted, onBug } = options;
   const clean = (errors: readonly GraphQLError[]) => errors.map((error) => toClientError(error, onBug).toJSON());
+  /** Undefined: now. */
+  const sendable = () => (options.knowsRevocations() ? undefined : untilTrue(options.knowsRevocations));
   const shared = createSharedSubscriptions({
     fields: resumableFields(sdl),
     subscribe: federation.subscribe,
+    sendable,
     encode: ({ data, errors, extensions }) =>
       Buffer.from(JSON.stringify({ data, ...(errors !== undefined && { errors: clean(errors) }), extensions })),
   });
@@ -147,7 +152,8 @@ function serverOptions(
       // One context per operation: batching of its subgraph calls is keyed by it.
       return prepare(operations, persisted, payload, { identity: session.identity }, onBug);
     },
-    onNext({ extra: { socket } }, __, ___, ____, { data, errors, extensions }) {
+    async onNext({ extra: { socket } }, __, ___, ____, { data, errors, extensions }) {
+      await sendable();
       // A closing socket takes no more.
       if (isUnread(socket)) sendAway(socket);
       if (errors === undefined) return undefined;
@@ -165,7 +171,7 @@ function serverOptions(
 const MAX_UNREAD_BYTES = 1_048_576;
 /** Backpressure: a client that catches up gets no more while this much is unread. */
 const UNREAD_WHILE_CATCHING_UP = 65_536;
-const UNREAD_CHECK_MS = 20;
+const CHECK_MS = 20;
 const CLOSE_GRACE_MS = 1_000;
 
 /** Whether a client leaves its answers unread: at most this much and one more answer wait for it. */
@@ -181,14 +187,14 @@ function outletOf(socket: WebSocket, id: string): Outlet {
       if (socket.bufferedAmount > MAX_UNREAD_BYTES) return sendAway(socket);
       socket.send(Buffer.concat([head, payload, TAIL]), { binary: false });
     },
-    ready: () => (isSlow() ? untilRead(isSlow) : undefined),
+    ready: () => (isSlow() ? untilTrue(() => !isSlow()) : undefined),
   };
 }
 
 const TAIL = Buffer.from("}");
 
-async function untilRead(isSlow: () => boolean): Promise<void> {
-  while (isSlow()) await sleep(UNREAD_CHECK_MS);
+async function untilTrue(holds: () => boolean): Promise<void> {
+  while (!holds()) await sleep(CHECK_MS, undefined, { unref: true });
 }
 
 /** The client may be too slow to receive the close frame, too. */

@@ -52,6 +52,7 @@ else {
       onBug: console.error,
     },
     authentication: { authenticate: async () => session },
+    knowsRevocations: () => true,
   });
   http.on("upgrade", socket.handleUpgrade);
 }

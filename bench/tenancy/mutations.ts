@@ -67,7 +67,7 @@ async function alone(): Promise<Timings> {
 }
 
 async function amongOthers(): Promise<Timings> {
-  const processes = await startProcesses();
+  const processes = await startProcesses({ dataPlanes: 2, others: 0 });
   return measure(processes.metrly).finally(() => processes.stop());
 }
 

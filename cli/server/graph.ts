@@ -25,9 +25,10 @@ export async function openGraph(
   const subgraphs = services.map((service) => service.subgraph).filter((subgraph) => subgraph !== undefined);
   if (composition === "all") return openFrontDoor(context, app, subgraphs);
   if (composition === "gateway") return openFrontDoor(context, app, await remoteSubgraphs(context.config));
-  const { identityTokens, logger } = context;
+  const { identityTokens, logger, lease } = context;
   const onBug = (error: unknown) => logger.error({ err: error }, "a GraphQL operation failed");
-  const servers = subgraphs.map((subgraph) => registerSubgraphServer(app, { subgraph, identityTokens, logger, onBug }));
+  const options = { identityTokens, logger, onBug, admission: lease };
+  const servers = subgraphs.map((subgraph) => registerSubgraphServer(app, { ...options, subgraph }));
   return {
     services: [],
     async stop() {

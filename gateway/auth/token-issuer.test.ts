@@ -1,10 +1,11 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { decodeProtectedHeader } from "jose";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { manualClock } from "#kernel/clock.js";
 import { DAY_MS } from "#kernel/duration.js";
+import { installManualTime } from "#platform/lifecycle/manual-time.testing.js";
 import { openKeyRing } from "./signing-key.js";
 import { createTokenIssuer, keyFolder } from "./token-issuer.js";
 
@@ -116,17 +117,70 @@ test("after a rotation tokens that are out stay good, in every process, until th
   const fail = (error: unknown) => {
     throw error;
   };
-  const watching = running.watch(() => {
+  const watching = running.watch(async () => {
     wasTold = true;
   }, fail);
   expect(await ring.revoke(next.id)).toBe(false);
   expect(await ring.revoke(before.id)).toBe(true);
-  await vi.waitFor(() => expect(wasTold).toBe(true), 5_000);
-  await watching.stop();
   await expect(session.assertValid()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
-  await vi.waitFor(() => expect(running.verify(old)).rejects.toMatchObject({ code: "UNAUTHENTICATED" }), 5_000);
+  await expect(running.verify(old)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+  await vi.waitFor(() => expect([wasTold, watching.isCurrent()]).toEqual([true, true]), 5_000);
+  await watching.stop();
   expect((await running.verify(fresh)).identity.id).toBe("ada");
   const [kept] = (await running.jwks()).keys;
   expect(kept).not.toHaveProperty("d");
   expect(await mode("keys/token-signing.jwk.json")).toBe(0o600);
+});
+
+test("a process that stood still looks for revocations before it accepts a token, or owes one a message", async () => {
+  const [time, restore] = installManualTime(Date.now());
+  try {
+    const running = await createTokenIssuer(dataDir);
+    const ring = await openKeyRing(keyFolder(dataDir));
+    const old = await running.issue({ subject: "ada", roles: ["PLATFORM_ADMIN"], expiresInSeconds: 600 });
+    const before = await ring.current();
+    await ring.rotate();
+    const session = await running.verify(old);
+    const told: string[] = [];
+    const watching = running.watch(
+      async () => void told.push("revoked"),
+      () => {},
+    );
+    await vi.waitFor(async () => expect(await time.advance(0).then(watching.isCurrent)).toBe(true), 5_000);
+    let isAnswered = false;
+    const revoking = ring.revoke(before.id).then(() => {
+      isAnswered = true;
+    });
+    await vi.waitFor(async () => expect(await readdir(path.join(dataDir, "keys"))).toHaveLength(1), 5_000);
+    time.jump(900);
+    await time.advance(0);
+    expect(isAnswered).toBe(false);
+    expect(watching.isCurrent()).toBe(true);
+    time.jump(100);
+    expect(watching.isCurrent()).toBe(false);
+    await expect(session.assertValid()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    await expect(running.verify(old)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    await vi.waitFor(async () => expect(await time.advance(300).then(() => told)).toEqual(["revoked"]), 5_000);
+    await revoking;
+    await watching.stop();
+  } finally {
+    restore();
+  }
+});
+
+test("while the keys cannot be read, a token is neither good nor wrong", async () => {
+  const [time, restore] = installManualTime(Date.now());
+  try {
+    const running = await createTokenIssuer(dataDir);
+    const token = (await adminToken()).trim();
+    const session = await running.verify(token);
+    await rename(path.join(dataDir, "keys"), path.join(dataDir, "gone"));
+    time.jump(1_000);
+    await expect(running.verify(token)).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    await expect(session.assertValid()).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    await rename(path.join(dataDir, "gone"), path.join(dataDir, "keys"));
+    await session.assertValid();
+  } finally {
+    restore();
+  }
 });

@@ -5,10 +5,11 @@ import type { Clock } from "#kernel/clock.js";
 import { MetrlyError, messageOf } from "#kernel/errors.js";
 import { newUuid } from "#platform/lifecycle/random.js";
 import { repeat } from "#platform/lifecycle/repeat.js";
+import { momentNow, msSince } from "#platform/lifecycle/time.js";
 import { systemClock } from "#platform/process/clock.js";
 import { type Identity, parseIdentity } from "#schema/policy.js";
 import type { Role } from "#schema/vocabulary.js";
-import { type KeyRing, openKeyRing, readIfThere, SIGNING_ALGORITHM } from "./signing-key.js";
+import { type KeyRing, openKeyRing, readIfThere, SIGNING_ALGORITHM, VIEW_MS } from "./signing-key.js";
 
 export interface TokenRequest {
   readonly subject: string;
@@ -27,14 +28,20 @@ export interface VerifiedToken {
 /** Metrly's own issuer of JSON Web Tokens (ES256), for people and admin tools; programs use API keys. */
 export interface TokenIssuer {
   issue(request: TokenRequest): Promise<string>;
-  /** Throws UNAUTHENTICATED for a token that is not ours, altered or expired. */
+  /** Throws UNAUTHENTICATED for a token that is not ours, altered or expired, UNAVAILABLE while the keys cannot be read. */
   verify(token: string): Promise<VerifiedToken>;
-  /** Calls `onRevoked` within a second after a key was revoked, by any process on the same folder. */
-  watch(onRevoked: () => void, onError: (error: unknown) => void): { stop(): Promise<void> };
+  /** Awaits `onRevoked` soon after a key was revoked, by any process on the same folder. */
+  watch(onRevoked: () => Promise<void>, onError: (error: unknown) => void): RevocationWatch;
   /** The public keys, as `/.well-known/jwks.json` shows them. */
   jwks(): Promise<{ readonly keys: readonly JWK[] }>;
   /** The file with a PLATFORM_ADMIN token for the `metrly` command, readable only by its owner. */
   readonly adminTokenFile: string;
+}
+
+export interface RevocationWatch {
+  /** Whether `onRevoked` is done for every revocation that was answered. */
+  isCurrent(): boolean;
+  stop(): Promise<void>;
 }
 
 const ISSUER = "metrly";
@@ -57,10 +64,9 @@ export const keyFolder = (dataDir: string): string => path.join(dataDir, "keys")
 function issuerWith(keys: KeyRing, clock: Clock, adminTokenFile: string): TokenIssuer {
   const keyOf = async ({ kid }: JWTHeaderParameters) => {
     const key = await keys.find(kid);
-    if (key === undefined) throw new Error("it is signed with an unknown or revoked key");
+    if (key === undefined) throw refused("it is signed with an unknown or revoked key");
     return key.publicKey;
   };
-  const ids = async () => new Set((await keys.all()).map(({ id }) => id));
   return {
     async jwks() {
       const all = await keys.all();
@@ -82,17 +88,21 @@ function issuerWith(keys: KeyRing, clock: Clock, adminTokenFile: string): TokenI
         .sign(key.privateKey);
     },
     watch(onRevoked, onError) {
-      let known = new Set<string>();
-      return repeat({
+      let known: ReadonlySet<string> = new Set();
+      let doneFor = momentNow();
+      const watching = repeat({
         everyMs: WATCH_MS,
         unref: true,
         onError,
         async run() {
-          const [before, now] = [known, await ids()];
-          known = now;
-          if ([...before].some((id) => !now.has(id))) onRevoked();
+          const startedAt = momentNow();
+          const ids = new Set((await keys.read()).map(({ id }) => id));
+          if ([...known].some((id) => !ids.has(id))) await onRevoked();
+          known = ids;
+          doneFor = startedAt;
         },
       });
+      return { isCurrent: () => msSince(doneFor) <= VIEW_MS, stop: watching.stop };
     },
     async verify(token) {
       try {
@@ -109,19 +119,17 @@ function issuerWith(keys: KeyRing, clock: Clock, adminTokenFile: string): TokenI
           identity: parseIdentity({ kind: "USER", id, tenantId, roles, scopes: [] }),
           async assertValid() {
             assertUnexpired(clock, expiresAtMs);
-            await keyOf(protectedHeader).catch(refuse);
+            await keyOf(protectedHeader);
           },
         };
       } catch (error) {
-        return refuse(error);
+        throw error instanceof MetrlyError ? error : refused(messageOf(error));
       }
     },
   };
 }
 
-function refuse(error: unknown): never {
-  throw new MetrlyError("UNAUTHENTICATED", `The token was refused: ${messageOf(error)}`);
-}
+const refused = (why: string): MetrlyError => new MetrlyError("UNAUTHENTICATED", `The token was refused: ${why}`);
 
 /** Throws UNAUTHENTICATED from the token's end on. */
 export function assertUnexpired(clock: Clock, expiresAtMs: number): void {
@@ -150,7 +158,7 @@ async function isGood(issuer: TokenIssuer, token: string, clock: Clock): Promise
     const expiresAtMs = (decodeJwt(token).exp ?? 0) * 1000;
     return identity.roles.includes("PLATFORM_ADMIN") && expiresAtMs - clock.now() > ADMIN_TOKEN_RENEW_MS;
   } catch (error) {
-    if (error instanceof MetrlyError) return false;
+    if (error instanceof MetrlyError && error.code === "UNAUTHENTICATED") return false;
     throw error;
   }
 }

@@ -20,8 +20,10 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 function world() {
   const source = eventSource<number>();
   const seen = { executions: 0, encoded: 0, published: 0 };
+  const gate = { sendable: (): Promise<void> | undefined => undefined };
   const shared = createSharedSubscriptions({
     fields: resumableFields(SDL),
+    sendable: () => gate.sendable(),
     encode(result) {
       seen.encoded += 1;
       return Buffer.from(JSON.stringify(result));
@@ -55,7 +57,7 @@ function world() {
     },
   });
   return {
-    ...{ shared, seen, source },
+    ...{ shared, seen, source, gate },
     publish() {
       seen.published += 1;
       source.publish(seen.published);
@@ -99,6 +101,27 @@ test("clients that start from now on share one execution, and each result is enc
   await clients[0]?.leave();
   expect(shared.size()).toEqual({ groups: 0, followers: 0 });
   expect(source.openCount).toBe(0);
+});
+
+test("results wait until they may be sent, and who has gone by then gets none", async () => {
+  const { follow, publish, gate } = world();
+  publish();
+  const [live, resumed, gone] = [await follow(), await follow(0), await follow()];
+  for (let n = 0; n < 10; n += 1) await turn();
+  expect(resumed.got).toEqual([1]);
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  gate.sendable = () => opened;
+  publish();
+  publish();
+  for (let n = 0; n < 10; n += 1) await turn();
+  expect([live.got, resumed.got, gone.got]).toEqual([[], [1], []]);
+  await gone.leave();
+  open();
+  for (let n = 0; n < 20; n += 1) await turn();
+  expect([live.got, resumed.got, gone.got]).toEqual([[2, 3], [1, 2, 3], []]);
 });
 
 test("another identity has a separate execution", async () => {

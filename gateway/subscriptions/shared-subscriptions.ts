@@ -32,6 +32,8 @@ export interface SharedSubscriptionsOptions {
   encode(result: ExecutionResult): Buffer;
   /** As graphql-js' `subscribe`. */
   readonly subscribe: (args: ExecutionArgs) => Promise<Answer>;
+  /** Resolves when results may be sent; undefined: now. */
+  readonly sendable: () => Promise<void> | undefined;
 }
 
 type Results = AsyncIterable<ExecutionResult>;
@@ -89,6 +91,9 @@ export function createSharedSubscriptions(options: SharedSubscriptionsOptions) {
         const { done, value } = await iterator.next();
         if (isLeft) return;
         if (done === true) return ended();
+        const waiting = options.sendable();
+        if (waiting !== undefined) await waiting;
+        if (isLeft) return;
         await take(value);
         if (isLeft) return;
       }

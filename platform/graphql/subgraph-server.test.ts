@@ -5,6 +5,7 @@ import { SignJWT } from "jose";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
+import { MetrlyError } from "#kernel/errors.js";
 import { createIdentityTokens } from "#platform/auth/identity.js";
 import { createHttpServer } from "#platform/http/server.js";
 import type { Identity } from "#schema/policy.js";
@@ -28,13 +29,13 @@ let subgraphs: TestSubgraphs;
 let tenancy: string;
 let quota: string;
 
-async function serve(name: string): Promise<string> {
+async function serve(name: string, admission?: { held(): Promise<void> }): Promise<string> {
   const subgraph = subgraphs.all.find((candidate) => candidate.name === name);
   if (subgraph === undefined) throw new Error(`no subgraph ${name}`);
   const logger = pino({ level: "silent" });
   const app = createHttpServer(logger);
   app.get("/v1/own", async () => ({ own: true }));
-  const options = { subgraph, identityTokens: tokens, logger, onBug: (error: unknown) => bugs.push(error) };
+  const options = { subgraph, identityTokens: tokens, logger, onBug: (error: unknown) => bugs.push(error), admission };
   apps.push({ app, ...registerSubgraphServer(app, options) });
   await app.listen({ host: "127.0.0.1", port: 0 });
   return `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
@@ -154,6 +155,21 @@ test("callers on a shared socket see only their own data", async () => {
   await waitFor(() => subgraphs.alerts.openCount === 1, { what: "the left source to close" });
   client.terminate();
   await waitFor(() => subgraphs.alerts.openCount === 0, { what: "the sources of a dead socket to close" });
+});
+
+test("operations on a socket wait until the process may decide, and are refused if it may not", async () => {
+  const waiting: { resolve(): void; reject(error: Error): void }[] = [];
+  const held = () => new Promise<void>((resolve, reject) => waiting.push({ resolve, reject }));
+  const client = connect(await serve("quota", { held }));
+  const token = await tokens.sign(reader("k", "acme"), "quota");
+  const [admitted, refused] = [collect(client, "{ quotaReady }", token), collect(client, "{ quotaReady }", token)];
+  await waitFor(() => waiting.length === 2, { what: "both to wait" });
+  expect(admitted.got).toEqual([]);
+  waiting[0]?.resolve();
+  waiting[1]?.reject(new MetrlyError("UNAVAILABLE", "not yet"));
+  await waitFor(() => admitted.ended && refused.ended, { what: "both to end" });
+  expect(admitted.got).toEqual([{ data: { quotaReady: true } }]);
+  expect(refused.failure).toMatchObject([{ extensions: { code: "UNAVAILABLE" } }]);
 });
 
 test("errors keep their code and path, a bug is masked, an invalid variable is reported", async () => {

@@ -15,6 +15,7 @@ import type { Logger } from "pino";
 import { isErrorCode, MetrlyError } from "#kernel/errors.js";
 import type { IdentityTokens } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
+import type { Admission } from "#platform/http/server.js";
 import type { Identity } from "#schema/policy.js";
 import { answerTooLarge, MAX_ANSWER_BYTES } from "./answer-size.js";
 import { createGraphqlDocuments, type GraphqlDocuments, operationOf } from "./documents.js";
@@ -35,6 +36,8 @@ export interface SubgraphServerOptions {
   readonly logger: Logger;
   /** Called for each bug, which the gateway sees masked. */
   readonly onBug: (error: unknown) => void;
+  /** Before each operation on a socket, which the HTTP server's own admission does not see; undefined: always. */
+  readonly admission?: Pick<Admission, "held"> | undefined;
 }
 
 /**
@@ -138,6 +141,7 @@ function socketProtocol(operations: Operations): ServerOptions<Record<string, un
       try {
         if (Object.keys(subscriptions).length > MAX_OPERATIONS_PER_SOCKET)
           throw new MetrlyError("TOO_COMPLEX", `At most ${MAX_OPERATIONS_PER_SOCKET} operations run on one socket`);
+        await operations.admission?.held();
         const args = prepare(operations, payload, await verify(operations, payload.extensions?.identity));
         operationOf(args.document, args.operationName);
         return args;

@@ -51,6 +51,17 @@ export const nowMs = (): number => current.now();
 /** A clock that never jumps, ms from an arbitrary origin: for durations and deadlines inside one process. */
 export const monotonicMs = (): number => current.monotonicMs();
 
+/** A moment on both clocks. */
+export interface Moment {
+  readonly monotonic: number;
+  readonly wall: number;
+}
+
+export const momentNow = (): Moment => ({ monotonic: monotonicMs(), wall: nowMs() });
+
+/** How long ago that was, ms, by the clock that ran faster: one of them stands still while the machine sleeps. */
+export const msSince = ({ monotonic, wall }: Moment): number => Math.max(monotonicMs() - monotonic, nowMs() - wall);
+
 /** Calls `run` once, in `ms`. */
 export const after = (ms: number, run: () => void, options: TimerOptions = {}): Timer =>
   current.after(ms, run, options);

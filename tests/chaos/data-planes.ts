@@ -8,9 +8,11 @@ import { type MetrlyProcess, startMetrly } from "../support/metrly.js";
 import { nodeFlags } from "../support/node-flags.js";
 import { type Container, startContainer } from "../systems/compose/container.js";
 
-/** A process with one service beside `metrly all`. */
+type Role = "gateway" | "tenancy" | "ingestion" | "quota" | "billing" | "notification";
+
+/** A process with one role beside `metrly all`. */
 export interface RoleProcess {
-  readonly role: "ingestion" | "quota";
+  readonly role: Role;
   readonly url: string;
   readonly container: Container;
   /** Its name in `extensions.propagation`. */
@@ -21,11 +23,20 @@ export interface Processes {
   readonly metrly: MetrlyProcess;
   readonly ingestion: readonly RoleProcess[];
   readonly quota: readonly RoleProcess[];
+  /** Each asks processes of its own of tenancy, billing and notification, and one of each data plane. */
+  readonly gateways: readonly RoleProcess[];
   stop(): Promise<void>;
 }
 
-/** `metrly all` and two processes of each data plane, on real Kafka, Redis and PostgreSQL. */
-export async function startProcesses(): Promise<Processes> {
+/** So many of each. */
+export interface ProcessCounts {
+  readonly dataPlanes: number;
+  /** Of gateway, tenancy, billing and notification. */
+  readonly others: number;
+}
+
+/** `metrly all` and other processes beside it, on real Kafka, Redis and PostgreSQL. */
+export async function startProcesses({ dataPlanes, others }: ProcessCounts): Promise<Processes> {
   const closers: (() => Promise<unknown>)[] = [];
   async function stop(): Promise<void> {
     for (const close of closers.splice(0).reverse()) await close();
@@ -42,17 +53,29 @@ export async function startProcesses(): Promise<Processes> {
     closers.push(() => metrly.dispose());
     const dir = await serverDir("propagation");
     closers.push(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }));
-    const start = async (role: RoleProcess["role"], n: number) => {
-      const started = await startRole({ metrly, env, role, name: `${role}-${n}`, dir });
+    const start = async (role: Role, n: number, own: Readonly<Record<string, string>> = {}) => {
+      const started = await startRole({ metrly, env: { ...env, ...own }, role, name: `${role}-${n}`, dir });
       closers.push(() => started.container.stop());
       await started.container.restart();
       return started;
     };
-    const [ingestion, quota] = await Promise.all([
-      Promise.all([start("ingestion", 1), start("ingestion", 2)]),
-      Promise.all([start("quota", 1), start("quota", 2)]),
+    const some = (role: Role, length: number) => Promise.all(Array.from({ length }, (_, n) => start(role, n + 1)));
+    const [ingestion, quota, ...behind] = await Promise.all([
+      some("ingestion", dataPlanes),
+      some("quota", dataPlanes),
+      some("tenancy", others),
+      some("billing", others),
+      some("notification", others),
     ]);
-    return { metrly, ingestion, quota, stop };
+    const gateways = await Promise.all(
+      Array.from({ length: others }, (_, n) => {
+        const subgraphs = [ingestion, quota, ...behind].flatMap((ofRole) => ofRole[n] ?? []);
+        const urls = subgraphs.map(({ role, url }) => [`METRLY_${role.toUpperCase()}_URL`, url]);
+        // Its tokens' keys are those of `metrly all`.
+        return start("gateway", n + 1, { ...Object.fromEntries(urls), METRLY_DATA_DIR: metrly.dataDir });
+      }),
+    );
+    return { metrly, ingestion, quota, gateways, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -62,7 +85,7 @@ export async function startProcesses(): Promise<Processes> {
 interface RoleOptions {
   readonly metrly: MetrlyProcess;
   readonly env: Readonly<Record<string, string>>;
-  readonly role: RoleProcess["role"];
+  readonly role: Role;
   readonly name: string;
   readonly dir: string;
 }
@@ -75,16 +98,16 @@ async function startRole({ metrly, env, role, name, dir }: RoleOptions): Promise
     name,
     command: [process.execPath, ...nodeFlags, path.join(packageRoot(), "dist/cli/metrly.js"), role],
     env: {
-      ...env,
       PATH: process.env.PATH ?? "",
       METRLY_KAFKA_BROKERS: kafkaBrokers().join(","),
       METRLY_REDIS_URL: redisUrl(),
-      METRLY_DATABASE_URL: metrly.databaseUrl(role),
+      ...(role !== "gateway" && { METRLY_DATABASE_URL: metrly.databaseUrl(role) }),
       METRLY_INGESTION_URL: metrly.url,
       METRLY_PORT: String(port),
       METRLY_METRICS_PORT: String(await freePort()),
       METRLY_DATA_DIR: path.join(dir, `${name}-data`),
       METRLY_LOG_LEVEL: "info",
+      ...env,
     },
     healthcheck: [process.execPath, "-e", isReady],
     readyUrl: `${url}/readyz`,

@@ -1,13 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { DAY_MS } from "#kernel/duration.js";
+import { openKeyRing } from "../../gateway/auth/signing-key.js";
+import { createTokenIssuer, keyFolder } from "../../gateway/auth/token-issuer.js";
 import { hasKafka, hasPostgres, hasRedis, waitFor } from "../servers/servers.js";
-import { ask } from "../support/client.js";
+import { ask, askRaw } from "../support/client.js";
 import { sized } from "../support/effort.js";
 import { CREATE_METER, CREATE_PLAN, CREATE_TENANT } from "../systems/whole-path/world.js";
 import { type Processes, type RoleProcess, startProcesses } from "./data-planes.js";
 
 /** 1,000 in a long run. */
 const TRIES = sized(5, 1_000);
+/** Fewer: each is a dozen changes, at several gateways. */
+const GRAPH_TRIES = sized(1, 1_000);
+/** Processes of each role beside `metrly all`. */
+const OF_EACH = sized(1, 2);
 /** How long a mutation waits for a process. */
 const WAIT_MS = 2_000;
 /** Well below that. */
@@ -15,17 +22,27 @@ const SLOW_MS = 200;
 
 interface Answer {
   readonly data: Record<string, Record<string, unknown>>;
-  readonly extensions: { readonly propagation: { version: number; complete: boolean; missing: unknown[] } };
+  readonly extensions?: { readonly propagation: { version: number; complete: boolean; missing: unknown[] } };
 }
 
-describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("two processes of each data plane", () => {
+describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of each role", () => {
   let processes: Processes;
   let admin: string;
   let event = 0;
+  /** Changes come by one gateway after the other. */
+  let doors: readonly string[];
+  let turn = 0;
+  /** Where usage and questions are sent: `metrly all` and the processes of their own. */
+  let ingestion: readonly string[];
+  let quota: readonly string[];
 
   beforeAll(async () => {
-    processes = await startProcesses();
+    processes = await startProcesses({ dataPlanes: OF_EACH, others: OF_EACH });
     const { url } = processes.metrly;
+    [doors, ingestion, quota] = [processes.gateways, processes.ingestion, processes.quota].map((ofRole) => [
+      url,
+      ...ofRole.map((one) => one.url),
+    ]) as [string[], string[], string[]];
     admin = await processes.metrly.adminToken();
     await ask(url, admin, CREATE_METER, {
       input: { key: "calls", name: "Calls", eventType: "api.call", aggregation: "COUNT" },
@@ -36,24 +53,24 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("two processes of each d
     await ask(url, admin, CREATE_TENANT, { input: { id: "acme", name: "Acme", planId: "plan" } });
     // Hard limits deny until new processes have agreed on their counters.
     const { secret } = await newKey();
-    const decides = (one: RoleProcess) =>
-      waitFor(async () => (await check(secret, "1")(one)).allowed, { what: "decisions" });
-    await Promise.all(processes.quota.map(decides));
+    const decides = (at: string) => waitFor(async () => (await check(secret, "1")(at)).allowed, { what: "decisions" });
+    await Promise.all(quota.map(decides));
   });
 
   afterAll(() => processes?.stop());
 
   /** A mutation that must succeed, and what its answer tells. */
   async function mutate(mutation: string) {
+    turn += 1;
     const startedAt = performance.now();
-    const response = await fetch(`${processes.metrly.url}/graphql`, {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${admin}` },
-      body: JSON.stringify({ query: `mutation { ${mutation} }` }),
-    });
-    const { data, extensions } = (await response.json()) as Answer;
+    const { status, ...answer } = await askRaw(String(doors[turn % doors.length]), admin, `mutation { ${mutation} }`);
+    const { data, extensions } = answer as unknown as Answer;
+    if (extensions === undefined) throw new Error(`${status} ${JSON.stringify(answer)}`);
     return { data, propagation: extensions.propagation, tookMs: performance.now() - startedAt };
   }
+
+  /** What every gateway answers; the same from each. */
+  const everywhere = (query: string, token = admin) => each(doors, (at) => askRaw(at, token, query));
 
   const rename = () => mutate('updateTenant(id: "acme", input: { name: "Acme" }) { id }');
   const everyoneActs = async () => (await rename()).propagation.complete;
@@ -78,7 +95,7 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("two processes of each d
   }
 
   async function newKey() {
-    const input = '{ tenantId: "acme", name: "key", scopes: [INGEST, QUOTA] }';
+    const input = '{ tenantId: "acme", name: "key", scopes: [INGEST, QUOTA, READ] }';
     const { issueApiKey } = await change(`issueApiKey(input: ${input}) { secret apiKey { id } }`);
     const { secret, apiKey } = issueApiKey as { secret: string; apiKey: { id: string } };
     return { secret, revocation: `revokeApiKey(id: "${apiKey.id}") { id }` };
@@ -97,31 +114,24 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("two processes of each d
     return { status: response.status, allowed, reason };
   }
 
-  const send =
-    (key: string) =>
-    ({ url }: RoleProcess) =>
-      post(`${url}/v1/events`, key, {});
-  const check =
-    (key: string, amount: string) =>
-    ({ url }: RoleProcess) =>
-      post(`${url}/v1/quota/check`, key, { meter: "calls", amount });
+  const send = (key: string) => (at: string) => post(`${at}/v1/events`, key, {});
+  const check = (key: string, amount: string) => (at: string) =>
+    post(`${at}/v1/quota/check`, key, { meter: "calls", amount });
 
-  /** One answer for both processes. */
-  async function both<T>(of: readonly RoleProcess[], get: (one: RoleProcess) => Promise<T>): Promise<T> {
-    const [one, other] = await Promise.all(of.map(get));
-    expect(other).toEqual(one);
-    if (one === undefined) throw new Error("no process");
-    return one;
+  /** One answer for all processes. */
+  async function each<T>(of: readonly string[], get: (at: string) => Promise<T>): Promise<T> {
+    const answers = await Promise.all(of.map(get));
+    for (const answer of answers) expect(answer).toEqual(answers[0]);
+    return answers[0] as T;
   }
 
   test(`act on each change when its mutation is answered, ${TRIES} times`, async () => {
-    const { ingestion, quota } = processes;
-    const all = [...ingestion, ...quota];
-    const statusOf = async (one: RoleProcess, key: string) => (await send(key)(one)).status;
-    const decision = (key: string, amount: string) => both(quota, check(key, amount));
+    const all = [...processes.ingestion, ...processes.quota];
+    const statusOf = async (at: string, key: string) => (await send(key)(at)).status;
+    const decision = (key: string, amount: string) => each(quota, check(key, amount));
     for (let n = 0; n < TRIES; n += 1) {
       const { secret, revocation } = await newKey();
-      expect(await both(ingestion, (one) => statusOf(one, secret))).toBe(202);
+      expect(await each(ingestion, (at) => statusOf(at, secret))).toBe(202);
       expect(await decision(secret, "1")).toMatchObject({ allowed: true });
 
       await change('suspendTenant(id: "acme", reason: "unpaid") { id }');
@@ -137,16 +147,58 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("two processes of each d
       }
 
       await changeWhileOneIsSlow(all[n % all.length] as RoleProcess, revocation);
-      expect(await both(ingestion, (one) => statusOf(one, secret))).toBe(401);
-      expect(await both(quota, async (one) => (await check(secret, "1")(one)).status)).toBe(401);
+      expect(await each(ingestion, (at) => statusOf(at, secret))).toBe(401);
+      expect(await each(quota, async (at) => (await check(secret, "1")(at)).status)).toBe(401);
+    }
+  });
+
+  test(`answer by each change when its mutation is answered, by whichever gateway, ${GRAPH_TRIES} times`, async () => {
+    const version = (fee: number) => `{ currency: "EUR", recurringFee: "${fee}", prices: [], limits: [] }`;
+    for (let n = 0; n < GRAPH_TRIES; n += 1) {
+      const { secret, revocation } = await newKey();
+      expect(await everywhere("{ viewer { tenantId } }", secret)).toMatchObject({
+        data: { viewer: { tenantId: "acme" } },
+      });
+
+      const plan = `createPlan(input: { id: "plan${n}", name: "Plan", version: ${version(n + 1)} }) { id }`;
+      const newer = `publishPlanVersion(planId: "plan${n}", input: ${version(n + 7)}) { version }`;
+      const start = new Date().toISOString().slice(0, 7);
+      const preview = `{ previewPlan(tenantId: "acme", planId: "plan${n}", periodStart: "${start}-01T00:00:00Z") { total { amount } } }`;
+      for (const [mutation, fee] of [
+        [plan, n + 1],
+        [newer, n + 7],
+      ] as const) {
+        await change(mutation);
+        const total = { amount: `${fee}.00` };
+        expect(await everywhere(preview)).toMatchObject({ data: { previewPlan: { total } } });
+      }
+
+      const meter = `createMeter(input: { key: "meter${n}", name: "Meter", eventType: "e${n}", aggregation: COUNT }) { key }`;
+      await change(meter);
+      await change(`createTenant(input: { id: "tenant${n}", name: "New", planId: "plan${n}" }) { id }`);
+      const fields = `plan { version } usageTotals(meter: "meter${n}") { quantity } quotas { used } alerts { nodes { id } }`;
+      const tenant = { plan: { version: 2 }, usageTotals: expect.any(Array), quotas: [], alerts: { nodes: [] } };
+      expect(await everywhere(`{ tenant(id: "tenant${n}") { ${fields} } }`)).toEqual({ status: 200, data: { tenant } });
+
+      const input = `{ tenantId: "tenant${n}", url: "https://example.com/", eventTypes: ["quota.exceeded"] }`;
+      await change(`createWebhookEndpoint(input: ${input}) { secret }`);
+      const endpoints = `{ tenant(id: "tenant${n}") { webhookEndpoints { status } } }`;
+      expect(await everywhere(endpoints)).toMatchObject({
+        data: { tenant: { webhookEndpoints: [{ status: "ENABLED" }] } },
+      });
+
+      // An installation has a few hundred meters at most.
+      await change(`archiveMeter(key: "meter${n}") { key }`);
+      await change(revocation);
+      expect(await everywhere("{ viewer { tenantId } }", secret)).toMatchObject({ status: 401 });
     }
   });
 
   test("a frozen one delays one mutation, is named, and serves only what it has caught up with", async () => {
-    const frozen = [processes.ingestion[1], processes.quota[1]].filter((one) => one !== undefined);
+    const frozen = [processes.ingestion.at(-1), processes.quota.at(-1)] as [RoleProcess, RoleProcess];
     const { secret, revocation } = await newKey();
-    await both(processes.ingestion, send(secret));
-    await both(processes.quota, check(secret, "1"));
+    await each(ingestion, send(secret));
+    await each(quota, check(secret, "1"));
     for (const { container } of frozen) await container.kill("SIGSTOP");
     const missing = await Promise.all(frozen.map(async (one) => ({ role: one.role, instance: await one.instance() })));
     try {
@@ -163,7 +215,7 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("two processes of each d
       expect(Math.min(...later)).toBeLessThan(WAIT_MS - 50);
       await waitFor(everyoneActs, { what: "the leases to end", pauseMs: 1_000 });
       // They lie there when the process goes on.
-      const waiting = [send(secret), check(secret, "1")].map((request, n) => request(frozen[n] as RoleProcess));
+      const waiting = [send(secret), check(secret, "1")].map((request, n) => request(frozen[n]?.url ?? ""));
       await new Promise((resolve) => setTimeout(resolve, 100));
       for (const { container } of frozen) await container.kill("SIGCONT");
       for (const answer of await Promise.all(waiting)) expect([401, 503]).toContain(answer.status);
@@ -172,12 +224,45 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("two processes of each d
     }
     const back = async () => {
       const isComplete = await everyoneActs();
-      const statuses = await Promise.all([
-        send(secret)(frozen[0] as RoleProcess),
-        check(secret, "1")(frozen[1] as RoleProcess),
-      ]);
+      const statuses = await Promise.all([send(secret)(frozen[0].url), check(secret, "1")(frozen[1].url)]);
       return isComplete && statuses.every(({ status }) => status === 401);
     };
     await waitFor(back, { what: "the thawed to be back" });
   });
+
+  test("refuse the tokens of a revoked signing key when that is answered, also a gateway that was frozen", async () => {
+    const { metrly, gateways } = processes;
+    const frozen = gateways[0] as RoleProcess;
+    const issuer = await createTokenIssuer(metrly.dataDir);
+    const request = { subject: "ada", roles: ["PLATFORM_ADMIN"], expiresInSeconds: 600 } as const;
+    const [ring, old] = [await openKeyRing(keyFolder(metrly.dataDir)), await issuer.issue(request)];
+    const before = await ring.current();
+    await ring.rotate();
+    admin = await (await createTokenIssuer(metrly.dataDir)).issue(request);
+    expect(await everywhere("{ viewer { id } }", old)).toMatchObject({ data: { viewer: { id: "ada" } } });
+    const sockets = await Promise.all(doors.map((url) => openSocket(url, old)));
+    await frozen.container.kill("SIGSTOP");
+    try {
+      await ring.revoke(before.id);
+      expect(await askRaw(metrly.url, old, "{ viewer { id } }")).toMatchObject({ status: 401 });
+      const waiting = askRaw(frozen.url, old, "{ viewer { id } }");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await frozen.container.kill("SIGCONT");
+      expect(await waiting).toMatchObject({ status: 401 });
+    } finally {
+      await frozen.container.kill("SIGCONT");
+    }
+    for (const { closed } of sockets) expect(await closed).toBe(4401);
+    expect(await everywhere("{ viewer { id } }")).toMatchObject({ data: { viewer: { id: "ada" } } });
+  });
 });
+
+/** A socket with this token, acknowledged. Resolves to what will be the code that it is closed with. */
+async function openSocket(url: string, token: string): Promise<{ readonly closed: Promise<number> }> {
+  const socket = new WebSocket(`${url.replace("http", "ws")}/graphql`, "graphql-transport-ws");
+  const closed = new Promise<number>((resolve) => socket.once("close", resolve));
+  await new Promise((resolve) => socket.once("open", resolve));
+  socket.send(JSON.stringify({ type: "connection_init", payload: { authorization: `Bearer ${token}` } }));
+  await new Promise((resolve) => socket.once("message", resolve));
+  return { closed };
+}

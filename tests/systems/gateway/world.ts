@@ -16,7 +16,7 @@ import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { ApiKeyScope } from "#schema/vocabulary.js";
 import { createTokenIssuer, type TokenIssuer } from "../../../gateway/auth/token-issuer.js";
-import { startGateway } from "../../../gateway/main.js";
+import { type GatewayOptions, startGateway } from "../../../gateway/main.js";
 import type { RemoteOptions } from "../../../gateway/subgraphs/remote-subgraph.js";
 import { type SubgraphProcess, startSubgraphProcess } from "./subgraph-process.js";
 import { buildTestSubgraphs, type TestSubgraphs } from "./subgraphs.js";
@@ -62,6 +62,7 @@ export interface GatewayWorldOptions {
   readonly oidc?: OidcConfig;
   readonly persistedOperationsFile?: string;
   readonly throttle?: KeyThrottle;
+  readonly lease?: GatewayOptions["lease"];
 }
 
 export async function startGatewayWorld(options: GatewayWorldOptions = {}): Promise<GatewayWorld> {
@@ -96,6 +97,7 @@ export async function startGatewayWorld(options: GatewayWorldOptions = {}): Prom
     }),
     ...(options.remote !== undefined && { remote: options.remote }),
     throttle: options.throttle,
+    lease: options.lease,
   });
   const app = createHttpServer(logger);
   service.register?.(app);
