@@ -39,6 +39,11 @@ export interface TenancyCopy {
   metersOfType(eventType: string): readonly MeterState[];
   plan(id: string): PlanState | undefined;
   plans(): Iterable<PlanState>;
+  /**
+   * Keys of the topic (`kind:id`) whose last record is older than one before it, from a process that was frozen while it published:
+   * compaction would keep that one.
+   */
+  outdated(): ReadonlySet<string>;
   /** Notes that a key was used now, for `takeKeyUses`. */
   noteKeyUse(keyId: string): void;
   /** The last use of each key used since the last call, epoch ms. */
@@ -119,6 +124,7 @@ export function createTenancyState(clock: Clock) {
   const metersByType = new Map<string, MeterState[]>();
   const plans = new Map<string, PlanState>();
   const listeners = new Set<(state: TenancyChangedV1) => void>();
+  const outdated = new Set<string>();
   const waiters = new Set<{ version: number; resolve: () => void; reject: (error: Error) => void }>();
   let uses = new Map<string, number>();
   let version = 0;
@@ -137,6 +143,9 @@ export function createTenancyState(clock: Clock) {
 
   function isNewer(change: Exclude<TenancyChangedV1, { kind: "heartbeat" }>): boolean {
     const known = { tenant: tenants, apiKey: keysById, meter: meters, plan: plans }[change.kind].get(change.id);
+    const key = `${change.kind}:${change.id}`;
+    if (known !== undefined && change.version < known.version) outdated.add(key);
+    else outdated.delete(key);
     return known === undefined || known.version < change.version;
   }
 
@@ -201,6 +210,7 @@ export function createTenancyState(clock: Clock) {
     meters: () => meters.values(),
     metersOfType: (type) => metersByType.get(type) ?? [],
     plan: (id) => plans.get(id),
+    outdated: () => outdated,
     noteKeyUse: (keyId) => void uses.set(keyId, clock.now()),
     takeKeyUses() {
       const taken = uses;

@@ -121,6 +121,25 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
     await fresh.close();
   });
 
+  test("an older state that a frozen process publishes late is followed by the newest again", async () => {
+    const { copy, mutate, stop } = await start(opened.log);
+    const ofTenant = async () => {
+      const { first, next } = await opened.log.bounds(TENANCY_CHANGED, 0);
+      const records = await opened.log.read(TENANCY_CHANGED, 0, first, next - first);
+      return records.filter(({ key }) => key === "tenant:acme");
+    };
+    const [old] = await ofTenant();
+    await mutate(`updateTenant(id: "acme", input: { name: "Newest" }) { id }`);
+    await opened.log.append(TENANCY_CHANGED, 0, [{ key: "tenant:acme", value: old?.value ?? Buffer.alloc(0) }]);
+    await waitFor(() => copy.outdated().size > 0, { what: "the late record to arrive" });
+    await waitFor(() => copy.outdated().size === 0, { what: "the newest state to return" });
+    expect(JSON.parse(String((await ofTenant()).at(-1)?.value))).toMatchObject({ name: "Newest" });
+    const late = await follow(opened.log);
+    expect(late.tenant("acme")).toMatchObject({ name: "Newest" });
+    await late.stop();
+    await stop();
+  });
+
   test("malformed records of other services are kept or passed over, with an alarm; those of newer code are waited for", async () => {
     const log = withUpgradeStops(opened.log, new Registry());
     const { metrics, ask, stop } = await start(log);

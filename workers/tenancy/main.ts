@@ -1,4 +1,5 @@
 import { malformedAlarm, type OnMalformed } from "#platform/event-log/read-records.js";
+import { repeat } from "#platform/lifecycle/repeat.js";
 import { startOutboxRelay } from "#platform/outbox/outbox.js";
 import type { Readiness, Service, ServiceContext } from "#platform/process/service.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
@@ -42,6 +43,13 @@ export async function startTenancy(context: TenancyContext): Promise<Service> {
   const relay = startOutboxRelay({ database, log: context.log, topics: [TENANCY_CHANGED, USAGE_RECEIVED], onError });
   kick = relay.kick;
   const heartbeat = startHeartbeat(store, onError);
+  const mending = repeat({
+    everyMs: MEND_EVERY_MS,
+    async run() {
+      if (context.tenancy.outdated().size > 0) await store.republishMissing(isPublishedIn(context.tenancy));
+    },
+    onError,
+  });
   const keyUses = await followKeyUses(context.log, store, onError, onMalformed);
   const serviceAudits = await followServiceAudits(context.log, store, onError, onMalformed);
 
@@ -51,6 +59,7 @@ export async function startTenancy(context: TenancyContext): Promise<Service> {
     readiness: () => readiness(store, context.clock.now()),
     async stop() {
       await heartbeat.stop();
+      await mending.stop();
       await keyUses.stop();
       await serviceAudits.stop();
       await relay.stop();
@@ -69,9 +78,10 @@ async function appliedVersions(context: TenancyContext, onMalformed: OnMalformed
   return followAppliedVersions({ log, clock, self: own, onMalformed });
 }
 
-/** Whether a copy of tenancy, read from the log, has this state or a newer one. */
+/** Whether a copy of tenancy, read from the log, has this state or a newer one, and an older one does not follow it there. */
 function isPublishedIn(copy: TenancyCopy): (state: PublishedState) => boolean {
   return ({ kind, id, hash, version }) => {
+    if (copy.outdated().has(`${kind}:${id}`)) return false;
     const known = {
       tenant: () => copy.tenant(id),
       plan: () => copy.plan(id),
@@ -82,6 +92,8 @@ function isPublishedIn(copy: TenancyCopy): (state: PublishedState) => boolean {
   };
 }
 
+/** Long before the log is compacted. */
+const MEND_EVERY_MS = 1_000;
 const MAX_PUBLISH_DELAY_MS = 10_000;
 
 async function readiness(store: TenancyStore, now: number): Promise<Readiness> {

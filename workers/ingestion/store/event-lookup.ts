@@ -156,10 +156,11 @@ export function createEventLookup(database: Database, partitionCount: number, te
       if (row === null || row.status === "ACCEPTED") return undefined;
       return quarantinedEvent(row, (await duplicatesOf(partition, [key])).get(key) ?? 0);
     },
-    /** Everything of the tenant acknowledged before this instant is recorded; undefined: nothing yet. */
+    /** Everything of the tenant acknowledged up to this instant is recorded; undefined: nothing yet. */
     async recordedThrough(tenantId: string): Promise<number | undefined> {
       const { recordedThrough } = await readCursor(database.pool, partitionOf(tenantId, partitionCount));
-      return recordedThrough === 0 ? undefined : recordedThrough;
+      // Others of the last record's millisecond may follow it.
+      return recordedThrough === 0 ? undefined : recordedThrough - 1;
     },
   };
 }

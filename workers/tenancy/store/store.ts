@@ -100,11 +100,13 @@ export function createTenancyStore({ database, clock, partitions, onCommitted }:
       await locked(CHANGE_TIMEOUT_MS, (tx, head) => enqueueHeartbeat(tx, head, clock.now()));
       onCommitted();
     },
-    /** Enqueues every state that the topic lacks; returns their number. For the start, before the relay runs. */
+    /** Enqueues every state that the topic lacks, or has before an older one; returns their number. */
     async republishMissing(isPublished: (state: PublishedState) => boolean): Promise<number> {
       const patient = new PrismaClient({ adapter: prismaAdapter(database.under("rebuild")) });
       try {
-        return await locked(REPUBLISH_TIMEOUT_MS, (tx) => republishMissing(tx, isPublished), patient);
+        const missing = await locked(REPUBLISH_TIMEOUT_MS, (tx) => republishMissing(tx, isPublished), patient);
+        if (missing > 0) onCommitted();
+        return missing;
       } finally {
         await patient.$disconnect();
       }
