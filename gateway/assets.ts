@@ -7,6 +7,8 @@ import { MetrlyError } from "#kernel/errors.js";
 export interface Asset {
   readonly file: string;
   readonly type: string;
+  /** Whether files of one version need each other: browsers ask each time whether theirs is the current one. */
+  readonly changesWithOthers?: boolean;
 }
 
 export const SCRIPT = "text/javascript; charset=utf-8";
@@ -18,6 +20,8 @@ const CONTENT_SECURITY_POLICY = [
   "style-src 'self' 'unsafe-inline'",
   "img-src 'self' data:",
   "font-src 'self' data:",
+  "base-uri 'none'",
+  "form-action 'none'",
   "frame-ancestors 'none'",
 ].join("; ");
 
@@ -31,12 +35,13 @@ export function sendPage(reply: FastifyReply, html: string): FastifyReply {
     .send(html);
 }
 
-/** Serves `assets`, by their names below `path`, and nothing else there. Browsers ask again after an hour. */
+/** Serves `assets`, by their names below `path`, and nothing else there. Browsers ask again after an hour, or each time. */
 export function serveAssets(app: FastifyInstance, path: string, assets: Readonly<Record<string, Asset>>): void {
   app.get<{ Params: { name: string } }>(`${path}/:name`, async (request, reply) => {
     const asset = Object.hasOwn(assets, request.params.name) ? assets[request.params.name] : undefined;
     if (asset === undefined) throw new MetrlyError("NOT_FOUND", `There is no such file below ${path}`);
-    reply.type(asset.type).header("x-content-type-options", "nosniff").header("cache-control", "public, max-age=3600");
+    const cacheControl = asset.changesWithOthers ? "no-cache" : "public, max-age=3600";
+    reply.type(asset.type).header("x-content-type-options", "nosniff").header("cache-control", cacheControl);
     return sendUnlessKnown(request, reply, await readFile(asset.file));
   });
 }

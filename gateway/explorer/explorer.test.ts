@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import path from "node:path";
 import { buildSchema, parse, validate } from "graphql";
@@ -8,7 +8,10 @@ import { packageRoot } from "#platform/process/package-root.js";
 import { type GatewayWorld, startGatewayWorld } from "../../tests/systems/gateway/world.js";
 import { ANONYMOUS } from "../auth/authentication.js";
 import { createOperations } from "../operations/operation.js";
-import { SAVED_OPERATIONS } from "./operations.js";
+import { CHOSEN_TENANT } from "./operations/operation.js";
+import { OPERATION_GROUPS } from "./operations/operations.js";
+
+const BROWSER = path.join(packageRoot(), "gateway/explorer/browser");
 
 let demo: GatewayWorld;
 let production: GatewayWorld;
@@ -24,9 +27,11 @@ test("the page loads from its own origin only, and everything it names is there"
   expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
   expect(page.headers.get("content-security-policy")).toContain("default-src 'self'");
   const named = [...page.text.matchAll(/\b(?:src|href)="([^"]*)"/g)].map((match) => match[1] ?? "");
-  const files = named.filter((url) => url !== "data:,");
-  expect(files.length).toBeGreaterThanOrEqual(7);
-  for (const file of [...files, "/explorer/operations.json"]) {
+  const files = named.filter((url) => !["data:,", "/docs", "#main"].includes(url));
+  const own = (await readdir(BROWSER)).map((name) => `/explorer/${name}`);
+  expect(own).toEqual(expect.arrayContaining(files));
+  const libraries = ["react.js", "react-dom.js", "graphql-ws.js", "graphiql.js", "graphiql.css"];
+  for (const file of [...own, ...libraries.map((name) => `/explorer/${name}`), "/explorer/operations.json"]) {
     expect(file).toMatch(/^\/explorer\//);
     const asset = await demo.send(file, {});
     expect(asset.status, file).toBe(200);
@@ -35,15 +40,20 @@ test("the page loads from its own origin only, and everything it names is there"
   expect(page.text).not.toMatch(/<script(?![^>]*\bsrc=)/);
 });
 
-test("stylesheets and our script fetch nothing from elsewhere", async () => {
-  for (const file of ["graphiql.css", "explorer.css"]) {
+test("stylesheets and our scripts fetch nothing from elsewhere, and write no markup", async () => {
+  const own = await readdir(BROWSER);
+  for (const file of ["graphiql.css", ...own.filter((name) => name.endsWith(".css"))]) {
     const { text } = await demo.send(`/explorer/${file}`, {});
     const urls = [...text.matchAll(/url\(\s*["']?([^"')]{1,40})|@import\s+["']([^"']+)/g)].map(
       (m) => m[1] ?? m[2] ?? "",
     );
     for (const url of urls) expect(url).toMatch(/^data:/);
   }
-  expect((await demo.send("/explorer/explorer.js", {})).text).not.toMatch(/https?:\/\//);
+  for (const file of own.filter((name) => name.endsWith(".js"))) {
+    const text = (await readFile(path.join(BROWSER, file), "utf8")).replace("http://www.w3.org/2000/svg", "");
+    expect(text, file).not.toMatch(/https?:\/\//);
+    expect(text, file).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b/);
+  }
 });
 
 test("other names below /explorer are not files", async () => {
@@ -52,20 +62,44 @@ test("other names below /explorer are not files", async () => {
   }
 });
 
-test("every saved operation fits the public contract and the limits", async () => {
-  const schema = buildSchema(await readFile(path.join(packageRoot(), "schema/graphql/contract.graphql"), "utf8"));
+async function limits(api: "contract" | "api") {
+  const schema = buildSchema(await readFile(path.join(packageRoot(), `schema/graphql/${api}.graphql`), "utf8"));
   const supergraphSdl = await readFile(path.join(packageRoot(), "schema/graphql/supergraph.graphql"), "utf8");
   const operations = createOperations(schema, supergraphSdl);
-  for (const { task, query, variables } of SAVED_OPERATIONS) {
-    const document = parse(query);
-    expect(validate(schema, document), task).toEqual([]);
+  return function assertFits(text: string, variables: Readonly<Record<string, unknown>>, what: string): void {
+    const document = parse(text);
+    expect(validate(schema, document), what).toEqual([]);
     const [operation] = document.definitions;
-    if (operation?.kind !== "OperationDefinition") throw new Error(`no operation: ${task}`);
-    expect(operation.name?.value, task).toBeTruthy();
+    if (operation?.kind !== "OperationDefinition") throw new Error(`no operation: ${what}`);
     const declared = (operation.variableDefinitions ?? []).map((definition) => definition.variable.name.value);
-    expect(Object.keys(variables).sort(), task).toEqual(declared.sort());
+    expect(Object.keys(variables).sort(), what).toEqual(declared.sort());
     const context = { identity: { ...ANONYMOUS } };
-    operations.admitted({ text: query, document, operationName: undefined, variables, context });
+    operations.admitted({ text, document, operationName: undefined, variables, context });
+  };
+}
+
+test("every saved operation fits the public contract and the limits", async () => {
+  const assertFits = await limits("contract");
+  const saved = OPERATION_GROUPS.flatMap(({ operations }) => operations);
+  for (const { title, query, variables } of saved) assertFits(query, variables, title);
+  expect(new Set(saved.map(({ name }) => name)).size).toBe(saved.length);
+});
+
+test("what cannot be undone stands apart, and names no tenant before somebody fills one in", () => {
+  const final = OPERATION_GROUPS.filter((group) => group.final).flatMap(({ operations }) => operations);
+  expect(final.map(({ name }) => name)).toEqual(["CloseBillingPeriod", "VoidEvent", "RevokeApiKey", "CloseTenant"]);
+  for (const { variables } of final) expect(Object.values(variables)).not.toContain(CHOSEN_TENANT);
+});
+
+test("what the page itself asks fits the public API and the limits", async () => {
+  const assertFits = await limits("api");
+  const texts = await Promise.all((await readdir(BROWSER)).map((name) => readFile(path.join(BROWSER, name), "utf8")));
+  const queries = texts.flatMap((text) => [...text.matchAll(/[`"](query [^`"]*)[`"]/g)].map((match) => match[1] ?? ""));
+  expect(queries.length).toBeGreaterThanOrEqual(7);
+  for (const query of queries) {
+    const text = query.replace(/\$\{LISTED\}/, "200");
+    const declared = [...new Set([...text.matchAll(/\$(\w+):/g)].map((match) => match[1] ?? ""))];
+    assertFits(text, Object.fromEntries(declared.map((name) => [name, "acme"])), text);
   }
 });
 

@@ -6,7 +6,8 @@ import { MetrlyError } from "#kernel/errors.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { type Asset, SCRIPT, STYLE, sendPage, serveAssets } from "../assets.js";
 import type { TokenIssuer } from "../auth/token-issuer.js";
-import { SAVED_OPERATIONS } from "./operations.js";
+import { CHOSEN_TENANT } from "./operations/operation.js";
+import { OPERATION_GROUPS } from "./operations/operations.js";
 import { explorerPage } from "./page.js";
 import { isOwnPageOnLoopback } from "./session.js";
 
@@ -18,7 +19,26 @@ const REACT = path.dirname(require.resolve("react/package.json"));
 const REACT_DOM = path.dirname(require.resolve("react-dom/package.json"));
 const GRAPHIQL = path.dirname(require.resolve("graphiql/package.json"));
 const GRAPHQL_WS = path.dirname(require.resolve("graphql-ws/package.json"));
-const OWN = path.join(packageRoot(), "gateway/explorer");
+const OWN = path.join(packageRoot(), "gateway/explorer/browser");
+const OWN_FILES = [
+  "dom.js",
+  "explorer.css",
+  "explorer.js",
+  "figures.js",
+  "graph.js",
+  "live.js",
+  "operation-list.js",
+  "overview.css",
+  "overview.js",
+  "section-alerts.js",
+  "section-invoices.js",
+  "section-limits.js",
+  "section-usage.js",
+  "sections.js",
+  "session.js",
+  "tenant-choice.js",
+  "workbench.js",
+];
 
 /** By path below /explorer/. */
 const ASSETS: Readonly<Record<string, Asset>> = {
@@ -27,9 +47,12 @@ const ASSETS: Readonly<Record<string, Asset>> = {
   "graphiql.js": { file: `${GRAPHIQL}/graphiql.min.js`, type: SCRIPT },
   "graphiql.css": { file: `${GRAPHIQL}/graphiql.min.css`, type: STYLE },
   "graphql-ws.js": { file: `${GRAPHQL_WS}/umd/graphql-ws.min.js`, type: SCRIPT },
-  "explorer.js": { file: `${OWN}/explorer.browser.js`, type: SCRIPT },
-  "explorer.css": { file: `${OWN}/explorer.css`, type: STYLE },
+  ...Object.fromEntries(OWN_FILES.map((name) => [name, ownFile(name)])),
 };
+
+function ownFile(name: string): Asset {
+  return { file: path.join(OWN, name), type: name.endsWith(".css") ? STYLE : SCRIPT, changesWithOthers: true };
+}
 
 export interface ExplorerOptions {
   /** Enables one-click sign-in, from this machine only. */
@@ -38,10 +61,10 @@ export interface ExplorerOptions {
   readonly clock: Clock;
 }
 
-/** Serves GraphiQL at `GET /`, with a saved operation for every task. */
+/** Serves the explorer at `GET /`: a tenant's overview, and GraphiQL with a saved operation for every task. */
 export function registerExplorer(app: FastifyInstance, options: ExplorerOptions): void {
   app.get("/", async (_, reply) => sendPage(reply, explorerPage({ demo: options.demo })));
-  app.get("/explorer/operations.json", async () => SAVED_OPERATIONS);
+  app.get("/explorer/operations.json", async () => ({ chosenTenant: CHOSEN_TENANT, groups: OPERATION_GROUPS }));
   serveAssets(app, "/explorer", ASSETS);
   if (options.demo) registerSession(app, options);
 }

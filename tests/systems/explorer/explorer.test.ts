@@ -1,16 +1,32 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Page, WebSocketRoute } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { hasChromium, waitFor } from "../../servers/servers.js";
-import { postEvents } from "../../support/client.js";
+import { ask, postEvents } from "../../support/client.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
 import { startBrowser } from "./browser.js";
+
+const MARKUP = `<img src=x onerror="window.injected = true"> & ${"long".repeat(30)}`;
+const SIZES = [
+  { width: 800, height: 900 },
+  { width: 1_280, height: 800 },
+];
+
+/** In the page: places that are narrower than what they hold, and buttons below the end of the screen. */
+const MISFITS = `[
+  ...[...document.querySelectorAll("html, main, #operations, .sections > section")].filter((place) => place.scrollWidth > place.clientWidth),
+  ...[...document.querySelectorAll("#operations button, #sign-out")].filter((button) => button.getBoundingClientRect().bottom > innerHeight),
+].map((place) => place.outerHTML.slice(0, 80))`;
+/** In the page: other variables for the operation that is open. */
+const NAMING_ACME = `[...document.querySelectorAll(".CodeMirror")]
+  .find(({ CodeMirror }) => CodeMirror.getValue().startsWith("{")).CodeMirror.setValue('{ "tenantId": "acme" }')`;
 
 describe.skipIf(!hasChromium)("the explorer in a browser", () => {
   let metrly: MetrlyProcess;
   let browser: Browser;
   let page: Page;
+  const sockets: WebSocketRoute[] = [];
   const elsewhere: string[] = [];
   const complaints: string[] = [];
 
@@ -18,16 +34,21 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
     metrly = await startMetrly("embedded", { METRLY_DEMO: "on" });
     await waitFor(demoKey, { what: "the demo", deadlineMs: 120_000 });
     browser = await startBrowser();
-    page = await browser.newPage({ viewport: { width: 1_400, height: 900 } });
+    page = await browser.newPage({ viewport: { width: 1_280, height: 800 } });
+    page.setDefaultTimeout(120_000);
     page.on("request", (request) => {
       if (!request.url().startsWith(metrly.url) && !request.url().startsWith("data:")) elsewhere.push(request.url());
     });
     page.on("console", (message) => {
-      if (message.type() === "error") complaints.push(message.text());
+      if (message.type() === "error" && !message.text().includes("401")) complaints.push(message.text());
     });
     page.on("pageerror", (error) => complaints.push(String(error)));
+    await page.routeWebSocket(/\/graphql$/, (socket) => {
+      sockets.push(socket);
+      socket.connectToServer();
+    });
     await page.goto(metrly.url);
-    await page.waitForSelector(".graphiql-execute-button");
+    await page.waitForSelector("#sign-in");
   });
   afterEach(async () => {
     const folder = process.env.METRLY_TEST_SCREENSHOTS;
@@ -43,41 +64,105 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
 
   const demoKey = async (): Promise<string> =>
     JSON.parse(await readFile(path.join(metrly.dataDir, "demo-keys.json"), "utf8")).acme;
-  const answer = async (): Promise<string> => (await page.textContent(".graphiql-response")) ?? "";
-  async function openTab(name: string): Promise<void> {
-    await page.getByRole("tab", { name, exact: true }).click();
-    // GraphiQL detects a tab's operation with a short delay.
-    await page.waitForTimeout(500);
-  }
-  const run = () => page.click(".graphiql-execute-button");
-  const shown = (text: string | RegExp) =>
-    waitFor(async () => ((await answer()).match(text) ? true : undefined), {
-      what: `the answer to show ${text}`,
+  const admin = async <Result = unknown>(query: string, variables: Record<string, unknown>) =>
+    ask<Result, Record<string, unknown>>(metrly.url, await metrly.adminToken(), query, variables);
+  const shows = (selector: string, text: string | RegExp) =>
+    waitFor(async () => ((await page.textContent(selector)) ?? "").match(text) !== null || undefined, {
+      what: `${selector} to show ${text}`,
     });
+  const signIn = async (token: string) => {
+    await page.fill("#token", token);
+    await page.press("#token", "Enter");
+  };
+  /** Opens a saved operation, and runs it. */
+  async function run(title: string, name: string): Promise<void> {
+    await page.getByRole("button", { name: title, exact: true }).click();
+    await shows(".graphiql-query-editor", name);
+    await page.click(".graphiql-execute-button");
+  }
+  const answers = (text: string | RegExp) => shows(".graphiql-response", text);
+  /** Nothing is wider than its place, and every button of the list is on the screen. */
+  async function assertFits(): Promise<void> {
+    for (const size of SIZES) {
+      await page.setViewportSize(size);
+      const misfits = await page.evaluate(MISFITS);
+      expect(misfits, `at ${size.width} pixels`).toEqual([]);
+    }
+  }
 
-  test("one click signs in, in demo mode", async () => {
+  test("a refused token says so and how to go on, and one click signs in, in demo mode", async () => {
+    await shows("#operations", "Close a tenant");
     expect(await page.textContent("#who")).toBe("Not signed in");
+    await assertFits();
+    await signIn("nonsense");
+    await shows("#notice", "The server refused this key or token");
     await page.click("#sign-in");
-    await waitFor(async () => (await page.textContent("#who")) === "Signed in" || undefined, { what: "the sign-in" });
+    await shows("#who", /explorer.*platform administrator, all tenants/);
   });
 
-  test("a saved query shows data, a saved mutation its result", async () => {
-    await openTab("Quotas");
-    await run();
-    await shown("llm_tokens");
-    await openTab("CreateMeter");
-    await run();
-    await shown("images_rendered");
+  test("a tenant's overview shows usage by day, limits, invoices and alerts, and says what is missing", async () => {
+    await shows("#overview h1", "Acme Search");
+    await shows("[data-section=Invoices]", /EUR/);
+    await page.waitForSelector(".bars rect:not(.none)");
+    expect(await page.getByRole("img", { name: /^API calls by day; most on/ }).count()).toBe(1);
+    expect(await page.getByRole("meter", { name: "API calls, an hour" }).getAttribute("aria-valuetext")).toMatch(
+      /of 1,000/,
+    );
+    await assertFits();
+    await admin(`mutation Create($input: CreateTenantInput!) { createTenant(input: $input) { id } }`, {
+      input: { id: "markup", name: MARKUP },
+    });
+    await page.getByRole("button", { name: "Overview", exact: true }).click();
+    await page.selectOption("#tenant select", "markup");
+    await shows("#overview .facts", "no plan yet");
+    expect(await page.textContent("#overview h1")).toBe(MARKUP);
+    await shows("[data-section=UsageByDay]", "No usage in this period yet");
+    await shows("[data-section=Alerts]", "None");
+    await assertFits();
+    expect(await page.evaluate(`"injected" in window`)).toBe(false);
   });
 
-  test("an alert arrives live in its tab", async () => {
-    await openTab("QuotaAlerts");
-    await run();
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+  test("a saved query shows data of the chosen tenant, a saved mutation its result", async () => {
+    await page.selectOption("#tenant select", "acme");
+    await run("Limits", "query Quotas");
+    await answers("llm_tokens");
+    await run("Create a meter", "mutation CreateMeter");
+    await answers("images_rendered");
+    await assertFits();
+  });
+
+  test("live alerts say that they wait, and go on after a lost connection", async () => {
+    await run("Alerts from now on live", "subscription QuotaAlerts");
+    await shows("#live", "Connected, waiting for the next alert.");
+    await sockets.at(-1)?.close({ code: 1_012 });
+    await shows("#live", "Connected again, waiting for the next alert.");
     const event = { specversion: "1.0", id: "explorer", source: "test", type: "llm.completion" };
     const answered = await postEvents(metrly.url, await demoKey(), [{ ...event, data: { tokens: "11000000" } }]);
     expect(answered.status).toBe(202);
-    await shown(/WARNING/);
+    await answers(/WARNING/);
+    await shows("#live", /1 so far/);
+  });
+
+  test("a key says its role and tenant, shows why a subscription is denied, and ends when it is revoked", async () => {
+    const input = { tenantId: "globex", name: "explorer", scopes: ["READ"] };
+    const { issueApiKey } = await admin<{ issueApiKey: { secret: string; apiKey: { id: string } } }>(
+      `mutation Issue($input: IssueApiKeyInput!) { issueApiKey(input: $input) { secret apiKey { id } } }`,
+      { input },
+    );
+    await page.click("#sign-out");
+    await signIn(issueApiKey.secret);
+    await shows("#who", /API key .* ?viewer \(READ\), tenant globex/);
+    await shows("#overview h1", "Globex Robotics");
+    await page.getByRole("button", { name: "Alerts from now on live", exact: true }).click();
+    await shows(".graphiql-query-editor", "subscription QuotaAlerts");
+    await page.evaluate(NAMING_ACME);
+    await page.click(".graphiql-execute-button");
+    await shows("#live", "Ended by an error: It does not exist");
+    await answers("NOT_FOUND");
+    await admin(`mutation Revoke($id: ID!) { revokeApiKey(id: $id) { id } }`, { id: issueApiKey.apiKey.id });
+    await page.getByRole("button", { name: "Overview", exact: true }).click();
+    await shows("#notice", "the server no longer accepts your key or token");
+    expect(await page.textContent("#who")).toBe("Not signed in");
   });
 
   test("the page of the data plane shows every operation, and sends a request with a key", async () => {

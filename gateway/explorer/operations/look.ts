@@ -1,0 +1,176 @@
+import { CHOSEN_TENANT, type SavedOperation, saved } from "./operation.js";
+
+/** They read, and change nothing. */
+export const LOOK: readonly SavedOperation[] = [
+  saved(
+    "Tenants and plans",
+    "Tenants and their plans",
+    `
+    query Tenants {
+      tenants(first: 20) {
+        nodes { id name status currency plan { version plan { name } } }
+        pageInfo { hasNextPage endCursor }
+      }
+    }`,
+  ),
+  saved(
+    "Usage by meter",
+    "Usage in the current period",
+    `
+    query UsageTotals($tenantId: ID!) {
+      tenant(id: $tenantId) {
+        usageTotals(granularity: PERIOD) { meter from to quantity eventCount lastEventAt }
+      }
+    }`,
+    { tenantId: CHOSEN_TENANT },
+  ),
+  saved(
+    "Usage by day",
+    "Usage in the current period, day by day",
+    `
+    query UsageByDay($tenantId: ID!, $meter: String) {
+      tenant(id: $tenantId) {
+        usageTotals(granularity: DAY, meter: $meter) { meter from quantity eventCount }
+      }
+    }`,
+    { tenantId: CHOSEN_TENANT, meter: "api_calls" },
+  ),
+  saved(
+    "Limits",
+    "Quotas: used, reserved, remaining",
+    `
+    query Quotas($tenantId: ID!) {
+      tenant(id: $tenantId) {
+        quotas { state used reserved remaining resetAt limit { meter window kind limit } }
+      }
+    }`,
+    { tenantId: CHOSEN_TENANT },
+  ),
+  saved(
+    "Accounting",
+    "Accounting: the outcome of every accepted event",
+    `
+    query Accounting($tenantId: ID!) {
+      tenant(id: $tenantId) {
+        accounting { accepted counted duplicates unmetered quarantined inFlight asOf }
+      }
+    }`,
+    { tenantId: CHOSEN_TENANT },
+  ),
+  saved(
+    "What no meter counts",
+    "Event types that no meter counts, and what became of one event",
+    `
+    query Unmetered($tenantId: ID!, $source: String!, $id: String!) {
+      unmeteredTypes(tenantId: $tenantId) { eventType count lastAt }
+      event(tenantId: $tenantId, source: $source, id: $id) { type status recordedAt data }
+    }`,
+    { tenantId: CHOSEN_TENANT, source: "the event's source", id: "the event's id" },
+  ),
+  saved(
+    "Alerts so far",
+    "A tenant's alerts, oldest first: page on with $after",
+    `
+    query Alerts($tenantId: ID!, $after: Cursor) {
+      tenant(id: $tenantId) {
+        alerts(first: 50, after: $after) {
+          nodes { at kind meter window threshold limit used }
+          pageInfo { hasNextPage endCursor }
+        }
+      }
+    }`,
+    { tenantId: CHOSEN_TENANT, after: null },
+  ),
+  saved(
+    "Alerts from now on",
+    "A tenant's alerts as they happen (keep it running)",
+    `
+    subscription QuotaAlerts($tenantId: ID!, $after: Cursor) {
+      quotaAlerts(tenantId: $tenantId, after: $after) { cursor kind meter window threshold limit used at tenant { name } }
+    }`,
+    { tenantId: CHOSEN_TENANT, after: null },
+  ),
+  saved(
+    "Billing periods",
+    "Billing periods",
+    `
+    query BillingPeriods($tenantId: ID!) {
+      tenant(id: $tenantId) {
+        billingPeriods(first: 12) { nodes { start end status watermark invoice { number total { amount currency } } } }
+      }
+    }`,
+    { tenantId: CHOSEN_TENANT },
+  ),
+  saved(
+    "Invoices, line by line",
+    "Invoices with lines and arithmetic",
+    `
+    query Invoices($tenantId: ID!) {
+      tenant(id: $tenantId) {
+        invoices(first: 5) {
+          nodes {
+            id number sha256
+            total { amount currency }
+            lines {
+              kind description quantity
+              amount { amount }
+              arithmetic { quantity unitAmount flatAmount amount note }
+              adjusts { periodStart quantityBefore quantityAfter invoice { number } }
+            }
+            unpricedUsage { meter quantity reason }
+          }
+        }
+      }
+    }`,
+    { tenantId: CHOSEN_TENANT },
+  ),
+  saved(
+    "The next invoice so far",
+    "Preview of the current period's invoice",
+    `
+    query UpcomingInvoice($tenantId: ID!) {
+      tenant(id: $tenantId) {
+        upcomingInvoice {
+          asOf currency total { amount }
+          lines { kind description quantity amount { amount } }
+          unpricedUsage { meter dimensions { dimension value } quantity eventCount reason }
+        }
+      }
+    }`,
+    { tenantId: CHOSEN_TENANT },
+  ),
+  saved(
+    "Verify an invoice",
+    "Verify an invoice: recompute it with independent code",
+    `
+    query VerifyInvoice($invoiceId: ID!) {
+      verifyInvoice(id: $invoiceId) { matches expectedSha256 checkedEvents differences }
+    }`,
+    { invoiceId: "an id from the invoices" },
+  ),
+  saved(
+    "Webhook deliveries",
+    "Webhook deliveries and their attempts",
+    `
+    query WebhookDeliveries($tenantId: ID!) {
+      tenant(id: $tenantId) {
+        webhookEndpoints {
+          id url status
+          deliveries(first: 10) { nodes { id eventType status nextAttemptAt attempts { at durationMs responseStatus error } } }
+        }
+      }
+    }`,
+    { tenantId: CHOSEN_TENANT },
+  ),
+  saved(
+    "Operators' dead letters",
+    "Operators' endpoints and their dead letters",
+    `
+    query PlatformWebhookEndpoints {
+      platformWebhookEndpoints {
+        id url status eventTypes
+        deliveries(first: 10, status: DEAD) { nodes { id eventType attempts { at error } payload } }
+      }
+    }`,
+  ),
+];
