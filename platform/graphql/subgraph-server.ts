@@ -15,7 +15,6 @@ import type { Logger } from "pino";
 import { isErrorCode, MetrlyError } from "#kernel/errors.js";
 import type { IdentityTokens } from "#platform/auth/identity.js";
 import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
-import type { Admission } from "#platform/http/server.js";
 import type { Identity } from "#schema/policy.js";
 import { answerTooLarge, MAX_ANSWER_BYTES } from "./answer-size.js";
 import { createGraphqlDocuments, type GraphqlDocuments, operationOf } from "./documents.js";
@@ -37,7 +36,7 @@ export interface SubgraphServerOptions {
   /** Called for each bug, which the gateway sees masked. */
   readonly onBug: (error: unknown) => void;
   /** Before each operation on a socket, which the HTTP server's own admission does not see; undefined: always. */
-  readonly admission?: Pick<Admission, "held"> | undefined;
+  readonly admission?: { held(): Promise<void> } | undefined;
 }
 
 /**

@@ -3,6 +3,7 @@ import { MINUTE_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { readingAt } from "#kernel/upgrade-required.js";
 import type { EventLog, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
+import { readUntil } from "#platform/event-log/read-until.js";
 import {
   type ApiKeyState,
   type MeterState,
@@ -61,8 +62,6 @@ export interface TenancyCopyOptions {
   readonly onError: (error: unknown) => void;
 }
 
-const READ_AT_ONCE = 1_000;
-
 /**
  * Starts following; resolves when the topic's content at the start is applied. That part is read without a group: joining one
  * can take seconds, which would delay a restart.
@@ -80,11 +79,11 @@ export async function followTenancy(options: TenancyCopyOptions): Promise<Tenanc
   }
   async function catchUp(): Promise<void> {
     const { next: end } = await log.bounds(TENANCY_CHANGED, 0);
-    while (applied < end) {
-      const records = await log.read(TENANCY_CHANGED, 0, applied, READ_AT_ONCE);
-      if (records.length === 0) break;
-      take(records);
-    }
+    await readUntil(end, {
+      next: () => applied,
+      read: (from, maxRecords) => log.read(TENANCY_CHANGED, 0, from, maxRecords),
+      take,
+    });
   }
   async function catchUpOrRefuse(): Promise<void> {
     try {

@@ -3,6 +3,7 @@ import { MINUTE_MS } from "#kernel/duration.js";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import type { EventLog, LogRecord } from "#platform/event-log/event-log.js";
 import type { OnMalformed } from "#platform/event-log/read-records.js";
+import { readUntil } from "#platform/event-log/read-until.js";
 import { repeat } from "#platform/lifecycle/repeat.js";
 import { monotonicMs } from "#platform/lifecycle/time.js";
 import { createJoinedReads, MAX_WAITING } from "#platform/tenancy-client/joined-reads.js";
@@ -13,7 +14,6 @@ import { createLeases, LEASE_SEEN_FOR_MS, type Lease } from "./rules/leases.js";
 const READ_EVERY_MS = 3_000;
 /** Between the starts of two reads while mutations wait. */
 const READ_SPACING_MS = 5;
-const READ_AT_ONCE = 1_000;
 /** Reports before the newest so many mean nothing: each process has sent another since. */
 const MAX_BEHIND = 10_000;
 /** Clocks that disagree by more than a minute are refused elsewhere. */
@@ -75,14 +75,16 @@ export async function followAppliedVersions(options: AppliedVersionsOptions): Pr
     // Beyond the end: the log was deleted and began anew.
     if (next > end) next = first;
     next = Math.max(next, first, end - MAX_BEHIND);
-    while (next < end) {
-      const records = await log.read(TENANCY_APPLIED, 0, next, READ_AT_ONCE);
-      if (records.length === 0) break;
-      for (const record of records) {
-        take(record);
-        next = record.offset + 1;
-      }
-    }
+    await readUntil(end, {
+      next: () => next,
+      read: (from, maxRecords) => log.read(TENANCY_APPLIED, 0, from, maxRecords),
+      take(records) {
+        for (const record of records) {
+          take(record);
+          next = record.offset + 1;
+        }
+      },
+    });
     if (startedAtMs - readAtMs > 2 * READ_EVERY_MS) leases.extend(startedAtMs);
     leases.expire(startedAtMs);
     readAtMs = startedAtMs;
