@@ -1,7 +1,7 @@
 import type { Listening, Usage } from "./processes.js";
 
 /** The measured server's side of the protocol: reports its usage, and stops on request. */
-export function serve(listening: Listening, stop: () => Promise<void>): void {
+export function serve<More extends object>(listening: Listening & More, stop: () => Promise<void>): void {
   process.on("message", (asked) => {
     if (asked === "usage") tell("usage", usage());
     if (asked === "stop") void stop().then(() => process.exit(0));

@@ -43,15 +43,15 @@ export interface MeasuredServer extends Listening {
   stop(): Promise<void>;
 }
 
-/** `profileDir`: writes a CPU profile there when it is stopped. */
-export async function startServer(
+/** `More`: what its first message has beyond the usual. `profileDir`: writes a CPU profile there when it is stopped. */
+export async function startServer<More extends object = object>(
   /** Below `bench/`, without its extension. */
   name: string,
   options: Readonly<Record<string, unknown>>,
   profileDir?: string,
-): Promise<MeasuredServer> {
+): Promise<MeasuredServer & More> {
   const child = fork(built(name), [JSON.stringify(options)], { execArgv: profilerOf(profileDir) });
-  const listening = await message<Listening>(child, "listening");
+  const listening = await message<Listening & More>(child, "listening");
   return {
     ...listening,
     tell: (message) => void child.send(message),

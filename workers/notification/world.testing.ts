@@ -72,9 +72,10 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
     new Registry(),
   );
   await log.ensureTopics([QUOTA_ALERTS, BILLING_EVENTS, AUDIT_RECORDED], PARTITIONS);
+  const jobsPrefix = jobsTest.url.slice(-12);
   const jobs: JobQueues = await connectJobQueues({
     backend: jobsOn ?? { kind: "postgres", url: jobsTest.url },
-    prefix: jobsTest.url.slice(-12),
+    prefix: jobsPrefix,
     onError: () => undefined,
   });
   const tenancy = createTenancyState(systemClock);
@@ -107,6 +108,8 @@ export async function openWorld(name: string, env: Readonly<Record<string, strin
     log,
     logDatabase,
     jobs,
+    jobsPrefix,
+    databaseUrl: serviceDatabase.url,
     tenancy,
     /** The lines that the services logged. */
     logged,
