@@ -1,8 +1,11 @@
 import { createFairQueue } from "./fair-queue.js";
-import { after, monotonicMs, nextTurn } from "./time.js";
+import { after, nextTurn } from "./time.js";
 
-/** After a turn that took this long, others' answers and their sockets go first for `PAUSE_MS`. */
-const HEAVY_MS = 8;
+/**
+ * After a turn with more work than this, of several milliseconds, others' answers and their sockets go first for `PAUSE_MS`. In
+ * bytes, not by the clock: on a busy machine a turn takes long without much work.
+ */
+const HEAVY_BYTES = 64 << 10;
 const PAUSE_MS = 5;
 
 export interface ProcessorTurnsOptions {
@@ -34,18 +37,14 @@ export function createProcessorTurns({
 }: ProcessorTurnsOptions): ProcessorTurns {
   const waiting = createFairQueue<{ readonly go: () => void; readonly cost: number }>(bytesPerTurn / 4);
   let spentThisTurn = 0;
-  let turnBeganMs = 0;
 
   function spend(cost: number): void {
-    if (spentThisTurn === 0) {
-      turnBeganMs = monotonicMs();
-      nextTurn(endTurn);
-    }
+    if (spentThisTurn === 0) nextTurn(endTurn);
     spentThisTurn += cost;
   }
 
   function endTurn(): void {
-    if (hasOthers() && monotonicMs() - turnBeganMs > HEAVY_MS) after(PAUSE_MS, beginTurn);
+    if (hasOthers() && spentThisTurn > HEAVY_BYTES) after(PAUSE_MS, beginTurn);
     else beginTurn();
   }
 

@@ -48,12 +48,12 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
 
   const EVERYTHING = ["quota.warning", "quota.exceeded", "billing.period.closed", "invoice.generated"];
 
-  async function createEndpoint(service: Service, url: string, eventTypes: readonly string[] = EVERYTHING) {
+  async function createEndpoint(service: Service, url: string, eventTypes = EVERYTHING, tenantId = "acme") {
     const { data, messages } = await ask(
       service,
-      adminOf("acme"),
+      adminOf(tenantId),
       "mutation ($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { secret endpoint { id } } }",
-      { input: { tenantId: "acme", url, eventTypes } },
+      { input: { tenantId, url, eventTypes } },
     );
     if (messages.length > 0) throw new Error(messages.join("; "));
     return { id: String(data.createWebhookEndpoint.endpoint.id), secret: String(data.createWebhookEndpoint.secret) };
@@ -229,6 +229,41 @@ describe.skipIf(!hasPostgres)("from an event to a webhook", () => {
     await waitFor(() => well.received.length === ids.length, { what: "all that can arrive" });
     expect(hanging.received).toHaveLength(1);
     await hanging.close();
+  });
+
+  test("a tenant whose attempts wait for the database leaves connections to others", async () => {
+    const service = await start();
+    const answers: (() => void)[] = [];
+    const slow = await receiver((response) => void answers.push(() => ok(response)));
+    const well = await receiver(ok);
+    const count = 10;
+    for (let n = 0; n < count; n += 1) await createEndpoint(service, slow.url);
+    await createEndpoint(service, well.url, EVERYTHING, "globex");
+    await world.publish(QUOTA_ALERTS, warning("acme", "stuck"));
+    await waitFor(() => answers.length === count, { what: "all attempts to be under way" });
+    const lock = await database.under("rebuild").begin();
+    await lock.tx.query("SELECT 1 FROM webhook_delivery WHERE event_id = 'stuck' FOR UPDATE");
+    for (const answer of answers) answer();
+    let most = 0;
+    const waiting = async () => {
+      const { rows } = await database.pool.query<{ count: number }>(
+        `SELECT count(*)::int AS count FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      most = Math.max(most, rows[0]?.count ?? 0);
+      return most;
+    };
+    await waitFor(async () => (await waiting()) >= 6, { what: "attempts to wait for the lock" });
+    await world.publish(QUOTA_ALERTS, warning("globex", "passes"));
+    await waitFor(
+      async () => {
+        await waiting();
+        return (await deliveryOf("passes"))?.status === "DELIVERED";
+      },
+      { what: "the other tenant's delivery" },
+    );
+    expect(most).toBe(6);
+    await lock.rollback();
   });
 
   test("a receiver that only fails is left alone, tried by one delivery, and gets all when it is well", async () => {

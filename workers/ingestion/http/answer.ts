@@ -32,13 +32,22 @@ export interface Answered {
 
 const UNMETERED = { unmetered: true } as const;
 
-/** Decides each item separately. An item already in the log, or repeated within the request, is a duplicate. */
-export function answerOf(raws: readonly RawItem[], arrival: Arrival, recent: RecentlyAcknowledged): Answered {
+/** The answer to one request, made of its items some at a time. */
+export interface Answering {
+  /** Decides the request's next items. */
+  decide(raws: readonly RawItem[], arrival: Arrival): void;
+  /** Once all are decided. */
+  answered(): Answered;
+}
+
+/** Decides each item separately. An item already in the log, or repeated within the request of `size` items, is a duplicate. */
+export function startAnswer(size: number, recent: RecentlyAcknowledged): Answering {
   const fresh: ReceivedItem[] = [];
   const seen = new Map<string, ReceivedItem>();
   const count = { accepted: 0, duplicates: 0, rejected: 0 };
+  const results: ItemResult[] = [];
 
-  function resultOf(raw: RawItem): ItemResult {
+  function resultOf(raw: RawItem, arrival: Arrival): ItemResult {
     const acceptance = decide(raw, arrival);
     if (acceptance.kind === "rejected") {
       count.rejected += 1;
@@ -53,12 +62,16 @@ export function answerOf(raws: readonly RawItem[], arrival: Arrival, recent: Rec
     }
     count.accepted += 1;
     fresh.push(item);
-    if (raws.length > 1) seen.set(id, item);
+    if (size > 1) seen.set(id, item);
     return { id, source, status: "accepted", ...hint };
   }
 
-  const results = raws.map(resultOf);
-  return { answer: { ...count, results }, fresh };
+  return {
+    decide(raws, arrival) {
+      for (const raw of raws) results.push(resultOf(raw, arrival));
+    },
+    answered: () => ({ answer: { ...count, results }, fresh }),
+  };
 }
 
 function decide({ event, inexact }: RawItem, arrival: Arrival): Acceptance {

@@ -7,7 +7,7 @@ import { runs } from "../../../tests/support/effort.js";
 import { createRecentlyAcknowledged } from "../intake/recently-acknowledged.js";
 import type { Arrival } from "../rules/accept-item.js";
 import { meterState, tenantState } from "../world.testing.js";
-import { answerOf } from "./answer.js";
+import { startAnswer } from "./answer.js";
 import { claimedBytes, codingOf, inflate, readEvents } from "./body.js";
 
 const NOW = Date.UTC(2026, 10, 15);
@@ -80,7 +80,9 @@ test("whatever a client sends, it gets an answer with a result per event, or an 
     fc.property(headers, bytes, (sent, body) => {
       try {
         const items = readEvents(sent, body);
-        const { answer } = answerOf(items, arrival, createRecentlyAcknowledged());
+        const answering = startAnswer(items.length, createRecentlyAcknowledged());
+        answering.decide(items, arrival);
+        const { answer } = answering.answered();
         expect(answer.results).toHaveLength(items.length);
         expect(JSON.stringify(answer).length).toBeLessThan(1_000 * (items.length + 1));
       } catch (error) {

@@ -30,16 +30,18 @@ async function openEdge() {
   return {
     worked,
     close: () => app.close(),
-    /** Sends one event with this many bytes of data as the tenant. */
-    sender(tenantId: string, bytes: number, coding: "gzip" | "identity") {
+    /** Sends one event with this many bytes of data as the tenant, or a batch of such events. */
+    sender(tenantId: string, bytes: number, coding: "gzip" | "identity", events = 1) {
       const { state, secret } = apiKeyState(tenantId);
       apply(tenantState(tenantId));
       apply(state);
-      const headers = { authorization: `Bearer ${secret}`, "content-type": "application/cloudevents+json" };
-      return async () => {
+      const headers = { authorization: `Bearer ${secret}`, "content-type": "application/json" };
+      const event = () => {
         sent += 1;
-        const event = { specversion: "1.0", source: "test", type: "t", id: `e${sent}`, data: "x".repeat(bytes) };
-        const text = JSON.stringify(event);
+        return { specversion: "1.0", source: "test", type: "t", id: `e${sent}`, data: "x".repeat(bytes) };
+      };
+      return async () => {
+        const text = JSON.stringify(events === 1 ? event() : Array.from({ length: events }, event));
         const payload = coding === "gzip" ? gzipSync(text) : text;
         const response = await app.inject({
           ...{ method: "POST", url: "/v1/events", payload },
@@ -69,3 +71,11 @@ test.each([
     await close();
   },
 );
+
+test("another's small request goes between the parts of a large batch", async () => {
+  const { worked, sender, close } = await openEdge();
+  const [batch, quiet] = [sender("loud", 200, "identity", 1_000), sender("quiet", 10, "identity")];
+  expect(await Promise.all([batch(), quiet()])).toEqual([202, 202]);
+  expect(worked).toEqual(["quiet", "loud"]);
+  await close();
+});

@@ -16,8 +16,9 @@ import type { Appender } from "../intake/appender.js";
 import { createRecentlyAcknowledged } from "../intake/recently-acknowledged.js";
 import type { IngestionMetrics } from "../metrics.js";
 import type { Arrival } from "../rules/accept-item.js";
-import { type Answered, answerOf, type IngestAnswer, rejectionOf } from "./answer.js";
+import { type Answered, type IngestAnswer, rejectionOf, startAnswer } from "./answer.js";
 import { claimedBytes, codingOf, inflate, type RawItem, readEvents } from "./body.js";
+import { bytesToParse, inSlices } from "./in-slices.js";
 
 export interface ReceiverOptions {
   readonly tenancy: TenancyCopy;
@@ -74,19 +75,16 @@ export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
   }
 
   /** `bytes`: of the body, inflated, as far as it can be known before. */
-  async function ingest(
-    { request, coding, sender, weight, admitted }: Sending,
-    body: Buffer,
-    bytes: number,
-  ): Promise<IngestAnswer> {
+  async function ingest(sending: Sending, body: Buffer, bytes: number): Promise<IngestAnswer> {
+    const { request, coding, sender, weight, admitted } = sending;
     // Awaits only when necessary: each await costs a small request a microtask turn.
-    const turn = admitted.turn(bytes);
+    const turn = admitted.turn(bytesToParse(bytes));
     if (turn !== undefined) await turn;
     // The key may have been revoked since the request began.
-    const key = authorize(request);
+    authorize(request);
     const content = coding === "gzip" ? inflateCharged(body, bytes, admitted) : body;
     const items = readEvents(request.headers, content);
-    const first = answered(items, key);
+    const first = answered(items, content.length, sending);
     const { answer, fresh } = first instanceof Promise ? await first : first;
     if (answer.accepted + answer.duplicates === 0) {
       options.metrics.answered("rejected", answer.rejected);
@@ -100,7 +98,7 @@ export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
   }
 
   /** A tenant that is unknown here may have been created a moment ago. */
-  function answered(items: readonly RawItem[], key: ApiKeyState): Answered | Promise<Answered> {
+  function answered(items: readonly RawItem[], bytes: number, sending: Sending): Answered | Promise<Answered> {
     const { tenancy } = options;
     let isFinal = true;
     const tenant = (id: string) => {
@@ -108,9 +106,21 @@ export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
       isFinal &&= known !== undefined;
       return known;
     };
-    const first = answerOf(items, { ...arrivalOf(key, options), tenant }, recent);
-    if (isFinal) return first;
-    return tenancy.caughtUp().then(() => answerOf(items, arrivalOf(key, options), recent));
+    const begun = () => {
+      const answering = startAnswer(items.length, recent);
+      const decide = (slice: readonly RawItem[]) =>
+        answering.decide(slice, { ...arrivalOf(authorize(sending.request), options), tenant });
+      return { answering, decided: inSlices(items, bytes, sending.admitted, decide) };
+    };
+    const again = async () => {
+      await tenancy.caughtUp();
+      const { answering, decided } = begun();
+      await decided;
+      return answering.answered();
+    };
+    const { answering, decided } = begun();
+    const finished = () => (isFinal ? answering.answered() : again());
+    return decided === undefined ? finished() : decided.then(finished);
   }
 
   async function append(

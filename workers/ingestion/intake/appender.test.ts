@@ -199,6 +199,25 @@ describe("the queue in front of the log", () => {
     await Promise.all(requests);
   });
 
+  test("while another waits, for another partition too, the sends of one that floods are small", async () => {
+    const log = heldLog();
+    const appender = appenderOn(log, { maxItems: 10_000, maxBytes: 64 << 20 });
+    const isElsewhere = (id: string) => partitionOf(id, PARTITIONS) !== partitionOf("flood", PARTITIONS);
+    const elsewhere = ["a", "b", "c", "d", "e", "f"].find(isElsewhere) ?? "none";
+    const data = JSON.stringify("x".repeat(1_000));
+    const requests = Array.from({ length: 1_000 }, (_, n) =>
+      appender.append([receivedItem({ id: `flood-${n}`, tenantId: "flood", data })], "flood"),
+    );
+    requests.push(appender.append([receivedItem({ id: "quiet", tenantId: elsewhere })], "quiet"));
+    await turn();
+    expect(log.sends.map(({ records }) => idsOf(records).length).sort()).toEqual([1, expect.toSatisfy((n) => n < 150)]);
+    for (let sent = 0; sent < log.sends.length; sent += 1) {
+      log.sends[sent]?.answer();
+      await turn();
+    }
+    await Promise.all(requests);
+  });
+
   test("a sender that fills the queue is over its share once there is another, which still gets in", async () => {
     const log = heldLog();
     const appender = appenderOn(log, { sharedItems: 6, maxItems: 10 });

@@ -61,8 +61,8 @@ const DEFAULT_LIMITS: AppenderLimits = {
 const MAX_RECORD_BYTES = 700_000;
 const MAX_ITEMS_PER_RECORD = MAX_ITEMS_PER_STEP;
 const MAX_SEND_BYTES = 2 * MAX_RECORD_BYTES;
-/** Of a send with several senders' items: each waits for the whole of it. */
-const SHARED_SEND_BYTES = 256 << 10;
+/** Of a send while others' items wait, for whichever partition: encoding it and answering its requests holds up their turns. */
+const SHARED_SEND_BYTES = 128 << 10;
 /** Bytes of each sender in a send before the next sender's turn. */
 const TURN_BYTES = 64 << 10;
 
@@ -163,7 +163,7 @@ export function createAppender(options: AppenderOptions): Appender {
     await new Promise<void>(nextTurn);
     state.isStarting = false;
     while (state.queue.size > 0) {
-      const most = state.queue.senders > 1 ? SHARED_SEND_BYTES : MAX_SEND_BYTES;
+      const most = bytes.senders > 1 ? SHARED_SEND_BYTES : MAX_SEND_BYTES;
       const taken = state.queue.take(most);
       state.waitingBytes = state.queue.size === 0 ? 0 : Math.max(0, state.waitingBytes - most);
       const group = taken.filter((part) => part.items.length > 0);

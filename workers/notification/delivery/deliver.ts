@@ -4,6 +4,7 @@ import { MINUTE_MS } from "#kernel/duration.js";
 import { withoutUrl } from "#kernel/masked-url.js";
 import type { Database } from "#platform/database/database.js";
 import type { JobQueues } from "#platform/job-queue/job-queue.js";
+import { onBehalfOf } from "#platform/lifecycle/caller.js";
 import { after, nowMs } from "#platform/lifecycle/time.js";
 import { DELIVER_QUEUE } from "#schema/queues.js";
 import type { NotificationMetrics } from "../metrics.js";
@@ -75,11 +76,15 @@ export function startDelivering(options: DeliverOptions) {
     }
   }
 
+  // Tenants take turns at the database's connections too.
   const queues = createEndpointQueues({
-    claim: (endpoint, limit) => claimDue(database, endpoint, limit, leaseMs),
-    claimOne: ({ tenantId }, deliveryId) => claimDelivery(database, tenantId, deliveryId, leaseMs),
+    claim: (endpoint, limit) => onBehalfOf(endpoint.tenantId, () => claimDue(database, endpoint, limit, leaseMs)),
+    claimOne: ({ tenantId }, deliveryId) =>
+      onBehalfOf(tenantId, () => claimDelivery(database, tenantId, deliveryId, leaseMs)),
     async send(claimed) {
-      const { isTaken, nextDelayMs, disabled } = await deliverClaimed(options, claimed, cutOff.signal);
+      const { isTaken, nextDelayMs, disabled } = await onBehalfOf(claimed.tenantId, () =>
+        deliverClaimed(options, claimed, cutOff.signal),
+      );
       finishedAt = nowMs();
       if (disabled !== undefined) {
         const { planned, ...what } = disabled;

@@ -38,6 +38,9 @@ interface Answer {
 }
 
 const DENIED = 429;
+/** Of a batch, decided in one turn: about a millisecond of work, as a decision costs as much as this many bytes. */
+const ITEMS_PER_TURN = 64;
+const ITEM_BYTES = 256;
 const PENDING: ShareLimits = { shared: 32 << 20, max: 48 << 20 };
 /** A platform key sends for many tenants. */
 const PLATFORM_KEY_WEIGHT = 8;
@@ -163,17 +166,28 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
     if (items.length > MAX_BATCH)
       throw new MetrlyError("TOO_LARGE", `A batch has at most ${MAX_BATCH} requests, not ${items.length}`);
     const started = monotonicMs();
-    const parsed = await parseItems(items, inexact, key);
-    return { status: 200, body: await answerBatch(gate, parsed, (one, decision) => decided(one, decision, started)) };
+    const parser = itemParser(key);
+    const bodies: object[] = [];
+    for (let from = 0; from < items.length; from += ITEMS_PER_TURN) {
+      const slice = items.slice(from, from + ITEMS_PER_TURN);
+      await turns.take(senderOf(key).name, slice.length * ITEM_BYTES);
+      const parsed = await parser(slice, (index) => inexact.get(from + index));
+      bodies.push(...(await answerBatch(gate, parsed, (one, decision) => decided(one, decision, started))));
+    }
+    return { status: 200, body: bodies };
   });
 
-  /** One read of the log for all items that name something unknown here. */
-  async function parseItems(items: readonly unknown[], inexact: JsonBody["inexact"], key: ApiKeyState) {
-    const parsed = () => items.map((item, index) => parseItem(item, inexact.get(index), key));
-    const first = parsed();
-    if (!first.some((item) => item instanceof UnknownHere)) return first;
-    await tenancy.caughtUp();
-    return parsed();
+  /** One read of the log for all items of a batch that name something unknown here. */
+  function itemParser(key: ApiKeyState) {
+    let isFinal = false;
+    return async (items: readonly unknown[], inexactOf: (index: number) => string | undefined) => {
+      const parsed = () => items.map((item, index) => parseItem(item, inexactOf(index), key));
+      const first = parsed();
+      if (isFinal || !first.some((item) => item instanceof UnknownHere)) return first;
+      await tenancy.caughtUp();
+      isFinal = true;
+      return parsed();
+    };
   }
 
   function parseItem(item: unknown, inexact: string | undefined, key: ApiKeyState): ParsedRequest | MetrlyError {
