@@ -34,6 +34,12 @@ export function formatDecimal(value: Decimal): string {
   return value.isZero() ? "0" : value.toFixed();
 }
 
+/** A decimal's text for people: a comma before every third integer digit, e.g. "-1,234.5". */
+export function grouped(text: string): string {
+  const [integer = "", ...fraction] = text.split(".");
+  return [integer.replaceAll(/\B(?=(\d{3})+$)/g, ","), ...fraction].join(".");
+}
+
 export function sumDecimals(values: Iterable<Decimal>): Decimal {
   let total = ZERO;
   for (const value of values) total = total.plus(value);

@@ -2,9 +2,11 @@ import { DAY_MS } from "#kernel/duration.js";
 import { type Period, periodAt } from "#kernel/period.js";
 import type {
   MeterState,
+  Party,
   PlanState,
   PlanVersionState,
   QuotaOverrideState,
+  SellerState,
   TenantState,
 } from "./events/tenancy-changed.v1.js";
 
@@ -28,6 +30,16 @@ export function graceEnd(tenant: TenantState, periodEnd: number, version: number
   const known = tenant.graceDays.findLast((entry) => entry.inVersion <= version) ?? tenant.graceDays[0];
   return Math.max(periodEnd, tenant.createdAt) + (known?.days ?? 0) * DAY_MS;
 }
+
+/** The buyer on a tenant's invoices, as known at `version`. */
+export function buyerAt(tenant: TenantState, version: number): Party {
+  const buyer = tenant.buyers?.findLast((entry) => entry.inVersion <= version) ?? tenant.buyers?.[0];
+  return { name: buyer?.name ?? tenant.name, addressLines: buyer?.addressLines ?? [] };
+}
+
+/** The seller on invoices, as known at `version`; null: none. */
+export const sellerAt = (seller: SellerState | undefined, version: number): Party | null =>
+  seller?.history.findLast((entry) => entry.inVersion <= version)?.party ?? null;
 
 export interface AssignedPlan {
   readonly planId: string;

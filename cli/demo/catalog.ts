@@ -90,11 +90,35 @@ export const PLANS = [
   },
 ] as const;
 
+/** The seller on the demo's invoices, unless the settings name one. */
+export const SELLER = {
+  name: "Example Cloud Services GmbH",
+  addressLines: ["Musterstraße 12", "10115 Berlin", "Germany", "VAT ID DE000000000"],
+};
+
 /** Acme always has room; Globex is near its limit, and denied now and then; Initech is over a soft limit. */
 export const TENANTS = [
-  { id: "acme", name: "Acme Search", planId: "starter" },
-  { id: "globex", name: "Globex Robotics", planId: "growth" },
-  { id: "initech", name: "Initech Data", planId: "scale" },
+  {
+    id: "acme",
+    name: "Acme Search",
+    planId: "starter",
+    buyer: { name: "Acme Search, Inc.", addressLines: ["548 Market Street", "San Francisco, CA 94104", "USA"] },
+  },
+  {
+    id: "globex",
+    name: "Globex Robotics",
+    planId: "growth",
+    buyer: {
+      name: "Globex Robotics Sp. z o.o.",
+      addressLines: ["ul. Piotrkowska 104", "90-926 Łódź", "Poland", "VAT ID PL7250010000"],
+    },
+  },
+  {
+    id: "initech",
+    name: "Initech Data",
+    planId: "scale",
+    buyer: { name: "Initech Data 株式会社", addressLines: ["2-11-3 Meguro", "Meguro-ku, Tokyo 153-0063", "Japan"] },
+  },
 ] as const;
 
 export type DemoTenantId = (typeof TENANTS)[number]["id"];

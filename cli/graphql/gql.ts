@@ -37,7 +37,7 @@ type Documents = {
     "query WhoAsks { viewer { id roles } }": typeof types.WhoAsksDocument,
     "\n  query UnbilledTenants($after: Cursor) {\n    tenants(first: 50, after: $after) {\n      nodes {\n        id\n        accounting { unmetered }\n        upcomingInvoice { unpricedUsage { meter dimensions { value } quantity } }\n      }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.UnbilledTenantsDocument,
     "query UnmeteredOf($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": typeof types.UnmeteredOfDocument,
-    "query Invoice($id: ID!) { invoice(id: $id) { document sha256 } }": typeof types.InvoiceDocument,
+    "query Invoice($id: ID!) { invoice(id: $id) { document sha256 generatedAt } }": typeof types.InvoiceDocument,
     "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": typeof types.DenialDocument,
     "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n  }\n": typeof types.EventDocument,
     "\n  query Invoices($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: 100, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": typeof types.InvoicesDocument,
@@ -85,7 +85,7 @@ const documents: Documents = {
     "query WhoAsks { viewer { id roles } }": types.WhoAsksDocument,
     "\n  query UnbilledTenants($after: Cursor) {\n    tenants(first: 50, after: $after) {\n      nodes {\n        id\n        accounting { unmetered }\n        upcomingInvoice { unpricedUsage { meter dimensions { value } quantity } }\n      }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.UnbilledTenantsDocument,
     "query UnmeteredOf($tenantId: ID!) { unmeteredTypes(tenantId: $tenantId) { eventType count } }": types.UnmeteredOfDocument,
-    "query Invoice($id: ID!) { invoice(id: $id) { document sha256 } }": types.InvoiceDocument,
+    "query Invoice($id: ID!) { invoice(id: $id) { document sha256 generatedAt } }": types.InvoiceDocument,
     "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": types.DenialDocument,
     "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n  }\n": types.EventDocument,
     "\n  query Invoices($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: 100, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": types.InvoicesDocument,
@@ -202,7 +202,7 @@ export function graphql(source: "query UnmeteredOf($tenantId: ID!) { unmeteredTy
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "query Invoice($id: ID!) { invoice(id: $id) { document sha256 } }"): typeof import('./graphql.js').InvoiceDocument;
+export function graphql(source: "query Invoice($id: ID!) { invoice(id: $id) { document sha256 generatedAt } }"): typeof import('./graphql.js').InvoiceDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

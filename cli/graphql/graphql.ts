@@ -44,6 +44,8 @@ export type CreatePlanInput = {
 /** `startsAt`: the first billing period is the one that contains this moment (default now, at most 35 days back); `planId` applies from it. `testClock`: a test tenant whose clock advances only by `advanceTestClock`; its accept window, periods and quota windows follow that clock. */
 export type CreateTenantInput = {
   readonly billingAnchorDay?: number | null | undefined;
+  /** Whom its invoices name; default its name alone */
+  readonly buyer?: InvoicePartyInput | null | undefined;
   readonly graceDays?: number | null | undefined;
   readonly id?: string | null | undefined;
   readonly name: string;
@@ -75,6 +77,12 @@ export type InvoiceLineKind =
   | 'MINIMUM_COMMIT'
   | 'RECURRING'
   | 'USAGE';
+
+/** `name`: default the tenant's name, which it then follows. At most 8 lines of 100 characters, e.g. street, town, country, tax number */
+export type InvoicePartyInput = {
+  readonly addressLines?: ReadonlyArray<string> | null | undefined;
+  readonly name?: string | null | undefined;
+};
 
 export type InvoiceStatus =
   | 'CLOSED';
@@ -362,7 +370,7 @@ export type InvoiceQueryVariables = Exact<{
 }>;
 
 
-export type InvoiceQuery = { readonly invoice: { readonly document: string, readonly sha256: string } | null };
+export type InvoiceQuery = { readonly invoice: { readonly document: string, readonly sha256: string, readonly generatedAt: string } | null };
 
 export type DenialQueryVariables = Exact<{
   tenantId: string;
@@ -798,6 +806,7 @@ export const InvoiceDocument = new TypedDocumentString(`
   invoice(id: $id) {
     document
     sha256
+    generatedAt
   }
 }
     `) as unknown as TypedDocumentString<InvoiceQuery, InvoiceQueryVariables>;

@@ -4,6 +4,7 @@ import { type Config, type Env, parseConfig } from "#platform/process/config.js"
 import { boundHeapGrowth } from "#platform/process/heap.js";
 import { createLogger } from "#platform/process/logger.js";
 import { reportFailure, UserError } from "../connection/failure.js";
+import { SELLER } from "../demo/catalog.js";
 import { publishAddress } from "./address.js";
 import { assertRoleConfigured, type ProcessRole } from "./role-config.js";
 import { onStopSignals, STOP_SIGNALS } from "./stop-signals.js";
@@ -43,7 +44,7 @@ export async function runProcess(composition: ProcessRole, env: Env): Promise<vo
     },
   });
   const starting = startSystem({
-    config,
+    config: composition === "all" && config.demo ? { ...config, seller: config.seller ?? SELLER } : config,
     composition,
     logger,
     fail(error) {

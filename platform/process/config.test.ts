@@ -29,6 +29,21 @@ test("a broker makes it distributed: 64 partitions, no webhooks to loopback", ()
   });
 });
 
+test("the seller's address has a line between two bars, and its texts are bounded", () => {
+  const seller = (name: string, address = "") =>
+    parseConfig({ METRLY_SELLER_NAME: name, METRLY_SELLER_ADDRESS: address }).seller;
+  expect(seller("")).toBeNull();
+  expect(seller("Łódź Café 株式会社", "Main Street 1 | 10115 Berlin")).toEqual({
+    name: "Łódź Café 株式会社",
+    addressLines: ["Main Street 1", "10115 Berlin"],
+  });
+  expect(() => seller("", "Main Street 1")).toThrow("METRLY_SELLER_NAME must be set");
+  expect(() => seller("x".repeat(201))).toThrow("METRLY_SELLER_NAME: has at most 200 characters");
+  expect(() => seller("a\nb")).toThrow("METRLY_SELLER_NAME: must not have control characters");
+  expect(() => seller("a", "b||c")).toThrow("METRLY_SELLER_ADDRESS: addressLines[1] must not be blank");
+  expect(() => seller("a", "b|".repeat(9))).toThrow("METRLY_SELLER_ADDRESS: addressLines has at most 8 lines");
+});
+
 test("all errors are reported together and no secret is printed", () => {
   const secret = "hunter2";
   const parse = () =>

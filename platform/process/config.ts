@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import path from "node:path";
 import ipaddr from "ipaddr.js";
+import { type PartyText, partyProblems } from "#schema/party.js";
 import { ROLES, type Role } from "#schema/vocabulary.js";
 import { KAFKA_SASL, type KafkaAccess, type ReadFile, readText, withPassword, withSecretFiles } from "./credentials.js";
 import type { ServiceName } from "./services.js";
@@ -42,6 +43,8 @@ export interface Config {
   /** The mail server, with credentials; undefined: no mail is sent. */
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string | undefined;
+  /** The seller on invoices; null: none. */
+  readonly seller: PartyText | null;
   /** A file of persisted operations, the only ones the graph executes; undefined: any. */
   readonly persistedOperationsFile: string | undefined;
   /** An OpenID Connect provider whose tokens are accepted beside our own; undefined: none. */
@@ -109,6 +112,7 @@ export function parseConfig(given: Env, readFile: ReadFile = readText): Config {
     webhookAllowLoopback: kafkaBrokers.length === 0,
     smtpUrl: read.url("METRLY_SMTP_URL", ["smtp:", "smtps:"]),
     mailFrom: env.METRLY_MAIL_FROM || undefined,
+    seller: readSeller(env, problems),
     persistedOperationsFile: env.METRLY_PERSISTED_OPERATIONS || undefined,
     oidc: readOidc(env, read, problems),
     internalSecret: read.secret("METRLY_INTERNAL_SECRET"),
@@ -133,6 +137,22 @@ export const databaseName = (config: Config, service: ServiceName | "log" | "job
 
 /** With this namespace, topics have exactly the contracts' names. */
 export const DEFAULT_NAMESPACE = "metrly";
+
+/** The lines of the address are separated by `|`. */
+function readSeller(env: Env, problems: string[]): PartyText | null {
+  const name = env.METRLY_SELLER_NAME ?? "";
+  const address = env.METRLY_SELLER_ADDRESS ?? "";
+  const addressLines = address === "" ? [] : address.split("|").map((line) => line.trim());
+  if (name === "") {
+    if (address !== "") problems.push("METRLY_SELLER_NAME must be set when METRLY_SELLER_ADDRESS is");
+    return null;
+  }
+  for (const { path: member, detail } of partyProblems({ name, addressLines })) {
+    const variable = member === "name" ? "METRLY_SELLER_NAME" : "METRLY_SELLER_ADDRESS";
+    problems.push(`${variable}: ${member === "name" ? "" : `${member} `}${detail}`);
+  }
+  return { name, addressLines };
+}
 
 const MAPPING = /^(.+)=([A-Z_]+)(@\*)?$/;
 

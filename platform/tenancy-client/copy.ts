@@ -9,6 +9,7 @@ import {
   type MeterState,
   type PlanState,
   readTenancyChanged,
+  type SellerState,
   type TenancyChangedV1,
   type TenantState,
 } from "#schema/events/tenancy-changed.v1.js";
@@ -45,6 +46,8 @@ export interface TenancyCopy {
    * compaction would keep that one.
    */
   outdated(): ReadonlySet<string>;
+  /** Undefined: no seller was ever named. */
+  seller(): SellerState | undefined;
   /** Notes that a key was used now, for `takeKeyUses`. */
   noteKeyUse(keyId: string): void;
   /** The last use of each key used since the last call, epoch ms. */
@@ -122,6 +125,7 @@ export function createTenancyState(clock: Clock) {
   const meters = new Map<string, MeterState>();
   const metersByType = new Map<string, MeterState[]>();
   const plans = new Map<string, PlanState>();
+  const sellers = new Map<string, SellerState>();
   const listeners = new Set<(state: TenancyChangedV1) => void>();
   const outdated = new Set<string>();
   const waiters = new Set<{ version: number; resolve: () => void; reject: (error: Error) => void }>();
@@ -141,7 +145,9 @@ export function createTenancyState(clock: Clock) {
   }
 
   function isNewer(change: Exclude<TenancyChangedV1, { kind: "heartbeat" }>): boolean {
-    const known = { tenant: tenants, apiKey: keysById, meter: meters, plan: plans }[change.kind].get(change.id);
+    const known = { tenant: tenants, apiKey: keysById, meter: meters, plan: plans, seller: sellers }[change.kind].get(
+      change.id,
+    );
     const key = `${change.kind}:${change.id}`;
     if (known !== undefined && change.version < known.version) outdated.add(key);
     else outdated.delete(key);
@@ -169,6 +175,9 @@ export function createTenancyState(clock: Clock) {
         metersByType.set(change.eventType, [...others, change]);
         break;
       }
+      case "seller":
+        sellers.set(change.id, change);
+        break;
       case "heartbeat":
         break;
     }
@@ -217,6 +226,7 @@ export function createTenancyState(clock: Clock) {
       return taken;
     },
     plans: () => plans.values(),
+    seller: () => sellers.get("seller"),
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

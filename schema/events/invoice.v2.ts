@@ -14,19 +14,52 @@ const UnpricedDocument = Type.Object({
 });
 export type UnpricedDocument = Static<typeof UnpricedDocument>;
 
+const { lines } = invoiceV1.schema.properties;
+const [Adjusts, NoAdjusts] = lines.items.properties.adjusts.anyOf;
+/** As in version 1; an adjustment names the number of the invoice that it adjusts, too. */
+const LineDocument = Type.Object({
+  ...lines.items.properties,
+  adjusts: Type.Union([Type.Object({ ...Adjusts.properties, invoiceNumber: Type.String() }), NoAdjusts]),
+});
+
+/** Who sends the invoice or whom it is for, as it was when the period ended. */
+const PartyDocument = Type.Object({
+  name: Type.String(),
+  addressLines: Type.Array(Type.String()),
+});
+export type PartyDocument = Static<typeof PartyDocument>;
+
+/** A meter that a line or unpriced usage names. */
+const MeterDocument = Type.Object({
+  key: Type.String(),
+  name: Type.String(),
+  unit: Type.Union([Type.String(), Type.Null()]),
+});
+export type MeterDocument = Static<typeof MeterDocument>;
+
 /**
- * The members of version 1, and the usage of the period that no price of the plan claims. Its texts are other ones, a lump sum (a
- * fee, a discount) is one unit of itself (1 x 19 = 19), and an adjustment's `quantityBefore` is what was last invoiced.
+ * The members of version 1, seller and buyer, the names and units of meters, and the usage of the period that no price of the plan
+ * claims. Its texts are other ones, a lump sum (a fee, a discount) is one unit of itself (1 x 19 = 19), and an adjustment's
+ * `quantityBefore` is what was last invoiced.
  */
 const schema = Type.Object({
   ...invoiceV1.schema.properties,
   schema: Type.Literal("metrly.invoice.v2"),
+  lines: Type.Array(LineDocument),
+  /** Null: the installation names no seller. */
+  seller: Type.Union([PartyDocument, Type.Null()]),
+  buyer: PartyDocument,
+  /** Each once, in the order of their keys. */
+  meters: Type.Array(MeterDocument),
   unpricedUsage: Type.Array(UnpricedDocument),
 });
 
 export const invoiceV2 = contract("metrly.invoice.v2", schema, {
   ...invoiceV1.example,
   schema: "metrly.invoice.v2",
+  seller: { name: "Example Software GmbH", addressLines: ["Hauptstraße 1", "10115 Berlin", "VAT ID DE123456789"] },
+  buyer: { name: "Łódź Café 株式会社", addressLines: ["ul. Piotrkowska 1", "90-001 Łódź", "Poland"] },
+  meters: [{ key: "calls", name: "API calls", unit: "call" }],
   lines: [
     {
       kind: "RECURRING",

@@ -75,11 +75,19 @@ const PlanVersion = Type.Object({
   public: Type.Optional(Type.Boolean()),
 });
 
+/** A name and address on invoices. */
+const Party = Type.Object({
+  name: Type.String(),
+  addressLines: Type.Array(Type.String()),
+});
+
 const TenantState = Type.Object({
   kind: Type.Literal("tenant"),
   id: Type.String(),
   version,
   name: Type.String(),
+  /** History of the buyer on its invoices, ascending by version; absent: always its name, and no address. */
+  buyers: Type.Optional(Type.Array(Type.Object({ ...Party.properties, inVersion: version }), { minItems: 1 })),
   status: growing("tenant status", oneOf(TENANT_STATUSES)),
   createdAt: epochMs,
   createdInVersion: version,
@@ -165,6 +173,14 @@ const PlanState = Type.Object({
   archived: Type.Boolean(),
   versions: Type.Array(PlanVersion, { minItems: 1 }),
 });
+/** The seller on invoices. */
+const SellerState = Type.Object({
+  kind: Type.Literal("seller"),
+  id: Type.Literal("seller"),
+  version,
+  /** Ascending by version; `party` null: none from then on. */
+  history: Type.Array(Type.Object({ party: Type.Union([Party, Type.Null()]), inVersion: version }), { minItems: 1 }),
+});
 /** A heartbeat, sent every few seconds: a copy without one for 60 s is stale. */
 const Heartbeat = Type.Object({
   kind: Type.Literal("heartbeat"),
@@ -175,13 +191,18 @@ const Heartbeat = Type.Object({
 
 /** The full state of one entity, with the history that readers at older versions need. Key: `kind:id`. */
 const KIND_OF_STATE = "kind of state";
-const schema = growing(KIND_OF_STATE, Type.Union([TenantState, ApiKeyState, MeterState, PlanState, Heartbeat]));
+const schema = growing(
+  KIND_OF_STATE,
+  Type.Union([TenantState, ApiKeyState, MeterState, PlanState, SellerState, Heartbeat]),
+);
 
 export type TenancyChangedV1 = Static<typeof schema>;
 export type TenantState = Static<typeof TenantState>;
 export type ApiKeyState = Static<typeof ApiKeyState>;
 export type MeterState = Static<typeof MeterState>;
 export type PlanState = Static<typeof PlanState>;
+export type SellerState = Static<typeof SellerState>;
+export type Party = Static<typeof Party>;
 export type PlanVersionState = Static<typeof PlanVersion>;
 export type PriceState = Static<typeof Price>;
 export type QuotaOverrideState = Static<typeof QuotaOverride>;

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
-import { readInvoice } from "#schema/events/invoice.v2.js";
+import { invoiceV2, readInvoice } from "#schema/events/invoice.v2.js";
 import type { TenancyChangedV1 } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { hasPostgres } from "../../tests/servers/servers.js";
@@ -28,10 +28,10 @@ function ledgerWith(firstOfVersion2: number): TestLedger {
   return ledger;
 }
 
-async function derive(ledger: TestLedger) {
+async function derive(ledger: TestLedger, tenancy: readonly TenancyChangedV1[] = stored.tenancy) {
   const world = await billingWorld();
   try {
-    for (const state of stored.tenancy) world.state.apply(state);
+    for (const state of tenancy) world.state.apply(state);
     await world.deliver(ledger);
     await world.close("acme");
     return await world.invoices("acme");
@@ -40,9 +40,9 @@ async function derive(ledger: TestLedger) {
   }
 }
 
-function verifierOf(ledger: TestLedger) {
+function verifierOf(ledger: TestLedger, states: readonly TenancyChangedV1[] = stored.tenancy) {
   const { apply, reads } = createTenancyState({ now: () => 0 });
-  for (const state of stored.tenancy) apply(state);
+  for (const state of states) apply(state);
   const tenancy = { ...reads, stop: async () => undefined };
   return createInvoiceVerifier({ ledger: ledgerClientOf([ledger]), tenancy, partitions: PARTITIONS });
 }
@@ -97,12 +97,62 @@ describe.skipIf(!hasPostgres)("deriving invoices", () => {
     const read = steps.map((s) => `${s.quantity} x ${s.unitAmount} + ${s.flatAmount} = ${s.amount} (${s.note})`);
     expect(read).toContain("1 x 19 + 0 = 19 (recurring fee)");
     expect(read).toContain("1 x 5 + 0 = 5 (flat fee)");
-    expect(read).toContain("20 x 0.5 + 10 = 20 (tier 2 and above)");
+    expect(read).toContain("20 x 0.5 + 10 = 20 (above 40)");
     expect(read).toContain("1 x -8.124 + 0 = -8.124 (10 % discount)");
     expect(read.filter((step) => step.startsWith("0 x 0 "))).toEqual([]);
     const descriptions = documents.flatMap(({ lines }) => lines.map(({ description }) => description));
     expect(descriptions).toContain("Usage of calls (region eu)");
     expect(descriptions).toContain("Minimum commitment of 700.00, less usage charges");
     expect(descriptions).toContain("Adjustment for the period from 2026-01-01: Usage of calls (region us)");
+  });
+
+  test("an invoice names seller and buyer as known when its period ended, and what names meters have", async () => {
+    const ledger = ledgerWith(1);
+    const closings = ledger.entries.filter(({ kind }) => kind === "tick" || kind === "close");
+    const versions = closings.map(({ tenancyVersion }) => tenancyVersion);
+    const after = Math.max(...versions);
+    const party = (name: string) => ({ name, addressLines: [`${name} 1`, "Łódź 株式会社"] });
+    const named = stored.tenancy.map((state) => {
+      if (state.kind === "meter" && state.id === "calls") return { ...state, name: "API calls", unit: "call" };
+      return state.kind === "tenant"
+        ? {
+            ...state,
+            name: "Newest name",
+            buyers: [
+              { ...party("Old buyer"), inVersion: 1 },
+              { ...party("Later buyer"), inVersion: after + 1 },
+            ],
+          }
+        : state;
+    });
+    const seller: TenancyChangedV1 = {
+      ...{ kind: "seller", id: "seller", version: after + 2 },
+      history: [
+        { party: party("Seller"), inVersion: 1 },
+        { party: null, inVersion: after + 2 },
+      ],
+    };
+    const tenancy = [...named, seller];
+    const invoices = await derive(ledger, tenancy);
+    const documents = invoices.map(({ document }) => invoiceV2.parse(JSON.parse(document)));
+    for (const document of documents)
+      expect(document).toMatchObject({ seller: party("Seller"), buyer: party("Old buyer") });
+    expect(documents[0]?.meters).toContainEqual({ key: "calls", name: "API calls", unit: "call" });
+    const adjusted = documents.flatMap(({ lines }) => lines.flatMap(({ adjusts }) => adjusts?.invoiceNumber ?? []));
+    expect(new Set(adjusted)).toEqual(new Set([documents[0]?.number]));
+    const verifier = verifierOf(ledger, tenancy);
+    for (const invoice of invoices) expect(await verifier.verify(invoice)).toMatchObject({ matches: true });
+
+    const [first] = invoices;
+    if (first === undefined) throw new Error("there are invoices");
+    const forged = { ...first, document: first.document.replaceAll("Old buyer", "New buyer") };
+    expect((await verifier.verify(forged)).differences).toContain(
+      'buyer.name: stored "New buyer", recomputed "Old buyer"',
+    );
+  });
+
+  test("without a seller and a history of buyers, an invoice names its tenant alone", async () => {
+    const [first] = await derive(ledgerWith(1));
+    expect(JSON.parse(first?.document ?? "{}")).toMatchObject({ seller: null, buyer: { addressLines: [] } });
   });
 });

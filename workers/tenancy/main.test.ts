@@ -10,6 +10,7 @@ import { notedPropagation } from "#platform/graphql/propagation.js";
 import { systemClock } from "#platform/process/clock.js";
 import { followTenancy, type TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
+import type { PartyText } from "#schema/party.js";
 import type { Identity } from "#schema/policy.js";
 import { API_KEYS_USED, AUDIT_RECORDED, TENANCY_APPLIED, TENANCY_CHANGED, type Topic } from "#schema/topics.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
@@ -38,10 +39,11 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
   }
 
   /** Starts the service on `log` with a copy as another process would have it. */
-  async function start(log: EventLog) {
+  async function start(log: EventLog, seller: PartyText | null = null) {
     const tenancy = await follow(log);
     const metrics = new Registry();
     const service = await startTenancy({
+      config: { seller },
       clock: systemClock,
       logger: pino({ level: "silent" }),
       log,
@@ -225,5 +227,18 @@ describe.skipIf(!hasPostgres)("a started tenancy", () => {
       reason: "UNREADABLE_REPORTS",
     });
     await stop();
+  });
+
+  test("the seller that the settings name is published, and each change of it kept", async () => {
+    const first = { name: "Seller", addressLines: ["Street 1"] };
+    for (const seller of [first, first, null]) {
+      const { copy, stop } = await start(opened.log, seller);
+      const known = () => copy.seller()?.history.at(-1)?.party ?? null;
+      await waitFor(() => JSON.stringify(known()) === JSON.stringify(seller), { what: "the seller to be known" });
+      await stop();
+    }
+    const copy = await follow(opened.log);
+    expect(copy.seller()?.history.map(({ party }) => party)).toEqual([first, null]);
+    await copy.stop();
   });
 });

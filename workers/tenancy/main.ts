@@ -7,6 +7,7 @@ import { TENANCY_CHANGED, USAGE_RECEIVED } from "#schema/topics.js";
 import { followKeyUses } from "./api-keys-used.js";
 import { type AppliedVersions, followAppliedVersions, NO_OTHERS } from "./applied-versions.js";
 import { followServiceAudits } from "./audit-recorded.js";
+import { nameSeller } from "./changes/seller.js";
 import { buildTenancySubgraph } from "./graph/resolvers.js";
 import { startHeartbeat } from "./heartbeat.js";
 import { watchUnpublished } from "./metrics.js";
@@ -17,7 +18,7 @@ import { createTenancyStore, type TenancyStore } from "./store/store.js";
 export type TenancyContext = Pick<
   ServiceContext,
   "clock" | "logger" | "log" | "metrics" | "tenancy" | "self" | "openDatabase"
->;
+> & { readonly config: Pick<ServiceContext["config"], "seller"> };
 
 /** Opens tenancy's database, publishes its changes and serves its part of the graph. */
 export async function startTenancy(context: TenancyContext): Promise<Service> {
@@ -36,6 +37,8 @@ export async function startTenancy(context: TenancyContext): Promise<Service> {
   const applied = await appliedVersions(context, onMalformed);
   const propagation = createPropagation({ tenancy: context.tenancy, applied, kick: () => kick() });
   const subgraph = await buildTenancySubgraph(store, context.clock, () => propagation.settled(store.committed()));
+
+  await nameSeller(store, context.config.seller);
 
   // Before the relay: states lost from the log must not follow newer changes.
   const missing = await store.republishMissing(isPublishedIn(context.tenancy));
@@ -87,6 +90,7 @@ function isPublishedIn(copy: TenancyCopy): (state: PublishedState) => boolean {
       plan: () => copy.plan(id),
       meter: () => copy.meter(id),
       apiKey: () => copy.apiKeyByHash(hash ?? ""),
+      seller: () => copy.seller(),
     }[kind]();
     return known !== undefined && known.version >= version;
   };

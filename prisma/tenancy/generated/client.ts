@@ -72,6 +72,11 @@ export type ApiKey = Prisma.ApiKeyModel
  */
 export type Meter = Prisma.MeterModel
 /**
+ * Model Seller
+ * 
+ */
+export type Seller = Prisma.SellerModel
+/**
  * Model Plan
  * 
  */

@@ -6,6 +6,7 @@ import { enqueueOutbox, type OutboxRow } from "#platform/outbox/outbox.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { billingPeriodClosedV1 } from "#schema/events/billing-period-closed.v1.js";
 import { invoiceGeneratedV1 } from "#schema/events/invoice-generated.v1.js";
+import { buyerAt, sellerAt } from "#schema/tenancy-history.js";
 import { eventRow } from "../events.js";
 import { invoiceDocument, invoiceNumberOf } from "../rules/invoice-document.js";
 import { totalOf } from "../rules/invoice-lines.js";
@@ -49,7 +50,7 @@ async function closeNext({ database, tenancy, clock, onClosed }: CloserOptions, 
     const [derived] = await deriveInvoices(tx, tenancy, [{ ...period, previousWatermark: before?.watermark }]);
     if (derived === undefined) throw new Error("each input derives one invoice");
     const nowMs = clock.now();
-    const invoice = await writeInvoice(tx, period, derived, nowMs);
+    const invoice = await writeInvoice(tx, tenancy, period, derived, nowMs);
     await markClosed(tx, period, invoice?.ordinal ?? null, nowMs);
     await enqueueOutbox(tx, events(period, invoice, nowMs));
     const { plan, unpriced, lateUnpriced } = derived;
@@ -72,11 +73,14 @@ interface WrittenInvoice {
 
 async function writeInvoice(
   tx: Transaction,
-  { tenantId, period, watermark, invoiceVersion }: EndedPeriod,
+  tenancy: TenancyCopy,
+  { tenantId, period, watermark, invoiceVersion, tenancyVersion }: EndedPeriod,
   { lines, unpriced, plan, currency }: Derived,
   generatedAt: number,
 ): Promise<WrittenInvoice | undefined> {
   if (currency === undefined) return undefined;
+  const tenant = tenancy.tenant(tenantId);
+  if (tenant === undefined) throw new Error(`an invoice of an unknown tenant: ${tenantId}`);
   const previous = await lastInvoice(tx, tenantId);
   const ordinal = (previous?.ordinal ?? 0) + 1;
   const document = invoiceDocument({
@@ -90,6 +94,9 @@ async function writeInvoice(
     previousSha256: previous?.sha256 ?? null,
     lines,
     unpriced,
+    seller: sellerAt(tenancy.seller(), tenancyVersion),
+    buyer: buyerAt(tenant, tenancyVersion),
+    meterOf: tenancy.meter,
   });
   await insertInvoice(tx, { tenantId, ordinal, periodStart: period.start, currency, lines, document, generatedAt });
   return { id: document.id, ordinal, currency, total: formatMoney(totalOf(lines), currency), sha256: document.sha256 };

@@ -4,7 +4,7 @@ import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { type AssignedPlan, planVersionOf } from "#schema/tenancy-history.js";
 import type { InvoiceVersion } from "#schema/vocabulary.js";
 import { type ChargedDays, chargedDays } from "../rules/charged-days.js";
-import { invoiceIdOf } from "../rules/invoice-document.js";
+import { invoiceIdOf, invoiceNumberOf } from "../rules/invoice-document.js";
 import {
   adjustmentLines,
   chargeLines,
@@ -98,6 +98,7 @@ function deriveOne(
       period: p.period,
       plan: latePlan,
       invoiceId: invoiceIdOf(p.tenantId, p.invoiceOrdinal ?? 0),
+      invoiceNumber: invoiceNumberOf(p.tenantId, p.invoiceOrdinal ?? 0, p.invoiceVersion),
       version: input.invoiceVersion,
       days: daysOf(tenancy, latePlan, p),
       quantityBefore: quantities(tenancy, latePlan, cells[1 + 2 * index] ?? []),

@@ -132,6 +132,13 @@ export class BillingPeriodType {
   declare readonly watermark: string | null;
 }
 
+@Directive("@shareable")
+@ObjectType("InvoiceParty", { description: "A name and address on invoices" })
+export class InvoicePartyType {
+  @Field(() => String) declare readonly name: string;
+  @Field(() => [String]) declare readonly addressLines: readonly string[];
+}
+
 @Directive('@key(fields: "id")')
 @ObjectType("Invoice")
 export class InvoiceType {
@@ -141,6 +148,16 @@ export class InvoiceType {
   @Field(() => String) declare readonly number: string;
   @Field(() => InvoiceStatus) declare readonly status: keyof typeof InvoiceStatus;
   @Field(() => String) declare readonly currency: string;
+  @Field(() => InvoicePartyType, {
+    nullable: true,
+    description: "As when the period ended; null if none was set up, and on version 1 of the document",
+  })
+  declare readonly seller: InvoicePartyType | null;
+  @Field(() => InvoicePartyType, {
+    nullable: true,
+    description: "As when the period ended; null on version 1 of the document",
+  })
+  declare readonly buyer: InvoicePartyType | null;
   @Field(() => [InvoiceLineType]) declare readonly lines: readonly InvoiceLineType[];
   @Field(() => [UnpricedUsageType], { description: "None on invoices of version 1 of the document" })
   declare readonly unpricedUsage: readonly UnpricedUsageType[];

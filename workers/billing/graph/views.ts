@@ -25,6 +25,8 @@ export function invoiceView(stored: StoredInvoice): InvoiceType {
     number: document.number,
     status: "CLOSED",
     currency: document.currency,
+    seller: "seller" in document ? document.seller : null,
+    buyer: "buyer" in document ? document.buyer : null,
     lines: document.lines.map((line) => lineView(line, document.currency)),
     unpricedUsage: "unpricedUsage" in document ? document.unpricedUsage.map(unpricedView) : [],
     total: { amount: document.total, currency: document.currency },

@@ -4,7 +4,7 @@ import { formatMoney } from "#kernel/money.js";
 import type { Period } from "#kernel/period.js";
 import { canonicalJson } from "#schema/canonical-json.js";
 import type { LineDocument } from "#schema/events/invoice.v1.js";
-import type { UnpricedDocument } from "#schema/events/invoice.v2.js";
+import type { MeterDocument, PartyDocument, UnpricedDocument } from "#schema/events/invoice.v2.js";
 import type { InvoiceVersion } from "#schema/vocabulary.js";
 import { printExact } from "./exact.js";
 import { type InvoiceLine, type PlanRef, totalOf } from "./invoice-lines.js";
@@ -28,6 +28,10 @@ export interface InvoiceFacts {
   readonly lines: readonly InvoiceLine[];
   /** Of the period; not in version 1. */
   readonly unpriced: readonly UnpricedUsage[];
+  /** None of these in version 1. */
+  readonly seller: PartyDocument | null;
+  readonly buyer: PartyDocument;
+  readonly meterOf: (key: string) => Pick<MeterDocument, "name" | "unit"> | undefined;
 }
 
 export interface InvoiceDocument {
@@ -74,10 +78,27 @@ export function invoiceDocument(facts: InvoiceFacts): InvoiceDocument {
     watermark: String(facts.watermark),
     previousSha256: facts.previousSha256,
     lines: facts.lines.map((line) => lineDocument(line, facts.currency, facts.version)),
-    ...(facts.version !== 1 && { unpricedUsage: facts.unpriced.map(unpricedDocument) }),
+    ...(facts.version !== 1 && {
+      seller: facts.seller && partyDocument(facts.seller),
+      buyer: partyDocument(facts.buyer),
+      meters: meterDocuments(facts),
+      unpricedUsage: facts.unpriced.map(unpricedDocument),
+    }),
     total: formatMoney(totalOf(facts.lines), facts.currency),
   });
   return { id, text, sha256: createHash("sha256").update(text, "utf8").digest("hex") };
+}
+
+const partyDocument = ({ name, addressLines }: PartyDocument): PartyDocument => ({ name, addressLines });
+
+/** The meters of lines and of unpriced usage. Names and units of meters never change. */
+function meterDocuments({ lines, unpriced, meterOf }: InvoiceFacts): MeterDocument[] {
+  const keys = new Set([...lines.flatMap(({ meter }) => meter ?? []), ...unpriced.map(({ meter }) => meter)]);
+  return [...keys].sort().map((key) => {
+    const meter = meterOf(key);
+    if (meter === undefined) throw new Error(`an invoice names an unknown meter: ${key}`);
+    return { key, name: meter.name, unit: meter.unit };
+  });
 }
 
 /** Usage that nothing claims as the document carries it. */
@@ -103,6 +124,7 @@ export function lineDocument(line: InvoiceLine, currency: string, version: Invoi
     arithmetic: line.arithmetic.map((step) => stepDocument(step, version)),
     adjusts: line.adjusts && {
       invoiceId: line.adjusts.invoiceId,
+      ...(version !== 1 && { invoiceNumber: line.adjusts.invoiceNumber }),
       kind: line.identity.kind,
       periodStart: timeText(line.adjusts.periodStart),
       quantityBefore: formatDecimal(line.adjusts.quantityBefore),

@@ -51,6 +51,7 @@ export interface InvoiceLine {
 
 export interface Adjusts {
   readonly invoiceId: string;
+  readonly invoiceNumber: string;
   readonly periodStart: number;
   readonly quantityBefore: Decimal;
   readonly quantityAfter: Decimal;
@@ -148,6 +149,7 @@ export interface LateInput {
   readonly period: Period;
   readonly plan: PlanTerms;
   readonly invoiceId: string;
+  readonly invoiceNumber: string;
   readonly days: ChargedDays;
   /** Of the document that gets the adjustments. */
   readonly version: InvoiceVersion;
@@ -203,7 +205,10 @@ function adjustmentOf(
       quantity: quantityAfter.minus(quantityBefore),
       amount,
       arithmetic: [...(after?.arithmetic ?? []), lumpStep(invoiced.amount.neg(), STEP_NOTES.alreadyInvoiced)],
-      adjusts: { invoiceId: late.invoiceId, periodStart: late.period.start, quantityBefore, quantityAfter },
+      adjusts: {
+        ...{ invoiceId: late.invoiceId, invoiceNumber: late.invoiceNumber },
+        ...{ periodStart: late.period.start, quantityBefore, quantityAfter },
+      },
     },
   ];
 }

@@ -1,3 +1,4 @@
+import { grouped } from "#kernel/decimal.js";
 import type { InvoiceVersion } from "#schema/vocabulary.js";
 
 /** A text on an invoice as each version of the document has it: what is closed keeps its words. */
@@ -21,10 +22,11 @@ export const STEP_NOTES = {
   },
   converted: (divideBy: string, roundUp: boolean): InvoiceText =>
     same(`divided by ${divideBy}${roundUp ? ", rounded up" : ""}`),
-  tier: (number: number, upTo: string | null): InvoiceText =>
+  /** `from`: where the tier before ends, "0" for the first. */
+  tier: (number: number, from: string, upTo: string | null): InvoiceText =>
     upTo === null
-      ? { 1: `tier ${number}, without end`, 2: `tier ${number} and above` }
-      : same(`tier ${number}, up to ${upTo}`),
+      ? { 1: `tier ${number}, without end`, 2: `above ${grouped(from)}` }
+      : { 1: `tier ${number}, up to ${upTo}`, 2: `${grouped(from)} to ${grouped(upTo)}` },
   packages: (size: string): InvoiceText => same(`packages of ${size}`),
   rate: (percent: string): InvoiceText => same(`${percent} %`),
   discount: (percent: string): InvoiceText => ({ 1: `discount of ${percent} %`, 2: `${percent} % discount` }),

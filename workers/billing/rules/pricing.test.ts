@@ -243,7 +243,7 @@ describe("against formulas of another kind", () => {
         for (let round = 1; round < known.length; round += 1) {
           take(
             adjustmentLines({
-              ...{ period, plan: ofPlan, invoiceId: "i", version: 2, days: EVERY_DAY },
+              ...{ period, plan: ofPlan, invoiceId: "i", invoiceNumber: "I", version: 2, days: EVERY_DAY },
               ...{ quantityBefore: at(round - 1), quantityAfter: at(round) },
               invoiced: (identity) => invoiced.get(keyOf(identity)) ?? { quantity: ZERO, amount: ZERO },
             }),

@@ -83,7 +83,7 @@ export function priceGraduated(quantity: Decimal, tiers: readonly PriceTier[]): 
   for (const [index, tier] of tiers.entries()) {
     if (index > 0 && quantity.lte(lower)) break;
     const upper = tier.upTo === null || quantity.lte(tier.upTo) ? quantity : exact(tier.upTo);
-    steps.push(tierStep(upper.minus(lower), tier, index));
+    steps.push(tierStep(upper.minus(lower), tiers, tier, index));
     lower = upper;
     if (tier.upTo !== null && quantity.lte(tier.upTo)) break;
   }
@@ -95,7 +95,7 @@ export function priceVolume(quantity: Decimal, tiers: readonly PriceTier[]): Lin
   const index = tiers.findIndex((tier) => tier.upTo === null || quantity.lte(tier.upTo));
   const tier = tiers[index];
   if (tier === undefined) throw new RangeError("the last tier of a price must be unbounded");
-  return [tierStep(quantity, tier, index)];
+  return [tierStep(quantity, tiers, tier, index)];
 }
 
 /** Every started package costs the unit amount. */
@@ -103,8 +103,9 @@ export function pricePackages(quantity: Decimal, packageSize: string, unitAmount
   return step(exact(quantity).div(packageSize).ceil(), unitAmount, exact(ZERO), STEP_NOTES.packages(packageSize));
 }
 
-function tierStep(quantity: Decimal, tier: PriceTier, index: number): LineStep {
-  return step(quantity, exact(tier.unitAmount), exact(tier.flatAmount), STEP_NOTES.tier(index + 1, tier.upTo));
+function tierStep(quantity: Decimal, tiers: readonly PriceTier[], tier: PriceTier, index: number): LineStep {
+  const note = STEP_NOTES.tier(index + 1, tiers[index - 1]?.upTo ?? "0", tier.upTo);
+  return step(quantity, exact(tier.unitAmount), exact(tier.flatAmount), note);
 }
 
 function discountSteps(price: PriceState, amount: Decimal): LineStep[] {

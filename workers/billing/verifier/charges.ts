@@ -172,9 +172,20 @@ function tierStep(price: PriceState, index: number, quantity: Rational): Step[] 
   const tier = price.tiers[index];
   if (tier === undefined) throw new RangeError("no tier contains the quantity");
   const name = `tier ${index + 1}`;
+  const floor = thousands(price.tiers[index - 1]?.upTo ?? "0");
   const note: Texts =
-    tier.upTo === null ? [`${name}, without end`, `${name} and above`] : both(`${name}, up to ${tier.upTo}`);
+    tier.upTo === null
+      ? [`${name}, without end`, `above ${floor}`]
+      : [`${name}, up to ${tier.upTo}`, `${floor} to ${thousands(tier.upTo)}`];
   return [row(quantity, rational(tier.unitAmount), rational(tier.flatAmount), note)];
+}
+
+/** A comma before every third digit left of the point. */
+function thousands(text: string): string {
+  const [whole = "", fraction] = text.split(".");
+  const groups: string[] = [];
+  for (let end = whole.length; end > 0; end -= 3) groups.unshift(whole.slice(Math.max(0, end - 3), end));
+  return fraction === undefined ? groups.join(",") : `${groups.join(",")}.${fraction}`;
 }
 
 export const lump = (amount: Rational, note: Texts): Step => ({ ...row(ONE, amount, NOTHING, note), isLump: true });

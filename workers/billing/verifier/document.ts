@@ -1,6 +1,7 @@
 import { minorDigits } from "#kernel/money.js";
 import type { PlanVersionState } from "#schema/events/tenancy-changed.v1.js";
 import type { Charge, Step, Texts } from "./charges.js";
+import type { Party } from "./parties.js";
 import { fixed, NOTHING, plain, type Rational, total } from "./rational.js";
 
 /** A plan version in force, with its id. */
@@ -16,6 +17,7 @@ export interface Line {
   readonly amount: Rational;
   readonly correction?: {
     readonly invoiceId: string;
+    readonly invoiceNumber: string;
     readonly periodStart: number;
     readonly before: Rational;
     readonly after: Rational;
@@ -35,6 +37,9 @@ export interface Facts {
   readonly previousSha256: string | null;
   readonly lines: readonly Line[];
   readonly unclaimed: readonly Unclaimed[];
+  readonly seller: Party | null;
+  readonly buyer: Party;
+  readonly nameOf: (meter: string) => { readonly name: string; readonly unit: string | null } | undefined;
 }
 
 /** Usage without a price. */
@@ -49,7 +54,7 @@ export interface Unclaimed {
 export const invoiceId = (tenantId: string, ordinal: number): string => `inv_${tenantId}_${padded(ordinal)}`;
 
 /** In version 2 the bits of capital letters follow an id that has some, four to a digit. */
-function seriesOf({ tenantId, version }: Facts): string {
+function seriesOf({ tenantId, version }: Pick<Facts, "tenantId" | "version">): string {
   const upper = tenantId.toUpperCase();
   const bits = [...tenantId].map((letter) => (letter === letter.toLowerCase() ? 0 : 1));
   if (version === 1 || !bits.includes(1)) return upper;
@@ -62,6 +67,8 @@ function seriesOf({ tenantId, version }: Facts): string {
   const text = hex.map((digit) => "0123456789ABCDEF".charAt(digit)).join("");
   return `${upper}+${text.replace(/^0+/, "")}`;
 }
+export const invoiceNumber = (facts: Pick<Facts, "tenantId" | "ordinal" | "version">): string =>
+  `${seriesOf(facts)}-${padded(facts.ordinal)}`;
 const padded = (ordinal: number): string => String(ordinal).padStart(6, "0");
 const iso = (ms: number): string => new Date(ms).toISOString();
 const planOf = ({ planId, plan }: Terms) => ({ id: planId, version: plan.version });
@@ -72,7 +79,7 @@ export function documentOf(facts: Facts): unknown {
   return {
     schema: `metrly.invoice.v${facts.version}`,
     id: invoiceId(facts.tenantId, facts.ordinal),
-    number: `${seriesOf(facts)}-${padded(facts.ordinal)}`,
+    number: invoiceNumber(facts),
     tenantId: facts.tenantId,
     period: { start: iso(facts.start), end: iso(facts.end) },
     currency: facts.currency,
@@ -81,6 +88,9 @@ export function documentOf(facts: Facts): unknown {
     previousSha256: facts.previousSha256,
     lines: facts.lines.map((line) => lineOf(line, digits, facts.version)),
     ...(facts.version === 2 && {
+      seller: facts.seller,
+      buyer: facts.buyer,
+      meters: metersOf(facts),
       unpricedUsage: facts.unclaimed.map(({ meter, dimensions, quantity, events, hasPrices }) => ({
         meter,
         dimensions,
@@ -91,6 +101,22 @@ export function documentOf(facts: Facts): unknown {
     }),
     total: fixed(total(facts.lines.map((line) => line.amount)), digits),
   };
+}
+
+/** Every meter that the document names, by key. */
+function metersOf({ lines, unclaimed, nameOf }: Facts): unknown[] {
+  const named = new Map<string, unknown>();
+  const note = (key: string): void => {
+    const meter = nameOf(key);
+    if (meter === undefined) throw new Error(`unknown meter ${key}`);
+    named.set(key, { key, name: meter.name, unit: meter.unit });
+  };
+  for (const { charge, terms } of lines) {
+    const price = charge.price === undefined ? undefined : terms.plan.prices[charge.price];
+    if (price !== undefined) note(price.meter);
+  }
+  for (const { meter } of unclaimed) note(meter);
+  return [...named].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, meter]) => meter);
 }
 
 function lineOf({ charge, terms, amount, correction }: Line, digits: number, version: 1 | 2): unknown {
@@ -123,6 +149,7 @@ function lineOf({ charge, terms, amount, correction }: Line, digits: number, ver
         ? null
         : {
             invoiceId: correction.invoiceId,
+            ...(version === 2 && { invoiceNumber: correction.invoiceNumber }),
             kind: charge.kind,
             periodStart: iso(correction.periodStart),
             quantityBefore: plain(correction.before),

@@ -1,16 +1,18 @@
 import { createHash } from "node:crypto";
 import { MAX_INSTANT_MS } from "#kernel/duration.js";
-import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { PlanState, PlanVersionState, SellerState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { assignedPlan, graceEnd, isMeterActive, planVersionOf } from "#schema/tenancy-history.js";
 import { type Charge, charges, lump } from "./charges.js";
 import { countDays } from "./days.js";
-import { canonical, documentOf, invoiceId, type Line, type Terms } from "./document.js";
+import { canonical, documentOf, invoiceId, invoiceNumber, type Line, type Terms } from "./document.js";
+import { buyerOf, sellerOf } from "./parties.js";
 import { isNothing, isSame, minus, NOTHING, plus, type Rational } from "./rational.js";
 import { createTally, type Meters, nextMonth, periodStartOf, type Tally } from "./tally.js";
 
 export interface History extends Meters {
   plan(id: string): PlanState | undefined;
+  seller(): SellerState | undefined;
 }
 
 export interface ReplayedInvoice {
@@ -28,6 +30,7 @@ interface Settled {
   /** Tenancy's at its end. */
   readonly version: number;
   readonly invoiceId: string;
+  readonly invoiceNumber: string;
   /** As last known to an invoice. */
   charges: readonly Charge[];
   /** By line: everything invoiced so far, and for which quantity. */
@@ -145,8 +148,10 @@ function settle(life: Life, entry: Extract<LedgerEntry, { kind: "tick" | "close"
     const invoiced = new Map(
       own.map((charge) => [lineKey(charge), { amount: charge.amount, quantity: charge.quantity }]),
     );
-    const id = invoiceId(life.tenant.id, life.ordinal);
-    life.settled.set(start, { ...ended, terms, invoiceId: id, charges: own, invoiced });
+    const { ordinal } = life;
+    const about = { tenantId: life.tenant.id, ordinal, version: entry.invoiceVersion ?? 1 };
+    const names = { invoiceId: invoiceId(about.tenantId, ordinal), invoiceNumber: invoiceNumber(about) };
+    life.settled.set(start, { ...ended, terms, ...names, charges: own, invoiced });
   }
   const lines = [...own.flatMap((charge) => (terms ? [{ charge, terms, amount: charge.amount }] : [])), ...corrections];
   const { ordinal, previousSha256 } = life;
@@ -155,6 +160,9 @@ function settle(life: Life, entry: Extract<LedgerEntry, { kind: "tick" | "close"
     unclaimed: terms === undefined ? [] : life.tally.unclaimed(start, terms.plan.prices),
     watermark: entry.seq,
     version: entry.invoiceVersion ?? 1,
+    seller: sellerOf(life.history.seller(), entry.tenancyVersion),
+    buyer: buyerOf(life.tenant, entry.tenancyVersion),
+    nameOf: life.history.meter,
   });
   const text = canonical(document);
   const sha256 = createHash("sha256").update(text).digest("hex");
@@ -202,6 +210,7 @@ function correct(life: Life, period: Settled | undefined, version: 1 | 2): Line[
     period.invoiced.set(key, { amount: plus(already, amount), quantity: plus(counted, minus(after, from)) });
     const correction = {
       invoiceId: period.invoiceId,
+      invoiceNumber: period.invoiceNumber,
       periodStart: period.start,
       before: from,
       after,

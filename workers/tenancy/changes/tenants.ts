@@ -11,6 +11,7 @@ import {
   planChange,
   runningPlan,
 } from "../rules/assignment.js";
+import { type BuyerTerms, buyerReasons, MAX_BUYERS, newBuyer, renamedBuyer, withBuyer } from "../rules/buyer.js";
 import { assertSameCreation, creationInput } from "../rules/creation.js";
 import { type OverrideTerms, overrideReasons, withOverride } from "../rules/quota-override.js";
 import { nameReasons, rejectIf } from "../rules/reasons.js";
@@ -33,6 +34,8 @@ export const notFound = (): MetrlyError => new MetrlyError("NOT_FOUND", "It does
 export const MAX_PAUSES = 500;
 
 export interface NewTenant extends TenantTerms {
+  /** Undefined: its name, without an address. */
+  readonly buyer?: BuyerTerms | undefined;
   /** Its latest version applies from the tenant's first period. */
   readonly planId: string | undefined;
 }
@@ -46,7 +49,10 @@ export function createTenant(store: TenancyStore, actor: string, input: NewTenan
       assertSameCreation(`Tenant ${there.id}`, await change.creationInput("tenant", there.id), given);
       return there;
     }
-    rejectIf(validateTenant(input, change.now));
+    rejectIf([
+      ...validateTenant(input, change.now),
+      ...(input.buyer === undefined ? [] : buyerReasons(newBuyer(input.name, input.buyer))),
+    ]);
     const tenant = newTenant(input, change.now, change.nextVersion());
     const after = input.planId === undefined ? tenant : await withPlan(change, tenant, input.planId, undefined);
     return change.save({ action: "tenant.create", after, creationInput: given });
@@ -61,6 +67,7 @@ function newTenant(input: NewTenant, now: number, version: number): TenantState 
     id: input.id ?? `ten_${newOrderedUuid().replaceAll("-", "")}`,
     version,
     name: input.name,
+    ...(input.buyer !== undefined && { buyers: [{ ...firstBuyer(input.name, input.buyer), inVersion: version }] }),
     status: "ACTIVE",
     createdAt: now,
     createdInVersion: version,
@@ -77,23 +84,41 @@ function newTenant(input: NewTenant, now: number, version: number): TenantState 
   };
 }
 
-/** Renames a tenant or changes its grace time from now on. Throws NOT_FOUND, INVALID, CONFLICT (closed). */
+const firstBuyer = (tenantName: string, terms: BuyerTerms) => ({
+  name: terms.name ?? tenantName,
+  addressLines: [...terms.addressLines],
+});
+
+/**
+ * Renames a tenant, or changes its buyer or its grace time from now on. Throws NOT_FOUND, INVALID, CONFLICT (closed, or too many
+ * buyers).
+ */
 export function updateTenant(
   store: TenancyStore,
   actor: string,
   id: string,
-  input: { readonly name: string | undefined; readonly graceDays: number | undefined },
+  input: {
+    readonly name: string | undefined;
+    readonly graceDays: number | undefined;
+    readonly buyer?: BuyerTerms | undefined;
+  },
 ): Promise<TenantState> {
   return store.change(actor, async (change) => {
     const before = await openTenant(change, id);
     const name = input.name ?? before.name;
     const days = input.graceDays ?? before.graceDays.at(-1)?.days ?? 0;
-    rejectIf([...nameReasons("name", name), ...graceReasons(days)]);
+    const buyer = input.buyer === undefined ? renamedBuyer(before, name) : newBuyer(name, input.buyer);
+    const inBuyer = input.buyer === undefined ? [] : buyerReasons(buyer);
+    rejectIf([...nameReasons("name", name), ...graceReasons(days), ...inBuyer]);
     const isSameGrace = days === before.graceDays.at(-1)?.days;
-    if (name === before.name && isSameGrace) return before;
     const version = change.nextVersion();
+    const buyers = withBuyer(before, buyer, version);
+    if (name === before.name && isSameGrace && buyers === before.buyers) return before;
+    if (buyers !== before.buyers && (buyers?.length ?? 0) > MAX_BUYERS)
+      throw new MetrlyError("CONFLICT", `A tenant's name or address on invoices can change ${MAX_BUYERS} times`);
     const graceDays = isSameGrace ? before.graceDays : [...before.graceDays, { days, inVersion: version }];
-    return change.save({ action: "tenant.update", before, after: { ...before, version, name, graceDays } });
+    const after = { ...before, version, name, graceDays, ...(buyers !== undefined && { buyers }) };
+    return change.save({ action: "tenant.update", before, after });
   });
 }
 

@@ -19,6 +19,7 @@ import {
   updateTenant,
 } from "../changes/tenants.js";
 import { type ActiveAssignment, activeAssignments, runningPlan } from "../rules/assignment.js";
+import type { BuyerTerms } from "../rules/buyer.js";
 import type { TenancyStore } from "../store/store.js";
 import { QuotaWindow, SuspensionBilling, TenantStatus } from "./enums.js";
 import type { Loaders } from "./loaders.js";
@@ -27,6 +28,7 @@ import {
   ApiKey,
   apiKeyView,
   CreateTenantInput,
+  type InvoicePartyInput,
   PlanAssignment,
   QuotaStatus,
   Tenant,
@@ -36,6 +38,9 @@ import {
 } from "./tenant-types.js";
 
 const TENANTS = numberedList("tenants");
+
+const buyerTerms = (input: InvoicePartyInput | null | undefined): BuyerTerms | undefined =>
+  input ? { name: input.name ?? undefined, addressLines: input.addressLines ?? [] } : undefined;
 
 @Resolver(() => Tenant)
 export class TenantResolver {
@@ -95,6 +100,7 @@ export class TenantResolver {
     const tenant = await createTenant(this.store, actorOf(identity), {
       id: input.id ?? undefined,
       name: input.name,
+      buyer: buyerTerms(input.buyer),
       planId: input.planId ?? undefined,
       startsAt: input.startsAt ?? undefined,
       billingAnchorDay: input.billingAnchorDay ?? 1,
@@ -111,7 +117,11 @@ export class TenantResolver {
     @Arg("input", () => UpdateTenantInput) input: UpdateTenantInput,
   ): Promise<Tenant> {
     authorize(identity, "Mutation.updateTenant", id);
-    const changes = { name: input.name ?? undefined, graceDays: input.graceDays ?? undefined };
+    const changes = {
+      name: input.name ?? undefined,
+      graceDays: input.graceDays ?? undefined,
+      buyer: buyerTerms(input.buyer),
+    };
     return tenantView(await updateTenant(this.store, actorOf(identity), id, changes));
   }
 

@@ -2,10 +2,19 @@ import { Directive, Field, ID, InputType, Int, ObjectType } from "type-graphql";
 import { connectionType } from "#platform/graphql/page-types.js";
 import { DateTimeScalar, JsonScalar } from "#platform/graphql/scalars.js";
 import type { ApiKeyState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type { PartyText } from "#schema/party.js";
 import type { Identity } from "#schema/policy.js";
+import { currentBuyer } from "../rules/buyer.js";
 import type { AuditRecord } from "../store/store.js";
 import { ApiKeyScope, Role, TenantStatus, ViewerKind } from "./enums.js";
 import { PlanVersion } from "./plan-types.js";
+
+@Directive("@shareable")
+@ObjectType({ description: "A name and address on invoices" })
+export class InvoiceParty {
+  @Field(() => String) readonly name!: string;
+  @Field(() => [String]) readonly addressLines!: readonly string[];
+}
 
 /** `plan`, `assignments` and `apiKeys` are resolved on demand. */
 @Directive('@key(fields: "id")')
@@ -13,6 +22,7 @@ import { PlanVersion } from "./plan-types.js";
 export class Tenant {
   @Field(() => ID) readonly id!: string;
   @Field(() => String) readonly name!: string;
+  @Field(() => InvoiceParty, { description: "Whom its invoices name from now on" }) readonly buyer!: PartyText;
   @Field(() => TenantStatus) readonly status!: TenantState["status"];
   @Field(() => DateTimeScalar) readonly createdAt!: number;
   @Field(() => Int, { description: "Day of month (1..28) on which billing periods start, 00:00 UTC" })
@@ -29,6 +39,7 @@ export class Tenant {
 export function tenantView(state: TenantState): Tenant {
   return {
     ...state,
+    buyer: currentBuyer(state),
     graceDays: state.graceDays.at(-1)?.days ?? 0,
     state,
   };
@@ -102,11 +113,22 @@ export const AuditEntryConnection = connectionType("AuditEntryConnection", Audit
 
 @InputType({
   description:
+    "`name`: default the tenant's name, which it then follows. At most 8 lines of 100 characters, e.g. street, town, country, tax number",
+})
+export class InvoicePartyInput {
+  @Field(() => String, { nullable: true }) readonly name?: string | null;
+  @Field(() => [String], { nullable: true, defaultValue: [] }) readonly addressLines?: string[] | null;
+}
+
+@InputType({
+  description:
     "`startsAt`: the first billing period is the one that contains this moment (default now, at most 35 days back); `planId` applies from it. `testClock`: a test tenant whose clock advances only by `advanceTestClock`; its accept window, periods and quota windows follow that clock.",
 })
 export class CreateTenantInput {
   @Field(() => ID, { nullable: true }) readonly id?: string | null;
   @Field(() => String) readonly name!: string;
+  @Field(() => InvoicePartyInput, { nullable: true, description: "Whom its invoices name; default its name alone" })
+  readonly buyer?: InvoicePartyInput | null;
   @Field(() => ID, { nullable: true }) readonly planId?: string | null;
   @Field(() => DateTimeScalar, { nullable: true }) readonly startsAt?: number | null;
   @Field(() => Int, { nullable: true, defaultValue: 1 }) readonly billingAnchorDay?: number | null;
@@ -118,6 +140,8 @@ export class CreateTenantInput {
 export class UpdateTenantInput {
   @Field(() => String, { nullable: true }) readonly name?: string | null;
   @Field(() => Int, { nullable: true }) readonly graceDays?: number | null;
+  @Field(() => InvoicePartyInput, { nullable: true, description: "As a whole, from the next invoice on" })
+  readonly buyer?: InvoicePartyInput | null;
 }
 
 @InputType({

@@ -1,6 +1,12 @@
 import { MetrlyError } from "#kernel/errors.js";
 import type { Prisma } from "#prisma/tenancy/generated/client.js";
-import type { ApiKeyState, MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import type {
+  ApiKeyState,
+  MeterState,
+  PlanState,
+  SellerState,
+  TenantState,
+} from "#schema/events/tenancy-changed.v1.js";
 import type { ControlRecord } from "#schema/events/usage-received.v1.js";
 import { TENANCY_CHANGED, USAGE_RECEIVED } from "#schema/topics.js";
 import type { CreationInput } from "../rules/creation.js";
@@ -10,6 +16,7 @@ import {
   planParts,
   planState,
   type State,
+  sellerState,
   tenantParts,
   tenantState,
   writeState,
@@ -63,6 +70,10 @@ export function createChange(
     async apiKey(id: string): Promise<ApiKeyState | undefined> {
       const row = await tx.apiKey.findUnique({ where: { id } });
       return row === null ? undefined : apiKeyState(row);
+    },
+    async seller(): Promise<SellerState | undefined> {
+      const row = await tx.seller.findFirst();
+      return row === null ? undefined : sellerState(row);
     },
     /** By key. */
     async activeMeters(): Promise<ReadonlyMap<string, MeterState>> {

@@ -2,7 +2,16 @@ import type { Prisma } from "#prisma/tenancy/generated/client.js";
 import type { TenancyChangedV1 } from "#schema/events/tenancy-changed.v1.js";
 import { TENANCY_CHANGED } from "#schema/topics.js";
 import { outboxRow } from "./change.js";
-import { apiKeyState, meterState, planParts, planState, type State, tenantParts, tenantState } from "./rows.js";
+import {
+  apiKeyState,
+  meterState,
+  planParts,
+  planState,
+  type State,
+  sellerState,
+  tenantParts,
+  tenantState,
+} from "./rows.js";
 
 /** The identity of a state in a copy of tenancy; keys are found by hash there. */
 export type PublishedState = {
@@ -39,7 +48,8 @@ export async function republishMissing(
   const keys = await tx.apiKey.findMany({ select: { id: true, hash: true, version: true } });
   const meters = await tx.meter.findMany();
   const plans = await tx.plan.findMany({ select: { id: true, version: true } });
-  const states: State[] = meters.map(meterState).filter(missing);
+  const sellers = await tx.seller.findMany();
+  const states: State[] = [...meters.map(meterState), ...sellers.map(sellerState)].filter(missing);
   for (const ids of chunks(tenants.filter((row) => missing({ ...row, kind: "tenant" })))) {
     const rows = await tx.tenant.findMany({ where: { id: { in: ids } }, include: tenantParts });
     states.push(...rows.map(tenantState));

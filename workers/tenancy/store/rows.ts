@@ -4,6 +4,7 @@ import {
   type ApiKeyState,
   type MeterState,
   type PlanState,
+  type SellerState,
   type TenancyChangedV1,
   type TenantState,
   tenancyChangedV1,
@@ -28,6 +29,7 @@ export function tenantState(row: TenantRow): TenantState {
     id: row.id,
     version: row.version,
     name: row.name,
+    ...(Array.isArray(row.buyers) && row.buyers.length > 0 && { buyers: row.buyers }),
     status: row.status,
     createdAt: row.createdAt.getTime(),
     createdInVersion: row.createdInVersion,
@@ -100,6 +102,9 @@ export function planState(row: PlanRow): PlanState {
   });
 }
 
+export const sellerState = ({ id, version, history }: Prisma.SellerGetPayload<object>): SellerState =>
+  parseAs("seller", { kind: "seller", id, version, history });
+
 /** The database is external: a row that is not a valid state is a bug and fails here. */
 function parseAs<K extends Kind>(kind: K, value: unknown): Extract<State, { kind: K }> {
   const state = tenancyChangedV1.parse(value);
@@ -129,6 +134,8 @@ export async function writeState(
       return writeMeter(tx, state, creationInput);
     case "apiKey":
       return writeApiKey(tx, state);
+    case "seller":
+      return writeSeller(tx, state);
   }
 }
 
@@ -143,6 +150,7 @@ async function writeTenant(
     startsAt: new Date(rest.startsAt),
     beganAt: dateOf(rest.beganAt ?? null),
     billingPauses: rest.billingPauses ?? [],
+    buyers: rest.buyers ?? [],
     testClock: dateOf(rest.testClock),
     closedAt: dateOf(rest.closedAt ?? null),
     quotaOverrides: rest.quotaOverrides ?? [],
@@ -197,4 +205,8 @@ async function writeApiKey(tx: Prisma.TransactionClient, { kind: _, id, ...state
     revokedAt: dateOf(state.revokedAt),
   };
   await tx.apiKey.upsert({ where: { id }, create: { id, ...row }, update: row });
+}
+
+async function writeSeller(tx: Prisma.TransactionClient, { id, version, history }: SellerState): Promise<void> {
+  await tx.seller.upsert({ where: { id }, create: { id, version, history }, update: { version, history } });
 }

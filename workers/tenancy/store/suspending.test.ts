@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
 import { hasPostgres } from "../../../tests/servers/servers.js";
 import { createPlan } from "../changes/plans.js";
-import { createTenant, MAX_PAUSES, moveTenant } from "../changes/tenants.js";
+import { createTenant, MAX_PAUSES, moveTenant, updateTenant } from "../changes/tenants.js";
+import { MAX_BUYERS } from "../rules/buyer.js";
 import { ACTOR, NOW, newTenant, openWorld, terms, type World } from "../world.testing.js";
 
 describe.skipIf(!hasPostgres)("what fees depend on", () => {
@@ -45,6 +46,25 @@ describe.skipIf(!hasPostgres)("what fees depend on", () => {
     );
     await expect(suspend("wavering", "PAUSE")).rejects.toMatchObject({ code: "CONFLICT" });
     await suspend("wavering", "CONTINUE");
+  });
+
+  test("a tenant's buyer can change a bounded number of times, and is stored with its history", async () => {
+    const buyer = { name: "Łódź Café 株式会社", addressLines: ["ul. Piotrkowska 1"] };
+    const made = await createTenant(world.store, ACTOR, { ...newTenant("bought"), buyer });
+    expect(made.buyers).toEqual([{ ...buyer, inVersion: made.version }]);
+    const update = (name: string) =>
+      updateTenant(world.store, ACTOR, "bought", {
+        ...{ name: undefined, graceDays: undefined },
+        buyer: { name, addressLines: [] },
+      });
+    expect((await update("Other")).buyers).toHaveLength(2);
+    await expect(update("a\u0000b")).rejects.toMatchObject({ code: "INVALID" });
+    await world.database.pool.query(
+      `UPDATE tenant SET buyers = (SELECT jsonb_agg(jsonb_build_object(
+         'name', 'Other', 'addressLines', '[]'::jsonb, 'inVersion', 1)) FROM generate_series(1, $1)) WHERE id = 'bought'`,
+      [MAX_BUYERS],
+    );
+    await expect(update("Third")).rejects.toMatchObject({ code: "CONFLICT" });
   });
 
   test("a tenant begins at the moment that was given, in a period that began before", async () => {

@@ -76,6 +76,7 @@ export type TenantCountAggregateOutputType = {
   id: number
   version: number
   name: number
+  buyers: number
   status: number
   createdAt: number
   createdInVersion: number
@@ -143,6 +144,7 @@ export type TenantCountAggregateInputType = {
   id?: true
   version?: true
   name?: true
+  buyers?: true
   status?: true
   createdAt?: true
   createdInVersion?: true
@@ -249,6 +251,7 @@ export type TenantGroupByOutputType = {
   id: string
   version: number
   name: string
+  buyers: runtime.JsonValue
   status: string
   createdAt: Date
   createdInVersion: number
@@ -291,6 +294,7 @@ export type TenantWhereInput = {
   id?: Prisma.StringFilter<"Tenant"> | string
   version?: Prisma.IntFilter<"Tenant"> | number
   name?: Prisma.StringFilter<"Tenant"> | string
+  buyers?: Prisma.JsonFilter<"Tenant">
   status?: Prisma.StringFilter<"Tenant"> | string
   createdAt?: Prisma.DateTimeFilter<"Tenant"> | Date | string
   createdInVersion?: Prisma.IntFilter<"Tenant"> | number
@@ -313,6 +317,7 @@ export type TenantOrderByWithRelationInput = {
   id?: Prisma.SortOrder
   version?: Prisma.SortOrder
   name?: Prisma.SortOrder
+  buyers?: Prisma.SortOrder
   status?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   createdInVersion?: Prisma.SortOrder
@@ -339,6 +344,7 @@ export type TenantWhereUniqueInput = Prisma.AtLeast<{
   NOT?: Prisma.TenantWhereInput | Prisma.TenantWhereInput[]
   version?: Prisma.IntFilter<"Tenant"> | number
   name?: Prisma.StringFilter<"Tenant"> | string
+  buyers?: Prisma.JsonFilter<"Tenant">
   status?: Prisma.StringFilter<"Tenant"> | string
   createdAt?: Prisma.DateTimeFilter<"Tenant"> | Date | string
   billingAnchorDay?: Prisma.IntFilter<"Tenant"> | number
@@ -360,6 +366,7 @@ export type TenantOrderByWithAggregationInput = {
   id?: Prisma.SortOrder
   version?: Prisma.SortOrder
   name?: Prisma.SortOrder
+  buyers?: Prisma.SortOrder
   status?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   createdInVersion?: Prisma.SortOrder
@@ -387,6 +394,7 @@ export type TenantScalarWhereWithAggregatesInput = {
   id?: Prisma.StringWithAggregatesFilter<"Tenant"> | string
   version?: Prisma.IntWithAggregatesFilter<"Tenant"> | number
   name?: Prisma.StringWithAggregatesFilter<"Tenant"> | string
+  buyers?: Prisma.JsonWithAggregatesFilter<"Tenant">
   status?: Prisma.StringWithAggregatesFilter<"Tenant"> | string
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Tenant"> | Date | string
   createdInVersion?: Prisma.IntWithAggregatesFilter<"Tenant"> | number
@@ -406,6 +414,7 @@ export type TenantCreateInput = {
   id: string
   version: number
   name: string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status: string
   createdAt: Date | string
   createdInVersion: number
@@ -428,6 +437,7 @@ export type TenantUncheckedCreateInput = {
   id: string
   version: number
   name: string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status: string
   createdAt: Date | string
   createdInVersion: number
@@ -450,6 +460,7 @@ export type TenantUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   version?: Prisma.IntFieldUpdateOperationsInput | number
   name?: Prisma.StringFieldUpdateOperationsInput | string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
@@ -472,6 +483,7 @@ export type TenantUncheckedUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   version?: Prisma.IntFieldUpdateOperationsInput | number
   name?: Prisma.StringFieldUpdateOperationsInput | string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
@@ -494,6 +506,7 @@ export type TenantCreateManyInput = {
   id: string
   version: number
   name: string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status: string
   createdAt: Date | string
   createdInVersion: number
@@ -513,6 +526,7 @@ export type TenantUpdateManyMutationInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   version?: Prisma.IntFieldUpdateOperationsInput | number
   name?: Prisma.StringFieldUpdateOperationsInput | string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
@@ -532,6 +546,7 @@ export type TenantUncheckedUpdateManyInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   version?: Prisma.IntFieldUpdateOperationsInput | number
   name?: Prisma.StringFieldUpdateOperationsInput | string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
@@ -551,6 +566,7 @@ export type TenantCountOrderByAggregateInput = {
   id?: Prisma.SortOrder
   version?: Prisma.SortOrder
   name?: Prisma.SortOrder
+  buyers?: Prisma.SortOrder
   status?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   createdInVersion?: Prisma.SortOrder
@@ -694,6 +710,7 @@ export type TenantCreateWithoutGraceDaysInput = {
   id: string
   version: number
   name: string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status: string
   createdAt: Date | string
   createdInVersion: number
@@ -715,6 +732,7 @@ export type TenantUncheckedCreateWithoutGraceDaysInput = {
   id: string
   version: number
   name: string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status: string
   createdAt: Date | string
   createdInVersion: number
@@ -752,6 +770,7 @@ export type TenantUpdateWithoutGraceDaysInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   version?: Prisma.IntFieldUpdateOperationsInput | number
   name?: Prisma.StringFieldUpdateOperationsInput | string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
@@ -773,6 +792,7 @@ export type TenantUncheckedUpdateWithoutGraceDaysInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   version?: Prisma.IntFieldUpdateOperationsInput | number
   name?: Prisma.StringFieldUpdateOperationsInput | string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
@@ -794,6 +814,7 @@ export type TenantCreateWithoutAssignmentsInput = {
   id: string
   version: number
   name: string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status: string
   createdAt: Date | string
   createdInVersion: number
@@ -815,6 +836,7 @@ export type TenantUncheckedCreateWithoutAssignmentsInput = {
   id: string
   version: number
   name: string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status: string
   createdAt: Date | string
   createdInVersion: number
@@ -852,6 +874,7 @@ export type TenantUpdateWithoutAssignmentsInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   version?: Prisma.IntFieldUpdateOperationsInput | number
   name?: Prisma.StringFieldUpdateOperationsInput | string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
@@ -873,6 +896,7 @@ export type TenantUncheckedUpdateWithoutAssignmentsInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   version?: Prisma.IntFieldUpdateOperationsInput | number
   name?: Prisma.StringFieldUpdateOperationsInput | string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
@@ -894,6 +918,7 @@ export type TenantCreateWithoutApiKeysInput = {
   id: string
   version: number
   name: string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status: string
   createdAt: Date | string
   createdInVersion: number
@@ -915,6 +940,7 @@ export type TenantUncheckedCreateWithoutApiKeysInput = {
   id: string
   version: number
   name: string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status: string
   createdAt: Date | string
   createdInVersion: number
@@ -952,6 +978,7 @@ export type TenantUpdateWithoutApiKeysInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   version?: Prisma.IntFieldUpdateOperationsInput | number
   name?: Prisma.StringFieldUpdateOperationsInput | string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
@@ -973,6 +1000,7 @@ export type TenantUncheckedUpdateWithoutApiKeysInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   version?: Prisma.IntFieldUpdateOperationsInput | number
   name?: Prisma.StringFieldUpdateOperationsInput | string
+  buyers?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   status?: Prisma.StringFieldUpdateOperationsInput | string
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   createdInVersion?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1043,6 +1071,7 @@ export type TenantSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   id?: boolean
   version?: boolean
   name?: boolean
+  buyers?: boolean
   status?: boolean
   createdAt?: boolean
   createdInVersion?: boolean
@@ -1066,6 +1095,7 @@ export type TenantSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   id?: boolean
   version?: boolean
   name?: boolean
+  buyers?: boolean
   status?: boolean
   createdAt?: boolean
   createdInVersion?: boolean
@@ -1085,6 +1115,7 @@ export type TenantSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   id?: boolean
   version?: boolean
   name?: boolean
+  buyers?: boolean
   status?: boolean
   createdAt?: boolean
   createdInVersion?: boolean
@@ -1104,6 +1135,7 @@ export type TenantSelectScalar = {
   id?: boolean
   version?: boolean
   name?: boolean
+  buyers?: boolean
   status?: boolean
   createdAt?: boolean
   createdInVersion?: boolean
@@ -1119,7 +1151,7 @@ export type TenantSelectScalar = {
   quotaOverrides?: boolean
 }
 
-export type TenantOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "version" | "name" | "status" | "createdAt" | "createdInVersion" | "billingAnchorDay" | "startsAt" | "beganAt" | "billingPauses" | "currency" | "testClock" | "closedInVersion" | "closedAt" | "creationInput" | "quotaOverrides", ExtArgs["result"]["tenant"]>
+export type TenantOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "version" | "name" | "buyers" | "status" | "createdAt" | "createdInVersion" | "billingAnchorDay" | "startsAt" | "beganAt" | "billingPauses" | "currency" | "testClock" | "closedInVersion" | "closedAt" | "creationInput" | "quotaOverrides", ExtArgs["result"]["tenant"]>
 export type TenantInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   graceDays?: boolean | Prisma.Tenant$graceDaysArgs<ExtArgs>
   assignments?: boolean | Prisma.Tenant$assignmentsArgs<ExtArgs>
@@ -1140,6 +1172,7 @@ export type $TenantPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     id: string
     version: number
     name: string
+    buyers: runtime.JsonValue
     status: string
     createdAt: Date
     createdInVersion: number
@@ -1582,6 +1615,7 @@ export interface TenantFieldRefs {
   readonly id: Prisma.FieldRef<"Tenant", 'String'>
   readonly version: Prisma.FieldRef<"Tenant", 'Int'>
   readonly name: Prisma.FieldRef<"Tenant", 'String'>
+  readonly buyers: Prisma.FieldRef<"Tenant", 'Json'>
   readonly status: Prisma.FieldRef<"Tenant", 'String'>
   readonly createdAt: Prisma.FieldRef<"Tenant", 'DateTime'>
   readonly createdInVersion: Prisma.FieldRef<"Tenant", 'Int'>
