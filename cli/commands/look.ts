@@ -1,4 +1,5 @@
 import { Option } from "commander";
+import { PAPER_NAMES } from "#platform/paper/sizes.js";
 import { INVOICE_FORMATS } from "../invoice/formats.js";
 import { GRANULARITIES } from "../show/granularities.js";
 import type { MetrlyCommand } from "./command.js";
@@ -115,9 +116,11 @@ function addVerification(command: MetrlyCommand): void {
 
 function addExport(command: MetrlyCommand): void {
   command
-    .description("write an invoice: the document itself, its lines as CSV, or a printable page")
+    .description("write an invoice: the document itself, its lines as CSV, a printable page or a PDF")
     .addOption(new Option("--format <format>", "default: json").choices(INVOICE_FORMATS))
     .option("--out <file>", "where to write it (default: standard output)")
+    .option("--pdf <file>", "write a PDF to this file (alone, unless --format or --out is given)")
+    .addOption(new Option("--paper <size>", "of the PDF; default: a4").choices(PAPER_NAMES))
     .asksGraph()
     .action(async (id: string, options) =>
       (await import("../invoice/invoice.js")).exportInvoice(id, options, process.env),
