@@ -1,4 +1,4 @@
-import pdfmake, { type Content, type CustomTableLayout, type TableCell } from "pdfmake";
+import pdfmake, { type Content, type Definition, type Table, type TableCell, type TableLayout } from "pdfmake";
 import { createTypesetter, FONTS } from "./fonts.js";
 import type { PaperName } from "./sizes.js";
 import type { PaperStep } from "./step-words.js";
@@ -12,8 +12,6 @@ const RULE = "#d5d9e0";
 /** A line with more steps is laid out as several rows, each of which fits on a page. */
 const STEPS_PER_ROW = 30;
 
-type Ruled = Parameters<NonNullable<Extract<CustomTableLayout["hLineWidth"], (...args: never[]) => unknown>>>[1];
-
 pdfmake.setFonts(FONTS);
 const fontFiles = new Set<string>(Object.values(FONTS).flatMap(({ normal, bold }) => [normal, bold]));
 pdfmake.setLocalAccessPolicy((file) => fontFiles.has(file));
@@ -24,7 +22,7 @@ export function invoicePdf(paper: Paper, size: PaperName): Promise<Buffer> {
   return pdfmake.createPdf(definition(paper, size)).getBuffer();
 }
 
-function definition(paper: Paper, size: PaperName): Parameters<typeof pdfmake.createPdf>[0] {
+function definition(paper: Paper, size: PaperName): Definition {
   const type = createTypesetter();
   const ink = (text: string): { text: Content[] } => ({ text: type.runs(text) });
   const content = [
@@ -87,7 +85,7 @@ const parties = ({ buyer, facts }: Paper, ink: Ink): Content => ({
   margin: [0, 0, 0, 24],
 });
 
-const TIGHT: CustomTableLayout = {
+const TIGHT: TableLayout = {
   hLineWidth: () => 0,
   vLineWidth: () => 0,
   paddingLeft: () => 0,
@@ -138,7 +136,7 @@ function lines(paper: Paper, ink: Ink): Content {
 }
 
 /** A thin rule between rows, a strong one where `isStrong`. */
-const ruled = (isStrong: (index: number, node: Ruled) => boolean): CustomTableLayout => ({
+const ruled = (isStrong: (index: number, node: { readonly table: Table }) => boolean): TableLayout => ({
   hLineWidth: (index, node) =>
     index === 0 || index === node.table.body.length ? 0 : isStrong(index, node) ? 1.2 : 0.5,
   hLineColor: (index, node) => (isStrong(index, node) ? INK : RULE),
@@ -214,7 +212,7 @@ function unpriced({ unpriced: usage }: Paper, ink: Ink): Content[] {
     { ...right("Quantity"), ...HEADER },
   ];
   const body = usage.map(({ title, events, quantity }) => [ink(title), right(events), right(quantity)]);
-  const table = {
+  const table: Table = {
     headerRows: 1,
     keepWithHeaderRows: 1,
     dontBreakRows: true,
