@@ -1,20 +1,10 @@
-import { createClient } from "graphql-ws";
-import { WebSocket } from "ws";
-import { sleep } from "#platform/lifecycle/time.js";
 import type { Env } from "#platform/process/config.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "./connection/connection.js";
 import { UserError } from "./connection/failure.js";
 import { everyPage } from "./connection/pages.js";
-import type { AlertsSubscription } from "./graphql/graphql.js";
 import { graphql } from "./graphql/index.js";
+import { type Alert, openAlertsFeed } from "./watch/alerts.js";
 
-const ALERTS = graphql(`
-  subscription Alerts($tenantId: ID!, $after: Cursor) {
-    quotaAlerts(tenantId: $tenantId, after: $after) {
-      cursor tenantId kind meter window windowStart threshold limit used at
-    }
-  }
-`);
 const TENANTS = graphql(`
   query TenantIds($after: Cursor) { tenants(first: 200, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }
 `);
@@ -31,48 +21,18 @@ export async function watchAlerts(options: WatchOptions, env: Env): Promise<void
     throw new UserError("--after needs --tenant: a cursor belongs to one tenant.");
   const connection = await findConnection(options, env);
   const tenants = options.tenant === undefined ? await allTenants(connection) : [options.tenant];
-  const client = createClient({
-    url: `${connection.url.replace(/^http/, "ws")}/graphql`,
-    webSocketImpl: WebSocket,
-    connectionParams: { authorization: `Bearer ${connection.token}` },
-    retryAttempts: 0,
+  const feed = openAlertsFeed({
+    connection: () => connection,
+    onAlert: (alert) => process.stdout.write(`${options.json ? JSON.stringify(alert) : describe(alert)}\n`),
+    onLost: () => process.stderr.write("Connection lost; trying again\n"),
   });
   process.stderr.write(
     `Watching quota alerts of ${tenants.length === 1 ? tenants[0] : `${tenants.length} tenants`} (Ctrl-C to stop)\n`,
   );
-  await Promise.all(tenants.map((tenantId) => watchOne(client, tenantId, options)));
+  await Promise.all(tenants.map((tenantId) => feed.follow(tenantId, options.after)));
 }
 
-const RECONNECT_MS = 1_000;
-
-async function watchOne(
-  client: ReturnType<typeof createClient>,
-  tenantId: string,
-  options: WatchOptions,
-): Promise<void> {
-  let after = options.after;
-  for (;;) {
-    try {
-      for await (const result of client.iterate<AlertsSubscription>({
-        query: ALERTS.toString(),
-        variables: { tenantId, after },
-      })) {
-        const error = result.errors?.[0];
-        if (error !== undefined) throw new UserError(error.message);
-        const alert = result.data?.quotaAlerts;
-        if (alert === undefined) continue;
-        after = alert.cursor;
-        process.stdout.write(`${options.json ? JSON.stringify(alert) : describe(alert)}\n`);
-      }
-    } catch (error) {
-      if (error instanceof UserError) throw error;
-      process.stderr.write("Connection lost; trying again\n");
-    }
-    await sleep(RECONNECT_MS);
-  }
-}
-
-function describe(alert: AlertsSubscription["quotaAlerts"]): string {
+function describe(alert: Alert): string {
   const percent = `${(Number(alert.threshold) * 100).toFixed(0)} %`;
   return `${alert.at}  ${alert.kind.padEnd(8)}  ${alert.tenantId}  ${alert.meter ?? "requests"} per ${alert.window}: used ${alert.used} of ${alert.limit} (${percent} crossed)`;
 }

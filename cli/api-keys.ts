@@ -2,10 +2,10 @@ import { nowMs } from "#platform/lifecycle/time.js";
 import type { Env } from "#platform/process/config.js";
 import { API_KEY_SCOPES } from "#schema/vocabulary.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
-import { UserError } from "./connection/failure.js";
+import { naming, UserError } from "./connection/failure.js";
 import type { ApiKeyScope, ApiKeysQuery } from "./graphql/graphql.js";
 import { graphql } from "./graphql/index.js";
-import { present, printRows, type ShowOptions } from "./show/print.js";
+import { LIST_TENANTS, present, printRows, type ShowOptions } from "./show/print.js";
 import { type Column, shortTime } from "./show/table.js";
 
 const API_KEYS = graphql(`
@@ -64,7 +64,11 @@ export async function issueApiKey(options: NewKey, env: Env): Promise<void> {
     ...{ tenantId, name, scopes: scopesOf(options.scopes) },
     ...(expires !== undefined && { expiresAt: expires }),
   };
-  const { issueApiKey: issued } = await askGraph(await findConnection(options, env), ISSUE, { input });
+  const { issueApiKey: issued } = await naming(
+    `tenant ${tenantId}`,
+    LIST_TENANTS,
+    askGraph(await findConnection(options, env), ISSUE, { input }),
+  );
   printSecret(issued, options);
 }
 
@@ -75,7 +79,11 @@ export async function rotateApiKey(
 ): Promise<void> {
   const graceSeconds = Number(options.grace ?? 86_400);
   if (!Number.isInteger(graceSeconds)) throw new UserError(`--grace takes whole seconds, not "${options.grace}".`);
-  const { rotateApiKey: issued } = await askGraph(await findConnection(options, env), ROTATE, { id, graceSeconds });
+  const { rotateApiKey: issued } = await naming(
+    `API key ${id}`,
+    LIST_KEYS,
+    askGraph(await findConnection(options, env), ROTATE, { id, graceSeconds }),
+  );
   printSecret(issued, options);
 }
 
@@ -84,9 +92,15 @@ export async function revokeApiKey(
   options: ConnectionOptions & { readonly json?: boolean },
   env: Env,
 ): Promise<void> {
-  const { revokeApiKey: revoked } = await askGraph(await findConnection(options, env), REVOKE, { id });
+  const { revokeApiKey: revoked } = await naming(
+    `API key ${id}`,
+    LIST_KEYS,
+    askGraph(await findConnection(options, env), REVOKE, { id }),
+  );
   process.stdout.write(options.json ? `${JSON.stringify(revoked)}\n` : `${revoked.id} is revoked\n`);
 }
+
+const LIST_KEYS = "List them: metrly api-keys list --tenant ID";
 
 function scopesOf(text: string): ApiKeyScope[] {
   const scopes = text.split(",").map((scope) => scope.trim().toUpperCase());

@@ -2,12 +2,12 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
-import { MetrlyCommand } from "./commands/command.js";
+import { hintFor, MetrlyCommand } from "./commands/command.js";
 import { addLook } from "./commands/look.js";
 import { addOperate, addSend } from "./commands/operate.js";
 import { addServe } from "./commands/serve.js";
 import { addSetUp } from "./commands/set-up.js";
-import { reportFailure } from "./connection/failure.js";
+import { reportFailure, UserError } from "./connection/failure.js";
 
 const { version } = JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as { version: string };
 
@@ -33,4 +33,7 @@ try {
   await program.parseAsync(process.argv.length === NO_COMMAND ? [...process.argv, "serve"] : process.argv);
 } catch (error) {
   reportFailure(error);
+  const isMissing = error instanceof UserError && error.code === "NOT_FOUND";
+  const hint = isMissing ? hintFor(program, process.argv.slice(NO_COMMAND)) : undefined;
+  if (hint !== undefined) process.stderr.write(`${hint}\n`);
 }

@@ -1,6 +1,6 @@
 import type { Env } from "#platform/process/config.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
-import { UserError } from "./connection/failure.js";
+import { naming, UserError } from "./connection/failure.js";
 import { graphql } from "./graphql/index.js";
 
 const VERIFY = graphql(`
@@ -13,7 +13,11 @@ export async function verifyInvoice(
   env: Env,
 ): Promise<void> {
   const connection = await findConnection(options, env);
-  const { verifyInvoice: result } = await askGraph(connection, VERIFY, { id });
+  const { verifyInvoice: result } = await naming(
+    `invoice ${id}`,
+    "List them: metrly invoices list TENANT",
+    askGraph(connection, VERIFY, { id }),
+  );
   if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
   else if (result.matches)
     process.stdout.write(

@@ -1,7 +1,27 @@
-import { Command, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
 
 /** A command of `metrly`, with the options that many share. Each loads its own code only when it runs: all of it takes longer. */
 export class MetrlyCommand extends Command {
+  constructor(name?: string) {
+    super(name);
+    this.hook("preSubcommand", (noun, verb) => {
+      if (noun instanceof MetrlyCommand) noun.refuseMisspelt(verb);
+    });
+  }
+
+  /**
+   * Below a noun with a default verb, a misspelt verb would be taken for the default's argument. It is refused if the default
+   * takes fewer words than there are; a single word that could be an id is one.
+   */
+  private refuseMisspelt(verb: Command): void {
+    const [word = ""] = this.args;
+    const names = this.commands.flatMap((one) => [one.name(), ...one.aliases()]);
+    const words = this.args.findIndex((one) => one.startsWith("-"));
+    const given = words < 0 ? this.args.length : words;
+    if (word === "" || word.startsWith("-") || names.includes(word) || given <= verb.registeredArguments.length) return;
+    this.error(`error: unknown command '${word}'${similar(word, names)}`);
+  }
+
   override createCommand(name?: string): MetrlyCommand {
     return new MetrlyCommand(name);
   }
@@ -35,4 +55,26 @@ export class MetrlyCommand extends Command {
   earlier(name: string): MetrlyCommand {
     return this.command(name, { hidden: true });
   }
+}
+
+/** Commander's own suggestion, on a line of its own; empty without one. */
+function similar(word: string, names: readonly string[]): string {
+  const probe = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
+  for (const name of names) probe.command(name);
+  try {
+    probe.parse([word], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return /\n\(Did you mean .*\?\)/.exec(error.message)?.[0] ?? "";
+  }
+  return "";
+}
+
+/** The verbs below a noun that a word resembles, for ids that are not found: `metrly invoices lst`. */
+export function hintFor(program: Command, argv: readonly string[]): string | undefined {
+  const [first = "", word = ""] = argv.filter((one) => !one.startsWith("-"));
+  const noun = program.commands.find((one) => one.name() === first);
+  const names = noun?.commands.map((one) => one.name()) ?? [];
+  if (word === "" || names.includes(word)) return undefined;
+  return similar(word, names).trim() || undefined;
 }

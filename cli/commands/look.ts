@@ -95,6 +95,16 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
     .action(async (id: string, options) => (await import("../show/events.js")).showEvent(id, options, process.env));
 
   program
+    .command("watch")
+    .description("one live screen: rates, lag, decisions, limits, deliveries, alerts")
+    .option("--tenant <id>", "only this tenant, and its alerts")
+    .option("--every <seconds>", "how often to look (default: 2)")
+    .option("--metrics <url,...>", "metrics listeners (default: the local Metrly's, or port 9464)")
+    .option("--json", "one JSON object per look")
+    .asksGraph()
+    .action(async (options) => (await import("../watch/watch.js")).watchMetrly(options, process.env));
+
+  program
     .command("alerts")
     .description("quota alerts, as they happen")
     .command("watch")

@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Env, parseConfig } from "#platform/process/config.js";
 import type { TypedDocumentString } from "../graphql/graphql.js";
 import { readAddress } from "./address.js";
-import { UserError } from "./failure.js";
+import { NoResponse, UserError } from "./failure.js";
 
 export interface ConnectionOptions {
   readonly url?: string;
@@ -14,6 +15,8 @@ export interface ConnectionOptions {
 export interface Connection {
   readonly url: string;
   readonly token: string;
+  /** After which an answer is not waited for; undefined: for ever. */
+  readonly timeoutMs?: number;
 }
 
 /** Flags first, then METRLY_URL and METRLY_TOKEN, then the Metrly of the data directory with its admin token. */
@@ -42,7 +45,7 @@ interface GraphAnswer {
   readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
 }
 
-/** Runs one GraphQL operation. Throws `UserError` with the first error's code and message. */
+/** Runs one GraphQL operation. Throws `NoResponse`, or `UserError` with the first error's code and message. */
 export async function askGraph<Result, Variables>(
   connection: Connection,
   operation: TypedDocumentString<Result, Variables>,
@@ -59,14 +62,25 @@ export async function askText(connection: Connection, query: string, variables: 
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${connection.token}` },
       body: JSON.stringify({ query, variables }),
+      ...(connection.timeoutMs !== undefined && { signal: timeoutSignal(connection.timeoutMs) }),
     });
   } catch {
-    throw new UserError(
+    throw new NoResponse(
       `No response from ${connection.url}. Is Metrly running? Start it with npm start, or pass --url.`,
     );
   }
-  const answer = (await response.json()) as GraphAnswer;
+  const answer = await graphAnswerOf(response);
   const first = answer.errors?.[0];
-  if (first !== undefined) throw new UserError(`${first.extensions?.code ?? response.status}: ${first.message}`);
+  const code = first?.extensions?.code;
+  if (first !== undefined) throw new UserError(`${code ?? response.status}: ${first.message}`, code);
   return answer.data;
+}
+
+/** A proxy in front may answer something else, or the answer may break off. */
+async function graphAnswerOf(response: Response): Promise<GraphAnswer> {
+  try {
+    return (await response.json()) as GraphAnswer;
+  } catch {
+    throw new NoResponse(`${new URL(response.url).origin} answers ${response.status}, and no GraphQL.`);
+  }
 }

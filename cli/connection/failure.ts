@@ -3,7 +3,29 @@ import { ConfigError } from "#platform/process/config.js";
 
 /** A user-facing failure: its message is printed without a stack. */
 export class UserError extends Error {
-  override readonly name = "UserError";
+  override readonly name: string = "UserError";
+  /** Of the closed list of errors, if it is the server's. */
+  readonly code: string | undefined;
+
+  constructor(message: string, code?: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** The server does not answer: a later attempt may succeed. */
+export class NoResponse extends UserError {
+  override readonly name = "NoResponse";
+}
+
+/** Names what was asked for where the server answers NOT_FOUND: it does not say which id it means. */
+export async function naming<T>(thing: string, advice: string, asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (!(error instanceof UserError) || error.code !== "NOT_FOUND") throw error;
+    throw new UserError(`NOT_FOUND: There is no ${thing}. ${advice}`, error.code);
+  }
 }
 
 /** Of the operating system, or PostgreSQL's refusal of a login or a database. */

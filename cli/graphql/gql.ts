@@ -15,7 +15,6 @@ import * as types from './graphql.js';
  * Learn more about it here: https://the-guild.dev/graphql/codegen/plugins/presets/preset-client#reducing-bundle-size
  */
 type Documents = {
-    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold limit used at\n    }\n  }\n": typeof types.AlertsDocument,
     "\n  query TenantIds($after: Cursor) { tenants(first: 200, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }\n": typeof types.TenantIdsDocument,
     "\n  query ApiKeys($tenantId: ID!) {\n    tenant(id: $tenantId) { apiKeys { id name prefix scopes createdAt expiresAt lastUsedAt revokedAt } }\n  }\n": typeof types.ApiKeysDocument,
     "\n  mutation IssueApiKey($input: IssueApiKeyInput!) {\n    issueApiKey(input: $input) { secret apiKey { id name scopes expiresAt } }\n  }\n": typeof types.IssueApiKeyDocument,
@@ -50,6 +49,9 @@ type Documents = {
     "\n  query Buckets(\n    $tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime, $granularity: Granularity!\n  ) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: $granularity) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n    }\n  }\n": typeof types.BucketsDocument,
     "\n  query Periods($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: 200, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n": typeof types.PeriodsDocument,
     "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": typeof types.VerifyDocument,
+    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold limit used at\n    }\n  }\n": typeof types.AlertsDocument,
+    "\n  query WatchedTenants($first: Int!) {\n    tenants(first: $first) { nodes { ...Watched } pageInfo { hasNextPage } }\n  }\n  fragment Watched on Tenant {\n    id status\n    accounting { accepted inFlight quarantined }\n    quotas { state used reserved limit { meter window kind limit } }\n  }\n": typeof types.WatchedTenantsDocument,
+    "\n  query WatchedTenant($tenantId: ID!) { tenant(id: $tenantId) { ...Watched } }\n": typeof types.WatchedTenantDocument,
     "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": typeof types.DeadLettersDocument,
     "\n  query PlatformDeadLetters($after: Cursor) {\n    platformWebhookEndpoints {\n      id\n      deliveries(first: 200, after: $after, status: DEAD) {\n        nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": typeof types.PlatformDeadLettersDocument,
     "\n  mutation Replay($id: ID!) { replayWebhookDelivery(id: $id) { id status } }\n": typeof types.ReplayDocument,
@@ -63,7 +65,6 @@ type Documents = {
     "\n  query PlatformEndpointList { platformWebhookEndpoints { id url eventTypes status disabledReason } }\n": typeof types.PlatformEndpointListDocument,
 };
 const documents: Documents = {
-    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold limit used at\n    }\n  }\n": types.AlertsDocument,
     "\n  query TenantIds($after: Cursor) { tenants(first: 200, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }\n": types.TenantIdsDocument,
     "\n  query ApiKeys($tenantId: ID!) {\n    tenant(id: $tenantId) { apiKeys { id name prefix scopes createdAt expiresAt lastUsedAt revokedAt } }\n  }\n": types.ApiKeysDocument,
     "\n  mutation IssueApiKey($input: IssueApiKeyInput!) {\n    issueApiKey(input: $input) { secret apiKey { id name scopes expiresAt } }\n  }\n": types.IssueApiKeyDocument,
@@ -98,6 +99,9 @@ const documents: Documents = {
     "\n  query Buckets(\n    $tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime, $granularity: Granularity!\n  ) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: $granularity) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n    }\n  }\n": types.BucketsDocument,
     "\n  query Periods($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: 200, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n": types.PeriodsDocument,
     "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": types.VerifyDocument,
+    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold limit used at\n    }\n  }\n": types.AlertsDocument,
+    "\n  query WatchedTenants($first: Int!) {\n    tenants(first: $first) { nodes { ...Watched } pageInfo { hasNextPage } }\n  }\n  fragment Watched on Tenant {\n    id status\n    accounting { accepted inFlight quarantined }\n    quotas { state used reserved limit { meter window kind limit } }\n  }\n": types.WatchedTenantsDocument,
+    "\n  query WatchedTenant($tenantId: ID!) { tenant(id: $tenantId) { ...Watched } }\n": types.WatchedTenantDocument,
     "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": types.DeadLettersDocument,
     "\n  query PlatformDeadLetters($after: Cursor) {\n    platformWebhookEndpoints {\n      id\n      deliveries(first: 200, after: $after, status: DEAD) {\n        nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": types.PlatformDeadLettersDocument,
     "\n  mutation Replay($id: ID!) { replayWebhookDelivery(id: $id) { id status } }\n": types.ReplayDocument,
@@ -111,10 +115,6 @@ const documents: Documents = {
     "\n  query PlatformEndpointList { platformWebhookEndpoints { id url eventTypes status disabledReason } }\n": types.PlatformEndpointListDocument,
 };
 
-/**
- * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
- */
-export function graphql(source: "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold limit used at\n    }\n  }\n"): typeof import('./graphql.js').AlertsDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -251,6 +251,18 @@ export function graphql(source: "\n  query Periods($tenantId: ID!, $after: Curso
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
 export function graphql(source: "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n"): typeof import('./graphql.js').VerifyDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold limit used at\n    }\n  }\n"): typeof import('./graphql.js').AlertsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query WatchedTenants($first: Int!) {\n    tenants(first: $first) { nodes { ...Watched } pageInfo { hasNextPage } }\n  }\n  fragment Watched on Tenant {\n    id status\n    accounting { accepted inFlight quarantined }\n    quotas { state used reserved limit { meter window kind limit } }\n  }\n"): typeof import('./graphql.js').WatchedTenantsDocument;
+/**
+ * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
+ */
+export function graphql(source: "\n  query WatchedTenant($tenantId: ID!) { tenant(id: $tenantId) { ...Watched } }\n"): typeof import('./graphql.js').WatchedTenantDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

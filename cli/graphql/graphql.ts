@@ -209,14 +209,6 @@ export type WebhookEndpointStatus =
   | 'DISABLED'
   | 'ENABLED';
 
-export type AlertsSubscriptionVariables = Exact<{
-  tenantId: string;
-  after?: string | null | undefined;
-}>;
-
-
-export type AlertsSubscription = { readonly quotaAlerts: { readonly cursor: string, readonly tenantId: string, readonly kind: QuotaAlertKind, readonly meter: string | null, readonly window: QuotaWindow, readonly windowStart: string, readonly threshold: string, readonly limit: string, readonly used: string, readonly at: string } };
-
 export type TenantIdsQueryVariables = Exact<{
   after?: string | null | undefined;
 }>;
@@ -468,6 +460,30 @@ export type VerifyQueryVariables = Exact<{
 
 export type VerifyQuery = { readonly verifyInvoice: { readonly matches: boolean, readonly expectedSha256: string, readonly checkedEvents: number, readonly differences: ReadonlyArray<string> } };
 
+export type AlertsSubscriptionVariables = Exact<{
+  tenantId: string;
+  after?: string | null | undefined;
+}>;
+
+
+export type AlertsSubscription = { readonly quotaAlerts: { readonly cursor: string, readonly tenantId: string, readonly kind: QuotaAlertKind, readonly meter: string | null, readonly window: QuotaWindow, readonly windowStart: string, readonly threshold: string, readonly limit: string, readonly used: string, readonly at: string } };
+
+export type WatchedTenantsQueryVariables = Exact<{
+  first: number;
+}>;
+
+
+export type WatchedTenantsQuery = { readonly tenants: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly status: TenantStatus, readonly accounting: { readonly accepted: number, readonly inFlight: number, readonly quarantined: number }, readonly quotas: ReadonlyArray<{ readonly state: QuotaState, readonly used: string, readonly reserved: string, readonly limit: { readonly meter: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> }>, readonly pageInfo: { readonly hasNextPage: boolean } } };
+
+export type WatchedFragment = { readonly id: string, readonly status: TenantStatus, readonly accounting: { readonly accepted: number, readonly inFlight: number, readonly quarantined: number }, readonly quotas: ReadonlyArray<{ readonly state: QuotaState, readonly used: string, readonly reserved: string, readonly limit: { readonly meter: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> };
+
+export type WatchedTenantQueryVariables = Exact<{
+  tenantId: string;
+}>;
+
+
+export type WatchedTenantQuery = { readonly tenant: { readonly id: string, readonly status: TenantStatus, readonly accounting: { readonly accepted: number, readonly inFlight: number, readonly quarantined: number }, readonly quotas: ReadonlyArray<{ readonly state: QuotaState, readonly used: string, readonly reserved: string, readonly limit: { readonly meter: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> } | null };
+
 export type DeadLettersQueryVariables = Exact<{
   tenantId: string;
   after?: string | null | undefined;
@@ -562,23 +578,28 @@ export class TypedDocumentString<TResult, TVariables>
     return this.value;
   }
 }
-
-export const AlertsDocument = new TypedDocumentString(`
-    subscription Alerts($tenantId: ID!, $after: Cursor) {
-  quotaAlerts(tenantId: $tenantId, after: $after) {
-    cursor
-    tenantId
-    kind
-    meter
-    window
-    windowStart
-    threshold
-    limit
+export const WatchedFragmentDoc = new TypedDocumentString(`
+    fragment Watched on Tenant {
+  id
+  status
+  accounting {
+    accepted
+    inFlight
+    quarantined
+  }
+  quotas {
+    state
     used
-    at
+    reserved
+    limit {
+      meter
+      window
+      kind
+      limit
+    }
   }
 }
-    `) as unknown as TypedDocumentString<AlertsSubscription, AlertsSubscriptionVariables>;
+    `, {"fragmentName":"Watched"}) as unknown as TypedDocumentString<WatchedFragment, unknown>;
 export const TenantIdsDocument = new TypedDocumentString(`
     query TenantIds($after: Cursor) {
   tenants(first: 200, after: $after) {
@@ -1053,6 +1074,79 @@ export const VerifyDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<VerifyQuery, VerifyQueryVariables>;
+export const AlertsDocument = new TypedDocumentString(`
+    subscription Alerts($tenantId: ID!, $after: Cursor) {
+  quotaAlerts(tenantId: $tenantId, after: $after) {
+    cursor
+    tenantId
+    kind
+    meter
+    window
+    windowStart
+    threshold
+    limit
+    used
+    at
+  }
+}
+    `) as unknown as TypedDocumentString<AlertsSubscription, AlertsSubscriptionVariables>;
+export const WatchedTenantsDocument = new TypedDocumentString(`
+    query WatchedTenants($first: Int!) {
+  tenants(first: $first) {
+    nodes {
+      ...Watched
+    }
+    pageInfo {
+      hasNextPage
+    }
+  }
+}
+    fragment Watched on Tenant {
+  id
+  status
+  accounting {
+    accepted
+    inFlight
+    quarantined
+  }
+  quotas {
+    state
+    used
+    reserved
+    limit {
+      meter
+      window
+      kind
+      limit
+    }
+  }
+}`) as unknown as TypedDocumentString<WatchedTenantsQuery, WatchedTenantsQueryVariables>;
+export const WatchedTenantDocument = new TypedDocumentString(`
+    query WatchedTenant($tenantId: ID!) {
+  tenant(id: $tenantId) {
+    ...Watched
+  }
+}
+    fragment Watched on Tenant {
+  id
+  status
+  accounting {
+    accepted
+    inFlight
+    quarantined
+  }
+  quotas {
+    state
+    used
+    reserved
+    limit {
+      meter
+      window
+      kind
+      limit
+    }
+  }
+}`) as unknown as TypedDocumentString<WatchedTenantQuery, WatchedTenantQueryVariables>;
 export const DeadLettersDocument = new TypedDocumentString(`
     query DeadLetters($tenantId: ID!, $after: Cursor) {
   tenant(id: $tenantId) {

@@ -1,13 +1,18 @@
 import { rm, writeFile } from "node:fs/promises";
-import { addressFile } from "../connection/address.js";
+import { addressFile, metricsAddressFile } from "../connection/address.js";
 import type { RunningSystem } from "./system.js";
 
-/** Tells the command line where this Metrly listens, until it stops: its port need not be the default. */
+/** Tells the command line where this Metrly and its metrics listen, until it stops: the ports need not be the default. */
 export async function publishAddress(
   dataDir: string,
-  { url, beforeStop }: Pick<RunningSystem, "url" | "beforeStop">,
+  { url, metricsUrl, beforeStop }: Pick<RunningSystem, "url" | "metricsUrl" | "beforeStop">,
 ): Promise<void> {
-  const file = addressFile(dataDir);
-  await writeFile(file, `${url}\n`);
-  beforeStop(() => rm(file, { force: true }));
+  const files = [
+    [addressFile(dataDir), url],
+    [metricsAddressFile(dataDir), metricsUrl],
+  ] as const;
+  for (const [file, address] of files) await writeFile(file, `${address}\n`);
+  beforeStop("address files", async () => {
+    for (const [file] of files) await rm(file, { force: true });
+  });
 }

@@ -76,5 +76,5 @@ export async function runProcess(composition: ProcessRole, env: Env): Promise<vo
 async function startDemo(config: Config, system: RunningSystem, env: Env): Promise<void> {
   const { openDemo } = await import("../demo/demo.js");
   const demo = await openDemo({ url: system.url, config, logger: system.logger, env });
-  system.beforeStop(() => demo.stop());
+  system.beforeStop("demo", () => demo.stop());
 }

@@ -28,8 +28,10 @@ export interface RunningSystem {
   readonly url: string;
   readonly logger: Logger;
   readonly services: readonly Service[];
-  /** Registers a client of the system that must stop first (the demo's traffic). */
-  beforeStop(stop: () => Promise<void>): void;
+  /** The URL of the metrics' port. */
+  readonly metricsUrl: string;
+  /** Registers what must stop before the system: a client of it (the demo's traffic), or what tells of it. */
+  beforeStop(name: string, stop: () => Promise<void>): void;
   /** Drains every service, then closes the ports, the database last. Idempotent. */
   stop(): Promise<void>;
   closing(): readonly string[];
@@ -103,8 +105,8 @@ async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<Runni
 
   for (const service of services) await service.begin?.();
   return {
-    ...{ url, logger, services },
-    beforeStop: (close) => onStop(named("demo", close)),
+    ...{ url, logger, services, metricsUrl: addressOf(metricsServer, config.host) },
+    beforeStop: (name, close) => onStop(named(name, close)),
     closing: () => [...closing],
   };
 }

@@ -32,8 +32,10 @@ export function printOne(
   process.stdout.write(json ? `${JSON.stringify(view)}\n` : `${lines.join("\n")}\n`);
 }
 
+export const LIST_TENANTS = "List them: metrly tenants list";
+
 /** The tenant of an answer. Throws `UserError` if there is none. */
 export function present<T>(tenant: T | null, id: string): T {
-  if (tenant === null) throw new UserError(`NOT_FOUND: There is no tenant ${id}. List them: metrly tenants list`);
+  if (tenant === null) throw new UserError(`NOT_FOUND: There is no tenant ${id}. ${LIST_TENANTS}`, "NOT_FOUND");
   return tenant;
 }

@@ -1,6 +1,6 @@
 import type { Env } from "#platform/process/config.js";
 import { askGraph, findConnection } from "../connection/connection.js";
-import { UserError } from "../connection/failure.js";
+import { naming, UserError } from "../connection/failure.js";
 import { everyPage } from "../connection/pages.js";
 import type { TenantsQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
@@ -78,7 +78,11 @@ export async function createTenant(id: string, options: NewTenant, env: Env): Pr
     ...(startsAt !== undefined && { startsAt }),
     ...(testClock !== undefined && { testClock }),
   };
-  const { createTenant: created } = await askGraph(await findConnection(options, env), CREATE, { input });
+  const { createTenant: created } = await naming(
+    `plan ${plan}`,
+    "Create it first: createPlan, in the explorer or with metrly graph",
+    askGraph(await findConnection(options, env), CREATE, { input }),
+  );
   process.stdout.write(options.json ? `${JSON.stringify(created)}\n` : `${created.id}\n`);
   if (!options.json)
     process.stderr.write(

@@ -120,9 +120,13 @@ async function bucketsOf(connection: Connection, asked: Asked, options: UsageOpt
     const { tenant } = await askGraph(connection, PERIODS, { tenantId: asked.tenantId, after });
     return present(tenant, asked.tenantId).billingPeriods;
   });
+  const asking = periods.filter(({ start, end }) => Date.parse(end) > from && Date.parse(start) < to);
+  if (asking.length > MOST_PERIODS)
+    throw new UserError(
+      `That time has ${asking.length} billing periods; the most are ${MOST_PERIODS}. Narrow it with --from and --to.`,
+    );
   const buckets: Total[] = [];
-  for (const { start, end } of periods.reverse()) {
-    if (Date.parse(end) <= from || Date.parse(start) >= to) continue;
+  for (const { start } of asking.reverse()) {
     const { tenant } = await askGraph(connection, BUCKETS, { ...asked, periodStart: start, granularity });
     const ofPeriod = [...present(tenant, asked.tenantId).usageTotals];
     ofPeriod.sort((a, b) => Date.parse(a.from) - Date.parse(b.from));
@@ -130,6 +134,9 @@ async function bucketsOf(connection: Connection, asked: Asked, options: UsageOpt
   }
   return buckets;
 }
+
+/** Each is a request. */
+const MOST_PERIODS = 36;
 
 /** A day of UTC or an RFC 3339 instant, as ms. */
 function instantOf(option: string, text: string | undefined, otherwise: number): number {

@@ -1,10 +1,10 @@
 import { maskedUrl } from "#kernel/masked-url.js";
 import type { Env } from "#platform/process/config.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
-import { UserError } from "../connection/failure.js";
+import { naming, UserError } from "../connection/failure.js";
 import type { DeadLettersQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
-import { type Endpoint, endpointsOf, type OwnerOptions, ownerOf } from "./owner.js";
+import { type Endpoint, endpointsOf, LIST_ENDPOINTS, type OwnerOptions, ownerOf } from "./owner.js";
 
 type DeadLetters = NonNullable<DeadLettersQuery["tenant"]>["webhookEndpoints"][number]["deliveries"];
 type Delivery = DeadLetters["nodes"][number];
@@ -105,10 +105,18 @@ export async function replayDeadLetters(
   const connection = await findConnection(options, env);
   const print = (view: object, text: string) => process.stdout.write(`${options.json ? JSON.stringify(view) : text}\n`);
   if (options.endpoint !== undefined) {
-    const { replayDeadLetters: replayed } = await askGraph(connection, REPLAY_ALL, { endpointId: options.endpoint });
+    const { replayDeadLetters: replayed } = await naming(
+      `webhook endpoint ${options.endpoint}`,
+      LIST_ENDPOINTS,
+      askGraph(connection, REPLAY_ALL, { endpointId: options.endpoint }),
+    );
     print({ replayed }, `${replayed} replayed`);
   } else if (id !== undefined) {
-    await askGraph(connection, REPLAY, { id });
+    await naming(
+      `webhook delivery ${id}`,
+      "Dead letters: metrly webhooks dead --tenant ID",
+      askGraph(connection, REPLAY, { id }),
+    );
     print({ replayed: 1 }, `${id} is scheduled again`);
   }
 }

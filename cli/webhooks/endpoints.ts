@@ -2,10 +2,11 @@ import { maskedUrl } from "#kernel/masked-url.js";
 import type { Env } from "#platform/process/config.js";
 import { TENANT_EVENT_TYPES } from "#schema/webhook-events.js";
 import { askGraph, type ConnectionOptions, findConnection } from "../connection/connection.js";
+import { naming } from "../connection/failure.js";
 import { graphql } from "../graphql/index.js";
-import { printRows, type ShowOptions } from "../show/print.js";
+import { LIST_TENANTS, printRows, type ShowOptions } from "../show/print.js";
 import type { Column } from "../show/table.js";
-import { type Endpoint, endpointsOf, type OwnerOptions, ownerOf } from "./owner.js";
+import { type Endpoint, endpointsOf, LIST_ENDPOINTS, type OwnerOptions, ownerOf } from "./owner.js";
 
 const CREATE = graphql(`
   mutation CreateEndpoint($input: CreateWebhookEndpointInput!) {
@@ -42,18 +43,26 @@ export async function createEndpoint(
 ): Promise<void> {
   const eventTypes = options.types?.split(",") ?? [...TENANT_EVENT_TYPES];
   const input = { ...ownerOf(options), url, eventTypes };
-  const { createWebhookEndpoint: created } = await askGraph(await findConnection(options, env), CREATE, { input });
+  const { createWebhookEndpoint: created } = await naming(
+    `tenant ${options.tenant}`,
+    LIST_TENANTS,
+    askGraph(await findConnection(options, env), CREATE, { input }),
+  );
   process.stdout.write(`${options.json ? JSON.stringify(created) : created.secret}\n`);
   if (!options.json) process.stderr.write(`${created.endpoint.id}: the secret is shown only now.\n`);
 }
 
 export async function deleteEndpoint(id: string, options: Printed, env: Env): Promise<void> {
-  await askGraph(await findConnection(options, env), DELETE, { id });
+  await naming(`webhook endpoint ${id}`, LIST_ENDPOINTS, askGraph(await findConnection(options, env), DELETE, { id }));
   process.stdout.write(options.json ? `${JSON.stringify({ deleted: id })}\n` : `${id} is deleted\n`);
 }
 
 /** `metrly webhooks test`: sends a test message to an endpoint, also to a disabled one. */
 export async function testEndpoint(id: string, options: Printed, env: Env): Promise<void> {
-  const { sendTestWebhook: delivery } = await askGraph(await findConnection(options, env), TEST, { id });
+  const { sendTestWebhook: delivery } = await naming(
+    `webhook endpoint ${id}`,
+    LIST_ENDPOINTS,
+    askGraph(await findConnection(options, env), TEST, { id }),
+  );
   process.stdout.write(options.json ? `${JSON.stringify(delivery)}\n` : `${delivery.id} is on its way to ${id}\n`);
 }

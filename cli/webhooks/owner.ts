@@ -15,6 +15,8 @@ const OF_PLATFORM = graphql(`
 
 export type Endpoint = NonNullable<EndpointListQuery["tenant"]>["webhookEndpoints"][number];
 
+export const LIST_ENDPOINTS = "List them: metrly webhooks list --tenant ID, or --platform";
+
 /** Whose endpoints a command is about. */
 export interface OwnerOptions {
   readonly tenant?: string;

@@ -1,17 +1,10 @@
-import { execFile, spawnSync } from "node:child_process";
-import path from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { packageRoot } from "#platform/process/package-root.js";
 import { waitFor } from "../../servers/servers.js";
 import { runCli } from "../../support/cli.js";
 import { ask, postEvents } from "../../support/client.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
+import { atTerminal, hasTerminal, withoutNumbers } from "../../support/terminal.js";
 import * as world from "../whole-path/world.js";
-
-const run = promisify(execFile);
-/** util-linux's `script`, which gives a command a terminal. */
-const hasScript = spawnSync("script", ["--version"]).status === 0;
 
 describe("what the command line shows", () => {
   let metrly: MetrlyProcess;
@@ -85,6 +78,50 @@ describe("what the command line shows", () => {
     ]);
     expect(await second("invoices", "list", "acme")).toMatch(
       /^inv_acme_000001\tACME-000001\t\d{4}-\d\d-01\t\d{4}-\d\d-01\tCLOSED\t10.00\tEUR$/,
+    );
+  });
+
+  describe.skipIf(!hasTerminal)("at a terminal", () => {
+    const sizes = [
+      { columns: 80, rows: 24 },
+      { columns: 140, rows: 40 },
+    ];
+    const screens: readonly (readonly [string, readonly string[]])[] = [
+      ["help", ["--help"]],
+      ["tenants", ["tenants", "list"]],
+      ["usage", ["usage", "acme"]],
+      ["quotas", ["quotas", "acme"]],
+      ["invoices", ["invoices", "list", "acme"]],
+    ];
+
+    test.each(sizes)("every screen fits $columns columns, and is the one that is kept", async (size) => {
+      for (const [name, args] of screens) {
+        const session = atTerminal(metrly, args, size);
+        await session.ended();
+        const screen = name === "help" ? session.screen() : withoutNumbers(session.screen());
+        await expect(`${screen}\n`).toMatchFileSnapshot(`screens/${name}-${size.columns}.txt`);
+      }
+    });
+
+    test.each(sizes)(
+      "metrly watch draws one screen of $columns columns, and leaves the terminal as it was",
+      async (size) => {
+        const session = atTerminal(metrly, ["watch", "--every", "1"], size, "echo ended with $?; stty -a");
+        const screen = await session.shows(/acme +\d/);
+        await expect(`${withoutNumbers(screen)}\n`).toMatchFileSnapshot(`screens/watch-${size.columns}.txt`);
+        session.type("typed");
+        session.type("\u0003");
+        await session.ended();
+        const after = session.screen();
+        expect(after).toMatch(/^ended with 0$/m);
+        expect(after).toMatch(/ icanon\b.* echo\b/s);
+        expect(after).not.toContain("EVENTS");
+        // The cursor is shown last; the screen was never cleared, which would flicker.
+        expect(session.written().lastIndexOf("\u001b[?25h")).toBeGreaterThan(
+          session.written().lastIndexOf("\u001b[?25l"),
+        );
+        expect(session.written()).not.toContain("\u001b[2J");
+      },
     );
   });
 
@@ -167,20 +204,33 @@ describe("what the command line shows", () => {
     });
   });
 
+  test("a misspelt command below a noun is told its name, and what is not found is named", async () => {
+    for (const [args, hint] of [
+      [["tenants", "lst"], "Did you mean list?"],
+      [["invoices", "lst"], "Did you mean list?"],
+      [["quotas", "sho", "acme"], "Did you mean show?"],
+      [["api-keys", "rotate", "key_9"], "no API key key_9"],
+      [["webhooks", "test", "whe_9"], "no webhook endpoint whe_9"],
+      [["tenants", "create", "one", "--plan", "none"], "no plan none"],
+    ] as const)
+      expect(await runCli(metrly, args)).toMatchObject({ code: 1, out: "", err: expect.stringContaining(hint) });
+  });
+
   test("as JSON, an object per line", async () => {
     const [first = ""] = (await shown("tenants", "--json")).split("\n");
     expect(JSON.parse(first)).toMatchObject({ id: "acme", plan: { plan: { id: "basic" } } });
   });
 
-  test.skipIf(!hasScript)("at a terminal aligned, with usage by day", async () => {
-    const command = `${process.execPath} ${path.join(packageRoot(), "dist/cli/metrly.js")} usage acme`;
-    const { stdout } = await run("script", ["-qec", command, "/dev/null"], {
-      // The address is in the data directory.
-      env: { PATH: process.env.PATH, METRLY_DATA_DIR: metrly.dataDir },
+  test("metrly watch prints one snapshot in a pipe, and objects with --json", async () => {
+    const snapshot = await shown("watch", "--every", "1", "--tenant", "acme");
+    expect(snapshot).toMatch(/^ready$/m);
+    expect(snapshot).toMatch(/^acme +0\.0 +calls per period, hard +█+░+ +\d+ % +\w+$/m);
+    expect(await runCli(metrly, ["watch", "--tenant", "nobody"])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("no tenant nobody"),
     });
-    const [header, row] = stdout.replaceAll("\r", "").split("\n");
-    expect(header).toMatch(/^METER +QUANTITY +EVENTS +LAST EVENT +BY DAY$/);
-    expect(row).toMatch(/^calls +3 +3 +\d\d \w{3} \d\d:\d\d +▁*█$/);
+    expect((await runCli(metrly, ["watch", "--every", "0"])).err).toContain("--every takes seconds");
+    expect((await runCli(metrly, ["watch", "--url", "http://127.0.0.1:9"])).err).toContain("No response");
   });
 
   test("any operation can be run, and its errors are shown", async () => {
@@ -220,5 +270,17 @@ describe("what the command line shows", () => {
       code: 1,
       err: expect.stringContaining("bash, zsh, fish"),
     });
+  });
+
+  test.skipIf(!hasTerminal)("metrly watch says that the server is down, and goes on when it is back", async () => {
+    const session = atTerminal(metrly, ["watch", "--every", "1"], { columns: 80, rows: 24 });
+    await session.shows(/EVENTS +\d/);
+    await metrly.kill();
+    const screen = await session.shows("Trying again …");
+    expect(screen).toMatch(/^No response from .*\n\nEVENTS/m);
+    await metrly.restart();
+    await session.shows(/^ready$/m);
+    session.type("q");
+    await session.ended();
   });
 });
