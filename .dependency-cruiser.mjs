@@ -4,7 +4,7 @@
 /** The rooms of platform, lowest first, and which of the rooms above each it may import: this is the drawing. */
 const PLATFORM = {
   lifecycle: [],
-  paper: [],
+  paper: ["lifecycle"],
   redis: ["lifecycle"],
   database: ["lifecycle"],
   "embedded-postgres": ["lifecycle", "database"],

@@ -15,6 +15,7 @@ import { buildFederation } from "./execution.js";
 import { registerExplorer } from "./explorer/explorer.js";
 import { inTurns } from "./federation/turns.js";
 import { startGraphqlHttp } from "./http.js";
+import { registerInvoices } from "./invoices.js";
 import { createOperations } from "./operations/operation.js";
 import { readPersistedOperations } from "./operations/persisted-operations.js";
 import { registerQueueBoardProxy } from "./queue-board.js";
@@ -84,6 +85,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
         reply.header("cache-control", "public, max-age=300");
         return issuer.jwks();
       });
+      registerInvoices(app, { federation, authentication, onBug });
       registerQueueBoardProxy(app, { authentication, identityTokens, url: config.serviceUrls.notification });
       closeDoor = app.webSocket(GRAPHQL_PATH, socket.handleUpgrade);
     },
