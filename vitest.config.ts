@@ -54,6 +54,7 @@ const project = (name: string, groupOrder: number, maxWorkers: number, include: 
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
+    globalSetup: ["./tests/runner/once-dir.ts"],
     projects: [
       project("sharing", 0, WORKERS, SHARING, []),
       project("alone", 1, WORKERS, ["**/*.test.ts"], [...SHARING, ...CONTAINERS]),

@@ -4,7 +4,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { packageRoot } from "#platform/process/package-root.js";
 import { findKafka } from "../../tests/servers/kafka.js";
-import { build } from "../../tests/support/metrly.js";
+import { build } from "../../tests/support/build.js";
 import type { LoadResult } from "./load.js";
 import { EVENT_BYTES, type TemplateOptions } from "./requests.js";
 
@@ -14,7 +14,7 @@ const BUILD_DIR = path.join(packageRoot(), ".cache", "bench");
 
 /** Measured code runs as in the product: compiled, without a loader. */
 export async function buildMeasured(): Promise<void> {
-  build();
+  await build();
   const tsc = path.join(packageRoot(), "node_modules/typescript/bin/tsc");
   await run(process.execPath, [tsc, "-p", "tsconfig.json", "--outDir", BUILD_DIR], { cwd: packageRoot() });
 }

@@ -4,6 +4,8 @@ import { copyFile, cp, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { cached, Unavailable } from "./cache.js";
+import { startServerProcess } from "./server-process.js";
+import { freePort } from "./servers.js";
 
 const run = promisify(execFile);
 
@@ -12,6 +14,8 @@ const POM = path.join(import.meta.dirname, "kafka-pom.xml");
 /** A broker of a test lives too short for the optimizing compiler and the concurrent collector to pay off. */
 const CHEAP_JVM: readonly string[] = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
 const CLASSES = "classes.jsa";
+/** The line of a broker that takes requests. */
+export const KAFKA_READY: RegExp = /Kafka Server started/;
 
 /** The class path of a Kafka broker from Maven Central; needs java and, the first time, mvn. */
 export async function findKafka(): Promise<string> {
@@ -69,17 +73,36 @@ export async function jvmFlags(classPath: string): Promise<readonly string[]> {
 }
 
 /**
- * A folder with a formatted storage, which depends on nothing but the version and the node's id, and with the classes that the
- * tool loaded, parsed. A JVM that cannot read them ignores them.
+ * A folder with a formatted storage, which depends on nothing but the version and the node's id, and with the classes that a
+ * broker loads, parsed. A JVM that cannot read them ignores them.
  */
 function prepared(classPath: string): Promise<string> {
-  return cached(`kafka-${KAFKA_VERSION}-prepared`, async (draft) => {
+  return cached(`kafka-${KAFKA_VERSION}-broker`, async (draft) => {
     const file = path.join(draft, "server.properties");
     await writeFile(file, properties({ ...ALONE, ...placeOf(draft, { broker: 9092, controller: 9093 }, ALONE) }));
-    const flags = [...CHEAP_JVM, `-XX:ArchiveClassesAtExit=${path.join(draft, CLASSES)}`];
     const clusterId = randomBytes(16).toString("base64url");
-    await run("java", [...flags, "-cp", classPath, "kafka.tools.StorageTool", "format", "-t", clusterId, "-c", file]);
+    const tool = ["kafka.tools.StorageTool", "format", "-t", clusterId, "-c", file];
+    await run("java", [...CHEAP_JVM, "-cp", classPath, ...tool]);
+    await archiveClasses(classPath, draft);
   });
+}
+
+/** Runs a broker once, on a copy of the storage: as it ends, it writes the classes that it has loaded. */
+async function archiveClasses(classPath: string, draft: string): Promise<void> {
+  const dir = path.join(draft, "once");
+  await cp(kafkaDataDir(draft), kafkaDataDir(dir), { recursive: true });
+  const file = path.join(dir, "server.properties");
+  const ports = { broker: await freePort(), controller: await freePort() };
+  await writeFile(file, properties({ ...ALONE, ...placeOf(dir, ports, ALONE) }));
+  const flags = [...CHEAP_JVM, `-XX:ArchiveClassesAtExit=${path.join(draft, CLASSES)}`];
+  const broker = await startServerProcess({
+    name: "Kafka",
+    command: "java",
+    args: [...flags, "-cp", classPath, "kafka.Kafka", file],
+    dir,
+    readyLine: KAFKA_READY,
+  });
+  await broker.stop();
 }
 
 export interface KafkaPorts {

@@ -4,7 +4,8 @@ import path from "node:path";
 import pg from "pg";
 import { openDatabase, withDatabase } from "#platform/database/database.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
-import { createTestDatabase, databaseUrl, type TestDatabase } from "./servers.js";
+import { SERVICES } from "#platform/process/services.js";
+import { copyDatabase, createTestDatabase, databaseUrl, type TestDatabase } from "./servers.js";
 
 /** An arbitrary number that no other lock of a test server uses. */
 const TEMPLATE_LOCK = 4_711_001;
@@ -15,9 +16,18 @@ const templates = new Map<string, Promise<string>>();
  * first caller migrates; a changed migration gets a new template.
  */
 export async function createMigratedDatabase(database: string): Promise<TestDatabase> {
+  return createTestDatabase(database, await templateOf(database));
+}
+
+/** All services' databases of an installation in this namespace. */
+export async function createDatabasesOf(namespace: string): Promise<void> {
+  for (const service of SERVICES) await copyDatabase(`${namespace}_${service}`, await templateOf(service));
+}
+
+function templateOf(database: string): Promise<string> {
   const template = templates.get(database) ?? migratedTemplate(database);
   templates.set(database, template);
-  return createTestDatabase(database, await template);
+  return template;
 }
 
 async function migratedTemplate(database: string): Promise<string> {

@@ -2,7 +2,8 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { isRunning } from "#platform/embedded-postgres/cluster.js";
 import { startEmbeddedPostgres } from "#platform/embedded-postgres/postgres.js";
-import { findKafka, formatKafka, jvmFlags, type KafkaSettings, kafkaDataDir } from "./kafka.js";
+import { placeCluster } from "./embedded-databases.js";
+import { findKafka, formatKafka, jvmFlags, KAFKA_READY, type KafkaSettings, kafkaDataDir } from "./kafka.js";
 import { findRedis } from "./redis.js";
 import { serverDir } from "./run-dir.js";
 import { type ServerProcess, startServerProcess } from "./server-process.js";
@@ -37,6 +38,7 @@ export interface KafkaPlace {
 /** Crash-safe by default, like in production; tests without crashes pass `{ fsync: "off" }`. */
 export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PrivatePostgres> {
   const dataDir = await serverDir("postgres");
+  await placeCluster(dataDir);
   const launch = () => startEmbeddedPostgres({ dataDir, settings });
   let server = await launch();
   const isGone = () => !isRunning(server.pid);
@@ -107,7 +109,7 @@ export async function startKafka(settings?: KafkaSettings, place: KafkaPlace = {
       command: "java",
       args: [...(await jvmFlags(classPath)), "-cp", classPath, "kafka.Kafka", path.resolve(configuration)],
       dir,
-      readyLine: /Kafka Server started/,
+      readyLine: KAFKA_READY,
     });
     return { ...server, brokers: [`127.0.0.1:${advertisedPort ?? ports.broker}`], port: ports.broker };
   });

@@ -53,12 +53,18 @@ export interface TestDatabase {
 /** A separate database for one test or file, empty or a copy of `template`; `name` helps to identify it on the server. */
 export async function createTestDatabase(name: string, template = "template0"): Promise<TestDatabase> {
   const unique = `${name.toLowerCase().replace(/[^a-z0-9]+/g, "_")}_${randomBytes(6).toString("hex")}`;
-  const identifier = pg.escapeIdentifier(unique);
-  // Copied as files: writing every page to the write-ahead log takes twice the CPU.
-  await administer(`CREATE DATABASE ${identifier} ENCODING 'UTF8' TEMPLATE ${template} STRATEGY FILE_COPY`);
+  await copyDatabase(unique, template);
   const url = new URL(databaseUrl());
   url.pathname = `/${unique}`;
-  return { url: url.toString(), drop: () => administer(`DROP DATABASE IF EXISTS ${identifier} WITH (FORCE)`) };
+  const drop = () => administer(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(unique)} WITH (FORCE)`);
+  return { url: url.toString(), drop };
+}
+
+/** Creates a database with this name as a copy of `template`. */
+export async function copyDatabase(name: string, template: string): Promise<void> {
+  const identifier = pg.escapeIdentifier(name);
+  // Copied as files: writing every page to the write-ahead log takes twice the CPU.
+  await administer(`CREATE DATABASE ${identifier} ENCODING 'UTF8' TEMPLATE ${template} STRATEGY FILE_COPY`);
 }
 
 async function administer(statement: string): Promise<void> {

@@ -1,14 +1,13 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { packSdk, type SdkPackage } from "../../support/sdk-package.js";
 
 let sdk: SdkPackage;
 beforeAll(async () => {
   sdk = await packSdk();
 });
-afterAll(() => sdk?.remove());
 
 test("its types resolve under node10, node16 (nodenext) and bundler, in ES modules and CommonJS", async () => {
   const result = await checkPackage(createPackageFromTarballData(sdk.tarball));

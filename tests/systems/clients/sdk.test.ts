@@ -166,7 +166,6 @@ describe("track", () => {
       const { track } = createMetrly(${JSON.stringify(options)});
       for (let n = 0; n < 3; n += 1) track({ type: "api.call" });`);
     await waitFor(async () => (await counted("exiting")) === 3, { what: "3 counted" });
-    await packed.remove();
   });
 
   test("a refused key is reported once, ends the attempts, and costs no event", async () => {

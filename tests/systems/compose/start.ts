@@ -9,7 +9,7 @@ import {
 } from "../../servers/private-servers.js";
 import { serverDir } from "../../servers/run-dir.js";
 import { freePort } from "../../servers/servers.js";
-import { build } from "../../support/metrly.js";
+import { build } from "../../support/build.js";
 import { type ComposeService, exampleEnvironment, readCompose } from "./compose-file.js";
 import { type Container, startContainer } from "./container.js";
 import { createOwnDatabase } from "./database.js";
@@ -61,7 +61,7 @@ export interface RunningCompose {
  * processes with real Kafka, Redis, PostgreSQL and nginx. Only host names, ports and folders are this machine's.
  */
 export async function startCompose(options: ComposeOptions = {}): Promise<RunningCompose> {
-  build();
+  await build();
   const system = await createSystem(options);
   async function stop(): Promise<void> {
     for (const close of system.closers.splice(0).reverse()) await close();

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { isRunning } from "#platform/embedded-postgres/cluster.js";
 import { packageRoot } from "#platform/process/package-root.js";
 import { freePort, waitFor } from "../../servers/servers.js";
-import { build } from "../../support/metrly.js";
+import { build } from "../../support/build.js";
 
 // `npm start` in a process group of its own, as at a terminal: Ctrl-C reaches npm and the server, and npm forwards its own.
 
@@ -16,7 +16,7 @@ let npm: ChildProcess;
 let printed = "";
 
 beforeAll(async () => {
-  build();
+  await build();
   dataDir = await mkdtemp(path.join(tmpdir(), "metrly-test-stopping-"));
 });
 
