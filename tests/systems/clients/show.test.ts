@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { waitFor } from "../../servers/servers.js";
 import { runCli } from "../../support/cli.js";
+import { runCliHere } from "../../support/cli-in-process.js";
 import { ask, postEvents } from "../../support/client.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
 import { atTerminal, hasTerminal, withoutNumbers } from "../../support/terminal.js";
@@ -56,10 +57,15 @@ describe("what the command line shows", () => {
   afterAll(() => metrly?.dispose());
 
   async function shown(...args: string[]): Promise<string> {
-    const { code, out, err } = await runCli(metrly, args);
+    const { code, out, err } = await runCliHere(metrly, args);
     expect([code, err]).toEqual([0, ""]);
     return out;
   }
+
+  test("a process of its own prints the same, and ends with the same code", async () => {
+    for (const args of [["tenants", "list"], ["usage", "nobody"], ["tenant", "list"], ["--version"]])
+      expect(await runCli(metrly, args), args.join(" ")).toEqual(await runCliHere(metrly, args));
+  });
 
   test("tenants, usage, quotas and invoices, as text with tabs", async () => {
     expect(await shown("tenants", "list")).toBe("TENANT\tNAME\tSTATUS\tPLAN\nacme\tAcme Inc.\tACTIVE\tbasic@1\n");
@@ -134,14 +140,14 @@ describe("what the command line shows", () => {
     expect(await shown("usage", "acme", "--to", `${Number(today.slice(0, 4)) - 1}-01-01`)).toBe(
       "FROM\tMETER\tQUANTITY\tEVENTS\n",
     );
-    const { err } = await runCli(metrly, ["usage", "acme", "--from", "yesterday"]);
+    const { err } = await runCliHere(metrly, ["usage", "acme", "--from", "yesterday"]);
     expect(err).toContain('not "yesterday"');
   });
 
   test("one tenant, one invoice and one event are shown, and what is missing is named", async () => {
     expect(await shown("tenants", "show", "acme")).toMatch(/^plan +basic@1$/m);
     expect(await shown("events", "show", "e1", "--tenant", "acme", "--source", "test")).toMatch(/^status +RECORDED$/m);
-    const lines = await runCli(metrly, ["invoices", "show", "inv_acme_000001"]);
+    const lines = await runCliHere(metrly, ["invoices", "show", "inv_acme_000001"]);
     expect(lines.out).toBe(
       "KIND\tDESCRIPTION\tQUANTITY\tAMOUNT\nRECURRING\tRecurring fee\t1\t10.00\nUSAGE\tUsage of calls\t0\t0.00\n",
     );
@@ -152,36 +158,38 @@ describe("what the command line shows", () => {
       [["invoices", "export", "inv_none"], "invoice inv_none"],
       [["events", "show", "e9", "--tenant", "acme", "--source", "test"], "event e9 of source test"],
     ] as const)
-      expect(await runCli(metrly, args)).toMatchObject({ code: 1, out: "", err: expect.stringContaining(named) });
+      expect(await runCliHere(metrly, args)).toMatchObject({ code: 1, out: "", err: expect.stringContaining(named) });
   });
 
   test("a tenant, its keys and its webhook endpoints are set up", async () => {
     expect(await shown("tenants", "list")).not.toContain("new-co");
-    expect((await runCli(metrly, ["tenants", "create", "new-co", "--plan", "basic"])).out).toBe("new-co\n");
-    const issued = await runCli(metrly, ["api-keys", "issue", "--tenant", "new-co", "--scopes", "ingest,read"]);
+    expect((await runCliHere(metrly, ["tenants", "create", "new-co", "--plan", "basic"])).out).toBe("new-co\n");
+    const issued = await runCliHere(metrly, ["api-keys", "issue", "--tenant", "new-co", "--scopes", "ingest,read"]);
     const secret = issued.out.trim();
     expect(secret).toMatch(/^mtr_live_/);
     const { id } = JSON.parse(await shown("api-keys", "list", "--tenant", "new-co", "--json"));
     expect(await shown("tenants", "show", "new-co", "--token", secret)).toMatch(/^tenant +new-co$/m);
-    const replaced = await runCli(metrly, ["api-keys", "rotate", id, "--grace", "0"]);
+    const replaced = await runCliHere(metrly, ["api-keys", "rotate", id, "--grace", "0"]);
     expect(replaced.out).toMatch(/^mtr_live_/);
     const next = JSON.parse(replaced.code === 0 ? await lastKey() : "{}");
     expect(await shown("api-keys", "revoke", next.id)).toBe(`${next.id} is revoked\n`);
-    expect((await runCli(metrly, ["api-keys", "issue", "--tenant", "new-co", "--scopes", "all"])).err).toContain(
+    expect((await runCliHere(metrly, ["api-keys", "issue", "--tenant", "new-co", "--scopes", "all"])).err).toContain(
       "ingest, quota, read, admin",
     );
-    const created = await runCli(metrly, ["webhooks", "create", "http://127.0.0.1:9/hook", "--tenant", "new-co"]);
+    const created = await runCliHere(metrly, ["webhooks", "create", "http://127.0.0.1:9/hook", "--tenant", "new-co"]);
     expect(created.out).toMatch(/^whsec_/);
     const endpoint = JSON.parse(await shown("webhooks", "list", "--tenant", "new-co", "--json"));
     expect(await shown("webhooks", "test", endpoint.id)).toContain(`is on its way to ${endpoint.id}`);
     expect(await shown("webhooks", "delete", endpoint.id)).toBe(`${endpoint.id} is deleted\n`);
 
     const ofOperators = ["webhooks", "create", "http://127.0.0.1:9/ops", "--platform", "--types", "quota.exceeded"];
-    expect((await runCli(metrly, ofOperators)).out).toMatch(/^whsec_/);
+    expect((await runCliHere(metrly, ofOperators)).out).toMatch(/^whsec_/);
     expect(JSON.parse(await shown("webhooks", "list", "--platform", "--json")).eventTypes).toContain("usage.unmetered");
-    expect((await runCli(metrly, ["webhooks", "dead", "--platform"])).err).toBe("No dead letters of the operators.\n");
+    expect((await runCliHere(metrly, ["webhooks", "dead", "--platform"])).err).toBe(
+      "No dead letters of the operators.\n",
+    );
     expect(await shown("webhooks", "list", "--tenant", "new-co", "--json")).toBe("");
-    expect((await runCli(metrly, ["webhooks", "list"])).err).toContain("--platform");
+    expect((await runCliHere(metrly, ["webhooks", "list"])).err).toContain("--platform");
 
     async function lastKey(): Promise<string> {
       const keys = (await shown("api-keys", "list", "--tenant", "new-co", "--json")).trim().split("\n");
@@ -198,7 +206,7 @@ describe("what the command line shows", () => {
     const help = await shown("--help");
     expect(help).not.toMatch(/^ {2}(all|billing|verify|invoice|keys) /m);
     for (const line of help.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
-    expect(await runCli(metrly, ["tenant", "list"])).toMatchObject({
+    expect(await runCliHere(metrly, ["tenant", "list"])).toMatchObject({
       code: 1,
       err: expect.stringContaining("Did you mean tenants?"),
     });
@@ -238,8 +246,8 @@ describe("what the command line shows", () => {
     const variables = ["--variables", '{"id":"acme"}'];
     const asked = await shown("graph", "query ($id: ID!) { tenant(id: $id) { name } }", ...variables);
     expect(JSON.parse(asked)).toEqual({ tenant: { name: "Acme Inc." } });
-    expect((await runCli(metrly, ["graph", "{ nothing }"])).err).toContain("GRAPHQL_VALIDATION_FAILED");
-    expect((await runCli(metrly, ["graph", "{ viewer { id } }", "--variables", "x"])).err).toContain("JSON object");
+    expect((await runCliHere(metrly, ["graph", "{ nothing }"])).err).toContain("GRAPHQL_VALIDATION_FAILED");
+    expect((await runCliHere(metrly, ["graph", "{ viewer { id } }", "--variables", "x"])).err).toContain("JSON object");
   });
 
   test("signing keys rotate: issued tokens stay valid until their key is revoked", async () => {
@@ -251,8 +259,10 @@ describe("what the command line shows", () => {
       [false, true],
       [true, false],
     ]);
-    expect((await runCli(metrly, ["signing-keys", "revoke", keys[0].id])).err).toContain("metrly signing-keys rotate");
-    const isRefused = async () => (await runCli(metrly, ["tenants", "--token", old])).code === 1 || undefined;
+    expect((await runCliHere(metrly, ["signing-keys", "revoke", keys[0].id])).err).toContain(
+      "metrly signing-keys rotate",
+    );
+    const isRefused = async () => (await runCliHere(metrly, ["tenants", "--token", old])).code === 1 || undefined;
     expect(await isRefused()).toBeUndefined();
     await shown("signing-keys", "revoke", before.id);
     await waitFor(isRefused, { what: "the old token to be refused" });
@@ -261,12 +271,12 @@ describe("what the command line shows", () => {
   });
 
   test("an unknown tenant is reported with a hint, and completion has the real commands", async () => {
-    expect(await runCli(metrly, ["usage", "nobody"])).toMatchObject({
+    expect(await runCliHere(metrly, ["usage", "nobody"])).toMatchObject({
       code: 1,
       err: expect.stringContaining("metrly tenants"),
     });
     expect(await shown("completion", "bash")).toContain("complete -o default -F _metrly metrly");
-    expect(await runCli(metrly, ["completion", "tcsh"])).toMatchObject({
+    expect(await runCliHere(metrly, ["completion", "tcsh"])).toMatchObject({
       code: 1,
       err: expect.stringContaining("bash, zsh, fish"),
     });

@@ -1,0 +1,45 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { packageRoot } from "#platform/process/package-root.js";
+import { reportFailure, UserError } from "../connection/failure.js";
+import { hintFor, MetrlyCommand } from "./command.js";
+import { addLook } from "./look.js";
+import { addOperate, addSend } from "./operate.js";
+import { addServe } from "./serve.js";
+import { addSetUp } from "./set-up.js";
+
+/** Without a command, run the whole system. Not commander's default command: it would take a misspelt command for an argument. */
+const NO_COMMAND = ["serve"];
+
+/** Runs one command of `metrly`; prints a failure and sets the exit code, or exits when the arguments are wrong. */
+export async function runCommand(args: readonly string[]): Promise<void> {
+  const program = createProgram();
+  try {
+    await program.parseAsync(args.length === 0 ? NO_COMMAND : args, { from: "user" });
+  } catch (error) {
+    reportFailure(error);
+    const isMissing = error instanceof UserError && error.code === "NOT_FOUND";
+    const hint = isMissing ? hintFor(program, args) : undefined;
+    if (hint !== undefined) process.stderr.write(`${hint}\n`);
+  }
+}
+
+function createProgram(): MetrlyCommand {
+  const { version } = JSON.parse(readFileSync(path.join(packageRoot(), "package.json"), "utf8")) as { version: string };
+  const program = new MetrlyCommand("metrly");
+  program
+    .description("Usage metering, real-time quotas and invoices that add up")
+    .version(version, "-V, --version", "display the version")
+    .showHelpAfterError("Its options: add --help. All commands: metrly --help");
+  program.commandsGroup("Run:");
+  const earlierOf = addServe(program);
+  program.commandsGroup("Look:");
+  addLook(program, earlierOf("quota"));
+  program.commandsGroup("Send:");
+  addSend(program);
+  program.commandsGroup("Set up:");
+  addSetUp(program);
+  program.commandsGroup("Operate:");
+  addOperate(program, earlierOf("ingestion"));
+  return program;
+}
