@@ -6,6 +6,8 @@ export interface Link {
   /** Bytes from the client; call `toServer` with the bytes for the server. */
   fromClient(chunk: Buffer): void;
   fromServer(chunk: Buffer): void;
+  /** Both ends are gone. */
+  closed?(): void;
 }
 
 export interface LinkEnds {
@@ -36,6 +38,7 @@ export async function startTcpProxy(
         socket.destroy();
         sockets.delete(socket);
       }
+      link.closed?.();
     };
     for (const socket of [client, upstream]) {
       sockets.add(socket);

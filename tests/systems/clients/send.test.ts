@@ -5,13 +5,19 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packageRoot } from "#platform/process/package-root.js";
 import { waitFor } from "../../servers/servers.js";
+import { sized } from "../../support/effort.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
 import { nodeFlags } from "../../support/node-flags.js";
 import { setUp } from "../whole-path/proof.js";
 import { type Accounting, accountingOf, sumOf } from "../whole-path/world.js";
+import { type HeldAnswers, holdAnswers } from "./held-answers.js";
 
 const CLI = path.join(packageRoot(), "dist/cli/metrly.js");
-const ROWS = 30_000;
+/** As `metrly send` cuts them. */
+const BATCH = 500;
+const ROWS = sized(12, 60) * BATCH;
+/** A checkpoint is saved with an answer that comes this long after the last one, or later. */
+const CHECKPOINT_MS = 200;
 
 interface Ended {
   readonly code: number | null;
@@ -22,6 +28,7 @@ interface Ended {
 describe("metrly send", () => {
   const tenants = ["killed", "restarted", "interrupted", "piped", "refused", "changed", "acme"];
   let metrly: MetrlyProcess;
+  let answers: HeldAnswers;
   let admin: string;
   let key: string;
   let dir: string;
@@ -31,9 +38,12 @@ describe("metrly send", () => {
     admin = await metrly.adminToken();
     key = await setUp({ url: metrly.url, admin }, { events: 0, tenants, seed: 0 });
     dir = await mkdtemp(path.join(tmpdir(), "metrly-send-"));
+    answers = await holdAnswers(metrly.url);
+    answers.open();
   });
 
   afterAll(async () => {
+    await answers?.stop();
     await metrly?.dispose();
     if (dir !== undefined) await rm(dir, { recursive: true, force: true });
   });
@@ -43,7 +53,7 @@ describe("metrly send", () => {
     args: readonly string[],
     stdin: "ignore" | "pipe" = "ignore",
   ): { child: ChildProcess; ended: Promise<Ended> } {
-    const env = { PATH: process.env.PATH, METRLY_URL: metrly.url, METRLY_TOKEN: key, METRLY_DATA_DIR: dir };
+    const env = { PATH: process.env.PATH, METRLY_URL: answers.url, METRLY_TOKEN: key, METRLY_DATA_DIR: dir };
     const child = spawn(command, args, { cwd: dir, env, stdio: [stdin, "pipe", "pipe"] });
     let [out, err] = ["", ""];
     child.stdout?.on("data", (chunk: Buffer) => {
@@ -66,10 +76,16 @@ describe("metrly send", () => {
     return file;
   }
 
-  async function untilAnswered(file: string): Promise<void> {
-    await waitFor(async () => JSON.parse(await readFile(`${file}.metrly-send`, "utf8")).rows > 0, {
-      what: "some rows to be answered",
-    });
+  /** Sends until some rows are answered and checkpointed; whatever else is sent waits for its answer, until `answers.open`. */
+  async function sendPart(file: string, concurrency: number) {
+    answers.close();
+    const sending = send(file, "--concurrency", String(concurrency));
+    const isCheckpointed = async () => {
+      answers.passOne();
+      return JSON.parse(await readFile(`${file}.metrly-send`, "utf8")).rows > 0;
+    };
+    await waitFor(isCheckpointed, { what: "some rows to be answered", pauseMs: CHECKPOINT_MS });
+    return sending;
   }
 
   async function atRest(tenantId: string, counted: number): Promise<Accounting> {
@@ -91,10 +107,10 @@ describe("metrly send", () => {
 
   test("killed, it resumes from its checkpoint, and every row counts once", async () => {
     const file = await fileOf("killed", ROWS);
-    const first = send(file, "--concurrency", "2");
-    await untilAnswered(file);
+    const first = await sendPart(file, 2);
     first.child.kill("SIGKILL");
     await first.ended;
+    answers.open();
     const second = await send(file, "--concurrency", "2").ended;
     expect(second).toMatchObject({ code: 0, err: expect.stringContaining("Resuming after") });
     expect(second.out).toContain(`${ROWS} rows: `);
@@ -104,9 +120,9 @@ describe("metrly send", () => {
 
   test("when Metrly dies, it retries, and every row counts once", async () => {
     const file = await fileOf("restarted", ROWS);
-    const { ended } = send(file);
-    await untilAnswered(file);
+    const { ended } = await sendPart(file, 4);
     await metrly.kill();
+    answers.open();
     await metrly.restart();
     expect(await ended).toMatchObject({ code: 0 });
     expect(await atRest("restarted", ROWS)).toMatchObject({ counted: ROWS, quarantined: 0 });
@@ -114,13 +130,19 @@ describe("metrly send", () => {
 
   test("interrupted, it says so, and the same command resumes", async () => {
     const file = await fileOf("interrupted", ROWS);
-    const first = send(file, "--concurrency", "1");
-    await untilAnswered(file);
+    const before = answers.passed();
+    const first = await sendPart(file, 1);
     first.child.kill("SIGINT");
+    answers.open();
     expect(await first.ended).toMatchObject({ code: 130, err: expect.stringContaining("Interrupted") });
-    expect(await send(file, "--concurrency", "1").ended).toMatchObject({ code: 0 });
-    // Batches in flight were answered and checkpointed: nothing was sent twice.
-    expect(await atRest("interrupted", ROWS)).toMatchObject({ counted: ROWS, duplicates: 0 });
+    // The batch in flight was answered and checkpointed too: no answered row is sent again.
+    const answered = (answers.passed() - before) * BATCH;
+    expect(answered).toBeLessThan(ROWS);
+    expect(await send(file, "--concurrency", "1").ended).toMatchObject({
+      code: 0,
+      err: expect.stringContaining(`Resuming after ${answered} rows`),
+    });
+    expect(await atRest("interrupted", ROWS)).toMatchObject({ counted: ROWS, quarantined: 0 });
   });
 
   test("interrupted while it waits for a pipe, it ends with the answered rows", async () => {
@@ -154,10 +176,10 @@ describe("metrly send", () => {
 
   test("a file with a changed beginning is sent again in full", async () => {
     const file = await fileOf("changed", ROWS);
-    const first = send(file, "--concurrency", "1");
-    await untilAnswered(file);
+    const first = await sendPart(file, 1);
     first.child.kill("SIGKILL");
     await first.ended;
+    answers.open();
     await fileOf("changed", ROWS, (n) =>
       n === 0 ? JSON.stringify({ type: "llm.completion", subject: "changed", tokens: "3" }) : undefined,
     );
