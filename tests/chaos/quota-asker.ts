@@ -1,10 +1,12 @@
 import { openSync, writeSync } from "node:fs";
+import { setTimeout as wait } from "node:timers/promises";
 import { Decimal } from "#kernel/decimal.js";
 import { HOUR_MS } from "#kernel/duration.js";
 import { openDatabase } from "#platform/database/database.js";
 import { systemClock } from "#platform/process/clock.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import { openGate } from "../../workers/quota/gate/gate.testing.js";
+import { sized } from "../support/effort.js";
 import { randomOf } from "../support/random.js";
 
 // Continuously consumes quota, and logs each admission after its response. Killed by its test.
@@ -52,6 +54,8 @@ const CONCURRENT = 64;
 const REPEATED = 0.1;
 const SKEW = 4;
 const PAUSE_AFTER_DENIAL_MS = 2;
+/** Otherwise they take the whole machine for as long as the faults take, whose number does not depend on it. */
+const PAUSE_MS = sized(20, 0);
 
 async function ask(options: AskerOptions): Promise<void> {
   const onError = (): void => undefined;
@@ -74,7 +78,8 @@ async function ask(options: AskerOptions): Promise<void> {
             ...{ tenantId, meter: "calls", amount: new Decimal(amount), idempotencyKey, ttlMs: HOUR_MS },
           });
           if (decision.allowed) writeSync(out, `${tenantId} ${idempotencyKey} ${amount} ${decision.now}\n`);
-          else await new Promise((resolve) => setTimeout(resolve, PAUSE_AFTER_DENIAL_MS));
+          const pauseMs = PAUSE_MS + (decision.allowed ? 0 : PAUSE_AFTER_DENIAL_MS);
+          if (pauseMs > 0) await wait(pauseMs);
         }
       }
     }),

@@ -27,6 +27,9 @@ const ADMISSIONS = sized(500, 2_000);
 /** Longer than the denials after a loss: a second. */
 const CALM_MS = 1_200;
 
+/** A look reads every admission. */
+const LOOK_AGAIN_MS = 250;
+
 interface Admission {
   readonly tenantId: string;
   readonly key: string;
@@ -119,7 +122,7 @@ for (const [where, start] of [
       try {
         for (let n = 0; n < PROCESSES; n += 1) askers.push(launch());
         await waitFor(async () => (await admissionsIn(dir)).length > ADMISSIONS / 4, {
-          what: "admissions",
+          ...{ what: "admissions", pauseMs: LOOK_AGAIN_MS },
         });
         const happened: string[] = [];
         const faults = Object.entries(store.faults);
@@ -140,7 +143,7 @@ for (const [where, start] of [
             const { total, full } = summaryOf(await admissionsIn(dir));
             return total >= ADMISSIONS && full >= 10;
           },
-          { what: `${ADMISSIONS} admissions and 10 tenants at their limit` },
+          { what: `${ADMISSIONS} admissions and 10 tenants at their limit`, pauseMs: LOOK_AGAIN_MS },
         );
         for (const asker of askers) asker.kill("SIGKILL");
         const admissions = await admissionsIn(dir);
