@@ -38,7 +38,7 @@ export async function sweep(dir: string): Promise<void> {
       const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
       if (cwd.startsWith(`${dir}${path.sep}`)) kill(Number(pid));
     }
-    // The small disk of tests/chaos/kafka-disk.test.ts: a folder with a file system in it cannot be deleted.
+    // The disk of tests/chaos/small-disk.ts: a folder with a file system in it cannot be deleted.
     for (const { at } of await mounts())
       if (at.startsWith(`${dir}${path.sep}`)) spawnSync("umount", ["-l", at], { stdio: "inherit" });
   }
