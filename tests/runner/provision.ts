@@ -12,12 +12,15 @@ interface Provision {
   start(): Promise<{ readonly value: string; readonly version: string; readonly stop?: () => Promise<void> }>;
 }
 
+/** Each database that a test creates begins a checkpoint, after which whole pages would be logged, and is visited by vacuum. */
+const NOT_DURABLE = { fsync: "off", full_page_writes: "off", autovacuum_naptime: "5min" };
+
 const PROVISIONS: readonly Provision[] = [
   {
     name: "PostgreSQL",
     variable: "DATABASE_URL",
     async start() {
-      const server = await startPostgres({ fsync: "off", max_connections: "400", shared_buffers: "256MB" });
+      const server = await startPostgres({ ...NOT_DURABLE, max_connections: "400", shared_buffers: "256MB" });
       return { value: server.url(), version: "from npm", stop: server.stop };
     },
   },

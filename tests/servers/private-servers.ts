@@ -39,7 +39,8 @@ export interface KafkaPlace {
 export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PrivatePostgres> {
   const dataDir = await serverDir("postgres");
   await placeCluster(dataDir);
-  const launch = () => startEmbeddedPostgres({ dataDir, settings });
+  // Of passwords that a test sets: see embedded-databases.ts.
+  const launch = () => startEmbeddedPostgres({ dataDir, settings: { scram_iterations: "1", ...settings } });
   let server = await launch();
   const isGone = () => !isRunning(server.pid);
   return {
