@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { buildSchema, parse, validate } from "graphql";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { packageRoot } from "#platform/process/package-root.js";
 import { waitFor } from "../../servers/servers.js";
 import { ask } from "../../support/client.js";
@@ -62,6 +62,9 @@ beforeAll(async () => {
     what: "the demo",
     deadlineMs: 120_000,
   });
+});
+afterEach(({ task }) => {
+  if (task.result?.state === "fail") console.error(`Metrly printed:\n${metrly.output().slice(-3_000)}`);
 });
 afterAll(async () => {
   await metrly?.dispose();
