@@ -27,6 +27,8 @@ const MOMENT_MS = 1_000;
 /** Read-only blocks: repeated until earlier events are visible. */
 const QUESTIONS = /^(npx metrly (usage|quotas|invoices|graph '\{).*\n)+$/;
 const ANSWER_WITHIN_MS = 120_000;
+/** A month of usage, an invoice and deliveries with their retries. */
+const DEMO_DEADLINE_MS = 400_000;
 /** Each repeat starts processes. */
 const REPEAT_MS = 500;
 /**
@@ -60,7 +62,7 @@ beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "metrly-docs-"));
   await waitFor(async () => (await readdir(metrly.dataDir)).includes("demo-keys.json"), {
     what: "the demo",
-    deadlineMs: 120_000,
+    deadlineMs: DEMO_DEADLINE_MS,
   });
 });
 afterEach(({ task }) => {
@@ -136,7 +138,7 @@ test("the demo is a good customer: room, denials, a warning, alerts, a retried a
     const isOver = initech.quotas.some(({ limit, state }) => limit.kind === "SOFT" && state === "EXCEEDED");
     return isNear && isDead && isOver && initech.alerts.nodes.length > 0 && Math.max(0, ...attempts) > 1;
   };
-  await waitFor(isWhole, { what: "everything that the demo shows" });
+  await waitFor(isWhole, { what: "everything that the demo shows", deadlineMs: DEMO_DEADLINE_MS });
   for (const { quotas } of (await demo()).tenants)
     for (const { limit, used, reserved } of quotas)
       if (limit.kind === "HARD") expect(Number(used) + Number(reserved)).toBeLessThanOrEqual(Number(limit.limit));
