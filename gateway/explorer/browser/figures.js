@@ -31,8 +31,8 @@ export const day = (time) => DAY.format(new Date(time));
 /** `2026-11-28 22:56`, UTC. */
 export const minute = (time) => new Date(time).toISOString().slice(0, 16).replace("T", " ");
 
-/** `22:56:03`, of this computer's clock. */
-export const clockTime = (date) => date.toTimeString().slice(0, 8);
+/** `22:56:03 UTC`, of this computer's clock. */
+export const clockTime = (date) => `${date.toISOString().slice(11, 19)} UTC`;
 
 /** A period ends where the next one begins; people name its last day. */
 export const period = ({ start, end }) => `${day(start)} to ${day(Date.parse(end) - 1)}`;

@@ -64,7 +64,7 @@ export function createOverview({ place, session, onAsk }) {
       describe(tenant);
       await Promise.all(shown.map((section) => section.renew()));
       if (shown !== sections) return;
-      asOf.textContent = `As of ${clockTime(new Date())}; renewed every ${seconds}. Days and times are UTC.`;
+      asOf.textContent = `As of ${clockTime(new Date())}, as all days and times here; renewed every ${seconds}.`;
     }
     asOf.classList.toggle("error", tenant === undefined);
     clearTimeout(timer);
