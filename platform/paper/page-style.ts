@@ -22,12 +22,13 @@ td { vertical-align: top; padding: 0.4mm 0; }
 tbody { break-inside: avoid; }
 tr { break-inside: avoid; }
 .lines tbody tr:first-child td { padding-top: 2.4mm; }
-.lines tbody tr:last-child td { padding-bottom: 2.4mm; border-bottom: 0.5pt solid #d5d9e0; }
+.lines tbody tr:last-child td { padding-bottom: 2.4mm; }
+.lines tbody + tbody tr:first-child td { border-top: 0.5pt solid #d5d9e0; }
 .number { text-align: right; white-space: nowrap; padding-left: 6mm; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 .about, .step { color: #4d5566; font-size: 9pt; }
 .step td:first-child { padding-left: 4mm; }
-.unit { padding-left: 2.5mm; max-width: 30mm; }
-.lines .total tr:first-child td { border-bottom: 0; border-top: 1.2pt solid #1b1f29; font-size: 13pt; font-weight: 650; padding-top: 3mm; }
+.unit { padding-left: 2.5mm; overflow-wrap: break-word; max-width: 35mm; }
+.lines tbody.total tr:first-child td { border-bottom: 0; border-top: 1.2pt solid #1b1f29; font-size: 13pt; font-weight: 650; padding-top: 3mm; }
 .unpriced { font-size: 9pt; }
 .unpriced td { border-bottom: 0.5pt solid #d5d9e0; padding: 1.2mm 0; }
 footer { border-top: 0.5pt solid #d5d9e0; padding-top: 3mm; font-size: 7.5pt; color: #667; break-inside: avoid; }

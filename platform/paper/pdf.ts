@@ -227,7 +227,7 @@ const proof = (paper: Paper, ink: Ink): Content => ({
   unbreakable: true,
   fontSize: 7.5,
   color: GREY,
-  table: { widths: [120, "*"], body: paper.proof.map(([label, value]) => [label, ink(value)]) },
+  table: { widths: [136, "*"], body: paper.proof.map(([label, value]) => [label, ink(value)]) },
 });
 
 /** Nothing vanishes silently. */

@@ -38,11 +38,10 @@ export async function startTenancy(context: TenancyContext): Promise<Service> {
   const propagation = createPropagation({ tenancy: context.tenancy, applied, kick: () => kick() });
   const subgraph = await buildTenancySubgraph(store, context.clock, () => propagation.settled(store.committed()));
 
-  await nameSeller(store, context.config.seller);
-
   // Before the relay: states lost from the log must not follow newer changes.
   const missing = await store.republishMissing(isPublishedIn(context.tenancy));
   if (missing > 0) logger.info({ states: missing }, "publishing states missing from the log");
+  await nameSeller(store, context.config.seller);
   const relay = startOutboxRelay({ database, log: context.log, topics: [TENANCY_CHANGED, USAGE_RECEIVED], onError });
   kick = relay.kick;
   const heartbeat = startHeartbeat(store, onError);
