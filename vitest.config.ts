@@ -22,7 +22,9 @@ const SHARING = [
 ];
 /** On a real container engine: `npm run test:containers` only. */
 const CONTAINERS = ["tests/containers/*.test.ts"];
-const EXCLUDED = ["dist/**", "node_modules/**", "**/.cache/**"];
+/** `npm test` has its scenario, smaller, in tests/systems/compose/story.test.ts. */
+const LONG_ONLY = ["tests/chaos/compose-kills.test.ts"];
+const EXCLUDED = ["dist/**", "node_modules/**", "**/.cache/**", ...(isLong ? [] : LONG_ONLY)];
 
 /** More than two cores: most tests wait for servers most of the time. */
 const WORKERS = 4;

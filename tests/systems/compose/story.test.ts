@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTokenIssuer } from "../../../gateway/auth/token-issuer.js";
+import { killEachRole } from "../../chaos/compose-kills.js";
 import { hasKafka, hasNginx, hasPostgres, hasRedis } from "../../servers/servers.js";
 import { policyTable } from "../policy/policy.js";
 import type { PolicySystem } from "../policy/world.js";
@@ -9,7 +10,7 @@ import { type RunningCompose, startCompose } from "./start.js";
 // Private servers, but only where the run has such servers at all.
 const can = hasKafka && hasRedis && hasPostgres && hasNginx;
 
-/** One system for both, because its start costs more than they do; the story comes first, because it begins with nothing. */
+/** One system for all, because its start costs more than they do; the story comes first, because it begins with nothing. */
 describe.skipIf(!can)("the compose file's system", () => {
   let compose: RunningCompose | undefined;
 
@@ -19,22 +20,13 @@ describe.skipIf(!can)("the compose file's system", () => {
         METRLY_WEBHOOK_ALLOW_HOSTS: "127.0.0.1",
         METRLY_TICK_SECONDS: "1",
         METRLY_LOG_LEVEL: "warn",
-        // A tick of each partition passes through every role each second. The kills of a long run start the default number.
+        // A tick of each partition passes through every role each second. Long runs have the default number.
         METRLY_PARTITIONS: "8",
       },
     });
   });
 
-  afterAll(async () => {
-    try {
-      for (const role of compose?.processes.values() ?? []) {
-        expect(role.restartCount(), `${role.name} ended by itself:\n${(await role.output()).slice(-2_000)}`).toBe(0);
-        expect(await role.litter(), `${role.name} writes outside its volumes`).toEqual([]);
-      }
-    } finally {
-      await compose?.stop();
-    }
-  });
+  afterAll(() => compose?.stop());
 
   function running(): RunningCompose {
     if (compose === undefined) throw new Error("the compose file's services did not start");
@@ -66,4 +58,13 @@ describe.skipIf(!can)("the compose file's system", () => {
       return system;
     });
   });
+
+  test("no role ended by itself or wrote outside its volumes", async () => {
+    for (const role of running().processes.values()) {
+      expect(role.restartCount(), `${role.name} ended by itself:\n${(await role.output()).slice(-2_000)}`).toBe(0);
+      expect(await role.litter(), `${role.name} writes outside its volumes`).toEqual([]);
+    }
+  });
+
+  describe("kills", () => killEachRole(1, running));
 });

@@ -45,6 +45,7 @@ const PLAN: OraclePlan = {
     },
   ],
 };
+const KEYS = "{ meters { key } }";
 const SENDERS = 6;
 const LARGEST_BATCH = sized(100, 500);
 /** Pause between repeats, so that waiting for a fault does not saturate the machine. */
@@ -59,10 +60,11 @@ export interface ProofOptions {
   readonly limits?: readonly Loose<QuotaLimitInput>[];
 }
 
-/** Meters, a plan, tenants and a platform key that ingests for all of them. Returns the key once the edge knows it. */
+/** Meters that are not there yet, a plan, tenants and a platform key that ingests for all. Returns the key once the edge knows it. */
 export async function setUp({ url, admin }: Target, { tenants, limits = [] }: ProofOptions): Promise<string> {
   const month = world.lastMonth(Date.now());
-  for (const { key, ...rest } of METERS) {
+  const { meters } = await ask<{ readonly meters: readonly { readonly key: string }[] }, object>(url, admin, KEYS);
+  for (const { key, ...rest } of METERS.filter((meter) => !meters.some(({ key }) => key === meter.key))) {
     await ask(url, admin, world.CREATE_METER, { input: { key, name: key, ...rest } });
   }
   const version = { currency: "EUR", recurringFee: PLAN.recurringFee, prices: PLAN.prices, limits };
