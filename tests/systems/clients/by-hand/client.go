@@ -32,9 +32,9 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	for _, mode := range []string{"binary", "structured"} {
+	newEvent := func(name string) cloudevents.Event {
 		event := cloudevents.NewEvent()
-		event.SetID("go " + mode + time.Now().String())
+		event.SetID("go " + name + time.Now().String())
 		event.SetSource("https://example.com/app?a=b%20c")
 		event.SetType(eventType)
 		event.SetSubject(tenant)
@@ -42,6 +42,10 @@ func main() {
 		if err := event.SetData(cloudevents.ApplicationJSON, map[string]string{"region": "eu"}); err != nil {
 			panic(err)
 		}
+		return event
+	}
+	for _, mode := range []string{"binary", "structured"} {
+		event := newEvent(mode)
 		ctx := context.Background()
 		if mode == "binary" {
 			ctx = cloudevents.WithEncodingBinary(ctx)
@@ -53,6 +57,13 @@ func main() {
 		ok := cloudevents.ResultAs(result, &answer) && answer.StatusCode == http.StatusAccepted
 		check(ok, "cloudevents in "+mode+" mode is accepted", result)
 	}
+	batch, err := cehttp.NewHTTPRequestFromEvents(context.Background(), url+"/v1/events", []cloudevents.Event{newEvent("one"), newEvent("two")})
+	if err != nil {
+		panic(err)
+	}
+	batch.Header.Set("Authorization", "Bearer "+key)
+	answer, err := http.DefaultClient.Do(batch)
+	check(err == nil && answer.StatusCode == http.StatusAccepted, "cloudevents in a batch are accepted", err)
 	webhook, err := standardwebhooks.NewWebhook("whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	check(err == nil, "standardwebhooks takes a secret", err)
 	now, body := time.Now(), []byte(`{"type":"quota.exceeded"}`)
