@@ -67,7 +67,9 @@ export async function rotateApiKey(
     const { oldExpiresAt, newExpiresAt } = rotationTimes(old, graceSeconds, change.now, await endOf(change, issuer));
     const { tenantId, name, scopes, test } = old;
     const issued = await newKey(change, "apiKey.issue", { tenantId, name, scopes, test, expiresAt: newExpiresAt });
-    const after = { ...old, version: change.nextVersion(), expiresAt: oldExpiresAt };
+    // Without grace it ends now, on every clock.
+    const ended = graceSeconds === 0 && { revokedAt: change.now };
+    const after = { ...old, version: change.nextVersion(), expiresAt: oldExpiresAt, ...ended };
     await change.save({ action: "apiKey.rotate", before: old, after });
     return issued;
   });

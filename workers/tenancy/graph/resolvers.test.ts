@@ -188,8 +188,12 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
       `mutation { rotateApiKey(id: "${apiKey.id}", graceSeconds: 60) { secret apiKey { name scopes } } }`,
     );
     expect(rotated.data.rotateApiKey.apiKey).toEqual({ name: "edge", scopes: ["INGEST", "QUOTA"] });
-    const { data } = await asAdmin(`{ tenant(id: "acme") { apiKeys { id expiresAt } } }`);
-    expect(data.tenant.apiKeys).toContainEqual({ id: apiKey.id, expiresAt: new Date(NOW + 60_000).toISOString() });
+    const keys = async () => (await asAdmin(`{ tenant(id: "acme") { apiKeys { id expiresAt revokedAt } } }`)).data;
+    const graceEnd = new Date(NOW + 60_000).toISOString();
+    expect((await keys()).tenant.apiKeys).toContainEqual({ id: apiKey.id, expiresAt: graceEnd, revokedAt: null });
+    await asAdmin(`mutation { rotateApiKey(id: "${apiKey.id}", graceSeconds: 0) { secret } }`);
+    const now = new Date(NOW).toISOString();
+    expect((await keys()).tenant.apiKeys).toContainEqual({ id: apiKey.id, expiresAt: now, revokedAt: now });
   });
 
   test("a key that ends issues no key that outlives it, and rotates to none", async () => {

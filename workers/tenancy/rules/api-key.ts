@@ -56,7 +56,7 @@ export function assertMayGrantUntil(end: number | null, expiresAt: number | null
 }
 
 export function isLive(key: ApiKeyState, now: number): boolean {
-  return (key.revokedAt === null || key.revokedAt > now) && (key.expiresAt === null || key.expiresAt > now);
+  return key.revokedAt === null && (key.expiresAt === null || key.expiresAt > now);
 }
 
 export function rotationReasons(graceSeconds: number): Reason[] {
