@@ -18,6 +18,7 @@ import type { Logger } from "pino";
 import { MetrlyError } from "#kernel/errors.js";
 import { isJsonObject } from "#kernel/json.js";
 import { toMetrlyError } from "#platform/http/server.js";
+import type { TenancyLease } from "#platform/tenancy-client/lease.js";
 import { ANONYMOUS, type Authentication, type Session } from "./auth/authentication.js";
 import type { Federation } from "./federation/federation.js";
 import { graphqlErrorOf, statusOfErrors, toClientError } from "./operations/client-error.js";
@@ -34,6 +35,8 @@ export interface GraphqlHttpOptions {
   /** Persisted operations; undefined: any operation. */
   readonly persisted?: PersistedOperations | undefined;
   readonly openIntrospection: boolean;
+  /** Asked again when a body is complete: the process may have been frozen while it arrived. */
+  readonly lease?: Pick<TenancyLease, "held"> | undefined;
   readonly logger: Logger;
   readonly onBug: (error: unknown) => void;
 }
@@ -189,7 +192,7 @@ const statusHeaders = (status: number): HeaderMap =>
   new HeaderMap(status === 401 ? [["www-authenticate", "Bearer"]] : status === 503 ? [["retry-after", "1"]] : []);
 
 function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, options: GraphqlHttpOptions): void {
-  const { authentication, persisted, openIntrospection, onBug } = options;
+  const { authentication, persisted, openIntrospection, lease, onBug } = options;
   const sessions = new WeakMap<IncomingMessage, Session>();
   app.whileArriving("/graphql", (request) => sessions.get(request)?.assertValid());
   // One error shape on this path: failures before Apollo look like Apollo's.
@@ -207,6 +210,7 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
     },
     async preHandler(request) {
       // The key may have been revoked since the request began.
+      await lease?.held();
       await sessions.get(request.raw)?.assertValid();
       if (Array.isArray(request.body)) throw new MetrlyError("MALFORMED", ONE_AT_A_TIME);
       if (persisted !== undefined) putPersistedText(request, persisted);

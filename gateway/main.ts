@@ -59,6 +59,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
     authentication,
     persisted,
     openIntrospection: config.demo,
+    lease: options.lease,
     logger,
     onBug,
   });

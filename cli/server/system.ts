@@ -15,6 +15,7 @@ import { type Service, type ServiceContext } from "#platform/process/service.js"
 import { SERVICES, type ServiceName } from "#platform/process/services.js";
 import { untilReachable } from "#platform/process/wait-until-reachable.js";
 import { onceCaughtUp } from "#platform/tenancy-client/caught-up.js";
+import { heldCopy } from "#platform/tenancy-client/held-copy.js";
 import { startKeyUseReports } from "#platform/tenancy-client/key-usage.js";
 import { createTenancyLease, type TenancyLease } from "#platform/tenancy-client/lease.js";
 import { QUEUES } from "#schema/queues.js";
@@ -77,9 +78,9 @@ async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<Runni
 
   const services: Service[] = [];
   onStop(named("services", () => Promise.all(services.map((service) => named(service.name, () => service.stop())()))));
-  await startServices(context, names, services);
-
   const lease = leaseOf(composition, context);
+  await startServices(context, lease, names, services);
+
   onStop(named("lease", async () => lease?.stop()));
   const throttle = createKeyThrottle({
     judgeKey: (authorization) => judgeKey(context, authorization),
@@ -135,13 +136,16 @@ function servicesOf(composition: ProcessRole): readonly ServiceName[] {
 /** Starts all services concurrently. When one fails, `services` holds the started ones to stop. */
 async function startServices(
   context: ServiceContext,
+  lease: TenancyLease | undefined,
   names: readonly ServiceName[],
   services: Service[],
 ): Promise<void> {
+  const held = lease === undefined ? context.tenancy : heldCopy(context.tenancy, lease);
   const outcomes = await Promise.allSettled(
     names.map(async (name) => {
       const startService = await ROLES[name]();
-      services.push(await startService({ ...context, logger: context.logger.child({ service: name }) }));
+      const tenancy = name === "tenancy" ? context.tenancy : held;
+      services.push(await startService({ ...context, tenancy, logger: context.logger.child({ service: name }) }));
     }),
   );
   const failed = outcomes.find((outcome) => outcome.status === "rejected");

@@ -1,3 +1,4 @@
+import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { DAY_MS } from "#kernel/duration.js";
@@ -199,6 +200,8 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of ea
     const { secret, revocation } = await newKey();
     await each(ingestion, send(secret));
     await each(quota, check(secret, "1"));
+    const { status, sendRest } = openEvent(frozen[0].url, secret);
+    await new Promise((resolve) => setTimeout(resolve, 100));
     for (const { container } of frozen) await container.kill("SIGSTOP");
     const missing = await Promise.all(frozen.map(async (one) => ({ role: one.role, instance: await one.instance() })));
     try {
@@ -214,11 +217,13 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of ea
       }
       expect(Math.min(...later)).toBeLessThan(WAIT_MS - 50);
       await waitFor(everyoneActs, { what: "the leases to end", pauseMs: 1_000 });
-      // They lie there when the process goes on.
+      // They lie there when the process goes on, as does the rest of the body of a request that began long before.
+      sendRest();
       const waiting = [send(secret), check(secret, "1")].map((request, n) => request(frozen[n]?.url ?? ""));
       await new Promise((resolve) => setTimeout(resolve, 100));
       for (const { container } of frozen) await container.kill("SIGCONT");
       for (const answer of await Promise.all(waiting)) expect([401, 503]).toContain(answer.status);
+      expect([401, 408, 503]).toContain(await status);
     } finally {
       for (const { container } of frozen) await container.kill("SIGCONT");
     }
@@ -256,6 +261,18 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of ea
     expect(await everywhere("{ viewer { id } }")).toMatchObject({ data: { viewer: { id: "ada" } } });
   });
 });
+
+/** A request with one event, whose body is not complete yet. */
+function openEvent(url: string, key: string): { readonly status: Promise<number | undefined>; sendRest(): void } {
+  const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", "content-length": "2" };
+  const event = { "ce-specversion": "1.0", "ce-type": "api.call", "ce-source": "test", "ce-id": "half" };
+  const sent = request(`${url}/v1/events`, { method: "POST", headers: { ...headers, ...event } });
+  const status = new Promise<number | undefined>((resolve, reject) => {
+    sent.once("response", (response) => resolve(response.resume().statusCode)).once("error", reject);
+  });
+  sent.write("{");
+  return { status, sendRest: () => sent.end("}") };
+}
 
 /** A socket with this token, acknowledged. Resolves to what will be the code that it is closed with. */
 async function openSocket(url: string, token: string): Promise<{ readonly closed: Promise<number> }> {
