@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { installManualTime } from "../lifecycle/manual-time.testing.js";
 import { createLogger } from "./logger.js";
 
 const MAX_BYTES = 16_384;
@@ -43,4 +44,25 @@ test("nor does a long message", () => {
   const { line, seen } = logged((logger) => logger.error("\u20ac".repeat(50_000)));
   expect(Buffer.byteLength(line)).toBeLessThanOrEqual(MAX_BYTES);
   expect(String(seen.msg).length).toBe(1_000);
+});
+
+test("of a message that repeats, 100 lines are written in ten seconds, and how many were not", async () => {
+  const [time, restore] = installManualTime();
+  try {
+    const lines: Record<string, unknown>[] = [];
+    const logger = createLogger("info", { write: (line: string) => void lines.push(JSON.parse(line)) });
+    const refused = logger.child({ service: "quota" });
+    for (let n = 0; n < 5_000; n += 1) refused.warn({ err: new Error(`try ${n}`) }, "the store refused");
+    refused.warn("another message");
+    refused.error("the store refused");
+    expect(lines).toHaveLength(102);
+    await time.advance(10_000);
+    expect(lines.slice(102)).toMatchObject([{ level: 40, service: "quota", msg: "the store refused", omitted: 4_900 }]);
+    refused.warn("the store refused");
+    expect(lines).toHaveLength(104);
+    await time.advance(10_000);
+    expect(lines).toHaveLength(104);
+  } finally {
+    restore();
+  }
 });

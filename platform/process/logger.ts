@@ -1,5 +1,6 @@
 import { type Logger, pino } from "pino";
 import type { LogLevel } from "./config.js";
+import { omitRepeatedLines } from "./repeated-lines.js";
 
 /** A longer line is cut: a hostile value, or an error that repeats one, must not fill the log. */
 const MAX_LINE_BYTES = 16_384;
@@ -9,13 +10,19 @@ const KEPT_CHARACTERS = 4_000;
 /** Where the logger writes its lines, each with its line feed. */
 export type LogDestination = Pick<NodeJS.WritableStream, "write"> | { write(line: string): void };
 
-/** The process's logger: JSON lines of at most 16 KiB on standard error, so that standard output stays free for results. */
+/**
+ * The process's logger: JSON lines of at most 16 KiB on standard error, so that standard output stays free for results. Of lines
+ * that repeat a message, at most 100 in ten seconds.
+ */
 export function createLogger(
   level: LogLevel,
   destination: LogDestination = pino.destination({ dest: 2, sync: true }),
 ): Logger {
   const bounded = { write: (line: string) => void destination.write(boundedLine(line)) };
-  return pino({ level, base: null, serializers: { err: describeError } }, bounded);
+  return pino(
+    { level, base: null, serializers: { err: describeError }, hooks: { logMethod: omitRepeatedLines() } },
+    bounded,
+  );
 }
 
 /** A line that is too long as another one that has its beginning: level, time, and what came first. */
