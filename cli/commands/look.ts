@@ -61,7 +61,7 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
       .option("--tenant <id>", "only this tenant")
       .option("--repair", "correct them from the ledger")
       .option("--json", "one JSON object per line")
-      .option("--url <url>", "quota's address (default: METRLY_QUOTA_URL or http://127.0.0.1:METRLY_PORT)")
+      .option("--url <url>", "quota's address (default: METRLY_QUOTA_URL, or the Metrly of the data directory)")
       .action(async (options) => (await import("../quota.js")).reconcileQuota(options, process.env));
   }
 

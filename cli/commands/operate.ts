@@ -38,7 +38,7 @@ export function addOperate(program: MetrlyCommand, earlierIngestion: MetrlyComma
     .option("--tenant <id>", "only this tenant")
     .option("--check", "only compare; exit code 1 on differences")
     .option("--json", "one JSON object per line")
-    .option("--url <url>", "billing's address (default: METRLY_BILLING_URL or http://127.0.0.1:METRLY_PORT)")
+    .option("--url <url>", "billing's address (default: METRLY_BILLING_URL, or the Metrly of the data directory)")
     .action(async (options) => (await import("../rebuild.js")).rebuildBilling(options, process.env));
   const ledger = program.command("ledger").description("publish parts of the ledger again");
   for (const parent of [ledger, earlierIngestion])
@@ -48,7 +48,7 @@ export function addOperate(program: MetrlyCommand, earlierIngestion: MetrlyComma
       .requiredOption("--partition <n>", "the partition")
       .requiredOption("--from <seq>", "the first entry")
       .requiredOption("--to <seq>", "the last entry")
-      .option("--url <url>", "ingestion's address (default: METRLY_INGESTION_URL or http://127.0.0.1:METRLY_PORT)")
+      .option("--url <url>", "ingestion's address (default: METRLY_INGESTION_URL, or the Metrly of the data directory)")
       .action(async (options) => (await import("../republish.js")).republishLedger(options, process.env));
   program
     .command("graph [operation]")

@@ -4,6 +4,7 @@ import { IDENTITY_HEADER } from "#platform/auth/internal-api.js";
 import { type Config, type Env, parseConfig } from "#platform/process/config.js";
 import { findInternalSecret } from "#platform/process/internal-secret.js";
 import type { ServiceName } from "#platform/process/services.js";
+import { readAddress } from "./address.js";
 import { UserError } from "./failure.js";
 
 /** Calls a service with the installation's internal secret, so it runs where the services run. */
@@ -11,14 +12,15 @@ export interface ServiceConnection {
   post(path: string, params: Readonly<Record<string, string | number>>): Promise<Response>;
 }
 
-/** The given `url`, or the service's own, or the local Metrly. */
+/** The given `url`, or the service's own, or the Metrly of the data directory. */
 export async function connectToService(
   service: ServiceName,
   url: string | undefined,
   env: Env,
 ): Promise<ServiceConnection> {
   const config: Config = parseConfig(env);
-  const base = url ?? config.serviceUrls[service] ?? `http://127.0.0.1:${config.port}`;
+  const local = env.METRLY_PORT ? undefined : await readAddress(config.dataDir);
+  const base = url ?? config.serviceUrls[service] ?? local ?? `http://127.0.0.1:${config.port}`;
   if (!URL.canParse(base)) throw new UserError(`"${base}" is not a URL.`);
   const tokens = createIdentityTokens(await findInternalSecret(config));
   return {
