@@ -40,7 +40,8 @@ export function openShell(cwd: string, env: NodeJS.ProcessEnv): Shell {
       new Promise((resolve, reject) => {
         printed = "";
         settle = () => {
-          if (printed.endsWith(END)) resolve(printed.slice(0, -END.length));
+          // A process in the background may print after it.
+          if (printed.includes(END)) resolve(printed.slice(0, printed.indexOf(END)));
           else if (ended !== undefined) reject(new Error(`it ended with ${ended}:\n${printed.slice(-2_000)}`));
         };
         settle();
