@@ -138,8 +138,10 @@ describe.skipIf(!hasPostgres)("deriving invoices", () => {
     for (const document of documents)
       expect(document).toMatchObject({ seller: party("Seller"), buyer: party("Old buyer") });
     expect(documents[0]?.meters).toContainEqual({ key: "calls", name: "API calls", unit: "call" });
-    const adjusted = documents.flatMap(({ lines }) => lines.flatMap(({ adjusts }) => adjusts?.invoiceNumber ?? []));
-    expect(new Set(adjusted)).toEqual(new Set([documents[0]?.number]));
+    const numbers = new Map(documents.map(({ id, number }) => [id, number]));
+    const adjusted = documents.flatMap(({ lines }) => lines.flatMap(({ adjusts }) => adjusts ?? []));
+    expect(adjusted).not.toHaveLength(0);
+    for (const { invoiceId, invoiceNumber } of adjusted) expect(invoiceNumber).toBe(numbers.get(invoiceId));
     const verifier = verifierOf(ledger, tenancy);
     for (const invoice of invoices) expect(await verifier.verify(invoice)).toMatchObject({ matches: true });
 

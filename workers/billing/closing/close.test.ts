@@ -104,6 +104,7 @@ describe.skipIf(!hasPostgres)("closing", () => {
     expect(linesOf(march).at(-1)).toEqual({ kind: "ADJUSTMENT", meter: "calls", quantity: "-2", amount: "-0.25" });
     expect(JSON.parse(march?.document ?? "").lines.at(-1).adjusts).toEqual({
       invoiceId: "inv_acme_000001",
+      invoiceNumber: "ACME-000001",
       kind: "USAGE",
       periodStart: "2026-01-01T00:00:00.000Z",
       quantityBefore: "3",
