@@ -12,8 +12,8 @@ const isCode = (code: unknown): boolean => typeof code === "string" && Object.ha
 /** Node's stack traces, and paths of this installation. */
 const REVEALING = /\n\s+at \S|node_modules|file:\/\/|\/dist\/|\.(?:js|ts):\d+:\d+/;
 
-/** As the code of an error; the list of codes in the OpenAPI document is none. */
-const INTERNAL = /"code":\s*"INTERNAL"/;
+/** Lists and shows every code. */
+const OPENAPI_DOCUMENT = '{"openapi":';
 
 /**
  * What is wrong with an answer to any request whatever; undefined: nothing. An error is a problem document, or GraphQL's
@@ -21,7 +21,8 @@ const INTERNAL = /"code":\s*"INTERNAL"/;
  */
 export function faultOf({ method, status, type, text }: Answer): string | undefined {
   if (REVEALING.test(text)) return `shows the inside of the server: ${text.slice(0, 300)}`;
-  if (status === 500 || INTERNAL.test(text)) return `a fault of the server: ${text.slice(0, 300)}`;
+  if (status === 500 || (text.includes('"INTERNAL"') && !text.startsWith(OPENAPI_DOCUMENT)))
+    return `a fault of the server: ${text.slice(0, 300)}`;
   if (method === "HEAD") return undefined;
   if (status < 400) return graphqlFault(text);
   const body = parsed(text);

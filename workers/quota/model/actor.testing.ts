@@ -425,19 +425,24 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
         throw new Error(`bounds beyond what is open and a block: ${excess.join(", ")}`);
       });
     },
-    /** The counters are gone, and the rows that are stored now stand for them. */
+    /**
+     * The counters are gone, and the rows that are stored now stand for them. A process may still lower one to what was open: it was
+     * lowered in the counters before they were lost.
+     */
     async lose(): Promise<void> {
       const rows = await stage.rows(id);
+      const lostRows = rows.map((row): LostRow => {
+        const most = exactOf(row.bound);
+        const covered = coveredBy(row);
+        const mayFall = !lostEpochs.has(row.epoch) && covered < most;
+        return { id: row.id, least: mayFall ? covered : most, most, until: row.until };
+      });
       for (const { epoch } of rows) lostEpochs.add(epoch);
       if (wasLoaded) oracle.lose();
       isLoaded = false;
       isWhole = false;
       oracle.blur();
-      oracle.lostRows(
-        rows.map(({ id: bound, bound: amount, until }): LostRow => {
-          return { id: bound, least: exactOf(amount), most: exactOf(amount), until };
-        }),
-      );
+      oracle.lostRows(lostRows);
     },
     describe: () => ({ id, ...oracle.describe() }),
   };
@@ -446,20 +451,29 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     return (await stage.rows(id)).filter(({ epoch }) => !lostEpochs.has(epoch));
   }
 
-  function excessOf({ id: name, bound, until }: StoredRow): readonly string[] {
+  function excessOf(row: StoredRow): readonly string[] {
+    const { id: name, bound, until } = row;
     if (until <= oracle.now()) return [];
-    const [kind, second = "", third] = name.split("|");
-    const block = limits.everHard(kind === "m" ? second : null) / 50n;
-    if (kind === "m") {
-      const open = oracle.open(second);
-      return exactOf(bound) > open + block ? [`${name}: ${bound} for ${textOf(open)} open`] : [];
-    }
-    const window = WINDOWS.find((one) => one === second);
-    if (window === undefined || isShort(window)) return [`${name}: not a bound of requests`];
-    const from = Number(third);
-    const to = window === "BILLING_PERIOD" ? until : until - LENGTH[window];
-    const count = oracle.requestsIn(window, from, to) + bounced;
-    return exactOf(bound) > exactOf(String(count)) + block ? [`${name}: ${bound} for ${count} requests`] : [];
+    const [kind, meter = ""] = name.split("|");
+    if (kind !== "m" && windowOf(row) === undefined) return [`${name}: not a bound of requests`];
+    const block = limits.everHard(kind === "m" ? meter : null) / 50n;
+    const covered = coveredBy(row) + (kind === "m" ? 0n : exactOf(String(bounced)));
+    return exactOf(bound) > covered + block ? [`${name}: ${bound} for ${textOf(covered)}`] : [];
+  }
+
+  /** The open reservations, or the requests, that the oracle knows of a stored bound. */
+  function coveredBy(row: StoredRow): Exact {
+    const [kind, meter = "", from] = row.id.split("|");
+    if (kind === "m") return oracle.open(meter);
+    const window = windowOf(row);
+    if (window === undefined) return 0n;
+    const to = window === "BILLING_PERIOD" ? row.until : row.until - LENGTH[window];
+    return exactOf(String(oracle.requestsIn(window, Number(from), to)));
+  }
+
+  function windowOf({ id: name }: StoredRow) {
+    const window = WINDOWS.find((one) => one === name.split("|")[1]);
+    return window === undefined || isShort(window) ? undefined : window;
   }
 
   return actor;
