@@ -33,7 +33,7 @@ export async function startServerProcess(spec: ServerSpec): Promise<ServerProces
     async kill(signal) {
       child.kill(signal);
       if (signal === "SIGSTOP") await standsStill(spec, child);
-      else if (signal !== "SIGCONT") await gone(spec, child);
+      else if (signal !== "SIGCONT") await goneAfter(signal, spec, child);
     },
     async restart() {
       await gone(spec, child);
@@ -93,6 +93,12 @@ async function standsStill(spec: ServerSpec, child: ChildProcess): Promise<void>
   await waitFor(async () => (await Promise.all((await readdir(tasks)).map(isStopped))).every(Boolean), {
     what: `${spec.name} to stand still`,
   });
+}
+
+/** Repeats the signal: Redis refuses to end while it writes its first append-only file, and forgets that it was told to. */
+async function goneAfter(signal: NodeJS.Signals, spec: ServerSpec, child: ChildProcess): Promise<void> {
+  const again = setInterval(() => child.kill(signal), 1_000);
+  await gone(spec, child).finally(() => clearInterval(again));
 }
 
 async function gone(spec: ServerSpec, child: ChildProcess): Promise<void> {
