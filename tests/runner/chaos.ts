@@ -71,15 +71,16 @@ export async function runChaos({ runDir, minutes, seed: given, filters, interrup
 
 async function scenarios(minutes: number): Promise<readonly Scenario[]> {
   const files = (await readdir(path.join(packageRoot(), SCENARIOS))).filter((file) => file.endsWith(".test.ts")).sort();
+  const someRuns = { METRLY_TEST_RUNS: minutes < LONG_MINUTES ? FEW_RUNS : PROPERTY_RUNS };
   return [
-    ...files.map((file) => ({ name: `${SCENARIOS}/${file}`, args: [`${SCENARIOS}/${file}`], env: {} })),
+    ...files.map((file) => ({ name: `${SCENARIOS}/${file}`, args: [`${SCENARIOS}/${file}`], env: someRuns })),
     { name: "properties", args: await propertyTests(), env: { METRLY_TEST_RUNS: PROPERTY_RUNS } },
     { name: HOSTILE, args: [HOSTILE], env: { METRLY_TEST_RUNS: PROPERTY_RUNS } },
     // A search for what nobody has seen yet: what it finds is not the fault of the change at hand.
     {
       name: QUOTA_MODEL,
       args: [QUOTA_MODEL],
-      env: { METRLY_TEST_RUNS: minutes < LONG_MINUTES ? FEW_RUNS : PROPERTY_RUNS },
+      env: someRuns,
     },
   ];
 }
