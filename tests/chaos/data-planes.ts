@@ -48,6 +48,7 @@ export async function startProcesses({ dataPlanes, others }: ProcessCounts): Pro
       METRLY_QUOTA_REDIS_URLS: redisUrl(),
       METRLY_PARTITIONS: "4",
       METRLY_TICK_SECONDS: "1",
+      METRLY_TRUSTED_PROXIES: "127.0.0.1",
     };
     const metrly = await startMetrly("servers", env);
     closers.push(() => metrly.dispose());

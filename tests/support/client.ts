@@ -31,10 +31,11 @@ export async function askRaw<Result, Variables>(
   token: string,
   query: Operation<Result, Variables>,
   variables?: Loose<NoInfer<Variables>>,
+  headers: Readonly<Record<string, string>> = {},
 ) {
   const response = await fetch(`${url}/graphql`, {
     method: "POST",
-    headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+    headers: { ...headers, "content-type": "application/json", authorization: `Bearer ${token}` },
     body: JSON.stringify({ query, variables }),
   });
   const body = (await response.json()) as { data?: Present<Result> | null; errors?: readonly GraphError[] };
