@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { isJsonObject } from "#kernel/json.js";
 import { UNPRICED_REASONS } from "../vocabulary.js";
 import { contract, oneOf } from "./contract.js";
 import { growing } from "./growing.js";
@@ -81,5 +82,17 @@ export const invoiceV2 = contract("metrly.invoice.v2", schema, {
 /** Reads a stored invoice of either version. Throws UpgradeRequired for one that newer code wrote. */
 export function readInvoice(text: string): Static<typeof invoiceV1.schema> | Static<typeof schema> {
   const value: { readonly schema?: unknown } = JSON.parse(text);
-  return value.schema === invoiceV1.type ? invoiceV1.parse(value) : invoiceV2.parse(value);
+  return value.schema === invoiceV1.type ? invoiceV1.parse(value) : invoiceV2.parse(withLaterMembers(value));
+}
+
+/** Version 2 as it was written before it had these members: not released, but stored by whoever ran it. */
+function withLaterMembers(value: object): object {
+  if (!isJsonObject(value) || value.schema !== invoiceV2.type || "buyer" in value) return value;
+  const lines = Array.isArray(value.lines) ? value.lines.map(withInvoiceNumber) : value.lines;
+  return { ...value, lines, seller: null, buyer: { name: value.tenantId, addressLines: [] }, meters: [] };
+}
+
+function withInvoiceNumber(line: unknown): unknown {
+  if (!isJsonObject(line) || !isJsonObject(line.adjusts)) return line;
+  return { ...line, adjusts: { ...line.adjusts, invoiceNumber: line.adjusts.invoiceId } };
 }

@@ -153,6 +153,30 @@ describe.skipIf(!hasPostgres)("deriving invoices", () => {
     );
   });
 
+  test("a document of version 2 from before it named parties and meters stays readable", async () => {
+    const documents = (await derive(ledgerWith(1))).map(({ document }) => document);
+    const earlier = documents.map((document) => {
+      const { seller: _, buyer: __, meters: ___, lines, ...rest } = invoiceV2.parse(JSON.parse(document));
+      return JSON.stringify({
+        ...rest,
+        lines: lines.map(({ adjusts, ...line }) => {
+          if (adjusts === null) return { ...line, adjusts };
+          const { invoiceNumber: _number, ...withoutNumber } = adjusts;
+          return { ...line, adjusts: withoutNumber };
+        }),
+      });
+    });
+    for (const [index, document] of earlier.entries()) {
+      const { lines, total } = invoiceV2.parse(JSON.parse(documents[index] ?? ""));
+      const read = readInvoice(document);
+      expect(read).toMatchObject({ total, seller: null, buyer: { name: "acme", addressLines: [] }, meters: [] });
+      expect(read.lines.map(({ amount }) => amount)).toEqual(lines.map(({ amount }) => amount));
+    }
+    const adjusted = earlier.flatMap((document) => readInvoice(document).lines.flatMap(({ adjusts }) => adjusts ?? []));
+    expect(adjusted).not.toHaveLength(0);
+    for (const adjusts of adjusted) expect(adjusts).toMatchObject({ invoiceNumber: adjusts.invoiceId });
+  });
+
   test("without a seller and a history of buyers, an invoice names its tenant alone", async () => {
     const [first] = await derive(ledgerWith(1));
     expect(JSON.parse(first?.document ?? "{}")).toMatchObject({ seller: null, buyer: { addressLines: [] } });
