@@ -1,5 +1,6 @@
 // Each room has a README, and what a README, CONTRIBUTING or a page of docs/ names exists: paths in backticks (a name alone
-// somewhere in its room or in the root, a path from its own folder or the root), relative links, and scripts of npm.
+// somewhere in its room or in the root, a path from its own folder or the root), relative links with their
+// anchors (of every page), and scripts of npm.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
@@ -30,7 +31,8 @@ const lines = [
       .filter((name) => !exists(name, path.posix.dirname(page)))
       .map((name) => `${page}: ${name} does not exist`),
   ),
-  ...pages.flatMap((page) => [...deadLinks(page), ...unknownScripts(page)].map((name) => `${page}: ${name}`)),
+  ...pages.flatMap((page) => unknownScripts(page).map((name) => `${page}: ${name}`)),
+  ...tree.filter((file) => file.endsWith(".md")).flatMap((page) => deadLinks(page).map((name) => `${page}: ${name}`)),
 ];
 for (const line of lines) console.error(line);
 process.exitCode = lines.length === 0 ? 0 : 1;
@@ -85,11 +87,32 @@ function matches(pattern) {
   return paths.some((at) => wanted.test(at));
 }
 
+/** Relative links to files that do not exist, or to headings that the page they name does not have. */
 function deadLinks(page) {
-  const targets = [...text(page).matchAll(/\]\((?![a-z]+:|#)([^)\s#]+)/g)].map(([, target]) => target);
+  const targets = [...prose(page).matchAll(/\]\((?![a-z]+:)([^)\s#]*)(?:#([^)\s]+))?/g)];
   return targets
-    .filter((target) => !existsSync(path.join(path.dirname(page), target)))
-    .map((target) => `the link to ${target} is dead`);
+    .filter(([, target, anchor]) => {
+      const file = target === "" ? page : path.join(path.dirname(page), target);
+      if (!existsSync(file)) return true;
+      return anchor !== undefined && file.endsWith(".md") && !anchorsOf(file).has(anchor);
+    })
+    .map(([, target, anchor]) => `the link to ${target}${anchor === undefined ? "" : `#${anchor}`} is dead`);
+}
+
+/** What a link to a page may name: its headings as GitHub turns them into anchors, and explicit ones. */
+function anchorsOf(page) {
+  const headings = [...prose(page).matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
+    title
+      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+  return new Set([...headings, ...[...prose(page).matchAll(/<a id="([^"]+)">/g)].map(([, id]) => id)]);
+}
+
+function prose(page) {
+  return text(page).replaceAll(/^```[\s\S]*?^```/gm, "");
 }
 
 function unknownScripts(page) {

@@ -18,7 +18,7 @@ test("a room without a README and a path, link or script of npm that does not ex
   write("workers/quota/rules/limits.ts");
   write(
     "workers/quota/README.md",
-    "`limits.ts`, `rules/`, `main.{ts,js}`, `POST /v1/gone.ts`, `other.ts`, `store/store.ts`, [the room](rules/limits.ts#a), [gone](../gone.md)\n```\n`code.ts`\n```\n",
+    "`limits.ts`, `rules/`, `main.{ts,js}`, `POST /v1/gone.ts`, `other.ts`, `store/store.ts`, [the room](rules/limits.ts#a), [gone](../gone.md), [a part](#limits-of-1-mib), [no part](../billing/README.md#gone)\n```\n`code.ts`\n```\n## Limits of 1 `MiB`\n",
   );
   write("workers/billing/README.md");
   write("workers/billing/store/store.ts");
@@ -40,6 +40,7 @@ test("a room without a README and a path, link or script of npm that does not ex
       "workers/quota/README.md: store/store.ts does not exist",
       "CONTRIBUTING.md: there is no script nothing for npm run",
       "workers/quota/README.md: the link to ../gone.md is dead",
+      "workers/quota/README.md: the link to ../billing/README.md#gone is dead",
     ],
   ]);
 });
