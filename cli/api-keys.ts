@@ -1,11 +1,12 @@
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Env } from "#platform/process/config.js";
 import { API_KEY_SCOPES } from "#schema/vocabulary.js";
+import { asTyped } from "./as-typed.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
 import { naming, UserError } from "./connection/failure.js";
 import type { ApiKeyScope, ApiKeysQuery } from "./graphql/graphql.js";
 import { graphql } from "./graphql/index.js";
-import { LIST_TENANTS, present, printRows, type ShowOptions } from "./show/print.js";
+import { present, printRows, type ShowOptions, tenantsAdvice } from "./show/print.js";
 import { type Column, shortTime } from "./show/table.js";
 
 const API_KEYS = graphql(`
@@ -66,7 +67,7 @@ export async function issueApiKey(options: NewKey, env: Env): Promise<void> {
   };
   const { issueApiKey: issued } = await naming(
     `tenant ${tenantId}`,
-    LIST_TENANTS,
+    tenantsAdvice(),
     askGraph(await findConnection(options, env), ISSUE, { input }),
   );
   printSecret(issued, options);
@@ -81,7 +82,7 @@ export async function rotateApiKey(
   if (!Number.isInteger(graceSeconds)) throw new UserError(`--grace takes whole seconds, not "${options.grace}".`);
   const { rotateApiKey: issued } = await naming(
     `API key ${id}`,
-    LIST_KEYS,
+    keysAdvice(),
     askGraph(await findConnection(options, env), ROTATE, { id, graceSeconds }),
   );
   printSecret(issued, options);
@@ -94,13 +95,13 @@ export async function revokeApiKey(
 ): Promise<void> {
   const { revokeApiKey: revoked } = await naming(
     `API key ${id}`,
-    LIST_KEYS,
+    keysAdvice(),
     askGraph(await findConnection(options, env), REVOKE, { id }),
   );
   process.stdout.write(options.json ? `${JSON.stringify(revoked)}\n` : `${revoked.id} is revoked\n`);
 }
 
-const LIST_KEYS = "List them: metrly api-keys list --tenant ID";
+const keysAdvice = (): string => `List them: ${asTyped("api-keys list --tenant ID")}`;
 
 function scopesOf(text: string): ApiKeyScope[] {
   const scopes = text.split(",").map((scope) => scope.trim().toUpperCase());

@@ -6,7 +6,7 @@ import { connectToService } from "./connection/internal.js";
 import { stepsOf } from "./connection/steps.js";
 import { graphql } from "./graphql/index.js";
 import { bar } from "./send/progress.js";
-import { LIST_TENANTS } from "./show/print.js";
+import { tenantsAdvice } from "./show/print.js";
 
 export interface ReconcileCommand {
   readonly tenant?: string;
@@ -94,7 +94,7 @@ export async function explainDenial(
 ): Promise<void> {
   const connection = await findConnection(options, env);
   const { tenant } = await askGraph(connection, DENIAL, { tenantId: options.tenant, key });
-  if (tenant === null) throw new UserError(`NOT_FOUND: There is no tenant ${options.tenant}. ${LIST_TENANTS}`);
+  if (tenant === null) throw new UserError(`NOT_FOUND: There is no tenant ${options.tenant}. ${tenantsAdvice()}`);
   const denial = tenant.quotaDenial;
   if (denial === null)
     throw new UserError(

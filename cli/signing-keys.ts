@@ -1,4 +1,5 @@
 import { type Env, parseConfig } from "#platform/process/config.js";
+import { asTyped } from "./as-typed.js";
 import { UserError } from "./connection/failure.js";
 import { openTokenKeys, renewAdminToken } from "./roles.js";
 
@@ -14,7 +15,7 @@ export async function rotateKeys(env: Env): Promise<void> {
   const { id } = await (await ring(env)).rotate();
   await renewAdminToken(parseConfig(env).dataDir);
   process.stdout.write(
-    `${id} signs from now on. Tokens of the previous key stay valid until: metrly signing-keys revoke ID\n`,
+    `${id} signs from now on. Tokens of the previous key stay valid until: ${asTyped("signing-keys revoke ID")}\n`,
   );
 }
 
@@ -22,8 +23,9 @@ export async function rotateKeys(env: Env): Promise<void> {
 export async function revokeKey(id: string, env: Env): Promise<void> {
   const keys = await ring(env);
   if ((await keys.current()).id === id)
-    throw new UserError("This is the signing key. Replace it first: metrly signing-keys rotate");
-  if (!(await keys.revoke(id))) throw new UserError(`NOT_FOUND: There is no key ${id}. List them: metrly signing-keys`);
+    throw new UserError(`This is the signing key. Replace it first: ${asTyped("signing-keys rotate")}`);
+  if (!(await keys.revoke(id)))
+    throw new UserError(`NOT_FOUND: There is no key ${id}. List them: ${asTyped("signing-keys")}`);
   await renewAdminToken(parseConfig(env).dataDir);
   process.stdout.write(`Tokens signed by ${id} are no longer valid\n`);
 }

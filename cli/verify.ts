@@ -2,6 +2,7 @@ import type { Env } from "#platform/process/config.js";
 import { askGraph, type ConnectionOptions, findConnection } from "./connection/connection.js";
 import { naming, UserError } from "./connection/failure.js";
 import { graphql } from "./graphql/index.js";
+import { invoicesAdvice } from "./show/print.js";
 
 const VERIFY = graphql(`
   query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }
@@ -15,7 +16,7 @@ export async function verifyInvoice(
   const connection = await findConnection(options, env);
   const { verifyInvoice: result } = await naming(
     `invoice ${id}`,
-    "List them: metrly invoices list TENANT",
+    invoicesAdvice(),
     askGraph(connection, VERIFY, { id }),
   );
   if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);

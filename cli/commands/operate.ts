@@ -1,4 +1,5 @@
 import { Argument, Option } from "commander";
+import { asTyped } from "../as-typed.js";
 import { completionScript, SHELLS, type Shell } from "../completion.js";
 import type { MetrlyCommand } from "./command.js";
 
@@ -61,7 +62,8 @@ export function addOperate(program: MetrlyCommand, earlierIngestion: MetrlyComma
     );
   program
     .command("completion")
-    .description("print a script that completes commands and options: source <(metrly completion bash)")
+    .description("print a script that completes commands and options")
     .addArgument(new Argument("<shell>").choices([...SHELLS]))
+    .addHelpText("after", `\nIn this shell only: source <(${asTyped("completion bash")})`)
     .action((shell: Shell) => void process.stdout.write(completionScript(program, shell)));
 }

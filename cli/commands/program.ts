@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
+import { asTyped } from "../as-typed.js";
 import { reportFailure, UserError } from "../connection/failure.js";
 import { hintFor, MetrlyCommand } from "./command.js";
 import { addLook } from "./look.js";
@@ -30,7 +31,7 @@ function createProgram(): MetrlyCommand {
   program
     .description("Usage metering, real-time quotas and invoices that add up")
     .version(version, "-V, --version", "display the version")
-    .showHelpAfterError("Its options: add --help. All commands: metrly --help");
+    .showHelpAfterError(`Its options: add --help. All commands: ${asTyped("--help")}`);
   program.commandsGroup("Run:");
   const earlierOf = addServe(program);
   program.commandsGroup("Look:");

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Env, parseConfig } from "#platform/process/config.js";
+import { asTyped } from "../as-typed.js";
 import type { TypedDocumentString } from "../graphql/graphql.js";
 import { readAddress } from "./address.js";
 import { NoResponse, UserError } from "./failure.js";
@@ -35,7 +36,7 @@ async function readAdminToken(dataDir: string): Promise<string> {
     return (await readFile(file, "utf8")).trim();
   } catch {
     throw new UserError(
-      `There is no readable ${file}. Start Metrly here first (npm start), or pass --token or METRLY_TOKEN.`,
+      `There is no readable ${file}. Start Metrly here first (${asTyped("serve")}), or pass --token or METRLY_TOKEN.`,
     );
   }
 }
@@ -66,7 +67,7 @@ export async function askText(connection: Connection, query: string, variables: 
     });
   } catch {
     throw new NoResponse(
-      `No response from ${connection.url}. Is Metrly running? Start it with npm start, or pass --url.`,
+      `No response from ${connection.url}. Is Metrly running? Start it with ${asTyped("serve")}, or pass --url.`,
     );
   }
   const answer = await graphAnswerOf(response);

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { repeat } from "#platform/lifecycle/repeat.js";
 import { monotonicMs, nowMs } from "#platform/lifecycle/time.js";
 import type { Config, Env } from "#platform/process/config.js";
+import { asTyped } from "../as-typed.js";
 import { findConnection } from "../connection/connection.js";
 import { TENANTS } from "./catalog.js";
 import { type DemoEvent, demoEvent, HABITS, type Habit } from "./events.js";
@@ -90,7 +91,7 @@ Metrly is running, with demo data: ${TENANTS.map((tenant) => tenant.id).join(", 
       -d '{"meter":"api_calls","amount":"400","idempotencyKey":"try-1"}'
 
   Watch alerts
-    npx metrly alerts watch
+    ${asTyped("alerts watch")}
 
 Ctrl-C stops everything. METRLY_DEMO=off starts without demo data.
 `;

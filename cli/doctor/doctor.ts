@@ -8,6 +8,7 @@ import { createSession } from "#platform/database/session.js";
 import { nowMs, timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Config, ConfigError, type Env, parseConfig } from "#platform/process/config.js";
 import { refuseEviction } from "#platform/redis/eviction.js";
+import { asTyped } from "../as-typed.js";
 import { askGraph, type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
 import { graphql } from "../graphql/index.js";
@@ -140,7 +141,7 @@ async function readiness(url: string): Promise<Finding> {
     if (response.ok) return { what, ok: true, said: `${url} is ready` };
     return { what, ok: false, said: await response.text(), advice: "see the log of the named service" };
   } catch {
-    return { what, ok: false, said: `no response from ${url}`, advice: "npm start, or pass --url" };
+    return { what, ok: false, said: `no response from ${url}`, advice: `${asTyped("serve")}, or pass --url` };
   }
 }
 

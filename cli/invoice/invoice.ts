@@ -6,10 +6,12 @@ import type { PaperName } from "#platform/paper/sizes.js";
 import { type InvoiceDocument, type IssuedInvoice, paperOf } from "#platform/paper/words.js";
 import type { Env } from "#platform/process/config.js";
 import { readInvoice } from "#schema/events/invoice.v2.js";
+import { asTyped } from "../as-typed.js";
 import { askGraph, type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
 import { asText } from "../csv.js";
 import { graphql } from "../graphql/index.js";
+import { invoicesAdvice } from "../show/print.js";
 import type { InvoiceFormat } from "./formats.js";
 
 const INVOICE = graphql(`query Invoice($id: ID!) { invoice(id: $id) { document sha256 generatedAt } }`);
@@ -21,11 +23,10 @@ const INVOICE = graphql(`query Invoice($id: ID!) { invoice(id: $id) { document s
 export async function exportInvoice(id: string, options: ConnectionOptions & ExportOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
   const { invoice } = await askGraph(connection, INVOICE, { id });
-  if (invoice === null)
-    throw new UserError(`NOT_FOUND: There is no invoice ${id}. List them: metrly invoices list TENANT`);
+  if (invoice === null) throw new UserError(`NOT_FOUND: There is no invoice ${id}. ${invoicesAdvice()}`);
   const { document, sha256 } = invoice;
   if (createHash("sha256").update(document, "utf8").digest("hex") !== sha256)
-    throw new UserError(`${id} does not match its SHA-256. Check it: metrly invoices verify ${id}`);
+    throw new UserError(`${id} does not match its SHA-256. Check it: ${asTyped(`invoices verify ${id}`)}`);
   if (options.pdf !== undefined) await writeFile(options.pdf, await pdfOf(invoice, options.paper ?? "a4"));
   if (options.pdf !== undefined && options.format === undefined && options.out === undefined) return;
   const text = textOf(invoice, options.format ?? "json");

@@ -4,7 +4,7 @@ import { UserError } from "../connection/failure.js";
 import { everyPage } from "../connection/pages.js";
 import type { InvoiceLinesQuery, InvoicesQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
-import { present, printRows, type ShowOptions } from "./print.js";
+import { invoicesAdvice, present, printRows, type ShowOptions } from "./print.js";
 import type { Column } from "./table.js";
 
 const INVOICES = graphql(`
@@ -50,8 +50,7 @@ export async function listInvoices(tenantId: string, options: ShowOptions, env: 
 /** `metrly invoices show`: its lines, and at a terminal its total. */
 export async function showInvoice(id: string, options: ShowOptions, env: Env): Promise<void> {
   const { invoice } = await askGraph(await findConnection(options, env), LINES, { id });
-  if (invoice === null)
-    throw new UserError(`NOT_FOUND: There is no invoice ${id}. List them: metrly invoices list TENANT`);
+  if (invoice === null) throw new UserError(`NOT_FOUND: There is no invoice ${id}. ${invoicesAdvice()}`);
   const columns: Column<Line>[] = [
     { name: "KIND", text: ({ kind }) => kind },
     { name: "DESCRIPTION", text: ({ description }) => description, mayBeCut: true },

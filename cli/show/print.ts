@@ -1,3 +1,4 @@
+import { asTyped } from "../as-typed.js";
 import type { ConnectionOptions } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
 import { type Column, formatRows } from "./table.js";
@@ -32,10 +33,12 @@ export function printOne(
   process.stdout.write(json ? `${JSON.stringify(view)}\n` : `${lines.join("\n")}\n`);
 }
 
-export const LIST_TENANTS = "List them: metrly tenants list";
+export const tenantsAdvice = (): string => `List them: ${asTyped("tenants list")}`;
+
+export const invoicesAdvice = (): string => `List them: ${asTyped("invoices list TENANT")}`;
 
 /** The tenant of an answer. Throws `UserError` if there is none. */
 export function present<T>(tenant: T | null, id: string): T {
-  if (tenant === null) throw new UserError(`NOT_FOUND: There is no tenant ${id}. ${LIST_TENANTS}`, "NOT_FOUND");
+  if (tenant === null) throw new UserError(`NOT_FOUND: There is no tenant ${id}. ${tenantsAdvice()}`, "NOT_FOUND");
   return tenant;
 }

@@ -1,4 +1,5 @@
 import type { Env } from "#platform/process/config.js";
+import { asTyped } from "../as-typed.js";
 import { askGraph, findConnection } from "../connection/connection.js";
 import { naming, UserError } from "../connection/failure.js";
 import { everyPage } from "../connection/pages.js";
@@ -80,12 +81,12 @@ export async function createTenant(id: string, options: NewTenant, env: Env): Pr
   };
   const { createTenant: created } = await naming(
     `plan ${plan}`,
-    "Create it first: createPlan, in the explorer or with metrly graph",
+    `Create it first: createPlan, in the explorer or with ${asTyped("graph")}`,
     askGraph(await findConnection(options, env), CREATE, { input }),
   );
   process.stdout.write(options.json ? `${JSON.stringify(created)}\n` : `${created.id}\n`);
   if (!options.json)
     process.stderr.write(
-      `Created. Give it a key: metrly api-keys issue --tenant ${created.id} --scopes ingest,quota\n`,
+      `Created. Give it a key: ${asTyped(`api-keys issue --tenant ${created.id} --scopes ingest,quota`)}\n`,
     );
 }

@@ -1,10 +1,11 @@
 import { maskedUrl } from "#kernel/masked-url.js";
 import type { Env } from "#platform/process/config.js";
+import { asTyped } from "../as-typed.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { naming, UserError } from "../connection/failure.js";
 import type { DeadLettersQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
-import { type Endpoint, endpointsOf, LIST_ENDPOINTS, type OwnerOptions, ownerOf } from "./owner.js";
+import { type Endpoint, endpointsAdvice, endpointsOf, type OwnerOptions, ownerOf } from "./owner.js";
 
 type DeadLetters = NonNullable<DeadLettersQuery["tenant"]>["webhookEndpoints"][number]["deliveries"];
 type Delivery = DeadLetters["nodes"][number];
@@ -59,7 +60,7 @@ export async function listDeadLetters(options: DeadLettersOptions, env: Env): Pr
   process.stderr.write(
     count === 0
       ? `No dead letters of ${options.tenant ?? "the operators"}.\n`
-      : `${count} dead ${count === 1 ? "letter" : "letters"}. Replay one: metrly webhooks replay ID; an endpoint's: metrly webhooks replay --endpoint ID\n`,
+      : `${count} dead ${count === 1 ? "letter" : "letters"}. Replay one: ${asTyped("webhooks replay ID")}\nAll of an endpoint: ${asTyped("webhooks replay --endpoint ID")}\n`,
   );
 }
 
@@ -107,14 +108,14 @@ export async function replayDeadLetters(
   if (options.endpoint !== undefined) {
     const { replayDeadLetters: replayed } = await naming(
       `webhook endpoint ${options.endpoint}`,
-      LIST_ENDPOINTS,
+      endpointsAdvice(),
       askGraph(connection, REPLAY_ALL, { endpointId: options.endpoint }),
     );
     print({ replayed }, `${replayed} replayed`);
   } else if (id !== undefined) {
     await naming(
       `webhook delivery ${id}`,
-      "Dead letters: metrly webhooks dead --tenant ID",
+      `Dead letters: ${asTyped("webhooks dead --tenant ID")}`,
       askGraph(connection, REPLAY, { id }),
     );
     print({ replayed: 1 }, `${id} is scheduled again`);

@@ -4,9 +4,9 @@ import { TENANT_EVENT_TYPES } from "#schema/webhook-events.js";
 import { askGraph, type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { naming } from "../connection/failure.js";
 import { graphql } from "../graphql/index.js";
-import { LIST_TENANTS, printRows, type ShowOptions } from "../show/print.js";
+import { printRows, type ShowOptions, tenantsAdvice } from "../show/print.js";
 import type { Column } from "../show/table.js";
-import { type Endpoint, endpointsOf, LIST_ENDPOINTS, type OwnerOptions, ownerOf } from "./owner.js";
+import { type Endpoint, endpointsAdvice, endpointsOf, type OwnerOptions, ownerOf } from "./owner.js";
 
 const CREATE = graphql(`
   mutation CreateEndpoint($input: CreateWebhookEndpointInput!) {
@@ -45,7 +45,7 @@ export async function createEndpoint(
   const input = { ...ownerOf(options), url, eventTypes };
   const { createWebhookEndpoint: created } = await naming(
     `tenant ${options.tenant}`,
-    LIST_TENANTS,
+    tenantsAdvice(),
     askGraph(await findConnection(options, env), CREATE, { input }),
   );
   process.stdout.write(`${options.json ? JSON.stringify(created) : created.secret}\n`);
@@ -53,7 +53,11 @@ export async function createEndpoint(
 }
 
 export async function deleteEndpoint(id: string, options: Printed, env: Env): Promise<void> {
-  await naming(`webhook endpoint ${id}`, LIST_ENDPOINTS, askGraph(await findConnection(options, env), DELETE, { id }));
+  await naming(
+    `webhook endpoint ${id}`,
+    endpointsAdvice(),
+    askGraph(await findConnection(options, env), DELETE, { id }),
+  );
   process.stdout.write(options.json ? `${JSON.stringify({ deleted: id })}\n` : `${id} is deleted\n`);
 }
 
@@ -61,7 +65,7 @@ export async function deleteEndpoint(id: string, options: Printed, env: Env): Pr
 export async function testEndpoint(id: string, options: Printed, env: Env): Promise<void> {
   const { sendTestWebhook: delivery } = await naming(
     `webhook endpoint ${id}`,
-    LIST_ENDPOINTS,
+    endpointsAdvice(),
     askGraph(await findConnection(options, env), TEST, { id }),
   );
   process.stdout.write(options.json ? `${JSON.stringify(delivery)}\n` : `${delivery.id} is on its way to ${id}\n`);

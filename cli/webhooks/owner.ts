@@ -1,3 +1,4 @@
+import { asTyped } from "../as-typed.js";
 import { askGraph, type Connection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
 import type { EndpointListQuery } from "../graphql/graphql.js";
@@ -15,7 +16,7 @@ const OF_PLATFORM = graphql(`
 
 export type Endpoint = NonNullable<EndpointListQuery["tenant"]>["webhookEndpoints"][number];
 
-export const LIST_ENDPOINTS = "List them: metrly webhooks list --tenant ID, or --platform";
+export const endpointsAdvice = (): string => `List them: ${asTyped("webhooks list --tenant ID")}, or --platform`;
 
 /** Whose endpoints a command is about. */
 export interface OwnerOptions {

@@ -33,7 +33,10 @@ export async function pdfInProcess(paper: Paper, size: PaperName): Promise<Buffe
     const [pdf] = await once(child, "message", { signal });
     return Buffer.from(pdf);
   } catch {
-    throw new MetrlyError("UNAVAILABLE", "The PDF cannot be made here now; try again, or metrly invoices export --pdf");
+    throw new MetrlyError(
+      "UNAVAILABLE",
+      "The PDF cannot be made here now; try again, or export it with the command line: invoices export --pdf",
+    );
   } finally {
     child.kill("SIGKILL");
   }

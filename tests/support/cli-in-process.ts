@@ -1,3 +1,5 @@
+import path from "node:path";
+import { packageRoot } from "#platform/process/package-root.js";
 import { runCommand } from "../../cli/commands/program.js";
 import type { Ended } from "./cli.js";
 import type { MetrlyProcess } from "./metrly.js";
@@ -7,9 +9,10 @@ import type { MetrlyProcess } from "./metrly.js";
  * time: it replaces this process's environment, output and exit until the command has ended.
  */
 export async function runCliHere({ url, dataDir }: MetrlyProcess, args: readonly string[]): Promise<Ended> {
-  const { env, exit, exitCode } = process;
+  const { env, exit, exitCode, argv } = process;
   const [out, err] = [captured(process.stdout), captured(process.stderr)];
   process.env = { PATH: env.PATH, METRLY_PORT: new URL(url).port, METRLY_DATA_DIR: dataDir };
+  process.argv = [process.execPath, path.join(packageRoot(), "dist/cli/metrly.js"), ...args];
   process.exitCode = 0;
   let ended: Ended | undefined;
   const endedWith = (code: unknown): Ended => ({ code: Number(code), out: out.text(), err: err.text() });
@@ -21,7 +24,7 @@ export async function runCliHere({ url, dataDir }: MetrlyProcess, args: readonly
     await runCommand(args);
     return ended ?? endedWith(process.exitCode);
   } finally {
-    Object.assign(process, { env, exit, exitCode });
+    Object.assign(process, { env, exit, exitCode, argv });
     for (const stream of [out, err]) stream.release();
   }
 }

@@ -86,6 +86,9 @@ describe.skipIf(!hasTerminal)("a newcomer with a fresh clone, at a terminal", ()
       // The real npx, which must not ask a registry.
       expect(commands).toContain("npx metrly alerts watch");
       expect(await shell.run("npx --no-install metrly --version")).toMatch(/^\d+\.\d+\.\d+\n$/);
+      expect(await shell.run("npx metrly tenants show nobody 2>&1 || true")).toContain(
+        "List them: npx metrly tenants list",
+      );
       expect(await shell.run("npx metrly alerts watch --help")).toContain("Usage: metrly alerts watch");
     } finally {
       shell.close();

@@ -115,10 +115,10 @@ async function runBlock(shell: Shell, block: Block, here: (text: string) => stri
 /** npx takes longer than the command. README shows what a terminal shows; what is piped comes through a pipe. */
 const npxOf = (page: string): string => {
   const cli = `"${process.execPath}" ${nodeFlags.join(" ")} dist/cli/metrly.js`;
-  const atTerminal = `script --quiet --return --flush --command "stty cols 100; ${cli.replaceAll('"', "")} $*" /dev/null < /dev/null`;
+  const atTerminal = `npm_lifecycle_event=npx script --quiet --return --flush --command "stty cols 100; ${cli.replaceAll('"', "")} $*" /dev/null < /dev/null`;
   return page === "README.md"
-    ? `npx() { shift; if [ "$1" = send ]; then ${cli} "$@"; else ${atTerminal} | tr -d '\\r'; fi; }`
-    : `npx() { shift; ${cli} "$@"; }`;
+    ? `npx() { shift; if [ "$1" = send ]; then npm_lifecycle_event=npx ${cli} "$@"; else ${atTerminal} | tr -d '\\r'; fi; }`
+    : `npx() { shift; npm_lifecycle_event=npx ${cli} "$@"; }`;
 };
 
 /** A line of a block as listed in NOT_RUN: without its comment. */
