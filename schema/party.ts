@@ -27,7 +27,8 @@ export function partyProblems({ name, addressLines }: PartyText): { path: string
   ];
 }
 
-function textProblem(text: string, max: number): string | undefined {
+/** Why a text cannot be shown in one line, of at most `max` characters; undefined: it can. */
+export function textProblem(text: string, max: number): string | undefined {
   if (text.trim() === "") return "must not be blank";
   if (text.length > max) return `has at most ${max} characters`;
   if (UNPRINTABLE.test(text)) return "must not have control characters or line breaks";

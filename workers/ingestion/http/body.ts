@@ -81,7 +81,6 @@ function structured(text: string, form: "object" | "array" | "either"): readonly
   if (typeof parsed !== "object" || parsed === null || (form === "object" && isBatch) || (form === "array" && !isBatch))
     throw new MetrlyError("MALFORMED", `The body must be a JSON ${form === "either" ? "object or array" : form}`);
   const events: readonly unknown[] = isBatch ? parsed : [parsed];
-  if (events.length === 0) throw new MetrlyError("INVALID", "The batch is empty");
   if (events.length > MAX_EVENTS)
     throw new MetrlyError("TOO_LARGE", `A batch has at most ${MAX_EVENTS} events, not ${events.length}`);
   const inexact = inexactByItem(text, isBatch);

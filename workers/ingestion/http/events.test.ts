@@ -179,11 +179,18 @@ describe.skipIf(!hasPostgres)("the edge", () => {
       body: { code: "INVALID" },
     });
     expect(await post(event({ id: "" }), { url: "/api/v1/events" })).toMatchObject({ status: 400 });
-    expect(await post([])).toMatchObject({ status: 400, body: { code: "INVALID" } });
     expect(await post(event(), { key: "closed" })).toMatchObject({
       status: 400,
       body: { results: [{ code: "TENANT_CLOSED" }] },
     });
+  });
+
+  test("an empty batch is a success without results", async () => {
+    expect(await post([])).toMatchObject({
+      status: 202,
+      body: { accepted: 0, duplicates: 0, rejected: 0, results: [] },
+    });
+    expect(await post([], { url: "/api/v1/events" })).toMatchObject({ status: 204 });
   });
 
   test("the alias answers a partly rejected request with an error that has each outcome, and any part may be sent again", async () => {

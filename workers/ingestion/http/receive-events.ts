@@ -86,7 +86,8 @@ export function createEventsReceiver(options: ReceiverOptions): EventsReceiver {
     const items = readEvents(request.headers, content);
     const first = answered(items, content.length, sending);
     const { answer, fresh } = first instanceof Promise ? await first : first;
-    if (answer.accepted + answer.duplicates === 0) {
+    // A batch may be empty (CloudEvents JSON format 1.0, 4).
+    if (answer.rejected > 0 && answer.accepted + answer.duplicates === 0) {
       options.metrics.answered("rejected", answer.rejected);
       throw rejectionOf(answer);
     }

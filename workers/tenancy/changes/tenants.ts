@@ -109,7 +109,9 @@ export function updateTenant(
     const days = input.graceDays ?? before.graceDays.at(-1)?.days ?? 0;
     const buyer = input.buyer === undefined ? renamedBuyer(before, name) : newBuyer(name, input.buyer);
     const inBuyer = input.buyer === undefined ? [] : buyerReasons(buyer);
-    rejectIf([...nameReasons("name", name), ...graceReasons(days), ...inBuyer]);
+    // A stored name may be one that is refused by now.
+    const inName = input.name === undefined ? [] : nameReasons("name", name);
+    rejectIf([...inName, ...graceReasons(days), ...inBuyer]);
     const isSameGrace = days === before.graceDays.at(-1)?.days;
     const version = change.nextVersion();
     const buyers = withBuyer(before, buyer, version);

@@ -22,6 +22,8 @@ describe("a meter", () => {
     ["a key with a space", { id: "two words" }, "key"],
     ["a key of 65 characters", { id: "k".repeat(65) }, "key"],
     ["a blank name", { name: " " }, "name"],
+    ["a name with a control character", { name: "Tokens\u001b[31m" }, "name"],
+    ["a unit of two lines", { unit: "to\nken" }, "unit"],
     ["a reserved event type", { eventType: "metrly.quota.warning.v1" }, "eventType"],
     ["a blank event type", { eventType: "" }, "eventType"],
     ["a SUM without a property", { valueProperty: null }, "valueProperty"],

@@ -1,6 +1,7 @@
 import { isClientId } from "#kernel/ids.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import { readsProperty } from "#schema/meters/meter-reading.js";
+import { textProblem } from "#schema/party.js";
 import { nameReasons, type Reason } from "./reasons.js";
 
 export const MAX_DIMENSIONS = 10;
@@ -24,10 +25,13 @@ export function validateMeter(terms: MeterTerms): Reason[] {
     ...eventTypeReasons(terms.eventType),
     ...valueReasons(terms),
     ...dimensionReasons(terms.dimensions),
-    ...(terms.unit !== null && (terms.unit.trim() === "" || terms.unit.length > MAX_UNIT_LENGTH)
-      ? [{ path: "unit", detail: `must be 1 to ${MAX_UNIT_LENGTH} characters` }]
-      : []),
+    ...unitReasons(terms.unit),
   ];
+}
+
+function unitReasons(unit: string | null): Reason[] {
+  const detail = unit === null ? undefined : textProblem(unit, MAX_UNIT_LENGTH);
+  return detail === undefined ? [] : [{ path: "unit", detail }];
 }
 
 function eventTypeReasons(eventType: string): Reason[] {

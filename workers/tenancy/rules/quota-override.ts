@@ -4,7 +4,7 @@ import type { QuotaLimitState, QuotaOverrideState, TenantState } from "#schema/e
 import { tenantNow } from "#schema/tenancy-history.js";
 import { amountReasons } from "./amount.js";
 import { limitKey } from "./quota-limit.js";
-import { nameReasons, type Reason } from "./reasons.js";
+import { type Reason, textReasons } from "./reasons.js";
 
 export type OverrideTerms = Omit<QuotaOverrideState, "inVersion">;
 
@@ -20,7 +20,7 @@ export function overrideReasons(
   planLimits: readonly QuotaLimitState[],
   now: number,
 ): Reason[] {
-  const reasons = [...amountReasons("limit", terms.limit), ...nameReasons("reason", terms.reason)];
+  const reasons = [...amountReasons("limit", terms.limit), ...textReasons("reason", terms.reason)];
   if (terms.until <= tenantNow(tenant, now)) reasons.push({ path: "until", detail: "must be in the future" });
   const wanted = `${terms.meter ?? ""}/${terms.window}`;
   if (!planLimits.some((limit) => limitKey(limit) === wanted)) {

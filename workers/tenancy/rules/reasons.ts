@@ -1,4 +1,5 @@
 import { MetrlyError } from "#kernel/errors.js";
+import { textProblem } from "#schema/party.js";
 
 /** Why one value of an input is refused. `path` is as in the GraphQL input, e.g. `prices[0].tiers[1].upTo`. */
 export interface Reason {
@@ -19,8 +20,14 @@ export function rejectIf(reasons: readonly Reason[]): void {
 
 export const MAX_NAME_LENGTH = 200;
 
+/** Of a text of any number of lines. */
+export function textReasons(path: string, text: string): Reason[] {
+  if (text.trim() === "") return [{ path, detail: "must not be blank" }];
+  return text.length > MAX_NAME_LENGTH ? [{ path, detail: `has at most ${MAX_NAME_LENGTH} characters` }] : [];
+}
+
+/** Of a name, which is shown in tables and on invoices. */
 export function nameReasons(path: string, name: string): Reason[] {
-  if (name.trim() === "") return [{ path, detail: "must not be blank" }];
-  if (name.length > MAX_NAME_LENGTH) return [{ path, detail: `has at most ${MAX_NAME_LENGTH} characters` }];
-  return [];
+  const detail = textProblem(name, MAX_NAME_LENGTH);
+  return detail === undefined ? [] : [{ path, detail }];
 }

@@ -67,6 +67,15 @@ describe.skipIf(!hasPostgres)("what fees depend on", () => {
     await expect(update("Third")).rejects.toMatchObject({ code: "CONFLICT" });
   });
 
+  test("a stored name that is refused by now keeps nothing else from changing", async () => {
+    await world.tenant("named");
+    await world.database.pool.query("UPDATE tenant SET name = $1 WHERE id = 'named'", ["Na\u001b[31mmed"]);
+    const updated = await updateTenant(world.store, ACTOR, "named", { name: undefined, graceDays: 4 });
+    expect(updated).toMatchObject({ name: "Na\u001b[31mmed", graceDays: [{}, { days: 4 }] });
+    const again = updateTenant(world.store, ACTOR, "named", { name: "Na\u001b[31mmed", graceDays: undefined });
+    await expect(again).rejects.toMatchObject({ code: "INVALID" });
+  });
+
   test("a tenant begins at the moment that was given, in a period that began before", async () => {
     const startsAt = NOW - DAY_MS;
     const made = await createTenant(world.store, ACTOR, { ...newTenant("begun"), startsAt });
