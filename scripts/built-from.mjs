@@ -10,7 +10,8 @@ export const STAMP = `${ROOT}/dist/.built-from`;
 export function hashSources() {
   const { include } = JSON.parse(readFileSync(`${ROOT}/tsconfig.build.json`, "utf8"));
   const hash = createHash("sha256");
-  for (const file of ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"]) add(hash, file);
+  for (const file of ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json", "scripts/build.mjs"])
+    add(hash, file);
   for (const folder of include) {
     if (!existsSync(`${ROOT}/${folder}`)) continue;
     const names = readdirSync(`${ROOT}/${folder}`, { recursive: true, encoding: "utf8" });

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestProject } from "vitest/node";
-// Nothing of the product: for this file, vitest resolves names like `#kernel` to `dist`, which may not be there yet.
+// Nothing of the product: for this file, vitest resolves names like `#kernel` to compiled files, which may not be there.
 import { ONCE_DIR_VARIABLE, RUN_DIR_VARIABLE } from "../servers/run-dir.js";
 
 /** Before the first test file, and only where no run has a folder: one for what the files of this call make once and share. */

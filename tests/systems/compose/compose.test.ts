@@ -186,8 +186,9 @@ describe("the image", () => {
     const { include } = JSON.parse(await readFile(path.join(packageRoot(), "tsconfig.build.json"), "utf8")) as {
       include: string[];
     };
-    for (const folder of [...include, "package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"])
-      expect(allowed).toContain(`!${folder}`);
+    const programs = ["scripts/build.mjs", "scripts/install.mjs"];
+    for (const input of [...include, ...programs, "package.json", "package-lock.json", "tsconfig.json"])
+      expect(allowed).toContain(`!${input}`);
     expect(allowed).toEqual(expect.arrayContaining(["*", "**/*.test.ts"]));
   });
 });
