@@ -20,6 +20,7 @@ const conditions = [
   ["the tree is clean", () => git("status", "--porcelain") === ""],
   [`there is no tag ${tag}`, () => git("tag", "--list", tag) === ""],
   ["CHANGELOG.md has something under Unreleased", () => unreleased().trim() !== ""],
+  ["a git remote is the repository that sdk/package.json names", isRepositoryOurs],
 ];
 
 const steps = [
@@ -57,6 +58,18 @@ function bumpVersions() {
   lock.version = version;
   for (const at of ["", "sdk"]) lock.packages[at].version = version;
   save("package-lock.json", lock);
+}
+
+/** npm shows the address as the project's: what is a placeholder must not be published. */
+function isRepositoryOurs() {
+  const placeOf = (url) =>
+    /^(?:git\+)?(?:\w+:\/\/)?(?:[^@/]*@)?([^:/]+)[:/]+(.*?)(?:\.git)?$/.exec(url)?.slice(1).join("/");
+  const named = json("sdk/package.json").repository?.url;
+  const remotes = (git("remote") ?? "")
+    .split("\n")
+    .filter(Boolean)
+    .map((name) => git("remote", "get-url", name) ?? "");
+  return named === undefined || remotes.map(placeOf).includes(placeOf(named));
 }
 
 function unreleased() {

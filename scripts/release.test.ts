@@ -47,6 +47,24 @@ test("a dry run says each step and changes nothing", () => {
   expect([git("rev-parse", "HEAD"), git("status", "--porcelain"), git("tag")]).toEqual([before, "", ""]);
 });
 
+test("a release needs a remote that is the repository of the SDK's package", () => {
+  const repository = { type: "git", url: "git+https://example.com/team/metrly.git", directory: "sdk" };
+  write("sdk/package.json", JSON.stringify({ version: "0.1.0", repository }));
+  git("commit", "-qam", "Name the repository", "-m", "Because.");
+  const refused = { ok: false, said: expect.stringContaining("the repository that sdk/package.json names") };
+  expect(release("--dry-run")).toMatchObject(refused);
+  git("remote", "add", "origin", "https://example.com/other/metrly");
+  expect(release("--dry-run")).toMatchObject(refused);
+  for (const url of [
+    "git@example.com:team/metrly.git",
+    "https://example.com/team/metrly",
+    "ssh://git@example.com/team/metrly.git",
+  ]) {
+    git("remote", "set-url", "origin", url);
+    expect(release("--dry-run").ok, url).toBe(true);
+  }
+});
+
 test("a release bumps versions, dates the changelog, freezes contracts, commits and tags", () => {
   expect(release()).toMatchObject({ ok: true });
   expect([git("status", "--porcelain"), git("tag"), git("log", "-1", "--format=%s")]).toEqual([
