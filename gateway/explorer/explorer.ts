@@ -30,6 +30,7 @@ const OWN_FILES = [
   "operation-list.js",
   "overview.css",
   "overview.js",
+  "paper.js",
   "section-alerts.js",
   "section-invoices.js",
   "section-limits.js",

@@ -43,6 +43,7 @@ export function explorerPage({ demo }: { readonly demo: boolean }): string {
       <section id="view-overview" aria-label="Overview of the tenant" hidden><div id="overview"></div></section>
       <section id="view-workbench" aria-label="Operations" hidden>
         <p id="live" role="status" hidden></p>
+        <p id="papers" hidden></p>
         <div id="graphiql"></div>
       </section>
     </main>

@@ -18,9 +18,9 @@ export function element(tag, properties = {}, children = []) {
 }
 
 /**
- * A table of texts; its last column is a figure.
+ * A table of texts or elements; its last column is a figure.
  * @param {Record<string, "fixed" | "">} columns by their heads; `fixed` ones keep each text on one line, the others give way
- * @param {readonly string[][]} rows
+ * @param {readonly (string | Node)[][]} rows
  */
 export function tableOf(columns, rows) {
   const heads = Object.entries(columns);

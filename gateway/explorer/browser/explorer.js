@@ -1,6 +1,7 @@
 import { byId, element } from "./dom.js";
 import { createOperationList } from "./operation-list.js";
 import { createOverview } from "./overview.js";
+import { invoicesIn, paperLinks } from "./paper.js";
 import { createSession, describe } from "./session.js";
 import { createTenantChoice } from "./tenant-choice.js";
 import { createWorkbench } from "./workbench.js";
@@ -10,7 +11,7 @@ const isDemo = document.body.dataset.demo === "on";
 const session = createSession({ onChange: showSession });
 const tenant = createTenantChoice({ place: byId("tenant"), session, onChange: () => overview.choose(tenant) });
 const overview = createOverview({ place: byId("overview"), session, onAsk: (name) => list.open(name) });
-const workbench = createWorkbench({ place: byId("graphiql"), session, onLive: showLive });
+const workbench = createWorkbench({ place: byId("graphiql"), session, onLive: showLive, onAnswer: showPapers });
 const list = createOperationList({
   place: byId("operations"),
   tenantId: () => tenant.id ?? null,
@@ -79,6 +80,17 @@ function showLive(status) {
   byId("live").hidden = status === null;
   byId("live").dataset.state = status?.state ?? "";
   byId("live").textContent = status?.text ?? "";
+}
+
+/** The invoices in an answer, as their customers get them. */
+function showPapers(data) {
+  const invoices = invoicesIn(data);
+  byId("papers").hidden = invoices.length === 0;
+  byId("papers").replaceChildren(
+    ...invoices.map((invoice) =>
+      element("span", {}, [invoice.number ?? invoice.id, " ", ...paperLinks(session, invoice)]),
+    ),
+  );
 }
 
 byId("sign-in").hidden = !isDemo;

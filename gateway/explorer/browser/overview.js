@@ -32,7 +32,7 @@ export function createOverview({ place, session, onAsk }) {
     choose(choice) {
       tenantId = choice.id;
       problem = choice.problem;
-      sections = createSections({ ask: session.ask, tenantId });
+      sections = createSections({ session, tenantId });
       grid.replaceChildren(...sections.map(shellOf));
       title.textContent = tenantId ?? "";
       facts.textContent = "";

@@ -8,19 +8,19 @@ import { showUsage, USAGE } from "./section-usage.js";
 /**
  * The parts of a tenant's overview. Each has the saved operation that tells more, and keeps what it showed last when a later
  * answer fails.
- * @param {{ ask(query: string, variables: object): Promise<object>, tenantId: string | null | undefined }} options
+ * @param {{ session: object, tenantId: string | null | undefined }} options
  */
-export function createSections({ ask, tenantId }) {
+export function createSections({ session, tenantId }) {
   if (!tenantId) return [];
-  const read = (query) => () => ask(query, { tenantId });
+  const read = (query) => () => session.ask(query, { tenantId });
   return [
     section("Usage by day", "UsageByDay", read(USAGE), showUsage),
     section("Limits", "Quotas", read(LIMITS), showLimits),
-    section("Last invoices", "Invoices", read(INVOICES), showInvoices),
+    section("Last invoices", "Invoices", read(INVOICES), (tenant) => showInvoices(tenant, session)),
     section(
       "Last alerts",
       "Alerts",
-      readLastAlerts((after) => ask(ALERTS, { tenantId, after })),
+      readLastAlerts((after) => session.ask(ALERTS, { tenantId, after })),
       showAlerts,
     ),
   ];

@@ -8,9 +8,10 @@ const SCRIPTS = ["react.js", "react-dom.js", "graphql-ws.js", "graphiql.js"];
 
 /**
  * GraphiQL, loaded when it is first needed: it is forty times as large as the rest of the page.
- * @param {{ place: HTMLElement, session: object, onLive(status: object | null): void }} options
+ * @param {{ place: HTMLElement, session: object, onLive(status: object | null): void, onAnswer(data: unknown): void }} options
+ *   `onAnswer`: what the last operation answered; undefined: another tab is shown
  */
-export function createWorkbench({ place, session, onLive }) {
+export function createWorkbench({ place, session, onLive, onAnswer }) {
   let loading;
   let root;
   let live;
@@ -32,6 +33,7 @@ export function createWorkbench({ place, session, onLive }) {
     },
     /** Ends what runs as the last viewer. */
     reset() {
+      onAnswer(undefined);
       live?.dispose();
       live = undefined;
       root?.unmount();
@@ -74,12 +76,16 @@ export function createWorkbench({ place, session, onLive }) {
 
   async function answerOf({ query, variables }, operationName) {
     const { status, ...answer } = await session.ask(query, variables ?? {}, operationName);
+    if (operationName !== "IntrospectionQuery") onAnswer(answer.data);
     return answer;
   }
 
   /** GraphiQL calls this for every change in a tab, too. */
   function onTabChange({ activeTabIndex }) {
-    if (activeTabIndex !== activeTab) live?.forget();
+    if (activeTabIndex !== activeTab) {
+      live?.forget();
+      onAnswer(undefined);
+    }
     activeTab = activeTabIndex;
   }
 

@@ -81,6 +81,22 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
     await page.click(".graphiql-execute-button");
   }
   const answers = (text: string | RegExp) => shows(".graphiql-response", text);
+  /** The page and the PDF of a listed invoice open, and no address has the token. */
+  async function assertInvoiceOpens(place: string): Promise<void> {
+    const [tab] = await Promise.all([
+      page.waitForEvent("popup"),
+      page.locator(`${place} button[aria-label^=Page]`).first().click(),
+    ]);
+    await tab.getByRole("heading", { name: "Invoice" }).waitFor();
+    expect(await tab.textContent("body")).toContain("Acme Search");
+    expect(tab.url()).toMatch(/^blob:/);
+    await tab.close();
+    const saving = page.waitForEvent("download");
+    await page.locator(`${place} button[aria-label^=PDF]`).first().click();
+    const saved = await saving;
+    expect(saved.suggestedFilename()).toMatch(/^ACME-\d+\.pdf$/);
+    expect((await readFile(await saved.path())).subarray(0, 5).toString()).toBe("%PDF-");
+  }
   /** Nothing is wider than its place, and every button of the list is on the screen. */
   async function assertFits(): Promise<void> {
     for (const size of SIZES) {
@@ -108,6 +124,7 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
     expect(await page.getByRole("meter", { name: "API calls, an hour" }).getAttribute("aria-valuetext")).toMatch(
       /of 1,000/,
     );
+    await assertInvoiceOpens("[data-section=Invoices]");
     await assertFits();
     await admin(`mutation Create($input: CreateTenantInput!) { createTenant(input: $input) { id } }`, {
       input: { id: "markup", name: MARKUP },
@@ -126,6 +143,8 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
     await page.selectOption("#tenant select", "acme");
     await run("Limits", "query Quotas");
     await answers("llm_tokens");
+    await run("Invoices, line by line", "query Invoices");
+    await assertInvoiceOpens("#papers");
     await run("Create a meter", "mutation CreateMeter");
     await answers("images_rendered");
     await assertFits();
