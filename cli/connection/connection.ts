@@ -22,12 +22,18 @@ export interface Connection {
 
 /** Flags first, then METRLY_URL and METRLY_TOKEN, then the Metrly of the data directory with its admin token. */
 export async function findConnection(options: ConnectionOptions, env: Env): Promise<Connection> {
+  const url = await findUrl(options, env);
+  const token = options.token ?? env.METRLY_TOKEN ?? (await readAdminToken(parseConfig(env).dataDir));
+  return { url, token };
+}
+
+/** Metrly's address alone, without a slash at its end. Throws `UserError`. */
+export async function findUrl(options: Pick<ConnectionOptions, "url">, env: Env): Promise<string> {
   const config = parseConfig(env);
   const local = env.METRLY_PORT ? undefined : await readAddress(config.dataDir);
   const url = options.url ?? env.METRLY_URL ?? local ?? `http://127.0.0.1:${config.port}`;
   if (!URL.canParse(url)) throw new UserError(`"${url}" is not a URL.`);
-  const token = options.token ?? env.METRLY_TOKEN ?? (await readAdminToken(config.dataDir));
-  return { url: url.replace(/\/$/, ""), token };
+  return url.replace(/\/$/, "");
 }
 
 async function readAdminToken(dataDir: string): Promise<string> {

@@ -9,7 +9,7 @@ import { nowMs, timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Config, ConfigError, type Env, parseConfig } from "#platform/process/config.js";
 import { refuseEviction } from "#platform/redis/eviction.js";
 import { asTyped } from "../as-typed.js";
-import { askGraph, type ConnectionOptions, findConnection } from "../connection/connection.js";
+import { askGraph, type ConnectionOptions, findConnection, findUrl } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
 import { graphql } from "../graphql/index.js";
 import type { Finding } from "./finding.js";
@@ -49,7 +49,7 @@ async function findingsOf(options: ConnectionOptions, env: Env): Promise<readonl
     return [node, { what: "configuration", ok: false, said: error.message, advice: "see .env.example" }];
   }
   const settings: Finding = { what: "configuration", ok: true, said: "all METRLY_* variables are valid" };
-  const parts = [dataDirectory(config), ...serversOf(config), ...answersOf(options, env)];
+  const parts = [dataDirectory(config), ...serversOf(config), ...answersOf(await findUrl(options, env), options, env)];
   const found = await Promise.all(parts);
   return [node, settings, ...found, ...(await unbilledUsage(() => findConnection(options, env)))];
 }
@@ -129,8 +129,7 @@ function connects(address: string): Promise<void> {
 }
 
 /** Checks of the running Metrly: readiness, clock and token. */
-function answersOf(options: ConnectionOptions, env: Env): Promise<Finding>[] {
-  const url = options.url ?? env.METRLY_URL ?? `http://127.0.0.1:${parseConfig(env).port}`;
+function answersOf(url: string, options: ConnectionOptions, env: Env): Promise<Finding>[] {
   return [readiness(url), clock(url), whoAsks(options, env)];
 }
 

@@ -23,6 +23,20 @@ test.each([80, 40, 24, 22])("a table fits into a terminal of %i characters", asy
   expect(lines[2]).toMatch(/^a b \S+ +1000 {2}█{5,20}$/);
 });
 
+test("texts share a terminal that is too narrow; where that leaves too little, each value gets a line", async () => {
+  const texts = [{ key: "k".repeat(20), url: "u".repeat(40), events: "e".repeat(30) }];
+  const cut: Column<(typeof texts)[number]>[] = [
+    { name: "KEY", text: ({ key }) => key },
+    { name: "URL", text: ({ url }) => url, mayBeCut: true },
+    { name: "EVENTS", text: ({ events }) => events, mayBeCut: true },
+  ];
+  const [, row] = (await formatRows(texts, cut, { width: 80 })).split("\n");
+  expect(row).toBe(`${"k".repeat(20)}  ${"u".repeat(27)}…  ${"e".repeat(27)}…`);
+  expect(await formatRows(texts, cut, { width: 50 })).toBe(
+    [`KEY     ${"k".repeat(20)}`, `URL     ${"u".repeat(40)}`, `EVENTS  ${"e".repeat(30)}`, ""].join("\n"),
+  );
+});
+
 test("a pipe gets tabs, a program JSON or CSV whose texts are no formulas", async () => {
   expect(await formatRows(rows, columns, {})).toBe("NAME\tUSED\ncalls\t5\na b [2J\t1000\n");
   const lines = (await formatRows(rows, columns, { width: 80, format: "json" })).trim().split("\n");

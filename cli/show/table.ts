@@ -23,6 +23,8 @@ export interface TableOptions {
 const GAP = 2;
 const LEAST_PICTURE = 5;
 const LEAST_CUT = 6;
+/** Of longer texts, less than this tells nothing. */
+const READABLE = 16;
 
 /**
  * Renders rows for people (aligned, with pictures, in the terminal's width), for programs (an object of JSON per line, or CSV),
@@ -61,10 +63,16 @@ function aligned<Row>(rows: readonly Row[], columns: readonly Column<Row>[], wid
     widths[at] = Math.max(name.length, room);
     cells[at] = rows.map((row) => picture.draw(row, room));
   });
-  columns.forEach(({ mayBeCut, name }, at) => {
-    const own = widths[at] ?? 0;
-    if (mayBeCut && left() < 0) widths[at] = Math.min(own, Math.max(name.length, LEAST_CUT, own + left()));
-  });
+  const least = columns.map(({ name }) => Math.max(name.length, LEAST_CUT));
+  const whole = [...widths];
+  // The widest is cut first, so that what is left is shared.
+  for (let over = -left(); over > 0; over -= 1) {
+    const at = widestOf(columns, widths, least);
+    if (at === undefined) break;
+    widths[at] = (widths[at] ?? 0) - 1;
+  }
+  const isUnreadable = columns.some((_, at) => (widths[at] ?? 0) < Math.min(whole[at] ?? 0, READABLE));
+  if (isUnreadable || left() < 0) return asRecords(columns, cells, rows.length);
   const shown = (text: string, at: number) => {
     const own = widths[at] ?? 0;
     const fitting = text.length > own ? `${text.slice(0, own - 1)}…` : text;
@@ -75,6 +83,26 @@ function aligned<Row>(rows: readonly Row[], columns: readonly Column<Row>[], wid
     ...rows.map((_, row) => columns.map((_, at) => cells[at]?.[row] ?? "")),
   ];
   return lines.map((line) => `${line.map(shown).join(" ".repeat(GAP)).trimEnd()}\n`).join("");
+}
+
+/** The column to cut by one more character. */
+function widestOf<Row>(columns: readonly Column<Row>[], widths: readonly number[], least: readonly number[]) {
+  let widest: number | undefined;
+  columns.forEach(({ mayBeCut }, at) => {
+    const own = widths[at] ?? 0;
+    if (mayBeCut && own > (least[at] ?? 0) && own > (widest === undefined ? 0 : (widths[widest] ?? 0))) widest = at;
+  });
+  return widest;
+}
+
+/** A line per value, for a terminal in which a table's texts would not be readable. */
+function asRecords<Row>(columns: readonly Column<Row>[], cells: readonly string[][], count: number): string {
+  const width = Math.max(...columns.map(({ name }) => name.length));
+  const record = (row: number) =>
+    columns
+      .flatMap(({ name }, at) => (name === "" ? [] : [`${name.padEnd(width)}  ${cells[at]?.[row] ?? ""}`.trimEnd()]))
+      .join("\n");
+  return `${Array.from({ length: count }, (_, row) => record(row)).join("\n\n")}\n`;
 }
 
 /** Names are untrusted: strip control characters and tabs. */

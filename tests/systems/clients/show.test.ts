@@ -109,6 +109,12 @@ describe("what the command line shows", () => {
       }
     });
 
+    test("metrly doctor asks the Metrly of the data directory", async () => {
+      const session = atTerminal(metrly, ["doctor"], { columns: 80, rows: 24 });
+      await session.ended();
+      expect(session.screen()).toContain(`${metrly.url} is ready`);
+    });
+
     test.each(sizes)(
       "metrly watch draws one screen of $columns columns, and leaves the terminal as it was",
       async (size) => {
