@@ -77,7 +77,7 @@ async function usedInHour(connection: Connection, { tenantId, habit }: Filling):
 /** A demo of an earlier version keeps its meters and plans. */
 async function unlessThere(created: Promise<unknown>): Promise<void> {
   await created.catch((error: unknown) => {
-    if (!(error instanceof UserError && error.message.startsWith("CONFLICT"))) throw error;
+    if (!(error instanceof UserError && error.code === "CONFLICT")) throw error;
   });
 }
 

@@ -1,16 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isOutOfTime, timeLimitRefusal } from "#kernel/database-time.js";
+import { MINUTE_MS } from "#kernel/duration.js";
 import { startMutableProxy } from "../../tests/chaos/mutable-proxy.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
+import { sized } from "../../tests/support/effort.js";
 import { migrationOf } from "../../tests/support/migration.js";
 import { shortLimits } from "../../tests/support/short-limits.js";
 import { type Database, openDatabase } from "./database.js";
 import { holdLock } from "./held-lock.js";
 import { PROFILES } from "./profiles.js";
 
-const FRACTION = 0.04;
+/** Long runs have the product's own limits. */
+const FRACTION = sized(0.04, 1);
 const profiles = shortLimits(FRACTION);
 const SLOW = `SELECT pg_sleep(${(profiles.hot.transactionMs * 2) / 1_000})`;
+/** Longer than a transaction of hot: a large rebuild, and the building of a large index. */
+const REBUILD_MS = sized(profiles.hot.transactionMs * 2, 10 * MINUTE_MS);
+const INDEX_MS = sized(profiles.hot.transactionMs * 1.5, MINUTE_MS);
 const LOCK = 4_711;
 
 describe.skipIf(!hasPostgres)("sessions", () => {
@@ -95,9 +101,9 @@ describe.skipIf(!hasPostgres)("sessions", () => {
 
   test("close and rebuild are not hurt by the limits of hot, and a rebuild may pause while its process lives", async () => {
     await Promise.all(
-      (["close", "rebuild"] as const).map((profile) =>
-        database.under(profile).transaction(async (tx) => {
-          await tx.query(SLOW);
+      Object.entries({ close: SLOW, rebuild: `SELECT pg_sleep(${REBUILD_MS / 1_000})` }).map(([profile, statement]) =>
+        database.under(profile as "close" | "rebuild").transaction(async (tx) => {
+          await tx.query(statement);
         }),
       ),
     );
@@ -121,7 +127,7 @@ describe.skipIf(!hasPostgres)("sessions", () => {
   test("a held lock outlives pauses, ends with its process's heartbeat, and says so", async () => {
     const proxy = await startMutableProxy(created.url);
     // Not as short as the others: a busy machine must not look like a frozen process.
-    const patient = shortLimits(0.5);
+    const patient = shortLimits(sized(0.5, 1));
     const far = await openDatabase({ url: proxy.url, profiles: patient, onError: () => undefined });
     const held = await holdLock(far, LOCK);
     const taken = async () => {
@@ -143,9 +149,7 @@ describe.skipIf(!hasPostgres)("sessions", () => {
 
   test("a migration waits for another one and for an index as long as they take, and shortly for a busy table", async () => {
     const other = await createTestDatabase("migrating");
-    const migrationsDir = await migrationOf(
-      `SELECT pg_sleep(${(profiles.hot.transactionMs * 1.5) / 1_000}); CREATE TABLE made (n INT);`,
-    );
+    const migrationsDir = await migrationOf(`SELECT pg_sleep(${INDEX_MS / 1_000}); CREATE TABLE made (n INT);`);
     const open = () => openDatabase({ url: other.url, migrationsDir, profiles, onError: () => undefined });
     const [first, second] = await Promise.all([open(), open()]);
     const holder = await first.under("rebuild").begin();

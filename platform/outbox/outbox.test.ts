@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { MINUTE_MS } from "#kernel/duration.js";
 import { type Database, openDatabase } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
@@ -6,15 +7,19 @@ import { BILLING_EVENTS, QUOTA_ALERTS, TOPICS } from "#schema/topics.js";
 import { startMutableProxy } from "../../tests/chaos/mutable-proxy.js";
 import { createMigratedDatabase } from "../../tests/servers/migrated.js";
 import { createTestDatabase, hasPostgres, type TestDatabase, waitFor } from "../../tests/servers/servers.js";
+import { sized } from "../../tests/support/effort.js";
 import { migrationOf } from "../../tests/support/migration.js";
 import { shortLimits } from "../../tests/support/short-limits.js";
+import { startForeign } from "../../tests/systems/language/foreign-server.js";
 import { enqueueOutbox, type OutboxRelay, startOutboxRelay } from "./outbox.js";
 
 const OUTBOX_TABLE = `CREATE TABLE outbox (
   id BIGSERIAL PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now());`;
 
-const profiles = shortLimits(0.04);
+/** Long runs have the product's own limits. */
+const profiles = shortLimits(sized(0.04, 1));
+const OUTAGE_MS = sized(profiles.hot.transactionMs * 2, MINUTE_MS);
 
 describe.skipIf(!hasPostgres)("an outbox", () => {
   let created: TestDatabase[];
@@ -94,7 +99,7 @@ describe.skipIf(!hasPostgres)("an outbox", () => {
     startRelay(log);
     const open =
       "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()";
-    await brief.under("close").pool.query(`SELECT pg_sleep(${(profiles.hot.transactionMs * 2) / 1_000})`);
+    await brief.under("close").pool.query(`SELECT pg_sleep(${OUTAGE_MS / 1_000})`);
     expect((await database.pool.query(open)).rowCount).toBe(0);
     expect(await remaining()).toBe(2);
     expect(await published(0)).toEqual([]);
@@ -106,7 +111,8 @@ describe.skipIf(!hasPostgres)("an outbox", () => {
   });
 
   test("a relay that is frozen while it sends is replaced, and once thawed repeats only what was sent", async () => {
-    const proxy = await startMutableProxy(created[1]?.url ?? "");
+    const foreign = await startForeign("postgres", created[1]?.url ?? "");
+    const proxy = await startMutableProxy(foreign.url);
     const far = await openDatabase({ url: proxy.url, profiles, onError: () => undefined });
     const stalled = stall(log);
     await database.transaction((tx) => enqueueOutbox(tx, [row(1), row(2), row(3)]));
@@ -123,6 +129,8 @@ describe.skipIf(!hasPostgres)("an outbox", () => {
     await Promise.all(relays.splice(0).map((relay) => relay.stop()));
     await far.stop();
     await proxy.stop();
+    expect(foreign.replaced()).toBeGreaterThan(0);
+    await foreign.stop();
   });
 
   test("reports since when it has failed, until it publishes again", async () => {

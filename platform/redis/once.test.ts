@@ -27,12 +27,18 @@ describe.skipIf(!hasRedis)("a Redis that wants a password", () => {
   });
 });
 
-test("a Redis in protected mode is named with its answer", async () => {
-  const server = createServer((socket) => socket.end("-DENIED Redis is running in protected mode\r\n"));
+test.each([
+  "DENIED Redis is running in protected mode",
+  "ERR max number of clients reached",
+  "ERR in another language",
+])("a Redis whose first answer is a refusal is named with it: %s", async (answer) => {
+  const server = createServer((socket) => socket.end(`-${answer}\r\n`));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   const port = address !== null && typeof address === "object" ? address.port : 0;
-  await expect(ask(`redis://127.0.0.1:${port}`)).rejects.toThrow(/Redis at .* refuses .*DENIED .*protected mode/);
+  const failure = await ask(`redis://127.0.0.1:${port}`).catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(RedisRefusal);
+  expect(String(failure)).toContain(answer);
   server.close();
 });
 

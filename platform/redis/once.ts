@@ -3,7 +3,9 @@ import { MetrlyError, messageOf } from "#kernel/errors.js";
 
 const TIMEOUT_MS = 2_000;
 /** Answers of a server that will not serve this client until somebody changes a setting. */
-const REFUSALS = /^-?(NOAUTH|WRONGPASS|NOPERM|DENIED|ERR (AUTH|Client sent AUTH|max number of clients))/;
+const REFUSALS = /^-?(NOAUTH|WRONGPASS|NOPERM|DENIED)\b/;
+/** Its first answer only: to a password that it does not want, or to nothing, because it has too many clients. */
+const REFUSALS_AT_FIRST = /^-(NOAUTH|WRONGPASS|NOPERM|DENIED|ERR)\b/;
 
 /** The server answers, and refuses this client; the message has its answer. */
 export class RedisRefusal extends Error {
@@ -23,20 +25,22 @@ export async function askRedisOnce<T>(url: string, ask: (redis: Redis) => Promis
     commandTimeout: TIMEOUT_MS,
   });
   // ioredis rejects with "Connection is closed.", and reports why here.
-  const reported: Error[] = [];
+  const reported: unknown[] = [];
   redis.on("error", (error: Error) => reported.push(error));
   // A server in protected mode answers before it is asked, and closes.
+  let refused: Error | undefined;
   redis.once("connect", () =>
     redis.stream.once("data", (bytes: Buffer) => {
       const said = bytes.toString().trim();
-      if (REFUSALS.test(said)) reported.push(new Error(said.slice(1)));
+      if (REFUSALS_AT_FIRST.test(said)) refused = new Error(said.slice(1));
     }),
   );
   try {
     await redis.connect();
     return await ask(redis);
   } catch (error) {
-    throw explain(new URL(url).host, [...reported, error].find(isRefusal) ?? reported.at(-1) ?? error);
+    const refusal = refused ?? [...reported, error].find(isRefusal);
+    throw explain(new URL(url).host, refusal ?? reported.at(-1) ?? error, refusal !== undefined);
   } finally {
     redis.disconnect();
   }
@@ -44,9 +48,9 @@ export async function askRedisOnce<T>(url: string, ask: (redis: Redis) => Promis
 
 const isRefusal = (error: unknown): boolean => REFUSALS.test(messageOf(error));
 
-function explain(host: string, cause: unknown): Error {
+function explain(host: string, cause: unknown, isRefused: boolean): Error {
   const said = messageOf(cause).trim();
-  if (isRefusal(cause))
+  if (isRefused)
     return new RedisRefusal(`Redis at ${host} refuses this client; check its user and password: ${said}`, { cause });
   return new MetrlyError("UNAVAILABLE", `Redis at ${host} does not answer: ${said}`);
 }

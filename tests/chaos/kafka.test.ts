@@ -13,7 +13,7 @@ import { expectNothingLost, type FaultWorld, loadOf, startFaultWorld } from "./w
 
 const EVENTS = sized(3_000, 20_000);
 /** Longer than every timeout of the log's clients. */
-const FROZEN_MS = sized(12_000, 30_000);
+const FROZEN_MS = sized(12_000, 60_000);
 const DISK_MIB = sized(96, 256);
 
 const mountable = await canMount();

@@ -1,10 +1,11 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { partitionOf } from "#kernel/partition.js";
-import { type Database, openDatabase } from "#platform/database/database.js";
+import { type Database, openDatabase, withDatabase } from "#platform/database/database.js";
 import type { EventLog, LogConsumer } from "#platform/event-log/event-log.js";
 import { connectKafkaLog } from "#platform/event-log/kafka/log.js";
 import { namespacedLog } from "#platform/event-log/namespaced-log.js";
@@ -27,6 +28,7 @@ import {
 } from "../../servers/servers.js";
 import { isFrozen } from "../../support/freezing.js";
 import { migrationOf } from "../../support/migration.js";
+import { type ForeignServer, startForeign } from "../language/foreign-server.js";
 import { EFFECT_TABLES, limits, startEffects } from "./effects.js";
 import type { Order } from "./victim.js";
 
@@ -48,6 +50,8 @@ describe.skipIf(!hasPostgres || !hasKafka)("a process that is frozen in the midd
   let service: Awaited<ReturnType<typeof startService>>;
   let consumer: LogConsumer;
   let victim: ChildProcess;
+  /** Of the victim: it finds itself fenced by codes, not by what they say. */
+  const foreign: ForeignServer[] = [];
   let sent = 0;
 
   beforeAll(async () => {
@@ -64,12 +68,17 @@ describe.skipIf(!hasPostgres || !hasKafka)("a process that is frozen in the midd
     consumer = await startEffects({ log, tenancy: world.tenancy, ledger: world.database, database: effects });
     victim = fork(VICTIM, { execArgv: ["--conditions=source", "--import", "tsx"] });
     const started = once(victim, "message");
-    tell({ start: { ingestionUrl: world.url, effectUrl: created.url, brokers: kafkaBrokers(), namespace } });
+    const [broker = ""] = kafkaBrokers();
+    const [database, brokers] = await Promise.all([startForeign("postgres", world.url), startForeign("kafka", broker)]);
+    foreign.push(database, brokers);
+    const effectUrl = withDatabase(database.url, path.basename(new URL(created.url).pathname));
+    tell({ start: { ingestionUrl: database.url, effectUrl, brokers: [brokers.url], namespace } });
     await started;
   });
 
   afterAll(async () => {
     victim?.kill("SIGKILL");
+    for (const server of foreign) await server.stop();
     await consumer?.stop();
     await service?.stop();
     await kafka?.stop();
@@ -94,6 +103,7 @@ describe.skipIf(!hasPostgres || !hasKafka)("a process that is frozen in the midd
       await expectExact();
       victim.kill("SIGCONT");
       expect(await thawed).toEqual([{ committed: false }, undefined]);
+      expect(foreign.filter((server) => server.replaced() === 0)).toEqual([]);
       await send();
       await expectExact();
     },

@@ -13,15 +13,24 @@ export interface ForeignServer {
 
 /** Turns the server's bytes into those of the same server in another language; `replaced` counts. */
 type Translate = (chunk: Buffer) => Buffer;
-type TranslatorOf = (onReplaced: () => void, ownPort: () => number) => { toClient: Translate; fromClient?: Translate };
+type TranslatorOf = (
+  onReplaced: () => void,
+  ownPort: () => number,
+  ports: ReadonlyMap<number, number>,
+) => { toClient: Translate; fromClient?: Translate };
 
 const TRANSLATORS = { postgres: () => postgres, redis: () => redis, kafka: () => kafka } as const;
 
 /**
  * A server whose messages for people are in another language, while codes stay: what depends on the text fails. A locale would
- * prove nothing, because PostgreSQL's npm package has no message catalogues, and Redis and Kafka have no locales.
+ * prove nothing, because PostgreSQL's npm package has no message catalogues, and Redis and Kafka have no locales. `ports`: of
+ * the nodes of a Redis Cluster, which it names, and what stands before each.
  */
-export async function startForeign(kind: keyof typeof TRANSLATORS, url: string): Promise<ForeignServer> {
+export async function startForeign(
+  kind: keyof typeof TRANSLATORS,
+  url: string,
+  ports: ReadonlyMap<number, number> = new Map(),
+): Promise<ForeignServer> {
   let count = 0;
   let ownPort = 0;
   const through = new URL(kind === "kafka" ? `kafka://${url}` : url);
@@ -35,6 +44,7 @@ export async function startForeign(kind: keyof typeof TRANSLATORS, url: string):
           count += 1;
         },
         () => ownPort,
+        ports,
       );
       return {
         fromClient: (bytes) => ends.toServer(fromClient(bytes)),
@@ -49,6 +59,18 @@ export async function startForeign(kind: keyof typeof TRANSLATORS, url: string):
     replaced: () => count,
     stop: proxy.stop,
   };
+}
+
+/** The nodes of a Redis Cluster in another language: clients learn of no others. In the order of the URLs. */
+export async function startForeignCluster(urls: readonly string[]): Promise<readonly ForeignServer[]> {
+  const ports = new Map<number, number>();
+  const nodes: ForeignServer[] = [];
+  for (const url of urls) {
+    const node = await startForeign("redis", url, ports);
+    ports.set(Number(new URL(url).port), Number(new URL(node.url).port));
+    nodes.push(node);
+  }
+  return nodes;
 }
 
 /** Calls `next` with what has arrived, until it takes no more: it returns the bytes taken and what becomes of them. */
@@ -84,8 +106,8 @@ const postgres: TranslatorOf = (onReplaced) => ({
   }),
 });
 
-/** Error replies: after the first word there is text; of redirections it is an address. */
-const redis: TranslatorOf = (onReplaced) => ({
+/** Error replies: what follows the first word is for people, addresses of redirections too: the slot map has them. */
+const redis: TranslatorOf = (onReplaced, _ownPort, ports) => ({
   toClient: inPieces((bytes) => {
     const end = bytes.indexOf("\r\n");
     if (end === -1) return undefined;
@@ -94,8 +116,9 @@ const redis: TranslatorOf = (onReplaced) => ({
       const taken = end + 2 + Number(line.slice(1)) + 2;
       return bytes.length < taken ? undefined : { taken, out: bytes.subarray(0, taken) };
     }
-    if (!line.startsWith("-") || /^-(MOVED|ASK) /.test(line))
-      return { taken: end + 2, out: bytes.subarray(0, end + 2) };
+    const port = line.startsWith(":") ? ports.get(Number(line.slice(1))) : undefined;
+    if (port !== undefined) return { taken: end + 2, out: Buffer.from(`:${port}\r\n`) };
+    if (!line.startsWith("-")) return { taken: end + 2, out: bytes.subarray(0, end + 2) };
     onReplaced();
     return { taken: end + 2, out: Buffer.from(`${line.split(" ", 1)[0]} ${FOREIGN}\r\n`) };
   }),

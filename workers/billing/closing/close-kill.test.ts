@@ -12,6 +12,7 @@ import {
   waitFor,
 } from "../../../tests/servers/servers.js";
 import { isFrozen } from "../../../tests/support/freezing.js";
+import { startForeign } from "../../../tests/systems/language/foreign-server.js";
 import {
   at,
   type BillingWorld,
@@ -81,11 +82,11 @@ describe.skipIf(!hasPostgres)("closing many periods", () => {
     await jobs?.drop();
   });
 
-  function startWorker(freezes = false): ChildProcess {
+  function startWorker({ databaseUrl = world.database.url, freezes = false } = {}): ChildProcess {
     const child = fork(VICTIM, { execArgv: ["--conditions=source", "--import", "tsx"] });
     children.push(child);
     const options: VictimOptions = {
-      databaseUrl: world.database.url,
+      databaseUrl,
       backend: hasRedis ? { kind: "redis", url: redisUrl() } : { kind: "postgres", url: jobs.url },
       prefix: jobs.url.slice(-12),
       ...{ states, freezes },
@@ -110,14 +111,18 @@ describe.skipIf(!hasPostgres)("closing many periods", () => {
       seen.push(await closed());
     }
     for (const done of seen) expect(done).toBeLessThan(all);
-    const frozen = startWorker(true);
+    // It finds itself fenced by codes, not by what they say.
+    const foreign = await startForeign("postgres", world.database.url);
+    const frozen = startWorker({ databaseUrl: foreign.url, freezes: true });
     const thawed = once(frozen, "message");
     await waitFor(() => isFrozen(frozen.pid), { what: "a worker frozen inside of a close" });
     const last = [startWorker(), startWorker()];
     await waitFor(async () => (await closed()) === all, { what: "every close" });
     frozen.kill("SIGCONT");
     expect(await thawed).toEqual([{ committed: false }, undefined]);
+    expect(foreign.replaced()).toBeGreaterThan(0);
     for (const worker of [...last, frozen]) worker.kill("SIGKILL");
+    await foreign.stop();
     for (let partition = 0; partition < TENANTS; partition += 1) {
       const id = tenantOn(partition);
       const [mine, expected] = [await world.invoices(id), await undisturbed.invoices(id)];

@@ -5,6 +5,7 @@ import { systemClock } from "#platform/process/clock.js";
 import { createTenancyState } from "#platform/tenancy-client/copy.js";
 import type { TenancyChangedV1 } from "#schema/events/tenancy-changed.v1.js";
 import { CLOSE_QUEUE } from "#schema/queues.js";
+import { sized } from "../../../tests/support/effort.js";
 import { freezing } from "../../../tests/support/freezing.js";
 import { shortLimits } from "../../../tests/support/short-limits.js";
 import type { CloseJob } from "./close-job.js";
@@ -27,7 +28,7 @@ async function work({ databaseUrl, backend, prefix, states, freezes = false }: V
   const { reads, apply } = createTenancyState(systemClock);
   for (const state of states) apply(state);
   const jobs = await connectJobQueues({ backend, prefix, onError });
-  const database = await openDatabase({ url: databaseUrl, profiles: shortLimits(0.2), onError });
+  const database = await openDatabase({ url: databaseUrl, profiles: shortLimits(sized(0.2, 1)), onError });
   startCloseWorker({
     database: freezes ? freezing(database) : database,
     tenancy: { ...reads, stop: async () => undefined },

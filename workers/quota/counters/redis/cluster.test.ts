@@ -3,23 +3,29 @@ import { Cluster, Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PrivateRedisCluster, startRedisCluster } from "../../../../tests/servers/redis-cluster.js";
 import { hasRedis, waitFor } from "../../../../tests/servers/servers.js";
+import { type ForeignServer, startForeignCluster } from "../../../../tests/systems/language/foreign-server.js";
 import { quotaCountersConformance } from "../counters.conformance.js";
 import { CountersUnavailable, type QuotaCounters } from "../counters.js";
 import { calls, consume, loadCalls, openTestCounters, reserved } from "./redis.testing.js";
 
 describe.skipIf(!hasRedis)("Redis Cluster", () => {
   let cluster: PrivateRedisCluster;
+  /** What the product sees of it: the language of its refusals is another one. */
+  let nodes: readonly ForeignServer[];
   let client: Cluster;
   const prefix = randomUUID();
   const pair: QuotaCounters[] = [];
-  const open = async (): Promise<QuotaCounters> => openTestCounters(cluster.url, prefix);
+  const open = async (): Promise<QuotaCounters> => openTestCounters(nodes[0]?.url ?? "", prefix);
   beforeAll(async () => {
     cluster = await startRedisCluster();
+    nodes = await startForeignCluster([...cluster.masters, cluster.replica].map(({ url }) => url));
     client = new Cluster([cluster.url]);
     pair.push(await open(), await open());
   });
   afterAll(async () => {
     for (const one of pair) await one.stop();
+    expect(nodes.some((node) => node.replaced() > 0)).toBe(true);
+    for (const node of nodes) await node.stop();
     client.disconnect();
     await cluster.stop();
   });
@@ -41,7 +47,10 @@ describe.skipIf(!hasRedis)("Redis Cluster", () => {
       expect(await consume(b, tenantId, "k", calls(2n))).toBe("allowed");
     }
     const [from, to] = cluster.masters.map(({ url }) => url);
-    const moved = await moveSlotOf(tenantIds, from ?? "", to ?? "");
+    const moved = await moveSlotOf(tenantIds, from ?? "", to ?? "", async (tenantId) => {
+      for (const counters of [a, b])
+        await expect(consume(counters, tenantId, "k3", calls(2n))).rejects.toThrow(CountersUnavailable);
+    });
     for (const counters of [a, b]) {
       const outcome = await waitFor(() => consume(counters, moved, "k2", calls(2n)).catch(unlessUnavailable), {
         what: "an answer of the new master",
@@ -54,8 +63,13 @@ describe.skipIf(!hasRedis)("Redis Cluster", () => {
     await Promise.all([a.stop(), b.stop()]);
   });
 
-  /** Moves the slot of one of the tenants, with all keys in it; answers which tenant. */
-  async function moveSlotOf(tenantIds: readonly string[], from: string, to: string): Promise<string> {
+  /** Moves the slot of one of the tenants, with all keys in it, calling `meanwhile` after each key; answers which tenant. */
+  async function moveSlotOf(
+    tenantIds: readonly string[],
+    from: string,
+    to: string,
+    meanwhile: (tenantId: string) => Promise<void>,
+  ): Promise<string> {
     const [source, target] = [new Redis(from), new Redis(to)];
     try {
       const mine = (await source.call("CLUSTER", "SLOTS")) as [number, number, [string, number, string]][];
@@ -68,7 +82,10 @@ describe.skipIf(!hasRedis)("Redis Cluster", () => {
         await source.call("CLUSTER", "SETSLOT", slot, "MIGRATING", targetId);
         const keys = (await source.call("CLUSTER", "GETKEYSINSLOT", slot, 100)) as string[];
         const { hostname, port } = new URL(to);
-        await source.call("MIGRATE", hostname, port, "", 0, 5_000, "KEYS", ...keys);
+        for (const key of keys) {
+          await source.call("MIGRATE", hostname, port, key, 0, 5_000);
+          await meanwhile(tenantId);
+        }
         for (const node of [target, source]) await node.call("CLUSTER", "SETSLOT", slot, "NODE", targetId);
         return tenantId;
       }
@@ -78,6 +95,22 @@ describe.skipIf(!hasRedis)("Redis Cluster", () => {
       target.disconnect();
     }
   }
+
+  test("a slot that no node serves is unavailable until one does, and nothing of it is lost", async () => {
+    const counters = await open();
+    await loadCalls(counters, "unserved", 3);
+    expect(await consume(counters, "unserved", "k", calls(2n))).toBe("allowed");
+    const slot = Number(await client.cluster("KEYSLOT", "{unserved}"));
+    const owner = client.nodes("master").find(({ options: { port } }) => port === ownerPort(client.slots[slot]));
+    await owner?.call("CLUSTER", "DELSLOTS", slot);
+    await expect(consume(counters, "unserved", "k2", calls(2n))).rejects.toThrow(CountersUnavailable);
+    await owner?.call("CLUSTER", "ADDSLOTS", slot);
+    const outcome = await waitFor(() => consume(counters, "unserved", "k2", calls(2n)).catch(unlessUnavailable), {
+      what: "the slot to be served",
+    });
+    expect(outcome).toBe("allowed");
+    await counters.stop();
+  });
 
   test("a failover is a loss only to the tenants of its slots", async () => {
     const counters = await open();
@@ -109,6 +142,9 @@ describe.skipIf(!hasRedis)("Redis Cluster", () => {
 
 const sinceOf = async (counters: QuotaCounters, tenantIds: readonly string[]): Promise<readonly number[]> =>
   (await counters.observe(tenantIds)).map(({ since }) => since);
+
+/** Of the node that ioredis names like `127.0.0.1:7000`, masters first. */
+const ownerPort = (named: readonly string[] | undefined): number => Number(named?.[0]?.split(":").at(-1));
 
 function fail(): never {
   throw new Error("not a master");
