@@ -130,7 +130,8 @@ export async function startMetrly(
   };
 }
 
-async function isDatabaseGone(dataDir: string): Promise<boolean> {
+/** Whether the embedded database of this data directory has ended. */
+export async function isDatabaseGone(dataDir: string): Promise<boolean> {
   const file = path.join(dataDir, "postgres/data/postmaster.pid");
   const pid = Number((await readFile(file, "utf8").catch(() => "")).split("\n")[0]);
   return !(pid > 0) || !isRunning(pid);

@@ -40,8 +40,8 @@ import { hashSources } from "./scripts/built-from.mjs";
 import { missingInstall } from "./scripts/install.mjs";
 console.log(JSON.stringify({ missing: missingInstall({ dev: false }) !== undefined, sources: hashSources() }));`;
 
-/** Within a scope, too, so that no folder is shared. */
-async function linkEach(from: string, to: string): Promise<void> {
+/** Links each package, within a scope too: no folder is shared. */
+export async function linkEach(from: string, to: string): Promise<void> {
   await mkdir(to);
   for (const name of await readdir(from)) {
     if (name === NPMS_RECORD) continue;
