@@ -1,6 +1,7 @@
 // Runs before dependencies are installed: node builtins only.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -20,20 +21,67 @@ export function requireNode() {
  * installed packages. Keeps development dependencies when present.
  */
 export function missingInstall({ dev }) {
-  const wanted = JSON.parse(readFileSync(`${ROOT}/package-lock.json`, "utf8")).packages;
   const record = `${ROOT}/node_modules/.package-lock.json`;
   const installed = existsSync(record) ? JSON.parse(readFileSync(record, "utf8")).packages : {};
   const hasDev = Object.values(installed).some((entry) => entry.dev === true);
-  const isMissing = ([at, entry]) =>
-    at !== "" &&
-    entry.link !== true &&
-    entry.optional !== true &&
-    entry.devOptional !== true &&
-    (dev || entry.dev !== true) &&
-    (installed[at]?.version !== entry.version || !existsSync(`${ROOT}/${at}/package.json`));
-  if (!Object.entries(wanted).some(isMissing)) return undefined;
+  const isMissing = ([at, entry]) => installed[at]?.version !== entry.version || !isThere(at);
+  if (!needed({ dev }).some(isMissing)) return undefined;
   const scope = dev || hasDev ? "--include=dev" : "--omit=dev";
   return ["ci", scope, "--no-audit", "--no-fund", "--loglevel=error"];
+}
+
+/** The packages that every machine needs, by their folders. */
+function needed({ dev }) {
+  const { packages } = JSON.parse(readFileSync(`${ROOT}/package-lock.json`, "utf8"));
+  return Object.entries(packages).filter(
+    ([at, entry]) =>
+      at !== "" &&
+      entry.link !== true &&
+      entry.optional !== true &&
+      entry.devOptional !== true &&
+      (dev || entry.dev !== true),
+  );
+}
+
+const isThere = (at) => existsSync(`${ROOT}/${at}/package.json`);
+
+/** How many packages an install of everything but development dependencies has to bring at least. */
+export const countNeeded = () => needed({ dev: false }).length;
+
+/**
+ * Runs `npm` with `args`, an install without development dependencies, and says how far it is: npm itself shows that it is busy.
+ * Exits when it fails, or after a signal when npm has ended.
+ */
+export async function installWithProgress(args) {
+  const folders = needed({ dev: false }).map(([at]) => at);
+  const isTerminal = process.stdout.isTTY === true;
+  let last = "";
+  function say() {
+    const text = `  ${folders.filter(isThere).length} of ${folders.length} packages`;
+    if (text !== last) process.stdout.write(isTerminal ? `\r${text}` : `${text}\n`);
+    last = text;
+  }
+  const timer = setInterval(say, isTerminal ? 500 : 10_000);
+  const [command, ...first] = npmCommand();
+  const npm = spawn(command, [...first, ...args, "--no-progress"], { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+  let said = "";
+  npm.stdout.on("data", (chunk) => {
+    said += chunk;
+  });
+  // At a terminal npm gets it, too; from a supervisor only this process.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => npm.kill(signal));
+  const status = await new Promise((resolve) => {
+    npm.once("error", (error) => {
+      console.error(`${command}: ${error.message}`);
+      resolve(1);
+    });
+    npm.once("close", (code, signal) => resolve(signal === null ? code : 128 + constants.signals[signal]));
+  });
+  clearInterval(timer);
+  if (status === 0) say();
+  process.stdout.write(`${isTerminal && last !== "" ? "\n" : ""}${said.trim() === "" ? "" : said.trimStart()}`);
+  if (status !== 0) process.exit(status ?? 1);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.removeAllListeners(signal);
 }
 
 /** Runs a program in the project's folder; exits when it fails. */
@@ -44,7 +92,12 @@ export function run(command, args) {
 }
 
 export function runNpm(args) {
+  const [command, ...first] = npmCommand();
+  run(command, [...first, ...args]);
+}
+
+/** The npm that runs this, or else that of the PATH. */
+function npmCommand() {
   const npm = process.env.npm_execpath;
-  if (npm?.endsWith(".js")) run(process.execPath, [npm, ...args]);
-  else run("npm", args);
+  return npm?.endsWith(".js") ? [process.execPath, npm] : ["npm"];
 }
