@@ -1,6 +1,6 @@
 // `npm run build`: bundles the command and what it depends on into dist. A process then opens tens of files instead of thousands,
 // which halves the CPU of its start. Types are not checked here; `npm run check` does.
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { build } from "esbuild";
 import { ROOT } from "./install.mjs";
@@ -17,6 +17,9 @@ const EXTERNAL = [
 
 /** Imports CommonJS at run time, which has no named exports in a bundle: it looks for those of a later version of `graphql` only. */
 const LOOKS_FOR_OTHERS = "node_modules/@apollo/server/dist/esm/incrementalDeliveryPolyfill.js";
+
+/** Perhaps by another build. */
+const BEING_WRITTEN = /\.\d+$/;
 
 /** CommonJS in an ES module needs a `require`. */
 const REQUIRE = `import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);`;
@@ -35,7 +38,7 @@ const mapDependenciesToFiles = {
   },
 };
 
-const { metafile } = await build({
+const { metafile, outputFiles } = await build({
   absWorkingDir: ROOT,
   entryPoints: PROGRAMS,
   outdir: "dist",
@@ -47,6 +50,7 @@ const { metafile } = await build({
   plugins: [mapDependenciesToFiles],
   logLevel: "warning",
   metafile: true,
+  write: false,
 }).catch(() => process.exit(1));
 
 for (const [importer, { imports }] of Object.entries(metafile.inputs))
@@ -56,11 +60,22 @@ for (const [importer, { imports }] of Object.entries(metafile.inputs))
         `${importer} imports ${imported} at run time, without its named exports: import it statically in a file loaded so`,
       );
 
-// Only now: a process that runs from dist loads chunks later, and an unchanged chunk keeps its name.
-const written = new Set(Object.keys(metafile.outputs).map((name) => path.join(ROOT, name)));
+// A process may be starting from dist: equal files stay, a chunk has its content in its name, programs are replaced after chunks.
+const programs = new Set(Object.keys(PROGRAMS).map((name) => path.join(ROOT, "dist", `${name}.js`)));
+const chunksFirst = outputFiles.sort((a, b) => Number(programs.has(a.path)) - Number(programs.has(b.path)));
+for (const { path: file, contents } of chunksFirst)
+  if (!existsSync(file) || !readFileSync(file).equals(contents)) replace(file, contents);
+// Last: a process that runs loads chunks later.
+const built = new Set(outputFiles.map((file) => file.path));
 for (const entry of readdirSync(path.join(ROOT, "dist"), { recursive: true, withFileTypes: true })) {
   const file = path.join(entry.parentPath, entry.name);
-  if (entry.isFile() && !written.has(file)) rmSync(file);
+  if (entry.isFile() && !built.has(file) && !BEING_WRITTEN.test(file)) rmSync(file, { force: true });
+}
+
+function replace(file, contents) {
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(`${file}.${process.pid}`, contents);
+  renameSync(`${file}.${process.pid}`, file);
 }
 
 function fail(reason) {
