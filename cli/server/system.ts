@@ -4,7 +4,7 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { collectDefaultMetrics } from "prom-client";
 import { messageOf } from "#kernel/errors.js";
-import { authenticateApiKey, bearerToken } from "#platform/auth/api-keys.js";
+import { createKeyJudge } from "#platform/auth/api-keys.js";
 import { createKeyThrottle } from "#platform/auth/key-throttle.js";
 import { createHttpServer, portOf } from "#platform/http/server.js";
 import { registerQueueBoard } from "#platform/job-queue/queue-board.js";
@@ -14,7 +14,6 @@ import { openPorts, type Ports } from "#platform/process/ports.js";
 import { type Service, type ServiceContext } from "#platform/process/service.js";
 import { SERVICES, type ServiceName } from "#platform/process/services.js";
 import { untilReachable } from "#platform/process/wait-until-reachable.js";
-import { onceCaughtUp } from "#platform/tenancy-client/caught-up.js";
 import { heldCopy } from "#platform/tenancy-client/held-copy.js";
 import { startKeyUseReports } from "#platform/tenancy-client/key-usage.js";
 import { createTenancyLease, type TenancyLease } from "#platform/tenancy-client/lease.js";
@@ -83,7 +82,7 @@ async function start(options: SystemOptions, onStop: OnStop): Promise<Omit<Runni
 
   onStop(named("lease", async () => lease?.stop()));
   const throttle = createKeyThrottle({
-    judgeKey: (authorization) => judgeKey(context, authorization),
+    judgeKey: createKeyJudge(context.tenancy, context.clock),
     trustedProxies: config.trustedProxies,
   });
   const app = createHttpServer(logger.child({ service: "http" }), throttle, undefined, lease);
@@ -119,11 +118,6 @@ function leaseOf(composition: ProcessRole, { tenancy, log, self, logger }: Servi
   const onError = (error: unknown) => logger.error({ err: error }, "reporting to tenancy failed and will be retried");
   if (self === undefined || composition === "tenancy") return undefined;
   return createTenancyLease({ tenancy, log, self, onError });
-}
-
-/** A new key may have come into the log after this process read it. */
-function judgeKey({ tenancy, clock }: ServiceContext, authorization: string): Promise<unknown> {
-  return onceCaughtUp(tenancy, () => authenticateApiKey(tenancy, clock, bearerToken(authorization)));
 }
 
 const RUNS_JOBS: ReadonlySet<ServiceName> = new Set(["billing", "notification"]);

@@ -102,6 +102,14 @@ export function createKeyAuthenticator(
   };
 }
 
+/**
+ * Judges keys from addresses over the limit of wrong ones, by what this process knows: such addresses must not have the log read,
+ * nor take the places of those who wait for a read. A mutation that issues a key is answered when every process knows it.
+ */
+export function createKeyJudge(tenancy: TenancyCopy, clock: Clock): (authorization: string) => Promise<unknown> {
+  return async (authorization) => authenticateApiKey(tenancy, clock, bearerToken(authorization));
+}
+
 /** Throws FORBIDDEN unless the key carries the scope. */
 export function requireScope(key: ApiKeyState, scope: ApiKeyScope): void {
   if (!key.scopes.includes(scope)) throw new MetrlyError("FORBIDDEN", `This API key lacks the scope ${scope}`);

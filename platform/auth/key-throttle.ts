@@ -41,7 +41,10 @@ export interface KeyThrottle {
 }
 
 export interface KeyThrottleOptions {
-  /** Resolves for a good API key, rejects with UNAUTHENTICATED for a wrong one. Called only for addresses over the limit. */
+  /**
+   * Resolves for a good API key, rejects with UNAUTHENTICATED for one that is wrong as far as this process knows. Called only for
+   * addresses over the limit.
+   */
   readonly judgeKey: Judge;
   /** Proxies, as addresses or CIDR blocks, that tell whose requests they hand on. */
   readonly trustedProxies?: readonly string[];

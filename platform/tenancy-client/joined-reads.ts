@@ -30,8 +30,13 @@ export function createJoinedReads(
   function scheduleNext(): void {
     if (isBusy || pending === undefined) return;
     isBusy = true;
+    runWhenDue();
+  }
+
+  /** A timer may fire a moment before its time. */
+  function runWhenDue(): void {
     const waitMs = startedAt + spacingMs - monotonicMs();
-    if (waitMs > 0) after(waitMs, () => void run());
+    if (waitMs > 0) after(waitMs, runWhenDue);
     else void run();
   }
 
