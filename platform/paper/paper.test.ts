@@ -56,6 +56,15 @@ test("a price is told in words: allowance, tiers, packages, discount, minimum an
   ]);
 });
 
+test("a price has all its digits, an exact amount as many", () => {
+  const arithmetic = [
+    step("3", "0.000000000123", "0", `0.${"3".repeat(40)}`, "0 to 3"),
+    step("1", "1", "0", "1", "above 3"),
+  ];
+  const { lines } = paperOf(invoice({ lines: [line({ arithmetic })] }));
+  expect(lines[0]?.steps[0]).toMatchObject({ words: "0 to 3 at 0.000000000123", amount: `0.${"3".repeat(12)}…` });
+});
+
 test("a fee is a sum of its own: nothing is multiplied by zero, in either version of the document", () => {
   const flat = step("0", "0", "19", "19", "recurring fee");
   const { seller: _, buyer: __, meters: ___, unpricedUsage: ____, ...members } = invoice().document;

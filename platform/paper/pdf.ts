@@ -5,6 +5,9 @@ import type { PaperStep } from "./step-words.js";
 import { type Paper, type PaperLine } from "./words.js";
 
 const SIZES = { a4: "A4", letter: "LETTER" } as const satisfies Record<PaperName, string>;
+const MARGIN = 48;
+/** Between the margins, in points. */
+const TEXT_WIDTH: Readonly<Record<PaperName, number>> = { a4: 595.28 - 2 * MARGIN, letter: 612 - 2 * MARGIN };
 
 const GREY = "#5d6678";
 const INK = "#1b1f29";
@@ -28,15 +31,15 @@ function definition(paper: Paper, size: PaperName): Definition {
   const content = [
     head(paper, ink),
     parties(paper, ink),
-    lines(paper, ink),
-    ...unpriced(paper, ink),
-    proof(paper, ink),
+    lines(paper, TEXT_WIDTH[size], ink),
+    ...unpriced(paper, TEXT_WIDTH[size], ink),
+    proof(paper, TEXT_WIDTH[size], ink),
     ...lacking(type.missing()),
   ];
   const number = ink(paper.number);
   return {
     pageSize: SIZES[size],
-    pageMargins: [48, 48, 48, 60],
+    pageMargins: [MARGIN, MARGIN, MARGIN, 60],
     language: "en",
     info: {
       title: `Invoice ${paper.number}`,
@@ -48,7 +51,7 @@ function definition(paper: Paper, size: PaperName): Definition {
     defaultStyle: { font: "Latin", fontSize: 9.5, lineHeight: 1.15, color: INK },
     content,
     footer: (page, pages) => ({
-      margin: [48, 22, 48, 0],
+      margin: [MARGIN, 22, MARGIN, 0],
       fontSize: 7.5,
       color: GREY,
       columns: [{ text: ["Invoice ", ...number.text] }, { text: `Page ${page} of ${pages}`, alignment: "right" }],
@@ -66,6 +69,10 @@ const head = ({ seller }: Paper, ink: Ink): Content => ({
   margin: [0, 0, 0, 26],
 });
 
+/** All widths are numbers: a long word would widen a column of the width `*`, and push its neighbours off the paper. */
+const BUYER_WIDTH = 194;
+const FACT_WIDTHS = [82, 206] as const;
+
 const parties = ({ buyer, facts }: Paper, ink: Ink): Content => ({
   columns: [
     {
@@ -73,12 +80,15 @@ const parties = ({ buyer, facts }: Paper, ink: Ink): Content => ({
         { text: "BILLED TO", fontSize: 7.5, color: GREY, bold: true, margin: [0, 2, 0, 1] },
         ...address(buyer, ink),
       ],
-      width: "*",
+      width: BUYER_WIDTH,
     },
     {
       layout: TIGHT,
-      table: { widths: [82, "*"], body: facts.map(([label, value]) => [{ text: label, color: GREY }, ink(value)]) },
-      width: 288,
+      table: {
+        widths: [...FACT_WIDTHS],
+        body: facts.map(([label, value]) => [{ text: label, color: GREY }, ink(value)]),
+      },
+      width: FACT_WIDTHS[0] + FACT_WIDTHS[1],
     },
   ],
   columnGap: 16,
@@ -100,8 +110,8 @@ const address = ({ name, addressLines }: Paper["buyer"], ink: Ink): Content[] =>
 ];
 
 /** One row per line, never broken; the header row is repeated on each page. */
-function lines(paper: Paper, ink: Ink): Content {
-  const widths = columnWidths(paper);
+function lines(paper: Paper, textWidth: number, ink: Ink): Content {
+  const widths = columnWidths(paper, textWidth);
   const right = (text: string) => ({ text, alignment: "right" as const });
   const header = [
     { text: "Description", ...HEADER },
@@ -179,15 +189,14 @@ const nested = (body: TableCell[][], widths: Widths): Content => ({
   layout: TIGHT,
 });
 
-type Widths = readonly [description: "*", quantity: number, unit: number, amount: number];
+type Widths = readonly [description: number, quantity: number, unit: number, amount: number];
 
-/** The other columns are as wide as their longest text, within bounds. */
-function columnWidths({ lines: all, currency }: Paper): Widths {
+/** Numbers and units are as wide as their longest text, within bounds; descriptions get what is left. */
+function columnWidths({ lines: all, currency }: Paper, textWidth: number): Widths {
   const width = (min: number, max: number, texts: readonly string[]): number =>
     Math.min(max, Math.max(min, ...texts.map((text) => text.length * POINTS_PER_CHARACTER)));
   const steps = all.flatMap((line) => line.steps);
-  return [
-    "*",
+  const others = [
     width(
       60,
       150,
@@ -199,11 +208,12 @@ function columnWidths({ lines: all, currency }: Paper): Widths {
       all.map(({ unit }) => `${unit}  `),
     ),
     width(80, 150, [`Amount (${currency})`, ...[...all, ...steps].map(({ amount }) => amount)]),
-  ];
+  ] as const;
+  return [textWidth - others[0] - others[1] - others[2], ...others];
 }
 
 const POINTS_PER_CHARACTER = 6;
-function unpriced({ unpriced: usage }: Paper, ink: Ink): Content[] {
+function unpriced({ unpriced: usage }: Paper, textWidth: number, ink: Ink): Content[] {
   if (usage.length === 0) return [];
   const right = (text: string) => ({ text, alignment: "right" as const });
   const header = [
@@ -216,18 +226,18 @@ function unpriced({ unpriced: usage }: Paper, ink: Ink): Content[] {
     headerRows: 1,
     keepWithHeaderRows: 1,
     dontBreakRows: true,
-    widths: ["*", 90, 120],
+    widths: [textWidth - 90 - 120, 90, 120],
     body: [header, ...body],
   };
   return [{ table, layout: ruled((index) => index === 1), fontSize: 8.5, margin: [0, 0, 0, 20] }];
 }
 
-const proof = (paper: Paper, ink: Ink): Content => ({
+const proof = (paper: Paper, textWidth: number, ink: Ink): Content => ({
   layout: TIGHT,
   unbreakable: true,
   fontSize: 7.5,
   color: GREY,
-  table: { widths: [136, "*"], body: paper.proof.map(([label, value]) => [label, ink(value)]) },
+  table: { widths: [136, textWidth - 136], body: paper.proof.map(([label, value]) => [label, ink(value)]) },
 });
 
 /** Nothing vanishes silently. */

@@ -17,7 +17,8 @@ declare module "pdfmake" {
     readonly headerRows?: number;
     readonly keepWithHeaderRows?: number;
     readonly dontBreakRows?: boolean;
-    readonly widths: (number | "auto" | "*")[];
+    /** In points. What pdfmake also takes, `*` and `auto`, grows with a long word, off the paper. */
+    readonly widths: number[];
     readonly body: TableCell[][];
   }
   /** Points of padding and rules. `index`: of the rule, from 0 above the first row. */

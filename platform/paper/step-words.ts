@@ -1,3 +1,4 @@
+import { MAX_FRACTION_DIGITS } from "#kernel/decimal.js";
 import type { LineDocument } from "#schema/events/invoice.v1.js";
 import { moneyText, quantityText } from "./numbers.js";
 
@@ -10,8 +11,8 @@ export interface PaperStep {
 
 type Step = LineDocument["arithmetic"][number];
 
-/** Fractions of an exact price may have hundreds of digits: so many are shown. */
-const SHOWN_DIGITS = 8;
+/** An exact amount may have hundreds of digits. So many are shown, which are all that a price can have. */
+const SHOWN_DIGITS = MAX_FRACTION_DIGITS;
 
 /** What each note of a step, of either version of the document, means in words. The first that matches counts. */
 const NOTES: readonly (readonly [RegExp, (step: Step, money: Money, match: RegExpMatchArray) => PaperStep])[] = [
