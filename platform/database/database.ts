@@ -88,7 +88,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 /** The same database for what clients ask for, however many: its own sessions are under the profile `requests`. */
 export const forRequests = (database: Database): Database => ({ ...database, ...database.under("requests") });
 
-function sessionsOf(pool: pg.Pool, limits: SessionLimits): Sessions {
+/** The sessions of this pool, under these limits. */
+export function sessionsOf(pool: pg.Pool, limits: SessionLimits): Sessions {
   return {
     pool,
     limits,

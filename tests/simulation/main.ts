@@ -1,0 +1,85 @@
+import { parseArgs } from "node:util";
+import { FLAWS } from "./flaws.js";
+import { minimise } from "./minimise.js";
+import { runSeed } from "./run-seed.js";
+import type { Deviation } from "./scheduler.js";
+import type { Flaw, Outcome } from "./simulation.js";
+
+/** `npm run simulate`: runs seeds one after the other, until one fails. */
+
+const USAGE = `npm run simulate -- [--seed N] [--seeds N | --endless] [--steps N] [--tries N] [--trace]
+  --seed N    the first seed (1)
+  --seeds N   how many seeds (1); --endless: until one fails
+  --steps N   steps with faults; then the system has to come to rest (1500)
+  --tries N   how many runs to spend on a smaller trace of a failure (40)
+  --faults F  how often a step is a fault, 0 to 1 (the seed decides)
+  --flaw NAME with a bug: ${Object.keys(FLAWS).join(", ")}
+  --trace     print the whole trace`;
+
+const count = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not a number of something: ${text}\n${USAGE}`);
+  return value;
+};
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string", default: "1" },
+    seeds: { type: "string", default: "1" },
+    endless: { type: "boolean", default: false },
+    steps: { type: "string", default: "1500" },
+    faults: { type: "string" },
+    flaw: { type: "string" },
+    tries: { type: "string", default: "40" },
+    trace: { type: "boolean", default: false },
+  },
+});
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+const [first, steps, tries] = [count(values.seed), count(values.steps), count(values.tries)];
+const flaw = Object.entries<Flaw>(FLAWS).find(([name]) => name === values.flaw)?.[1];
+if (values.flaw !== undefined && flaw === undefined) throw new RangeError(USAGE);
+const common = {
+  steps,
+  ...(flaw !== undefined && { flaw }),
+  ...(values.faults !== undefined && { faultRate: Number(values.faults) }),
+};
+const last = values.endless ? Number.POSITIVE_INFINITY : first + count(values.seeds) - 1;
+
+for (let seed = first; seed <= last && process.exitCode === undefined; seed += 1) {
+  const startedAt = performance.now();
+  const outcome = await runSeed({ seed, ...common });
+  const seconds = (performance.now() - startedAt) / 1000;
+  if (values.trace) print(outcome.trace.join("\n"));
+  print(
+    `seed ${seed}: ${outcome.violations.length === 0 ? "right" : "WRONG"}, trace ${outcome.hash}, ${outcome.steps} steps ` +
+      `(${Math.round(outcome.steps / seconds)} a second), ${Math.round(outcome.simulatedMs / 1000)} simulated seconds`,
+  );
+  if (outcome.violations.length > 0) await explain(outcome);
+}
+// The driver may keep timers.
+process.exit();
+
+/** Prints what is wrong, and the shortest way there that a bounded search finds. */
+async function explain(outcome: Outcome): Promise<void> {
+  process.exitCode = 1;
+  const { seed, violations } = outcome;
+  for (const violation of violations.slice(0, 10)) print(`  ${violation}`);
+  let smallest = outcome;
+  await minimise(
+    outcome.deviations,
+    async (kept: readonly Deviation[]) => {
+      const run = await runSeed({ seed, ...common, replay: kept });
+      if (run.violations.length > 0) smallest = run;
+      return run.violations.length > 0;
+    },
+    tries,
+  );
+  print(
+    `  at step ${smallest.steps}, by ${smallest.deviations.length} of ${outcome.deviations.length} unusual choices:`,
+  );
+  for (const { step, key } of smallest.deviations) print(`    ${step} ${key}`);
+  for (const violation of smallest.violations.slice(0, 3)) print(`  -> ${violation}`);
+  print("  its last steps:");
+  for (const line of smallest.trace.slice(-60)) print(`    ${line}`);
+  print(`  again: npm run simulate -- --seed ${seed} --steps ${steps}`);
+}

@@ -1,0 +1,179 @@
+import { randomOf } from "../support/random.js";
+import { createTrace, type Trace } from "./trace.js";
+
+/** Something that may happen next. */
+export interface Action {
+  /** The same in every run that came here in the same way: what a run deviated by can be applied to another one. */
+  readonly key: string;
+  /** Not eligible while this returns true: its process is frozen. */
+  isHeld?(): boolean;
+  /** What is answered becomes a part of the trace. */
+  run(): Promise<string> | string;
+}
+
+/** A step that was not the usual one: at this step the action with this key was taken. */
+export interface Deviation {
+  readonly step: number;
+  readonly key: string;
+}
+
+export interface SchedulerOptions {
+  readonly seed: number;
+  readonly startMs: number;
+  /** Takes exactly these deviations instead of random ones. */
+  readonly replay?: readonly Deviation[] | undefined;
+  /** How often a step is a fault, 0 to 1; by default the seed decides. */
+  readonly faultRate?: number | undefined;
+}
+
+interface Timed extends Action {
+  readonly atMs: number;
+  readonly order: number;
+  /** Timers of one owner end in order. */
+  readonly owner: string;
+}
+
+export type Scheduler = ReturnType<typeof createScheduler>;
+
+const MAX_STEP_MS = 3;
+const ADVANCE = "time passes";
+
+/**
+ * Decides what happens next, and runs one thing at a time: an action, until nothing more follows from it. Without deviations the
+ * oldest action comes first. All choices derive from the seed.
+ */
+export function createScheduler({ seed, startMs, replay, faultRate }: SchedulerOptions) {
+  const random = randomOf(seed);
+  const trace: Trace = createTrace();
+  const offered = new Set<Action>();
+  const timers = new Set<Timed>();
+  const deviations: Deviation[] = [];
+  const replayed = new Map(replay?.map(({ step, key }) => [step, key]));
+  /** How adventurous this run is. */
+  const deviating = [0.02, 0.1, 0.4, 0.9][Math.floor(random() * 4)] ?? 0.1;
+  const usualRate = [0, 0.002, 0.01, 0.03][Math.floor(random() * 4)] ?? 0;
+  const faulty = faultRate ?? usualRate;
+  let faults: () => readonly (readonly Action[])[] = () => [];
+  let isCalm = false;
+  let nowMs = startMs;
+  let steps = 0;
+  let orders = 0;
+
+  const eligible = (action: Action): boolean => action.isHeld?.() !== true;
+
+  /** The oldest first. */
+  function ready(): Action[] {
+    return [...[...offered].filter(eligible), ...dueTimers()];
+  }
+
+  function inOrder(): Timed[] {
+    return [...timers].filter(eligible).sort((a, b) => a.atMs - b.atMs || a.order - b.order);
+  }
+
+  function dueTimers(): Timed[] {
+    const owners = new Set<string>();
+    return inOrder().filter(({ atMs, owner }) => atMs <= nowMs && !owners.has(owner) && owners.add(owner));
+  }
+
+  function advance(): Action | undefined {
+    const next = inOrder().find(({ atMs }) => atMs > nowMs);
+    if (next === undefined) return undefined;
+    return {
+      key: ADVANCE,
+      run: () => {
+        nowMs = Math.max(nowMs, next.atMs);
+        return "";
+      },
+    };
+  }
+
+  function usual(choices: readonly Action[]): Action {
+    const [first = advance()] = choices;
+    if (first === undefined) throw new Error("the simulation is stuck: nothing can happen any more");
+    return first;
+  }
+
+  function choose(): Action {
+    const choices = ready();
+    const first = usual(choices);
+    const other = replay === undefined ? randomChoice(choices) : replayedChoice(choices);
+    if (other === undefined || other.key === first.key) return first;
+    deviations.push({ step: steps, key: other.key });
+    return other;
+  }
+
+  function randomChoice(choices: readonly Action[]): Action | undefined {
+    // Always as many numbers: a choice that is not there does not change those after it.
+    const [fault, deviation, which, passing] = [random(), random(), random(), random()];
+    if (!isCalm && fault < faulty) {
+      const kinds = faults().filter(({ length }) => length > 0);
+      const place = which * kinds.length;
+      const kind = kinds[Math.floor(place)] ?? [];
+      const chosen = kind[Math.floor((place % 1) * kind.length)];
+      if (chosen !== undefined) return chosen;
+    }
+    if (deviation >= deviating) return undefined;
+    if (passing < 0.05) return advance();
+    return choices[Math.floor(which * choices.length)];
+  }
+
+  function replayedChoice(choices: readonly Action[]): Action | undefined {
+    const key = replayed.get(steps);
+    if (key === undefined) return undefined;
+    if (key === ADVANCE) return advance();
+    return [...choices, ...faults().flat()].find((choice) => choice.key === key);
+  }
+
+  async function step(): Promise<void> {
+    const action = choose();
+    if (offered.has(action)) offered.delete(action);
+    timers.delete(action as Timed);
+    const result = await action.run();
+    await settled();
+    trace.add(`${steps} ${nowMs - startMs} ${action.key}${result === "" ? "" : ` -> ${result}`}`);
+    steps += 1;
+    nowMs += steps % (MAX_STEP_MS + 1);
+  }
+
+  return {
+    trace,
+    seed,
+    nowMs: () => nowMs,
+    steps: () => steps,
+    /** What deviated from the usual order so far. */
+    deviations: (): readonly Deviation[] => deviations,
+    /** The faults that are possible at any moment, by kind; each kind is as likely as another one. */
+    setFaults(source: () => readonly (readonly Action[])[]): void {
+      faults = source;
+    },
+    /** No more faults. */
+    calm(): void {
+      isCalm = true;
+    },
+    /** May happen from now on, once; the answer withdraws it. */
+    offer(action: Action): () => void {
+      offered.add(action);
+      return () => void offered.delete(action);
+    },
+    /** May happen in `ms` or later, once; the answer withdraws it. */
+    after(ms: number, owner: string, action: Action): () => void {
+      orders += 1;
+      const timed: Timed = { ...action, owner, atMs: nowMs + Math.ceil(Math.max(0, ms)), order: orders };
+      timers.add(timed);
+      return () => void timers.delete(timed);
+    },
+    /** A generator of its own for one actor: others do not change what it draws. */
+    randomFor: (name: string) => randomOf(hashOf(`${seed} ${name}`)),
+    step,
+  };
+}
+
+/** FNV-1a. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
+/** All that follows from promises that are settled already. */
+export const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

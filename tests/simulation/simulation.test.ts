@@ -1,0 +1,78 @@
+import { describe, expect, test } from "vitest";
+import { createMigratedDatabase } from "../servers/migrated.js";
+import { hasPostgres } from "../servers/servers.js";
+import { runs, testSeed } from "../support/effort.js";
+import { FLAWS } from "./flaws.js";
+import { minimise } from "./minimise.js";
+import { runSeed } from "./run-seed.js";
+import type { Deviation } from "./scheduler.js";
+import { type Answer, connectServer } from "./server.js";
+import type { Flaw } from "./simulation.js";
+
+/** Small: `npm run simulate` has the long runs. */
+const SMALL = { steps: 250, events: 4 };
+/** A flaw that so many runs do not show is not found. */
+const MAX_SEEDS = 40;
+
+describe.skipIf(!hasPostgres)("the simulation", () => {
+  test("each acknowledged event is counted exactly once, whatever fails", async () => {
+    const first = testSeed();
+    for (let seed = first; seed < first + runs(3); seed += 1) {
+      const { violations } = await runSeed({ seed, ...SMALL });
+      expect({ seed, violations }).toEqual({ seed, violations: [] });
+    }
+  });
+
+  test("a seed has one trace, and its unusual choices alone give it again", async () => {
+    const once = await runSeed({ seed: 5, ...SMALL, isCut: true });
+    const again = await runSeed({ seed: 5, ...SMALL, isCut: true, replay: once.deviations });
+    expect(again.trace).toEqual(once.trace);
+  });
+
+  test("a recorder that stands between its lock and its move keeps the other one waiting", async () => {
+    const { url, drop } = await createMigratedDatabase("ingestion");
+    const server = await connectServer(url);
+    const [first, second] = [await server.open(), await server.open()];
+    const late: Answer[] = [];
+    const run = (session: typeof first, text: string) => session.run({ text }, (answer) => late.push(answer));
+    await run(first, "INSERT INTO recorder_cursor VALUES (0, 0, 0, 0, 0)");
+    await run(first, "BEGIN");
+    await run(second, "BEGIN");
+    const lock = "SELECT next FROM recorder_cursor WHERE partition = 0 FOR UPDATE";
+    expect(await run(first, lock)).toMatchObject({ result: { rows: [{ next: 0 }] } });
+    expect(await run(second, lock)).toBeUndefined();
+    await run(first, "UPDATE recorder_cursor SET next = 7 WHERE partition = 0");
+    expect(late).toEqual([]);
+    await run(first, "COMMIT");
+    expect(late).toMatchObject([{ result: { rows: [{ next: 7 }] } }]);
+    await second.end();
+    await server.stop();
+    await drop();
+  });
+
+  test("it finds a mark that moves without a comparison", () => isFound(FLAWS["mark-without-compare-and-swap"]));
+
+  async function isFound(flaw: Flaw): Promise<void> {
+    for (let seed = 1; seed <= MAX_SEEDS; seed += 1)
+      if ((await runSeed({ seed, ...SMALL, faultRate: 0.04, flaw })).violations.length > 0) return;
+    throw new Error(`${MAX_SEEDS} seeds did not show it`);
+  }
+});
+
+describe("minimising", () => {
+  const all = Array.from({ length: 40 }, (_, step) => ({ step, key: `choice ${step}` }));
+  const failsWith =
+    (...wanted: number[]) =>
+    async (kept: readonly Deviation[]) =>
+      wanted.every((step) => kept.some((one) => one.step === step));
+
+  test("keeps only what the failure needs", async () => {
+    const kept = await minimise(all, failsWith(3, 17, 38), 1_000);
+    expect(kept.map(({ step }) => step)).toEqual([3, 17, 38]);
+  });
+
+  test("ends after its tries with what still fails", async () => {
+    const fails = failsWith(3, 17, 38);
+    expect(await fails([...(await minimise(all, fails, 5))])).toBe(true);
+  });
+});
