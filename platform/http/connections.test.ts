@@ -82,6 +82,16 @@ test("unread answers are bounded together: the connections with the most are clo
   expect((await server.get("/fast", MANY)).statusCode).toBe(200);
 });
 
+test("answers that wait for an unread one on their connection count as unread", async () => {
+  const server = await serve({ maxUnreadBytes: 40 * MIB, maxUnreadMs: 600_000 });
+  const reader = await server.open(MANY, "GET /large HTTP/1.1\r\nhost: x\r\n\r\n".repeat(4));
+  reader.pause();
+  await waitFor(async () => (await connectionsOf(server.app.server)) === 0, {
+    what: "the connection to be closed",
+  });
+  expect((await server.get("/fast", MANY)).statusCode).toBe(200);
+});
+
 test.each<[string, string, (socket: Socket) => unknown]>([
   ["reads nothing", "GET /large HTTP/1.1\r\nhost: x\r\n\r\n", () => undefined],
   ["asks again and again", "GET /large HTTP/1.1\r\nhost: x\r\n\r\n".repeat(20), () => undefined],

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { Server } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { MetrlyError } from "#kernel/errors.js";
 import { networkOf } from "#platform/auth/client-address.js";
@@ -29,6 +29,7 @@ export function boundConnections(
 ): () => void {
   const addresses = new Map<string, Set<Socket>>();
   const upgraded = new WeakSet<object>();
+  const answers = new WeakMap<Socket, Set<ServerResponse>>();
   let count = 0;
 
   function remove(address: string, socket: Socket): void {
@@ -57,6 +58,11 @@ export function boundConnections(
     remove(address, socket);
     refuseRequest(socket, new MetrlyError("BUSY", `This process has ${max} connections`));
   });
+  server.on("request", ({ socket }: IncomingMessage, answer: ServerResponse) => {
+    const open = answers.get(socket) ?? new Set();
+    answers.set(socket, open.add(answer));
+    answer.once("close", () => open.delete(answer));
+  });
   server.on("upgrade", (_, socket) => upgraded.add(socket));
 
   function victimOf(sockets: Iterable<Socket>, newcomer: Socket, mayBeBusy: boolean): Socket | undefined {
@@ -73,7 +79,14 @@ export function boundConnections(
 
   function checkUnread(): void {
     const all = [...addresses.values()].flatMap((sockets) => [...sockets]);
-    unread.check(all, (socket) => upgraded.has(socket));
+    unread.check(all, { isUpgraded: (socket) => upgraded.has(socket), queuedBytes });
+  }
+
+  /** An answer whose turn it is has the socket, and its bytes are the socket's. */
+  function queuedBytes(socket: Socket): number {
+    let bytes = 0;
+    for (const answer of answers.get(socket) ?? []) if (answer.socket === null) bytes += answer.writableLength;
+    return bytes;
   }
 
   const unread = createUnreadWatch(unreadLimits);

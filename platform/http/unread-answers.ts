@@ -13,8 +13,15 @@ export interface UnreadLimits {
 
 export interface UnreadWatch {
   readonly everyMs: number;
-  /** Give it every open connection every `everyMs`. `isUpgraded`: its protocol has limits of its own for how long. */
-  check(sockets: Iterable<Socket>, isUpgraded: (socket: Socket) => boolean): void;
+  /** Give it every open connection every `everyMs`. */
+  check(sockets: Iterable<Socket>, about: AboutSockets): void;
+}
+
+interface AboutSockets {
+  /** Whether its protocol has limits of its own for how long. */
+  isUpgraded(socket: Socket): boolean;
+  /** Bytes of answers that wait for one that was requested before them: node:http keeps them apart from the socket's. */
+  queuedBytes(socket: Socket): number;
 }
 
 interface Stall {
@@ -41,18 +48,22 @@ export function createUnreadWatch({
 
   return {
     everyMs: CHECK_MS,
-    check(sockets, isUpgraded) {
-      const unread: Socket[] = [];
+    check(sockets, { isUpgraded, queuedBytes }) {
+      const unread: { readonly socket: Socket; readonly bytes: number }[] = [];
       for (const socket of sockets) {
         if (socket.writableLength === 0) stalls.delete(socket);
-        else if (!isUpgraded(socket) && isStalled(socket)) socket.destroy();
-        else unread.push(socket);
+        else if (!isUpgraded(socket) && isStalled(socket)) {
+          socket.destroy();
+          continue;
+        }
+        const bytes = socket.writableLength + queuedBytes(socket);
+        if (bytes > 0) unread.push({ socket, bytes });
       }
-      let bytes = unread.reduce((sum, { writableLength }) => sum + writableLength, 0);
-      if (bytes <= maxUnreadBytes) return;
-      for (const socket of unread.sort((a, b) => b.writableLength - a.writableLength)) {
-        if (bytes <= maxUnreadBytes) return;
-        bytes -= socket.writableLength;
+      let all = unread.reduce((sum, { bytes }) => sum + bytes, 0);
+      if (all <= maxUnreadBytes) return;
+      for (const { socket, bytes } of unread.sort((a, b) => b.bytes - a.bytes)) {
+        if (all <= maxUnreadBytes) return;
+        all -= bytes;
         socket.destroy();
       }
     },
