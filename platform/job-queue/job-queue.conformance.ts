@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { waitFor } from "../../tests/servers/servers.js";
+import { compiledProgram } from "../../tests/support/program.js";
 import { connectJobQueues, type JobQueuesOptions } from "./bullmq/queues.js";
 import type { Job, JobQueues, QueueOptions } from "./job-queue.js";
 
@@ -178,7 +179,7 @@ export function describeJobQueues(name: string, options: () => JobQueuesOptions)
       const { backend, prefix = "metrly" } = options();
       const victim = spawn(
         process.execPath,
-        ["--conditions=source", "--import", "tsx", VICTIM, backend.kind, backend.url, prefix, queueName],
+        [await compiledProgram(VICTIM), backend.kind, backend.url, prefix, queueName],
         { stdio: ["ignore", "pipe", "inherit"] },
       );
       const output: string[] = [];

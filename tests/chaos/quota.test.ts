@@ -15,6 +15,7 @@ import { startRedisCluster } from "../servers/redis-cluster.js";
 import { serverDir } from "../servers/run-dir.js";
 import { hasPostgres, hasRedis, waitFor } from "../servers/servers.js";
 import { sized, testSeed } from "../support/effort.js";
+import { compiledProgram } from "../support/program.js";
 import { randomOf } from "../support/random.js";
 import { type AskerOptions, tenancyOf } from "./quota-asker.js";
 
@@ -107,6 +108,7 @@ for (const [where, start] of [
       const seed = testSeed();
       const random = randomOf(seed);
       const [store, test, dir] = await Promise.all([start(), createMigratedDatabase("quota"), serverDir("askers")]);
+      const program = await compiledProgram(path.join(packageRoot(), "tests/chaos/quota-asker.ts"));
       const database = await openDatabase({ url: test.url, onError: () => undefined });
       const options = { databaseUrl: test.url, redisUrls: store.urls, prefix: "storm", tenants: TENANTS };
       const limits = { perHour: PER_HOUR, perSecond: PER_SECOND };
@@ -115,7 +117,9 @@ for (const [where, start] of [
       const outOf = new Map<ChildProcess, number>();
       const launch = (): ChildProcess => {
         started += 1;
-        const asker = startAsker({ ...options, ...limits, out: path.join(dir, `${started}`), seed: seed + started });
+        const asker = startAsker(program, {
+          ...{ ...options, ...limits, out: path.join(dir, `${started}`), seed: seed + started },
+        });
         outOf.set(asker, started);
         return asker;
       };
@@ -193,9 +197,8 @@ for (const [where, start] of [
     });
   });
 
-function startAsker(options: AskerOptions): ChildProcess {
-  const program = path.join(packageRoot(), "tests/chaos/quota-asker.ts");
-  return spawn(process.execPath, ["--conditions=source", "--import", "tsx", program, JSON.stringify(options)], {
+function startAsker(program: string, options: AskerOptions): ChildProcess {
+  return spawn(process.execPath, [program, JSON.stringify(options)], {
     stdio: ["ignore", "ignore", "inherit"],
   });
 }

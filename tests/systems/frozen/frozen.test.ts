@@ -28,6 +28,7 @@ import {
 } from "../../servers/servers.js";
 import { isFrozen } from "../../support/freezing.js";
 import { migrationOf } from "../../support/migration.js";
+import { compiledProgram } from "../../support/program.js";
 import { type ForeignServer, startForeign } from "../language/foreign-server.js";
 import { EFFECT_TABLES, limits, startEffects } from "./effects.js";
 import type { Order } from "./victim.js";
@@ -66,7 +67,7 @@ describe.skipIf(!hasPostgres || !hasKafka)("a process that is frozen in the midd
     const open = () => openDatabase({ url: world.url, profiles, onError });
     service = await startService({ ...world, log }, { openDatabase: open });
     consumer = await startEffects({ log, tenancy: world.tenancy, ledger: world.database, database: effects });
-    victim = fork(VICTIM, { execArgv: ["--conditions=source", "--import", "tsx"] });
+    victim = fork(await compiledProgram(VICTIM), { execArgv: [] });
     const started = once(victim, "message");
     const [broker = ""] = kafkaBrokers();
     const [database, brokers] = await Promise.all([startForeign("postgres", world.url), startForeign("kafka", broker)]);

@@ -12,6 +12,7 @@ import {
   waitFor,
 } from "../../../tests/servers/servers.js";
 import { isFrozen } from "../../../tests/support/freezing.js";
+import { compiledProgram } from "../../../tests/support/program.js";
 import { startForeign } from "../../../tests/systems/language/foreign-server.js";
 import {
   at,
@@ -62,12 +63,14 @@ describe.skipIf(!hasPostgres)("closing many periods", () => {
     ...Array.from({ length: TENANTS }, (_, partition) => tenant(tenantOn(partition))),
   ];
   const children: ChildProcess[] = [];
+  let program: string;
   let jobs: TestDatabase;
   let world: BillingWorld;
   let undisturbed: BillingWorld;
 
   beforeAll(async () => {
-    [jobs, world, undisturbed] = await Promise.all([
+    [program, jobs, world, undisturbed] = await Promise.all([
+      compiledProgram(VICTIM),
       createTestDatabase("billing_jobs"),
       billingWorld(),
       billingWorld(),
@@ -83,7 +86,7 @@ describe.skipIf(!hasPostgres)("closing many periods", () => {
   });
 
   function startWorker({ databaseUrl = world.database.url, freezes = false } = {}): ChildProcess {
-    const child = fork(VICTIM, { execArgv: ["--conditions=source", "--import", "tsx"] });
+    const child = fork(program, { execArgv: [] });
     children.push(child);
     const options: VictimOptions = {
       databaseUrl,
