@@ -12,17 +12,27 @@ import {
   print,
 } from "graphql";
 
-const INTRO = `# The graph
+const INTRO = `# Reference of the GraphQL API
 
-Generated from \`schema/graphql/api.graphql\` by \`npm run schema:generate\`. \`POST /graphql\` answers queries and mutations, the WebSocket
-on the same path also subscriptions; the explorer at \`/\` has saved operations. An operation that the caller's role does not
-allow answers \`FORBIDDEN\`; another tenant's id answers exactly like a nonexistent one ([errors](errors.md)).
+Every type, field and argument of the graph, for writing operations. [Using the GraphQL API](graphql.md) says how to connect; the
+[explorer](explorer.md) has saved operations for every task. This page is generated from \`schema/graphql/api.graphql\` by
+\`npm run schema:generate\`.
 
-What a mutation answers is true at once, on every process: a key works where it is used first, a revoked one is refused everywhere. Where
-that is not so, the answer says it in \`extensions.propagation\`, for mutations of tenants, keys, meters, plans and webhook endpoints:
-\`complete\` (true, if every process that serves acts on the change), \`missing\` (the \`role\` and \`instance\` of those that did not yet after 2 s),
-\`reason\` (\`LOG_UNAVAILABLE\`: the change is stored and follows when the event log is back; \`UNREADABLE_REPORTS\`: other processes run newer
-code) and \`version\`, which only grows. Several mutations in one operation have one such object.
+\`POST /graphql\` answers queries and mutations; the WebSocket on the same path also serves subscriptions. An operation that the caller's
+role does not allow answers \`FORBIDDEN\`. Another tenant's id answers exactly like one that does not exist ([errors](errors.md)).
+
+## When a mutation takes effect
+
+When a mutation has answered, its change applies on every process: a new key works wherever it is used first, and a revoked one is refused
+everywhere. Mutations of tenants, keys, meters, plans and webhook endpoints report this in \`extensions.propagation\`. Several mutations in
+one operation have one such object:
+
+| member | meaning |
+|---|---|
+| \`complete\` | whether every serving process acts on the change |
+| \`missing\` | the \`role\` and \`instance\` of each process that did not do so within 2 s |
+| \`reason\` | \`LOG_UNAVAILABLE\`: the change is stored, and follows when the event log is back. \`UNREADABLE_REPORTS\`: other processes run a newer version |
+| \`version\` | the version of tenancy's data, which only grows |
 `;
 
 export function referenceOf(sdl) {
@@ -47,18 +57,28 @@ const section = (type) =>
 
 function body(type) {
   if (isEnumType(type))
-    return table(
-      ["value", "meaning"],
-      type.getValues().map((value) => [code(value.name), text(value)]),
-    );
+    return type
+      .getValues()
+      .map((value) => [code(value.name), text(value)].filter(Boolean).join(": "))
+      .join(", ");
   return isScalarType(type) ? "" : fieldTable(type);
 }
 
-const fieldTable = (type) =>
-  table(
-    ["field", "type", "meaning"],
-    Object.values(type.getFields()).map((field) => [code(signature(field)), linked(field.type), text(field)]),
-  );
+/** Without a column of meanings where no field needs one. */
+function fieldTable(type) {
+  const rows = Object.values(type.getFields()).map((field) => [
+    code(signature(field)),
+    linked(field.type),
+    text(field),
+  ]);
+  const hasMeanings = rows.some(([, , meaning]) => meaning !== "");
+  return hasMeanings
+    ? table(["field", "type", "meaning"], rows)
+    : table(
+        ["field", "type"],
+        rows.map((row) => row.slice(0, 2)),
+      );
+}
 
 const signature = ({ name, args = [], ...input }) =>
   args.length === 0

@@ -9,12 +9,12 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
   const tenants = program.command("tenants").description("list, show and create tenants");
   tenants
     .command("list", { isDefault: true })
-    .description("every tenant, with its plan")
+    .description("list all tenants with their plans")
     .printsRows()
     .action(async (options) => (await import("../show/tenants.js")).listTenants(options, process.env));
   tenants
     .command("show <tenant>")
-    .description("one tenant")
+    .description("show a tenant")
     .option("--json", "print it as JSON")
     .asksGraph()
     .action(async (id: string, options) => (await import("../show/tenants.js")).showTenant(id, options, process.env));
@@ -32,7 +32,9 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
 
   program
     .command("usage <tenant>")
-    .description("a tenant's totals in the current period and by day; with a time or granularity, of past ones too")
+    .description(
+      "show a tenant's totals of the current period and by day, or of a time (--from, --to) or --granularity",
+    )
     .option("--from <instant>", "from this day or instant (UTC)")
     .option("--to <instant>", "before this day or instant (UTC)")
     .option("--meter <key>", "only this meter")
@@ -41,16 +43,16 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
     .printsRows()
     .action(async (id: string, options) => (await import("../show/usage.js")).showUsage(id, options, process.env));
 
-  const quotas = program.command("quotas").description("limits of a tenant, and why they deny");
+  const quotas = program.command("quotas").description("a tenant's limits, and the reasons of denials");
   quotas
     .command("show <tenant>", { isDefault: true })
-    .description("a tenant's limits, used and remaining")
+    .description("show a tenant's limits, with what is used and remaining")
     .printsRows()
     .action(async (id: string, options) => (await import("../show/quotas.js")).showQuotas(id, options, process.env));
   for (const parent of [quotas, earlierQuota]) {
     parent
       .command("why <idempotencyKey>")
-      .description("why a consume was denied within the last hour")
+      .description("explain why a consume was denied in the last hour")
       .ofTenant()
       .option("--json", "print the result as JSON")
       .asksGraph()
@@ -68,14 +70,14 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
   const invoices = program.command("invoices").description("list, show, verify and export invoices");
   invoices
     .command("list <tenant>", { isDefault: true })
-    .description("a tenant's invoices")
+    .description("list a tenant's invoices")
     .printsRows()
     .action(async (id: string, options) =>
       (await import("../show/invoices.js")).listInvoices(id, options, process.env),
     );
   invoices
     .command("show <invoice>")
-    .description("an invoice's lines")
+    .description("show the lines of an invoice")
     .printsRows()
     .action(async (id: string, options) => (await import("../show/invoices.js")).showInvoice(id, options, process.env));
   addVerification(invoices.command("verify <invoice>"));
@@ -85,9 +87,9 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
 
   program
     .command("events")
-    .description("what became of usage events")
+    .description("look up usage events")
     .command("show <id>")
-    .description("what became of an event: recorded, unmetered, quarantined, voided or refused")
+    .description("show the status of an event: recorded, unmetered, quarantined, voided or refused")
     .ofTenant()
     .requiredOption("--source <source>", "the event's source")
     .option("--json", "print it as JSON")
@@ -96,17 +98,17 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
 
   program
     .command("watch")
-    .description("one live screen: rates, lag, decisions, limits, deliveries, alerts")
+    .description("show one live screen of rates, lag, decisions, limits, deliveries and alerts")
     .option("--tenant <id>", "only this tenant, and its alerts")
-    .option("--every <seconds>", "how often to look (default: 2)")
+    .option("--every <seconds>", "time between refreshes (default: 2)")
     .option("--metrics <url,...>", "metrics listeners (default: the local Metrly's, or port 9464)")
-    .option("--json", "one JSON object per look")
+    .option("--json", "one JSON object per refresh")
     .asksGraph()
     .action(async (options) => (await import("../watch/watch.js")).watchMetrly(options, process.env));
 
   program
     .command("alerts")
-    .description("quota alerts, as they happen")
+    .description("follow quota alerts")
     .command("watch")
     .description("print quota alerts as they happen, of all tenants or one")
     .option("--tenant <id>", "only this tenant")
@@ -126,7 +128,7 @@ function addVerification(command: MetrlyCommand): void {
 
 function addExport(command: MetrlyCommand): void {
   command
-    .description("write an invoice: the document itself, its lines as CSV, a printable page or a PDF")
+    .description("export an invoice: the document itself, its lines as CSV, a printable page or a PDF")
     .addOption(new Option("--format <format>", "default: json").choices(INVOICE_FORMATS))
     .option("--out <file>", "where to write it (default: standard output)")
     .option("--pdf <file>", "write a PDF to this file (alone, unless --format or --out is given)")

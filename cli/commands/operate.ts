@@ -6,16 +6,16 @@ import type { MetrlyCommand } from "./command.js";
 export function addSend(program: MetrlyCommand): void {
   program
     .command("send [file]")
-    .description("send usage from a file of JSON lines or CSV, or from standard input; can be interrupted and repeated")
+    .description("send usage from a file of JSON lines or CSV, or from standard input; safe to interrupt and repeat")
     .addOption(new Option("--format <format>", "default: csv for *.csv, else ndjson").choices(["ndjson", "csv"]))
-    .option("--map <name=column,...>", "columns of id, source, type, subject, time and members of data")
+    .option("--map <name=column,...>", "which columns are id, source, type, subject, time and members of data")
     .option("--type <type>", "type of rows without one")
     .option("--source <source>", "source of rows without one (default: metrly-send)")
     .option("--subject <tenant>", "tenant of rows without one")
     .option("--name <name>", "file name in the generated ids of rows without one (default: its base name)")
-    .option("--dry-run", "only validate; needs no server")
+    .option("--dry-run", "validate only; needs no server")
     .option("--concurrency <n>", "concurrent batches (default: 4)")
-    .option("--give-up-after <seconds>", "how long one batch is retried (default: 300)")
+    .option("--give-up-after <seconds>", "how long to retry a batch (default: 300)")
     .option("--checkpoint <file>", "where to store the checkpoint (default: <file>.metrly-send)")
     .option("--json", "print the summary as JSON")
     .option("--url <url>", "Metrly's address (default: METRLY_URL, or the Metrly of the data directory)")
@@ -35,7 +35,9 @@ export function addOperate(program: MetrlyCommand, earlierIngestion: MetrlyComma
     .action(async (options) => (await import("../doctor/doctor.js")).examine(options, process.env));
   program
     .command("rebuild")
-    .description("rebuild billing's tables from the ledger beside the live ones, compare, and replace what differs")
+    .description(
+      "rebuild billing's tables from the ledger beside the live ones, compare them, and replace what differs",
+    )
     .option("--tenant <id>", "only this tenant")
     .option("--check", "only compare; exit code 1 on differences")
     .option("--json", "one JSON object per line")

@@ -5,7 +5,7 @@ export function addSetUp(program: MetrlyCommand): void {
   const apiKeys = program.command("api-keys").description("list, issue, rotate and revoke the API keys of a tenant");
   apiKeys
     .command("list", { isDefault: true })
-    .description("a tenant's keys, without their secrets")
+    .description("list a tenant's keys, without their secrets")
     .ofTenant()
     .printsRows()
     .action(async (options) => (await import("../api-keys.js")).listApiKeys(options, process.env));
@@ -15,20 +15,20 @@ export function addSetUp(program: MetrlyCommand): void {
     .ofTenant()
     .requiredOption("--scopes <scope,...>", "ingest, quota, read, admin")
     .option("--name <name>", "its name", "command line")
-    .option("--expires <instant>", "when it ends (default: never)")
+    .option("--expires <instant>", "when it expires (default: never)")
     .option("--json", "print the result as JSON")
     .asksGraph()
     .action(async (options) => (await import("../api-keys.js")).issueApiKey(options, process.env));
   apiKeys
     .command("rotate <key>")
-    .description("replace a key; prints the new secret, and the old one stays valid for a time")
-    .option("--grace <seconds>", "how long (default: a day)")
+    .description("replace a key; prints the new secret, and the old key stays valid for a while")
+    .option("--grace <seconds>", "how long the old key stays valid (default: a day)")
     .option("--json", "print the result as JSON")
     .asksGraph()
     .action(async (id: string, options) => (await import("../api-keys.js")).rotateApiKey(id, options, process.env));
   apiKeys
     .command("revoke <key>")
-    .description("end a key at once")
+    .description("revoke a key immediately")
     .option("--json", "print the result as JSON")
     .asksGraph()
     .action(async (id: string, options) => (await import("../api-keys.js")).revokeApiKey(id, options, process.env));
@@ -40,7 +40,7 @@ export function addSetUp(program: MetrlyCommand): void {
     keys.description(isEarlier ? "metrly signing-keys" : "keys that sign tokens, from the local data directory");
     keys
       .command("list", { isDefault: true })
-      .description("the keys that sign tokens")
+      .description("list the keys that sign tokens")
       .option("--json", "print them as JSON")
       .action(async (options) => (await import("../signing-keys.js")).listKeys(options, process.env));
     keys
@@ -56,7 +56,7 @@ export function addSetUp(program: MetrlyCommand): void {
   const webhooks = program.command("webhooks").description("webhook endpoints and their deliveries");
   webhooks
     .command("list")
-    .description("the endpoints of a tenant, or with --platform of the operators")
+    .description("list the endpoints of a tenant, or with --platform those of the operators")
     .ofTenantOrPlatform()
     .printsRows()
     .action(async (options) => (await import("../webhooks/endpoints.js")).listEndpoints(options, process.env));
@@ -80,7 +80,7 @@ export function addSetUp(program: MetrlyCommand): void {
     );
   webhooks
     .command("delete <endpoint>")
-    .description("delete an endpoint; what waits for it becomes dead letters")
+    .description("delete an endpoint; its pending deliveries become dead letters")
     .option("--json", "print the result as JSON")
     .asksGraph()
     .action(async (id: string, options) =>
@@ -88,7 +88,7 @@ export function addSetUp(program: MetrlyCommand): void {
     );
   webhooks
     .command("dead")
-    .description("dead letters, with their reasons")
+    .description("list dead letters with their reasons")
     .ofTenantOrPlatform()
     .option("--json", "one JSON object per line")
     .asksGraph()

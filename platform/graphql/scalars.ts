@@ -5,7 +5,7 @@ import { parseRfc3339 } from "#kernel/rfc3339.js";
 /** RFC 3339, UTC. Internally epoch milliseconds. */
 export const DateTimeScalar = new GraphQLScalarType<number, string>({
   name: "DateTime",
-  description: "RFC 3339, UTC",
+  description: "A time in RFC 3339, UTC",
   serialize: (value) => new Date(numberOf(value)).toISOString(),
   parseValue: parseDateTime,
   parseLiteral: (node) => parseDateTime(stringOf(node)),
@@ -23,7 +23,7 @@ export const DecimalScalar = new GraphQLScalarType<string, string>({
 
 export const CursorScalar = new GraphQLScalarType<string, string>({
   name: "Cursor",
-  description: "Opaque position in an ordered stream or list",
+  description: "An opaque position in an ordered stream or list",
   serialize: (value) => String(value),
   parseValue: (value) => textOf(value, "Cursor"),
   parseLiteral: (node) => stringOf(node),
@@ -40,7 +40,7 @@ export const JsonScalar = new GraphQLScalarType<unknown, unknown>({
 /** A whole number from 0 to 2^53-1 (Int ends at 2^31). */
 export const CountScalar = new GraphQLScalarType<number, number>({
   name: "Count",
-  description: "A whole number from 0 to 2^53-1 (Int ends at 2^31)",
+  description: "A whole number from 0 to 2^53-1 (an Int ends at 2^31-1)",
   serialize: countOf,
   parseValue: countOf,
   parseLiteral: (node) => countOf(node.kind === Kind.INT ? Number(node.value) : undefined),

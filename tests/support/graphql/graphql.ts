@@ -4,6 +4,7 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
+/** COUNT: the number of events. SUM, MAX: the sum and the highest value of `valueProperty`. UNIQUE: the number of its distinct values. LATEST: its value in the event with the latest `time` */
 export type Aggregation =
   | 'COUNT'
   | 'LATEST'
@@ -17,6 +18,7 @@ export type ApiKeyScope =
   | 'QUOTA'
   | 'READ';
 
+/** OPEN: has not ended. GRACE: waits for late events. CLOSING: waits for its invoice. CLOSED: permanently */
 export type BillingPeriodStatus =
   | 'CLOSED'
   | 'CLOSING'
@@ -25,7 +27,7 @@ export type BillingPeriodStatus =
 
 export type CreateMeterInput = {
   readonly aggregation: Aggregation;
-  /** Also counts events recorded unmetered in periods not yet closed */
+  /** Also count events that were recorded as unmetered, in periods that are not yet closed */
   readonly backfill?: boolean | null | undefined;
   readonly dimensions?: ReadonlyArray<string> | null | undefined;
   readonly eventType: string;
@@ -41,10 +43,10 @@ export type CreatePlanInput = {
   readonly version: PlanVersionInput;
 };
 
-/** `startsAt`: the first billing period is the one that contains this moment (default now, at most 35 days back); `planId` applies from it. `testClock`: a test tenant whose clock advances only by `advanceTestClock`; its accept window, periods and quota windows follow that clock. */
+/** `startsAt`: a time in the first billing period, from which on `planId` applies (default: now; at most 35 days back). `testClock`: creates a test tenant, whose clock only `advanceTestClock` moves; the accepted times of its events, its periods and its quota windows follow that clock */
 export type CreateTenantInput = {
   readonly billingAnchorDay?: number | null | undefined;
-  /** Whom its invoices name; default its name alone */
+  /** The buyer on its invoices; default: the tenant's name, without an address */
   readonly buyer?: InvoicePartyInput | null | undefined;
   readonly graceDays?: number | null | undefined;
   readonly id?: string | null | undefined;
@@ -54,7 +56,7 @@ export type CreateTenantInput = {
   readonly testClock?: string | null | undefined;
 };
 
-/** Either `tenantId` or `platform: true`: an operator's, which hears `usage.unmetered`, `usage.unpriced` and what is asked for of all tenants */
+/** Give either `tenantId` or `platform: true`. An endpoint of the platform receives `usage.unmetered`, `usage.unpriced` and its `eventTypes`, of all tenants */
 export type CreateWebhookEndpointInput = {
   readonly eventTypes: ReadonlyArray<string>;
   readonly platform?: boolean | null | undefined;
@@ -73,7 +75,7 @@ export type InvoiceLineKind =
   | 'RECURRING'
   | 'USAGE';
 
-/** `name`: default the tenant's name, which it then follows. At most 8 lines of 100 characters, e.g. street, town, country, tax number */
+/** Without a `name`, the buyer has the tenant's name, and follows it. `addressLines`: at most 8 of 100 characters, e.g. street, town, country, tax number */
 export type InvoicePartyInput = {
   readonly addressLines?: ReadonlyArray<string> | null | undefined;
   readonly name?: string | null | undefined;
@@ -82,7 +84,7 @@ export type InvoicePartyInput = {
 export type InvoiceStatus =
   | 'CLOSED';
 
-/** Either `tenantId` or `platform: true`; scopes are limited to the issuer's own. Keys of tenants with a test clock are `mtr_test_…` */
+/** Give either `tenantId` or `platform: true`. Scopes are limited to those of the issuer. Keys of tenants with a test clock start with `mtr_test_`, all others with `mtr_live_` */
 export type IssueApiKeyInput = {
   readonly expiresAt?: string | null | undefined;
   readonly name: string;
@@ -91,6 +93,7 @@ export type IssueApiKeyInput = {
   readonly tenantId?: string | null | undefined;
 };
 
+/** HARD: denies requests beyond the limit. SOFT: only warns */
 export type LimitKind =
   | 'HARD'
   | 'SOFT';
@@ -100,16 +103,16 @@ export type PlanVersionInput = {
   readonly limits?: ReadonlyArray<QuotaLimitInput> | null | undefined;
   readonly minimumCommit?: string | null | undefined;
   readonly prices: ReadonlyArray<PriceInput>;
-  /** Whether every tenant may see it; others are shown to the tenants that have or had them */
+  /** Whether every tenant may see this version; otherwise only tenants that have or had it may */
   readonly public?: boolean | null | undefined;
   readonly recurringFee?: string | null | undefined;
-  /** DAILY: the fee of a partial first or last period is charged by the day (UTC; a day begun is charged) */
+  /** How the recurring fee of a partial first or last period is charged */
   readonly recurringFeeProration?: Proration | null | undefined;
 };
 
-/** Order: quantity / `divideBy` (rounded up if `roundUp`), minus `included`, priced by `model`, minus `discountPercent`, raised to `minimumAmount`, capped at `maximumAmount`, rounded once */
+/** Computed in this order: quantity / `divideBy` (rounded up if `roundUp`), minus `included`, priced by `model`, minus `discountPercent`, raised to `minimumAmount`, capped at `maximumAmount`, rounded once */
 export type PriceInput = {
-  /** Claims the usage of the meter that no other price of the plan claims; excludes `where` */
+  /** Claim the usage of the meter that no other price of the plan claims; excludes `where` */
   readonly catchAll?: boolean | null | undefined;
   readonly discountPercent?: string | null | undefined;
   readonly divideBy?: string | null | undefined;
@@ -126,7 +129,7 @@ export type PriceInput = {
   readonly where?: ReadonlyArray<DimensionMatchInput> | null | undefined;
 };
 
-/** FLAT: `unitAmount` once. PACKAGE: `unitAmount` per started package of `packageSize`. PERCENTAGE: `ratePercent` of the quantity */
+/** FLAT: `unitAmount` once. PER_UNIT: `unitAmount` per unit. GRADUATED: each tier prices the units in it. VOLUME: the tier that the quantity falls into prices all units. PACKAGE: `unitAmount` for each package of `packageSize` begun. PERCENTAGE: `ratePercent` of the quantity */
 export type PriceModel =
   | 'FLAT'
   | 'GRADUATED'
@@ -141,7 +144,7 @@ export type PriceTierInput = {
   readonly upTo?: string | null | undefined;
 };
 
-/** Of a partial first or last period */
+/** NONE: in full. DAILY: by the day (UTC), including each day begun */
 export type Proration =
   | 'DAILY'
   | 'NONE';

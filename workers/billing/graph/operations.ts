@@ -45,7 +45,7 @@ export class BillingOperations {
   /** Reads a tenant's whole ledger: at most four in one operation. */
   @Directive("@cost(weight: 7000)")
   @Query(() => InvoiceVerificationType, {
-    description: "Recomputes one invoice from the ledger with code independent of billing",
+    description: "Recomputes an invoice from the ledger, with code that is independent of billing",
   })
   async verifyInvoice(
     @Ctx() context: SubgraphContext,
@@ -60,7 +60,9 @@ export class BillingOperations {
 
   @Directive("@cost(weight: 50)")
   @Directive("@listSize(assumedSize: 200)")
-  @Query(() => [UnmeteredTypeType], { description: "Event types that no meter counts, with their numbers of events" })
+  @Query(() => [UnmeteredTypeType], {
+    description: "A tenant's event types that no meter counts, with their numbers of events",
+  })
   async unmeteredTypes(
     @Ctx() { identity }: SubgraphContext,
     @Arg("tenantId", () => ID) tenantId: string,
@@ -72,7 +74,7 @@ export class BillingOperations {
 
   @Directive("@cost(weight: 1500)")
   @Query(() => InvoicePreviewType, {
-    description: "A plan version's hypothetical charge for a tenant's usage in a period; charges nothing",
+    description: "What a plan version would charge for a tenant's usage in a period",
   })
   async previewPlan(
     @Ctx() context: SubgraphContext,
@@ -88,7 +90,7 @@ export class BillingOperations {
 
   @Mutation(() => BillingPeriodType, {
     description:
-      "Closes the earliest unclosed period, which must have ended, without waiting for its grace time; returns CLOSING immediately",
+      "Closes the earliest unclosed period without waiting for its grace time. The period must have ended. Returns immediately, with the status CLOSING",
   })
   async closeBillingPeriod(
     @Ctx() context: SubgraphContext,

@@ -31,7 +31,7 @@ export class TenantBillingResolver {
   @Directive("@listSize(assumedSize: 50)")
   @FieldResolver(() => [UsageTotalType], {
     description:
-      "The current period unless `periodStart` names another; `asOf`: as known at the start of that UTC hour",
+      "Totals of the current period, or of the one that starts at `periodStart`. `asOf`: as known at the start of that UTC hour",
   })
   usageTotals(
     @Root() tenant: TenantType,
@@ -76,7 +76,7 @@ export class TenantBillingResolver {
   @Directive("@cost(weight: 50)")
   @FieldResolver(() => InvoicePreviewType, {
     nullable: true,
-    description: "Preview of the current period's invoice",
+    description: "A preview of the current period's invoice",
   })
   async upcomingInvoice(
     @Root() tenant: TenantType,
@@ -98,7 +98,7 @@ export class TenantBillingResolver {
 
   @Directive("@cost(weight: 10)")
   @FieldResolver(() => AccountingType, {
-    description: "Events received in [from, to), rounded outwards to full hours",
+    description: "Counts of the events received in [from, to), rounded outwards to full hours",
   })
   accounting(
     @Root() tenant: TenantType,

@@ -6,7 +6,11 @@ import { BILLING_PERIOD_STATUSES, INVOICE_LINE_KINDS, UNPRICED_REASONS } from "#
 
 export const Granularity = enumOf("Granularity", ["HOUR", "DAY", "PERIOD"]);
 export type Granularity = keyof typeof Granularity;
-export const BillingPeriodStatus = enumOf("BillingPeriodStatus", BILLING_PERIOD_STATUSES);
+export const BillingPeriodStatus = enumOf(
+  "BillingPeriodStatus",
+  BILLING_PERIOD_STATUSES,
+  "OPEN: has not ended. GRACE: waits for late events. CLOSING: waits for its invoice. CLOSED: permanently",
+);
 export const TestClockStatus = enumOf("TestClockStatus", ["READY", "ADVANCING"]);
 export const InvoiceStatus = enumOf("InvoiceStatus", ["CLOSED"]);
 export const InvoiceLineKind = enumOf("InvoiceLineKind", INVOICE_LINE_KINDS);
@@ -101,15 +105,21 @@ export class InvoiceLineType {
   @Field(() => PlanVersionType) declare readonly plan: PlanVersionType;
   @Field(() => [LineStepType], { description: "One step per tier: quantity x unit + flat = amount, unrounded" })
   declare readonly arithmetic: readonly LineStepType[];
-  @Field(() => InvoiceAdjustmentType, { nullable: true, description: "Set on adjustments" })
+  @Field(() => InvoiceAdjustmentType, {
+    nullable: true,
+    description: "What the line corrects; only on adjustments",
+  })
   declare readonly adjusts: InvoiceAdjustmentType | null;
 }
 
-@ObjectType("UnpricedUsage", { description: "Usage of the period that no price of the plan claims: charged nothing" })
+@ObjectType("UnpricedUsage", {
+  description: "Usage in the period that no price of the plan claims, so that it is not charged",
+})
 export class UnpricedUsageType {
   @Field(() => String) declare readonly meter: string;
   @Field(() => [DimensionMatchType], {
-    description: "Empty: the meter has none, no price at all, or more unclaimed combinations than are shown one by one",
+    description:
+      "Empty if the meter has no dimensions, no price at all, or more unclaimed combinations than are listed",
   })
   declare readonly dimensions: readonly DimensionMatchType[];
   @Field(() => DecimalScalar) declare readonly quantity: string;
@@ -150,16 +160,16 @@ export class InvoiceType {
   @Field(() => String) declare readonly currency: string;
   @Field(() => InvoicePartyType, {
     nullable: true,
-    description: "As when the period ended; null if none was set up, and on version 1 of the document",
+    description: "The seller when the period ended; null if none was configured, and in version 1 of the document",
   })
   declare readonly seller: InvoicePartyType | null;
   @Field(() => InvoicePartyType, {
     nullable: true,
-    description: "As when the period ended; null on version 1 of the document",
+    description: "The buyer when the period ended; null in version 1 of the document",
   })
   declare readonly buyer: InvoicePartyType | null;
   @Field(() => [InvoiceLineType]) declare readonly lines: readonly InvoiceLineType[];
-  @Field(() => [UnpricedUsageType], { description: "None on invoices of version 1 of the document" })
+  @Field(() => [UnpricedUsageType], { description: "Empty in version 1 of the document" })
   declare readonly unpricedUsage: readonly UnpricedUsageType[];
   @Field(() => MoneyType) declare readonly total: MoneyType;
   @Field(() => DateTimeScalar) declare readonly generatedAt: number;
@@ -179,7 +189,9 @@ export class InvoicePreviewType {
   @Field(() => DateTimeScalar) declare readonly asOf: number;
 }
 
-@ObjectType("InvoiceVerification", { description: "Recomputed from the ledger with independent code" })
+@ObjectType("InvoiceVerification", {
+  description: "The result of recomputing an invoice from the ledger with independent code",
+})
 export class InvoiceVerificationType {
   @Field(() => Boolean) declare readonly matches: boolean;
   @Field(() => String) declare readonly expectedSha256: string;

@@ -62,7 +62,7 @@ class EventResolver {
     return page.of(events, (event) => event.position, quarantinedView);
   }
 
-  @Mutation(() => UsageEventType, { description: "Voids a recorded event by an immutable control record" })
+  @Mutation(() => UsageEventType, { description: "Voids a recorded event, with an immutable control record" })
   async voidEvent(
     @Ctx() { identity }: SubgraphContext,
     @Arg("tenantId", () => ID) tenantId: string,
@@ -109,7 +109,9 @@ class EventDetailsResolver {
     );
   }
 
-  @FieldResolver(() => CountScalar, { description: "Events under the same source and id with another type or data" })
+  @FieldResolver(() => CountScalar, {
+    description: "Number of events received later with the same source and id, but another type or data",
+  })
   async conflicts(@Root() event: EventView, @Ctx() context: SubgraphContext): Promise<number> {
     return (await this.conflictsOf(context, event)).count;
   }

@@ -31,9 +31,9 @@ export const UsageEventConnectionType = connectionType("UsageEventConnection", U
 @ObjectType("Accounting")
 export class AccountingType {
   @Field(() => ID) readonly id!: string;
-  @Field(() => CountScalar, { description: "Items in the log" }) readonly accepted!: number;
+  @Field(() => CountScalar, { description: "Events in the log" }) readonly accepted!: number;
   @Field(() => CountScalar) readonly duplicates!: number;
-  @Field(() => CountScalar, { description: "Awaiting a decision, or refused" }) readonly quarantined!: number;
+  @Field(() => CountScalar, { description: "Waiting for a decision, or refused" }) readonly quarantined!: number;
   @Field(() => CountScalar, { description: "Acknowledged but not counted yet" }) readonly inFlight!: number;
 }
 

@@ -83,7 +83,7 @@ export function createLiveResolver({ feed, tenancy }: LiveOptions): object {
   @Resolver()
   class LiveResolver {
     @Subscription(() => QuotaAlertType, {
-      description: "Alerts of a tenant after the cursor (or from now on), in order, without gaps or duplicates",
+      description: "A tenant's alerts after the cursor, or from now on, in order, without gaps or duplicates",
       subscribe: async ({ args, context }: SubscribeCall) => {
         authorize(context.identity, "Subscription.quotaAlerts", args.tenantId);
         await knownTenant(tenancy, args.tenantId);
@@ -99,7 +99,7 @@ export function createLiveResolver({ feed, tenancy }: LiveOptions): object {
     }
 
     @Subscription(() => InvoiceGeneratedType, {
-      description: "Invoices of a tenant as they are issued, after the cursor (or from now on)",
+      description: "A tenant's invoices as they are issued, after the cursor, or from now on",
       subscribe: async ({ args, context }: SubscribeCall) => {
         authorize(context.identity, "Subscription.invoiceGenerated", args.tenantId);
         await knownTenant(tenancy, args.tenantId);

@@ -33,16 +33,17 @@ export class InvoiceType {
 @ObjectType("QuotaAlert")
 export class QuotaAlertType {
   @Field(() => ID) readonly id!: string;
-  @Field(() => String, { description: "1, 2, 3 … over the tenant's alerts" }) readonly sequence!: string;
-  @Field(() => CursorScalar, { description: "Position for `after` in `alerts` and `quotaAlerts`" })
+  @Field(() => String, { description: "1, 2, 3 …: position among the tenant's alerts" }) readonly sequence!: string;
+  @Field(() => CursorScalar, { description: "For `after` in `alerts` and `quotaAlerts`" })
   readonly cursor!: string;
   @Field(() => ID) readonly tenantId!: string;
   @Field(() => QuotaAlertKind) readonly kind!: keyof typeof QuotaAlertKind;
-  @Field(() => String, { nullable: true, description: "Null: the limit counts requests" })
+  @Field(() => String, { nullable: true, description: "Null if the limit counts requests" })
   readonly meter!: string | null;
   @Field(() => QuotaWindow) readonly window!: keyof typeof QuotaWindow;
   @Field(() => DateTimeScalar) readonly windowStart!: Date;
-  @Field(() => DecimalScalar, { description: "The crossed fraction of the limit" }) readonly threshold!: string;
+  @Field(() => DecimalScalar, { description: "The fraction of the limit that was crossed" })
+  readonly threshold!: string;
   @Field(() => DecimalScalar) readonly limit!: string;
   @Field(() => DecimalScalar) readonly used!: string;
   @Field(() => DateTimeScalar) readonly at!: Date;
@@ -53,7 +54,7 @@ export const QuotaAlertConnectionType = connectionType("QuotaAlertConnection", Q
 
 @ObjectType("InvoiceGenerated")
 export class InvoiceGeneratedType {
-  @Field(() => String, { description: "1, 2, 3 … over the tenant's invoices" }) readonly sequence!: string;
+  @Field(() => String, { description: "1, 2, 3 …: position among the tenant's invoices" }) readonly sequence!: string;
   @Field(() => CursorScalar) readonly cursor!: string;
   @Field(() => InvoiceType) readonly invoice!: InvoiceType;
 }
@@ -62,7 +63,9 @@ export class InvoiceGeneratedType {
 export class WebhookAttemptType {
   @Field(() => DateTimeScalar) readonly at!: Date;
   @Field(() => Int) readonly durationMs!: number;
-  @Field(() => Int, { nullable: true, description: "Null: no response" }) readonly responseStatus!: number | null;
+  @Field(() => Int, { nullable: true, description: "Null if there was no response" }) readonly responseStatus!:
+    | number
+    | null;
   @Field(() => String, { nullable: true }) readonly error!: string | null;
   @Directive("@cost(weight: 2)")
   @Field(() => String, { nullable: true, description: "At most the first 4 KiB" })
@@ -72,12 +75,12 @@ export class WebhookAttemptType {
 @ObjectType("WebhookDelivery")
 export class WebhookDeliveryType {
   @Field(() => ID) readonly id!: string;
-  @Field(() => String, { description: "1, 2, 3 … over the deliveries created for the endpoint, dead letters included" })
+  @Field(() => String, { description: "1, 2, 3 …: position among the endpoint's deliveries, including dead letters" })
   readonly endpointSequence!: string;
   @Field(() => String) readonly eventId!: string;
   @Field(() => String) readonly eventType!: string;
   @Field(() => WebhookDeliveryStatus) readonly status!: DeliveryStatus;
-  @Field(() => String, { nullable: true, description: "The reason of a dead letter" })
+  @Field(() => String, { nullable: true, description: "Why it became a dead letter" })
   readonly deadReason!: string | null;
   @Field(() => [WebhookAttemptType]) readonly attempts!: readonly WebhookAttemptType[];
   @Field(() => DateTimeScalar, { nullable: true }) readonly nextAttemptAt!: Date | null;
@@ -95,7 +98,7 @@ export class WebhookEndpointType implements Endpoint {
   @Field(() => String) readonly url!: string;
   @Field(() => [String]) readonly eventTypes!: readonly string[];
   @Field(() => WebhookEndpointStatus) readonly status!: EndpointStatus;
-  @Field(() => String, { nullable: true, description: "The reason if it is disabled" })
+  @Field(() => String, { nullable: true, description: "Why it was disabled" })
   readonly disabledReason!: string | null;
   @Field(() => DateTimeScalar) readonly createdAt!: Date;
 }
@@ -109,7 +112,7 @@ export class WebhookEndpointWithSecretType {
 
 @InputType("CreateWebhookEndpointInput", {
   description:
-    "Either `tenantId` or `platform: true`: an operator's, which hears `usage.unmetered`, `usage.unpriced` and what is asked for of all tenants",
+    "Give either `tenantId` or `platform: true`. An endpoint of the platform receives `usage.unmetered`, `usage.unpriced` and its `eventTypes`, of all tenants",
 })
 export class CreateWebhookEndpointInput {
   @Field(() => ID, { nullable: true }) readonly tenantId?: string | null;

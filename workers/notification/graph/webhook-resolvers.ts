@@ -62,7 +62,7 @@ export class TenantWebhooksResolver {
 export class PlatformWebhooksResolver {
   constructor(private readonly options: Pick<WebhookGraphOptions, "endpoints">) {}
 
-  @Query(() => [WebhookEndpointType], { description: "Operators' endpoints. PLATFORM_ADMIN only" })
+  @Query(() => [WebhookEndpointType], { description: "The endpoints of the operators; only for PLATFORM_ADMIN" })
   async platformWebhookEndpoints(@Ctx() { identity }: SubgraphContext): Promise<readonly Endpoint[]> {
     authorize(identity, "Query.platformWebhookEndpoints", OPERATORS);
     return (await this.options.endpoints.listOf([OPERATORS])).flat();
@@ -96,7 +96,9 @@ export class WebhookEndpointResolver {
 export class WebhookMutations {
   constructor(private readonly options: WebhookGraphOptions) {}
 
-  @Mutation(() => WebhookEndpointWithSecretType)
+  @Mutation(() => WebhookEndpointWithSecretType, {
+    description: "Creates an endpoint. The scheme of `url` selects the channel: webhook, mail or Slack",
+  })
   async createWebhookEndpoint(
     @Arg("input", () => CreateWebhookEndpointInput) input: CreateWebhookEndpointInput,
     @Ctx() { identity }: SubgraphContext,
@@ -134,7 +136,7 @@ export class WebhookMutations {
     return updated;
   }
 
-  @Mutation(() => Boolean)
+  @Mutation(() => Boolean, { description: "Deletes an endpoint; its pending deliveries become dead letters" })
   async deleteWebhookEndpoint(@Arg("id", () => ID) id: string, @Ctx() { identity }: SubgraphContext): Promise<boolean> {
     const endpoint = await this.reach(identity, "Mutation.deleteWebhookEndpoint", id);
     await this.options.endpoints.remove(endpoint);
@@ -142,7 +144,9 @@ export class WebhookMutations {
     return true;
   }
 
-  @Mutation(() => WebhookEndpointWithSecretType)
+  @Mutation(() => WebhookEndpointWithSecretType, {
+    description: "Creates a new signing secret. For `graceSeconds`, deliveries are signed with the old one as well",
+  })
   async rotateWebhookSecret(
     @Arg("id", () => ID) id: string,
     @Ctx() { identity }: SubgraphContext,
@@ -158,7 +162,7 @@ export class WebhookMutations {
     return { endpoint, secret };
   }
 
-  @Mutation(() => WebhookDeliveryType)
+  @Mutation(() => WebhookDeliveryType, { description: "Sends a `webhook.test` message to an endpoint" })
   async sendTestWebhook(
     @Arg("endpointId", () => ID) endpointId: string,
     @Ctx() { identity }: SubgraphContext,
@@ -169,7 +173,7 @@ export class WebhookMutations {
     return this.start(planned);
   }
 
-  @Mutation(() => WebhookDeliveryType)
+  @Mutation(() => WebhookDeliveryType, { description: "Sends a delivery again" })
   async replayWebhookDelivery(
     @Arg("id", () => ID) id: string,
     @Ctx() { identity }: SubgraphContext,
@@ -189,7 +193,7 @@ export class WebhookMutations {
     return this.start(planned);
   }
 
-  @Mutation(() => Int)
+  @Mutation(() => Int, { description: "Sends all dead letters of an endpoint again, and returns their number" })
   async replayDeadLetters(
     @Arg("endpointId", () => ID) endpointId: string,
     @Ctx() { identity }: SubgraphContext,

@@ -22,7 +22,7 @@ class TenantQuotas {
 
   @FieldResolver(() => QuotaDenial, {
     nullable: true,
-    description: "The last denial under this key within an hour, if among the tenant's newest 256",
+    description: "The last denial of this key within the last hour, if it is among the tenant's newest 256",
   })
   async quotaDenial(
     @Root() tenant: Tenant,

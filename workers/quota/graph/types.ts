@@ -5,11 +5,11 @@ import { LIMIT_KINDS, QUOTA_WINDOWS } from "#schema/vocabulary.js";
 import { LIMIT_STATES, type LimitState } from "../rules/decision.js";
 
 const QuotaWindow = enumOf("QuotaWindow", QUOTA_WINDOWS);
-const LimitKind = enumOf("LimitKind", LIMIT_KINDS);
+const LimitKind = enumOf("LimitKind", LIMIT_KINDS, "HARD: denies requests beyond the limit. SOFT: only warns");
 const QuotaState = enumOf("QuotaState", LIMIT_STATES);
 
 @Directive("@shareable")
-@ObjectType({ description: "`meter` null: counts requests" })
+@ObjectType({ description: "Without a `meter`, it counts requests" })
 export class QuotaLimit {
   @Field(() => String, { nullable: true }) readonly meter!: string | null;
   @Field(() => QuotaWindow) readonly window!: keyof typeof QuotaWindow;
@@ -19,22 +19,24 @@ export class QuotaLimit {
 }
 
 @Directive('@key(fields: "ref")')
-@ObjectType({ description: "The status of a limit now, with the data plane's numbers" })
+@ObjectType({ description: "The current state of a limit, with the numbers that decisions use" })
 export class QuotaStatus {
   @Directive("@inaccessible")
   @Field(() => String, { description: "Reference for other services" })
   readonly ref!: string;
   @Field(() => QuotaLimit) readonly limit!: QuotaLimit;
   @Field(() => DecimalScalar) readonly used!: string;
-  @Field(() => DecimalScalar, { description: "Admitted by `consume`, not yet settled by recorded usage" })
+  @Field(() => DecimalScalar, { description: "Admitted by `consume`, but not yet settled by recorded usage" })
   readonly reserved!: string;
-  @Field(() => DecimalScalar, { description: "More than the limit after negative usage" })
+  @Field(() => DecimalScalar, { description: "After negative usage, more than the limit" })
   readonly remaining!: string;
   @Field(() => DateTimeScalar) readonly windowStart!: number;
-  @Field(() => DateTimeScalar, { description: "When all usage counted now has left the window" })
+  @Field(() => DateTimeScalar, { description: "When all usage that counts now will have left the window" })
   readonly resetAt!: number;
   @Field(() => QuotaState) readonly state!: LimitState;
-  @Field(() => Boolean, { description: "The limit's meter is archived: nothing recorded counts against the limit" })
+  @Field(() => Boolean, {
+    description: "Whether the limit's meter is archived, so that recorded usage does not count against the limit",
+  })
   readonly meterArchived!: boolean;
 }
 
@@ -67,10 +69,10 @@ export class QuotaDenial {
   @Field(() => String, { nullable: true }) readonly meter!: string | null;
   @Field(() => DecimalScalar) readonly amount!: string;
   @Field(() => String) readonly reason!: string;
-  @Field(() => String, { description: "Explanation of the reason" }) readonly explanation!: string;
+  @Field(() => String, { description: "The reason in words" }) readonly explanation!: string;
   @Field(() => DateTimeScalar, {
     nullable: true,
-    description: "When the request fits if nothing else comes; null: waiting does not help",
+    description: "When the request would fit if no other request came first; null if waiting does not help",
   })
   readonly retryAt!: number | null;
   @Field(() => [QuotaDenialLimit]) readonly limits!: readonly QuotaDenialLimit[];

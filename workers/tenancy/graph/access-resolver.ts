@@ -52,7 +52,9 @@ export class AccessResolver {
     );
   }
 
-  @Mutation(() => IssuedApiKey)
+  @Mutation(() => IssuedApiKey, {
+    description: "Issues an API key; the response is the only place where its secret appears",
+  })
   async issueApiKey(
     @Ctx() { identity }: SubgraphContext,
     @Arg("input", () => IssueApiKeyInput) input: IssueApiKeyInput,
@@ -67,7 +69,9 @@ export class AccessResolver {
     return issuedView(issued);
   }
 
-  @Mutation(() => IssuedApiKey)
+  @Mutation(() => IssuedApiKey, {
+    description: "Replaces a key by a new one with the same scopes. The old one stays valid for `graceSeconds`",
+  })
   async rotateApiKey(
     @Ctx() { identity }: SubgraphContext,
     @Arg("id", () => ID) id: string,
@@ -78,7 +82,7 @@ export class AccessResolver {
     return issuedView(await rotateApiKey(this.store, identity, id, graceSeconds ?? DEFAULT_GRACE_SECONDS));
   }
 
-  @Mutation(() => ApiKey)
+  @Mutation(() => ApiKey, { description: "Ends a key at once, on every process" })
   async revokeApiKey(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<ApiKey> {
     return apiKeyView(await revokeApiKey(this.store, identity, id));
   }

@@ -16,13 +16,25 @@ export const TenantStatus = enumOf("TenantStatus", TENANT_STATUSES);
 export const ViewerKind = enumOf("ViewerKind", VIEWER_KINDS);
 export const Role = enumOf("Role", ROLES);
 export const ApiKeyScope = enumOf("ApiKeyScope", API_KEY_SCOPES);
-export const Aggregation = enumOf("Aggregation", AGGREGATIONS);
+export const Aggregation = enumOf(
+  "Aggregation",
+  AGGREGATIONS,
+  "COUNT: the number of events. SUM, MAX: the sum and the highest value of `valueProperty`. UNIQUE: the number of its distinct values. LATEST: its value in the event with the latest `time`",
+);
 export const PriceModel = enumOf(
   "PriceModel",
   PRICE_MODELS,
-  "FLAT: `unitAmount` once. PACKAGE: `unitAmount` per started package of `packageSize`. PERCENTAGE: `ratePercent` of the quantity",
+  "FLAT: `unitAmount` once. PER_UNIT: `unitAmount` per unit. GRADUATED: each tier prices the units in it. VOLUME: the tier that the quantity falls into prices all units. PACKAGE: `unitAmount` for each package of `packageSize` begun. PERCENTAGE: `ratePercent` of the quantity",
 );
 export const QuotaWindow = enumOf("QuotaWindow", QUOTA_WINDOWS);
-export const Proration = enumOf("Proration", PRORATIONS, "Of a partial first or last period");
-export const SuspensionBilling = enumOf("SuspensionBilling", SUSPENSION_BILLINGS);
-export const LimitKind = enumOf("LimitKind", LIMIT_KINDS);
+export const Proration = enumOf(
+  "Proration",
+  PRORATIONS,
+  "NONE: in full. DAILY: by the day (UTC), including each day begun",
+);
+export const SuspensionBilling = enumOf(
+  "SuspensionBilling",
+  SUSPENSION_BILLINGS,
+  "Whether fees and commit are charged during a suspension",
+);
+export const LimitKind = enumOf("LimitKind", LIMIT_KINDS, "HARD: denies requests beyond the limit. SOFT: only warns");

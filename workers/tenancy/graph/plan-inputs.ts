@@ -18,7 +18,7 @@ export class CreateMeterInput {
   @Field(() => Boolean, {
     nullable: true,
     defaultValue: false,
-    description: "Also counts events recorded unmetered in periods not yet closed",
+    description: "Also count events that were recorded as unmetered, in periods that are not yet closed",
   })
   readonly backfill?: boolean | null;
 }
@@ -38,7 +38,7 @@ class PriceTierInput {
 
 @InputType({
   description:
-    "Order: quantity / `divideBy` (rounded up if `roundUp`), minus `included`, priced by `model`, minus `discountPercent`, raised to `minimumAmount`, capped at `maximumAmount`, rounded once",
+    "Computed in this order: quantity / `divideBy` (rounded up if `roundUp`), minus `included`, priced by `model`, minus `discountPercent`, raised to `minimumAmount`, capped at `maximumAmount`, rounded once",
 })
 class PriceInput {
   @Field(() => String) readonly meter!: string;
@@ -58,7 +58,7 @@ class PriceInput {
   @Field(() => Boolean, {
     nullable: true,
     defaultValue: false,
-    description: "Claims the usage of the meter that no other price of the plan claims; excludes `where`",
+    description: "Claim the usage of the meter that no other price of the plan claims; excludes `where`",
   })
   readonly catchAll?: boolean | null;
 }
@@ -79,7 +79,7 @@ export class PlanVersionInput {
   @Field(() => Proration, {
     nullable: true,
     defaultValue: "NONE",
-    description: "DAILY: the fee of a partial first or last period is charged by the day (UTC; a day begun is charged)",
+    description: "How the recurring fee of a partial first or last period is charged",
   })
   readonly recurringFeeProration?: keyof typeof Proration | null;
   @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" }) readonly minimumCommit?: string | null;
@@ -88,7 +88,7 @@ export class PlanVersionInput {
   @Field(() => Boolean, {
     nullable: true,
     defaultValue: false,
-    description: "Whether every tenant may see it; others are shown to the tenants that have or had them",
+    description: "Whether every tenant may see this version; otherwise only tenants that have or had it may",
   })
   readonly public?: boolean | null;
 }

@@ -48,7 +48,7 @@ export class PlanResolver {
     return seen.length === 0 ? null : planView(state, seen);
   }
 
-  @Query(() => PlanConnection, { description: "Without archived plans" })
+  @Query(() => PlanConnection, { description: "Plans that are not archived" })
   async plans(
     @Ctx() { identity }: SubgraphContext,
     @Args(() => PageArguments) args: PageArguments,
@@ -87,7 +87,7 @@ export class PlanResolver {
 
   @Mutation(() => Meter, {
     description:
-      "Counts nothing recorded from now on; refused while an assigned or published plan prices the meter, unless `force`",
+      "Makes the meter count no events that are recorded from now on. Refused while an assigned or published plan prices the meter, unless `force` is true",
   })
   async archiveMeter(
     @Ctx() { identity }: SubgraphContext,
@@ -98,7 +98,7 @@ export class PlanResolver {
     return meterView(await archiveMeter(this.store, actorOf(identity), key, force ?? false));
   }
 
-  @Mutation(() => Meter, { description: "Brings an archived meter back: it counts what is recorded from now on" })
+  @Mutation(() => Meter, { description: "Makes an archived meter count events again that are recorded from now on" })
   async unarchiveMeter(@Ctx() { identity }: SubgraphContext, @Arg("key", () => String) key: string): Promise<Meter> {
     authorize(identity, "Mutation.unarchiveMeter");
     return meterView(await unarchiveMeter(this.store, actorOf(identity), key));
@@ -113,7 +113,7 @@ export class PlanResolver {
     return planView(await createPlan(this.store, actorOf(identity), newPlan(input)));
   }
 
-  @Mutation(() => PlanVersion)
+  @Mutation(() => PlanVersion, { description: "Adds a version to a plan. Tenants get it by `changePlan`" })
   async publishPlanVersion(
     @Ctx() { identity }: SubgraphContext,
     @Arg("planId", () => ID) planId: string,
@@ -123,7 +123,7 @@ export class PlanResolver {
     return planView(await publishPlanVersion(this.store, actorOf(identity), planId, planTerms(input))).latest;
   }
 
-  @Mutation(() => Plan)
+  @Mutation(() => Plan, { description: "Ends new assignments of a plan; tenants that have it keep it" })
   async archivePlan(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<Plan> {
     authorize(identity, "Mutation.archivePlan");
     return planView(await archivePlan(this.store, actorOf(identity), id));

@@ -16,12 +16,12 @@ export class Meter {
   @Field(() => String) readonly name!: string;
   @Field(() => String) readonly eventType!: string;
   @Field(() => Aggregation) readonly aggregation!: MeterState["aggregation"];
-  @Field(() => String, { nullable: true, description: "Property of `data`; not for COUNT" })
+  @Field(() => String, { nullable: true, description: "The property of `data` that it reads; null for COUNT" })
   readonly valueProperty!: string | null;
   @Field(() => [String]) readonly dimensions!: readonly string[];
   @Field(() => String, { nullable: true }) readonly unit!: string | null;
-  @Field(() => Boolean, { description: "Counts no further events" }) readonly archived!: boolean;
-  @Field(() => DateTimeScalar, { nullable: true, description: "From when on recorded events are not counted any more" })
+  @Field(() => Boolean, { description: "Whether it has stopped counting events" }) readonly archived!: boolean;
+  @Field(() => DateTimeScalar, { nullable: true, description: "Since when it counts no recorded events" })
   readonly archivedAt!: number | null;
 }
 
@@ -38,7 +38,7 @@ export class DimensionMatch {
 
 @ObjectType({
   description:
-    "`upTo` is inclusive; null in the last tier. A flat amount is due once its tier is reached; at quantity 0 the first tier's is due",
+    "`upTo` is inclusive, and null in the last tier. A flat amount is charged if its tier is reached; at quantity 0, that of the first tier is",
 })
 export class PriceTier {
   @Field(() => DecimalScalar, { nullable: true }) readonly upTo!: string | null;
@@ -61,12 +61,14 @@ export class Price {
   @Field(() => DecimalScalar, { nullable: true }) readonly maximumAmount!: string | null;
   @Field(() => DecimalScalar) readonly discountPercent!: string;
   @Field(() => [DimensionMatch]) readonly where!: readonly DimensionMatch[];
-  @Field(() => Boolean, { description: "Claims the usage of the meter that no other price of the plan claims" })
+  @Field(() => Boolean, {
+    description: "Whether it claims the usage of the meter that no other price of the plan claims",
+  })
   readonly catchAll!: boolean;
 }
 
 @Directive("@shareable")
-@ObjectType({ description: "`meter` null: counts requests" })
+@ObjectType({ description: "Without a `meter`, it counts requests" })
 export class QuotaLimit {
   @Field(() => String, { nullable: true }) readonly meter!: string | null;
   @Field(() => QuotaWindow) readonly window!: QuotaLimitState["window"];
@@ -76,7 +78,7 @@ export class QuotaLimit {
 }
 
 @Directive('@key(fields: "id")')
-@ObjectType({ description: "Never changes once published" })
+@ObjectType({ description: "A published version never changes" })
 export class PlanVersion {
   @Field(() => ID, { description: "`planId@version`" }) readonly id!: string;
   @Field(() => Plan) readonly plan!: Plan;
@@ -84,7 +86,7 @@ export class PlanVersion {
   @Field(() => DateTimeScalar) readonly publishedAt!: number;
   @Field(() => String) readonly currency!: string;
   @Field(() => DecimalScalar) readonly recurringFee!: string;
-  @Field(() => Proration, { description: "Of the recurring fee of a partial first or last period" })
+  @Field(() => Proration, { description: "How the recurring fee of a partial first or last period is charged" })
   readonly recurringFeeProration!: keyof typeof Proration;
   @Field(() => DecimalScalar) readonly minimumCommit!: string;
   @Field(() => [Price]) readonly prices!: readonly Price[];
@@ -92,13 +94,13 @@ export class PlanVersion {
   @Field(() => Boolean, { description: "Whether every tenant may see it" }) readonly public!: boolean;
 }
 
-@ObjectType({ description: "Tenants see the versions that are public or that they have or had" })
+@ObjectType({ description: "Tenants see only the versions that are public and those that they have or had" })
 export class Plan {
   @Field(() => ID) readonly id!: string;
   @Field(() => String) readonly name!: string;
   @Field(() => [PlanVersion]) readonly versions!: readonly PlanVersion[];
   @Field(() => PlanVersion, { nullable: true }) readonly latest!: PlanVersion | null;
-  @Field(() => Boolean, { description: "No new assignments; tenants that have it keep it" })
+  @Field(() => Boolean, { description: "Whether it can no longer be assigned; tenants that have it keep it" })
   readonly archived!: boolean;
 }
 

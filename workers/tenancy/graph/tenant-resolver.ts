@@ -126,7 +126,8 @@ export class TenantResolver {
   }
 
   @Mutation(() => Tenant, {
-    description: "`billing: CONTINUE` charges fees and commit meanwhile, `PAUSE` does not. Usage is charged either way",
+    description:
+      "Suspends a tenant. `billing: CONTINUE` charges fees and commit during the suspension, `PAUSE` does not. Usage is charged either way",
   })
   async suspendTenant(
     @Ctx() { identity }: SubgraphContext,
@@ -140,13 +141,15 @@ export class TenantResolver {
     return tenantView(await moveTenant(this.store, actorOf(identity), id, "suspend", how));
   }
 
-  @Mutation(() => Tenant)
+  @Mutation(() => Tenant, { description: "Ends the suspension of a tenant" })
   async resumeTenant(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<Tenant> {
     authorize(identity, "Mutation.resumeTenant", id);
     return tenantView(await moveTenant(this.store, actorOf(identity), id, "resume"));
   }
 
-  @Mutation(() => Tenant)
+  @Mutation(() => Tenant, {
+    description: "Closes a tenant permanently: it can no longer be changed, and its usage is refused",
+  })
   async closeTenant(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<Tenant> {
     authorize(identity, "Mutation.closeTenant", id);
     return tenantView(await moveTenant(this.store, actorOf(identity), id, "close"));
@@ -154,7 +157,7 @@ export class TenantResolver {
 
   @Mutation(() => Tenant, {
     description:
-      "Moves a test tenant's clock forward: periods end, grace times pass, quota windows roll; `testClockStatus` is ADVANCING until all services have followed",
+      "Moves a test tenant's clock forward: periods end, grace times pass and quota windows advance. `testClockStatus` is ADVANCING until all services have followed",
   })
   async advanceTestClock(
     @Ctx() { identity }: SubgraphContext,
@@ -167,7 +170,7 @@ export class TenantResolver {
 
   @Mutation(() => PlanAssignment, {
     description:
-      "Takes effect in the next billing period; the first plan in the earliest period whose grace time has not passed",
+      "Takes effect in the next billing period; a tenant's first plan, in the earliest period whose grace time has not passed",
   })
   async changePlan(
     @Ctx() { identity }: SubgraphContext,
@@ -182,7 +185,7 @@ export class TenantResolver {
   }
 
   @Mutation(() => QuotaStatus, {
-    description: "Overrides a limit of one tenant until a moment: effective immediately, audited",
+    description: "Overrides a limit of one tenant until the given time. Takes effect immediately and is audited",
   })
   async setQuotaOverride(
     @Ctx() { identity }: SubgraphContext,
@@ -199,7 +202,7 @@ export class TenantResolver {
     return { ref: JSON.stringify({ tenantId, meter: terms.meter, window, version }) };
   }
 
-  @Mutation(() => Tenant)
+  @Mutation(() => Tenant, { description: "Cancels the change of plan that has not taken effect yet" })
   async cancelPlanChange(
     @Ctx() { identity }: SubgraphContext,
     @Arg("tenantId", () => ID) tenantId: string,

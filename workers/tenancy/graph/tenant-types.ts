@@ -22,7 +22,7 @@ export class InvoiceParty {
 export class Tenant {
   @Field(() => ID) readonly id!: string;
   @Field(() => String) readonly name!: string;
-  @Field(() => InvoiceParty, { description: "Whom its invoices name from now on" }) readonly buyer!: PartyText;
+  @Field(() => InvoiceParty, { description: "The buyer on its invoices from now on" }) readonly buyer!: PartyText;
   @Field(() => TenantStatus) readonly status!: TenantState["status"];
   @Field(() => DateTimeScalar) readonly createdAt!: number;
   @Field(() => Int, { description: "Day of month (1..28) on which billing periods start, 00:00 UTC" })
@@ -81,7 +81,7 @@ export function apiKeyView({ hash: _, ...state }: ApiKeyState): ApiKey {
   return state;
 }
 
-@ObjectType({ description: "`secret` is shown only once" })
+@ObjectType({ description: "`secret` is never shown again" })
 export class IssuedApiKey {
   @Field(() => ApiKey) readonly apiKey!: ApiKey;
   @Field(() => String) readonly secret!: string;
@@ -113,7 +113,7 @@ export const AuditEntryConnection = connectionType("AuditEntryConnection", Audit
 
 @InputType({
   description:
-    "`name`: default the tenant's name, which it then follows. At most 8 lines of 100 characters, e.g. street, town, country, tax number",
+    "Without a `name`, the buyer has the tenant's name, and follows it. `addressLines`: at most 8 of 100 characters, e.g. street, town, country, tax number",
 })
 export class InvoicePartyInput {
   @Field(() => String, { nullable: true }) readonly name?: string | null;
@@ -122,12 +122,15 @@ export class InvoicePartyInput {
 
 @InputType({
   description:
-    "`startsAt`: the first billing period is the one that contains this moment (default now, at most 35 days back); `planId` applies from it. `testClock`: a test tenant whose clock advances only by `advanceTestClock`; its accept window, periods and quota windows follow that clock.",
+    "`startsAt`: a time in the first billing period, from which on `planId` applies (default: now; at most 35 days back). `testClock`: creates a test tenant, whose clock only `advanceTestClock` moves; the accepted times of its events, its periods and its quota windows follow that clock",
 })
 export class CreateTenantInput {
   @Field(() => ID, { nullable: true }) readonly id?: string | null;
   @Field(() => String) readonly name!: string;
-  @Field(() => InvoicePartyInput, { nullable: true, description: "Whom its invoices name; default its name alone" })
+  @Field(() => InvoicePartyInput, {
+    nullable: true,
+    description: "The buyer on its invoices; default: the tenant's name, without an address",
+  })
   readonly buyer?: InvoicePartyInput | null;
   @Field(() => ID, { nullable: true }) readonly planId?: string | null;
   @Field(() => DateTimeScalar, { nullable: true }) readonly startsAt?: number | null;
@@ -140,13 +143,13 @@ export class CreateTenantInput {
 export class UpdateTenantInput {
   @Field(() => String, { nullable: true }) readonly name?: string | null;
   @Field(() => Int, { nullable: true }) readonly graceDays?: number | null;
-  @Field(() => InvoicePartyInput, { nullable: true, description: "As a whole, from the next invoice on" })
+  @Field(() => InvoicePartyInput, { nullable: true, description: "Replaces the whole buyer, from the next invoice on" })
   readonly buyer?: InvoicePartyInput | null;
 }
 
 @InputType({
   description:
-    "Either `tenantId` or `platform: true`; scopes are limited to the issuer's own. Keys of tenants with a test clock are `mtr_test_…`",
+    "Give either `tenantId` or `platform: true`. Scopes are limited to those of the issuer. Keys of tenants with a test clock start with `mtr_test_`, all others with `mtr_live_`",
 })
 export class IssueApiKeyInput {
   @Field(() => ID, { nullable: true }) readonly tenantId?: string | null;
