@@ -39,7 +39,7 @@ export function sendPage(reply: FastifyReply, html: string): FastifyReply {
 export function serveAssets(app: FastifyInstance, path: string, assets: Readonly<Record<string, Asset>>): void {
   app.get<{ Params: { name: string } }>(`${path}/:name`, async (request, reply) => {
     const asset = Object.hasOwn(assets, request.params.name) ? assets[request.params.name] : undefined;
-    if (asset === undefined) throw new MetrlyError("NOT_FOUND", `There is no such file below ${path}`);
+    if (asset === undefined) throw new MetrlyError("NOT_FOUND", `There is no such file under ${path}`);
     const cacheControl = asset.changesWithOthers ? "no-cache" : "public, max-age=3600";
     reply.type(asset.type).header("x-content-type-options", "nosniff").header("cache-control", cacheControl);
     return sendUnlessKnown(request, reply, await readFile(asset.file));

@@ -45,8 +45,9 @@ export function timeLimitRefusal(error: unknown): MetrlyError | undefined {
       "TOO_COMPLEX",
       "The database takes too long for this; request a shorter time, a coarser granularity, fewer groups or smaller pages, or try again when there is less load",
     );
-  if (isContended(error)) return new MetrlyError("BUSY", "Another change of the same data takes long; try again");
+  if (isContended(error))
+    return new MetrlyError("BUSY", "Another change of the same data is taking too long; try again");
   return isUnreachable(error)
-    ? new MetrlyError("UNAVAILABLE", "The database does not answer, or has no connection left; try again")
+    ? new MetrlyError("UNAVAILABLE", "The database does not respond, or has no free connection; try again")
     : undefined;
 }

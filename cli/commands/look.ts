@@ -32,9 +32,7 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
 
   program
     .command("usage <tenant>")
-    .description(
-      "show a tenant's totals of the current period and by day, or of a time (--from, --to) or --granularity",
-    )
+    .description("show a tenant's totals by period and day, current or past")
     .option("--from <instant>", "from this day or instant (UTC)")
     .option("--to <instant>", "before this day or instant (UTC)")
     .option("--meter <key>", "only this meter")

@@ -35,9 +35,7 @@ export function addOperate(program: MetrlyCommand, earlierIngestion: MetrlyComma
     .action(async (options) => (await import("../doctor/doctor.js")).examine(options, process.env));
   program
     .command("rebuild")
-    .description(
-      "rebuild billing's tables from the ledger beside the live ones, compare them, and replace what differs",
-    )
+    .description("rebuild billing's tables from the ledger beside the live ones, compare, and replace what differs")
     .option("--tenant <id>", "only this tenant")
     .option("--check", "only compare; exit code 1 on differences")
     .option("--json", "one JSON object per line")

@@ -51,7 +51,7 @@ export function createAuthentication({ tenancy, issuer, clock, external }: Authe
       identity,
       async assertValid() {
         if (!isDeepStrictEqual(judge(), identity))
-          throw new MetrlyError("UNAUTHENTICATED", "The rights of the key have changed: connect again");
+          throw new MetrlyError("UNAUTHENTICATED", "The rights of the key have changed: reconnect");
       },
     };
   }

@@ -60,7 +60,7 @@ export function createOperations(schema: GraphQLSchema, supergraphSdl: string): 
       if (problems.length > 0) return problems.map((problem) => withCode(problem, "GRAPHQL_VALIDATION_FAILED"));
       const roots = rootFieldsOf(operation.selectionSet, fragments);
       if (context.identity === ANONYMOUS && !roots.every((name) => name.startsWith("__")))
-        throw new MetrlyError("UNAUTHENTICATED", "Sign in: without it only the schema is readable");
+        throw new MetrlyError("UNAUTHENTICATED", "Sign in: without a key or token, only the schema can be read");
       assertStorableText(document, variables ?? {});
       assertListItems(variables ?? {});
       if (!isKept && isSingle(document) && mayCallAll(context, operation, roots))

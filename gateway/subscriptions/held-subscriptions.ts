@@ -39,7 +39,10 @@ export function boundSubscriptions<Stream extends AsyncIterable<unknown>>({
           graphqlErrorOf(
             refusal === "full"
               ? new MetrlyError("BUSY", "Too many subscriptions are open; try again later")
-              : new MetrlyError("RATE_LIMITED", "The open subscriptions of this tenant hold too much memory: end some"),
+              : new MetrlyError(
+                  "RATE_LIMITED",
+                  "The open subscriptions of this tenant hold too much memory: close some",
+                ),
           ),
         ],
       };

@@ -25,7 +25,7 @@ export async function serviceIdentity(
 ): Promise<Identity> {
   const token = headers[IDENTITY_HEADER];
   const identity = await tokens.verify(typeof token === "string" ? token : undefined, audience);
-  if (identity.kind !== "SERVICE") throw new MetrlyError("FORBIDDEN", "This is only for services of this installation");
+  if (identity.kind !== "SERVICE") throw new MetrlyError("FORBIDDEN", "Only services of this installation may do this");
   return identity;
 }
 

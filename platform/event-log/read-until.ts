@@ -27,6 +27,6 @@ export async function readUntil(end: number, { next, read, take }: ReadUntil): P
       take(records);
       gaveAtMs = monotonicMs();
     } else if (monotonicMs() - gaveAtMs < PATIENCE_MS) await sleep(PAUSE_MS);
-    else throw new MetrlyError("LOG_UNAVAILABLE", "The event log does not give what it has");
+    else throw new MetrlyError("LOG_UNAVAILABLE", "The event log does not return its records");
   }
 }

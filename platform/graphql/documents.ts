@@ -52,7 +52,7 @@ const rootFieldsOf = ({ definitions }: DocumentNode): string[] =>
 export function operationOf(document: DocumentNode, name: string | null | undefined): OperationDefinitionNode {
   const operation = getOperationAST(document, name);
   if (!operation)
-    throw new MetrlyError("INVALID", "The document has no such operation, or has several and none is named");
+    throw new MetrlyError("INVALID", "The document lacks the named operation, or has several and none is named");
   return operation;
 }
 

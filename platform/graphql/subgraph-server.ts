@@ -93,7 +93,10 @@ function routes(app: FastifyInstance, operations: Operations): void {
     async handler(request, reply) {
       const identity = identities.get(request);
       if (identity === undefined || !Value.Check(Request, request.body))
-        throw new MetrlyError("MALFORMED", "A GraphQL request is an object with query, variables and operationName");
+        throw new MetrlyError(
+          "MALFORMED",
+          "A GraphQL request must be an object with query, variables and operationName",
+        );
       const args = prepare(operations, request.body, identity);
       if (operationOf(args.document, args.operationName).operation === OperationTypeNode.SUBSCRIPTION)
         throw new MetrlyError("INVALID", "Subscriptions need the WebSocket");

@@ -61,7 +61,9 @@ export function createJoinedReads(
   return function join() {
     pending ??= { ...deferred(), waiting: 0 };
     if (pending.waiting >= maxWaiting)
-      return Promise.reject(new MetrlyError("BUSY", "Too many requests name what is not known here yet", RETRY_SOON));
+      return Promise.reject(
+        new MetrlyError("BUSY", "Too many requests wait for news from tenancy; try again", RETRY_SOON),
+      );
     pending.waiting += 1;
     const { promise } = pending;
     scheduleNext();

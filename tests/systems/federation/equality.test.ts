@@ -152,7 +152,7 @@ test("an invalid variable, a missing operation and a reserved name are answered,
   ]);
   expect(await ask("query A { version }", {}, "B")).toEqual([
     undefined,
-    ["The document has no such operation, or has several and none is named"],
+    ["The document lacks the named operation, or has several and none is named"],
   ]);
   expect(await ask('{ tenant(id: "t1") { __proto__: settings { theme } } }')).toEqual([
     undefined,

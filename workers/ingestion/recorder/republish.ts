@@ -29,7 +29,7 @@ export async function republish(
 ): Promise<Republished> {
   const published = await readPublished(database, partition);
   if (from > published)
-    throw new MetrlyError("INVALID", `from: partition ${partition} is published up to ${published} only`);
+    throw new MetrlyError("INVALID", `from: partition ${partition} is published only up to ${published}`);
   const page = await readLedger(database, { partition, from, limit: MAX_ENTRIES_PER_SEND });
   const entries = page.entries.filter(({ seq }) => seq <= Math.min(to, published));
   const [first, last] = [entries[0], entries.at(-1)];

@@ -56,7 +56,10 @@ async function isCounted(event: RecordedEvent, tenancy: LookupTenancy): Promise<
     await tenancy.reached(event.tenancyVersion, signal);
   } catch (error) {
     if (!signal.aborted) throw error;
-    throw new MetrlyError("UNAVAILABLE", "The event is recorded; whether a meter counts it is not known here yet");
+    throw new MetrlyError(
+      "UNAVAILABLE",
+      "The event is recorded, but whether a meter counts it is not known here yet; try again",
+    );
   }
   const meters = tenancy.metersOfType(event.type);
   if (meters.some((meter) => isMeterActive(meter, event.tenancyVersion))) return true;

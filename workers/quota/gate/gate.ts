@@ -272,7 +272,7 @@ const conflict = (held: string, { key, content }: { readonly key: string; readon
   new MetrlyError("CONFLICT", `The idempotency key ${JSON.stringify(key)} stands for ${held}, not for ${content}`);
 
 const tooManyKeys = (most: number): MetrlyError =>
-  new MetrlyError("TOO_MANY_KEYS", `The tenant has ${most} idempotency keys alive, as many as it may have`);
+  new MetrlyError("TOO_MANY_KEYS", `The tenant has ${most} live idempotency keys, the most that it may have`);
 
 /** While the counters do not answer, hard limits deny and soft ones allow. */
 function unanswered({ limits, charges }: Concern, now: number): Omit<Decided, "kind" | "repeated"> {

@@ -211,7 +211,7 @@ export function registerDataPlane(app: FastifyInstance, options: DataPlaneOption
     const idempotencyKey = searchParams.get("idempotencyKey") ?? "";
     if (idempotencyKey === "") throw new MetrlyError("INVALID", "idempotencyKey: is required");
     const denial = await denials.find(tenantOf(searchParams.get("tenantId"), key), idempotencyKey);
-    if (denial === undefined) throw new MetrlyError("NOT_FOUND", "No denial under this key in the last hour");
+    if (denial === undefined) throw new MetrlyError("NOT_FOUND", "There was no denial of this key in the last hour");
     return reply.send(denialBody(denial));
   });
 }

@@ -43,7 +43,7 @@ export function assertMayGrant(issuer: Identity, tenantId: string | null, scopes
   if (issuer.kind !== "API_KEY") return;
   const missing = scopes.filter((scope) => !issuer.scopes.includes(scope));
   if (missing.length > 0)
-    throw new MetrlyError("FORBIDDEN", `A key gives at most its own scopes, and this one lacks ${missing.join(", ")}`);
+    throw new MetrlyError("FORBIDDEN", `A key can grant only scopes that it has; this one lacks ${missing.join(", ")}`);
 }
 
 /** An issuer cannot grant longer than it has; `end` null: it has no end. Throws FORBIDDEN. */

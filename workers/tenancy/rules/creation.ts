@@ -12,5 +12,5 @@ export function creationInput(input: object): CreationInput {
 /** A repeated create with the same input is idempotent; with another input it throws CONFLICT. */
 export function assertSameCreation(what: string, stored: CreationInput, repeated: CreationInput): void {
   if (isDeepStrictEqual(stored, repeated)) return;
-  throw new MetrlyError("CONFLICT", `${what} exists already and was created with another input`);
+  throw new MetrlyError("CONFLICT", `${what} already exists and was created with different input`);
 }
