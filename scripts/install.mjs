@@ -57,17 +57,20 @@ export async function installWithProgress(args) {
   const isTerminal = process.stdout.isTTY === true;
   let last = "";
   function say() {
-    const text = `  ${folders.filter(isThere).length} of ${folders.length} packages`;
+    const count = String(folders.filter(isThere).length).padStart(String(folders.length).length);
+    const text = `  ${count} of ${folders.length} packages`;
     if (text !== last) process.stdout.write(isTerminal ? `\r${text}` : `${text}\n`);
     last = text;
   }
   const timer = setInterval(say, isTerminal ? 500 : 10_000);
   const [command, ...first] = npmCommand();
-  const npm = spawn(command, [...first, ...args, "--no-progress"], { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+  const npm = spawn(command, [...first, ...args, "--no-progress"], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
-  npm.stdout.on("data", (chunk) => {
-    said += chunk;
-  });
+  // Shown below the count, not in it.
+  for (const stream of [npm.stdout, npm.stderr])
+    stream.on("data", (chunk) => {
+      said += chunk;
+    });
   // At a terminal npm gets it, too; from a supervisor only this process.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => npm.kill(signal));
   const status = await new Promise((resolve) => {
