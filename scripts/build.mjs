@@ -1,6 +1,15 @@
 // `npm run build`: bundles the command and what it depends on into dist. A process then opens tens of files instead of thousands,
 // which halves the CPU of its start. Types are not checked here; `npm run check` does.
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { build } from "esbuild";
 import { ROOT } from "./install.mjs";
@@ -65,6 +74,8 @@ const programs = new Set(Object.keys(PROGRAMS).map((name) => path.join(ROOT, "di
 const chunksFirst = outputFiles.sort((a, b) => Number(programs.has(a.path)) - Number(programs.has(b.path)));
 for (const { path: file, contents } of chunksFirst)
   if (!existsSync(file) || !readFileSync(file).equals(contents)) replace(file, contents);
+// Commands of a package are run by name.
+for (const program of programs) chmodSync(program, 0o755);
 // Last: a process that runs loads chunks later.
 const built = new Set(outputFiles.map((file) => file.path));
 for (const entry of readdirSync(path.join(ROOT, "dist"), { recursive: true, withFileTypes: true })) {
