@@ -81,5 +81,7 @@ async function explain(outcome: Outcome): Promise<void> {
   for (const violation of smallest.violations.slice(0, 3)) print(`  -> ${violation}`);
   print("  its last steps:");
   for (const line of smallest.trace.slice(-60)) print(`    ${line}`);
-  print(`  again: npm run simulate -- --seed ${seed} --steps ${steps}`);
+  const faults = values.faults === undefined ? "" : ` --faults ${values.faults}`;
+  const withFlaw = values.flaw === undefined ? "" : ` --flaw ${values.flaw}`;
+  print(`  again: npm run simulate -- --seed ${seed} --steps ${steps}${faults}${withFlaw}`);
 }

@@ -113,6 +113,7 @@ export async function startBillingRole(context: RoleContext): Promise<undefined>
 
 export const TENANTS = ["acme", "bolt", "cargo"] as const;
 const VERSION = 1;
+const STARTS_AT = Date.UTC(2026, 0, 1);
 
 const meter = (id: string, eventType: string, valueProperty: string | null): MeterState => ({
   kind: "meter",
@@ -134,10 +135,11 @@ const tenant = (id: string): TenantState => ({
   version: VERSION,
   name: id,
   status: "ACTIVE",
-  createdAt: 0,
+  createdAt: STARTS_AT,
   createdInVersion: VERSION,
   billingAnchorDay: 1,
-  startsAt: 0,
+  // Shortly before the run: a jumped clock ends few periods.
+  startsAt: STARTS_AT,
   currency: null,
   testClock: null,
   graceDays: [{ days: 3, inVersion: VERSION }],
