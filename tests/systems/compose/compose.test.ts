@@ -58,7 +58,7 @@ describe("docker-compose.yml", () => {
     const text = await readFile(path.join(packageRoot(), "docker-compose.yml"), "utf8");
     const asked = new Set([...text.matchAll(/(?<!\$)\$\{(\w+)/g)].map(([, name = ""]) => name));
     const [passedOn = "", setThere = ""] = (await readFile(EXAMPLE, "utf8")).split(
-      /^# .*docker-compose\.yml sets these.*$/m,
+      /^# .*docker-compose\.yml sets them itself.*$/m,
     );
     expect([...asked].sort()).toEqual(Object.keys(parseEnv(passedOn)).sort());
     const set = Object.keys(parseEnv(setThere));
