@@ -74,6 +74,17 @@ test.each([
   expect(received).toHaveLength(1);
 });
 
+test.each([
+  ["switches to a protocol that nobody asked for", "HTTP/1.1 101 Now\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"],
+  ["closes without an answer", ""],
+  ["sends no end of headers", `HTTP/1.1 200 OK\r\n${"a: b\r\n".repeat(10_000)}`],
+  ["sends what is no HTTP", "hello\r\n\r\n"],
+])("a receiver that %s has failed, at once", async (_, answer) => {
+  const { url } = await receiver(({ socket }) => (answer === "" ? socket?.destroy() : socket?.write(answer)));
+  const result = await send(url, { timeoutMs: 600_000 });
+  expect(result).toMatchObject({ error: expect.any(String), responseStatus: undefined, isPermanent: false });
+});
+
 test("Retry-After is read as seconds and as a date", async () => {
   const seconds = await receiver((response) => response.writeHead(429, { "retry-after": "120" }).end());
   expect(await send(seconds.url)).toMatchObject({ retryAfterMs: 120_000 });

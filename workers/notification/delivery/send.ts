@@ -93,6 +93,8 @@ function post(url: URL, addresses: readonly Address[], options: SendOptions, sig
     });
     outgoing.on("response", resolve);
     outgoing.on("error", reject);
+    // The only event after an answer to a request for another protocol, which nobody asked for.
+    outgoing.on("close", () => reject(new Error("the connection closed without a response")));
     outgoing.end(options.body);
   });
 }

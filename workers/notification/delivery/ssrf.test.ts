@@ -154,6 +154,13 @@ describe("hosts that the operator allowed", () => {
   });
 });
 
+test("of very many addresses the first few are checked, and no others are called", async () => {
+  const addresses = Array.from({ length: 4_000 }, (_, n) => `8.8.${n >> 8}.${n & 255}`);
+  const target = await check("https://many.example/", strict, resolvesTo(...addresses, "10.0.0.1"));
+  expect(target).toMatchObject({ kind: "allowed" });
+  expect("addresses" in target && target.addresses.map(({ address }) => address)).toEqual(addresses.slice(0, 32));
+});
+
 test.each([
   ...["10.0.0.0/99", "10.0.0.0/x", "::1/200", "10.0.0.0/8/9", "10.0.0.0/"],
   ...["256.1.1.1", "http://hooks.internal/", "hooks.internal:8080", "*.internal", "a b"],

@@ -57,9 +57,11 @@ export type Target =
   | { readonly kind: "unresolved"; readonly reason: string };
 
 const MAX_URL_LENGTH = 2048;
+/** Addresses of a name that are checked and connected to; a name server can send thousands. */
+const MAX_ADDRESSES = 32;
 
 /**
- * Decides whether a webhook may be sent to `text`, after resolving its name; every address must be allowed. WHATWG parsing
+ * Decides whether a webhook may be sent to `text`, after resolving its name; every address that is used must be allowed. WHATWG parsing
  * first normalizes unusual notations of addresses (octal, hexadecimal, one number, full-width digits).
  */
 export async function checkTarget(text: string, policy: TargetPolicy, resolve: Resolve): Promise<Target> {
@@ -91,7 +93,9 @@ export async function checkTarget(text: string, policy: TargetPolicy, resolve: R
 
 async function addressesOf(host: string, resolve: Resolve): Promise<readonly Address[]> {
   const family = isIP(host);
-  return family === 0 ? resolve(host) : [{ address: host, family: family === 6 ? 6 : 4 }];
+  return family === 0
+    ? (await resolve(host)).slice(0, MAX_ADDRESSES)
+    : [{ address: host, family: family === 6 ? 6 : 4 }];
 }
 
 /** Embedded mode allows plain HTTP for local trials; elsewhere only hosts named by the operator. */

@@ -14,7 +14,7 @@ import {
 import { type BuyerTerms, buyerReasons, MAX_BUYERS, newBuyer, renamedBuyer, withBuyer } from "../rules/buyer.js";
 import { assertSameCreation, creationInput } from "../rules/creation.js";
 import { type OverrideTerms, overrideReasons, withOverride } from "../rules/quota-override.js";
-import { nameReasons, rejectIf } from "../rules/reasons.js";
+import { nameReasons, rejectIf, textReasons } from "../rules/reasons.js";
 import {
   advanceReasons,
   assertOpen,
@@ -150,7 +150,7 @@ export function moveTenant(
   { reason, billing }: { readonly reason?: string; readonly billing?: SuspensionBilling } = {},
 ): Promise<TenantState> {
   return store.change(actor, async (change) => {
-    if (reason !== undefined) rejectIf(nameReasons("reason", reason));
+    if (reason !== undefined) rejectIf(textReasons("reason", reason));
     const before = await tenantOf(change, id);
     const status = statusAfter(before.status, transition);
     const version = change.nextVersion();

@@ -67,6 +67,12 @@ describe.skipIf(!hasPostgres)("what fees depend on", () => {
     await expect(update("Third")).rejects.toMatchObject({ code: "CONFLICT" });
   });
 
+  test("a reason may have several lines", async () => {
+    await world.tenant("told");
+    const told = { reason: "Does not pay:\nreminded twice" };
+    expect(await moveTenant(world.store, ACTOR, "told", "suspend", told)).toMatchObject({ status: "SUSPENDED" });
+  });
+
   test("a stored name that is refused by now keeps nothing else from changing", async () => {
     await world.tenant("named");
     await world.database.pool.query("UPDATE tenant SET name = $1 WHERE id = 'named'", ["Na\u001b[31mmed"]);
