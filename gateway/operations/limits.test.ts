@@ -130,3 +130,10 @@ describe("what is costly counts as such", () => {
     expect(refusal(aliased(count, field))).toContain("cost may be at most");
   });
 });
+
+test.each(["constructor", "toString", "__proto__", "nothing"])(
+  "a spread of %s, which is not there, counts nothing",
+  (name) => {
+    expect(refusal(`{ ...${name} __schema { ...${name} types { ...${name} name } } }`)).toBeUndefined();
+  },
+);
