@@ -3,16 +3,23 @@ import type { Duplex } from "node:stream";
 import type { ConnectionInitMessage, ServerOptions } from "graphql-ws";
 import { type Extra, useServer as serveProtocol } from "graphql-ws/use/ws";
 import type { Logger } from "pino";
-import { WebSocket, WebSocketServer } from "ws";
+import { type WebSocket, WebSocketServer } from "ws";
 import { isJsonObject } from "#kernel/json.js";
 import { after } from "#platform/lifecycle/time.js";
+import { boundHeldBytes, ClientSocket } from "./client-socket.js";
 
 const CLOSE_GRACE_MS = 1_000;
+/** Of one message: each pins the block that it was read with. */
+const MAX_FRAGMENTS = 64;
+/** Reads from the connection for one frame. */
+const MAX_CHUNKS = 2_048;
 
 export interface GraphqlSocketOptions<Params extends ConnectionInitMessage["payload"]> {
   /** Upgrades on other paths are answered 404. */
   readonly path: string;
   readonly maxMessageBytes: number;
+  /** Of all sockets: messages that their clients do not complete, and the overhead of those that they do not read. */
+  readonly maxHeldBytes?: number;
   /** The options of graphql-ws. */
   readonly protocol: ServerOptions<Params, Extra>;
   readonly logger: Logger;
@@ -29,18 +36,6 @@ export interface GraphqlSocketServer {
   stop(): Promise<void>;
 }
 
-type Sent = Parameters<WebSocket["send"]>[0];
-type SendOptions = Parameters<WebSocket["send"]>[1];
-type OnSent = (error?: Error) => void;
-
-/** A client that leaves before its answers are sent is no error: graphql-ws would print each of them to the console. */
-class ClientSocket extends WebSocket {
-  override send(data: Sent, options?: SendOptions | OnSent, onSent?: OnSent): void {
-    const settled = typeof options === "function" ? options : onSent;
-    super.send(data, typeof options === "function" ? {} : (options ?? {}), () => settled?.());
-  }
-}
-
 /** What only servers send. From a client graphql-ws takes it for a fault of ours: it prints a stack, and closes with 4500. */
 const SERVERS_MESSAGES: ReadonlySet<unknown> = new Set(["connection_ack", "next", "error"]);
 
@@ -55,7 +50,14 @@ export function serveGraphqlSocket<Params extends ConnectionInitMessage["payload
   options: GraphqlSocketOptions<Params>,
 ): GraphqlSocketServer {
   const { logger } = options;
-  const server = new WebSocketServer({ noServer: true, maxPayload: options.maxMessageBytes, WebSocket: ClientSocket });
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: options.maxMessageBytes,
+    maxFragments: MAX_FRAGMENTS,
+    maxBufferedChunks: MAX_CHUNKS,
+    WebSocket: ClientSocket,
+  });
+  const stopBounding = boundHeldBytes(server.clients, options.maxHeldBytes);
   serveProtocol<Params, Partial<Extra>>(
     { ...options.protocol, isProd: true, jsonMessageReviver: refuseServersMessages },
     server,
@@ -83,6 +85,7 @@ export function serveGraphqlSocket<Params extends ConnectionInitMessage["payload
       });
       await new Promise<void>((resolve, reject) => server.close((error) => (error ? reject(error) : resolve())));
       terminate.cancel();
+      stopBounding();
     },
   };
 }

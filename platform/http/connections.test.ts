@@ -82,19 +82,30 @@ test("unread answers are bounded together: the connections with the most are clo
   expect((await server.get("/fast", MANY)).statusCode).toBe(200);
 });
 
-test("answers that wait for an unread one on their connection count as unread", async () => {
-  const server = await serve({ maxUnreadBytes: 40 * MIB, maxUnreadMs: 600_000 });
-  const reader = await server.open(MANY, "GET /large HTTP/1.1\r\nhost: x\r\n\r\n".repeat(4));
-  reader.pause();
-  await waitFor(async () => (await connectionsOf(server.app.server)) === 0, {
-    what: "the connection to be closed",
-  });
-  expect((await server.get("/fast", MANY)).statusCode).toBe(200);
-});
+/** A request may have an expectation that is not understood. */
+const EXPECTATIONS = [["none", ""] as const, ["an unknown one", "expect: more\r\n"] as const];
+
+test.each(EXPECTATIONS)(
+  "answers that wait for an unread one on their connection count as unread; expectation: %s",
+  async (_, expectation) => {
+    const server = await serve({ maxUnreadBytes: 40 * MIB, maxUnreadMs: 600_000 });
+    const reader = await server.open(MANY, `GET /large HTTP/1.1\r\nhost: x\r\n${expectation}\r\n`.repeat(4));
+    reader.pause();
+    await waitFor(async () => (await connectionsOf(server.app.server)) === 0, {
+      what: "the connection to be closed",
+    });
+    expect((await server.get("/fast", MANY)).statusCode).toBe(200);
+  },
+);
 
 test.each<[string, string, (socket: Socket) => unknown]>([
   ["reads nothing", "GET /large HTTP/1.1\r\nhost: x\r\n\r\n", () => undefined],
   ["asks again and again", "GET /large HTTP/1.1\r\nhost: x\r\n\r\n".repeat(20), () => undefined],
+  [
+    "asks for another protocol",
+    "GET /large HTTP/1.1\r\nhost: x\r\n\r\nGET /fast HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
+    () => undefined,
+  ],
   ["sends what is no request from time to time", "GET /large HTTP/1.1\r\nhost: x\r\n\r\nGET", (s) => s.write("E")],
 ])("a client that %s, and takes none of its answer, is disconnected", async (_, sent, meanwhile) => {
   const server = await serve({ maxUnreadMs: 1_500 });
@@ -124,17 +135,20 @@ test("a client that reads slowly gets its whole answer", async () => {
   expect(bytes).toBeGreaterThan(16 * MIB);
 });
 
-test("bodies that arrive are bounded together: the largest are refused", async () => {
-  const server = await serve({ maxArrivingBytes: MIB });
-  const up = async (kib: number) => {
-    const body = " ".repeat(kib << 10);
-    const head = "POST /up HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n";
-    const [answer] = await once(await server.open(MANY, head + body), "data");
-    return { kib, answer: String(answer) };
-  };
-  const first = await Promise.race([up(300), up(600), up(400)]);
-  expect(first).toEqual({ kib: 600, answer: expect.stringMatching(/^HTTP\/1\.1 503 .*"BUSY"/s) });
-});
+test.each(EXPECTATIONS)(
+  "bodies that arrive are bounded together: the largest are refused; expectation: %s",
+  async (_, expectation) => {
+    const server = await serve({ maxArrivingBytes: MIB });
+    const up = async (kib: number) => {
+      const body = " ".repeat(kib << 10);
+      const head = `POST /up HTTP/1.1\r\nhost: x\r\n${expectation}content-type: application/json\r\ncontent-length: 1000000\r\n\r\n`;
+      const [answer] = await once(await server.open(MANY, head + body), "data");
+      return { kib, answer: String(answer) };
+    };
+    const first = await Promise.race([up(300), up(600), up(400)]);
+    expect(first).toEqual({ kib: 600, answer: expect.stringMatching(/^HTTP\/1\.1 503 .*"BUSY"/s) });
+  },
+);
 
 const connectionsOf = (server: { getConnections(done: (error: Error | null, count: number) => void): unknown }) =>
   new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));

@@ -63,7 +63,10 @@ export function boundConnections(
     answers.set(socket, open.add(answer));
     answer.once("close", () => open.delete(answer));
   });
-  server.on("upgrade", (_, socket) => upgraded.add(socket));
+  server.on("upgrade", (_, socket) => {
+    // Behind an answer it is still HTTP's.
+    if (!isBusy(socket)) upgraded.add(socket);
+  });
 
   function victimOf(sockets: Iterable<Socket>, newcomer: Socket, mayBeBusy: boolean): Socket | undefined {
     let [idle, oldest] = [undefined as Socket | undefined, undefined as Socket | undefined];
@@ -95,7 +98,7 @@ export function boundConnections(
 }
 
 /** Whether a request of this connection is being handled; node:http asks the same way. */
-const isBusy = (socket: Socket): boolean => (Reflect.get(socket, "_httpMessage") ?? null) !== null;
+const isBusy = (socket: object): boolean => (Reflect.get(socket, "_httpMessage") ?? null) !== null;
 
 function largestOf(addresses: ReadonlyMap<string, Set<Socket>>): readonly [string, ReadonlySet<Socket>] {
   let largest: readonly [string, ReadonlySet<Socket>] = ["", new Set()];

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { MetrlyError } from "#kernel/errors.js";
+import { createBodyParts } from "./body-parts.js";
 import { refuseCoded } from "./content-coding.js";
 import { knownErrorOf, problemHeaders, problemOf } from "./problem.js";
 
@@ -60,7 +61,7 @@ export function readBody(
   whole: (body: Buffer) => void,
   { decodes = false, arrived }: BodyOptions = {},
 ): void {
-  let chunks: Buffer[] = [];
+  let parts = createBodyParts();
   let bytes = 0;
   const isTooLarge = () => new MetrlyError("TOO_LARGE", `A body has at most ${maxBytes} bytes`);
   const isAnnouncedTooLarge = Number(request.headers["content-length"] ?? 0) > maxBytes;
@@ -74,16 +75,13 @@ export function readBody(
     try {
       if (bytes > maxBytes) throw isTooLarge();
       arrived?.(chunk.length);
-      chunks.push(chunk);
+      parts.add(chunk);
     } catch (error) {
-      chunks = [];
+      parts = createBodyParts();
       request.off("data", take).off("end", complete).pause();
       failed(error);
     }
   };
-  const complete = () => {
-    const [only] = chunks;
-    whole(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks));
-  };
+  const complete = () => whole(parts.whole());
   request.on("data", take).on("end", complete);
 }

@@ -170,10 +170,9 @@ function refuse(response: ServerResponse, refusal: MetrlyError): void {
 }
 
 function open(Response: typeof ServerResponse<IncomingMessage>, answer: DirectHandler): Server {
-  const bounded = boundOpenRequests(answer);
-  const server = createServer({ ...TIME_LIMITS, ServerResponse: Response }, bounded);
-  // Of an `Expect` that is not understood; node:http would answer 417 without a problem document.
-  server.on("checkExpectation", bounded);
+  const server = createServer({ ...TIME_LIMITS, ServerResponse: Response }, boundOpenRequests(answer));
+  // With an `Expect` that is not understood, which node:http would answer 417: a request like others, for every listener.
+  server.on("checkExpectation", (request, response) => server.emit("request", request, response));
   // A client may end its side of the connection when its request is complete, and gets its answer all the same.
   return Object.assign(server, { httpAllowHalfOpen: true });
 }

@@ -1,0 +1,92 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { buildSchema } from "graphql";
+import { pino } from "pino";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { waitFor } from "../../tests/servers/servers.js";
+import { serveGraphqlSocket } from "./socket.js";
+
+const MIB = 1 << 20;
+const UPGRADE =
+  "GET /graphql HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-protocol: graphql-transport-ws\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const [TEXT, WHOLE, CONTINUED] = [0x01, 0x80, 0x00];
+
+let port: number;
+const closers: (() => unknown)[] = [];
+beforeEach(async () => {
+  const http = createServer();
+  const sockets = serveGraphqlSocket({
+    path: "/graphql",
+    maxMessageBytes: MIB / 4,
+    maxHeldBytes: 2 * MIB,
+    // Longer than the tests.
+    protocol: { schema: buildSchema("type Query { a: Int }"), connectionInitWaitTimeout: 600_000 },
+    logger: pino({ level: "silent" }),
+  });
+  http.on("upgrade", sockets.handleUpgrade);
+  await once(http.listen(0, "127.0.0.1"), "listening");
+  ({ port } = http.address() as AddressInfo);
+  closers.push(
+    () => http.close(),
+    () => sockets.stop(),
+  );
+});
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function open(): Promise<{ readonly socket: Socket; isClosed(): boolean }> {
+  let isClosed = false;
+  const socket = connect(port, "127.0.0.1").on("error", () => undefined);
+  socket.on("close", () => {
+    isClosed = true;
+  });
+  closers.push(() => socket.destroy());
+  socket.write(UPGRADE);
+  await once(socket, "data");
+  return { socket, isClosed: () => isClosed };
+}
+
+/** Masked with zeros. */
+function frame(first: number, text: string, length = text.length): Buffer {
+  const head = Buffer.from([first, 0x80 | 127, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  head.writeBigUInt64BE(BigInt(length), 2);
+  return Buffer.concat([head, Buffer.from(text)]);
+}
+
+/** Until the socket breaks; the client reads nothing. */
+async function flood(socket: Socket, bytes: Buffer, isOver: () => boolean): Promise<void> {
+  socket.pause();
+  await waitFor(
+    () => {
+      if (socket.writableLength < MIB) socket.write(bytes);
+      return isOver() || socket.destroyed;
+    },
+    { what: "the socket to be closed" },
+  );
+}
+
+test("a client that sends pings and reads no pong is disconnected", async () => {
+  const { socket, isClosed } = await open();
+  const ping = frame(WHOLE | TEXT, JSON.stringify({ type: "ping", payload: { fill: "x".repeat(500) } }));
+  await flood(socket, Buffer.concat(Array.from({ length: 500 }, () => ping)), isClosed);
+});
+
+test("clients that do not complete their messages are disconnected, those with the most first", async () => {
+  const small = await open();
+  small.socket.write(frame(WHOLE | TEXT, "x".repeat(1_000), 2_000));
+  const large = await Promise.all(Array.from({ length: 12 }, open));
+  for (const { socket } of large) socket.write(frame(WHOLE | TEXT, "x".repeat(200_000), 250_000));
+  const closed = () => large.filter((one) => one.isClosed()).length;
+  await waitFor(() => closed() >= 2, { what: "some to be closed" });
+  expect(closed()).toBeLessThan(12);
+  expect(small.isClosed()).toBe(false);
+});
+
+test("a message in very many fragments is refused", async () => {
+  const { socket, isClosed } = await open();
+  const parts = Array.from({ length: 100 }, (_, n) => frame(n === 0 ? TEXT : CONTINUED, "x"));
+  socket.resume().write(Buffer.concat(parts));
+  await waitFor(isClosed, { what: "the socket to be closed" });
+});

@@ -1,0 +1,65 @@
+import { WebSocket } from "ws";
+import { every } from "#platform/lifecycle/time.js";
+
+/** An unsent message with what waits for its end. Its bytes count as unread responses, with those of HTTP. */
+const UNSENT_BYTES = 1_024;
+/** Part of a message that came with others lies in a block read from the connection. */
+const FRAGMENT_BYTES = 65_536;
+const CHUNK_BYTES = 512;
+
+const MAX_HELD_BYTES = 64 << 20;
+const CHECK_MS = 250;
+
+type Sent = Parameters<WebSocket["send"]>[0];
+type SendOptions = Parameters<WebSocket["send"]>[1];
+type OnSent = (error?: Error) => void;
+
+/** The server's side of a socket. */
+export class ClientSocket extends WebSocket {
+  #unsent = 0;
+
+  /** A client that leaves before its answers are sent is no error: graphql-ws would print each of them to the console. */
+  override send(data: Sent, options?: SendOptions | OnSent, onSent?: OnSent): void {
+    const settled = typeof options === "function" ? options : onSent;
+    this.#unsent += 1;
+    super.send(data, typeof options === "function" ? {} : (options ?? {}), () => {
+      this.#unsent -= 1;
+      settled?.();
+    });
+  }
+
+  /**
+   * Roughly what the client makes this process hold: messages that it does not read, beside their bytes, and one that it does not
+   * complete.
+   */
+  heldBytes(): number {
+    // ws has no other way to tell what has arrived of a message.
+    const receiver: unknown = Reflect.get(this, "_receiver");
+    if (typeof receiver !== "object" || receiver === null) return this.#unsent * UNSENT_BYTES;
+    const of = (name: string): unknown => Reflect.get(receiver, name);
+    const [chunks, fragments] = [of("_buffers"), of("_fragments")];
+    const parts = lengthOf(chunks) * CHUNK_BYTES + lengthOf(fragments) * FRAGMENT_BYTES;
+    return this.#unsent * UNSENT_BYTES + Number(of("_bufferedBytes")) + parts;
+  }
+}
+
+const lengthOf = (list: unknown): number => (Array.isArray(list) ? list.length : 0);
+
+/** Bounds what all clients hold: those that hold most are disconnected until the rest is below. Call the result to stop. */
+export function boundHeldBytes(clients: Iterable<ClientSocket>, maxBytes = MAX_HELD_BYTES): () => void {
+  const timer = every(
+    CHECK_MS,
+    () => {
+      const holding = [...clients].map((client) => ({ client, bytes: client.heldBytes() }));
+      let all = holding.reduce((sum, { bytes }) => sum + bytes, 0);
+      if (all <= maxBytes) return;
+      for (const { client, bytes } of holding.sort((a, b) => b.bytes - a.bytes)) {
+        if (all <= maxBytes) return;
+        all -= bytes;
+        client.terminate();
+      }
+    },
+    { unref: true },
+  );
+  return () => timer.cancel();
+}
