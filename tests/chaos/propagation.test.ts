@@ -18,6 +18,8 @@ const GRAPH_TRIES = sized(1, runs(50));
 const HANGS_AFTER_MS = sized(600_000, 4 * HOUR_MS);
 /** Processes of each role beside `metrly all`. */
 const OF_EACH = sized(1, 2);
+/** Of one tenant: it may have 200 overrides in 40 days, and a try sets two. */
+const TRIES_OF_A_TENANT = 90;
 /** How long a mutation waits for a process. */
 const WAIT_MS = 2_000;
 /** Well below that. */
@@ -32,6 +34,7 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of ea
   let processes: Processes;
   let admin: string;
   let event = 0;
+  let tenant = "acme";
   /** Changes come by one gateway after the other. */
   let doors: readonly string[];
   let turn = 0;
@@ -105,7 +108,7 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of ea
   }
 
   async function newKey() {
-    const input = '{ tenantId: "acme", name: "key", scopes: [INGEST, QUOTA, READ] }';
+    const input = `{ tenantId: "${tenant}", name: "key", scopes: [INGEST, QUOTA, READ] }`;
     const { issueApiKey } = await change(`issueApiKey(input: ${input}) { secret apiKey { id } }`);
     const { secret, apiKey } = issueApiKey as { secret: string; apiKey: { id: string } };
     return { secret, revocation: `revokeApiKey(id: "${apiKey.id}") { id }` };
@@ -117,7 +120,7 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of ea
       ...address,
       ...{ authorization: `Bearer ${key}`, "content-type": "application/json" },
       ...{ "ce-specversion": "1.0", "ce-type": "api.call", "ce-source": "test", "ce-id": `e${event}` },
-      ...{ "ce-subject": "acme" },
+      ...{ "ce-subject": tenant },
     };
     const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
     const text = await response.text();
@@ -141,19 +144,23 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of ea
     const statusOf = async (at: string, key: string) => (await send(key)(at)).status;
     const decision = (key: string, amount: string) => each(quota, check(key, amount));
     for (let n = 0; n < TRIES; n += 1) {
+      if (n > 0 && n % TRIES_OF_A_TENANT === 0) {
+        tenant = `acme${n}`;
+        await change(`createTenant(input: { id: "${tenant}", name: "Acme", planId: "plan" }) { id }`);
+      }
       const { secret, revocation } = await newKey();
       expect(await each(ingestion, (at) => statusOf(at, secret))).toBe(202);
       expect(await decision(secret, "1")).toMatchObject({ allowed: true });
 
-      await change('suspendTenant(id: "acme", reason: "unpaid") { id }');
+      await change(`suspendTenant(id: "${tenant}", reason: "unpaid") { id }`);
       expect(await decision(secret, "1")).toMatchObject({ allowed: false, reason: "TENANT_SUSPENDED" });
-      await change('resumeTenant(id: "acme") { id }');
+      await change(`resumeTenant(id: "${tenant}") { id }`);
       expect(await decision(secret, "1")).toMatchObject({ allowed: true });
 
       const until = new Date(Date.now() + DAY_MS).toISOString();
       // Far above the usage of all tries.
       for (const limit of [1_000_000 + n, 100_000 + n]) {
-        const override = `tenantId: "acme", meter: "calls", window: BILLING_PERIOD, limit: "${limit}", until: "${until}", reason: "test"`;
+        const override = `tenantId: "${tenant}", meter: "calls", window: BILLING_PERIOD, limit: "${limit}", until: "${until}", reason: "test"`;
         await change(`setQuotaOverride(${override}) { used }`);
         expect(await decision(secret, "500000")).toMatchObject({ allowed: limit > 500_000 });
       }
@@ -171,7 +178,7 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of ea
     for (let n = 0; n < GRAPH_TRIES; n += 1) {
       const { secret, revocation } = await newKey();
       expect(await everywhere("{ viewer { tenantId } }", secret)).toMatchObject({
-        data: { viewer: { tenantId: "acme" } },
+        data: { viewer: { tenantId: tenant } },
       });
 
       const plan = `createPlan(input: { id: "plan${n}", name: "Plan", version: ${version(n + 1)} }) { id }`;
@@ -191,8 +198,11 @@ describe.skipIf(!hasKafka || !hasRedis || !hasPostgres)("several processes of ea
       await change(meter);
       await change(`createTenant(input: { id: "tenant${n}", name: "New", planId: "plan${n}" }) { id }`);
       const fields = `plan { version } usageTotals(meter: "meter${n}") { quantity } quotas { used } alerts { nodes { id } }`;
-      const tenant = { plan: { version: 2 }, usageTotals: expect.any(Array), quotas: [], alerts: { nodes: [] } };
-      expect(await everywhere(`{ tenant(id: "tenant${n}") { ${fields} } }`)).toEqual({ status: 200, data: { tenant } });
+      const created = { plan: { version: 2 }, usageTotals: expect.any(Array), quotas: [], alerts: { nodes: [] } };
+      expect(await everywhere(`{ tenant(id: "tenant${n}") { ${fields} } }`)).toEqual({
+        status: 200,
+        data: { tenant: created },
+      });
 
       const input = `{ tenantId: "tenant${n}", url: "https://example.com/", eventTypes: ["quota.exceeded"] }`;
       await change(`createWebhookEndpoint(input: ${input}) { secret }`);
