@@ -8,6 +8,7 @@ import type { ApiKeyScope, ApiKeysQuery } from "./graphql/graphql.js";
 import { graphql } from "./graphql/index.js";
 import { present, printRows, type ShowOptions, tenantsAdvice } from "./show/print.js";
 import { type Column, shortTime } from "./show/table.js";
+import { type OwnerOptions, ownerOf } from "./webhooks/owner.js";
 
 const API_KEYS = graphql(`
   query ApiKeys($tenantId: ID!) {
@@ -50,8 +51,7 @@ export async function listApiKeys(options: ShowOptions & { readonly tenant: stri
 
 const shortOf = (instant: string | null): string => (instant === null ? "-" : shortTime(instant, nowMs()));
 
-export interface NewKey extends ConnectionOptions {
-  readonly tenant: string;
+export interface NewKey extends ConnectionOptions, OwnerOptions {
   readonly name: string;
   readonly scopes: string;
   readonly expires?: string;
@@ -60,13 +60,13 @@ export interface NewKey extends ConnectionOptions {
 
 /** Prints the secret alone, so that a shell can keep it; what is to be said goes to standard error. */
 export async function issueApiKey(options: NewKey, env: Env): Promise<void> {
-  const { tenant: tenantId, name, expires } = options;
+  const { tenant, name, expires } = options;
   const input = {
-    ...{ tenantId, name, scopes: scopesOf(options.scopes) },
+    ...{ ...ownerOf(options), name, scopes: scopesOf(options.scopes) },
     ...(expires !== undefined && { expiresAt: expires }),
   };
   const { issueApiKey: issued } = await naming(
-    `tenant ${tenantId}`,
+    `tenant ${tenant}`,
     tenantsAdvice(),
     askGraph(await findConnection(options, env), ISSUE, { input }),
   );

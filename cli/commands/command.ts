@@ -43,11 +43,11 @@ export class MetrlyCommand extends Command {
     return this.requiredOption("--tenant <id>", "the tenant");
   }
 
-  /** Of a tenant, or of the operators. */
-  ofTenantOrPlatform(): this {
+  /** Of a tenant, or with --platform of what `platform` says. */
+  ofTenantOrPlatform(platform: string): this {
     return this.addOption(new Option("--tenant <id>", "the tenant").conflicts("platform")).option(
       "--platform",
-      "the operators', which hear of all tenants",
+      platform,
     );
   }
 

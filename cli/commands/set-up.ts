@@ -1,5 +1,7 @@
 import type { MetrlyCommand } from "./command.js";
 
+const OPERATORS = "the operators', which hear of all tenants";
+
 /** Keys and webhooks. */
 export function addSetUp(program: MetrlyCommand): void {
   const apiKeys = program.command("api-keys").description("list, issue, rotate and revoke the API keys of a tenant");
@@ -11,8 +13,8 @@ export function addSetUp(program: MetrlyCommand): void {
     .action(async (options) => (await import("../api-keys.js")).listApiKeys(options, process.env));
   apiKeys
     .command("issue")
-    .description("issue a key; prints its secret")
-    .ofTenant()
+    .description("issue a key of a tenant, or with --platform one for all tenants; prints its secret")
+    .ofTenantOrPlatform("a key for all tenants")
     .requiredOption("--scopes <scope,...>", "ingest, quota, read, admin")
     .option("--name <name>", "its name", "command line")
     .option("--expires <instant>", "when it expires (default: never)")
@@ -57,13 +59,13 @@ export function addSetUp(program: MetrlyCommand): void {
   webhooks
     .command("list")
     .description("list the endpoints of a tenant, or with --platform those of the operators")
-    .ofTenantOrPlatform()
+    .ofTenantOrPlatform(OPERATORS)
     .printsRows()
     .action(async (options) => (await import("../webhooks/endpoints.js")).listEndpoints(options, process.env));
   webhooks
     .command("create <url>")
     .description("create an endpoint (https, mailto: or slack+https); prints its signing secret")
-    .ofTenantOrPlatform()
+    .ofTenantOrPlatform(OPERATORS)
     .option("--types <type,...>", "event types (default: all)")
     .option("--json", "print the result as JSON")
     .asksGraph()
@@ -89,7 +91,7 @@ export function addSetUp(program: MetrlyCommand): void {
   webhooks
     .command("dead")
     .description("list dead letters with their reasons")
-    .ofTenantOrPlatform()
+    .ofTenantOrPlatform(OPERATORS)
     .option("--json", "one JSON object per line")
     .asksGraph()
     .action(async (options) => (await import("../webhooks/dead-letters.js")).listDeadLetters(options, process.env));

@@ -18,19 +18,19 @@ export type Endpoint = NonNullable<EndpointListQuery["tenant"]>["webhookEndpoint
 
 export const endpointsAdvice = (): string => `List them: ${asTyped("webhooks list --tenant ID")}, or --platform`;
 
-/** Whose endpoints a command is about. */
+/** Whose endpoints or key a command is about. */
 export interface OwnerOptions {
   readonly tenant?: string;
   readonly platform?: boolean;
 }
 
-/** The owner as `createWebhookEndpoint` takes it. Throws `UserError` if none is named. */
+/** The owner as `createWebhookEndpoint` and `issueApiKey` take it. Throws `UserError` if none is named. */
 export function ownerOf({
   tenant,
   platform,
 }: OwnerOptions): { readonly tenantId: string } | { readonly platform: true } {
   if (platform === true) return { platform };
-  if (tenant === undefined) throw new UserError("Name a tenant with --tenant, or the operators with --platform.");
+  if (tenant === undefined) throw new UserError("Name a tenant with --tenant, or pass --platform.");
   return { tenantId: tenant };
 }
 
