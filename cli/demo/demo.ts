@@ -93,6 +93,6 @@ Metrly is running, with demo data: ${TENANTS.map((tenant) => tenant.id).join(", 
   Watch alerts
     ${asTyped("alerts watch")}
 
-Ctrl-C stops everything. METRLY_DEMO=off starts without demo data.
+Ctrl-C stops everything. METRLY_DEMO=off starts without demo data, METRLY_PORT=4100 on another port.
 `;
 }

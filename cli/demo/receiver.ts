@@ -29,7 +29,7 @@ export async function startDemoReceiver(
   await once(server.listen(0, "127.0.0.1"), "listening");
   const base = `http://127.0.0.1:${portOf(server)}`;
   for (const tenantId of tenantIds) await pointEndpoint(connection, tenantId, base);
-  await loseOneMessage(connection, base);
+  await loseOneMessage(connection, base, logger);
   return () =>
     new Promise((resolve) => {
       server.closeAllConnections();
@@ -54,10 +54,12 @@ async function pointEndpoint(connection: Connection, tenantId: string, base: str
   else await askGraph(connection, UPDATE_ENDPOINT, { id: known.id, input: { url, status: "ENABLED" } });
 }
 
-async function loseOneMessage(connection: Connection, base: string): Promise<void> {
+async function loseOneMessage(connection: Connection, base: string, logger: Logger): Promise<void> {
   const { tenantId, path } = GONE;
   if ((await endpointAt(connection, tenantId, path)) !== undefined) return;
   const input = { tenantId, url: `${base}${path}`, eventTypes: ["invoice.generated"] };
   const { createWebhookEndpoint: created } = await askGraph(connection, CREATE_ENDPOINT, { input });
+  // Before the warning that it causes.
+  logger.info("demo: one webhook endpoint answers 410 Gone on purpose, to show a dead letter: a warning follows");
   await askGraph(connection, TEST_ENDPOINT, { id: created.endpoint.id });
 }
