@@ -1,6 +1,6 @@
 // Runs before dependencies are installed: node builtins only.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 
@@ -17,17 +17,37 @@ export function requireNode() {
 }
 
 /**
- * The `npm ci` command that makes node_modules match package-lock.json; undefined when it matches. npm records the
- * installed packages. Keeps development dependencies when present.
+ * What makes node_modules match package-lock.json: `args` of npm, and `reason`, a phrase; undefined when it matches. npm
+ * records the installed packages. Keeps development dependencies when present.
  */
 export function missingInstall({ dev }) {
   const record = `${ROOT}/node_modules/.package-lock.json`;
   const installed = existsSync(record) ? JSON.parse(readFileSync(record, "utf8")).packages : {};
   const hasDev = Object.values(installed).some((entry) => entry.dev === true);
   const isMissing = ([at, entry]) => installed[at]?.version !== entry.version || !isThere(at);
-  if (!needed({ dev }).some(isMissing)) return undefined;
+  const all = needed({ dev });
+  const missing = all.filter(isMissing);
+  if (missing.length === 0) return undefined;
   const scope = dev || hasDev ? "--include=dev" : "--omit=dev";
-  return ["ci", scope, "--no-audit", "--no-fund", "--loglevel=error"];
+  return {
+    args: ["ci", scope, "--no-audit", "--no-fund", "--loglevel=error"],
+    reason:
+      missing.length === all.length
+        ? `${all.length} packages`
+        : reasonOf(
+            missing.map(([at]) => at),
+            all.length,
+          ),
+  };
+}
+
+const MAX_NAMED = 3;
+
+function reasonOf(missing, count) {
+  const names = missing.slice(0, MAX_NAMED).map((at) => at.replace(/^.*node_modules\//, ""));
+  const more = missing.length > MAX_NAMED ? ["…"] : [];
+  const verb = missing.length === 1 ? "is missing or has" : "are missing or have";
+  return `${missing.length} of ${count} packages ${verb} another version: ${[...names, ...more].join(", ")}`;
 }
 
 /** The packages that every machine needs, by their folders. */
@@ -45,20 +65,24 @@ function needed({ dev }) {
 
 const isThere = (at) => existsSync(`${ROOT}/${at}/package.json`);
 
-/** How many packages an install of everything but development dependencies has to bring at least. */
-export const countNeeded = () => needed({ dev: false }).length;
+/** Differs after a package was installed again; undefined: it is not there. */
+const stampOf = (at) => statSync(`${ROOT}/${at}/package.json`, { throwIfNoEntry: false })?.ctimeMs;
 
 /**
  * Runs `npm` with `args`, an install without development dependencies, and says how far it is: npm itself shows that it is busy.
  * Exits when it fails, or after a signal when npm has ended.
  */
 export async function installWithProgress(args) {
-  const folders = needed({ dev: false }).map(([at]) => at);
+  // npm deletes what is there before it installs: only what is new counts, and what was counted stays counted.
+  const before = new Map(needed({ dev: false }).map(([at]) => [at, stampOf(at)]));
+  const isNew = (at) => ![undefined, before.get(at)].includes(stampOf(at));
+  const installed = new Set();
   const isTerminal = process.stdout.isTTY === true;
   let last = "";
   function say() {
-    const count = String(folders.filter(isThere).length).padStart(String(folders.length).length);
-    const text = `  ${count} of ${folders.length} packages`;
+    for (const at of before.keys()) if (!installed.has(at) && isNew(at)) installed.add(at);
+    const count = String(installed.size).padStart(String(before.size).length);
+    const text = `  ${count} of ${before.size} packages`;
     if (text !== last) process.stdout.write(isTerminal ? `\r${text}` : `${text}\n`);
     last = text;
   }

@@ -6,8 +6,8 @@ import { missingInstall, ROOT, requireNode, runNpm } from "./install.mjs";
 requireNode();
 const install = missingInstall({ dev: true });
 if (install) {
-  console.log("Installing the dependencies...");
-  runNpm(install);
+  console.log(`Installing the dependencies (${install.reason})...`);
+  runNpm(install.args);
 }
 const runner = ["--conditions=source", "--import", "tsx", "tests/runner/run.ts", ...process.argv.slice(2)];
 const child = spawn(process.execPath, runner, { cwd: ROOT, stdio: "inherit" });
