@@ -40,8 +40,8 @@ test.each(PUBLIC)("schema/graphql/api.graphql has every %s", (name, members) => 
 });
 
 const sdk = new Map(
-  [...read("sdk/src/operations.ts").matchAll(/^export type (\w+) =((?:\s+\| '\w+')+);$/gm)].map(
-    ([, name = "", union = ""]) => [name, [...union.matchAll(/'(\w+)'/g)].map(([, member = ""]) => member)],
+  [...read("sdk/src/operations.ts").matchAll(/^export type (\w+) =((?:\s+(?:\/\*\* .* \*\/\s+)?\| '\w+')+);$/gm)].map(
+    ([, name = "", union = ""]) => [name, [...union.matchAll(/\| '(\w+)'/g)].map(([, member = ""]) => member)],
   ),
 );
 test.each(PUBLIC.filter(([name]) => sdk.has(name)))("sdk/src/operations.ts has every %s", (name, members) => {

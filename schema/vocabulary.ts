@@ -33,9 +33,22 @@ export const WINDOW_MS: Readonly<Record<SlidingWindow, number>> = {
 /** Every window that a limit may have. */
 export const QUOTA_WINDOWS = [...SLIDING_WINDOWS, "BILLING_PERIOD"] as const;
 export type QuotaWindow = (typeof QUOTA_WINDOWS)[number];
+/** For readers of the graph. */
+export const WINDOW_MEANINGS: Readonly<Record<QuotaWindow, string>> = {
+  SECOND: "The last second",
+  MINUTE: "The last 60 seconds",
+  HOUR: "The last 60 minutes",
+  DAY: "The last 24 hours",
+  BILLING_PERIOD: "The tenant's current billing period",
+};
 
 export const LIMIT_KINDS = ["SOFT", "HARD"] as const;
 export type LimitKind = (typeof LIMIT_KINDS)[number];
+/** For readers of the graph. */
+export const LIMIT_KIND_MEANINGS: Readonly<Record<LimitKind, string>> = {
+  SOFT: "Only warns; `consume` allows",
+  HARD: "`consume` denies what goes beyond the limit",
+};
 /** Whether a limit denies requests beyond it; otherwise it only warns. */
 const DENIES: Readonly<Record<LimitKind, boolean>> = { SOFT: false, HARD: true };
 export const isDenying = (kind: LimitKind): boolean => DENIES[kind];

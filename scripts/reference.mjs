@@ -57,27 +57,19 @@ const section = (type) =>
 
 function body(type) {
   if (isEnumType(type))
-    return type
-      .getValues()
-      .map((value) => [code(value.name), text(value)].filter(Boolean).join(": "))
-      .join(", ");
+    return table(
+      ["value", "meaning"],
+      type.getValues().map((value) => [code(value.name), text(value)]),
+    );
   return isScalarType(type) ? "" : fieldTable(type);
 }
 
-/** Without a column of meanings where no field needs one. */
 function fieldTable(type) {
-  const rows = Object.values(type.getFields()).map((field) => [
-    code(signature(field)),
-    linked(field.type),
-    text(field),
-  ]);
-  const hasMeanings = rows.some(([, , meaning]) => meaning !== "");
-  return hasMeanings
-    ? table(["field", "type", "meaning"], rows)
-    : table(
-        ["field", "type"],
-        rows.map((row) => row.slice(0, 2)),
-      );
+  const fields = Object.values(type.getFields());
+  return table(
+    ["field", "type", "meaning"],
+    fields.map((field) => [code(signature(field)), linked(field.type), text(field)]),
+  );
 }
 
 const signature = ({ name, args = [], ...input }) =>

@@ -3,91 +3,144 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { Operation } from "./operation.js";
-/** COUNT: the number of events. SUM, MAX: the sum and the highest value of `valueProperty`. UNIQUE: the number of its distinct values. LATEST: its value in the event with the latest `time` */
+/** How a meter's events become a quantity */
 export type Aggregation =
+  /** The number of events */
   | 'COUNT'
+  /** The value of `valueProperty` in the event with the latest `time` */
   | 'LATEST'
+  /** The highest value of `valueProperty` */
   | 'MAX'
+  /** The sum of `valueProperty` */
   | 'SUM'
+  /** The number of distinct values of `valueProperty` */
   | 'UNIQUE';
 
+/** What an API key may do; a key has one or more scopes */
 export type ApiKeyScope =
+  /** Everything in the graph: as TENANT_ADMIN, or PLATFORM_ADMIN for a platform key */
   | 'ADMIN'
+  /** Send usage, and look up events over HTTP */
   | 'INGEST'
+  /** Ask for quota: `consume`, `check`, `release`, `batch` */
   | 'QUOTA'
+  /** Read in the graph, as TENANT_VIEWER, and look up events over HTTP */
   | 'READ';
 
+/** A meter: which events count, and how they become a quantity. A meter cannot be edited: create another one, and archive this one */
 export type CreateMeterInput = {
+  /** How events become a quantity */
   readonly aggregation: Aggregation;
   /** Also count events that were recorded as unmetered, in periods that are not yet closed */
   readonly backfill?: boolean | null | undefined;
+  /** Top-level properties of `data` by which totals can be grouped and prices chosen; at most 10 */
   readonly dimensions?: ReadonlyArray<string> | null | undefined;
+  /** The `type` of the events that it counts, exactly. At most 256 bytes; types that start with `metrly.` are reserved */
   readonly eventType: string;
+  /** The meter's id in events' totals, plans and limits: 1 to 64 letters, digits, `_`, `-` or `.`. It stays taken after the meter is archived. The same input again returns the existing meter; another one is a CONFLICT */
   readonly key: string;
+  /** Its name for people, on invoices too */
   readonly name: string;
+  /** One unit of the quantity in words, for invoices, e.g. `token`; at most 32 characters */
   readonly unit?: string | null | undefined;
+  /** The top-level property of an event's `data` that it reads. Required except for COUNT, which has none */
   readonly valueProperty?: string | null | undefined;
 };
 
+/** A plan with its version 1 */
 export type CreatePlanInput = {
+  /** 1 to 64 letters, digits, `_`, `-` or `.`; default: generated. The same input again returns the existing plan; another one is a CONFLICT */
   readonly id?: string | null | undefined;
+  /** Its name for people; at most 200 characters */
   readonly name: string;
+  /** The terms of version 1 */
   readonly version: PlanVersionInput;
 };
 
-/** `startsAt`: a time in the first billing period, from which on `planId` applies (default: now; at most 35 days back). `testClock`: creates a test tenant, whose clock only `advanceTestClock` moves; the accepted times of its events, its periods and its quota windows follow that clock */
+/** A tenant. With `testClock` it is a test tenant: the accepted times of its events, its periods and its quota windows follow that clock */
 export type CreateTenantInput = {
+  /** Day of the month, 1 to 28, on which its billing periods start, 00:00 UTC. It cannot be changed later */
   readonly billingAnchorDay?: number | null | undefined;
   /** The buyer on its invoices; default: the tenant's name, without an address */
   readonly buyer?: InvoicePartyInput | null | undefined;
+  /** Days after the end of a period in which late events still count in it, 0 to 28; then it closes */
   readonly graceDays?: number | null | undefined;
+  /** 1 to 64 letters, digits, `_`, `-` or `.`; default: generated. The same input again returns the existing tenant; another one is a CONFLICT */
   readonly id?: string | null | undefined;
+  /** Its name for people; at most 200 characters */
   readonly name: string;
+  /** Its first plan, in the newest version, from its first billing period on; default: none, so that usage is recorded and not charged */
   readonly planId?: string | null | undefined;
+  /** A time in its first billing period; usage from before that period is refused. Default: now; at most 35 days back or 366 days ahead */
   readonly startsAt?: string | null | undefined;
+  /** The time at which its clock stands, in the years 2000 to 2099; only `advanceTestClock` moves it. Default: a real tenant */
   readonly testClock?: string | null | undefined;
 };
 
+/** A value of one of the meter's dimensions */
 export type DimensionMatchInput = {
+  /** The dimension's name, as in the meter's `dimensions` */
   readonly dimension: string;
+  /** The value, compared exactly; at most 128 bytes */
   readonly value: string;
 };
 
+/** The span of time of each total */
 export type Granularity =
+  /** A day (UTC) */
   | 'DAY'
+  /** An hour (UTC) */
   | 'HOUR'
+  /** A billing period */
   | 'PERIOD';
 
-/** Without a `name`, the buyer has the tenant's name, and follows it. `addressLines`: at most 8 of 100 characters, e.g. street, town, country, tax number */
+/** A name and address on invoices */
 export type InvoicePartyInput = {
+  /** At most 8 of 100 characters, e.g. street, town, country, tax number */
   readonly addressLines?: ReadonlyArray<string> | null | undefined;
+  /** Default: the tenant's name, also after it changes */
   readonly name?: string | null | undefined;
 };
 
+/** The status of an invoice */
 export type InvoiceStatus =
+  /** Issued; it never changes */
   | 'CLOSED';
 
-/** Give either `tenantId` or `platform: true`. Scopes are limited to those of the issuer. Keys of tenants with a test clock start with `mtr_test_`, all others with `mtr_live_` */
+/** Give either `tenantId` or `platform: true`. Keys of tenants with a test clock start with `mtr_test_`, all others with `mtr_live_` */
 export type IssueApiKeyInput = {
+  /** From when on it is refused; default: never. A key that expires issues only keys that do not outlive it */
   readonly expiresAt?: string | null | undefined;
+  /** Its name for people; at most 200 characters */
   readonly name: string;
+  /** Whether the key reaches all tenants; only platform admins issue such keys */
   readonly platform?: boolean | null | undefined;
+  /** What it may do, each once. A key grants only scopes that it has itself */
   readonly scopes: ReadonlyArray<ApiKeyScope>;
+  /** The only tenant that the key reaches */
   readonly tenantId?: string | null | undefined;
 };
 
-/** HARD: denies requests beyond the limit. SOFT: only warns */
+/** What happens at a limit */
 export type LimitKind =
+  /** `consume` denies what goes beyond the limit */
   | 'HARD'
+  /** Only warns; `consume` allows */
   | 'SOFT';
 
+/** The terms of one version of a plan: at most 100 prices and 20 limits. A published version never changes */
 export type PlanVersionInput = {
+  /** ISO 4217 code in capitals, e.g. EUR. A tenant stays with the currency of its first plan */
   readonly currency: string;
+  /** The limits on usage and requests */
   readonly limits?: ReadonlyArray<QuotaLimitInput> | null | undefined;
+  /** What the usage lines of a period cost at least together, in the plan's currency; a line of its own adds the rest */
   readonly minimumCommit?: string | null | undefined;
+  /** The prices of usage. Usage that none of them claims is not charged */
   readonly prices: ReadonlyArray<PriceInput>;
   /** Whether every tenant may see this version; otherwise only tenants that have or had it may */
   readonly public?: boolean | null | undefined;
+  /** Charged per billing period, whatever the usage, in the plan's currency */
   readonly recurringFee?: string | null | undefined;
   /** How the recurring fee of a partial first or last period is charged */
   readonly recurringFeeProration?: Proration | null | undefined;
@@ -95,72 +148,122 @@ export type PlanVersionInput = {
 
 /** Computed in this order: quantity / `divideBy` (rounded up if `roundUp`), minus `included`, priced by `model`, minus `discountPercent`, raised to `minimumAmount`, capped at `maximumAmount`, rounded once */
 export type PriceInput = {
-  /** Claim the usage of the meter that no other price of the plan claims; excludes `where` */
+  /** Whether it claims the usage of the meter that no other price of the plan claims; excludes `where` */
   readonly catchAll?: boolean | null | undefined;
+  /** Per cent taken off the amount, from 0 to 100, before minimum and maximum */
   readonly discountPercent?: string | null | undefined;
+  /** Divides the quantity first, e.g. 1000000 for a price per million */
   readonly divideBy?: string | null | undefined;
+  /** Quantity that costs nothing, after `divideBy` and `roundUp` */
   readonly included?: string | null | undefined;
+  /** What the line costs at most, in the plan's currency */
   readonly maximumAmount?: string | null | undefined;
+  /** The key of the meter whose usage it charges */
   readonly meter: string;
+  /** What the line costs at least, in the plan's currency */
   readonly minimumAmount?: string | null | undefined;
+  /** How the quantity becomes an amount */
   readonly model: PriceModel;
+  /** Units per package; only for PACKAGE */
   readonly packageSize?: string | null | undefined;
+  /** Per cent of the quantity; only for PERCENTAGE */
   readonly ratePercent?: string | null | undefined;
+  /** Whether the divided quantity is rounded up to a whole number */
   readonly roundUp?: boolean | null | undefined;
+  /** Only for GRADUATED and VOLUME; at most 50 */
   readonly tiers?: ReadonlyArray<PriceTierInput> | null | undefined;
+  /** In the plan's currency: per unit (PER_UNIT), per package (PACKAGE), or once (FLAT) */
   readonly unitAmount?: string | null | undefined;
+  /** Dimension values that usage must have, all of them, for this price to claim it; empty: any usage of the meter. Two prices that could claim the same usage are refused */
   readonly where?: ReadonlyArray<DimensionMatchInput> | null | undefined;
 };
 
-/** FLAT: `unitAmount` once. PER_UNIT: `unitAmount` per unit. GRADUATED: each tier prices the units in it. VOLUME: the tier that the quantity falls into prices all units. PACKAGE: `unitAmount` for each package of `packageSize` begun. PERCENTAGE: `ratePercent` of the quantity */
+/** How a quantity becomes an amount */
 export type PriceModel =
+  /** `unitAmount` once, whatever the usage */
   | 'FLAT'
+  /** Each tier prices the units in it */
   | 'GRADUATED'
+  /** `unitAmount` for each package of `packageSize` begun */
   | 'PACKAGE'
+  /** `ratePercent` of the quantity */
   | 'PERCENTAGE'
+  /** `unitAmount` per unit */
   | 'PER_UNIT'
+  /** The tier that the quantity falls into prices all units */
   | 'VOLUME';
 
+/** A tier of a GRADUATED or VOLUME price. Tiers are given in ascending order; the last one has no end */
 export type PriceTierInput = {
+  /** Charged once if the tier is reached, in the plan's currency */
   readonly flatAmount?: string | null | undefined;
+  /** Price per unit, in the plan's currency */
   readonly unitAmount: string;
+  /** The last quantity in the tier; null only in the last tier */
   readonly upTo?: string | null | undefined;
 };
 
-/** NONE: in full. DAILY: by the day (UTC), including each day begun */
+/** How the recurring fee of a partial first or last period is charged */
 export type Proration =
+  /** By the day (UTC), including each day begun */
   | 'DAILY'
+  /** In full */
   | 'NONE';
 
+/** What an alert reports */
 export type QuotaAlertKind =
+  /** Usage has reached the limit */
   | 'EXCEEDED'
+  /** Usage has crossed a `warnAt` of the limit */
   | 'WARNING';
 
+/** A limit of a plan; at most one per meter and window */
 export type QuotaLimitInput = {
+  /** Whether it denies or only warns */
   readonly kind: LimitKind;
+  /** The largest quantity within the window; 0 with HARD denies everything */
   readonly limit: string;
+  /** The key of a COUNT or SUM meter; null: the limit counts requests */
   readonly meter?: string | null | undefined;
+  /** Fractions of the limit, ascending, from above 0 to 1, at which a `quota.warning` is sent; at most 10 */
   readonly warnAt?: ReadonlyArray<string> | null | undefined;
+  /** The time over which it counts */
   readonly window: QuotaWindow;
 };
 
+/** How near a limit is */
 export type QuotaState =
+  /** SOFT, and its counters were lost or do not answer: requests are allowed */
   | 'DEGRADED'
+  /** Usage and reservations have reached the limit */
   | 'EXCEEDED'
+  /** Below every `warnAt` */
   | 'OK'
+  /** HARD, and its counters were lost or do not answer: requests may be denied until they are rebuilt */
   | 'REBUILDING'
+  /** Usage and reservations have reached a `warnAt` */
   | 'WARNING';
 
+/** The time over which a limit counts */
 export type QuotaWindow =
+  /** The tenant's current billing period */
   | 'BILLING_PERIOD'
+  /** The last 24 hours */
   | 'DAY'
+  /** The last 60 minutes */
   | 'HOUR'
+  /** The last 60 seconds */
   | 'MINUTE'
+  /** The last second */
   | 'SECOND';
 
+/** Whether a tenant is served */
 export type TenantStatus =
+  /** Served */
   | 'ACTIVE'
+  /** Ended permanently: `consume` denies, and usage from after the closing is refused */
   | 'CLOSED'
+  /** `consume` denies; usage is recorded and charged */
   | 'SUSPENDED';
 
 export type TenantQueryVariables = Exact<{

@@ -2,14 +2,24 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { buildSchema, parse, validate } from "graphql";
+import {
+  buildSchema,
+  type GraphQLNamedType,
+  isEnumType,
+  isInputObjectType,
+  isIntrospectionType,
+  isObjectType,
+  isSpecifiedScalarType,
+  parse,
+  validate,
+} from "graphql";
 import { expect, test } from "vitest";
 import { packageRoot } from "#platform/process/package-root.js";
 import { hasProgram } from "../../support/programs.js";
 import { blocksOf, linksOf, PAGES } from "./page.js";
 
-/** Pages whose commands are run elsewhere, or that have none. */
-const LINKING = ["graphql", "notifications", "quotas", "sending"].map((name) => `docs/${name}.md`);
+/** Pages without commands. */
+const LINKING = ["docs/notifications.md"];
 
 test("every GraphQL operation of a page fits the API", async () => {
   const schema = buildSchema(await readFile(path.join(packageRoot(), "schema/graphql/api.graphql"), "utf8"));
@@ -25,6 +35,34 @@ test("every GraphQL operation of a page fits the API", async () => {
   }
   expect(count).toBeGreaterThan(20);
 });
+
+test("every part of the API says what it means", async () => {
+  const schema = buildSchema(await readFile(path.join(packageRoot(), "schema/graphql/api.graphql"), "utf8"));
+  const roots: readonly unknown[] = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
+  const types = Object.values(schema.getTypeMap()).filter(
+    (type) => !isIntrospectionType(type) && !isSpecifiedScalarType(type),
+  );
+  const silent = types.flatMap((type) => [
+    ...(type.description || roots.includes(type) ? [] : [type.name]),
+    ...membersOf(type).flatMap((member) => [
+      ...(member.description ? [] : [`${type.name}.${member.name}`]),
+      ...member.args.filter((arg) => !arg.description).map((arg) => `${type.name}.${member.name}(${arg.name}:)`),
+    ]),
+  ]);
+  expect(silent).toEqual([]);
+});
+
+interface Described {
+  readonly name: string;
+  readonly description?: string | null | undefined;
+}
+
+/** The fields with their arguments, input fields or values of a type. */
+function membersOf(type: GraphQLNamedType): readonly (Described & { readonly args: readonly Described[] })[] {
+  if (isObjectType(type)) return Object.values(type.getFields());
+  if (isInputObjectType(type)) return Object.values(type.getFields()).map((field) => ({ ...field, args: [] }));
+  return isEnumType(type) ? type.getValues().map((value) => ({ ...value, args: [] })) : [];
+}
 
 test("the targets of a page's links exist", async () => {
   for (const page of [...PAGES, ...LINKING])

@@ -29,6 +29,7 @@ export const ADDITIONS: readonly Addition[] = [
     wish: "a limit window",
     edits: [behind("DAY", "FORTNIGHT")],
     places: [
+      "schema/vocabulary.ts WINDOW_MEANINGS",
       "schema/vocabulary.ts WINDOW_MS",
       "workers/notification/rules/describe.ts WINDOWS",
       "workers/quota/rules/windows.ts COUNTED_FOR_MS",
@@ -55,6 +56,7 @@ export const ADDITIONS: readonly Addition[] = [
       "workers/billing/rules/usage.ts quantityOf",
       "workers/billing/rules/usage.ts storedValue",
       "workers/billing/verifier/tally.ts aggregate",
+      "workers/tenancy/graph/enums.ts Aggregation",
     ],
     guards: [
       "prisma/tenancy/migrations allow every aggregation",
@@ -69,6 +71,7 @@ export const ADDITIONS: readonly Addition[] = [
     places: [
       "workers/billing/rules/pricing.ts priceByModel",
       "workers/billing/verifier/charges.ts modelSteps",
+      "workers/tenancy/graph/enums.ts PriceModel",
       "workers/tenancy/rules/price.ts FIELDS_OF_MODEL",
     ],
     guards: [

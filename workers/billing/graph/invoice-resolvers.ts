@@ -8,12 +8,12 @@ import { endedPeriodView, invoiceView } from "./views.js";
 export class InvoiceResolver {
   constructor(private readonly billing: InvoiceReads) {}
 
-  @FieldResolver(() => TenantType)
+  @FieldResolver(() => TenantType, { description: "The tenant that it charges" })
   tenant(@Root() invoice: InvoiceType): TenantType {
     return { id: invoice.tenantId };
   }
 
-  @FieldResolver(() => BillingPeriodType)
+  @FieldResolver(() => BillingPeriodType, { description: "The period that it charges" })
   async period(@Root() invoice: InvoiceType, @Ctx() context: SubgraphContext): Promise<BillingPeriodType> {
     const ended = await this.billing.periodOf(context, { tenantId: invoice.tenantId, start: invoice.periodStart });
     if (ended === undefined) throw new Error(`invoice ${invoice.id} has no period`);
@@ -25,7 +25,10 @@ export class InvoiceResolver {
 export class BillingPeriodResolver {
   constructor(private readonly billing: InvoiceReads) {}
 
-  @FieldResolver(() => InvoiceType, { nullable: true })
+  @FieldResolver(() => InvoiceType, {
+    nullable: true,
+    description: "Its invoice; null: it is not closed, or had no plan",
+  })
   async invoice(@Root() period: BillingPeriodType, @Ctx() context: SubgraphContext): Promise<InvoiceType | null> {
     if (period.invoiceOrdinal === null) return null;
     const stored = await this.billing.invoiceOf(context, { tenantId: period.tenantId, ordinal: period.invoiceOrdinal });
@@ -37,7 +40,7 @@ export class BillingPeriodResolver {
 export class InvoiceAdjustmentResolver {
   constructor(private readonly billing: InvoiceReads) {}
 
-  @FieldResolver(() => InvoiceType)
+  @FieldResolver(() => InvoiceType, { description: "The invoice that charged the corrected period" })
   async invoice(@Root() adjusts: InvoiceAdjustmentType, @Ctx() context: SubgraphContext): Promise<InvoiceType> {
     const stored = await this.billing.invoiceById(context, adjusts.invoiceId);
     if (stored === undefined) throw new Error(`an adjustment names ${adjusts.invoiceId}, which does not exist`);

@@ -34,8 +34,14 @@ export class BillingOperations {
     this.unmeteredOf = createUnmeteredTypes(options.database);
   }
 
-  @Query(() => InvoiceType, { nullable: true })
-  async invoice(@Ctx() context: SubgraphContext, @Arg("id", () => ID) id: string): Promise<InvoiceType | null> {
+  @Query(() => InvoiceType, {
+    nullable: true,
+    description: "An invoice; null: it does not exist, or is not the caller's",
+  })
+  async invoice(
+    @Ctx() context: SubgraphContext,
+    @Arg("id", () => ID, { description: "`inv_<tenant>_<ordinal>`, e.g. `inv_acme_000001`" }) id: string,
+  ): Promise<InvoiceType | null> {
     const key = parseInvoiceId(id);
     if (key === undefined || !maySee(context.identity, "Query.invoice", key.tenantId)) return null;
     const stored = await this.billing.invoiceOf(context, key);
@@ -49,7 +55,7 @@ export class BillingOperations {
   })
   async verifyInvoice(
     @Ctx() context: SubgraphContext,
-    @Arg("id", () => ID) id: string,
+    @Arg("id", () => ID, { description: "The invoice's id" }) id: string,
   ): Promise<InvoiceVerificationType> {
     const key = parseInvoiceId(id);
     authorize(context.identity, "Query.verifyInvoice", key?.tenantId);
@@ -65,7 +71,7 @@ export class BillingOperations {
   })
   async unmeteredTypes(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("tenantId", () => ID, { description: "The tenant's id" }) tenantId: string,
   ): Promise<UnmeteredTypeType[]> {
     authorize(identity, "Query.unmeteredTypes", tenantId);
     await knownTenant(this.options.tenancy, tenantId);
@@ -74,14 +80,23 @@ export class BillingOperations {
 
   @Directive("@cost(weight: 1500)")
   @Query(() => InvoicePreviewType, {
-    description: "What a plan version would charge for a tenant's usage in a period",
+    description:
+      "What a plan version would charge for a tenant's usage in a period, as known now. Changes nothing. NOT_FOUND: there is no such version, or the caller may not see it",
   })
   async previewPlan(
     @Ctx() context: SubgraphContext,
-    @Arg("tenantId", () => ID) tenantId: string,
-    @Arg("planId", () => ID) planId: string,
-    @Arg("version", () => Int, { nullable: true }) version: number | null | undefined,
-    @Arg("periodStart", () => DateTimeScalar) periodStart: number,
+    @Arg("tenantId", () => ID, { description: "The tenant's id" }) tenantId: string,
+    @Arg("planId", () => ID, { description: "The plan's id" }) planId: string,
+    @Arg("version", () => Int, {
+      nullable: true,
+      description: "The number of the version; default: the newest that the caller may see",
+    })
+    version: number | null | undefined,
+    @Arg("periodStart", () => DateTimeScalar, {
+      description:
+        "Start of a billing period of the tenant, e.g. `from` of its `usageTotals`; INVALID for any other time",
+    })
+    periodStart: number,
   ): Promise<InvoicePreviewType> {
     authorize(context.identity, "Query.previewPlan", tenantId);
     const isOwn = context.identity.tenantId !== null;
@@ -94,8 +109,11 @@ export class BillingOperations {
   })
   async closeBillingPeriod(
     @Ctx() context: SubgraphContext,
-    @Arg("tenantId", () => ID) tenantId: string,
-    @Arg("periodStart", () => DateTimeScalar) periodStart: number,
+    @Arg("tenantId", () => ID, { description: "The tenant's id" }) tenantId: string,
+    @Arg("periodStart", () => DateTimeScalar, {
+      description: "The start of that period, as a guard against closing another one",
+    })
+    periodStart: number,
   ): Promise<BillingPeriodType> {
     authorize(context.identity, "Mutation.closeBillingPeriod", tenantId);
     const tenant = await knownTenant(this.options.tenancy, tenantId);

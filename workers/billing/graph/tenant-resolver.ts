@@ -30,18 +30,36 @@ export class TenantBillingResolver {
   @Directive("@cost(weight: 20)")
   @Directive("@listSize(assumedSize: 50)")
   @FieldResolver(() => [UsageTotalType], {
-    description:
-      "Totals of the current period, or of the one that starts at `periodStart`. `asOf`: as known at the start of that UTC hour",
+    description: "Totals of usage: as much as billing has counted so far, normally up to a second ago",
   })
   usageTotals(
     @Root() tenant: TenantType,
     @Ctx() context: SubgraphContext,
-    @Arg("periodStart", () => DateTimeScalar, { nullable: true }) periodStart: number | null | undefined,
-    @Arg("meter", () => String, { nullable: true }) meter: string | null | undefined,
-    @Arg("groupBy", () => [String], { nullable: true }) groupBy: readonly string[] | null | undefined,
-    @Arg("granularity", () => Granularity, { nullable: true, defaultValue: "PERIOD" })
+    @Arg("periodStart", () => DateTimeScalar, {
+      nullable: true,
+      description: "Start of a billing period; default: the current one",
+    })
+    periodStart: number | null | undefined,
+    @Arg("meter", () => String, { nullable: true, description: "Only this meter; default: all" }) meter:
+      | string
+      | null
+      | undefined,
+    @Arg("groupBy", () => [String], {
+      nullable: true,
+      description: "Names of dimensions; default: none, one total per meter",
+    })
+    groupBy: readonly string[] | null | undefined,
+    @Arg("granularity", () => Granularity, {
+      nullable: true,
+      defaultValue: "PERIOD",
+      description: "One total per hour, per day (UTC), or for the whole period",
+    })
     granularity: Granularity | null,
-    @Arg("asOf", () => DateTimeScalar, { nullable: true }) asOf: number | null | undefined,
+    @Arg("asOf", () => DateTimeScalar, {
+      nullable: true,
+      description: "As known at the start of this UTC hour; default: now",
+    })
+    asOf: number | null | undefined,
   ): Promise<UsageTotalType[]> {
     return this.usage.usageTotals(context, tenant.id, {
       periodStart: periodStart ?? null,
@@ -54,7 +72,10 @@ export class TenantBillingResolver {
 
   /** Billing answers, since its periods take longest to follow; quota's copy is checked too. */
   @Directive('@requires(fields: "testClock quotaClock")')
-  @FieldResolver(() => TestClockStatus, { nullable: true })
+  @FieldResolver(() => TestClockStatus, {
+    nullable: true,
+    description: "Whether all services have followed the test clock; null for a real tenant",
+  })
   async testClockStatus(
     @Root() { id, testClock, quotaClock }: TenantType,
     @Ctx() context: SubgraphContext,
@@ -64,7 +85,7 @@ export class TenantBillingResolver {
     return isReady ? "READY" : "ADVANCING";
   }
 
-  @FieldResolver(() => BillingPeriodConnectionType, { description: "Newest first" })
+  @FieldResolver(() => BillingPeriodConnectionType, { description: "Its periods that have begun, newest first" })
   billingPeriods(
     @Root() tenant: TenantType,
     @Ctx() context: SubgraphContext,
@@ -76,7 +97,7 @@ export class TenantBillingResolver {
   @Directive("@cost(weight: 50)")
   @FieldResolver(() => InvoicePreviewType, {
     nullable: true,
-    description: "A preview of the current period's invoice",
+    description: "A preview of the current period's invoice, with adjustments that are due; null without a plan",
   })
   async upcomingInvoice(
     @Root() tenant: TenantType,
@@ -91,20 +112,24 @@ export class TenantBillingResolver {
     @Ctx() context: SubgraphContext,
     @Args(() => PageArguments) page: PageArguments,
     // Every invoice is CLOSED, the only status.
-    @Arg("status", () => InvoiceStatus, { nullable: true }) _status: keyof typeof InvoiceStatus | null | undefined,
+    @Arg("status", () => InvoiceStatus, { nullable: true, description: "Every invoice is CLOSED, the only status" })
+    _status: keyof typeof InvoiceStatus | null | undefined,
   ): Promise<Page<InvoiceType>> {
     return this.billing.invoices(context, tenant.id, page);
   }
 
   @Directive("@cost(weight: 10)")
   @FieldResolver(() => AccountingType, {
-    description: "Counts of the events received in [from, to), rounded outwards to full hours",
+    description: "What became of the events received in [from, to), rounded outwards to full hours",
   })
   accounting(
     @Root() tenant: TenantType,
     @Ctx() context: SubgraphContext,
-    @Arg("from", () => DateTimeScalar, { nullable: true }) from: number | null | undefined,
-    @Arg("to", () => DateTimeScalar, { nullable: true }) to: number | null | undefined,
+    @Arg("from", () => DateTimeScalar, { nullable: true, description: "Default: since the beginning" }) from:
+      | number
+      | null
+      | undefined,
+    @Arg("to", () => DateTimeScalar, { nullable: true, description: "Default: now" }) to: number | null | undefined,
   ): Promise<AccountingType> {
     return this.usage.accounting(context, tenant.id, from ?? null, to ?? null);
   }

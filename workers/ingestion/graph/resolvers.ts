@@ -38,22 +38,28 @@ class EventResolver {
   constructor(private readonly graph: IngestionGraph) {}
 
   @Directive("@cost(weight: 10)")
-  @Query(() => UsageEventType, { nullable: true })
+  @Query(() => UsageEventType, {
+    nullable: true,
+    description: "An event; null: it was rejected, never sent, or is not recorded yet",
+  })
   async event(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("tenantId", () => ID) tenantId: string,
-    @Arg("source", () => String) source: string,
-    @Arg("id", () => String) id: string,
+    @Arg("tenantId", () => ID, { description: "The tenant's id" }) tenantId: string,
+    @Arg("source", () => String, { description: "The event's `source`" }) source: string,
+    @Arg("id", () => String, { description: "The event's `id`" }) id: string,
   ): Promise<EventView | null> {
     if (!maySee(identity, "Query.event", tenantId)) return null;
     const found = await this.graph.events.find(tenantId, source, id);
     return found === undefined ? null : eventView(found);
   }
 
-  @Query(() => UsageEventConnectionType, { description: "Oldest first, including refused events" })
+  @Query(() => UsageEventConnectionType, {
+    description:
+      "Events that are not counted because they contradict another one, cannot be read by a meter, or have too many dimension values; oldest first, including refused ones",
+  })
   async quarantinedEvents(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("tenantId", () => ID, { description: "The tenant's id" }) tenantId: string,
     @Args(() => PageArguments) args: PageArguments,
   ): Promise<Page<EventView>> {
     authorize(identity, "Query.quarantinedEvents", tenantId);
@@ -62,13 +68,16 @@ class EventResolver {
     return page.of(events, (event) => event.position, quarantinedView);
   }
 
-  @Mutation(() => UsageEventType, { description: "Voids a recorded event, with an immutable control record" })
+  @Mutation(() => UsageEventType, {
+    description:
+      "Voids a recorded event, with an immutable control record: it no longer counts. If its period is closed, the next invoice corrects it. CONFLICT: it is not recorded",
+  })
   async voidEvent(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("tenantId", () => ID) tenantId: string,
-    @Arg("source", () => String) source: string,
-    @Arg("id", () => String) id: string,
-    @Arg("reason", () => String) reason: string,
+    @Arg("tenantId", () => ID, { description: "The tenant's id" }) tenantId: string,
+    @Arg("source", () => String, { description: "The event's `source`" }) source: string,
+    @Arg("id", () => String, { description: "The event's `id`" }) id: string,
+    @Arg("reason", () => String, { description: "Why, for the audit log; at most 1,000 characters" }) reason: string,
   ): Promise<EventView> {
     authorize(identity, "Mutation.voidEvent", tenantId);
     const event = await this.graph.control.voidEvent({ tenantId, source, id }, { reason, actor: identity.id });
@@ -76,14 +85,17 @@ class EventResolver {
     return eventView(event);
   }
 
-  @Mutation(() => UsageEventType, { description: "Accepts a quarantined event, or refuses it permanently" })
+  @Mutation(() => UsageEventType, {
+    description:
+      "Accepts a quarantined event, or refuses it permanently. NOT_FOUND: no such event waits. CONFLICT: it cannot be accepted, because the recorded event with its id counts (void that first), or a meter cannot read it",
+  })
   async resolveQuarantined(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("tenantId", () => ID) tenantId: string,
-    @Arg("source", () => String) source: string,
-    @Arg("id", () => String) id: string,
-    @Arg("accept", () => Boolean) accept: boolean,
-    @Arg("reason", () => String) reason: string,
+    @Arg("tenantId", () => ID, { description: "The tenant's id" }) tenantId: string,
+    @Arg("source", () => String, { description: "The event's `source`" }) source: string,
+    @Arg("id", () => String, { description: "The event's `id`" }) id: string,
+    @Arg("accept", () => Boolean, { description: "true: count it, at its own `time`. false: never" }) accept: boolean,
+    @Arg("reason", () => String, { description: "Why, for the audit log; at most 1,000 characters" }) reason: string,
   ): Promise<EventView> {
     authorize(identity, "Mutation.resolveQuarantined", tenantId);
     const decision = { reason, actor: identity.id };
@@ -118,7 +130,7 @@ class EventDetailsResolver {
 
   /** Up to 64 KiB. */
   @Directive("@cost(weight: 50)")
-  @FieldResolver(() => JsonScalar)
+  @FieldResolver(() => JsonScalar, { description: "The event's `data`, as sent; up to 64 KiB" })
   async data(@Root() { place }: EventView, @Ctx() context: SubgraphContext): Promise<unknown> {
     return JSON.parse("text" in place ? place.text : await this.inQuarantine(context, place));
   }

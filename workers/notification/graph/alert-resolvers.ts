@@ -51,7 +51,7 @@ export class TenantAlertsResolver {
     this.pageOf = batched((pages: readonly NoticePage[]) => readNoticePages(database, ALERTS, pages));
   }
 
-  @FieldResolver(() => QuotaAlertConnectionType, { description: "Oldest first" })
+  @FieldResolver(() => QuotaAlertConnectionType, { description: "Its alerts, oldest first" })
   async alerts(
     @Root() tenant: TenantType,
     @Ctx() context: SubgraphContext,
@@ -92,8 +92,13 @@ export function createLiveResolver({ feed, tenancy }: LiveOptions): object {
     })
     quotaAlerts(
       @Root() notice: NoticeOf<(typeof ALERTS)[number]>,
-      @Arg("tenantId", () => ID) _tenantId: string,
-      @Arg("after", () => CursorScalar, { nullable: true }) _after?: string | null,
+      @Arg("tenantId", () => ID, { description: "The tenant's id" }) _tenantId: string,
+      @Arg("after", () => CursorScalar, {
+        nullable: true,
+        description:
+          "The `cursor` of the last one that was processed: what came later is sent first. Default: only new ones",
+      })
+      _after?: string | null,
     ): QuotaAlertType {
       return alertOf(notice);
     }
@@ -108,8 +113,13 @@ export function createLiveResolver({ feed, tenancy }: LiveOptions): object {
     })
     invoiceGenerated(
       @Root() { tenantId, number, sequence, data }: NoticeOf<(typeof INVOICES)[number]>,
-      @Arg("tenantId", () => ID) _tenantId: string,
-      @Arg("after", () => CursorScalar, { nullable: true }) _after?: string | null,
+      @Arg("tenantId", () => ID, { description: "The tenant's id" }) _tenantId: string,
+      @Arg("after", () => CursorScalar, {
+        nullable: true,
+        description:
+          "The `cursor` of the last one that was processed: what came later is sent first. Default: only new ones",
+      })
+      _after?: string | null,
     ): InvoiceGeneratedType {
       return {
         sequence: String(sequence),

@@ -51,7 +51,7 @@ export class TenantWebhooksResolver {
     this.endpointsOf = batched(endpoints.listOf);
   }
 
-  @FieldResolver(() => [WebhookEndpointType])
+  @FieldResolver(() => [WebhookEndpointType], { description: "Its endpoints; needs TENANT_ADMIN" })
   async webhookEndpoints(@Root() tenant: TenantType, @Ctx() context: SubgraphContext) {
     authorize(context.identity, "Tenant.webhookEndpoints", tenant.id);
     return this.endpointsOf(context, tenant.id);
@@ -79,12 +79,16 @@ export class WebhookEndpointResolver {
     );
   }
 
-  @FieldResolver(() => WebhookDeliveryConnectionType, { description: "Newest first" })
+  @FieldResolver(() => WebhookDeliveryConnectionType, { description: "Its deliveries, newest first" })
   async deliveries(
     @Root() endpoint: WebhookEndpointType,
     @Ctx() context: SubgraphContext,
     @Args(() => PageArguments) args: PageArguments,
-    @Arg("status", () => WebhookDeliveryStatus, { nullable: true }) status?: DeliveryStatus | null,
+    @Arg("status", () => WebhookDeliveryStatus, {
+      nullable: true,
+      description: "Only deliveries in this status; default: any",
+    })
+    status?: DeliveryStatus | null,
   ): Promise<Page<WebhookDeliveryType>> {
     const page = DELIVERIES.open(args, endpoint.id);
     const wanted = { endpoint, after: page.after, status: status ?? undefined, limit: page.take };
@@ -97,10 +101,11 @@ export class WebhookMutations {
   constructor(private readonly options: WebhookGraphOptions) {}
 
   @Mutation(() => WebhookEndpointWithSecretType, {
-    description: "Creates an endpoint. The scheme of `url` selects the channel: webhook, mail or Slack",
+    description:
+      "Creates an endpoint. The scheme of `url` selects the channel: webhook, mail or Slack. It gets what happens from now on. INVALID: the target is not allowed, or a type does not exist",
   })
   async createWebhookEndpoint(
-    @Arg("input", () => CreateWebhookEndpointInput) input: CreateWebhookEndpointInput,
+    @Arg("input", () => CreateWebhookEndpointInput, { description: "The endpoint" }) input: CreateWebhookEndpointInput,
     @Ctx() { identity }: SubgraphContext,
   ): Promise<WebhookEndpointWithSecretType> {
     authorize(identity, "Mutation.createWebhookEndpoint");
@@ -116,10 +121,13 @@ export class WebhookMutations {
     return { endpoint, secret };
   }
 
-  @Mutation(() => WebhookEndpointType)
+  @Mutation(() => WebhookEndpointType, {
+    description: "Changes an endpoint, or enables it again after it was disabled",
+  })
   async updateWebhookEndpoint(
-    @Arg("id", () => ID) id: string,
-    @Arg("input", () => UpdateWebhookEndpointInput) input: UpdateWebhookEndpointInput,
+    @Arg("id", () => ID, { description: "The endpoint's id (`whe_…`)" }) id: string,
+    @Arg("input", () => UpdateWebhookEndpointInput, { description: "What to change" })
+    input: UpdateWebhookEndpointInput,
     @Ctx() { identity }: SubgraphContext,
   ): Promise<Endpoint> {
     const endpoint = await this.reach(identity, "Mutation.updateWebhookEndpoint", id);
@@ -136,8 +144,13 @@ export class WebhookMutations {
     return updated;
   }
 
-  @Mutation(() => Boolean, { description: "Deletes an endpoint; its pending deliveries become dead letters" })
-  async deleteWebhookEndpoint(@Arg("id", () => ID) id: string, @Ctx() { identity }: SubgraphContext): Promise<boolean> {
+  @Mutation(() => Boolean, {
+    description: "Deletes an endpoint; its pending deliveries become dead letters. Returns true",
+  })
+  async deleteWebhookEndpoint(
+    @Arg("id", () => ID, { description: "The endpoint's id (`whe_…`)" }) id: string,
+    @Ctx() { identity }: SubgraphContext,
+  ): Promise<boolean> {
     const endpoint = await this.reach(identity, "Mutation.deleteWebhookEndpoint", id);
     await this.options.endpoints.remove(endpoint);
     await this.audit(identity, "delete", endpoint, { before: audited(endpoint) });
@@ -148,9 +161,14 @@ export class WebhookMutations {
     description: "Creates a new signing secret. For `graceSeconds`, deliveries are signed with the old one as well",
   })
   async rotateWebhookSecret(
-    @Arg("id", () => ID) id: string,
+    @Arg("id", () => ID, { description: "The endpoint's id (`whe_…`)" }) id: string,
     @Ctx() { identity }: SubgraphContext,
-    @Arg("graceSeconds", () => Int, { nullable: true, defaultValue: DEFAULT_GRACE_SECONDS }) grace?: number | null,
+    @Arg("graceSeconds", () => Int, {
+      nullable: true,
+      defaultValue: DEFAULT_GRACE_SECONDS,
+      description: "Seconds, up to 7 days",
+    })
+    grace?: number | null,
   ): Promise<WebhookEndpointWithSecretType> {
     const endpoint = await this.reach(identity, "Mutation.rotateWebhookSecret", id);
     const graceSeconds = grace ?? DEFAULT_GRACE_SECONDS;
@@ -164,7 +182,7 @@ export class WebhookMutations {
 
   @Mutation(() => WebhookDeliveryType, { description: "Sends a `webhook.test` message to an endpoint" })
   async sendTestWebhook(
-    @Arg("endpointId", () => ID) endpointId: string,
+    @Arg("endpointId", () => ID, { description: "The endpoint's id (`whe_…`)" }) endpointId: string,
     @Ctx() { identity }: SubgraphContext,
   ): Promise<WebhookDeliveryType> {
     const endpoint = await this.reach(identity, "Mutation.sendTestWebhook", endpointId);
@@ -173,9 +191,9 @@ export class WebhookMutations {
     return this.start(planned);
   }
 
-  @Mutation(() => WebhookDeliveryType, { description: "Sends a delivery again" })
+  @Mutation(() => WebhookDeliveryType, { description: "Sends a delivery again, under the same id" })
   async replayWebhookDelivery(
-    @Arg("id", () => ID) id: string,
+    @Arg("id", () => ID, { description: "The delivery's id (`whd_…`)" }) id: string,
     @Ctx() { identity }: SubgraphContext,
   ): Promise<WebhookDeliveryType> {
     authorize(identity, "Mutation.replayWebhookDelivery");
@@ -193,9 +211,12 @@ export class WebhookMutations {
     return this.start(planned);
   }
 
-  @Mutation(() => Int, { description: "Sends all dead letters of an endpoint again, and returns their number" })
+  @Mutation(() => Int, {
+    description:
+      "Sends all dead letters of an endpoint again, under the same ids, and returns their number. Correct what made them fail, and enable the endpoint, first",
+  })
   async replayDeadLetters(
-    @Arg("endpointId", () => ID) endpointId: string,
+    @Arg("endpointId", () => ID, { description: "The endpoint's id (`whe_…`)" }) endpointId: string,
     @Ctx() { identity }: SubgraphContext,
   ): Promise<number> {
     const endpoint = await this.reach(identity, "Mutation.replayDeadLetters", endpointId);

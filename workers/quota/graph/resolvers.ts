@@ -26,13 +26,14 @@ class TenantQuotas {
   })
   async quotaDenial(
     @Root() tenant: Tenant,
-    @Arg("idempotencyKey", () => String) idempotencyKey: string,
+    @Arg("idempotencyKey", () => String, { description: "The `idempotencyKey` of the denied `consume`" })
+    idempotencyKey: string,
   ): Promise<QuotaDenial | null> {
     const found = await this.denials.find(tenant.id, idempotencyKey);
     return found === undefined ? null : { ...found, explanation: explanationOf(found.reason) };
   }
 
-  @FieldResolver(() => [QuotaStatus])
+  @FieldResolver(() => [QuotaStatus], { description: "The limits in force, with what is used and left" })
   async quotas(@Root() tenant: Tenant): Promise<readonly QuotaStatus[]> {
     return (await this.gate.status(tenant.id)).map((read) => statusView(tenant.id, read));
   }

@@ -1,21 +1,31 @@
 import { Directive, Field, ID, ObjectType } from "type-graphql";
 import { enumOf } from "#platform/graphql/enums.js";
 import { DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
-import { LIMIT_KINDS, QUOTA_WINDOWS } from "#schema/vocabulary.js";
+import { LIMIT_KIND_MEANINGS, LIMIT_KINDS, QUOTA_WINDOWS, WINDOW_MEANINGS } from "#schema/vocabulary.js";
 import { LIMIT_STATES, type LimitState } from "../rules/decision.js";
 
-const QuotaWindow = enumOf("QuotaWindow", QUOTA_WINDOWS);
-const LimitKind = enumOf("LimitKind", LIMIT_KINDS, "HARD: denies requests beyond the limit. SOFT: only warns");
-const QuotaState = enumOf("QuotaState", LIMIT_STATES);
+const QuotaWindow = enumOf("QuotaWindow", QUOTA_WINDOWS, "The time over which a limit counts", WINDOW_MEANINGS);
+const LimitKind = enumOf("LimitKind", LIMIT_KINDS, "What happens at a limit", LIMIT_KIND_MEANINGS);
+const QuotaState = enumOf("QuotaState", LIMIT_STATES, "How near a limit is", {
+  OK: "Below every `warnAt`",
+  WARNING: "Usage and reservations have reached a `warnAt`",
+  EXCEEDED: "Usage and reservations have reached the limit",
+  REBUILDING: "HARD, and its counters were lost or do not answer: requests may be denied until they are rebuilt",
+  DEGRADED: "SOFT, and its counters were lost or do not answer: requests are allowed",
+});
 
 @Directive("@shareable")
-@ObjectType({ description: "Without a `meter`, it counts requests" })
+@ObjectType({ description: "A limit of a plan. Without a `meter`, it counts requests" })
 export class QuotaLimit {
-  @Field(() => String, { nullable: true }) readonly meter!: string | null;
-  @Field(() => QuotaWindow) readonly window!: keyof typeof QuotaWindow;
-  @Field(() => LimitKind) readonly kind!: keyof typeof LimitKind;
-  @Field(() => DecimalScalar) readonly limit!: string;
-  @Field(() => [DecimalScalar]) readonly warnAt!: readonly string[];
+  @Field(() => String, { nullable: true, description: "The key of the meter; null: the limit counts requests" })
+  readonly meter!: string | null;
+  @Field(() => QuotaWindow, { description: "The time over which it counts" })
+  readonly window!: keyof typeof QuotaWindow;
+  @Field(() => LimitKind, { description: "Whether it denies or only warns" }) readonly kind!: keyof typeof LimitKind;
+  @Field(() => DecimalScalar, { description: "The largest quantity within the window; 0 with HARD denies everything" })
+  readonly limit!: string;
+  @Field(() => [DecimalScalar], { description: "Fractions of the limit at which a `quota.warning` is sent" })
+  readonly warnAt!: readonly string[];
 }
 
 @Directive('@key(fields: "ref")')
@@ -24,16 +34,22 @@ export class QuotaStatus {
   @Directive("@inaccessible")
   @Field(() => String, { description: "Reference for other services" })
   readonly ref!: string;
-  @Field(() => QuotaLimit) readonly limit!: QuotaLimit;
-  @Field(() => DecimalScalar) readonly used!: string;
+  @Field(() => QuotaLimit, { description: "The limit in force: the plan's, or its override" })
+  readonly limit!: QuotaLimit;
+  @Field(() => DecimalScalar, { description: "Recorded usage in the window" }) readonly used!: string;
   @Field(() => DecimalScalar, { description: "Admitted by `consume`, but not yet settled by recorded usage" })
   readonly reserved!: string;
-  @Field(() => DecimalScalar, { description: "After negative usage, more than the limit" })
+  @Field(() => DecimalScalar, {
+    description: "What `consume` can still admit. After negative usage, more than the limit",
+  })
   readonly remaining!: string;
-  @Field(() => DateTimeScalar) readonly windowStart!: number;
+  @Field(() => DateTimeScalar, {
+    description: "Start of the window: of the billing period, or now minus the window's length",
+  })
+  readonly windowStart!: number;
   @Field(() => DateTimeScalar, { description: "When all usage that counts now will have left the window" })
   readonly resetAt!: number;
-  @Field(() => QuotaState) readonly state!: LimitState;
+  @Field(() => QuotaState, { description: "How near the limit is" }) readonly state!: LimitState;
   @Field(() => Boolean, {
     description: "Whether the limit's meter is archived, so that recorded usage does not count against the limit",
   })
@@ -41,9 +57,9 @@ export class QuotaStatus {
 }
 
 @Directive('@key(fields: "id")')
-@ObjectType()
+@ObjectType({ description: "A customer: its usage, limits, plan and invoices" })
 export class Tenant {
-  @Field(() => ID) readonly id!: string;
+  @Field(() => ID, { description: "Its id: the `subject` of its events" }) readonly id!: string;
   @Directive("@inaccessible")
   @Field(() => DateTimeScalar, { nullable: true, description: "A test tenant's clock in quota's copy" })
   readonly quotaClock!: number | null;
@@ -51,29 +67,34 @@ export class Tenant {
 
 @ObjectType({ description: "A limit at the time of a denial" })
 export class QuotaDenialLimit {
-  @Field(() => String, { nullable: true }) readonly meter!: string | null;
-  @Field(() => String) readonly window!: string;
-  @Field(() => String) readonly kind!: string;
-  @Field(() => DecimalScalar) readonly limit!: string;
-  @Field(() => DecimalScalar) readonly used!: string;
-  @Field(() => DecimalScalar) readonly reserved!: string;
-  @Field(() => DecimalScalar) readonly remaining!: string;
-  @Field(() => DateTimeScalar) readonly resetAt!: number;
+  @Field(() => String, { nullable: true, description: "The meter's key; null: the limit counts requests" })
+  readonly meter!: string | null;
+  @Field(() => String, { description: "The time over which it counts" }) readonly window!: string;
+  @Field(() => String, { description: "HARD or SOFT" }) readonly kind!: string;
+  @Field(() => DecimalScalar, { description: "The largest quantity within the window" }) readonly limit!: string;
+  @Field(() => DecimalScalar, { description: "Recorded usage in the window" }) readonly used!: string;
+  @Field(() => DecimalScalar, { description: "Admitted by `consume`, but not yet settled by recorded usage" })
+  readonly reserved!: string;
+  @Field(() => DecimalScalar, { description: "What was left" }) readonly remaining!: string;
+  @Field(() => DateTimeScalar, { description: "When all usage that counted then has left the window" })
+  readonly resetAt!: number;
   @Field(() => Boolean, { description: "Whether this limit denied the request" }) readonly denies!: boolean;
 }
 
 @ObjectType({ description: "Why a `consume` was denied" })
 export class QuotaDenial {
-  @Field(() => String) readonly idempotencyKey!: string;
-  @Field(() => DateTimeScalar) readonly at!: number;
-  @Field(() => String, { nullable: true }) readonly meter!: string | null;
-  @Field(() => DecimalScalar) readonly amount!: string;
-  @Field(() => String) readonly reason!: string;
+  @Field(() => String, { description: "The key of the request" }) readonly idempotencyKey!: string;
+  @Field(() => DateTimeScalar, { description: "When it was denied" }) readonly at!: number;
+  @Field(() => String, { nullable: true, description: "The requested meter" }) readonly meter!: string | null;
+  @Field(() => DecimalScalar, { description: "The requested amount" }) readonly amount!: string;
+  @Field(() => String, { description: "The code of the reason, as in the response, e.g. LIMIT_EXCEEDED" })
+  readonly reason!: string;
   @Field(() => String, { description: "The reason in words" }) readonly explanation!: string;
   @Field(() => DateTimeScalar, {
     nullable: true,
     description: "When the request would fit if no other request came first; null if waiting does not help",
   })
   readonly retryAt!: number | null;
-  @Field(() => [QuotaDenialLimit]) readonly limits!: readonly QuotaDenialLimit[];
+  @Field(() => [QuotaDenialLimit], { description: "All limits that applied to the request" })
+  readonly limits!: readonly QuotaDenialLimit[];
 }

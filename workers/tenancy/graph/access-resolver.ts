@@ -26,7 +26,7 @@ const DEFAULT_GRACE_SECONDS = 86_400;
 export class AccessResolver {
   constructor(private readonly store: TenancyStore) {}
 
-  @Query(() => Viewer)
+  @Query(() => Viewer, { description: "Who the caller is, and what it may do" })
   viewer(@Ctx() { identity }: SubgraphContext): Viewer {
     authorize(identity, "Query.viewer");
     if (identity.kind === "SERVICE") throw new MetrlyError("FORBIDDEN", "Services are not viewers");
@@ -35,10 +35,17 @@ export class AccessResolver {
 
   /** Reads whole states, before and after each change. */
   @Directive("@cost(weight: 2000)")
-  @Query(() => AuditEntryConnection, { description: "Newest first" })
+  @Query(() => AuditEntryConnection, {
+    description:
+      "Changes of tenants, keys, meters, plans, endpoints and events, with who made them; newest first. Needs TENANT_ADMIN",
+  })
   async auditLog(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("tenantId", () => ID, { nullable: true }) tenantId: string | null,
+    @Arg("tenantId", () => ID, {
+      nullable: true,
+      description: "Only this tenant's; default: the caller's tenant, or everything",
+    })
+    tenantId: string | null,
     @Args(() => PageArguments) args: PageArguments,
   ): Promise<Page<AuditEntry>> {
     const wanted = tenantId ?? identity.tenantId ?? undefined;
@@ -53,11 +60,12 @@ export class AccessResolver {
   }
 
   @Mutation(() => IssuedApiKey, {
-    description: "Issues an API key; the response is the only place where its secret appears",
+    description:
+      "Issues an API key; the response is the only place where its secret appears. CONFLICT: the tenant is closed, or has 200 live keys",
   })
   async issueApiKey(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("input", () => IssueApiKeyInput) input: IssueApiKeyInput,
+    @Arg("input", () => IssueApiKeyInput, { description: "The key" }) input: IssueApiKeyInput,
   ): Promise<IssuedApiKey> {
     const issued = await issueApiKey(this.store, identity, {
       tenantId: input.tenantId ?? undefined,
@@ -70,20 +78,30 @@ export class AccessResolver {
   }
 
   @Mutation(() => IssuedApiKey, {
-    description: "Replaces a key by a new one with the same scopes. The old one stays valid for `graceSeconds`",
+    description:
+      "Replaces a key by a new one with the same tenant, name and scopes. The old one stays valid for `graceSeconds`, so that clients can change. CONFLICT: the key is revoked or expired",
   })
   async rotateApiKey(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("id", () => ID) id: string,
-    @Arg("graceSeconds", () => Int, { nullable: true, defaultValue: DEFAULT_GRACE_SECONDS }) graceSeconds:
-      | number
-      | null,
+    @Arg("id", () => ID, { description: "The old key's id (`key_…`), not its secret" }) id: string,
+    @Arg("graceSeconds", () => Int, {
+      nullable: true,
+      defaultValue: DEFAULT_GRACE_SECONDS,
+      description: "Seconds, up to 30 days; 0 ends the old key at once",
+    })
+    graceSeconds: number | null,
   ): Promise<IssuedApiKey> {
     return issuedView(await rotateApiKey(this.store, identity, id, graceSeconds ?? DEFAULT_GRACE_SECONDS));
   }
 
-  @Mutation(() => ApiKey, { description: "Ends a key at once, on every process" })
-  async revokeApiKey(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<ApiKey> {
+  @Mutation(() => ApiKey, {
+    description:
+      "Ends a key at once and permanently, on every process; its open WebSockets are closed. To keep clients working, use `rotateApiKey`",
+  })
+  async revokeApiKey(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("id", () => ID, { description: "The key's id (`key_…`), not its secret" }) id: string,
+  ): Promise<ApiKey> {
     return apiKeyView(await revokeApiKey(this.store, identity, id));
   }
 }

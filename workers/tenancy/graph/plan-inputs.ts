@@ -6,15 +6,40 @@ import type { NewPlan } from "../changes/plans.js";
 import type { PlanDraft } from "../rules/plan-version.js";
 import { Aggregation, LimitKind, PriceModel, Proration, QuotaWindow } from "./enums.js";
 
-@InputType()
+@InputType({
+  description:
+    "A meter: which events count, and how they become a quantity. A meter cannot be edited: create another one, and archive this one",
+})
 export class CreateMeterInput {
-  @Field(() => String) readonly key!: string;
-  @Field(() => String) readonly name!: string;
-  @Field(() => String) readonly eventType!: string;
-  @Field(() => Aggregation) readonly aggregation!: MeterState["aggregation"];
-  @Field(() => String, { nullable: true }) readonly valueProperty?: string | null;
-  @Field(() => [String], { nullable: true, defaultValue: [] }) readonly dimensions?: string[] | null;
-  @Field(() => String, { nullable: true }) readonly unit?: string | null;
+  @Field(() => String, {
+    description:
+      "The meter's id in events' totals, plans and limits: 1 to 64 letters, digits, `_`, `-` or `.`. It stays taken after the meter is archived. The same input again returns the existing meter; another one is a CONFLICT",
+  })
+  readonly key!: string;
+  @Field(() => String, { description: "Its name for people, on invoices too" }) readonly name!: string;
+  @Field(() => String, {
+    description:
+      "The `type` of the events that it counts, exactly. At most 256 bytes; types that start with `metrly.` are reserved",
+  })
+  readonly eventType!: string;
+  @Field(() => Aggregation, { description: "How events become a quantity" })
+  readonly aggregation!: MeterState["aggregation"];
+  @Field(() => String, {
+    nullable: true,
+    description: "The top-level property of an event's `data` that it reads. Required except for COUNT, which has none",
+  })
+  readonly valueProperty?: string | null;
+  @Field(() => [String], {
+    nullable: true,
+    defaultValue: [],
+    description: "Top-level properties of `data` by which totals can be grouped and prices chosen; at most 10",
+  })
+  readonly dimensions?: string[] | null;
+  @Field(() => String, {
+    nullable: true,
+    description: "One unit of the quantity in words, for invoices, e.g. `token`; at most 32 characters",
+  })
+  readonly unit?: string | null;
   @Field(() => Boolean, {
     nullable: true,
     defaultValue: false,
@@ -23,17 +48,29 @@ export class CreateMeterInput {
   readonly backfill?: boolean | null;
 }
 
-@InputType()
+@InputType({ description: "A value of one of the meter's dimensions" })
 class DimensionMatchInput {
-  @Field(() => String) readonly dimension!: string;
-  @Field(() => String) readonly value!: string;
+  @Field(() => String, { description: "The dimension's name, as in the meter's `dimensions`" })
+  readonly dimension!: string;
+  @Field(() => String, { description: "The value, compared exactly; at most 128 bytes" }) readonly value!: string;
 }
 
-@InputType()
+@InputType({
+  description: "A tier of a GRADUATED or VOLUME price. Tiers are given in ascending order; the last one has no end",
+})
 class PriceTierInput {
-  @Field(() => DecimalScalar, { nullable: true }) readonly upTo?: string | null;
-  @Field(() => DecimalScalar) readonly unitAmount!: string;
-  @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" }) readonly flatAmount?: string | null;
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    description: "The last quantity in the tier; null only in the last tier",
+  })
+  readonly upTo?: string | null;
+  @Field(() => DecimalScalar, { description: "Price per unit, in the plan's currency" }) readonly unitAmount!: string;
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    defaultValue: "0",
+    description: "Charged once if the tier is reached, in the plan's currency",
+  })
+  readonly flatAmount?: string | null;
 }
 
 @InputType({
@@ -41,50 +78,114 @@ class PriceTierInput {
     "Computed in this order: quantity / `divideBy` (rounded up if `roundUp`), minus `included`, priced by `model`, minus `discountPercent`, raised to `minimumAmount`, capped at `maximumAmount`, rounded once",
 })
 class PriceInput {
-  @Field(() => String) readonly meter!: string;
-  @Field(() => PriceModel) readonly model!: PriceState["model"];
-  @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" }) readonly included?: string | null;
-  @Field(() => DecimalScalar, { nullable: true }) readonly unitAmount?: string | null;
-  @Field(() => DecimalScalar, { nullable: true }) readonly packageSize?: string | null;
-  @Field(() => DecimalScalar, { nullable: true }) readonly ratePercent?: string | null;
-  @Field(() => [PriceTierInput], { nullable: true }) readonly tiers?: PriceTierInput[] | null;
-  @Field(() => DecimalScalar, { nullable: true, defaultValue: "1" }) readonly divideBy?: string | null;
-  @Field(() => Boolean, { nullable: true, defaultValue: false }) readonly roundUp?: boolean | null;
-  @Field(() => DecimalScalar, { nullable: true }) readonly minimumAmount?: string | null;
-  @Field(() => DecimalScalar, { nullable: true }) readonly maximumAmount?: string | null;
-  @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" }) readonly discountPercent?: string | null;
-  @Field(() => [DimensionMatchInput], { nullable: true, defaultValue: [] })
+  @Field(() => String, { description: "The key of the meter whose usage it charges" }) readonly meter!: string;
+  @Field(() => PriceModel, { description: "How the quantity becomes an amount" }) readonly model!: PriceState["model"];
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    defaultValue: "0",
+    description: "Quantity that costs nothing, after `divideBy` and `roundUp`",
+  })
+  readonly included?: string | null;
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    description: "In the plan's currency: per unit (PER_UNIT), per package (PACKAGE), or once (FLAT)",
+  })
+  readonly unitAmount?: string | null;
+  @Field(() => DecimalScalar, { nullable: true, description: "Units per package; only for PACKAGE" })
+  readonly packageSize?: string | null;
+  @Field(() => DecimalScalar, { nullable: true, description: "Per cent of the quantity; only for PERCENTAGE" })
+  readonly ratePercent?: string | null;
+  @Field(() => [PriceTierInput], { nullable: true, description: "Only for GRADUATED and VOLUME; at most 50" })
+  readonly tiers?: PriceTierInput[] | null;
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    defaultValue: "1",
+    description: "Divides the quantity first, e.g. 1000000 for a price per million",
+  })
+  readonly divideBy?: string | null;
+  @Field(() => Boolean, {
+    nullable: true,
+    defaultValue: false,
+    description: "Whether the divided quantity is rounded up to a whole number",
+  })
+  readonly roundUp?: boolean | null;
+  @Field(() => DecimalScalar, { nullable: true, description: "What the line costs at least, in the plan's currency" })
+  readonly minimumAmount?: string | null;
+  @Field(() => DecimalScalar, { nullable: true, description: "What the line costs at most, in the plan's currency" })
+  readonly maximumAmount?: string | null;
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    defaultValue: "0",
+    description: "Per cent taken off the amount, from 0 to 100, before minimum and maximum",
+  })
+  readonly discountPercent?: string | null;
+  @Field(() => [DimensionMatchInput], {
+    nullable: true,
+    defaultValue: [],
+    description:
+      "Dimension values that usage must have, all of them, for this price to claim it; empty: any usage of the meter. Two prices that could claim the same usage are refused",
+  })
   readonly where?: DimensionMatchInput[] | null;
   @Field(() => Boolean, {
     nullable: true,
     defaultValue: false,
-    description: "Claim the usage of the meter that no other price of the plan claims; excludes `where`",
+    description: "Whether it claims the usage of the meter that no other price of the plan claims; excludes `where`",
   })
   readonly catchAll?: boolean | null;
 }
 
-@InputType()
+@InputType({ description: "A limit of a plan; at most one per meter and window" })
 class QuotaLimitInput {
-  @Field(() => String, { nullable: true }) readonly meter?: string | null;
-  @Field(() => QuotaWindow) readonly window!: QuotaLimitState["window"];
-  @Field(() => LimitKind) readonly kind!: QuotaLimitState["kind"];
-  @Field(() => DecimalScalar) readonly limit!: string;
-  @Field(() => [DecimalScalar], { nullable: true, defaultValue: ["0.8"] }) readonly warnAt?: string[] | null;
+  @Field(() => String, {
+    nullable: true,
+    description: "The key of a COUNT or SUM meter; null: the limit counts requests",
+  })
+  readonly meter?: string | null;
+  @Field(() => QuotaWindow, { description: "The time over which it counts" })
+  readonly window!: QuotaLimitState["window"];
+  @Field(() => LimitKind, { description: "Whether it denies or only warns" }) readonly kind!: QuotaLimitState["kind"];
+  @Field(() => DecimalScalar, { description: "The largest quantity within the window; 0 with HARD denies everything" })
+  readonly limit!: string;
+  @Field(() => [DecimalScalar], {
+    nullable: true,
+    defaultValue: ["0.8"],
+    description: "Fractions of the limit, ascending, from above 0 to 1, at which a `quota.warning` is sent; at most 10",
+  })
+  readonly warnAt?: string[] | null;
 }
 
-@InputType()
+@InputType({
+  description:
+    "The terms of one version of a plan: at most 100 prices and 20 limits. A published version never changes",
+})
 export class PlanVersionInput {
-  @Field(() => String) readonly currency!: string;
-  @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" }) readonly recurringFee?: string | null;
+  @Field(() => String, {
+    description: "ISO 4217 code in capitals, e.g. EUR. A tenant stays with the currency of its first plan",
+  })
+  readonly currency!: string;
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    defaultValue: "0",
+    description: "Charged per billing period, whatever the usage, in the plan's currency",
+  })
+  readonly recurringFee?: string | null;
   @Field(() => Proration, {
     nullable: true,
     defaultValue: "NONE",
     description: "How the recurring fee of a partial first or last period is charged",
   })
   readonly recurringFeeProration?: keyof typeof Proration | null;
-  @Field(() => DecimalScalar, { nullable: true, defaultValue: "0" }) readonly minimumCommit?: string | null;
-  @Field(() => [PriceInput]) readonly prices!: PriceInput[];
-  @Field(() => [QuotaLimitInput], { nullable: true, defaultValue: [] }) readonly limits?: QuotaLimitInput[] | null;
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    defaultValue: "0",
+    description:
+      "What the usage lines of a period cost at least together, in the plan's currency; a line of its own adds the rest",
+  })
+  readonly minimumCommit?: string | null;
+  @Field(() => [PriceInput], { description: "The prices of usage. Usage that none of them claims is not charged" })
+  readonly prices!: PriceInput[];
+  @Field(() => [QuotaLimitInput], { nullable: true, defaultValue: [], description: "The limits on usage and requests" })
+  readonly limits?: QuotaLimitInput[] | null;
   @Field(() => Boolean, {
     nullable: true,
     defaultValue: false,
@@ -93,11 +194,16 @@ export class PlanVersionInput {
   readonly public?: boolean | null;
 }
 
-@InputType()
+@InputType({ description: "A plan with its version 1" })
 export class CreatePlanInput {
-  @Field(() => ID, { nullable: true }) readonly id?: string | null;
-  @Field(() => String) readonly name!: string;
-  @Field(() => PlanVersionInput) readonly version!: PlanVersionInput;
+  @Field(() => ID, {
+    nullable: true,
+    description:
+      "1 to 64 letters, digits, `_`, `-` or `.`; default: generated. The same input again returns the existing plan; another one is a CONFLICT",
+  })
+  readonly id?: string | null;
+  @Field(() => String, { description: "Its name for people; at most 200 characters" }) readonly name!: string;
+  @Field(() => PlanVersionInput, { description: "The terms of version 1" }) readonly version!: PlanVersionInput;
 }
 
 export function newMeter(input: CreateMeterInput): NewMeter {

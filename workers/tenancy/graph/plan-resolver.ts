@@ -33,14 +33,20 @@ export class PlanResolver {
     private readonly loaders: Loaders,
   ) {}
 
-  @Query(() => [Meter])
+  @Query(() => [Meter], { description: "The meters that are not archived" })
   async meters(@Ctx() { identity }: SubgraphContext): Promise<Meter[]> {
     authorize(identity, "Query.meters");
     return (await this.store.activeMeters()).map(meterView);
   }
 
-  @Query(() => Plan, { nullable: true })
-  async plan(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<Plan | null> {
+  @Query(() => Plan, {
+    nullable: true,
+    description: "A plan, archived or not; null: it does not exist, or the caller may see none of its versions",
+  })
+  async plan(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("id", () => ID, { description: "The plan's id" }) id: string,
+  ): Promise<Plan | null> {
     authorize(identity, "Query.plan");
     const [state, tenant] = await Promise.all([this.loaders.plan(id), this.tenantOf(identity)]);
     if (state === undefined) return null;
@@ -76,10 +82,13 @@ export class PlanResolver {
     return tenantId === null ? ANY : this.loaders.tenant(tenantId);
   }
 
-  @Mutation(() => Meter)
+  @Mutation(() => Meter, {
+    description:
+      "Creates a meter. It counts events that are recorded from now on, and with `backfill` those recorded as unmetered before",
+  })
   async createMeter(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("input", () => CreateMeterInput) input: CreateMeterInput,
+    @Arg("input", () => CreateMeterInput, { description: "The meter" }) input: CreateMeterInput,
   ): Promise<Meter> {
     authorize(identity, "Mutation.createMeter");
     return meterView(await createMeter(this.store, actorOf(identity), newMeter(input)));
@@ -87,44 +96,64 @@ export class PlanResolver {
 
   @Mutation(() => Meter, {
     description:
-      "Makes the meter count no events that are recorded from now on. Refused while an assigned or published plan prices the meter, unless `force` is true",
+      "Makes the meter count no events that are recorded from now on; its totals stay. Refused with CONFLICT while an assigned or published plan prices the meter, unless `force` is true",
   })
   async archiveMeter(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("key", () => String) key: string,
-    @Arg("force", () => Boolean, { nullable: true, defaultValue: false }) force: boolean | null,
+    @Arg("key", () => String, { description: "The meter's key" }) key: string,
+    @Arg("force", () => Boolean, {
+      nullable: true,
+      defaultValue: false,
+      description: "Archive it even if a plan prices it: its usage is then recorded and not charged",
+    })
+    force: boolean | null,
   ): Promise<Meter> {
     authorize(identity, "Mutation.archiveMeter");
     return meterView(await archiveMeter(this.store, actorOf(identity), key, force ?? false));
   }
 
   @Mutation(() => Meter, { description: "Makes an archived meter count events again that are recorded from now on" })
-  async unarchiveMeter(@Ctx() { identity }: SubgraphContext, @Arg("key", () => String) key: string): Promise<Meter> {
+  async unarchiveMeter(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("key", () => String, { description: "The meter's key" }) key: string,
+  ): Promise<Meter> {
     authorize(identity, "Mutation.unarchiveMeter");
     return meterView(await unarchiveMeter(this.store, actorOf(identity), key));
   }
 
-  @Mutation(() => Plan)
+  @Mutation(() => Plan, { description: "Creates a plan with its version 1. INVALID lists every reason at once" })
   async createPlan(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("input", () => CreatePlanInput) input: CreatePlanInput,
+    @Arg("input", () => CreatePlanInput, { description: "The plan" }) input: CreatePlanInput,
   ): Promise<Plan> {
     authorize(identity, "Mutation.createPlan");
     return planView(await createPlan(this.store, actorOf(identity), newPlan(input)));
   }
 
-  @Mutation(() => PlanVersion, { description: "Adds a version to a plan. Tenants get it by `changePlan`" })
+  @Mutation(() => PlanVersion, {
+    description:
+      "Adds the next version to a plan, with all of its terms. No tenant gets it by itself: tenants keep their version until `changePlan`, which applies from their next period on; new tenants get the newest. CONFLICT: the plan is archived",
+  })
   async publishPlanVersion(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("planId", () => ID) planId: string,
-    @Arg("input", () => PlanVersionInput) input: PlanVersionInput,
+    @Arg("planId", () => ID, { description: "The plan's id" }) planId: string,
+    @Arg("input", () => PlanVersionInput, {
+      description: "All terms of the new version: nothing is taken over from the one before",
+    })
+    input: PlanVersionInput,
   ): Promise<PlanVersion | null> {
     authorize(identity, "Mutation.publishPlanVersion");
     return planView(await publishPlanVersion(this.store, actorOf(identity), planId, planTerms(input))).latest;
   }
 
-  @Mutation(() => Plan, { description: "Ends new assignments of a plan; tenants that have it keep it" })
-  async archivePlan(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<Plan> {
+  @Mutation(() => Plan, {
+    description:
+      "Ends new assignments and new versions of a plan, permanently. Tenants that have it keep it, and are charged by it",
+  })
+  async archivePlan(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("id", () => ID, { description: "The plan's id" }) id: string,
+  ): Promise<Plan> {
     authorize(identity, "Mutation.archivePlan");
     return planView(await archivePlan(this.store, actorOf(identity), id));
   }

@@ -10,16 +10,19 @@ import type {
 } from "#schema/events/tenancy-changed.v1.js";
 import { Aggregation, LimitKind, PriceModel, Proration, QuotaWindow } from "./enums.js";
 
-@ObjectType()
+@ObjectType({ description: "Which events count, and how they become a quantity" })
 export class Meter {
-  @Field(() => String) readonly key!: string;
-  @Field(() => String) readonly name!: string;
-  @Field(() => String) readonly eventType!: string;
-  @Field(() => Aggregation) readonly aggregation!: MeterState["aggregation"];
+  @Field(() => String, { description: "Its id in totals, plans and limits" }) readonly key!: string;
+  @Field(() => String, { description: "Its name for people" }) readonly name!: string;
+  @Field(() => String, { description: "The `type` of the events that it counts" }) readonly eventType!: string;
+  @Field(() => Aggregation, { description: "How events become a quantity" })
+  readonly aggregation!: MeterState["aggregation"];
   @Field(() => String, { nullable: true, description: "The property of `data` that it reads; null for COUNT" })
   readonly valueProperty!: string | null;
-  @Field(() => [String]) readonly dimensions!: readonly string[];
-  @Field(() => String, { nullable: true }) readonly unit!: string | null;
+  @Field(() => [String], { description: "Properties of `data` by which totals can be grouped and prices chosen" })
+  readonly dimensions!: readonly string[];
+  @Field(() => String, { nullable: true, description: "One unit of the quantity in words; null: none was given" })
+  readonly unit!: string | null;
   @Field(() => Boolean, { description: "Whether it has stopped counting events" }) readonly archived!: boolean;
   @Field(() => DateTimeScalar, { nullable: true, description: "Since when it counts no recorded events" })
   readonly archivedAt!: number | null;
@@ -30,10 +33,10 @@ export function meterView({ id, archivedInVersion, archivedAt, ...state }: Meter
 }
 
 @Directive("@shareable")
-@ObjectType()
+@ObjectType({ description: "A value of one of a meter's dimensions" })
 export class DimensionMatch {
-  @Field(() => String) readonly dimension!: string;
-  @Field(() => String) readonly value!: string;
+  @Field(() => String, { description: "The dimension's name" }) readonly dimension!: string;
+  @Field(() => String, { description: "The value of the usage" }) readonly value!: string;
 }
 
 @ObjectType({
@@ -41,65 +44,112 @@ export class DimensionMatch {
     "`upTo` is inclusive, and null in the last tier. A flat amount is charged if its tier is reached; at quantity 0, that of the first tier is",
 })
 export class PriceTier {
-  @Field(() => DecimalScalar, { nullable: true }) readonly upTo!: string | null;
-  @Field(() => DecimalScalar) readonly unitAmount!: string;
-  @Field(() => DecimalScalar) readonly flatAmount!: string;
+  @Field(() => DecimalScalar, { nullable: true, description: "The last quantity in the tier; null: no end" })
+  readonly upTo!: string | null;
+  @Field(() => DecimalScalar, { description: "Price per unit, in the plan's currency" }) readonly unitAmount!: string;
+  @Field(() => DecimalScalar, { description: "Charged once if the tier is reached, in the plan's currency" })
+  readonly flatAmount!: string;
 }
 
-@ObjectType()
+@ObjectType({
+  description:
+    "A price of a plan version. Computed in this order: quantity / `divideBy` (rounded up if `roundUp`), minus `included`, priced by `model`, minus `discountPercent`, raised to `minimumAmount`, capped at `maximumAmount`, rounded once",
+})
 export class Price {
-  @Field(() => String) readonly meter!: string;
-  @Field(() => PriceModel) readonly model!: PriceState["model"];
-  @Field(() => DecimalScalar) readonly included!: string;
-  @Field(() => DecimalScalar, { nullable: true }) readonly unitAmount!: string | null;
-  @Field(() => DecimalScalar, { nullable: true }) readonly packageSize!: string | null;
-  @Field(() => DecimalScalar, { nullable: true }) readonly ratePercent!: string | null;
-  @Field(() => [PriceTier]) readonly tiers!: readonly PriceTier[];
-  @Field(() => DecimalScalar) readonly divideBy!: string;
-  @Field(() => Boolean) readonly roundUp!: boolean;
-  @Field(() => DecimalScalar, { nullable: true }) readonly minimumAmount!: string | null;
-  @Field(() => DecimalScalar, { nullable: true }) readonly maximumAmount!: string | null;
-  @Field(() => DecimalScalar) readonly discountPercent!: string;
-  @Field(() => [DimensionMatch]) readonly where!: readonly DimensionMatch[];
+  @Field(() => String, { description: "The key of the meter whose usage it charges" }) readonly meter!: string;
+  @Field(() => PriceModel, { description: "How the quantity becomes an amount" }) readonly model!: PriceState["model"];
+  @Field(() => DecimalScalar, { description: "Quantity that costs nothing, after `divideBy` and `roundUp`" })
+  readonly included!: string;
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    description:
+      "In the plan's currency: per unit (PER_UNIT), per package (PACKAGE), or once (FLAT); null for other models",
+  })
+  readonly unitAmount!: string | null;
+  @Field(() => DecimalScalar, { nullable: true, description: "Units per package; null except for PACKAGE" })
+  readonly packageSize!: string | null;
+  @Field(() => DecimalScalar, { nullable: true, description: "Per cent of the quantity; null except for PERCENTAGE" })
+  readonly ratePercent!: string | null;
+  @Field(() => [PriceTier], { description: "Ascending; empty except for GRADUATED and VOLUME" })
+  readonly tiers!: readonly PriceTier[];
+  @Field(() => DecimalScalar, { description: "Divides the quantity first, e.g. 1000000 for a price per million" })
+  readonly divideBy!: string;
+  @Field(() => Boolean, { description: "Whether the divided quantity is rounded up to a whole number" })
+  readonly roundUp!: boolean;
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    description: "What the line costs at least, in the plan's currency; null: no minimum",
+  })
+  readonly minimumAmount!: string | null;
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    description: "What the line costs at most, in the plan's currency; null: no cap",
+  })
+  readonly maximumAmount!: string | null;
+  @Field(() => DecimalScalar, {
+    description: "Per cent taken off the amount, from 0 to 100, before minimum and maximum",
+  })
+  readonly discountPercent!: string;
+  @Field(() => [DimensionMatch], {
+    description:
+      "Dimension values that usage must have, all of them; empty: any usage of the meter, or with `catchAll` the rest",
+  })
+  readonly where!: readonly DimensionMatch[];
   @Field(() => Boolean, {
-    description: "Whether it claims the usage of the meter that no other price of the plan claims",
+    description: "Whether it claims the usage of the meter that no other price of the plan claims; excludes `where`",
   })
   readonly catchAll!: boolean;
 }
 
 @Directive("@shareable")
-@ObjectType({ description: "Without a `meter`, it counts requests" })
+@ObjectType({ description: "A limit of a plan. Without a `meter`, it counts requests" })
 export class QuotaLimit {
-  @Field(() => String, { nullable: true }) readonly meter!: string | null;
-  @Field(() => QuotaWindow) readonly window!: QuotaLimitState["window"];
-  @Field(() => LimitKind) readonly kind!: QuotaLimitState["kind"];
-  @Field(() => DecimalScalar) readonly limit!: string;
-  @Field(() => [DecimalScalar]) readonly warnAt!: readonly string[];
+  @Field(() => String, { nullable: true, description: "The key of the meter; null: the limit counts requests" })
+  readonly meter!: string | null;
+  @Field(() => QuotaWindow, { description: "The time over which it counts" })
+  readonly window!: QuotaLimitState["window"];
+  @Field(() => LimitKind, { description: "Whether it denies or only warns" }) readonly kind!: QuotaLimitState["kind"];
+  @Field(() => DecimalScalar, { description: "The largest quantity within the window; 0 with HARD denies everything" })
+  readonly limit!: string;
+  @Field(() => [DecimalScalar], { description: "Fractions of the limit at which a `quota.warning` is sent" })
+  readonly warnAt!: readonly string[];
 }
 
 @Directive('@key(fields: "id")')
-@ObjectType({ description: "A published version never changes" })
+@ObjectType({ description: "The terms of a plan. A published version never changes; another price is another version" })
 export class PlanVersion {
   @Field(() => ID, { description: "`planId@version`" }) readonly id!: string;
-  @Field(() => Plan) readonly plan!: Plan;
-  @Field(() => Int) readonly version!: number;
-  @Field(() => DateTimeScalar) readonly publishedAt!: number;
-  @Field(() => String) readonly currency!: string;
-  @Field(() => DecimalScalar) readonly recurringFee!: string;
+  @Field(() => Plan, { description: "The plan that it is a version of" }) readonly plan!: Plan;
+  @Field(() => Int, { description: "1, 2, 3 …: its number within the plan" }) readonly version!: number;
+  @Field(() => DateTimeScalar, { description: "When it was published" }) readonly publishedAt!: number;
+  @Field(() => String, { description: "ISO 4217 code in capitals, e.g. EUR" }) readonly currency!: string;
+  @Field(() => DecimalScalar, { description: "Charged per billing period, whatever the usage, in the plan's currency" })
+  readonly recurringFee!: string;
   @Field(() => Proration, { description: "How the recurring fee of a partial first or last period is charged" })
   readonly recurringFeeProration!: keyof typeof Proration;
-  @Field(() => DecimalScalar) readonly minimumCommit!: string;
-  @Field(() => [Price]) readonly prices!: readonly Price[];
-  @Field(() => [QuotaLimit]) readonly limits!: readonly QuotaLimit[];
+  @Field(() => DecimalScalar, {
+    description:
+      "What the usage lines of a period cost at least together, in the plan's currency; a line of its own adds the rest",
+  })
+  readonly minimumCommit!: string;
+  @Field(() => [Price], { description: "The prices of usage. Usage that none of them claims is not charged" })
+  readonly prices!: readonly Price[];
+  @Field(() => [QuotaLimit], { description: "The limits on usage and requests" })
+  readonly limits!: readonly QuotaLimit[];
   @Field(() => Boolean, { description: "Whether every tenant may see it" }) readonly public!: boolean;
 }
 
-@ObjectType({ description: "Tenants see only the versions that are public and those that they have or had" })
+@ObjectType({
+  description:
+    "A plan, whose terms are its versions. Tenants see only the versions that are public and those that they have or had",
+})
 export class Plan {
-  @Field(() => ID) readonly id!: string;
-  @Field(() => String) readonly name!: string;
-  @Field(() => [PlanVersion]) readonly versions!: readonly PlanVersion[];
-  @Field(() => PlanVersion, { nullable: true }) readonly latest!: PlanVersion | null;
+  @Field(() => ID, { description: "Its id" }) readonly id!: string;
+  @Field(() => String, { description: "Its name for people" }) readonly name!: string;
+  @Field(() => [PlanVersion], { description: "In the order of their publication" })
+  readonly versions!: readonly PlanVersion[];
+  @Field(() => PlanVersion, { nullable: true, description: "The newest version that the caller may see" })
+  readonly latest!: PlanVersion | null;
   @Field(() => Boolean, { description: "Whether it can no longer be assigned; tenants that have it keep it" })
   readonly archived!: boolean;
 }

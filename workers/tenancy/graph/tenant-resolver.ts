@@ -50,8 +50,11 @@ export class TenantResolver {
     private readonly clock: Clock,
   ) {}
 
-  @Query(() => Tenant, { nullable: true })
-  tenant(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<Tenant | null> {
+  @Query(() => Tenant, { nullable: true, description: "A tenant; null: it does not exist, or is not the caller's" })
+  tenant(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("id", () => ID, { description: "The tenant's id" }) id: string,
+  ): Promise<Tenant | null> {
     return this.reference(id, { identity });
   }
 
@@ -62,11 +65,14 @@ export class TenantResolver {
     return state === undefined ? null : tenantView(state);
   }
 
-  @Query(() => TenantConnection)
+  @Query(() => TenantConnection, {
+    description: "All tenants, in the order of their creation; only for PLATFORM_ADMIN",
+  })
   async tenants(
     @Ctx() { identity }: SubgraphContext,
     @Args(() => PageArguments) args: PageArguments,
-    @Arg("status", () => TenantStatus, { nullable: true }) status: keyof typeof TenantStatus | null,
+    @Arg("status", () => TenantStatus, { nullable: true, description: "Only tenants in this status; default: any" })
+    status: keyof typeof TenantStatus | null,
   ): Promise<Page<Tenant>> {
     authorize(identity, "Query.tenants");
     const page = TENANTS.open(args);
@@ -80,21 +86,23 @@ export class TenantResolver {
     return assigned === undefined ? null : this.versionOf(assigned, state, identity);
   }
 
-  @FieldResolver(() => [PlanAssignment])
+  @FieldResolver(() => [PlanAssignment], {
+    description: "Its plans, past, current and next, in order; without cancelled changes",
+  })
   assignments(@Root() { state }: Tenant, @Ctx() { identity }: SubgraphContext): Promise<PlanAssignment[]> {
     return Promise.all(activeAssignments(state).map((assignment) => this.assignmentView(assignment, state, identity)));
   }
 
-  @FieldResolver(() => [ApiKey])
+  @FieldResolver(() => [ApiKey], { description: "Its keys, without secrets, also revoked ones; needs TENANT_ADMIN" })
   async apiKeys(@Ctx() { identity }: SubgraphContext, @Root() { id }: Tenant): Promise<ApiKey[]> {
     authorize(identity, "Tenant.apiKeys", id);
     return (await this.loaders.apiKeysOfTenant(id)).map(apiKeyView);
   }
 
-  @Mutation(() => Tenant)
+  @Mutation(() => Tenant, { description: "Creates a tenant" })
   async createTenant(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("input", () => CreateTenantInput) input: CreateTenantInput,
+    @Arg("input", () => CreateTenantInput, { description: "The tenant" }) input: CreateTenantInput,
   ): Promise<Tenant> {
     authorize(identity, "Mutation.createTenant");
     const tenant = await createTenant(this.store, actorOf(identity), {
@@ -110,11 +118,14 @@ export class TenantResolver {
     return tenantView(tenant);
   }
 
-  @Mutation(() => Tenant)
+  @Mutation(() => Tenant, {
+    description:
+      "Changes a tenant's name, buyer or grace time, from now on: closed invoices stay as they are. CONFLICT: it is closed",
+  })
   async updateTenant(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("id", () => ID) id: string,
-    @Arg("input", () => UpdateTenantInput) input: UpdateTenantInput,
+    @Arg("id", () => ID, { description: "The tenant's id" }) id: string,
+    @Arg("input", () => UpdateTenantInput, { description: "What to change" }) input: UpdateTenantInput,
   ): Promise<Tenant> {
     authorize(identity, "Mutation.updateTenant", id);
     const changes = {
@@ -127,13 +138,17 @@ export class TenantResolver {
 
   @Mutation(() => Tenant, {
     description:
-      "Suspends a tenant. `billing: CONTINUE` charges fees and commit during the suspension, `PAUSE` does not. Usage is charged either way",
+      "Suspends a tenant: `consume` denies with TENANT_SUSPENDED until `resumeTenant`. Usage that is sent is still recorded and charged. CONFLICT: it is not ACTIVE",
   })
   async suspendTenant(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("id", () => ID) id: string,
-    @Arg("reason", () => String) reason: string,
-    @Arg("billing", () => SuspensionBilling, { nullable: true, defaultValue: "CONTINUE" })
+    @Arg("id", () => ID, { description: "The tenant's id" }) id: string,
+    @Arg("reason", () => String, { description: "Why, for the audit log; at most 200 characters" }) reason: string,
+    @Arg("billing", () => SuspensionBilling, {
+      nullable: true,
+      defaultValue: "CONTINUE",
+      description: "Whether the recurring fee and the minimum commit are charged for the suspended days",
+    })
     billing: keyof typeof SuspensionBilling | null,
   ): Promise<Tenant> {
     authorize(identity, "Mutation.suspendTenant", id);
@@ -141,16 +156,23 @@ export class TenantResolver {
     return tenantView(await moveTenant(this.store, actorOf(identity), id, "suspend", how));
   }
 
-  @Mutation(() => Tenant, { description: "Ends the suspension of a tenant" })
-  async resumeTenant(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<Tenant> {
+  @Mutation(() => Tenant, { description: "Ends the suspension of a tenant. CONFLICT: it is not SUSPENDED" })
+  async resumeTenant(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("id", () => ID, { description: "The tenant's id" }) id: string,
+  ): Promise<Tenant> {
     authorize(identity, "Mutation.resumeTenant", id);
     return tenantView(await moveTenant(this.store, actorOf(identity), id, "resume"));
   }
 
   @Mutation(() => Tenant, {
-    description: "Closes a tenant permanently: it can no longer be changed, and its usage is refused",
+    description:
+      "Closes a tenant permanently; this cannot be undone. It can no longer be changed, `consume` denies, and usage from after the closing is refused. Its current period ends as usual and is invoiced; late usage from before the closing still counts",
   })
-  async closeTenant(@Ctx() { identity }: SubgraphContext, @Arg("id", () => ID) id: string): Promise<Tenant> {
+  async closeTenant(
+    @Ctx() { identity }: SubgraphContext,
+    @Arg("id", () => ID, { description: "The tenant's id" }) id: string,
+  ): Promise<Tenant> {
     authorize(identity, "Mutation.closeTenant", id);
     return tenantView(await moveTenant(this.store, actorOf(identity), id, "close"));
   }
@@ -161,8 +183,11 @@ export class TenantResolver {
   })
   async advanceTestClock(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("tenantId", () => ID) tenantId: string,
-    @Arg("to", () => DateTimeScalar) to: number,
+    @Arg("tenantId", () => ID, { description: "The tenant's id" }) tenantId: string,
+    @Arg("to", () => DateTimeScalar, {
+      description: "The new time of its clock, not before the current one; INVALID for a tenant without a test clock",
+    })
+    to: number,
   ): Promise<Tenant> {
     authorize(identity, "Mutation.advanceTestClock", tenantId);
     return tenantView(await advanceTestClock(this.store, actorOf(identity), tenantId, to));
@@ -170,13 +195,17 @@ export class TenantResolver {
 
   @Mutation(() => PlanAssignment, {
     description:
-      "Takes effect in the next billing period; a tenant's first plan, in the earliest period whose grace time has not passed",
+      "Assigns a plan version: from the next billing period on, or a tenant's first plan from the earliest period whose grace time has not passed. The current period keeps its plan and price to its end. A change that was planned before is replaced. If the version already applies from then on, nothing changes, and the answer is the existing assignment, whose `effectiveFrom` may be long past. CONFLICT: the tenant is closed, or the plan or one of its meters is archived. INVALID: the plan is in another currency",
   })
   async changePlan(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("tenantId", () => ID) tenantId: string,
-    @Arg("planId", () => ID) planId: string,
-    @Arg("version", () => Int, { nullable: true }) version: number | null,
+    @Arg("tenantId", () => ID, { description: "The tenant's id" }) tenantId: string,
+    @Arg("planId", () => ID, {
+      description: "The plan's id; the plan that the tenant has, to move it to another version",
+    })
+    planId: string,
+    @Arg("version", () => Int, { nullable: true, description: "The number of the version; default: the newest" })
+    version: number | null,
   ): Promise<PlanAssignment> {
     authorize(identity, "Mutation.changePlan", tenantId);
     const change = { tenantId, planId, version: version ?? undefined };
@@ -185,16 +214,23 @@ export class TenantResolver {
   }
 
   @Mutation(() => QuotaStatus, {
-    description: "Overrides a limit of one tenant until the given time. Takes effect immediately and is audited",
+    description:
+      "Replaces a limit of the tenant's plan until the given time, also across changes of plan. Takes effect immediately and is audited. INVALID: the plan has no limit on this meter and window",
   })
   async setQuotaOverride(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("tenantId", () => ID) tenantId: string,
-    @Arg("meter", () => String, { nullable: true }) meter: string | null,
-    @Arg("window", () => QuotaWindow) window: keyof typeof QuotaWindow,
-    @Arg("limit", () => DecimalScalar) limit: string,
-    @Arg("until", () => DateTimeScalar) until: number,
-    @Arg("reason", () => String) reason: string,
+    @Arg("tenantId", () => ID, { description: "The tenant's id" }) tenantId: string,
+    @Arg("meter", () => String, {
+      nullable: true,
+      description: "The meter of the limit; null: the limit counts requests",
+    })
+    meter: string | null,
+    @Arg("window", () => QuotaWindow, { description: "The window of the limit" }) window: keyof typeof QuotaWindow,
+    @Arg("limit", () => DecimalScalar, { description: "The quantity that applies instead, higher or lower" })
+    limit: string,
+    @Arg("until", () => DateTimeScalar, { description: "When the plan's own limit applies again; in the future" })
+    until: number,
+    @Arg("reason", () => String, { description: "Why, for the audit log; at most 200 characters" }) reason: string,
   ): Promise<QuotaStatus> {
     authorize(identity, "Mutation.setQuotaOverride", tenantId);
     const terms = { meter: meter ?? null, window, limit, until, reason };
@@ -202,10 +238,13 @@ export class TenantResolver {
     return { ref: JSON.stringify({ tenantId, meter: terms.meter, window, version }) };
   }
 
-  @Mutation(() => Tenant, { description: "Cancels the change of plan that has not taken effect yet" })
+  @Mutation(() => Tenant, {
+    description:
+      "Cancels the change of plan that has not taken effect yet: the tenant keeps its current plan. CONFLICT: no change is pending, or the tenant is closed",
+  })
   async cancelPlanChange(
     @Ctx() { identity }: SubgraphContext,
-    @Arg("tenantId", () => ID) tenantId: string,
+    @Arg("tenantId", () => ID, { description: "The tenant's id" }) tenantId: string,
   ): Promise<Tenant> {
     authorize(identity, "Mutation.cancelPlanChange", tenantId);
     return tenantView(await cancelPlanChange(this.store, actorOf(identity), tenantId));
