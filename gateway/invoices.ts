@@ -21,8 +21,8 @@ export interface InvoiceRoutes {
 }
 
 const INVOICE = parse("query InvoiceOnPaper($id: ID!) { invoice(id: $id) { document sha256 generatedAt } }");
-/** Each is a process with a core of its own. */
-const PDF_TURNS: TurnLimits = { atOnce: 1, perCaller: 1, waitingPerCaller: 4, waiting: 40 };
+/** Each is a process with a core of its own. Two, so that nobody waits for the long invoices of one tenant. */
+const PDF_TURNS: TurnLimits = { atOnce: 2, perCaller: 1, waitingPerCaller: 4, waiting: 40 };
 const PRIVATE = {
   "cache-control": "private, no-store",
   "x-content-type-options": "nosniff",
