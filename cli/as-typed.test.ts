@@ -3,16 +3,16 @@ import { asTyped } from "./as-typed.js";
 
 test.each([
   ["npx in a checkout", "/home/a/.npm/_npx/1/node_modules/.bin/metrly", "npx", "npx metrly"],
-  ["npx beside other packages", "/home/a/work/node_modules/.bin/metrly", "npx", "npx metrly"],
-  ["npm start", "/home/a/work/dist/cli/metrly.js", "start", "npx metrly"],
+  ["npx beside other packages", "/home/a/project/node_modules/.bin/metrly", "npx", "npx metrly"],
+  ["npm start", "/home/a/project/dist/cli/metrly.js", "start", "npx metrly"],
   ["a script of npm, of a global installation", "/usr/bin/metrly", "serve", "metrly"],
   ["a global installation", "/usr/bin/metrly", undefined, "metrly"],
-  ["a link that is not on the PATH", "/home/a/work/node_modules/.bin/metrly", undefined, "node_modules/.bin/metrly"],
-  ["a link beside it", "/home/a/work/metrly", undefined, "./metrly"],
-  ["node in a checkout", "/home/a/work/dist/cli/metrly.js", undefined, "node dist/cli/metrly.js"],
+  ["a link that is not on the PATH", "/home/a/project/node_modules/.bin/metrly", undefined, "node_modules/.bin/metrly"],
+  ["a link beside it", "/home/a/project/metrly", undefined, "./metrly"],
+  ["node in a checkout", "/home/a/project/dist/cli/metrly.js", undefined, "node dist/cli/metrly.js"],
   ["node from elsewhere", "/opt/my metrly/dist/cli/metrly.js", undefined, "node '/opt/my metrly/dist/cli/metrly.js'"],
 ])("a command can be typed as it is shown: started by %s", (_, script, event, expected) => {
   const onPath = ["/usr/bin", ...(event === undefined ? [] : [script.replace(/\/[^/]*$/, "")])];
   const env = { PATH: onPath.join(":"), npm_lifecycle_event: event };
-  expect(asTyped("tenants list", { script, cwd: "/home/a/work", env })).toBe(`${expected} tenants list`);
+  expect(asTyped("tenants list", { script, cwd: "/home/a/project", env })).toBe(`${expected} tenants list`);
 });

@@ -9,7 +9,7 @@ import type { LoadResult } from "./load.js";
 import { EVENT_BYTES, type TemplateOptions } from "./requests.js";
 
 const run = promisify(execFile);
-/** Below the package, so that its `#` imports and dependencies are found. */
+/** Below the package, so that its dependencies are found. */
 const BUILD_DIR = path.join(packageRoot(), ".cache", "bench");
 
 /** Measured code runs as in the product: compiled, without a loader. */
@@ -18,6 +18,9 @@ export async function buildMeasured(): Promise<void> {
   const tsc = path.join(packageRoot(), "node_modules/typescript/bin/tsc");
   await run(process.execPath, [tsc, "-p", "tsconfig.json", "--outDir", BUILD_DIR], { cwd: packageRoot() });
 }
+
+/** Lets the `#` imports of compiled files find compiled ones: see package.json. */
+const MEASURED = "--conditions=measured";
 
 const built = (name: string): string => path.join(BUILD_DIR, "bench", `${name}.js`);
 
@@ -50,7 +53,7 @@ export async function startServer<More extends object = object>(
   options: Readonly<Record<string, unknown>>,
   profileDir?: string,
 ): Promise<MeasuredServer & More> {
-  const child = fork(built(name), [JSON.stringify(options)], { execArgv: profilerOf(profileDir) });
+  const child = fork(built(name), [JSON.stringify(options)], { execArgv: [MEASURED, ...profilerOf(profileDir)] });
   const listening = await message<Listening & More>(child, "listening");
   return {
     ...listening,
@@ -88,7 +91,7 @@ function message<T>(child: ChildProcess, kind: string): Promise<T> {
 
 /** Runs a program of a benchmark and returns its output; call `buildMeasured` first. */
 export async function runMeasured(name: string, args: readonly string[], profileDir?: string): Promise<string> {
-  const { stdout } = await run(process.execPath, [...profilerOf(profileDir), built(name), ...args]);
+  const { stdout } = await run(process.execPath, [MEASURED, ...profilerOf(profileDir), built(name), ...args]);
   return stdout;
 }
 
