@@ -10,6 +10,7 @@ import { createHttpServer, portOf } from "#platform/http/server.js";
 import { registerQueueBoard } from "#platform/job-queue/queue-board.js";
 import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
 import type { Config } from "#platform/process/config.js";
+import { logRetried } from "#platform/process/logger.js";
 import { openPorts, type Ports } from "#platform/process/ports.js";
 import { type Service, type ServiceContext } from "#platform/process/service.js";
 import { SERVICES, type ServiceName } from "#platform/process/services.js";
@@ -115,7 +116,7 @@ const NOT_CAUGHT_UP = "the process has yet to catch up with the changes of tenan
 
 /** Undefined for a process that is alone, and for tenancy's own processes, which read its database. */
 function leaseOf(composition: ProcessRole, { tenancy, log, self, logger }: ServiceContext): TenancyLease | undefined {
-  const onError = (error: unknown) => logger.error({ err: error }, "reporting to tenancy failed and will be retried");
+  const onError = (error: unknown) => logRetried(logger, error, "reporting to tenancy failed and will be retried");
   if (self === undefined || composition === "tenancy") return undefined;
   return createTenancyLease({ tenancy, log, self, onError });
 }

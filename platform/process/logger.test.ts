@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { MetrlyError } from "#kernel/errors.js";
 import { installManualTime } from "../lifecycle/manual-time.testing.js";
-import { createLogger } from "./logger.js";
+import { createLogger, logRetried } from "./logger.js";
 
 const MAX_BYTES = 16_384;
 
@@ -38,6 +39,21 @@ test.each([
   expect(seen).toMatchObject({ level: 50, service: "quota", msg: "a request failed" });
   expect(Number(seen.bytes)).toBeGreaterThan(MAX_BYTES);
   expect(String(seen.cut)).toContain('"level":50');
+});
+
+test.each([
+  [40, "no connection to the database", Object.assign(new Error("no connection"), { code: "08001" })],
+  [40, "a statement out of time", Object.assign(new Error("canceled"), { code: "57014" })],
+  [40, "a server that is busy", new MetrlyError("BUSY", "later")],
+  [50, "a refusal for good", Object.assign(new Error("no such table"), { code: "42P01" })],
+  [50, "a refused value", new MetrlyError("INVALID", "no")],
+  [50, "a bug", new TypeError("undefined is not a function")],
+])("at level %d: work is retried after %s", (level, _, error) => {
+  expect(logged((logger) => logRetried(logger, error, "a close failed")).seen).toMatchObject({
+    level,
+    msg: "a close failed",
+    err: { message: error.message },
+  });
 });
 
 test("nor does a long message", () => {

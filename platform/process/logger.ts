@@ -1,4 +1,6 @@
 import { type Logger, pino } from "pino";
+import { isNotNow } from "#kernel/database-time.js";
+import { MetrlyError } from "#kernel/errors.js";
 import type { LogLevel } from "./config.js";
 import { omitRepeatedLines } from "./repeated-lines.js";
 
@@ -24,6 +26,17 @@ export function createLogger(
     bounded,
   );
 }
+
+/**
+ * Logs why work failed that will be retried: as a warning if a server refused for now what it may do later, as an error otherwise,
+ * because only somebody can mend that.
+ */
+export function logRetried(logger: Logger, error: unknown, what: string): void {
+  logger[isForNow(error) ? "warn" : "error"]({ err: error }, what);
+}
+
+const isForNow = (error: unknown): boolean =>
+  isNotNow(error) || (error instanceof MetrlyError && (error.code === "UNAVAILABLE" || error.code === "BUSY"));
 
 /** A line that is too long as another one that has its beginning: level, time, and what came first. */
 function boundedLine(line: string): string {

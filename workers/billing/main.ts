@@ -4,6 +4,7 @@ import { malformedAlarm } from "#platform/event-log/read-records.js";
 import { consumerReasons } from "#platform/event-log/readiness.js";
 import { startLedgerConsumer } from "#platform/ledger/consumer.js";
 import { isStuck, startOutboxRelay } from "#platform/outbox/outbox.js";
+import { logRetried } from "#platform/process/logger.js";
 import { migrationsDirOf } from "#platform/process/package-root.js";
 import type { Readiness, Service, ServiceContext } from "#platform/process/service.js";
 import { CLOSE_QUEUE } from "#schema/queues.js";
@@ -23,7 +24,7 @@ export async function startBilling(context: ServiceContext): Promise<Service> {
   const { clock, logger, tenancy, jobs } = context;
   const metrics = createBillingMetrics(context.metrics);
   const database = await context.openDatabase("billing");
-  const onError = (error: unknown): void => logger.error({ err: error }, "billing retries after an error");
+  const onError = (error: unknown): void => logRetried(logger, error, "billing retries after an error");
   const queue = jobs.queue<CloseJob>(CLOSE_QUEUE);
   const aggregator = createAggregator({
     tenancy,

@@ -1,6 +1,7 @@
 import { malformedAlarm, type OnMalformed } from "#platform/event-log/read-records.js";
 import { repeat } from "#platform/lifecycle/repeat.js";
 import { startOutboxRelay } from "#platform/outbox/outbox.js";
+import { logRetried } from "#platform/process/logger.js";
 import type { Readiness, Service, ServiceContext } from "#platform/process/service.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { TENANCY_CHANGED, USAGE_RECEIVED } from "#schema/topics.js";
@@ -25,7 +26,7 @@ export async function startTenancy(context: TenancyContext): Promise<Service> {
   const logger = context.logger.child({ service: "tenancy" });
   const onError = (error: unknown) => {
     propagation.publishingFailed(error, store.committed());
-    logger.error({ err: error }, "publishing tenancy changes failed and will be retried");
+    logRetried(logger, error, "publishing tenancy changes failed and will be retried");
   };
   const database = await context.openDatabase("tenancy");
   let kick = (): void => undefined;

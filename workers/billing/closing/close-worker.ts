@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Clock } from "#kernel/clock.js";
 import type { JobQueues, Queue } from "#platform/job-queue/job-queue.js";
 import { repeat } from "#platform/lifecycle/repeat.js";
+import { logRetried } from "#platform/process/logger.js";
 import { CLOSE_QUEUE } from "#schema/queues.js";
 import { waitingCloses } from "../store/periods.js";
 import { type CloserOptions, closeTenant } from "./close.js";
@@ -39,7 +40,7 @@ export function startCloseWorker(options: CloseWorkerOptions) {
     (job) => close(job.data.tenantId),
     (error) => {
       options.onFailed();
-      logger.error({ err: error }, "closing a billing period failed and will be retried");
+      logRetried(logger, error, "closing a billing period failed and will be retried");
     },
   );
   const sweeping = repeat({
@@ -51,7 +52,7 @@ export function startCloseWorker(options: CloseWorkerOptions) {
     },
     onError(error) {
       options.onFailed();
-      logger.error({ err: error }, "the sweep for pending closes failed and will be retried");
+      logRetried(logger, error, "the sweep for pending closes failed and will be retried");
     },
   });
   return { stop: () => Promise.all([worker.stop(), sweeping.stop()]) };

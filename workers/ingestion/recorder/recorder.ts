@@ -3,6 +3,7 @@ import { readingAt } from "#kernel/upgrade-required.js";
 import { createTransactionSizes } from "#platform/database/transaction-sizes.js";
 import type { BatchOutcome, EventLog, LogBatch, LogConsumer, LogRecord } from "#platform/event-log/event-log.js";
 import { LogPositionError } from "#platform/event-log/position.js";
+import { logRetried } from "#platform/process/logger.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { USAGE_RECEIVED } from "#schema/topics.js";
@@ -73,7 +74,7 @@ export async function startRecorder(options: RecorderOptions) {
     onBatch,
     onError(error) {
       if (error instanceof LogPositionError) options.onHole(withAdvice(error));
-      else options.logger.error({ err: error }, "recording failed; the batch will be redelivered");
+      else logRetried(options.logger, error, "recording failed; the batch will be redelivered");
     },
   });
   return {
