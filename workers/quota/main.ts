@@ -58,6 +58,7 @@ export async function startQuota(context: ServiceContext): Promise<Service> {
   const denials = createDenialAlerts({ database, store, onAlerts: relay.kick, onError });
   const gate = createGate({
     ...{ counters, loader, limits, bounds, freshness },
+    repaired: (tenantId) => reconciler.repaired(tenantId),
     onDenied: denials.note,
     onUnavailable: onError,
   });

@@ -46,9 +46,9 @@ function open() {
   });
 }
 
-/** So much later than it is. */
-let laterMs = 0;
-const restoreTime = replaceTime({ ...machineTime, monotonicMs: () => performance.now() + laterMs });
+/** Time passes only where a test says so: a slow machine changes nothing. */
+let laterMs = 1_000_000;
+const restoreTime = replaceTime({ ...machineTime, monotonicMs: () => laterMs });
 afterAll(restoreTime);
 
 test("tenants of one turn are compared together, and one without counters lacks nothing", async () => {
@@ -179,6 +179,29 @@ test("after they did not answer a tenant elsewhere is compared again, one that t
   expect(await freshness.confirm("even")).toBe(false);
   await freshness.comparePartitions([0], true);
   expect(freshness.behind()).toEqual(["late"]);
+});
+
+describe("a request that waits for a tenant that is behind", () => {
+  test("goes on when it is caught up, when it is given up, or when it has been behind for long", async () => {
+    const freshness = open();
+    await freshness.caughtUp("even");
+    let ended = 0;
+    const wait = () => freshness.caughtUp("late").then(() => (ended += 1));
+    freshness.mark("late");
+    const caughtUp = [wait(), wait()];
+    await freshness.compare(["late"]);
+    expect(ended).toBe(0);
+    held.set("late", 9);
+    await freshness.compare(["late"]);
+    await Promise.all(caughtUp);
+    freshness.mark("late");
+    const givenUp = wait();
+    freshness.giveUp();
+    await givenUp;
+    laterMs += 2_000;
+    await wait();
+    expect(freshness.behind()).toEqual(["late"]);
+  });
 });
 
 test("a settlement that is missed during a comparison is not forgotten by it", async () => {

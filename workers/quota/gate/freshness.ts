@@ -1,5 +1,6 @@
 import type { Database } from "#platform/database/database.js";
-import { monotonicMs, nextTurn, sleep } from "#platform/lifecycle/time.js";
+import { type Deferred, deferred } from "#platform/lifecycle/deferred.js";
+import { after, monotonicMs, nextTurn, sleep, type Timer } from "#platform/lifecycle/time.js";
 import { CountersUnavailable, type QuotaCounters } from "../counters/counters.js";
 import { positionsOfTenants } from "../store/loading.js";
 import type { QuotaStore } from "../store/store.js";
@@ -21,6 +22,8 @@ const PAUSE_MS = 25;
 const TRUST_MS = 3_000;
 /** A settlement that the counters lack for so long is missing: its process may have died. */
 const MISSING_MS = 2_000;
+/** For so long after a tenant was found behind, requests wait for it to be caught up; later ones are told at once. */
+const PATIENCE_MS = 2_000;
 /** Tenants are looked at for so long after they were asked about, and so many in a turn; others when they are asked about. */
 const LOOKED_AT_MS = 10_000;
 const LOOKED_AT_MOST = 10_000;
@@ -29,6 +32,10 @@ interface Behind {
   readonly sinceMs: number;
   /** Rises with each sign that the tenant is behind. */
   readonly signs: number;
+}
+
+interface Wait extends Deferred<void> {
+  readonly timer: Timer;
 }
 
 /** What is known of a tenant's counters. */
@@ -56,6 +63,8 @@ interface Compared {
 export function createFreshness({ counters, database, store, partitionOf }: FreshnessOptions) {
   const behind = new Map<string, Behind>();
   const known = new Map<string, Known>();
+  /** What waits for tenants that are behind. */
+  const waits = new Map<string, Wait>();
   let comparedPartitions = new Set<number>();
   /** How often another process was seen to settle in a partition, so that a comparison from before does not count. */
   const intrusions = new Map<number, number>();
@@ -67,6 +76,13 @@ export function createFreshness({ counters, database, store, partitionOf }: Fres
   function mark(tenantId: string): void {
     const before = behind.get(tenantId);
     behind.set(tenantId, { sinceMs: before?.sinceMs ?? monotonicMs(), signs: (before?.signs ?? 0) + 1 });
+  }
+
+  function endWait(tenantId: string): void {
+    const wait = waits.get(tenantId);
+    waits.delete(tenantId);
+    wait?.timer.cancel();
+    wait?.resolve();
   }
 
   const isSettledHere = (tenantId: string): boolean => comparedPartitions.has(partitionOf(tenantId));
@@ -159,7 +175,10 @@ export function createFreshness({ counters, database, store, partitionOf }: Fres
       for (const tenantId of some) {
         if (isUnanswered.has(tenantId)) continue;
         if (isLate.has(tenantId)) mark(tenantId);
-        else if (behind.get(tenantId)?.signs === signs.get(tenantId)) behind.delete(tenantId);
+        else if (behind.get(tenantId)?.signs === signs.get(tenantId)) {
+          behind.delete(tenantId);
+          endWait(tenantId);
+        }
         if (era === began && !isLate.has(tenantId)) learn(tenantId, at, 0, undefined);
       }
       all.late.push(...late);
@@ -195,6 +214,22 @@ export function createFreshness({ counters, database, store, partitionOf }: Fres
       return false;
     },
     compare,
+    /** Resolves when the tenant is no longer behind, when it was for long, or when it was given up for now. */
+    async caughtUp(tenantId: string): Promise<void> {
+      const { sinceMs } = behind.get(tenantId) ?? {};
+      const left = sinceMs === undefined ? 0 : sinceMs + PATIENCE_MS - monotonicMs();
+      if (left <= 0) return;
+      let wait = waits.get(tenantId);
+      if (wait === undefined) {
+        wait = { ...deferred(), timer: after(left, () => endWait(tenantId)) };
+        waits.set(tenantId, wait);
+      }
+      await wait.promise;
+    },
+    /** Nobody waits any longer for those that are behind. */
+    giveUp(): void {
+      for (const tenantId of [...waits.keys()]) endWait(tenantId);
+    },
     /**
      * Looks at tenants that were asked about and that other processes settle; returns those that miss a settlement.
      * `partitions`: those that this process settles.

@@ -38,6 +38,7 @@ export async function openGate({ database, tenancy, redisUrls, prefix, onError }
   const gate: Gate = createGate({
     ...{ counters, limits, bounds, freshness },
     loader: createCounterLoader({ counters, database, limits, freshness }),
+    repaired: async () => undefined,
     onDenied: () => undefined,
     onUnavailable: onError,
   });

@@ -49,6 +49,8 @@ export interface GateOptions {
   readonly bounds: Pick<Bounds, "raise">;
   readonly limits: TenantLimits;
   readonly freshness: Pick<Freshness, "isFresh" | "confirm">;
+  /** Resolves when a tenant whose counters lack usage was repaired, or cannot be soon. */
+  repaired(tenantId: string): Promise<void>;
   /** Called when the counters could not decide; the limits' kinds decided instead. */
   onUnavailable(error: unknown): void;
   /** Called for each denial of a consume by a hard limit. */
@@ -75,6 +77,16 @@ const STATUS_RETRY_MS = MINUTE_MS;
 export function createGate(options: GateOptions) {
   const { counters, loader, bounds, limits, freshness } = options;
 
+  /**
+   * Whether the tenant's counters hold the usage that they must. A settlement may be under way, or may have missed counters that
+   * were being loaded: it is waited for, and repeated.
+   */
+  async function isSound(tenantId: string): Promise<boolean> {
+    if (await freshness.confirm(tenantId)) return true;
+    await options.repaired(tenantId);
+    return freshness.confirm(tenantId);
+  }
+
   /** Executes operations in order until the counters decided each; undefined: they could not. */
   async function execute(
     { tenant }: LimitedTenant,
@@ -83,9 +95,8 @@ export function createGate(options: GateOptions) {
     const outcomes: Outcome[] = [];
     const now = tenant.testClock ?? undefined;
     try {
-      if (!freshness.isFresh(tenant.id) && !(await freshness.confirm(tenant.id)))
-        return operations.map(() => undefined);
       for (let rounds = 0; outcomes.length < operations.length && rounds < MAX_ROUNDS; rounds += 1) {
+        if (!freshness.isFresh(tenant.id) && !(await isSound(tenant.id))) break;
         const left = outcomes.length === 0 ? operations : operations.slice(outcomes.length);
         const answered = await counters.execute(tenant.id, left, now);
         let index = 0;
@@ -110,8 +121,8 @@ export function createGate(options: GateOptions) {
   /** As `execute`, without the arrays. */
   async function executeOne({ tenant }: LimitedTenant, operation: Operation): Promise<Outcome | undefined> {
     try {
-      if (!freshness.isFresh(tenant.id) && !(await freshness.confirm(tenant.id))) return undefined;
       for (let rounds = 0; rounds < MAX_ROUNDS; rounds += 1) {
+        if (!freshness.isFresh(tenant.id) && !(await isSound(tenant.id))) return undefined;
         const [outcome] = await counters.execute(tenant.id, [operation], tenant.testClock ?? undefined);
         if (outcome === undefined) continue;
         if (!isOpen(outcome, operation)) return decidedBy(outcome);

@@ -28,7 +28,7 @@ function fail(error: unknown): never {
 
 /** Counters that may stop answering, or lose what they answer. */
 function flaky(counters: QuotaCounters) {
-  const state = { isDown: false };
+  const state = { isDown: false, beforeLoad: () => Promise.resolve() };
   const down = () => new CountersUnavailable("down");
   function guard<Args extends unknown[], T>(call: (...args: Args) => Promise<T>): (...args: Args) => Promise<T> {
     return async (...args) => {
@@ -39,9 +39,13 @@ function flaky(counters: QuotaCounters) {
     };
   }
   const { now, execute, observe, load, settle, repair, grant, lower, lowered, positions } = counters;
+  const held: typeof load = async (...args) => {
+    await state.beforeLoad();
+    return load(...args);
+  };
   const guarded: QuotaCounters = {
     ...counters,
-    ...{ now: guard(now), execute: guard(execute), observe: guard(observe), load: guard(load), settle: guard(settle) },
+    ...{ now: guard(now), execute: guard(execute), observe: guard(observe), load: guard(held), settle: guard(settle) },
     ...{ repair: guard(repair), grant: guard(grant), lower: guard(lower), lowered: guard(lowered) },
     positions: guard(positions),
   };
@@ -68,6 +72,7 @@ function openProcess(world: World, { mostEntries, shared }: ProcessOptions = {})
   const bounds = startBounds({ counters, rows: createBoundRows(database), onError: fail });
   const gate = createGate({
     ...{ counters, loader, bounds, limits, freshness },
+    repaired: (tenantId) => reconciler.repaired(tenantId),
     onDenied: () => undefined,
     onUnavailable: () => undefined,
   });
@@ -234,6 +239,31 @@ describe.skipIf(!hasPostgres)("counters that missed settlements", () => {
     await process.isWhole();
     expect((await process.consume("behind", "b", 500_000)).reason).toBe("LIMIT_EXCEEDED");
     expect(process.freshness.behindForMs()).toBe(0);
+  });
+
+  test("no process decides without the usage that is settled while the counters are loaded", async () => {
+    const settling = openProcess(world);
+    const other = openProcess(world, { shared: settling.inProcess });
+    world.tenant("young", "both");
+    settling.state.beforeLoad = async () => {
+      settling.state.beforeLoad = () => Promise.resolve();
+      await settling.record("young", { a: 999_990 });
+    };
+    expect((await settling.consume("young", "first", 50)).reason).toBe("LIMIT_EXCEEDED");
+    expect((await other.consume("young", "first", 50)).reason).toBe("LIMIT_EXCEEDED");
+    expect((await other.consume("young", "second", 10)).allowed).toBe(true);
+    await Promise.all([settling, other].map((one) => one.stop()));
+  });
+
+  test("a decision waits for a settlement that another process owes, and repeats it", async () => {
+    const settling = openProcess(world);
+    const other = openProcess(world, { shared: settling.inProcess });
+    world.tenant("owed", "both");
+    await settling.consume("owed", "job", 100);
+    await settling.record("owed", { job: 100, unasked: 999_890 }, true);
+    expect((await other.consume("owed", "first", 50)).reason).toBe("LIMIT_EXCEEDED");
+    expect((await other.consume("owed", "second", 10)).allowed).toBe(true);
+    await Promise.all([settling, other].map((one) => one.stop()));
   });
 
   test("another process on them denies what it cannot know within seconds, and repairs it, also together with others", async () => {

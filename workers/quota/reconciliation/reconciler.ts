@@ -66,6 +66,7 @@ export function startReconciler(options: ReconcilerOptions) {
 
   /** Retried at the next turn, for as long as the counters or the database do not answer. */
   function ignoreUnreachable(error: unknown): void {
+    freshness.giveUp();
     if (!isUnreachable(error)) options.onError(error);
   }
 
@@ -91,7 +92,13 @@ export function startReconciler(options: ReconcilerOptions) {
       freshness.mark(tenantId);
       rounds.kick();
     },
+    /** Repairs a tenant that is behind; resolves when it is not any more, or when that takes too long or does not work. */
+    async repaired(tenantId: string): Promise<void> {
+      rounds.kick();
+      await freshness.caughtUp(tenantId);
+    },
     async stop(): Promise<void> {
+      freshness.giveUp();
       await Promise.all([looking.stop(), rounds.stop()]);
     },
   };
