@@ -183,7 +183,7 @@ export default {
     exclude: { path: "(^|/)(dist|node_modules/.*/node_modules)/|^prisma/[^/]+/generated/[^/]+/" },
     enhancedResolveOptions: {
       exportsFields: ["exports"],
-      conditionNames: ["source", "import", "node", "default"],
+      conditionNames: ["import", "node", "default"],
       extensions: [".ts", ".js", ".json"],
     },
   },

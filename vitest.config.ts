@@ -6,7 +6,7 @@ import { nodeFlags } from "./tests/support/node-flags.js";
 
 const require = createRequire(import.meta.url);
 // Not "import": vitest hands these to Node, whose `require` would then load the ESM half of packages such as pg-pool.
-const conditions = ["source", "node", "default"];
+const conditions = ["node", "default"];
 
 /** Only a test that hangs meets this: a busy machine is slow, and that is no failure. */
 const HANGS_AFTER_MS = isLong ? 1_800_000 : 600_000;

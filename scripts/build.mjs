@@ -52,7 +52,7 @@ const { metafile, outputFiles } = await build({
   entryPoints: PROGRAMS,
   outdir: "dist",
   chunkNames: "chunks/[name]-[hash]",
-  ...{ bundle: true, splitting: true, format: "esm", platform: "node", target: "node20.19", conditions: ["source"] },
+  ...{ bundle: true, splitting: true, format: "esm", platform: "node", target: "node20.19" },
   ...{ keepNames: true, minifyWhitespace: true, legalComments: "none", sourcemap: true, sourcesContent: false },
   external: EXTERNAL,
   banner: { js: REQUIRE },

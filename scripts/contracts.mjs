@@ -1,6 +1,6 @@
 // The contracts of events and stored documents against `schema/events/released`, the JSON Schemas of the last release.
 // `check` fails when a released one differs, unless what is new can be ignored and is marked in `additions.json` with the reason,
-// and when `released` is not as the release left it; `release` freezes everything as it is now. Run with `--conditions=source --import tsx`: see package.json.
+// and when `released` is not as the release left it; `release` freezes everything as it is now. Run with `--import tsx`: see package.json.
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";

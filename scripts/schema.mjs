@@ -1,6 +1,6 @@
 // Contracts under schema/graphql, from the running subgraphs. `generate` writes them; `check` fails when the committed
 // files differ, or when the composed API is not a superset of contract.graphql (without pending.json, the coordinates not
-// built yet). Run with `--conditions=source --import tsx`: see package.json.
+// built yet). Run with `--import tsx`: see package.json.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -33,7 +33,7 @@ if (problems.length > 0) {
 
 /** `[{ name, sdl }]`, printed by a process that starts the services and exits. */
 function describeSubgraphs() {
-  const args = ["--conditions=source", "--import", "tsx", "scripts/print-subgraphs.ts"];
+  const args = ["--import", "tsx", "scripts/print-subgraphs.ts"];
   const run = spawnSync(process.execPath, args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
   if (run.status !== 0) throw new Error(`scripts/print-subgraphs.ts ended with ${run.signal ?? run.status}`);
   return JSON.parse(run.stdout);

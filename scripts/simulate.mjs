@@ -2,5 +2,5 @@
 import { spawnSync } from "node:child_process";
 import { ROOT } from "./install.mjs";
 
-const main = ["--conditions=source", "--import", "tsx", "tests/simulation/launch.ts", ...process.argv.slice(2)];
+const main = ["--import", "tsx", "tests/simulation/launch.ts", ...process.argv.slice(2)];
 process.exitCode = spawnSync(process.execPath, main, { cwd: ROOT, stdio: "inherit" }).status ?? 1;

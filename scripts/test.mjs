@@ -9,7 +9,7 @@ if (install) {
   console.log(`Installing the dependencies (${install.reason})...`);
   runNpm(install.args);
 }
-const runner = ["--conditions=source", "--import", "tsx", "tests/runner/run.ts", ...process.argv.slice(2)];
+const runner = ["--import", "tsx", "tests/runner/run.ts", ...process.argv.slice(2)];
 const child = spawn(process.execPath, runner, { cwd: ROOT, stdio: "inherit" });
 // The runner gets Ctrl-C from the terminal by itself; this process only has to outlive it.
 process.on("SIGINT", () => undefined);

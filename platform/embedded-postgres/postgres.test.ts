@@ -50,7 +50,7 @@ async function startAndKillOwner(dataDir: string): Promise<number> {
     const server = await startEmbeddedPostgres({ dataDir: ${JSON.stringify(dataDir)} });
     process.stdout.write(String(server.pid));
     setInterval(() => process.kill(process.pid, "SIGKILL"), 50);`;
-  const args = ["--conditions=source", "--import", "tsx", "--input-type=module", "-e", script];
+  const args = ["--import", "tsx", "--input-type=module", "-e", script];
   const failure: unknown = await run(process.execPath, args).catch((error: unknown) => error);
   expect(failure).toMatchObject({ signal: "SIGKILL" });
   return Number(failure instanceof Error && "stdout" in failure ? failure.stdout : 0);

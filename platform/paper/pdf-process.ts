@@ -11,7 +11,7 @@ const MEMORY_MB = 256;
 /** Sources run by a loader of TypeScript. */
 const isSource = import.meta.url.endsWith(".ts");
 const PROGRAM = new URL(`./pdf-child${isSource ? ".ts" : ".js"}`, import.meta.url);
-const LOADER = isSource ? ["--conditions=source", "--import", "tsx"] : [];
+const LOADER = isSource ? ["--import", "tsx"] : [];
 
 /**
  * The PDF of an invoice, laid out in a process of its own, with bounded memory and without secrets: it takes tenths of a second, in

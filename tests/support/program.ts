@@ -15,7 +15,7 @@ export async function compiledProgram(source: string): Promise<string> {
   const file = path.join(folder, name.replace(/\.ts$/, ".mjs"));
   await once(name, async () => {
     const { outputFiles } = await build({
-      ...{ entryPoints: [source], bundle: true, packages: "external", conditions: ["source"], write: false },
+      ...{ entryPoints: [source], bundle: true, packages: "external", write: false },
       ...{ format: "esm", platform: "node", target: "node20.19", keepNames: true, sourcemap: "inline" },
     });
     await mkdir(folder, { recursive: true });
