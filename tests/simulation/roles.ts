@@ -27,21 +27,22 @@ export interface RoleContext {
   openDatabase(name: "ingestion" | "billing"): SimulatedDatabase;
   /** What the process would end with an error for. */
   fail(error: unknown): void;
+  /** What the process would log. */
+  report(error: unknown): void;
 }
 
 const logger: Logger = pino({ level: "silent" });
-const ignore = (): void => undefined;
 const MAX_DIMENSION_VALUES = 100;
 const TICK_MS = 5_000;
 
 /** Edge, recorder, publisher, ticks and trimming; the answer takes clients' events. */
 export async function startIngestionRole(context: RoleContext): Promise<Receive> {
-  const { log, partitionCount } = context;
+  const { log, partitionCount, report } = context;
   const database = context.openDatabase("ingestion");
   await ensureLedgerMonths(database, systemClock.now());
   const tenancy = tenancyCopy();
   const metrics = createMetrics(new Registry());
-  const appender = createAppender({ log, partitionCount, tenancyVersion: tenancy.version, onError: ignore });
+  const appender = createAppender({ log, partitionCount, tenancyVersion: tenancy.version, onError: report });
   const parts: { recorder?: Recorder; ticks?: Ticks } = {};
   const assigned = () => parts.recorder?.assigned() ?? [];
   const publisher: Publisher = startPublisher({
@@ -50,7 +51,7 @@ export async function startIngestionRole(context: RoleContext): Promise<Receive>
     clock: systemClock,
     metrics,
     assigned,
-    onError: ignore,
+    onError: report,
   });
   const recorder = await startRecorder({
     database,
@@ -67,7 +68,7 @@ export async function startIngestionRole(context: RoleContext): Promise<Receive>
   });
   parts.recorder = recorder;
   parts.ticks = startTicks({ log, database, clock: systemClock, logger, intervalMs: TICK_MS, assigned });
-  startTrimming(log, recorder, ignore);
+  startTrimming(log, recorder, report);
   return (events) => {
     const receivedAt = systemClock.now();
     const items = events.map(({ tenantId, source, id, type, time, amount }) => {
@@ -79,7 +80,7 @@ export async function startIngestionRole(context: RoleContext): Promise<Receive>
 
 /** The consumer that aggregates, with the ledger API of an ingestion process behind it. */
 export async function startBillingRole(context: RoleContext): Promise<undefined> {
-  const { log, partitionCount, instance } = context;
+  const { log, partitionCount, instance, report } = context;
   const database = context.openDatabase("billing");
   const ledgerDatabase = context.openDatabase("ingestion");
   const ledger: LedgerClient = {
@@ -104,7 +105,7 @@ export async function startBillingRole(context: RoleContext): Promise<undefined>
     tenancy,
     prepare: (partition, entries) => aggregator.prepare(database.pool, partition, entries),
     apply: aggregator.apply,
-    onError: ignore,
+    onError: report,
     // A restart reads what the log deleted from the ledger.
     onHole: context.fail,
     onMalformed: context.fail,

@@ -100,6 +100,9 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
         databases.push(opened);
         return opened;
       },
+      report(error) {
+        scheduler.trace.add(`  ${instance.name} reports: ${String(error)}`);
+      },
       fail(error) {
         violations.push(`${instance.name} failed: ${String(error)}`);
       },
@@ -202,6 +205,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
       while (violations.length === 0) {
         await scheduler.step();
         if (scheduler.steps() % JUDGED_EVERY !== 0) continue;
+        violations.push(...(await judgeAlways(judged)));
         const open = await unrest();
         if (open === undefined) break;
         if (scheduler.steps() > last) violations.push(`it did not come to rest in ${MAX_STEPS_TO_REST} steps: ${open}`);
