@@ -118,7 +118,7 @@ export function createClient(
         cancelLimit = limit(limits.idleInTransactionMs, "was idle in its transaction", () =>
           endByServer("25P03", "terminating connection due to idle-in-transaction timeout"),
         );
-      instance.post(`has the answer of ${head.key}`, () => {
+      instance.post(`${head.key} is answered`, () => {
         if (isLost) return;
         queue.shift();
         offerHead();
@@ -126,7 +126,7 @@ export function createClient(
         else head.resolve(answer.result);
       });
     }
-    return "error" in answer ? `error ${answer.error.message}` : describe(answer.result);
+    return `sent ${digestOf(head.statement.values)}, ${describe(answer)}`;
   }
 
   function limit(ms: number, what: string, run: () => Promise<void> | undefined): () => void {
@@ -156,7 +156,7 @@ export function createClient(
 
   /** The process learns that its connection is gone, as from the driver. */
   function lose(error: Error): void {
-    instance.post(`loses ${place}`, () => {
+    instance.post(`${place} is lost`, () => {
       if (isLost) return;
       isLost = true;
       tell(queue.splice(0), error);
@@ -186,7 +186,7 @@ export function createClient(
     if (head?.state !== "asked") offerEnd();
     const unanswered = queue.splice(0);
     isLost = true;
-    instance.post(`loses ${place}`, () => tell(unanswered, CUT()));
+    instance.post(`${place} is lost`, () => tell(unanswered, CUT()));
     return "";
   }
 
@@ -228,10 +228,11 @@ export function createClient(
   });
 }
 
-function labelOf(statement: Statement & { readonly name?: string }): string {
-  const { text, values, name = text.trim().replace(/\s+/g, " ").slice(0, 40) } = statement;
-  return values === undefined ? name : `${name} ${digestOf(values)}`;
-}
+const labelOf = ({ text, name }: Statement & { readonly name?: string }): string =>
+  name ?? text.trim().replace(/\s+/g, " ").slice(0, 40);
 
-const describe = ({ rowCount, rows }: pg.QueryResult): string =>
-  `${rowCount ?? 0} rows${rows.length > 0 ? ` ${digestOf(rows)}` : ""}`;
+function describe(answer: Answer): string {
+  if ("error" in answer) return `error ${answer.error.message}`;
+  const { rowCount, rows } = answer.result;
+  return `${rowCount ?? 0} rows${rows.length > 0 ? ` ${digestOf(rows)}` : ""}`;
+}

@@ -14,6 +14,8 @@ interface Call {
 }
 
 export interface CallOptions {
+  /** What is sent, for the trace. */
+  readonly sent?: unknown;
   /** The error of a call whose request or answer is lost; without it, it cannot be lost. */
   readonly lost?: () => Error;
 }
@@ -23,11 +25,11 @@ export interface Instance {
   readonly name: string;
   /** Runs product code as this process: its time and its random values are those of the instance. */
   run<T>(work: () => T): T;
-  /** Lets something from outside happen in this process, when the scheduler says so. */
-  post(what: string, work: () => void): void;
+  /** Lets something from outside happen in this process, when the scheduler says so, as the action with this key. */
+  post(key: string, work: () => void): void;
   /** Calls a port: the request arrives at one step, the answer at another one. */
   call<T>(what: string, perform: () => Promise<T>, options?: CallOptions): Promise<T>;
-  /** A key that is unique in the simulation. */
+  /** A key that is unique in the simulation, and mostly the same in another order of things: it counts what is called the same. */
   keyOf(what: string): string;
   isAlive(): boolean;
   isFrozen(): boolean;
@@ -51,13 +53,14 @@ interface InstanceState {
 export function createInstance(scheduler: Scheduler, name: string): Instance {
   const calls = new Set<Call>();
   const listeners = new Set<() => void>();
-  let count = 0;
+  const counts = new Map<string, number>();
   let isAlive = true;
   let thaw: (() => void) | undefined;
 
   const keyOf = (what: string): string => {
-    count += 1;
-    return `${name}#${count} ${what}`;
+    const count = (counts.get(what) ?? 0) + 1;
+    counts.set(what, count);
+    return `${name} ${what}#${count}`;
   };
   const isHeld = () => thaw !== undefined;
 
@@ -74,7 +77,7 @@ export function createInstance(scheduler: Scheduler, name: string): Instance {
     });
   }
 
-  function call<T>(what: string, perform: () => Promise<T>, { lost }: CallOptions = {}): Promise<T> {
+  function call<T>(what: string, perform: () => Promise<T>, { lost, sent }: CallOptions = {}): Promise<T> {
     const key = keyOf(what);
     return new Promise<T>((resolve, reject) => {
       const call: Call = { key, isServed: false, withdraw: () => withdraw() };
@@ -89,7 +92,7 @@ export function createInstance(scheduler: Scheduler, name: string): Instance {
           enter(`${key} is answered`, () => {
             if (calls.delete(call)) answer();
           });
-          return result;
+          return sent === undefined ? result : `sent ${digestOf(sent)}, ${result}`;
         },
       });
       calls.add(call);
@@ -105,7 +108,7 @@ export function createInstance(scheduler: Scheduler, name: string): Instance {
   const instance: Instance = {
     name,
     run: (work) => running.run(state, work),
-    post: (what, work) => enter(keyOf(what), work),
+    post: enter,
     call,
     keyOf,
     isAlive: () => isAlive,

@@ -6,7 +6,6 @@ import { nowMs } from "#platform/lifecycle/time.js";
 import type { Topic } from "#schema/topics.js";
 import type { Instance } from "./instance.js";
 import type { Action, Scheduler } from "./scheduler.js";
-import { digestOf } from "./trace.js";
 
 /** Acknowledges appends to these topics before they are durable: a bug that the simulation has to find. */
 export type EarlyTopics = ReadonlySet<string>;
@@ -53,7 +52,7 @@ export function createSimulatedLog(scheduler: Scheduler, partitionCount: number)
       target.records.push({ offset: nextOf(target), key, value, timestamp: scheduler.nowMs() });
     for (const reader of readers) {
       if (reader.place !== `${topic.name}/${partition}` || !reader.instance.isAlive()) continue;
-      reader.instance.post(`wakes for ${reader.place}`, reader.kick);
+      reader.instance.post(reader.instance.keyOf(`wakes for ${reader.place}`), reader.kick);
     }
   }
 
@@ -66,8 +65,10 @@ export function createSimulatedLog(scheduler: Scheduler, partitionCount: number)
   /** The log as this instance reaches it. */
   function of(instance: Instance, early: EarlyTopics = new Set()): EventLog {
     function append(topic: Topic, partition: number, records: readonly NewRecord[]): Promise<void> {
-      const what = `append ${topic.name}/${partition} ${digestOf(records.map(({ value }) => value.toString()))}`;
-      const stored = instance.call(what, async () => store(topic, partition, records), { lost: unavailable });
+      const stored = instance.call(`append ${topic.name}/${partition}`, async () => store(topic, partition, records), {
+        lost: unavailable,
+        sent: records.map(({ value }) => value.toString()),
+      });
       return early.has(topic.name) ? Promise.resolve(void stored.catch(() => undefined)) : stored;
     }
 
@@ -99,9 +100,9 @@ export function createSimulatedLog(scheduler: Scheduler, partitionCount: number)
           const from = position;
           const max = 1 + Math.floor(random() * 8);
           const { bounds, records } = await instance.call(
-            `fetch ${place} from ${from}`,
+            `fetch ${place}`,
             async () => readFrom(topic, partition, from, max),
-            { lost: () => new Error("the fetch was not answered") },
+            { lost: () => new Error("the fetch was not answered"), sent: from },
           );
           if (stopping.aborted) return;
           checkPosition(topic.name, partition, from, bounds);
@@ -144,7 +145,7 @@ export function createSimulatedLog(scheduler: Scheduler, partitionCount: number)
           async () => readFrom(topic, partition, from, max).records,
         ),
       trim: (topic, partition, before) =>
-        instance.call(`trim ${topic.name}/${partition} ${before}`, async () => {
+        instance.call(`trim ${topic.name}/${partition}`, async () => {
           const target = at(topic, partition);
           const keep = Math.min(before, nextOf(target));
           if (keep <= target.first) return;

@@ -11,10 +11,13 @@ const USAGE = `npm run simulate -- [--seed N] [--seeds N | --endless] [--steps N
   --seed N    the first seed (1)
   --seeds N   how many seeds (1); --endless: until one fails
   --steps N   steps with faults; then the system has to come to rest (1500)
-  --tries N   how many runs to spend on a smaller trace of a failure (40)
+  --tries N   how many runs to spend on a smaller trace of a failure (150)
   --faults F  how often a step is a fault, 0 to 1 (the seed decides)
   --flaw NAME with a bug: ${Object.keys(FLAWS).join(", ")}
   --trace     print the whole trace`;
+
+/** How much later than the first run a smaller one may fail. */
+const STEPS_LATER = 300;
 
 const count = (text: string): number => {
   const value = Number(text);
@@ -30,7 +33,7 @@ const { values } = parseArgs({
     steps: { type: "string", default: "1500" },
     faults: { type: "string" },
     flaw: { type: "string" },
-    tries: { type: "string", default: "40" },
+    tries: { type: "string", default: "150" },
     trace: { type: "boolean", default: false },
   },
 });
@@ -68,7 +71,7 @@ async function explain(outcome: Outcome): Promise<void> {
   await minimise(
     outcome.deviations,
     async (kept: readonly Deviation[]) => {
-      const run = await runSeed({ seed, ...common, replay: kept });
+      const run = await runSeed({ seed, ...common, replay: kept, lastStep: outcome.steps + STEPS_LATER });
       if (run.violations.length > 0) smallest = run;
       return run.violations.length > 0;
     },

@@ -37,6 +37,7 @@ export type Scheduler = ReturnType<typeof createScheduler>;
 
 const MAX_STEP_MS = 3;
 const ADVANCE = "time passes";
+const FORGOTTEN_AFTER_STEPS = 100;
 
 /**
  * Decides what happens next, and runs one thing at a time: an action, until nothing more follows from it. Without deviations the
@@ -48,7 +49,7 @@ export function createScheduler({ seed, startMs, replay, faultRate }: SchedulerO
   const offered = new Set<Action>();
   const timers = new Set<Timed>();
   const deviations: Deviation[] = [];
-  const replayed = new Map(replay?.map(({ step, key }) => [step, key]));
+  const pending = [...(replay ?? [])];
   /** How adventurous this run is. */
   const deviating = [0.02, 0.1, 0.4, 0.9][Math.floor(random() * 4)] ?? 0.1;
   const usualRate = [0, 0.002, 0.01, 0.03][Math.floor(random() * 4)] ?? 0;
@@ -117,11 +118,22 @@ export function createScheduler({ seed, startMs, replay, faultRate }: SchedulerO
     return choices[Math.floor(which * choices.length)];
   }
 
+  /**
+   * The first deviation that is due and possible. In a run without some of the others it may become possible later than it was, or
+   * not at all: then it is forgotten.
+   */
   function replayedChoice(choices: readonly Action[]): Action | undefined {
-    const key = replayed.get(steps);
-    if (key === undefined) return undefined;
-    if (key === ADVANCE) return advance();
-    return [...choices, ...faults().flat()].find((choice) => choice.key === key);
+    while (pending[0] !== undefined && pending[0].step < steps - FORGOTTEN_AFTER_STEPS) pending.shift();
+    if (pending[0] === undefined || pending[0].step > steps) return undefined;
+    const possible = new Map([...choices, ...faults().flat()].map((choice) => [choice.key, choice]));
+    for (const [index, { step: due, key }] of pending.entries()) {
+      if (due > steps) break;
+      const choice = key === ADVANCE ? advance() : possible.get(key);
+      if (choice === undefined) continue;
+      pending.splice(index, 1);
+      return choice;
+    }
+    return undefined;
   }
 
   async function step(): Promise<void> {

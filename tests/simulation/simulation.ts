@@ -25,8 +25,8 @@ export interface SimulationOptions {
   readonly faultRate?: number;
   /** Of each tenant, 12 by default. */
   readonly events?: number;
-  /** Ends after the steps, without coming to rest. */
-  readonly isCut?: boolean;
+  /** The run ends at this step, whether the system has come to rest or not. */
+  readonly lastStep?: number;
 }
 
 export interface Outcome {
@@ -107,7 +107,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
         violations.push(`${instance.name} failed: ${String(error)}`);
       },
     };
-    instance.post("starts", () => {
+    instance.post(`${instance.name} starts`, () => {
       start(context).then(
         (receive) => {
           process.receive = receive;
@@ -194,23 +194,21 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     return undefined;
   }
 
+  const { lastStep = Number.POSITIVE_INFINITY } = options;
   try {
-    while (scheduler.steps() < options.steps && violations.length === 0) {
+    while (violations.length === 0 && scheduler.steps() < lastStep) {
+      if (scheduler.steps() === options.steps) scheduler.calm();
       await scheduler.step();
-      if (scheduler.steps() % JUDGED_EVERY === 0) violations.push(...(await judgeAlways(judged)));
-    }
-    if (options.isCut !== true && violations.length === 0) {
-      scheduler.calm();
-      const last = scheduler.steps() + MAX_STEPS_TO_REST;
-      while (violations.length === 0) {
-        await scheduler.step();
-        if (scheduler.steps() % JUDGED_EVERY !== 0) continue;
-        violations.push(...(await judgeAlways(judged)));
-        const open = await unrest();
-        if (open === undefined) break;
-        if (scheduler.steps() > last) violations.push(`it did not come to rest in ${MAX_STEPS_TO_REST} steps: ${open}`);
+      if (scheduler.steps() % JUDGED_EVERY !== 0) continue;
+      violations.push(...(await judgeAlways(judged)));
+      if (violations.length > 0 || scheduler.steps() < options.steps) continue;
+      const open = await unrest();
+      if (open === undefined) {
+        violations.push(...(await judgeAtRest(judged)));
+        break;
       }
-      violations.push(...(violations.length === 0 ? await judgeAtRest(judged) : []));
+      if (scheduler.steps() > options.steps + MAX_STEPS_TO_REST)
+        violations.push(`it did not come to rest in ${MAX_STEPS_TO_REST} steps: ${open}`);
     }
     await settled();
     return {

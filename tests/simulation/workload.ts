@@ -90,10 +90,10 @@ function startClient({ scheduler, history, edges, eventsPerTenant, types }: Clie
     // Its network loses some requests and some answers.
     const [losesRequest, losesAnswer] = [random() < 0.05, random() < 0.05];
     if (losesRequest) return;
-    edge.instance.post(`is asked by ${client.name}`, () => {
+    edge.instance.post(edge.instance.keyOf(`is asked by ${client.name}`), () => {
       edge.accept(events).then(
-        () => losesAnswer || client.post("is answered", () => end("goes on", true)),
-        () => losesAnswer || client.post("is refused", () => end("retries", false)),
+        () => losesAnswer || client.post(client.keyOf("is answered"), () => end("goes on", true)),
+        () => losesAnswer || client.post(client.keyOf("is refused"), () => end("retries", false)),
       );
     });
   }
