@@ -84,6 +84,7 @@ export function createClient(
     // The process does not know yet: its statement is rejected when it learns that.
     if (isEnded) return "finds no session";
     cancelLimit();
+    instance.happened(`${head.key} runs`);
     if (text.startsWith("BEGIN")) beginTransaction();
     session ??= await server.open();
     const outside = flaw?.isOutside?.({ text, values }) ? await server.open() : undefined;

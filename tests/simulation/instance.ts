@@ -31,6 +31,10 @@ export interface Instance {
   call<T>(what: string, perform: () => Promise<T>, options?: CallOptions): Promise<T>;
   /** A key that is unique in the simulation, and mostly the same in another order of things: it counts what is called the same. */
   keyOf(what: string): string;
+  /** Notes that something of this process happened. */
+  happened(key: string): void;
+  /** What happened last. A fault that is named after it finds its place in another order of things. */
+  last(): string;
   isAlive(): boolean;
   isFrozen(): boolean;
   /** Calls that can be lost now. */
@@ -54,6 +58,7 @@ export function createInstance(scheduler: Scheduler, name: string): Instance {
   const calls = new Set<Call>();
   const listeners = new Set<() => void>();
   const counts = new Map<string, number>();
+  let last = "its creation";
   let isAlive = true;
   let thaw: (() => void) | undefined;
 
@@ -71,6 +76,7 @@ export function createInstance(scheduler: Scheduler, name: string): Instance {
       isHeld,
       run() {
         if (!isAlive) return "dead";
+        last = key;
         running.run(state, work);
         return "";
       },
@@ -89,6 +95,7 @@ export function createInstance(scheduler: Scheduler, name: string): Instance {
             (error: Error) => [() => reject(error), `refuses: ${error.message}`] as const,
           );
           call.isServed = true;
+          last = `${key} is served`;
           enter(`${key} is answered`, () => {
             if (calls.delete(call)) answer();
           });
@@ -111,6 +118,10 @@ export function createInstance(scheduler: Scheduler, name: string): Instance {
     post: enter,
     call,
     keyOf,
+    happened(key) {
+      last = key;
+    },
+    last: () => last,
     isAlive: () => isAlive,
     isFrozen: isHeld,
     losable: () =>

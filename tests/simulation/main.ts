@@ -71,7 +71,7 @@ async function explain(outcome: Outcome): Promise<void> {
   await minimise(
     outcome.deviations,
     async (kept: readonly Deviation[]) => {
-      const run = await runSeed({ seed, ...common, replay: kept, lastStep: outcome.steps + STEPS_LATER });
+      const run = await runSeed({ seed, ...common, replay: kept, isPart: true, lastStep: outcome.steps + STEPS_LATER });
       if (run.violations.length > 0) smallest = run;
       return run.violations.length > 0;
     },

@@ -1,4 +1,4 @@
-import type { Deviation } from "./scheduler.js";
+import { type Deviation, isFault } from "./scheduler.js";
 
 /**
  * A smaller set of deviations that still fails (Zeller's ddmin): halves, then quarters and so on are left out as long as the run
@@ -10,7 +10,7 @@ export async function minimise(
   tries: number,
 ): Promise<readonly Deviation[]> {
   // What fails is seldom a matter of order alone: often the faults are enough.
-  const faults = all.filter(({ key }) => key.startsWith("fault:"));
+  const faults = all.filter(({ key }) => isFault(key));
   let kept = faults.length < all.length && (await fails(faults)) ? faults : all;
   let parts = 2;
   for (let tried = 1; tried < tries && kept.length > 0; ) {

@@ -22,6 +22,8 @@ export interface SchedulerOptions {
   readonly startMs: number;
   /** Takes exactly these deviations instead of random ones. */
   readonly replay?: readonly Deviation[] | undefined;
+  /** The deviations are not those of a whole run: faults may come somewhat earlier or later than they did. */
+  readonly isPart?: boolean | undefined;
   /** How often a step is a fault, 0 to 1; by default the seed decides. */
   readonly faultRate?: number | undefined;
 }
@@ -37,13 +39,17 @@ export type Scheduler = ReturnType<typeof createScheduler>;
 
 const MAX_STEP_MS = 3;
 const ADVANCE = "time passes";
-const FORGOTTEN_AFTER_STEPS = 100;
+const FORGOTTEN_AFTER_STEPS = 200;
+const EARLIER_STEPS = 200;
+const FAULT = "fault: ";
+
+export const isFault = (key: string): boolean => key.startsWith(FAULT);
 
 /**
  * Decides what happens next, and runs one thing at a time: an action, until nothing more follows from it. Without deviations the
  * oldest action comes first. All choices derive from the seed.
  */
-export function createScheduler({ seed, startMs, replay, faultRate }: SchedulerOptions) {
+export function createScheduler({ seed, startMs, replay, isPart = false, faultRate }: SchedulerOptions) {
   const random = randomOf(seed);
   const trace: Trace = createTrace();
   const offered = new Set<Action>();
@@ -124,10 +130,12 @@ export function createScheduler({ seed, startMs, replay, faultRate }: SchedulerO
    */
   function replayedChoice(choices: readonly Action[]): Action | undefined {
     while (pending[0] !== undefined && pending[0].step < steps - FORGOTTEN_AFTER_STEPS) pending.shift();
-    if (pending[0] === undefined || pending[0].step > steps) return undefined;
+    const until = isPart ? steps + EARLIER_STEPS : steps;
+    if (pending[0] === undefined || pending[0].step > until) return undefined;
     const possible = new Map([...choices, ...faults().flat()].map((choice) => [choice.key, choice]));
     for (const [index, { step: due, key }] of pending.entries()) {
-      if (due > steps) break;
+      if (due > until) break;
+      if (due > steps && !isFault(key)) continue;
       const choice = key === ADVANCE ? advance() : possible.get(key);
       if (choice === undefined) continue;
       pending.splice(index, 1);

@@ -21,6 +21,8 @@ export interface SimulationOptions {
   readonly servers: { readonly ingestion: Server; readonly billing: Server };
   readonly flaw?: Flaw;
   readonly replay?: readonly Deviation[];
+  /** The replayed run is not the whole one: faults may come somewhat earlier or later than they did. */
+  readonly isPart?: boolean;
   /** How often a step is a fault, 0 to 1; by default the seed decides. */
   readonly faultRate?: number;
   /** Of each tenant, 12 by default. */
@@ -53,7 +55,13 @@ const DAY_MS = 86_400_000;
 /** One run: everything that happens in it follows from the seed and the code. */
 export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const { seed, servers, flaw, replay } = options;
-  const scheduler = createScheduler({ seed, startMs: START_MS, replay, faultRate: options.faultRate });
+  const scheduler = createScheduler({
+    seed,
+    startMs: START_MS,
+    replay,
+    isPart: options.isPart,
+    faultRate: options.faultRate,
+  });
   const restore = installSimulation(scheduler);
   const log = createSimulatedLog(scheduler, PARTITIONS);
   const history = createHistory();
@@ -134,7 +142,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     const alive = [...processes.values()].filter(({ instance }) => instance.isAlive());
     const each = (what: string, run: (instance: Instance) => void): Action[] =>
       alive.map(({ instance }) => ({
-        key: `fault: ${instance.name} ${what}`,
+        key: `fault: ${instance.name} ${what} after ${instance.last()}`,
         run() {
           run(instance);
           return "";
