@@ -60,6 +60,7 @@ export function createClient(
   /** The server has ended the session, or will at its next chance. */
   let isEnded = false;
   let isInTransaction = false;
+  let { idleMs } = limits;
   let withdraw = (): void => undefined;
   let cancelTransactionLimit = (): void => undefined;
   let cancelLimit = (): void => undefined;
@@ -88,14 +89,28 @@ export function createClient(
     if (text.startsWith("BEGIN")) beginTransaction();
     session ??= await server.open();
     const outside = flaw?.isOutside?.({ text, values }) ? await server.open() : undefined;
-    const instant = `to_timestamp(${scheduler.nowMs()} / 1000.0)`;
-    const sent = (flaw?.rewrite?.(text) ?? text).replace(/\b(?:clock_timestamp|now)\(\)/g, instant);
+    const sent = inSimulatedTime(flaw?.rewrite?.(text) ?? text, values);
     const answer = await (outside ?? session).run({ text: sent, values }, (late) => void answered(head, late));
     await outside?.end();
     if (answer !== undefined) return answered(head, answer);
     head.state = "waits";
     cancelLimit = limit(limits.lockMs, "waited too long for a lock", () => session?.cancel());
     return "waits for a lock";
+  }
+
+  /** The server's clock is the simulated one, and so are its limits. */
+  function inSimulatedTime(text: string, values: readonly unknown[] = []): string {
+    if (text === "RESET idle_session_timeout") {
+      idleMs = limits.idleMs;
+      return "SELECT";
+    }
+    const instant = `to_timestamp(${scheduler.nowMs()} / 1000.0)`;
+    return text
+      .replace(/\b(?:clock_timestamp|now)\(\)/g, instant)
+      .replace(/set_config\('idle_session_timeout', \$(\d), false\)/, (_, place: string) => {
+        idleMs = Number(values[Number(place) - 1]);
+        return `$${place}::text`;
+      });
   }
 
   function beginTransaction(): void {
@@ -115,10 +130,11 @@ export function createClient(
     }
     if (isLost) offerEnd();
     else {
-      if (isInTransaction)
-        cancelLimit = limit(limits.idleInTransactionMs, "was idle in its transaction", () =>
-          endByServer("25P03", "terminating connection due to idle-in-transaction timeout"),
-        );
+      cancelLimit = isInTransaction
+        ? limit(limits.idleInTransactionMs, "was idle in its transaction", () =>
+            endByServer("25P03", "terminating connection due to idle-in-transaction timeout"),
+          )
+        : limit(idleMs, "was idle", () => endByServer("57P05", "terminating connection due to idle-session timeout"));
       instance.post(`${head.key} is answered`, () => {
         if (isLost) return;
         queue.shift();

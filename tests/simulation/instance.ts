@@ -41,6 +41,8 @@ export interface Instance {
   losable(): readonly Action[];
   freeze(ms: number): void;
   jumpClock(ms: number): void;
+  /** Its clock is the simulation's again. */
+  correctClock(): void;
   /** Ends the process as `kill -9` does. What it asked for still arrives, or is lost with its machine. */
   kill(options: { readonly losesRequests: boolean }): void;
   onKill(listener: () => void): void;
@@ -150,6 +152,9 @@ export function createInstance(scheduler: Scheduler, name: string): Instance {
     },
     jumpClock(ms) {
       state.clockOffsetMs += Math.round(ms);
+    },
+    correctClock() {
+      state.clockOffsetMs = 0;
     },
     kill({ losesRequests }) {
       isAlive = false;

@@ -41,9 +41,21 @@ export interface Judged {
   readonly ingestion: Ask;
   readonly billing: Ask;
   /** The texts of usage.recorded, per partition. */
-  readonly published: readonly (readonly string[])[];
+  published(): readonly (readonly string[])[];
   /** The meters: what they count, and whether they add `amount`. */
-  readonly meters: readonly { readonly id: string; readonly type: string; readonly isSum: boolean }[];
+  readonly meters: readonly OracleMeter[];
+  /** The texts of billing's events. */
+  announced(): readonly string[];
+  /** The invoices that were seen, by tenant and ordinal: they never change. */
+  readonly invoices: Map<string, string>;
+}
+
+export interface OracleMeter {
+  readonly id: string;
+  readonly type: string;
+  readonly isSum: boolean;
+  /** Price of one, in thousandths of the currency's unit. */
+  readonly unitThousandths: number;
 }
 
 /** What must be true at any moment; the answer names what is not. */
@@ -64,8 +76,22 @@ export async function judgeAlways(judged: Judged): Promise<string[]> {
     if (!history.events.has(key)) wrong.push(`${key} is in the ledger and was never sent`);
     recorded.add(key);
   }
-  for (const [partition, texts] of published.entries()) wrong.push(...gapsOf(partition, texts));
+  for (const [partition, texts] of published().entries()) wrong.push(...gapsOf(partition, texts));
+  wrong.push(...(await changedInvoices(judged)));
   return wrong;
+}
+
+async function changedInvoices({ billing, invoices }: Judged): Promise<string[]> {
+  const found = new Map(
+    (
+      await billing<{ key: string; document: string }>(
+        "SELECT tenant_id || '/' || ordinal AS key, document FROM invoice ORDER BY tenant_id, ordinal",
+      )
+    ).map(({ key, document }) => [key, document]),
+  );
+  const changed = [...invoices].filter(([key, document]) => found.get(key) !== document);
+  for (const [key, document] of found) invoices.set(key, document);
+  return changed.map(([key]) => `invoice ${key} is not what it was`);
 }
 
 /** Repeats are allowed in usage.recorded, gaps are not. */
@@ -111,4 +137,45 @@ export async function judgeAtRest(judged: Judged): Promise<string[]> {
       if (total !== wanted) wrong.push(`billing has ${total} of ${id} for ${tenantId}, clients sent ${wanted}`);
     }
   return wrong;
+}
+
+/** What must be true when every period up to the last one is closed and announced. */
+export async function judgeInvoices(judged: Judged): Promise<string[]> {
+  const { billing, history, meters, announced } = judged;
+  const wrong = await judgeAtRest(judged);
+  const lines = await billing<{ key: string; amount: string }>(
+    `SELECT tenant_id || '/' || for_period || '/' || for_price AS key, sum(amount)::text AS amount
+     FROM invoice_line WHERE for_price >= 0 GROUP BY 1`,
+  );
+  const invoiced = new Map(lines.map(({ key, amount }) => [key, Math.round(Number(amount) * 100)]));
+  const wanted = new Map<string, number>();
+  for (const { event } of history.events.values()) {
+    const price = meters.findIndex(({ type }) => type === event.type);
+    const meter = meters[price];
+    if (meter === undefined) continue;
+    const at = new Date(event.time);
+    const key = [event.tenantId, Date.UTC(at.getUTCFullYear(), at.getUTCMonth()), price].join("/");
+    wanted.set(key, (wanted.get(key) ?? 0) + (meter.isSum ? event.amount : 1) * meter.unitThousandths);
+  }
+  // One rounding per line, half up.
+  for (const [key, thousandths] of wanted) {
+    const cents = Math.floor((thousandths + 5) / 10);
+    if ((invoiced.get(key) ?? 0) !== cents)
+      wrong.push(`${key} is invoiced with ${invoiced.get(key)} cents of ${cents}`);
+  }
+  for (const key of invoiced.keys()) if (!wanted.has(key) && invoiced.get(key) !== 0) wrong.push(`${key} has no usage`);
+  return [...wrong, ...(await unannounced(billing, announced()))];
+}
+
+async function unannounced(billing: Ask, announced: readonly string[]): Promise<string[]> {
+  const events = announced.map((text) => JSON.parse(text) as { id: string; type: string; subject: string });
+  const count = (type: string): number =>
+    new Set(events.filter((event) => event.type.startsWith(type)).map(({ id, subject }) => `${subject} ${id}`)).size;
+  const [made] = await billing<{ closed: number; invoices: number }>(
+    `SELECT (SELECT count(*) FROM billing_period WHERE status = 'CLOSED') AS closed, (SELECT count(*) FROM invoice) AS invoices`,
+  );
+  const [closed, invoices] = [count("metrly.billing.period.closed"), count("metrly.invoice.generated")];
+  return made?.closed === closed && made.invoices === invoices
+    ? []
+    : [`${closed} closes and ${invoices} invoices were announced of ${made?.closed} and ${made?.invoices}`];
 }

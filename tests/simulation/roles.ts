@@ -1,10 +1,15 @@
 import { type Logger, pino } from "pino";
 import { Registry } from "prom-client";
+import type { JobQueues } from "#platform/job-queue/job-queue.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import { startLedgerConsumer } from "#platform/ledger/consumer.js";
+import { startOutboxRelay } from "#platform/outbox/outbox.js";
 import { systemClock } from "#platform/process/clock.js";
-import { createTenancyState, type TenancyCopy } from "#platform/tenancy-client/copy.js";
-import type { MeterState, TenancyChangedV1, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { CLOSE_QUEUE } from "#schema/queues.js";
+import { BILLING_EVENTS } from "#schema/topics.js";
+import type { CloseJob } from "../../workers/billing/closing/close-job.js";
+import { startCloseWorker } from "../../workers/billing/closing/close-worker.js";
+import { startMerging } from "../../workers/billing/merge.js";
 import { createAggregator } from "../../workers/billing/usage-recorded.js";
 import { createAppender } from "../../workers/ingestion/intake/appender.js";
 import { createMetrics } from "../../workers/ingestion/metrics.js";
@@ -15,14 +20,14 @@ import { startTicks, type Ticks } from "../../workers/ingestion/recorder/ticks.j
 import { startTrimming } from "../../workers/ingestion/recorder/trim.js";
 import { ensureLedgerMonths, readLedger } from "../../workers/ingestion/store/ledger.js";
 import type { SimulatedDatabase } from "./database.js";
-import type { Instance } from "./instance.js";
 import type { SimulatedLog } from "./log.js";
+import { tenancyCopy } from "./tenancy.js";
 import type { Receive } from "./workload.js";
 
 /** The code of one process: composed as its `main.ts` does, without HTTP. */
 export interface RoleContext {
-  readonly instance: Instance;
   readonly log: ReturnType<SimulatedLog["of"]>;
+  readonly jobs: JobQueues;
   readonly partitionCount: number;
   openDatabase(name: "ingestion" | "billing"): SimulatedDatabase;
   /** What the process would end with an error for. */
@@ -78,22 +83,27 @@ export async function startIngestionRole(context: RoleContext): Promise<Receive>
   };
 }
 
-/** The consumer that aggregates, with the ledger API of an ingestion process behind it. */
+/** The consumer that aggregates, with the ledger API of an ingestion process behind it; closing, merging and the outbox. */
 export async function startBillingRole(context: RoleContext): Promise<undefined> {
-  const { log, partitionCount, instance, report } = context;
+  const { log, partitionCount, jobs, report } = context;
   const database = context.openDatabase("billing");
   const ledgerDatabase = context.openDatabase("ingestion");
   const ledger: LedgerClient = {
     read: (query) => readLedger(ledgerDatabase, query),
   };
   const tenancy = tenancyCopy();
+  const queue = jobs.queue<CloseJob>(CLOSE_QUEUE);
+  const relay = startOutboxRelay({ database, log, topics: [BILLING_EVENTS], onError: report });
+  startCloseWorker({
+    ...{ database, tenancy, clock: systemClock, jobs, queue, logger },
+    onFailed: () => undefined,
+    onClosed: relay.kick,
+  });
+  startMerging({ database, tenancy, clock: systemClock, partitions: partitionCount, onError: report });
   const aggregator = createAggregator({
     tenancy,
     ledger,
-    queue: {
-      add: (id) => instance.call(`queue ${id}`, async () => undefined),
-      remove: (id) => instance.call(`unqueue ${id}`, async () => undefined),
-    },
+    queue,
     clock: systemClock,
     partitions: partitionCount,
   });
@@ -110,53 +120,4 @@ export async function startBillingRole(context: RoleContext): Promise<undefined>
     onHole: context.fail,
     onMalformed: context.fail,
   });
-}
-
-export const TENANTS = ["acme", "bolt", "cargo"] as const;
-const VERSION = 1;
-const STARTS_AT = Date.UTC(2026, 0, 1);
-
-const meter = (id: string, eventType: string, valueProperty: string | null): MeterState => ({
-  kind: "meter",
-  id,
-  version: VERSION,
-  name: id,
-  eventType,
-  aggregation: valueProperty === null ? "COUNT" : "SUM",
-  valueProperty,
-  dimensions: [],
-  unit: null,
-  createdInVersion: VERSION,
-  archivedInVersion: null,
-});
-
-const tenant = (id: string): TenantState => ({
-  kind: "tenant",
-  id,
-  version: VERSION,
-  name: id,
-  status: "ACTIVE",
-  createdAt: STARTS_AT,
-  createdInVersion: VERSION,
-  billingAnchorDay: 1,
-  // Shortly before the run: a jumped clock ends few periods.
-  startsAt: STARTS_AT,
-  currency: null,
-  testClock: null,
-  graceDays: [{ days: 3, inVersion: VERSION }],
-  assignments: [],
-  closedInVersion: null,
-});
-
-const STATES: readonly TenancyChangedV1[] = [
-  ...TENANTS.map(tenant),
-  meter("calls", "api.request", null),
-  meter("bytes", "api.transfer", "amount"),
-];
-
-/** The same in every process. */
-function tenancyCopy(): TenancyCopy {
-  const state = createTenancyState(systemClock);
-  for (const one of STATES) state.apply(one);
-  return { ...state.reads, stop: async () => state.close() };
 }

@@ -170,6 +170,10 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
     calm(): void {
       isCalm = true;
     },
+    /** Time passes in which nothing ran: every timer is over. */
+    leapTo(ms: number): void {
+      nowMs = Math.max(nowMs, ms);
+    },
     /** May happen from now on, once; the answer withdraws it. */
     offer(action: Action): () => void {
       offered.add(action);

@@ -1,14 +1,18 @@
-import { USAGE_RECEIVED, USAGE_RECORDED } from "#schema/topics.js";
+import { BILLING_EVENTS, USAGE_RECORDED } from "#schema/topics.js";
 import type { StatementFlaw } from "./client.js";
-import { openSimulatedDatabase, type SimulatedDatabase } from "./database.js";
-import { createInstance, type Instance, installSimulation } from "./instance.js";
+import { installSimulation } from "./instance.js";
+import { createSimulatedJobs } from "./jobs.js";
 import { createSimulatedLog, type EarlyTopics } from "./log.js";
-import { createHistory, type Judged, judgeAlways, judgeAtRest } from "./oracle.js";
-import { type RoleContext, startBillingRole, startIngestionRole, TENANTS } from "./roles.js";
-import { type Action, createScheduler, type Deviation, settled } from "./scheduler.js";
+import { createHistory, type Judged, judgeAlways, judgeAtRest, judgeInvoices } from "./oracle.js";
+import { createProcesses } from "./processes.js";
+import { createRest } from "./rest.js";
+import { startBillingRole, startIngestionRole } from "./roles.js";
+import { createScheduler, type Deviation } from "./scheduler.js";
 import type { Server } from "./server.js";
-import { type Edge, type Receive, startClients } from "./workload.js";
+import { METERS, TENANTS } from "./tenancy.js";
+import { startClients } from "./workload.js";
 
+/** A bug, made where the product meets its ports. */
 export interface Flaw {
   readonly statements?: StatementFlaw;
   readonly early?: EarlyTopics;
@@ -43,193 +47,99 @@ export interface Outcome {
 }
 
 const PARTITIONS = 2;
-const INGESTIONS = 2;
-const BILLINGS = 2;
-const START_MS = Date.UTC(2026, 0, 15, 12);
+/** Of each role. */
+const INSTANCES = [1, 2];
+/** Shortly before January's grace ends. */
+const START_MS = Date.UTC(2026, 1, 3, 23, 59, 50);
+/** Then February's has ended. */
+const LEAP_MS = Date.UTC(2026, 2, 4, 0, 1);
+/** January and February of each tenant. */
+const CLOSED_PERIODS = 2 * TENANTS.length;
 const EVENTS = 12;
+const EVENT_TYPES = [...METERS.map(({ type }) => type), "unknown.type"];
 const JUDGED_EVERY = 150;
 /** Far more than an undisturbed system needs. */
 const MAX_STEPS_TO_REST = 8_000;
-const DAY_MS = 86_400_000;
 
-/** One run: everything that happens in it follows from the seed and the code. */
+/**
+ * One run: everything that happens in it follows from the seed and the code. Faults for so many steps; then rest, a leap to the end
+ * of the next billing period, and rest again.
+ */
 export async function simulate(options: SimulationOptions): Promise<Outcome> {
-  const { seed, servers, flaw, replay } = options;
-  const scheduler = createScheduler({
-    seed,
-    startMs: START_MS,
-    replay,
-    isPart: options.isPart,
-    faultRate: options.faultRate,
-  });
+  const { seed, steps, servers, flaw, lastStep = Number.POSITIVE_INFINITY } = options;
+  const scheduler = createScheduler({ ...options, startMs: START_MS });
   const restore = installSimulation(scheduler);
-  const log = createSimulatedLog(scheduler, PARTITIONS);
-  const history = createHistory();
-  const random = scheduler.randomFor("world");
   const violations: string[] = [];
-  const onUnhandled = (error: unknown) => violations.push(`an unhandled rejection: ${String(error)}`);
+  const wrong = (what: string): void => void violations.push(what);
+  const onUnhandled = (error: unknown): void => wrong(`an unhandled rejection: ${String(error)}`);
   process.on("unhandledRejection", onUnhandled);
 
-  interface Process {
-    instance: Instance;
-    databases: SimulatedDatabase[];
-    receive: Receive | undefined;
-  }
-  const processes = new Map<string, Process>();
-
-  function startProcess(
-    name: string,
-    life: number,
-    start: (context: RoleContext) => Promise<Receive | undefined>,
-  ): void {
-    const instance = createInstance(scheduler, `${name}.${life}`);
-    const databases: SimulatedDatabase[] = [];
-    const process: Process = { instance, databases, receive: undefined };
-    processes.set(name, process);
-    instance.onKill(() => {
-      scheduler.after(random() * 5_000, "world", {
-        key: `${name} starts again`,
-        run() {
-          startProcess(name, life + 1, start);
-          return "";
-        },
-      });
-    });
-    const context: RoleContext = {
-      instance,
-      log: log.of(instance, flaw?.early),
-      partitionCount: PARTITIONS,
-      openDatabase(database) {
-        const server = servers[database];
-        const opened = openSimulatedDatabase({
-          ...{ scheduler, instance, server, name: database },
-          flaw: flaw?.statements,
-        });
-        databases.push(opened);
-        return opened;
-      },
-      report(error) {
-        scheduler.trace.add(`  ${instance.name} reports: ${String(error)}`);
-      },
-      fail(error) {
-        violations.push(`${instance.name} failed: ${String(error)}`);
-      },
-    };
-    instance.post(`${instance.name} starts`, () => {
-      start(context).then(
-        (receive) => {
-          process.receive = receive;
-        },
-        // As an orchestrator does: a process that cannot start is started again.
-        () => instance.kill({ losesRequests: false }),
-      );
-    });
-  }
-
-  for (let n = 1; n <= INGESTIONS; n += 1) startProcess(`ingestion-${n}`, 1, startIngestionRole);
-  for (let n = 1; n <= BILLINGS; n += 1) startProcess(`billing-${n}`, 1, startBillingRole);
+  const log = createSimulatedLog(scheduler, PARTITIONS);
+  const jobs = createSimulatedJobs(scheduler);
+  const history = createHistory();
+  const shared = { scheduler, log, servers, partitionCount: PARTITIONS };
+  const processes = createProcesses({ ...shared, jobs, flaw, onFailed: wrong });
+  scheduler.setFaults(processes.faults);
+  for (const n of INSTANCES) processes.start(`ingestion-${n}`, startIngestionRole);
+  for (const n of INSTANCES) processes.start(`billing-${n}`, startBillingRole);
   const clients = startClients({
-    scheduler,
-    history,
-    tenants: TENANTS,
+    ...{ scheduler, history, edges: processes.edges, tenants: TENANTS, types: EVENT_TYPES },
     eventsPerTenant: options.events ?? EVENTS,
-    types: ["api.request", "api.transfer", "unknown.type"],
-    edges: () =>
-      [...processes.values()].map(({ instance, ...process }): Edge => ({ instance, receive: () => process.receive })),
   });
-
-  function faults(): readonly Action[][] {
-    const alive = [...processes.values()].filter(({ instance }) => instance.isAlive());
-    const each = (what: string, run: (instance: Instance) => void): Action[] =>
-      alive.map(({ instance }) => ({
-        key: `fault: ${instance.name} ${what} after ${instance.last()}`,
-        run() {
-          run(instance);
-          return "";
-        },
-      }));
-    const calls = alive.flatMap(({ instance }) => instance.losable());
-    const sessions = alive.flatMap(({ databases }) => databases.flatMap((database) => database.faults()));
-    return [
-      each("is killed", (instance) => instance.kill({ losesRequests: false })),
-      each("is lost with its machine", (instance) => instance.kill({ losesRequests: true })),
-      each("freezes", (instance) => instance.freeze(200 + random() * 40_000)),
-      each("has another clock", (instance) => instance.jumpClock((random() - 0.5) * 80 * DAY_MS)),
-      ...[calls, calls],
-      ...[sessions, sessions],
-      log.faults(),
-    ];
-  }
-  scheduler.setFaults(faults);
-
+  const rest = createRest({ ...shared, isAcknowledged: clients.isDone });
+  const textsOf = (topic: typeof USAGE_RECORDED): string[][] =>
+    Array.from({ length: PARTITIONS }, (_, partition) =>
+      log.stored(topic, partition).map(({ value }) => value.toString("utf8")),
+    );
   const judged: Judged = {
-    history,
+    ...{ history, meters: METERS, invoices: new Map() },
     ingestion: servers.ingestion.ask,
     billing: servers.billing.ask,
-    get published() {
-      return Array.from({ length: PARTITIONS }, (_, partition) =>
-        log.stored(USAGE_RECORDED, partition).map(({ value }) => value.toString("utf8")),
-      );
-    },
-    meters: [
-      { id: "calls", type: "api.request", isSum: false },
-      { id: "bytes", type: "api.transfer", isSum: true },
-    ],
+    published: () => textsOf(USAGE_RECORDED),
+    announced: () => textsOf(BILLING_EVENTS).flat(),
   };
 
-  let restTargets: number[] | undefined;
-  const seqTargets: (number | undefined)[] = [];
+  let isLeapt = false;
+  let calmSince = steps;
 
-  /** What is still to be recorded, published and aggregated; undefined: nothing that clients sent. */
-  async function unrest(): Promise<string | undefined> {
-    if (!clients.isDone()) return "clients wait for acknowledgements";
-    const cursors = await servers.ingestion.ask<{ partition: number; next: number; seq: number; published: number }>(
-      "SELECT partition, next, seq, published FROM recorder_cursor JOIN publisher_cursor USING (partition)",
-    );
-    const marks = await servers.billing.ask<{ partition: number; seq: number }>(
-      "SELECT partition, seq FROM high_water_mark",
-    );
-    restTargets ??= Array.from({ length: PARTITIONS }, (_, partition) => log.next(USAGE_RECEIVED, partition));
-    for (const [partition, target] of restTargets.entries()) {
-      const { next = 0, seq = 0, published = 0 } = cursors.find((one) => one.partition === partition) ?? {};
-      const mark = marks.find((one) => one.partition === partition)?.seq ?? 0;
-      if (next < target) return `the cursor of partition ${partition} is at ${next} of ${target}`;
-      seqTargets[partition] ??= seq;
-      const wanted = seqTargets[partition] ?? seq;
-      if (published < wanted) return `partition ${partition} is published up to ${published} of ${wanted}`;
-      if (mark < wanted) return `the mark of partition ${partition} is at ${mark} of ${wanted}`;
+  /** True: the run is over. */
+  async function judge(): Promise<boolean> {
+    violations.push(...(await judgeAlways(judged)));
+    if (violations.length > 0) return true;
+    if (scheduler.steps() < steps) return false;
+    const open = isLeapt ? await rest.unclosed(CLOSED_PERIODS) : await rest.unprocessed();
+    if (open !== undefined) {
+      const isLate = scheduler.steps() - calmSince > MAX_STEPS_TO_REST;
+      if (isLate) wrong(`it did not come to rest in ${MAX_STEPS_TO_REST} steps: ${open}`);
+      return isLate;
     }
-    return undefined;
+    violations.push(...(isLeapt ? await judgeInvoices(judged) : await judgeAtRest(judged)));
+    if (isLeapt) return true;
+    isLeapt = true;
+    calmSince = scheduler.steps();
+    scheduler.leapTo(LEAP_MS);
+    return false;
   }
 
-  const { lastStep = Number.POSITIVE_INFINITY } = options;
   try {
-    while (violations.length === 0 && scheduler.steps() < lastStep) {
-      if (scheduler.steps() === options.steps) scheduler.calm();
-      await scheduler.step();
-      if (scheduler.steps() % JUDGED_EVERY !== 0) continue;
-      violations.push(...(await judgeAlways(judged)));
-      if (violations.length > 0 || scheduler.steps() < options.steps) continue;
-      const open = await unrest();
-      if (open === undefined) {
-        violations.push(...(await judgeAtRest(judged)));
-        break;
+    for (let isOver = false; !isOver && violations.length === 0 && scheduler.steps() < lastStep; ) {
+      if (scheduler.steps() === steps) {
+        scheduler.calm();
+        processes.correctClocks();
       }
-      if (scheduler.steps() > options.steps + MAX_STEPS_TO_REST)
-        violations.push(`it did not come to rest in ${MAX_STEPS_TO_REST} steps: ${open}`);
+      await scheduler.step();
+      if (scheduler.steps() % JUDGED_EVERY === 0) isOver = await judge();
     }
-    await settled();
-    return {
-      seed,
-      hash: scheduler.trace.hash(),
-      steps: scheduler.steps(),
-      simulatedMs: scheduler.nowMs() - START_MS,
-      violations,
-      trace: scheduler.trace.lines,
-      deviations: scheduler.deviations(),
-    };
   } finally {
     process.off("unhandledRejection", onUnhandled);
     restore();
   }
+  return {
+    ...{ seed, violations },
+    hash: scheduler.trace.hash(),
+    steps: scheduler.steps(),
+    simulatedMs: scheduler.nowMs() - START_MS,
+    trace: scheduler.trace.lines,
+    deviations: scheduler.deviations(),
+  };
 }

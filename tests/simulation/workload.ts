@@ -23,7 +23,7 @@ export interface ClientsOptions {
 
 const TIMEOUT_MS = 3_000;
 const PAUSE_MS = 400;
-const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
 
 /** One client per tenant: it sends each event until it is acknowledged, and some of them again. */
 export function startClients(options: ClientsOptions): { isDone(): boolean } {
@@ -40,7 +40,7 @@ function startClient({ scheduler, history, edges, eventsPerTenant, types }: Clie
 
   function make(): SentEvent {
     made += 1;
-    const time = scheduler.nowMs() - pick(3) * HOUR_MS;
+    const time = scheduler.nowMs() - pick(7) * DAY_MS;
     return { tenantId, source: "sim", id: `e${made}`, type: types[pick(types.length)] ?? "", time, amount: pick(50) };
   }
 
