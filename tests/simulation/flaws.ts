@@ -21,4 +21,6 @@ export const FLAWS = {
   "published-before-acknowledged": { early: new Set(["usage.recorded"]) },
   /** The edge acknowledges what the log may still lose. */
   "accepted-before-acknowledged": { early: new Set(["usage.received"]) },
+  /** The outbox forgets what the log does not have yet. */
+  "announced-before-acknowledged": { early: new Set(["billing.events"]) },
 } satisfies Readonly<Record<string, Flaw>>;

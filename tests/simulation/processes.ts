@@ -87,8 +87,9 @@ export function createProcesses(options: ProcessesOptions) {
   /** By kind. */
   function faults(): readonly Action[][] {
     const alive = [...processes.values()].filter(({ instance }) => instance.isAlive());
-    const each = (what: string, run: (instance: Instance) => void): Action[] =>
-      alive.map(({ instance }) => ({
+    const running = alive.filter(({ instance }) => !instance.isFrozen());
+    const each = (what: string, run: (instance: Instance) => void, of = alive): Action[] =>
+      of.map(({ instance }) => ({
         key: `fault: ${instance.name} ${what} after ${instance.last()}`,
         run() {
           run(instance);
@@ -101,10 +102,10 @@ export function createProcesses(options: ProcessesOptions) {
     return [
       each("is killed", (instance) => instance.kill({ losesRequests: false })),
       each("is lost with its machine", (instance) => instance.kill({ losesRequests: true })),
-      each("freezes", (instance) => instance.freeze(freezeMs())),
+      each("freezes", (instance) => instance.freeze(freezeMs()), running),
       each("has another clock", (instance) => instance.jumpClock((random() - 0.5) * CLOCK_RANGE_MS)),
-      ...[calls, calls],
-      ...[sessions, sessions],
+      calls,
+      sessions,
       log.faults(),
       jobs.faults(),
     ];

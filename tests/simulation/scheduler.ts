@@ -41,6 +41,8 @@ const MAX_STEP_MS = 3;
 const ADVANCE = "time passes";
 const FORGOTTEN_AFTER_STEPS = 200;
 const EARLIER_STEPS = 200;
+/** More than there are. */
+const KINDS = 16;
 const FAULT = "fault: ";
 
 export const isFault = (key: string): boolean => key.startsWith(FAULT);
@@ -60,6 +62,8 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
   const deviating = [0.02, 0.1, 0.4, 0.9][Math.floor(random() * 4)] ?? 0.1;
   const usualRate = [0, 0.002, 0.01, 0.03][Math.floor(random() * 4)] ?? 0;
   const faulty = faultRate ?? usualRate;
+  /** Which kinds of faults this run has: few kinds come closer to some bugs than all of them (swarm testing). */
+  const happens = Array.from({ length: KINDS }, () => random() < 0.5);
   let faults: () => readonly (readonly Action[])[] = () => [];
   let isCalm = false;
   let nowMs = startMs;
@@ -113,10 +117,9 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
     // Always as many numbers: a choice that is not there does not change those after it.
     const [fault, deviation, which, passing] = [random(), random(), random(), random()];
     if (!isCalm && fault < faulty) {
-      const kinds = faults().filter(({ length }) => length > 0);
+      const kinds = faults().filter(({ length }, index) => length > 0 && happens[index % happens.length]);
       const place = which * kinds.length;
-      const kind = kinds[Math.floor(place)] ?? [];
-      const chosen = kind[Math.floor((place % 1) * kind.length)];
+      const chosen = pickEvenly(kinds[Math.floor(place)] ?? [], place % 1);
       if (chosen !== undefined) return chosen;
     }
     if (deviation >= deviating) return undefined;
@@ -190,6 +193,18 @@ export function createScheduler({ seed, startMs, replay, isPart = false, faultRa
     randomFor: (name: string) => randomOf(hashOf(`${seed} ${name}`)),
     step,
   };
+}
+
+/** Names are as likely as each other, however many actions have one: what is rare is as interesting as what is not. */
+function pickEvenly(actions: readonly Action[], fraction: number): Action | undefined {
+  const byName = new Map<string, Action[]>();
+  for (const action of actions) {
+    const name = action.key.replace(/#\d+|\S+\.\d+ | after .*/g, "");
+    byName.set(name, [...(byName.get(name) ?? []), action]);
+  }
+  const place = fraction * byName.size;
+  const named = [...byName.values()][Math.floor(place)] ?? [];
+  return named[Math.floor((place % 1) * named.length)];
 }
 
 /** FNV-1a. */

@@ -7,12 +7,20 @@ import { minimise } from "./minimise.js";
 import { runSeed } from "./run-seed.js";
 import type { Deviation } from "./scheduler.js";
 import { type Answer, connectServer } from "./server.js";
-import type { Flaw } from "./simulation.js";
 
 /** Small: `npm run simulate` has the long runs. */
 const SMALL = { steps: 250, events: 4 };
 /** A flaw that so many runs do not show is not found. */
 const MAX_SEEDS = 40;
+const SHORT = { steps: 400, events: 6, faultRate: 0.08 };
+const LONGER = { steps: 700, events: 10, faultRate: 0.1 };
+/** Where each flaw was found when this was written: most of the time the first run shows it. */
+const FOUND = {
+  "cursor-outside-transaction": { firstSeed: 4, ...SHORT },
+  "mark-without-compare-and-swap": { firstSeed: 1, ...SHORT },
+  "published-before-acknowledged": { firstSeed: 11, ...SHORT },
+  "accepted-before-acknowledged": { firstSeed: 11, ...LONGER },
+} satisfies Partial<Record<keyof typeof FLAWS, object>>;
 
 describe.skipIf(!hasPostgres)("the simulation", () => {
   test("each acknowledged event is counted exactly once, whatever fails", async () => {
@@ -50,13 +58,12 @@ describe.skipIf(!hasPostgres)("the simulation", () => {
     await drop();
   });
 
-  test("it finds a mark that moves without a comparison", () => isFound(FLAWS["mark-without-compare-and-swap"]));
-
-  async function isFound(flaw: Flaw): Promise<void> {
-    for (let seed = 1; seed <= MAX_SEEDS; seed += 1)
-      if ((await runSeed({ seed, ...SMALL, faultRate: 0.04, flaw })).violations.length > 0) return;
+  test.each(Object.entries(FOUND))("it finds %s", async (name, { firstSeed, ...size }) => {
+    const flaw = FLAWS[name as keyof typeof FOUND];
+    for (let seed = firstSeed; seed < firstSeed + MAX_SEEDS; seed += 1)
+      if ((await runSeed({ seed, ...size, flaw })).violations.length > 0) return;
     throw new Error(`${MAX_SEEDS} seeds did not show it`);
-  }
+  });
 });
 
 describe("minimising", () => {
