@@ -1,10 +1,16 @@
-import type { Flaw } from "./simulation.js";
+import type { StatementFlaw } from "./client.js";
+import type { EarlyTopics } from "./log.js";
 
-/** Bugs that the simulation must find, made where the product meets its ports. */
+/** A bug, made where the product meets its ports. */
+export interface Flaw {
+  readonly statements?: StatementFlaw;
+  readonly early?: EarlyTopics;
+}
 
 const withoutLock = (text: string): string =>
   text.replace(/(FROM recorder_cursor WHERE partition = \$1) FOR UPDATE/, "$1");
 
+/** Bugs that the simulation must find. */
 export const FLAWS = {
   /** The cursor moves by itself, whatever becomes of the rows. */
   "cursor-outside-transaction": {

@@ -1,9 +1,9 @@
 import { parseArgs } from "node:util";
-import { FLAWS } from "./flaws.js";
+import { FLAWS, type Flaw } from "./flaws.js";
 import { minimise } from "./minimise.js";
 import { runSeed } from "./run-seed.js";
 import type { Deviation } from "./scheduler.js";
-import type { Flaw, Outcome } from "./simulation.js";
+import type { Outcome } from "./simulation.js";
 
 /** `npm run simulate`: runs seeds one after the other, until one fails. */
 

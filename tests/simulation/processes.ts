@@ -1,11 +1,11 @@
 import { openSimulatedDatabase, type SimulatedDatabase } from "./database.js";
+import type { Flaw } from "./flaws.js";
 import { createInstance, type Instance } from "./instance.js";
 import type { createSimulatedJobs } from "./jobs.js";
 import type { SimulatedLog } from "./log.js";
 import type { RoleContext } from "./roles.js";
 import type { Action, Scheduler } from "./scheduler.js";
 import type { Server } from "./server.js";
-import type { Flaw } from "./simulation.js";
 import type { Edge, Receive } from "./workload.js";
 
 export interface ProcessesOptions {

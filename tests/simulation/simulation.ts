@@ -1,8 +1,8 @@
 import { BILLING_EVENTS, USAGE_RECORDED } from "#schema/topics.js";
-import type { StatementFlaw } from "./client.js";
+import type { Flaw } from "./flaws.js";
 import { installSimulation } from "./instance.js";
 import { createSimulatedJobs } from "./jobs.js";
-import { createSimulatedLog, type EarlyTopics } from "./log.js";
+import { createSimulatedLog } from "./log.js";
 import { createHistory, type Judged, judgeAlways, judgeAtRest, judgeInvoices } from "./oracle.js";
 import { createProcesses } from "./processes.js";
 import { createRest } from "./rest.js";
@@ -11,12 +11,6 @@ import { createScheduler, type Deviation } from "./scheduler.js";
 import type { Server } from "./server.js";
 import { METERS, TENANTS } from "./tenancy.js";
 import { startClients } from "./workload.js";
-
-/** A bug, made where the product meets its ports. */
-export interface Flaw {
-  readonly statements?: StatementFlaw;
-  readonly early?: EarlyTopics;
-}
 
 export interface SimulationOptions {
   readonly seed: number;
