@@ -214,17 +214,20 @@ export function createFreshness({ counters, database, store, partitionOf }: Fres
       return false;
     },
     compare,
-    /** Resolves when the tenant is no longer behind, when it was for long, or when it was given up for now. */
-    async caughtUp(tenantId: string): Promise<void> {
+    /**
+     * Resolves when the tenant is no longer behind, when it was for long, or when it was given up for now; undefined: it is not
+     * behind, or was for long already.
+     */
+    caughtUp(tenantId: string): Promise<void> | undefined {
       const { sinceMs } = behind.get(tenantId) ?? {};
       const left = sinceMs === undefined ? 0 : sinceMs + PATIENCE_MS - monotonicMs();
-      if (left <= 0) return;
+      if (left <= 0) return undefined;
       let wait = waits.get(tenantId);
       if (wait === undefined) {
         wait = { ...deferred(), timer: after(left, () => endWait(tenantId)) };
         waits.set(tenantId, wait);
       }
-      await wait.promise;
+      return wait.promise;
     },
     /** Nobody waits any longer for those that are behind. */
     giveUp(): void {

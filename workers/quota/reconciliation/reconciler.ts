@@ -94,8 +94,10 @@ export function startReconciler(options: ReconcilerOptions) {
     },
     /** Repairs a tenant that is behind; resolves when it is not any more, or when that takes too long or does not work. */
     async repaired(tenantId: string): Promise<void> {
+      const caughtUp = freshness.caughtUp(tenantId);
+      if (caughtUp === undefined) return;
       rounds.kick();
-      await freshness.caughtUp(tenantId);
+      await caughtUp;
     },
     async stop(): Promise<void> {
       freshness.giveUp();
