@@ -1,0 +1,44 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { Line } from "./history.js";
+
+/** What the judge says of a history. */
+export interface Verdict {
+  /** How many observations each rule judged. */
+  readonly checked: Readonly<Record<string, number>>;
+  /** What cannot be true, with the lines of the history that prove it. */
+  readonly violations: readonly { readonly rule: string; readonly text: string; readonly lines: readonly number[] }[];
+  /** Why the history itself is wrong. */
+  readonly malformed?: string;
+}
+
+const JUDGE = join(import.meta.dirname, "judge");
+const LARGEST_VERDICT = 64 * 1024 * 1024;
+const run = promisify(execFile);
+
+/** Judges histories with one run of Python 3, which must be there (`hasProgram("python3")`). `-S`: with its standard library alone. */
+export async function judge(...histories: readonly (readonly Line[])[]): Promise<Verdict[]> {
+  const folder = await mkdtemp(join(tmpdir(), "history-"));
+  try {
+    const files = histories.map((_, n) => join(folder, `${n}.jsonl`));
+    for (const [n, lines] of histories.entries())
+      await writeFile(files[n] ?? "", lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    const out = join(folder, "verdicts");
+    await run(
+      "sh",
+      ["-c", 'out="$1"; shift; python3 -B -E -S "$@" > "$out" || [ $? -le 2 ]', "sh", out, JUDGE, ...files],
+      {
+        maxBuffer: LARGEST_VERDICT,
+      },
+    );
+    return (await readFile(out, "utf8"))
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Verdict);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,143 @@
+"""Answers to events, totals, and the accounting identity."""
+
+from __future__ import annotations
+
+from decimal import InvalidOperation
+from fractions import Fraction
+
+from events import TAKEN
+from history import Entry, Span, of
+from possible import plain
+from prices import number
+from quantities import quantity
+from times import DAY, MINUTE, milliseconds, next_start, period_start, text
+from verdicts import Verdicts
+from world import Tenant, World
+
+OLDEST = 35 * DAY
+NEWEST = 5 * MINUTE
+
+
+def judge_answers(world: World, verdicts: Verdicts) -> None:
+    """What was accepted could be, and what was rejected for its time or subject had to be."""
+    for entry in of(world.history, "events"):
+        if not entry.sure:
+            continue
+        sent, results = entry.input["events"], entry.answer["results"]
+        if len(sent) != len(results):
+            verdicts.refuse("answer to events", f"{len(sent)} events have {len(results)} results", [entry.line])
+            continue
+        for event, result in zip(sent, results):
+            if not isinstance(event, dict) or not isinstance(event.get("id"), str):
+                continue
+            wrong = _wrong(world, entry, event, result)
+            if wrong:
+                verdicts.refuse("answer to events", f"{event['id']}: {wrong}", [entry.line])
+            else:
+                verdicts.passed("answer to events")
+
+
+def _wrong(world: World, entry: Entry, event: dict, result: dict) -> str:
+    subject, key_tenant = event.get("subject"), entry.input.get("tenantId")
+    tenant = world.tenants.get(key_tenant or subject)
+    code, taken = result.get("code"), result["status"] in TAKEN
+    if code == "SUBJECT_MISMATCH" or (key_tenant and subject and subject != key_tenant):
+        is_mismatch = bool(key_tenant and subject and subject != key_tenant)
+        return "" if is_mismatch != taken and is_mismatch else f"{result['status']} {code}, with the key of {key_tenant} for {subject}"
+    if taken and str(event.get("type")).startswith("metrly."):
+        return "accepted, though its type is reserved"
+    if tenant is None or event.get("time") is None:
+        return ""
+    lo, hi = tenant.time(entry.span)
+    time = milliseconds(event["time"])
+    if taken and (time < lo - OLDEST or time > hi + NEWEST):
+        return f"accepted with the time {event['time']}, when the clock showed {text(lo)} to {text(hi)}"
+    if code == "TIME_OUT_OF_RANGE" and hi - OLDEST <= time <= lo + NEWEST:
+        return f"rejected for the time {event['time']}, when the clock showed {text(lo)} to {text(hi)}"
+    if taken and time < tenant.first:
+        return "accepted, though it is from before the first period"
+    if code == "BEFORE_FIRST_PERIOD" and time >= tenant.first:
+        return "rejected as from before the first period, which it is not"
+    return _unreadable(world, entry, event) if taken else ""
+
+
+def _unreadable(world: World, entry: Entry, event: dict) -> str:
+    for meter in world.meters.values():
+        is_known = meter.created.sure and meter.created.answered <= entry.sent and not meter.archived
+        if is_known and meter.event_type == event["type"] and meter.aggregation != "COUNT":
+            read = (event.get("data") or {}).get(meter.property)
+            try:
+                if read is None or (meter.aggregation != "UNIQUE" and number(read) is None):
+                    return f"accepted without a value for {meter.key}"
+            except (InvalidOperation, ValueError):
+                return f"accepted with the value {read!r} for {meter.key}"
+    return ""
+
+
+def judge_totals(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
+    for look in of(tenant.history, "usageTotals"):
+        if look.sure and look.input.get("granularity", "PERIOD") == "PERIOD":
+            _totals(world, tenant, look, verdicts)
+
+
+def _totals(world: World, tenant: Tenant, look: Entry, verdicts: Verdicts) -> None:
+    given = look.input.get("periodStart")
+    if given is None:
+        starts = {period_start(tenant.anchor, at) for at in tenant.time(look.span)}
+        if len(starts) > 1:
+            return
+        start = starts.pop()
+    else:
+        start = milliseconds(given)
+    end = next_start(tenant.anchor, start)
+    grouped = look.input.get("groupBy") or []
+    shown: dict[tuple, Fraction] = {}
+    for total in look.answer:
+        values = tuple(sorted((d["dimension"], d["value"]) for d in total.get("dimensions") or []))
+        shown[(total["meter"], values)] = number(total["quantity"])
+    for meter in world.meters.values():
+        if look.input.get("meter") not in (None, meter.key):
+            continue
+        names = [name for name in grouped if name in meter.dimensions]
+        combinations = {()} if not grouped else {
+            tuple(sorted((name, str(v.data.get(name, ""))) for name in names))
+            for e in world.by_tenant[tenant.id] for v in e.variants if v.type == meter.event_type
+        }
+        for combination in combinations:
+            wanted = lambda values, c=combination: all(values.get(name) == one for name, one in c)
+            allowed, lines = quantity(world.by_tenant[tenant.id], meter, start, end, world.view(look), wanted)
+            found = shown.pop((meter.key, combination), Fraction(0))
+            verdicts.fact(f"total: {tenant.id} {meter.key} {combination} from {text(start)}", allowed, plain(found), [look.line] + lines, found in allowed)
+    for key, found in shown.items():
+        verdicts.fact(f"total: {tenant.id} {key}", "nothing: nobody sent such usage", plain(found), [look.line], found == 0)
+
+
+def judge_accounting(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
+    """The identity holds at any time, and its terms are what clients were told."""
+    for look in of(tenant.history, "accounting"):
+        if not look.sure:
+            continue
+        terms = {name: int(number(amount)) for name, amount in look.answer.items() if name not in ("id", "asOf")}
+        parts = sum(terms[name] for name in ("counted", "duplicates", "unmetered", "quarantined", "inFlight"))
+        verdicts.fact(f"accounting: {tenant.id}", f"accepted {parts}", f"accepted {terms['accepted']}", [look.line], terms["accepted"] == parts)
+        view = world.view(look)
+        for name, (least, most) in _bounds(world, tenant, view).items():
+            verdicts.fact(f"accounting of events: {tenant.id} {name}", f"between {least} and {most}", terms[name], [look.line], least <= terms[name] <= most)
+
+
+def _bounds(world: World, tenant: Tenant, view: Span) -> dict[str, tuple[int, int]]:
+    bounds = {"counted": [0, 0], "unmetered": [0, 0]}
+    for event in world.by_tenant[tenant.id]:
+        answers = set()
+        for variant in event.variants:
+            known = {m.counts(variant, view) for m in world.meters.values() if m.event_type == variant.type}
+            answers.add("yes" if "yes" in known else "maybe" if "maybe" in known else "no")
+        is_there = any(v.acknowledged <= view.lo for v in event.variants)
+        may_be = any(v.sent < view.hi for v in event.variants)
+        bounds["counted"][0] += is_there and answers == {"yes"}
+        bounds["counted"][1] += may_be and answers != {"no"}
+        bounds["unmetered"][0] += is_there and answers == {"no"}
+        bounds["unmetered"][1] += may_be and answers != {"yes"}
+    return {name: (least, most) for name, (least, most) in bounds.items()}
+
+
