@@ -10,7 +10,9 @@ test("every instant is in exactly one period, and periods are contiguous", () =>
   fc.assert(
     fc.property(instant, anchor, (at, day) => {
       const period = periodAt(at, day);
-      expect(contains(period, at)).toBe(true);
+      expect([period.start - 1, period.start, at, period.end].map((one) => contains(period, one))).toEqual([
+        ...[false, true, true, false],
+      ]);
       expect(nextPeriod(period, day).start).toBe(period.end);
       expect(previousPeriod(period, day).end).toBe(period.start);
       expect(periodAt(period.start, day)).toEqual(period);
@@ -32,7 +34,8 @@ test("periods have the lengths of their months, leap years included", () => {
 });
 
 test("an anchor day that not every month has is refused", () => {
-  for (const day of [0, 29, 1.5, Number.NaN]) expect(() => periodAt(0, day)).toThrow(RangeError);
+  for (const day of [0, 29, 1.5, Number.NaN])
+    expect(() => periodAt(0, day)).toThrow(new RangeError(`billing anchor day must be 1..28, not ${day}`));
 });
 
 test("hours are aligned to UTC, also before 1970", () => {

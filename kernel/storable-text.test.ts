@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isStorable, storableText } from "./storable-text.js";
+import { holdsUnstorable, isStorable, storableText } from "./storable-text.js";
 
 test.each([
   ["", true],
@@ -12,4 +12,16 @@ test.each([
   expect(isStorable(storableText(text))).toBe(true);
   if (storable) expect(storableText(text)).toBe(text);
   else expect(storableText(text)).toHaveLength(text.length);
+});
+
+test.each([
+  [{ a: ["b", { c: null, d: 1 }] }, false],
+  ["a\0b", true],
+  [["a", "\ud83d"], true],
+  [{ "a\0": 1 }, true],
+  [{ a: { b: ["\0"] } }, true],
+  [null, false],
+  [7, false],
+])("%j holds what cannot be stored: %s", (value, holds) => {
+  expect(holdsUnstorable(value)).toBe(holds);
 });
