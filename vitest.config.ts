@@ -17,6 +17,8 @@ const SHARING = [
   "schema/**/*.test.ts",
   "gateway/**/*.test.ts",
   "workers/tenancy/**/*.test.ts",
+  "workers/notification/**/*.test.ts",
+  "workers/ingestion/**/*.test.ts",
   "workers/*/rules/*.test.ts",
   "tests/oracle/*.test.ts",
 ];
