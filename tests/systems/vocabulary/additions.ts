@@ -1,4 +1,4 @@
-import type { Edit } from "./copy.js";
+import type { Edit } from "../../support/checkout-copy.js";
 
 /** A hypothetical new member of a closed set, and every place that must follow. */
 export interface Addition {

@@ -1,4 +1,4 @@
-import type { Copy } from "./copy.js";
+import type { Copy } from "../../support/checkout-copy.js";
 
 const TYPES = {
   extends: "./tsconfig.build.json",

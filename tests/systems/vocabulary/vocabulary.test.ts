@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { packageRoot } from "#platform/process/package-root.js";
+import { type Copy, copyOfCheckout } from "../../support/checkout-copy.js";
 import { ADDITIONS, type Addition } from "./additions.js";
-import { type Copy, copyOfCheckout } from "./copy.js";
 import { failingGuards, placesOfTypes, unmarkedContracts } from "./places.js";
 
 const TIMEOUT_MS = 300_000;

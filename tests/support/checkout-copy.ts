@@ -4,10 +4,10 @@ import os from "node:os";
 import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
 
-/** All inputs of the type check and of the vocabulary's tests. */
+/** All inputs of the type check and of the tests that run in a copy. */
 const COPIED = [
   ...["cli", "docs", "gateway", "kernel", "platform", "prisma", "schema", "scripts", "sdk", "tests", "workers"],
-  ...["package.json", "tsconfig.json", "tsconfig.build.json"],
+  ...["package.json", "tsconfig.json", "tsconfig.build.json", "vitest.config.ts"],
 ];
 const NOT_COPIED = new Set(["node_modules", "dist", ".cache"]);
 const MAX_OUTPUT_BYTES = 64 << 20;
@@ -22,14 +22,15 @@ export interface Edit {
 export type Copy = Awaited<ReturnType<typeof copyOfCheckout>>;
 
 /** A copy of this checkout without its history, to be changed. */
-export async function copyOfCheckout() {
-  const folder = await mkdtemp(path.join(os.tmpdir(), "metrly-vocabulary-"));
+export async function copyOfCheckout(parent = os.tmpdir()) {
+  const folder = await mkdtemp(path.join(parent, "metrly-copy-"));
   const from = packageRoot();
   const filter = (source: string) => !NOT_COPIED.has(path.basename(source));
   for (const name of COPIED) await cp(path.join(from, name), path.join(folder, name), { recursive: true, filter });
   await symlink(path.join(from, "node_modules"), path.join(folder, "node_modules"));
   const read = (file: string) => readFile(path.join(folder, file), "utf8");
   return {
+    folder,
     read,
     write: (file: string, text: string) => writeFile(path.join(folder, file), text),
     /** Throws unless the text occurs exactly once: after a change of the product the edit must follow. */

@@ -1,0 +1,5 @@
+import type { Bug } from "./bug.js";
+import { UNSEEN_ACCOUNTING } from "./bugs/unseen-accounting.js";
+import { UNSEEN_DECISIONS } from "./bugs/unseen-decisions.js";
+
+export const BUGS: readonly Bug[] = [...UNSEEN_ACCOUNTING, ...UNSEEN_DECISIONS];
