@@ -11,6 +11,7 @@ const checks = {
   style: () => passes(tool("@biomejs/biome/bin/biome", "check", "--error-on-warnings", ".")),
   imports: () => passes([process.execPath, ["scripts/imports.mjs"]]),
   readmes: () => passes([process.execPath, ["scripts/readmes.mjs"]]),
+  "seeded bugs": () => passes([process.execPath, ["--import", "tsx", "tests/mutants/check.ts"]]),
   "unused code": () => passes(tool("knip/bin/knip.js", "--no-config-hints")),
   commits: () => passes([process.execPath, ["scripts/commits.mjs"]]),
   lock: () => passes([process.execPath, ["scripts/complete-lock.mjs", "--check"]]),

@@ -1,5 +1,6 @@
 import type { Bug } from "./bug.js";
+import { REVERSED_FIXES } from "./bugs/reversed-fixes.js";
 import { UNSEEN_ACCOUNTING } from "./bugs/unseen-accounting.js";
 import { UNSEEN_DECISIONS } from "./bugs/unseen-decisions.js";
 
-export const BUGS: readonly Bug[] = [...UNSEEN_ACCOUNTING, ...UNSEEN_DECISIONS];
+export const BUGS: readonly Bug[] = [...UNSEEN_ACCOUNTING, ...UNSEEN_DECISIONS, ...REVERSED_FIXES];

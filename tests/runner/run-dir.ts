@@ -34,15 +34,20 @@ async function isMemoryRoomy(): Promise<boolean> {
 /** Kills processes in folders of a run and deletes these: servers of crashed tests, or of a killed runner. */
 export async function sweep(dir: string): Promise<void> {
   if (process.platform === "linux") {
-    for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-      const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
-      if (cwd.startsWith(`${dir}${path.sep}`)) kill(Number(pid));
-    }
+    await killIn(dir);
     // The disk of tests/chaos/small-disk.ts: a folder with a file system in it cannot be deleted.
     for (const { at } of await mounts())
       if (at.startsWith(`${dir}${path.sep}`)) spawnSync("umount", ["-l", at], { stdio: "inherit" });
   }
   await rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
+
+/** Kills processes whose folder is in this one. */
+export async function killIn(dir: string): Promise<void> {
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
+    if (cwd.startsWith(`${dir}${path.sep}`)) kill(Number(pid));
+  }
 }
 
 /** It may have ended since it was listed. */

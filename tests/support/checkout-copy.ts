@@ -7,7 +7,8 @@ import { packageRoot } from "#platform/process/package-root.js";
 /** All inputs of the type check and of the tests that run in a copy. */
 const COPIED = [
   ...["cli", "docs", "gateway", "kernel", "platform", "prisma", "schema", "scripts", "sdk", "tests", "workers"],
-  ...["package.json", "tsconfig.json", "tsconfig.build.json", "vitest.config.ts"],
+  ...["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json", "vitest.config.ts"],
+  ...["deploy", "docker-compose.yml", ".env.example", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"],
 ];
 const NOT_COPIED = new Set(["node_modules", "dist", ".cache"]);
 const MAX_OUTPUT_BYTES = 64 << 20;

@@ -73,8 +73,8 @@ export const UNSEEN_ACCOUNTING: readonly Bug[] = [
     edits: [
       {
         file: "workers/ingestion/rules/record-items.ts",
-        find: "const key = `${hour} ${tenantId}`;",
-        put: "const key = `${hour}`;",
+        find: `const key = \`\${hour} \${tenantId}\`;`,
+        put: `const key = \`\${hour}\`;`,
       },
     ],
   },

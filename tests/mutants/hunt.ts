@@ -1,0 +1,137 @@
+import { mkdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { killIn, sweep } from "../runner/run-dir.js";
+import { RUN_DIR_VARIABLE } from "../servers/run-dir.js";
+import type { Copy } from "../support/checkout-copy.js";
+import type { Bug } from "./bug.js";
+import { runLimited } from "./limited-process.js";
+import type { Try } from "./plan.js";
+
+/** What came of a bug. */
+export interface Hunt {
+  /** The test files or seeds that failed with the bug and pass without it: the first one, or all. */
+  readonly caughtBy: readonly string[];
+  /** Whether the test that was written with the fix catches it; undefined: it was not asked. */
+  readonly ownTestCatches?: boolean;
+  /** Why the search ended early; undefined: it was caught, or everything was tried. */
+  readonly gaveUp?: string;
+  readonly cpuSeconds: number;
+}
+
+export interface HuntOptions {
+  /** Of the checkout: changed for the bug, and afterwards as before. Processes in it are ended. */
+  readonly copy: Copy;
+  /** A folder for what this bug's processes keep; deleted at the end, with the processes in it. */
+  readonly folder: string;
+  readonly tries: readonly Try[];
+  /** Whether to go on after the first catcher. */
+  readonly all: boolean;
+  readonly cpuSeconds: number;
+  /** Test files that are known to pass without a bug here, or to fail. */
+  readonly passes: Map<string, boolean>;
+  interrupted(): boolean;
+}
+
+/** A test that waits for what the bug prevents ends then, ms. */
+const TEST_TIMEOUT_MS = 180_000;
+const SIMULATION = ["--import", "tsx", "tests/simulation/main.ts"];
+const SEEDS = ["--seeds", "8", "--tries", "0"];
+
+/** Looks for what catches a bug. */
+export async function hunt(bug: Bug, options: HuntOptions): Promise<Hunt> {
+  const { copy, folder, tries, all, passes, interrupted } = options;
+  await mkdir(folder, { recursive: true });
+  const originals = new Map<string, string>();
+  for (const { file } of bug.edits) originals.set(file, await copy.read(file));
+  const restore = async (): Promise<void> => {
+    for (const [file, text] of originals) await copy.write(file, text);
+  };
+  try {
+    let cpuSeconds = 0;
+
+    async function run(args: readonly string[], name: string) {
+      const runDir = path.join(folder, name);
+      await mkdir(runDir, { recursive: true });
+      const env = { ...process.env, TMPDIR: runDir, [RUN_DIR_VARIABLE]: runDir };
+      const left = { cpuSeconds: options.cpuSeconds - cpuSeconds, interrupted };
+      const ended = await runLimited(args, { cwd: copy.folder, env }, left);
+      cpuSeconds += ended.cpuSeconds;
+      return { ...ended, runDir };
+    }
+
+    /** The files with a failing test, or that cannot be loaded. */
+    async function failing(files: readonly string[], name: string): Promise<readonly string[]> {
+      const report = path.join(folder, `${name}.json`);
+      const output = ["--reporter=json", `--outputFile=${report}`];
+      const timeouts = [`--testTimeout=${TEST_TIMEOUT_MS}`, `--hookTimeout=${TEST_TIMEOUT_MS}`];
+      const bail = all ? [] : ["--bail=1"];
+      const { code } = await run(
+        ["node_modules/vitest/vitest.mjs", "run", ...bail, ...output, ...timeouts, ...files],
+        name,
+      );
+      if (code === 0 || code === null) return [];
+      const failed = failedIn(await readFile(report, "utf8").catch(() => "{}"), copy.folder);
+      if (failed.length > 0) return failed;
+      // An error outside of tests: it does not say of which file.
+      if (files.length === 1) return files;
+      for (const [index, file] of files.entries()) {
+        const alone = await failing([file], `${name}-${index}`);
+        if (alone.length > 0) return alone;
+      }
+      return [];
+    }
+
+    /** Whether a file fails because of the bug: not if it fails without it, too. */
+    async function isCatch(file: string): Promise<boolean> {
+      const known = passes.get(file);
+      if (known !== undefined) return known;
+      await restore();
+      passes.set(file, (await failing([file], `clean-${passes.size}`)).length === 0);
+      for (const edit of bug.edits) await copy.edit(edit);
+      return passes.get(file) === true;
+    }
+
+    async function caughtIn(one: Try, name: string): Promise<readonly string[]> {
+      if (one.kind === "simulation") {
+        const { code, output } = await run([...SIMULATION, ...SEEDS], name);
+        const seed = /^seed (\d+): WRONG/m.exec(output)?.[1];
+        return code === 0 || code === null ? [] : [seed === undefined ? "the simulation" : `seed ${seed}`];
+      }
+      const caught: string[] = [];
+      for (const file of await failing(one.files, name)) if (await isCatch(file)) caught.push(file);
+      return caught;
+    }
+
+    for (const edit of bug.edits) await copy.edit(edit);
+    const caughtBy: string[] = [];
+    let gaveUp: string | undefined;
+    for (const [index, one] of tries.entries()) {
+      if ((caughtBy.length > 0 && !all) || gaveUp !== undefined) break;
+      caughtBy.push(...(await caughtIn(one, `try-${index}`)));
+      if (interrupted()) gaveUp = "interrupted";
+      else if (cpuSeconds >= options.cpuSeconds) gaveUp = `after ${Math.round(cpuSeconds)} s of processor time`;
+    }
+    const own = bug.reverses?.ownTest;
+    const asksOwn = own !== undefined && (all || caughtBy.length === 0) && gaveUp === undefined;
+    const ownTestCatches = asksOwn ? (await caughtIn({ kind: "tests", files: [own] }, "own")).length > 0 : undefined;
+    return {
+      caughtBy,
+      ...(ownTestCatches !== undefined && { ownTestCatches }),
+      ...(gaveUp !== undefined && caughtBy.length === 0 && { gaveUp }),
+      cpuSeconds: Math.round(cpuSeconds),
+    };
+  } finally {
+    await killIn(copy.folder);
+    await sweep(folder);
+    await restore();
+  }
+}
+
+interface Report {
+  readonly testResults?: readonly { readonly name: string; readonly status: string }[];
+}
+
+function failedIn(text: string, root: string): readonly string[] {
+  const { testResults = [] }: Report = JSON.parse(text);
+  return testResults.filter(({ status }) => status === "failed").map(({ name }) => path.relative(root, name));
+}
