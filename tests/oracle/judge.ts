@@ -42,3 +42,13 @@ export async function judge(...histories: readonly (readonly Line[])[]): Promise
     await rm(folder, { recursive: true, force: true });
   }
 }
+/** For people: what is wrong, and the lines that prove it. */
+export function explain({ violations, malformed }: Verdict, lines: readonly Line[]): string {
+  if (malformed !== undefined) return malformed;
+  return violations
+    .slice(0, 10)
+    .map(({ text, lines: proof }) =>
+      [text, ...proof.map((n) => `  ${n}: ${JSON.stringify(lines[n - 1]).slice(0, 400)}`)].join("\n"),
+    )
+    .join("\n");
+}

@@ -55,6 +55,8 @@ export const NOTIFICATIONS: readonly Case[] = [
   ]),
   judged("a gap in the sequence", show(both(used(begin(), "12")), WARNING, { ...EXCEEDED, sequence: "3" }), [
     "sequence of alerts",
+    "delivery",
+    "announcement",
   ]),
   judged("a delivery missing", show(receive(used(begin(), "12"), "WARNING-1", "quota.warning", 1), WARNING, EXCEEDED), [
     "delivery",
@@ -63,7 +65,12 @@ export const NOTIFICATIONS: readonly Case[] = [
     "a delivery that is a dead letter with a reason",
     show(
       receive(used(begin(), "12"), "WARNING-1", "quota.warning", 1).add("deliveries", { endpointId: "whe_1" }, [
-        { eventId: "EXCEEDED-1", status: "DEAD", deadReason: "answered 500" },
+        {
+          eventType: "quota.exceeded",
+          status: "DEAD",
+          deadReason: "answered 500",
+          payload: { sequence: "2", data: {} },
+        },
       ]),
       WARNING,
       EXCEEDED,
@@ -81,7 +88,7 @@ export const NOTIFICATIONS: readonly Case[] = [
       WARNING,
       EXCEEDED,
     ),
-    ["sequence of deliveries"],
+    ["sequence of deliveries", "delivery", "announcement"],
   ),
   judged(
     "a repeat with other content",

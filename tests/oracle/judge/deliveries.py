@@ -16,7 +16,7 @@ ALERTS = ("quota.warning", "quota.exceeded")
 
 @dataclass
 class Announced:
-    """Something that endpoints are told: an alert by its id, an invoice by its name."""
+    """Something that endpoints are told: an alert by its number in its stream, an invoice by its id."""
 
     type: str
     name: str
@@ -58,12 +58,12 @@ def _everything_arrives(world: World, tenant: Tenant, endpoint: str, created: En
         return
     arrived = {name_of(entry) for entry in received}
     dead = {
-        one["eventId"] for e in of(world.history, "deliveries") if e.sure and e.input.get("endpointId") == endpoint
+        told(one["eventType"], one["payload"]) for e in of(world.history, "deliveries") if e.sure and e.input.get("endpointId") == endpoint
         for one in e.answer if one["status"] == "DEAD" and one.get("deadReason")
     }
     for one in announced(world, tenant):
         if one.type in created.input["eventTypes"] and one.earliest >= created.answered:
-            holds = (one.type, one.name) in arrived or one.name in dead
+            holds = (one.type, one.name) in arrived or (one.type, one.name) in dead
             verdicts.fact(f"delivery: {one.type} {one.name} to {endpoint}", "received, or dead with a reason", "it was" if holds else "neither", one.lines + [created.line], holds)
 
 
@@ -81,8 +81,12 @@ def _nothing_else(tenant: Tenant, world: World, created: Entry, received: list[E
 
 
 def name_of(entry: Entry) -> tuple[str, Optional[str]]:
-    body = entry.input["body"]
-    return body["type"], body["data"].get("invoiceId") if body["type"] == "invoice.generated" else entry.input["id"]
+    return told(entry.input["body"]["type"], entry.input["body"])
+
+
+def told(type: str, body: dict) -> tuple[str, Optional[str]]:
+    """What a body is about. Its `webhook-id` is no alert's id; an alert has the same `sequence` everywhere."""
+    return type, body["data"].get("invoiceId") if type == "invoice.generated" else str(body["sequence"])
 
 
 def _last(tenant: Tenant, op: str) -> Optional[Entry]:
@@ -95,7 +99,7 @@ def announced(world: World, tenant: Tenant) -> list[Announced]:
     alerts, invoices = _last(tenant, "alerts"), _last(tenant, "invoices")
     first = min([v.sent for e in world.by_tenant[tenant.id] for v in e.variants] + [e.sent for e in of(tenant.history, "consume")], default=NEVER)
     for one in alerts.answer if alerts else []:
-        found.append(Announced(f"quota.{one['kind'].lower()}", one["id"], first, [alerts.line]))
+        found.append(Announced(f"quota.{one['kind'].lower()}", str(one["sequence"]), first, [alerts.line]))
     closings = {period.start: period.closing for period in tenant.periods}
     for one in invoices.answer if invoices else []:
         closing = closings.get(milliseconds(one["period"]["start"]))

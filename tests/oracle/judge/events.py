@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from decimal import InvalidOperation
 from fractions import Fraction
 from typing import Callable, Iterable, Optional
 
@@ -81,6 +82,8 @@ def read_events(history: list[Entry], business_time: Callable[[str, Span], tuple
             if not isinstance(sent, dict) or status == "rejected" or not all(isinstance(sent.get(name), str) for name in ("id", "source", "type")):
                 continue
             tenant = entry.input.get("tenantId") or sent.get("subject")
+            if tenant is None:
+                continue
             key = (tenant, sent["source"], sent["id"])
             event = events.setdefault(key, Event(*key))
             _add(event, sent, entry, entry.answered if status in TAKEN else NEVER, business_time)
@@ -134,10 +137,8 @@ def contributions(
         if counting == "no":
             continue
         for time in dict.fromkeys(variant.time):
-            if not start <= time < end or not wanted(dimensions(variant, meter)):
-                found.add(None)
-            else:
-                found.add(Contribution(time, value(variant, meter), variant))
+            read = value(variant, meter) if start <= time < end and wanted(dimensions(variant, meter)) else None
+            found.add(None if read is None else Contribution(time, read, variant))
     return found
 
 
@@ -146,10 +147,16 @@ def dimensions(variant: Variant, meter) -> dict[str, str]:
 
 
 def value(variant: Variant, meter) -> object:
+    """What a meter reads from it: a number, for UNIQUE a text, or None if it cannot."""
     if meter.aggregation == "COUNT":
         return Fraction(1)
     read = variant.data.get(meter.property)
-    return str(read) if meter.aggregation == "UNIQUE" else number(read)
+    if read is None or meter.aggregation == "UNIQUE":
+        return None if read is None else str(read)
+    try:
+        return number(read)
+    except InvalidOperation:
+        return None
 
 
 def lines_of(events: Iterable[Event]) -> list[int]:

@@ -18,6 +18,8 @@ from times import milliseconds, text
 from verdicts import Verdicts
 from world import Closing, Period, Tenant, World
 
+#: Steps hold 40 fractional digits of quotients that no decimal holds.
+LAST_DIGITS = Fraction(1, 10**30)
 COMMIT = ("MINIMUM_COMMIT", None, ())
 
 
@@ -149,7 +151,7 @@ def _arithmetic(one: dict, line: dict, plan: dict, lines: list[int], verdicts: V
     steps = line.get("arithmetic")
     if steps is None:
         return
-    exact = all(number(s["quantity"]) * number(s["unitAmount"]) + number(s["flatAmount"]) == number(s["amount"]) for s in steps)
+    exact = all(abs(number(s["quantity"]) * number(s["unitAmount"]) + number(s["flatAmount"]) - number(s["amount"])) < LAST_DIGITS for s in steps)
     total = rounded(sum((number(step["amount"]) for step in steps), Fraction(0)), plan["currency"])
     verdicts.fact(f"steps of a line: {one['id']} {line_key(line)}", f"exact steps of together {line['amount']['amount']}", f"{'exact' if exact else 'inexact'} steps of together {plain(total)}", lines, exact and total == number(line["amount"]["amount"]))
 

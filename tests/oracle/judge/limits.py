@@ -151,7 +151,7 @@ class Counted:
             for variant in event.variants:
                 if variant.sent < span.hi and variant.type == self.meter.event_type:
                     is_inside = is_short or all(start <= time < end for time in variant.time)
-                    least = min(least, value(variant, self.meter) if is_inside else Fraction(0))
+                    least = min(least, (value(variant, self.meter) or Fraction(0)) if is_inside else Fraction(0))
         return max(least, Fraction(0))
 
     def open_at_most(self, span: Span) -> Fraction:

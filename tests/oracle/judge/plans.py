@@ -99,7 +99,7 @@ def judge_changes(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
 
 def _first_open(tenant: Tenant, now: float) -> int:
     start = tenant.first
-    created = tenant.time(tenant.created.span)[0]
+    created = -NEVER if tenant.has_test_clock else tenant.time(tenant.created.span)[0]
     while max(next_start(tenant.anchor, start), created) + tenant.grace_days()[1] * DAY <= now:
         start = next_start(tenant.anchor, start)
     return start

@@ -31,7 +31,8 @@ def judge_decisions(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
             one = counted.setdefault(limit.key, Counted(world, tenant, limit))
             one.limit = limit
         pairs = [(limit, counted[limit.key]) for limit in applying]
-        _numbers(tenant, entry, {limit.key: limit for limit in applying}, verdicts)
+        if entry.answer["reason"] in ("WITHIN_LIMITS", *FULL):
+            _numbers(tenant, entry, {limit.key: limit for limit in applying}, verdicts)
         if entry.answer["allowed"]:
             for limit, one in pairs:
                 if limit.kinds == {"HARD"} and entry.op == "consume":
@@ -53,10 +54,9 @@ def _numbers(tenant: Tenant, entry: Entry, limits: dict[tuple, Limit], verdicts:
         verdicts.fact(what, [plain(v) for v in limit.values], one["limit"], [entry.line] + limit.lines, number(one["limit"]) in limit.values)
         left = number(one["limit"]) - number(one["used"]) - number(one["reserved"])
         verdicts.fact(f"remainder in a decision: {tenant.id} {key}", plain(max(left, Fraction(0))), one["remaining"], [entry.line], number(one["remaining"]) == max(left, Fraction(0)))
-    if entry.answer.get("reason") in ("WITHIN_LIMITS", *FULL):
-        missing = sorted(str(key) for key in set(limits) - set(shown))
-        if missing:
-            verdicts.refuse("limit in a decision", f"{tenant.id}: {missing} are not shown", [entry.line])
+    missing = sorted(str(key) for key in set(limits) - set(shown))
+    if missing:
+        verdicts.refuse("limit in a decision", f"{tenant.id}: {missing} are not shown", [entry.line])
 
 
 def _not_overspent(world: World, entry: Entry, amounts: dict, limit: Limit, one: Counted, verdicts: Verdicts) -> None:
@@ -117,7 +117,8 @@ def _same_key(world: World, tenant: Tenant, verdicts: Verdicts) -> None:
             lines = [one.entry.line, again.line]
             if amounts_of(again.input) != one.amounts:
                 verdicts.refuse("same key", f"{tenant.id} {one.key}: another request with a live key was decided", lines)
-            else:
+            elif again.answer["allowed"] or again.answer["reason"] in FULL:
+                # Others deny anything: a suspended tenant's, or those of counters that are being rebuilt.
                 verdicts.fact(f"same key: {tenant.id} {one.key}", "allowed, as before", "allowed" if again.answer["allowed"] else "denied", lines, again.answer["allowed"])
 
 

@@ -172,7 +172,8 @@ class World:
         return found
 
     def _closing(self, tenant: Tenant, start: int, end: int) -> Optional[Closing]:
-        created_lo, created_hi = tenant.time(tenant.created.span)
+        # A test tenant was not created on its own clock.
+        created_lo, created_hi = (-NEVER, -NEVER) if tenant.has_test_clock else tenant.time(tenant.created.span)
         soon, late = tenant.grace_days()
         possible_from: list[tuple[float, int]] = []
         surely_by: list[tuple[float, int]] = []

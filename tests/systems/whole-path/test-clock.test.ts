@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { explain, judge } from "../../oracle/judge.js";
 import { waitFor } from "../../servers/servers.js";
 import { expectDerived, runCli } from "../../support/cli.js";
 import { ask, askRaw, type EventsAnswer, postEvents, postJson } from "../../support/client.js";
+import { runs, testSeed } from "../../support/effort.js";
 import { graphql } from "../../support/graphql/index.js";
 import { type MetrlyProcess, startMetrly } from "../../support/metrly.js";
+import { hasProgram } from "../../support/programs.js";
+import { live } from "./life/life.js";
 import { CREATE_METER, CREATE_PLAN, CREATE_TENANT, ISSUE_KEY, UPCOMING, VERIFY } from "./world.js";
 
 const ADVANCE = graphql(`mutation TestClockAdvance($tenantId: ID!, $to: DateTime!) {
@@ -129,6 +133,17 @@ test("quota windows and the accept window roll with the clock, which only goes f
   await ask(metrly.url, admin, CREATE_TENANT, { input: { id: "real", name: "Real" } });
   const real = await askRaw(metrly.url, admin, ADVANCE, { tenantId: "real", to: "2027-01-01T00:00:00Z" });
   expect(real.errors?.[0]).toMatchObject({ extensions: { code: "INVALID" } });
+});
+
+test.skipIf(!hasProgram("python3"))("all that random clients see in some months can be true", async () => {
+  const seed = testSeed();
+  const lives = Array.from({ length: runs(1) }, (_, n) => ({ name: `life-${n}`, seed: seed + n }));
+  for (const { name, seed } of lives) {
+    const lines = await live({ url: metrly.url, admin, name, seed, steps: 40 });
+    const [verdict] = await judge(lines);
+    const wrong = verdict === undefined ? "no verdict" : explain(verdict, lines);
+    expect(wrong, `METRLY_TEST_SEED=${seed}`).toBe("");
+  }
 });
 
 test("the doctor finds no problems, and reports failed checks", async () => {
