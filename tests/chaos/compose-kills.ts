@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, onTestFailed, test } from "vitest";
 import { parseConfig } from "#platform/process/config.js";
+import { createHistory, wallClock } from "../oracle/history.js";
 import { sized, testSeed } from "../support/effort.js";
 import { graphql } from "../support/graphql/index.js";
 import { randomOf, shuffled } from "../support/random.js";
@@ -44,7 +45,7 @@ export function killEachRole(replicas: number, running: () => RunningCompose): v
   let key: string;
 
   beforeAll(async () => {
-    target = { url: running().url, admin: await running().adminToken() };
+    target = { url: running().url, admin: await running().adminToken(), history: createHistory(wallClock) };
     key = await setUp(target, options);
     receiver = await startReceiver();
     await receiver.subscribe(target, options.tenants);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, test } from "vitest";
+import { createHistory, wallClock } from "../oracle/history.js";
 import { hasKafka, hasPostgres, hasRedis } from "../servers/servers.js";
 import { expectDerived } from "../support/cli.js";
 import { sized, testSeed } from "../support/effort.js";
@@ -37,7 +38,7 @@ for (const { adapters, can } of CASES) {
 
     beforeAll(async () => {
       metrly = await startMetrly(adapters);
-      target = { url: metrly.url, admin: await metrly.adminToken() };
+      target = { url: metrly.url, admin: await metrly.adminToken(), history: createHistory(wallClock) };
       key = await setUp(target, options);
     });
 

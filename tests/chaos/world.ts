@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { createHistory, wallClock } from "../oracle/history.js";
 import type { AcknowledgedEvent } from "../oracle/oracle.js";
 import {
   type KafkaPlace,
@@ -63,7 +64,7 @@ export async function startFaultWorld(tenants: readonly string[], place: KafkaPl
     };
     const metrly = await startMetrly("servers", env);
     closers.push(() => metrly.dispose());
-    const target = { url: metrly.url, admin: await metrly.adminToken() };
+    const target = { url: metrly.url, admin: await metrly.adminToken(), history: createHistory(wallClock) };
     const key = await setUp(target, { events: 0, tenants, seed: 0 });
     return { metrly, target, key, kafka, kafkaProxy, postgres, postgresProxy, env, stop };
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { History, Told } from "../../oracle/history.js";
 import type { AcknowledgedEvent } from "../../oracle/oracle.js";
 import { type EventsAnswer, postEvents } from "../../support/client.js";
 import { shuffled } from "../../support/random.js";
@@ -80,20 +81,26 @@ const RETRY_MS = 100;
 
 /**
  * Posts until success, like a correct client during a server's restart: retries with the same ids. Returns the successful
- * response.
+ * response. Every attempt is kept in `history`.
  */
 export async function postUntilAnswered(
   url: string,
   key: string,
   body: readonly unknown[],
   requests: Requests,
+  history?: History,
 ): Promise<EventsAnswer> {
-  for (;;) {
+  async function attempt(): Promise<Told<EventsAnswer>> {
     const response = await requests.track(postEvents(url, key, body));
-    if (response?.status === 202) return (await response.json()) as EventsAnswer;
+    if (response?.status === 202) return { outcome: "ok", answer: (await response.json()) as EventsAnswer };
     if (response !== undefined && response.status < 500)
       throw new Error(`answered ${response.status}: ${await response.text()}`);
     await response?.body?.cancel();
+    return { outcome: "unknown" };
+  }
+  for (;;) {
+    const { answer } = await (history === undefined ? attempt() : history.record("events", { events: body }, attempt));
+    if (answer !== undefined) return answer;
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }

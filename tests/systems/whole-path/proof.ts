@@ -1,6 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { expect } from "vitest";
 import { amount, plain } from "../../oracle/amounts.js";
+import type { History } from "../../oracle/history.js";
 import {
   type AcknowledgedEvent,
   distinctEvents,
@@ -15,6 +16,7 @@ import { sized } from "../../support/effort.js";
 import type { QuotaLimitInput } from "../../support/graphql/graphql.js";
 import { randomOf } from "../../support/random.js";
 import { countRequests, type Requests } from "../../support/requests.js";
+import { expectJudged, kept } from "./judged.js";
 import { bodyOf, cutBatches, generateEvents, postUntilAnswered } from "./load.js";
 import * as world from "./world.js";
 
@@ -22,6 +24,8 @@ import * as world from "./world.js";
 export interface Target {
   readonly url: string;
   readonly admin: string;
+  /** Keeps what its clients do, and they are judged by it at the end. */
+  readonly history?: History;
 }
 
 const METERS: readonly OracleMeter[] = [
@@ -61,17 +65,21 @@ export interface ProofOptions {
 }
 
 /** Meters that are not there yet, a plan, tenants and a platform key that ingests for all. Returns the key once the edge knows it. */
-export async function setUp({ url, admin }: Target, { tenants, limits = [] }: ProofOptions): Promise<string> {
+export async function setUp({ url, admin, history }: Target, { tenants, limits = [] }: ProofOptions): Promise<string> {
   const month = world.lastMonth(Date.now());
   const { meters } = await ask<{ readonly meters: readonly { readonly key: string }[] }, object>(url, admin, KEYS);
-  for (const { key, ...rest } of METERS.filter((meter) => !meters.some(({ key }) => key === meter.key))) {
-    await ask(url, admin, world.CREATE_METER, { input: { key, name: key, ...rest } });
+  for (const meter of METERS) {
+    const input = { name: meter.key, ...meter };
+    const isThere = meters.some(({ key }) => key === meter.key);
+    await kept(history, "createMeter", input, async () => isThere || ask(url, admin, world.CREATE_METER, { input }));
   }
   const version = { currency: "EUR", recurringFee: PLAN.recurringFee, prices: PLAN.prices, limits };
-  await ask(url, admin, world.CREATE_PLAN, { input: { id: "plan", name: "Plan", version } });
+  const plan = { id: "plan", name: "Plan", version };
+  await kept(history, "createPlan", plan, () => ask(url, admin, world.CREATE_PLAN, { input: plan }));
   for (const id of tenants) {
     const startsAt = new Date(month.acceptedFromMs).toISOString();
-    await ask(url, admin, world.CREATE_TENANT, { input: { id, name: id, planId: "plan", startsAt } });
+    const input = { id, name: id, planId: "plan", startsAt };
+    await kept(history, "createTenant", input, () => ask(url, admin, world.CREATE_TENANT, { input }));
   }
   const issued = await ask(url, admin, world.ISSUE_KEY, {
     input: { platform: true, name: "load", scopes: ["INGEST", "QUOTA"] },
@@ -97,7 +105,7 @@ export interface LoadControl {
  * events, each once.
  */
 export async function postLoad(
-  { url }: Target,
+  { url, history }: Target,
   key: string,
   { events: total, tenants, seed }: ProofOptions,
   { beforeBatch, hold = () => false, requests = countRequests() }: LoadControl = {},
@@ -117,6 +125,7 @@ export async function postLoad(
     body: bodyOf(batch, MALFORMED_SHARE, random),
   }));
   const acknowledged: AcknowledgedEvent[] = [];
+  const answered = new Set<number>();
   let next = 0;
   async function send(): Promise<void> {
     for (let at = next++; at < batches.length; at = next++) {
@@ -130,7 +139,9 @@ export async function postLoad(
   }
   async function post(at: number): Promise<void> {
     const { batch, body } = batches[at] ?? { batch: [], body: [] };
-    const answer = await postUntilAnswered(url, key, body, requests);
+    // Repeats of what was acknowledged change nothing that can be true.
+    const answer = await postUntilAnswered(url, key, body, requests, answered.has(at) ? undefined : history);
+    answered.add(at);
     expect(answer.results).toHaveLength(body.length);
     expect(answer.rejected).toBe(body.length - batch.length);
     acknowledged.push(...batch);
@@ -141,14 +152,22 @@ export async function postLoad(
 
 /** The identity holds at every check, and at rest exactly the acknowledged events are counted. */
 export async function expectAccounted(
-  { url, admin }: Target,
+  target: Target,
+  options: ProofOptions,
+  events: readonly AcknowledgedEvent[],
+): Promise<void> {
+  await kept(target.history, "rest", {}, () => expectAtRest(target, options, events));
+}
+
+async function expectAtRest(
+  { url, admin, history }: Target,
   { tenants, seed }: ProofOptions,
   events: readonly AcknowledgedEvent[],
-) {
+): Promise<void> {
   for (const tenantId of tenants) {
     const accounting = await waitFor(
       async () => {
-        const now = await world.accountingOf(url, admin, tenantId);
+        const now = await kept(history, "accounting", { tenantId }, () => world.accountingOf(url, admin, tenantId));
         expect(world.sumOf(now), `the identity of ${tenantId}, seed ${seed}: ${JSON.stringify(now)}`).toBe(
           now.accepted,
         );
@@ -181,13 +200,17 @@ export async function expectTotals(
 
 /** Closes last month; every invoice equals the oracle's, to the cent, and the verifier agrees. */
 export async function expectInvoices(
-  { url, admin }: Target,
+  target: Target,
   { tenants, seed }: ProofOptions,
   events: readonly AcknowledgedEvent[],
-) {
+): Promise<void> {
+  const { url, admin, history } = target;
   const { startMs, endMs } = world.lastMonth(Date.now());
   const periodStart = new Date(startMs).toISOString();
-  for (const tenantId of tenants) await ask(url, admin, world.CLOSE_PERIOD, { tenantId, periodStart });
+  for (const tenantId of tenants) {
+    const close = { tenantId, periodStart };
+    await kept(history, "closeBillingPeriod", close, () => ask(url, admin, world.CLOSE_PERIOD, close));
+  }
   for (const tenantId of tenants) {
     const invoice = await waitFor(async () => (await world.invoicesOf(url, admin, tenantId))[0], {
       what: `the invoice of ${tenantId} (seed ${seed})`,
@@ -207,4 +230,5 @@ export async function expectInvoices(
     const { verifyInvoice } = await ask(url, admin, world.VERIFY, { id: invoice.id });
     expect(verifyInvoice, `${tenantId}, seed ${seed}`).toMatchObject({ matches: true, differences: [] });
   }
+  await expectJudged(target, { tenants, seed });
 }

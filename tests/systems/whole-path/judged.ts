@@ -1,0 +1,65 @@
+import { expect } from "vitest";
+import type { History, Line } from "../../oracle/history.js";
+import { explain, judge } from "../../oracle/judge.js";
+import { askRaw } from "../../support/client.js";
+import { hasProgram } from "../../support/programs.js";
+import { INVOICES, TOTALS } from "./life/operations.js";
+
+/** A Metrly, and what its clients did with it and were answered. */
+interface Judged {
+  readonly url: string;
+  readonly admin: string;
+  readonly history?: History;
+}
+
+interface Shown {
+  readonly tenant: { readonly usageTotals?: unknown; readonly invoices?: { readonly nodes: unknown } };
+}
+
+/** Keeps a request that must succeed, with its answer. */
+export async function kept<Answer>(
+  history: History | undefined,
+  op: string,
+  input: object,
+  ask: () => Promise<Answer>,
+): Promise<Answer> {
+  if (history === undefined) return ask();
+  const { answer } = await history.record(op, input, async () => ({ outcome: "ok", answer: await ask() }));
+  return answer as Answer;
+}
+
+/** Looks at what the tenants have now, and expects it to be possible after all that clients did and were answered. */
+export async function expectJudged(
+  { url, admin, history }: Judged,
+  { tenants, seed }: { readonly tenants: readonly string[]; readonly seed: number },
+): Promise<void> {
+  if (history === undefined || !hasProgram("python3")) return;
+  async function look(op: string, text: string, tenantId: string, part: (shown: Shown["tenant"]) => unknown) {
+    await kept(history, op, { tenantId }, async () => {
+      const { data, errors } = await askRaw<Shown, object>(url, admin, text, { tenantId });
+      if (!data) throw new Error(`GraphQL: ${JSON.stringify(errors)}`);
+      return part(data.tenant);
+    });
+  }
+  for (const tenantId of tenants) {
+    await look("usageTotals", TOTALS, tenantId, ({ usageTotals }) => usageTotals);
+    await look("invoices", INVOICES, tenantId, ({ invoices }) => invoices?.nodes);
+  }
+  const lines = history.lines.filter((line) => isAbout(line, tenants));
+  const [verdict] = await judge(lines);
+  expect(verdict === undefined ? "no verdict" : explain(verdict, lines), `seed ${seed}`).toBe("");
+  for (const rule of ["total", "quantity of a line", "accounting"])
+    expect(verdict?.checked[rule], rule).toBeGreaterThan(0);
+}
+
+/** Whether a line is about one of these tenants, or about none. */
+function isAbout({ op, input = {} }: Line, tenants: readonly string[]): boolean {
+  const { tenantId, id, events } = input as {
+    readonly tenantId?: string;
+    readonly id?: string;
+    readonly events?: readonly { readonly subject?: string }[];
+  };
+  if (events !== undefined) return events.some(({ subject }) => subject !== undefined && tenants.includes(subject));
+  const about = op === "createTenant" ? id : tenantId;
+  return about === undefined || tenants.includes(about);
+}
