@@ -51,7 +51,7 @@ export class InvoiceType {
   description: "Usage has crossed a threshold of a limit; reported once per window and threshold",
 })
 export class QuotaAlertType {
-  @Field(() => ID, { description: "Its id, the same in webhooks" }) readonly id!: string;
+  @Field(() => ID, { description: "Its id here; in webhooks, look for its `sequence`" }) readonly id!: string;
   @Field(() => String, { description: "1, 2, 3 …: position among the tenant's alerts" }) readonly sequence!: string;
   @Field(() => CursorScalar, { description: "For `after` in `alerts` and `quotaAlerts`" })
   readonly cursor!: string;
