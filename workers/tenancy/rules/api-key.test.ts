@@ -8,6 +8,7 @@ import {
   assertMayGrant,
   assertMayGrantUntil,
   isLive,
+  rotationReasons,
   rotationTimes,
   validateApiKey,
 } from "./api-key.js";
@@ -30,7 +31,11 @@ const terms = (change: Partial<ApiKeyTerms> = {}): ApiKeyTerms => ({
   expiresAt: null,
   ...change,
 });
-const pathsOf = (change: Partial<ApiKeyTerms>) => validateApiKey(terms(change), NOW).map(({ path }) => path);
+const pathsOf = (change: Partial<ApiKeyTerms>) => {
+  const reasons = validateApiKey(terms(change), NOW);
+  expect(reasons.every(({ detail }) => detail.length > 10)).toBe(true);
+  return reasons.map(({ path }) => path);
+};
 
 describe("issuing a key", () => {
   test("a key never gives more than its own scopes", () => {
@@ -41,12 +46,16 @@ describe("issuing a key", () => {
         else expect(grant).toThrow(expect.objectContaining({ code: "FORBIDDEN" }));
       }),
     );
+    expect(() => assertMayGrant(keyIdentity("acme", ["READ"]), "acme", ["INGEST", "READ", "QUOTA"])).toThrow(
+      /this one lacks INGEST, QUOTA$/,
+    );
+    expect(() => assertMayGrant({ ...admin, roles: ["TENANT_ADMIN"] }, "acme", ["ADMIN"])).not.toThrow();
   });
 
   test("only the platform's administrators issue platform keys", () => {
     expect(() => assertMayGrant(admin, null, API_KEY_SCOPES)).not.toThrow();
     expect(() => assertMayGrant(keyIdentity(null, ["ADMIN"]), null, ["ADMIN"])).not.toThrow();
-    const forbidden = expect.objectContaining({ code: "FORBIDDEN" });
+    const forbidden = expect.objectContaining({ code: "FORBIDDEN", message: expect.stringContaining("platform keys") });
     expect(() => assertMayGrant(keyIdentity("acme", ["ADMIN"]), null, ["ADMIN"])).toThrow(forbidden);
     expect(() => assertMayGrant({ ...admin, tenantId: "acme", roles: ["TENANT_ADMIN"] }, null, ["READ"])).toThrow(
       forbidden,
@@ -60,6 +69,7 @@ describe("issuing a key", () => {
     expect(pathsOf({ tenantId: undefined })).toEqual(["tenantId"]);
     expect(pathsOf({ scopes: [], expiresAt: NOW })).toEqual(["scopes", "expiresAt"]);
     expect(pathsOf({ scopes: ["READ", "READ"] })).toEqual(["scopes"]);
+    expect(pathsOf({ name: " ", expiresAt: NOW + 1 })).toEqual(["name"]);
   });
 });
 
@@ -75,7 +85,9 @@ test("an issuer that ends gives keys that end no later", () => {
     [NOW, null],
     [NOW, NOW + 1],
   ] as const)
-    expect(() => assertMayGrantUntil(end, expiresAt)).toThrow(expect.objectContaining({ code: "FORBIDDEN" }));
+    expect(() => assertMayGrantUntil(end, expiresAt)).toThrow(
+      expect.objectContaining({ code: "FORBIDDEN", message: expect.stringContaining(new Date(NOW).toISOString()) }),
+    );
 });
 
 describe("rotating a key", () => {
@@ -108,7 +120,16 @@ describe("rotating a key", () => {
     expect(rotationTimes(key(NOW + 5), 60, NOW, NOW + 2_000_000).newExpiresAt).toBe(NOW + 1_000_005);
   });
 
+  test("takes a grace of whole seconds, of 30 days at most", () => {
+    expect([0, 1, 30 * 86_400].flatMap(rotationReasons)).toEqual([]);
+    for (const graceSeconds of [-1, 0.5, 30 * 86_400 + 1, Number.NaN])
+      expect(rotationReasons(graceSeconds)).toEqual([
+        { path: "graceSeconds", detail: "must be a whole number from 0 to 2592000" },
+      ]);
+  });
+
   test("a key is live until its end, not at it", () => {
+    expect(isLive(key(null), NOW)).toBe(true);
     expect(isLive(key(NOW + 1), NOW)).toBe(true);
     expect(isLive(key(NOW), NOW)).toBe(false);
     expect(isLive({ ...key(null), revokedAt: NOW }, NOW)).toBe(false);

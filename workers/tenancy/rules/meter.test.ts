@@ -16,6 +16,11 @@ describe("a meter", () => {
   test("that is sound has nothing against it", () => {
     expect(validateMeter(terms())).toEqual([]);
     expect(validateMeter(terms({ aggregation: "COUNT", valueProperty: null, unit: null }))).toEqual([]);
+    const longest = {
+      ...{ id: "k".repeat(64), name: "n".repeat(200), eventType: "é".repeat(128), valueProperty: "p".repeat(128) },
+      ...{ unit: "u".repeat(32), dimensions: Array.from({ length: 10 }, (_, i) => `d${i}`) },
+    };
+    expect(validateMeter(terms(longest))).toEqual([]);
   });
 
   test.each<[string, Partial<MeterTerms>, string]>([
@@ -26,6 +31,9 @@ describe("a meter", () => {
     ["a unit of two lines", { unit: "to\nken" }, "unit"],
     ["a reserved event type", { eventType: "metrly.quota.warning.v1" }, "eventType"],
     ["a blank event type", { eventType: "" }, "eventType"],
+    ["an event type of spaces", { eventType: "  " }, "eventType"],
+    ["an empty property", { valueProperty: "" }, "valueProperty"],
+    ["an empty dimension", { dimensions: ["a", ""] }, "dimensions[1]"],
     ["a SUM without a property", { valueProperty: null }, "valueProperty"],
     ["a COUNT with a property", { aggregation: "COUNT" }, "valueProperty"],
     ["a dimension twice", { dimensions: ["a", "a"] }, "dimensions[1]"],
@@ -37,6 +45,8 @@ describe("a meter", () => {
     ["a unit of 33 characters", { unit: "u".repeat(33) }, "unit"],
     ["very many dimensions", { dimensions: Array.from({ length: 200_000 }, (_, i) => `${i}`) }, "dimensions"],
   ])("refuses %s", (_, change, path) => {
-    expect(validateMeter(terms(change)).map((reason) => reason.path)).toEqual([path]);
+    const reasons = validateMeter(terms(change));
+    expect(reasons.map((reason) => reason.path)).toEqual([path]);
+    expect(reasons.every(({ detail }) => detail.length > 10)).toBe(true);
   });
 });

@@ -60,7 +60,11 @@ const terms = (change: Partial<PlanDraft> = {}): PlanDraft => ({
   limits: [],
   ...change,
 });
-const pathsOf = (plan: PlanDraft) => validatePlanVersion(plan, METERS).map(({ path }) => path);
+const pathsOf = (plan: PlanDraft) => {
+  const reasons = validatePlanVersion(plan, METERS);
+  expect(reasons.every(({ detail }) => detail.length > 10)).toBe(true);
+  return reasons.map(({ path }) => path);
+};
 
 describe("a plan version", () => {
   const many = <T>(count: number, item: T): T[] => Array.from({ length: count }, () => item);
@@ -81,6 +85,63 @@ describe("a plan version", () => {
     ],
   ])("refuses %s", (_, draft, paths) => {
     expect(pathsOf(draft).slice(0, 1)).toEqual(paths);
+  });
+
+  test("may have as much of everything as its limits say", () => {
+    const where = [{ dimension: "region", value: "v".repeat(128) }];
+    const full = terms({
+      prices: [
+        ...Array.from({ length: 98 }, (_, n) => price({ where: [{ dimension: "model", value: `${n}` }] })),
+        ...[{ ...tiers(50), meter: "tokens" }, price({ meter: "seats" })],
+      ],
+      limits: [
+        limit({ warnAt: Array.from({ length: 10 }, (_, n) => `0.${n + 10}`) }),
+        ...(["SECOND", "HOUR", "DAY"] as const).map((window) => limit({ window, warnAt: ["0.5", "1"] })),
+      ],
+    });
+    expect(validatePlanVersion(full, METERS)).toEqual([]);
+    expect(validatePlanVersion(terms({ prices: [price({ where }), price({ catchAll: true })] }), METERS)).toEqual([]);
+    const conditions = (count: number) =>
+      pathsOf(terms({ prices: [price({ where: many(count, where[0]).flatMap((one) => one ?? []) })] }));
+    expect([conditions(10)[0], conditions(11)[0]]).toEqual(["prices[0].where[1].dimension", "prices[0].where"]);
+  });
+
+  test("says what is wrong with a value and what it may be", () => {
+    const detailsOf = (plan: PlanDraft) => validatePlanVersion(plan, METERS).map(({ detail }) => detail);
+    const priced = (change: Partial<PriceState>) => detailsOf(terms({ prices: [price(change)] }));
+    expect(priced({ unitAmount: "1e3" })).toEqual([
+      "must be a decimal with at most 18 integer and 12 fractional digits",
+    ]);
+    expect(priced({ unitAmount: "-1" })).toEqual(["must not be negative"]);
+    expect(priced({ divideBy: "0" })).toEqual(["must be greater than 0"]);
+    expect(priced({ discountPercent: "100.1" })).toEqual(["must be at most 100"]);
+    expect(priced({ discountPercent: "100" })).toEqual([]);
+    expect(priced({ minimumAmount: "9", maximumAmount: "8" })).toEqual(["must not be below minimumAmount"]);
+    expect(priced({ minimumAmount: "x", maximumAmount: "8" })).toHaveLength(1);
+    expect(priced({ unitAmount: null, ratePercent: "1" })).toEqual([
+      ...["PER_UNIT needs this field", "PER_UNIT does not use this field"],
+    ]);
+    const region = { dimension: "region", value: "eu" };
+    expect(priced({ where: [region, region] })).toEqual(['names "region" twice']);
+    expect(priced({ where: [region], catchAll: true })).toEqual([
+      "must be empty in a catch-all price, which claims what no other price claims",
+    ]);
+    expect(detailsOf(terms({ prices: [price(), price()] }))).toEqual([
+      "claims usage of calls that prices[0] claims too",
+    ]);
+    expect(detailsOf(terms({ prices: [price({ catchAll: true }), price({ catchAll: true })] }))).toHaveLength(1);
+    expect(detailsOf(terms({ prices: [tiered("10", "9", null)] }))).toEqual([
+      "must be greater than 10, where the tier before it ends",
+    ]);
+    expect(detailsOf(terms({ limits: [limit({ meter: "seats" })] }))).toEqual([
+      "a limit needs a COUNT or SUM meter, and seats is MAX",
+    ]);
+    expect(detailsOf(terms({ limits: [limit(), limit()] }))).toEqual(["limits[0] is for the same meter and window"]);
+    expect(detailsOf(terms({ limits: [limit({ warnAt: ["0.8", "0.7"] })] }))).toEqual([
+      "must be greater than 0.8, the threshold before it",
+    ]);
+    expect(detailsOf(terms({ limits: many(21, limit()) }))[0]).toBe("has at most 20 limits");
+    expect(detailsOf(terms({ prices: many(101, price()) }))[0]).toBe("has at most 100 prices");
   });
 
   test("refuses lists far over their limits by as few reasons as lists just over them", () => {

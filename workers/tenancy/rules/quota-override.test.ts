@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { DAY_MS } from "#kernel/duration.js";
-import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
-import { MAX_OVERRIDES, type OverrideTerms, withOverride } from "./quota-override.js";
+import type { QuotaLimitState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { MAX_OVERRIDES, type OverrideTerms, overrideReasons, withOverride } from "./quota-override.js";
 
 const NOW = Date.UTC(2026, 10, 15);
 const override = (until: number): OverrideTerms => ({
@@ -18,4 +18,37 @@ test("a tenant has at most 200 overrides; those that ended 40 days ago make room
   expect(() => more(NOW)).toThrow(expect.objectContaining({ code: "CONFLICT" }));
   expect(() => more(NOW - 40 * DAY_MS)).toThrow(expect.objectContaining({ code: "CONFLICT" }));
   expect(more(NOW - 40 * DAY_MS - 1)).toHaveLength(1);
+});
+
+test("the overrides that made room are gone, the others and the new one stay in order", () => {
+  const before = { ...override(NOW), inVersion: 1 };
+  const tenant = { testClock: null, quotaOverrides: [{ ...before, until: 0 }, before] } as unknown as TenantState;
+  const added = override(NOW + DAY_MS);
+  expect(withOverride(tenant, added, NOW, 2)).toEqual([before, { ...added, inVersion: 2 }]);
+  expect(withOverride({ testClock: null } as TenantState, added, NOW, 2)).toEqual([{ ...added, inVersion: 2 }]);
+});
+
+test("an override needs a limit of the plan, an end ahead by the tenant's clock, an amount and a reason", () => {
+  const limits: QuotaLimitState[] = [
+    { meter: "calls", window: "DAY", kind: "HARD", limit: "1", warnAt: [] },
+    { meter: null, window: "HOUR", kind: "HARD", limit: "1", warnAt: [] },
+  ];
+  const reasonsOf = (changes: Partial<OverrideTerms>, testClock: number | null = null) =>
+    overrideReasons({ ...override(NOW + 1), ...changes }, { testClock } as TenantState, limits, NOW);
+  expect(reasonsOf({})).toEqual([]);
+  expect(reasonsOf({ meter: null, window: "HOUR" })).toEqual([]);
+  expect(reasonsOf({ limit: "-1", reason: " ", until: NOW })).toEqual([
+    { path: "limit", detail: "must not be negative" },
+    { path: "reason", detail: "must not be blank" },
+    { path: "until", detail: "must be in the future" },
+  ]);
+  expect(reasonsOf({ reason: "r".repeat(201) })).toEqual([{ path: "reason", detail: "has at most 200 characters" }]);
+  expect(reasonsOf({ reason: "r".repeat(200) })).toEqual([]);
+  expect(reasonsOf({}, NOW + 1).map(({ path }) => path)).toEqual(["until"]);
+  expect(reasonsOf({ window: "HOUR" })).toEqual([
+    { path: "meter", detail: 'the tenant\'s plan has no limit on "calls" per HOUR' },
+  ]);
+  expect(reasonsOf({ meter: null })).toEqual([
+    { path: "meter", detail: "the tenant's plan has no limit on requests per DAY" },
+  ]);
 });

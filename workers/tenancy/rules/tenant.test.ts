@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { DAY_MS } from "#kernel/duration.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { assertSameCreation, creationInput } from "./creation.js";
 import { rejectIf } from "./reasons.js";
-import { advanceReasons, statusAfter, type TenantTerms, validateTenant } from "./tenant.js";
+import { advanceReasons, assertOpen, statusAfter, type TenantTerms, validateTenant } from "./tenant.js";
 
 const NOW = 1_790_000_000_000;
 const terms = (change: Partial<TenantTerms> = {}): TenantTerms => ({
@@ -14,7 +15,11 @@ const terms = (change: Partial<TenantTerms> = {}): TenantTerms => ({
   testClock: null,
   ...change,
 });
-const pathsOf = (change: Partial<TenantTerms>) => validateTenant(terms(change), NOW).map(({ path }) => path);
+const pathsOf = (change: Partial<TenantTerms>) => {
+  const reasons = validateTenant(terms(change), NOW);
+  expect(reasons.every(({ detail }) => detail.length > 10)).toBe(true);
+  return reasons.map(({ path }) => path);
+};
 
 describe("a tenant", () => {
   test("starts at most 35 days back, by its own clock", () => {
@@ -23,6 +28,8 @@ describe("a tenant", () => {
     const testClock = NOW - 400 * DAY_MS;
     expect(pathsOf({ testClock, startsAt: testClock - 35 * DAY_MS })).toEqual([]);
     expect(pathsOf({ testClock, startsAt: NOW })).toEqual(["startsAt"]);
+    expect(pathsOf({ startsAt: NOW + 366 * DAY_MS })).toEqual([]);
+    expect(pathsOf({ startsAt: NOW + 366 * DAY_MS + 1 })).toEqual(["startsAt"]);
   });
 
   test("with several errors returns all of them", () => {
@@ -34,8 +41,31 @@ describe("a tenant", () => {
     ]);
   });
 
+  test("has an anchor, a grace time and a test clock within bounds, and an id that may be left out", () => {
+    expect(pathsOf({ id: undefined, billingAnchorDay: 28, graceDays: 28 })).toEqual([]);
+    expect(pathsOf({ graceDays: 0 })).toEqual([]);
+    expect(pathsOf({ billingAnchorDay: 0 })).toEqual(["billingAnchorDay"]);
+    expect(pathsOf({ billingAnchorDay: 1.5, graceDays: 29 })).toEqual(["billingAnchorDay", "graceDays"]);
+    expect(pathsOf({ testClock: Date.UTC(2000, 0, 1) })).toEqual([]);
+    expect(pathsOf({ testClock: Date.UTC(2000, 0, 1) - 1 })).toEqual(["testClock"]);
+    expect(pathsOf({ testClock: Date.UTC(2100, 0, 1) })).toEqual(["testClock"]);
+  });
+
+  test("that is closed can't be changed", () => {
+    const open = (status: TenantState["status"]) => () => assertOpen({ status } as TenantState);
+    for (const status of ["ACTIVE", "SUSPENDED"] as const) expect(open(status)).not.toThrow();
+    expect(open("CLOSED")).toThrow(
+      expect.objectContaining({ code: "CONFLICT", message: "The tenant is CLOSED and can no longer be changed" }),
+    );
+  });
+
   test("has a clock that only goes forward, if it has one", () => {
-    const pathsTo = (clock: number | null, to: number) => advanceReasons(clock, to).map(({ path }) => path);
+    const pathsTo = (clock: number | null, to: number) => {
+      const reasons = advanceReasons(clock, to);
+      expect(reasons.every(({ detail }) => detail.length > 10)).toBe(true);
+      return reasons.map(({ path }) => path);
+    };
+    expect(advanceReasons(NOW, 0)[0]?.detail).toContain(new Date(NOW).toISOString());
     expect(pathsTo(NOW, NOW)).toEqual([]);
     expect(pathsTo(NOW, NOW + 400 * DAY_MS)).toEqual([]);
     expect(pathsTo(NOW, NOW - 1)).toEqual(["to"]);
@@ -47,7 +77,9 @@ describe("a tenant", () => {
     expect(statusAfter("ACTIVE", "suspend")).toBe("SUSPENDED");
     expect(statusAfter("SUSPENDED", "resume")).toBe("ACTIVE");
     expect(statusAfter("SUSPENDED", "close")).toBe("CLOSED");
-    const conflict = expect.objectContaining({ code: "CONFLICT" });
+    const conflict = expect.objectContaining({
+      ...{ code: "CONFLICT", message: expect.stringMatching(/^A tenant that is [A-Z]+ can't be changed to [A-Z]+$/) },
+    });
     for (const transition of ["suspend", "resume", "close"] as const)
       expect(() => statusAfter("CLOSED", transition)).toThrow(conflict);
     expect(() => statusAfter("ACTIVE", "resume")).toThrow(conflict);
@@ -60,7 +92,9 @@ describe("a repeated create", () => {
     const stored = creationInput({ name: "Acme", planId: undefined, nested: { a: null, b: "1" } });
     expect(() => assertSameCreation("it", stored, creationInput({ nested: { b: "1" }, name: "Acme" }))).not.toThrow();
     expect(() => assertSameCreation("it", stored, creationInput({ name: "Acme", nested: { b: "2" } }))).toThrow(
-      expect.objectContaining({ code: "CONFLICT" }),
+      expect.objectContaining({
+        ...{ code: "CONFLICT", message: "it already exists and was created with different input" },
+      }),
     );
   });
 });
