@@ -1,0 +1,55 @@
+import { execFileSync } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { packageRoot } from "#platform/process/package-root.js";
+import { JUDGED } from "./judged.js";
+import { mutantsOf } from "./report.js";
+import { readResults, writeResults } from "./results.js";
+import { scoredRooms } from "./rooms.js";
+import { judge, percentOf, type Score } from "./score.js";
+import { testMutants } from "./tester.js";
+
+/** `npm run mutants:score`: how many small changes of the pure code its tests notice. */
+
+const USAGE = `npm run mutants:score -- [ROOM...] [--files NAME] [--jobs N] [--fresh]
+  ROOM          only rooms whose folder contains one of these, e.g. billing
+  --files NAME  only files whose names begin so; their score is not stored
+  --jobs N      how many mutants at once (as many as there are cores)
+  --fresh       forget the results of earlier runs`;
+/** Percent of its mutants that each room's tests must kill. */
+const WANTED = 90;
+
+const { values, positionals } = parseArgs({
+  options: {
+    jobs: { type: "string", default: String(availableParallelism()) },
+    files: { type: "string", default: "" },
+    fresh: { type: "boolean", default: false },
+  },
+  allowPositionals: true,
+});
+const jobs = Number(values.jobs);
+const root = packageRoot();
+const rooms = (await scoredRooms(root)).filter(
+  (room) => positionals.length === 0 || positionals.some((filter) => room.includes(filter)),
+);
+if (rooms.length === 0 || !(jobs >= 1)) throw new RangeError(USAGE);
+
+for (const room of rooms) {
+  const mutants = mutantsOf(await testMutants(room, { jobs, files: values.files, fresh: values.fresh }));
+  const { score, holes, stale } = judge(mutants, JUDGED);
+  for (const { file, lineNumber, line, change } of holes)
+    console.log(`SURVIVED ${file}:${lineNumber}\n  ${line}\n  ${change}`);
+  for (const { file, line, change } of stale)
+    console.error(`NO SURVIVOR ANY MORE, take it from the list of judged ones: ${file}: ${line}\n  ${change}`);
+  console.log(
+    `${room}: ${percentOf(score)} % of ${score.mutants} mutants killed, ${holes.length} survivors not judged`,
+  );
+  if (values.files === "") await store(room, score);
+  if (Number(percentOf(score)) < WANTED || stale.length > 0) process.exitCode = 1;
+}
+
+async function store(room: string, score: Score): Promise<void> {
+  const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: root, encoding: "utf8" }).trim();
+  const date = new Date().toISOString().slice(0, 10);
+  await writeResults({ ...(await readResults()), [room]: { ...score, commit, date } });
+}
