@@ -2,7 +2,14 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { runs } from "../../../tests/support/effort.js";
-import { eventKeyOf, fingerprintOf, fingerprintOfUuid, fingerprintUuid } from "./fingerprint.js";
+import {
+  dimensionsUuid,
+  eventKeyOf,
+  fingerprintOf,
+  fingerprintOfUuid,
+  fingerprintUuid,
+  recordUuid,
+} from "./fingerprint.js";
 
 const text = fc.string({ unit: "binary", maxLength: 12 });
 const json = fc.jsonValue().map((value) => JSON.stringify(value));
@@ -29,4 +36,19 @@ test("a fingerprint is the first 16 bytes of SHA-256, and the same in a control 
   expect(fingerprint.replaceAll("-", "")).toBe(digest.toString("hex"));
   expect(fingerprintOfUuid(fingerprint)).toBe(digest.toString("base64url"));
   expect(fingerprintUuid(fingerprintOfUuid(fingerprint))).toBe(fingerprint);
+});
+
+test("keys, combinations and records are hashed alike, and a fingerprint has 16 bytes", () => {
+  const uuid = (content: string) =>
+    createHash("sha256")
+      .update(content)
+      .digest("hex")
+      .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, "$1-$2-$3-$4-$5");
+  expect(eventKeyOf("a", "b", "c")).toBe(uuid('["a","b","c"]'));
+  expect(dimensionsUuid(["eu", ""])).toBe(uuid('["eu",""]'));
+  expect(recordUuid(Buffer.from("record"))).toBe(uuid("record"));
+  for (const bytes of [15, 17])
+    expect(() => fingerprintUuid(Buffer.alloc(bytes).toString("base64url"))).toThrow(
+      new RangeError(`a fingerprint has 16 bytes, not ${bytes}`),
+    );
 });
