@@ -38,5 +38,65 @@ test("unbilled usage is described in words, and what the tenant chose in quotes"
 test("nothing in a Slack message becomes a link or a mention", () => {
   const { text, blocks } = JSON.parse(slackMessage({ subject: "<!channel> & co", lines: ["<http://x|y>"] }));
   expect(text).toBe("&lt;!channel&gt; &amp; co");
-  expect(blocks[0].text.text).toBe("*&lt;!channel&gt; &amp; co*\n&lt;http://x|y&gt;");
+  expect(blocks).toEqual([
+    { type: "section", text: { type: "mrkdwn", text: "*&lt;!channel&gt; &amp; co*\n&lt;http://x|y&gt;" } },
+  ]);
+});
+
+test("what happened to a limit, with its plan and its window, is said in words", () => {
+  const at = "at 2026-11-04T00:00:05.000Z";
+  const data = {
+    ...{ tenantId: "acme", meter: "calls", window: "DAY", kind: "HARD", threshold: "0.805", limit: "1000" },
+    ...{ used: "806", windowStart: "2026-11-04T00:00:00.000Z", planId: "pro", planVersion: 3 },
+  };
+  expect(describe("quota.warning", data)).toEqual({
+    subject: "acme has used 80.5 % of its limit of 1000 calls per day",
+    lines: [
+      "Used: 806 of 1000 since 2026-11-04T00:00:00.000Z",
+      "Requests beyond the limit are denied.",
+      `Plan pro, version 3; ${at}`,
+    ],
+  });
+  const soft = describe("quota.exceeded", { ...data, meter: null, kind: "SOFT", window: "BILLING_PERIOD" });
+  expect(soft.subject).toBe("acme has reached its limit of 1000 requests per billing period");
+  expect(soft.lines[1]).toBe("The limit is soft: no requests are denied.");
+  const windows = (["SECOND", "MINUTE", "HOUR"] as const).map((window) =>
+    describe("quota.exceeded", { ...data, window }),
+  );
+  expect(windows.map(({ subject }) => subject.split(" ").at(-1))).toEqual(["second", "minute", "hour"]);
+});
+
+test("every line of the other types says what a reader needs", () => {
+  const at = "at 2026-11-04T00:00:05.000Z";
+  const period = { tenantId: "acme", periodStart: "2026-10-01T00:00:00.000Z", periodEnd: "2026-11-01T00:00:00.000Z" };
+  expect(describe("billing.period.closed", { ...period, invoiceId: "inv_acme_000001" })).toEqual({
+    subject: "acme: the billing period from 2026-10-01 is closed",
+    lines: ["Until 2026-11-01, exclusively; invoice: inv_acme_000001", at],
+  });
+  expect(describe("invoice.generated", { ...invoiceGeneratedV1.example.data, sha256: "abc" }).lines.slice(1)).toEqual([
+    ...["SHA-256 abc", at],
+  ]);
+  const disabled = {
+    tenantId: null,
+    url: "https://example.com/***",
+    endpointId: "we_1",
+    reason: "gone",
+    deadLetters: 3,
+  };
+  expect(describe("webhook.endpoint.disabled", disabled)).toEqual({
+    subject: "Metrly: a webhook endpoint was disabled",
+    lines: [
+      "https://example.com/*** (we_1): gone",
+      "3 deliveries are now dead letters; enable the endpoint and replay them.",
+      at,
+    ],
+  });
+  expect(describe("usage.unmetered", usageUnmeteredV1.example.data).lines).toEqual([
+    ...["They are kept and not billed. A meter created with `backfill: true` counts those of open periods.", at],
+  ]);
+  const { planId, planVersion } = usageUnpricedV1.example.data;
+  expect(describe("usage.unpriced", usageUnpricedV1.example.data).lines[1]).toBe(
+    `Plan ${planId}, version ${planVersion}; ${at}`,
+  );
+  expect(describe("webhook.test", { tenantId: "acme" }).lines).toEqual([at]);
 });

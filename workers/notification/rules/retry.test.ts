@@ -46,14 +46,25 @@ describe("a verdict", () => {
   });
   test("410 ends the delivery and disables the endpoint", () => {
     expect(judgeAttempt({ ...failed, responseStatus: 410 }, 1, 0.5)).toMatchObject({
-      kind: "dead",
-      disablesEndpoint: true,
+      ...{ kind: "dead", disablesEndpoint: true },
+      reason: "the receiver answered 410 Gone; the endpoint is disabled",
     });
+  });
+  test("a target that will never be reached ends the delivery only, with its error", () => {
+    expect(judgeAttempt({ ...failed, isPermanent: true }, 1, 0.5)).toEqual({
+      ...{ kind: "dead", reason: "the receiver answered 500", disablesEndpoint: false },
+    });
+  });
+  test("a failure waits up to three times as long as the one before, at random", () => {
+    expect([1, 2, 3, 9].map((attempt) => redeliveryDelayMs(attempt, 0.5))).toEqual([
+      ...[30_000, 90_000, 270_000, 196_830_000],
+    ]);
+    expect(judgeAttempt(failed, MAX_ATTEMPTS - 1, 0)).toEqual({ kind: "retry", delayMs: 0 });
   });
   test("the last attempt leaves a dead letter with the last error", () => {
     expect(judgeAttempt(failed, MAX_ATTEMPTS, 0.5)).toMatchObject({
       kind: "dead",
-      reason: expect.stringContaining("answered 500"),
+      reason: "10 attempts failed; the last: the receiver answered 500",
       disablesEndpoint: false,
     });
   });
@@ -69,6 +80,9 @@ test.each([
   ["Tue, 24 Nov 2026 00:01:00 GMT", 60_000],
   ["Mon, 23 Nov 2026 00:00:00 GMT", 0],
   ["99999999", DAY_MS],
+  [" 120 ", 120_000],
+  ["12345678901", undefined],
+  ["Tue, 24 Nov 2026 00:01:00", undefined],
   ["soon", undefined],
   ["-5", undefined],
   [undefined, undefined],
