@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { DAY_MS, HOUR_MS } from "./duration.js";
+import { manualClock } from "./clock.js";
+import { DAY_MS, HOUR_MS, isTimestamp } from "./duration.js";
 import { contains, hourOf, nextPeriod, periodAt, previousPeriod } from "./period.js";
 
 const instant = fc.integer({ min: Date.UTC(2000, 0, 1), max: Date.UTC(2100, 0, 1) });
@@ -41,4 +42,21 @@ test("an anchor day that not every month has is refused", () => {
 test("hours are aligned to UTC, also before 1970", () => {
   expect(hourOf(-1)).toBe(-HOUR_MS);
   expect(hourOf(HOUR_MS)).toBe(HOUR_MS);
+});
+
+test("timestamps are the instants of the years 1 to 9999", () => {
+  const first = Date.parse("0001-01-01T00:00:00Z");
+  const last = Date.parse("9999-12-31T23:59:59.999Z");
+  expect([first, 0, last].map(isTimestamp)).toEqual([true, true, true]);
+  expect([first - 1, last + 1, Number.NaN].map(isTimestamp)).toEqual([false, false, false]);
+  expect(DAY_MS).toBe(86_400_000);
+});
+
+test("a manual clock moves when it is told to", () => {
+  const clock = manualClock(5);
+  expect(clock.now()).toBe(5);
+  clock.advance(10);
+  expect(clock.now()).toBe(15);
+  clock.set(7);
+  expect(clock.now()).toBe(7);
 });
