@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Clock } from "#kernel/clock.js";
 import type { IdentityTokens } from "#platform/auth/identity.js";
 import type { KeyThrottle } from "#platform/auth/key-throttle.js";
+import { createPrinter } from "#platform/paper/printer.js";
 import type { Config } from "#platform/process/config.js";
 import type { Service } from "#platform/process/service.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
@@ -86,7 +87,7 @@ export async function startGateway(options: GatewayOptions): Promise<Service> {
         reply.header("cache-control", "public, max-age=300");
         return issuer.jwks();
       });
-      registerInvoices(app, { federation, authentication, onBug });
+      registerInvoices(app, { federation, authentication, printer: createPrinter(), onBug });
       registerQueueBoardProxy(app, { authentication, identityTokens, url: config.serviceUrls.notification });
       closeDoor = app.webSocket(GRAPHQL_PATH, socket.handleUpgrade);
     },

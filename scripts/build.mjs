@@ -15,7 +15,7 @@ import { build } from "esbuild";
 import { ROOT } from "./install.mjs";
 
 /** By name in dist. A program that another one starts lies beside the chunks, where `import.meta.url` finds it. */
-const PROGRAMS = { "cli/metrly": "cli/metrly.ts", "chunks/pdf-child": "platform/paper/pdf-child.ts" };
+const PROGRAMS = { "cli/metrly": "cli/metrly.ts", "chunks/print-child": "platform/paper/print-child.ts" };
 
 /** Stay in node_modules: they have binaries, WebAssembly or data files beside them, or are an optional choice of a library's. */
 const EXTERNAL = [

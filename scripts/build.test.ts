@@ -1,17 +1,17 @@
 import { fork } from "node:child_process";
+import { once } from "node:events";
 import path from "node:path";
-import { Readable } from "node:stream";
-import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { packageRoot } from "#platform/process/package-root.js";
 import { build } from "../tests/support/build.js";
 
 test("a stack trace of a built program names the sources", async () => {
   await build();
-  const program = fork(path.join(packageRoot(), "dist/chunks/pdf-child.js"), {
+  const program = fork(path.join(packageRoot(), "dist/chunks/print-child.js"), {
     execArgv: ["--enable-source-maps"],
-    stdio: ["ignore", "ignore", "pipe", "ipc"],
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
-  program.send({ paper: {}, size: "A4" });
-  expect(await text(program.stderr ?? Readable.from([]))).toMatch(/at .*platform\/paper\/\S+\.ts:\d+:\d+/);
+  program.send({ invoice: {}, format: {} });
+  const [answer] = await once(program, "message");
+  expect(answer).toMatchObject({ bug: expect.stringMatching(/at .*platform\/paper\/\S+\.ts:\d+:\d+/) });
 });

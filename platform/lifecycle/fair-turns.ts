@@ -14,8 +14,11 @@ export interface TurnLimits {
 }
 
 export interface FairTurns {
-  /** Resolves when the caller's turn starts; undefined: too much waits. `bytesOf`: what the work holds while it waits. */
-  take(caller: string, bytesOf?: () => number): Promise<void> | undefined;
+  /**
+   * Resolves when the caller's turn starts; undefined: too much waits. `bytesOf`: what the work holds while it waits. Rejects, and
+   * gives up the place, when `signal` aborts before the turn starts.
+   */
+  take(caller: string, bytesOf?: () => number, signal?: AbortSignal): Promise<void> | undefined;
   /** Ends one turn of the caller. */
   end(caller: string): void;
 }
@@ -57,8 +60,19 @@ export function createFairTurns(limits: TurnLimits): FairTurns {
     }
   }
 
+  /** Whether it still waited. */
+  function giveUp(caller: string, place: Waiting): boolean {
+    const line = lines.get(caller) ?? [];
+    if (!line.includes(place)) return false;
+    const left = line.filter((one) => one !== place);
+    if (left.length > 0) lines.set(caller, left);
+    else lines.delete(caller);
+    waiting = { count: waiting.count - 1, bytes: waiting.bytes - place.bytes };
+    return true;
+  }
+
   return {
-    take(caller, bytesOf = () => 0) {
+    take(caller, bytesOf = () => 0, signal) {
       const line = lines.get(caller) ?? [];
       // Nobody who may start waits.
       if (mayStart(caller)) {
@@ -70,8 +84,19 @@ export function createFairTurns(limits: TurnLimits): FairTurns {
       const ofCaller = line.reduce((sum, one) => sum + one.bytes, bytes);
       if (ofCaller > waitingBytesPerCaller || waiting.bytes + bytes > waitingBytes) return undefined;
       waiting = { count: waiting.count + 1, bytes: waiting.bytes + bytes };
-      return new Promise<void>((start) => {
-        lines.set(caller, [...line, { bytes, start }]);
+      return new Promise<void>((start, reject) => {
+        const place: Waiting = {
+          bytes,
+          start() {
+            signal?.removeEventListener("abort", leave);
+            start();
+          },
+        };
+        function leave(): void {
+          if (giveUp(caller, place)) reject(signal?.reason);
+        }
+        lines.set(caller, [...line, place]);
+        signal?.addEventListener("abort", leave, { once: true });
       });
     },
     end(caller) {
@@ -84,9 +109,23 @@ export function createFairTurns(limits: TurnLimits): FairTurns {
   };
 }
 
-/** Runs `work` in a turn of the caller. Throws BUSY with this text when too many wait. */
-export async function inTurn<T>(turns: FairTurns, caller: string, busy: string, work: () => Promise<T>): Promise<T> {
-  const turn = turns.take(caller);
+export interface TurnRequest {
+  /** What the work holds while it waits. */
+  readonly bytes?: number;
+  /** Gives up its place in the line when it aborts; the running work looks at it itself. */
+  readonly signal?: AbortSignal;
+}
+
+/** Runs `work` in a turn of the caller. Throws BUSY with this text when too many wait, and the signal's reason. */
+export async function inTurn<T>(
+  turns: FairTurns,
+  caller: string,
+  busy: string,
+  work: () => Promise<T>,
+  { bytes = 0, signal }: TurnRequest = {},
+): Promise<T> {
+  signal?.throwIfAborted();
+  const turn = turns.take(caller, () => bytes, signal);
   if (turn === undefined) throw new MetrlyError("BUSY", busy);
   await turn;
   try {
