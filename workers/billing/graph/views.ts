@@ -15,24 +15,50 @@ import type {
   UnpricedUsageType,
 } from "./types.js";
 
-/** An invoice in the graph: read from its document, so that they cannot differ. */
+/**
+ * An invoice in the graph: read from its document, so that they cannot differ. The document, which may have megabytes, is parsed
+ * when a field needs it: a list of invoices, or an invoice on paper, often needs none.
+ */
 export function invoiceView(stored: StoredInvoice): InvoiceType {
-  const document = readInvoice(stored.document);
+  let parsed: ReturnType<typeof readInvoice> | undefined;
+  const read = () => {
+    parsed ??= readInvoice(stored.document);
+    return parsed;
+  };
   return {
     id: invoiceIdOf(stored.tenantId, stored.ordinal),
     tenantId: stored.tenantId,
     periodStart: stored.periodStart,
-    number: document.number,
     status: "CLOSED",
-    currency: document.currency,
-    seller: "seller" in document ? document.seller : null,
-    buyer: "buyer" in document ? document.buyer : null,
-    lines: document.lines.map((line) => lineView(line, document.currency)),
-    unpricedUsage: "unpricedUsage" in document ? document.unpricedUsage.map(unpricedView) : [],
-    total: { amount: document.total, currency: document.currency },
     generatedAt: stored.generatedAt,
     sha256: stored.sha256,
     document: stored.document,
+    get number() {
+      return read().number;
+    },
+    get currency() {
+      return read().currency;
+    },
+    get seller() {
+      const document = read();
+      return "seller" in document ? document.seller : null;
+    },
+    get buyer() {
+      const document = read();
+      return "buyer" in document ? document.buyer : null;
+    },
+    get lines() {
+      const { lines, currency } = read();
+      return lines.map((line) => lineView(line, currency));
+    },
+    get unpricedUsage() {
+      const document = read();
+      return "unpricedUsage" in document ? document.unpricedUsage.map(unpricedView) : [];
+    },
+    get total() {
+      const { total, currency } = read();
+      return { amount: total, currency };
+    },
   };
 }
 
