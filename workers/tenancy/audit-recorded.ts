@@ -4,7 +4,8 @@ import type { EventLog, LogConsumer, LogRecord } from "#platform/event-log/event
 import { type OnMalformed, placeOf, readRecords } from "#platform/event-log/read-records.js";
 import { type AuditRecordedV1, auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
 import { AUDIT_RECORDED } from "#schema/topics.js";
-import type { ServiceAudit, TenancyStore } from "./store/store.js";
+import type { ServiceAudit } from "./store/reads.js";
+import type { TenancyStore } from "./store/store.js";
 
 /** Takes what other services changed into the audit log, each once. A malformed record is kept there with its bytes. */
 export function followServiceAudits(

@@ -1,5 +1,6 @@
 import { Arg, Args, Ctx, Directive, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
+import { readSizeOf } from "#platform/graphql/answer-size.js";
 import { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import { DateTimeScalar } from "#platform/graphql/scalars.js";
@@ -40,7 +41,7 @@ export class AccessResolver {
       "Changes of tenants, keys, meters, plans, endpoints and events, with who made them; newest first. Needs TENANT_ADMIN",
   })
   async auditLog(
-    @Ctx() { identity }: SubgraphContext,
+    @Ctx() context: SubgraphContext,
     @Arg("tenantId", () => ID, {
       nullable: true,
       description: "Only this tenant's; default: the caller's tenant, or everything",
@@ -48,10 +49,12 @@ export class AccessResolver {
     tenantId: string | null,
     @Args(() => PageArguments) args: PageArguments,
   ): Promise<Page<AuditEntry>> {
+    const { identity } = context;
     const wanted = tenantId ?? identity.tenantId ?? undefined;
     authorize(identity, "Query.auditLog", wanted);
     const page = AUDIT_LOG.open(args, wanted);
-    const records = await this.store.auditLog({ after: page.after, take: page.take, tenantId: wanted });
+    const asked = { after: page.after, take: page.take, tenantId: wanted };
+    const records = await this.store.auditLog(asked, readSizeOf(context).take);
     return page.of(
       records,
       (record) => record.id,
@@ -111,8 +114,8 @@ export class ApiKeyResolver {
   constructor(private readonly loaders: Loaders) {}
 
   @FieldResolver(() => DateTimeScalar, { nullable: true, description: "Accurate to a few seconds" })
-  async lastUsedAt(@Root() { id }: ApiKey): Promise<number | null> {
-    return (await this.loaders.keyUse(id)) ?? null;
+  async lastUsedAt(@Root() { id }: ApiKey, @Ctx() context: SubgraphContext): Promise<number | null> {
+    return (await this.loaders.keyUse(context, id)) ?? null;
   }
 }
 

@@ -1,5 +1,5 @@
 import { graphql } from "graphql";
-import { maskError, type Subgraph } from "#platform/graphql/subgraph.js";
+import { maskError, type Subgraph, type SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { Identity } from "#schema/policy.js";
 
 /** For tests: executes an operation as someone. Errors come out as clients see them; a bug fails the test. */
@@ -8,12 +8,13 @@ export async function ask(
   identity: Identity,
   source: string,
   variables: Readonly<Record<string, unknown>> = {},
+  context: SubgraphContext = { identity },
 ) {
   const result = await graphql({
     schema: subgraph.schema,
     source,
     variableValues: variables,
-    contextValue: { identity },
+    contextValue: context,
   });
   const errors = (result.errors ?? []).map((error) =>
     maskError(error, (bug) => {

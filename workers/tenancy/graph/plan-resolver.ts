@@ -1,11 +1,12 @@
 import { Arg, Args, Ctx, ID, Mutation, Query, Resolver } from "type-graphql";
+import { readSizeOf } from "#platform/graphql/answer-size.js";
 import { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { actorOf } from "#platform/tenancy-client/audit-log.js";
 import type { PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { assignedPlanIds, visibleVersions } from "#schema/plan-visibility.js";
-import { authorize, type Identity } from "#schema/policy.js";
+import { authorize } from "#schema/policy.js";
 import { archiveMeter, createMeter, unarchiveMeter } from "../changes/meters.js";
 import { archivePlan, createPlan, publishPlanVersion } from "../changes/plans.js";
 import type { TenancyStore } from "../store/store.js";
@@ -44,42 +45,41 @@ export class PlanResolver {
     description: "A plan, archived or not; null: it does not exist, or the caller may see none of its versions",
   })
   async plan(
-    @Ctx() { identity }: SubgraphContext,
+    @Ctx() context: SubgraphContext,
     @Arg("id", () => ID, { description: "The plan's id" }) id: string,
   ): Promise<Plan | null> {
-    authorize(identity, "Query.plan");
-    const [state, tenant] = await Promise.all([this.loaders.plan(id), this.tenantOf(identity)]);
+    authorize(context.identity, "Query.plan");
+    const [state, tenant] = await Promise.all([this.loaders.plan(context, id), this.tenantOf(context)]);
     if (state === undefined) return null;
     const seen = tenant === ANY ? state.versions : visibleVersions(state, tenant);
     return seen.length === 0 ? null : planView(state, seen);
   }
 
   @Query(() => PlanConnection, { description: "Plans that are not archived" })
-  async plans(
-    @Ctx() { identity }: SubgraphContext,
-    @Args(() => PageArguments) args: PageArguments,
-  ): Promise<Page<Plan>> {
-    authorize(identity, "Query.plans");
+  async plans(@Ctx() context: SubgraphContext, @Args(() => PageArguments) args: PageArguments): Promise<Page<Plan>> {
+    authorize(context.identity, "Query.plans");
     const page = PLANS.open(args);
-    const tenant = await this.tenantOf(identity);
+    const tenant = await this.tenantOf(context);
     const visibleTo = tenant === ANY ? undefined : assignedPlanIds(tenant);
-    const states = await this.store.plans({ after: page.after, take: page.take, visibleTo });
+    const asked = { after: page.after, take: page.take, visibleTo };
+    const states = await this.store.plans(asked, readSizeOf(context).take);
     const view = (state: PlanState) => planView(state, tenant === ANY ? undefined : visibleVersions(state, tenant));
     return page.of(states, (state) => state.versions[0]?.publishedInVersion ?? 0, view);
   }
 
-  async versionReference(id: unknown, { identity }: SubgraphContext): Promise<PlanVersion | null> {
-    authorize(identity, "Query.plan");
+  async versionReference(id: unknown, context: SubgraphContext): Promise<PlanVersion | null> {
+    authorize(context.identity, "Query.plan");
     const named = parsePlanVersionId(id);
     if (named === undefined) return null;
-    const [state, tenant] = await Promise.all([this.loaders.plan(named.planId), this.tenantOf(identity)]);
+    const [state, tenant] = await Promise.all([this.loaders.plan(context, named.planId), this.tenantOf(context)]);
     const seen = state === undefined || tenant === ANY ? undefined : visibleVersions(state, tenant);
     return planVersionView(state, named.version, seen);
   }
 
   /** The tenant to which the caller is bound; undefined: it does not exist. */
-  private async tenantOf({ tenantId }: Identity): Promise<TenantState | typeof ANY | undefined> {
-    return tenantId === null ? ANY : this.loaders.tenant(tenantId);
+  private async tenantOf(context: SubgraphContext): Promise<TenantState | typeof ANY | undefined> {
+    const { tenantId } = context.identity;
+    return tenantId === null ? ANY : this.loaders.tenant(context, tenantId);
   }
 
   @Mutation(() => Meter, {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hashApiKey, looksLikeApiKey } from "#platform/auth/api-keys.js";
+import { MAX_READ_BYTES, readSizeOf } from "#platform/graphql/answer-size.js";
 import type { Subgraph } from "#platform/graphql/subgraph.js";
 import { type Identity, rolesOfKey } from "#schema/policy.js";
 import type { ApiKeyScope } from "#schema/vocabulary.js";
@@ -323,8 +324,9 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
       null,
       null,
     ]);
-    // Tenants with two histories, plan versions with theirs, and the plans of the tenants: no more for more references.
-    expect(queries.count).toBeLessThanOrEqual(7);
+    // Tenants with their sizes and two histories, plan versions with theirs, and the plans of the tenants: no more for more
+    // references.
+    expect(queries.count).toBeLessThanOrEqual(8);
     const own = await as(keyOf("globex", ["READ"]))(source, { refs });
     expect(own.data._entities.slice(0, 2)).toEqual([null, { name: "globex", plan: null }]);
   });
@@ -388,5 +390,26 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
     expect((await set(admin, { tenantId: "globex" })).codes).toEqual(["INVALID"]);
     expect((await set(admin, { tenantId: "nobody" })).codes).toEqual(["NOT_FOUND"]);
     expect((await set(keyOf("helped", ["ADMIN"]))).codes).toEqual(["FORBIDDEN"]);
+  });
+
+  test("what lists read counts towards what an operation may read, before they read it", async () => {
+    await asAdmin(
+      `mutation { issueApiKey(input: { tenantId: "acme", name: "counted", scopes: [READ] }) { apiKey { id } } }`,
+    );
+    const tenantAdmin = keyOf("acme", ["ADMIN"]);
+    for (const [identity, query] of [
+      [admin, "{ tenants(first: 200) { nodes { id } } }"],
+      [admin, "{ plans(first: 200) { nodes { id } } }"],
+      [admin, '{ acme: tenant(id: "acme") { id } globex: tenant(id: "globex") { id } }'],
+      [admin, '{ pro: plan(id: "pro") { id } tiered: plan(id: "tiered") { id } }'],
+      [tenantAdmin, '{ tenant(id: "acme") { apiKeys { id } } }'],
+      [tenantAdmin, "{ auditLog { nodes { action } } }"],
+    ] as const) {
+      expect((await as(identity)(query)).codes, query).toEqual([]);
+      const context = { identity };
+      readSizeOf(context).take(MAX_READ_BYTES - 100);
+      const { codes } = await ask(subgraph, identity, query, {}, context);
+      expect(new Set(codes), query).toEqual(new Set(["TOO_LARGE"]));
+    }
   });
 });

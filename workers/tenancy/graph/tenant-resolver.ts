@@ -1,5 +1,6 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
 import type { Clock } from "#kernel/clock.js";
+import { readSizeOf } from "#platform/graphql/answer-size.js";
 import { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
 import { DateTimeScalar, DecimalScalar } from "#platform/graphql/scalars.js";
@@ -7,7 +8,7 @@ import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { actorOf } from "#platform/tenancy-client/audit-log.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { visibleVersions } from "#schema/plan-visibility.js";
-import { authorize, type Identity, maySee } from "#schema/policy.js";
+import { authorize, maySee } from "#schema/policy.js";
 import type { AssignedPlan } from "#schema/tenancy-history.js";
 import {
   advanceTestClock,
@@ -52,16 +53,16 @@ export class TenantResolver {
 
   @Query(() => Tenant, { nullable: true, description: "A tenant; null: it does not exist, or is not the caller's" })
   tenant(
-    @Ctx() { identity }: SubgraphContext,
+    @Ctx() context: SubgraphContext,
     @Arg("id", () => ID, { description: "The tenant's id" }) id: string,
   ): Promise<Tenant | null> {
-    return this.reference(id, { identity });
+    return this.reference(id, context);
   }
 
   /** Also for `_entities`. Null: it does not exist, or the caller may not see it. */
-  async reference(id: string, { identity }: SubgraphContext): Promise<Tenant | null> {
-    if (!maySee(identity, "Query.tenant", id)) return null;
-    const state = await this.loaders.tenant(id);
+  async reference(id: string, context: SubgraphContext): Promise<Tenant | null> {
+    if (!maySee(context.identity, "Query.tenant", id)) return null;
+    const state = await this.loaders.tenant(context, id);
     return state === undefined ? null : tenantView(state);
   }
 
@@ -69,34 +70,35 @@ export class TenantResolver {
     description: "All tenants, in the order of their creation; only for PLATFORM_ADMIN",
   })
   async tenants(
-    @Ctx() { identity }: SubgraphContext,
+    @Ctx() context: SubgraphContext,
     @Args(() => PageArguments) args: PageArguments,
     @Arg("status", () => TenantStatus, { nullable: true, description: "Only tenants in this status; default: any" })
     status: keyof typeof TenantStatus | null,
   ): Promise<Page<Tenant>> {
-    authorize(identity, "Query.tenants");
+    authorize(context.identity, "Query.tenants");
     const page = TENANTS.open(args);
-    const states = await this.store.tenants({ after: page.after, take: page.take, status: status ?? undefined });
+    const asked = { after: page.after, take: page.take, status: status ?? undefined };
+    const states = await this.store.tenants(asked, readSizeOf(context).take);
     return page.of(states, (state) => state.createdInVersion, tenantView);
   }
 
   @FieldResolver(() => PlanVersion, { nullable: true, description: "The plan of the current billing period" })
-  async plan(@Root() { state }: Tenant, @Ctx() { identity }: SubgraphContext): Promise<PlanVersion | null> {
+  async plan(@Root() { state }: Tenant, @Ctx() context: SubgraphContext): Promise<PlanVersion | null> {
     const assigned = runningPlan(state, this.clock.now());
-    return assigned === undefined ? null : this.versionOf(assigned, state, identity);
+    return assigned === undefined ? null : this.versionOf(assigned, state, context);
   }
 
   @FieldResolver(() => [PlanAssignment], {
     description: "Its plans, past, current and next, in order; without cancelled changes",
   })
-  assignments(@Root() { state }: Tenant, @Ctx() { identity }: SubgraphContext): Promise<PlanAssignment[]> {
-    return Promise.all(activeAssignments(state).map((assignment) => this.assignmentView(assignment, state, identity)));
+  assignments(@Root() { state }: Tenant, @Ctx() context: SubgraphContext): Promise<PlanAssignment[]> {
+    return Promise.all(activeAssignments(state).map((assignment) => this.assignmentView(assignment, state, context)));
   }
 
   @FieldResolver(() => [ApiKey], { description: "Its keys, without secrets, also revoked ones; needs TENANT_ADMIN" })
-  async apiKeys(@Ctx() { identity }: SubgraphContext, @Root() { id }: Tenant): Promise<ApiKey[]> {
-    authorize(identity, "Tenant.apiKeys", id);
-    return (await this.loaders.apiKeysOfTenant(id)).map(apiKeyView);
+  async apiKeys(@Ctx() context: SubgraphContext, @Root() { id }: Tenant): Promise<ApiKey[]> {
+    authorize(context.identity, "Tenant.apiKeys", id);
+    return (await this.loaders.apiKeysOfTenant(context, id)).map(apiKeyView);
   }
 
   @Mutation(() => Tenant, { description: "Creates a tenant" })
@@ -198,7 +200,7 @@ export class TenantResolver {
       "Assigns a plan version: from the next billing period on, or a tenant's first plan from the earliest period whose grace time has not passed. The current period keeps its plan and price to its end. A change that was planned before is replaced. If the version already applies from then on, nothing changes, and the answer is the existing assignment, whose `effectiveFrom` may be long past. CONFLICT: the tenant is closed, or the plan or one of its meters is archived. INVALID: the plan is in another currency",
   })
   async changePlan(
-    @Ctx() { identity }: SubgraphContext,
+    @Ctx() context: SubgraphContext,
     @Arg("tenantId", () => ID, { description: "The tenant's id" }) tenantId: string,
     @Arg("planId", () => ID, {
       description: "The plan's id; the plan that the tenant has, to move it to another version",
@@ -207,10 +209,10 @@ export class TenantResolver {
     @Arg("version", () => Int, { nullable: true, description: "The number of the version; default: the newest" })
     version: number | null,
   ): Promise<PlanAssignment> {
-    authorize(identity, "Mutation.changePlan", tenantId);
+    authorize(context.identity, "Mutation.changePlan", tenantId);
     const change = { tenantId, planId, version: version ?? undefined };
-    const { tenant, assignment } = await changePlan(this.store, actorOf(identity), change);
-    return this.assignmentView(assignment, tenant, identity);
+    const { tenant, assignment } = await changePlan(this.store, actorOf(context.identity), change);
+    return this.assignmentView(assignment, tenant, context);
   }
 
   @Mutation(() => QuotaStatus, {
@@ -254,18 +256,19 @@ export class TenantResolver {
   private async versionOf(
     { planId, planVersion }: AssignedPlan,
     tenant: TenantState,
-    { tenantId }: Identity,
+    context: SubgraphContext,
   ): Promise<PlanVersion | null> {
-    const plan = await this.loaders.plan(planId);
-    return planVersionView(plan, planVersion, plan && tenantId !== null ? visibleVersions(plan, tenant) : undefined);
+    const plan = await this.loaders.plan(context, planId);
+    const isBound = context.identity.tenantId !== null;
+    return planVersionView(plan, planVersion, plan && isBound ? visibleVersions(plan, tenant) : undefined);
   }
 
   private async assignmentView(
     assignment: ActiveAssignment,
     tenant: TenantState,
-    identity: Identity,
+    context: SubgraphContext,
   ): Promise<PlanAssignment> {
-    const plan = await this.versionOf(assignment, tenant, identity);
+    const plan = await this.versionOf(assignment, tenant, context);
     if (plan === null) throw new Error(`the assigned ${assignment.planId}@${assignment.planVersion} does not exist`);
     return { plan, effectiveFrom: assignment.effectiveFrom, effectiveTo: assignment.effectiveTo };
   }

@@ -5,7 +5,7 @@ import type { ApiKeyState, TenantState } from "#schema/events/tenancy-changed.v1
 import type { PartyText } from "#schema/party.js";
 import type { Identity } from "#schema/policy.js";
 import { currentBuyer } from "../rules/buyer.js";
-import type { AuditRecord } from "../store/store.js";
+import type { AuditRecord } from "../store/reads.js";
 import { ApiKeyScope, Role, TenantStatus, ViewerKind } from "./enums.js";
 import { PlanVersion } from "./plan-types.js";
 

@@ -4,34 +4,10 @@ import { MetrlyError } from "#kernel/errors.js";
 import type { Database } from "#platform/database/database.js";
 import { prismaAdapter } from "#platform/database/prisma.js";
 import { Prisma, PrismaClient } from "#prisma/tenancy/generated/client.js";
-import { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
-import type { ApiKeyState, MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { type Change, createChange } from "./change.js";
 import { createTurns } from "./in-turn.js";
 import { enqueueHeartbeat, oldestUnpublished, type PublishedState, republishMissing } from "./publishing.js";
-import { apiKeyState, meterState, planParts, planState, tenantParts, tenantState } from "./rows.js";
-
-/** One entry of the audit log. `before` and `after` are states without secrets. */
-export interface AuditRecord {
-  readonly id: number;
-  readonly at: number;
-  readonly actor: string;
-  readonly action: string;
-  readonly target: string;
-  readonly before: unknown;
-  readonly after: unknown;
-}
-
-export interface ServiceAudit {
-  readonly position: number;
-  readonly entry: Readonly<ReturnType<typeof auditRecordedV1.parse>>;
-}
-
-/** A page of a list in a fixed order: at most `take` entries after the position `after`. */
-export interface PageRequest {
-  readonly after: number | undefined;
-  readonly take: number;
-}
+import { createReads } from "./reads.js";
 
 export type TenancyStore = ReturnType<typeof createTenancyStore>;
 
@@ -113,7 +89,7 @@ export function createTenancyStore({ database, clock, partitions, onCommitted }:
     },
     /** The time of the oldest unpublished change, epoch ms; undefined: none. */
     oldestUnpublished: () => oldestUnpublished(prisma),
-    ...reads(prisma),
+    ...createReads(database, prisma),
     stop: () => prisma.$disconnect(),
   };
 }
@@ -135,107 +111,4 @@ async function lockHead(tx: Prisma.TransactionClient): Promise<number> {
   const [head] = rows;
   if (head === undefined) throw new Error("tenancy_head has no row");
   return head.version;
-}
-
-function reads(prisma: PrismaClient) {
-  return {
-    async tenantsByIds(ids: readonly string[]): Promise<TenantState[]> {
-      const rows = await prisma.tenant.findMany({ where: { id: { in: [...ids] } }, include: tenantParts });
-      return rows.map(tenantState);
-    },
-    /** In order of creation; a position is `createdInVersion`. */
-    async tenants({ after, take, status }: PageRequest & { readonly status: TenantState["status"] | undefined }) {
-      const rows = await prisma.tenant.findMany({
-        where: {
-          ...(status !== undefined && { status }),
-          ...(after !== undefined && { createdInVersion: { gt: after } }),
-        },
-        orderBy: { createdInVersion: "asc" },
-        take,
-        include: tenantParts,
-      });
-      return rows.map(tenantState);
-    },
-    async apiKey(id: string): Promise<ApiKeyState | undefined> {
-      const row = await prisma.apiKey.findUnique({ where: { id } });
-      return row === null ? undefined : apiKeyState(row);
-    },
-    async apiKeysOfTenants(tenantIds: readonly string[]): Promise<ApiKeyState[]> {
-      const rows = await prisma.apiKey.findMany({
-        where: { tenantId: { in: [...tenantIds] } },
-        orderBy: [{ createdAt: "asc" }, { id: "asc" }],
-      });
-      return rows.map(apiKeyState);
-    },
-    /** The last use of each of these keys, epoch ms; absent: never, as far as reported. */
-    async keyUses(keyIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
-      const rows = await prisma.apiKey.findMany({
-        where: { id: { in: [...keyIds] }, lastUsedAt: { not: null } },
-        select: { id: true, lastUsedAt: true },
-      });
-      return new Map(rows.flatMap(({ id, lastUsedAt }) => (lastUsedAt === null ? [] : [[id, lastUsedAt.getTime()]])));
-    },
-    async activeMeters(): Promise<MeterState[]> {
-      const rows = await prisma.meter.findMany({
-        where: { archivedInVersion: null },
-        orderBy: { createdInVersion: "asc" },
-      });
-      return rows.map(meterState);
-    },
-    async plansByIds(ids: readonly string[]): Promise<PlanState[]> {
-      const rows = await prisma.plan.findMany({ where: { id: { in: [...ids] } }, include: planParts });
-      return rows.map(planState);
-    },
-    /**
-     * Plans that are not archived, in order of creation; a position is the version of the plan's first version. `visibleTo`: only
-     * these plans and those with a public version.
-     */
-    async plans({
-      after,
-      take,
-      visibleTo,
-    }: PageRequest & { readonly visibleTo: readonly string[] | undefined }): Promise<PlanState[]> {
-      const seen = visibleTo && { OR: [{ id: { in: [...visibleTo] } }, { versions: { some: { public: true } } }] };
-      const rows = await prisma.plan.findMany({
-        where: { archived: false, ...(after !== undefined && { createdInVersion: { gt: after } }), ...seen },
-        orderBy: { createdInVersion: "asc" },
-        take,
-        include: planParts,
-      });
-      return rows.map(planState);
-    },
-    /** Newest first; a position is an entry's id. `tenantId` undefined: all tenants. */
-    async auditLog({
-      after,
-      take,
-      tenantId,
-    }: PageRequest & { readonly tenantId: string | undefined }): Promise<AuditRecord[]> {
-      const rows = await prisma.auditEntry.findMany({
-        where: { ...(tenantId !== undefined && { tenantId }), ...(after !== undefined && { id: { lt: after } }) },
-        orderBy: { id: "desc" },
-        take,
-      });
-      return rows.map(({ tenantId: _, logPosition: __, ...row }) => ({
-        ...row,
-        id: Number(row.id),
-        at: row.at.getTime(),
-      }));
-    },
-    /** Adds other services' changes; existing entries are unchanged. */
-    async takeAudits(audits: readonly ServiceAudit[]): Promise<void> {
-      const data = audits.map(({ position, entry: { at, before, after, ...entry } }) => ({
-        ...entry,
-        at: new Date(at),
-        logPosition: position,
-        ...(before !== null && { before: before as Prisma.InputJsonObject }),
-        ...(after !== null && { after: after as Prisma.InputJsonObject }),
-      }));
-      await prisma.auditEntry.createMany({ data, skipDuplicates: true });
-    },
-    /** In `audit.recorded`; undefined: none was read yet. */
-    async lastAuditPosition(): Promise<number | undefined> {
-      const { _max } = await prisma.auditEntry.aggregate({ _max: { logPosition: true } });
-      return _max.logPosition === null ? undefined : Number(_max.logPosition);
-    },
-  };
 }

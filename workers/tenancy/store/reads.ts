@@ -1,0 +1,167 @@
+import type { Database } from "#platform/database/database.js";
+import type { Prisma, PrismaClient } from "#prisma/tenancy/generated/client.js";
+import type { auditRecordedV1 } from "#schema/events/audit-recorded.v1.js";
+import type { ApiKeyState, MeterState, PlanState, TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { apiKeyState, meterState, planParts, planState, tenantParts, tenantState } from "./rows.js";
+
+/** One entry of the audit log. `before` and `after` are states without secrets. */
+export interface AuditRecord {
+  readonly id: number;
+  readonly at: number;
+  readonly actor: string;
+  readonly action: string;
+  readonly target: string;
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+export interface ServiceAudit {
+  readonly position: number;
+  readonly entry: Readonly<ReturnType<typeof auditRecordedV1.parse>>;
+}
+
+/** A page of a list in a fixed order: at most `take` entries after the position `after`. */
+export interface PageRequest {
+  readonly after: number | undefined;
+  readonly take: number;
+}
+
+/** Called with the bytes of rows before they are read: throws if those are too many. */
+export type AdmitBytes = (bytes: number) => void;
+
+/** Of the members of a state, as JSON, and of what its creation was compared with. */
+const TENANT_BYTES = `octet_length(buyers::text) + octet_length(billing_pauses::text) + octet_length(quota_overrides::text)
+  + octet_length(creation_input::text) + 100 * (SELECT count(*) FROM plan_assignment a WHERE a.tenant_id = t.id)
+  FROM tenant t WHERE t.id = ANY($1::text[])`;
+const PLAN_BYTES = `octet_length(p.creation_input::text)
+  + (SELECT coalesce(sum(octet_length(v.prices::text) + octet_length(v.limits::text)), 0)
+       FROM plan_version v WHERE v.plan_id = p.id)
+  FROM plan p WHERE p.id = ANY($1::text[])`;
+const KEY_BYTES = "octet_length(name) + 300 FROM api_key WHERE tenant_id = ANY($1::text[])";
+const AUDIT_BYTES = `coalesce(octet_length(before::text), 0) + coalesce(octet_length(after::text), 0)
+  FROM audit_entry WHERE id = ANY($1::bigint[])`;
+
+/** Reads of current states. Those of many rows, or large ones, tell `admit` their sizes first. */
+export function createReads({ pool }: Database, prisma: PrismaClient) {
+  async function admitted(
+    bytes: string,
+    ids: readonly (string | bigint)[],
+    admit: AdmitBytes | undefined,
+  ): Promise<void> {
+    if (admit === undefined || ids.length === 0) return;
+    const { rows } = await pool.query<{ bytes: number }>(
+      `SELECT coalesce(sum(bytes), 0)::float8 AS bytes FROM (SELECT ${bytes}) AS r(bytes)`,
+      [ids],
+    );
+    admit(rows[0]?.bytes ?? 0);
+  }
+
+  /** One has at most the size of a record. */
+  const admittedIfMany = async (bytes: string, ids: readonly string[], admit: AdmitBytes | undefined): Promise<void> =>
+    ids.length > 1 ? admitted(bytes, ids, admit) : undefined;
+
+  return {
+    async tenantsByIds(ids: readonly string[], admit?: AdmitBytes): Promise<TenantState[]> {
+      await admittedIfMany(TENANT_BYTES, ids, admit);
+      const rows = await prisma.tenant.findMany({ where: { id: { in: [...ids] } }, include: tenantParts });
+      return rows.map(tenantState);
+    },
+    /** In order of creation; a position is `createdInVersion`. */
+    async tenants(
+      { after, take, status }: PageRequest & { readonly status: TenantState["status"] | undefined },
+      admit?: AdmitBytes,
+    ): Promise<TenantState[]> {
+      const orderBy = { createdInVersion: "asc" } as const;
+      const where = {
+        ...(status !== undefined && { status }),
+        ...(after !== undefined && { createdInVersion: { gt: after } }),
+      };
+      const ids = idsOf(await prisma.tenant.findMany({ where, orderBy, take, select: { id: true } }));
+      await admittedIfMany(TENANT_BYTES, ids, admit);
+      const rows = await prisma.tenant.findMany({ where: { id: { in: ids } }, orderBy, include: tenantParts });
+      return rows.map(tenantState);
+    },
+    async apiKey(id: string): Promise<ApiKeyState | undefined> {
+      const row = await prisma.apiKey.findUnique({ where: { id } });
+      return row === null ? undefined : apiKeyState(row);
+    },
+    async apiKeysOfTenants(tenantIds: readonly string[], admit?: AdmitBytes): Promise<ApiKeyState[]> {
+      await admitted(KEY_BYTES, tenantIds, admit);
+      const rows = await prisma.apiKey.findMany({
+        where: { tenantId: { in: [...tenantIds] } },
+        orderBy: [{ createdAt: "asc" }, { id: "asc" }],
+      });
+      return rows.map(apiKeyState);
+    },
+    /** The last use of each of these keys, epoch ms; absent: never, as far as reported. */
+    async keyUses(keyIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+      const rows = await prisma.apiKey.findMany({
+        where: { id: { in: [...keyIds] }, lastUsedAt: { not: null } },
+        select: { id: true, lastUsedAt: true },
+      });
+      return new Map(rows.flatMap(({ id, lastUsedAt }) => (lastUsedAt === null ? [] : [[id, lastUsedAt.getTime()]])));
+    },
+    async activeMeters(): Promise<MeterState[]> {
+      const rows = await prisma.meter.findMany({
+        where: { archivedInVersion: null },
+        orderBy: { createdInVersion: "asc" },
+      });
+      return rows.map(meterState);
+    },
+    async plansByIds(ids: readonly string[], admit?: AdmitBytes): Promise<PlanState[]> {
+      await admittedIfMany(PLAN_BYTES, ids, admit);
+      const rows = await prisma.plan.findMany({ where: { id: { in: [...ids] } }, include: planParts });
+      return rows.map(planState);
+    },
+    /**
+     * Plans that are not archived, in order of creation; a position is the version of the plan's first version. `visibleTo`: only
+     * these plans and those with a public version.
+     */
+    async plans(
+      { after, take, visibleTo }: PageRequest & { readonly visibleTo: readonly string[] | undefined },
+      admit?: AdmitBytes,
+    ): Promise<PlanState[]> {
+      const seen = visibleTo && { OR: [{ id: { in: [...visibleTo] } }, { versions: { some: { public: true } } }] };
+      const orderBy = { createdInVersion: "asc" } as const;
+      const where = { archived: false, ...(after !== undefined && { createdInVersion: { gt: after } }), ...seen };
+      const ids = idsOf(await prisma.plan.findMany({ where, orderBy, take, select: { id: true } }));
+      await admittedIfMany(PLAN_BYTES, ids, admit);
+      const rows = await prisma.plan.findMany({ where: { id: { in: ids } }, orderBy, include: planParts });
+      return rows.map(planState);
+    },
+    /** Newest first; a position is an entry's id. `tenantId` undefined: all tenants. */
+    async auditLog(
+      { after, take, tenantId }: PageRequest & { readonly tenantId: string | undefined },
+      admit?: AdmitBytes,
+    ): Promise<AuditRecord[]> {
+      const orderBy = { id: "desc" } as const;
+      const where = { ...(tenantId !== undefined && { tenantId }), ...(after !== undefined && { id: { lt: after } }) };
+      const ids = idsOf(await prisma.auditEntry.findMany({ where, orderBy, take, select: { id: true } }));
+      await admitted(AUDIT_BYTES, ids, admit);
+      const rows = await prisma.auditEntry.findMany({ where: { id: { in: ids } }, orderBy });
+      return rows.map(({ tenantId: _, logPosition: __, ...row }) => ({
+        ...row,
+        id: Number(row.id),
+        at: row.at.getTime(),
+      }));
+    },
+    /** Adds other services' changes; existing entries are unchanged. */
+    async takeAudits(audits: readonly ServiceAudit[]): Promise<void> {
+      const data = audits.map(({ position, entry: { at, before, after, ...entry } }) => ({
+        ...entry,
+        at: new Date(at),
+        logPosition: position,
+        ...(before !== null && { before: before as Prisma.InputJsonObject }),
+        ...(after !== null && { after: after as Prisma.InputJsonObject }),
+      }));
+      await prisma.auditEntry.createMany({ data, skipDuplicates: true });
+    },
+    /** In `audit.recorded`; undefined: none was read yet. */
+    async lastAuditPosition(): Promise<number | undefined> {
+      const { _max } = await prisma.auditEntry.aggregate({ _max: { logPosition: true } });
+      return _max.logPosition === null ? undefined : Number(_max.logPosition);
+    },
+  };
+}
+
+const idsOf = <Id>(rows: readonly { readonly id: Id }[]): Id[] => rows.map(({ id }) => id);
