@@ -15,14 +15,23 @@ export interface QueueBoardOptions {
  */
 export function registerQueueBoard(app: FastifyInstance, { queues, identityTokens }: QueueBoardOptions): void {
   let opening: Promise<FastifyInstance> | undefined;
+  /** One board for all requests. After a failure, the next request tries again. */
+  async function opened(): Promise<FastifyInstance> {
+    opening ??= import("./open-board.js").then(({ openBoard }) => openBoard(queues));
+    try {
+      return await opening;
+    } catch (error) {
+      opening = undefined;
+      throw error;
+    }
+  }
   app.addHook("onClose", async () => {
-    await (await opening)?.close();
+    await (await opening?.catch(() => undefined))?.close();
   });
   for (const url of [QUEUE_BOARD_INTERNAL_PATH, `${QUEUE_BOARD_INTERNAL_PATH}/*`])
     app.get(url, async (request, reply) => {
       await operatorIdentity(identityTokens, request.headers, QUEUE_BOARD_AUDIENCE);
-      opening ??= import("./open-board.js").then(({ openBoard }) => openBoard(queues));
-      const { statusCode, headers, rawPayload } = await (await opening).inject({ method: "GET", url: request.url });
+      const { statusCode, headers, rawPayload } = await (await opened()).inject({ method: "GET", url: request.url });
       return reply.code(statusCode).headers(headers).send(rawPayload);
     });
 }
