@@ -2,13 +2,21 @@ import { type Env, parseConfig } from "#platform/process/config.js";
 import { asTyped } from "./as-typed.js";
 import { UserError } from "./connection/failure.js";
 import { openTokenKeys, renewAdminToken } from "./roles.js";
+import { printRows, type RowOptions } from "./show/print.js";
+import type { Column } from "./show/table.js";
 
 /** `metrly signing-keys`: the keys that sign tokens, from the local data directory. */
-export async function listKeys(options: { readonly json?: boolean }, env: Env): Promise<void> {
-  const keys = await (await ring(env)).all();
-  const shown = keys.map(({ id }, index) => ({ id, signs: index === 0 }));
-  const text = shown.map(({ id, signs }) => `${id}\t${signs ? "signs" : "verifies only"}`).join("\n");
-  process.stdout.write(`${options.json === true ? JSON.stringify(shown) : text}\n`);
+export async function listKeys(options: RowOptions, env: Env): Promise<void> {
+  const keys = (await (await ring(env)).all()).map(({ id }, index) => ({ id, signs: index === 0 }));
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(keys)}\n`);
+    return;
+  }
+  const columns: Column<(typeof keys)[number]>[] = [
+    { name: "KEY", text: ({ id }) => id },
+    { name: "USE", text: ({ signs }) => (signs ? "signs" : "verifies only") },
+  ];
+  await printRows(keys, columns, options);
 }
 
 export async function rotateKeys(env: Env): Promise<void> {

@@ -44,6 +44,7 @@ export function addSetUp(program: MetrlyCommand): void {
       .command("list", { isDefault: true })
       .description("list the keys that sign tokens")
       .option("--json", "print them as JSON")
+      .option("--csv", "CSV with a header")
       .action(async (options) => (await import("../signing-keys.js")).listKeys(options, process.env));
     keys
       .command("rotate")

@@ -3,11 +3,14 @@ import type { ConnectionOptions } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
 import { type Column, formatRows } from "./table.js";
 
-/** Of every command that prints rows. */
-export interface ShowOptions extends ConnectionOptions {
+/** How rows are printed; default: as a table. */
+export interface RowOptions {
   readonly json?: boolean;
   readonly csv?: boolean;
 }
+
+/** Of every command that prints rows of the graph. */
+export interface ShowOptions extends ConnectionOptions, RowOptions {}
 
 const USUAL_WIDTH = 80;
 
@@ -15,7 +18,7 @@ const USUAL_WIDTH = 80;
 export async function printRows<Row extends object>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
-  { json, csv }: ShowOptions,
+  { json, csv }: RowOptions,
 ): Promise<void> {
   const { isTTY, columns: width = USUAL_WIDTH } = process.stdout;
   const format = json ? "json" : csv ? "csv" : undefined;

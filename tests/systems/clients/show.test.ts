@@ -265,6 +265,7 @@ describe("what the command line shows", () => {
       [false, true],
       [true, false],
     ]);
+    expect(await shown("signing-keys")).toBe(`KEY\tUSE\n${keys[0].id}\tsigns\n${before.id}\tverifies only\n`);
     expect((await runCliHere(metrly, ["signing-keys", "revoke", keys[0].id])).err).toContain("signing-keys rotate");
     const isRefused = async () => (await runCliHere(metrly, ["tenants", "--token", old])).code === 1 || undefined;
     expect(await isRefused()).toBeUndefined();
