@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { manualClock } from "./clock.js";
 import { DAY_MS, HOUR_MS, isTimestamp } from "./duration.js";
 import { contains, hourOf, nextPeriod, periodAt, previousPeriod } from "./period.js";
@@ -7,21 +7,31 @@ import { contains, hourOf, nextPeriod, periodAt, previousPeriod } from "./period
 const instant = fc.integer({ min: Date.UTC(2000, 0, 1), max: Date.UTC(2100, 0, 1) });
 const anchor = fc.integer({ min: 1, max: 28 });
 
-test("every instant is in exactly one period, and periods are contiguous", () => {
-  fc.assert(
-    fc.property(instant, anchor, (at, day) => {
-      const period = periodAt(at, day);
-      expect([period.start - 1, period.start, at, period.end].map((one) => contains(period, one))).toEqual([
-        ...[false, true, true, false],
-      ]);
-      expect(nextPeriod(period, day).start).toBe(period.end);
-      expect(previousPeriod(period, day).end).toBe(period.start);
-      expect(periodAt(period.start, day)).toEqual(period);
-      expect(periodAt(period.end - 1, day)).toEqual(period);
-      expect(new Date(period.start).getUTCDate()).toBe(day);
-    }),
-  );
+const ownZone = process.env.TZ;
+afterEach(() => {
+  if (ownZone === undefined) delete process.env.TZ;
+  else process.env.TZ = ownZone;
 });
+
+test.each(["UTC", "Pacific/Kiritimati", "America/Sao_Paulo"])(
+  "on a server in %s every instant is in exactly one period, and periods are contiguous",
+  (zone) => {
+    process.env.TZ = zone;
+    fc.assert(
+      fc.property(instant, anchor, (at, day) => {
+        const period = periodAt(at, day);
+        expect([period.start - 1, period.start, at, period.end].map((one) => contains(period, one))).toEqual([
+          ...[false, true, true, false],
+        ]);
+        expect(nextPeriod(period, day).start).toBe(period.end);
+        expect(previousPeriod(period, day).end).toBe(period.start);
+        expect(periodAt(period.start, day)).toEqual(period);
+        expect(periodAt(period.end - 1, day)).toEqual(period);
+        expect(new Date(period.start).getUTCDate()).toBe(day);
+      }),
+    );
+  },
+);
 
 test("periods have the lengths of their months, leap years included", () => {
   const days = (at: number, day: number) => {

@@ -4,7 +4,9 @@ import { hasPostgres } from "../../../tests/servers/servers.js";
 import { decodeNotice, type Notice } from "../rules/notice.js";
 import { OPERATORS } from "../rules/operators.js";
 import { openServiceDatabase, warning } from "../world.testing.js";
+import { overdueEndpoints } from "./deliveries.js";
 import { type IntakeBatch, startCursor, storeIntake } from "./intake.js";
+import type { EndpointRef } from "./notices.js";
 
 const TOPIC = "quota.alerts";
 
@@ -87,6 +89,45 @@ describe.skipIf(!hasPostgres)("taking in events", () => {
     expect(await storeIntake(database, batch(0, notices))).toEqual({ kind: "fenced", next: 2 });
     expect(await numbersOf("acme")).toEqual([1, 2]);
     expect(await deliveries()).toHaveLength(2);
+  });
+
+  test("a batch whose transaction fails leaves nothing behind, and is stored when it is delivered again", async () => {
+    await start();
+    const failing: Database = {
+      ...database,
+      transaction: (work) =>
+        database.transaction(async (tx) => {
+          await work(tx);
+          throw new Error("cut");
+        }),
+    };
+    const taken = batch(0, [notice("acme", "a")]);
+    await expect(storeIntake(failing, taken)).rejects.toThrow("cut");
+    expect(await numbersOf("acme")).toEqual([]);
+    expect(await storeIntake(database, taken)).toMatchObject({ kind: "stored", notices: taken.notices });
+  });
+
+  test("pages of any size show each endpoint with an overdue delivery once", async () => {
+    const ids = Array.from({ length: 7 }, (_, n) => `e${(n * 3) % 7}`);
+    for (const [n, id] of ids.entries()) {
+      const tenantId = ["acme", "globex", "initech"][n % 3] ?? "";
+      await addEndpoint(tenantId, id, []);
+      await database.pool.query(
+        `INSERT INTO webhook_delivery (tenant_id, id, endpoint_id, event_id, event_type, payload, next_attempt_at)
+         VALUES ($1, 'd-' || $2, $2, 'e', 'quota.warning', '{}', now() - interval '1 hour')`,
+        [tenantId, id],
+      );
+    }
+    for (const size of [1, 2, 3, 8]) {
+      const seen: string[] = [];
+      for (let after: EndpointRef | undefined; ; ) {
+        const page = await overdueEndpoints(database, 0, size, after);
+        seen.push(...page.map(({ endpointId }) => endpointId));
+        after = page.at(-1);
+        if (page.length < size) break;
+      }
+      expect(seen.sort()).toEqual([...ids].sort());
+    }
   });
 
   test("an event that was published twice is stored and delivered once", async () => {
