@@ -15,7 +15,7 @@ type Results = Readonly<Record<string, Result>>;
 
 const RESULTS = path.join(packageRoot(), "tests/mutants/results.json");
 const PAGE = path.join(packageRoot(), "docs/correctness.md");
-const [BEGIN, END] = ["<!-- npm run mutants: begin -->", "<!-- npm run mutants: end -->"];
+const [BEGIN, END] = ["<!-- seeded bugs: begin -->", "<!-- seeded bugs: end -->"];
 const WIDTH = 140;
 
 export async function readResults(): Promise<Results> {
