@@ -45,15 +45,17 @@ function kafkaLink(ends: LinkEnds, decide: () => ProduceFault | undefined): Link
   const doomed = new Map<number, ProduceFault>();
   return {
     fromClient: wholeFrames((frame) => {
-      const fault = frame.readInt16BE(LENGTH_BYTES) === PRODUCE ? decide() : undefined;
+      const { isProduce, correlationId } = frameOf(frame);
+      const fault = isProduce ? decide() : undefined;
       if (fault === "request-lost") return;
       if (fault === "request-cut") return ends.cut();
-      if (fault !== undefined) doomed.set(frame.readInt32BE(LENGTH_BYTES + 4), fault);
+      if (fault !== undefined) doomed.set(correlationId, fault);
       ends.toServer(frame);
     }),
     fromServer: wholeFrames((frame) => {
-      const fault = doomed.get(frame.readInt32BE(LENGTH_BYTES));
-      doomed.delete(frame.readInt32BE(LENGTH_BYTES));
+      const { answers } = frameOf(frame);
+      const fault = doomed.get(answers);
+      doomed.delete(answers);
       if (fault === "response-lost") return;
       if (fault === "response-cut") return ends.cut();
       ends.toClient(frame);
@@ -61,8 +63,28 @@ function kafkaLink(ends: LinkEnds, decide: () => ProduceFault | undefined): Link
   };
 }
 
+/** The header of a whole frame, read as a request's and as an answer's. */
+export function frameOf(frame: Buffer) {
+  const at = LENGTH_BYTES;
+  return {
+    get isProduce(): boolean {
+      return frame.readInt16BE(at) === PRODUCE;
+    },
+    get correlationId(): number {
+      return frame.readInt32BE(at + 4);
+    },
+    get clientId(): string {
+      return frame.toString("utf8", at + 10, at + 10 + frame.readInt16BE(at + 8));
+    },
+    /** An answer's: of the request that it answers. */
+    get answers(): number {
+      return frame.readInt32BE(at);
+    },
+  };
+}
+
 /** Splits a byte stream into frames, including their lengths. */
-function wholeFrames(onFrame: (frame: Buffer) => void): (chunk: Buffer) => void {
+export function wholeFrames(onFrame: (frame: Buffer) => void): (chunk: Buffer) => void {
   let pending: Buffer = Buffer.alloc(0);
   return (chunk) => {
     pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);

@@ -20,8 +20,8 @@ export interface ServerSpec {
 export interface ServerProcess {
   /** Sends the signal; waits for the exit, unless the signal only pauses or resumes the server. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** Restarts it with the same arguments and files, after a `kill`. */
-  restart(): Promise<void>;
+  /** Restarts it with the same arguments and files, after a `kill`. `own`: in addition to its environment. */
+  restart(own?: Readonly<Record<string, string>>): Promise<void>;
   /** Terminates it in any state. */
   stop(): Promise<void>;
 }
@@ -35,9 +35,9 @@ export async function startServerProcess(spec: ServerSpec): Promise<ServerProces
       if (signal === "SIGSTOP") await standsStill(spec, child);
       else if (signal !== "SIGCONT") await goneAfter(signal, spec, child);
     },
-    async restart() {
+    async restart(own = {}) {
       await gone(spec, child);
-      child = await launch(spec);
+      child = await launch({ ...spec, env: { ...spec.env, ...own } });
     },
     async stop() {
       // A paused process does not handle SIGTERM.

@@ -13,7 +13,7 @@ export interface Ended {
 
 /** The built `metrly` command against a running Metrly, as its own administrator on the same machine. */
 export function runCli(
-  metrly: MetrlyProcess,
+  metrly: Pick<MetrlyProcess, "url" | "dataDir">,
   args: readonly string[],
   own: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {

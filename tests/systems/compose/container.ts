@@ -32,8 +32,8 @@ export interface Container {
    * down, as after `docker stop`; after any other signal it is restarted.
    */
   kill(signal: NodeJS.Signals): Promise<number | null>;
-  /** Starts it when it is down; resolves when it is healthy. */
-  restart(): Promise<void>;
+  /** Starts it when it is down; resolves when it is healthy. `own`: from now on in addition to its environment. */
+  restart(own?: Readonly<Record<string, string>>): Promise<void>;
   /** The number of automatic restarts. */
   restartCount(): number;
   output(): Promise<string>;
@@ -58,6 +58,7 @@ export async function startContainer(spec: ContainerSpec): Promise<Container> {
   let wanted = true;
   let restarts = 0;
   let backoffMs = FIRST_BACKOFF_MS;
+  let env = spec.env;
   let again: NodeJS.Timeout | undefined;
   let child = launch();
 
@@ -65,7 +66,7 @@ export async function startContainer(spec: ContainerSpec): Promise<Container> {
     const [command, ...args] = spec.command;
     const output = openSync(log, "a");
     const startedAt = Date.now();
-    const started = spawn(command, args, { cwd, env: spec.env, stdio: ["ignore", output, output] });
+    const started = spawn(command, args, { cwd, env, stdio: ["ignore", output, output] });
     closeSync(output);
     started.once("exit", () => {
       if (!wanted || !spec.restarts) return;
@@ -102,7 +103,8 @@ export async function startContainer(spec: ContainerSpec): Promise<Container> {
       if (signal === "SIGTERM") wanted = false;
       return end(signal);
     },
-    async restart() {
+    async restart(own) {
+      if (own !== undefined) env = { ...spec.env, ...own };
       wanted = true;
       clearTimeout(again);
       if (isGone(child)) child = launch();

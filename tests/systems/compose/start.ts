@@ -1,7 +1,9 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import {
+  type KafkaPlace,
   type PrivateKafka,
+  type PrivatePostgres,
   type PrivateRedis,
   startKafka,
   startPostgres,
@@ -26,6 +28,7 @@ import {
   placeRoles,
   replicaName,
   replicasOf,
+  roleAddress,
   volumeDir,
   volumesOf,
   type World,
@@ -36,6 +39,19 @@ export interface ComposeOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Replicas per role, as in `docker compose up --scale`; one by default. */
   readonly replicas?: number;
+  /** What stands between the processes; by default nothing. */
+  readonly network?: Network;
+  /** Flags of Node for all roles. */
+  readonly roleFlags?: (role: string) => string;
+}
+
+/** Decides how the processes reach each other. */
+export interface Network {
+  readonly kafkaPlace: KafkaPlace;
+  kafkaStarted(kafka: PrivateKafka): void;
+  postgresStarted(postgres: PrivatePostgres): void;
+  /** `service:port` -> host:port, for one process. */
+  addressesOf(from: string, addresses: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, string>>;
 }
 
 export interface RunningCompose {
@@ -48,6 +64,8 @@ export interface RunningCompose {
   readonly processes: ReadonlyMap<string, Container>;
   readonly kafka: PrivateKafka;
   readonly redis: PrivateRedis;
+  /** One server for all services' databases. */
+  readonly postgres: PrivatePostgres;
   /** SIGTERM to every role, in the order of `docker compose stop`; 0, or the first exit code that is not. */
   terminate(): Promise<number | null>;
   /** Starts the stopped roles, in the order of `up`; resolves when all are healthy. */
@@ -71,7 +89,7 @@ export async function startCompose(options: ComposeOptions = {}): Promise<Runnin
     for (const name of volumesOf(system.compose)) await mkdir(volumeDir(system, name), { recursive: true });
     await placeRoles(system, options.replicas ?? 1);
     await inStartOrder(system.compose, (name, service) => start(system, name, service));
-    return describe(system, stop);
+    return await describe(system, stop);
   } catch (error) {
     await stop();
     throw error;
@@ -80,17 +98,19 @@ export async function startCompose(options: ComposeOptions = {}): Promise<Runnin
 
 /** The world with its processes. */
 interface System extends World {
+  readonly options: ComposeOptions;
   readonly containers: Map<string, Container>;
   kafka?: PrivateKafka;
   redis?: PrivateRedis;
   edge?: Edge;
   /** One server for all services; the compose file's own script separates its roles. */
-  postgres?: Promise<string>;
+  postgres?: Promise<PrivatePostgres>;
 }
 
-async function createSystem({ env }: ComposeOptions): Promise<System> {
+async function createSystem(options: ComposeOptions): Promise<System> {
   return {
-    compose: await readCompose({ ...(await exampleEnvironment()), ...env }),
+    options,
+    compose: await readCompose({ ...(await exampleEnvironment()), ...options.env }),
     image: await readImage(),
     dir: await serverDir("compose"),
     closers: [],
@@ -117,7 +137,8 @@ const SERVERS: Readonly<Record<string, (system: System, name: string, service: C
         variable.slice("KAFKA_".length).toLowerCase().replaceAll("_", "."),
         inFoldersHere(system, service, value),
       ]);
-    const kafka = await startKafka(Object.fromEntries(settings));
+    const kafka = await startKafka(Object.fromEntries(settings), system.options.network?.kafkaPlace);
+    system.options.network?.kafkaStarted(kafka);
     system.closers.push(() => kafka.stop());
     system.kafka = kafka;
     system.addresses.set(`${name}:9092`, kafka.brokers[0] ?? "");
@@ -131,34 +152,58 @@ const SERVERS: Readonly<Record<string, (system: System, name: string, service: C
   },
   async postgres(system, name, service) {
     // Sequential: on one server they change the same databases' rights.
-    system.postgres = (system.postgres ?? startSharedPostgres(system)).then(async (url) => {
-      await createOwnDatabase(url, envOf(system, service));
-      return url;
+    system.postgres = (system.postgres ?? startSharedPostgres(system)).then(async (server) => {
+      await createOwnDatabase(server.url(), envOf(system, service));
+      return server;
     });
-    system.addresses.set(`${name}:5432`, new URL(await system.postgres).host);
+    system.addresses.set(`${name}:5432`, new URL((await system.postgres).url()).host);
   },
   async nginx(system, _, service) {
-    const addresses = [...system.ports.keys()].map((role) => [role, replicasOf(system, role)] as const);
-    const edge = await startEdge(service.command ?? [], new Map(addresses));
+    const edge = await startEdge(service.command ?? [], await upstreamsOf(system));
     system.closers.push(() => edge.stop());
     system.edge = edge;
   },
 };
 
-async function startSharedPostgres(system: System): Promise<string> {
+async function startSharedPostgres(system: System): Promise<PrivatePostgres> {
   const server = await startPostgres({ max_connections: "500" });
+  system.options.network?.postgresStarted(server);
   system.closers.push(() => server.stop());
-  return server.url();
+  return server;
+}
+
+/** The addresses of each role's replicas, or of the network in front of them. */
+async function upstreamsOf(system: System): Promise<ReadonlyMap<string, readonly string[]>> {
+  const roles = [...system.ports.keys()];
+  const through = await system.options.network?.addressesOf("edge", roleAddresses(system));
+  return new Map(
+    roles.map((role) => {
+      const address = through?.get(roleAddress(role));
+      return [role, address === undefined ? replicasOf(system, role) : [address]] as const;
+    }),
+  );
+}
+
+function roleAddresses(system: System): ReadonlyMap<string, string> {
+  const names = new Set([...system.ports.keys()].map(roleAddress));
+  return new Map([...system.addresses].filter(([name]) => names.has(name)));
 }
 
 async function startRole(system: System, name: string, service: ComposeService): Promise<void> {
   const [kind, command, ...args] = service.healthcheck?.test ?? [];
+  const { network, roleFlags } = system.options;
+  const addresses = (await network?.addressesOf(name, system.addresses)) ?? system.addresses;
+  const env = envOf({ ...system, addresses }, service);
+  const nodeOptions = [env.NODE_OPTIONS, roleFlags?.(name)].filter(Boolean).join(" ");
   if (kind !== "CMD" || command === undefined) throw new Error(`${name}: no health check by CMD`);
   const started = (system.ports.get(name) ?? []).map(async (port, n) => {
     const container = await startContainer({
       name: replicaName(name, n),
       command: commandOf(system, service),
-      env: { ...envOf(system, service), METRLY_PORT: String(port), METRLY_METRICS_PORT: String(await freePort()) },
+      env: {
+        ...{ ...env, NODE_OPTIONS: nodeOptions },
+        ...{ METRLY_PORT: String(port), METRLY_METRICS_PORT: String(await freePort()) },
+      },
       healthcheck: [onThisMachine(command), ...args],
       readyUrl: `http://127.0.0.1:${port}/readyz`,
       restarts: service.restart === "unless-stopped",
@@ -171,10 +216,11 @@ async function startRole(system: System, name: string, service: ComposeService):
   await Promise.all(started);
 }
 
-function describe(system: System, stop: () => Promise<void>): RunningCompose {
+async function describe(system: System, stop: () => Promise<void>): Promise<RunningCompose> {
   const { kafka, redis, edge, containers, compose } = system;
-  if (kafka === undefined || redis === undefined || edge === undefined)
-    throw new Error("the compose file lacks Kafka, Redis or nginx");
+  const postgres = await system.postgres;
+  if (kafka === undefined || redis === undefined || edge === undefined || postgres === undefined)
+    throw new Error("the compose file lacks Kafka, Redis, PostgreSQL or nginx");
   const containersOf = (name: string) =>
     (system.ports.get(name) ?? []).flatMap((_, n) => containers.get(replicaName(name, n)) ?? []);
   return {
@@ -182,6 +228,7 @@ function describe(system: System, stop: () => Promise<void>): RunningCompose {
     processes: containers,
     kafka,
     redis,
+    postgres,
     stop,
     gatewayDir: volumeDir(system, "gateway"),
     adminToken: async () => (await readFile(path.join(volumeDir(system, "gateway"), "admin-token"), "utf8")).trim(),

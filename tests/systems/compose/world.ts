@@ -20,7 +20,14 @@ export interface World {
   readonly ports: Map<string, readonly number[]>;
 }
 
+interface Addresses {
+  readonly addresses: ReadonlyMap<string, string>;
+}
+
 const ROLE_PORT = 4000;
+
+/** Its name in the compose file. */
+export const roleAddress = (role: string): string => `${role}:${ROLE_PORT}`;
 
 const IMAGE = "metrly:local";
 
@@ -34,7 +41,7 @@ export async function placeRoles(world: World, replicas: number): Promise<void> 
     const ports: number[] = [];
     while (ports.length < replicas) ports.push(await freePort());
     world.ports.set(name, ports);
-    world.addresses.set(`${name}:${ROLE_PORT}`, await sharedAddress(world, replicasOf(world, name)));
+    world.addresses.set(roleAddress(name), await sharedAddress(world, replicasOf(world, name)));
   }
 }
 
@@ -63,14 +70,17 @@ export function commandOf(world: World, service: ComposeService): readonly [stri
 }
 
 /** The container's whole environment, with this machine's addresses and folders. */
-export function envOf(world: World, service: ComposeService): Record<string, string> {
+export function envOf(
+  world: Pick<World, "image" | "dir"> & Addresses,
+  service: ComposeService,
+): Record<string, string> {
   const env = { ...world.image.env, ...environmentOf(service), METRLY_HOST: "127.0.0.1", PATH: process.env.PATH ?? "" };
   return Object.fromEntries(
     Object.entries(env).map(([name, value]) => [name, inFoldersHere(world, service, withAddresses(world, value))]),
   );
 }
 
-function withAddresses({ addresses }: World, text: string): string {
+function withAddresses({ addresses }: Addresses, text: string): string {
   let mapped = text;
   for (const [from, to] of addresses) mapped = mapped.replace(new RegExp(`(?<![\\w-])${from}(?!\\d)`, "g"), to);
   return mapped;

@@ -11,6 +11,8 @@ export interface LoadOptions {
   readonly duplicateShare: number;
   readonly fromMs: number;
   readonly toMs: number;
+  /** Of all events. Two loads of one tenant have different ones. */
+  readonly source: string;
 }
 
 /** Events in shuffled order, with `duplicateShare` of duplicates. */
@@ -21,13 +23,14 @@ export function generateEvents({
   duplicateShare,
   fromMs,
   toMs,
+  source,
 }: LoadOptions): AcknowledgedEvent[] {
   const distinct = Math.round(total * (1 - duplicateShare));
   const events = Array.from({ length: distinct }, (_, n): AcknowledgedEvent => {
     const tokens = random() < 0.5;
     return {
       tenantId: tenants[Math.floor(random() * tenants.length)] ?? "",
-      source: "load",
+      source,
       id: `e${n}`,
       type: tokens ? "llm.completion" : "api.call",
       timeMs: Math.floor(fromMs + random() * (toMs - fromMs)),
@@ -80,27 +83,28 @@ export function bodyOf(batch: readonly AcknowledgedEvent[], malformedShare: numb
 const RETRY_MS = 100;
 
 /**
- * Posts until success, like a correct client during a server's restart: retries with the same ids. Returns the successful
- * response. Every attempt is kept in `history`.
+ * Posts until success, like a correct client during a server's restart: retries with the same ids, also after an answer that
+ * `isForNow` takes for one that will change. Returns the successful response. Every attempt is kept in `history`.
  */
 export async function postUntilAnswered(
   url: string,
   key: string,
   body: readonly unknown[],
   requests: Requests,
+  isForNow: (answer: string) => boolean,
   history?: History,
 ): Promise<EventsAnswer> {
   async function attempt(): Promise<Told<EventsAnswer>> {
     const response = await requests.track(postEvents(url, key, body));
-    if (response?.status === 202) return { outcome: "ok", answer: (await response.json()) as EventsAnswer };
-    if (response !== undefined && response.status < 500)
-      throw new Error(`answered ${response.status}: ${await response.text()}`);
-    await response?.body?.cancel();
+    const text = await response?.text().catch(() => undefined);
+    if (response === undefined || text === undefined) return { outcome: "unknown" };
+    if (response.status === 202) return { outcome: "ok", answer: JSON.parse(text) as EventsAnswer };
+    if (response.status < 500 && !isForNow(text)) throw new Error(`answered ${response.status}: ${text}`);
     return { outcome: "unknown" };
   }
   for (;;) {
     const { answer } = await (history === undefined ? attempt() : history.record("events", { events: body }, attempt));
-    if (answer !== undefined) return answer;
+    if (answer !== undefined && !isForNow(JSON.stringify(answer))) return answer;
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }

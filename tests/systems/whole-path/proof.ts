@@ -11,7 +11,7 @@ import {
   type OraclePlan,
 } from "../../oracle/oracle.js";
 import { waitFor } from "../../servers/servers.js";
-import { ask, type Loose } from "../../support/client.js";
+import { ask, askRaw, type Loose } from "../../support/client.js";
 import { sized } from "../../support/effort.js";
 import type { QuotaLimitInput } from "../../support/graphql/graphql.js";
 import { randomOf } from "../../support/random.js";
@@ -49,7 +49,13 @@ const PLAN: OraclePlan = {
     },
   ],
 };
-const KEYS = "{ meters { key } }";
+/** The one of `setUp`, unless its options name another. */
+const PLAN_ID = "plan";
+const EXISTING = "query Existing($plan: ID!) { meters { key } plan(id: $plan) { id } }";
+interface Existing {
+  readonly meters: readonly { readonly key: string }[];
+  readonly plan: object | null;
+}
 const SENDERS = 6;
 const LARGEST_BATCH = sized(100, 500);
 /** Pause between repeats, so that waiting for a fault does not saturate the machine. */
@@ -62,23 +68,38 @@ export interface ProofOptions {
   readonly seed: number;
   /** Limits of the plan; none by default. */
   readonly limits?: readonly Loose<QuotaLimitInput>[];
+  readonly planId?: string;
+  /** Of the events; a second load of the same tenants needs another one. */
+  readonly source?: string;
 }
 
-/** Meters that are not there yet, a plan, tenants and a platform key that ingests for all. Returns the key once the edge knows it. */
-export async function setUp({ url, admin, history }: Target, { tenants, limits = [] }: ProofOptions): Promise<string> {
+/**
+ * Meters and a plan that are not there yet, tenants and a platform key that ingests for all. Returns the key once the edge knows
+ * it.
+ */
+export async function setUp(
+  { url, admin, history }: Target,
+  { tenants, limits = [], planId = PLAN_ID }: ProofOptions,
+): Promise<string> {
   const month = world.lastMonth(Date.now());
-  const { meters } = await ask<{ readonly meters: readonly { readonly key: string }[] }, object>(url, admin, KEYS);
+  const existing = await ask<Existing, { plan: string }>(url, admin, EXISTING, { plan: planId });
   for (const meter of METERS) {
     const input = { name: meter.key, ...meter };
-    const isThere = meters.some(({ key }) => key === meter.key);
+    const isThere = existing.meters.some(({ key }) => key === meter.key);
     await kept(history, "createMeter", input, async () => isThere || ask(url, admin, world.CREATE_METER, { input }));
   }
   const version = { currency: "EUR", recurringFee: PLAN.recurringFee, prices: PLAN.prices, limits };
-  const plan = { id: "plan", name: "Plan", version };
-  await kept(history, "createPlan", plan, () => ask(url, admin, world.CREATE_PLAN, { input: plan }));
+  const plan = { id: planId, name: "Plan", version };
+  const isPlanThere = existing.plan !== null;
+  await kept(
+    history,
+    "createPlan",
+    plan,
+    async () => isPlanThere || ask(url, admin, world.CREATE_PLAN, { input: plan }),
+  );
   for (const id of tenants) {
     const startsAt = new Date(month.acceptedFromMs).toISOString();
-    const input = { id, name: id, planId: "plan", startsAt };
+    const input = { id, name: id, planId, startsAt };
     await kept(history, "createTenant", input, () => ask(url, admin, world.CREATE_TENANT, { input }));
   }
   const issued = await ask(url, admin, world.ISSUE_KEY, {
@@ -98,6 +119,8 @@ export interface LoadControl {
   /** While this is true, senders repeat acknowledged batches: traffic continues, the load does not. */
   readonly hold?: (share: number) => boolean;
   readonly requests?: Requests;
+  /** A batch with such an answer is sent again, like one without an answer. */
+  readonly isForNow?: (answer: string) => boolean;
 }
 
 /**
@@ -107,8 +130,8 @@ export interface LoadControl {
 export async function postLoad(
   { url, history }: Target,
   key: string,
-  { events: total, tenants, seed }: ProofOptions,
-  { beforeBatch, hold = () => false, requests = countRequests() }: LoadControl = {},
+  { events: total, tenants, seed, source = "load" }: ProofOptions,
+  { beforeBatch, hold = () => false, requests = countRequests(), isForNow = () => false }: LoadControl = {},
 ): Promise<AcknowledgedEvent[]> {
   const random = randomOf(seed);
   const { acceptedFromMs } = world.lastMonth(Date.now());
@@ -119,6 +142,7 @@ export async function postLoad(
     duplicateShare: 0.2,
     fromMs: acceptedFromMs,
     toMs: Date.now(),
+    source,
   });
   const batches = cutBatches(events, LARGEST_BATCH, random).map((batch) => ({
     batch,
@@ -140,7 +164,8 @@ export async function postLoad(
   async function post(at: number): Promise<void> {
     const { batch, body } = batches[at] ?? { batch: [], body: [] };
     // Repeats of what was acknowledged change nothing that can be true.
-    const answer = await postUntilAnswered(url, key, body, requests, answered.has(at) ? undefined : history);
+    const kept = answered.has(at) ? undefined : history;
+    const answer = await postUntilAnswered(url, key, body, requests, isForNow, kept);
     answered.add(at);
     expect(answer.results).toHaveLength(body.length);
     expect(answer.rejected).toBe(body.length - batch.length);
@@ -198,6 +223,20 @@ export async function expectTotals(
   }
 }
 
+/** Asks until it is under way, also while the services fail: repeated, it changes nothing. */
+export async function closeLastMonth({ url, admin, history }: Target, tenants: readonly string[]): Promise<void> {
+  const periodStart = new Date(world.lastMonth(Date.now()).startMs).toISOString();
+  for (const tenantId of tenants) {
+    const close = { tenantId, periodStart };
+    const isClosing = async () => {
+      const { errors } = await askRaw(url, admin, world.CLOSE_PERIOD, close);
+      return errors === undefined || (await world.invoicesOf(url, admin, tenantId)).length > 0;
+    };
+    const isDone = () => waitFor(isClosing, { what: `last month of ${tenantId} to be closing` });
+    await kept(history, "closeBillingPeriod", close, isDone);
+  }
+}
+
 /** Closes last month; every invoice equals the oracle's, to the cent, and the verifier agrees. */
 export async function expectInvoices(
   target: Target,
@@ -206,11 +245,7 @@ export async function expectInvoices(
 ): Promise<void> {
   const { url, admin, history } = target;
   const { startMs, endMs } = world.lastMonth(Date.now());
-  const periodStart = new Date(startMs).toISOString();
-  for (const tenantId of tenants) {
-    const close = { tenantId, periodStart };
-    await kept(history, "closeBillingPeriod", close, () => ask(url, admin, world.CLOSE_PERIOD, close));
-  }
+  await closeLastMonth(target, tenants);
   for (const tenantId of tenants) {
     const invoice = await waitFor(async () => (await world.invoicesOf(url, admin, tenantId))[0], {
       what: `the invoice of ${tenantId} (seed ${seed})`,
