@@ -26,7 +26,16 @@ const SHARING = [
 const CONTAINERS = ["tests/containers/*.test.ts"];
 /** `npm test` has its scenario, smaller, in tests/systems/compose/story.test.ts. */
 const LONG_ONLY = ["tests/chaos/compose-kills.test.ts"];
-const EXCLUDED = ["dist/**", "node_modules/**", "**/.cache/**", ...(isLong ? [] : LONG_ONLY)];
+/** `npm run faults`, and a handful of cells in long runs. */
+const FAULTS = ["tests/faults/matrix.test.ts"];
+const hasFaults = isLong || process.env.METRLY_FAULTS_TIMES !== undefined;
+const EXCLUDED = [
+  "dist/**",
+  "node_modules/**",
+  "**/.cache/**",
+  ...(isLong ? [] : LONG_ONLY),
+  ...(hasFaults ? [] : FAULTS),
+];
 
 /** More than two cores: most tests wait for servers most of the time. */
 const WORKERS = 4;

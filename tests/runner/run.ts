@@ -2,11 +2,12 @@ import { parseArgs } from "node:util";
 import { RUN_DIR_VARIABLE } from "../servers/run-dir.js";
 import { runChaos } from "./chaos.js";
 import { childrenSeconds, reportCpu } from "./cpu-budget.js";
+import { type FaultsOptions, runFaults } from "./faults.js";
 import { type Provisioned, provisionServers } from "./provision.js";
 import { createRunDir, sweep, sweepDeadRuns } from "./run-dir.js";
 import { changedTestFiles, interruptVitest, runVitest, type Tally } from "./vitest-run.js";
 
-// `npm test` and `npm run test:chaos` after installation: servers, vitest, one closing line, full cleanup.
+// `npm test`, `npm run test:chaos` and `npm run faults` after installation: servers, vitest, one closing line, full cleanup.
 const isCi = process.env.CI === "true";
 /** Tests of artifacts without imports: the built commands, SQL, Lua, the compose file. They run with any change. */
 const SMOKE = ["tests/systems/whole-path/story.test.ts", "tests/systems/compose/compose.test.ts"];
@@ -21,9 +22,9 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const { changed, chaos, minutes, seed, rest } = parseArguments(process.argv.slice(2));
+  const { changed, chaos, minutes, seed, rest, faults } = parseArguments(process.argv.slice(2));
   await sweepDeadRuns();
-  const runDir = await createRunDir({ small: !chaos });
+  const runDir = await createRunDir({ small: !chaos && faults === undefined });
   process.env[RUN_DIR_VARIABLE] = runDir;
   let tally: Tally = { passed: 0, failed: 1, skipped: 0 };
   let provisioned: Provisioned | undefined;
@@ -41,7 +42,7 @@ async function main(): Promise<number> {
     console.error(error);
   } finally {
     await provisioned?.stop();
-    if (!chaos) await reportCpu(runDir, vitestSeconds).catch(console.error);
+    if (!chaos && faults === undefined) await reportCpu(runDir, vitestSeconds).catch(console.error);
     await sweep(runDir);
   }
   for (const line of provisioned?.missing ?? []) console.error(line);
@@ -50,6 +51,7 @@ async function main(): Promise<number> {
   return tally.failed > 0 ? 1 : 0;
 
   async function runTests(): Promise<Tally> {
+    if (faults !== undefined) return runFaults({ runDir, seed, ...faults });
     if (chaos) return runChaos({ runDir, minutes, seed, filters: rest, interrupted: () => interrupted });
     // With --changed, the first argument is the revision to compare with: `npm test -- --changed main`.
     const files = changed ? [...(await changedTestFiles(rest[0])), ...SMOKE] : rest;
@@ -65,6 +67,7 @@ interface Arguments {
   readonly seed: string | undefined;
   /** Paths, and options of vitest such as `-t`. */
   readonly rest: readonly string[];
+  readonly faults: Pick<FaultsOptions, "component" | "fault" | "times" | "long"> | undefined;
 }
 
 function parseArguments(args: readonly string[]): Arguments {
@@ -73,6 +76,11 @@ function parseArguments(args: readonly string[]): Arguments {
     chaos: { type: "boolean" },
     minutes: { type: "string" },
     seed: { type: "string" },
+    faults: { type: "boolean" },
+    component: { type: "string" },
+    fault: { type: "string" },
+    times: { type: "string" },
+    long: { type: "boolean" },
   } as const;
   const { values, tokens } = parseArgs({
     args: [...args],
@@ -88,6 +96,11 @@ function parseArguments(args: readonly string[]): Arguments {
   });
   const minutes = Number(values.minutes ?? 20);
   if (!(minutes > 0)) throw new RangeError(`--minutes must be a positive number, not ${values.minutes}`);
-  const seed = typeof values.seed === "string" ? values.seed : undefined;
-  return { changed: values.changed === true, chaos: values.chaos === true, minutes, seed, rest };
+  const textOf = (value: unknown) => (typeof value === "string" ? value : undefined);
+  const [component, fault] = [textOf(values.component), textOf(values.fault)];
+  const faults = { component, fault, times: textOf(values.times) ?? "3", long: values.long === true };
+  return {
+    ...{ changed: values.changed === true, chaos: values.chaos === true, minutes, rest },
+    ...{ seed: textOf(values.seed), faults: values.faults === true ? faults : undefined },
+  };
 }

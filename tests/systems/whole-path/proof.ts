@@ -164,8 +164,8 @@ export async function postLoad(
   async function post(at: number): Promise<void> {
     const { batch, body } = batches[at] ?? { batch: [], body: [] };
     // Repeats of what was acknowledged change nothing that can be true.
-    const kept = answered.has(at) ? undefined : history;
-    const answer = await postUntilAnswered(url, key, body, requests, isForNow, kept);
+    const keptIn = answered.has(at) ? undefined : history;
+    const answer = await postUntilAnswered(url, key, body, requests, isForNow, keptIn);
     answered.add(at);
     expect(answer.results).toHaveLength(body.length);
     expect(answer.rejected).toBe(body.length - batch.length);
@@ -243,7 +243,7 @@ export async function expectInvoices(
   { tenants, seed }: ProofOptions,
   events: readonly AcknowledgedEvent[],
 ): Promise<void> {
-  const { url, admin, history } = target;
+  const { url, admin } = target;
   const { startMs, endMs } = world.lastMonth(Date.now());
   await closeLastMonth(target, tenants);
   for (const tenantId of tenants) {

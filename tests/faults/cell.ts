@@ -1,0 +1,176 @@
+import { expect } from "vitest";
+import type { AcknowledgedEvent } from "../oracle/oracle.js";
+import { waitFor } from "../servers/servers.js";
+import { runCli } from "../support/cli.js";
+import { ask, askRaw } from "../support/client.js";
+import { sized } from "../support/effort.js";
+import { hammerGraph, hammerQuota } from "../systems/compose/hammer.js";
+import { expectNoticesDelivered, startReceiver } from "../systems/compose/receiver.js";
+import {
+  closeLastMonth,
+  expectAccounted,
+  expectInvoices,
+  expectTotals,
+  type ProofOptions,
+  postLoad,
+  setUp,
+} from "../systems/whole-path/proof.js";
+import { type Injection, injectionOf, within } from "./inject.js";
+import { type Cell, nameOf } from "./matrix.js";
+import { STATIONS } from "./stations.js";
+import type { MatrixWorld } from "./world.js";
+
+const RENAME = "mutation Rename($id: ID!, $name: String!) { updateTenant(id: $id, input: { name: $name }) { name } }";
+const NAME = "query Name($id: ID!) { tenant(id: $id) { name } }";
+
+const EVENTS = sized(300, 2_000);
+const SOME_EVENTS = 40;
+const LIMIT = 40;
+const LENGTHS = {
+  frozenMs: sized(5_000, 60_000),
+  apartMs: sized(5_000, 30_000),
+  shiftedMs: sized(3_000, 15_000),
+};
+/** What an edge whose clock is wrong answers about good events. */
+const isForNow = (answer: string): boolean => /TIME_OUT_OF_RANGE|BEFORE_FIRST_PERIOD/.test(answer);
+
+/** One fault under a load of its own, and the judgement of all promises. */
+export async function runCell(world: MatrixWorld, cell: Cell, seed: number, id: string): Promise<void> {
+  const { target } = world;
+  const load: ProofOptions = {
+    tenants: [`${id}-a`, `${id}-b`],
+    ...{ events: EVENTS, seed, planId: "faults" },
+    limits: [
+      { meter: null, window: "BILLING_PERIOD", kind: "HARD", limit: String(LIMIT) },
+      { meter: "tokens", window: "BILLING_PERIOD", kind: "SOFT", limit: "20000", warnAt: ["0.5", "0.8"] },
+    ],
+  };
+  const [first = ""] = load.tenants;
+  const key = await setUp(target, load);
+  const receiver = await startReceiver();
+  await receiver.subscribe(target, load.tenants);
+  const injection = injectionOf(world, cell, LENGTHS);
+  const { phase } = STATIONS[cell.component];
+  const clients = load.tenants.map((tenantId) => hammerQuota(target, key, tenantId));
+  const graph = hammerGraph(target, graphOf(first));
+  const names = rename(world, first);
+  const stopClients = () => Promise.all([graph.stop(), names.stop(), ...clients.map((client) => client.stop())]);
+  try {
+    await injection.prepare?.();
+    const events: AcknowledgedEvent[] = [];
+    const post = async (source: string, size: number) =>
+      events.push(...(await postLoad(target, key, { ...load, events: size, source }, { isForNow })));
+    await post("before", EVENTS);
+    if (phase === "load") await during(hit(world, injection), (n) => post(`during-${n}`, SOME_EVENTS));
+    await post("after", SOME_EVENTS);
+    const [, , ...admitted] = await stopClients();
+    if (phase === "closing") {
+      await expectAccounted(target, load, events);
+      await Promise.all([hit(world, injection), closeLastMonth(target, load.tenants)]);
+    }
+    await allReady(world);
+    await expectAccounted(target, load, events);
+    await expectTotals(target, load, events);
+    await expectInvoices(target, load, events);
+    for (const [n, some] of admitted.entries())
+      expect(some, `admitted by the hard limit of ${load.tenants[n]}`).toBeLessThanOrEqual(LIMIT);
+    await names.expectHeld();
+    await expectNoticesDelivered(target, load.tenants, receiver);
+    await expectDerived(world);
+  } finally {
+    await stopClients();
+    await injection.restore?.();
+    await receiver.stop();
+  }
+  await allReady(world);
+}
+
+async function hit({ network }: MatrixWorld, injection: Injection): Promise<void> {
+  await within(
+    network.once(injection.trigger, () => injection.strike()),
+    injection.trigger.what,
+  );
+  await injection.last();
+}
+
+/** Repeats the work until the fault is over; both fail together. */
+async function during(fault: Promise<void>, work: (n: number) => Promise<unknown>): Promise<void> {
+  let isOver = false;
+  const over = fault.finally(() => {
+    isOver = true;
+  });
+  const repeated = (async () => {
+    for (let n = 0; !isOver; n += 1) await work(n);
+  })();
+  await Promise.all([over, repeated]);
+}
+
+/** Served by tenancy and notification. */
+const graphOf = (tenantId: string): string =>
+  `{ meters { key } tenant(id: "${tenantId}") { name alerts(first: 1) { nodes { id } } } }`;
+
+interface Renaming {
+  readonly id: string;
+  readonly name: string;
+}
+interface Renamed {
+  readonly updateTenant: { readonly name: string };
+}
+interface Named {
+  readonly tenant: { readonly name: string };
+}
+
+/** Renames a tenant again and again: its name must be the last one that was answered, or one without an answer. */
+function rename({ target: { url, admin } }: MatrixWorld, id: string) {
+  const stopping = new AbortController();
+  const unanswered = new Set<string>();
+  let answered: string | undefined;
+  async function run(): Promise<void> {
+    for (let n = 1; !stopping.signal.aborted; n += 1) {
+      const name = `name ${n}`;
+      const answer = await askRaw<Renamed, Renaming>(url, admin, RENAME, { id, name }).catch(() => undefined);
+      if (answer?.data?.updateTenant?.name === name) answered = name;
+      else unanswered.add(name);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+  const running = run();
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+    async expectHeld() {
+      const { tenant } = await ask<Named, Pick<Renaming, "id">>(url, admin, NAME, { id });
+      expect([answered, ...unanswered], "the last name that was answered, and those without an answer").toContain(
+        tenant.name,
+      );
+    },
+  };
+}
+
+/** Every role is ready again, without intervention. */
+async function allReady({ compose }: MatrixWorld): Promise<void> {
+  for (const role of compose.processes.values()) {
+    const isReady = async () => (await fetch(`http://127.0.0.1:${role.env.METRLY_PORT}/readyz`)).ok;
+    await waitFor(isReady, { what: `${role.name} to be ready again`, deadlineMs: 240_000 });
+  }
+}
+
+/** Billing's and quota's derived data are those of the ledger. */
+async function expectDerived({ compose, target }: MatrixWorld): Promise<void> {
+  for (const [role, ...args] of [
+    ["billing", "rebuild", "--check"],
+    ["quota", "quotas", "reconcile"],
+  ] as const) {
+    const { METRLY_PORT = "", METRLY_INTERNAL_SECRET_FILE = "" } = compose.processes.get(role)?.env ?? {};
+    const where = ["--url", `http://127.0.0.1:${METRLY_PORT}`];
+    const { code, out, err } = await runCli({ url: target.url, dataDir: compose.gatewayDir }, [...args, ...where], {
+      METRLY_INTERNAL_SECRET_FILE,
+    });
+    expect([args.join(" "), code, code === 0 ? "" : out + err]).toEqual([args.join(" "), 0, ""]);
+  }
+}
+
+/** A name for messages. */
+export const titleOf = (cell: Cell, seed: number): string => `${nameOf(cell)} (seed ${seed})`;

@@ -1,0 +1,285 @@
+import { cp, rm } from "node:fs/promises";
+import path from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import pg from "pg";
+import { DAY_MS } from "#kernel/duration.js";
+import { waitFor } from "../servers/servers.js";
+import type { Cell } from "./matrix.js";
+import type { Fate, Hop, Trigger } from "./network.js";
+import { commandRedis, demandReplicas } from "./servers.js";
+import { ROLES_WITH_DATABASE, refusedByPostgres, refusedByRedis, STATIONS, type Station } from "./stations.js";
+import { endSessions, type MatrixWorld } from "./world.js";
+
+/** How long what lasts, lasts. */
+export interface Lengths {
+  readonly frozenMs: number;
+  readonly apartMs: number;
+  readonly shiftedMs: number;
+}
+
+export interface Injection {
+  readonly trigger: Trigger;
+  /** Called with the bytes of the trigger. */
+  strike(): Fate;
+  /** After that: until the fault has hit, has lasted, and is over. */
+  last(): Promise<void>;
+  /** Once all is judged: takes back what judges must not see. */
+  restore?(): Promise<void>;
+  /** Before the load. */
+  prepare?(): Promise<void>;
+}
+
+const MUST_HIT_WITHIN_MS = 240_000;
+const SHIFT_DAYS = 40;
+const TURKISH = { LANG: "tr_TR.UTF-8", LC_ALL: "tr_TR.UTF-8", TZ: "Asia/Kathmandu" };
+const TURKISH_JVM = "-Duser.language=tr -Duser.country=TR -Duser.timezone=Asia/Kathmandu";
+const FORMATS = ["datestyle TO 'German, DMY'", "intervalstyle TO 'sql_standard'", "bytea_output TO 'escape'"];
+
+/** How the fault of this cell is made in this world. */
+export function injectionOf(world: MatrixWorld, cell: Cell, lengths: Lengths): Injection {
+  const station = STATIONS[cell.component];
+  const { working: trigger } = station;
+  const process = processOf(world, station);
+  const pass = (strike: () => unknown, last: () => Promise<void>): Injection => ({
+    ...{ trigger, last },
+    strike() {
+      strike();
+      return "pass";
+    },
+  });
+  const nothing = (): void => undefined;
+
+  switch (cell.fault) {
+    case "kill": {
+      let killed: Promise<unknown> | undefined;
+      return pass(
+        () => {
+          killed = process.kill("SIGKILL");
+        },
+        async () => {
+          await killed;
+          await process.restart();
+        },
+      );
+    }
+    case "freeze":
+    case "freeze-in-transaction": {
+      const inside = cell.fault === "freeze-in-transaction";
+      const at = (inside ? station.transaction : station.between) ?? trigger;
+      if (station.process === "postgres") return { ...frozenPostgres(world, inside, lengths.frozenMs), trigger: at };
+      const frozen = pass(
+        () => void process.kill("SIGSTOP"),
+        async () => {
+          await wait(lengths.frozenMs);
+          await process.kill("SIGCONT");
+        },
+      );
+      return { ...frozen, trigger: at };
+    }
+    case "cut":
+      return pass(
+        () => hopsOf(station).forEach(world.network.cut),
+        async () => undefined,
+      );
+    case "lost-request":
+      return { trigger, strike: () => "lost", last: async () => undefined };
+    case "lost-answer":
+      return { trigger, strike: () => "answer-lost", last: async () => undefined };
+    case "partition-out":
+    case "partition-in": {
+      let release = nothing;
+      return pass(
+        () => {
+          release = partition(world, station, cell.fault === "partition-out");
+        },
+        async () => {
+          await wait(lengths.apartMs);
+          release();
+        },
+      );
+    }
+    case "refused-writes":
+      return pass(nothing, () => refuseWrites(world, cell, lengths.apartMs));
+    case "clock-ahead":
+    case "clock-behind": {
+      const days = cell.fault === "clock-ahead" ? SHIFT_DAYS : -SHIFT_DAYS;
+      return pass(nothing, async () => {
+        await world.shiftClock(station.process, days * DAY_MS);
+        await wait(lengths.shiftedMs);
+        await world.shiftClock(station.process, 0);
+      });
+    }
+    case "flush":
+      return pass(nothing, () => commandRedis(world.compose, "FLUSHALL"));
+    case "stale-replica":
+      return staleRedis(world, trigger);
+    case "locale":
+      return otherLocale(world, station);
+    case "disk-full":
+      return pass(nothing, () => fillDisk(world, lengths.apartMs));
+  }
+}
+
+interface Process {
+  kill(signal: NodeJS.Signals): Promise<unknown>;
+  restart(own?: Readonly<Record<string, string>>): Promise<void>;
+}
+
+function processOf({ compose }: MatrixWorld, { process }: Station): Process {
+  if (process === "kafka" || process === "redis" || process === "postgres") return compose[process];
+  const found = compose.processes.get(process);
+  if (found === undefined) throw new Error(`there is no ${process}`);
+  return found;
+}
+
+const isServer = ({ process }: Station): boolean => ["kafka", "redis", "postgres"].includes(process);
+
+const hopsOf = (station: Station): readonly Hop[] =>
+  isServer(station) ? [{ to: station.process }] : [{ from: station.process }, { to: station.process }];
+
+/** `out`: what the process sends is held, otherwise what is sent to it. */
+function partition({ network }: MatrixWorld, station: Station, out: boolean): () => void {
+  const releases = hopsOf(station).map((hop) => {
+    const asClient = hop.from !== undefined;
+    return network.hold(hop, asClient === out ? "request" : "answer");
+  });
+  return () => {
+    for (const release of releases) release();
+  };
+}
+
+/** Until something was refused, and some time longer. */
+async function refuseWrites(world: MatrixWorld, { component }: Cell, ms: number): Promise<void> {
+  const { network, compose } = world;
+  const station = STATIONS[component];
+  const refusedAfter = async (refuse: () => Promise<void>, trigger: Trigger): Promise<void> => {
+    const refused = network.once(trigger, () => "pass");
+    await refuse();
+    await within(refused, trigger.what);
+    await wait(ms);
+  };
+  if (station.process === "redis") {
+    const limit = (bytes: string) => () => commandRedis(compose, "CONFIG", "SET", "maxmemory", bytes);
+    return refusedAfter(limit("1"), refusedByRedis).finally(limit("384mb"));
+  }
+  if (station.process === "kafka" || station.refused === "kafka") {
+    const topic = component === "publisher" ? "usage.recorded" : "usage.received";
+    const demand = (replicas: number) => () => demandReplicas(compose, topic, replicas);
+    return refusedAfter(demand(2), station.working).finally(demand(1));
+  }
+  const roles = ROLES_WITH_DATABASE.filter((role) => isServer(station) || role === station.process);
+  const set = (words: string) => () =>
+    world.administer([...roles.map((role) => `ALTER ROLE ${role} ${words}`), endSessions(roles)]);
+  const [only] = roles.length === 1 ? roles : [];
+  await refusedAfter(set("SET default_transaction_read_only TO on"), refusedByPostgres(only)).finally(
+    set("RESET default_transaction_read_only"),
+  );
+}
+
+/** The server and all its sessions, or those inside of a transaction. */
+function frozenPostgres({ compose }: MatrixWorld, inside: boolean, ms: number): Omit<Injection, "trigger"> {
+  const sessions = `SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+    ${inside ? "AND xact_start IS NOT NULL" : ""}`;
+  const stopSome = async (): Promise<readonly number[]> => {
+    const client = new pg.Client({ connectionString: compose.postgres.url() });
+    await client.connect();
+    try {
+      const { rows } = await client.query<{ pid: number }>(sessions);
+      return rows.map(({ pid }) => pid).filter((pid) => signal(pid, "SIGSTOP"));
+    } finally {
+      await client.end();
+    }
+  };
+  return {
+    strike: () => "pass",
+    async last() {
+      const stopped = await waitFor(async () => nonEmpty(await stopSome()), {
+        what: "sessions to freeze",
+        pauseMs: 2,
+        deadlineMs: MUST_HIT_WITHIN_MS,
+      });
+      if (!inside) await compose.postgres.kill("SIGSTOP");
+      await wait(ms);
+      await compose.postgres.kill("SIGCONT");
+      for (const pid of stopped) signal(pid, "SIGCONT");
+    },
+  };
+}
+
+const nonEmpty = <T>(items: readonly T[]): readonly T[] | undefined => (items.length > 0 ? items : undefined);
+
+/** False: it is gone. */
+function signal(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, name);
+  } catch {
+    return false;
+  }
+}
+
+/** The broker shuts down when it cannot write. */
+async function fillDisk({ disk, compose: { kafka } }: MatrixWorld, ms: number): Promise<void> {
+  if (disk === undefined) throw new Error("mounting a small disk is not allowed here");
+  await disk.fill();
+  await wait(ms);
+  await disk.clear();
+  await kafka.kill("SIGKILL");
+  await kafka.restart();
+}
+
+/** Its files as they were before the load take the place of those that it has when it is killed. */
+function staleRedis({ compose: { redis } }: MatrixWorld, trigger: Trigger): Injection {
+  const files = path.join(redis.dir, "appendonlydir");
+  const older = path.join(redis.dir, "older");
+  let killed: Promise<void> | undefined;
+  return {
+    trigger,
+    async prepare() {
+      await rm(older, { recursive: true, force: true });
+      await cp(files, older, { recursive: true });
+    },
+    strike() {
+      killed = redis.kill("SIGKILL");
+      return "pass";
+    },
+    async last() {
+      await killed;
+      await rm(files, { recursive: true });
+      await cp(older, files, { recursive: true });
+      await redis.restart();
+    },
+  };
+}
+
+function otherLocale(world: MatrixWorld, station: Station): Injection {
+  const process = processOf(world, station);
+  if (station.process === "postgres") {
+    const alter = (words: (format: string) => string) => () =>
+      world.administer([
+        ...ROLES_WITH_DATABASE.flatMap((role) => FORMATS.map((format) => `ALTER ROLE ${role} ${words(format)}`)),
+        endSessions(),
+      ]);
+    return {
+      ...{ trigger: station.working, strike: () => "pass", last: alter((format) => `SET ${format}`) },
+      restore: alter((format) => `RESET ${format.split(" ")[0]}`),
+    };
+  }
+  const restart = async (own: Readonly<Record<string, string>>): Promise<void> => {
+    await process.kill("SIGTERM");
+    await process.restart(own);
+  };
+  return {
+    ...{ trigger: station.working, strike: () => "pass" },
+    last: () => restart(station.process === "kafka" ? { ...TURKISH, JAVA_TOOL_OPTIONS: TURKISH_JVM } : TURKISH),
+    restore: () => restart({}),
+  };
+}
+
+/** Fails when nothing has hit in good time. */
+export async function within(hit: Promise<void>, what: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no sign of ${what}: the fault hit nothing`)), MUST_HIT_WITHIN_MS);
+  });
+  await Promise.race([hit, late]).finally(() => clearTimeout(timer));
+}

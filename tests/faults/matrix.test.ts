@@ -1,0 +1,50 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { afterAll, beforeAll, describe, test } from "vitest";
+import { hasKafka, hasNginx, hasPostgres, hasRedis } from "../servers/servers.js";
+import { testSeed } from "../support/effort.js";
+import { randomOf, shuffled } from "../support/random.js";
+import { runCell, titleOf } from "./cell.js";
+import { cells } from "./matrix.js";
+import { record } from "./results.js";
+import { type MatrixWorld, startMatrixWorld } from "./world.js";
+
+/** Set by `npm run faults`: see runner/faults.ts. */
+const { METRLY_FAULTS_COMPONENT, METRLY_FAULTS_FAULT, METRLY_FAULTS_TIMES, METRLY_FAULTS_TAKE } = process.env;
+const can = hasKafka && hasRedis && hasPostgres && hasNginx;
+
+describe.skipIf(!can)("the fault matrix", () => {
+  let world: MatrixWorld;
+
+  beforeAll(async () => {
+    world = await startMatrixWorld();
+  });
+  afterAll(() => world?.stop());
+
+  const seed = testSeed();
+  const random = randomOf(seed);
+  const all = cells(METRLY_FAULTS_COMPONENT, METRLY_FAULTS_FAULT);
+  const rounds = Array.from({ length: Number(METRLY_FAULTS_TIMES ?? 1) }, (_, n) => seed + n);
+  const chosen = rounds
+    .flatMap((round) => shuffled(all, random).map((cell) => ({ cell, round })))
+    .slice(0, Number(METRLY_FAULTS_TAKE ?? Number.POSITIVE_INFINITY));
+  for (const [n, { cell, round }] of chosen.entries()) {
+    const { component, fault } = cell;
+    test(titleOf(cell, round), async ({ onTestFailed }) => {
+      onTestFailed(async () => {
+        console.error(
+          `to repeat: npm run faults -- --component ${component} --fault ${fault} --times 1 --seed ${round}`,
+        );
+        await keepLogs(world, `${component}-${fault}-${round}`);
+      });
+      const run = () => runCell(world, cell, round, `f${n}`);
+      // Those of a long run are not kept: it is there to find something.
+      await (METRLY_FAULTS_TIMES === undefined ? run() : record(cell, round, run));
+    });
+  }
+});
+
+async function keepLogs(world: MatrixWorld, name: string): Promise<void> {
+  await mkdir(".cache/faults", { recursive: true });
+  await writeFile(`.cache/faults/${name}.log`, await world.output());
+  console.error(`the roles' logs: .cache/faults/${name}.log`);
+}

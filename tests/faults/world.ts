@@ -1,0 +1,86 @@
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import pg from "pg";
+import { canMount, mountSmallDisk, type SmallDisk } from "../chaos/small-disk.js";
+import { serverDir } from "../servers/run-dir.js";
+import { sized } from "../support/effort.js";
+import { type RunningCompose, startCompose } from "../systems/compose/start.js";
+import type { Target } from "../systems/whole-path/proof.js";
+import { createFaultyNetwork, type FaultyNetwork } from "./network.js";
+import { ROLES_WITH_DATABASE } from "./stations.js";
+
+/** The compose file's system, each process with a network and a clock that can fail. */
+export interface MatrixWorld {
+  readonly compose: RunningCompose;
+  readonly network: FaultyNetwork;
+  readonly target: Target;
+  /** The milliseconds by which a role's clock is off. */
+  shiftClock(role: string, ms: number): Promise<void>;
+  /** The broker's; absent where mounting is not allowed. */
+  readonly disk: SmallDisk | undefined;
+  /** Queries as PostgreSQL's superuser. */
+  administer(statements: readonly string[]): Promise<void>;
+  /** Output of all roles. */
+  output(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+const DISK_MIB = sized(160, 256);
+const CLOCK = "shifted-clock.cjs";
+
+export async function startMatrixWorld(): Promise<MatrixWorld> {
+  const dir = await serverDir("faults");
+  await mkdir(dir, { recursive: true });
+  await copyFile(path.join(import.meta.dirname, CLOCK), path.join(dir, CLOCK));
+  let disk: SmallDisk | undefined;
+  const network = await createFaultyNetwork({
+    async beforeFormat(dataDir) {
+      if (await canMount()) disk = await mountSmallDisk(dataDir, DISK_MIB);
+    },
+  });
+  const compose = await startCompose({
+    network,
+    roleFlags: () => `--require=${path.join(dir, CLOCK)}`,
+    env: {
+      METRLY_WEBHOOK_ALLOW_HOSTS: "127.0.0.1",
+      METRLY_TICK_SECONDS: "1",
+      METRLY_LOG_LEVEL: "info",
+      METRLY_PARTITIONS: sized("4", "8"),
+    },
+  }).catch(async (error: unknown) => {
+    await disk?.unmount();
+    await network.stop();
+    throw error;
+  });
+  return {
+    compose,
+    network,
+    disk,
+    target: { url: compose.url, admin: await compose.adminToken() },
+    shiftClock: (role, ms) => writeFile(path.join(dir, role), String(ms)),
+    async administer(statements) {
+      const client = new pg.Client({ connectionString: compose.postgres.url() });
+      await client.connect();
+      try {
+        for (const statement of statements) await client.query(statement);
+      } finally {
+        await client.end();
+      }
+    },
+    async output() {
+      const roles = [...compose.processes.values()];
+      return (await Promise.all(roles.map(async (role) => `${role.name}:\n${await role.output()}`))).join("\n");
+    },
+    async stop() {
+      // The broker's folder can only be deleted once its disk is unmounted.
+      await compose.kafka.kill("SIGKILL");
+      await disk?.unmount();
+      await compose.stop();
+      await network.stop();
+    },
+  };
+}
+
+/** Ends the sessions of these roles; their next ones have the settings that hold then. */
+export const endSessions = (roles: readonly string[] = ROLES_WITH_DATABASE): string =>
+  `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN (${roles.map((role) => `'${role}'`).join()})`;
