@@ -1,0 +1,67 @@
+import type { ServiceContext } from "#platform/process/service.js";
+import { USAGE_RECEIVED } from "#schema/topics.js";
+import { startAccountingWatch } from "./accounting/watch.js";
+import { createAppender } from "./intake/appender.js";
+import { createMetrics } from "./metrics.js";
+import { createDimensionLimit } from "./recorder/dimension-limit.js";
+import { type Publisher, startPublisher } from "./recorder/publisher.js";
+import { type Recorder, startRecorder } from "./recorder/recorder.js";
+import { startTicks, type Ticks } from "./recorder/ticks.js";
+import { startTrimming } from "./recorder/trim.js";
+import { ensureLedgerMonths } from "./store/ledger.js";
+
+/** Ingestion without its interfaces, which `main.ts` adds: the intake, the recorder and what follows it, on any ports. */
+export async function startIngestionCore(context: ServiceContext) {
+  const { clock, config, log, logger, tenancy } = context;
+  const database = await context.openDatabase("ingestion");
+  await ensureLedgerMonths(database, clock.now());
+  const partitionCount = await log.partitionCount(USAGE_RECEIVED);
+  const metrics = createMetrics(context.metrics);
+  const warn = (what: string) => (error: unknown) => logger.warn({ err: error }, what);
+
+  const appender = createAppender({
+    log,
+    partitionCount,
+    tenancyVersion: tenancy.version,
+    onError: warn("appending usage to the log failed; clients must retry"),
+  });
+  const parts: { recorder?: Recorder; ticks?: Ticks } = {};
+  const assigned = () => parts.recorder?.assigned() ?? [];
+  const publisher: Publisher = startPublisher({
+    database,
+    log,
+    clock,
+    metrics,
+    assigned,
+    onError: warn("publishing the ledger failed and will be retried"),
+  });
+  const recorder = await startRecorder({
+    database,
+    tenancy,
+    dimensions: createDimensionLimit(config.maxDimensionValues),
+    clock,
+    log,
+    partitionCount,
+    metrics,
+    logger,
+    onRecorded: publisher.offer,
+    onTick: (agreed) => parts.ticks?.seen(agreed),
+    onHole: context.fail,
+  });
+  parts.recorder = recorder;
+  metrics.watchCursors(recorder.cursors, clock);
+  const ticks = startTicks({ log, database, clock, logger, intervalMs: config.tickIntervalMs, assigned });
+  parts.ticks = ticks;
+  const trimming = startTrimming(log, recorder, warn("trimming usage.received failed"));
+  const accounting = startAccountingWatch({ database, log, clock, registry: context.metrics, logger, assigned });
+
+  return {
+    ...{ database, partitionCount, metrics, appender, publisher, recorder, ticks, accounting },
+    async stop(): Promise<void> {
+      await Promise.all([appender.stop(), ticks.stop(), trimming.stop(), accounting.stop()]);
+      await recorder.stop();
+      await publisher.stop();
+      await database.stop();
+    },
+  };
+}
