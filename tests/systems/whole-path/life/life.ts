@@ -156,7 +156,7 @@ async function consume(world: World): Promise<void> {
     const old = keys[d.whole(0, keys.length - 1)];
     const idempotencyKey = old !== undefined && d.chance(0.15) ? old : `k${world.ids++}`;
     keys.push(idempotencyKey);
-    const amount = (d.chance(0.7) && amounts.get(idempotencyKey)) || d.decimal(150, 1);
+    const amount = (d.chance(0.7) && amounts.get(idempotencyKey)) || d.decimal(250, 1);
     amounts.set(idempotencyKey, amount);
     return { meter: `${name}_sum`, amount, idempotencyKey, ttlSeconds: d.one([300, 86_400]) };
   });

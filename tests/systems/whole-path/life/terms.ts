@@ -55,7 +55,7 @@ export function termsOf(name: string, d: Dice) {
     limits: [
       { meter: `${name}_sum`, window: "BILLING_PERIOD", kind: "HARD", limit: "400", warnAt: ["0.25", "0.5", "0.9"] },
       { meter: `${name}_calls`, window: "DAY", kind: "SOFT", limit: "5" },
-      { window: "HOUR", kind: "HARD", limit: "6" },
+      { window: "HOUR", kind: "HARD", limit: "12" },
       { meter: `${name}_marks`, window: "MINUTE", kind: "SOFT", limit: "1" },
     ],
   };
