@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { waitFor } from "../../servers/servers.js";
 import { sized } from "../../support/effort.js";
 import { type Answer, faultOf } from "./answers.js";
 import { NO_JSON, ODD_JSON } from "./inputs.js";
@@ -75,7 +76,7 @@ async function openMany(count: number, text: string): Promise<{ close(): void }>
 const head = (path: string, more: string) =>
   `POST ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer KEY\r\ncontent-type: application/json\r\n${more}\r\n`;
 
-const withKey = (text: string) => text.replace("KEY", server.attacker.key);
+const withKey = (text: string) => text.replaceAll("KEY", server.attacker.key);
 
 describe("operations that repeat the schema, or themselves", () => {
   const TYPES = "types { fields { type { fields { type { fields { name } } } } } }";
@@ -163,6 +164,39 @@ describe("bodies", () => {
   });
 });
 
+describe("large rows", () => {
+  test("pages of the largest plans, read by many at once", async () => {
+    const tiers = Array.from({ length: 50 }, (_, n) => ({
+      ...(n < 49 && { upTo: `${n + 1}.123456789012` }),
+      ...{ unitAmount: `${n}.123456789012`, flatAmount: `${n}.123456789012` },
+    }));
+    const prices = Array.from({ length: 100 }, (_, n) => ({
+      ...{ meter: "units", model: "GRADUATED", tiers },
+      where: [{ dimension: "region", value: `r${n}` }],
+    }));
+    const version = { currency: "USD", public: true, prices };
+    const create = (id: string) =>
+      post(
+        "/graphql",
+        JSON.stringify({
+          query: "mutation ($input: CreatePlanInput!) { createPlan(input: $input) { id } }",
+          variables: { input: { id, name: id, version } },
+        }),
+        { authorization: `Bearer ${server.adminToken}` },
+      );
+    // On a slow machine a change may take longer than its statements may.
+    for (const id of Array.from({ length: sized(4, 60) }, (_, n) => `large-${n}`))
+      await waitFor(async () => (await create(id)).text.includes(`"${id}"`) || undefined, { what: `plan ${id}` });
+    const page = "{ plans(first: 20) { nodes { versions { prices { tiers { unitAmount flatAmount } } } } } }";
+    await underAttack(server, () =>
+      many(sized(12, 400), async (n) => {
+        const { text } = await ask(n % 2 === 0 ? page : "{ plans(first: 200) { nodes { latest { currency } } } }");
+        expect(text).toMatch(/"TOO_LARGE"|"nodes":/);
+      }),
+    );
+  });
+});
+
 describe("connections", () => {
   test("thousands that are idle", async () => {
     await underAttack(server, async (hold) => {
@@ -190,9 +224,10 @@ describe("connections", () => {
   });
 
   test("thousands of requests in a row on each, that nobody reads the answers of", async () => {
-    const one = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n";
+    const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer KEY\r\n\r\n`;
+    const some = ["/openapi.json", "/docs", "/", "/explorer/operations.json", "/invoices/none/page"].map(get).join("");
     await underAttack(server, async (hold) => {
-      const opened = await openMany(sized(20, 200), one.repeat(5_000));
+      const opened = await openMany(sized(20, 200), withKey(some).repeat(1_000));
       await hold;
       opened.close();
     });
