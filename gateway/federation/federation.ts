@@ -1,16 +1,5 @@
 import { QueryPlanner } from "@graphql-hive/router-query-planner";
-import {
-  buildASTSchema,
-  type DocumentNode,
-  type ExecutionArgs,
-  type ExecutionResult,
-  GraphQLError,
-  type GraphQLSchema,
-  getVariableValues,
-  Kind,
-  parse,
-  visit,
-} from "graphql";
+import { type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLSchema, getVariableValues } from "graphql";
 import { MetrlyError } from "#kernel/errors.js";
 import { createAnswerSize } from "#platform/graphql/answer-size.js";
 import { withPropagation } from "#platform/graphql/propagation.js";
@@ -20,6 +9,7 @@ import { completed, type Shape, type ShapeOptions, shapeOf, Unusual } from "./an
 import { type Data, typeTestOf } from "./data.js";
 import { inAnswer, isExplained } from "./error-places.js";
 import { createPlans, type Plan } from "./plans.js";
+import { publicSchema } from "./public-schema.js";
 import { type Run, type Step, stepOf, subgraphOperationOf, takesRootAnswer, variablesFor } from "./steps.js";
 import { isStream, mapped, type SubgraphExecutor } from "./subgraph.js";
 
@@ -165,15 +155,4 @@ function shaped(executable: Executable, { data, variables }: Run): { readonly da
     if (error instanceof Unusual) return undefined;
     throw error;
   }
-}
-
-/** The planner's message contains internal type names of the supergraph. */
-function publicSchema(sdl: string): GraphQLSchema {
-  const document: DocumentNode = visit(parse(sdl), {
-    enter(node) {
-      const named = "name" in node && node.kind.endsWith("Definition") ? node.name : undefined;
-      return named?.kind === Kind.NAME && /^(__|join__|link__)/.test(named.value) ? null : undefined;
-    },
-  });
-  return buildASTSchema(document, { assumeValidSDL: true });
 }
