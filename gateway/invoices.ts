@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { parse } from "graphql";
-import { isErrorCode, MetrlyError } from "#kernel/errors.js";
+import { isErrorCode, MetrlyError, noSuch } from "#kernel/errors.js";
 import { isJsonObject } from "#kernel/json.js";
 import { callerOf } from "#platform/auth/identity.js";
 import { disconnectedSignal } from "#platform/http/disconnected.js";
@@ -53,16 +53,17 @@ export function registerInvoices(app: FastifyInstance, routes: InvoiceRoutes): v
   async function print(request: FastifyRequest, reply: FastifyReply, format: PrintFormat): Promise<Printed> {
     const signal = disconnectedSignal(request.raw, reply.raw);
     const { identity } = await authentication.authenticate(request.headers.authorization);
+    const id = String(memberOf(request.params, "id"));
     const { data, errors } = await federation.execute({
       schema: federation.schema,
       document: INVOICE,
-      variableValues: { id: String(memberOf(request.params, "id")) },
+      variableValues: { id },
       contextValue: { identity },
     });
     const [failed] = errors ?? [];
     if (failed !== undefined) throw errorOf(failed);
     const invoice = memberOf(data, "invoice");
-    if (!isJsonObject(invoice)) throw new MetrlyError("NOT_FOUND", "It does not exist");
+    if (!isJsonObject(invoice)) throw noSuch("invoice", id);
     const { document, sha256, generatedAt } = invoice;
     const stored = { text: String(document), sha256: String(sha256), issuedAt: Date.parse(String(generatedAt)) };
     return printer.print({ invoice: stored, format, caller: callerOf(identity), signal });

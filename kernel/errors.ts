@@ -70,6 +70,10 @@ export class MetrlyError extends Error {
   }
 }
 
+/** What a client named does not exist. Another tenant's gets the same error: callers cannot distinguish them. */
+export const noSuch = (thing: string, id: string): MetrlyError =>
+  new MetrlyError("NOT_FOUND", `There is no ${thing} ${JSON.stringify(id.slice(0, 64))}`);
+
 /** The message of whatever was thrown. */
 export const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
 

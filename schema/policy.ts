@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { MetrlyError } from "#kernel/errors.js";
+import { MetrlyError, noSuch } from "#kernel/errors.js";
 import { oneOf } from "./events/contract.js";
 import { API_KEY_SCOPES, type ApiKeyScope, IDENTITY_KINDS, ROLES, type Role } from "./vocabulary.js";
 
@@ -76,11 +76,11 @@ const RANK: Readonly<Record<Need, number>> = { AUTHENTICATED: 0, TENANT_VIEWER: 
 
 /**
  * Authorizes or throws: FORBIDDEN when the role is insufficient, for any target; NOT_FOUND when the target belongs to another
- * tenant, exactly as if it did not exist.
+ * tenant, exactly as if it did not exist: `hidden` is the error of a missing target that is not the tenant itself.
  */
-export function authorize(identity: Identity, operation: Operation, tenantId?: string): void {
+export function authorize(identity: Identity, operation: Operation, tenantId?: string, hidden?: MetrlyError): void {
   assertRole(identity, operation);
-  if (tenantId !== undefined && !reaches(identity, tenantId)) throw new MetrlyError("NOT_FOUND", "It does not exist");
+  if (tenantId !== undefined && !reaches(identity, tenantId)) throw hidden ?? noSuch("tenant", tenantId);
 }
 
 /** For nullable fields: whether this tenant is visible to the caller. Throws FORBIDDEN like `authorize`. */

@@ -176,7 +176,7 @@ describe.skipIf(!hasChromium)("the explorer in a browser", () => {
     await shows(".graphiql-query-editor", "subscription QuotaAlerts");
     await page.evaluate(NAMING_ACME);
     await page.click(".graphiql-execute-button");
-    await shows("#live", "Ended by an error: It does not exist");
+    await shows("#live", 'Ended by an error: There is no tenant "acme"');
     await answers("NOT_FOUND");
     await admin(`mutation Revoke($id: ID!) { revokeApiKey(id: $id) { id } }`, { id: issueApiKey.apiKey.id });
     await page.getByRole("button", { name: "Overview", exact: true }).click();

@@ -1,5 +1,5 @@
 import { Arg, Ctx, Directive, ID, Int, Mutation, Query, Resolver } from "type-graphql";
-import { MetrlyError } from "#kernel/errors.js";
+import { noSuch } from "#kernel/errors.js";
 import { DateTimeScalar } from "#platform/graphql/scalars.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import type { Audit } from "#platform/tenancy-client/audit-log.js";
@@ -58,9 +58,9 @@ export class BillingOperations {
     @Arg("id", () => ID, { description: "The invoice's id" }) id: string,
   ): Promise<InvoiceVerificationType> {
     const key = parseInvoiceId(id);
-    authorize(context.identity, "Query.verifyInvoice", key?.tenantId);
+    authorize(context.identity, "Query.verifyInvoice", key?.tenantId, noSuch("invoice", id));
     const stored = key && (await this.billing.invoiceOf(context, key));
-    if (stored === undefined) throw new MetrlyError("NOT_FOUND", "It does not exist");
+    if (stored === undefined) throw noSuch("invoice", id);
     return this.verifier.verify(stored);
   }
 

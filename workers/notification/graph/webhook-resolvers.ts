@@ -1,6 +1,6 @@
 import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
 import type { Clock } from "#kernel/clock.js";
-import { MetrlyError } from "#kernel/errors.js";
+import { MetrlyError, noSuch } from "#kernel/errors.js";
 import { maskedUrl } from "#kernel/masked-url.js";
 import { readSizeOf } from "#platform/graphql/answer-size.js";
 import { batched } from "#platform/graphql/batched.js";
@@ -198,8 +198,8 @@ export class WebhookMutations {
   ): Promise<WebhookDeliveryType> {
     authorize(identity, "Mutation.replayWebhookDelivery");
     const delivery = await this.options.endpoints.delivery(id);
-    if (delivery === undefined) throw new MetrlyError("NOT_FOUND", "It does not exist");
-    authorizeFor(identity, "Mutation.replayWebhookDelivery", delivery.tenantId);
+    if (delivery === undefined) throw noSuch("delivery", id);
+    authorizeFor(identity, "Mutation.replayWebhookDelivery", delivery.tenantId, noSuch("delivery", id));
     const planned = await this.options.endpoints.replay(delivery.tenantId, id);
     await this.options.audit.record(identity, {
       action: "webhookDelivery.replay",
@@ -236,8 +236,8 @@ export class WebhookMutations {
   private async reach(identity: Identity, operation: Operation, endpointId: string): Promise<Endpoint> {
     authorize(identity, operation);
     const endpoint = await this.options.endpoints.find(endpointId);
-    if (endpoint === undefined) throw new MetrlyError("NOT_FOUND", "It does not exist");
-    authorizeFor(identity, operation, endpoint.tenantId);
+    if (endpoint === undefined) throw noSuch("webhook endpoint", endpointId);
+    authorizeFor(identity, operation, endpoint.tenantId, noSuch("webhook endpoint", endpointId));
     return endpoint;
   }
 
@@ -264,9 +264,9 @@ export class WebhookMutations {
 }
 
 /** Authorizes an operation on an endpoint of this tenant; on an operator's, only platform admins. */
-function authorizeFor(identity: Identity, operation: Operation, tenantId: string): void {
-  authorize(identity, operation, tenantId);
-  if (tenantId === OPERATORS) authorize(identity, "Query.platformWebhookEndpoints", tenantId);
+function authorizeFor(identity: Identity, operation: Operation, tenantId: string, hidden: MetrlyError): void {
+  authorize(identity, operation, tenantId, hidden);
+  if (tenantId === OPERATORS) authorize(identity, "Query.platformWebhookEndpoints", tenantId, hidden);
 }
 
 /** An endpoint without its secrets, of which its address may be one. */

@@ -300,7 +300,7 @@ async function lockEnabled(tx: Transaction, endpoint: Pick<Endpoint, "tenantId" 
     throw new MetrlyError("CONFLICT", "The endpoint is disabled; enable it first");
 }
 
-const gone = (): MetrlyError => new MetrlyError("NOT_FOUND", "It does not exist");
+const gone = (): MetrlyError => new MetrlyError("NOT_FOUND", "There is no such webhook endpoint or delivery");
 
 function present<T>(value: T | undefined): T {
   if (value === undefined) throw gone();

@@ -1,4 +1,4 @@
-import { MetrlyError } from "#kernel/errors.js";
+import { MetrlyError, noSuch } from "#kernel/errors.js";
 import { generateApiKey } from "#platform/auth/api-keys.js";
 import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import { actorOf } from "#platform/tenancy-client/audit-log.js";
@@ -18,7 +18,7 @@ import { rejectIf } from "../rules/reasons.js";
 import { assertOpen } from "../rules/tenant.js";
 import type { Change } from "../store/change.js";
 import type { TenancyStore } from "../store/store.js";
-import { notFound, tenantOf } from "./tenants.js";
+import { tenantOf } from "./tenants.js";
 
 /** A new key, with the secret, which is shown only once. */
 export interface IssuedKey {
@@ -113,15 +113,16 @@ function newKey(
 /** A key whose tenant the identity may access; platform keys only for platform identities. A key's tenant never changes. */
 async function reachableKey(store: TenancyStore, identity: Identity, operation: Operation, id: string): Promise<void> {
   authorize(identity, operation);
+  const hidden = noSuch("API key", id);
   const key = await store.apiKey(id);
-  if (key === undefined) throw notFound();
-  if (key.tenantId !== null) return authorize(identity, operation, key.tenantId);
-  if (identity.tenantId !== null || !identity.roles.includes("PLATFORM_ADMIN")) throw notFound();
+  if (key === undefined) throw hidden;
+  if (key.tenantId !== null) return authorize(identity, operation, key.tenantId, hidden);
+  if (identity.tenantId !== null || !identity.roles.includes("PLATFORM_ADMIN")) throw hidden;
 }
 
 async function keyOf(change: Change, id: string): Promise<ApiKeyState> {
   const key = await change.apiKey(id);
-  if (key === undefined) throw notFound();
+  if (key === undefined) throw noSuch("API key", id);
   return key;
 }
 

@@ -1,10 +1,9 @@
-import { MetrlyError } from "#kernel/errors.js";
+import { MetrlyError, noSuch } from "#kernel/errors.js";
 import type { MeterState } from "#schema/events/tenancy-changed.v1.js";
 import { assertSameCreation, creationInput } from "../rules/creation.js";
 import { type MeterTerms, validateMeter } from "../rules/meter.js";
 import { rejectIf } from "../rules/reasons.js";
 import type { TenancyStore } from "../store/store.js";
-import { notFound } from "./tenants.js";
 
 export const MAX_METERS = 500;
 /** How often a meter can come back: its history is part of its state. */
@@ -56,7 +55,7 @@ const MAX_NAMED_PLANS = 10;
 export function archiveMeter(store: TenancyStore, actor: string, key: string, force: boolean): Promise<MeterState> {
   return store.change(actor, async (change) => {
     const before = await change.meter(key);
-    if (before === undefined) throw notFound();
+    if (before === undefined) throw noSuch("meter", key);
     if (before.archivedInVersion !== null) return before;
     if (!force) refusePriced(key, await change.plansPricing(key));
     const version = change.nextVersion();
@@ -79,7 +78,7 @@ function refusePriced(key: string, plans: readonly { readonly id: string; readon
 export function unarchiveMeter(store: TenancyStore, actor: string, key: string): Promise<MeterState> {
   return store.change(actor, async (change) => {
     const before = await change.meter(key);
-    if (before === undefined) throw notFound();
+    if (before === undefined) throw noSuch("meter", key);
     if (before.archivedInVersion === null) return before;
     if ((await change.activeMeters()).size >= MAX_METERS)
       throw new MetrlyError("CONFLICT", `There are ${MAX_METERS} meters already: archive some first`);

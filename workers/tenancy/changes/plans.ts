@@ -1,4 +1,4 @@
-import { MetrlyError } from "#kernel/errors.js";
+import { MetrlyError, noSuch } from "#kernel/errors.js";
 import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import type { PlanState, PlanVersionState } from "#schema/events/tenancy-changed.v1.js";
 import { assertSameCreation, creationInput } from "../rules/creation.js";
@@ -7,7 +7,6 @@ import { nameReasons, type Reason, rejectIf } from "../rules/reasons.js";
 import { clientIdReasons } from "../rules/tenant.js";
 import type { Change } from "../store/change.js";
 import type { TenancyStore } from "../store/store.js";
-import { notFound } from "./tenants.js";
 
 export interface NewPlan {
   readonly id: string | undefined;
@@ -21,7 +20,12 @@ export function createPlan(store: TenancyStore, actor: string, input: NewPlan): 
     const given = creationInput(input);
     const there = input.id === undefined ? undefined : await change.plan(input.id);
     if (there !== undefined) {
-      assertSameCreation(`Plan ${there.id}`, await change.creationInput("plan", there.id), given);
+      assertSameCreation(
+        `Plan ${there.id}`,
+        await change.creationInput("plan", there.id),
+        given,
+        "publishPlanVersion adds terms",
+      );
       return there;
     }
     rejectIf([
@@ -54,7 +58,7 @@ export function publishPlanVersion(
 ): Promise<PlanState> {
   return store.change(actor, async (change) => {
     const before = await change.plan(planId);
-    if (before === undefined) throw notFound();
+    if (before === undefined) throw noSuch("plan", planId);
     if (before.archived) throw new MetrlyError("CONFLICT", `Plan ${planId} is archived and gets no further versions`);
     rejectIf(await versionReasons(change, terms, ""));
     const version = change.nextVersion();
@@ -68,7 +72,7 @@ export function publishPlanVersion(
 export function archivePlan(store: TenancyStore, actor: string, id: string): Promise<PlanState> {
   return store.change(actor, async (change) => {
     const before = await change.plan(id);
-    if (before === undefined) throw notFound();
+    if (before === undefined) throw noSuch("plan", id);
     if (before.archived) return before;
     return change.save({
       action: "plan.archive",

@@ -1,4 +1,4 @@
-import { MetrlyError } from "#kernel/errors.js";
+import { MetrlyError, noSuch } from "#kernel/errors.js";
 import { periodAt } from "#kernel/period.js";
 import { newOrderedUuid } from "#platform/lifecycle/random.js";
 import type { PlanState, PlanVersionState, TenantState } from "#schema/events/tenancy-changed.v1.js";
@@ -27,9 +27,6 @@ import {
 import type { Change } from "../store/change.js";
 import type { TenancyStore } from "../store/store.js";
 
-/** The same error for a missing entity and another tenant's: callers cannot distinguish them. */
-export const notFound = (): MetrlyError => new MetrlyError("NOT_FOUND", "It does not exist");
-
 /** How often a tenant's billing can be paused: its history is part of its state. */
 export const MAX_PAUSES = 500;
 
@@ -46,7 +43,12 @@ export function createTenant(store: TenancyStore, actor: string, input: NewTenan
     const given = creationInput(input);
     const there = input.id === undefined ? undefined : await change.tenant(input.id);
     if (there !== undefined) {
-      assertSameCreation(`Tenant ${there.id}`, await change.creationInput("tenant", there.id), given);
+      assertSameCreation(
+        `Tenant ${there.id}`,
+        await change.creationInput("tenant", there.id),
+        given,
+        "updateTenant and changePlan change it",
+      );
       return there;
     }
     rejectIf([
@@ -256,7 +258,8 @@ async function withPlan(
 ): Promise<TenantState> {
   const plan = await change.plan(planId);
   const published = plan === undefined ? undefined : publishedVersion(plan, version);
-  if (plan === undefined || published === undefined) throw notFound();
+  if (plan === undefined) throw noSuch("plan", planId);
+  if (published === undefined) throw noSuch("version of its plan", `${planId}@${version}`);
   if (plan.archived) throw new MetrlyError("CONFLICT", `Plan ${plan.id} is archived and can't be assigned any more`);
   const inVersion = change.nextVersion();
   const planned = planChange(tenant, plan, published, change.now, inVersion);
@@ -292,6 +295,6 @@ async function openTenant(change: Change, id: string): Promise<TenantState> {
 
 export async function tenantOf(change: Change, id: string): Promise<TenantState> {
   const tenant = await change.tenant(id);
-  if (tenant === undefined) throw notFound();
+  if (tenant === undefined) throw noSuch("tenant", id);
   return tenant;
 }

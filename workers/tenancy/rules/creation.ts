@@ -9,8 +9,13 @@ export function creationInput(input: object): CreationInput {
   return JSON.parse(JSON.stringify(input, (_, value: unknown) => value ?? undefined));
 }
 
-/** A repeated create with the same input is idempotent; with another input it throws CONFLICT. */
-export function assertSameCreation(what: string, stored: CreationInput, repeated: CreationInput): void {
+/** A repeated create with the same input is idempotent; with another input it throws CONFLICT. `advice`: how to change it. */
+export function assertSameCreation(
+  what: string,
+  stored: CreationInput,
+  repeated: CreationInput,
+  advice = "choose another id",
+): void {
   if (isDeepStrictEqual(stored, repeated)) return;
-  throw new MetrlyError("CONFLICT", `${what} already exists and was created with different input`);
+  throw new MetrlyError("CONFLICT", `${what} already exists and was created with different input: ${advice}`);
 }
