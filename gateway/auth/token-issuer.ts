@@ -1,6 +1,6 @@
 import { chmod, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { decodeJwt, type JWK, type JWTHeaderParameters, jwtVerify, SignJWT } from "jose";
+import { decodeJwt, errors, type JWK, type JWTHeaderParameters, jwtVerify, SignJWT } from "jose";
 import type { Clock } from "#kernel/clock.js";
 import { MetrlyError, messageOf } from "#kernel/errors.js";
 import { newUuid } from "#platform/lifecycle/random.js";
@@ -123,7 +123,10 @@ function issuerWith(keys: KeyRing, clock: Clock, adminTokenFile: string): TokenI
           },
         };
       } catch (error) {
-        throw error instanceof MetrlyError ? error : refused(messageOf(error));
+        if (error instanceof MetrlyError) throw error;
+        if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid)
+          throw new MetrlyError("UNAUTHENTICATED", "This is neither an API key (mtr_…) nor a token");
+        throw refused(messageOf(error));
       }
     },
   };

@@ -64,11 +64,15 @@ export function bearerToken(authorization: string | undefined): string {
  * well-formed one that the copy may not have yet.
  */
 export function authenticateApiKey(tenancy: TenancyCopy, clock: Clock, secret: string): ApiKeyState {
-  if (!looksLikeApiKey(secret)) throw new MetrlyError("UNAUTHENTICATED", UNKNOWN_KEY);
+  if (!looksLikeApiKey(secret)) throw new MetrlyError("UNAUTHENTICATED", isToken(secret) ? TOKEN : UNKNOWN_KEY);
   return usableKey(tenancy.apiKeyByHash(hashApiKey(secret)), tenancy, clock);
 }
 
 const UNKNOWN_KEY = "This API key is unknown";
+const TOKEN = "This is a token, which the graph takes: send an API key (mtr_…) here";
+
+/** A JWT: its header is base64url of a JSON object. */
+const isToken = (secret: string): boolean => /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(secret);
 
 function usableKey(key: ApiKeyState | undefined, tenancy: TenancyCopy, clock: Clock): ApiKeyState {
   if (key === undefined) throw new UnknownHere("UNAUTHENTICATED", UNKNOWN_KEY);

@@ -7,41 +7,44 @@ export const OPERATIONS = ["check", "consume", "release"] as const;
 export type QuotaOperation = (typeof OPERATIONS)[number];
 
 /** The members of a request for a decision; the service validates requests with exactly this schema. */
-export const QuotaRequest = Type.Object({
-  operation: Type.Optional(
-    Type.Union(
-      OPERATIONS.map((name) => Type.Literal(name)),
-      { description: "In a batch, `consume` by default; elsewhere the path decides and this is omitted" },
+export const QuotaRequest = Type.Object(
+  {
+    operation: Type.Optional(
+      Type.Union(
+        OPERATIONS.map((name) => Type.Literal(name)),
+        { description: "In a batch, `consume` by default; elsewhere the path decides and this is omitted" },
+      ),
     ),
-  ),
-  meter: Type.Optional(
-    Type.Union([Type.String(), Type.Null()], {
-      description: "The meter's key; null or absent: one request is counted",
-    }),
-  ),
-  amount: Type.Optional(
-    Type.Union([Type.String(), Type.Number()], {
-      description: `How much, not negative; 1 by default. At most ${MAX_INTEGER_DIGITS} integer and ${MAX_FRACTION_DIGITS} fractional digits; a number that JSON parsers would change must be sent as a string`,
-    }),
-  ),
-  idempotencyKey: Type.Optional(
-    Type.String({
-      minLength: 1,
-      description: `At most ${MAX_KEY_BYTES} bytes of UTF-8; required except for \`check\`. Use the \`id\` of the usage event, which settles the reservation`,
-    }),
-  ),
-  ttlSeconds: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      maximum: MAX_TTL_SECONDS,
-      default: DEFAULT_TTL_SECONDS,
-      description: "How long the reservation stays open",
-    }),
-  ),
-  tenantId: Type.Optional(
-    Type.Union([Type.String(), Type.Null()], {
-      description: "Required with a platform key; a tenant's own key fixes it",
-    }),
-  ),
-});
+    meter: Type.Optional(
+      Type.Union([Type.String(), Type.Null()], {
+        description: "The meter's key; null or absent: one request is counted",
+      }),
+    ),
+    amount: Type.Optional(
+      Type.Union([Type.String(), Type.Number()], {
+        description: `How much, not negative; 1 by default. At most ${MAX_INTEGER_DIGITS} integer and ${MAX_FRACTION_DIGITS} fractional digits; a number that JSON parsers would change must be sent as a string`,
+      }),
+    ),
+    idempotencyKey: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: `At most ${MAX_KEY_BYTES} bytes of UTF-8; required except for \`check\`. Use the \`id\` of the usage event, which settles the reservation`,
+      }),
+    ),
+    ttlSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: MAX_TTL_SECONDS,
+        default: DEFAULT_TTL_SECONDS,
+        description: "How long the reservation stays open",
+      }),
+    ),
+    tenantId: Type.Optional(
+      Type.Union([Type.String(), Type.Null()], {
+        description: "Required with a platform key; a tenant's own key fixes it",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
 export type QuotaRequest = Static<typeof QuotaRequest>;

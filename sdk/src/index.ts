@@ -39,7 +39,12 @@ export interface Metrly extends Tracker, Quota {
   ): AsyncGenerator<Result, void, undefined>;
 }
 
+/** Throws TypeError for an address that is no `http` or `https` URL: it would look like an outage. */
 export function createMetrly(options: MetrlyOptions): Metrly {
+  if (!/^https?:\/\//i.test(options.url) || !isUrl(options.url))
+    throw new TypeError(
+      `url is ${JSON.stringify(options.url)}: it begins with http:// or https://, e.g. http://127.0.0.1:4000`,
+    );
   const tracker = createTracker(options, options.tracking);
   return Object.assign(tracker, createQuota(options, options.quota), {
     graph: <Result, Variables>(query: Operation<Result, Variables>, variables?: Variables) =>
@@ -50,4 +55,13 @@ export function createMetrly(options: MetrlyOptions): Metrly {
       subscribing?: SubscribeOptions,
     ) => subscribeGraph(options, query, variables, subscribing),
   });
+}
+
+/** `URL.canParse` is missing in older runtimes. */
+function isUrl(text: string): boolean {
+  try {
+    return new URL(text).host !== "";
+  } catch {
+    return false;
+  }
 }

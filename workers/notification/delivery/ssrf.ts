@@ -68,7 +68,8 @@ export async function checkTarget(text: string, policy: TargetPolicy, resolve: R
   if (text.length > MAX_URL_LENGTH) return forbidden(`a URL has at most ${MAX_URL_LENGTH} characters`);
   if (!URL.canParse(text)) return forbidden("this is not an absolute URL");
   const url = new URL(text);
-  if (url.protocol !== "https:" && url.protocol !== "http:") return forbidden("only https and http URLs are called");
+  if (url.protocol !== "https:" && url.protocol !== "http:")
+    return forbidden("only https and http URLs are called (mailto: and slack+https: select mail and Slack)");
   if (url.username !== "" || url.password !== "") return forbidden("a URL must not contain credentials");
   const host = url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
   let addresses: readonly Address[];

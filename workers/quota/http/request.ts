@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { TSchema } from "@sinclair/typebox";
 import { type TypeCheck, TypeCompiler } from "@sinclair/typebox/compiler";
+import { type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
 import { Decimal, formatDecimal, parseDecimal } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { inexactNumbers, mayHoldInexactNumbers } from "#kernel/exact-numbers.js";
@@ -128,11 +129,17 @@ function amountOf(raw: string | number): Decimal {
 function wrongIn(value: unknown): MetrlyError {
   const wrong = body().Errors(value).First();
   if (wrong === undefined) throw new Error("a schema mismatch without an error");
-  return invalid(wrong.path.slice(1).replaceAll("/", ".") || "body", describe(wrong));
+  return invalid(wrong.path.slice(1, 100).replaceAll("/", ".") || "body", describe(wrong));
 }
 
-const describe = ({ message, value }: { message: string; value: unknown }): string =>
-  `${message.toLowerCase()}, not ${JSON.stringify(value)?.slice(0, 40) ?? "absent"}`;
+function describe({ type, message, schema, value }: ValueError): string {
+  if (type === ValueErrorType.ObjectAdditionalProperties)
+    return `is not one of ${Object.keys(QuotaRequest.properties).join(", ")}`;
+  const given = JSON.stringify(value)?.slice(0, 40) ?? "absent";
+  if (type !== ValueErrorType.Union) return `${message.toLowerCase()}, not ${given}`;
+  const kinds: readonly { readonly type?: string; readonly const?: unknown }[] = schema.anyOf;
+  return `must be ${kinds.map((kind) => kind.const ?? kind.type).join(" or ")}, not ${given}`;
+}
 
 const invalid = (path: string, what: string): MetrlyError => new MetrlyError("INVALID", `${path}: ${what}`);
 
