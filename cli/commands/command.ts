@@ -51,9 +51,10 @@ export class MetrlyCommand extends Command {
     );
   }
 
-  /** Earlier names stay, but help shows only the current ones. */
-  earlier(name: string): MetrlyCommand {
-    return this.command(name, { hidden: true });
+  /** Earlier names stay, but help shows only the current ones; `now` is suggested where they are used otherwise. */
+  earlier(name: string, now?: string): MetrlyCommand {
+    const command = this.command(name, { hidden: true });
+    return now === undefined ? command : command.showHelpAfterError(`(Did you mean ${now}?)`);
   }
 }
 

@@ -81,11 +81,10 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
   addVerification(invoices.command("verify <invoice>"));
   addVerification(program.earlier("verify").description("metrly invoices verify").command("invoice <invoice>"));
   addExport(invoices.command("export <invoice>"));
-  addExport(program.earlier("invoice").description("metrly invoices").command("export <invoice>"));
+  addExport(program.earlier("invoice", "invoices").description("metrly invoices").command("export <invoice>"));
 
-  program
-    .command("events")
-    .description("look up usage events")
+  const events = program.command("events").description("look up and export usage events");
+  events
     .command("show <id>")
     .description("show the status of an event: recorded, unmetered, quarantined, voided or refused")
     .ofTenant()
@@ -93,6 +92,13 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
     .option("--json", "print it as JSON")
     .asksGraph()
     .action(async (id: string, options) => (await import("../show/events.js")).showEvent(id, options, process.env));
+  events
+    .command("export <tenant>")
+    .description("print all events of a tenant that are recorded and not voided, as JSON lines that send takes")
+    .option("--url <url>", "ingestion's address (default: METRLY_INGESTION_URL, or the Metrly of the data directory)")
+    .action(async (id: string, options) =>
+      (await import("../show/export-events.js")).exportEvents(id, options, process.env),
+    );
 
   program
     .command("watch")
@@ -127,7 +133,8 @@ function addVerification(command: MetrlyCommand): void {
 function addExport(command: MetrlyCommand): void {
   command
     .description("export an invoice: the document itself, its lines as CSV, a printable page or a PDF")
-    .addOption(new Option("--format <format>", "default: json").choices(INVOICE_FORMATS))
+    .showHelpAfterError("For a PDF: --pdf FILE. For all options: --help")
+    .addOption(new Option("--format <format>", "default: json; a PDF: --pdf").choices(INVOICE_FORMATS))
     .option("--out <file>", "where to write it (default: standard output)")
     .option("--pdf <file>", "write a PDF to this file (alone, unless --format or --out is given)")
     .addOption(new Option("--paper <size>", "of the PDF; default: a4").choices(PAPER_NAMES))

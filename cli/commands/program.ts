@@ -12,6 +12,9 @@ import { addSetUp } from "./set-up.js";
 /** Without a command, run the whole system. Not commander's default command: it would take a misspelt command for an argument. */
 const NO_COMMAND = ["serve"];
 
+/** What another credential may answer differently. */
+const OF_CREDENTIALS: ReadonlySet<string> = new Set(["UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"]);
+
 /** Runs one command of `metrly`; prints a failure and sets the exit code, or exits when the arguments are wrong. */
 export async function runCommand(args: readonly string[]): Promise<void> {
   const program = createProgram();
@@ -19,9 +22,13 @@ export async function runCommand(args: readonly string[]): Promise<void> {
     await program.parseAsync(args.length === 0 ? NO_COMMAND : args, { from: "user" });
   } catch (error) {
     reportFailure(error);
-    const isMissing = error instanceof UserError && error.code === "NOT_FOUND";
-    const hint = isMissing ? hintFor(program, args) : undefined;
+    const code = error instanceof UserError ? error.code : undefined;
+    const hint = code === "NOT_FOUND" ? hintFor(program, args) : undefined;
     if (hint !== undefined) process.stderr.write(`${hint}\n`);
+    if (code !== undefined && OF_CREDENTIALS.has(code) && process.env.METRLY_TOKEN && !args.includes("--token"))
+      process.stderr.write(
+        "This used the key or token in METRLY_TOKEN. Without it (unset METRLY_TOKEN), the data directory's admin-token is used.\n",
+      );
   }
 }
 
@@ -31,7 +38,7 @@ function createProgram(): MetrlyCommand {
   program
     .description("Usage metering, real-time quotas and invoices that add up")
     .version(version, "-V, --version", "display the version")
-    .showHelpAfterError(`Its options: add --help. All commands: ${asTyped("--help")}`);
+    .showHelpAfterError(`For the options of a command, add --help. All commands: ${asTyped("--help")}`);
   program.commandsGroup("Run:");
   const earlierOf = addServe(program);
   program.commandsGroup("Look:");

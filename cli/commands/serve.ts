@@ -14,7 +14,7 @@ export function addServe(program: MetrlyCommand): (role: ProcessRole) => MetrlyC
     .action(run);
   const earlier = ROLES.map((role) =>
     program
-      .earlier(role)
+      .earlier(role, role === "quota" ? "quotas" : undefined)
       .description(`metrly serve ${role}`)
       .action(() => run(role)),
   );

@@ -49,7 +49,14 @@ async function readAdminToken(dataDir: string): Promise<string> {
 
 interface GraphAnswer {
   readonly data?: unknown;
-  readonly errors?: readonly { readonly message: string; readonly extensions?: { readonly code?: string } }[];
+  readonly errors?: readonly {
+    readonly message: string;
+    readonly extensions?: {
+      readonly code?: string;
+      /** Every reason of an INVALID. */
+      readonly errors?: readonly { readonly path: string; readonly detail: string }[];
+    };
+  }[];
 }
 
 /** Runs one GraphQL operation. Throws `NoResponse`, or `UserError` with the first error's code and message. */
@@ -78,9 +85,11 @@ export async function askText(connection: Connection, query: string, variables: 
   }
   const answer = await graphAnswerOf(response);
   const first = answer.errors?.[0];
-  const code = first?.extensions?.code;
-  if (first !== undefined) throw new UserError(`${code ?? response.status}: ${first.message}`, code);
-  return answer.data;
+  if (first === undefined) return answer.data;
+  const { code, errors = [] } = first.extensions ?? {};
+  const reasons = errors.map(({ path: at, detail }) => `${at}: ${detail}`);
+  const message = reasons.length > 1 ? ["", ...reasons].join("\n  ") : ` ${first.message}`;
+  throw new UserError(`${code ?? response.status}:${message}`, code);
 }
 
 /** A proxy in front may answer something else, or the answer may break off. */

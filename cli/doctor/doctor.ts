@@ -1,4 +1,4 @@
-import { stat, statfs } from "node:fs/promises";
+import { readFile, stat, statfs } from "node:fs/promises";
 import net from "node:net";
 import path from "node:path";
 import { MINUTE_MS } from "#kernel/duration.js";
@@ -7,10 +7,11 @@ import { PROFILES } from "#platform/database/profiles.js";
 import { createSession } from "#platform/database/session.js";
 import { nowMs, timeoutSignal } from "#platform/lifecycle/time.js";
 import { type Config, ConfigError, type Env, parseConfig } from "#platform/process/config.js";
+import { packageRoot } from "#platform/process/package-root.js";
 import { refuseEviction } from "#platform/redis/eviction.js";
 import { asTyped } from "../as-typed.js";
 import { askGraph, type ConnectionOptions, findConnection, findUrl } from "../connection/connection.js";
-import { UserError } from "../connection/failure.js";
+import { NoResponse, UserError } from "../connection/failure.js";
 import { graphql } from "../graphql/index.js";
 import type { Finding } from "./finding.js";
 import { unbilledUsage } from "./unbilled.js";
@@ -48,10 +49,24 @@ async function findingsOf(options: ConnectionOptions, env: Env): Promise<readonl
     if (!(error instanceof ConfigError)) throw error;
     return [node, { what: "configuration", ok: false, said: error.message, advice: "see .env.example" }];
   }
-  const settings: Finding = { what: "configuration", ok: true, said: "all METRLY_* variables are valid" };
+  const settings = await settingsFinding(env);
   const parts = [dataDirectory(config), ...serversOf(config), ...answersOf(await findUrl(options, env), options, env)];
   const found = await Promise.all(parts);
   return [node, settings, ...found, ...(await unbilledUsage(() => findConnection(options, env)))];
+}
+
+/** Of clients, and of the recipes' programs. */
+const NO_SETTINGS = new Set(["METRLY_TOKEN", "METRLY_URL", "METRLY_KEY"]);
+
+/** `.env.example` lists every setting; a variable that resembles one is misspelt, and has no effect. */
+async function settingsFinding(env: Env): Promise<Finding> {
+  const what = "configuration";
+  const listed = await readFile(path.join(packageRoot(), ".env.example"), "utf8").catch(() => "");
+  const known = new Set(listed.match(/^METRLY_\w+(?==)/gm));
+  const given = Object.keys(env).filter((name) => name.startsWith("METRLY_") && !NO_SETTINGS.has(name));
+  const unknown = known.size === 0 ? [] : given.filter((name) => !known.has(name));
+  if (unknown.length === 0) return { what, ok: true, said: "all METRLY_* variables are valid" };
+  return { what, ok: undefined, said: `no settings: ${unknown.join(", ")}`, advice: ".env.example lists all settings" };
 }
 
 function nodeVersion(): Finding {
@@ -168,6 +183,7 @@ async function whoAsks(options: ConnectionOptions, env: Env): Promise<Finding> {
     const { viewer } = await askGraph(connection, VIEWER);
     return { what, ok: true, said: `${viewer.id} (${viewer.roles.join(", ")})` };
   } catch (error) {
+    if (error instanceof NoResponse) return { what, ok: undefined, said: "no response to check it with" };
     if (!(error instanceof UserError)) throw error;
     return { what, ok: false, said: error.message, advice: "pass --token, or set METRLY_TOKEN" };
   }

@@ -56,11 +56,11 @@ async function unmetered(connection: Connection, tenants: readonly Tenant[], of:
   const shown = await Promise.all(
     some.slice(0, MOST_SHOWN).map(async ({ id: tenantId }) => {
       const { unmeteredTypes } = await askGraph(connection, TYPES, { tenantId });
-      return `${tenantId} ${list(unmeteredTypes.map(({ eventType, count }) => `${count} of ${quoted(eventType)}`))}`;
+      return `${tenantId}: ${list(unmeteredTypes.map(({ eventType, count }) => `${count} of ${quoted(eventType)}`))}`;
     }),
   );
   return {
-    ...{ what, ok: undefined, said: `no meter counts events of ${list(shown, some.length)}${of}` },
+    ...{ what, ok: undefined, said: `no meter counts these events${of}: ${list(shown, some.length, "; ")}` },
     advice: "a meter created with `backfill: true` also counts those of open periods; `unmeteredTypes` lists all",
   };
 }
@@ -72,18 +72,22 @@ function unpriced(tenants: readonly Tenant[], of: string): Finding {
       ({ meter, dimensions, quantity }) =>
         `${quantity} ${[meter, ...dimensions.map(({ value }) => quoted(value))].join(" ")}`,
     );
-    return usage.length === 0 ? [] : [`${id} ${list(usage)}`];
+    return usage.length === 0 ? [] : [`${id}: ${list(usage)}`];
   });
   if (some.length === 0) return { what, ok: true, said: `prices claim all usage of the running periods${of}` };
   return {
-    ...{ what, ok: undefined, said: `no price claims usage of ${list(some.slice(0, MOST_SHOWN), some.length)}${of}` },
+    ...{
+      what,
+      ok: undefined,
+      said: `no price claims this usage${of}: ${list(some.slice(0, MOST_SHOWN), some.length, "; ")}`,
+    },
     advice: "price it in the plan, for example by a price with `catchAll: true`, or archive the meter",
   };
 }
 
-function list(texts: readonly string[], count = texts.length): string {
+function list(texts: readonly string[], count = texts.length, between = ", "): string {
   const shown = texts.slice(0, MOST_SHOWN);
-  return `${shown.join(", ")}${count > shown.length ? ` and ${count - shown.length} more` : ""}`;
+  return `${shown.join(between)}${count > shown.length ? ` and ${count - shown.length} more` : ""}`;
 }
 
 /** Tenants' senders choose these: quoted, without what controls a terminal. */

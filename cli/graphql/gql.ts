@@ -40,7 +40,7 @@ type Documents = {
     "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": typeof types.DenialDocument,
     "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n  }\n": typeof types.EventDocument,
     "\n  query Invoices($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: 100, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": typeof types.InvoicesDocument,
-    "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines { kind description meter quantity amount { amount } }\n    }\n  }\n": typeof types.InvoiceLinesDocument,
+    "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines {\n        kind description meter quantity amount { amount }\n        arithmetic { quantity unitAmount flatAmount amount note }\n      }\n    }\n  }\n": typeof types.InvoiceLinesDocument,
     "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": typeof types.QuotasDocument,
     "\n  query Tenants($after: Cursor) {\n    tenants(first: 100, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.TenantsDocument,
     "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt testClock plan { version plan { id } }\n    }\n  }\n": typeof types.TenantDocument,
@@ -90,7 +90,7 @@ const documents: Documents = {
     "\n  query Denial($tenantId: ID!, $key: String!) {\n    tenant(id: $tenantId) {\n      quotaDenial(idempotencyKey: $key) {\n        at meter amount reason explanation retryAt\n        limits { meter window kind limit used reserved remaining resetAt denies }\n      }\n    }\n  }\n": types.DenialDocument,
     "\n  query Event($tenantId: ID!, $source: String!, $id: String!) {\n    event(tenantId: $tenantId, source: $source, id: $id) {\n      id source type time receivedAt recordedAt status seq duplicates quarantineReason voidReason data\n    }\n  }\n": types.EventDocument,
     "\n  query Invoices($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      invoices(first: 100, after: $after) {\n        nodes { id number status period { start end } total { amount currency } }\n        pageInfo { hasNextPage endCursor }\n      }\n    }\n  }\n": types.InvoicesDocument,
-    "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines { kind description meter quantity amount { amount } }\n    }\n  }\n": types.InvoiceLinesDocument,
+    "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines {\n        kind description meter quantity amount { amount }\n        arithmetic { quantity unitAmount flatAmount amount note }\n      }\n    }\n  }\n": types.InvoiceLinesDocument,
     "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": types.QuotasDocument,
     "\n  query Tenants($after: Cursor) {\n    tenants(first: 100, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.TenantsDocument,
     "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt testClock plan { version plan { id } }\n    }\n  }\n": types.TenantDocument,
@@ -218,7 +218,7 @@ export function graphql(source: "\n  query Invoices($tenantId: ID!, $after: Curs
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines { kind description meter quantity amount { amount } }\n    }\n  }\n"): typeof import('./graphql.js').InvoiceLinesDocument;
+export function graphql(source: "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines {\n        kind description meter quantity amount { amount }\n        arithmetic { quantity unitAmount flatAmount amount note }\n      }\n    }\n  }\n"): typeof import('./graphql.js').InvoiceLinesDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

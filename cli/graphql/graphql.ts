@@ -534,7 +534,7 @@ export type InvoiceLinesQueryVariables = Exact<{
 }>;
 
 
-export type InvoiceLinesQuery = { readonly invoice: { readonly number: string, readonly status: InvoiceStatus, readonly period: { readonly start: string, readonly end: string }, readonly total: { readonly amount: string, readonly currency: string }, readonly lines: ReadonlyArray<{ readonly kind: InvoiceLineKind, readonly description: string, readonly meter: string | null, readonly quantity: string, readonly amount: { readonly amount: string } }> } | null };
+export type InvoiceLinesQuery = { readonly invoice: { readonly number: string, readonly status: InvoiceStatus, readonly period: { readonly start: string, readonly end: string }, readonly total: { readonly amount: string, readonly currency: string }, readonly lines: ReadonlyArray<{ readonly kind: InvoiceLineKind, readonly description: string, readonly meter: string | null, readonly quantity: string, readonly amount: { readonly amount: string }, readonly arithmetic: ReadonlyArray<{ readonly quantity: string, readonly unitAmount: string, readonly flatAmount: string, readonly amount: string, readonly note: string | null }> }> } | null };
 
 export type QuotasQueryVariables = Exact<{
   tenantId: string;
@@ -1059,6 +1059,13 @@ export const InvoiceLinesDocument = new TypedDocumentString(`
       quantity
       amount {
         amount
+      }
+      arithmetic {
+        quantity
+        unitAmount
+        flatAmount
+        amount
+        note
       }
     }
   }

@@ -22,6 +22,8 @@ export interface PostOptions {
   /** How long one batch is retried before the command ends, ms. */
   readonly giveUpAfterMs: number;
   readonly signal: AbortSignal;
+  /** Called before each pause, with why the batch is sent again. */
+  onRetry(reason: string): void;
 }
 
 /** Senders do not retry in step. */
@@ -46,6 +48,7 @@ export async function postBatch(events: readonly string[], options: PostOptions)
       throw new UserError(
         `Gave up after ${options.giveUpAfterMs / 1000} s: ${outcome.reason}. The same command resumes.`,
       );
+    options.onRetry(outcome.reason);
     await sleep(pauseMs, options.signal);
   }
 }
@@ -79,7 +82,8 @@ async function tryOnce(body: string, expected: number, { url, token }: Connectio
 function resultsOf(status: number, text: string, expected: number, url: string): readonly EventResult[] {
   const answer = parsed(text);
   if (Value.Check(Answer, answer) && answer.results.length === expected) return answer.results;
-  if (Value.Check(Problem, answer)) throw new UserError(`${answer.code}: ${answer.detail ?? `answered ${status}`}`);
+  if (Value.Check(Problem, answer))
+    throw new UserError(`${answer.code}: ${answer.detail ?? `answered ${status}`}`, answer.code);
   throw new UserError(`${url} answered ${status} without a result per event. Is this Metrly?`);
 }
 

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Env } from "#platform/process/config.js";
+import { asTyped } from "../as-typed.js";
 import { type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
 import { type Checkpoint, isAbout, loadCheckpoint, removeCheckpoint, settingsDigest } from "./checkpoint.js";
@@ -33,6 +34,10 @@ export async function sendUsage(file: string | undefined, options: SendOptions, 
   const mapping = mappingOf(source, options);
   const concurrency = wholeNumber("--concurrency", options.concurrency, 4, 1, 32);
   const giveUpAfterMs = wholeNumber("--give-up-after", options.giveUpAfter, 300, 1, 86_400) * 1000;
+  if (options.dryRun !== true && !(options.token ?? env.METRLY_TOKEN))
+    throw new UserError(
+      `Sending needs an API key with the scope INGEST, in METRLY_TOKEN or --token. Issue one: ${asTyped("api-keys issue --tenant ID --scopes ingest")}`,
+    );
   const input = await openInput(source, options.format);
   const connection = options.dryRun === true ? undefined : await findConnection(options, env);
   const checkpoint =
@@ -51,7 +56,7 @@ export async function sendUsage(file: string | undefined, options: SendOptions, 
       rows: readRows(input, mapping.names.values()),
       mapping,
       concurrency,
-      post: connection && { connection, giveUpAfterMs },
+      post: connection && { connection, giveUpAfterMs, onRetry: sayOnce(giveUpAfterMs) },
       checkpoint,
       resume,
       signal: interrupted.signal,
@@ -76,6 +81,15 @@ export async function sendUsage(file: string | undefined, options: SendOptions, 
 }
 
 const isFile = (file: string | undefined): file is string => file !== undefined && file !== "-";
+
+/** The first reason alone: a wait may have hundreds. */
+function sayOnce(giveUpAfterMs: number): (reason: string) => void {
+  let isSaid = false;
+  return (reason) => {
+    if (!isSaid) process.stderr.write(`Trying again for up to ${giveUpAfterMs / 1000} s: ${reason}\n`);
+    isSaid = true;
+  };
+}
 
 /** The first Ctrl-C or SIGTERM waits for batches in flight; the second terminates at once. */
 function onInterrupt(): { readonly signal: AbortSignal; forget(): void } {

@@ -38,7 +38,8 @@ export const rowsOf = ({ accepted, duplicates, rejected }: Tally): number => acc
 
 /** The closing summary; `verb` names the accepted state. */
 export function describeTally(tally: Tally, verb: "accepted" | "valid"): string {
-  const lines = [`${rowsOf(tally)} rows: ${tally.accepted} ${verb}`];
+  const rows = rowsOf(tally);
+  const lines = [`${rows} ${rows === 1 ? "row" : "rows"}: ${tally.accepted} ${verb}`];
   if (verb === "accepted") lines[0] += `, ${tally.duplicates} duplicates`;
   lines[0] += `, ${tally.rejected} rejected`;
   for (const { line, reason } of tally.reasons) lines.push(`  line ${line}: ${reason}`);

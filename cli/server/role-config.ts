@@ -22,5 +22,5 @@ export function assertRoleConfigured(role: Role, config: Config): void {
   if (role === "billing" || role === "quota") need(config.serviceUrls.ingestion !== undefined, "METRLY_INGESTION_URL");
   if (role === "billing" || role === "quota" || role === "notification")
     need(config.redisUrl !== undefined, "METRLY_REDIS_URL");
-  if (missing.length > 0) throw new ConfigError(`metrly ${role} needs ${missing.join(", ")} (see .env.example).`);
+  if (missing.length > 0) throw new ConfigError(`metrly serve ${role} needs ${missing.join(", ")} (see .env.example).`);
 }

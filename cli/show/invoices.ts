@@ -21,7 +21,10 @@ const LINES = graphql(`
   query InvoiceLines($id: ID!) {
     invoice(id: $id) {
       number status period { start end } total { amount currency }
-      lines { kind description meter quantity amount { amount } }
+      lines {
+        kind description meter quantity amount { amount }
+        arithmetic { quantity unitAmount flatAmount amount note }
+      }
     }
   }
 `);
@@ -47,6 +50,12 @@ export async function listInvoices(tenantId: string, options: ShowOptions, env: 
   await printRows(invoices, columns, options);
 }
 
+/** `40 x 1 + 10 = 50 (0 to 40)`. */
+function stepText({ quantity, unitAmount, flatAmount, amount, note }: Line["arithmetic"][number]): string {
+  const flat = flatAmount === "0" ? "" : ` + ${flatAmount}`;
+  return `${quantity} x ${unitAmount}${flat} = ${amount}${note === null ? "" : ` (${note})`}`;
+}
+
 /** `metrly invoices show`: its lines, and at a terminal its total. */
 export async function showInvoice(id: string, options: ShowOptions, env: Env): Promise<void> {
   const { invoice } = await askGraph(await findConnection(options, env), LINES, { id });
@@ -56,6 +65,7 @@ export async function showInvoice(id: string, options: ShowOptions, env: Env): P
     { name: "DESCRIPTION", text: ({ description }) => description, mayBeCut: true },
     { name: "QUANTITY", text: ({ quantity }) => quantity, isNumber: true },
     { name: "AMOUNT", text: ({ amount }) => amount.amount, isNumber: true },
+    { name: "COMPUTED", text: ({ arithmetic }) => arithmetic.map(stepText).join("; "), mayBeCut: true },
   ];
   await printRows(invoice.lines, columns, options);
   if (options.json || options.csv) return;

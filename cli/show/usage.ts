@@ -91,7 +91,9 @@ export async function showUsage(tenantId: string, options: UsageOptions, env: En
       picture: { width: 31, draw: (total, width) => sparkline(perDay(total, days), width) },
     },
   ];
-  return printRows(totals, columns, options);
+  await printRows(totals, columns, options);
+  if (totals.length === 0 && process.stdout.isTTY && !options.json && !options.csv)
+    process.stderr.write("No usage in the current billing period. Earlier ones: add --from 2026-01-01\n");
 }
 
 const short = (instant: string): string => shortTime(instant, nowMs());

@@ -6,6 +6,7 @@ import { portOf } from "#platform/http/server.js";
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Env } from "#platform/process/config.js";
 import { TENANT_EVENT_TYPES } from "#schema/webhook-events.js";
+import { asTyped } from "../as-typed.js";
 import { askGraph, type Connection, type ConnectionOptions, findConnection } from "../connection/connection.js";
 import { UserError } from "../connection/failure.js";
 import { graphql } from "../graphql/index.js";
@@ -59,7 +60,8 @@ export async function listenToWebhooks(options: ListenOptions, env: Env): Promis
     verify = (body, headers) =>
       webhook.verify(body, Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])));
     process.stderr.write(
-      `Listening on 127.0.0.1:${port} as endpoint ${id} of ${options.tenant} (Ctrl-C stops and deletes it)\n`,
+      `Listening on 127.0.0.1:${port} as endpoint ${id} of ${options.tenant} (Ctrl-C stops and deletes it).\n` +
+        `To send it a test message, in another terminal: ${asTyped(`webhooks test ${id}`)}\n`,
     );
     await ended;
     await askGraph(connection, DELETE, { id });

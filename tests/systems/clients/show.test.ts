@@ -154,8 +154,8 @@ describe("what the command line shows", () => {
     expect(await shown("tenants", "show", "acme")).toMatch(/^plan +basic@1$/m);
     expect(await shown("events", "show", "e1", "--tenant", "acme", "--source", "test")).toMatch(/^status +RECORDED$/m);
     const lines = await runCliHere(metrly, ["invoices", "show", "inv_acme_000001"]);
-    expect(lines.out).toBe(
-      "KIND\tDESCRIPTION\tQUANTITY\tAMOUNT\nRECURRING\tRecurring fee\t1\t10.00\nUSAGE\tUsage of calls\t0\t0.00\n",
+    expect(lines.out).toMatch(
+      /^KIND\tDESCRIPTION\tQUANTITY\tAMOUNT\tCOMPUTED\nRECURRING\tRecurring fee\t1\t10.00\t1 x 10 = 10 \(recurring fee\)\nUSAGE\tUsage of calls\t0\t0.00\t.*= 0.*\n$/,
     );
     expect(lines.err).toMatch(/^ACME-000001, .*, CLOSED: 10.00 EUR\n$/);
     for (const [args, named] of [
@@ -165,6 +165,38 @@ describe("what the command line shows", () => {
       [["events", "show", "e9", "--tenant", "acme", "--source", "test"], "event e9 of source test"],
     ] as const)
       expect(await runCliHere(metrly, args)).toMatchObject({ code: 1, out: "", err: expect.stringContaining(named) });
+  });
+
+  test("every event of a tenant is exported as it was sent, without those voided", async () => {
+    const { out, err } = await runCliHere(metrly, ["events", "export", "acme"]);
+    const events = out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(events.map(({ id }) => id)).toContain("e1");
+    for (const event of events)
+      expect(event).toMatchObject({ specversion: "1.0", source: "test", subject: "acme", data: expect.anything() });
+    expect(err).toBe(`${events.length} events of acme, without 0 voided ones\n`);
+  });
+
+  test("what a command refuses says what to do instead", async () => {
+    const err = async (...args: string[]) => (await runCliHere(metrly, args)).err;
+    const refused =
+      'mutation { createPlan(input: { id: "p", name: "P", version: { currency: "EUR", prices: [PRICE] } }) { id } }';
+    const comma = refused.replace("PRICE", '{ meter: "calls", model: PER_UNIT, unitAmount: "0,01" }');
+    expect(await err("graph", comma)).toMatch(
+      /^GRAPHQL_VALIDATION_FAILED: .*"0,01".*Decimal must be plain decimal text/,
+    );
+    const several = refused.replace("PRICE", '{ meter: "cals", model: PER_UNIT, unitAmount: "-1" }');
+    expect(await err("graph", several)).toMatch(
+      /^INVALID:\n {2}version\.prices\[0\]\.[^\n]*\n {2}version\.prices\[0\]\./,
+    );
+    expect(await err("graph", '{ tenant(id: "acme") { usageTotals(granularity: WEEK) { meter } } }')).toMatch(
+      /Its values: .*HOUR/,
+    );
+    expect(await err("quota", "acme")).toContain("Did you mean quotas?");
+    expect(await err("invoices", "export", "inv_acme_000001", "--format", "pdf")).toContain("--pdf FILE");
+    expect((await runCliHere(metrly, ["send", "-"])).err).toContain("Issue one: ");
   });
 
   test("a tenant, its keys and its webhook endpoints are set up", async () => {

@@ -1,0 +1,60 @@
+import { once } from "node:events";
+import { MAX_INSTANT_MS } from "#kernel/duration.js";
+import { partitionOf } from "#kernel/partition.js";
+import { createIdentityTokens } from "#platform/auth/identity.js";
+import { createLedgerClient, type LedgerPage } from "#platform/ledger/client.js";
+import { ledgerPages } from "#platform/ledger/pages.js";
+import { type Env, parseConfig } from "#platform/process/config.js";
+import { findInternalSecret } from "#platform/process/internal-secret.js";
+import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
+import { readAddress } from "../connection/address.js";
+import { UserError } from "../connection/failure.js";
+
+/**
+ * `metrly events export`: a tenant's recorded events as CloudEvents, a line each, oldest first, as `metrly send` takes them; without
+ * the voided ones. It reads the ledger with the installation's internal secret: run it where ingestion runs.
+ */
+export async function exportEvents(tenantId: string, options: { readonly url?: string }, env: Env): Promise<void> {
+  const config = parseConfig(env);
+  const local = env.METRLY_PORT ? undefined : await readAddress(config.dataDir);
+  const url = options.url ?? config.serviceUrls.ingestion ?? local ?? `http://127.0.0.1:${config.port}`;
+  const ledger = createLedgerClient(() => url, createIdentityTokens(await findInternalSecret(config)), "cli");
+  const partition = partitionOf(tenantId, config.partitions);
+  const read = async (query: { readonly from: number; readonly limit: number }): Promise<LedgerPage> => {
+    try {
+      return await ledger.read({ partition, tenantId, ticksFrom: MAX_INSTANT_MS, ...query });
+    } catch (error) {
+      throw new UserError(
+        `The ledger at ${url} cannot be read (${reasonOf(error)}). Pass --url with ingestion's own address.`,
+      );
+    }
+  };
+  const { headSeq } = await read({ from: 1, limit: 1 });
+  const pages = () => ledgerPages({ read }, { partition, from: 1, to: headSeq });
+  // A void comes after its event, so they are all known before the first line is written.
+  const voided = new Set<string>();
+  for await (const { entries } of pages())
+    for (const entry of entries) if (entry.kind === "void") voided.add(keyOf(entry.event));
+  let events = 0;
+  for await (const { entries } of pages()) {
+    const lines = entries.flatMap((entry) =>
+      entry.kind === "event" && !voided.has(keyOf(entry)) ? [`${cloudEvent(entry)}\n`] : [],
+    );
+    events += lines.length;
+    if (lines.length > 0 && !process.stdout.write(lines.join(""))) await once(process.stdout, "drain");
+  }
+  process.stderr.write(`${events} events of ${tenantId}, without ${voided.size} voided ones\n`);
+}
+
+const keyOf = ({ source, id }: RecordedEvent): string => JSON.stringify([source, id]);
+
+/** `data` keeps its text: a parser would round numbers. */
+function cloudEvent({ id, source, type, tenantId: subject, time, data }: RecordedEvent): string {
+  const attributes = { specversion: "1.0", id, source, type, subject, time: new Date(time).toISOString() };
+  return `${JSON.stringify(attributes).slice(0, -1)},"data":${data}}`;
+}
+
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message : String(cause);
+}
