@@ -10,7 +10,7 @@ const RECIPES = "docs/recipes";
 export const PAGES: readonly string[] = [
   "docs/tutorial.md",
   "README.md",
-  ...["graphql", "invoices", "pricing", "quotas", "sending"].map((name) => `docs/${name}.md`),
+  ...["graphql", "invoices", "leaving", "pricing", "quotas", "sending"].map((name) => `docs/${name}.md`),
   ...readdirSync(path.join(packageRoot(), RECIPES)).map((name) => `${RECIPES}/${name}`),
 ];
 
