@@ -1,19 +1,20 @@
 import { execFileSync } from "node:child_process";
 import { availableParallelism } from "node:os";
+import path from "node:path";
 import { parseArgs } from "node:util";
 import { packageRoot } from "#platform/process/package-root.js";
 import { JUDGED } from "./judged.js";
-import { mutantsOf } from "./report.js";
+import { type Mutant, mutantsOf } from "./report.js";
 import { readResults, writeResults } from "./results.js";
 import { scoredRooms } from "./rooms.js";
-import { judge, percentOf, type Score } from "./score.js";
+import { judge, percentOf } from "./score.js";
 import { testMutants } from "./tester.js";
 
 /** `npm run mutants:score`: how many small changes of the pure code its tests notice. */
 
 const USAGE = `npm run mutants:score -- [ROOM...] [--files NAME] [--jobs N] [--fresh]
   ROOM          only rooms whose folder contains one of these, e.g. billing
-  --files NAME  only files whose names begin so; their score is not stored
+  --files NAME  only files whose names begin so
   --jobs N      how many mutants at once (as many as there are cores)
   --fresh       forget the results of earlier runs`;
 /** Percent of its mutants that each room's tests must kill. */
@@ -44,12 +45,19 @@ for (const room of rooms) {
   console.log(
     `${room}: ${percentOf(score)} % of ${score.mutants} mutants killed, ${holes.length} survivors not judged`,
   );
-  if (values.files === "") await store(room, score);
+  await store(room, mutants);
   if (Number(percentOf(score)) < WANTED || stale.length > 0) process.exitCode = 1;
 }
 
-async function store(room: string, score: Score): Promise<void> {
+/** Each file by itself, so that some of a room can be scored again; files that are gone go with a whole room. */
+async function store(room: string, mutants: readonly Mutant[]): Promise<void> {
   const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: root, encoding: "utf8" }).trim();
   const date = new Date().toISOString().slice(0, 10);
-  await writeResults({ ...(await readResults()), [room]: { ...score, commit, date } });
+  const scored = [...new Set(mutants.map(({ file }) => file))].map((file) => {
+    const ofFile = mutants.filter((one) => one.file === file);
+    return [file, { ...judge(ofFile, JUDGED).score, commit, date }] as const;
+  });
+  const isReplaced = (file: string) => values.files === "" && path.dirname(file) === room;
+  const kept = Object.entries(await readResults()).filter(([file]) => !isReplaced(file));
+  await writeResults(Object.fromEntries([...kept, ...scored]));
 }

@@ -1,16 +1,16 @@
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
-import { percentOf, type Score } from "./score.js";
+import { percentOf, type Score, totalOf } from "./score.js";
 
-/** The last score of a room: of the commit as it was then. */
+/** The last score of a file: of the commit as it was then. */
 export interface Result extends Score {
   readonly commit: string;
   /** E.g. 2026-03-15. */
   readonly date: string;
 }
 
-/** By room. */
+/** By path from the checkout. */
 export type Results = Readonly<Record<string, Result>>;
 
 const RESULTS = path.join(packageRoot(), "tests/mutation-score/results.json");
@@ -21,10 +21,11 @@ export async function readResults(): Promise<Results> {
   return JSON.parse(await readFile(RESULTS, "utf8"));
 }
 
-/** Stores the results, and their table in the page on correctness. */
+/** Stores the results, and the table of their rooms in the page on correctness. */
 export async function writeResults(results: Results): Promise<void> {
-  await writeFile(RESULTS, `${JSON.stringify(results, null, 2)}\n`);
-  await writeFile(PAGE, (await pageWith(results)).should);
+  const sorted = Object.fromEntries(Object.entries(results).sort(([a], [b]) => (a < b ? -1 : 1)));
+  await writeFile(RESULTS, `${JSON.stringify(sorted, null, 2)}\n`);
+  await writeFile(PAGE, (await pageWith(sorted)).should);
 }
 
 /** The page on correctness with the table of these results. */
@@ -36,15 +37,28 @@ export async function pageWith(results: Results): Promise<{ readonly is: string;
   return { is, should: `${before}${BEGIN}\n\n${tableOf(results)}\n\n${END}${after}` };
 }
 
-const tableOf = (results: Results): string =>
-  [
-    "| room | mutants | killed | score | survived | of these equivalent | commit, date |",
-    "|---|---|---|---|---|---|---|",
-    ...Object.entries(results).map(rowOf),
+function tableOf(results: Results): string {
+  return [
+    "| room | files | mutants | killed | score | survived | of these equivalent | commit, date of the oldest |",
+    "|---|---|---|---|---|---|---|---|",
+    ...[...byRoomOf(results)].map(([room, files]) => rowOf(room, files)),
   ].join("\n");
+}
 
-function rowOf([room, result]: [string, Result]): string {
-  const { mutants, killed, equivalent, commit, date } = result;
-  const cells = [mutants, killed, `${percentOf(result)} %`, mutants - killed, equivalent, `${commit}, ${date}`];
+function byRoomOf(results: Results): ReadonlyMap<string, readonly Result[]> {
+  const rooms = new Map<string, Result[]>();
+  for (const [file, result] of Object.entries(results)) {
+    const room = path.dirname(file);
+    rooms.set(room, [...(rooms.get(room) ?? []), result]);
+  }
+  return rooms;
+}
+
+function rowOf(room: string, files: readonly Result[]): string {
+  const score = totalOf(files);
+  const { mutants, killed, equivalent } = score;
+  const [oldest] = files.toSorted((a, b) => (a.date < b.date ? -1 : 1));
+  const measured = oldest === undefined ? "" : `${oldest.commit}, ${oldest.date}`;
+  const cells = [files.length, mutants, killed, `${percentOf(score)} %`, mutants - killed, equivalent, measured];
   return `| \`${room}/\` | ${cells.join(" | ")} |`;
 }

@@ -20,11 +20,11 @@ export interface Judgement {
   readonly score: Score;
   /** Survivors that nobody has judged: holes in the tests, until shown otherwise. */
   readonly holes: readonly Mutant[];
-  /** Judgements of the room's files that name no survivor any more. */
+  /** Judgements of these files that name no survivor any more. */
   readonly stale: readonly JudgedSurvivor[];
 }
 
-/** Judges the mutants of a room. */
+/** Judges the mutants of some files. */
 export function judge(mutants: readonly Mutant[], judged: readonly JudgedSurvivor[]): Judgement {
   const survivors = mutants.filter(({ isKilled }) => !isKilled);
   const isOf = (mutant: Mutant) => (one: JudgedSurvivor) =>
@@ -41,6 +41,13 @@ export function judge(mutants: readonly Mutant[], judged: readonly JudgedSurvivo
     stale: judged.filter((one) => files.has(one.file) && !survivors.some((mutant) => isOf(mutant)(one))),
   };
 }
+
+/** Of several files. */
+export const totalOf = (scores: readonly Score[]): Score => ({
+  mutants: scores.reduce((sum, { mutants }) => sum + mutants, 0),
+  killed: scores.reduce((sum, { killed }) => sum + killed, 0),
+  equivalent: scores.reduce((sum, { equivalent }) => sum + equivalent, 0),
+});
 
 /** Percent of the mutants that were killed, survivors judged equivalent included, rounded down to a tenth. */
 export const percentOf = ({ mutants, killed }: Score): string =>
