@@ -1,4 +1,4 @@
-import type { Bug } from "./bug.js";
+import type { Bug } from "./bugs/bug.js";
 import { REVERSED_FIXES } from "./bugs/reversed-fixes.js";
 import { UNSEEN_ACCOUNTING } from "./bugs/unseen-accounting.js";
 import { UNSEEN_DECISIONS } from "./bugs/unseen-decisions.js";

@@ -1,5 +1,5 @@
 import { copyOfCheckout } from "../support/checkout-copy.js";
-import type { Bug } from "./bug.js";
+import type { Bug } from "./bugs/bug.js";
 import { BUGS } from "./bugs.js";
 import { pageWith, readResults } from "./results.js";
 

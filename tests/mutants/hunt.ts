@@ -3,7 +3,7 @@ import path from "node:path";
 import { killIn, sweep } from "../runner/run-dir.js";
 import { RUN_DIR_VARIABLE } from "../servers/run-dir.js";
 import type { Copy } from "../support/checkout-copy.js";
-import type { Bug } from "./bug.js";
+import type { Bug } from "./bugs/bug.js";
 import { runLimited } from "./limited-process.js";
 import type { Try } from "./plan.js";
 

@@ -7,7 +7,7 @@ import { provisionServers } from "../runner/provision.js";
 import { createRunDir, sweep, sweepDeadRuns } from "../runner/run-dir.js";
 import { RUN_DIR_VARIABLE } from "../servers/run-dir.js";
 import { type Copy, copyOfCheckout } from "../support/checkout-copy.js";
-import type { Bug } from "./bug.js";
+import type { Bug } from "./bugs/bug.js";
 import { BUGS } from "./bugs.js";
 import { hunt } from "./hunt.js";
 import { readImporters } from "./import-graph.js";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import type { Bug } from "./bug.js";
+import type { Bug } from "./bugs/bug.js";
 
 /** One thing that may catch a bug: a few test files in one call of vitest, or seeds of the simulation. */
 export type Try = { readonly kind: "tests"; readonly files: readonly string[] } | { readonly kind: "simulation" };

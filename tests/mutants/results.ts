@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
-import type { Bug } from "./bug.js";
+import type { Bug } from "./bugs/bug.js";
 import type { Hunt } from "./hunt.js";
 
 /** The last hunt of a bug: of the bug and the commit as they were then. */

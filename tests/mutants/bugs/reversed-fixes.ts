@@ -1,4 +1,4 @@
-import type { Bug } from "../bug.js";
+import type { Bug } from "./bug.js";
 
 /** Faults that were there, back in today's code. */
 export const REVERSED_FIXES: readonly Bug[] = [

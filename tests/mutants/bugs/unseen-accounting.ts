@@ -1,4 +1,4 @@
-import type { Bug } from "../bug.js";
+import type { Bug } from "./bug.js";
 
 const RECORDING = "workers/ingestion/recorder/recording.ts";
 

@@ -1,4 +1,4 @@
-import type { Bug } from "../bug.js";
+import type { Bug } from "./bug.js";
 
 const BOUND_ROWS = "workers/quota/store/bounds.ts";
 const DELIVERIES = "workers/notification/store/deliveries.ts";

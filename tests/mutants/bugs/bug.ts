@@ -1,4 +1,4 @@
-import type { Edit } from "../support/checkout-copy.js";
+import type { Edit } from "../../support/checkout-copy.js";
 
 /** A seeded bug: a slip of a few lines that compiles, as a change of the product's code. */
 export interface Bug {
