@@ -197,7 +197,7 @@ describe("metrly send", () => {
     expect(out).toContain("line 3: type: must be a non-empty string");
   });
 
-  test("ends with one sentence when a key lacks the scope, a column is missing, or there is no response", async () => {
+  test("ends with a sentence when a key lacks the scope, a column is missing, or there is no response, which it said first", async () => {
     const file = path.join(dir, "one.csv");
     await writeFile(file, "type,x\napi.call,1\n");
     expect(await send(file, "--token", "mtr_live_nobody").ended).toMatchObject({
@@ -210,7 +210,9 @@ describe("metrly send", () => {
     });
     expect(await send(file, "--url", "http://127.0.0.1:9", "--give-up-after", "1").ended).toMatchObject({
       code: 1,
-      err: expect.stringMatching(/^Gave up after 1 s: no response from [^\n]*\n$/),
+      err: expect.stringMatching(
+        /^Trying again for up to 1 s: no response from [^\n]*\nGave up after 1 s: no response from [^\n]*\n$/,
+      ),
     });
   });
 });
