@@ -133,7 +133,11 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
     const issue = (tenantId: string) =>
       asAcme(`mutation { issueApiKey(input: { tenantId: "${tenantId}", name: "x", scopes: [READ] }) { secret } }`);
     const [foreign, missing] = [await issue("globex"), await issue("nobody")];
-    expect(foreign.errors.map(({ message }) => message)).toEqual(missing.errors.map(({ message }) => message));
+    for (const [id, { errors }] of [
+      ["globex", foreign],
+      ["nobody", missing],
+    ] as const)
+      expect(errors.map(({ message }) => message)).toEqual([`There is no tenant "${id}"`]);
     expect(foreign.codes).toEqual(["NOT_FOUND"]);
 
     const secretOf = await asAdmin(
