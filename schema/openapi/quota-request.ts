@@ -39,6 +39,11 @@ export const QuotaRequest = Type.Object(
         description: "How long the reservation stays open",
       }),
     ),
+    dimensions: Type.Optional(
+      Type.Record(Type.String(), Type.String(), {
+        description: "Values of the usage's dimensions, by name. No limit counts by them yet: they change no decision",
+      }),
+    ),
     tenantId: Type.Optional(
       Type.Union([Type.String(), Type.Null()], {
         description: "Required with a platform key; a tenant's own key fixes it",

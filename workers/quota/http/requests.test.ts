@@ -29,6 +29,8 @@ describeRoom("a request", prepare, (room) => {
       [headers, { ...ok, ttlSeconds: 86_401 }, 400, "INVALID"],
       [headers, { ...ok, idempotencyKey: "k".repeat(257) }, 400, "INVALID"],
       [headers, { ...ok, meter: 7 }, 400, "INVALID"],
+      [headers, { ...ok, ammount: "3" }, 400, "INVALID"],
+      [headers, { ...ok, dimensions: { user: 1 } }, 400, "INVALID"],
       [headers, { ...ok, idempotencyKey: "nul\0" }, 400, "INVALID"],
       [headers, { ...ok, idempotencyKey: "half \ud800" }, 400, "INVALID"],
       [headers, [], 400, "MALFORMED"],
@@ -38,7 +40,8 @@ describeRoom("a request", prepare, (room) => {
       expect([payload, response.status, response.body.code]).toEqual([payload, status, code]);
       expect(response.headers["content-type"]).toMatch(/^application\/problem\+json/);
     }
-    expect((await room.post("consume", platform, { ...ok, tenantId: id })).status).toBe(200);
+    const taken = { ...ok, tenantId: id, dimensions: { user: "u1" } };
+    expect((await room.post("consume", platform, taken)).status).toBe(200);
     const large = await room.post("batch", headers, Array(1_001).fill(ok));
     expect([large.status, large.body.code]).toEqual([413, "TOO_LARGE"]);
   });

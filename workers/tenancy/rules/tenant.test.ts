@@ -93,7 +93,7 @@ describe("a repeated create", () => {
     expect(() => assertSameCreation("it", stored, creationInput({ nested: { b: "1" }, name: "Acme" }))).not.toThrow();
     expect(() => assertSameCreation("it", stored, creationInput({ name: "Acme", nested: { b: "2" } }))).toThrow(
       expect.objectContaining({
-        ...{ code: "CONFLICT", message: "it already exists and was created with different input" },
+        ...{ code: "CONFLICT", message: "it already exists and was created with different input: choose another id" },
       }),
     );
   });
