@@ -85,5 +85,6 @@ function literalOf(type: GraphQLInputType): string {
     return `{ ${fields.map((field) => `${field.name}: ${literalOf(field.type)}`).join(", ")} }`;
   }
   if (nullable.name === "Int" || nullable.name === "Float") return "1";
+  if (nullable.name === "DateTime") return '"2026-01-01T00:00:00Z"';
   return nullable.name === "Boolean" ? "true" : '"1"';
 }
