@@ -17,6 +17,9 @@ const SHARING = [
   "schema/**/*.test.ts",
   "gateway/**/*.test.ts",
   "workers/tenancy/**/*.test.ts",
+  "workers/billing/**/*.test.ts",
+  "platform/**/*.test.ts",
+  "cli/**/*.test.ts",
   "workers/notification/**/*.test.ts",
   "workers/ingestion/**/*.test.ts",
   "workers/*/rules/*.test.ts",
@@ -26,9 +29,9 @@ const SHARING = [
 const CONTAINERS = ["tests/containers/*.test.ts"];
 /** `npm test` has its scenario, smaller, in tests/systems/compose/story.test.ts. */
 const LONG_ONLY = ["tests/chaos/compose-kills.test.ts"];
-/** `npm run faults`, and a handful of cells in long runs. */
+/** `npm run faults` only. */
 const FAULTS = ["tests/faults/matrix.test.ts"];
-const hasFaults = isLong || process.env.METRLY_FAULTS_TIMES !== undefined;
+const hasFaults = process.env.METRLY_FAULTS_TIMES !== undefined;
 const EXCLUDED = [
   "dist/**",
   "node_modules/**",
