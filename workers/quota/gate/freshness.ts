@@ -22,8 +22,11 @@ const PAUSE_MS = 25;
 const TRUST_MS = 3_000;
 /** A settlement that the counters lack for so long is missing: its process may have died. */
 const MISSING_MS = 2_000;
-/** For so long after a tenant was found behind, requests wait for it to be caught up; later ones are told at once. */
-const PATIENCE_MS = 2_000;
+/**
+ * For so long after a tenant was found behind, requests wait for it to be caught up; later ones are told at once. Well below what
+ * clients wait for a response: one without any may be allowed.
+ */
+const PATIENCE_MS = 400;
 /** Tenants are looked at for so long after they were asked about, and so many in a turn; others when they are asked about. */
 const LOOKED_AT_MS = 10_000;
 const LOOKED_AT_MOST = 10_000;
@@ -216,9 +219,9 @@ export function createFreshness({ counters, database, store, partitionOf }: Fres
     compare,
     /**
      * Resolves when the tenant is no longer behind, when it was for long, or when it was given up for now; undefined: it is not
-     * behind, or was for long already.
+     * behind, or was for long already. `onWait`: called for the first that waits.
      */
-    caughtUp(tenantId: string): Promise<void> | undefined {
+    caughtUp(tenantId: string, onWait: () => void): Promise<void> | undefined {
       const { sinceMs } = behind.get(tenantId) ?? {};
       const left = sinceMs === undefined ? 0 : sinceMs + PATIENCE_MS - monotonicMs();
       if (left <= 0) return undefined;
@@ -226,6 +229,7 @@ export function createFreshness({ counters, database, store, partitionOf }: Fres
       if (wait === undefined) {
         wait = { ...deferred(), timer: after(left, () => endWait(tenantId)) };
         waits.set(tenantId, wait);
+        onWait();
       }
       return wait.promise;
     },

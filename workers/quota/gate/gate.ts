@@ -87,6 +87,21 @@ export function createGate(options: GateOptions) {
     return freshness.confirm(tenantId);
   }
 
+  /**
+   * Before a request is looked at: what else is known of the tenant may change while it waits. Undefined: the counters do not
+   * answer.
+   */
+  async function waitedFor(tenantId: string): Promise<boolean | undefined> {
+    if (freshness.isFresh(tenantId)) return false;
+    try {
+      await isSound(tenantId);
+      return true;
+    } catch (error) {
+      noteUnavailable(error);
+      return undefined;
+    }
+  }
+
   /** Executes operations in order until the counters decided each; undefined: they could not. */
   async function execute(
     { tenant }: LimitedTenant,
@@ -197,10 +212,16 @@ export function createGate(options: GateOptions) {
   }
 
   async function batch(tenantId: string, requests: readonly BatchRequest[]): Promise<readonly BatchAnswer[]> {
-    const limited = known(limits.current(tenantId));
-    const prepared = requests.map((request) => prepare(limited, request.operation, request));
+    let limited = known(limits.current(tenantId));
+    const prepareAll = () => requests.map((request) => prepare(limited, request.operation, request));
+    let prepared = prepareAll();
+    const waited = prepared.every(isDecided) ? false : await waitedFor(tenantId);
+    if (waited === true) {
+      limited = known(limits.current(tenantId));
+      prepared = prepareAll();
+    }
     const operations = prepared.flatMap((one) => (one.kind === "decision" ? [] : [one.operation]));
-    const outcomes = operations.length === 0 ? [] : await execute(limited, operations);
+    const outcomes = operations.length === 0 || waited === undefined ? [] : await execute(limited, operations);
     let next = 0;
     return prepared.map((one) => {
       if (one.kind === "decision") return one;
@@ -210,10 +231,16 @@ export function createGate(options: GateOptions) {
   }
 
   async function decide(operation: "check" | "consume", request: QuotaRequest): Promise<Decision> {
-    const limited = known(limits.current(request.tenantId));
-    const prepared = prepare(limited, operation, request);
+    let limited = known(limits.current(request.tenantId));
+    let prepared = prepare(limited, operation, request);
+    const waited = isDecided(prepared) ? false : await waitedFor(request.tenantId);
+    if (waited === true) {
+      limited = known(limits.current(request.tenantId));
+      prepared = prepare(limited, operation, request);
+    }
     if (prepared.kind === "decision") return prepared.decision;
-    const only = answer(limited, prepared, await executeOne(limited, prepared.operation));
+    const outcome = waited === undefined ? undefined : await executeOne(limited, prepared.operation);
+    const only = answer(limited, prepared, outcome);
     if (only.kind === "error") throw only.error;
     if (only.kind !== "decision") throw new Error("a request without a decision");
     return only.decision;
@@ -262,6 +289,8 @@ type Prepared =
   | { readonly kind: "decision"; readonly decision: Decision }
   | { readonly kind: "release"; readonly operation: Operation }
   | Limited;
+
+const isDecided = ({ kind }: Prepared): boolean => kind === "decision";
 
 /** Whether the operation waits for something. */
 const isOpen = (outcome: Outcome, { kind }: Operation): boolean =>

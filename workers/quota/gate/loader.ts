@@ -72,13 +72,17 @@ export function createCounterLoader({ counters, database, limits, freshness }: L
     const observed = await counters.observe(ids);
     const epochs = new Map(ids.map((id) => [id, newUuid()]));
     const hadCounters = await enterEpochs(database, epochs);
-    const facts = await readFacts(database, limited.map(factsWanted));
+    const now = await counters.now();
+    const facts = await readFacts(
+      database,
+      limited.map((one) => factsWanted(one, now)),
+    );
     await Promise.all(
       limited.map((one, index) => {
         const { id } = one.tenant;
         const { since, token } = observed[index] ?? NOT_OBSERVED;
         const lostBefore = hadCounters.has(id) ? since : undefined;
-        return counters.load(buildLoad(one, epochs.get(id) ?? "", facts.get(id) ?? NO_FACTS, lostBefore), token);
+        return counters.load(buildLoad(one, now, epochs.get(id) ?? "", facts.get(id) ?? NO_FACTS, lostBefore), token);
       }),
     );
     // Settlements committed between reading and loading missed the counters, which were not there yet.
@@ -94,11 +98,17 @@ export function createCounterLoader({ counters, database, limits, freshness }: L
     /** Brings used amounts of loaded counters up to the database's, also of tenants without a plan or that are not known. */
     async repair(tenantIds: readonly string[]): Promise<void> {
       const known = new Map(tenantIds.flatMap((id) => limits.current(id) ?? []).map((one) => [one.tenant.id, one]));
-      const facts = await readFacts(database, [...known.values()].map(factsWanted));
+      const now = await counters.now();
+      const facts = await readFacts(
+        database,
+        [...known.values()].map((one) => factsWanted(one, now)),
+      );
       const unknown = tenantIds.filter((id) => !known.has(id));
       const positions = await positionsOfTenants(database.pool, unknown);
       await Promise.all([
-        ...[...known].map(([id, one]) => counters.repair(buildLoad(one, "", facts.get(id) ?? NO_FACTS, undefined))),
+        ...[...known].map(([id, one]) =>
+          counters.repair(buildLoad(one, now, "", facts.get(id) ?? NO_FACTS, undefined)),
+        ),
         ...unknown.map((tenantId) =>
           counters.repair({ ...NOTHING_IN_FORCE, tenantId, seq: positions.get(tenantId) ?? 0 }),
         ),
@@ -130,9 +140,10 @@ const NOT_OBSERVED: Observed = { since: 0, token: "" };
 const NOTHING_IN_FORCE = { epoch: "", hasOwnClock: false, counters: [], lost: [] };
 const NO_FACTS: TenantFacts = { seq: 0, totals: [], lost: [] };
 
-export const factsWanted = ({ tenant, now, inForce }: LimitedTenant): FactsOf => ({
+/** `countersNow`: what this process takes for now may be minutes off. */
+export const factsWanted = ({ tenant, now, inForce }: LimitedTenant, countersNow: number): FactsOf => ({
   tenantId: tenant.id,
-  now,
+  now: tenant.testClock ?? countersNow,
   periodStart: inForce?.period.start ?? now,
 });
 
@@ -142,6 +153,7 @@ export const factsWanted = ({ tenant, now, inForce }: LimitedTenant): FactsOf =>
  */
 function buildLoad(
   { tenant, now, inForce, counted }: LimitedTenant,
+  countersNow: number,
   epoch: string,
   facts: TenantFacts,
   lostBefore: number | undefined,
@@ -153,7 +165,7 @@ function buildLoad(
       window: counterWindow(key.window, period),
       // A test tenant's time stands still, so that waiting would never end.
       blockedUntil: tenant.testClock === null && lostBefore !== undefined ? blockedUntil(key, lostBefore) : 0,
-      usage: usageOf(key, facts, now),
+      usage: usageOf(key, facts, tenant.testClock ?? countersNow),
     }),
   );
   const hasOwnClock = tenant.testClock !== null;

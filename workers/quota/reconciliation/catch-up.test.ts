@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Decimal } from "#kernel/decimal.js";
+import { MINUTE_MS } from "#kernel/duration.js";
 import { partitionOf } from "#kernel/partition.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { hasPostgres, waitFor } from "../../../tests/servers/servers.js";
@@ -28,7 +29,8 @@ function fail(error: unknown): never {
 
 /** Counters that may stop answering, or lose what they answer. */
 function flaky(counters: QuotaCounters) {
-  const state = { isDown: false, beforeLoad: () => Promise.resolve() };
+  const nothing = () => Promise.resolve();
+  const state = { isDown: false, beforeLoad: nothing, beforeRepair: nothing };
   const down = () => new CountersUnavailable("down");
   function guard<Args extends unknown[], T>(call: (...args: Args) => Promise<T>): (...args: Args) => Promise<T> {
     return async (...args) => {
@@ -56,10 +58,12 @@ interface ProcessOptions {
   readonly mostEntries?: number;
   /** Shared with another process, which settles. */
   readonly shared?: QuotaCounters;
+  /** How much this process's clock is ahead of the counters'. */
+  readonly aheadMs?: number;
 }
 
 /** A process of quota whose usage is applied by hand, and whose counters may stop answering. */
-function openProcess(world: World, { mostEntries, shared }: ProcessOptions = {}) {
+function openProcess(world: World, { mostEntries, shared, aheadMs = 0 }: ProcessOptions = {}) {
   const { database, tenancy, ledger } = world;
   const partitionOfTenant = (tenantId: string): number => partitionOf(tenantId, PARTITIONS);
   const inProcess = shared ?? createMemoryQuotaCounters({ now: Date.now }, { maxKeys: 1_000 });
@@ -67,12 +71,15 @@ function openProcess(world: World, { mostEntries, shared }: ProcessOptions = {})
   const counters = watched(answering, (tenantId) => freshness.forget(tenantId));
   const store = createQuotaStore(database, partitionOfTenant);
   const freshness = createFreshness({ counters, database, store, partitionOf: partitionOfTenant });
-  const limits = createTenantLimits(tenancy, { now: Date.now });
+  const limits = createTenantLimits(tenancy, { now: () => Date.now() + aheadMs });
   const loader = createCounterLoader({ counters, database, limits, freshness });
   const bounds = startBounds({ counters, rows: createBoundRows(database), onError: fail });
   const gate = createGate({
     ...{ counters, loader, bounds, limits, freshness },
-    repaired: (tenantId) => reconciler.repaired(tenantId),
+    async repaired(tenantId) {
+      await state.beforeRepair();
+      await reconciler.repaired(tenantId);
+    },
     onDenied: () => undefined,
     onUnavailable: () => undefined,
   });
@@ -264,6 +271,26 @@ describe.skipIf(!hasPostgres)("counters that missed settlements", () => {
     expect((await other.consume("owed", "first", 50)).reason).toBe("LIMIT_EXCEEDED");
     expect((await other.consume("owed", "second", 10)).allowed).toBe(true);
     await Promise.all([settling, other].map((one) => one.stop()));
+  });
+
+  test("a request that waited is decided by what holds then", async () => {
+    const settling = openProcess(world);
+    const other = openProcess(world, { shared: settling.inProcess });
+    world.tenant("changed", "both");
+    await settling.consume("changed", "job", 100);
+    await settling.record("changed", { job: 100 }, true);
+    other.state.beforeRepair = async () => world.tenant("changed", "both", { status: "SUSPENDED" });
+    expect((await other.consume("changed", "first", 1)).reason).toBe("TENANT_SUSPENDED");
+    await Promise.all([settling, other].map((one) => one.stop()));
+  });
+
+  test("what was reserved before a loss counts by the counters' clock, not by that of the process", async () => {
+    const before = openProcess(world);
+    world.tenant("ahead", "both");
+    expect((await before.consume("ahead", "job", 999_990)).allowed).toBe(true);
+    const after = openProcess(world, { aheadMs: 50 * MINUTE_MS });
+    expect((await after.consume("ahead", "more", 50)).reason).toBe("COUNTER_REBUILDING");
+    await Promise.all([before, after].map((one) => one.stop()));
   });
 
   test("another process on them denies what it cannot know within seconds, and repairs it, also together with others", async () => {

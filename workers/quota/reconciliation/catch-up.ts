@@ -55,7 +55,11 @@ export function createCatchUp(options: CatchUpOptions) {
       .map((tenantId) => limits.current(tenantId))
       .filter((one): one is LimitedTenant => one !== undefined);
     const positions = await counters.positions(limited.map(({ tenant }) => tenant.id));
-    const facts = await readFacts(database, limited.map(factsWanted));
+    const now = await counters.now();
+    const facts = await readFacts(
+      database,
+      limited.map((one) => factsWanted(one, now)),
+    );
     return limited.flatMap((one, index) => {
       const [at, ofTenant] = [positions[index], facts.get(one.tenant.id)];
       if (at === undefined || ofTenant === undefined || at >= ofTenant.seq) return [];

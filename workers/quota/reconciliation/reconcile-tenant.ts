@@ -65,7 +65,7 @@ const REACHED = new Map<string, number>(
 const ATTEMPTS = 20;
 
 async function factsOf(database: Database, limited: LimitedTenant): Promise<TenantFacts> {
-  const facts = (await readFacts(database, [factsWanted(limited)])).get(limited.tenant.id);
+  const facts = (await readFacts(database, [factsWanted(limited, limited.now)])).get(limited.tenant.id);
   if (facts === undefined) throw new Error(`no facts of ${limited.tenant.id}`);
   return facts;
 }

@@ -66,7 +66,6 @@ export function startReconciler(options: ReconcilerOptions) {
 
   /** Retried at the next turn, for as long as the counters or the database do not answer. */
   function ignoreUnreachable(error: unknown): void {
-    freshness.giveUp();
     if (!isUnreachable(error)) options.onError(error);
   }
 
@@ -74,7 +73,10 @@ export function startReconciler(options: ReconcilerOptions) {
     everyMs: options.intervalMs ?? INTERVAL_MS,
     first: "later",
     run,
-    onError: ignoreUnreachable,
+    onError(error) {
+      freshness.giveUp();
+      ignoreUnreachable(error);
+    },
   });
   /** Beside the rounds, which may be busy with a long ledger. */
   const looking = repeat({
@@ -94,10 +96,7 @@ export function startReconciler(options: ReconcilerOptions) {
     },
     /** Repairs a tenant that is behind; resolves when it is not any more, or when that takes too long or does not work. */
     async repaired(tenantId: string): Promise<void> {
-      const caughtUp = freshness.caughtUp(tenantId);
-      if (caughtUp === undefined) return;
-      rounds.kick();
-      await caughtUp;
+      await freshness.caughtUp(tenantId, rounds.kick);
     },
     async stop(): Promise<void> {
       freshness.giveUp();

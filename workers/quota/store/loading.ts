@@ -4,7 +4,6 @@ import { SLIDING_WINDOWS } from "#schema/vocabulary.js";
 import type { LostBound } from "../counters/counters.js";
 import { amountOf } from "../rules/amount.js";
 import { MAX_BILLING_PERIOD_MS, REBUILT_FROM, reachMs } from "../rules/windows.js";
-import { ENDED_BOUNDS_KEPT_MS } from "./pruning.js";
 import { answered } from "./unreachable.js";
 
 /** Reads for building counters, for many tenants at once: after a loss all need them. */
@@ -13,16 +12,13 @@ export interface TenantFacts {
   /** The ledger position up to which `totals` are complete; 0: no usage yet. */
   readonly seq: number;
   readonly totals: readonly { meter: string; grain: string; bucketStart: number; total: Decimal }[];
-  /** Bounds that may not have ended, of every epoch: all are lost to counters that are built anew. */
+  /** Bounds that have not ended, of every epoch: all are lost to counters that are built anew. */
   readonly lost: readonly LostBound[];
 }
 
 export interface FactsOf {
   readonly tenantId: string;
-  /**
-   * By the clock of this process, or the tenant's. What has passed by it may count by the counters' clock, which decides: so
-   * what passed lately is read too.
-   */
+  /** By the counters' clock, which decides what still counts, or the tenant's. */
   readonly now: number;
   readonly periodStart: number;
 }
@@ -37,12 +33,11 @@ export function readFacts(database: Database, wanted: readonly FactsOf[]): Promi
       const facts = new Map(
         tenantIds.map((id) => [id, { seq: positions.get(id) ?? 0, totals: [] as TotalRow[], lost: [] as LostBound[] }]),
       );
-      const earlier = wanted.map((one) => ({ ...one, now: one.now - ENDED_BOUNDS_KEPT_MS }));
-      for (const { tenant_id, meter, grain, bucket_start, total } of await totalsOf(tx, earlier))
+      for (const { tenant_id, meter, grain, bucket_start, total } of await totalsOf(tx, wanted))
         facts
           .get(tenant_id)
           ?.totals.push({ meter, grain, bucketStart: bucket_start.getTime(), total: new Decimal(total) });
-      for (const { tenant_id, id, bound, expires_at } of await boundsOf(tx, earlier))
+      for (const { tenant_id, id, bound, expires_at } of await boundsOf(tx, wanted))
         facts.get(tenant_id)?.lost.push({ id, bound: amountOf(new Decimal(bound)), until: expires_at.getTime() });
       return facts;
     }),

@@ -1,10 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
-import { Decimal } from "#kernel/decimal.js";
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "#kernel/duration.js";
-import { amountOf } from "../rules/amount.js";
+import { DAY_MS } from "#kernel/duration.js";
 import { TOTALS_KEPT_MS } from "../rules/windows.js";
 import { quotaDatabase } from "./database.testing.js";
-import { readFacts } from "./loading.js";
 import { ENDED_BOUNDS_KEPT_MS, pruneUsage } from "./pruning.js";
 
 const NOW = Date.UTC(2026, 10, 20, 12);
@@ -59,18 +56,4 @@ test("a tenant whose test clock is ahead of the system's loses nothing that its 
   await store("future", ahead);
   await pruneUsage(database(), { now: NOW, testClocks: new Map([["future", ahead]]) });
   expect(await left("granted_bound", "id", "future")).toEqual(["held", "just ended"]);
-});
-
-test("a process whose clock is ahead reads what still counts by the counters' clock", async () => {
-  const [end, slice] = [NOW + MINUTE_MS, NOW - HOUR_MS + MINUTE_MS];
-  await database().pool.query("INSERT INTO granted_bound VALUES ('acme', 'epoch', 'm|calls', 5, $1, 1)", [
-    new Date(end),
-  ]);
-  await database().pool.query("INSERT INTO usage_total VALUES ('acme', 'calls', 'HOUR_SLICE', $1, 7)", [
-    new Date(slice),
-  ]);
-  const now = NOW + ENDED_BOUNDS_KEPT_MS;
-  const facts = (await readFacts(database(), [{ tenantId: "acme", now, periodStart: NOW }])).get("acme");
-  expect(facts?.lost).toEqual([{ id: "m|calls", bound: amountOf(new Decimal(5)), until: end }]);
-  expect(facts?.totals).toMatchObject([{ grain: "HOUR_SLICE", bucketStart: slice }]);
 });

@@ -41,6 +41,16 @@ describe("a window of time", () => {
     );
   });
 
+  test("of what is loaded before its time is known, what is older than the window does not count", () => {
+    const counter = sliding();
+    const slices = Array.from({ length: 300 }, (_, n) => START - (300 - n) * (WINDOW_MS / 100));
+    for (const at of slices) add(counter, at, 5n, 0n, 0);
+    prune(counter, START);
+    expect(counter.used).toBe(5n * BigInt(slices.filter((at) => at + WINDOW_MS > START).length));
+    add(counter, START, 1n, 0n, START);
+    expect(counter.entries.length).toBeLessThanOrEqual(130);
+  });
+
   test("keeps no more than it needs of usage that nobody asks about", () => {
     const counter = sliding();
     for (let n = 0; n < 5_000; n += 1) add(counter, START + n * 600_000, 1n, 0n, START + n * 600_000);

@@ -122,6 +122,8 @@ export function add(counter: SlidingCounter, at: number, used: Amount, reserved:
     const chunk = chunkAt(counter, index);
     entries.splice(index, 0, { from: at, at, used, reserved, chunk, packed: undefined });
     noteChunk(counter, chunk);
+    // While it is built its time is not known yet.
+    if (now === 0) return;
     if (entries.length > MOST_EXACT) prune(counter, now);
     if (entries.length > MOST_EXACT) merge(counter, now);
   }
