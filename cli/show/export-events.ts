@@ -12,7 +12,7 @@ import { UserError } from "../connection/failure.js";
 
 /**
  * `metrly events export`: a tenant's recorded events as CloudEvents, a line each, oldest first, as `metrly send` takes them; without
- * the voided ones. It reads the ledger with the installation's internal secret: run it where ingestion runs.
+ * the voided ones; throws a UserError if there is none. It reads the ledger with the installation's internal secret: run it where ingestion runs.
  */
 export async function exportEvents(tenantId: string, options: { readonly url?: string }, env: Env): Promise<void> {
   const config = parseConfig(env);
@@ -32,21 +32,23 @@ export async function exportEvents(tenantId: string, options: { readonly url?: s
   const { headSeq } = await read({ from: 1, limit: 1 });
   const pages = () => ledgerPages({ read }, { partition, from: 1, to: headSeq });
   // A void comes after its event, so they are all known before the first line is written.
-  const voided = new Set<string>();
+  const voided = new Set<number>();
   for await (const { entries } of pages())
-    for (const entry of entries) if (entry.kind === "void") voided.add(keyOf(entry.event));
+    for (const entry of entries) if (entry.kind === "void") voided.add(entry.event.seq);
   let events = 0;
   for await (const { entries } of pages()) {
     const lines = entries.flatMap((entry) =>
-      entry.kind === "event" && !voided.has(keyOf(entry)) ? [`${cloudEvent(entry)}\n`] : [],
+      entry.kind === "event" && !voided.has(entry.seq) ? [`${cloudEvent(entry)}\n`] : [],
     );
     events += lines.length;
     if (lines.length > 0 && !process.stdout.write(lines.join(""))) await once(process.stdout, "drain");
   }
+  if (events + voided.size === 0)
+    throw new UserError(
+      `There are no events of ${tenantId}. Its id must be right, and METRLY_PARTITIONS that of the installation (now ${config.partitions}).`,
+    );
   process.stderr.write(`${events} events of ${tenantId}, without ${voided.size} voided ones\n`);
 }
-
-const keyOf = ({ source, id }: RecordedEvent): string => JSON.stringify([source, id]);
 
 /** `data` keeps its text: a parser would round numbers. */
 function cloudEvent({ id, source, type, tenantId: subject, time, data }: RecordedEvent): string {
