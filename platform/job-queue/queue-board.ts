@@ -18,10 +18,11 @@ export function registerQueueBoard(app: FastifyInstance, { queues, identityToken
   /** One board for all requests. After a failure, the next request tries again. */
   async function opened(): Promise<FastifyInstance> {
     opening ??= import("./open-board.js").then(({ openBoard }) => openBoard(queues));
+    const joined = opening;
     try {
-      return await opening;
+      return await joined;
     } catch (error) {
-      opening = undefined;
+      if (opening === joined) opening = undefined;
       throw error;
     }
   }

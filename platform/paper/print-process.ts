@@ -45,6 +45,8 @@ export async function printInProcess(
   child.on("error", () => ended.abort(unavailable()));
   const until = AbortSignal.any([signal, timeoutSignal(deadlineMs), ended.signal]);
   try {
+    // Without a channel where no descriptors are left.
+    if (child.send === undefined) throw unavailable();
     child.send({ invoice, format });
     const [answer]: PrintAnswer[] = await once(child, "message", { signal: until });
     if (answer === undefined) throw unavailable();

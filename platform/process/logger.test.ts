@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { MetrlyError } from "#kernel/errors.js";
+import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import { installManualTime } from "../lifecycle/manual-time.testing.js";
 import { createLogger, logRetried } from "./logger.js";
 
@@ -46,6 +47,8 @@ test.each([
   [40, "a statement out of time", Object.assign(new Error("canceled"), { code: "57014" })],
   [40, "a server that is busy", new MetrlyError("BUSY", "later")],
   [50, "a refusal for good", Object.assign(new Error("no such table"), { code: "42P01" })],
+  [40, "a log that does not answer", new MetrlyError("LOG_UNAVAILABLE", "later")],
+  [50, "a record of newer code", new UpgradeRequired({ contract: "c", set: "s", member: "m" })],
   [50, "a refused value", new MetrlyError("INVALID", "no")],
   [50, "a bug", new TypeError("undefined is not a function")],
 ])("at level %d: work is retried after %s", (level, _, error) => {

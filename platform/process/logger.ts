@@ -1,6 +1,7 @@
 import { type Logger, pino } from "pino";
 import { isNotNow } from "#kernel/database-time.js";
-import { MetrlyError } from "#kernel/errors.js";
+import { type ErrorCode, MetrlyError } from "#kernel/errors.js";
+import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import type { LogLevel } from "./config.js";
 import { omitRepeatedLines } from "./repeated-lines.js";
 
@@ -35,8 +36,10 @@ export function logRetried(logger: Logger, error: unknown, what: string): void {
   logger[isForNow(error) ? "warn" : "error"]({ err: error }, what);
 }
 
+const FOR_NOW: ReadonlySet<ErrorCode> = new Set(["BUSY", "LOG_UNAVAILABLE", "UNAVAILABLE"]);
+
 const isForNow = (error: unknown): boolean =>
-  isNotNow(error) || (error instanceof MetrlyError && (error.code === "UNAVAILABLE" || error.code === "BUSY"));
+  isNotNow(error) || (error instanceof MetrlyError && FOR_NOW.has(error.code) && !(error instanceof UpgradeRequired));
 
 /** A line that is too long as another one that has its beginning: level, time, and what came first. */
 function boundedLine(line: string): string {

@@ -32,9 +32,10 @@ export type AdmitBytes = (bytes: number) => void;
 /** Of the members of a state, as JSON, and of what its creation was compared with. */
 const TENANT_BYTES = `octet_length(buyers::text) + octet_length(billing_pauses::text) + octet_length(quota_overrides::text)
   + octet_length(creation_input::text) + 100 * (SELECT count(*) FROM plan_assignment a WHERE a.tenant_id = t.id)
+  + 50 * (SELECT count(*) FROM tenant_grace g WHERE g.tenant_id = t.id)
   FROM tenant t WHERE t.id = ANY($1::text[])`;
 const PLAN_BYTES = `octet_length(p.creation_input::text)
-  + (SELECT coalesce(sum(octet_length(v.prices::text) + octet_length(v.limits::text)), 0)
+  + (SELECT coalesce(sum(200 + octet_length(v.prices::text) + octet_length(v.limits::text)), 0)
        FROM plan_version v WHERE v.plan_id = p.id)
   FROM plan p WHERE p.id = ANY($1::text[])`;
 const KEY_BYTES = "octet_length(name) + 300 FROM api_key WHERE tenant_id = ANY($1::text[])";
