@@ -3,7 +3,7 @@ import path from "node:path";
 import { killIn, sweep } from "../runner/run-dir.js";
 import { RUN_DIR_VARIABLE } from "../servers/run-dir.js";
 import type { Copy } from "../support/checkout-copy.js";
-import type { Bug } from "./bugs/bug.js";
+import { type Bug, ownTestOf } from "./bugs/bug.js";
 import { runLimited } from "./limited-process.js";
 import type { Try } from "./plan.js";
 
@@ -11,7 +11,7 @@ import type { Try } from "./plan.js";
 export interface Hunt {
   /** The test files or seeds that failed with the bug and pass without it: the first one, or all. */
   readonly caughtBy: readonly string[];
-  /** Whether the test that was written with the fix catches it; undefined: it was not asked. */
+  /** Whether the test that was written for it catches it; undefined: it was not asked. */
   readonly ownTestCatches?: boolean;
   /** Why the search ended early; undefined: it was caught, or everything was tried. */
   readonly gaveUp?: string;
@@ -29,17 +29,28 @@ export interface HuntOptions {
   readonly cpuSeconds: number;
   /** Test files that are known to pass without a bug here, or to fail. */
   readonly passes: Map<string, boolean>;
+  /** Told of each failing test, so that somebody can judge whether it fails for the right reason. */
+  readonly tell: (text: string) => void;
   interrupted(): boolean;
+}
+
+/** A test file that failed, or could not be loaded. */
+interface Failure {
+  readonly file: string;
+  /** Test and first line of the error. */
+  readonly reasons: readonly string[];
 }
 
 /** A test that waits for what the bug prevents ends then, ms. */
 const TEST_TIMEOUT_MS = 180_000;
+/** Says a test that met a deadline: a bug can be the reason, and a machine that is too busy. */
+const LATE = /timed out|waited \d+ ms/i;
 const SIMULATION = ["--import", "tsx", "tests/simulation/main.ts"];
 const SEEDS = ["--seeds", "8", "--tries", "0"];
 
 /** Looks for what catches a bug. */
 export async function hunt(bug: Bug, options: HuntOptions): Promise<Hunt> {
-  const { copy, folder, tries, all, passes, interrupted } = options;
+  const { copy, folder, tries, all, passes, tell, interrupted } = options;
   await mkdir(folder, { recursive: true });
   const originals = new Map<string, string>();
   for (const { file } of bug.edits) originals.set(file, await copy.read(file));
@@ -56,11 +67,11 @@ export async function hunt(bug: Bug, options: HuntOptions): Promise<Hunt> {
       const left = { cpuSeconds: options.cpuSeconds - cpuSeconds, interrupted };
       const ended = await runLimited(args, { cwd: copy.folder, env }, left);
       cpuSeconds += ended.cpuSeconds;
-      return { ...ended, runDir };
+      return ended;
     }
 
-    /** The files with a failing test, or that cannot be loaded. */
-    async function failing(files: readonly string[], name: string): Promise<readonly string[]> {
+    /** Undefined: it had no time to end. */
+    async function failing(files: readonly string[], name: string): Promise<readonly Failure[] | undefined> {
       const report = path.join(folder, `${name}.json`);
       const output = ["--reporter=json", `--outputFile=${report}`];
       const timeouts = [`--testTimeout=${TEST_TIMEOUT_MS}`, `--hookTimeout=${TEST_TIMEOUT_MS}`];
@@ -69,36 +80,55 @@ export async function hunt(bug: Bug, options: HuntOptions): Promise<Hunt> {
         ["node_modules/vitest/vitest.mjs", "run", ...bail, ...output, ...timeouts, ...files],
         name,
       );
-      if (code === 0 || code === null) return [];
+      if (code === null) return undefined;
+      if (code === 0) return [];
       const failed = failedIn(await readFile(report, "utf8").catch(() => "{}"), copy.folder);
       if (failed.length > 0) return failed;
       // An error outside of tests: it does not say of which file.
-      if (files.length === 1) return files;
+      if (files.length === 1) return files.map((file) => ({ file, reasons: ["an error outside of its tests"] }));
       for (const [index, file] of files.entries()) {
         const alone = await failing([file], `${name}-${index}`);
-        if (alone.length > 0) return alone;
+        if (alone?.length !== 0) return alone;
       }
       return [];
     }
 
-    /** Whether a file fails because of the bug: not if it fails without it, too. */
-    async function isCatch(file: string): Promise<boolean> {
-      const known = passes.get(file);
-      if (known !== undefined) return known;
-      await restore();
-      passes.set(file, (await failing([file], `clean-${passes.size}`)).length === 0);
-      for (const edit of bug.edits) await copy.edit(edit);
-      return passes.get(file) === true;
+    /** Whether this passes without the bug. What that costs is no part of the hunt. */
+    async function isSound(what: string, passing: (name: string) => Promise<boolean>): Promise<boolean> {
+      if (!passes.has(what)) {
+        await restore();
+        const spent = cpuSeconds;
+        cpuSeconds = 0;
+        passes.set(what, await passing(`clean-${passes.size}`));
+        cpuSeconds = spent;
+        for (const edit of bug.edits) await copy.edit(edit);
+      }
+      return passes.get(what) === true;
     }
+
+    /** Whether a file fails because of the bug: not if it fails without it, too, or was late once only. */
+    async function isCatch({ file, reasons }: Failure): Promise<boolean> {
+      const isLate = reasons.some((reason) => LATE.test(reason));
+      if (!(await isSound(file, async (name) => (await failing([file], name))?.length === 0))) return false;
+      return !isLate || ((await failing([file], "again"))?.length ?? 0) > 0;
+    }
+
+    const simulated = (name: string) => run([...SIMULATION, ...SEEDS], name);
 
     async function caughtIn(one: Try, name: string): Promise<readonly string[]> {
       if (one.kind === "simulation") {
-        const { code, output } = await run([...SIMULATION, ...SEEDS], name);
+        const { code, output } = await simulated(name);
+        if (code === 0 || code === null) return [];
         const seed = /^seed (\d+): WRONG/m.exec(output)?.[1];
-        return code === 0 || code === null ? [] : [seed === undefined ? "the simulation" : `seed ${seed}`];
+        tell(`  the simulation: ${/^.*WRONG.*$/m.exec(output)?.[0] ?? firstLine(output.trim().split("\n").at(-1))}`);
+        const isClean = await isSound("the simulation", async (clean) => (await simulated(clean)).code === 0);
+        return isClean ? [seed === undefined ? "the simulation" : `seed ${seed}`] : [];
       }
       const caught: string[] = [];
-      for (const file of await failing(one.files, name)) if (await isCatch(file)) caught.push(file);
+      for (const failure of (await failing(one.files, name)) ?? []) {
+        for (const reason of failure.reasons) tell(`  ${failure.file}: ${reason}`);
+        if (await isCatch(failure)) caught.push(failure.file);
+      }
       return caught;
     }
 
@@ -111,7 +141,7 @@ export async function hunt(bug: Bug, options: HuntOptions): Promise<Hunt> {
       if (interrupted()) gaveUp = "interrupted";
       else if (cpuSeconds >= options.cpuSeconds) gaveUp = `after ${Math.round(cpuSeconds)} s of processor time`;
     }
-    const own = bug.reverses?.ownTest;
+    const own = ownTestOf(bug);
     const asksOwn = own !== undefined && (all || caughtBy.length === 0) && gaveUp === undefined;
     const ownTestCatches = asksOwn ? (await caughtIn({ kind: "tests", files: [own] }, "own")).length > 0 : undefined;
     return {
@@ -128,10 +158,27 @@ export async function hunt(bug: Bug, options: HuntOptions): Promise<Hunt> {
 }
 
 interface Report {
-  readonly testResults?: readonly { readonly name: string; readonly status: string }[];
+  readonly testResults?: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly message?: string;
+    readonly assertionResults?: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      readonly failureMessages?: readonly string[];
+    }[];
+  }[];
 }
 
-function failedIn(text: string, root: string): readonly string[] {
+function failedIn(text: string, root: string): readonly Failure[] {
   const { testResults = [] }: Report = JSON.parse(text);
-  return testResults.filter(({ status }) => status === "failed").map(({ name }) => path.relative(root, name));
+  return testResults
+    .filter(({ status }) => status === "failed")
+    .map(({ name, message = "", assertionResults = [] }) => {
+      const failed = assertionResults.filter(({ status }) => status === "failed");
+      const reasons = failed.map(({ fullName, failureMessages }) => `${fullName}: ${firstLine(failureMessages?.[0])}`);
+      return { file: path.relative(root, name), reasons: reasons.length > 0 ? reasons : [firstLine(message)] };
+    });
 }
+
+const firstLine = (text = ""): string => text.split("\n")[0] ?? "";

@@ -102,6 +102,7 @@ async function resultOf(
     all: values.all,
     cpuSeconds: cpuSeconds ?? 0,
     passes,
+    tell: (text) => console.log(text),
     interrupted: () => interrupted,
   });
   return { ...found, commit: git("rev-parse", "--short", "HEAD"), date: new Date().toISOString().slice(0, 10) };

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import type { Bug } from "./bugs/bug.js";
+import { type Bug, ownTestOf } from "./bugs/bug.js";
 
 /** One thing that may catch a bug: a few test files in one call of vitest, or seeds of the simulation. */
 export type Try = { readonly kind: "tests"; readonly files: readonly string[] } | { readonly kind: "simulation" };
@@ -16,7 +16,7 @@ const STORIES = ["tests/systems/whole-path/", "tests/chaos/"];
 const NOT_TRIED = /^(scripts|bench|tests\/(systems\/(?!whole-path)|simulation|mutants|containers|runner))\//;
 const isTest = (file: string): boolean => file.endsWith(".test.ts") && !NOT_TRIED.test(file);
 
-/** What would catch a bug without the test that was written with its fix, cheapest first. */
+/** What would catch a bug without the test that was written for it, cheapest first. */
 export function triesOf(bug: Bug, importersOf: (file: string) => ReadonlySet<string>, all: readonly string[]): Try[] {
   const changed = [...new Set(bug.edits.map(({ file }) => file))];
   const importing = new Set(changed.flatMap((file) => [...importersOf(file)]));
@@ -24,7 +24,7 @@ export function triesOf(bug: Bug, importersOf: (file: string) => ReadonlySet<str
   const isOfRoom = (file: string): boolean => rooms.some((room) => file.startsWith(`${room}/`));
   const isBeside = (file: string): boolean => changed.some((one) => path.dirname(one) === path.dirname(file));
   const isStory = (file: string): boolean => STORIES.some((folder) => file.startsWith(folder));
-  const tests = all.filter((file) => isTest(file) && file !== bug.reverses?.ownTest);
+  const tests = all.filter((file) => isTest(file) && file !== ownTestOf(bug));
   const stages: readonly ((file: string) => boolean)[] = [
     (file) => importing.has(file) && isBeside(file),
     (file) => importing.has(file) && isOfRoom(file),

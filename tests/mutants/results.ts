@@ -63,7 +63,7 @@ function summary(bugs: readonly Bug[], results: Results): string {
   const unseen = bugs.filter((bug) => bug.unseen);
   const unseenCaught = unseen.filter(({ name }) => (results[name]?.caughtBy.length ?? 0) > 0);
   const text =
-    `${bugs.length} bugs, ${ran.length} of them tried: ${caught} were caught by a test that was not written with the bug's fix, ` +
+    `${bugs.length} bugs, ${ran.length} of them tried: ${caught} were caught by a test that was not written for the bug, ` +
     `${onlyOwn} only by that one, ${survived} by none, and for ${gaveUp} the search ended early. Of the ${unseen.length} bugs that ` +
     `were written before any test was read (*), ${unseenCaught.length} were caught.`;
   return wrapped(text);
@@ -96,6 +96,6 @@ export function outcomeOf(result: Result | undefined): string {
   if (result === undefined) return "not tried yet";
   const { caughtBy, ownTestCatches, gaveUp } = result;
   if (caughtBy.length > 0) return caughtBy.map((one) => `\`${one}\``).join(", ");
-  if (ownTestCatches) return "only the test written with its fix";
+  if (ownTestCatches) return "only the test written for it";
   return gaveUp === undefined ? "**nothing**" : `not judged: the search ended early (${gaveUp})`;
 }

@@ -12,4 +12,9 @@ export interface Bug {
   readonly unseen?: true;
   /** The bug reverses a fix: the subject of its commit, and the test that was written with it. */
   readonly reverses?: { readonly fix: string; readonly ownTest: string };
+  /** Nothing would have caught it: the test that was written or strengthened for it then. */
+  readonly hole?: { readonly ownTest: string };
 }
+
+/** The test that was written for it: that one says nothing about the others. */
+export const ownTestOf = ({ reverses, hole }: Bug): string | undefined => (hole ?? reverses)?.ownTest;

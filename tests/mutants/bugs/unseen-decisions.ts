@@ -178,6 +178,7 @@ export const UNSEEN_DECISIONS: readonly Bug[] = [
     wrong: "an alert is lost when notification dies between its cursor and its notices",
     breaks: "every event becomes a notice",
     unseen: true,
+    hole: { ownTest: "workers/notification/store/intake.test.ts" },
     edits: [
       {
         file: "workers/notification/store/intake.ts",
@@ -204,6 +205,7 @@ export const UNSEEN_DECISIONS: readonly Bug[] = [
     wrong: "deliveries of a tenant with several endpoints stay unsent after a crash",
     breaks: "a delivery that is due is sent, whoever died",
     unseen: true,
+    hole: { ownTest: "workers/notification/store/intake.test.ts" },
     edits: [
       {
         file: DELIVERIES,
