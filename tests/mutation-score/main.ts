@@ -38,8 +38,8 @@ if (rooms.length === 0 || !(jobs >= 1)) throw new RangeError(USAGE);
 for (const room of rooms) {
   const mutants = mutantsOf(await testMutants(room, { jobs, files: values.files, fresh: values.fresh }));
   const { score, holes, stale } = judge(mutants, JUDGED);
-  for (const { file, lineNumber, line, change } of holes)
-    console.log(`SURVIVED ${file}:${lineNumber}\n  ${line}\n  ${change}`);
+  for (const { file, lineNumber, line, change, isUnknown } of holes)
+    console.log(`${isUnknown ? "NOT ENDED" : "SURVIVED"} ${file}:${lineNumber}\n  ${line}\n  ${change}`);
   for (const { file, line, change } of stale)
     console.error(`NO SURVIVOR ANY MORE, take it from the list of judged ones: ${file}: ${line}\n  ${change}`);
   console.log(

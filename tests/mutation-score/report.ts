@@ -6,6 +6,8 @@ export interface TesterReport {
 
 export interface ReportedMutant {
   readonly status: string;
+  /** How it was ended, for some. */
+  readonly statusReason?: string;
   readonly replacement?: string;
   /** Lines and columns count from 1; the end is exclusive. */
   readonly location: { readonly start: Place; readonly end: Place };
@@ -26,11 +28,14 @@ export interface Mutant {
   /** E.g. `a < b -> a <= b`. */
   readonly change: string;
   readonly isKilled: boolean;
+  /** Its tests had not ended when the tester's patience did: nobody knows. It counts as a survivor. */
+  readonly isUnknown: boolean;
 }
 
 /** The statuses of mutants that count; others were not valid code. */
-const KILLED: ReadonlySet<string> = new Set(["Killed", "Timeout"]);
-const SURVIVED: ReadonlySet<string> = new Set(["Survived", "NoCoverage"]);
+const COUNTED: ReadonlySet<string> = new Set(["Killed", "Timeout", "Survived", "NoCoverage"]);
+/** The tester's reason for ending a loop because of its turns, on however slow a machine. */
+const ENDLESS = /^Hit limit reached/;
 
 /** Longer pieces of code are cut in names. */
 const MAX_PIECE = 80;
@@ -40,14 +45,18 @@ export function mutantsOf({ files }: TesterReport): Mutant[] {
   return Object.entries(files).flatMap(([file, { source, mutants }]) => {
     const lines = source.split("\n");
     return mutants
-      .filter(({ status }) => KILLED.has(status) || SURVIVED.has(status))
-      .map(({ status, replacement = "", location }) => ({
-        file,
-        lineNumber: location.start.line,
-        line: (lines[location.start.line - 1] ?? "").trim(),
-        change: `${piece(textAt(lines, location))} -> ${piece(replacement)}`,
-        isKilled: KILLED.has(status),
-      }));
+      .filter(({ status }) => COUNTED.has(status))
+      .map(({ status, statusReason = "", replacement = "", location }) => {
+        const isEndless = status === "Timeout" && ENDLESS.test(statusReason);
+        return {
+          file,
+          lineNumber: location.start.line,
+          line: (lines[location.start.line - 1] ?? "").trim(),
+          change: `${piece(textAt(lines, location))} -> ${piece(replacement)}`,
+          isKilled: status === "Killed" || isEndless,
+          isUnknown: status === "Timeout" && !isEndless,
+        };
+      });
   });
 }
 

@@ -14,7 +14,10 @@ const reportOf = (source: string, lineAdded: number): TesterReport => ({
       mutants: [
         { status: "Survived", replacement: "a <= b", location: at(2 + lineAdded, 10, 2 + lineAdded, 15) },
         { status: "Killed", replacement: "a >= b", location: at(2 + lineAdded, 10, 2 + lineAdded, 15) },
-        { status: "Timeout", replacement: "{}", location: at(1 + lineAdded, 30, 3 + lineAdded, 2) },
+        {
+          ...{ status: "Timeout", statusReason: "Hit limit reached (501/500)" },
+          ...{ replacement: "{}", location: at(1 + lineAdded, 30, 3 + lineAdded, 2) },
+        },
         { status: "NoCoverage", replacement: "true", location: at(2 + lineAdded, 10, 2 + lineAdded, 15) },
         { status: "CompileError", replacement: "", location: at(2 + lineAdded, 10, 2 + lineAdded, 15) },
       ],
@@ -37,6 +40,18 @@ test("a survivor is judged wherever its line moves, and as long as it survives a
   const elsewhere = { ...judged, file: "kernel/more.ts" };
   expect(judge(mutantsOf(reportOf(SOURCE, 0)), [elsewhere]).stale).toEqual([]);
   expect(mutantsOf(reportOf(SOURCE, 0))[2]?.change).toBe("{ return a < b; } -> {}");
+});
+
+test("an endless loop is killed by its turns, and never by the clock", () => {
+  const report = (statusReason?: string): TesterReport => {
+    const mutant = { status: "Timeout", replacement: "true", location: at(2, 10, 2, 15) };
+    const mutants = [statusReason === undefined ? mutant : { ...mutant, statusReason }];
+    return { files: { "kernel/less.ts": { source: SOURCE, mutants } } };
+  };
+  expect(judge(mutantsOf(report("Hit limit reached (501/500)")), []).score.killed).toBe(1);
+  const late = judge(mutantsOf(report()), []);
+  expect(late.score).toEqual({ mutants: 1, killed: 0, equivalent: 0 });
+  expect(late.holes).toMatchObject([{ isUnknown: true }]);
 });
 
 test("the score is rounded down, so that 90 means 90", () => {

@@ -9,8 +9,8 @@ const CACHE = ".cache/mutation-score";
 const STRYKER = `${CACHE}/node_modules/@stryker-mutator/core/bin/stryker.js`;
 /** Property tests try the same cases for each mutant, and at the next run. */
 const SEED = "1";
-/** Beyond what the tests of a mutant take without it. An endless loop is seen by its turns: this is for busy machines. */
-const TIMEOUT_MS = 120_000;
+/** Beyond what the tests of a mutant take without it. An endless loop is seen by its turns: who meets this was not judged. */
+const TIMEOUT_MS = 600_000;
 
 export interface TesterOptions {
   /** Mutants at once. */
