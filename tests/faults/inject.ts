@@ -32,7 +32,8 @@ export interface Injection {
 const MUST_HIT_WITHIN_MS = 240_000;
 const SHIFT_DAYS = 40;
 const TURKISH = { LANG: "tr_TR.UTF-8", LC_ALL: "tr_TR.UTF-8", TZ: "Asia/Kathmandu" };
-const TURKISH_JVM = "-Duser.language=tr -Duser.country=TR -Duser.timezone=Asia/Kathmandu";
+/** Kafka 4.3 does not start in Turkish: of "classic" it makes the name of a constant. */
+const GERMAN_JVM = "-Duser.language=de -Duser.country=DE -Duser.timezone=Asia/Kathmandu";
 const FORMATS = ["datestyle TO 'German, DMY'", "intervalstyle TO 'sql_standard'", "bytea_output TO 'escape'"];
 
 /** How the fault of this cell is made in this world. */
@@ -270,7 +271,7 @@ function otherLocale(world: MatrixWorld, station: Station): Injection {
   };
   return {
     ...{ trigger: station.working, strike: () => "pass" },
-    last: () => restart(station.process === "kafka" ? { ...TURKISH, JAVA_TOOL_OPTIONS: TURKISH_JVM } : TURKISH),
+    last: () => restart(station.process === "kafka" ? { ...TURKISH, JAVA_TOOL_OPTIONS: GERMAN_JVM } : TURKISH),
     restore: () => restart({}),
   };
 }

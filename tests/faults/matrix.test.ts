@@ -5,11 +5,12 @@ import { testSeed } from "../support/effort.js";
 import { randomOf, shuffled } from "../support/random.js";
 import { runCell, titleOf } from "./cell.js";
 import { cells } from "./matrix.js";
-import { record } from "./results.js";
+import { countRuns, record } from "./results.js";
 import { type MatrixWorld, startMatrixWorld } from "./world.js";
 
-/** Set by `npm run faults`: see runner/faults.ts. */
-const { METRLY_FAULTS_COMPONENT, METRLY_FAULTS_FAULT, METRLY_FAULTS_TIMES } = process.env;
+/** Set by `npm run faults` and, to take some of all cells, by `npm run test:chaos`: see tests/runner. */
+const { METRLY_FAULTS_COMPONENT, METRLY_FAULTS_FAULT, METRLY_FAULTS_TIMES, METRLY_FAULTS_TAKE, METRLY_FAULTS_MISSING } =
+  process.env;
 const can = hasKafka && hasRedis && hasPostgres && hasNginx;
 
 describe.skipIf(!can)("the fault matrix", () => {
@@ -24,7 +25,10 @@ describe.skipIf(!can)("the fault matrix", () => {
   const random = randomOf(seed);
   const all = cells(METRLY_FAULTS_COMPONENT, METRLY_FAULTS_FAULT);
   const rounds = Array.from({ length: Number(METRLY_FAULTS_TIMES ?? 1) }, (_, n) => seed + n);
-  const chosen = rounds.flatMap((round) => shuffled(all, random).map((cell) => ({ cell, round })));
+  const chosen = rounds
+    .flatMap((round, n) => shuffled(all, random).map((cell) => ({ cell, round, n })))
+    .filter(({ cell, n }) => METRLY_FAULTS_MISSING === undefined || countRuns(cell) <= n)
+    .slice(0, Number(METRLY_FAULTS_TAKE ?? Number.POSITIVE_INFINITY));
   for (const [n, { cell, round }] of chosen.entries()) {
     const { component, fault } = cell;
     test(titleOf(cell, round), async ({ onTestFailed }) => {
@@ -35,7 +39,7 @@ describe.skipIf(!can)("the fault matrix", () => {
         await keepLogs(world, `${component}-${fault}-${round}`);
       });
       const run = () => runCell(world, cell, round, `f${n}`);
-      // Those of a long run are not kept: it is there to find something.
+      // Chaos is there to find something: its results are not kept.
       await (METRLY_FAULTS_TIMES === undefined ? run() : record(cell, round, run));
     });
   }

@@ -30,7 +30,7 @@ export const FAULTS = {
   "clock-behind": "its clock is 40 days behind, and then right again",
   flush: "it loses everything",
   "stale-replica": "an older copy of it takes its place",
-  locale: "Turkish, in another time zone, with other formats",
+  locale: "another language (Turkish; Kafka: German, as it does not start in Turkish), time zone and formats",
 } as const;
 export type Fault = keyof typeof FAULTS;
 export const FAULT_NAMES: readonly Fault[] = Object.keys(FAULTS).filter((name): name is Fault => name in FAULTS);
@@ -71,18 +71,20 @@ const UNTRIED: Partial<Record<Fault, Reasons>> = {
 /** Why this pair is not tried; undefined: it is. */
 export const reasonAgainst = ({ component, fault }: Cell): string | undefined => UNTRIED[fault]?.[component];
 
-/** The cells that make sense, of this component and this fault. */
+/** The cells that make sense, of these components and these faults: names with commas between them. */
 export function cells(component?: string, fault?: string): readonly Cell[] {
-  if (component !== undefined && !COMPONENTS.some((known) => known === component))
-    throw new RangeError(`--component must be one of ${COMPONENTS.join(", ")}`);
-  if (fault !== undefined && !FAULT_NAMES.some((known) => known === fault))
-    throw new RangeError(`--fault must be one of ${FAULT_NAMES.join(", ")}`);
-  return COMPONENTS.flatMap((one) => FAULT_NAMES.map((other) => ({ component: one, fault: other }))).filter(
-    (cell) =>
-      (component ?? cell.component) === cell.component &&
-      (fault ?? cell.fault) === cell.fault &&
-      reasonAgainst(cell) === undefined,
-  );
+  const components = chosen("--component", component, COMPONENTS);
+  const faults = chosen("--fault", fault, FAULT_NAMES);
+  return components
+    .flatMap((one) => faults.map((other) => ({ component: one, fault: other })))
+    .filter((cell) => reasonAgainst(cell) === undefined);
+}
+
+function chosen<Name extends string>(option: string, names: string | undefined, known: readonly Name[]) {
+  const asked = names?.split(",");
+  if (asked?.some((name) => !known.some((one) => one === name)))
+    throw new RangeError(`${option} must be one or some of ${known.join(",")}`);
+  return known.filter((name) => asked?.includes(name) ?? true);
 }
 
 export const nameOf = ({ component, fault }: Cell): string => `${component} ${fault}`;

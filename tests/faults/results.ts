@@ -25,6 +25,14 @@ const SOURCES = [...PRODUCT, "schema", "workers"];
 export const readResults = (): readonly Result[] =>
   existsSync(FILE) ? (JSON.parse(readFileSync(FILE, "utf8")) as readonly Result[]) : [];
 
+/** How often this cell has run on the sources as they are here. */
+export function countRuns({ component, fault }: Cell): number {
+  const sources = hashOfSources();
+  return readResults().filter(
+    (result) => result.component === component && result.fault === fault && result.sources === sources,
+  ).length;
+}
+
 /** Of the product's sources as they are here; changes that are not committed give another one. */
 export function hashOfSources(): string {
   const hash = createHash("sha256").update(git("ls-files", "--stage", "--", ...SOURCES));

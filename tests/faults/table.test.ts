@@ -16,13 +16,16 @@ test("a result counts for its sources only, and what failed or did not run is se
     run({ component: "redis" }),
   ];
   const table = tableOf(results, "now");
-  expect(table).toContain("3 runs of these sources (`now`), in 2 of which every promise held");
+  expect(table).toContain(`${cells().length} cells: 0 held in 3 runs or more, 2 in fewer, 1 had a violation,`);
+  expect(table).toContain("- 3 runs of commit `c0ffee` (2026-11-29), sources `now`: 2 held\n");
+  expect(table).toContain("sources `before`: 1 held; the sources have changed since");
   const row = table.split("\n").find((line) => line.startsWith("| kill |"));
-  expect(row).toBe("| kill | 1/1 stale | . | . | . | . | **1/2** | . | . | . | . | 1/1 | . |");
+  expect(row).toBe("| kill | (1/1) | . | . | . | . | **1/2** | . | . | . | . | 1/1 | . |");
 });
 
 test("most pairs make sense, and an unknown name is refused", () => {
   expect(cells().length).toBeGreaterThanOrEqual(110);
-  expect(() => cells("quotas")).toThrow("--component must be one of edge,");
-  expect(() => cells("quota", "sleep")).toThrow("--fault must be one of kill,");
+  expect(cells("quota,edge", "kill,flush,locale")).toHaveLength(4);
+  expect(() => cells("quotas")).toThrow("--component must be one or some of edge,");
+  expect(() => cells("quota", "sleep")).toThrow("--fault must be one or some of kill,");
 });

@@ -19,10 +19,6 @@ export function writeTable(): void {
 
 /** Faults down, components across. A result of other sources is stale. */
 export function tableOf(results: readonly Result[], sources: string): string {
-  const tried = cells();
-  const fresh = results.filter((result) => result.sources === sources);
-  const held = fresh.filter(({ violated }) => violated === undefined);
-  const commits = [...new Map(results.map(({ commit, date }) => [commit, date]))];
   const rows = FAULT_NAMES.map((fault) =>
     row([fault, ...COMPONENTS.map((component) => textOf({ component, fault }, results, sources))]),
   );
@@ -35,13 +31,14 @@ export function tableOf(results: readonly Result[], sources: string): string {
     return texts.length === 0 ? [] : [`- ${fault}: ${texts.join("; ")}`];
   });
   return [
-    `${tried.length} cells; ${fresh.length} runs of these sources (\`${sources}\`), in ${held.length} of which every promise held.`,
-    `Results are of ${commits.map(([commit, date]) => `\`${commit}\` (${date})`).join(", ") || "no commit yet"}.`,
-    "`3/3`: all promises held in three runs of three; `stale`: the sources have changed since; `.`: has not run; `-`: not tried, for the reason below.",
+    ...summaryOf(results, sources),
     "",
     row(["fault", ...COMPONENTS]),
     row(["---", ...COMPONENTS.map(() => "---")]),
     ...rows,
+    "",
+    "`3/3`: all promises held in three runs of three; `(3/3)`: in runs of earlier sources; bold: a promise was violated; `.`: has not run; `-`: not",
+    "tried, for a reason below.",
     "",
     ...FAULT_NAMES.map((fault) => `- ${fault}: ${FAULTS[fault]}`),
     "",
@@ -51,15 +48,47 @@ export function tableOf(results: readonly Result[], sources: string): string {
   ].join("\n");
 }
 
+const ENOUGH_RUNS = 3;
+
+/** How many cells held, and which sources ran. */
+function summaryOf(results: readonly Result[], sources: string): readonly string[] {
+  const tried = cells();
+  const shown = tried.map((cell) => shownOf(cell, results, sources).runs);
+  const count = (test: (runs: readonly Result[]) => boolean) => shown.filter(test).length;
+  const all = shown.flat();
+  const bySources = [...new Set(all.map((run) => run.sources))].map((of) => all.filter((run) => run.sources === of));
+  return [
+    `${tried.length} cells: ${count((runs) => runs.length >= ENOUGH_RUNS && runs.every(held))} held in ${ENOUGH_RUNS} runs or more, ` +
+      `${count((runs) => runs.length > 0 && runs.length < ENOUGH_RUNS && runs.every(held))} in fewer, ` +
+      `${count((runs) => !runs.every(held))} had a violation, ${count((runs) => runs.length === 0)} have not run. ` +
+      `The sources had the hash \`${sources}\` when this was written.`,
+    "",
+    ...bySources.map(
+      (runs) =>
+        `- ${runs.length} runs of commit ${texts(runs.map(({ commit }) => `\`${commit}\``))} (${texts(runs.map(({ date }) => date))}), sources ` +
+        `\`${runs[0]?.sources}\`: ${runs.filter(held).length} held${runs[0]?.sources === sources ? "" : "; the sources have changed since"}`,
+    ),
+  ];
+}
+
+const texts = (names: readonly string[]): string => [...new Set(names)].join(", ");
+
+const held = ({ violated }: Result): boolean => violated === undefined;
+
 const row = (texts: readonly string[]): string => `| ${texts.join(" | ")} |`;
+
+/** The runs of these sources, or if there are none, of others. */
+function shownOf({ component, fault }: Cell, results: readonly Result[], sources: string) {
+  const runs = results.filter((result) => result.component === component && result.fault === fault);
+  const fresh = runs.filter((run) => run.sources === sources);
+  return fresh.length > 0 ? { runs: fresh, isStale: false } : { runs, isStale: true };
+}
 
 function textOf(cell: Cell, results: readonly Result[], sources: string): string {
   if (reasonAgainst(cell) !== undefined) return "-";
-  const runs = results.filter(({ component, fault }) => component === cell.component && fault === cell.fault);
-  const fresh = runs.filter((run) => run.sources === sources);
-  const shown = fresh.length > 0 ? fresh : runs;
-  if (shown.length === 0) return ".";
-  const held = shown.filter(({ violated }) => violated === undefined).length;
-  const text = held === shown.length ? `${held}/${shown.length}` : `**${held}/${shown.length}**`;
-  return fresh.length > 0 ? text : `${text} stale`;
+  const { runs, isStale } = shownOf(cell, results, sources);
+  if (runs.length === 0) return ".";
+  const good = runs.filter(held).length;
+  const text = isStale ? `(${good}/${runs.length})` : `${good}/${runs.length}`;
+  return good === runs.length ? text : `**${text}**`;
 }

@@ -8,6 +8,9 @@ import { add, NO_TESTS, runVitest, type Tally } from "./vitest-run.js";
 const SCENARIOS = "tests/chaos";
 /** Attacks and fuzzing of a whole server: a scenario of its own. */
 const HOSTILE = "tests/systems/hostile";
+/** The fault matrix: some of its cells, as the seed chooses. */
+const FAULTS = "tests/faults/matrix.test.ts";
+const CELLS = "4";
 /** Long stories on real servers: a scenario of its own. */
 const QUOTA_MODEL = "workers/quota/model";
 /** Ten times the runs of `npm test`. */
@@ -76,6 +79,7 @@ async function scenarios(minutes: number): Promise<readonly Scenario[]> {
     ...files.map((file) => ({ name: `${SCENARIOS}/${file}`, args: [`${SCENARIOS}/${file}`], env: someRuns })),
     { name: "properties", args: await propertyTests(), env: { METRLY_TEST_RUNS: PROPERTY_RUNS } },
     { name: HOSTILE, args: [HOSTILE], env: { METRLY_TEST_RUNS: PROPERTY_RUNS } },
+    { name: FAULTS, args: [FAULTS], env: { METRLY_FAULTS_TAKE: CELLS } },
     // A search for what nobody has seen yet: what it finds is not the fault of the change at hand.
     {
       name: QUOTA_MODEL,

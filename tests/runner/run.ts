@@ -67,7 +67,7 @@ interface Arguments {
   readonly seed: string | undefined;
   /** Paths, and options of vitest such as `-t`. */
   readonly rest: readonly string[];
-  readonly faults: Pick<FaultsOptions, "component" | "fault" | "times" | "long"> | undefined;
+  readonly faults: Pick<FaultsOptions, "component" | "fault" | "times" | "missing" | "long"> | undefined;
 }
 
 function parseArguments(args: readonly string[]): Arguments {
@@ -80,6 +80,7 @@ function parseArguments(args: readonly string[]): Arguments {
     component: { type: "string" },
     fault: { type: "string" },
     times: { type: "string" },
+    missing: { type: "boolean" },
     long: { type: "boolean" },
   } as const;
   const { values, tokens } = parseArgs({
@@ -98,7 +99,8 @@ function parseArguments(args: readonly string[]): Arguments {
   if (!(minutes > 0)) throw new RangeError(`--minutes must be a positive number, not ${values.minutes}`);
   const textOf = (value: unknown) => (typeof value === "string" ? value : undefined);
   const [component, fault] = [textOf(values.component), textOf(values.fault)];
-  const faults = { component, fault, times: textOf(values.times) ?? "3", long: values.long === true };
+  const [missing, long] = [values.missing === true, values.long === true];
+  const faults = { component, fault, times: textOf(values.times) ?? "3", missing, long };
   return {
     ...{ changed: values.changed === true, chaos: values.chaos === true, minutes, rest },
     ...{ seed: textOf(values.seed), faults: values.faults === true ? faults : undefined },

@@ -1,7 +1,9 @@
 import { isLong } from "./effort.js";
 
+const isFaultMatrix = process.env.METRLY_FAULTS_TIMES !== undefined;
+
 /**
  * Flags of Node for the processes that a test starts. In `npm test` they live too short for the optimizing compiler and the
- * concurrent collector to pay off; under chaos they run as an operator starts them.
+ * concurrent collector to pay off; under chaos and in the fault matrix they run as an operator starts them.
  */
-export const nodeFlags: readonly string[] = isLong ? [] : ["--no-opt", "--single-threaded-gc"];
+export const nodeFlags: readonly string[] = isLong || isFaultMatrix ? [] : ["--no-opt", "--single-threaded-gc"];

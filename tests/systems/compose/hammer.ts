@@ -40,11 +40,19 @@ const PAUSE_MS = 100;
  * Consumes quota with a new key each time: a response of 200 admits one request, a missing response none. A denial because of
  * lost counters counts as a broken request.
  */
-export function hammerQuota({ url }: Target, key: string, tenantId: string): Hammer {
-  return hammer(4, async (asked) => {
-    const body = { tenantId, idempotencyKey: `hammer-${asked}`, ttlSeconds: 600 };
-    return failedIf("COUNTER_REBUILDING", await postJson(url, key, "/v1/quota/consume", body));
-  });
+export function hammerQuota(target: Target, key: string, tenantId: string, clients = 4): Hammer {
+  return hammer(clients, (asked) => consume(target, key, tenantId, `hammer-${asked}`));
+}
+
+/** Consumes quota once; 503 while counters are rebuilt. */
+export async function consume(
+  { url }: Target,
+  key: string,
+  tenantId: string,
+  idempotencyKey: string,
+): Promise<Response> {
+  const body = { tenantId, idempotencyKey, ttlSeconds: 600 };
+  return failedIf("COUNTER_REBUILDING", await postJson(url, key, "/v1/quota/consume", body));
 }
 
 /** Queries the graph. A subgraph that does not answer is an error in a response with 200: it counts as a broken request. */
