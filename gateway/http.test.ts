@@ -169,6 +169,7 @@ describe("bad input", () => {
       expect(answer.errors?.length, what).toBeGreaterThan(0);
       for (const error of answer.errors ?? []) expect(isErrorCode(error.extensions.code), what).toBe(true);
       expect(answer.text, what).not.toMatch(/node_modules|\bat .*:\d+:\d+/);
+      if (status === 415) expect(answer.text, what).toContain("Send the body with `Content-Type: application/json`");
     }
   });
 

@@ -39,6 +39,13 @@ describe("every server", () => {
   test("accepts JSON, but no text that looks like it", async () => {
     expect(await answered("POST", "/things", "application/json")).toEqual([200, "application/json", undefined]);
     expect(await answered("POST", "/things", "text/plain")).toEqual([415, PROBLEM, "UNSUPPORTED_MEDIA_TYPE"]);
+    const refused = await app.inject({
+      method: "POST",
+      url: "/things",
+      payload: "{}",
+      headers: { "content-type": "a/b" },
+    });
+    expect(refused.json()).toMatchObject({ detail: "Send the body with `Content-Type: application/json`" });
   });
 
   test("names the limit of a body that exceeds it", async () => {

@@ -224,5 +224,11 @@ export function toMetrlyError(error: FastifyError): MetrlyError {
   if (error instanceof MetrlyError) return error;
   const code = BY_STATUS[error.statusCode ?? 500];
   if (code === undefined) return knownErrorOf(error);
-  return new MetrlyError(code, code === "TOO_LARGE" ? `A body has at most ${MAX_BODY_BYTES} bytes` : error.message);
+  return new MetrlyError(code, DETAILS[code] ?? error.message);
 }
+
+/** Where Fastify's own texts do not say what to do. */
+const DETAILS: Partial<Readonly<Record<ErrorCode, string>>> = {
+  TOO_LARGE: `A body has at most ${MAX_BODY_BYTES} bytes`,
+  UNSUPPORTED_MEDIA_TYPE: "Send the body with `Content-Type: application/json`",
+};
