@@ -59,7 +59,7 @@ export async function startQuotaCore(context: ServiceContext, openCounters: Open
     repair: loader.repair,
     assigned: () => consumer?.assigned() ?? [],
   });
-  const pruning = startPruning(database, tenancy, clock, onError);
+  const pruning = startPruning(database, tenancy, counters, onError);
   const apply = createUsageRecorded({
     ...{ store, counters, tenancy, ledger, partitions, limits },
     onBehind: reconciler.behind,

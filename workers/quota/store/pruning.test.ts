@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import { DAY_MS } from "#kernel/duration.js";
+import { startPruning } from "../prune.js";
 import { TOTALS_KEPT_MS } from "../rules/windows.js";
 import { quotaDatabase } from "./database.testing.js";
 import { ENDED_BOUNDS_KEPT_MS, pruneUsage } from "./pruning.js";
@@ -56,4 +57,26 @@ test("a tenant whose test clock is ahead of the system's loses nothing that its 
   await store("future", ahead);
   await pruneUsage(database(), { now: NOW, testClocks: new Map([["future", ahead]]) });
   expect(await left("granted_bound", "id", "future")).toEqual(["held", "just ended"]);
+});
+
+test("what the counters still reach stays, wherever the clock of the process is", async () => {
+  const errors: unknown[] = [];
+  const prune = async (now: () => Promise<number>) => {
+    const pruning = startPruning(database(), { tenants: () => [].values() }, { now }, (error) => errors.push(error));
+    pruning.kick();
+    // A turn that has begun ends before the loop does.
+    await new Promise((resolve) => setImmediate(resolve));
+    await pruning.stop();
+  };
+  const whole = async () => [await left("usage_total", "grain", "acme"), await left("granted_bound", "id", "acme")];
+  // Long before the machine's time.
+  await store("acme", TEST_CLOCK);
+  const before = await whole();
+  await prune(() => Promise.reject(new Error("the counters do not answer")));
+  expect(errors).toHaveLength(1);
+  expect(await whole()).toEqual(before);
+  await prune(async () => TEST_CLOCK);
+  expect(errors).toHaveLength(1);
+  expect(await left("granted_bound", "id", "acme")).toEqual(["held", "just ended"]);
+  expect(await left("usage_total", "grain", "acme")).toHaveLength(KEPT.length + 1);
 });

@@ -2,7 +2,7 @@ import { HOUR_MS } from "#kernel/duration.js";
 import type { Database } from "#platform/database/database.js";
 import { TOTALS_KEPT_MS } from "../rules/windows.js";
 
-/** The system's time, and that of each tenant with a test clock. */
+/** The counters' time, and that of each tenant with a test clock. */
 export interface Clocks {
   readonly now: number;
   readonly testClocks: ReadonlyMap<string, number>;
