@@ -33,7 +33,10 @@ export interface LedgerQuery {
   readonly ticksFrom?: number;
 }
 
-/** Reads the ledger through ingestion's internal API: downstream services use it to fill gaps, rebuild and verify. */
+/**
+ * Reads the ledger through ingestion's internal API: downstream services use it to fill gaps, rebuild and verify. Throws UNAVAILABLE
+ * for an answer that a later read may not get, and an internal error with the status for a read that is refused.
+ */
 export interface LedgerClient {
   read(query: LedgerQuery): Promise<LedgerPage>;
 }
@@ -58,11 +61,22 @@ export function createLedgerClient(baseUrl: () => string, tokens: IdentityTokens
         headers: { [IDENTITY_HEADER]: token },
         signal: timeoutSignal(TIMEOUT_MS),
       });
-      if (!response.ok) throw new MetrlyError("UNAVAILABLE", `the ledger answered ${response.status}`);
+      if (!response.ok) {
+        await response.body?.cancel();
+        throw failureOf(response.status);
+      }
       return parsePage(await response.json(), query.from);
     },
   };
 }
+
+/** Of a client's errors, those that pass by themselves. */
+const PASSING: ReadonlySet<number> = new Set([408, 429]);
+
+const failureOf = (status: number): Error =>
+  status >= 500 || PASSING.has(status)
+    ? new MetrlyError("UNAVAILABLE", `the ledger answered ${status}`)
+    : new Error(`the ledger refused a read with status ${status}`);
 
 function parsePage(body: unknown, from: number): LedgerPage {
   if (!page.Check(body)) throw new TypeError("a ledger page needs nextSeq, headSeq and entries or blocks");

@@ -1,4 +1,8 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { MetrlyError } from "#kernel/errors.js";
+import { portOf } from "#platform/http/server.js";
 import { createLedgerClient, LEDGER_AUDIENCE, type LedgerClient } from "#platform/ledger/client.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import type { Role } from "#schema/vocabulary.js";
@@ -110,6 +114,27 @@ describe.skipIf(!hasPostgres)("the internal ledger API", () => {
       entries: [],
       nextSeq: 100_000,
     });
+  });
+
+  test("a refused read is an internal error with its status; what may succeed later is UNAVAILABLE", async () => {
+    const failure = (limit: number) => ledger.read({ partition: 0, from: 1, limit }).catch((error: unknown) => error);
+    const refused = await failure(10_001);
+    expect(refused).not.toBeInstanceOf(MetrlyError);
+    expect(refused).toMatchObject({ message: "the ledger refused a read with status 400" });
+    const statuses = [401, 403, 404, 408, 429, 500, 503];
+    const answering = createServer((_, response) => response.writeHead(statuses[0] ?? 0).end()).listen(0, "127.0.0.1");
+    await once(answering, "listening");
+    const client = createLedgerClient(() => `http://127.0.0.1:${portOf(answering)}`, identityTokens, "billing");
+    const codes: unknown[] = [];
+    for (; statuses.length > 0; statuses.shift()) {
+      const error: unknown = await client.read({ partition: 0, from: 1, limit: 1 }).catch((thrown: unknown) => thrown);
+      codes.push([statuses[0], error instanceof MetrlyError ? error.code : "internal"]);
+    }
+    answering.close();
+    expect(codes).toEqual([
+      ...[401, 403, 404].map((status) => [status, "internal"]),
+      ...[408, 429, 500, 503].map((status) => [status, "UNAVAILABLE"]),
+    ]);
   });
 
   test("a range is published once more, up to what was published and no further, by an administrator only", async () => {
