@@ -58,6 +58,9 @@ test("the id of an accounting is read, and any other text is none", () => {
   expect(decodeAccountingId(id({ ...asked, from: 5, to: null }))).toEqual({ ...asked, from: 5, to: null });
   for (const wrong of [{ mark: -1 }, { mark: null }, { tenantId: "" }, { from: {} }, { to: "x" }, { to: undefined }])
     expect(decodeAccountingId(id({ ...asked, ...wrong }))).toBeUndefined();
+  // Nothing is rounded or converted.
+  for (const wrong of [{ mark: 0.5 }, { mark: "5" }, { from: 1.5 }, { to: "1" }, { tenantId: 5 }, { mark: 2 ** 53 }])
+    expect(decodeAccountingId(id({ ...asked, ...wrong })), JSON.stringify(wrong)).toBeUndefined();
   for (const wrong of ["", "x", 5, undefined]) expect(decodeAccountingId(wrong)).toBeUndefined();
 });
 
