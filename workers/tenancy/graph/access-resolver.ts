@@ -1,9 +1,8 @@
 import { Arg, Args, Ctx, Directive, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from "type-graphql";
 import { MetrlyError } from "#kernel/errors.js";
-import { readSizeOf } from "#platform/graphql/answer-size.js";
 import { PageArguments } from "#platform/graphql/page-types.js";
 import { numberedList, type Page } from "#platform/graphql/pagination.js";
-import { DateTimeScalar } from "#platform/graphql/scalars.js";
+import { DateTimeScalar, JsonScalar } from "#platform/graphql/scalars.js";
 import type { SubgraphContext } from "#platform/graphql/subgraph.js";
 import { authorize } from "#schema/policy.js";
 import { type IssuedKey, issueApiKey, revokeApiKey, rotateApiKey } from "../changes/api-keys.js";
@@ -34,8 +33,6 @@ export class AccessResolver {
     return { kind: identity.kind, id: identity.id, tenantId: identity.tenantId, roles: identity.roles };
   }
 
-  /** Reads whole states, before and after each change. */
-  @Directive("@cost(weight: 2000)")
   @Query(() => AuditEntryConnection, {
     description:
       "Changes of tenants, keys, meters, plans, endpoints and events, with who made them; newest first. Needs TENANT_ADMIN",
@@ -54,7 +51,7 @@ export class AccessResolver {
     authorize(identity, "Query.auditLog", wanted);
     const page = AUDIT_LOG.open(args, wanted);
     const asked = { after: page.after, take: page.take, tenantId: wanted };
-    const records = await this.store.auditLog(asked, readSizeOf(context).take);
+    const records = await this.store.auditLog(asked);
     return page.of(
       records,
       (record) => record.id,
@@ -116,6 +113,30 @@ export class ApiKeyResolver {
   @FieldResolver(() => DateTimeScalar, { nullable: true, description: "Accurate to a few seconds" })
   async lastUsedAt(@Root() { id }: ApiKey, @Ctx() context: SubgraphContext): Promise<number | null> {
     return (await this.loaders.keyUse(context, id)) ?? null;
+  }
+}
+
+/** Whole states are read only where they are asked for. */
+@Resolver(() => AuditEntry)
+export class AuditEntryResolver {
+  constructor(private readonly loaders: Loaders) {}
+
+  @Directive("@cost(weight: 20)")
+  @FieldResolver(() => JsonScalar, {
+    nullable: true,
+    description: "The state before, without secrets; null: it did not exist",
+  })
+  before(@Root() { id }: AuditEntry, @Ctx() context: SubgraphContext): Promise<unknown> {
+    return this.loaders.stateBefore(context, id);
+  }
+
+  @Directive("@cost(weight: 20)")
+  @FieldResolver(() => JsonScalar, {
+    nullable: true,
+    description: "The state after, without secrets; null: it no longer exists",
+  })
+  after(@Root() { id }: AuditEntry, @Ctx() context: SubgraphContext): Promise<unknown> {
+    return this.loaders.stateAfter(context, id);
   }
 }
 

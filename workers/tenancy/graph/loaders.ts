@@ -1,6 +1,6 @@
 import { readSizeOf } from "#platform/graphql/answer-size.js";
 import { batched } from "#platform/graphql/batched.js";
-import type { AdmitBytes } from "../store/reads.js";
+import type { AdmitBytes, AuditState } from "../store/reads.js";
 import type { TenancyStore } from "../store/store.js";
 
 export type Loaders = ReturnType<typeof createLoaders>;
@@ -18,12 +18,20 @@ export function createLoaders(store: TenancyStore) {
     const found = await store.keyUses([...new Set(keyIds)]);
     return keyIds.map((id) => found.get(id));
   });
+  const states = (which: AuditState) =>
+    batched(async (ids: readonly number[], context) => {
+      const found = await store.auditStates(which, [...new Set(ids)], readSizeOf(context).take);
+      return ids.map((id) => found.get(id));
+    });
   return {
     tenant: byId(store.tenantsByIds),
     plan: byId(store.plansByIds),
     apiKeysOfTenant: keys,
     /** Undefined: never used, as far as reported. */
     keyUse: uses,
+    /** By the id of an entry of the audit log. */
+    stateBefore: states("before"),
+    stateAfter: states("after"),
   };
 }
 

@@ -407,7 +407,8 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
       [admin, '{ acme: tenant(id: "acme") { id } globex: tenant(id: "globex") { id } }'],
       [admin, '{ pro: plan(id: "pro") { id } tiered: plan(id: "tiered") { id } }'],
       [tenantAdmin, '{ tenant(id: "acme") { apiKeys { id } } }'],
-      [tenantAdmin, "{ auditLog { nodes { action } } }"],
+      [tenantAdmin, "{ auditLog { nodes { before } } }"],
+      [tenantAdmin, "{ auditLog { nodes { after } } }"],
     ] as const) {
       expect((await as(identity)(query)).codes, query).toEqual([]);
       const context = { identity };
@@ -415,5 +416,22 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
       const { codes } = await ask(subgraph, identity, query, {}, context);
       expect(new Set(codes), query).toEqual(new Set(["TOO_LARGE"]));
     }
+  });
+
+  test("the audit log reads states only where they are asked for", async () => {
+    const context = { identity: admin };
+    readSizeOf(context).take(MAX_READ_BYTES);
+    const { codes, data } = await ask(
+      subgraph,
+      admin,
+      '{ auditLog(tenantId: "acme") { nodes { at actor action target } } }',
+      {},
+      context,
+    );
+    expect(codes).toEqual([]);
+    expect(data.auditLog.nodes.length).toBeGreaterThan(0);
+    const both = await asAdmin('{ auditLog(tenantId: "acme") { nodes { action before after } } }');
+    const created = both.data.auditLog.nodes.find(({ action }: { action: string }) => action === "tenant.create");
+    expect(created).toMatchObject({ before: null, after: { id: "acme" } });
   });
 });

@@ -2,7 +2,7 @@ import type { Clock } from "#kernel/clock.js";
 import type { Propagation } from "#platform/graphql/propagation.js";
 import { buildSubgraph, type Subgraph } from "#platform/graphql/subgraph.js";
 import type { TenancyStore } from "../store/store.js";
-import { AccessResolver, ApiKeyResolver } from "./access-resolver.js";
+import { AccessResolver, ApiKeyResolver, AuditEntryResolver } from "./access-resolver.js";
 import { createLoaders } from "./loaders.js";
 import { PlanResolver } from "./plan-resolver.js";
 import { TenantResolver } from "./tenant-resolver.js";
@@ -22,7 +22,10 @@ export function buildTenancySubgraph(
   return buildSubgraph({
     name: "tenancy",
     afterMutation,
-    resolvers: [tenants, plans, new AccessResolver(store), new ApiKeyResolver(loaders)],
+    resolvers: [
+      ...[tenants, plans, new AccessResolver(store), new ApiKeyResolver(loaders)],
+      new AuditEntryResolver(loaders),
+    ],
     references: {
       Tenant: ({ id }, context) => (typeof id === "string" ? tenants.reference(id, context) : null),
       PlanVersion: ({ id }, context) => plans.versionReference(id, context),

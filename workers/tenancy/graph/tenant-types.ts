@@ -1,11 +1,10 @@
 import { Directive, Field, ID, InputType, Int, ObjectType } from "type-graphql";
 import { connectionType } from "#platform/graphql/page-types.js";
-import { DateTimeScalar, JsonScalar } from "#platform/graphql/scalars.js";
+import { DateTimeScalar } from "#platform/graphql/scalars.js";
 import type { ApiKeyState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { PartyText } from "#schema/party.js";
 import type { Identity } from "#schema/policy.js";
 import { currentBuyer } from "../rules/buyer.js";
-import type { AuditRecord } from "../store/reads.js";
 import { ApiKeyScope, Role, TenantStatus, ViewerKind } from "./enums.js";
 import { PlanVersion } from "./plan-types.js";
 
@@ -127,15 +126,8 @@ export class AuditEntry {
   @Field(() => String, { description: "Who, as `kind:id`, e.g. `user:…` or `api_key:key_…`" }) readonly actor!: string;
   @Field(() => String, { description: "What, as `thing.verb`, e.g. `tenant.changePlan`" }) readonly action!: string;
   @Field(() => String, { description: "What was changed, as `kind:id`, e.g. `tenant:acme`" }) readonly target!: string;
-  @Directive("@cost(weight: 20)")
-  @Field(() => JsonScalar, { nullable: true, description: "The state before, without secrets; null: it did not exist" })
-  readonly before!: AuditRecord["before"];
-  @Directive("@cost(weight: 20)")
-  @Field(() => JsonScalar, {
-    nullable: true,
-    description: "The state after, without secrets; null: it no longer exists",
-  })
-  readonly after!: AuditRecord["after"];
+  /** For the fields that are resolved on demand. */
+  readonly id!: number;
 }
 
 export const AuditEntryConnection = connectionType("AuditEntryConnection", AuditEntry);

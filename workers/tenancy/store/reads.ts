@@ -11,9 +11,10 @@ export interface AuditRecord {
   readonly actor: string;
   readonly action: string;
   readonly target: string;
-  readonly before: unknown;
-  readonly after: unknown;
 }
+
+/** States of an entry of the audit log, each with megabytes at most; null: there was none. */
+export type AuditState = "before" | "after";
 
 export interface ServiceAudit {
   readonly position: number;
@@ -39,14 +40,16 @@ const PLAN_BYTES = `octet_length(p.creation_input::text)
        FROM plan_version v WHERE v.plan_id = p.id)
   FROM plan p WHERE p.id = ANY($1::text[])`;
 const KEY_BYTES = "octet_length(name) + 300 FROM api_key WHERE tenant_id = ANY($1::text[])";
-const AUDIT_BYTES = `coalesce(octet_length(before::text), 0) + coalesce(octet_length(after::text), 0)
-  FROM audit_entry WHERE id = ANY($1::bigint[])`;
+const AUDIT_BYTES: Readonly<Record<AuditState, string>> = {
+  before: "coalesce(octet_length(before::text), 0) FROM audit_entry WHERE id = ANY($1::bigint[])",
+  after: "coalesce(octet_length(after::text), 0) FROM audit_entry WHERE id = ANY($1::bigint[])",
+};
 
 /** Reads of current states. Those of many rows, or large ones, tell `admit` their sizes first. */
 export function createReads({ pool }: Database, prisma: PrismaClient) {
   async function admitted(
     bytes: string,
-    ids: readonly (string | bigint)[],
+    ids: readonly (string | number)[],
     admit: AdmitBytes | undefined,
   ): Promise<void> {
     if (admit === undefined || ids.length === 0) return;
@@ -131,20 +134,29 @@ export function createReads({ pool }: Database, prisma: PrismaClient) {
       return rows.map(planState);
     },
     /** Newest first; a position is an entry's id. `tenantId` undefined: all tenants. */
-    async auditLog(
-      { after, take, tenantId }: PageRequest & { readonly tenantId: string | undefined },
+    async auditLog({
+      after,
+      take,
+      tenantId,
+    }: PageRequest & { readonly tenantId: string | undefined }): Promise<AuditRecord[]> {
+      const rows = await prisma.auditEntry.findMany({
+        where: { ...(tenantId !== undefined && { tenantId }), ...(after !== undefined && { id: { lt: after } }) },
+        ...{ orderBy: { id: "desc" }, take, select: { id: true, at: true, actor: true, action: true, target: true } },
+      });
+      return rows.map((row) => ({ ...row, id: Number(row.id), at: row.at.getTime() }));
+    },
+    /** The states before or after these entries of the audit log. */
+    async auditStates(
+      which: AuditState,
+      ids: readonly number[],
       admit?: AdmitBytes,
-    ): Promise<AuditRecord[]> {
-      const orderBy = { id: "desc" } as const;
-      const where = { ...(tenantId !== undefined && { tenantId }), ...(after !== undefined && { id: { lt: after } }) };
-      const ids = idsOf(await prisma.auditEntry.findMany({ where, orderBy, take, select: { id: true } }));
-      await admitted(AUDIT_BYTES, ids, admit);
-      const rows = await prisma.auditEntry.findMany({ where: { id: { in: ids } }, orderBy });
-      return rows.map(({ tenantId: _, logPosition: __, ...row }) => ({
-        ...row,
-        id: Number(row.id),
-        at: row.at.getTime(),
-      }));
+    ): Promise<ReadonlyMap<number, unknown>> {
+      await admitted(AUDIT_BYTES[which], ids, admit);
+      const rows = await prisma.auditEntry.findMany({
+        where: { id: { in: [...ids] } },
+        select: { id: true, before: which === "before", after: which === "after" },
+      });
+      return new Map(rows.map((row) => [Number(row.id), row[which] ?? null]));
     },
     /** Adds other services' changes; existing entries are unchanged. */
     async takeAudits(audits: readonly ServiceAudit[]): Promise<void> {
