@@ -1,5 +1,5 @@
 import { type ExecutionResult, execute, parse } from "graphql";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Database, openDatabase } from "#platform/database/database.js";
 import type { EventLog } from "#platform/event-log/event-log.js";
 import { connectPostgresLog } from "#platform/event-log/postgres/log.js";
@@ -32,6 +32,8 @@ import { createBillingSubgraph } from "./resolvers.js";
 const platform: Identity = { kind: "USER", id: "root", tenantId: null, roles: ["PLATFORM_ADMIN"], scopes: [] };
 const acme: Identity = { kind: "API_KEY", id: "key", tenantId: "acme", roles: ["TENANT_VIEWER"], scopes: ["READ"] };
 const other: Identity = { ...acme, tenantId: "globex" };
+
+const parseUnwatched = JSON.parse;
 
 describe.skipIf(!hasPostgres)("billing's graph", () => {
   let world: BillingWorld;
@@ -190,6 +192,26 @@ describe.skipIf(!hasPostgres)("billing's graph", () => {
     ).toMatchObject([
       { billingPeriods: { nodes: [{ start: "2026-01-01T00:00:00.000Z" }], pageInfo: { hasNextPage: false } } },
     ]);
+  });
+
+  test("a list of numbers and totals parses no document", async () => {
+    const [invoice] = (
+      await listInvoices(world.database.pool, [{ tenantId: "acme", before: UNBOUNDED, take: 1 }])
+    ).flat();
+    const parsed: unknown[] = [];
+    const parseJson = vi.spyOn(JSON, "parse").mockImplementation((text, reviver) => {
+      parsed.push(text);
+      return parseUnwatched(text, reviver);
+    });
+    try {
+      await ofTenant(acme, "invoices { nodes { id number currency total { amount currency } sha256 } }");
+      expect(parsed).not.toContain(invoice?.document);
+      // It would be noticed.
+      await ofTenant(acme, "invoices { nodes { number lines { amount { amount } } } }");
+      expect(parsed).toContain(invoice?.document);
+    } finally {
+      parseJson.mockRestore();
+    }
   });
 
   test("learns the size of invoices before it reads them, and reads nothing that is too much", async () => {

@@ -1,6 +1,6 @@
 import { formatMoney } from "#kernel/money.js";
 import type { LineDocument } from "#schema/events/invoice.v1.js";
-import { readInvoice, type UnpricedDocument } from "#schema/events/invoice.v2.js";
+import { type InvoiceHead, readInvoice, readInvoiceHead, type UnpricedDocument } from "#schema/events/invoice.v2.js";
 import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
 import type { Derived } from "../closing/derive.js";
 import { invoiceIdOf, lineDocument, unpricedDocument } from "../rules/invoice-document.js";
@@ -17,9 +17,14 @@ import type {
 
 /**
  * An invoice in the graph: read from its document, so that they cannot differ. The document, which may have megabytes, is parsed
- * when a field needs it: a list of invoices, or an invoice on paper, often needs none.
+ * when a field needs all of it: a list of invoices, or an invoice on paper, often does not.
  */
 export function invoiceView(stored: StoredInvoice): InvoiceType {
+  let known: InvoiceHead | undefined;
+  const head = () => {
+    known ??= readInvoiceHead(stored.document);
+    return known;
+  };
   let parsed: ReturnType<typeof readInvoice> | undefined;
   const read = () => {
     parsed ??= readInvoice(stored.document);
@@ -34,10 +39,10 @@ export function invoiceView(stored: StoredInvoice): InvoiceType {
     sha256: stored.sha256,
     document: stored.document,
     get number() {
-      return read().number;
+      return head().number;
     },
     get currency() {
-      return read().currency;
+      return head().currency;
     },
     get seller() {
       const document = read();
@@ -56,7 +61,7 @@ export function invoiceView(stored: StoredInvoice): InvoiceType {
       return "unpricedUsage" in document ? document.unpricedUsage.map(unpricedView) : [];
     },
     get total() {
-      const { total, currency } = read();
+      const { total, currency } = head();
       return { amount: total, currency };
     },
   };
