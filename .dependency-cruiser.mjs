@@ -180,7 +180,10 @@ export default {
     tsConfig: { fileName: "tsconfig.json" },
     tsPreCompilationDeps: true,
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "(^|/)(dist|node_modules/.*/node_modules)/|^prisma/[^/]+/generated/[^/]+/" },
+    // Peers of benchmarks run where their own dependencies are installed.
+    exclude: {
+      path: "(^|/)(dist|node_modules/.*/node_modules)/|^prisma/[^/]+/generated/[^/]+/|^bench/peers/[^/]+/server\\.mjs$",
+    },
     enhancedResolveOptions: {
       exportsFields: ["exports"],
       conditionNames: ["import", "node", "default"],

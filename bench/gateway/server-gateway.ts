@@ -57,10 +57,14 @@ async function startOurs(): Promise<() => Promise<void>> {
   };
 }
 
-/** One token for all requests; Metrly signs identities periodically, which costs @apollo/gateway nothing. */
+/** One token for all requests, until new ones are sent; Metrly signs identities periodically, which costs @apollo/gateway nothing. */
 async function startTheirs(): Promise<() => Promise<void>> {
   const tokens = new Map<string, string>();
   for (const { name } of subgraphs) tokens.set(name, await identityTokens.sign(identity, name));
+  process.on("message", (message: string) => {
+    if (message.startsWith("{"))
+      for (const [name, token] of Object.entries(JSON.parse(message))) tokens.set(name, String(token));
+  });
   const gateway = new ApolloGateway({
     supergraphSdl,
     buildService({ name }) {

@@ -18,6 +18,8 @@ const { values } = parseArgs({
     "repeat-percent": { type: "string", default: "0" },
     /** Events per second over all connections; 0: as fast as possible. */
     rate: { type: "string", default: "0" },
+    /** `{ path, body }` of a server with an interface of its own. */
+    request: { type: "string", default: "null" },
   },
 });
 
@@ -48,6 +50,7 @@ const template = requestTemplate({
   events: Number(values.events),
   repeatPercent: Number(values["repeat-percent"]),
   timeMs: Date.now(),
+  request: JSON.parse(values.request) ?? undefined,
 });
 const connections = Number(values.connections);
 const beginAt = performance.now() + Number(values.warmup) * 1_000;

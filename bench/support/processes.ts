@@ -1,7 +1,10 @@
 import { type ChildProcess, execFile, fork } from "node:child_process";
 import { once } from "node:events";
+import type { Dirent } from "node:fs";
+import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
+import { build as esbuild } from "esbuild";
 import { packageRoot } from "#platform/process/package-root.js";
 import { findKafka } from "../../tests/servers/kafka.js";
 import { build } from "../../tests/support/build.js";
@@ -15,8 +18,24 @@ const BUILD_DIR = path.join(packageRoot(), ".cache", "bench");
 /** Measured code runs as in the product: compiled, without a loader. */
 export async function buildMeasured(): Promise<void> {
   await build();
-  const tsc = path.join(packageRoot(), "node_modules/typescript/bin/tsc");
-  await run(process.execPath, [tsc, "-p", "tsconfig.json", "--outDir", BUILD_DIR], { cwd: packageRoot() });
+  const root = packageRoot();
+  const files = await Promise.all(
+    SOURCES.map(async (folder) => {
+      const entries = await readdir(path.join(root, folder), { recursive: true, withFileTypes: true });
+      return entries.filter(isSource).map(({ parentPath, name }) => path.join(parentPath, name));
+    }),
+  );
+  await esbuild({
+    ...{ entryPoints: files.flat(), outdir: BUILD_DIR, outbase: root, format: "esm", platform: "node" },
+    ...{ target: "node20.19", keepNames: true, sourcemap: true },
+  });
+}
+
+/** The rooms that measured code is of. */
+const SOURCES = ["kernel", "schema", "platform", "gateway", "workers", "cli", "prisma", "tests", "bench"];
+
+function isSource({ name }: Dirent): boolean {
+  return name.endsWith(".ts") && !/\.(test|d)\.ts$/.test(name);
 }
 
 /** Lets the `#` imports of compiled files find compiled ones: see package.json. */
@@ -40,8 +59,11 @@ export interface Usage {
 
 /** A server of a benchmark in a separate process; call `buildMeasured` first. */
 export interface MeasuredServer extends Listening {
+  readonly pid: number;
   /** Sends it a message. */
   tell(message: string): void;
+  /** Sends it a message, and resolves with its next one of this kind. */
+  ask<T>(message: string, kind: string): Promise<T>;
   usage(): Promise<Usage>;
   stop(): Promise<void>;
 }
@@ -53,15 +75,27 @@ export async function startServer<More extends object = object>(
   options: Readonly<Record<string, unknown>>,
   profileDir?: string,
 ): Promise<MeasuredServer & More> {
-  const child = fork(built(name), [JSON.stringify(options)], { execArgv: [MEASURED, ...profilerOf(profileDir)] });
+  return startProgram<More>(built(name), options, [MEASURED, ...profilerOf(profileDir)]);
+}
+
+/** Any program that speaks the protocol of `measured.ts`, by its path. */
+export async function startProgram<More extends object = object>(
+  file: string,
+  options: Readonly<Record<string, unknown>>,
+  execArgv: readonly string[] = [],
+): Promise<MeasuredServer & More> {
+  const child = fork(file, [JSON.stringify(options)], { execArgv: [...execArgv] });
   const listening = await message<Listening & More>(child, "listening");
+  async function ask<T>(what: string, kind: string): Promise<T> {
+    child.send(what);
+    return message<T>(child, kind);
+  }
   return {
     ...listening,
+    ask,
+    pid: child.pid ?? 0,
     tell: (message) => void child.send(message),
-    async usage() {
-      child.send("usage");
-      return message<Usage>(child, "usage");
-    },
+    usage: () => ask<Usage>("usage", "usage"),
     async stop() {
       if (child.exitCode !== null) return;
       const ended = once(child, "exit");
@@ -104,6 +138,7 @@ export interface LoadOptions {
   readonly rate?: number;
   /** Usage events are the default. */
   readonly of?: TemplateOptions["of"];
+  readonly request?: TemplateOptions["request"];
 }
 
 export async function load(server: Listening, options: LoadOptions): Promise<LoadResult> {
@@ -117,6 +152,7 @@ export async function load(server: Listening, options: LoadOptions): Promise<Loa
     "repeat-percent": options.repeatPercent ?? 0,
     rate: options.rate ?? 0,
     of: options.of ?? "events",
+    request: JSON.stringify(options.request ?? null),
   };
   const flags = Object.entries(args).map(([name, value]) => `--${name}=${value}`);
   return JSON.parse(await runMeasured("support/load", flags));

@@ -1,5 +1,12 @@
-/** One line of results. */
+import { appendFileSync } from "node:fs";
+
+/** Names the file that also gets the results, for `npm run bench`. */
+export const REPORT_VARIABLE = "METRLY_BENCH_REPORT";
+
+/** One line of results; those of single rounds are indented. */
 export function report(what: string, figures: Readonly<Record<string, unknown>>): void {
+  const file = process.env[REPORT_VARIABLE];
+  if (file !== undefined && !what.startsWith(" ")) appendFileSync(file, `${JSON.stringify({ what, figures })}\n`);
   const summary = Object.entries(figures).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
   console.log(`${what}: ${summary.join(", ")}`);
 }

@@ -34,6 +34,8 @@ export interface TemplateOptions {
   /** Percentage of requests that repeat an earlier one. */
   readonly repeatPercent: number;
   readonly timeMs: number;
+  /** Of a server with an interface of its own, instead of `/v1/quota/consume`: a path and JSON. */
+  readonly request?: { readonly path: string; readonly body: string } | undefined;
 }
 
 /** The event that look-ups are of. */
@@ -56,11 +58,13 @@ function lookups(key: string): RequestTemplate {
 }
 
 /** Requests with unique ids, unless repeats are requested. Ids of two templates never collide. */
-export function requestTemplate({ of, key, events, repeatPercent, timeMs }: TemplateOptions): RequestTemplate {
+export function requestTemplate(options: TemplateOptions): RequestTemplate {
+  const { of, key, events, repeatPercent, timeMs, request: own } = options;
   if (of === "lookups") return lookups(key);
   const one = of === "events" ? eventText(timeMs) : `{"meter":"calls","idempotencyKey":"${ID_PLACE}"}`;
-  const body = events === 1 ? one : `[${Array.from({ length: events }, () => one).join(",")}]`;
-  const { path, type } = targetOf(of, events === 1);
+  const body = own?.body ?? (events === 1 ? one : `[${Array.from({ length: events }, () => one).join(",")}]`);
+  const target = targetOf(of, events === 1);
+  const [path, type] = [own?.path ?? target.path, target.type];
   const head = [
     `POST ${path} HTTP/1.1`,
     "host: 127.0.0.1",
