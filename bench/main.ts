@@ -1,3 +1,4 @@
+import "./support/full-speed.js";
 import { parseArgs } from "node:util";
 import { COUNTED } from "./counted/figure.js";
 import { DECISIONS } from "./decisions/figure.js";

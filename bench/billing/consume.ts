@@ -1,3 +1,4 @@
+import "../support/full-speed.js";
 import { randomUUID } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";

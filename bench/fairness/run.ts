@@ -1,3 +1,4 @@
+import "../support/full-speed.js";
 import { parseArgs } from "node:util";
 import { startKafka, startRedis } from "../../tests/servers/private-servers.js";
 import { buildMeasured, runMeasured } from "../support/processes.js";

@@ -1,3 +1,4 @@
+import "../support/full-speed.js";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";

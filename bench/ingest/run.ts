@@ -1,3 +1,4 @@
+import "../support/full-speed.js";
 import { parseArgs } from "node:util";
 import { Kafka, logLevel } from "kafkajs";
 import { type PrivateKafka, type PrivateRedis, startKafka, startRedis } from "../../tests/servers/private-servers.js";

@@ -12,6 +12,7 @@ export function serve(port, stop) {
     else if (message === "stop") stop().then(() => process.exit(0));
     else if (message.startsWith("{")) tokens = JSON.parse(message);
   });
+  process.once("disconnect", () => process.exit(1));
   process.send({ kind: "listening", port, key: "" });
 }
 

@@ -1,7 +1,12 @@
 import type { Listening, Usage } from "./processes.js";
 
+let stopOnce: () => Promise<void> = async () => undefined;
+// Also when the benchmark was killed.
+process.once("disconnect", () => void stopOnce().finally(() => process.exit(1)));
+
 /** The measured server's side of the protocol: reports its usage, and stops on request. */
 export function serve<More extends object>(listening: Listening & More, stop: () => Promise<void>): void {
+  stopOnce = stop;
   process.on("message", (asked) => {
     if (asked === "usage") tell("usage", usage());
     if (asked === "stop") void stop().then(() => process.exit(0));

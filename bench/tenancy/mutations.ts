@@ -1,3 +1,4 @@
+import "../support/full-speed.js";
 import { parseArgs } from "node:util";
 import { DAY_MS } from "#kernel/duration.js";
 import { startProcesses } from "../../tests/chaos/data-planes.js";

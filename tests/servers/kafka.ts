@@ -11,8 +11,9 @@ const run = promisify(execFile);
 
 export const KAFKA_VERSION = "4.3.0";
 const POM = path.join(import.meta.dirname, "kafka-pom.xml");
-/** A broker of a test lives too short for the optimizing compiler and the concurrent collector to pay off. */
-const CHEAP_JVM: readonly string[] = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+const HEAP = "-Xmx512m";
+/** A broker of `npm test` lives too short for the optimizing compiler and the concurrent collector to pay off. */
+const CHEAP_JVM: readonly string[] = [HEAP, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
 const CLASSES = "classes.jsa";
 /** The line of a broker that takes requests. */
 export const KAFKA_READY: RegExp = /Kafka Server started/;
@@ -67,9 +68,10 @@ export async function formatKafka(
   return file;
 }
 
-/** How a broker's JVM is started. */
+/** How a broker's JVM is started: under chaos and in benchmarks as an operator does. */
 export async function jvmFlags(classPath: string): Promise<readonly string[]> {
-  return [...CHEAP_JVM, `-XX:SharedArchiveFile=${path.join(await prepared(classPath), CLASSES)}`];
+  const flags = process.env.METRLY_TEST_LONG === "on" ? [HEAP] : CHEAP_JVM;
+  return [...flags, `-XX:SharedArchiveFile=${path.join(await prepared(classPath), CLASSES)}`];
 }
 
 /**
