@@ -50,6 +50,13 @@ const override = (told: Story) =>
     limit: "20",
     until: "2026-01-20T00:00:00Z",
   });
+/** Of two events in the last day, one was voided. */
+const voided = (n: string, left: string): Story => {
+  const told = used(used(begin({ window: "DAY" }), "2", "a"), "3", "b");
+  told.rest().add("voidEvent", { tenantId: "t", source: "s", id: "b" }, {});
+  const [status] = shown(n, "0", left);
+  return look(told, [{ ...status, limit: { ...status?.limit, window: "DAY" } }] as ReturnType<typeof shown>);
+};
 const look = (told: Story, status: ReturnType<typeof shown>) => told.rest().add("quotas", { tenantId: "t" }, status);
 
 export const QUOTAS: readonly Case[] = [
@@ -94,6 +101,9 @@ export const QUOTAS: readonly Case[] = [
   asked("the same key denied", ask(ask(begin(), "a", "6", true), "a", "6", false), ["same key"]),
   asked("a live key with another amount", ask(ask(begin(), "a", "6", true), "a", "2", true), ["same key"]),
   asked("totals at rest", look(used(ask(begin(), "a", "6", true), "2"), shown("2", "6", "2"))),
+  asked("a voided event may count in a window of time", voided("5", "2")),
+  asked("a voided event left out of a window of time", voided("2", "5")),
+  asked("more than was sent in a window of time", voided("6", "1"), ["used"]),
   asked("usage forgotten", look(used(begin(), "2"), shown("0", "0", "10")), ["used"]),
   asked("a reservation forgotten", look(ask(begin(), "a", "6", true), shown("0", "0", "10")), ["reserved"]),
   asked("a settled reservation still held", look(used(ask(begin(), "a", "6", true), "2", "a"), shown("2", "7", "1")), [

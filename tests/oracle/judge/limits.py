@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Optional
 
@@ -118,6 +118,10 @@ class Counted:
         length = WINDOW[self.limit.window]
         return (lo - float(length * LONGER), NEVER) if is_wide else (hi - length + 1, lo + 1)
 
+    def with_voided(self) -> list[Event]:
+        """Its events; a window of time counts a voided one until it has passed."""
+        return self.events if self.limit.window == "BILLING_PERIOD" else [replace(event, voids=[]) for event in self.events]
+
     def held(self, at: float) -> tuple[Fraction, list[Admission]]:
         """What admissions that were answered by `at` certainly still hold then."""
         span, counted = Span(at, at), {}
@@ -195,5 +199,5 @@ class Counted:
         view = Span(-NEVER, span.hi)
         return [
             pick(Fraction(0) if part is None else part.value for part in contributions(event, self.meter, start, end, EVERYTHING, view))
-            for event in self.events
+            for event in (self.with_voided() if is_wide else self.events)
         ]

@@ -167,7 +167,7 @@ def used(counted: Counted, span: Span, view: Span) -> tuple[Optional[Possible], 
             return None, []
         return quantity(events, counted.meter, start, end, view)
     narrow, lines = quantity(events, counted.meter, start, end, view)
-    wide, more = quantity(events, counted.meter, *counted.window(span, True), view)
+    wide, more = quantity(counted.with_voided(), counted.meter, *counted.window(span, True), view)
     return Possible(None, min(narrow.lo, wide.lo), max(narrow.hi, wide.hi)), lines + more
 
 
