@@ -20,7 +20,7 @@ import {
 import { type Injection, injectionOf, within } from "./inject.js";
 import { type Cell, type Fault, nameOf } from "./matrix.js";
 import { type Role, STATIONS } from "./stations.js";
-import type { MatrixWorld } from "./world.js";
+import { allReady, type MatrixWorld } from "./world.js";
 
 const RENAME = "mutation Rename($id: ID!, $name: String!) { updateTenant(id: $id, input: { name: $name }) { name } }";
 const NAME = "query Name($id: ID!) { tenant(id: $id) { name } }";
@@ -155,14 +155,6 @@ function rename({ target: { url, admin } }: MatrixWorld, id: string) {
       );
     },
   };
-}
-
-/** Every role is ready again, without intervention. */
-async function allReady({ compose }: MatrixWorld): Promise<void> {
-  for (const role of compose.processes.values()) {
-    const isReady = async () => (await fetch(`http://127.0.0.1:${role.env.METRLY_PORT}/readyz`)).ok;
-    await waitFor(isReady, { what: `${role.name} to be ready again`, deadlineMs: 240_000 });
-  }
 }
 
 /** Billing's and quota's derived data are those of the ledger; also quota's counters, which a decision loads. */

@@ -1,7 +1,10 @@
 import { Redis } from "ioredis";
-import { ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
+import kafkajs from "kafkajs";
 import { parseConfig } from "#platform/process/config.js";
 import type { RunningCompose } from "../systems/compose/start.js";
+
+// In Node without vitest, its CommonJS has no names to import.
+const { ConfigResourceTypes, Kafka, logLevel } = kafkajs;
 
 /** Redis as its administrator, past the network. */
 export async function commandRedis(compose: RunningCompose, ...command: readonly [string, ...string[]]): Promise<void> {

@@ -3,6 +3,7 @@ import path from "node:path";
 import pg from "pg";
 import { canMount, mountSmallDisk, type SmallDisk } from "../chaos/small-disk.js";
 import { serverDir } from "../servers/run-dir.js";
+import { waitFor } from "../servers/servers.js";
 import { sized } from "../support/effort.js";
 import { type RunningCompose, startCompose } from "../systems/compose/start.js";
 import type { Target } from "../systems/whole-path/proof.js";
@@ -28,7 +29,14 @@ export interface MatrixWorld {
 const DISK_MIB = sized(160, 256);
 const CLOCK = "shifted-clock.cjs";
 
-export async function startMatrixWorld(): Promise<MatrixWorld> {
+export interface MatrixOptions {
+  /** More flags of Node for all roles. */
+  readonly roleFlags?: (role: string) => string;
+  /** More settings, as in `.env`. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export async function startMatrixWorld({ roleFlags, env }: MatrixOptions = {}): Promise<MatrixWorld> {
   const dir = await serverDir("faults");
   await mkdir(dir, { recursive: true });
   await copyFile(path.join(import.meta.dirname, CLOCK), path.join(dir, CLOCK));
@@ -40,12 +48,13 @@ export async function startMatrixWorld(): Promise<MatrixWorld> {
   });
   const compose = await startCompose({
     network,
-    roleFlags: () => `--require=${path.join(dir, CLOCK)}`,
+    roleFlags: (role) => [`--require=${path.join(dir, CLOCK)}`, roleFlags?.(role) ?? ""].join(" ").trim(),
     env: {
       METRLY_WEBHOOK_ALLOW_HOSTS: "127.0.0.1",
       METRLY_TICK_SECONDS: "1",
       METRLY_LOG_LEVEL: "info",
       METRLY_PARTITIONS: sized("4", "8"),
+      ...env,
     },
   }).catch(async (error: unknown) => {
     await disk?.unmount();
@@ -84,3 +93,11 @@ export async function startMatrixWorld(): Promise<MatrixWorld> {
 /** Ends the sessions of these roles; their next ones have the settings that hold then. */
 export const endSessions = (roles: readonly string[] = ROLES_WITH_DATABASE): string =>
   `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN (${roles.map((role) => `'${role}'`).join()})`;
+
+/** Every role is ready again, without intervention. */
+export async function allReady({ compose }: Pick<MatrixWorld, "compose">): Promise<void> {
+  for (const role of compose.processes.values()) {
+    const isReady = async () => (await fetch(`http://127.0.0.1:${role.env.METRLY_PORT}/readyz`)).ok;
+    await waitFor(isReady, { what: `${role.name} to be ready again`, deadlineMs: 240_000 });
+  }
+}

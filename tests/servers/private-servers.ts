@@ -44,6 +44,7 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
   let server = await launch();
   const isGone = () => !isRunning(server.pid);
   return {
+    pid: () => server.pid,
     url: () => server.url("postgres"),
     async kill(signal) {
       process.kill(server.pid, signal);

@@ -18,6 +18,8 @@ export interface ServerSpec {
 }
 
 export interface ServerProcess {
+  /** Of the process that runs, or ran last. */
+  pid(): number;
   /** Sends the signal; waits for the exit, unless the signal only pauses or resumes the server. */
   kill(signal: NodeJS.Signals): Promise<void>;
   /** Restarts it with the same arguments and files, after a `kill`. `own`: in addition to its environment. */
@@ -30,6 +32,7 @@ export interface ServerProcess {
 export async function startServerProcess(spec: ServerSpec): Promise<ServerProcess> {
   let child = await launch(spec);
   return {
+    pid: () => child.pid ?? 0,
     async kill(signal) {
       child.kill(signal);
       if (signal === "SIGSTOP") await standsStill(spec, child);

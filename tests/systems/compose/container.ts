@@ -27,6 +27,8 @@ export interface ContainerSpec {
 export interface Container {
   readonly name: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Of the process that runs, or ran last. */
+  pid(): number;
   /**
    * Sends the signal; unless it only pauses or resumes, waits for the exit and returns the exit code. After SIGTERM it stays
    * down, as after `docker stop`; after any other signal it is restarted.
@@ -92,6 +94,7 @@ export async function startContainer(spec: ContainerSpec): Promise<Container> {
   return {
     name: spec.name,
     env: spec.env,
+    pid: () => child.pid ?? 0,
     output,
     restartCount: () => restarts,
     litter: () => readdir(cwd),
