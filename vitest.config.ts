@@ -29,7 +29,7 @@ const SHARING = [
 const CONTAINERS = ["tests/containers/*.test.ts"];
 /** `npm test` has its scenario, smaller, in tests/systems/compose/story.test.ts. */
 const LONG_ONLY = ["tests/chaos/compose-kills.test.ts"];
-/** `npm run faults`, and some of its cells in `npm run test:chaos`. */
+/** `npm run faults`, and some of its cells in `npm run test:chaos` and `npm run prove`. */
 const FAULTS = ["tests/faults/matrix.test.ts"];
 const hasFaults = process.env.METRLY_FAULTS_TIMES !== undefined || process.env.METRLY_FAULTS_TAKE !== undefined;
 const EXCLUDED = [

@@ -8,7 +8,7 @@ import { cells } from "./matrix.js";
 import { countRuns, record } from "./results.js";
 import { type MatrixWorld, startMatrixWorld } from "./world.js";
 
-/** Set by `npm run faults` and, to take some of all cells, by `npm run test:chaos`: see tests/runner. */
+/** Set by `npm run faults` and, to take some of all cells, by `npm run test:chaos` and `npm run prove`. */
 const { METRLY_FAULTS_COMPONENT, METRLY_FAULTS_FAULT, METRLY_FAULTS_TIMES, METRLY_FAULTS_TAKE, METRLY_FAULTS_MISSING } =
   process.env;
 const can = hasKafka && hasRedis && hasPostgres && hasNginx;
@@ -39,7 +39,7 @@ describe.skipIf(!can)("the fault matrix", () => {
         await keepLogs(world, `${component}-${fault}-${round}`);
       });
       const run = () => runCell(world, cell, round, `f${n}`);
-      // Chaos is there to find something: its results are not kept.
+      // A sample is there to find something: its results are not kept.
       await (METRLY_FAULTS_TIMES === undefined ? run() : record(cell, round, run));
     });
   }

@@ -20,7 +20,8 @@ export interface Result extends Cell {
 
 const FILE = path.join(packageRoot(), "tests/faults/results.json");
 const PRODUCT = ["cli", "deploy", "docker-compose.yml", "gateway", "kernel", "package-lock.json", "platform", "prisma"];
-const SOURCES = [...PRODUCT, "schema", "workers"];
+/** Of the product. */
+export const SOURCES: readonly string[] = [...PRODUCT, "schema", "workers"];
 
 export const readResults = (): readonly Result[] =>
   existsSync(FILE) ? (JSON.parse(readFileSync(FILE, "utf8")) as readonly Result[]) : [];

@@ -7,9 +7,10 @@ import type { Outcome } from "./simulation.js";
 
 /** `npm run simulate`: runs seeds one after the other, until one fails. */
 
-const USAGE = `npm run simulate -- [--seed N] [--seeds N | --endless] [--steps N] [--tries N] [--trace]
+const USAGE = `npm run simulate -- [--seed N] [--seeds N | --endless] [--minutes N] [--steps N] [--tries N] [--trace]
   --seed N    the first seed (1)
   --seeds N   how many seeds (1); --endless: until one fails
+  --minutes N no seed begins after that
   --steps N   steps with faults; then the system has to come to rest (1500)
   --tries N   how many runs to spend on a smaller trace of a failure (150)
   --faults F  how often a step is a fault, 0 to 1 (the seed decides)
@@ -30,6 +31,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     seeds: { type: "string", default: "1" },
     endless: { type: "boolean", default: false },
+    minutes: { type: "string" },
     steps: { type: "string", default: "1500" },
     faults: { type: "string" },
     flaw: { type: "string" },
@@ -46,9 +48,12 @@ const common = {
   ...(flaw !== undefined && { flaw }),
   ...(values.faults !== undefined && { faultRate: Number(values.faults) }),
 };
+const until = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes) * 60_000;
+if (!(until > 0)) throw new RangeError(USAGE);
 const last = values.endless ? Number.POSITIVE_INFINITY : first + count(values.seeds) - 1;
 
 for (let seed = first; seed <= last && process.exitCode === undefined; seed += 1) {
+  if (seed > first && performance.now() > until) break;
   const startedAt = performance.now();
   const outcome = await runSeed({ seed, ...common });
   const seconds = (performance.now() - startedAt) / 1000;

@@ -1,0 +1,98 @@
+import { execFileSync } from "node:child_process";
+import { packageRoot } from "#platform/process/package-root.js";
+import type { Result as Cell } from "../faults/results.js";
+import { SOURCES } from "../faults/results.js";
+import type { Bug } from "../mutants/bugs/bug.js";
+import type { Result as Hunted } from "../mutants/results.js";
+import type { Result as Scored } from "../mutation-score/results.js";
+import { percentOf, totalOf } from "../mutation-score/score.js";
+import type { SoakResult } from "../soak/results.js";
+import type { Row } from "./table.js";
+
+/** Least part of the small changes that the tests must notice. */
+const LEAST_PERCENT = 90;
+
+/** The promises that a cell of the fault matrix judges. */
+const OF_A_CELL = ["1", "2", "3", "4", "5", "7"];
+
+/** Results of other sources are shown apart, as stale. */
+export function matrixRows(results: readonly Cell[], sources: string): Row[] {
+  return split(results, (result) => result.sources === sources).flatMap(([some, isStale]) =>
+    OF_A_CELL.map((promise) => ({
+      ...{ promise, tried: "fault matrix", cases: some.length, isStale },
+      violations: some.filter(({ violated }) => violated !== undefined).length,
+      again: "npm run faults",
+    })),
+  );
+}
+
+export function soakRows(result: SoakResult | undefined, sources: string): Row[] {
+  if (result === undefined) return [];
+  const isStale = result.sources !== sources;
+  return soakChecks(result, `soak of ${result.minutes} minutes`).map((row) => ({
+    ...{ ...row, isStale },
+    again: `npm run soak -- --minutes ${result.minutes}`,
+  }));
+}
+
+/** A row for each promise. */
+export function soakChecks({ checks, seed, minutes }: SoakResult, tried: string): Omit<Row, "seconds">[] {
+  const promises = [...new Set(checks.map(({ promise }) => promise))].sort((a, b) => a - b);
+  return promises.map((promise) => {
+    const mine = checks.filter((check) => check.promise === promise);
+    const sum = (of: (check: (typeof mine)[number]) => number) => mine.reduce((all, check) => all + of(check), 0);
+    return {
+      ...{
+        promise: String(promise),
+        tried,
+        cases: sum(({ cases }) => cases),
+        violations: sum((one) => one.violations),
+      },
+      again: `npm run soak -- --minutes ${minutes} --seed ${seed}`,
+    };
+  });
+}
+
+export function bugRows(
+  bugs: readonly Bug[],
+  results: Readonly<Record<string, Hunted>>,
+  isNow: (commit: string) => boolean,
+): Row[] {
+  const ran = bugs.flatMap(({ name }) => results[name] ?? []).filter(({ gaveUp }) => gaveUp === undefined);
+  return split(ran, ({ commit }) => isNow(commit)).map(([some, isStale]) => ({
+    ...{ promise: "bugs", tried: `seeded bugs, of ${bugs.length}`, cases: some.length, isStale },
+    violations: some.filter(({ caughtBy, ownTestCatches }) => caughtBy.length === 0 && !ownTestCatches).length,
+    again: "npm run mutants",
+  }));
+}
+
+/** A room with too low a score is a violation. */
+export function scoreRows(results: Readonly<Record<string, Scored>>, isNow: (commit: string) => boolean): Row[] {
+  return split(Object.values(results), ({ commit }) => isNow(commit)).map(([some, isStale]) => {
+    const score = totalOf(some);
+    return {
+      ...{ promise: "bugs", tried: `small changes, ${percentOf(score)} % noticed`, cases: score.mutants, isStale },
+      violations: Number(percentOf(score)) < LEAST_PERCENT ? 1 : 0,
+      again: "npm run mutants:score",
+    };
+  });
+}
+
+/** Those of now, and the stale ones; without empty parts. */
+function split<T>(results: readonly T[], isNow: (result: T) => boolean): (readonly [readonly T[], boolean])[] {
+  const parts = [
+    [results.filter(isNow), false],
+    [results.filter((result) => !isNow(result)), true],
+  ] as const;
+  return parts.filter(([some]) => some.length > 0);
+}
+
+/** Whether the product's sources are those of this commit. A commit that is not here has others. */
+export function isOfSources(commit: string): boolean {
+  try {
+    execFileSync("git", ["diff", "--quiet", commit, "--", ...SOURCES], { cwd: packageRoot(), stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
