@@ -11,6 +11,8 @@ const STRYKER = `${CACHE}/node_modules/@stryker-mutator/core/bin/stryker.js`;
 const SEED = "1";
 /** Beyond what the tests of a mutant take without it. An endless loop is seen by its turns: who meets this was not judged. */
 const TIMEOUT_MS = 600_000;
+/** The tests of a room without a change: as patient. */
+const DRY_RUN_MINUTES = 60;
 
 export interface TesterOptions {
   /** Mutants at once. */
@@ -45,6 +47,7 @@ function configOf(room: string, name: string, report: string, { jobs, files, fre
     coverageAnalysis: "perTest",
     concurrency: jobs,
     timeoutMS: TIMEOUT_MS,
+    dryRunTimeoutMinutes: DRY_RUN_MINUTES,
     reporters: ["json", "progress-append-only"],
     jsonReporter: { fileName: report },
     incremental: files === "",

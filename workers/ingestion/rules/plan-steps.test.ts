@@ -51,3 +51,41 @@ test.each([
   const [step] = planSteps([{ offset: 0, timestamp: 1_000_000, value: Buffer.alloc(0), decoded: tick }]);
   expect(step).toMatchObject({ ticks, refusedTicks, elements: { length: ticks } });
 });
+
+const recordOf = (one: DecodedRecord, offset: number): ReceivedRecord => ({
+  ...{ offset, timestamp: 0, value: Buffer.from(`record ${offset}`), decoded: one },
+});
+
+test("a step is filled as far as it may be, and says how it can be split", () => {
+  const sizesOf = (counts: readonly number[], maxItems: number) =>
+    [...planSteps(counts.map(itemsOf).map(recordOf), maxItems)].map(({ records: own, units }) => [own.length, units]);
+  expect(sizesOf([3, 4, 3], 7)).toEqual([
+    [2, 7],
+    [1, 1],
+  ]);
+  expect(sizesOf([3, 4, 3], 10)).toEqual([[3, 10]]);
+  expect(sizesOf([0, 0, 0], 2)).toEqual([
+    [2, 2],
+    [1, 1],
+  ]);
+  const poison: DecodedRecord = { kind: "poison", error: "broken" };
+  expect([...planSteps([poison, itemsOf(4)].map(recordOf), 5)].map(({ units }) => units)).toEqual([5]);
+});
+
+test("a void or a resolution comes alone with what it looks up, and poison keeps its bytes", () => {
+  const controls = (["void", "resolve"] as const).map(
+    (kind) => ({ kind: "control", control: { kind, accept: true, ...lookup } }) as DecodedRecord,
+  );
+  const poison: DecodedRecord = { kind: "poison", error: "broken" };
+  const steps = [...planSteps([itemsOf(1), ...controls, poison, itemsOf(1)].map(recordOf))];
+  expect(steps.map((step) => step.lookup?.kind)).toEqual([undefined, "void", "resolve", undefined]);
+  expect(steps.map(({ elements }) => elements.length)).toEqual([1, 0, 0, 1]);
+  expect(steps[3]?.poison).toEqual([{ offset: 3, value: Buffer.from("record 3"), error: "broken" }]);
+  const item = { kind: "item", item: { id: "0" } };
+  expect([steps[0]?.elements, steps[3]?.elements]).toEqual([[item], [item]]);
+  const backfill: DecodedRecord = { kind: "control", control: { kind: "backfill", meterKey: "m", tenancyVersion: 1 } };
+  const [step] = planSteps([recordOf(backfill, 0)]);
+  expect(step).toMatchObject({
+    ...{ ticks: 0, refusedTicks: 0, elements: [{ kind: "control", control: { kind: "backfill", meterKey: "m" } }] },
+  });
+});

@@ -2,9 +2,10 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
 import { hourOf } from "#kernel/period.js";
+import { CURRENT_INVOICE_VERSION } from "#schema/vocabulary.js";
 import { runs } from "../../../tests/support/effort.js";
 import type { DecodedItem } from "./decode-record.js";
-import { type BatchElement, type KnownKey, type QuarantineCause, recordBatch } from "./record-items.js";
+import { type BatchElement, eventEntry, type KnownKey, type QuarantineCause, recordBatch } from "./record-items.js";
 
 /** Few keys and payloads, so that duplicates and conflicts are common; payload 3 is one that a meter can't read. */
 const item = fc.record({ id: fc.nat(4), payload: fc.nat(3), tenant: fc.constantFrom("a", "b"), hour: fc.nat(1) }).map(
@@ -108,4 +109,55 @@ test("the same log gives the same ledger, duplicates, quarantine and accounts, h
     }),
     { numRuns: runs(200) },
   );
+});
+
+const stamp = { seq: 6, recordedAt: 9, tenancyVersion: 3 };
+const one: DecodedItem = {
+  ...{ tenantId: "a", source: "s", id: "1", type: "t", time: 4, receivedAt: HOUR_MS + 5, data: "{}" },
+  ...{ key: "a/1", fingerprint: "f", value: {} },
+};
+
+test("entries hold all that their records say, with the position, time and tenancy version of their batch", () => {
+  const common = { recordedAt: 9, tenancyVersion: 3 };
+  const controls: readonly BatchElement[] = [
+    { kind: "control", control: { kind: "tick", at: 5 } },
+    { kind: "control", control: { kind: "close", tenantId: "a", periodStart: 7, actor: "me" } },
+    { kind: "control", control: { kind: "backfill", meterKey: "m", tenancyVersion: 2 } },
+  ];
+  const { entries } = recordBatch([...controls, { kind: "item", item: one }], new Map(), stamp, () => undefined);
+  const event = { tenantId: "a", source: "s", id: "1", type: "t", time: 4, receivedAt: HOUR_MS + 5, data: "{}" };
+  expect(entries).toEqual([
+    { kind: "tick", seq: 7, ...common, at: 5, invoiceVersion: CURRENT_INVOICE_VERSION },
+    {
+      kind: "close",
+      seq: 8,
+      ...common,
+      tenantId: "a",
+      periodStart: 7,
+      actor: "me",
+      invoiceVersion: CURRENT_INVOICE_VERSION,
+    },
+    { kind: "backfill", seq: 9, ...common, meterKey: "m" },
+    { kind: "event", seq: 10, ...common, ...event },
+  ]);
+  expect(eventEntry(one, { seq: 10, ...common })).toEqual(entries[3]);
+});
+
+test("what is quarantined says why, and which recorded event is in its way", () => {
+  const known = new Map([["a/1", { fingerprint: "g", seq: 2, quarantined: new Set<string>() }]]);
+  const elements: readonly BatchElement[] = [
+    { kind: "item", item: one },
+    { kind: "item", item: { ...one, id: "2", key: "a/2" } },
+  ];
+  const cause = { reason: "DIMENSION_LIMIT", detail: "too many" } as const;
+  const { quarantined, accounts, newKeys } = recordBatch(elements, known, stamp, () => cause);
+  expect(quarantined).toMatchObject([
+    {
+      ...{ item: { id: "1" }, reason: "CONFLICT", recordedSeq: 2 },
+      detail: "an event with this source and id but another type or data already exists",
+    },
+    { item: { id: "2" }, ...cause, recordedSeq: null },
+  ]);
+  expect(newKeys).toEqual([{ key: "a/2", fingerprint: "f", seq: null }]);
+  expect(accounts).toEqual([{ tenantId: "a", hour: HOUR_MS, accepted: 2, recorded: 0, duplicates: 0, quarantined: 2 }]);
 });

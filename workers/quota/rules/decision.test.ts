@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Decimal } from "#kernel/decimal.js";
+import { DAY_MS } from "#kernel/duration.js";
 import type { LimitKind } from "#schema/vocabulary.js";
 import type { CounterReading } from "../counters/counters.js";
 import { amountOf } from "./amount.js";
-import { amountsOf, explain, readLimit } from "./decision.js";
+import { amountsOf, explain, explanationOf, LIMIT_STATES, readLimit } from "./decision.js";
 import type { LimitInForce, LimitsInForce } from "./limits.js";
 
 const NOW = Date.UTC(2026, 10, 20);
@@ -71,6 +72,47 @@ describe("the reading of a limit", () => {
   });
 });
 
+describe("the window of a reading", () => {
+  test("is as long as its name says and ends now, or is the billing period", () => {
+    const day = readLimit(limit("10"), reading({ resetAt: NOW + 7 }), inForce, NOW);
+    expect(day).toMatchObject({ windowMs: DAY_MS, windowStart: NOW - DAY_MS, resetAt: NOW + 7 });
+    const monthly = { ...limit("10"), window: "BILLING_PERIOD" } as const;
+    expect(readLimit(monthly, reading(), inForce, NOW)).toMatchObject({
+      ...{ windowMs: 30 * DAY_MS, windowStart: inForce.period.start, resetAt: NOW },
+    });
+  });
+
+  test("ends no earlier than a hard limit that a loss blocks, which has no room until then", () => {
+    const lost = { used: units("4"), blockedUntil: NOW + 9, resetAt: NOW + 7 };
+    expect(readLimit(limit("10"), reading(lost), inForce, NOW)).toMatchObject({ resetAt: NOW + 9, remaining: 0n });
+    expect(readLimit(limit("10", "SOFT"), reading(lost), inForce, NOW).remaining).toBe(units("6"));
+    const over = readLimit(limit("10"), reading({ ...lost, blockedUntil: NOW }), inForce, NOW);
+    expect(over).toMatchObject({ remaining: units("6"), state: "OK" });
+  });
+
+  test("denies what does not fit into a hard limit whose counter denied it", () => {
+    const denies = (of: LimitInForce, changed: Partial<CounterReading>, charged?: string) =>
+      readLimit(of, reading(changed), inForce, NOW, charged === undefined ? undefined : units(charged)).denies;
+    const full = { used: units("8"), denies: true };
+    expect([denies(limit("10"), full, "2"), denies(limit("10"), full, "2.1")]).toEqual([false, true]);
+    expect(denies(limit("10"), { ...full, denies: false }, "2.1")).toBe(false);
+    expect(denies(limit("10", "SOFT"), full, "2.1")).toBe(false);
+    expect(denies(limit("10"), full)).toBe(false);
+    expect(denies(limit("10"), { ...full, blockedUntil: NOW + 1 }, "0.1")).toBe(true);
+  });
+
+  test("warns from the lowest of its warnings on", () => {
+    const two = { ...limit("10"), units: { most: units("10"), warnings: [units("5"), units("8")] } };
+    expect(readLimit(two, reading({ used: units("6") }), inForce, NOW).state).toBe("WARNING");
+  });
+});
+
+test("every state and every reason has its name", () => {
+  expect(LIMIT_STATES).toEqual(["OK", "WARNING", "EXCEEDED", "REBUILDING", "DEGRADED"]);
+  expect(explanationOf("TENANT_CLOSED")).toBe("Denied: the tenant is closed");
+  expect(explanationOf("of a newer version")).toBe("of a newer version");
+});
+
 describe("a decision", () => {
   const decide = (
     of: LimitInForce,
@@ -105,6 +147,35 @@ describe("a decision", () => {
     const hidden = { reserved: units("10"), lost: units("10"), denies: true };
     expect(decide(limit("10"), "1", hidden, { deniedByLoss: true }).reason).toBe("COUNTER_REBUILDING");
     expect(decide(limit("10"), "11", hidden).reason).toBe("AMOUNT_EXCEEDS_LIMIT");
+  });
+
+  test("names the plan, and when what it reserved expires; one that allows has nothing to wait for", () => {
+    const asked = [{ limit: limit("10"), charged: units("11"), reading: reading() }];
+    const allowed = { allowed: true, now: NOW, expiresAt: NOW + 9, retryAt: NOW + 5, deniedByLoss: false };
+    expect(explain(allowed, inForce, asked)).toMatchObject({
+      ...{ plan: { id: "pro", version: 1 }, now: NOW, expiresAt: NOW + 9, retryAt: null },
+      limits: [{ denies: false }],
+    });
+  });
+
+  test("is explained by the limits that deny, not by others that have no room or were lost", () => {
+    const denied = { allowed: false, now: NOW, expiresAt: null, retryAt: null, deniedByLoss: false };
+    const full = { limit: limit("10"), charged: units("1"), reading: reading({ used: units("10"), denies: true }) };
+    const small = { limit: limit("0.5", "SOFT"), charged: units("1"), reading: reading({ denies: true }) };
+    const lost = { ...small, reading: reading({ blockedUntil: NOW + 1, denies: true }) };
+    const reasonOf = (...asked: Parameters<typeof explain>[2]) => explain(denied, inForce, asked).reason;
+    expect([reasonOf(full, small), reasonOf(full, lost)]).toEqual(["LIMIT_EXCEEDED", "LIMIT_EXCEEDED"]);
+    const again = { ...full, reading: reading({ used: units("10"), denies: true, blockedUntil: NOW }) };
+    expect(reasonOf(again)).toBe("LIMIT_EXCEEDED");
+  });
+
+  test("allows with the reason of any of its limits", () => {
+    const allowed = { allowed: true, now: NOW, expiresAt: null, retryAt: null, deniedByLoss: false };
+    const free = { limit: limit("10"), charged: units("1"), reading: reading() };
+    const beyond = { limit: limit("10", "SOFT"), charged: units("1"), reading: reading({ used: units("11") }) };
+    const lost = { ...beyond, reading: reading({ used: units("11"), blockedUntil: NOW + 1 }) };
+    const reasonOf = (...asked: Parameters<typeof explain>[2]) => explain(allowed, inForce, asked).reason;
+    expect([reasonOf(free, beyond), reasonOf(free, beyond, lost)]).toEqual(["SOFT_LIMIT_EXCEEDED", "DEGRADED"]);
   });
 
   test("an amount is too large only for a limit that negative usage has not widened", () => {

@@ -88,6 +88,31 @@ describe("limits in force", () => {
     expect(limitAt(november, 4)).toEqual([{ limit: "30", counter }]);
     expect(limitAt(november + 50, 4)).toEqual([{ limit: "10", counter }]);
     expect(limitAt(november + 100, 3)).toEqual([{ limit: "10", counter }]);
+    const other = { ...terms, limit: "7", until: november + 100, inVersion: 3 };
+    for (const elsewhere of [{ meter: "tokens" }, { window: "HOUR" as const }]) {
+      const quotaOverrides = [{ ...other, ...elsewhere }];
+      const [own] = limitsInForce({ ...tenant, quotaOverrides }, known, november, 3)?.limits ?? [];
+      expect(own?.text).toBe("10");
+    }
+  });
+
+  test("a plan that is not known has no limits to tell, and warnings are in ascending order", () => {
+    expect(limitsInForce(tenant, { ...known, plan: () => undefined }, november, 5)).toBeUndefined();
+    const small = plan("small", ["10"]);
+    const [version] = small.versions;
+    const limits: PlanState["versions"][number]["limits"] = [
+      { meter: null, window: "DAY", kind: "HARD", limit: "10", warnAt: ["0.9", "0.5", "0.75"] },
+    ];
+    const unsorted = {
+      ...known,
+      plan: () => ({ ...small, versions: version === undefined ? [] : [{ ...version, limits }] }),
+    };
+    const askedMeter = () => {
+      throw new Error("requests have no meter");
+    };
+    const [own] = limitsInForce(tenant, { ...unsorted, meter: askedMeter }, november, 5)?.limits ?? [];
+    expect(own?.warnAt.map(formatDecimal)).toEqual(["0.5", "0.75", "0.9"]);
+    expect(own?.meterArchived).toBe(false);
   });
 
   test("a changed plan's limits hold from its period on, never with the old ones and never with none", () => {
@@ -113,7 +138,8 @@ describe("limits in force", () => {
     const helped: TenantState = {
       ...tenant,
       quotaOverrides: [
-        { ...terms, limit: "1", until: november - 1, inVersion: 2 },
+        { ...terms, limit: "1", until: november, inVersion: 2 },
+        { ...terms, limit: "2", until: november + 100, inVersion: 2, meter: "tokens" },
         { ...terms, limit: "20", until: november + 100, inVersion: 3 },
         { ...terms, limit: "30", until: november + 50, inVersion: 4 },
         { ...terms, limit: "40", until: november + 50, inVersion: 5, window: "HOUR" },

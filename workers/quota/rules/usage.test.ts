@@ -45,6 +45,16 @@ describe("usage", () => {
     expect(grains(NOW - 2 * MINUTE_MS, limited)).not.toContain("MINUTE");
   });
 
+  test("counts up to the end of the window after its own, and in short windows of its own meter's limits only", () => {
+    const of = (time: number, arrivedAt: number) =>
+      grainsOf(reading(time, { arrivedAt }), 1, undefined).map(({ grain }) => grain);
+    const hour = NOW - (NOW % HOUR_MS);
+    expect(of(NOW, hour + 2 * HOUR_MS)).toContain("HOUR");
+    expect(of(NOW, hour + 2 * HOUR_MS + 1)).not.toContain("HOUR");
+    const limits = limited.limits.map((one) => ({ ...one, meter: "tokens" }));
+    expect(grains(NOW, { ...limited, limits })).toEqual(grains(NOW));
+  });
+
   test("that only corrects counts in its billing period only", () => {
     expect(grainsOf(reading(NOW, { eventId: undefined }), 1, limited)).toHaveLength(1);
   });

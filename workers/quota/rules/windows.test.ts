@@ -11,6 +11,7 @@ import {
   isJudged,
   isSlice,
   latestIn,
+  MAX_BILLING_PERIOD_MS,
   outlivesLoss,
   REBUILT_FROM,
   reachMs,
@@ -38,6 +39,16 @@ describe.each(SLIDING_WINDOWS)("%s", (window) => {
     expect(isJudged(of, start + COUNTED_FOR_MS[window])).toBe(true);
     expect(isJudged(of, start + COUNTED_FOR_MS[window] + 1)).toBe(false);
   });
+});
+
+test("admissions of a billing period outlive a loss of the counters, and no period is longer than 31 days", () => {
+  expect(outlivesLoss("BILLING_PERIOD")).toBe(true);
+  expect(MAX_BILLING_PERIOD_MS).toBe(31 * 24 * HOUR_MS);
+});
+
+test("totals of alerts' windows are stored for days, those of short windows and slices, which are many, for hours", () => {
+  const spare = TOTALS_KEPT_MS.filter(([grain, ms]) => ms - COUNTED_FOR_MS[grain] > 24 * HOUR_MS);
+  expect(spare.map(([grain]) => grain)).toEqual(["HOUR", "DAY"]);
 });
 
 test.each(SLIDING_GRAINS)("totals of %s are stored for hours longer than they count", (grain) => {
