@@ -82,8 +82,11 @@ export async function runCell(world: MatrixWorld, cell: Cell, seed: number, id: 
     for (const [n, some] of admitted.entries())
       expect(some, `admitted by the hard limit of ${load.tenants[n]}`).toBeLessThanOrEqual(LIMIT);
     await names.expectHeld();
-    await expectNoticesDelivered(target, load.tenants, receiver);
-    await expectDerived(world, key, load.tenants);
+    await Promise.all([
+      expectNoticesDelivered(target, load.tenants, receiver),
+      expectRebuilt(world, load.tenants),
+      ...load.tenants.map((tenant) => expectReconciled(world, key, tenant)),
+    ]);
   } finally {
     await stopClients();
     await injection.restore?.();
@@ -149,7 +152,8 @@ function rename({ target: { url, admin } }: MatrixWorld, id: string) {
       await running;
     },
     async expectHeld() {
-      const { tenant } = await ask<Named, Pick<Renaming, "id">>(url, admin, NAME, { id });
+      const look = () => ask<Named, Pick<Renaming, "id">>(url, admin, NAME, { id });
+      const { tenant } = await waitFor(look, { what: `the name of ${id}` });
       expect([answered, ...unanswered], "the last name that was answered, and those without an answer").toContain(
         tenant.name,
       );
@@ -157,14 +161,17 @@ function rename({ target: { url, admin } }: MatrixWorld, id: string) {
   };
 }
 
-/** Billing's and quota's derived data are those of the ledger; also quota's counters, which a decision loads. */
-async function expectDerived(world: MatrixWorld, key: string, tenants: readonly string[]): Promise<void> {
-  for (const tenant of tenants) {
+/** Billing's derived data are those of the ledger. One tenant at a time: billing allows one rebuild. */
+async function expectRebuilt(world: MatrixWorld, tenants: readonly string[]): Promise<void> {
+  for (const tenant of tenants)
     await rebuildBilling({ tenant, check: true, ...addressOf(world, "billing") }, settingsOf(world, "billing"));
-    const isDecided = async () => (await consume(world.target, key, tenant, "last")).status < 500;
-    await waitFor(isDecided, { what: `a decision for ${tenant}` });
-    await reconcileQuota({ tenant, ...addressOf(world, "quota") }, settingsOf(world, "quota"));
-  }
+}
+
+/** So are quota's; also its counters, which a decision loads. */
+async function expectReconciled(world: MatrixWorld, key: string, tenant: string): Promise<void> {
+  const isDecided = async () => (await consume(world.target, key, tenant, "last")).status < 500;
+  await waitFor(isDecided, { what: `a decision for ${tenant}` });
+  await reconcileQuota({ tenant, ...addressOf(world, "quota") }, settingsOf(world, "quota"));
 }
 
 const settingsOf = ({ compose }: MatrixWorld, role: Role): Readonly<Record<string, string>> =>
