@@ -1,12 +1,13 @@
 import type { Listening, Usage } from "./processes.js";
 
-let stopOnce: () => Promise<void> = async () => undefined;
-// Also when the benchmark was killed.
-process.once("disconnect", () => void stopOnce().finally(() => process.exit(1)));
+let stopMeasured: () => Promise<void> = async () => undefined;
+// Also when the benchmark was killed, or Ctrl-C ended it: nothing must go on running.
+for (const event of ["disconnect", "SIGINT", "SIGTERM"])
+  process.once(event, () => void stopMeasured().finally(() => process.exit(1)));
 
 /** The measured server's side of the protocol: reports its usage, and stops on request. */
 export function serve<More extends object>(listening: Listening & More, stop: () => Promise<void>): void {
-  stopOnce = stop;
+  stopMeasured = stop;
   process.on("message", (asked) => {
     if (asked === "usage") tell("usage", usage());
     if (asked === "stop") void stop().then(() => process.exit(0));
