@@ -28,6 +28,10 @@ test("unbilled usage is described in words, and what the tenant chose in quotes"
   const unpriced = describe("usage.unpriced", usageUnpricedV1.example.data);
   expect(unpriced.subject).toBe("acme: no price claims usage of tokens from 2026-11-01 on");
   expect(unpriced.lines[0]).toBe(`No price of the plan names these dimensions: model "xl". It is charged nothing.`);
+  const dimensions = [...usageUnpricedV1.example.data.dimensions, { dimension: "region", value: "eu" }];
+  expect(describe("usage.unpriced", { ...usageUnpricedV1.example.data, dimensions }).lines[0]).toContain(
+    ': model "xl", region "eu".',
+  );
   const whole = { ...usageUnpricedV1.example.data, reason: "NO_PRICE_FOR_METER", dimensions: [] };
   expect(describe("usage.unpriced", whole).lines[0]).toBe(
     "The plan has no price for this meter. It is charged nothing.",
@@ -36,10 +40,10 @@ test("unbilled usage is described in words, and what the tenant chose in quotes"
 });
 
 test("nothing in a Slack message becomes a link or a mention", () => {
-  const { text, blocks } = JSON.parse(slackMessage({ subject: "<!channel> & co", lines: ["<http://x|y>"] }));
+  const { text, blocks } = JSON.parse(slackMessage({ subject: "<!channel> & co", lines: ["<http://x|y>", "now"] }));
   expect(text).toBe("&lt;!channel&gt; &amp; co");
   expect(blocks).toEqual([
-    { type: "section", text: { type: "mrkdwn", text: "*&lt;!channel&gt; &amp; co*\n&lt;http://x|y&gt;" } },
+    { type: "section", text: { type: "mrkdwn", text: "*&lt;!channel&gt; &amp; co*\n&lt;http://x|y&gt;\nnow" } },
   ]);
 });
 

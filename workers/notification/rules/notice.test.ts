@@ -27,6 +27,7 @@ const warning = quotaWarningV1.example;
 test.each([
   ["not JSON", "{"],
   ["null", "null"],
+  ["a number", "7"],
   ["a type that is none of ours", JSON.stringify({ ...warning, type: "com.example.warning" })],
   ["a record of another topic", JSON.stringify(auditRecordedV1.example)],
   ["an event with a type of another topic", JSON.stringify({ ...warning, type: "metrly.audit.recorded.v1" })],
@@ -48,6 +49,21 @@ test.each([
   ["another encoding", `\u0003${JSON.stringify(warning)}`],
 ])("%s that newer code wrote asks for an upgrade and is not set aside", (_, text) => {
   expect(() => decodeNotice(text)).toThrow(UpgradeRequired);
+});
+
+test("the reason of what is set aside and of what is newer says what it is about", () => {
+  expect(decodeNotice("{")).toMatchObject({ error: expect.stringMatching(/^not JSON: /) });
+  const type = `metrly${"x".repeat(200)}`;
+  expect(decodeNotice(JSON.stringify({ ...warning, type }))).toMatchObject({
+    error: `unknown type ${JSON.stringify(type).slice(0, 100)}`,
+  });
+  const newer = JSON.stringify({ ...warning, type: "metrly.credit.expired.v1" });
+  expect(() => decodeNotice(newer)).toThrow(/the events that become notices/);
+});
+
+test("an event id has at most 512 characters", () => {
+  const kindOf = (length: number) => decodeNotice(JSON.stringify({ ...warning, id: "a".repeat(length) })).kind;
+  expect([512, 513].map(kindOf)).toEqual(["notice", "poison"]);
 });
 
 test("a webhook's body is type, timestamp, its places and data", () => {

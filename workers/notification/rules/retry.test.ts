@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DAY_MS } from "#kernel/duration.js";
-import { type AttemptResult, judgeAttempt, MAX_ATTEMPTS, parseRetryAfter, redeliveryDelayMs } from "./retry.js";
+import {
+  type AttemptResult,
+  DISABLE_AFTER_FAILING_MS,
+  judgeAttempt,
+  MAX_ATTEMPTS,
+  parseRetryAfter,
+  redeliveryDelayMs,
+} from "./retry.js";
 
 const failed: AttemptResult = {
   startedAt: 0,
@@ -22,6 +29,7 @@ test("ten attempts span about three days, never more than a week", () => {
   expect(spanAt(0.5) / DAY_MS).toBeGreaterThan(2.5);
   expect(spanAt(0.5) / DAY_MS).toBeLessThan(3.5);
   expect(spanAt(0.999_999) / DAY_MS).toBeLessThan(7);
+  expect(DISABLE_AFTER_FAILING_MS).toBe(5 * DAY_MS);
 });
 
 test("every failed attempt is retried later or ends with a reason: never neither", () => {
