@@ -24,6 +24,7 @@ const PRICES: Readonly<Record<string, string>> = {
 export const BATCH = 100;
 const USERS = 2_000;
 const RETRY_MS = 200;
+const LOOK_MS = 900_000;
 /** Two of a tenant's events never have the same time: LATEST could then be either. Prime, so that it meets each ms once. */
 const TIME_STEP = 15_485_863;
 const EDGE_MS = 7_200_000;
@@ -130,7 +131,7 @@ export async function startBulk(target: Target, key: string, d: Dice, answers: A
     },
     judgeAccounting: () =>
       eachTenant(async ({ id, tallies }) => {
-        const now = await world.accountingOf(url, admin, id);
+        const now = await patiently("the accounting", () => world.accountingOf(url, admin, id));
         const counted = tallies.before.count() + tallies.now.count();
         const isWhole = world.sumOf(now) === now.accepted && now.unmetered === 0 && now.quarantined === 0;
         const found = JSON.stringify(now);
@@ -175,7 +176,8 @@ export async function startBulk(target: Target, key: string, d: Dice, answers: A
           if (is !== `${quantity} for ${charge}`)
             found.push(`${meter}: ${quantity} for ${charge}, on the invoice ${is}`);
         }
-        const { verifyInvoice } = await ask(url, admin, world.VERIFY, { id: invoice.id });
+        const verify = () => ask(url, admin, world.VERIFY, { id: invoice.id });
+        const { verifyInvoice } = await patiently("the verifier", verify);
         return verifyInvoice.matches
           ? found
           : [...found, `the verifier differs: ${verifyInvoice.differences.join("; ")}`];
@@ -225,5 +227,11 @@ interface Totals {
   };
 }
 
-const totalsOf = async ({ url, admin }: Target, input: object) =>
-  (await ask<Totals, object>(url, admin, operations.TOTALS, input)).tenant.usageTotals;
+const totalsOf = async ({ url, admin }: Target, input: object) => {
+  const answer = await patiently("totals", () => ask<Totals, object>(url, admin, operations.TOTALS, input));
+  return answer.tenant.usageTotals;
+};
+
+/** A busy machine may answer that it takes too long. */
+const patiently = <T>(what: string, look: () => Promise<T>): Promise<NonNullable<T>> =>
+  waitFor(look, { what, deadlineMs: LOOK_MS, pauseMs: 500 });

@@ -182,7 +182,7 @@ export async function startGeneration(options: GenerationOptions): Promise<Gener
     },
     async judge() {
       await rest();
-      await lookAround(world(client, history, name), endpointId);
+      await waitFor(wholeLook, { what: `a whole look at ${name}`, deadlineMs: AT_REST_MS, pauseMs: 500 });
       heard.stop();
       await putAway();
       const lines = (await readFile(file, "utf8")).trim().split("\n");
@@ -191,6 +191,13 @@ export async function startGeneration(options: GenerationOptions): Promise<Gener
       return { verdict, lines: kept };
     },
   };
+
+  /** Whether everything was shown: a busy machine may answer that it takes too long. */
+  async function wholeLook(): Promise<boolean> {
+    const before = history.lines.length;
+    await lookAround(world(client, history, name), endpointId);
+    return history.lines.slice(before).every(({ op, outcome }) => op === "webhook" || outcome === "ok");
+  }
 
   /** A mark that is sent now has had its effects when its alert arrives: so has everything before. */
   async function rest(): Promise<void> {
