@@ -103,7 +103,7 @@ function metrlyCounting({ port, admin }: Metrly): Counting {
       };
       const { counted } = await waitFor(isSettled, {
         what: "everything to be counted",
-        ...{ deadlineMs: 600_000, pauseMs: 100 },
+        ...{ deadlineMs: 600_000, pauseMs: 25 },
       });
       const { tenant } = await ask(url, admin, world.USAGE, { tenantId: TENANT, periodStart: null });
       const total = Number(tenant.usageTotals.find(({ meter }) => meter === METER)?.quantity ?? 0);

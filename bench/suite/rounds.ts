@@ -8,7 +8,7 @@ export interface RoundsOptions {
   readonly seconds: number;
   /** 1 for a whole run. */
   readonly scale: number;
-  /** No round starts that would probably exceed it, but for the first. */
+  /** Of all rounds: none starts that would probably exceed it, but for the first. */
   readonly budgetMs: number;
 }
 
@@ -31,8 +31,8 @@ export interface Comparison {
  * second round in reverse order.
  */
 export async function compare(figure: Figure, options: RoundsOptions): Promise<Comparison> {
-  const began = performance.now();
   const arena = await figure.start(options.scale);
+  const began = performance.now();
   try {
     for (const { name, reason } of arena.missing) announce(name, reason);
     const results = new Map<Contestant, Measured[]>(arena.contestants.map((one) => [one, []]));

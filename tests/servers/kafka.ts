@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { copyFile, cp, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
+import { packageRoot } from "#platform/process/package-root.js";
 import { cached, Unavailable } from "./cache.js";
 import { startServerProcess } from "./server-process.js";
 import { freePort } from "./servers.js";
@@ -10,7 +11,7 @@ import { freePort } from "./servers.js";
 const run = promisify(execFile);
 
 export const KAFKA_VERSION = "4.3.0";
-const POM = path.join(import.meta.dirname, "kafka-pom.xml");
+const POM = path.join(packageRoot(), "tests/servers/kafka-pom.xml");
 const HEAP = "-Xmx512m";
 /** A broker of `npm test` lives too short for the optimizing compiler and the concurrent collector to pay off. */
 const CHEAP_JVM: readonly string[] = [HEAP, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
