@@ -133,6 +133,29 @@ describe.skipIf(!hasPostgres)("notification's part of the graph", () => {
     expect(answers.flatMap(({ codes }) => codes)).toEqual(["CONFLICT", "CONFLICT", "CONFLICT", "CONFLICT"]);
   });
 
+  test("endpoints of tenants are not read when they are too large together", async () => {
+    const ids = Array.from({ length: 200 }, (_, n) => `t${n}`);
+    const url = "https://hooks.example.com/".padEnd(2_048, "x");
+    const fill = (each: number) =>
+      database.pool.query(
+        `INSERT INTO webhook_endpoint (tenant_id, id, url, event_types)
+         SELECT t, t || n, $2, '{quota.warning}' FROM unnest($1::text[]) AS t, generate_series(1, $3::int) AS n`,
+        [ids, url, each],
+      );
+    const references = ids.map((id) => `{ __typename: "Tenant", id: "${id}" }`).join(" ");
+    const listed = () =>
+      ask(
+        service,
+        admin,
+        `{ _entities(representations: [${references}]) { ... on Tenant { webhookEndpoints { id } } } }`,
+      );
+    await fill(1);
+    expect(await listed()).toMatchObject({ codes: [] });
+    await database.pool.query("TRUNCATE webhook_endpoint CASCADE");
+    await fill(50);
+    expect(new Set((await listed()).codes)).toEqual(new Set(["TOO_LARGE"]));
+  });
+
   test("a test webhook is delivered and shows in the delivery log", async () => {
     const id = await endpointId();
     const sent = await ask(

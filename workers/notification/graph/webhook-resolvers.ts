@@ -48,7 +48,9 @@ export class TenantWebhooksResolver {
   private readonly endpointsOf;
 
   constructor({ endpoints }: Pick<WebhookGraphOptions, "endpoints">) {
-    this.endpointsOf = batched(endpoints.listOf);
+    this.endpointsOf = batched((tenantIds: readonly string[], context) =>
+      endpoints.listOf(tenantIds, readSizeOf(context).take),
+    );
   }
 
   @FieldResolver(() => [WebhookEndpointType], { description: "Its endpoints; needs TENANT_ADMIN" })
@@ -63,9 +65,9 @@ export class PlatformWebhooksResolver {
   constructor(private readonly options: Pick<WebhookGraphOptions, "endpoints">) {}
 
   @Query(() => [WebhookEndpointType], { description: "The endpoints of the operators; only for PLATFORM_ADMIN" })
-  async platformWebhookEndpoints(@Ctx() { identity }: SubgraphContext): Promise<readonly Endpoint[]> {
-    authorize(identity, "Query.platformWebhookEndpoints", OPERATORS);
-    return (await this.options.endpoints.listOf([OPERATORS])).flat();
+  async platformWebhookEndpoints(@Ctx() context: SubgraphContext): Promise<readonly Endpoint[]> {
+    authorize(context.identity, "Query.platformWebhookEndpoints", OPERATORS);
+    return (await this.options.endpoints.listOf([OPERATORS], readSizeOf(context).take)).flat();
   }
 }
 

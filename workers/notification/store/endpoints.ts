@@ -64,6 +64,8 @@ export interface DeliveryPage {
   readonly limit: number;
 }
 
+const ENDPOINT_BYTES = `SELECT coalesce(sum(300 + octet_length(url)), 0)::float8 AS bytes FROM webhook_endpoint
+  WHERE tenant_id = ANY ($1::text[]) AND deleted_at IS NULL`;
 const DELIVERY_PAGES = `
 SELECT q.page::int - 1 AS page, d.id, octet_length(d.payload) + (
   SELECT coalesce(sum(octet_length(a.response_body)), 0)::int FROM webhook_attempt a
@@ -106,12 +108,21 @@ export function createEndpointStore(database: Database) {
     countPending: (): Promise<number> => prisma.webhookDelivery.count({ where: { nextAttemptAt: { not: null } } }),
 
     /** By tenant, in the order of their ids. */
-    async listOf(tenantIds: readonly string[]): Promise<readonly (readonly Endpoint[])[]> {
+    /** `admit` is called with the bytes of all before they are read. */
+    async listOf(
+      tenantIds: readonly string[],
+      admit: (bytes: number) => void,
+    ): Promise<readonly (readonly Endpoint[])[]> {
+      const ids = [...new Set(tenantIds)];
+      const sizes = await database.pool.query<{ bytes: number }>(ENDPOINT_BYTES, [ids]);
+      admit(sizes.rows[0]?.bytes ?? 0);
       const rows = await prisma.webhookEndpoint.findMany({
-        where: { tenantId: { in: [...tenantIds] }, deletedAt: null },
+        where: { tenantId: { in: ids }, deletedAt: null },
         orderBy: [{ createdAt: "asc" }, { id: "asc" }],
       });
-      return tenantIds.map((tenantId) => rows.filter((row) => row.tenantId === tenantId).map(endpointOf));
+      const found = new Map(ids.map((id): [string, Endpoint[]] => [id, []]));
+      for (const row of rows) found.get(row.tenantId)?.push(endpointOf(row));
+      return tenantIds.map((tenantId) => found.get(tenantId) ?? []);
     },
 
     /** Each newest first, in the order of the pages. `admit` is called with the bytes of all before they are read. */

@@ -1,5 +1,7 @@
 import { readSizeOf } from "#platform/graphql/answer-size.js";
 import { batched } from "#platform/graphql/batched.js";
+import type { SubgraphContext } from "#platform/graphql/subgraph.js";
+import type { ApiKeyState } from "#schema/events/tenancy-changed.v1.js";
 import type { AdmitBytes, AuditState } from "../store/reads.js";
 import type { TenancyStore } from "../store/store.js";
 
@@ -12,11 +14,18 @@ export type Loaders = ReturnType<typeof createLoaders>;
 export function createLoaders(store: TenancyStore) {
   const keys = batched(async (tenantIds: readonly string[], context) => {
     const found = await store.apiKeysOfTenants([...new Set(tenantIds)], readSizeOf(context).take);
-    return tenantIds.map((id) => found.filter((key) => key.tenantId === id));
+    const byTenant = new Map(tenantIds.map((id): [string | null, ApiKeyState[]] => [id, []]));
+    for (const key of found) byTenant.get(key.tenantId)?.push(key);
+    return tenantIds.map((id) => byTenant.get(id) ?? []);
   });
   const uses = batched(async (keyIds: readonly string[]) => {
     const found = await store.keyUses([...new Set(keyIds)]);
     return keyIds.map((id) => found.get(id));
+  });
+  // Read once, however often an operation asks for them.
+  const meters = batched(async (asked: readonly "active"[], context) => {
+    const found = await store.activeMeters(readSizeOf(context).take);
+    return asked.map(() => found);
   });
   const states = (which: AuditState) =>
     batched(async (ids: readonly number[], context) => {
@@ -29,6 +38,7 @@ export function createLoaders(store: TenancyStore) {
     apiKeysOfTenant: keys,
     /** Undefined: never used, as far as reported. */
     keyUse: uses,
+    activeMeters: (context: SubgraphContext) => meters(context, "active"),
     /** By the id of an entry of the audit log. */
     stateBefore: states("before"),
     stateAfter: states("after"),

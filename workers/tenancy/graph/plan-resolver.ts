@@ -35,9 +35,9 @@ export class PlanResolver {
   ) {}
 
   @Query(() => [Meter], { description: "The meters that are not archived" })
-  async meters(@Ctx() { identity }: SubgraphContext): Promise<Meter[]> {
-    authorize(identity, "Query.meters");
-    return (await this.store.activeMeters()).map(meterView);
+  async meters(@Ctx() context: SubgraphContext): Promise<Meter[]> {
+    authorize(context.identity, "Query.meters");
+    return (await this.loaders.activeMeters(context)).map(meterView);
   }
 
   @Query(() => Plan, {

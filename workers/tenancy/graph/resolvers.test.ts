@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { hashApiKey, looksLikeApiKey } from "#platform/auth/api-keys.js";
 import { MAX_READ_BYTES, readSizeOf } from "#platform/graphql/answer-size.js";
 import type { Subgraph } from "#platform/graphql/subgraph.js";
@@ -407,6 +407,7 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
       [admin, '{ acme: tenant(id: "acme") { id } globex: tenant(id: "globex") { id } }'],
       [admin, '{ pro: plan(id: "pro") { id } tiered: plan(id: "tiered") { id } }'],
       [tenantAdmin, '{ tenant(id: "acme") { apiKeys { id } } }'],
+      [admin, "{ meters { key } }"],
       [tenantAdmin, "{ auditLog { nodes { before } } }"],
       [tenantAdmin, "{ auditLog { nodes { after } } }"],
     ] as const) {
@@ -416,6 +417,18 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
       const { codes } = await ask(subgraph, identity, query, {}, context);
       expect(new Set(codes), query).toEqual(new Set(["TOO_LARGE"]));
     }
+  });
+
+  test("an operation reads the meters once, however often it asks for them", async () => {
+    const reads = vi.spyOn(world.store, "activeMeters");
+    const { codes, data } = await asAdmin(
+      `{ ${Array.from({ length: 30 }, (_, n) => `a${n}: meters { key }`).join(" ")} }`,
+    );
+    expect(codes).toEqual([]);
+    expect(data.a29).toEqual(data.a0);
+    expect(data.a0.length).toBeGreaterThan(0);
+    expect(reads).toHaveBeenCalledTimes(1);
+    reads.mockRestore();
   });
 
   test("the audit log reads states only where they are asked for", async () => {

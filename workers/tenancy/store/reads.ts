@@ -40,6 +40,8 @@ const PLAN_BYTES = `octet_length(p.creation_input::text)
        FROM plan_version v WHERE v.plan_id = p.id)
   FROM plan p WHERE p.id = ANY($1::text[])`;
 const KEY_BYTES = "octet_length(name) + 300 FROM api_key WHERE tenant_id = ANY($1::text[])";
+const METER_BYTES = `SELECT coalesce(sum(300 + octet_length(name) + octet_length(event_type) + octet_length(dimensions::text)
+  + octet_length(creation_input::text)), 0)::float8 AS bytes FROM meter WHERE archived_in_version IS NULL`;
 const AUDIT_BYTES: Readonly<Record<AuditState, string>> = {
   before: "coalesce(octet_length(before::text), 0) FROM audit_entry WHERE id = ANY($1::bigint[])",
   after: "coalesce(octet_length(after::text), 0) FROM audit_entry WHERE id = ANY($1::bigint[])",
@@ -105,7 +107,11 @@ export function createReads({ pool }: Database, prisma: PrismaClient) {
       });
       return new Map(rows.flatMap(({ id, lastUsedAt }) => (lastUsedAt === null ? [] : [[id, lastUsedAt.getTime()]])));
     },
-    async activeMeters(): Promise<MeterState[]> {
+    async activeMeters(admit?: AdmitBytes): Promise<MeterState[]> {
+      if (admit !== undefined) {
+        const { rows } = await pool.query<{ bytes: number }>(METER_BYTES);
+        admit(rows[0]?.bytes ?? 0);
+      }
       const rows = await prisma.meter.findMany({
         where: { archivedInVersion: null },
         orderBy: { createdInVersion: "asc" },
