@@ -44,11 +44,19 @@ else await measureAll();
 
 async function measureAll(): Promise<void> {
   await buildMeasured();
-  for (const figure of FIGURES.filter(({ name }) => isAsked(name))) await measureFigure(figure);
+  for (const figure of FIGURES.filter(({ name }) => isAsked(name))) {
+    try {
+      await measureFigure(figure);
+    } catch (error) {
+      // The others are worth their time; its last result stays.
+      console.error(`\nNOT MEASURED: ${figure.title}:`, error);
+      process.exitCode = 1;
+    }
+  }
   for (const program of PROGRAMS.filter(({ name, isLong }) => isAsked(name, isLong))) await measureProgram(program);
 }
 
-/** Each result is stored at once: a later failure takes nothing away. */
+/** Its result is stored at once: a later failure takes nothing away. */
 async function measureFigure(figure: Figure): Promise<void> {
   const { name, title, text, columns, base } = figure;
   const seconds = figure.seconds * Math.min(1, scale);
@@ -65,7 +73,10 @@ async function measureProgram(program: Program): Promise<void> {
   const { name, text, file, args } = program;
   console.log(`\n${text}`);
   const lines = await runProgram(program);
-  if (lines === undefined) return;
+  if (lines === undefined) {
+    process.exitCode = 1;
+    return;
+  }
   const results = await readResults();
   const result = { text, command: ["node --import tsx", `bench/${file}`, ...args].join(" "), lines, measured };
   await writeResults({ ...results, programs: { ...results.programs, [name]: result } });
