@@ -1,3 +1,5 @@
+import { DAY_MS } from "#kernel/duration.js";
+import type { QuotaCounters } from "../../workers/quota/counters/counters.js";
 import type { StatementFlaw } from "./client.js";
 import type { EarlyTopics } from "./log.js";
 
@@ -5,12 +7,14 @@ import type { EarlyTopics } from "./log.js";
 export interface Flaw {
   readonly statements?: StatementFlaw;
   readonly early?: EarlyTopics;
+  /** Stands between a process and its counters. */
+  readonly counters?: (store: QuotaCounters) => QuotaCounters;
 }
 
 const withoutLock = (text: string): string =>
   text.replace(/(FROM recorder_cursor WHERE partition = \$1) FOR UPDATE/, "$1");
 
-/** Bugs that the simulation must find. */
+/** Bugs that the simulation is to find. `simulation.test.ts` names those that it does find within few seeds. */
 export const FLAWS = {
   /** The cursor moves by itself, whatever becomes of the rows. */
   "cursor-outside-transaction": {
@@ -29,4 +33,32 @@ export const FLAWS = {
   "accepted-before-acknowledged": { early: new Set(["usage.received"]) },
   /** The outbox forgets what the log does not have yet. */
   "announced-before-acknowledged": { early: new Set(["billing.events"]) },
+  /** So does quota's: an alert is lost. */
+  "alerted-before-acknowledged": { early: new Set(["quota.alerts"]) },
+  /** Counters that missed a settlement go on with the next one. */
+  "settlement-gap-accepted": {
+    counters: (store) => ({
+      ...store,
+      async settle(request) {
+        const [position] = await store.positions([request.tenantId]);
+        return store.settle({ ...request, previousSeq: position ?? request.previousSeq });
+      },
+    }),
+  },
+  /** A reservation keeps its room when its time is over. */
+  "expired-reservation-kept": {
+    counters: (store) => ({
+      ...store,
+      execute: (tenantId, operations, now) =>
+        store.execute(
+          tenantId,
+          operations.map((one) => (one.kind === "consume" ? { ...one, ttlMs: DAY_MS } : one)),
+          now,
+        ),
+    }),
+  },
+  /** Counters that are built after a loss know nothing of what the lost ones had reserved. */
+  "lost-reservations-forgotten": {
+    counters: (store) => ({ ...store, load: (load, token) => store.load({ ...load, lost: [] }, token) }),
+  },
 } satisfies Readonly<Record<string, Flaw>>;

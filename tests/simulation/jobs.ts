@@ -21,6 +21,8 @@ interface Worker {
 /** How soon a job that found no worker looks for one again. */
 const AGAIN_MS = 500;
 
+export type SimulatedJobs = ReturnType<typeof createSimulatedJobs>;
+
 /** Job queues in memory that all instances share. A job runs again when its worker is killed or frozen for longer than its lease. */
 export function createSimulatedJobs(scheduler: Scheduler) {
   const queues = new Map<string, Map<string, Stored>>();

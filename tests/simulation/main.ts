@@ -1,17 +1,20 @@
 import { parseArgs } from "node:util";
 import { FLAWS, type Flaw } from "./flaws.js";
 import { minimise } from "./minimise.js";
-import { runSeed } from "./run-seed.js";
+import { openRunner } from "./run-seed.js";
 import type { Deviation } from "./scheduler.js";
 import type { Outcome } from "./simulation.js";
 
 /** `npm run simulate`: runs seeds one after the other, until one fails. */
 
-const USAGE = `npm run simulate -- [--seed N] [--seeds N | --endless] [--minutes N] [--steps N] [--tries N] [--trace]
+const USAGE = `npm run simulate -- [--seed N] [--seeds N | --endless] [--minutes N] [--steps N] [--events N] [--no-quota]
+    [--tries N] [--trace]
   --seed N    the first seed (1)
   --seeds N   how many seeds (1); --endless: until one fails
   --minutes N no seed begins after that
   --steps N   steps with faults; then the system has to come to rest (1500)
+  --events N  what each tenant sends (12)
+  --no-quota  a shorter run, without quota
   --tries N   how many runs to spend on a smaller trace of a failure (150)
   --faults F  how often a step is a fault, 0 to 1 (the seed decides)
   --flaw NAME with a bug: ${Object.keys(FLAWS).join(", ")}
@@ -33,6 +36,8 @@ const { values } = parseArgs({
     endless: { type: "boolean", default: false },
     minutes: { type: "string" },
     steps: { type: "string", default: "1500" },
+    events: { type: "string", default: "12" },
+    "no-quota": { type: "boolean", default: false },
     faults: { type: "string" },
     flaw: { type: "string" },
     tries: { type: "string", default: "150" },
@@ -45,6 +50,8 @@ const flaw = Object.entries<Flaw>(FLAWS).find(([name]) => name === values.flaw)?
 if (values.flaw !== undefined && flaw === undefined) throw new RangeError(USAGE);
 const common = {
   steps,
+  events: count(values.events),
+  withoutQuota: values["no-quota"],
   ...(flaw !== undefined && { flaw }),
   ...(values.faults !== undefined && { faultRate: Number(values.faults) }),
 };
@@ -52,10 +59,11 @@ const until = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(v
 if (!(until > 0)) throw new RangeError(USAGE);
 const last = values.endless ? Number.POSITIVE_INFINITY : first + count(values.seeds) - 1;
 
+const runner = await openRunner();
 for (let seed = first; seed <= last && process.exitCode === undefined; seed += 1) {
   if (seed > first && performance.now() > until) break;
   const startedAt = performance.now();
-  const outcome = await runSeed({ seed, ...common });
+  const outcome = await runner.run({ seed, ...common });
   const seconds = (performance.now() - startedAt) / 1000;
   if (values.trace) print(outcome.trace.join("\n"));
   print(
@@ -64,6 +72,7 @@ for (let seed = first; seed <= last && process.exitCode === undefined; seed += 1
   );
   if (outcome.violations.length > 0) await explain(outcome);
 }
+await runner.stop();
 // The driver may keep timers.
 process.exit();
 
@@ -76,7 +85,13 @@ async function explain(outcome: Outcome): Promise<void> {
   await minimise(
     outcome.deviations,
     async (kept: readonly Deviation[]) => {
-      const run = await runSeed({ seed, ...common, replay: kept, isPart: true, lastStep: outcome.steps + STEPS_LATER });
+      const run = await runner.run({
+        seed,
+        ...common,
+        replay: kept,
+        isPart: true,
+        lastStep: outcome.steps + STEPS_LATER,
+      });
       if (run.violations.length > 0) smallest = run;
       return run.violations.length > 0;
     },
@@ -91,5 +106,6 @@ async function explain(outcome: Outcome): Promise<void> {
   for (const line of smallest.trace.slice(-60)) print(`    ${line}`);
   const faults = values.faults === undefined ? "" : ` --faults ${values.faults}`;
   const withFlaw = values.flaw === undefined ? "" : ` --flaw ${values.flaw}`;
-  print(`  again: npm run simulate -- --seed ${seed} --steps ${steps}${faults}${withFlaw}`);
+  const size = `--steps ${steps} --events ${common.events}${values["no-quota"] ? " --no-quota" : ""}`;
+  print(`  again: npm run simulate -- --seed ${seed} ${size}${faults}${withFlaw}`);
 }

@@ -1,30 +1,14 @@
-import { openSimulatedDatabase, type SimulatedDatabase } from "./database.js";
-import type { Flaw } from "./flaws.js";
+import { contextOf, type World } from "./context.js";
+import type { SimulatedDatabase } from "./database.js";
 import { createInstance, type Instance } from "./instance.js";
-import type { createSimulatedJobs } from "./jobs.js";
-import type { SimulatedLog } from "./log.js";
-import type { RoleContext } from "./roles.js";
-import type { Action, Scheduler } from "./scheduler.js";
-import type { Server } from "./server.js";
-import type { Edge, Receive } from "./workload.js";
-
-export interface ProcessesOptions {
-  readonly scheduler: Scheduler;
-  readonly log: SimulatedLog;
-  readonly jobs: ReturnType<typeof createSimulatedJobs>;
-  readonly servers: { readonly ingestion: Server; readonly billing: Server };
-  readonly partitionCount: number;
-  readonly flaw?: Flaw | undefined;
-  /** A process ended with an error that a restart does not mend. */
-  onFailed(what: string): void;
-}
-
-type Start = (context: RoleContext) => Promise<Receive | undefined>;
+import type { Role, Serving } from "./roles.js";
+import type { Action } from "./scheduler.js";
+import type { Reachable } from "./workload.js";
 
 interface Process {
   readonly instance: Instance;
   readonly databases: SimulatedDatabase[];
-  receive: Receive | undefined;
+  serving: Serving | undefined;
 }
 
 const RESTARTED_WITHIN_MS = 5_000;
@@ -34,14 +18,15 @@ const LONGEST_FREEZE_MS = 40_000;
 const CLOCK_RANGE_MS = 80 * 86_400_000;
 
 /** The processes of a simulated installation. One that is killed starts again. */
-export function createProcesses(options: ProcessesOptions) {
-  const { scheduler, log, jobs, servers, flaw } = options;
+export function createProcesses(world: World) {
+  const { scheduler, log, jobs, counters } = world;
   const random = scheduler.randomFor("world");
   const processes = new Map<string, Process>();
+  let haveClocksJumped = false;
 
-  function start(name: string, role: Start, life = 1): void {
+  function start(name: string, role: Role, life = 1): void {
     const instance = createInstance(scheduler, `${name}.${life}`);
-    const process: Process = { instance, databases: [], receive: undefined };
+    const process: Process = { instance, databases: [], serving: undefined };
     processes.set(name, process);
     instance.onKill(() => {
       scheduler.after(random() * RESTARTED_WITHIN_MS, "world", {
@@ -53,35 +38,17 @@ export function createProcesses(options: ProcessesOptions) {
       });
     });
     instance.post(`${instance.name} starts`, () => {
-      role(contextOf(process)).then(
-        (receive) => {
-          process.receive = receive;
+      role(contextOf(world, instance, process.databases)).then(
+        (serving) => {
+          process.serving = serving;
         },
-        // As an orchestrator does: a process that cannot start is started again.
-        () => instance.kill({ losesRequests: false }),
+        (error: unknown) => {
+          scheduler.trace.add(`  ${instance.name} cannot start: ${String(error)}`);
+          // As an orchestrator does: a process that cannot start is started again.
+          instance.kill({ losesRequests: false });
+        },
       );
     });
-  }
-
-  function contextOf({ instance, databases }: Process): RoleContext {
-    return {
-      log: log.of(instance, flaw?.early),
-      jobs: jobs.of(instance),
-      partitionCount: options.partitionCount,
-      openDatabase(name) {
-        const opened = openSimulatedDatabase({
-          ...{ scheduler, instance, name, server: servers[name], flaw: flaw?.statements },
-        });
-        databases.push(opened);
-        return opened;
-      },
-      report(error) {
-        scheduler.trace.add(`  ${instance.name} reports: ${String(error)}`);
-      },
-      fail(error) {
-        options.onFailed(`${instance.name} failed: ${String(error)}`);
-      },
-    };
   }
 
   /** By kind. */
@@ -103,19 +70,24 @@ export function createProcesses(options: ProcessesOptions) {
       each("is killed", (instance) => instance.kill({ losesRequests: false })),
       each("is lost with its machine", (instance) => instance.kill({ losesRequests: true })),
       each("freezes", (instance) => instance.freeze(freezeMs()), running),
-      each("has another clock", (instance) => instance.jumpClock((random() - 0.5) * CLOCK_RANGE_MS)),
+      each("has another clock", (instance) => {
+        haveClocksJumped = true;
+        instance.jumpClock((random() - 0.5) * CLOCK_RANGE_MS);
+      }),
       calls,
       sessions,
       log.faults(),
       jobs.faults(),
+      counters.faults(),
     ];
   }
 
   return {
     start,
     faults,
-    edges: (): Edge[] =>
-      [...processes.values()].map(({ instance, ...process }) => ({ instance, receive: () => process.receive })),
+    haveClocksJumped: () => haveClocksJumped,
+    reachable: (): Reachable[] =>
+      [...processes.values()].map((process) => ({ instance: process.instance, serving: () => process.serving })),
     correctClocks(): void {
       for (const { instance } of processes.values()) instance.correctClock();
     },

@@ -29,6 +29,29 @@ interface Raw {
   readonly pid: number;
 }
 
+/** What a session may keep others waiting by: an open transaction, or an advisory lock of the session. */
+const BEGINS = /^BEGIN/;
+const LOCKS_FOR_SESSION = /pg_(?:try_)?advisory_lock\(/;
+const ENDS = /^(?:COMMIT|ROLLBACK)|pg_advisory_unlock\(/;
+
+const TABLES = `SELECT oid::regclass::text AS name FROM pg_class
+  WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'`;
+
+/** Triggers that refuse to empty a table do not run. Tables that came later go: those of months that a clock jumped to. */
+const emptied = (tables: readonly string[]): string => `DO $$ DECLARE found record; BEGIN
+  PERFORM set_config('session_replication_role', 'replica', true);
+  FOR found IN SELECT name FROM (${TABLES}) present WHERE name <> ALL (${textsOf(tables)})
+  LOOP EXECUTE 'DROP TABLE ' || found.name; END LOOP;
+  SELECT string_agg(name, ', ') AS names INTO found FROM (${TABLES}) present WHERE pg_relation_size(name::regclass) > 0;
+  IF found.names IS NOT NULL THEN EXECUTE 'TRUNCATE ' || found.names || ' CASCADE'; END IF;
+  FOR found IN SELECT quote_ident(sequencename) AS name, start_value FROM pg_sequences
+    WHERE schemaname = current_schema() AND last_value IS NOT NULL
+  LOOP PERFORM setval(found.name::regclass, found.start_value, false); END LOOP;
+END $$`;
+
+const textsOf = (texts: readonly string[]): string =>
+  `ARRAY[${texts.map((text) => pg.escapeLiteral(text)).join(", ")}]::text[]`;
+
 interface Waiting {
   readonly pid: number;
   answer: Answer | undefined;
@@ -46,9 +69,26 @@ export type Server = Awaited<ReturnType<typeof connectServer>>;
 export async function connectServer(url: string) {
   const monitor = createSession({ url, limits: NO_LIMITS });
   await monitor.connect();
+  const tables = (await monitor.query<{ name: string }>(TABLES)).rows.map(({ name }) => name);
+  /** The rows that migrations have written, as JSON. */
+  const written = new Map<string, string>();
+  for (const name of tables) {
+    const { rows } = await monitor.query<{ all: string | null }>(`SELECT json_agg(t)::text AS all FROM ${name} t`);
+    const all = rows[0]?.all;
+    if (typeof all === "string") written.set(name, all);
+  }
   const free: Raw[] = [];
   const opened: Raw[] = [];
   const waiting: Waiting[] = [];
+  /** The sessions that others may have to wait for. */
+  const holders = new Set<number>();
+
+  const mayWait = (pid: number): boolean => holders.size > (holders.has(pid) ? 1 : 0);
+
+  function noteLocks(pid: number, text: string): void {
+    if (BEGINS.test(text) || LOCKS_FOR_SESSION.test(text)) holders.add(pid);
+    else if (ENDS.test(text)) holders.delete(pid);
+  }
 
   async function take(): Promise<Raw> {
     const known = free.pop();
@@ -100,6 +140,8 @@ export async function connectServer(url: string) {
     return {
       async run({ text, values }, onAnswer) {
         let answer: Answer | undefined;
+        const isAlone = !mayWait(raw.pid);
+        noteLocks(raw.pid, text);
         const answered = raw.session.query({ text, values: [...(values ?? [])] }).then(
           (result) => {
             answer = { result };
@@ -108,7 +150,7 @@ export async function connectServer(url: string) {
             answer = { error };
           },
         );
-        await Promise.race([answered, pause(SUSPECT_AFTER_MS)]);
+        await (isAlone ? answered : Promise.race([answered, pause(SUSPECT_AFTER_MS)]));
         while (answer === undefined) {
           if ((await blockedOf([raw.pid])).has(raw.pid)) break;
           await Promise.race([answered, pause(AGAIN_AFTER_MS)]);
@@ -148,14 +190,36 @@ export async function connectServer(url: string) {
         }
         await raw.session.query("ROLLBACK");
         await raw.session.query("DISCARD ALL");
+        holders.delete(raw.pid);
         free.push(raw);
         await release();
       },
     };
   }
 
+  /** Ends every session, as far as it was left. */
+  async function abandon({ session, pid }: Raw): Promise<void> {
+    const left = waiting.find((one) => one.pid === pid);
+    if (left !== undefined) {
+      await monitor.query("SELECT pg_cancel_backend($1)", [pid]);
+      await left.answered;
+    }
+    await session.query("ROLLBACK");
+    await session.query("DISCARD ALL");
+  }
+
   return {
     open,
+    /** As on the day of its migration: nothing of an earlier run is left, not even where its rows lay. */
+    async reset(): Promise<void> {
+      for (const raw of opened) await abandon(raw);
+      waiting.length = 0;
+      holders.clear();
+      free.splice(0, free.length, ...opened);
+      await monitor.query(emptied(tables));
+      for (const [name, all] of written)
+        await monitor.query(`INSERT INTO ${name} SELECT * FROM json_populate_recordset(NULL::${name}, $1)`, [all]);
+    },
     /** Asks outside of the simulation. */
     async ask<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
       return (await monitor.query<Row>(text, [...values])).rows;

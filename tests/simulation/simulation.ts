@@ -1,22 +1,29 @@
-import { BILLING_EVENTS, USAGE_RECORDED } from "#schema/topics.js";
+import { BILLING_EVENTS, QUOTA_ALERTS, type Topic, USAGE_RECORDED } from "#schema/topics.js";
+import { randomOf } from "../support/random.js";
+import { createSimulatedCounters } from "./counters.js";
 import type { Flaw } from "./flaws.js";
+import { startInspection } from "./inspection.js";
 import { installSimulation } from "./instance.js";
 import { createSimulatedJobs } from "./jobs.js";
+import { createHistory } from "./judge/history.js";
+import { judgeInvoices } from "./judge/invoices.js";
+import type { Judged } from "./judge/judged.js";
+import { judgeLedger, judgeLedgerAtRest } from "./judge/ledger.js";
+import { judgeAdmissions, judgeQuotasAtRest, totalsOf } from "./judge/quotas.js";
 import { createSimulatedLog } from "./log.js";
-import { createHistory, type Judged, judgeAlways, judgeAtRest, judgeInvoices } from "./oracle.js";
 import { createProcesses } from "./processes.js";
 import { createRest } from "./rest.js";
-import { startBillingRole, startIngestionRole } from "./roles.js";
+import { startBillingRole, startIngestionRole, startQuotaRole } from "./roles.js";
 import { createScheduler, type Deviation } from "./scheduler.js";
-import type { Server } from "./server.js";
-import { METERS, TENANTS } from "./tenancy.js";
+import type { Servers } from "./servers.js";
+import { METERS, TENANTS } from "./terms/terms.js";
 import { startClients } from "./workload.js";
 
 export interface SimulationOptions {
   readonly seed: number;
   /** After so many steps nothing fails any more, and the system has to come to rest. */
   readonly steps: number;
-  readonly servers: { readonly ingestion: Server; readonly billing: Server };
+  readonly servers: Servers;
   readonly flaw?: Flaw;
   readonly replay?: readonly Deviation[];
   /** The replayed run is not the whole one: faults may come somewhat earlier or later than they did. */
@@ -25,6 +32,8 @@ export interface SimulationOptions {
   readonly faultRate?: number;
   /** Of each tenant, 12 by default. */
   readonly events?: number;
+  /** Without quota a run is a third shorter, for what quota has no part in. */
+  readonly withoutQuota?: boolean;
   /** The run ends at this step, whether the system has come to rest or not. */
   readonly lastStep?: number;
 }
@@ -43,25 +52,42 @@ export interface Outcome {
 const PARTITIONS = 2;
 /** Of each role. */
 const INSTANCES = [1, 2];
-/** Shortly before January's grace ends. */
-const START_MS = Date.UTC(2026, 1, 3, 23, 59, 50);
-/** Then February's has ended. */
+const ROLES = { ingestion: startIngestionRole, billing: startBillingRole, quota: startQuotaRole };
+/** January's grace ends shortly before or after the start. */
+const GRACE_ENDS_MS = Date.UTC(2026, 1, 4);
+const START_WITHIN_MS = 6_000;
+/** An hour and the longest bound after the last admission, nothing is reserved. */
+const INSPECTED_AFTER_MS = 80 * 60_000;
+/** Then February's grace has ended, too. */
 const LEAP_MS = Date.UTC(2026, 2, 4, 0, 1);
-/** January and February of each tenant. */
-const CLOSED_PERIODS = 2 * TENANTS.length;
+const PERIODS = [Date.UTC(2026, 0), Date.UTC(2026, 1)];
 const EVENTS = 12;
-const EVENT_TYPES = [...METERS.map(({ type }) => type), "unknown.type"];
+const EVENT_TYPES = [...new Set(METERS.map(({ type }) => type)), "unknown.type"];
+const LIMITED = [
+  { meter: "calls", type: "api.request", isSum: false },
+  { meter: "bytes", type: "api.transfer", isSum: true },
+];
 const JUDGED_EVERY = 150;
+/** At the end, what is waited for is looked at more often. */
+const LOOKED_EVERY = 50;
 /** Far more than an undisturbed system needs. */
-const MAX_STEPS_TO_REST = 8_000;
+const MAX_STEPS_TO_REST = 10_000;
+
+/** What has still to be true, one after the other; each answers what it waits for. */
+interface Phase {
+  begin?(): Promise<void> | void;
+  open(): Promise<string | undefined>;
+  judge(): Promise<readonly string[]> | readonly string[];
+}
 
 /**
- * One run: everything that happens in it follows from the seed and the code. Faults for so many steps; then rest, a leap to the end
- * of the next billing period, and rest again.
+ * One run: everything that happens in it follows from the seed and the code. Faults for so many steps; then rest, an inspection, a
+ * leap to the end of the next billing period, and rest again.
  */
 export async function simulate(options: SimulationOptions): Promise<Outcome> {
   const { seed, steps, servers, flaw, lastStep = Number.POSITIVE_INFINITY } = options;
-  const scheduler = createScheduler({ ...options, startMs: START_MS });
+  const startMs = GRACE_ENDS_MS - Math.floor((randomOf(seed)() - 0.1) * START_WITHIN_MS);
+  const scheduler = createScheduler({ ...options, startMs });
   const restore = installSimulation(scheduler);
   const violations: string[] = [];
   const wrong = (what: string): void => void violations.push(what);
@@ -69,60 +95,91 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   process.on("unhandledRejection", onUnhandled);
 
   const log = createSimulatedLog(scheduler, PARTITIONS);
-  const jobs = createSimulatedJobs(scheduler);
   const history = createHistory();
-  const shared = { scheduler, log, servers, partitionCount: PARTITIONS };
-  const processes = createProcesses({ ...shared, jobs, flaw, onFailed: wrong });
-  scheduler.setFaults(processes.faults);
-  for (const n of INSTANCES) processes.start(`ingestion-${n}`, startIngestionRole);
-  for (const n of INSTANCES) processes.start(`billing-${n}`, startBillingRole);
-  const clients = startClients({
-    ...{ scheduler, history, edges: processes.edges, tenants: TENANTS, types: EVENT_TYPES },
-    eventsPerTenant: options.events ?? EVENTS,
+  const processes = createProcesses({
+    ...{ scheduler, log, servers, flaw, partitionCount: PARTITIONS, onFailed: wrong },
+    jobs: createSimulatedJobs(scheduler),
+    counters: createSimulatedCounters(scheduler),
   });
-  const rest = createRest({ ...shared, isAcknowledged: clients.isDone });
-  const textsOf = (topic: typeof USAGE_RECORDED): string[][] =>
+  scheduler.setFaults(processes.faults);
+  const hasQuota = options.withoutQuota !== true;
+  for (const [role, start] of Object.entries(ROLES))
+    if (hasQuota || role !== "quota") for (const n of INSTANCES) processes.start(`${role}-${n}`, start);
+  const quota = servers.of("quota");
+  const clients = startClients({
+    ...{ scheduler, history, processes: processes.reachable, tenants: TENANTS, types: EVENT_TYPES },
+    limited: hasQuota ? LIMITED : [],
+    eventsPerTenant: options.events ?? EVENTS,
+    sample: async () => ({ at: scheduler.nowMs(), totals: await totalsOf(quota.ask) }),
+  });
+  const rest = createRest({ log, servers, hasQuota, partitionCount: PARTITIONS, areClientsDone: clients.isDone });
+  const textsOf = (topic: Topic): string[][] =>
     Array.from({ length: PARTITIONS }, (_, partition) =>
       log.stored(topic, partition).map(({ value }) => value.toString("utf8")),
     );
   const judged: Judged = {
-    ...{ history, meters: METERS, invoices: new Map() },
-    ingestion: servers.ingestion.ask,
-    billing: servers.billing.ask,
+    ...{ history, invoices: new Map() },
+    ingestion: servers.of("ingestion").ask,
+    billing: servers.of("billing").ask,
+    quota: quota.ask,
     published: () => textsOf(USAGE_RECORDED),
     announced: () => textsOf(BILLING_EVENTS).flat(),
+    alerts: () => textsOf(QUOTA_ALERTS).flat(),
+    areClocksRight: () => !processes.haveClocksJumped(),
   };
 
-  let isLeapt = false;
+  let inspection: ReturnType<typeof startInspection> | undefined;
+  const inspected: Phase = {
+    async begin() {
+      scheduler.leapTo(scheduler.nowMs() + INSPECTED_AFTER_MS);
+      const totals = await totalsOf(quota.ask);
+      inspection = startInspection({ scheduler, totals, reachable: processes.reachable });
+    },
+    open: async () => (inspection?.found() === undefined ? "the inspection goes on" : undefined),
+    judge: () => inspection?.found() ?? [],
+  };
+  const phases: Phase[] = [
+    {
+      open: rest.unprocessed,
+      judge: async () => [...(await judgeLedgerAtRest(judged)), ...(hasQuota ? await judgeQuotasAtRest(judged) : [])],
+    },
+    ...(hasQuota ? [inspected] : []),
+    {
+      begin: () => scheduler.leapTo(LEAP_MS),
+      open: () => rest.unclosed(PERIODS.length * TENANTS.length),
+      judge: async () => [...(await judgeLedgerAtRest(judged)), ...(await judgeInvoices(judged, TENANTS, PERIODS))],
+    },
+  ];
   let calmSince = steps;
 
-  /** True: the run is over. */
-  async function judge(): Promise<boolean> {
-    violations.push(...(await judgeAlways(judged)));
-    if (violations.length > 0) return true;
-    if (scheduler.steps() < steps) return false;
-    const open = isLeapt ? await rest.unclosed(CLOSED_PERIODS) : await rest.unprocessed();
+  async function judge(): Promise<void> {
+    violations.push(...(await judgeLedger(judged)), ...judgeAdmissions(history));
+  }
+
+  /** Goes on to the next phase when this one has come to rest. */
+  async function look(): Promise<void> {
+    const open = await phases[0]?.open();
     if (open !== undefined) {
-      const isLate = scheduler.steps() - calmSince > MAX_STEPS_TO_REST;
-      if (isLate) wrong(`it did not come to rest in ${MAX_STEPS_TO_REST} steps: ${open}`);
-      return isLate;
+      if (scheduler.steps() - calmSince > MAX_STEPS_TO_REST)
+        wrong(`it did not come to rest in ${MAX_STEPS_TO_REST} steps: ${open}`);
+      return;
     }
-    violations.push(...(isLeapt ? await judgeInvoices(judged) : await judgeAtRest(judged)));
-    if (isLeapt) return true;
-    isLeapt = true;
+    await judge();
+    violations.push(...((await phases.shift()?.judge()) ?? []));
     calmSince = scheduler.steps();
-    scheduler.leapTo(LEAP_MS);
-    return false;
+    await phases[0]?.begin?.();
   }
 
   try {
-    for (let isOver = false; !isOver && violations.length === 0 && scheduler.steps() < lastStep; ) {
+    while (phases.length > 0 && violations.length === 0 && scheduler.steps() < lastStep) {
       if (scheduler.steps() === steps) {
         scheduler.calm();
         processes.correctClocks();
       }
       await scheduler.step();
-      if (scheduler.steps() % JUDGED_EVERY === 0) isOver = await judge();
+      const isCalm = scheduler.steps() >= steps;
+      if (isCalm && scheduler.steps() % LOOKED_EVERY === 0) await look();
+      else if (scheduler.steps() % JUDGED_EVERY === 0) await judge();
     }
   } finally {
     process.off("unhandledRejection", onUnhandled);
@@ -132,7 +189,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
     ...{ seed, violations },
     hash: scheduler.trace.hash(),
     steps: scheduler.steps(),
-    simulatedMs: scheduler.nowMs() - START_MS,
+    simulatedMs: scheduler.nowMs() - startMs,
     trace: scheduler.trace.lines,
     deviations: scheduler.deviations(),
   };

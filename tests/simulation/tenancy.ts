@@ -7,58 +7,66 @@ import type {
   TenancyChangedV1,
   TenantState,
 } from "#schema/events/tenancy-changed.v1.js";
+import {
+  GRACE_DAYS,
+  LIMITS,
+  METERS,
+  type MeterTerms,
+  PLAN_ID,
+  PRICES,
+  type PriceTerms,
+  STARTS_AT,
+  TENANTS,
+} from "./terms/terms.js";
 
-/** What tenancy says in a simulation: it does not change. */
-
-export const TENANTS = ["acme", "bolt", "cargo"] as const;
-/** The days after a period's end in which its usage still arrives. */
-export const GRACE_DAYS = 3;
-
-/** One meter, and its price per unit in thousandths of the currency's unit. */
-export const METERS = [
-  { id: "calls", type: "api.request", isSum: false, unitThousandths: 5 },
-  { id: "bytes", type: "api.transfer", isSum: true, unitThousandths: 17 },
-] as const;
+/** The terms of a simulation, as tenancy says them. They do not change. */
 
 const VERSION = 1;
-/** Shortly before the run: a jumped clock ends few periods. */
-const STARTS_AT = Date.UTC(2026, 0, 1);
 
-const meter = ({ id, type, isSum }: (typeof METERS)[number]): MeterState => ({
+const meter = ({ id, type, aggregation }: MeterTerms): MeterState => ({
   kind: "meter",
   id,
   version: VERSION,
   name: id,
   eventType: type,
-  aggregation: isSum ? "SUM" : "COUNT",
-  valueProperty: isSum ? "amount" : null,
+  aggregation,
+  valueProperty: aggregation === "COUNT" ? null : "amount",
   dimensions: [],
   unit: null,
   createdInVersion: VERSION,
   archivedInVersion: null,
 });
 
-const price = ({ id, unitThousandths }: (typeof METERS)[number]): PriceState => ({
-  meter: id,
-  model: "PER_UNIT",
-  included: "0",
-  unitAmount: `0.${String(unitThousandths).padStart(3, "0")}`,
-  packageSize: null,
-  ratePercent: null,
-  tiers: [],
+const moneyText = (millionths: number): string => String(millionths / 1_000_000);
+
+const price = ({ meter, by, included = 0, discountPercent = 0, minimum, maximum }: PriceTerms): PriceState => ({
+  meter,
+  model: by.model,
+  included: String(included),
+  unitAmount: "unit" in by ? moneyText(by.unit) : null,
+  packageSize: "size" in by ? String(by.size) : null,
+  ratePercent: "permille" in by ? String(by.permille / 10) : null,
+  tiers:
+    "tiers" in by
+      ? by.tiers.map(({ upTo, unit, flat }) => ({
+          upTo: upTo === null ? null : String(upTo),
+          unitAmount: moneyText(unit),
+          flatAmount: moneyText(flat),
+        }))
+      : [],
   divideBy: "1",
   roundUp: false,
-  minimumAmount: null,
-  maximumAmount: null,
-  discountPercent: "0",
+  minimumAmount: minimum === undefined ? null : moneyText(minimum),
+  maximumAmount: maximum === undefined ? null : moneyText(maximum),
+  discountPercent: String(discountPercent),
   where: [],
 });
 
 const PLAN: PlanState = {
   kind: "plan",
-  id: "pro",
+  id: PLAN_ID,
   version: VERSION,
-  name: "pro",
+  name: PLAN_ID,
   archived: false,
   versions: [
     {
@@ -68,8 +76,8 @@ const PLAN: PlanState = {
       currency: "EUR",
       recurringFee: "0",
       minimumCommit: "0",
-      prices: METERS.map(price),
-      limits: [],
+      prices: PRICES.map(price),
+      limits: LIMITS.map(({ limit, warnAt, ...rest }) => ({ ...rest, limit: String(limit), warnAt: [...warnAt] })),
     },
   ],
 };

@@ -1,107 +1,183 @@
 import type { Instance } from "./instance.js";
 import { createInstance } from "./instance.js";
-import type { History, SentEvent } from "./oracle.js";
+import type { Asked, History, Sample } from "./judge/history.js";
+import type { Serving } from "./roles.js";
 import type { Scheduler } from "./scheduler.js";
+import type { QuotaAnswer, QuotaRequest, SentEvent } from "./terms/requests.js";
 
-/** What an edge answers a request. */
-export type Receive = (events: readonly SentEvent[]) => Promise<void>;
-
-export interface Edge {
+/** A process as its clients see it. */
+export interface Reachable {
   readonly instance: Instance;
   /** Undefined: it is not serving yet. */
-  receive(): Receive | undefined;
+  serving(): Serving | undefined;
 }
 
 export interface ClientsOptions {
   readonly scheduler: Scheduler;
   readonly history: History;
-  readonly edges: () => readonly Edge[];
+  readonly processes: () => readonly Reachable[];
   readonly tenants: readonly string[];
   readonly eventsPerTenant: number;
   readonly types: readonly string[];
+  /** What clients ask quota for: the meter, and the type of the events that it counts. */
+  readonly limited: readonly { readonly meter: string; readonly type: string; readonly isSum: boolean }[];
+  /** Looks at quota's database. */
+  sample(): Promise<Sample>;
 }
 
 const TIMEOUT_MS = 3_000;
 const PAUSE_MS = 400;
 const DAY_MS = 86_400_000;
+const MAX_AMOUNT = 50;
+const LONGEST_TTL_MS = 30_000;
+/** How often clients lose a request, or an answer. */
+const LOSSES = 0.05;
+/** A client that asks for quota does not ask for ever. */
+const ATTEMPTS = 3;
 
-/** One client per tenant: it sends each event until it is acknowledged, and some of them again. */
+/** One client per tenant: it sends each event until it is acknowledged, and some of them again; before some it asks for quota. */
 export function startClients(options: ClientsOptions): { isDone(): boolean } {
   const done = options.tenants.map((tenantId) => startClient(options, tenantId));
   return { isDone: () => done.every((isDone) => isDone()) };
 }
 
-function startClient({ scheduler, history, edges, eventsPerTenant, types }: ClientsOptions, tenantId: string) {
+function startClient(options: ClientsOptions, tenantId: string) {
+  const { scheduler, history, eventsPerTenant, types, limited } = options;
   const client = createInstance(scheduler, `client-${tenantId}`);
   const random = scheduler.randomFor(`client ${tenantId}`);
   const pick = (below: number): number => Math.floor(random() * below);
   const sent: SentEvent[] = [];
   let made = 0;
+  let isDone = false;
 
-  function make(): SentEvent {
+  function later(what: string, run: () => void | Promise<void>): void {
+    scheduler.after(PAUSE_MS * random(), client.name, {
+      key: client.keyOf(what),
+      async run() {
+        await run();
+        return "";
+      },
+    });
+  }
+
+  /** Sends a request to one of the processes that serve it; the network loses some requests and some answers. */
+  function request<T>(
+    serve: (serving: Serving) => (() => Promise<T>) | undefined,
+    onAnswer: (answer: T) => void,
+    onFailed: () => void,
+  ): void {
+    const able = options.processes().flatMap(({ instance, serving }) => {
+      const now = serving();
+      const run = now === undefined || !instance.isAlive() ? undefined : serve(now);
+      return run === undefined ? [] : [{ instance, run }];
+    });
+    const chosen = able[pick(able.length)];
+    if (chosen === undefined) {
+      later("finds nobody", onFailed);
+      return;
+    }
+    let isOver = false;
+    const end = (run: () => void) => (): void => {
+      if (isOver) return;
+      isOver = true;
+      withdraw();
+      run();
+    };
+    const withdraw = scheduler.after(TIMEOUT_MS, client.name, {
+      key: client.keyOf("gives up"),
+      run() {
+        end(onFailed)();
+        return "";
+      },
+    });
+    const [losesRequest, losesAnswer] = [random() < LOSSES, random() < LOSSES];
+    if (losesRequest) return;
+    const { instance, run } = chosen;
+    instance.post(instance.keyOf(`is asked by ${client.name}`), () => {
+      run().then(
+        (answer) =>
+          losesAnswer ||
+          client.post(
+            client.keyOf("is answered"),
+            end(() => onAnswer(answer)),
+          ),
+        () => losesAnswer || client.post(client.keyOf("is refused"), end(onFailed)),
+      );
+    });
+  }
+
+  function make(id: string, type: string, amount: number): SentEvent {
     made += 1;
-    const time = scheduler.nowMs() - pick(7) * DAY_MS;
-    return { tenantId, source: "sim", id: `e${made}`, type: types[pick(types.length)] ?? "", time, amount: pick(50) };
+    const time = scheduler.nowMs() - (random() < 0.5 ? pick(7) * DAY_MS : pick(60_000));
+    return { tenantId, source: "sim", id, type, time, amount };
   }
 
   function batch(): SentEvent[] {
-    const fresh = Array.from({ length: Math.min(1 + pick(3), eventsPerTenant - made) }, make);
+    const one = () => make(`e${made}`, types[pick(types.length)] ?? "", pick(MAX_AMOUNT));
+    const fresh = Array.from({ length: Math.min(1 + pick(3), eventsPerTenant - made) }, one);
     const [repeated] = random() < 0.3 ? [sent[pick(sent.length)]] : [];
     sent.push(...fresh);
     return repeated === undefined ? fresh : [...fresh, repeated];
   }
 
-  function later(what: string, run: () => void): void {
-    scheduler.after(PAUSE_MS * random(), client.name, {
-      key: client.keyOf(what),
-      run() {
-        run();
-        return "";
-      },
-    });
-  }
-
   function send(events: readonly SentEvent[]): void {
-    const serving = edges().flatMap(({ instance, receive }) => {
-      const accept = receive();
-      return accept === undefined || !instance.isAlive() ? [] : [{ instance, accept }];
-    });
-    const edge = serving[pick(serving.length)];
-    if (edge === undefined) {
-      later("looks for an edge", () => send(events));
-      return;
-    }
     history.sent(events);
-    let isOver = false;
-    function end(what: string, isAcknowledged: boolean): void {
-      if (isOver) return;
-      isOver = true;
-      withdraw();
-      if (isAcknowledged) history.acknowledged(events);
-      later(what, isAcknowledged ? next : () => send(events));
-    }
-    const withdraw = scheduler.after(TIMEOUT_MS, client.name, {
-      key: client.keyOf("gives up"),
-      run() {
-        end("retries", false);
-        return "";
+    request(
+      ({ receive }) => receive && (() => receive(events)),
+      () => {
+        history.acknowledged(events);
+        later("goes on", next);
       },
-    });
-    // Its network loses some requests and some answers.
-    const [losesRequest, losesAnswer] = [random() < 0.05, random() < 0.05];
-    if (losesRequest) return;
-    edge.instance.post(edge.instance.keyOf(`is asked by ${client.name}`), () => {
-      edge.accept(events).then(
-        () => losesAnswer || client.post(client.keyOf("is answered"), () => end("goes on", true)),
-        () => losesAnswer || client.post(client.keyOf("is refused"), () => end("retries", false)),
-      );
+      () => later("sends again", () => send(events)),
+    );
+  }
+
+  async function askFirst(): Promise<void> {
+    const of = limited[pick(limited.length)];
+    if (of === undefined) return;
+    const amount = of.isSum ? 1 + pick(MAX_AMOUNT) : 1;
+    const key = `q${made}`;
+    made += 1;
+    history.samples.push(await options.sample());
+    const asked: Asked = { tenantId, meter: of.meter, amount, key, sentAt: scheduler.nowMs() };
+    history.asked.push(asked);
+    const wanted = { tenantId, meter: of.meter, amount, key, ttlMs: 1_000 + pick(LONGEST_TTL_MS) };
+    ask({ ...wanted, operation: "consume" }, ATTEMPTS, (answer) => {
+      if (answer === undefined || !("allowed" in answer)) return later("goes on", next);
+      asked.answeredAt = scheduler.nowMs();
+      asked.isAllowed = answer.allowed;
+      asked.expiresAt = answer.expiresAt ?? scheduler.nowMs();
+      const what = answer.allowed ? random() : 1;
+      if (what < 0.6) later("tracks", () => track(asked, of.type, random() < 0.7 ? amount : pick(amount + 10)));
+      else if (what < 0.8) later("releases", () => release(asked, wanted));
+      else later("goes on", next);
     });
   }
 
-  function next(): void {
-    if (made < eventsPerTenant) send(batch());
+  function ask(wanted: QuotaRequest, attempts: number, onEnd: (answer: QuotaAnswer | undefined) => void): void {
+    const again = () => later("asks again", () => ask(wanted, attempts - 1, onEnd));
+    if (attempts === 0) onEnd(undefined);
+    else request(({ ask: asking }) => asking && (() => asking(wanted)), onEnd, again);
+  }
+
+  function track(asked: Asked, type: string, amount: number): void {
+    asked.eventSentAt = scheduler.nowMs();
+    const event = { tenantId, source: "sim", id: asked.key, type, time: scheduler.nowMs(), amount };
+    sent.push(event);
+    send([event]);
+  }
+
+  function release(asked: Asked, wanted: Omit<QuotaRequest, "operation">): void {
+    asked.releasedAt = scheduler.nowMs();
+    ask({ ...wanted, operation: "release" }, ATTEMPTS, () => later("goes on", next));
+  }
+
+  function next(): Promise<void> | void {
+    if (made >= eventsPerTenant) isDone = true;
+    else if (limited.length === 0 || random() < 0.5) send(batch());
+    else return askFirst();
   }
 
   later("begins", next);
-  return () => made >= eventsPerTenant && history.isAcknowledged(sent);
+  return () => isDone && history.isAcknowledged(sent);
 }

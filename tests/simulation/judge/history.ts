@@ -1,0 +1,54 @@
+import type { SentEvent } from "../terms/requests.js";
+
+/** One request for quota, however often it was sent, and what its client did then. Times are of the one simulated clock. */
+export interface Asked {
+  readonly tenantId: string;
+  readonly meter: string;
+  readonly amount: number;
+  readonly key: string;
+  /** First. */
+  readonly sentAt: number;
+  /** Undefined: no answer has come. */
+  answeredAt?: number;
+  isAllowed?: boolean;
+  expiresAt?: number;
+  releasedAt?: number;
+  eventSentAt?: number;
+}
+
+/** Usage in quota's database at a moment. */
+export interface Sample {
+  readonly at: number;
+  /** By tenant, meter and start of the billing period. */
+  readonly totals: ReadonlyMap<string, number>;
+}
+
+/** What clients sent and were answered. */
+export interface History {
+  sent(events: readonly SentEvent[]): void;
+  acknowledged(events: readonly SentEvent[]): void;
+  isAcknowledged(events: readonly SentEvent[]): boolean;
+  readonly events: ReadonlyMap<string, { readonly event: SentEvent; readonly isAcknowledged: boolean }>;
+  readonly asked: Asked[];
+  readonly samples: Sample[];
+}
+
+export const keyOf = ({ tenantId, source, id }: Pick<SentEvent, "tenantId" | "source" | "id">): string =>
+  [tenantId, source, id].join("/");
+
+export function createHistory(): History {
+  const events = new Map<string, { event: SentEvent; isAcknowledged: boolean }>();
+  return {
+    events,
+    asked: [],
+    samples: [],
+    sent(batch) {
+      for (const event of batch)
+        if (!events.has(keyOf(event))) events.set(keyOf(event), { event, isAcknowledged: false });
+    },
+    acknowledged(batch) {
+      for (const event of batch) events.set(keyOf(event), { event, isAcknowledged: true });
+    },
+    isAcknowledged: (batch) => batch.every((event) => events.get(keyOf(event))?.isAcknowledged === true),
+  };
+}

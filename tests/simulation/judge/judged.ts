@@ -1,0 +1,21 @@
+import type { History } from "./history.js";
+
+type Look = <Row extends object>(text: string) => Promise<Row[]>;
+
+/** What the judge may look at. It shares no code with the product. */
+export interface Judged {
+  readonly history: History;
+  readonly ingestion: Look;
+  readonly billing: Look;
+  readonly quota: Look;
+  /** The texts of usage.recorded, per partition. */
+  published(): readonly (readonly string[])[];
+  /** The texts of billing's events. */
+  announced(): readonly string[];
+  /** The texts of quota's alerts. */
+  alerts(): readonly string[];
+  /** The invoices that were seen, by tenant and ordinal: they never change. */
+  readonly invoices: Map<string, string>;
+  /** Whether no process ever had another time than the others. */
+  areClocksRight(): boolean;
+}

@@ -1,0 +1,84 @@
+import { METERS } from "../terms/terms.js";
+import type { Judged } from "./judged.js";
+import { quantityOf } from "./usage.js";
+
+/** What must be true at any moment; the answer names what is not. */
+export async function judgeLedger(judged: Judged): Promise<string[]> {
+  const { ingestion, history, published } = judged;
+  const wrong: string[] = [];
+  const ledger = await ingestion<{ partition: number; seq: number; kind: string; key: string }>(
+    `SELECT partition, seq, kind, tenant_id || '/' || source || '/' || id AS key FROM ledger ORDER BY partition, seq, kind`,
+  );
+  const last = new Map<number, number>();
+  const recorded = new Set<string>();
+  for (const { partition, seq, kind, key } of ledger) {
+    const before = last.get(partition) ?? 0;
+    if (seq !== before + 1) wrong.push(`the ledger of partition ${partition} has ${seq} after ${before}`);
+    last.set(partition, seq);
+    if (kind !== "event") continue;
+    if (recorded.has(key)) wrong.push(`${key} is in the ledger twice`);
+    if (!history.events.has(key)) wrong.push(`${key} is in the ledger and was never sent`);
+    recorded.add(key);
+  }
+  for (const [partition, texts] of published().entries()) wrong.push(...gapsOf(partition, texts));
+  wrong.push(...(await changedInvoices(judged)));
+  return wrong;
+}
+
+async function changedInvoices({ billing, invoices }: Judged): Promise<string[]> {
+  const found = new Map(
+    (
+      await billing<{ key: string; document: string }>(
+        "SELECT tenant_id || '/' || ordinal AS key, document FROM invoice ORDER BY tenant_id, ordinal",
+      )
+    ).map(({ key, document }) => [key, document]),
+  );
+  const changed = [...invoices].filter(([key, document]) => found.get(key) !== document);
+  for (const [key, document] of found) invoices.set(key, document);
+  return changed.map(([key]) => `invoice ${key} is not what it was`);
+}
+
+/** Repeats are allowed in usage.recorded, gaps are not. */
+function gapsOf(partition: number, texts: readonly string[]): string[] {
+  let reached = 0;
+  return texts.flatMap((text) => {
+    const head = JSON.parse(text.split("\n", 1)[0] ?? "") as { firstSeq: number; entries: unknown[] };
+    const gap =
+      head.firstSeq > reached + 1 ? [`usage.recorded/${partition} has ${head.firstSeq} after ${reached}`] : [];
+    reached = Math.max(reached, head.firstSeq + head.entries.length - 1);
+    return gap;
+  });
+}
+
+/** What must be true when everything is acknowledged and processed. */
+export async function judgeLedgerAtRest(judged: Judged): Promise<string[]> {
+  const { ingestion, billing, history } = judged;
+  const wrong = await judgeLedger(judged);
+  const recorded = new Set(
+    (
+      await ingestion<{ key: string }>(
+        "SELECT tenant_id || '/' || source || '/' || id AS key FROM ledger WHERE kind = 'event'",
+      )
+    ).map(({ key }) => key),
+  );
+  const events = [...history.events].map(([key, { event }]) => ({ key, ...event }));
+  for (const { key } of events) if (!recorded.has(key)) wrong.push(`${key} was acknowledged and is not in the ledger`);
+  const [accounts] = await ingestion<{ accepted: string; recorded: string; quarantined: string }>(
+    "SELECT sum(accepted)::text AS accepted, sum(recorded)::text AS recorded, sum(quarantined)::text AS quarantined FROM usage_account",
+  );
+  if (Number(accounts?.recorded ?? 0) !== events.length)
+    wrong.push(`the accounts have ${accounts?.recorded} recorded events of ${events.length}`);
+  if (Number(accounts?.quarantined ?? 0) !== 0) wrong.push(`${accounts?.quarantined} events are in quarantine`);
+  const sums = await billing<{ tenant: string; meter: string; quantity: string }>(
+    "SELECT tenant_id AS tenant, meter, sum(quantity)::text AS quantity FROM usage_delta GROUP BY 1, 2",
+  );
+  const found = new Map(sums.map(({ tenant, meter, quantity }) => [`${tenant} ${meter}`, Number(quantity)]));
+  for (const tenantId of new Set(events.map((event) => event.tenantId)))
+    for (const meter of METERS.filter(({ aggregation }) => aggregation === "COUNT" || aggregation === "SUM")) {
+      const counted = events.filter((event) => event.tenantId === tenantId && event.type === meter.type);
+      const wanted = quantityOf(meter, counted);
+      const total = found.get(`${tenantId} ${meter.id}`) ?? 0;
+      if (total !== wanted) wrong.push(`billing has ${total} of ${meter.id} for ${tenantId}, clients sent ${wanted}`);
+    }
+  return wrong;
+}

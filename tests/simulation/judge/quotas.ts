@@ -1,0 +1,118 @@
+import { LIMITS, type LimitTerms, METERS, PLAN_ID } from "../terms/terms.js";
+import type { Asked, History } from "./history.js";
+import type { Judged } from "./judged.js";
+import { periodOf, quantityOf } from "./usage.js";
+
+/** A decision is made on all usage that the database had so long before (workers/quota/README.md). */
+const TRUST_MS = 3_000;
+const HOUR_MS = 3_600_000;
+
+/** Whether an admission exceeded a hard limit, as far as what clients sent and were answered tells for certain. */
+export function judgeAdmissions(history: History): string[] {
+  const hard = LIMITS.filter(({ kind }) => kind === "HARD");
+  const allowed = history.asked.filter(({ isAllowed }) => isAllowed === true);
+  return allowed.flatMap((one) =>
+    hard.flatMap((limit) => {
+      const held = certainlyHeld(history, allowed, limit, one);
+      if (held === undefined || held <= limit.limit) return [];
+      const { tenantId, key, amount, meter } = one;
+      return [`${key} of ${tenantId} (${amount} ${meter}) was admitted to ${held} of ${limit.limit} ${textOf(limit)}`];
+    }),
+  );
+}
+
+const textOf = ({ meter, window }: LimitTerms): string => `${meter ?? "requests"} in a ${window}`;
+
+/** What counted in the limit when the request was admitted, with it; undefined: the limit is not on it. */
+function certainlyHeld(
+  history: History,
+  allowed: readonly Asked[],
+  { meter, window }: LimitTerms,
+  one: Asked,
+): number | undefined {
+  const answeredAt = one.answeredAt ?? one.sentAt;
+  const earlier = allowed.filter(
+    (other) => other.tenantId === one.tenantId && other !== one && (other.answeredAt ?? answeredAt) <= one.sentAt,
+  );
+  const isKept = ({ releasedAt = Number.POSITIVE_INFINITY }: Asked): boolean => releasedAt > answeredAt;
+  if (meter === null) return earlier.filter((other) => isKept(other) && other.sentAt > answeredAt - HOUR_MS).length + 1;
+  if (meter !== one.meter) return undefined;
+  const reserved = earlier.filter(
+    (other) =>
+      other.meter === meter &&
+      isKept(other) &&
+      (other.expiresAt ?? 0) > answeredAt &&
+      (other.eventSentAt ?? Number.POSITIVE_INFINITY) > answeredAt,
+  );
+  const used = window === "BILLING_PERIOD" ? usedBefore(history, one) : 0;
+  return reserved.reduce((sum, { amount }) => sum + amount, used + one.amount);
+}
+
+function usedBefore({ samples }: History, { tenantId, meter, sentAt }: Asked): number {
+  const sample = samples.filter(({ at }) => at <= sentAt - TRUST_MS).at(-1);
+  return sample?.totals.get([tenantId, meter, periodOf(sentAt)].join(" ")) ?? 0;
+}
+
+export async function totalsOf(quota: Judged["quota"]): Promise<ReadonlyMap<string, number>> {
+  const rows = await quota<{ key: string; total: string }>(
+    `SELECT tenant_id || ' ' || meter || ' ' || (extract(epoch FROM bucket_start) * 1000)::bigint AS key, total::text
+     FROM usage_total WHERE grain = 'BILLING_PERIOD'`,
+  );
+  return new Map(rows.map(({ key, total }) => [key, Number(total)]));
+}
+
+/** What must be true when everything is processed: settled usage is what clients sent, and each threshold is told once. */
+export async function judgeQuotasAtRest(judged: Judged): Promise<string[]> {
+  const { history, quota } = judged;
+  const wrong: string[] = [];
+  const wanted = wantedTotals(history);
+  const found = await totalsOf(quota);
+  for (const key of new Set([...wanted.keys(), ...found.keys()]))
+    if ((found.get(key) ?? 0) !== (wanted.get(key) ?? 0))
+      wrong.push(`quota has ${found.get(key) ?? 0} of ${key}, clients sent ${wanted.get(key) ?? 0}`);
+  return [...wrong, ...judgeAlerts(judged, wanted)];
+}
+
+function wantedTotals({ events }: History): ReadonlyMap<string, number> {
+  const all = [...events.values()].map(({ event }) => event);
+  const totals = new Map<string, number>();
+  for (const { tenantId, type, time } of all)
+    for (const meter of METERS) {
+      if (meter.type !== type || (meter.aggregation !== "COUNT" && meter.aggregation !== "SUM")) continue;
+      const period = periodOf(time);
+      const counted = all.filter(
+        (one) => one.tenantId === tenantId && one.type === type && periodOf(one.time) === period,
+      );
+      totals.set([tenantId, meter.id, period].join(" "), quantityOf(meter, counted));
+    }
+  return totals;
+}
+
+function judgeAlerts({ history, alerts, areClocksRight }: Judged, totals: ReadonlyMap<string, number>): string[] {
+  const told = new Map<string, string>();
+  const wrong: string[] = [];
+  for (const text of alerts()) {
+    const { id }: { readonly id: string } = JSON.parse(text);
+    // The log may repeat a record, not tell something else under its id.
+    if (told.has(id) && told.get(id) !== text) wrong.push(`alert ${id} was raised twice`);
+    told.set(id, text);
+  }
+  const denied = new Set(history.asked.filter(({ isAllowed }) => isAllowed !== true).map(({ tenantId }) => tenantId));
+  for (const [key, total] of totals) {
+    const [tenantId = "", meter = "", start = ""] = key.split(" ");
+    for (const { window, limit, warnAt } of LIMITS.filter(
+      (one) => one.meter === meter && one.window === "BILLING_PERIOD",
+    ))
+      for (const threshold of [...warnAt, "1"]) {
+        const id = [tenantId, meter, window, `${PLAN_ID}@1`, new Date(Number(start)).toISOString(), threshold].join(
+          ":",
+        );
+        const isReached = total >= Number(threshold) * limit;
+        // Usage that seems to come a month late raises none.
+        if (isReached && !told.has(id) && areClocksRight()) wrong.push(`alert ${id} is missing at ${total}`);
+        const mayBeDenied = threshold === "1" && denied.has(tenantId);
+        if (!isReached && told.has(id) && !mayBeDenied) wrong.push(`alert ${id} was raised at ${total}`);
+      }
+  }
+  return wrong;
+}
