@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { packageRoot } from "#platform/process/package-root.js";
 import { runVitest } from "../runner/vitest-run.js";
@@ -100,7 +100,9 @@ interface Report {
 }
 
 function readReport(runDir: string): ReadonlyMap<string, FileRan> {
-  const report: Report = JSON.parse(readFileSync(path.join(runDir, "report.json"), "utf8"));
+  const file = path.join(runDir, "report.json");
+  // A run that was interrupted leaves none.
+  const report: Report = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
   return new Map(
     (report.testResults ?? []).map(({ name, status, startTime, endTime, assertionResults }) => {
       const count = (wanted: string) => assertionResults.filter((result) => result.status === wanted).length;
