@@ -23,6 +23,8 @@ const voidOf = (seq: number, voided: RecordedEvent): LedgerEntry => ({
   event: voided,
 });
 
+const tick: LedgerEntry = { kind: "tick", seq: 8, recordedAt: 0, tenancyVersion: 1, at: 0 };
+
 const tokens = meter("tokens");
 const calls = meter("calls", { aggregation: "COUNT", valueProperty: null });
 const peak = meter("peak", { aggregation: "MAX" });
@@ -46,7 +48,6 @@ test("what a meter cannot read, another meter may; what no meter counts is no re
   expect(brief(usageReadings(event(7, { data: "{}" }), metersOfType, { testClock: null }))).toEqual(["calls 1 e7"]);
   expect(usageReadings(event(7, { type: "other" }), metersOfType, { testClock: null })).toEqual([]);
   expect(usageReadings(event(7, { data: "no JSON" }), () => [peak], { testClock: null })).toEqual([]);
-  const tick: LedgerEntry = { kind: "tick", seq: 8, recordedAt: 0, tenancyVersion: 1, at: 0 };
   expect(usageReadings(tick, metersOfType, { testClock: null })).toEqual([]);
 });
 
@@ -77,6 +78,7 @@ test("a backfill sums what no meter counted, by tenant and period, in the period
     ...[other(7, { time: DECEMBER, tenantId: "nobody" }), voidOf(8, other(4, { time: DECEMBER + 5 }))],
     ...[other(9, { time: DECEMBER, tenantId: "test" }), other(10, { time: DECEMBER - 1, tenantId: "test" })],
     ...[other(11, { time: DECEMBER + 6, data: '{"n":"4"}' }), other(50, { time: DECEMBER }), other(51)],
+    ...[event(12, { type: "third", time: DECEMBER }), tick],
   ])
     fold.add(entry);
   const of = { seq: 50, meter: "added", eventId: undefined, ...at };
