@@ -65,6 +65,10 @@ export function createSimulatedCounters(scheduler: Scheduler) {
 
   return {
     of,
+    /** Nothing fails any more. */
+    recover(): void {
+      isRefusing = false;
+    },
     faults: (): Action[] => [
       {
         key: "fault: the counters forget everything",

@@ -90,6 +90,7 @@ export function createProcesses(world: World) {
       [...processes.values()].map((process) => ({ instance: process.instance, serving: () => process.serving })),
     correctClocks(): void {
       for (const { instance } of processes.values()) instance.correctClock();
+      counters.recover();
     },
   };
 }
