@@ -3,7 +3,7 @@ import { askGraph, type Connection, type ConnectionOptions, findConnection } fro
 import { UserError } from "./connection/failure.js";
 import { everyPage } from "./connection/pages.js";
 import { graphql } from "./graphql/index.js";
-import { type Alert, openAlertsFeed } from "./watch/alerts.js";
+import { type Alert, crossedText, openAlertsFeed } from "./watch/alerts.js";
 
 const TENANTS = graphql(`
   query TenantIds($after: Cursor) { tenants(first: 200, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }
@@ -33,8 +33,7 @@ export async function watchAlerts(options: WatchOptions, env: Env): Promise<void
 }
 
 function describe(alert: Alert): string {
-  const percent = `${(Number(alert.threshold) * 100).toFixed(0)} %`;
-  return `${alert.at}  ${alert.kind.padEnd(8)}  ${alert.tenantId}  ${alert.meter ?? "requests"} per ${alert.window}: used ${alert.used} of ${alert.limit} (${percent} crossed)`;
+  return `${alert.at}  ${alert.kind.padEnd(8)}  ${alert.tenantId}  ${alert.meter ?? "requests"} per ${alert.window}: used ${alert.used} of ${alert.limit} (${crossedText(alert)} crossed)`;
 }
 
 async function allTenants(connection: Connection): Promise<string[]> {

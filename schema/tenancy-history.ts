@@ -81,6 +81,9 @@ export function activeOverrides(tenant: TenantState, atMs: number, version: numb
 /** The tenant's own time at a moment of the system's: a test tenant's clock stands still until it is advanced. */
 export const tenantNow = (tenant: Pick<TenantState, "testClock">, nowMs: number): number => tenant.testClock ?? nowMs;
 
+/** The time zone of the tenant's calendar windows. */
+export const timeZoneOf = ({ timeZone }: Pick<TenantState, "timeZone">): string => timeZone ?? "UTC";
+
 /** The tenant's billing period that runs now; before the first one, the first. */
 export const runningPeriod = (tenant: TenantState, nowMs: number): Period =>
   periodAt(Math.max(tenantNow(tenant, nowMs), tenant.startsAt), tenant.billingAnchorDay);

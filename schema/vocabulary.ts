@@ -23,15 +23,21 @@ export type PriceModel = (typeof PRICE_MODELS)[number];
 /** Sliding windows of limits, shortest first. */
 export const SLIDING_WINDOWS = ["SECOND", "MINUTE", "HOUR", "DAY"] as const;
 export type SlidingWindow = (typeof SLIDING_WINDOWS)[number];
-/** Length of each sliding window, ms; a billing period is as long as its month. */
+/** Length of each sliding window, ms. */
 export const WINDOW_MS: Readonly<Record<SlidingWindow, number>> = {
   SECOND: SECOND_MS,
   MINUTE: MINUTE_MS,
   HOUR: HOUR_MS,
   DAY: DAY_MS,
 };
+/** Windows of the calendar in the tenant's time zone, shortest first. */
+export const CALENDAR_WINDOWS = ["CALENDAR_DAY", "CALENDAR_WEEK", "CALENDAR_MONTH"] as const;
+export type CalendarWindow = (typeof CALENDAR_WINDOWS)[number];
+/** Windows with a start and an end, which all usage of the time between counts in. */
+export const PERIOD_WINDOWS = [...CALENDAR_WINDOWS, "BILLING_PERIOD"] as const;
+export type PeriodWindow = (typeof PERIOD_WINDOWS)[number];
 /** Every window that a limit may have. */
-export const QUOTA_WINDOWS = [...SLIDING_WINDOWS, "BILLING_PERIOD"] as const;
+export const QUOTA_WINDOWS = [...SLIDING_WINDOWS, ...PERIOD_WINDOWS] as const;
 export type QuotaWindow = (typeof QUOTA_WINDOWS)[number];
 /** For readers of the graph. */
 export const WINDOW_MEANINGS: Readonly<Record<QuotaWindow, string>> = {
@@ -39,8 +45,14 @@ export const WINDOW_MEANINGS: Readonly<Record<QuotaWindow, string>> = {
   MINUTE: "The last 60 seconds",
   HOUR: "The last 60 minutes",
   DAY: "The last 24 hours",
+  CALENDAR_DAY: "The current day in the tenant's time zone",
+  CALENDAR_WEEK: "The current week in the tenant's time zone, from Monday",
+  CALENDAR_MONTH: "The current month in the tenant's time zone, from its first day",
   BILLING_PERIOD: "The tenant's current billing period",
 };
+
+const PERIODS: ReadonlySet<string> = new Set(PERIOD_WINDOWS);
+export const isPeriodWindow = (window: QuotaWindow): window is PeriodWindow => PERIODS.has(window);
 
 export const LIMIT_KINDS = ["SOFT", "HARD"] as const;
 export type LimitKind = (typeof LIMIT_KINDS)[number];
@@ -58,6 +70,10 @@ export type TenantStatus = (typeof TENANT_STATUSES)[number];
 /** Whether a tenant in this status has ended: it is immutable, and its usage is refused. */
 const ENDED: Readonly<Record<TenantStatus, boolean>> = { ACTIVE: false, SUSPENDED: false, CLOSED: true };
 export const hasEnded = (status: TenantStatus): boolean => ENDED[status];
+
+/** How an alert's threshold is meant: as a share of the limit, or as an amount. */
+export const THRESHOLD_KINDS = ["SHARE", "AMOUNT"] as const;
+export type ThresholdKind = (typeof THRESHOLD_KINDS)[number];
 
 /** The permissions of an API key. */
 export const API_KEY_SCOPES = ["INGEST", "QUOTA", "READ", "ADMIN"] as const;

@@ -25,6 +25,7 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
     .option("--plan <id>", "its first plan, in the newest version")
     .option("--anchor-day <day>", "day of the month on which its billing periods begin (default: 1)")
     .option("--starts-at <instant>", "start of its first billing period")
+    .option("--time-zone <name>", "its calendar's time zone, e.g. Europe/Berlin (default: UTC)")
     .option("--test-clock <instant>", "a test tenant, whose clock stands at this instant")
     .option("--json", "print the result as JSON")
     .asksGraph()

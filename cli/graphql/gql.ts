@@ -43,13 +43,13 @@ type Documents = {
     "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines {\n        kind description meter quantity amount { amount }\n        arithmetic { quantity unitAmount flatAmount amount note }\n      }\n    }\n  }\n": typeof types.InvoiceLinesDocument,
     "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": typeof types.QuotasDocument,
     "\n  query Tenants($after: Cursor) {\n    tenants(first: 100, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": typeof types.TenantsDocument,
-    "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt testClock plan { version plan { id } }\n    }\n  }\n": typeof types.TenantDocument,
+    "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt timeZone testClock plan { version plan { id } }\n    }\n  }\n": typeof types.TenantDocument,
     "\n  mutation CreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }\n": typeof types.CreateTenantDocument,
     "\n  query Usage($tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n      days: usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: DAY) {\n        meter from quantity dimensions { dimension value }\n      }\n    }\n  }\n": typeof types.UsageDocument,
     "\n  query Buckets(\n    $tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime, $granularity: Granularity!\n  ) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: $granularity) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n    }\n  }\n": typeof types.BucketsDocument,
     "\n  query Periods($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: 200, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n": typeof types.PeriodsDocument,
     "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": typeof types.VerifyDocument,
-    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold limit used at\n    }\n  }\n": typeof types.AlertsDocument,
+    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold thresholdKind limit used at\n    }\n  }\n": typeof types.AlertsDocument,
     "\n  query WatchedTenants($first: Int!) {\n    tenants(first: $first) { nodes { ...Watched } pageInfo { hasNextPage } }\n  }\n  fragment Watched on Tenant {\n    id status\n    accounting { accepted inFlight quarantined }\n    quotas { state used reserved limit { meter window kind limit } }\n  }\n": typeof types.WatchedTenantsDocument,
     "\n  query WatchedTenant($tenantId: ID!) { tenant(id: $tenantId) { ...Watched } }\n": typeof types.WatchedTenantDocument,
     "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": typeof types.DeadLettersDocument,
@@ -93,13 +93,13 @@ const documents: Documents = {
     "\n  query InvoiceLines($id: ID!) {\n    invoice(id: $id) {\n      number status period { start end } total { amount currency }\n      lines {\n        kind description meter quantity amount { amount }\n        arithmetic { quantity unitAmount flatAmount amount note }\n      }\n    }\n  }\n": types.InvoiceLinesDocument,
     "\n  query Quotas($tenantId: ID!) {\n    tenant(id: $tenantId) { quotas { limit { meter window kind limit } used reserved remaining resetAt state } }\n  }\n": types.QuotasDocument,
     "\n  query Tenants($after: Cursor) {\n    tenants(first: 100, after: $after) {\n      nodes { id name status testClock plan { version plan { id } } }\n      pageInfo { hasNextPage endCursor }\n    }\n  }\n": types.TenantsDocument,
-    "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt testClock plan { version plan { id } }\n    }\n  }\n": types.TenantDocument,
+    "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt timeZone testClock plan { version plan { id } }\n    }\n  }\n": types.TenantDocument,
     "\n  mutation CreateTenant($input: CreateTenantInput!) { createTenant(input: $input) { id } }\n": types.CreateTenantDocument,
     "\n  query Usage($tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n      days: usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: DAY) {\n        meter from quantity dimensions { dimension value }\n      }\n    }\n  }\n": types.UsageDocument,
     "\n  query Buckets(\n    $tenantId: ID!, $groupBy: [String!], $meter: String, $periodStart: DateTime, $granularity: Granularity!\n  ) {\n    tenant(id: $tenantId) {\n      usageTotals(groupBy: $groupBy, meter: $meter, periodStart: $periodStart, granularity: $granularity) {\n        meter from to quantity eventCount lastEventAt dimensions { dimension value }\n      }\n    }\n  }\n": types.BucketsDocument,
     "\n  query Periods($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      billingPeriods(first: 200, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }\n    }\n  }\n": types.PeriodsDocument,
     "\n  query Verify($id: ID!) { verifyInvoice(id: $id) { matches expectedSha256 checkedEvents differences } }\n": types.VerifyDocument,
-    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold limit used at\n    }\n  }\n": types.AlertsDocument,
+    "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold thresholdKind limit used at\n    }\n  }\n": types.AlertsDocument,
     "\n  query WatchedTenants($first: Int!) {\n    tenants(first: $first) { nodes { ...Watched } pageInfo { hasNextPage } }\n  }\n  fragment Watched on Tenant {\n    id status\n    accounting { accepted inFlight quarantined }\n    quotas { state used reserved limit { meter window kind limit } }\n  }\n": types.WatchedTenantsDocument,
     "\n  query WatchedTenant($tenantId: ID!) { tenant(id: $tenantId) { ...Watched } }\n": types.WatchedTenantDocument,
     "\n  query DeadLetters($tenantId: ID!, $after: Cursor) {\n    tenant(id: $tenantId) {\n      webhookEndpoints {\n        id\n        deliveries(first: 200, after: $after, status: DEAD) {\n          nodes { id eventId eventType deadReason attempts { at responseStatus error } }\n          pageInfo { hasNextPage endCursor }\n        }\n      }\n    }\n  }\n": types.DeadLettersDocument,
@@ -230,7 +230,7 @@ export function graphql(source: "\n  query Tenants($after: Cursor) {\n    tenant
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt testClock plan { version plan { id } }\n    }\n  }\n"): typeof import('./graphql.js').TenantDocument;
+export function graphql(source: "\n  query Tenant($id: ID!) {\n    tenant(id: $id) {\n      id name status currency billingAnchorDay graceDays startsAt createdAt timeZone testClock plan { version plan { id } }\n    }\n  }\n"): typeof import('./graphql.js').TenantDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
@@ -254,7 +254,7 @@ export function graphql(source: "\n  query Verify($id: ID!) { verifyInvoice(id: 
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */
-export function graphql(source: "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold limit used at\n    }\n  }\n"): typeof import('./graphql.js').AlertsDocument;
+export function graphql(source: "\n  subscription Alerts($tenantId: ID!, $after: Cursor) {\n    quotaAlerts(tenantId: $tenantId, after: $after) {\n      cursor tenantId kind meter window windowStart threshold thresholdKind limit used at\n    }\n  }\n"): typeof import('./graphql.js').AlertsDocument;
 /**
  * The graphql function is used to parse GraphQL queries into a document that can be used by GraphQL clients.
  */

@@ -87,6 +87,8 @@ export type CreateTenantInput = {
   readonly startsAt?: string | null | undefined;
   /** The time at which its clock stands, in the years 2000 to 2099; only `advanceTestClock` moves it. Default: a real tenant */
   readonly testClock?: string | null | undefined;
+  /** A name of the IANA time zone database, e.g. `Europe/Berlin`: calendar windows of limits follow it. It cannot be changed later */
+  readonly timeZone?: string | null | undefined;
 };
 
 /** Give either `tenantId` or `platform: true`. An endpoint of the platform receives `usage.unmetered`, `usage.unpriced` and its `eventTypes`, of all tenants */
@@ -249,7 +251,7 @@ export type Proration =
 export type QuotaAlertKind =
   /** Usage has reached the limit */
   | 'EXCEEDED'
-  /** Usage has crossed a `warnAt` of the limit */
+  /** Usage has crossed a threshold of the limit */
   | 'WARNING';
 
 /** A limit of a plan; at most one per meter and window */
@@ -262,6 +264,10 @@ export type QuotaLimitInput = {
   readonly meter?: string | null | undefined;
   /** Fractions of the limit, ascending, from above 0 to 1, at which a `quota.warning` is sent; at most 10 */
   readonly warnAt?: ReadonlyArray<string> | null | undefined;
+  /** Amounts above 0, ascending, at which a `quota.warning` is sent; at most 10 */
+  readonly warnAtAmounts?: ReadonlyArray<string> | null | undefined;
+  /** An amount at each multiple of which a `quota.warning` is sent: of those that one event passes, the highest. At least a thousandth of the limit; default: none */
+  readonly warnEvery?: string | null | undefined;
   /** The time over which it counts */
   readonly window: QuotaWindow;
 };
@@ -272,17 +278,23 @@ export type QuotaState =
   | 'DEGRADED'
   /** Usage and reservations have reached the limit */
   | 'EXCEEDED'
-  /** Below every `warnAt` */
+  /** Below every threshold that warns */
   | 'OK'
   /** HARD, and its counters were lost or do not answer: requests may be denied until they are rebuilt */
   | 'REBUILDING'
-  /** Usage and reservations have reached a `warnAt` */
+  /** Usage and reservations have reached a threshold that warns */
   | 'WARNING';
 
 /** The time over which a limit counts */
 export type QuotaWindow =
   /** The tenant's current billing period */
   | 'BILLING_PERIOD'
+  /** The current day in the tenant's time zone */
+  | 'CALENDAR_DAY'
+  /** The current month in the tenant's time zone, from its first day */
+  | 'CALENDAR_MONTH'
+  /** The current week in the tenant's time zone, from Monday */
+  | 'CALENDAR_WEEK'
   /** The last 24 hours */
   | 'DAY'
   /** The last 60 minutes */
@@ -309,6 +321,13 @@ export type TenantStatus =
   | 'CLOSED'
   /** `consume` denies; usage is recorded and charged */
   | 'SUSPENDED';
+
+/** How a threshold is meant */
+export type ThresholdKind =
+  /** As an amount */
+  | 'AMOUNT'
+  /** As a share of the limit */
+  | 'SHARE';
 
 /** What to change; an omitted field stays as it is */
 export type UpdateWebhookEndpointInput = {
@@ -555,7 +574,7 @@ export type TenantQueryVariables = Exact<{
 }>;
 
 
-export type TenantQuery = { readonly tenant: { readonly id: string, readonly name: string, readonly status: TenantStatus, readonly currency: string | null, readonly billingAnchorDay: number, readonly graceDays: number, readonly startsAt: string, readonly createdAt: string, readonly testClock: string | null, readonly plan: { readonly version: number, readonly plan: { readonly id: string } } | null } | null };
+export type TenantQuery = { readonly tenant: { readonly id: string, readonly name: string, readonly status: TenantStatus, readonly currency: string | null, readonly billingAnchorDay: number, readonly graceDays: number, readonly startsAt: string, readonly createdAt: string, readonly timeZone: string, readonly testClock: string | null, readonly plan: { readonly version: number, readonly plan: { readonly id: string } } | null } | null };
 
 export type CreateTenantMutationVariables = Exact<{
   input: CreateTenantInput;
@@ -606,7 +625,7 @@ export type AlertsSubscriptionVariables = Exact<{
 }>;
 
 
-export type AlertsSubscription = { readonly quotaAlerts: { readonly cursor: string, readonly tenantId: string, readonly kind: QuotaAlertKind, readonly meter: string | null, readonly window: QuotaWindow, readonly windowStart: string, readonly threshold: string, readonly limit: string, readonly used: string, readonly at: string } };
+export type AlertsSubscription = { readonly quotaAlerts: { readonly cursor: string, readonly tenantId: string, readonly kind: QuotaAlertKind, readonly meter: string | null, readonly window: QuotaWindow, readonly windowStart: string, readonly threshold: string, readonly thresholdKind: ThresholdKind, readonly limit: string, readonly used: string, readonly at: string } };
 
 export type WatchedTenantsQueryVariables = Exact<{
   first: number;
@@ -1123,6 +1142,7 @@ export const TenantDocument = new TypedDocumentString(`
     graceDays
     startsAt
     createdAt
+    timeZone
     testClock
     plan {
       version
@@ -1231,6 +1251,7 @@ export const AlertsDocument = new TypedDocumentString(`
     window
     windowStart
     threshold
+    thresholdKind
     limit
     used
     at

@@ -1,5 +1,6 @@
 import { nowMs } from "#platform/lifecycle/time.js";
 import type { Env } from "#platform/process/config.js";
+import type { QuotaWindow } from "#schema/vocabulary.js";
 import { askGraph, findConnection } from "../connection/connection.js";
 import type { QuotasQuery } from "../graphql/graphql.js";
 import { graphql } from "../graphql/index.js";
@@ -14,8 +15,13 @@ const QUOTAS = graphql(`
 
 type Quota = NonNullable<QuotasQuery["tenant"]>["quotas"][number];
 
-/** `BILLING_PERIOD` is too wide for a terminal of 80 characters. */
-const PERIOD = "BILLING_PERIOD";
+/** Too wide for a terminal of 80 characters. */
+const SHORT: Readonly<Partial<Record<QuotaWindow, string>>> = {
+  CALENDAR_DAY: "CAL DAY",
+  CALENDAR_WEEK: "CAL WEEK",
+  CALENDAR_MONTH: "CAL MONTH",
+  BILLING_PERIOD: "PERIOD",
+};
 
 export async function showQuotas(tenantId: string, options: ShowOptions, env: Env): Promise<void> {
   const { tenant } = await askGraph(await findConnection(options, env), QUOTAS, { tenantId });
@@ -25,7 +31,7 @@ export async function showQuotas(tenantId: string, options: ShowOptions, env: En
     {
       name: "PER",
       text: ({ limit }) => limit.window,
-      short: ({ limit }) => (limit.window === PERIOD ? "PERIOD" : limit.window),
+      short: ({ limit }) => SHORT[limit.window] ?? limit.window,
     },
     { name: "KIND", text: ({ limit }) => limit.kind },
     { name: "USED", text: ({ used }) => used, isNumber: true },

@@ -19,7 +19,7 @@ const TENANTS = graphql(`
 const TENANT = graphql(`
   query Tenant($id: ID!) {
     tenant(id: $id) {
-      id name status currency billingAnchorDay graceDays startsAt createdAt testClock plan { version plan { id } }
+      id name status currency billingAnchorDay graceDays startsAt createdAt timeZone testClock plan { version plan { id } }
     }
   }
 `);
@@ -52,6 +52,7 @@ export async function showTenant(id: string, options: ShowOptions, env: Env): Pr
     ["plan", planOf(tenant)],
     ["currency", tenant.currency ?? "-"],
     ["billing periods", `from day ${tenant.billingAnchorDay}, closed ${tenant.graceDays} days after their end`],
+    ["time zone", tenant.timeZone],
     ["first period", tenant.startsAt],
     ["created", tenant.createdAt],
     ...(tenant.testClock === null ? [] : [["test clock", tenant.testClock] as const]),
@@ -64,11 +65,12 @@ export interface NewTenant extends ShowOptions {
   readonly plan?: string;
   readonly anchorDay?: string;
   readonly startsAt?: string;
+  readonly timeZone?: string;
   readonly testClock?: string;
 }
 
 export async function createTenant(id: string, options: NewTenant, env: Env): Promise<void> {
-  const { name = id, plan, anchorDay, startsAt, testClock } = options;
+  const { name = id, plan, anchorDay, startsAt, timeZone, testClock } = options;
   const billingAnchorDay = anchorDay === undefined ? undefined : Number(anchorDay);
   if (billingAnchorDay !== undefined && !Number.isInteger(billingAnchorDay))
     throw new UserError(`--anchor-day takes a day of the month, 1 to 28, not "${anchorDay}".`);
@@ -77,6 +79,7 @@ export async function createTenant(id: string, options: NewTenant, env: Env): Pr
     ...(plan !== undefined && { planId: plan }),
     ...(billingAnchorDay !== undefined && { billingAnchorDay }),
     ...(startsAt !== undefined && { startsAt }),
+    ...(timeZone !== undefined && { timeZone }),
     ...(testClock !== undefined && { testClock }),
   };
   const { createTenant: created } = await naming(

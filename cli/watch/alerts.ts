@@ -9,12 +9,16 @@ import { graphql } from "../graphql/index.js";
 const ALERTS = graphql(`
   subscription Alerts($tenantId: ID!, $after: Cursor) {
     quotaAlerts(tenantId: $tenantId, after: $after) {
-      cursor tenantId kind meter window windowStart threshold limit used at
+      cursor tenantId kind meter window windowStart threshold thresholdKind limit used at
     }
   }
 `);
 
 export type Alert = AlertsSubscription["quotaAlerts"];
+
+/** The crossed threshold: a share of the limit, or an amount. */
+export const crossedText = ({ threshold, thresholdKind }: Pick<Alert, "threshold" | "thresholdKind">): string =>
+  thresholdKind === "AMOUNT" ? threshold : `${(Number(threshold) * 100).toFixed(0)} %`;
 
 export interface AlertsFeed {
   /**

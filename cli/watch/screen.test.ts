@@ -30,7 +30,12 @@ const look = (seconds: number, tenants: readonly WatchedTenant[], text?: string)
 
 const alert: Alert = {
   ...{ cursor: "c", tenantId: "acme", kind: "WARNING", meter: "calls", window: "HOUR", used: "8", limit: "10" },
-  ...{ threshold: "0.8", at: "2026-11-28T11:59:58.000Z", windowStart: "2026-11-28T11:00:00.000Z" },
+  ...{
+    threshold: "0.8",
+    thresholdKind: "SHARE",
+    at: "2026-11-28T11:59:58.000Z",
+    windowStart: "2026-11-28T11:00:00.000Z",
+  },
 };
 
 test("rates are differences over the time between two looks, and lag is the slowest partition's", () => {

@@ -1,5 +1,5 @@
 import { bar, sparkline } from "../show/table.js";
-import type { Alert } from "./alerts.js";
+import { type Alert, crossedText } from "./alerts.js";
 import { MOST_TENANTS, type WatchedTenant } from "./look.js";
 import { ATTEMPTS, DECISIONS, ITEMS, type WatchState } from "./state.js";
 
@@ -100,14 +100,13 @@ function tenantRows({ id, status, quotas }: WatchedTenant, perSecond: number | u
 }
 
 const windowOf = (window: string): string =>
-  window === "BILLING_PERIOD" ? "per period" : `per ${window.toLowerCase()}`;
+  window === "BILLING_PERIOD" ? "per period" : `per ${window.toLowerCase().replace("_", " ")}`;
 
 function alertLines(alerts: readonly Alert[], room: number): string[] {
   if (alerts.length === 0) return ["  none since this began"];
-  return alerts.slice(0, room).map(({ at, kind, tenantId, meter, window, used, limit, threshold }) => {
-    const percent = `${(Number(threshold) * 100).toFixed(0)} %`;
+  return alerts.slice(0, room).map(({ at, kind, tenantId, meter, window, used, limit, ...crossed }) => {
     const what = `${meter ?? "requests"} ${windowOf(window)}`;
-    return `  ${at.slice(11, 19)}  ${kind.padEnd(8)}  ${tenantId}  ${what}: ${used} of ${limit} (${percent} crossed)`;
+    return `  ${at.slice(11, 19)}  ${kind.padEnd(8)}  ${tenantId}  ${what}: ${used} of ${limit} (${crossedText(crossed)} crossed)`;
   });
 }
 

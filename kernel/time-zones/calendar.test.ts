@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type CalendarUnit, calendarPeriodAt, isTimeZone } from "./calendar.js";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../duration.js";
+import { type CalendarUnit, calendarPeriodAt, isTimeZone } from "./calendar.js";
 
 /**
  * Zones and days around changes of their clocks: half hours, midnights that are skipped or come twice, a skipped day, changes a

@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { LIMIT_KINDS, QUOTA_WINDOWS } from "../vocabulary.js";
+import { LIMIT_KINDS, QUOTA_WINDOWS, THRESHOLD_KINDS } from "../vocabulary.js";
 import { decimalText, oneOf, timeText } from "./contract.js";
 import { growing } from "./growing.js";
 
@@ -11,8 +11,10 @@ export const quotaAlertData = Type.Object({
   /** Start of the aligned window in which usage crossed the threshold. */
   windowStart: timeText,
   kind: growing("limit kind", oneOf(LIMIT_KINDS)),
-  /** The crossed fraction of the limit, e.g. "0.8"; "1" for exceeded. */
+  /** What was crossed: a fraction of the limit, e.g. "0.8" ("1" for exceeded), or an amount. */
   threshold: decimalText,
+  /** Absent: SHARE. */
+  thresholdKind: Type.Optional(growing("threshold kind", oneOf(THRESHOLD_KINDS))),
   limit: decimalText,
   used: decimalText,
   planId: Type.String(),

@@ -48,6 +48,10 @@ const QuotaLimit = Type.Object({
   limit: decimalText,
   /** Fractions of the limit, ascending, e.g. "0.8". */
   warnAt: Type.Array(decimalText),
+  /** Amounts that warn, ascending; absent: none. */
+  warnAtAmounts: Type.Optional(Type.Array(decimalText, { minItems: 1 })),
+  /** Each multiple of this amount warns; absent: none does. */
+  warnEvery: Type.Optional(decimalText),
 });
 /** A limit that replaces the plan's on the same meter and window. The latest active one wins. */
 const QuotaOverride = Type.Object({
@@ -109,6 +113,8 @@ const TenantState = Type.Object({
   ),
   currency: Type.Union([Type.String(), Type.Null()]),
   testClock: Type.Union([epochMs, Type.Null()]),
+  /** Name in the IANA database; never changes. Absent: UTC. */
+  timeZone: Type.Optional(Type.String()),
   /** History of the grace time, ascending by version. */
   graceDays: Type.Array(Type.Object({ days: Type.Integer({ minimum: 0 }), inVersion: version }), { minItems: 1 }),
   /**

@@ -60,7 +60,8 @@ test("the totals of every period that changed are set, a correction's too", () =
     reading(3, { time: october, eventId: undefined }),
     reading(4, { meter: "tokens" }),
   ];
-  const totals = changedTotals({ tenant, readings }, counted, (_, start) => new Decimal(new Date(start).getUTCMonth()));
+  const total = (_: string, __: string, start: number) => new Decimal(new Date(start).getUTCMonth());
+  const totals = changedTotals({ tenant, readings }, counted, total);
   expect(totals).toEqual([
     { counter: "calls|BILLING_PERIOD", periodStart: Date.UTC(2026, 10, 1), total: 10n * ONE_UNIT },
     { counter: "calls|BILLING_PERIOD", periodStart: Date.UTC(2026, 9, 1), total: 9n * ONE_UNIT },

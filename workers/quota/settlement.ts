@@ -1,10 +1,11 @@
 import type { Decimal } from "#kernel/decimal.js";
-import { periodAt } from "#kernel/period.js";
+import { isPeriodWindow, type PeriodWindow } from "#schema/vocabulary.js";
 import type { PeriodTotal, SettledEvent, SettleRequest } from "./counters/counters.js";
 import { amountOf } from "./rules/amount.js";
 import { type CounterKey, counterId } from "./rules/limits.js";
 import { countsAt } from "./rules/usage.js";
 import type { TenantUsage, UsageReading } from "./rules/usage-reading.js";
+import { periodOf } from "./rules/windows.js";
 
 /** Maximum events per atomic settlement, so that decisions do not wait long for it. */
 const EVENTS_PER_REQUEST = 500;
@@ -45,17 +46,20 @@ export function settleRequests(
 export function changedTotals(
   { tenant, readings }: Pick<TenantUsage, "tenant" | "readings">,
   counted: readonly CounterKey[],
-  periodTotal: (meter: string, periodStart: number) => Decimal | undefined,
+  periodTotal: (meter: string, window: PeriodWindow, periodStart: number) => Decimal | undefined,
 ): readonly PeriodTotal[] {
   const changed = new Map<string, PeriodTotal>();
-  const limited = new Set(counted.filter(({ window }) => window === "BILLING_PERIOD").map(({ meter }) => meter));
+  const limited = counted.flatMap((key) => (isPeriodWindow(key.window) ? [{ ...key, window: key.window }] : []));
+  if (limited.length === 0) return [];
   for (const { meter, time } of readings) {
-    if (!limited.has(meter)) continue;
-    const periodStart = periodAt(time, tenant.billingAnchorDay).start;
-    const counter = counterId({ meter, window: "BILLING_PERIOD" });
-    const id = `${counter} ${periodStart}`;
-    const total = changed.has(id) ? undefined : periodTotal(meter, periodStart);
-    if (total !== undefined) changed.set(id, { counter, periodStart, total: amountOf(total) });
+    for (const key of limited) {
+      if (key.meter !== meter) continue;
+      const periodStart = periodOf(key.window, time, tenant).start;
+      const counter = counterId(key);
+      const id = `${counter} ${periodStart}`;
+      const total = changed.has(id) ? undefined : periodTotal(meter, key.window, periodStart);
+      if (total !== undefined) changed.set(id, { counter, periodStart, total: amountOf(total) });
+    }
   }
   return [...changed.values()];
 }
@@ -63,7 +67,7 @@ export function changedTotals(
 /** Readings of one entry are one event: its id settles one reservation, whichever of its meters that is on. */
 function eventsOf(readings: readonly UsageReading[], keys: readonly CounterKey[]) {
   const meters = new Set(keys.map(({ meter }) => meter));
-  const sliding = keys.filter(({ window }) => window !== "BILLING_PERIOD");
+  const sliding = keys.filter(({ window }) => !isPeriodWindow(window));
   const events = new Map<number, { readonly seq: number; readonly event: GrowingEvent }>();
   for (const reading of readings) {
     const { seq, meter, eventId, value } = reading;

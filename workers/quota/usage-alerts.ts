@@ -42,7 +42,7 @@ export function candidatesOf(
   return inForce.limits.flatMap((limit) => {
     const step = limit.meter === reading.meter ? steps.get(limit.window) : undefined;
     if (step === undefined) return [];
-    if (limit.window === "BILLING_PERIOD" && !isJudged(inForce.period, reading.arrivedAt)) return [];
+    if (limit.bounds !== undefined && !isJudged(limit.bounds, reading.arrivedAt)) return [];
     return candidatesOfStep(tenant, inForce, limit, step, reading);
   });
 }

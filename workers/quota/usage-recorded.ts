@@ -3,12 +3,14 @@ import type { Transaction } from "#platform/database/database.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { isPeriodWindow, type PeriodWindow } from "#schema/vocabulary.js";
 import { type BackfilledBatch, type BackfillOptions, backfilledIn, type PreparedBackfill } from "./backfill.js";
 import { CountersUnavailable, type QuotaCounters } from "./counters/counters.js";
 import type { TenantLimits } from "./gate/tenant-limits.js";
+import type { CounterKey } from "./rules/limits.js";
 import { type GrainBucket, grainsOf, usageReadings } from "./rules/usage.js";
 import type { TenantUsage, UsageReading } from "./rules/usage-reading.js";
-import type { Grain } from "./rules/windows.js";
+import { type Grain, isSummed, periodOf } from "./rules/windows.js";
 import { changedTotals, settleRequests } from "./settlement.js";
 import { candidatesOf, createUsageAlerts, type UsageCandidate, type WindowStep } from "./usage-alerts.js";
 
@@ -42,10 +44,15 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
     if (byTenant.size === 0) return undefined;
     const seqs = new Map([...byTenant].map(([id, usage]) => [id, usage.seq]));
     const previous = await store.movePositions(tx, partition, seqs);
-    const usages = [...byTenant].map(([id, usage]) => ({ ...usage, previousSeq: previous.get(id) ?? 0 }));
+    const usages = [...byTenant].map(([id, usage]) => ({
+      ...usage,
+      previousSeq: previous.get(id) ?? 0,
+      // Once for all of the batch: a counter that is counted later than its total was summed would miss it.
+      counted: limits.current(id)?.counted ?? [],
+    }));
     const totals = totalsOf(usages, limits);
     const after = await store.addUsage(tx, totals.deltas());
-    totals.startFrom(after);
+    totals.startFrom(after, await store.sumsOfDays(tx, totals.summed()));
     const told = await alerts.emit(
       tx,
       usages.flatMap((usage) => judge(usage, totals, limits)),
@@ -62,9 +69,11 @@ export function createUsageRecorded(options: UsageRecordedOptions) {
     };
   };
 
-  async function settle(usage: TenantUsage, totals: Totals): Promise<void> {
-    const counted = limits.current(usage.tenant.id)?.counted ?? [];
-    const changed = changedTotals(usage, counted, (meter, start) => totals.period(usage.tenant.id, meter, start));
+  async function settle(usage: CountedUsage, totals: Totals): Promise<void> {
+    const { tenant, counted } = usage;
+    const changed = changedTotals(usage, counted, (meter, window, start) =>
+      totals.period(tenant.id, meter, window, start),
+    );
     try {
       for (const request of settleRequests(usage, counted, changed)) {
         const outcome = await counters.settle(request);
@@ -111,6 +120,11 @@ function readUsage(entries: readonly LedgerEntry[], tenancy: TenancyCopy, { know
   return byTenant;
 }
 
+interface CountedUsage extends TenantUsage {
+  /** The counters that it is settled in. */
+  readonly counted: readonly CounterKey[];
+}
+
 type Totals = ReturnType<typeof totalsOf>;
 
 interface RunningTotal extends GrainBucket {
@@ -122,41 +136,54 @@ interface RunningTotal extends GrainBucket {
   after: Decimal;
 }
 
-/** The batch's sums, one per database row. */
-function totalsOf(usages: readonly TenantUsage[], limits: TenantLimits) {
+interface SummedTotal extends RunningTotal {
+  readonly end: number;
+}
+
+/** The batch's sums: one per database row, and one per limited window that is a sum of rows. */
+function totalsOf(usages: readonly CountedUsage[], limits: TenantLimits) {
   const rows: RunningTotal[] = [];
+  const summed: SummedTotal[] = [];
   // Nested instead of one composite key: building and hashing such a text for each grain of each event dominated the cost.
   const byMeter = new Map<string, Map<string, Map<Grain, Map<number, RunningTotal>>>>();
   const rowsOf = new Map<UsageReading, RunningTotal[]>();
-  function rowOf(tenantId: string, meter: string, bucket: GrainBucket): RunningTotal {
+  function rowOf(tenantId: string, meter: string, bucket: GrainBucket, end?: number): RunningTotal {
     const ofBucket = within(within(within(byMeter, tenantId), meter), bucket.grain);
     const known = ofBucket.get(bucket.bucketStart);
     if (known !== undefined) return known;
     const row = { ...bucket, tenantId, meter, delta: ZERO, running: ZERO, after: ZERO };
     ofBucket.set(bucket.bucketStart, row);
-    rows.push(row);
+    if (end === undefined) rows.push(row);
+    else summed.push(Object.assign(row, { end }));
     return row;
   }
-  for (const { tenant, readings } of usages) {
+  for (const usage of usages) {
+    const { tenant, readings } = usage;
+    const sums = sumsOf(usage, limits);
     for (const reading of readings) {
       const { meter } = reading;
       const inForce = limits.at(tenant, reading.time, reading.tenancyVersion);
-      const own = grainsOf(reading, tenant.billingAnchorDay, inForce).map((bucket) => {
-        const row = rowOf(tenant.id, meter, bucket);
-        row.delta = row.delta.plus(reading.value);
-        return row;
-      });
+      const own = grainsOf(reading, tenant, inForce).map((bucket) => rowOf(tenant.id, meter, bucket));
+      if (own.some(({ grain }) => grain === "CALENDAR_DAY"))
+        for (const window of sums.get(meter) ?? []) {
+          const { start, end } = periodOf(window, reading.time, tenant);
+          own.push(rowOf(tenant.id, meter, { grain: window, bucketStart: start }, end));
+        }
+      for (const row of own) row.delta = row.delta.plus(reading.value);
       rowsOf.set(reading, own);
     }
   }
   return {
     deltas: () => rows,
-    /** `after`: the totals with this batch, in the order of `deltas`. */
-    startFrom(after: readonly Decimal[]): void {
-      for (const [index, row] of rows.entries()) {
-        row.after = after[index] ?? ZERO;
+    summed: () => summed,
+    /** The totals with this batch, in the order of `deltas` and of `summed`. */
+    startFrom(after: readonly Decimal[], sums: readonly Decimal[]): void {
+      const begin = (row: RunningTotal, total: Decimal | undefined): void => {
+        row.after = total ?? ZERO;
         row.running = row.after.minus(row.delta);
-      }
+      };
+      for (const [index, row] of rows.entries()) begin(row, after[index]);
+      for (const [index, row] of summed.entries()) begin(row, sums[index]);
     },
     /** Adds one reading; returns its totals before and after. */
     advance(reading: UsageReading): ReadonlyMap<Grain, WindowStep> {
@@ -167,9 +194,24 @@ function totalsOf(usages: readonly TenantUsage[], limits: TenantLimits) {
       });
       return new Map(steps);
     },
-    period: (tenantId: string, meter: string, start: number) =>
-      byMeter.get(tenantId)?.get(meter)?.get("BILLING_PERIOD")?.get(start)?.after,
+    period: (tenantId: string, meter: string, window: PeriodWindow, start: number) =>
+      byMeter.get(tenantId)?.get(meter)?.get(window)?.get(start)?.after,
   };
+}
+
+/** The windows, by meter, that are sums of others and that a limit of some reading or a counter is on. */
+function sumsOf(
+  { tenant, readings, counted }: CountedUsage,
+  limits: TenantLimits,
+): ReadonlyMap<string, ReadonlySet<PeriodWindow>> {
+  const found = new Map<string, Set<PeriodWindow>>();
+  const take = ({ meter, window }: CounterKey): void => {
+    if (meter === null || !isPeriodWindow(window) || !isSummed(window)) return;
+    found.set(meter, (found.get(meter) ?? new Set()).add(window));
+  };
+  counted.forEach(take);
+  for (const { time, tenancyVersion } of readings) limits.at(tenant, time, tenancyVersion)?.limits.forEach(take);
+  return found;
 }
 
 /** The nested map of a key, created on demand. */

@@ -37,5 +37,14 @@ export const clockTime = (date) => `${date.toISOString().slice(11, 19)} UTC`;
 /** A period ends where the next one begins; people name its last day. */
 export const period = ({ start, end }) => `${day(start)} to ${day(Date.parse(end) - 1)}`;
 
-const WINDOWS = { SECOND: "a second", MINUTE: "a minute", HOUR: "an hour", DAY: "a day", BILLING_PERIOD: "a period" };
+const WINDOWS = {
+  SECOND: "a second",
+  MINUTE: "a minute",
+  HOUR: "an hour",
+  DAY: "a day",
+  CALENDAR_DAY: "a calendar day",
+  CALENDAR_WEEK: "a calendar week",
+  CALENDAR_MONTH: "a calendar month",
+  BILLING_PERIOD: "a period",
+};
 export const perWindow = (window) => WINDOWS[window] ?? window;

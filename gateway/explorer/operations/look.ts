@@ -74,7 +74,7 @@ export const LOOK: readonly SavedOperation[] = [
     query Alerts($tenantId: ID!, $after: Cursor) {
       tenant(id: $tenantId) {
         alerts(first: 50, after: $after) {
-          nodes { at kind meter window threshold limit used }
+          nodes { at kind meter window threshold thresholdKind limit used }
           pageInfo { hasNextPage endCursor }
         }
       }
@@ -86,7 +86,7 @@ export const LOOK: readonly SavedOperation[] = [
     "A tenant's alerts as they happen (keep it running)",
     `
     subscription QuotaAlerts($tenantId: ID!, $after: Cursor) {
-      quotaAlerts(tenantId: $tenantId, after: $after) { cursor kind meter window threshold limit used at tenant { name } }
+      quotaAlerts(tenantId: $tenantId, after: $after) { cursor kind meter window threshold thresholdKind limit used at tenant { name } }
     }`,
     { tenantId: CHOSEN_TENANT, after: null },
   ),

@@ -126,8 +126,8 @@ export const UNSEEN_DECISIONS: readonly Bug[] = [
     edits: [
       {
         file: "workers/quota/gate/denial-alerts.ts",
-        find: "alignedStart(limit.window, decision.now, tenant.billingAnchorDay)",
-        put: "alignedStart(limit.window, decision.now, 1)",
+        find: "bounds?.start ?? bucketStart(now, windowMs)",
+        put: "bounds ? new Date(now).setUTCDate(1) - (now % 86_400_000) : bucketStart(now, windowMs)",
       },
     ],
   },

@@ -87,6 +87,8 @@ export type CreateTenantInput = {
   readonly startsAt?: string | null | undefined;
   /** The time at which its clock stands, in the years 2000 to 2099; only `advanceTestClock` moves it. Default: a real tenant */
   readonly testClock?: string | null | undefined;
+  /** A name of the IANA time zone database, e.g. `Europe/Berlin`: calendar windows of limits follow it. It cannot be changed later */
+  readonly timeZone?: string | null | undefined;
 };
 
 /** Give either `tenantId` or `platform: true`. An endpoint of the platform receives `usage.unmetered`, `usage.unpriced` and its `eventTypes`, of all tenants */
@@ -240,7 +242,7 @@ export type Proration =
 export type QuotaAlertKind =
   /** Usage has reached the limit */
   | 'EXCEEDED'
-  /** Usage has crossed a `warnAt` of the limit */
+  /** Usage has crossed a threshold of the limit */
   | 'WARNING';
 
 /** A limit of a plan; at most one per meter and window */
@@ -253,6 +255,10 @@ export type QuotaLimitInput = {
   readonly meter?: string | null | undefined;
   /** Fractions of the limit, ascending, from above 0 to 1, at which a `quota.warning` is sent; at most 10 */
   readonly warnAt?: ReadonlyArray<string> | null | undefined;
+  /** Amounts above 0, ascending, at which a `quota.warning` is sent; at most 10 */
+  readonly warnAtAmounts?: ReadonlyArray<string> | null | undefined;
+  /** An amount at each multiple of which a `quota.warning` is sent: of those that one event passes, the highest. At least a thousandth of the limit; default: none */
+  readonly warnEvery?: string | null | undefined;
   /** The time over which it counts */
   readonly window: QuotaWindow;
 };
@@ -263,17 +269,23 @@ export type QuotaState =
   | 'DEGRADED'
   /** Usage and reservations have reached the limit */
   | 'EXCEEDED'
-  /** Below every `warnAt` */
+  /** Below every threshold that warns */
   | 'OK'
   /** HARD, and its counters were lost or do not answer: requests may be denied until they are rebuilt */
   | 'REBUILDING'
-  /** Usage and reservations have reached a `warnAt` */
+  /** Usage and reservations have reached a threshold that warns */
   | 'WARNING';
 
 /** The time over which a limit counts */
 export type QuotaWindow =
   /** The tenant's current billing period */
   | 'BILLING_PERIOD'
+  /** The current day in the tenant's time zone */
+  | 'CALENDAR_DAY'
+  /** The current month in the tenant's time zone, from its first day */
+  | 'CALENDAR_MONTH'
+  /** The current week in the tenant's time zone, from Monday */
+  | 'CALENDAR_WEEK'
   /** The last 24 hours */
   | 'DAY'
   /** The last 60 minutes */

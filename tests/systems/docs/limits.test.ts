@@ -122,7 +122,7 @@ const SET_IN: readonly (readonly [string, string, string, Unit])[] = [
   ["conditions (`where`)", "workers/tenancy/rules/price.ts", "MAX_WHERE", "count"],
   ["tiers", "workers/tenancy/rules/price.ts", "MAX_TIERS", "count"],
   ["limits", "workers/tenancy/rules/plan-version.ts", "MAX_LIMITS", "count"],
-  ["`warnAt`", "workers/tenancy/rules/quota-limit.ts", "MAX_WARNINGS", "count"],
+  ["`warnAt`, `warnAtAmounts`", "workers/tenancy/rules/quota-limit.ts", "MAX_WARNINGS", "count"],
   ["size of a plan with all versions", "workers/tenancy/store/change.ts", "MAX_STATE_BYTES", "bytes"],
   ["quota overrides", "workers/tenancy/rules/quota-override.ts", "MAX_OVERRIDES", "count"],
   ["live API keys", "workers/tenancy/rules/api-key.ts", "MAX_LIVE_KEYS", "count"],

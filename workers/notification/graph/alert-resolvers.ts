@@ -36,6 +36,7 @@ function alertOf({
     window: data.window,
     windowStart: new Date(data.windowStart),
     threshold: data.threshold,
+    thresholdKind: data.thresholdKind ?? "SHARE",
     limit: data.limit,
     used: data.used,
     at: new Date(data.at),

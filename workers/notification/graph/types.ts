@@ -2,7 +2,7 @@ import { Directive, Field, ID, InputType, Int, ObjectType } from "type-graphql";
 import { enumOf } from "#platform/graphql/enums.js";
 import { connectionType } from "#platform/graphql/page-types.js";
 import { CursorScalar, DateTimeScalar, DecimalScalar, JsonScalar } from "#platform/graphql/scalars.js";
-import { QUOTA_WINDOWS, WINDOW_MEANINGS } from "#schema/vocabulary.js";
+import { QUOTA_WINDOWS, THRESHOLD_KINDS, WINDOW_MEANINGS } from "#schema/vocabulary.js";
 import {
   DELIVERY_STATUSES,
   type DeliveryStatus,
@@ -13,8 +13,12 @@ import {
 
 const QuotaWindow = enumOf("QuotaWindow", QUOTA_WINDOWS, "The time over which a limit counts", WINDOW_MEANINGS);
 const QuotaAlertKind = enumOf("QuotaAlertKind", ["WARNING", "EXCEEDED"], "What an alert reports", {
-  WARNING: "Usage has crossed a `warnAt` of the limit",
+  WARNING: "Usage has crossed a threshold of the limit",
   EXCEEDED: "Usage has reached the limit",
+});
+const ThresholdKind = enumOf("ThresholdKind", THRESHOLD_KINDS, "How a threshold is meant", {
+  SHARE: "As a share of the limit",
+  AMOUNT: "As an amount",
 });
 export const WebhookEndpointStatus = enumOf(
   "WebhookEndpointStatus",
@@ -62,11 +66,14 @@ export class QuotaAlertType {
   readonly meter!: string | null;
   @Field(() => QuotaWindow, { description: "The window of the limit" }) readonly window!: keyof typeof QuotaWindow;
   @Field(() => DateTimeScalar, {
-    description: "Start of the second, minute, hour, day (UTC) or billing period in which it happened",
+    description:
+      "Start of the second, minute, hour or day (UTC), of the calendar's day, week or month, or of the billing period in which it happened",
   })
   readonly windowStart!: Date;
-  @Field(() => DecimalScalar, { description: "The fraction of the limit that was crossed" })
+  @Field(() => DecimalScalar, { description: "What was crossed: a fraction of the limit, or an amount" })
   readonly threshold!: string;
+  @Field(() => ThresholdKind, { description: "Whether `threshold` is a share of the limit or an amount" })
+  readonly thresholdKind!: keyof typeof ThresholdKind;
   @Field(() => DecimalScalar, { description: "The limit in force" }) readonly limit!: string;
   @Field(() => DecimalScalar, { description: "Usage when it crossed the threshold" }) readonly used!: string;
   @Field(() => DateTimeScalar, { description: "When it was noticed" }) readonly at!: Date;

@@ -64,6 +64,10 @@ test("what happened to a limit, with its plan and its window, is said in words",
   const soft = describe("quota.exceeded", { ...data, meter: null, kind: "SOFT", window: "BILLING_PERIOD" });
   expect(soft.subject).toBe("acme has reached its limit of 1000 requests per billing period");
   expect(soft.lines[1]).toBe("The limit is soft: no requests are denied.");
+  const amount = describe("quota.warning", {
+    ...{ ...data, window: "CALENDAR_WEEK", threshold: "500", thresholdKind: "AMOUNT" },
+  });
+  expect(amount.subject).toBe("acme has used 500 of its limit of 1000 calls per calendar week");
   const windows = (["SECOND", "MINUTE", "HOUR"] as const).map((window) =>
     describe("quota.exceeded", { ...data, window }),
   );

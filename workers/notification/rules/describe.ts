@@ -19,6 +19,9 @@ const WINDOWS: Readonly<Record<QuotaWindow, string>> = {
   MINUTE: "minute",
   HOUR: "hour",
   DAY: "day",
+  CALENDAR_DAY: "calendar day",
+  CALENDAR_WEEK: "calendar week",
+  CALENDAR_MONTH: "calendar month",
   BILLING_PERIOD: "billing period",
 };
 
@@ -43,7 +46,7 @@ export function describePayload(json: string): Description {
       return {
         subject:
           payload.type === "quota.warning"
-            ? `${tenant} has used ${percent(text("threshold"))} of its limit of ${limit}`
+            ? `${tenant} has used ${thresholdText(payload.data)} of its limit of ${limit}`
             : `${tenant} has reached its limit of ${limit}`,
         lines: [
           `Used: ${text("used")} of ${text("limit")} since ${text("windowStart")}`,
@@ -102,6 +105,9 @@ export function describePayload(json: string): Description {
       return { subject: `${tenant}: ${payload.type}`, lines: [text("message"), when].filter((line) => line !== "") };
   }
 }
+
+const thresholdText = ({ threshold, thresholdKind }: NoticeData["quota.warning"]): string =>
+  thresholdKind === "AMOUNT" ? threshold : percent(threshold);
 
 /** A decimal fraction as a percentage, without floating-point artifacts. */
 const percent = (fraction: string): string => `${Number((Number(fraction) * 100).toFixed(6))} %`;

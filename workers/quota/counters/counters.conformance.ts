@@ -91,7 +91,13 @@ async function tokenOf(counters: QuotaCounters, tenantId: string): Promise<strin
 const halves = (most: number) => fc.integer({ min: 0, max: 2 * most }).map((n) => (BigInt(n) * UNIT) / 2n);
 const limitOf = fc.record({
   meter: fc.constantFrom("a", "a", "b", null),
-  window: fc.constantFrom("MINUTE" as const, "HOUR" as const, "DAY" as const, "BILLING_PERIOD" as const),
+  window: fc.constantFrom(
+    "MINUTE" as const,
+    "HOUR" as const,
+    "DAY" as const,
+    "CALENDAR_DAY" as const,
+    "BILLING_PERIOD" as const,
+  ),
   hard: fc.option(halves(8), { freq: 6 }),
 });
 const limitsOf = fc.uniqueArray(limitOf, {
@@ -185,7 +191,7 @@ function createWorld(
           .usage()
           .filter((one) => one.meter === limit.meter)
           .map(({ amount, at, shortAt }) => ({
-            at: window.kind === "period" ? model.periodOf(at) : window.kind === "admission" ? shortAt : at,
+            at: model.startOf(limit, at) ?? (window.kind === "admission" ? shortAt : at),
             used: amount,
           }))
           .filter(({ at }) => window.kind === "period" || at + window.windowMs > now);
@@ -307,9 +313,12 @@ function createWorld(
             .map(({ counter }) => ({ counter, amount, at })),
         },
       ],
-      totals: ofMeter
-        .filter(({ window }) => window.kind === "period")
-        .map(({ counter }) => ({ counter, periodStart: model.periodOf(at), total: model.total(meter, at) })),
+      totals: limits.flatMap((limit) => {
+        const periodStart = limit.meter === meter ? model.startOf(limit, at) : undefined;
+        if (periodStart === undefined) return [];
+        const { counter } = model.charge(limit, 0n, now);
+        return [{ counter, periodStart, total: model.total(limit, periodStart) }];
+      }),
     });
     seq += 1;
     expect(["applied", "unknown"]).toContain(outcome);

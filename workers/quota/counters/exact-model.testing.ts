@@ -5,10 +5,25 @@ import type { Amount, CounterCharge, LostBound } from "./counters.js";
  * work: no buckets, no sums, no queues.
  */
 export const UNIT: Amount = 10n ** 12n;
-export const PERIOD_MS = 3 * 3_600_000;
+const HOUR = 3_600_000;
 
-export type ModelWindow = "MINUTE" | "HOUR" | "DAY" | "BILLING_PERIOD";
-export const WINDOW_LENGTH = { MINUTE: 60_000, HOUR: 3_600_000, DAY: 86_400_000, BILLING_PERIOD: PERIOD_MS };
+/** Windows with a start and an end: the lengths that follow each other, which need not be equal. */
+const PERIODS = { BILLING_PERIOD: [3 * HOUR], CALENDAR_DAY: [2 * HOUR, 2.5 * HOUR, 3 * HOUR] } as const;
+type PeriodWindow = keyof typeof PERIODS;
+const WINDOW_LENGTH = { MINUTE: 60_000, HOUR, DAY: 24 * HOUR } as const;
+export type ModelWindow = keyof typeof WINDOW_LENGTH | PeriodWindow;
+const isPeriod = (window: ModelWindow): window is PeriodWindow => window in PERIODS;
+
+function periodOf(window: PeriodWindow, at: number): { readonly start: number; readonly end: number } {
+  const lengths: readonly number[] = PERIODS[window];
+  const cycle = lengths.reduce((sum, length) => sum + length, 0);
+  let start = Math.floor(at / cycle) * cycle;
+  for (const length of lengths) {
+    if (at < start + length) return { start, end: start + length };
+    start += length;
+  }
+  throw new Error("a cycle without an end");
+}
 
 export interface ModelLimit {
   readonly meter: string | null;
@@ -42,21 +57,19 @@ export function createModel(limits: readonly ModelLimit[]) {
   let lost: LostBound[] = [];
   let blockedUntil = 0;
 
-  const periodOf = (at: number) => Math.floor(at / PERIOD_MS) * PERIOD_MS;
-
   function lostIn({ meter, window }: ModelLimit, t: number): Amount {
     if (window === "MINUTE") return 0n;
     const counts = ({ id, until }: LostBound) => {
       if (until <= t) return false;
       if (meter !== null) return id === `m|${meter}`;
-      return window === "BILLING_PERIOD" ? id === `r|${window}|${periodOf(t)}` : id.startsWith(`r|${window}|`);
+      return isPeriod(window) ? id === `r|${window}|${periodOf(window, t).start}` : id.startsWith(`r|${window}|`);
     };
     return lost.filter(counts).reduce((sum, { bound }) => sum + bound, 0n);
   }
 
   function usedIn({ meter, window }: ModelLimit, t: number): Amount {
-    const length = WINDOW_LENGTH[window];
-    const inside = (at: number) => (window === "BILLING_PERIOD" ? periodOf(at) === periodOf(t) : at + length > t);
+    const inside = (at: number) =>
+      isPeriod(window) ? periodOf(window, at).start === periodOf(window, t).start : at + WINDOW_LENGTH[window] > t;
     if (meter === null) return BigInt(requests.filter(({ at }) => inside(at)).length) * UNIT;
     return used
       .filter((one) => one.meter === meter && inside(window === "MINUTE" ? one.shortAt : one.at))
@@ -85,7 +98,8 @@ export function createModel(limits: readonly ModelLimit[]) {
 
   /** Every moment at which anything that counts now may count no longer. */
   function moments(now: number): number[] {
-    const all = [now, blockedUntil, periodOf(now) + PERIOD_MS, ...lost.map(({ until }) => until)];
+    const ends = (["BILLING_PERIOD", "CALENDAR_DAY"] as const).map((window) => periodOf(window, now).end);
+    const all = [now, blockedUntil, ...ends, ...lost.map(({ until }) => until)];
     for (const { expiresAt } of reserved.values()) all.push(expiresAt);
     for (const length of [WINDOW_LENGTH.MINUTE, WINDOW_LENGTH.HOUR, WINDOW_LENGTH.DAY]) {
       for (const { at } of requests) all.push(at + length);
@@ -100,15 +114,12 @@ export function createModel(limits: readonly ModelLimit[]) {
     concerned,
     charge(limit: ModelLimit, amount: Amount, now: number): CounterCharge {
       const { meter, window, hard } = limit;
-      const start = periodOf(now);
-      const windowMs = WINDOW_LENGTH[window];
       return {
         counter: `${meter ?? ""}|${window}`,
         meter,
-        window:
-          window === "BILLING_PERIOD"
-            ? { kind: "period", start, end: start + PERIOD_MS }
-            : { kind: window === "MINUTE" ? "admission" : "sliding", windowMs },
+        window: isPeriod(window)
+          ? { kind: "period", ...periodOf(window, now) }
+          : { kind: window === "MINUTE" ? "admission" : "sliding", windowMs: WINDOW_LENGTH[window] },
         amount: meter === null ? UNIT : amount,
         hardLimit: hard,
         laterLimits: [],
@@ -151,12 +162,14 @@ export function createModel(limits: readonly ModelLimit[]) {
       if (settles) found.open = false;
       used.push({ meter, amount, at, shortAt: settles ? found.admittedAt : at });
     },
-    total: (meter: string, at: number): Amount =>
+    /** What was used in the window of a limit that begins at `start`. */
+    total: ({ meter, window }: ModelLimit, start: number): Amount =>
       used
-        .filter((one) => one.meter === meter && periodOf(one.at) === periodOf(at))
+        .filter((one) => one.meter === meter && isPeriod(window) && periodOf(window, one.at).start === start)
         .reduce((sum, { amount }) => sum + amount, 0n),
     usage: () => used,
-    periodOf,
+    /** Start of the window of a limit at a moment; undefined: it slides. */
+    startOf: ({ window }: ModelLimit, at: number) => (isPeriod(window) ? periodOf(window, at).start : undefined),
     /** What is open of a meter, and when the last of it ends. */
     open(meter: string): { readonly amount: Amount; readonly until: number } {
       const all = [...reserved.values()].filter((one) => one.open && one.meter === meter);

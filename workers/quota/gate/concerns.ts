@@ -63,10 +63,10 @@ function laterChargesOf(
   const found = new Map<string, Uncharged>();
   for (const { inForce } of later) {
     for (const limit of inForce?.limits.filter(isOn(meter)) ?? []) {
-      const { counterId, window, kind } = limit;
+      const { counterId, window, bounds, kind } = limit;
       if (inForce === undefined || !isDenying(kind) || known.includes(counterId) || found.has(counterId)) continue;
       found.set(counterId, {
-        ...{ counter: counterId, meter: limit.meter, window: counterWindow(window, inForce.period) },
+        ...{ counter: counterId, meter: limit.meter, window: counterWindow(window, bounds) },
         ...{ hardLimit: null, laterLimits: hardLimitsOf(later, counterId), bounded: false },
       });
     }
@@ -81,7 +81,7 @@ function chargeOf(counter: string, inForce: LimitsInForce, later: readonly Later
   return {
     counter,
     meter: first.meter,
-    window: counterWindow(first.window, inForce.period),
+    window: counterWindow(first.window, first.bounds),
     hardLimit,
     laterLimits: hardLimitsOf(later, counter),
     bounded: outlivesLoss(first.window) && [inForce, ...later.map((one) => one.inForce)].some(mustNotForget(first)),

@@ -6,7 +6,7 @@ import { decimalOf } from "../rules/amount.js";
 import type { Decision, LimitReading } from "../rules/decision.js";
 import type { LimitsInForce } from "../rules/limits.js";
 import { alertOf, EXCEEDED, type QuotaAlert } from "../rules/thresholds.js";
-import { alignedStart } from "../rules/windows.js";
+import { bucketStart } from "../rules/windows.js";
 import type { QuotaStore } from "../store/store.js";
 
 /** Cache of emitted ids, so that denials cost no more than admissions; the database decides. */
@@ -53,7 +53,7 @@ export function createDenialAlerts({ database, store, onAlerts, onError }: Denia
       for (const read of decision.limits) {
         if (!read.denies || !isExhausted(read)) continue;
         const { limit, used, reserved } = read;
-        const windowStart = alignedStart(limit.window, decision.now, tenant.billingAnchorDay);
+        const windowStart = alignedStart(read, decision.now);
         const { planId, planVersion } = inForce;
         const facts = {
           tenantId: tenant.id,
@@ -75,6 +75,10 @@ export function createDenialAlerts({ database, store, onAlerts, onError }: Denia
     stop: () => Promise.all(running),
   };
 }
+
+/** Start of the window that the denial is told of: of windows that slide, of the aligned one. */
+const alignedStart = ({ limit: { bounds }, windowMs }: LimitReading, now: number): number =>
+  bounds?.start ?? bucketStart(now, windowMs);
 
 /** Whether nothing remains, not counting what a loss of the counters may have hidden. */
 const isExhausted = ({ limit, used, reserved, lost }: LimitReading): boolean =>

@@ -272,7 +272,7 @@ export function createGate(options: GateOptions) {
       const [outcome] = await execute(limited, [{ ...LOOK, charges }]);
       const verdict = outcome?.kind === "decided" ? outcome : unanswered(concern, now);
       return concern.limits.map(({ limit, charge }) =>
-        readLimit(limit, verdict.readings[charge] ?? NOTHING, inForce, verdict.now),
+        readLimit(limit, verdict.readings[charge] ?? NOTHING, verdict.now),
       );
     },
   };

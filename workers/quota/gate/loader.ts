@@ -2,7 +2,7 @@ import type { Database } from "#platform/database/database.js";
 import { deferred } from "#platform/lifecycle/deferred.js";
 import { newUuid } from "#platform/lifecycle/random.js";
 import { nextTurn } from "#platform/lifecycle/time.js";
-import { WINDOW_MS } from "#schema/vocabulary.js";
+import { isPeriodWindow, WINDOW_MS } from "#schema/vocabulary.js";
 import {
   CountersUnavailable,
   type LoadedCounter,
@@ -13,7 +13,17 @@ import {
 } from "../counters/counters.js";
 import { amountOf } from "../rules/amount.js";
 import { type CounterKey, counterId } from "../rules/limits.js";
-import { counterWindow, latestIn, outlivesLoss, REBUILT_FROM } from "../rules/windows.js";
+import { totalsOfPeriods } from "../rules/period-totals.js";
+import {
+  boundsOf,
+  counterWindow,
+  latestIn,
+  outlivesLoss,
+  periodOf,
+  REBUILT_FROM,
+  SUMMED_FROM,
+  type WindowsOf,
+} from "../rules/windows.js";
 import { enterEpochs, type FactsOf, positionsOfTenants, readFacts, type TenantFacts } from "../store/loading.js";
 import { DatabaseUnreachable } from "../store/unreachable.js";
 import type { Freshness } from "./freshness.js";
@@ -141,31 +151,39 @@ const NOTHING_IN_FORCE = { epoch: "", hasOwnClock: false, counters: [], lost: []
 const NO_FACTS: TenantFacts = { seq: 0, totals: [], lost: [] };
 
 /** `countersNow`: what this process takes for now may be minutes off. */
-export const factsWanted = ({ tenant, now, inForce }: LimitedTenant, countersNow: number): FactsOf => ({
-  tenantId: tenant.id,
-  now: tenant.testClock ?? countersNow,
-  periodStart: inForce?.period.start ?? now,
-});
+export function factsWanted({ tenant, now, inForce, counted }: LimitedTenant, countersNow: number): FactsOf {
+  const at = tenant.testClock ?? countersNow;
+  const calendar = counted.flatMap(({ meter, window }) => {
+    if (meter === null || !isPeriodWindow(window) || SUMMED_FROM[window] !== "CALENDAR_DAY") return [];
+    // With the window before: a process whose clock is behind decides in it.
+    return [periodOf(window, periodOf(window, at, tenant).start - 1, tenant).start];
+  });
+  return {
+    tenantId: tenant.id,
+    now: at,
+    periodStart: inForce?.period.start ?? now,
+    ...(calendar.length > 0 && { calendarSince: Math.min(...calendar) }),
+  };
+}
 
 /**
  * A tenant's counters as the database knows them. `lostBefore`: when earlier counters of the tenant were lost at the latest;
  * undefined: it had none.
  */
 function buildLoad(
-  { tenant, now, inForce, counted }: LimitedTenant,
+  { tenant, now, counted }: LimitedTenant,
   countersNow: number,
   epoch: string,
   facts: TenantFacts,
   lostBefore: number | undefined,
 ): TenantLoad {
-  const period = inForce?.period ?? { start: now, end: now };
   const counters = counted.map(
     (key): LoadedCounter => ({
       counter: counterId(key),
-      window: counterWindow(key.window, period),
+      window: counterWindow(key.window, boundsOf(key.window, now, tenant)),
       // A test tenant's time stands still, so that waiting would never end.
       blockedUntil: tenant.testClock === null && lostBefore !== undefined ? blockedUntil(key, lostBefore) : 0,
-      usage: usageOf(key, facts, tenant.testClock ?? countersNow),
+      usage: usageOf(key, facts, tenant, tenant.testClock ?? countersNow),
     }),
   );
   const hasOwnClock = tenant.testClock !== null;
@@ -174,17 +192,20 @@ function buildLoad(
 
 /** A short window may hold admissions from just before the loss, which nobody remembers. */
 function blockedUntil({ window }: CounterKey, lostBefore: number): number {
-  return window === "BILLING_PERIOD" || outlivesLoss(window) ? 0 : lostBefore + WINDOW_MS[window];
+  return isPeriodWindow(window) || outlivesLoss(window) ? 0 : lostBefore + WINDOW_MS[window];
 }
 
 /** Usage counts at the last moment at which it can have happened, but not in the future. */
-function usageOf({ meter, window }: CounterKey, { totals }: TenantFacts, now: number): readonly LoadedUsage[] {
+function usageOf(
+  { meter, window }: CounterKey,
+  { totals }: TenantFacts,
+  tenant: WindowsOf,
+  now: number,
+): readonly LoadedUsage[] {
   if (meter === null) return [];
+  if (isPeriodWindow(window))
+    return [...totalsOfPeriods(meter, window, totals, tenant)].map(([at, total]) => ({ at, used: amountOf(total) }));
   const usage = totals.filter((total) => total.meter === meter);
-  if (window === "BILLING_PERIOD") {
-    const periods = usage.filter(({ grain }) => grain === window);
-    return periods.map(({ bucketStart, total }) => ({ at: bucketStart, used: amountOf(total) }));
-  }
   const grain = REBUILT_FROM[window];
   return usage
     .filter((total) => total.grain === grain)

@@ -1,5 +1,5 @@
 import type { Clock } from "#kernel/clock.js";
-import { periodAt } from "#kernel/period.js";
+import { contains, periodAt } from "#kernel/period.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { activeOverrides, tenantNow } from "#schema/tenancy-history.js";
@@ -43,7 +43,7 @@ export function createTenantLimits(tenancy: TenancyCopy, clock: Clock) {
     const overrides = activeOverrides(tenant, atMs, version).map(({ inVersion }) => inVersion);
     const key = `${periodAt(atMs, tenant.billingAnchorDay).start} ${version} ${overrides.join()}`;
     const before = ofTenant.get(key);
-    if (before !== undefined) return before;
+    if (before?.limits.every(({ bounds }) => bounds === undefined || contains(bounds, atMs))) return before;
     const found = limitsInForce(tenant, tenancy, atMs, version);
     if (found === undefined) return undefined;
     if (ofTenant.size >= REMEMBERED_PER_TENANT) ofTenant.clear();
@@ -63,7 +63,7 @@ export function createTenantLimits(tenancy: TenancyCopy, clock: Clock) {
     const found: Lasting = {
       version,
       from: atMs,
-      until: changes[0] ?? Number.POSITIVE_INFINITY,
+      until: Math.min(changes[0] ?? Number.POSITIVE_INFINITY, ...endsOf(inForce)),
       inForce,
       later,
       counted: countedOf(inForce, later),
@@ -96,6 +96,10 @@ function countedOf(inForce: LimitsInForce | undefined, later: readonly LaterLimi
     ...following.filter(({ meter, window }) => meter !== null && outlivesLoss(window)),
   ]);
 }
+
+/** When limits are on another window. */
+const endsOf = (inForce: LimitsInForce | undefined): readonly number[] =>
+  inForce?.limits.flatMap(({ bounds }) => bounds?.end ?? []) ?? [];
 
 interface Lasting {
   readonly version: number;

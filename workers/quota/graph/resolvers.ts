@@ -49,6 +49,8 @@ function statusView(tenantId: string, read: LimitReading): QuotaStatus {
       kind: limit.kind,
       limit: limit.text,
       warnAt: limit.warnAt.map(formatDecimal),
+      warnAtAmounts: (limit.warnAtAmounts ?? []).map(formatDecimal),
+      warnEvery: limit.warnEvery === undefined ? null : formatDecimal(limit.warnEvery),
     },
     ...amountsOf(read),
     windowStart: read.windowStart,

@@ -7,8 +7,8 @@ import { LIMIT_STATES, type LimitState } from "../rules/decision.js";
 const QuotaWindow = enumOf("QuotaWindow", QUOTA_WINDOWS, "The time over which a limit counts", WINDOW_MEANINGS);
 const LimitKind = enumOf("LimitKind", LIMIT_KINDS, "What happens at a limit", LIMIT_KIND_MEANINGS);
 const QuotaState = enumOf("QuotaState", LIMIT_STATES, "How near a limit is", {
-  OK: "Below every `warnAt`",
-  WARNING: "Usage and reservations have reached a `warnAt`",
+  OK: "Below every threshold that warns",
+  WARNING: "Usage and reservations have reached a threshold that warns",
   EXCEEDED: "Usage and reservations have reached the limit",
   REBUILDING: "HARD, and its counters were lost or do not answer: requests may be denied until they are rebuilt",
   DEGRADED: "SOFT, and its counters were lost or do not answer: requests are allowed",
@@ -26,6 +26,13 @@ export class QuotaLimit {
   readonly limit!: string;
   @Field(() => [DecimalScalar], { description: "Fractions of the limit at which a `quota.warning` is sent" })
   readonly warnAt!: readonly string[];
+  @Field(() => [DecimalScalar], { description: "Amounts at which a `quota.warning` is sent" })
+  readonly warnAtAmounts!: readonly string[];
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    description: "A `quota.warning` is sent at each multiple of this amount; null: at none",
+  })
+  readonly warnEvery!: string | null;
 }
 
 @Directive('@key(fields: "ref")')
@@ -44,7 +51,7 @@ export class QuotaStatus {
   })
   readonly remaining!: string;
   @Field(() => DateTimeScalar, {
-    description: "Start of the window: of the billing period, or now minus the window's length",
+    description: "Start of the window: of the day, week, month or billing period, or now minus the window's length",
   })
   readonly windowStart!: number;
   @Field(() => DateTimeScalar, { description: "When all usage that counts now will have left the window" })

@@ -5,7 +5,7 @@ import { waitFor } from "../../../tests/servers/servers.js";
 import { createAlertBook } from "./alert-book.testing.js";
 import { type Exact, exactOf, textOf } from "./amounts.testing.js";
 import { type Body, contentOf, createJudge, type LimitBody, type Sent, type Verdict } from "./judge.testing.js";
-import { createLimits, isShort, LENGTH, type Limit, monthAt, WINDOWS } from "./limits.testing.js";
+import { createLimits, isPeriod, isShort, LENGTH, type Limit, monthAt, WINDOWS } from "./limits.testing.js";
 import { createOracle, type LostRow } from "./oracle.testing.js";
 import type { Stage, StoredRow } from "./stage.testing.js";
 import type { TenantSpec } from "./steps.testing.js";
@@ -53,13 +53,16 @@ export type Actor = ReturnType<typeof createActor>;
 export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) {
   const { world } = stage;
   const hasOwnClock = stage.place.redisUrl !== undefined || spec.clock === "own";
-  const { anchorDay } = spec;
+  const { anchorDay, change } = spec;
+  const [zone] = spec.zone;
   const firstEnd = monthAt(Date.UTC(2026, 0, 31), anchorDay).end;
-  const start = hasOwnClock ? firstEnd - spec.beforeEndMs : stage.worldNow();
+  const ownStart =
+    change === null ? firstEnd - spec.beforeEndMs : Date.parse(spec.zone[change.which]) - change.beforeMs;
+  const start = hasOwnClock ? ownStart : stage.worldNow();
   const own = (plan: readonly Limit[]) =>
     plan.map((limit) => ({ ...limit, meter: limit.meter === null ? null : named(limit.meter) }));
   const plans = { [`${id}-1`]: own(spec.plans.first), [`${id}-2`]: own(spec.plans.second) };
-  const limits = createLimits(anchorDay, plans, `${id}-1`);
+  const limits = createLimits({ anchorDay, zone }, plans, `${id}-1`);
   const oracle = createOracle({ limits, start, blocksShort: !hasOwnClock });
   const book = createAlertBook(limits);
   const judge = createJudge({ oracle, book, hasMeter, isRefused: stage.isRefused, isBehind: () => isBehind });
@@ -89,6 +92,8 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
         kind: one.hard ? ("HARD" as const) : ("SOFT" as const),
         limit: textOf(one.limit),
         warnAt: [...one.warnAt],
+        ...(one.warnAtAmounts.length > 0 && { warnAtAmounts: one.warnAtAmounts.map(textOf) }),
+        ...(one.warnEvery !== undefined && { warnEvery: textOf(one.warnEvery) }),
       })),
     );
   }
@@ -99,6 +104,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
   function publish(): void {
     world().tenant(id, null, {
       billingAnchorDay: anchorDay,
+      ...(zone !== "UTC" && { timeZone: zone }),
       testClock: hasOwnClock ? oracle.now() : null,
       assignments: assignments.map((one) => ({ ...one, planVersion: 1, cancelledInVersion: null })),
       quotaOverrides: limits.overrides().map(({ meter, window, limit, until, source }) => ({
@@ -467,7 +473,7 @@ export function createActor({ stage, id, spec, named, hasMeter }: ActorOptions) 
     if (kind === "m") return oracle.open(meter);
     const window = windowOf(row);
     if (window === undefined) return 0n;
-    const to = window === "BILLING_PERIOD" ? row.until : row.until - LENGTH[window];
+    const to = isPeriod(window) ? row.until : row.until - LENGTH[window];
     return exactOf(String(oracle.requestsIn(window, Number(from), to)));
   }
 

@@ -1,5 +1,6 @@
 import { type Exact, exactOf, ONE, textOf } from "./amounts.testing.js";
-import { LENGTH, type LimitAt, type Limits, type Span, type Window } from "./limits.testing.js";
+import type { Span } from "./calendar.testing.js";
+import { isPeriod, LENGTH, type LimitAt, type Limits, WINDOWS, type Window } from "./limits.testing.js";
 
 interface SeenAlert {
   readonly id: string;
@@ -9,6 +10,7 @@ interface SeenAlert {
     readonly window: string;
     readonly windowStart: string;
     readonly threshold: string;
+    readonly thresholdKind?: string;
     readonly limit: string;
   };
 }
@@ -28,7 +30,7 @@ export function createAlertBook(limits: Limits) {
   const exhausted = new Set<string>();
 
   function spanOf(window: Window, at: number): Span {
-    if (window === "BILLING_PERIOD") return limits.period(at);
+    if (isPeriod(window)) return limits.span(window, at);
     const start = Math.floor(at / LENGTH[window]) * LENGTH[window];
     return { start, end: start + LENGTH[window] };
   }
@@ -42,21 +44,31 @@ export function createAlertBook(limits: Limits) {
     return name;
   }
 
-  function thresholds({ limit, warnAt }: LimitAt): readonly (readonly [string, Exact])[] {
+  function shares({ limit, warnAt }: LimitAt): readonly (readonly [string, Exact])[] {
     const warnings = warnAt
       .filter((one) => one !== EXCEEDED)
       .map((one) => [one, (exactOf(one) * limit) / ONE] as const);
     return [...warnings, [EXCEEDED, limit]];
   }
 
+  /** The amounts that are passed; of the multiples the highest. The limit itself is told as exceeded. */
+  function passed({ limit, warnAtAmounts, warnEvery }: LimitAt, before: Exact, after: Exact): readonly string[] {
+    const found = warnAtAmounts.filter((one) => before < one && after >= one);
+    let highest: Exact | undefined;
+    for (let one = warnEvery ?? 0n; one > 0n && one <= after; one += warnEvery ?? 0n) if (one > before) highest = one;
+    if (highest !== undefined) found.push(highest);
+    return found.filter((one) => one !== limit).map((one) => `amount ${textOf(one)}`);
+  }
+
   function judge(limit: LimitAt, start: number, before: Exact, after: Exact): void {
     if (limit.limit === 0n) {
       if (before <= 0n && after > 0n) due.add(justify(limit, start, EXCEEDED));
     } else {
-      for (const [name, at] of thresholds(limit)) {
+      for (const [name, at] of shares(limit)) {
         if (before < at && after >= at) due.add(justify(limit, start, name));
       }
     }
+    for (const name of passed(limit, before, after)) due.add(justify(limit, start, name));
     const wasReached = before >= limit.limit && !(limit.limit === 0n && before <= 0n);
     if (wasReached && after > before) {
       justify(limit, start, EXCEEDED);
@@ -65,13 +77,20 @@ export function createAlertBook(limits: Limits) {
   }
 
   return {
-    /** Usage of a meter, in the order of the ledger; a correction counts in periods only. */
-    used(meter: string, amount: Exact, time: number, arrivedAt: number, isCorrection: boolean): void {
-      for (const window of ["SECOND", "MINUTE", "HOUR", "DAY", "BILLING_PERIOD"] as const) {
-        if (isCorrection && window !== "BILLING_PERIOD") continue;
+    /** Usage of a meter, in the order of the ledger; a correction counts in windows with a start and an end only. */
+    used(
+      meter: string,
+      amount: Exact,
+      time: number,
+      arrivedAt: number,
+      isCorrection: boolean,
+      countsIn: (window: Window) => boolean = () => true,
+    ): void {
+      for (const window of WINDOWS) {
+        if ((isCorrection && !isPeriod(window)) || !countsIn(window)) continue;
         const { start, end } = spanOf(window, time);
         const isJudged = arrivedAt <= end + (end - start);
-        if (window !== "BILLING_PERIOD" && !isJudged) continue;
+        if (!isPeriod(window) && !isJudged) continue;
         const name = windowName({ meter, window }, start);
         const before = totals.get(name) ?? 0n;
         totals.set(name, before + amount);
@@ -96,7 +115,7 @@ export function createAlertBook(limits: Limits) {
     },
     missing(seen: readonly SeenAlert[]): readonly string[] {
       const told = new Set(seen.map(nameOf));
-      const windows = new Set(seen.filter(({ data }) => data.threshold === EXCEEDED).map(({ data }) => windowOf(data)));
+      const windows = new Set(seen.filter(isExceeded).map(({ data }) => windowOf(data)));
       return [
         ...[...due].filter((name) => !told.has(name)),
         ...[...exhausted].filter((name) => !windows.has(name)).map((name) => `${name} exceeded`),
@@ -117,7 +136,11 @@ export function createAlertBook(limits: Limits) {
     return `${meter ?? "requests"} ${window} ${windowStart}`;
   }
   function nameOf({ data }: SeenAlert): string {
-    return `${windowOf(data)} ${data.threshold} of ${data.limit}`;
+    const threshold = data.thresholdKind === "AMOUNT" ? `amount ${data.threshold}` : data.threshold;
+    return `${windowOf(data)} ${threshold} of ${data.limit}`;
+  }
+  function isExceeded({ data }: SeenAlert): boolean {
+    return data.threshold === EXCEEDED && data.thresholdKind !== "AMOUNT";
   }
 }
 

@@ -1,8 +1,13 @@
 import { type Exact, larger } from "./amounts.testing.js";
+import { calendarSpan, type Span } from "./calendar.testing.js";
 
-export const WINDOWS = ["SECOND", "MINUTE", "HOUR", "DAY", "BILLING_PERIOD"] as const;
+const TIMED = ["SECOND", "MINUTE", "HOUR", "DAY"] as const;
+const PERIODS = ["CALENDAR_DAY", "CALENDAR_WEEK", "CALENDAR_MONTH", "BILLING_PERIOD"] as const;
+export const WINDOWS = [...TIMED, ...PERIODS] as const;
 export type Window = (typeof WINDOWS)[number];
-export type TimedWindow = Exclude<Window, "BILLING_PERIOD">;
+export type TimedWindow = (typeof TIMED)[number];
+type PeriodWindow = (typeof PERIODS)[number];
+export const isPeriod = (window: Window): window is PeriodWindow => PERIODS.some((one) => one === window);
 export const LENGTH: Readonly<Record<TimedWindow, number>> = {
   SECOND: 1_000,
   MINUTE: 60_000,
@@ -19,6 +24,8 @@ export interface Limit {
   readonly limit: Exact;
   /** Fractions, ascending. */
   readonly warnAt: readonly string[];
+  readonly warnAtAmounts: readonly Exact[];
+  readonly warnEvery: Exact | undefined;
 }
 
 export interface LimitAt extends Limit {
@@ -34,11 +41,6 @@ interface Override {
   readonly source: string;
 }
 
-export interface Span {
-  readonly start: number;
-  readonly end: number;
-}
-
 /** The month that contains a moment, from 00:00 UTC on the anchor day. */
 export function monthAt(at: number, anchorDay: number): Span {
   const date = new Date(at);
@@ -48,10 +50,16 @@ export function monthAt(at: number, anchorDay: number): Span {
 }
 
 /** A tenant's limits through time: the plan assigned to each period, and the overrides of their values. */
-export function createLimits(anchorDay: number, plans: Readonly<Record<string, readonly Limit[]>>, first: string) {
+export function createLimits(
+  { anchorDay, zone }: { readonly anchorDay: number; readonly zone: string },
+  plans: Readonly<Record<string, readonly Limit[]>>,
+  first: string,
+) {
   const assignments: { readonly plan: string; readonly from: number }[] = [{ plan: first, from: 0 }];
   const overrides: Override[] = [];
   const period = (at: number): Span => monthAt(at, anchorDay);
+  const span = (window: PeriodWindow, at: number): Span =>
+    window === "BILLING_PERIOD" ? period(at) : calendarSpan(window, at, zone);
   const planAt = (at: number): string => assignments.findLast(({ from }) => from <= period(at).start)?.plan ?? first;
 
   function at(moment: number): readonly LimitAt[] {
@@ -65,6 +73,9 @@ export function createLimits(anchorDay: number, plans: Readonly<Record<string, r
 
   return {
     period,
+    span,
+    /** Start of the longest windows that contain a moment. */
+    since: (at: number): number => Math.min(...PERIODS.map((window) => span(window, at).start)),
     planAt,
     at,
     concerning: (meter: string | null, moment: number): readonly LimitAt[] =>
@@ -86,13 +97,11 @@ export function createLimits(anchorDay: number, plans: Readonly<Record<string, r
     overrides: (): readonly Readonly<Override>[] => overrides,
     /** When limits change, after a moment. */
     changes(after: number): readonly number[] {
-      const next = period(after).end;
-      const all = [
-        next,
-        period(next).end,
-        ...assignments.map(({ from }) => from),
-        ...overrides.map(({ until }) => until),
-      ];
+      const ends = PERIODS.flatMap((window) => {
+        const { end } = span(window, after);
+        return [end, span(window, end).end];
+      });
+      const all = [...ends, ...assignments.map(({ from }) => from), ...overrides.map(({ until }) => until)];
       return all.filter((change) => change > after);
     },
     /** Whose usage is counted: those of limits, and of limits of an hour or longer that are known to follow. */

@@ -1,5 +1,5 @@
 import { type Exact, ONE, type Range, smaller, textOf } from "./amounts.testing.js";
-import { isShort, LENGTH, type Limit, type LimitAt, type Limits, type Window } from "./limits.testing.js";
+import { isPeriod, isShort, LENGTH, type Limit, type LimitAt, type Limits, type Window } from "./limits.testing.js";
 
 /**
  * What quota must answer for one tenant, from lists of everything that was admitted and recorded: no counters, no sums that are
@@ -34,6 +34,8 @@ interface Usage {
   readonly arrivedAt: number;
   /** Voids and backfills count in periods only. */
   readonly isCorrection: boolean;
+  /** Of a backfill: whether it counts in this window. */
+  readonly countsIn?: (window: Window) => boolean;
   /** Of the reservation that it settled. */
   readonly admittedAt: number | undefined;
   /** The short windows that its meter was limited in at its own time: sums of these are stored. */
@@ -82,8 +84,8 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
 
   /** Until when an amount counts in a window for certain, and possibly. */
   function spanOf(one: Usage, window: Window): { readonly certain: number; readonly possible: number } {
-    if (window === "BILLING_PERIOD") {
-      const { end } = limits.period(one.time);
+    if (isPeriod(window)) {
+      const { end } = limits.span(window, one.time);
       return { certain: end, possible: end };
     }
     if (one.isCorrection) return { certain: 0, possible: 0 };
@@ -113,14 +115,15 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
 
   function usedBy(one: Usage, window: Window, t: number, side: Side): Exact {
     const { certain, possible } = spanOf(one, window);
-    if (window === "BILLING_PERIOD" && limits.period(one.time).start !== limits.period(t).start) return 0n;
+    if (isPeriod(window) && limits.span(window, one.time).start !== limits.span(window, t).start) return 0n;
+    if (one.countsIn?.(window) === false) return 0n;
     if (certain > t) return one.amount;
     if (possible <= t) return 0n;
     return one.amount > 0n === (side === "most") ? one.amount : 0n;
   }
 
   const inWindow = (at: number, window: Window, t: number): boolean =>
-    window === "BILLING_PERIOD" ? limits.period(at).start === limits.period(t).start : at + LENGTH[window] > t;
+    isPeriod(window) ? limits.span(window, at).start === limits.span(window, t).start : at + LENGTH[window] > t;
 
   function usedIn({ meter, window }: Limit, t: number, side: Side, follows = false): Exact {
     if (meter !== null) {
@@ -145,9 +148,7 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       if (until <= t) return false;
       if (meter !== null) return id === `m|${meter}`;
       const [kind, name, bucket] = id.split("|");
-      return (
-        kind === "r" && name === window && (window !== "BILLING_PERIOD" || Number(bucket) === limits.period(t).start)
-      );
+      return kind === "r" && name === window && (!isPeriod(window) || Number(bucket) === limits.span(window, t).start);
     });
     return sum(counting.map((row) => row[side]));
   }
@@ -205,7 +206,7 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       if (limits.planAt(now) !== before) this.blur();
       // What left the longest window and its period cannot matter again.
       const oldest = limits.period(limits.period(now).start - 1).start;
-      usage = usage.filter(({ time }) => time > oldest - LENGTH.DAY);
+      usage = usage.filter(({ time }) => time > Math.min(oldest, limits.since(now)) - LENGTH.DAY);
     },
     /** Counters were built anew or brought up to date from stored totals. */
     blur(): void {
@@ -255,8 +256,10 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
     /** When all that counts now no longer counts, if nothing else comes: the earliest and the latest time it may be. */
     resetAt(limit: LimitAt): { readonly least: number; readonly most: number } {
       const { meter, window } = limit;
-      const { end } = limits.period(now);
-      if (window === "BILLING_PERIOD") return { least: end, most: end };
+      if (isPeriod(window)) {
+        const { end } = limits.span(window, now);
+        return { least: end, most: end };
+      }
       const isOwn = (id: string) => (meter === null ? id.startsWith(`r|${window}|`) : id === `m|${meter}`);
       const ends = lost.filter(({ id }) => !isShort(window) && isOwn(id));
       const certain = [now, ...ends.map(({ until }) => until)];
@@ -370,9 +373,9 @@ export function createOracle({ limits, start, blocksShort }: OracleOptions) {
       }
     },
     /** A void or a backfill. */
-    correct(meter: string, amount: Exact, time: number): void {
+    correct(meter: string, amount: Exact, time: number, countsIn?: (window: Window) => boolean): void {
       usage.push({
-        ...{ meter, amount, time, arrivedAt: now },
+        ...{ meter, amount, time, arrivedAt: now, ...(countsIn && { countsIn }) },
         isCorrection: true,
         admittedAt: undefined,
         stored: [],

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { type Exact, ONE } from "./amounts.testing.js";
+import { ZONES } from "./calendar.testing.js";
 import { type Limit, WINDOWS } from "./limits.testing.js";
 
 /** What stories are made of: tenants with plans, and steps that name tenants, keys and events by small numbers. */
@@ -23,6 +24,11 @@ const limitOf: fc.Arbitrary<Limit> = fc.record({
     { weight: 2, arbitrary: fc.constantFrom(100n * ONE, 1000n * ONE) },
   ),
   warnAt: fc.constantFrom([], ["0.8"], ["0.5", "0.8"], ["0.333333333333"]),
+  warnAtAmounts: fc.oneof(
+    { weight: 3, arbitrary: fc.constant([]) },
+    { weight: 1, arbitrary: fc.constantFrom([ONE], [ONE / 2n, 3n * ONE], [4n * ONE, 40n * ONE]) },
+  ),
+  warnEvery: fc.option(halves(1, 6), { freq: 1, nil: undefined }),
 });
 
 const isSame = (a: Limit, b: Limit): boolean => a.meter === b.meter && a.window === b.window;
@@ -54,6 +60,12 @@ export const tenantOf = fc.record({
   anchorDay: fc.constantFrom(1, 1, 15, 28),
   /** Before the end of its first period. */
   beforeEndMs: fc.oneof(fc.integer({ min: 1, max: 7_200_000 }), fc.integer({ min: 1, max: 2_000_000_000 })),
+  zone: fc.constantFrom(...ZONES),
+  /** Whether the story begins before a change of the zone's clock, and how long. */
+  change: fc.option(
+    fc.record({ which: fc.constantFrom(1 as const, 2 as const), beforeMs: fc.integer({ min: 1, max: 100_000_000 }) }),
+    { freq: 3 },
+  ),
   clock: fc.constantFrom("own" as const, "own" as const, "world" as const),
 });
 export type TenantSpec = typeof tenantOf extends fc.Arbitrary<infer T> ? T : never;

@@ -3,7 +3,7 @@ import type { RecordedEvent } from "#schema/events/usage-recorded.v1.js";
 import { type Actor, createActor, type PastEvent } from "./actor.testing.js";
 import { type Exact, ONE, textOf } from "./amounts.testing.js";
 import { contentOf, type Sent } from "./judge.testing.js";
-import { isShort, LENGTH, type Limits } from "./limits.testing.js";
+import { isPeriod, isShort, LENGTH, type Limits, type Window } from "./limits.testing.js";
 import type { Stage } from "./stage.testing.js";
 import type { Ask, AskedMeter, EventSpec, Item, Step, TenantSpec, Wait } from "./steps.testing.js";
 
@@ -243,16 +243,25 @@ export async function play(stage: Stage, { tenants, steps }: StorySpec): Promise
     for (const id of partitions.values()) await world().publish(id, [{ kind: "backfill", meterKey: later }]);
     for (const { oracle, book, limits, events, recorded } of actors) {
       recorded();
+      const now = oracle.now();
       const sums = new Map<number, Exact>();
+      const calendarSince = Math.min(limits.span("CALENDAR_MONTH", now).start, limits.span("CALENDAR_WEEK", now).start);
+      const counts = (time: number) => ({
+        period: limits.period(time).end > now,
+        calendar: limits.span("CALENDAR_DAY", time).start >= calendarSince,
+      });
       for (const { unmetered, voided, entry, amounts } of events) {
-        const { start, end } = limits.period(entry.time);
-        if (unmetered === undefined || end <= oracle.now()) continue;
+        const { period, calendar } = counts(entry.time);
+        if (unmetered === undefined || !(period || calendar)) continue;
         if (!voided) amounts.set(later, unmetered);
+        const start = Math.max(limits.period(entry.time).start, limits.span("CALENDAR_DAY", entry.time).start);
         sums.set(start, (sums.get(start) ?? 0n) + (voided ? 0n : unmetered));
       }
-      for (const [start, amount] of sums) {
-        oracle.correct(later, amount, start);
-        book.used(later, amount, start, oracle.now(), true);
+      for (const [start, amount] of [...sums].sort(([a], [b]) => a - b)) {
+        const { period, calendar } = counts(start);
+        const countsIn = (window: Window) => (window === "BILLING_PERIOD" ? period : isPeriod(window) && calendar);
+        oracle.correct(later, amount, start, countsIn);
+        book.used(later, amount, start, now, true, countsIn);
       }
     }
     await everyone((actor) => actor.rest());

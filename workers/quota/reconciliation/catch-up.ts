@@ -1,15 +1,16 @@
 import { partitionOf } from "#kernel/partition.js";
-import { periodAt } from "#kernel/period.js";
 import type { Database } from "#platform/database/database.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import { type LedgerRange, ledgerPages } from "#platform/ledger/pages.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
+import { isPeriodWindow } from "#schema/vocabulary.js";
 import type { PeriodTotal, QuotaCounters } from "../counters/counters.js";
 import { type CounterLoader, factsWanted } from "../gate/loader.js";
 import type { LimitedTenant, TenantLimits } from "../gate/tenant-limits.js";
 import { amountOf } from "../rules/amount.js";
 import { counterId } from "../rules/limits.js";
+import { totalsOfPeriods } from "../rules/period-totals.js";
 import { usageReadings } from "../rules/usage.js";
 import type { UsageReading } from "../rules/usage-reading.js";
 import { settleRequests } from "../settlement.js";
@@ -135,12 +136,12 @@ export function createCatchUp(options: CatchUpOptions) {
   };
 }
 
-/** All totals of the periods around now, as the database has them. */
+/** All totals of the periods around now, as the database has them, oldest first. */
 function totalsOf({ tenant, counted }: LimitedTenant, facts: TenantFacts): readonly PeriodTotal[] {
-  const limited = new Set(counted.filter(({ window }) => window === "BILLING_PERIOD").map(({ meter }) => meter));
-  return facts.totals.flatMap(({ meter, grain, bucketStart, total }) => {
-    if (grain !== "BILLING_PERIOD" || !limited.has(meter)) return [];
-    const periodStart = periodAt(bucketStart, tenant.billingAnchorDay).start;
-    return [{ counter: counterId({ meter, window: "BILLING_PERIOD" }), periodStart, total: amountOf(total) }];
+  return counted.flatMap((key) => {
+    const { meter, window } = key;
+    if (meter === null || !isPeriodWindow(window)) return [];
+    const totals = [...totalsOfPeriods(meter, window, facts.totals, tenant)].sort(([a], [b]) => a - b);
+    return totals.map(([periodStart, total]) => ({ counter: counterId(key), periodStart, total: amountOf(total) }));
   });
 }

@@ -24,6 +24,7 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
       { limit: "100", meter: "calls" },
       { limit: "5.5", meter: "tokens" },
       { limit: "50", meter: "calls", window: "HOUR" },
+      { limit: "70", meter: "calls", window: "CALENDAR_MONTH" },
     ]);
   });
   beforeEach(async () => {
@@ -90,6 +91,23 @@ describe.skipIf(!hasPostgres || !hasRedis)("reconciliation with the ledger", () 
     const repaired = await reconcile({ tenantId: "tampered", repair: "true" });
     expect(repaired.differences).toEqual([{ ...wrong, repaired: true }]);
     expect((await reconcile({ tenantId: "tampered" })).differences).toEqual([]);
+  });
+
+  test("days of the calendar that an older release did not store are added, and then count in the counters", async () => {
+    await used("upgraded");
+    await world.database.pool.query(
+      "DELETE FROM usage_total WHERE tenant_id = 'upgraded' AND meter = 'calls' AND grain = 'CALENDAR_DAY'",
+    );
+    const missing = { meter: "calls", grain: "CALENDAR_DAY", ledger: "7", found: "0", wrong: "database" };
+    const repaired = await reconcile({ tenantId: "upgraded", repair: "true" });
+    expect(repaired.differences).toMatchObject([{ ...missing, repaired: true }]);
+    expect((await reconcile({ tenantId: "upgraded" })).differences).toEqual([]);
+    const answer = await service.app.inject({
+      ...{ method: "POST", url: "/v1/quota/check", headers: world.key("upgraded") },
+      payload: { meter: "calls" },
+    });
+    const { limits }: { limits: { window: string; used: string }[] } = answer.json();
+    expect(limits.find(({ window }) => window === "CALENDAR_MONTH")?.used).toBe("7");
   });
 
   test("a wrong counter is shown with the ledger's value, and repaired", async () => {

@@ -1,21 +1,31 @@
 import { type Decimal, formatDecimal, ZERO } from "#kernel/decimal.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { partitionOf } from "#kernel/partition.js";
+import type { Period } from "#kernel/period.js";
 import type { Database } from "#platform/database/database.js";
 import type { LedgerClient } from "#platform/ledger/client.js";
 import { ledgerPages } from "#platform/ledger/pages.js";
 import type { TenancyCopy } from "#platform/tenancy-client/copy.js";
 import { storedBackfills } from "#schema/meters/counting-meters.js";
-import { isAdditive, SLIDING_WINDOWS, WINDOW_MS } from "#schema/vocabulary.js";
+import { isAdditive, isPeriodWindow, type PeriodWindow, SLIDING_WINDOWS, WINDOW_MS } from "#schema/vocabulary.js";
 import type { QuotaCounters } from "../counters/counters.js";
 import { factsWanted } from "../gate/loader.js";
 import type { LimitedTenant, TenantLimits } from "../gate/tenant-limits.js";
 import { amountOf, amountText } from "../rules/amount.js";
 import { foldBackfill } from "../rules/backfill.js";
 import type { LimitInForce } from "../rules/limits.js";
+import { totalsOfPeriods } from "../rules/period-totals.js";
 import { type GrainBucket, grainsOf, usageReadings } from "../rules/usage.js";
 import type { UsageReading } from "../rules/usage-reading.js";
-import { counterWindow, type Grain, outlivesLoss, REBUILT_FROM, reachMs } from "../rules/windows.js";
+import {
+  calendarSince,
+  counterWindow,
+  type Grain,
+  outlivesLoss,
+  REBUILT_FROM,
+  reachMs,
+  type WindowsOf,
+} from "../rules/windows.js";
 import { readFacts, type TenantFacts } from "../store/loading.js";
 import type { QuotaStore } from "../store/store.js";
 import { firstSeqAfter, SLACK_MS } from "./ledger-search.js";
@@ -65,7 +75,8 @@ const REACHED = new Map<string, number>(
 const ATTEMPTS = 20;
 
 async function factsOf(database: Database, limited: LimitedTenant): Promise<TenantFacts> {
-  const facts = (await readFacts(database, [factsWanted(limited, limited.now)])).get(limited.tenant.id);
+  const wanted = { ...factsWanted(limited, limited.now), calendarSince: calendarSince(limited.now, limited.tenant) };
+  const facts = (await readFacts(database, [wanted])).get(limited.tenant.id);
   if (facts === undefined) throw new Error(`no facts of ${limited.tenant.id}`);
   return facts;
 }
@@ -74,9 +85,9 @@ type Totals = ReadonlyMap<string, Decimal>;
 
 /**
  * Derives a tenant's totals from the ledger and compares them with quota's database at the same position, and with the counters
- * when they are at the database's position. Covers the current billing period and the totals that rebuild sliding windows, by
- * the usage's own time; of the counters the billing period's, as sliding ones merge what is close in time. `repair` corrects
- * both.
+ * when they are at the database's position. Covers the current billing period, the days of the current week and month of the
+ * calendar, and the totals that rebuild sliding windows, by the usage's own time; of the counters those of windows with a start
+ * and an end, as sliding ones merge what is close in time. `repair` corrects both.
  * Safe under live traffic. Throws NOT_FOUND.
  */
 export async function* reconcileTenant(
@@ -129,8 +140,10 @@ export async function* reconcileTenant(
 type Wanted = (grain: string, bucketStart: number) => boolean;
 
 function wantedBuckets({ tenant, now }: LimitedTenant, periodStart: number): Wanted {
+  const daysSince = calendarSince(now, tenant);
   return (grain, bucketStart) => {
     if (grain === "BILLING_PERIOD") return bucketStart === periodStart;
+    if (grain === "CALENDAR_DAY") return bucketStart >= daysSince;
     // A test tenant's clock has moved since the arrivals: which usage came too late for a window cannot be derived again.
     if (tenant.testClock !== null) return false;
     const reach = REACHED.get(grain);
@@ -162,7 +175,8 @@ async function* deriveTotals(
   wanted: Wanted,
 ): AsyncGenerator<ReconcileStep, { totals: Totals; events: number }> {
   const partition = partitionOf(tenant.id, partitions);
-  const oldest = Math.min(current?.period.start ?? now, now - Math.max(...SLIDING_WINDOWS.map(reachMs))) - SLACK_MS;
+  const slid = now - Math.max(...SLIDING_WINDOWS.map(reachMs));
+  const oldest = Math.min(current?.period.start ?? now, calendarSince(now, tenant), slid) - SLACK_MS;
   const first = tenant.testClock === null ? await firstSeqAfter(ledger, partition, toSeq, oldest) : 1;
   const stored = (await store.backfills(database.pool, partition)).filter(({ seq }) => seq <= toSeq);
   const backfills = storedBackfills(stored, tenancy.meter);
@@ -184,13 +198,13 @@ async function* deriveTotals(
       for (const fold of folds) fold.add(entry);
       for (const reading of usageReadings(entry, tenancy.metersOfType, tenant, backfills)) {
         const inForce = limits.at(tenant, reading.time, reading.tenancyVersion);
-        for (const bucket of grainsOf(reading, tenant.billingAnchorDay, inForce)) add(reading, bucket);
+        for (const bucket of grainsOf(reading, tenant, inForce)) add(reading, bucket);
       }
     }
     yield { kind: "progress", tenantId: tenant.id, seq: Math.min(page.nextSeq - first, of), of };
   }
   for (const reading of folds.flatMap((fold) => [...fold.readings().values()].flat())) {
-    for (const bucket of grainsOf(reading, tenant.billingAnchorDay, undefined)) add(reading, bucket);
+    for (const bucket of grainsOf(reading, tenant, undefined)) add(reading, bucket);
   }
   return { totals, events };
 }
@@ -225,7 +239,7 @@ async function compareCounters(
   repair: boolean,
 ): Promise<{ readonly differences: readonly Difference[]; readonly skipped?: string }> {
   const { tenant, inForce } = limited;
-  const limits = (inForce?.limits ?? []).filter((limit) => limit.meter !== null && limit.window === "BILLING_PERIOD");
+  const limits = (inForce?.limits ?? []).filter(isComparable);
   if (inForce === undefined || limits.length === 0) return { differences: [] };
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const facts = await factsOf(database, limited);
@@ -236,13 +250,13 @@ async function compareCounters(
     const [after] = await counters.positions([tenant.id]);
     if (before !== facts.seq || after !== facts.seq || used === undefined) continue;
     const compared = limits.map((limit, index) => {
-      const total = totalOf(facts, limit, inForce.period.start);
+      const total = totalOf(facts, limit, tenant);
       return { limit, total: amountOf(total), used: used[index] ?? 0n };
     });
     const wrong = compared.filter((one) => one.total !== one.used);
     const totals = wrong.map(({ limit, total }) => ({
       counter: limit.counterId,
-      periodStart: inForce.period.start,
+      periodStart: limit.bounds.start,
       total,
     }));
     const isRepaired = repair && (await counters.correct(tenant.id, facts.seq, totals));
@@ -250,9 +264,9 @@ async function compareCounters(
     return {
       differences: wrong.map(({ limit, total, used: found }) => ({
         tenantId: tenant.id,
-        meter: limit.meter ?? "",
-        grain: "BILLING_PERIOD",
-        bucketStart: new Date(inForce.period.start).toISOString(),
+        meter: limit.meter,
+        grain: limit.window,
+        bucketStart: new Date(limit.bounds.start).toISOString(),
         ledger: amountText(total),
         found: amountText(found),
         wrong: "counters",
@@ -263,9 +277,8 @@ async function compareCounters(
   return { differences: [], skipped: "they changed during the comparison; retry when the tenant is less active" };
 
   async function usedOf(of: readonly LimitInForce[]): Promise<readonly bigint[] | undefined> {
-    if (inForce === undefined) return undefined;
-    const charges = of.map(({ counterId, meter, window }) => ({
-      ...{ counter: counterId, meter, window: counterWindow(window, inForce.period), amount: 0n },
+    const charges = of.map(({ counterId, meter, window, bounds }) => ({
+      ...{ counter: counterId, meter, window: counterWindow(window, bounds), amount: 0n },
       ...{ hardLimit: null, laterLimits: [], bounded: false },
     }));
     const look = { kind: "check", key: "", content: "", meter: null, ttlMs: 0, charges } as const;
@@ -274,6 +287,11 @@ async function compareCounters(
   }
 }
 
-const totalOf = ({ totals }: TenantFacts, { meter }: LimitInForce, periodStart: number): Decimal =>
-  totals.find((one) => one.meter === meter && one.grain === "BILLING_PERIOD" && one.bucketStart === periodStart)
-    ?.total ?? ZERO;
+/** A limit on a meter, whose counter is set to the total of a window with a start and an end. */
+type Comparable = LimitInForce & { readonly meter: string; readonly window: PeriodWindow; readonly bounds: Period };
+
+const isComparable = (limit: LimitInForce): limit is Comparable =>
+  limit.meter !== null && isPeriodWindow(limit.window) && limit.bounds !== undefined;
+
+const totalOf = ({ totals }: TenantFacts, { meter, window, bounds }: Comparable, tenant: WindowsOf): Decimal =>
+  totalsOfPeriods(meter, window, totals, tenant).get(bounds.start) ?? ZERO;

@@ -1,5 +1,4 @@
 import { Decimal, ZERO } from "#kernel/decimal.js";
-import { periodAt } from "#kernel/period.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type Backfill, type MetersOfType, metersAtRecording } from "#schema/meters/counting-meters.js";
@@ -7,18 +6,22 @@ import { readMeter } from "#schema/meters/meter-reading.js";
 import { type UsageChange, usageChange } from "#schema/meters/usage-change.js";
 import { tenantNow } from "#schema/tenancy-history.js";
 import type { UsageReading } from "./usage-reading.js";
+import { calendarSince, periodOf } from "./windows.js";
 
 /** The contribution of one backfill, entry by entry, in memory proportional to its sums. */
 export interface BackfillFold {
   /** Takes entries before the backfill, in order within a tenant. */
   add(entry: LedgerEntry): void;
-  /** One reading per tenant and billing period. Like a void's they settle nothing and affect no sliding window. */
+  /**
+   * One reading per tenant and day of its calendar, two where a billing period begins within it, by time. Like a void's they
+   * settle nothing and affect no sliding window.
+   */
   readings(): ReadonlyMap<string, readonly UsageReading[]>;
 }
 
 /**
- * Sums a backfill's usage in the periods current at it: limits apply to the current period, which is open for billing too, so
- * both count the same.
+ * Sums a backfill's usage in the windows current at it: limits apply to the current billing period, which is open for billing
+ * too, so both count the same, and to the current windows of the calendar.
  */
 export function foldBackfill(
   { meter, seq }: Backfill,
@@ -26,7 +29,7 @@ export function foldBackfill(
   metersOfType: MetersOfType,
   tenantOf: (id: string) => TenantState | undefined,
 ): BackfillFold {
-  const sums = new Map<string, Map<number, Decimal>>();
+  const sums = new Map<string, Map<number, Sum>>();
 
   function take({ event, sign }: UsageChange): void {
     const tenant = tenantOf(event.tenantId);
@@ -34,11 +37,16 @@ export function foldBackfill(
     if (metersAtRecording(event, metersOfType).length > 0) return;
     const reading = readMeter(meter, JSON.parse(event.data));
     if (reading.kind === "invalid") return;
-    const { start, end } = periodAt(event.time, tenant.billingAnchorDay);
-    if (end <= tenantNow(tenant, recordedAt)) return;
-    const periods = sums.get(event.tenantId) ?? new Map<number, Decimal>();
-    periods.set(start, (periods.get(start) ?? ZERO).plus(new Decimal(reading.value).times(sign)));
-    sums.set(event.tenantId, periods);
+    const now = tenantNow(tenant, recordedAt);
+    const period = periodOf("BILLING_PERIOD", event.time, tenant);
+    const day = periodOf("CALENDAR_DAY", event.time, tenant);
+    const backfilled = { period: period.end > now, calendar: day.start >= calendarSince(now, tenant) };
+    if (!backfilled.period && !backfilled.calendar) return;
+    const start = Math.max(period.start, day.start);
+    const ofTenant = sums.get(event.tenantId) ?? new Map<number, Sum>();
+    const before = ofTenant.get(start)?.value ?? ZERO;
+    ofTenant.set(start, { value: before.plus(new Decimal(reading.value).times(sign)), backfilled });
+    sums.set(event.tenantId, ofTenant);
   }
 
   return {
@@ -49,15 +57,21 @@ export function foldBackfill(
     },
     readings: () =>
       new Map(
-        [...sums].map(([tenantId, periods]) => {
+        [...sums].map(([tenantId, ofTenant]) => {
           const tenant = tenantOf(tenantId);
           const arrivedAt = tenant === undefined ? recordedAt : tenantNow(tenant, recordedAt);
-          const readings = [...periods].map(([start, value]) => ({
-            ...{ seq, meter: meter.id, eventId: undefined, value, time: start },
+          const readings = [...ofTenant].map(([start, { value, backfilled }]) => ({
+            ...{ seq, meter: meter.id, eventId: undefined, value, time: start, backfilled },
             ...{ arrivedAt, recordedAt, tenancyVersion },
           }));
+          readings.sort((a, b) => a.time - b.time);
           return [tenantId, readings];
         }),
       ),
   };
+}
+
+interface Sum {
+  readonly value: Decimal;
+  readonly backfilled: NonNullable<UsageReading["backfilled"]>;
 }

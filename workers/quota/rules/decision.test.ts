@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Decimal } from "#kernel/decimal.js";
-import { DAY_MS } from "#kernel/duration.js";
+import { DAY_MS, HOUR_MS } from "#kernel/duration.js";
 import type { LimitKind } from "#schema/vocabulary.js";
 import type { CounterReading } from "../counters/counters.js";
 import { amountOf } from "./amount.js";
@@ -37,12 +37,12 @@ describe("the reading of a limit", () => {
     const amount = fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n });
     fc.assert(
       fc.property(amount, fc.bigInt({ min: 0n, max: 10n ** 30n }), (used, reserved) => {
-        const { remaining } = readLimit(limit("1000"), reading({ used, reserved }), inForce, NOW);
+        const { remaining } = readLimit(limit("1000"), reading({ used, reserved }), NOW);
         const left = units("1000") - used - reserved;
         expect(remaining).toBe(left > 0n ? left : 0n);
       }),
     );
-    const credited = readLimit(limit("1000"), reading({ used: units("-500") }), inForce, NOW);
+    const credited = readLimit(limit("1000"), reading({ used: units("-500") }), NOW);
     expect(amountsOf(credited)).toEqual({ used: "-500", reserved: "0", remaining: "1500" });
   });
 
@@ -68,31 +68,37 @@ describe("the reading of a limit", () => {
     ["OK where a soft limit's would", limit("10", "SOFT"), { reserved: units("10"), lost: units("9") }, "OK"],
     ["EXCEEDED where it is full without", limit("10"), { used: units("10"), reserved: 5n, lost: 5n }, "EXCEEDED"],
   ])("is %s", (_, of, changed, state) => {
-    expect(readLimit(of, reading(changed), inForce, NOW).state).toBe(state);
+    expect(readLimit(of, reading(changed), NOW).state).toBe(state);
   });
 });
 
 describe("the window of a reading", () => {
   test("is as long as its name says and ends now, or is the billing period", () => {
-    const day = readLimit(limit("10"), reading({ resetAt: NOW + 7 }), inForce, NOW);
+    const day = readLimit(limit("10"), reading({ resetAt: NOW + 7 }), NOW);
     expect(day).toMatchObject({ windowMs: DAY_MS, windowStart: NOW - DAY_MS, resetAt: NOW + 7 });
-    const monthly = { ...limit("10"), window: "BILLING_PERIOD" } as const;
-    expect(readLimit(monthly, reading(), inForce, NOW)).toMatchObject({
+    const monthly = { ...limit("10"), window: "BILLING_PERIOD", bounds: inForce.period } as const;
+    expect(readLimit(monthly, reading(), NOW)).toMatchObject({
       ...{ windowMs: 30 * DAY_MS, windowStart: inForce.period.start, resetAt: NOW },
     });
   });
 
+  test("has the dates of the calendar where it is one of it", () => {
+    const bounds = { start: NOW - 7, end: NOW - 7 + 23 * HOUR_MS };
+    const daily = { ...limit("10"), window: "CALENDAR_DAY", bounds } as const;
+    expect(readLimit(daily, reading(), NOW)).toMatchObject({ windowMs: 23 * HOUR_MS, windowStart: NOW - 7 });
+  });
+
   test("ends no earlier than a hard limit that a loss blocks, which has no room until then", () => {
     const lost = { used: units("4"), blockedUntil: NOW + 9, resetAt: NOW + 7 };
-    expect(readLimit(limit("10"), reading(lost), inForce, NOW)).toMatchObject({ resetAt: NOW + 9, remaining: 0n });
-    expect(readLimit(limit("10", "SOFT"), reading(lost), inForce, NOW).remaining).toBe(units("6"));
-    const over = readLimit(limit("10"), reading({ ...lost, blockedUntil: NOW }), inForce, NOW);
+    expect(readLimit(limit("10"), reading(lost), NOW)).toMatchObject({ resetAt: NOW + 9, remaining: 0n });
+    expect(readLimit(limit("10", "SOFT"), reading(lost), NOW).remaining).toBe(units("6"));
+    const over = readLimit(limit("10"), reading({ ...lost, blockedUntil: NOW }), NOW);
     expect(over).toMatchObject({ remaining: units("6"), state: "OK" });
   });
 
   test("denies what does not fit into a hard limit whose counter denied it", () => {
     const denies = (of: LimitInForce, changed: Partial<CounterReading>, charged?: string) =>
-      readLimit(of, reading(changed), inForce, NOW, charged === undefined ? undefined : units(charged)).denies;
+      readLimit(of, reading(changed), NOW, charged === undefined ? undefined : units(charged)).denies;
     const full = { used: units("8"), denies: true };
     expect([denies(limit("10"), full, "2"), denies(limit("10"), full, "2.1")]).toEqual([false, true]);
     expect(denies(limit("10"), { ...full, denies: false }, "2.1")).toBe(false);
@@ -103,7 +109,7 @@ describe("the window of a reading", () => {
 
   test("warns from the lowest of its warnings on", () => {
     const two = { ...limit("10"), units: { most: units("10"), warnings: [units("5"), units("8")] } };
-    expect(readLimit(two, reading({ used: units("6") }), inForce, NOW).state).toBe("WARNING");
+    expect(readLimit(two, reading({ used: units("6") }), NOW).state).toBe("WARNING");
   });
 });
 

@@ -1,5 +1,6 @@
+import type { Period } from "#kernel/period.js";
 import { REASONS, type Reason } from "#schema/openapi/decision.js";
-import { isDenying, WINDOW_MS } from "#schema/vocabulary.js";
+import { isDenying, isPeriodWindow, WINDOW_MS } from "#schema/vocabulary.js";
 import type { Amount, CounterReading, Decided } from "../counters/counters.js";
 import { amountText } from "./amount.js";
 import type { LimitInForce, LimitsInForce } from "./limits.js";
@@ -45,18 +46,11 @@ export interface Decision {
  * Evaluates one limit: the remainder, its reset, and its status. `charged` denies an amount that does not fit; undefined: no
  * request.
  */
-export function readLimit(
-  limit: LimitInForce,
-  reading: CounterReading,
-  inForce: LimitsInForce,
-  now: number,
-  charged?: Amount,
-): LimitReading {
+export function readLimit(limit: LimitInForce, reading: CounterReading, now: number, charged?: Amount): LimitReading {
   const taken = reading.used + reading.reserved;
   const isHard = isDenying(limit.kind);
   const isBlocked = reading.blockedUntil > now;
-  const { start, end } = inForce.period;
-  const windowMs = limit.window === "BILLING_PERIOD" ? end - start : WINDOW_MS[limit.window];
+  const { start, end } = limit.bounds ?? slidTo(limit, now);
   const left = limit.units.most - taken;
   return {
     limit,
@@ -64,12 +58,17 @@ export function readLimit(
     reserved: reading.reserved,
     lost: reading.lost,
     remaining: left < 0n || (isBlocked && isHard) ? 0n : left,
-    windowStart: limit.window === "BILLING_PERIOD" ? start : now - windowMs,
+    windowStart: start,
     resetAt: Math.max(reading.resetAt, reading.blockedUntil),
     state: stateOf(limit, reading, isBlocked),
-    windowMs,
+    windowMs: end - start,
     denies: charged !== undefined && isHard && reading.denies && (isBlocked || charged > left),
   };
+}
+
+function slidTo({ window }: LimitInForce, now: number): Period {
+  if (isPeriodWindow(window)) throw new Error(`a ${window} without bounds`);
+  return { start: now - WINDOW_MS[window], end: now };
 }
 
 /** What a loss may have hidden denies, but is no usage: it neither warns nor exceeds. */
@@ -105,7 +104,7 @@ export function explain(
   asked: readonly AskedOfLimit[],
 ): Decision {
   const limits = asked.map(({ limit, charged, reading }) =>
-    readLimit(limit, reading, inForce, now, allowed ? undefined : charged),
+    readLimit(limit, reading, now, allowed ? undefined : charged),
   );
   const reason = allowed ? reasonToAllow(limits) : reasonToDeny(asked, limits, now, deniedByLoss);
   const plan = { id: inForce.planId, version: inForce.planVersion };

@@ -10,6 +10,7 @@ import type {
 import { activeOverrides, assignedPlan, planVersionOf } from "#schema/tenancy-history.js";
 import type { LimitKind, QuotaWindow } from "#schema/vocabulary.js";
 import { amountOf } from "./amount.js";
+import { boundsOf } from "./windows.js";
 
 /** The identity of a counter: limits on the same meter and window share it. */
 export interface CounterKey {
@@ -21,11 +22,17 @@ export interface CounterKey {
 export interface LimitInForce {
   readonly meter: string | null;
   readonly window: QuotaWindow;
+  /** Of a window with a start and an end: those of the one that contains the moment asked for. */
+  readonly bounds?: Period;
   readonly kind: LimitKind;
   readonly limit: Decimal;
   readonly text: string;
   /** Fractions of the limit, ascending. */
   readonly warnAt: readonly Decimal[];
+  /** Amounts that warn, ascending. */
+  readonly warnAtAmounts?: readonly Decimal[];
+  /** Each multiple of it warns. */
+  readonly warnEvery?: Decimal;
   readonly counter: CounterKey;
   readonly counterId: string;
   /** The limit and its warnings as counters count. */
@@ -72,7 +79,10 @@ export function limitsInForce(
   const overrides = activeOverrides(tenant, atMs, version);
   const isArchived = (key: string | null) =>
     key !== null && (meter(key)?.archivedInVersion ?? Number.POSITIVE_INFINITY) <= version;
-  const limits = planVersion.limits.map((limit) => overridden(limitInForce(limit, isArchived(limit.meter)), overrides));
+  const limits = planVersion.limits.map((limit) => {
+    const bounds = boundsOf(limit.window, atMs, tenant);
+    return overridden({ ...limitInForce(limit, isArchived(limit.meter)), ...(bounds && { bounds }) }, overrides);
+  });
   return { planId: assigned.planId, planVersion: assigned.planVersion, period, limits };
 }
 
@@ -86,7 +96,7 @@ const isOf = (limit: LimitInForce, { meter, window }: QuotaOverrideState): boole
 
 function overriddenBy(planLimit: LimitInForce, { limit, inVersion }: QuotaOverrideState): LimitInForce {
   const own = new Decimal(limit);
-  const units = limitUnits(own, planLimit.warnAt);
+  const units = limitUnits(own, planLimit);
   return { ...planLimit, limit: own, text: formatDecimal(own), units, override: { inVersion, planLimit } };
 }
 
@@ -110,6 +120,10 @@ function limitInForce(state: QuotaLimitState, meterArchived: boolean): LimitInFo
   const limit = new Decimal(state.limit);
   const { meter, window, kind } = state;
   const warnAt = state.warnAt.map((fraction) => new Decimal(fraction)).sort((a, b) => a.comparedTo(b));
+  const amounts = {
+    ...(state.warnAtAmounts && { warnAtAmounts: state.warnAtAmounts.map((amount) => new Decimal(amount)) }),
+    ...(state.warnEvery !== undefined && { warnEvery: new Decimal(state.warnEvery) }),
+  };
   const counter = { meter, window };
   return {
     meter,
@@ -118,16 +132,22 @@ function limitInForce(state: QuotaLimitState, meterArchived: boolean): LimitInFo
     limit,
     text: formatDecimal(limit),
     warnAt,
+    ...amounts,
     counter,
     counterId: counterId(counter),
-    units: limitUnits(limit, warnAt),
+    units: limitUnits(limit, { warnAt, ...amounts }),
     meterArchived,
   };
 }
 
-const limitUnits = (limit: Decimal, warnAt: readonly Decimal[]): LimitUnits => ({
+const limitUnits = (
+  limit: Decimal,
+  { warnAt, warnAtAmounts = [], warnEvery }: Pick<LimitInForce, "warnAt" | "warnAtAmounts" | "warnEvery">,
+): LimitUnits => ({
   most: amountOf(limit),
-  warnings: warnAt.map((fraction) => amountOf(fraction.times(limit))),
+  warnings: [...warnAt.map((fraction) => fraction.times(limit)), ...warnAtAmounts, ...(warnEvery ? [warnEvery] : [])]
+    .sort((a, b) => a.comparedTo(b))
+    .map(amountOf),
 });
 
 /** Id of a counter within its tenant, e.g. "api_calls|DAY"; requests have an empty meter. */

@@ -63,7 +63,7 @@ test("a void retracts from the meters that counted its event, by then also throu
   expect(usageReadings(voidOf(9, unmetered), metersOfType, { testClock: null })).toEqual([]);
 });
 
-test("a backfill sums what no meter counted, by tenant and period, in the periods that are current at it", () => {
+test("a backfill sums what no meter counted, by tenant and day, in the windows that are current at it", () => {
   const tenant = { id: "acme", billingAnchorDay: 1, testClock: null } as TenantState;
   const onOwnClock = { ...tenant, id: "test", testClock: DECEMBER + 1 };
   const added = meter("added", { eventType: "other", createdInVersion: 9 });
@@ -81,16 +81,25 @@ test("a backfill sums what no meter counted, by tenant and period, in the period
     ...[event(12, { type: "third", time: DECEMBER }), tick],
   ])
     fold.add(entry);
-  const of = { seq: 50, meter: "added", eventId: undefined, ...at };
+  const of = { seq: 50, meter: "added", eventId: undefined, ...at, backfilled: { period: true, calendar: true } };
+  // In the week that runs, which began on 30 November, but not in the billing period.
+  const before = { time: DECEMBER - DAY_MS, backfilled: { period: false, calendar: true }, value: new Decimal("2.5") };
   expect([...fold.readings()]).toEqual([
     [
       "acme",
       [
+        { ...of, arrivedAt: DECEMBER, ...before },
         { ...of, arrivedAt: DECEMBER, time: DECEMBER, value: new Decimal("6.5") },
         { ...of, arrivedAt: DECEMBER, time: DECEMBER + 31 * DAY_MS, value: new Decimal("2.5") },
       ],
     ],
-    ["test", [{ ...of, arrivedAt: DECEMBER + 1, time: DECEMBER, value: new Decimal("2.5") }]],
+    [
+      "test",
+      [
+        { ...of, arrivedAt: DECEMBER + 1, ...before },
+        { ...of, arrivedAt: DECEMBER + 1, time: DECEMBER, value: new Decimal("2.5") },
+      ],
+    ],
   ]);
 });
 

@@ -42,6 +42,43 @@ describe("thresholds", () => {
     expect(crossed("1", "2", { limit: decimal("0") })).toEqual([]);
   });
 
+  test("amounts warn beside shares, in order, and the limit itself is told as exceeded", () => {
+    const amounts = { warnAtAmounts: ["3", "5", "10", "20"].map(decimal) };
+    expect(crossed("0", "25", amounts)).toEqual(["3", "0.5", "5", "0.8", "1", "20"]);
+    expect(crossed("3", "4", amounts)).toEqual([]);
+    expect(crossed("0", "4", { ...amounts, limit: decimal("0") })).toEqual(["1", "3"]);
+  });
+
+  test("of the multiples of `warnEvery` that one entry passes only the highest is told", () => {
+    const every = { warnAt: [], warnEvery: decimal("2.5") };
+    expect(crossed("0", "2.4", every)).toEqual([]);
+    expect(crossed("0", "2.5", every)).toEqual(["2.5"]);
+    expect(crossed("2.5", "4.9", every)).toEqual([]);
+    expect(crossed("2.4", "9.9", every)).toEqual(["7.5"]);
+    expect(crossed("0", "11", every)).toEqual(["1"]);
+    expect(crossed("11", "13", every)).toEqual(["12.5"]);
+    expect(crossed("13", "3", every)).toEqual([]);
+    expect(crossed("-9", "-3", every)).toEqual([]);
+    expect(crossed("2", "6", { ...every, warnAtAmounts: [decimal("5"), decimal("6")] })).toEqual(["5", "6"]);
+  });
+
+  test("however usage is cut into rising steps, the last multiple told is the highest that was reached", () => {
+    const step = fc.integer({ min: 0, max: 40 });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), fc.integer({ min: 1, max: 9 }), (steps, every) => {
+        const terms = limit({ limit: decimal("1000000"), warnAt: [], warnEvery: decimal(String(every)) });
+        let [total, told] = [0, 0];
+        for (const one of steps) {
+          const found = crossings(terms, decimal(String(total)), decimal(String(total + one)));
+          expect(found.length).toBeLessThan(2);
+          for (const { threshold } of found) told = Number(threshold);
+          total += one;
+        }
+        expect(told).toBe(Math.floor(total / every) * every);
+      }),
+    );
+  });
+
   test("however usage is cut into rising steps, each threshold is crossed exactly once", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 30 }), (steps) => {
@@ -67,17 +104,32 @@ describe("thresholds", () => {
       used: decimal("8"),
       at: Date.UTC(2026, 10, 24),
     };
-    const warning = alertOf({ ...facts, limit: limit() }, { kind: "warning", threshold: "0.8" });
+    const warning = alertOf(
+      { ...facts, limit: limit() },
+      { kind: "warning", threshold: "0.8", thresholdKind: "SHARE" },
+    );
     expect(quotaWarningV1.parse(JSON.parse(JSON.stringify(warning))).id).toBe(
       "acme:calls:DAY:pro@2:2026-11-01T00:00:00.000Z:0.8",
     );
+    const amount = alertOf(
+      { ...facts, limit: limit() },
+      { kind: "warning", threshold: "0.8", thresholdKind: "AMOUNT" },
+    );
+    expect(quotaWarningV1.parse(JSON.parse(JSON.stringify(amount)))).toMatchObject({
+      id: "acme:calls:DAY:pro@2:2026-11-01T00:00:00.000Z:amount 0.8",
+      data: { threshold: "0.8", thresholdKind: "AMOUNT" },
+    });
+    expect(warning.data).not.toHaveProperty("thresholdKind");
     const raised = alertOf(
       { ...facts, limit: limit({ override: { inVersion: 9, planLimit: limit() } }) },
-      { kind: "warning", threshold: "0.8" },
+      { kind: "warning", threshold: "0.8", thresholdKind: "SHARE" },
     );
     expect(raised.id).toBe("acme:calls:DAY:pro@2:2026-11-01T00:00:00.000Z:0.8:override@9");
     const requests = limit({ meter: null });
-    const exceeded = alertOf({ ...facts, limit: requests }, { kind: "exceeded", threshold: "1" });
+    const exceeded = alertOf(
+      { ...facts, limit: requests },
+      { kind: "exceeded", threshold: "1", thresholdKind: "SHARE" },
+    );
     expect(quotaExceededV1.parse(JSON.parse(JSON.stringify(exceeded))).id).toBe(
       "acme:requests:DAY:pro@2:2026-11-01T00:00:00.000Z:1",
     );

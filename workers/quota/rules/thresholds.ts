@@ -3,35 +3,63 @@ import { dataschemaOf } from "#schema/events/contract.js";
 import type { QuotaAlertData } from "#schema/events/quota-alert-data.js";
 import { type QuotaExceededV1, quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
 import { type QuotaWarningV1, quotaWarningV1 } from "#schema/events/quota-warning.v1.js";
+import type { ThresholdKind } from "#schema/vocabulary.js";
 import type { LimitInForce } from "./limits.js";
 
 export interface Crossing {
   readonly kind: "warning" | "exceeded";
   readonly threshold: string;
+  readonly thresholdKind: ThresholdKind;
+}
+
+interface Threshold {
+  readonly at: Decimal;
+  readonly crossing: Crossing;
 }
 
 /** The thresholds crossed when usage goes from `before` to `after`, lowest first; none when it falls. */
 export function crossings(
-  limit: Pick<LimitInForce, "limit" | "warnAt">,
+  limit: Pick<LimitInForce, "limit" | "warnAt" | "warnAtAmounts" | "warnEvery">,
   before: Decimal,
   after: Decimal,
 ): readonly Crossing[] {
-  if (limit.limit.isZero()) return before.lte(0) && after.gt(0) ? [EXCEEDED] : [];
-  const crossed: { readonly at: Decimal; readonly crossing: Crossing }[] = [];
-  for (const fraction of limit.warnAt) {
-    if (!fraction.eq(1)) {
-      const crossing: Crossing = { kind: "warning", threshold: formatDecimal(fraction) };
-      crossed.push({ at: fraction.times(limit.limit), crossing });
-    }
-  }
-  crossed.push({ at: limit.limit, crossing: EXCEEDED });
-  return crossed
-    .filter(({ at }) => before.lt(at) && after.gte(at))
+  return [...sharesOf(limit), ...amountsOf(limit, after)]
+    .filter(({ at }) => (at.isZero() ? before.lte(0) && after.gt(0) : before.lt(at) && after.gte(at)))
     .sort((a, b) => a.at.comparedTo(b.at))
     .map(({ crossing }) => crossing);
 }
 
-export const EXCEEDED: Crossing = { kind: "exceeded", threshold: "1" };
+function sharesOf({ limit, warnAt }: Pick<LimitInForce, "limit" | "warnAt">): readonly Threshold[] {
+  const reached: Threshold = { at: limit, crossing: EXCEEDED };
+  if (limit.isZero()) return [reached];
+  const warnings = warnAt
+    .filter((share) => !share.eq(1))
+    .map((share) => ({ at: share.times(limit), crossing: warningAt(share, "SHARE") }));
+  return [...warnings, reached];
+}
+
+/** The limit itself is told as exceeded. Of the multiples of `warnEvery` only the highest passed one is told. */
+function amountsOf(
+  { limit, warnAtAmounts = [], warnEvery }: Pick<LimitInForce, "limit" | "warnAtAmounts" | "warnEvery">,
+  after: Decimal,
+): readonly Threshold[] {
+  const amounts = new Map(warnAtAmounts.map((amount) => [formatDecimal(amount), amount]));
+  if (warnEvery !== undefined && after.gte(warnEvery)) {
+    const highest = after.minus(after.mod(warnEvery));
+    amounts.set(formatDecimal(highest), highest);
+  }
+  return [...amounts.values()]
+    .filter((amount) => !amount.eq(limit))
+    .map((amount) => ({ at: amount, crossing: warningAt(amount, "AMOUNT") }));
+}
+
+const warningAt = (threshold: Decimal, thresholdKind: ThresholdKind): Crossing => ({
+  kind: "warning",
+  threshold: formatDecimal(threshold),
+  thresholdKind,
+});
+
+export const EXCEEDED: Crossing = { kind: "exceeded", threshold: "1", thresholdKind: "SHARE" };
 
 /** Whether usage that was at the limit before rises further: that is told only if no alert of the window told it yet. */
 export function risesBeyond({ limit }: Pick<LimitInForce, "limit">, before: Decimal, after: Decimal): boolean {
@@ -69,10 +97,11 @@ export type QuotaAlert = QuotaWarningV1 | QuotaExceededV1;
 /** Identifies the crossing, so that a replay gives the same one. */
 export function alertId(
   { tenantId, planId, planVersion, limit, windowStart }: Omit<AlertFacts, "used" | "at">,
-  { threshold }: Crossing,
+  { threshold, thresholdKind }: Crossing,
 ): string {
   const start = new Date(windowStart).toISOString();
-  const named = [tenantId, limit.meter ?? "requests", limit.window, `${planId}@${planVersion}`, start, threshold];
+  const named = [tenantId, limit.meter ?? "requests", limit.window, `${planId}@${planVersion}`, start];
+  named.push(thresholdKind === "AMOUNT" ? `amount ${threshold}` : threshold);
   if (limit.override !== undefined) named.push(`override@${limit.override.inVersion}`);
   return named.join(":");
 }
@@ -80,7 +109,7 @@ export function alertId(
 /** The alert for a crossing. */
 export function alertOf(facts: AlertFacts, crossing: Crossing): QuotaAlert {
   const { tenantId, planId, planVersion, limit } = facts;
-  const { kind, threshold } = crossing;
+  const { kind, threshold, thresholdKind } = crossing;
   const at = new Date(facts.at).toISOString();
   const data: QuotaAlertData = {
     tenantId,
@@ -89,6 +118,8 @@ export function alertOf(facts: AlertFacts, crossing: Crossing): QuotaAlert {
     windowStart: new Date(facts.windowStart).toISOString(),
     kind: limit.kind,
     threshold,
+    // Absent when it is the default, as in what older releases wrote.
+    ...(thresholdKind !== "SHARE" && { thresholdKind }),
     limit: formatDecimal(limit.limit),
     used: formatDecimal(facts.used),
     planId,

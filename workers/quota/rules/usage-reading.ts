@@ -8,6 +8,8 @@ export interface UsageReading {
   /** The event that settles reservations; undefined for a void and a backfill, which settle none. */
   readonly eventId: string | undefined;
   readonly value: Decimal;
+  /** Of a backfill: whether it counts in its billing period, and in windows of the calendar. */
+  readonly backfilled?: { readonly period: boolean; readonly calendar: boolean };
   /** When the usage happened: decides the windows that it counts in. */
   readonly time: number;
   /** When it was recorded, by the tenant's clock: decides which windows have passed. */

@@ -1,5 +1,4 @@
 import { Decimal } from "#kernel/decimal.js";
-import { periodAt } from "#kernel/period.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { LedgerEntry } from "#schema/events/usage-recorded.v1.js";
 import { type Backfill, countingMeters, type MetersOfType, metersAtRecording } from "#schema/meters/counting-meters.js";
@@ -13,11 +12,14 @@ import {
   ALWAYS_TOTALLED,
   bucketStart,
   COUNTED_FOR_MS,
+  countsInDay,
   GRAIN_MS,
   type Grain,
   isSlice,
+  periodOf,
   type SlidingGrain,
   TOTALLED_WHERE_LIMITED,
+  type WindowsOf,
 } from "./windows.js";
 
 /**
@@ -66,20 +68,25 @@ export const countsAt = ({ time, arrivedAt }: Pick<UsageReading, "time" | "arriv
   Math.min(time, arrivedAt);
 
 /**
- * The totals that a reading is added to, by its own time; `inForce`: the limits of that time. What arrives when a window has
- * passed only counts in its billing period, and so do voids and backfills, which only correct.
+ * The stored totals that a reading is added to, by its own time; `inForce`: the limits of that time. What arrives when a window
+ * has passed only counts in its billing period. Voids and backfills, which only correct, count in no window that slides.
  */
 export function grainsOf(
   reading: UsageReading,
-  anchorDay: number,
+  tenant: WindowsOf,
   inForce: LimitsInForce | undefined,
 ): readonly GrainBucket[] {
-  const period: GrainBucket = { grain: "BILLING_PERIOD", bucketStart: periodAt(reading.time, anchorDay).start };
-  if (reading.eventId === undefined) return [period];
-  const buckets = [period];
+  const { time, arrivedAt, backfilled } = reading;
+  const buckets: GrainBucket[] = [];
+  if (backfilled?.period !== false)
+    buckets.push({ grain: "BILLING_PERIOD", bucketStart: periodOf("BILLING_PERIOD", time, tenant).start });
+  const day = periodOf("CALENDAR_DAY", time, tenant);
+  if (backfilled?.calendar !== false && countsInDay(day, arrivedAt, tenant))
+    buckets.push({ grain: "CALENDAR_DAY", bucketStart: day.start });
+  if (reading.eventId === undefined) return buckets;
   const add = (grain: SlidingGrain): void => {
-    const start = bucketStart(isSlice(grain) ? countsAt(reading) : reading.time, GRAIN_MS[grain]);
-    if (start + COUNTED_FOR_MS[grain] >= reading.arrivedAt) buckets.push({ grain, bucketStart: start });
+    const start = bucketStart(isSlice(grain) ? countsAt(reading) : time, GRAIN_MS[grain]);
+    if (start + COUNTED_FOR_MS[grain] >= arrivedAt) buckets.push({ grain, bucketStart: start });
   };
   for (const grain of TOTALLED_WHERE_LIMITED) {
     if (inForce?.limits.some(({ meter, window }) => meter === reading.meter && window === grain)) add(grain);

@@ -1,21 +1,24 @@
 import { describe, expect, test } from "vitest";
 import { HOUR_MS } from "#kernel/duration.js";
-import { periodAt } from "#kernel/period.js";
 import { QUOTA_WINDOWS, SLIDING_WINDOWS, WINDOW_MS } from "#schema/vocabulary.js";
 import {
   ALWAYS_TOTALLED,
-  alignedStart,
+  boundsOf,
   COUNTED_FOR_MS,
   counterWindow,
+  countsInDay,
   GRAIN_MS,
   isJudged,
   isSlice,
+  isSummed,
   latestIn,
   MAX_BILLING_PERIOD_MS,
   outlivesLoss,
+  periodOf,
   REBUILT_FROM,
   reachMs,
   SLIDING_GRAINS,
+  SUMMED_FROM,
   TOTALS_KEPT_MS,
 } from "./windows.js";
 
@@ -47,8 +50,9 @@ test("admissions of a billing period outlive a loss of the counters, and no peri
 });
 
 test("totals of alerts' windows are stored for days, those of short windows and slices, which are many, for hours", () => {
-  const spare = TOTALS_KEPT_MS.filter(([grain, ms]) => ms - COUNTED_FOR_MS[grain] > 24 * HOUR_MS);
-  expect(spare.map(([grain]) => grain)).toEqual(["HOUR", "DAY"]);
+  const kept = new Map(TOTALS_KEPT_MS);
+  const spare = SLIDING_GRAINS.filter((grain) => (kept.get(grain) ?? 0) - COUNTED_FOR_MS[grain] > 24 * HOUR_MS);
+  expect(spare).toEqual(["HOUR", "DAY"]);
 });
 
 test.each(SLIDING_GRAINS)("totals of %s are stored for hours longer than they count", (grain) => {
@@ -57,28 +61,40 @@ test.each(SLIDING_GRAINS)("totals of %s are stored for hours longer than they co
   expect(isSlice(grain)).toBe(!SLIDING_WINDOWS.some((window) => window === grain));
 });
 
+const TENANT = { billingAnchorDay: 15, timeZone: "America/New_York" };
+
 test("short windows count at the admission, longer ones at the usage's own time, and periods have their dates", () => {
-  const period = periodAt(Date.UTC(2026, 10, 20), 15);
-  expect(QUOTA_WINDOWS.map((window) => counterWindow(window, period))).toEqual([
+  const now = Date.UTC(2026, 10, 1, 12);
+  expect(QUOTA_WINDOWS.map((window) => counterWindow(window, boundsOf(window, now, TENANT)))).toEqual([
     { kind: "admission", windowMs: 1_000 },
     { kind: "admission", windowMs: 60_000 },
     { kind: "sliding", windowMs: 3_600_000 },
     { kind: "sliding", windowMs: 86_400_000 },
-    { kind: "period", start: Date.UTC(2026, 10, 15), end: Date.UTC(2026, 11, 15) },
+    // The clock goes back on this Sunday.
+    { kind: "period", start: Date.UTC(2026, 10, 1, 4), end: Date.UTC(2026, 10, 2, 5) },
+    { kind: "period", start: Date.UTC(2026, 9, 26, 4), end: Date.UTC(2026, 10, 2, 5) },
+    { kind: "period", start: Date.UTC(2026, 10, 1, 4), end: Date.UTC(2026, 11, 1, 5) },
+    { kind: "period", start: Date.UTC(2026, 9, 15), end: Date.UTC(2026, 10, 15) },
   ]);
+  expect(() => counterWindow("CALENDAR_DAY", undefined)).toThrow("bounds");
 });
 
-test("aligned windows begin at the UTC second, minute, hour, day, or the billing period", () => {
-  const now = Date.UTC(2026, 10, 24, 6, 23, 28, 345);
-  expect(
-    (["SECOND", "MINUTE", "HOUR", "DAY", "BILLING_PERIOD"] as const).map((window) =>
-      new Date(alignedStart(window, now, 15)).toISOString(),
-    ),
-  ).toEqual([
-    "2026-11-24T06:23:28.000Z",
-    "2026-11-24T06:23:00.000Z",
-    "2026-11-24T06:00:00.000Z",
-    "2026-11-24T00:00:00.000Z",
-    "2026-11-15T00:00:00.000Z",
-  ]);
+test("weeks and months of the calendar are made up of whole days of it", () => {
+  for (const window of ["CALENDAR_WEEK", "CALENDAR_MONTH"] as const) {
+    const { start, end } = periodOf(window, Date.UTC(2026, 10, 1, 12), TENANT);
+    for (const edge of [start, end]) expect(periodOf("CALENDAR_DAY", edge, TENANT).start).toBe(edge);
+    expect([SUMMED_FROM[window], isSummed(window)]).toEqual(["CALENDAR_DAY", true]);
+  }
+  expect(QUOTA_WINDOWS.filter(isSummed)).toHaveLength(2);
+});
+
+test("days of the calendar are stored for as long as a window that they are summed in is judged", () => {
+  const kept = new Map<string, number>(TOTALS_KEPT_MS).get("CALENDAR_DAY") ?? 0;
+  for (let month = 0; month < 12; month += 1) {
+    const { start, end } = periodOf("CALENDAR_MONTH", Date.UTC(2026, month, 10), TENANT);
+    const first = periodOf("CALENDAR_DAY", start, TENANT);
+    expect(countsInDay(first, end + (end - start), TENANT)).toBe(true);
+    expect(countsInDay(first, end + (end - start) + 1, TENANT)).toBe(false);
+    expect(start + kept).toBeGreaterThan(end + (end - start) + HOUR_MS);
+  }
 });

@@ -1,6 +1,17 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "#kernel/duration.js";
 import { type Period, periodAt } from "#kernel/period.js";
-import { type QuotaWindow, SLIDING_WINDOWS, type SlidingWindow, WINDOW_MS } from "#schema/vocabulary.js";
+import { type CalendarUnit, calendarPeriodAt } from "#kernel/time-zones/calendar.js";
+import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
+import { timeZoneOf } from "#schema/tenancy-history.js";
+import {
+  type CalendarWindow,
+  isPeriodWindow,
+  type PeriodWindow,
+  type QuotaWindow,
+  SLIDING_WINDOWS,
+  type SlidingWindow,
+  WINDOW_MS,
+} from "#schema/vocabulary.js";
 import type { CounterWindow } from "../counters/counters.js";
 
 /** When usage counts in each window: at its admission, or at its own time. */
@@ -11,10 +22,30 @@ const COUNTS_BY: Readonly<Record<SlidingWindow, "admission" | "sliding">> = {
   DAY: "sliding",
 };
 
-/** How a window's counter counts. `period`: the billing period that runs. */
-export function counterWindow(window: QuotaWindow, period: Period): CounterWindow {
-  if (window === "BILLING_PERIOD") return { kind: "period", start: period.start, end: period.end };
-  return { kind: COUNTS_BY[window], windowMs: WINDOW_MS[window] };
+/** What bounds a tenant's windows: the anchor day of its billing periods, and the time zone of its calendar. */
+export type WindowsOf = Pick<TenantState, "billingAnchorDay" | "timeZone">;
+
+const UNITS: Readonly<Record<CalendarWindow, CalendarUnit>> = {
+  CALENDAR_DAY: "day",
+  CALENDAR_WEEK: "week",
+  CALENDAR_MONTH: "month",
+};
+
+/** The window with a start and an end that contains a moment. */
+export function periodOf(window: PeriodWindow, atMs: number, tenant: WindowsOf): Period {
+  if (window === "BILLING_PERIOD") return periodAt(atMs, tenant.billingAnchorDay);
+  return calendarPeriodAt(UNITS[window], atMs, timeZoneOf(tenant));
+}
+
+/** As `periodOf`; undefined: the window slides. */
+export const boundsOf = (window: QuotaWindow, atMs: number, tenant: WindowsOf): Period | undefined =>
+  isPeriodWindow(window) ? periodOf(window, atMs, tenant) : undefined;
+
+/** How a window's counter counts. `bounds`: of one with a start and an end, those of the one that runs. */
+export function counterWindow(window: QuotaWindow, bounds: Period | undefined): CounterWindow {
+  if (!isPeriodWindow(window)) return { kind: COUNTS_BY[window], windowMs: WINDOW_MS[window] };
+  if (bounds === undefined) throw new Error(`a ${window} without bounds`);
+  return { kind: "period", start: bounds.start, end: bounds.end };
 }
 
 /** Windows up to this length are short-lived: they are stored only if a limit needs them. */
@@ -25,28 +56,34 @@ const SHORT_MS = MINUTE_MS;
  * instead.
  */
 export function outlivesLoss(window: QuotaWindow): boolean {
-  return window === "BILLING_PERIOD" || WINDOW_MS[window] > SHORT_MS;
+  return isPeriodWindow(window) || WINDOW_MS[window] > SHORT_MS;
 }
 
 export function bucketStart(atMs: number, sizeMs: number): number {
   return Math.floor(atMs / sizeMs) * sizeMs;
 }
 
-/** Start of the aligned window for thresholds: UTC second, minute, hour, day, or the billing period. */
-export function alignedStart(window: QuotaWindow, atMs: number, anchorDay: number): number {
-  return window === "BILLING_PERIOD" ? periodAt(atMs, anchorDay).start : bucketStart(atMs, WINDOW_MS[window]);
-}
+/** The windows whose totals are stored under their own name; weeks and months of the calendar are sums of its days. */
+type StoredPeriod = Exclude<PeriodWindow, "CALENDAR_WEEK" | "CALENDAR_MONTH">;
+/** The grain whose totals make up a window with a start and an end. */
+export const SUMMED_FROM: Readonly<Record<PeriodWindow, StoredPeriod>> = {
+  CALENDAR_DAY: "CALENDAR_DAY",
+  CALENDAR_WEEK: "CALENDAR_DAY",
+  CALENDAR_MONTH: "CALENDAR_DAY",
+  BILLING_PERIOD: "BILLING_PERIOD",
+};
+export const isSummed = (window: QuotaWindow): boolean => isPeriodWindow(window) && SUMMED_FROM[window] !== window;
 
 /** The grains of usage totals: every aligned window, and the slices that rebuild the counters of an hour and a day. */
 export type Grain = QuotaWindow | "HOUR_SLICE" | "DAY_SLICE";
-export type SlidingGrain = Exclude<Grain, "BILLING_PERIOD">;
+export type SlidingGrain = Exclude<Grain, PeriodWindow>;
 export const SLIDING_GRAINS: readonly SlidingGrain[] = ["HOUR_SLICE", "DAY_SLICE", ...SLIDING_WINDOWS];
 
 /** A rebuilt window is longer than it says by one slice at most. */
 const SLICES = 100;
 export const isSlice = (grain: SlidingGrain): boolean => grain === "HOUR_SLICE" || grain === "DAY_SLICE";
 
-/** Length of a grain's buckets, ms; billing periods have the lengths of months. */
+/** Length of a grain's buckets, ms; those of windows with a start and an end differ. */
 export const GRAIN_MS: Readonly<Record<SlidingGrain, number>> = {
   ...WINDOW_MS,
   HOUR_SLICE: WINDOW_MS.HOUR / SLICES,
@@ -71,14 +108,24 @@ function isShort(grain: SlidingGrain): boolean {
 }
 
 export const MAX_BILLING_PERIOD_MS = 31 * DAY_MS;
+/** A month with the hour or two that a zone may put into it. */
+const MAX_CALENDAR_MONTH_MS = 32 * DAY_MS;
 
 /** How far back a total of `REBUILT_FROM` may begin and still overlap the sliding window, ms. */
 export const reachMs = (window: SlidingWindow): number => WINDOW_MS[window] + GRAIN_MS[REBUILT_FROM[window]];
+
+/** Start of the longest calendar windows that run: of the month, or of the week that began before it. */
+export const calendarSince = (atMs: number, tenant: WindowsOf): number =>
+  Math.min(periodOf("CALENDAR_MONTH", atMs, tenant).start, periodOf("CALENDAR_WEEK", atMs, tenant).start);
 
 /** Alerts are judged for windows that ended at most one window before the usage was recorded. */
 const judgedFor = (windowMs: number): number => 2 * windowMs;
 export const isJudged = ({ start, end }: Period, recordedAt: number): boolean =>
   recordedAt <= start + judgedFor(end - start);
+
+/** Whether usage still counts in a day of the calendar: its month, the longest window that it is summed in, is judged. */
+export const countsInDay = ({ start }: Period, recordedAt: number, tenant: WindowsOf): boolean =>
+  isJudged(periodOf("CALENDAR_MONTH", start, tenant), recordedAt);
 
 /** How long after its bucket began usage still counts in a grain, ms: later, no window and no alert needs it. */
 export const COUNTED_FOR_MS: Readonly<Record<SlidingGrain, number>> = {
@@ -98,7 +145,10 @@ const SLACK_MS = 2 * DAY_MS;
 /** The same for totals of short windows and of slices, which are many. */
 const SHORT_SLACK_MS = 3 * HOUR_MS;
 
-/** How long totals of each grain are stored from the start of their bucket, ms. */
-export const TOTALS_KEPT_MS: readonly (readonly [SlidingGrain, number])[] = SLIDING_GRAINS.map((grain) => {
-  return [grain, COUNTED_FOR_MS[grain] + (isSlice(grain) || isShort(grain) ? SHORT_SLACK_MS : SLACK_MS)];
-});
+/** How long totals of each grain are stored from the start of their bucket, ms; billing periods' are never deleted. */
+export const TOTALS_KEPT_MS: readonly (readonly [SlidingGrain | "CALENDAR_DAY", number])[] = [
+  ...SLIDING_GRAINS.map((grain) => {
+    return [grain, COUNTED_FOR_MS[grain] + (isSlice(grain) || isShort(grain) ? SHORT_SLACK_MS : SLACK_MS)] as const;
+  }),
+  ["CALENDAR_DAY", judgedFor(MAX_CALENDAR_MONTH_MS) + SLACK_MS],
+];

@@ -3,6 +3,7 @@ import type { Database, Transaction } from "#platform/database/database.js";
 import { SLIDING_WINDOWS } from "#schema/vocabulary.js";
 import type { LostBound } from "../counters/counters.js";
 import { amountOf } from "../rules/amount.js";
+import type { StoredTotal } from "../rules/period-totals.js";
 import { MAX_BILLING_PERIOD_MS, REBUILT_FROM, reachMs } from "../rules/windows.js";
 import { answered } from "./unreachable.js";
 
@@ -11,7 +12,7 @@ import { answered } from "./unreachable.js";
 export interface TenantFacts {
   /** The ledger position up to which `totals` are complete; 0: no usage yet. */
   readonly seq: number;
-  readonly totals: readonly { meter: string; grain: string; bucketStart: number; total: Decimal }[];
+  readonly totals: readonly StoredTotal[];
   /** Bounds that have not ended, of every epoch: all are lost to counters that are built anew. */
   readonly lost: readonly LostBound[];
 }
@@ -21,6 +22,8 @@ export interface FactsOf {
   /** By the counters' clock, which decides what still counts, or the tenant's. */
   readonly now: number;
   readonly periodStart: number;
+  /** From when on days of the calendar are wanted; absent: none are. */
+  readonly calendarSince?: number;
 }
 
 /** The database's state for these tenants' counters, as of one moment. */
@@ -31,7 +34,10 @@ export function readFacts(database: Database, wanted: readonly FactsOf[]): Promi
       await tx.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
       const positions = await positionsOfTenants(tx, tenantIds);
       const facts = new Map(
-        tenantIds.map((id) => [id, { seq: positions.get(id) ?? 0, totals: [] as TotalRow[], lost: [] as LostBound[] }]),
+        tenantIds.map((id) => [
+          id,
+          { seq: positions.get(id) ?? 0, totals: [] as StoredTotal[], lost: [] as LostBound[] },
+        ]),
       );
       for (const { tenant_id, meter, grain, bucket_start, total } of await totalsOf(tx, wanted))
         facts
@@ -62,8 +68,9 @@ async function totalsOf(tx: Transaction, wanted: readonly FactsOf[]) {
 
 /** Columns of tenant, grain and the earliest relevant bucket start: one row each, also where two windows share a grain. */
 function sinceOf(wanted: readonly FactsOf[]): [string[], string[], Date[]] {
-  const rows = wanted.flatMap(({ tenantId, now, periodStart }) => {
+  const rows = wanted.flatMap(({ tenantId, now, periodStart, calendarSince }) => {
     const earliest = new Map<string, number>([["BILLING_PERIOD", periodStart - MAX_BILLING_PERIOD_MS]]);
+    if (calendarSince !== undefined) earliest.set("CALENDAR_DAY", calendarSince);
     for (const window of SLIDING_WINDOWS) {
       const grain = REBUILT_FROM[window];
       const since = now - reachMs(window);
@@ -88,8 +95,6 @@ async function boundsOf(tx: Transaction, wanted: readonly FactsOf[]) {
   );
   return rows;
 }
-
-type TotalRow = TenantFacts["totals"][number];
 
 /** Last settled ledger position of each tenant that has one. */
 export async function positionsOfTenants(

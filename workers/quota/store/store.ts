@@ -15,6 +15,14 @@ export interface TotalDelta {
   readonly delta: Decimal;
 }
 
+/** A window that is made up of days. */
+interface SumOfDays {
+  readonly tenantId: string;
+  readonly meter: string;
+  readonly bucketStart: number;
+  readonly end: number;
+}
+
 export type QuotaStore = ReturnType<typeof createQuotaStore>;
 
 /** Quota's database, known only to `store/`. */
@@ -64,6 +72,26 @@ export function createQuotaStore(database: Database, partitionOf: (tenantId: str
         [tenantIds, partition, tenantIds.map((id) => seqs.get(id))],
       );
       return new Map(tenantIds.map((id) => [id, before.get(id) ?? 0]));
+    },
+
+    /** What the days of these windows sum up to, in their order. */
+    async sumsOfDays(tx: Transaction, windows: readonly SumOfDays[]): Promise<readonly Decimal[]> {
+      if (windows.length === 0) return [];
+      const { rows } = await tx.query<{ total: string }>(
+        `SELECT (SELECT COALESCE(sum(t.total), 0) FROM usage_total t
+                  WHERE t.tenant_id = w.tenant_id AND t.meter = w.meter AND t.grain = 'CALENDAR_DAY'
+                    AND t.bucket_start >= w.since AND t.bucket_start < w.until)::text AS total
+         FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
+           WITH ORDINALITY AS w (tenant_id, meter, since, until, n)
+         ORDER BY w.n`,
+        [
+          windows.map(({ tenantId }) => tenantId),
+          windows.map(({ meter }) => meter),
+          windows.map(({ bucketStart }) => new Date(bucketStart)),
+          windows.map(({ end }) => new Date(end)),
+        ],
+      );
+      return rows.map(({ total }) => new Decimal(total));
     },
 
     async backfills(q: Pick<Transaction, "query">, partition: number) {

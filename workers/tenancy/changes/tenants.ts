@@ -78,6 +78,7 @@ function newTenant(input: NewTenant, now: number, version: number): TenantState 
     ...(beganAt !== startsAt && { beganAt }),
     currency: null,
     testClock: input.testClock,
+    ...(input.timeZone !== undefined && { timeZone: input.timeZone }),
     graceDays: [{ days: input.graceDays, inVersion: version }],
     assignments: [],
     quotaOverrides: [],

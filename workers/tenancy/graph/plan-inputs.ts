@@ -152,6 +152,18 @@ class QuotaLimitInput {
     description: "Fractions of the limit, ascending, from above 0 to 1, at which a `quota.warning` is sent; at most 10",
   })
   readonly warnAt?: string[] | null;
+  @Field(() => [DecimalScalar], {
+    nullable: true,
+    defaultValue: [],
+    description: "Amounts above 0, ascending, at which a `quota.warning` is sent; at most 10",
+  })
+  readonly warnAtAmounts?: string[] | null;
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    description:
+      "An amount at each multiple of which a `quota.warning` is sent: of those that one event passes, the highest. At least a thousandth of the limit; default: none",
+  })
+  readonly warnEvery?: string | null;
 }
 
 @InputType({
@@ -231,12 +243,14 @@ export function planTerms(input: PlanVersionInput): PlanDraft {
     ...(input.recurringFeeProration === "DAILY" && { recurringFeeProration: input.recurringFeeProration }),
     minimumCommit: input.minimumCommit ?? "0",
     prices: input.prices.map(priceTerms),
-    limits: (input.limits ?? []).map(({ meter, window, kind, limit, warnAt }) => ({
+    limits: (input.limits ?? []).map(({ meter, window, kind, limit, warnAt, warnAtAmounts, warnEvery }) => ({
       meter: meter ?? null,
       window,
       kind,
       limit,
       warnAt: warnAt ?? ["0.8"],
+      ...((warnAtAmounts ?? []).length > 0 && { warnAtAmounts: warnAtAmounts ?? [] }),
+      ...(typeof warnEvery === "string" && { warnEvery }),
     })),
     // Absent when it is the default, as in what older releases stored.
     ...(input.public === true && { public: true }),

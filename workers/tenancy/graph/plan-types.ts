@@ -113,6 +113,13 @@ export class QuotaLimit {
   readonly limit!: string;
   @Field(() => [DecimalScalar], { description: "Fractions of the limit at which a `quota.warning` is sent" })
   readonly warnAt!: readonly string[];
+  @Field(() => [DecimalScalar], { description: "Amounts at which a `quota.warning` is sent" })
+  readonly warnAtAmounts!: readonly string[];
+  @Field(() => DecimalScalar, {
+    nullable: true,
+    description: "A `quota.warning` is sent at each multiple of this amount; null: at none",
+  })
+  readonly warnEvery!: string | null;
 }
 
 @Directive('@key(fields: "id")')
@@ -173,6 +180,11 @@ export function planView(state: PlanState, seen: readonly PlanVersionState[] = s
       ...version,
       recurringFeeProration: version.recurringFeeProration ?? "NONE",
       prices: version.prices.map((price) => ({ ...price, catchAll: price.catchAll === true })),
+      limits: version.limits.map((limit) => ({
+        ...limit,
+        warnAtAmounts: limit.warnAtAmounts ?? [],
+        warnEvery: limit.warnEvery ?? null,
+      })),
       public: version.public === true,
       id: planVersionId(state.id, version.version),
       plan,

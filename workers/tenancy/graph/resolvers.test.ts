@@ -233,6 +233,36 @@ describe.skipIf(!hasPostgres)("tenancy's subgraph", () => {
     expect(data.tenant.apiKeys).toContainEqual({ id, lastUsedAt: new Date(NOW + 5_000).toISOString() });
   });
 
+  test("a tenant's time zone is given at its creation, UTC without one, and a repetition of the creation must name it", async () => {
+    const create = (id: string, timeZone: string) =>
+      asAdmin(`mutation { createTenant(input: { id: "${id}", name: "Zoned"${timeZone} }) { timeZone version: id } }`);
+    const berlin = `, timeZone: "Europe/Berlin"`;
+    expect((await create("zoned", berlin)).data.createTenant.timeZone).toBe("Europe/Berlin");
+    expect((await create("zoned", berlin)).data.createTenant.timeZone).toBe("Europe/Berlin");
+    expect((await create("zoned", `, timeZone: "Europe/Paris"`)).codes).toEqual(["CONFLICT"]);
+    expect((await create("unzoned", "")).data.createTenant.timeZone).toBe("UTC");
+    // An input that an older release stored has no time zone.
+    for (const same of [`, timeZone: "UTC"`, ", timeZone: null"])
+      expect((await create("unzoned", same)).data.createTenant.timeZone).toBe("UTC");
+    expect((await create("nowhere", `, timeZone: "Nowhere"`)).codes).toEqual(["INVALID"]);
+    await asAdmin(`mutation { updateTenant(id: "zoned", input: { name: "Renamed" }) { id } }`);
+    expect((await asAdmin(`{ tenant(id: "zoned") { name timeZone } }`)).data.tenant).toEqual({
+      ...{ name: "Renamed", timeZone: "Europe/Berlin" },
+    });
+    expect(await world.store.tenantsByIds(["unzoned"])).toEqual([expect.not.objectContaining({ timeZone: "UTC" })]);
+  });
+
+  test("a limit warns at amounts, and says at which", async () => {
+    const limits = `limits: [{ meter: "calls", window: CALENDAR_WEEK, kind: SOFT, limit: "100",
+      warnAtAmounts: ["5", "50.5"], warnEvery: "10" }, { window: CALENDAR_DAY, kind: HARD, limit: "1" }]`;
+    const { data } = await asAdmin(`mutation { createPlan(input: { id: "weekly", name: "Weekly", version: {
+      currency: "EUR", prices: [], ${limits} } }) { latest { limits { window warnAt warnAtAmounts warnEvery } } } }`);
+    expect(data.createPlan.latest.limits).toEqual([
+      { window: "CALENDAR_WEEK", warnAt: ["0.8"], warnAtAmounts: ["5", "50.5"], warnEvery: "10" },
+      { window: "CALENDAR_DAY", warnAt: ["0.8"], warnAtAmounts: [], warnEvery: null },
+    ]);
+  });
+
   test("keys of a tenant with a test clock are marked", async () => {
     const tenant = await asAdmin(`mutation { createTenant(input: { id: "lab", name: "Lab", planId: "pro",
       testClock: "2025-02-10T00:00:00Z" }) { testClock startsAt plan { id } } }`);

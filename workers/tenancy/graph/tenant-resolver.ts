@@ -116,6 +116,8 @@ export class TenantResolver {
       billingAnchorDay: input.billingAnchorDay ?? 1,
       graceDays: input.graceDays ?? 3,
       testClock: input.testClock ?? null,
+      // Absent when it is the default, as in the inputs that older releases stored.
+      timeZone: input.timeZone === "UTC" ? undefined : (input.timeZone ?? undefined),
     });
     return tenantView(tenant);
   }

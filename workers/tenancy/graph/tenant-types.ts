@@ -4,6 +4,7 @@ import { DateTimeScalar } from "#platform/graphql/scalars.js";
 import type { ApiKeyState, TenantState } from "#schema/events/tenancy-changed.v1.js";
 import type { PartyText } from "#schema/party.js";
 import type { Identity } from "#schema/policy.js";
+import { timeZoneOf } from "#schema/tenancy-history.js";
 import { currentBuyer } from "../rules/buyer.js";
 import { ApiKeyScope, Role, TenantStatus, ViewerKind } from "./enums.js";
 import { PlanVersion } from "./plan-types.js";
@@ -40,6 +41,11 @@ export class Tenant {
     description: "The time of a test tenant, which only `advanceTestClock` moves; null: a real tenant",
   })
   readonly testClock!: number | null;
+  @Field(() => String, {
+    description:
+      "Its time zone, a name of the IANA database: calendar windows of limits follow it; billing periods are UTC",
+  })
+  readonly timeZone!: string;
 
   readonly state!: TenantState;
 }
@@ -49,6 +55,7 @@ export function tenantView(state: TenantState): Tenant {
     ...state,
     buyer: currentBuyer(state),
     graceDays: state.graceDays.at(-1)?.days ?? 0,
+    timeZone: timeZoneOf(state),
     state,
   };
 }
@@ -193,6 +200,13 @@ export class CreateTenantInput {
       "The time at which its clock stands, in the years 2000 to 2099; only `advanceTestClock` moves it. Default: a real tenant",
   })
   readonly testClock?: number | null;
+  @Field(() => String, {
+    nullable: true,
+    defaultValue: "UTC",
+    description:
+      "A name of the IANA time zone database, e.g. `Europe/Berlin`: calendar windows of limits follow it. It cannot be changed later",
+  })
+  readonly timeZone?: string | null;
 }
 
 @InputType({ description: "What to change; an omitted field stays as it is" })

@@ -163,6 +163,8 @@ describe("a plan version", () => {
       limits: [
         ...[limit(), limit({ window: "DAY", limit: "0" }), limit({ meter: null })],
         limit({ meter: "tokens", limit: "999999999999999999.999999999999", warnAt: [] }),
+        limit({ window: "CALENDAR_DAY", warnAtAmounts: ["0.5", "100", "1000"], warnEvery: "0.1" }),
+        limit({ window: "CALENDAR_MONTH", limit: "0", warnEvery: "0.000000000001" }),
       ],
     });
     expect(validatePlanVersion(sound, METERS)).toEqual([]);
@@ -211,6 +213,16 @@ describe("a plan version", () => {
     ["a threshold above 1", [limit({ warnAt: ["1.01"] })], ["limits[0].warnAt[0]"]],
     ["a threshold of 0", [limit({ warnAt: ["0"] })], ["limits[0].warnAt[0]"]],
     ["thresholds that don't ascend", [limit({ warnAt: ["0.8", "0.8"] })], ["limits[0].warnAt[1]"]],
+    [
+      "amounts that don't ascend, or are none",
+      [limit({ warnAtAmounts: ["5", "5"] }), limit({ window: "DAY", warnAtAmounts: ["0", "-1", "x"] })],
+      [
+        ...["limits[0].warnAtAmounts[1]", "limits[1].warnAtAmounts[0]"],
+        ...["limits[1].warnAtAmounts[1]", "limits[1].warnAtAmounts[1]", "limits[1].warnAtAmounts[2]"],
+      ],
+    ],
+    ["a multiple of nothing", [limit({ warnEvery: "0" })], ["limits[0].warnEvery"]],
+    ["a multiple below a thousandth of the limit", [limit({ warnEvery: "0.09" })], ["limits[0].warnEvery"]],
     ["two limits for one meter and window", [limit(), limit({ kind: "SOFT" })], ["limits[1]"]],
   ])("refuses %s", (_, limits, paths) => {
     expect(pathsOf(terms({ limits }))).toEqual(paths);

@@ -1,6 +1,7 @@
+import { parseDecimal } from "#kernel/decimal.js";
 import type { MeterState, QuotaLimitState } from "#schema/events/tenancy-changed.v1.js";
 import { AGGREGATIONS, isAdditive } from "#schema/vocabulary.js";
-import { amountReasons, isLess } from "./amount.js";
+import { type AmountBounds, amountReasons, isLess } from "./amount.js";
 import type { Reason } from "./reasons.js";
 
 export const MAX_WARNINGS = 10;
@@ -9,8 +10,22 @@ export function limitReasons(path: string, limit: QuotaLimitState, meters: Reado
   return [
     ...meterReasons(`${path}.meter`, limit.meter, meters),
     ...amountReasons(`${path}.limit`, limit.limit),
-    ...warnAtReasons(`${path}.warnAt`, limit.warnAt),
+    ...warnAtReasons(`${path}.warnAt`, limit.warnAt, { positive: true, max: "1" }),
+    ...warnAtReasons(`${path}.warnAtAmounts`, limit.warnAtAmounts ?? [], { positive: true }),
+    ...warnEveryReasons(`${path}.warnEvery`, limit),
   ];
+}
+
+/** More often, a limit would warn of each event. */
+const MOST_MULTIPLES = 1_000;
+
+function warnEveryReasons(path: string, { limit, warnEvery }: QuotaLimitState): Reason[] {
+  if (warnEvery === undefined) return [];
+  const reasons = amountReasons(path, warnEvery, { positive: true });
+  const [whole, each] = [parseDecimal(limit), parseDecimal(warnEvery)];
+  if (reasons.length > 0 || whole === undefined || each === undefined || each.times(MOST_MULTIPLES).gte(whole))
+    return reasons;
+  return [{ path, detail: `must be at least a thousandth of the limit` }];
 }
 
 /** Other aggregations cannot be admitted incrementally: the effect of one more event is unknown before it is counted. */
@@ -27,13 +42,13 @@ function meterReasons(path: string, key: string | null, meters: ReadonlyMap<stri
   ];
 }
 
-function warnAtReasons(path: string, warnAt: readonly string[]): Reason[] {
+function warnAtReasons(path: string, warnAt: readonly string[], bounds: AmountBounds): Reason[] {
   const reasons: Reason[] = [];
   if (warnAt.length > MAX_WARNINGS) reasons.push({ path, detail: `has at most ${MAX_WARNINGS} thresholds` });
   for (const [index, threshold] of warnAt.slice(0, MAX_WARNINGS).entries()) {
     const at = `${path}[${index}]`;
     const before = warnAt[index - 1];
-    reasons.push(...amountReasons(at, threshold, { positive: true, max: "1" }));
+    reasons.push(...amountReasons(at, threshold, bounds));
     if (before !== undefined && isLess(before, threshold) === false)
       reasons.push({ path: at, detail: `must be greater than ${before}, the threshold before it` });
   }

@@ -51,6 +51,14 @@ describe("a tenant", () => {
     expect(pathsOf({ testClock: Date.UTC(2100, 0, 1) })).toEqual(["testClock"]);
   });
 
+  test("has a time zone of the IANA database, and every reason against it is told at once", () => {
+    for (const timeZone of [undefined, "UTC", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe"])
+      expect(pathsOf({ timeZone })).toEqual([]);
+    for (const timeZone of ["", "CEST", "+01:00", "europe/berlin", "Mars/Olympus"])
+      expect(pathsOf({ timeZone })).toEqual(["timeZone"]);
+    expect(pathsOf({ name: "", timeZone: "Berlin" })).toEqual(["name", "timeZone"]);
+  });
+
   test("that is closed can't be changed", () => {
     const open = (status: TenantState["status"]) => () => assertOpen({ status } as TenantState);
     for (const status of ["ACTIVE", "SUSPENDED"] as const) expect(open(status)).not.toThrow();

@@ -1,6 +1,7 @@
 import { DAY_MS } from "#kernel/duration.js";
 import { MetrlyError } from "#kernel/errors.js";
 import { isClientId } from "#kernel/ids.js";
+import { isTimeZone } from "#kernel/time-zones/calendar.js";
 import type { TenantState } from "#schema/events/tenancy-changed.v1.js";
 import { hasEnded } from "#schema/vocabulary.js";
 import { nameReasons, type Reason } from "./reasons.js";
@@ -21,6 +22,8 @@ export interface TenantTerms {
   readonly billingAnchorDay: number;
   readonly graceDays: number;
   readonly testClock: number | null;
+  /** Undefined: UTC. */
+  readonly timeZone?: string | undefined;
 }
 
 /** All errors of a new tenant; empty: valid. `now` is the system's; a test tenant has its own. */
@@ -31,6 +34,7 @@ export function validateTenant(terms: TenantTerms, now: number): Reason[] {
     ...rangeReasons("billingAnchorDay", terms.billingAnchorDay, 1, 28),
     ...graceReasons(terms.graceDays),
     ...testClockReasons(terms.testClock),
+    ...timeZoneReasons(terms.timeZone),
     ...startReasons(terms.startsAt, terms.testClock ?? now),
   ];
 }
@@ -62,6 +66,16 @@ function rangeReasons(path: string, value: number, min: number, max: number): Re
 function testClockReasons(testClock: number | null): Reason[] {
   if (testClock === null || (testClock >= EARLIEST_TEST_CLOCK && testClock < LATEST_TEST_CLOCK)) return [];
   return [{ path: "testClock", detail: "must lie in the years 2000 to 2099" }];
+}
+
+function timeZoneReasons(timeZone: string | undefined): Reason[] {
+  if (timeZone === undefined || isTimeZone(timeZone)) return [];
+  return [
+    {
+      path: "timeZone",
+      detail: "must be a name of the IANA time zone database as it is written there, e.g. Europe/Berlin",
+    },
+  ];
 }
 
 function startReasons(startsAt: number | undefined, now: number): Reason[] {

@@ -39,6 +39,7 @@ export function tenantState(row: TenantRow): TenantState {
     ...(Array.isArray(row.billingPauses) && row.billingPauses.length > 0 && { billingPauses: row.billingPauses }),
     currency: row.currency,
     testClock: msOf(row.testClock),
+    ...(row.timeZone !== "UTC" && { timeZone: row.timeZone }),
     graceDays: row.graceDays.map(({ days, inVersion }) => ({ days, inVersion })),
     assignments: row.assignments.map((assignment) => ({
       planId: assignment.planId,

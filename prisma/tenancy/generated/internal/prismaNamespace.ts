@@ -1302,6 +1302,7 @@ export const TenantScalarFieldEnum = {
   billingPauses: 'billingPauses',
   currency: 'currency',
   testClock: 'testClock',
+  timeZone: 'timeZone',
   closedInVersion: 'closedInVersion',
   closedAt: 'closedAt',
   creationInput: 'creationInput',

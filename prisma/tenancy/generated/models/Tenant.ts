@@ -52,6 +52,7 @@ export type TenantMinAggregateOutputType = {
   beganAt: Date | null
   currency: string | null
   testClock: Date | null
+  timeZone: string | null
   closedInVersion: number | null
   closedAt: Date | null
 }
@@ -68,6 +69,7 @@ export type TenantMaxAggregateOutputType = {
   beganAt: Date | null
   currency: string | null
   testClock: Date | null
+  timeZone: string | null
   closedInVersion: number | null
   closedAt: Date | null
 }
@@ -86,6 +88,7 @@ export type TenantCountAggregateOutputType = {
   billingPauses: number
   currency: number
   testClock: number
+  timeZone: number
   closedInVersion: number
   closedAt: number
   creationInput: number
@@ -120,6 +123,7 @@ export type TenantMinAggregateInputType = {
   beganAt?: true
   currency?: true
   testClock?: true
+  timeZone?: true
   closedInVersion?: true
   closedAt?: true
 }
@@ -136,6 +140,7 @@ export type TenantMaxAggregateInputType = {
   beganAt?: true
   currency?: true
   testClock?: true
+  timeZone?: true
   closedInVersion?: true
   closedAt?: true
 }
@@ -154,6 +159,7 @@ export type TenantCountAggregateInputType = {
   billingPauses?: true
   currency?: true
   testClock?: true
+  timeZone?: true
   closedInVersion?: true
   closedAt?: true
   creationInput?: true
@@ -261,6 +267,7 @@ export type TenantGroupByOutputType = {
   billingPauses: runtime.JsonValue
   currency: string | null
   testClock: Date | null
+  timeZone: string
   closedInVersion: number | null
   closedAt: Date | null
   creationInput: runtime.JsonValue
@@ -304,6 +311,7 @@ export type TenantWhereInput = {
   billingPauses?: Prisma.JsonFilter<"Tenant">
   currency?: Prisma.StringNullableFilter<"Tenant"> | string | null
   testClock?: Prisma.DateTimeNullableFilter<"Tenant"> | Date | string | null
+  timeZone?: Prisma.StringFilter<"Tenant"> | string
   closedInVersion?: Prisma.IntNullableFilter<"Tenant"> | number | null
   closedAt?: Prisma.DateTimeNullableFilter<"Tenant"> | Date | string | null
   creationInput?: Prisma.JsonFilter<"Tenant">
@@ -327,6 +335,7 @@ export type TenantOrderByWithRelationInput = {
   billingPauses?: Prisma.SortOrder
   currency?: Prisma.SortOrderInput | Prisma.SortOrder
   testClock?: Prisma.SortOrderInput | Prisma.SortOrder
+  timeZone?: Prisma.SortOrder
   closedInVersion?: Prisma.SortOrderInput | Prisma.SortOrder
   closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   creationInput?: Prisma.SortOrder
@@ -353,6 +362,7 @@ export type TenantWhereUniqueInput = Prisma.AtLeast<{
   billingPauses?: Prisma.JsonFilter<"Tenant">
   currency?: Prisma.StringNullableFilter<"Tenant"> | string | null
   testClock?: Prisma.DateTimeNullableFilter<"Tenant"> | Date | string | null
+  timeZone?: Prisma.StringFilter<"Tenant"> | string
   closedInVersion?: Prisma.IntNullableFilter<"Tenant"> | number | null
   closedAt?: Prisma.DateTimeNullableFilter<"Tenant"> | Date | string | null
   creationInput?: Prisma.JsonFilter<"Tenant">
@@ -376,6 +386,7 @@ export type TenantOrderByWithAggregationInput = {
   billingPauses?: Prisma.SortOrder
   currency?: Prisma.SortOrderInput | Prisma.SortOrder
   testClock?: Prisma.SortOrderInput | Prisma.SortOrder
+  timeZone?: Prisma.SortOrder
   closedInVersion?: Prisma.SortOrderInput | Prisma.SortOrder
   closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   creationInput?: Prisma.SortOrder
@@ -404,6 +415,7 @@ export type TenantScalarWhereWithAggregatesInput = {
   billingPauses?: Prisma.JsonWithAggregatesFilter<"Tenant">
   currency?: Prisma.StringNullableWithAggregatesFilter<"Tenant"> | string | null
   testClock?: Prisma.DateTimeNullableWithAggregatesFilter<"Tenant"> | Date | string | null
+  timeZone?: Prisma.StringWithAggregatesFilter<"Tenant"> | string
   closedInVersion?: Prisma.IntNullableWithAggregatesFilter<"Tenant"> | number | null
   closedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Tenant"> | Date | string | null
   creationInput?: Prisma.JsonWithAggregatesFilter<"Tenant">
@@ -424,6 +436,7 @@ export type TenantCreateInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
+  timeZone?: string
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -447,6 +460,7 @@ export type TenantUncheckedCreateInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
+  timeZone?: string
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -470,6 +484,7 @@ export type TenantUpdateInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  timeZone?: Prisma.StringFieldUpdateOperationsInput | string
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -493,6 +508,7 @@ export type TenantUncheckedUpdateInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  timeZone?: Prisma.StringFieldUpdateOperationsInput | string
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -516,6 +532,7 @@ export type TenantCreateManyInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
+  timeZone?: string
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -536,6 +553,7 @@ export type TenantUpdateManyMutationInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  timeZone?: Prisma.StringFieldUpdateOperationsInput | string
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -556,6 +574,7 @@ export type TenantUncheckedUpdateManyInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  timeZone?: Prisma.StringFieldUpdateOperationsInput | string
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -576,6 +595,7 @@ export type TenantCountOrderByAggregateInput = {
   billingPauses?: Prisma.SortOrder
   currency?: Prisma.SortOrder
   testClock?: Prisma.SortOrder
+  timeZone?: Prisma.SortOrder
   closedInVersion?: Prisma.SortOrder
   closedAt?: Prisma.SortOrder
   creationInput?: Prisma.SortOrder
@@ -601,6 +621,7 @@ export type TenantMaxOrderByAggregateInput = {
   beganAt?: Prisma.SortOrder
   currency?: Prisma.SortOrder
   testClock?: Prisma.SortOrder
+  timeZone?: Prisma.SortOrder
   closedInVersion?: Prisma.SortOrder
   closedAt?: Prisma.SortOrder
 }
@@ -617,6 +638,7 @@ export type TenantMinOrderByAggregateInput = {
   beganAt?: Prisma.SortOrder
   currency?: Prisma.SortOrder
   testClock?: Prisma.SortOrder
+  timeZone?: Prisma.SortOrder
   closedInVersion?: Prisma.SortOrder
   closedAt?: Prisma.SortOrder
 }
@@ -720,6 +742,7 @@ export type TenantCreateWithoutGraceDaysInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
+  timeZone?: string
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -742,6 +765,7 @@ export type TenantUncheckedCreateWithoutGraceDaysInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
+  timeZone?: string
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -780,6 +804,7 @@ export type TenantUpdateWithoutGraceDaysInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  timeZone?: Prisma.StringFieldUpdateOperationsInput | string
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -802,6 +827,7 @@ export type TenantUncheckedUpdateWithoutGraceDaysInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  timeZone?: Prisma.StringFieldUpdateOperationsInput | string
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -824,6 +850,7 @@ export type TenantCreateWithoutAssignmentsInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
+  timeZone?: string
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -846,6 +873,7 @@ export type TenantUncheckedCreateWithoutAssignmentsInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
+  timeZone?: string
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -884,6 +912,7 @@ export type TenantUpdateWithoutAssignmentsInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  timeZone?: Prisma.StringFieldUpdateOperationsInput | string
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -906,6 +935,7 @@ export type TenantUncheckedUpdateWithoutAssignmentsInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  timeZone?: Prisma.StringFieldUpdateOperationsInput | string
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -928,6 +958,7 @@ export type TenantCreateWithoutApiKeysInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
+  timeZone?: string
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -950,6 +981,7 @@ export type TenantUncheckedCreateWithoutApiKeysInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: string | null
   testClock?: Date | string | null
+  timeZone?: string
   closedInVersion?: number | null
   closedAt?: Date | string | null
   creationInput: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -988,6 +1020,7 @@ export type TenantUpdateWithoutApiKeysInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  timeZone?: Prisma.StringFieldUpdateOperationsInput | string
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -1010,6 +1043,7 @@ export type TenantUncheckedUpdateWithoutApiKeysInput = {
   billingPauses?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   currency?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   testClock?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  timeZone?: Prisma.StringFieldUpdateOperationsInput | string
   closedInVersion?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   creationInput?: Prisma.JsonNullValueInput | runtime.InputJsonValue
@@ -1081,6 +1115,7 @@ export type TenantSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   billingPauses?: boolean
   currency?: boolean
   testClock?: boolean
+  timeZone?: boolean
   closedInVersion?: boolean
   closedAt?: boolean
   creationInput?: boolean
@@ -1105,6 +1140,7 @@ export type TenantSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   billingPauses?: boolean
   currency?: boolean
   testClock?: boolean
+  timeZone?: boolean
   closedInVersion?: boolean
   closedAt?: boolean
   creationInput?: boolean
@@ -1125,6 +1161,7 @@ export type TenantSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   billingPauses?: boolean
   currency?: boolean
   testClock?: boolean
+  timeZone?: boolean
   closedInVersion?: boolean
   closedAt?: boolean
   creationInput?: boolean
@@ -1145,13 +1182,14 @@ export type TenantSelectScalar = {
   billingPauses?: boolean
   currency?: boolean
   testClock?: boolean
+  timeZone?: boolean
   closedInVersion?: boolean
   closedAt?: boolean
   creationInput?: boolean
   quotaOverrides?: boolean
 }
 
-export type TenantOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "version" | "name" | "buyers" | "status" | "createdAt" | "createdInVersion" | "billingAnchorDay" | "startsAt" | "beganAt" | "billingPauses" | "currency" | "testClock" | "closedInVersion" | "closedAt" | "creationInput" | "quotaOverrides", ExtArgs["result"]["tenant"]>
+export type TenantOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "version" | "name" | "buyers" | "status" | "createdAt" | "createdInVersion" | "billingAnchorDay" | "startsAt" | "beganAt" | "billingPauses" | "currency" | "testClock" | "timeZone" | "closedInVersion" | "closedAt" | "creationInput" | "quotaOverrides", ExtArgs["result"]["tenant"]>
 export type TenantInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   graceDays?: boolean | Prisma.Tenant$graceDaysArgs<ExtArgs>
   assignments?: boolean | Prisma.Tenant$assignmentsArgs<ExtArgs>
@@ -1182,6 +1220,7 @@ export type $TenantPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     billingPauses: runtime.JsonValue
     currency: string | null
     testClock: Date | null
+    timeZone: string
     closedInVersion: number | null
     closedAt: Date | null
     creationInput: runtime.JsonValue
@@ -1625,6 +1664,7 @@ export interface TenantFieldRefs {
   readonly billingPauses: Prisma.FieldRef<"Tenant", 'Json'>
   readonly currency: Prisma.FieldRef<"Tenant", 'String'>
   readonly testClock: Prisma.FieldRef<"Tenant", 'DateTime'>
+  readonly timeZone: Prisma.FieldRef<"Tenant", 'String'>
   readonly closedInVersion: Prisma.FieldRef<"Tenant", 'Int'>
   readonly closedAt: Prisma.FieldRef<"Tenant", 'DateTime'>
   readonly creationInput: Prisma.FieldRef<"Tenant", 'Json'>
