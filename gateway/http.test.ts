@@ -173,6 +173,24 @@ describe("bad input", () => {
     }
   });
 
+  test.each([
+    ["that is the bare operation", "{ whoAmI }"],
+    ["that is empty", ""],
+  ])("a body %s is answered with what to send", async (_, body) => {
+    const headers = { ...json, authorization: `Bearer ${world.admin}` };
+    const answer = await world.send("/graphql", { method: "POST", headers, body });
+    expect(answer.errors).toMatchObject([{ message: expect.stringContaining('{"query": ') }]);
+  });
+
+  test("a person who opens /graphql in a browser comes to the explorer", async () => {
+    const visit = await fetch(new URL("/graphql", world.url), {
+      redirect: "manual",
+      headers: { accept: "text/html,*/*;q=0.8" },
+    });
+    expect([visit.status, visit.headers.get("location")]).toEqual([303, "/"]);
+    expect((await world.send("/graphql", { headers: { accept: "application/json" } })).status).toBe(401);
+  });
+
   test("a query by GET needs a header that foreign pages cannot set; nothing changes by GET", async () => {
     const headers = { authorization: `Bearer ${world.admin}` };
     const query = `/graphql?query=${encodeURIComponent("{ whoAmI }")}`;

@@ -202,11 +202,13 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
     url: "/graphql",
     exposeHeadRoute: false,
     // Before the body is read: unauthenticated requests are never parsed.
-    async onRequest(request) {
+    async onRequest(request, reply) {
       assertUsableUrl(request);
+      if (isVisit(request)) return reply.redirect("/", 303);
       const { authorization } = request.headers;
-      if (authorization === undefined && openIntrospection) return;
+      if (authorization === undefined && openIntrospection) return undefined;
       sessions.set(request.raw, await authentication.authenticate(authorization));
+      return undefined;
     },
     async preHandler(request) {
       // The key may have been revoked since the request began.
@@ -230,6 +232,10 @@ function routes(app: FastifyInstance, apollo: ApolloServer<GatewayContext>, opti
     },
   });
 }
+
+/** A person who opens `/graphql` in a browser: there is no operation, and a page is wanted. The explorer is at `/`. */
+const isVisit = ({ method, url, headers }: FastifyRequest): boolean =>
+  method === "GET" && !url.includes("?") && /\btext\/html\b/i.test(headers.accept ?? "");
 
 const ONE_AT_A_TIME =
   "Send one operation per request: switch off the client's batching (Apollo Client: HttpLink instead of BatchHttpLink; urql and Relay: no batching exchange or middleware)";
@@ -270,11 +276,23 @@ function assertUsableUrl(request: FastifyRequest): void {
 }
 
 function sendGraphqlError(reply: FastifyReply, thrown: FastifyError, onBug: (error: unknown) => void): FastifyReply {
-  const error = toMetrlyError(thrown);
+  const error = advised(thrown);
   if (error.code === "INTERNAL") onBug(thrown);
   for (const [name, value] of statusHeaders(error.status)) reply.header(name, value);
   return reply
     .code(error.status)
     .type("application/json; charset=utf-8")
     .send(JSON.stringify({ errors: [graphqlErrorOf(error).toJSON()] }));
+}
+
+/** Of a body that is no operation: fastify does not know what to send instead. */
+const ADVICE: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not JSON: send {"query": "{ viewer { id } }"}',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'The body is empty: send {"query": "{ viewer { id } }"}',
+};
+
+function advised(thrown: FastifyError): MetrlyError {
+  const error = toMetrlyError(thrown);
+  const advice = ADVICE[thrown.code];
+  return advice === undefined ? error : new MetrlyError(error.code, advice);
 }

@@ -115,7 +115,7 @@ export function createHttpServer(
     const path = pathOf(request.url);
     const allowed = app.supportedMethods.filter((method) => app.findRoute({ method, url: path }) !== null);
     if (allowed.length === 0)
-      return sendProblem(reply, new MetrlyError("NOT_FOUND", `There is no ${request.method} ${path}`));
+      return sendProblem(reply, new MetrlyError("NOT_FOUND", `There is no ${request.method} ${path}${seeDocs(app)}`));
     reply.header("allow", allowed.join(", "));
     return sendProblem(
       reply,
@@ -218,6 +218,10 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   413: "TOO_LARGE",
   415: "UNSUPPORTED_MEDIA_TYPE",
 };
+
+/** Only the gateway has them. */
+const seeDocs = (app: FastifyInstance): string =>
+  app.hasRoute({ method: "GET", url: "/docs" }) ? ". What there is: /docs" : "";
 
 /** Converts any exception of a handler to an error that clients may see. */
 export function toMetrlyError(error: FastifyError): MetrlyError {

@@ -125,11 +125,25 @@ export function createUsageReads({ database, tenancy, clock, partitions }: Graph
 function wantedMeters(tenancy: TenancyCopy, { meter: key, groupBy }: UsageTotalsArguments): MeterState[] {
   if (groupBy.length > MAX_GROUPED) throw new MetrlyError("INVALID", `groupBy: has at most ${MAX_GROUPED} dimensions`);
   const meters = [...tenancy.meters()].filter((meter) => key === null || meter.id === key);
-  if (key !== null && meters.length === 0) throw new UnknownHere("NOT_FOUND", `There is no meter ${key}`);
+  if (key !== null && meters.length === 0)
+    throw new UnknownHere("NOT_FOUND", `There is no meter ${key}: ${oneOf([...tenancy.meters()].map(({ id }) => id))}`);
   const unknown = groupBy.find((name) => !meters.some((meter) => meter.dimensions.includes(name)));
   if (unknown !== undefined)
-    throw new MetrlyError("INVALID", `groupBy: no requested meter has the dimension ${unknown}`);
+    throw new MetrlyError(
+      "INVALID",
+      `groupBy: no requested meter has the dimension ${unknown}: ${oneOf(meters.flatMap(({ dimensions }) => dimensions))}`,
+    );
   return meters.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+const MOST_NAMED = 10;
+
+/** What there is instead, for whoever misspelt one. */
+function oneOf(all: readonly string[]): string {
+  const names = [...new Set(all)].sort();
+  if (names.length === 0) return "there is none";
+  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : "";
+  return `there is ${names.slice(0, MOST_NAMED).join(", ")}${more}`;
 }
 
 function bucketSpan(period: Period, bucket: number, granularity: Granularity): { from: number; to: number } {

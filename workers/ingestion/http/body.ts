@@ -79,12 +79,21 @@ function structured(text: string, form: "object" | "array" | "either"): readonly
   const parsed = parse(text);
   const isBatch = Array.isArray(parsed);
   if (typeof parsed !== "object" || parsed === null || (form === "object" && isBatch) || (form === "array" && !isBatch))
-    throw new MetrlyError("MALFORMED", `The body must be a JSON ${form === "either" ? "object or array" : form}`);
+    throw new MetrlyError(
+      "MALFORMED",
+      `The body must be a JSON ${form === "either" ? "object or array" : form}${ofOther(form, isBatch)}`,
+    );
   const events: readonly unknown[] = isBatch ? parsed : [parsed];
   if (events.length > MAX_EVENTS)
     throw new MetrlyError("TOO_LARGE", `A batch has at most ${MAX_EVENTS} events, not ${events.length}`);
   const inexact = inexactByItem(text, isBatch);
   return events.map((event, index) => ({ event, inexact: detailOf(inexact.get(index), isBatch ? 1 : 0) }));
+}
+
+/** The content type of an array that was sent as one event, or of one event that was sent as an array. */
+function ofOther(form: "object" | "array" | "either", isBatch: boolean): string {
+  if (form === "object" && isBatch) return `: for an array, send ${BATCH}`;
+  return form === "array" ? `: for one event, send ${ONE}` : "";
 }
 
 /** Only members of `data`: other attributes are text, extensions are dropped. */
