@@ -9,6 +9,7 @@ import { createKeyThrottle } from "#platform/auth/key-throttle.js";
 import { createHttpServer, portOf } from "#platform/http/server.js";
 import { registerQueueBoard } from "#platform/job-queue/queue-board.js";
 import { type OnStop, openTogether } from "#platform/lifecycle/closers.js";
+import { timeoutSignal } from "#platform/lifecycle/time.js";
 import type { Config } from "#platform/process/config.js";
 import { logRetried } from "#platform/process/logger.js";
 import { openPorts, type Ports } from "#platform/process/ports.js";
@@ -19,6 +20,8 @@ import { heldCopy } from "#platform/tenancy-client/held-copy.js";
 import { startKeyUseReports } from "#platform/tenancy-client/key-usage.js";
 import { createTenancyLease, type TenancyLease } from "#platform/tenancy-client/lease.js";
 import { QUEUES } from "#schema/queues.js";
+import { asTyped } from "../as-typed.js";
+import { readAddress } from "../connection/address.js";
 import { UserError } from "../connection/failure.js";
 import { ROLES } from "../roles.js";
 import { openGraph } from "./graph.js";
@@ -47,7 +50,7 @@ export interface SystemOptions {
 
 /** Starts the composition in this process and listens. Stops everything when a part fails to start. */
 export async function startSystem(options: SystemOptions): Promise<RunningSystem> {
-  await assertPortsFree(options.config);
+  await assertPortsFree(options);
   return openTogether(
     (onStop) => start(options, onStop),
     (error) => options.logger.error({ err: error }, "closing after a failed start"),
@@ -179,23 +182,48 @@ function addressOf(app: FastifyInstance, host: string): string {
   return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${portOf(app.server)}`;
 }
 
-async function assertPortsFree(config: Config): Promise<void> {
-  await assertPortFree(config.host, config.port, "METRLY_PORT");
-  await assertPortFree(config.host, config.metricsPort, "METRLY_METRICS_PORT");
+type Starting = Pick<SystemOptions, "config" | "composition">;
+
+async function assertPortsFree(starting: Starting): Promise<void> {
+  await assertPortFree(starting, starting.config.port, "METRLY_PORT");
+  await assertPortFree(starting, starting.config.metricsPort, "METRLY_METRICS_PORT");
 }
 
 /** Checked before anything starts, so that a taken port fails immediately and leaves nothing behind. */
-async function assertPortFree(host: string, port: number, variable: string): Promise<void> {
+async function assertPortFree(starting: Starting, port: number, variable: string): Promise<void> {
   if (port === 0) return;
+  const { host } = starting.config;
   const probe = createServer();
   try {
     await once(probe.listen({ host, port }), "listening");
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "EADDRINUSE")
-      throw new UserError(`Port ${port} on ${host} is in use by another program: stop that one or set ${variable}.`);
+      throw new UserError((await runsHere(starting, port)) ?? portTaken(starting, port, variable));
     throw new UserError(`Metrly cannot listen on ${host}:${port} (${code}): set METRLY_HOST and ${variable}.`);
   } finally {
     await new Promise((resolve) => probe.close(resolve));
   }
+}
+
+/** What to do when it is this very Metrly that has the port; undefined: it is another program. */
+async function runsHere({ config }: Starting, port: number): Promise<string | undefined> {
+  const url = await readAddress(config.dataDir);
+  if (url === undefined || Number(new URL(url).port) !== port) return undefined;
+  // The file of a killed Metrly stays.
+  const isHealthy = await fetch(`${url}/healthz`, { signal: timeoutSignal(1_000) }).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+  return isHealthy
+    ? `Metrly runs here already: ${url}\nCtrl-C in its terminal stops it. What to do with it: ${asTyped("--help")}`
+    : undefined;
+}
+
+/** Both ports: whoever has one often has the other. */
+function portTaken({ config, composition }: Starting, port: number, variable: string): string {
+  const taken = `Port ${port} on ${config.host} is in use by another program: stop that one or set ${variable}`;
+  if (composition !== "all") return `${taken}.`;
+  const [free, metrics] = [config.port + 100, config.metricsPort + 100].map((other) => Math.min(other, 65_535));
+  return `${taken}, for example:\n  METRLY_PORT=${free} METRLY_METRICS_PORT=${metrics} ${asTyped("serve")}`;
 }

@@ -87,9 +87,10 @@ async function openCluster(dataDir: string): Promise<{ cluster: Cluster; created
     return { cluster, created: await initialise(cluster) };
   } catch (error) {
     if (isSystemError(error) && error.path?.startsWith(dataDir))
-      throw new EmbeddedPostgresError(`The data directory ${dataDir} cannot be used: ${error.message}.`, {
-        cause: error,
-      });
+      throw new EmbeddedPostgresError(
+        `The data directory ${dataDir} cannot be used: ${error.message}. METRLY_DATA_DIR names another one.`,
+        { cause: error },
+      );
     throw error;
   }
 }
@@ -156,5 +157,7 @@ async function claim(cluster: Cluster, port: number, onLost?: (reason: string) =
     await sleep(50);
   }
   await client.end();
-  throw new OwnedByAnother(`The data directory ${path.dirname(cluster.root)} is in use by another running Metrly.`);
+  throw new OwnedByAnother(
+    `The data directory ${path.dirname(cluster.root)} is in use by another running Metrly. METRLY_DATA_DIR names another one.`,
+  );
 }
