@@ -37,6 +37,28 @@ test("texts share a terminal that is too narrow; where that leaves too little, e
   );
 });
 
+test("a text that must be read whole continues below, in its column", async () => {
+  const lines = [
+    { amount: "14.80", steps: "8.4 x 0 = 0 (divided by 1000000); 7.4 x 2 = 14.8; 1 x 3 = 3 (a long note)" },
+  ];
+  const computed: Column<(typeof lines)[number]>[] = [
+    { name: "AMOUNT", text: ({ amount }) => amount, isNumber: true },
+    { name: "COMPUTED", text: ({ steps }) => steps, mayWrap: true },
+  ];
+  expect((await formatRows(lines, computed, { width: 42 })).split("\n")).toEqual([
+    "AMOUNT  COMPUTED",
+    " 14.80  8.4 x 0 = 0 (divided by 1000000);",
+    "        7.4 x 2 = 14.8;",
+    "        1 x 3 = 3 (a long note)",
+    "",
+  ]);
+  expect((await formatRows(lines, computed, { width: 28 })).split("\n").slice(1, 3)).toEqual([
+    " 14.80  8.4 x 0 = 0 (divided",
+    "        by 1000000);",
+  ]);
+  expect((await formatRows(lines, computed, { width: 200 })).split("\n")).toHaveLength(3);
+});
+
 test("a pipe gets tabs, a program JSON or CSV whose texts are no formulas", async () => {
   expect(await formatRows(rows, columns, {})).toBe("NAME\tUSED\ncalls\t5\na b [2J\t1000\n");
   const lines = (await formatRows(rows, columns, { width: 80, format: "json" })).trim().split("\n");

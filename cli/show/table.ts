@@ -12,6 +12,8 @@ export interface Column<Row> {
   readonly picture?: { readonly width: number; draw(row: Row, width: number): string };
   /** At a terminal that is too narrow this text is cut. */
   readonly mayBeCut?: boolean;
+  /** Instead of being cut it continues below, in its column. For the last column. */
+  readonly mayWrap?: boolean;
 }
 
 export interface TableOptions {
@@ -80,17 +82,39 @@ function aligned<Row>(rows: readonly Row[], columns: readonly Column<Row>[], wid
   };
   const lines = [
     columns.map(({ name }) => name),
-    ...rows.map((_, row) => columns.map((_, at) => cells[at]?.[row] ?? "")),
+    ...rows.flatMap((_, row) => {
+      const line = columns.map((_, at) => cells[at]?.[row] ?? "");
+      const last = line.at(-1) ?? "";
+      const parts = columns.at(-1)?.mayWrap ? wrapped(last, widths.at(-1) ?? 0) : [last];
+      const before = line.slice(0, -1);
+      return parts.map((part, at) => [...(at === 0 ? before : before.map(() => "")), part]);
+    }),
   ];
   return lines.map((line) => `${line.map(shown).join(" ".repeat(GAP)).trimEnd()}\n`).join("");
+}
+
+/** In lines of at most `width` characters: ended after a semicolon where that is possible, else after a word. */
+function wrapped(text: string, width: number): string[] {
+  const joined = (parts: readonly string[]): string[] => {
+    const lines: string[] = [];
+    for (const part of parts) {
+      const longer = `${lines.at(-1) ?? ""} ${part}`;
+      if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer;
+      else lines.push(part);
+    }
+    return lines;
+  };
+  const steps = joined(text.split(/(?<=;) /));
+  return steps.flatMap((step) => (step.length <= width ? [step] : joined(step.split(" "))));
 }
 
 /** The column to cut by one more character. */
 function widestOf<Row>(columns: readonly Column<Row>[], widths: readonly number[], least: readonly number[]) {
   let widest: number | undefined;
-  columns.forEach(({ mayBeCut }, at) => {
+  columns.forEach(({ mayBeCut, mayWrap }, at) => {
     const own = widths[at] ?? 0;
-    if (mayBeCut && own > (least[at] ?? 0) && own > (widest === undefined ? 0 : (widths[widest] ?? 0))) widest = at;
+    if ((mayBeCut || mayWrap) && own > (least[at] ?? 0) && own > (widest === undefined ? 0 : (widths[widest] ?? 0)))
+      widest = at;
   });
   return widest;
 }

@@ -45,7 +45,7 @@ test("rates are differences over the time between two looks, and lag is the slow
   expect(lines).toContain("EVENTS         5.0/s  accepted 30  rejected 1  █");
   expect(lines).toContain("LAG          recorded 1.5 s  billed - s  quota - s  in flight 2");
   expect(lines).toContain("DECISIONS      0.5/s  allowed 7  denied 3 (LIMIT_EXCEEDED 3)");
-  expect(lines).toContain("acme               5.0  calls per hour, hard        █████████░  90 %  WARNING");
+  expect(lines).toContain("acme               5.0  calls per hour, hard          █████████░  90 %  WARNING");
   expect(lines.at(-1)).toBe("  11:59:58  WARNING   acme  calls per hour: 8 of 10 (80 % crossed)");
 });
 
@@ -62,6 +62,14 @@ test("without metrics the graph's events and rates remain, and after a failure w
   expect(screen[1]).toBe("No response.");
   expect(screen[0]).toContain("as of 12:00:02 UTC");
   expect(screen.join("\n")).toMatch(/EVENTS {9}2\.0\/s {2}in flight 2\n.*--metrics/);
+});
+
+test.each([80, 90, 100, 110, 140])("on %i columns, neither a usual limit nor its state is cut", (width) => {
+  const usual = tenant("acme", 5);
+  const limit = { meter: "llm_tokens", window: "BILLING_PERIOD", kind: "SOFT", limit: "10" } as const;
+  const quotas = usual.quotas.map((quota) => ({ ...quota, limit, state: "EXCEEDED" }) as const);
+  const state = looked(begun("http://m"), look(0, [{ ...usual, quotas }]));
+  expect(screenOf(state, { width, height: 24 }).join("\n")).toMatch(/llm_tokens per period, soft .* EXCEEDED$/m);
 });
 
 test("any screen fits its terminal, whatever its tenants are called", () => {

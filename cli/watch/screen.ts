@@ -73,9 +73,12 @@ function summary({ latest, rates, history }: WatchState, width: number): string[
   ];
 }
 
+/** `llm_tokens per period, soft` fits into 80 characters; what a wider terminal has more is shared. */
 const columns = (width: number) => {
-  const picture = Math.max(0, Math.min(MOST_BAR, width - 70));
-  return { tenant: Math.min(24, Math.max(12, width - 76)), limit: 26, picture: picture === 0 ? 8 : picture };
+  const more = Math.max(0, width - 80);
+  const words = Math.min(12, Math.floor(more / 4));
+  const picture = Math.min(MOST_BAR, Math.max(8, 10 + width - 80 - 2 * words));
+  return { tenant: 12 + words, limit: 28 + words, picture };
 };
 
 function tenantHeader(width: number): string {

@@ -60,8 +60,8 @@ export async function listenToWebhooks(options: ListenOptions, env: Env): Promis
     verify = (body, headers) =>
       webhook.verify(body, Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])));
     process.stderr.write(
-      `Listening on 127.0.0.1:${port} as endpoint ${id} of ${options.tenant} (Ctrl-C stops and deletes it).\n` +
-        `To send it a test message, in another terminal: ${asTyped(`webhooks test ${id}`)}\n`,
+      `Listening on 127.0.0.1:${port} as an endpoint of ${options.tenant} (Ctrl-C stops and deletes it).\n` +
+        `To send it a test message, in another terminal:\n  ${asTyped(`webhooks test ${id}`)}\n`,
     );
     await ended;
     await askGraph(connection, DELETE, { id });
