@@ -85,7 +85,16 @@ test("an invalid row is reported with its reason", () => {
 });
 
 test("progress shows share, rate and remaining time; without a known end only the rate", () => {
-  const state = { rows: 1_500, resumedRows: 500, bytes: 250, totalBytes: 1_000, elapsedMs: 1_000 };
+  const state = { rows: 1_500, rowsRead: 1_500, resumedRows: 500, bytes: 250, totalBytes: 1_000, elapsedMs: 1_000 };
   expect(describeProgress(state)).toBe("[######------------------]  25 %  1,500 rows  1,000 rows/s  ETA 0:03");
   expect(describeProgress({ ...state, totalBytes: undefined })).toBe("1,500 rows  1,000 rows/s");
+  expect(describeProgress({ ...state, rows: 1, resumedRows: 0, totalBytes: undefined })).toBe("1 row  1 rows/s");
+});
+
+test("what is read and not answered yet is not done", () => {
+  const small = { rowsRead: 1_000, resumedRows: 0, bytes: 800, totalBytes: 800, elapsedMs: 1_000 };
+  expect(describeProgress({ ...small, rows: 0 })).toMatch(/^\[-{24}\] {3}0 % {2}0 rows .* ETA \?$/);
+  expect(describeProgress({ ...small, rows: 0, rowsRead: 0 })).toMatch(/ {3}0 %/);
+  expect(describeProgress({ ...small, rows: 500 })).toMatch(/ {2}50 %/);
+  expect(describeProgress({ ...small, rows: 1_000 })).toMatch(/ 100 % .* ETA 0:00$/);
 });

@@ -1,9 +1,13 @@
 import { every } from "#platform/lifecycle/time.js";
 
 export interface ProgressState {
+  /** Rows with a result. */
   readonly rows: number;
-  /** Of these, sent by an earlier run. */
+  /** Rows read: those without a result are on their way. */
+  readonly rowsRead: number;
+  /** Of `rows`, sent by an earlier run. */
   readonly resumedRows: number;
+  /** Bytes read. */
   readonly bytes: number;
   /** Undefined for input of unknown length. */
   readonly totalBytes: number | undefined;
@@ -15,11 +19,13 @@ const BAR_EVERY_MS = 200;
 const LINE_EVERY_MS = 5_000;
 
 /** `[######------]  52 %  104,000 rows  21,300 rows/s  ETA 0:05`; without bar and ETA when the length is unknown. */
-export function describeProgress({ rows, resumedRows, bytes, totalBytes, elapsedMs }: ProgressState): string {
+export function describeProgress(state: ProgressState): string {
+  const { rows, rowsRead, resumedRows, bytes, totalBytes, elapsedMs } = state;
   const rate = elapsedMs > 0 ? Math.round(((rows - resumedRows) * 1000) / elapsedMs) : 0;
-  const done = `${rows.toLocaleString("en")} rows  ${rate.toLocaleString("en")} rows/s`;
+  const done = `${rows.toLocaleString("en")} ${rows === 1 ? "row" : "rows"}  ${rate.toLocaleString("en")} rows/s`;
   if (totalBytes === undefined || totalBytes === 0) return done;
-  const share = Math.min(1, bytes / totalBytes);
+  // What is read is not sent yet: a small file is read at once.
+  const share = rowsRead === 0 ? 0 : Math.min(1, bytes / totalBytes) * Math.min(1, rows / rowsRead);
   const left = share > 0 && elapsedMs > 0 ? clockText((elapsedMs / share) * (1 - share)) : "?";
   return `${bar(share)}  ${done}  ETA ${left}`;
 }

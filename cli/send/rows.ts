@@ -44,7 +44,8 @@ export async function openInput(file: string | undefined, format: Format | undef
   return { format: format ?? byName, stream, totalBytes, bytesRead: () => bytes, end };
 }
 
-async function sizeOf(file: string): Promise<number> {
+/** In bytes. Throws `UserError` for what cannot be read. */
+export async function sizeOf(file: string): Promise<number> {
   try {
     await access(file, constants.R_OK);
     const found = await stat(file);

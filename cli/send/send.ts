@@ -7,7 +7,7 @@ import { UserError } from "../connection/failure.js";
 import { type Checkpoint, isAbout, loadCheckpoint, removeCheckpoint, settingsDigest } from "./checkpoint.js";
 import { isAttribute, type Mapping } from "./event.js";
 import { type ProgressState, showProgress } from "./progress.js";
-import { type Format, type Input, openInput, readRows } from "./rows.js";
+import { type Format, type Input, openInput, type Read, readRows, sizeOf } from "./rows.js";
 import { sendRows } from "./run.js";
 import { describeTally, rowsOf, type Tally } from "./tally.js";
 
@@ -34,10 +34,8 @@ export async function sendUsage(file: string | undefined, options: SendOptions, 
   const mapping = mappingOf(source, options);
   const concurrency = wholeNumber("--concurrency", options.concurrency, 4, 1, 32);
   const giveUpAfterMs = wholeNumber("--give-up-after", options.giveUpAfter, 300, 1, 86_400) * 1000;
-  if (options.dryRun !== true && !(options.token ?? env.METRLY_TOKEN))
-    throw new UserError(
-      `Sending needs an API key with the scope INGEST, in METRLY_TOKEN or --token. Issue one: ${asTyped("api-keys issue --tenant ID --scopes ingest")}`,
-    );
+  if (source !== undefined) await sizeOf(source);
+  if (options.dryRun !== true && !(options.token ?? env.METRLY_TOKEN)) throw new UserError(sendingNeeds());
   const input = await openInput(source, options.format);
   const connection = options.dryRun === true ? undefined : await findConnection(options, env);
   const checkpoint =
@@ -45,15 +43,13 @@ export async function sendUsage(file: string | undefined, options: SendOptions, 
   const resume = checkpoint && (await findResume(checkpoint, source, input, mapping));
   const interrupted = onInterrupt();
   interrupted.signal.addEventListener("abort", input.end);
-  let rows = resume?.rows ?? 0;
-  const progress = showProgress(
-    process.stderr,
-    progressOf(input, () => rows, rows),
-  );
+  const resumedRows = resume?.rows ?? 0;
+  const counts = { rows: resumedRows, rowsRead: 0 };
+  const progress = showProgress(process.stderr, progressOf(input, counts, resumedRows));
   let tally: Tally;
   try {
     tally = await sendRows({
-      rows: readRows(input, mapping.names.values()),
+      rows: counted(readRows(input, mapping.names.values()), counts),
       mapping,
       concurrency,
       post: connection && { connection, giveUpAfterMs, onRetry: sayOnce(giveUpAfterMs) },
@@ -61,7 +57,7 @@ export async function sendUsage(file: string | undefined, options: SendOptions, 
       resume,
       signal: interrupted.signal,
       onAnswered: (sum) => {
-        rows = rowsOf(sum);
+        counts.rows = rowsOf(sum);
       },
     });
   } finally {
@@ -79,6 +75,10 @@ export async function sendUsage(file: string | undefined, options: SendOptions, 
   process.exitCode = 130;
   process.stderr.write("Interrupted. The same command resumes; rows sent already are not counted twice.\n");
 }
+
+/** What is missing where there is no key, or a wrong one. */
+export const sendingNeeds = (): string =>
+  `Sending needs an API key with the scope INGEST, in METRLY_TOKEN or --token. Issue one: ${asTyped("api-keys issue --tenant ID --scopes ingest")}`;
 
 const isFile = (file: string | undefined): file is string => file !== undefined && file !== "-";
 
@@ -123,10 +123,21 @@ async function findResume(
   return same ? found : undefined;
 }
 
-function progressOf(input: Input, rows: () => number, resumedRows: number): () => ProgressState {
+async function* counted(rows: AsyncIterable<Read>, counts: { rowsRead: number }): AsyncGenerator<Read> {
+  for await (const row of rows) {
+    counts.rowsRead += 1;
+    yield row;
+  }
+}
+
+function progressOf(
+  input: Input,
+  counts: Pick<ProgressState, "rows" | "rowsRead">,
+  resumedRows: number,
+): () => ProgressState {
   const startedAt = nowMs();
   return () => ({
-    rows: rows(),
+    ...counts,
     resumedRows,
     bytes: input.bytesRead(),
     totalBytes: input.totalBytes,

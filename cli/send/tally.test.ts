@@ -16,6 +16,12 @@ test("the summary names the types that no meter counts, with their events", () =
   ]);
 });
 
+test("one duplicate is one", () => {
+  expect(describeTally({ ...EMPTY_TALLY, duplicates: 1 }, "accepted")).toBe(
+    "1 row: 0 accepted, 1 duplicate, 0 rejected\n",
+  );
+});
+
 test("a file with a type of its own for each row does not fill the memory", () => {
   let sum: Tally = EMPTY_TALLY;
   for (let n = 0; n < 1_000; n += 1) sum = addTallies(sum, withTypes({ type: `t${n}`, count: 1 }));

@@ -40,7 +40,7 @@ export const rowsOf = ({ accepted, duplicates, rejected }: Tally): number => acc
 export function describeTally(tally: Tally, verb: "accepted" | "valid"): string {
   const rows = rowsOf(tally);
   const lines = [`${rows} ${rows === 1 ? "row" : "rows"}: ${tally.accepted} ${verb}`];
-  if (verb === "accepted") lines[0] += `, ${tally.duplicates} duplicates`;
+  if (verb === "accepted") lines[0] += `, ${tally.duplicates} ${tally.duplicates === 1 ? "duplicate" : "duplicates"}`;
   lines[0] += `, ${tally.rejected} rejected`;
   for (const { line, reason } of tally.reasons) lines.push(`  line ${line}: ${reason}`);
   if (tally.rejected > tally.reasons.length) lines.push(`  and ${tally.rejected - tally.reasons.length} more`);
