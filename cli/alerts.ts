@@ -6,7 +6,7 @@ import { graphql } from "./graphql/index.js";
 import { type Alert, crossedText, openAlertsFeed } from "./watch/alerts.js";
 
 const TENANTS = graphql(`
-  query TenantIds($after: Cursor) { tenants(first: 200, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }
+  query TenantIds($first: Int!, $after: Cursor) { tenants(first: $first, after: $after) { nodes { id } pageInfo { hasNextPage endCursor } } }
 `);
 
 interface WatchOptions extends ConnectionOptions {
@@ -37,7 +37,7 @@ function describe(alert: Alert): string {
 }
 
 async function allTenants(connection: Connection): Promise<string[]> {
-  const tenants = await everyPage(async (after) => (await askGraph(connection, TENANTS, { after })).tenants);
+  const tenants = await everyPage(async (page) => (await askGraph(connection, TENANTS, page)).tenants);
   if (tenants.length === 0) throw new UserError("There are no tenants yet.");
   return tenants.map(({ id }) => id);
 }

@@ -32,6 +32,21 @@ export function addLook(program: MetrlyCommand, earlierQuota: MetrlyCommand): vo
     .action(async (id: string, options) => (await import("../show/tenants.js")).createTenant(id, options, process.env));
 
   program
+    .command("meters")
+    .description("list the meters: what they count, and by which dimensions")
+    .command("list", { isDefault: true })
+    .description("list the meters that are not archived")
+    .printsRows()
+    .action(async (options) => (await import("../show/catalog.js")).listMeters(options, process.env));
+  program
+    .command("plans")
+    .description("list the plans")
+    .command("list", { isDefault: true })
+    .description("list all plans, with the fee of their newest version")
+    .printsRows()
+    .action(async (options) => (await import("../show/catalog.js")).listPlans(options, process.env));
+
+  program
     .command("usage <tenant>")
     .description("show a tenant's totals by period and day, current or past")
     .option("--from <instant>", "from this day or instant (UTC)")

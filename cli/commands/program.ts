@@ -26,10 +26,15 @@ export async function runCommand(args: readonly string[]): Promise<void> {
     const hint = code === "NOT_FOUND" ? hintFor(program, args) : undefined;
     if (hint !== undefined) process.stderr.write(`${hint}\n`);
     if (code !== undefined && OF_CREDENTIALS.has(code) && process.env.METRLY_TOKEN && !args.includes("--token"))
-      process.stderr.write(
-        "This used the key or token in METRLY_TOKEN. Without it (unset METRLY_TOKEN), the data directory's admin-token is used.\n",
-      );
+      process.stderr.write(`This used the key or token in METRLY_TOKEN. ${await insteadOfToken(args)}\n`);
   }
+}
+
+/** `send` alone takes no admin token. */
+async function insteadOfToken([command]: readonly string[]): Promise<string> {
+  if (command !== "send") return "Without it (unset METRLY_TOKEN), the data directory's admin-token is used.";
+  const { sendingNeeds } = await import("../send/send.js");
+  return sendingNeeds();
 }
 
 function createProgram(): MetrlyCommand {
@@ -49,5 +54,8 @@ function createProgram(): MetrlyCommand {
   addSetUp(program);
   program.commandsGroup("Operate:");
   addOperate(program, earlierOf("ingestion"));
+  // Else it gets a group of its own.
+  const help = program.createCommand("help").argument("[command]", "the command");
+  program.addHelpCommand(help.description("display help for command").helpGroup("Operate:"));
   return program;
 }

@@ -369,6 +369,7 @@ export type WebhookEndpointStatus =
   | 'ENABLED';
 
 export type TenantIdsQueryVariables = Exact<{
+  first: number;
   after?: string | null | undefined;
 }>;
 
@@ -531,6 +532,19 @@ export type DenialQueryVariables = Exact<{
 
 export type DenialQuery = { readonly tenant: { readonly quotaDenial: { readonly at: string, readonly meter: string | null, readonly amount: string, readonly reason: string, readonly explanation: string, readonly retryAt: string | null, readonly limits: ReadonlyArray<{ readonly meter: string | null, readonly window: string, readonly kind: string, readonly limit: string, readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly denies: boolean }> } | null } | null };
 
+export type MetersQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type MetersQuery = { readonly meters: ReadonlyArray<{ readonly key: string, readonly name: string, readonly eventType: string, readonly aggregation: Aggregation, readonly valueProperty: string | null, readonly dimensions: ReadonlyArray<string>, readonly unit: string | null }> };
+
+export type PlansQueryVariables = Exact<{
+  first: number;
+  after?: string | null | undefined;
+}>;
+
+
+export type PlansQuery = { readonly plans: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly name: string, readonly archived: boolean, readonly latest: { readonly version: number, readonly currency: string, readonly recurringFee: string } | null }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } };
+
 export type EventQueryVariables = Exact<{
   tenantId: string;
   source: string;
@@ -542,6 +556,7 @@ export type EventQuery = { readonly event: { readonly id: string, readonly sourc
 
 export type InvoicesQueryVariables = Exact<{
   tenantId: string;
+  first: number;
   after?: string | null | undefined;
 }>;
 
@@ -563,6 +578,7 @@ export type QuotasQueryVariables = Exact<{
 export type QuotasQuery = { readonly tenant: { readonly quotas: ReadonlyArray<{ readonly used: string, readonly reserved: string, readonly remaining: string, readonly resetAt: string, readonly state: QuotaState, readonly limit: { readonly meter: string | null, readonly window: QuotaWindow, readonly kind: LimitKind, readonly limit: string } }> } | null };
 
 export type TenantsQueryVariables = Exact<{
+  first: number;
   after?: string | null | undefined;
 }>;
 
@@ -606,6 +622,7 @@ export type BucketsQuery = { readonly tenant: { readonly usageTotals: ReadonlyAr
 
 export type PeriodsQueryVariables = Exact<{
   tenantId: string;
+  first: number;
   after?: string | null | undefined;
 }>;
 
@@ -760,8 +777,8 @@ export const WatchedFragmentDoc = new TypedDocumentString(`
 }
     `, {"fragmentName":"Watched"}) as unknown as TypedDocumentString<WatchedFragment, unknown>;
 export const TenantIdsDocument = new TypedDocumentString(`
-    query TenantIds($after: Cursor) {
-  tenants(first: 200, after: $after) {
+    query TenantIds($first: Int!, $after: Cursor) {
+  tenants(first: $first, after: $after) {
     nodes {
       id
     }
@@ -1015,6 +1032,39 @@ export const DenialDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<DenialQuery, DenialQueryVariables>;
+export const MetersDocument = new TypedDocumentString(`
+    query Meters {
+  meters {
+    key
+    name
+    eventType
+    aggregation
+    valueProperty
+    dimensions
+    unit
+  }
+}
+    `) as unknown as TypedDocumentString<MetersQuery, MetersQueryVariables>;
+export const PlansDocument = new TypedDocumentString(`
+    query Plans($first: Int!, $after: Cursor) {
+  plans(first: $first, after: $after) {
+    nodes {
+      id
+      name
+      archived
+      latest {
+        version
+        currency
+        recurringFee
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PlansQuery, PlansQueryVariables>;
 export const EventDocument = new TypedDocumentString(`
     query Event($tenantId: ID!, $source: String!, $id: String!) {
   event(tenantId: $tenantId, source: $source, id: $id) {
@@ -1034,9 +1084,9 @@ export const EventDocument = new TypedDocumentString(`
 }
     `) as unknown as TypedDocumentString<EventQuery, EventQueryVariables>;
 export const InvoicesDocument = new TypedDocumentString(`
-    query Invoices($tenantId: ID!, $after: Cursor) {
+    query Invoices($tenantId: ID!, $first: Int!, $after: Cursor) {
   tenant(id: $tenantId) {
-    invoices(first: 100, after: $after) {
+    invoices(first: $first, after: $after) {
       nodes {
         id
         number
@@ -1110,8 +1160,8 @@ export const QuotasDocument = new TypedDocumentString(`
 }
     `) as unknown as TypedDocumentString<QuotasQuery, QuotasQueryVariables>;
 export const TenantsDocument = new TypedDocumentString(`
-    query Tenants($after: Cursor) {
-  tenants(first: 100, after: $after) {
+    query Tenants($first: Int!, $after: Cursor) {
+  tenants(first: $first, after: $after) {
     nodes {
       id
       name
@@ -1216,9 +1266,9 @@ export const BucketsDocument = new TypedDocumentString(`
 }
     `) as unknown as TypedDocumentString<BucketsQuery, BucketsQueryVariables>;
 export const PeriodsDocument = new TypedDocumentString(`
-    query Periods($tenantId: ID!, $after: Cursor) {
+    query Periods($tenantId: ID!, $first: Int!, $after: Cursor) {
   tenant(id: $tenantId) {
-    billingPeriods(first: 200, after: $after) {
+    billingPeriods(first: $first, after: $after) {
       nodes {
         start
         end

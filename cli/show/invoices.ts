@@ -8,9 +8,9 @@ import { invoicesAdvice, present, printRows, type ShowOptions } from "./print.js
 import type { Column } from "./table.js";
 
 const INVOICES = graphql(`
-  query Invoices($tenantId: ID!, $after: Cursor) {
+  query Invoices($tenantId: ID!, $first: Int!, $after: Cursor) {
     tenant(id: $tenantId) {
-      invoices(first: 100, after: $after) {
+      invoices(first: $first, after: $after) {
         nodes { id number status period { start end } total { amount currency } }
         pageInfo { hasNextPage endCursor }
       }
@@ -34,8 +34,8 @@ type Line = NonNullable<InvoiceLinesQuery["invoice"]>["lines"][number];
 
 export async function listInvoices(tenantId: string, options: ShowOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
-  const invoices = await everyPage(async (after) => {
-    const { tenant } = await askGraph(connection, INVOICES, { tenantId, after });
+  const invoices = await everyPage(async (page) => {
+    const { tenant } = await askGraph(connection, INVOICES, { tenantId, ...page });
     return present(tenant, tenantId).invoices;
   });
   const columns: Column<Invoice>[] = [
@@ -65,7 +65,7 @@ export async function showInvoice(id: string, options: ShowOptions, env: Env): P
     { name: "DESCRIPTION", text: ({ description }) => description, mayBeCut: true },
     { name: "QUANTITY", text: ({ quantity }) => quantity, isNumber: true },
     { name: "AMOUNT", text: ({ amount }) => amount.amount, isNumber: true },
-    { name: "COMPUTED", text: ({ arithmetic }) => arithmetic.map(stepText).join("; "), mayBeCut: true },
+    { name: "COMPUTED", text: ({ arithmetic }) => arithmetic.map(stepText).join("; "), mayWrap: true },
   ];
   await printRows(invoice.lines, columns, options);
   if (options.json || options.csv) return;

@@ -9,8 +9,8 @@ import { present, printOne, printRows, type ShowOptions } from "./print.js";
 import type { Column } from "./table.js";
 
 const TENANTS = graphql(`
-  query Tenants($after: Cursor) {
-    tenants(first: 100, after: $after) {
+  query Tenants($first: Int!, $after: Cursor) {
+    tenants(first: $first, after: $after) {
       nodes { id name status testClock plan { version plan { id } } }
       pageInfo { hasNextPage endCursor }
     }
@@ -33,7 +33,7 @@ const planOf = ({ plan }: Pick<Tenant, "plan">): string => (plan === null ? "-" 
 
 export async function listTenants(options: ShowOptions, env: Env): Promise<void> {
   const connection = await findConnection(options, env);
-  const tenants = await everyPage(async (after) => (await askGraph(connection, TENANTS, { after })).tenants);
+  const tenants = await everyPage(async (page) => (await askGraph(connection, TENANTS, page)).tenants);
   const columns: Column<Tenant>[] = [
     { name: "TENANT", text: ({ id }) => id },
     { name: "NAME", text: ({ name }) => name, mayBeCut: true },
@@ -84,7 +84,7 @@ export async function createTenant(id: string, options: NewTenant, env: Env): Pr
   };
   const { createTenant: created } = await naming(
     `plan ${plan}`,
-    `Create it first: createPlan, in the explorer or with ${asTyped("graph")}`,
+    `List them: ${asTyped("plans list")}. createPlan, in the explorer or with ${asTyped("graph")}, creates one`,
     askGraph(await findConnection(options, env), CREATE, { input }),
   );
   process.stdout.write(options.json ? `${JSON.stringify(created)}\n` : `${created.id}\n`);

@@ -33,9 +33,9 @@ const BUCKETS = graphql(`
   }
 `);
 const PERIODS = graphql(`
-  query Periods($tenantId: ID!, $after: Cursor) {
+  query Periods($tenantId: ID!, $first: Int!, $after: Cursor) {
     tenant(id: $tenantId) {
-      billingPeriods(first: 200, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }
+      billingPeriods(first: $first, after: $after) { nodes { start end } pageInfo { hasNextPage endCursor } }
     }
   }
 `);
@@ -118,10 +118,10 @@ interface Asked {
 async function bucketsOf(connection: Connection, asked: Asked, options: UsageOptions): Promise<Total[]> {
   const [from, to] = [instantOf("--from", options.from, 0), instantOf("--to", options.to, Number.POSITIVE_INFINITY)];
   const granularity = asGranularity[options.granularity ?? "day"] ?? "DAY";
-  const periods = await everyPage(async (after) => {
-    const { tenant } = await askGraph(connection, PERIODS, { tenantId: asked.tenantId, after });
+  const periods = await everyPage(async (page) => {
+    const { tenant } = await askGraph(connection, PERIODS, { tenantId: asked.tenantId, ...page });
     return present(tenant, asked.tenantId).billingPeriods;
-  });
+  }, PERIODS_PER_PAGE);
   const asking = periods.filter(({ start, end }) => Date.parse(end) > from && Date.parse(start) < to);
   if (asking.length > MOST_PERIODS)
     throw new UserError(
@@ -137,6 +137,7 @@ async function bucketsOf(connection: Connection, asked: Asked, options: UsageOpt
   return buckets;
 }
 
+const PERIODS_PER_PAGE = 200;
 /** Each is a request. */
 const MOST_PERIODS = 36;
 

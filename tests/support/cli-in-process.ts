@@ -8,10 +8,14 @@ import type { MetrlyProcess } from "./metrly.js";
  * The same as `runCli`, of the source and in this process: a process of its own costs more than what the command does. One at a
  * time: it replaces this process's environment, output and exit until the command has ended.
  */
-export async function runCliHere({ url, dataDir }: MetrlyProcess, args: readonly string[]): Promise<Ended> {
+export async function runCliHere(
+  { url, dataDir }: MetrlyProcess,
+  args: readonly string[],
+  settings: NodeJS.ProcessEnv = {},
+): Promise<Ended> {
   const { env, exit, exitCode, argv } = process;
   const [out, err] = [captured(process.stdout), captured(process.stderr)];
-  process.env = { PATH: env.PATH, METRLY_PORT: new URL(url).port, METRLY_DATA_DIR: dataDir };
+  process.env = { PATH: env.PATH, METRLY_PORT: new URL(url).port, METRLY_DATA_DIR: dataDir, ...settings };
   process.argv = [process.execPath, path.join(packageRoot(), "dist/cli/metrly.js"), ...args];
   process.exitCode = 0;
   let ended: Ended | undefined;

@@ -87,6 +87,33 @@ describe("what the command line shows", () => {
     );
   });
 
+  test("meters and plans, whose keys the other commands take", async () => {
+    expect(await shown("meters", "list")).toBe(
+      "METER\tNAME\tCOUNTS\tAS\tDIMENSIONS\ncalls\tCalls\tapi.call\tCOUNT\tregion\n",
+    );
+    expect(await shown("plans")).toBe("PLAN\tNAME\tSTATUS\tVERSION\tFEE\tCURRENCY\nbasic\tBasic\tACTIVE\t1\t10\tEUR\n");
+    expect(JSON.parse(await shown("plans", "list", "--json"))).toMatchObject({ id: "basic", latest: { version: 1 } });
+  });
+
+  test.each([
+    [["usage", "acme", "--meter", "cals"], "NOT_FOUND: There is no meter cals: there is calls\n"],
+    [
+      ["usage", "acme", "--by", "regoin"],
+      "INVALID: groupBy: no requested meter has the dimension regoin: there is region\n",
+    ],
+    [["tenants", "create", "new", "--plan", "basics"], "plans list"],
+    [["send", "no-such-file"], "There is no readable file no-such-file."],
+  ])("a slip in %j is answered with what there is", async (args, advice) => {
+    const { code, err } = await runCliHere(metrly, args);
+    expect([code, err]).toEqual([1, expect.stringContaining(advice)]);
+  });
+
+  test("a wrong key for send is answered with how to get one", async () => {
+    const { err } = await runCliHere(metrly, ["send", "package.json"], { METRLY_TOKEN: "wrong" });
+    expect(err).toContain("api-keys issue --tenant ID --scopes ingest");
+    expect(err).not.toContain("admin-token");
+  });
+
   describe.skipIf(!hasTerminal)("at a terminal", () => {
     const sizes = [
       { columns: 80, rows: 24 },
