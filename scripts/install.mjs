@@ -105,7 +105,11 @@ export async function installWithProgress(args) {
     npm.once("close", (code, signal) => resolve(signal === null ? code : 128 + constants.signals[signal]));
   });
   clearInterval(timer);
-  if (status === 0) say();
+  if (status === 0) {
+    say();
+    // npm counts optional packages of other machines, too.
+    said = said.replace(/^(?:added|changed|removed) \d.* in \S+\n?/m, "");
+  }
   process.stdout.write(`${isTerminal && last !== "" ? "\n" : ""}${said.trim() === "" ? "" : said.trimStart()}`);
   if (status !== 0) process.exit(status ?? 1);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.removeAllListeners(signal);

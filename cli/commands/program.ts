@@ -30,6 +30,15 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   }
 }
 
+/** Where to find what a command misses: few know ids by heart. */
+function whereFound(error: string): string {
+  if (/missing required argument 'tenant'|'--tenant <id>' not specified/.test(error))
+    return `The tenants: ${asTyped("tenants list")}\n`;
+  if (/missing required argument 'invoice'/.test(error))
+    return `The invoices of a tenant: ${asTyped("invoices list TENANT")}\n`;
+  return "";
+}
+
 /** `send` alone takes no admin token. */
 async function insteadOfToken([command]: readonly string[]): Promise<string> {
   if (command !== "send") return "Without it (unset METRLY_TOKEN), the data directory's admin-token is used.";
@@ -43,6 +52,7 @@ function createProgram(): MetrlyCommand {
   program
     .description("Usage metering, real-time quotas and invoices that add up")
     .version(version, "-V, --version", "display the version")
+    .configureOutput({ outputError: (text, write) => write(`${text}${whereFound(text)}`) })
     .showHelpAfterError(`For the options of a command, add --help. All commands: ${asTyped("--help")}`);
   program.commandsGroup("Run:");
   const earlierOf = addServe(program);

@@ -102,6 +102,9 @@ describe("what the command line shows", () => {
       "INVALID: groupBy: no requested meter has the dimension regoin: there is region\n",
     ],
     [["tenants", "create", "new", "--plan", "basics"], "plans list"],
+    [["usage"], "The tenants: node dist/cli/metrly.js tenants list\n"],
+    [["quotas", "why", "k"], "The tenants: node dist/cli/metrly.js tenants list\n"],
+    [["invoices", "show"], "The invoices of a tenant: node dist/cli/metrly.js invoices list TENANT\n"],
     [["send", "no-such-file"], "There is no readable file no-such-file."],
   ])("a slip in %j is answered with what there is", async (args, advice) => {
     const { code, err } = await runCliHere(metrly, args);
