@@ -9,7 +9,8 @@ export function sqlStateOf(error: unknown): string | undefined {
   return typeof state === "string" && SQLSTATE.test(state) ? state : undefined;
 }
 
-const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** Generated clients have codes of their own that look like it, P1000 to P6999; PL/pgSQL's are P0000 to P0004. */
+const SQLSTATE = /^(?!P[1-9])[0-9A-Z]{5}$/;
 /** `lock_not_available`, and transactions that others made give up: deadlocks, serialization. */
 const CONTENDED = /^(?:55P03|40)/;
 /** `query_canceled`, `idle_in_transaction_session_timeout`, `transaction_timeout`. */

@@ -42,13 +42,13 @@ const ofClient = (originalCode: unknown): Error =>
 
 test("the SQLSTATE of an error is the database's, from the driver or a generated client", () => {
   expect([ofDriver("40001"), ofClient("40001")].map(sqlStateOf)).toEqual(["40001", "40001"]);
-  expect(sqlStateOf(Object.assign(new Error("refused"), { code: "P2010", meta: { driverAdapterError: {} } }))).toBe(
-    "P2010",
-  );
   expect(sqlStateOf(Object.assign(new Error("refused"), { code: "23505", meta: {} }))).toBe("23505");
+  expect(sqlStateOf(Object.assign(new Error("raised"), { code: "P0001", meta: { driverAdapterError: {} } }))).toBe(
+    "P0001",
+  );
   for (const none of [{ code: "40001" }, "40001", null, undefined, new Error("40001")])
     expect(sqlStateOf(none)).toBeUndefined();
-  for (const code of [40_001, "4000", "400011", "ab001", "ECONNREFUSED"])
+  for (const code of [40_001, "4000", "400011", "ab001", "ECONNREFUSED", "P2010", "P1017"])
     expect(sqlStateOf(ofDriver(code))).toBeUndefined();
 });
 

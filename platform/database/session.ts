@@ -66,12 +66,18 @@ export function createSession(options: SessionOptions): Session {
 
 /** SQLSTATE of connections that cannot be established. */
 const NO_CONNECTION = "08001";
+/** SQLSTATE of connections that break. */
+const BROKEN_CONNECTION = "08006";
 
 /**
- * Gives the errors of a pool that has no connection to give, or cannot get one, the SQLSTATE that the server would: without one,
- * a wait that was too long looks like a bug.
+ * Gives the errors of a pool that has no connection to give, or cannot get one, and of its statements whose connection breaks, the
+ * SQLSTATE that the server would: without one, a wait that was too long looks like a bug.
  */
 export function namesItsErrors(pool: pg.Pool): void {
+  pool.query = naming(pool.query.bind(pool)) as typeof pool.query;
+  pool.on("connect", (client) => {
+    client.query = naming(client.query.bind(client)) as typeof client.query;
+  });
   const connect = pool.connect.bind(pool) as (done: ConnectDone) => void;
   const named = (done: ConnectDone) =>
     connect((error, client, release) => done(error && withState(error), client, release));
@@ -94,6 +100,29 @@ const withState = (error: Error): Error =>
   sqlStateOf(error) === undefined
     ? Object.assign(new Error("no connection to the database", { cause: error }), { code: NO_CONNECTION })
     : error;
+
+/** Of a connection that broke, or gave no answer in time: the outcome of its statement is unknown. */
+export const asBroken = (error: Error): Error =>
+  // The driver's complaints about arguments are of its subclasses.
+  error.constructor === Error && sqlStateOf(error) === undefined
+    ? Object.assign(new Error("the connection to the database broke", { cause: error }), { code: BROKEN_CONNECTION })
+    : error;
+
+type Query = (...args: unknown[]) => unknown;
+type QueryDone = (error: Error | undefined, result: unknown) => void;
+
+const naming = (query: unknown): Query => {
+  const run = query as Query;
+  return (...args) => {
+    const done = args.at(-1);
+    if (typeof done === "function") {
+      const named: QueryDone = (error, result) => done(error && asBroken(error), result);
+      return run(...args.slice(0, -1), named);
+    }
+    const answer = run(...args);
+    return answer instanceof Promise ? answer.catch((error: Error) => Promise.reject(asBroken(error))) : answer;
+  };
+};
 
 const SCHEMA = /^[a-z][a-z0-9_]{0,62}$/;
 

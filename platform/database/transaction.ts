@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { every, within } from "#platform/lifecycle/time.js";
 import type { SessionLimits } from "./profiles.js";
+import { asBroken } from "./session.js";
 
 /** A transaction that its owner ends, by exactly one of these. */
 export interface OpenTransaction {
@@ -32,7 +33,7 @@ export async function beginTransaction(
   // An idle connection that breaks only emits this event; unhandled, it would crash the process.
   const onLost = (error: Error): void => {
     // The server's reason comes before the end of the connection.
-    broken ??= error;
+    broken ??= asBroken(error);
   };
   tx.on("error", onLost);
   const stopBeating = limits.transactionMs === 0 ? keepAlive(tx, limits) : () => undefined;

@@ -1,9 +1,9 @@
 import type { Clock } from "#kernel/clock.js";
-import { sqlStateOf } from "#kernel/database-time.js";
-import { MetrlyError } from "#kernel/errors.js";
+import { isOutOfTime, sqlStateOf } from "#kernel/database-time.js";
+import { hasCode, MetrlyError } from "#kernel/errors.js";
 import type { Database } from "#platform/database/database.js";
 import { prismaAdapter } from "#platform/database/prisma.js";
-import { Prisma, PrismaClient } from "#prisma/tenancy/generated/client.js";
+import { type Prisma, PrismaClient } from "#prisma/tenancy/generated/client.js";
 import { type Change, createChange } from "./change.js";
 import { createTurns } from "./in-turn.js";
 import { enqueueHeartbeat, oldestUnpublished, type PublishedState, republishMissing } from "./publishing.js";
@@ -97,13 +97,12 @@ export function createTenancyStore({ database, clock, partitions, onCommitted }:
 const REPUBLISH_TIMEOUT_MS = 120_000;
 
 const TRANSACTION_NOT_TO_BE_HAD = "P2028";
-/** The wait for a lock exceeded its limit, or the statement that waits did (SQLSTATE `lock_not_available`, `query_canceled`). */
-const NOT_IN_TIME: ReadonlySet<unknown> = new Set(["55P03", "57014"]);
+/** The wait for a lock exceeded its limit (SQLSTATE `lock_not_available`). */
+const NO_LOCK = "55P03";
 
-/** No connection or no head lock in time. */
+/** No connection or no head lock in time, or a transaction that was too slow. */
 const isBusy = (error: unknown): boolean =>
-  error instanceof Prisma.PrismaClientKnownRequestError &&
-  (error.code === TRANSACTION_NOT_TO_BE_HAD || NOT_IN_TIME.has(sqlStateOf(error)));
+  hasCode(error, TRANSACTION_NOT_TO_BE_HAD) || sqlStateOf(error) === NO_LOCK || isOutOfTime(error);
 
 /** Prisma has no row locks. */
 async function lockHead(tx: Prisma.TransactionClient): Promise<number> {
