@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../duration.js";
-import { type CalendarUnit, calendarPeriodAt, isTimeZone } from "./calendar.js";
+import { type CalendarUnit, calendarPeriodAt, hasClockOf, isTimeZone, RENAMED } from "./calendar.js";
 
 /**
  * Zones and days around changes of their clocks: half hours, midnights that are skipped or come twice, a skipped day, changes a
@@ -120,10 +120,35 @@ test("days have the hours that the clock gives them, and weeks begin on Monday",
 });
 
 test("a time zone is a name of the IANA database, as it is written there", () => {
-  for (const name of ["UTC", "Etc/UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Calcutta", "Etc/GMT+5"])
+  const right = ["UTC", "Etc/UTC", "Etc/GMT+5", "Etc/GMT-14", "Europe/Berlin", "America/Indiana/Knox"];
+  // Whichever name of a zone this Node lists, other versions list the other one.
+  for (const name of [...right, ...RENAMED.flat(), ...Intl.supportedValuesOf("timeZone")])
     expect([name, isTimeZone(name)]).toEqual([name, true]);
-  expect(isTimeZone("America/Argentina/Buenos_Aires")).toBe(true);
+  const winter = Date.UTC(2026, 0, 15, 12);
+  for (const [old, today] of RENAMED)
+    expect([today, calendarPeriodAt("day", winter, today)]).toEqual([today, calendarPeriodAt("day", winter, old)]);
+});
+
+test("abbreviations, old links, offsets, other cases and unknown names are no time zones", () => {
+  const abbreviations = ["BST", "IST", "CST", "PST", "JST", "EST", "CET", "GMT", "Gmt", "Z", "PST8PDT"];
+  const links = [
+    "US/Pacific",
+    "Asia/KOLKATA",
+    "Asia/kolkata",
+    "Europe/kyiv",
+    "Japan",
+    "Etc/GMT+05",
+    "Etc/GMT+15",
+    "Etc/Gmt+5",
+  ];
   const wrong = ["", "Mars/Olympus", "+05:30", "europe/berlin", "EUROPE/BERLIN", "Europe/Berlin ", "../etc", "utc"];
-  for (const name of [...wrong, "A".repeat(100_000)])
+  for (const name of [...abbreviations, ...links, ...wrong, "A".repeat(100_000)])
     expect([name.slice(0, 20), isTimeZone(name)]).toEqual([name.slice(0, 20), false]);
+});
+
+test("a process has the clock of each zone that its ICU knows, by any name", () => {
+  for (const name of ["UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Calcutta", "US/Pacific"])
+    expect([name, hasClockOf(name)]).toEqual([name, true]);
+  for (const name of ["", "America/NewZone", "+05:30", "Europe/Berlin\n"])
+    expect([name, hasClockOf(name)]).toEqual([name, false]);
 });

@@ -7,9 +7,10 @@ export type CalendarUnit = "day" | "week" | "month";
  * The day, week (from Monday) or month of a time zone's calendar that contains `atMs`. Each begins at the first instant whose
  * local date is not before it: after 00:00 where the clock skips midnight, and where midnight comes twice at the first of both.
  * So every instant is in exactly one, also where local time goes back to the day before. A day that a zone skipped is empty,
- * and never the answer. `timeZone`: a name that `isTimeZone` accepts; the rules are those of this process's ICU.
+ * and never the answer. `timeZone`: a name that `hasClockOf` accepts; the rules are those of this process's ICU.
  */
 export function calendarPeriodAt(unit: CalendarUnit, atMs: number, timeZone: string): Period {
+  if (timeZone === "UTC") return { start: localStart(unit, atMs, 0), end: localStart(unit, atMs, 1) };
   const { recent } = calendarOf(timeZone);
   const known = recent[unit].find((period) => contains(period, atMs));
   if (known !== undefined) return known;
@@ -19,20 +20,61 @@ export function calendarPeriodAt(unit: CalendarUnit, atMs: number, timeZone: str
   return found;
 }
 
-/** Whether this process knows the name in the IANA time zone database; abbreviations and offsets are no names. */
+/**
+ * Whether a tenant may have this time zone: `UTC`, `Etc/UTC`, `Etc/GMT+5` and the like, or a zone's area and place exactly as the
+ * IANA database writes them. Abbreviations are refused: ICU takes BST for Dhaka. So are old links (`US/Pacific`), except where
+ * versions of Node disagree which of two names is the zone's own.
+ */
 export function isTimeZone(name: string): boolean {
-  if (!NAME.test(name)) return false;
-  let resolved: string;
+  if (!ZONES.has(name) && !ETC.test(name) && !supported().has(name)) return false;
+  return (name === "UTC" || name.includes("/")) && hasClockOf(name);
+}
+
+/** Whether this process can compute the calendar of a zone; another version of Node may have more zones. */
+export function hasClockOf(name: string): boolean {
+  if (!isZoneName(name)) return false;
   try {
-    resolved = new Intl.DateTimeFormat("en-US", { timeZone: name }).resolvedOptions().timeZone;
+    calendarOf(name);
+    return true;
   } catch {
     return false;
   }
-  // Names are known in any case; what is stored is written as the database writes it.
-  return resolved === name || resolved.toLowerCase() !== name.toLowerCase();
 }
 
+/** Whether it has the form of a zone's name. */
+export const isZoneName = (name: string): boolean => NAME.test(name);
+
 const NAME = /^[A-Z][A-Za-z0-9_+-]{0,31}(?:\/[A-Z][A-Za-z0-9_+-]{0,31}){0,2}$/;
+const ETC = /^Etc\/GMT[+-][1-9]\d?$/;
+
+/** The names by which `Intl.supportedValuesOf` lists zones in some versions of Node, and those of the database today. */
+export const RENAMED: readonly (readonly [old: string, today: string])[] = [
+  ["Africa/Asmera", "Africa/Asmara"],
+  ["America/Buenos_Aires", "America/Argentina/Buenos_Aires"],
+  ["America/Catamarca", "America/Argentina/Catamarca"],
+  ["America/Coral_Harbour", "America/Atikokan"],
+  ["America/Cordoba", "America/Argentina/Cordoba"],
+  ["America/Godthab", "America/Nuuk"],
+  ["America/Indianapolis", "America/Indiana/Indianapolis"],
+  ["America/Jujuy", "America/Argentina/Jujuy"],
+  ["America/Louisville", "America/Kentucky/Louisville"],
+  ["America/Mendoza", "America/Argentina/Mendoza"],
+  ["Asia/Calcutta", "Asia/Kolkata"],
+  ["Asia/Katmandu", "Asia/Kathmandu"],
+  ["Asia/Rangoon", "Asia/Yangon"],
+  ["Asia/Saigon", "Asia/Ho_Chi_Minh"],
+  ["Atlantic/Faeroe", "Atlantic/Faroe"],
+  ["Europe/Kiev", "Europe/Kyiv"],
+  ["Pacific/Enderbury", "Pacific/Kanton"],
+  ["Pacific/Ponape", "Pacific/Pohnpei"],
+  ["Pacific/Truk", "Pacific/Chuuk"],
+];
+const ZONES: ReadonlySet<string> = new Set(["UTC", "Etc/UTC", ...RENAMED.flat()]);
+let listed: ReadonlySet<string> | undefined;
+function supported(): ReadonlySet<string> {
+  listed ??= new Set(Intl.supportedValuesOf("timeZone"));
+  return listed;
+}
 
 interface Calendar {
   readonly clock: Intl.DateTimeFormat;

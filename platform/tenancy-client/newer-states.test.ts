@@ -26,6 +26,12 @@ const meter = (id: string, version: number, aggregation = "COUNT") => ({
   ...{ createdInVersion: version, archivedInVersion: null },
 });
 
+const zoned = {
+  ...{ kind: "tenant", id: "newer", version: 2, name: "Newer", status: "ACTIVE", createdAt: 0, createdInVersion: 2 },
+  ...{ billingAnchorDay: 1, startsAt: 0, currency: null, testClock: null, timeZone: "America/New_Zone" },
+  ...{ graceDays: [{ days: 3, inVersion: 2 }], assignments: [], closedInVersion: null },
+};
+
 describe.skipIf(!hasPostgres)("a copy of tenancy before states of newer code", () => {
   let created: TestDatabase;
   let database: Database;
@@ -58,6 +64,7 @@ describe.skipIf(!hasPostgres)("a copy of tenancy before states of newer code", (
 
   test.each([
     ["an aggregation", meter("newer", 2, "MEDIAN"), 'the aggregation "MEDIAN"'],
+    ["a time zone", zoned, 'the time zone "America/New_Zone"'],
     ["a kind of state", { kind: "creditGrant", id: "newer", version: 2 }, 'the kind of state "creditGrant"'],
     ["a version", { ...meter("newer", 2), schema: "metrly.tenancy.changed.v2" }, "metrly.tenancy.changed.v2"],
   ])("%s it does not know holds the copy at the version before, until the code knows it", async (_, newer, what) => {

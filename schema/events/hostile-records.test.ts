@@ -62,7 +62,7 @@ test.each(cases)(
         } catch (error) {
           // A bug of ours is a TypeError, too.
           if (error instanceof TypeError) expect(error.message).toMatch(/^the entry \d+ is not valid outside a batch$/);
-          else if (error instanceof UpgradeRequired) expect(error.unknown.member).toMatch(/^[\w.-]{1,64}$/);
+          else if (error instanceof UpgradeRequired) expect(error.unknown.member).toMatch(/^[\w./+-]{1,100}$/);
           else
             expect([ContractViolation, SyntaxError, RangeError, TypeError].some((kind) => error instanceof kind)).toBe(
               true,

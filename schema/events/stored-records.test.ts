@@ -48,6 +48,8 @@ const example = (file: string, shape: string): string =>
   examples.find((e) => e.file === file && e.shape === shape)?.text ?? "";
 const meter = example("tenancy.changed", "v1 meter, SUM");
 const plan = example("tenancy.changed", "v1 plan with every price model and window");
+const tenant = example("tenancy.changed", "v1 tenant");
+const zoned = (timeZone: string): string => JSON.stringify({ ...JSON.parse(tenant), timeZone });
 const tick = '{"kind":"tick","at":5}';
 const recorded = example("usage.recorded", "v1 with an entry of every kind");
 const recorded2 = example("usage.recorded", "v2 with an entry of every kind");
@@ -100,6 +102,7 @@ test.each<[string, string, string, string, string]>([
   ],
   ["tenancy.changed", "a limit window", plan.replace('"HOUR"', '"WEEK"'), "limit window", "WEEK"],
   ["tenancy.changed", "a limit kind", plan.replace('"SOFT"', '"MONEY"'), "limit kind", "MONEY"],
+  ["tenancy.changed", "a time zone", zoned("America/New_Zone"), "time zone", "America/New_Zone"],
   [
     "tenancy.changed",
     "a kind of state",
@@ -139,6 +142,7 @@ test.each<[string, string, string]>([
   ["ledger.block", "an entry that is a number", "[7]"],
   ["tenancy.changed", "a meter without a name", meter.replace('"name"', '"nam"')],
   ["tenancy.changed", "a price without a rate of the right type", plan.replace('"2.9"', "2.9")],
+  ["tenancy.changed", "a time zone that is no name", zoned("+01:00")],
   ["events", "a limit that is no decimal", warning.replace('"1000"', '"much"')],
 ])("%s: %s is malformed, not newer", (file, _, text) => {
   const caught = failureOf(() => READERS[file]?.(text));
@@ -178,6 +182,11 @@ test.each(withMembers)(
     );
   },
 );
+
+test("a tenant's time zone is read by every name that this process computes with", () => {
+  for (const timeZone of ["UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Calcutta"])
+    expect(readTenancyChanged(zoned(timeZone))).toMatchObject({ kind: "tenant", timeZone });
+});
 
 test("a state of an unknown kind that its writer declares ancillary is worth a heartbeat of its version", () => {
   const text = '{"kind":"label","id":"l1","version":10,"ancillary":true,"color":"red"}';

@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import { hasClockOf, isZoneName } from "#kernel/time-zones/calendar.js";
 import { UpgradeRequired } from "#kernel/upgrade-required.js";
 import {
   AGGREGATIONS,
@@ -10,7 +11,7 @@ import {
   QUOTA_WINDOWS,
   TENANT_STATUSES,
 } from "../vocabulary.js";
-import { contract, decimalText, epochMs, oneOf } from "./contract.js";
+import { ContractViolation, contract, decimalText, epochMs, oneOf } from "./contract.js";
 import { growing } from "./growing.js";
 
 /** A tenancy version: every change gets the next one, so a version is a position in tenancy's history. */
@@ -113,7 +114,7 @@ const TenantState = Type.Object({
   ),
   currency: Type.Union([Type.String(), Type.Null()]),
   testClock: Type.Union([epochMs, Type.Null()]),
-  /** Name in the IANA database; never changes. Absent: UTC. */
+  /** Name in the IANA database; never changes. Absent: UTC. Grows with the database: see `readTenancyChanged`. */
   timeZone: Type.Optional(Type.String()),
   /** History of the grace time, ascending by version. */
   graceDays: Type.Array(Type.Object({ days: Type.Integer({ minimum: 0 }), inVersion: version }), { minItems: 1 }),
@@ -233,14 +234,24 @@ const Ancillary = Type.Object({ kind: Type.String(), version, ancillary: Type.Li
 /**
  * Reads one record. A state of a kind that this version does not know stops the reader with UpgradeRequired, unless its writer
  * declares it `ancillary`: nothing that today's kinds give rise to depends on it. Then it is worth a heartbeat of its version.
+ * A time zone that this process's ICU does not have stops the reader, too.
  */
 export function readTenancyChanged(text: string): TenancyChangedV1 {
   try {
-    return tenancyChangedV1.read(text);
+    const state = tenancyChangedV1.read(text);
+    if (state.kind === "tenant" && state.timeZone !== undefined) refuseUnknownZone(state.timeZone);
+    return state;
   } catch (error) {
     if (!(error instanceof UpgradeRequired && error.unknown.set === KIND_OF_STATE)) throw error;
     const value: unknown = JSON.parse(text);
     if (!Value.Check(Ancillary, value)) throw error;
     return { kind: "heartbeat", id: "heartbeat", version: value.version, at: 0 };
   }
+}
+
+function refuseUnknownZone(name: string): void {
+  if (hasClockOf(name)) return;
+  const contract = tenancyChangedV1.type;
+  if (!isZoneName(name)) throw new ContractViolation(`${contract}: /timeZone is no name of a time zone`);
+  throw new UpgradeRequired({ contract, set: "time zone", member: name });
 }

@@ -73,7 +73,7 @@ function timeZoneReasons(timeZone: string | undefined): Reason[] {
   return [
     {
       path: "timeZone",
-      detail: "must be a name of the IANA time zone database as it is written there, e.g. Europe/Berlin",
+      detail: "must be UTC or an area and place of the IANA time zone database as written there, e.g. Europe/Berlin",
     },
   ];
 }
