@@ -1,6 +1,15 @@
 // `npm run simulate`: the simulation of tests/simulation (see its README).
-import { spawnSync } from "node:child_process";
-import { ROOT } from "./install.mjs";
+import { spawn } from "node:child_process";
+import { missingInstall, ROOT, requireNode, runNpm } from "./install.mjs";
 
+requireNode();
+const install = missingInstall({ dev: true });
+if (install) runNpm(install.args);
 const main = ["--import", "tsx", "tests/simulation/launch.ts", ...process.argv.slice(2)];
-process.exitCode = spawnSync(process.execPath, main, { cwd: ROOT, stdio: "inherit" }).status ?? 1;
+const child = spawn(process.execPath, main, { cwd: ROOT, stdio: "inherit" });
+// The child gets Ctrl-C from the terminal by itself; this process only has to outlive it.
+process.on("SIGINT", () => undefined);
+for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+child.once("exit", (code) => {
+  process.exitCode = code ?? 1;
+});

@@ -1,7 +1,10 @@
 // `npm run soak`: hours of load and faults on the compose file's system (tests/soak, see its README).
 import { spawn } from "node:child_process";
-import { ROOT } from "./install.mjs";
+import { missingInstall, ROOT, requireNode, runNpm } from "./install.mjs";
 
+requireNode();
+const install = missingInstall({ dev: true });
+if (install) runNpm(install.args);
 const main = ["--import", "tsx", "tests/soak/main.ts", ...process.argv.slice(2)];
 // Roles run as an operator starts them, not as in short tests.
 const env = { ...process.env, METRLY_TEST_LONG: "on" };

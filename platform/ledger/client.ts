@@ -70,8 +70,8 @@ export function createLedgerClient(baseUrl: () => string, tokens: IdentityTokens
   };
 }
 
-/** Of a client's errors, those that pass by themselves. */
-const PASSING: ReadonlySet<number> = new Set([408, 429]);
+/** Of a client's errors, those that pass by themselves: also 401, while clocks or a new secret's processes differ. */
+const PASSING: ReadonlySet<number> = new Set([401, 408, 429]);
 
 const failureOf = (status: number): Error =>
   status >= 500 || PASSING.has(status)

@@ -276,11 +276,14 @@ function otherLocale(world: MatrixWorld, station: Station): Injection {
   };
 }
 
-/** Fails when nothing has hit in good time. */
+/** No work came that the fault could have interrupted. */
+export class HitNothing extends Error {}
+
+/** Throws HitNothing when nothing has hit in good time. */
 export async function within(hit: Promise<void>, what: string): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no sign of ${what}: the fault hit nothing`)), MUST_HIT_WITHIN_MS);
+    timer = setTimeout(() => reject(new HitNothing(`no sign of ${what}: the fault hit nothing`)), MUST_HIT_WITHIN_MS);
   });
   await Promise.race([hit, late]).finally(() => clearTimeout(timer));
 }

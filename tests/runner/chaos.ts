@@ -10,7 +10,7 @@ const SCENARIOS = "tests/chaos";
 const HOSTILE = "tests/systems/hostile";
 /** The fault matrix: some of its cells, as the seed chooses. */
 const FAULTS = "tests/faults/matrix.test.ts";
-const CELLS = "4";
+const CELLS = "2";
 /** Long stories on real servers: a scenario of its own. */
 const QUOTA_MODEL = "workers/quota/model";
 /** Ten times the runs of `npm test`. */

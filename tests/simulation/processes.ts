@@ -85,6 +85,8 @@ export function createProcesses(world: World) {
   return {
     start,
     faults,
+    /** What arrived at a frozen process happens when it thaws. */
+    isOneFrozen: (): boolean => [...processes.values()].some(({ instance }) => instance.isFrozen()),
     haveClocksJumped: () => haveClocksJumped,
     reachable: (): Reachable[] =>
       [...processes.values()].map((process) => ({ instance: process.instance, serving: () => process.serving })),

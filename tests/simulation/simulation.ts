@@ -140,7 +140,7 @@ export async function simulate(options: SimulationOptions): Promise<Outcome> {
   };
   const phases: Phase[] = [
     {
-      open: rest.unprocessed,
+      open: async () => (processes.isOneFrozen() ? "a process is frozen" : rest.unprocessed()),
       judge: async () => [...(await judgeLedgerAtRest(judged)), ...(hasQuota ? await judgeQuotasAtRest(judged) : [])],
     },
     ...(hasQuota ? [inspected] : []),

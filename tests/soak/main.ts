@@ -17,7 +17,8 @@ const STORED_MINUTES = 10;
 const { values } = parseArgs({ options: { minutes: { type: "string" }, seed: { type: "string" } } });
 const minutes = Number(values.minutes ?? 60);
 const seed = Number(values.seed ?? randomInt(1, 2 ** 31));
-if (!(minutes > 0) || !Number.isSafeInteger(seed)) throw new RangeError(USAGE);
+// Events are of a fixed time, and may be 35 days old.
+if (!(minutes > 0 && minutes <= 1_200) || !Number.isSafeInteger(seed)) throw new RangeError(USAGE);
 if (!hasProgram("python3")) throw new Error("the judge needs Python 3");
 
 const print = (line: string): void => void process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`);

@@ -1,6 +1,6 @@
 import { isLong } from "./effort.js";
 
-const isFaultMatrix = process.env.METRLY_FAULTS_TIMES !== undefined;
+const isFaultMatrix = process.env.METRLY_FAULTS_TIMES !== undefined || process.env.METRLY_FAULTS_TAKE !== undefined;
 
 /**
  * Flags of Node for the processes that a test starts. In `npm test` they live too short for the optimizing compiler and the
