@@ -51,11 +51,16 @@ export function createAlertBook(limits: Limits) {
     return [...warnings, [EXCEEDED, limit]];
   }
 
-  /** The amounts that are passed; of the multiples the highest. The limit itself is told as exceeded. */
+  /**
+   * The amounts that are passed; of the multiples the highest, of a thousand at most that reach the limit. The limit itself is
+   * told as exceeded.
+   */
   function passed({ limit, warnAtAmounts, warnEvery }: LimitAt, before: Exact, after: Exact): readonly string[] {
     const found = warnAtAmounts.filter((one) => before < one && after >= one);
     let highest: Exact | undefined;
-    for (let one = warnEvery ?? 0n; one > 0n && one <= after; one += warnEvery ?? 0n) if (one > before) highest = one;
+    let step = limit > 0n ? (warnEvery ?? 0n) : 0n;
+    if (step > 0n && step * 1000n < limit) step *= (limit + step * 1000n - 1n) / (step * 1000n);
+    for (let n = 1n; step > 0n && n <= 1000n && n * step <= after; n += 1n) if (n * step > before) highest = n * step;
     if (highest !== undefined) found.push(highest);
     return found.filter((one) => one !== limit).map((one) => `amount ${textOf(one)}`);
   }

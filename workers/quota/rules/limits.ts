@@ -31,7 +31,7 @@ export interface LimitInForce {
   readonly warnAt: readonly Decimal[];
   /** Amounts that warn, ascending. */
   readonly warnAtAmounts?: readonly Decimal[];
-  /** Each multiple of it warns. */
+  /** Each multiple of it warns, as far as `crossings` tells them. */
   readonly warnEvery?: Decimal;
   readonly counter: CounterKey;
   readonly counterId: string;

@@ -62,11 +62,27 @@ describe("thresholds", () => {
     expect(crossed("2", "6", { ...every, warnAtAmounts: [decimal("5"), decimal("6")] })).toEqual(["5", "6"]);
   });
 
+  test("a thousand multiples are told at most, and none of a limit of zero", () => {
+    const every = (text: string, most: string) => ({ warnAt: [], limit: decimal(most), warnEvery: decimal(text) });
+    expect(crossed("0", "5", every("0.000000000001", "0"))).toEqual(["1"]);
+    expect(crossed("1", "5", every("1", "0"))).toEqual([]);
+    expect(crossed("0", "1", every("1", "1000000000"))).toEqual([]);
+    expect(crossed("0", "1000000", every("1", "1000000000"))).toEqual(["1000000"]);
+    expect(crossed("1000000", "1999999", every("1", "1000000000"))).toEqual([]);
+    expect(crossed("0", "3", every("1", "2001"))).toEqual(["3"]);
+    expect(crossed("1999", "2003", every("1", "2000"))).toEqual(["1"]);
+    expect(crossed("999", "5000", every("1", "100"))).toEqual(["1000"]);
+    expect(crossed("1000", "5000", every("1", "100"))).toEqual([]);
+    const largest = "999999999999999999.999999999999";
+    expect(crossed("0", "999999999999999", every("0.000000000001", largest))).toEqual([]);
+    expect(crossed("0", "1000000000000000", every("0.000000000001", largest))).toEqual(["1000000000000000"]);
+  });
+
   test("however usage is cut into rising steps, the last multiple told is the highest that was reached", () => {
     const step = fc.integer({ min: 0, max: 40 });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 30 }), fc.integer({ min: 1, max: 9 }), (steps, every) => {
-        const terms = limit({ limit: decimal("1000000"), warnAt: [], warnEvery: decimal(String(every)) });
+      fc.property(fc.array(step, { maxLength: 30 }), fc.integer({ min: 2, max: 9 }), (steps, every) => {
+        const terms = limit({ limit: decimal("2000"), warnAt: [], warnEvery: decimal(String(every)) });
         let [total, told] = [0, 0];
         for (const one of steps) {
           const found = crossings(terms, decimal(String(total)), decimal(String(total + one)));

@@ -1,4 +1,4 @@
-import { type Decimal, formatDecimal } from "#kernel/decimal.js";
+import { Decimal, formatDecimal } from "#kernel/decimal.js";
 import { dataschemaOf } from "#schema/events/contract.js";
 import type { QuotaAlertData } from "#schema/events/quota-alert-data.js";
 import { type QuotaExceededV1, quotaExceededV1 } from "#schema/events/quota-exceeded.v1.js";
@@ -38,15 +38,22 @@ function sharesOf({ limit, warnAt }: Pick<LimitInForce, "limit" | "warnAt">): re
   return [...warnings, reached];
 }
 
-/** The limit itself is told as exceeded. Of the multiples of `warnEvery` only the highest passed one is told. */
+/** At most this many multiples are told per window, the last of them at the limit or beyond it. */
+const MOST_MULTIPLES = 1_000;
+
+/**
+ * The limit itself is told as exceeded. Of the multiples of `warnEvery` only the highest passed one is told. Where an override
+ * makes `warnEvery` less than a thousandth of the limit, the least multiple of it that is no less takes its place.
+ */
 function amountsOf(
   { limit, warnAtAmounts = [], warnEvery }: Pick<LimitInForce, "limit" | "warnAtAmounts" | "warnEvery">,
   after: Decimal,
 ): readonly Threshold[] {
   const amounts = new Map(warnAtAmounts.map((amount) => [formatDecimal(amount), amount]));
-  if (warnEvery !== undefined && after.gte(warnEvery)) {
-    const highest = after.minus(after.mod(warnEvery));
-    amounts.set(formatDecimal(highest), highest);
+  if (warnEvery !== undefined && !limit.isZero()) {
+    const step = warnEvery.times(Decimal.max(1, limit.div(warnEvery.times(MOST_MULTIPLES)).ceil()));
+    const told = Decimal.min(after.div(step).floor(), MOST_MULTIPLES);
+    if (told.gt(0)) amounts.set(formatDecimal(step.times(told)), step.times(told));
   }
   return [...amounts.values()]
     .filter((amount) => !amount.eq(limit))

@@ -164,7 +164,6 @@ describe("a plan version", () => {
         ...[limit(), limit({ window: "DAY", limit: "0" }), limit({ meter: null })],
         limit({ meter: "tokens", limit: "999999999999999999.999999999999", warnAt: [] }),
         limit({ window: "CALENDAR_DAY", warnAtAmounts: ["0.5", "100", "1000"], warnEvery: "0.1" }),
-        limit({ window: "CALENDAR_MONTH", limit: "0", warnEvery: "0.000000000001" }),
       ],
     });
     expect(validatePlanVersion(sound, METERS)).toEqual([]);
@@ -223,6 +222,7 @@ describe("a plan version", () => {
     ],
     ["a multiple of nothing", [limit({ warnEvery: "0" })], ["limits[0].warnEvery"]],
     ["a multiple below a thousandth of the limit", [limit({ warnEvery: "0.09" })], ["limits[0].warnEvery"]],
+    ["multiples beside a limit of 0", [limit({ limit: "0", warnEvery: "1" })], ["limits[0].warnEvery"]],
     ["two limits for one meter and window", [limit(), limit({ kind: "SOFT" })], ["limits[1]"]],
   ])("refuses %s", (_, limits, paths) => {
     expect(pathsOf(terms({ limits }))).toEqual(paths);

@@ -16,15 +16,16 @@ export function limitReasons(path: string, limit: QuotaLimitState, meters: Reado
   ];
 }
 
-/** More often, a limit would warn of each event. */
+/** Quota tells at most so many multiples in a window, at any override (quota's `thresholds.ts`); of a limit of 0 there are none. */
 const MOST_MULTIPLES = 1_000;
 
 function warnEveryReasons(path: string, { limit, warnEvery }: QuotaLimitState): Reason[] {
   if (warnEvery === undefined) return [];
   const reasons = amountReasons(path, warnEvery, { positive: true });
   const [whole, each] = [parseDecimal(limit), parseDecimal(warnEvery)];
-  if (reasons.length > 0 || whole === undefined || each === undefined || each.times(MOST_MULTIPLES).gte(whole))
-    return reasons;
+  if (reasons.length > 0 || whole === undefined || each === undefined) return reasons;
+  if (whole.isZero()) return [{ path, detail: "needs a limit above 0" }];
+  if (each.times(MOST_MULTIPLES).gte(whole)) return [];
   return [{ path, detail: `must be at least a thousandth of the limit` }];
 }
 
